@@ -1,0 +1,74 @@
+package person
+
+// Recipient is one sendable record of a cohort, as the engine sees it.
+type Recipient struct {
+	Row      int64     // 1-based data record over all files of the cohort
+	Number   NHSNumber // whom the message is for
+	Position uint32    // place within its shard, 0-based, counted over the shard's sendable records
+	// Suppressed says that the person must not be sent to. Such a recipient counts when
+	// batches are cut, so that a changed list does not move their boundaries.
+	Suppressed bool
+	Fields     []string // the columns the campaign asked for, in the schema's order
+}
+
+// Record is one record of a cohort file as the spool holds it, whatever its fate.
+type Record struct {
+	Row, Line int64
+	Number    string // ten digits when valid, else as found; empty when nothing was
+	Fate      Fate   // invalid, duplicate or suppressed; empty for one to send to
+	Code      string // why
+	Reason    string // why, in words
+	Shard     int    // -1 for an invalid record
+	Position  uint32 // in the shard
+}
+
+// Fate is what became of one record of the cohort file. The names are the report's.
+type Fate string
+
+// The seven fates. Every record of the file has exactly one; at the end of a run
+// they add up to the number of records.
+const (
+	Accepted   Fate = "accepted"   // the service took the message
+	Refused    Fate = "refused"    // the service looked at the message and will not have it
+	Invalid    Fate = "invalid"    // the record cannot be sent
+	Duplicate  Fate = "duplicate"  // another sendable record of the same person was chosen
+	Suppressed Fate = "suppressed" // the person must not be sent to
+	InDoubt    Fate = "in_doubt"   // it may have been accepted and nobody can say so yet
+	NotSent    Fate = "not_sent"   // nothing was attempted, or every attempt was certainly not accepted
+)
+
+// Fates lists the fates in the order in which an account prints them.
+var Fates = []Fate{Accepted, Refused, Invalid, Duplicate, Suppressed, InDoubt, NotSent}
+
+// The reason codes of records that never reach a service (contract: NHS numbers,
+// cohort files and send rules, section 4, widened by what a file can get wrong).
+const (
+	CodeBadNumber     = "bad_number"         // no valid NHS number
+	CodeWrongColumns  = "wrong_columns"      // more or fewer values than the header has
+	CodeBadEncoding   = "bad_encoding"       // bytes that are no UTF-8
+	CodeEmptyRequired = "empty_required"     // a column that the campaign requires is empty
+	CodeDuplicate     = "duplicate"          // a second sendable record of the person
+	CodeTestNumber    = "test_number"        // a 9-range number under profile production, or another under profile test
+	CodeAlreadySent   = "already_sent"       // accepted in an earlier run of the campaign
+	CodeInDoubtBefore = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
+)
+
+// The columns of the Arrow record batches that ingest yields and shard takes.
+// Behind them come the campaign's fields, one UTF-8 column each, never null for a
+// sendable record.
+//
+//	row     int64   never null   1-based data record
+//	line    int64   never null   1-based line where the record starts
+//	number  uint64  null when the record is invalid
+//	found   utf8    null unless invalid: the number as it stood, U+FFFD for undecodable bytes
+//	code    utf8    null unless invalid: the reason code
+//	reason  utf8    null unless invalid: the reason in words, without personal data
+const (
+	ColumnRow = iota
+	ColumnLine
+	ColumnNumber
+	ColumnFound
+	ColumnCode
+	ColumnReason
+	FirstField // index of the first of the campaign's fields
+)
