@@ -1,0 +1,211 @@
+package ingest
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"cohort/ingest/person"
+)
+
+// maxBatchText is how many bytes of text a batch takes before it ends early, so
+// that long values cost no memory.
+const maxBatchText = 4 << 20
+
+// text is a column of UTF-8 in Arrow's layout. Rows without a value need no word:
+// the next value, or the end, fills them in.
+type text struct {
+	offsets []int32 // offsets[row+1] is where the value of row ends
+	filled  int     // rows done
+	data    []byte
+}
+
+func newText(rows int) text { return text{offsets: make([]int32, rows+1)} }
+
+func (t *text) reset() { t.filled, t.data = 0, t.data[:0] }
+
+func (t *text) add(row int, value []byte) {
+	if t.filled < row {
+		t.fill(row)
+	}
+	if n := len(t.data); len(value) <= 16 && cap(value) >= 16 && cap(t.data) >= n+16 {
+		// Most values are short. Sixteen bytes at once cost less than a call for just
+		// as many as there are; what is too much is overwritten or never looked at.
+		*(*[16]byte)(t.data[n : n+16]) = [16]byte(value[:16])
+		t.data = t.data[:n+len(value)]
+	} else {
+		t.data = append(t.data, value...)
+	}
+	t.filled = row + 1
+	t.offsets[t.filled] = int32(len(t.data))
+}
+
+func (t *text) fill(rows int) {
+	for ; t.filled < rows; t.filled++ {
+		t.offsets[t.filled+1] = int32(len(t.data))
+	}
+}
+
+// bitmap is one validity bit for each row.
+type bitmap []byte
+
+func (b bitmap) set(row int) { b[row>>3] |= 1 << (row & 7) }
+
+// batch is the memory of one record batch in the making. Handed over as an
+// arrow.Record it is lent out; as the allocator of its own buffers it learns when
+// the last of them is released, and goes back to the pool. The reader's goroutine
+// owns it until then, the record's holders after that.
+type batch struct {
+	pool    *sync.Pool
+	lent    atomic.Int32 // buffers not yet released
+	rows    int
+	text    int // bytes in the text columns
+	row     []int64
+	line    []int64
+	number  []uint64
+	found   text
+	code    text
+	reason  text
+	fields  []text
+	ok      bitmap // sendable rows: number and fields
+	bad     bitmap // invalid rows: code and reason
+	named   bitmap // rows with something found
+	invalid int
+	founds  int
+}
+
+func newBatch(pool *sync.Pool, rows, fields int) *batch {
+	b := &batch{
+		pool:   pool,
+		row:    make([]int64, rows),
+		line:   make([]int64, rows),
+		number: make([]uint64, rows),
+		found:  newText(rows),
+		code:   newText(rows),
+		reason: newText(rows),
+		ok:     make(bitmap, (rows+7)/8),
+		bad:    make(bitmap, (rows+7)/8),
+		named:  make(bitmap, (rows+7)/8),
+	}
+	for range fields {
+		b.fields = append(b.fields, newText(rows))
+	}
+	return b
+}
+
+func (b *batch) reset() {
+	b.rows, b.text, b.invalid, b.founds = 0, 0, 0, 0
+	clear(b.ok)
+	clear(b.bad)
+	clear(b.named)
+	for _, t := range []*text{&b.found, &b.code, &b.reason} {
+		t.reset()
+	}
+	for i := range b.fields {
+		b.fields[i].reset()
+	}
+}
+
+func (b *batch) full() bool { return b.rows == len(b.row) || b.text >= maxBatchText }
+
+// begin opens the next row; accept or refuse must follow.
+func (b *batch) begin(row, line int64) {
+	b.row[b.rows], b.line[b.rows] = row, line
+}
+
+// field gives the open row the value of a field.
+func (b *batch) field(i int, value []byte) {
+	b.fields[i].add(b.rows, value)
+	b.text += len(value)
+}
+
+// accept ends a sendable row whose fields have been added.
+func (b *batch) accept(number person.NHSNumber) {
+	b.ok.set(b.rows)
+	b.number[b.rows] = number.Uint64()
+	b.rows++
+}
+
+// refuse ends an invalid row. An empty found is null.
+func (b *batch) refuse(found []byte, code, reason string) {
+	b.bad.set(b.rows)
+	b.invalid++
+	b.number[b.rows] = 0
+	if len(found) > 0 {
+		b.named.set(b.rows)
+		b.founds++
+	}
+	b.found.add(b.rows, found)
+	b.code.add(b.rows, []byte(code))
+	b.reason.add(b.rows, []byte(reason))
+	b.text += len(found) + len(code) + len(reason)
+	b.rows++
+}
+
+// record lends the batch out. It comes back to the pool when the record and all
+// that was retained of it are released.
+func (b *batch) record(schema *arrow.Schema) arrow.Record {
+	b.lent.Store(1) // its own, until every buffer is counted
+	used := (b.rows + 7) / 8
+	ok, bad, named := b.buffer(b.ok[:used]), b.buffer(b.bad[:used]), b.buffer(b.named[:used])
+	columns := []arrow.Array{
+		person.ColumnRow:    b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.row[:b.rows]))),
+		person.ColumnLine:   b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.line[:b.rows]))),
+		person.ColumnNumber: b.column(arrow.PrimitiveTypes.Uint64, b.invalid, ok, b.buffer(arrow.Uint64Traits.CastToBytes(b.number[:b.rows]))),
+		person.ColumnFound:  b.texts(&b.found, b.rows-b.founds, named),
+		person.ColumnCode:   b.texts(&b.code, b.rows-b.invalid, bad),
+		person.ColumnReason: b.texts(&b.reason, b.rows-b.invalid, bad),
+	}
+	for i := range b.fields {
+		columns = append(columns, b.texts(&b.fields[i], b.invalid, ok))
+	}
+	record := array.NewRecord(schema, columns, int64(b.rows))
+	for _, c := range columns {
+		c.Release()
+	}
+	for _, shared := range []*memory.Buffer{ok, bad, named} {
+		shared.Release()
+	}
+	b.Free(nil)
+	return record
+}
+
+func (b *batch) buffer(data []byte) *memory.Buffer {
+	b.lent.Add(1)
+	return memory.NewBufferWithAllocator(data, b)
+}
+
+func (b *batch) texts(t *text, nulls int, valid *memory.Buffer) arrow.Array {
+	t.fill(b.rows)
+	return b.column(arrow.BinaryTypes.String, nulls, valid, b.buffer(arrow.Int32Traits.CastToBytes(t.offsets[:b.rows+1])), b.buffer(t.data))
+}
+
+// column makes an array of its own buffers and a validity bitmap that it shares.
+func (b *batch) column(of arrow.DataType, nulls int, valid *memory.Buffer, own ...*memory.Buffer) arrow.Array {
+	data := array.NewData(of, b.rows, append([]*memory.Buffer{valid}, own...), nil, nulls, 0)
+	defer data.Release()
+	for _, buffer := range own {
+		buffer.Release()
+	}
+	return array.MakeFromData(data)
+}
+
+// Allocate is part of memory.Allocator; a record's buffers never grow.
+func (b *batch) Allocate(size int) []byte { return make([]byte, size) }
+
+// Reallocate is part of memory.Allocator; a record's buffers never grow.
+func (b *batch) Reallocate(size int, old []byte) []byte {
+	grown := make([]byte, size)
+	copy(grown, old)
+	return grown
+}
+
+// Free takes one buffer back, and the batch to the pool with the last.
+func (b *batch) Free([]byte) {
+	if b.lent.Add(-1) == 0 {
+		b.pool.Put(b)
+	}
+}

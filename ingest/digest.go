@@ -1,0 +1,34 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+)
+
+// Digest reads a file once and returns its SHA-256 and its size in bytes. It stops
+// soon after ctx ends, with the context's cause; other errors are the file system's.
+func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	for buffer := make([]byte, 1<<20); ; {
+		if ctx.Err() != nil {
+			return [32]byte{}, 0, context.Cause(ctx)
+		}
+		n, err := file.Read(buffer)
+		hash.Write(buffer[:n])
+		size += int64(n)
+		if err == io.EOF {
+			hash.Sum(sum[:0])
+			return sum, size, nil
+		}
+		if err != nil {
+			return sum, 0, err
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/csv"
+	"io"
+	"slices"
+	"testing"
+)
+
+// chunks is a reader that hands out its bytes in pieces whose sizes come from a seed.
+type chunks struct {
+	rest []byte
+	seed uint64
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		return 0, io.EOF
+	}
+	c.seed = c.seed*6364136223846793005 + 1442695040888963407
+	n := copy(p, c.rest[:min(len(c.rest), 1+int(c.seed>>60))])
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// splitAll cuts text as a reader with a window of growing pieces would.
+func splitAll(text []byte, seed uint64) (records [][]string, refused bool) {
+	src := &chunks{text, seed}
+	var w []byte
+	last := false
+	s := splitter{spans: make([]span, 64)}
+	for {
+		n, what := s.next(w, last)
+		switch what {
+		case cutEnd:
+			return records, false
+		case cutMore:
+			piece := make([]byte, 16)
+			k, err := src.Read(piece)
+			w = append(w, piece[:k]...)
+			last = err == io.EOF
+			continue
+		case cutRecord:
+			var record []string
+			for k := range min(s.count, len(s.spans)) {
+				record = append(record, string(s.value(w, k)))
+			}
+			for range s.count - len(record) {
+				record = append(record, "beyond")
+			}
+			records = append(records, record)
+		case cutBlank:
+		default:
+			return records, true
+		}
+		w = w[n:]
+	}
+}
+
+func FuzzSplitter(f *testing.F) {
+	for _, seed := range []string{
+		"", "a", "a,b\n", "a,b\r\nc,d\r\n", "\n\n\r\n a\n", "\"a\"\"b\",\"c\nd\"\r\n", "\"a\r\nb\"\r\n", "a\"b\n", "\"a\"b\n", "\"a",
+		"a\r", "\r", "\"a\"\r", "\"a\"\rb", "a,\r", ",", ",,\n,", "\"\"\n", "\"\r\r\n\"\n", "-,-,\",\"\n", "\xef\xbb\xbfa,b\n",
+		"nhs_number,given_name\n9990000018,\"O'Neill, Zoë\"\n", "\"a,b\",c-d,\"e\"\"\"\r\n\r\n1,2,3",
+	} {
+		f.Add([]byte(seed), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
+		if len(text) > 1<<16 {
+			t.Skip()
+		}
+		got, refused := splitAll(text, seed)
+		oracle := csv.NewReader(bytes.NewReader(text))
+		oracle.FieldsPerRecord = -1
+		var want [][]string
+		for {
+			record, err := oracle.Read()
+			if err == io.EOF {
+				if refused {
+					t.Fatalf("the splitter refuses what encoding/csv reads: %q", text)
+				}
+				break
+			}
+			if err != nil {
+				if !refused {
+					t.Fatalf("encoding/csv refuses %q: %v", text, err)
+				}
+				break
+			}
+			for k := 64; k < len(record); k++ {
+				record[k] = "beyond"
+			}
+			want = append(want, record)
+		}
+		if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
+			t.Fatalf("of %q\n got %q\nwant %q", text, got, want)
+		}
+	})
+}
+
+// FuzzLines checks that the splitter's line feeds and bytes add up to the file's.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\n\"b\nc\",d\r\n\r\n\"e\n\"\nf"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var s splitter
+		breaks, w := 0, text
+		for {
+			n, what := s.next(w, true)
+			if what == cutEnd {
+				break
+			}
+			if what != cutRecord && what != cutBlank {
+				return
+			}
+			breaks += s.breaks
+			w = w[n:]
+		}
+		if want := bytes.Count(text, []byte{'\n'}); breaks != want {
+			t.Fatalf("%q has %d line feeds, the splitter saw %d", text, want, breaks)
+		}
+	})
+}
