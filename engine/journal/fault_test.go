@@ -1,0 +1,271 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The n-th operation fails, for every n and every kind of failure, and so do all that
+// follow it or none of them. Nothing acknowledged may be lost, and a log that is poisoned
+// must stay so.
+func TestEveryOperationFailsOnce(t *testing.T) {
+	kinds := map[string]fault{
+		"EIO":                {err: syscall.EIO},
+		"EIO after a part":   {err: syscall.EIO, part: true},
+		"ENOSPC":             {err: syscall.ENOSPC},
+		"ENOSPC half way":    {err: syscall.ENOSPC, part: true},
+		"a silent short one": {part: true},
+	}
+	for name, kind := range kinds {
+		for _, times := range []int{1, 2, 1 << 30} {
+			t.Run(fmt.Sprintf("%s, %d times", name, times), func(t *testing.T) {
+				poisoned, full := 0, 0
+				for seed := range seeds(t, 20) {
+					for n := 1; n <= operations(t, seed); n++ {
+						err := failing(seed, n, times, kind, func(l *Log) {
+							if errors.Is(l.Err(), ErrPoisoned) {
+								poisoned++
+							} else if errors.Is(l.Err(), ErrFull) {
+								full++
+							}
+						})
+						if err != nil {
+							t.Fatalf("seed %d, operation %d: %v", seed, n, err)
+						}
+					}
+				}
+				if kind.err == syscall.ENOSPC && times == 1 && full == 0 {
+					t.Error("the log was never full")
+				}
+				if kind.err == syscall.ENOSPC && times == 1 && poisoned > 0 {
+					t.Errorf("one full disk poisoned the log %d times", poisoned)
+				}
+				if (kind.err == syscall.EIO || times > 1) && poisoned == 0 {
+					t.Error("the log was never poisoned")
+				}
+			})
+		}
+	}
+}
+
+// failing works on a log whose n-th operation fails, and on what it leaves behind.
+func failing(seed, n, times int, kind fault, seen func(*Log)) error {
+	r := seeded(seed, n)
+	fsys, h := newCrashFS(), &history{}
+	fsys.fault = func(op int, name, _ string) fault {
+		if op < n || op-n >= times || kind.err == nil && name != "write" {
+			return fault{}
+		}
+		return kind
+	}
+	l, err := h.reopen(small(fsys), true)
+	if errors.Is(err, errWrong) {
+		return err
+	}
+	if l != nil {
+		err = h.work(l, seeded(seed, 0), 9)
+		if errors.Is(err, ErrFull) {
+			if err = wantFull(l); err == nil {
+				// Outcomes still go in while the reserve lasts.
+				if err = h.append(l, r); err == nil {
+					err = h.flush(l)
+				}
+			}
+		}
+		if err != nil && !errors.Is(err, ErrPoisoned) {
+			return fmt.Errorf("an error that is neither full nor poisoned: %w", err)
+		}
+		if err != nil {
+			if err := wantPoison(l, kind.err); err != nil {
+				return err
+			}
+		}
+		seen(l)
+		if closeErr := l.Close(); (closeErr == nil) != (err == nil) {
+			return fmt.Errorf("work says %v and Close %v", err, closeErr)
+		}
+		if closeErr := l.Append(1, nil); err == nil && closeErr != ErrClosed {
+			return fmt.Errorf("after Close: %v", closeErr)
+		}
+	}
+	l, err = h.reopen(small(fsys.after([]int{killed, powerCut}[r.IntN(2)], r)), false)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+func wantFull(l *Log) error {
+	if err := l.Commit(1, nil); !errors.Is(err, ErrFull) {
+		return fmt.Errorf("Commit on a full log: %w", err)
+	}
+	return wantFailed(l)
+}
+
+func wantFailed(l *Log) error {
+	select {
+	case <-l.Failed():
+		return nil
+	default:
+		return errors.New("Failed is not closed")
+	}
+}
+
+// wantPoison checks that every call tells of the poison and its cause.
+func wantPoison(l *Log, cause error) error {
+	for range 3 {
+		for name, err := range map[string]error{
+			"Append": l.Append(1, nil), "Commit": l.Commit(1, nil), "Flush": l.Flush(), "Err": l.Err(),
+		} {
+			if !errors.Is(err, ErrPoisoned) || cause != nil && !errors.Is(err, cause) {
+				return fmt.Errorf("%s after poison: %w", name, err)
+			}
+		}
+	}
+	return wantFailed(l)
+}
+
+// The disk has room for so many bytes, for every number that matters. Intents are
+// refused once it is full, outcomes go into the reserve, and when that is used up
+// too the log is dead. Whatever was acknowledged is there afterwards.
+func TestFullDisk(t *testing.T) {
+	sawFull, sawOutcomes := 0, 0
+	for capacity := int64(1); capacity < 2600; capacity++ {
+		r := seeded(int(capacity), 0)
+		fsys, h := newCrashFS(), &history{}
+		fsys.capacity = capacity
+		l, err := h.reopen(small(fsys), true)
+		if err != nil {
+			if !errors.Is(err, ErrFull) || capacity > 600+headerSize {
+				t.Fatalf("capacity %d: %v", capacity, err)
+			}
+			continue
+		}
+		err = h.work(l, r, 1000)
+		refused := len(h.entries) > 0 && h.entries[len(h.entries)-1].refused
+		if errors.Is(err, ErrFull) {
+			sawFull++
+			must(t, wantFull(l))
+			for err = nil; err == nil; {
+				if err = h.append(l, r); err == nil {
+					err = h.flush(l)
+				}
+				if err == nil {
+					sawOutcomes++
+				}
+			}
+		}
+		if !errors.Is(err, ErrPoisoned) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("capacity %d: %v", capacity, err)
+		}
+		must(t, wantPoison(l, syscall.ENOSPC))
+		_ = l.Close()
+		if _, err := Open("log", testRun, small(fsys), nil); !errors.Is(err, ErrFull) {
+			t.Fatalf("capacity %d: Open on a full disk: %v", capacity, err)
+		}
+		fsys.capacity = 0
+		var last string
+		_, err = Read("log", testRun, small(fsys), func(r Record) error { last = text(r); return nil })
+		must(t, err)
+		if refused {
+			for _, e := range h.entries {
+				if e.refused && e.text == last {
+					t.Fatalf("capacity %d: a refused record is in the log", capacity)
+				}
+			}
+		}
+		l, err = h.reopen(small(fsys), false)
+		if err != nil {
+			t.Fatalf("capacity %d: %v", capacity, err)
+		}
+		must(t, l.Close())
+	}
+	if sawFull < 1000 || sawOutcomes < sawFull {
+		t.Errorf("full %d times, and %d outcomes after it", sawFull, sawOutcomes)
+	}
+}
+
+// A group that meets the full disk holds outcomes and intents from many callers: the
+// intents go, the outcomes stay in order.
+func TestFullDiskDropsIntentsFromTheirGroup(t *testing.T) {
+	gate, late := make(chan struct{}), make(chan struct{})
+	fsys := newCrashFS()
+	writes := 0
+	fsys.fault = func(_ int, op, _ string) fault {
+		if op != "write" {
+			return fault{}
+		}
+		if writes++; writes == 2 { // the first group, held up until the second has collected
+			fsys.mu.Unlock()
+			<-gate
+			fsys.mu.Lock()
+		}
+		if writes == 3 {
+			fsys.mu.Unlock()
+			<-late
+			fsys.mu.Lock()
+			return fault{err: syscall.ENOSPC, part: true}
+		}
+		return fault{}
+	}
+	l, err := Open("log", testRun, small(fsys), nil)
+	must(t, err)
+	first, second := make(chan error, 1), make(chan error, 8)
+	go func() { first <- l.Commit(1, []byte("first")) }()
+	pending := func(n int) {
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			l.mu.Lock()
+			done := l.inflight != nil && len(l.current.intents) == n
+			l.mu.Unlock()
+			if done {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the group does not collect")
+			}
+		}
+	}
+	pending(0)
+	want := []string{"1 first"}
+	intents := 0
+	for i, intent := range []bool{true, true, false, true, false, false, true} {
+		payload := fmt.Append(nil, "record ", i)
+		if !intent {
+			must(t, l.Append(2, payload))
+			want = append(want, fmt.Sprintf("2 %s", payload))
+			continue
+		}
+		intents++
+		go func() { second <- l.Commit(3, payload) }()
+		pending(intents)
+	}
+	close(gate)
+	must(t, <-first)
+	pending(0) // the second group is being written; what comes now is in a third
+	intents++
+	go func() { second <- l.Commit(3, []byte("late")) }()
+	pending(1)
+	close(late)
+	for range intents {
+		if err := <-second; !errors.Is(err, ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("a refused intent: %v", err)
+		}
+	}
+	must(t, l.Append(2, []byte("afterwards")))
+	want = append(want, "2 afterwards")
+	must(t, l.Flush())
+	must(t, l.Close())
+	var got []string
+	l, err = Open("log", testRun, small(fsys), func(r Record) error {
+		got = append(got, text(r))
+		return nil
+	})
+	must(t, err)
+	must(t, l.Close())
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("replayed %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,107 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+// Read calls fn (unless it is nil) with every record of the log in order, and returns
+// where the log ends. It never writes and may run while a Log appends to the
+// same directory: it then sees the records of some moment between its start and its
+// end, the last of which may not be durable yet. Of the options only FS counts.
+//
+// A missing or empty directory is an empty log. An error of fn ends the reading and is
+// returned as it is. Damage gives a *CorruptError, a segment of another run
+// ErrOtherRun, a newer format ErrNewer: then whatever fn was given must not be used.
+func Read(dir string, run [16]byte, o Options, fn func(Record) error) (Tail, error) {
+	o, err := o.complete()
+	if err != nil {
+		return Tail{}, err
+	}
+	tail, _, err := replay(o.FS, dir, run, false, fn)
+	return tail, err
+}
+
+// Reader reads single records of a log at positions that a replay gave. It never writes,
+// may be used while a Log appends, and is safe for concurrent use. It keeps the segments
+// that it has read from open.
+type Reader struct {
+	fsys FS
+	dir  string
+	run  [16]byte
+
+	mu       sync.Mutex
+	segments map[uint64]*segment // nil once closed
+}
+
+// OpenReader returns a Reader. Nothing is opened yet, so that a missing log shows in At.
+// Of the options only FS counts.
+func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{fsys: o.FS, dir: dir, run: run, segments: map[uint64]*segment{}}, nil
+}
+
+// At returns the record at a position; the payload is the caller's. Bytes that are no
+// valid frame, and positions that no replay gave, are a *CorruptError. After Close the
+// error is ErrClosed.
+func (r *Reader) At(pos Position) (Record, error) {
+	s, err := r.segment(pos.Segment)
+	if err != nil {
+		return Record{}, err
+	}
+	if pos.Offset < headerSize {
+		return Record{}, &CorruptError{File: s.path, Offset: pos.Offset, Err: errLength}
+	}
+	size, err := s.file.Size() // the last segment grows
+	if err != nil {
+		return Record{}, fmt.Errorf("journal: size of %s: %w", s.path, err)
+	}
+	w := window{name: s.path, file: s.file, limit: min(size, pos.Offset+maxFrame), chunk: 4 << 10}
+	frame, bad, err := readFrame(&w, pos.Offset, s.sum)
+	if err == nil && bad == nil && frameSeq(frame) < s.firstSeq {
+		bad = errSeq
+	}
+	if bad != nil {
+		err = &CorruptError{File: s.path, Offset: pos.Offset, Err: bad}
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return record(frame, pos), nil
+}
+
+// segment returns an open segment.
+func (r *Reader) segment(number uint64) (*segment, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.segments == nil {
+		return nil, ErrClosed
+	}
+	if s := r.segments[number]; s != nil {
+		return s, nil
+	}
+	s, err := openSegment(r.fsys, r.dir, r.run, number, false)
+	if err == nil {
+		r.segments[number] = s
+	}
+	return s, err
+}
+
+// Close closes the files. It must not be called while At runs.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, s := range r.segments {
+		if err := s.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	r.segments = nil
+	return errors.Join(errs...)
+}
