@@ -1,0 +1,110 @@
+package simulator
+
+import "strconv"
+
+// contactRefusals are the backend's checks of a message's contactDetails: at
+// most one error for each of sms, email, address and name.
+func contactRefusals(contact raw, pointer string) []refusal {
+	if contact.falsy() {
+		return nil
+	}
+	if !contact.object() {
+		return []refusal{invalidValue.saying("Invalid").at(pointer)}
+	}
+	fields := map[string]raw{}
+	contact.members(func(name []byte, value raw) { fields[string(name)] = value })
+	var list []refusal
+	for _, check := range []struct {
+		field string
+		wrong func(raw) string
+	}{
+		{"sms", func(v raw) string { return wrongString(v, "sms") }},
+		{"email", func(v raw) string { return wrongString(v, "email") }},
+		{"address", wrongAddress},
+		{"name", wrongName},
+	} {
+		if detail := check.wrong(fields[check.field]); detail != "" {
+			list = append(list, invalidValue.saying(detail).at(pointer+"/"+check.field))
+		}
+	}
+	return list
+}
+
+func wrongString(v raw, name string) string {
+	if v.falsy() || v.isString() {
+		return ""
+	}
+	return "'" + name + "' is not a string"
+}
+
+func wrongAddress(v raw) string {
+	if v.falsy() {
+		return ""
+	}
+	if !v.object() {
+		return "Invalid"
+	}
+	var lines, postcode raw
+	v.members(func(name []byte, value raw) {
+		switch string(name) {
+		case "lines":
+			lines = value
+		case "postcode":
+			postcode = value
+		}
+	})
+	if !lines.falsy() {
+		if !lines.array() {
+			return "'lines' is not a string array"
+		}
+		items := lines.elements()
+		for _, line := range items {
+			if !line.isString() {
+				return "'lines' is not a string array"
+			}
+		}
+		if len(items) > 5 {
+			return "Too many address lines were provided"
+		}
+	}
+	return wrongString(postcode, "postcode")
+}
+
+func wrongName(v raw) string {
+	if v.falsy() {
+		return ""
+	}
+	if !v.object() {
+		return "Invalid"
+	}
+	parts := map[string]raw{}
+	v.members(func(name []byte, value raw) { parts[string(name)] = value })
+	for _, part := range []string{"prefix", "firstName", "middleNames", "lastName", "suffix"} {
+		if detail := wrongString(parts[part], part); detail != "" {
+			return detail
+		}
+	}
+	return ""
+}
+
+// contactErrors applies the account's rule and the checks above to a request.
+func (s *Server) contactErrors(sub submission, single bool) []refusal {
+	var list []refusal
+	for i, m := range sub.messages {
+		if m.contact.undefined() {
+			continue
+		}
+		pointer := "/data/attributes/recipient/contactDetails"
+		if !single {
+			pointer = pointerMessages + "/" + strconv.Itoa(i) + "/recipient/contactDetails"
+		}
+		if !s.o.Account.ContactDetails {
+			if !m.contact.falsy() {
+				return []refusal{cannotSetContact.at(pointer)}
+			}
+			continue
+		}
+		list = append(list, contactRefusals(m.contact, pointer)...)
+	}
+	return list
+}

@@ -1,0 +1,71 @@
+package simulator
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// ksuids yields the ids of one accepted request, its own first and then its
+// messages' in the order they were sent. The same seed, key and time yield the
+// same ids, so the ledger need not keep them.
+type ksuids struct {
+	second uint32
+	random *rand.PCG
+}
+
+func newKSUIDs(seed uint64, key string, at time.Time) ksuids {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key))
+	return ksuids{second: uint32(at.Unix() - 1_400_000_000), random: rand.NewPCG(seed, h.Sum64())}
+}
+
+func (k ksuids) next() string {
+	var payload [16]byte
+	binary.BigEndian.PutUint64(payload[:8], k.random.Uint64())
+	binary.BigEndian.PutUint64(payload[8:], k.random.Uint64())
+	words := [5]uint32{k.second}
+	for i := range 4 {
+		words[i+1] = binary.BigEndian.Uint32(payload[i*4:])
+	}
+	var out [27]byte
+	for i := len(out) - 1; i >= 0; i-- {
+		rest := uint64(0)
+		for w := range words {
+			rest = rest<<32 | uint64(words[w])
+			words[w] = uint32(rest / 62)
+			rest %= 62
+		}
+		out[i] = base62[rest]
+	}
+	return string(out[:])
+}
+
+// messageID is the gateway's own id of a request.
+func (d *dice) messageID() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return fmt.Sprintf("rrt-%019d-c-geu2-%d-%d-1", d.names.Int64(), d.names.IntN(1_000_000), d.names.IntN(10_000_000))
+}
+
+// accessToken is a fresh bearer token.
+func (d *dice) accessToken() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out [28]byte
+	for i := range out {
+		out[i] = base62[d.names.IntN(62)]
+	}
+	return string(out[:])
+}
+
+// applicationID is the id of the application that an API key belongs to.
+func applicationID(apiKey string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte("application:"+apiKey)).String()
+}

@@ -1,0 +1,229 @@
+package simulator
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"hash/maphash"
+	"iter"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Accepted is one message that the service accepted. It carries a person's
+// number: never print it outside a test.
+type Accepted struct {
+	Application      string          `json:"application"`
+	BatchReference   string          `json:"batchReference"` // empty for a single message
+	BatchID          string          `json:"batchId"`        // empty for a single message
+	MessageReference string          `json:"messageReference"`
+	MessageID        string          `json:"messageId"`
+	NHSNumber        string          `json:"nhsNumber"`
+	Personalisation  json.RawMessage `json:"personalisation,omitempty"`
+	RoutingPlanID    string          `json:"routingPlanId"`
+	AcceptedAt       time.Time       `json:"acceptedAt"`
+	Times            Times           `json:"times"`
+}
+
+// Times counts acceptances over all applications up to the moment of reading.
+// More than one is what no sender should cause.
+type Times struct {
+	Person    int `json:"person"`    // of this NHS number; 0 without one
+	Reference int `json:"reference"` // of this message reference
+}
+
+// Twice says whether the person or the reference was accepted more than once.
+func (a Accepted) Twice() bool { return a.Times.Person > 1 || a.Times.Reference > 1 }
+
+// record is one accepted request. Its messages are packed: for each, the
+// reference, the NHS number and the personalisation, each with its length + 1
+// before it (0: there was none).
+type record struct {
+	application string
+	reference   string // of the batch, or of the single message
+	single      bool
+	plan        string
+	at          time.Time
+	count       int
+	packed      []byte
+}
+
+// ledger is the truth about what was accepted. Safe for concurrent use.
+type ledger struct {
+	seed     uint64
+	hashSeed maphash.Seed
+
+	mu         sync.Mutex // guards what follows
+	claims     map[string]*claim
+	records    []*record
+	people     map[uint64]int32 // by NHS number
+	references map[uint64]int32 // by hash of the message reference
+	totals     ledgerTotals
+	seconds    map[int64]int // messages accepted in each second
+}
+
+// ledgerTotals are the ledger's share of Stats.
+type ledgerTotals struct {
+	batches, singles, messages               int
+	peopleTwice, referencesTwice, mostSecond int
+	duplicates, inFlight                     int
+	afterDuplicate, afterAnswer              int
+	otherBody, beforeRetryAfter              int
+}
+
+func newLedger(seed uint64) *ledger {
+	return &ledger{
+		seed:       seed,
+		hashSeed:   maphash.MakeSeed(),
+		claims:     map[string]*claim{},
+		people:     map[uint64]int32{},
+		references: map[uint64]int32{},
+		seconds:    map[int64]int{},
+	}
+}
+
+func (r *record) key() string { return claimKey(r.application, r.single, r.reference) }
+
+func (r *record) pack(messages []message, personalisation bool) {
+	size := 0
+	for _, m := range messages {
+		size += 6 + len(m.reference) + len(m.nhsNumber)
+		if personalisation {
+			size += len(m.personalisation)
+		}
+	}
+	out := make([]byte, 0, size)
+	for _, m := range messages {
+		out = packField(out, m.reference)
+		out = packField(out, m.nhsNumber)
+		if personalisation && m.personalisation != nil {
+			out = packField(out, m.personalisation)
+		} else {
+			out = append(out, 0)
+		}
+	}
+	r.count, r.packed = len(messages), out
+}
+
+func packField[T ~string | ~[]byte](out []byte, s T) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(s))+1), s...)
+}
+
+// add enters a request that has just been accepted. The caller holds l.mu.
+func (l *ledger) add(r *record, messages []message) {
+	l.records = append(l.records, r)
+	l.totals.messages += r.count
+	if r.single {
+		l.totals.singles++
+	} else {
+		l.totals.batches++
+	}
+	for _, m := range messages {
+		if key, ok := personKey(m.nhsNumber); ok {
+			l.people[key]++
+			if l.people[key] == 2 {
+				l.totals.peopleTwice++
+			}
+		}
+		key := l.referenceKey(m.reference)
+		l.references[key]++
+		if l.references[key] == 2 {
+			l.totals.referencesTwice++
+		}
+	}
+	second := r.at.Unix()
+	l.seconds[second] += r.count
+	l.totals.mostSecond = max(l.totals.mostSecond, l.seconds[second])
+}
+
+func personKey(nhsNumber string) (uint64, bool) {
+	n, err := strconv.ParseUint(nhsNumber, 10, 64)
+	return n, err == nil
+}
+
+func (l *ledger) referenceKey(reference string) uint64 {
+	return maphash.String(l.hashSeed, reference)
+}
+
+// all yields every accepted message, request by request in the order of
+// acceptance and within a request in the order sent.
+func (l *ledger) all() iter.Seq[Accepted] {
+	return func(yield func(Accepted) bool) {
+		l.mu.Lock()
+		records := l.records
+		l.mu.Unlock()
+		for _, r := range records {
+			for _, a := range l.open(r) {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// open unpacks one record.
+func (l *ledger) open(r *record) []Accepted {
+	ids := newKSUIDs(l.seed, r.key(), r.at)
+	batch := Accepted{Application: r.application, RoutingPlanID: r.plan, AcceptedAt: r.at}
+	if !r.single {
+		batch.BatchReference, batch.BatchID = r.reference, ids.next()
+	}
+	list := make([]Accepted, r.count)
+	rest := r.packed
+	for i := range list {
+		a := batch
+		a.MessageID = ids.next()
+		var field []byte
+		field, rest = unpackField(rest)
+		a.MessageReference = string(field)
+		field, rest = unpackField(rest)
+		a.NHSNumber = string(field)
+		field, rest = unpackField(rest)
+		a.Personalisation = field
+		list[i] = a
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range list {
+		if key, ok := personKey(list[i].NHSNumber); ok {
+			list[i].Times.Person = int(l.people[key])
+		}
+		list[i].Times.Reference = int(l.references[l.referenceKey(list[i].MessageReference)])
+	}
+	return list
+}
+
+func unpackField(packed []byte) (field, rest []byte) {
+	n, width := binary.Uvarint(packed)
+	if n == 0 {
+		return nil, packed[width:]
+	}
+	end := width + int(n) - 1
+	return packed[width:end:end], packed[end:]
+}
+
+// Ledger yields every message that was accepted before the call, in the order
+// of acceptance. It may be read while the server serves.
+func (s *Server) Ledger() iter.Seq[Accepted] { return s.ledger.all() }
+
+// serveLedger streams the ledger as JSON lines; with ?twice=1 only what was
+// accepted more than once.
+func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
+	twice := r.URL.Query().Get("twice") != ""
+	w.Header().Set("Content-Type", "application/jsonl")
+	out := bufio.NewWriterSize(w, 64<<10)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	for a := range s.Ledger() {
+		if twice && !a.Twice() {
+			continue
+		}
+		if err := lines.Encode(a); err != nil {
+			return // the reader has gone
+		}
+	}
+	_ = out.Flush()
+}

@@ -1,0 +1,170 @@
+package simulator
+
+import (
+	"crypto/rsa"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	apiRoot      = "/comms"
+	tokenPath    = "/oauth2/token"
+	gatewayBytes = 10 << 20 // what the gateway itself takes
+	drainBytes   = 64 << 20 // what is read of a body beyond that, to answer it
+)
+
+// Account holds the rules of the account that sends. The zero value may set ODS
+// codes, has a default one, and, like a new account, may not set contact details.
+type Account struct {
+	Name            string // in the text of a 429; "simulated" when empty
+	ContactDetails  bool   // approved to send recipient.contactDetails
+	ODSCodeRequired bool   // no default ODS code: every message needs one
+	ODSCodeFixed    bool   // may not set an ODS code
+	NotOnboarded    bool   // 403 CM_FORBIDDEN for everything
+}
+
+// Options configure a Server. The zero value is a strict service without faults
+// that takes any credentials.
+type Options struct {
+	Seed   uint64
+	Faults Faults
+
+	// The credentials that the token endpoint knows. With PublicKey nil any key
+	// id and API key are taken and signatures are not checked; every other claim
+	// is checked either way. An empty APIKey or KeyID admits any.
+	APIKey    string
+	KeyID     string
+	PublicKey *rsa.PublicKey
+
+	TokenLifetime time.Duration // 599 s when zero
+	Account       Account
+
+	// RoutingPlans that exist. Empty: every well-formed id does, but for the
+	// published fault plans, which answer with their fault either way.
+	RoutingPlans []string
+
+	QuotaPerMinute int // requests for each application; 0, no limit
+	MaxBytes       int // of a body that the backend takes; 5,200,000 when zero
+
+	ForgetPersonalisation bool // leave personalisation out of the ledger, for size
+
+	Now func() time.Time // time.Now when nil
+	Log *slog.Logger     // silent when nil
+}
+
+// Server is a simulated NHS Notify. It is an http.Handler, safe for concurrent
+// use, and starts nothing that outlives a request.
+type Server struct {
+	o      Options
+	plans  map[string]bool // nil: all
+	dice   *dice
+	ledger *ledger
+	tokens *tokens
+	rates  *rates
+	tally  *tally
+}
+
+// New makes a Server.
+func New(o Options) *Server {
+	if o.TokenLifetime == 0 {
+		o.TokenLifetime = 599 * time.Second
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 5_200_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Account.Name == "" {
+		o.Account.Name = "simulated"
+	}
+	s := &Server{
+		o:      o,
+		dice:   newDice(o.Seed, o.Faults),
+		ledger: newLedger(o.Seed),
+		tokens: newTokens(),
+		rates:  &rates{windows: map[string]window{}},
+		tally:  &tally{byStatus: map[string]int{}},
+	}
+	if len(o.RoutingPlans) > 0 {
+		s.plans = map[string]bool{}
+		for _, plan := range o.RoutingPlans {
+			s.plans[strings.ToLower(plan)] = true
+		}
+	}
+	return s
+}
+
+// Poisoned says whether the fault poisoned_recipients makes the validator refuse
+// this person.
+func (s *Server) Poisoned(nhsNumber string) bool { return s.dice.poisoned(nhsNumber) }
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch path := r.URL.Path; {
+	case path == tokenPath:
+		s.serve(w, r, s.answerToken)
+	case strings.HasPrefix(path, apiRoot+"/"):
+		s.serve(w, r, s.answerAPI)
+	case path == "/_simulator/ledger" && r.Method == http.MethodGet:
+		s.serveLedger(w, r)
+	case path == "/_simulator/stats" && r.Method == http.MethodGet:
+		s.serveStats(w)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// exchange is one request on its way through the gates.
+type exchange struct {
+	r     *http.Request
+	id    string // the gateway's message id
+	now   time.Time
+	body  []byte
+	large bool   // more than the gateway takes; body is then incomplete
+	token *token // once known
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(*exchange) reply) {
+	s.tally.begin()
+	defer s.tally.end()
+	x := &exchange{r: r, id: s.dice.messageID(), now: s.o.Now()}
+	var rep reply
+	if err := x.readBody(); err != nil {
+		rep = refuse(x.id, notReceived)
+	} else {
+		s.tally.body(len(x.body))
+		x.now = s.o.Now()
+		rep = answer(x)
+	}
+	s.deliver(w, x, rep)
+}
+
+// readBody takes the whole body, or an error if it stopped half way.
+func (x *exchange) readBody() error {
+	size := x.r.ContentLength
+	if size >= 0 && size <= gatewayBytes {
+		x.body = make([]byte, size)
+		_, err := io.ReadFull(x.r.Body, x.body)
+		return err
+	}
+	body, err := io.ReadAll(io.LimitReader(x.r.Body, gatewayBytes+1))
+	if err != nil {
+		return err
+	}
+	if x.body = body; len(body) > gatewayBytes {
+		x.large = true
+		_, err = io.CopyN(io.Discard, x.r.Body, drainBytes)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	return err
+}
