@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"fmt"
+
+	"cohort/ingest/person"
+)
+
+// Account says what became of every record of a cohort file.
+type Account struct {
+	Records int64
+	Fates   map[person.Fate]int64
+}
+
+// Check holds the account to the conservation law: the fates add up to the records.
+// An error here means that the program has lost or invented somebody.
+func (a Account) Check() error {
+	var sum int64
+	for _, n := range a.Fates {
+		sum += n
+	}
+	if sum != a.Records {
+		return fmt.Errorf("the account does not add up: the file has %d records and their fates are %d; this is a defect of cohort, send nothing more", a.Records, sum)
+	}
+	return nil
+}
+
+// counts lists the account in the order of person.Fates.
+func (a Account) counts() (c [7]uint64) {
+	for i, fate := range person.Fates {
+		c[i] = uint64(a.Fates[fate])
+	}
+	return c
+}
+
+// Fate is what became of the messages of a form in this state. A replaced form has
+// none: the forms that replaced it have.
+func (s State) Fate() person.Fate {
+	switch {
+	case s.Phase == AcceptedBy || s.Phase == AcceptedNo:
+		return person.Accepted
+	case s.Phase == Held || s.Phase == Foreign || s.InDoubt || s.Pending:
+		return person.InDoubt
+	}
+	return person.NotSent
+}
+
+// Account adds up the fates of all records.
+func (l *Ledger) Account() Account {
+	a := Account{Records: l.plan.Records, Fates: map[person.Fate]int64{}}
+	for fate, n := range l.plan.Static {
+		a.Fates[person.Fate(fate)] += n
+	}
+	add := func(s *State) {
+		if s.Phase != Replaced {
+			a.Fates[s.Fate()] += int64(s.Messages)
+		}
+	}
+	for i := range l.base {
+		add(&l.base[i])
+	}
+	for _, n := range l.newer {
+		add(&n.state)
+	}
+	for _, rows := range l.refused {
+		a.Fates[person.Refused] += int64(len(rows))
+	}
+	return a
+}
+
+// Unsettled counts the forms for which something is still to be sent, and those that
+// wait for a person: in doubt where no replay helps, or under a reference that is
+// somebody else's.
+func (l *Ledger) Unsettled() (live, held, foreign int) {
+	count := func(s *State) {
+		switch {
+		case s.Phase == Held:
+			held++
+		case s.Phase == Foreign:
+			foreign++
+		case !s.IsSettled():
+			live++
+		}
+	}
+	for i := range l.base {
+		count(&l.base[i])
+	}
+	for _, n := range l.newer {
+		count(&n.state)
+	}
+	return live, held, foreign
+}
+
+// AnyInDoubt reports whether a request was made whose outcome is not known.
+func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 0 }

@@ -1,0 +1,122 @@
+package campaign
+
+import "time"
+
+// Campaign is a campaign file after its defaults are filled in and its values
+// checked. It is read-only once loaded.
+type Campaign struct {
+	Name            string            // campaign: part of every identity
+	Profile         Profile           // which number range may be sent to
+	Register        string            // absolute path of the folder that knows every run
+	Cohort          Cohort            // how the cohort file is read
+	Personalisation []Personalisation // sorted by field name, the order they have on the wire
+	Pace            Pace              // how fast, and when
+	StopIf          StopIf            // the share of refusals that halts a run
+	GiveUpAfter     time.Duration     // how long without any answer before the run ends
+	OnHalt          []string          // command run when the run halts; empty: none
+	Notify          Notify            // the service
+	Path            string            // absolute path of the file it was read from
+}
+
+// Profile says which NHS numbers a campaign may send to.
+type Profile string
+
+// The profiles. NHS numbers that start with 9 are test patients'.
+const (
+	AnyNumber  Profile = ""           // both; a mixture is warned about
+	Test       Profile = "test"       // only numbers that start with 9
+	Production Profile = "production" // only numbers that do not
+)
+
+// Cohort says how the cohort file is read and what it must hold.
+type Cohort struct {
+	Columns    map[string][]string // field to the headers it may stand under
+	Required   []string            // fields that may not be empty
+	MaxInvalid float64             // share of invalid records, 0 to 1, above which the file is refused
+	Expect     Expect              // what the file must be
+}
+
+// Expect guards against a truncated or swapped cohort file.
+type Expect struct {
+	Records int64  // 0: not checked
+	SHA256  string // lower-case hex; empty: not checked
+}
+
+// Personalisation is one field of the service's template and the text that fills it.
+type Personalisation struct {
+	Field string
+	Text  string // with ((column)) placeholders
+}
+
+// Pace says how fast a run may send and when.
+type Pace struct {
+	Messages  int64          // capacity of one window, spent evenly; used only with a window
+	Window    *Hours         // nil: any time of day
+	Location  *time.Location // where the window's clock hangs
+	PerSecond float64        // with a window a ceiling, without one the rate; 0: none
+	LastCall  time.Duration  // no request starts this close to the window's end
+	Until     time.Time      // the first instant at which nothing is sent any more; zero: no end
+}
+
+// Hours is a daily span of wall-clock time in minutes after midnight. When To is not
+// after From the span runs over midnight.
+type Hours struct{ From, To int }
+
+// StopIf halts a run when more than Refused of the last Of settled messages were
+// refused by their content. Of = 0 switches it off.
+type StopIf struct {
+	Refused float64
+	Of      int
+}
+
+// Notify is the NHS Notify sink's part of the campaign file.
+type Notify struct {
+	BaseURL        string
+	TokenURL       string
+	APIKeyFile     string // absolute; empty when APIKeyEnv is used
+	APIKeyEnv      string
+	KeyID          string
+	PrivateKeyFile string // absolute
+	RoutingPlanID  string
+	ODSCode        string // empty: the account's default
+	Batch          Batch
+	CAFile         string // absolute; empty: the system's certificates
+}
+
+// Batch limits what one request holds.
+type Batch struct {
+	MaxMessages int
+	MaxBytes    int
+	Smoothing   time.Duration // at most this much of the even rate in one batch
+}
+
+// EvenRate is the rate in messages a second that the packing of batches goes by: the
+// window's capacity over its nominal length, or PerSecond without a window. 0 means
+// that there is none. It ignores clock changes, so that a plan does not depend on
+// the day it was made.
+func (p Pace) EvenRate() float64 {
+	rate := p.PerSecond
+	if p.Window != nil {
+		even := float64(p.Messages) / (float64(p.Window.nominalMinutes()) * 60)
+		if rate == 0 || even < rate {
+			rate = even
+		}
+	}
+	return rate
+}
+
+func (h Hours) nominalMinutes() int {
+	if h.To > h.From {
+		return h.To - h.From
+	}
+	return h.To + 24*60 - h.From
+}
+
+// ServiceID names the service a campaign sends to, for identities and the register.
+// With simulate it is the embedded simulator whatever the file says.
+func (c *Campaign) ServiceID(simulate bool) string {
+	if simulate {
+		return "notify simulator"
+	}
+	return "notify " + c.Notify.BaseURL
+}

@@ -1,0 +1,195 @@
+package campaign
+
+import (
+	"maps"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What holds when the campaign file says nothing else.
+const (
+	defaultRegister    = ".cohort"
+	defaultMaxInvalid  = 0.05
+	defaultMessages    = 3_400_000
+	defaultTimezone    = "Europe/London"
+	defaultLastCall    = time.Minute
+	defaultRefused     = 0.10
+	defaultOf          = 2000
+	defaultGiveUpAfter = 15 * time.Minute
+	defaultMaxMessages = 45_000 // the service's limit
+	defaultMaxBytes    = 5_000_000
+	mostBytes          = 5_200_000 // the service's limit
+	fewestBytes        = 10_000
+	defaultSmoothing   = 10 * time.Second
+)
+
+var (
+	nameForm = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+	uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	shaForm  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func (l *loader) identity(c *Campaign, d *document) {
+	c.Name, c.Profile, c.OnHalt = d.Campaign, Profile(d.Profile), d.OnHalt
+	switch {
+	case c.Name == "":
+		l.wrong("campaign", "is missing; give the campaign a name, such as bowel-screening-invitation-2026-11-21")
+	case !nameForm.MatchString(c.Name):
+		l.wrong("campaign", "may hold a-z, 0-9 and hyphens, at most 64 of them")
+	}
+	if !slices.Contains([]Profile{AnyNumber, Test, Production}, c.Profile) {
+		l.wrong("profile", "must be test or production")
+	}
+	register := defaultRegister
+	if d.Register != nil {
+		register = *d.Register
+	}
+	if register == "" {
+		l.wrong("register", "must name a folder")
+	}
+	c.Register = l.absolute(register)
+	if len(c.OnHalt) > 0 && c.OnHalt[0] == "" {
+		l.wrong("on_halt", "must start with a command")
+	}
+}
+
+func (l *loader) cohort(c *Campaign, s *cohortSection) {
+	c.Cohort = Cohort{Required: s.Required, MaxInvalid: defaultMaxInvalid, Columns: map[string][]string{}}
+	for _, field := range slices.Sorted(maps.Keys(s.Columns)) {
+		headers := s.Columns[field]
+		if len(headers) == 0 || slices.Contains(headers, "") {
+			l.wrong("cohort.columns."+field, "must name the column's header, or a list of headers")
+		}
+		c.Cohort.Columns[field] = headers
+	}
+	if s.MaxInvalid != nil {
+		c.Cohort.MaxInvalid = l.percent("cohort.max_invalid", *s.MaxInvalid)
+	}
+	if s.Expect.Records != nil {
+		if c.Cohort.Expect.Records = *s.Expect.Records; *s.Expect.Records <= 0 {
+			l.wrong("cohort.expect.records", "must be a number above 0")
+		}
+	}
+	c.Cohort.Expect.SHA256 = strings.ToLower(s.Expect.SHA256)
+	if sum := c.Cohort.Expect.SHA256; sum != "" && !shaForm.MatchString(sum) {
+		l.wrong("cohort.expect.sha256", "must be 64 hexadecimal digits")
+	}
+}
+
+func (l *loader) personalisation(c *Campaign, fields map[string]*string) {
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		text := fields[field]
+		if text == nil {
+			l.wrong("personalisation."+field, "must be a text, such as \"((given_name))\"")
+			continue
+		}
+		c.Personalisation = append(c.Personalisation, Personalisation{Field: field, Text: *text})
+	}
+}
+
+func (l *loader) limits(c *Campaign, d *document) {
+	c.StopIf = StopIf{Refused: defaultRefused, Of: defaultOf}
+	if d.StopIf != nil {
+		if d.StopIf.Refused != nil {
+			c.StopIf.Refused = l.percent("stop_if.refused", *d.StopIf.Refused)
+		}
+		if d.StopIf.Of != nil {
+			if c.StopIf.Of = *d.StopIf.Of; c.StopIf.Of < 0 {
+				l.wrong("stop_if.of", "must be a number of messages; 0 switches stop_if off")
+			}
+		}
+	}
+	c.GiveUpAfter = defaultGiveUpAfter
+	if d.GiveUpAfter != nil {
+		if c.GiveUpAfter = l.duration("give_up_after", *d.GiveUpAfter); c.GiveUpAfter <= 0 {
+			l.wrong("give_up_after", "must be longer than 0, such as 15m")
+		}
+	}
+}
+
+func (l *loader) notify(c *Campaign, s *notifySection) {
+	if s == nil {
+		l.wrong("sink.notify", "is missing; it says which service to send to")
+		return
+	}
+	n := Notify{
+		BaseURL: strings.TrimRight(s.BaseURL, "/"), TokenURL: s.TokenURL,
+		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile),
+		RoutingPlanID: strings.ToLower(s.RoutingPlanID), ODSCode: s.ODSCode, CAFile: l.absolute(s.CAFile),
+		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
+	}
+	l.address("sink.notify.base_url", s.BaseURL)
+	l.address("sink.notify.token_url", s.TokenURL)
+	if (s.APIKeyFile == "") == (s.APIKeyEnv == "") {
+		l.wrong("sink.notify", "needs api_key_file or api_key_env, and not both")
+	}
+	if s.KeyID == "" {
+		l.wrong("sink.notify.key_id", "is missing; it is the name under which the public key is registered")
+	}
+	if s.PrivateKeyFile == "" {
+		l.wrong("sink.notify.private_key_file", "is missing")
+	}
+	if !uuidForm.MatchString(s.RoutingPlanID) {
+		l.wrong("sink.notify.routing_plan_id", "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1")
+	}
+	if m := s.Batch.MaxMessages; m != nil {
+		if n.Batch.MaxMessages = *m; *m < 1 || *m > defaultMaxMessages {
+			l.wrong("sink.notify.batch.max_messages", "must be between 1 and %d", defaultMaxMessages)
+		}
+	}
+	if b := s.Batch.MaxBytes; b != nil {
+		if n.Batch.MaxBytes = *b; *b < fewestBytes || *b > mostBytes {
+			l.wrong("sink.notify.batch.max_bytes", "must be between %d and %d", fewestBytes, mostBytes)
+		}
+	}
+	if d := s.Batch.Smoothing; d != nil {
+		if n.Batch.Smoothing = l.duration("sink.notify.batch.smoothing", *d); n.Batch.Smoothing <= 0 {
+			l.wrong("sink.notify.batch.smoothing", "must be longer than 0, such as 10s")
+		}
+	}
+	c.Notify = n
+}
+
+// address accepts https everywhere and plain http to this machine alone.
+func (l *loader) address(key, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		l.wrong(key, "is missing")
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		l.wrong(key, "must be an address such as https://int.api.service.nhs.uk/comms")
+	case u.Scheme == "https":
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http":
+		l.wrong(key, "must start with https://; plain http is taken for this machine only")
+	default:
+		l.wrong(key, "must start with https://")
+	}
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func (l *loader) duration(key, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		l.wrong(key, "must be a duration such as 90s or 15m, not %q", text)
+	}
+	return d
+}
+
+func (l *loader) percent(key, text string) float64 {
+	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || !isPercent || math.IsNaN(value) || value < 0 || value > 100 {
+		l.wrong(key, "must be a percentage from 0%% to 100%%, such as 5%%, not %q", text)
+	}
+	return value / 100
+}

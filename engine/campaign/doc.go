@@ -1,0 +1,11 @@
+// Package campaign reads campaign.yaml: what is sent to whom, through which
+// service, and how fast.
+//
+// Every key is either frozen or changeable. A frozen key shapes the messages or
+// their identity; it is written into the plan, and a resume under another value is
+// refused by the key's name (Campaign.Frozen). A changeable key may differ from one
+// start to the next. README's table says which is which.
+//
+// Nothing is ignored: an unknown key is refused with its name and line, and so is a
+// key that the format has but this version does not act on yet.
+package campaign

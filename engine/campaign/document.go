@@ -1,0 +1,82 @@
+package campaign
+
+import (
+	"fmt"
+
+	"github.com/goccy/go-yaml"
+)
+
+// document is the campaign file as it is written: pointers tell what was left out.
+type document struct {
+	Campaign        string             `yaml:"campaign"`
+	Profile         string             `yaml:"profile"`
+	Register        *string            `yaml:"register"`
+	Cohort          cohortSection      `yaml:"cohort"`
+	Personalisation map[string]*string `yaml:"personalisation"`
+	Pace            *paceSection       `yaml:"pace"`
+	StopIf          *stopSection       `yaml:"stop_if"`
+	GiveUpAfter     *string            `yaml:"give_up_after"`
+	OnHalt          []string           `yaml:"on_halt"`
+	Sink            struct {
+		Notify *notifySection `yaml:"notify"`
+	} `yaml:"sink"`
+}
+
+type cohortSection struct {
+	Columns    map[string]oneOrMore `yaml:"columns"`
+	Required   []string             `yaml:"required"`
+	MaxInvalid *string              `yaml:"max_invalid"`
+	Expect     struct {
+		Records *int64 `yaml:"records"`
+		SHA256  string `yaml:"sha256"`
+	} `yaml:"expect"`
+}
+
+type paceSection struct {
+	Messages  *int64   `yaml:"messages"`
+	Window    *string  `yaml:"window"`
+	Timezone  *string  `yaml:"timezone"`
+	PerSecond *float64 `yaml:"per_second"`
+	LastCall  *string  `yaml:"last_call"`
+	Until     *string  `yaml:"until"`
+}
+
+type stopSection struct {
+	Refused *string `yaml:"refused"`
+	Of      *int    `yaml:"of"`
+}
+
+type notifySection struct {
+	BaseURL        string `yaml:"base_url"`
+	TokenURL       string `yaml:"token_url"`
+	APIKeyFile     string `yaml:"api_key_file"`
+	APIKeyEnv      string `yaml:"api_key_env"`
+	KeyID          string `yaml:"key_id"`
+	PrivateKeyFile string `yaml:"private_key_file"`
+	RoutingPlanID  string `yaml:"routing_plan_id"`
+	ODSCode        string `yaml:"ods_code"`
+	CAFile         string `yaml:"ca_file"`
+	Batch          struct {
+		MaxMessages *int    `yaml:"max_messages"`
+		MaxBytes    *int    `yaml:"max_bytes"`
+		Smoothing   *string `yaml:"smoothing"`
+	} `yaml:"batch"`
+}
+
+// oneOrMore is a header or a list of headers.
+type oneOrMore []string
+
+// UnmarshalYAML takes either form.
+func (o *oneOrMore) UnmarshalYAML(text []byte) error {
+	var many []string
+	if err := yaml.Unmarshal(text, &many); err == nil {
+		*o = many
+		return nil
+	}
+	var one string
+	if err := yaml.Unmarshal(text, &one); err != nil {
+		return fmt.Errorf("expected a header or a list of headers")
+	}
+	*o = oneOrMore{one}
+	return nil
+}

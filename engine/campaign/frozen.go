@@ -1,0 +1,70 @@
+package campaign
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Frozen returns the keys that may not change once a run is planned, with their
+// values as one line of text each, sorted by key.
+func (c *Campaign) Frozen() []Setting {
+	settings := []Setting{
+		{"campaign", c.Name},
+		{"profile", string(c.Profile)},
+		{"cohort.required", strings.Join(c.Cohort.Required, ", ")},
+		{"sink.notify.base_url", c.Notify.BaseURL},
+		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
+		{"sink.notify.ods_code", c.Notify.ODSCode},
+		{"sink.notify.batch.max_messages", strconv.Itoa(c.Notify.Batch.MaxMessages)},
+		{"sink.notify.batch.max_bytes", strconv.Itoa(c.Notify.Batch.MaxBytes)},
+		{"sink.notify.batch.smoothing", c.Notify.Batch.Smoothing.String()},
+	}
+	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
+		settings = append(settings, Setting{"cohort.columns." + field, strings.Join(c.Cohort.Columns[field], ", ")})
+	}
+	for _, p := range c.Personalisation {
+		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
+	}
+	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
+	return settings
+}
+
+// Setting is one key of a campaign file with its value in words.
+type Setting struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// DifferenceError says that a frozen key has another value than the plan.
+type DifferenceError struct {
+	Key, Planned, Now string
+}
+
+// Error says what differs and what the two ways out are.
+func (e *DifferenceError) Error() string {
+	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back, or start a new campaign under another name", e.Key, e.Now, e.Planned)
+}
+
+// Compare returns a *DifferenceError for the first frozen key whose value is not the
+// planned one, nil when all are the same.
+func Compare(planned, now []Setting) error {
+	was := make(map[string]string, len(planned))
+	for _, s := range planned {
+		was[s.Key] = s.Value
+	}
+	for _, s := range now {
+		if old := was[s.Key]; old != s.Value {
+			return &DifferenceError{Key: s.Key, Planned: old, Now: s.Value}
+		}
+		delete(was, s.Key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(was)) {
+		if was[key] != "" {
+			return &DifferenceError{Key: key, Planned: was[key]}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package campaign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The keys of the campaign format. A path that ends in .* takes any name of the
+// user's own. Those in laterKeys belong to the format and are not acted on yet:
+// refusing them by name is the only honest answer.
+var (
+	knownKeys = []string{
+		"campaign", "profile", "register",
+		"cohort", "cohort.columns", "cohort.columns.*", "cohort.required", "cohort.max_invalid",
+		"cohort.expect", "cohort.expect.records", "cohort.expect.sha256",
+		"personalisation", "personalisation.*",
+		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.last_call", "pace.until",
+		"stop_if", "stop_if.refused", "stop_if.of",
+		"give_up_after", "on_halt",
+		"sink", "sink.notify", "sink.notify.base_url", "sink.notify.token_url",
+		"sink.notify.api_key_file", "sink.notify.api_key_env", "sink.notify.key_id", "sink.notify.private_key_file",
+		"sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
+		"sink.notify.batch", "sink.notify.batch.max_messages", "sink.notify.batch.max_bytes", "sink.notify.batch.smoothing",
+	}
+	laterKeys = []string{
+		"series", "suppress", "route",
+		"cohort.format", "cohort.types", "cohort.duplicates", "cohort.superseded_by", "cohort.withdrawn",
+		"pace.spread", "pace.catch_up",
+		"sink.nhsapp", "sink.file",
+		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",
+	}
+)
+
+// keyLines refuses every key of the document that the format does not have or that
+// this version does not act on, and notes in lines where each of the others stands.
+func keyLines(file string, node ast.Node, path string, lines map[string]int) error {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		for _, value := range n.Values {
+			if err := keyLine(file, value, path, lines); err != nil {
+				return err
+			}
+		}
+	case *ast.MappingValueNode:
+		return keyLine(file, n, path, lines)
+	}
+	return nil
+}
+
+func keyLine(file string, n *ast.MappingValueNode, path string, lines map[string]int) error {
+	key := n.Key.GetToken().Value
+	full := key
+	if path != "" {
+		full = path + "." + key
+	}
+	line := n.Key.GetToken().Position.Line
+	lines[full] = line
+	switch {
+	case slices.Contains(laterKeys, full):
+		return &FileError{file, line, fmt.Sprintf("%s is not yet supported by this version of cohort; take it out", full)}
+	case slices.Contains(knownKeys, full), path != "" && slices.Contains(knownKeys, path+".*"):
+		return keyLines(file, n.Value, full, lines)
+	}
+	return &FileError{file, line, fmt.Sprintf("unknown key %s%s", full, suggestion(path, key))}
+}
+
+// suggestion names the keys that stand at the same place, so that a typing mistake
+// is put right at a glance.
+func suggestion(path, key string) string {
+	var siblings []string
+	for _, known := range knownKeys {
+		parent, name := "", known
+		if i := strings.LastIndexByte(known, '.'); i >= 0 {
+			parent, name = known[:i], known[i+1:]
+		}
+		if parent == path && name != "*" {
+			siblings = append(siblings, name)
+		}
+	}
+	if len(siblings) == 0 {
+		return ""
+	}
+	return "; here may stand: " + strings.Join(siblings, ", ")
+}
+
+// FileError is a mistake in a campaign file.
+type FileError struct {
+	File    string
+	Line    int // 0 when the mistake has no line, such as a missing key
+	Problem string
+}
+
+// Error is one line: file, line, and what is wrong.
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Problem)
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
+}

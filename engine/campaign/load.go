@@ -1,0 +1,106 @@
+package campaign
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Load reads and checks a campaign file. Relative paths in it start from the file's
+// own folder. A mistake in the file is a *FileError.
+func Load(path string) (*Campaign, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("campaign file: %w", err)
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("campaign file: %w", err)
+	}
+	return Parse(text, full)
+}
+
+// Parse reads and checks the text of a campaign file that stands, or stood, at path,
+// which must be absolute.
+func Parse(text []byte, path string) (*Campaign, error) {
+	l := loader{file: filepath.Base(path), dir: filepath.Dir(path), lines: map[string]int{}}
+	var doc document
+	if err := l.decode(text, &doc); err != nil {
+		return nil, err
+	}
+	c := &Campaign{Path: path}
+	l.identity(c, &doc)
+	l.cohort(c, &doc.Cohort)
+	l.personalisation(c, doc.Personalisation)
+	l.pace(c, doc.Pace)
+	l.limits(c, &doc)
+	l.notify(c, doc.Sink.Notify)
+	if l.err != nil {
+		return nil, l.err
+	}
+	return c, nil
+}
+
+// loader turns a document into a Campaign and keeps the first mistake it meets.
+type loader struct {
+	file  string
+	dir   string
+	lines map[string]int
+	err   error
+}
+
+// wrong notes a mistake in the value of key.
+func (l *loader) wrong(key, format string, args ...any) {
+	if l.err == nil {
+		l.err = &FileError{l.file, l.lines[key], key + " " + fmt.Sprintf(format, args...)}
+	}
+}
+
+func (l *loader) decode(text []byte, doc *document) error {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return l.yamlError(err)
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return &FileError{l.file, 0, "the campaign file is empty"}
+	}
+	if len(file.Docs) > 1 {
+		return &FileError{l.file, 0, "the campaign file holds more than one YAML document; keep one campaign to a file"}
+	}
+	body := file.Docs[0].Body
+	switch body.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		return &FileError{l.file, body.GetToken().Position.Line, "a campaign file is made of lines such as \"campaign: my-campaign\""}
+	}
+	if err := keyLines(l.file, body, "", l.lines); err != nil {
+		return err
+	}
+	if err := yaml.NodeToValue(body, doc); err != nil {
+		return l.yamlError(err)
+	}
+	return nil
+}
+
+// yamlError keeps the line and the message of the YAML library and leaves out its
+// excerpt of the source.
+func (l *loader) yamlError(err error) error {
+	var e yaml.Error
+	if errors.As(err, &e) && e.GetToken() != nil {
+		return &FileError{l.file, e.GetToken().Position.Line, "not valid YAML: " + e.GetMessage()}
+	}
+	return &FileError{l.file, 0, "not valid YAML: " + err.Error()}
+}
+
+// absolute resolves a path of the file.
+func (l *loader) absolute(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(l.dir, path)
+}

@@ -1,0 +1,82 @@
+package campaign
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+)
+
+var hoursForm = regexp.MustCompile(`^(\d{2}):(\d{2})\s*-\s*(\d{2}):(\d{2})$`)
+
+// pace fills in the pace. Without the section the national window holds; with it and
+// without a window any time of day will do.
+func (l *loader) pace(c *Campaign, s *paceSection) {
+	p := Pace{Messages: defaultMessages, LastCall: defaultLastCall}
+	zone := defaultTimezone
+	if s == nil {
+		p.Window = &Hours{From: 6 * 60, To: 22 * 60}
+		s = &paceSection{}
+	}
+	if s.Window != nil {
+		p.Window = l.hours(*s.Window)
+	}
+	if s.Messages != nil {
+		if p.Messages = *s.Messages; p.Messages <= 0 {
+			l.wrong("pace.messages", "must be a number above 0")
+		}
+		if p.Window == nil {
+			l.wrong("pace.messages", "is the capacity of a window and needs pace.window; without a window set pace.per_second")
+		}
+	}
+	if s.Timezone != nil {
+		zone = *s.Timezone
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "" || zone == "Local" {
+		l.wrong("pace.timezone", "must be the name of a time zone such as Europe/London, not %q", zone)
+		location = time.UTC
+	}
+	p.Location = location
+	if s.PerSecond != nil {
+		if p.PerSecond = *s.PerSecond; !(p.PerSecond >= 0 && p.PerSecond <= 1e9) {
+			l.wrong("pace.per_second", "must be a number of messages a second; 0 is no ceiling")
+		}
+	}
+	if s.LastCall != nil {
+		p.LastCall = l.duration("pace.last_call", *s.LastCall)
+	}
+	if p.Window != nil && p.LastCall >= time.Duration(p.Window.nominalMinutes())*time.Minute {
+		l.wrong("pace.last_call", "leaves nothing of the window")
+	}
+	if s.Until != nil {
+		day, err := time.ParseInLocation(time.DateOnly, *s.Until, location)
+		if err != nil {
+			l.wrong("pace.until", "must be a date such as 2026-12-01, not %q", *s.Until)
+		}
+		p.Until = day.AddDate(0, 0, 1) // the day itself still counts
+	}
+	c.Pace = p
+}
+
+// hours reads a window such as 06:00-22:00. 24:00 may stand at its end.
+func (l *loader) hours(text string) *Hours {
+	m := hoursForm.FindStringSubmatch(text)
+	if m == nil {
+		l.wrong("pace.window", "must be two times of day such as \"06:00-22:00\", not %q", text)
+		return &Hours{To: 24 * 60}
+	}
+	minutes := func(hour, minute string) int {
+		h, _ := strconv.Atoi(hour)
+		m, _ := strconv.Atoi(minute)
+		if m > 59 {
+			return -1
+		}
+		return h*60 + m
+	}
+	h := &Hours{From: minutes(m[1], m[2]), To: minutes(m[3], m[4])}
+	if h.From < 0 || h.From >= 24*60 || h.To < 0 || h.To > 24*60 || h.From == h.To {
+		l.wrong("pace.window", "must be two different times of day, not %q", text)
+		return &Hours{To: 24 * 60}
+	}
+	return h
+}

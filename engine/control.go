@@ -1,0 +1,9 @@
+package engine
+
+// The verbs of Control records: what a person or the run itself decided.
+const (
+	controlHalted     = "halted"     // detail: why, in words
+	controlStopped    = "stopped"    // by a signal
+	controlSuperseded = "superseded" // detail: the run that took this one's place
+	controlSendAgain  = "send_again" // detail: the reason a person gave
+)

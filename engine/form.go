@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"cohort/engine/journal"
+)
+
+// FormID names one form of a batch. Revision 0, part 0 is the form that the plan
+// sealed. A revision replaces a form by others of the same batch: by one that lacks
+// some rows, or by several parts of it.
+type FormID struct {
+	Batch    uint32 // in the plan, over all shards
+	Revision uint16
+	Part     uint16
+}
+
+// Form is what a form of a batch holds: the positions of a shard from From up to To,
+// less the duplicates, the suppressed, and those in Dropped.
+type Form struct {
+	From, To uint32
+	Dropped  []uint32 // ascending positions
+	Messages uint32
+	Bytes    uint32   // of the encoded body
+	SHA256   [32]byte // of the encoded body
+}
+
+// Phase is how far a form has come.
+type Phase uint8
+
+// The phases. A form is Live until it is settled; it may then be planned, in flight,
+// waiting to be tried again, or in doubt, as its State tells.
+const (
+	Live       Phase = iota
+	AcceptedBy       // accepted, and the service told its ids
+	AcceptedNo       // accepted, as a duplicate answer proved; its ids are not known
+	Replaced         // rows of it were refused, or it was split: newer forms stand for the rest
+	Held             // in doubt, and no replay can settle it
+	Foreign          // the service knew its reference though this run never got it there
+)
+
+// State is what the progress log says of one form.
+type State struct {
+	Messages uint32
+	Attempts uint16
+	Reason   uint16 // index into the ledger's codes: why it is where it is
+	Phase    Phase
+	Pending  bool             // its last attempt is in the log and has no answer there
+	InDoubt  bool             // an attempt was never answered, or not understandably
+	First    int64            // when it was first attempted, Unix milliseconds; 0: never
+	Settled  journal.Position // of the record that accepted it
+}
+
+// Settled reports whether nothing more is to be sent for the form.
+func (s State) IsSettled() bool { return s.Phase != Live || s.Messages == 0 }

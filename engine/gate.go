@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"cohort/engine/campaign"
+)
+
+// Pacer says when a request may start.
+type Pacer interface {
+	// WaitN returns nil when a request of n messages may start at once. Callers are let
+	// through one at a time, in no promised order. An error means that none may start
+	// any more: ctx is done, or the pacer's time is over.
+	WaitN(ctx context.Context, n int) error
+}
+
+// The reasons for which a gate closes for good.
+var (
+	errWindowOver = errors.New("the window has ended")
+	errUntilOver  = errors.New("pace.until has passed")
+)
+
+// gate paces requests over the campaign's windows: it holds them outside a window,
+// while the service has asked for quiet, and until the rate allows them. The rate's
+// tokens start at none, so that a resumed run does not begin with a burst.
+type gate struct {
+	pace      campaign.Pace
+	oneWindow bool
+	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
+
+	turn    chan struct{} // holds one token: who has it decides for itself and everything below
+	limiter *rate.Limiter
+	only    Opening // with oneWindow, the one window; zero until it is known
+
+	mu   sync.Mutex
+	hold time.Time
+	why  string
+}
+
+var _ Pacer = (*gate)(nil)
+
+// newGate makes a gate for batches of at most largest messages.
+func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *gate {
+	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, turn: make(chan struct{}, 1)}
+	g.limiter = rate.NewLimiter(rate.Inf, max(1, largest))
+	if o, ok := NextOpening(p, now); ok {
+		g.setRate(now, o.Rate)
+		if o.Rate > 0 {
+			g.limiter.ReserveN(now, g.limiter.Burst())
+		}
+		if oneWindow {
+			g.only = o
+		}
+	}
+	return g
+}
+
+func (g *gate) setRate(now time.Time, perSecond float64) {
+	limit := rate.Limit(perSecond)
+	if perSecond == 0 {
+		limit = rate.Inf
+	}
+	if g.limiter.Limit() != limit {
+		g.limiter.SetLimitAt(now, limit)
+	}
+}
+
+// Hold keeps every request back until a moment, for a reason in words.
+func (g *gate) Hold(until time.Time, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until.After(g.hold) {
+		g.hold, g.why = until, why
+	}
+}
+
+func (g *gate) held() (time.Time, string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.hold, g.why
+}
+
+// WaitN implements Pacer.
+func (g *gate) WaitN(ctx context.Context, n int) error {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-g.turn }()
+	for {
+		now := time.Now()
+		wait, why, err := g.next(now, n)
+		if err != nil {
+			return err
+		}
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		if why != "" {
+			g.waits(now.Add(wait), why)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		if why != "" {
+			g.waits(time.Time{}, "")
+		}
+	}
+}
+
+// next says how long a request of n messages must still wait at now; 0 lets it start
+// and spends its tokens.
+func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err error) {
+	o, ok := NextOpening(g.pace, now)
+	switch {
+	case !ok:
+		return 0, "", errUntilOver
+	case g.oneWindow && !o.Opens.Equal(g.only.Opens):
+		return 0, "", errWindowOver
+	case !o.IsOpen(now):
+		return o.Opens.Sub(now), "the window has not opened", nil
+	}
+	if until, why := g.held(); until.After(now) {
+		return until.Sub(now), why, nil
+	}
+	g.setRate(now, o.Rate)
+	if missing := float64(min(n, g.limiter.Burst())) - g.limiter.TokensAt(now); missing > 0 && o.Rate > 0 {
+		return time.Duration(missing/o.Rate*float64(time.Second)) + 1, "", nil
+	}
+	g.limiter.ReserveN(now, min(n, g.limiter.Burst()))
+	return 0, "", nil
+}

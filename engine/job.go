@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cohort/engine/campaign"
+)
+
+// Job is one process's part of a run: what may differ from one start to the next.
+// What may not is in the Plan.
+type Job struct {
+	Plan   *Plan
+	Log    *ProgressLog
+	Source Source
+	Sink   Sink
+	Start  Start // what this process says of itself
+
+	Pace        campaign.Pace
+	OneWindow   bool // end with the window instead of waiting for the next
+	StopIf      campaign.StopIf
+	GiveUpAfter time.Duration
+
+	Grace   time.Duration // how long requests under way may go on after a stop; 45 s when zero
+	Ceiling int           // most requests under way at once; 16 when zero
+
+	Logger   *slog.Logger   // events that an operator wants to know of; none when nil
+	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
+}
+
+func (j Job) withDefaults() Job {
+	if j.Grace == 0 {
+		j.Grace = 45 * time.Second
+	}
+	if j.Ceiling == 0 {
+		j.Ceiling = 16
+	}
+	if j.Logger == nil {
+		j.Logger = slog.New(slog.DiscardHandler)
+	}
+	if j.Progress == nil {
+		j.Progress = func(Snapshot) {}
+	}
+	return j
+}
+
+// Snapshot is where a run stands at a moment.
+type Snapshot struct {
+	At       time.Time
+	Account  Account
+	InFlight int       // messages in requests under way; the account calls them not sent or in doubt
+	Requests int       // under way
+	Rate     float64   // what the pace allows now, messages a second; 0: no limit
+	Closes   time.Time // when the window ends; zero: never
+	Waiting  string    // why nothing starts; empty while something does
+	Until    time.Time // of the waiting
+}
+
+// Summary is how a run, or this process's part of it, ended.
+type Summary struct {
+	Account  Account
+	Held     int  // forms in doubt that no replay can settle
+	Finished bool // every record has its final fate, but for those Held
+}
+
+// Stopped is the error of a run that ended before it was finished and can go on.
+type Stopped struct {
+	Why   string // in words, with what to do about it
+	Cause error  // nil when a person, a window or a limit stopped it
+	Halt  bool   // the run stopped itself because something is wrong
+}
+
+// Error says why the run stopped.
+func (s *Stopped) Error() string {
+	if s.Cause != nil {
+		return fmt.Sprintf("%s: %v", s.Why, s.Cause)
+	}
+	return s.Why
+}
+
+// Unwrap gives the cause.
+func (s *Stopped) Unwrap() error { return s.Cause }

@@ -1,0 +1,98 @@
+// Package lock keeps two processes off the same folder. A lock is a file that a
+// process holds by flock(2): it is let go when the process ends, however it ends.
+package lock
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holder says who holds a lock.
+type Holder struct {
+	PID   int       `json:"pid"`
+	Host  string    `json:"host"`
+	Since time.Time `json:"since"`
+}
+
+// HeldError says that another process holds the lock.
+type HeldError struct{ Holder Holder }
+
+// Error names the process.
+func (e *HeldError) Error() string {
+	if e.Holder.PID == 0 {
+		return "another process is at work here; wait for it or stop it"
+	}
+	return fmt.Sprintf("process %d on %s is at work here since %s; wait for it or stop it",
+		e.Holder.PID, e.Holder.Host, e.Holder.Since.Format(time.DateTime))
+}
+
+// Lock is a lock that this process holds.
+type Lock struct{ f *os.File }
+
+// patience is how long Acquire tries: a look by Look may hold the lock for an instant.
+const patience = time.Second
+
+// Acquire takes the lock file at path, making it when it is not there. When another
+// process keeps holding it the error is a *HeldError.
+func Acquire(path string) (*Lock, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	retry := time.NewTicker(patience / 20)
+	defer retry.Stop()
+	for end := time.Now().Add(patience); ; <-retry.C {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
+		holder := read(f)
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, &HeldError{holder}
+		}
+		return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
+	}
+	host, _ := os.Hostname()
+	text, _ := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)})
+	if err = f.Truncate(0); err == nil {
+		_, err = f.WriteAt(append(text, '\n'), 0)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &Lock{f}, nil
+}
+
+// Release lets the lock go.
+func (l *Lock) Release() error { return l.f.Close() }
+
+// Look says whether a process holds the lock file at path, and which. It disturbs
+// nobody. A file that is not there is held by nobody.
+func Look(path string) (Holder, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Holder{}, false
+	}
+	defer func() { _ = f.Close() }()
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return Holder{}, false
+	}
+	return read(f), true
+}
+
+// read reads who holds the lock, as well as it can.
+func read(f *os.File) (h Holder) {
+	text := make([]byte, 1024)
+	n, _ := f.ReadAt(text, 0)
+	_ = json.Unmarshal(text[:n], &h)
+	return h
+}

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"container/heap"
+	"time"
+)
+
+// queue holds what is still to be sent: first the forms that are due again, oldest
+// first, then the batches that were never attempted, one from each shard in turn, so
+// that no shard is left to run alone at the end. The run's loop owns it.
+type queue struct {
+	again dueForms
+	fresh []span // of each shard: its batches that were never handed out
+	turn  int    // the shard whose turn it is
+	state func(FormID) *State
+}
+
+type span struct{ next, end uint32 }
+
+type dueForm struct {
+	form FormID
+	due  time.Time
+}
+
+// newQueue fills a queue from a ledger: whatever was attempted before and is not
+// settled comes first.
+func newQueue(l *Ledger, now time.Time) *queue {
+	q := &queue{state: l.state}
+	for shard := range l.plan.ShardStarts {
+		from, to := l.plan.ShardBatches(shard)
+		q.fresh = append(q.fresh, span{from, to})
+		for b := from; b < to; b++ {
+			if s := &l.base[b]; s.Attempts > 0 && !s.IsSettled() {
+				q.add(FormID{Batch: b}, now)
+			}
+		}
+	}
+	for id, n := range l.newer {
+		if !n.state.IsSettled() {
+			q.add(id, now)
+		}
+	}
+	return q
+}
+
+// add makes a form due at a moment.
+func (q *queue) add(id FormID, due time.Time) { heap.Push(&q.again, dueForm{id, due}) }
+
+// next returns a form that may be sent at now. Without one, wait is how long until
+// the first is due; 0 when there is none at all.
+func (q *queue) next(now time.Time) (id FormID, wait time.Duration, ok bool) {
+	if len(q.again) > 0 && !q.again[0].due.After(now) {
+		return q.again[0].form, 0, true
+	}
+	for range q.fresh {
+		s := &q.fresh[q.turn]
+		for ; s.next < s.end; s.next++ {
+			if state := q.state(FormID{Batch: s.next}); state.Attempts == 0 && !state.IsSettled() {
+				return FormID{Batch: s.next}, 0, true
+			}
+		}
+		q.turn = (q.turn + 1) % len(q.fresh)
+	}
+	if len(q.again) > 0 {
+		return FormID{}, q.again[0].due.Sub(now), false
+	}
+	return FormID{}, 0, false
+}
+
+// take removes the form that next returned.
+func (q *queue) take(id FormID) {
+	if len(q.again) > 0 && q.again[0].form == id {
+		heap.Pop(&q.again)
+		return
+	}
+	q.fresh[q.turn].next++
+	q.turn = (q.turn + 1) % len(q.fresh)
+}
+
+// dueForms is a heap by due time.
+type dueForms []dueForm
+
+func (d dueForms) Len() int           { return len(d) }
+func (d dueForms) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d dueForms) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *dueForms) Push(x any)        { *d = append(*d, x.(dueForm)) }
+func (d *dueForms) Pop() any {
+	last := (*d)[len(*d)-1]
+	*d = (*d)[:len(*d)-1]
+	return last
+}

@@ -1,0 +1,346 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"cohort/engine/journal"
+)
+
+// The records of the progress log. Their numbers are part of the format; 6 is kept
+// for decisions about messages in doubt that come from elsewhere than an answer.
+//
+//	RunOpened   a process took the run on: plan digest, time, process, host, version, key
+//	Attempt     a request is about to be sent: form, number, time, correlation id
+//	Outcome     an answer that settles an attempt: form, number, time, result, status, code, ids
+//	InDoubt     an attempt that got no answer, or none to be understood
+//	Revision    newer forms for an older one, and the rows that were refused
+//	Control     what a person or the run itself decided: verb and detail
+//	RunClosed   every record has its final fate: the account
+const (
+	recordRunOpened journal.Type = 1
+	recordAttempt   journal.Type = 2
+	recordOutcome   journal.Type = 3
+	recordInDoubt   journal.Type = 4
+	recordRevision  journal.Type = 5
+	recordControl   journal.Type = 7
+	recordRunClosed journal.Type = 8
+)
+
+// Result is what an Outcome says of its form.
+type Result uint8
+
+// The results.
+const (
+	ResultAccepted        Result = 1 // with ids
+	ResultAcceptedUnknown Result = 2 // by an earlier attempt; ids not known
+	ResultNotAccepted     Result = 3 // to be tried again
+	ResultHeld            Result = 4 // in doubt, and no replay can settle it
+	ResultForeign         Result = 5 // the reference is somebody else's
+)
+
+type runOpened struct {
+	Plan    [32]byte
+	At      time.Time
+	PID     uint64
+	Host    string
+	Version string
+	Key     string // fingerprint of the credential under which references are remembered
+}
+
+type attempt struct {
+	Form        FormID
+	N           uint16
+	At          time.Time
+	Correlation [16]byte
+}
+
+type outcome struct {
+	Form   FormID
+	N      uint16
+	At     time.Time
+	Result Result
+	Status int
+	Code   string
+	IDs    []string // nil when decoded: rawIDs has them, and most readers want none
+	rawIDs []byte
+}
+
+type inDoubt struct {
+	Form   FormID
+	N      uint16
+	At     time.Time
+	Status int
+	Code   string
+}
+
+type revision struct {
+	Form    FormID // the one that is replaced
+	N       uint16
+	At      time.Time
+	Status  int
+	Code    string
+	Number  uint16 // of the new revision; its parts are counted from 0
+	Parts   []Form
+	Refused []RefusedRow
+}
+
+// RefusedRow is one record that the service refused by its content.
+type RefusedRow struct {
+	Position uint32 // in its shard
+	Code     string
+	Reason   string
+}
+
+type control struct {
+	At     time.Time
+	Verb   string
+	Detail string
+}
+
+type runClosed struct {
+	At     time.Time
+	Counts [7]uint64 // in the order of person.Fates
+}
+
+// encoder appends the fields of a record to a buffer. Integers are varints, texts
+// and lists carry their length before them.
+type encoder struct{ b []byte }
+
+func (e *encoder) uint(v uint64)    { e.b = binary.AppendUvarint(e.b, v) }
+func (e *encoder) text(s string)    { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+func (e *encoder) time(t time.Time) { e.uint(uint64(t.UnixMilli())) }
+func (e *encoder) bytes(b []byte)   { e.b = append(e.b, b...) }
+func (e *encoder) form(f FormID) {
+	e.uint(uint64(f.Batch))
+	e.uint(uint64(f.Revision))
+	e.uint(uint64(f.Part))
+}
+func (e *encoder) positions(p []uint32) {
+	e.uint(uint64(len(p)))
+	last := uint32(0)
+	for _, v := range p { // ascending, so the steps are small
+		e.uint(uint64(v - last))
+		last = v
+	}
+}
+
+func (r *runOpened) encode(e *encoder) {
+	e.bytes(r.Plan[:])
+	e.time(r.At)
+	e.uint(r.PID)
+	e.text(r.Host)
+	e.text(r.Version)
+	e.text(r.Key)
+}
+
+func (r *attempt) encode(e *encoder) {
+	e.form(r.Form)
+	e.uint(uint64(r.N))
+	e.time(r.At)
+	e.bytes(r.Correlation[:])
+}
+
+func (r *outcome) encode(e *encoder) {
+	e.form(r.Form)
+	e.uint(uint64(r.N))
+	e.time(r.At)
+	e.uint(uint64(r.Result))
+	e.uint(uint64(r.Status))
+	e.text(r.Code)
+	e.uint(uint64(len(r.IDs)))
+	for _, id := range r.IDs {
+		e.text(id)
+	}
+}
+
+func (r *inDoubt) encode(e *encoder) {
+	e.form(r.Form)
+	e.uint(uint64(r.N))
+	e.time(r.At)
+	e.uint(uint64(r.Status))
+	e.text(r.Code)
+}
+
+func (r *revision) encode(e *encoder) {
+	e.form(r.Form)
+	e.uint(uint64(r.N))
+	e.time(r.At)
+	e.uint(uint64(r.Status))
+	e.text(r.Code)
+	e.uint(uint64(r.Number))
+	e.uint(uint64(len(r.Parts)))
+	for i := range r.Parts {
+		p := &r.Parts[i]
+		e.uint(uint64(p.From))
+		e.uint(uint64(p.To))
+		e.uint(uint64(p.Messages))
+		e.uint(uint64(p.Bytes))
+		e.bytes(p.SHA256[:])
+		e.positions(p.Dropped)
+	}
+	e.uint(uint64(len(r.Refused)))
+	for _, row := range r.Refused {
+		e.uint(uint64(row.Position))
+		e.text(row.Code)
+		e.text(row.Reason)
+	}
+}
+
+func (r *control) encode(e *encoder) {
+	e.time(r.At)
+	e.text(r.Verb)
+	e.text(r.Detail)
+}
+
+func (r *runClosed) encode(e *encoder) {
+	e.time(r.At)
+	for _, n := range r.Counts {
+		e.uint(n)
+	}
+}
+
+var errShort = errors.New("the record is shorter or longer than its kind allows")
+
+// decoder reads what encoder wrote. After a failure every read gives zero; end tells.
+type decoder struct {
+	b      []byte
+	failed bool
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.failed, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count reads the length of a list whose elements take at least size bytes each.
+func (d *decoder) count(size int) int {
+	n := d.uint()
+	if n > uint64(len(d.b)/size) {
+		d.failed, d.b = true, nil
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) bytes(n int) []byte {
+	if n > len(d.b) {
+		d.failed, d.b = true, nil
+		return make([]byte, n)
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) text() string         { return string(d.bytes(d.count(1))) }
+func (d *decoder) time() time.Time      { return time.UnixMilli(int64(d.uint())) }
+func (d *decoder) small() uint16        { return uint16(d.uint()) }
+func (d *decoder) form() FormID         { return FormID{uint32(d.uint()), d.small(), d.small()} }
+func (d *decoder) digest() (s [32]byte) { copy(s[:], d.bytes(32)); return s }
+
+func (d *decoder) positions() []uint32 {
+	n := d.count(1)
+	if n == 0 {
+		return nil
+	}
+	p := make([]uint32, n)
+	last := uint32(0)
+	for i := range p {
+		last += uint32(d.uint())
+		p[i] = last
+	}
+	return p
+}
+
+func (d *decoder) end() error {
+	if d.failed || len(d.b) != 0 {
+		return errShort
+	}
+	return nil
+}
+
+func (r *runOpened) decode(d *decoder) {
+	*r = runOpened{Plan: d.digest(), At: d.time(), PID: d.uint(), Host: d.text(), Version: d.text(), Key: d.text()}
+}
+
+func (r *attempt) decode(d *decoder) {
+	*r = attempt{Form: d.form(), N: d.small(), At: d.time()}
+	copy(r.Correlation[:], d.bytes(16))
+}
+
+func (r *outcome) decode(d *decoder) {
+	*r = outcome{Form: d.form(), N: d.small(), At: d.time(), Result: Result(d.uint()), Status: int(d.uint()), Code: d.text()}
+	r.rawIDs, d.b = d.b, nil
+}
+
+// ids decodes the ids of the messages of an accepted form, in the body's order.
+func (r *outcome) ids() ([]string, error) {
+	d := &decoder{b: r.rawIDs}
+	ids := make([]string, d.count(1))
+	for i := range ids {
+		ids[i] = d.text()
+	}
+	return ids, d.end()
+}
+
+func (r *inDoubt) decode(d *decoder) {
+	*r = inDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text()}
+}
+
+func (r *revision) decode(d *decoder) {
+	*r = revision{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), Number: d.small()}
+	for range d.count(37) {
+		r.Parts = append(r.Parts, Form{
+			From: uint32(d.uint()), To: uint32(d.uint()), Messages: uint32(d.uint()), Bytes: uint32(d.uint()),
+			SHA256: d.digest(), Dropped: d.positions(),
+		})
+	}
+	for range d.count(3) {
+		r.Refused = append(r.Refused, RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()})
+	}
+}
+
+func (r *control) decode(d *decoder) {
+	*r = control{At: d.time(), Verb: d.text(), Detail: d.text()}
+}
+
+func (r *runClosed) decode(d *decoder) {
+	r.At = d.time()
+	for i := range r.Counts {
+		r.Counts[i] = d.uint()
+	}
+}
+
+// decodeRecord reads the payload of a journal record of any kind of this package.
+func decodeRecord(t journal.Type, payload []byte) (any, error) {
+	d := &decoder{b: payload}
+	var r interface{ decode(*decoder) }
+	switch t {
+	case recordRunOpened:
+		r = new(runOpened)
+	case recordAttempt:
+		r = new(attempt)
+	case recordOutcome:
+		r = new(outcome)
+	case recordInDoubt:
+		r = new(inDoubt)
+	case recordRevision:
+		r = new(revision)
+	case recordControl:
+		r = new(control)
+	case recordRunClosed:
+		r = new(runClosed)
+	default:
+		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", t)
+	}
+	r.decode(d)
+	return r, d.end()
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+)
+
+// RunID names one run: one campaign, one cohort file, one service. Two runs with the
+// same id are the same run.
+type RunID [16]byte
+
+// NewRunID derives the id of a run from what identifies it: the campaign's name, the
+// cohort's SHA-256, and the service in the words of campaign.ServiceID. A rehearsal
+// against another service is never the same run as the real one.
+func NewRunID(campaign string, cohort [32]byte, service string) RunID {
+	h := sha256.New()
+	for _, part := range []string{"cohort run 1", campaign, string(cohort[:]), service} {
+		var length [8]byte
+		binary.LittleEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write([]byte(part))
+	}
+	return RunID(h.Sum(nil)[:16])
+}
+
+// String is the id in hexadecimal.
+func (id RunID) String() string { return hex.EncodeToString(id[:]) }
+
+// Short is what folders are named by and people say: the first eight digits.
+func (id RunID) Short() string { return hex.EncodeToString(id[:4]) }
+
+// ParseRunID reads what String wrote.
+func ParseRunID(text string) (RunID, error) {
+	var id RunID
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(id) {
+		return id, fmt.Errorf("a run id has 32 hexadecimal digits")
+	}
+	return RunID(raw), nil
+}
+
+// Reference is the name under which a service remembers a batch or a message: a
+// UUID (version 8, RFC 9562) derived by SHA-256 from the run and a place in it, so
+// that a replay carries the same one and nobody can read a person out of it.
+type Reference [36]byte
+
+// String is the UUID in its usual form.
+func (r Reference) String() string { return string(r[:]) }
+
+// BatchReference names one form of one batch. The contents of the batch are not part
+// of it: the service compares references, not bodies.
+func (id RunID) BatchReference(shard, batch uint32, revision, part uint16) Reference {
+	var b [29]byte
+	copy(b[:], id[:])
+	b[16] = 'B'
+	binary.LittleEndian.PutUint32(b[17:], shard)
+	binary.LittleEndian.PutUint32(b[21:], batch)
+	binary.LittleEndian.PutUint16(b[25:], revision)
+	binary.LittleEndian.PutUint16(b[27:], part)
+	return newReference(sha256.Sum256(b[:]))
+}
+
+// MessageReference names the message for one record of the cohort file.
+func (id RunID) MessageReference(row int64) Reference {
+	var b [25]byte
+	copy(b[:], id[:])
+	b[16] = 'M'
+	binary.LittleEndian.PutUint64(b[17:], uint64(row))
+	return newReference(sha256.Sum256(b[:]))
+}
+
+func newReference(digest [32]byte) Reference {
+	u := digest[:16]
+	u[6] = u[6]&0x0F | 0x80 // version 8: made by the application
+	u[8] = u[8]&0x3F | 0x80 // the variant of RFC 9562
+	var r Reference
+	hex.Encode(r[0:8], u[0:4])
+	hex.Encode(r[9:13], u[4:6])
+	hex.Encode(r[14:18], u[6:8])
+	hex.Encode(r[19:23], u[8:10])
+	hex.Encode(r[24:36], u[10:16])
+	r[8], r[13], r[18], r[23] = '-', '-', '-', '-'
+	return r
+}

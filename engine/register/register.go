@@ -1,0 +1,166 @@
+// Package register is the memory over all runs: one line for each run of each
+// campaign, so that a second run of a campaign is noticed before it sends anything.
+//
+// A register is a folder with the file register.jsonl, one JSON object a line. A run's
+// state changes by a further line for it, and the latest counts. Lines are only ever
+// added, each synced, under a lock that one process holds at a time.
+package register
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cohort/engine/durable"
+	"cohort/engine/lock"
+)
+
+// State is how far a run has come.
+type State string
+
+// The states of a run.
+const (
+	Begun      State = "begun"      // it may have sent something
+	Finished   State = "finished"   // every record has its final fate
+	Superseded State = "superseded" // another run has taken its place
+)
+
+// Entry is what the register knows of one run.
+type Entry struct {
+	At           time.Time `json:"at"`
+	RunID        string    `json:"run_id"`
+	Campaign     string    `json:"campaign"`
+	Service      string    `json:"service"`
+	CohortSHA256 string    `json:"cohort_sha256"`
+	Folder       string    `json:"folder"` // absolute
+	Host         string    `json:"host"`
+	State        State     `json:"state"`
+	Note         string    `json:"note,omitempty"` // such as the reason for sending again
+}
+
+const file = "register.jsonl"
+
+// Register is an open register. It belongs to this process until Close.
+type Register struct {
+	dir  string
+	lock *lock.Lock
+	runs []Entry // the latest line of each run, in order of their first lines
+}
+
+// Open opens the register in dir, making it when it is not there, and waits a moment
+// for another process to let go of it.
+func Open(dir string) (*Register, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	if err := durable.MakeFolder(dir); err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	l, err := lock.Acquire(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("register %s: %w", dir, err)
+	}
+	r := &Register{dir: dir, lock: l}
+	if err := r.read(); err != nil {
+		_ = l.Release()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Register) read() error {
+	name := filepath.Join(r.dir, file)
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		var e Entry
+		if len(lines.Bytes()) == 0 {
+			continue // the end of a line that a power cut tore
+		}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return fmt.Errorf("%s:%d: the line is damaged; restore the register before sending anything", name, n)
+		}
+		r.put(e)
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	return nil
+}
+
+func (r *Register) put(e Entry) {
+	for i := range r.runs {
+		if r.runs[i].RunID == e.RunID {
+			r.runs[i] = e
+			return
+		}
+	}
+	r.runs = append(r.runs, e)
+}
+
+// Run returns the entry of one run.
+func (r *Register) Run(id string) (Entry, bool) {
+	for _, e := range r.runs {
+		if e.RunID == id {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Others returns the other runs of a campaign on a service, oldest first.
+func (r *Register) Others(campaign, service, id string) []Entry {
+	var others []Entry
+	for _, e := range r.runs {
+		if e.Campaign == campaign && e.Service == service && e.RunID != id {
+			others = append(others, e)
+		}
+	}
+	return others
+}
+
+// Record adds a line for a run, durably. At and Host are filled in.
+func (r *Register) Record(e Entry) error {
+	e.At = time.Now().UTC().Truncate(time.Millisecond)
+	e.Host, _ = os.Hostname()
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	name := filepath.Join(r.dir, file)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = durable.SyncFolder(r.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	r.put(e)
+	return nil
+}
+
+// Close lets other processes have the register.
+func (r *Register) Close() error { return r.lock.Release() }

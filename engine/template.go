@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Template is a text with ((column)) placeholders, compiled once. It is read-only
+// and safe for concurrent use.
+type Template struct {
+	segments []segment
+}
+
+// segment is literal text, already escaped for JSON, and then a field: -1 for none.
+type segment struct {
+	literal string
+	field   int
+}
+
+// Placeholders lists the columns that a text names, in order, each once.
+func Placeholders(text string) ([]string, error) {
+	var names []string
+	for rest := text; ; {
+		_, name, after, err := nextPlaceholder(rest)
+		if err != nil {
+			return nil, err
+		}
+		if name == "" {
+			return names, nil
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		rest = after
+	}
+}
+
+// CompileTemplate prepares a text for rendering against records whose fields stand in
+// the order of fields. A placeholder that names none of them is an error.
+func CompileTemplate(text string, fields []string) (Template, error) {
+	var t Template
+	for rest := text; ; {
+		literal, name, after, err := nextPlaceholder(rest)
+		if err != nil {
+			return Template{}, err
+		}
+		s := segment{literal: string(appendJSONText(nil, literal)), field: -1}
+		if name != "" {
+			if s.field = slices.Index(fields, name); s.field < 0 {
+				return Template{}, fmt.Errorf("((%s)) names no column of the cohort", name)
+			}
+		}
+		t.segments = append(t.segments, s)
+		if name == "" {
+			return t, nil
+		}
+		rest = after
+	}
+}
+
+// nextPlaceholder cuts text at its first placeholder. Without one, name is empty.
+func nextPlaceholder(text string) (literal, name, after string, err error) {
+	open := strings.Index(text, "((")
+	if open < 0 {
+		return text, "", "", nil
+	}
+	name, after, closed := strings.Cut(text[open+2:], "))")
+	name = strings.TrimSpace(name)
+	switch {
+	case !closed:
+		return "", "", "", fmt.Errorf("a (( has no )) behind it")
+	case name == "" || strings.ContainsAny(name, "()\n"):
+		return "", "", "", fmt.Errorf("between (( and )) must stand the name of one column")
+	}
+	return text[:open], name, after, nil
+}
+
+// AppendJSON appends the rendered text to dst as a JSON string with its quotes. The
+// fields must be valid UTF-8, as ingest has made sure.
+func (t Template) AppendJSON(dst []byte, fields []string) []byte {
+	dst = append(dst, '"')
+	for _, s := range t.segments {
+		dst = append(dst, s.literal...)
+		if s.field >= 0 {
+			dst = appendJSONText(dst, fields[s.field])
+		}
+	}
+	return append(dst, '"')
+}
+
+// AppendJSONString appends text, which must be valid UTF-8, as a JSON string.
+func AppendJSONString(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	dst = appendJSONText(dst, text)
+	return append(dst, '"')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSONText escapes what RFC 8259 section 7 says must be escaped, and nothing
+// else: the quotation mark, the reverse solidus, and U+0000 to U+001F.
+func appendJSONText(dst []byte, text string) []byte {
+	clean := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, text[clean:i]...)
+		clean = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
+		}
+	}
+	return append(dst, text[clean:]...)
+}

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cohort/engine/journal"
+	"cohort/ingest/person"
+)
+
+// MessageOutcome is what became of one record that was to be sent. What is not known
+// is zero.
+type MessageOutcome struct {
+	Fate             person.Fate
+	Code             string // the service's code, or a word of ours
+	Reason           string // in words
+	BatchReference   string // of the latest request that held it; empty when none did
+	MessageReference string
+	MessageID        string
+	Attempts         int // requests that held it
+	FirstAttempt     time.Time
+	AcceptedAt       time.Time
+}
+
+// Trail tells the outcome of each record of a run, from its plan and its progress log.
+// It holds the ids of one batch of each shard at a time. It is not safe for concurrent
+// use.
+type Trail struct {
+	plan   *Plan
+	ledger *Ledger
+	ids    *journal.Reader
+	shards []batchTrail
+}
+
+// batchTrail is the batch of one shard that is being told.
+type batchTrail struct {
+	number uint32 // of the batch
+	end    uint32 // its first position that is no longer in it; 0 before the first
+	forms  []formTrail
+}
+
+type formTrail struct {
+	Form
+	id       FormID
+	state    State
+	ids      []string
+	accepted time.Time
+	index    int // in the body, of the next message
+}
+
+// OpenTrail makes a trail of the run in dir. The ledger must have been read from its
+// progress log by ReadLedger.
+func OpenTrail(dir string, plan *Plan, ledger *Ledger) (*Trail, error) {
+	ids, err := journal.OpenReader(filepath.Join(dir, logFolder), plan.Run, journal.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("progress log: %w", err)
+	}
+	t := &Trail{plan: plan, ledger: ledger, ids: ids, shards: make([]batchTrail, len(plan.ShardStarts))}
+	for shard := range t.shards {
+		t.shards[shard].number, _ = plan.ShardBatches(shard)
+	}
+	return t, nil
+}
+
+// Close lets go of the trail's files.
+func (t *Trail) Close() error { return t.ids.Close() }
+
+// Outcome tells what became of the record of a row, which is at a position of a shard.
+// For each shard it must be asked about every record to send to, in order.
+func (t *Trail) Outcome(row int64, shard int, position uint32) (MessageOutcome, error) {
+	b := &t.shards[shard]
+	for position >= b.end {
+		if err := t.enter(b); err != nil {
+			return MessageOutcome{}, err
+		}
+	}
+	o := MessageOutcome{Fate: person.NotSent, MessageReference: t.plan.Run.MessageReference(row).String()}
+	for i := range b.forms {
+		f := &b.forms[i]
+		if _, dropped := slices.BinarySearch(f.Dropped, position); dropped || position < f.From || position >= f.To {
+			continue
+		}
+		t.tell(&o, shard, f)
+	}
+	if i, refused := slices.BinarySearchFunc(t.ledger.refused[b.number-1], position, func(r RefusedRow, p uint32) int {
+		return int(int64(r.Position) - int64(p))
+	}); refused {
+		r := t.ledger.refused[b.number-1][i]
+		o.Fate, o.Code, o.Reason = person.Refused, r.Code, r.Reason
+	}
+	return o, nil
+}
+
+// tell adds what one form says of the message that is next in it.
+func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
+	s := f.state
+	o.Attempts += int(s.Attempts)
+	if s.Attempts > 0 {
+		from, _ := t.plan.ShardBatches(shard)
+		o.BatchReference = t.plan.Run.BatchReference(uint32(shard), f.id.Batch-from, f.id.Revision, f.id.Part).String()
+		if first := time.UnixMilli(s.First); o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt) {
+			o.FirstAttempt = first
+		}
+	}
+	if s.Phase != Replaced {
+		o.Fate, o.Code = s.Fate(), t.ledger.Reason(s)
+		o.Reason = reasonWords(s)
+		o.AcceptedAt = f.accepted
+		if f.ids != nil {
+			o.MessageID = f.ids[f.index]
+		}
+	}
+	f.index++
+}
+
+// reasonWords says why the messages of a form are where they are.
+func reasonWords(s State) string {
+	switch {
+	case s.Phase == AcceptedNo:
+		return "an earlier attempt was accepted, as the service's duplicate answer shows; the message's id is not known"
+	case s.Phase == Foreign:
+		return "the service knows the batch's reference though this run never got an answer for it"
+	case s.Phase == Held:
+		return "an attempt may have been accepted, and no replay can settle it"
+	case s.Fate() == person.InDoubt:
+		return "an attempt was not answered, or not understandably; a replay will settle it"
+	case s.Phase == Live && s.Attempts > 0:
+		return "every attempt was certainly not accepted; it will be sent again"
+	}
+	return ""
+}
+
+// enter goes to the next batch of a shard.
+func (t *Trail) enter(b *batchTrail) error {
+	planned, err := t.plan.Batch(b.number)
+	if err != nil {
+		return err
+	}
+	b.end = planned.To
+	b.forms = b.forms[:0]
+	add := func(id FormID, form Form, s State) error {
+		f := formTrail{Form: form, id: id, state: s}
+		if s.Phase == AcceptedBy {
+			if err := t.load(&f); err != nil {
+				return err
+			}
+		}
+		b.forms = append(b.forms, f)
+		return nil
+	}
+	if err := add(FormID{Batch: b.number}, planned.Form, t.ledger.base[b.number]); err != nil {
+		return err
+	}
+	for revision := uint16(1); revision <= t.ledger.last[b.number]; revision++ {
+		for part := uint16(0); ; part++ {
+			id := FormID{b.number, revision, part}
+			n := t.ledger.newer[id]
+			if n == nil {
+				break
+			}
+			if err := add(id, n.Form, n.state); err != nil {
+				return err
+			}
+		}
+	}
+	b.number++
+	return nil
+}
+
+// load reads the ids of an accepted form from the log.
+func (t *Trail) load(f *formTrail) error {
+	r, err := t.ids.At(f.state.Settled)
+	if err != nil {
+		return fmt.Errorf("progress log: %w", err)
+	}
+	record, err := decodeRecord(r.Type, r.Payload)
+	o, ok := record.(*outcome)
+	if err == nil && (!ok || o.Form != f.id) {
+		err = ErrIllegal
+	}
+	if err == nil {
+		f.accepted = o.At
+		f.ids, err = o.ids()
+	}
+	if err == nil && len(f.ids) != int(f.Messages) {
+		err = fmt.Errorf("%w: a batch of %d messages was accepted with %d ids", ErrIllegal, f.Messages, len(f.ids))
+	}
+	if err != nil {
+		return fmt.Errorf("progress log: batch %d: %w", f.id.Batch, err)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package shard
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+)
+
+// file is one Arrow IPC file being written, with its digest.
+type file struct {
+	info FileInfo
+	f    *os.File
+	out  *bufio.Writer
+	sum  hash.Hash
+	ipc  *ipc.FileWriter
+}
+
+func createFile(dir, name string, schema *arrow.Schema) (*file, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	w := &file{info: FileInfo{File: name}, f: f, out: bufio.NewWriterSize(f, 1<<16), sum: sha256.New()}
+	if w.ipc, err = ipc.NewFileWriter(counting{w}, ipc.WithSchema(schema), ipc.WithZstd()); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("spool: %s: %w", name, err)
+	}
+	return w, nil
+}
+
+// counting is the file as the IPC writer sees it. The writer only seeks to ask where
+// it stands.
+type counting struct{ *file }
+
+func (c counting) Write(b []byte) (int, error) {
+	n, err := c.out.Write(b)
+	c.sum.Write(b[:n])
+	c.info.Bytes += int64(n)
+	return n, err
+}
+
+func (c counting) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != 1 {
+		return 0, fmt.Errorf("spool files are written from front to back")
+	}
+	return c.info.Bytes, nil
+}
+
+func (w *file) write(r arrow.Record) error {
+	w.info.Rows += r.NumRows()
+	if err := w.ipc.Write(r); err != nil {
+		return fmt.Errorf("spool: %s: %w", w.info.File, err)
+	}
+	return nil
+}
+
+// seal ends the file, makes it durable and returns its description.
+func (w *file) seal() (FileInfo, error) {
+	err := w.ipc.Close()
+	if err == nil {
+		err = w.out.Flush()
+	}
+	if err == nil {
+		err = w.f.Sync()
+	}
+	if e := w.f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return FileInfo{}, fmt.Errorf("spool: %s: %w", w.info.File, err)
+	}
+	w.info.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	return w.info, nil
+}

@@ -1,0 +1,90 @@
+package shard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const (
+	manifestFile    = "manifest.json"
+	invalidFile     = "invalid.arrow"
+	verdictsFile    = "verdicts.arrow"
+	manifestVersion = 1
+)
+
+// ErrNotSealed says that a folder holds no sealed spool.
+var ErrNotSealed = errors.New("there is no sealed spool here")
+
+// Manifest describes a sealed spool.
+type Manifest struct {
+	Version    int        `json:"version"`
+	Hash       string     `json:"hash"` // how a person's shard is found
+	Fields     []string   `json:"fields"`
+	BatchRows  int        `json:"batch_rows"` // records in each record batch of a shard but the last
+	Records    int64      `json:"records"`
+	Invalid    int64      `json:"invalid"`
+	Duplicate  int64      `json:"duplicate"`
+	Suppressed int64      `json:"suppressed"`
+	Sendable   int64      `json:"sendable"`          // what is left to send to
+	Reasons    []string   `json:"reasons,omitempty"` // of suppression, as verdicts number them
+	Shards     []FileInfo `json:"shards"`
+	Others     []FileInfo `json:"others"`
+}
+
+// FileInfo describes one file of a spool.
+type FileInfo struct {
+	File   string `json:"file"`
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+const hashName = "splitmix64"
+
+// ReadManifest reads a spool's manifest and its digest. ErrNotSealed says that the
+// spool was never finished.
+func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
+	name := filepath.Join(dir, manifestFile)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, digest, fmt.Errorf("%s: %w", dir, ErrNotSealed)
+	}
+	if err != nil {
+		return m, digest, fmt.Errorf("spool: %w", err)
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, digest, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	if m.Version > manifestVersion || m.Hash != hashName {
+		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, manifestVersion, hashName)
+	}
+	return m, sha256.Sum256(text), nil
+}
+
+// Verify reads every file of the spool and holds it against its digest.
+func (m Manifest) Verify(dir string) error {
+	for _, info := range append(m.Shards[:len(m.Shards):len(m.Shards)], m.Others...) {
+		name := filepath.Join(dir, info.File)
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		sum := sha256.New()
+		_, err = io.Copy(sum, f)
+		_ = f.Close()
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != info.SHA256 {
+			return fmt.Errorf("%s is damaged: it is not the file that the spool was sealed with", name)
+		}
+	}
+	return nil
+}

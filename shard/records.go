@@ -1,0 +1,210 @@
+package shard
+
+import (
+	"container/heap"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+
+	"cohort/ingest/person"
+)
+
+// Records yields every record of the cohort file in its order: the shards and the
+// invalid records merged by row. The first error ends the sequence.
+func (s *Spool) Records() iter.Seq2[person.Record, error] { return s.merged(false) }
+
+// Rejected yields the invalid, duplicate and suppressed records of the cohort file in
+// its order. It reads only those parts of the spool that hold any.
+func (s *Spool) Rejected() iter.Seq2[person.Record, error] { return s.merged(true) }
+
+func (s *Spool) merged(rejected bool) iter.Seq2[person.Record, error] {
+	return func(yield func(person.Record, error) bool) {
+		var sources merge
+		for i := range s.shards {
+			sources = append(sources, &shardCursor{spool: s, shard: i, rejected: rejected})
+		}
+		invalid, err := s.openInvalid()
+		if err != nil {
+			yield(person.Record{}, err)
+			return
+		}
+		defer func() { _ = invalid.file.Close() }()
+		sources = append(sources, invalid)
+
+		live := sources[:0]
+		for _, c := range sources {
+			ok, err := c.next()
+			if err != nil {
+				yield(person.Record{}, err)
+				return
+			}
+			if ok {
+				live = append(live, c)
+			}
+		}
+		heap.Init(&live)
+		for len(live) > 0 {
+			c := live[0]
+			if !yield(c.record(), nil) {
+				return
+			}
+			ok, err := c.next()
+			if err != nil {
+				yield(person.Record{}, err)
+				return
+			}
+			if ok {
+				heap.Fix(&live, 0)
+			} else {
+				heap.Pop(&live)
+			}
+		}
+	}
+}
+
+// cursor walks over records in the order of their rows.
+type cursor interface {
+	next() (bool, error) // goes to the next record; to the first when called first
+	row() int64
+	record() person.Record
+}
+
+type merge []cursor
+
+func (m merge) Len() int           { return len(m) }
+func (m merge) Less(i, j int) bool { return m[i].row() < m[j].row() }
+func (m merge) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *merge) Push(x any)        { *m = append(*m, x.(cursor)) }
+func (m *merge) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
+}
+
+// shardCursor walks over one shard.
+type shardCursor struct {
+	spool    *Spool
+	shard    int
+	rejected bool   // over its duplicate and suppressed records only
+	after    uint32 // position behind the record it stands on
+	page     *page
+	pageN    uint32 // number of page, from 1; 0 while there is none
+}
+
+func (c *shardCursor) next() (bool, error) {
+	sh, size := c.spool.shards[c.shard], uint32(c.spool.Manifest.BatchRows)
+	for c.rejected && int(c.after) < len(sh.verdicts) && sh.verdicts[c.after] == sendable {
+		c.after++
+	}
+	if int(c.after) == len(sh.verdicts) {
+		return false, nil
+	}
+	if n := c.after/size + 1; n != c.pageN {
+		var err error
+		if c.page, err = sh.page(int(n - 1)); err != nil {
+			return false, fmt.Errorf("%s: %w", filepath.Join(c.spool.dir, c.spool.Manifest.Shards[c.shard].File), err)
+		}
+		c.pageN = n
+	}
+	c.after++
+	return true, nil
+}
+
+func (c *shardCursor) index() int { return int((c.after - 1) % uint32(c.spool.Manifest.BatchRows)) }
+func (c *shardCursor) row() int64 { return c.page.rows[c.index()] }
+
+func (c *shardCursor) record() person.Record {
+	i := c.index()
+	r := person.Record{
+		Row: c.page.rows[i], Line: c.page.lines[i], Number: person.NHSNumber(c.page.numbers[i]).Digits(),
+		Shard: c.shard, Position: c.after - 1,
+	}
+	r.Fate, r.Code = c.spool.verdict(c.shard, r.Position)
+	r.Reason = words[r.Code]
+	return r
+}
+
+// verdict puts a verdict in words. A record to send to has none.
+func (s *Spool) verdict(shard int, position uint32) (person.Fate, string) {
+	return verdictWords(s.shards[shard].verdicts[position], s.Manifest.Reasons)
+}
+
+func verdictWords(v uint8, reasons []string) (person.Fate, string) {
+	switch v {
+	case sendable:
+		return "", ""
+	case duplicate:
+		return person.Duplicate, person.CodeDuplicate
+	}
+	return person.Suppressed, reasons[v-suppressed]
+}
+
+// words explains the codes that this package gives.
+var words = map[string]string{
+	person.CodeDuplicate:     "an earlier record of the file is the same person",
+	person.CodeAlreadySent:   "the person was accepted in an earlier run of this campaign",
+	person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
+}
+
+// Words explains a reason code of a record that is never sent.
+func Words(code string) string { return words[code] }
+
+// invalidCursor walks over the invalid records.
+type invalidCursor struct {
+	file  *os.File
+	name  string
+	ipc   *ipc.FileReader
+	batch int
+	i     int
+	rows  *array.Int64
+	lines *array.Int64
+	texts [3]*array.String // found, code, reason
+}
+
+func (s *Spool) openInvalid() (*invalidCursor, error) {
+	name := filepath.Join(s.dir, invalidFile)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	r, err := ipc.NewFileReader(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	return &invalidCursor{file: f, name: name, ipc: r}, nil
+}
+
+func (c *invalidCursor) next() (bool, error) {
+	c.i++
+	for c.rows == nil || c.i >= c.rows.Len() {
+		if c.batch == c.ipc.NumRecords() {
+			return false, nil
+		}
+		record, err := c.ipc.RecordAt(c.batch)
+		if err != nil {
+			return false, fmt.Errorf("%s is damaged: %w", c.name, err)
+		}
+		c.batch++
+		c.i = 0
+		c.rows, c.lines = record.Column(0).(*array.Int64), record.Column(1).(*array.Int64)
+		for t := range c.texts {
+			c.texts[t] = record.Column(2 + t).(*array.String)
+		}
+	}
+	return true, nil
+}
+
+func (c *invalidCursor) row() int64 { return c.rows.Value(c.i) }
+
+func (c *invalidCursor) record() person.Record {
+	r := person.Record{Row: c.rows.Value(c.i), Line: c.lines.Value(c.i), Fate: person.Invalid, Code: c.texts[1].Value(c.i), Reason: c.texts[2].Value(c.i), Shard: -1}
+	if !c.texts[0].IsNull(c.i) {
+		r.Number = c.texts[0].Value(c.i)
+	}
+	return r
+}

@@ -1,0 +1,84 @@
+package notify
+
+import (
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/ingest/person"
+)
+
+// Field is one personalisation field: its name in the service's template, and the
+// text that fills it.
+type Field struct {
+	Name string
+	Text engine.Template
+}
+
+// CompileFields compiles a campaign's personalisation against the fields that the
+// cohort's records carry, in their order.
+func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
+	var compiled []Field
+	for _, p := range c.Personalisation {
+		t, err := engine.CompileTemplate(p.Text, fields)
+		if err != nil {
+			return nil, &campaign.FileError{File: c.Path, Problem: "personalisation." + p.Field + ": " + err.Error()}
+		}
+		compiled = append(compiled, Field{Name: p.Field, Text: t})
+	}
+	return compiled, nil
+}
+
+// bodyParts are the constant parts of a request, made once.
+type bodyParts struct {
+	head        []byte   // up to the batch reference
+	afterNumber []byte   // from behind the NHS number to the personalisation
+	names       [][]byte // of the personalisation fields, with what stands around them
+	texts       []engine.Template
+}
+
+func newBodyParts(routingPlanID, odsCode string, fields []Field) bodyParts {
+	var p bodyParts
+	p.head = append(p.head, `{"data":{"type":"MessageBatch","attributes":{"routingPlanId":`...)
+	p.head = engine.AppendJSONString(p.head, routingPlanID)
+	p.head = append(p.head, `,"messageBatchReference":"`...)
+	p.afterNumber = append(p.afterNumber, `"}`...)
+	if odsCode != "" {
+		p.afterNumber = append(p.afterNumber, `,"originator":{"odsCode":`...)
+		p.afterNumber = append(engine.AppendJSONString(p.afterNumber, odsCode), '}')
+	}
+	for i, f := range fields {
+		name := []byte(`,`)
+		if i == 0 {
+			name = []byte(`,"personalisation":{`)
+		}
+		p.names = append(p.names, append(engine.AppendJSONString(name, f.Name), ':'))
+		p.texts = append(p.texts, f.Text)
+	}
+	return p
+}
+
+// AppendHead implements engine.Sink.
+func (s *Sink) AppendHead(dst []byte, batch engine.Reference) []byte {
+	dst = append(dst, s.parts.head...)
+	dst = append(dst, batch[:]...)
+	return append(dst, `","messages":[`...)
+}
+
+// AppendMessage implements engine.Sink.
+func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	dst = append(dst, `{"messageReference":"`...)
+	dst = append(dst, message[:]...)
+	dst = append(dst, `","recipient":{"nhsNumber":"`...)
+	dst = p.Number.AppendDigits(dst)
+	dst = append(dst, s.parts.afterNumber...)
+	for i, name := range s.parts.names {
+		dst = append(dst, name...)
+		dst = s.parts.texts[i].AppendJSON(dst, p.Fields)
+	}
+	if len(s.parts.names) > 0 {
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// AppendTail implements engine.Sink.
+func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, `]}}}`...) }

@@ -1,0 +1,148 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"cohort/engine"
+)
+
+// serviceError is one error of the service's answer.
+type serviceError struct {
+	Code   string `json:"code"`
+	Source struct {
+		Pointer string `json:"pointer"`
+	} `json:"source"`
+}
+
+// classify turns every answer but a 201 into what the engine knows how to act on.
+// The rules are the error table of the service's contract, section 8.
+func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) engine.Answer {
+	var reply struct {
+		Errors []serviceError `json:"errors"`
+	}
+	_ = json.Unmarshal(body, &reply) // gateways answer with other bodies too
+	a := engine.Answer{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	if len(reply.Errors) > 0 {
+		a.Code = trim(reply.Errors[0].Code)
+	}
+	if a.Code == "" {
+		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
+	}
+	switch {
+	case resp.StatusCode == http.StatusBadRequest:
+		return badRequest(a, r, reply.Errors)
+	case resp.StatusCode == http.StatusUnauthorized:
+		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
+		if s.o.Tokens.Hopeless() {
+			a.Halt = "the service refuses every access token (401); check that this application is allowed to use NHS Notify in this environment, and that base_url and token_url belong together"
+		}
+	case resp.StatusCode == http.StatusRequestEntityTooLarge:
+		a.Reply = engine.TooLarge
+	case resp.StatusCode == http.StatusUnprocessableEntity && a.Code == "CM_DUPLICATE_REQUEST":
+		a.Reply = engine.Known
+	case resp.StatusCode == http.StatusTooEarly:
+		a.Reply = engine.Processing
+		if a.RetryAfter == 0 {
+			a.RetryAfter = 5 * time.Minute
+		}
+	case resp.StatusCode == http.StatusTooManyRequests:
+		a.Reply, a.HoldAll = engine.Refused, true
+	case resp.StatusCode == http.StatusRequestTimeout:
+		a.Reply = engine.Unknown
+	case halts[statusCode{resp.StatusCode, a.Code}] != "":
+		a.Reply, a.Halt = engine.Refused, halts[statusCode{resp.StatusCode, a.Code}]
+	case resp.StatusCode == http.StatusForbidden, resp.StatusCode == http.StatusNotFound:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service answered %d (%s); check base_url and that this application is set up for NHS Notify", a.Status, a.Code)
+	case resp.StatusCode == http.StatusMethodNotAllowed, resp.StatusCode == http.StatusNotAcceptable, resp.StatusCode == http.StatusUnsupportedMediaType:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service does not take requests of this form (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		a.Reply, a.HoldAll = engine.Unknown, true
+	case resp.StatusCode >= 500:
+		a.Reply = engine.Unknown
+	default: // redirects, other successes, answers that the contract does not have
+		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check base_url", a.Status, a.Code)
+	}
+	return a
+}
+
+type statusCode struct {
+	status int
+	code   string
+}
+
+// halts are the answers that concern the whole run and not one request, each with what
+// a person must mend.
+var halts = map[statusCode]string{
+	{403, "CM_FORBIDDEN"}:                        "the service does not know this application or has not onboarded it (403 CM_FORBIDDEN); ask NHS Notify onboarding",
+	{403, "CM_SERVICE_BAN"}:                      "a service ban is in effect on this account (403 CM_SERVICE_BAN); call NHS Notify before anything else is sent",
+	{404, "CM_NO_SUCH_ROUTING_PLAN"}:             "the routing plan does not exist or is not in a usable state (404 CM_NO_SUCH_ROUTING_PLAN); check sink.notify.routing_plan_id. It is frozen: another plan is another campaign",
+	{404, "CM_NOT_FOUND"}:                        "there is no such address at the service (404 CM_NOT_FOUND); check sink.notify.base_url",
+	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan mended in NHS Notify",
+	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
+	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. It is frozen: start the campaign under another name",
+	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out. It is frozen: start the campaign under another name",
+	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS)",
+}
+
+// validatorCodes are the codes with which the gateway's validator refuses a row, and
+// why, in words. It checks a request before anything is accepted of it.
+var validatorCodes = map[string]string{
+	"CM_MISSING_VALUE":      "the service misses a property of the message",
+	"CM_NULL_VALUE":         "the service does not take null for a property of the message",
+	"CM_INVALID_VALUE":      "the service does not take a value of the message",
+	"CM_INVALID_NHS_NUMBER": "the service does not take the NHS number",
+	"CM_DUPLICATE_VALUE":    "the service has the message's reference twice in one batch",
+}
+
+// badRequest tells a refusal of single rows by the validator from one of the whole
+// request. Only when every error names a row are the rows to blame.
+func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
+	for _, e := range errors {
+		code := trim(e.Code)
+		row, ok := rowOf(e.Source.Pointer)
+		words := validatorCodes[code]
+		if !ok || words == "" || row >= len(r.Messages) {
+			a.Reply, a.Rows, a.Code = engine.Refused, nil, code
+			if a.Halt = halts[statusCode{a.Status, code}]; a.Halt == "" {
+				a.Halt = fmt.Sprintf("the service refuses the request as a whole (400 %s); check routing_plan_id and ods_code in the campaign file", code)
+			}
+			return a
+		}
+		a.Rows = append(a.Rows, engine.RowError{Index: row, Code: code, Reason: words})
+	}
+	if len(a.Rows) == 0 {
+		a.Reply, a.Halt = engine.Refused, "the service refuses the request and does not say why (400); check base_url"
+		return a
+	}
+	a.Reply = engine.RowsRefused
+	return a
+}
+
+// rowOf reads the index of a message out of a JSON pointer. What stands under
+// contactDetails is checked behind the validator and does not count.
+func rowOf(pointer string) (int, bool) {
+	rest, ok := strings.CutPrefix(pointer, "/data/attributes/messages/")
+	if !ok || strings.Contains(rest, "/contactDetails") {
+		return 0, false
+	}
+	index, _, _ := strings.Cut(rest, "/")
+	row, err := strconv.ParseUint(index, 10, 31)
+	return int(row), err == nil
+}
+
+// retryAfter reads a Retry-After header: seconds, or a date. 0 when there is none that
+// can be read.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}

@@ -1,0 +1,157 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"cohort/engine"
+	"cohort/sinks/apim"
+)
+
+// Options say what is sent and where.
+type Options struct {
+	BaseURL       string // such as https://int.api.service.nhs.uk/comms
+	RoutingPlanID string
+	ODSCode       string // empty: the account's default
+	Fields        []Field
+	Limits        engine.Limits
+	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
+	Tokens        *apim.Tokens
+	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
+}
+
+// Sink sends batches to NHS Notify. It is safe for concurrent use.
+type Sink struct {
+	o      Options
+	parts  bodyParts
+	client *http.Client // signs in
+}
+
+var _ engine.Sink = (*Sink)(nil)
+
+// mostReply is how much of an answer is read. A full batch's is some 4.3 MB.
+const mostReply = 16 << 20
+
+// New makes a sink. It sends nothing yet.
+func New(o Options) *Sink {
+	if o.Timeout == 0 {
+		o.Timeout = 60 * time.Second
+	}
+	client := *o.Client
+	client.Transport = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
+	return &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields), client: &client}
+}
+
+// Kind implements engine.Sink: the service takes a batch reference once, and remembers
+// it for nine months.
+func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
+
+// Limits is what one request may hold.
+func (s *Sink) Limits() engine.Limits { return s.o.Limits }
+
+// Check makes sure, before anything is sent, that a token is to be had and that
+// something answers at the service's address. It sends no message.
+func (s *Sink) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if _, err := s.o.Tokens.Token(ctx); err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.BaseURL+"/_ping", nil)
+	if err != nil {
+		return fmt.Errorf("sink.notify.base_url cannot be used: %w", err)
+	}
+	resp, err := s.o.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("nothing answers at sink.notify.base_url (%s): %w; check the address and the network", s.o.BaseURL, err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	return resp.Body.Close()
+}
+
+// Send implements engine.Sink.
+func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.o.BaseURL+"/v1/message-batches", bytes.NewReader(r.Body))
+	if err != nil {
+		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
+	}
+	req.GetBody = nil // so that the library cannot send it a second time
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("X-Correlation-Id", uuid.UUID(r.Correlation).String())
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return noAnswer(ctx, err, connected.Load())
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mostReply+1))
+	if resp.StatusCode == http.StatusCreated {
+		if err != nil || len(body) > mostReply {
+			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
+		}
+		return accepted(r, body)
+	}
+	// The status alone decides most cases, so a broken body does not matter much.
+	return s.classify(r, resp, body)
+}
+
+// Words of our own for what happened when the service gave no code.
+const (
+	codeUnreadable = "unreadable_201"
+	codeTimeout    = "timeout"
+	codeCutOff     = "cut_off"
+	codeNoAnswer   = "no_answer"
+	codeNoToken    = "no_token"
+	codeNotReached = "not_reached"
+)
+
+// noAnswer classifies a request without an answer: certainly not sent while there was
+// no connection, in doubt from then on.
+func noAnswer(ctx context.Context, err error, connected bool) engine.Answer {
+	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
+		a := engine.Answer{Reply: engine.Unsent, Code: codeNoToken}
+		if t.Permanent() {
+			a.Halt = t.Error()
+		}
+		return a
+	}
+	if !connected {
+		return engine.Answer{Reply: engine.Unsent, Code: codeNotReached}
+	}
+	a := engine.Answer{Reply: engine.Unknown, Code: codeNoAnswer}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		a.Code = codeTimeout
+	case ctx.Err() != nil:
+		a.Code = codeCutOff
+	}
+	return a
+}
+
+// trim keeps a code of the service short and free of anything but a code: it goes into
+// the log and the report.
+func trim(code string) string {
+	ok := func(r rune) bool {
+		return r == '_' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
+	}
+	if i := strings.IndexFunc(code, func(r rune) bool { return !ok(r) }); i >= 0 {
+		code = code[:i]
+	}
+	return code[:min(len(code), 40)]
+}
