@@ -40,29 +40,57 @@ const patience = time.Second
 // Acquire takes the lock file at path, making it when it is not there. When another
 // process keeps holding it the error is a *HeldError.
 func Acquire(path string) (*Lock, error) {
+	retry := time.NewTicker(patience / 20)
+	defer retry.Stop()
+	for end := time.Now().Add(patience); ; <-retry.C {
+		f, err := try(path)
+		if err == nil {
+			return sign(f)
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, err
+		}
+		if time.Now().After(end) {
+			holder, _ := Look(path)
+			return nil, &HeldError{holder}
+		}
+	}
+}
+
+// try locks the file at path once. EWOULDBLOCK says that another process holds it.
+func try(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	retry := time.NewTicker(patience / 20)
-	defer retry.Stop()
-	for end := time.Now().Add(patience); ; <-retry.C {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
-			break
-		}
-	}
-	if err != nil {
-		holder := read(f)
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, &HeldError{holder}
+			return nil, err
 		}
 		return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
 	}
+	// The file may have been removed, folder and all, by the process that held it.
+	mine, err := f.Stat()
+	if err == nil {
+		var there os.FileInfo
+		if there, err = os.Stat(path); err == nil && os.SameFile(mine, there) {
+			return f, nil
+		}
+	}
+	_ = f.Close()
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil, unix.EWOULDBLOCK
+	}
+	return nil, err
+}
+
+// sign writes into a locked file who holds it.
+func sign(f *os.File) (*Lock, error) {
 	host, _ := os.Hostname()
 	text, _ := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)})
-	if err = f.Truncate(0); err == nil {
+	err := f.Truncate(0)
+	if err == nil {
 		_, err = f.WriteAt(append(text, '\n'), 0)
 	}
 	if err != nil {

@@ -111,6 +111,9 @@ func (r *Register) put(e Entry) {
 	r.runs = append(r.runs, e)
 }
 
+// Runs lists the runs with their latest lines, the one registered first first.
+func (r *Register) Runs() []Entry { return r.runs }
+
 // Run returns the entry of one run.
 func (r *Register) Run(id string) (Entry, bool) {
 	for _, e := range r.runs {

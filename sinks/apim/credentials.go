@@ -54,6 +54,15 @@ func (c Credentials) Fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
+// PublicKey is the public half of the key that signs, as it is to be registered.
+func (c Credentials) PublicKey() (*rsa.PublicKey, error) {
+	key, err := c.privateKey()
+	if err != nil {
+		return nil, err
+	}
+	return &key.PublicKey, nil
+}
+
 // privateKey reads the RSA key that signs.
 func (c Credentials) privateKey() (*rsa.PrivateKey, error) {
 	text, err := os.ReadFile(c.PrivateKeyFile)

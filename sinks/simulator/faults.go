@@ -214,3 +214,12 @@ func (d *dice) injected() map[string]int {
 	}
 	return out
 }
+
+// Kinds lists the faults there are.
+func Kinds() []Kind {
+	all := make([]Kind, kindCount)
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// printAccount prints what became of every record, and that it adds up.
+func printAccount(w io.Writer, plan *engine.Plan, a engine.Account) {
+	fmt.Fprintf(w, "\n%s, run %s, %s\n", plan.Campaign, plan.Run.Short(), plan.Service)
+	fmt.Fprintf(w, "  %-12s %12d\n", "records", a.Records)
+	sum := int64(0)
+	for _, fate := range person.Fates {
+		fmt.Fprintf(w, "    %-12s %10d\n", fate, a.Fates[fate])
+		sum += a.Fates[fate]
+	}
+	if sum == a.Records {
+		fmt.Fprintf(w, "  the fates add up to %d: every record is accounted for\n", sum)
+	} else {
+		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
+	}
+}
+
+// writeReport writes the outcome report of a run to path, as things stand.
+func writeReport(dir, path string, plan *engine.Plan, spool *shard.Spool) error {
+	ledger, err := engine.ReadLedger(dir, plan)
+	if err != nil {
+		return err
+	}
+	trail, err := engine.OpenTrail(dir, plan, ledger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = trail.Close() }()
+	account := ledger.Account()
+	return report.Write(path, report.Input{
+		Plan: plan, Account: account, Trail: trail, Records: spool.Records(), Version: version(),
+		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
+	})
+}
+
+// onHalt runs the campaign's command for halts, with the run's folder and the reason.
+func (s *session) onHalt(stopped *engine.Stopped) {
+	command := s.campaign.OnHalt
+	if len(command) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], s.folder.path, oneLine(stopped.Error()))...)
+	c.Stdout, c.Stderr = s.stderr, s.stderr
+	if err := c.Run(); err != nil {
+		s.log.Error("the on_halt command failed", "command", command[0], "problem", err.Error())
+	}
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/lock"
+	"cohort/engine/register"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// earlierRuns are the runs of the same campaign, on the same service, over other
+// cohort files. This process holds their folders, so that none of them moves while
+// their people are left out of a new plan. A nil *earlierRuns is none.
+type earlierRuns struct {
+	runs      []*earlierRun
+	sendAgain bool // leave nobody out
+}
+
+type earlierRun struct {
+	entry  register.Entry
+	lock   *lock.Lock
+	plan   *engine.Plan
+	ledger *engine.Ledger
+}
+
+// holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
+// unless people are to be sent to again anyway.
+func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err error) {
+	e = &earlierRuns{sendAgain: sendAgain}
+	defer func() {
+		if err != nil {
+			e.release()
+		}
+	}()
+	for _, entry := range entries {
+		run := &earlierRun{entry: entry}
+		err := run.hold()
+		if held := (*lock.HeldError)(nil); err != nil && sendAgain && !errors.As(err, &held) {
+			continue
+		}
+		if err != nil {
+			return nil, refuse("run %s of this campaign in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; bring its folder back, or give --send-again and a reason to send to its people again",
+				entry.RunID[:8], entry.Folder, entry.Host, err)
+		}
+		e.runs = append(e.runs, run)
+	}
+	return e, nil
+}
+
+func (r *earlierRun) hold() (err error) {
+	if _, err := os.Stat(r.entry.Folder); err != nil {
+		return err
+	}
+	if r.lock, err = lock.Acquire(filepath.Join(r.entry.Folder, lockFile)); err != nil {
+		return err
+	}
+	if r.plan, err = engine.OpenPlan(r.entry.Folder); err != nil {
+		return err
+	}
+	if r.plan.RunID != r.entry.RunID {
+		return fmt.Errorf("the folder holds run %.8s", r.plan.RunID)
+	}
+	r.ledger, err = engine.ReadLedger(r.entry.Folder, r.plan)
+	return err
+}
+
+func (e *earlierRuns) release() {
+	if e == nil {
+		return
+	}
+	for _, r := range e.runs {
+		if r.plan != nil {
+			_ = r.plan.Close()
+		}
+		if r.lock != nil {
+			_ = r.lock.Release()
+		}
+	}
+	e.runs = nil
+}
+
+// named lists the runs for the plan.
+func (e *earlierRuns) named() []engine.EarlierRun {
+	var named []engine.EarlierRun
+	if e != nil {
+		for _, r := range e.runs {
+			named = append(named, engine.EarlierRun{RunID: r.entry.RunID, Folder: r.entry.Folder})
+		}
+	}
+	return named
+}
+
+// people yields everybody whom an earlier run was accepted for or has in doubt.
+func (e *earlierRuns) people() iter.Seq2[shard.Exclusion, error] {
+	if e == nil || e.sendAgain {
+		return nil
+	}
+	return func(yield func(shard.Exclusion, error) bool) {
+		for _, r := range e.runs {
+			for exclusion, err := range r.people() {
+				if err != nil {
+					err = fmt.Errorf("run %s in %s: %w", r.entry.RunID[:8], r.entry.Folder, err)
+				}
+				if !yield(exclusion, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
+	return func(yield func(shard.Exclusion, error) bool) {
+		spool, err := shard.Open(filepath.Join(r.entry.Folder, spoolFolder))
+		if err != nil {
+			yield(shard.Exclusion{}, err)
+			return
+		}
+		defer func() { _ = spool.Close() }()
+		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
+		if err != nil {
+			yield(shard.Exclusion{}, err)
+			return
+		}
+		defer func() { _ = trail.Close() }()
+		for record, err := range spool.Records() {
+			if err == nil && record.Fate != "" {
+				continue
+			}
+			var o engine.MessageOutcome
+			var number person.NHSNumber
+			if err == nil {
+				o, err = trail.Outcome(record.Row, record.Shard, record.Position)
+			}
+			if err == nil {
+				number, err = person.ParseNHSNumber(record.Number)
+			}
+			x := shard.Exclusion{Number: number, Reason: person.CodeAlreadySent}
+			switch {
+			case err != nil:
+			case o.Fate == person.InDoubt:
+				x.Reason = person.CodeInDoubtBefore
+			case o.Fate != person.Accepted:
+				continue
+			}
+			if !yield(x, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// supersede closes the earlier runs that might still send something.
+func (e *earlierRuns) supersede(by engine.RunID) error {
+	if e == nil {
+		return nil
+	}
+	for _, r := range e.runs {
+		live, _, foreign := r.ledger.Unsettled()
+		if r.ledger.Superseded != "" || live+foreign == 0 {
+			continue
+		}
+		log, err := engine.OpenProgressLog(r.entry.Folder, r.plan)
+		if err == nil {
+			err = log.Supersede(time.Now(), by)
+			if e := log.Close(); err == nil {
+				err = e
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("run %s in %s cannot be closed in favour of this one: %w", r.entry.RunID[:8], r.entry.Folder, err)
+		}
+	}
+	return nil
+}
+
+// checkRegister refuses a run that another run of the campaign stands in the way of,
+// and returns those that are to be taken into account when it is planned. known are
+// the runs that its plan, if it has one, has taken into account already.
+func checkRegister(r *register.Register, id engine.RunID, campaign, service string, known []engine.EarlierRun, newCohort bool) ([]register.Entry, error) {
+	others := r.Others(campaign, service, id.String())
+	if newCohort {
+		return others, nil
+	}
+	for _, other := range others {
+		if slices.ContainsFunc(known, func(e engine.EarlierRun) bool { return e.RunID == other.RunID }) {
+			continue
+		}
+		if _, registered := r.Run(id.String()); registered && laterThan(r, other.RunID, id.String()) {
+			continue // it was planned with this run taken into account
+		}
+		return nil, refuse("campaign %s was already sent to another cohort file, in run %s (%s); to send only to the people of this file whom it has not reached, add --new-cohort; for a new send, give the campaign a new name",
+			campaign, other.RunID[:8], other.Folder)
+	}
+	return others, nil
+}
+
+// laterThan reports whether run a was registered after run b.
+func laterThan(r *register.Register, a, b string) bool {
+	place := func(id string) int {
+		return slices.IndexFunc(r.Runs(), func(e register.Entry) bool { return e.RunID == id })
+	}
+	return place(a) > place(b)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"cohort/engine"
+)
+
+// The exit codes.
+const (
+	exitDone    = 0
+	exitDefect  = 1
+	exitRefused = 2
+	exitStopped = 3
+	exitInDoubt = 4
+)
+
+const exitCodes = `  0  done: every record has its final fate
+  2  refused before the first attempt: flags, campaign, cohort, credentials, token,
+     closed port, or locked by another process
+  3  stopped, and the same run can go on: a signal, the window's end, a halt by the
+     service, stop_if, give_up_after, a full disk
+  4  ended with messages in doubt that no replay can settle
+  1  a defect in cohort
+On 3 and 4 the last line of standard error is the command that goes on.
+`
+
+// refusal says that nothing was attempted, and what to do.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// refuse makes a refusal. %w keeps a cause.
+func refuse(format string, args ...any) error { return &refusal{fmt.Errorf(format, args...)} }
+
+// ended is how a run ended when not with every fate final.
+type ended struct {
+	err  error
+	code int
+	next string // the command that goes on
+}
+
+func (e *ended) Error() string { return e.err.Error() }
+func (e *ended) Unwrap() error { return e.err }
+
+// conclude prints an error, if there is one, and chooses the exit code. It is the one
+// place that does.
+func conclude(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitDone
+	}
+	var (
+		refused *refusal
+		end     *ended
+		stopped *engine.Stopped
+	)
+	fmt.Fprintln(stderr, "cohort: "+oneLine(err.Error()))
+	switch {
+	case errors.As(err, &end):
+		fmt.Fprintln(stderr, end.next)
+		return end.code
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &stopped):
+		return exitStopped
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "required flag"):
+		return exitRefused // cobra's own complaints
+	}
+	fmt.Fprintln(stderr, "this is a defect in cohort, or something it did not expect; nothing is lost: the run's folder holds everything")
+	return exitDefect
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

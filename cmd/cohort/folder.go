@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/durable"
+	"cohort/engine/lock"
+)
+
+// The files of a run's folder, beside those of the plan and the log.
+const (
+	runFile      = "run.json"      // how the run was called, for resume
+	campaignFile = "campaign.yaml" // a copy of the campaign file as of the latest start
+	lockFile     = "lock"
+	spoolFolder  = "spool"
+	rejectsFile  = "rejects.csv"
+	reportFile   = "report.parquet"
+)
+
+// call is run.json: how a run was called. Paths are absolute.
+type call struct {
+	RunID    string `json:"run_id"`
+	Campaign string `json:"campaign_file"`
+	Cohort   string `json:"cohort_file"`
+	Simulate bool   `json:"simulate,omitempty"`
+
+	// For a run that was stopped before it had a plan.
+	NewCohort bool   `json:"new_cohort,omitempty"`
+	SendAgain string `json:"send_again,omitempty"`
+}
+
+// folder is a run's folder that this process holds.
+type folder struct {
+	path string
+	lock *lock.Lock
+}
+
+// holdFolder makes a run's folder where there is none, and locks it.
+func holdFolder(path string) (*folder, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, refuse("the run's folder cannot be made: %w", err)
+	}
+	if err := durable.MakeFolder(path); err != nil {
+		return nil, refuse("the run's folder cannot be made: %w", err)
+	}
+	l, err := lock.Acquire(filepath.Join(path, lockFile))
+	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+		return nil, refuse("the run in %s is busy: %w", path, held)
+	}
+	if err != nil {
+		return nil, refuse("the run's folder cannot be locked: %w", err)
+	}
+	return &folder{path, l}, nil
+}
+
+// discard removes a folder from which nothing was sent and in which nothing is left
+// to look at.
+func (f *folder) discard() {
+	for _, keep := range []string{"plan.json", "log", rejectsFile} {
+		if _, err := os.Stat(f.file(keep)); err == nil {
+			return
+		}
+	}
+	_ = os.RemoveAll(f.path)
+}
+
+func (f *folder) release()                { _ = f.lock.Release() }
+func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
+
+// remember writes down how the run was called, and the campaign file as it is now, so
+// that the folder alone is enough to go on from.
+func (f *folder) remember(c call, campaignText []byte) error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err == nil {
+		err = durable.WriteFile(f.file(runFile), func(w io.Writer) error {
+			_, err := w.Write(append(text, '\n'))
+			return err
+		})
+	}
+	if err == nil {
+		err = durable.WriteFile(f.file(campaignFile), func(w io.Writer) error {
+			_, err := w.Write(campaignText)
+			return err
+		})
+	}
+	if err != nil {
+		return refuse("the run's folder cannot be written: %w", err)
+	}
+	return nil
+}
+
+// readCall reads run.json in a run's folder.
+func readCall(path string) (call, error) {
+	var c call
+	text, err := os.ReadFile(filepath.Join(path, runFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, refuse("%s is not the folder of a run: it has no %s", path, runFile)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
+		return c, refuse("%s cannot be read: %w", filepath.Join(path, runFile), err)
+	}
+	return c, nil
+}
+
+// readCampaign reads the campaign file a run was called with; when that has gone, the
+// copy in the run's folder, whose relative paths start where the file used to be.
+func readCampaign(path string, c call) (parsed *campaign.Campaign, text []byte, copied bool, err error) {
+	text, err = os.ReadFile(c.Campaign)
+	if errors.Is(err, fs.ErrNotExist) {
+		copied = true
+		text, err = os.ReadFile(filepath.Join(path, campaignFile))
+	}
+	if err != nil {
+		return nil, nil, copied, refuse("the campaign file cannot be read: %w", err)
+	}
+	if parsed, err = campaign.Parse(text, c.Campaign); err != nil {
+		return nil, nil, copied, refuse("%w", err)
+	}
+	return parsed, text, copied, nil
+}
+
+// planned opens the sealed plan of a folder for reading.
+func planned(path string) (*engine.Plan, error) {
+	plan, err := engine.OpenPlan(path)
+	if errors.Is(err, engine.ErrNoPlan) {
+		return nil, refuse("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
+	}
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	return plan, nil
+}
+
+func absolute(path string) (string, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return "", refuse("%s: %w", path, err)
+	}
+	return full, nil
+}
+
+// shellWord quotes a path for the command that a person is told to run.
+func shellWord(text string) string {
+	for _, r := range text {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '/', r == '.', r == '-', r == '_':
+		default:
+			return fmt.Sprintf("'%s'", text)
+		}
+	}
+	return text
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine/durable"
+	"cohort/fixtures"
+)
+
+func generateCommand() *cobra.Command {
+	var (
+		cohort fixtures.Cohort
+		out    string
+	)
+	c := &cobra.Command{
+		Use:   "generate -n N",
+		Short: "Make a synthetic cohort file",
+		Long: `Generate writes a cohort of people who do not exist: NHS numbers of the range 999, which
+was never issued, and beyond 900,000 people of the rest of the range 9, all with valid
+check digits. The same flags give the same file.`,
+		Example: `  cohort generate -n 100000 --bad 0.01 -o cohort.csv`,
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if cohort.People <= 0 {
+				return refuse("how many records? say -n and a number above 0")
+			}
+			if cohort.Bad < 0 || cohort.Bad > 1 {
+				return refuse("--bad is a share from 0 to 1, such as 0.01")
+			}
+			var truth fixtures.Truth
+			write := func(w io.Writer) (err error) {
+				buffered := bufio.NewWriterSize(w, 1<<18)
+				if truth, err = cohort.WriteCSV(buffered); err != nil {
+					return err
+				}
+				return buffered.Flush()
+			}
+			var err error
+			if out == "" || out == "-" {
+				err = write(os.Stdout)
+			} else {
+				err = durable.WriteFile(out, write)
+			}
+			if err != nil {
+				return refuse("the cohort cannot be written: %w", err)
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "%d records: %d sendable, %d invalid, %d duplicate\n", truth.Records, truth.Sendable, truth.Invalid, truth.Duplicates)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.IntVarP(&cohort.People, "records", "n", 0, "how many records")
+	f.Float64Var(&cohort.Bad, "bad", 0, "the `share` of records that are bad in one way or another, 0 to 1")
+	f.Uint64Var(&cohort.Seed, "seed", 1, "another seed, another cohort")
+	f.StringVarP(&out, "output", "o", "", "the `file` to write (default: standard output)")
+	return c
+}

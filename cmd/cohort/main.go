@@ -1,0 +1,107 @@
+// Command cohort sends a cohort file to NHS Notify and accounts for every record.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	_ "time/tzdata" // so that Europe/London is known on the barest machine
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program. Its result is the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return conclude(err, stderr)
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The
+// second ends the process at once, which is safe at any moment: what was not recorded
+// is in doubt, and the next start settles it.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-signals:
+			}
+			if n == 1 {
+				fmt.Fprintln(stderr, "stopping: requests under way may finish (45 s at most); again to leave at once, which is safe")
+				cancel()
+				continue
+			}
+			os.Exit(exitStopped)
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cohort",
+		Short: "Send a cohort of people to NHS Notify, and account for every record",
+		Long: `cohort reads a cohort file once, checks every record, and sends the people in it to
+NHS Notify in paced batches. Every step is in a progress log, so that a run that was
+stopped or killed goes on where it was: nobody is sent to twice, and nobody is lost.
+
+Exit codes, of every command:
+` + exitCodes,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return refuse("%v; see: %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(sendCommand(), resumeCommand(), statusCommand(), reportCommand(), simulateCommand(), generateCommand())
+	return root
+}
+
+// arguments wraps cobra's check of the arguments, so that a wrong call is a refusal
+// that names the help.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return refuse("%v; it is called as: %s", err, c.UseLine())
+		}
+		return nil
+	}
+}
+
+// version is the version that reports carry: the module's, or the commit it was built
+// from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v = "devel-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/durable"
+	"cohort/ingest"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks/notify"
+)
+
+// preparation turns a cohort file into a sealed spool and a sealed plan. Killed at any
+// moment it leaves no plan, and the next one starts from the beginning.
+type preparation struct {
+	folder    *folder
+	campaign  *campaign.Campaign
+	frozen    []campaign.Setting
+	cohort    engine.CohortFile
+	digest    [32]byte
+	run       engine.RunID
+	service   string
+	fields    []string
+	sink      *notify.Sink
+	earlier   *earlierRuns // nil: there are none
+	sendAgain string
+	log       *slog.Logger
+}
+
+func (p *preparation) prepare(ctx context.Context) error {
+	p.log.Info("reading the cohort file", "bytes", p.cohort.Bytes)
+	manifest, spoolDigest, err := p.spool(ctx)
+	if err != nil {
+		return p.refused(ctx, err)
+	}
+	spool, err := shard.Open(p.folder.file(spoolFolder))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	if err := writeRejects(p.folder.file(rejectsFile), spool); err != nil {
+		return p.refused(ctx, err)
+	}
+	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
+	batches, err := engine.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
+	if err != nil {
+		return p.refused(ctx, err)
+	}
+	header := engine.PlanHeader{
+		RunID: p.run.String(), Campaign: p.campaign.Name, Service: p.service, Cohort: p.cohort,
+		Created: time.Now().UTC().Truncate(time.Second), Frozen: p.frozen, Template: templateVersion(p.campaign),
+		Spool: hex.EncodeToString(spoolDigest[:]), Records: manifest.Records,
+		Static: map[string]int64{
+			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
+		},
+		SendAgain: p.sendAgain,
+	}
+	if p.earlier != nil {
+		header.Earlier = p.earlier.named()
+	}
+	// Earlier runs are closed for good before the plan that leaves their people out
+	// becomes valid, so that there is no moment at which both may send.
+	if err := engine.Seal(p.folder.path, header, batches, func() error { return p.earlier.supersede(p.run) }); err != nil {
+		return p.refused(ctx, err)
+	}
+	return nil
+}
+
+// refused says of an error in the preparation that nothing was sent.
+func (p *preparation) refused(ctx context.Context, err error) error {
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return &engine.Stopped{Why: "stopped while preparing; nothing was sent"}
+	}
+	return refuse("%w; nothing was sent", err)
+}
+
+// spool reads the cohort file into the sealed spool.
+func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, error) {
+	fail := func(err error) (shard.Manifest, [32]byte, error) { return shard.Manifest{}, [32]byte{}, err }
+	dir := p.folder.file(spoolFolder)
+	if err := os.RemoveAll(dir); err != nil {
+		return fail(err)
+	}
+	if err := durable.MakeFolder(dir); err != nil {
+		return fail(err)
+	}
+	file, err := os.Open(p.cohort.Path)
+	if err != nil {
+		return fail(fmt.Errorf("the cohort file cannot be read: %w", err))
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	reader, err := ingest.NewReader(io.TeeReader(file, sum), filepath.Base(p.cohort.Path), ingest.Options{
+		Columns: p.campaign.Cohort.Columns, Fields: p.fields, Required: p.campaign.Cohort.Required, Only: numberRange(p.campaign.Profile),
+	})
+	if err != nil {
+		return fail(err)
+	}
+	manifest, digest, err := shard.Build(ctx, dir, reader.Records(), shard.Options{
+		Shards: shard.Count(p.cohort.Bytes), Fields: p.fields, Exclude: p.earlier.people(),
+	})
+	if err != nil {
+		return fail(err)
+	}
+	if !bytes.Equal(sum.Sum(nil), p.digest[:]) {
+		return fail(errors.New("the cohort file changed while it was read; wait until it is complete and start again"))
+	}
+	return manifest, digest, p.check(reader.Summary())
+}
+
+// check holds what was read against what the campaign allows and expects.
+func (p *preparation) check(s ingest.Summary) error {
+	c := p.campaign.Cohort
+	if s.BlankLines > 0 {
+		p.log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
+	}
+	if p.campaign.Profile == campaign.AnyNumber && s.Test > 0 && s.Test < s.Sendable {
+		p.log.Warn("the cohort mixes test patients (NHS numbers that start with 9) with others; set profile in the campaign file", "test", s.Test, "others", s.Sendable-s.Test)
+	}
+	if c.Expect.Records > 0 && c.Expect.Records != s.Records {
+		return refuse("the cohort file has %d records and cohort.expect.records is %d; ask the sender for the whole file, or correct the campaign", s.Records, c.Expect.Records)
+	}
+	if float64(s.Invalid) <= c.MaxInvalid*float64(s.Records) {
+		return nil
+	}
+	if err := p.keepRejects(); err != nil {
+		return err
+	}
+	var reasons []string
+	for _, r := range s.Reasons[:min(3, len(s.Reasons))] {
+		reasons = append(reasons, fmt.Sprintf("%s (%d, first on line %d)", r.Words, r.Count, r.Lines[0]))
+	}
+	return refuse("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; every one is named in %s; have the file corrected, or raise max_invalid",
+		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "), p.folder.file(rejectsFile))
+}
+
+// keepRejects writes the rejects of a file that is refused for them.
+func (p *preparation) keepRejects() error {
+	spool, err := shard.Open(p.folder.file(spoolFolder))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	return writeRejects(p.folder.file(rejectsFile), spool)
+}
+
+// writeRejects lists the records that will not be sent: where they stand and why,
+// nothing about whom.
+func writeRejects(path string, spool *shard.Spool) error {
+	return durable.WriteFile(path, func(w io.Writer) error {
+		out := ingest.NewRejectWriter(w)
+		for r, err := range spool.Rejected() {
+			if err == nil {
+				err = out.Write(r.Row, r.Line, r.Code, r.Reason)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return out.Flush()
+	})
+}
+
+func numberRange(p campaign.Profile) ingest.Range {
+	switch p {
+	case campaign.Test:
+		return ingest.TestNumbers
+	case campaign.Production:
+		return ingest.RealNumbers
+	}
+	return ingest.AnyNumber
+}
+
+// templateVersion names what is rendered: the routing plan and every text that is sent
+// with it.
+func templateVersion(c *campaign.Campaign) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", c.Notify.RoutingPlanID)
+	for _, p := range c.Personalisation {
+		fmt.Fprintf(h, "%q%q", p.Field, p.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}

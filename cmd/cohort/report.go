@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+func reportCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "report DIR",
+		Short: "Write the outcome report of a run, at any moment",
+		Long: `Report writes the outcome report: a Parquet file with one row for every record of the
+cohort file. It may be called while the run is at work, which it does not disturb; the
+file's metadata then says complete = false.
+
+Exit codes:
+` + exitCodes,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := readCall(dir); err != nil {
+				return err
+			}
+			plan, err := planned(dir)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = plan.Close() }()
+			spool, err := openSpool(filepath.Join(dir, spoolFolder), plan, false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = spool.Close() }()
+			if out == "" {
+				out = filepath.Join(dir, reportFile)
+			}
+			if err := writeReport(dir, out, plan, spool); err != nil {
+				return refuse("%w", err)
+			}
+			fmt.Fprintln(c.OutOrStdout(), out)
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "the report's `file` (default: report.parquet in the run's folder)")
+	return c
+}

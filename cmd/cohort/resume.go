@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+)
+
+func resumeCommand() *cobra.Command {
+	var oneWindow bool
+	c := &cobra.Command{
+		Use:   "resume DIR",
+		Short: "Go on with a run, from its folder alone",
+		Long: `Resume goes on with the run in a folder: what was in doubt is replayed first, and then
+what was not sent yet. The campaign file is read again where it was; if it has gone, the
+copy in the folder serves. The cohort file is not needed.
+
+Exit codes:
+` + exitCodes,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			path, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			s := session{oneWindow: oneWindow, runFolder: path, runs: filepath.Dir(path)}
+			s.open(c)
+			if s.call, err = readCall(path); err != nil {
+				return err
+			}
+			plan, err := engine.OpenPlan(path)
+			if errors.Is(err, engine.ErrNoPlan) {
+				return s.send(c.Context()) // it was stopped before there was a plan
+			}
+			if err != nil {
+				return damaged(err)
+			}
+			defer func() { _ = plan.Close() }()
+			var copied bool
+			if s.campaign, s.campaignText, copied, err = readCampaign(path, s.call); err != nil {
+				return err
+			}
+			if copied {
+				s.log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.call.Campaign)
+			}
+			s.service, s.id = plan.Service, plan.Run
+			if s.folder, err = holdFolder(path); err != nil {
+				return err
+			}
+			defer s.folder.release()
+			return s.resume(c.Context(), plan)
+		},
+	}
+	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	return c
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/ingest/person"
+)
+
+// screen shows an operator how a run goes: on a terminal a bar, elsewhere a line of
+// the log every ten seconds. Events are log lines either way.
+type screen struct {
+	terminal bool
+	out      *switchable
+	log      *slog.Logger
+	pace     campaign.Pace
+	bars     *mpb.Progress
+	bar      *mpb.Bar
+	latest   atomic.Pointer[engine.Snapshot]
+	speed    speed
+	spoke    time.Time // when the latest progress line was written
+}
+
+func newScreen(stderr io.Writer) *screen {
+	s := &screen{out: &switchable{to: stderr}}
+	if f, ok := stderr.(*os.File); ok {
+		s.terminal = term.IsTerminal(int(f.Fd()))
+	}
+	s.log = slog.New(slog.NewTextHandler(s.out, nil))
+	return s
+}
+
+// begin shows the bar.
+func (s *screen) begin(plan *engine.Plan, pace campaign.Pace) {
+	s.pace, s.spoke = pace, time.Now()
+	if !s.terminal {
+		return
+	}
+	plain := s.out.to
+	s.bars = mpb.NewWithContext(context.Background(), mpb.WithOutput(plain), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
+	s.bar = s.bars.New(plan.Messages, mpb.BarStyle().Rbound("|").Lbound("|"),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d accepted ")),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return s.line() })),
+	)
+	s.out.set(s.bars)
+}
+
+// show takes a snapshot. The run's loop calls it a few times a second.
+func (s *screen) show(now engine.Snapshot) {
+	accepted := now.Account.Fates[person.Accepted]
+	s.speed.add(now.At, accepted)
+	s.latest.Store(&now)
+	if s.bar != nil {
+		s.bar.SetCurrent(accepted)
+		return
+	}
+	if now.At.Sub(s.spoke) < 10*time.Second {
+		return
+	}
+	s.spoke = now.At
+	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
+	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight, "in_doubt", now.Account.Fates[person.InDoubt]}
+	if now.Waiting != "" {
+		args = append(args, "waiting", now.Waiting, "until", s.clock(now.Until))
+	} else if eta, ok := s.speed.eta(now.At, left); ok {
+		args = append(args, "done_at", s.clock(eta))
+	}
+	s.log.Info("progress", args...)
+}
+
+// line is what stands behind the bar.
+func (s *screen) line() string {
+	now := s.latest.Load()
+	if now == nil {
+		return " starting"
+	}
+	if now.Waiting != "" {
+		return fmt.Sprintf(" waiting: %s, until %s", now.Waiting, s.clock(now.Until))
+	}
+	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
+	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
+	if eta, ok := s.speed.eta(now.At, left); ok {
+		text += ", done at " + s.clock(eta)
+		if !now.Closes.IsZero() && eta.After(now.Closes) {
+			text += " if the window did not close at " + s.clock(now.Closes)
+		}
+	}
+	return text + fmt.Sprintf(", %d in flight, %d in doubt", now.InFlight, now.Account.Fates[person.InDoubt])
+}
+
+func (s *screen) clock(t time.Time) string {
+	t = t.In(s.pace.Location)
+	if t.YearDay() == time.Now().In(s.pace.Location).YearDay() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("Mon 2 Jan 15:04")
+}
+
+// end takes the bar away again.
+func (s *screen) end() {
+	if s.bar == nil {
+		return
+	}
+	s.bar.Abort(false)
+	s.bars.Wait()
+	s.out.set(os.Stderr)
+	s.bar = nil
+}
+
+// switchable is a writer whose target can be changed.
+type switchable struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *switchable) set(to io.Writer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
+}
+
+func (w *switchable) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(b)
+}
+
+// speed is the rate over the last half minute or so. Its zero value is ready; it is
+// safe for concurrent use.
+type speed struct {
+	mu   sync.Mutex
+	seen []sample
+}
+
+type sample struct {
+	at time.Time
+	n  int64
+}
+
+func (s *speed) add(at time.Time, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, sample{at, n})
+	for len(s.seen) > 2 && at.Sub(s.seen[0].at) > 30*time.Second {
+		s.seen = s.seen[1:]
+	}
+}
+
+func (s *speed) perSecond() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.seen) < 2 {
+		return 0
+	}
+	first, last := s.seen[0], s.seen[len(s.seen)-1]
+	return float64(last.n-first.n) / max(last.at.Sub(first.at).Seconds(), 0.001)
+}
+
+// eta is when n more will be done at this speed.
+func (s *speed) eta(now time.Time, n int64) (time.Time, bool) {
+	rate := s.perSecond()
+	if rate <= 0 {
+		return time.Time{}, false
+	}
+	return now.Add(time.Duration(float64(n) / rate * float64(time.Second))), true
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func sendCommand() *cobra.Command {
+	var (
+		s         session
+		campaign  string
+		runs, run string
+	)
+	c := &cobra.Command{
+		Use:   "send -c campaign.yaml COHORT.csv",
+		Short: "Send a cohort file; the same command again goes on, or says it is finished",
+		Long: `Send reads the cohort file, checks every record, seals the plan, sends what may be sent
+and writes the report. The same command again goes on where the run was stopped; when
+the run is finished it says so and sends nothing.
+
+The run's folder is runs/<campaign>-<first 8 digits of the run id> unless --run names one.
+
+Exit codes:
+` + exitCodes,
+		Example: `  cohort send -c campaign.yaml cohort.csv --simulate     a rehearsal against a simulator in this process
+  cohort send -c campaign.yaml cohort.csv                the real thing
+  cohort send -c campaign.yaml corrected.csv --new-cohort`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if campaign == "" {
+				return refuse("which campaign? name its file: cohort send -c campaign.yaml %s", shellWord(args[0]))
+			}
+			if c.Flags().Changed("send-again") && s.call.SendAgain == "" {
+				return refuse("--send-again needs a reason, which goes into the record")
+			}
+			if s.call.Campaign, err = absolute(campaign); err != nil {
+				return err
+			}
+			if s.call.Cohort, err = absolute(args[0]); err != nil {
+				return err
+			}
+			if s.runs, err = absolute(runs); err != nil {
+				return err
+			}
+			if run != "" {
+				if s.runFolder, err = absolute(run); err != nil {
+					return err
+				}
+			}
+			s.open(c)
+			return s.send(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&campaign, "campaign", "c", "", "the campaign file")
+	f.StringVar(&run, "run", "", "the run's folder")
+	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
+	f.BoolVar(&s.call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
+	f.BoolVar(&s.oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	f.BoolVar(&s.call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
+	f.StringVar(&s.call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
+	return c
+}
+
+// open connects a session to the command's streams.
+func (s *session) open(c *cobra.Command) {
+	s.stdout, s.stderr = c.OutOrStdout(), c.ErrOrStderr()
+	s.screen = newScreen(s.stderr)
+	s.log = s.screen.log
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/sinks/apim"
+	"cohort/sinks/notify"
+	"cohort/sinks/simulator"
+)
+
+// mostConnections is the ceiling of requests under way at once.
+const mostConnections = 16
+
+// openSink makes the campaign's sink. Nothing is read or sent yet.
+func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, apim.Credentials, error) {
+	compiled, err := notify.CompileFields(c, fields)
+	if err != nil {
+		return nil, apim.Credentials{}, refuse("%w", err)
+	}
+	client, err := apim.Client(c.Notify.CAFile, mostConnections)
+	if err != nil {
+		return nil, apim.Credentials{}, refuse("%w", err)
+	}
+	credentials := apim.Credentials{
+		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
+	}
+	sink := notify.New(notify.Options{
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled,
+		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
+		Client: client,
+		Tokens: apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client}),
+	})
+	return sink, credentials, nil
+}
+
+// fieldsOf lists the columns that the personalisation needs, sorted.
+func fieldsOf(c *campaign.Campaign) ([]string, error) {
+	var fields []string
+	for _, p := range c.Personalisation {
+		names, err := engine.Placeholders(p.Text)
+		if err == nil && slices.Contains(names, "nhs_number") {
+			err = fmt.Errorf("an NHS number has no place in a message")
+		}
+		if err != nil {
+			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: "personalisation." + p.Field + ": " + err.Error()})
+		}
+		fields = append(fields, names...)
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields), nil
+}
+
+// embed starts a simulator of the service inside this process and turns the campaign
+// to it, keys and all. Everything ends with stop.
+func embed(c *campaign.Campaign) (stop func(), err error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "cohort-simulator-")
+	if err != nil {
+		return nil, refuse("the simulator cannot start: %w", err)
+	}
+	const apiKey, keyID = "simulated-application", "simulated-1"
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	n := &c.Notify
+	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = filepath.Join(dir, "api-key"), "", keyID, filepath.Join(dir, "key.pem"), ""
+	if err = os.WriteFile(n.APIKeyFile, []byte(apiKey), 0o600); err == nil {
+		err = os.WriteFile(n.PrivateKeyFile, text, 0o600)
+	}
+	var listener net.Listener
+	if err == nil {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, refuse("the simulator cannot start: %w", err)
+	}
+	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
+	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
+	server := &http.Server{
+		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, ForgetPersonalisation: true}),
+		ReadHeaderTimeout: time.Minute,
+	}
+	go func() { _ = server.Serve(listener) }()
+	return func() {
+		_ = server.Close()
+		_ = os.RemoveAll(dir)
+	}, nil
+}

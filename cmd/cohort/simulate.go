@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine/campaign"
+	"cohort/sinks/apim"
+	"cohort/sinks/simulator"
+)
+
+func simulateCommand() *cobra.Command {
+	var listen, faults, campaignPath string
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "simulate",
+		Short: "Stand in for NHS Notify, as a process of its own",
+		Long: `Simulate answers as NHS Notify does: it refuses what the service refuses, remembers batch
+references, and checks access tokens. It sends nothing to anybody. What it has accepted
+is listed at /_simulator/ledger (JSON lines) and counted at /_simulator/stats, and is
+forgotten when the process ends.
+
+With -c it knows the campaign's API key, key id and the public half of its private key,
+and signs nobody else in. Without -c it takes any API key and does not check signatures.
+
+Faults are switched on by a YAML file: each with its share of the requests, as in
+    reset_after: 0.02                                # accepted, then the connection breaks
+    quota_429: {share: 0.05, retry_after: 1s}
+    latency: {fixed: 20ms, jitter: 30ms}
+The faults are: ` + faultNames(),
+		Example: `  cohort simulate -c campaign.yaml
+  cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o := simulator.Options{Seed: seed, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			if faults != "" {
+				var err error
+				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
+					return refuse("%w", err)
+				}
+			}
+			keys := "any API key signs in and signatures are not checked (name a campaign with -c to check them)"
+			if campaignPath != "" {
+				if err := trust(&o, campaignPath); err != nil {
+					return err
+				}
+				keys = "only the campaign's API key and key sign in"
+			}
+			listener, err := net.Listen("tcp", listen)
+			if err != nil {
+				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n", keys, listener.Addr(), listener.Addr())
+			return serve(c.Context(), listener, simulator.New(o))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
+	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
+	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
+	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
+	return c
+}
+
+// trust makes the simulator know a campaign's application.
+func trust(o *simulator.Options, path string) error {
+	c, err := campaign.Load(path)
+	if err != nil {
+		return refuse("%w", err)
+	}
+	credentials := apim.Credentials{APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, PrivateKeyFile: c.Notify.PrivateKeyFile}
+	o.KeyID = c.Notify.KeyID
+	if o.APIKey, err = credentials.APIKey(); err != nil {
+		return refuse("%w", err)
+	}
+	if o.PublicKey, err = credentials.PublicKey(); err != nil {
+		return refuse("%w", err)
+	}
+	return nil
+}
+
+// serve serves until ctx is done.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func faultNames() string {
+	var names []string
+	for _, k := range simulator.Kinds() {
+		names = append(names, k.String())
+	}
+	return strings.Join(names, ", ") + "."
+}

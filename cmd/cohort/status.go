@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/lock"
+	"cohort/ingest/person"
+)
+
+// status is where a run stands; with --json it is what is printed.
+type status struct {
+	RunID      string                `json:"run_id"`
+	Campaign   string                `json:"campaign"`
+	Service    string                `json:"service"`
+	Folder     string                `json:"folder"`
+	State      string                `json:"state"` // preparing, running, stopped, finished, in_doubt, superseded
+	PID        int                   `json:"pid,omitempty"`
+	Host       string                `json:"host,omitempty"`
+	Records    int64                 `json:"records"`
+	Fates      map[person.Fate]int64 `json:"fates"`
+	AddsUp     bool                  `json:"adds_up"`
+	Batches    int                   `json:"batches"`
+	Attempts   uint64                `json:"attempts"`
+	Starts     int                   `json:"starts"`
+	FirstStart *time.Time            `json:"first_start,omitempty"`
+	LastAnswer *time.Time            `json:"last_answer,omitempty"`
+	LastEvent  string                `json:"last_event,omitempty"`
+	Held       int                   `json:"batches_held"`    // in doubt, and no replay can settle them
+	Foreign    int                   `json:"batches_foreign"` // known to the service and not sent by this run
+}
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status DIR",
+		Short: "Show where a run stands, while it runs or after",
+		Long: `Status reads the progress log and adds it up. It does not disturb a run at work, whose
+requests under way it counts as in doubt until they are answered.
+
+Exit codes:
+` + exitCodes,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			s, err := readStatus(dir)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := json.NewEncoder(c.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(s)
+			}
+			s.print(c.OutOrStdout())
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return c
+}
+
+func readStatus(dir string) (*status, error) {
+	call, err := readCall(dir)
+	if err != nil {
+		return nil, err
+	}
+	holder, busy := lock.Look(filepath.Join(dir, lockFile))
+	s := &status{RunID: call.RunID, Folder: dir, State: "preparing", PID: holder.PID, Host: holder.Host}
+	plan, err := engine.OpenPlan(dir)
+	if err != nil {
+		if busy {
+			return s, nil
+		}
+		return nil, refuse("%w; go on with: cohort resume %s", err, shellWord(dir))
+	}
+	defer func() { _ = plan.Close() }()
+	ledger, err := engine.ReadLedger(dir, plan)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	s.fill(plan, ledger, busy)
+	return s, nil
+}
+
+func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
+	account := ledger.Account()
+	live, held, foreign := ledger.Unsettled()
+	s.RunID, s.Campaign, s.Service = plan.RunID, plan.Campaign, plan.Service
+	s.Records, s.Fates, s.AddsUp = account.Records, map[person.Fate]int64{}, account.Check() == nil
+	for _, fate := range person.Fates {
+		s.Fates[fate] = account.Fates[fate]
+	}
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
+	s.Held, s.Foreign = held, foreign
+	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
+	switch {
+	case busy:
+		s.State = "running"
+	case ledger.Superseded != "":
+		s.State = "superseded"
+	case live == 0 && foreign == 0 && held > 0:
+		s.State = "in_doubt"
+	case ledger.Closed:
+		s.State = "finished"
+	default:
+		s.State = "stopped"
+	}
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (s *status) print(w io.Writer) {
+	state := s.State
+	if s.PID != 0 {
+		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
+	}
+	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
+	if s.Fates == nil {
+		return
+	}
+	if s.FirstStart != nil {
+		fmt.Fprintf(w, "begun     %s, started %d times\n", s.FirstStart.Format(time.DateTime+" MST"), s.Starts)
+	}
+	if s.LastAnswer != nil {
+		fmt.Fprintf(w, "last      answer at %s\n", s.LastAnswer.Format(time.DateTime+" MST"))
+	}
+	if s.LastEvent != "" {
+		fmt.Fprintf(w, "event     %s\n", s.LastEvent)
+	}
+	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
+	sum := int64(0)
+	for _, fate := range person.Fates {
+		fmt.Fprintf(w, "  %-12s %10d\n", fate, s.Fates[fate])
+		sum += s.Fates[fate]
+	}
+	if s.AddsUp {
+		fmt.Fprintf(w, "the fates add up to %d: every record is accounted for\n", sum)
+	} else {
+		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
+	}
+	switch s.State {
+	case "stopped":
+		fmt.Fprintf(w, "go on with: cohort resume %s\n", shellWord(s.Folder))
+	case "in_doubt":
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide\n", s.Held)
+	}
+	if s.Foreign > 0 {
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them\n", s.Foreign)
+	}
+}
