@@ -23,20 +23,22 @@ type dueForm struct {
 }
 
 // newQueue fills a queue from a ledger: whatever was attempted before and is not
-// settled comes first.
-func newQueue(l *Ledger, now time.Time) *queue {
+// settled comes first. What a process left in doubt is replayed to a service that takes
+// a reference once, and to no other.
+func newQueue(l *Ledger, kind Kind, now time.Time) *queue {
 	q := &queue{state: l.state}
+	again := func(s *State) bool { return !s.IsSettled() && (kind == Deduplicates || !s.InDoubt) }
 	for shard := range l.plan.ShardStarts {
 		from, to := l.plan.ShardBatches(shard)
 		q.fresh = append(q.fresh, span{from, to})
 		for b := from; b < to; b++ {
-			if s := &l.base[b]; s.Attempts > 0 && !s.IsSettled() {
+			if s := &l.base[b]; s.Attempts > 0 && again(s) {
 				q.add(FormID{Batch: b}, now)
 			}
 		}
 	}
 	for id, n := range l.newer {
-		if !n.state.IsSettled() {
+		if again(&n.state) {
 			q.add(id, now)
 		}
 	}

@@ -27,7 +27,7 @@ func (r *run) revise(res result, refused []RefusedRow, now time.Time) error {
 	if len(refused) < len(res.body.messages) {
 		parts = []Form{res.errand.form.without(positions)}
 	}
-	r.Logger.Warn("the service refused rows of a batch; the others go out in a revision",
+	r.Logger.Debug("the service refused rows of a batch; the others go out in a revision",
 		"batch", res.body.reference.String(), "refused", len(refused), "left", len(res.body.messages)-len(refused), "code", res.answer.Code)
 	r.count(len(refused), len(refused))
 	return r.replace(res, parts, refused, now)

@@ -72,7 +72,7 @@ type waiting struct {
 
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
-	r := &run{Job: job, queue: newQueue(job.Log.Ledger, now), refusals: refusals{rule: job.StopIf}, stopWaiting: stopWaiting}
+	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), now), refusals: refusals{rule: job.StopIf}, stopWaiting: stopWaiting}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
@@ -81,11 +81,14 @@ func newRun(job Job, stopWaiting func()) *run {
 	return r
 }
 
+// worthSaying is how long a wait must be for an operator to hear of it.
+const worthSaying = 10 * time.Second
+
 // waits is called by the gate when a wait begins and, with no reason, when it ends.
 func (r *run) waits(until time.Time, why string) {
 	r.waiting.mu.Lock()
 	defer r.waiting.mu.Unlock()
-	if why != "" && (why != r.waiting.why || until.Sub(r.waiting.until).Abs() > time.Second) {
+	if why != "" && time.Until(until) > worthSaying {
 		r.Logger.Info("waiting: "+why, "until", until.In(r.Pace.Location).Format(time.DateTime+" MST"))
 	}
 	r.waiting.until, r.waiting.why = until, why
@@ -212,7 +215,7 @@ func (r *run) notStarted(res result) {
 		r.halt(&Stopped{Why: "the window has ended"})
 	case errors.Is(res.err, errUntilOver):
 		r.halt(&Stopped{Why: "pace.until has passed; move it in the campaign file to go on"})
-	case errors.Is(res.err, context.Canceled):
+	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded): // the loop hears it too
 	case errors.Is(res.err, journal.ErrFull), errors.Is(res.err, journal.ErrPoisoned):
 		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: res.err, Halt: true})
 	default:
@@ -283,8 +286,8 @@ func (r *run) note(res result, now time.Time) {
 	if a.Status != 0 {
 		r.latency.add(res.took)
 		r.silent = time.Time{}
-	} else if r.silent.IsZero() {
-		r.silent = res.attempt.At
+	} else if o, _ := NextOpening(r.Pace, res.attempt.At); r.silent.IsZero() || r.silent.Before(o.Opens) {
+		r.silent = res.attempt.At // what was not answered before this window tells nothing of the night between
 	}
 	switch {
 	case a.HoldAll && a.RetryAfter > 0:
@@ -302,8 +305,11 @@ func (r *run) note(res result, now time.Time) {
 			r.gate.Hold(now.Add(min(time.Minute, Backoff(rounds, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
 		}
 	}
-	if a.Reply == Unknown || a.Reply == Unsent {
-		r.Logger.Warn("a request was not answered", "batch", res.body.reference.String(), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
+	switch a.Reply {
+	case Unknown:
+		r.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.reference.String(), "messages", len(res.body.messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
+	case Unsent:
+		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
 	if r.GiveUpAfter > 0 && !r.silent.IsZero() && now.Sub(r.silent) >= r.GiveUpAfter {
 		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer at all for %s (give_up_after); check the network and the service's status page", r.GiveUpAfter), Halt: true})

@@ -41,8 +41,8 @@ func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 			rate = min(rate, p.PerSecond)
 		}
 		closes = closes.Add(-p.LastCall)
-		if !now.Before(closes) {
-			continue
+		if !now.Before(closes) || !opens.Before(closes) {
+			continue // it is over, or the clock change has left nothing of it
 		}
 		if !p.Until.IsZero() && closes.After(p.Until) {
 			closes = p.Until

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -18,7 +17,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program. Its result is the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(stderr)
+	ctx, stop := interruptible()
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(args)
@@ -31,7 +30,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // interruptible returns a context that the first SIGINT or SIGTERM cancels. The
 // second ends the process at once, which is safe at any moment: what was not recorded
 // is in doubt, and the next start settles it.
-func interruptible(stderr io.Writer) (context.Context, func()) {
+func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -44,7 +43,6 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			case <-signals:
 			}
 			if n == 1 {
-				fmt.Fprintln(stderr, "stopping: requests under way may finish (45 s at most); again to leave at once, which is safe")
 				cancel()
 				continue
 			}

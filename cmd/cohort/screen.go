@@ -71,7 +71,8 @@ func (s *screen) show(now engine.Snapshot) {
 	}
 	s.spoke = now.At
 	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
-	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight, "in_doubt", now.Account.Fates[person.InDoubt]}
+	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight,
+		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting, "until", s.clock(now.Until))
 	} else if eta, ok := s.speed.eta(now.At, left); ok {
@@ -97,7 +98,7 @@ func (s *screen) line() string {
 			text += " if the window did not close at " + s.clock(now.Closes)
 		}
 	}
-	return text + fmt.Sprintf(", %d in flight, %d in doubt", now.InFlight, now.Account.Fates[person.InDoubt])
+	return text + fmt.Sprintf(", %d in flight, %d refused, %d in doubt", now.InFlight, now.Account.Fates[person.Refused], now.Account.Fates[person.InDoubt])
 }
 
 func (s *screen) clock(t time.Time) string {

@@ -244,6 +244,10 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		return damaged(err)
 	}
 	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
+	stopping := context.AfterFunc(ctx, func() {
+		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
+	})
+	defer stopping()
 	s.screen.begin(plan, s.campaign.Pace)
 	summary, err := engine.Run(ctx, engine.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,

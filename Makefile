@@ -1,0 +1,43 @@
+# cohort: build, try, test.
+
+GO ?= go
+
+.PHONY: help build run test race prove lint fuzz bench clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/cohort
+	$(GO) build -o bin/cohort ./cmd/cohort
+
+run: build ## send a synthetic cohort of 100,000 through the embedded simulator
+	@rm -rf .run && mkdir .run && cp fixtures/campaign.yaml .run/
+	cd .run && ../bin/cohort generate -n 100000 --bad 0.005 -o cohort.csv
+	cd .run && ../bin/cohort send -c campaign.yaml cohort.csv --simulate
+
+test: ## every test that fits in five minutes on two cores
+	$(GO) test ./...
+
+race: ## the same under the race detector
+	$(GO) test -race ./...
+
+prove: ## the crash proofs at length: power cuts, kills, every fault
+	COHORT_PROVE=1 $(GO) test -count=1 -timeout 30m -run 'Crash|Power|Kill|Flip|Truncat|Search' ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## a minute for each fuzz target
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 1m $$package || exit 1; \
+		done; \
+	done
+
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## what building and running leave
+	rm -rf bin .run

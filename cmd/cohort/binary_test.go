@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// world is a folder with everything a run needs, and the built binary: what an
+// operator has, with the service played by a simulator in a process of its own.
+type world struct {
+	t       *testing.T
+	dir     string
+	binary  string
+	service string // the simulator's address
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	w.binary = filepath.Join(w.dir, "cohort")
+	if out, err := exec.Command("go", "build", "-o", w.binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	w.write("api-key", "an-application\n")
+	w.key("key.pem")
+	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) key(name string) {
+	w.t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+}
+
+// campaign writes campaign.yaml for the simulator's address.
+func (w *world) campaign(extra string) {
+	w.t.Helper()
+	w.write("campaign.yaml", `campaign: autumn-invitation
+profile: test
+cohort:
+  required: [appointment_date]
+personalisation:
+  first_name: "((given_name))"
+  appointment: "((appointment_date)) at ((clinic_name))"
+`+extra+`
+sink:
+  notify:
+    base_url: http://`+w.service+`/comms
+    token_url: http://`+w.service+`/oauth2/token
+    api_key_file: api-key
+    key_id: test-1
+    private_key_file: key.pem
+    routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1
+    batch: {max_messages: 400}
+`)
+}
+
+// simulate starts a simulator that knows the campaign's keys. It ends with the test.
+func (w *world) simulate(faults string) {
+	w.t.Helper()
+	w.service = "127.0.0.1:1"
+	w.campaign("")
+	w.write("faults.yaml", faults)
+	c := exec.Command(w.binary, "simulate", "--listen", "127.0.0.1:0", "-c", w.path("campaign.yaml"), "--faults", w.path("faults.yaml"), "--seed", "7")
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if _, address, ok := strings.Cut(lines.Text(), "base_url:"); ok {
+			w.service = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(address), "http://"), "/comms")
+			go func() {
+				for lines.Scan() { // so that the pipe never fills
+				}
+			}()
+			return
+		}
+	}
+	w.t.Fatal("the simulator did not start")
+}
+
+// outcome is what one call of the binary came to.
+type outcome struct {
+	code   int
+	stdout string
+	stderr string
+}
+
+// last is the last line of standard error.
+func (o outcome) last() string {
+	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
+	return lines[len(lines)-1]
+}
+
+func (w *world) start(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	w.t.Helper()
+	var stdout, stderr bytes.Buffer
+	c := exec.Command(w.binary, args...)
+	c.Dir, c.Stdout, c.Stderr = w.dir, &stdout, &stderr
+	if err := c.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c, &stdout, &stderr
+}
+
+func (w *world) run(args ...string) outcome {
+	w.t.Helper()
+	c, stdout, stderr := w.start(args...)
+	hung := time.AfterFunc(3*time.Minute, func() { _ = c.Process.Kill() })
+	defer hung.Stop()
+	_ = c.Wait()
+	return outcome{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// folder is the folder of the only run there is.
+func (w *world) folder() string {
+	w.t.Helper()
+	found, err := filepath.Glob(w.path("runs/*"))
+	if err != nil || len(found) != 1 {
+		w.t.Fatalf("runs: %v %v", found, err)
+	}
+	return found[0]
+}
+
+// reportRow is a row of the report, read by the columns that other tools depend on.
+type reportRow struct {
+	Row              int64   `parquet:"row"`
+	Line             int64   `parquet:"line"`
+	NHSNumber        *string `parquet:"nhs_number,optional"`
+	Outcome          string  `parquet:"outcome"`
+	ReasonCode       *string `parquet:"reason_code,optional"`
+	BatchReference   *string `parquet:"batch_reference,optional"`
+	MessageReference *string `parquet:"message_reference,optional"`
+	MessageID        *string `parquet:"message_id,optional"`
+	Attempts         int32   `parquet:"attempts"`
+}
+
+func (w *world) report(folder string) []reportRow {
+	w.t.Helper()
+	rows, err := parquet.ReadFile[reportRow](filepath.Join(folder, reportFile))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rows
+}
+
+// accepted is one message of the simulator's own ledger.
+type accepted struct {
+	BatchReference   string `json:"batchReference"`
+	MessageReference string `json:"messageReference"`
+	MessageID        string `json:"messageId"`
+	NHSNumber        string `json:"nhsNumber"`
+	Times            struct{ Person, Reference int }
+}
+
+// ledger reads the simulator's own ledger, by NHS number. It fails the test when a
+// person is in it twice.
+func (w *world) ledger() map[string]accepted {
+	w.t.Helper()
+	resp, err := http.Get("http://" + w.service + "/_simulator/ledger")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	all := map[string]accepted{}
+	for in := json.NewDecoder(resp.Body); in.More(); {
+		var a accepted
+		if err := in.Decode(&a); err != nil {
+			w.t.Fatal(err)
+		}
+		if _, twice := all[a.NHSNumber]; twice || a.Times.Person != 1 {
+			w.t.Fatalf("a person was accepted %d times, in batch %s among others", a.Times.Person, a.BatchReference)
+		}
+		all[a.NHSNumber] = a
+	}
+	return all
+}
+
+// agree holds the report against the simulator's ledger, row for row, and returns how
+// many rows have each outcome.
+func (w *world) agree(rows []reportRow, ledger map[string]accepted) map[string]int {
+	w.t.Helper()
+	counts := map[string]int{}
+	for i, r := range rows {
+		if r.Row != int64(i+1) {
+			w.t.Fatalf("row %d of the report is row %d of the cohort", i+1, r.Row)
+		}
+		counts[r.Outcome]++
+		if r.Outcome != "accepted" {
+			continue
+		}
+		a, ok := ledger[*r.NHSNumber]
+		switch {
+		case !ok:
+			w.t.Fatalf("row %d is reported as accepted and the service has nothing of it", r.Row)
+		case a.MessageReference != *r.MessageReference || a.BatchReference != *r.BatchReference:
+			w.t.Fatalf("row %d: other references than the service's", r.Row)
+		case r.MessageID != nil && *r.MessageID != a.MessageID:
+			w.t.Fatalf("row %d: another id than the service's", r.Row)
+		}
+	}
+	if counts["accepted"] != len(ledger) {
+		w.t.Fatalf("the report has %d accepted and the service %d", counts["accepted"], len(ledger))
+	}
+	return counts
+}

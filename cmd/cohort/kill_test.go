@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"cohort/fixtures"
+)
+
+// everyFault is every fault of the simulator that a run must survive by itself, each
+// on 2 to 5 of a hundred requests.
+const everyFault = `reset_before: 0.03
+reset_after: 0.04
+timeout_after: {share: 0.02, hold: 200ms}
+gateway_504_after: 0.03
+gateway_504_before: 0.02
+truncated_201: 0.05
+quota_429: {share: 0.02, retry_after: 1s}
+spike_429: 0.02
+too_early_425: {share: 0.05, retry_after: 1s, processing: 500ms}
+slow_accept: {share: 0.02, retry_after: 1s, processing: 500ms}
+unavailable_503: {share: 0.02, retry_after: 1s}
+unavailable_503_bare: 0.02
+error_500_before: 0.02
+error_500_after: 0.03
+bad_gateway_502: 0.02
+html_error: 0.02
+token_revoked: 0.03
+token_endpoint_500: 0.03
+latency: {fixed: 2ms, jitter: 6ms}
+poisoned_recipients: 0.02
+`
+
+func TestCleanSendAgreesWithTheServiceRowForRow(t *testing.T) {
+	w := newWorld(t)
+	w.simulate("{}\n")
+	w.campaign("pace: {per_second: 0}")
+	truth := w.generate(100_000, 0.01)
+	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	counts := w.agree(w.report(w.folder()), w.ledger())
+	if counts["accepted"] != truth.Sendable || counts["invalid"] != truth.Invalid || counts["duplicate"] != truth.Duplicates {
+		t.Errorf("report %v, cohort %+v", counts, truth)
+	}
+	w.namesNobody()
+
+	again := w.run("send", "-c", "campaign.yaml", "cohort.csv")
+	if again.code != 0 || !strings.Contains(again.stderr, "finished") || len(w.ledger()) != truth.Sendable {
+		t.Errorf("a second send: exit %d\n%s", again.code, again.stderr)
+	}
+}
+
+func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
+	kills, records := 20, 100_000
+	if testing.Short() {
+		kills, records = 5, 20_000
+	}
+	w := newWorld(t)
+	w.simulate(everyFault)
+	w.campaign("pace: {per_second: 0}\nstop_if: {of: 0}")
+	truth := w.generate(records, 0.01)
+	random := rand.New(rand.NewPCG(11, 13))
+	for range kills {
+		c, _, stderr := w.start("send", "-c", "campaign.yaml", "cohort.csv")
+		kill := time.AfterFunc(time.Duration(random.IntN(900))*time.Millisecond, func() { _ = c.Process.Kill() })
+		_ = c.Wait()
+		kill.Stop()
+		if code := c.ProcessState.ExitCode(); code > 0 {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+	}
+	folder := w.folder()
+	if o := w.run("resume", folder); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	rows := w.report(folder)
+	counts := w.agree(rows, w.ledger())
+	if counts["invalid"] != truth.Invalid || counts["duplicate"] != truth.Duplicates || counts["accepted"]+counts["refused"] != truth.Sendable {
+		t.Errorf("report %v, cohort %+v", counts, truth)
+	}
+	if counts["refused"] == 0 {
+		t.Error("no recipient was poisoned: the test has lost its point")
+	}
+	for _, r := range rows {
+		if r.Outcome == "refused" && *r.ReasonCode != "CM_INVALID_NHS_NUMBER" {
+			t.Fatalf("row %d was refused for %s", r.Row, *r.ReasonCode)
+		}
+	}
+	w.namesNobody()
+	t.Logf("%d kills, %v", kills, counts)
+}
+
+// generate writes cohort.csv.
+func (w *world) generate(records int, bad float64) fixtures.Truth {
+	w.t.Helper()
+	f, err := os.Create(w.path("cohort.csv"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	truth, err := fixtures.Cohort{People: records, Bad: bad, Seed: 5}.WriteCSV(f)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return truth
+}
+
+// namesNobody looks through the run's files that must not hold personal data for NHS
+// numbers of the cohort.
+func (w *world) namesNobody() {
+	w.t.Helper()
+	number := regexp.MustCompile(`9[0-9]{9}`)
+	people := map[string]bool{}
+	for _, r := range w.report(w.folder()) {
+		if r.NHSNumber != nil {
+			people[*r.NHSNumber] = true
+		}
+	}
+	looked := 0
+	err := filepath.WalkDir(w.path("runs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm() != 0o600 {
+			w.t.Errorf("%s has mode %o", path, info.Mode().Perm())
+		}
+		if strings.HasSuffix(path, ".arrow") || strings.HasSuffix(path, ".parquet") {
+			return nil // these must
+		}
+		text, err := os.ReadFile(path)
+		for _, found := range number.FindAll(text, -1) {
+			if people[string(found)] {
+				w.t.Errorf("%s names a person", path)
+			}
+		}
+		if bytes.Contains(text, []byte("O'Neill")) || bytes.Contains(text, []byte("Zoë")) {
+			w.t.Errorf("%s names a person", path)
+		}
+		looked++
+		return err
+	})
+	if err != nil || looked < 8 {
+		w.t.Fatalf("looked at %d files: %v", looked, err)
+	}
+}
+
+func (w *world) status(folder string) status {
+	w.t.Helper()
+	var s status
+	o := w.run("status", folder, "--json")
+	if err := json.Unmarshal([]byte(o.stdout), &s); err != nil {
+		w.t.Fatalf("%v\n%s", err, o.stdout)
+	}
+	return s
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cohort": main})
+}
+
+// TestScripts runs what a person would type, as testdata/*.txtar has it.
+func TestScripts(t *testing.T) {
+	keys := newKeys(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SIM", freeAddress(t))
+			env.Setenv("CLOSED", freeAddress(t))
+			secrets := filepath.Join(env.WorkDir, "secrets")
+			if err := os.Mkdir(secrets, 0o700); err != nil {
+				return err
+			}
+			for name, text := range keys {
+				if err := os.WriteFile(filepath.Join(secrets, name), text, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"answers": answers,
+			"tmpfs":   tmpfs,
+			"fill":    fill,
+			"expand":  expand,
+		},
+	})
+}
+
+// newKeys makes the files of the folder secrets.
+func newKeys(t *testing.T) map[string][]byte {
+	w := &world{t: t, dir: t.TempDir()}
+	w.key("key.pem")
+	w.key("other.pem")
+	files := map[string][]byte{"api-key": []byte("an-application\n")}
+	for _, name := range []string{"key.pem", "other.pem"} {
+		text, err := os.ReadFile(w.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = text
+	}
+	return files
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// exits runs a command and compares its exit code: exits 2 cohort send …
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = "?"
+		if e, ok := err.(interface{ ExitCode() int }); ok {
+			code = string(rune('0' + e.ExitCode()))
+		}
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, not %s", code, args[0])
+	}
+}
+
+// answers waits until something listens at an address.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
+	for range 200 {
+		if c, err := net.Dial("tcp", args[0]); err == nil {
+			_ = c.Close()
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("nothing answers at %s", args[0])
+}
+
+// tmpfs mounts a small filesystem, or skips the script where that is not allowed:
+// tmpfs DIR SIZE
+func tmpfs(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]); err != nil {
+		ts.Fatalf("SKIP: no small filesystem can be mounted here: %v", err)
+	}
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// fill writes a file until its filesystem is full but for some KiB: fill FILE KIB
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	var fs syscall.Statfs_t
+	ts.Check(syscall.Statfs(filepath.Dir(name), &fs))
+	keep := int64(0)
+	for _, c := range args[1] {
+		keep = keep*10 + int64(c-'0')
+	}
+	ts.Check(os.WriteFile(name, make([]byte, int64(fs.Bavail)*fs.Bsize-keep<<10), 0o600))
+}
+
+// expand puts the addresses $SIM and $CLOSED into files.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		text := strings.NewReplacer("$SIM", ts.Getenv("SIM"), "$CLOSED", ts.Getenv("CLOSED")).Replace(ts.ReadFile(name))
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
