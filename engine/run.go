@@ -49,7 +49,6 @@ type run struct {
 	gate    *gate
 
 	inHand   int // errands with the workers
-	requests int // messages in them
 	latency  latencies
 	refusals refusals
 	silent   time.Time // since when there has been no answer at all; zero: there was one
@@ -76,7 +75,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
-		errands: make(chan errand), results: make(chan result),
+		errands: make(chan errand), results: make(chan result), pace: job.Pace,
 	}
 	return r
 }
@@ -113,10 +112,8 @@ func (r *run) loop(ctx context.Context, cutOff func()) error {
 		case out <- next:
 			r.queue.take(next.id)
 			r.inHand++
-			r.requests += int(next.form.Messages)
 		case result := <-r.workers.results:
 			r.inHand--
-			r.requests -= int(result.errand.form.Messages)
 			r.settle(result)
 		case <-due.C:
 		case <-tick.C:
@@ -318,7 +315,7 @@ func (r *run) note(res result, now time.Time) {
 
 func (r *run) snapshot() Snapshot {
 	now := time.Now()
-	s := Snapshot{At: now, Account: r.Log.Account(), InFlight: r.requests, Requests: r.inHand}
+	s := Snapshot{At: now, Account: r.Log.Account(), InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
 		s.Rate, s.Closes = o.Rate, o.Closes
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"cohort/engine/campaign"
 )
 
 // errand is one form on its way to the service.
@@ -32,8 +35,11 @@ type workers struct {
 	gate    Pacer
 	log     *ProgressLog
 	bodies  sync.Pool
+	pace    campaign.Pace
 	errands chan errand
 	results chan result
+
+	requests, messages atomic.Int64 // on the wire
 }
 
 // run carries out errands until there are no more. wait ends the waiting for the
@@ -65,6 +71,18 @@ func (w *workers) carry(wait, work context.Context, e errand) (r result) {
 	}
 	r.attempt = a
 	start := time.Now()
+	if o, ok := NextOpening(w.pace, start); !ok || !o.IsOpen(start) {
+		// The window has closed since the gate let us through: the disk was slow, or this
+		// process stood still.
+		r.answer = Answer{Reply: Unsent, Code: "window_closed"}
+		return r
+	}
+	w.requests.Add(1)
+	w.messages.Add(int64(len(r.body.messages)))
+	defer func() {
+		w.requests.Add(-1)
+		w.messages.Add(-int64(len(r.body.messages)))
+	}()
 	r.answer = w.builder.sink.Send(work, &Request{
 		Reference: r.body.reference, Correlation: a.Correlation, Body: r.body.bytes, Messages: r.body.messages,
 	})

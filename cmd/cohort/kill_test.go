@@ -61,7 +61,10 @@ func TestCleanSendAgreesWithTheServiceRowForRow(t *testing.T) {
 
 func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 	kills, records := 20, 100_000
-	if testing.Short() {
+	switch {
+	case os.Getenv("COHORT_PROVE") != "":
+		kills = 150
+	case testing.Short():
 		kills, records = 5, 20_000
 	}
 	w := newWorld(t)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +23,7 @@ import (
 type screen struct {
 	terminal bool
 	out      *switchable
+	plain    io.Writer // what out writes to while there is no bar
 	log      *slog.Logger
 	pace     campaign.Pace
 	bars     *mpb.Progress
@@ -38,8 +38,23 @@ func newScreen(stderr io.Writer) *screen {
 	if f, ok := stderr.(*os.File); ok {
 		s.terminal = term.IsTerminal(int(f.Fd()))
 	}
-	s.log = slog.New(slog.NewTextHandler(s.out, nil))
+	o := &slog.HandlerOptions{}
+	if s.terminal {
+		o.ReplaceAttr = forEyes
+	}
+	s.log = slog.New(slog.NewTextHandler(s.out, o))
 	return s
+}
+
+// forEyes shortens what a person on a terminal need not read.
+func forEyes(_ []string, a slog.Attr) slog.Attr {
+	switch {
+	case a.Key == slog.TimeKey:
+		return slog.String(a.Key, a.Value.Time().Format(time.TimeOnly))
+	case a.Key == slog.LevelKey && a.Value.Any() == slog.LevelInfo:
+		return slog.Attr{}
+	}
+	return a
 }
 
 // begin shows the bar.
@@ -48,8 +63,8 @@ func (s *screen) begin(plan *engine.Plan, pace campaign.Pace) {
 	if !s.terminal {
 		return
 	}
-	plain := s.out.to
-	s.bars = mpb.NewWithContext(context.Background(), mpb.WithOutput(plain), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
+	s.plain = s.out.to
+	s.bars = mpb.New(mpb.WithOutput(s.plain), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
 	s.bar = s.bars.New(plan.Messages, mpb.BarStyle().Rbound("|").Lbound("|"),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d accepted ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return s.line() })),
@@ -116,7 +131,7 @@ func (s *screen) end() {
 	}
 	s.bar.Abort(false)
 	s.bars.Wait()
-	s.out.set(os.Stderr)
+	s.out.set(s.plain)
 	s.bar = nil
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"tmpfs":   tmpfs,
 			"fill":    fill,
 			"expand":  expand,
+
+			"nobodytwice": nobodyTwice,
 		},
 	})
 }
@@ -125,5 +129,23 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		text := strings.NewReplacer("$SIM", ts.Getenv("SIM"), "$CLOSED", ts.Getenv("CLOSED")).Replace(ts.ReadFile(name))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+// nobodyTwice asks the simulator at an address whom it has accepted twice, and whom at
+// all.
+func nobodyTwice(ts *testscript.TestScript, _ bool, args []string) {
+	for _, c := range []struct {
+		query string
+		empty bool
+	}{{"?twice=1", true}, {"", false}} {
+		resp, err := http.Get("http://" + args[0] + "/_simulator/ledger" + c.query)
+		ts.Check(err)
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		ts.Check(err)
+		if (len(text) == 0) != c.empty {
+			ts.Fatalf("the simulator's ledger%s holds %d bytes", c.query, len(text))
+		}
 	}
 }

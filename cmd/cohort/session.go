@@ -281,8 +281,11 @@ func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *s
 // check makes sure that the service can be reached before the first attempt. A run
 // that has begun goes on trying by itself when the service is merely silent.
 func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger) error {
-	if plan.Messages == 0 {
+	if live, _, _ := ledger.Unsettled(); live == 0 {
 		return nil
+	}
+	if until := s.campaign.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
+		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
 	}
 	err := s.sink.Check(ctx)
 	if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -62,7 +63,10 @@ func operations(t *testing.T, seed int) int {
 }
 
 func seeds(t *testing.T, n int) int {
-	if testing.Short() {
+	switch {
+	case os.Getenv("COHORT_PROVE") != "":
+		return 10 * n
+	case testing.Short():
 		return max(1, n/10)
 	}
 	return n
