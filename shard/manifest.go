@@ -65,6 +65,9 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	if m.Version > manifestVersion || m.Hash != hashName {
 		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, manifestVersion, hashName)
 	}
+	if m.BatchRows < 1 {
+		return m, digest, fmt.Errorf("%s is damaged: it has %d records in a record batch", name, m.BatchRows)
+	}
 	return m, sha256.Sum256(text), nil
 }
 

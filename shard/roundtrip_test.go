@@ -144,6 +144,16 @@ func TestThereAre254ReasonsAndNotOneMore(t *testing.T) {
 			t.Errorf("record %d: %s %s", r.Row, r.Fate, r.Code)
 		}
 	}
+	for i := range list { // many people for two reasons, which is what a list is
+		list[i].Reason = []string{"opted_out", "moved"}[i%2]
+	}
+	plain := closing(t, mustBuild(t, t.TempDir(), incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(slices.Concat(list, list))}))
+	if m := plain.Manifest; m.Suppressed != 255 || !slices.Equal(m.Reasons, []string{"opted_out", "moved"}) {
+		t.Errorf("%d suppressed for %q", m.Suppressed, m.Reasons)
+	}
+	for i := range list {
+		list[i].Reason = fmt.Sprint("reason_", i)
+	}
 	dir := t.TempDir()
 	if _, _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(list)}); err == nil {
 		t.Error("a 255th reason is taken for another")

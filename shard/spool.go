@@ -43,9 +43,14 @@ type page struct {
 	fields      []*array.String
 }
 
-// Open opens the sealed spool in dir. ErrNotSealed says that there is none.
+// Open opens the sealed spool in dir. ErrNotSealed says that there is none. Every file
+// is held against its digest first: the Arrow library trusts what it reads, and a single
+// damaged byte can have it ask for more memory than there is.
 func Open(dir string) (*Spool, error) {
 	m, digest, err := ReadManifest(dir)
+	if err == nil {
+		err = m.Verify(dir)
+	}
 	if err != nil {
 		return nil, err
 	}

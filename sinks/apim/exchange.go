@@ -8,9 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // TokenError says why there is no token, and so why a request was not sent.
@@ -52,7 +54,10 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		"client_assertion":      {assertion},
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	// Only the cancellation of the request that needs the token is ours. A trace that it
+	// carries would take this exchange for the request itself, and its connection for one
+	// on which the request may have been sent.
+	ctx, cancel := context.WithTimeout(cancellation{ctx}, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.o.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -69,10 +74,16 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		return token{}, &TokenError{Description: "the token endpoint's answer broke off", Err: err}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return token{}, refusal(resp.StatusCode, body)
+		apiKey, _ := t.o.Credentials.APIKey()
+		return token{}, refusal(resp.StatusCode, body, assertion, apiKey)
 	}
 	return parseToken(body, now)
 }
+
+// cancellation is a context without its values.
+type cancellation struct{ context.Context }
+
+func (cancellation) Value(any) any { return nil }
 
 // bare drops the method and address that package http puts before a cause.
 func bare(err error) error {
@@ -99,15 +110,15 @@ func parseToken(body []byte, now time.Time) (token, error) {
 }
 
 // refusal reads the token endpoint's error. Its descriptions are the platform's and
-// hold no personal data.
-func refusal(status int, body []byte) *TokenError {
+// hold no personal data. One that repeats a secret, or is no short line, is not passed on.
+func refusal(status int, body []byte, secrets ...string) *TokenError {
 	var answer struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
 	_ = json.Unmarshal(body, &answer)
 	e := &TokenError{Status: status, Description: fmt.Sprintf("the token endpoint answered %d", status)}
-	if answer.Description != "" {
+	if quotable(answer.Description, secrets) {
 		e.Description += ": " + answer.Description
 	}
 	if status == http.StatusTooManyRequests || status >= 500 || status == http.StatusForbidden && answer.Error == "public_key error" {
@@ -115,6 +126,12 @@ func refusal(status int, body []byte) *TokenError {
 	}
 	e.Fix = advice(answer.Description)
 	return e
+}
+
+func quotable(text string, secrets []string) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	holds := func(secret string) bool { return secret != "" && strings.Contains(text, secret) }
+	return text != "" && len(text) <= 300 && !strings.ContainsFunc(text, odd) && !slices.ContainsFunc(secrets, holds)
 }
 
 // advice turns the endpoint's complaint into what a person should look at.

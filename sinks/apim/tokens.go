@@ -78,20 +78,25 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	return fresh.text, nil
 }
 
-// renew replaces a token that is still good. When that fails the old one serves, and
-// the next try comes a little later.
+// renew replaces a token that is still good. When that fails the old one serves, if it
+// is still good and nobody has refused it meanwhile, and the next try comes a little later.
 func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
-	if current := t.held(); current.text != old.text {
+	if current := t.held(); current.text != "" && current.text != old.text {
 		return current.text, nil
 	}
 	fresh, err := t.exchange(ctx)
-	if err != nil {
-		old.renew = t.now().Add(10 * time.Second)
-		t.hold(old)
-		return old.text, nil
+	if err == nil {
+		t.hold(fresh)
+		return fresh.text, nil
 	}
-	t.hold(fresh)
-	return fresh.text, nil
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.text != old.text || !now.Before(t.current.expires.Add(-10*time.Second)) {
+		return "", err
+	}
+	t.current.renew = now.Add(10 * time.Second)
+	return old.text, nil
 }
 
 func (t *Tokens) held() token {

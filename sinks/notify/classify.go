@@ -28,7 +28,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	_ = json.Unmarshal(body, &reply) // gateways answer with other bodies too
 	a := engine.Answer{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	if len(reply.Errors) > 0 {
-		a.Code = trim(reply.Errors[0].Code)
+		a.Code = plain(reply.Errors[0].Code)
 	}
 	if a.Code == "" {
 		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
@@ -103,10 +103,13 @@ var validatorCodes = map[string]string{
 // request. Only when every error names a row are the rows to blame.
 func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
 	for _, e := range errors {
-		code := trim(e.Code)
+		code := plain(e.Code)
 		row, ok := rowOf(e.Source.Pointer)
 		words := validatorCodes[code]
 		if !ok || words == "" || row >= len(r.Messages) {
+			if code == "" {
+				code = "HTTP_400"
+			}
 			a.Reply, a.Rows, a.Code = engine.Refused, nil, code
 			if a.Halt = halts[statusCode{a.Status, code}]; a.Halt == "" {
 				a.Halt = fmt.Sprintf("the service refuses the request as a whole (400 %s); check routing_plan_id and ods_code in the campaign file", code)

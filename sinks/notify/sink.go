@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -107,13 +106,17 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 		}
 		return accepted(r, body)
 	}
-	// The status alone decides most cases, so a broken body does not matter much.
+	if err != nil && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity) {
+		return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeBroken} // a replay says it again
+	}
+	// Everywhere else the status alone decides enough, so a broken body does not matter much.
 	return s.classify(r, resp, body)
 }
 
 // Words of our own for what happened when the service gave no code.
 const (
 	codeUnreadable = "unreadable_201"
+	codeBroken     = "broken_answer"
 	codeTimeout    = "timeout"
 	codeCutOff     = "cut_off"
 	codeNoAnswer   = "no_answer"
@@ -144,14 +147,21 @@ func noAnswer(ctx context.Context, err error, connected bool) engine.Answer {
 	return a
 }
 
-// trim keeps a code of the service short and free of anything but a code: it goes into
-// the log and the report.
-func trim(code string) string {
-	ok := func(r rune) bool {
-		return r == '_' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
+// plain is a code of the service, or nothing when it is not plainly one: it goes into
+// the log and the report, where no number of a person may turn up, and half a code may
+// be another code.
+func plain(code string) string {
+	digits := 0
+	for _, r := range code {
+		switch {
+		case '0' <= r && r <= '9':
+			digits++
+		case r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z'):
+			return ""
+		}
 	}
-	if i := strings.IndexFunc(code, func(r rune) bool { return !ok(r) }); i >= 0 {
-		code = code[:i]
+	if digits > 4 || len(code) > 60 {
+		return ""
 	}
-	return code[:min(len(code), 40)]
+	return code
 }
