@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"cohort/ingest/person"
 )
 
 // ErrChanged says that a batch does not come out as it was planned: the spool, the
@@ -33,10 +35,12 @@ func (bd *builder) encode(b *body, reference Reference, shard uint32, f *Form) e
 	b.reference = reference
 	b.bytes = bd.sink.AppendHead(b.bytes[:0], reference)
 	b.messages, b.positions = b.messages[:0], b.positions[:0]
-	for p, err := range bd.source.Recipients(int(shard), f.From, f.To) {
+	var p person.Recipient // one for all, since the sink is given its address
+	for next, err := range bd.source.Recipients(int(shard), f.From, f.To) {
 		if err != nil {
 			return err
 		}
+		p = next
 		if p.Suppressed {
 			continue
 		}

@@ -135,7 +135,11 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 	}
 	g.setRate(now, o.Rate)
 	if missing := float64(min(n, g.limiter.Burst())) - g.limiter.TokensAt(now); missing > 0 && o.Rate > 0 {
-		return time.Duration(missing/o.Rate*float64(time.Second)) + 1, "", nil
+		wait = time.Duration(missing/o.Rate*float64(time.Second)) + 1
+		if !o.Closes.IsZero() {
+			wait = min(wait, o.Closes.Sub(now)) // so that the window's end is noticed when it comes
+		}
+		return wait, "", nil
 	}
 	g.limiter.ReserveN(now, min(n, g.limiter.Burst()))
 	return 0, "", nil

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"cohort/ingest/person"
 )
 
 // Smooth lowers the number of messages in a batch to what the even rate (messages a
@@ -67,13 +69,15 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		return nil, nil
 	}
 	begin(0)
-	for p, err := range source.Recipients(int(shard), 0, positions) {
+	var p person.Recipient // one for all, since the sink is given its address
+	for next, err := range source.Recipients(int(shard), 0, positions) {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
 			return nil, err
 		}
+		p = next
 		// The comma before it is counted for the first message too: a byte of slack.
 		scratch = sink.AppendMessage(append(scratch[:0], ','), run.MessageReference(p.Row), &p)
 		if counted > 0 && (counted == limits.Messages || sized+len(scratch) > limits.Bytes) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -189,6 +190,7 @@ func (r *run) settle(res result) {
 		return
 	}
 	now := time.Now()
+	res.answer = sane(res.answer, len(res.body.messages))
 	r.note(res, now)
 	step := Decide(r.Sink.Kind(), r.Log.State(res.errand.id), res.answer, now)
 	if err := r.take(step, res, now); err != nil {
@@ -202,6 +204,22 @@ func (r *run) settle(res result) {
 	if res.answer.Halt != "" {
 		r.halt(&Stopped{Why: res.answer.Halt, Halt: true})
 	}
+}
+
+// sane turns an answer that does not fit a request of n messages into what it is: not
+// understood.
+func sane(a Answer, n int) Answer {
+	fits := true
+	switch a.Reply {
+	case Accepted:
+		fits = len(a.IDs) == n
+	case RowsRefused:
+		fits = len(a.Rows) > 0 && !slices.ContainsFunc(a.Rows, func(r RowError) bool { return r.Index < 0 || r.Index >= n })
+	}
+	if fits {
+		return a
+	}
+	return Answer{Status: a.Status, Code: "misfit", Halt: "the sink gave an answer that does not fit its request; this is a defect of cohort"}
 }
 
 // notStarted takes back an errand of which nothing was sent.

@@ -117,12 +117,6 @@ type outcome struct {
 	stderr string
 }
 
-// last is the last line of standard error.
-func (o outcome) last() string {
-	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
-	return lines[len(lines)-1]
-}
-
 func (w *world) start(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	w.t.Helper()
 	var stdout, stderr bytes.Buffer

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -160,14 +159,4 @@ func (w *world) namesNobody() {
 	if err != nil || looked < 8 {
 		w.t.Fatalf("looked at %d files: %v", looked, err)
 	}
-}
-
-func (w *world) status(folder string) status {
-	w.t.Helper()
-	var s status
-	o := w.run("status", folder, "--json")
-	if err := json.Unmarshal([]byte(o.stdout), &s); err != nil {
-		w.t.Fatalf("%v\n%s", err, o.stdout)
-	}
-	return s
 }

@@ -14,7 +14,7 @@ func (c *Campaign) Frozen() []Setting {
 	settings := []Setting{
 		{"campaign", c.Name},
 		{"profile", string(c.Profile)},
-		{"cohort.required", strings.Join(c.Cohort.Required, ", ")},
+		{"cohort.required", list(c.Cohort.Required)},
 		{"sink.notify.base_url", c.Notify.BaseURL},
 		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
 		{"sink.notify.ods_code", c.Notify.ODSCode},
@@ -23,13 +23,24 @@ func (c *Campaign) Frozen() []Setting {
 		{"sink.notify.batch.smoothing", c.Notify.Batch.Smoothing.String()},
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
-		settings = append(settings, Setting{"cohort.columns." + field, strings.Join(c.Cohort.Columns[field], ", ")})
+		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})
 	}
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
 	}
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return settings
+}
+
+// list writes names in one line, so that no two lists read the same.
+func list(names []string) string {
+	quoted := slices.Clone(names)
+	for i, name := range quoted {
+		if name == "" || strings.ContainsAny(name, ",\"\n") || strings.TrimSpace(name) != name {
+			quoted[i] = strconv.Quote(name)
+		}
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // Setting is one key of a campaign file with its value in words.
@@ -49,22 +60,25 @@ func (e *DifferenceError) Error() string {
 }
 
 // Compare returns a *DifferenceError for the first frozen key whose value is not the
-// planned one, nil when all are the same.
+// planned one, nil when all are the same. A key that one side lacks has no value, except
+// that an empty personalisation is still a field in every message.
 func Compare(planned, now []Setting) error {
 	was := make(map[string]string, len(planned))
 	for _, s := range planned {
 		was[s.Key] = s.Value
 	}
 	for _, s := range now {
-		if old := was[s.Key]; old != s.Value {
+		if old, ok := was[s.Key]; old != s.Value || !ok && isField(s.Key) {
 			return &DifferenceError{Key: s.Key, Planned: old, Now: s.Value}
 		}
 		delete(was, s.Key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(was)) {
-		if was[key] != "" {
+		if was[key] != "" || isField(key) {
 			return &DifferenceError{Key: key, Planned: was[key]}
 		}
 	}
 	return nil
 }
+
+func isField(key string) bool { return strings.HasPrefix(key, "personalisation.") }

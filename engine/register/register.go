@@ -7,7 +7,7 @@
 package register
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,6 +49,8 @@ const file = "register.jsonl"
 type Register struct {
 	dir  string
 	lock *lock.Lock
+	size int64   // of the file, less a torn line at its end
+	open bool    // the last line lacks its end, and nothing else
 	runs []Entry // the latest line of each run, in order of their first lines
 }
 
@@ -75,29 +77,29 @@ func Open(dir string) (*Register, error) {
 
 func (r *Register) read() error {
 	name := filepath.Join(r.dir, file)
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	text, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("register: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
+	n, torn := 0, 0
+	for line := range bytes.Lines(text) {
 		var e Entry
-		if len(lines.Bytes()) == 0 {
-			continue // the end of a line that a power cut tore
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
 		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		whole := bytes.HasSuffix(line, []byte("\n"))
+		if err := json.Unmarshal(line, &e); err != nil || e.RunID == "" {
+			if !whole { // torn by a power cut before Record returned, so that nobody acted on it
+				torn = len(line)
+				break
+			}
 			return fmt.Errorf("%s:%d: the line is damaged; restore the register before sending anything", name, n)
 		}
+		r.open = !whole
 		r.put(e)
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("register: %w", err)
-	}
+	r.size = int64(len(text) - torn)
 	return nil
 }
 
@@ -144,11 +146,17 @@ func (r *Register) Record(e Entry) error {
 		return fmt.Errorf("register: %w", err)
 	}
 	name := filepath.Join(r.dir, file)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	_, err = f.Write(append(line, '\n'))
+	line = append(line, '\n')
+	if r.open {
+		line = append([]byte{'\n'}, line...)
+	}
+	if err = f.Truncate(r.size); err == nil {
+		_, err = f.WriteAt(line, r.size)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -161,6 +169,7 @@ func (r *Register) Record(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
+	r.size, r.open = r.size+int64(len(line)), false
 	r.put(e)
 	return nil
 }

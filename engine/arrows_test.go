@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed says which other packages of this module a package may import, and which of
+// the libraries below. What is not listed may import nothing of ours; cmd/... and
+// bench/... may import everything.
+var allowed = map[string][]string{
+	"ingest":          {"ingest/person", "arrow"},
+	"shard":           {"ingest/person", "engine/durable", "arrow"},
+	"fixtures":        {"ingest/person"},
+	"engine":          {"ingest/person", "engine/durable", "engine/journal", "engine/campaign"},
+	"engine/report":   {"engine", "ingest/person", "engine/durable", "parquet-go"},
+	"engine/register": {"engine/durable", "engine/lock"},
+	"sinks/apim":      {"golang-jwt"},
+	"sinks/notify":    {"engine", "engine/campaign", "ingest/person", "sinks/apim"},
+	"sinks/simulator": {},
+	"engine/journal":  {},
+	"engine/campaign": {},
+	"ingest/person":   {},
+	"engine/durable":  {},
+	"engine/lock":     {},
+}
+
+// leaves import the standard library alone, and golang.org/x/sys.
+var leaves = []string{"ingest/person", "engine/durable", "engine/lock"}
+
+// guarded are the libraries that have one door each.
+var guarded = map[string]string{
+	"github.com/apache/arrow/":         "arrow",
+	"github.com/parquet-go/parquet-go": "parquet-go",
+	"github.com/golang-jwt/":           "golang-jwt",
+}
+
+// wrongArrows checks lines of a package and what it imports, both with spaces between.
+func wrongArrows(lines []string) (wrong []string) {
+	const module = "cohort/"
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || !strings.HasPrefix(fields[0], module) {
+			continue
+		}
+		from := strings.TrimPrefix(fields[0], module)
+		if strings.HasPrefix(from, "cmd/") || strings.HasPrefix(from, "bench/") || from == "bench" {
+			continue
+		}
+		may, listed := allowed[from]
+		if !listed {
+			wrong = append(wrong, from+" is in no list of who may import whom")
+		}
+		for _, to := range fields[1:] {
+			arrow := from + " imports " + to
+			if slices.Contains(leaves, from) && strings.Contains(strings.Split(to, "/")[0], ".") && !strings.HasPrefix(to, "golang.org/x/sys/") {
+				wrong = append(wrong, arrow)
+				continue
+			}
+			name, ours := strings.CutPrefix(to, module)
+			for prefix, library := range guarded {
+				if strings.HasPrefix(to, prefix) {
+					name, ours = library, true
+				}
+			}
+			if ours && !slices.Contains(may, name) {
+				wrong = append(wrong, arrow)
+			}
+		}
+	}
+	return wrong
+}
+
+func TestNobodyImportsWhomHeMayNot(t *testing.T) {
+	root, err := filepath.Abs("..")
+	must(t, err)
+	list := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	lines := strings.Split(string(out), "\n")
+	if len(lines) < len(allowed) {
+		t.Errorf("only %d packages were found", len(lines))
+	}
+	for _, wrong := range wrongArrows(lines) {
+		t.Error(wrong)
+	}
+}
+
+// The check is worth something: planted arrows are found.
+func TestPlantedArrowsAreFound(t *testing.T) {
+	for _, test := range []struct {
+		line  string
+		wrong bool
+	}{
+		{"cohort/engine cohort/ingest/person fmt golang.org/x/time/rate", false},
+		{"cohort/engine cohort/ingest", true},
+		{"cohort/engine cohort/shard", true},
+		{"cohort/engine cohort/sinks/notify", true},
+		{"cohort/engine github.com/apache/arrow/go/v15/arrow", true},
+		{"cohort/engine github.com/parquet-go/parquet-go", true},
+		{"cohort/engine/report github.com/parquet-go/parquet-go/compress/zstd", false},
+		{"cohort/engine/report github.com/apache/arrow/go/v15/arrow", true},
+		{"cohort/engine/journal cohort/engine/durable", true},
+		{"cohort/engine/campaign cohort/engine", true},
+		{"cohort/engine/lock golang.org/x/sys/unix", false},
+		{"cohort/engine/lock golang.org/x/sync/errgroup", true},
+		{"cohort/ingest/person github.com/google/uuid", true},
+		{"cohort/ingest/person cohort/engine/durable", true},
+		{"cohort/ingest github.com/apache/arrow/go/v15/arrow/array", false},
+		{"cohort/ingest cohort/shard", true},
+		{"cohort/shard cohort/ingest", true},
+		{"cohort/sinks/apim github.com/golang-jwt/jwt/v5", false},
+		{"cohort/sinks/notify github.com/golang-jwt/jwt/v5", true},
+		{"cohort/sinks/notify cohort/engine/report", true},
+		{"cohort/sinks/simulator cohort/engine", true},
+		{"cohort/fixtures cohort/ingest", true},
+		{"cohort/cmd/cohort cohort/shard cohort/engine github.com/golang-jwt/jwt/v5", false},
+		{"cohort/bench/peers cohort/ingest", false},
+		{"cohort/benchmarks fmt", true},
+		{"cohort/newcomer fmt", true},
+	} {
+		if got := wrongArrows([]string{test.line}); (len(got) > 0) != test.wrong {
+			t.Errorf("%s: %s", test.line, fmt.Sprint(got))
+		}
+	}
+}

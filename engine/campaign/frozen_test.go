@@ -1,0 +1,95 @@
+package campaign
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const frozenFile = `campaign: a-campaign
+profile: test
+cohort:
+  columns: {nhs_number: [NHS, Number], given_name: given}
+  required: [a, b]
+personalisation: {first: "((given_name))", second: x}
+sink:
+  notify:
+    base_url: https://int.api.service.nhs.uk/comms
+    token_url: https://int.api.service.nhs.uk/oauth2/token
+    api_key_file: secrets/api-key
+    key_id: int-1
+    private_key_file: secrets/int-1.pem
+    routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1
+    ods_code: X26
+    batch: {max_messages: 100, max_bytes: 20000, smoothing: 20s}
+`
+
+// A frozen key that differs is named; what may change may change.
+func TestCompare(t *testing.T) {
+	planned := parse(t, frozenFile).Frozen()
+	for sentence, test := range map[string]struct{ old, new, key string }{
+		"nothing differs":                     {"", "", ""},
+		"the campaign":                        {"campaign: a-", "campaign: b-", "campaign"},
+		"the profile":                         {"profile: test", "profile: production", "profile"},
+		"the profile is left out":             {"profile: test\n", "", "profile"},
+		"a column's header":                   {"given_name: given", "given_name: GIVEN", "cohort.columns.given_name"},
+		"a column's aliases":                  {"[NHS, Number]", "[NHS]", "cohort.columns.nhs_number"},
+		"a column's aliases in another order": {"[NHS, Number]", "[Number, NHS]", "cohort.columns.nhs_number"},
+		"two aliases are one with a comma":    {"[NHS, Number]", `["NHS, Number"]`, "cohort.columns.nhs_number"},
+		"a column more":                       {"given_name: given", "given_name: given, more: x", "cohort.columns.more"},
+		"a column less":                       {", given_name: given", "", "cohort.columns.given_name"},
+		"what is required":                    {"[a, b]", "[a]", "cohort.required"},
+		"two required are one with a comma":   {"[a, b]", `["a, b"]`, "cohort.required"},
+		"a text":                              {"second: x", "second: y", "personalisation.second"},
+		"a text more":                         {"second: x", "second: x, third: y", "personalisation.third"},
+		"an empty text more":                  {"second: x", "second: x, third: ''", "personalisation.third"},
+		"a text less":                         {", second: x", "", "personalisation.second"},
+		"the service":                         {"base_url: https://int.", "base_url: https://", "sink.notify.base_url"},
+		"the routing plan":                    {"b838b13c", "b838b13d", "sink.notify.routing_plan_id"},
+		"the ODS code":                        {"ods_code: X26", "ods_code: X27", "sink.notify.ods_code"},
+		"the messages in a batch":             {"max_messages: 100", "max_messages: 101", "sink.notify.batch.max_messages"},
+		"the bytes in a batch":                {"max_bytes: 20000", "max_bytes: 20001", "sink.notify.batch.max_bytes"},
+		"the smoothing":                       {"smoothing: 20s", "smoothing: 21s", "sink.notify.batch.smoothing"},
+		"the smoothing in other words":        {"smoothing: 20s", "smoothing: 20000ms", ""},
+		"the routing plan in capitals":        {"b838b13c", "B838B13C", ""},
+		"a slash behind the address":          {"/comms\n", "/comms/\n", ""},
+		"the pace":                            {"profile: test", "profile: test\npace: {per_second: 3}", ""},
+		"stop_if":                             {"profile: test", "profile: test\nstop_if: {of: 3}", ""},
+		"give_up_after":                       {"profile: test", "profile: test\ngive_up_after: 3m", ""},
+		"the register":                        {"profile: test", "profile: test\nregister: elsewhere", ""},
+		"who is called":                       {"profile: test", "profile: test\non_halt: [x]", ""},
+		"how many invalid":                    {"required:", "max_invalid: 1%\n  required:", ""},
+		"the token's address":                 {"/oauth2/token", "/token", ""},
+		"the API key's file":                  {"secrets/api-key", "other", ""},
+		"the key's id":                        {"int-1\n", "int-2\n", ""},
+	} {
+		if !strings.Contains(frozenFile, test.old) {
+			t.Fatalf("%s: the file does not hold %q", sentence, test.old)
+		}
+		now := parse(t, strings.Replace(frozenFile, test.old, test.new, 1)).Frozen()
+		err := Compare(planned, now)
+		difference := (*DifferenceError)(nil)
+		switch {
+		case test.key == "" && err != nil:
+			t.Errorf("%s: %v", sentence, err)
+		case test.key != "" && (!errors.As(err, &difference) || difference.Key != test.key || !strings.HasPrefix(err.Error(), test.key+" is ")):
+			t.Errorf("%s: %v, want %s named", sentence, err, test.key)
+		}
+	}
+}
+
+func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
+	settings := parse(t, frozenFile).Frozen()
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 13 {
+		t.Errorf("%d settings: %v", len(settings), settings)
+	}
+	for i := 1; i < len(settings); i++ {
+		if settings[i].Key == settings[i-1].Key {
+			t.Errorf("%s stands there twice", settings[i].Key)
+		}
+	}
+	if d := (&DifferenceError{Key: "profile", Planned: "test", Now: "production"}).Error(); !strings.Contains(d, `"production" now and "test" in the plan`) {
+		t.Error(d)
+	}
+}

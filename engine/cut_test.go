@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cohort/ingest/person"
+)
+
+func TestSmooth(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		rate float64
+		span time.Duration
+		want int
+	}{
+		"the national rate, ten seconds":      {59.03, 10 * time.Second, 590},
+		"no rate leaves the limit":            {0, 10 * time.Second, 45000},
+		"a high rate leaves the limit":        {1e6, 10 * time.Second, 45000},
+		"a rate of next to nothing sends one": {0.001, 10 * time.Second, 1},
+		"parts of a message are not sent":     {0.99, 2 * time.Second, 1},
+	} {
+		if got := (Limits{Messages: 45000, Bytes: 5}).Smooth(test.rate, test.span); got != (Limits{test.want, 5}) {
+			t.Errorf("%s: got %+v", sentence, got)
+		}
+	}
+}
+
+// drawPeople draws a cohort with names of many lengths.
+func drawPeople(t *rapid.T) *people {
+	role := rapid.SampledFrom([]person.Fate{"", "", "", person.Duplicate, person.Suppressed})
+	p := newPeople(rapid.IntRange(0, 60).Draw(t, "people"), rapid.IntRange(1, 4).Draw(t, "shards"), func(int64) person.Fate {
+		return role.Draw(t, "role")
+	})
+	for _, shard := range p.shards {
+		for i := range shard {
+			shard[i].Fields[0] = strings.Repeat("n", rapid.IntRange(0, 300).Draw(t, "length"))
+		}
+	}
+	return p
+}
+
+func drawLimits(t *rapid.T) Limits {
+	return Limits{Messages: rapid.IntRange(1, 20).Draw(t, "messages"), Bytes: rapid.IntRange(700, 5000).Draw(t, "bytes")}
+}
+
+// Ranges are contiguous and cover every position; no request is larger than allowed;
+// what was recorded of a body is what building it again gives; nobody who is
+// suppressed or a duplicate is in a body, and everybody else in exactly one.
+func TestCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, limits := drawPeople(t), drawLimits(t)
+		shards, err := Cut(context.Background(), testRun, p, encoding{}, limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		builder := builder{run: testRun, source: p, sink: encoding{}}
+		inBody := map[string]int{}
+		for shard, batches := range shards {
+			next := uint32(0)
+			for i := range batches {
+				b := &batches[i]
+				if b.Shard != uint32(shard) || b.Ordinal != uint32(i) || b.From != next || b.To <= b.From {
+					t.Fatalf("batch %d of shard %d: %+v follows position %d", i, shard, b, next)
+				}
+				next = b.To
+				if int(b.Messages) > limits.Messages || int(b.Bytes) > limits.Bytes {
+					t.Fatalf("%d messages of %d bytes in a batch of %+v", b.Messages, b.Bytes, limits)
+				}
+				var out body
+				if err := builder.rebuild(&out, b, FormID{}, &b.Form); err != nil {
+					t.Fatal(err)
+				}
+				if sha256.Sum256(out.bytes) != b.SHA256 {
+					t.Fatal("the digest is not the body's")
+				}
+				_, messages, err := readPlainBody(out.bytes)
+				if err != nil || len(messages) != int(b.Messages) || len(out.positions) != len(messages) {
+					t.Fatalf("%s: %v", out.bytes, err)
+				}
+				for _, m := range messages {
+					inBody[m]++
+				}
+			}
+			if next != p.Positions(shard) {
+				t.Fatalf("shard %d ends at %d of %d", shard, next, p.Positions(shard))
+			}
+		}
+		for _, row := range p.toSend() {
+			if inBody[testRun.MessageReference(row).String()] != 1 {
+				t.Fatalf("row %d is in %d bodies", row, inBody[testRun.MessageReference(row).String()])
+			}
+		}
+		if len(inBody) != len(p.toSend()) {
+			t.Fatalf("%d messages for %d people", len(inBody), len(p.toSend()))
+		}
+	})
+}
+
+// Another list of suppressed people moves no boundary.
+func TestBoundariesDoNotMove(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, limits := drawPeople(t), drawLimits(t)
+		ranges := func() (all [][2]uint32) {
+			shards, err := Cut(context.Background(), testRun, p, encoding{}, limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range slices.Concat(shards...) {
+				all = append(all, [2]uint32{b.From, b.To})
+			}
+			return all
+		}
+		before := ranges()
+		for _, shard := range p.shards {
+			for i := range shard {
+				shard[i].Suppressed = rapid.Bool().Draw(t, "suppressed")
+			}
+		}
+		if after := ranges(); !slices.Equal(before, after) {
+			t.Fatalf("%v became %v", before, after)
+		}
+	})
+}
+
+// A batch is as full as it may be: what was cut off would not have fitted.
+func TestBatchesAreFull(t *testing.T) {
+	shards, err := Cut(t.Context(), testRun, newPeople(1000, 1, nil), encoding{}, Limits{Messages: math.MaxInt, Bytes: 5000})
+	must(t, err)
+	for _, b := range shards[0][:len(shards[0])-1] {
+		if b.Bytes < 5000-200 {
+			t.Errorf("batch %d has only %d bytes", b.Ordinal, b.Bytes)
+		}
+	}
+	shards, err = Cut(t.Context(), testRun, newPeople(1000, 1, nil), encoding{}, Limits{Messages: 7, Bytes: 1 << 20})
+	must(t, err)
+	for _, b := range shards[0][:len(shards[0])-1] {
+		if b.Messages != 7 {
+			t.Errorf("batch %d has %d messages", b.Ordinal, b.Messages)
+		}
+	}
+}
+
+func TestWhatCannotBeCut(t *testing.T) {
+	long := newPeople(20, 1, nil)
+	long.shards[0][11].Fields[0] = strings.Repeat("n", 2000)
+	_, err := Cut(t.Context(), testRun, long, encoding{}, Limits{Messages: 100, Bytes: 2000})
+	checkError(t, "a message that no request has room for", err, "record 12 makes a request of")
+	if err != nil && strings.Contains(err.Error(), "999") {
+		t.Errorf("the error tells a number: %v", err)
+	}
+	broken := newPeople(20, 2, nil)
+	broken.failAt = 12
+	if _, err := Cut(t.Context(), testRun, broken, encoding{}, Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, errUnreadable) {
+		t.Errorf("a spool that cannot be read: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Cut(ctx, testRun, newPeople(20, 2, nil), encoding{}, Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cut that was cancelled: %v", err)
+	}
+	shards, err := Cut(t.Context(), testRun, newPeople(0, 3, nil), encoding{}, Limits{Messages: 100, Bytes: 2000})
+	if err != nil || len(shards) != 3 || len(slices.Concat(shards...)) != 0 {
+		t.Errorf("of nobody: %v, %v", shards, err)
+	}
+}
+
+// The forms that replace one hold the same people, each once.
+func TestFormsAreCutWithoutLoss(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		positions := func(f Form) (all []uint32) {
+			for p := f.From; p < f.To; p++ {
+				if !slices.Contains(f.Dropped, p) {
+					all = append(all, p)
+				}
+			}
+			return all
+		}
+		some := func(of []uint32) (chosen []uint32) {
+			for _, p := range of {
+				if rapid.Bool().Draw(t, "chosen") {
+					chosen = append(chosen, p)
+				}
+			}
+			return chosen
+		}
+		f := Form{From: rapid.Uint32Range(0, 9).Draw(t, "from")}
+		f.To = f.From + rapid.Uint32Range(2, 30).Draw(t, "length")
+		f.Dropped = some(positions(f))
+		all := positions(f)
+		drop := some(all)
+		less := f.without(drop)
+		if got := slices.Concat(positions(less), drop); len(got) != len(all) || !slices.IsSorted(less.Dropped) {
+			t.Fatalf("%+v without %v is %+v", f, drop, less)
+		}
+		at := rapid.Uint32Range(f.From+1, f.To-1).Draw(t, "at")
+		halves := f.halves(at)
+		if got := slices.Concat(positions(halves[0]), positions(halves[1])); !slices.Equal(got, all) {
+			t.Fatalf("%+v became %+v", f, halves)
+		}
+	})
+}

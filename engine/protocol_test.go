@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// One row for every cell of the protocol's table, and for services of the other kinds.
+func TestDecide(t *testing.T) {
+	first := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	early, late := first.Add(validatorMemory-time.Millisecond), first.Add(validatorMemory)
+	type cell struct {
+		clear, doubtful, doubtfulLate Step
+	}
+	deduplicates := map[Reply]cell{
+		Accepted:    {StepAccept, StepAccept, StepAccept},
+		Known:       {StepForeign, StepAcceptUnknown, StepAcceptUnknown},
+		Processing:  {StepAgain, StepAgain, StepAgain},
+		RowsRefused: {StepRevise, StepRevise, StepHold},
+		TooLarge:    {StepSplit, StepHold, StepHold},
+		Refused:     {StepAgain, StepAgain, StepAgain},
+		Unsent:      {StepAgain, StepAgain, StepAgain},
+		Unknown:     {StepReplay, StepReplay, StepReplay},
+		Unsent + 1:  {StepReplay, StepReplay, StepReplay}, // a reply that there is not is one not understood
+	}
+	// Whatever is in doubt at a service that does not take a reference once is held: no
+	// answer to a later attempt says anything about an earlier one.
+	others := map[Reply]cell{
+		Accepted:    {StepAccept, StepHold, StepHold},
+		Known:       {StepForeign, StepHold, StepHold},
+		Processing:  {StepAgain, StepHold, StepHold},
+		RowsRefused: {StepRevise, StepHold, StepHold},
+		TooLarge:    {StepSplit, StepHold, StepHold},
+		Refused:     {StepAgain, StepHold, StepHold},
+		Unsent:      {StepAgain, StepHold, StepHold},
+		Unknown:     {StepHold, StepHold, StepHold},
+	}
+	for kind, table := range map[Kind]map[Reply]cell{Deduplicates: deduplicates, CanBeAsked: others, Neither: others} {
+		for reply, want := range table {
+			state := State{Messages: 3, Attempts: 1, Pending: true, First: first.UnixMilli()}
+			for sentence, test := range map[string]struct {
+				doubt bool
+				now   time.Time
+				want  Step
+			}{
+				"none in doubt":              {false, early, want.clear},
+				"none in doubt, a day later": {false, late, want.clear},
+				"one in doubt":               {true, early, want.doubtful},
+				"one in doubt, a day later":  {true, late, want.doubtfulLate},
+			} {
+				state.InDoubt = test.doubt
+				if got := Decide(kind, state, Answer{Reply: reply}, test.now); got != test.want {
+					t.Errorf("kind %d, reply %d, %s: step %d, want %d", kind, reply, sentence, got, test.want)
+				}
+			}
+		}
+	}
+}
+
+// Nothing else in an answer changes what the protocol does.
+func TestDecideGoesByTheReplyAlone(t *testing.T) {
+	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	for reply := Unknown; reply <= Unsent; reply++ {
+		plain := Decide(Deduplicates, State{Messages: 1}, Answer{Reply: reply}, now)
+		full := Decide(Deduplicates, State{Messages: 1, Attempts: 9, Reason: 3}, Answer{
+			Reply: reply, Status: 500, Code: "X", RetryAfter: time.Hour, HoldAll: true, Halt: "stop",
+		}, now)
+		if plain != full {
+			t.Errorf("reply %d: %s", reply, fmt.Sprint(plain, full))
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package register
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cohort/engine/lock"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// record opens the register, records entries, and closes it.
+func record(t *testing.T, dir string, entries ...Entry) {
+	t.Helper()
+	r, err := Open(dir)
+	must(t, err)
+	for _, e := range entries {
+		must(t, r.Record(e))
+	}
+	must(t, r.Close())
+}
+
+func entry(id, campaign string, state State) Entry {
+	return Entry{RunID: id, Campaign: campaign, Service: "s", Folder: "/somewhere/" + id, State: state}
+}
+
+func states(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	r, err := Open(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	for _, e := range r.runs {
+		all = append(all, e.RunID+" "+string(e.State))
+	}
+	return all
+}
+
+func TestTheLatestLineCounts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
+	if got := states(t, dir); got != nil {
+		t.Errorf("a new register knows %v", got)
+	}
+	before := time.Now().Add(-time.Second)
+	record(t, dir, entry("1", "a", Begun), entry("2", "a", Begun))
+	record(t, dir, entry("1", "a", Finished), entry("3", "b", Begun))
+	record(t, dir, entry("2", "a", Superseded))
+	if got, want := states(t, dir), []string{"1 finished", "2 superseded", "3 begun"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	must(t, err)
+	if lines := strings.Count(string(text), "\n"); lines != 5 {
+		t.Errorf("there are %d lines: a line was lost or changed", lines)
+	}
+	if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	r, err := Open(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	e, ok := r.Run("2")
+	host, _ := os.Hostname()
+	if !ok || e.Folder != "/somewhere/2" || e.Host != host || e.At.Before(before) {
+		t.Errorf("run 2 is %+v", e)
+	}
+	if _, ok := r.Run("4"); ok {
+		t.Error("there is a run that nobody recorded")
+	}
+}
+
+func TestOthers(t *testing.T) {
+	dir := t.TempDir()
+	elsewhere := entry("4", "a", Begun)
+	elsewhere.Service = "another"
+	record(t, dir, entry("1", "a", Begun), entry("2", "b", Begun), entry("3", "a", Begun), elsewhere, entry("5", "a", Finished))
+	r, err := Open(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	var ids []string
+	for _, e := range r.Others("a", "s", "3") {
+		ids = append(ids, e.RunID)
+	}
+	if !slices.Equal(ids, []string{"1", "5"}) {
+		t.Errorf("the others are %v", ids)
+	}
+}
+
+// A line that a power cut tore was never acknowledged. It is cut off; whatever else
+// is damaged stops the program.
+func TestDamage(t *testing.T) {
+	whole := `{"run_id":"1","state":"begun"}` + "\n"
+	for sentence, test := range map[string]struct {
+		text  string
+		wrong string
+		knows []string
+	}{
+		"whole":                       {whole, "", []string{"1 begun", "3 begun"}},
+		"a torn last line":            {whole + `{"run_id":"2","sta`, "", []string{"1 begun", "3 begun"}},
+		"a last line without its end": {whole + `{"run_id":"2","state":"begun"}`, "", []string{"1 begun", "2 begun", "3 begun"}},
+		"noughts at the end":          {whole + "\x00\x00\x00\x00", "", []string{"1 begun", "3 begun"}},
+		"a torn line that is longer than the next": {whole + `{"run_id":"2","note":"` + strings.Repeat("x", 900), "", []string{"1 begun", "3 begun"}},
+		"nothing but a torn line":                  {`{"run`, "", []string{"3 begun"}},
+		"an empty line":                            {"\n" + whole, "", []string{"1 begun", "3 begun"}},
+		"a damaged line in the middle":             {`{"run_id":"1","sta` + "\n" + whole, ":1: the line is damaged", nil},
+		"a damaged line at the end":                {whole + whole + `{"run_id":"1","sta` + "\n", ":3: the line is damaged", nil},
+		"two lines run into one":                   {`{"run_id":"1"}{"run_id":"2"}` + "\n", ":1: the line is damaged", nil},
+		"a line that names no run":                 {whole + "{}\n", ":2: the line is damaged", nil},
+		"a line of noughts":                        {"\x00\x00\x00\n", ":1: the line is damaged", nil},
+	} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, file), []byte(test.text), 0o600))
+		r, err := Open(dir)
+		if test.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), test.wrong) {
+				t.Errorf("%s: %v", sentence, err)
+			}
+			if _, held := lock.Look(filepath.Join(dir, "lock")); held {
+				t.Errorf("%s: and the lock is still held", sentence)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", sentence, err)
+			continue
+		}
+		// What is recorded next is whole, and so is what was there before.
+		must(t, r.Record(entry("3", "c", Begun)))
+		must(t, r.Close())
+		if got := states(t, dir); !slices.Equal(got, test.knows) {
+			t.Errorf("%s: the register knows %v", sentence, got)
+		}
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	dir := t.TempDir()
+	r, err := Open(dir)
+	must(t, err)
+	if _, err := Open(dir); !errors.As(err, new(*lock.HeldError)) {
+		t.Errorf("opened twice: %v", err)
+	}
+	must(t, r.Close())
+	record(t, dir)
+}

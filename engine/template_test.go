@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"cohort/ingest/person"
+)
+
+func TestPlaceholders(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		text  string
+		names []string
+		wrong string
+	}{
+		"no placeholder":                     {"Dear patient", nil, ""},
+		"an empty text":                      {"", nil, ""},
+		"one":                                {"((given_name))", []string{"given_name"}, ""},
+		"two, in their order":                {"((b)) and ((a))", []string{"b", "a"}, ""},
+		"one twice is listed once":           {"((a)) ((a))", []string{"a"}, ""},
+		"spaces around the name":             {"(( given_name ))", []string{"given_name"}, ""},
+		"a name with a space in it":          {"((First Name))", []string{"First Name"}, ""},
+		"single brackets are text":           {"call (0800) 000", nil, ""},
+		"closing brackets alone are text":    {"a)) b", nil, ""},
+		"two side by side":                   {"((a))((b))", []string{"a", "b"}, ""},
+		"a placeholder that is never closed": {"Dear ((given_name", nil, "no )) behind"},
+		"closed by one bracket":              {"((given_name) x", nil, "no )) behind"},
+		"an empty name":                      {"(())", nil, "the name of one column"},
+		"a name of spaces":                   {"((  ))", nil, "the name of one column"},
+		"three brackets":                     {"(((a)))", nil, "the name of one column"},
+		"a placeholder over two lines":       {"((a\nb))", nil, "the name of one column"},
+		"a second one that is never closed":  {"((a)) ((b", nil, "no )) behind"},
+		"an opening one inside another":      {"((a((b))", nil, "the name of one column"},
+	} {
+		names, err := Placeholders(test.text)
+		if !slices.Equal(names, test.names) {
+			t.Errorf("%s: got %q", sentence, names)
+		}
+		checkError(t, sentence, err, test.wrong)
+		if _, compileErr := CompileTemplate(test.text, test.names); (compileErr == nil) != (err == nil) {
+			t.Errorf("%s: compiling says %v and listing says %v", sentence, compileErr, err)
+		}
+	}
+}
+
+// checkError holds an error against the words it must contain; none means no error.
+func checkError(t testing.TB, sentence string, err error, words string) {
+	t.Helper()
+	switch {
+	case words == "" && err != nil:
+		t.Errorf("%s: %v", sentence, err)
+	case words != "" && (err == nil || !strings.Contains(err.Error(), words)):
+		t.Errorf("%s: the error is %v and should say %q", sentence, err, words)
+	}
+}
+
+func TestTemplateRendering(t *testing.T) {
+	columns := []string{"given_name", "date", "note"}
+	fields := []string{"Zoë", "2026-11-21", "a \"quoted\"\\ line\r\n\tand \x00\x1f"}
+	for sentence, test := range map[string]struct{ text, want string }{
+		"text alone":                    {"Hello", `"Hello"`},
+		"nothing":                       {"", `""`},
+		"a field alone":                 {"((given_name))", `"Zoë"`},
+		"fields in any order":           {"((date)): ((given_name))!", `"2026-11-21: Zoë!"`},
+		"a field twice":                 {"((date))((date))", `"2026-11-212026-11-21"`},
+		"text that needs escaping":      {"a \"b\" \\ \n((date))", `"a \"b\" \\ \n2026-11-21"`},
+		"a field that needs escaping":   {"((note))", `"a \"quoted\"\\ line\r\n\tand \u0000\u001f"`},
+		"markup is left as it is":       {"<b>&((date))</b>", `"<b>&2026-11-21</b>"`},
+		"line separators are left, too": {"a\u2028b", "\"a\u2028b\""},
+	} {
+		template, err := CompileTemplate(test.text, columns)
+		must(t, err)
+		if got := string(template.AppendJSON([]byte("x"), fields)); got != "x"+test.want {
+			t.Errorf("%s: got %s", sentence, got)
+		}
+	}
+	_, err := CompileTemplate("Dear ((surname))", columns)
+	checkError(t, "a placeholder that names no column", err, "((surname)) names no column")
+}
+
+// Whatever text goes in comes out again of encoding/json, in one line.
+func FuzzAppendJSON(f *testing.F) {
+	for _, text := range []string{"", "plain", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "é\u2028\U0001F600", "((x))", "<&>"} {
+		f.Add(text, text)
+	}
+	f.Fuzz(func(t *testing.T, literal, field string) {
+		if !utf8.ValidString(literal) || !utf8.ValidString(field) {
+			t.Skip("ingest lets valid UTF-8 through and nothing else")
+		}
+		var got string
+		encoded := AppendJSONString(nil, field)
+		if err := json.Unmarshal(encoded, &got); err != nil || got != field {
+			t.Fatalf("%q became %s, read as %q: %v", field, encoded, got, err)
+		}
+		literal = strings.ReplaceAll(literal, "(", "[") // so that it holds no placeholder
+		template, err := CompileTemplate(literal+"((x))", []string{"x"})
+		if err != nil {
+			t.Fatalf("%q: %v", literal, err)
+		}
+		encoded = template.AppendJSON(nil, []string{field})
+		if err := json.Unmarshal(encoded, &got); err != nil || got != literal+field {
+			t.Fatalf("%q became %s, read as %q: %v", literal+field, encoded, got, err)
+		}
+		if strings.ContainsAny(string(encoded), "\n\r") {
+			t.Fatalf("%q is more than one line", encoded)
+		}
+	})
+}
+
+// templated is a Sink whose messages carry three rendered fields.
+type templated struct {
+	encoding
+	greeting, body, place Template
+}
+
+func (s *templated) AppendMessage(dst []byte, message Reference, p *person.Recipient) []byte {
+	dst = append(append(dst, `{"messageReference":"`...), message[:]...)
+	dst = p.Number.AppendDigits(append(dst, `","recipient":{"nhsNumber":"`...))
+	dst = s.greeting.AppendJSON(append(dst, `"},"personalisation":{"greeting":`...), p.Fields)
+	dst = s.body.AppendJSON(append(dst, `,"body":`...), p.Fields)
+	dst = s.place.AppendJSON(append(dst, `,"place":`...), p.Fields)
+	return append(dst, "}}"...)
+}
+
+func newTemplated(t testing.TB) *templated {
+	columns := []string{"given", "family"}
+	compile := func(text string) Template {
+		template, err := CompileTemplate(text, columns)
+		must(t, err)
+		return template
+	}
+	return &templated{
+		greeting: compile("Dear ((given)) ((family))"),
+		body:     compile("Your invitation is ready, ((given)).\nPlease answer it soon; it takes a minute."),
+		place:    compile("The surgery"),
+	}
+}
+
+// A batch of many messages costs as many allocations as one of few.
+func TestEncodingAllocatesNothingForAMessage(t *testing.T) {
+	const messages = 1000
+	builder := builder{run: testRun, source: newPeople(messages, 1, nil), sink: newTemplated(t)}
+	var out body
+	encode := func() { must(t, builder.encode(&out, testRun.BatchReference(0, 0, 0, 0), 0, &Form{To: messages})) }
+	encode() // makes the buffers
+	if n := testing.AllocsPerRun(20, encode); n > 20 {
+		t.Errorf("%v allocations for %d messages", n, messages)
+	}
+}
+
+func BenchmarkRenderAndEncode(b *testing.B) {
+	const messages = 1000
+	p := newPeople(messages, 1, nil)
+	builder := builder{run: testRun, source: p, sink: newTemplated(b)}
+	var out body
+	form := Form{To: messages}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := builder.encode(&out, testRun.BatchReference(0, 0, 0, 0), 0, &form); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(len(out.bytes)))
+	b.ReportMetric(float64(b.N)*messages/b.Elapsed().Seconds()/1e6, "Mmsg/s")
+}
