@@ -32,7 +32,7 @@ Exit codes:
 				return err
 			}
 			defer func() { _ = plan.Close() }()
-			spool, err := openSpool(filepath.Join(dir, spoolFolder), plan, false)
+			spool, err := openSpool(filepath.Join(dir, spoolFolder), plan)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/journal"
+	"cohort/engine/register"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks/apim"
+)
+
+// dispatch sends what the plan still has to send.
+func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
+	spool, err := openSpool(s.folder.file(spoolFolder), plan)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	if err != nil {
+		return damaged(err)
+	}
+	if done, err := s.nothingToDo(plan, ledger, spool); done {
+		return err
+	}
+	if err := s.check(ctx, plan, ledger); err != nil {
+		return err
+	}
+	key, err := s.credentials.Fingerprint()
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
+		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
+	}
+	if err := s.register(plan, register.Begun); err != nil {
+		return err
+	}
+	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	if errors.Is(err, journal.ErrFull) {
+		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
+	}
+	if err != nil {
+		return damaged(err)
+	}
+	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
+	stopping := context.AfterFunc(ctx, func() {
+		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
+	})
+	defer stopping()
+	s.screen.begin(plan, s.campaign.Pace)
+	summary, err := engine.Run(ctx, engine.Job{
+		Plan: plan, Log: log, Source: spool, Sink: s.sink,
+		Start: engine.Start{At: time.Now(), Version: version(), Key: key},
+		Pace:  s.campaign.Pace, OneWindow: s.oneWindow, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Ceiling: mostConnections, Logger: s.log, Progress: s.screen.show,
+	})
+	s.screen.end()
+	if e := log.Close(); err == nil && e != nil {
+		err = &engine.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
+	}
+	return s.conclude(plan, spool, summary, err)
+}
+
+// nothingToDo says of a run that cannot or need not go on what there is to say.
+func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool) (bool, error) {
+	live, held, foreign := ledger.Unsettled()
+	switch {
+	case ledger.Superseded != "":
+		return true, refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here", ledger.Superseded[:8])
+	case foreign > 0:
+		return true, &ended{&engine.Stopped{Why: fmt.Sprintf("the service holds %d batches under references of this run that this run's log never sent: the log may have been restored from a backup, or a copy of the run is at work elsewhere. Nothing more is sent until a person has found out", foreign)},
+			exitStopped, "cohort status " + shellWord(s.folder.path)}
+	case live > 0 || !ledger.Closed && held == 0:
+		return false, nil
+	}
+	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
+	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Held: held, Finished: true}, nil)
+}
+
+// check makes sure that the service can be reached before the first attempt. A run
+// that has begun goes on trying by itself when the service is merely silent.
+func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger) error {
+	if live, _, _ := ledger.Unsettled(); live == 0 {
+		return nil
+	}
+	if until := s.campaign.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
+		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+	}
+	err := s.sink.Check(ctx)
+	if ctx.Err() != nil {
+		return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+	}
+	if err == nil {
+		return nil
+	}
+	if t := (*apim.TokenError)(nil); ledger.Attempts > 0 && (!errors.As(err, &t) || !t.Permanent()) {
+		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
+		return nil
+	}
+	return refuse("%w; nothing was sent", err)
+}
+
+// conclude writes the report, prints the account, and says how the run ended.
+func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine.Summary, err error) error {
+	if stopped := (*engine.Stopped)(nil); err != nil && !errors.As(err, &stopped) {
+		return err
+	}
+	reported := writeReport(s.folder.path, s.folder.file(reportFile), plan, spool)
+	printAccount(s.stdout, plan, summary.Account)
+	if reported == nil {
+		fmt.Fprintf(s.stdout, "report   %s\n", s.folder.file(reportFile))
+	}
+	if rejects := summary.Account.Fates[person.Invalid] + summary.Account.Fates[person.Duplicate] + summary.Account.Fates[person.Suppressed]; rejects > 0 {
+		fmt.Fprintf(s.stdout, "rejects  %s\n", s.folder.file(rejectsFile))
+	}
+	if e := summary.Account.Check(); e != nil {
+		return e
+	}
+	if err != nil {
+		if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
+			s.onHalt(stopped)
+		}
+		return s.stopped(err)
+	}
+	if reported != nil {
+		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
+	}
+	if summary.Account.Fates[person.InDoubt] > 0 {
+		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
+			exitInDoubt, s.goOn()}
+	}
+	if err := s.register(plan, register.Finished); err != nil {
+		s.log.Warn("the register could not be told that the run is finished", "problem", err.Error())
+	}
+	return nil
+}
+
+func (s *session) stopped(err error) error { return &ended{err, exitStopped, s.goOn()} }
+
+func (s *session) goOn() string { return "cohort resume " + shellWord(s.folder.path) }
+
+// openSpool opens the spool that a plan was made from.
+func openSpool(path string, plan *engine.Plan) (*shard.Spool, error) {
+	spool, err := shard.Open(path)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	if fmt.Sprintf("%x", spool.Digest) != plan.Spool {
+		_ = spool.Close()
+		return nil, damaged(fmt.Errorf("%s is not the spool that the plan was made from", path))
+	}
+	return spool, nil
+}
+
+func damaged(err error) error {
+	return refuse("the run's folder is damaged: %w; restore it from a copy before anything is sent", err)
+}

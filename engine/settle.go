@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"cohort/engine/journal"
+)
+
+// settle does what the protocol says about one answer.
+func (r *run) settle(res result) {
+	defer r.workers.bodies.Put(res.body)
+	if res.attempt == nil {
+		r.notStarted(res)
+		return
+	}
+	if err := r.Log.attempted(res.attempt); err != nil {
+		r.fail(err)
+		return
+	}
+	now := time.Now()
+	res.answer = sane(res.answer, len(res.body.messages))
+	r.note(res, now)
+	step := Decide(r.Sink.Kind(), r.Log.State(res.errand.id), res.answer, now)
+	if err := r.take(step, res, now); err != nil {
+		if full := (*journal.CorruptError)(nil); errors.As(err, &full) || errors.Is(err, ErrIllegal) || errors.Is(err, ErrChanged) {
+			r.fail(err)
+			return
+		}
+		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true})
+		return
+	}
+	if res.answer.Halt != "" {
+		r.halt(&Stopped{Why: res.answer.Halt, Halt: true})
+	}
+}
+
+// sane turns an answer that does not fit a request of n messages into what it is: not
+// understood.
+func sane(a Answer, n int) Answer {
+	fits := true
+	switch a.Reply {
+	case Accepted:
+		fits = len(a.IDs) == n
+	case RowsRefused:
+		fits = len(a.Rows) > 0 && !slices.ContainsFunc(a.Rows, func(r RowError) bool { return r.Index < 0 || r.Index >= n })
+	}
+	if fits {
+		return a
+	}
+	return Answer{Status: a.Status, Code: "misfit", Halt: "the sink gave an answer that does not fit its request; this is a defect of cohort"}
+}
+
+// notStarted takes back an errand of which nothing was sent.
+func (r *run) notStarted(res result) {
+	r.queue.add(res.errand.id, time.Now())
+	switch {
+	case errors.Is(res.err, errWindowOver):
+		r.halt(&Stopped{Why: "the window has ended"})
+	case errors.Is(res.err, errUntilOver):
+		r.halt(&Stopped{Why: "pace.until has passed; move it in the campaign file to go on"})
+	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded): // the loop hears it too
+	case errors.Is(res.err, journal.ErrFull), errors.Is(res.err, journal.ErrPoisoned):
+		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: res.err, Halt: true})
+	default:
+		r.fail(res.err)
+	}
+}
+
+// take records what a step means and puts back in the queue what is to be sent again.
+func (r *run) take(step Step, res result, now time.Time) error {
+	id, n, a := res.errand.id, res.attempt.N, res.answer
+	o := &outcome{Form: id, N: n, At: now, Status: a.Status, Code: a.Code}
+	switch step {
+	case StepAccept:
+		o.Result, o.IDs = ResultAccepted, a.IDs
+	case StepAcceptUnknown:
+		o.Result = ResultAcceptedUnknown
+	case StepAgain:
+		o.Result = ResultNotAccepted
+		r.queue.add(id, now.Add(r.pause(res)))
+	case StepHold:
+		o.Result = ResultHeld
+		r.Logger.Warn("a batch is in doubt and no replay can settle it", "batch", res.body.reference.String(), "status", a.Status, "code", a.Code)
+	case StepForeign:
+		o.Result = ResultForeign
+		r.halt(&Stopped{Why: foreignHalt(res.body.reference), Halt: true})
+	case StepReplay:
+		d := &inDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code}
+		r.queue.add(id, now.Add(r.pause(res)))
+		return r.Log.answer(recordInDoubt, d, d.encode)
+	case StepRevise:
+		return r.revise(res, r.refusedRows(res), now)
+	case StepSplit:
+		return r.split(res, now)
+	}
+	if step == StepAccept || step == StepAcceptUnknown {
+		r.count(int(res.errand.form.Messages), 0)
+	}
+	return r.Log.answer(recordOutcome, o, o.encode)
+}
+
+func foreignHalt(reference Reference) string {
+	return fmt.Sprintf("the service already holds batch %s, which this run's log never sent: the log may have been restored from a backup, or another copy of this run is at work. Nothing more is sent until a person has found out", reference)
+}
+
+// count feeds the rule that halts a run in which too much is refused.
+func (r *run) count(total, refused int) {
+	if r.refusals.add(total, refused) {
+		r.halt(&Stopped{Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on",
+			r.StopIf.Refused*100, r.StopIf.Of), Halt: true})
+	}
+}
+
+// pause is how long a form waits before it is sent again.
+func (r *run) pause(res result) time.Duration {
+	if res.answer.RetryAfter > 0 {
+		return res.answer.RetryAfter
+	}
+	return Backoff(int(res.attempt.N), rand.Float64())
+}
+
+// patience is how many rounds of failures are taken for single requests' bad luck.
+const patience = 4
+
+// note learns from an answer what concerns every request: how long one takes, whether
+// the service asks for quiet, whether it is there at all.
+func (r *run) note(res result, now time.Time) {
+	a := res.answer
+	if a.Status != 0 {
+		r.latency.add(res.took)
+		r.silent = time.Time{}
+	} else if o, _ := NextOpening(r.Pace, res.attempt.At); r.silent.IsZero() || r.silent.Before(o.Opens) {
+		r.silent = res.attempt.At // what was not answered before this window tells nothing of the night between
+	}
+	switch {
+	case a.HoldAll && a.RetryAfter > 0:
+		r.gate.Hold(now.Add(a.RetryAfter), fmt.Sprintf("the service asked for quiet (%d %s)", a.Status, a.Code))
+	case a.Reply == Accepted, a.Reply == Known, a.Reply == RowsRefused:
+		r.failures = 0
+	case a.HoldAll, a.Reply == Unknown, a.Reply == Unsent:
+		// One failure is that request's business. Several in a row are the service's, and
+		// then every request holds back, so that it is not kept down by our knocking. What
+		// was under way together when the service failed counts once.
+		if res.attempt.At.After(r.failed) {
+			r.failures, r.failed = r.failures+1, now
+		}
+		if rounds := r.failures - patience; rounds > 0 || a.HoldAll {
+			r.gate.Hold(now.Add(min(time.Minute, Backoff(rounds, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
+		}
+	}
+	switch a.Reply {
+	case Unknown:
+		r.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.reference.String(), "messages", len(res.body.messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
+	case Unsent:
+		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
+	}
+	if r.GiveUpAfter > 0 && !r.silent.IsZero() && now.Sub(r.silent) >= r.GiveUpAfter {
+		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer at all for %s (give_up_after); check the network and the service's status page", r.GiveUpAfter), Halt: true})
+	}
+}
