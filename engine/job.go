@@ -23,18 +23,22 @@ type Job struct {
 	GiveUpAfter time.Duration
 
 	Grace   time.Duration // how long requests under way may go on after a stop; 45 s when zero
-	Ceiling int           // most requests under way at once; 16 when zero
+	Ceiling int           // most requests under way at once; when zero 16, or fewer of large ones
 
 	Logger   *slog.Logger   // events that an operator wants to know of; none when nil
 	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
 }
+
+// bodiesAtOnce is how many bytes of requests may be under way at once. An answer and
+// what is made of it take some three times as much again.
+const bodiesAtOnce = 32 << 20
 
 func (j Job) withDefaults() Job {
 	if j.Grace == 0 {
 		j.Grace = 45 * time.Second
 	}
 	if j.Ceiling == 0 {
-		j.Ceiling = 16
+		j.Ceiling = min(16, max(2, bodiesAtOnce/max(1, j.Plan.LargestBody)))
 	}
 	if j.Logger == nil {
 		j.Logger = slog.New(slog.DiscardHandler)

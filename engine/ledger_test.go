@@ -147,7 +147,7 @@ func (h *history) answer(id FormID, n uint16, reply Reply) {
 	var out body
 	h.ok(h.build.rebuild(&out, &planned, id, &form))
 	// The run itself does the rest: it is what is tested.
-	r := &run{Job: Job{Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}}
+	r := &run{Job: Job{Plan: h.log.plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}}
 	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, h.now), func() {}
 	answer := Answer{Reply: reply, Status: 200, Code: fmt.Sprintf("CODE_%d", reply)}
 	for _, m := range out.messages {

@@ -58,6 +58,7 @@ type PlanHeader struct {
 	BatchCount    int                `json:"batches"`
 	BatchesSHA256 string             `json:"batches_sha256"`
 	Largest       int                `json:"largest_batch"` // in messages
+	LargestBody   int                `json:"largest_body"`  // in bytes
 	ShardStarts   []int              `json:"shard_starts"`  // the first batch of each shard
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"` // the reason a person gave
@@ -119,6 +120,7 @@ func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func()
 				header.BatchCount++
 				header.Messages += int64(b.Messages)
 				header.Largest = max(header.Largest, int(b.Messages))
+				header.LargestBody = max(header.LargestBody, int(b.Bytes))
 				line = b.appendTo(line[:0])
 				if _, err := out.Write(line); err != nil {
 					return err

@@ -58,7 +58,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
 		Start: engine.Start{At: time.Now(), Version: version(), Key: key},
 		Pace:  s.campaign.Pace, OneWindow: s.oneWindow, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Ceiling: mostConnections, Logger: s.log, Progress: s.screen.show,
+		Logger: s.log, Progress: s.screen.show,
 	})
 	s.screen.end()
 	if e := log.Close(); err == nil && e != nil {

@@ -183,6 +183,14 @@ func TestNoSecretIsInAnError(t *testing.T) {
 			w.WriteHeader(500)
 			_, _ = w.Write([]byte(`{"error_description":"` + strings.Repeat(`at some place\n`, 300) + `"}`))
 		}},
+		{"the endpoint tells a short story in lines", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+			_, _ = w.Write([]byte(`{"error_description":"one\ntwo"}`))
+		}},
+		{"the endpoint tells a long story in one line", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+			_, _ = w.Write([]byte(`{"error_description":"` + strings.Repeat("long ", 300) + `"}`))
+		}},
 		{"the endpoint answers in HTML", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(502)
 			_, _ = w.Write([]byte("<html>" + r.FormValue("client_assertion")))

@@ -79,11 +79,46 @@ func TestManyRefusalsOfOneTokenCauseOneExchange(t *testing.T) {
 		requests.Go(func() { call(t, via) })
 	}
 	requests.Wait()
+	if via.Tokens.Hopeless() {
+		t.Error("fifty refusals of one token count as more than one")
+	}
 	call(t, via)
 	if e.asked() != 2 || via.Tokens.Hopeless() {
 		t.Errorf("%d exchanges, hopeless %v", e.asked(), via.Tokens.Hopeless())
 	}
 }
+
+// A request that has been under way since before the token was replaced.
+func TestALateRefusalOfAnOldTokenDoesNotCostTheNewOne(t *testing.T) {
+	e := newEndpoint(t)
+	s := &service{takes: func(text string) int {
+		if text == "Bearer token-1" {
+			return 401
+		}
+		return 201
+	}}
+	via := &apim.Transport{Tokens: e.tokens(t, nil)}
+	slow := true
+	via.Base = tripper(func(req *http.Request) (*http.Response, error) {
+		if slow {
+			slow = false
+			if a, b := call(t, via), call(t, via); a != 401 || b != 201 {
+				t.Errorf("the others get %d and %d", a, b)
+			}
+		}
+		return s.RoundTrip(req)
+	})
+	if got := call(t, via); got != 401 {
+		t.Errorf("the slow one gets %d", got)
+	}
+	if got := call(t, via); got != 201 || e.asked() != 2 || via.Tokens.Hopeless() {
+		t.Errorf("then %d after %d exchanges", got, e.asked())
+	}
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // together answers nobody until everybody has asked, as far as there is room.
 type together struct {

@@ -112,9 +112,28 @@ func TestATokenIsNotUsedInItsLastTenSeconds(t *testing.T) {
 	if text, err := tokens.Token(t.Context()); err == nil {
 		t.Errorf("%s serves after 590 of 600 s", text)
 	}
-	e.says(nil)
-	if got := token(t, tokens); got != "token-3" {
-		t.Errorf("%s", got)
+	gate, begun := make(chan struct{}), make(chan struct{})
+	e.says(func(int, http.ResponseWriter, *http.Request) bool { close(begun); <-gate; return false })
+	var callers sync.WaitGroup
+	callers.Go(func() { token(t, tokens) })
+	<-begun
+	callers.Go(func() { // who comes meanwhile waits
+		if got := token(t, tokens); got != "token-3" {
+			t.Errorf("%s", got)
+		}
+	})
+	time.AfterFunc(50*time.Millisecond, func() { close(gate) })
+	callers.Wait()
+}
+
+// Only a 200 is a token, whatever the body says.
+func TestATokenComesWith200Only(t *testing.T) {
+	for _, status := range []int{201, 203, 206, 300, 302, 304} {
+		e := newEndpoint(t)
+		e.saysStatus(status, `{"access_token":"token-x","expires_in":"599"}`)
+		if text, err := e.tokens(t, nil).Token(t.Context()); err == nil {
+			t.Errorf("%d: %s", status, text)
+		}
 	}
 }
 
