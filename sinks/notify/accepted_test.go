@@ -92,6 +92,7 @@ func TestA201ThatIsNotExactlyAboutTheRequestIsNoAnswer(t *testing.T) {
 		"there is one message more":                change(func(l []one) []one { return append(l, one{other.Messages[0].String(), idOf(9)}) }),
 		"there is one of ours more":                change(func(l []one) []one { return append(l, l[0]) }),
 		"one reference is foreign":                 change(func(l []one) []one { l[2].Reference = other.Messages[0].String(); return l }),
+		"the first reference is foreign":           change(func(l []one) []one { l[0].Reference = other.Messages[0].String(); return l }),
 		"one reference is empty":                   change(func(l []one) []one { l[2].Reference = ""; return l }),
 		"one reference has something behind it":    change(func(l []one) []one { l[2].Reference += "0"; return l }),
 		"one reference is cut":                     change(func(l []one) []one { l[2].Reference = l[2].Reference[:35]; return l }),
