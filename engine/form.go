@@ -41,6 +41,7 @@ const (
 type State struct {
 	Messages uint32
 	Attempts uint16
+	Unsent   uint16 // of the attempts: those of which certainly nothing left this machine
 	Reason   uint16 // index into the ledger's codes: why it is where it is
 	Phase    Phase
 	Pending  bool             // its last attempt is in the log and has no answer there
@@ -49,5 +50,5 @@ type State struct {
 	Settled  journal.Position // of the record that accepted it
 }
 
-// Settled reports whether nothing more is to be sent for the form.
+// IsSettled reports whether nothing more is to be sent for the form.
 func (s State) IsSettled() bool { return s.Phase != Live || s.Messages == 0 }

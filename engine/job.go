@@ -17,6 +17,10 @@ type Job struct {
 	Sink   Sink
 	Start  Start // what this process says of itself
 
+	// Opened is called when the start is in the log and nothing is attempted yet. An error
+	// ends the run, which then has attempted nothing. May be nil.
+	Opened func() error
+
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window instead of waiting for the next
 	StopIf      campaign.StopIf
@@ -64,8 +68,10 @@ type Snapshot struct {
 // Summary is how a run, or this process's part of it, ended.
 type Summary struct {
 	Account  Account
-	Held     int  // forms in doubt that no replay can settle
-	Finished bool // every record has its final fate, but for those Held
+	Attempts uint64 // requests, over all starts
+	Held     int    // forms in doubt that no replay can settle
+	Foreign  int    // forms that the service holds and this run never got there
+	Finished bool   // every record has its final fate, but for those Held
 }
 
 // Stopped is the error of a run that ended before it was finished and can go on.

@@ -19,13 +19,14 @@ type Ledger struct {
 	newer   map[FormID]*newerForm // of all the others
 	last    map[uint32]uint16     // the highest revision of a batch that has any
 	refused map[uint32][]RefusedRow
-	codes   []string // why forms are where they are; State.Reason points here
+	due     map[FormID]time.Time // when the service said that a form may be sent again
+	codes   []string             // why forms are where they are; State.Reason points here
 
 	Starts      int       // how often a process took the run on
 	FirstStart  time.Time // zero: never
 	Key         string    // fingerprint of the credential of the latest start
 	Closed      bool      // every record had its final fate
-	Superseded  string    // the run that took this one's place; empty: none
+	Superseded  string    // the run that took this one's place, and its folder; empty: none
 	LastControl string    // the latest decision, verb and detail
 	Attempts    uint64    // over all forms
 	LastAnswer  time.Time // the latest outcome or doubt
@@ -40,7 +41,7 @@ type newerForm struct {
 func NewLedger(p *Plan) (*Ledger, error) {
 	l := &Ledger{
 		plan: p, base: make([]State, p.Batches()), newer: map[FormID]*newerForm{},
-		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, codes: []string{""},
+		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, due: map[FormID]time.Time{}, codes: []string{""},
 	}
 	for b, err := range p.Each() {
 		if err != nil {
@@ -201,6 +202,7 @@ func (l *Ledger) answered(id FormID, n uint16, at time.Time) (*State, error) {
 		return nil, fmt.Errorf("%w: an answer to an attempt that was not made", ErrIllegal)
 	}
 	s.Pending = false
+	delete(l.due, id)
 	l.LastAnswer = at
 	return s, nil
 }
@@ -220,6 +222,14 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		}
 		s.Phase, s.Settled, s.InDoubt = AcceptedNo, at, false
 	case ResultNotAccepted:
+		if r.RetryAfter > 0 {
+			l.due[r.Form] = r.At.Add(r.RetryAfter)
+		}
+		if r.Status == 0 { // it never left this machine
+			if s.Unsent++; s.Unsent == s.Attempts {
+				s.First = 0
+			}
+		}
 	case ResultHeld:
 		s.Phase = Held
 	case ResultForeign:

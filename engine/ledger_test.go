@@ -147,7 +147,7 @@ func (h *history) answer(id FormID, n uint16, reply Reply) {
 	var out body
 	h.ok(h.build.rebuild(&out, &planned, id, &form))
 	// The run itself does the rest: it is what is tested.
-	r := &run{Job: Job{Plan: h.log.plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}}
+	r := &run{Job: Job{Plan: h.log.plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
 	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, h.now), func() {}
 	answer := Answer{Reply: reply, Status: 200, Code: fmt.Sprintf("CODE_%d", reply)}
 	for _, m := range out.messages {
@@ -276,11 +276,11 @@ func TestWhatTheLedgerRemembers(t *testing.T) {
 	must(t, err)
 	must(t, log.Open(Start{At: at, Version: "v", Key: "one"}))
 	must(t, log.Finish(at, log.Account()))
-	must(t, log.Supersede(at, testRun))
+	must(t, log.Supersede(at, testRun, "/elsewhere"))
 	must(t, log.Close())
 	l, err := ReadLedger(dir, plan)
 	must(t, err)
-	if l.Superseded != testRun.String() || !l.Closed || l.Key != "one" || l.Starts != 1 || !l.FirstStart.Equal(at) {
+	if l.Superseded != testRun.Short()+" in /elsewhere" || !l.Closed || l.Key != "one" || l.Starts != 1 || !l.FirstStart.Equal(at) {
 		t.Errorf("%+v", l)
 	}
 	log, err = OpenProgressLog(dir, plan)

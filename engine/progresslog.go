@@ -99,8 +99,13 @@ func (p *ProgressLog) Control(at time.Time, verb, detail string) error {
 
 // Supersede records that another run takes this one's place. Nothing more is sent
 // from this run.
-func (p *ProgressLog) Supersede(at time.Time, by RunID) error {
-	return p.Control(at, controlSuperseded, by.String())
+func (p *ProgressLog) Supersede(at time.Time, by RunID, folder string) error {
+	return p.Control(at, controlSuperseded, by.Short()+" in "+folder)
+}
+
+// SendAgain records that a person has said that people may be sent to again, and why.
+func (p *ProgressLog) SendAgain(at time.Time, reason string) error {
+	return p.Control(at, controlSendAgain, reason)
 }
 
 // Finish records that every record has its final fate.
@@ -124,7 +129,7 @@ func (p *ProgressLog) Attempt(a *attempt) error {
 // attempted folds an attempt that Attempt has written.
 func (p *ProgressLog) attempted(a *attempt) error { return p.apply(a, journal.Position{}) }
 
-// Answered records an answer. It does not wait for the disk: a lost answer only puts
+// answer records an answer. It does not wait for the disk: a lost answer only puts
 // the attempt in doubt again.
 func (p *ProgressLog) answer(t journal.Type, record any, encode func(*encoder)) error {
 	p.scratch.b = p.scratch.b[:0]
@@ -135,7 +140,7 @@ func (p *ProgressLog) answer(t journal.Type, record any, encode func(*encoder)) 
 	return p.apply(record, journal.Position{})
 }
 
-// Revise records newer forms for an older one, in the log and in the second copy.
+// revised records newer forms for an older one, in the log and in the second copy.
 // When it returns nil the newer forms may be sent.
 func (p *ProgressLog) revised(r *revision) error {
 	if err := p.commit(recordRevision, r, r.encode); err != nil {

@@ -33,13 +33,13 @@ func newQueue(l *Ledger, kind Kind, now time.Time) *queue {
 		q.fresh = append(q.fresh, span{from, to})
 		for b := from; b < to; b++ {
 			if s := &l.base[b]; s.Attempts > 0 && again(s) {
-				q.add(FormID{Batch: b}, now)
+				q.add(FormID{Batch: b}, later(now, l.due[FormID{Batch: b}]))
 			}
 		}
 	}
 	for id, n := range l.newer {
 		if again(&n.state) {
-			q.add(id, now)
+			q.add(id, later(now, l.due[id]))
 		}
 	}
 	return q
@@ -90,4 +90,11 @@ func (d *dueForms) Pop() any {
 	last := (*d)[len(*d)-1]
 	*d = (*d)[:len(*d)-1]
 	return last
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -62,8 +62,10 @@ type outcome struct {
 	Result Result
 	Status int
 	Code   string
-	IDs    []string // nil when decoded: rawIDs has them, and most readers want none
-	rawIDs []byte
+
+	RetryAfter time.Duration // NotAccepted: what the service asked for; whole milliseconds
+	IDs        []string      // nil when decoded: rawIDs has them, and most readers want none
+	rawIDs     []byte
 }
 
 type inDoubt struct {
@@ -126,6 +128,7 @@ func (r *outcome) encode(e *encoder) {
 	e.uint(uint64(r.Result))
 	e.uint(uint64(r.Status))
 	e.text(r.Code)
+	e.uint(uint64(r.RetryAfter.Milliseconds()))
 	e.uint(uint64(len(r.IDs)))
 	for _, id := range r.IDs {
 		e.text(id)
@@ -188,7 +191,7 @@ func (r *attempt) decode(d *decoder) {
 }
 
 func (r *outcome) decode(d *decoder) {
-	*r = outcome{Form: d.form(), N: d.small(), At: d.time(), Result: Result(d.uint()), Status: int(d.uint()), Code: d.text()}
+	*r = outcome{Form: d.form(), N: d.small(), At: d.time(), Result: Result(d.uint()), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
 	r.rawIDs, d.b = d.b, nil
 }
 

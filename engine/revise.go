@@ -29,7 +29,11 @@ func (r *run) revise(res result, refused []RefusedRow, now time.Time) error {
 	}
 	r.Logger.Debug("the service refused rows of a batch; the others go out in a revision",
 		"batch", res.body.reference.String(), "refused", len(refused), "left", len(res.body.messages)-len(refused), "code", res.answer.Code)
-	r.count(len(refused), len(refused))
+	looked := len(res.body.messages)
+	if res.answer.RowsCut { // it looked no further than the last row that it names
+		looked = res.answer.Rows[len(res.answer.Rows)-1].Index + 1
+	}
+	r.looked(res.errand.id.Batch, max(0, looked-len(refused)), len(refused), len(parts) == 0)
 	return r.replace(res, parts, refused, now)
 }
 
@@ -42,7 +46,7 @@ func (r *run) split(res result, now time.Time) error {
 			"batch", res.body.reference.String(), "bytes", len(res.body.bytes))
 		return r.replace(res, halves[:], nil, now)
 	}
-	r.count(1, 1)
+	r.looked(res.errand.id.Batch, 0, 1, true)
 	return r.replace(res, nil, []RefusedRow{{Position: res.body.positions[0], Code: res.answer.Code, Reason: "the message is larger than the service takes"}}, now)
 }
 

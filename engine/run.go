@@ -27,6 +27,11 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	if err := job.Log.Open(job.Start); err != nil {
 		return Summary{}, &Stopped{Why: "the run could not be opened", Cause: err, Halt: true}
 	}
+	if job.Opened != nil {
+		if err := job.Opened(); err != nil {
+			return Summary{Account: job.Log.Account()}, err
+		}
+	}
 	r := newRun(job, stopWaiting)
 	var pool sync.WaitGroup
 	for range job.Ceiling {
@@ -45,13 +50,14 @@ type run struct {
 	workers *workers
 	gate    *gate
 
-	inHand   int // errands with the workers
-	latency  latencies
-	refusals refusals
-	silent   time.Time // since when there has been no answer at all; zero: there was one
-	failures int       // rounds of them, over all requests, since one went well
-	failed   time.Time // when the latest was counted
-	waiting  waiting
+	inHand    int // errands with the workers
+	latency   latencies
+	refusals  refusals
+	goodSoFar map[uint32]int // of batches that are not settled: messages that the service looked at and did not refuse
+	silent    time.Time      // since when there has been no answer at all; zero: there was one
+	failures  int            // rounds of them, over all requests, since one went well
+	failed    time.Time      // when the latest was counted
+	waiting   waiting
 
 	stopWaiting func()
 	stop        error // why nothing new is started; nil while something is
@@ -68,7 +74,7 @@ type waiting struct {
 
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
-	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), now), refusals: refusals{rule: job.StopIf}, stopWaiting: stopWaiting}
+	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
@@ -114,6 +120,7 @@ func (r *run) loop(ctx context.Context, cutOff func()) error {
 			r.settle(result)
 		case <-due.C:
 		case <-tick.C:
+			r.checkSilence(time.Now())
 			r.Progress(r.snapshot())
 		case <-stopped:
 			stopped = nil
@@ -189,7 +196,7 @@ func (r *run) snapshot() Snapshot {
 // end records how the run ended and adds it up.
 func (r *run) end(stop error) (Summary, error) {
 	r.Progress(r.snapshot())
-	s := Summary{Account: r.Log.Account()}
+	s := Summary{Account: r.Log.Account(), Attempts: r.Log.Attempts}
 	if r.broken != nil {
 		return s, r.broken
 	}
@@ -197,7 +204,7 @@ func (r *run) end(stop error) (Summary, error) {
 		return s, err
 	}
 	live, held, foreign := r.Log.Unsettled()
-	s.Held, s.Finished = held, live == 0 && foreign == 0
+	s.Held, s.Foreign, s.Finished = held, foreign, live == 0 && foreign == 0
 	now := time.Now()
 	var err error
 	switch why := (*Stopped)(nil); {

@@ -81,7 +81,7 @@ func (r *run) take(step Step, res result, now time.Time) error {
 	case StepAcceptUnknown:
 		o.Result = ResultAcceptedUnknown
 	case StepAgain:
-		o.Result = ResultNotAccepted
+		o.Result, o.RetryAfter = ResultNotAccepted, a.RetryAfter
 		r.queue.add(id, now.Add(r.pause(res)))
 	case StepHold:
 		o.Result = ResultHeld
@@ -99,7 +99,7 @@ func (r *run) take(step Step, res result, now time.Time) error {
 		return r.split(res, now)
 	}
 	if step == StepAccept || step == StepAcceptUnknown {
-		r.count(int(res.errand.form.Messages), 0)
+		r.looked(id.Batch, int(res.errand.form.Messages), 0, true)
 	}
 	return r.Log.answer(recordOutcome, o, o.encode)
 }
@@ -108,9 +108,22 @@ func foreignHalt(reference Reference) string {
 	return fmt.Sprintf("the service already holds batch %s, which this run's log never sent: the log may have been restored from a backup, or another copy of this run is at work. Nothing more is sent until a person has found out", reference)
 }
 
-// count feeds the rule that halts a run in which too much is refused.
-func (r *run) count(total, refused int) {
-	if r.refusals.add(total, refused) {
+// looked feeds the rule that halts a run in which too much is refused. good and bad are
+// the messages of a batch that the service has looked at and found so. A good message
+// counts once, though it is looked at again in every revision; settled says that this
+// was the last time.
+func (r *run) looked(batch uint32, good, bad int, settled bool) {
+	before := r.goodSoFar[batch]
+	more := max(0, good-before)
+	switch left := before - good; {
+	case !settled:
+		r.goodSoFar[batch] = before + more
+	case left > 0:
+		r.goodSoFar[batch] = left // of the other part of a batch that was split
+	default:
+		delete(r.goodSoFar, batch)
+	}
+	if r.refusals.add(more+bad, bad) {
 		r.halt(&Stopped{Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on",
 			r.StopIf.Refused*100, r.StopIf.Of), Halt: true})
 	}
@@ -159,7 +172,14 @@ func (r *run) note(res result, now time.Time) {
 	case Unsent:
 		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
-	if r.GiveUpAfter > 0 && !r.silent.IsZero() && now.Sub(r.silent) >= r.GiveUpAfter {
+	r.checkSilence(now)
+}
+
+// checkSilence halts the run when there has been no answer for too long. It is looked
+// at when a request fails, and in between.
+func (r *run) checkSilence(now time.Time) {
+	o, _ := NextOpening(r.Pace, now)
+	if r.GiveUpAfter > 0 && !r.silent.IsZero() && now.Sub(r.silent) >= r.GiveUpAfter && o.IsOpen(now) && !r.silent.Before(o.Opens) {
 		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer at all for %s (give_up_after); check the network and the service's status page", r.GiveUpAfter), Halt: true})
 	}
 }

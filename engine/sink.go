@@ -80,7 +80,10 @@ type Answer struct {
 	Code   string // the service's code, or a word of our own for what happened; never personal data
 
 	IDs  []string   // Accepted: the service's ids, in the order of Request.Messages
-	Rows []RowError // RowsRefused: at least one
+	Rows []RowError // RowsRefused: at least one, in the order of the body
+	// RowsCut says that the service names no more rows than it did, and did not look
+	// further than the last of them.
+	RowsCut bool
 
 	RetryAfter time.Duration // not before; 0: the service did not say
 	HoldAll    bool          // RetryAfter, or a backoff, is meant for every request and not only this one

@@ -96,8 +96,8 @@ func (t *Trail) Outcome(row int64, shard int, position uint32) (MessageOutcome, 
 // tell adds what one form says of the message that is next in it.
 func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
 	s := f.state
-	o.Attempts += int(s.Attempts)
-	if s.Attempts > 0 {
+	o.Attempts += int(s.Attempts - s.Unsent)
+	if s.Attempts > s.Unsent {
 		from, _ := t.plan.ShardBatches(shard)
 		o.BatchReference = t.plan.Run.BatchReference(uint32(shard), f.id.Batch-from, f.id.Revision, f.id.Part).String()
 		if first := time.UnixMilli(s.First); o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt) {

@@ -35,7 +35,7 @@ func (h header) columns(fields []string, aliases map[string][]string) ([]int, *F
 		}
 		switch {
 		case len(at) == 0:
-			return nil, h.missing(field, wanted)
+			return nil, h.missing(field, wanted, h.isCertain(fields, aliases))
 		case len(at) > 1:
 			return nil, &FileError{
 				Line:    h.line,
@@ -48,9 +48,22 @@ func (h header) columns(fields []string, aliases map[string][]string) ([]int, *F
 	return found, nil
 }
 
-// missing explains that no column carries a field. It tells the headers there are,
-// unless they look like somebody's data.
-func (h header) missing(field string, wanted []string) *FileError {
+// isCertain says whether the first line is a header line beyond doubt: it has one of the
+// columns that are needed, or one that speaks of NHS numbers. Without that it may be
+// somebody's data, which no error may show.
+func (h header) isCertain(fields []string, aliases map[string][]string) bool {
+	return slices.ContainsFunc(h.names, func(name string) bool {
+		needed := slices.ContainsFunc(fields, func(field string) bool {
+			wanted, mapped := aliases[field]
+			return slices.Contains(wanted, name) || !mapped && field == name
+		})
+		return needed || strings.Contains(strings.ToLower(name), "nhs")
+	})
+}
+
+// missing explains that no column carries a field. It tells the headers there are only
+// when they are certain to be headers.
+func (h header) missing(field string, wanted []string, certain bool) *FileError {
 	if slices.ContainsFunc(h.names, looksLikeData) {
 		return &FileError{
 			Line:    h.line,
@@ -73,6 +86,13 @@ func (h header) missing(field string, wanted []string) *FileError {
 				Problem: fmt.Sprintf("%s, but there is %q, which differs only in case", problem, name),
 				Fix:     fmt.Sprintf("name %q under cohort.columns, or rename the column", name),
 			}
+		}
+	}
+	if !certain {
+		return &FileError{
+			Line:    h.line,
+			Problem: problem,
+			Fix:     "make sure that the first line names the columns, and name the right one under cohort.columns",
 		}
 	}
 	return &FileError{

@@ -28,18 +28,18 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if done, err := s.nothingToDo(plan, ledger, spool); done {
 		return err
 	}
+	if err := s.admitted(plan, ledger); err != nil {
+		return err
+	}
 	if err := s.check(ctx, plan, ledger); err != nil {
 		return err
 	}
-	key, err := s.credentials.Fingerprint()
+	key, err := s.tokens.Fingerprint()
 	if err != nil {
 		return refuse("%w", err)
 	}
 	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
-	}
-	if err := s.register(plan, register.Begun); err != nil {
-		return err
 	}
 	log, err := engine.OpenProgressLog(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
@@ -49,6 +49,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		return damaged(err)
 	}
 	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
+	partWith(ctx, s.goOn())
 	stopping := context.AfterFunc(ctx, func() {
 		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
@@ -57,7 +58,15 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	summary, err := engine.Run(ctx, engine.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
 		Start: engine.Start{At: time.Now(), Version: version(), Key: key},
-		Pace:  s.campaign.Pace, OneWindow: s.oneWindow, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Opened: func() error {
+			if plan.SendAgain != "" && ledger.Starts == 0 {
+				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
+					return refuse("%w", err)
+				}
+			}
+			return s.register(plan, ledger)
+		},
+		Pace: s.campaign.Pace, OneWindow: s.oneWindow, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
 		Logger: s.log, Progress: s.screen.show,
 	})
 	s.screen.end()
@@ -71,16 +80,14 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool) (bool, error) {
 	live, held, foreign := ledger.Unsettled()
 	switch {
-	case ledger.Superseded != "":
-		return true, refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here", ledger.Superseded[:8])
 	case foreign > 0:
-		return true, &ended{&engine.Stopped{Why: fmt.Sprintf("the service holds %d batches under references of this run that this run's log never sent: the log may have been restored from a backup, or a copy of the run is at work elsewhere. Nothing more is sent until a person has found out", foreign)},
-			exitStopped, "cohort status " + shellWord(s.folder.path)}
+		return true, &ended{fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here", foreign),
+			exitStopped, command("status", s.folder.path)}
 	case live > 0 || !ledger.Closed && held == 0:
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Held: held, Finished: true}, nil)
+	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Held: held, Finished: true}, nil)
 }
 
 // check makes sure that the service can be reached before the first attempt. A run
@@ -123,8 +130,15 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 		return e
 	}
 	if err != nil {
+		if reported != nil {
+			s.log.Warn("the report could not be written", "problem", reported.Error())
+		}
+		s.note(plan, register.Begun, summary.Attempts)
 		if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
 			s.onHalt(stopped)
+		}
+		if summary.Foreign > 0 {
+			return &ended{err, exitStopped, command("status", s.folder.path)}
 		}
 		return s.stopped(err)
 	}
@@ -132,18 +146,24 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
+		s.note(plan, register.Begun, summary.Attempts)
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
 			exitInDoubt, s.goOn()}
 	}
-	if err := s.register(plan, register.Finished); err != nil {
-		s.log.Warn("the register could not be told that the run is finished", "problem", err.Error())
-	}
+	s.note(plan, register.Finished, summary.Attempts)
 	return nil
 }
 
 func (s *session) stopped(err error) error { return &ended{err, exitStopped, s.goOn()} }
 
-func (s *session) goOn() string { return "cohort resume " + shellWord(s.folder.path) }
+// goOn is the command that goes on with the run.
+func (s *session) goOn() string {
+	words := []string{"resume", s.folder.path}
+	if s.oneWindow {
+		words = append(words, "--one-window")
+	}
+	return command(words...)
+}
 
 // openSpool opens the spool that a plan was made from.
 func openSpool(path string, plan *engine.Plan) (*shard.Spool, error) {

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"cohort/engine"
@@ -29,6 +28,7 @@ type earlierRun struct {
 	lock   *lock.Lock
 	plan   *engine.Plan
 	ledger *engine.Ledger
+	spool  *shard.Spool
 }
 
 // holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
@@ -43,7 +43,10 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err 
 	for _, entry := range entries {
 		run := &earlierRun{entry: entry}
 		err := run.hold()
-		if held := (*lock.HeldError)(nil); err != nil && sendAgain && !errors.As(err, &held) {
+		if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+			return nil, refuse("run %.8s of this campaign in %s is at work: %w, and then start this one", entry.RunID, entry.Folder, held)
+		}
+		if err != nil && sendAgain {
 			continue
 		}
 		if err != nil {
@@ -68,7 +71,13 @@ func (r *earlierRun) hold() (err error) {
 	if r.plan.RunID != r.entry.RunID {
 		return fmt.Errorf("the folder holds run %.8s", r.plan.RunID)
 	}
-	r.ledger, err = engine.ReadLedger(r.entry.Folder, r.plan)
+	if r.ledger, err = engine.ReadLedger(r.entry.Folder, r.plan); err != nil {
+		return err
+	}
+	if err := believe(r.entry, factsOf(r.ledger)); err != nil {
+		return err
+	}
+	r.spool, err = openSpool(filepath.Join(r.entry.Folder, spoolFolder), r.plan)
 	return err
 }
 
@@ -77,6 +86,9 @@ func (e *earlierRuns) release() {
 		return
 	}
 	for _, r := range e.runs {
+		if r.spool != nil {
+			_ = r.spool.Close()
+		}
 		if r.plan != nil {
 			_ = r.plan.Close()
 		}
@@ -119,19 +131,13 @@ func (e *earlierRuns) people() iter.Seq2[shard.Exclusion, error] {
 
 func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
-		spool, err := shard.Open(filepath.Join(r.entry.Folder, spoolFolder))
-		if err != nil {
-			yield(shard.Exclusion{}, err)
-			return
-		}
-		defer func() { _ = spool.Close() }()
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
 			yield(shard.Exclusion{}, err)
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		for record, err := range spool.Records() {
+		for record, err := range r.spool.Records() {
 			if err == nil && record.Fate != "" {
 				continue
 			}
@@ -159,7 +165,7 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 }
 
 // supersede closes the earlier runs that might still send something.
-func (e *earlierRuns) supersede(by engine.RunID) error {
+func (e *earlierRuns) supersede(by engine.RunID, folder string) error {
 	if e == nil {
 		return nil
 	}
@@ -170,7 +176,7 @@ func (e *earlierRuns) supersede(by engine.RunID) error {
 		}
 		log, err := engine.OpenProgressLog(r.entry.Folder, r.plan)
 		if err == nil {
-			err = log.Supersede(time.Now(), by)
+			err = log.Supersede(time.Now(), by, folder)
 			if e := log.Close(); err == nil {
 				err = e
 			}
@@ -180,33 +186,4 @@ func (e *earlierRuns) supersede(by engine.RunID) error {
 		}
 	}
 	return nil
-}
-
-// checkRegister refuses a run that another run of the campaign stands in the way of,
-// and returns those that are to be taken into account when it is planned. known are
-// the runs that its plan, if it has one, has taken into account already.
-func checkRegister(r *register.Register, id engine.RunID, campaign, service string, known []engine.EarlierRun, newCohort bool) ([]register.Entry, error) {
-	others := r.Others(campaign, service, id.String())
-	if newCohort {
-		return others, nil
-	}
-	for _, other := range others {
-		if slices.ContainsFunc(known, func(e engine.EarlierRun) bool { return e.RunID == other.RunID }) {
-			continue
-		}
-		if _, registered := r.Run(id.String()); registered && laterThan(r, other.RunID, id.String()) {
-			continue // it was planned with this run taken into account
-		}
-		return nil, refuse("campaign %s was already sent to another cohort file, in run %s (%s); to send only to the people of this file whom it has not reached, add --new-cohort; for a new send, give the campaign a new name",
-			campaign, other.RunID[:8], other.Folder)
-	}
-	return others, nil
-}
-
-// laterThan reports whether run a was registered after run b.
-func laterThan(r *register.Register, a, b string) bool {
-	place := func(id string) int {
-		return slices.IndexFunc(r.Runs(), func(e register.Entry) bool { return e.RunID == id })
-	}
-	return place(a) > place(b)
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -43,13 +44,21 @@ type folder struct {
 	lock *lock.Lock
 }
 
-// holdFolder makes a run's folder where there is none, and locks it.
-func holdFolder(path string) (*folder, error) {
+// holdFolder makes a run's folder where there is none, and locks it. A folder that
+// holds anything but a run is refused: nothing in it is touched. network allows a
+// network filesystem.
+func holdFolder(path string, network bool, log *slog.Logger) (*folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, refuse("the run's folder cannot be made: %w", err)
 	}
 	if err := durable.MakeFolder(path); err != nil {
 		return nil, refuse("the run's folder cannot be made: %w", err)
+	}
+	if err := checkFolder(path); err != nil {
+		return nil, err
+	}
+	if err := checkFilesystem(path, network, log); err != nil {
+		return nil, err
 	}
 	l, err := lock.Acquire(filepath.Join(path, lockFile))
 	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
@@ -58,18 +67,48 @@ func holdFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, refuse("the run's folder cannot be locked: %w", err)
 	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		_ = l.Release()
+		return nil, refuse("the run's folder cannot be kept from others: %w", err)
+	}
 	return &folder{path, l}, nil
 }
 
+// checkFolder refuses a folder that is neither empty nor a run's.
+func checkFolder(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return refuse("the run's folder cannot be read: %w", err)
+	}
+	others := 0
+	for _, e := range entries {
+		switch e.Name() {
+		case runFile:
+			return nil
+		case lockFile:
+		default:
+			others++
+		}
+	}
+	if others > 0 {
+		return refuse("%s holds other things than a run; name a folder that does not exist yet with --run", path)
+	}
+	return nil
+}
+
 // discard removes a folder from which nothing was sent and in which nothing is left
-// to look at.
+// to look at. It removes what this program makes, by name, and nothing else.
 func (f *folder) discard() {
 	for _, keep := range []string{"plan.json", "log", rejectsFile} {
 		if _, err := os.Stat(f.file(keep)); err == nil {
 			return
 		}
 	}
-	_ = os.RemoveAll(f.path)
+	_ = os.RemoveAll(f.file(spoolFolder))
+	for _, name := range []string{runFile, campaignFile, "plan.batches", lockFile} {
+		_ = os.Remove(f.file(name))
+	}
+	_ = os.Remove(f.path) // only when it is empty
 }
 
 func (f *folder) release()                { _ = f.lock.Release() }
@@ -105,7 +144,9 @@ func readCall(path string) (call, error) {
 		return c, refuse("%s is not the folder of a run: it has no %s", path, runFile)
 	}
 	if err == nil {
-		err = json.Unmarshal(text, &c)
+		in := json.NewDecoder(bytes.NewReader(text))
+		in.DisallowUnknownFields() // a damaged name must not turn a rehearsal into the real thing
+		err = in.Decode(&c)
 	}
 	if err != nil {
 		return c, refuse("%s cannot be read: %w", filepath.Join(path, runFile), err)
@@ -148,16 +189,4 @@ func absolute(path string) (string, error) {
 		return "", refuse("%s: %w", path, err)
 	}
 	return full, nil
-}
-
-// shellWord quotes a path for the command that a person is told to run.
-func shellWord(text string) string {
-	for _, r := range text {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '/', r == '.', r == '-', r == '_':
-		default:
-			return fmt.Sprintf("'%s'", text)
-		}
-	}
-	return text
 }

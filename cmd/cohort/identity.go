@@ -16,8 +16,7 @@ import (
 func (s *session) identify(ctx context.Context) error {
 	sum, size, err := ingest.Digest(ctx, s.call.Cohort)
 	if ctx.Err() != nil {
-		return &ended{errors.New("stopped before anything was sent"), exitStopped,
-			fmt.Sprintf("cohort send -c %s %s", shellWord(s.call.Campaign), shellWord(s.call.Cohort))}
+		return &ended{errors.New("stopped before anything was sent"), exitStopped, s.again()}
 	}
 	if err != nil {
 		return refuse("the cohort file cannot be read: %w", err)
@@ -33,67 +32,147 @@ func (s *session) identify(ctx context.Context) error {
 	return nil
 }
 
+// place is where a run lives and what the register knows about it.
+type place struct {
+	folder string
+	begun  bool             // it may have sent something
+	others []register.Entry // the other runs of the campaign on the service
+}
+
 // locate asks the register where the run lives, if it was begun before, and which
 // other runs of the campaign there are.
-func (s *session) locate() (path string, others []register.Entry, err error) {
-	path = filepath.Join(s.runs, s.campaign.Name+"-"+s.id.Short())
+func (s *session) locate() (place, error) {
+	at := place{folder: filepath.Join(s.runs, s.campaign.Name+"-"+s.id.Short())}
 	if s.runFolder != "" {
-		path = s.runFolder
+		at.folder = s.runFolder
 	}
 	r, err := register.Open(s.campaign.Register)
 	if err != nil {
-		return "", nil, refuse("%w", err)
+		return at, refuse("%w", err)
 	}
 	defer func() { _ = r.Close() }()
+	at.others = r.Others(s.campaign.Name, s.service, s.id.String())
 	entry, begun := r.Run(s.id.String())
-	if !begun {
-		// Its plan, if there is one, says which runs it has taken into account; register
-		// looks again before anything is sent.
-		var known []engine.EarlierRun
-		if plan, err := engine.OpenPlan(path); err == nil {
-			known = plan.Earlier
-			_ = plan.Close()
+	at.begun = begun
+	switch {
+	case !begun && (s.call.NewCohort || s.call.SendAgain != ""):
+		return at, nil
+	case !begun:
+		// Its plan, if there is one, says which runs it has taken into account.
+		return at, admit(standing{folder: at.folder, rivals: at.others, planned: s.earlierIn(at.folder)})
+	case s.holds(entry.Folder):
+		if s.runFolder != "" && !same(s.runFolder, entry.Folder) {
+			return at, refuse("this run lives in %s; leave --run out, or: %s", entry.Folder, command("resume", entry.Folder))
 		}
-		others, err = checkRegister(r, s.id, s.campaign.Name, s.service, known, s.call.NewCohort || s.call.SendAgain != "")
-		return path, others, err
+		at.folder = entry.Folder
+		return at, nil
+	case s.holds(at.folder): // it was moved
+		return at, nil
+	case s.call.SendAgain != "":
+		return at, nil
 	}
-	if _, err := os.Stat(entry.Folder); err != nil {
-		if s.call.SendAgain != "" {
-			return path, nil, nil
-		}
-		return "", nil, refuse("this run was begun on %s in %s, and that folder is not there; bring it back and nobody is sent to twice, or give --send-again and a reason", entry.Host, entry.Folder)
-	}
-	if s.runFolder != "" && s.runFolder != entry.Folder {
-		return "", nil, refuse("this run lives in %s; leave --run out, or: cohort resume %s", entry.Folder, shellWord(entry.Folder))
-	}
-	return entry.Folder, nil, nil
+	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, a send under a new campaign name reaches its people again, and --send-again with a reason goes on until the service knows a batch of it",
+		entry.Host, entry.Folder, command("resume")+" <where it is now>")
 }
 
-// register notes the run's state, having looked once more whether another run stands
-// in the way.
-func (s *session) register(plan *engine.Plan, state register.State) error {
+// holds reports whether a folder holds this run.
+func (s *session) holds(folder string) bool {
+	c, err := readCall(folder)
+	return err == nil && c.RunID == s.call.RunID
+}
+
+// earlierIn lists the runs that the plan in a folder has taken into account.
+func (s *session) earlierIn(folder string) []engine.EarlierRun {
+	plan, err := engine.OpenPlan(folder)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = plan.Close() }()
+	return plan.Earlier
+}
+
+// same reports whether two paths are the same folder.
+func same(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// standing gathers what is known of the run before it sends. ledger is its log as this
+// process found it.
+func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engine.Ledger) standing {
+	st := standing{
+		run: plan.RunID, folder: s.folder.path, facts: factsOf(ledger), planned: plan.Earlier, sendAgain: plan.SendAgain != "",
+		rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
+	}
+	st.entry, st.known = r.Run(plan.RunID)
+	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
+	if st.known && !s.holds(st.entry.Folder) && st.sendAgain && ledger.Starts == 0 {
+		st.known = false // a person has said to begin it again without its folder
+	}
+	return st
+}
+
+// admitted looks whether the run may send.
+func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
 	r, err := register.Open(s.campaign.Register)
 	if err != nil {
 		return refuse("%w", err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := checkRegister(r, plan.Run, plan.Campaign, plan.Service, plan.Earlier, plan.SendAgain != ""); err != nil {
-		return err
+	return admit(s.standing(r, plan, ledger))
+}
+
+// register notes that the run may send from here on, having looked once more, with the
+// register in hand, whether it may.
+func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
+	r, err := register.Open(s.campaign.Register)
+	if err != nil {
+		return refuse("%w", err)
 	}
-	if entry, ok := r.Run(plan.RunID); ok && entry.State == state && entry.Folder == s.folder.path {
-		return nil
+	defer func() { _ = r.Close() }()
+	st := s.standing(r, plan, ledger)
+	if err := admit(st); err != nil {
+		return err
 	}
 	for _, e := range plan.Earlier {
 		if entry, ok := r.Run(e.RunID); ok && entry.State == register.Begun {
-			entry.State, entry.Note = register.Superseded, "by "+plan.RunID
+			entry.State, entry.Note = register.Superseded, "by run "+plan.Run.Short()+" in "+s.folder.path
 			if err := r.Record(entry); err != nil {
 				return refuse("%w", err)
 			}
 		}
 	}
-	err = r.Record(register.Entry{
+	if st.known && same(st.entry.Folder, s.folder.path) {
+		return nil
+	}
+	return s.record(r, plan, register.Begun, ledger.Attempts)
+}
+
+// note writes down in the register how far the run has come. That it cannot is no
+// reason to fail: the register then knows less, and the log still knows all.
+func (s *session) note(plan *engine.Plan, state register.State, attempts uint64) {
+	r, err := register.Open(s.campaign.Register)
+	if err == nil {
+		defer func() { _ = r.Close() }()
+		entry, known := r.Run(plan.RunID)
+		if known && !same(entry.Folder, s.folder.path) && s.holds(entry.Folder) {
+			return // this folder is a copy
+		}
+		if entry.State == state && entry.Attempts == attempts || entry.State == register.Finished && state != register.Finished {
+			return
+		}
+		err = s.record(r, plan, state, attempts)
+	}
+	if err != nil {
+		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	}
+}
+
+func (s *session) record(r *register.Register, plan *engine.Plan, state register.State, attempts uint64) error {
+	err := r.Record(register.Entry{
 		RunID: plan.RunID, Campaign: plan.Campaign, Service: plan.Service, CohortSHA256: plan.Cohort.SHA256,
-		Folder: s.folder.path, State: state, Note: plan.SendAgain,
+		Folder: s.folder.path, State: state, Attempts: attempts, Note: plan.SendAgain,
 	})
 	if err != nil {
 		return refuse("%w", err)

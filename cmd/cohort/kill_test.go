@@ -35,7 +35,7 @@ html_error: 0.02
 token_revoked: 0.03
 token_endpoint_500: 0.03
 latency: {fixed: 2ms, jitter: 6ms}
-poisoned_recipients: 0.02
+poisoned_recipients: 0.05
 `
 
 func TestCleanSendAgreesWithTheServiceRowForRow(t *testing.T) {
@@ -68,7 +68,7 @@ func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.simulate(everyFault)
-	w.campaign("pace: {per_second: 0}\nstop_if: {of: 0}")
+	w.campaign("pace: {per_second: 0}")
 	truth := w.generate(records, 0.01)
 	random := rand.New(rand.NewPCG(11, 13))
 	for range kills {

@@ -3,11 +3,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 	_ "time/tzdata" // so that Europe/London is known on the barest machine
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program. Its result is the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible()
+	ctx, stop := interruptible(stderr)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(args)
@@ -30,27 +32,39 @@ func run(args []string, stdout, stderr io.Writer) int {
 // interruptible returns a context that the first SIGINT or SIGTERM cancels. The
 // second ends the process at once, which is safe at any moment: what was not recorded
 // is in doubt, and the next start settles it.
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	last := &parting{}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), partingKey{}, last))
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
-		for n := 1; ; n++ {
+		var first time.Time
+		for {
 			select {
 			case <-done:
 				return
 			case <-signals:
 			}
-			if n == 1 {
+			switch {
+			case first.IsZero():
+				first = time.Now()
 				cancel()
-				continue
+			case time.Since(first) < oneTouch: // one key press can reach a process twice
+			default:
+				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
+				if line := last.line.Load(); line != nil {
+					fmt.Fprintln(stderr, *line)
+				}
+				os.Exit(exitStopped)
 			}
-			os.Exit(exitStopped)
 		}
 	}()
 	return ctx, func() { signal.Stop(signals); close(done); cancel() }
 }
+
+// oneTouch is how long after the first a second signal still counts as the first.
+const oneTouch = 500 * time.Millisecond
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{

@@ -73,7 +73,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	}
 	// Earlier runs are closed for good before the plan that leaves their people out
 	// becomes valid, so that there is no moment at which both may send.
-	if err := engine.Seal(p.folder.path, header, batches, func() error { return p.earlier.supersede(p.run) }); err != nil {
+	if err := engine.Seal(p.folder.path, header, batches, func() error { return p.earlier.supersede(p.run, p.folder.path) }); err != nil {
 		return p.refused(ctx, err)
 	}
 	return nil

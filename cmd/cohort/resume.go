@@ -10,7 +10,7 @@ import (
 )
 
 func resumeCommand() *cobra.Command {
-	var oneWindow bool
+	var oneWindow, network bool
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
@@ -26,7 +26,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			s := session{oneWindow: oneWindow, runFolder: path, runs: filepath.Dir(path)}
+			s := session{oneWindow: oneWindow, network: network, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
 			s.open(c)
 			if s.call, err = readCall(path); err != nil {
 				return err
@@ -47,13 +47,15 @@ Exit codes:
 				s.log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.call.Campaign)
 			}
 			s.service, s.id = plan.Service, plan.Run
-			if s.folder, err = holdFolder(path); err != nil {
+			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
 				return err
 			}
 			defer s.folder.release()
+			defer s.end()
 			return s.resume(c.Context(), plan)
 		},
 	}
 	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+const networkHelp = "keep the run's folder on a network filesystem, though two machines may then hold its lock at once"
 
 func sendCommand() *cobra.Command {
 	var (
@@ -47,6 +50,12 @@ Exit codes:
 				}
 			}
 			s.open(c)
+			s.words = []string{"send", "-c", s.call.Campaign, s.call.Cohort}
+			c.Flags().Visit(func(f *pflag.Flag) {
+				if f.Name != "campaign" {
+					s.words = append(s.words, "--"+f.Name+"="+f.Value.String())
+				}
+			})
 			return s.send(c.Context())
 		},
 	}
@@ -56,6 +65,7 @@ Exit codes:
 	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
 	f.BoolVar(&s.call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
 	f.BoolVar(&s.oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	f.BoolVar(&s.network, "allow-network-folder", false, networkHelp)
 	f.BoolVar(&s.call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
 	f.StringVar(&s.call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
 	return c

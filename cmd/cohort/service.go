@@ -24,25 +24,26 @@ import (
 const mostConnections = 16
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
-func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, apim.Credentials, error) {
+func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {
 	compiled, err := notify.CompileFields(c, fields)
 	if err != nil {
-		return nil, apim.Credentials{}, refuse("%w", err)
+		return nil, nil, refuse("%w", err)
 	}
 	client, err := apim.Client(c.Notify.CAFile, mostConnections)
 	if err != nil {
-		return nil, apim.Credentials{}, refuse("%w", err)
+		return nil, nil, refuse("%w", err)
 	}
 	credentials := apim.Credentials{
 		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
 	}
+	tokens := apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client})
 	sink := notify.New(notify.Options{
 		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
 		Client: client,
-		Tokens: apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client}),
+		Tokens: tokens,
 	})
-	return sink, credentials, nil
+	return sink, tokens, nil
 }
 
 // fieldsOf lists the columns that the personalisation needs, sorted.

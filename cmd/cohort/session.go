@@ -22,6 +22,7 @@ type session struct {
 	runFolder string // chosen with --run; empty: under runs
 	runs      string
 	oneWindow bool
+	network   bool // the folder may be on a network filesystem
 	stdout    io.Writer
 	stderr    io.Writer
 
@@ -35,7 +36,9 @@ type session struct {
 	fields       []string
 	folder       *folder
 	sink         *notify.Sink
-	credentials  apim.Credentials
+	tokens       *apim.Tokens
+	close        []func() // what ends with the session
+	words        []string // the call, for the case that nothing can be resumed yet
 	log          *slog.Logger
 	screen       *screen
 }
@@ -53,24 +56,32 @@ func (s *session) send(ctx context.Context) error {
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
-	path, earlier, err := s.locate()
+	at, err := s.locate()
 	if err != nil {
 		return err
 	}
-	if s.folder, err = holdFolder(path); err != nil {
+	if s.folder, err = holdFolder(at.folder, s.network, s.log); err != nil {
 		return err
 	}
 	defer s.folder.release()
-	plan, err := engine.OpenPlan(path)
+	defer s.end()
+	plan, err := engine.OpenPlan(at.folder)
 	if errors.Is(err, engine.ErrNoPlan) {
-		return s.begin(ctx, earlier)
+		return s.begin(ctx, at.others)
 	}
 	if err != nil {
 		return refuse("%w", err)
 	}
 	defer func() { _ = plan.Close() }()
 	if plan.Run != s.id {
-		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", path, plan.Run.Short(), s.id.Short())
+		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, plan.Run.Short(), s.id.Short())
+	}
+	if _, err := os.Stat(s.folder.file("log")); err != nil && !at.begun && campaign.Compare(plan.Frozen, s.campaign.Frozen()) != nil {
+		s.log.Info("the campaign has changed since the plan was made, and nothing was sent: the plan is made again")
+		if err := os.Remove(s.folder.file("plan.json")); err != nil {
+			return refuse("the plan cannot be made again: %w", err)
+		}
+		return s.begin(ctx, at.others)
 	}
 	return s.resume(ctx, plan)
 }
@@ -105,6 +116,13 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
+	if len(earlier.named()) > 0 {
+		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
+		// send is better known before.
+		if err := s.sink.Check(ctx); err != nil {
+			return nil, refuse("%w; nothing was sent", err)
+		}
+	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
 		fields: s.fields, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, log: s.log,
@@ -117,11 +135,16 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 
 // resume goes on with a run that has a plan.
 func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
-	if err := s.folder.remember(s.call, s.campaignText); err != nil {
-		return err
-	}
 	if err := campaign.Compare(plan.Frozen, s.campaign.Frozen()); err != nil {
 		return refuse("%w", err)
+	}
+	// Where a run goes is the plan's to say, and nobody else's.
+	s.call.Simulate = plan.Service == s.campaign.ServiceID(true)
+	if plan.Service != s.campaign.ServiceID(s.call.Simulate) {
+		return refuse("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
+	}
+	if err := s.folder.remember(s.call, s.campaignText); err != nil {
+		return err
 	}
 	if err := s.connect(); err != nil {
 		return err
@@ -130,17 +153,28 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 }
 
 // connect makes the sink, with the simulator in this process when it is called for.
-// The simulator goes with the process.
 func (s *session) connect() (err error) {
 	s.frozen = s.campaign.Frozen()
 	if s.fields, err = fieldsOf(s.campaign); err != nil {
 		return err
 	}
 	if s.call.Simulate {
-		if _, err = embed(s.campaign); err != nil {
+		stop, err := embed(s.campaign)
+		if err != nil {
 			return err
 		}
+		s.close = append(s.close, stop)
 	}
-	s.sink, s.credentials, err = openSink(s.campaign, s.fields)
+	s.sink, s.tokens, err = openSink(s.campaign, s.fields)
 	return err
 }
+
+// end lets go of what the session has opened.
+func (s *session) end() {
+	for _, stop := range s.close {
+		stop()
+	}
+}
+
+// again is the call itself, for when nothing can be resumed yet.
+func (s *session) again() string { return command(s.words...) }

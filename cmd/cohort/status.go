@@ -81,7 +81,7 @@ func readStatus(dir string) (*status, error) {
 		if busy {
 			return s, nil
 		}
-		return nil, refuse("%w; go on with: cohort resume %s", err, shellWord(dir))
+		return nil, refuse("%w; go on with: %s", err, command("resume", dir))
 	}
 	defer func() { _ = plan.Close() }()
 	ledger, err := engine.ReadLedger(dir, plan)
@@ -156,7 +156,7 @@ func (s *status) print(w io.Writer) {
 	}
 	switch s.State {
 	case "stopped":
-		fmt.Fprintf(w, "go on with: cohort resume %s\n", shellWord(s.Folder))
+		fmt.Fprintf(w, "go on with: %s\n", command("resume", s.Folder))
 	case "in_doubt":
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide\n", s.Held)
 	}

@@ -119,7 +119,7 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 		return
 	}
 	n := Notify{
-		BaseURL: strings.TrimRight(s.BaseURL, "/"), TokenURL: s.TokenURL,
+		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
 		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile),
 		RoutingPlanID: strings.ToLower(s.RoutingPlanID), ODSCode: s.ODSCode, CAFile: l.absolute(s.CAFile),
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
@@ -171,6 +171,23 @@ func (l *loader) address(key, text string) {
 	default:
 		l.wrong(key, "must start with https://")
 	}
+}
+
+// plainAddress gives the one spelling of an address by which a service is known:
+// scheme and host in lower case, no default port, no slash at the end. Two spellings
+// of one service must not be two services.
+func plainAddress(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; port != "" {
+		u.Host = strings.TrimSuffix(u.Host, port)
+	}
+	u.Host = strings.TrimSuffix(u.Host, ".")
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u.String()
 }
 
 func isLoopback(host string) bool {

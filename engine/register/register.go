@@ -40,7 +40,8 @@ type Entry struct {
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`
 	State        State     `json:"state"`
-	Note         string    `json:"note,omitempty"` // such as the reason for sending again
+	Attempts     uint64    `json:"attempts,omitempty"` // requests that its log had when a process last left it
+	Note         string    `json:"note,omitempty"`     // such as the reason for sending again
 }
 
 const file = "register.jsonl"

@@ -2,8 +2,6 @@ package apim
 
 import (
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -14,8 +12,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Credentials say who an application is. The files are read at every exchange, so a
-// key that is replaced on disk is used from then on.
+// Credentials say who an application is. The private key is read at every exchange, so
+// one that is replaced on disk is used from then on. The API key is read once: it says
+// which application this is, and the service remembers references for each.
 type Credentials struct {
 	APIKeyFile     string // or
 	APIKeyEnv      string // the name of an environment variable
@@ -41,17 +40,6 @@ func (c Credentials) APIKey() (string, error) {
 		return "", fmt.Errorf("%s does not hold an API key; it must be one word on one line", c.APIKeyFile)
 	}
 	return key, nil
-}
-
-// Fingerprint names an API key without telling it. The service remembers references
-// for each application, so a change of key matters while anything is in doubt.
-func (c Credentials) Fingerprint() (string, error) {
-	key, err := c.APIKey()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:8]), nil
 }
 
 // PublicKey is the public half of the key that signs, as it is to be registered.
@@ -87,11 +75,7 @@ const assertionLife = 4 * time.Minute
 
 // assertion signs a statement of who the application is, good for one exchange at
 // tokenURL.
-func (c Credentials) assertion(tokenURL string, now time.Time) (string, error) {
-	apiKey, err := c.APIKey()
-	if err != nil {
-		return "", err
-	}
+func (c Credentials) assertion(apiKey, tokenURL string, now time.Time) (string, error) {
 	key, err := c.privateKey()
 	if err != nil {
 		return "", err

@@ -144,7 +144,7 @@ func TestWhereTheAPIKeyComesFrom(t *testing.T) {
 			}
 			if err != nil {
 				oneLineWithoutSecrets(t, err, names, "abc", "def")
-				if _, err := who.Fingerprint(); err == nil {
+				if _, err := apim.NewTokens(apim.Options{Credentials: who}).Fingerprint(); err == nil {
 					t.Error("there is a fingerprint of no key")
 				}
 			}
@@ -154,7 +154,7 @@ func TestWhereTheAPIKeyComesFrom(t *testing.T) {
 
 func TestAFingerprintTellsKeysApartAndNotWhatTheyAre(t *testing.T) {
 	print := func(key string) string {
-		text, err := apim.Credentials{APIKeyFile: file(t, "api.key", []byte(key))}.Fingerprint()
+		text, err := apim.NewTokens(apim.Options{Credentials: apim.Credentials{APIKeyFile: file(t, "api.key", []byte(key))}}).Fingerprint()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,11 @@ func (e *TokenError) Permanent() bool { return e.Fix != "" }
 // exchange asks the token endpoint for a token. It tries once.
 func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	now := t.now()
-	assertion, err := t.o.Credentials.assertion(t.o.TokenURL, now)
+	apiKey, err := t.apiKey()
+	var assertion string
+	if err == nil {
+		assertion, err = t.o.Credentials.assertion(apiKey, t.o.TokenURL, now)
+	}
 	if err != nil {
 		return token{}, &TokenError{Description: err.Error(), Fix: "then start again"}
 	}
@@ -74,7 +78,6 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		return token{}, &TokenError{Description: "the token endpoint's answer broke off", Err: err}
 	}
 	if resp.StatusCode != http.StatusOK {
-		apiKey, _ := t.o.Credentials.APIKey()
 		return token{}, refusal(resp.StatusCode, body, assertion, apiKey)
 	}
 	return parseToken(body, now)

@@ -2,6 +2,8 @@ package apim
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"sync"
 	"time"
@@ -21,6 +23,7 @@ type Tokens struct {
 	busy chan struct{} // holds one token while somebody asks for a new one
 
 	mu      sync.Mutex
+	key     string // the API key, once read
 	current token
 	refused int // tokens in a row that the service refused before it had taken them once
 }
@@ -36,6 +39,31 @@ type token struct {
 // NewTokens makes a holder of tokens. Nothing is asked for yet.
 func NewTokens(o Options) *Tokens {
 	return &Tokens{o: o, busy: make(chan struct{}, 1)}
+}
+
+// apiKey reads the API key the first time it is asked for, and then keeps to it.
+func (t *Tokens) apiKey() (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.key == "" {
+		key, err := t.o.Credentials.APIKey()
+		if err != nil {
+			return "", err
+		}
+		t.key = key
+	}
+	return t.key, nil
+}
+
+// Fingerprint names the API key without telling it. The service remembers references
+// for each application, so a change of key matters while anything is in doubt.
+func (t *Tokens) Fingerprint() (string, error) {
+	key, err := t.apiKey()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 func (t *Tokens) now() time.Time {

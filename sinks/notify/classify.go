@@ -11,6 +11,9 @@ import (
 	"cohort/engine"
 )
 
+// mostPatience is the longest Retry-After that is taken at its word.
+const mostPatience = 24 * time.Hour
+
 // serviceError is one error of the service's answer.
 type serviceError struct {
 	Code   string `json:"code"`
@@ -26,7 +29,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 		Errors []serviceError `json:"errors"`
 	}
 	_ = json.Unmarshal(body, &reply) // gateways answer with other bodies too
-	a := engine.Answer{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	a := engine.Answer{Status: resp.StatusCode, RetryAfter: min(retryAfter(resp.Header.Get("Retry-After"), time.Now()), mostPatience)}
 	if len(reply.Errors) > 0 {
 		a.Code = plain(reply.Errors[0].Code)
 	}
@@ -45,6 +48,8 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 		a.Reply = engine.TooLarge
 	case resp.StatusCode == http.StatusUnprocessableEntity && a.Code == "CM_DUPLICATE_REQUEST":
 		a.Reply = engine.Known
+	case resp.StatusCode == http.StatusUnprocessableEntity:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service gave an answer that its contract does not have (422 %s); check base_url", a.Code)
 	case resp.StatusCode == http.StatusTooEarly:
 		a.Reply = engine.Processing
 		if a.RetryAfter == 0 {
@@ -122,9 +127,12 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 		a.Reply, a.Halt = engine.Refused, "the service refuses the request and does not say why (400); check base_url"
 		return a
 	}
-	a.Reply = engine.RowsRefused
+	a.Reply, a.RowsCut = engine.RowsRefused, len(errors) >= mostErrors
 	return a
 }
+
+// mostErrors is how many errors the validator names, in document order, and then stops.
+const mostErrors = 100
 
 // rowOf reads the index of a message out of a JSON pointer. What stands under
 // contactDetails is checked behind the validator and does not count.

@@ -107,7 +107,9 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 		return accepted(r, body)
 	}
 	if err != nil && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity) {
-		return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeBroken} // a replay says it again
+		// Certainly not accepted, but what for is lost. A replay says it again. To call this
+		// doubt would let a batch that is somebody else's pass for ours.
+		return engine.Answer{Reply: engine.Refused, Status: resp.StatusCode, Code: codeBroken}
 	}
 	// Everywhere else the status alone decides enough, so a broken body does not matter much.
 	return s.classify(r, resp, body)

@@ -174,7 +174,7 @@ func TestWhatMayHaveArrived(t *testing.T) {
 				w.WriteHeader(status)
 				_, _ = io.WriteString(w, `{"errors":[{"code":"CM_DUPLICATE_`)
 			})
-			if a := send(t, s); a.Reply != engine.Unknown || a.Status != status || a.Halt != "" {
+			if a := send(t, s); a.Reply != engine.Refused || a.Status != status || a.Halt != "" {
 				t.Errorf("%+v", a)
 			}
 		})

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"cohort/engine"
+	"cohort/engine/register"
+)
+
+func TestWhichRunMaySend(t *testing.T) {
+	at := facts{starts: 2, attempts: 7}
+	mine := func(state register.State, attempts uint64) register.Entry {
+		return register.Entry{RunID: "mine", Campaign: "c", Folder: "/mine", State: state, Attempts: attempts, Note: "by run other"}
+	}
+	rival := register.Entry{RunID: "rival-00", Campaign: "c", Folder: "/rival", State: register.Begun}
+	for sentence, c := range map[string]struct {
+		standing
+		says string // empty: it may
+	}{
+		"a run that nobody knows":                            {standing{facts: facts{}}, ""},
+		"a run that goes on":                                 {standing{known: true, entry: mine(register.Begun, 7), facts: at}, ""},
+		"a run whose register line is older than its log":    {standing{known: true, entry: mine(register.Begun, 3), facts: at}, ""},
+		"a run whose log says that it was superseded":        {standing{facts: facts{starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place"},
+		"a run whose register says that it was superseded":   {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "place was taken"},
+		"a copy beside the run":                              {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "/copy is a copy"},
+		"a run that was begun and has no log":                {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "missing or empty"},
+		"a run that finished and whose log has not":          {standing{known: true, entry: mine(register.Finished, 7), facts: at}, "older copy"},
+		"a run that finished, and so says its log":           {standing{known: true, entry: mine(register.Finished, 7), facts: facts{starts: 2, attempts: 7, closed: true}}, ""},
+		"a run whose log has fewer requests than were noted": {standing{known: true, entry: mine(register.Begun, 8), facts: at}, "older copy"},
+		"a run with somebody else's references":              {standing{known: true, entry: mine(register.Begun, 7), facts: facts{starts: 1, attempts: 7, foreign: 2}}, "never sent"},
+		"another run of the campaign":                        {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
+		"another run that the plan has taken into account":   {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
+		"another run, and a person's reason":                 {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
+		"an older copy, and a person's reason":               {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
+	} {
+		err := admit(c.standing)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", sentence, err)
+		}
+	}
+}
+
+func TestACommandLineCanBePasted(t *testing.T) {
+	for _, word := range []string{"plain", "two words", "it's", `"`, "$HOME", "a\nb", "*", "", "--send-again=the folder's lost", `back\slash`} {
+		out, err := exec.Command("sh", "-c", "printf %s "+shellWord(word)).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("%q came out as %q: %v", word, out, err)
+		}
+	}
+	if line := command("resume", "/a b"); line != shellWord(os.Args[0])+" resume '/a b'" {
+		t.Error(line)
+	}
+}
