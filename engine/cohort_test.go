@@ -153,7 +153,7 @@ func sealPlan(t testing.TB, dir string, p *people, limits Limits) *Plan {
 func testHeader(p *people) PlanHeader {
 	return PlanHeader{
 		RunID: testRun.String(), Campaign: "a-campaign", Service: "notify simulator", Records: p.rows, Static: p.static,
-		Cohort: CohortFile{Path: "/somewhere/cohort.csv", SHA256: "01"}, Template: "t1",
+		Cohort: Cohort{SHA256: "01", Files: []CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "01"}}}, Template: "t1",
 		Frozen: []campaign.Setting{{Key: "campaign", Value: "a-campaign"}},
 	}
 }

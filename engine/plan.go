@@ -47,7 +47,7 @@ type PlanHeader struct {
 	RunID         string             `json:"run_id"`
 	Campaign      string             `json:"campaign"`
 	Service       string             `json:"service"`
-	Cohort        CohortFile         `json:"cohort"`
+	Cohort        Cohort             `json:"cohort"`
 	Created       time.Time          `json:"created"`
 	Frozen        []campaign.Setting `json:"frozen"`
 	Template      string             `json:"template_version"` // fingerprint of what is rendered
@@ -64,7 +64,14 @@ type PlanHeader struct {
 	SendAgain     string             `json:"send_again,omitempty"` // the reason a person gave
 }
 
-// CohortFile is the file a run sends.
+// Cohort is what a run sends: one file, or several in their order.
+type Cohort struct {
+	SHA256 string       `json:"sha256"` // of the file, or of the files' digests when there are several
+	Bytes  int64        `json:"bytes"`
+	Files  []CohortFile `json:"files"`
+}
+
+// CohortFile is one file of a cohort.
 type CohortFile struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`

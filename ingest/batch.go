@@ -64,31 +64,42 @@ type batch struct {
 	rows    int
 	text    int // bytes in the text columns
 	row     []int64
+	file    []uint16
 	line    []int64
+	order   []int64
 	number  []uint64
 	found   text
 	code    text
 	reason  text
+	refs    text
 	fields  []text
 	ok      bitmap // sendable rows: number and fields
 	bad     bitmap // invalid rows: code and reason
 	named   bitmap // rows with something found
+	quoted  bitmap // rows with a reference
+	gone    bitmap // withdrawn rows; a column, not its validity
 	invalid int
 	founds  int
+	quotes  int
 }
 
 func newBatch(pool *sync.Pool, rows, fields int) *batch {
 	b := &batch{
 		pool:   pool,
 		row:    make([]int64, rows),
+		file:   make([]uint16, rows),
 		line:   make([]int64, rows),
+		order:  make([]int64, rows),
 		number: make([]uint64, rows),
 		found:  newText(rows),
 		code:   newText(rows),
 		reason: newText(rows),
+		refs:   newText(rows),
 		ok:     make(bitmap, (rows+7)/8),
 		bad:    make(bitmap, (rows+7)/8),
 		named:  make(bitmap, (rows+7)/8),
+		quoted: make(bitmap, (rows+7)/8),
+		gone:   make(bitmap, (rows+7)/8),
 	}
 	for range fields {
 		b.fields = append(b.fields, newText(rows))
@@ -97,11 +108,11 @@ func newBatch(pool *sync.Pool, rows, fields int) *batch {
 }
 
 func (b *batch) reset() {
-	b.rows, b.text, b.invalid, b.founds = 0, 0, 0, 0
-	clear(b.ok)
-	clear(b.bad)
-	clear(b.named)
-	for _, t := range []*text{&b.found, &b.code, &b.reason} {
+	b.rows, b.text, b.invalid, b.founds, b.quotes = 0, 0, 0, 0, 0
+	for _, bits := range []bitmap{b.ok, b.bad, b.named, b.quoted, b.gone} {
+		clear(bits)
+	}
+	for _, t := range []*text{&b.found, &b.code, &b.reason, &b.refs} {
 		t.reset()
 	}
 	for i := range b.fields {
@@ -112,8 +123,18 @@ func (b *batch) reset() {
 func (b *batch) full() bool { return b.rows == len(b.row) || b.text >= maxBatchText }
 
 // begin opens the next row; accept or refuse must follow.
-func (b *batch) begin(row, line int64) {
-	b.row[b.rows], b.line[b.rows] = row, line
+func (b *batch) begin(file uint16, row, line int64) {
+	b.file[b.rows], b.row[b.rows], b.line[b.rows] = file, row, line
+}
+
+// reference gives the open row the file's own message reference. An empty one is null.
+func (b *batch) reference(value []byte) {
+	if len(value) > 0 {
+		b.quoted.set(b.rows)
+		b.quotes++
+		b.refs.add(b.rows, value)
+		b.text += len(value)
+	}
 }
 
 // field gives the open row the value of a field.
@@ -133,7 +154,7 @@ func (b *batch) accept(number person.NHSNumber) {
 func (b *batch) refuse(found []byte, code, reason string) {
 	b.bad.set(b.rows)
 	b.invalid++
-	b.number[b.rows] = 0
+	b.number[b.rows], b.order[b.rows] = 0, 0
 	if len(found) > 0 {
 		b.named.set(b.rows)
 		b.founds++
@@ -150,14 +171,18 @@ func (b *batch) refuse(found []byte, code, reason string) {
 func (b *batch) record(schema *arrow.Schema) arrow.Record {
 	b.lent.Store(1) // its own, until every buffer is counted
 	used := (b.rows + 7) / 8
-	ok, bad, named := b.buffer(b.ok[:used]), b.buffer(b.bad[:used]), b.buffer(b.named[:used])
+	ok, bad, named, quoted := b.buffer(b.ok[:used]), b.buffer(b.bad[:used]), b.buffer(b.named[:used]), b.buffer(b.quoted[:used])
 	columns := []arrow.Array{
-		person.ColumnRow:    b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.row[:b.rows]))),
-		person.ColumnLine:   b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.line[:b.rows]))),
-		person.ColumnNumber: b.column(arrow.PrimitiveTypes.Uint64, b.invalid, ok, b.buffer(arrow.Uint64Traits.CastToBytes(b.number[:b.rows]))),
-		person.ColumnFound:  b.texts(&b.found, b.rows-b.founds, named),
-		person.ColumnCode:   b.texts(&b.code, b.rows-b.invalid, bad),
-		person.ColumnReason: b.texts(&b.reason, b.rows-b.invalid, bad),
+		person.ColumnRow:       b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.row[:b.rows]))),
+		person.ColumnFile:      b.column(arrow.PrimitiveTypes.Uint16, 0, nil, b.buffer(arrow.Uint16Traits.CastToBytes(b.file[:b.rows]))),
+		person.ColumnLine:      b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.line[:b.rows]))),
+		person.ColumnNumber:    b.column(arrow.PrimitiveTypes.Uint64, b.invalid, ok, b.buffer(arrow.Uint64Traits.CastToBytes(b.number[:b.rows]))),
+		person.ColumnFound:     b.texts(&b.found, b.rows-b.founds, named),
+		person.ColumnCode:      b.texts(&b.code, b.rows-b.invalid, bad),
+		person.ColumnReason:    b.texts(&b.reason, b.rows-b.invalid, bad),
+		person.ColumnReference: b.texts(&b.refs, b.rows-b.quotes, quoted),
+		person.ColumnOrder:     b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.order[:b.rows]))),
+		person.ColumnWithdrawn: b.column(arrow.FixedWidthTypes.Boolean, 0, nil, b.buffer(b.gone[:used])),
 	}
 	for i := range b.fields {
 		columns = append(columns, b.texts(&b.fields[i], b.invalid, ok))
@@ -166,7 +191,7 @@ func (b *batch) record(schema *arrow.Schema) arrow.Record {
 	for _, c := range columns {
 		c.Release()
 	}
-	for _, shared := range []*memory.Buffer{ok, bad, named} {
+	for _, shared := range []*memory.Buffer{ok, bad, named, quoted} {
 		shared.Release()
 	}
 	b.Free(nil)

@@ -1,6 +1,9 @@
 package ingest
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // FileError says why a whole file is refused and what to do about it. It never
 // holds a value of the file; header names are told, as they are no personal data,
@@ -20,3 +23,21 @@ func (e *FileError) Error() string {
 	}
 	return where + ": " + e.Problem + "; " + e.Fix
 }
+
+// named puts a file's name on an error.
+func named(err error, name string) error {
+	if refused, ok := errors.AsType[*FileError](err); ok {
+		refused.File = name
+		return refused
+	}
+	return &readError{name, err}
+}
+
+// readError is an error of the source with the file's name.
+type readError struct {
+	name string
+	err  error
+}
+
+func (e *readError) Error() string { return "reading " + e.name + ": " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }

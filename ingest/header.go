@@ -13,9 +13,12 @@ import (
 // numberField is the field under which Options.Columns names the number's column.
 const numberField = "nhs_number"
 
-// header is the first line of a cohort file: the trimmed column names in order.
+// header is the trimmed column names of a cohort file in order: its first line, or
+// what its format has in place of one.
 type header struct {
-	line  int64
+	line  int64  // 0 where a format has no lines
+	kind  string // the file's Format.Type, whose habits of naming apply
+	named bool   // by the file, not by position
 	names []string
 }
 
@@ -27,12 +30,7 @@ func (h header) columns(fields []string, aliases map[string][]string) ([]int, *F
 		if !mapped {
 			wanted = []string{field}
 		}
-		var at []int
-		for k, name := range h.names {
-			if slices.Contains(wanted, name) {
-				at = append(at, k)
-			}
-		}
+		at := h.find(field, wanted)
 		switch {
 		case len(at) == 0:
 			return nil, h.missing(field, wanted, h.isCertain(fields, aliases))
@@ -48,11 +46,39 @@ func (h header) columns(fields []string, aliases map[string][]string) ([]int, *F
 	return found, nil
 }
 
+// find lists the columns that could carry a field: those under a wanted name, else
+// those under the name that the format itself has for the field.
+func (h header) find(field string, wanted []string) (at []int) {
+	match := func(same func(name string) bool) bool {
+		for k, name := range h.names {
+			if same(name) {
+				at = append(at, k)
+			}
+		}
+		return len(at) > 0
+	}
+	if match(func(name string) bool { return slices.Contains(wanted, name) }) {
+		return at
+	}
+	switch h.kind {
+	case typeMESH:
+		match(func(name string) bool { return name == meshName(field) })
+	case typeNBSS:
+		if field == numberField {
+			wanted = append(slices.Clip(wanted), nbssNumber)
+		}
+		match(func(name string) bool {
+			return slices.ContainsFunc(wanted, func(w string) bool { return nbssHeading(w) == nbssHeading(name) })
+		})
+	}
+	return at
+}
+
 // isCertain says whether the first line is a header line beyond doubt: it has one of the
 // columns that are needed, or one that speaks of NHS numbers. Without that it may be
 // somebody's data, which no error may show.
 func (h header) isCertain(fields []string, aliases map[string][]string) bool {
-	return slices.ContainsFunc(h.names, func(name string) bool {
+	return !h.named || h.kind != typeCSV || slices.ContainsFunc(h.names, func(name string) bool {
 		needed := slices.ContainsFunc(fields, func(field string) bool {
 			wanted, mapped := aliases[field]
 			return slices.Contains(wanted, name) || !mapped && field == name
@@ -64,11 +90,11 @@ func (h header) isCertain(fields []string, aliases map[string][]string) bool {
 // missing explains that no column carries a field. It tells the headers there are only
 // when they are certain to be headers.
 func (h header) missing(field string, wanted []string, certain bool) *FileError {
-	if slices.ContainsFunc(h.names, looksLikeData) {
+	if h.named && slices.ContainsFunc(h.names, looksLikeData) {
 		return &FileError{
 			Line:    h.line,
 			Problem: "the first line looks like data, not like a header line",
-			Fix:     "add a header line that names the columns",
+			Fix:     "add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns",
 		}
 	}
 	var quoted []string

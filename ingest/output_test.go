@@ -36,17 +36,17 @@ func TestDigest(t *testing.T) {
 func TestRejectWriter(t *testing.T) {
 	var out strings.Builder
 	w := ingest.NewRejectWriter(&out)
-	if err := w.Write(3, 4, "empty_required", `the required field "name" is empty`); err != nil {
+	if err := w.Write(3, "a.csv", 4, "empty_required", `the required field "name" is empty`); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "row,line,code,reason\n3,4,empty_required,\"the required field \"\"name\"\" is empty\"\n"; out.String() != want {
+	if want := "row,file,line,code,reason\n3,a.csv,4,empty_required,\"the required field \"\"name\"\" is empty\"\n"; out.String() != want {
 		t.Errorf("got %q", out.String())
 	}
 	out.Reset()
-	if err := ingest.NewRejectWriter(&out).Flush(); err != nil || out.String() != "row,line,code,reason\n" {
+	if err := ingest.NewRejectWriter(&out).Flush(); err != nil || out.String() != "row,file,line,code,reason\n" {
 		t.Errorf("an empty list is %q, %v", out.String(), err)
 	}
 }

@@ -1,141 +1,91 @@
 package ingest
 
 import (
-	"bytes"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 	"sync"
-	"unicode/utf8"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"cohort/ingest/person"
 )
 
-// Options say which columns of a cohort file matter. The zero value reads the
-// numbers of the column nhs_number and nothing else.
-type Options struct {
-	Columns   map[string][]string // field: the headers it may have. A field without an entry has its own name as header. The field nhs_number is the NHS number
-	Fields    []string            // the fields to carry, in this order; not nhs_number, which is always carried
-	Required  []string            // the fields that may be neither empty nor white space
-	Only      Range               // which NHS numbers may be sent to; the others' records are invalid
-	BatchRows int                 // the most rows in a batch, 4096 when 0
-}
-
-// Reader reads one cohort file: CSV by RFC 4180, comma, header line, UTF-8 with or
-// without byte order mark, LF or CRLF line ends. It is not safe for concurrent use.
+// Reader reads the records of a cohort: of one stream, or of one file after another.
+// It is not safe for concurrent use, but for BytesRead.
 type Reader struct {
-	name     string
-	window   window
-	split    splitter
+	ctx      context.Context
+	options  Options // settled
+	files    []part
+	current  *opened // the file under work
+	at       uint16  // its index
+	next     int     // the index of the file behind it
+	before   int64   // records of the files before it
+	stream   bool    // made by NewReader: one file, open from the start
+	rules    rules
 	schema   *arrow.Schema
-	columns  int   // values in the header
-	number   int   // the number's column
-	fields   []int // the column of each field
-	required []int // the column of each required field
-	rows     int
-	line     int64 // where the next record starts
-	blank    int64
+	read     atomic.Int64 // bytes, as they stand in the files
+	blank    int64        // of the files before this one
 	records  int64
 	sendable int64
-	only     Range
 	test     int64 // sendable records of test patients
 	reasons  []Reason
+	model    string // what a record's number of values is held against
 	pool     sync.Pool
 	started  bool
+	ended    bool
 	words    []byte
 	shown    []byte
 }
 
-// NewReader reads the header line and makes sure that a record follows. name is how
-// errors call the file. Errors are a *FileError when the file is no cohort or lacks
-// a column that the options ask for, errors of r, or an error in the options.
+// NewReader reads a cohort of one stream. It reads the header line and makes sure that
+// a record follows. name is how errors call the file. What cannot be read from front
+// to back, a zip, a Parquet file or an Arrow file, is refused: see Open. Errors are a
+// *FileError when the file is no cohort or lacks a column that the options ask for,
+// errors of r, or an error in the options.
 func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
-	if o.BatchRows < 0 {
-		return nil, fmt.Errorf("ingest: %d rows in a batch", o.BatchRows)
+	d, err := newReader(context.Background(), o)
+	if err != nil {
+		return nil, err
 	}
-	for i, field := range o.Fields {
-		if field == numberField || slices.Contains(o.Fields[:i], field) {
-			return nil, fmt.Errorf("ingest: the field %s is carried already", field)
-		}
+	d.files, d.next, d.stream = []part{{name: name, info: FileInfo{Path: name}}}, 1, true
+	raw := &tap{ctx: d.ctx, src: r, read: &d.read}
+	if d.current, err = open(raw, nil, d.options, false); err == nil {
+		d.rules.mapping, err = plan(d.current.source, d.options)
 	}
-	d := &Reader{name: name, window: window{src: r}, line: 1, rows: o.BatchRows, reasons: reasons(o.Required, o.Only), only: o.Only}
-	if d.rows == 0 {
-		d.rows = 4096
+	if err != nil {
+		return nil, named(err, name)
 	}
-	d.pool.New = func() any { return newBatch(&d.pool, d.rows, len(o.Fields)) }
-	if err := d.start(o); err != nil {
-		return nil, d.named(err)
-	}
-	d.schema = schema(o.Fields)
+	d.files[0].info.Format, d.files[0].info.Sequence = d.current.format, d.current.sequence
+	d.files[0].mesh = d.current.source.header().personalisation()
+	d.rules.garbled = d.current.garbled()
 	return d, nil
 }
 
-// start looks at the first bytes, reads the header and looks for a first record.
-func (d *Reader) start(o Options) error {
-	if err := d.window.fill(); err != nil {
-		return err
-	}
-	first := d.window.buf[:d.window.end]
-	if err := sniff(first, d.window.done); err != nil {
-		return err
-	}
-	if bytes.HasPrefix(first, []byte(bom)) {
-		d.window.start = len(bom)
-	}
-	h, err := d.header()
+func newReader(ctx context.Context, o Options) (*Reader, error) {
+	o, err := o.settled()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	all := slices.Concat([]string{numberField}, o.Fields, o.Required)
-	at, refused := h.columns(all, o.Columns)
-	if refused != nil {
-		return refused
-	}
-	d.columns = len(h.names)
-	d.number, d.fields, d.required = at[0], at[1:1+len(o.Fields)], at[1+len(o.Fields):]
-	if _, err := d.peek(); err == io.EOF {
-		return &FileError{Problem: "there are no records after the header line", Fix: "ask the sender for the file again"}
-	} else if err != nil {
-		return err
-	}
-	return nil
-}
-
-func (d *Reader) header() (header, error) {
-	record, err := d.peek()
-	if err == nil {
-		d.split.spans = make([]span, d.split.count)
-		record, err = d.peek() // again, now that there is room for every value
-	}
-	switch {
-	case err == io.EOF:
-		return header{}, &FileError{Problem: "the file holds nothing but empty lines", Fix: "ask the sender for the file again"}
-	case err != nil:
-		return header{}, err
-	case !utf8.Valid(record):
-		return header{}, &FileError{Line: d.line, Problem: "the header line holds bytes that are not UTF-8", Fix: "save the file as UTF-8"}
-	}
-	h := header{line: d.line}
-	for k := range d.split.spans {
-		h.names = append(h.names, strings.TrimSpace(string(d.split.value(record, k))))
-	}
-	d.consume(record)
-	return h, nil
+	d := &Reader{ctx: ctx, options: o, rules: newRules(o), schema: schema(o.Fields), reasons: reasons(o), model: model(o)}
+	d.pool.New = func() any { return newBatch(&d.pool, o.BatchRows, len(o.Fields)) }
+	return d, nil
 }
 
 func schema(fields []string) *arrow.Schema {
 	columns := []arrow.Field{
-		person.ColumnRow:    {Name: "row", Type: arrow.PrimitiveTypes.Int64},
-		person.ColumnLine:   {Name: "line", Type: arrow.PrimitiveTypes.Int64},
-		person.ColumnNumber: {Name: "number", Type: arrow.PrimitiveTypes.Uint64, Nullable: true},
-		person.ColumnFound:  {Name: "found", Type: arrow.BinaryTypes.String, Nullable: true},
-		person.ColumnCode:   {Name: "code", Type: arrow.BinaryTypes.String, Nullable: true},
-		person.ColumnReason: {Name: "reason", Type: arrow.BinaryTypes.String, Nullable: true},
+		person.ColumnRow:       {Name: "row", Type: arrow.PrimitiveTypes.Int64},
+		person.ColumnFile:      {Name: "file", Type: arrow.PrimitiveTypes.Uint16},
+		person.ColumnLine:      {Name: "line", Type: arrow.PrimitiveTypes.Int64},
+		person.ColumnNumber:    {Name: "number", Type: arrow.PrimitiveTypes.Uint64, Nullable: true},
+		person.ColumnFound:     {Name: "found", Type: arrow.BinaryTypes.String, Nullable: true},
+		person.ColumnCode:      {Name: "code", Type: arrow.BinaryTypes.String, Nullable: true},
+		person.ColumnReason:    {Name: "reason", Type: arrow.BinaryTypes.String, Nullable: true},
+		person.ColumnReference: {Name: "reference", Type: arrow.BinaryTypes.String, Nullable: true},
+		person.ColumnOrder:     {Name: "order", Type: arrow.PrimitiveTypes.Int64},
+		person.ColumnWithdrawn: {Name: "withdrawn", Type: arrow.FixedWidthTypes.Boolean},
 	}
 	for _, field := range fields {
 		columns = append(columns, arrow.Field{Name: field, Type: arrow.BinaryTypes.String, Nullable: true})
@@ -148,30 +98,36 @@ func schema(fields []string) *arrow.Schema {
 // one of person's columns: find columns by index.
 func (d *Reader) Schema() *arrow.Schema { return d.schema }
 
-// Records yields the file's records in their order, in batches of at most
+// Records yields the cohort's records in their order, in batches of at most
 // Options.BatchRows rows that are never empty. A batch is the consumer's until it
 // asks for the next or leaves the loop: the Reader releases it then, so the consumer
 // does not. To keep a batch longer, or to hand it to another goroutine, Retain it
 // first and Release it later. Strings taken out of a batch alias its memory and die
 // with it.
 //
-// An error is the last thing yielded, with a nil batch, and refuses the file as a
-// whole: what was yielded before it must not be sent. It is a *FileError when the
-// file is at fault. Records can be called once.
+// An error is the last thing yielded, with a nil batch, and refuses the cohort as a
+// whole: what was yielded before it must not be sent. It is a *FileError when a file
+// is at fault. Records can be called once; nothing that it starts outlives it.
 func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		if d.started {
-			yield(nil, errors.New("ingest: the records of "+d.name+" have been read already"))
+			yield(nil, errors.New("ingest: the records of "+d.files[0].name+" have been read already"))
 			return
 		}
 		d.started = true
+		defer func() {
+			if d.current != nil {
+				d.current.close()
+			}
+		}()
 		for {
 			b, err := d.batch()
 			if err != nil {
-				yield(nil, d.named(err))
+				yield(nil, named(err, d.files[d.at].name))
 				return
 			}
 			if b == nil {
+				d.ended = true
 				return
 			}
 			record := b.record(d.schema)
@@ -184,52 +140,103 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	}
 }
 
-// Summary is the account of what Records has read: of the whole file once it has
+// Summary is the account of what Records has read: of the whole cohort once it has
 // ended without error.
 func (d *Reader) Summary() Summary {
-	return Summary{
+	s := Summary{
 		Records:  d.records,
 		Sendable: d.sendable, Test: d.test,
 		Invalid:    d.records - d.sendable,
 		BlankLines: d.blank,
-		Bytes:      d.window.total,
+		Bytes:      d.read.Load(),
 		Reasons:    ranked(d.reasons),
 	}
+	if d.current != nil {
+		s.BlankLines += d.current.source.blanks()
+	}
+	return s
 }
 
-// batch fills the next batch, nil when the file has ended.
+// BytesRead says how many bytes of the files Records has taken so far, for a progress
+// bar beside it: any goroutine may ask at any time.
+func (d *Reader) BytesRead() int64 { return d.read.Load() }
+
+// batch fills the next batch, nil when the cohort has ended.
 func (d *Reader) batch() (*batch, error) {
 	b := d.pool.Get().(*batch)
 	b.reset()
-	for !b.full() {
-		record, err := d.peek()
-		if err == io.EOF {
-			break
+	for {
+		if d.ctx.Err() != nil {
+			return nil, context.Cause(d.ctx)
 		}
-		if err != nil {
+		if d.current == nil {
+			if more, err := d.open(); err != nil {
+				return nil, err
+			} else if !more {
+				break
+			}
+		}
+		err := d.fill(b)
+		if err == nil {
+			return b, nil
+		}
+		if err != io.EOF {
 			return nil, err
 		}
-		line := d.line
-		d.consume(record)
+		if err := d.finish(); err != nil {
+			return nil, err
+		}
+	}
+	if b.rows > 0 {
+		return b, nil
+	}
+	if d.records == 0 {
+		return nil, &FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
+	}
+	return nil, nil
+}
+
+// fill takes records of the current file until the batch is full; io.EOF says that the
+// file has ended first.
+func (d *Reader) fill(b *batch) error {
+	source, s := d.current.source, d.current.source.values()
+	fields, dressed := d.rules.fields, d.rules.dressed
+	for !b.full() {
+		record, line, err := source.next()
+		if err != nil {
+			return err
+		}
 		d.records++
-		b.begin(d.records, line)
-		number, v := d.judge(record)
-		if v != sendable {
-			d.reasons[v].add(line)
-			b.refuse(d.found(record), d.reasons[v].Code, d.explain(v))
+		b.begin(d.at, d.records, line)
+		if k := d.rules.reference; k >= 0 && k < s.count {
+			b.reference(clean(s.value(record, k)))
+		}
+		j := d.rules.judge(s, record)
+		if j.verdict != sendable {
+			d.reasons[j.verdict].add(d.at, line)
+			b.refuse(d.found(s, record), d.reasons[j.verdict].Code, d.explain(s, j.verdict))
 			continue
 		}
 		d.sendable++
-		if number.IsTest() {
+		if j.number.IsTest() {
 			d.test++
 		}
-		for i, k := range d.fields {
-			b.field(i, d.split.value(record, k))
+		if d.rules.mapping.order >= 0 {
+			b.order[b.rows] = j.order
 		}
-		b.accept(number)
+		if j.withdrawn {
+			b.gone.set(b.rows)
+		}
+		if !dressed {
+			for i, k := range fields {
+				b.field(i, s.value(record, k))
+			}
+		} else {
+			for i, k := range fields {
+				b.field(i, d.rules.dress(i, s.value(record, k)))
+			}
+		}
+		b.accept(j.number)
 	}
-	if b.rows == 0 {
-		return nil, nil
-	}
-	return b, nil
+	return nil
 }

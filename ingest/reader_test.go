@@ -57,7 +57,7 @@ func read(t require, file io.Reader, o ingest.Options) ([]row, ingest.Summary, e
 				reason: text(person.ColumnReason, i),
 			}
 			if n := batch.Column(person.ColumnNumber).(*array.Uint64); n.IsValid(i) {
-				if one != (row{one.line, "null", "null", "null", ""}) {
+				if one != (row{line: one.line, number: "null", code: "null", reason: "null"}) {
 					t.Fatalf("a sendable row with a reason")
 				}
 				one.number = fmt.Sprintf("%010d", n.Value(i))
@@ -147,7 +147,7 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{12 2 2 10 1 45 [{bad_number the NHS number does not have ten digits 7 [3 4 5 6 7]} {wrong_columns more values than the header has 3 [12 13 14]}]}`
+	want := `{12 2 2 10 1 45 [{bad_number the NHS number does not have ten digits 7 [3 4 5 6 7] [0 0 0 0 0]} {wrong_columns more values than the header has 3 [12 13 14] [0 0 0]}]}`
 	want = strings.Replace(want, "45", fmt.Sprint(len(file)), 1)
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %v", got, want)

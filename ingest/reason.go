@@ -15,12 +15,14 @@ type verdict int
 
 const sendable verdict = -1
 
-// The verdicts whose place does not depend on the options. Behind them stands one
-// for each required field.
+// The verdicts whose place does not depend on the options. Behind them stand one
+// for each required field, for each type that is asked for, and for the order.
 const (
 	fewer verdict = iota
 	more
 	noUTF8
+	noUTF16
+	noWindows1252
 	noText
 	otherRange
 	firstNumber // one for each of numberErrors
@@ -42,25 +44,42 @@ type Reason struct {
 	Words string  // the same for every record counted here, without personal data
 	Count int64   // records
 	Lines []int64 // where the first of them start, at most 5, 1-based
+	Files []int   // the files of those lines, by their index
 }
 
 // reasons lists a tally for each verdict.
-func reasons(required []string, only Range) []Reason {
+func reasons(o Options) []Reason {
 	all := []Reason{
-		fewer:      {Code: person.CodeWrongColumns, Words: "fewer values than the header has"},
-		more:       {Code: person.CodeWrongColumns, Words: "more values than the header has"},
-		noUTF8:     {Code: person.CodeBadEncoding, Words: "the record holds bytes that are not UTF-8"},
-		noText:     {Code: person.CodeBadEncoding, Words: "the record holds a NUL byte"},
-		otherRange: {Code: person.CodeTestNumber, Words: only.words()},
+		fewer:         {Code: person.CodeWrongColumns, Words: "fewer values than " + model(o) + " has"},
+		more:          {Code: person.CodeWrongColumns, Words: "more values than " + model(o) + " has"},
+		noUTF8:        {Code: person.CodeBadEncoding, Words: "the record holds bytes that are not UTF-8"},
+		noUTF16:       {Code: person.CodeBadEncoding, Words: "the record holds half a UTF-16 character"},
+		noWindows1252: {Code: person.CodeBadEncoding, Words: "the record holds bytes that are not Windows-1252"},
+		noText:        {Code: person.CodeBadEncoding, Words: "the record holds a NUL byte"},
+		otherRange:    {Code: person.CodeTestNumber, Words: o.Only.words()},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})
 	}
-	for _, field := range required {
+	for _, field := range o.Required {
 		all = append(all, Reason{Code: person.CodeEmptyRequired, Words: "the required field " + strconv.Quote(field) + " is empty"})
 	}
-	return all
+	for _, field := range sortedKeys(o.Types) {
+		all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(field) + " is not " + types[o.Types[field]].words})
+	}
+	return append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(o.LatestBy) + " is not a whole number, or not a date or time, as the records before it have it"})
 }
+
+// model is what every record's number of values is held against.
+func model(o Options) string {
+	if o.Format.headed() {
+		return "the header"
+	}
+	return "the first record"
+}
+
+// hint is what the summary adds to a reason that the campaign file can do something about.
+const hint = " (if the file is written in Windows-1252, set cohort.format.encoding: windows-1252)"
 
 // numberVerdict finds the verdict for an error of person.ParseNHSNumber.
 func numberVerdict(err error) verdict {
@@ -72,19 +91,23 @@ func numberVerdict(err error) verdict {
 	panic("ingest: an NHS number refused for an unknown reason: " + err.Error())
 }
 
-func (t *Reason) add(line int64) {
+func (t *Reason) add(file uint16, line int64) {
 	t.Count++
 	if len(t.Lines) < 5 {
 		t.Lines = append(t.Lines, line)
+		t.Files = append(t.Files, int(file))
 	}
 }
 
 // ranked returns the reasons that occurred, the most frequent first.
 func ranked(all []Reason) []Reason {
 	var seen []Reason
-	for _, t := range all {
+	for v, t := range all {
 		if t.Count > 0 {
-			t.Lines = slices.Clone(t.Lines)
+			t.Lines, t.Files = slices.Clone(t.Lines), slices.Clone(t.Files)
+			if verdict(v) == noUTF8 {
+				t.Words += hint
+			}
 			seen = append(seen, t)
 		}
 	}
@@ -92,15 +115,15 @@ func ranked(all []Reason) []Reason {
 	return seen
 }
 
-// Summary is the account of a file: Records is Sendable plus Invalid, and Invalid
+// Summary is the account of a cohort: Records is Sendable plus Invalid, and Invalid
 // is the sum of the reasons' counts.
 type Summary struct {
-	Records    int64    // records in the file, the header not counted
+	Records    int64    // records in all files, headers not counted
 	Sendable   int64    // duplicates included: ingest does not know them
 	Test       int64    // sendable records of test patients
 	Invalid    int64    // records that cannot be sent
 	BlankLines int64    // empty lines, which are no records
-	Bytes      int64    // bytes read
+	Bytes      int64    // bytes read, as they stand in the files
 	Reasons    []Reason // why records are invalid, the most frequent first
 }
 

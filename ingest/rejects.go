@@ -7,7 +7,7 @@ import (
 )
 
 // RejectWriter writes the list of records that will not be sent, as CSV with the
-// header row,line,code,reason: where they stand in the file and why, nothing about
+// header row,file,line,code,reason: where they stand in the file and why, nothing about
 // whom. Not safe for concurrent use.
 type RejectWriter struct {
 	csv   *csv.Writer
@@ -19,13 +19,13 @@ func NewRejectWriter(w io.Writer) *RejectWriter {
 	return &RejectWriter{csv: csv.NewWriter(w)}
 }
 
-// Write adds a record: its 1-based row and line, the reason code and the reason in
+// Write adds a record: its 1-based row, its file and the 1-based line there, the reason code and the reason in
 // words, which must hold no personal data. Lines may stay in memory until Flush.
-func (w *RejectWriter) Write(row, line int64, code, reason string) error {
+func (w *RejectWriter) Write(row int64, file string, line int64, code, reason string) error {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	return w.csv.Write([]string{strconv.FormatInt(row, 10), strconv.FormatInt(line, 10), code, reason})
+	return w.csv.Write([]string{strconv.FormatInt(row, 10), file, strconv.FormatInt(line, 10), code, reason})
 }
 
 // Flush hands everything to the underlying writer, the header line at the least,
@@ -43,5 +43,5 @@ func (w *RejectWriter) begin() error {
 		return nil
 	}
 	w.begun = true
-	return w.csv.Write([]string{"row", "line", "code", "reason"})
+	return w.csv.Write([]string{"row", "file", "line", "code", "reason"})
 }

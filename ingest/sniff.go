@@ -5,23 +5,69 @@ import "bytes"
 // sniffed is how much of a file's start is looked at before its header is read.
 const sniffed = 64 << 10
 
-// magics are the first bytes of files that are often sent in place of a CSV.
-var magics = []struct{ start, problem, fix string }{
-	{"\x1f\x8b", "this is a gzip file", "decompress it first (gunzip)"},
-	{"\x28\xb5\x2f\xfd", "this is a zstd file", "decompress it first (unzstd)"},
-	{"\xfd7zXZ\x00", "this is an xz file", "decompress it first (unxz)"},
-	{"BZh", "this is a bzip2 file", "decompress it first (bunzip2)"},
-	{"PAR1", "this is a Parquet file", "export the cohort as CSV"},
-	{"ARROW1", "this is an Arrow file", "export the cohort as CSV"},
-	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "this is an Excel workbook (xls)", "save the sheet as CSV UTF-8"},
-	{"%PDF-", "this is a PDF file", "ask the sender for the cohort as CSV"},
-	{"\xff\xfe", "this is a UTF-16 text file", "save it as UTF-8"},
-	{"\xfe\xff", "this is a UTF-16 text file", "save it as UTF-8"},
+// kind is what the first bytes of a file say it is.
+type kind string
+
+const (
+	kindText        kind = "text" // or something that sniff refuses
+	kindGzip        kind = compGzip
+	kindZstd        kind = compZstd
+	kindZip         kind = compZip
+	kindParquet     kind = "Parquet"
+	kindArrowFile   kind = "Arrow"
+	kindArrowStream kind = "Arrow stream"
+)
+
+func told(start []byte) kind {
+	for _, k := range []struct {
+		start string
+		kind  kind
+	}{
+		{"\x1f\x8b", kindGzip},
+		{"\x28\xb5\x2f\xfd", kindZstd},
+		{"PK\x03\x04", kindZip},
+		{"PK\x05\x06", kindZip}, // an empty one
+		{"PAR1", kindParquet},
+		{"ARROW1", kindArrowFile},
+		{"\xff\xff\xff\xff", kindArrowStream},
+	} {
+		// A header line may begin with PAR1 or ARROW1 too: a byte that no text has settles it.
+		if bytes.HasPrefix(start, []byte(k.start)) && !plain(start[:min(len(start), 16)]) {
+			return k.kind
+		}
+	}
+	return kindText
 }
 
-// sniff tells from the first bytes of a file whether it is something other than a
-// CSV in UTF-8. A nil error promises nothing about what follows. line is where the
-// problem shows; whole says that start is all of the file.
+func (k kind) article() string {
+	if k == kindArrowFile || k == kindArrowStream {
+		return "an " + string(k)
+	}
+	return "a " + string(k)
+}
+
+// may says whether a file of this kind can be what cohort.format.type says.
+func (k kind) may(said string) bool {
+	switch said {
+	case typeParquet:
+		return k == kindParquet
+	case typeArrow:
+		return k == kindArrowFile || k == kindArrowStream
+	}
+	return k == kindText
+}
+
+// magics are the first bytes of files that are often sent in place of a cohort.
+var magics = []struct{ start, problem, fix string }{
+	{"\xfd7zXZ\x00", "this is an xz file", "decompress it first (unxz)"},
+	{"BZh", "this is a bzip2 file", "decompress it first (bunzip2)"},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "this is an Excel workbook (xls)", "save the sheet as CSV UTF-8"},
+	{"%PDF-", "this is a PDF file", "ask the sender for the cohort as CSV"},
+}
+
+// sniff tells from the first bytes of a file that is none of the kinds whether it is
+// something other than text in UTF-8. A nil error promises nothing about what follows.
+// whole says that start is all of the file.
 func sniff(start []byte, whole bool) *FileError {
 	if len(start) > sniffed {
 		start, whole = start[:sniffed], false
@@ -32,12 +78,6 @@ func sniff(start []byte, whole bool) *FileError {
 			return &FileError{Problem: m.problem, Fix: m.fix}
 		}
 	}
-	if bytes.HasPrefix(start, []byte("PK\x03\x04")) {
-		if bytes.Contains(start, []byte("xl/")) || bytes.Contains(start, []byte("[Content_Types].xml")) {
-			return &FileError{Problem: "this is an Excel workbook (xlsx)", Fix: "save the sheet as CSV UTF-8"}
-		}
-		return &FileError{Problem: "this is a zip file", Fix: "unzip it first"}
-	}
 	text := bytes.TrimPrefix(start, []byte(bom))
 	if len(text) == 0 {
 		return &FileError{Problem: "the file is empty", Fix: "ask the sender for the file again"}
@@ -45,7 +85,7 @@ func sniff(start []byte, whole bool) *FileError {
 	head, _, found := bytes.Cut(text, []byte{'\n'})
 	if bytes.IndexByte(head, 0) >= 0 {
 		if len(text) > 3 && (text[0] == 0) != (text[1] == 0) && (text[2] == 0) == (text[0] == 0) && (text[3] == 0) == (text[1] == 0) {
-			return &FileError{Problem: "this looks like a UTF-16 text file", Fix: "save it as UTF-8"}
+			return &FileError{Problem: "this looks like a UTF-16 text file", Fix: "set cohort.format.encoding: utf-16le (or utf-16be), or save it as UTF-8"}
 		}
 		return &FileError{Problem: "this is a binary file, not text", Fix: "export the cohort as CSV"}
 	}

@@ -15,7 +15,7 @@ const (
 	cutMore                  // the window ends before the record does
 	cutEnd                   // nothing is left of the file
 	cutBareQuote             // a quote inside a value that does not begin with one
-	cutAfterQuote            // text between a closing quote and the next comma or line end
+	cutAfterQuote            // text between a closing quote and the next delimiter or line end
 	cutUnclosed              // the file ends inside quotes
 )
 
@@ -27,11 +27,12 @@ type span struct {
 }
 
 // splitter cuts records of RFC 4180 out of a window of bytes, to the letter as
-// encoding/csv does with a comma, FieldsPerRecord -1 and neither LazyQuotes nor
-// TrimLeadingSpace. It reads nothing, keeps nothing between records and knows
+// encoding/csv does with the same delimiter, FieldsPerRecord -1 and neither LazyQuotes
+// nor TrimLeadingSpace. It reads nothing, keeps nothing between records and knows
 // nothing of the file around the window, so that several can work on different
 // chunks of one file. One goroutine at a time.
 type splitter struct {
+	comma   byte   // the delimiter: ASCII, neither quote, line end, NUL, letter nor digit
 	spans   []span // the first len(spans) values of the record; the rest are only counted
 	count   int    // values in the record
 	breaks  int    // line feeds in the record, its own end included
@@ -46,10 +47,13 @@ type splitter struct {
 const (
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
-	commas   = ',' * lowBits
 	feeds    = '\n' * lowBits
 	quotes   = '"' * lowBits
-	spaces   = ' ' * lowBits
+	fillers  = filler * lowBits
+
+	// filler stands behind the end of the file. It is no delimiter and, the last bit
+	// apart, like none, so that it leaves no mark.
+	filler = '0'
 )
 
 // next finds the record at the start of w and returns how many bytes it takes, its
@@ -79,6 +83,8 @@ func (s *splitter) next(w []byte, last bool) (int, cut) {
 
 func (s *splitter) record(w []byte, last bool) (int, cut) {
 	spans, count, odd := s.spans, 0, uint64(0)
+	comma := s.comma
+	commas := uint64(comma) * lowBits
 	add := func(v span) {
 		if count < len(spans) {
 			spans[count] = v
@@ -98,7 +104,7 @@ scan:
 			p := i + bits.TrailingZeros64(m)>>3
 			m &= m - 1
 			switch w[p] {
-			case ',':
+			case comma:
 				add(span{start: int32(start), end: int32(p)})
 				start = p + 1
 			case '\n':
@@ -131,14 +137,14 @@ scan:
 	return s.finish(w, len(w), count, odd)
 }
 
-// word returns the eight bytes of w from i on, filled up with spaces at the end.
+// word returns the eight bytes of w from i on, filled up at the end.
 func word(w []byte, i int) uint64 {
 	if i+8 <= len(w) {
 		return binary.LittleEndian.Uint64(w[i:])
 	}
-	x := uint64(spaces)
+	x := uint64(fillers)
 	for k, c := range w[i:] {
-		x ^= uint64(c^' ') << (8 * k)
+		x ^= uint64(c^filler) << (8 * k)
 	}
 	return x
 }
@@ -169,7 +175,7 @@ func (s *splitter) quoted(w []byte, p int, last bool) (v span, next int, ended b
 		case rest[0] == '"':
 			v.doubled = true
 			q++
-		case rest[0] == ',':
+		case rest[0] == s.comma:
 			return v, q + 1, false, cutRecord
 		case rest[0] == '\n':
 			return v, q + 1, true, cutRecord

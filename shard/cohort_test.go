@@ -33,9 +33,12 @@ func number(t interface{ Fatal(...any) }, n int) person.NHSNumber {
 
 // entry is one record of a cohort, before anybody has judged it.
 type entry struct {
-	number person.NHSNumber // 0 when invalid
-	found  string           // of an invalid record; "-" for none
-	fields []string
+	number    person.NHSNumber // 0 when invalid
+	found     string           // of an invalid record; "-" for none
+	reference string           // of the file; "" for none
+	order     int64
+	withdrawn bool
+	fields    []string
 }
 
 const (
@@ -49,9 +52,12 @@ func incomingSchema(fields []string) *arrow.Schema {
 	}
 	columns := []arrow.Field{
 		{Name: "row", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "file", Type: arrow.PrimitiveTypes.Uint16},
 		{Name: "line", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "number", Type: arrow.PrimitiveTypes.Uint64, Nullable: true},
-		text("found"), text("code"), text("reason"),
+		text("found"), text("code"), text("reason"), text("reference"),
+		{Name: "order", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "withdrawn", Type: arrow.FixedWidthTypes.Boolean},
 	}
 	for _, f := range fields {
 		columns = append(columns, text(f))
@@ -62,6 +68,9 @@ func incomingSchema(fields []string) *arrow.Schema {
 // lineOf is the line on which a record starts: the cohort has a header and a blank line
 // behind every third record.
 func lineOf(row int64) int64 { return row + 1 + (row-1)/3 }
+
+// fileOf is the file of which a record is one: each has eleven.
+func fileOf(row int64) int { return int(row-1) / 11 }
 
 // incoming lays entries out as package person draws them, so many in a record batch.
 func incoming(entries []entry, fields []string, each int) iter.Seq2[arrow.Record, error] {
@@ -82,6 +91,7 @@ func incoming(entries []entry, fields []string, each int) iter.Seq2[arrow.Record
 				row++
 				invalid := e.number == 0
 				builder.Field(person.ColumnRow).(*array.Int64Builder).Append(row)
+				builder.Field(person.ColumnFile).(*array.Uint16Builder).Append(uint16(fileOf(row)))
 				builder.Field(person.ColumnLine).(*array.Int64Builder).Append(lineOf(row))
 				if invalid {
 					builder.Field(person.ColumnNumber).(*array.Uint64Builder).AppendNull()
@@ -91,6 +101,9 @@ func incoming(entries []entry, fields []string, each int) iter.Seq2[arrow.Record
 				text(person.ColumnFound, e.found, !invalid || e.found == "-")
 				text(person.ColumnCode, someCode, !invalid)
 				text(person.ColumnReason, someWords, !invalid)
+				text(person.ColumnReference, e.reference, e.reference == "")
+				builder.Field(person.ColumnOrder).(*array.Int64Builder).Append(e.order)
+				builder.Field(person.ColumnWithdrawn).(*array.BooleanBuilder).Append(e.withdrawn)
 				for i := range fields {
 					if invalid {
 						text(person.FirstField+i, "", true)
@@ -118,65 +131,6 @@ func listing(list []shard.Exclusion) iter.Seq2[shard.Exclusion, error] {
 			}
 		}
 	}
-}
-
-// model is what a spool must hold, worked out in the plainest way.
-type model struct {
-	records    []person.Record      // in the order of the file
-	recipients [][]person.Recipient // by shard, with the fields as copies
-	positions  []uint32
-	count      map[person.Fate]int64
-}
-
-// expect judges entries: of a person's records the first counts, and an exclusion, the
-// first of a person, bears on that one alone.
-func expect(entries []entry, list []shard.Exclusion, shards int) model {
-	m := model{recipients: make([][]person.Recipient, shards), positions: make([]uint32, shards), count: map[person.Fate]int64{}}
-	reasons := map[person.NHSNumber]string{}
-	for _, e := range list {
-		if _, known := reasons[e.Number]; !known {
-			reasons[e.Number] = e.Reason
-		}
-	}
-	words := map[string]string{
-		person.CodeDuplicate:     "an earlier record of the file is the same person",
-		person.CodeAlreadySent:   "the person was accepted in an earlier run of this campaign",
-		person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
-	}
-	seen := map[person.NHSNumber]bool{}
-	for i, e := range entries {
-		r := person.Record{Row: int64(i + 1), Line: lineOf(int64(i + 1))}
-		if e.number == 0 {
-			r.Fate, r.Code, r.Reason, r.Shard = person.Invalid, someCode, someWords, -1
-			if e.found != "-" {
-				r.Number = e.found
-			}
-			m.records = append(m.records, r)
-			m.count[r.Fate]++
-			continue
-		}
-		r.Number = e.number.Digits()
-		r.Shard = shard.Of(e.number, shards)
-		r.Position = m.positions[r.Shard]
-		m.positions[r.Shard]++
-		reason, listed := reasons[e.number]
-		switch {
-		case seen[e.number]:
-			r.Fate, r.Code = person.Duplicate, person.CodeDuplicate
-		case listed:
-			r.Fate, r.Code = person.Suppressed, reason
-		}
-		if !seen[e.number] {
-			m.recipients[r.Shard] = append(m.recipients[r.Shard], person.Recipient{
-				Row: r.Row, Number: e.number, Position: r.Position, Suppressed: listed, Fields: slices.Clone(e.fields),
-			})
-		}
-		seen[e.number] = true
-		r.Reason = words[r.Code]
-		m.records = append(m.records, r)
-		m.count[r.Fate]++
-	}
-	return m
 }
 
 // tb is what helpers need of a test, be it testing's or rapid's.
@@ -265,3 +219,15 @@ func people(t *testing.T, n int) []entry {
 }
 
 var twoFields = []string{"given", "town"}
+
+// inMemoryOf is the record with its rows copied to memory of the allocator.
+func inMemoryOf(to memory.Allocator, r arrow.Record) arrow.Record {
+	rows := array.NewInt64Builder(to)
+	defer rows.Release()
+	rows.AppendValues(r.Column(person.ColumnRow).(*array.Int64).Int64Values(), nil)
+	column := rows.NewArray()
+	defer column.Release()
+	columns := slices.Clone(r.Columns())
+	columns[person.ColumnRow] = column
+	return array.NewRecord(r.Schema(), columns, r.NumRows())
+}

@@ -13,7 +13,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// file is one Arrow IPC file being written, with its digest.
+// file is one Arrow IPC file being written, with its digest. Its buffers are compressed
+// with LZ4. Of a record of five fields and 104 bytes, measured over whole builds of 3.4
+// million records on two cores, Zstandard left 38 bytes at 1.6 µs of processor time, since
+// the Arrow library makes a new encoder, and its tables, for every record batch; LZ4
+// leaves 57 at 0.6 µs, and is read twice as fast; nothing at all would be 110 at 0.4 µs.
 type file struct {
 	info FileInfo
 	f    *os.File
@@ -27,8 +31,8 @@ func createFile(dir, name string, schema *arrow.Schema) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	w := &file{info: FileInfo{File: name}, f: f, out: bufio.NewWriterSize(f, 1<<16), sum: sha256.New()}
-	if w.ipc, err = ipc.NewFileWriter(counting{w}, ipc.WithSchema(schema), ipc.WithZstd()); err != nil {
+	w := &file{info: FileInfo{File: name}, f: f, out: bufio.NewWriterSize(f, 32<<10), sum: sha256.New()}
+	if w.ipc, err = ipc.NewFileWriter(counting{w}, ipc.WithSchema(schema), ipc.WithLZ4()); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("spool: %s: %w", name, err)
 	}

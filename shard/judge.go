@@ -8,6 +8,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"cohort/ingest/person"
 )
 
 // The verdicts on a sendable record. Suppression for reason r of the manifest is
@@ -17,6 +20,22 @@ const (
 	duplicate  = 1
 	suppressed = 2
 )
+
+// withdrawn is the tag of a number in the key file whose record says that the person is
+// not to be invited.
+const withdrawn = 1
+
+// verdictFor is the verdict of suppression for a reason, which the manifest learns.
+func (b *build) verdictFor(reason string) (byte, error) {
+	r := slices.Index(b.manifest.Reasons, reason)
+	if r < 0 {
+		if r = len(b.manifest.Reasons); r > 255-suppressed {
+			return 0, fmt.Errorf("spool: more than %d reasons to leave people out", 256-suppressed)
+		}
+		b.manifest.Reasons = append(b.manifest.Reasons, reason)
+	}
+	return byte(suppressed + r), nil
+}
 
 // exclude deals out the people who must not be sent to.
 func (b *build) exclude(ctx context.Context) error {
@@ -30,15 +49,11 @@ func (b *build) exclude(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		reason := slices.Index(b.manifest.Reasons, e.Reason)
-		if reason < 0 {
-			if reason = len(b.manifest.Reasons); reason > 255-suppressed {
-				return fmt.Errorf("spool: more than %d reasons to leave people out", 256-suppressed)
-			}
-			b.manifest.Reasons = append(b.manifest.Reasons, e.Reason)
+		verdict, err := b.verdictFor(e.Reason)
+		if err != nil {
+			return err
 		}
-		s := b.shards[Of(e.Number, len(b.shards))]
-		if err := s.listed.add(e.Number.Uint64(), byte(suppressed+reason)); err != nil {
+		if err := b.shards[Of(e.Number, len(b.shards))].listed.add(e.Number.Uint64(), verdict, 0); err != nil {
 			return err
 		}
 	}
@@ -46,91 +61,85 @@ func (b *build) exclude(ctx context.Context) error {
 }
 
 // judge finds the duplicates and the suppressed of every shard and writes the
-// verdicts.
-func (b *build) judge(ctx context.Context) error {
-	var err error
+// verdicts. As many shards as there are workers are judged side by side.
+func (b *build) judge(ctx context.Context) (err error) {
+	var verdictWithdrawn byte
+	if slices.ContainsFunc(b.shards, func(s *shardBuild) bool { return s.withdrawn }) {
+		if verdictWithdrawn, err = b.verdictFor(person.CodeWithdrawn); err != nil {
+			return err
+		}
+	}
 	if b.verdicts, err = createFile(b.dir, verdictsFile, verdictSchema); err != nil {
 		return err
 	}
-	builder := array.NewUint8Builder(memory.DefaultAllocator)
-	defer builder.Release()
-	for _, s := range b.shards {
+	for some := range slices.Chunk(b.shards, b.workers) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		verdicts, err := s.judge()
-		if err != nil {
+		verdicts := make([][]uint8, len(some))
+		var group errgroup.Group
+		for i, s := range some {
+			group.Go(func() (err error) {
+				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
 			return err
 		}
 		for _, v := range verdicts {
-			switch {
-			case v == duplicate:
-				b.manifest.Duplicate++
-			case v >= suppressed:
-				b.manifest.Suppressed++
+			if err := b.writeVerdicts(v); err != nil {
+				return err
 			}
-		}
-		builder.AppendValues(verdicts, nil)
-		column := builder.NewArray()
-		record := array.NewRecord(verdictSchema, []arrow.Array{column}, int64(len(verdicts)))
-		err = b.verdicts.write(record)
-		record.Release()
-		column.Release()
-		if err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// judge finds, for each record of the shard in order, whether it may be sent to: the
-// first record of a person counts, unless the person is listed.
-func (s *shardBuild) judge() ([]uint8, error) {
-	listed := map[uint64]byte{}
-	if err := s.listed.each(func(_ int, key uint64, tag byte) {
-		if _, known := listed[key]; !known {
-			listed[key] = tag
-		}
-	}); err != nil {
-		return nil, err
-	}
-	verdicts := make([]uint8, s.keys.n)
-	seen := newNumberSet(s.keys.n)
-	err := s.keys.each(func(i int, key uint64, _ byte) {
+// writeVerdicts writes and counts the verdicts on one shard.
+func (b *build) writeVerdicts(verdicts []uint8) error {
+	for _, v := range verdicts {
 		switch {
-		case !seen.add(key):
-			verdicts[i] = duplicate
-		case len(listed) > 0:
-			verdicts[i] = listed[key]
+		case v == duplicate:
+			b.manifest.Duplicate++
+		case v >= suppressed:
+			b.manifest.Suppressed++
+		}
+	}
+	builder := array.NewUint8Builder(memory.DefaultAllocator)
+	defer builder.Release()
+	builder.AppendValues(verdicts, nil)
+	column := builder.NewArray()
+	defer column.Release()
+	record := array.NewRecord(verdictSchema, []arrow.Array{column}, int64(len(verdicts)))
+	defer record.Release()
+	return b.verdicts.write(record)
+}
+
+// judge finds, for each record of the shard in order, whether it may be sent to. Of the
+// records of a person one counts, by the rule; the others are duplicates. A list that
+// has the person comes before what the record itself says.
+func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte) ([]uint8, error) {
+	w := newWinners(s.keys.n, rule == Latest)
+	verdicts := make([]uint8, s.keys.n)
+	tags := make([]bool, s.keys.n)
+	err := s.keys.each(func(i int, number uint64, tag byte, order int64) {
+		tags[i] = tag == withdrawn
+		if loser := w.add(i, number, order, rule); loser >= 0 {
+			verdicts[loser] = duplicate
 		}
 	})
-	return verdicts, err
-}
-
-// numberSet is a set of NHS numbers, which are never 0: open addressing over a table
-// at most half full.
-type numberSet struct {
-	table []uint64
-	mask  uint64
-}
-
-func newNumberSet(n int) *numberSet {
-	size := 16
-	for size < 2*n {
-		size *= 2
+	if err == nil && s.listed != nil {
+		err = s.listed.each(func(_ int, number uint64, verdict byte, _ int64) {
+			if i := w.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
+				verdicts[i] = verdict
+			}
+		})
 	}
-	return &numberSet{table: make([]uint64, size), mask: uint64(size - 1)}
-}
-
-// add reports whether key was not in the set before.
-func (s *numberSet) add(key uint64) bool {
-	for i := key * 0x9E3779B97F4A7C15 >> 17 & s.mask; ; i = (i + 1) & s.mask {
-		switch s.table[i] {
-		case 0:
-			s.table[i] = key
-			return true
-		case key:
-			return false
+	for i, said := range tags {
+		if said && verdicts[i] == sendable {
+			verdicts[i] = verdictWithdrawn
 		}
 	}
+	return verdicts, err
 }

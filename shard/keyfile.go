@@ -9,44 +9,73 @@ import (
 	"path/filepath"
 )
 
-// keyFile holds NHS numbers, each with a byte of meaning, until a shard is judged.
-// Nine bytes an entry, little endian. It is temporary and never part of a spool.
+// keyFile holds NHS numbers, each with a byte of meaning, until a shard is judged. It is
+// temporary and never part of a spool. An entry is little endian:
+//
+//	 0        7     8          16
+//	┌─────────┬─────┬───────────┐
+//	│ number  │ tag │ order     │   order only in an ordered file
+//	└─────────┴─────┴───────────┘
+//
+// An NHS number has ten digits and needs no more than five of its seven bytes.
 type keyFile struct {
-	f   *os.File
-	out *bufio.Writer
-	n   int
+	f       *os.File
+	ordered bool
+	buffer  []byte
+	n       int
 }
 
-func createKeyFile(dir, name string) (*keyFile, error) {
+const keyBuffer = 16 << 10
+
+func createKeyFile(dir, name string, ordered bool) (*keyFile, error) {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &keyFile{f: f, out: bufio.NewWriterSize(f, 16<<10)}, nil
+	return &keyFile{f: f, ordered: ordered}, nil
 }
 
-func (k *keyFile) add(key uint64, tag byte) error {
-	var b [9]byte
-	binary.LittleEndian.PutUint64(b[:], key)
-	b[8] = tag
+func (k *keyFile) add(number uint64, tag byte, order int64) error {
+	if k.buffer == nil {
+		k.buffer = make([]byte, 0, keyBuffer)
+	}
+	k.buffer = binary.LittleEndian.AppendUint64(k.buffer, number|uint64(tag)<<56)
+	if k.ordered {
+		k.buffer = binary.LittleEndian.AppendUint64(k.buffer, uint64(order))
+	}
 	k.n++
-	if _, err := k.out.Write(b[:]); err != nil {
+	if len(k.buffer) == cap(k.buffer) {
+		return k.flush()
+	}
+	return nil
+}
+
+func (k *keyFile) flush() error {
+	_, err := k.f.Write(k.buffer)
+	k.buffer = k.buffer[:0]
+	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
 
-// each gives back every entry in order.
-func (k *keyFile) each(yield func(i int, key uint64, tag byte)) error {
-	err := k.out.Flush()
-	if err == nil {
-		_, err = k.f.Seek(0, io.SeekStart)
+// each gives back every entry in order. The order is 0 in a file that is not ordered.
+func (k *keyFile) each(yield func(i int, number uint64, tag byte, order int64)) error {
+	if err := k.flush(); err != nil {
+		return err
 	}
+	k.buffer = nil // nothing more is added
+	_, err := k.f.Seek(0, io.SeekStart)
 	in := bufio.NewReaderSize(k.f, 64<<10)
-	var b [9]byte
+	var b [16]byte
+	entry := b[:8]
+	if k.ordered {
+		entry = b[:]
+	}
 	for i := 0; i < k.n && err == nil; i++ {
-		if _, err = io.ReadFull(in, b[:]); err == nil {
-			yield(i, binary.LittleEndian.Uint64(b[:]), b[8])
+		if _, err = io.ReadFull(in, entry); err == nil {
+			key := binary.LittleEndian.Uint64(b[:])
+			yield(i, key&(1<<56-1), byte(key>>56), int64(binary.LittleEndian.Uint64(b[8:])))
 		}
 	}
 	if err != nil {

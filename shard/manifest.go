@@ -16,7 +16,7 @@ const (
 	manifestFile    = "manifest.json"
 	invalidFile     = "invalid.arrow"
 	verdictsFile    = "verdicts.arrow"
-	manifestVersion = 1
+	manifestVersion = 2
 )
 
 // ErrNotSealed says that a folder holds no sealed spool.
@@ -28,6 +28,7 @@ type Manifest struct {
 	Hash       string     `json:"hash"` // how a person's shard is found
 	Fields     []string   `json:"fields"`
 	BatchRows  int        `json:"batch_rows"` // records in each record batch of a shard but the last
+	Duplicates Rule       `json:"duplicates"` // which record of a person counts
 	Records    int64      `json:"records"`
 	Invalid    int64      `json:"invalid"`
 	Duplicate  int64      `json:"duplicate"`
@@ -62,7 +63,10 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, digest, fmt.Errorf("%s is damaged: %w", name, err)
 	}
-	if m.Version > manifestVersion || m.Hash != hashName {
+	if m.Version == 1 {
+		return m, digest, fmt.Errorf("%s has format 1, which this version of cohort does not read; finish that run with the version that made it, or prepare the cohort again in a new folder", name)
+	}
+	if m.Version != manifestVersion || m.Hash != hashName {
 		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, manifestVersion, hashName)
 	}
 	if m.BatchRows < 1 {

@@ -58,9 +58,9 @@ func TestTheManifestIsWrittenAsTheFormatHasIt(t *testing.T) {
 		t.Errorf("the folder holds %q", found)
 	}
 	schemas := map[string]string{
-		"shard-000.arrow": "row:int64 line:int64 number:uint64 given:utf8 town:utf8",
-		"shard-001.arrow": "row:int64 line:int64 number:uint64 given:utf8 town:utf8",
-		"invalid.arrow":   "row:int64 line:int64 found:utf8? code:utf8 reason:utf8",
+		"shard-000.arrow": "row:int64 file:uint16 line:int64 number:uint64 reference:utf8? given:utf8 town:utf8",
+		"shard-001.arrow": "row:int64 file:uint16 line:int64 number:uint64 reference:utf8? given:utf8 town:utf8",
+		"invalid.arrow":   "row:int64 file:uint16 line:int64 found:utf8? code:utf8 reason:utf8 reference:utf8?",
 		"verdicts.arrow":  "verdict:uint8",
 	}
 	for _, info := range slices.Concat(s.Manifest.Shards, s.Manifest.Others) {
@@ -109,7 +109,9 @@ func TestAManifestOfAnotherFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for sentence, text := range map[string]string{
-		"it is of a newer version":      strings.Replace(string(good), `"version": 1`, `"version": 2`, 1),
+		"it is of a newer version":      strings.Replace(string(good), `"version": 2`, `"version": 3`, 1),
+		"it is of the first version":    strings.Replace(string(good), `"version": 2`, `"version": 1`, 1),
+		"the rule is unknown":           strings.Replace(string(good), `"duplicates": "first"`, `"duplicates": "longest"`, 1),
 		"people live elsewhere":         strings.Replace(string(good), "splitmix64", "fnv", 1),
 		"it is cut":                     string(good[:len(good)/2]),
 		"it is empty":                   "",
@@ -127,6 +129,8 @@ func TestAManifestOfAnotherFormatIsRefused(t *testing.T) {
 		}
 		if _, err := shard.Open(dir); err == nil || errors.Is(err, shard.ErrNotSealed) {
 			t.Errorf("%s, and the spool opens: %v", sentence, err)
+		} else if strings.Contains(text, `"version": 1`) && !strings.Contains(err.Error(), "format 1") {
+			t.Errorf("the first format is not refused by name: %v", err)
 		}
 	}
 }

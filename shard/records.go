@@ -4,11 +4,9 @@ import (
 	"container/heap"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"cohort/ingest/person"
 )
@@ -120,12 +118,20 @@ func (c *shardCursor) row() int64 { return c.page.rows[c.index()] }
 func (c *shardCursor) record() person.Record {
 	i := c.index()
 	r := person.Record{
-		Row: c.page.rows[i], Line: c.page.lines[i], Number: person.NHSNumber(c.page.numbers[i]).Digits(),
+		Row: c.page.rows[i], File: int(c.page.files[i]), Line: c.page.lines[i], Reference: text(c.page.references, i), Number: person.NHSNumber(c.page.numbers[i]).Digits(),
 		Shard: c.shard, Position: c.after - 1,
 	}
 	r.Fate, r.Code = c.spool.verdict(c.shard, r.Position)
-	r.Reason = words[r.Code]
+	r.Reason = c.spool.Manifest.Words(r.Code)
 	return r
+}
+
+// text is the value of a column at i; empty when it is null.
+func text(column *array.String, i int) string {
+	if column.IsNull(i) {
+		return ""
+	}
+	return column.Value(i)
 }
 
 // verdict puts a verdict in words. A record to send to has none.
@@ -143,68 +149,19 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 	return person.Suppressed, reasons[v-suppressed]
 }
 
-// words explains the codes that this package gives.
+// words explains the codes that this package gives, but for duplicates, which depend on
+// the rule.
 var words = map[string]string{
-	person.CodeDuplicate:     "an earlier record of the file is the same person",
+	person.CodeWithdrawn:     "the record says that the person is not to be invited",
 	person.CodeAlreadySent:   "the person was accepted in an earlier run of this campaign",
 	person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
 }
 
-// Words explains a reason code of a record that is never sent.
-func Words(code string) string { return words[code] }
-
-// invalidCursor walks over the invalid records.
-type invalidCursor struct {
-	file  *os.File
-	name  string
-	ipc   *ipc.FileReader
-	batch int
-	i     int
-	rows  *array.Int64
-	lines *array.Int64
-	texts [3]*array.String // found, code, reason
-}
-
-func (s *Spool) openInvalid() (*invalidCursor, error) {
-	name := filepath.Join(s.dir, invalidFile)
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+// Words explains a reason code that this package gives to a record of the spool. A code
+// that it does not know, as of a suppression list, has none.
+func (m Manifest) Words(code string) string {
+	if code == person.CodeDuplicate && m.Duplicates.known() {
+		return ruleWords[m.Duplicates]
 	}
-	r, err := ipc.NewFileReader(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("%s is damaged: %w", name, err)
-	}
-	return &invalidCursor{file: f, name: name, ipc: r}, nil
-}
-
-func (c *invalidCursor) next() (bool, error) {
-	c.i++
-	for c.rows == nil || c.i >= c.rows.Len() {
-		if c.batch == c.ipc.NumRecords() {
-			return false, nil
-		}
-		record, err := c.ipc.RecordAt(c.batch)
-		if err != nil {
-			return false, fmt.Errorf("%s is damaged: %w", c.name, err)
-		}
-		c.batch++
-		c.i = 0
-		c.rows, c.lines = record.Column(0).(*array.Int64), record.Column(1).(*array.Int64)
-		for t := range c.texts {
-			c.texts[t] = record.Column(2 + t).(*array.String)
-		}
-	}
-	return true, nil
-}
-
-func (c *invalidCursor) row() int64 { return c.rows.Value(c.i) }
-
-func (c *invalidCursor) record() person.Record {
-	r := person.Record{Row: c.rows.Value(c.i), Line: c.lines.Value(c.i), Fate: person.Invalid, Code: c.texts[1].Value(c.i), Reason: c.texts[2].Value(c.i), Shard: -1}
-	if !c.texts[0].IsNull(c.i) {
-		r.Number = c.texts[0].Value(c.i)
-	}
-	return r
+	return words[code]
 }

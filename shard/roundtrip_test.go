@@ -1,12 +1,14 @@
 package shard_test
 
 import (
-	"fmt"
+	"iter"
+	"math"
 	"os"
 	"slices"
 	"sync"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"pgregory.net/rapid"
 
 	"cohort/ingest/person"
@@ -27,28 +29,38 @@ func TestASpoolGivesBackEveryRecordOnce(t *testing.T) {
 		pool := rapid.SliceOfN(rapid.IntRange(0, 999_000), 1, 15).Draw(t, "people")
 		entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) entry {
 			if rapid.IntRange(0, 4).Draw(t, "valid") == 0 {
-				return entry{found: rapid.SampledFrom([]string{"-", "", "99900000", "noughts"}).Draw(t, "found")}
+				return entry{
+					found:     rapid.SampledFrom([]string{"-", "", "99900000", "noughts"}).Draw(t, "found"),
+					reference: rapid.SampledFrom([]string{"", "reference-1"}).Draw(t, "reference"),
+				}
 			}
-			e := entry{number: number(t, rapid.SampledFrom(pool).Draw(t, "person"))}
+			e := entry{
+				number:    number(t, rapid.SampledFrom(pool).Draw(t, "person")),
+				reference: rapid.SampledFrom([]string{"", "", "é", "a reference of the file"}).Draw(t, "reference"),
+				order:     rapid.SampledFrom([]int64{math.MinInt64, -1, 0, 1, 2, math.MaxInt64}).Draw(t, "order"),
+				withdrawn: rapid.IntRange(0, 3).Draw(t, "withdrawn") == 0,
+			}
 			for range fields {
-				e.fields = append(e.fields, rapid.StringN(0, 8, 40).Draw(t, "field"))
+				e.fields = append(e.fields, rapid.StringN(0, 24, 90).Draw(t, "field"))
 			}
 			return e
 		}), 0, 60).Draw(t, "records")
 		list := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) shard.Exclusion {
 			return shard.Exclusion{
 				Number: number(t, rapid.SampledFrom(append(pool, 999_500)).Draw(t, "person")),
-				Reason: rapid.SampledFrom([]string{person.CodeAlreadySent, person.CodeInDoubtBefore, "opted_out", "moved"}).Draw(t, "reason"),
+				Reason: rapid.SampledFrom([]string{person.CodeAlreadySent, person.CodeInDoubtBefore, person.CodeWithdrawn, "opted_out", "moved"}).Draw(t, "reason"),
 			}
 		}), 0, 12).Draw(t, "exclusions")
 		shards := rapid.IntRange(1, 6).Draw(t, "shards")
-		o := shard.Options{Shards: shards, Fields: fields, BatchRows: rapid.IntRange(1, 9).Draw(t, "records in a page")}
+		rule := rapid.SampledFrom([]shard.Rule{shard.First, shard.Last, shard.Latest}).Draw(t, "rule")
+		o := shard.Options{Shards: shards, Fields: fields, Duplicates: rule, BatchRows: rapid.IntRange(1, 9).Draw(t, "records in a page")}
 		if len(list) > 0 {
 			o.Exclude = listing(list)
 		}
-		s := mustBuild(t, dir, incoming(entries, fields, rapid.IntRange(1, 20).Draw(t, "records in a batch")), o)
+		records := incoming(entries, fields, rapid.IntRange(1, 20).Draw(t, "records in a batch"))
+		s := mustBuild(t, dir, cut(records, rapid.Int64Range(0, 3).Draw(t, "cut")), o)
 		defer func() { _ = s.Close() }()
-		holds(t, s, expect(entries, list, shards))
+		holds(t, s, expectBy(rule, entries, list, shards))
 
 		n := rapid.IntRange(0, shards-1).Draw(t, "shard")
 		whole := recipients(t, s, n, 0, s.Positions(n))
@@ -63,6 +75,23 @@ func TestASpoolGivesBackEveryRecordOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// cut yields every batch in two parts, which share its memory.
+func cut(records iter.Seq2[arrow.Record, error], at int64) iter.Seq2[arrow.Record, error] {
+	return func(yield func(arrow.Record, error) bool) {
+		for r := range records {
+			middle := min(at, r.NumRows())
+			for _, ends := range [][2]int64{{0, middle}, {middle, r.NumRows()}} {
+				part := r.NewSlice(ends[0], ends[1])
+				more := yield(part, nil)
+				part.Release()
+				if !more {
+					return
+				}
+			}
+		}
+	}
 }
 
 // holds compares a spool with the model.
@@ -92,73 +121,6 @@ func holds(t tb, s *shard.Spool, want model) {
 	if got != [5]int64{int64(len(want.records)), count[person.Invalid], count[person.Duplicate], count[person.Suppressed], count[""]} {
 		t.Errorf("the manifest counts %v", got)
 	}
-}
-
-func TestWhoIsSentToAndWhoIsNot(t *testing.T) {
-	a, b := number(t, 10), number(t, 5000)
-	valid := func(p person.NHSNumber) entry { return entry{number: p, fields: []string{"", ""}} }
-	bad := entry{found: "999"}
-	listed := func(p person.NHSNumber, reasons ...string) (list []shard.Exclusion) {
-		for _, r := range reasons {
-			list = append(list, shard.Exclusion{Number: p, Reason: r})
-		}
-		return list
-	}
-	for _, row := range []struct {
-		sentence string
-		entries  []entry
-		list     []shard.Exclusion
-		want     []string // the code of each record, "" for one to send to
-	}{
-		{"the first of three records of a person is sent", []entry{valid(a), valid(a), valid(a)}, nil, []string{"", "duplicate", "duplicate"}},
-		{"an invalid record in front takes nobody's place", []entry{bad, valid(a), valid(a)}, nil, []string{"bad_number", "", "duplicate"}},
-		{"two people do not meet", []entry{valid(a), valid(b), valid(b), valid(a)}, nil, []string{"", "", "duplicate", "duplicate"}},
-		{"an exclusion bears on the record that would be sent, and no later one takes its place", []entry{valid(a), valid(a)}, listed(a, "opted_out"), []string{"opted_out", "duplicate"}},
-		{"an exclusion of somebody else changes nothing", []entry{valid(a)}, listed(b, "opted_out"), []string{""}},
-		{"the first of two reasons counts", []entry{valid(a)}, listed(a, "already_sent", "opted_out"), []string{"already_sent"}},
-		{"the reasons of others do not matter", []entry{valid(a), valid(b)}, append(listed(b, "moved"), listed(a, "opted_out", "moved")...), []string{"opted_out", "moved"}},
-		{"the two pages of a person's records are judged together", []entry{valid(a), valid(b), bad, bad, bad, valid(a)}, nil, []string{"", "", "bad_number", "bad_number", "bad_number", "duplicate"}},
-	} {
-		t.Run(row.sentence, func(t *testing.T) {
-			s := closing(t, mustBuild(t, t.TempDir(), incoming(row.entries, twoFields, 2), shard.Options{Shards: 1, Fields: twoFields, BatchRows: 2, Exclude: listing(row.list)}))
-			var got []string
-			for _, r := range all(t, s.Records()) {
-				got = append(got, r.Code)
-			}
-			if !slices.Equal(got, row.want) {
-				t.Errorf("%q, not %q", got, row.want)
-			}
-		})
-	}
-}
-
-func TestThereAre254ReasonsAndNotOneMore(t *testing.T) {
-	entries := people(t, 255)
-	var list []shard.Exclusion
-	for i, e := range entries {
-		list = append(list, shard.Exclusion{Number: e.number, Reason: fmt.Sprint("reason_", i)})
-	}
-	s := closing(t, mustBuild(t, t.TempDir(), incoming(entries[:254], twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(list[:254])}))
-	for i, r := range all(t, s.Records()) {
-		if r.Fate != person.Suppressed || r.Code != fmt.Sprint("reason_", i) {
-			t.Errorf("record %d: %s %s", r.Row, r.Fate, r.Code)
-		}
-	}
-	for i := range list { // many people for two reasons, which is what a list is
-		list[i].Reason = []string{"opted_out", "moved"}[i%2]
-	}
-	plain := closing(t, mustBuild(t, t.TempDir(), incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(slices.Concat(list, list))}))
-	if m := plain.Manifest; m.Suppressed != 255 || !slices.Equal(m.Reasons, []string{"opted_out", "moved"}) {
-		t.Errorf("%d suppressed for %q", m.Suppressed, m.Reasons)
-	}
-	for i := range list {
-		list[i].Reason = fmt.Sprint("reason_", i)
-	}
-	dir := t.TempDir()
-	if _, _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(list)}); err == nil {
-		t.Error("a 255th reason is taken for another")
-	}
-	unsealed(t, dir)
 }
 
 func TestEmptyShardsAndEmptyCohorts(t *testing.T) {

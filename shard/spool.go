@@ -39,7 +39,9 @@ type shard struct {
 // looks at it.
 type page struct {
 	rows, lines []int64
+	files       []uint16
 	numbers     []uint64
+	references  *array.String
 	fields      []*array.String
 }
 
@@ -174,10 +176,13 @@ func (sh *shard) page(n int) (*page, error) {
 		return nil, fmt.Errorf("record batch %d: %w", n, err)
 	}
 	p := &page{
-		rows: record.Column(0).(*array.Int64).Int64Values(), lines: record.Column(1).(*array.Int64).Int64Values(),
-		numbers: record.Column(2).(*array.Uint64).Uint64Values(),
+		rows:       record.Column(shardRow).(*array.Int64).Int64Values(),
+		files:      record.Column(shardFile).(*array.Uint16).Uint16Values(),
+		lines:      record.Column(shardLine).(*array.Int64).Int64Values(),
+		numbers:    record.Column(shardNumber).(*array.Uint64).Uint64Values(),
+		references: record.Column(shardReference).(*array.String),
 	}
-	for i := 3; i < int(record.NumCols()); i++ {
+	for i := shardField; i < int(record.NumCols()); i++ {
 		p.fields = append(p.fields, record.Column(i).(*array.String))
 	}
 	sh.last, sh.lastN = p, n

@@ -28,10 +28,10 @@ const (
 
 // call is run.json: how a run was called. Paths are absolute.
 type call struct {
-	RunID    string `json:"run_id"`
-	Campaign string `json:"campaign_file"`
-	Cohort   string `json:"cohort_file"`
-	Simulate bool   `json:"simulate,omitempty"`
+	RunID    string   `json:"run_id"`
+	Campaign string   `json:"campaign_file"`
+	Cohort   []string `json:"cohort_files"`
+	Simulate bool     `json:"simulate,omitempty"`
 
 	// For a run that was stopped before it had a plan.
 	NewCohort bool   `json:"new_cohort,omitempty"`

@@ -3,31 +3,31 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
 	"cohort/engine"
 	"cohort/engine/register"
-	"cohort/ingest"
 )
 
-// identify reads the cohort file once to know which run this is.
-func (s *session) identify(ctx context.Context) error {
-	sum, size, err := ingest.Digest(ctx, s.call.Cohort)
+// identify reads the cohort's files once to know which run this is.
+func (s *session) identify(ctx context.Context) (err error) {
+	if s.reader, err = openCohort(ctx, s.campaign, s.call.Cohort); err != nil {
+		return err
+	}
+	s.digest, err = s.reader.Digest(ctx)
 	if ctx.Err() != nil {
 		return &ended{errors.New("stopped before anything was sent"), exitStopped, s.again()}
 	}
 	if err != nil {
-		return refuse("the cohort file cannot be read: %w", err)
+		return refuse("the cohort cannot be read: %w", err)
 	}
-	s.digest = sum
-	s.cohort = engine.CohortFile{Path: s.call.Cohort, SHA256: fmt.Sprintf("%x", sum), Bytes: size}
+	s.cohort = cohortOf(s.reader, s.digest)
 	if want := s.campaign.Cohort.Expect.SHA256; want != "" && want != s.cohort.SHA256 {
-		return refuse("the cohort file is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
+		return refuse("the cohort is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
 	}
 	s.service = s.campaign.ServiceID(s.call.Simulate)
-	s.id = engine.NewRunID(s.campaign.Name, sum, s.service)
+	s.id = engine.NewRunID(s.campaign.Name, s.digest, s.service)
 	s.call.RunID = s.id.String()
 	return nil
 }

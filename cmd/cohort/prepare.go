@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,7 +28,8 @@ type preparation struct {
 	folder    *folder
 	campaign  *campaign.Campaign
 	frozen    []campaign.Setting
-	cohort    engine.CohortFile
+	cohort    engine.Cohort
+	reader    *ingest.Reader
 	digest    [32]byte
 	run       engine.RunID
 	service   string
@@ -51,7 +51,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	if err := writeRejects(p.folder.file(rejectsFile), spool); err != nil {
+	if err := writeRejects(p.folder.file(rejectsFile), spool, p.cohort); err != nil {
 		return p.refused(ctx, err)
 	}
 	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
@@ -100,54 +100,49 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := durable.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
-	file, err := os.Open(p.cohort.Path)
-	if err != nil {
-		return fail(fmt.Errorf("the cohort file cannot be read: %w", err))
-	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	reader, err := ingest.NewReader(io.TeeReader(file, sum), filepath.Base(p.cohort.Path), ingest.Options{
-		Columns: p.campaign.Cohort.Columns, Fields: p.fields, Required: p.campaign.Cohort.Required, Only: numberRange(p.campaign.Profile),
-	})
+	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, p.earlier)
 	if err != nil {
 		return fail(err)
 	}
-	manifest, digest, err := shard.Build(ctx, dir, reader.Records(), shard.Options{
-		Shards: shard.Count(p.cohort.Bytes), Fields: p.fields, Exclude: p.earlier.people(),
-	})
-	if err != nil {
-		return fail(err)
-	}
-	if !bytes.Equal(sum.Sum(nil), p.digest[:]) {
-		return fail(errors.New("the cohort file changed while it was read; wait until it is complete and start again"))
-	}
-	return manifest, digest, p.check(reader.Summary())
+	return manifest, digest, p.check(p.reader.Summary())
 }
 
 // check holds what was read against what the campaign allows and expects.
 func (p *preparation) check(s ingest.Summary) error {
-	c := p.campaign.Cohort
 	if s.BlankLines > 0 {
 		p.log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
 	}
 	if p.campaign.Profile == campaign.AnyNumber && s.Test > 0 && s.Test < s.Sendable {
 		p.log.Warn("the cohort mixes test patients (NHS numbers that start with 9) with others; set profile in the campaign file", "test", s.Test, "others", s.Sendable-s.Test)
 	}
+	err := allowed(p.campaign, s)
+	if err == nil {
+		return nil
+	}
+	if s.Invalid > 0 {
+		if e := p.keepRejects(); e != nil {
+			return e
+		}
+		return refuse("%w; every record that cannot be sent is named in %s", err, p.folder.file(rejectsFile))
+	}
+	return refuse("%w", err)
+}
+
+// allowed says whether what was read keeps to the campaign's limits.
+func allowed(campaign *campaign.Campaign, s ingest.Summary) error {
+	c := campaign.Cohort
 	if c.Expect.Records > 0 && c.Expect.Records != s.Records {
-		return refuse("the cohort file has %d records and cohort.expect.records is %d; ask the sender for the whole file, or correct the campaign", s.Records, c.Expect.Records)
+		return fmt.Errorf("the cohort has %d records and cohort.expect.records is %d; ask the sender for the whole file, or correct the campaign", s.Records, c.Expect.Records)
 	}
 	if float64(s.Invalid) <= c.MaxInvalid*float64(s.Records) {
 		return nil
-	}
-	if err := p.keepRejects(); err != nil {
-		return err
 	}
 	var reasons []string
 	for _, r := range s.Reasons[:min(3, len(s.Reasons))] {
 		reasons = append(reasons, fmt.Sprintf("%s (%d, first on line %d)", r.Words, r.Count, r.Lines[0]))
 	}
-	return refuse("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; every one is named in %s; have the file corrected, or raise max_invalid",
-		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "), p.folder.file(rejectsFile))
+	return fmt.Errorf("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; have the file corrected, or raise max_invalid",
+		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "))
 }
 
 // keepRejects writes the rejects of a file that is refused for them.
@@ -157,17 +152,17 @@ func (p *preparation) keepRejects() error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	return writeRejects(p.folder.file(rejectsFile), spool)
+	return writeRejects(p.folder.file(rejectsFile), spool, p.cohort)
 }
 
 // writeRejects lists the records that will not be sent: where they stand and why,
 // nothing about whom.
-func writeRejects(path string, spool *shard.Spool) error {
+func writeRejects(path string, spool *shard.Spool, cohort engine.Cohort) error {
 	return durable.WriteFile(path, func(w io.Writer) error {
 		out := ingest.NewRejectWriter(w)
 		for r, err := range spool.Rejected() {
 			if err == nil {
-				err = out.Write(r.Row, r.Line, r.Code, r.Reason)
+				err = out.Write(r.Row, filepath.Base(cohort.Files[r.File].Path), r.Line, r.Code, r.Reason)
 			}
 			if err != nil {
 				return err

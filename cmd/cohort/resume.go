@@ -46,7 +46,7 @@ Exit codes:
 			if copied {
 				s.log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.call.Campaign)
 			}
-			s.service, s.id = plan.Service, plan.Run
+			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
 			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
 				return err
 			}

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"expand":  expand,
 
 			"nobodytwice": nobodyTwice,
+			"ledgerholds": ledgerHolds,
 		},
 	})
 }
@@ -147,5 +148,17 @@ func nobodyTwice(ts *testscript.TestScript, _ bool, args []string) {
 		if (len(text) == 0) != c.empty {
 			ts.Fatalf("the simulator's ledger%s holds %d bytes", c.query, len(text))
 		}
+	}
+}
+
+// ledgerHolds looks for a text in the ledger of the simulator at an address.
+func ledgerHolds(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get("http://" + args[0] + "/_simulator/ledger")
+	ts.Check(err)
+	text, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	ts.Check(err)
+	if !strings.Contains(string(text), args[1]) {
+		ts.Fatalf("the simulator's ledger does not hold %s: %s", args[1], text)
 	}
 }

@@ -14,9 +14,9 @@ func sendCommand() *cobra.Command {
 		runs, run string
 	)
 	c := &cobra.Command{
-		Use:   "send -c campaign.yaml COHORT.csv",
-		Short: "Send a cohort file; the same command again goes on, or says it is finished",
-		Long: `Send reads the cohort file, checks every record, seals the plan, sends what may be sent
+		Use:   "send -c campaign.yaml COHORT...",
+		Short: "Send a cohort; the same command again goes on, or says it is finished",
+		Long: `Send reads the cohort, one file or several or a folder of them, checks every record, seals the plan, sends what may be sent
 and writes the report. The same command again goes on where the run was stopped; when
 the run is finished it says so and sends nothing.
 
@@ -27,7 +27,7 @@ Exit codes:
 		Example: `  cohort send -c campaign.yaml cohort.csv --simulate     a rehearsal against a simulator in this process
   cohort send -c campaign.yaml cohort.csv                the real thing
   cohort send -c campaign.yaml corrected.csv --new-cohort`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refuse("which campaign? name its file: cohort send -c campaign.yaml %s", shellWord(args[0]))
@@ -38,8 +38,11 @@ Exit codes:
 			if s.call.Campaign, err = absolute(campaign); err != nil {
 				return err
 			}
-			if s.call.Cohort, err = absolute(args[0]); err != nil {
-				return err
+			for _, path := range args {
+				if path, err = absolute(path); err != nil {
+					return err
+				}
+				s.call.Cohort = append(s.call.Cohort, path)
 			}
 			if s.runs, err = absolute(runs); err != nil {
 				return err
@@ -50,7 +53,7 @@ Exit codes:
 				}
 			}
 			s.open(c)
-			s.words = []string{"send", "-c", s.call.Campaign, s.call.Cohort}
+			s.words = append([]string{"send", "-c", s.call.Campaign}, s.call.Cohort...)
 			c.Flags().Visit(func(f *pflag.Flag) {
 				if f.Name != "campaign" {
 					s.words = append(s.words, "--"+f.Name+"="+f.Value.String())

@@ -10,6 +10,8 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/register"
+	"cohort/ingest"
+	"cohort/shard"
 	"cohort/sinks/apim"
 	"cohort/sinks/notify"
 )
@@ -30,7 +32,8 @@ type session struct {
 	campaignText []byte
 	frozen       []campaign.Setting // as the campaign file has them
 	service      string
-	cohort       engine.CohortFile
+	cohort       engine.Cohort
+	reader       *ingest.Reader // of the cohort
 	digest       [32]byte
 	id           engine.RunID
 	fields       []string
@@ -52,7 +55,7 @@ func (s *session) send(ctx context.Context) error {
 	if s.campaign, err = campaign.Parse(text, s.call.Campaign); err != nil {
 		return refuse("%w", err)
 	}
-	s.campaignText = text
+	s.campaignText, s.frozen = text, s.campaign.Frozen()
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (s *session) send(ctx context.Context) error {
 	if plan.Run != s.id {
 		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, plan.Run.Short(), s.id.Short())
 	}
-	if _, err := os.Stat(s.folder.file("log")); err != nil && !at.begun && campaign.Compare(plan.Frozen, s.campaign.Frozen()) != nil {
+	if _, err := os.Stat(s.folder.file("log")); err != nil && !at.begun && campaign.Compare(plan.Frozen, s.frozen) != nil {
 		s.log.Info("the campaign has changed since the plan was made, and nothing was sent: the plan is made again")
 		if err := os.Remove(s.folder.file("plan.json")); err != nil {
 			return refuse("the plan cannot be made again: %w", err)
@@ -125,7 +128,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, log: s.log,
+		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, log: s.log,
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -135,8 +138,15 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 
 // resume goes on with a run that has a plan.
 func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
-	if err := campaign.Compare(plan.Frozen, s.campaign.Frozen()); err != nil {
+	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
+	}
+	if len(s.campaign.Personalisation) == 0 { // then it is the cohort's own, which the spool knows
+		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
+		if err != nil {
+			return damaged(err)
+		}
+		ownPersonalisation(s.campaign, manifest.Fields)
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.Simulate = plan.Service == s.campaign.ServiceID(true)
@@ -154,7 +164,6 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 
 // connect makes the sink, with the simulator in this process when it is called for.
 func (s *session) connect() (err error) {
-	s.frozen = s.campaign.Frozen()
 	if s.fields, err = fieldsOf(s.campaign); err != nil {
 		return err
 	}

@@ -32,8 +32,33 @@ const (
 type Cohort struct {
 	Columns    map[string][]string // field to the headers it may stand under
 	Required   []string            // fields that may not be empty
+	Types      map[string]string   // field to the type of its values: date, time, postcode, uk_mobile
+	Duplicates Duplicates          // which of a person's records counts
+	Withdrawn  Withdrawn           // which records say that the person is not to be invited
+	Format     Format              // what the file is, where it is not told by its content
 	MaxInvalid float64             // share of invalid records, 0 to 1, above which the file is refused
 	Expect     Expect              // what the file must be
+}
+
+// Format says what a cohort file is. What is left out is told by the file's content.
+type Format struct {
+	Type      string // csv, nbss, parquet, arrow; empty: told by content
+	Delimiter string // one character; empty: told by content
+	Encoding  string // utf-8, utf-16, windows-1252; empty: told by content, and never guessed to be windows-1252
+	Header    *bool  // nil: there is one
+}
+
+// Duplicates says which of several sendable records of one person counts.
+type Duplicates struct {
+	Rule     string // first, last or latest
+	LatestBy string // with latest: the column that decides
+}
+
+// Withdrawn says which records withdraw their person from the cohort. Column is empty
+// when there is no such rule.
+type Withdrawn struct {
+	Column string
+	Values []string
 }
 
 // Expect guards against a truncated or swapped cohort file.

@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 	must(t, err)
 	want := &Campaign{
 		Name: "a-campaign", Register: "/somewhere/.cohort", Path: path,
-		Cohort: Cohort{Columns: map[string][]string{}, MaxInvalid: 0.05},
+		Cohort: Cohort{Columns: map[string][]string{}, Duplicates: Duplicates{Rule: "first"}, MaxInvalid: 0.05},
 		Pace:   Pace{Messages: 3_400_000, Window: &Hours{360, 1320}, Location: london, LastCall: time.Minute},
 		StopIf: StopIf{0.1, 2000}, GiveUpAfter: 15 * time.Minute,
 		Notify: Notify{
@@ -77,6 +77,10 @@ cohort:
     nhs_number: NHS
     given_name: [given_name, "First Name"]
   required: [appointment_date]
+  format: {type: csv, delimiter: "|", encoding: Windows-1252, header: false}
+  types: {appointment_date: date}
+  duplicates: {latest_by: changed}
+  withdrawn: {column: record_type, values: [DEL]}
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
 personalisation:
@@ -110,7 +114,9 @@ sink:
 		Name: "bowel-screening-1", Profile: Production, Register: "/register", Path: path, OnHalt: []string{"page", "cohort halted"},
 		Cohort: Cohort{
 			Columns:  map[string][]string{"nhs_number": {"NHS"}, "given_name": {"given_name", "First Name"}},
-			Required: []string{"appointment_date"}, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
+			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
+			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}},
+			Format: Format{"csv", "|", "windows-1252", new(bool)}, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Pace: Pace{

@@ -68,6 +68,7 @@ func (l *loader) cohort(c *Campaign, s *cohortSection) {
 		}
 		c.Cohort.Columns[field] = headers
 	}
+	l.rules(c, s)
 	if s.MaxInvalid != nil {
 		c.Cohort.MaxInvalid = l.percent("cohort.max_invalid", *s.MaxInvalid)
 	}

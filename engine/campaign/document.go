@@ -25,7 +25,19 @@ type document struct {
 type cohortSection struct {
 	Columns    map[string]oneOrMore `yaml:"columns"`
 	Required   []string             `yaml:"required"`
-	MaxInvalid *string              `yaml:"max_invalid"`
+	Types      map[string]string    `yaml:"types"`
+	Duplicates duplicates           `yaml:"duplicates"`
+	Withdrawn  *struct {
+		Column string   `yaml:"column"`
+		Values []string `yaml:"values"`
+	} `yaml:"withdrawn"`
+	Format struct {
+		Type      string  `yaml:"type"`
+		Delimiter *string `yaml:"delimiter"`
+		Encoding  string  `yaml:"encoding"`
+		Header    *bool   `yaml:"header"`
+	} `yaml:"format"`
+	MaxInvalid *string `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`
@@ -78,5 +90,26 @@ func (o *oneOrMore) UnmarshalYAML(text []byte) error {
 		return fmt.Errorf("expected a header or a list of headers")
 	}
 	*o = oneOrMore{one}
+	return nil
+}
+
+// duplicates is first, last, or {latest_by: column}.
+type duplicates struct {
+	rule     string
+	latestBy string
+}
+
+// UnmarshalYAML takes either form.
+func (d *duplicates) UnmarshalYAML(text []byte) error {
+	var by struct {
+		LatestBy string `yaml:"latest_by"`
+	}
+	if err := yaml.Unmarshal(text, &by); err == nil && by.LatestBy != "" {
+		*d = duplicates{"latest", by.LatestBy}
+		return nil
+	}
+	if err := yaml.Unmarshal(text, &d.rule); err != nil {
+		return fmt.Errorf("expected first, last, or {latest_by: column}")
+	}
 	return nil
 }

@@ -15,6 +15,9 @@ func (c *Campaign) Frozen() []Setting {
 		{"campaign", c.Name},
 		{"profile", string(c.Profile)},
 		{"cohort.required", list(c.Cohort.Required)},
+		{"cohort.duplicates", c.Cohort.Duplicates.words()},
+		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
+		{"cohort.format", c.Cohort.Format.words()},
 		{"sink.notify.base_url", c.Notify.BaseURL},
 		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
 		{"sink.notify.ods_code", c.Notify.ODSCode},
@@ -24,6 +27,9 @@ func (c *Campaign) Frozen() []Setting {
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
 		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})
+	}
+	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Types)) {
+		settings = append(settings, Setting{"cohort.types." + field, c.Cohort.Types[field]})
 	}
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
@@ -82,3 +88,30 @@ func Compare(planned, now []Setting) error {
 }
 
 func isField(key string) bool { return strings.HasPrefix(key, "personalisation.") }
+
+func (d Duplicates) words() string {
+	if d.LatestBy != "" {
+		return "latest_by " + d.LatestBy
+	}
+	return d.Rule
+}
+
+func (w Withdrawn) words() string {
+	if w.Column == "" {
+		return ""
+	}
+	return w.Column + ": " + list(w.Values)
+}
+
+func (f Format) words() string {
+	var parts []string
+	for _, p := range []struct{ name, value string }{{"type", f.Type}, {"delimiter", f.Delimiter}, {"encoding", f.Encoding}} {
+		if p.value != "" {
+			parts = append(parts, p.name+" "+strconv.Quote(p.value))
+		}
+	}
+	if f.Header != nil {
+		parts = append(parts, "header "+strconv.FormatBool(*f.Header))
+	}
+	return strings.Join(parts, ", ")
+}

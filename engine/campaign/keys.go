@@ -16,6 +16,9 @@ var (
 		"campaign", "profile", "register",
 		"cohort", "cohort.columns", "cohort.columns.*", "cohort.required", "cohort.max_invalid",
 		"cohort.expect", "cohort.expect.records", "cohort.expect.sha256",
+		"cohort.format", "cohort.format.type", "cohort.format.delimiter", "cohort.format.encoding", "cohort.format.header",
+		"cohort.types", "cohort.types.*", "cohort.duplicates", "cohort.duplicates.latest_by",
+		"cohort.withdrawn", "cohort.withdrawn.column", "cohort.withdrawn.values",
 		"personalisation", "personalisation.*",
 		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.last_call", "pace.until",
 		"stop_if", "stop_if.refused", "stop_if.of",
@@ -27,7 +30,7 @@ var (
 	}
 	laterKeys = []string{
 		"series", "suppress", "route",
-		"cohort.format", "cohort.types", "cohort.duplicates", "cohort.superseded_by", "cohort.withdrawn",
+		"cohort.superseded_by",
 		"pace.spread", "pace.catch_up",
 		"sink.nhsapp", "sink.file",
 		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",

@@ -179,7 +179,7 @@ func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	must(t, err)
 	must(t, engine.Seal(dir, engine.PlanHeader{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
-		Cohort: engine.CohortFile{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}, Template: "t1",
+		Cohort: engine.Cohort{SHA256: "c0ffee", Files: []engine.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
 	}, batches, nil))
 	plan, err := engine.OpenPlan(dir)
 	must(t, err)

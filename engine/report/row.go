@@ -30,8 +30,8 @@ type row struct {
 }
 
 // fill makes the row of one record. o is nil for a record that was never to be sent.
-func (r *row) fill(record *person.Record, file, template *string, o *engine.MessageOutcome) {
-	*r = row{Row: record.Row, File: *file, Line: record.Line, NHSNumber: known(record.Number), Outcome: string(record.Fate), ReasonCode: known(record.Code), Reason: known(record.Reason)}
+func (r *row) fill(record *person.Record, file string, template *string, o *engine.MessageOutcome) {
+	*r = row{Row: record.Row, File: file, Line: record.Line, FileMessageReference: known(record.Reference), NHSNumber: known(record.Number), Outcome: string(record.Fate), ReasonCode: known(record.Code), Reason: known(record.Reason)}
 	if record.Shard >= 0 {
 		shard := int32(record.Shard)
 		r.Shard = &shard

@@ -68,7 +68,11 @@ func write(w io.Writer, in Input) error {
 // writeRows writes a row for each record and counts the fates.
 func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64, error) {
 	counts := map[person.Fate]int64{}
-	file, template := filepath.Base(in.Plan.Cohort.Path), in.Plan.Template
+	template := in.Plan.Template
+	files := make([]string, len(in.Plan.Cohort.Files))
+	for i, f := range in.Plan.Cohort.Files {
+		files[i] = filepath.Base(f.Path)
+	}
 	rows := make([]row, 0, 1024)
 	flush := func() error {
 		_, err := out.Write(rows)
@@ -87,9 +91,12 @@ func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64
 			}
 			outcome = &o
 		}
+		if record.File >= len(files) {
+			return nil, fmt.Errorf("record %d is of file %d, and the plan knows %d files", record.Row, record.File+1, len(files))
+		}
 		rows = rows[:len(rows)+1]
 		r := &rows[len(rows)-1]
-		r.fill(&record, &file, &template, outcome)
+		r.fill(&record, files[record.File], &template, outcome)
 		counts[person.Fate(r.Outcome)]++
 		if len(rows) == cap(rows) {
 			if err := flush(); err != nil {

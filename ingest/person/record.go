@@ -14,6 +14,8 @@ type Recipient struct {
 // Record is one record of a cohort file as the spool holds it, whatever its fate.
 type Record struct {
 	Row, Line int64
+	File      int    // 0-based index of the cohort's files
+	Reference string // the file's own message reference; empty when it brings none
 	Number    string // ten digits when valid, else as found; empty when nothing was
 	Fate      Fate   // invalid, duplicate or suppressed; empty for one to send to
 	Code      string // why
@@ -43,32 +45,43 @@ var Fates = []Fate{Accepted, Refused, Invalid, Duplicate, Suppressed, InDoubt, N
 // The reason codes of records that never reach a service (contract: NHS numbers,
 // cohort files and send rules, section 4, widened by what a file can get wrong).
 const (
-	CodeBadNumber     = "bad_number"         // no valid NHS number
-	CodeWrongColumns  = "wrong_columns"      // more or fewer values than the header has
-	CodeBadEncoding   = "bad_encoding"       // bytes that are no UTF-8
-	CodeEmptyRequired = "empty_required"     // a column that the campaign requires is empty
-	CodeDuplicate     = "duplicate"          // a second sendable record of the person
-	CodeTestNumber    = "test_number"        // a 9-range number under profile production, or another under profile test
-	CodeAlreadySent   = "already_sent"       // accepted in an earlier run of the campaign
-	CodeInDoubtBefore = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
+	CodeBadNumber      = "bad_number"         // no valid NHS number
+	CodeWrongColumns   = "wrong_columns"      // more or fewer values than the header has
+	CodeBadEncoding    = "bad_encoding"       // bytes that are no UTF-8
+	CodeEmptyRequired  = "empty_required"     // a column that the campaign requires is empty
+	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
+	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
+	CodeWithdrawn      = "withdrawn"          // the winning record says that the person is not to be invited
+	CodeDuplicate      = "duplicate"          // a second sendable record of the person
+	CodeTestNumber     = "test_number"        // a 9-range number under profile production, or another under profile test
+	CodeAlreadySent    = "already_sent"       // accepted in an earlier run of the campaign
+	CodeInDoubtBefore  = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
 )
 
 // The columns of the Arrow record batches that ingest yields and shard takes.
 // Behind them come the campaign's fields, one UTF-8 column each, never null for a
 // sendable record.
 //
-//	row     int64   never null   1-based data record
-//	line    int64   never null   1-based line where the record starts
-//	number  uint64  null when the record is invalid
-//	found   utf8    null unless invalid: the number as it stood, U+FFFD for undecodable bytes
-//	code    utf8    null unless invalid: the reason code
-//	reason  utf8    null unless invalid: the reason in words, without personal data
+//	row        int64   never null   1-based data record over all files
+//	file       uint16  never null   0-based index of the cohort's files
+//	line       int64   never null   1-based line (or record, where a format has no lines) where it starts
+//	number     uint64  null when the record is invalid
+//	found      utf8    null unless invalid: the number as it stood, U+FFFD for undecodable bytes
+//	code       utf8    null unless invalid: the reason code
+//	reason     utf8    null unless invalid: the reason in words, without personal data
+//	reference  utf8    null unless the file brings its own message references
+//	order      int64   never null   what the latest record of a person is chosen by; 0 without such a rule
+//	withdrawn  bool    never null   the record says that the person is not to be invited
 const (
 	ColumnRow = iota
+	ColumnFile
 	ColumnLine
 	ColumnNumber
 	ColumnFound
 	ColumnCode
 	ColumnReason
+	ColumnReference
+	ColumnOrder
+	ColumnWithdrawn
 	FirstField // index of the first of the campaign's fields
 )

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/ingest"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks/notify"
+)
+
+func checkCommand() *cobra.Command {
+	var (
+		c            check
+		campaignPath string
+		asJSON       bool
+	)
+	command := &cobra.Command{
+		Use:   "check -c campaign.yaml COHORT...",
+		Short: "Read a cohort as a send would, and send nothing",
+		Long: `Check reads everything and says what a send would make of it. It needs no keys and no
+network. It keeps the records in a temporary folder (TMPDIR) while it works, and removes
+it.
+
+Exit codes: 0 a send would go ahead; 2 it would be refused.
+`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if campaignPath == "" {
+				return refuse("which campaign? name its file: cohort check -c campaign.yaml %s", shellWord(args[0]))
+			}
+			var err error
+			if c.campaign, err = campaign.Load(campaignPath); err != nil {
+				return refuse("%w", err)
+			}
+			c.paths, c.started = args, time.Now()
+			found, err := c.run(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				err = out.Encode(found)
+			} else {
+				found.print(cmd.OutOrStdout())
+			}
+			if err == nil && !found.WouldSend {
+				err = refuse("a send would be refused: %s", found.Why)
+			}
+			return err
+		},
+	}
+	f := command.Flags()
+	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	f.BoolVar(&asJSON, "json", false, "for programs")
+	f.BoolVar(&c.strict, "strict", false, "any invalid record is a refusal")
+	f.StringVar(&c.rejects, "rejects", "", "write the records that would not be sent to this `file`: row, file, line, code, reason")
+	return command
+}
+
+// check is one reading of a cohort that sends nothing.
+type check struct {
+	campaign *campaign.Campaign
+	paths    []string
+	strict   bool
+	rejects  string
+	started  time.Time
+}
+
+// findings is what a check found; with --json it is what is printed.
+type findings struct {
+	Format    foundFormat      `json:"format"`
+	Records   int64            `json:"records"`
+	Fates     map[string]int64 `json:"fates"`
+	Reasons   []foundReason    `json:"reasons"`
+	Shards    foundShards      `json:"shards"`
+	WouldSend bool             `json:"would_send"`
+	Why       string           `json:"why"`
+	Seconds   float64          `json:"seconds"`
+	Peak      int64            `json:"peak_memory_bytes"`
+
+	reasons []ingest.Reason
+	samples []string
+}
+
+type foundFormat struct {
+	Type      string      `json:"type"`
+	Encoding  string      `json:"encoding"`
+	Delimiter string      `json:"delimiter"`
+	Header    bool        `json:"header"`
+	Files     []foundFile `json:"files"`
+}
+
+type foundFile struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+type foundReason struct {
+	Code       string  `json:"code"`
+	Count      int64   `json:"count"`
+	FirstLines []int64 `json:"first_lines"`
+}
+
+type foundShards struct {
+	Count int   `json:"count"`
+	Min   int64 `json:"min"`
+	Max   int64 `json:"max"`
+}
+
+func (c *check) run(ctx context.Context) (*findings, error) {
+	reader, err := openCohort(ctx, c.campaign, c.paths)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := fieldsOf(c.campaign)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "cohort-check-")
+	if err != nil {
+		return nil, refuse("there is no room to work in: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	var size engine.Cohort
+	for _, f := range reader.Files() {
+		size.Bytes += f.Bytes
+	}
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, nil)
+	if ctx.Err() != nil {
+		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
+	}
+	if err != nil {
+		return nil, refuse("the cohort cannot be read: %w", err)
+	}
+	digest, err := reader.Digest(ctx)
+	if err != nil {
+		return nil, refuse("the cohort cannot be read: %w", err)
+	}
+	spool, err := shard.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = spool.Close() }()
+	cohort := cohortOf(reader, digest)
+	if c.rejects != "" {
+		if err := writeRejects(c.rejects, spool, cohort); err != nil {
+			return nil, refuse("the rejects cannot be written: %w", err)
+		}
+	}
+	found := &findings{Records: manifest.Records, reasons: reader.Summary().Reasons}
+	found.describe(reader.Files(), cohort, manifest)
+	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
+	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
+		return nil, err
+	}
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
+		found.Peak = usage.Maxrss << 10
+	}
+	found.Seconds = time.Since(c.started).Seconds()
+	return found, nil
+}
+
+// verdict says whether a send would go ahead.
+func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
+	err := allowed(c.campaign, s)
+	if want := c.campaign.Cohort.Expect.SHA256; err == nil && want != "" && want != cohort.SHA256 {
+		err = errors.New("the cohort is not the one that cohort.expect.sha256 names")
+	}
+	if err == nil && c.strict && s.Invalid > 0 {
+		err = fmt.Errorf("%d records are invalid, and --strict allows none", s.Invalid)
+	}
+	if err != nil {
+		return false, oneLine(err.Error())
+	}
+	return true, "every record is accounted for and the file keeps to the campaign's limits"
+}
+
+func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m shard.Manifest) {
+	first := files[0].Format
+	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
+	for _, file := range cohort.Files {
+		f.Format.Files = append(f.Format.Files, foundFile(file))
+	}
+	f.Fates = map[string]int64{
+		"sendable": m.Sendable, string(person.Invalid): m.Invalid, string(person.Duplicate): m.Duplicate, string(person.Suppressed): m.Suppressed,
+	}
+	f.Reasons = []foundReason{}
+	at := map[string]int{}
+	for _, r := range f.reasons { // those of one code together, as programs know them
+		i, known := at[r.Code]
+		if !known {
+			i = len(f.Reasons)
+			at[r.Code] = i
+			f.Reasons = append(f.Reasons, foundReason{Code: r.Code})
+		}
+		f.Reasons[i].Count += r.Count
+		f.Reasons[i].FirstLines = firstFew(append(f.Reasons[i].FirstLines, r.Lines...))
+	}
+	f.Shards = foundShards{Count: len(m.Shards), Min: m.Shards[0].Rows, Max: m.Shards[0].Rows}
+	for _, s := range m.Shards {
+		f.Shards.Min, f.Shards.Max = min(f.Shards.Min, s.Rows), max(f.Shards.Max, s.Rows)
+	}
+}
+
+// samples renders the first three messages, every letter and digit of theirs masked.
+func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
+	compiled, err := notify.CompileFields(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	var out []string
+	for i := range spool.Shards() {
+		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
+			if err != nil {
+				return nil, err
+			}
+			for f := range p.Fields {
+				p.Fields[f] = mask(p.Fields[f])
+			}
+			var parts []string
+			for _, field := range compiled {
+				parts = append(parts, field.Name+": "+string(field.Text.AppendJSON(nil, p.Fields)))
+			}
+			if out = append(out, strings.Join(parts, ", ")); len(out) == 3 {
+				return out, nil
+			}
+		}
+	}
+	return out, nil
+}
+
+func mask(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsDigit(r):
+			return '0'
+		case unicode.IsUpper(r):
+			return 'X'
+		case unicode.IsLetter(r):
+			return 'x'
+		}
+		return r
+	}, text)
+}
+
+func (f *findings) print(w io.Writer) {
+	header := "with a header line"
+	if !f.Format.Header {
+		header = "columns by position"
+	}
+	fmt.Fprintf(w, "format    %s, %s, %s", f.Format.Type, f.Format.Encoding, header)
+	if f.Format.Delimiter != "" {
+		fmt.Fprintf(w, ", delimiter %q", f.Format.Delimiter)
+	}
+	fmt.Fprintln(w)
+	for _, file := range f.Format.Files {
+		fmt.Fprintf(w, "file      %s, %d bytes, SHA-256 %s\n", filepath.Base(file.Path), file.Bytes, file.SHA256)
+	}
+	fmt.Fprintf(w, "records   %d\n", f.Records)
+	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {
+		fmt.Fprintf(w, "  %-12s %10d\n", fate, f.Fates[fate])
+	}
+	for _, r := range f.reasons {
+		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, strings.Trim(fmt.Sprint(r.Lines), "[]"))
+	}
+	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
+	for _, s := range f.samples {
+		fmt.Fprintf(w, "sample    %s\n", s)
+	}
+	fmt.Fprintf(w, "took      %.1f s, at most %d MiB\n", f.Seconds, f.Peak>>20)
+	if f.WouldSend {
+		fmt.Fprintln(w, "a send would go ahead")
+	}
+}
+
+func firstFew(lines []int64) []int64 { return lines[:min(5, len(lines))] }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/ingest"
+	"cohort/shard"
+)
+
+// openCohort opens the files of a cohort as the campaign says that they are to be read.
+// Upload files of NHS Notify bring their personalisation with them: where the campaign
+// names none, it is theirs.
+func openCohort(ctx context.Context, c *campaign.Campaign, paths []string) (*ingest.Reader, error) {
+	fields, err := fieldsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := ingest.Open(ctx, paths, ingestOptions(c, fields))
+	if err != nil {
+		return nil, refuse("the cohort cannot be read: %w", err)
+	}
+	own, all, err := reader.Mesh()
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	if !all || len(c.Personalisation) > 0 || len(own) == 0 {
+		return reader, nil
+	}
+	ownPersonalisation(c, own)
+	if reader, err = ingest.Open(ctx, paths, ingestOptions(c, own)); err != nil {
+		return nil, refuse("the cohort cannot be read: %w", err)
+	}
+	return reader, nil
+}
+
+// ownPersonalisation makes each field of the cohort a field of the message.
+func ownPersonalisation(c *campaign.Campaign, fields []string) {
+	for _, f := range fields {
+		c.Personalisation = append(c.Personalisation, campaign.Personalisation{Field: f, Text: "((" + f + "))"})
+	}
+}
+
+func ingestOptions(c *campaign.Campaign, fields []string) ingest.Options {
+	o := ingest.Options{
+		Format: ingest.Format{
+			Type: c.Cohort.Format.Type, Delimiter: c.Cohort.Format.Delimiter, Encoding: c.Cohort.Format.Encoding, Header: c.Cohort.Format.Header,
+		},
+		Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c.Profile),
+		LatestBy:  c.Cohort.Duplicates.LatestBy,
+		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
+		Types:     map[string]ingest.Type{},
+	}
+	for field, t := range c.Cohort.Types {
+		o.Types[field] = ingest.Type(t)
+	}
+	return o
+}
+
+// cohortOf describes a cohort whose digest is known.
+func cohortOf(r *ingest.Reader, digest [32]byte) engine.Cohort {
+	cohort := engine.Cohort{SHA256: fmt.Sprintf("%x", digest)}
+	for _, f := range r.Files() {
+		cohort.Bytes += f.Bytes
+		cohort.Files = append(cohort.Files, engine.CohortFile{Path: f.Path, SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
+	}
+	return cohort
+}
+
+// buildSpool reads a cohort into a spool.
+func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, earlier *earlierRuns) (shard.Manifest, [32]byte, error) {
+	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
+	return shard.Build(ctx, dir, r.Records(), shard.Options{
+		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Exclude: earlier.people(),
+	})
+}

@@ -1,0 +1,231 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// FileInfo is what is known of one file of a cohort.
+type FileInfo struct {
+	Path     string
+	SHA256   [32]byte // zero until Digest or Records has read the file to its end
+	Bytes    int64
+	Format   Format
+	Records  int64 // once Records has read the file
+	Sequence int64 // the extract's number in an NBSS file, else 0
+}
+
+// part is one file of a cohort to read.
+type part struct {
+	info   FileInfo
+	name   string // for errors
+	hashed bool   // info.SHA256 was known before reading, and must come out again
+	mesh   []string
+}
+
+// Open looks at every file of a cohort: what it is, whether it has the columns that
+// the options ask for, and whether a record follows. Nothing stays open until Records
+// reads the files, one after another in the order of paths; row numbers run on from
+// file to file. A folder stands for the regular files in it in the order of their
+// names, hidden ones left out; a folder inside a folder is refused, as nobody can say
+// whether it is meant. The same file twice is refused.
+//
+// Decompression, decoding and hashing run beside the parsing on a goroutine of their
+// own. When ctx ends, so do Open and Records, with its cause.
+func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
+	d, err := newReader(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if d.files, err = list(paths); err != nil {
+		return nil, err
+	}
+	for i := range d.files {
+		if err := d.look(&d.files[i]); err != nil {
+			return nil, named(err, d.files[i].name)
+		}
+	}
+	return d, nil
+}
+
+// list finds the files of a cohort.
+func list(paths []string) ([]part, error) {
+	var all []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			all = append(all, path)
+			continue
+		}
+		entries, err := os.ReadDir(path) // in the order of names
+		if err != nil {
+			return nil, err
+		}
+		before := len(all)
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), ".") {
+				all = append(all, filepath.Join(path, entry.Name()))
+			}
+		}
+		if len(all) == before {
+			return nil, &FileError{File: path, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
+		}
+	}
+	if len(all) == 0 || len(all) > math.MaxUint16 {
+		return nil, fmt.Errorf("ingest: a cohort of %d files; give 1 to %d", len(all), math.MaxUint16)
+	}
+	bases := map[string]int{}
+	for _, path := range all {
+		bases[filepath.Base(path)]++
+	}
+	var files []part
+	var seen []os.FileInfo
+	for _, path := range all {
+		f := part{info: FileInfo{Path: path}, name: path}
+		if bases[filepath.Base(path)] == 1 {
+			f.name = filepath.Base(path)
+		}
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case info.IsDir():
+			return nil, &FileError{File: f.name, Problem: "this is a folder inside a folder", Fix: "name the files that are meant"}
+		case !info.Mode().IsRegular():
+			return nil, &FileError{File: f.name, Problem: "this is no regular file", Fix: "copy what it holds to a file"}
+		case slices.ContainsFunc(seen, func(s os.FileInfo) bool { return s.Size() == info.Size() && os.SameFile(s, info) }):
+			return nil, &FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
+		}
+		f.info.Bytes = info.Size()
+		files, seen = append(files, f), append(seen, info)
+	}
+	return files, nil
+}
+
+// look opens a file, notes what it is, and closes it.
+func (d *Reader) look(f *part) error {
+	handle, err := os.Open(f.info.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = handle.Close() }()
+	o, err := open(&tap{ctx: d.ctx, src: handle}, handle, d.options, false)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	f.info.Format, f.info.Sequence = o.format, o.sequence
+	f.mesh = o.source.header().personalisation()
+	_, err = plan(o.source, d.options)
+	return err
+}
+
+// open begins the next file, and says whether there is one.
+func (d *Reader) open() (more bool, err error) {
+	if d.next == len(d.files) {
+		return false, nil
+	}
+	d.at = uint16(d.next)
+	d.next++
+	handle, err := os.Open(d.files[d.at].info.Path)
+	if err != nil {
+		return false, err
+	}
+	o, err := open(&tap{ctx: d.ctx, src: handle, read: &d.read, hash: sha256.New()}, handle, d.options, true)
+	if err != nil {
+		_ = handle.Close()
+		return false, err
+	}
+	d.current = o
+	d.before = d.records
+	d.rules.garbled = o.garbled()
+	d.rules.mapping, err = plan(o.source, d.options)
+	return true, err
+}
+
+// finish ends the current file: all of it has been read, and it is what it was.
+func (d *Reader) finish() error {
+	d.blank += d.current.source.blanks()
+	sum, size, err := d.current.finish()
+	d.current = nil
+	if err != nil {
+		return err
+	}
+	f := &d.files[d.at]
+	if !d.stream && (f.hashed && f.info.SHA256 != sum || f.info.Bytes != size) {
+		return &FileError{Problem: "the file changed while it was read", Fix: "wait until it is complete and start again"}
+	}
+	f.info.Records, f.info.SHA256, f.info.Bytes = d.records-d.before, sum, size
+	return nil
+}
+
+// Files tells of each file what is known so far.
+func (d *Reader) Files() []FileInfo {
+	var infos []FileInfo
+	for _, f := range d.files {
+		infos = append(infos, f.info)
+	}
+	return infos
+}
+
+// Digest is the cohort's identity: of one file the SHA-256 of its bytes as they stand,
+// of several the SHA-256 over those of the files in their order. Before Records it
+// reads every file for it, and Records then refuses a file that has changed since.
+// After Records it costs nothing. Errors are the file system's, or ctx's cause. Of a
+// stream the digest is known only after Records.
+func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
+	if d.stream && !d.ended {
+		return sum, errors.New("ingest: the digest of a stream is known when it has been read")
+	}
+	for i := range d.files {
+		f := &d.files[i]
+		if f.info.SHA256 != [32]byte{} {
+			continue
+		}
+		if f.info.SHA256, f.info.Bytes, err = Digest(ctx, f.info.Path); err != nil {
+			return sum, err
+		}
+		f.hashed = true
+	}
+	if len(d.files) == 1 {
+		return d.files[0].info.SHA256, nil
+	}
+	all := sha256.New()
+	for _, f := range d.files {
+		all.Write(f.info.SHA256[:])
+	}
+	all.Sum(sum[:0])
+	return sum, nil
+}
+
+// Mesh reports whether every file is an NHS Notify upload CSV as sent over MESH, and
+// which fields its personalisation columns bring: those can be named in Options.Fields
+// with no mapping. Files that differ in them are a *FileError.
+func (d *Reader) Mesh() (fields []string, all bool, err error) {
+	for i, f := range d.files {
+		if f.info.Format.Type != typeMESH {
+			return nil, false, nil
+		}
+		if i > 0 && !slices.Equal(slices.Sorted(slices.Values(fields)), slices.Sorted(slices.Values(f.mesh))) {
+			return nil, false, &FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as cohorts of their own"}
+		}
+		if i == 0 {
+			fields = f.mesh
+		}
+	}
+	return slices.Clone(fields), true, nil
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options say which columns of a cohort matter and what is asked of their values. The
+// zero value reads the numbers of the column nhs_number and nothing else. Wherever a
+// field is named, Columns says which column carries it.
+type Options struct {
+	Format    Format              // what the files are, where their content shall not say so
+	Columns   map[string][]string // field: the headers it may have, or positions ("1", "2", …) without a header line. A field without an entry has its own name as header. The field nhs_number is the NHS number
+	Fields    []string            // the fields to carry, in this order; not nhs_number, which is always carried
+	Required  []string            // the fields that may be neither empty nor white space
+	Types     map[string]Type     // the fields whose values, unless empty, must be of a type; such a value is carried without the white space around it
+	Defaults  map[string]string   // what a carried field is when it is empty or white space
+	LatestBy  string              // the field that says which record of a person is the latest; no order when empty
+	Withdrawn Withdrawn           // when a record says that the person is not to be invited
+	Only      Range               // which NHS numbers may be sent to; the others' records are invalid
+	BatchRows int                 // the most rows in a batch, 4096 when 0
+}
+
+// Withdrawn says when a record asks for its person not to be invited: the field Column
+// holds one of Values, to the letter but for white space around it. The zero value
+// withdraws nobody.
+type Withdrawn struct {
+	Column string
+	Values []string
+}
+
+// Format is how a file is written. In Options an empty entry is told by the content;
+// of a file that was read every entry that applies is set.
+type Format struct {
+	Type        string // csv (whatever the delimiter), mesh, nbss, parquet or arrow; in Options also tsv
+	Compression string // gzip, zstd or zip; told by content, never said
+	Delimiter   string // one ASCII character
+	Encoding    string // utf-8, utf-16le, utf-16be or windows-1252; in Options also utf-16, whose byte order mark then says which
+	Header      *bool  // whether the first line names the columns
+}
+
+// The values of Format.
+const (
+	typeCSV, typeTSV, typeMESH, typeNBSS, typeParquet, typeArrow = "csv", "tsv", "mesh", "nbss", "parquet", "arrow"
+	compGzip, compZstd, compZip                                  = "gzip", "zstd", "zip"
+	encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252    = "utf-8", "utf-16", "utf-16le", "utf-16be", "windows-1252"
+)
+
+// settled checks options and returns them in their plainest form.
+func (o Options) settled() (Options, error) {
+	if o.BatchRows < 0 {
+		return o, fmt.Errorf("ingest: %d rows in a batch", o.BatchRows)
+	}
+	if o.BatchRows == 0 {
+		o.BatchRows = 4096
+	}
+	for i, field := range o.Fields {
+		if field == numberField || slices.Contains(o.Fields[:i], field) {
+			return o, fmt.Errorf("ingest: the field %s is carried already", field)
+		}
+	}
+	for field, t := range o.Types {
+		if _, known := types[t]; !known || field == numberField {
+			return o, fmt.Errorf("ingest: the field %s cannot be of the type %q; cohort.types takes %s", field, t, typeNames)
+		}
+	}
+	for field, value := range o.Defaults {
+		if slices.Contains(o.Required, field) || !slices.Contains(o.Fields, field) {
+			return o, fmt.Errorf("ingest: the field %s cannot have a default: it is required, or not used", field)
+		}
+		if t, typed := o.Types[field]; typed && value != "" && !types[t].holds([]byte(value)) {
+			return o, fmt.Errorf("ingest: the default of the field %s is not %s", field, types[t].words)
+		}
+	}
+	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {
+		return o, fmt.Errorf("ingest: cohort.withdrawn needs both a column and values")
+	}
+	var err error
+	o.Format, err = o.Format.settled()
+	return o, err
+}
+
+func (f Format) settled() (Format, error) {
+	f.Type, f.Encoding = strings.ToLower(f.Type), strings.ToLower(f.Encoding)
+	if f.Type == typeTSV {
+		f.Type = typeCSV
+		if f.Delimiter == "" {
+			f.Delimiter = "\t"
+		}
+	}
+	if !slices.Contains([]string{"", typeCSV, typeMESH, typeNBSS, typeParquet, typeArrow}, f.Type) {
+		return f, fmt.Errorf("ingest: cohort.format.type is %q; it can be csv, tsv, mesh, nbss, parquet or arrow", f.Type)
+	}
+	if !slices.Contains([]string{"", encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252}, f.Encoding) {
+		return f, fmt.Errorf("ingest: cohort.format.encoding is %q; it can be utf-8, utf-16, utf-16le, utf-16be or windows-1252", f.Encoding)
+	}
+	if d := f.Delimiter; d != "" && (len(d) > 1 || strings.ContainsAny(d, "\"\r\n\x00") || d[0] > '~' || fits([]byte(d), "9") || fits([]byte(d), "A")) {
+		return f, fmt.Errorf("ingest: cohort.format.delimiter is %q; it can be one ASCII character that is no quote, line end, letter or digit", d)
+	}
+	return f, nil
+}
+
+// headed says whether the first line is to name the columns.
+func (f Format) headed() bool { return f.Header == nil || *f.Header }

@@ -1,0 +1,77 @@
+package ingest
+
+import (
+	"math"
+	"time"
+)
+
+// order reads the values that say which record of a person is the latest. Whole
+// numbers stand for themselves, dates and times for Unix milliseconds. The two cannot
+// be compared, so the first value that can be read settles which of them a cohort has.
+// Eight digits that are a date are one, unless whole numbers came first.
+type order struct {
+	numbers, times bool
+}
+
+// read returns what to compare by, or false when it cannot be told.
+func (o *order) read(v []byte) (int64, bool) {
+	if !o.numbers {
+		if t, ok := moment(v); ok {
+			o.times = true
+			return t.UnixMilli(), true
+		}
+	}
+	if o.times {
+		return 0, false
+	}
+	n, ok := whole(v)
+	o.numbers = o.numbers || ok
+	return n, ok
+}
+
+// moment reads a date or time: ISO 8601, or yyyymmdd with -HHMMSS behind it or not. A
+// time that does not say its zone is UTC, which keeps the order.
+func moment(v []byte) (time.Time, bool) {
+	if t, ok := day(v); ok {
+		return t, true
+	}
+	if fits(v, "99999999-999999") {
+		t, ok := day(v[:8])
+		h, m, s := digits(v[9:11]), digits(v[11:13]), digits(v[13:])
+		return t.Add(time.Duration(h*3600+m*60+s) * time.Second), ok && h < 24 && m < 60 && s < 60
+	}
+	if len(v) < 16 || len(v) > 40 || !fits(v[:4], "9999") {
+		return time.Time{}, false
+	}
+	text := string(v)
+	if text[10] == ' ' {
+		text = text[:10] + "T" + text[11:]
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "20060102T150405"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, t.Year() >= 1800 && t.Year() < 2300
+		}
+	}
+	return time.Time{}, false
+}
+
+// whole reads a whole number in decimal, with a minus in front or not.
+func whole(v []byte) (n int64, ok bool) {
+	digits := v
+	if len(v) > 0 && v[0] == '-' {
+		digits = v[1:]
+	}
+	if len(digits) == 0 {
+		return 0, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(digits) < len(v) {
+		n = -n
+	}
+	return n, true
+}

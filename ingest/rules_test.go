@@ -1,0 +1,74 @@
+package ingest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"cohort/ingest"
+	"cohort/ingest/person"
+)
+
+func TestTypedFieldsDefaultsAndOrder(t *testing.T) {
+	o := ingest.Options{
+		Fields:    []string{"day", "name"},
+		Columns:   map[string][]string{"day": {"Appt Date"}},
+		Types:     map[string]ingest.Type{"day": ingest.Date, "phone": ingest.UKMobile},
+		Defaults:  map[string]string{"name": "you"},
+		LatestBy:  "serial",
+		Withdrawn: ingest.Withdrawn{Column: "record_type", Values: []string{"DEL", "C"}},
+	}
+	file := "nhs_number,Appt Date,phone,serial,record_type,name\n" +
+		a + ", 2027-01-31 ,07700900123,5,ADD,Ann\n" +
+		a + ",,,-6, DEL ,\" \"\n" +
+		b + ",2027-02-31,,7,ADD,x\n" +
+		b + ",,07,7,ADD,x\n" +
+		b + ",,,soon,ADD,x\n" +
+		b + ",,,,ADD,x\n" +
+		"1,2027-02-31,,,DEL,x\n"
+	r := must(ingest.NewReader(strings.NewReader(file), "c", o))
+	got := must(told(r))
+	want := []string{
+		"0:2 " + a + "|2027-01-31|Ann order 5", "0:3 " + a + "||you order -6 withdrawn",
+		"0:4 bad_type " + b, "0:5 bad_type " + b, "0:6 bad_type " + b, "0:7 bad_type " + b, "0:8 bad_number 1",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	var words []string
+	for _, reason := range r.Summary().Reasons {
+		if reason.Code == person.CodeBadType {
+			words = append(words, reason.Words)
+		}
+	}
+	if !slices.Equal(words, []string{
+		`the field "serial" is not a whole number, or not a date or time, as the records before it have it`,
+		`the field "day" is not a date`, `the field "phone" is not a UK mobile number`,
+	}) {
+		t.Errorf("%q", words)
+	}
+}
+
+func TestRulesThatMakeNoSense(t *testing.T) {
+	no := ""
+	for sentence, o := range map[string]ingest.Options{
+		"an unknown type":                     {Types: map[string]ingest.Type{"x": "colour"}},
+		"a type for the number":               {Types: map[string]ingest.Type{"nhs_number": ingest.Date}},
+		"a default for what is required":      {Fields: []string{"x"}, Required: []string{"x"}, Defaults: map[string]string{"x": "y"}},
+		"a default for what is not carried":   {Defaults: map[string]string{"x": "y"}},
+		"a default of another type":           {Fields: []string{"x"}, Types: map[string]ingest.Type{"x": ingest.Time}, Defaults: map[string]string{"x": "noon"}},
+		"withdrawn without values":            {Withdrawn: ingest.Withdrawn{Column: "x"}},
+		"withdrawn without a column":          {Withdrawn: ingest.Withdrawn{Values: []string{"x"}}},
+		"an unknown file type":                {Format: ingest.Format{Type: "xml"}},
+		"an unknown encoding":                 {Format: ingest.Format{Encoding: "latin-1"}},
+		"a delimiter of two characters":       {Format: ingest.Format{Delimiter: "||"}},
+		"a letter as delimiter":               {Format: ingest.Format{Delimiter: "x"}},
+		"a quote as delimiter":                {Format: ingest.Format{Delimiter: `"`}},
+		"a delimiter beyond ASCII":            {Format: ingest.Format{Delimiter: "§"}},
+		"a batch of less than no rows at all": {BatchRows: -1},
+	} {
+		if _, err := ingest.NewReader(strings.NewReader("nhs_number,x\n"+a+",1\n"+no), "c", o); err == nil {
+			t.Errorf("%s is accepted", sentence)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package ingest
+
+// source yields the records of one file, already known for what it is. One goroutine.
+type source interface {
+	// header is the columns' names.
+	header() header
+
+	// use says which columns will be looked at, before the first record. The values of
+	// others need not be there. Its error refuses the file.
+	use(columns []int) error
+
+	// next yields the next record and where it starts, io.EOF behind the last. Record and
+	// values hold until the next call.
+	next() (record []byte, line int64, err error)
+
+	// values holds the values of the record that next has yielded.
+	values() *splitter
+
+	// blanks counts the empty lines so far.
+	blanks() int64
+}
+
+// mapping is where one file has the columns that the options ask for; -1 for none.
+type mapping struct {
+	columns   int // values in a record
+	number    int
+	fields    []int
+	required  []int
+	typed     []int
+	order     int
+	withdrawn int
+	reference int
+}
+
+// plan finds the columns in a file's header and tells the source which it will need.
+func plan(s source, o Options) (mapping, error) {
+	h := s.header()
+	typed := sortedKeys(o.Types)
+	wanted := append([]string{numberField}, o.Fields...)
+	wanted = append(wanted, o.Required...)
+	wanted = append(wanted, typed...)
+	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column} {
+		if optional != "" {
+			wanted = append(wanted, optional)
+		}
+	}
+	at, refused := h.columns(wanted, o.Columns)
+	if refused != nil {
+		return mapping{}, refused
+	}
+	if err := s.use(at); err != nil {
+		return mapping{}, err
+	}
+	m := mapping{columns: len(h.names), order: -1, withdrawn: -1, reference: h.reference()}
+	take := func(n int) []int {
+		taken := at[:n]
+		at = at[n:]
+		return taken
+	}
+	m.number = take(1)[0]
+	m.fields, m.required, m.typed = take(len(o.Fields)), take(len(o.Required)), take(len(typed))
+	if o.LatestBy != "" {
+		m.order = take(1)[0]
+	}
+	if o.Withdrawn.Column != "" {
+		m.withdrawn = take(1)[0]
+	}
+	return m, nil
+}

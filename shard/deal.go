@@ -1,0 +1,207 @@
+package shard
+
+import (
+	"context"
+	"iter"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"cohort/ingest/person"
+)
+
+// hand is one batch of records, dealt: which of them belong to which shard.
+type hand struct {
+	record arrow.Record
+	in     *incoming // of the record
+	which  []int32   // indices of the batch, shard by shard, each shard's in the order of the file
+	ends   []int32   // where in which each shard's end
+}
+
+// partition deals the records out. Every shard has one worker for as long as the build
+// reads, which keeps the order within the shard, and which also compresses and writes
+// its record batches. The caller's goroutine reads and deals; a worker lags at most two
+// batches behind it.
+func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, error]) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, working := errgroup.WithContext(ctx)
+	hands := make([]chan hand, b.workers)
+	for w := range hands {
+		hands[w] = make(chan hand, 2)
+		group.Go(func() error { return b.work(working, w, hands[w]) })
+	}
+	err := b.read(working, records, hands)
+	if err != nil {
+		cancel()
+	}
+	for _, c := range hands {
+		close(c)
+	}
+	if e := group.Wait(); err == nil {
+		err = e
+	}
+	for _, c := range hands {
+		for h := range c { // that a worker left when it failed
+			h.record.Release()
+		}
+	}
+	return err
+}
+
+// read deals every batch to all workers. A worker that fails ends it, with the worker's
+// error.
+func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error], hands []chan hand) error {
+	for record, err := range records {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		h, err := b.deal(record)
+		if err != nil {
+			return err
+		}
+		for _, c := range hands {
+			record.Retain()
+			select {
+			case c <- h:
+			case <-ctx.Done():
+				record.Release()
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// deal finds out where each record of a batch belongs, and writes those that belong
+// nowhere to the invalid ones.
+func (b *build) deal(r arrow.Record) (hand, error) {
+	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
+	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
+	of := make([]int32, len(values))
+	h := hand{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
+	for i, n := range values {
+		if nulls && numbers.IsNull(i) {
+			of[i] = -1
+			continue
+		}
+		of[i] = int32(Of(person.NHSNumber(n), shards))
+		h.ends[of[i]]++
+	}
+	valid := int32(0)
+	for s, n := range h.ends { // counts become starts
+		h.ends[s] = valid
+		valid += n
+	}
+	h.which = make([]int32, valid)
+	for i, s := range of { // and starts become ends
+		if s >= 0 {
+			h.which[h.ends[s]] = int32(i)
+			h.ends[s]++
+		}
+	}
+	invalid := len(values) - int(valid)
+	b.manifest.Records += r.NumRows()
+	b.manifest.Invalid += int64(invalid)
+	if invalid == 0 {
+		return h, nil
+	}
+	return h, b.dealInvalid(r, numbers)
+}
+
+// dealInvalid writes the invalid records of one batch.
+func (b *build) dealInvalid(r arrow.Record, numbers *array.Uint64) error {
+	builder := array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
+	defer builder.Release()
+	for i := range int(r.NumRows()) {
+		if !numbers.IsNull(i) {
+			continue
+		}
+		builder.Field(invalidRow).(*array.Int64Builder).Append(r.Column(person.ColumnRow).(*array.Int64).Value(i))
+		builder.Field(invalidFileIndex).(*array.Uint16Builder).Append(r.Column(person.ColumnFile).(*array.Uint16).Value(i))
+		builder.Field(invalidLine).(*array.Int64Builder).Append(r.Column(person.ColumnLine).(*array.Int64).Value(i))
+		for _, column := range []struct{ to, from int }{
+			{invalidFound, person.ColumnFound}, {invalidCode, person.ColumnCode}, {invalidReason, person.ColumnReason}, {invalidReference, person.ColumnReference},
+		} {
+			if from := r.Column(column.from).(*array.String); from.IsNull(i) {
+				builder.Field(column.to).AppendNull()
+			} else {
+				builder.Field(column.to).(*array.StringBuilder).Append(from.Value(i))
+			}
+		}
+	}
+	out := builder.NewRecord()
+	defer out.Release()
+	return b.invalid.write(out)
+}
+
+// work takes the records of every shard of worker w, and writes what is left of them
+// when there are no more hands.
+func (b *build) work(ctx context.Context, w int, hands <-chan hand) error {
+	for h := range hands {
+		err := ctx.Err()
+		for s := w; s < len(b.shards) && err == nil; s += b.workers {
+			start := int32(0)
+			if s > 0 {
+				start = h.ends[s-1]
+			}
+			err = b.shards[s].take(h.in, h.which[start:h.ends[s]], b.o.BatchRows)
+		}
+		h.record.Release()
+		if err != nil {
+			return err
+		}
+	}
+	for s := w; s < len(b.shards); s += b.workers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := b.shards[s].flush(); err != nil {
+			return err
+		}
+		b.shards[s].draft = draft{} // its memory is of no more use
+	}
+	return nil
+}
+
+// take appends records to the shard and writes every record batch that is full.
+func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
+	for _, i := range which {
+		tag := byte(0)
+		if in.withdrawn.Value(int(i)) {
+			tag, s.withdrawn = withdrawn, true
+		}
+		if err := s.keys.add(in.numbers[i], tag, in.orders[i]); err != nil {
+			return err
+		}
+	}
+	for len(which) > 0 {
+		n := min(len(which), batchRows-len(s.draft.rows))
+		if err := s.draft.take(in, which[:n]); err != nil {
+			return err
+		}
+		which = which[n:]
+		if len(s.draft.rows) == batchRows {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *shardBuild) flush() error {
+	if len(s.draft.rows) == 0 {
+		return nil
+	}
+	r := s.draft.record(s.schema)
+	defer r.Release()
+	err := s.file.write(r)
+	s.draft.empty()
+	return err
+}

@@ -1,0 +1,203 @@
+package shard
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"cohort/ingest/person"
+)
+
+// incoming is one batch of records as ingest yields it, its columns at hand. Several
+// goroutines read it at once, so what the Arrow library works out when first asked, such
+// as the number of nulls, is asked for beforehand.
+type incoming struct {
+	rows, lines, orders []int64
+	files               []uint16
+	numbers             []uint64
+	withdrawn           *array.Boolean
+	reference           texts
+	fields              []texts
+}
+
+func newIncoming(r arrow.Record, fields int) *incoming {
+	in := &incoming{
+		rows:      r.Column(person.ColumnRow).(*array.Int64).Int64Values(),
+		files:     r.Column(person.ColumnFile).(*array.Uint16).Uint16Values(),
+		lines:     r.Column(person.ColumnLine).(*array.Int64).Int64Values(),
+		numbers:   r.Column(person.ColumnNumber).(*array.Uint64).Uint64Values(),
+		orders:    r.Column(person.ColumnOrder).(*array.Int64).Int64Values(),
+		withdrawn: r.Column(person.ColumnWithdrawn).(*array.Boolean),
+		reference: newTexts(r.Column(person.ColumnReference)),
+	}
+	if c := r.Column(person.ColumnReference); c.NullN() > 0 {
+		in.reference.nullable = c
+	}
+	for i := range fields {
+		in.fields = append(in.fields, newTexts(r.Column(person.FirstField+i)))
+	}
+	return in
+}
+
+// texts is one column of texts of an incoming batch.
+type texts struct {
+	offsets  []int32     // where each text begins, and where the last one ends
+	bytes    []byte      // from the first text on
+	nullable arrow.Array // the column, when some of its texts are null and that matters
+}
+
+func newTexts(column arrow.Array) texts {
+	c := column.(*array.String)
+	if c.Len() == 0 {
+		return texts{}
+	}
+	return texts{offsets: c.ValueOffsets(), bytes: c.ValueBytes()}
+}
+
+// draft is one record batch of a shard in the making. Its memory serves for every record
+// batch of the shard in turn.
+type draft struct {
+	rows, lines []int64
+	files       []uint16
+	numbers     []uint64
+	reference   draftTexts
+	fields      []draftTexts
+}
+
+// draftTexts is one column of texts of a draft.
+type draftTexts struct {
+	offsets []int32
+	bytes   []byte
+	valid   []byte // a bit for each text, as far as nulls have been seen
+	nulls   int
+}
+
+// take appends the records of in at the indices which. A column is done at a time, which
+// is several times as fast as record by record.
+func (d *draft) take(in *incoming, which []int32) error {
+	d.rows = gather(d.rows, in.rows, which)
+	d.files = gather(d.files, in.files, which)
+	d.lines = gather(d.lines, in.lines, which)
+	d.numbers = gather(d.numbers, in.numbers, which)
+	if err := d.reference.take(&in.reference, which); err != nil {
+		return err
+	}
+	if d.fields == nil {
+		d.fields = make([]draftTexts, len(in.fields))
+	}
+	for f := range d.fields {
+		if err := d.fields[f].take(&in.fields[f], which); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func gather[T any](to, from []T, which []int32) []T {
+	for _, i := range which {
+		to = append(to, from[i])
+	}
+	return to
+}
+
+// take appends the texts of from at the indices which.
+func (d *draftTexts) take(from *texts, which []int32) error {
+	if len(d.offsets) == 0 {
+		d.offsets = append(d.offsets, 0)
+	}
+	size := len(d.bytes)
+	for _, i := range which {
+		size += int(from.offsets[i+1] - from.offsets[i])
+	}
+	if size > math.MaxInt32 {
+		return fmt.Errorf("spool: the texts of one column are longer than 2 GiB in %d records", len(d.offsets)-1+len(which))
+	}
+	if from.nullable != nil {
+		d.mark(from.nullable, which)
+	}
+	// Most texts are short, and moving sixteen bytes is several times as fast as asking
+	// for as many as there are. What is moved too much is written over by the next text.
+	const short = 16
+	end := len(d.bytes)
+	to := slices.Grow(d.bytes, size-end+short)
+	to = to[:cap(to)]
+	for _, i := range which {
+		start, stop := int(from.offsets[i]-from.offsets[0]), int(from.offsets[i+1]-from.offsets[0])
+		if stop-start <= short && start+short <= len(from.bytes) {
+			*(*[short]byte)(to[end:]) = *(*[short]byte)(from.bytes[start:])
+		} else {
+			copy(to[end:], from.bytes[start:stop])
+		}
+		end += stop - start
+		d.offsets = append(d.offsets, int32(end))
+	}
+	d.bytes = to[:end]
+	return nil
+}
+
+// mark notes which of the texts are null. As long as none is, nothing is noted.
+func (d *draftTexts) mark(column arrow.Array, which []int32) {
+	at := len(d.offsets) - 1
+	d.grow(at + len(which))
+	for n, i := range which {
+		if column.IsNull(int(i)) {
+			bitutil.ClearBit(d.valid, at+n)
+			d.nulls++
+		}
+	}
+}
+
+// grow makes room for the validity of n texts, all of them there.
+func (d *draftTexts) grow(n int) {
+	for len(d.valid) < bitutil.CeilByte(n)/8 {
+		d.valid = append(d.valid, 0xFF)
+	}
+}
+
+// record is the draft as an Arrow record, which borrows the draft's memory.
+func (d *draft) record(schema *arrow.Schema) arrow.Record {
+	n := len(d.rows)
+	columns := []arrow.Array{
+		fixed(arrow.PrimitiveTypes.Int64, n, arrow.Int64Traits.CastToBytes(d.rows)),
+		fixed(arrow.PrimitiveTypes.Uint16, n, arrow.Uint16Traits.CastToBytes(d.files)),
+		fixed(arrow.PrimitiveTypes.Int64, n, arrow.Int64Traits.CastToBytes(d.lines)),
+		fixed(arrow.PrimitiveTypes.Uint64, n, arrow.Uint64Traits.CastToBytes(d.numbers)),
+		d.reference.array(n),
+	}
+	for f := range d.fields {
+		columns = append(columns, d.fields[f].array(n))
+	}
+	return array.NewRecord(schema, columns, int64(n))
+}
+
+func fixed(t arrow.DataType, n int, bytes []byte) arrow.Array {
+	return array.MakeFromData(array.NewData(t, n, []*memory.Buffer{nil, memory.NewBufferBytes(bytes)}, nil, 0, 0))
+}
+
+func (d *draftTexts) array(n int) arrow.Array {
+	var valid *memory.Buffer
+	if d.nulls > 0 {
+		d.grow(n)
+		valid = memory.NewBufferBytes(d.valid)
+	}
+	offsets := memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(d.offsets))
+	return array.NewStringData(array.NewData(arrow.BinaryTypes.String, n, []*memory.Buffer{valid, offsets, memory.NewBufferBytes(d.bytes)}, nil, d.nulls, 0))
+}
+
+// empty makes the draft ready for the next record batch.
+func (d *draft) empty() {
+	d.rows, d.files, d.lines, d.numbers = d.rows[:0], d.files[:0], d.lines[:0], d.numbers[:0]
+	d.reference.empty()
+	for f := range d.fields {
+		d.fields[f].empty()
+	}
+}
+
+func (d *draftTexts) empty() {
+	d.offsets, d.bytes, d.valid, d.nulls = d.offsets[:0], d.bytes[:0], d.valid[:0], 0
+}

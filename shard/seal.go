@@ -1,0 +1,53 @@
+package shard
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"cohort/engine/durable"
+)
+
+// seal ends every file and writes the manifest.
+func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
+	fail := func(err error) (Manifest, [32]byte, error) { return Manifest{}, [32]byte{}, err }
+	m := &b.manifest
+	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, 2)
+	var group errgroup.Group
+	group.SetLimit(4) // a disk takes several files to heart at once
+	end := func(f *file, info *FileInfo) {
+		group.Go(func() (err error) {
+			if err = ctx.Err(); err == nil {
+				*info, err = f.seal()
+			}
+			return err
+		})
+	}
+	for i, s := range b.shards {
+		end(s.file, &m.Shards[i])
+	}
+	end(b.invalid, &m.Others[0])
+	end(b.verdicts, &m.Others[1])
+	if err := group.Wait(); err != nil {
+		return fail(err)
+	}
+	m.Sendable = m.Records - m.Invalid - m.Duplicate - m.Suppressed
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fail(fmt.Errorf("spool: %w", err))
+	}
+	err = durable.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(text))
+		return err
+	})
+	if err != nil {
+		return fail(fmt.Errorf("spool: %w", err))
+	}
+	return *m, sha256.Sum256(text), nil
+}
