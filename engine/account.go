@@ -91,5 +91,21 @@ func (l *Ledger) Unsettled() (live, held, foreign int) {
 	return live, held, foreign
 }
 
+// Settleable counts the messages in doubt that a replay can settle.
+func (l *Ledger) Settleable() (messages int64) {
+	count := func(s *State) {
+		if s.Phase == Live && (s.InDoubt || s.Pending) {
+			messages += int64(s.Messages)
+		}
+	}
+	for i := range l.base {
+		count(&l.base[i])
+	}
+	for _, n := range l.newer {
+		count(&n.state)
+	}
+	return messages
+}
+
 // AnyInDoubt reports whether a request was made whose outcome is not known.
 func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 0 }

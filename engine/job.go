@@ -23,6 +23,7 @@ type Job struct {
 
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window instead of waiting for the next
+	Settle      bool // replay what is in doubt, and send nothing else
 	StopIf      campaign.StopIf
 	GiveUpAfter time.Duration
 
@@ -57,6 +58,7 @@ func (j Job) withDefaults() Job {
 type Snapshot struct {
 	At       time.Time
 	Account  Account
+	Attempts uint64    // requests answered or given up, over all starts
 	InFlight int       // messages in requests under way; the account calls them not sent or in doubt
 	Requests int       // under way
 	Rate     float64   // what the pace allows now, messages a second; 0: no limit

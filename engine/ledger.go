@@ -30,6 +30,7 @@ type Ledger struct {
 	LastControl string    // the latest decision, verb and detail
 	Attempts    uint64    // over all forms
 	LastAnswer  time.Time // the latest outcome or doubt
+	Quiet       time.Time // until when the service wants no request at all
 }
 
 type newerForm struct {
@@ -143,6 +144,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			return err
 		}
 		s.InDoubt, s.Reason = true, l.intern(r.Code)
+		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
 	case *control:
@@ -222,9 +224,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		}
 		s.Phase, s.Settled, s.InDoubt = AcceptedNo, at, false
 	case ResultNotAccepted:
-		if r.RetryAfter > 0 {
-			l.due[r.Form] = r.At.Add(r.RetryAfter)
-		}
+		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 		if r.Status == 0 { // it never left this machine
 			if s.Unsent++; s.Unsent == s.Attempts {
 				s.First = 0
@@ -266,6 +266,18 @@ func (l *Ledger) revise(r *revision) error {
 		l.refused[r.Form.Batch] = rows
 	}
 	return nil
+}
+
+// askedToWait notes until when the service wants to be left alone: with this form, and
+// when it is too busy (429, 503) with every one.
+func (l *Ledger) askedToWait(id FormID, status int, at time.Time, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	l.due[id] = at.Add(wait)
+	if status == 429 || status == 503 {
+		l.Quiet = later(l.Quiet, at.Add(wait))
+	}
 }
 
 func (l *Ledger) intern(code string) uint16 {

@@ -148,7 +148,7 @@ func (h *history) answer(id FormID, n uint16, reply Reply) {
 	h.ok(h.build.rebuild(&out, &planned, id, &form))
 	// The run itself does the rest: it is what is tested.
 	r := &run{Job: Job{Plan: h.log.plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
-	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, h.now), func() {}
+	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, false, h.now), func() {}
 	answer := Answer{Reply: reply, Status: 200, Code: fmt.Sprintf("CODE_%d", reply)}
 	for _, m := range out.messages {
 		answer.IDs = append(answer.IDs, "id-"+m.String())

@@ -61,7 +61,8 @@ type PlanHeader struct {
 	LargestBody   int                `json:"largest_body"`  // in bytes
 	ShardStarts   []int              `json:"shard_starts"`  // the first batch of each shard
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
-	SendAgain     string             `json:"send_again,omitempty"` // the reason a person gave
+	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
+	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
 }
 
 // Cohort is what a run sends: one file, or several in their order.
@@ -144,15 +145,13 @@ func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func()
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	if before != nil {
-		if err := before(); err != nil {
-			return err
-		}
+	if before == nil {
+		before = func() error { return nil }
 	}
-	err = durable.WriteFile(filepath.Join(dir, planFile), func(w io.Writer) error {
+	err = durable.Replace(filepath.Join(dir, planFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
-	})
+	}, before)
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}

@@ -24,13 +24,19 @@ type dueForm struct {
 
 // newQueue fills a queue from a ledger: whatever was attempted before and is not
 // settled comes first. What a process left in doubt is replayed to a service that takes
-// a reference once, and to no other.
-func newQueue(l *Ledger, kind Kind, now time.Time) *queue {
+// a reference once, and to no other. settle leaves out everything else.
+func newQueue(l *Ledger, kind Kind, settle bool, now time.Time) *queue {
 	q := &queue{state: l.state}
-	again := func(s *State) bool { return !s.IsSettled() && (kind == Deduplicates || !s.InDoubt) }
+	again := func(s *State) bool {
+		return !s.IsSettled() && (kind == Deduplicates || !s.InDoubt) && (s.InDoubt || !settle)
+	}
 	for shard := range l.plan.ShardStarts {
 		from, to := l.plan.ShardBatches(shard)
-		q.fresh = append(q.fresh, span{from, to})
+		if settle {
+			q.fresh = append(q.fresh, span{to, to})
+		} else {
+			q.fresh = append(q.fresh, span{from, to})
+		}
 		for b := from; b < to; b++ {
 			if s := &l.base[b]; s.Attempts > 0 && again(s) {
 				q.add(FormID{Batch: b}, later(now, l.due[FormID{Batch: b}]))

@@ -34,7 +34,7 @@ func queueLedger(t *testing.T) *Ledger {
 
 func TestTheQueueOfANewRunTakesTheShardsInTurn(t *testing.T) {
 	now := time.Now()
-	q := newQueue(queueLedger(t), Deduplicates, now)
+	q := newQueue(queueLedger(t), Deduplicates, false, now)
 	if got, want := drain(q, now), base(0, 3, 5, 1, 4, 6, 2); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -59,7 +59,7 @@ func TestTheQueueOfAResumedRunReplaysFirst(t *testing.T) {
 	answer(FormID{Batch: 5}, nil)
 	must(t, l.apply(&runOpened{Plan: l.plan.Digest}, noPosition))
 
-	got := drain(newQueue(l, Deduplicates, now), now)
+	got := drain(newQueue(l, Deduplicates, false, now), now)
 	replays := []FormID{{Batch: 4}, {Batch: 5}, {Batch: 3, Revision: 1}}
 	for _, id := range replays {
 		if !slices.Contains(got[:3], id) {
@@ -73,7 +73,7 @@ func TestTheQueueOfAResumedRunReplaysFirst(t *testing.T) {
 
 	// Where the service would take them twice, what is in doubt stays where it is.
 	for _, kind := range []Kind{CanBeAsked, Neither} {
-		for _, id := range drain(newQueue(l, kind, now), now) {
+		for _, id := range drain(newQueue(l, kind, false, now), now) {
 			if l.State(id).InDoubt {
 				t.Errorf("kind %d: %v is in doubt and would be sent again", kind, id)
 			}
@@ -83,7 +83,7 @@ func TestTheQueueOfAResumedRunReplaysFirst(t *testing.T) {
 
 func TestTheQueueHoldsBackWhatIsNotDue(t *testing.T) {
 	now := time.Now()
-	q := newQueue(queueLedger(t), Deduplicates, now)
+	q := newQueue(queueLedger(t), Deduplicates, false, now)
 	drain(q, now)
 	q.add(FormID{Batch: 2}, now.Add(3*time.Second))
 	q.add(FormID{Batch: 1}, now.Add(2*time.Second))
@@ -105,7 +105,7 @@ func TestTheQueueHoldsBackWhatIsNotDue(t *testing.T) {
 // What was never attempted goes out while a replay waits for its time.
 func TestTheQueueDoesNotStandStillForAReplay(t *testing.T) {
 	now := time.Now()
-	q := newQueue(queueLedger(t), Deduplicates, now)
+	q := newQueue(queueLedger(t), Deduplicates, false, now)
 	id, _, _ := q.next(now)
 	q.take(id)
 	q.add(id, now.Add(time.Minute))
@@ -125,7 +125,7 @@ func TestTheQueueLeavesEmptyBatchesOut(t *testing.T) {
 	ledger, err := NewLedger(sealPlan(t, t.TempDir(), p, Limits{Messages: 1, Bytes: 1000}))
 	must(t, err)
 	now := time.Now()
-	if got, want := drain(newQueue(ledger, Deduplicates, now), now), base(0, 3); !slices.Equal(got, want) {
+	if got, want := drain(newQueue(ledger, Deduplicates, false, now), now), base(0, 3); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

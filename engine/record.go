@@ -69,11 +69,12 @@ type outcome struct {
 }
 
 type inDoubt struct {
-	Form   FormID
-	N      uint16
-	At     time.Time
-	Status int
-	Code   string
+	Form       FormID
+	N          uint16
+	At         time.Time
+	Status     int
+	Code       string
+	RetryAfter time.Duration // what the service asked for; whole milliseconds
 }
 
 type revision struct {
@@ -141,6 +142,7 @@ func (r *inDoubt) encode(e *encoder) {
 	e.time(r.At)
 	e.uint(uint64(r.Status))
 	e.text(r.Code)
+	e.uint(uint64(r.RetryAfter.Milliseconds()))
 }
 
 func (r *revision) encode(e *encoder) {
@@ -206,7 +208,7 @@ func (r *outcome) ids() ([]string, error) {
 }
 
 func (r *inDoubt) decode(d *decoder) {
-	*r = inDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text()}
+	*r = inDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
 }
 
 func (r *revision) decode(d *decoder) {

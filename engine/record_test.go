@@ -41,7 +41,7 @@ func drawRecord(t *rapid.T) (journal.Type, encodable) {
 	case recordOutcome:
 		return kind, &outcome{Form: id, N: n, At: at, Result: Result(rapid.Uint8().Draw(t, "result")), Status: status, Code: text.Draw(t, "code"), RetryAfter: time.Duration(rapid.Uint16().Draw(t, "retry after")) * time.Millisecond, IDs: rapid.SliceOf(text).Draw(t, "ids")}
 	case recordInDoubt:
-		return kind, &inDoubt{id, n, at, status, text.Draw(t, "code")}
+		return kind, &inDoubt{id, n, at, status, text.Draw(t, "code"), time.Duration(rapid.Uint16().Draw(t, "retry after")) * time.Millisecond}
 	case recordRevision:
 		r := &revision{Form: id, N: n, At: at, Status: status, Code: text.Draw(t, "code"), Number: rapid.Uint16().Draw(t, "number")}
 		for range rapid.IntRange(0, 3).Draw(t, "parts") {
@@ -114,7 +114,7 @@ func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
 	}{
 		"an attempt": {&attempt{Form: FormID{300, 1, 2}, N: 3, At: at, Correlation: [16]byte{0xAA}}, "ac02010203" + "80bcd9f29e34" + "aa000000000000000000000000000000"},
 		"an outcome": {&outcome{Form: FormID{1, 0, 0}, N: 1, At: at, Result: ResultAccepted, Status: 201, Code: "", IDs: []string{"ab"}}, "01000001" + "80bcd9f29e34" + "01" + "c901" + "00" + "00" + "01026162"},
-		"a doubt":    {&inDoubt{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 503, Code: "X"}, "01000001" + "80bcd9f29e34" + "f703" + "0158"},
+		"a doubt":    {&inDoubt{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 503, Code: "X"}, "01000001" + "80bcd9f29e34" + "f703" + "0158" + "00"},
 		"a control":  {&control{At: at, Verb: "halted", Detail: "why"}, "80bcd9f29e34" + "0668616c746564" + "03776879"},
 		"a close":    {&runClosed{At: at, Counts: [7]uint64{1, 2, 3, 4, 5, 6, 300}}, "80bcd9f29e34" + "010203040506ac02"},
 		"a revision": {&revision{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 400, Code: "C", Number: 1, Refused: []RefusedRow{{7, "C", "r"}}}, "01000001" + "80bcd9f29e34" + "9003" + "0143" + "01" + "00" + "01" + "0701430172"},

@@ -66,6 +66,9 @@ func (r *run) replace(res result, parts []Form, refused []RefusedRow, now time.T
 	if err := r.Log.revised(record); err != nil {
 		return err
 	}
+	if r.Settle {
+		return nil // what was never attempted is not sent now
+	}
 	for i := range parts {
 		r.queue.add(FormID{id.Batch, record.Number, uint16(i)}, now)
 	}

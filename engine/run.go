@@ -74,8 +74,9 @@ type waiting struct {
 
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
-	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
+	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
+	r.gate.Hold(job.Log.Quiet, "the service asked for quiet before this start")
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
 		errands: make(chan errand), results: make(chan result), pace: job.Pace,
@@ -120,7 +121,6 @@ func (r *run) loop(ctx context.Context, cutOff func()) error {
 			r.settle(result)
 		case <-due.C:
 		case <-tick.C:
-			r.checkSilence(time.Now())
 			r.Progress(r.snapshot())
 		case <-stopped:
 			stopped = nil
@@ -183,7 +183,7 @@ func (r *run) fail(err error) {
 
 func (r *run) snapshot() Snapshot {
 	now := time.Now()
-	s := Snapshot{At: now, Account: r.Log.Account(), InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
+	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
 		s.Rate, s.Closes = o.Rate, o.Closes
 	}

@@ -90,7 +90,7 @@ func (r *run) take(step Step, res result, now time.Time) error {
 		o.Result = ResultForeign
 		r.halt(&Stopped{Why: foreignHalt(res.body.reference), Halt: true})
 	case StepReplay:
-		d := &inDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code}
+		d := &inDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter}
 		r.queue.add(id, now.Add(r.pause(res)))
 		return r.Log.answer(recordInDoubt, d, d.encode)
 	case StepRevise:
@@ -172,14 +172,9 @@ func (r *run) note(res result, now time.Time) {
 	case Unsent:
 		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
-	r.checkSilence(now)
-}
-
-// checkSilence halts the run when there has been no answer for too long. It is looked
-// at when a request fails, and in between.
-func (r *run) checkSilence(now time.Time) {
-	o, _ := NextOpening(r.Pace, now)
-	if r.GiveUpAfter > 0 && !r.silent.IsZero() && now.Sub(r.silent) >= r.GiveUpAfter && o.IsOpen(now) && !r.silent.Before(o.Opens) {
+	// One request that failed is no silence, however long ago: at a slow pace the next may
+	// be far off. It takes two rounds, and the time between them.
+	if r.GiveUpAfter > 0 && a.Status == 0 && r.failures > 1 && now.Sub(r.silent) >= r.GiveUpAfter {
 		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer at all for %s (give_up_after); check the network and the service's status page", r.GiveUpAfter), Halt: true})
 	}
 }

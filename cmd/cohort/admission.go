@@ -40,7 +40,7 @@ func factsOf(l *engine.Ledger) facts {
 func admit(s standing) error {
 	switch {
 	case s.facts.superseded != "":
-		return refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here", s.facts.superseded)
+		return refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here, go on there", s.facts.superseded)
 	case s.known && s.entry.State == register.Superseded:
 		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
 	case s.known && s.elsewhere:
@@ -63,7 +63,7 @@ func admit(s standing) error {
 }
 
 func standsInTheWay(rival register.Entry) error {
-	return refuse("campaign %s was already sent to another cohort file, in run %.8s (%s); to send only to the people of this file whom it has not reached, add --new-cohort; for a new send, give the campaign a new name",
+	return refuse("campaign %s was already sent to another cohort file, in run %.8s (%s); to send only to the people of this file whom it has not reached, give cohort send --new-cohort; for a new send, give the campaign a new name",
 		rival.Campaign, rival.RunID, rival.Folder)
 }
 

@@ -66,8 +66,8 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			}
 			return s.register(plan, ledger)
 		},
-		Pace: s.campaign.Pace, OneWindow: s.oneWindow, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Logger: s.log, Progress: s.screen.show,
+		Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts) },
 	})
 	s.screen.end()
 	if e := log.Close(); err == nil && e != nil {
@@ -96,21 +96,30 @@ func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.L
 	if live, _, _ := ledger.Unsettled(); live == 0 {
 		return nil
 	}
-	if until := s.campaign.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
-		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
-	}
-	err := s.sink.Check(ctx)
+	err := s.reachable(ctx)
 	if ctx.Err() != nil {
 		return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
 	}
 	if err == nil {
 		return nil
 	}
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return err
+	}
 	if t := (*apim.TokenError)(nil); ledger.Attempts > 0 && (!errors.As(err, &t) || !t.Permanent()) {
 		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
 		return nil
 	}
 	return refuse("%w; nothing was sent", err)
+}
+
+// reachable says whether anything may be sent and could be: the campaign's last day, the
+// token, the service's address.
+func (s *session) reachable(ctx context.Context) error {
+	if until := s.campaign.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
+		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+	}
+	return s.sink.Check(ctx)
 }
 
 // conclude writes the report, prints the account, and says how the run ended.
@@ -144,6 +153,10 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	}
 	if reported != nil {
 		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
+	}
+	if !summary.Finished {
+		s.note(plan, register.Begun, summary.Attempts)
+		return s.stopped(errors.New("what could be settled is settled, and nothing else was sent (--settle)"))
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary.Attempts)

@@ -20,7 +20,7 @@ import (
 // their people are left out of a new plan. A nil *earlierRuns is none.
 type earlierRuns struct {
 	runs      []*earlierRun
-	sendAgain bool // leave nobody out
+	everybody bool // leave nobody out
 }
 
 type earlierRun struct {
@@ -34,7 +34,7 @@ type earlierRun struct {
 // holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
 // unless people are to be sent to again anyway.
 func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err error) {
-	e = &earlierRuns{sendAgain: sendAgain}
+	e = &earlierRuns{everybody: sendAgain}
 	defer func() {
 		if err != nil {
 			e.release()
@@ -47,11 +47,12 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err 
 			return nil, refuse("run %.8s of this campaign in %s is at work: %w, and then start this one", entry.RunID, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
+			run.release()
 			continue
 		}
 		if err != nil {
-			return nil, refuse("run %s of this campaign in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; bring its folder back, or give --send-again and a reason to send to its people again",
-				entry.RunID[:8], entry.Folder, entry.Host, err)
+			return nil, refuse("run %s of this campaign in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
+				entry.RunID[:8], entry.Folder, entry.Host, err, command("resume"))
 		}
 		e.runs = append(e.runs, run)
 	}
@@ -86,17 +87,37 @@ func (e *earlierRuns) release() {
 		return
 	}
 	for _, r := range e.runs {
-		if r.spool != nil {
-			_ = r.spool.Close()
-		}
-		if r.plan != nil {
-			_ = r.plan.Close()
-		}
-		if r.lock != nil {
-			_ = r.lock.Release()
-		}
+		r.release()
 	}
 	e.runs = nil
+}
+
+func (r *earlierRun) release() {
+	if r.spool != nil {
+		_ = r.spool.Close()
+	}
+	if r.plan != nil {
+		_ = r.plan.Close()
+	}
+	if r.lock != nil {
+		_ = r.lock.Release()
+	}
+	*r = earlierRun{entry: r.entry}
+}
+
+// settled refuses while an earlier run that will be closed has messages in doubt that it
+// alone can settle. Closed, it would leave their people without an answer for good.
+func (e *earlierRuns) settled() error {
+	if e == nil || e.everybody {
+		return nil
+	}
+	for _, r := range e.runs {
+		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
+			return refuse("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
+				n, r.entry.RunID, command("resume", r.entry.Folder, "--settle"))
+		}
+	}
+	return nil
 }
 
 // named lists the runs for the plan.
@@ -112,7 +133,7 @@ func (e *earlierRuns) named() []engine.EarlierRun {
 
 // people yields everybody whom an earlier run was accepted for or has in doubt.
 func (e *earlierRuns) people() iter.Seq2[shard.Exclusion, error] {
-	if e == nil || e.sendAgain {
+	if e == nil || e.everybody {
 		return nil
 	}
 	return func(yield func(shard.Exclusion, error) bool) {

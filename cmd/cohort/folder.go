@@ -85,7 +85,7 @@ func checkFolder(path string) error {
 		switch e.Name() {
 		case runFile:
 			return nil
-		case lockFile:
+		case lockFile, runFile + ".tmp": // a start that was killed before it had written more
 		default:
 			others++
 		}
@@ -105,7 +105,8 @@ func (f *folder) discard() {
 		}
 	}
 	_ = os.RemoveAll(f.file(spoolFolder))
-	for _, name := range []string{runFile, campaignFile, "plan.batches", lockFile} {
+	// run.json goes last but for the lock: while it is there the folder is known as a run's.
+	for _, name := range []string{campaignFile, campaignFile + ".tmp", "plan.batches", "plan.batches.tmp", "plan.json.tmp", rejectsFile + ".tmp", runFile + ".tmp", runFile, lockFile} {
 		_ = os.Remove(f.file(name))
 	}
 	_ = os.Remove(f.path) // only when it is empty

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"cohort/engine"
 	"cohort/engine/register"
@@ -36,6 +37,7 @@ func (s *session) identify(ctx context.Context) (err error) {
 type place struct {
 	folder string
 	begun  bool             // it may have sent something
+	again  bool             // it was begun, its folder is lost, and a person has said to begin again
 	others []register.Entry // the other runs of the campaign on the service
 }
 
@@ -69,6 +71,7 @@ func (s *session) locate() (place, error) {
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.call.SendAgain != "":
+		at.again = true
 		return at, nil
 	}
 	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, a send under a new campaign name reaches its people again, and --send-again with a reason goes on until the service knows a batch of it",
@@ -107,8 +110,8 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 	}
 	st.entry, st.known = r.Run(plan.RunID)
 	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
-	if st.known && !s.holds(st.entry.Folder) && st.sendAgain && ledger.Starts == 0 {
-		st.known = false // a person has said to begin it again without its folder
+	if plan.BeganAgain && ledger.Attempts == 0 {
+		st.known = false // what the register knows is the lost folder's
 	}
 	return st
 }
@@ -159,8 +162,12 @@ func (s *session) note(plan *engine.Plan, state register.State, attempts uint64)
 		if known && !same(entry.Folder, s.folder.path) && s.holds(entry.Folder) {
 			return // this folder is a copy
 		}
-		if entry.State == state && entry.Attempts == attempts || entry.State == register.Finished && state != register.Finished {
+		here := same(entry.Folder, s.folder.path)
+		if here && entry.State == state && entry.Attempts == attempts {
 			return
+		}
+		if entry.State == register.Superseded || entry.State == register.Finished {
+			state = entry.State // for good
 		}
 		err = s.record(r, plan, state, attempts)
 	}
@@ -169,7 +176,22 @@ func (s *session) note(plan *engine.Plan, state register.State, attempts uint64)
 	}
 }
 
+// reached notes now and then, while the run is at work, how far it has come.
+func (s *session) reached(attempts uint64) {
+	if attempts == s.noted || time.Since(s.notedAt) < time.Second {
+		return
+	}
+	s.noted, s.notedAt = attempts, time.Now()
+	if err := register.Reached(s.campaign.Register, s.id.String(), attempts); err != nil && !s.noteFailed {
+		s.noteFailed = true
+		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	}
+}
+
 func (s *session) record(r *register.Register, plan *engine.Plan, state register.State, attempts uint64) error {
+	if attempts == 0 {
+		_ = register.Reached(s.campaign.Register, plan.RunID, 0)
+	}
 	err := r.Record(register.Entry{
 		RunID: plan.RunID, Campaign: plan.Campaign, Service: plan.Service, CohortSHA256: plan.Cohort.SHA256,
 		Folder: s.folder.path, State: state, Attempts: attempts, Note: plan.SendAgain,

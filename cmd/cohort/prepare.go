@@ -25,19 +25,20 @@ import (
 // preparation turns a cohort file into a sealed spool and a sealed plan. Killed at any
 // moment it leaves no plan, and the next one starts from the beginning.
 type preparation struct {
-	folder    *folder
-	campaign  *campaign.Campaign
-	frozen    []campaign.Setting
-	cohort    engine.Cohort
-	reader    *ingest.Reader
-	digest    [32]byte
-	run       engine.RunID
-	service   string
-	fields    []string
-	sink      *notify.Sink
-	earlier   *earlierRuns // nil: there are none
-	sendAgain string
-	log       *slog.Logger
+	folder     *folder
+	campaign   *campaign.Campaign
+	frozen     []campaign.Setting
+	cohort     engine.Cohort
+	reader     *ingest.Reader
+	digest     [32]byte
+	run        engine.RunID
+	service    string
+	fields     []string
+	sink       *notify.Sink
+	earlier    *earlierRuns // nil: there are none
+	sendAgain  string
+	beganAgain bool
+	log        *slog.Logger
 }
 
 func (p *preparation) prepare(ctx context.Context) error {
@@ -66,7 +67,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
 		},
-		SendAgain: p.sendAgain,
+		SendAgain: p.sendAgain, BeganAgain: p.beganAgain,
 	}
 	if p.earlier != nil {
 		header.Earlier = p.earlier.named()

@@ -10,7 +10,7 @@ import (
 )
 
 func resumeCommand() *cobra.Command {
-	var oneWindow, network bool
+	var oneWindow, network, settle bool
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
@@ -26,7 +26,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			s := session{oneWindow: oneWindow, network: network, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
+			s := session{oneWindow: oneWindow, network: network, settle: settle, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
 			s.open(c)
 			if s.call, err = readCall(path); err != nil {
 				return err
@@ -56,6 +56,7 @@ Exit codes:
 		},
 	}
 	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

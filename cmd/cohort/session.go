@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"time"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -20,13 +22,15 @@ import (
 //
 //	identify ─▶ hold the folder ─▶ prepare (once) ─▶ open ─▶ check the service ─▶ register ─▶ engine.Run ─▶ report
 type session struct {
-	call      call
-	runFolder string // chosen with --run; empty: under runs
-	runs      string
-	oneWindow bool
-	network   bool // the folder may be on a network filesystem
-	stdout    io.Writer
-	stderr    io.Writer
+	call       call
+	runFolder  string // chosen with --run; empty: under runs
+	runs       string
+	oneWindow  bool
+	settle     bool // replay what is in doubt, and send nothing else
+	beganAgain bool // the run was begun before, and its folder is lost
+	network    bool // the folder may be on a network filesystem
+	stdout     io.Writer
+	stderr     io.Writer
 
 	campaign     *campaign.Campaign
 	campaignText []byte
@@ -44,6 +48,10 @@ type session struct {
 	words        []string // the call, for the case that nothing can be resumed yet
 	log          *slog.Logger
 	screen       *screen
+
+	noted      uint64 // what the register was told last of how far the run has come
+	notedAt    time.Time
+	noteFailed bool
 }
 
 // send starts a run from its campaign and cohort files, or goes on with it.
@@ -68,6 +76,7 @@ func (s *session) send(ctx context.Context) error {
 	}
 	defer s.folder.release()
 	defer s.end()
+	s.beganAgain = at.again
 	plan, err := engine.OpenPlan(at.folder)
 	if errors.Is(err, engine.ErrNoPlan) {
 		return s.begin(ctx, at.others)
@@ -79,14 +88,42 @@ func (s *session) send(ctx context.Context) error {
 	if plan.Run != s.id {
 		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, plan.Run.Short(), s.id.Short())
 	}
-	if _, err := os.Stat(s.folder.file("log")); err != nil && !at.begun && campaign.Compare(plan.Frozen, s.frozen) != nil {
-		s.log.Info("the campaign has changed since the plan was made, and nothing was sent: the plan is made again")
-		if err := os.Remove(s.folder.file("plan.json")); err != nil {
-			return refuse("the plan cannot be made again: %w", err)
-		}
+	again, err := s.planAgain(plan, at)
+	if err != nil {
+		return err
+	}
+	if again {
 		return s.begin(ctx, at.others)
 	}
 	return s.resume(ctx, plan)
+}
+
+// planAgain says whether a plan from which nothing was ever sent is to be made again,
+// since the call or the campaign has changed; if so it takes the old one away.
+func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
+	ledger, err := engine.ReadLedger(at.folder, plan)
+	if err != nil {
+		return false, damaged(err)
+	}
+	if at.begun && !at.again || ledger.Attempts > 0 {
+		if s.call.SendAgain != "" && plan.SendAgain == "" {
+			return false, refuse("--send-again has no effect here: the run has begun without it")
+		}
+		return false, nil
+	}
+	missing := slices.ContainsFunc(at.others, func(other register.Entry) bool {
+		return !slices.ContainsFunc(plan.Earlier, func(e engine.EarlierRun) bool { return e.RunID == other.RunID })
+	})
+	if campaign.Compare(plan.Frozen, s.frozen) == nil && s.call.SendAgain == plan.SendAgain && !(missing && s.call.NewCohort) {
+		return false, nil
+	}
+	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
+	for _, name := range []string{"plan.json", "log", "revisions"} {
+		if err := os.RemoveAll(s.folder.file(name)); err != nil {
+			return false, refuse("the plan cannot be made again: %w", err)
+		}
+	}
+	return true, nil
 }
 
 // begin prepares a run that has no plan yet, and sends it.
@@ -116,19 +153,27 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		return nil, err
 	}
 	defer earlier.release()
+	if s.beganAgain {
+		// The reason given is for this run's own lost folder. Whom the other runs have
+		// reached is known, and they stay left out.
+		earlier.everybody = false
+	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
 	if len(earlier.named()) > 0 {
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
-		if err := s.sink.Check(ctx); err != nil {
+		if err := earlier.settled(); err != nil {
+			return nil, err
+		}
+		if err := s.reachable(ctx); err != nil {
 			return nil, refuse("%w; nothing was sent", err)
 		}
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, log: s.log,
+		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err

@@ -12,6 +12,13 @@ import (
 // renamed, and the folder synced. Until it returns nil whatever stood at path before
 // still stands there. The file has mode 0600.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
+	return Replace(path, write, func() error { return nil })
+}
+
+// Replace is WriteFile with a last word: before is called when the new file is whole and
+// on disk under its temporary name, and nothing but its renaming is left to do. An error
+// of before leaves what stood at path.
+func Replace(path string, write func(io.Writer) error, before func() error) (err error) {
 	temporary := path + ".tmp"
 	f, err := os.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -27,6 +34,9 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	}
 	if e := f.Close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		err = before()
 	}
 	if err == nil {
 		err = os.Rename(temporary, path)

@@ -3,7 +3,8 @@
 //
 // A register is a folder with the file register.jsonl, one JSON object a line. A run's
 // state changes by a further line for it, and the latest counts. Lines are only ever
-// added, each synced, under a lock that one process holds at a time.
+// added, each synced, under a lock that one process holds at a time. Beside it a file
+// <run id>.reached says how many requests a run has made, as of its last second or so.
 package register
 
 import (
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -121,6 +123,7 @@ func (r *Register) Runs() []Entry { return r.runs }
 func (r *Register) Run(id string) (Entry, bool) {
 	for _, e := range r.runs {
 		if e.RunID == id {
+			e.Attempts = max(e.Attempts, r.reached(id))
 			return e, true
 		}
 	}
@@ -132,6 +135,7 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 	var others []Entry
 	for _, e := range r.runs {
 		if e.Campaign == campaign && e.Service == service && e.RunID != id {
+			e.Attempts = max(e.Attempts, r.reached(e.RunID))
 			others = append(others, e)
 		}
 	}
@@ -174,6 +178,31 @@ func (r *Register) Record(e Entry) error {
 	r.put(e)
 	return nil
 }
+
+// Reached notes, in the register in dir, how many requests a run that is at work has
+// made: often, so that even a killed run's folder is known from an older copy of it. It
+// needs no lock, since only the process that holds the run's folder calls it.
+func Reached(dir, run string, attempts uint64) error {
+	err := durable.WriteFile(reachedFile(dir, run), func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, attempts)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	return nil
+}
+
+// reached is the number that Reached noted last, 0 when there is none.
+func (r *Register) reached(run string) (attempts uint64) {
+	text, err := os.ReadFile(reachedFile(r.dir, run))
+	if err == nil {
+		_, _ = fmt.Sscan(string(text), &attempts)
+	}
+	return attempts
+}
+
+func reachedFile(dir, run string) string { return filepath.Join(dir, run+".reached") }
 
 // Close lets other processes have the register.
 func (r *Register) Close() error { return r.lock.Release() }
