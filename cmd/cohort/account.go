@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"cohort/engine"
@@ -45,6 +47,23 @@ func writeReport(dir, path string, plan *engine.Plan, spool *shard.Spool) error 
 		Plan: plan, Account: account, Trail: trail, Records: spool.Records(), Version: version(),
 		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 	})
+}
+
+// reportIsCurrent reports whether the report in a run's folder is younger than the last
+// record of its log, so that it need not be written again.
+func reportIsCurrent(dir string) bool {
+	report, err := os.Stat(filepath.Join(dir, reportFile))
+	if err != nil {
+		return false
+	}
+	segments, err := os.ReadDir(filepath.Join(dir, "log"))
+	for _, segment := range segments {
+		info, e := segment.Info()
+		if e != nil || !report.ModTime().After(info.ModTime()) {
+			return false
+		}
+	}
+	return err == nil && len(segments) > 0
 }
 
 // onHalt runs the campaign's command for halts, with the run's folder and the reason.

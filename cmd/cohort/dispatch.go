@@ -127,7 +127,10 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	if stopped := (*engine.Stopped)(nil); err != nil && !errors.As(err, &stopped) {
 		return err
 	}
-	reported := writeReport(s.folder.path, s.folder.file(reportFile), plan, spool)
+	var reported error
+	if !reportIsCurrent(s.folder.path) {
+		reported = writeReport(s.folder.path, s.folder.file(reportFile), plan, spool)
+	}
 	printAccount(s.stdout, plan, summary.Account)
 	if reported == nil {
 		fmt.Fprintf(s.stdout, "report   %s\n", s.folder.file(reportFile))
