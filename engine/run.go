@@ -25,7 +25,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	defer cutOff()
 
 	if err := job.Log.Open(job.Start); err != nil {
-		return Summary{}, &Stopped{Why: "the run could not be opened", Cause: err, Halt: true}
+		return Summary{Account: job.Log.Account(), Attempts: job.Log.Attempts}, &Stopped{Why: "the run could not be opened", Cause: err, Halt: true}
 	}
 	if job.Opened != nil {
 		if err := job.Opened(); err != nil {

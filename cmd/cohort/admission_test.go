@@ -1,12 +1,14 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"cohort/engine"
+	"cohort/engine/campaign"
 	"cohort/engine/register"
 )
 
@@ -52,5 +54,35 @@ func TestACommandLineCanBePasted(t *testing.T) {
 	}
 	if line := command("resume", "/a b"); line != shellWord(os.Args[0])+" resume '/a b'" {
 		t.Error(line)
+	}
+}
+
+// A start that fails early knows of fewer requests than the register. Were it to say so
+// there, an older copy of the folder would be believed from then on.
+func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
+	dir := t.TempDir()
+	s := &session{campaign: &campaign.Campaign{Register: dir + "/register"}, folder: &folder{path: dir}, log: slog.New(slog.DiscardHandler)}
+	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "0123456789abcdef0123456789abcdef", Campaign: "c", Service: "s"}}
+	look := func() register.Entry {
+		r, err := register.Open(s.campaign.Register)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		e, _ := r.Run(plan.RunID)
+		return e
+	}
+	s.note(plan, register.Begun, 5)
+	if err := register.Reached(s.campaign.Register, plan.RunID, 9); err != nil {
+		t.Fatal(err)
+	}
+	s.note(plan, register.Begun, 0)
+	if e := look(); e.Attempts != 9 || e.State != register.Begun {
+		t.Errorf("%+v", e)
+	}
+	s.note(plan, register.Finished, 12)
+	s.note(plan, register.Begun, 3)
+	if e := look(); e.Attempts != 12 || e.State != register.Finished {
+		t.Errorf("%+v", e)
 	}
 }

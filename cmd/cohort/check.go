@@ -47,7 +47,10 @@ Exit codes: 0 a send would go ahead; 2 it would be refused.
 			if c.campaign, err = campaign.Load(campaignPath); err != nil {
 				return refuse("%w", err)
 			}
-			c.paths, c.started = args, time.Now()
+			if c.paths, err = cohortPaths(args); err != nil {
+				return err
+			}
+			c.started = time.Now()
 			found, err := c.run(cmd.Context())
 			if err != nil {
 				return err

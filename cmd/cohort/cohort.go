@@ -36,6 +36,21 @@ func openCohort(ctx context.Context, c *campaign.Campaign, paths []string) (*ing
 	return reader, nil
 }
 
+// cohortPaths makes the paths of a cohort absolute.
+func cohortPaths(args []string) ([]string, error) {
+	paths := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "-" {
+			return nil, refuse("standard input is not supported yet by this version of cohort; save it to a file")
+		}
+		var err error
+		if paths[i], err = absolute(arg); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
 // ownPersonalisation makes each field of the cohort a field of the message.
 func ownPersonalisation(c *campaign.Campaign, fields []string) {
 	for _, f := range fields {

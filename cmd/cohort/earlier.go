@@ -33,8 +33,8 @@ type earlierRun struct {
 
 // holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
 // unless people are to be sent to again anyway.
-func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err error) {
-	e = &earlierRuns{everybody: sendAgain}
+func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err error) {
+	e := &earlierRuns{everybody: sendAgain}
 	defer func() {
 		if err != nil {
 			e.release()
@@ -43,11 +43,13 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (e *earlierRuns, err 
 	for _, entry := range entries {
 		run := &earlierRun{entry: entry}
 		err := run.hold()
+		if err != nil {
+			run.release()
+		}
 		if held := (*lock.HeldError)(nil); errors.As(err, &held) {
 			return nil, refuse("run %.8s of this campaign in %s is at work: %w, and then start this one", entry.RunID, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
-			run.release()
 			continue
 		}
 		if err != nil {

@@ -149,6 +149,11 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 	if st.known && same(st.entry.Folder, s.folder.path) {
 		return nil
 	}
+	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
+		if err := register.Reached(s.campaign.Register, plan.RunID, 0); err != nil {
+			return refuse("%w", err)
+		}
+	}
 	return s.record(r, plan, register.Begun, ledger.Attempts)
 }
 
@@ -166,10 +171,17 @@ func (s *session) note(plan *engine.Plan, state register.State, attempts uint64)
 		if here && entry.State == state && entry.Attempts == attempts {
 			return
 		}
-		if entry.State == register.Superseded || entry.State == register.Finished {
-			state = entry.State // for good
+		switch {
+		case !known:
+			err = s.record(r, plan, state, attempts)
+		default:
+			// What is noted never goes back: a run that knows less than it did is an older copy.
+			if entry.State == register.Begun {
+				entry.State = state
+			}
+			entry.Folder, entry.Attempts = s.folder.path, max(entry.Attempts, attempts)
+			err = r.Record(entry)
 		}
-		err = s.record(r, plan, state, attempts)
 	}
 	if err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
@@ -189,9 +201,6 @@ func (s *session) reached(attempts uint64) {
 }
 
 func (s *session) record(r *register.Register, plan *engine.Plan, state register.State, attempts uint64) error {
-	if attempts == 0 {
-		_ = register.Reached(s.campaign.Register, plan.RunID, 0)
-	}
 	err := r.Record(register.Entry{
 		RunID: plan.RunID, Campaign: plan.Campaign, Service: plan.Service, CohortSHA256: plan.Cohort.SHA256,
 		Folder: s.folder.path, State: state, Attempts: attempts, Note: plan.SendAgain,

@@ -38,11 +38,8 @@ Exit codes:
 			if s.call.Campaign, err = absolute(campaign); err != nil {
 				return err
 			}
-			for _, path := range args {
-				if path, err = absolute(path); err != nil {
-					return err
-				}
-				s.call.Cohort = append(s.call.Cohort, path)
+			if s.call.Cohort, err = cohortPaths(args); err != nil {
+				return err
 			}
 			if s.runs, err = absolute(runs); err != nil {
 				return err

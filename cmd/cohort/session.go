@@ -118,7 +118,7 @@ func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 		return false, nil
 	}
 	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
-	for _, name := range []string{"plan.json", "log", "revisions"} {
+	for _, name := range []string{"log", "revisions", "plan.json"} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(s.folder.file(name)); err != nil {
 			return false, refuse("the plan cannot be made again: %w", err)
 		}
@@ -194,7 +194,7 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 		ownPersonalisation(s.campaign, manifest.Fields)
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
-	s.call.Simulate = plan.Service == s.campaign.ServiceID(true)
+	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)
 	if plan.Service != s.campaign.ServiceID(s.call.Simulate) {
 		return refuse("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/url"
+	urlpath "path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -187,7 +188,7 @@ func plainAddress(text string) string {
 		u.Host = strings.TrimSuffix(u.Host, port)
 	}
 	u.Host = strings.TrimSuffix(u.Host, ".")
-	u.Path = strings.TrimRight(u.Path, "/")
+	u.Path = strings.TrimRight(urlpath.Clean("/"+u.Path), "/")
 	return u.String()
 }
 
