@@ -65,6 +65,9 @@ func (l *Ledger) Account() Account {
 	for _, rows := range l.refused {
 		a.Fates[person.Refused] += int64(len(rows))
 	}
+	for _, rows := range l.listed {
+		a.Fates[person.Suppressed] += int64(len(rows))
+	}
 	return a
 }
 
@@ -89,6 +92,21 @@ func (l *Ledger) Unsettled() (live, held, foreign int) {
 		count(&n.state)
 	}
 	return live, held, foreign
+}
+
+// ListedLate counts the people whom a suppression list named when their batch had been
+// attempted, and who were not left out since.
+func (l *Ledger) ListedLate() (people int) {
+	for batch, rows := range l.late {
+		for _, p := range rows {
+			_, left := rowAt(l.listed[batch], p.Position)
+			_, refused := rowAt(l.refused[batch], p.Position)
+			if !left && !refused {
+				people++
+			}
+		}
+	}
+	return people
 }
 
 // Settleable counts the messages in doubt that a replay can settle.

@@ -6,4 +6,5 @@ const (
 	controlStopped    = "stopped"    // by a signal
 	controlSuperseded = "superseded" // detail: the run that took this one's place
 	controlSendAgain  = "send_again" // detail: the reason a person gave
+	controlLists      = "lists"      // detail: what was read of the suppression lists when they were applied, as JSON
 )

@@ -50,5 +50,9 @@ type State struct {
 	Settled  journal.Position // of the record that accepted it
 }
 
+// isClean reports whether the form may be replaced: no attempt of it can have been
+// accepted, nor can one still be.
+func (s State) isClean() bool { return !s.IsSettled() && !s.Pending && !s.InDoubt }
+
 // IsSettled reports whether nothing more is to be sent for the form.
 func (s State) IsSettled() bool { return s.Phase != Live || s.Messages == 0 }

@@ -23,6 +23,7 @@ type Pacer interface {
 var (
 	errWindowOver = errors.New("the window has ended")
 	errUntilOver  = errors.New("pace.until has passed")
+	errNewWindow  = errors.New("the suppression lists are to be read before anything is sent in this window")
 )
 
 // gate paces requests over the campaign's windows: it holds them outside a window,
@@ -37,9 +38,11 @@ type gate struct {
 	limiter *rate.Limiter
 	only    Opening // with oneWindow, the one window; zero until it is known
 
-	mu   sync.Mutex
-	hold time.Time
-	why  string
+	mu      sync.Mutex
+	hold    time.Time
+	why     string
+	lists   bool      // nothing passes in a window before Clear
+	cleared time.Time // when the window opens that Clear was called for
 }
 
 var _ Pacer = (*gate)(nil)
@@ -83,6 +86,19 @@ func (g *gate) held() (time.Time, string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.hold, g.why
+}
+
+// Clear lets requests pass in the window that opens at a moment.
+func (g *gate) Clear(opens time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cleared = opens
+}
+
+func (g *gate) isClear(o Opening) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.lists || o.Opens.Equal(g.cleared)
 }
 
 // WaitN implements Pacer.
@@ -129,6 +145,8 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 		return 0, "", errWindowOver
 	case !o.IsOpen(now):
 		return o.Opens.Sub(now), "the window has not opened", nil
+	case !g.isClear(o):
+		return 0, "", errNewWindow
 	}
 	if until, why := g.held(); until.After(now) {
 		return until.Sub(now), why, nil

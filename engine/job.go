@@ -21,6 +21,7 @@ type Job struct {
 	// ends the run, which then has attempted nothing. May be nil.
 	Opened func() error
 
+	Lists       Lists // the suppression lists, applied before anything is sent; nil: there are none
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window instead of waiting for the next
 	Settle      bool // replay what is in doubt, and send nothing else
@@ -69,11 +70,12 @@ type Snapshot struct {
 
 // Summary is how a run, or this process's part of it, ended.
 type Summary struct {
-	Account  Account
-	Attempts uint64 // requests, over all starts
-	Held     int    // forms in doubt that no replay can settle
-	Foreign  int    // forms that the service holds and this run never got there
-	Finished bool   // every record has its final fate, but for those Held
+	Account    Account
+	Attempts   uint64 // requests, over all starts
+	Held       int    // forms in doubt that no replay can settle
+	Foreign    int    // forms that the service holds and this run never got there
+	ListedLate int    // people whom a suppression list named when their message had been attempted
+	Finished   bool   // every record has its final fate, but for those Held
 }
 
 // Stopped is the error of a run that ended before it was finished and can go on.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,8 +12,9 @@ import (
 )
 
 // Ledger is what the progress log says, folded: the state of every form of every
-// batch, and the rows that were refused. It grows with the number of batches and of
-// refusals, not with the number of people. It is not safe for concurrent use: during a
+// batch, the rows that were refused, and the people whom suppression lists have named
+// since the cohort was planned. It grows with the number of batches and of those, not
+// with the number of people. It is not safe for concurrent use: during a
 // run the run's own loop owns it.
 type Ledger struct {
 	plan    *Plan
@@ -19,18 +22,21 @@ type Ledger struct {
 	newer   map[FormID]*newerForm // of all the others
 	last    map[uint32]uint16     // the highest revision of a batch that has any
 	refused map[uint32][]RefusedRow
-	due     map[FormID]time.Time // when the service said that a form may be sent again
-	codes   []string             // why forms are where they are; State.Reason points here
+	listed  map[uint32][]RefusedRow // left out since planning, because a list names them
+	late    map[uint32][]RefusedRow // named by a list when their batch was already attempted
+	due     map[FormID]time.Time    // when the service said that a form may be sent again
+	codes   []string                // why forms are where they are; State.Reason points here
 
-	Starts      int       // how often a process took the run on
-	FirstStart  time.Time // zero: never
-	Key         string    // fingerprint of the credential of the latest start
-	Closed      bool      // every record had its final fate
-	Superseded  string    // the run that took this one's place, and its folder; empty: none
-	LastControl string    // the latest decision, verb and detail
-	Attempts    uint64    // over all forms
-	LastAnswer  time.Time // the latest outcome or doubt
-	Quiet       time.Time // until when the service wants no request at all
+	Starts      int        // how often a process took the run on
+	FirstStart  time.Time  // zero: never
+	Key         string     // fingerprint of the credential of the latest start
+	Closed      bool       // every record had its final fate
+	Superseded  string     // the run that took this one's place, and its folder; empty: none
+	Lists       []ListRead // the suppression lists as they were applied last
+	LastControl string     // the latest decision, verb and detail
+	Attempts    uint64     // over all forms
+	LastAnswer  time.Time  // the latest outcome or doubt
+	Quiet       time.Time  // until when the service wants no request at all
 }
 
 type newerForm struct {
@@ -42,7 +48,8 @@ type newerForm struct {
 func NewLedger(p *Plan) (*Ledger, error) {
 	l := &Ledger{
 		plan: p, base: make([]State, p.Batches()), newer: map[FormID]*newerForm{},
-		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, due: map[FormID]time.Time{}, codes: []string{""},
+		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, listed: map[uint32][]RefusedRow{}, late: map[uint32][]RefusedRow{},
+		Lists: p.Lists, due: map[FormID]time.Time{}, codes: []string{""},
 	}
 	for b, err := range p.Each() {
 		if err != nil {
@@ -147,7 +154,19 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
+	case *listedLate:
+		if r.Batch >= uint32(len(l.base)) {
+			return fmt.Errorf("%w: people of a batch that there is not were listed", ErrIllegal)
+		}
+		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
 	case *control:
+		if r.Verb == controlLists {
+			l.Lists = nil // a record of a later version may say less
+			if err := json.Unmarshal([]byte(r.Detail), &l.Lists); err != nil {
+				return fmt.Errorf("%w: it does not say which suppression lists were read", ErrIllegal)
+			}
+			return nil
+		}
 		l.LastControl = r.Verb + ": " + r.Detail
 		if r.Verb == controlSuperseded {
 			l.Superseded = r.Detail
@@ -241,7 +260,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 }
 
 func (l *Ledger) revise(r *revision) error {
-	s, err := l.answered(r.Form, r.N, r.At)
+	s, err := l.replaceable(r)
 	if err != nil {
 		return err
 	}
@@ -261,11 +280,52 @@ func (l *Ledger) revise(r *revision) error {
 		l.newer[FormID{r.Form.Batch, r.Number, uint16(i)}] = &newerForm{Form: p, state: State{Messages: p.Messages}}
 	}
 	if len(r.Refused) > 0 {
-		rows := append(l.refused[r.Form.Batch], r.Refused...)
-		slices.SortFunc(rows, func(a, b RefusedRow) int { return int(int64(a.Position) - int64(b.Position)) })
-		l.refused[r.Form.Batch] = rows
+		left := l.refused
+		if r.N == 0 {
+			left = l.listed
+		}
+		left[r.Form.Batch] = inOrder(left[r.Form.Batch], r.Refused)
 	}
 	return nil
+}
+
+// replaceable finds the form that a revision replaces: one whose latest attempt it
+// answers or, when a suppression list asked for it, one of which no attempt can have
+// been accepted.
+func (l *Ledger) replaceable(r *revision) (*State, error) {
+	if r.N > 0 {
+		return l.answered(r.Form, r.N, r.At)
+	}
+	s := l.state(r.Form)
+	if s == nil || !s.isClean() {
+		return nil, fmt.Errorf("%w: people were left out of a form that may have been accepted", ErrIllegal)
+	}
+	delete(l.due, r.Form)
+	return s, nil
+}
+
+// inOrder adds rows to others, by position.
+func inOrder(rows, more []RefusedRow) []RefusedRow {
+	rows = append(rows, more...)
+	slices.SortFunc(rows, byPosition)
+	return rows
+}
+
+func byPosition(a, b RefusedRow) int { return cmp.Compare(a.Position, b.Position) }
+
+// rowAt finds the row of a position.
+func rowAt(rows []RefusedRow, position uint32) (RefusedRow, bool) {
+	i, found := slices.BinarySearchFunc(rows, RefusedRow{Position: position}, byPosition)
+	if !found {
+		return RefusedRow{}, false
+	}
+	return rows[i], true
+}
+
+// isLate reports whether it is known that a person of a batch was listed too late.
+func (l *Ledger) isLate(batch uint32, position uint32) bool {
+	_, known := rowAt(l.late[batch], position)
+	return known
 }
 
 // askedToWait notes until when the service wants to be left alone: with this form, and

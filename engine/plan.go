@@ -57,9 +57,10 @@ type PlanHeader struct {
 	Messages      int64              `json:"messages"`
 	BatchCount    int                `json:"batches"`
 	BatchesSHA256 string             `json:"batches_sha256"`
-	Largest       int                `json:"largest_batch"` // in messages
-	LargestBody   int                `json:"largest_body"`  // in bytes
-	ShardStarts   []int              `json:"shard_starts"`  // the first batch of each shard
+	Largest       int                `json:"largest_batch"`   // in messages
+	LargestBody   int                `json:"largest_body"`    // in bytes
+	ShardStarts   []int              `json:"shard_starts"`    // the first batch of each shard
+	Lists         []ListRead         `json:"lists,omitempty"` // the suppression lists that were applied
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost

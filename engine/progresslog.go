@@ -2,10 +2,12 @@ package engine
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cohort/engine/journal"
@@ -25,6 +27,7 @@ type ProgressLog struct {
 	log       *journal.Log
 	revisions *journal.Log
 	scratch   encoder
+	unsettled [][]byte // revisions that the second copy lacks
 }
 
 // Start is what a process says of itself when it takes a run on.
@@ -150,6 +153,59 @@ func (p *ProgressLog) revised(r *revision) error {
 		return fmt.Errorf("revisions: %w", err)
 	}
 	return nil
+}
+
+// together is how many revisions a suppression list may ask for before they are made
+// durable.
+const together = 1024
+
+// revisedByList records newer forms for an older one, as revised does, and leaves it to
+// settleRevisions to make it durable: a list may touch every batch.
+func (p *ProgressLog) revisedByList(r *revision) error {
+	if err := p.answer(recordRevision, r, r.encode); err != nil {
+		return err
+	}
+	p.unsettled = append(p.unsettled, slices.Clone(p.scratch.b))
+	if len(p.unsettled) < together {
+		return nil
+	}
+	return p.settleRevisions()
+}
+
+// settleRevisions makes durable what revisedByList and tooLate have recorded, in the log
+// and then in the second copy. When it returns nil the newer forms may be sent.
+func (p *ProgressLog) settleRevisions() error {
+	if err := p.log.Flush(); err != nil {
+		return fmt.Errorf("progress log: %w", err)
+	}
+	for _, r := range p.unsettled {
+		if err := p.revisions.Append(recordRevision, r); err != nil {
+			return fmt.Errorf("revisions: %w", err)
+		}
+	}
+	p.unsettled = p.unsettled[:0]
+	if err := p.revisions.Flush(); err != nil {
+		return fmt.Errorf("revisions: %w", err)
+	}
+	return nil
+}
+
+// tooLate records people whom a list names and of whom a batch was already attempted.
+func (p *ProgressLog) tooLate(r *listedLate) error {
+	if len(r.People) == 0 {
+		return nil
+	}
+	return p.answer(recordListedLate, r, r.encode)
+}
+
+// listsApplied records, durably, what was read of the suppression lists when they were
+// applied.
+func (p *ProgressLog) listsApplied(at time.Time, read []ListRead) error {
+	detail, err := json.Marshal(read)
+	if err != nil {
+		return err
+	}
+	return p.Control(at, controlLists, string(detail))
 }
 
 func (p *ProgressLog) commit(t journal.Type, record any, encode func(*encoder)) error {

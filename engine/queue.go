@@ -57,6 +57,12 @@ func (q *queue) add(id FormID, due time.Time) { heap.Push(&q.again, dueForm{id, 
 // next returns a form that may be sent at now. Without one, wait is how long until
 // the first is due; 0 when there is none at all.
 func (q *queue) next(now time.Time) (id FormID, wait time.Duration, ok bool) {
+	for len(q.again) > 0 {
+		if s := q.state(q.again[0].form); s != nil && !s.IsSettled() {
+			break
+		}
+		heap.Pop(&q.again) // it was replaced while it waited
+	}
 	if len(q.again) > 0 && !q.again[0].due.After(now) {
 		return q.again[0].form, 0, true
 	}

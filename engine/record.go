@@ -15,16 +15,19 @@ import (
 //	Outcome     an answer that settles an attempt: form, number, time, result, status, code, ids
 //	InDoubt     an attempt that got no answer, or none to be understood
 //	Revision    newer forms for an older one, and the rows that were refused
+//	            by number 0 as the attempt: without the people that a suppression list names
 //	Control     what a person or the run itself decided: verb and detail
 //	RunClosed   every record has its final fate: the account
+//	ListedLate  people whom a suppression list names and of whom a batch was already attempted
 const (
-	recordRunOpened journal.Type = 1
-	recordAttempt   journal.Type = 2
-	recordOutcome   journal.Type = 3
-	recordInDoubt   journal.Type = 4
-	recordRevision  journal.Type = 5
-	recordControl   journal.Type = 7
-	recordRunClosed journal.Type = 8
+	recordRunOpened  journal.Type = 1
+	recordAttempt    journal.Type = 2
+	recordOutcome    journal.Type = 3
+	recordInDoubt    journal.Type = 4
+	recordRevision   journal.Type = 5
+	recordControl    journal.Type = 7
+	recordRunClosed  journal.Type = 8
+	recordListedLate journal.Type = 9
 )
 
 // Result is what an Outcome says of its form.
@@ -79,20 +82,27 @@ type inDoubt struct {
 
 type revision struct {
 	Form    FormID // the one that is replaced
-	N       uint16
+	N       uint16 // of the attempt whose answer asked for it; 0: a suppression list did
 	At      time.Time
 	Status  int
 	Code    string
 	Number  uint16 // of the new revision; its parts are counted from 0
 	Parts   []Form
-	Refused []RefusedRow
+	Refused []RefusedRow // by the service, or by the list
 }
 
-// RefusedRow is one record that the service refused by its content.
+// RefusedRow is one record that the service refused by its content, or that a
+// suppression list names.
 type RefusedRow struct {
 	Position uint32 // in its shard
 	Code     string
 	Reason   string
+}
+
+type listedLate struct {
+	Batch  uint32
+	At     time.Time
+	People []RefusedRow // ascending positions; no reason in words
 }
 
 type control struct {
@@ -170,6 +180,16 @@ func (r *revision) encode(e *encoder) {
 	}
 }
 
+func (r *listedLate) encode(e *encoder) {
+	e.uint(uint64(r.Batch))
+	e.time(r.At)
+	e.uint(uint64(len(r.People)))
+	for _, p := range r.People {
+		e.uint(uint64(p.Position))
+		e.text(p.Code)
+	}
+}
+
 func (r *control) encode(e *encoder) {
 	e.time(r.At)
 	e.text(r.Verb)
@@ -224,6 +244,13 @@ func (r *revision) decode(d *decoder) {
 	}
 }
 
+func (r *listedLate) decode(d *decoder) {
+	*r = listedLate{Batch: uint32(d.uint()), At: d.time()}
+	for range d.count(2) {
+		r.People = append(r.People, RefusedRow{Position: uint32(d.uint()), Code: d.text()})
+	}
+}
+
 func (r *control) decode(d *decoder) {
 	*r = control{At: d.time(), Verb: d.text(), Detail: d.text()}
 }
@@ -254,6 +281,8 @@ func decodeRecord(t journal.Type, payload []byte) (any, error) {
 		r = new(control)
 	case recordRunClosed:
 		r = new(runClosed)
+	case recordListedLate:
+		r = new(listedLate)
 	default:
 		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", t)
 	}

@@ -112,13 +112,14 @@ func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
 		record encodable
 		want   string
 	}{
-		"an attempt": {&attempt{Form: FormID{300, 1, 2}, N: 3, At: at, Correlation: [16]byte{0xAA}}, "ac02010203" + "80bcd9f29e34" + "aa000000000000000000000000000000"},
-		"an outcome": {&outcome{Form: FormID{1, 0, 0}, N: 1, At: at, Result: ResultAccepted, Status: 201, Code: "", IDs: []string{"ab"}}, "01000001" + "80bcd9f29e34" + "01" + "c901" + "00" + "00" + "01026162"},
-		"a doubt":    {&inDoubt{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 503, Code: "X"}, "01000001" + "80bcd9f29e34" + "f703" + "0158" + "00"},
-		"a control":  {&control{At: at, Verb: "halted", Detail: "why"}, "80bcd9f29e34" + "0668616c746564" + "03776879"},
-		"a close":    {&runClosed{At: at, Counts: [7]uint64{1, 2, 3, 4, 5, 6, 300}}, "80bcd9f29e34" + "010203040506ac02"},
-		"a revision": {&revision{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 400, Code: "C", Number: 1, Refused: []RefusedRow{{7, "C", "r"}}}, "01000001" + "80bcd9f29e34" + "9003" + "0143" + "01" + "00" + "01" + "0701430172"},
-		"its parts":  {&revision{At: at, Parts: []Form{{From: 1, To: 9, Dropped: []uint32{2, 5}, Messages: 6, Bytes: 128}}}, "00000000" + "80bcd9f29e34" + "00" + "00" + "00" + "01" + "0109068001" + hex.EncodeToString(make([]byte, 32)) + "020203" + "00"},
+		"an attempt":             {&attempt{Form: FormID{300, 1, 2}, N: 3, At: at, Correlation: [16]byte{0xAA}}, "ac02010203" + "80bcd9f29e34" + "aa000000000000000000000000000000"},
+		"an outcome":             {&outcome{Form: FormID{1, 0, 0}, N: 1, At: at, Result: ResultAccepted, Status: 201, Code: "", IDs: []string{"ab"}}, "01000001" + "80bcd9f29e34" + "01" + "c901" + "00" + "00" + "01026162"},
+		"a doubt":                {&inDoubt{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 503, Code: "X"}, "01000001" + "80bcd9f29e34" + "f703" + "0158" + "00"},
+		"a control":              {&control{At: at, Verb: "halted", Detail: "why"}, "80bcd9f29e34" + "0668616c746564" + "03776879"},
+		"a close":                {&runClosed{At: at, Counts: [7]uint64{1, 2, 3, 4, 5, 6, 300}}, "80bcd9f29e34" + "010203040506ac02"},
+		"a revision":             {&revision{Form: FormID{1, 0, 0}, N: 1, At: at, Status: 400, Code: "C", Number: 1, Refused: []RefusedRow{{7, "C", "r"}}}, "01000001" + "80bcd9f29e34" + "9003" + "0143" + "01" + "00" + "01" + "0701430172"},
+		"people listed too late": {&listedLate{Batch: 300, At: at, People: []RefusedRow{{Position: 7, Code: "C"}}}, "ac02" + "80bcd9f29e34" + "01" + "070143"},
+		"its parts":              {&revision{At: at, Parts: []Form{{From: 1, To: 9, Dropped: []uint32{2, 5}, Messages: 6, Bytes: 128}}}, "00000000" + "80bcd9f29e34" + "00" + "00" + "00" + "01" + "0109068001" + hex.EncodeToString(make([]byte, 32)) + "020203" + "00"},
 	} {
 		if got := hex.EncodeToString(encoded(test.record)); got != test.want {
 			t.Errorf("%s: got %s, want %s", sentence, got, test.want)
@@ -127,7 +128,7 @@ func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
 }
 
 func TestUnknownRecordsAreRefused(t *testing.T) {
-	for _, kind := range []journal.Type{0, 6, 9, 200} {
+	for _, kind := range []journal.Type{0, 6, 10, 200} {
 		_, err := decodeRecord(kind, nil)
 		checkError(t, "a kind that there is not", err, "not known to this version")
 	}
@@ -136,8 +137,8 @@ func TestUnknownRecordsAreRefused(t *testing.T) {
 // Whatever the bytes, decoding ends, without a panic and without taking much more
 // memory than they have; and what it accepts it also writes in a form that it accepts.
 func FuzzDecodeRecord(f *testing.F) {
-	for _, r := range []encodable{&runOpened{Host: "h"}, &attempt{}, &outcome{IDs: []string{"a", "b"}}, &inDoubt{Code: "x"}, &revision{Parts: []Form{{Dropped: []uint32{1, 5}}}, Refused: []RefusedRow{{1, "c", "r"}}}, &control{}, &runClosed{}} {
-		for kind := range 9 {
+	for _, r := range []encodable{&runOpened{Host: "h"}, &attempt{}, &outcome{IDs: []string{"a", "b"}}, &inDoubt{Code: "x"}, &revision{Parts: []Form{{Dropped: []uint32{1, 5}}}, Refused: []RefusedRow{{1, "c", "r"}}}, &control{}, &runClosed{}, &listedLate{People: []RefusedRow{{Position: 1, Code: "c"}}}} {
+		for kind := range 10 {
 			f.Add(uint8(kind), encoded(r))
 		}
 	}

@@ -12,7 +12,6 @@ func (r *run) refusedRows(res result) []RefusedRow {
 	for _, row := range res.answer.Rows {
 		rows = append(rows, RefusedRow{Position: res.body.positions[row.Index], Code: row.Code, Reason: row.Reason})
 	}
-	byPosition := func(a, b RefusedRow) int { return int(int64(a.Position) - int64(b.Position)) }
 	slices.SortStableFunc(rows, byPosition)
 	return slices.CompactFunc(rows, func(a, b RefusedRow) bool { return a.Position == b.Position })
 }

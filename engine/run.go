@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"cohort/engine/journal"
 	"cohort/ingest/person"
 )
 
@@ -37,7 +38,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	for range job.Ceiling {
 		pool.Go(func() { r.workers.run(wait, work) })
 	}
-	err := r.loop(ctx, cutOff)
+	err := r.loop(ctx, wait, cutOff)
 	close(r.workers.errands)
 	pool.Wait()
 	return r.end(err)
@@ -58,6 +59,7 @@ type run struct {
 	failures  int            // rounds of them, over all requests, since one went well
 	failed    time.Time      // when the latest was counted
 	waiting   waiting
+	lists     lists
 
 	stopWaiting func()
 	stop        error // why nothing new is started; nil while something is
@@ -77,6 +79,9 @@ func newRun(job Job, stopWaiting func()) *run {
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.Hold(job.Log.Quiet, "the service asked for quiet before this start")
+	if !job.Settle { // what is replayed was attempted already
+		r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
+	}
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
 		errands: make(chan errand), results: make(chan result), pace: job.Pace,
@@ -98,14 +103,14 @@ func (r *run) waits(until time.Time, why string) {
 }
 
 // loop hands out errands and takes their results until there are no more of either.
-func (r *run) loop(ctx context.Context, cutOff func()) error {
+func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	var grace <-chan time.Time
 	stopped, failed := ctx.Done(), r.Log.Failed()
 	for {
-		next, wait, out := r.ready()
-		if out == nil && wait == 0 && r.inHand == 0 {
+		next, wait, out := r.ready(waitCtx)
+		if out == nil && wait == 0 && r.inHand == 0 && r.lists.coming == nil {
 			return r.stop
 		}
 		due := time.NewTimer(wait)
@@ -119,6 +124,8 @@ func (r *run) loop(ctx context.Context, cutOff func()) error {
 		case result := <-r.workers.results:
 			r.inHand--
 			r.settle(result)
+		case b, more := <-r.lists.coming:
+			r.listed(b, more)
 		case <-due.C:
 		case <-tick.C:
 			r.Progress(r.snapshot())
@@ -140,24 +147,40 @@ func (r *run) loop(ctx context.Context, cutOff func()) error {
 
 // ready returns the next errand with the channel that takes it; or, when none may be
 // handed out now, how long until one may be: 0 when only a result can change that.
-func (r *run) ready() (e errand, wait time.Duration, out chan<- errand) {
-	if r.stop != nil || r.inHand >= r.poolSize() {
+func (r *run) ready(ctx context.Context) (e errand, wait time.Duration, out chan<- errand) {
+	now := time.Now()
+	if r.stop != nil || r.lists.coming != nil || r.inHand >= r.poolSize() {
 		return e, 0, nil
 	}
-	id, wait, ok := r.queue.next(time.Now())
-	if !ok {
-		return e, wait, nil
-	}
-	planned, err := r.Plan.Batch(id.Batch)
-	if err == nil {
-		e = errand{id: id, n: r.Log.State(id).Attempts + 1, planned: planned}
-		e.form, err = r.Log.Form(id)
-	}
-	if err != nil {
-		r.fail(err)
+	if o, _ := NextOpening(r.Pace, now); r.lists.due(o, now) {
+		if r.inHand == 0 {
+			r.lists.begin(ctx, r.Plan, r.Log.Lists, o, now)
+		}
 		return e, 0, nil
 	}
-	return e, 0, r.workers.errands
+	for {
+		id, wait, ok := r.queue.next(now)
+		if !ok {
+			return e, wait, nil
+		}
+		planned, err := r.Plan.Batch(id.Batch)
+		if err == nil {
+			e = errand{id: id, n: r.Log.State(id).Attempts + 1, planned: planned}
+			e.form, err = r.Log.Form(id)
+		}
+		if err != nil {
+			r.fail(err)
+			return e, 0, nil
+		}
+		changed, err := r.leaveOutLate(id, planned, e.form)
+		if err != nil {
+			r.logFailed(err)
+			return e, 0, nil
+		}
+		if !changed {
+			return e, 0, r.workers.errands
+		}
+	}
 }
 
 func (r *run) poolSize() int {
@@ -171,6 +194,15 @@ func (r *run) halt(why *Stopped) {
 		r.stop = why
 		r.stopWaiting()
 	}
+}
+
+// logFailed ends the run because of an error in recording what was decided.
+func (r *run) logFailed(err error) {
+	if errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrPoisoned) {
+		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true})
+		return
+	}
+	r.fail(err)
 }
 
 // fail ends the run because of a defect.
@@ -205,6 +237,7 @@ func (r *run) end(stop error) (Summary, error) {
 	}
 	live, held, foreign := r.Log.Unsettled()
 	s.Held, s.Foreign, s.Finished = held, foreign, live == 0 && foreign == 0
+	s.ListedLate = r.Log.ListedLate()
 	now := time.Now()
 	var err error
 	switch why := (*Stopped)(nil); {

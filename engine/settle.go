@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"cohort/engine/journal"
 )
 
 // settle does what the protocol says about one answer.
@@ -27,11 +25,7 @@ func (r *run) settle(res result) {
 	r.note(res, now)
 	step := Decide(r.Sink.Kind(), r.Log.State(res.errand.id), res.answer, now)
 	if err := r.take(step, res, now); err != nil {
-		if full := (*journal.CorruptError)(nil); errors.As(err, &full) || errors.Is(err, ErrIllegal) || errors.Is(err, ErrChanged) {
-			r.fail(err)
-			return
-		}
-		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true})
+		r.logFailed(err)
 		return
 	}
 	if res.answer.Halt != "" {
@@ -59,15 +53,14 @@ func sane(a Answer, n int) Answer {
 func (r *run) notStarted(res result) {
 	r.queue.add(res.errand.id, time.Now())
 	switch {
+	case errors.Is(res.err, errNewWindow): // the loop reads the lists first
 	case errors.Is(res.err, errWindowOver):
 		r.halt(&Stopped{Why: "the window has ended"})
 	case errors.Is(res.err, errUntilOver):
 		r.halt(&Stopped{Why: "pace.until has passed; move it in the campaign file to go on"})
 	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded): // the loop hears it too
-	case errors.Is(res.err, journal.ErrFull), errors.Is(res.err, journal.ErrPoisoned):
-		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: res.err, Halt: true})
 	default:
-		r.fail(res.err)
+		r.logFailed(res.err)
 	}
 }
 

@@ -24,6 +24,13 @@ type MessageOutcome struct {
 	AcceptedAt       time.Time
 }
 
+// CodeListedTooLate is the reason code of a message whose person a suppression list named
+// when it had been attempted: it was accepted, or may have been.
+const CodeListedTooLate = "listed_too_late"
+
+// codeListed is why a form was replaced by one without the people whom a list names.
+const codeListed = "listed"
+
 // Trail tells the outcome of each record of a run, from its plan and its progress log.
 // It holds the ids of one batch of each shard at a time. It is not safe for concurrent
 // use.
@@ -84,11 +91,13 @@ func (t *Trail) Outcome(row int64, shard int, position uint32) (MessageOutcome, 
 		}
 		t.tell(&o, shard, f)
 	}
-	if i, refused := slices.BinarySearchFunc(t.ledger.refused[b.number-1], position, func(r RefusedRow, p uint32) int {
-		return int(int64(r.Position) - int64(p))
-	}); refused {
-		r := t.ledger.refused[b.number-1][i]
+	batch := b.number - 1
+	if r, refused := rowAt(t.ledger.refused[batch], position); refused {
 		o.Fate, o.Code, o.Reason = person.Refused, r.Code, r.Reason
+	} else if r, left := rowAt(t.ledger.listed[batch], position); left {
+		o.Fate, o.Code, o.Reason = person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"
+	} else if r, late := rowAt(t.ledger.late[batch], position); late {
+		o.Code, o.Reason = CodeListedTooLate, "a suppression list names the person ("+r.Code+") since the message was attempted"
 	}
 	return o, nil
 }

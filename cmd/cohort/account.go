@@ -16,7 +16,7 @@ import (
 )
 
 // printAccount prints what became of every record, and that it adds up.
-func printAccount(w io.Writer, plan *engine.Plan, a engine.Account) {
+func printAccount(w io.Writer, plan *engine.Plan, a engine.Account, listedLate int) {
 	fmt.Fprintf(w, "\n%s, run %s, %s\n", plan.Campaign, plan.Run.Short(), plan.Service)
 	fmt.Fprintf(w, "  %-12s %12d\n", "records", a.Records)
 	sum := int64(0)
@@ -29,6 +29,14 @@ func printAccount(w io.Writer, plan *engine.Plan, a engine.Account) {
 	} else {
 		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
 	}
+	if listedLate > 0 {
+		fmt.Fprintln(w, "  "+tooLate(listedLate))
+	}
+}
+
+// tooLate says that people were listed when their messages had been attempted.
+func tooLate(people int) string {
+	return fmt.Sprintf("%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)", people)
 }
 
 // writeReport writes the outcome report of a run to path, as things stand.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,7 @@ type findings struct {
 
 	reasons []ingest.Reason
 	samples []string
+	lists   []engine.ListRead
 }
 
 type foundFormat struct {
@@ -145,9 +147,13 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 	for _, f := range reader.Files() {
 		size.Bytes += f.Bytes
 	}
-	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, nil)
+	suppress := &lists{of: c.campaign.Suppress, log: slog.New(slog.DiscardHandler)}
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, nil, suppress)
 	if ctx.Err() != nil {
 		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
+	}
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
@@ -167,7 +173,7 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 			return nil, refuse("the rejects cannot be written: %w", err)
 		}
 	}
-	found := &findings{Records: manifest.Records, reasons: reader.Summary().Reasons}
+	found := &findings{Records: manifest.Records, reasons: reader.Summary().Reasons, lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
@@ -276,6 +282,9 @@ func (f *findings) print(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, file := range f.Format.Files {
 		fmt.Fprintf(w, "file      %s, %d bytes, SHA-256 %s\n", filepath.Base(file.Path), file.Bytes, file.SHA256)
+	}
+	for _, list := range f.lists {
+		fmt.Fprintf(w, "list      %s, %d people, %s\n", filepath.Base(list.File), list.People, list.Reason)
 	}
 	fmt.Fprintf(w, "records   %d\n", f.Records)
 	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -60,10 +61,7 @@ func ownPersonalisation(c *campaign.Campaign, fields []string) {
 
 func ingestOptions(c *campaign.Campaign, fields []string) ingest.Options {
 	o := ingest.Options{
-		Format: ingest.Format{
-			Type: c.Cohort.Format.Type, Delimiter: c.Cohort.Format.Delimiter, Encoding: c.Cohort.Format.Encoding, Header: c.Cohort.Format.Header,
-		},
-		Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c.Profile),
+		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c.Profile),
 		LatestBy:  c.Cohort.Duplicates.LatestBy,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
 		Types:     map[string]ingest.Type{},
@@ -72,6 +70,10 @@ func ingestOptions(c *campaign.Campaign, fields []string) ingest.Options {
 		o.Types[field] = ingest.Type(t)
 	}
 	return o
+}
+
+func ingestFormat(f campaign.Format) ingest.Format {
+	return ingest.Format{Type: f.Type, Delimiter: f.Delimiter, Encoding: f.Encoding, Header: f.Header}
 }
 
 // cohortOf describes a cohort whose digest is known.
@@ -84,10 +86,31 @@ func cohortOf(r *ingest.Reader, digest [32]byte) engine.Cohort {
 	return cohort
 }
 
-// buildSpool reads a cohort into a spool.
-func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, earlier *earlierRuns) (shard.Manifest, [32]byte, error) {
+// buildSpool reads a cohort into a spool, without the people of earlier runs and those
+// whom suppression lists name.
+func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, earlier *earlierRuns, suppress *lists) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
+	exclude := earlier.people()
+	if len(suppress.of) > 0 {
+		exclude = concat(exclude, suppress.people(ctx, nil))
+	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Exclude: earlier.people(),
+		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Exclude: exclude,
 	})
+}
+
+// concat yields the people of two sequences, of which the first may be nil.
+func concat(a, b iter.Seq2[shard.Exclusion, error]) iter.Seq2[shard.Exclusion, error] {
+	if a == nil {
+		return b
+	}
+	return func(yield func(shard.Exclusion, error) bool) {
+		for _, people := range []iter.Seq2[shard.Exclusion, error]{a, b} {
+			for e, err := range people {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/campaign"
 	"cohort/engine/journal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
@@ -41,6 +45,11 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
+	suppress, err := s.suppress(ctx, spool, ledger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
 	log, err := engine.OpenProgressLog(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
 		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
@@ -66,7 +75,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			}
 			return s.register(plan, ledger)
 		},
-		Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
 		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts) },
 	})
 	s.screen.end()
@@ -87,7 +96,29 @@ func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *s
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Held: held, Finished: true}, nil)
+	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+}
+
+// suppress reads the suppression lists as they are now, so that one that is wrong refuses
+// the start. Nil when the campaign has none.
+func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engine.Ledger) (engine.Lists, error) {
+	l := s.lists()
+	for _, was := range ledger.Lists {
+		if !slices.ContainsFunc(l.of, func(list campaign.List) bool { return list.File == was.File }) {
+			s.log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
+		}
+	}
+	if len(l.of) == 0 || s.settle {
+		return nil, nil
+	}
+	first, err := l.listing(ctx, s.folder.path, spool, ledger.Lists)
+	if ctx.Err() != nil {
+		return nil, s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+	}
+	if err != nil {
+		return nil, refuse("%w; nothing was sent by this start", err)
+	}
+	return l.forRun(s.folder.path, spool, first), nil
 }
 
 // check makes sure that the service can be reached before the first attempt. A run
@@ -131,7 +162,7 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	if !reportIsCurrent(s.folder.path) {
 		reported = writeReport(s.folder.path, s.folder.file(reportFile), plan, spool)
 	}
-	printAccount(s.stdout, plan, summary.Account)
+	printAccount(s.stdout, plan, summary.Account, summary.ListedLate)
 	if reported == nil {
 		fmt.Fprintf(s.stdout, "report   %s\n", s.folder.file(reportFile))
 	}

@@ -105,6 +105,7 @@ func (f *folder) discard() {
 		}
 	}
 	_ = os.RemoveAll(f.file(spoolFolder))
+	_ = os.RemoveAll(f.file(listsFolder))
 	// run.json goes last but for the lock: while it is there the folder is known as a run's.
 	for _, name := range []string{campaignFile, campaignFile + ".tmp", "plan.batches", "plan.batches.tmp", "plan.json.tmp", rejectsFile + ".tmp", runFile + ".tmp", runFile, lockFile} {
 		_ = os.Remove(f.file(name))

@@ -36,6 +36,7 @@ type preparation struct {
 	fields     []string
 	sink       *notify.Sink
 	earlier    *earlierRuns // nil: there are none
+	lists      *lists
 	sendAgain  string
 	beganAgain bool
 	log        *slog.Logger
@@ -67,7 +68,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
 		},
-		SendAgain: p.sendAgain, BeganAgain: p.beganAgain,
+		Lists: p.lists.read, SendAgain: p.sendAgain, BeganAgain: p.beganAgain,
 	}
 	if p.earlier != nil {
 		header.Earlier = p.earlier.named()
@@ -101,7 +102,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := durable.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
-	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, p.earlier)
+	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, p.earlier, p.lists)
 	if err != nil {
 		return fail(err)
 	}

@@ -173,7 +173,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
+		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -229,6 +229,9 @@ func (s *session) end() {
 		stop()
 	}
 }
+
+// lists are the campaign's suppression lists as they are named now.
+func (s *session) lists() *lists { return &lists{of: s.campaign.Suppress, log: s.log} }
 
 // again is the call itself, for when nothing can be resumed yet.
 func (s *session) again() string { return command(s.words...) }

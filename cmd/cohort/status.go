@@ -32,6 +32,7 @@ type status struct {
 	FirstStart *time.Time            `json:"first_start,omitempty"`
 	LastAnswer *time.Time            `json:"last_answer,omitempty"`
 	LastEvent  string                `json:"last_event,omitempty"`
+	ListedLate int                   `json:"listed_too_late"` // people whom a suppression list named when their message had been attempted
 	Held       int                   `json:"batches_held"`    // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"` // known to the service and not sent by this run
 }
@@ -101,7 +102,7 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 		s.Fates[fate] = account.Fates[fate]
 	}
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
-	s.Held, s.Foreign = held, foreign
+	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
 	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
 	switch {
 	case busy:
@@ -153,6 +154,9 @@ func (s *status) print(w io.Writer) {
 		fmt.Fprintf(w, "the fates add up to %d: every record is accounted for\n", sum)
 	} else {
 		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
+	}
+	if s.ListedLate > 0 {
+		fmt.Fprintln(w, tooLate(s.ListedLate))
 	}
 	switch s.State {
 	case "stopped":

@@ -9,6 +9,7 @@ type Campaign struct {
 	Profile         Profile           // which number range may be sent to
 	Register        string            // absolute path of the folder that knows every run
 	Cohort          Cohort            // how the cohort file is read
+	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire
 	Pace            Pace              // how fast, and when
 	StopIf          StopIf            // the share of refusals that halts a run
@@ -46,6 +47,14 @@ type Format struct {
 	Delimiter string // one character; empty: told by content
 	Encoding  string // utf-8, utf-16, windows-1252; empty: told by content, and never guessed to be windows-1252
 	Header    *bool  // nil: there is one
+}
+
+// List is a suppression list.
+type List struct {
+	File      string // absolute
+	Reason    string // the reason code of its people, where the list itself gives none
+	MayShrink bool   // it is right that the list names far fewer people than when it was applied last
+	Format    Format
 }
 
 // Duplicates says which of several sendable records of one person counts.

@@ -83,6 +83,8 @@ cohort:
   withdrawn: {column: record_type, values: [DEL]}
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
+suppress:
+  - {file: dead.csv, reason: deceased_formal, may_shrink: true, format: {encoding: utf-16}}
 personalisation:
   second: "((b))"
   first: "Dear ((a))"
@@ -118,6 +120,7 @@ sink:
 			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}},
 			Format: Format{"csv", "|", "windows-1252", new(bool)}, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
+		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Pace: Pace{
 			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, LastCall: 90 * time.Second,

@@ -12,6 +12,7 @@ type document struct {
 	Profile         string             `yaml:"profile"`
 	Register        *string            `yaml:"register"`
 	Cohort          cohortSection      `yaml:"cohort"`
+	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
 	Pace            *paceSection       `yaml:"pace"`
 	StopIf          *stopSection       `yaml:"stop_if"`
@@ -31,17 +32,26 @@ type cohortSection struct {
 		Column string   `yaml:"column"`
 		Values []string `yaml:"values"`
 	} `yaml:"withdrawn"`
-	Format struct {
-		Type      string  `yaml:"type"`
-		Delimiter *string `yaml:"delimiter"`
-		Encoding  string  `yaml:"encoding"`
-		Header    *bool   `yaml:"header"`
-	} `yaml:"format"`
-	MaxInvalid *string `yaml:"max_invalid"`
+	Format     formatSection `yaml:"format"`
+	MaxInvalid *string       `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`
 	} `yaml:"expect"`
+}
+
+type formatSection struct {
+	Type      string  `yaml:"type"`
+	Delimiter *string `yaml:"delimiter"`
+	Encoding  string  `yaml:"encoding"`
+	Header    *bool   `yaml:"header"`
+}
+
+type listSection struct {
+	File      string        `yaml:"file"`
+	Reason    string        `yaml:"reason"`
+	MayShrink bool          `yaml:"may_shrink"`
+	Format    formatSection `yaml:"format"`
 }
 
 type paceSection struct {

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,8 @@ var (
 		"cohort.format", "cohort.format.type", "cohort.format.delimiter", "cohort.format.encoding", "cohort.format.header",
 		"cohort.types", "cohort.types.*", "cohort.duplicates", "cohort.duplicates.latest_by",
 		"cohort.withdrawn", "cohort.withdrawn.column", "cohort.withdrawn.values",
+		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
+		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
 		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.last_call", "pace.until",
 		"stop_if", "stop_if.refused", "stop_if.of",
@@ -29,7 +32,7 @@ var (
 		"sink.notify.batch", "sink.notify.batch.max_messages", "sink.notify.batch.max_bytes", "sink.notify.batch.smoothing",
 	}
 	laterKeys = []string{
-		"series", "suppress", "route",
+		"series", "route",
 		"cohort.superseded_by",
 		"pace.spread", "pace.catch_up",
 		"sink.nhsapp", "sink.file",
@@ -49,6 +52,12 @@ func keyLines(file string, node ast.Node, path string, lines map[string]int) err
 		}
 	case *ast.MappingValueNode:
 		return keyLine(file, n, path, lines)
+	case *ast.SequenceNode:
+		for i, value := range n.Values {
+			if err := keyLines(file, value, fmt.Sprintf("%s[%d]", path, i), lines); err != nil {
+				return err
+			}
+		}
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode: // keys behind one would not be looked at
 		return &FileError{file, n.GetToken().Position.Line, fmt.Sprintf("%s: anchors, aliases and tags are not taken; write the value out", path)}
 	}
@@ -63,18 +72,22 @@ func keyLine(file string, n *ast.MappingValueNode, path string, lines map[string
 	}
 	line := n.Key.GetToken().Position.Line
 	lines[full] = line
+	known, parent := general.ReplaceAllString(full, "[]"), general.ReplaceAllString(path, "[]")
 	switch {
 	case slices.Contains(laterKeys, full) && !strings.Contains(key, "."):
 		return &FileError{file, line, fmt.Sprintf("%s is not yet supported by this version of cohort; take it out", full)}
-	case slices.Contains(knownKeys, full) && !strings.Contains(key, "."), path != "" && slices.Contains(knownKeys, path+".*"):
+	case slices.Contains(knownKeys, known) && !strings.Contains(key, "."), path != "" && slices.Contains(knownKeys, parent+".*"):
 		return keyLines(file, n.Value, full, lines)
 	}
-	return &FileError{file, line, fmt.Sprintf("unknown key %s%s", full, suggestion(path, key))}
+	return &FileError{file, line, fmt.Sprintf("unknown key %s%s", full, suggestion(parent))}
 }
+
+// general finds the index of an entry of a list in a path.
+var general = regexp.MustCompile(`\[\d+\]`)
 
 // suggestion names the keys that stand at the same place, so that a typing mistake
 // is put right at a glance.
-func suggestion(path, key string) string {
+func suggestion(path string) string {
 	var siblings []string
 	for _, known := range knownKeys {
 		parent, name := "", known

@@ -36,6 +36,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	c := &Campaign{Path: path}
 	l.identity(c, &doc)
 	l.cohort(c, &doc.Cohort)
+	l.suppress(c, doc.Suppress)
 	l.personalisation(c, doc.Personalisation)
 	l.pace(c, doc.Pace)
 	l.limits(c, &doc)

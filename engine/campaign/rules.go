@@ -1,23 +1,16 @@
 package campaign
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // rules fills in what the file is and which of its records count.
 func (l *loader) rules(c *Campaign, s *cohortSection) {
-	f := Format{Type: s.Format.Type, Encoding: strings.ToLower(s.Format.Encoding), Header: s.Format.Header}
-	l.oneOf("cohort.format.type", f.Type, "csv", "nbss", "parquet", "arrow")
-	l.oneOf("cohort.format.encoding", f.Encoding, "utf-8", "utf-16", "windows-1252")
-	if d := s.Format.Delimiter; d != nil {
-		f.Delimiter = *d
-		if len(f.Delimiter) != 1 || strings.Contains("\"\r\n", f.Delimiter) {
-			l.wrong("cohort.format.delimiter", "must be one character such as \",\", \"|\" or \"\\t\"")
-		}
-	}
-	c.Cohort.Format = f
+	c.Cohort.Format = l.format("cohort.format", s.Format)
 	c.Cohort.Types = s.Types
 	for _, field := range slices.Sorted(maps.Keys(s.Types)) {
 		if s.Types[field] == "" {
@@ -37,6 +30,44 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 		if w.Column == "" || len(w.Values) == 0 {
 			l.wrong("cohort.withdrawn", "needs a column and the values that withdraw, such as {column: record_type, values: [DEL]}")
 		}
+	}
+}
+
+// format fills in what a file is that is not told by its content.
+func (l *loader) format(key string, s formatSection) Format {
+	f := Format{Type: s.Type, Encoding: strings.ToLower(s.Encoding), Header: s.Header}
+	l.oneOf(key+".type", f.Type, "csv", "nbss", "parquet", "arrow")
+	l.oneOf(key+".encoding", f.Encoding, "utf-8", "utf-16", "windows-1252")
+	if d := s.Delimiter; d != nil {
+		f.Delimiter = *d
+		if len(f.Delimiter) != 1 || strings.Contains("\"\r\n", f.Delimiter) {
+			l.wrong(key+".delimiter", "must be one character such as \",\", \"|\" or \"\\t\"")
+		}
+	}
+	return f
+}
+
+var reasonForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
+
+// suppress fills in the suppression lists.
+func (l *loader) suppress(c *Campaign, lists []listSection) {
+	for i, s := range lists {
+		key := fmt.Sprintf("suppress[%d]", i)
+		list := List{File: l.absolute(s.File), Reason: s.Reason, MayShrink: s.MayShrink, Format: l.format(key+".format", s.Format)}
+		for _, k := range []string{key + ".file", key + ".reason"} {
+			if l.lines[k] == 0 { // missing: the list as a whole is where to look
+				l.lines[k] = l.lines["suppress"]
+			}
+		}
+		switch {
+		case s.File == "":
+			l.wrong(key+".file", "is missing; name the list's file")
+		case !reasonForm.MatchString(s.Reason):
+			l.wrong(key+".reason", "must be a reason code of small letters, digits and underscores, such as deceased_formal or opted_out")
+		case slices.ContainsFunc(c.Suppress, func(other List) bool { return other.File == list.File }):
+			l.wrong(key+".file", "is named twice")
+		}
+		c.Suppress = append(c.Suppress, list)
 	}
 }
 

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/durable"
+	"cohort/ingest"
+	"cohort/shard"
+)
+
+// lists are a campaign's suppression lists.
+type lists struct {
+	of   []campaign.List
+	read []engine.ListRead // what people has read, once it has ended
+	log  *slog.Logger
+}
+
+// listsFolder is where lists are held against the cohort; it is empty or gone when
+// nothing is at work.
+const listsFolder = "lists"
+
+// people yields everybody whom the lists name, list by list in the campaign's order, and
+// notes what was read. last is what was read of them before; nil at the first time. A
+// list that is lost, empty or much shorter than it was is refused with a *refusal.
+func (l *lists) people(ctx context.Context, last []engine.ListRead) iter.Seq2[shard.Exclusion, error] {
+	return func(yield func(shard.Exclusion, error) bool) {
+		l.read = nil
+		for _, list := range l.of {
+			for e, err := range l.one(ctx, list, last) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// one yields whom one list names.
+func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListRead) iter.Seq2[shard.Exclusion, error] {
+	return func(yield func(shard.Exclusion, error) bool) {
+		in, err := ingest.OpenList(ctx, list.File, ingestFormat(list.Format))
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		for e, err := range in.People() {
+			if err != nil {
+				yield(shard.Exclusion{}, notApplied(ctx, err))
+				return
+			}
+			x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
+			if e.Reason != "" {
+				x.Reason = e.Reason
+			}
+			if !yield(x, nil) {
+				return
+			}
+		}
+		digest, err := in.Digest()
+		people, bad := in.Count()
+		if err == nil {
+			err = l.whole(list, people, last)
+		}
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		if bad > 0 {
+			l.log.Warn("a suppression list has rows without a valid NHS number, which name nobody", "list", filepath.Base(list.File), "rows", bad)
+		}
+		l.read = append(l.read, engine.ListRead{File: list.File, Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest), People: people})
+	}
+}
+
+// mostShrunk is the share of its people that a list may lose between two readings.
+const mostShrunk = 0.20
+
+// whole refuses a list that has lost more people since it was last applied than lists
+// lose by themselves.
+func (l *lists) whole(list campaign.List, people int64, last []engine.ListRead) error {
+	for _, before := range last {
+		if before.File == list.File && !list.MayShrink && float64(people) < (1-mostShrunk)*float64(before.People) {
+			return fmt.Errorf("%s names %d people and named %d when it was last applied: it may be cut short; bring back the whole list, or set may_shrink: true for it in the campaign file if this is right",
+				filepath.Base(list.File), people, before.People)
+		}
+	}
+	return nil
+}
+
+// notApplied says of an error in a list what it means.
+func notApplied(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse("a suppression list is missing: %w; bring it back, or take it out of the campaign file", err)
+	}
+	return refuse("a suppression list cannot be applied: %w", err)
+}
+
+// unchanged reports whether the lists are to the byte those that were applied last.
+func (l *lists) unchanged(ctx context.Context, last []engine.ListRead) (bool, error) {
+	if len(l.of) != len(last) {
+		return false, nil
+	}
+	for i, list := range l.of {
+		if list.File != last[i].File || list.Reason != last[i].Reason {
+			return false, nil
+		}
+		digest, _, err := ingest.Digest(ctx, list.File)
+		if err != nil {
+			return false, notApplied(ctx, err)
+		}
+		if fmt.Sprintf("%x", digest) != last[i].SHA256 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// listing holds the lists as they are now against the cohort. folder is the run's. It
+// is used up when its people have been ranged over.
+func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, last []engine.ListRead) (engine.Listing, error) {
+	same, err := l.unchanged(ctx, last)
+	if err != nil || same {
+		return engine.Listing{Read: last}, err
+	}
+	l.log.Info("reading the suppression lists", "lists", len(l.of))
+	dir := filepath.Join(folder, listsFolder)
+	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
+		return engine.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
+	}
+	match, err := spool.Match(ctx, dir, l.people(ctx, last))
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return engine.Listing{}, err
+	}
+	return engine.Listing{Read: l.read, People: func(yield func(engine.Listed, error) bool) {
+		defer func() {
+			match.Close()
+			_ = os.RemoveAll(dir)
+		}()
+		for p, err := range match.Listed(ctx) {
+			if !yield(engine.Listed{Shard: p.Shard, Position: p.Position, Code: p.Reason}, err) {
+				return
+			}
+		}
+	}}, nil
+}
+
+// forRun is what the engine calls to read the lists. first is what they said when this
+// process began, read before the run so that a list that is wrong refuses the start.
+func (l *lists) forRun(folder string, spool *shard.Spool, first engine.Listing) engine.Lists {
+	fresh := true
+	return func(ctx context.Context, last []engine.ListRead) (engine.Listing, error) {
+		if fresh {
+			fresh = false
+			return first, nil
+		}
+		return l.listing(ctx, folder, spool, last)
+	}
+}

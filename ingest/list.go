@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"iter"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"cohort/ingest/person"
+)
+
+// List is a suppression list: people who must not be sent to, one NHS number a row, in
+// any of the formats of a cohort. It may have a column of reason codes, and others that
+// are not looked at. It is not safe for concurrent use.
+type List struct {
+	reader  *Reader
+	name    string
+	reasons bool
+}
+
+// Entry is one row of a list.
+type Entry struct {
+	Number person.NHSNumber
+	Reason string // the row's own reason code; empty when it gives none
+}
+
+// OpenList looks at a list: what it is, and where the numbers are. The column is the one
+// that is called nhs_number, NHS Number, nhsNo or the like, or the only one there is. A
+// first line that is a number of somebody's, and no header, is taken for that. A list
+// without a row is refused: it is more likely lost than empty. Errors are a *FileError
+// when the file is no list, the file system's, or ctx's cause.
+func OpenList(ctx context.Context, path string, f Format) (*List, error) {
+	f, err := f.settled()
+	if err != nil {
+		return nil, err
+	}
+	look := f
+	look.Header = nil // so that the first line's values are seen, whatever they are
+	names, kind, err := glimpse(ctx, path, look)
+	if err != nil {
+		return nil, named(err, path)
+	}
+	o := Options{Format: f}
+	l := &List{name: path}
+	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, looksLikeData) {
+		headed := false
+		o.Format.Header = &headed
+	}
+	number, reason := listColumns(names, o.Format.headed())
+	if number < 0 {
+		return nil, &FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: "call it nhs_number"}
+	}
+	o.Columns = map[string][]string{numberField: {names[number]}}
+	if !o.Format.headed() {
+		o.Columns[numberField] = []string{strconv.Itoa(number + 1)}
+	}
+	if reason >= 0 {
+		l.reasons = true
+		o.Fields, o.Columns["reason"] = []string{"reason"}, []string{names[reason]}
+	}
+	l.reader, err = Open(ctx, []string{path}, o)
+	return l, err
+}
+
+// glimpse reads the names of a file's columns.
+func glimpse(ctx context.Context, path string, f Format) (names []string, kind string, err error) {
+	handle, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = handle.Close() }()
+	o, err := open(&tap{ctx: ctx, src: handle}, handle, Options{Format: f}, false)
+	if err != nil {
+		return nil, "", err
+	}
+	defer o.close()
+	h := o.source.header()
+	return h.names, h.kind, nil
+}
+
+// listColumns finds the columns of the numbers and of the reasons; -1 for none.
+func listColumns(names []string, headed bool) (number, reason int) {
+	plain := func(name string) string { return strings.ReplaceAll(nbssHeading(name), ".", "") }
+	find := func(is func(name string) bool) int {
+		at := slices.IndexFunc(names, is)
+		if at >= 0 && slices.ContainsFunc(names[at+1:], is) {
+			return -1
+		}
+		return at
+	}
+	if !headed {
+		number = find(func(value string) bool { _, err := person.ParseNHSNumber(value); return err == nil })
+		reason = -1
+	} else {
+		number = find(func(name string) bool {
+			return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plain(name))
+		})
+		reason = find(func(name string) bool { return slices.Contains([]string{"reason", "reasoncode"}, plain(name)) })
+	}
+	if number < 0 && len(names) == 1 {
+		number = 0
+	}
+	return number, reason
+}
+
+// mostBadRows is the share of a list's rows that may have no valid NHS number.
+const mostBadRows = 0.05
+
+// People yields whom the list names, in its order. Rows without a valid NHS number are
+// left out and counted: nobody can be sent to under such a number. When they are more
+// than one in twenty the file is not what it is taken for, and refused. An error is the
+// last thing yielded, and refuses the list as a whole. People can be called once.
+func (l *List) People() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for batch, err := range l.reader.Records() {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			numbers := batch.Column(person.ColumnNumber).(*array.Uint64)
+			for i := range numbers.Len() {
+				if numbers.IsNull(i) {
+					continue
+				}
+				e := Entry{Number: person.NHSNumber(numbers.Value(i))}
+				if l.reasons {
+					e.Reason = reasonCode(batch.Column(person.FirstField).(*array.String).Value(i))
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+		if s := l.reader.Summary(); float64(s.Invalid) > mostBadRows*float64(s.Records) {
+			yield(Entry{}, &FileError{
+				File: l.name, Line: s.Reasons[0].Lines[0],
+				Problem: strconv.FormatInt(s.Invalid, 10) + " of " + strconv.FormatInt(s.Records, 10) + " rows have no valid NHS number",
+				Fix:     "make sure that this is a list of NHS numbers",
+			})
+		}
+	}
+}
+
+// reasonCode is what a row gives as a reason, if it is a code: small letters, digits and
+// underscores. Free text may speak of a person and is not taken.
+func reasonCode(text string) string {
+	text = strings.TrimSpace(text)
+	code := func(r rune) bool { return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '_' }
+	if len(text) > 40 || strings.ContainsFunc(text, func(r rune) bool { return !code(r) }) {
+		return ""
+	}
+	return strings.Clone(text)
+}
+
+// Count is how many rows People has yielded, and how many had no valid number.
+func (l *List) Count() (people, bad int64) {
+	s := l.reader.Summary()
+	return s.Sendable, s.Invalid
+}
+
+// Digest is the SHA-256 of the file, known when People has ended.
+func (l *List) Digest() (sum [sha256.Size]byte, err error) {
+	if !l.reader.ended {
+		return sum, errors.New("ingest: the digest of a list is known when it has been read")
+	}
+	return l.reader.Digest(l.reader.ctx)
+}

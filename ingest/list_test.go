@@ -1,0 +1,75 @@
+package ingest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLists(t *testing.T) {
+	const a, b, c = "9990000018", "9990000026", "9990000034" // made, of nobody
+	for sentence, test := range map[string]struct {
+		text   string
+		format Format
+		want   string // the numbers and their reasons
+		bad    int64
+		err    string
+	}{
+		"a column of numbers and no header":           {text: a + "\n" + b + "\n", want: a + " " + b},
+		"one number without a line end":               {text: a, want: a},
+		"a header in capitals with a space":           {text: "NHS Number\n" + a + "\n", want: a},
+		"a header with a dot":                         {text: "NHS No.\n" + a + "\n", want: a},
+		"any header over the only column":             {text: "patients\n" + a + "\n", want: a},
+		"reasons of its own, and a date":              {text: "nhs_number,reason,date\n" + a + ",opted_out,2026-01-02\n" + b + ",,\n", want: a + "=opted_out " + b},
+		"a reason in free text may speak of somebody": {text: "nhs_number,reason\n" + a + ",Moved to Spain\n", want: a},
+		"other columns are not looked at":             {text: "id;nhsNumber;name\n1;" + a + ";Ann\n", want: a},
+		"no header, the second column is the number":  {text: "x|" + a + "|y\nz|" + b + "|w\n", want: a + " " + b},
+		"spaces in the numbers":                       {text: "nhs_number\n999 000 0018\n", want: a},
+		"an upload file of NHS Notify":                {text: "messageReference,nhsNumber,personalisation_x\nr1," + a + ",y\n", want: a},
+		"header said to be absent":                    {text: a + "\n" + b + "\n", format: Format{Header: new(bool)}, want: a + " " + b},
+		"one bad row among many":                      {text: "nhs_number\n" + strings.Repeat(a+"\n", 30) + "?\n", want: strings.TrimSuffix(strings.Repeat(a+" ", 30), " "), bad: 1},
+		"a list of names":                             {text: "nhs_number\nAnn\nBob\n", bad: 2, err: "2 of 2 rows have no valid NHS number; make sure that this is a list of NHS numbers"},
+		"nothing":                                     {text: "", err: "the file is empty"},
+		"a header and nobody":                         {text: "nhs_number\n", err: "there are no records after the header line"},
+		"several columns, none of them called so":     {text: "id,person\n1,2\n", err: "no one column is the NHS number's; call it nhs_number"},
+		"two columns that might be it":                {text: "nhs_number,NHS No\n" + a + "," + b + "\n", err: "no one column is the NHS number's"},
+		"two numbers in a row without a header":       {text: a + "," + b + "\n" + b + "," + c + "\n", err: "no one column is the NHS number's"},
+	} {
+		path := filepath.Join(t.TempDir(), "list.csv")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		l, err := OpenList(t.Context(), path, test.format)
+		if err == nil {
+			for e, fault := range l.People() {
+				if fault != nil {
+					err = fault
+					break
+				}
+				word := e.Number.Digits()
+				if e.Reason != "" {
+					word += "=" + e.Reason
+				}
+				got = append(got, word)
+			}
+		}
+		if test.err != "" {
+			var refused *FileError
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "999") {
+				t.Errorf("%s: %v, and should say %q", sentence, err, test.err)
+			}
+			continue
+		}
+		if err != nil || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %q, %v; want %q", sentence, got, err, test.want)
+			continue
+		}
+		people, bad := l.Count()
+		if digest, err := l.Digest(); err != nil || digest == [32]byte{} || int(people) != len(got) || bad != test.bad {
+			t.Errorf("%s: %d people, %d bad rows, digest %x, %v", sentence, people, bad, digest[:2], err)
+		}
+	}
+}
