@@ -148,7 +148,7 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 		size.Bytes += f.Bytes
 	}
 	suppress := &lists{of: c.campaign.Suppress, log: slog.New(slog.DiscardHandler)}
-	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, nil, suppress)
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, suppress.people(ctx, nil))
 	if ctx.Err() != nil {
 		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
 	}

@@ -86,23 +86,23 @@ func cohortOf(r *ingest.Reader, digest [32]byte) engine.Cohort {
 	return cohort
 }
 
-// buildSpool reads a cohort into a spool, without the people of earlier runs and those
-// whom suppression lists name.
-func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, earlier *earlierRuns, suppress *lists) (shard.Manifest, [32]byte, error) {
+// buildSpool reads a cohort into a spool. exclude, which may be nil, yields the people who
+// must not be sent to.
+func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
-	exclude := earlier.people()
-	if len(suppress.of) > 0 {
-		exclude = concat(exclude, suppress.people(ctx, nil))
-	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
 		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Exclude: exclude,
 	})
 }
 
-// concat yields the people of two sequences, of which the first may be nil.
+// concat yields the people of two sequences, either of which may be nil; nil of two
+// that are.
 func concat(a, b iter.Seq2[shard.Exclusion, error]) iter.Seq2[shard.Exclusion, error] {
-	if a == nil {
+	switch {
+	case a == nil:
 		return b
+	case b == nil:
+		return a
 	}
 	return func(yield func(shard.Exclusion, error) bool) {
 		for _, people := range []iter.Seq2[shard.Exclusion, error]{a, b} {

@@ -30,8 +30,12 @@ const listsFolder = "lists"
 
 // people yields everybody whom the lists name, list by list in the campaign's order, and
 // notes what was read. last is what was read of them before; nil at the first time. A
-// list that is lost, empty or much shorter than it was is refused with a *refusal.
+// list that is lost, empty or much shorter than it was is refused with a *refusal. Nil
+// when there are no lists.
 func (l *lists) people(ctx context.Context, last []engine.ListRead) iter.Seq2[shard.Exclusion, error] {
+	if len(l.of) == 0 {
+		return nil
+	}
 	return func(yield func(shard.Exclusion, error) bool) {
 		l.read = nil
 		for _, list := range l.of {

@@ -102,7 +102,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := durable.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
-	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, p.earlier, p.lists)
+	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, concat(p.earlier.people(), p.lists.people(ctx, nil)))
 	if err != nil {
 		return fail(err)
 	}
