@@ -46,7 +46,7 @@ func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.files, err = list(paths); err != nil {
+	if d.files, err = list(paths, o.Names); err != nil {
 		return nil, err
 	}
 	for i := range d.files {
@@ -58,7 +58,7 @@ func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 }
 
 // list finds the files of a cohort.
-func list(paths []string) ([]part, error) {
+func list(paths []string, names map[string]string) ([]part, error) {
 	var all []string
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -96,6 +96,9 @@ func list(paths []string) ([]part, error) {
 		f := part{info: FileInfo{Path: path}, name: path}
 		if bases[filepath.Base(path)] == 1 {
 			f.name = filepath.Base(path)
+		}
+		if name := names[path]; name != "" {
+			f.name = name
 		}
 		info, err := os.Stat(path)
 		switch {
@@ -194,7 +197,7 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 		if f.info.SHA256 != [32]byte{} {
 			continue
 		}
-		if f.info.SHA256, f.info.Bytes, err = Digest(ctx, f.info.Path); err != nil {
+		if f.info.SHA256, f.info.Bytes, err = digest(ctx, f.info.Path, &d.digested); err != nil {
 			return sum, err
 		}
 		f.hashed = true

@@ -194,3 +194,23 @@ func TestNBSSShowsItsSequence(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 }
+
+// A file may be called otherwise than it is, and its digest can be watched.
+func TestNamesAndTheDigestsProgress(t *testing.T) {
+	path := save(t, "kept-17", "nhs_number,name\n"+a+",Ann\n"+b+",\"Bo\n")
+	o := ingest.Options{Names: map[string]string{path: "standard input", "elsewhere": "x"}}
+	r := must(ingest.Open(t.Context(), []string{path}, o))
+	if n := r.BytesDigested(); n != 0 {
+		t.Errorf("%d bytes are digested before anybody has asked", n)
+	}
+	must(r.Digest(t.Context()))
+	if n := r.BytesDigested(); n != r.Files()[0].Bytes || r.BytesRead() != 0 {
+		t.Errorf("%d bytes are digested and %d read", n, r.BytesRead())
+	}
+	if _, err := told(r); err == nil || !strings.HasPrefix(err.Error(), "standard input:3: ") {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := ingest.Open(t.Context(), []string{save(t, "kept-18", "name\n")}, o); err == nil || !strings.HasPrefix(err.Error(), "kept-18:1: ") {
+		t.Errorf("a file without a name of its own: %v", err)
+	}
+}

@@ -5,11 +5,17 @@ import (
 	"crypto/sha256"
 	"io"
 	"os"
+	"sync/atomic"
 )
 
 // Digest reads a file once and returns its SHA-256 and its size in bytes. It stops
 // soon after ctx ends, with the context's cause; other errors are the file system's.
 func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err error) {
+	return digest(ctx, path, new(atomic.Int64))
+}
+
+// digest is Digest that counts the bytes while it reads them.
+func digest(ctx context.Context, path string, read *atomic.Int64) (sum [32]byte, size int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return sum, 0, err
@@ -23,6 +29,7 @@ func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err err
 		n, err := file.Read(buffer)
 		hash.Write(buffer[:n])
 		size += int64(n)
+		read.Add(int64(n))
 		if err == io.EOF {
 			hash.Sum(sum[:0])
 			return sum, size, nil

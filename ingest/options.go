@@ -19,6 +19,7 @@ type Options struct {
 	LatestBy  string              // the field that says which record of a person is the latest; no order when empty
 	Withdrawn Withdrawn           // when a record says that the person is not to be invited
 	Only      Range               // which NHS numbers may be sent to; the others' records are invalid
+	Names     map[string]string   // path: what errors call the file that stands there; without an entry its own name
 	BatchRows int                 // the most rows in a batch, 4096 when 0
 }
 
@@ -69,8 +70,8 @@ func (o Options) settled() (Options, error) {
 		if slices.Contains(o.Required, field) || !slices.Contains(o.Fields, field) {
 			return o, fmt.Errorf("ingest: the field %s cannot have a default: it is required, or not used", field)
 		}
-		if t, typed := o.Types[field]; typed && value != "" && !types[t].holds([]byte(value)) {
-			return o, fmt.Errorf("ingest: the default of the field %s is not %s", field, types[t].words)
+		if t, typed := o.Types[field]; typed && value != "" && !t.Holds(value) {
+			return o, fmt.Errorf("ingest: the default of the field %s is not %s", field, t.Words())
 		}
 	}
 	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {

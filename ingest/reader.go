@@ -14,7 +14,7 @@ import (
 )
 
 // Reader reads the records of a cohort: of one stream, or of one file after another.
-// It is not safe for concurrent use, but for BytesRead.
+// It is not safe for concurrent use, but for BytesRead and BytesDigested.
 type Reader struct {
 	ctx      context.Context
 	options  Options // settled
@@ -27,6 +27,7 @@ type Reader struct {
 	rules    rules
 	schema   *arrow.Schema
 	read     atomic.Int64 // bytes, as they stand in the files
+	digested atomic.Int64 // bytes that Digest has read
 	blank    int64        // of the files before this one
 	records  int64
 	sendable int64
@@ -160,6 +161,9 @@ func (d *Reader) Summary() Summary {
 // BytesRead says how many bytes of the files Records has taken so far, for a progress
 // bar beside it: any goroutine may ask at any time.
 func (d *Reader) BytesRead() int64 { return d.read.Load() }
+
+// BytesDigested says the same of Digest.
+func (d *Reader) BytesDigested() int64 { return d.digested.Load() }
 
 // batch fills the next batch, nil when the cohort has ended.
 func (d *Reader) batch() (*batch, error) {

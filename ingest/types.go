@@ -29,6 +29,12 @@ var types = map[Type]struct {
 	UKMobile: {"a UK mobile number", isUKMobile},
 }
 
+// Holds says whether a value is of the type, which must be one of the above.
+func (t Type) Holds(value string) bool { return types[t].holds([]byte(value)) }
+
+// Words is what a value of the type is called, as in "a date".
+func (t Type) Words() string { return types[t].words }
+
 // fits says whether text has the shape of a pattern: 9 is a digit, A a letter, all
 // else is itself.
 func fits(text []byte, pattern string) bool {

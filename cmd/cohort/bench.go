@@ -141,7 +141,7 @@ func benchProduct() (intake.Product, error) {
 		return intake.Product{}, err
 	}
 	whole := func(ctx context.Context, file, folder string, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, error) {
-		reader, err := openCohort(ctx, c, []string{file})
+		reader, err := openCohort(ctx, c, input{paths: []string{file}})
 		if err != nil {
 			return shard.Manifest{}, err
 		}
@@ -149,7 +149,7 @@ func benchProduct() (intake.Product, error) {
 		manifest, _, err := buildSpool(ctx, folder, reader, c, fields, size, exclude)
 		return manifest, err
 	}
-	return intake.Product{Options: ingestOptions(c, fields), Prepare: whole}, nil
+	return intake.Product{Options: ingestOptions(c, fields, input{}), Prepare: whole}, nil
 }
 
 // benchFailed says what the end of a measurement means.

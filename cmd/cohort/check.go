@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +34,7 @@ func checkCommand() *cobra.Command {
 		Short: "Read a cohort as a send would, and send nothing",
 		Long: `Check reads everything and says what a send would make of it. It needs no keys and no
 network. It keeps the records in a temporary folder (TMPDIR) while it works, and removes
-it.
+it. COHORT can be - for standard input, of which a copy is kept there too.
 
 Exit codes: 0 a send would go ahead; 2 it would be refused.
 `,
@@ -51,7 +50,7 @@ Exit codes: 0 a send would go ahead; 2 it would be refused.
 			if c.paths, err = cohortPaths(args); err != nil {
 				return err
 			}
-			c.started = time.Now()
+			c.started, c.stdin, c.screen = time.Now(), cmd.InOrStdin(), newScreen(cmd.ErrOrStderr())
 			found, err := c.run(cmd.Context())
 			if err != nil {
 				return err
@@ -84,6 +83,8 @@ type check struct {
 	strict   bool
 	rejects  string
 	started  time.Time
+	stdin    io.Reader
+	screen   *screen
 }
 
 // findings is what a check found; with --json it is what is printed.
@@ -130,7 +131,26 @@ type foundShards struct {
 }
 
 func (c *check) run(ctx context.Context) (*findings, error) {
-	reader, err := openCohort(ctx, c.campaign, c.paths)
+	found, err := c.find(ctx)
+	if ctx.Err() != nil {
+		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
+	}
+	return found, err
+}
+
+func (c *check) find(ctx context.Context) (*findings, error) {
+	dir, err := os.MkdirTemp("", "cohort-check-")
+	if err != nil {
+		return nil, refuse("there is no room to work in: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	in := input{paths: c.paths}
+	if fromStdin(c.paths) {
+		if in, err = c.receive(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	reader, err := openCohort(ctx, c.campaign, in)
 	if err != nil {
 		return nil, err
 	}
@@ -138,20 +158,11 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "cohort-check-")
-	if err != nil {
-		return nil, refuse("there is no room to work in: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	var size engine.Cohort
-	for _, f := range reader.Files() {
-		size.Bytes += f.Bytes
-	}
-	suppress := &lists{of: c.campaign.Suppress, log: slog.New(slog.DiscardHandler)}
-	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, size, suppress.people(ctx, nil))
-	if ctx.Err() != nil {
-		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
-	}
+	size := bytesOf(reader)
+	suppress := &lists{of: c.campaign.Suppress, log: c.screen.log}
+	shown := c.screen.follow("reading the cohort", size, reader.BytesRead)
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, engine.Cohort{Bytes: size}, suppress.people(ctx, nil))
+	shown()
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return nil, err
 	}
@@ -167,12 +178,13 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 		return nil, err
 	}
 	defer func() { _ = spool.Close() }()
-	cohort := cohortOf(reader, digest)
+	cohort := cohortOf(reader, digest, in)
 	if c.rejects != "" {
 		if err := writeRejects(c.rejects, spool, cohort); err != nil {
 			return nil, refuse("the rejects cannot be written: %w", err)
 		}
 	}
+	warn(c.screen.log, c.campaign, reader.Summary())
 	found := &findings{Records: manifest.Records, reasons: reader.Summary().Reasons, lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
@@ -185,6 +197,21 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 	}
 	found.Seconds = time.Since(c.started).Seconds()
 	return found, nil
+}
+
+// receive copies standard input into the folder of the check.
+func (c *check) receive(ctx context.Context, dir string) (input, error) {
+	p, err := newPiped(dir)
+	if err != nil {
+		return input{}, refuse("standard input cannot be kept: %w", err)
+	}
+	shown := c.screen.follow("taking standard input", 0, p.read.Load)
+	defer shown()
+	if err := p.take(ctx, c.stdin, "check"); err != nil {
+		p.drop()
+		return input{}, err
+	}
+	return input{[]string{p.path}, true}, nil
 }
 
 // verdict says whether a send would go ahead.

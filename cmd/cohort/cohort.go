@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -14,12 +15,18 @@ import (
 // openCohort opens the files of a cohort as the campaign says that they are to be read.
 // Upload files of NHS Notify bring their personalisation with them: where the campaign
 // names none, it is theirs.
-func openCohort(ctx context.Context, c *campaign.Campaign, paths []string) (*ingest.Reader, error) {
+func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Reader, error) {
 	fields, err := fieldsOf(c)
+	if err == nil {
+		err = typedDefaults(c)
+	}
+	if err == nil && len(c.Personalisation) > 0 {
+		err = usedDefaults(c, fields)
+	}
 	if err != nil {
 		return nil, err
 	}
-	reader, err := ingest.Open(ctx, paths, ingestOptions(c, fields))
+	reader, err := ingest.Open(ctx, in.paths, ingestOptions(c, fields, in))
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
@@ -27,29 +34,20 @@ func openCohort(ctx context.Context, c *campaign.Campaign, paths []string) (*ing
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if !all || len(c.Personalisation) > 0 || len(own) == 0 {
+	if !all {
+		own = nil
+	}
+	if len(c.Personalisation) > 0 {
 		return reader, nil
 	}
+	if err := usedDefaults(c, own); err != nil || len(own) == 0 {
+		return reader, err
+	}
 	ownPersonalisation(c, own)
-	if reader, err = ingest.Open(ctx, paths, ingestOptions(c, own)); err != nil {
+	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, own, in)); err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil
-}
-
-// cohortPaths makes the paths of a cohort absolute.
-func cohortPaths(args []string) ([]string, error) {
-	paths := make([]string, len(args))
-	for i, arg := range args {
-		if arg == "-" {
-			return nil, refuse("standard input is not supported yet by this version of cohort; save it to a file")
-		}
-		var err error
-		if paths[i], err = absolute(arg); err != nil {
-			return nil, err
-		}
-	}
-	return paths, nil
 }
 
 // ownPersonalisation makes each field of the cohort a field of the message.
@@ -59,15 +57,20 @@ func ownPersonalisation(c *campaign.Campaign, fields []string) {
 	}
 }
 
-func ingestOptions(c *campaign.Campaign, fields []string) ingest.Options {
+func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Options {
 	o := ingest.Options{
-		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c.Profile),
+		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c),
 		LatestBy:  c.Cohort.Duplicates.LatestBy,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
-		Types:     map[string]ingest.Type{},
+		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),
 	}
 	for field, t := range c.Cohort.Types {
 		o.Types[field] = ingest.Type(t)
+	}
+	for field, value := range c.Cohort.Defaults {
+		if slices.Contains(fields, field) { // those of an upload file are known only when it is open
+			o.Defaults[field] = value
+		}
 	}
 	return o
 }
@@ -77,11 +80,11 @@ func ingestFormat(f campaign.Format) ingest.Format {
 }
 
 // cohortOf describes a cohort whose digest is known.
-func cohortOf(r *ingest.Reader, digest [32]byte) engine.Cohort {
+func cohortOf(r *ingest.Reader, digest [32]byte, in input) engine.Cohort {
 	cohort := engine.Cohort{SHA256: fmt.Sprintf("%x", digest)}
 	for _, f := range r.Files() {
 		cohort.Bytes += f.Bytes
-		cohort.Files = append(cohort.Files, engine.CohortFile{Path: f.Path, SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
+		cohort.Files = append(cohort.Files, engine.CohortFile{Path: in.called(f.Path), SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
 	}
 	return cohort
 }

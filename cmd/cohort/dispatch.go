@@ -20,6 +20,9 @@ import (
 
 // dispatch sends what the plan still has to send.
 func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
+	// With the plan sealed the spool is the cohort. Personal data need not lie about twice.
+	s.piped.drop()
+	s.folder.forget()
 	spool, err := openSpool(s.folder.file(spoolFolder), plan)
 	if err != nil {
 		return err

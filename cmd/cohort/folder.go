@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -87,7 +88,9 @@ func checkFolder(path string) error {
 			return nil
 		case lockFile, runFile + ".tmp": // a start that was killed before it had written more
 		default:
-			others++
+			if !strings.HasPrefix(e.Name(), stdinPrefix) {
+				others++
+			}
 		}
 	}
 	if others > 0 {
@@ -99,6 +102,7 @@ func checkFolder(path string) error {
 // discard removes a folder from which nothing was sent and in which nothing is left
 // to look at. It removes what this program makes, by name, and nothing else.
 func (f *folder) discard() {
+	f.forget()
 	for _, keep := range []string{"plan.json", "log", rejectsFile} {
 		if _, err := os.Stat(f.file(keep)); err == nil {
 			return
@@ -112,6 +116,9 @@ func (f *folder) discard() {
 	}
 	_ = os.Remove(f.path) // only when it is empty
 }
+
+// forget removes the copy of standard input, if the folder has one.
+func (f *folder) forget() { _ = os.Remove(f.file(stdinFile)) }
 
 func (f *folder) release()                { _ = f.lock.Release() }
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }

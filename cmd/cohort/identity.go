@@ -12,24 +12,55 @@ import (
 )
 
 // identify reads the cohort's files once to know which run this is.
-func (s *session) identify(ctx context.Context) (err error) {
-	if s.reader, err = openCohort(ctx, s.campaign, s.call.Cohort); err != nil {
-		return err
+func (s *session) identify(ctx context.Context) error {
+	err := s.read(ctx)
+	if ctx.Err() != nil && s.piped != nil {
+		return &ended{errors.New("stopped before anything was sent; nothing of standard input is kept, so give it again"), exitStopped, s.again()}
 	}
-	s.digest, err = s.reader.Digest(ctx)
 	if ctx.Err() != nil {
 		return &ended{errors.New("stopped before anything was sent"), exitStopped, s.again()}
 	}
 	if err != nil {
-		return refuse("the cohort cannot be read: %w", err)
+		return err
 	}
-	s.cohort = cohortOf(s.reader, s.digest)
 	if want := s.campaign.Cohort.Expect.SHA256; want != "" && want != s.cohort.SHA256 {
 		return refuse("the cohort is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
 	}
 	s.service = s.campaign.ServiceID(s.call.Simulate)
 	s.id = engine.NewRunID(s.campaign.Name, s.digest, s.service)
+	if s.resumed && s.call.RunID != s.id.String() {
+		return refuse("%s holds run %.8s, from which nothing was sent, and its cohort, campaign name or service is another one now; if that is meant: %s",
+			s.runFolder, s.call.RunID, s.sendCommand())
+	}
 	s.call.RunID = s.id.String()
+	return nil
+}
+
+// read opens the cohort and takes its digest. Standard input is copied to disk first.
+func (s *session) read(ctx context.Context) (err error) {
+	s.in = input{paths: s.call.Cohort}
+	if fromStdin(s.call.Cohort) {
+		if err := s.receive(ctx); err != nil {
+			return err
+		}
+	}
+	if s.reader, err = openCohort(ctx, s.campaign, s.in); err != nil {
+		return err
+	}
+	if s.piped != nil {
+		s.digest = s.piped.digest()
+	} else {
+		shown := s.screen.follow("taking the cohort's digest", bytesOf(s.reader), s.reader.BytesDigested)
+		s.digest, err = s.reader.Digest(ctx)
+		shown()
+	}
+	if err != nil {
+		return refuse("the cohort cannot be read: %w", err)
+	}
+	s.cohort = cohortOf(s.reader, s.digest, s.in)
+	if s.in.stdin {
+		s.cohort.Files[0].SHA256 = s.cohort.SHA256
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,6 +31,7 @@ type preparation struct {
 	frozen     []campaign.Setting
 	cohort     engine.Cohort
 	reader     *ingest.Reader
+	screen     *screen
 	digest     [32]byte
 	run        engine.RunID
 	service    string
@@ -102,21 +104,21 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := durable.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
+	shown := p.screen.follow("reading the cohort", p.cohort.Bytes, p.reader.BytesRead)
 	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, concat(p.earlier.people(), p.lists.people(ctx, nil)))
+	shown()
 	if err != nil {
 		return fail(err)
+	}
+	if read, err := p.reader.Digest(ctx); err != nil || read != p.digest {
+		return fail(cmp.Or(err, errors.New("the cohort is not what it was when the run was named after its digest; start again")))
 	}
 	return manifest, digest, p.check(p.reader.Summary())
 }
 
 // check holds what was read against what the campaign allows and expects.
 func (p *preparation) check(s ingest.Summary) error {
-	if s.BlankLines > 0 {
-		p.log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
-	}
-	if p.campaign.Profile == campaign.AnyNumber && s.Test > 0 && s.Test < s.Sendable {
-		p.log.Warn("the cohort mixes test patients (NHS numbers that start with 9) with others; set profile in the campaign file", "test", s.Test, "others", s.Sendable-s.Test)
-	}
+	warn(p.log, p.campaign, s)
 	err := allowed(p.campaign, s)
 	if err == nil {
 		return nil
@@ -128,6 +130,32 @@ func (p *preparation) check(s ingest.Summary) error {
 		return refuse("%w; every record that cannot be sent is named in %s", err, p.folder.file(rejectsFile))
 	}
 	return refuse("%w", err)
+}
+
+// warn says what of a cohort is allowed and may yet be a mistake.
+func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
+	if s.BlankLines > 0 {
+		log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
+	}
+	if words := mixture(c, s); words != "" {
+		log.Warn(words, "test", s.Test, "others", s.Sendable-s.Test)
+	}
+}
+
+// mixture says of the NHS numbers that are taken what a person had better know; nothing
+// when all are of the range that is meant.
+func mixture(c *campaign.Campaign, s ingest.Summary) string {
+	others, anyway := s.Sendable-s.Test, c.Cohort.Numbers == campaign.WhateverNumbers
+	mixed := s.Test > 0 && others > 0
+	switch {
+	case anyway && mixed:
+		return "the cohort mixes test patients (NHS numbers that start with 9) with others, and cohort.numbers takes both"
+	case anyway && c.Profile == campaign.Production && s.Test > 0, anyway && c.Profile == campaign.Test && others > 0:
+		return "the cohort's NHS numbers are of the range that profile " + string(c.Profile) + " refuses, and cohort.numbers takes them"
+	case mixed:
+		return "the cohort mixes test patients (NHS numbers that start with 9) with others; set profile in the campaign file"
+	}
+	return ""
 }
 
 // allowed says whether what was read keeps to the campaign's limits.
@@ -174,11 +202,12 @@ func writeRejects(path string, spool *shard.Spool, cohort engine.Cohort) error {
 	})
 }
 
-func numberRange(p campaign.Profile) ingest.Range {
-	switch p {
-	case campaign.Test:
+func numberRange(c *campaign.Campaign) ingest.Range {
+	switch {
+	case c.Cohort.Numbers == campaign.WhateverNumbers:
+	case c.Profile == campaign.Test:
 		return ingest.TestNumbers
-	case campaign.Production:
+	case c.Profile == campaign.Production:
 		return ingest.RealNumbers
 	}
 	return ingest.AnyNumber

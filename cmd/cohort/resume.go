@@ -16,7 +16,8 @@ func resumeCommand() *cobra.Command {
 		Short: "Go on with a run, from its folder alone",
 		Long: `Resume goes on with the run in a folder: what was in doubt is replayed first, and then
 what was not sent yet. The campaign file is read again where it was; if it has gone, the
-copy in the folder serves. The cohort file is not needed.
+copy in the folder serves. The cohort file is not needed, unless the run was stopped before
+its plan was sealed.
 
 Exit codes:
 ` + exitCodes,
@@ -33,6 +34,7 @@ Exit codes:
 			}
 			plan, err := engine.OpenPlan(path)
 			if errors.Is(err, engine.ErrNoPlan) {
+				s.resumed = true
 				return s.send(c.Context()) // it was stopped before there was a plan
 			}
 			if err != nil {

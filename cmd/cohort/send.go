@@ -20,13 +20,17 @@ func sendCommand() *cobra.Command {
 and writes the report. The same command again goes on where the run was stopped; when
 the run is finished it says so and sends nothing.
 
+COHORT can be - for standard input, which is copied to disk first. The copy goes when the
+plan is sealed; the run is then resumed without it.
+
 The run's folder is runs/<campaign>-<first 8 digits of the run id> unless --run names one.
 
 Exit codes:
 ` + exitCodes,
 		Example: `  cohort send -c campaign.yaml cohort.csv --simulate     a rehearsal against a simulator in this process
   cohort send -c campaign.yaml cohort.csv                the real thing
-  cohort send -c campaign.yaml corrected.csv --new-cohort`,
+  cohort send -c campaign.yaml corrected.csv --new-cohort
+  zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
@@ -73,7 +77,7 @@ Exit codes:
 
 // open connects a session to the command's streams.
 func (s *session) open(c *cobra.Command) {
-	s.stdout, s.stderr = c.OutOrStdout(), c.ErrOrStderr()
+	s.stdin, s.stdout, s.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	s.screen = newScreen(s.stderr)
 	s.log = s.screen.log
 }

@@ -29,6 +29,8 @@ type session struct {
 	settle     bool // replay what is in doubt, and send nothing else
 	beganAgain bool // the run was begun before, and its folder is lost
 	network    bool // the folder may be on a network filesystem
+	resumed    bool // there is a folder to go on from, and no plan in it
+	stdin      io.Reader
 	stdout     io.Writer
 	stderr     io.Writer
 
@@ -37,6 +39,8 @@ type session struct {
 	frozen       []campaign.Setting // as the campaign file has them
 	service      string
 	cohort       engine.Cohort
+	in           input
+	piped        *piped         // standard input, when that is the cohort; else nil
 	reader       *ingest.Reader // of the cohort
 	digest       [32]byte
 	id           engine.RunID
@@ -64,6 +68,8 @@ func (s *session) send(ctx context.Context) error {
 		return refuse("%w", err)
 	}
 	s.campaignText, s.frozen = text, s.campaign.Frozen()
+	s.sweep()
+	defer func() { s.piped.drop() }()
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
@@ -133,6 +139,7 @@ func (s *session) begin(ctx context.Context, others []register.Entry) error {
 		return s.stopped(err)
 	}
 	if err != nil {
+		s.piped.drop()
 		s.folder.discard()
 		return err
 	}
@@ -146,6 +153,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		return nil, refuse("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.folder.path)
 	}
 	if err := s.folder.remember(s.call, s.campaignText); err != nil {
+		return nil, err
+	}
+	if err := s.keep(ctx); err != nil {
 		return nil, err
 	}
 	earlier, err := holdEarlier(others, s.call.SendAgain != "")
@@ -173,7 +183,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, reader: s.reader, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
+		fields: s.fields, reader: s.reader, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package campaign
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Campaign is a campaign file after its defaults are filled in and its values
 // checked. It is read-only once loaded.
@@ -17,6 +20,8 @@ type Campaign struct {
 	OnHalt          []string          // command run when the run halts; empty: none
 	Notify          Notify            // the service
 	Path            string            // absolute path of the file it was read from
+
+	lines map[string]int // of each key of the file
 }
 
 // Profile says which NHS numbers a campaign may send to.
@@ -29,6 +34,15 @@ const (
 	Production Profile = "production" // only numbers that do not
 )
 
+// Numbers says whether NHS numbers are taken that the profile would refuse.
+type Numbers string
+
+// The values of cohort.numbers.
+const (
+	ProfileNumbers  Numbers = ""    // what the profile says
+	WhateverNumbers Numbers = "any" // both ranges under either profile, with a warning
+)
+
 // Cohort says how the cohort file is read and what it must hold.
 type Cohort struct {
 	Columns    map[string][]string // field to the headers it may stand under
@@ -37,6 +51,8 @@ type Cohort struct {
 	Duplicates Duplicates          // which of a person's records counts
 	Withdrawn  Withdrawn           // which records say that the person is not to be invited
 	Format     Format              // what the file is, where it is not told by its content
+	Defaults   map[string]string   // what a field is when it is empty or white space
+	Numbers    Numbers             // whether the profile is overridden
 	MaxInvalid float64             // share of invalid records, 0 to 1, above which the file is refused
 	Expect     Expect              // what the file must be
 }
@@ -144,6 +160,12 @@ func (h Hours) nominalMinutes() int {
 		return h.To - h.From
 	}
 	return h.To + 24*60 - h.From
+}
+
+// Mistake makes an error of the value of a key, for mistakes that this package cannot
+// know of. problem goes on from the key, as in "is not a date".
+func (c *Campaign) Mistake(key, problem string) *FileError {
+	return &FileError{File: filepath.Base(c.Path), Line: c.lines[key], Problem: key + " " + problem}
 }
 
 // ServiceID names the service a campaign sends to, for identities and the register.

@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Batch: Batch{45_000, 5_000_000, 10 * time.Second},
 		},
 	}
-	if !reflect.DeepEqual(c, want) {
+	if want.lines = c.lines; !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
 }
@@ -81,6 +81,8 @@ cohort:
   types: {appointment_date: date}
   duplicates: {latest_by: changed}
   withdrawn: {column: record_type, values: [DEL]}
+  defaults: {given_name: you, clinic: "", floor: 3}
+  numbers: any
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
 suppress:
@@ -118,7 +120,8 @@ sink:
 			Columns:  map[string][]string{"nhs_number": {"NHS"}, "given_name": {"given_name", "First Name"}},
 			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
 			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}},
-			Format: Format{"csv", "|", "windows-1252", new(bool)}, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
+			Format: Format{"csv", "|", "windows-1252", new(bool)}, Defaults: map[string]string{"given_name": "you", "clinic": "", "floor": "3"},
+			Numbers: WhateverNumbers, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
 		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
@@ -132,7 +135,8 @@ sink:
 			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", CAFile: "/somewhere/ca.pem", Batch: Batch{10, 20_000, time.Minute},
 		},
 	}
-	if c := parse(t, text); !reflect.DeepEqual(c, want) {
+	c := parse(t, text)
+	if want.lines = c.lines; !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
 	for _, key := range knownKeys {
@@ -192,6 +196,13 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"a column of an unknown shape":       {with("cohort:\n  columns:\n    nhs_number: {a: b}"), 3, "unknown key cohort.columns.nhs_number.a"},
 		"too many invalid":                   {with("cohort:\n  max_invalid: 101%"), 2, "cohort.max_invalid must be a percentage"},
 		"a share without a sign":             {with("cohort:\n  max_invalid: 0.05"), 2, "cohort.max_invalid must be a percentage"},
+		"a default of nothing":               {with("cohort:\n  defaults:\n    a:"), 3, "cohort.defaults.a must be a text"},
+		"a default of a list":                {with("cohort:\n  defaults:\n    a: [b]"), 3, "not valid YAML"},
+		"a default of a map":                 {with("cohort:\n  defaults:\n    a: {b: c}"), 3, "unknown key cohort.defaults.a.b"},
+		"a default for what is required":     {with("cohort:\n  required: [a]\n  defaults:\n    b: x\n    a: x"), 5, "cohort.defaults.a is for a field that cohort.required says may not be empty"},
+		"a default NHS number":               {with("cohort:\n  defaults: {nhs_number: 1}"), 2, "cohort.defaults.nhs_number cannot be"},
+		"numbers that there are not":         {with("cohort:\n  numbers: test"), 2, "cohort.numbers must be any"},
+		"numbers of no name":                 {with("cohort:\n  numbers: ''"), 2, "cohort.numbers must be any"},
 		"a share that is no number":          {with("stop_if: {refused: NaN%}"), 1, "stop_if.refused must be a percentage"},
 		"fewer than no refusals":             {with("stop_if: {refused: -1%}"), 1, "stop_if.refused must be a percentage"},
 		"a number below none":                {with("stop_if: {of: -1}"), 1, "stop_if.of must be a number of messages"},
@@ -276,6 +287,17 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load("missing.yaml"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// Those who know more than this package name the line of a key as it does.
+func TestMistakesThatOthersFind(t *testing.T) {
+	c := parse(t, with("cohort:\n  types: {day: date}\n  defaults:\n    day: soon"))
+	if got := c.Mistake("cohort.defaults.day", "is not a date").Error(); got != "campaign.yaml:4: cohort.defaults.day is not a date" {
+		t.Error(got)
+	}
+	if got := c.Mistake("cohort.numbers", "is missing").Error(); got != "campaign.yaml: cohort.numbers is missing" {
+		t.Error(got)
 	}
 }
 

@@ -32,8 +32,10 @@ type cohortSection struct {
 		Column string   `yaml:"column"`
 		Values []string `yaml:"values"`
 	} `yaml:"withdrawn"`
-	Format     formatSection `yaml:"format"`
-	MaxInvalid *string       `yaml:"max_invalid"`
+	Format     formatSection      `yaml:"format"`
+	Defaults   map[string]*string `yaml:"defaults"`
+	Numbers    *string            `yaml:"numbers"`
+	MaxInvalid *string            `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`

@@ -18,6 +18,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.duplicates", c.Cohort.Duplicates.words()},
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.words()},
+		{"cohort.numbers", string(c.Cohort.Numbers)},
 		{"sink.notify.base_url", c.Notify.BaseURL},
 		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
 		{"sink.notify.ods_code", c.Notify.ODSCode},
@@ -30,6 +31,9 @@ func (c *Campaign) Frozen() []Setting {
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Types)) {
 		settings = append(settings, Setting{"cohort.types." + field, c.Cohort.Types[field]})
+	}
+	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Defaults)) {
+		settings = append(settings, Setting{"cohort.defaults." + field, c.Cohort.Defaults[field]})
 	}
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
@@ -67,7 +71,8 @@ func (e *DifferenceError) Error() string {
 
 // Compare returns a *DifferenceError for the first frozen key whose value is not the
 // planned one, nil when all are the same. A key that one side lacks has no value, except
-// that an empty personalisation is still a field in every message.
+// that an empty personalisation is still a field in every message, and that an empty
+// default still takes the place of white space.
 func Compare(planned, now []Setting) error {
 	was := make(map[string]string, len(planned))
 	for _, s := range planned {
@@ -87,7 +92,9 @@ func Compare(planned, now []Setting) error {
 	return nil
 }
 
-func isField(key string) bool { return strings.HasPrefix(key, "personalisation.") }
+func isField(key string) bool {
+	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.")
+}
 
 func (d Duplicates) words() string {
 	if d.LatestBy != "" {

@@ -12,6 +12,8 @@ profile: test
 cohort:
   columns: {nhs_number: [NHS, Number], given_name: given}
   required: [a, b]
+  defaults: {c: you}
+  numbers: any
 personalisation: {first: "((given_name))", second: x}
 sink:
   notify:
@@ -41,6 +43,11 @@ func TestCompare(t *testing.T) {
 		"a column less":                       {", given_name: given", "", "cohort.columns.given_name"},
 		"what is required":                    {"[a, b]", "[a]", "cohort.required"},
 		"two required are one with a comma":   {"[a, b]", `["a, b"]`, "cohort.required"},
+		"a default":                           {"c: you", "c: thou", "cohort.defaults.c"},
+		"a default more":                      {"c: you", "c: you, d: x", "cohort.defaults.d"},
+		"an empty default more":               {"c: you", "c: you, d: ''", "cohort.defaults.d"},
+		"a default less":                      {"  defaults: {c: you}\n", "", "cohort.defaults.c"},
+		"the numbers":                         {"  numbers: any\n", "", "cohort.numbers"},
 		"a text":                              {"second: x", "second: y", "personalisation.second"},
 		"a text more":                         {"second: x", "second: x, third: y", "personalisation.third"},
 		"an empty text more":                  {"second: x", "second: x, third: ''", "personalisation.third"},
@@ -81,7 +88,7 @@ func TestCompare(t *testing.T) {
 
 func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
 	settings := parse(t, frozenFile).Frozen()
-	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 16 {
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 18 {
 		t.Errorf("%d settings: %v", len(settings), settings)
 	}
 	for i := 1; i < len(settings); i++ {

@@ -33,7 +33,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	if err := l.decode(text, &doc); err != nil {
 		return nil, err
 	}
-	c := &Campaign{Path: path}
+	c := &Campaign{Path: path, lines: l.lines}
 	l.identity(c, &doc)
 	l.cohort(c, &doc.Cohort)
 	l.suppress(c, doc.Suppress)

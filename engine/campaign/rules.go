@@ -25,6 +25,12 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 	if rule := c.Cohort.Duplicates; !slices.Contains([]string{"first", "last"}, rule.Rule) && rule.LatestBy == "" {
 		l.wrong("cohort.duplicates", "must be first, last, or {latest_by: column}")
 	}
+	l.defaults(c, s.Defaults)
+	if s.Numbers != nil {
+		if c.Cohort.Numbers = Numbers(*s.Numbers); c.Cohort.Numbers != WhateverNumbers {
+			l.wrong("cohort.numbers", "must be any; leave it out, and the profile says which NHS numbers may be sent to")
+		}
+	}
 	if w := s.Withdrawn; w != nil {
 		c.Cohort.Withdrawn = Withdrawn{w.Column, w.Values}
 		if w.Column == "" || len(w.Values) == 0 {
@@ -68,6 +74,27 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 			l.wrong(key+".file", "is named twice")
 		}
 		c.Suppress = append(c.Suppress, list)
+	}
+}
+
+// defaults fills in what empty fields become. Whether a default is of its field's type,
+// and whether the field is used, is for those to say who read the cohort.
+func (l *loader) defaults(c *Campaign, defaults map[string]*string) {
+	for _, field := range slices.Sorted(maps.Keys(defaults)) {
+		key := "cohort.defaults." + field
+		switch value := defaults[field]; {
+		case value == nil:
+			l.wrong(key, "must be a text, such as \"you\"")
+			continue
+		case field == "nhs_number":
+			l.wrong(key, "cannot be: nobody has an NHS number by default")
+		case slices.Contains(c.Cohort.Required, field):
+			l.wrong(key, "is for a field that cohort.required says may not be empty; keep one of the two")
+		}
+		if c.Cohort.Defaults == nil {
+			c.Cohort.Defaults = map[string]string{}
+		}
+		c.Cohort.Defaults[field] = *defaults[field]
 	}
 }
 
