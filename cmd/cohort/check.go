@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -99,9 +101,10 @@ type findings struct {
 	Seconds   float64          `json:"seconds"`
 	Peak      int64            `json:"peak_memory_bytes"`
 
-	reasons []ingest.Reason
-	samples []string
-	lists   []engine.ListRead
+	reasons  []ingest.Reason
+	samples  []string
+	extracts []int64 // the extract's number of each file, 0 where a format has none
+	lists    []engine.ListRead
 }
 
 type foundFormat struct {
@@ -232,24 +235,18 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m shard.Manifest) {
 	first := files[0].Format
 	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
-	for _, file := range cohort.Files {
+	for i, file := range cohort.Files {
 		f.Format.Files = append(f.Format.Files, foundFile(file))
+		f.extracts = append(f.extracts, files[i].Sequence)
 	}
 	f.Fates = map[string]int64{
 		"sendable": m.Sendable, string(person.Invalid): m.Invalid, string(person.Duplicate): m.Duplicate, string(person.Suppressed): m.Suppressed,
 	}
 	f.Reasons = []foundReason{}
-	at := map[string]int{}
-	for _, r := range f.reasons { // those of one code together, as programs know them
-		i, known := at[r.Code]
-		if !known {
-			i = len(f.Reasons)
-			at[r.Code] = i
-			f.Reasons = append(f.Reasons, foundReason{Code: r.Code})
-		}
-		f.Reasons[i].Count += r.Count
-		f.Reasons[i].FirstLines = firstFew(append(f.Reasons[i].FirstLines, r.Lines...))
+	for _, code := range codesOf(f.reasons) { // the reasons of one code together, as programs know them
+		f.Reasons = append(f.Reasons, together(f.reasons, code))
 	}
+	slices.SortStableFunc(f.Reasons, func(a, b foundReason) int { return cmp.Compare(b.Count, a.Count) })
 	f.Shards = foundShards{Count: len(m.Shards), Min: m.Shards[0].Rows, Max: m.Shards[0].Rows}
 	for _, s := range m.Shards {
 		f.Shards.Min, f.Shards.Max = min(f.Shards.Min, s.Rows), max(f.Shards.Max, s.Rows)
@@ -267,6 +264,9 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 			if err != nil {
 				return nil, err
+			}
+			if p.Suppressed {
+				continue
 			}
 			for f := range p.Fields {
 				p.Fields[f] = mask(p.Fields[f])
@@ -307,8 +307,12 @@ func (f *findings) print(w io.Writer) {
 		fmt.Fprintf(w, ", delimiter %q", f.Format.Delimiter)
 	}
 	fmt.Fprintln(w)
-	for _, file := range f.Format.Files {
-		fmt.Fprintf(w, "file      %s, %d bytes, SHA-256 %s\n", filepath.Base(file.Path), file.Bytes, file.SHA256)
+	for i, file := range f.Format.Files {
+		fmt.Fprintf(w, "file      %s, %d bytes, SHA-256 %s", filepath.Base(file.Path), file.Bytes, file.SHA256)
+		if f.extracts[i] > 0 {
+			fmt.Fprintf(w, ", extract %d", f.extracts[i])
+		}
+		fmt.Fprintln(w)
 	}
 	for _, list := range f.lists {
 		fmt.Fprintf(w, "list      %s, %d people, %s\n", filepath.Base(list.File), list.People, list.Reason)
@@ -330,4 +334,37 @@ func (f *findings) print(w io.Writer) {
 	}
 }
 
-func firstFew(lines []int64) []int64 { return lines[:min(5, len(lines))] }
+// codesOf lists the codes of reasons, each once.
+func codesOf(reasons []ingest.Reason) (codes []string) {
+	for _, r := range reasons {
+		if !slices.Contains(codes, r.Code) {
+			codes = append(codes, r.Code)
+		}
+	}
+	return codes
+}
+
+// together adds up the reasons of one code. Its first lines are the first of all of them,
+// in the order of the files.
+func together(reasons []ingest.Reason, code string) foundReason {
+	type place struct {
+		file int
+		line int64
+	}
+	all := foundReason{Code: code}
+	var places []place
+	for _, r := range reasons {
+		if r.Code != code {
+			continue
+		}
+		all.Count += r.Count
+		for i, line := range r.Lines {
+			places = append(places, place{r.Files[i], line})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
+	for _, p := range places[:min(5, len(places))] {
+		all.FirstLines = append(all.FirstLines, p.line)
+	}
+	return all
+}

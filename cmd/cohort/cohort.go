@@ -43,6 +43,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err := usedDefaults(c, own); err != nil || len(own) == 0 {
 		return reader, err
 	}
+	slices.Sort(own) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, own)
 	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, own, in)); err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)

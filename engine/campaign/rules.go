@@ -42,8 +42,8 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 // format fills in what a file is that is not told by its content.
 func (l *loader) format(key string, s formatSection) Format {
 	f := Format{Type: s.Type, Encoding: strings.ToLower(s.Encoding), Header: s.Header}
-	l.oneOf(key+".type", f.Type, "csv", "nbss", "parquet", "arrow")
-	l.oneOf(key+".encoding", f.Encoding, "utf-8", "utf-16", "windows-1252")
+	l.oneOf(key+".type", f.Type, "csv", "tsv", "mesh", "nbss", "parquet", "arrow")
+	l.oneOf(key+".encoding", f.Encoding, "utf-8", "utf-16", "utf-16le", "utf-16be", "windows-1252")
 	if d := s.Delimiter; d != nil {
 		f.Delimiter = *d
 		if len(f.Delimiter) != 1 || strings.Contains("\"\r\n", f.Delimiter) {
