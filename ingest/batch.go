@@ -44,9 +44,12 @@ func (t *text) add(row int, value []byte) {
 }
 
 func (t *text) fill(rows int) {
-	for ; t.filled < rows; t.filled++ {
-		t.offsets[t.filled+1] = int32(len(t.data))
+	end := int32(len(t.data))
+	empty := t.offsets[t.filled+1 : rows+1]
+	for i := range empty {
+		empty[i] = end
 	}
+	t.filled = rows
 }
 
 // bitmap is one validity bit for each row.
@@ -56,7 +59,7 @@ func (b bitmap) set(row int) { b[row>>3] |= 1 << (row & 7) }
 
 // batch is the memory of one record batch in the making. Handed over as an
 // arrow.Record it is lent out; as the allocator of its own buffers it learns when
-// the last of them is released, and goes back to the pool. The reader's goroutine
+// the last of them is released, and goes back to the pool. The goroutine that fills it
 // owns it until then, the record's holders after that.
 type batch struct {
 	pool    *sync.Pool
@@ -123,8 +126,15 @@ func (b *batch) reset() {
 func (b *batch) full() bool { return b.rows == len(b.row) || b.text >= maxBatchText }
 
 // begin opens the next row; accept or refuse must follow.
-func (b *batch) begin(file uint16, row, line int64) {
-	b.file[b.rows], b.row[b.rows], b.line[b.rows] = file, row, line
+func (b *batch) begin(file uint16, line int64) {
+	b.file[b.rows], b.line[b.rows] = file, line
+}
+
+// count gives every row its number: the first has the one behind last.
+func (b *batch) count(last int64) {
+	for i := range b.row[:b.rows] {
+		b.row[i] = last + int64(i) + 1
+	}
 }
 
 // reference gives the open row the file's own message reference. An empty one is null.

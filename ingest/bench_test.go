@@ -1,23 +1,27 @@
-package ingest_test
+package ingest
 
 import (
 	"bytes"
 	"encoding/csv"
 	"io"
+	"maps"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"cohort/fixtures"
-	"cohort/ingest"
 	"cohort/ingest/person"
 )
 
-// BenchmarkRead holds the reader against encoding/csv on one file with the same
-// checks; encoding/csv's records go nowhere, the reader's into Arrow batches. Run
-// both in one go and compare the ratio:
+// BenchmarkRead holds the reader against encoding/csv on one file, in one run: parsing
+// alone, with the same checks on one goroutine and on one and two workers beside the
+// one that takes the bytes in. encoding/csv's records go nowhere, the reader's into
+// Arrow batches. Compare the ratios; cpu-ns/row is the time of all cores.
 //
-//	go test ./ingest -run - -bench Read -cpu 1
+//	go test ./ingest -run - -bench Read
 func BenchmarkRead(b *testing.B) {
 	const people = 200_000
 	var file bytes.Buffer
@@ -26,34 +30,100 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	want := int64(truth.Sendable + truth.Duplicates)
-	for _, reader := range []struct {
-		name string
+	four := []string{"given_name", "appointment_date", "appointment_time", "clinic_name"}
+	for _, peer := range []struct {
+		name string // of encoding/csv's part
+		want int64
 		read func(*testing.B, io.Reader) int64
+		ours map[string]func(*testing.B, io.Reader) int64
 	}{
-		{"encoding/csv", readPlain},
-		{"ingest", func(b *testing.B, r io.Reader) int64 { return readBatches(b, r) }},
-		{"ingest four fields", func(b *testing.B, r io.Reader) int64 {
-			return readBatches(b, r, "given_name", "appointment_date", "appointment_time", "clinic_name")
+		{"parse encoding/csv", int64(truth.Records), splitPlain, map[string]func(*testing.B, io.Reader) int64{
+			"parse splitter": splitAlone,
+		}},
+		{"check encoding/csv", want, readPlain, map[string]func(*testing.B, io.Reader) int64{
+			"check one goroutine":      func(b *testing.B, r io.Reader) int64 { return readBatches(b, r, 0) },
+			"check one worker":         func(b *testing.B, r io.Reader) int64 { return readBatches(b, r, 1) },
+			"check two workers":        func(b *testing.B, r io.Reader) int64 { return readBatches(b, r, 2) },
+			"check four fields by two": func(b *testing.B, r io.Reader) int64 { return readBatches(b, r, 2, four...) },
 		}},
 	} {
-		b.Run(reader.name, func(b *testing.B) {
-			b.SetBytes(int64(file.Len()))
-			b.ReportAllocs()
-			for b.Loop() {
-				if got := reader.read(b, bytes.NewReader(file.Bytes())); got != want {
-					b.Fatalf("%d sendable, want %d", got, want)
+		peers := 0.0
+		run := func(name string, read func(*testing.B, io.Reader) int64) {
+			b.Run(name, func(b *testing.B) {
+				b.SetBytes(int64(file.Len()))
+				b.ReportAllocs()
+				before := processorTime(b)
+				for b.Loop() {
+					if got := read(b, bytes.NewReader(file.Bytes())); got != peer.want {
+						b.Fatalf("%d records, want %d", got, peer.want)
+					}
 				}
-			}
-			b.ReportMetric(float64(people)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrow/s")
-		})
+				rows := float64(people) * float64(b.N)
+				rate := rows / b.Elapsed().Seconds() / 1e6
+				if name == peer.name {
+					peers = rate
+				}
+				b.ReportMetric(rate, "Mrow/s")
+				b.ReportMetric(rate/peers, "x-csv")
+				b.ReportMetric(float64(processorTime(b)-before)/rows, "cpu-ns/row")
+			})
+		}
+		run(peer.name, peer.read)
+		for _, name := range slices.Sorted(maps.Keys(peer.ours)) {
+			run(name, peer.ours[name])
+		}
 	}
 }
 
-func readBatches(b *testing.B, file io.Reader, fields ...string) int64 {
-	r, err := ingest.NewReader(file, "cohort.csv", ingest.Options{Required: []string{"appointment_date"}, Fields: fields})
+// processorTime is what the process has used of all cores.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// splitAlone cuts records and values out of the file and looks at none.
+func splitAlone(b *testing.B, file io.Reader) (records int64) {
+	t, err := newSheet(file)
 	if err != nil {
 		b.Fatal(err)
 	}
+	t.split.comma = ','
+	if err := t.readHeader(true); err != nil {
+		b.Fatal(err)
+	}
+	for {
+		if _, _, err := t.next(); err == io.EOF {
+			return records
+		} else if err != nil {
+			b.Fatal(err)
+		}
+		records++
+	}
+}
+
+func splitPlain(b *testing.B, file io.Reader) (records int64) {
+	r := csv.NewReader(file)
+	r.ReuseRecord = true
+	r.FieldsPerRecord = -1
+	for {
+		if _, err := r.Read(); err == io.EOF {
+			return records - 1
+		} else if err != nil {
+			b.Fatal(err)
+		}
+		records++
+	}
+}
+
+func readBatches(b *testing.B, file io.Reader, workers int, fields ...string) int64 {
+	r, err := NewReader(file, "cohort.csv", Options{Required: []string{"appointment_date"}, Fields: fields})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.workers = workers
 	for _, err := range r.Records() {
 		if err != nil {
 			b.Fatal(err)

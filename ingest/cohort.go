@@ -40,12 +40,13 @@ type part struct {
 // whether it is meant. The same file twice is refused.
 //
 // Decompression, decoding and hashing run beside the parsing on a goroutine of their
-// own. When ctx ends, so do Open and Records, with its cause.
+// own, and delimited text is parsed on up to eight of them. When ctx ends, so do Open and Records, with its cause.
 func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 	d, err := newReader(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	d.workers = workers()
 	if d.files, err = list(paths, o.Names); err != nil {
 		return nil, err
 	}
@@ -152,17 +153,19 @@ func (d *Reader) open() (more bool, err error) {
 		return false, err
 	}
 	d.current = o
-	d.before = d.records
-	d.rules.garbled = o.garbled()
-	d.rules.mapping, err = plan(o.source, d.options)
-	return true, err
+	d.before = d.total.records
+	if d.checker.rules.mapping, err = plan(o.source, d.options); err != nil {
+		return false, err
+	}
+	d.begin()
+	return true, nil
 }
 
 // finish ends the current file: all of it has been read, and it is what it was.
 func (d *Reader) finish() error {
-	d.blank += d.current.source.blanks()
+	d.total.blank += d.current.source.blanks()
 	sum, size, err := d.current.finish()
-	d.current = nil
+	d.current, d.crew = nil, nil
 	if err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (d *Reader) finish() error {
 	if !d.stream && (f.hashed && f.info.SHA256 != sum || f.info.Bytes != size) {
 		return &FileError{Problem: "the file changed while it was read", Fix: "wait until it is complete and start again"}
 	}
-	f.info.Records, f.info.SHA256, f.info.Bytes = d.records-d.before, sum, size
+	f.info.Records, f.info.SHA256, f.info.Bytes = d.total.records-d.before, sum, size
 	return nil
 }
 

@@ -2,17 +2,24 @@
 // record batches, in the files' order, each record either sendable or invalid with its
 // reason. The columns are drawn in package person.
 //
-//	file → tap → decompressor → decoder → pump → window → splitter → rules → batch → consumer
-//	           gzip zstd zip    UTF-16            delimited text
-//	                            Windows-1252
-//	file → Parquet, Arrow → rows written out as text ──────────────→ rules → batch → consumer
+//	file → tap → decompressor → decoder → chunker ┬→ splitter → rules → batch ┬→ consumer
+//	           gzip zstd zip    UTF-16            ├→ splitter → rules → batch ┤  in the
+//	                            Windows-1252      └→ splitter → rules → batch ┘  file's order
+//	                            NBSS → pump → window → splitter → rules → batch → consumer
+//	file → Parquet, Arrow → rows written out as text ──→ rules → batch → consumer
 //
-// The tap counts and hashes the bytes as they stand. The window holds the part of the
-// file under work, the splitter cuts it into records and values without copying, the
-// rules give each record its outcome, and the batch collects them in Arrow's layout.
-// Everything left of the pump works on a goroutine of its own. Memory stays flat
-// whatever the file holds: a record is at most 1 MiB, a batch ends at a number of rows
-// or of bytes.
+// The tap counts and hashes the bytes as they stand. The chunker cuts delimited text
+// between records, knowing no more of it than quotes and line feeds (why that is enough
+// stands there), and the crew's workers parse the chunks: each splitter cuts its chunk
+// into records and values without copying, the rules give each record its outcome, and
+// the batch collects them in Arrow's layout. The consumer takes chunk after chunk in
+// the file's order, numbers the rows and adds up the tallies, so that nothing of what
+// comes out depends on who was faster. An extract of NBSS and a stream are parsed by
+// the consumer itself, out of a window that holds the part under work, by the same
+// splitter and rules. Everything left of chunker and pump works on their goroutine.
+// Memory stays flat whatever the file holds: a record is at most 1 MiB, a chunk holds
+// no more than it takes to have one, there are a fixed number of chunks, and a batch
+// ends at a number of rows or of bytes.
 //
 // What a file is is told by its content, and by [Options.Format] only where that is
 // said. Two things are never guessed: Windows-1252, and a delimiter when several fit.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
+	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	fastgzip "github.com/klauspost/compress/gzip"
 
 	"cohort/fixtures"
 	"cohort/ingest"
@@ -35,6 +38,17 @@ func BenchmarkOpen(b *testing.B) {
 		return b.String()
 	}}, {"zstd", zstded}, {"parquet", asParquet}} {
 		path := save(b, "c", c.pack(text.String()))
+		if c.name == "gzip" {
+			b.Run("gzip, unpacked and no more", func(b *testing.B) {
+				b.SetBytes(int64(text.Len()))
+				for b.Loop() {
+					file := must(os.Open(path))
+					must(io.Copy(io.Discard, must(fastgzip.NewReader(file))))
+					must(0, file.Close())
+				}
+				b.ReportMetric(float64(truth.Records)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrow/s")
+			})
+		}
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(text.Len()))
 			for b.Loop() {

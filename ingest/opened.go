@@ -8,7 +8,9 @@ import (
 
 // opened is one file with all the layers that its content asks for:
 //
-//	tap → decompressor → decoder → pump → source
+//	tap → decompressor → decoder → source
+//
+// with a pump below a source that is not read in chunks.
 type opened struct {
 	raw      *tap
 	handle   *os.File // nil of a stream
@@ -76,13 +78,7 @@ func (f *opened) text(r io.Reader, head []byte, whole bool, said Format, beside 
 	if refused != nil {
 		return refused
 	}
-	r = decoded(r, encoding)
-	if beside {
-		p := newPump(r)
-		f.closers = append(f.closers, p.close)
-		r = p
-	}
-	t, err := newSheet(r)
+	t, err := newSheet(decoded(r, encoding))
 	if err != nil {
 		return err
 	}
@@ -93,6 +89,11 @@ func (f *opened) text(r io.Reader, head []byte, whole bool, said Format, beside 
 		prefix = nbssPrefix(t.start())
 	}
 	if prefix != "" {
+		if beside {
+			p := newPump(t.window.src)
+			f.closers = append(f.closers, p.close)
+			t.window.src = p
+		}
 		t.split.comma = '|'
 		n, err := newNBSS(t, prefix)
 		if err != nil {

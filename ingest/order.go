@@ -5,27 +5,33 @@ import (
 	"time"
 )
 
-// order reads the values that say which record of a person is the latest. Whole
+// order is what the values that say which record of a person is the latest are. Whole
 // numbers stand for themselves, dates and times for Unix milliseconds. The two cannot
 // be compared, so the first value that can be read settles which of them a cohort has.
 // Eight digits that are a date are one, unless whole numbers came first.
-type order struct {
-	numbers, times bool
-}
+type order uint32
+
+const (
+	unsettled order = iota
+	numbers
+	times
+)
 
 // read returns what to compare by, or false when it cannot be told.
 func (o *order) read(v []byte) (int64, bool) {
-	if !o.numbers {
+	if *o != numbers {
 		if t, ok := moment(v); ok {
-			o.times = true
+			*o = times
 			return t.UnixMilli(), true
 		}
 	}
-	if o.times {
+	if *o == times {
 		return 0, false
 	}
 	n, ok := whole(v)
-	o.numbers = o.numbers || ok
+	if ok {
+		*o = numbers
+	}
 	return n, ok
 }
 

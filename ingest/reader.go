@@ -24,21 +24,18 @@ type Reader struct {
 	next     int     // the index of the file behind it
 	before   int64   // records of the files before it
 	stream   bool    // made by NewReader: one file, open from the start
-	rules    rules
+	checker  checker
+	workers  int   // that parse a text file; none when the consumer does so itself
+	chunk    int   // bytes that one of them takes at a time
+	crew     *crew // of the current file, if there is one
 	schema   *arrow.Schema
 	read     atomic.Int64 // bytes, as they stand in the files
 	digested atomic.Int64 // bytes that Digest has read
-	blank    int64        // of the files before this one
-	records  int64
-	sendable int64
-	test     int64 // sendable records of test patients
-	reasons  []Reason
-	model    string // what a record's number of values is held against
+	total    tally        // of what was read; empty lines only of what is behind or parsed in chunks
+	yielded  int64        // rows
 	pool     sync.Pool
 	started  bool
 	ended    bool
-	words    []byte
-	shown    []byte
 }
 
 // NewReader reads a cohort of one stream. It reads the header line and makes sure that
@@ -54,14 +51,13 @@ func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
 	d.files, d.next, d.stream = []part{{name: name, info: FileInfo{Path: name}}}, 1, true
 	raw := &tap{ctx: d.ctx, src: r, read: &d.read}
 	if d.current, err = open(raw, nil, d.options, false); err == nil {
-		d.rules.mapping, err = plan(d.current.source, d.options)
+		d.checker.rules.mapping, err = plan(d.current.source, d.options)
 	}
 	if err != nil {
 		return nil, named(err, name)
 	}
 	d.files[0].info.Format, d.files[0].info.Sequence = d.current.format, d.current.sequence
 	d.files[0].mesh = d.current.source.header().personalisation()
-	d.rules.garbled = d.current.garbled()
 	return d, nil
 }
 
@@ -70,7 +66,8 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ctx: ctx, options: o, rules: newRules(o), schema: schema(o.Fields), reasons: reasons(o), model: model(o)}
+	d := &Reader{ctx: ctx, options: o, chunk: chunkSize, schema: schema(o.Fields), total: tally{reasons: reasons(o)}}
+	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total}
 	d.pool.New = func() any { return newBatch(&d.pool, o.BatchRows, len(o.Fields)) }
 	return d, nil
 }
@@ -121,6 +118,9 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 				d.current.close()
 			}
 		}()
+		if d.current != nil {
+			d.begin()
+		}
 		for {
 			b, err := d.batch()
 			if err != nil {
@@ -131,6 +131,8 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 				d.ended = true
 				return
 			}
+			b.count(d.yielded)
+			d.yielded += int64(b.rows)
 			record := b.record(d.schema)
 			more := yield(record, nil)
 			record.Release()
@@ -145,12 +147,13 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 // ended without error.
 func (d *Reader) Summary() Summary {
 	s := Summary{
-		Records:  d.records,
-		Sendable: d.sendable, Test: d.test,
-		Invalid:    d.records - d.sendable,
-		BlankLines: d.blank,
+		Records:    d.total.records,
+		Sendable:   d.total.sendable,
+		Test:       d.total.test,
+		Invalid:    d.total.records - d.total.sendable,
+		BlankLines: d.total.blank,
 		Bytes:      d.read.Load(),
-		Reasons:    ranked(d.reasons),
+		Reasons:    ranked(d.total.reasons),
 	}
 	if d.current != nil {
 		s.BlankLines += d.current.source.blanks()
@@ -165,10 +168,18 @@ func (d *Reader) BytesRead() int64 { return d.read.Load() }
 // BytesDigested says the same of Digest.
 func (d *Reader) BytesDigested() int64 { return d.digested.Load() }
 
-// batch fills the next batch, nil when the cohort has ended.
+// begin starts the parsing of the current file, which is planned.
+func (d *Reader) begin() {
+	d.checker.file, d.checker.rules.garbled = d.at, d.current.garbled()
+	if t, delimited := d.current.source.(*sheet); delimited && d.workers > 0 {
+		d.crew = newCrew(d.workers, d.chunk, t, d.checker, &d.pool)
+		d.current.closers = append(d.current.closers, d.crew.close)
+	}
+}
+
+// batch returns the next batch, nil when the cohort has ended. It holds records of one
+// file.
 func (d *Reader) batch() (*batch, error) {
-	b := d.pool.Get().(*batch)
-	b.reset()
 	for {
 		if d.ctx.Err() != nil {
 			return nil, context.Cause(d.ctx)
@@ -180,67 +191,35 @@ func (d *Reader) batch() (*batch, error) {
 				break
 			}
 		}
-		err := d.fill(b)
-		if err == nil {
+		b, err := d.take()
+		if err == io.EOF {
+			err = d.finish()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if b != nil {
 			return b, nil
 		}
-		if err != io.EOF {
-			return nil, err
-		}
-		if err := d.finish(); err != nil {
-			return nil, err
-		}
 	}
-	if b.rows > 0 {
-		return b, nil
-	}
-	if d.records == 0 {
+	if d.total.records == 0 {
 		return nil, &FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
 	}
 	return nil, nil
 }
 
-// fill takes records of the current file until the batch is full; io.EOF says that the
-// file has ended first.
-func (d *Reader) fill(b *batch) error {
-	source, s := d.current.source, d.current.source.values()
-	fields, dressed := d.rules.fields, d.rules.dressed
-	for !b.full() {
-		record, line, err := source.next()
-		if err != nil {
-			return err
-		}
-		d.records++
-		b.begin(d.at, d.records, line)
-		if k := d.rules.reference; k >= 0 && k < s.count {
-			b.reference(clean(s.value(record, k)))
-		}
-		j := d.rules.judge(s, record)
-		if j.verdict != sendable {
-			d.reasons[j.verdict].add(d.at, line)
-			b.refuse(d.found(s, record), d.reasons[j.verdict].Code, d.explain(s, j.verdict))
-			continue
-		}
-		d.sendable++
-		if j.number.IsTest() {
-			d.test++
-		}
-		if d.rules.mapping.order >= 0 {
-			b.order[b.rows] = j.order
-		}
-		if j.withdrawn {
-			b.gone.set(b.rows)
-		}
-		if !dressed {
-			for i, k := range fields {
-				b.field(i, s.value(record, k))
-			}
-		} else {
-			for i, k := range fields {
-				b.field(i, d.rules.dress(i, s.value(record, k)))
-			}
-		}
-		b.accept(j.number)
+// take returns the next batch of the current file; io.EOF, beside a batch or none, says
+// that it has no more.
+func (d *Reader) take() (*batch, error) {
+	if d.crew != nil {
+		return d.crew.next(&d.total)
 	}
-	return nil
+	b := d.pool.Get().(*batch)
+	b.reset()
+	err := d.checker.fill(b, d.current.source)
+	if b.rows == 0 {
+		d.pool.Put(b)
+		b = nil
+	}
+	return b, err
 }

@@ -91,9 +91,12 @@ func numberVerdict(err error) verdict {
 	panic("ingest: an NHS number refused for an unknown reason: " + err.Error())
 }
 
+// maxLines is how many lines a reason tells of.
+const maxLines = 5
+
 func (t *Reason) add(file uint16, line int64) {
 	t.Count++
-	if len(t.Lines) < 5 {
+	if len(t.Lines) < maxLines {
 		t.Lines = append(t.Lines, line)
 		t.Files = append(t.Files, int(file))
 	}

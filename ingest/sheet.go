@@ -38,6 +38,9 @@ func newSheet(r io.Reader) (*sheet, error) {
 	if err := t.window.fill(); err != nil {
 		return nil, err
 	}
+	if t.window.err != nil {
+		return nil, t.window.err // nobody can judge a file by a piece of its start
+	}
 	if err := sniff(t.window.buf[:t.window.end], t.window.done); err != nil {
 		return nil, err
 	}

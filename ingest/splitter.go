@@ -37,6 +37,7 @@ type splitter struct {
 	count   int    // values in the record
 	breaks  int    // line feeds in the record, its own end included
 	inner   bool   // whether one of those line feeds is inside quotes
+	feeds   uint64 // 0 when no line feed has been seen inside quotes
 	odd     uint64 // 0 when the record is known to be ASCII without NUL bytes
 	open    int    // after cutMore: where the open quote stands, or -1
 	at      int    // after an error: where it shows
@@ -61,7 +62,7 @@ const (
 // caller comes back with the same bytes and more behind them; doubling the window
 // each time keeps the whole linear.
 func (s *splitter) next(w []byte, last bool) (int, cut) {
-	s.count, s.breaks, s.inner, s.open, s.odd = 0, 0, false, -1, 0
+	s.count, s.breaks, s.inner, s.feeds, s.open, s.odd = 0, 0, false, 0, -1, 0
 	if len(w) == 0 {
 		if last {
 			return 0, cutEnd
@@ -152,7 +153,6 @@ func word(w []byte, i int) uint64 {
 // quoted reads the value whose opening quote is w[p]. It returns the value, where the
 // next value or record starts, and whether the record ended with this value.
 func (s *splitter) quoted(w []byte, p int, last bool) (v span, next int, ended bool, what cut) {
-	s.inner = true // finish finds out
 	v = span{start: int32(p + 1), quoted: true}
 	for q := p + 1; ; {
 		q = s.closing(w, q)
@@ -190,14 +190,18 @@ func (s *splitter) quoted(w []byte, p int, last bool) (v span, next int, ended b
 
 // closing finds the next quote from q on, or the end of w.
 func (s *splitter) closing(w []byte, q int) int {
-	for odd := s.odd; q < len(w); q += 8 {
+	for odd, seen := s.odd, s.feeds; q < len(w); q += 8 {
 		x := word(w, q)
-		c := x ^ quotes
+		c, f := x^quotes, x^feeds
 		odd |= x | (x-lowBits)&^x
 		s.odd = odd
+		f = (f - lowBits) &^ f & highBits
 		if m := (c - lowBits) &^ c & highBits; m != 0 { // the lowest mark is always true
+			s.feeds = seen | f&(m&-m-1) // of the line feeds only those before the quote
 			return q + bits.TrailingZeros64(m)>>3
 		}
+		seen |= f
+		s.feeds = seen
 	}
 	return len(w)
 }
@@ -210,7 +214,7 @@ func (s *splitter) finish(w []byte, n, count int, odd uint64) (int, cut) {
 		ending = 1
 	}
 	s.breaks = ending
-	if s.inner {
+	if s.feeds != 0 {
 		s.breaks = bytes.Count(w[:n], []byte{'\n'})
 		s.inner = s.breaks > ending
 	}

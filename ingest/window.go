@@ -18,23 +18,27 @@ type window struct {
 	src        io.Reader
 	buf        []byte
 	start, end int   // buf[start:end] is read and not yet consumed
-	total      int64 // bytes read so far
 	done       bool  // src has ended
+	err        error // src has failed, or nothing can be read: it follows buf[end]
 }
 
 // bytes returns what is read and not consumed, cut to one byte more than a record
 // may have so that the verdict on a record does not depend on how much was read.
 // last says that the file ends there.
 func (w *window) bytes() (b []byte, last bool) {
-	if w.end-w.start > maxRecord+1 {
+	if w.end-w.start > maxRecord {
 		return w.buf[w.start : w.start+maxRecord+1], false
 	}
 	return w.buf[w.start:w.end], w.done
 }
 
 // fill reads until the buffer is full or the file has ended. A record in the way
-// moves to the front first; when it fills the buffer the buffer doubles.
+// moves to the front first; when it fills the buffer the buffer doubles. An error of
+// the source comes only once what was read before it has been looked at.
 func (w *window) fill() error {
+	if w.err != nil {
+		return w.err
+	}
 	if w.buf == nil {
 		w.buf = make([]byte, firstWindow)
 	}
@@ -44,23 +48,40 @@ func (w *window) fill() error {
 		w.buf = slices.Grow(w.buf, len(w.buf))
 		w.buf = w.buf[:cap(w.buf)]
 	}
-	for idle := 0; w.end < len(w.buf) && !w.done; {
+	before := w.end
+	for idle := 0; w.end < len(w.buf) && !w.done && w.err == nil; {
 		n, err := w.src.Read(w.buf[w.end:])
 		w.end += n
-		w.total += int64(n)
-		if n == 0 {
-			idle++
-		} else {
+		if idle++; n > 0 {
 			idle = 0
 		}
 		switch {
 		case err == io.EOF:
 			w.done = true
 		case err != nil:
-			return err
+			w.err = err
 		case idle == 100:
-			return io.ErrNoProgress
+			w.err = io.ErrNoProgress
 		}
 	}
+	if w.end == before {
+		return w.err
+	}
 	return nil
+}
+
+// Read takes what is not consumed yet, and then from the source itself.
+func (w *window) Read(p []byte) (int, error) {
+	switch {
+	case w.start < w.end:
+		n := copy(p, w.buf[w.start:w.end])
+		w.start += n
+		return n, nil
+	case w.err != nil:
+		return 0, w.err
+	case w.done:
+		return 0, io.EOF
+	}
+	w.buf, w.start, w.end = nil, 0, 0
+	return w.src.Read(p)
 }

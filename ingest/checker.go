@@ -1,0 +1,114 @@
+package ingest
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+)
+
+// checker takes records from a source, gives each its outcome and enters it into a
+// batch and into the tally. It is one goroutine's: each that parses has its own.
+type checker struct {
+	rules rules
+	file  uint16 // the index of the file under work
+	model string // what a record's number of values is held against
+	tally *tally
+	words []byte
+	shown []byte
+}
+
+// fill takes records until the batch is full, or the source has an error: io.EOF at
+// its end. Rows are numbered later.
+func (c *checker) fill(b *batch, from source) error {
+	s := from.values()
+	fields, dressed := c.rules.fields, c.rules.dressed
+	for !b.full() {
+		record, line, err := from.next()
+		if err != nil {
+			return err
+		}
+		c.tally.records++
+		b.begin(c.file, line)
+		if k := c.rules.reference; k >= 0 && k < s.count {
+			b.reference(clean(s.value(record, k)))
+		}
+		j := c.rules.judge(s, record)
+		if j.verdict != sendable {
+			reason := &c.tally.reasons[j.verdict]
+			reason.add(c.file, line)
+			b.refuse(c.found(s, record), reason.Code, c.explain(s, j.verdict))
+			continue
+		}
+		c.tally.sendable++
+		if j.number.IsTest() {
+			c.tally.test++
+		}
+		if c.rules.mapping.order >= 0 {
+			b.order[b.rows] = j.order
+		}
+		if j.withdrawn {
+			b.gone.set(b.rows)
+		}
+		if !dressed {
+			for i, k := range fields {
+				b.field(i, s.value(record, k))
+			}
+		} else {
+			for i, k := range fields {
+				b.field(i, c.rules.dress(i, s.value(record, k)))
+			}
+		}
+		b.accept(j.number)
+	}
+	return nil
+}
+
+// explain says in words why the record just split is invalid.
+func (c *checker) explain(s *splitter, v verdict) string {
+	if v != fewer && v != more {
+		return c.tally.reasons[v].Words
+	}
+	c.words = strconv.AppendInt(c.words[:0], int64(s.count), 10)
+	if s.count == 1 {
+		c.words = append(c.words, " value where "...)
+	} else {
+		c.words = append(c.words, " values where "...)
+	}
+	c.words = append(c.words, c.model...)
+	c.words = append(c.words, " has "...)
+	return string(strconv.AppendInt(c.words, int64(c.rules.columns), 10))
+}
+
+// maxFound is how many bytes of a bad number are shown.
+const maxFound = 64
+
+// found is the number of an invalid record as it stood, for the report: trimmed, in
+// UTF-8 whatever it was, and short.
+func (c *checker) found(s *splitter, record []byte) []byte {
+	if c.rules.number >= s.count {
+		return nil
+	}
+	text := bytes.TrimSpace(s.value(record, c.rules.number))
+	c.shown = c.shown[:0]
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == 0 {
+			r = utf8.RuneError
+		}
+		text = text[size:]
+		if len(c.shown)+utf8.RuneLen(r) > maxFound {
+			break
+		}
+		c.shown = utf8.AppendRune(c.shown, r)
+	}
+	return c.shown
+}
+
+// clean is a message reference as a report can hold it: trimmed and in UTF-8.
+func clean(reference []byte) []byte {
+	reference = bytes.TrimSpace(reference)
+	if !utf8.Valid(reference) || bytes.IndexByte(reference, 0) >= 0 {
+		return bytes.ReplaceAll(bytes.ToValidUTF8(reference, []byte("\ufffd")), []byte{0}, []byte("\ufffd"))
+	}
+	return reference
+}

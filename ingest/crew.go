@@ -1,0 +1,127 @@
+package ingest
+
+import (
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// maxWorkers is how many parse one file at once, at most. A few keep up with any
+// decompressor and any consumer.
+const maxWorkers = 8
+
+func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
+
+// crew reads one text file on several goroutines: one takes the bytes in and cuts them
+// into chunks, the workers parse chunks, and the consumer takes these in the file's
+// order. There are so many chunks and no more: they go round from free to the chunker,
+// through work to a worker and through order to the consumer, and back.
+type crew struct {
+	free    chan *chunk
+	work    chan *chunk // to whichever worker is idle
+	ordered chan *chunk // to the consumer, in the file's order
+	stop    chan struct{}
+	running sync.WaitGroup
+	order   atomic.Uint32 // as far as the consumer knows
+	again   parser        // the consumer's own
+	ready   []*batch      // of the chunk under the consumer's hand
+	err     error         // what follows them
+}
+
+// newCrew begins to read what a sheet has not consumed yet. The sheet is the crew's
+// from then on.
+func newCrew(workers, size int, t *sheet, c checker, pool *sync.Pool) *crew {
+	chunks := 2*workers + 1 // each worker has one and one waiting, and the consumer has one
+	w := &crew{free: make(chan *chunk, chunks), work: make(chan *chunk, chunks), ordered: make(chan *chunk, chunks), stop: make(chan struct{})}
+	for range chunks {
+		w.free <- &chunk{tally: c.tally.another(), done: make(chan struct{}, 1)}
+	}
+	w.order.Store(uint32(c.rules.order))
+	w.again = newParser(t, c, pool)
+	cuts := chunker{src: &t.window, size: size, line: t.line}
+	w.running.Go(func() { w.cut(&cuts) })
+	for range workers {
+		p := newParser(t, c, pool)
+		w.running.Go(func() { w.parse(&p) })
+	}
+	return w
+}
+
+func newParser(t *sheet, c checker, pool *sync.Pool) parser {
+	c.words, c.shown = nil, nil
+	return parser{sheet: sheet{split: splitter{comma: t.split.comma, spans: make([]span, len(t.split.spans))}}, checker: c, pool: pool}
+}
+
+func (w *crew) cut(cuts *chunker) {
+	defer close(w.work)
+	defer close(w.ordered)
+	for !cuts.ended {
+		select {
+		case <-w.stop:
+			return
+		case c := <-w.free:
+			cuts.cut(c)
+			w.work <- c // there is room for all of them
+			w.ordered <- c
+		}
+	}
+}
+
+func (w *crew) parse(p *parser) {
+	for c := range w.work {
+		select {
+		case <-w.stop:
+			return
+		default:
+			p.parse(c, order(w.order.Load()))
+			c.done <- struct{}{}
+		}
+	}
+}
+
+// next returns the next batch in the file's order; io.EOF says that there is none. It
+// adds the account of what it takes to total.
+func (w *crew) next(total *tally) (*batch, error) {
+	for len(w.ready) == 0 {
+		if w.err != nil {
+			return nil, w.err
+		}
+		c, more := <-w.ordered
+		if !more {
+			return nil, io.EOF
+		}
+		<-c.done
+		w.settle(c)
+		total.add(&c.tally)
+		w.ready, w.err = append(w.ready[:0], c.batches...), c.err
+		w.free <- c
+	}
+	b := w.ready[0]
+	w.ready = w.ready[1:]
+	return b, nil
+}
+
+// settle makes sure that a chunk was parsed under the order of the chunks before it. A
+// worker cannot wait for that: it takes the order as far as it is known. When none is,
+// and the chunk's own first value settles it otherwise than an earlier chunk has in the
+// meantime, the chunk is parsed again. When it settles it likewise, or nothing, no
+// value of the chunk would be read differently.
+func (w *crew) settle(c *chunk) {
+	known := order(w.order.Load())
+	if known != unsettled && c.order != unsettled && c.order != known {
+		for _, b := range c.batches {
+			w.again.pool.Put(b)
+		}
+		w.again.parse(c, known)
+	}
+	if known == unsettled {
+		w.order.Store(uint32(c.order))
+	}
+}
+
+// close ends every goroutine and waits for them.
+func (w *crew) close() {
+	close(w.stop)
+	w.running.Wait()
+}

@@ -1,0 +1,46 @@
+package ingest
+
+import "slices"
+
+// tally counts what became of records: of all that were read, or of one chunk's.
+type tally struct {
+	records  int64
+	sendable int64
+	test     int64 // sendable records of test patients
+	blank    int64 // empty lines
+	reasons  []Reason
+}
+
+// another is an empty tally of the same reasons.
+func (t *tally) another() tally {
+	other := tally{reasons: slices.Clone(t.reasons)}
+	for v := range other.reasons {
+		other.reasons[v].Lines, other.reasons[v].Files = nil, nil
+	}
+	other.reset()
+	return other
+}
+
+func (t *tally) reset() {
+	t.records, t.sendable, t.test, t.blank = 0, 0, 0, 0
+	for v := range t.reasons {
+		r := &t.reasons[v]
+		r.Count, r.Lines, r.Files = 0, r.Lines[:0], r.Files[:0]
+	}
+}
+
+// add counts what comes next in the cohort's order: the first lines of a reason are
+// those that were added first.
+func (t *tally) add(next *tally) {
+	t.records += next.records
+	t.sendable += next.sendable
+	t.test += next.test
+	t.blank += next.blank
+	for v := range next.reasons {
+		more, r := &next.reasons[v], &t.reasons[v]
+		r.Count += more.Count
+		for i := 0; i < len(more.Lines) && len(r.Lines) < maxLines; i++ {
+			r.Lines, r.Files = append(r.Lines, more.Lines[i]), append(r.Files, more.Files[i])
+		}
+	}
+}
