@@ -34,7 +34,7 @@ func Measure(work func() error) (Usage, error) {
 		return Usage{}, err
 	}
 	u.CPU = after - before
-	u.Peak, err = peak()
+	u.Peak, err = Peak()
 	return u, err
 }
 
@@ -52,12 +52,12 @@ func processors() (float64, error) {
 	return sum, nil
 }
 
-// peak is the most resident memory, of this process or of the largest that it has waited
+// Peak is the most resident memory, of this process or of the largest that it has waited
 // for. Linux keeps two figures: ru_maxrss goes over from one program to the next that the
 // process runs, so a small program started by a large one would be given the large one's
 // peak; VmHWM begins anew with each program. Of those waited for there is only ru_maxrss,
 // and what they inherit is this process's size when it started them.
-func peak() (int64, error) {
+func Peak() (int64, error) {
 	var children syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
 		return 0, fmt.Errorf("bench: the system does not say what was used: %w", err)

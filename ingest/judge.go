@@ -20,6 +20,8 @@ type rules struct {
 	dressed  bool     // whether any field has a default or is trimmed
 	values   []string // of the withdrawn column
 	order    order
+
+	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
@@ -67,6 +69,21 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	number, err := person.ParseNHSNumber(s.value(record, r.number))
 	if err != nil {
 		return fail(numberVerdict(err))
+	}
+	if r.successor >= 0 {
+		own := number
+		if value := s.value(record, r.successor); !blank(value) {
+			if _, err := person.ParseNHSNumber(value); err != nil {
+				return fail(badSuccessor)
+			}
+		}
+		verdict := sendable
+		if number, verdict = r.succession.of(own); verdict != sendable {
+			return fail(verdict)
+		}
+		if !r.only.holds(own) {
+			return fail(otherRange)
+		}
 	}
 	if !r.only.holds(number) {
 		return fail(otherRange)

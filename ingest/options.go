@@ -10,17 +10,22 @@ import (
 // zero value reads the numbers of the column nhs_number and nothing else. Wherever a
 // field is named, Columns says which column carries it.
 type Options struct {
-	Format    Format              // what the files are, where their content shall not say so
-	Columns   map[string][]string // field: the headers it may have, or positions ("1", "2", …) without a header line. A field without an entry has its own name as header. The field nhs_number is the NHS number
-	Fields    []string            // the fields to carry, in this order; not nhs_number, which is always carried
-	Required  []string            // the fields that may be neither empty nor white space
-	Types     map[string]Type     // the fields whose values, unless empty, must be of a type; such a value is carried without the white space around it
-	Defaults  map[string]string   // what a carried field is when it is empty or white space
-	LatestBy  string              // the field that says which record of a person is the latest; no order when empty
-	Withdrawn Withdrawn           // when a record says that the person is not to be invited
-	Only      Range               // which NHS numbers may be sent to; the others' records are invalid
-	Names     map[string]string   // path: what errors call the file that stands there; without an entry its own name
-	BatchRows int                 // the most rows in a batch, 4096 when 0
+	Format   Format              // what the files are, where their content shall not say so
+	Columns  map[string][]string // field: the headers it may have, or positions ("1", "2", …) without a header line. A field without an entry has its own name as header. The field nhs_number is the NHS number
+	Fields   []string            // the fields to carry, in this order; not nhs_number, which is always carried
+	Required []string            // the fields that may be neither empty nor white space
+	Types    map[string]Type     // the fields whose values, unless empty, must be of a type; such a value is carried without the white space around it
+	Defaults map[string]string   // what a carried field is when it is empty or white space
+	// SupersededBy is the field with the number that superseded the record's own; none when
+	// empty. Its chains are followed over the whole cohort, which is read twice for it, and
+	// the record then bears the number at the end. Whose chain has none is invalid.
+	SupersededBy string
+
+	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
+	Withdrawn Withdrawn         // when a record says that the person is not to be invited
+	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
+	Names     map[string]string // path: what errors call the file that stands there; without an entry its own name
+	BatchRows int               // the most rows in a batch, 4096 when 0
 }
 
 // Withdrawn says when a record asks for its person not to be invited: the field Column

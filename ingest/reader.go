@@ -113,6 +113,10 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 			return
 		}
 		d.started = true
+		if err := d.follow(); err != nil {
+			yield(nil, err)
+			return
+		}
 		defer func() {
 			if d.current != nil {
 				d.current.close()

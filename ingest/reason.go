@@ -25,6 +25,9 @@ const (
 	noWindows1252
 	noText
 	otherRange
+	badSuccessor
+	inCircle
+	inFork
 	firstNumber // one for each of numberErrors
 )
 
@@ -57,6 +60,9 @@ func reasons(o Options) []Reason {
 		noWindows1252: {Code: person.CodeBadEncoding, Words: "the record holds bytes that are not Windows-1252"},
 		noText:        {Code: person.CodeBadEncoding, Words: "the record holds a NUL byte"},
 		otherRange:    {Code: person.CodeTestNumber, Words: o.Only.words()},
+		badSuccessor:  {Code: person.CodeBadNumber, Words: "the number that superseded the NHS number is not a valid one"},
+		inCircle:      {Code: person.CodeSupersedeCycle, Words: "the NHS number was superseded by others that lead back to it or to each other"},
+		inFork:        {Code: person.CodeSupersedeFork, Words: "the NHS number, or one that superseded it, was superseded by two different ones"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})

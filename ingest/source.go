@@ -29,6 +29,7 @@ type mapping struct {
 	typed     []int
 	order     int
 	withdrawn int
+	successor int
 	reference int
 }
 
@@ -39,7 +40,7 @@ func plan(s source, o Options) (mapping, error) {
 	wanted := append([]string{numberField}, o.Fields...)
 	wanted = append(wanted, o.Required...)
 	wanted = append(wanted, typed...)
-	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column} {
+	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column, o.SupersededBy} {
 		if optional != "" {
 			wanted = append(wanted, optional)
 		}
@@ -51,7 +52,7 @@ func plan(s source, o Options) (mapping, error) {
 	if err := s.use(at); err != nil {
 		return mapping{}, err
 	}
-	m := mapping{columns: len(h.names), order: -1, withdrawn: -1, reference: h.reference()}
+	m := mapping{columns: len(h.names), order: -1, withdrawn: -1, successor: -1, reference: h.reference()}
 	take := func(n int) []int {
 		taken := at[:n]
 		at = at[n:]
@@ -64,6 +65,9 @@ func plan(s source, o Options) (mapping, error) {
 	}
 	if o.Withdrawn.Column != "" {
 		m.withdrawn = take(1)[0]
+	}
+	if o.SupersededBy != "" {
+		m.successor = take(1)[0]
 	}
 	return m, nil
 }

@@ -20,6 +20,11 @@ type Options struct {
 	Duplicates Rule     // which record of a person counts
 	BatchRows  int      // records in a record batch; chosen by the number of fields when zero
 
+	// Superseded yields the numbers that were superseded, ascending, each with the number
+	// that its person's records bear here. May be nil. It is asked once records has ended,
+	// before Exclude, which it holds for too: either number leaves the person out.
+	Superseded iter.Seq2[person.NHSNumber, person.NHSNumber]
+
 	// Exclude yields people who must not be sent to, each with the reason code; a person
 	// may come more than once, and the first reason counts. May be nil. It is asked once
 	// records has ended.
@@ -47,6 +52,9 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	err := b.begin()
 	if err == nil {
 		err = b.partition(ctx, records)
+	}
+	if err == nil {
+		err = b.supersede()
 	}
 	if err == nil {
 		err = b.exclude(ctx)
@@ -80,6 +88,9 @@ type build struct {
 	invalid  *file
 	manifest Manifest
 	verdicts *file
+
+	superseded  succession
+	successions *file // nil when nobody says which numbers were superseded
 }
 
 // shardBuild is one shard in the making. Only one goroutine works on it at a time.
@@ -137,7 +148,7 @@ func (b *build) abandon() {
 			_ = s.file.f.Close()
 		}
 	}
-	for _, f := range []*file{b.invalid, b.verdicts} {
+	for _, f := range []*file{b.invalid, b.verdicts, b.successions} {
 		if f != nil {
 			_ = f.f.Close()
 		}

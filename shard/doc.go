@@ -9,6 +9,7 @@
 //	invalid.arrow    the records that cannot be sent, in file order: row, file, line, found, code, reason, reference
 //	verdicts.arrow   one record batch a shard, one byte a record of it: 0 may be sent to,
 //	                 1 duplicate, 2 and up suppressed for the manifest's reason of that number less 2
+//	superseded.arrow which numbers were superseded, where the cohort says so: old, current
 //
 // The records are written while the cohort file is read, before it is known which of
 // them are duplicates; the verdicts are made afterwards, shard by shard. So memory

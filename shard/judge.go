@@ -53,7 +53,8 @@ func (b *build) exclude(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := b.shards[Of(e.Number, len(b.shards))].listed.add(e.Number.Uint64(), verdict, 0); err != nil {
+		number := b.superseded.of(e.Number)
+		if err := b.shards[Of(number, len(b.shards))].listed.add(number.Uint64(), verdict, 0); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	manifestFile    = "manifest.json"
 	invalidFile     = "invalid.arrow"
 	verdictsFile    = "verdicts.arrow"
+	supersededFile  = "superseded.arrow"
 	manifestVersion = 2
 )
 

@@ -86,7 +86,9 @@ func expectBy(rule shard.Rule, entries []entry, list []shard.Exclusion, shards i
 				Row: r.Row, Number: e.number, Position: r.Position, Suppressed: r.Fate == person.Suppressed, Fields: slices.Clone(e.fields),
 			})
 		}
-		r.Reason = words[r.Code]
+		if r.Reason = words[r.Code]; r.Reason == "" && r.Code != "" {
+			r.Reason = "a suppression list names the person"
+		}
 		m.records = append(m.records, r)
 		m.count[r.Fate]++
 	}

@@ -157,11 +157,14 @@ var words = map[string]string{
 	person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
 }
 
-// Words explains a reason code that this package gives to a record of the spool. A code
-// that it does not know, as of a suppression list, has none.
+// Words explains the reason code of a duplicate or suppressed record of the spool. A code
+// that is not of this program is a suppression list's.
 func (m Manifest) Words(code string) string {
 	if code == person.CodeDuplicate && m.Duplicates.known() {
 		return ruleWords[m.Duplicates]
 	}
-	return words[code]
+	if w, known := words[code]; known || code == "" {
+		return w
+	}
+	return "a suppression list names the person"
 }

@@ -18,7 +18,11 @@ import (
 func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 	fail := func(err error) (Manifest, [32]byte, error) { return Manifest{}, [32]byte{}, err }
 	m := &b.manifest
-	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, 2)
+	others := []*file{b.invalid, b.verdicts}
+	if b.successions != nil {
+		others = append(others, b.successions)
+	}
+	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, len(others))
 	var group errgroup.Group
 	group.SetLimit(4) // a disk takes several files to heart at once
 	end := func(f *file, info *FileInfo) {
@@ -32,8 +36,9 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 	for i, s := range b.shards {
 		end(s.file, &m.Shards[i])
 	}
-	end(b.invalid, &m.Others[0])
-	end(b.verdicts, &m.Others[1])
+	for i, f := range others {
+		end(f, &m.Others[i])
+	}
 	if err := group.Wait(); err != nil {
 		return fail(err)
 	}

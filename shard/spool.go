@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -21,6 +22,8 @@ type Spool struct {
 	Digest   [32]byte // of the manifest
 	dir      string
 	shards   []*shard
+
+	superseded succession
 }
 
 // shard is one shard of a spool: its verdicts, and the record batch that was read
@@ -65,7 +68,7 @@ func Open(dir string) (*Spool, error) {
 		}
 		s.shards = append(s.shards, sh)
 	}
-	if err := s.readVerdicts(); err != nil {
+	if err := errors.Join(s.readVerdicts(), s.readSuperseded()); err != nil {
 		_ = s.Close()
 		return nil, err
 	}

@@ -1,26 +1,23 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"cohort/bench"
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/ingest"
-	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/notify"
 )
@@ -89,50 +86,6 @@ type check struct {
 	screen   *screen
 }
 
-// findings is what a check found; with --json it is what is printed.
-type findings struct {
-	Format    foundFormat      `json:"format"`
-	Records   int64            `json:"records"`
-	Fates     map[string]int64 `json:"fates"`
-	Reasons   []foundReason    `json:"reasons"`
-	Shards    foundShards      `json:"shards"`
-	WouldSend bool             `json:"would_send"`
-	Why       string           `json:"why"`
-	Seconds   float64          `json:"seconds"`
-	Peak      int64            `json:"peak_memory_bytes"`
-
-	reasons  []ingest.Reason
-	samples  []string
-	extracts []int64 // the extract's number of each file, 0 where a format has none
-	lists    []engine.ListRead
-}
-
-type foundFormat struct {
-	Type      string      `json:"type"`
-	Encoding  string      `json:"encoding"`
-	Delimiter string      `json:"delimiter"`
-	Header    bool        `json:"header"`
-	Files     []foundFile `json:"files"`
-}
-
-type foundFile struct {
-	Path   string `json:"path"`
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
-}
-
-type foundReason struct {
-	Code       string  `json:"code"`
-	Count      int64   `json:"count"`
-	FirstLines []int64 `json:"first_lines"`
-}
-
-type foundShards struct {
-	Count int   `json:"count"`
-	Min   int64 `json:"min"`
-	Max   int64 `json:"max"`
-}
-
 func (c *check) run(ctx context.Context) (*findings, error) {
 	found, err := c.find(ctx)
 	if ctx.Err() != nil {
@@ -188,16 +141,17 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 		}
 	}
 	warn(c.screen.log, c.campaign, reader.Summary())
-	found := &findings{Records: manifest.Records, reasons: reader.Summary().Reasons, lists: suppress.read}
+	others, err := leftOut(spool)
+	if err != nil {
+		return nil, err
+	}
+	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
 	}
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
-		found.Peak = usage.Maxrss << 10
-	}
+	found.Peak, _ = bench.Peak() // 0 where the system does not tell
 	found.Seconds = time.Since(c.started).Seconds()
 	return found, nil
 }
@@ -230,27 +184,6 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 		return false, oneLine(err.Error())
 	}
 	return true, "every record is accounted for and the file keeps to the campaign's limits"
-}
-
-func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m shard.Manifest) {
-	first := files[0].Format
-	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
-	for i, file := range cohort.Files {
-		f.Format.Files = append(f.Format.Files, foundFile(file))
-		f.extracts = append(f.extracts, files[i].Sequence)
-	}
-	f.Fates = map[string]int64{
-		"sendable": m.Sendable, string(person.Invalid): m.Invalid, string(person.Duplicate): m.Duplicate, string(person.Suppressed): m.Suppressed,
-	}
-	f.Reasons = []foundReason{}
-	for _, code := range codesOf(f.reasons) { // the reasons of one code together, as programs know them
-		f.Reasons = append(f.Reasons, together(f.reasons, code))
-	}
-	slices.SortStableFunc(f.Reasons, func(a, b foundReason) int { return cmp.Compare(b.Count, a.Count) })
-	f.Shards = foundShards{Count: len(m.Shards), Min: m.Shards[0].Rows, Max: m.Shards[0].Rows}
-	for _, s := range m.Shards {
-		f.Shards.Min, f.Shards.Max = min(f.Shards.Min, s.Rows), max(f.Shards.Max, s.Rows)
-	}
 }
 
 // samples renders the first three messages, every letter and digit of theirs masked.
@@ -295,76 +228,4 @@ func mask(text string) string {
 		}
 		return r
 	}, text)
-}
-
-func (f *findings) print(w io.Writer) {
-	header := "with a header line"
-	if !f.Format.Header {
-		header = "columns by position"
-	}
-	fmt.Fprintf(w, "format    %s, %s, %s", f.Format.Type, f.Format.Encoding, header)
-	if f.Format.Delimiter != "" {
-		fmt.Fprintf(w, ", delimiter %q", f.Format.Delimiter)
-	}
-	fmt.Fprintln(w)
-	for i, file := range f.Format.Files {
-		fmt.Fprintf(w, "file      %s, %d bytes, SHA-256 %s", filepath.Base(file.Path), file.Bytes, file.SHA256)
-		if f.extracts[i] > 0 {
-			fmt.Fprintf(w, ", extract %d", f.extracts[i])
-		}
-		fmt.Fprintln(w)
-	}
-	for _, list := range f.lists {
-		fmt.Fprintf(w, "list      %s, %d people, %s\n", filepath.Base(list.File), list.People, list.Reason)
-	}
-	fmt.Fprintf(w, "records   %d\n", f.Records)
-	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {
-		fmt.Fprintf(w, "  %-12s %10d\n", fate, f.Fates[fate])
-	}
-	for _, r := range f.reasons {
-		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, strings.Trim(fmt.Sprint(r.Lines), "[]"))
-	}
-	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
-	for _, s := range f.samples {
-		fmt.Fprintf(w, "sample    %s\n", s)
-	}
-	fmt.Fprintf(w, "took      %.1f s, at most %d MiB\n", f.Seconds, f.Peak>>20)
-	if f.WouldSend {
-		fmt.Fprintln(w, "a send would go ahead")
-	}
-}
-
-// codesOf lists the codes of reasons, each once.
-func codesOf(reasons []ingest.Reason) (codes []string) {
-	for _, r := range reasons {
-		if !slices.Contains(codes, r.Code) {
-			codes = append(codes, r.Code)
-		}
-	}
-	return codes
-}
-
-// together adds up the reasons of one code. Its first lines are the first of all of them,
-// in the order of the files.
-func together(reasons []ingest.Reason, code string) foundReason {
-	type place struct {
-		file int
-		line int64
-	}
-	all := foundReason{Code: code}
-	var places []place
-	for _, r := range reasons {
-		if r.Code != code {
-			continue
-		}
-		all.Count += r.Count
-		for i, line := range r.Lines {
-			places = append(places, place{r.Files[i], line})
-		}
-	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
-	for _, p := range places[:min(5, len(places))] {
-		all.FirstLines = append(all.FirstLines, p.line)
-	}
-	return all
 }

@@ -16,7 +16,7 @@ import (
 type checked struct {
 	format  string // type, encoding, delimiter, and whether there is a header
 	fates   string // of every record: sendable, invalid, duplicate, suppressed
-	reasons string // code, count and first lines, the most frequent first
+	reasons string // of the invalid: code, count and first lines, the most frequent first
 	rejects []string
 	samples []string // the first messages, masked; nil when it does not matter
 	why     string   // part of why a send would be refused; empty: it would go ahead
@@ -90,8 +90,19 @@ func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 		t.Errorf("the fates are of %d records, and there are %d", sum, found.Records)
 	}
 	var reasons []string
+	left := leftOutBy(want.rejects)
 	for _, r := range found.Reasons {
+		if lines, is := left[r.Code]; is {
+			if r.Count != int64(len(lines)) || !slices.Equal(r.FirstLines, lines[:min(5, len(lines))]) {
+				t.Errorf("%d are left out as %s, first on %v; not on %v", r.Count, r.Code, r.FirstLines, lines)
+			}
+			delete(left, r.Code)
+			continue
+		}
 		reasons = append(reasons, fmt.Sprintf("%s %d on %s", r.Code, r.Count, strings.Trim(fmt.Sprint(r.FirstLines), "[]")))
+	}
+	for code := range left {
+		t.Errorf("nothing is said of %s", code)
 	}
 	if got := strings.Join(reasons, "; "); got != want.reasons {
 		t.Errorf("the reasons are %q, not %q", got, want.reasons)
@@ -125,4 +136,17 @@ func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	if want.samples != nil && !slices.Equal(samples, want.samples) {
 		t.Errorf("the samples are %q, not %q", samples, want.samples)
 	}
+}
+
+// leftOutBy finds in rejects the lines of the duplicates and of the withdrawn, by code.
+func leftOutBy(rejects []string) map[string][]int64 {
+	left := map[string][]int64{}
+	for _, r := range rejects {
+		if column := strings.Split(r, ","); column[3] == "duplicate" || column[3] == "withdrawn" {
+			var line int64
+			_, _ = fmt.Sscan(column[2], &line)
+			left[column[3]] = append(left[column[3]], line)
+		}
+	}
+	return left
 }

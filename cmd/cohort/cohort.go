@@ -9,6 +9,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/ingest"
+	"cohort/ingest/person"
 	"cohort/shard"
 )
 
@@ -61,7 +62,7 @@ func ownPersonalisation(c *campaign.Campaign, fields []string) {
 func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Options {
 	o := ingest.Options{
 		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c),
-		LatestBy:  c.Cohort.Duplicates.LatestBy,
+		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
 		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),
 	}
@@ -94,8 +95,12 @@ func cohortOf(r *ingest.Reader, digest [32]byte, in input) engine.Cohort {
 // must not be sent to.
 func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
+	var superseded iter.Seq2[person.NHSNumber, person.NHSNumber]
+	if c.Cohort.Superseded != "" {
+		superseded = r.Superseded()
+	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Exclude: exclude,
+		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude,
 	})
 }
 

@@ -160,6 +160,10 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 			return
 		}
 		defer func() { _ = trail.Close() }()
+		before := map[person.NHSNumber][]person.NHSNumber{} // the older numbers of people who have any
+		for old, current := range r.spool.Superseded() {
+			before[current] = append(before[current], old)
+		}
 		for record, err := range r.spool.Records() {
 			if err == nil && record.Fate != "" {
 				continue
@@ -182,6 +186,11 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 			}
 			if !yield(x, err) || err != nil {
 				return
+			}
+			for _, old := range before[number] { // another file may know the person by it
+				if !yield(shard.Exclusion{Number: old, Reason: x.Reason}, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -49,6 +49,7 @@ type Cohort struct {
 	Required   []string            // fields that may not be empty
 	Types      map[string]string   // field to the type of its values: date, time, postcode, uk_mobile
 	Duplicates Duplicates          // which of a person's records counts
+	Superseded string              // the column with the number that superseded the record's; empty: none
 	Withdrawn  Withdrawn           // which records say that the person is not to be invited
 	Format     Format              // what the file is, where it is not told by its content
 	Defaults   map[string]string   // what a field is when it is empty or white space

@@ -81,6 +81,7 @@ cohort:
   types: {appointment_date: date}
   duplicates: {latest_by: changed}
   withdrawn: {column: record_type, values: [DEL]}
+  superseded_by: new_number
   defaults: {given_name: you, clinic: "", floor: 3}
   numbers: any
   max_invalid: 2.5 %
@@ -119,7 +120,7 @@ sink:
 		Cohort: Cohort{
 			Columns:  map[string][]string{"nhs_number": {"NHS"}, "given_name": {"given_name", "First Name"}},
 			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
-			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}},
+			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}}, Superseded: "new_number",
 			Format: Format{"csv", "|", "windows-1252", new(bool)}, Defaults: map[string]string{"given_name": "you", "clinic": "", "floor": "3"},
 			Numbers: WhateverNumbers, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},

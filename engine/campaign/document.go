@@ -34,6 +34,7 @@ type cohortSection struct {
 	} `yaml:"withdrawn"`
 	Format     formatSection      `yaml:"format"`
 	Defaults   map[string]*string `yaml:"defaults"`
+	Superseded *string            `yaml:"superseded_by"`
 	Numbers    *string            `yaml:"numbers"`
 	MaxInvalid *string            `yaml:"max_invalid"`
 	Expect     struct {

@@ -16,6 +16,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"profile", string(c.Profile)},
 		{"cohort.required", list(c.Cohort.Required)},
 		{"cohort.duplicates", c.Cohort.Duplicates.words()},
+		{"cohort.superseded_by", c.Cohort.Superseded},
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},

@@ -88,7 +88,7 @@ func TestCompare(t *testing.T) {
 
 func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
 	settings := parse(t, frozenFile).Frozen()
-	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 18 {
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 19 {
 		t.Errorf("%d settings: %v", len(settings), settings)
 	}
 	for i := 1; i < len(settings); i++ {

@@ -20,7 +20,7 @@ var (
 		"cohort.format", "cohort.format.type", "cohort.format.delimiter", "cohort.format.encoding", "cohort.format.header",
 		"cohort.types", "cohort.types.*", "cohort.duplicates", "cohort.duplicates.latest_by",
 		"cohort.withdrawn", "cohort.withdrawn.column", "cohort.withdrawn.values",
-		"cohort.defaults", "cohort.defaults.*", "cohort.numbers",
+		"cohort.defaults", "cohort.defaults.*", "cohort.numbers", "cohort.superseded_by",
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
@@ -34,7 +34,6 @@ var (
 	}
 	laterKeys = []string{
 		"series", "route",
-		"cohort.superseded_by",
 		"pace.spread", "pace.catch_up",
 		"sink.nhsapp", "sink.file",
 		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",

@@ -31,6 +31,11 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 			l.wrong("cohort.numbers", "must be any; leave it out, and the profile says which NHS numbers may be sent to")
 		}
 	}
+	if s.Superseded != nil {
+		if c.Cohort.Superseded = *s.Superseded; *s.Superseded == "" || *s.Superseded == "nhs_number" {
+			l.wrong("cohort.superseded_by", "must name the column with the number that superseded the record's, such as superseded_by_nhs_number")
+		}
+	}
 	if w := s.Withdrawn; w != nil {
 		c.Cohort.Withdrawn = Withdrawn{w.Column, w.Values}
 		if w.Column == "" || len(w.Values) == 0 {

@@ -51,6 +51,7 @@ const (
 	CodeEmptyRequired  = "empty_required"     // a column that the campaign requires is empty
 	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
 	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
+	CodeSupersedeFork  = "superseded_twice"   // a number was superseded by two different ones
 	CodeWithdrawn      = "withdrawn"          // the winning record says that the person is not to be invited
 	CodeDuplicate      = "duplicate"          // a second sendable record of the person
 	CodeTestNumber     = "test_number"        // a 9-range number under profile production, or another under profile test

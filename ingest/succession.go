@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"cohort/ingest/person"
+)
+
+// succession knows under which number each person is known now, of those whose number
+// was superseded. It grows with their number and not with the cohort's, and is read-only
+// once made.
+type succession struct {
+	old     []person.NHSNumber // ascending
+	current []person.NHSNumber // the end of the chain that begins there; 0 when it has none
+}
+
+// The numbers of a chain without an end are of two kinds.
+const circular, forked = 0, 1
+
+// link says that one number was superseded by another.
+type link struct{ old, next person.NHSNumber }
+
+// newSuccession follows every chain of links to its end. A chain that comes back to
+// itself, or that forks since a number was superseded by two, has none.
+func newSuccession(links []link) *succession {
+	slices.SortFunc(links, func(a, b link) int { return cmp.Or(cmp.Compare(a.old, b.old), cmp.Compare(a.next, b.next)) })
+	links = slices.Compact(links)
+	s := &succession{}
+	var next []person.NHSNumber
+	for _, l := range links {
+		if n := len(s.old); n > 0 && s.old[n-1] == l.old {
+			next[n-1] = forked
+			continue
+		}
+		s.old, next = append(s.old, l.old), append(next, l.next)
+	}
+	s.current = make([]person.NHSNumber, len(next))
+	done := make([]bool, len(next))
+	var path []int
+	for start := range next {
+		path = path[:0]
+		end := person.NHSNumber(circular)
+		for i := start; ; {
+			if done[i] {
+				end = s.current[i]
+				break
+			}
+			if next[i] == forked {
+				end = forked
+				path = append(path, i)
+				break
+			}
+			if next[i] == underWay {
+				break
+			}
+			path = append(path, i)
+			to := next[i]
+			next[i] = underWay
+			var found bool
+			if i, found = slices.BinarySearch(s.old, to); !found {
+				end = to
+				break
+			}
+		}
+		for _, i := range path {
+			s.current[i], done[i] = end, true
+		}
+	}
+	return s
+}
+
+// underWay marks the numbers of the chain that is being followed: met again, it is a
+// circle.
+const underWay = 2
+
+// of is the number under which the person is known now, or the verdict on a chain
+// without an end.
+func (s *succession) of(n person.NHSNumber) (person.NHSNumber, verdict) {
+	if s == nil {
+		return n, sendable
+	}
+	i, found := slices.BinarySearch(s.old, n)
+	if !found {
+		return n, sendable
+	}
+	switch s.current[i] {
+	case circular:
+		return 0, inCircle
+	case forked:
+		return 0, inFork
+	}
+	return s.current[i], sendable
+}
+
+// follow finds out, before the records are read, which of their numbers were superseded.
+func (d *Reader) follow() (err error) {
+	if d.options.SupersededBy == "" {
+		return nil
+	}
+	if d.stream {
+		return errors.New("ingest: superseded numbers cannot be followed in a stream, which is read once")
+	}
+	d.checker.rules.succession, err = d.readSuccession(d.ctx)
+	return err
+}
+
+// readSuccession reads the whole cohort for the numbers that were superseded alone.
+func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
+	var paths []string
+	for _, f := range d.files {
+		paths = append(paths, f.info.Path)
+	}
+	const field = "superseded_by"
+	columns := map[string][]string{field: {d.options.SupersededBy}}
+	for name, headers := range d.options.Columns {
+		if name == numberField {
+			columns[name] = headers
+		}
+		if name == d.options.SupersededBy {
+			columns[field] = headers
+		}
+	}
+	first, err := Open(ctx, paths, Options{Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names})
+	if err != nil {
+		return nil, err
+	}
+	var links []link
+	for batch, err := range first.Records() {
+		if err != nil {
+			return nil, err
+		}
+		numbers, values := batch.Column(person.ColumnNumber).(*array.Uint64), batch.Column(person.FirstField).(*array.String)
+		for i := range numbers.Len() {
+			if numbers.IsNull(i) || values.ValueLen(i) == 0 {
+				continue
+			}
+			if next, err := person.ParseNHSNumber(values.Value(i)); err == nil {
+				links = append(links, link{person.NHSNumber(numbers.Value(i)), next})
+			}
+		}
+	}
+	for i, f := range first.files { // and the second reading is of the same bytes, or refused
+		if d.files[i].hashed && d.files[i].info.SHA256 != f.info.SHA256 {
+			return nil, &FileError{File: f.name, Problem: "the file changed while it was read", Fix: "wait until it is complete and start again"}
+		}
+		d.files[i].info.SHA256, d.files[i].info.Bytes, d.files[i].hashed = f.info.SHA256, f.info.Bytes, true
+	}
+	return newSuccession(links), nil
+}
+
+// Superseded yields the numbers that the cohort says were superseded, ascending, with the
+// number under which the person is known now, which is the one that Records yields. Those
+// whose chain has no end are left out: their records are invalid. It is known when Records
+// has ended.
+func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	return func(yield func(old, current person.NHSNumber) bool) {
+		s := d.checker.rules.succession
+		if s == nil {
+			return
+		}
+		for i, old := range s.old {
+			if s.current[i] > forked && !yield(old, s.current[i]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package shard
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"cohort/ingest/person"
+)
+
+// succession knows under which number a person who had another is in the spool. It is
+// empty when no number was superseded, and read-only once made.
+type succession struct {
+	old, current []uint64 // by old number, ascending
+}
+
+// of is the number under which a person is in the spool.
+func (s succession) of(n person.NHSNumber) person.NHSNumber {
+	if i, found := slices.BinarySearch(s.old, n.Uint64()); found {
+		return person.NHSNumber(s.current[i])
+	}
+	return n
+}
+
+var supersededSchema = arrow.NewSchema([]arrow.Field{
+	{Name: "old", Type: arrow.PrimitiveTypes.Uint64},
+	{Name: "current", Type: arrow.PrimitiveTypes.Uint64},
+}, nil)
+
+// supersede notes which numbers were superseded, and writes them down. They are asked for
+// when the records have ended.
+func (b *build) supersede() error {
+	if b.o.Superseded == nil {
+		return nil
+	}
+	for old, current := range b.o.Superseded {
+		if n := len(b.superseded.old); n > 0 && b.superseded.old[n-1] >= old.Uint64() {
+			return fmt.Errorf("spool: the superseded numbers are not in order")
+		}
+		b.superseded.old = append(b.superseded.old, old.Uint64())
+		b.superseded.current = append(b.superseded.current, current.Uint64())
+	}
+	var err error
+	if b.successions, err = createFile(b.dir, supersededFile, supersededSchema); err != nil {
+		return err
+	}
+	builder := array.NewRecordBuilder(memory.DefaultAllocator, supersededSchema)
+	defer builder.Release()
+	builder.Field(0).(*array.Uint64Builder).AppendValues(b.superseded.old, nil)
+	builder.Field(1).(*array.Uint64Builder).AppendValues(b.superseded.current, nil)
+	r := builder.NewRecord()
+	defer r.Release()
+	return b.successions.write(r)
+}
+
+// readSuperseded reads what supersede wrote. A spool of a cohort without superseded
+// numbers may have no such file.
+func (s *Spool) readSuperseded() error {
+	if !slices.ContainsFunc(s.Manifest.Others, func(f FileInfo) bool { return f.File == supersededFile }) {
+		return nil
+	}
+	name := filepath.Join(s.dir, supersededFile)
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	r, err := ipc.NewFileReader(f)
+	for i := 0; err == nil && i < r.NumRecords(); i++ {
+		var record arrow.Record
+		if record, err = r.RecordAt(i); err == nil {
+			s.superseded.old = append(s.superseded.old, record.Column(0).(*array.Uint64).Uint64Values()...)
+			s.superseded.current = append(s.superseded.current, record.Column(1).(*array.Uint64).Uint64Values()...)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	return nil
+}
+
+// Superseded yields every number that the cohort says was superseded, ascending, with the
+// number under which that person is in the spool.
+func (s *Spool) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	return func(yield func(old, current person.NHSNumber) bool) {
+		for i, old := range s.superseded.old {
+			if !yield(person.NHSNumber(old), person.NHSNumber(s.superseded.current[i])) {
+				return
+			}
+		}
+	}
+}
