@@ -18,6 +18,7 @@ type Listed struct {
 // ListRead is what was read of one suppression list. It holds nothing about anybody.
 type ListRead struct {
 	File   string `json:"file"`
+	Format string `json:"format,omitempty"` // as the campaign says that it is to be read; empty: told by its content
 	Reason string `json:"reason,omitempty"` // of its people, where the list itself gives none
 	SHA256 string `json:"sha256"`
 	People int64  `json:"people"` // rows with a valid NHS number

@@ -16,7 +16,7 @@ func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err err
 
 // digest is Digest that counts the bytes while it reads them.
 func digest(ctx context.Context, path string, read *atomic.Int64) (sum [32]byte, size int64, err error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return sum, 0, err
 	}
@@ -38,4 +38,17 @@ func digest(ctx context.Context, path string, read *atomic.Int64) (sum [32]byte,
 			return sum, 0, err
 		}
 	}
+}
+
+// openRegular opens a file that can be read to its end. A pipe could be waited for without
+// end.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &FileError{File: path, Problem: "this is no regular file", Fix: "copy what it holds to a file"}
+	}
+	return os.Open(path)
 }

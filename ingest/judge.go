@@ -20,12 +20,13 @@ type rules struct {
 	dressed  bool     // whether any field has a default or is trimmed
 	values   []string // of the withdrawn column
 	order    order
+	listing  bool // nothing but the number is asked for, and a row that is awry may tell it all the same
 
 	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
+	r := rules{only: o.Only, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, o.Types[field])
 	}
@@ -54,6 +55,9 @@ type judgement struct {
 // columns, encoding, number, required fields, types.
 func (r *rules) judge(s *splitter, record []byte) judgement {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
+	if r.listing {
+		return r.judgeListed(s, record)
+	}
 	switch {
 	case s.count < r.columns:
 		return fail(fewer)
@@ -112,6 +116,35 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		}
 	}
 	return j
+}
+
+// judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
+// that are no text in another column, names somebody all the same, and leaving him out is
+// what the list is for. In a row of another length the columns may have moved: then the
+// only number in it is the one.
+func (r *rules) judgeListed(s *splitter, record []byte) judgement {
+	if r.number < s.count {
+		number, err := person.ParseNHSNumber(s.value(record, r.number))
+		if err == nil {
+			return judgement{number: number, verdict: sendable}
+		}
+		if s.count == r.columns {
+			return judgement{verdict: numberVerdict(err)}
+		}
+	}
+	found := judgement{verdict: fewer}
+	if s.count > r.columns {
+		found.verdict = more
+	}
+	for k := range min(s.count, len(s.spans)) {
+		if number, err := person.ParseNHSNumber(s.value(record, k)); err == nil {
+			if found.verdict == sendable && found.number != number {
+				return judgement{verdict: more}
+			}
+			found = judgement{number: number, verdict: sendable}
+		}
+	}
+	return found
 }
 
 // textual says whether a record is valid UTF-8, and whether it then holds a NUL byte.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"iter"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,15 +45,22 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 	if err != nil {
 		return nil, named(err, path)
 	}
-	o := Options{Format: f}
+	if f.Header != nil && *f.Header && kind == typeCSV && slices.ContainsFunc(names, isNumber) {
+		return nil, &FileError{File: path, Line: 1, Problem: "the first line holds an NHS number, and the list's format says that it is a header line", Fix: "take header: true out, or give the list a header line"}
+	}
+	o := Options{Format: f, listing: true}
 	l := &List{name: path}
-	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, looksLikeData) {
+	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, looksLikeData) && !slices.ContainsFunc(names, isNumberName) {
 		headed := false
 		o.Format.Header = &headed
 	}
 	number, reason := listColumns(names, o.Format.headed())
 	if number < 0 {
-		return nil, &FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: "call it nhs_number"}
+		fix := "call it nhs_number"
+		if !o.Format.headed() {
+			fix = "give the list a header line that calls it nhs_number"
+		}
+		return nil, &FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: fix}
 	}
 	o.Columns = map[string][]string{numberField: {names[number]}}
 	if !o.Format.headed() {
@@ -70,7 +76,7 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 
 // glimpse reads the names of a file's columns.
 func glimpse(ctx context.Context, path string, f Format) (names []string, kind string, err error) {
-	handle, err := os.Open(path)
+	handle, err := openRegular(path)
 	if err != nil {
 		return nil, "", err
 	}
@@ -86,7 +92,6 @@ func glimpse(ctx context.Context, path string, f Format) (names []string, kind s
 
 // listColumns finds the columns of the numbers and of the reasons; -1 for none.
 func listColumns(names []string, headed bool) (number, reason int) {
-	plain := func(name string) string { return strings.ReplaceAll(nbssHeading(name), ".", "") }
 	find := func(is func(name string) bool) int {
 		at := slices.IndexFunc(names, is)
 		if at >= 0 && slices.ContainsFunc(names[at+1:], is) {
@@ -95,13 +100,11 @@ func listColumns(names []string, headed bool) (number, reason int) {
 		return at
 	}
 	if !headed {
-		number = find(func(value string) bool { _, err := person.ParseNHSNumber(value); return err == nil })
+		number = find(isNumber)
 		reason = -1
 	} else {
-		number = find(func(name string) bool {
-			return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plain(name))
-		})
-		reason = find(func(name string) bool { return slices.Contains([]string{"reason", "reasoncode"}, plain(name)) })
+		number = find(isNumberName)
+		reason = find(func(name string) bool { return slices.Contains([]string{"reason", "reasoncode"}, plainHeading(name)) })
 	}
 	if number < 0 && len(names) == 1 {
 		number = 0
@@ -109,13 +112,28 @@ func listColumns(names []string, headed bool) (number, reason int) {
 	return number, reason
 }
 
+// plainHeading is a heading without what people write differently.
+func plainHeading(name string) string { return strings.ReplaceAll(nbssHeading(name), ".", "") }
+
+// isNumberName reports whether a heading is the NHS number's.
+func isNumberName(name string) bool {
+	return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plainHeading(name))
+}
+
+func isNumber(value string) bool {
+	_, err := person.ParseNHSNumber(value)
+	return err == nil
+}
+
 // mostBadRows is the share of a list's rows that may have no valid NHS number.
 const mostBadRows = 0.05
 
 // People yields whom the list names, in its order. Rows without a valid NHS number are
 // left out and counted: nobody can be sent to under such a number. When they are more
-// than one in twenty the file is not what it is taken for, and refused. An error is the
-// last thing yielded, and refuses the list as a whole. People can be called once.
+// than one in twenty the file is not what it is taken for, and refused; so is a list with
+// a row of another length than the header's from which no one number can be told, since it
+// may name somebody. An error is the last thing yielded, and refuses the list as a whole.
+// People can be called once.
 func (l *List) People() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for batch, err := range l.reader.Records() {
@@ -137,7 +155,18 @@ func (l *List) People() iter.Seq2[Entry, error] {
 				}
 			}
 		}
-		if s := l.reader.Summary(); float64(s.Invalid) > mostBadRows*float64(s.Records) {
+		s := l.reader.Summary()
+		for _, r := range s.Reasons {
+			if r.Code == person.CodeWrongColumns {
+				yield(Entry{}, &FileError{
+					File: l.name, Line: r.Lines[0],
+					Problem: "the row has more or fewer values than the first line, and it cannot be told whom it names",
+					Fix:     "correct it: a value with a comma in it belongs in quotes",
+				})
+				return
+			}
+		}
+		if float64(s.Invalid) > mostBadRows*float64(s.Records) {
 			yield(Entry{}, &FileError{
 				File: l.name, Line: s.Reasons[0].Lines[0],
 				Problem: strconv.FormatInt(s.Invalid, 10) + " of " + strconv.FormatInt(s.Records, 10) + " rows have no valid NHS number",
@@ -158,10 +187,15 @@ func reasonCode(text string) string {
 	return strings.Clone(text)
 }
 
-// Count is how many rows People has yielded, and how many had no valid number.
-func (l *List) Count() (people, bad int64) {
+// Count is how many rows People has yielded, how many had no valid number, and on which
+// lines the first of those are.
+func (l *List) Count() (people, bad int64, lines []int64) {
 	s := l.reader.Summary()
-	return s.Sendable, s.Invalid
+	for _, r := range s.Reasons {
+		lines = append(lines, r.Lines...)
+	}
+	slices.Sort(lines)
+	return s.Sendable, s.Invalid, lines[:min(5, len(lines))]
 }
 
 // Digest is the SHA-256 of the file, known when People has ended.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -30,6 +31,14 @@ func TestLists(t *testing.T) {
 		"an upload file of NHS Notify":                {text: "messageReference,nhsNumber,personalisation_x\nr1," + a + ",y\n", want: a},
 		"header said to be absent":                    {text: a + "\n" + b + "\n", format: Format{Header: new(bool)}, want: a + " " + b},
 		"one bad row among many":                      {text: "nhs_number\n" + strings.Repeat(a+"\n", 30) + "?\n", want: strings.TrimSuffix(strings.Repeat(a+" ", 30), " "), bad: 1},
+		"a comma too many behind the number":          {text: "nhs_number,note\n" + a + ",died, at home\n" + b + ",\n", want: a + " " + b},
+		"a comma too many before the number":          {text: "name,nhs_number,reason\nLee, Ann," + a + ",opted_out\nBo," + b + ",opted_out\n", want: a + " " + b + "=opted_out"},
+		"only the number of several columns":          {text: "nhs_number,reason,note\n" + a + "\n" + b + ",opted_out,\n", want: a + " " + b + "=opted_out"},
+		"bytes that are no text beside the number":    {text: "nhs_number,name\n" + a + ",Jos\xe9\n" + b + ",a\x00b\n", want: a + " " + b},
+		"a row of another length that names nobody":   {text: "nhs_number,name,note\n" + strings.Repeat(a+",x,y\n", 40) + "who,is,this,now\n", err: ":42: the row has more or fewer values than the first line"},
+		"a row of another length with two numbers":    {text: "name,nhs_number\n" + "x,y," + a + "," + b + "\n", err: "it cannot be told whom it names"},
+		"a heading like a date beside the number's":   {text: "nhs_number,2026-11-21\n" + a + ",x\n", want: a},
+		"header said, and there is none":              {text: a + "\n" + b + "\n", format: Format{Header: yes()}, err: "the first line holds an NHS number, and the list's format says that it is a header line"},
 		"a list of names":                             {text: "nhs_number\nAnn\nBob\n", bad: 2, err: "2 of 2 rows have no valid NHS number; make sure that this is a list of NHS numbers"},
 		"nothing":                                     {text: "", err: "the file is empty"},
 		"a header and nobody":                         {text: "nhs_number\n", err: "there are no records after the header line"},
@@ -67,9 +76,24 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", sentence, got, err, test.want)
 			continue
 		}
-		people, bad := l.Count()
-		if digest, err := l.Digest(); err != nil || digest == [32]byte{} || int(people) != len(got) || bad != test.bad {
+		people, bad, lines := l.Count()
+		if digest, err := l.Digest(); err != nil || digest == [32]byte{} || int(people) != len(got) || bad != test.bad || len(lines) != int(min(bad, 5)) {
 			t.Errorf("%s: %d people, %d bad rows, digest %x, %v", sentence, people, bad, digest[:2], err)
 		}
+	}
+}
+
+func yes() *bool { b := true; return &b }
+
+func TestAListThatIsAPipeIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip("no pipes here")
+	}
+	if _, err := OpenList(t.Context(), path, Format{}); err == nil || !strings.Contains(err.Error(), "this is no regular file") {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := Digest(t.Context(), path); err == nil || !strings.Contains(err.Error(), "this is no regular file") {
+		t.Errorf("%v", err)
 	}
 }

@@ -17,7 +17,9 @@ import (
 // once made.
 type succession struct {
 	old     []person.NHSNumber // ascending
-	current []person.NHSNumber // the end of the chain that begins there; 0 when it has none
+	current []person.NHSNumber // the end of the chain that begins there, or circular, or forked
+	forks   []link             // of the numbers that were superseded by several, in order; all of their links
+	into    []person.NHSNumber // the next number of each old one that leads into a fork; 0 of others; nil without forks
 }
 
 // The numbers of a chain without an end are of two kinds.
@@ -33,12 +35,19 @@ func newSuccession(links []link) *succession {
 	links = slices.Compact(links)
 	s := &succession{}
 	var next []person.NHSNumber
-	for _, l := range links {
+	for i, l := range links {
 		if n := len(s.old); n > 0 && s.old[n-1] == l.old {
+			if next[n-1] != forked {
+				s.forks = append(s.forks, links[i-1])
+			}
+			s.forks = append(s.forks, l)
 			next[n-1] = forked
 			continue
 		}
 		s.old, next = append(s.old, l.old), append(next, l.next)
+	}
+	if len(s.forks) > 0 {
+		s.into = slices.Clone(next)
 	}
 	s.current = make([]person.NHSNumber, len(next))
 	done := make([]bool, len(next))
@@ -110,6 +119,41 @@ func (d *Reader) follow() (err error) {
 	return err
 }
 
+// ends lists where the chains from the i-th old number lead, by every fork: whoever has
+// had that number is one of them. A circle leads nowhere.
+func (s *succession) ends(i int) (ends []person.NHSNumber) {
+	switch s.current[i] {
+	case forked:
+	case circular:
+		return nil
+	default:
+		return []person.NHSNumber{s.current[i]}
+	}
+	seen, todo := map[person.NHSNumber]bool{}, []person.NHSNumber{s.old[i]}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		k, superseded := slices.BinarySearch(s.old, n)
+		switch {
+		case !superseded:
+			ends = append(ends, n)
+		case s.into[k] != forked:
+			todo = append(todo, s.into[k])
+		default:
+			first, _ := slices.BinarySearchFunc(s.forks, n, func(l link, n person.NHSNumber) int { return cmp.Compare(l.old, n) })
+			for ; first < len(s.forks) && s.forks[first].old == n; first++ {
+				todo = append(todo, s.forks[first].next)
+			}
+		}
+	}
+	slices.Sort(ends)
+	return ends
+}
+
 // readSuccession reads the whole cohort for the numbers that were superseded alone.
 func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	var paths []string
@@ -155,9 +199,10 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 }
 
 // Superseded yields the numbers that the cohort says were superseded, ascending, with the
-// number under which the person is known now, which is the one that Records yields. Those
-// whose chain has no end are left out: their records are invalid. It is known when Records
-// has ended.
+// number under which the person is known now, which is the one that Records yields. A
+// number that was superseded by two different ones comes with each: its own records are
+// invalid, and a list that names it means one of the others. One whose chain goes round in
+// a circle is left out. It is known when Records has ended.
 func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		s := d.checker.rules.succession
@@ -165,8 +210,10 @@ func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 			return
 		}
 		for i, old := range s.old {
-			if s.current[i] > forked && !yield(old, s.current[i]) {
-				return
+			for _, end := range s.ends(i) {
+				if !yield(old, end) {
+					return
+				}
 			}
 		}
 	}

@@ -53,9 +53,10 @@ func (b *build) exclude(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		number := b.superseded.of(e.Number)
-		if err := b.shards[Of(number, len(b.shards))].listed.add(number.Uint64(), verdict, 0); err != nil {
-			return err
+		for _, number := range b.superseded.of(e.Number) {
+			if err := b.shards[Of(person.NHSNumber(number), len(b.shards))].listed.add(number, verdict, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

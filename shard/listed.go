@@ -77,15 +77,16 @@ func (m *Match) deal(ctx context.Context, dir string, people iter.Seq2[Exclusion
 			tags[e.Reason] = tag
 			m.reasons = append(m.reasons, e.Reason)
 		}
-		number := m.spool.superseded.of(e.Number)
-		shard := Of(number, len(m.files))
-		if m.files[shard] == nil {
-			if m.files[shard], err = createKeyFile(dir, fmt.Sprintf("listed-%03d.tmp", shard), false); err != nil {
+		for _, number := range m.spool.superseded.of(e.Number) {
+			shard := Of(person.NHSNumber(number), len(m.files))
+			if m.files[shard] == nil {
+				if m.files[shard], err = createKeyFile(dir, fmt.Sprintf("listed-%03d.tmp", shard), false); err != nil {
+					return err
+				}
+			}
+			if err := m.files[shard].add(number, tag, 0); err != nil {
 				return err
 			}
-		}
-		if err := m.files[shard].add(number.Uint64(), tag, 0); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -18,15 +18,20 @@ import (
 // succession knows under which number a person who had another is in the spool. It is
 // empty when no number was superseded, and read-only once made.
 type succession struct {
-	old, current []uint64 // by old number, ascending
+	old, current []uint64 // by old number, ascending; one that was superseded by several comes as often
 }
 
-// of is the number under which a person is in the spool.
-func (s succession) of(n person.NHSNumber) person.NHSNumber {
-	if i, found := slices.BinarySearch(s.old, n.Uint64()); found {
-		return person.NHSNumber(s.current[i])
+// of is the number, or the numbers, under which a person may be in the spool.
+func (s succession) of(n person.NHSNumber) []uint64 {
+	first, found := slices.BinarySearch(s.old, n.Uint64())
+	if !found {
+		return []uint64{n.Uint64()}
 	}
-	return n
+	end := first
+	for end < len(s.old) && s.old[end] == n.Uint64() {
+		end++
+	}
+	return s.current[first:end]
 }
 
 var supersededSchema = arrow.NewSchema([]arrow.Field{
@@ -41,7 +46,7 @@ func (b *build) supersede() error {
 		return nil
 	}
 	for old, current := range b.o.Superseded {
-		if n := len(b.superseded.old); n > 0 && b.superseded.old[n-1] >= old.Uint64() {
+		if n := len(b.superseded.old); n > 0 && b.superseded.old[n-1] > old.Uint64() {
 			return fmt.Errorf("spool: the superseded numbers are not in order")
 		}
 		b.superseded.old = append(b.superseded.old, old.Uint64())

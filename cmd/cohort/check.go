@@ -141,6 +141,7 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 		}
 	}
 	warn(c.screen.log, c.campaign, reader.Summary())
+	suppress.warnMost(manifest)
 	others, err := leftOut(spool)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -62,7 +63,7 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 				return
 			}
 			x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
-			if e.Reason != "" {
+			if l.knows(e.Reason) {
 				x.Reason = e.Reason
 			}
 			if !yield(x, nil) {
@@ -70,7 +71,7 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			}
 		}
 		digest, err := in.Digest()
-		people, bad := in.Count()
+		people, bad, lines := in.Count()
 		if err == nil {
 			err = l.whole(list, people, last)
 		}
@@ -79,9 +80,9 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			return
 		}
 		if bad > 0 {
-			l.log.Warn("a suppression list has rows without a valid NHS number, which name nobody", "list", filepath.Base(list.File), "rows", bad)
+			l.log.Warn("a suppression list has rows without a valid NHS number, which name nobody", "list", filepath.Base(list.File), "rows", bad, "first_lines", lines)
 		}
-		l.read = append(l.read, engine.ListRead{File: list.File, Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest), People: people})
+		l.read = append(l.read, engine.ListRead{File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest), People: people})
 	}
 }
 
@@ -92,12 +93,36 @@ const mostShrunk = 0.20
 // lose by themselves.
 func (l *lists) whole(list campaign.List, people int64, last []engine.ListRead) error {
 	for _, before := range last {
-		if before.File == list.File && !list.MayShrink && float64(people) < (1-mostShrunk)*float64(before.People) {
+		if l.follows(list, before) && !list.MayShrink && float64(people) < (1-mostShrunk)*float64(before.People) {
 			return fmt.Errorf("%s names %d people and named %d when it was last applied: it may be cut short; bring back the whole list, or set may_shrink: true for it in the campaign file if this is right",
 				filepath.Base(list.File), people, before.People)
 		}
 	}
 	return nil
+}
+
+// follows reports whether a list is what an earlier one has become: the same file, or the
+// only one for its reason that is new, in the place of one that is gone.
+func (l *lists) follows(list campaign.List, before engine.ListRead) bool {
+	if list.File == before.File {
+		return true
+	}
+	gone := !slices.ContainsFunc(l.of, func(now campaign.List) bool { return now.File == before.File })
+	return gone && list.Reason == before.Reason
+}
+
+// reasonCodes are the codes that a row of a list may give for itself (contract: NHS
+// numbers, cohort files and send rules, section 4, and what screening programmes add).
+// Whatever else stands there may speak of a person, and the list's own reason holds.
+var reasonCodes = []string{
+	"deceased", "deceased_formal", "deceased_informal", "sensitive", "invalid", "exit_code", "superseded", "opted_out",
+	"ineligible", "already_vaccinated", "already_attended", "attended", "ceased", "moved_away",
+}
+
+// knows reports whether a row's own reason is a code: one of those, or one that the
+// campaign gives to a list.
+func (l *lists) knows(reason string) bool {
+	return slices.Contains(reasonCodes, reason) || reason != "" && slices.ContainsFunc(l.of, func(list campaign.List) bool { return list.Reason == reason })
 }
 
 // notApplied says of an error in a list what it means.
@@ -108,7 +133,15 @@ func notApplied(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse("a suppression list is missing: %w; bring it back, or take it out of the campaign file", err)
 	}
-	return refuse("a suppression list cannot be applied: %w", err)
+	return refuse("a suppression list is not right: %w", err)
+}
+
+// warnMost says that the lists leave out most of a cohort: suppression cannot be taken back
+// within a run, and a cohort that was named as a list by mistake leaves out everybody.
+func (l *lists) warnMost(m shard.Manifest) {
+	if people := m.Sendable + m.Suppressed; len(l.of) > 0 && m.Suppressed > people/2 {
+		l.log.Warn("the suppression lists leave out most of the cohort; make sure that they are the right ones before anything is sent: suppression is never taken back within a run", "suppressed", m.Suppressed, "of", people)
+	}
 }
 
 // unchanged reports whether the lists are to the byte those that were applied last.
@@ -117,7 +150,7 @@ func (l *lists) unchanged(ctx context.Context, last []engine.ListRead) (bool, er
 		return false, nil
 	}
 	for i, list := range l.of {
-		if list.File != last[i].File || list.Reason != last[i].Reason {
+		if list.File != last[i].File || list.Reason != last[i].Reason || list.Format.Words() != last[i].Format {
 			return false, nil
 		}
 		digest, _, err := ingest.Digest(ctx, list.File)

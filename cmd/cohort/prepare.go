@@ -113,6 +113,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if read, err := p.reader.Digest(ctx); err != nil || read != p.digest {
 		return fail(cmp.Or(err, errors.New("the cohort is not what it was when the run was named after its digest; start again")))
 	}
+	p.lists.warnMost(manifest)
 	return manifest, digest, p.check(p.reader.Summary())
 }
 

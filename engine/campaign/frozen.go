@@ -18,7 +18,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.duplicates", c.Cohort.Duplicates.words()},
 		{"cohort.superseded_by", c.Cohort.Superseded},
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
-		{"cohort.format", c.Cohort.Format.words()},
+		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
 		{"sink.notify.base_url", c.Notify.BaseURL},
 		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
@@ -111,7 +111,8 @@ func (w Withdrawn) words() string {
 	return w.Column + ": " + list(w.Values)
 }
 
-func (f Format) words() string {
+// Words lists what the campaign says of a file's format; empty when it says nothing.
+func (f Format) Words() string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"type", f.Type}, {"delimiter", f.Delimiter}, {"encoding", f.Encoding}} {
 		if p.value != "" {

@@ -58,7 +58,7 @@ func (l *loader) format(key string, s formatSection) Format {
 	return f
 }
 
-var reasonForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
+var reasonForm = regexp.MustCompile(`^[a-z][a-z_]*[0-9]?[a-z_]*$`)
 
 // suppress fills in the suppression lists.
 func (l *loader) suppress(c *Campaign, lists []listSection) {
@@ -73,8 +73,8 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 		switch {
 		case s.File == "":
 			l.wrong(key+".file", "is missing; name the list's file")
-		case !reasonForm.MatchString(s.Reason):
-			l.wrong(key+".reason", "must be a reason code of small letters, digits and underscores, such as deceased_formal or opted_out")
+		case !reasonForm.MatchString(s.Reason) || len(s.Reason) > 40:
+			l.wrong(key+".reason", "must be a reason code of small letters and underscores, such as deceased_formal or opted_out")
 		case slices.ContainsFunc(c.Suppress, func(other List) bool { return other.File == list.File }):
 			l.wrong(key+".file", "is named twice")
 		}
