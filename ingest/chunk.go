@@ -43,6 +43,10 @@ func (p *parser) parse(c *chunk, under order) {
 	c.batches, c.err = c.batches[:0], nil
 	p.sheet.window = window{buf: c.text, end: len(c.text), done: c.after == io.EOF, err: c.after}
 	p.sheet.line, p.sheet.skipped = c.line, 0
+	// Nearly every chunk is faultless, which is cheaper to see at once than record by
+	// record. A character never lies across the line feed that ends a chunk.
+	valid, nul := textual(c.text)
+	p.sheet.split.textual = valid && !nul
 	p.checker.tally, p.checker.rules.order = &c.tally, under
 	var err error
 	for err == nil {

@@ -109,7 +109,6 @@ func (c *columnar) use(columns []int) error {
 	}
 	c.split.spans = make([]span, len(c.head.names))
 	c.split.count = len(c.head.names)
-	c.split.odd = highBits // whether it is UTF-8 is to be seen
 	if err := c.guard(func() error { return c.batches.choose(c.wanted) }); err != nil {
 		return err
 	}

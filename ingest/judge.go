@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"encoding/binary"
-	"unicode/utf8"
 
 	"cohort/ingest/person"
 )
@@ -14,7 +12,7 @@ type rules struct {
 	mapping
 	garbled  verdict // what bytes that are no text are called in this file's encoding
 	only     Range
-	types    []Type
+	types    []func([]byte) bool
 	defaults [][]byte // of each field; nil for none
 	trimmed  []bool   // of each field: carried without white space around it
 	dressed  bool     // whether any field has a default or is trimmed
@@ -28,7 +26,7 @@ type rules struct {
 func newRules(o Options) rules {
 	r := rules{only: o.Only, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
-		r.types = append(r.types, o.Types[field])
+		r.types = append(r.types, types[o.Types[field]].holds)
 	}
 	for i, field := range o.Fields {
 		if value, has := o.Defaults[field]; has {
@@ -63,7 +61,7 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		return fail(fewer)
 	case s.count > r.columns:
 		return fail(more)
-	case s.odd != 0:
+	case !s.textual:
 		if valid, nul := textual(record); !valid {
 			return fail(r.garbled)
 		} else if nul {
@@ -98,19 +96,19 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		}
 	}
 	for i, k := range r.typed {
-		if value := bytes.TrimSpace(s.value(record, k)); len(value) > 0 && !types[r.types[i]].holds(value) {
+		if value := trim(s.value(record, k)); len(value) > 0 && !r.types[i](value) {
 			return fail(firstRequired + verdict(len(r.required)+i))
 		}
 	}
 	j := judgement{number: number, verdict: sendable}
 	if r.mapping.order >= 0 {
 		var ok bool
-		if j.order, ok = r.order.read(bytes.TrimSpace(s.value(record, r.mapping.order))); !ok {
+		if j.order, ok = r.order.read(trim(s.value(record, r.mapping.order))); !ok {
 			return fail(firstRequired + verdict(len(r.required)+len(r.typed)))
 		}
 	}
 	if r.withdrawn >= 0 {
-		value := bytes.TrimSpace(s.value(record, r.withdrawn))
+		value := trim(s.value(record, r.withdrawn))
 		for _, v := range r.values {
 			j.withdrawn = j.withdrawn || string(value) == v
 		}
@@ -147,47 +145,29 @@ func (r *rules) judgeListed(s *splitter, record []byte) judgement {
 	return found
 }
 
-// textual says whether a record is valid UTF-8, and whether it then holds a NUL byte.
-// It goes over ASCII eight bytes at a time wherever that stands, unlike utf8.Valid,
-// which does so only up to the first letter that is not: many names have one.
-func textual(record []byte) (valid, nul bool) {
-	zero := uint64(0)
-	for i := 0; i < len(record); {
-		if i+8 <= len(record) {
-			if x := binary.LittleEndian.Uint64(record[i:]); x&highBits == 0 {
-				zero |= (x - lowBits) & highBits // in ASCII a byte of 0 alone leaves a mark
-				i += 8
-				continue
-			}
-		}
-		for end := min(i+8, len(record)); i < end; {
-			if c := record[i]; c < utf8.RuneSelf {
-				zero |= (uint64(c) - 1) & highBits
-				i++
-				continue
-			}
-			r, size := utf8.DecodeRune(record[i:])
-			if r == utf8.RuneError && size == 1 {
-				return false, false
-			}
-			i += size
-		}
-	}
-	return true, zero != 0
-}
-
 // dress gives a field's value its default, and a typed one its plain form.
 func (r *rules) dress(field int, value []byte) []byte {
 	if r.defaults[field] != nil && blank(value) {
 		return r.defaults[field]
 	}
 	if r.trimmed[field] {
-		return bytes.TrimSpace(value)
+		return trim(value)
 	}
 	return value
 }
 
+// visible says whether a byte is ASCII and neither white space nor a control character.
+func visible(c byte) bool { return c-'!' <= '~'-'!' }
+
+// trim is bytes.TrimSpace for values that are rarely in need of it.
+func trim(value []byte) []byte {
+	if n := len(value); n > 0 && visible(value[0]) && visible(value[n-1]) {
+		return value
+	}
+	return bytes.TrimSpace(value)
+}
+
 // blank says whether a value is empty or white space.
 func blank(value []byte) bool {
-	return len(value) == 0 || (value[0] <= ' ' || value[0] >= utf8.RuneSelf) && len(bytes.TrimSpace(value)) == 0
+	return len(value) == 0 || !visible(value[0]) && len(trim(value)) == 0
 }

@@ -149,13 +149,13 @@ func (f *opened) hashBeside(rest io.Reader) {
 	})
 }
 
-// finish reads what may be left behind the last record and returns the digest of the
-// file, zero of one that is not hashed, and its size.
-func (f *opened) finish() (sum [32]byte, size int64, err error) {
+// finish reads what may be left behind the last record and returns the hash of the
+// file, nil of one that is not hashed, and its size.
+func (f *opened) finish() (sum []byte, size int64, err error) {
 	if f.hashed != nil {
 		if err := <-f.hashed; err != nil {
 			f.close()
-			return sum, 0, err
+			return nil, 0, err
 		}
 	}
 	handle := f.handle
@@ -166,11 +166,11 @@ func (f *opened) finish() (sum [32]byte, size int64, err error) {
 	}
 	if f.hashed == nil {
 		if _, err := io.Copy(io.Discard, f.raw); err != nil {
-			return sum, 0, err
+			return nil, 0, err
 		}
 	}
 	if f.raw.hash != nil {
-		f.raw.hash.Sum(sum[:0])
+		sum = f.raw.hash.Sum(nil)
 	}
 	return sum, f.raw.size, nil
 }

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -110,3 +112,5 @@ func (f Format) settled() (Format, error) {
 
 // headed says whether the first line is to name the columns.
 func (f Format) headed() bool { return f.Header == nil || *f.Header }
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -41,9 +41,9 @@ func moment(v []byte) (time.Time, bool) {
 	if t, ok := day(v); ok {
 		return t, true
 	}
-	if fits(v, "99999999-999999") {
+	if plainMoment.fits(v) {
 		t, ok := day(v[:8])
-		h, m, s := digits(v[9:11]), digits(v[11:13]), digits(v[13:])
+		h, m, s := two(v[9:]), two(v[11:]), two(v[13:])
 		return t.Add(time.Duration(h*3600+m*60+s) * time.Second), ok && h < 24 && m < 60 && s < 60
 	}
 	if len(v) < 16 || len(v) > 40 || !fits(v[:4], "9999") {

@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math/bits"
 )
 
@@ -22,8 +20,7 @@ const (
 // span is where one value stands in the window, without its surrounding quotes.
 type span struct {
 	start, end int32
-	quoted     bool
-	doubled    bool // holds doubled quotes
+	folded     bool // holds doubled quotes or line feeds, so that it reads otherwise than it stands
 }
 
 // splitter cuts records of RFC 4180 out of a window of bytes, to the letter as
@@ -36,33 +33,19 @@ type splitter struct {
 	spans   []span // the first len(spans) values of the record; the rest are only counted
 	count   int    // values in the record
 	breaks  int    // line feeds in the record, its own end included
-	inner   bool   // whether one of those line feeds is inside quotes
-	feeds   uint64 // 0 when no line feed has been seen inside quotes
-	odd     uint64 // 0 when the record is known to be ASCII without NUL bytes
 	open    int    // after cutMore: where the open quote stands, or -1
 	at      int    // after an error: where it shows
 	opening int    // after cutAfterQuote and cutUnclosed: where the quote was opened
+	textual bool   // whether all that is split is known to be UTF-8 without NUL bytes
 	scratch []byte // an unescaped value
 }
-
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-	feeds    = '\n' * lowBits
-	quotes   = '"' * lowBits
-	fillers  = filler * lowBits
-
-	// filler stands behind the end of the file. It is no delimiter and, the last bit
-	// apart, like none, so that it leaves no mark.
-	filler = '0'
-)
 
 // next finds the record at the start of w and returns how many bytes it takes, its
 // line end included. last says that the file ends where w ends. After cutMore the
 // caller comes back with the same bytes and more behind them; doubling the window
 // each time keeps the whole linear.
 func (s *splitter) next(w []byte, last bool) (int, cut) {
-	s.count, s.breaks, s.inner, s.feeds, s.open, s.odd = 0, 0, false, 0, -1, 0
+	s.count, s.breaks, s.open = 0, 0, -1
 	if len(w) == 0 {
 		if last {
 			return 0, cutEnd
@@ -82,143 +65,95 @@ func (s *splitter) next(w []byte, last bool) (int, cut) {
 	return s.record(w, last)
 }
 
+// record goes from one delimiter, quote or line feed to the next.
 func (s *splitter) record(w []byte, last bool) (int, cut) {
-	spans, count, odd := s.spans, 0, uint64(0)
-	comma := s.comma
+	spans, count, comma := s.spans, 0, s.comma
 	commas := uint64(comma) * lowBits
-	add := func(v span) {
+	add := func(start, end int, folded bool) {
 		if count < len(spans) {
-			spans[count] = v
+			spans[count] = span{int32(start), int32(end), folded}
 		}
 		count++
 	}
+	finish := func(n, feeds int) (int, cut) {
+		s.count = count
+		s.breaks += feeds
+		return n, cutRecord
+	}
 	start := 0 // the first byte of the value
-scan:
-	for i := 0; i < len(w); {
-		x := word(w, i)
-		c, f, q := x^commas, x^feeds, x^quotes
-		// A high bit marks a zero byte of c, f or q; a mark above another may be
-		// false, which the switch below sorts out.
-		m := ((c-lowBits)&^c | (f-lowBits)&^f | (q-lowBits)&^q) & highBits
-		odd |= x | (x-lowBits)&^x
-		for m != 0 {
-			p := i + bits.TrailingZeros64(m)>>3
-			m &= m - 1
-			switch w[p] {
-			case comma:
-				add(span{start: int32(start), end: int32(p)})
+	from := 0  // the first byte that has not been dealt with
+	open := -1 // the quote that is open
+	folded := false
+	for i := 0; i < len(w); i += stride {
+		var m uint64 // a bit for each byte that is to be looked at
+		if i+stride <= len(w) {
+			m = marks((*[stride]byte)(w[i:]), commas)
+		} else {
+			m = lastMarks(w[i:], commas)
+		}
+		for ; m != 0; m &= m - 1 {
+			p := i + bits.TrailingZeros64(m)
+			if p < from {
+				continue
+			}
+			c := w[p]
+			switch {
+			case open >= 0: // the value goes on until its quote is closed
+				if c != '"' {
+					folded = folded || c == '\n'
+					if c == '\n' {
+						s.breaks++
+					}
+					continue
+				}
+				rest := w[p+1:]
+				switch {
+				case !last && (len(rest) == 0 || len(rest) == 1 && rest[0] == '\r'):
+					return 0, cutMore
+				case len(rest) > 0 && rest[0] == '"':
+					folded, from = true, p+2
+					continue
+				}
+				add(open+1, p, folded)
+				switch {
+				case len(rest) == 0:
+					return finish(p+1, 0)
+				case rest[0] == comma:
+					start, from, open = p+2, p+2, -1
+				case rest[0] == '\n':
+					return finish(p+2, 1)
+				case rest[0] == '\r' && len(rest) == 1:
+					return finish(p+2, 0)
+				case rest[0] == '\r' && rest[1] == '\n':
+					return finish(p+3, 1)
+				default:
+					s.at, s.opening = p+1, open
+					return 0, cutAfterQuote
+				}
+			case c == comma:
+				add(start, p, false)
 				start = p + 1
-			case '\n':
-				add(span{start: int32(start), end: int32(trimCR(w, start, p))})
-				return s.finish(w, p+1, count, odd)
-			case '"':
-				if p != start {
-					s.at = p
-					return 0, cutBareQuote
-				}
-				v, next, ended, what := s.quoted(w, p, last)
-				if what != cutRecord {
-					return 0, what
-				}
-				add(v)
-				odd |= s.odd
-				if ended {
-					return s.finish(w, next, count, odd)
-				}
-				i, start = next, next
-				continue scan
+			case c == '\n':
+				add(start, trimCR(w, start, p), false)
+				return finish(p+1, 1)
+			case p != start:
+				s.at = p
+				return 0, cutBareQuote
+			default:
+				open, folded = p, false
 			}
 		}
-		i += 8
 	}
-	if !last {
+	switch {
+	case open >= 0 && last:
+		s.at, s.opening = open, open
+		return 0, cutUnclosed
+	case !last:
+		s.open = open
 		return 0, cutMore
 	}
-	add(span{start: int32(start), end: int32(trimCR(w, start, len(w)))})
-	return s.finish(w, len(w), count, odd)
-}
-
-// word returns the eight bytes of w from i on, filled up at the end.
-func word(w []byte, i int) uint64 {
-	if i+8 <= len(w) {
-		return binary.LittleEndian.Uint64(w[i:])
-	}
-	x := uint64(fillers)
-	for k, c := range w[i:] {
-		x ^= uint64(c^filler) << (8 * k)
-	}
-	return x
-}
-
-// quoted reads the value whose opening quote is w[p]. It returns the value, where the
-// next value or record starts, and whether the record ended with this value.
-func (s *splitter) quoted(w []byte, p int, last bool) (v span, next int, ended bool, what cut) {
-	v = span{start: int32(p + 1), quoted: true}
-	for q := p + 1; ; {
-		q = s.closing(w, q)
-		if q == len(w) {
-			if last {
-				s.at, s.opening = p, p
-				return v, 0, false, cutUnclosed
-			}
-			s.open = p
-			return v, 0, false, cutMore
-		}
-		v.end = int32(q)
-		q++
-		rest := w[q:]
-		switch {
-		case len(rest) == 0 && !last, len(rest) == 1 && rest[0] == '\r' && !last:
-			return v, 0, false, cutMore
-		case len(rest) == 0:
-			return v, q, true, cutRecord
-		case rest[0] == '"':
-			v.doubled = true
-			q++
-		case rest[0] == s.comma:
-			return v, q + 1, false, cutRecord
-		case rest[0] == '\n':
-			return v, q + 1, true, cutRecord
-		case rest[0] == '\r' && (len(rest) == 1 || rest[1] == '\n'):
-			return v, q + min(len(rest), 2), true, cutRecord
-		default:
-			s.at, s.opening = q, p
-			return v, 0, false, cutAfterQuote
-		}
-	}
-}
-
-// closing finds the next quote from q on, or the end of w.
-func (s *splitter) closing(w []byte, q int) int {
-	for odd, seen := s.odd, s.feeds; q < len(w); q += 8 {
-		x := word(w, q)
-		c, f := x^quotes, x^feeds
-		odd |= x | (x-lowBits)&^x
-		s.odd = odd
-		f = (f - lowBits) &^ f & highBits
-		if m := (c - lowBits) &^ c & highBits; m != 0 { // the lowest mark is always true
-			s.feeds = seen | f&(m&-m-1) // of the line feeds only those before the quote
-			return q + bits.TrailingZeros64(m)>>3
-		}
-		seen |= f
-		s.feeds = seen
-	}
-	return len(w)
-}
-
-// finish ends the record w[:n] and counts its lines.
-func (s *splitter) finish(w []byte, n, count int, odd uint64) (int, cut) {
-	s.count, s.odd = count, odd&highBits
-	ending := 0
-	if w[n-1] == '\n' {
-		ending = 1
-	}
-	s.breaks = ending
-	if s.feeds != 0 {
-		s.breaks = bytes.Count(w[:n], []byte{'\n'})
-		s.inner = s.breaks > ending
-	}
-	return n, cutRecord
+	add(start, trimCR(w, start, len(w)), false)
+	return finish(len(w), 0)
 }
 
 // trimCR returns end, or end-1 when a carriage return stands before it.
@@ -233,10 +168,11 @@ func trimCR(w []byte, start, end int) int {
 // quotes are one, and a CRLF inside quotes is LF. It holds until the next call.
 func (s *splitter) value(w []byte, k int) []byte {
 	v := &s.spans[k]
-	if v.quoted && (v.doubled || s.inner) {
-		return s.unescape(w[v.start:v.end])
+	w = w[v.start:v.end]
+	if v.folded {
+		w = s.unescape(w)
 	}
-	return w[v.start:v.end]
+	return w
 }
 
 func (s *splitter) unescape(raw []byte) []byte {

@@ -174,6 +174,9 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range d.files { // what was digested must be what is read, now and the second time
+		first.files[i].like, first.files[i].info = d.files[i].like, d.files[i].info
+	}
 	var links []link
 	for batch, err := range first.Records() {
 		if err != nil {
@@ -189,11 +192,8 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 			}
 		}
 	}
-	for i, f := range first.files { // and the second reading is of the same bytes, or refused
-		if d.files[i].hashed && d.files[i].info.SHA256 != f.info.SHA256 {
-			return nil, &FileError{File: f.name, Problem: "the file changed while it was read", Fix: "wait until it is complete and start again"}
-		}
-		d.files[i].info.SHA256, d.files[i].info.Bytes, d.files[i].hashed = f.info.SHA256, f.info.Bytes, true
+	for i, f := range first.files {
+		d.files[i].info.SHA256, d.files[i].info.Bytes = f.info.SHA256, f.info.Bytes
 	}
 	return newSuccession(links), nil
 }

@@ -173,7 +173,7 @@ func (b *build) work(ctx context.Context, w int, hands <-chan hand) error {
 func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 	for _, i := range which {
 		tag := byte(0)
-		if in.withdrawn.Value(int(i)) {
+		if in.withdrawn != nil && in.withdrawn.Value(int(i)) {
 			tag, s.withdrawn = withdrawn, true
 		}
 		if err := s.keys.add(in.numbers[i], tag, in.orders[i]); err != nil {

@@ -20,7 +20,7 @@ type incoming struct {
 	rows, lines, orders []int64
 	files               []uint16
 	numbers             []uint64
-	withdrawn           *array.Boolean
+	withdrawn           *array.Boolean // nil when nobody is
 	reference           texts
 	fields              []texts
 }
@@ -32,8 +32,10 @@ func newIncoming(r arrow.Record, fields int) *incoming {
 		lines:     r.Column(person.ColumnLine).(*array.Int64).Int64Values(),
 		numbers:   r.Column(person.ColumnNumber).(*array.Uint64).Uint64Values(),
 		orders:    r.Column(person.ColumnOrder).(*array.Int64).Int64Values(),
-		withdrawn: r.Column(person.ColumnWithdrawn).(*array.Boolean),
 		reference: newTexts(r.Column(person.ColumnReference)),
+	}
+	if c := r.Column(person.ColumnWithdrawn).(*array.Boolean); anySet(c) {
+		in.withdrawn = c
 	}
 	if c := r.Column(person.ColumnReference); c.NullN() > 0 {
 		in.reference.nullable = c
@@ -44,11 +46,18 @@ func newIncoming(r arrow.Record, fields int) *incoming {
 	return in
 }
 
+// anySet says whether a column without nulls has a true value.
+func anySet(c *array.Boolean) bool {
+	data := c.Data()
+	return data.Len() > 0 && bitutil.CountSetBits(data.Buffers()[1].Bytes(), data.Offset(), data.Len()) > 0
+}
+
 // texts is one column of texts of an incoming batch.
 type texts struct {
 	offsets  []int32     // where each text begins, and where the last one ends
 	bytes    []byte      // from the first text on
 	nullable arrow.Array // the column, when some of its texts are null and that matters
+	absent   bool        // all of them are empty, as references mostly are
 }
 
 func newTexts(column arrow.Array) texts {
@@ -56,7 +65,9 @@ func newTexts(column arrow.Array) texts {
 	if c.Len() == 0 {
 		return texts{}
 	}
-	return texts{offsets: c.ValueOffsets(), bytes: c.ValueBytes()}
+	t := texts{offsets: c.ValueOffsets(), bytes: c.ValueBytes()}
+	t.absent = len(t.bytes) == 0
+	return t
 }
 
 // draft is one record batch of a shard in the making. Its memory serves for every record
@@ -99,8 +110,11 @@ func (d *draft) take(in *incoming, which []int32) error {
 }
 
 func gather[T any](to, from []T, which []int32) []T {
-	for _, i := range which {
-		to = append(to, from[i])
+	at := len(to)
+	to = slices.Grow(to, len(which))[:at+len(which)]
+	added := to[at:]
+	for k, i := range which {
+		added[k] = from[i]
 	}
 	return to
 }
@@ -110,33 +124,42 @@ func (d *draftTexts) take(from *texts, which []int32) error {
 	if len(d.offsets) == 0 {
 		d.offsets = append(d.offsets, 0)
 	}
-	size := len(d.bytes)
-	for _, i := range which {
-		size += int(from.offsets[i+1] - from.offsets[i])
-	}
-	if size > math.MaxInt32 {
-		return fmt.Errorf("spool: the texts of one column are longer than 2 GiB in %d records", len(d.offsets)-1+len(which))
-	}
 	if from.nullable != nil {
 		d.mark(from.nullable, which)
 	}
-	// Most texts are short, and moving sixteen bytes is several times as fast as asking
-	// for as many as there are. What is moved too much is written over by the next text.
-	const short = 16
-	end := len(d.bytes)
-	to := slices.Grow(d.bytes, size-end+short)
-	to = to[:cap(to)]
-	for _, i := range which {
+	at, end := len(d.offsets), len(d.bytes)
+	offsets := slices.Grow(d.offsets, len(which))[:at+len(which)]
+	if from.absent {
+		for i := range which {
+			offsets[at+i] = int32(end)
+		}
+		d.offsets = offsets
+		return nil
+	}
+	// Most texts are short, and moving some bytes is several times as fast as asking for
+	// as many as there are. What is moved too much is written over by the next text.
+	const short = 32
+	to := d.bytes[:cap(d.bytes)]
+	ends, texts := offsets[at:], from.bytes
+	for k, i := range which {
 		start, stop := int(from.offsets[i]-from.offsets[0]), int(from.offsets[i+1]-from.offsets[0])
-		if stop-start <= short && start+short <= len(from.bytes) {
-			*(*[short]byte)(to[end:]) = *(*[short]byte)(from.bytes[start:])
+		if size := stop - start; end+max(size, short) > len(to) {
+			to = slices.Grow(to[:end], max(size, short))
+			to = to[:cap(to)]
+		}
+		if stop-start <= short && start+short <= len(texts) {
+			*(*[short / 2]byte)(to[end:]) = *(*[short / 2]byte)(texts[start:])
+			*(*[short / 2]byte)(to[end+short/2:]) = *(*[short / 2]byte)(texts[start+short/2:])
 		} else {
-			copy(to[end:], from.bytes[start:stop])
+			copy(to[end:], texts[start:stop])
 		}
 		end += stop - start
-		d.offsets = append(d.offsets, int32(end))
+		ends[k] = int32(end)
 	}
-	d.bytes = to[:end]
+	if end > math.MaxInt32 {
+		return fmt.Errorf("spool: the texts of one column are longer than 2 GiB in %d records", len(offsets)-1)
+	}
+	d.offsets, d.bytes = offsets, to[:end]
 	return nil
 }
 
@@ -144,6 +167,11 @@ func (d *draftTexts) take(from *texts, which []int32) error {
 func (d *draftTexts) mark(column arrow.Array, which []int32) {
 	at := len(d.offsets) - 1
 	d.grow(at + len(which))
+	if column.NullN() == column.Len() {
+		bitutil.SetBitsTo(d.valid, int64(at), int64(len(which)), false)
+		d.nulls += len(which)
+		return
+	}
 	for n, i := range which {
 		if column.IsNull(int(i)) {
 			bitutil.ClearBit(d.valid, at+n)

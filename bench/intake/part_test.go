@@ -7,8 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"cohort/ingest"
 	"cohort/shard"
@@ -112,19 +116,45 @@ func TestAListWithNonsenseInItIsRefused(t *testing.T) {
 }
 
 func TestACensusCountsEverybodyOnce(t *testing.T) {
-	for _, test := range []struct {
-		numbers []uint64
-		want    int64
-	}{{nil, 0}, {[]uint64{5}, 1}, {[]uint64{5, 6, 5, 7, 6, 5}, 3}} {
-		if got := different(test.numbers); got != test.want {
-			t.Errorf("%d different numbers in %v", got, test.numbers)
+	var meeting []uint64 // in one shard
+	for nine := uint32(1); len(meeting) < 5000; nine++ {
+		if spread(nine)>>(32-censusBits) == 7 {
+			meeting = append(meeting, uint64(nine)*10, uint64(nine)*10)
 		}
 	}
 	var many []uint64
-	for i := range uint64(5000) { // numbers that meet in the table
-		many = append(many, 9_000_000_000+i<<17, 9_000_000_000+i<<17)
+	for i := range uint64(50_000) {
+		many = append(many, 10+10*(i%20_000), 9_999_999_990-10*(i%20_000))
 	}
-	if got := different(many); got != 5000 {
-		t.Errorf("%d different numbers of 5000", got)
+	for sentence, test := range map[string]struct {
+		numbers []uint64
+		want    int64
+	}{
+		"nobody":                  {nil, 0},
+		"one person":              {[]uint64{50}, 1},
+		"some, several times":     {[]uint64{50, 60, 50, 70, 60, 50}, 3},
+		"the least and the most":  {[]uint64{10, 9_999_999_990}, 2},
+		"many in their shards":    {many, 40_000},
+		"many in a single shard":  {meeting, int64(len(distinctOf(meeting)))},
+		"more than a table holds": {append(slices.Clone(many), meeting...), int64(len(distinctOf(many, meeting)))},
+	} {
+		b := array.NewUint64Builder(memory.DefaultAllocator)
+		b.AppendNull()
+		b.AppendValues(test.numbers, nil)
+		var c census
+		c.add(b.NewUint64Array())
+		if got := c.people(); got != test.want {
+			t.Errorf("%s: %d people instead of %d", sentence, got, test.want)
+		}
 	}
+}
+
+func distinctOf(lists ...[]uint64) map[uint64]bool {
+	set := map[uint64]bool{}
+	for _, list := range lists {
+		for _, n := range list {
+			set[n] = true
+		}
+	}
+	return set
 }
