@@ -23,9 +23,24 @@ func (l Limits) Smooth(rate float64, span time.Duration) Limits {
 	return l
 }
 
+// TooLongError says that no request has room for the message of one record.
+type TooLongError struct {
+	Row      int64
+	Shard    int
+	Position uint32 // in the shard
+	Bytes    int    // of a request with this message alone
+	Limit    int    // bytes that a request may have
+}
+
+// Error names the record by its row.
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("record %d makes a request of %d bytes and one may have %d; shorten the record or the personalisation", e.Row, e.Bytes, e.Limit)
+}
+
 // Cut renders every message of every shard once and cuts the shards into batches,
 // which it returns by shard. Boundaries depend on the cohort file and the frozen
-// keys alone: suppressed people count in them, though they are in no body.
+// keys alone: suppressed people count in them, though they are in no body. A message for which no
+// request has room is a *TooLongError.
 func Cut(ctx context.Context, run RunID, source Source, sink Sink, limits Limits) ([][]PlannedBatch, error) {
 	shards := make([][]PlannedBatch, source.Shards())
 	g, ctx := errgroup.WithContext(ctx)
@@ -87,7 +102,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 			scratch = append(scratch[:0], message...)
 		}
 		if sized+len(scratch) > limits.Bytes {
-			return nil, fmt.Errorf("record %d makes a request of %d bytes and one may have %d; shorten the record or the personalisation", p.Row, sized+len(scratch), limits.Bytes)
+			return nil, &TooLongError{Row: p.Row, Shard: int(shard), Position: p.Position, Bytes: sized + len(scratch), Limit: limits.Bytes}
 		}
 		sized += len(scratch)
 		counted++

@@ -49,6 +49,9 @@ func (c *checker) fill(b *batch, from source) error {
 		if j.withdrawn {
 			b.gone.set(b.rows)
 		}
+		if j.nearly {
+			c.tally.nearly++
+		}
 		if c.rules.listing && s.count != c.rules.columns { // nobody knows which value is which
 			for i := range fields {
 				b.field(i, nil)

@@ -228,13 +228,23 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 	return sum, nil
 }
 
-// Mesh reports whether every file is an NHS Notify upload CSV as sent over MESH, and
-// which fields its personalisation columns bring: those can be named in Options.Fields
-// with no mapping. Files that differ in them are a *FileError.
-func (d *Reader) Mesh() (fields []string, all bool, err error) {
+// Mesh reports whether the files are NHS Notify upload CSVs as sent over MESH, and
+// which fields their personalisation columns bring: those can be named in Options.Fields
+// with no mapping. Files that differ in them are a *FileError, and so is a mixture of
+// such files with others.
+func (d *Reader) Mesh() (fields []string, mesh bool, err error) {
+	isMESH := func(f part) bool { return f.info.Format.Type == typeMESH }
+	first := slices.IndexFunc(d.files, isMESH)
+	if first < 0 {
+		return nil, false, nil
+	}
 	for i, f := range d.files {
-		if f.info.Format.Type != typeMESH {
-			return nil, false, nil
+		if !isMESH(f) {
+			return nil, false, &FileError{
+				File:    f.name,
+				Problem: "this is no NHS Notify upload file and " + d.files[first].name + " is one, which brings its personalisation with it",
+				Fix:     "send the files as cohorts of their own, or name the personalisation of all in the campaign file",
+			}
 		}
 		if i > 0 && !slices.Equal(slices.Sorted(slices.Values(fields)), slices.Sorted(slices.Values(f.mesh))) {
 			return nil, false, &FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as cohorts of their own"}

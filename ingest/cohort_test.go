@@ -172,8 +172,14 @@ func TestMeshFilesOfferTheirFields(t *testing.T) {
 	if got, err := told(r); err != nil || !slices.Equal(got, []string{"0:2 " + a + "|x|y ref r", "1:2 " + b + "|x|y ref r"}) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, all, err := must(ingest.Open(t.Context(), []string{one, plain}, ingest.Options{})).Mesh(); all || err != nil {
-		t.Errorf("%v, %v", all, err)
+	if _, mesh, err := must(ingest.Open(t.Context(), []string{plain}, ingest.Options{})).Mesh(); mesh || err != nil {
+		t.Errorf("%v, %v", mesh, err)
+	}
+	for _, mixed := range [][]string{{one, plain}, {plain, one}} {
+		_, _, err := must(ingest.Open(t.Context(), mixed, ingest.Options{})).Mesh()
+		if err == nil || !strings.Contains(err.Error(), "4: this is no NHS Notify upload file and 1 is one") {
+			t.Errorf("%v", err)
+		}
 	}
 	if _, _, err := must(ingest.Open(t.Context(), []string{one, odd}, ingest.Options{})).Mesh(); err == nil || !strings.Contains(err.Error(), "the personalisation columns are not those of") {
 		t.Errorf("%v", err)

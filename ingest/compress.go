@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -23,7 +22,7 @@ func (f *opened) unpack(kind kind, r io.Reader, beside bool) (io.Reader, error) 
 	var err error
 	switch kind {
 	case kindGzip:
-		u.src, err = gzip.NewReader(r)
+		u.src, err = newGunzip(r)
 	case kindZstd:
 		var z *zstd.Decoder
 		z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))

@@ -124,6 +124,9 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 		want string
 	}{
 		"gzip cut short":                   {half(long(gzipped)), ingest.Options{}, "c: the gzip file is cut short" + again},
+		"a byte behind gzip":               {gzipped(plain) + "x", ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
+		"many bytes behind gzip":           {gzipped(plain) + "x" + plain, ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
+		"gzip whose second part is short":  {gzipped(plain) + half(gzipped(plain)), ingest.Options{}, "c: the gzip file is cut short" + again},
 		"gzip with a wrong checksum":       {string(flipped), ingest.Options{}, "c: the gzip file is damaged" + again},
 		"zstd cut short":                   {half(long(zstded)), ingest.Options{}, "c: the zstd file is cut short" + again},
 		"zip cut short":                    {half(long(func(s string) string { return zipped("c", s) })), ingest.Options{}, "c: the zip file is cut short or damaged" + again},
@@ -131,6 +134,7 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 		"zip without a member":             {zipped(), ingest.Options{}, "c: the zip file holds no file" + again},
 		"an Excel workbook":                {zipped("[Content_Types].xml", "<x/>"), ingest.Options{}, "c: this is an Excel workbook (xlsx); save the sheet as CSV UTF-8"},
 		"gzip in gzip":                     {gzipped(gzipped(plain)), ingest.Options{}, "c: a gzip file is inside the gzip file; unpack it first"},
+		"an Arrow file in gzip":            {gzipped(arrowed(table(true), false)), ingest.Options{}, "c: an Arrow file is inside the gzip file; unpack it first"},
 		"Parquet in gzip":                  {gzipped(parqueted(table(true))), ingest.Options{}, "c: a Parquet file is inside the gzip file; unpack it first"},
 		"Parquet cut short":                {half(parqueted(table(true))), ingest.Options{}, "c: the Parquet file is cut short or damaged" + again},
 		"an Arrow file cut short":          {half(arrowed(table(true), false)), ingest.Options{}, "c: the Arrow file is cut short or damaged" + again},

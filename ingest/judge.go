@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"strings"
 
 	"cohort/ingest/person"
 )
@@ -47,6 +48,7 @@ type judgement struct {
 	verdict   verdict
 	order     int64
 	withdrawn bool
+	nearly    bool // withdrawn, but for upper and lower case
 }
 
 // judge gives a record its outcome. The order of the checks is the contract's:
@@ -111,7 +113,9 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		value := trim(s.value(record, r.withdrawn))
 		for _, v := range r.values {
 			j.withdrawn = j.withdrawn || string(value) == v
+			j.nearly = j.nearly || len(value) == len(v) && strings.EqualFold(string(value), v)
 		}
+		j.nearly = j.nearly && !j.withdrawn
 	}
 	return j
 }

@@ -50,7 +50,7 @@ func open(raw *tap, handle *os.File, o Options, beside bool) (_ *opened, err err
 			return nil, err
 		}
 		if kind = told(head); kind != kindText && kind != kindArrowStream {
-			return nil, &FileError{Problem: "a " + string(kind) + " file is inside the " + f.format.Compression + " file", Fix: "unpack it first"}
+			return nil, &FileError{Problem: kind.article() + " file is inside the " + f.format.Compression + " file", Fix: "unpack it first"}
 		}
 	case kindParquet, kindArrowFile:
 		if handle == nil {

@@ -154,6 +154,7 @@ func (d *Reader) Summary() Summary {
 		Records:    d.total.records,
 		Sendable:   d.total.sendable,
 		Test:       d.total.test,
+		Nearly:     d.total.nearly,
 		Invalid:    d.total.records - d.total.sendable,
 		BlankLines: d.total.blank,
 		Bytes:      d.read.Load(),

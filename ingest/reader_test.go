@@ -147,7 +147,7 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{12 2 2 10 1 45 [{bad_number the NHS number does not have ten digits 7 [3 4 5 6 7] [0 0 0 0 0]} {wrong_columns more values than the header has 3 [12 13 14] [0 0 0]}]}`
+	want := `{12 2 2 0 10 1 45 [{bad_number the NHS number does not have ten digits 7 [3 4 5 6 7] [0 0 0 0 0]} {wrong_columns more values than the header has 3 [12 13 14] [0 0 0]}]}`
 	want = strings.Replace(want, "45", fmt.Sprint(len(file)), 1)
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -130,6 +130,7 @@ type Summary struct {
 	Records    int64    // records in all files, headers not counted
 	Sendable   int64    // duplicates included: ingest does not know them
 	Test       int64    // sendable records of test patients
+	Nearly     int64    // sendable records whose value is one of Withdrawn's but for upper and lower case
 	Invalid    int64    // records that cannot be sent
 	BlankLines int64    // empty lines, which are no records
 	Bytes      int64    // bytes read, as they stand in the files

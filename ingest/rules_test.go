@@ -49,6 +49,20 @@ func TestTypedFieldsDefaultsAndOrder(t *testing.T) {
 	}
 }
 
+func TestValuesThatNearlyWithdrawAreCounted(t *testing.T) {
+	file := "nhs_number,type\n" + strings.Repeat(a+",DEL\n"+a+", del \n"+a+",ADD\n"+a+",\n1,del\n"+a+",Del\n"+a+",c\n", 10_000)
+	o := ingest.Options{Withdrawn: ingest.Withdrawn{Column: "type", Values: []string{"DEL", "C", "c"}}}
+	for _, r := range []*ingest.Reader{
+		must(ingest.NewReader(strings.NewReader(file), "c", o)),
+		must(ingest.Open(t.Context(), []string{save(t, "c", file)}, o)), // parsed in chunks
+	} {
+		must(told(r))
+		if n := r.Summary().Nearly; n != 20_000 {
+			t.Errorf("%d records", n)
+		}
+	}
+}
+
 func TestRulesThatMakeNoSense(t *testing.T) {
 	no := ""
 	for sentence, o := range map[string]ingest.Options{

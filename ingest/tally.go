@@ -7,6 +7,7 @@ type tally struct {
 	records  int64
 	sendable int64
 	test     int64 // sendable records of test patients
+	nearly   int64 // sendable records that are withdrawn but for upper and lower case
 	blank    int64 // empty lines
 	reasons  []Reason
 }
@@ -22,7 +23,7 @@ func (t *tally) another() tally {
 }
 
 func (t *tally) reset() {
-	t.records, t.sendable, t.test, t.blank = 0, 0, 0, 0
+	t.records, t.sendable, t.test, t.nearly, t.blank = 0, 0, 0, 0, 0
 	for v := range t.reasons {
 		r := &t.reasons[v]
 		r.Count, r.Lines, r.Files = 0, r.Lines[:0], r.Files[:0]
@@ -35,6 +36,7 @@ func (t *tally) add(next *tally) {
 	t.records += next.records
 	t.sendable += next.sendable
 	t.test += next.test
+	t.nearly += next.nearly
 	t.blank += next.blank
 	for v := range next.reasons {
 		more, r := &next.reasons[v], &t.reasons[v]

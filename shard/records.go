@@ -19,6 +19,19 @@ func (s *Spool) Records() iter.Seq2[person.Record, error] { return s.merged(fals
 // its order. It reads only those parts of the spool that hold any.
 func (s *Spool) Rejected() iter.Seq2[person.Record, error] { return s.merged(true) }
 
+// Record is the record at a position of a shard.
+func (s *Spool) Record(shard int, position uint32) (person.Record, error) {
+	c := &shardCursor{spool: s, shard: shard, after: position}
+	there, err := c.next()
+	if err == nil && !there {
+		err = fmt.Errorf("spool: shard %d has no position %d", shard, position)
+	}
+	if err != nil {
+		return person.Record{}, err
+	}
+	return c.record(), nil
+}
+
 func (s *Spool) merged(rejected bool) iter.Seq2[person.Record, error] {
 	return func(yield func(person.Record, error) bool) {
 		var sources merge

@@ -39,22 +39,29 @@ func tooLate(people int) string {
 	return fmt.Sprintf("%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)", people)
 }
 
-// writeReport writes the outcome report of a run to path, as things stand.
-func writeReport(dir, path string, plan *engine.Plan, spool *shard.Spool) error {
-	ledger, err := engine.ReadLedger(dir, plan)
-	if err != nil {
-		return err
-	}
-	trail, err := engine.OpenTrail(dir, plan, ledger)
+// writeReport writes the outcome report of the run in dir to path, as things stand.
+func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error {
+	trail, ledger, err := openTrail(dir, plan)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = trail.Close() }()
 	account := ledger.Account()
-	return report.Write(path, report.Input{
-		Plan: plan, Account: account, Trail: trail, Records: spool.Records(), Version: version(),
-		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
+	return writeTo(path, func(w io.Writer) error {
+		return report.Encode(w, report.Input{
+			Plan: plan, Account: account, Trail: trail, Records: spool.Records(), Version: version(),
+			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
+		})
 	})
+}
+
+func openTrail(dir string, plan *engine.Plan) (*engine.Trail, *engine.Ledger, error) {
+	ledger, err := engine.ReadLedger(dir, plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	trail, err := engine.OpenTrail(dir, plan, ledger)
+	return trail, ledger, err
 }
 
 // reportIsCurrent reports whether the report in a run's folder is younger than the last

@@ -35,6 +35,9 @@ func checkCommand() *cobra.Command {
 network. It keeps the records in a temporary folder (TMPDIR) while it works, and removes
 it. COHORT can be - for standard input, of which a copy is kept there too.
 
+It does not look at earlier runs: where the campaign was sent to another file before, send
+asks for --new-cohort or a new campaign name. Nor does it try keys and addresses.
+
 Exit codes: 0 a send would go ahead; 2 it would be refused.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
@@ -95,11 +98,16 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 }
 
 func (c *check) find(ctx context.Context) (*findings, error) {
-	dir, err := os.MkdirTemp("", "cohort-check-")
+	work, err := newScratch(os.TempDir(), c.screen.log)
 	if err != nil {
-		return nil, refuse("there is no room to work in: %w", err)
+		return nil, refuse("there is no room to work in: %w; have TMPDIR name a folder that can be written and has some", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer work.remove()
+	return c.read(ctx, work.path)
+}
+
+// read reads everything, and keeps the records in dir.
+func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	in := input{paths: c.paths}
 	if fromStdin(c.paths) {
 		if in, err = c.receive(ctx, dir); err != nil {
@@ -109,6 +117,11 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 	reader, err := openCohort(ctx, c.campaign, in)
 	if err != nil {
 		return nil, err
+	}
+	if c.rejects != "" {
+		if err := keepInputs(c.rejects, checkInputs(c.campaign, c.paths, reader)); err != nil {
+			return nil, err
+		}
 	}
 	fields, err := fieldsOf(c.campaign)
 	if err != nil {
@@ -121,6 +134,9 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 	shown()
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return nil, err
+	}
+	if full(err) {
+		return nil, refuse("there is no room to work in: %w; free some in %s, or have TMPDIR name a folder that has it", err, os.TempDir())
 	}
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
@@ -136,7 +152,7 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 	defer func() { _ = spool.Close() }()
 	cohort := cohortOf(reader, digest, in)
 	if c.rejects != "" {
-		if err := writeRejects(c.rejects, spool, cohort); err != nil {
+		if err := writeRejects(c.rejects, spool.Rejected(), cohort); err != nil {
 			return nil, refuse("the rejects cannot be written: %w", err)
 		}
 	}
@@ -148,7 +164,13 @@ func (c *check) find(ctx context.Context) (*findings, error) {
 	}
 	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
-	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
+	if found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort); found.WouldSend {
+		if err := c.measure(ctx, spool, fields, cohort, digest); errors.As(err, new(*ingest.FileError)) {
+			found.WouldSend, found.Why = false, oneLine(err.Error())
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
 	}
@@ -174,12 +196,15 @@ func (c *check) receive(ctx context.Context, dir string) (input, error) {
 
 // verdict says whether a send would go ahead.
 func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
-	err := allowed(c.campaign, s)
+	err := allowed(c.campaign, s, cohort)
 	if want := c.campaign.Cohort.Expect.SHA256; err == nil && want != "" && want != cohort.SHA256 {
 		err = errors.New("the cohort is not the one that cohort.expect.sha256 names")
 	}
 	if err == nil && c.strict && s.Invalid > 0 {
 		err = fmt.Errorf("%d records are invalid, and --strict allows none", s.Invalid)
+	}
+	if err == nil {
+		err = inTime(c.campaign)
 	}
 	if err != nil {
 		return false, oneLine(err.Error())

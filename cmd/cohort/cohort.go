@@ -31,15 +31,12 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
-	own, all, err := reader.Mesh()
-	if err != nil {
-		return nil, refuse("%w", err)
-	}
-	if !all {
-		own = nil
-	}
 	if len(c.Personalisation) > 0 {
 		return reader, nil
+	}
+	own, _, err := reader.Mesh()
+	if err != nil {
+		return nil, refuse("%w", err)
 	}
 	if err := usedDefaults(c, own); err != nil || len(own) == 0 {
 		return reader, err

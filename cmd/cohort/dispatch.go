@@ -150,10 +150,18 @@ func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.L
 // reachable says whether anything may be sent and could be: the campaign's last day, the
 // token, the service's address.
 func (s *session) reachable(ctx context.Context) error {
-	if until := s.campaign.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
-		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+	if err := inTime(s.campaign); err != nil {
+		return err
 	}
 	return s.sink.Check(ctx)
+}
+
+// inTime refuses a campaign whose last day has passed.
+func inTime(c *campaign.Campaign) error {
+	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
+		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+	}
+	return nil
 }
 
 // conclude writes the report, prints the account, and says how the run ended.
@@ -163,7 +171,12 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	}
 	var reported error
 	if !reportIsCurrent(s.folder.path) {
-		reported = writeReport(s.folder.path, s.folder.file(reportFile), plan, spool)
+		if summary.Account.Fates[person.Suppressed] > plan.Static[string(person.Suppressed)] { // lists have named people since
+			reported = writeRejectsNow(s.folder.path, plan, spool)
+		}
+		if reported == nil { // it comes last, and is current only when both are
+			reported = writeReport(s.folder.file(reportFile), s.folder.path, plan, spool)
+		}
 	}
 	printAccount(s.stdout, plan, summary.Account, summary.ListedLate)
 	if reported == nil {

@@ -26,6 +26,7 @@ type findings struct {
 	Seconds   float64          `json:"seconds"`
 	Peak      int64            `json:"peak_memory_bytes"`
 
+	cohort   engine.Cohort
 	reasons  []ingest.Reason
 	samples  []string
 	extracts []int64 // the extract's number of each file, 0 where a format has none
@@ -59,6 +60,7 @@ type foundShards struct {
 }
 
 func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m shard.Manifest) {
+	f.cohort = cohort
 	first := files[0].Format
 	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
 	for i, file := range cohort.Files {
@@ -80,13 +82,13 @@ func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m sha
 }
 
 func (f *findings) print(w io.Writer) {
-	header := "with a header line"
-	if !f.Format.Header {
-		header = "columns by position"
-	}
-	fmt.Fprintf(w, "format    %s, %s, %s", f.Format.Type, f.Format.Encoding, header)
-	if f.Format.Delimiter != "" {
-		fmt.Fprintf(w, ", delimiter %q", f.Format.Delimiter)
+	fmt.Fprintf(w, "format    %s", f.Format.Type)
+	if f.Format.Encoding != "" { // it is text
+		header := "with a header line"
+		if !f.Format.Header {
+			header = "columns by position"
+		}
+		fmt.Fprintf(w, ", %s, %s, delimiter %q", f.Format.Encoding, header, f.Format.Delimiter)
 	}
 	fmt.Fprintln(w)
 	for i, file := range f.Format.Files {
@@ -104,7 +106,7 @@ func (f *findings) print(w io.Writer) {
 		fmt.Fprintf(w, "  %-12s %10d\n", fate, f.Fates[fate])
 	}
 	for _, r := range f.reasons {
-		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, strings.Trim(fmt.Sprint(r.Lines), "[]"))
+		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, f.places(r))
 	}
 	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
 	for _, s := range f.samples {
@@ -114,6 +116,18 @@ func (f *findings) print(w io.Writer) {
 	if f.WouldSend {
 		fmt.Fprintln(w, "a send would go ahead")
 	}
+}
+
+// places are the first lines of a reason.
+func (f *findings) places(r ingest.Reason) string {
+	var all []string
+	for i, line := range r.Lines {
+		all = append(all, placeOf(f.cohort, r.Files[i], line))
+	}
+	if len(f.cohort.Files) == 1 {
+		return strings.Join(all, " ")
+	}
+	return strings.Join(all, ", ")
 }
 
 // codesOf lists the codes of reasons, each once.

@@ -100,16 +100,18 @@ func checkFolder(path string) error {
 }
 
 // discard removes a folder from which nothing was sent and in which nothing is left
-// to look at. It removes what this program makes, by name, and nothing else.
+// to look at. It removes what this program makes, by name, and nothing else. Where there
+// are rejects it stays, without the records.
 func (f *folder) discard() {
 	f.forget()
-	for _, keep := range []string{"plan.json", "log", rejectsFile} {
-		if _, err := os.Stat(f.file(keep)); err == nil {
-			return
-		}
+	if f.has("plan.json") || f.has("log") {
+		return
 	}
 	_ = os.RemoveAll(f.file(spoolFolder))
 	_ = os.RemoveAll(f.file(listsFolder))
+	if f.has(rejectsFile) {
+		return
+	}
 	// run.json goes last but for the lock: while it is there the folder is known as a run's.
 	for _, name := range []string{campaignFile, campaignFile + ".tmp", "plan.batches", "plan.batches.tmp", "plan.json.tmp", rejectsFile + ".tmp", runFile + ".tmp", runFile, lockFile} {
 		_ = os.Remove(f.file(name))
@@ -119,6 +121,18 @@ func (f *folder) discard() {
 
 // forget removes the copy of standard input, if the folder has one.
 func (f *folder) forget() { _ = os.Remove(f.file(stdinFile)) }
+
+// has reports whether something of a name is in the folder.
+func (f *folder) has(name string) bool {
+	_, err := os.Stat(f.file(name))
+	return err == nil
+}
+
+// refusedFor reports whether a folder holds only the rejects of a cohort that was refused.
+func refusedFor(path string) bool {
+	f := folder{path: path}
+	return f.has(rejectsFile) && !f.has(spoolFolder) && !f.has("plan.json")
+}
 
 func (f *folder) release()                { _ = f.lock.Release() }
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }

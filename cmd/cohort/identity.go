@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cohort/engine"
+	"cohort/engine/campaign"
 	"cohort/engine/register"
 )
 
@@ -79,9 +83,9 @@ func (s *session) locate() (place, error) {
 	if s.runFolder != "" {
 		at.folder = s.runFolder
 	}
-	r, err := register.Open(s.campaign.Register)
+	r, err := openRegister(s.campaign)
 	if err != nil {
-		return at, refuse("%w", err)
+		return at, err
 	}
 	defer func() { _ = r.Close() }()
 	at.others = r.Others(s.campaign.Name, s.service, s.id.String())
@@ -107,6 +111,18 @@ func (s *session) locate() (place, error) {
 	}
 	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, a send under a new campaign name reaches its people again, and --send-again with a reason goes on until the service knows a batch of it",
 		entry.Host, entry.Folder, command("resume")+" <where it is now>")
+}
+
+// openRegister opens the campaign's register.
+func openRegister(c *campaign.Campaign) (*register.Register, error) {
+	r, err := register.Open(c.Register)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		return nil, refuse("the folder %s, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", c.Register, err)
+	}
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	return r, nil
 }
 
 // holds reports whether a folder holds this run.
@@ -149,9 +165,9 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 
 // admitted looks whether the run may send.
 func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
-	r, err := register.Open(s.campaign.Register)
+	r, err := openRegister(s.campaign)
 	if err != nil {
-		return refuse("%w", err)
+		return err
 	}
 	defer func() { _ = r.Close() }()
 	return admit(s.standing(r, plan, ledger))
@@ -160,9 +176,9 @@ func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
 func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
-	r, err := register.Open(s.campaign.Register)
+	r, err := openRegister(s.campaign)
 	if err != nil {
-		return refuse("%w", err)
+		return err
 	}
 	defer func() { _ = r.Close() }()
 	st := s.standing(r, plan, ledger)

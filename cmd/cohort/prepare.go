@@ -7,12 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -55,11 +55,11 @@ func (p *preparation) prepare(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	if err := writeRejects(p.folder.file(rejectsFile), spool, p.cohort); err != nil {
-		return p.refused(ctx, err)
-	}
 	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
-	batches, err := engine.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
+	batches, err := cut(ctx, p.run, spool, p.sink, p.cohort)
+	if err == nil {
+		err = writeRejects(p.folder.file(rejectsFile), spool.Rejected(), p.cohort)
+	}
 	if err != nil {
 		return p.refused(ctx, err)
 	}
@@ -91,14 +91,21 @@ func (p *preparation) refused(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &engine.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}
+	if full(err) {
+		return refuse("%w; free some room in %s; nothing was sent", err, p.folder.path)
+	}
 	return refuse("%w; nothing was sent", err)
 }
+
+// full says whether an error is that a disk has no room left.
+func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // spool reads the cohort file into the sealed spool.
 func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, error) {
 	fail := func(err error) (shard.Manifest, [32]byte, error) { return shard.Manifest{}, [32]byte{}, err }
 	dir := p.folder.file(spoolFolder)
-	if err := os.RemoveAll(dir); err != nil {
+	// The rejects may be those of another file, which was refused here.
+	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(p.folder.file(rejectsFile))); err != nil {
 		return fail(err)
 	}
 	if err := durable.MakeFolder(dir); err != nil {
@@ -120,7 +127,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 // check holds what was read against what the campaign allows and expects.
 func (p *preparation) check(s ingest.Summary) error {
 	warn(p.log, p.campaign, s)
-	err := allowed(p.campaign, s)
+	err := allowed(p.campaign, s, p.cohort)
 	if err == nil {
 		return nil
 	}
@@ -137,6 +144,10 @@ func (p *preparation) check(s ingest.Summary) error {
 func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
 	if s.BlankLines > 0 {
 		log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
+	}
+	if s.Nearly > 0 {
+		log.Warn("records have a value that cohort.withdrawn.values names in other upper and lower case, and are not taken as withdrawn; name the value there as the file has it if they are",
+			"column", c.Cohort.Withdrawn.Column, "records", s.Nearly)
 	}
 	if words := mixture(c, s); words != "" {
 		log.Warn(words, "test", s.Test, "others", s.Sendable-s.Test)
@@ -160,7 +171,7 @@ func mixture(c *campaign.Campaign, s ingest.Summary) string {
 }
 
 // allowed says whether what was read keeps to the campaign's limits.
-func allowed(campaign *campaign.Campaign, s ingest.Summary) error {
+func allowed(campaign *campaign.Campaign, s ingest.Summary, cohort engine.Cohort) error {
 	c := campaign.Cohort
 	if c.Expect.Records > 0 && c.Expect.Records != s.Records {
 		return fmt.Errorf("the cohort has %d records and cohort.expect.records is %d; ask the sender for the whole file, or correct the campaign", s.Records, c.Expect.Records)
@@ -170,37 +181,10 @@ func allowed(campaign *campaign.Campaign, s ingest.Summary) error {
 	}
 	var reasons []string
 	for _, r := range s.Reasons[:min(3, len(s.Reasons))] {
-		reasons = append(reasons, fmt.Sprintf("%s (%d, first on line %d)", r.Words, r.Count, r.Lines[0]))
+		reasons = append(reasons, fmt.Sprintf("%s (%d, first on line %s)", r.Words, r.Count, placeOf(cohort, r.Files[0], r.Lines[0])))
 	}
 	return fmt.Errorf("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; have the file corrected, or raise max_invalid",
 		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "))
-}
-
-// keepRejects writes the rejects of a file that is refused for them.
-func (p *preparation) keepRejects() error {
-	spool, err := shard.Open(p.folder.file(spoolFolder))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	return writeRejects(p.folder.file(rejectsFile), spool, p.cohort)
-}
-
-// writeRejects lists the records that will not be sent: where they stand and why,
-// nothing about whom.
-func writeRejects(path string, spool *shard.Spool, cohort engine.Cohort) error {
-	return durable.WriteFile(path, func(w io.Writer) error {
-		out := ingest.NewRejectWriter(w)
-		for r, err := range spool.Rejected() {
-			if err == nil {
-				err = out.Write(r.Row, filepath.Base(cohort.Files[r.File].Path), r.Line, r.Code, r.Reason)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return out.Flush()
-	})
 }
 
 func numberRange(c *campaign.Campaign) ingest.Range {

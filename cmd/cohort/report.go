@@ -24,7 +24,8 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if _, err := readCall(dir); err != nil {
+			call, err := readCall(dir)
+			if err != nil {
 				return err
 			}
 			plan, err := planned(dir)
@@ -39,11 +40,15 @@ Exit codes:
 			defer func() { _ = spool.Close() }()
 			if out == "" {
 				out = filepath.Join(dir, reportFile)
+			} else if err := keepInputs(out, reportInputs(dir, call, plan)); err != nil {
+				return err
 			}
-			if err := writeReport(dir, out, plan, spool); err != nil {
+			if err := writeReport(out, dir, plan, spool); err != nil {
 				return refuse("%w", err)
 			}
-			fmt.Fprintln(c.OutOrStdout(), out)
+			if isFile(out) { // what goes to a pipe is not mixed with its name
+				fmt.Fprintln(c.OutOrStdout(), out)
+			}
 			return nil
 		},
 	}

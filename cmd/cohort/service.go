@@ -25,9 +25,9 @@ const mostConnections = 16
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
 func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {
-	compiled, err := notify.CompileFields(c, fields)
+	o, err := sinkOptions(c, fields)
 	if err != nil {
-		return nil, nil, refuse("%w", err)
+		return nil, nil, err
 	}
 	client, err := apim.Client(c.Notify.CAFile, mostConnections)
 	if err != nil {
@@ -36,14 +36,31 @@ func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens
 	credentials := apim.Credentials{
 		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
 	}
-	tokens := apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client})
-	sink := notify.New(notify.Options{
+	o.Client, o.Tokens = client, apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client})
+	return notify.New(o), o.Tokens, nil
+}
+
+// measuringSink makes a sink that renders messages as the campaign's does, and can send
+// none: it needs no keys.
+func measuringSink(c *campaign.Campaign, fields []string) (*notify.Sink, error) {
+	o, err := sinkOptions(c, fields)
+	if err != nil {
+		return nil, err
+	}
+	o.Client = &http.Client{}
+	return notify.New(o), nil
+}
+
+// sinkOptions says what a campaign's messages are made of.
+func sinkOptions(c *campaign.Campaign, fields []string) (notify.Options, error) {
+	compiled, err := notify.CompileFields(c, fields)
+	if err != nil {
+		return notify.Options{}, refuse("%w", err)
+	}
+	return notify.Options{
 		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
-		Client: client,
-		Tokens: tokens,
-	})
-	return sink, tokens, nil
+	}, nil
 }
 
 // fieldsOf lists the columns that the personalisation needs, sorted.

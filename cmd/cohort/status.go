@@ -82,6 +82,9 @@ func readStatus(dir string) (*status, error) {
 		if busy {
 			return s, nil
 		}
+		if refusedFor(dir) {
+			return nil, refuse("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
+		}
 		return nil, refuse("%w; go on with: %s", err, command("resume", dir))
 	}
 	defer func() { _ = plan.Close() }()

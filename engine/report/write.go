@@ -38,6 +38,14 @@ func Write(path string, in Input) error {
 	return nil
 }
 
+// Encode is Write to a stream. Of what it has written when it fails nothing can be used.
+func Encode(w io.Writer, in Input) error {
+	if err := write(w, in); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
 func write(w io.Writer, in Input) error {
 	out := parquet.NewGenericWriter[row](w,
 		parquet.Compression(&zstd.Codec{Level: zstdlevel.SpeedFastest}),

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/durable"
+	"cohort/ingest"
+)
+
+// writeTo writes what a person has asked for to the path that they have named. A regular
+// file is replaced as a whole; a device or a pipe, such as /dev/stdout, is written to.
+func writeTo(path string, write func(io.Writer) error) error {
+	there, err := os.Stat(path)
+	if err != nil { // there is nothing, or durable says what is wrong
+		return durable.WriteFile(path, write)
+	}
+	for _, stream := range []*os.File{os.Stdout, os.Stderr} { // also when they lead to a file
+		if open, err := stream.Stat(); err == nil && os.SameFile(open, there) {
+			return write(stream)
+		}
+	}
+	if there.Mode().IsRegular() {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		return durable.WriteFile(path, write)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// isFile reports whether a path names a regular file by itself.
+func isFile(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// keepInputs refuses to write to a path that is one of the inputs, or whose temporary
+// name is.
+func keepInputs(path string, inputs []string) error {
+	for _, input := range inputs {
+		for _, written := range []string{path, path + ".tmp"} {
+			if same(written, input) {
+				return refuse("%s cannot be written: it is %s, which is read here; name another file", path, input)
+			}
+		}
+	}
+	return nil
+}
+
+// checkInputs lists the files that a check reads.
+func checkInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []string {
+	inputs := []string{c.Path, c.Notify.APIKeyFile, c.Notify.PrivateKeyFile, c.Notify.CAFile}
+	for _, f := range r.Files() {
+		inputs = append(inputs, f.Path)
+	}
+	if fromStdin(paths) {
+		inputs = append(inputs, "/dev/stdin")
+	}
+	for _, list := range c.Suppress {
+		inputs = append(inputs, list.File)
+	}
+	return inputs
+}
+
+// reportInputs lists the files that a run has read and those in its folder, but for its
+// report.
+func reportInputs(dir string, c call, plan *engine.Plan) []string {
+	inputs := []string{c.Campaign}
+	for _, f := range plan.Cohort.Files {
+		inputs = append(inputs, f.Path)
+	}
+	for _, list := range plan.Lists {
+		inputs = append(inputs, list.File)
+	}
+	own := filepath.Join(dir, reportFile)
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && path != own {
+			inputs = append(inputs, path)
+		}
+		return nil // what cannot be read is not kept from anybody
+	})
+	return inputs
+}
