@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build run test race prove lint fuzz bench clean
+.PHONY: help build run test race prove soak lint fuzz bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,18 @@ race: ## the same under the race detector
 
 prove: ## the crash proofs at length: ten times the power cuts, 150 kills under every fault
 	COHORT_PROVE=1 $(GO) test -count=1 -timeout 30m ./engine/... ./cmd/...
+	cd engine/journal/oracle && COHORT_PROVE=1 $(GO) test -count=1 ./...
+
+MINUTES ?= 10
+
+soak: ## random misfortunes around the real binary for MINUTES=10; stops at the first that costs anything
+	COHORT_SOAK=$(MINUTES) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./cmd/cohort
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	cd engine/journal/oracle && $(GO) vet ./...
 
 fuzz: ## a minute for each fuzz target
 	@for package in $$($(GO) list ./...); do \

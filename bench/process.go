@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,14 +24,23 @@ func Again(ctx context.Context, cores int, result any, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("bench: this program cannot be run again: %w", err)
 	}
+	return ask(ctx, exec.CommandContext(ctx, program, args...), os.Args[0], cores, result)
+}
+
+// Ask is Again for another program.
+func Ask(ctx context.Context, program string, cores int, result any, args ...string) error {
+	return ask(ctx, exec.CommandContext(ctx, program, args...), program, cores, result)
+}
+
+// ask runs a command that was made with ctx, under a name.
+func ask(ctx context.Context, c *exec.Cmd, name string, cores int, result any) error {
 	var out, said bytes.Buffer
-	c := exec.CommandContext(ctx, program, args...)
-	c.Args[0] = os.Args[0]
+	c.Args[0] = name
 	c.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(cores))
 	c.Stdout, c.Stderr = &out, &said
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 10 * time.Second
-	err = c.Run()
+	err := c.Run()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -38,10 +48,10 @@ func Again(ctx context.Context, cores int, result any, args ...string) error {
 		return errors.New(strings.TrimPrefix(strings.TrimSpace(said.String()), "cohort: "))
 	}
 	if err != nil {
-		return fmt.Errorf("bench: running this program again: %w", err)
+		return fmt.Errorf("bench: running %s: %w", filepath.Base(name), err)
 	}
 	if err := json.Unmarshal(out.Bytes(), result); err != nil {
-		return fmt.Errorf("bench: what this program printed is no result: %w", err)
+		return fmt.Errorf("bench: what %s printed is no result: %w", filepath.Base(name), err)
 	}
 	return nil
 }

@@ -33,6 +33,16 @@ func (a Account) counts() (c [7]uint64) {
 	return c
 }
 
+// account is the account that a RunClosed holds.
+func (r *runClosed) account() Account {
+	a := Account{Fates: map[person.Fate]int64{}}
+	for i, fate := range person.Fates {
+		a.Fates[fate] = int64(r.Counts[i])
+		a.Records += int64(r.Counts[i])
+	}
+	return a
+}
+
 // Fate is what became of the messages of a form in this state. A replaced form has
 // none: the forms that replaced it have.
 func (s State) Fate() person.Fate {
@@ -97,16 +107,39 @@ func (l *Ledger) Unsettled() (live, held, foreign int) {
 // ListedLate counts the people whom a suppression list named when their batch had been
 // attempted, and who were not left out since.
 func (l *Ledger) ListedLate() (people int) {
-	for batch, rows := range l.late {
-		for _, p := range rows {
-			_, left := rowAt(l.listed[batch], p.Position)
-			_, refused := rowAt(l.refused[batch], p.Position)
-			if !left && !refused {
-				people++
-			}
+	for batch := range l.late {
+		people += l.stillLate(batch)
+	}
+	return people
+}
+
+// stillLate is ListedLate of one batch.
+func (l *Ledger) stillLate(batch uint32) (people int) {
+	for _, p := range l.late[batch] {
+		_, left := rowAt(l.listed[batch], p.Position)
+		_, refused := rowAt(l.refused[batch], p.Position)
+		if !left && !refused {
+			people++
 		}
 	}
 	return people
+}
+
+// AnyLost reports whether replays may settle forms that only a lost log knew of. They
+// may never have been sent before.
+func (l *Ledger) AnyLost() bool {
+	lost := func(s *State) bool { return s.Lost && !s.IsSettled() }
+	for i := range l.base {
+		if lost(&l.base[i]) {
+			return true
+		}
+	}
+	for _, n := range l.newer {
+		if lost(&n.state) {
+			return true
+		}
+	}
+	return false
 }
 
 // Settleable counts the messages in doubt that a replay can settle.

@@ -57,21 +57,23 @@ func (j Job) withDefaults() Job {
 
 // Snapshot is where a run stands at a moment.
 type Snapshot struct {
-	At       time.Time
-	Account  Account
-	Attempts uint64    // requests answered or given up, over all starts
-	InFlight int       // messages in requests under way; the account calls them not sent or in doubt
-	Requests int       // under way
-	Rate     float64   // what the pace allows now, messages a second; 0: no limit
-	Closes   time.Time // when the window ends; zero: never
-	Waiting  string    // why nothing starts; empty while something does
-	Until    time.Time // of the waiting
+	At        time.Time
+	Account   Account
+	Attempts  uint64    // requests answered or given up, over all starts
+	Revisions uint64    // in the second copy
+	InFlight  int       // messages in requests under way; the account calls them not sent or in doubt
+	Requests  int       // under way
+	Rate      float64   // what the pace allows now, messages a second; 0: no limit
+	Closes    time.Time // when the window ends; zero: never
+	Waiting   string    // why nothing starts; empty while something does
+	Until     time.Time // of the waiting
 }
 
 // Summary is how a run, or this process's part of it, ended.
 type Summary struct {
 	Account    Account
 	Attempts   uint64 // requests, over all starts
+	Revisions  uint64 // in their second copy
 	Held       int    // forms in doubt that no replay can settle
 	Foreign    int    // forms that the service holds and this run never got there
 	ListedLate int    // people whom a suppression list named when their message had been attempted

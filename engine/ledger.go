@@ -35,8 +35,14 @@ type Ledger struct {
 	Lists       []ListRead // the suppression lists as they were applied last
 	LastControl string     // the latest decision, verb and detail
 	Attempts    uint64     // over all forms
+	Revisions   int        // in the log
 	LastAnswer  time.Time  // the latest outcome or doubt
 	Quiet       time.Time  // until when the service wants no request at all
+	Recovered   time.Time  // when this log took the place of one that was lost; zero: it did not
+	Hold        string     // why nothing that was lost may be replayed: one of the holds; empty: it may
+
+	copied uint64 // revisions that must follow now, copied from beside a log that was lost
+	since  int64  // no attempt that a lost log knew of was made before, Unix milliseconds
 }
 
 type newerForm struct {
@@ -138,6 +144,9 @@ func (l *Ledger) Apply(r journal.Record) error {
 }
 
 func (l *Ledger) apply(record any, at journal.Position) error {
+	if _, copied := record.(*revision); l.copied > 0 && !copied {
+		return l.whole()
+	}
 	switch r := record.(type) {
 	case *runOpened:
 		return l.open(r)
@@ -150,7 +159,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		if err != nil {
 			return err
 		}
-		s.InDoubt, s.Reason = true, l.intern(r.Code)
+		s.InDoubt, s.Doubted, s.Reason = true, s.Lost, l.intern(r.Code)
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
@@ -159,6 +168,11 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			return fmt.Errorf("%w: people of a batch that there is not were listed", ErrIllegal)
 		}
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
+		return l.withhold(r.Batch, r.People)
+	case *resolved:
+		return l.resolve(r)
+	case *recovered:
+		return l.recover(r)
 	case *control:
 		if r.Verb == controlLists {
 			l.Lists = nil // a record of a later version may say less
@@ -199,7 +213,7 @@ func (l *Ledger) open(r *runOpened) error {
 
 func (l *Ledger) orphan(s *State) {
 	if s.Pending {
-		s.Pending, s.InDoubt, s.Reason = false, true, l.intern("no_answer")
+		s.Pending, s.InDoubt, s.Doubted, s.Reason = false, true, s.Lost, l.intern("no_answer")
 	}
 }
 
@@ -245,7 +259,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 	case ResultNotAccepted:
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 		if r.Status == 0 { // it never left this machine
-			if s.Unsent++; s.Unsent == s.Attempts {
+			if s.Unsent++; s.Unsent == s.Attempts && !s.Lost {
 				s.First = 0
 			}
 		}
@@ -276,9 +290,15 @@ func (l *Ledger) revise(r *revision) error {
 	}
 	s.Phase, s.InDoubt, s.Reason = Replaced, false, l.intern(r.Code)
 	l.last[r.Form.Batch] = r.Number
+	l.Revisions++
 	for i, p := range r.Parts {
-		l.newer[FormID{r.Form.Batch, r.Number, uint16(i)}] = &newerForm{Form: p, state: State{Messages: p.Messages}}
+		newer := &newerForm{Form: p, state: State{Messages: p.Messages}}
+		if l.copied > 0 {
+			l.lose(&newer.state)
+		}
+		l.newer[FormID{r.Form.Batch, r.Number, uint16(i)}] = newer
 	}
+	l.copied = max(l.copied, 1) - 1
 	if len(r.Refused) > 0 {
 		left := l.refused
 		if r.N == 0 {
@@ -293,6 +313,9 @@ func (l *Ledger) revise(r *revision) error {
 // answers or, when a suppression list asked for it, one of which no attempt can have
 // been accepted.
 func (l *Ledger) replaceable(r *revision) (*State, error) {
+	if l.copied > 0 {
+		return l.copiedRevision(r)
+	}
 	if r.N > 0 {
 		return l.answered(r.Form, r.N, r.At)
 	}

@@ -162,19 +162,36 @@ func (r *run) suppress(b listedBatch, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		people := form.among(b.people)
-		if r.Log.State(id).isClean() {
-			err = r.leaveOut(id, b.planned, form, people, now)
-		} else {
-			people = slices.DeleteFunc(people, func(p RefusedRow) bool { return r.Log.isLate(b.planned.Number, p.Position) })
-			r.lists.late += len(people)
-			err = r.Log.tooLate(&listedLate{Batch: b.planned.Number, At: now, People: people})
+		out, late := r.Log.heed(id, form, b.people)
+		if err := r.leaveOut(id, b.planned, form, out, now); err != nil {
+			return err
 		}
-		if err != nil {
+		r.lists.late += len(late)
+		if err := r.Log.tooLate(&listedLate{Batch: b.planned.Number, At: now, People: late}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heed says what is to become of those people of a form whom a list names: out is who
+// can still be left out of it; late is who cannot, since an attempt of it may have been
+// accepted, and of whom the log does not say so yet.
+func (l *Ledger) heed(id FormID, form Form, people []RefusedRow) (out, late []RefusedRow) {
+	people = form.among(people)
+	if l.State(id).isClean() {
+		return people, nil
+	}
+	return nil, slices.DeleteFunc(people, func(p RefusedRow) bool { return l.isLate(id.Batch, p.Position) })
+}
+
+// leavingOut is the revision of a form without some of its people, whom a list names;
+// its part is still to be sealed.
+func (l *Ledger) leavingOut(id FormID, form Form, people []RefusedRow, now time.Time) *revision {
+	return &revision{
+		Form: id, At: now, Code: codeListed, Number: l.last[id.Batch] + 1,
+		Parts: form.less(int(l.State(id).Messages), people), Refused: people,
+	}
 }
 
 // leaveOut replaces a form of which no attempt can have been accepted by one without
@@ -183,24 +200,16 @@ func (r *run) leaveOut(id FormID, planned PlannedBatch, form Form, people []Refu
 	if len(people) == 0 {
 		return nil
 	}
-	record := &revision{Form: id, At: now, Code: codeListed, Number: r.Log.last[id.Batch] + 1, Refused: people}
-	newer := FormID{Batch: id.Batch, Revision: record.Number}
-	if len(people) < int(r.Log.State(id).Messages) {
-		positions := make([]uint32, len(people))
-		for i, p := range people {
-			positions[i] = p.Position
-		}
-		record.Parts = []Form{form.without(positions)}
-		if err := r.workers.builder.seal(&r.scratch, &planned, newer, &record.Parts[0]); err != nil {
-			return err
-		}
+	record := r.Log.leavingOut(id, form, people, now)
+	if err := r.workers.builder.newForms(&r.scratch, &planned, record); err != nil {
+		return err
 	}
 	if err := r.Log.revisedByList(record); err != nil {
 		return err
 	}
 	r.lists.out += len(people)
-	if len(record.Parts) > 0 {
-		r.queue.add(newer, now)
+	if len(record.Parts) > 0 && !r.Settle { // what was never attempted is not sent then
+		r.queue.add(record.part(0), now)
 	}
 	return nil
 }
@@ -208,11 +217,11 @@ func (r *run) leaveOut(id FormID, planned PlannedBatch, form Form, people []Refu
 // leaveOutLate is leaveOut for a form that the queue would have sent: people who were
 // listed while an older form of it was in doubt, which the service has since refused.
 func (r *run) leaveOutLate(id FormID, planned PlannedBatch, form Form) (changed bool, err error) {
-	people := form.among(r.Log.late[id.Batch])
-	if len(people) == 0 || !r.Log.State(id).isClean() {
+	out, _ := r.Log.heed(id, form, r.Log.late[id.Batch])
+	if len(out) == 0 {
 		return false, nil
 	}
-	if err := r.leaveOut(id, planned, form, people, time.Now()); err != nil {
+	if err := r.leaveOut(id, planned, form, out, time.Now()); err != nil {
 		return false, err
 	}
 	return true, r.Log.settleRevisions()

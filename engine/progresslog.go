@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"cohort/engine/journal"
@@ -28,6 +27,7 @@ type ProgressLog struct {
 	revisions *journal.Log
 	scratch   encoder
 	unsettled [][]byte // revisions that the second copy lacks
+	copied    uint64   // revisions that it has
 }
 
 // Start is what a process says of itself when it takes a run on.
@@ -39,14 +39,27 @@ type Start struct {
 
 // OpenProgressLog replays the progress log in a run's folder and makes it ready for
 // more. The caller holds the folder's lock.
-func OpenProgressLog(dir string, plan *Plan) (_ *ProgressLog, err error) {
+func OpenProgressLog(dir string, plan *Plan) (*ProgressLog, error) {
+	return OpenProgressLogOn(nil, dir, plan)
+}
+
+// OpenProgressLogOn is OpenProgressLog on another filesystem than the operating system's,
+// for tests and benchmarks. A run that sends to people is never opened with it: what fsys
+// promises and does not keep, no replay can mend. Nil is the operating system's.
+func OpenProgressLogOn(fsys journal.FS, dir string, plan *Plan) (_ *ProgressLog, err error) {
+	if fsys == nil {
+		if err := lostLog(dir, plan); err != nil {
+			return nil, err
+		}
+	}
 	ledger, err := NewLedger(plan)
 	if err != nil {
 		return nil, err
 	}
 	p := &ProgressLog{Ledger: ledger}
 	var logged, kept []string
-	p.log, err = journal.Open(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, func(r journal.Record) error {
+	marked := false
+	p.log, err = journal.Open(filepath.Join(dir, logFolder), plan.Run, journal.Options{FS: fsys}, func(r journal.Record) error {
 		if r.Type == recordRevision {
 			logged = append(logged, string(r.Payload))
 		}
@@ -60,31 +73,27 @@ func OpenProgressLog(dir string, plan *Plan) (_ *ProgressLog, err error) {
 			_ = p.Close()
 		}
 	}()
-	p.revisions, err = journal.Open(filepath.Join(dir, revisionsFolder), plan.Run, journal.Options{Reserve: -1}, func(r journal.Record) error {
-		kept = append(kept, string(r.Payload))
+	if err := ledger.whole(); err != nil {
+		return nil, fmt.Errorf("progress log: %w", err)
+	}
+	p.revisions, err = journal.Open(filepath.Join(dir, revisionsFolder), plan.Run, journal.Options{Reserve: -1, FS: fsys}, func(r journal.Record) error {
+		if r.Type == recordRevision {
+			kept = append(kept, string(r.Payload))
+		}
+		marked = marked || r.Type == recordRecovered
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("revisions: %w", err)
 	}
-	return p, p.reconcile(logged, kept)
-}
-
-// reconcile brings the second copy of the revisions up to the log. A revision is
-// written to the log first, so a copy that the log does not have means that the log
-// is an older one.
-func (p *ProgressLog) reconcile(logged, kept []string) error {
-	for i, r := range kept {
-		if i >= len(logged) || logged[i] != r {
-			return fmt.Errorf("%w: the folder %s holds a revision that the log does not; has the log been restored from a backup?", ErrIllegal, revisionsFolder)
-		}
+	if err = p.reconcile(logged, kept); err == nil && p.Hold == HoldRevisionsLost && !marked {
+		// Lost once more: whoever needs the copy must know that it was never whole again.
+		note := &recovered{Plan: plan.Digest, At: p.Recovered, Since: plan.Created, Hold: p.Hold}
+		p.scratch.b = p.scratch.b[:0]
+		note.encode(&p.scratch)
+		err = p.revisions.Commit(recordRecovered, p.scratch.b)
 	}
-	for _, r := range logged[len(kept):] {
-		if err := p.revisions.Commit(recordRevision, []byte(r)); err != nil {
-			return fmt.Errorf("revisions: %w", err)
-		}
-	}
-	return nil
+	return p, err
 }
 
 // Open records that this process takes the run on.
@@ -143,53 +152,6 @@ func (p *ProgressLog) answer(t journal.Type, record any, encode func(*encoder)) 
 	return p.apply(record, journal.Position{})
 }
 
-// revised records newer forms for an older one, in the log and in the second copy.
-// When it returns nil the newer forms may be sent.
-func (p *ProgressLog) revised(r *revision) error {
-	if err := p.commit(recordRevision, r, r.encode); err != nil {
-		return err
-	}
-	if err := p.revisions.Commit(recordRevision, p.scratch.b); err != nil {
-		return fmt.Errorf("revisions: %w", err)
-	}
-	return nil
-}
-
-// together is how many revisions a suppression list may ask for before they are made
-// durable.
-const together = 1024
-
-// revisedByList records newer forms for an older one, as revised does, and leaves it to
-// settleRevisions to make it durable: a list may touch every batch.
-func (p *ProgressLog) revisedByList(r *revision) error {
-	if err := p.answer(recordRevision, r, r.encode); err != nil {
-		return err
-	}
-	p.unsettled = append(p.unsettled, slices.Clone(p.scratch.b))
-	if len(p.unsettled) < together {
-		return nil
-	}
-	return p.settleRevisions()
-}
-
-// settleRevisions makes durable what revisedByList and tooLate have recorded, in the log
-// and then in the second copy. When it returns nil the newer forms may be sent.
-func (p *ProgressLog) settleRevisions() error {
-	if err := p.log.Flush(); err != nil {
-		return fmt.Errorf("progress log: %w", err)
-	}
-	for _, r := range p.unsettled {
-		if err := p.revisions.Append(recordRevision, r); err != nil {
-			return fmt.Errorf("revisions: %w", err)
-		}
-	}
-	p.unsettled = p.unsettled[:0]
-	if err := p.revisions.Flush(); err != nil {
-		return fmt.Errorf("revisions: %w", err)
-	}
-	return nil
-}
-
 // tooLate records people whom a list names and of whom a batch was already attempted.
 func (p *ProgressLog) tooLate(r *listedLate) error {
 	if len(r.People) == 0 {
@@ -242,7 +204,13 @@ func ReadLedger(dir string, plan *Plan) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := journal.Read(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, l.Apply); err != nil {
+	if err := lostLog(dir, plan); err != nil {
+		return nil, err
+	}
+	if _, err = journal.Read(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, l.Apply); err == nil {
+		err = l.whole()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("progress log: %w", err)
 	}
 	return l, nil
@@ -251,3 +219,14 @@ func ReadLedger(dir string, plan *Plan) (*Ledger, error) {
 // Fingerprint names a secret without telling it: the start of its SHA-256. It is
 // meant for API keys, which nobody can guess.
 func Fingerprint(digest [32]byte) string { return hex.EncodeToString(digest[:8]) }
+
+// ReadLog calls fn with every record of a run's progress log behind tail, where an
+// earlier reading ended, and returns where this one does. The zero tail is the log's
+// start. It changes nothing and may run while a process writes.
+func ReadLog(dir string, plan *Plan, tail journal.Tail, fn func(journal.Record) error) (journal.Tail, error) {
+	tail, err := journal.ReadOn(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, tail, fn)
+	if err != nil {
+		return tail, fmt.Errorf("progress log: %w", err)
+	}
+	return tail, nil
+}

@@ -38,7 +38,7 @@ func newQueue(l *Ledger, kind Kind, settle bool, now time.Time) *queue {
 			q.fresh = append(q.fresh, span{from, to})
 		}
 		for b := from; b < to; b++ {
-			if s := &l.base[b]; s.Attempts > 0 && again(s) {
+			if s := &l.base[b]; (s.Attempts > 0 || s.InDoubt) && again(s) {
 				q.add(FormID{Batch: b}, later(now, l.due[FormID{Batch: b}]))
 			}
 		}
@@ -69,7 +69,7 @@ func (q *queue) next(now time.Time) (id FormID, wait time.Duration, ok bool) {
 	for range q.fresh {
 		s := &q.fresh[q.turn]
 		for ; s.next < s.end; s.next++ {
-			if state := q.state(FormID{Batch: s.next}); state.Attempts == 0 && !state.IsSettled() {
+			if state := q.state(FormID{Batch: s.next}); state.Attempts == 0 && !state.InDoubt && !state.IsSettled() {
 				return FormID{Batch: s.next}, 0, true
 			}
 		}

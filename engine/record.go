@@ -7,8 +7,7 @@ import (
 	"cohort/engine/journal"
 )
 
-// The records of the progress log. Their numbers are part of the format; 6 is kept
-// for decisions about messages in doubt that come from elsewhere than an answer.
+// The records of the progress log. Their numbers are part of the format.
 //
 //	RunOpened   a process took the run on: plan digest, time, process, host, version, key
 //	Attempt     a request is about to be sent: form, number, time, correlation id
@@ -19,18 +18,23 @@ import (
 //	Control     what a person or the run itself decided: verb and detail
 //	RunClosed   every record has its final fate: the account
 //	ListedLate  people whom a suppression list names and of whom a batch was already attempted
+//	Resolved    what a person decided about a form that no answer could settle
+//	Recovered   the log before this one is lost: every form may have been attempted. So many
+//	            Revisions follow it, copied from beside the log
 const (
 	recordRunOpened  journal.Type = 1
 	recordAttempt    journal.Type = 2
 	recordOutcome    journal.Type = 3
 	recordInDoubt    journal.Type = 4
 	recordRevision   journal.Type = 5
+	recordResolved   journal.Type = 6
 	recordControl    journal.Type = 7
 	recordRunClosed  journal.Type = 8
 	recordListedLate journal.Type = 9
+	recordRecovered  journal.Type = 10
 )
 
-// Result is what an Outcome says of its form.
+// Result is what an Outcome, or a person in a Resolved, says of its form.
 type Result uint8
 
 // The results.
@@ -40,6 +44,7 @@ const (
 	ResultNotAccepted     Result = 3 // to be tried again
 	ResultHeld            Result = 4 // in doubt, and no replay can settle it
 	ResultForeign         Result = 5 // the reference is somebody else's
+	ResultReplay          Result = 6 // by a person alone: to be replayed though people of it are listed
 )
 
 type runOpened struct {
@@ -277,12 +282,16 @@ func decodeRecord(t journal.Type, payload []byte) (any, error) {
 		r = new(inDoubt)
 	case recordRevision:
 		r = new(revision)
+	case recordResolved:
+		r = new(resolved)
 	case recordControl:
 		r = new(control)
 	case recordRunClosed:
 		r = new(runClosed)
 	case recordListedLate:
 		r = new(listedLate)
+	case recordRecovered:
+		r = new(recovered)
 	default:
 		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", t)
 	}

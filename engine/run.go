@@ -79,7 +79,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.Hold(job.Log.Quiet, "the service asked for quiet before this start")
-	if !job.Settle { // what is replayed was attempted already
+	if !job.Settle || job.Log.AnyLost() { // else what is replayed was attempted already
 		r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	}
 	r.workers = &workers{
@@ -215,7 +215,7 @@ func (r *run) fail(err error) {
 
 func (r *run) snapshot() Snapshot {
 	now := time.Now()
-	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
+	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
 		s.Rate, s.Closes = o.Rate, o.Closes
 	}
@@ -228,7 +228,7 @@ func (r *run) snapshot() Snapshot {
 // end records how the run ended and adds it up.
 func (r *run) end(stop error) (Summary, error) {
 	r.Progress(r.snapshot())
-	s := Summary{Account: r.Log.Account(), Attempts: r.Log.Attempts}
+	s := Summary{Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied}
 	if r.broken != nil {
 		return s, r.broken
 	}

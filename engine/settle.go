@@ -67,6 +67,31 @@ func (r *run) notStarted(res result) {
 // take records what a step means and puts back in the queue what is to be sent again.
 func (r *run) take(step Step, res result, now time.Time) error {
 	id, n, a := res.errand.id, res.attempt.N, res.answer
+	switch step {
+	case StepAccept, StepAcceptUnknown:
+		r.looked(id.Batch, int(res.errand.form.Messages), 0, true)
+	case StepAgain:
+		r.queue.add(id, now.Add(r.pause(res)))
+	case StepHold:
+		r.Logger.Warn("a batch is in doubt and no replay can settle it", "batch", res.body.reference.String(), "status", a.Status, "code", a.Code)
+	case StepForeign:
+		r.halt(&Stopped{Why: foreignHalt(res.body.reference), Halt: true})
+	case StepReplay:
+		r.queue.add(id, now.Add(r.pause(res)))
+		d := &inDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter}
+		return r.Log.answer(recordInDoubt, d, d.encode)
+	case StepRevise:
+		return r.revise(res, refusedRows(res.body.positions, a.Rows), now)
+	case StepSplit:
+		return r.split(res, now)
+	}
+	o := outcomeOf(step, id, n, a, now)
+	return r.Log.answer(recordOutcome, o, o.encode)
+}
+
+// outcomeOf is what the log says of an attempt whose answer asked for a step that
+// settles it: neither a replay nor newer forms.
+func outcomeOf(step Step, id FormID, n uint16, a Answer, now time.Time) *outcome {
 	o := &outcome{Form: id, N: n, At: now, Status: a.Status, Code: a.Code}
 	switch step {
 	case StepAccept:
@@ -75,26 +100,12 @@ func (r *run) take(step Step, res result, now time.Time) error {
 		o.Result = ResultAcceptedUnknown
 	case StepAgain:
 		o.Result, o.RetryAfter = ResultNotAccepted, a.RetryAfter
-		r.queue.add(id, now.Add(r.pause(res)))
 	case StepHold:
 		o.Result = ResultHeld
-		r.Logger.Warn("a batch is in doubt and no replay can settle it", "batch", res.body.reference.String(), "status", a.Status, "code", a.Code)
 	case StepForeign:
 		o.Result = ResultForeign
-		r.halt(&Stopped{Why: foreignHalt(res.body.reference), Halt: true})
-	case StepReplay:
-		d := &inDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter}
-		r.queue.add(id, now.Add(r.pause(res)))
-		return r.Log.answer(recordInDoubt, d, d.encode)
-	case StepRevise:
-		return r.revise(res, r.refusedRows(res), now)
-	case StepSplit:
-		return r.split(res, now)
 	}
-	if step == StepAccept || step == StepAcceptUnknown {
-		r.looked(id.Batch, int(res.errand.form.Messages), 0, true)
-	}
-	return r.Log.answer(recordOutcome, o, o.encode)
+	return o
 }
 
 func foreignHalt(reference Reference) string {

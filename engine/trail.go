@@ -106,16 +106,16 @@ func (t *Trail) Outcome(row int64, shard int, position uint32) (MessageOutcome, 
 func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
 	s := f.state
 	o.Attempts += int(s.Attempts - s.Unsent)
-	if s.Attempts > s.Unsent {
+	if s.Attempts > s.Unsent || s.Lost {
 		from, _ := t.plan.ShardBatches(shard)
 		o.BatchReference = t.plan.Run.BatchReference(uint32(shard), f.id.Batch-from, f.id.Revision, f.id.Part).String()
-		if first := time.UnixMilli(s.First); o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt) {
+		if first := time.UnixMilli(s.First); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}
 	}
 	if s.Phase != Replaced {
 		o.Fate, o.Code = s.Fate(), t.ledger.Reason(s)
-		o.Reason = reasonWords(s)
+		o.Reason = reasonWords(s, o.Code)
 		o.AcceptedAt = f.accepted
 		if f.ids != nil {
 			o.MessageID = f.ids[f.index]
@@ -125,14 +125,22 @@ func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
 }
 
 // reasonWords says why the messages of a form are where they are.
-func reasonWords(s State) string {
+func reasonWords(s State, code string) string {
 	switch {
+	case s.Phase == AcceptedNo && code == codeDecided:
+		return "a person has decided that what the service knows under the batch's reference is this run's; the message's id is not known"
 	case s.Phase == AcceptedNo:
 		return "an earlier attempt was accepted, as the service's duplicate answer shows; the message's id is not known"
 	case s.Phase == Foreign:
 		return "the service knows the batch's reference though this run never got an answer for it"
+	case s.Phase == Held && s.Lost && code == codeListed:
+		return "the log that knew whether it was attempted is lost, and a suppression list names somebody in the batch; it is not sent again unless a person decides so"
+	case s.Phase == Held && s.Lost && !s.Doubted && s.Attempts == 0:
+		return "the log that knew whether it was attempted is lost, and nothing can be sent again without it"
 	case s.Phase == Held:
 		return "an attempt may have been accepted, and no replay can settle it"
+	case s.Lost && s.Fate() == person.InDoubt:
+		return "the log that knew whether it was attempted is lost; a replay will settle it"
 	case s.Fate() == person.InDoubt:
 		return "an attempt was not answered, or not understandably; a replay will settle it"
 	case s.Phase == Live && s.Attempts > 0:

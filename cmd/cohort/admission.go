@@ -28,11 +28,12 @@ type facts struct {
 	closed     bool
 	superseded string
 	foreign    int
+	recovered  bool // the log took the place of one that was lost
 }
 
 func factsOf(l *engine.Ledger) facts {
 	_, _, foreign := l.Unsettled()
-	return facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign}
+	return facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
 }
 
 // admit says whether a run may send, and if not, why and what to do. It is the one
@@ -48,7 +49,7 @@ func admit(s standing) error {
 	}
 	if s.known {
 		if err := believe(s.entry, s.facts); err != nil {
-			return refuse("%w; bring back the folder as it was last at work, since nobody can say from this one whom the run has sent to", err)
+			return refuse("%w; bring back the folder as it was last at work, since nobody can say from this one whom the run has sent to; if it cannot be brought back: %s", err, command("recover", s.folder))
 		}
 	}
 	if s.sendAgain {
@@ -71,9 +72,9 @@ func standsInTheWay(rival register.Entry) error {
 // against what the register noted of it.
 func believe(e register.Entry, f facts) error {
 	switch {
-	case f.starts == 0:
+	case f.starts == 0 && !f.recovered:
 		return fmt.Errorf("the run was begun and its progress log is missing or empty")
-	case e.State == register.Finished && !f.closed:
+	case e.State == register.Finished && !f.closed && !f.recovered:
 		return fmt.Errorf("the register says that the run finished and its progress log does not: the folder is an older copy")
 	case f.attempts < e.Attempts:
 		return fmt.Errorf("the register knows of %d requests of the run and its progress log of %d: the folder is an older copy", e.Attempts, f.attempts)

@@ -22,21 +22,23 @@ func TestWhichRunMaySend(t *testing.T) {
 		standing
 		says string // empty: it may
 	}{
-		"a run that nobody knows":                            {standing{facts: facts{}}, ""},
-		"a run that goes on":                                 {standing{known: true, entry: mine(register.Begun, 7), facts: at}, ""},
-		"a run whose register line is older than its log":    {standing{known: true, entry: mine(register.Begun, 3), facts: at}, ""},
-		"a run whose log says that it was superseded":        {standing{facts: facts{starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place"},
-		"a run whose register says that it was superseded":   {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "place was taken"},
-		"a copy beside the run":                              {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "/copy is a copy"},
-		"a run that was begun and has no log":                {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "missing or empty"},
-		"a run that finished and whose log has not":          {standing{known: true, entry: mine(register.Finished, 7), facts: at}, "older copy"},
-		"a run that finished, and so says its log":           {standing{known: true, entry: mine(register.Finished, 7), facts: facts{starts: 2, attempts: 7, closed: true}}, ""},
-		"a run whose log has fewer requests than were noted": {standing{known: true, entry: mine(register.Begun, 8), facts: at}, "older copy"},
-		"a run with somebody else's references":              {standing{known: true, entry: mine(register.Begun, 7), facts: facts{starts: 1, attempts: 7, foreign: 2}}, "never sent"},
-		"another run of the campaign":                        {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
-		"another run that the plan has taken into account":   {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
-		"another run, and a person's reason":                 {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
-		"an older copy, and a person's reason":               {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
+		"a run that nobody knows":                                {standing{facts: facts{}}, ""},
+		"a run that goes on":                                     {standing{known: true, entry: mine(register.Begun, 7), facts: at}, ""},
+		"a run whose register line is older than its log":        {standing{known: true, entry: mine(register.Begun, 3), facts: at}, ""},
+		"a run whose log says that it was superseded":            {standing{facts: facts{starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place"},
+		"a run whose register says that it was superseded":       {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "place was taken"},
+		"a copy beside the run":                                  {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "/copy is a copy"},
+		"a run that was begun and has no log":                    {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "missing or empty"},
+		"a run that finished and whose log has not":              {standing{known: true, entry: mine(register.Finished, 7), facts: at}, "older copy"},
+		"a run that finished, and so says its log":               {standing{known: true, entry: mine(register.Finished, 7), facts: facts{starts: 2, attempts: 7, closed: true}}, ""},
+		"a run whose log has fewer requests than were noted":     {standing{known: true, entry: mine(register.Begun, 8), facts: at}, "older copy"},
+		"a run that finished, and whose log was recovered since": {standing{known: true, entry: mine(register.Finished, 7), facts: facts{attempts: 7, recovered: true}}, ""},
+		"an older copy of a run that was recovered":              {standing{known: true, entry: mine(register.Begun, 8), facts: facts{attempts: 7, recovered: true}}, "older copy"},
+		"a run with somebody else's references":                  {standing{known: true, entry: mine(register.Begun, 7), facts: facts{starts: 1, attempts: 7, foreign: 2}}, "never sent"},
+		"another run of the campaign":                            {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
+		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
+		"another run, and a person's reason":                     {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
+		"an older copy, and a person's reason":                   {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
 	} {
 		err := admit(c.standing)
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
@@ -72,17 +74,17 @@ func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
 		e, _ := r.Run(plan.RunID)
 		return e
 	}
-	s.note(plan, register.Begun, 5)
-	if err := register.Reached(s.campaign.Register, plan.RunID, 9); err != nil {
+	s.note(plan, register.Begun, engine.Summary{Attempts: 5, Revisions: 2})
+	if err := register.Reached(s.campaign.Register, plan.RunID, 9, 3); err != nil {
 		t.Fatal(err)
 	}
-	s.note(plan, register.Begun, 0)
-	if e := look(); e.Attempts != 9 || e.State != register.Begun {
+	s.note(plan, register.Begun, engine.Summary{})
+	if e := look(); e.Attempts != 9 || e.Revisions != 3 || e.State != register.Begun {
 		t.Errorf("%+v", e)
 	}
-	s.note(plan, register.Finished, 12)
-	s.note(plan, register.Begun, 3)
-	if e := look(); e.Attempts != 12 || e.State != register.Finished {
+	s.note(plan, register.Finished, engine.Summary{Attempts: 12, Revisions: 4})
+	s.note(plan, register.Begun, engine.Summary{Attempts: 3})
+	if e := look(); e.Attempts != 12 || e.Revisions != 4 || e.State != register.Finished {
 		t.Errorf("%+v", e)
 	}
 }

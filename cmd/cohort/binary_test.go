@@ -40,6 +40,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// another is a world of its own with the same binary.
+func (w *world) another(t *testing.T) *world {
+	t.Helper()
+	other := &world{t: t, dir: t.TempDir(), binary: w.binary}
+	other.write("api-key", "an-application\n")
+	other.key("key.pem")
+	return other
+}
+
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *world) write(name, text string) {
@@ -119,8 +128,15 @@ type outcome struct {
 
 func (w *world) start(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	w.t.Helper()
+	return w.startIn(nil, args...)
+}
+
+// startIn starts the binary with more in its environment.
+func (w *world) startIn(env []string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	w.t.Helper()
 	var stdout, stderr bytes.Buffer
 	c := exec.Command(w.binary, args...)
+	c.Env = append(os.Environ(), env...)
 	c.Dir, c.Stdout, c.Stderr = w.dir, &stdout, &stderr
 	if err := c.Start(); err != nil {
 		w.t.Fatal(err)
@@ -162,7 +178,12 @@ type reportRow struct {
 
 func (w *world) report(folder string) []reportRow {
 	w.t.Helper()
-	rows, err := parquet.ReadFile[reportRow](filepath.Join(folder, reportFile))
+	return w.reportAt(filepath.Join(folder, reportFile))
+}
+
+func (w *world) reportAt(path string) []reportRow {
+	w.t.Helper()
+	rows, err := parquet.ReadFile[reportRow](path)
 	if err != nil {
 		w.t.Fatal(err)
 	}

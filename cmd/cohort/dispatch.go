@@ -30,7 +30,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	defer func() { _ = spool.Close() }()
 	ledger, err := engine.ReadLedger(s.folder.path, plan)
 	if err != nil {
-		return damaged(err)
+		return unsound(s.folder.path, err)
 	}
 	if done, err := s.nothingToDo(plan, ledger, spool); done {
 		return err
@@ -48,6 +48,9 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
+	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate {
+		return refuse("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
+	}
 	suppress, err := s.suppress(ctx, spool, ledger)
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
 	}
 	if err != nil {
-		return damaged(err)
+		return unsound(s.folder.path, err)
 	}
 	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
 	partWith(ctx, s.goOn())
@@ -76,10 +79,10 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 					return refuse("%w", err)
 				}
 			}
-			return s.register(plan, ledger)
+			return s.register(plan, ledger, key)
 		},
 		Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts) },
+		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
 	if e := log.Close(); err == nil && e != nil {
@@ -93,13 +96,13 @@ func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *s
 	live, held, foreign := ledger.Unsettled()
 	switch {
 	case foreign > 0:
-		return true, &ended{fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here", foreign),
-			exitStopped, command("status", s.folder.path)}
+		return true, &ended{fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here until a person has decided", foreign),
+			exitStopped, command("recover", s.folder.path)}
 	case live > 0 || !ledger.Closed && held == 0:
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
@@ -111,7 +114,7 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engi
 			s.log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
 	}
-	if len(l.of) == 0 || s.settle {
+	if len(l.of) == 0 || s.settle && !ledger.AnyLost() {
 		return nil, nil
 	}
 	first, err := l.listing(ctx, s.folder.path, spool, ledger.Lists)
@@ -192,12 +195,12 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 		if reported != nil {
 			s.log.Warn("the report could not be written", "problem", reported.Error())
 		}
-		s.note(plan, register.Begun, summary.Attempts)
+		s.note(plan, register.Begun, summary)
 		if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
 			s.onHalt(stopped)
 		}
 		if summary.Foreign > 0 {
-			return &ended{err, exitStopped, command("status", s.folder.path)}
+			return &ended{err, exitStopped, command("recover", s.folder.path)}
 		}
 		return s.stopped(err)
 	}
@@ -205,19 +208,23 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
 	}
 	if !summary.Finished {
-		s.note(plan, register.Begun, summary.Attempts)
+		s.note(plan, register.Begun, summary)
 		return s.stopped(errors.New("what could be settled is settled, and nothing else was sent (--settle)"))
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
-		s.note(plan, register.Begun, summary.Attempts)
+		s.note(plan, register.Begun, summary)
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
 			exitInDoubt, s.goOn()}
 	}
-	s.note(plan, register.Finished, summary.Attempts)
+	s.note(plan, register.Finished, summary)
 	return nil
 }
 
 func (s *session) stopped(err error) error { return &ended{err, exitStopped, s.goOn()} }
+
+// remembered is for how long the service is relied upon to know a reference that it has
+// had: nine months, and the days by which these differ.
+const remembered = 270 * 24 * time.Hour
 
 // goOn is the command that goes on with the run.
 func (s *session) goOn() string {

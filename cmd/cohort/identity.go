@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -175,7 +176,7 @@ func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
 
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
-func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -194,19 +195,31 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 		}
 	}
 	if st.known && same(st.entry.Folder, s.folder.path) {
+		if s.call.Simulate || slices.Contains(st.entry.Keys, key) {
+			return nil
+		}
+		st.entry.Keys = append(slices.Clone(st.entry.Keys), key)
+		if err := r.Record(st.entry); err != nil {
+			return refuse("%w", err)
+		}
 		return nil
 	}
 	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
-		if err := register.Reached(s.campaign.Register, plan.RunID, 0); err != nil {
+		if err := register.Reached(s.campaign.Register, plan.RunID, 0, 0); err != nil {
 			return refuse("%w", err)
 		}
 	}
-	return s.record(r, plan, register.Begun, ledger.Attempts)
+	keys := st.entry.Keys // a run that was moved; none when it is new
+	if !s.call.Simulate && !slices.Contains(keys, key) {
+		keys = append(slices.Clone(keys), key)
+	}
+	return s.record(r, plan, register.Entry{State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys})
 }
 
 // note writes down in the register how far the run has come. That it cannot is no
 // reason to fail: the register then knows less, and the log still knows all.
-func (s *session) note(plan *engine.Plan, state register.State, attempts uint64) {
+func (s *session) note(plan *engine.Plan, state register.State, summary engine.Summary) {
+	attempts, revisions := summary.Attempts, summary.Revisions
 	r, err := register.Open(s.campaign.Register)
 	if err == nil {
 		defer func() { _ = r.Close() }()
@@ -215,18 +228,18 @@ func (s *session) note(plan *engine.Plan, state register.State, attempts uint64)
 			return // this folder is a copy
 		}
 		here := same(entry.Folder, s.folder.path)
-		if here && entry.State == state && entry.Attempts == attempts {
+		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions {
 			return
 		}
 		switch {
 		case !known:
-			err = s.record(r, plan, state, attempts)
+			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions})
 		default:
 			// What is noted never goes back: a run that knows less than it did is an older copy.
 			if entry.State == register.Begun {
 				entry.State = state
 			}
-			entry.Folder, entry.Attempts = s.folder.path, max(entry.Attempts, attempts)
+			entry.Folder, entry.Attempts, entry.Revisions = s.folder.path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
 		}
 	}
@@ -236,23 +249,22 @@ func (s *session) note(plan *engine.Plan, state register.State, attempts uint64)
 }
 
 // reached notes now and then, while the run is at work, how far it has come.
-func (s *session) reached(attempts uint64) {
-	if attempts == s.noted || time.Since(s.notedAt) < time.Second {
+func (s *session) reached(attempts, revisions uint64) {
+	if attempts+revisions == s.noted || time.Since(s.notedAt) < time.Second {
 		return
 	}
-	s.noted, s.notedAt = attempts, time.Now()
-	if err := register.Reached(s.campaign.Register, s.id.String(), attempts); err != nil && !s.noteFailed {
+	s.noted, s.notedAt = attempts+revisions, time.Now()
+	if err := register.Reached(s.campaign.Register, s.id.String(), attempts, revisions); err != nil && !s.noteFailed {
 		s.noteFailed = true
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 }
 
-func (s *session) record(r *register.Register, plan *engine.Plan, state register.State, attempts uint64) error {
-	err := r.Record(register.Entry{
-		RunID: plan.RunID, Campaign: plan.Campaign, Service: plan.Service, CohortSHA256: plan.Cohort.SHA256,
-		Folder: s.folder.path, State: state, Attempts: attempts, Note: plan.SendAgain,
-	})
-	if err != nil {
+// record adds a line to the register: what is in e, and what the plan says.
+func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
+	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
+	e.Folder, e.Note = s.folder.path, plan.SendAgain
+	if err := r.Record(e); err != nil {
 		return refuse("%w", err)
 	}
 	return nil

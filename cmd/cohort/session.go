@@ -53,7 +53,7 @@ type session struct {
 	log          *slog.Logger
 	screen       *screen
 
-	noted      uint64 // what the register was told last of how far the run has come
+	noted      uint64 // requests and revisions together, as the register was told last
 	notedAt    time.Time
 	noteFailed bool
 }
@@ -109,9 +109,9 @@ func (s *session) send(ctx context.Context) error {
 func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 	ledger, err := engine.ReadLedger(at.folder, plan)
 	if err != nil {
-		return false, damaged(err)
+		return false, unsound(at.folder, err)
 	}
-	if at.begun && !at.again || ledger.Attempts > 0 {
+	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
 		if s.call.SendAgain != "" && plan.SendAgain == "" {
 			return false, refuse("--send-again has no effect here: the run has begun without it")
 		}
@@ -124,7 +124,7 @@ func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 		return false, nil
 	}
 	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
-	for _, name := range []string{"log", "revisions", "plan.json"} { // a log without a plan would look like a loss
+	for _, name := range []string{"revisions", "log", "plan.json"} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(s.folder.file(name)); err != nil {
 			return false, refuse("the plan cannot be made again: %w", err)
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath string
+	var listen, faults, campaignPath, state string
 	var seed uint64
 	c := &cobra.Command{
 		Use:   "simulate",
@@ -26,7 +26,9 @@ func simulateCommand() *cobra.Command {
 		Long: `Simulate answers as NHS Notify does: it refuses what the service refuses, remembers batch
 references, and checks access tokens. It sends nothing to anybody. What it has accepted
 is listed at /_simulator/ledger (JSON lines) and counted at /_simulator/stats, and is
-forgotten when the process ends.
+forgotten when the process ends; with --state it is kept in a file, synced before it is
+answered, and a later process with the same file goes on with it. That file holds
+personal data.
 
 With -c it knows the campaign's API key, key id and the public half of its private key,
 and signs nobody else in. Without -c it takes any API key and does not check signatures.
@@ -37,7 +39,8 @@ Faults are switched on by a YAML file: each with its share of the requests, as i
     latency: {fixed: 20ms, jitter: 30ms}
 The faults are: ` + faultNames(),
 		Example: `  cohort simulate -c campaign.yaml
-  cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7`,
+  cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7
+  cohort simulate --state service.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := simulator.Options{Seed: seed, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
@@ -54,6 +57,13 @@ The faults are: ` + faultNames(),
 				}
 				keys = "only the campaign's API key and key sign in"
 			}
+			if state != "" {
+				var err error
+				if o.State, err = simulator.OpenState(state); err != nil {
+					return refuse("the simulator's state cannot be used: %w", err)
+				}
+				defer func() { _ = o.State.Close() }()
+			}
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
 				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
@@ -65,6 +75,7 @@ The faults are: ` + faultNames(),
 	f := c.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
+	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
 	return c

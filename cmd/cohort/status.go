@@ -90,7 +90,7 @@ func readStatus(dir string) (*status, error) {
 	defer func() { _ = plan.Close() }()
 	ledger, err := engine.ReadLedger(dir, plan)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, unsound(dir, err)
 	}
 	s.fill(plan, ledger, busy)
 	return s, nil
@@ -165,9 +165,9 @@ func (s *status) print(w io.Writer) {
 	case "stopped":
 		fmt.Fprintf(w, "go on with: %s\n", command("resume", s.Folder))
 	case "in_doubt":
-		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide\n", s.Held)
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, command("recover", s.Folder))
 	}
 	if s.Foreign > 0 {
-		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them\n", s.Foreign)
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, command("recover", s.Folder))
 	}
 }

@@ -28,6 +28,12 @@ type crashFS struct {
 
 	fault func(n int, op, name string) fault
 	lie   func(op, name string) bool // true: report success and do nothing
+	late  bool                       // a sync takes place only when the next operation begins
+	owed  func()                     // the sync that is late
+
+	failed bool // a sync has failed
+
+	reads, failRead int // reads so far, and the one that fails
 }
 
 // fault is an error to inject; with part, a write first writes half of its bytes.
@@ -38,9 +44,10 @@ type fault struct {
 
 // node is a file or, with entries, a directory.
 type node struct {
-	data   []byte
-	synced int   // this many bytes of data are on the disk
-	alloc  int64 // allocated beyond data
+	data   []byte   // as the cache shows it
+	synced int      // this many bytes of data are on the disk, but for those lost
+	lost   [][2]int // ranges that the cache shows and calls clean, and no disk has: a sync of them failed
+	alloc  int64    // allocated beyond data
 
 	live, durable map[string]*node
 	pending       []change // of live, that durable has not seen
@@ -69,6 +76,10 @@ func (c *crashFS) enter(op, name string) (lie bool, f fault) {
 		return false, fault{err: errCut}
 	}
 	c.ops++
+	if c.owed != nil && (c.ops != c.cutAt || c.cutAfter) {
+		c.owed()
+		c.owed = nil
+	}
 	if c.ops == c.cutAt && !c.cutAfter {
 		c.cut = true
 		return false, fault{err: errCut}
@@ -257,6 +268,9 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 	if f.fs.cut {
 		return 0, errCut
 	}
+	if f.fs.reads++; f.fs.reads == f.fs.failRead {
+		return 0, syscall.EIO
+	}
 	if off >= int64(len(f.node.data)) {
 		return 0, io.EOF
 	}
@@ -267,21 +281,52 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (f *crashFile) sync() error {
-	f.node.synced = len(f.node.data)
-	return nil
+// sync is Sync and Settle. A sync that fails leaves pages behind that look clean and are
+// on no disk, and no later sync reports or writes them: so it is with Linux.
+func (f *crashFile) sync(op string, then func(n *node)) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	n := f.node
+	if op == "sync" && len(n.data) == headerSize {
+		op = "syncheader"
+	}
+	lie, fault := f.fs.enter(op, f.name)
+	if fault.err != nil {
+		if fault.err != errCut && n.synced < len(n.data) {
+			n.lost = append(n.lost, [2]int{n.synced, len(n.data)})
+			n.synced, f.fs.failed = len(n.data), true
+		}
+		return fault.err
+	}
+	switch {
+	case f.fs.late && op == "sync":
+		f.fs.owed = func() { then(n) }
+	case !lie:
+		then(n)
+	}
+	return f.fs.leave()
 }
 
 func (f *crashFile) Sync() error {
-	op := "sync"
-	if len(f.node.data) == headerSize { // read without the lock: the caller is the writer
-		op = "syncheader"
-	}
-	return f.fs.do(op, f.name, f.sync)
+	return f.sync("sync", func(n *node) { n.synced = len(n.data) })
 }
 
-func (f *crashFile) Settle() error { return f.fs.do("settle", f.name, f.sync) }
-func (f *crashFile) Close() error  { return nil }
+func (f *crashFile) Settle() error {
+	return f.sync("settle", func(n *node) {
+		n.synced = len(n.data)
+		n.dropCache()
+	})
+}
+
+// dropCache shows what is really on the disk.
+func (n *node) dropCache() {
+	for _, l := range n.lost {
+		clear(n.data[l[0]:l[1]])
+	}
+	n.lost = nil
+}
+
+func (f *crashFile) Close() error { return nil }
 
 func (f *crashFile) Size() (int64, error) {
 	f.fs.mu.Lock()
@@ -291,9 +336,10 @@ func (f *crashFile) Size() (int64, error) {
 
 // The ways in which a process ends.
 const (
-	killed   = iota // the machine goes on: everything written is there, durable or not
-	powerCut        // of the unsynced bytes of a file a beginning stays, perhaps garbled at its end
-	pagesCut        // of the unsynced bytes some pages stay and others read as zeros
+	killed     = iota // the machine goes on: everything written is there, durable or not
+	powerCut          // of the unsynced bytes of a file a beginning stays, perhaps garbled at its end
+	sectorsCut        // of the unsynced sectors any stay, and the others were never written
+	staleCut          // the same, and where they were not written something else stands
 )
 
 // after returns the filesystem that the next process finds.
@@ -302,7 +348,7 @@ func (c *crashFS) after(end int, r *rand.Rand) *crashFS {
 	defer c.mu.Unlock()
 	c.cut = true // whatever still runs is dead
 	next := newCrashFS()
-	next.capacity = c.capacity
+	next.capacity, next.failed = c.capacity, c.failed
 	next.root = survive(c.root, end, r, map[*node]*node{})
 	return next
 }
@@ -315,8 +361,9 @@ func survive(n *node, end int, r *rand.Rand, seen map[*node]*node) *node {
 	s := &node{alloc: n.alloc}
 	seen[n] = s
 	if n.live == nil {
-		s.data, s.synced = slices.Clone(n.data), n.synced
+		s.data, s.synced, s.lost = slices.Clone(n.data), n.synced, slices.Clone(n.lost)
 		if end != killed {
+			s.dropCache()
 			s.data = surviveBytes(s.data, n.synced, end, r)
 			s.synced = len(s.data)
 		}
@@ -355,12 +402,21 @@ func surviveBytes(data []byte, synced int, end int, r *rand.Rand) []byte {
 	if loose == 0 {
 		return data
 	}
-	if end == pagesCut {
-		const page = 64 // small, so that small groups have several
-		for at := synced; at < len(data); at += page {
+	if end == sectorsCut || end == staleCut {
+		if r.IntN(4) == 0 { // the file had not grown to its end
+			data = data[:synced+r.IntN(loose+1)]
+		}
+		for at := synced; at < len(data); {
+			next := min((at/sector+1)*sector, len(data))
 			if r.IntN(2) == 0 {
-				clear(data[at:min(at+page, len(data))])
+				for i := at; i < next; i++ {
+					data[i] = 0
+					if end == staleCut {
+						data[i] = byte(r.Uint32())
+					}
+				}
 			}
+			at = next
 		}
 		return data
 	}

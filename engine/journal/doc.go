@@ -20,9 +20,9 @@
 //	 | magic | version | flags | sum | run id | number | first seq | prev end | prev chain | key id | frame | frame | ...
 //	    8        2         2      4      16       8          8          8           32         4
 //
-//	 0        4     8     16     17
-//	 | length | sum | seq | type | payload ...
-//	     4       4     8      1     length
+//	 0      1        4     8     14     17
+//	 | type | length | sum | seq | back | payload ...
+//	    1       3       4     6     3     length
 //
 //	magic       "cohortlg"
 //	version     1. The 92 bytes of the header and what its sum covers are the same in
@@ -36,10 +36,11 @@
 //	            of its last record; 0 in segment 1
 //	prev chain  SHA-256 of those bytes; zeros in segment 1
 //	key id      0: the frames are not encrypted
+//	type        the caller's; never 0, so that a frame never begins with a zero
 //	length      of the payload in bytes; a frame is at most 16 MiB
 //	seq         1 for the log's first record, and one more for each that follows
-//	type        the caller's; never 0
-//	sum         of a frame: CRC-32C of header sum | length | seq | type | payload
+//	back        how many frames of its group stand before it; 0 begins a group
+//	sum         of a frame: CRC-32C of header sum | type | length | seq | back | payload
 //
 // The frame's sum covers two things beyond the record itself. The length, so that
 // every byte of a frame counts: a flipped length both moves the end of what is summed
@@ -60,14 +61,34 @@
 // and its chain. From then on the sealed end is a fact on disk. Within it every byte must
 // be valid, or the log is refused with a CorruptError; bytes beyond it are ignored.
 //
-// Only the last segment is unsealed. Where its valid frames stop, the rest is a torn tail
-// if no valid frame with an expected or higher sequence number begins anywhere later in
-// the file; if one does, acknowledged records may lie between and the log is refused.
-// A power cut that kept later pages of an unacknowledged group but not earlier ones is
-// refused by the same rule: a person has to look, and nothing is lost.
+// Only the last segment is unsealed. Where its valid frames stop, the rest is either a
+// torn tail, what a power cut left of a group that nobody was told is durable, or
+// damage to records that somebody was. It is judged by the valid frames that stand
+// anywhere later in the file:
 //
-// The last record of an unsealed segment cannot be told from a torn one when it is
-// damaged, nor its end from a truncation; no log of one copy can.
+//   - There are none: a torn tail.
+//   - One is of a later group than the first frame missing: damage. A group is written
+//     only when the one before it has been synced, so the missing frame was durable, and
+//     may have been acknowledged. Every frame says by its number and its back where
+//     its group began, so that any one frame that is left of a later group tells.
+//   - All are of the group of the missing frame, and before the first of them a sector of
+//     512 bytes is all zeros (its rest is, where the missing frame would begin in it):
+//     a torn tail. Frames of one group prove nothing about each other, since
+//     a disk may write its sectors in any order before the sync. A sector that was
+//     never written reads as zeros.
+//   - All are of that group and no such sector is missing: damage. No power cut leaves
+//     that; a flipped bit in the last group does, which may have been acknowledged.
+//
+// A torn tail loses nothing that was acknowledged, since a group is acknowledged as a
+// whole and after its sync. Where a filesystem shows old bytes in sectors that were never
+// written, a torn group may be refused as damage: a person has to look, and nothing is
+// lost.
+//
+// What no log of one copy can tell: a damaged last record of an unsealed segment from a
+// torn one, a truncation from an end, and a last group that lost whole sectors after it
+// was acknowledged from one that lost them before. A sector of zeros within a payload
+// looks like a lost one, if its record is damaged and in the last group. The next Open
+// seals the segment, and from then on every byte counts.
 //
 // # Order of operations
 //

@@ -46,7 +46,10 @@ var (
 	errLength  = errors.New("the frame's length is not possible")
 	errSum     = errors.New("the frame's checksum is wrong")
 	errSeq     = errors.New("the frame's sequence number is not the next one")
-	errLater   = errors.New("valid records follow, so this is no torn tail")
+	errGroup   = errors.New("the frame belongs to no group that could be here")
+	errPlace   = errors.New("the record that should be there is elsewhere")
+	errLater   = errors.New("a group that was written later follows, so this is no torn tail")
+	errWhole   = errors.New("records of the same group follow and no sector between is missing, so this is no torn tail")
 	errMurky   = errors.New("the bytes that follow are too many to be judged a torn tail")
 )
 

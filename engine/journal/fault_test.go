@@ -8,24 +8,27 @@ import (
 	"time"
 )
 
+// faults are the ways in which an operation fails.
+var faults = map[string]fault{
+	"EIO":                {err: syscall.EIO},
+	"EIO after a part":   {err: syscall.EIO, part: true},
+	"ENOSPC":             {err: syscall.ENOSPC},
+	"ENOSPC half way":    {err: syscall.ENOSPC, part: true},
+	"a silent short one": {part: true},
+}
+
 // The n-th operation fails, for every n and every kind of failure, and so do all that
 // follow it or none of them. Nothing acknowledged may be lost, and a log that is poisoned
 // must stay so.
 func TestEveryOperationFailsOnce(t *testing.T) {
-	kinds := map[string]fault{
-		"EIO":                {err: syscall.EIO},
-		"EIO after a part":   {err: syscall.EIO, part: true},
-		"ENOSPC":             {err: syscall.ENOSPC},
-		"ENOSPC half way":    {err: syscall.ENOSPC, part: true},
-		"a silent short one": {part: true},
-	}
-	for name, kind := range kinds {
+	for name, kind := range faults {
 		for _, times := range []int{1, 2, 1 << 30} {
 			t.Run(fmt.Sprintf("%s, %d times", name, times), func(t *testing.T) {
 				poisoned, full := 0, 0
 				for seed := range seeds(t, 20) {
-					for n := 1; n <= operations(t, seed); n++ {
-						err := failing(seed, n, times, kind, func(l *Log) {
+					last := operations(t, seed)
+					for n := 1; n <= last; n++ {
+						err := failing(seed, n, times, kind, mutant{}, func(l *Log) {
 							if errors.Is(l.Err(), ErrPoisoned) {
 								poisoned++
 							} else if errors.Is(l.Err(), ErrFull) {
@@ -52,7 +55,7 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 }
 
 // failing works on a log whose n-th operation fails, and on what it leaves behind.
-func failing(seed, n, times int, kind fault, seen func(*Log)) error {
+func failing(seed, n, times int, kind fault, m mutant, seen func(*Log)) error {
 	r := seeded(seed, n)
 	fsys, h := newCrashFS(), &history{}
 	fsys.fault = func(op int, name, _ string) fault {
@@ -61,12 +64,12 @@ func failing(seed, n, times int, kind fault, seen func(*Log)) error {
 		}
 		return kind
 	}
-	l, err := h.reopen(small(fsys), true)
+	l, err := h.reopen(small(m.on(fsys)), true)
 	if errors.Is(err, errWrong) {
 		return err
 	}
 	if l != nil {
-		err = h.work(l, seeded(seed, 0), 9)
+		err = h.work(m.over(l), seeded(seed, 0), 9)
 		if errors.Is(err, ErrFull) {
 			if err = wantFull(l); err == nil {
 				// Outcomes still go in while the reserve lasts.
@@ -79,8 +82,12 @@ func failing(seed, n, times int, kind fault, seen func(*Log)) error {
 			return fmt.Errorf("an error that is neither full nor poisoned: %w", err)
 		}
 		if err != nil {
+			done := fsys.ops
 			if err := wantPoison(l, kind.err); err != nil {
 				return err
+			}
+			if _ = l.Close(); fsys.ops != done {
+				return fmt.Errorf("%d operations after poison", fsys.ops-done)
 			}
 		}
 		seen(l)
@@ -91,11 +98,105 @@ func failing(seed, n, times int, kind fault, seen func(*Log)) error {
 			return fmt.Errorf("after Close: %v", closeErr)
 		}
 	}
-	l, err = h.reopen(small(fsys.after([]int{killed, powerCut}[r.IntN(2)], r)), false)
+	l, err = h.reopen(small(fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r)), false)
 	if err != nil {
 		return err
 	}
 	return l.Close()
+}
+
+// The disk is full at an operation and the power goes soon after: while the reserve is
+// given up, while the group is written again, or while outcomes go into the room of the
+// reserve.
+func TestPowerCutOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	cuts, full := 0, 0
+	for seed := range seeds(t, 60) {
+		wide := crash{seed: seed, wide: seed%2 == 0}
+		for n := range wide.operations(t) {
+			cuts++
+			wasFull, err := fullThenCut(wide, n+1)
+			if err != nil {
+				t.Fatalf("seed %d, full at operation %d: %v", seed, n+1, err)
+			}
+			if wasFull {
+				full++
+			}
+		}
+	}
+	t.Logf("%d cuts, %d of which hit a log on a full disk", cuts, full)
+	if full < cuts/10 {
+		t.Error("the log is hardly ever full")
+	}
+}
+
+func fullThenCut(c crash, n int) (full bool, err error) {
+	r := seeded(c.seed, n)
+	fsys, h := newCrashFS(), &history{}
+	fsys.cutAt, fsys.cutAfter = n+1+r.IntN(12), r.IntN(2) == 0
+	fsys.fault = func(op int, _, _ string) fault {
+		if op != n {
+			return fault{}
+		}
+		return fault{err: syscall.ENOSPC, part: r.IntN(2) == 0}
+	}
+	l, err := h.reopen(c.options(fsys), true)
+	if l != nil {
+		err = c.work(h, l, 0)
+		for full = errors.Is(err, ErrFull); err == nil || errors.Is(err, ErrFull); {
+			if err = h.append(l, r); err == nil {
+				err = h.flush(l)
+			}
+		}
+	}
+	if !errors.Is(err, errCut) && !errors.Is(err, ErrFull) && !errors.Is(err, syscall.ENOSPC) {
+		return full, err
+	}
+	next := fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r)
+	if l != nil {
+		_ = l.Close()
+	}
+	l, err = h.reopen(c.options(next), false)
+	if err != nil {
+		return full, err
+	}
+	return full, l.Close()
+}
+
+// Each read fails once, by Read and by Open. That is no damage, and no torn tail either:
+// the log is as it was, and opens the next time.
+func TestEveryReadFails(t *testing.T) {
+	fsys, want := sampleLog(t)
+	last := fileOf(fsys, 3)
+	last.data = append(last.data, make([]byte, 3*sector)...) // so that a tail is judged
+	last.data = append(last.data, "and something behind the zeros"...)
+	failures := 0
+	for n := 1; ; n++ {
+		fsys.failRead = n
+		fsys.reads = 0
+		_, _, readErr := read(fsys)
+		readFailed := fsys.reads >= n
+		fsys.reads = 0
+		l, openErr := Open("log", testRun, small(fsys), nil)
+		if openErr == nil {
+			must(t, l.Close())
+			break
+		}
+		failures++
+		for name, err := range map[string]error{"Read": readErr, "Open": openErr} {
+			var damage *CorruptError
+			if (name == "Open" || readFailed) && (!errors.Is(err, syscall.EIO) || errors.As(err, &damage)) {
+				t.Fatalf("%s, whose read %d fails: %v", name, n, err)
+			}
+		}
+	}
+	if failures < 8 {
+		t.Errorf("only %d reads", failures)
+	}
+	fsys.failRead = 0
+	if got := readAll(t, fsys); prefixOf(got, want) != len(want) {
+		t.Errorf("%d of %d records", len(got), len(want))
+	}
 }
 
 func wantFull(l *Log) error {

@@ -66,8 +66,7 @@ func TestDrawing(t *testing.T) {
 	sum := crc32.Checksum(append(bytes.Clone(second[:12]), second[16:92]...), crc32.MakeTable(crc32.Castagnoli))
 	chain := sha256.Sum256(first)
 	frame := second[92:]
-	covered := append(le.AppendUint32(nil, sum), frame[0:4]...)
-	covered = append(covered, frame[8:]...)
+	third := first[92+2*17+len("attempt of batch 1"):]
 	for name, ok := range map[string]bool{
 		"magic":      string(second[:8]) == "cohortlg",
 		"version":    le.Uint16(second[8:]) == 1,
@@ -79,11 +78,12 @@ func TestDrawing(t *testing.T) {
 		"prev end":   le.Uint64(second[48:]) == uint64(len(first)),
 		"prev chain": bytes.Equal(second[56:88], chain[:]),
 		"key id":     le.Uint32(second[88:]) == 0,
-		"length":     le.Uint32(frame) == uint32(len("outcome of batch 2")),
-		"seq":        le.Uint64(frame[8:]) == 4,
-		"type":       frame[16] == 1,
+		"type":       frame[0] == 1 && third[0] == 3,
+		"length":     frame[1] == byte(len("outcome of batch 2")) && frame[2] == 0 && frame[3] == 0,
+		"seq":        string(frame[8:14]) == "\x04\x00\x00\x00\x00\x00" && string(third[8:14]) == "\x03\x00\x00\x00\x00\x00",
+		"back":       string(frame[14:17]) == "\x00\x00\x00" && string(third[14:17]) == "\x02\x00\x00",
 		"payload":    string(frame[17:]) == "outcome of batch 2",
-		"frame sum":  le.Uint32(frame[4:]) == drawnSum(sum, covered[4:]),
+		"frame":      bytes.Equal(frame, drawnFrame(second[12:16], 4, 0, Record{Type: 1, Payload: []byte("outcome of batch 2")})),
 	} {
 		if !ok {
 			t.Errorf("the %s is not as drawn", name)
@@ -91,10 +91,20 @@ func TestDrawing(t *testing.T) {
 	}
 }
 
-// drawnSum is the CRC-32C whose state before the bytes is that of a sum of what came
-// before them.
-func drawnSum(before uint32, b []byte) uint32 {
-	return crc32.Update(before, crc32.MakeTable(crc32.Castagnoli), b)
+// drawnFrame is a frame as doc.go draws it, made without the package's own code.
+func drawnFrame(headerSum []byte, seq, back uint64, r Record) []byte {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	start := []byte{byte(r.Type), byte(len(r.Payload)), byte(len(r.Payload) >> 8), byte(len(r.Payload) >> 16)}
+	rest := []byte{byte(seq), byte(seq >> 8), byte(seq >> 16), byte(seq >> 24), byte(seq >> 32), byte(seq >> 40), byte(back), byte(back >> 8), byte(back >> 16)}
+	rest = append(rest, r.Payload...)
+	// A sum goes on where another ended: what the header's sum covers comes first.
+	sum := crc32.Update(crc32.Update(binary.LittleEndian.Uint32(headerSum), table, start), table, rest)
+	return append(binary.LittleEndian.AppendUint32(start, sum), rest...)
+}
+
+// drawnBack reads how many frames of its group stand before a frame.
+func drawnBack(frame []byte) uint64 {
+	return uint64(frame[14]) | uint64(frame[15])<<8 | uint64(frame[16])<<16
 }
 
 func TestNewerFormatIsRefusedByName(t *testing.T) {

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	frameHeader = 17       // length 4, sum 4, seq 8, type 1
+	frameHeader = 17       // type 1, length 3, sum 4, seq 6, back 3
 	maxFrame    = 16 << 20 // bytes, header included
 	maxPayload  = maxFrame - frameHeader
+	maxSeq      = 1<<48 - 1
 )
 
 // castagnoli is never written to: the table of CRC-32C.
@@ -32,6 +33,9 @@ type Record struct {
 	At      Position
 }
 
+// Size is how many bytes of a segment the record takes.
+func (r Record) Size() int64 { return frameHeader + int64(len(r.Payload)) }
+
 // checkRecord refuses what no frame can hold.
 func checkRecord(t Type, payload []byte) error {
 	if t == 0 {
@@ -43,23 +47,25 @@ func checkRecord(t Type, payload []byte) error {
 	return nil
 }
 
-// appendFrame appends a frame without its sum and sequence number: both depend on where
-// the frame will be written, which only the committer knows. See stamp.
+// appendFrame appends a frame of which only the type, the length and the payload are
+// there: the rest depends on where it will be written and beside what, which only the
+// committer knows. See stamp.
 func appendFrame(dst []byte, t Type, payload []byte) []byte {
 	var head [frameHeader]byte
-	binary.LittleEndian.PutUint32(head[0:], uint32(len(payload)))
-	head[16] = byte(t)
+	binary.LittleEndian.PutUint32(head[0:], uint32(len(payload))<<8|uint32(t))
 	dst = append(dst, head[:]...)
 	return append(dst, payload...)
 }
 
-// stamp completes the frames in buf for the segment whose header sum is given,
-// numbering them from seq on, and returns the sequence number that follows. It may be
-// run again, for another segment and another number.
+// stamp completes the frames of one group, all of which buf holds, for the segment whose
+// header sum is given. It numbers them from seq on and returns the sequence number that
+// follows. It may be run again, for another segment, another number and a smaller group.
 func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
-	for len(buf) > 0 {
+	for back := uint32(0); len(buf) > 0; back++ {
 		n := frameSize(buf)
-		binary.LittleEndian.PutUint64(buf[8:], seq)
+		// Six bytes of the number and three of back, the low two of back in the same word.
+		binary.LittleEndian.PutUint64(buf[8:], seq&maxSeq|uint64(back)<<48)
+		buf[16] = byte(back >> 16)
 		binary.LittleEndian.PutUint32(buf[4:], frameSum(headerSum, buf[:n]))
 		buf = buf[n:]
 		seq++
@@ -69,8 +75,11 @@ func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
 
 // frameSize returns the size that the frame's length field claims, header included.
 func frameSize(frame []byte) int {
-	return frameHeader + int(binary.LittleEndian.Uint32(frame))
+	return frameHeader + int(binary.LittleEndian.Uint32(frame)>>8)
 }
+
+// frameType returns the frame's type.
+func frameType(frame []byte) Type { return Type(frame[0]) }
 
 // frameSum returns the sum of a whole frame.
 func frameSum(headerSum uint32, frame []byte) uint32 {
@@ -79,7 +88,12 @@ func frameSum(headerSum uint32, frame []byte) uint32 {
 }
 
 // frameSeq returns the frame's sequence number.
-func frameSeq(frame []byte) uint64 { return binary.LittleEndian.Uint64(frame[8:]) }
+func frameSeq(frame []byte) uint64 { return binary.LittleEndian.Uint64(frame[8:]) & maxSeq }
+
+// frameBack returns how many frames of the frame's group stand before it.
+func frameBack(frame []byte) uint64 {
+	return uint64(binary.LittleEndian.Uint32(frame[13:]) >> 8)
+}
 
 // readFrame reads the frame at off, which must end at or before the window's limit, and
 // checks everything but the sequence number. Where bad is not nil the bytes are no
@@ -92,11 +106,10 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	length := binary.LittleEndian.Uint32(head)
-	if length > maxPayload || head[16] == 0 {
+	size := frameSize(head)
+	if size > maxFrame || frameType(head) == 0 {
 		return nil, errLength, nil
 	}
-	size := frameHeader + int(length)
 	if w.limit-off < int64(size) {
 		return nil, errShort, nil
 	}
@@ -111,5 +124,5 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 
 // record returns the frame as the record that it holds; the payload is not copied.
 func record(frame []byte, at Position) Record {
-	return Record{Seq: frameSeq(frame), Type: Type(frame[16]), Payload: frame[frameHeader:], At: at}
+	return Record{Seq: frameSeq(frame), Type: frameType(frame), Payload: frame[frameHeader:], At: at}
 }

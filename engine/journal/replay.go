@@ -2,7 +2,6 @@ package journal
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -63,96 +62,76 @@ func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (
 	end := int64(next.prevEnd)
 	sum := make(chan error, 1) // hashed beside the reading: either takes about as long
 	go func() { sum <- s.checkChain(end, next.prevChain) }()
-	read, seq, bad, err := s.readFrames(end, seq, fn)
+	read, bad, err := s.readFrames(end, seq, fn)
 	sumErr := <-sum // also after an error: the file is closed next
 	switch {
 	case err != nil:
 		return 0, err
 	case bad != nil:
-		return 0, &CorruptError{File: s.path, Offset: read, Err: bad}
+		return 0, &CorruptError{File: s.path, Offset: read.end, Err: bad}
 	case sumErr != nil:
 		return 0, sumErr
-	case next.firstSeq != seq:
+	case next.firstSeq != read.seq:
 		return 0, &CorruptError{File: next.path, Offset: 40, Err: errFirst}
 	}
-	return seq, nil
+	return read.seq, nil
 }
 
 // readLast reads the unsealed segment up to a torn tail.
 func (s *segment) readLast(seq uint64, fn func(Record) error) (Tail, error) {
-	end, seq, bad, err := s.readFrames(s.size, seq, fn)
+	read, bad, err := s.readFrames(s.size, seq, fn)
 	if err != nil {
 		return Tail{}, err
 	}
 	if bad != nil {
-		if err := s.judgeTail(end, seq, bad); err != nil {
+		if err := s.judgeTail(read, bad); err != nil {
 			return Tail{}, err
 		}
 	}
-	return Tail{Segment: s.number, End: end, Seq: seq - 1, Torn: s.size - end}, nil
+	return Tail{Segment: s.number, End: read.end, Seq: read.seq - 1, Torn: s.size - read.end}, nil
 }
 
-// readFrames reads frames up to limit and returns where the valid ones end and the
-// sequence number that follows them. Where bad is not nil they end before the limit.
-func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (end int64, next uint64, bad, err error) {
+// progress is how far the valid frames of a segment reach.
+type progress struct {
+	end   int64  // where the last one ends, in bytes from the start of the file
+	seq   uint64 // the number of the next
+	group uint64 // the number of the first frame of the group that the last one is in
+}
+
+// readFrames reads frames from where reading begins up to limit, the first of them numbered
+// seq. Where bad is not nil the valid ones end before the limit.
+func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (p progress, bad, err error) {
 	w := window{name: s.path, file: s.file, limit: limit}
-	for end = headerSize; end < limit; seq++ {
-		frame, bad, err := readFrame(&w, end, s.sum)
-		if err == nil && bad == nil && frameSeq(frame) != seq {
-			bad = errSeq
+	for p = (progress{end: max(headerSize, s.start), seq: seq, group: seq}); p.end < limit; p.seq++ {
+		frame, bad, err := readFrame(&w, p.end, s.sum)
+		if err == nil && bad == nil {
+			if p.end == s.start { // in the middle of the segment, perhaps of a group
+				p.group = p.seq - frameBack(frame)
+			}
+			bad = p.follows(frame)
 		}
 		if err != nil || bad != nil {
-			return end, seq, bad, err
+			return p, bad, err
 		}
+		p.group = p.seq - frameBack(frame)
 		if fn != nil {
-			if err := fn(record(frame, Position{s.number, end})); err != nil {
-				return end, seq, nil, err
+			if err := fn(record(frame, Position{s.number, p.end})); err != nil {
+				return p, nil, err
 			}
 		}
-		end += int64(len(frame))
+		p.end += int64(len(frame))
 	}
-	return end, seq, nil, nil
+	return p, nil, nil
 }
 
-// tailBudget is how many bytes judgeTail is willing to sum. A torn tail costs next to
-// nothing, since what a frame would be at each byte of it is mostly not possible.
-const tailBudget = 1 << 30
-
-// judgeTail decides whether the bytes from end on, where a frame numbered seq should
-// have been and is not, are a torn tail. They are not if anywhere among them there is a valid frame
-// with that number or a higher one: then the damage may sit on acknowledged records.
-func (s *segment) judgeTail(end int64, seq uint64, bad error) error {
-	if bad == errSeq { // a whole frame in the wrong place was not torn
-		return &CorruptError{File: s.path, Offset: end, Err: bad}
+// follows tells what is wrong with a valid frame in the place of the next one: it must
+// have the next number, and begin a group or belong to that of the frame before.
+func (p progress) follows(frame []byte) error {
+	if frameSeq(frame) != p.seq {
+		return errSeq
 	}
-	w := window{name: s.path, file: s.file, limit: s.size}
-	most := seq + uint64(s.size-end)/frameHeader // no more frames than this have room
-	budget := int64(tailBudget)
-	for off := end; s.size-off >= frameHeader; off++ {
-		head, err := w.bytes(off, frameHeader)
-		if err != nil {
-			return err
-		}
-		if q := frameSeq(head); q < seq || q > most {
-			continue // spares the sum, which could be over megabytes at every byte
-		}
-		frame, not, err := readFrame(&w, off, s.sum)
-		if err != nil {
-			return err
-		}
-		if not == nil {
-			return &CorruptError{File: s.path, Offset: end,
-				Err: fmt.Errorf("%w, and %w: number %d at byte %d", bad, errLater, frameSeq(frame), off)}
-		}
-		if not == errSum {
-			head, err := w.bytes(off, frameHeader)
-			if err != nil {
-				return err
-			}
-			if budget -= int64(binary.LittleEndian.Uint32(head)); budget < 0 {
-				return &CorruptError{File: s.path, Offset: end, Err: fmt.Errorf("%w, and %w", bad, errMurky)}
-			}
-		}
+	if back := frameBack(frame); back != 0 && back != p.seq-p.group {
+		return errGroup
 	}
 	return nil
 }

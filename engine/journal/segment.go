@@ -110,6 +110,8 @@ type segment struct {
 	path string
 	file File
 	size int64 // when it was opened
+
+	start int64 // where reading begins; 0: behind the header
 }
 
 // openSegment opens a segment and checks its header against its name and the run. With

@@ -42,8 +42,10 @@ type Entry struct {
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`
 	State        State     `json:"state"`
-	Attempts     uint64    `json:"attempts,omitempty"` // requests that its log had when a process last left it
-	Note         string    `json:"note,omitempty"`     // such as the reason for sending again
+	Attempts     uint64    `json:"attempts,omitempty"`  // requests that its log had when a process last left it
+	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
+	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
+	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
 }
 
 const file = "register.jsonl"
@@ -123,7 +125,7 @@ func (r *Register) Runs() []Entry { return r.runs }
 func (r *Register) Run(id string) (Entry, bool) {
 	for _, e := range r.runs {
 		if e.RunID == id {
-			e.Attempts = max(e.Attempts, r.reached(id))
+			r.raise(&e)
 			return e, true
 		}
 	}
@@ -135,7 +137,7 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 	var others []Entry
 	for _, e := range r.runs {
 		if e.Campaign == campaign && e.Service == service && e.RunID != id {
-			e.Attempts = max(e.Attempts, r.reached(e.RunID))
+			r.raise(&e)
 			others = append(others, e)
 		}
 	}
@@ -179,12 +181,12 @@ func (r *Register) Record(e Entry) error {
 	return nil
 }
 
-// Reached notes, in the register in dir, how many requests a run that is at work has
-// made: often, so that even a killed run's folder is known from an older copy of it. It
+// Reached notes, in the register in dir, how many requests and revisions a run that is at
+// work has made: often, so that even a killed run's folder is known from an older copy of it. It
 // needs no lock, since only the process that holds the run's folder calls it.
-func Reached(dir, run string, attempts uint64) error {
+func Reached(dir, run string, attempts, revisions uint64) error {
 	err := durable.WriteFile(reachedFile(dir, run), func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, attempts)
+		_, err := fmt.Fprintln(w, attempts, revisions)
 		return err
 	})
 	if err != nil {
@@ -193,13 +195,14 @@ func Reached(dir, run string, attempts uint64) error {
 	return nil
 }
 
-// reached is the number that Reached noted last, 0 when there is none.
-func (r *Register) reached(run string) (attempts uint64) {
-	text, err := os.ReadFile(reachedFile(r.dir, run))
+// raise adds to an entry what Reached noted last, if it did.
+func (r *Register) raise(e *Entry) {
+	var attempts, revisions uint64
+	text, err := os.ReadFile(reachedFile(r.dir, e.RunID))
 	if err == nil {
-		_, _ = fmt.Sscan(string(text), &attempts)
+		_, _ = fmt.Sscan(string(text), &attempts, &revisions) // older versions noted the first alone
 	}
-	return attempts
+	e.Attempts, e.Revisions = max(e.Attempts, attempts), max(e.Revisions, revisions)
 }
 
 func reachedFile(dir, run string) string { return filepath.Join(dir, run+".reached") }

@@ -20,6 +20,9 @@
 //	└ size 413 ─ account rules 400 ─ routing plan 4xx/500 ─ reference 425/422
 //	  ─ accepted: written to the ledger ─ 201
 //
+// With a State what was accepted is on disk before it is answered, and a Server made
+// later with the same file goes on with it.
+//
 // The body is read in full before the first gate, so that an early refusal is
 // answered rather than lost in a broken connection; a body that stops half way
 // accepts nothing.

@@ -8,7 +8,7 @@ type claim struct {
 	inFlight   bool          // the first request has not been accepted yet
 	until      time.Time     // replays are too early until then
 	retryAfter time.Duration // what a replay that is too early is told
-	body       uint64        // hash of the body that was accepted
+	body       uint32        // checksum of the body that was accepted
 	drawn      bool          // TooEarly425 had its one chance
 	answered   bool          // a whole 201 was delivered
 	told       bool          // a 422 was delivered
@@ -36,7 +36,7 @@ func claimKey(application string, single bool, reference string) string {
 
 // take claims a reference or says why it cannot be. delay draws TooEarly425; it
 // is asked at most once for each reference.
-func (l *ledger) take(key string, body uint64, now time.Time, usual time.Duration, delay func() (Fault, bool)) (*claim, verdict, time.Duration) {
+func (l *ledger) take(key string, body uint32, now time.Time, usual time.Duration, delay func() (Fault, bool)) (*claim, verdict, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c, taken := l.claims[key]

@@ -52,6 +52,10 @@ type Options struct {
 
 	ForgetPersonalisation bool // leave personalisation out of the ledger, for size
 
+	// State outlives the Server; nil: what was accepted is forgotten with it. One State
+	// serves one Server.
+	State *State
+
 	Now func() time.Time // time.Now when nil
 	Log *slog.Logger     // silent when nil
 }
@@ -92,6 +96,10 @@ func New(o Options) *Server {
 		tokens: newTokens(),
 		rates:  &rates{windows: map[string]window{}},
 		tally:  &tally{byStatus: map[string]int{}},
+	}
+	if o.State != nil {
+		s.ledger.remember(o.State.kept, !o.ForgetPersonalisation)
+		o.State.kept = nil
 	}
 	if len(o.RoutingPlans) > 0 {
 		s.plans = map[string]bool{}

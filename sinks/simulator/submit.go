@@ -1,7 +1,7 @@
 package simulator
 
 import (
-	"hash/maphash"
+	"hash/crc32"
 	"strings"
 	"time"
 )
@@ -17,6 +17,8 @@ var faultPlans = map[string]refusal{
 	}),
 	"4ead415a-c033-4b39-9b05-326ac237a3be": invalidValue.at(pointerPlan),
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // submit is POST /v1/message-batches and POST /v1/messages behind the gates.
 func (s *Server) submit(x *exchange, single bool) reply {
@@ -113,7 +115,7 @@ func (s *Server) backendRefusals(x *exchange, sub submission, single bool) []ref
 // accept claims the reference and, if nobody had it, takes the request whole.
 func (s *Server) accept(x *exchange, sub submission, single bool) reply {
 	key := claimKey(x.token.application, single, sub.reference)
-	body := maphash.Bytes(s.ledger.hashSeed, x.body)
+	body := crc32.Checksum(x.body, castagnoli)
 	c, verdict, retryAfter := s.ledger.take(key, body, x.now, s.dice.faults[TooEarly425].RetryAfter,
 		func() (Fault, bool) { return s.dice.strike(TooEarly425) })
 	if verdict == stillProcessing {
@@ -136,6 +138,13 @@ func (s *Server) accept(x *exchange, sub submission, single bool) reply {
 		single:      single,
 		plan:        sub.plan,
 		at:          s.o.Now().UTC().Round(0),
+	}
+	if s.o.State != nil {
+		if err := s.o.State.keep(rec, body, sub.messages, !s.o.ForgetPersonalisation); err != nil {
+			// Neither accepted nor forgotten: whoever comes again is too early.
+			s.o.Log.Error("nothing is accepted any more: the state cannot be written", "error", err)
+			return refuse(x.id, internalError)
+		}
 	}
 	rec.pack(sub.messages, !s.o.ForgetPersonalisation)
 	rep := s.created(x, rec, sub)

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"cohort/engine"
+)
+
+// mostShown is how many batches of a kind are listed.
+const mostShown = 20
+
+// decide shows what waits for a person, or records what the person decided.
+func (r *recovery) decide(ledger *engine.Ledger) error {
+	d, err := ledger.Decisions()
+	if err != nil {
+		return err
+	}
+	result := map[string]engine.Result{"accepted": engine.ResultAcceptedUnknown, "in-doubt": engine.ResultHeld, "replay": engine.ResultReplay}[r.foreign+r.held]
+	asked := d.Foreign
+	if r.held != "" {
+		asked = d.Withheld
+	}
+	switch {
+	case ledger.Superseded != "" && result != 0:
+		return refuse("run %s has taken this run's place; nothing more is sent from here", ledger.Superseded)
+	case result != 0 && len(asked) == 0:
+		return refuse("no batch waits for this decision; see: %s", command("recover", r.dir))
+	case result != 0:
+		return r.resolve(result)
+	}
+	fmt.Fprintf(r.out, "the log of %s is sound: nothing was changed\n", r.dir)
+	printLoss(r.out, ledger)
+	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
+	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
+	r.show("held in doubt: they may have been accepted, and no replay can settle them", d.Held)
+	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
+	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Superseded == "" {
+		fmt.Fprintf(r.out, "go on with: %s\n", command("resume", r.dir))
+	}
+	return nil
+}
+
+// show lists batches.
+func (r *recovery) show(title string, waiting []engine.Waiting) {
+	if len(waiting) == 0 {
+		return
+	}
+	fmt.Fprintf(r.out, "%d batches %s\n", len(waiting), title)
+	for _, w := range waiting[:min(mostShown, len(waiting))] {
+		fmt.Fprintf(r.out, "  %s  %6d messages  %s\n", w.Reference, w.Messages, w.Code)
+	}
+	if more := len(waiting) - mostShown; more > 0 {
+		fmt.Fprintf(r.out, "  and %d more, which the report names\n", more)
+	}
+}
+
+// resolve records a decision.
+func (r *recovery) resolve(result engine.Result) (err error) {
+	log, err := engine.OpenProgressLog(r.dir, r.plan)
+	if err != nil {
+		return unsound(r.dir, err)
+	}
+	batches, err := log.Resolve(time.Now(), result, r.reason)
+	if e := log.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return refuse("the decision could not be recorded: %w", err)
+	}
+	fmt.Fprintf(r.out, "recorded for %d batches: %s%s, because: %s\ngo on with: %s\n", batches, r.foreign, r.held, r.reason, command("resume", r.dir))
+	return nil
+}

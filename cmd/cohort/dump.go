@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/journal"
+)
+
+func dumpCommand() *cobra.Command {
+	var follow, asJSON bool
+	c := &cobra.Command{
+		Use:   "dump DIR",
+		Short: "Show a run's progress log, one line a record",
+		Long: `Dump shows every record of the log in its order: for people, or with --json as an object a
+line. There is nothing in it about anybody: people are positions in their shard, and the
+report says which rows these are. With --follow it goes on as a run writes, until Ctrl-C.
+
+Every object has: seq (from 1), at (UTC), record, segment and offset (where it stands). record
+is one of
+
+  run_opened   a process took the run on: pid, host, version, key (fingerprint of the API key)
+  attempt      a request is about to be sent: attempt (its number), correlation_id
+  outcome      its answer: attempt, result, status (HTTP), code, retry_after_ms, message_ids
+  in_doubt     it got no answer, or none to be understood: attempt, status, code, retry_after_ms
+  revision     newer forms for an older one: attempt (none: a suppression list asked for it),
+               status, code, new_revision, parts (from, to, messages, bytes, sha256), people
+  listed_late  people whom a list names when they had been attempted: people
+  resolved     what a person decided about a form: result, detail (the reason)
+  control      what a person or the run decided: verb, detail
+  run_closed   every record has its final fate: fates
+  recovered    the log before this one is lost: verb (replay, or hold and why), detail, key
+
+and those that are about a form of a batch have: batch (its number in the plan, from 0),
+revision and part (0 and 0 as planned), shard, batch_reference. result is accepted,
+accepted_ids_unknown, not_accepted, held, foreign or replay. people are objects of position
+(in the shard), reason_code, reason. What a record does not say is left out.
+
+Exit codes: 0 done, or ended by Ctrl-C; 2 the log is damaged, it cannot be read, or there is
+no run.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir, plan, err := openRun(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = plan.Close() }()
+			d := dump{dir: dir, plan: plan, out: bufio.NewWriterSize(c.OutOrStdout(), 1<<16)}
+			d.write = d.line
+			if asJSON {
+				encoder := json.NewEncoder(d.out)
+				encoder.SetEscapeHTML(false)
+				d.write = func(e engine.Entry) error { return encoder.Encode(e) }
+			}
+			err = d.more(c.Context())
+			if follow {
+				err = d.follow(c.Context(), err)
+			}
+			if errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
+				return nil // whoever reads has enough
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on as the run writes, until Ctrl-C")
+	c.Flags().BoolVar(&asJSON, "json", false, "an object a line, for programs")
+	return c
+}
+
+// dump shows a log from where it has come.
+type dump struct {
+	dir   string
+	plan  *engine.Plan
+	out   *bufio.Writer
+	write func(engine.Entry) error
+	tail  journal.Tail
+}
+
+func (d *dump) line(e engine.Entry) error {
+	_, err := io.WriteString(d.out, e.String()+"\n")
+	return err
+}
+
+// more shows what has come since.
+func (d *dump) more(ctx context.Context) error {
+	var said error // by what was done with a record, and not by the log
+	tail, err := engine.ReadLog(d.dir, d.plan, d.tail, func(r journal.Record) error {
+		var e engine.Entry
+		if said = ctx.Err(); said != nil {
+			return said
+		}
+		e, err := engine.ReadEntry(d.plan, r)
+		if err != nil {
+			return err
+		}
+		said = d.write(e)
+		return said
+	})
+	flushed := d.out.Flush()
+	switch {
+	case said != nil:
+		return said
+	case err != nil:
+		return unsound(d.dir, err)
+	case flushed != nil:
+		return fmt.Errorf("standard output: %w", flushed)
+	}
+	d.tail = tail
+	return nil
+}
+
+// lookAgain is how often a log that is followed is looked at.
+const lookAgain = 200 * time.Millisecond
+
+// follow shows what comes until ctx is done.
+func (d *dump) follow(ctx context.Context, err error) error {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for err == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			err = d.more(ctx)
+		}
+	}
+	return err
+}

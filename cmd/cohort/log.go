@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+)
+
+func logCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "log",
+		Short: "Check, show or measure the progress log of a run",
+		Long: `The progress log is what a run knows of itself: every attempt before it is made, and every
+answer. These commands read it. They change nothing, do not disturb a run at work, and tell
+nothing about anybody: people are positions in their shard.
+
+Exit codes:
+` + exitCodes,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(verifyCommand(), dumpCommand(), statCommand())
+	return c
+}
+
+// openRun opens the plan of the run in a folder, to look at it.
+func openRun(path string) (dir string, plan *engine.Plan, err error) {
+	if dir, err = absolute(path); err != nil {
+		return dir, nil, err
+	}
+	if _, err = readCall(dir); err != nil {
+		return dir, nil, err
+	}
+	plan, err = planned(dir)
+	return dir, plan, err
+}
+
+// unsound says of an error in reading a run's log what it means and what to do.
+func unsound(dir string, err error) error {
+	if engine.IsDamage(err) {
+		return refuse("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, command("recover", dir))
+	}
+	return refuse("the run's log cannot be read: %w", err)
+}

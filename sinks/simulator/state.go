@@ -1,0 +1,143 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is a file in which a Server keeps what it has accepted, as the live service's
+// database does, so that the ledger and the references outlive the process. It holds
+// personal data. Safe for concurrent use.
+//
+// A request is a line of JSON, appended and synced before it is answered: one that was
+// accepted and not answered any more is a duplicate afterwards. A last line without its
+// end was never answered for, and is cut off.
+//
+// Tokens, counters and the faults' draws are not kept: everybody signs in again, and a
+// fault with a limit may strike anew. The same seed gives the same message ids.
+type State struct {
+	mu   sync.Mutex
+	file *os.File
+	err  error // the first that writing met; nothing is written after it
+
+	kept []kept // as found at opening
+}
+
+// kept is one accepted request in a State.
+type kept struct {
+	Application   string        `json:"application"`
+	Reference     string        `json:"reference"` // of the batch, or of the single message
+	Single        bool          `json:"single,omitempty"`
+	RoutingPlanID string        `json:"routingPlanId"`
+	AcceptedAt    time.Time     `json:"acceptedAt"`
+	BodyCRC32C    uint32        `json:"bodyCrc32c"`
+	Messages      []keptMessage `json:"messages"`
+}
+
+type keptMessage struct {
+	Reference       string          `json:"messageReference"`
+	NHSNumber       string          `json:"nhsNumber,omitempty"`
+	Personalisation json.RawMessage `json:"personalisation,omitempty"`
+}
+
+// OpenState opens the file, or makes it, and reads what it holds. It fails when another
+// process has it, and when a line other than an unfinished last one cannot be read.
+func OpenState(path string) (*State, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{file: f}
+	if err := s.open(); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *State) open() error {
+	if err := unix.Flock(int(s.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("another simulator keeps its state there (%w); give each a file of its own", err)
+	}
+	text, err := io.ReadAll(s.file)
+	if err != nil {
+		return err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	for n, rest := 1, text[:whole]; len(rest) > 0; n++ {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		var k kept
+		if err := json.Unmarshal(line, &k); err != nil {
+			return fmt.Errorf("line %d is not what a simulator wrote; take the file away to begin with nothing", n)
+		}
+		s.kept = append(s.kept, k)
+	}
+	if whole < len(text) {
+		return s.file.Truncate(int64(whole))
+	}
+	return nil
+}
+
+// Close lets go of the file. Nothing may be accepted after it.
+func (s *State) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = os.ErrClosed
+	}
+	return s.file.Close()
+}
+
+// keep makes an accepted request durable. After an error nothing is kept any more: what
+// stands behind half a line could not be read again.
+func (s *State) keep(r *record, body uint32, messages []message, personalisation bool) error {
+	k := kept{
+		Application: r.application, Reference: r.reference, Single: r.single, RoutingPlanID: r.plan, AcceptedAt: r.at, BodyCRC32C: body,
+		Messages: make([]keptMessage, len(messages)),
+	}
+	for i, m := range messages {
+		k.Messages[i] = keptMessage{Reference: m.reference, NHSNumber: m.nhsNumber}
+		if personalisation {
+			k.Messages[i].Personalisation = json.RawMessage(m.personalisation)
+		}
+	}
+	var line bytes.Buffer
+	out := json.NewEncoder(&line)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(k); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	_, err := s.file.Write(line.Bytes())
+	s.err = errors.Join(err, s.file.Sync())
+	return s.err
+}
+
+// remember enters what a State held. It is called once, before anything is served.
+func (l *ledger) remember(kept []kept, personalisation bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range kept {
+		r := &record{application: k.Application, reference: k.Reference, single: k.Single, plan: k.RoutingPlanID, at: k.AcceptedAt}
+		messages := make([]message, len(k.Messages))
+		for i, m := range k.Messages {
+			messages[i] = message{reference: m.Reference, nhsNumber: m.NHSNumber, personalisation: raw(m.Personalisation)}
+		}
+		r.pack(messages, personalisation)
+		l.claims[r.key()] = &claim{body: k.BodyCRC32C}
+		l.add(r, messages)
+	}
+}
