@@ -2,7 +2,9 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -62,15 +64,24 @@ func Peak() (int64, error) {
 	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
 		return 0, fmt.Errorf("bench: the system does not say what was used: %w", err)
 	}
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
+	n, err := highWater("/proc/self/status")
+	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil // no Linux
+	}
+	return max(n, children.Maxrss<<10), err
+}
+
+// highWater reads the most resident memory of a process from its status file.
+func highWater(status string) (int64, error) {
+	text, err := os.ReadFile(status)
+	if err != nil {
+		return 0, err
 	}
 	_, rest, _ := bytes.Cut(text, []byte("VmHWM:"))
 	kib, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
 	n, err := strconv.ParseInt(string(kib), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("bench: /proc/self/status has no peak memory: %w", err)
+		return 0, fmt.Errorf("bench: %s has no peak memory: %w", status, err)
 	}
-	return max(n, children.Maxrss) << 10, nil
+	return n << 10, nil
 }

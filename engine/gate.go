@@ -32,6 +32,7 @@ var (
 type gate struct {
 	pace      campaign.Pace
 	oneWindow bool
+	rate      func(o Opening, now time.Time) float64
 	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
 
 	turn    chan struct{} // holds one token: who has it decides for itself and everything below
@@ -41,6 +42,7 @@ type gate struct {
 	mu      sync.Mutex
 	hold    time.Time
 	why     string
+	paused  string    // why nothing passes until it is empty again
 	lists   bool      // nothing passes in a window before Clear
 	cleared time.Time // when the window opens that Clear was called for
 }
@@ -50,6 +52,7 @@ var _ Pacer = (*gate)(nil)
 // newGate makes a gate for batches of at most largest messages.
 func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *gate {
 	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, turn: make(chan struct{}, 1)}
+	g.rate = func(o Opening, _ time.Time) float64 { return o.Rate }
 	g.limiter = rate.NewLimiter(rate.Inf, max(1, largest))
 	if o, ok := NextOpening(p, now); ok {
 		g.setRate(now, o.Rate)
@@ -82,11 +85,30 @@ func (g *gate) Hold(until time.Time, why string) {
 	}
 }
 
+func (g *gate) isPaused() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.paused
+}
+
+// rateLook is how long a request waits at most before its gate looks at the rate again.
+const rateLook = 30 * time.Second
+
 func (g *gate) held() (time.Time, string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.hold, g.why
 }
+
+// Pause lets nothing pass, for a reason in words, until it is called with none.
+func (g *gate) Pause(why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.paused = why
+}
+
+// pauseLook is how often a gate that is paused looks whether it still is.
+const pauseLook = time.Second
 
 // Clear lets requests pass in the window that opens at a moment.
 func (g *gate) Clear(opens time.Time) {
@@ -148,12 +170,17 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 	case !g.isClear(o):
 		return 0, "", errNewWindow
 	}
+	if why := g.isPaused(); why != "" {
+		return pauseLook, "the run is paused " + why, nil
+	}
 	if until, why := g.held(); until.After(now) {
 		return until.Sub(now), why, nil
 	}
-	g.setRate(now, o.Rate)
-	if missing := float64(min(n, g.limiter.Burst())) - g.limiter.TokensAt(now); missing > 0 && o.Rate > 0 {
-		wait = time.Duration(missing/o.Rate*float64(time.Second)) + 1
+	rate := g.rate(o, now)
+	g.setRate(now, rate)
+	if missing := float64(min(n, g.limiter.Burst())) - g.limiter.TokensAt(now); missing > 0 && rate > 0 {
+		wait = time.Duration(missing/rate*float64(time.Second)) + 1
+		wait = min(wait, rateLook) // the rate may have changed by then
 		if !o.Closes.IsZero() {
 			wait = min(wait, o.Closes.Sub(now)) // so that the window's end is noticed when it comes
 		}

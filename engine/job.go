@@ -21,7 +21,8 @@ type Job struct {
 	// ends the run, which then has attempted nothing. May be nil.
 	Opened func() error
 
-	Lists       Lists // the suppression lists, applied before anything is sent; nil: there are none
+	Levers      <-chan Pull // what people ask of the run while it is at work; may be nil
+	Lists       Lists       // the suppression lists, applied before anything is sent; nil: there are none
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window instead of waiting for the next
 	Settle      bool // replay what is in doubt, and send nothing else
@@ -65,9 +66,16 @@ type Snapshot struct {
 	Requests  int       // under way
 	Rate      float64   // what the pace allows now, messages a second; 0: no limit
 	Closes    time.Time // when the window ends; zero: never
+	Latency   Latency   // of the latest answers
+	Retries   Retries   // answers of this process that call for another request, by code
+	Remain    int64     // messages that the window will not hold at this rate
+	Paused    bool      // by a person, or because the clock was set
 	Waiting   string    // why nothing starts; empty while something does
 	Until     time.Time // of the waiting
 }
+
+// Retries counts answers by their code.
+type Retries map[string]int
 
 // Summary is how a run, or this process's part of it, ended.
 type Summary struct {

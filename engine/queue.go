@@ -39,13 +39,13 @@ func newQueue(l *Ledger, kind Kind, settle bool, now time.Time) *queue {
 		}
 		for b := from; b < to; b++ {
 			if s := &l.base[b]; (s.Attempts > 0 || s.InDoubt) && again(s) {
-				q.add(FormID{Batch: b}, later(now, l.due[FormID{Batch: b}]))
+				q.add(FormID{Batch: b}, l.dueAt(FormID{Batch: b}, now))
 			}
 		}
 	}
 	for id, n := range l.newer {
 		if again(&n.state) {
-			q.add(id, later(now, l.due[id]))
+			q.add(id, l.dueAt(id, now))
 		}
 	}
 	return q
@@ -106,6 +106,13 @@ func (d *dueForms) Pop() any {
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
 		return b
 	}
 	return a

@@ -76,11 +76,14 @@ func newReference(digest [32]byte) Reference {
 	u[6] = u[6]&0x0F | 0x80 // version 8: made by the application
 	u[8] = u[8]&0x3F | 0x80 // the variant of RFC 9562
 	var r Reference
-	hex.Encode(r[0:8], u[0:4])
-	hex.Encode(r[9:13], u[4:6])
-	hex.Encode(r[14:18], u[6:8])
-	hex.Encode(r[19:23], u[8:10])
-	hex.Encode(r[24:36], u[10:16])
-	r[8], r[13], r[18], r[23] = '-', '-', '-', '-'
+	at := 0
+	for i, b := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			r[at] = '-'
+			at++
+		}
+		r[at], r[at+1] = hexDigits[b>>4], hexDigits[b&0xF]
+		at += 2
+	}
 	return r
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -38,6 +39,10 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	for range job.Ceiling {
 		pool.Go(func() { r.workers.run(wait, work) })
 	}
+	if job.Log.Paused != "" {
+		r.obey(LeverPause)
+	}
+	r.look()
 	err := r.loop(ctx, wait, cutOff)
 	close(r.workers.errands)
 	pool.Wait()
@@ -50,16 +55,21 @@ type run struct {
 	queue   *queue
 	workers *workers
 	gate    *gate
+	tempo   *tempo
 
 	inHand    int // errands with the workers
 	latency   latencies
 	refusals  refusals
+	retries   Retries
 	goodSoFar map[uint32]int // of batches that are not settled: messages that the service looked at and did not refuse
 	silent    time.Time      // since when there has been no answer at all; zero: there was one
 	failures  int            // rounds of them, over all requests, since one went well
 	failed    time.Time      // when the latest was counted
 	waiting   waiting
 	lists     lists
+	began     time.Time
+	clock     clocks    // as it was last seen
+	short     time.Time // the opening of which it was said that it is not enough
 
 	stopWaiting func()
 	stop        error // why nothing new is started; nil while something is
@@ -76,12 +86,13 @@ type waiting struct {
 
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
-	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, stopWaiting: stopWaiting}
+	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
+	r.began, r.clock = now, clocks{wall: now.Round(0)}
+	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
-	r.gate.Hold(job.Log.Quiet, "the service asked for quiet before this start")
-	if !job.Settle || job.Log.AnyLost() { // else what is replayed was attempted already
-		r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
-	}
+	r.gate.rate = r.tempo.rate
+	r.gate.Hold(job.Log.quietAt(now), "the service asked for quiet before this start")
+	r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
 		errands: make(chan errand), results: make(chan result), pace: job.Pace,
@@ -113,9 +124,9 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 		if out == nil && wait == 0 && r.inHand == 0 && r.lists.coming == nil {
 			return r.stop
 		}
-		due := time.NewTimer(wait)
-		if wait == 0 {
-			due.Stop()
+		var due <-chan time.Time
+		if wait > 0 {
+			due = time.After(wait)
 		}
 		select {
 		case out <- next:
@@ -126,9 +137,11 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			r.settle(result)
 		case b, more := <-r.lists.coming:
 			r.listed(b, more)
-		case <-due.C:
+		case <-due:
 		case <-tick.C:
-			r.Progress(r.snapshot())
+			r.look()
+		case p := <-r.Levers:
+			r.pulled(p)
 		case <-stopped:
 			stopped = nil
 			r.halt(&Stopped{Why: "stopped by a signal"})
@@ -141,7 +154,6 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 		case <-grace:
 			cutOff()
 		}
-		due.Stop()
 	}
 }
 
@@ -184,8 +196,10 @@ func (r *run) ready(ctx context.Context) (e errand, wait time.Duration, out chan
 }
 
 func (r *run) poolSize() int {
-	o, _ := NextOpening(r.Pace, time.Now())
-	return PoolSize(o.Rate/float64(max(1, r.Plan.Largest)), r.latency.p95(), r.Ceiling)
+	now := time.Now()
+	o, _ := NextOpening(r.Pace, now)
+	ceiling := max(1, int(float64(r.Ceiling)*r.tempo.pool(now)))
+	return PoolSize(r.tempo.rate(o, now)/float64(max(1, r.Plan.Largest)), r.latency.p95(), ceiling)
 }
 
 // halt lets nothing new start. The first reason given is the one that counts.
@@ -217,8 +231,10 @@ func (r *run) snapshot() Snapshot {
 	now := time.Now()
 	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
-		s.Rate, s.Closes = o.Rate, o.Closes
+		s.Rate, s.Closes = r.tempo.rate(o, now), o.Closes
+		s.Remain = Remaining(o, unsent(s.Account), s.Rate, now)
 	}
+	s.Paused, s.Latency, s.Retries = r.Log.Paused != "", r.latency.spread(), maps.Clone(r.retries)
 	r.waiting.mu.Lock()
 	s.Waiting, s.Until = r.waiting.why, r.waiting.until
 	r.waiting.mu.Unlock()

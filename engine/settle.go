@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -141,6 +142,17 @@ func (r *run) pause(res result) time.Duration {
 	return Backoff(int(res.attempt.N), rand.Float64())
 }
 
+// codeOf names an answer for those who count them.
+func codeOf(a Answer) string {
+	switch {
+	case a.Status == 0:
+		return a.Code
+	case a.Code == "":
+		return strconv.Itoa(a.Status)
+	}
+	return strconv.Itoa(a.Status) + " " + a.Code
+}
+
 // patience is how many rounds of failures are taken for single requests' bad luck.
 const patience = 4
 
@@ -153,6 +165,9 @@ func (r *run) note(res result, now time.Time) {
 		r.silent = time.Time{}
 	} else if o, _ := NextOpening(r.Pace, res.attempt.At); r.silent.IsZero() || r.silent.Before(o.Opens) {
 		r.silent = res.attempt.At // what was not answered before this window tells nothing of the night between
+	}
+	if a.HoldAll {
+		r.refusedForLoad(now, a.RetryAfter)
 	}
 	switch {
 	case a.HoldAll && a.RetryAfter > 0:
@@ -169,6 +184,11 @@ func (r *run) note(res result, now time.Time) {
 		if rounds := r.failures - patience; rounds > 0 || a.HoldAll {
 			r.gate.Hold(now.Add(min(time.Minute, Backoff(rounds, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
 		}
+	}
+	switch a.Reply {
+	case Accepted, Known, RowsRefused:
+	default:
+		r.retries[codeOf(a)]++
 	}
 	switch a.Reply {
 	case Unknown:

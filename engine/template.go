@@ -101,15 +101,13 @@ const hexDigits = "0123456789abcdef"
 // appendJSONText escapes what RFC 8259 section 7 says must be escaped, and nothing
 // else: the quotation mark, the reverse solidus, and U+0000 to U+001F.
 func appendJSONText(dst []byte, text string) []byte {
-	clean := 0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
+	for {
+		i := clean(text)
+		dst = append(dst, text[:i]...)
+		if i == len(text) {
+			return dst
 		}
-		dst = append(dst, text[clean:i]...)
-		clean = i + 1
-		switch c {
+		switch c := text[i]; c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\n':
@@ -121,6 +119,28 @@ func appendJSONText(dst []byte, text string) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 		}
+		text = text[i+1:]
 	}
-	return append(dst, text[clean:]...)
+}
+
+// clean is how many bytes text begins with that need no escape. It looks at eight at once
+// until it meets one that does: in x-ones&^x&tops a byte's top bit is set when the byte of
+// x was 0, and no bit is set when none was.
+func clean(text string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		t := text[i : i+8]
+		w := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 | uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		quote, solidus := w^ones*'"', w^ones*'\\'
+		if ((w-ones*' ')&^w|(quote-ones)&^quote|(solidus-ones)&^solidus)&tops != 0 {
+			break
+		}
+	}
+	for ; i < len(text); i++ {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
 }

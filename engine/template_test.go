@@ -82,6 +82,27 @@ func TestTemplateRendering(t *testing.T) {
 }
 
 // Whatever text goes in comes out again of encoding/json, in one line.
+func TestEveryByteThatNeedsAnEscapeIsFoundWhereverItStands(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 0x80 {
+				text := []byte(strings.Repeat("é", 10))[:length/2*2]
+				text = append(text, 'x')[:length]
+				for i := range text {
+					if text[i] >= 0x80 && (at/2 == i/2) { // no half of a letter stays
+						text[i] = ' '
+					}
+				}
+				text[at] = byte(c)
+				var back string
+				if err := json.Unmarshal(AppendJSONString(nil, string(text)), &back); err != nil || back != string(text) {
+					t.Fatalf("%q comes back as %q (%v)", text, back, err)
+				}
+			}
+		}
+	}
+}
+
 func FuzzAppendJSON(f *testing.F) {
 	for _, text := range []string{"", "plain", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "é\u2028\U0001F600", "((x))", "<&>"} {
 		f.Add(text, text)

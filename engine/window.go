@@ -36,13 +36,14 @@ func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 		if p.Window.To <= p.Window.From {
 			closes = clock(d+1, p.Window.To)
 		}
-		rate := float64(p.Messages) / closes.Sub(opens).Seconds()
-		if p.PerSecond > 0 {
-			rate = min(rate, p.PerSecond)
-		}
 		closes = closes.Add(-p.LastCall)
 		if !now.Before(closes) || !opens.Before(closes) {
 			continue // it is over, or the clock change has left nothing of it
+		}
+		// The capacity is spent by the last call, so that a cohort of just that size is done.
+		rate := float64(p.Messages) / closes.Sub(opens).Seconds()
+		if p.PerSecond > 0 {
+			rate = min(rate, p.PerSecond)
 		}
 		if !p.Until.IsZero() && closes.After(p.Until) {
 			closes = p.Until

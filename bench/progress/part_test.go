@@ -110,7 +110,7 @@ func TestNoRunIsOpenedOnAnotherFilesystem(t *testing.T) {
 		return err
 	}))
 	slices.Sort(users)
-	want := []string{"OpenProgressLogOn bench/progress", "OpenProgressLogOn engine", "journal.FS bench/progress", "journal.FS engine", "journal.OS bench/progress"}
+	want := []string{"OpenProgressLogOn bench/dispatch", "OpenProgressLogOn bench/progress", "OpenProgressLogOn engine", "journal.FS bench/dispatch", "journal.FS bench/progress", "journal.FS engine", "journal.OS bench/dispatch", "journal.OS bench/progress"}
 	if users = slices.Compact(users); !slices.Equal(users, want) {
 		t.Errorf("they are named in %q, and may be in %q", users, want)
 	}

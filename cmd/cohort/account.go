@@ -49,7 +49,7 @@ func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error 
 	account := ledger.Account()
 	return writeTo(path, func(w io.Writer) error {
 		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Trail: trail, Records: spool.Records(), Version: version(),
+			Plan: plan, Account: account, Events: ledger.Events, Trail: trail, Records: spool.Records(), Version: version(),
 			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 		})
 	})

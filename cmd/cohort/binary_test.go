@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -249,4 +250,29 @@ func (w *world) agree(rows []reportRow, ledger map[string]accepted) map[string]i
 		w.t.Fatalf("the report has %d accepted and the service %d", counts["accepted"], len(ledger))
 	}
 	return counts
+}
+
+// copyFolder copies a run's folder as a person would, without the socket of a process.
+func copyFolder(to, from string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		at, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		at = filepath.Join(to, at)
+		switch {
+		case e.IsDir():
+			return os.MkdirAll(at, 0o700)
+		case !e.Type().IsRegular():
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(at, text, 0o600)
+	})
 }

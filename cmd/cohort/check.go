@@ -42,17 +42,9 @@ Exit codes: 0 a send would go ahead; 2 it would be refused.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if campaignPath == "" {
-				return refuse("which campaign? name its file: cohort check -c campaign.yaml %s", shellWord(args[0]))
-			}
-			var err error
-			if c.campaign, err = campaign.Load(campaignPath); err != nil {
-				return refuse("%w", err)
-			}
-			if c.paths, err = cohortPaths(args); err != nil {
+			if err := c.prepare(cmd, campaignPath, args, "check"); err != nil {
 				return err
 			}
-			c.started, c.stdin, c.screen = time.Now(), cmd.InOrStdin(), newScreen(cmd.ErrOrStderr())
 			found, err := c.run(cmd.Context())
 			if err != nil {
 				return err
@@ -87,6 +79,24 @@ type check struct {
 	started  time.Time
 	stdin    io.Reader
 	screen   *screen
+
+	// look is shown the spool of a cohort that a send would take; may be nil.
+	look func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error
+}
+
+// prepare takes in what a command was called with.
+func (c *check) prepare(cmd *cobra.Command, campaignPath string, args []string, verb string) (err error) {
+	if campaignPath == "" {
+		return refuse("which campaign? name its file: cohort %s -c campaign.yaml %s", verb, shellWord(args[0]))
+	}
+	if c.campaign, err = campaign.Load(campaignPath); err != nil {
+		return refuse("%w", err)
+	}
+	if c.paths, err = cohortPaths(args); err != nil {
+		return err
+	}
+	c.started, c.stdin, c.screen = time.Now(), cmd.InOrStdin(), newScreen(cmd.ErrOrStderr())
+	return nil
 }
 
 func (c *check) run(ctx context.Context) (*findings, error) {
@@ -173,6 +183,11 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
+	}
+	if c.look != nil && found.WouldSend {
+		if err := c.look(ctx, spool, fields, digest); err != nil {
+			return nil, err
+		}
 	}
 	found.Peak, _ = bench.Peak() // 0 where the system does not tell
 	found.Seconds = time.Since(c.started).Seconds()

@@ -69,6 +69,11 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
+	if ledger.Paused != "" {
+		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", ledger.Paused)
+	}
+	levers, noLevers := control(s.folder.path, s.screen.latest.Load, s.log)
+	defer noLevers()
 	s.screen.begin(plan, s.campaign.Pace)
 	summary, err := engine.Run(ctx, engine.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
@@ -81,7 +86,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			}
 			return s.register(plan, ledger, key)
 		},
-		Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
 		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
@@ -114,7 +119,7 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engi
 			s.log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
 	}
-	if len(l.of) == 0 || s.settle && !ledger.AnyLost() {
+	if len(l.of) == 0 {
 		return nil, nil
 	}
 	first, err := l.listing(ctx, s.folder.path, spool, ledger.Lists)

@@ -164,7 +164,7 @@ func (l *life) registered() bool {
 
 func (l *life) copied() {
 	twin := l.path("copy")
-	if err := os.CopyFS(twin, os.DirFS(l.folder)); err != nil {
+	if err := copyFolder(twin, l.folder); err != nil {
 		l.t.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(twin) }()

@@ -25,11 +25,16 @@ const mostConnections = 16
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
 func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {
+	return openSinkFor(c, fields, mostConnections)
+}
+
+// openSinkFor is openSink with another number of connections that are kept open.
+func openSinkFor(c *campaign.Campaign, fields []string, connections int) (*notify.Sink, *apim.Tokens, error) {
 	o, err := sinkOptions(c, fields)
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := apim.Client(c.Notify.CAFile, mostConnections)
+	client, err := apim.Client(c.Notify.CAFile, connections)
 	if err != nil {
 		return nil, nil, refuse("%w", err)
 	}

@@ -20,7 +20,7 @@ type status struct {
 	Campaign   string                `json:"campaign"`
 	Service    string                `json:"service"`
 	Folder     string                `json:"folder"`
-	State      string                `json:"state"` // preparing, running, stopped, finished, in_doubt, superseded
+	State      string                `json:"state"` // preparing, running, paused, stopped, finished, in_doubt, superseded
 	PID        int                   `json:"pid,omitempty"`
 	Host       string                `json:"host,omitempty"`
 	Records    int64                 `json:"records"`
@@ -32,13 +32,30 @@ type status struct {
 	FirstStart *time.Time            `json:"first_start,omitempty"`
 	LastAnswer *time.Time            `json:"last_answer,omitempty"`
 	LastEvent  string                `json:"last_event,omitempty"`
-	ListedLate int                   `json:"listed_too_late"` // people whom a suppression list named when their message had been attempted
-	Held       int                   `json:"batches_held"`    // in doubt, and no replay can settle them
-	Foreign    int                   `json:"batches_foreign"` // known to the service and not sent by this run
+	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
+	PaceLever  *engine.PaceLever     `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	Events     []event               `json:"events,omitempty"`     // the latest decisions
+	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
+	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
+	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+}
+
+// event is what a person or the run itself decided.
+type event struct {
+	At     time.Time `json:"at"`
+	Verb   string    `json:"verb"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+func events(l *engine.Ledger) (all []event) {
+	for _, e := range l.Events {
+		all = append(all, event{e.At.UTC(), e.Verb, e.Detail})
+	}
+	return all
 }
 
 func statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, watching bool
 	c := &cobra.Command{
 		Use:   "status DIR",
 		Short: "Show where a run stands, while it runs or after",
@@ -52,6 +69,9 @@ Exit codes:
 			dir, err := absolute(args[0])
 			if err != nil {
 				return err
+			}
+			if watching {
+				return watch(c.Context(), dir, asJSON, c.OutOrStdout())
 			}
 			s, err := readStatus(dir)
 			if err != nil {
@@ -67,6 +87,7 @@ Exit codes:
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	c.Flags().BoolVar(&watching, "watch", false, "show it anew every second, until Ctrl-C or until no process is at work any more")
 	return c
 }
 
@@ -107,7 +128,13 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
 	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
+	s.Events, s.Paused = events(ledger), ledger.Paused
+	if ledger.PaceLever != (engine.PaceLever{}) {
+		s.PaceLever = &ledger.PaceLever
+	}
 	switch {
+	case busy && s.Paused != "":
+		s.State = "paused"
 	case busy:
 		s.State = "running"
 	case ledger.Superseded != "":
@@ -144,8 +171,18 @@ func (s *status) print(w io.Writer) {
 	if s.LastAnswer != nil {
 		fmt.Fprintf(w, "last      answer at %s\n", s.LastAnswer.Format(time.DateTime+" MST"))
 	}
-	if s.LastEvent != "" {
-		fmt.Fprintf(w, "event     %s\n", s.LastEvent)
+	for _, e := range s.Events[max(0, len(s.Events)-5):] {
+		fmt.Fprintf(w, "event     %s %s: %s\n", e.At.Format(time.DateTime+" MST"), e.Verb, e.Detail)
+	}
+	if s.Paused != "" {
+		fmt.Fprintf(w, "paused    %s; to go on: %s\n", s.Paused, command("continue", s.Folder))
+	}
+	switch {
+	case s.PaceLever == nil:
+	case s.PaceLever.PerSecond > 0:
+		fmt.Fprintf(w, "pace      %g a second instead of the campaign's\n", s.PaceLever.PerSecond)
+	default:
+		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.PaceLever.FinishBy.Format(time.DateTime+" MST"))
 	}
 	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
 	sum := int64(0)

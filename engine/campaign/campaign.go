@@ -105,6 +105,8 @@ type Pace struct {
 	Window    *Hours         // nil: any time of day
 	Location  *time.Location // where the window's clock hangs
 	PerSecond float64        // with a window a ceiling, without one the rate; 0: none
+	Spread    bool           // with a window: what is left of the cohort over what is left of the window
+	CatchUp   float64        // how many times the even rate lost time may be made up at; 1: it is not
 	LastCall  time.Duration  // no request starts this close to the window's end
 	Until     time.Time      // the first instant at which nothing is sent any more; zero: no end
 }

@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 	want := &Campaign{
 		Name: "a-campaign", Register: "/somewhere/.cohort", Path: path,
 		Cohort: Cohort{Columns: map[string][]string{}, Duplicates: Duplicates{Rule: "first"}, MaxInvalid: 0.05},
-		Pace:   Pace{Messages: 3_400_000, Window: &Hours{360, 1320}, Location: london, LastCall: time.Minute},
+		Pace:   Pace{Messages: 3_400_000, CatchUp: 1, Window: &Hours{360, 1320}, Location: london, LastCall: time.Minute},
 		StopIf: StopIf{0.1, 2000}, GiveUpAfter: 15 * time.Minute,
 		Notify: Notify{
 			BaseURL: "https://int.api.service.nhs.uk/comms", TokenURL: "https://int.api.service.nhs.uk/oauth2/token",
@@ -96,6 +96,8 @@ pace:
   window: "22:00 - 06:00"
   timezone: Europe/Paris
   per_second: 7.5
+  spread: true
+  catch_up: 1.5
   last_call: 90s
   until: 2026-12-01
 stop_if: {refused: 3%, of: 50}
@@ -127,7 +129,7 @@ sink:
 		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Pace: Pace{
-			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, LastCall: 90 * time.Second,
+			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, Spread: true, CatchUp: 1.5, LastCall: 90 * time.Second,
 			Until: time.Date(2026, 12, 2, 0, 0, 0, 0, paris),
 		},
 		StopIf: StopIf{0.03, 50}, GiveUpAfter: 90 * time.Minute,

@@ -62,6 +62,8 @@ type paceSection struct {
 	Window    *string  `yaml:"window"`
 	Timezone  *string  `yaml:"timezone"`
 	PerSecond *float64 `yaml:"per_second"`
+	Spread    bool     `yaml:"spread"`
+	CatchUp   *float64 `yaml:"catch_up"`
 	LastCall  *string  `yaml:"last_call"`
 	Until     *string  `yaml:"until"`
 }

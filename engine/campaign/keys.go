@@ -24,7 +24,7 @@ var (
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
-		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.last_call", "pace.until",
+		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.spread", "pace.catch_up", "pace.last_call", "pace.until",
 		"stop_if", "stop_if.refused", "stop_if.of",
 		"give_up_after", "on_halt",
 		"sink", "sink.notify", "sink.notify.base_url", "sink.notify.token_url",
@@ -34,7 +34,6 @@ var (
 	}
 	laterKeys = []string{
 		"series", "route",
-		"pace.spread", "pace.catch_up",
 		"sink.nhsapp", "sink.file",
 		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",
 	}

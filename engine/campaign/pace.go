@@ -11,7 +11,7 @@ var hoursForm = regexp.MustCompile(`^(\d{2}):(\d{2})\s*-\s*(\d{2}):(\d{2})$`)
 // pace fills in the pace. Without the section the national window holds; with it and
 // without a window any time of day will do.
 func (l *loader) pace(c *Campaign, s *paceSection) {
-	p := Pace{Messages: defaultMessages, LastCall: defaultLastCall}
+	p := Pace{Messages: defaultMessages, CatchUp: 1, LastCall: defaultLastCall}
 	zone := defaultTimezone
 	if s == nil {
 		p.Window = &Hours{From: 6 * 60, To: 22 * 60}
@@ -40,6 +40,14 @@ func (l *loader) pace(c *Campaign, s *paceSection) {
 	if s.PerSecond != nil {
 		if p.PerSecond = *s.PerSecond; !(p.PerSecond >= 0 && p.PerSecond <= 1e9) {
 			l.wrong("pace.per_second", "must be a number of messages a second; 0 is no ceiling")
+		}
+	}
+	if p.Spread = s.Spread; p.Spread && p.Window == nil {
+		l.wrong("pace.spread", "spreads the cohort over a window and needs pace.window")
+	}
+	if s.CatchUp != nil {
+		if p.CatchUp = *s.CatchUp; !(p.CatchUp >= 1 && p.CatchUp <= 100) {
+			l.wrong("pace.catch_up", "must be a number from 1, which makes nothing up, to 100")
 		}
 	}
 	if s.LastCall != nil {

@@ -42,6 +42,8 @@ func TestPace(t *testing.T) {
 		"a rate without end":                  {"pace: {per_second: .inf}", Pace{}, 0, "pace.per_second must be"},
 		"a last call below none":              {"pace: {last_call: -1s}", Pace{}, 0, "pace.last_call must be a duration"},
 		"a last call as long as the window":   {"pace: {window: \"08:00-09:00\", last_call: 1h}", Pace{}, 0, "pace.last_call leaves nothing"},
+		"to spread without a window":          {"pace: {spread: true}", Pace{}, 0, "pace.spread spreads the cohort over a window"},
+		"to make up less than nothing":        {"pace: {catch_up: 0.5}", Pace{}, 0, "pace.catch_up must be a number from 1"},
 		"an until that is no date":            {"pace: {until: tomorrow}", Pace{}, 0, "pace.until must be a date"},
 		"an until of a day that there is not": {"pace: {until: 2026-02-30}", Pace{}, 0, "pace.until must be a date"},
 	} {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -20,6 +21,7 @@ import (
 type Input struct {
 	Plan     *engine.Plan
 	Account  engine.Account
+	Events   []engine.Event // what people and the run decided, the latest of them
 	Trail    *engine.Trail
 	Records  iter.Seq2[person.Record, error] // every record of the cohort file, by row
 	Version  string                          // of the program
@@ -63,7 +65,12 @@ func write(w io.Writer, in Input) error {
 		}
 		out.SetKeyValueMetadata(string(fate), strconv.FormatInt(counts[fate], 10))
 	}
+	events, err := json.Marshal(in.Events)
+	if err != nil {
+		return err
+	}
 	for key, value := range map[string]string{
+		"events":   string(events),
 		"campaign": in.Plan.Campaign, "run_id": in.Plan.RunID, "cohort_sha256": in.Plan.Cohort.SHA256,
 		"service": in.Plan.Service, "records": strconv.FormatInt(in.Plan.Records, 10),
 		"version": in.Version, "complete": strconv.FormatBool(in.Complete),

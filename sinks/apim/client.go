@@ -63,7 +63,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	req = req.Clone(req.Context())
+	req = req.WithContext(req.Context()) // a copy, of which only the header becomes another
+	req.Header = req.Header.Clone()
 	req.Header.Set("Authorization", "Bearer "+text)
 	resp, err := t.Base.RoundTrip(req)
 	switch {

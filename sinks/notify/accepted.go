@@ -1,9 +1,12 @@
 package notify
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"net/http"
 	"strings"
+	"sync"
 
 	"cohort/engine"
 )
@@ -13,38 +16,162 @@ import (
 // answer that is not exactly about this request is unreadable, and the request in
 // doubt: a replay settles it.
 func accepted(r *engine.Request, body []byte) engine.Answer {
-	unreadable := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
-	var reply struct {
-		Data struct {
-			Attributes struct {
-				MessageBatchReference string `json:"messageBatchReference"`
-				Messages              []struct {
-					MessageReference string `json:"messageReference"`
-					ID               string `json:"id"`
-				} `json:"messages"`
-			} `json:"attributes"`
-		} `json:"data"`
+	j := joins.Get().(*join)
+	defer j.release()
+	j.begin(r)
+	if !j.read(body) {
+		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 	}
-	if json.Unmarshal(body, &reply) != nil {
-		return unreadable
+	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: j.ids()}
+}
+
+// join is an answer that is being joined to its request. Its memory is used again.
+type join struct {
+	request *engine.Request
+	slots   [][]byte // the ids, by message; nil: not yet known
+	known   int      // how many are
+	table   []uint32 // places of the messages by reference, one higher: 0 is free; empty until it is needed
+	shift   int      // of a reference's hash, to a place in the table
+	batch   bool     // the answer names the request's batch
+	listed  bool     // its messages were read
+	bad     bool     // it says something that does not fit
+}
+
+var joins = sync.Pool{New: func() any { return new(join) }}
+
+// mostID is how long an id may be.
+const mostID = 64
+
+func (j *join) begin(r *engine.Request) {
+	slots := j.slots[:0]
+	if cap(slots) < len(r.Messages) {
+		slots = make([][]byte, 0, len(r.Messages))
 	}
-	attributes := &reply.Data.Attributes
-	if attributes.MessageBatchReference != r.Reference.String() || len(attributes.Messages) != len(r.Messages) {
-		return unreadable
-	}
-	place := make(map[engine.Reference]int, len(r.Messages))
-	for i, reference := range r.Messages {
-		place[reference] = i
-	}
-	ids := make([]string, len(r.Messages))
-	for _, m := range attributes.Messages {
-		var reference engine.Reference
-		copy(reference[:], m.MessageReference)
-		i, ours := place[reference]
-		if !ours || len(m.MessageReference) != len(reference) || ids[i] != "" || m.ID == "" || len(m.ID) > 64 {
-			return unreadable
+	*j = join{request: r, slots: slots[:len(r.Messages)], table: j.table[:0]}
+}
+
+// release gives the memory back, and with it lets go of the answer's.
+func (j *join) release() {
+	clear(j.slots)
+	j.request = nil
+	joins.Put(j)
+}
+
+// read reads the whole of an answer, and says whether it is about the request.
+func (j *join) read(body []byte) bool {
+	c := cursor{b: body}
+	c.object(func(key []byte) {
+		if string(key) != "data" {
+			c.skip()
+			return
 		}
-		ids[i] = strings.Clone(m.ID)
+		c.object(func(key []byte) {
+			if string(key) != "attributes" {
+				c.skip()
+				return
+			}
+			c.object(func(key []byte) { j.attribute(&c, key) })
+		})
+	})
+	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots)
+}
+
+func (j *join) attribute(c *cursor, key []byte) {
+	switch string(key) {
+	case "messageBatchReference":
+		j.batch = bytes.Equal(c.text(), j.request.Reference[:])
+	case "messages":
+		j.bad = j.bad || j.listed
+		j.listed = true
+		c.array(func() { j.message(c) })
+	default:
+		c.skip()
 	}
-	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: ids}
+}
+
+// message reads one message of the answer.
+func (j *join) message(c *cursor) {
+	var reference, id []byte
+	c.object(func(key []byte) {
+		switch string(key) {
+		case "messageReference":
+			reference = c.text()
+		case "id":
+			id = c.text()
+		default:
+			c.skip()
+		}
+	})
+	i := j.place(reference)
+	if i < 0 || j.slots[i] != nil || len(id) == 0 || len(id) > mostID {
+		j.bad = true
+		return
+	}
+	j.slots[i] = id
+	j.known++
+}
+
+// place finds a message of the request by its reference; -1 when there is none. An answer
+// in the request's order needs no table.
+func (j *join) place(reference []byte) int {
+	messages := j.request.Messages
+	if len(reference) != len(engine.Reference{}) {
+		return -1
+	}
+	if len(j.table) == 0 {
+		if j.known < len(messages) && bytes.Equal(reference, messages[j.known][:]) {
+			return j.known
+		}
+		j.index()
+	}
+	mask := len(j.table) - 1
+	for at := j.hash(reference); j.table[at] != 0; at = (at + 1) & mask {
+		if i := int(j.table[at] - 1); bytes.Equal(reference, messages[i][:]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// index fills the table, which is at most half full.
+func (j *join) index() {
+	width := bits.Len(uint(2 * len(j.request.Messages)))
+	size := 1 << width
+	if cap(j.table) < size {
+		j.table = make([]uint32, size)
+	}
+	j.table, j.shift = j.table[:size], 64-width
+	clear(j.table)
+	for i := range j.request.Messages {
+		at := j.hash(j.request.Messages[i][:])
+		for j.table[at] != 0 {
+			at = (at + 1) & (size - 1)
+		}
+		j.table[at] = uint32(i + 1)
+	}
+}
+
+// hash places a reference in the table. References are digests, so their first digits
+// are as good as any.
+func (j *join) hash(reference []byte) int {
+	const spread = 0x9E3779B97F4A7C15
+	return int(binary.LittleEndian.Uint64(reference) * spread >> j.shift)
+}
+
+// ids are the ids in the order of the request, in one piece of memory.
+func (j *join) ids() []string {
+	size := 0
+	for _, id := range j.slots {
+		size += len(id)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for _, id := range j.slots {
+		b.Write(id)
+	}
+	all, ids := b.String(), make([]string, len(j.slots))
+	for i, id := range j.slots {
+		ids[i], all = all[:len(id)], all[len(id):]
+	}
+	return ids
 }

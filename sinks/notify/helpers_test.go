@@ -156,3 +156,6 @@ func problems(items ...string) string { return `{"errors":[` + strings.Join(item
 func row(code, pointer string) string {
 	return fmt.Sprintf(`{"code":%q,"status":"400","source":{"pointer":%q}}`, code, pointer)
 }
+
+// noClient is a client for sinks that send nothing.
+func noClient() *http.Client { return &http.Client{} }

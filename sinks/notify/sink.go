@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,9 +33,10 @@ type Options struct {
 
 // Sink sends batches to NHS Notify. It is safe for concurrent use.
 type Sink struct {
-	o      Options
-	parts  bodyParts
-	client *http.Client // signs in
+	o       Options
+	parts   bodyParts
+	batches *url.URL          // where batches are posted; nil when the address is none
+	signed  http.RoundTripper // signs in
 }
 
 var _ engine.Sink = (*Sink)(nil)
@@ -41,14 +44,18 @@ var _ engine.Sink = (*Sink)(nil)
 // mostReply is how much of an answer is read. A full batch's is some 4.3 MB.
 const mostReply = 16 << 20
 
+// replyBuffers are buffers for answers, which nobody keeps.
+var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // New makes a sink. It sends nothing yet.
 func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	client := *o.Client
-	client.Transport = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
-	return &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields), client: &client}
+	s := &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields)}
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
+	s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+	return s
 }
 
 // Kind implements engine.Sink: the service takes a batch reference once, and remembers
@@ -78,6 +85,9 @@ func (s *Sink) Check(ctx context.Context) error {
 	return resp.Body.Close()
 }
 
+// jsonType is what is sent and what is asked for. Nobody changes it.
+var jsonType = []string{"application/json"}
+
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
@@ -86,20 +96,29 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.o.BaseURL+"/v1/message-batches", bytes.NewReader(r.Body))
-	if err != nil {
+	if s.batches == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
 	}
-	req.GetBody = nil // so that the library cannot send it a second time
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("X-Correlation-Id", uuid.UUID(r.Correlation).String())
-	resp, err := s.client.Do(req)
+	// Without GetBody, so that the library cannot send it a second time.
+	req := (&http.Request{
+		Method: http.MethodPost, URL: s.batches, Host: s.batches.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
+		Body:   io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+	}).WithContext(ctx)
+	// One request is one round trip: there is no redirect to follow and no cookie to keep.
+	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
 		return noAnswer(ctx, err, connected.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostReply+1))
+	buffer := replyBuffers.Get().(*bytes.Buffer)
+	defer replyBuffers.Put(buffer)
+	buffer.Reset()
+	if resp.ContentLength > 0 && resp.ContentLength <= mostReply {
+		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
+	}
+	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, mostReply+1))
+	body := buffer.Bytes()
 	if resp.StatusCode == http.StatusCreated {
 		if err != nil || len(body) > mostReply {
 			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"cohort/engine"
+	"cohort/engine/lock"
+)
+
+const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
+start to the next. When no process is at work on the run it is noted all the same, and
+holds from the next start on.
+
+Exit codes: 0 it holds; 2 it does not, and why.
+`
+
+func pauseCommand() *cobra.Command {
+	return leverCommand("pause", engine.LeverPause, "Send nothing more until the run is told to continue",
+		"Pause keeps the process where it is: requests under way finish, and nothing new is sent.\n",
+		"paused; to go on: %s", "continue")
+}
+
+func continueCommand() *cobra.Command {
+	return leverCommand("continue", engine.LeverContinue, "Let a paused run send again", "Continue takes a pause back.\n", "continues", "")
+}
+
+func stopCommand() *cobra.Command {
+	return leverCommand("stop", engine.LeverStop, "Have the process that is at work on a run end",
+		"Stop lets requests under way finish and ends the process with exit 3, as Ctrl-C does.\n", "stopping; to go on: %s", "resume")
+}
+
+// leverCommand is a verb that pulls a lever without more to say.
+func leverCommand(name string, verb engine.LeverVerb, short, long, done, next string) *cobra.Command {
+	var l pulling
+	c := &cobra.Command{
+		Use: name + " DIR", Short: short, Long: long + leverWords,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			l.asked.Verb = verb
+			if err := l.pull(c, args[0]); err != nil {
+				return err
+			}
+			if next != "" {
+				done = fmt.Sprintf(done, command(next, l.folder))
+			}
+			fmt.Fprintln(c.OutOrStdout(), done)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	return c
+}
+
+func paceCommand() *cobra.Command {
+	var (
+		l        pulling
+		finishBy string
+		campaign bool
+	)
+	c := &cobra.Command{
+		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
+		Short: "Send at another rate than the campaign's",
+		Long: `Pace has the run send at another rate: so many messages a second, or what is left spread
+until a time of today in the campaign's time zone. The window and the quiet that the service
+asks for hold all the same. --campaign goes back to the campaign's own pace.
+` + leverWords,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			l.asked.Verb = engine.LeverPace
+			given := 0
+			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
+				if c.Flags().Changed(flag) {
+					given++
+				}
+			}
+			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
+				return refuse("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
+			}
+			if finishBy != "" {
+				var err error
+				if l.asked.Pace.FinishBy, err = timeToday(args[0], finishBy, time.Now()); err != nil {
+					return err
+				}
+			}
+			if err := l.pull(c, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), "the pace is changed")
+			return nil
+		},
+	}
+	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
+	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of today")
+	c.Flags().BoolVar(&campaign, "campaign", false, "the campaign's own pace again")
+	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	return c
+}
+
+// timeToday reads a time of day of today, which must lie ahead, in the time zone of the
+// run's campaign.
+func timeToday(folder, text string, now time.Time) (time.Time, error) {
+	call, err := readCall(folder)
+	if err != nil {
+		return time.Time{}, err
+	}
+	c, _, _, err := readCampaign(folder, call)
+	if err != nil {
+		return time.Time{}, err
+	}
+	clock, err := time.Parse("15:04", text)
+	if err != nil {
+		return time.Time{}, refuse("--finish-by takes a time of day such as 21:00, not %q", text)
+	}
+	now = now.In(c.Pace.Location)
+	at := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, c.Pace.Location)
+	if !at.After(now) {
+		return time.Time{}, refuse("%s is over today; give a time that lies ahead", text)
+	}
+	return at, nil
+}
+
+// pulling is one pull of a lever.
+type pulling struct {
+	asked  asked
+	folder string
+}
+
+// pull asks the process that is at work on the run or, when there is none, writes to the
+// run's log what holds from the next start on.
+func (l *pulling) pull(c *cobra.Command, dir string) (err error) {
+	if l.folder, err = absolute(dir); err != nil {
+		return err
+	}
+	if _, err := readCall(l.folder); err != nil {
+		return err
+	}
+	l.asked.By = whoAmI()
+	if l.asked.Reason == "" {
+		l.asked.Reason = askReason(c)
+	}
+	err = ask(c.Context(), l.folder, l.asked)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, errNobody) {
+		return refuse("%w", err)
+	}
+	return l.note()
+}
+
+// note writes what is asked to the log of a run that nobody is at work on.
+func (l *pulling) note() error {
+	held, err := lock.Acquire(filepath.Join(l.folder, lockFile))
+	if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+		return refuse("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
+	}
+	if err != nil {
+		return refuse("the run's folder cannot be locked: %w", err)
+	}
+	defer func() { _ = held.Release() }()
+	if l.asked.Verb == engine.LeverStop {
+		return refuse("no process is at work on %s: there is nothing to stop", l.folder)
+	}
+	plan, err := planned(l.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = plan.Close() }()
+	ledger, err := engine.ReadLedger(l.folder, plan)
+	if err != nil {
+		return damaged(err)
+	}
+	if live, _, _ := ledger.Unsettled(); live == 0 {
+		return refuse("the run has nothing left to send")
+	}
+	log, err := engine.OpenProgressLog(l.folder, plan)
+	if err != nil {
+		return damaged(err)
+	}
+	err = log.Pull(time.Now(), engine.Lever{Verb: l.asked.Verb, Pace: l.asked.Pace, By: l.asked.By, Reason: l.asked.Reason})
+	return errors.Join(err, log.Close())
+}
+
+func whoAmI() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return fmt.Sprintf("user %d", os.Getuid())
+}
+
+// askReason asks on a terminal, where the answer may be left out; elsewhere nobody is
+// asked.
+func askReason(c *cobra.Command) string {
+	in, ok := c.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return ""
+	}
+	fmt.Fprint(c.ErrOrStderr(), "reason, for those who read the log later (Enter for none): ")
+	line, _ := bufio.NewReader(in).ReadString('\n')
+	return strings.TrimSpace(line)
+}

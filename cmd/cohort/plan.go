@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/shard"
+)
+
+// quota is how many requests a minute NHS Notify takes of an application.
+const quota = 1200
+
+func planCommand() *cobra.Command {
+	var (
+		c      check
+		path   string
+		asJSON bool
+	)
+	command := &cobra.Command{
+		Use:   "plan -c campaign.yaml COHORT...",
+		Short: "Show what a send would do and when it would end, and send nothing",
+		Long: `Plan reads the cohort as a send would, renders every message, cuts the batches, and says
+how many there are, how large, on which days they would go out and when the last of them
+would. It needs no keys and no network, and keeps nothing.
+
+Exit codes: 0 a send would go ahead; 2 it would be refused.
+`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.prepare(cmd, path, args, "plan"); err != nil {
+				return err
+			}
+			p := &forecast{campaign: c.campaign}
+			c.look = p.cut
+			found, err := c.run(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if !found.WouldSend {
+				return refuse("a send would be refused: %s", found.Why)
+			}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(p)
+			}
+			p.print(cmd.OutOrStdout())
+			return nil
+		},
+	}
+	command.Flags().StringVarP(&path, "campaign", "c", "", "the campaign `file`")
+	command.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return command
+}
+
+// forecast is what a send would do; with --json it is what is printed.
+type forecast struct {
+	Messages    int64         `json:"messages"`
+	Batches     int           `json:"batches"`
+	Largest     int           `json:"largest_batch"` // in messages
+	Bytes       int64         `json:"bytes"`         // of all requests
+	LargestBody int           `json:"largest_body"`  // in bytes
+	Days        []forecastDay `json:"days"`
+	Left        int64         `json:"left"` // messages that no day holds before pace.until
+	Widest      int           `json:"widest_day"`
+	Requests    float64       `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
+	Quota       int           `json:"quota_per_minute"`
+
+	campaign *campaign.Campaign
+}
+
+type forecastDay struct {
+	Opens     time.Time  `json:"opens"`
+	Closes    *time.Time `json:"closes,omitempty"`
+	PerSecond float64    `json:"per_second"` // 0: as fast as the service takes them
+	Messages  int64      `json:"messages"`
+	Ends      *time.Time `json:"ends,omitempty"`
+}
+
+// cut cuts the cohort into batches as a send would, and forgets them again.
+func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
+	sink, _, err := openSink(f.campaign, fields)
+	if err != nil {
+		return err
+	}
+	run := engine.NewRunID(f.campaign.Name, digest, f.campaign.ServiceID(false))
+	shards, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
+	if err != nil {
+		return refuse("%w", err)
+	}
+	for _, batches := range shards {
+		for _, b := range batches {
+			if b.Messages == 0 {
+				continue
+			}
+			f.Batches++
+			f.Messages += int64(b.Messages)
+			f.Bytes += int64(b.Bytes)
+			f.Largest, f.LargestBody = max(f.Largest, int(b.Messages)), max(f.LargestBody, int(b.Bytes))
+		}
+	}
+	f.expect(time.Now())
+	return nil
+}
+
+// expect says when the batches would go out from now on.
+func (f *forecast) expect(now time.Time) {
+	f.Quota = quota
+	var days []engine.Day
+	days, f.Left = engine.Forecast(f.campaign.Pace, f.Messages, f.Largest, now)
+	moment := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		t = t.In(f.campaign.Pace.Location).Truncate(time.Second)
+		return &t
+	}
+	for i, d := range days {
+		f.Days = append(f.Days, forecastDay{*moment(d.Opens), moment(d.Closes), d.Rate, d.Messages, moment(d.Ends)})
+		if d.Messages > f.Days[f.Widest].Messages {
+			f.Widest = i
+		}
+		if each := float64(f.Messages) / float64(max(1, f.Batches)); d.Rate > 0 {
+			f.Requests = max(f.Requests, 60*d.Rate/each)
+		}
+	}
+}
+
+func (f *forecast) print(w io.Writer) {
+	const clock = "Mon 2 Jan 15:04"
+	fmt.Fprintf(w, "messages  %d in %d batches of at most %d, %d MB of requests, the largest of %d bytes\n", f.Messages, f.Batches, f.Largest, f.Bytes/1_000_000, f.LargestBody)
+	for i, d := range f.Days {
+		fmt.Fprintf(w, "day %-5d from %s", i+1, d.Opens.Format(clock))
+		if d.Closes != nil {
+			fmt.Fprintf(w, " to %s at the latest", d.Closes.Format("15:04"))
+		}
+		rate := "as fast as the service takes them"
+		if d.PerSecond > 0 {
+			rate = fmt.Sprintf("%.4g a second", d.PerSecond)
+		}
+		fmt.Fprintf(w, ": %d messages, %s", d.Messages, rate)
+		if d.Ends != nil {
+			fmt.Fprintf(w, ", the last at %s", d.Ends.Format("15:04"))
+		}
+		if i == f.Widest && len(f.Days) > 1 {
+			fmt.Fprint(w, " (the widest day)")
+		}
+		fmt.Fprintln(w)
+		if i == 13 && len(f.Days) > 15 {
+			fmt.Fprintf(w, "          and %d days more, until %s\n", len(f.Days)-14, f.Days[len(f.Days)-1].Opens.Format("Mon 2 Jan 2006"))
+			break
+		}
+	}
+	if f.Left > 0 {
+		fmt.Fprintf(w, "left      %d messages have no day before pace.until, or within a year\n", f.Left)
+	}
+	if f.Requests > 0 {
+		within := "within"
+		if f.Requests > quota {
+			within = "ABOVE"
+		}
+		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, quota)
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+)
+
+// watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
+// --json one object a line. It ends with ctx, or when no process is at work any more.
+func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
+	file, _ := out.(*os.File)
+	screen := file != nil && term.IsTerminal(int(file.Fd()))
+	each := time.NewTicker(time.Second)
+	defer each.Stop()
+	w := &watcher{}
+	for {
+		s, err := readStatus(dir)
+		if err != nil {
+			return err
+		}
+		now, err := snapshot(ctx, dir)
+		if err != nil && !errors.Is(err, errNobody) && ctx.Err() == nil {
+			return refuse("%w", err)
+		}
+		if now != nil {
+			w.add(now)
+		}
+		switch {
+		case asJSON:
+			err = json.NewEncoder(out).Encode(watched{s, w.live(now)})
+		case screen:
+			_, err = io.WriteString(out, "\x1b[H\x1b[2J"+w.text(s, now))
+		default:
+			_, err = io.WriteString(out, w.text(s, now)+"\n")
+		}
+		if err != nil {
+			return err
+		}
+		if s.PID == 0 {
+			return nil
+		}
+		select {
+		case <-each.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// watched is a line of --watch --json.
+type watched struct {
+	*status
+	Now *live `json:"now,omitempty"` // what only the process at work knows
+}
+
+// live is what the process that is at work says of itself.
+type live struct {
+	PerSecond float64            `json:"per_second"`
+	Allowed   float64            `json:"allowed_per_second"` // 0: any
+	ETA       *time.Time         `json:"eta,omitempty"`
+	Remain    int64              `json:"remain_at_close"` // messages that the window will not hold
+	Closes    *time.Time         `json:"window_closes,omitempty"`
+	Waiting   string             `json:"waiting,omitempty"`
+	Latency   map[string]float64 `json:"latency_ms"` // p50, p95, p99
+	Requests  int                `json:"requests_in_flight"`
+	Messages  int                `json:"messages_in_flight"`
+	Retries   engine.Retries     `json:"retries"`
+}
+
+func (w *watcher) live(now *engine.Snapshot) *live {
+	if now == nil {
+		return nil
+	}
+	l := &live{
+		PerSecond: w.speed.perSecond(), Allowed: now.Rate, Remain: now.Remain, Closes: moment(now.Closes), Waiting: now.Waiting,
+		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
+		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
+	}
+	if eta, ok := w.speed.eta(now.At, now.Account.Fates[person.NotSent]+now.Account.Fates[person.InDoubt]); ok {
+		l.ETA = moment(eta)
+	}
+	return l
+}
+
+// watcher remembers how fast a run went.
+type watcher struct {
+	speed speed
+	rates []float64 // one every five seconds, the latest last
+	took  time.Time // when the latest was taken
+}
+
+// mostRates is how many rates the line of bars has: five minutes.
+const mostRates = 60
+
+func (w *watcher) add(now *engine.Snapshot) {
+	w.speed.add(now.At, now.Account.Fates[person.Accepted])
+	if now.At.Sub(w.took) < 5*time.Second {
+		return
+	}
+	w.took = now.At
+	w.rates = append(w.rates, w.speed.perSecond())
+	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
+}
+
+// text is the screen.
+func (w *watcher) text(s *status, now *engine.Snapshot) string {
+	var b strings.Builder
+	s.print(&b)
+	if now == nil {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "\nrate      %.1f a second now, %s allowed  %s\n", w.speed.perSecond(), allowedRate(now.Rate), bars(w.rates))
+	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
+	if eta, ok := w.speed.eta(now.At, left); ok && left > 0 {
+		fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", eta.Format("Mon 2 Jan 15:04:05"))
+	}
+	if now.Remain > 0 {
+		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, now.Closes.Format("15:04"))
+	}
+	if now.Waiting != "" {
+		fmt.Fprintf(&b, "waiting   %s\n", now.Waiting)
+	}
+	fmt.Fprintf(&b, "answers   p50 %s, p95 %s, p99 %s; %d requests with %d messages under way\n",
+		round(now.Latency.P50), round(now.Latency.P95), round(now.Latency.P99), now.Requests, now.InFlight)
+	for _, code := range slices.Sorted(maps.Keys(now.Retries)) {
+		fmt.Fprintf(&b, "again     %d requests after %s\n", now.Retries[code], code)
+	}
+	return b.String()
+}
+
+func allowedRate(rate float64) string {
+	if rate == 0 {
+		return "any rate"
+	}
+	return fmt.Sprintf("%.4g", rate)
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// bars draws values as a line of bars, the highest as high as a letter.
+func bars(values []float64) string {
+	const heights = "▁▂▃▄▅▆▇█"
+	most := 0.0
+	for _, v := range values {
+		most = max(most, v)
+	}
+	var b strings.Builder
+	for _, v := range values {
+		step := 0
+		if most > 0 {
+			step = int(v / most * 7.999)
+		}
+		b.WriteRune([]rune(heights)[step])
+	}
+	return b.String()
+}

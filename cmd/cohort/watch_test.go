@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+)
+
+func TestBars(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		values []float64
+		want   string
+	}{
+		"none":         {nil, ""},
+		"all the same": {[]float64{5, 5}, "██"},
+		"nothing yet":  {[]float64{0, 0}, "▁▁"},
+		"up and down":  {[]float64{0, 50, 100, 25}, "▁▄█▂"},
+	} {
+		if got := bars(test.values); got != test.want {
+			t.Errorf("%s: %s, want %s", sentence, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsWatched(t *testing.T) {
+	w := &watcher{}
+	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	snapshot := func(after time.Duration, accepted int64) *engine.Snapshot {
+		return &engine.Snapshot{
+			At: at.Add(after), Account: engine.Account{Records: 1000, Fates: map[person.Fate]int64{person.Accepted: accepted, person.NotSent: 1000 - accepted}},
+			Rate: 59.03, Closes: at.Add(16 * time.Hour), Remain: 12, Requests: 1, InFlight: 100,
+			Latency: engine.Latency{P50: 210 * time.Millisecond, P95: time.Second, P99: 2 * time.Second}, Retries: engine.Retries{"429 QUOTA": 3, "timeout": 1},
+		}
+	}
+	for i := range 5 {
+		w.add(snapshot(time.Duration(5*i)*time.Second, int64(100*i)))
+	}
+	now := snapshot(20*time.Second, 400)
+	text := w.text(&status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true}, now)
+	for _, want := range []string{
+		"rate      20.0 a second now, 59.03 allowed  ▁████", "done      at about Sat 21 Nov 06:00:50", "window    12 messages will remain when it closes at 22:00",
+		"answers   p50 210ms, p95 1s, p99 2s; 1 requests with 100 messages under way", "again     3 requests after 429 QUOTA", "again     1 requests after timeout",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if l := w.live(now); l.PerSecond != 20 || l.Latency["p50"] != 210 || l.Retries["timeout"] != 1 || l.ETA == nil || l.Remain != 12 {
+		t.Errorf("%+v", l)
+	}
+	if w.live(nil) != nil {
+		t.Error("something is said of no process")
+	}
+}
+
+func TestASocketHasAPathThatTheKernelTakes(t *testing.T) {
+	if got := socketPath("/runs/a"); got != "/runs/a/control.sock" {
+		t.Error(got)
+	}
+	long := "/" + strings.Repeat("a-long-name/", 20)
+	if a, b := socketPath(long), socketPath(long+"b"); len(a) > mostSocketPath || a == b || !strings.HasSuffix(a, ".sock") {
+		t.Errorf("%s, %s", a, b)
+	}
+}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Lever is what a person asks of a run, while it is at work or between two starts. It
+// holds from one start to the next until another takes its place.
+type Lever struct {
+	Verb   LeverVerb
+	Pace   PaceLever // of LeverPace
+	By     string    // who asked
+	Reason string    // may be empty
+}
+
+// LeverVerb is which lever it is.
+type LeverVerb string
+
+// The levers. They are the verbs of Control records too.
+const (
+	LeverPause    LeverVerb = "paused"      // nothing is sent until LeverContinue
+	LeverContinue LeverVerb = "continued"   // takes back LeverPause
+	LeverPace     LeverVerb = "pace"        // another rate than the campaign's
+	LeverStop     LeverVerb = "stop_wanted" // requests under way finish, and the process ends
+)
+
+// PaceLever is a rate that a person has asked for in place of the campaign's. The zero
+// value is none: the campaign's holds again.
+type PaceLever struct {
+	PerSecond float64   `json:"per_second,omitempty"` // messages a second
+	FinishBy  time.Time `json:"finish_by,omitzero"`   // what is left is spread until then
+}
+
+// leverDetail is how a lever stands in the log.
+type leverDetail struct {
+	By     string `json:"by"`
+	Reason string `json:"reason,omitempty"`
+	PaceLever
+}
+
+// Event is what a person or the run itself decided, for those who look at it later.
+type Event struct {
+	At     time.Time `json:"at"`
+	Verb   string    `json:"verb"`
+	Detail string    `json:"detail,omitempty"` // in words
+}
+
+// mostEvents is how many events a ledger keeps: the latest.
+const mostEvents = 100
+
+// words says what a lever was pulled for.
+func (d leverDetail) words() string {
+	text := "by " + d.By
+	switch {
+	case d.PerSecond > 0:
+		text = fmt.Sprintf("%g a second, %s", d.PerSecond, text)
+	case !d.FinishBy.IsZero():
+		text = fmt.Sprintf("to finish by %s, %s", d.FinishBy.Format(time.RFC3339), text)
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
+}
+
+// lever folds a lever into the ledger.
+func (l *Ledger) lever(c *control) (detail string, err error) {
+	var d leverDetail
+	if err := json.Unmarshal([]byte(c.Detail), &d); err != nil {
+		return "", fmt.Errorf("%w: a lever of which nothing can be read", ErrIllegal)
+	}
+	switch LeverVerb(c.Verb) {
+	case LeverPause:
+		l.Paused = d.words()
+	case LeverContinue:
+		l.Paused = ""
+	case LeverPace:
+		l.PaceLever = d.PaceLever
+	}
+	return d.words(), nil
+}
+
+// Pull records what a person asks of the run, durably.
+func (p *ProgressLog) Pull(at time.Time, lever Lever) error {
+	detail, err := json.Marshal(leverDetail{By: lever.By, Reason: lever.Reason, PaceLever: lever.Pace})
+	if err != nil {
+		return err
+	}
+	return p.Control(at, string(lever.Verb), string(detail))
+}
+
+// Pull asks something of a run at work. Done is given nil when it holds, or why not.
+type Pull struct {
+	Lever
+	Done chan<- error // with room for one
+}
+
+// pulled does what a person asks.
+func (r *run) pulled(p Pull) {
+	err := r.Log.Pull(time.Now(), p.Lever)
+	if err == nil {
+		r.obey(p.Verb)
+	}
+	p.Done <- err
+}
+
+// obey brings the run to what the ledger says that a person wants.
+func (r *run) obey(verb LeverVerb) {
+	switch verb {
+	case LeverPause:
+		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
+	case LeverContinue:
+		r.Logger.Info("the run continues")
+	case LeverPace:
+		r.tempo.set(func(t *tempo) { t.lever = r.Log.PaceLever })
+		r.Logger.Info("the pace was changed", "per_second", r.Log.PaceLever.PerSecond, "finish_by", r.Log.PaceLever.FinishBy)
+	case LeverStop:
+		r.halt(&Stopped{Why: "stopped as it was asked to"})
+	}
+	r.gate.Pause(r.Log.Paused)
+}

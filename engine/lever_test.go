@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cohort/engine/campaign"
+)
+
+// pull has a lever pulled after a while, and fails the test when the run does not take it.
+func pull(t *testing.T, levers chan<- Pull, after time.Duration, l Lever) {
+	time.AfterFunc(after, func() {
+		done := make(chan error, 1)
+		levers <- Pull{Lever: l, Done: done}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newBench(t, newPeople(200, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		levers := make(chan Pull)
+		start := time.Now()
+		pull(t, levers, 5*time.Second+time.Millisecond, Lever{Verb: LeverPause, By: "ann", Reason: "the helpline is full"})
+		pull(t, levers, time.Hour, Lever{Verb: LeverContinue, By: "bob"})
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
+			j.Pace.PerSecond, j.Levers = 10, levers
+		})
+		b.finished(s, summary, err)
+		for _, r := range s.requests {
+			if at := r.at.Sub(start); at > 5*time.Second+time.Millisecond && at < time.Hour {
+				t.Errorf("a request after %s", at)
+			}
+		}
+		var verbs []string
+		for _, e := range b.ledger().Events {
+			verbs = append(verbs, e.Verb+" "+e.Detail)
+		}
+		if got := strings.Join(verbs, "; "); got != "paused by ann: the helpline is full; continued by bob" {
+			t.Errorf("the log says %q", got)
+		}
+	})
+}
+
+func TestAPausedRunStaysPausedWhenItIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newBench(t, newPeople(200, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		levers := make(chan Pull)
+		pull(t, levers, 5*time.Second, Lever{Verb: LeverPause, By: "ann"})
+		pull(t, levers, time.Minute, Lever{Verb: LeverStop, By: "ann"})
+		slow := func(j *Job) { j.Pace.PerSecond, j.Levers = 10, levers }
+		_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, slow)
+		stoppedBy(t, err, false, "stopped as it was asked to")
+		sent := len(s.requests)
+		if l := b.ledger(); l.Paused != "by ann" {
+			t.Errorf("the log says paused %q", l.Paused)
+		}
+		var waited string
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		_, err = b.start(ctx, &connection{kind: Deduplicates, service: s}, func(j *Job) {
+			slow(j)
+			j.Progress = func(now Snapshot) {
+				if now.Waiting != "" {
+					waited = now.Waiting
+				}
+			}
+		})
+		cancel()
+		stoppedBy(t, err, false, "by a signal")
+		if len(s.requests) != sent || waited != "the run is paused by ann" {
+			t.Errorf("%d requests while it was paused, and it said %q", len(s.requests)-sent, waited)
+		}
+		// between two starts
+		log, err := OpenProgressLog(b.dir, openPlan(t, b.dir))
+		must(t, err)
+		must(t, log.Pull(time.Now(), Lever{Verb: LeverContinue, By: "bob"}))
+		must(t, log.Close())
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+		b.finished(s, summary, err)
+	})
+}
+
+func TestTheRateThatAPersonAsksFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newBench(t, newPeople(3000, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		levers := make(chan Pull)
+		start := time.Now()
+		pull(t, levers, 100*time.Second, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 2}})
+		pull(t, levers, 200*time.Second, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{FinishBy: start.Add(10*time.Minute + 200*time.Second)}})
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
+			j.Pace, j.Levers = campaign.Pace{PerSecond: 10, Location: time.UTC}, levers
+		})
+		b.finished(s, summary, err)
+		var sent [3]int
+		for _, r := range s.requests {
+			switch at := r.at.Sub(start); {
+			case at < 100*time.Second:
+				sent[0] += r.messages
+			case at < 200*time.Second:
+				sent[1] += r.messages
+			default:
+				sent[2] += r.messages
+			}
+		}
+		if sent[0] < 980 || sent[0] > 1000 || sent[1] < 190 || sent[1] > 220 {
+			t.Errorf("sent %v", sent)
+		}
+		if took := time.Since(start); took < 12*time.Minute || took > 14*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if l := b.ledger(); l.PaceLever.FinishBy.IsZero() || l.PaceLever.PerSecond != 0 {
+			t.Errorf("the log says %+v", l.PaceLever)
+		}
+	})
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cohort/ingest/person"
+)
+
+// unsent is how many messages still have to be sent, as far as anybody knows.
+func unsent(a Account) int64 { return a.Fates[person.NotSent] + a.Fates[person.InDoubt] }
+
+// look is what the run does a few times a second beside its errands: it looks at the
+// clock, at the window and at how much is left, and says how things stand.
+func (r *run) look() {
+	s := r.snapshot()
+	r.lookAtClock(s.At)
+	r.lookAtWindow(s)
+	r.Progress(s)
+}
+
+// lookAtClock pauses the run when the wall clock was set: the windows hang on it.
+func (r *run) lookAtClock(now time.Time) {
+	is := clocks{wall: now.Round(0), ran: now.Sub(r.began)}
+	off := stepped(r.clock, is)
+	r.clock = is
+	if off == 0 || r.Log.Paused != "" || r.stop != nil {
+		return
+	}
+	where := "forward"
+	if off < 0 {
+		where = "back"
+	}
+	why := fmt.Sprintf("this machine's clock was set %s by %s; make sure that it is right, and then let the run continue", where, off.Abs().Round(time.Second))
+	if err := r.Log.Pull(now, Lever{Verb: LeverPause, By: "cohort itself", Reason: why}); err != nil {
+		r.logFailed(err)
+		return
+	}
+	r.obey(LeverPause)
+}
+
+// lookAtWindow begins a stretch when a window has opened, and says when the window will
+// not hold what is left.
+func (r *run) lookAtWindow(s Snapshot) {
+	o, ok := NextOpening(r.Pace, s.At)
+	left := unsent(s.Account)
+	if !ok || r.Pace.Window == nil || r.stop != nil {
+		r.tempo.set(func(t *tempo) { t.left = left })
+		return
+	}
+	begun := o.IsOpen(s.At) && r.Log.Stretch.Opens.Equal(o.Opens)
+	stretch := r.Log.Stretch
+	if o.IsOpen(s.At) && !begun {
+		stretch = Stretch{Opens: o.Opens, Begun: s.At.UTC().Round(0), Left: left}
+		if err := r.beginStretch(stretch, s.At); err != nil {
+			r.logFailed(err)
+			return
+		}
+	}
+	r.tempo.set(func(t *tempo) { t.left, t.stretch = left, stretch })
+	rate := r.tempo.rate(o, s.At)
+	if short := Remaining(o, left, rate, s.At); short > int64(r.Plan.Largest) && !r.short.Equal(o.Opens) {
+		r.short = o.Opens
+		then := "they are sent from the next window on"
+		if r.OneWindow {
+			then = "the run then ends, and can be resumed (--one-window)"
+		}
+		r.Logger.Warn(fmt.Sprintf("the window will not hold all: at %.4g/s %d messages will remain at %s; %s",
+			rate, short, o.Closes.In(r.Pace.Location).Format("15:04 on Mon 2 Jan"), then))
+	}
+}
+
+// beginStretch notes in the log what the run sets out to send in a window, where the rate
+// depends on it.
+func (r *run) beginStretch(s Stretch, now time.Time) error {
+	if !r.Pace.Spread && r.Pace.CatchUp <= 1 {
+		r.Log.Stretch = s // nothing hangs on it after a restart
+		return nil
+	}
+	detail, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return r.Log.Control(now, controlStretch, string(detail))
+}

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"cohort/engine/campaign"
+)
+
+// Stretch is what a run set out to send in one window: from when, and how much. It stands
+// in the log where the rate depends on it, so that a restart within the window goes on
+// with it.
+type Stretch struct {
+	Opens time.Time `json:"opens"` // of the window
+	Begun time.Time `json:"begun"` // when the run could first send in it
+	Left  int64     `json:"left"`  // messages that were not sent then
+}
+
+// RateAt is how many messages a second may be sent at now, with left messages not sent
+// yet; 0 is no limit. It is pure.
+//
+// Without a window that is the pace's rate. With one it is the even rate: the window's
+// capacity over its length or, with spread, the stretch's messages over its length. A run
+// that has fallen behind the even line by more than slack messages goes faster, by at most
+// catch_up; one that spreads and is ahead goes slower.
+func RateAt(p campaign.Pace, o Opening, s Stretch, left int64, slack int, now time.Time) float64 {
+	if p.Window == nil || o.Closes.IsZero() {
+		return o.Rate
+	}
+	if !s.Opens.Equal(o.Opens) { // it begins now, or when the window opens
+		s = Stretch{Opens: o.Opens, Begun: later(now, o.Opens), Left: left}
+	}
+	even := o.Rate
+	if p.Spread {
+		even = float64(s.Left) / max(o.Closes.Sub(s.Begun).Seconds(), 1)
+	}
+	rate := even
+	behind := even*now.Sub(s.Begun).Seconds() - float64(s.Left-left)
+	switch {
+	case p.Spread:
+		rate = min(float64(left)/max(o.Closes.Sub(later(now, o.Opens)).Seconds(), 1), even*max(1, p.CatchUp))
+	case behind > float64(slack):
+		rate = even * max(1, p.CatchUp)
+	}
+	if p.PerSecond > 0 {
+		rate = min(rate, p.PerSecond)
+	}
+	return max(rate, slowest)
+}
+
+// slowest is the least rate, messages a second, at which a run goes on: 0 would be none.
+const slowest = 1e-6
+
+// Remaining is how many of left messages a window will not hold at a rate; 0 when it holds
+// them all, or does not end. It is pure.
+func Remaining(o Opening, left int64, rate float64, now time.Time) int64 {
+	if o.Closes.IsZero() || rate == 0 {
+		return 0
+	}
+	open := o.Closes.Sub(later(now, o.Opens)).Seconds()
+	return max(0, left-int64(math.Floor(rate*max(0, open))))
+}
+
+// tempo says how fast the run may send at a moment. The loop tells it what it needs to
+// know; workers ask it behind the gate. It is safe for concurrent use.
+type tempo struct {
+	pace  campaign.Pace
+	slack int // messages: what may be missing from the even line without being late
+
+	mu      sync.Mutex
+	stretch Stretch
+	left    int64
+	lever   PaceLever
+	load    load
+}
+
+// rate is what may be sent at now in an opening, messages a second; 0: no limit.
+func (t *tempo) rate(o Opening, now time.Time) float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rate := t.planned(o, now)
+	if rate == 0 {
+		return 0
+	}
+	return max(slowest, rate*t.load.share(now))
+}
+
+// planned is the rate without what the service's refusals make of it.
+func (t *tempo) planned(o Opening, now time.Time) float64 {
+	switch {
+	case t.lever.PerSecond > 0:
+		return t.lever.PerSecond
+	case !t.lever.FinishBy.IsZero():
+		if span := t.lever.FinishBy.Sub(now).Seconds(); span > 0 {
+			return max(slowest, float64(t.left)/span)
+		}
+	}
+	return RateAt(t.pace, o, t.stretch, t.left, t.slack, now)
+}
+
+// pool is the share of the requests that may be under way at once.
+func (t *tempo) pool(now time.Time) float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.load.share(now)
+}
+
+func (t *tempo) set(change func(t *tempo)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(t)
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cohort/engine/campaign"
+	"cohort/ingest/person"
+)
+
+func TestRateAt(t *testing.T) {
+	opens := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	o := Opening{Opens: opens, Closes: opens.Add(10 * time.Hour), Rate: 10} // 360,000 messages
+	at := func(h, m int) time.Time { return opens.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute) }
+	window := &campaign.Hours{From: 360, To: 960}
+	for sentence, test := range map[string]struct {
+		pace  campaign.Pace
+		begun time.Time // of the stretch; zero: it has not begun
+		of    int64     // messages of the stretch
+		left  int64
+		now   time.Time
+		rate  float64
+	}{
+		"before the stretch has begun the even rate holds":    {pace: campaign.Pace{Window: window, CatchUp: 2}, left: 5, now: at(3, 0), rate: 10},
+		"spread, before the stretch has begun":                {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 2}, left: 72_000, now: at(0, -60), rate: 2},
+		"on the line":                                         {pace: campaign.Pace{Window: window, CatchUp: 2}, begun: at(0, 0), of: 360_000, left: 324_000, now: at(1, 0), rate: 10},
+		"an hour lost, and nothing may be made up":            {pace: campaign.Pace{Window: window, CatchUp: 1}, begun: at(0, 0), of: 360_000, left: 360_000, now: at(1, 0), rate: 10},
+		"an hour lost is made up":                             {pace: campaign.Pace{Window: window, CatchUp: 1.5}, begun: at(0, 0), of: 360_000, left: 360_000, now: at(1, 0), rate: 15},
+		"and not above the ceiling":                           {pace: campaign.Pace{Window: window, CatchUp: 1.5, PerSecond: 12}, begun: at(0, 0), of: 360_000, left: 360_000, now: at(1, 0), rate: 12},
+		"less than the slack is not late":                     {pace: campaign.Pace{Window: window, CatchUp: 2}, begun: at(0, 0), of: 360_000, left: 324_090, now: at(1, 0), rate: 10},
+		"what was lost before the run began is not":           {pace: campaign.Pace{Window: window, CatchUp: 2}, begun: at(5, 0), of: 360_000, left: 360_000, now: at(5, 0), rate: 10},
+		"a small cohort is spread over the window":            {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(0, 0), rate: 1},
+		"and over what is left of it":                         {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1}, begun: at(5, 0), of: 36_000, left: 36_000, now: at(5, 0), rate: 2},
+		"spread, an hour lost, and nothing may be made up":    {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(1, 0), rate: 1},
+		"spread, an hour lost, made up over the whole rest":   {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 2}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(1, 0), rate: 36_000.0 / (9 * 3600)},
+		"spread, nine hours lost, made up as far as may be":   {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 2}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(9, 0), rate: 2},
+		"spread, and ahead":                                   {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 2}, begun: at(0, 0), of: 36_000, left: 16_200, now: at(5, 0), rate: 0.9},
+		"spread, a large cohort goes above the capacity's":    {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1}, begun: at(0, 0), of: 720_000, left: 720_000, now: at(0, 0), rate: 20},
+		"unless there is a ceiling":                           {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1, PerSecond: 12}, begun: at(0, 0), of: 720_000, left: 720_000, now: at(0, 0), rate: 12},
+		"with nothing left it does not stand still":           {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 1}, begun: at(0, 0), of: 36_000, left: 0, now: at(5, 0), rate: slowest},
+		"in the last second it does not run away":             {pace: campaign.Pace{Window: window, Spread: true, CatchUp: 3}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(10, 0).Add(-time.Millisecond), rate: 3},
+		"without a window there is nothing to spread or make": {pace: campaign.Pace{Spread: true, CatchUp: 3}, begun: at(0, 0), of: 36_000, left: 36_000, now: at(9, 0), rate: 10},
+	} {
+		s := Stretch{Begun: test.begun, Left: test.of}
+		if !test.begun.IsZero() {
+			s.Opens = opens
+		}
+		if got := RateAt(test.pace, o, s, test.left, 100, test.now); math.Abs(got-test.rate) > 1e-9 {
+			t.Errorf("%s: %v a second, want %v", sentence, got, test.rate)
+		}
+	}
+}
+
+func TestRemaining(t *testing.T) {
+	opens := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	o := Opening{Opens: opens, Closes: opens.Add(time.Hour)}
+	for sentence, test := range map[string]struct {
+		o    Opening
+		left int64
+		rate float64
+		now  time.Time
+		want int64
+	}{
+		"it is just enough":               {o, 3600, 1, opens, 0},
+		"it is not":                       {o, 5000, 1, opens, 1400},
+		"half of it is over":              {o, 3600, 1, opens.Add(30 * time.Minute), 1800},
+		"it has not begun":                {o, 5000, 1, opens.Add(-5 * time.Hour), 1400},
+		"it is over":                      {o, 5000, 1, opens.Add(2 * time.Hour), 5000},
+		"one that does not end holds all": {Opening{Opens: opens}, 5000, 1, opens, 0},
+		"as fast as the service takes it": {o, 5000, 0, opens, 0},
+		"nothing is left":                 {o, 0, 1, opens, 0},
+	} {
+		if got := Remaining(test.o, test.left, test.rate, test.now); got != test.want {
+			t.Errorf("%s: %d remain, want %d", sentence, got, test.want)
+		}
+	}
+}
+
+func TestTheServiceIsAskedForLessWhileItRefuses(t *testing.T) {
+	var l load
+	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	is := func(sentence string, want float64) {
+		t.Helper()
+		if got := l.share(now); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v of the rate, want %v", sentence, got, want)
+		}
+	}
+	is("at first", 1)
+	if l.refusal(now, now.Add(10*time.Second)) {
+		t.Error("one refusal lowers the rate")
+	}
+	if l.refusal(now.Add(time.Second), now.Add(10*time.Second)) {
+		t.Error("what was under way when it refused counts again")
+	}
+	now = now.Add(10 * time.Second)
+	is("when the quiet ends", 0.1)
+	now = now.Add(15 * time.Second)
+	is("half way back", 0.55)
+	now = now.Add(15 * time.Second)
+	is("back", 1)
+	if !l.refusal(now, now) {
+		t.Error("a second refusal does not lower the rate")
+	}
+	now = now.Add(time.Minute)
+	is("after the second", 0.7)
+	if !l.refusal(now, now) {
+		t.Error("a third refusal does not lower the rate")
+	}
+	now = now.Add(time.Minute)
+	is("after the third", 0.49)
+	now = now.Add(raiseEvery)
+	is("after a while without", 0.7)
+	now = now.Add(raiseEvery)
+	is("after two whiles", 1)
+	for range 100 {
+		now = now.Add(time.Minute)
+		l.refusal(now, now)
+	}
+	now = now.Add(time.Minute)
+	is("however often it refuses", lowestFactor)
+	now = now.Add(time.Hour)
+	is("and an hour later", 1)
+}
+
+func TestAClockThatWasSetIsNoticed(t *testing.T) {
+	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	for sentence, test := range map[string]struct {
+		wall, ran, want time.Duration
+	}{
+		"both go on":                 {time.Second, time.Second, 0},
+		"the process stood still":    {time.Hour, time.Hour, 0},
+		"it drifts":                  {time.Hour + time.Minute, time.Hour, 0},
+		"it was set forward":         {time.Hour, time.Second, time.Hour - time.Second},
+		"it was set back":            {-time.Hour, time.Second, -time.Hour - time.Second},
+		"a little more than a drift": {62 * time.Second, time.Second, 61 * time.Second},
+	} {
+		if got := stepped(clocks{wall: at}, clocks{wall: at.Add(test.wall), ran: test.ran}); got != test.want {
+			t.Errorf("%s: %s, want %s", sentence, got, test.want)
+		}
+	}
+}
+
+// A national night on a fake clock: 3.4 million from 06:00 to 22:00, as even as the
+// batches allow, and done before the last call.
+func TestANationalNight(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some 3.4 million messages are rendered")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(5 * time.Hour)
+		s := newService(1)
+		const cohort = 3_400 // a thousandth of the cohort at a thousandth of the rate
+		pace := campaign.Pace{Messages: cohort, CatchUp: 1, Window: &campaign.Hours{From: 360, To: 1320}, Location: time.UTC, LastCall: time.Minute}
+		limits := Limits{Messages: 45_000, Bytes: 5_000_000}.Smooth(pace.EvenRate(), 100*time.Second)
+		b := newBench(t, newPeople(cohort, 8, nil), limits)
+		start := time.Now()
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: 300 * time.Millisecond}, func(j *Job) { j.Pace = pace })
+		b.finished(s, summary, err)
+		opens := start.Add(time.Hour)
+		minutes := make([]int, 16*60)
+		for _, r := range s.requests {
+			if m := int(r.at.Sub(opens) / time.Minute); m >= 0 && m < len(minutes) {
+				minutes[m] += r.messages
+			} else {
+				t.Fatalf("a request at %s", r.at)
+			}
+		}
+		even := float64(cohort) / (16*60 - 1)
+		for m, n := range minutes[:16*60-2] {
+			if math.Abs(float64(n)-even) > float64(limits.Messages)+1 {
+				t.Errorf("minute %d has %d messages, and %.1f are even", m, n, even)
+			}
+		}
+		if last := s.requests[len(s.requests)-1].at; !last.Before(opens.Add(16*time.Hour - time.Minute)) {
+			t.Errorf("the last request went out at %s", last)
+		}
+	})
+}
+
+// A stop of an hour is made up as far as catch_up allows, also by the process after it.
+func TestTimeLostIsMadeUp(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		pace campaign.Pace
+		done bool // within the window
+	}{
+		"nothing is made up":          {campaign.Pace{Messages: 3600, CatchUp: 1}, false},
+		"an hour of ten, by a fifth":  {campaign.Pace{Messages: 3600, CatchUp: 1.2}, true},
+		"spread, and nothing made up": {campaign.Pace{Messages: 7200, Spread: true, CatchUp: 1}, false},
+		"spread, and made up":         {campaign.Pace{Messages: 7200, Spread: true, CatchUp: 1.2}, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(5 * time.Hour)
+			opens := time.Now().Add(time.Hour)
+			s := newService(1)
+			b := newBench(t, newPeople(3500, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			test.pace.Window, test.pace.Location, test.pace.LastCall = &campaign.Hours{From: 360, To: 960}, time.UTC, time.Minute
+			run := func(until time.Time) (Summary, error) {
+				return b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
+					j.Pace, j.OneWindow = test.pace, true
+					if !until.IsZero() {
+						stop := make(chan Pull)
+						j.Levers = stop
+						time.AfterFunc(time.Until(until), func() { stop <- Pull{Lever: Lever{Verb: LeverStop, By: "a test"}, Done: make(chan error, 1)} })
+					}
+				})
+			}
+			_, err := run(opens.Add(2 * time.Hour))
+			stoppedBy(t, err, false, "stopped as it was asked to")
+			time.Sleep(time.Hour)
+			summary, err := run(time.Time{})
+			if done := err == nil && summary.Finished; done != test.done {
+				t.Errorf("%s: done %v, %v, %v", sentence, done, summary.Account.Fates, err)
+			}
+			for i, r := range s.requests { // never faster than may be made up
+				if i > 0 && float64(r.messages)/r.at.Sub(s.requests[i-1].at).Seconds() > 1.25*3600/(10*3600)*1.01 && test.pace.CatchUp == 1.2 {
+					t.Fatalf("%s: request %d of %d at %s: %d messages %s after the batch before", sentence, i, len(s.requests), r.at.Format(time.TimeOnly), r.messages, r.at.Sub(s.requests[i-1].at))
+				}
+			}
+			if !test.done && summary.Account.Fates[person.NotSent] == 0 {
+				t.Errorf("%s: everything was sent", sentence)
+			}
+		})
+	}
+}
