@@ -216,7 +216,7 @@ func (m *model) last() {
 }
 
 // live runs one process and reports whether the run is finished.
-func (m *model) live(l life, name string) (finished bool) {
+func (m *model) live(l life, name string) bool {
 	// A minute of waiting costs as much as a minute of sending: a night is slept through
 	// without a process, but for some.
 	if o, ok := NextOpening(m.pace, time.Now()); ok && !l.night {
@@ -259,17 +259,17 @@ func (m *model) live(l life, name string) (finished bool) {
 		job.Lists = c.lists
 	}
 	dir := m.dir
-	ended := make(chan struct{})
+	ended, well := make(chan struct{}), false
 	m.running.Go(func() {
 		defer close(ended)
 		defer func() { _ = plan.Close() }()
 		summary, err := Run(ctx, job)
 		m.check(log.Close())
 		c.do(func() {
-			finished = err == nil
 			if c.gone() {
 				return // nobody hears what a killed process says
 			}
+			well = err == nil
 			c.ended = true
 			c.leaves(time.Now())
 			m.ended(c, dir, plan, log, summary, err)
@@ -281,7 +281,7 @@ func (m *model) live(l life, name string) (finished bool) {
 		return false
 	}
 	cancel()
-	return finished
+	return well
 }
 
 // ended holds what a process says at its end against its log and the service.
