@@ -176,9 +176,6 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 }
 
 func (l *Ledger) revise(r *revision) error {
-	if r.Form.Revision == r.Number && r.Number == l.last[r.Form.Batch]+1 {
-		return l.retried(r)
-	}
 	s, err := l.replaceable(r)
 	if err != nil {
 		return err

@@ -120,11 +120,6 @@ func (p *ProgressLog) SendAgain(at time.Time, reason string) error {
 	return p.Control(at, controlSendAgain, reason)
 }
 
-// Retried records that a person has had refused messages sent again, and why.
-func (p *ProgressLog) Retried(at time.Time, messages int, by, reason string) error {
-	return p.Control(at, controlRetried, fmt.Sprintf("%d refused messages, by %s: %s", messages, by, reason))
-}
-
 // Finish records that every record has its final fate.
 func (p *ProgressLog) Finish(at time.Time, a Account) error {
 	r := &runClosed{At: at, Counts: a.counts()}

@@ -86,7 +86,7 @@ type inDoubt struct {
 }
 
 type revision struct {
-	Form    FormID // the one that is replaced; the new one itself when refused messages are sent again
+	Form    FormID // the one that is replaced
 	N       uint16 // of the attempt whose answer asked for it; 0: a suppression list did
 	At      time.Time
 	Status  int

@@ -182,6 +182,20 @@ func Superseding(dir string, plan *Plan) (by string) {
 	return by
 }
 
+// PausedBefore reads what can be read of a log that is damaged, and returns who had paused
+// the run and why, if that is the last thing that was written down there about it.
+func PausedBefore(dir string, plan *Plan) (words string) {
+	l := &Ledger{}
+	_, _ = journal.Read(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, func(r journal.Record) error {
+		record, err := decodeRecord(r.Type, r.Payload)
+		if c, ok := record.(*control); ok && err == nil && (c.Verb == string(LeverPause) || c.Verb == string(LeverContinue)) {
+			_, _ = l.lever(c)
+		}
+		return nil
+	})
+	return l.Paused
+}
+
 // ErrLost says that there is no log, and that there was one.
 var ErrLost = errors.New("the run was begun and its progress log is missing or empty")
 

@@ -101,6 +101,7 @@ func (w *world) clockStepped() {
 				t.Error("nothing was sent: the test has lost its point")
 			}
 			w.paced("pace: {per_second: 0}")
+			w.run("continue", "run")                      // a clock that was set has paused the run
 			if o := w.run("resume", "run"); o.code != 0 { // with the right time again
 				t.Fatalf("exit %d\n%s", o.code, o.stderr)
 			}
@@ -120,6 +121,7 @@ func (w *world) clockStepped() {
 			t.Fatalf("%d accepted\n%s", n, stderr)
 		}
 		w.paced("pace: {per_second: 0}")
+		w.run("continue", "run")
 		if o := w.run("resume", "run"); o.code != 0 {
 			t.Fatalf("exit %d\n%s", o.code, o.stderr)
 		}

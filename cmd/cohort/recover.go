@@ -226,9 +226,13 @@ func (r *recovery) recover(why error) error {
 	if !r.simulate && time.Since(r.plan.Created) > remembered {
 		known.Hold = engine.HoldForgotten
 	}
+	paused := engine.PausedBefore(r.dir, r.plan)
 	done, err := engine.Recover(r.dir, r.plan, known)
 	if err != nil {
 		return refuse("%w", err)
+	}
+	if err := r.pauseAgain(paused); err != nil {
+		return err
 	}
 	fmt.Fprintf(r.out, "lost       %v\n", why)
 	for _, folder := range done.Aside {
@@ -244,6 +248,25 @@ func (r *recovery) recover(why error) error {
 	default:
 		fmt.Fprintf(r.out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", command("resume", r.dir))
 	}
+	return nil
+}
+
+// pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more
+// nobody knows, and that is said.
+func (r *recovery) pauseAgain(paused string) error {
+	if paused == "" {
+		fmt.Fprintln(r.out, "levers     a pause or another pace that may have been asked for is forgotten; ask for it again before the run goes on, if there was one")
+		return nil
+	}
+	log, err := engine.OpenProgressLog(r.dir, r.plan)
+	if err != nil {
+		return damaged(err)
+	}
+	err = log.Pull(time.Now(), engine.Lever{Verb: engine.LeverPause, By: "recover", Reason: "the run was paused " + paused})
+	if err = errors.Join(err, log.Close()); err != nil {
+		return refuse("the run was paused, and that cannot be written down again: %w", err)
+	}
+	fmt.Fprintf(r.out, "paused     %s; to go on afterwards: %s\n", paused, command("continue", r.dir))
 	return nil
 }
 
