@@ -27,7 +27,7 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	rounds := 1
 	if os.Getenv("COHORT_PROVE") != "" {
-		rounds = 5
+		rounds = 3
 	}
 	for range rounds {
 		rapid.Check(t, func(r *rapid.T) {

@@ -62,7 +62,7 @@ func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 	kills, records := 20, 100_000
 	switch {
 	case os.Getenv("COHORT_PROVE") != "":
-		kills = 60
+		kills = 40
 	case testing.Short():
 		kills, records = 5, 20_000
 	}

@@ -40,7 +40,7 @@ func (w *world) livesOfKills() {
 	t := w.t
 	lives, kills := 3, 6
 	if os.Getenv("COHORT_PROVE") != "" {
-		lives, kills = 10, 12
+		lives, kills = 6, 12
 	}
 	truth := w.generate(20_000, 0.01)
 	stages := map[string]int{}

@@ -150,7 +150,7 @@ func windowUntil(closes time.Time, perSecond int) string {
 func (w *world) twoManyTimes() {
 	rounds := 8
 	if os.Getenv("COHORT_PROVE") != "" {
-		rounds = 24
+		rounds = 12
 	}
 	s := w.standIn(slow, 7)
 	w.paced("pace: {per_second: 100}")
