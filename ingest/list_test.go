@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,9 @@ func TestLists(t *testing.T) {
 		}
 		if test.err != "" {
 			var refused *FileError
-			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "999") {
+			// The folder's name has digits of its own, which may happen to look like a number's.
+			said := strings.ReplaceAll(fmt.Sprint(err), path, "list.csv")
+			if !errors.As(err, &refused) || !strings.Contains(said, test.err) || strings.Contains(said, "999") {
 				t.Errorf("%s: %v, and should say %q", sentence, err, test.err)
 			}
 			continue
