@@ -36,6 +36,7 @@ const (
 	PoisonedRecipients
 	Banned
 	NoSuchPlan
+	Busy429
 	kindCount
 )
 
@@ -85,6 +86,7 @@ var kinds = [kindCount]struct {
 	PoisonedRecipients: {name: "poisoned_recipients", takes: setShare},
 	Banned:             {name: "banned", takes: setUsual, defaults: Fault{Share: 1}},
 	NoSuchPlan:         {name: "no_such_plan", takes: setUsual},
+	Busy429:            {name: "busy_429", takes: setUsual},
 }
 
 // String is the fault's key in a faults file.
