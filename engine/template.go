@@ -12,10 +12,10 @@ type Template struct {
 	segments []segment
 }
 
-// segment is literal text, already escaped for JSON, and then a field: -1 for none.
+// segment is literal text, as it is and escaped for JSON, and then a field: -1 for none.
 type segment struct {
-	literal string
-	field   int
+	plain, literal string
+	field          int
 }
 
 // Placeholders lists the columns that a text names, in order, each once.
@@ -45,7 +45,7 @@ func CompileTemplate(text string, fields []string) (Template, error) {
 		if err != nil {
 			return Template{}, err
 		}
-		s := segment{literal: string(appendJSONText(nil, literal)), field: -1}
+		s := segment{plain: literal, literal: string(appendJSONText(nil, literal)), field: -1}
 		if name != "" {
 			if s.field = slices.Index(fields, name); s.field < 0 {
 				return Template{}, fmt.Errorf("((%s)) names no column of the cohort", name)
@@ -87,6 +87,17 @@ func (t Template) AppendJSON(dst []byte, fields []string) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// AppendText appends the rendered text to dst as it is, for those who measure it.
+func (t Template) AppendText(dst []byte, fields []string) []byte {
+	for _, s := range t.segments {
+		dst = append(dst, s.plain...)
+		if s.field >= 0 {
+			dst = append(dst, fields[s.field]...)
+		}
+	}
+	return dst
 }
 
 // AppendJSONString appends text, which must be valid UTF-8, as a JSON string.
