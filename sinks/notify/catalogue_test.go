@@ -2,16 +2,15 @@ package notify
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"cohort/engine"
+	"cohort/sinks/sinktest"
 )
 
-// catalogueRow is one answer of the service and what must be made of it.
+// catalogueRow is a sinktest.Answer in one line.
 type catalogueRow struct {
 	sentence string
 	status   int
@@ -129,42 +128,29 @@ var catalogue = []catalogueRow{
 	{"a code that is a number", 500, nil, `{"errors":[{"code":12}]}`, engine.Unknown, "HTTP_500", 0, false, ""},
 }
 
-func TestEveryAnswerOfTheService(t *testing.T) {
-	const lines = 30 // of the catalogue that come with a status
-	t.Logf("%d rows: %d of the catalogue, %d more", len(catalogue), lines, len(catalogue)-lines)
-	seen := map[string]bool{}
-	for i, test := range catalogue {
-		if i < lines {
-			if seen[test.sentence] || !strings.HasPrefix(test.sentence, fmt.Sprint(test.status)) {
-				t.Errorf("row %d is not a line of its own", i)
-			}
-			seen[test.sentence] = true
-		}
-		t.Run(test.sentence, func(t *testing.T) {
-			var requests atomic.Int32
-			answer := replies(test.status, test.headers, test.body)
-			s := sinkTo(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); answer(w, r) })
-			a := send(t, s)
-			if a.Reply != test.reply || a.Status != test.status || a.Code != test.code {
-				t.Errorf("reply %d, status %d, code %q; want reply %d, code %q", a.Reply, a.Status, a.Code, test.reply, test.code)
-			}
-			if a.RetryAfter != test.after || a.HoldAll != test.all {
-				t.Errorf("retry after %v (for all: %v); want %v (%v)", a.RetryAfter, a.HoldAll, test.after, test.all)
-			}
-			if (a.Halt == "") != (test.halt == "") || !strings.Contains(a.Halt, test.halt) {
-				t.Errorf("halt %q; want %q", a.Halt, test.halt)
-			}
-			if (a.Reply == engine.RowsRefused) != (len(a.Rows) > 0) || a.IDs != nil {
-				t.Errorf("rows %v, ids %v", a.Rows, a.IDs)
-			}
-			if strings.ContainsAny(a.Halt, "\r\n") {
-				t.Errorf("%q is not one line", a.Halt)
-			}
-			if n := requests.Load(); n != 1 {
-				t.Errorf("the request was sent %d times", n)
-			}
-		})
+func TestTheSuite(t *testing.T) {
+	var answers []sinktest.Answer
+	for _, r := range catalogue {
+		answers = append(answers, sinktest.Answer{Sentence: r.sentence, Status: r.status, Headers: r.headers, Body: r.body, Reply: r.reply, Code: r.code, After: r.after, All: r.all, Halt: r.halt})
 	}
+	sinktest.Run(t, sinktest.Subject{
+		Make: func(w sinktest.Wire) engine.Sink {
+			o := over(w)
+			o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
+			return New(o)
+		},
+		Base: "/comms", Path: "/v1/message-batches", Accept: "application/json", Messages: 3, Fields: 2,
+		Created: func(r *engine.Request) (body string, ids []string) {
+			var list []string
+			for i, m := range r.Messages {
+				ids = append(ids, fmt.Sprintf("id-%d", i))
+				list = append(list, fmt.Sprintf(`{"messageReference":"%s","id":"%s"}`, m, ids[i]))
+			}
+			return fmt.Sprintf(`{"data":{"type":"MessageBatch","id":"b","attributes":{"messageBatchReference":"%s","messages":[%s]}}}`, r.Reference, strings.Join(list, ",")), ids
+		},
+		Lines: 30, Answers: answers, Broken: []int{400, 422},
+		Problem: func(status int, words string) string { return problem(status, words, "/"+words) },
+	})
 }
 
 func TestTwoFreshTokensRefusedHaltTheRun(t *testing.T) {

@@ -90,7 +90,7 @@ func (s Subject) whatTheServiceGets(t *testing.T) {
 		if h.Get("X-Correlation-Id") != uuid.UUID(r.Correlation).String() {
 			t.Errorf("X-Correlation-Id is %q", h.Get("X-Correlation-Id"))
 		}
-		if h.Get("Authorization") != "Bearer token-1" || h.Get("Content-Type") != "application/json" || h.Get("Accept-Encoding") != "" || h.Get("Content-Encoding") != "" {
+		if h.Get("Authorization") != "Bearer token-1" || h.Get("Content-Type") != "application/json" || h.Get("Accept") != s.Accept || h.Get("Accept-Encoding") != "" || h.Get("Content-Encoding") != "" {
 			t.Errorf("%v", h)
 		}
 	}

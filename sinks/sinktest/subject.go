@@ -15,6 +15,7 @@ type Subject struct {
 	Make     func(Wire) engine.Sink // over this wire, and otherwise always the same
 	Base     string                 // of the service, behind its host: /comms
 	Path     string                 // behind Base: where requests are posted
+	Accept   string                 // the type that is asked for; empty: none
 	Messages int                    // in a request
 	Fields   int                    // that its messages are rendered from
 
