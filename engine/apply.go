@@ -116,6 +116,9 @@ func (l *Ledger) open(r *runOpened) error {
 func (l *Ledger) orphan(s *State) {
 	if s.Pending {
 		s.Pending, s.InDoubt, s.Doubted, s.Reason = false, true, s.Lost, l.intern("no_answer")
+		if l.plan.NeverAgain {
+			s.Phase = Held
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type gate struct {
 	rate      func(o Opening, now time.Time) float64
 	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
 
+	largest int           // messages in a request, at most
 	turn    chan struct{} // holds one token: who has it decides for itself and everything below
 	limiter *rate.Limiter
 	only    Opening // with oneWindow, the one window; zero until it is known
@@ -51,9 +53,9 @@ var _ Pacer = (*gate)(nil)
 
 // newGate makes a gate for batches of at most largest messages.
 func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *gate {
-	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, turn: make(chan struct{}, 1)}
+	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, largest: max(1, largest), turn: make(chan struct{}, 1)}
 	g.rate = func(o Opening, _ time.Time) float64 { return o.Rate }
-	g.limiter = rate.NewLimiter(rate.Inf, max(1, largest))
+	g.limiter = rate.NewLimiter(rate.Inf, g.largest)
 	if o, ok := NextOpening(p, now); ok {
 		g.setRate(now, o.Rate)
 		if o.Rate > 0 {
@@ -66,13 +68,19 @@ func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits 
 	return g
 }
 
+// leeway is how much of the rate the gate may let through at once, beyond one request. A
+// processor that was busy wakes a waiter late, and at 400 requests a second every moment
+// that cannot be made up for is lost.
+const leeway = 50 * time.Millisecond
+
 func (g *gate) setRate(now time.Time, perSecond float64) {
-	limit := rate.Limit(perSecond)
+	limit, burst := rate.Limit(perSecond), max(g.largest, int(math.Ceil(perSecond*leeway.Seconds())))
 	if perSecond == 0 {
 		limit = rate.Inf
 	}
 	if g.limiter.Limit() != limit {
 		g.limiter.SetLimitAt(now, limit)
+		g.limiter.SetBurstAt(now, burst)
 	}
 }
 

@@ -88,6 +88,9 @@ func (l *Ledger) lose(s *State) {
 	if s.First == 0 {
 		s.First = l.since
 	}
+	if l.plan.NeverAgain {
+		s.Phase = Held
+	}
 	if l.Hold != "" {
 		s.Phase, s.Reason = Held, l.intern(l.Hold)
 	}

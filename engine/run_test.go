@@ -189,6 +189,43 @@ func TestOtherKindsAreNeverReplayed(t *testing.T) {
 	}
 }
 
+// Where the plan says that the service would take a message twice, what a process left
+// without an answer is held, and the run comes to an end.
+func TestWhatIsLeftIsHeldWhereNothingIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		s.forgetful = true
+		b := &bench{t, newPeople(60, 2, nil), t.TempDir()}
+		batches, err := Cut(t.Context(), testRun, b.people, encoding{}, Limits{Messages: 1, Bytes: 1 << 20})
+		must(t, err)
+		header := testHeader(b.people)
+		header.NeverAgain = true
+		must(t, Seal(b.dir, header, batches, nil))
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &connection{kind: CanBeAsked, service: s, took: 2 * time.Second}
+		next := filepath.Join(t.TempDir(), "run")
+		c.onSend = func(n int, _ *Request) {
+			if n == 9 {
+				copyRun(t, b.dir, next)
+				c.die()
+				cancel()
+			}
+		}
+		_, _ = b.start(ctx, c, nil)
+		b.dir = next
+		summary, err := b.start(t.Context(), &connection{kind: CanBeAsked, service: s, took: time.Second}, nil)
+		must(t, err)
+		doubtful := summary.Account.Fates[person.InDoubt]
+		if !summary.Finished || doubtful == 0 || int64(summary.Held) != doubtful || doubtful+summary.Account.Fates[person.Accepted] != 60 || s.twice() != nil {
+			t.Errorf("%+v, twice %v", summary, s.twice())
+		}
+		l := b.ledger()
+		if d, err := l.Decisions(); err != nil || len(d.Held) != summary.Held || l.Settleable() != 0 || l.Closed {
+			t.Errorf("%d held, %d that a replay could settle: %v", len(d.Held), l.Settleable(), err)
+		}
+	})
+}
+
 // A body that no longer comes out as it was planned is never sent.
 func TestARunOnAnotherSpoolSendsNothing(t *testing.T) {
 	for sentence, change := range map[string]func(*people){

@@ -178,7 +178,10 @@ func benchSendProduct(c *cobra.Command) dispatch.Product {
 				return nil, err
 			}
 			sink, _, err := openSinkFor(campaign, fields, connections)
-			return sink, err
+			if err != nil {
+				return nil, err
+			}
+			return sink.(*notify.Sink), nil
 		},
 		Send: func(ctx context.Context, campaign, cohort, folder string) (func() (int64, error), error) {
 			s := session{runFolder: folder, call: call{Campaign: campaign, Cohort: []string{cohort}}}

@@ -19,7 +19,6 @@ import (
 	"cohort/engine/campaign"
 	"cohort/ingest"
 	"cohort/shard"
-	"cohort/sinks/notify"
 )
 
 func checkCommand() *cobra.Command {
@@ -229,9 +228,13 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 
 // samples renders the first three messages, every letter and digit of theirs masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
-	compiled, err := notify.CompileFields(c, fields)
-	if err != nil {
-		return nil, refuse("%w", err)
+	texts := c.Texts()
+	compiled := make([]engine.Template, len(texts))
+	for i, t := range texts {
+		var err error
+		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
+			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+		}
 	}
 	var out []string
 	for i := range spool.Shards() {
@@ -246,8 +249,8 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 				p.Fields[f] = mask(p.Fields[f])
 			}
 			var parts []string
-			for _, field := range compiled {
-				parts = append(parts, field.Name+": "+string(field.Text.AppendJSON(nil, p.Fields)))
+			for i, text := range compiled {
+				parts = append(parts, texts[i].Name+": "+string(text.AppendJSON(nil, p.Fields)))
 			}
 			if out = append(out, strings.Join(parts, ", ")); len(out) == 3 {
 				return out, nil

@@ -21,7 +21,8 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err == nil {
 		err = typedDefaults(c)
 	}
-	if err == nil && len(c.Personalisation) > 0 {
+	own := len(c.Personalisation) == 0 && c.NHSApp == nil // or the cohort's may be
+	if err == nil && !own {
 		err = usedDefaults(c, fields)
 	}
 	if err != nil {
@@ -31,19 +32,19 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
-	if len(c.Personalisation) > 0 {
+	if !own {
 		return reader, nil
 	}
-	own, _, err := reader.Mesh()
+	brought, _, err := reader.Mesh()
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if err := usedDefaults(c, own); err != nil || len(own) == 0 {
+	if err := usedDefaults(c, brought); err != nil || len(brought) == 0 {
 		return reader, err
 	}
-	slices.Sort(own) // the order in which the spool and the messages have every campaign's fields
-	ownPersonalisation(c, own)
-	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, own, in)); err != nil {
+	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
+	ownPersonalisation(c, brought)
+	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, brought, in)); err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil

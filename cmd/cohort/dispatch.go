@@ -45,7 +45,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
+	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate && !plan.NeverAgain {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
 	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate {
@@ -87,13 +87,22 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			return s.register(plan, ledger, key)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
+		Ceiling: s.ceiling(), Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
 	if e := log.Close(); err == nil && e != nil {
 		err = &engine.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.conclude(plan, spool, summary, err)
+}
+
+// ceiling is the most requests under way at once; 0: as many as the engine thinks right
+// for requests of many messages.
+func (s *session) ceiling() int {
+	if s.campaign.NHSApp == nil {
+		return 0
+	}
+	return mostConnections(s.campaign)
 }
 
 // nothingToDo says of a run that cannot or need not go on what there is to say.

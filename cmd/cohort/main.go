@@ -69,9 +69,9 @@ const oneTouch = 500 * time.Millisecond
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cohort",
-		Short: "Send a cohort of people to NHS Notify, and account for every record",
+		Short: "Send a cohort of people to NHS Notify or the NHS App, and account for every record",
 		Long: `cohort reads a cohort file once, checks every record, and sends the people in it to
-NHS Notify in paced batches. Every step is in a progress log, so that a run that was
+NHS Notify in paced batches, or to the NHS App. Every step is in a progress log, so that a run that was
 stopped or killed goes on where it was: nobody is sent to twice, and nobody is lost.
 
 Exit codes, of every command:

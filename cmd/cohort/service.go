@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -16,68 +17,93 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/sinks/apim"
+	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
 	"cohort/sinks/simulator"
 )
 
-// mostConnections is the ceiling of requests under way at once.
-const mostConnections = 16
+// service is what a campaign's messages go to.
+type service interface {
+	engine.Sink
+	Limits() engine.Limits           // what one request may hold
+	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
+}
+
+// mostConnections is the ceiling of requests under way at once. A service that takes one
+// message a request needs more of them: 400 a second of 200 ms each are 80, and twice that
+// for comfort (engine.PoolSize).
+func mostConnections(c *campaign.Campaign) int {
+	if c.NHSApp != nil {
+		return 256
+	}
+	return 16
+}
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
-func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {
-	return openSinkFor(c, fields, mostConnections)
+func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, error) {
+	return openSinkFor(c, fields, mostConnections(c))
 }
 
 // openSinkFor is openSink with another number of connections that are kept open.
-func openSinkFor(c *campaign.Campaign, fields []string, connections int) (*notify.Sink, *apim.Tokens, error) {
-	o, err := sinkOptions(c, fields)
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := apim.Client(c.Notify.CAFile, connections)
+func openSinkFor(c *campaign.Campaign, fields []string, connections int) (service, *apim.Tokens, error) {
+	at := c.Access()
+	client, err := apim.Client(at.CAFile, connections)
 	if err != nil {
 		return nil, nil, refuse("%w", err)
 	}
-	credentials := apim.Credentials{
-		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
-	}
-	o.Client, o.Tokens = client, apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client})
-	return notify.New(o), o.Tokens, nil
+	tokens := apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: credentials(at), Client: client})
+	sink, err := newSink(c, fields, client, tokens)
+	return sink, tokens, err
+}
+
+func credentials(at *campaign.Access) apim.Credentials {
+	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
 }
 
 // measuringSink makes a sink that renders messages as the campaign's does, and can send
 // none: it needs no keys.
-func measuringSink(c *campaign.Campaign, fields []string) (*notify.Sink, error) {
-	o, err := sinkOptions(c, fields)
-	if err != nil {
-		return nil, err
-	}
-	o.Client = &http.Client{}
-	return notify.New(o), nil
+func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
+	return newSink(c, fields, &http.Client{}, nil)
 }
 
-// sinkOptions says what a campaign's messages are made of.
-func sinkOptions(c *campaign.Campaign, fields []string) (notify.Options, error) {
+// newSink makes the sink of the campaign's service.
+func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (service, error) {
+	if n := c.NHSApp; n != nil {
+		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		if n.Push != nil {
+			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
+		}
+		for _, t := range c.Texts() {
+			var err error
+			if o.Content, err = engine.CompileTemplate(t.Text, fields); err != nil {
+				return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			}
+		}
+		if key, problem := o.Mistake(); key != "" {
+			return nil, refuse("%w", c.Mistake("sink.nhsapp."+key, problem))
+		}
+		return nhsapp.New(o), nil
+	}
 	compiled, err := notify.CompileFields(c, fields)
 	if err != nil {
-		return notify.Options{}, refuse("%w", err)
+		return nil, refuse("%w", err)
 	}
-	return notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled,
+	return notify.New(notify.Options{
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Client: client, Tokens: tokens,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
-	}, nil
+	}), nil
 }
 
-// fieldsOf lists the columns that the personalisation needs, sorted.
+// fieldsOf lists the columns that the messages need, sorted.
 func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
-	for _, p := range c.Personalisation {
-		names, err := engine.Placeholders(p.Text)
+	for _, t := range c.Texts() {
+		names, err := engine.Placeholders(t.Text)
 		if err == nil && slices.Contains(names, "nhs_number") {
 			err = fmt.Errorf("an NHS number has no place in a message")
 		}
 		if err != nil {
-			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: "personalisation." + p.Field + ": " + err.Error()})
+			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()})
 		}
 		fields = append(fields, names...)
 	}
@@ -98,7 +124,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	const apiKey, keyID = "simulated-application", "simulated-1"
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	n := &c.Notify
+	n := c.Access()
 	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = filepath.Join(dir, "api-key"), "", keyID, filepath.Join(dir, "key.pem"), ""
 	if err = os.WriteFile(n.APIKeyFile, []byte(apiKey), 0o600); err == nil {
 		err = os.WriteFile(n.PrivateKeyFile, text, 0o600)
@@ -112,6 +138,9 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 		return nil, refuse("the simulator cannot start: %w", err)
 	}
 	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
+	if c.NHSApp != nil {
+		n.BaseURL = "http://" + listener.Addr().String() + "/nhs-app"
+	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
 		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, ForgetPersonalisation: true}),

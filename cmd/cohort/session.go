@@ -15,7 +15,6 @@ import (
 	"cohort/ingest"
 	"cohort/shard"
 	"cohort/sinks/apim"
-	"cohort/sinks/notify"
 )
 
 // session is one start of a run, from the call to the account.
@@ -46,7 +45,7 @@ type session struct {
 	id           engine.RunID
 	fields       []string
 	folder       *folder
-	sink         *notify.Sink
+	sink         service
 	tokens       *apim.Tokens
 	close        []func() // what ends with the session
 	words        []string // the call, for the case that nothing can be resumed yet
@@ -196,7 +195,7 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
 	}
-	if len(s.campaign.Personalisation) == 0 { // then it is the cohort's own, which the spool knows
+	if len(s.campaign.Personalisation) == 0 && s.campaign.NHSApp == nil { // then it is the cohort's own, which the spool knows
 		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
 		if err != nil {
 			return damaged(err)

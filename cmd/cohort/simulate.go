@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/campaign"
-	"cohort/sinks/apim"
 	"cohort/sinks/simulator"
 )
 
@@ -94,12 +93,12 @@ func trust(o *simulator.Options, path string) error {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	credentials := apim.Credentials{APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, PrivateKeyFile: c.Notify.PrivateKeyFile}
-	o.KeyID = c.Notify.KeyID
-	if o.APIKey, err = credentials.APIKey(); err != nil {
+	as := credentials(c.Access())
+	o.KeyID = as.KeyID
+	if o.APIKey, err = as.APIKey(); err != nil {
 		return refuse("%w", err)
 	}
-	if o.PublicKey, err = credentials.PublicKey(); err != nil {
+	if o.PublicKey, err = as.PublicKey(); err != nil {
 		return refuse("%w", err)
 	}
 	return nil

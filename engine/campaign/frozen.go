@@ -20,12 +20,11 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
-		{"sink.notify.base_url", c.Notify.BaseURL},
-		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
-		{"sink.notify.ods_code", c.Notify.ODSCode},
-		{"sink.notify.batch.max_messages", strconv.Itoa(c.Notify.Batch.MaxMessages)},
-		{"sink.notify.batch.max_bytes", strconv.Itoa(c.Notify.Batch.MaxBytes)},
-		{"sink.notify.batch.smoothing", c.Notify.Batch.Smoothing.String()},
+	}
+	if n := c.NHSApp; n == nil {
+		settings = append(settings, c.Notify.frozen()...)
+	} else {
+		settings = append(settings, n.frozen()...)
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
 		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})
@@ -41,6 +40,29 @@ func (c *Campaign) Frozen() []Setting {
 	}
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return settings
+}
+
+func (n Notify) frozen() []Setting {
+	return []Setting{
+		{"sink.notify.base_url", n.BaseURL},
+		{"sink.notify.routing_plan_id", n.RoutingPlanID},
+		{"sink.notify.ods_code", n.ODSCode},
+		{"sink.notify.batch.max_messages", strconv.Itoa(n.Batch.MaxMessages)},
+		{"sink.notify.batch.max_bytes", strconv.Itoa(n.Batch.MaxBytes)},
+		{"sink.notify.batch.smoothing", n.Batch.Smoothing.String()},
+	}
+}
+
+func (n *NHSApp) frozen() []Setting {
+	settings := []Setting{
+		{"sink.nhsapp.base_url", n.BaseURL},
+		{"sink.nhsapp.requester_ods_code", n.ODSCode},
+		{"sink.nhsapp.campaign_id", n.CampaignID},
+	}
+	if n.Push != nil {
+		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})
+	}
+	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content})
 }
 
 // list writes names in one line, so that no two lists read the same.

@@ -31,10 +31,15 @@ var (
 		"sink.notify.api_key_file", "sink.notify.api_key_env", "sink.notify.key_id", "sink.notify.private_key_file",
 		"sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
 		"sink.notify.batch", "sink.notify.batch.max_messages", "sink.notify.batch.max_bytes", "sink.notify.batch.smoothing",
+		"sink.nhsapp", "sink.nhsapp.base_url", "sink.nhsapp.token_url",
+		"sink.nhsapp.api_key_file", "sink.nhsapp.api_key_env", "sink.nhsapp.key_id", "sink.nhsapp.private_key_file",
+		"sink.nhsapp.requester_ods_code", "sink.nhsapp.campaign_id", "sink.nhsapp.ca_file",
+		"sink.nhsapp.in_app", "sink.nhsapp.in_app.content_file",
+		"sink.nhsapp.push", "sink.nhsapp.push.display", "sink.nhsapp.push.reference",
 	}
 	laterKeys = []string{
 		"series", "route",
-		"sink.nhsapp", "sink.file",
+		"sink.file",
 		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",
 	}
 )

@@ -27,7 +27,7 @@ func (c Credentials) APIKey() (string, error) {
 	if c.APIKeyEnv != "" {
 		key := strings.TrimSpace(os.Getenv(c.APIKeyEnv))
 		if key == "" {
-			return "", fmt.Errorf("the environment variable %s is empty; put the API key there (sink.notify.api_key_env)", c.APIKeyEnv)
+			return "", fmt.Errorf("the environment variable %s is empty; put the API key there (api_key_env)", c.APIKeyEnv)
 		}
 		return key, nil
 	}
