@@ -55,7 +55,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
 		return l.withhold(r.Batch, r.People)
 	case *resolved:
-		return l.resolve(r)
+		return l.resolve(r, at)
 	case *recovered:
 		return l.recover(r)
 	case *control:

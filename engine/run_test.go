@@ -223,7 +223,57 @@ func TestWhatIsLeftIsHeldWhereNothingIsSentAgain(t *testing.T) {
 		if d, err := l.Decisions(); err != nil || len(d.Held) != summary.Held || l.Settleable() != 0 || l.Closed {
 			t.Errorf("%d held, %d that a replay could settle: %v", len(d.Held), l.Settleable(), err)
 		}
+		b.asks(int(doubtful))
 	})
+}
+
+// asks settles all but one of the messages in doubt, as the service's receipts may.
+func (b *bench) asks(doubtful int) {
+	b.Helper()
+	plan := openPlan(b.T, b.dir)
+	defer func() { _ = plan.Close() }()
+	log, err := OpenProgressLog(b.dir, plan)
+	must(b.T, err)
+	forms, since, err := log.Doubtful(b.people)
+	must(b.T, err)
+	if len(forms) != doubtful || since.IsZero() || since.After(time.Now()) {
+		b.Errorf("%d messages are in doubt, not %d, since %s", len(forms), doubtful, since)
+	}
+	found := map[FormID]string{}
+	for r, id := range forms {
+		found[id] = "id of " + r.String()
+	}
+	for _, id := range forms {
+		delete(found, id)
+		break
+	}
+	must(b.T, log.Found(time.Now(), found))
+	if got := log.Account().Fates[person.InDoubt]; got != int64(doubtful-len(found)) {
+		b.Errorf("%d are in doubt still", got)
+	}
+	must(b.T, log.Close())
+	ledger, err := ReadLedger(b.dir, plan)
+	must(b.T, err)
+	trail, err := OpenTrail(b.dir, plan, ledger)
+	must(b.T, err)
+	defer func() { _ = trail.Close() }()
+	told := 0
+	for shard := range b.people.Shards() {
+		for p, err := range b.people.Recipients(shard, 0, b.people.Positions(shard)) {
+			must(b.T, err)
+			o, err := trail.Outcome(p.Row, shard, p.Position)
+			must(b.T, err)
+			if o.Code != codeReceipt {
+				continue
+			}
+			if told++; o.Fate != person.Accepted || o.MessageID != "id of "+o.MessageReference || o.Reason == "" {
+				b.Errorf("%+v", o)
+			}
+		}
+	}
+	if told != len(found) {
+		b.Errorf("%d messages were found and %d are told", len(found), told)
+	}
 }
 
 // A body that no longer comes out as it was planned is never sent.

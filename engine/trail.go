@@ -127,6 +127,8 @@ func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
 // reasonWords says why the messages of a form are where they are.
 func reasonWords(s State, code string) string {
 	switch {
+	case s.Phase == AcceptedBy && code == codeReceipt:
+		return "its answer was lost, and the service's receipts name the message"
 	case s.Phase == AcceptedNo && code == codeDecided:
 		return "a person has decided that what the service knows under the batch's reference is this run's; the message's id is not known"
 	case s.Phase == AcceptedNo:
@@ -193,13 +195,18 @@ func (t *Trail) load(f *formTrail) error {
 		return fmt.Errorf("progress log: %w", err)
 	}
 	record, err := decodeRecord(r.Type, r.Payload)
-	o, ok := record.(*outcome)
-	if err == nil && (!ok || o.Form != f.id) {
-		err = ErrIllegal
-	}
+	var of FormID
 	if err == nil {
-		f.accepted = o.At
-		f.ids, err = o.ids()
+		switch o := record.(type) {
+		case *outcome:
+			of, f.accepted = o.Form, o.At
+			f.ids, err = o.ids()
+		case *resolved:
+			of, f.accepted, f.ids = o.Form, o.At, o.IDs
+		}
+	}
+	if err == nil && (f.ids == nil || of != f.id) {
+		err = ErrIllegal
 	}
 	if err == nil && len(f.ids) != int(f.Messages) {
 		err = fmt.Errorf("%w: a batch of %d messages was accepted with %d ids", ErrIllegal, f.Messages, len(f.ids))

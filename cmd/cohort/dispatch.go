@@ -227,8 +227,12 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary)
+		next := s.goOn()
+		if plan.NeverAgain && !s.call.Simulate {
+			next = s.asks()
+		}
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
-			exitInDoubt, s.goOn()}
+			exitInDoubt, next}
 	}
 	s.note(plan, register.Finished, summary)
 	return nil

@@ -6,5 +6,7 @@
 //	body.go      the bytes of a request, and what a message may not be
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the communication's id
+//	receipts.go  what the service says later of the messages of a day
+//	mistake.go   what it would refuse in every message
 //	classify.go  every other answer, by status, code and expression, never by text
 package nhsapp
