@@ -24,6 +24,7 @@ type Pacer interface {
 var (
 	errWindowOver = errors.New("the window has ended")
 	errUntilOver  = errors.New("pace.until has passed")
+	errProbing    = errors.New("the service does not answer, and one request at a time finds out whether it does again")
 	errNewWindow  = errors.New("the suppression lists are to be read before anything is sent in this window")
 )
 
@@ -47,6 +48,8 @@ type gate struct {
 	paused  string    // why nothing passes until it is empty again
 	lists   bool      // nothing passes in a window before Clear
 	cleared time.Time // when the window opens that Clear was called for
+	probing bool      // nothing passes but what Probe allows
+	probes  int       // how many requests that is
 }
 
 var _ Pacer = (*gate)(nil)
@@ -131,6 +134,34 @@ func (g *gate) isClear(o Opening) bool {
 	return !g.lists || o.Opens.Equal(g.cleared)
 }
 
+// Probe lets so many requests pass and no more, until Trust. Whoever waits is turned away.
+func (g *gate) Probe(requests int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing, g.probes = true, requests
+}
+
+// Trust takes Probe back.
+func (g *gate) Trust() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing = false
+}
+
+// isShut reports whether no probe is left.
+func (g *gate) isShut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.probing && g.probes <= 0
+}
+
+// probe spends one.
+func (g *gate) probe() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probes--
+}
+
 // WaitN implements Pacer.
 func (g *gate) WaitN(ctx context.Context, n int) error {
 	select {
@@ -177,6 +208,8 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 		return o.Opens.Sub(now), "the window has not opened", nil
 	case !g.isClear(o):
 		return 0, "", errNewWindow
+	case g.isShut():
+		return 0, "", errProbing
 	}
 	if why := g.isPaused(); why != "" {
 		return pauseLook, "the run is paused " + why, nil
@@ -195,5 +228,6 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 		return wait, "", nil
 	}
 	g.limiter.ReserveN(now, min(n, g.limiter.Burst()))
+	g.probe()
 	return 0, "", nil
 }

@@ -65,6 +65,8 @@ type run struct {
 	silent    time.Time      // since when there has been no answer at all; zero: there was one
 	failures  int            // rounds of them, over all requests, since one went well
 	failed    time.Time      // when the latest was counted
+	good      time.Time      // when the service last looked at a message
+	probing   bool           // one request at a time, since the service leaves messages in doubt
 	waiting   waiting
 	lists     lists
 	began     time.Time
@@ -87,6 +89,7 @@ type waiting struct {
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
+	r.good = now
 	r.began, r.clock = now, clocks{wall: now.Round(0)}
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
@@ -190,12 +193,18 @@ func (r *run) ready(ctx context.Context) (e errand, wait time.Duration, out chan
 			return e, 0, nil
 		}
 		if !changed {
+			if r.probing {
+				r.gate.Probe(1)
+			}
 			return e, 0, r.workers.errands
 		}
 	}
 }
 
 func (r *run) poolSize() int {
+	if r.probing {
+		return 1
+	}
 	now := time.Now()
 	o, _ := NextOpening(r.Pace, now)
 	ceiling := max(1, int(float64(r.Ceiling)*r.tempo.pool(now)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,6 +274,53 @@ func (b *bench) asks(doubtful int) {
 	}
 	if told != len(found) {
 		b.Errorf("%d messages were found and %d are told", len(found), told)
+	}
+}
+
+// An outage of a service that cannot be replayed to costs what was under way when it began
+// and then one message a probe, not one for every request that the pace allows.
+func TestAnOutageCostsFewMessages(t *testing.T) {
+	const perSecond, took = 100, 200 * time.Millisecond
+	for _, test := range []struct {
+		sentence string
+		answer   Answer
+		outage   time.Duration
+		most     int64 // messages in doubt
+		ends     bool
+	}{
+		{"a minute of 504", Answer{Reply: Unknown, Status: 504, Code: "GATEWAY"}, time.Minute, 100, true},
+		{"a minute of 503, with five seconds to wait", Answer{Reply: Unknown, Status: 503, Code: "AWAY", HoldAll: true, RetryAfter: 5 * time.Second}, time.Minute, 100, true},
+		{"a minute without answers", Answer{Reply: Unknown, Code: "no_answer"}, time.Minute, 100, true},
+		{"a night of 504", Answer{Reply: Unknown, Status: 504, Code: "GATEWAY"}, 8 * time.Hour, 120, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			s.forgetful = true
+			began := time.Now()
+			out, back := began.Add(5*time.Second), began.Add(5*time.Second+test.outage)
+			s.fault = func(int, *Request) (Answer, bool) {
+				now := time.Now()
+				return test.answer, now.After(out) && now.Before(back)
+			}
+			b := &bench{t, newPeople(3000, 2, nil), t.TempDir()}
+			batches, err := Cut(t.Context(), testRun, b.people, encoding{}, Limits{Messages: 1, Bytes: 1 << 20})
+			must(t, err)
+			header := testHeader(b.people)
+			header.NeverAgain = true
+			must(t, Seal(b.dir, header, batches, nil))
+			summary, err := b.start(t.Context(), &connection{kind: CanBeAsked, service: s, took: took}, func(j *Job) {
+				j.Pace.PerSecond, j.Ceiling, j.GiveUpAfter = perSecond, 256, 15*time.Minute
+			})
+			doubtful, accepted := summary.Account.Fates[person.InDoubt], summary.Account.Fates[person.Accepted]
+			if doubtful == 0 || doubtful > test.most || s.twice() != nil {
+				t.Errorf("%s: %d messages are in doubt, more than %d; twice %v", test.sentence, doubtful, test.most, s.twice())
+			}
+			stopped := (*Stopped)(nil)
+			if test.ends && (err != nil || accepted+doubtful != 3000) || !test.ends && (!errors.As(err, &stopped) || !stopped.Halt || !strings.Contains(stopped.Why, "give_up_after")) {
+				t.Errorf("%s: %v, %v", test.sentence, err, summary.Account.Fates)
+			}
+			t.Logf("%s: %v after %s", test.sentence, summary.Account.Fates, time.Since(began))
+		})
 	}
 }
 
