@@ -227,10 +227,10 @@ func (r *run) note(res result, now time.Time) {
 	default:
 		r.retries[codeOf(a)]++
 	}
-	switch a.Reply {
-	case Unknown:
+	switch {
+	case a.Reply == Unknown && !costly:
 		r.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.reference.String(), "messages", len(res.body.messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
-	case Unsent:
+	case a.Reply == Unsent:
 		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
 	// One request that failed is no silence, however long ago: at a slow pace the next may
