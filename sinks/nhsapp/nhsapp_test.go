@@ -242,3 +242,39 @@ func TestWhatKindOfServiceItIs(t *testing.T) {
 		t.Errorf("the largest request has %d bytes and may have %d", len(body), s.Limits().Bytes)
 	}
 }
+
+// What the service would refuse in every message is found in the campaign file. 16 rows.
+func TestMistakesOfACampaign(t *testing.T) {
+	table := []struct {
+		sentence string
+		change   func(*Options)
+		key      string
+	}{
+		{"nothing", func(*Options) {}, ""},
+		{"a push", func(o *Options) { o.Push = &Push{welcome.Display, welcome.Reference} }, ""},
+		{"200 characters of display", func(o *Options) { o.Push = &Push{strings.Repeat("é", 200), welcome.Reference} }, ""},
+		{"201 characters of display", func(o *Options) { o.Push = &Push{strings.Repeat("é", 201), welcome.Reference} }, "push.display"},
+		{"101 of two UTF-16 units", func(o *Options) { o.Push = &Push{strings.Repeat("😀", 101), welcome.Reference} }, "push.display"},
+		{"no display", func(o *Options) { o.Push = &Push{" ", welcome.Reference} }, "push.display"},
+		{"markup in the display", func(o *Options) { o.Push = &Push{"a <b>", welcome.Reference} }, "push.display"},
+		{"a placeholder in the display", func(o *Options) { o.Push = &Push{"Dear ((name))", welcome.Reference} }, "push"},
+		{"1,000 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 992)} }, ""},
+		{"1,001 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 993)} }, "push.reference"},
+		{"no reference", func(o *Options) { o.Push = &Push{"x", ""} }, "push.reference"},
+		{"no sender", func(o *Options) { o.ODSCode = "" }, "requester_ods_code"},
+		{"a sender in lower case", func(o *Options) { o.ODSCode = "x26" }, "requester_ods_code"},
+		{"128 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 128) }, ""},
+		{"129 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 129) }, "campaign_id"},
+		{"markup in an identifier", func(o *Options) { o.OnBehalfOf = "<x>" }, "on_behalf_of"},
+	}
+	if len(table) != 16 {
+		t.Errorf("%d rows, not 16", len(table))
+	}
+	for _, row := range table {
+		o := over(t, sinktest.Wire{Client: &http.Client{}})
+		row.change(&o)
+		if key, problem := o.Mistake(); key != row.key || (key == "") != (problem == "") {
+			t.Errorf("%s: %q, %q", row.sentence, key, problem)
+		}
+	}
+}
