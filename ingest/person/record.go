@@ -50,6 +50,8 @@ const (
 	CodeBadEncoding    = "bad_encoding"       // bytes that are no UTF-8
 	CodeEmptyRequired  = "empty_required"     // a column that the campaign requires is empty
 	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
+	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
+	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break
 	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
 	CodeSupersedeFork  = "superseded_twice"   // a number was superseded by two different ones
 	CodeWithdrawn      = "withdrawn"          // the winning record says that the person is not to be invited
