@@ -21,7 +21,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err == nil {
 		err = typedDefaults(c)
 	}
-	own := len(c.Personalisation) == 0 && c.NHSApp == nil // or the cohort's may be
+	own := len(c.Personalisation) == 0 && c.PersonalisesAll() // or the cohort's may be
 	if err == nil && !own {
 		err = usedDefaults(c, fields)
 	}
@@ -72,7 +72,19 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 			o.Defaults[field] = value
 		}
 	}
+	if c.File != nil && c.File.Letters != nil {
+		addressed(&o, c.File.Letters)
+	}
 	return o
+}
+
+// addressed asks of every record for an address that a letter can be sent to.
+func addressed(o *ingest.Options, l *campaign.Letters) {
+	o.Address = ingest.Address{Lines: l.AddressLines, Least: l.FewestLines}
+	o.Types[l.Postcode] = ingest.Postcode
+	if !slices.Contains(o.Required, l.Postcode) {
+		o.Required = append(slices.Clip(o.Required), l.Postcode)
+	}
 }
 
 func ingestFormat(f campaign.Format) ingest.Format {

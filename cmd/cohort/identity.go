@@ -195,7 +195,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		}
 	}
 	if st.known && same(st.entry.Folder, s.folder.path) {
-		if s.call.Simulate || slices.Contains(st.entry.Keys, key) {
+		if s.call.Simulate || key == "" || slices.Contains(st.entry.Keys, key) {
 			return nil
 		}
 		st.entry.Keys = append(slices.Clone(st.entry.Keys), key)
@@ -210,7 +210,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		}
 	}
 	keys := st.entry.Keys // a run that was moved; none when it is new
-	if !s.call.Simulate && !slices.Contains(keys, key) {
+	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
 		keys = append(slices.Clone(keys), key)
 	}
 	return s.record(r, plan, register.Entry{State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys})

@@ -39,8 +39,12 @@ func mostConnections(c *campaign.Campaign) int {
 	return 16
 }
 
-// openSink makes the campaign's sink. Nothing is read or sent yet.
+// openSink makes the campaign's sink. Nothing is read or sent yet. Files have no tokens.
 func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, error) {
+	if c.File != nil {
+		sink, err := newFiles(c, fields)
+		return sink, nil, err
+	}
 	return openSinkFor(c, fields, mostConnections(c))
 }
 
@@ -63,6 +67,9 @@ func credentials(at *campaign.Access) apim.Credentials {
 // measuringSink makes a sink that renders messages as the campaign's does, and can send
 // none: it needs no keys.
 func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
+	if c.File != nil {
+		return newFiles(c, fields)
+	}
 	return newSink(c, fields, &http.Client{}, nil)
 }
 

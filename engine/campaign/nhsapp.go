@@ -37,6 +37,9 @@ func (c *Campaign) Texts() []Text {
 		}
 		return []Text{{"sink.nhsapp.in_app.content_file", "text", c.NHSApp.Content}}
 	}
+	if c.File != nil && c.File.Letters != nil {
+		return c.letters()
+	}
 	var texts []Text
 	for _, p := range c.Personalisation {
 		texts = append(texts, Text{"personalisation." + p.Field, p.Field, p.Text})

@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -111,6 +113,33 @@ func TestQuotes(t *testing.T) {
 	} {
 		if got := string(quoted([]byte("x,"+value), 2)); got != "x,"+want {
 			t.Errorf("%q becomes %s", value, got)
+		}
+	}
+}
+
+// A sealed batch is rebuilt, and must come out the same whoever asks, and whatever stands
+// before it in the buffer.
+func TestRowsAreTheSameWhoeverAsks(t *testing.T) {
+	p := awkward()
+	for _, layout := range []Layout{&Mesh{Fields: fields(t, "((a))", "((b)), ((a))")}, letters(t, CSV), letters(t, JSONL)} {
+		s := New(Options{Layout: layout, Limits: Limits{Messages: 1000, Bytes: 1 << 30}})
+		_, want := batches(t, s, p, 40)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				_, got := batches(t, s, p, 40)
+				if !reflect.DeepEqual(got, want) {
+					t.Error("the same people are other bytes")
+				}
+			})
+		}
+		all.Wait()
+		for r := range p.Recipients(0, 0, uint32(len(p))) {
+			m := testRun.MessageReference(r.Row)
+			alone := s.AppendMessage(nil, m, &r)
+			if got := s.AppendMessage([]byte("\"before\","), m, &r); string(got) != "\"before\","+string(alone) {
+				t.Fatalf("what stands before a row changes it: %q", got)
+			}
 		}
 	}
 }

@@ -30,7 +30,6 @@ type memory struct {
 	now, synced map[string]*inode
 	left        int // steps until the power is cut; below 0: it never is
 	steps       int
-	whole       map[string]string // what no step may change any more
 	t           testing.TB
 }
 

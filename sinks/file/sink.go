@@ -59,6 +59,13 @@ var (
 // New makes a sink. Nothing is written yet.
 func New(o Options) *Sink { return &Sink{o: o, disk: system{}} }
 
+// In is the same sink with another folder.
+func (s *Sink) In(folder string) *Sink {
+	o := s.o
+	o.Folder = folder
+	return &Sink{o: o, disk: s.disk}
+}
+
 // Kind implements engine.Sink: a reference stands for the same bytes whenever it is
 // written, so that once more is not twice.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
