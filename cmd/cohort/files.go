@@ -92,6 +92,33 @@ func (e *earlierRuns) joined() error {
 	return nil
 }
 
+// filesStatus is what status tells of a run's files.
+type filesStatus struct {
+	Folder   string `json:"folder"`
+	Whole    bool   `json:"whole"` // they may be handed over
+	Count    int    `json:"count"`
+	Messages int    `json:"messages"`
+}
+
+// look adds what there is of files, where the plan's service is one. A run is not finished
+// before they are whole.
+func (s *status) look(plan *engine.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &filesStatus{Folder: filepath.Join(s.Folder, filesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refuse("%w", err)
+	case m != nil:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
+}
+
 // join puts the files of a run together of which everything is accepted. A run that
 // writes none has nothing to join.
 func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spool) error {
@@ -114,8 +141,9 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 		forms = append(forms, f)
 	}
 	r := engine.NewRenderer(plan.Run, spool, sink)
+	mended := 0
 	again := func(f *engine.AcceptedForm) ([]byte, error) {
-		s.log.Warn("a part is missing or changed, and is made again from the plan", "batch", f.Reference.String())
+		mended++
 		request, err := r.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {
 			return nil, err
@@ -123,6 +151,9 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 		return request.Body, nil
 	}
 	m, err := sink.Join(ctx, plan.Run, plan.Campaign+"-"+plan.Run.Short(), forms, again)
+	if mended > 0 {
+		s.log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped while the files were put together; everything is recorded")
 	}

@@ -140,6 +140,9 @@ func (l *loader) letters(c *Campaign, s *lettersSection) *Letters {
 	return f
 }
 
+// WritesFiles says whether a service, as ServiceID names it, is files.
+func WritesFiles(service string) bool { return strings.HasPrefix(service, "file ") }
+
 // kind is the service that stands for the files.
 func (f *File) kind() string {
 	if f.Mesh != nil {

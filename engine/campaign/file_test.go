@@ -34,7 +34,7 @@ sink:
 func TestFiles(t *testing.T) {
 	c := parse(t, upload)
 	want := &File{Mesh: &Mesh{"b838b13c-f98c-4def-93f0-515d4e4f4ee1", "X26OT001", "X26HC002"}, MaxMessages: 1000, MaxBytes: 5000}
-	if !reflect.DeepEqual(c.File, want) || c.ServiceID(false) != "file mesh" || !c.PersonalisesAll() || len(c.Texts()) != 1 {
+	if !reflect.DeepEqual(c.File, want) || c.ServiceID(false) != "file mesh" || !WritesFiles(c.ServiceID(false)) || WritesFiles("notify https://file") || !c.PersonalisesAll() || len(c.Texts()) != 1 {
 		t.Errorf("%+v, %s, %v", c.File, c.ServiceID(false), c.Texts())
 	}
 	if c.Pace.Window != nil || c.Pace.PerSecond != 0 {
