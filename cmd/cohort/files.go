@@ -41,7 +41,11 @@ func newFiles(c *campaign.Campaign, fields []string) (files, error) {
 	if err != nil {
 		return files{}, err
 	}
-	return files{file.New(o)}, nil
+	f := files{file.New(o)}
+	if f.Limits().Bytes < 1 {
+		return files{}, refuse("%w", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
+	}
+	return f, nil
 }
 
 func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
