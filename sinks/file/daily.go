@@ -22,6 +22,8 @@ import (
 type Daily struct {
 	Messages map[string]*DailyMessage // by message reference
 	Rows     int
+
+	kept map[string][]string // the few values that many messages share: a set of each
 }
 
 // DailyMessage is what the reports say of one message.
@@ -101,7 +103,7 @@ func (d *Daily) Add(r io.Reader) error {
 		var row dailyRow
 		for i, c := range dailyColumns {
 			if at[i] >= 0 {
-				*c.of(&row) = strings.Clone(strings.TrimSpace(record[at[i]]))
+				*c.of(&row) = strings.TrimSpace(record[at[i]])
 			}
 		}
 		if row.reference == "" {
@@ -120,26 +122,29 @@ func unreadable(err error) error {
 	return fmt.Errorf("the daily report cannot be read: %w", err)
 }
 
-// add folds one row in. It comes out the same in whatever order rows are added.
+// add folds one row in, and copies what it keeps. It comes out the same in whatever order rows are added.
 func (d *Daily) add(row *dailyRow) {
 	d.Rows++
 	if d.Messages == nil {
-		d.Messages = map[string]*DailyMessage{}
+		d.Messages, d.kept = map[string]*DailyMessage{}, map[string][]string{}
 	}
 	m := d.Messages[row.reference]
 	if m == nil {
 		m = &DailyMessage{Status: DailyOpen}
-		d.Messages[row.reference] = m
+		d.Messages[strings.Clone(row.reference)] = m
 	}
-	m.IDs, m.Batches = with(m.IDs, row.id), with(m.Batches, row.batch)
+	if !slices.Contains(m.IDs, row.id) {
+		m.IDs = with(m.IDs, strings.Clone(row.id))
+	}
+	m.Batches = d.with(m.Batches, row.batch)
 	channel := strings.ToLower(row.channel)
 	switch {
 	case strings.EqualFold(row.channelStatus, "delivered"):
-		m.Delivered = with(m.Delivered, channel)
+		m.Delivered = d.with(m.Delivered, channel)
 		m.Status = DailyDelivered
 	case strings.EqualFold(row.channelStatus, "failed"):
-		m.Failed = with(m.Failed, channel)
-		m.because(row.channelReason)
+		m.Failed = d.with(m.Failed, channel)
+		d.because(m, row.channelReason)
 	}
 	switch {
 	case strings.EqualFold(row.status, "delivered"):
@@ -148,15 +153,37 @@ func (d *Daily) add(row *dailyRow) {
 		if m.Status == DailyOpen {
 			m.Status = DailyFailed
 		}
-		m.because(row.reason)
+		d.because(m, row.reason)
 	}
 }
 
 // because keeps one of several reasons, whichever comes first by its spelling.
-func (m *DailyMessage) because(reason string) {
+func (d *Daily) because(m *DailyMessage, reason string) {
 	if reason != "" && (m.Reason == "" || reason < m.Reason) {
-		m.Reason = reason
+		m.Reason = d.share(reason)[0]
 	}
+}
+
+// share is a set of one value, which nobody changes: many messages have the same.
+func (d *Daily) share(value string) []string {
+	set := d.kept[value]
+	if set == nil {
+		value = strings.Clone(value)
+		set = []string{value}
+		d.kept[value] = set
+	}
+	return set
+}
+
+// with is the function of that name, for values that many messages share.
+func (d *Daily) with(set []string, value string) []string {
+	switch {
+	case value == "" || slices.Contains(set, value):
+		return set
+	case len(set) == 0:
+		return d.share(value)
+	}
+	return with(slices.Clone(set), d.share(value)[0])
 }
 
 // with adds a value to a set, which stays sorted.
