@@ -88,7 +88,7 @@ func (e *earlierRuns) joined() error {
 		if err != nil {
 			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
 		}
-		if n := r.ledger.Account().Fates[person.Accepted]; m == nil && n > 0 && r.ledger.Superseded == "" {
+		if n := r.ledger.Account().Fates[person.Accepted]; (m == nil || !m.Whole) && n > 0 && r.ledger.Superseded == "" {
 			return refuse("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
 				n, r.entry.RunID, command("resume", r.entry.Folder))
 		}
@@ -115,7 +115,7 @@ func (s *status) look(plan *engine.Plan) error {
 	switch {
 	case err != nil:
 		return refuse("%w", err)
-	case m != nil:
+	case m != nil && m.Whole:
 		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
 	case s.State == "finished":
 		s.State = "stopped"

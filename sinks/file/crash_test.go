@@ -96,3 +96,44 @@ func TestThePowerIsCutAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// Somebody takes whatever has its name as soon as he sees it, wherever the power was cut.
+// No file that was taken is ever written again: the next process says that it has gone, or
+// knows that it may be. Before there is a manifest there is nothing to take.
+func TestWhatWasTakenEarlyIsNotWrittenAgain(t *testing.T) {
+	calm, steps := newNight(t), newMemory(t)
+	must(t, calm.live(t, steps))
+	taken := 0
+	for cut := range steps.steps {
+		for s := nothing; s <= all; s++ {
+			n, d := newNight(t), newMemory(t)
+			d.left = cut
+			_ = n.live(t, d)
+			d = d.after(s)
+			var gone []string
+			for name := range d.contents() {
+				if strings.HasSuffix(name, ".dat") || strings.HasSuffix(name, ".ctl") {
+					gone = append(gone, name)
+					delete(d.now, name)
+					delete(d.synced, name)
+				}
+			}
+			if len(gone) > 0 && d.now["files/manifest.json"] == nil {
+				t.Errorf("cut before step %d, survival %d: %q are there and no manifest", cut, s, gone)
+			}
+			err := n.live(t, d)
+			if err != nil && (len(gone) == 0 || !strings.Contains(err.Error(), "has gone before all files were whole")) {
+				t.Errorf("cut before step %d, survival %d: %v", cut, s, err)
+			}
+			for _, name := range gone {
+				taken++
+				if d.now[name] != nil {
+					t.Errorf("cut before step %d, survival %d: %s was written again", cut, s, name)
+				}
+			}
+		}
+	}
+	if taken == 0 {
+		t.Error("nothing was ever there to be taken")
+	}
+}

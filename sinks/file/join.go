@@ -24,62 +24,156 @@ var ErrOther = errors.New("it is not what this run writes, and is left as it is"
 type Again func(*engine.AcceptedForm) ([]byte, error)
 
 // Join writes the files of a run whose every message was accepted: forms, in their order.
-// It may be killed at any moment and called again, and the files come out the same. Files
-// that a manifest names are never written again: they may have been taken away, and are
-// then being sent. again may be nil, and then a part that is missing or changed is an
-// error.
+// It may be killed at any moment and called again, and the files come out the same. again
+// may be nil, and then a part that is missing or changed is an error.
+//
+//	each file under a temporary name ─▶ manifest ─▶ each under its own name ─▶ manifest: whole
+//
+// So before the manifest there is nothing that could be sent, and behind it nothing is
+// written any more: a file that is gone was taken away, and is being sent.
 func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
 	m := s.layOut(run, name, forms)
 	written, err := readManifest(s.disk, s.o.Folder)
+	switch {
+	case err != nil:
+		return nil, err
+	case written == nil:
+		err = s.make(ctx, m, again)
+	case written.RunID != m.RunID || written.Forms != m.Forms:
+		err = fmt.Errorf("%s: %w", filepath.Join(s.o.Folder, manifestFile), ErrOther)
+	default:
+		m = written
+	}
+	if err == nil && !m.Whole {
+		err = s.reveal(m)
+	}
+	if err == nil && written != nil {
+		err = s.unchanged(ctx, m)
+	}
+	if err == nil {
+		err = s.clear()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if written != nil {
-		if written.RunID != m.RunID || written.Forms != m.Forms {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(s.o.Folder, manifestFile), ErrOther)
-		}
-		if err := s.unchanged(ctx, written); err != nil {
-			return nil, err
-		}
-		return written, s.clear()
-	}
-	for i := range m.Files {
-		if err := s.file(ctx, &m.Files[i], again); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := s.place(manifestFile, m.write); err != nil {
-		return nil, err
-	}
-	return m, s.clear()
+	return m, nil
 }
 
-// file writes one file and, behind it, its control file: the MESH client begins when it
-// sees the latter.
-func (s *Sink) file(ctx context.Context, f *File, again Again) (err error) {
-	f.SHA256, err = s.place(f.Name, func(w io.Writer) error {
-		if _, err := w.Write(s.o.Layout.header()); err != nil {
+// make writes every file under its temporary name, and then the manifest.
+func (s *Sink) make(ctx context.Context, m *Manifest, again Again) (err error) {
+	for i := range m.Files {
+		f := &m.Files[i]
+		if f.SHA256, err = s.draft(f.Name, func(w io.Writer) error { return s.rows(ctx, w, f, again) }); err != nil {
 			return err
 		}
-		for i := range f.forms {
-			body, err := s.body(&f.forms[i], again)
-			if err = cmp.Or(err, ctx.Err()); err != nil {
-				return err
-			}
-			if _, err := w.Write(body); err != nil {
+		if headers := s.o.Layout.headers(f.reference); headers != nil {
+			f.Control = &Control{Name: f.controlName(s.o.Layout.extension()), Headers: headers}
+			if f.Control.SHA256, err = s.draft(f.Control.Name, headers.write); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
-	if headers := s.o.Layout.headers(f.reference); err == nil && headers != nil {
-		f.Control = &Control{Name: f.controlName(s.o.Layout.extension()), Headers: headers}
-		f.Control.SHA256, err = s.place(f.Control.Name, headers.write)
 	}
-	return err
+	if err := s.disk.syncFolder(s.o.Folder); err != nil {
+		return err
+	}
+	return s.note(m)
+}
+
+// rows writes what one file holds.
+func (s *Sink) rows(ctx context.Context, w io.Writer, f *File, again Again) error {
+	if _, err := w.Write(s.o.Layout.header()); err != nil {
+		return err
+	}
+	for i := range f.forms {
+		body, err := s.body(&f.forms[i], again)
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		if _, err := w.Write(body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draft writes a file under its temporary name and returns its digest. One that stands
+// under the name itself must be the same, or it is ErrOther.
+func (s *Sink) draft(name string, content func(io.Writer) error) (string, error) {
+	path, sum := filepath.Join(s.o.Folder, name), sha256.New()
+	if err := write(s.disk, path, func(w io.Writer) error { return content(io.MultiWriter(w, sum)) }); err != nil {
+		return "", err
+	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	there, err := s.digest(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return digest, nil
+	}
+	if err == nil && there != digest {
+		err = fmt.Errorf("%s: %w", path, ErrOther)
+	}
+	if err != nil {
+		_ = s.disk.remove(temporary(path)) // it will not be wanted
+	}
+	return digest, err
+}
+
+// note makes the manifest as it is now durable.
+func (s *Sink) note(m *Manifest) error {
+	path := filepath.Join(s.o.Folder, manifestFile)
+	if err := write(s.disk, path, m.write); err != nil {
+		return err
+	}
+	if err := s.disk.rename(temporary(path), path); err != nil {
+		return err
+	}
+	return s.disk.syncFolder(s.o.Folder)
+}
+
+// reveal gives every file its name: the MESH client begins when it sees a control file, so
+// that comes behind the file's. Then the manifest says that all is whole.
+func (s *Sink) reveal(m *Manifest) error {
+	for i := range m.Files {
+		f := &m.Files[i]
+		err := s.appear(f.Name, f.SHA256)
+		if err == nil && f.Control != nil {
+			err = s.appear(f.Control.Name, f.Control.SHA256)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.disk.syncFolder(s.o.Folder); err != nil {
+		return err
+	}
+	m.Whole = true
+	return s.note(m)
+}
+
+// appear gives a file its name, if it has not got it yet.
+func (s *Sink) appear(name, want string) error {
+	path := filepath.Join(s.o.Folder, name)
+	there, err := s.digest(path)
+	found := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	draft, err := s.digest(temporary(path))
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case found && there != want:
+		return fmt.Errorf("%s: %w", path, ErrOther)
+	case found && err == nil:
+		return s.disk.remove(temporary(path))
+	case found:
+		return nil
+	case err == nil && draft == want:
+		return s.disk.rename(temporary(path), path)
+	}
+	return fmt.Errorf("%s has gone before all files were whole, and nobody can say whether it was sent: if it was, put a copy of it back; if it was not, move %s away; then go on", path, manifestFile)
 }
 
 // body is the bytes of a batch: its part's, when they are what the log says was written.
@@ -103,34 +197,6 @@ func (s *Sink) body(f *engine.AcceptedForm, again Again) ([]byte, error) {
 func holds(f *engine.AcceptedForm, body []byte) bool {
 	sum := sha256.Sum256(body)
 	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
-}
-
-// place writes a file of the folder under its name, unless it is there already, and
-// returns its digest. Another one under that name is ErrOther.
-func (s *Sink) place(name string, content func(io.Writer) error) (digest string, err error) {
-	path := filepath.Join(s.o.Folder, name)
-	sum := sha256.New()
-	if err := write(s.disk, path, func(w io.Writer) error { return content(io.MultiWriter(w, sum)) }); err != nil {
-		return "", err
-	}
-	digest = hex.EncodeToString(sum.Sum(nil))
-	switch there, err := s.digest(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := s.disk.rename(temporary(path), path); err != nil {
-			return "", err
-		}
-	case err == nil && there != digest:
-		err = fmt.Errorf("%s: %w", path, ErrOther)
-		fallthrough
-	case err != nil:
-		_ = s.disk.remove(temporary(path))
-		return "", err
-	default: // a process before this one was killed behind it
-		if err := s.disk.remove(temporary(path)); err != nil {
-			return "", err
-		}
-	}
-	return digest, s.disk.syncFolder(s.o.Folder)
 }
 
 // unchanged holds the files that are still there against the manifest.

@@ -167,3 +167,31 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// Between the manifest and the names: a draft that was changed is not taken, and neither is
+// a file that somebody put in its place.
+func TestWhatIsRevealedIsWhatWasWritten(t *testing.T) {
+	n, folder := evening(t)
+	m := n.sink.layOut(testRun, "night", n.forms)
+	must(t, n.sink.make(t.Context(), m, nil))
+	first := filepath.Join(folder, "night-001.dat")
+	whole, err := os.ReadFile(temporary(first))
+	must(t, err)
+	must(t, os.WriteFile(temporary(first), []byte("changed"), 0o600))
+	if _, err := n.join(t, nil); err == nil || !strings.Contains(err.Error(), "night-001.dat has gone") {
+		t.Errorf("a changed draft: %v", err)
+	}
+	must(t, os.WriteFile(temporary(first), whole, 0o600))
+	must(t, os.WriteFile(first, []byte("somebody's"), 0o600))
+	if _, err := n.join(t, nil); !errors.Is(err, ErrOther) {
+		t.Errorf("another file in its place: %v", err)
+	}
+	must(t, os.WriteFile(first, whole, 0o600))
+	m, err = n.join(t, nil)
+	if err != nil || !m.Whole || len(m.Files) != 3 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")); left != nil {
+		t.Errorf("drafts are left: %v", left)
+	}
+}

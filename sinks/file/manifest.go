@@ -18,11 +18,12 @@ const (
 	manifestVersion = 1
 )
 
-// Manifest says what a run has written. It appears last: a folder that has it has all of
-// the files, and nothing more is ever written there.
+// Manifest says what a run has written. A folder that has one has all of the files, at
+// first some of them under temporary names; nothing more is ever written there.
 type Manifest struct {
 	Version  int    `json:"version"`
 	RunID    string `json:"run_id"`
+	Whole    bool   `json:"whole"` // every file has had its name, and may be sent
 	Messages int    `json:"messages"`
 	Forms    string `json:"forms_sha256"` // over the reference and the digest of each batch that is in the files, in their order, and what every file begins with
 	Files    []File `json:"files"`
