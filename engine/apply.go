@@ -167,6 +167,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		}
 	case ResultHeld:
 		s.Phase = Held
+		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case ResultForeign:
 		s.Phase = Foreign
 	default:

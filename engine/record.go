@@ -71,7 +71,7 @@ type outcome struct {
 	Status int
 	Code   string
 
-	RetryAfter time.Duration // NotAccepted: what the service asked for; whole milliseconds
+	RetryAfter time.Duration // NotAccepted, Held: what the service asked for; whole milliseconds
 	IDs        []string      // nil when decoded: rawIDs has them, and most readers want none
 	rawIDs     []byte
 }

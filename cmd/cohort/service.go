@@ -20,8 +20,9 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// mostConnections is the ceiling of requests under way at once.
-const mostConnections = 16
+// mostConnections is how many connections to the service are kept open: as many as there are
+// requests under way at once, which is the engine's to say.
+const mostConnections = 256
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
 func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {

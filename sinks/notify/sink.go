@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
+	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,8 +52,11 @@ func New(o Options) *Sink {
 		o.Timeout = 60 * time.Second
 	}
 	s := &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields)}
-	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
-	s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
+	if err == nil {
+		s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+	}
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	return s
 }
 
@@ -90,12 +92,6 @@ var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
 	if s.batches == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
 	}
@@ -103,12 +99,12 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	req := (&http.Request{
 		Method: http.MethodPost, URL: s.batches, Host: s.batches.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
-		Body:   io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
 	}).WithContext(ctx)
 	// One request is one round trip: there is no redirect to follow and no cookie to keep.
 	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
-		return noAnswer(ctx, err, connected.Load())
+		return noAnswer(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	buffer := replyBuffers.Get().(*bytes.Buffer)
@@ -117,7 +113,7 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	if resp.ContentLength > 0 && resp.ContentLength <= mostReply {
 		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
 	}
-	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, mostReply+1))
+	_, err = buffer.ReadFrom(&io.LimitedReader{R: resp.Body, N: mostReply + 1})
 	body := buffer.Bytes()
 	if resp.StatusCode == http.StatusCreated {
 		if err != nil || len(body) > mostReply {
@@ -145,9 +141,8 @@ const (
 	codeNotReached = "not_reached"
 )
 
-// noAnswer classifies a request without an answer: certainly not sent while there was
-// no connection, in doubt from then on.
-func noAnswer(ctx context.Context, err error, connected bool) engine.Answer {
+// noAnswer classifies a request without an answer: certainly not sent, or in doubt.
+func noAnswer(ctx context.Context, err error) engine.Answer {
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
 		a := engine.Answer{Reply: engine.Unsent, Code: codeNoToken}
 		if t.Permanent() {
@@ -155,15 +150,15 @@ func noAnswer(ctx context.Context, err error, connected bool) engine.Answer {
 		}
 		return a
 	}
-	if !connected {
+	if u := (*apim.UnsentError)(nil); errors.As(err, &u) {
 		return engine.Answer{Reply: engine.Unsent, Code: codeNotReached}
 	}
 	a := engine.Answer{Reply: engine.Unknown, Code: codeNoAnswer}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		a.Code = codeTimeout
 	case ctx.Err() != nil:
 		a.Code = codeCutOff
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		a.Code = codeTimeout
 	}
 	return a
 }

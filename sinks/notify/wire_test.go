@@ -150,11 +150,10 @@ func TestWhatMayHaveArrived(t *testing.T) {
 		})
 	}
 	t.Run("the time is up", func(t *testing.T) {
-		s := sinkTo(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() })
-		if _, err := s.o.Tokens.Token(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		s.o.Timeout = 300 * time.Millisecond
+		service := listen(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() })
+		o := options(t, service.URL, issuer(t).URL)
+		o.Timeout = 300 * time.Millisecond
+		s := New(o)
 		isAnswer(t, send(t, s), engine.Unknown, "timeout")
 	})
 	t.Run("the run's grace is over", func(t *testing.T) {
