@@ -56,6 +56,7 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, rep reply) {
 		return
 	}
 	h := w.Header()
+	h.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
 	h.Set("X-Correlation-Id", x.correlationID())
 	h.Set("Cache-Control", "no-cache, no-store, must-revalidate")
 	h.Set("X-Content-Type-Options", "nosniff")
