@@ -148,7 +148,7 @@ func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.L
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return err
 	}
-	if t := (*apim.TokenError)(nil); ledger.Attempts > 0 && (!errors.As(err, &t) || !t.Permanent()) {
+	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -66,26 +65,6 @@ func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
 // Limits is what one request may hold.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
-
-// Check makes sure, before anything is sent, that a token is to be had and that
-// something answers at the service's address. It sends no message.
-func (s *Sink) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if _, err := s.o.Tokens.Token(ctx); err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.BaseURL+"/_ping", nil)
-	if err != nil {
-		return fmt.Errorf("sink.notify.base_url cannot be used: %w", err)
-	}
-	resp, err := s.o.Client.Do(req)
-	if err != nil {
-		return fmt.Errorf("nothing answers at sink.notify.base_url (%s): %w; check the address and the network", s.o.BaseURL, err)
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	return resp.Body.Close()
-}
 
 // jsonType is what is sent and what is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
