@@ -35,15 +35,29 @@ func openSinkFor(c *campaign.Campaign, fields []string, connections int) (*notif
 	if err != nil {
 		return nil, nil, err
 	}
+	client, tokens, err := signIn(c, connections)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Client, o.Tokens = client, tokens
+	return notify.New(o), tokens, nil
+}
+
+// signIn makes the client and the tokens with which the campaign's service is spoken to.
+// Only ca_file is read yet.
+func signIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, error) {
 	client, err := apim.Client(c.Notify.CAFile, connections)
 	if err != nil {
 		return nil, nil, refuse("%w", err)
 	}
-	credentials := apim.Credentials{
+	return client, apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentialsOf(c), Client: client}), nil
+}
+
+// credentialsOf says who the campaign's application is.
+func credentialsOf(c *campaign.Campaign) apim.Credentials {
+	return apim.Credentials{
 		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
 	}
-	o.Client, o.Tokens = client, apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentials, Client: client})
-	return notify.New(o), o.Tokens, nil
 }
 
 // measuringSink makes a sink that renders messages as the campaign's does, and can send
