@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"cohort/sinks/apim"
 )
@@ -52,5 +53,61 @@ func TestATokenErrorIsAMistake(t *testing.T) {
 	m, ok := errors.AsType[*apim.Mistake](err)
 	if !ok || m.Part != apim.KeyID || m.Error() != "found: context canceled; mend" || !errors.Is(err, context.Canceled) || err.Error() != "around: no access token: found: context canceled; mend" {
 		t.Errorf("%v, %v", m, err)
+	}
+}
+
+// What the token endpoint's status alone tells: which part it is about, and whether it may
+// pass by itself.
+func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
+	for _, row := range []struct {
+		sentence string
+		status   int
+		body     string
+		part     apim.Part
+		passing  bool
+		fix      string
+	}{
+		{"it leads elsewhere", 302, "", apim.TokenURL, false, "there is no token endpoint at that address"},
+		{"there is no such path", 404, "404 page not found", apim.TokenURL, false, "there is no token endpoint at that address"},
+		{"the path takes no POST", 405, "", apim.TokenURL, false, "there is no token endpoint at that address"},
+		{"a page of something else", 200, "<html>sign in to the hospital's guest network</html>", apim.TokenURL, true, "leads to the platform"},
+		{"it is asked too often", 429, "", apim.Token, true, "wait 17 s and try again"},
+		{"it is broken", 503, "", apim.Token, true, "the platform's own trouble"},
+		{"it cannot fetch the keys", 403, `{"error":"public_key error","error_description":"The JWKS endpoint can't be reached"}`, apim.KeyID, true, "the JWKS address"},
+		{"it is forbidden for another reason", 403, `{"error":"access_denied"}`, apim.Token, false, "check token_url, the API key, key_id and private_key_file"},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			e := newEndpoint(t)
+			e.says(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Retry-After", "17")
+				w.WriteHeader(row.status)
+				_, _ = w.Write([]byte(row.body))
+				return true
+			})
+			_, _, err := e.tokens(t, nil).Try(t.Context())
+			refused, ok := errors.AsType[*apim.TokenError](err)
+			if !ok || refused.Status != row.status || refused.Part != row.part || refused.Passing != row.passing || !strings.Contains(refused.Fix, row.fix) {
+				t.Errorf("%v (%+v)", err, refused)
+			}
+		})
+	}
+}
+
+// Try asks although there is a token, and what it gets is the shared one from then on.
+func TestATrialIsAnExchangeOfItsOwn(t *testing.T) {
+	e := newEndpoint(t)
+	tokens := e.tokens(t, nil)
+	token(t, tokens)
+	life, clock, err := tokens.Try(t.Context())
+	if err != nil || life.Round(time.Second) != 10*time.Minute || clock == nil || e.asked() != 2 {
+		t.Errorf("%v, %v, %v after %d exchanges", life, clock, err, e.asked())
+	}
+	if got := token(t, tokens); got != "token-2" || e.asked() != 2 {
+		t.Errorf("then %s after %d exchanges", got, e.asked())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := tokens.Try(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }
