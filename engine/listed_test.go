@@ -69,10 +69,12 @@ func (b *bench) outcomes() map[int64]MessageOutcome {
 	defer func() { must(b.T, trail.Close()) }()
 	all := map[int64]MessageOutcome{}
 	for shard := range b.people.shards {
+		plain := newPlainTrail(trail, shard)
 		for _, r := range b.people.shards[shard] {
 			if !r.Suppressed && !b.people.dropped[r.Row] {
 				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
 				must(b.T, err)
+				must(b.T, plain.check(r.Row, r.Position, all[r.Row]))
 			}
 		}
 	}

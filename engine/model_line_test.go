@@ -345,11 +345,15 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 		m.say("%s", w)
 	}
 	for shard := range m.cohort.shards {
+		plain := newPlainTrail(trail, shard)
 		for _, r := range m.cohort.shards[shard] {
 			if r.Suppressed || m.cohort.dropped[r.Row] {
 				continue
 			}
 			o, err := trail.Outcome(r.Row, shard, r.Position)
+			if err == nil {
+				err = plain.check(r.Row, r.Position, o)
+			}
 			if err != nil {
 				return err
 			}

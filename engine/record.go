@@ -232,6 +232,18 @@ func (r *outcome) ids() ([]string, error) {
 	return ids, d.end()
 }
 
+// eachID is ids for a reader of one after the other, who makes no text of each: a decoder
+// that stands at the first, and how many there are. All of them have been looked at.
+func (r *outcome) eachID() (first *decoder, n int, err error) {
+	d := &decoder{b: r.rawIDs}
+	n = d.count(1)
+	first = &decoder{b: d.b}
+	for range n {
+		d.bytes(d.count(1))
+	}
+	return first, n, d.end()
+}
+
 func (r *inDoubt) decode(d *decoder) {
 	*r = inDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
 }
