@@ -128,8 +128,7 @@ func (g *gate) WaitN(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-g.turn }()
-	defer g.setAside(0)
+	defer g.leave()
 	for {
 		now, wait, why, err := g.ask(n, true)
 		if err != nil {
@@ -169,10 +168,12 @@ func (g *gate) ask(n int, turn bool) (now time.Time, wait time.Duration, why str
 	return now, wait, why, err
 }
 
-func (g *gate) setAside(n int) {
+// leave gives the turn back.
+func (g *gate) leave() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.aside = n
+	g.aside = 0
+	g.mu.Unlock()
+	<-g.turn
 }
 
 // next says how long a request of n messages must still wait at now; 0 lets it start
