@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -47,6 +48,7 @@ type batchTrail struct {
 	number uint32 // of the batch after it
 	end    uint32 // its first position that is no longer in it; 0 before the first
 	forms  []formTrail
+	log    *journal.Cursor
 
 	refused, listed, late []RefusedRow
 
@@ -74,6 +76,7 @@ func OpenTrail(dir string, plan *Plan, ledger *Ledger) (*Trail, error) {
 	t := &Trail{plan: plan, ledger: ledger, ids: ids, shards: make([]batchTrail, len(plan.ShardStarts))}
 	for shard := range t.shards {
 		t.shards[shard].number, _ = plan.ShardBatches(shard)
+		t.shards[shard].log = ids.Cursor()
 	}
 	return t, nil
 }
@@ -217,7 +220,7 @@ func (t *Trail) enter(b *batchTrail) error {
 	add := func(id FormID, form Form, s State) error {
 		f := formTrail{Form: form, id: id, state: s}
 		if s.Phase == AcceptedBy {
-			if err := t.load(&f); err != nil {
+			if err := f.load(b.log); err != nil {
 				return err
 			}
 		}
@@ -244,8 +247,8 @@ func (t *Trail) enter(b *batchTrail) error {
 }
 
 // load reads the ids of an accepted form from the log.
-func (t *Trail) load(f *formTrail) error {
-	r, err := t.ids.At(f.state.Settled)
+func (f *formTrail) load(log *journal.Cursor) error {
+	r, err := log.At(f.state.Settled)
 	if err != nil {
 		return fmt.Errorf("progress log: %w", err)
 	}
@@ -257,6 +260,7 @@ func (t *Trail) load(f *formTrail) error {
 	var n int
 	if err == nil {
 		f.accepted = o.At
+		o.rawIDs = bytes.Clone(o.rawIDs) // they outlive the reading
 		f.ids, n, err = o.eachID()
 	}
 	if err == nil && n != int(f.Messages) {
