@@ -34,7 +34,7 @@ func (l *registry) list(code string, rows ...int64) {
 }
 
 func (l *registry) lists(_ context.Context, last []ListRead) (Listing, error) {
-	now := []ListRead{{File: "list.csv", SHA256: fmt.Sprint(len(l.rows)), People: int64(len(l.rows))}}
+	now := []ListRead{{File: "list.csv", SHA256: fmt.Sprint(l.rows), People: int64(len(l.rows))}}
 	if l.err != nil {
 		return Listing{}, l.err
 	}

@@ -202,6 +202,8 @@ func reasonWords(s State, code string) string {
 		return "the log that knew whether it was attempted is lost; a replay will settle it"
 	case s.Fate() == person.InDoubt:
 		return "an attempt was not answered, or not understandably; a replay will settle it"
+	case s.Phase == Live && s.Attempts == 0 && code == codeRetried:
+		return "the service refused it, and a person has decided that it is sent again"
 	case s.Phase == Live && s.Attempts > 0:
 		return "every attempt was certainly not accepted; it will be sent again"
 	}
