@@ -57,6 +57,7 @@ func TestTransitionsOfARetry(t *testing.T) {
 		"while the others are under way":                    {refused, []step{{try(rest, 1), true}, {send(2, 2, 1, 4, 2), true}, {&inDoubt{Form: rest, N: 1}, true}, {try(again, 1), true}}},
 		"and split when they are too large":                 {refused, []step{{send(2, 2, 1, 4, 2), true}, {try(again, 1), true}, {&revision{Form: again, N: 1, Number: 3, Parts: []Form{{From: 1, To: 2, Messages: 1}, {From: 2, To: 4, Dropped: []uint32{2}, Messages: 1}}}, true}}},
 		"and left out when a list names them":               {refused, []step{{send(2, 2, 1, 4, 2), true}, {&revision{Form: again, Number: 3, Parts: []Form{{From: 1, To: 2, Messages: 1}}, Refused: rows(3)}, true}, {send(4, 1, 3, 4), false}}},
+		"while the others are held":                         {refused, []step{{try(rest, 1), true}, {&outcome{Form: rest, N: 1, Result: ResultHeld}, true}, {send(2, 1, 1, 2), true}}},
 		"in doubt they are sent again by nobody":            {refused, []step{{send(2, 2, 1, 4, 2), true}, {try(again, 1), true}, {open, true}, {send(3, 2, 1, 4, 2), false}, {try(again, 2), true}}},
 		"a batch of which everybody was refused":            {[]step{{open, true}, {try(first, 1), true}, {refuseAll, true}}, []step{{send(2, 4, 0, 4), true}, {try(again, 1), true}}},
 		"not when a request went unanswered before":         {unsure, []step{{send(2, 2, 1, 4, 2), false}}},
