@@ -159,6 +159,52 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 	})
 }
 
+// A message that is refused again stands in the report with its new code and all its
+// attempts, and is taken up by the new code alone.
+func TestARefusalWithAnotherCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newBench(t, newPeople(10, 1, nil), Limits{Messages: 5, Bytes: 1 << 20})
+		s.refuseRows(2, 3)
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+		b.finished(s, summary, err)
+		want := func(fate person.Fate, code string, attempts int) {
+			t.Helper()
+			for row, o := range b.outcomes() {
+				if (row == 2 || row == 3) && (o.Fate != fate || o.Code != code || o.Attempts != attempts || (o.MessageID != "") != (fate == person.Accepted)) {
+					t.Errorf("row %d: %+v", row, o)
+				}
+			}
+		}
+		want(person.Refused, "INVALID_VALUE", 1)
+		if n := b.retry(); n != 2 {
+			t.Errorf("%d are sent again", n)
+		}
+		want(person.NotSent, codeRetried, 1)
+		s.fault = func(_ int, r *Request) (Answer, bool) {
+			a := Answer{Reply: RowsRefused, Status: 400, Code: "NO_SUCH_TEMPLATE"}
+			for i := range r.Messages {
+				a.Rows = append(a.Rows, RowError{Index: i, Code: "NO_SUCH_TEMPLATE"})
+			}
+			return a, true
+		}
+		_, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+		must(t, err)
+		want(person.Refused, "NO_SUCH_TEMPLATE", 2)
+		if n := b.retry("INVALID_VALUE"); n != 0 {
+			t.Errorf("%d are sent again that are refused with another code by now", n)
+		}
+		if n := b.retry("NO_SUCH_TEMPLATE"); n != 2 {
+			t.Errorf("%d are sent again", n)
+		}
+		s.fault = nil
+		clear(s.bad)
+		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+		b.finished(s, summary, err)
+		want(person.Accepted, "", 3)
+	})
+}
+
 // Whoever a list has named at any moment since the plan is not sent to again: not when it
 // named him while he was refused and has forgotten him, nor when it names him only then.
 func TestSuppressionOutlivesARetry(t *testing.T) {
