@@ -103,7 +103,7 @@ func outcomeOf(step Step, id FormID, n uint16, a Answer, now time.Time) *outcome
 	case StepAgain:
 		o.Result, o.RetryAfter = ResultNotAccepted, a.RetryAfter
 	case StepHold:
-		o.Result = ResultHeld
+		o.Result, o.RetryAfter = ResultHeld, a.RetryAfter // which every request is held to
 	case StepForeign:
 		o.Result = ResultForeign
 	}
@@ -167,8 +167,16 @@ func atAll(costly bool) string {
 // patience is how many rounds of failures are taken for single requests' bad luck.
 const patience = 4
 
+// hold is called by workers with each answer, before they begin anything else: what asks for
+// quiet must not wait for its turn with the loop.
+func (r *run) hold(a Answer) {
+	if a.HoldAll && a.RetryAfter > 0 {
+		r.gate.Hold(time.Now().Add(a.RetryAfter), fmt.Sprintf("the service asked for quiet (%d %s)", a.Status, a.Code))
+	}
+}
+
 // note learns from an answer what concerns every request: how long one takes, whether
-// the service asks for quiet, whether it is there at all.
+// the service goes on refusing, whether it is there at all.
 func (r *run) note(res result, now time.Time) {
 	a := res.answer
 	if a.Status != 0 {
@@ -190,13 +198,11 @@ func (r *run) note(res result, now time.Time) {
 		}
 	}
 	switch {
-	case a.HoldAll && a.RetryAfter > 0:
-		hold := a.RetryAfter
+	case a.HoldAll && a.RetryAfter > 0: // the gate is told already
 		if costly {
 			count()
-			hold = max(hold, min(time.Minute, Backoff(r.failures, rand.Float64())))
+			r.gate.Hold(now.Add(min(time.Minute, Backoff(r.failures, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
 		}
-		r.gate.Hold(now.Add(hold), fmt.Sprintf("the service asked for quiet (%d %s)", a.Status, a.Code))
 	case a.Reply == Accepted, a.Reply == Known, a.Reply == RowsRefused:
 		r.failures, r.good = 0, now
 		if r.probing {
