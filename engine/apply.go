@@ -170,6 +170,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		}
 	case ResultHeld:
 		s.Phase = Held
+		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case ResultForeign:
 		s.Phase = Foreign
 	default:
@@ -179,6 +180,9 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 }
 
 func (l *Ledger) revise(r *revision) error {
+	if r.isOfRefused() {
+		return l.takeUp(r)
+	}
 	s, err := l.replaceable(r)
 	if err != nil {
 		return err
@@ -192,6 +196,11 @@ func (l *Ledger) revise(r *revision) error {
 	}
 	if messages != s.Messages {
 		return fmt.Errorf("%w: a revision of %d messages stands for %d", ErrIllegal, s.Messages, messages)
+	}
+	switch {
+	case r.N == 0: // no request of the form is under way
+	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt:
+		l.unsure[r.Form.Batch] = true
 	}
 	s.Phase, s.InDoubt, s.Reason = Replaced, false, l.intern(r.Code)
 	l.last[r.Form.Batch] = r.Number

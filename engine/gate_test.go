@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -118,45 +117,6 @@ func TestTheGateDoesNotSaveUp(t *testing.T) {
 			t.Errorf("%d messages in the second after an hour of quiet", total)
 		}
 	})
-}
-
-// A busy machine wakes waiters late. What is lost so is made up for, within 50 ms of the
-// rate, and no more than those are ever saved up.
-func TestLateWakersKeepTheRate(t *testing.T) {
-	for _, test := range []struct {
-		rate  float64
-		look  time.Duration // between two looks at the gate
-		least float64       // of the rate
-	}{
-		{400, 5 * time.Millisecond, 0.99},
-		{400, 40 * time.Millisecond, 0.99},
-		{59.03, 40 * time.Millisecond, 0.98},
-		{59.03, 400 * time.Millisecond, 0}, // which cannot be made up for
-		{1, 5 * time.Millisecond, 0.98},
-	} {
-		start := time.Now()
-		g := newGate(campaign.Pace{PerSecond: test.rate}, false, 1, start, quiet)
-		passed, most := 0, 0
-		const span = time.Minute
-		for now := start; now.Before(start.Add(span)); now = now.Add(test.look) {
-			before := passed
-			for {
-				wait, _, err := g.next(now, 1)
-				must(t, err)
-				if wait > 0 {
-					break
-				}
-				passed++
-			}
-			most = max(most, passed-before)
-		}
-		if achieved := float64(passed) / (test.rate * span.Seconds()); achieved < test.least || achieved > 1 {
-			t.Errorf("%g a second, a look every %s: %.3f of the rate", test.rate, test.look, achieved)
-		}
-		if allowed := int(math.Ceil(test.rate * leeway.Seconds())); most > allowed {
-			t.Errorf("%g a second, a look every %s: %d at once, %d are allowed", test.rate, test.look, most, allowed)
-		}
-	}
 }
 
 func TestWithoutARateTheGateIsOpen(t *testing.T) {

@@ -30,22 +30,39 @@ type Job struct {
 	GiveUpAfter time.Duration
 
 	Grace   time.Duration // how long requests under way may go on after a stop; 45 s when zero
-	Ceiling int           // most requests under way at once; when zero 16, or fewer of large ones
+	Ceiling int           // most requests under way at once; when zero 16 of batches, 256 of single messages
+	Budget  int64         // most bytes of requests under way at once, or one request; 32 MiB when zero
 
 	Logger   *slog.Logger   // events that an operator wants to know of; none when nil
 	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
 }
 
-// bodiesAtOnce is how many bytes of requests may be under way at once. An answer and
-// what is made of it take some three times as much again.
-const bodiesAtOnce = 32 << 20
+// What is under way at once when a Job does not say. An answer and what is made of it take some
+// three times as much memory again as the request. Beyond mostFlatOut single messages nothing gets faster when
+// there is no rate to keep to.
+const (
+	mostBatches = 16
+	mostSingles = 256
+	mostFlatOut = 64
+	mostBytes   = 32 << 20
+)
 
 func (j Job) withDefaults() Job {
 	if j.Grace == 0 {
 		j.Grace = 45 * time.Second
 	}
 	if j.Ceiling == 0 {
-		j.Ceiling = min(16, max(2, bodiesAtOnce/max(1, j.Plan.LargestBody)))
+		switch {
+		case j.Plan.Largest > 1:
+			j.Ceiling = mostBatches
+		case j.Pace.Window == nil && j.Pace.PerSecond == 0:
+			j.Ceiling = mostFlatOut
+		default:
+			j.Ceiling = mostSingles
+		}
+	}
+	if j.Budget == 0 {
+		j.Budget = mostBytes
 	}
 	if j.Logger == nil {
 		j.Logger = slog.New(slog.DiscardHandler)

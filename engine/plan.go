@@ -39,6 +39,7 @@ type Plan struct {
 	Run    RunID
 	Digest [32]byte // of plan.json, which holds the digests of everything else
 	file   *os.File
+	pages  pages // of file
 }
 
 // PlanHeader is plan.json.
@@ -201,14 +202,12 @@ func (p *Plan) Close() error { return p.file.Close() }
 // Batches is how many batches the plan has.
 func (p *Plan) Batches() int { return p.BatchCount }
 
-// Batch reads one batch of the plan.
+// Batch reads one batch of the plan. It is safe for concurrent use.
 func (p *Plan) Batch(number uint32) (PlannedBatch, error) {
-	var raw [plannedSize]byte
 	b := PlannedBatch{Number: number}
-	if _, err := p.file.ReadAt(raw[:], int64(number)*plannedSize); err != nil {
+	if err := p.pages.read(p.file, p.BatchCount, &b); err != nil {
 		return b, fmt.Errorf("plan: batch %d: %w", number, err)
 	}
-	b.readFrom(raw[:])
 	return b, nil
 }
 

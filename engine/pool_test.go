@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -50,5 +53,65 @@ func TestLatencies(t *testing.T) {
 	}
 	if got := l.p95(); got != 7*time.Millisecond {
 		t.Errorf("old answers are not forgotten: %s", got)
+	}
+}
+
+// flights counts what is under way at once.
+type flights struct {
+	*connection
+	mu              sync.Mutex
+	requests, bytes int
+	most, mostBytes int
+}
+
+func (f *flights) Send(ctx context.Context, r *Request) Answer {
+	f.mu.Lock()
+	f.requests, f.bytes = f.requests+1, f.bytes+len(r.Body)
+	f.most, f.mostBytes = max(f.most, f.requests), max(f.mostBytes, f.bytes)
+	f.mu.Unlock()
+	a := f.connection.Send(ctx, r)
+	f.mu.Lock()
+	f.requests, f.bytes = f.requests-1, f.bytes-len(r.Body)
+	f.mu.Unlock()
+	return a
+}
+
+func TestWhatIsInFlight(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		messages int // in a batch
+		ceiling  int
+		budget   int64 // of bodies of the largest size
+		rate     float64
+		most     int
+	}{
+		"as many as the ceiling":                              {10, 5, 100, 0, 5},
+		"no more than the budget has room for":                {10, 16, 3, 0, 3},
+		"one larger than the budget goes alone":               {10, 16, 0, 0, 1},
+		"single messages with nothing said":                   {1, 0, 1000, 0, mostFlatOut},
+		"batches with nothing said":                           {2, 0, 1000, 0, mostBatches},
+		"single messages at a rate, as Little's law has them": {1, 0, 1000, 20, 20*2 + 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			b := newBench(t, newPeople(200*test.messages, 3, nil), Limits{Messages: test.messages, Bytes: 1 << 20})
+			// A single body is about so long; they differ by a few bytes.
+			f := &flights{connection: &connection{kind: Deduplicates, service: s, took: time.Second}}
+			plan := openPlan(t, b.dir)
+			size := int64(plan.LargestBody)
+			must(t, plan.Close())
+			summary, err := b.start(t.Context(), f.connection, func(j *Job) {
+				j.Sink = f
+				j.Ceiling, j.Budget, j.Pace.PerSecond = test.ceiling, max(1, test.budget*size), test.rate
+			})
+			if err != nil || !summary.Finished {
+				t.Errorf("%s: %v", sentence, err)
+			}
+			if test.rate == 0 && f.most != test.most || f.most > test.most {
+				t.Errorf("%s: %d at once, want %d", sentence, f.most, test.most)
+			}
+			if int64(f.mostBytes) > max(test.budget*size, size) {
+				t.Errorf("%s: %d bytes at once, and the budget is %d bodies of %d", sentence, f.mostBytes, test.budget, size)
+			}
+		})
 	}
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -27,6 +29,36 @@ func TestAWaitNotedByAClockThatWasAhead(t *testing.T) {
 		}
 		if got := l.dueAt(id, now).Sub(now); got != test.want {
 			t.Errorf("%s: due in %s, want %s", sentence, got, test.want)
+		}
+	}
+}
+
+// What a service asks for holds after a restart too, whether its answer settles the request
+// or leaves it in doubt, and for every kind of service.
+func TestAWishForQuietOutlivesTheProcess(t *testing.T) {
+	for _, kind := range []Kind{Deduplicates, CanBeAsked, Neither} {
+		for _, answer := range []Answer{{Reply: Refused, Status: 429, Code: "QUOTA"}, {Reply: Unknown, Status: 503, Code: "UNAVAILABLE"}} {
+			answer.RetryAfter, answer.HoldAll = 10*time.Minute, true
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(1)
+				s.fault = func(n int, _ *Request) (Answer, bool) { return answer, n == 0 }
+				b := newBench(t, newPeople(4, 1, nil), Limits{Messages: 1, Bytes: 1 << 20})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				_, err := b.start(ctx, &connection{kind: kind, service: s}, func(j *Job) { j.Ceiling = 1 })
+				cancel()
+				stoppedBy(t, err, false, "stopped by a signal")
+				if _, err = b.start(t.Context(), &connection{kind: kind, service: s}, func(j *Job) { j.Ceiling = 1 }); err != nil {
+					t.Error(err)
+				}
+				if n := len(s.requests); n < 4 {
+					t.Errorf("kind %d, %d: %d requests", kind, answer.Status, n)
+				}
+				for _, r := range s.requests[1:] {
+					if since := r.at.Sub(s.requests[0].at); since < answer.RetryAfter {
+						t.Errorf("kind %d, %d: a request %s after the service asked for quiet", kind, answer.Status, since)
+					}
+				}
+			})
 		}
 	}
 }

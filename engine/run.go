@@ -57,19 +57,18 @@ type run struct {
 	gate    *gate
 	tempo   *tempo
 
-	inHand    int // errands with the workers
+	inHand    int   // errands with the workers
+	bytes     int64 // of their requests
+	pool      pool  // how many there may be
 	latency   latencies
 	refusals  refusals
 	retries   Retries
 	goodSoFar map[uint32]int // of batches that are not settled: messages that the service looked at and did not refuse
-	silent    time.Time      // since when there has been no answer at all; zero: there was one
-	failures  int            // rounds of them, over all requests, since one went well
-	failed    time.Time      // when the latest was counted
-	good      time.Time      // when the service last looked at a message
-	probing   bool           // one request at a time, since the service leaves messages in doubt
+	health    health
 	waiting   waiting
 	lists     lists
 	began     time.Time
+	count     time.Time // when the account is added up again
 	clock     clocks    // as it was last seen
 	short     time.Time // the opening of which it was said that it is not enough
 
@@ -89,7 +88,7 @@ type waiting struct {
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
-	r.good = now
+	r.health.good = now
 	r.began, r.clock = now, clocks{wall: now.Round(0)}
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
@@ -97,8 +96,8 @@ func newRun(job Job, stopWaiting func()) *run {
 	r.gate.Hold(job.Log.quietAt(now), "the service asked for quiet before this start")
 	r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	r.workers = &workers{
-		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, log: job.Log,
-		errands: make(chan errand), results: make(chan result), pace: job.Pace,
+		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, hold: r.hold, log: job.Log,
+		errands: make(chan errand, job.Ceiling), results: make(chan result, job.Ceiling), pace: job.Pace,
 	}
 	return r
 }
@@ -123,8 +122,8 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 	var grace <-chan time.Time
 	stopped, failed := ctx.Done(), r.Log.Failed()
 	for {
-		next, wait, out := r.ready(waitCtx)
-		if out == nil && wait == 0 && r.inHand == 0 && r.lists.coming == nil {
+		wait := r.handOut(waitCtx)
+		if wait == 0 && r.inHand == 0 && r.lists.coming == nil {
 			return r.stop
 		}
 		var due <-chan time.Time
@@ -132,12 +131,8 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			due = time.After(wait)
 		}
 		select {
-		case out <- next:
-			r.queue.take(next.id)
-			r.inHand++
 		case result := <-r.workers.results:
-			r.inHand--
-			r.settle(result)
+			r.back(result)
 		case b, more := <-r.lists.coming:
 			r.listed(b, more)
 		case <-due:
@@ -160,55 +155,102 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 	}
 }
 
-// ready returns the next errand with the channel that takes it; or, when none may be
-// handed out now, how long until one may be: 0 when only a result can change that.
-func (r *run) ready(ctx context.Context) (e errand, wait time.Duration, out chan<- errand) {
-	now := time.Now()
-	if r.stop != nil || r.lists.coming != nil || r.inHand >= r.poolSize() {
-		return e, 0, nil
-	}
-	if o, _ := NextOpening(r.Pace, now); r.lists.due(o, now) {
-		if r.inHand == 0 {
-			r.lists.begin(ctx, r.Plan, r.Log.Lists, o, now)
+// back takes a result back, and others that have come meanwhile.
+func (r *run) back(res result) {
+	for n := 0; ; n++ {
+		r.inHand--
+		r.bytes -= int64(res.errand.form.Bytes)
+		r.settle(res)
+		if n == r.Ceiling { // whatever else there is has its turn
+			return
 		}
-		return e, 0, nil
-	}
-	for {
-		id, wait, ok := r.queue.next(now)
-		if !ok {
-			return e, wait, nil
-		}
-		planned, err := r.Plan.Batch(id.Batch)
-		if err == nil {
-			e = errand{id: id, n: r.Log.State(id).Attempts + 1, planned: planned}
-			e.form, err = r.Log.Form(id)
-		}
-		if err != nil {
-			r.fail(err)
-			return e, 0, nil
-		}
-		changed, err := r.leaveOutLate(id, planned, e.form)
-		if err != nil {
-			r.logFailed(err)
-			return e, 0, nil
-		}
-		if !changed {
-			if r.probing {
-				r.gate.Probe(1)
-			}
-			return e, 0, r.workers.errands
+		select {
+		case res = <-r.workers.results:
+		default:
+			return
 		}
 	}
 }
 
-func (r *run) poolSize() int {
-	if r.probing {
+// handOut gives the workers as many errands as they may have. When none is left that may
+// be handed out now, wait is how long until one may be: 0 when only a result can change
+// that.
+func (r *run) handOut(ctx context.Context) (wait time.Duration) {
+	for {
+		now := time.Now()
+		if r.stop != nil || r.lists.coming != nil || r.inHand >= r.poolSize(now) {
+			return 0
+		}
+		if o, _ := NextOpening(r.Pace, now); r.lists.due(o, now) {
+			if r.inHand == 0 {
+				r.lists.begin(ctx, r.Plan, r.Log.Lists, o, now)
+			}
+			return 0
+		}
+		e, wait, ok := r.ready(now)
+		if !ok || r.inHand > 0 && r.bytes+int64(e.form.Bytes) > r.Budget {
+			return wait
+		}
+		if r.health.probing {
+			r.gate.Probe(1)
+		}
+		r.queue.take(e.id)
+		r.inHand++
+		r.bytes += int64(e.form.Bytes)
+		r.workers.errands <- e // there is room for as many as may be in hand
+	}
+}
+
+// ready returns the next errand, which stays in the queue; or how long until there is
+// one, 0 when only a result can change that.
+func (r *run) ready(now time.Time) (e errand, wait time.Duration, ok bool) {
+	for {
+		id, wait, ok := r.queue.next(now)
+		if !ok {
+			return e, wait, false
+		}
+		planned, err := r.Plan.Batch(id.Batch)
+		if err == nil {
+			e = errand{id: id, n: r.Log.State(id).Attempts + 1, planned: planned, form: planned.Form}
+			if id.Revision > 0 {
+				e.form, err = r.Log.Form(id)
+			}
+		}
+		if err != nil {
+			r.fail(err)
+			return e, 0, false
+		}
+		changed, err := r.leaveOutLate(id, planned, e.form)
+		if err != nil {
+			r.logFailed(err)
+			return e, 0, false
+		}
+		if !changed {
+			return e, 0, true
+		}
+	}
+}
+
+// pool is how many requests may be under way at once, as it was worked out last.
+type pool struct {
+	size int
+	at   time.Time
+}
+
+// poolLook is how long a pool's size holds. It hangs on many things, and follows none of
+// them at once.
+const poolLook = 10 * time.Millisecond
+
+func (r *run) poolSize(now time.Time) int {
+	if r.health.probing {
 		return 1
 	}
-	now := time.Now()
-	o, _ := NextOpening(r.Pace, now)
-	ceiling := max(1, int(float64(r.Ceiling)*r.tempo.pool(now)))
-	return PoolSize(r.tempo.rate(o, now)/float64(max(1, r.Plan.Largest)), r.latency.p95(), ceiling)
+	if r.pool.size == 0 || now.Sub(r.pool.at) >= poolLook {
+		o, _ := NextOpening(r.Pace, now)
+		ceiling := max(1, int(float64(r.Ceiling)*r.tempo.pool(now)))
+		r.pool = pool{PoolSize(r.tempo.rate(o, now)/float64(max(1, r.Plan.Largest)), r.latency.p95(), ceiling), now}
+	}
+	return r.pool.size
 }
 
 // halt lets nothing new start. The first reason given is the one that counts.

@@ -33,6 +33,7 @@ type result struct {
 type workers struct {
 	builder builder
 	gate    Pacer
+	hold    func(Answer)
 	log     *ProgressLog
 	bodies  sync.Pool
 	pace    campaign.Pace
@@ -87,5 +88,6 @@ func (w *workers) carry(wait, work context.Context, e errand) (r result) {
 		Reference: r.body.reference, Correlation: a.Correlation, Body: r.body.bytes, Messages: r.body.messages,
 	})
 	r.took = time.Since(start)
+	w.hold(r.answer)
 	return r
 }

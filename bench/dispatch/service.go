@@ -81,8 +81,9 @@ func (s *service) converse(ctx context.Context, c net.Conn) error {
 			out = append(out, text...)
 		case h.path == pingPath:
 			out = append(out, `{}`...)
-		default:
+		default: // also where a sender asks whether it is let in
 			status = "404 Not Found"
+			out = append(out, `{"errors":[{"code":"CM_NOT_FOUND","status":"404"}]}`...)
 		}
 		if submitted && s.latency > 0 {
 			timer := time.NewTimer(s.latency)

@@ -72,8 +72,8 @@ Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must
 				return runBenchSender(c, task)
 			}
 			if from != "" {
-				report, err := readBenchReport(from)
-				if err != nil {
+				var report dispatch.Report
+				if err := readBenchReport(from, &report); err != nil {
 					return err
 				}
 				return printResults(c, report)
@@ -206,15 +206,16 @@ func benchAccepted(folder string) (int64, error) {
 	return ledger.Account().Fates[person.Accepted], nil
 }
 
-func readBenchReport(path string) (r dispatch.Report, err error) {
+// readBenchReport reads what --json has written into a report.
+func readBenchReport(path string, report any) error {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		err = json.Unmarshal(text, &r)
+		err = json.Unmarshal(text, report)
 	}
 	if err != nil {
-		return r, refuse("%s is not what --json writes: %w", path, err)
+		return refuse("%s is not what --json writes: %w", path, err)
 	}
-	return r, nil
+	return nil
 }
 
 // draw writes a picture.

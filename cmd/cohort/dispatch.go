@@ -87,7 +87,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			return s.register(plan, ledger, key)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Ceiling: s.ceiling(), Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
+		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
 	if e := log.Close(); err == nil && e != nil {
@@ -103,15 +103,6 @@ func (s *session) key() (string, error) {
 		return "", nil
 	}
 	return s.tokens.Fingerprint()
-}
-
-// ceiling is the most requests under way at once; 0: as many as the engine thinks right
-// for requests of many messages.
-func (s *session) ceiling() int {
-	if s.campaign.NHSApp == nil {
-		return 0
-	}
-	return mostConnections(s.campaign)
 }
 
 // nothingToDo says of a run that cannot or need not go on what there is to say.
@@ -166,7 +157,7 @@ func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.L
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return err
 	}
-	if t := (*apim.TokenError)(nil); ledger.Attempts > 0 && (!errors.As(err, &t) || !t.Permanent()) {
+	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
 		return nil
 	}

@@ -29,15 +29,9 @@ type service interface {
 	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
 }
 
-// mostConnections is the ceiling of requests under way at once. A service that takes one
-// message a request needs more of them: 400 a second of 200 ms each are 80, and twice that
-// for comfort (engine.PoolSize).
-func mostConnections(c *campaign.Campaign) int {
-	if c.NHSApp != nil {
-		return 256
-	}
-	return 16
-}
+// mostConnections is how many connections to the service are kept open: as many as there are
+// requests under way at once, which is the engine's to say.
+const mostConnections = 256
 
 // openSink makes the campaign's sink. Nothing is read or sent yet. Files have no tokens.
 func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, error) {
@@ -45,22 +39,33 @@ func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, err
 		sink, err := newFiles(c, fields)
 		return sink, nil, err
 	}
-	return openSinkFor(c, fields, mostConnections(c))
+	return openSinkFor(c, fields, mostConnections)
 }
 
 // openSinkFor is openSink with another number of connections that are kept open.
 func openSinkFor(c *campaign.Campaign, fields []string, connections int) (service, *apim.Tokens, error) {
+	client, tokens, err := signIn(c, connections)
+	if err != nil {
+		return nil, nil, err
+	}
+	sink, err := newSink(c, fields, client, tokens)
+	return sink, tokens, err
+}
+
+// signIn makes the client and the tokens with which the campaign's service is spoken to.
+// Only ca_file is read yet.
+func signIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, error) {
 	at := c.Access()
 	client, err := apim.Client(at.CAFile, connections)
 	if err != nil {
 		return nil, nil, refuse("%w", err)
 	}
-	tokens := apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: credentials(at), Client: client})
-	sink, err := newSink(c, fields, client, tokens)
-	return sink, tokens, err
+	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: credentialsOf(c), Client: client}), nil
 }
 
-func credentials(at *campaign.Access) apim.Credentials {
+// credentialsOf says who the campaign's application is.
+func credentialsOf(c *campaign.Campaign) apim.Credentials {
+	at := c.Access()
 	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath, state string
+	var listen, faults, campaignPath, state, jwks string
 	var seed uint64
 	var hasten float64
 	c := &cobra.Command{
@@ -32,7 +33,9 @@ answered, and a later process with the same file goes on with it. That file hold
 personal data.
 
 With -c it knows the campaign's API key, key id and the public half of its private key,
-and signs nobody else in. Without -c it takes any API key and does not check signatures.
+and signs nobody else in. With --jwks it knows the public keys of that file, as the platform
+does once it is registered, and no other. Without either it takes any API key and does not
+check signatures.
 
 Faults are switched on by a YAML file: each with its share of the requests, as in
     reset_after: 0.02                                # accepted, then the connection breaks
@@ -56,11 +59,16 @@ The faults are: ` + faultNames(),
 				}
 			}
 			keys := "any API key signs in and signatures are not checked (name a campaign with -c to check them)"
-			if campaignPath != "" {
-				if err := trust(&o, campaignPath); err != nil {
-					return err
-				}
+			if err := trust(&o, campaignPath, jwks); err != nil {
+				return err
+			}
+			switch {
+			case campaignPath != "" && jwks != "":
+				keys = "only the campaign's API key signs in, with a key of the JWKS"
+			case campaignPath != "":
 				keys = "only the campaign's API key and key sign in"
+			case jwks != "":
+				keys = "any API key signs in, with a key of the JWKS"
 			}
 			if state != "" {
 				var err error
@@ -82,24 +90,38 @@ The faults are: ` + faultNames(),
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
 	f.Float64Var(&hasten, "hasten", 1, "the NHS App's receipts come so many times sooner than they would")
+	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
 	return c
 }
 
-// trust makes the simulator know a campaign's application.
-func trust(o *simulator.Options, path string) error {
-	c, err := campaign.Load(path)
+// trust makes the simulator know a campaign's application, the keys of a JWKS, or both.
+func trust(o *simulator.Options, campaignPath, jwks string) error {
+	if jwks != "" {
+		text, err := os.ReadFile(jwks)
+		if err == nil {
+			o.Keys, err = simulator.ReadJWKS(text)
+		}
+		if err != nil {
+			return refuse("the public keys cannot be read: %w; make them with: cohort auth keygen", err)
+		}
+	}
+	if campaignPath == "" {
+		return nil
+	}
+	c, err := campaign.Load(campaignPath)
 	if err != nil {
 		return refuse("%w", err)
 	}
-	as := credentials(c.Access())
-	o.KeyID = as.KeyID
-	if o.APIKey, err = as.APIKey(); err != nil {
+	if o.APIKey, err = credentialsOf(c).APIKey(); err != nil {
 		return refuse("%w", err)
 	}
-	if o.PublicKey, err = as.PublicKey(); err != nil {
-		return refuse("%w", err)
+	if jwks == "" {
+		o.KeyID = c.Access().KeyID
+		if o.PublicKey, err = credentialsOf(c).PublicKey(); err != nil {
+			return refuse("%w", err)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"time"
@@ -47,8 +48,8 @@ func Client(caFile string, connections int) (*http.Client, error) {
 }
 
 // Transport adds the shared token to every request and learns from the answers
-// whether the service takes it. It sends each request once. An error of type
-// *TokenError means that the request was not sent.
+// whether the service takes it. It sends each request once. An error of type *UnsentError
+// means that there was no token, and holds a *TokenError where the service refused one.
 type Transport struct {
 	Tokens *Tokens
 	Base   http.RoundTripper
@@ -61,11 +62,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, err
+		return nil, &UnsentError{err}
 	}
 	req = req.WithContext(req.Context()) // a copy, of which only the header becomes another
-	req.Header = req.Header.Clone()
-	req.Header.Set("Authorization", "Bearer "+text)
+	header := make(http.Header, len(req.Header)+1)
+	maps.Copy(header, req.Header)
+	header["Authorization"] = []string{"Bearer " + text}
+	req.Header = header
 	resp, err := t.Base.RoundTrip(req)
 	switch {
 	case err != nil:

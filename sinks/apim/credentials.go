@@ -1,12 +1,11 @@
 package apim
 
 import (
-	"crypto/rsa"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -22,51 +21,29 @@ type Credentials struct {
 	PrivateKeyFile string // PEM: PKCS#1 or PKCS#8, RSA
 }
 
-// APIKey reads the application's API key.
+// APIKey reads the application's API key. An error is a *Mistake.
 func (c Credentials) APIKey() (string, error) {
+	where, fix := c.APIKeyFile, "put the API key there, one word on one line"
+	var text []byte
 	if c.APIKeyEnv != "" {
-		key := strings.TrimSpace(os.Getenv(c.APIKeyEnv))
-		if key == "" {
-			return "", fmt.Errorf("the environment variable %s is empty; put the API key there (api_key_env)", c.APIKeyEnv)
+		where, fix = "the environment variable "+c.APIKeyEnv, "put the API key there (api_key_env names it)"
+		text = []byte(os.Getenv(c.APIKeyEnv))
+	} else {
+		var err error
+		if text, err = os.ReadFile(c.APIKeyFile); err != nil {
+			return "", &Mistake{Part: APIKey, Found: "the API key cannot be read", Err: err, Fix: "put it in a file and name the file in api_key_file"}
 		}
-		return key, nil
-	}
-	text, err := os.ReadFile(c.APIKeyFile)
-	if err != nil {
-		return "", fmt.Errorf("the API key cannot be read: %w; put it in a file and name the file in api_key_file", err)
 	}
 	key := strings.TrimSpace(string(text))
-	if key == "" || strings.ContainsAny(key, " \t\r\n") {
-		return "", fmt.Errorf("%s does not hold an API key; it must be one word on one line", c.APIKeyFile)
+	switch {
+	case key == "":
+		return "", &Mistake{Part: APIKey, Found: where + " is empty", Fix: fix}
+	case strings.ContainsFunc(key, unicode.IsSpace):
+		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: there is white space in it", Fix: fix}
+	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: there are characters in it that no key has (a byte order mark?)", Fix: fix + ", as plain text"}
 	}
 	return key, nil
-}
-
-// PublicKey is the public half of the key that signs, as it is to be registered.
-func (c Credentials) PublicKey() (*rsa.PublicKey, error) {
-	key, err := c.privateKey()
-	if err != nil {
-		return nil, err
-	}
-	return &key.PublicKey, nil
-}
-
-// privateKey reads the RSA key that signs.
-func (c Credentials) privateKey() (*rsa.PrivateKey, error) {
-	text, err := os.ReadFile(c.PrivateKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("the private key cannot be read: %w; name its file in private_key_file", err)
-	}
-	key, err := jwt.ParseRSAPrivateKeyFromPEM(text)
-	switch {
-	case err == nil:
-		return key, nil
-	case errors.Is(err, jwt.ErrKeyMustBePEMEncoded):
-		return nil, fmt.Errorf("%s is not a private key in PEM form; it must begin with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----", c.PrivateKeyFile)
-	case errors.Is(err, jwt.ErrNotRSAPrivateKey):
-		return nil, fmt.Errorf("%s is not an RSA key, and the platform takes no other; make one with: openssl genrsa -out key.pem 4096", c.PrivateKeyFile)
-	}
-	return nil, fmt.Errorf("%s is not a private RSA key that can be used (is it a public key, or encrypted?); make one with: openssl genrsa -out key.pem 4096", c.PrivateKeyFile)
 }
 
 // assertionLife is how far ahead an assertion expires. The platform refuses more than

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -49,6 +50,10 @@ func TestWrongKindsOfKeyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
 	public, err := x509.MarshalPKIXPublicKey(&signingKey().PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -66,13 +71,17 @@ func TestWrongKindsOfKeyFiles(t *testing.T) {
 		says     string
 	}{
 		{"an elliptic curve key in PKCS#8", pkcs8(t, curve), "not an RSA key"},
-		{"an elliptic curve key in SEC 1", encode("EC PRIVATE KEY", sec1), "openssl genrsa"},
-		{"the public key", encode("PUBLIC KEY", public), "is it a public key"},
-		{"an encrypted key", encode("ENCRYPTED PRIVATE KEY", []byte("sealed")), "encrypted"},
-		{"garbage", []byte("this is not a key"), "PEM"},
-		{"an empty file", nil, "PEM"},
+		{"an elliptic curve key in SEC 1", encode("EC PRIVATE KEY", sec1), "not an RSA key"},
+		{"the public key", encode("PUBLIC KEY", public), "is a public key, where the private one belongs"},
+		{"the public key in PKCS#1", encode("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&signingKey().PublicKey)), "is a public key, where the private one belongs"},
+		{"a certificate", encode("CERTIFICATE", []byte("signed")), "is a certificate"},
+		{"an encrypted key", encode("ENCRYPTED PRIVATE KEY", []byte("sealed")), "is encrypted"},
+		{"an encrypted key of the old kind", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: []byte("sealed")}), "is encrypted"},
+		{"a key of 1024 bits", pkcs8(t, short), "is an RSA key of 1024 bits, and RS512 needs at least 2048"},
+		{"garbage", []byte("this is not a key"), "is not a private key in PEM form"},
+		{"an empty file", nil, "is empty"},
 		{"the key without its armour", signingDER(t), "PEM"},
-		{"the armour around garbage", encode("PRIVATE KEY", []byte("garbage")), "openssl genrsa"},
+		{"the armour around garbage", encode("PRIVATE KEY", []byte("garbage")), "is it damaged"},
 		{"half of the key", good[:len(good)/2], "PEM"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
@@ -125,6 +134,8 @@ func TestWhereTheAPIKeyComesFrom(t *testing.T) {
 		{"a file of blanks", " \n\n", "-", ""},
 		{"a file with two words", "abc def", "-", ""},
 		{"a file with two lines", "abc\ndef\n", "-", ""},
+		{"a file with a byte order mark", "\ufeffabc", "-", ""},
+		{"a variable with two words", "-", "abc def", ""},
 		{"a missing file", "-", "-", ""},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {

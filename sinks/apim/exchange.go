@@ -4,43 +4,26 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // TokenError says why there is no token, and so why a request was not sent.
 type TokenError struct {
-	Status      int    // of the token endpoint's answer; 0 when there was none
-	Description string // the endpoint's, or ours
-	Fix         string // what to do; empty when trying again is the only thing to do
-	Err         error  // the cause, when there was no answer
+	Mistake
+	Status int    // of the token endpoint's answer; 0 when there was none
+	Clock  *Clock // as the answer tells; nil when it does not
 }
 
 // Error is one line: what happened and what to do.
-func (e *TokenError) Error() string {
-	text := "no access token: " + e.Description
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	if e.Fix != "" {
-		text += "; " + e.Fix
-	}
-	return text
-}
+func (e *TokenError) Error() string { return "no access token: " + e.Mistake.Error() }
 
-// Unwrap gives the cause.
-func (e *TokenError) Unwrap() error { return e.Err }
-
-// Permanent reports whether trying again cannot help before a person has changed
-// something.
-func (e *TokenError) Permanent() bool { return e.Fix != "" }
+// Unwrap gives the mistake, and behind it the cause.
+func (e *TokenError) Unwrap() error { return &e.Mistake }
 
 // exchange asks the token endpoint for a token. It tries once.
 func (t *Tokens) exchange(ctx context.Context) (token, error) {
@@ -51,7 +34,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		assertion, err = t.o.Credentials.assertion(apiKey, t.o.TokenURL, now)
 	}
 	if err != nil {
-		return token{}, &TokenError{Description: err.Error(), Fix: "then start again"}
+		return token{}, localMistake(err)
 	}
 	form := url.Values{
 		"grant_type":            {"client_credentials"},
@@ -65,22 +48,37 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.o.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return token{}, &TokenError{Description: "token_url cannot be used", Err: err, Fix: "put it right in the campaign file"}
+		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: "token_url cannot be used", Err: err, Fix: "put it right in the campaign file"}}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	asked := t.now()
 	resp, err := t.o.Client.Do(req)
 	if err != nil {
-		return token{}, &TokenError{Description: "the token endpoint does not answer", Err: bare(err)}
+		return token{}, &TokenError{Mistake: *Unreachable(TokenURL, "the token endpoint", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
+	clock := ReadClock(resp.Header, asked, t.now())
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return token{}, &TokenError{Description: "the token endpoint's answer broke off", Err: err}
+		return token{}, &TokenError{Mistake: Mistake{Part: Token, Found: "the token endpoint's answer broke off", Err: err, Fix: "try again", Passing: true}, Clock: clock}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return token{}, refusal(resp.StatusCode, body, assertion, apiKey)
+		return token{}, refusal(resp, body, clock, assertion, apiKey)
 	}
-	return parseToken(body, now)
+	fresh, err := parseToken(body, now)
+	if err != nil {
+		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: err.Error(), Fix: "check that token_url leads to the platform and not to something else", Passing: true}, Status: resp.StatusCode, Clock: clock}
+	}
+	fresh.clock = clock
+	return fresh, nil
+}
+
+// localMistake is what keeps an assertion from being made.
+func localMistake(err error) *TokenError {
+	if m := (*Mistake)(nil); errors.As(err, &m) {
+		return &TokenError{Mistake: *m}
+	}
+	return &TokenError{Mistake: Mistake{Part: PrivateKey, Found: err.Error(), Fix: "check private_key_file in the campaign file"}}
 }
 
 // cancellation is a context without its values.
@@ -106,51 +104,8 @@ func parseToken(body []byte, now time.Time) (token, error) {
 	err := json.Unmarshal(body, &answer)
 	seconds, e := strconv.ParseFloat(strings.Trim(string(answer.ExpiresIn), `"`), 64)
 	if err != nil || e != nil || answer.AccessToken == "" || !(seconds > 0) {
-		return token{}, &TokenError{Status: http.StatusOK, Description: "the token endpoint's answer holds no token"}
+		return token{}, errors.New("the token endpoint's answer holds no token")
 	}
 	life := time.Duration(seconds * float64(time.Second))
 	return token{text: answer.AccessToken, expires: now.Add(life), renew: now.Add(life * 8 / 10)}, nil
-}
-
-// refusal reads the token endpoint's error. Its descriptions are the platform's and
-// hold no personal data. One that repeats a secret, or is no short line, is not passed on.
-func refusal(status int, body []byte, secrets ...string) *TokenError {
-	var answer struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	_ = json.Unmarshal(body, &answer)
-	e := &TokenError{Status: status, Description: fmt.Sprintf("the token endpoint answered %d", status)}
-	if quotable(answer.Description, secrets) {
-		e.Description += ": " + answer.Description
-	}
-	if status == http.StatusTooManyRequests || status >= 500 || status == http.StatusForbidden && answer.Error == "public_key error" {
-		return e
-	}
-	e.Fix = advice(answer.Description)
-	return e
-}
-
-func quotable(text string, secrets []string) bool {
-	odd := func(r rune) bool { return !unicode.IsPrint(r) }
-	holds := func(secret string) bool { return secret != "" && strings.Contains(text, secret) }
-	return text != "" && len(text) <= 300 && !strings.ContainsFunc(text, odd) && !slices.ContainsFunc(secrets, holds)
-}
-
-// advice turns the endpoint's complaint into what a person should look at.
-func advice(description string) string {
-	for _, a := range []struct{ part, fix string }{
-		{"no matching public key", "register the public half of private_key_file under key_id for this environment, or put key_id right"},
-		{"'kid'", "set key_id in the campaign file"},
-		{"'iss'/'sub'", "check that the API key is the one of this environment"},
-		{"'aud'", "check that token_url is the one of this environment"},
-		{"expired", "set this machine's clock"},
-		{"more than 5 minutes", "set this machine's clock"},
-		{"ignature", "private_key_file is not the other half of the key registered under key_id"},
-	} {
-		if strings.Contains(description, a.part) {
-			return a.fix
-		}
-	}
-	return "check token_url, the API key, key_id and private_key_file in the campaign file"
 }

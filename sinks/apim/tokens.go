@@ -34,6 +34,7 @@ type token struct {
 	expires time.Time
 	renew   time.Time // from then on a new one is asked for, while this one still serves
 	proved  bool      // the service has taken it
+	clock   *Clock    // as the answer that brought it tells; nil when it does not
 }
 
 // NewTokens makes a holder of tokens. Nothing is asked for yet.
@@ -64,6 +65,25 @@ func (t *Tokens) Fingerprint() (string, error) {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:8]), nil
+}
+
+// Try asks for a token whether or not there is one, and holds it. It says how long the
+// token lives and what its answer tells of the clock (nil: nothing). An error is a
+// *TokenError or the context's.
+func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err error) {
+	select {
+	case t.busy <- struct{}{}:
+		defer func() { <-t.busy }()
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+	asked := t.now()
+	fresh, err := t.exchange(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	t.hold(fresh)
+	return fresh.expires.Sub(asked), fresh.clock, nil
 }
 
 func (t *Tokens) now() time.Time {

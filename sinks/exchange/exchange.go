@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,9 +25,9 @@ const (
 	CodeNotReached = "not_reached"
 )
 
-// NoAnswer classifies a request without an answer: certainly not sent while there was
-// no connection, in doubt from then on. ctx is the request's, err what it ended with.
-func NoAnswer(ctx context.Context, err error, connected bool) engine.Answer {
+// NoAnswer classifies a request without an answer: certainly not sent, or in doubt. ctx is
+// the request's, err what apim.Carrier's RoundTrip ended with.
+func NoAnswer(ctx context.Context, err error) engine.Answer {
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
 		a := engine.Answer{Reply: engine.Unsent, Code: CodeNoToken}
 		if t.Permanent() {
@@ -34,15 +35,15 @@ func NoAnswer(ctx context.Context, err error, connected bool) engine.Answer {
 		}
 		return a
 	}
-	if !connected {
+	if u := (*apim.UnsentError)(nil); errors.As(err, &u) {
 		return engine.Answer{Reply: engine.Unsent, Code: CodeNotReached}
 	}
 	a := engine.Answer{Reply: engine.Unknown, Code: CodeNoAnswer}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		a.Code = CodeTimeout
 	case ctx.Err() != nil:
 		a.Code = CodeCutOff
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		a.Code = CodeTimeout
 	}
 	return a
 }

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -70,12 +68,15 @@ func New(o Options) *Sink {
 		o.Timeout = 60 * time.Second
 	}
 	s := &Sink{o: o, parts: newBodyParts(o)}
-	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
+	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	channel := "in-app"
 	if o.Push != nil {
 		channel = "notification"
 	}
-	s.to, _ = url.Parse(o.BaseURL + "/communication/" + channel + "/FHIR/R4/CommunicationRequest")
+	if err == nil {
+		s.to, _ = url.Parse(o.BaseURL + "/communication/" + channel + "/FHIR/R4/CommunicationRequest")
+	}
 	return s
 }
 
@@ -112,12 +113,6 @@ var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
 	if s.to == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.nhsapp.base_url cannot be used; put it right in the campaign file"}
 	}
@@ -125,11 +120,11 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	req := (&http.Request{
 		Method: http.MethodPost, URL: s.to, Host: s.to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
-		Body:   io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
 	}).WithContext(ctx)
 	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
-		return exchange.NoAnswer(ctx, err, connected.Load())
+		return exchange.NoAnswer(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	buffer := replyBuffers.Get().(*bytes.Buffer)

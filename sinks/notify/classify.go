@@ -40,7 +40,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	case resp.StatusCode == http.StatusUnauthorized:
 		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
 		if s.o.Tokens.Hopeless() {
-			a.Halt = "the service refuses every access token (401); check that this application is allowed to use NHS Notify in this environment, and that base_url and token_url belong together"
+			a.Halt = refusesTokens
 		}
 	case resp.StatusCode == http.StatusRequestEntityTooLarge:
 		a.Reply = engine.TooLarge
@@ -72,6 +72,9 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	}
 	return a
 }
+
+// refusesTokens is the halt when fresh tokens are refused.
+const refusesTokens = "the service refuses every access token (401); check that this application is allowed to use NHS Notify in this environment, and that base_url and token_url belong together"
 
 type statusCode struct {
 	status int

@@ -6,4 +6,9 @@
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the ids joined to the messages
 //	classify.go  every other answer, by status and code, never by text
+//	check.go     whether the service lets this application in, before anything is sent
+//
+// Token and permission are the first gates of every request, so the service answers the
+// question for a message that cannot exist (404 CM_NOT_FOUND) only behind them, and makes
+// nothing. /_ping, which is open, tells before it whether the address is the service's.
 package notify

@@ -3,13 +3,10 @@ package notify
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,8 +50,11 @@ func New(o Options) *Sink {
 		o.Timeout = 60 * time.Second
 	}
 	s := &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields)}
-	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
-	s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
+	if err == nil {
+		s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+	}
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	return s
 }
 
@@ -65,37 +65,11 @@ func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 // Limits is what one request may hold.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
-// Check makes sure, before anything is sent, that a token is to be had and that
-// something answers at the service's address. It sends no message.
-func (s *Sink) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if _, err := s.o.Tokens.Token(ctx); err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.BaseURL+"/_ping", nil)
-	if err != nil {
-		return fmt.Errorf("sink.notify.base_url cannot be used: %w", err)
-	}
-	resp, err := s.o.Client.Do(req)
-	if err != nil {
-		return fmt.Errorf("nothing answers at sink.notify.base_url (%s): %w; check the address and the network", s.o.BaseURL, err)
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	return resp.Body.Close()
-}
-
 // jsonType is what is sent and what is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
 	if s.batches == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
 	}
@@ -103,12 +77,12 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	req := (&http.Request{
 		Method: http.MethodPost, URL: s.batches, Host: s.batches.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
-		Body:   io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
 	}).WithContext(ctx)
 	// One request is one round trip: there is no redirect to follow and no cookie to keep.
 	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
-		return exchange.NoAnswer(ctx, err, connected.Load())
+		return exchange.NoAnswer(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	buffer := replyBuffers.Get().(*bytes.Buffer)
@@ -117,7 +91,7 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	if resp.ContentLength > 0 && resp.ContentLength <= mostReply {
 		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
 	}
-	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, mostReply+1))
+	_, err = buffer.ReadFrom(&io.LimitedReader{R: resp.Body, N: mostReply + 1})
 	body := buffer.Bytes()
 	if resp.StatusCode == http.StatusCreated {
 		if err != nil || len(body) > mostReply {

@@ -100,17 +100,21 @@ func (a *assertion) check(now time.Time, audience string, used func(jti string) 
 
 // checkCredentials asks whether the assertion was signed by whom it names.
 func (s *Server) checkCredentials(a *assertion) *oauthError {
-	if s.o.PublicKey == nil {
+	kid, _ := a.header["kid"].(string)
+	key, known := s.o.PublicKey, s.o.KeyID == "" || kid == s.o.KeyID
+	if s.o.Keys != nil {
+		key, known = s.o.Keys[kid], s.o.Keys[kid] != nil
+	} else if key == nil {
 		return nil
 	}
-	if s.o.KeyID != "" && a.header["kid"] != any(s.o.KeyID) {
+	if !known {
 		return unauthorised("Invalid 'kid' header in client_assertion JWT - no matching public key")
 	}
 	if s.o.APIKey != "" && a.issuer() != s.o.APIKey {
 		return unauthorised("Invalid 'iss'/'sub' claims in client_assertion JWT")
 	}
 	digest := sha512.Sum512([]byte(a.signed))
-	if rsa.VerifyPKCS1v15(s.o.PublicKey, crypto.SHA512, digest[:], a.signature) != nil {
+	if rsa.VerifyPKCS1v15(key, crypto.SHA512, digest[:], a.signature) != nil {
 		return &oauthError{401, "public_key error", "JWT signature verification failed"}
 	}
 	return nil

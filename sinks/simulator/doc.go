@@ -7,6 +7,7 @@
 //	POST /oauth2/token                signed assertion -> bearer token
 //	POST /comms/v1/message-batches    a batch, accepted wholly or not at all
 //	POST /comms/v1/messages           a single message
+//	GET  /comms/v1/messages/{id}      404: no message can be looked at
 //	GET  /comms/_ping, /comms/_status
 //	POST /nhs-app/communication/in-app/FHIR/R4/CommunicationRequest
 //	POST /nhs-app/communication/notification/FHIR/R4/CommunicationRequest
@@ -86,6 +87,14 @@
 //	                      the validator refuses though they are valid
 //	banned                403 CM_SERVICE_BAN; share 1 when not given
 //	no_such_plan          404 CM_NO_SUCH_ROUTING_PLAN
+//	not_onboarded         403 CM_FORBIDDEN; share 1 when not given
+//	token_refused         401 CM_DENIED to a token that holds, fresh ones too: the
+//	                      application may not use this service; share 1 when not
+//	                      given
+//	token_audience_401    the token endpoint knows itself by another address than
+//	                      the one it was asked at, and refuses 'aud'
+//	clock_ahead           the service's clock, and with it the Date of every answer,
+//	clock_behind          is off by "fixed"; these take nothing else
 //
 //	busy_429              429 because the whole API is busy (NHS App only)
 //

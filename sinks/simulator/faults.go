@@ -36,6 +36,11 @@ const (
 	PoisonedRecipients
 	Banned
 	NoSuchPlan
+	NotOnboarded
+	TokenRefused
+	TokenAudience401
+	ClockAhead
+	ClockBehind
 	Busy429
 	kindCount
 )
@@ -86,6 +91,11 @@ var kinds = [kindCount]struct {
 	PoisonedRecipients: {name: "poisoned_recipients", takes: setShare},
 	Banned:             {name: "banned", takes: setUsual, defaults: Fault{Share: 1}},
 	NoSuchPlan:         {name: "no_such_plan", takes: setUsual},
+	NotOnboarded:       {name: "not_onboarded", takes: setUsual, defaults: Fault{Share: 1}},
+	TokenRefused:       {name: "token_refused", takes: setUsual, defaults: Fault{Share: 1}},
+	TokenAudience401:   {name: "token_audience_401", takes: setUsual},
+	ClockAhead:         {name: "clock_ahead", takes: setFixed, defaults: Fault{Share: 1}},
+	ClockBehind:        {name: "clock_behind", takes: setFixed, defaults: Fault{Share: 1}},
 	Busy429:            {name: "busy_429", takes: setUsual},
 }
 
@@ -106,7 +116,7 @@ type Fault struct {
 	RetryAfter time.Duration // the Retry-After header, rounded up to whole seconds
 	Hold       time.Duration // TimeoutAfter: how long before the 504
 	Processing time.Duration // TooEarly425, SlowAccept: how long replays get 425
-	Fixed      time.Duration // Latency: the least wait
+	Fixed      time.Duration // Latency: the least wait; ClockAhead, ClockBehind: by how much
 	Jitter     time.Duration // Latency: the most that is added to it
 }
 
@@ -130,6 +140,15 @@ func (f Faults) of(k Kind) Fault {
 		v.Processing = v.RetryAfter
 	}
 	return v
+}
+
+// shift sets a clock ahead or behind.
+func (f Faults) shift(now func() time.Time) func() time.Time {
+	by := f[ClockAhead].Fixed - f[ClockBehind].Fixed
+	if by == 0 {
+		return now
+	}
+	return func() time.Time { return now().Add(by) }
 }
 
 // dice makes every random decision of one simulator. Safe for concurrent use.

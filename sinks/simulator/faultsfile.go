@@ -70,6 +70,9 @@ func parseFault(kind Kind, node ast.Node) (Fault, error) {
 		if kind == Latency {
 			return f, fmt.Errorf("line %d: latency: want a mapping with fixed or jitter", line(node))
 		}
+		if kinds[kind].takes&setShare == 0 {
+			return f, fmt.Errorf("line %d: %s: want a mapping with fixed", line(node), kind)
+		}
 		return f, setFault(&f, setShare, "share", kind, node)
 	}
 	given := setting(0)

@@ -58,7 +58,10 @@ func (s *Server) answerAPI(x *exchange) reply {
 			return refuse(x.id, denied)
 		}
 	}
-	if s.o.Account.NotOnboarded {
+	if _, hit := s.dice.strike(TokenRefused); hit {
+		return refuse(x.id, denied)
+	}
+	if _, hit := s.dice.strike(NotOnboarded); hit || s.o.Account.NotOnboarded {
 		return refuse(x.id, forbidden)
 	}
 	if _, hit := s.dice.strike(Banned); hit {

@@ -57,6 +57,7 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, rep reply) {
 		return
 	}
 	h := w.Header()
+	h.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
 	if id := x.correlationID(); id != "" {
 		h.Set("X-Correlation-Id", id)
 	}

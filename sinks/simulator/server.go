@@ -39,6 +39,7 @@ type Options struct {
 	APIKey    string
 	KeyID     string
 	PublicKey *rsa.PublicKey
+	Keys      map[string]*rsa.PublicKey // by key id, as ReadJWKS has them; in place of KeyID and PublicKey
 
 	TokenLifetime time.Duration // 599 s when zero
 	Account       Account
@@ -85,6 +86,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Now = o.Faults.shift(o.Now)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -78,7 +78,7 @@ func (s *Server) exchangeAssertion(x *exchange) (string, *oauthError) {
 	if !ok {
 		return "", badRequest("Malformed JWT in client_assertion")
 	}
-	if wrong := a.check(x.now, audience(x.r), s.tokens.jtiUsed); wrong != nil {
+	if wrong := a.check(x.now, s.audience(x.r), s.tokens.jtiUsed); wrong != nil {
 		return "", wrong
 	}
 	if wrong := s.checkCredentials(a); wrong != nil {
@@ -96,8 +96,11 @@ func (s *Server) exchangeAssertion(x *exchange) (string, *oauthError) {
 	return applicationID(a.issuer()), nil
 }
 
-// audience is the token URL as the client addressed it.
-func audience(r *http.Request) string {
+// audience is the token URL as the client addressed it, or by a fault another.
+func (s *Server) audience(r *http.Request) string {
+	if _, hit := s.dice.strike(TokenAudience401); hit {
+		return "https://another.example" + r.URL.Path
+	}
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"cohort/sinks/apim"
+)
+
+// made is what keygen has written, and where.
+type made struct{ private, jwks, thumbprint string }
+
+// keygen makes a key pair and writes it to a folder. Of a failure nothing stays but the
+// folder.
+func keygen(keyID, dir string) (made, error) {
+	if !apim.IsKeyID(keyID) {
+		return made{}, refuse("%q cannot be a key id: it may hold letters, digits, and . _ - after the first, 64 in all; name it as in --key-id int-1", keyID)
+	}
+	m := made{private: filepath.Join(dir, keyID+".pem"), jwks: filepath.Join(dir, keyID+".jwks.json")}
+	for _, path := range []string{m.private, m.jwks} { // before the work of making a key
+		if _, err := os.Lstat(path); err == nil {
+			return made{}, there(path)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return made{}, refuse("the folder for the keys cannot be made: %w; name another with --out", err)
+	}
+	pair, err := apim.NewKeyPair(keyID)
+	if err != nil {
+		return made{}, err
+	}
+	if err := create(m.private, pair.Private, 0o600); err != nil {
+		return made{}, err
+	}
+	if err := create(m.jwks, pair.JWKS, 0o644); err != nil {
+		_ = os.Remove(m.private)
+		return made{}, err
+	}
+	m.thumbprint = apim.Thumbprint(pair.Public)
+	return m, nil
+}
+
+func there(path string) error {
+	return refuse("%s is there already, and a key is never overwritten; choose another --key-id or --out", path)
+}
+
+// create writes a file that may not be there yet, and syncs it.
+func create(path string, text []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return there(path)
+	}
+	if err != nil {
+		return refuse("the key cannot be written: %w; name another folder with --out", err)
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		_ = os.Remove(path)
+		return refuse("the key cannot be written: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package apim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// refusal reads the token endpoint's error. Its descriptions are the platform's and
+// hold no personal data. One that repeats a secret, or is no short line, is not passed on.
+func refusal(resp *http.Response, body []byte, clock *Clock, secrets ...string) *TokenError {
+	var answer struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	_ = json.Unmarshal(body, &answer)
+	e := &TokenError{Status: resp.StatusCode, Clock: clock}
+	e.Part, e.Found = Token, fmt.Sprintf("the token endpoint answered %d", resp.StatusCode)
+	if quotable(answer.Description, secrets) {
+		e.Found += ": " + answer.Description
+	}
+	switch status := resp.StatusCode; {
+	case status == http.StatusTooManyRequests:
+		e.Passing, e.Fix = true, "it asks for fewer requests; wait "+patience(resp.Header)+" and try again"
+	case status >= 500:
+		e.Passing, e.Fix = true, "that is the platform's own trouble; try again in a few minutes"
+	case status == http.StatusForbidden && answer.Error == "public_key error":
+		e.Passing, e.Part, e.Fix = true, KeyID, "the platform cannot fetch the public keys of this application; try again in a few minutes, and if it stays, put right the JWKS address that is registered for it"
+	case status < 400, answer.Error == "" && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed):
+		e.Part, e.Fix = TokenURL, "there is no token endpoint at that address; put token_url right, such as https://int.api.service.nhs.uk/oauth2/token"
+	default:
+		e.Part, e.Fix = advice(answer.Description)
+		if e.Part == TheClock {
+			e.Fix = setClock(clock)
+		}
+	}
+	return e
+}
+
+func quotable(text string, secrets []string) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	holds := func(secret string) bool { return secret != "" && strings.Contains(text, secret) }
+	return text != "" && len(text) <= 300 && !strings.ContainsFunc(text, odd) && !slices.ContainsFunc(secrets, holds)
+}
+
+// advice turns the endpoint's complaint into what a person should look at.
+func advice(description string) (Part, string) {
+	for _, a := range []struct {
+		words string
+		part  Part
+		fix   string
+	}{
+		{"no matching public key", KeyID, "register the public half of private_key_file under key_id for this environment, or put key_id right"},
+		{"'kid'", KeyID, "set key_id in the campaign file"},
+		{"'iss'/'sub'", APIKey, "check that the API key is the one of this environment"},
+		{"'aud'", TokenURL, "check that token_url is the one of this environment, letter for letter: it must be the address by which the endpoint knows itself"},
+		{"'exp'", TheClock, ""},
+		{"'jti'", Token, "each request has a fresh one, so something on the way (a proxy?) sends requests twice; start again"},
+		{"ignature", PrivateKey, "private_key_file is not the other half of the key registered under key_id"},
+	} {
+		if strings.Contains(description, a.words) {
+			return a.part, a.fix
+		}
+	}
+	return Token, "check token_url, the API key, key_id and private_key_file in the campaign file"
+}
+
+// setClock is what to do about a clock by which assertions are refused.
+func setClock(c *Clock) string {
+	if c == nil {
+		return "set this machine's clock"
+	}
+	return "set this machine's clock: " + c.String()
+}
+
+// patience is how long an answer asks to wait, in words.
+func patience(h http.Header) string {
+	if wait := h.Get("Retry-After"); wait != "" && len(wait) < 8 && strings.Trim(wait, "0123456789") == "" {
+		return wait + " s"
+	}
+	return "a minute"
+}
