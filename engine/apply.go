@@ -74,7 +74,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		}
 		detail, err := r.Detail, error(nil)
 		switch LeverVerb(r.Verb) {
-		case LeverPause, LeverContinue, LeverPace, LeverStop:
+		case LeverPause, LeverContinue, LeverPace, LeverStop, LeverReason:
 			if detail, err = l.lever(r); err != nil {
 				return err
 			}

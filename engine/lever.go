@@ -11,6 +11,7 @@ import (
 type Lever struct {
 	Verb   LeverVerb
 	Pace   PaceLever // of LeverPace
+	Of     LeverVerb // of LeverReason: what the reason is for
 	By     string    // who asked
 	Reason string    // may be empty
 }
@@ -24,6 +25,7 @@ const (
 	LeverContinue LeverVerb = "continued"   // takes back LeverPause
 	LeverPace     LeverVerb = "pace"        // another rate than the campaign's
 	LeverStop     LeverVerb = "stop_wanted" // requests under way finish, and the process ends
+	LeverReason   LeverVerb = "reason"      // why another was pulled, said when it held already
 )
 
 // PaceLever is a rate that a person has asked for in place of the campaign's. The zero
@@ -35,8 +37,9 @@ type PaceLever struct {
 
 // leverDetail is how a lever stands in the log.
 type leverDetail struct {
-	By     string `json:"by"`
-	Reason string `json:"reason,omitempty"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Of     LeverVerb `json:"of,omitempty"`
 	PaceLever
 }
 
@@ -58,6 +61,8 @@ func (d leverDetail) words() string {
 		text = fmt.Sprintf("%g a second, %s", d.PerSecond, text)
 	case !d.FinishBy.IsZero():
 		text = fmt.Sprintf("to finish by %s, %s", d.FinishBy.Format(time.RFC3339), text)
+	case d.Of != "":
+		text = fmt.Sprintf("for %s, %s", d.Of, text)
 	}
 	if d.Reason != "" {
 		text += ": " + d.Reason
@@ -78,13 +83,17 @@ func (l *Ledger) lever(c *control) (detail string, err error) {
 		l.Paused = ""
 	case LeverPace:
 		l.PaceLever = d.PaceLever
+	case LeverReason:
+		if d.Of == LeverPause && l.Paused != "" {
+			l.Paused = leverDetail{By: d.By, Reason: d.Reason}.words()
+		}
 	}
 	return d.words(), nil
 }
 
 // Pull records what a person asks of the run, durably.
 func (p *ProgressLog) Pull(at time.Time, lever Lever) error {
-	detail, err := json.Marshal(leverDetail{By: lever.By, Reason: lever.Reason, PaceLever: lever.Pace})
+	detail, err := json.Marshal(leverDetail{By: lever.By, Reason: lever.Reason, Of: lever.Of, PaceLever: lever.Pace})
 	if err != nil {
 		return err
 	}
@@ -116,6 +125,8 @@ func (r *run) obey(verb LeverVerb) {
 	case LeverPace:
 		r.tempo.set(func(t *tempo) { t.lever = r.Log.PaceLever })
 		r.Logger.Info("the pace was changed", "per_second", r.Log.PaceLever.PerSecond, "finish_by", r.Log.PaceLever.FinishBy)
+	case LeverReason:
+		r.Logger.Info("the reason is noted", "event", r.Log.LastControl)
 	case LeverStop:
 		r.halt(&Stopped{Why: "stopped as it was asked to"})
 	}

@@ -28,7 +28,14 @@ func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
 		levers := make(chan Pull)
 		start := time.Now()
 		pull(t, levers, 5*time.Second+time.Millisecond, Lever{Verb: LeverPause, By: "ann", Reason: "the helpline is full"})
+		pull(t, levers, 6*time.Second, Lever{Verb: LeverReason, Of: LeverPause, By: "ann", Reason: "since noon"})
+		time.AfterFunc(7*time.Second, func() {
+			if got := b.ledger().Paused; got != "by ann: since noon" {
+				t.Errorf("paused %q", got)
+			}
+		})
 		pull(t, levers, time.Hour, Lever{Verb: LeverContinue, By: "bob"})
+		pull(t, levers, time.Hour+time.Second, Lever{Verb: LeverReason, Of: LeverPause, By: "ann", Reason: "too late"})
 		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
 			j.Pace.PerSecond, j.Levers = 10, levers
 		})
@@ -42,7 +49,7 @@ func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
 		for _, e := range b.ledger().Events {
 			verbs = append(verbs, e.Verb+" "+e.Detail)
 		}
-		if got := strings.Join(verbs, "; "); got != "paused by ann: the helpline is full; continued by bob" {
+		if got := strings.Join(verbs, "; "); got != "paused by ann: the helpline is full; reason for paused, by ann: since noon; continued by bob; reason for paused, by ann: too late" {
 			t.Errorf("the log says %q", got)
 		}
 	})

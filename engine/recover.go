@@ -188,8 +188,11 @@ func PausedBefore(dir string, plan *Plan) (words string) {
 	l := &Ledger{}
 	_, _ = journal.Read(filepath.Join(dir, logFolder), plan.Run, journal.Options{}, func(r journal.Record) error {
 		record, err := decodeRecord(r.Type, r.Payload)
-		if c, ok := record.(*control); ok && err == nil && (c.Verb == string(LeverPause) || c.Verb == string(LeverContinue)) {
-			_, _ = l.lever(c)
+		if c, ok := record.(*control); ok && err == nil {
+			switch LeverVerb(c.Verb) {
+			case LeverPause, LeverContinue, LeverReason:
+				_, _ = l.lever(c)
+			}
 		}
 		return nil
 	})

@@ -45,6 +45,11 @@ type asked struct {
 	Pace   engine.PaceLever `json:"pace,omitzero"`
 	By     string           `json:"by"`
 	Reason string           `json:"reason,omitempty"`
+	Of     engine.LeverVerb `json:"of,omitempty"` // of a reason: what it is for
+}
+
+func (a asked) lever() engine.Lever {
+	return engine.Lever{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
 }
 
 // control listens for what people ask of the run in a folder that this process holds, and
@@ -67,9 +72,9 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 		}
 		done := make(chan error, 1)
 		select {
-		case out <- engine.Pull{Lever: engine.Lever{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason}, Done: done}:
+		case out <- engine.Pull{Lever: a.lever(), Done: done}:
 		case <-over:
-			http.Error(w, "the run is ending", http.StatusConflict)
+			http.Error(w, errEnding.Error(), http.StatusServiceUnavailable)
 			return
 		case <-r.Context().Done():
 			return
@@ -125,8 +130,10 @@ func listen(path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// errNobody says that no process listens for a run.
-var errNobody = errors.New("no process is at work on the run")
+var (
+	errNobody = errors.New("no process is at work on the run") // that listens
+	errEnding = errors.New("the run is ending")
+)
 
 // ask has the process that is at work on a run do something.
 func ask(ctx context.Context, folder string, a asked) error {
@@ -171,7 +178,11 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 	}
 	defer func() { _ = reply.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(reply.Body, 1<<20))
-	if err == nil && reply.StatusCode != http.StatusOK {
+	switch {
+	case err != nil || reply.StatusCode == http.StatusOK:
+	case reply.StatusCode == http.StatusServiceUnavailable:
+		err = errEnding
+	default:
 		err = errors.New(oneLine(string(text)))
 	}
 	return text, err

@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"cohort/engine"
 	"cohort/engine/lock"
+	"github.com/spf13/cobra"
 )
 
 const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
@@ -54,6 +51,7 @@ func leverCommand(name string, verb engine.LeverVerb, short, long, done, next st
 				done = fmt.Sprintf(done, command(next, l.folder))
 			}
 			fmt.Fprintln(c.OutOrStdout(), done)
+			l.explain(c)
 			return nil
 		},
 	}
@@ -96,6 +94,7 @@ asks for hold all the same. --campaign goes back to the campaign's own pace.
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), "the pace is changed")
+			l.explain(c)
 			return nil
 		},
 	}
@@ -145,10 +144,11 @@ func (l *pulling) pull(c *cobra.Command, dir string) (err error) {
 		return err
 	}
 	l.asked.By = whoAmI()
-	if l.asked.Reason == "" {
-		l.asked.Reason = askReason(c)
-	}
-	err = ask(c.Context(), l.folder, l.asked)
+	return l.ask(c.Context())
+}
+
+func (l *pulling) ask(ctx context.Context) error {
+	err := ask(ctx, l.folder, l.asked)
 	if err == nil {
 		return nil
 	}
@@ -187,7 +187,7 @@ func (l *pulling) note() error {
 	if err != nil {
 		return damaged(err)
 	}
-	err = log.Pull(time.Now(), engine.Lever{Verb: l.asked.Verb, Pace: l.asked.Pace, By: l.asked.By, Reason: l.asked.Reason})
+	err = log.Pull(time.Now(), l.asked.lever())
 	return errors.Join(err, log.Close())
 }
 
@@ -196,16 +196,4 @@ func whoAmI() string {
 		return u.Username
 	}
 	return fmt.Sprintf("user %d", os.Getuid())
-}
-
-// askReason asks on a terminal, where the answer may be left out; elsewhere nobody is
-// asked.
-func askReason(c *cobra.Command) string {
-	in, ok := c.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return ""
-	}
-	fmt.Fprint(c.ErrOrStderr(), "reason, for those who read the log later (Enter for none): ")
-	line, _ := bufio.NewReader(in).ReadString('\n')
-	return strings.TrimSpace(line)
 }
