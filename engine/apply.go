@@ -72,7 +72,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			}
 			return nil
 		}
-		detail, err := r.Detail, error(nil)
+		detail, err := printable(r.Detail), error(nil)
 		switch LeverVerb(r.Verb) {
 		case LeverPause, LeverContinue, LeverPace, LeverStop, LeverReason:
 			if detail, err = l.lever(r); err != nil {
@@ -80,7 +80,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			}
 		}
 		l.LastControl = r.Verb + ": " + detail
-		l.Events = append(l.Events, Event{r.At, r.Verb, detail})
+		l.Events = append(l.Events, Event{r.At, printable(r.Verb), detail})
 		if n := len(l.Events) - mostEvents; n > 0 {
 			l.Events = slices.Delete(l.Events, 0, n)
 		}

@@ -3,7 +3,9 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Lever is what a person asks of a run, while it is at work or between two starts. It
@@ -55,7 +57,7 @@ const mostEvents = 100
 
 // words says what a lever was pulled for.
 func (d leverDetail) words() string {
-	text := "by " + d.By
+	text := "by " + printable(d.By)
 	switch {
 	case d.PerSecond > 0:
 		text = fmt.Sprintf("%g a second, %s", d.PerSecond, text)
@@ -65,9 +67,20 @@ func (d leverDetail) words() string {
 		text = fmt.Sprintf("for %s, %s", d.Of, text)
 	}
 	if d.Reason != "" {
-		text += ": " + d.Reason
+		text += ": " + printable(d.Reason)
 	}
 	return text
+}
+
+// printable is what a person has typed, as it may stand on a terminal: what would move its
+// cursor, break the line or turn the writing round is a space.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
 }
 
 // lever folds a lever into the ledger.
