@@ -70,6 +70,10 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 			http.Error(w, "not understood", http.StatusBadRequest)
 			return
 		}
+		if err := checkReason(a.Reason); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		done := make(chan error, 1)
 		select {
 		case out <- engine.Pull{Lever: a.lever(), Done: done}:
@@ -133,6 +137,7 @@ func listen(path string) (net.Listener, error) {
 var (
 	errNobody = errors.New("no process is at work on the run") // that listens
 	errEnding = errors.New("the run is ending")
+	errSilent = errors.New("the process that is at work on the run does not answer")
 )
 
 // ask has the process that is at work on a run do something.
@@ -142,6 +147,9 @@ func ask(ctx context.Context, folder string, a asked) error {
 		return err
 	}
 	_, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text))
+	if errors.Is(err, errSilent) {
+		return fmt.Errorf("%w; what was asked may still take effect: look with %s", err, command("status", folder))
+	}
 	return err
 }
 
@@ -174,12 +182,14 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 		return nil, errNobody
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the process that is at work on the run does not answer: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSilent, err)
 	}
 	defer func() { _ = reply.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(reply.Body, 1<<20))
 	switch {
-	case err != nil || reply.StatusCode == http.StatusOK:
+	case err != nil:
+		err = fmt.Errorf("%w: %w", errSilent, err)
+	case reply.StatusCode == http.StatusOK:
 	case reply.StatusCode == http.StatusServiceUnavailable:
 		err = errEnding
 	default:

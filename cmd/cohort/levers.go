@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"cohort/engine"
-	"cohort/engine/lock"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"cohort/engine"
+	"cohort/engine/journal"
+	"cohort/engine/lock"
 )
 
 const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
@@ -84,7 +87,10 @@ asks for hold all the same. --campaign goes back to the campaign's own pace.
 			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
 				return refuse("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
 			}
-			if finishBy != "" {
+			if c.Flags().Changed("campaign") && !campaign {
+				return refuse("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
+			}
+			if c.Flags().Changed("finish-by") {
 				var err error
 				if l.asked.Pace.FinishBy, err = timeToday(args[0], finishBy, time.Now()); err != nil {
 					return err
@@ -143,6 +149,9 @@ func (l *pulling) pull(c *cobra.Command, dir string) (err error) {
 	if _, err := readCall(l.folder); err != nil {
 		return err
 	}
+	if err := checkReason(l.asked.Reason); err != nil {
+		return err
+	}
 	l.asked.By = whoAmI()
 	return l.ask(c.Context())
 }
@@ -165,7 +174,7 @@ func (l *pulling) note() error {
 		return refuse("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
 	}
 	if err != nil {
-		return refuse("the run's folder cannot be locked: %w", err)
+		return roomOr(err, refuse("the run's folder cannot be locked: %w", err), l.folder)
 	}
 	defer func() { _ = held.Release() }()
 	if l.asked.Verb == engine.LeverStop {
@@ -178,17 +187,31 @@ func (l *pulling) note() error {
 	defer func() { _ = plan.Close() }()
 	ledger, err := engine.ReadLedger(l.folder, plan)
 	if err != nil {
-		return damaged(err)
+		return unsound(l.folder, err)
+	}
+	if ledger.Superseded != "" {
+		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", ledger.Superseded)
 	}
 	if live, _, _ := ledger.Unsettled(); live == 0 {
 		return refuse("the run has nothing left to send")
 	}
 	log, err := engine.OpenProgressLog(l.folder, plan)
 	if err != nil {
-		return damaged(err)
+		return roomOr(err, unsound(l.folder, err), l.folder)
 	}
-	err = log.Pull(time.Now(), l.asked.lever())
-	return errors.Join(err, log.Close())
+	if err = errors.Join(log.Pull(time.Now(), l.asked.lever()), log.Close()); err != nil {
+		return roomOr(err, refuse("the run's log cannot be written: %w", err), l.folder)
+	}
+	return nil
+}
+
+// roomOr says of an error that comes of a full disk what to do, and of another what is
+// given.
+func roomOr(err, other error, folder string) error {
+	if errors.Is(err, journal.ErrFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return refuse("there is no room to note it: %w; nothing is changed: free some room in %s and ask again", err, folder)
+	}
+	return other
 }
 
 func whoAmI() string {

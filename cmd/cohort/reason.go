@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,6 +17,16 @@ import (
 	"cohort/engine"
 	"cohort/engine/lock"
 )
+
+// mostReason is how many characters of a reason the log keeps. Its readers see them all.
+const mostReason = 1000
+
+func checkReason(reason string) error {
+	if n := utf8.RuneCountInString(reason); n > mostReason {
+		return refuse("the reason has %d characters, and %d are the most; say it shorter", n, mostReason)
+	}
+	return nil
+}
 
 // explain asks on a terminal why a lever was pulled, when it holds already: whoever has to
 // stop a run does not have to find the words first. The reason is noted behind the lever.
@@ -30,7 +41,11 @@ func (l *pulling) explain(c *cobra.Command) {
 		return
 	}
 	why := pulling{folder: l.folder, asked: asked{Verb: engine.LeverReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
-	if err := why.patiently(c.Context()); err != nil {
+	err := checkReason(reason)
+	if err == nil {
+		err = why.patiently(c.Context())
+	}
+	if err != nil {
 		fmt.Fprintf(c.ErrOrStderr(), "the reason could not be noted: %s; what was asked holds all the same\n", oneLine(err.Error()))
 	}
 }

@@ -265,7 +265,7 @@ func (r *recovery) pauseAgain(paused string) error {
 	}
 	log, err := engine.OpenProgressLog(r.dir, r.plan)
 	if err != nil {
-		return damaged(err)
+		return roomOr(err, unsound(r.dir, err), r.dir)
 	}
 	err = log.Pull(time.Now(), engine.Lever{Verb: engine.LeverPause, By: "recover", Reason: "the run was paused " + paused})
 	if err = errors.Join(err, log.Close()); err != nil {
