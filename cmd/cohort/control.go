@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"cohort/engine"
@@ -20,24 +17,6 @@ import (
 
 // The control socket is how a command speaks to the process that is at work on a run: one
 // HTTP request over a Unix socket that only the run's owner can open.
-
-// socketFile is the socket's name in the run's folder.
-const socketFile = "control.sock"
-
-// mostSocketPath is how long the path of a Unix socket may be: the kernel takes 107 bytes,
-// and some other systems 103.
-const mostSocketPath = 100
-
-// socketPath is where the socket of a run's folder is: in it or, when that path is too long
-// for the kernel, in a folder of the user's for temporary files, under a name that follows
-// from the folder's.
-func socketPath(folder string) string {
-	path := filepath.Join(folder, socketFile)
-	if len(path) <= mostSocketPath {
-		return path
-	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("cohort-%d", os.Getuid()), fmt.Sprintf("%x", sha256.Sum256([]byte(folder)))[:24]+".sock")
-}
 
 // asked is what a command sends over the socket.
 type asked struct {
@@ -57,8 +36,7 @@ func (a asked) lever() engine.Lever {
 // on and can be stopped by a signal: that is said. end lets go of the socket.
 func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (pulls <-chan engine.Pull, end func()) {
 	out, over := make(chan engine.Pull), make(chan struct{})
-	path := socketPath(folder)
-	listener, err := listen(path)
+	socket, err := listen(folder)
 	if err != nil {
 		log.Warn("the run cannot be paused or paced while it is at work: there is no control socket", "problem", err.Error())
 		return nil, func() {}
@@ -95,7 +73,7 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener) // until it is shut down
+		_ = server.Serve(socket) // until it is shut down
 	}()
 	return out, func() {
 		close(over)
@@ -103,35 +81,8 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 		defer cancel()
 		_ = server.Shutdown(ctx)
 		<-served
-		_ = os.Remove(path)
-		if dir := filepath.Dir(path); dir != folder {
-			_ = os.Remove(dir) // only when it is empty
-		}
+		_ = socket.remove() // what stays is the next process's to remove
 	}
-}
-
-// listen opens the socket for the owner alone. What an earlier process left there is
-// removed: this one holds the run's lock.
-func listen(path string) (net.Listener, error) {
-	dir := filepath.Dir(path)
-	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
-		return nil, err
-	}
-	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s is open to others", dir)
-	}
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return nil, err
-	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		_ = listener.Close()
-		return nil, err
-	}
-	return listener, nil
 }
 
 var (
@@ -166,7 +117,10 @@ func snapshot(ctx context.Context, folder string) (*engine.Snapshot, error) {
 
 // speak makes one request of the process that is at work on a run.
 func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]byte, error) {
-	path := socketPath(folder)
+	path, err := socketOf(folder)
+	if err != nil {
+		return nil, err
+	}
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)

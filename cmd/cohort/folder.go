@@ -86,7 +86,7 @@ func checkFolder(path string) error {
 		switch e.Name() {
 		case runFile:
 			return nil
-		case lockFile, socketFile, runFile + ".tmp": // a start that was killed before it had written more
+		case lockFile, socketFile, pathFile, runFile + ".tmp": // a start that was killed before it had written more
 		default:
 			if !strings.HasPrefix(e.Name(), stdinPrefix) {
 				others++

@@ -55,13 +55,3 @@ func TestWhatIsWatched(t *testing.T) {
 		t.Error("something is said of no process")
 	}
 }
-
-func TestASocketHasAPathThatTheKernelTakes(t *testing.T) {
-	if got := socketPath("/runs/a"); got != "/runs/a/control.sock" {
-		t.Error(got)
-	}
-	long := "/" + strings.Repeat("a-long-name/", 20)
-	if a, b := socketPath(long), socketPath(long+"b"); len(a) > mostSocketPath || a == b || !strings.HasSuffix(a, ".sock") {
-		t.Errorf("%s, %s", a, b)
-	}
-}
