@@ -283,7 +283,10 @@ func (r *run) snapshot() Snapshot {
 	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
 		s.Rate, s.Closes = r.tempo.rate(o, now), o.Closes
-		s.Remain = Remaining(o, unsent(s.Account), s.Rate, now)
+		// A batch is what a run on its even line may lack.
+		if s.Remain = Remaining(o, unsent(s.Account), s.Rate, now); s.Remain <= int64(r.Plan.Largest) {
+			s.Remain = 0
+		}
 	}
 	s.Paused, s.Latency, s.Retries = r.Log.Paused != "", r.latency.spread(), maps.Clone(r.retries)
 	r.waiting.mu.Lock()

@@ -89,7 +89,10 @@ func (s *screen) show(now engine.Snapshot) {
 	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight,
 		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
 	if now.Waiting != "" {
-		args = append(args, "waiting", now.Waiting, "until", s.clock(now.Until))
+		args = append(args, "waiting", now.Waiting)
+		if !now.Paused { // which has no end that anybody knows
+			args = append(args, "until", s.clock(now.Until))
+		}
 	} else if eta, ok := s.speed.eta(now.At, left); ok {
 		args = append(args, "done_at", s.clock(eta))
 	}
@@ -101,6 +104,9 @@ func (s *screen) line() string {
 	now := s.latest.Load()
 	if now == nil {
 		return " starting"
+	}
+	if now.Waiting != "" && now.Paused {
+		return " waiting: " + now.Waiting
 	}
 	if now.Waiting != "" {
 		return fmt.Sprintf(" waiting: %s, until %s", now.Waiting, s.clock(now.Until))

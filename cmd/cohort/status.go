@@ -39,6 +39,18 @@ type status struct {
 	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+
+	zone *time.Location // of the campaign: what people are told of times is in it
+}
+
+// clock is a moment as people are told of it.
+func (s *status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
+
+func (s *status) in(t time.Time) time.Time {
+	if s.zone == nil {
+		return t.UTC()
+	}
+	return t.In(s.zone)
 }
 
 // event is what a person or the run itself decided.
@@ -99,6 +111,9 @@ func readStatus(dir string) (*status, error) {
 	}
 	holder, busy := lock.Look(filepath.Join(dir, lockFile))
 	s := &status{RunID: call.RunID, Folder: dir, State: "preparing", PID: holder.PID, Host: holder.Host}
+	if c, _, _, err := readCampaign(dir, call); err == nil { // else the times are UTC, as they say
+		s.zone = c.Pace.Location
+	}
 	plan, err := engine.OpenPlan(dir)
 	if err != nil {
 		if busy {
@@ -167,23 +182,23 @@ func (s *status) print(w io.Writer) {
 		return
 	}
 	if s.FirstStart != nil {
-		fmt.Fprintf(w, "begun     %s, started %d times\n", s.FirstStart.Format(time.DateTime+" MST"), s.Starts)
+		fmt.Fprintf(w, "begun     %s, started %d times\n", s.clock(*s.FirstStart), s.Starts)
 	}
 	if s.LastAnswer != nil {
-		fmt.Fprintf(w, "last      answer at %s\n", s.LastAnswer.Format(time.DateTime+" MST"))
+		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
 	}
 	for _, e := range s.Events[max(0, len(s.Events)-5):] {
-		fmt.Fprintf(w, "event     %s %s: %s\n", e.At.Format(time.DateTime+" MST"), e.Verb, e.Detail)
+		fmt.Fprintf(w, "event     %s %s: %s\n", s.clock(e.At), e.Verb, e.Detail)
 	}
 	if s.Paused != "" {
-		fmt.Fprintf(w, "paused    %s; to go on: %s\n", s.Paused, command("continue", s.Folder))
+		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, command("continue", s.Folder))
 	}
 	switch {
 	case s.PaceLever == nil:
 	case s.PaceLever.PerSecond > 0:
 		fmt.Fprintf(w, "pace      %g a second instead of the campaign's\n", s.PaceLever.PerSecond)
 	default:
-		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.PaceLever.FinishBy.Format(time.DateTime+" MST"))
+		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.clock(s.PaceLever.FinishBy))
 	}
 	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
 	sum := int64(0)

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"cohort/engine"
 	"cohort/ingest/person"
@@ -21,8 +18,11 @@ import (
 // watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
 // --json one object a line. It ends with ctx, or when no process is at work any more.
 func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
-	file, _ := out.(*os.File)
-	screen := file != nil && term.IsTerminal(int(file.Fd()))
+	canvas := newCanvas(out)
+	if asJSON {
+		canvas = nil
+	}
+	defer canvas.leave()
 	each := time.NewTicker(time.Second)
 	defer each.Stop()
 	w := &watcher{}
@@ -31,18 +31,12 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		now, err := snapshot(ctx, dir)
-		if err != nil && !errors.Is(err, errNobody) && ctx.Err() == nil {
-			return refuse("%w", err)
-		}
-		if now != nil {
-			w.add(now)
-		}
+		now := w.ask(ctx, s)
 		switch {
 		case asJSON:
-			err = json.NewEncoder(out).Encode(watched{s, w.live(now)})
-		case screen:
-			_, err = io.WriteString(out, "\x1b[H\x1b[2J"+w.text(s, now))
+			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
+		case canvas != nil:
+			err = canvas.draw(w.text(s, now))
 		default:
 			_, err = io.WriteString(out, w.text(s, now)+"\n")
 		}
@@ -63,7 +57,8 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 // watched is a line of --watch --json.
 type watched struct {
 	*status
-	Now *live `json:"now,omitempty"` // what only the process at work knows
+	Now    *live  `json:"now,omitempty"`     // what only the process at work knows
+	Silent string `json:"no_live,omitempty"` // why that cannot be had
 }
 
 // live is what the process that is at work says of itself.
@@ -97,9 +92,31 @@ func (w *watcher) live(now *engine.Snapshot) *live {
 
 // watcher remembers how fast a run went.
 type watcher struct {
-	speed speed
-	rates []float64 // one every five seconds, the latest last
-	took  time.Time // when the latest was taken
+	speed  speed
+	rates  []float64 // one every five seconds, the latest last
+	took   time.Time // when the latest was taken
+	silent string    // why the process at work could not be asked; empty: it was, or there is none
+}
+
+// ask asks the process at work, if there is one, how it stands. Nil is that it has not
+// begun to send, or cannot be asked.
+func (w *watcher) ask(ctx context.Context, s *status) *engine.Snapshot {
+	w.silent = ""
+	if s.PID == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	now, err := snapshot(ctx, s.Folder)
+	switch {
+	case errors.Is(err, errNobody):
+		w.silent = "the process at work does not listen; it may be preparing, or ending"
+	case err != nil:
+		w.silent = oneLine(err.Error())
+	case now != nil:
+		w.add(now)
+	}
+	return now
 }
 
 // mostRates is how many rates the line of bars has: five minutes.
@@ -119,18 +136,25 @@ func (w *watcher) add(now *engine.Snapshot) {
 func (w *watcher) text(s *status, now *engine.Snapshot) string {
 	var b strings.Builder
 	s.print(&b)
+	if w.silent != "" {
+		fmt.Fprintf(&b, "\nno live figures: %s\n", w.silent)
+	}
 	if now == nil {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "\nrate      %.1f a second now, %s allowed  %s\n", w.speed.perSecond(), allowedRate(now.Rate), bars(w.rates))
-	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
-	if eta, ok := w.speed.eta(now.At, left); ok && left > 0 {
-		fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", eta.Format("Mon 2 Jan 15:04:05"))
+	fmt.Fprintln(&b)
+	paused := now.Paused || s.Paused != "" // the log knows it before the next snapshot does
+	if !paused && now.Waiting == "" {
+		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.perSecond(), allowedRate(now.Rate), bars(w.rates))
+		left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
+		if eta, ok := w.speed.eta(now.At, left); ok && left > 0 {
+			fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", s.in(eta).Format("Mon 2 Jan 15:04:05 MST"))
+		}
 	}
-	if now.Remain > 0 {
-		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, now.Closes.Format("15:04"))
+	if now.Remain > 0 && !paused {
+		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, s.in(now.Closes).Format("15:04 MST"))
 	}
-	if now.Waiting != "" {
+	if now.Waiting != "" && !paused { // who has paused it stands above
 		fmt.Fprintf(&b, "waiting   %s\n", now.Waiting)
 	}
 	fmt.Fprintf(&b, "answers   p50 %s, p95 %s, p99 %s; %d requests with %d messages under way\n",
