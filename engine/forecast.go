@@ -23,7 +23,7 @@ const mostDays = 366
 // within a year. It is pure.
 func Forecast(p campaign.Pace, messages int64, largest int, now time.Time) (days []Day, left int64) {
 	left = messages
-	for len(days) < mostDays && left > 0 {
+	for looked := 0; looked < mostDays && left > 0; looked++ { // also past windows that hold nothing
 		o, ok := NextOpening(p, now)
 		if !ok {
 			break

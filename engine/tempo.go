@@ -59,7 +59,7 @@ func Remaining(o Opening, left int64, rate float64, now time.Time) int64 {
 		return 0
 	}
 	open := o.Closes.Sub(later(now, o.Opens)).Seconds()
-	return max(0, left-int64(math.Floor(rate*max(0, open))))
+	return max(0, left-int64(math.Round(rate*max(0, open)))) // a rate that spreads just left comes out a hair above it or below
 }
 
 // tempo says how fast the run may send at a moment. The loop tells it what it needs to

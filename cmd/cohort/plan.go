@@ -36,9 +36,11 @@ func planCommand() *cobra.Command {
 		Short: "Show what a send would do and when it would end, and send nothing",
 		Long: `Plan reads the cohort as a send would, renders every message, cuts the batches, and says
 how many there are, how large, on which days they would go out and when the last of them
-would. It needs no keys and no network, and keeps nothing.
+would. It needs no keys and no network, and keeps nothing. It does not look at the register:
+that the campaign was begun with another file, or another run of it is at work, shows when it
+is sent.
 
-Exit codes: 0 a send would go ahead; 2 it would be refused.
+Exit codes: 0 the campaign and the cohort are in order; 2 a send would be refused for them.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -136,9 +138,21 @@ func (f *forecast) expect(now time.Time) {
 			f.Widest = i
 		}
 		if each := float64(f.Messages) / float64(max(1, f.Batches)); d.Rate > 0 {
-			f.Requests = max(f.Requests, 60*d.Rate/each)
+			f.Requests = max(f.Requests, 60*fastest(f.campaign.Pace, d.Rate)/each)
 		}
 	}
+}
+
+// fastest is the rate at which a run whose even rate is this makes up for lost time.
+func fastest(p campaign.Pace, even float64) float64 {
+	if p.Window == nil {
+		return even
+	}
+	rate := even * max(1, p.CatchUp)
+	if p.PerSecond > 0 {
+		rate = min(rate, p.PerSecond)
+	}
+	return rate
 }
 
 func (f *forecast) print(w io.Writer) {
@@ -176,4 +190,5 @@ func (f *forecast) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
 	}
+	fmt.Fprintln(w, "the register was not looked at: whether other runs of the campaign stand in the way shows when it is sent")
 }
