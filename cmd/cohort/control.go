@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"cohort/engine"
@@ -82,6 +84,9 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 		_ = server.Shutdown(ctx)
 		<-served
 		_ = socket.remove() // what stays is the next process's to remove
+		if dir := filepath.Dir(socket.path); dir != socket.folder {
+			_ = os.Remove(dir) // only when it is empty
+		}
 	}
 }
 

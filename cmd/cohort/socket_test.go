@@ -73,5 +73,8 @@ func TestAProcessIsFoundUnderAnyNameOfItsFolder(t *testing.T) {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left in the folder: %v, %v", left, err)
 		}
+		if _, err := os.Stat(filepath.Dir(socket)); !os.IsNotExist(err) {
+			t.Errorf("the empty folder of sockets is left behind: %v", err)
+		}
 	}
 }
