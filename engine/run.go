@@ -71,6 +71,7 @@ type run struct {
 	count     time.Time // when the account is added up again
 	clock     clocks    // as it was last seen
 	short     time.Time // the opening of which it was said that it is not enough
+	late      bool      // it was said that the time to finish by will not be kept
 
 	stopWaiting func()
 	stop        error // why nothing new is started; nil while something is

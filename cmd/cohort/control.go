@@ -65,9 +65,9 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 			http.Error(w, "not understood", http.StatusBadRequest)
 			return
 		}
-		done := make(chan error, 1)
+		done, change := make(chan error, 1), engine.PaceChange{}
 		select {
-		case out <- engine.Pull{Lever: engine.Lever{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason}, Done: done}:
+		case out <- engine.Pull{Lever: engine.Lever{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason}, Change: &change, Done: done}:
 		case <-over:
 			http.Error(w, "the run is ending", http.StatusConflict)
 			return
@@ -76,7 +76,10 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 		}
 		if err := <-done; err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(change) // a client that has gone misses it
 	})
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -128,14 +131,17 @@ func listen(path string) (net.Listener, error) {
 // errNobody says that no process listens for a run.
 var errNobody = errors.New("no process is at work on the run")
 
-// ask has the process that is at work on a run do something.
-func ask(ctx context.Context, folder string, a asked) error {
+// ask has the process that is at work on a run do something. Its answer to LeverPace is what
+// that changes.
+func ask(ctx context.Context, folder string, a asked) (change engine.PaceChange, err error) {
 	text, err := json.Marshal(a)
 	if err != nil {
-		return err
+		return change, err
 	}
-	_, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text))
-	return err
+	if text, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text)); err != nil {
+		return change, err
+	}
+	return change, json.Unmarshal(text, &change)
 }
 
 // snapshot asks the process that is at work on a run how it stands; nil when it has not
