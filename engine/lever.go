@@ -145,4 +145,5 @@ func (r *run) obey(verb LeverVerb) {
 		r.halt(&Stopped{Why: "stopped as it was asked to"})
 	}
 	r.gate.Pause(r.Log.Paused)
+	r.gate.Wake()
 }

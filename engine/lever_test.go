@@ -122,3 +122,33 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 		}
 	})
 }
+
+// At a slow pace the next request may be far off: who changes that does not wait for it.
+func TestALeverIsObeyedAtOnce(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		before []Lever // a second apart, before the one that is to be obeyed
+		lever  Lever
+	}{
+		"a higher rate":                          {nil, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}},
+		"a higher rate, and then it continues":   {[]Lever{{Verb: LeverPause, By: "ann"}, {Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}}, Lever{Verb: LeverContinue, By: "ann"}},
+		"a higher rate, at which it had stopped": {[]Lever{{Verb: LeverPause, By: "ann"}, {Verb: LeverContinue, By: "ann"}}, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			b := newBench(t, newPeople(100, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			levers := make(chan Pull)
+			start, at := time.Now(), time.Minute+1700*time.Millisecond
+			for i, l := range test.before {
+				pull(t, levers, at-time.Duration(len(test.before)-i)*time.Second, l)
+			}
+			pull(t, levers, at, test.lever)
+			summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
+				j.Pace, j.Levers = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
+			})
+			b.finished(s, summary, err)
+			if since := s.requests[0].at.Sub(start) - at; since < 0 || since > 100*time.Millisecond {
+				t.Errorf("%s: the first request goes out %s after it", sentence, since)
+			}
+		})
+	}
+}
