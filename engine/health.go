@@ -59,9 +59,7 @@ func (r *run) note(res result, now time.Time) {
 	if a.Status != 0 {
 		r.latency.add(res.took)
 	}
-	if a.HoldAll {
-		r.refusedForLoad(now, a.RetryAfter)
-	}
+	r.answeredForLoad(a, res.attempt.At, now)
 	switch a.Reply {
 	case Accepted, Known, RowsRefused:
 		r.isWell(now)
