@@ -95,6 +95,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.rate = r.tempo.rate
 	r.gate.Hold(job.Log.quietAt(now), "the service asked for quiet before this start")
+	r.tempo.load.keep(job.Log.quietAt(now))
 	r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, hold: r.hold, log: job.Log,
