@@ -132,6 +132,7 @@ func (r *run) obey(verb LeverVerb) {
 	case LeverPause:
 		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
 	case LeverContinue:
+		r.health.continued(time.Now())
 		r.Logger.Info("the run continues")
 	case LeverPace:
 		r.tempo.set(func(t *tempo) { t.lever = r.Log.PaceLever })

@@ -152,3 +152,41 @@ func TestALeverIsObeyedAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// Nothing is asked of a service while the run is paused: give_up_after begins anew when it
+// continues.
+func TestAPauseIsNoSilence(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		pause time.Duration // how long the pause is, five minutes after the service fell silent
+		want  time.Duration // from then to the halt, at most
+	}{
+		"it is not paused":     {0, 17 * time.Minute},
+		"paused for two hours": {2 * time.Hour, 5*time.Minute + 2*time.Hour + 17*time.Minute},
+		"paused for ten hours": {10 * time.Hour, 5*time.Minute + 10*time.Hour + 17*time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			s.fault = func(n int, _ *Request) (Answer, bool) {
+				return Answer{Reply: Unsent, Code: "connect"}, n > 10
+			}
+			b := newBench(t, newPeople(3000, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			levers := make(chan Pull)
+			start := time.Now()
+			if test.pause > 0 {
+				pull(t, levers, 5*time.Minute, Lever{Verb: LeverPause, By: "ann"})
+				pull(t, levers, 5*time.Minute+test.pause, Lever{Verb: LeverContinue, By: "ann"})
+			}
+			_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: 2 * time.Second}, func(j *Job) {
+				j.Pace.PerSecond, j.Levers, j.GiveUpAfter = 10, levers, 15*time.Minute
+			})
+			stoppedBy(t, err, true, "give_up_after")
+			least := 15 * time.Minute
+			if test.pause > 0 {
+				least += 5*time.Minute + test.pause
+			}
+			if took := time.Since(start); took < least || took > test.want {
+				t.Errorf("%s: it gave up after %s", sentence, took)
+			}
+		})
+	}
+}
