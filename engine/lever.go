@@ -132,7 +132,11 @@ func (r *run) obey(verb LeverVerb) {
 	case LeverPause:
 		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
 	case LeverContinue:
-		r.health.continued(time.Now())
+		now := time.Now()
+		r.health.continued(now)
+		if r.clockSet {
+			r.clock, r.clockSet = r.clocks(now), false
+		}
 		r.Logger.Info("the run continues")
 	case LeverPace:
 		r.tempo.set(func(t *tempo) { t.lever = r.Log.PaceLever })

@@ -27,11 +27,14 @@ func (r *run) look() {
 	r.count = now.Add(50 * time.Since(now))
 }
 
-// lookAtClock pauses the run when the wall clock was set: the windows hang on it.
+// clocks reads both.
+func (r *run) clocks(now time.Time) clocks { return clocks{wall: now.Round(0), ran: now.Sub(r.began)} }
+
+// lookAtClock pauses the run when the wall clock was set: the windows hang on it. Several
+// small steps count together, as does one that was taken while somebody had paused the run for
+// another reason: he has not been told.
 func (r *run) lookAtClock(now time.Time) {
-	is := clocks{wall: now.Round(0), ran: now.Sub(r.began)}
-	off := stepped(r.clock, is)
-	r.clock = is
+	off := stepped(r.clock, r.clocks(now))
 	if off == 0 || r.Log.Paused != "" || r.stop != nil {
 		return
 	}
@@ -44,6 +47,7 @@ func (r *run) lookAtClock(now time.Time) {
 		r.logFailed(err)
 		return
 	}
+	r.clockSet = true
 	r.obey(LeverPause)
 }
 

@@ -69,7 +69,8 @@ type run struct {
 	lists     lists
 	began     time.Time
 	count     time.Time // when the account is added up again
-	clock     clocks    // as it was last seen
+	clock     clocks    // as they were when a person last stood by them: at the start, or when he let the run continue
+	clockSet  bool      // the run paused itself because they had parted
 	short     time.Time // the opening of which it was said that it is not enough
 	late      bool      // it was said that the time to finish by will not be kept
 
@@ -90,7 +91,8 @@ func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
 	r.health.good = now
-	r.began, r.clock = now, clocks{wall: now.Round(0)}
+	r.began = now
+	r.clock = r.clocks(now)
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.rate = r.tempo.rate
