@@ -188,30 +188,6 @@ type question struct {
 	woken <-chan struct{}
 }
 
-// waitSaid is what a person was told of a wait, so that it is said once.
-type waitSaid struct {
-	until time.Time // by the wall clock
-	why   string
-}
-
-func (s *waitSaid) say(g *gate, q question) {
-	is := waitSaid{q.until.Round(time.Second), q.why}
-	if s.why == is.why && (s.why == "" || s.until.Equal(is.until)) {
-		return
-	}
-	s.over(g)
-	if *s = is; s.why != "" {
-		g.waits(q.until, s.why)
-	}
-}
-
-func (s *waitSaid) over(g *gate) {
-	if s.why != "" {
-		g.waits(time.Time{}, "")
-	}
-	*s = waitSaid{}
-}
-
 // ask asks next at the present moment. What is set aside is for him who has the turn.
 func (g *gate) ask(n int, turn bool) (wait time.Duration, asked question, err error) {
 	g.mu.Lock()

@@ -10,15 +10,16 @@ import (
 
 // PaceChange is what a pace lever makes of a run's rate.
 type PaceChange struct {
-	Lever    PaceLever `json:"lever"`          // as it goes into the log
-	Asked    time.Time `json:"asked,omitzero"` // the FinishBy that was asked for, when the window's last call comes before it
-	From     float64   `json:"from"`           // messages a second; 0: no limit
-	To       float64   `json:"to"`             // the same from now on
-	Requests float64   `json:"requests"`       // a minute, of the largest size that the run has; 0: no limit
-	Left     int64     `json:"left"`           // messages that are not sent yet
-	Remain   int64     `json:"remain"`         // of them at Lever.FinishBy or else at the window's last call
-	At       time.Time `json:"at,omitzero"`    // which of the two; zero: there is neither
-	Ends     time.Time `json:"ends,omitzero"`  // when the last goes out, if nothing comes in between; zero: nobody can say
+	Lever    PaceLever `json:"lever"`            // as it goes into the log
+	Asked    time.Time `json:"asked,omitzero"`   // the FinishBy that was asked for, when the window's last call comes before it
+	From     float64   `json:"from"`             // messages a second; 0: no limit
+	To       float64   `json:"to"`               // the same from now on
+	Requests float64   `json:"requests"`         // a minute, of the largest size that the run has; 0: no limit
+	Paused   bool      `json:"paused,omitempty"` // and so it holds from when the run continues
+	Left     int64     `json:"left"`             // messages that are not sent yet
+	Remain   int64     `json:"remain"`           // of them at Lever.FinishBy or else at the window's last call
+	At       time.Time `json:"at,omitzero"`      // which of the two; zero: there is neither
+	Ends     time.Time `json:"ends,omitzero"`    // when the last goes out, if nothing comes in between; zero: nobody can say
 }
 
 // leastSpan is how far off a time to finish by must be. What is left spread over less would
@@ -31,7 +32,7 @@ const leastSpan = time.Minute
 // An error says why the lever makes no sense.
 func (l *Ledger) Repace(p campaign.Pace, asked PaceLever, now time.Time) (PaceChange, error) {
 	t := &tempo{pace: p, slack: 2 * l.plan.Largest, stretch: l.Stretch, left: unsent(l.Account()), lever: l.PaceLever}
-	c := PaceChange{Lever: asked, Left: t.left}
+	c := PaceChange{Lever: asked, Left: t.left, Paused: l.Paused != ""}
 	o, ok := NextOpening(p, now)
 	if !ok {
 		return c, fmt.Errorf("pace.until has passed, and no window comes any more")

@@ -66,6 +66,7 @@ type pulling struct {
 	asked  asked
 	folder string
 	change engine.PaceChange // of LeverPace: what it made of the rate
+	noted  bool              // no process is at work on the run
 }
 
 // pull asks the process that is at work on the run or, when there is none, writes to the
@@ -130,6 +131,7 @@ func (l *pulling) note() error {
 	if err != nil {
 		return damaged(err)
 	}
+	l.noted = true
 	err = log.Pull(time.Now(), engine.Lever{Verb: l.asked.Verb, Pace: l.asked.Pace, By: l.asked.By, Reason: l.asked.Reason})
 	return errors.Join(err, log.Close())
 }

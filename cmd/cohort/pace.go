@@ -52,7 +52,7 @@ back to the campaign's own pace.
 			if err := l.pull(c, args[0]); err != nil {
 				return err
 			}
-			answerPace(c.OutOrStdout(), l.change, pace.Location)
+			answerPace(c.OutOrStdout(), l.change, l.noted, pace.Location)
 			return nil
 		},
 	}
@@ -109,8 +109,8 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// answerPace says what a change of the pace comes to.
-func answerPace(w io.Writer, c engine.PaceChange, zone *time.Location) {
+// answerPace says what a change of the pace comes to; noted: while no process is at work.
+func answerPace(w io.Writer, c engine.PaceChange, noted bool, zone *time.Location) {
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {
@@ -125,6 +125,12 @@ func answerPace(w io.Writer, c engine.PaceChange, zone *time.Location) {
 	}
 	if c.Remain > 0 {
 		fmt.Fprintf(w, "at %s %d will remain at %s; they are sent afterwards at the same rate\n", perSecond(c.To), c.Remain, at(c.At))
+	}
+	switch {
+	case c.Paused:
+		fmt.Fprintln(w, "the run is paused: all of this is as if it continued now")
+	case noted:
+		fmt.Fprintln(w, "no process is at work on the run: all of this is as if it were resumed now")
 	}
 }
 
