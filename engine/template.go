@@ -12,10 +12,11 @@ type Template struct {
 	segments []segment
 }
 
-// segment is literal text, already escaped for JSON, and then a field: -1 for none.
+// segment is literal text, escaped for JSON and as it is, and then a field: -1 for none.
 type segment struct {
 	literal string
 	field   int
+	plain   string
 }
 
 // Placeholders lists the columns that a text names, in order, each once.
@@ -45,7 +46,7 @@ func CompileTemplate(text string, fields []string) (Template, error) {
 		if err != nil {
 			return Template{}, err
 		}
-		s := segment{literal: string(appendJSONText(nil, literal)), field: -1}
+		s := segment{literal: string(appendJSONText(nil, literal)), field: -1, plain: literal}
 		if name != "" {
 			if s.field = slices.Index(fields, name); s.field < 0 {
 				return Template{}, fmt.Errorf("((%s)) names no column of the cohort", name)
@@ -89,10 +90,35 @@ func (t Template) AppendJSON(dst []byte, fields []string) []byte {
 	return append(dst, '"')
 }
 
+// AppendText appends the rendered text to dst as it is.
+func (t Template) AppendText(dst []byte, fields []string) []byte {
+	for _, s := range t.segments {
+		dst = append(dst, s.plain...)
+		if s.field >= 0 {
+			dst = append(dst, fields[s.field]...)
+		}
+	}
+	return dst
+}
+
 // AppendJSONString appends text, which must be valid UTF-8, as a JSON string.
 func AppendJSONString(dst []byte, text string) []byte {
 	dst = append(dst, '"')
 	dst = appendJSONText(dst, text)
+	return append(dst, '"')
+}
+
+// AppendJSONBytes is AppendJSONString for a short text in a buffer, of which dst may be a
+// part.
+func AppendJSONBytes(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' {
+			dst = appendEscaped(dst, c)
+		} else {
+			dst = append(dst, c)
+		}
+	}
 	return append(dst, '"')
 }
 
@@ -107,20 +133,23 @@ func appendJSONText(dst []byte, text string) []byte {
 		if i == len(text) {
 			return dst
 		}
-		switch c := text[i]; c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
-		}
+		dst = appendEscaped(dst, text[i])
 		text = text[i+1:]
 	}
+}
+
+func appendEscaped(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
 
 // clean is how many bytes text begins with that need no escape. It looks at eight at once

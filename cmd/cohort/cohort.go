@@ -11,6 +11,7 @@ import (
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
+	"cohort/sinks/notify"
 )
 
 // openCohort opens the files of a cohort as the campaign says that they are to be read.
@@ -27,23 +28,35 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err != nil {
 		return nil, err
 	}
-	reader, err := ingest.Open(ctx, in.paths, ingestOptions(c, fields, in))
-	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
-	}
-	if len(c.Personalisation) > 0 {
-		return reader, nil
+	reader, err := openFiles(ctx, c, fields, in)
+	if err != nil || len(c.Personalisation) > 0 {
+		return reader, err
 	}
 	own, _, err := reader.Mesh()
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if err := usedDefaults(c, own); err != nil || len(own) == 0 {
+	if err := usedDefaults(c, slices.Concat(fields, own)); err != nil || len(own) == 0 {
 		return reader, err
+	}
+	if texts := c.Texts(); len(texts) > 0 {
+		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+own[0]+": \"(("+own[0]+"))\""))
 	}
 	slices.Sort(own) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, own)
-	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, own, in)); err != nil {
+	return openFiles(ctx, c, own, in)
+}
+
+// openFiles opens the files of a cohort whose records carry fields.
+func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in input) (*ingest.Reader, error) {
+	o := ingestOptions(c, fields, in)
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	o.Limits = details.Limits()
+	reader, err := ingest.Open(ctx, in.paths, o)
+	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil

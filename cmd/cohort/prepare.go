@@ -206,5 +206,8 @@ func templateVersion(c *campaign.Campaign) string {
 	for _, p := range c.Personalisation {
 		fmt.Fprintf(h, "%q%q", p.Field, p.Text)
 	}
+	for _, t := range c.Notify.Texts() {
+		fmt.Fprintf(h, "%q%q", t.Key, t.Text)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }

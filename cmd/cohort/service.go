@@ -77,22 +77,26 @@ func sinkOptions(c *campaign.Campaign, fields []string) (notify.Options, error) 
 	if err != nil {
 		return notify.Options{}, refuse("%w", err)
 	}
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return notify.Options{}, refuse("%w", err)
+	}
 	return notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled,
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
 	}, nil
 }
 
-// fieldsOf lists the columns that the personalisation needs, sorted.
+// fieldsOf lists the columns that the messages need, sorted.
 func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
-	for _, p := range c.Personalisation {
-		names, err := engine.Placeholders(p.Text)
+	for _, t := range c.Texts() {
+		names, err := engine.Placeholders(t.Text)
 		if err == nil && slices.Contains(names, "nhs_number") {
 			err = fmt.Errorf("an NHS number has no place in a message")
 		}
 		if err != nil {
-			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: "personalisation." + p.Field + ": " + err.Error()})
+			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()})
 		}
 		fields = append(fields, names...)
 	}
@@ -129,7 +133,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, ForgetPersonalisation: true}),
+		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, ForgetPersonalisation: true}),
 		ReadHeaderTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }()

@@ -196,7 +196,7 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
 	}
-	if len(s.campaign.Personalisation) == 0 { // then it is the cohort's own, which the spool knows
+	if len(s.campaign.Texts()) == 0 { // then it is the cohort's own, which the spool knows
 		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
 		if err != nil {
 			return damaged(err)

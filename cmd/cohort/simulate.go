@@ -45,7 +45,7 @@ The faults are: ` + faultNames(),
   cohort simulate --state service.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			o := simulator.Options{Seed: seed, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {

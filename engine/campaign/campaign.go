@@ -134,6 +134,12 @@ type Notify struct {
 	ODSCode        string // empty: the account's default
 	Batch          Batch
 	CAFile         string // absolute; empty: the system's certificates
+
+	// Texts with ((column)) placeholders; an empty one is not sent, and one that is blank
+	// for a record is left out of its message.
+	BillingReference string
+	Originator       string // the ODS code of the record's sender; blank: ODSCode
+	Contact          Contact
 }
 
 // Batch limits what one request holds.

@@ -114,6 +114,13 @@ sink:
     ods_code: X26
     ca_file: ca.pem
     batch: {max_messages: 10, max_bytes: 20000, smoothing: 1m}
+    billing_reference: "((cost_centre))"
+    originator: "((gp))"
+    contact_details:
+      sms: "((mobile))"
+      email: "((email))"
+      address: {lines: ["((line_1))", "((line_2))"], postcode: "((postcode))"}
+      name: {prefix: Dr, first_name: "((given))", middle_names: "((more))", last_name: "((family))", suffix: "((behind))"}
 `
 	paris, err := time.LoadLocation("Europe/Paris")
 	must(t, err)
@@ -136,6 +143,11 @@ sink:
 		Notify: Notify{
 			BaseURL: "http://localhost:8080/comms", TokenURL: "http://127.0.0.1/token", APIKeyEnv: "KEY", KeyID: "k", PrivateKeyFile: "/etc/key.pem",
 			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", CAFile: "/somewhere/ca.pem", Batch: Batch{10, 20_000, time.Minute},
+			BillingReference: "((cost_centre))", Originator: "((gp))",
+			Contact: Contact{
+				SMS: "((mobile))", Email: "((email))", Lines: []string{"((line_1))", "((line_2))"}, Postcode: "((postcode))",
+				Prefix: "Dr", FirstName: "((given))", MiddleNames: "((more))", LastName: "((family))", Suffix: "((behind))",
+			},
 		},
 	}
 	c := parse(t, text)
@@ -234,6 +246,18 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"batches that are too small":         {with("    batch: {max_bytes: 9999}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"batches that are too large":         {with("    batch: {max_bytes: 5200001}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"no smoothing":                       {with("    batch: {smoothing: 0s}"), 10, "smoothing must be longer than 0"},
+		"a billing reference of nothing":     {with("    billing_reference:"), 10, "sink.notify.billing_reference must be a text"},
+		"an empty originator":                {with("    originator: ''"), 10, "sink.notify.originator must be a text"},
+		"no contact details":                 {with("    contact_details:"), 10, "sink.notify.contact_details must name sms, email, address or name"},
+		"contact details of nothing":         {with("    contact_details: {}"), 10, "sink.notify.contact_details must name sms, email, address or name"},
+		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; here may stand: sms, email, address, name"},
+		"an empty email":                     {with("    contact_details: {email: ''}"), 10, "sink.notify.contact_details.email must be a text"},
+		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs lines and a postcode"},
+		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs lines: between 2 and 20"},
+		"an address with an empty line":      {with("    contact_details: {address: {lines: [a, ''], postcode: x}}"), 10, "sink.notify.contact_details.address.lines must each be a text"},
+		"an address without a postcode":      {with("    contact_details: {address: {lines: [a, b]}}"), 10, "sink.notify.contact_details.address needs a postcode"},
+		"a name of nothing":                  {with("    contact_details: {sms: x, name: }"), 10, "sink.notify.contact_details.name needs a last_name"},
+		"a name without the last":            {with("    contact_details: {name: {first_name: a}}"), 10, "sink.notify.contact_details.name needs a last_name"},
 	} {
 		_, err := Parse([]byte(test.text), path)
 		mistake := (*FileError)(nil)

@@ -155,6 +155,9 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 			l.wrong("sink.notify.batch.smoothing", "must be longer than 0, such as 10s")
 		}
 	}
+	n.BillingReference = l.text("sink.notify.billing_reference", s.BillingReference)
+	n.Originator = l.text("sink.notify.originator", s.Originator)
+	n.Contact = l.contact(s.ContactDetails)
 	c.Notify = n
 }
 

@@ -36,8 +36,8 @@ func (c *Campaign) Frozen() []Setting {
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Defaults)) {
 		settings = append(settings, Setting{"cohort.defaults." + field, c.Cohort.Defaults[field]})
 	}
-	for _, p := range c.Personalisation {
-		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
+	for _, t := range c.Texts() {
+		settings = append(settings, Setting{t.Key, t.Text})
 	}
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return settings

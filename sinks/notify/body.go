@@ -27,25 +27,25 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	return compiled, nil
 }
 
-// bodyParts are the constant parts of a request, made once.
+// bodyParts are what a request is made of that can be made once.
 type bodyParts struct {
-	head        []byte   // up to the batch reference
-	afterNumber []byte   // from behind the NHS number to the personalisation
-	names       [][]byte // of the personalisation fields, with what stands around them
-	texts       []engine.Template
+	head    []byte // up to the batch reference
+	details Details
+	sender  []byte   // the originator where the record names none
+	names   [][]byte // of the personalisation fields, with what stands around them
+	texts   []engine.Template
 }
 
-func newBodyParts(routingPlanID, odsCode string, fields []Field) bodyParts {
-	var p bodyParts
+func newBodyParts(o *Options) bodyParts {
+	p := bodyParts{details: o.Details}
 	p.head = append(p.head, `{"data":{"type":"MessageBatch","attributes":{"routingPlanId":`...)
-	p.head = engine.AppendJSONString(p.head, routingPlanID)
+	p.head = engine.AppendJSONString(p.head, o.RoutingPlanID)
 	p.head = append(p.head, `,"messageBatchReference":"`...)
-	p.afterNumber = append(p.afterNumber, `"}`...)
-	if odsCode != "" {
-		p.afterNumber = append(p.afterNumber, `,"originator":{"odsCode":`...)
-		p.afterNumber = append(engine.AppendJSONString(p.afterNumber, odsCode), '}')
+	if o.ODSCode != "" {
+		p.sender = append(p.sender, `,"originator":{"odsCode":`...)
+		p.sender = append(engine.AppendJSONString(p.sender, o.ODSCode), '}')
 	}
-	for i, f := range fields {
+	for i, f := range o.Fields {
 		name := []byte(`,`)
 		if i == 0 {
 			name = []byte(`,"personalisation":{`)
@@ -68,8 +68,14 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	dst = append(dst, `{"messageReference":"`...)
 	dst = append(dst, message[:]...)
 	dst = append(dst, `","recipient":{"nhsNumber":"`...)
-	dst = p.Number.AppendDigits(dst)
-	dst = append(dst, s.parts.afterNumber...)
+	dst = append(p.Number.AppendDigits(dst), '"')
+	d := &s.parts.details
+	dst = append(d.contact.append(dst, p.Fields), '}')
+	before := len(dst)
+	if dst = d.originator.append(dst, p.Fields); len(dst) == before {
+		dst = append(dst, s.parts.sender...)
+	}
+	dst = d.billing.append(dst, p.Fields)
 	for i, name := range s.parts.names {
 		dst = append(dst, name...)
 		dst = s.parts.texts[i].AppendJSON(dst, p.Fields)

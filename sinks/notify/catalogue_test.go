@@ -73,7 +73,7 @@ var catalogue = []catalogueRow{
 	{"400 the routing plan's id is invalid", 400, nil, problem(400, "CM_INVALID_VALUE", planAt), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 the body is no JSON", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 a duplicate that the backend found, without an index", 400, nil, problem(400, "CM_DUPLICATE_VALUE", messages), engine.Refused, "CM_DUPLICATE_VALUE", 0, false, "as a whole"},
-	{"400 contact details that the backend will not have", 400, nil, problem(400, "CM_INVALID_VALUE", first+"/recipient/contactDetails/sms"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
+	{"400 contact details that the backend will not have", 400, nil, problem(400, "CM_INVALID_VALUE", first+"/recipient/contactDetails/sms"), engine.RowsRefused, "CM_INVALID_VALUE", 0, false, ""},
 	{"429 a spike", 429, retry("1"), problem(429, "CM_QUOTA", ""), engine.Refused, "CM_QUOTA", time.Second, true, ""},
 	{"429 without a time", 429, nil, problem(429, "CM_QUOTA", ""), engine.Refused, "CM_QUOTA", 0, true, ""},
 	{"425 without a time", 425, nil, problem(425, "CM_RETRY_TOO_EARLY", ""), engine.Processing, "CM_RETRY_TOO_EARLY", 5 * time.Minute, false, ""},

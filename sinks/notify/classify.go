@@ -94,11 +94,12 @@ var halts = map[statusCode]string{
 	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
 	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. It is frozen: start the campaign under another name",
 	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS)",
+	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. It is frozen: start the campaign under another name",
 }
 
-// validatorCodes are the codes with which the gateway's validator refuses a row, and
-// why, in words. It checks a request before anything is accepted of it.
+// validatorCodes are the codes with which a row is refused, by the gateway's validator or,
+// for its contact details, behind it, and why, in words. Either looks at a request before
+// anything is accepted of it, and finds the same in the same bytes.
 var validatorCodes = map[string]string{
 	"CM_MISSING_VALUE":      "the service misses a property of the message",
 	"CM_NULL_VALUE":         "the service does not take null for a property of the message",
@@ -124,6 +125,9 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 			}
 			return a
 		}
+		if strings.Contains(e.Source.Pointer, "/contactDetails") {
+			words = "the service does not take the contact details"
+		}
 		a.Rows = append(a.Rows, engine.RowError{Index: row, Code: code, Reason: words})
 	}
 	if len(a.Rows) == 0 {
@@ -137,11 +141,10 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 // mostErrors is how many errors the validator names, in document order, and then stops.
 const mostErrors = 100
 
-// rowOf reads the index of a message out of a JSON pointer. What stands under
-// contactDetails is checked behind the validator and does not count.
+// rowOf reads the index of a message out of a JSON pointer.
 func rowOf(pointer string) (int, bool) {
 	rest, ok := strings.CutPrefix(pointer, "/data/attributes/messages/")
-	if !ok || strings.Contains(rest, "/contactDetails") {
+	if !ok {
 		return 0, false
 	}
 	index, _, _ := strings.Cut(rest, "/")

@@ -3,6 +3,7 @@
 // reference once.
 //
 //	body.go      the bytes of a request
+//	details.go   what of it comes out of the record beside the personalisation, and its limits
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the ids joined to the messages
 //	classify.go  every other answer, by status and code, never by text

@@ -23,6 +23,7 @@ type Options struct {
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Fields        []Field
+	Details       Details
 	Limits        engine.Limits
 	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
 	Tokens        *apim.Tokens
@@ -50,7 +51,7 @@ func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	s := &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields)}
+	s := &Sink{o: o, parts: newBodyParts(&o)}
 	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
 	if err == nil {
 		s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
