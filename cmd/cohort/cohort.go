@@ -36,25 +36,38 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if err := usedDefaults(c, slices.Concat(fields, own)); err != nil || len(own) == 0 {
-		return reader, err
+	if err := usedDefaults(c, slices.Concat(fields, own)); err != nil {
+		return nil, err
+	}
+	if len(own) == 0 {
+		return fitting(reader, c)
 	}
 	if texts := c.Texts(); len(texts) > 0 {
 		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+own[0]+": \"(("+own[0]+"))\""))
 	}
 	slices.Sort(own) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, own)
-	return openFiles(ctx, c, own, in)
+	if reader, err = openFiles(ctx, c, own, in); err != nil {
+		return nil, err
+	}
+	return fitting(reader, c)
+}
+
+// fitting refuses a personalisation, known by now, that is not its routing plan's.
+func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
+	if err := c.CheckFields(); err != nil {
+		return nil, refuse("%w", err)
+	}
+	return reader, nil
 }
 
 // openFiles opens the files of a cohort whose records carry fields.
 func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in input) (*ingest.Reader, error) {
 	o := ingestOptions(c, fields, in)
-	details, err := notify.CompileDetails(c, fields)
-	if err != nil {
+	var err error
+	if o.Limits, err = notify.Limits(c, fields); err != nil {
 		return nil, refuse("%w", err)
 	}
-	o.Limits = details.Limits()
 	reader, err := ingest.Open(ctx, in.paths, o)
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)

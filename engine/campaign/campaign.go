@@ -130,6 +130,7 @@ type Notify struct {
 	APIKeyEnv      string
 	KeyID          string
 	PrivateKeyFile string // absolute
+	RoutingPlan    string // the name of a plan that the service has for everybody; empty: the campaign names an id
 	RoutingPlanID  string
 	ODSCode        string // empty: the account's default
 	Batch          Batch

@@ -156,7 +156,7 @@ sink:
 	}
 	for _, key := range knownKeys {
 		name := key[strings.LastIndexByte(key, '.')+1:]
-		if name != "*" && name != "api_key_file" && !strings.Contains(text, name+":") {
+		if name != "*" && name != "routing_plan" && name != "api_key_file" && !strings.Contains(text, name+":") {
 			t.Errorf("key %s is not in the file of this test", key)
 		}
 	}
@@ -240,6 +240,10 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"no key_id":                          {replaced("key_id", ""), 0, "sink.notify.key_id is missing"},
 		"no private key":                     {replaced("private_key_file", ""), 0, "sink.notify.private_key_file is missing"},
 		"no routing plan":                    {replaced("routing_plan_id", ""), 0, "sink.notify.routing_plan_id must be"},
+		"two routing plans":                  {with("    routing_plan: app"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
+		"an empty name beside the id":        {with("    routing_plan:"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
+		"a routing plan of no name":          {replaced("routing_plan_id", "") + "    routing_plan:\n", 9, "sink.notify.routing_plan must be one of app, email, sms, app-then-email, app-4h-then-email, app-then-sms, app-4h-then-sms; a plan of your own goes by routing_plan_id"},
+		"a name that there is not":           {replaced("routing_plan_id", "") + "    routing_plan: pigeon\n", 9, "sink.notify.routing_plan must be one of app, email"},
 		"a routing plan that is no id":       {replaced("routing_plan_id", "b838b13c"), 9, "sink.notify.routing_plan_id must be"},
 		"batches of none":                    {with("    batch: {max_messages: 0}"), 10, "max_messages must be between 1 and 45000"},
 		"batches of too many":                {with("    batch: {max_messages: 45001}"), 10, "max_messages must be between 1 and 45000"},

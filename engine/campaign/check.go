@@ -123,7 +123,7 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 	n := Notify{
 		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
 		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile),
-		RoutingPlanID: strings.ToLower(s.RoutingPlanID), ODSCode: s.ODSCode, CAFile: l.absolute(s.CAFile),
+		ODSCode: s.ODSCode, CAFile: l.absolute(s.CAFile),
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
 	}
 	l.address("sink.notify.base_url", s.BaseURL)
@@ -137,9 +137,7 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 	if s.PrivateKeyFile == "" {
 		l.wrong("sink.notify.private_key_file", "is missing")
 	}
-	if !uuidForm.MatchString(s.RoutingPlanID) {
-		l.wrong("sink.notify.routing_plan_id", "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1")
-	}
+	l.routingPlan(&n, s)
 	if m := s.Batch.MaxMessages; m != nil {
 		if n.Batch.MaxMessages = *m; *m < 1 || *m > defaultMaxMessages {
 			l.wrong("sink.notify.batch.max_messages", "must be between 1 and %d", defaultMaxMessages)

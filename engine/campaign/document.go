@@ -74,15 +74,16 @@ type stopSection struct {
 }
 
 type notifySection struct {
-	BaseURL        string `yaml:"base_url"`
-	TokenURL       string `yaml:"token_url"`
-	APIKeyFile     string `yaml:"api_key_file"`
-	APIKeyEnv      string `yaml:"api_key_env"`
-	KeyID          string `yaml:"key_id"`
-	PrivateKeyFile string `yaml:"private_key_file"`
-	RoutingPlanID  string `yaml:"routing_plan_id"`
-	ODSCode        string `yaml:"ods_code"`
-	CAFile         string `yaml:"ca_file"`
+	BaseURL        string  `yaml:"base_url"`
+	TokenURL       string  `yaml:"token_url"`
+	APIKeyFile     string  `yaml:"api_key_file"`
+	APIKeyEnv      string  `yaml:"api_key_env"`
+	KeyID          string  `yaml:"key_id"`
+	PrivateKeyFile string  `yaml:"private_key_file"`
+	RoutingPlan    *string `yaml:"routing_plan"`
+	RoutingPlanID  string  `yaml:"routing_plan_id"`
+	ODSCode        string  `yaml:"ods_code"`
+	CAFile         string  `yaml:"ca_file"`
 
 	BillingReference *string         `yaml:"billing_reference"`
 	Originator       *string         `yaml:"originator"`

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -17,9 +18,35 @@ type Details struct {
 	limits                       []person.Limit
 }
 
-// Limits are what the service asks of what a record says. They are for those to apply who
-// read the cohort: a request would be refused as a whole.
-func (d Details) Limits() []person.Limit { return d.limits }
+// Limits are what the service asks of every record of a campaign. They are for those to
+// apply who read the cohort: a request with one record that breaks them would be refused
+// as a whole, or its message accepted and never sent.
+func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
+	d, err := CompileDetails(c, fields)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := CompileFields(c, fields)
+	if err != nil {
+		return nil, err
+	}
+	limits := d.limits
+	for _, f := range texts {
+		if most := c.Longest(f.Name); most > 0 {
+			limits = append(limits, person.Limit{
+				Code: person.CodeTooLong, Words: fmt.Sprintf("the text of %s is longer than %d characters", f.Name, most),
+				Keeps: func(fields []string) bool { return characters(f.Text, fields) <= most },
+			})
+		}
+	}
+	return limits, nil
+}
+
+// characters is how many a text has, all of it counted.
+func characters(t engine.Template, fields []string) int {
+	var room [1 << 10]byte
+	return utf8.RuneCount(t.AppendText(room[:0], fields))
+}
 
 // CompileDetails compiles a campaign's details against the fields that the cohort's
 // records carry, in their order.

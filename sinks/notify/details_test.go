@@ -165,7 +165,7 @@ func TestTheServicesLimits(t *testing.T) {
 		{"an ODS code with a letter that is none of ours", fieldsWith("gp=X2é"), sender},
 	} {
 		var broken []string
-		for _, limit := range d.Limits() {
+		for _, limit := range d.limits {
 			if !limit.Keeps(test.fields) {
 				broken = append(broken, limit.Words)
 			}
@@ -174,8 +174,35 @@ func TestTheServicesLimits(t *testing.T) {
 			t.Errorf("%s: %q", test.sentence, got)
 		}
 	}
-	if n := len((Details{}).Limits()); n != 0 {
-		t.Errorf("%d limits where nothing is said", n)
+	if limits, err := Limits(&campaign.Campaign{}, nil); len(limits) != 0 || err != nil {
+		t.Errorf("%d limits where nothing is said: %v", len(limits), err)
+	}
+}
+
+// All of a text counts, in characters, and only where the plan is one that is known.
+func TestTextsThatAreTooLongForTheirChannel(t *testing.T) {
+	c := &campaign.Campaign{Notify: campaign.Notify{RoutingPlan: "app-then-sms"}, Personalisation: []campaign.Personalisation{{Field: "nhsapp_body", Text: "((app))!"}, {Field: "sms_body", Text: " ((sms))"}}}
+	limits, err := Limits(c, []string{"app", "sms"})
+	if err != nil || len(limits) != 2 {
+		t.Fatal(len(limits), err)
+	}
+	for _, test := range []struct {
+		app, sms int
+		want     []bool
+	}{{0, 0, []bool{true, true}}, {4_999, 917, []bool{true, true}}, {5_000, 917, []bool{false, true}}, {4_999, 918, []bool{true, false}}} {
+		fields := []string{strings.Repeat("é", test.app), strings.Repeat("😀", test.sms)}
+		for i, l := range limits {
+			if got := l.Keeps(fields); got != test.want[i] || l.Code != person.CodeTooLong {
+				t.Errorf("%d and %d: %s: %v", test.app, test.sms, l.Words, got)
+			}
+		}
+	}
+	if limits[1].Words != "the text of sms_body is longer than 918 characters" {
+		t.Error(limits[1].Words)
+	}
+	c.Notify.RoutingPlan = ""
+	if limits, _ := Limits(c, []string{"app", "sms"}); len(limits) != 0 {
+		t.Error("a plan by its id has limits that nobody knows")
 	}
 }
 
@@ -187,7 +214,7 @@ func TestDetailsAllocateNothingForAMessage(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { body = s.AppendMessage(body[:0], message, &p) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	limits := s.o.Details.Limits()
+	limits := s.o.Details.limits
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range limits {
 			if !limits[i].Keeps(p.Fields) {
