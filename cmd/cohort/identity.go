@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -107,6 +108,9 @@ func (s *session) locate() (place, error) {
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.call.SendAgain != "":
+		if was := cmp.Or(entry.Endpoint, string(campaign.Batches)); was != string(s.campaign.Notify.Endpoint) {
+			return at, refuse("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
+		}
 		at.again = true
 		return at, nil
 	}
@@ -264,6 +268,9 @@ func (s *session) reached(attempts, revisions uint64) {
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Folder, e.Note = s.folder.path, plan.SendAgain
+	if s.campaign.Notify.Endpoint != campaign.Batches {
+		e.Endpoint = string(s.campaign.Notify.Endpoint)
+	}
 	if err := r.Record(e); err != nil {
 		return refuse("%w", err)
 	}

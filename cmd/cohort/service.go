@@ -82,7 +82,7 @@ func sinkOptions(c *campaign.Campaign, fields []string) (notify.Options, error) 
 		return notify.Options{}, refuse("%w", err)
 	}
 	return notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details,
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details, Single: c.Notify.Endpoint == campaign.Messages,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
 	}, nil
 }

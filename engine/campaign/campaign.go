@@ -133,6 +133,7 @@ type Notify struct {
 	RoutingPlan    string // the name of a plan that the service has for everybody; empty: the campaign names an id
 	RoutingPlanID  string
 	ODSCode        string // empty: the account's default
+	Endpoint       Endpoint
 	Batch          Batch
 	CAFile         string // absolute; empty: the system's certificates
 
@@ -142,6 +143,15 @@ type Notify struct {
 	Originator       string // the ODS code of the record's sender; blank: ODSCode
 	Contact          Contact
 }
+
+// Endpoint says how messages are handed over.
+type Endpoint string
+
+// The endpoints. The service remembers what it has had of either apart from the other.
+const (
+	Batches  Endpoint = "batches"  // many in a request, remembered by the batch's reference
+	Messages Endpoint = "messages" // each by itself, remembered by its own reference
+)
 
 // Batch limits what one request holds.
 type Batch struct {

@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		Notify: Notify{
 			BaseURL: "https://int.api.service.nhs.uk/comms", TokenURL: "https://int.api.service.nhs.uk/oauth2/token",
 			APIKeyFile: "/somewhere/secrets/api-key", KeyID: "int-1", PrivateKeyFile: "/somewhere/secrets/int-1.pem",
-			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Batch: Batch{45_000, 5_000_000, 10 * time.Second},
+			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Endpoint: Batches, Batch: Batch{45_000, 5_000_000, 10 * time.Second},
 		},
 	}
 	if want.lines = c.lines; !reflect.DeepEqual(c, want) {
@@ -112,6 +112,7 @@ sink:
     private_key_file: /etc/key.pem
     routing_plan_id: B838B13C-F98C-4DEF-93F0-515D4E4F4EE1
     ods_code: X26
+    endpoint: batches
     ca_file: ca.pem
     batch: {max_messages: 10, max_bytes: 20000, smoothing: 1m}
     billing_reference: "((cost_centre))"
@@ -142,7 +143,7 @@ sink:
 		StopIf: StopIf{0.03, 50}, GiveUpAfter: 90 * time.Minute,
 		Notify: Notify{
 			BaseURL: "http://localhost:8080/comms", TokenURL: "http://127.0.0.1/token", APIKeyEnv: "KEY", KeyID: "k", PrivateKeyFile: "/etc/key.pem",
-			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", CAFile: "/somewhere/ca.pem", Batch: Batch{10, 20_000, time.Minute},
+			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", Endpoint: Batches, CAFile: "/somewhere/ca.pem", Batch: Batch{10, 20_000, time.Minute},
 			BillingReference: "((cost_centre))", Originator: "((gp))",
 			Contact: Contact{
 				SMS: "((mobile))", Email: "((email))", Lines: []string{"((line_1))", "((line_2))"}, Postcode: "((postcode))",
@@ -250,6 +251,10 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"batches that are too small":         {with("    batch: {max_bytes: 9999}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"batches that are too large":         {with("    batch: {max_bytes: 5200001}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"no smoothing":                       {with("    batch: {smoothing: 0s}"), 10, "smoothing must be longer than 0"},
+		"an endpoint that there is not":      {with("    endpoint: both"), 10, "sink.notify.endpoint must be batches or messages"},
+		"an endpoint of nothing":             {with("    endpoint:"), 10, "sink.notify.endpoint must be batches or messages"},
+		"single messages in batches":         {with("    endpoint: messages\n    batch: {max_messages: 2}"), 11, "sink.notify.batch.max_messages has no meaning with endpoint: messages"},
+		"single messages, smoothed":          {with("    endpoint: messages\n    batch: {smoothing: 10s}"), 11, "sink.notify.batch.smoothing has no meaning with endpoint: messages"},
 		"a billing reference of nothing":     {with("    billing_reference:"), 10, "sink.notify.billing_reference must be a text"},
 		"an empty originator":                {with("    originator: ''"), 10, "sink.notify.originator must be a text"},
 		"no contact details":                 {with("    contact_details:"), 10, "sink.notify.contact_details must name sms, email, address or name"},

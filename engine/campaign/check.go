@@ -138,6 +138,22 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 		l.wrong("sink.notify.private_key_file", "is missing")
 	}
 	l.routingPlan(&n, s)
+	n.Endpoint = Batches
+	if s.Endpoint != nil {
+		if n.Endpoint = Endpoint(*s.Endpoint); n.Endpoint != Batches && n.Endpoint != Messages {
+			l.wrong("sink.notify.endpoint", "must be batches or messages")
+		}
+	} else if l.lines["sink.notify.endpoint"] != 0 {
+		l.wrong("sink.notify.endpoint", "must be batches or messages")
+	}
+	if n.Endpoint == Messages {
+		n.Batch.MaxMessages = 1
+		for _, key := range []string{"sink.notify.batch.max_messages", "sink.notify.batch.smoothing"} {
+			if l.lines[key] != 0 {
+				l.wrong(key, "has no meaning with endpoint: messages, whose requests hold one message each; take it out")
+			}
+		}
+	}
 	if m := s.Batch.MaxMessages; m != nil {
 		if n.Batch.MaxMessages = *m; *m < 1 || *m > defaultMaxMessages {
 			l.wrong("sink.notify.batch.max_messages", "must be between 1 and %d", defaultMaxMessages)

@@ -80,6 +80,7 @@ type notifySection struct {
 	APIKeyEnv      string  `yaml:"api_key_env"`
 	KeyID          string  `yaml:"key_id"`
 	PrivateKeyFile string  `yaml:"private_key_file"`
+	Endpoint       *string `yaml:"endpoint"`
 	RoutingPlan    *string `yaml:"routing_plan"`
 	RoutingPlanID  string  `yaml:"routing_plan_id"`
 	ODSCode        string  `yaml:"ods_code"`

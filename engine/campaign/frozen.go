@@ -23,6 +23,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"sink.notify.base_url", c.Notify.BaseURL},
 		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
 		{"sink.notify.ods_code", c.Notify.ODSCode},
+		{"sink.notify.endpoint", c.Notify.Endpoint.words()},
 		{"sink.notify.batch.max_messages", strconv.Itoa(c.Notify.Batch.MaxMessages)},
 		{"sink.notify.batch.max_bytes", strconv.Itoa(c.Notify.Batch.MaxBytes)},
 		{"sink.notify.batch.smoothing", c.Notify.Batch.Smoothing.String()},
@@ -102,6 +103,14 @@ func (d Duplicates) words() string {
 		return "latest_by " + d.LatestBy
 	}
 	return d.Rule
+}
+
+// words is nothing for what was the only way when the first plans were made.
+func (e Endpoint) words() string {
+	if e == Batches {
+		return ""
+	}
+	return string(e)
 }
 
 func (w Withdrawn) words() string {

@@ -29,7 +29,7 @@ var (
 		"give_up_after", "on_halt",
 		"sink", "sink.notify", "sink.notify.base_url", "sink.notify.token_url",
 		"sink.notify.api_key_file", "sink.notify.api_key_env", "sink.notify.key_id", "sink.notify.private_key_file",
-		"sink.notify.routing_plan", "sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
+		"sink.notify.endpoint", "sink.notify.routing_plan", "sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
 		"sink.notify.batch", "sink.notify.batch.max_messages", "sink.notify.batch.max_bytes", "sink.notify.batch.smoothing",
 		"sink.notify.billing_reference", "sink.notify.originator",
 		"sink.notify.contact_details", "sink.notify.contact_details.sms", "sink.notify.contact_details.email",

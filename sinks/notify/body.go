@@ -29,7 +29,11 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 
 // bodyParts are what a request is made of that can be made once.
 type bodyParts struct {
-	head    []byte // up to the batch reference
+	head    []byte // up to the batch reference, or of a single message to its own
+	between string // the batch reference and its messages
+	open    string // of a message, up to its reference
+	end     string // of a message
+	tail    string
 	details Details
 	sender  []byte   // the originator where the record names none
 	names   [][]byte // of the personalisation fields, with what stands around them
@@ -37,10 +41,15 @@ type bodyParts struct {
 }
 
 func newBodyParts(o *Options) bodyParts {
-	p := bodyParts{details: o.Details}
-	p.head = append(p.head, `{"data":{"type":"MessageBatch","attributes":{"routingPlanId":`...)
+	p := bodyParts{between: `","messages":[`, open: `{"messageReference":"`, end: `}`, tail: `]}}}`, details: o.Details}
+	kind, reference := "MessageBatch", `,"messageBatchReference":"`
+	if o.Single { // a message's members stand among the attributes
+		kind, reference = "Message", `,`
+		p.between, p.open, p.end, p.tail = "", `"messageReference":"`, "", `}}}`
+	}
+	p.head = append(p.head, `{"data":{"type":"`+kind+`","attributes":{"routingPlanId":`...)
 	p.head = engine.AppendJSONString(p.head, o.RoutingPlanID)
-	p.head = append(p.head, `,"messageBatchReference":"`...)
+	p.head = append(p.head, reference...)
 	if o.ODSCode != "" {
 		p.sender = append(p.sender, `,"originator":{"odsCode":`...)
 		p.sender = append(engine.AppendJSONString(p.sender, o.ODSCode), '}')
@@ -56,16 +65,20 @@ func newBodyParts(o *Options) bodyParts {
 	return p
 }
 
-// AppendHead implements engine.Sink.
+// AppendHead implements engine.Sink. The reference of a batch is nothing to the service
+// where messages go by themselves.
 func (s *Sink) AppendHead(dst []byte, batch engine.Reference) []byte {
 	dst = append(dst, s.parts.head...)
+	if s.o.Single {
+		return dst
+	}
 	dst = append(dst, batch[:]...)
-	return append(dst, `","messages":[`...)
+	return append(dst, s.parts.between...)
 }
 
 // AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
-	dst = append(dst, `{"messageReference":"`...)
+	dst = append(dst, s.parts.open...)
 	dst = append(dst, message[:]...)
 	dst = append(dst, `","recipient":{"nhsNumber":"`...)
 	dst = append(p.Number.AppendDigits(dst), '"')
@@ -83,8 +96,8 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	if len(s.parts.names) > 0 {
 		dst = append(dst, '}')
 	}
-	return append(dst, '}')
+	return append(dst, s.parts.end...)
 }
 
 // AppendTail implements engine.Sink.
-func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, `]}}}`...) }
+func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts.tail...) }

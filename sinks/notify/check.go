@@ -106,7 +106,7 @@ func halted(a engine.Answer) *apim.Mistake {
 }
 
 func (s *Sink) noReply(err error) *apim.Mistake {
-	if s.batches == nil {
+	if s.address == nil {
 		return &apim.Mistake{Part: apim.BaseURL, Found: "base_url cannot be used", Err: err, Fix: "put it right in the campaign file"}
 	}
 	return apim.Unreachable(apim.BaseURL, "NHS Notify, at "+s.o.BaseURL+",", err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	}
 	switch {
 	case resp.StatusCode == http.StatusBadRequest:
-		return badRequest(a, r, reply.Errors)
+		return s.badRequest(a, r, reply.Errors)
 	case resp.StatusCode == http.StatusUnauthorized:
 		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
 		if s.o.Tokens.Hopeless() {
@@ -110,10 +111,10 @@ var validatorCodes = map[string]string{
 
 // badRequest tells a refusal of single rows by the validator from one of the whole
 // request. Only when every error names a row are the rows to blame.
-func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
+func (s *Sink) badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
 	for _, e := range errors {
 		code := plain(e.Code)
-		row, ok := rowOf(e.Source.Pointer)
+		row, ok := s.rowOf(e.Source.Pointer)
 		words := validatorCodes[code]
 		if !ok || words == "" || row >= len(r.Messages) {
 			if code == "" {
@@ -141,8 +142,18 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 // mostErrors is how many errors the validator names, in document order, and then stops.
 const mostErrors = 100
 
-// rowOf reads the index of a message out of a JSON pointer.
-func rowOf(pointer string) (int, bool) {
+// ofAMessage are the members of a message. Where it goes by itself they stand beside what
+// concerns the request as a whole.
+var ofAMessage = []string{"messageReference", "recipient", "originator", "billingReference", "personalisation"}
+
+// rowOf reads the index of a message out of a JSON pointer. The pointer of a single message
+// has none: it is the only one.
+func (s *Sink) rowOf(pointer string) (int, bool) {
+	if s.o.Single {
+		rest, ok := strings.CutPrefix(pointer, "/data/attributes/")
+		member, _, _ := strings.Cut(rest, "/")
+		return 0, ok && slices.Contains(ofAMessage, member)
+	}
 	rest, ok := strings.CutPrefix(pointer, "/data/attributes/messages/")
 	if !ok {
 		return 0, false

@@ -1,6 +1,6 @@
-// Package notify sends message batches to NHS Notify: POST /v1/message-batches as the
-// service's contract has it. It is an engine.Sink of the kind that takes a batch
-// reference once.
+// Package notify sends messages to NHS Notify, as the service's contract has it: in batches
+// (POST /v1/message-batches), or each by itself (POST /v1/messages). It is an engine.Sink of
+// the kind that takes a reference once, be it a batch's or a single message's.
 //
 //	body.go      the bytes of a request
 //	details.go   what of it comes out of the record beside the personalisation, and its limits
