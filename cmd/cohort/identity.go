@@ -268,7 +268,7 @@ func (s *session) reached(attempts, revisions uint64) {
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Folder, e.Note = s.folder.path, plan.SendAgain
-	if s.campaign.Notify.Endpoint != campaign.Batches {
+	if s.campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(s.campaign.Notify.Endpoint)
 	}
 	if err := r.Record(e); err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"cohort/engine"
 	"cohort/sinks/apim"
 )
@@ -124,6 +126,7 @@ func get(ctx context.Context, do func(*http.Request) (*http.Response, error), ad
 		return answered{}, err
 	}
 	req.Header["Accept"] = jsonType
+	req.Header.Set("X-Correlation-Id", uuid.NewString())
 	resp, err := do(req)
 	if err != nil {
 		return answered{}, err

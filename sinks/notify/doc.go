@@ -7,6 +7,7 @@
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the ids joined to the messages
 //	classify.go  every other answer, by status and code, never by text
+//	ask.go       what has become of one message: GET /v1/messages/{id}
 //	check.go     whether the service lets this application in, before anything is sent
 //
 // Token and permission are the first gates of every request, so the service answers the

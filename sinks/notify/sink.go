@@ -72,13 +72,15 @@ func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 // Limits is what one request may hold.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
+const badAddress = "sink.notify.base_url cannot be used; put it right in the campaign file"
+
 // jsonType is what is sent and what is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	if s.address == nil {
-		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
+		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: badAddress}
 	}
 	// Without GetBody, so that the library cannot send it a second time.
 	req := (&http.Request{
