@@ -233,6 +233,10 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
 	var out []string
 	for i := range spool.Shards() {
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
@@ -248,6 +252,9 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 			var parts []string
 			for _, field := range compiled {
 				parts = append(parts, field.Name+": "+string(field.Text.AppendJSON(nil, p.Fields)))
+			}
+			if said := details.AppendJSON(nil, p.Fields); len(said) > 0 {
+				parts = append(parts, string(said[1:]))
 			}
 			if out = append(out, strings.Join(parts, ", ")); len(out) == 3 {
 				return out, nil

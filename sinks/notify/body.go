@@ -35,7 +35,8 @@ type bodyParts struct {
 	end     string // of a message
 	tail    string
 	details Details
-	sender  []byte   // the originator where the record names none
+	fixed   []byte   // from behind the NHS number to the personalisation, where records say nothing there
+	sender  []byte   // the originator where a record names none
 	names   [][]byte // of the personalisation fields, with what stands around them
 	texts   []engine.Template
 }
@@ -53,6 +54,9 @@ func newBodyParts(o *Options) bodyParts {
 	if o.ODSCode != "" {
 		p.sender = append(p.sender, `,"originator":{"odsCode":`...)
 		p.sender = append(engine.AppendJSONString(p.sender, o.ODSCode), '}')
+	}
+	if p.details.isEmpty() {
+		p.fixed = append([]byte(`"}`), p.sender...)
 	}
 	for i, f := range o.Fields {
 		name := []byte(`,`)
@@ -81,14 +85,12 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	dst = append(dst, s.parts.open...)
 	dst = append(dst, message[:]...)
 	dst = append(dst, `","recipient":{"nhsNumber":"`...)
-	dst = append(p.Number.AppendDigits(dst), '"')
-	d := &s.parts.details
-	dst = append(d.contact.append(dst, p.Fields), '}')
-	before := len(dst)
-	if dst = d.originator.append(dst, p.Fields); len(dst) == before {
-		dst = append(dst, s.parts.sender...)
+	dst = p.Number.AppendDigits(dst)
+	if s.parts.fixed != nil {
+		dst = append(dst, s.parts.fixed...)
+	} else {
+		dst = s.parts.appendDetails(dst, p.Fields)
 	}
-	dst = d.billing.append(dst, p.Fields)
 	for i, name := range s.parts.names {
 		dst = append(dst, name...)
 		dst = s.parts.texts[i].AppendJSON(dst, p.Fields)
@@ -97,6 +99,16 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 		dst = append(dst, '}')
 	}
 	return append(dst, s.parts.end...)
+}
+
+// appendDetails appends what stands between the NHS number and the personalisation.
+func (p *bodyParts) appendDetails(dst []byte, fields []string) []byte {
+	dst = append(p.details.contact.append(append(dst, '"'), fields), '}')
+	before := len(dst)
+	if dst = p.details.originator.append(dst, fields); len(dst) == before {
+		dst = append(dst, p.sender...)
+	}
+	return p.details.billing.append(dst, fields)
 }
 
 // AppendTail implements engine.Sink.

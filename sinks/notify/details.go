@@ -18,6 +18,14 @@ type Details struct {
 	limits                       []person.Limit
 }
 
+func (d Details) isEmpty() bool { return d.contact == nil && d.originator == nil && d.billing == nil }
+
+// AppendJSON appends what a record says as members of JSON objects, each with a comma in
+// front; nothing where all of it is blank.
+func (d Details) AppendJSON(dst []byte, fields []string) []byte {
+	return d.billing.append(d.originator.append(d.contact.append(dst, fields), fields), fields)
+}
+
 // Limits are what the service asks of every record of a campaign. They are for those to
 // apply who read the cohort: a request with one record that breaks them would be refused
 // as a whole, or its message accepted and never sent.
