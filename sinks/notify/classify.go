@@ -94,7 +94,7 @@ var halts = map[statusCode]string{
 	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan mended in NHS Notify",
 	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
 	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out. It is frozen: start the campaign under another name",
+	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out, and originator. It is frozen: start the campaign under another name",
 	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. It is frozen: start the campaign under another name",
 }
 
