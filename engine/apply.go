@@ -55,7 +55,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
 		return l.withhold(r.Batch, r.People)
 	case *resolved:
-		return l.resolve(r)
+		return l.resolve(r, at)
 	case *recovered:
 		return l.recover(r)
 	case *control:
@@ -116,6 +116,9 @@ func (l *Ledger) open(r *runOpened) error {
 func (l *Ledger) orphan(s *State) {
 	if s.Pending {
 		s.Pending, s.InDoubt, s.Doubted, s.Reason = false, true, s.Lost, l.intern("no_answer")
+		if l.plan.NeverAgain {
+			s.Phase = Held
+		}
 	}
 }
 
@@ -177,6 +180,9 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 }
 
 func (l *Ledger) revise(r *revision) error {
+	if r.isOfRefused() {
+		return l.takeUp(r)
+	}
 	s, err := l.replaceable(r)
 	if err != nil {
 		return err
@@ -190,6 +196,11 @@ func (l *Ledger) revise(r *revision) error {
 	}
 	if messages != s.Messages {
 		return fmt.Errorf("%w: a revision of %d messages stands for %d", ErrIllegal, s.Messages, messages)
+	}
+	switch {
+	case r.N == 0: // no request of the form is under way
+	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt:
+		l.unsure[r.Form.Batch] = true
 	}
 	s.Phase, s.InDoubt, s.Reason = Replaced, false, l.intern(r.Code)
 	l.last[r.Form.Batch] = r.Number

@@ -156,6 +156,14 @@ func TestWhatCannotBeCut(t *testing.T) {
 	if err != nil && strings.Contains(err.Error(), "999") {
 		t.Errorf("the error tells a number: %v", err)
 	}
+	choosy := newPeople(20, 1, nil)
+	choosy.shards[0][3].Fields[0], choosy.shards[0][3].Suppressed = "odd", true // to whom nothing is sent
+	choosy.shards[0][11].Fields[0] = "odd"
+	_, err = Cut(t.Context(), testRun, choosy, examining{}, Limits{Messages: 100, Bytes: 2000})
+	if e := (*UnfitError)(nil); !errors.As(err, &e) || e.Position != 11 || e.Shard != 0 || e.Code != "odd_name" {
+		t.Errorf("a message that the sink objects to: %v", err)
+	}
+	checkError(t, "a message that the sink objects to", err, "record 12 makes a message that the service would refuse (odd_name): its name is odd")
 	broken := newPeople(20, 2, nil)
 	broken.failAt = 12
 	if _, err := Cut(t.Context(), testRun, broken, encoding{}, Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, errUnreadable) {
@@ -170,6 +178,16 @@ func TestWhatCannotBeCut(t *testing.T) {
 	if err != nil || len(shards) != 3 || len(slices.Concat(shards...)) != 0 {
 		t.Errorf("of nobody: %v, %v", shards, err)
 	}
+}
+
+// examining objects to one name.
+type examining struct{ encoding }
+
+func (examining) Examine(p *person.Recipient) (code, reason string) {
+	if p.Fields[0] == "odd" {
+		return "odd_name", "its name is odd"
+	}
+	return "", ""
 }
 
 // The forms that replace one hold the same people, each once.

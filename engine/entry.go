@@ -116,7 +116,7 @@ func (e *Entry) fill(plan *Plan, record any) error {
 		e.people(r.People)
 		return e.batch(plan, r.Batch)
 	case *resolved:
-		e.At, e.Result, e.Detail = r.At, resultNames[r.Result], r.Reason
+		e.At, e.Result, e.Detail, e.MessageIDs = r.At, resultNames[r.Result], r.Reason, r.IDs
 		return e.form(plan, r.Form)
 	case *recovered:
 		e.At, e.Key, e.Verb, e.Detail = r.At, r.Key, "replay", fmt.Sprintf("%d requests were known of; %d revisions follow", r.Attempts, r.Revisions)

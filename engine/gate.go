@@ -3,10 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"cohort/engine/campaign"
 )
@@ -23,28 +22,36 @@ type Pacer interface {
 var (
 	errWindowOver = errors.New("the window has ended")
 	errUntilOver  = errors.New("pace.until has passed")
+	errProbing    = errors.New("the service does not answer, and one request at a time finds out whether it does again")
 	errNewWindow  = errors.New("the suppression lists are to be read before anything is sent in this window")
 )
 
 // gate paces requests over the campaign's windows: it holds them outside a window,
-// while the service has asked for quiet, and until the rate allows them. The rate's
-// tokens start at none, so that a resumed run does not begin with a burst.
+// while the service has asked for quiet, and until the rate allows them. The allowance
+// starts at none, so that a resumed run does not begin with a burst.
 type gate struct {
 	pace      campaign.Pace
 	oneWindow bool
 	rate      func(o Opening, now time.Time) float64
 	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
 
-	turn    chan struct{} // holds one token: who has it decides for itself and everything below
-	limiter *rate.Limiter
-	only    Opening // with oneWindow, the one window; zero until it is known
+	only Opening // with oneWindow, the one window; zero until it is known
 
-	mu      sync.Mutex
+	turn chan struct{} // holds one token: who has it sleeps, the others wait for it
+
+	mu        sync.Mutex
+	allowance *allowance
+	aside     int     // messages of who has the turn: nobody is let through at his expense
+	opening   Opening // the one that was last looked up
+	known     bool    // there is one
+
 	hold    time.Time
 	why     string
 	paused  string    // why nothing passes until it is empty again
 	lists   bool      // nothing passes in a window before Clear
 	cleared time.Time // when the window opens that Clear was called for
+	probing bool      // only probes pass
+	probes  int       // that may still
 }
 
 var _ Pacer = (*gate)(nil)
@@ -53,12 +60,9 @@ var _ Pacer = (*gate)(nil)
 func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *gate {
 	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, turn: make(chan struct{}, 1)}
 	g.rate = func(o Opening, _ time.Time) float64 { return o.Rate }
-	g.limiter = rate.NewLimiter(rate.Inf, max(1, largest))
+	g.allowance = newAllowance(now, max(1, largest))
 	if o, ok := NextOpening(p, now); ok {
-		g.setRate(now, o.Rate)
-		if o.Rate > 0 {
-			g.limiter.ReserveN(now, g.limiter.Burst())
-		}
+		g.allowance.setRate(now, o.Rate)
 		if oneWindow {
 			g.only = o
 		}
@@ -66,14 +70,13 @@ func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits 
 	return g
 }
 
-func (g *gate) setRate(now time.Time, perSecond float64) {
-	limit := rate.Limit(perSecond)
-	if perSecond == 0 {
-		limit = rate.Inf
-	}
-	if g.limiter.Limit() != limit {
-		g.limiter.SetLimitAt(now, limit)
-	}
+// NewGate is the gate of a run without the run, which is measured by cohort bench pace. It
+// lets requests of at most largest messages through at the pace's rate.
+func NewGate(p campaign.Pace, largest int) Pacer {
+	t := &tempo{pace: p, slack: 2 * largest, left: math.MaxInt64}
+	g := newGate(p, false, largest, time.Now(), func(time.Time, string) {})
+	g.rate = t.rate
+	return g
 }
 
 // Hold keeps every request back until a moment, for a reason in words.
@@ -85,20 +88,8 @@ func (g *gate) Hold(until time.Time, why string) {
 	}
 }
 
-func (g *gate) isPaused() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.paused
-}
-
 // rateLook is how long a request waits at most before its gate looks at the rate again.
 const rateLook = 30 * time.Second
-
-func (g *gate) held() (time.Time, string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.hold, g.why
-}
 
 // Pause lets nothing pass, for a reason in words, until it is called with none.
 func (g *gate) Pause(why string) {
@@ -117,23 +108,46 @@ func (g *gate) Clear(opens time.Time) {
 	g.cleared = opens
 }
 
-func (g *gate) isClear(o Opening) bool {
+// Probe lets so many requests pass and no more, until Trust. Whoever waits is turned away.
+func (g *gate) Probe(requests int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !g.lists || o.Opens.Equal(g.cleared)
+	g.probing, g.probes = true, requests
+}
+
+// Trust takes Probe back.
+func (g *gate) Trust() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing = false
+}
+
+// openingAt is NextOpening, which need not be asked again while its answer is open: it is
+// the same from anywhere inside it.
+func (g *gate) openingAt(now time.Time) (Opening, bool) {
+	if !g.known || !g.opening.IsOpen(now) {
+		g.opening, g.known = NextOpening(g.pace, now)
+	}
+	return g.opening, g.known
 }
 
 // WaitN implements Pacer.
 func (g *gate) WaitN(ctx context.Context, n int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// What is due passes without a turn, and so without waking anybody.
+	if _, wait, _, err := g.ask(n, false); wait <= 0 || err != nil {
+		return err
+	}
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-g.turn }()
+	defer g.leave()
 	for {
-		now := time.Now()
-		wait, why, err := g.next(now, n)
+		now, wait, why, err := g.ask(n, true)
 		if err != nil {
 			return err
 		}
@@ -156,10 +170,33 @@ func (g *gate) WaitN(ctx context.Context, n int) error {
 	}
 }
 
+// ask asks next at the present moment. What is set aside is for him who has the turn.
+func (g *gate) ask(n int, turn bool) (now time.Time, wait time.Duration, why string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if turn {
+		g.aside = 0
+	}
+	now = time.Now()
+	wait, why, err = g.next(now, n)
+	if turn && wait > 0 {
+		g.aside = n
+	}
+	return now, wait, why, err
+}
+
+// leave gives the turn back.
+func (g *gate) leave() {
+	g.mu.Lock()
+	g.aside = 0
+	g.mu.Unlock()
+	<-g.turn
+}
+
 // next says how long a request of n messages must still wait at now; 0 lets it start
-// and spends its tokens.
+// and spends its allowance.
 func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err error) {
-	o, ok := NextOpening(g.pace, now)
+	o, ok := g.openingAt(now)
 	switch {
 	case !ok:
 		return 0, "", errUntilOver
@@ -167,25 +204,34 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 		return 0, "", errWindowOver
 	case !o.IsOpen(now):
 		return o.Opens.Sub(now), "the window has not opened", nil
-	case !g.isClear(o):
-		return 0, "", errNewWindow
 	}
-	if why := g.isPaused(); why != "" {
-		return pauseLook, "the run is paused " + why, nil
+	if wait, why, err := g.barred(o, now); wait > 0 || err != nil {
+		return wait, why, err
 	}
-	if until, why := g.held(); until.After(now) {
-		return until.Sub(now), why, nil
-	}
-	rate := g.rate(o, now)
-	g.setRate(now, rate)
-	if missing := float64(min(n, g.limiter.Burst())) - g.limiter.TokensAt(now); missing > 0 && rate > 0 {
-		wait = time.Duration(missing/rate*float64(time.Second)) + 1
+	g.allowance.open(now, o.Opens)
+	g.allowance.setRate(now, g.rate(o, now))
+	if wait = g.allowance.take(now, n, g.aside); wait > 0 {
 		wait = min(wait, rateLook) // the rate may have changed by then
 		if !o.Closes.IsZero() {
 			wait = min(wait, o.Closes.Sub(now)) // so that the window's end is noticed when it comes
 		}
 		return wait, "", nil
 	}
-	g.limiter.ReserveN(now, min(n, g.limiter.Burst()))
+	g.probes--
+	return 0, "", nil
+}
+
+// barred is how long nothing may pass at now in an opening whatever the rate, and why.
+func (g *gate) barred(o Opening, now time.Time) (wait time.Duration, why string, err error) {
+	switch {
+	case g.lists && !o.Opens.Equal(g.cleared):
+		return 0, "", errNewWindow
+	case g.probing && g.probes <= 0:
+		return 0, "", errProbing
+	case g.paused != "":
+		return pauseLook, "the run is paused " + g.paused, nil
+	case g.hold.After(now):
+		return g.hold.Sub(now), g.why, nil
+	}
 	return 0, "", nil
 }

@@ -17,7 +17,8 @@ type Ledger struct {
 	last    map[uint32]uint16     // the highest revision of a batch that has any
 	refused map[uint32][]RefusedRow
 	listed  map[uint32][]RefusedRow // left out since planning, because a list names them
-	late    map[uint32][]RefusedRow // named by a list when their batch was already attempted
+	late    map[uint32][]RefusedRow // named by a list when their batch was already attempted, also if they were refused
+	unsure  map[uint32]bool         // batches of which a refused request had gone unanswered before: see retry.go
 	due     map[FormID]time.Time    // when the service said that a form may be sent again
 	codes   []string                // why forms are where they are; State.Reason points here
 
@@ -54,7 +55,7 @@ func NewLedger(p *Plan) (*Ledger, error) {
 	l := &Ledger{
 		plan: p, base: make([]State, p.Batches()), newer: map[FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, listed: map[uint32][]RefusedRow{}, late: map[uint32][]RefusedRow{},
-		Lists: p.Lists, due: map[FormID]time.Time{}, codes: []string{""},
+		Lists: p.Lists, unsure: map[uint32]bool{}, due: map[FormID]time.Time{}, codes: []string{""},
 	}
 	for b, err := range p.Each() {
 		if err != nil {

@@ -294,3 +294,20 @@ func TestWhatTheLedgerRemembers(t *testing.T) {
 		t.Errorf("the fingerprint is %s", got)
 	}
 }
+
+// What a service asks for when it leaves a request in doubt for good holds over a restart
+// too: its answer is an outcome then, and no doubt to be replayed.
+func TestQuietOutlivesAHold(t *testing.T) {
+	plan := sealPlan(t, t.TempDir(), newPeople(3, 1, nil), Limits{Messages: 3, Bytes: 1 << 20})
+	at := time.UnixMilli(1_795_000_000_000)
+	l, err := NewLedger(plan)
+	must(t, err)
+	must(t, l.apply(&runOpened{Plan: plan.Digest}, noPosition))
+	must(t, l.apply(&attempt{N: 1, At: at}, noPosition))
+	busy := Answer{Reply: Unknown, Status: 503, RetryAfter: time.Hour, HoldAll: true}
+	step := Decide(Neither, l.State(FormID{}), busy, at)
+	must(t, l.apply(outcomeOf(step, FormID{}, 1, busy, at), noPosition))
+	if l.State(FormID{}).Phase != Held || !l.quietAt(at).Equal(at.Add(time.Hour)) {
+		t.Errorf("the form is %+v, and the service is left alone until %v", l.State(FormID{}), l.quietAt(at))
+	}
+}

@@ -153,7 +153,8 @@ func (r *run) listed(b listedBatch, more bool) {
 }
 
 // suppress leaves people out of the forms of their batch of which no attempt can have
-// been accepted. Of the others it notes that they were listed too late.
+// been accepted. Of the others it notes that they were listed too late, and of those who
+// were refused that they are not to be sent to again.
 func (r *run) suppress(b listedBatch, now time.Time) error {
 	var forms []FormID
 	r.Log.Forms(b.planned.Number, func(id FormID, _ *State) { forms = append(forms, id) })
@@ -170,6 +171,9 @@ func (r *run) suppress(b listedBatch, now time.Time) error {
 		if err := r.Log.tooLate(&listedLate{Batch: b.planned.Number, At: now, People: late}); err != nil {
 			return err
 		}
+	}
+	if barred := r.Log.barred(b.planned.Number, b.people); len(barred) > 0 { // or a person might have them sent again
+		return r.Log.revisedByList(r.Log.barring(b.planned.Number, barred, now))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (l *registry) list(code string, rows ...int64) {
 }
 
 func (l *registry) lists(_ context.Context, last []ListRead) (Listing, error) {
-	now := []ListRead{{File: "list.csv", SHA256: fmt.Sprint(len(l.rows)), People: int64(len(l.rows))}}
+	now := []ListRead{{File: "list.csv", SHA256: fmt.Sprint(l.rows), People: int64(len(l.rows))}}
 	if l.err != nil {
 		return Listing{}, l.err
 	}
@@ -69,10 +69,12 @@ func (b *bench) outcomes() map[int64]MessageOutcome {
 	defer func() { must(b.T, trail.Close()) }()
 	all := map[int64]MessageOutcome{}
 	for shard := range b.people.shards {
+		plain := newPlainTrail(trail, shard)
 		for _, r := range b.people.shards[shard] {
 			if !r.Suppressed && !b.people.dropped[r.Row] {
 				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
 				must(b.T, err)
+				must(b.T, plain.check(r.Row, r.Position, all[r.Row]))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -28,8 +29,9 @@ type model struct {
 	faults    float64
 	began     time.Time
 	lines     []*line
-	plan      int            // the largest batch
-	running   sync.WaitGroup // processes, killed ones included
+	plan      int                // the largest batch
+	refusable map[Reference]bool // messages that the validator refuses at first
+	running   sync.WaitGroup     // processes, killed ones included
 
 	mu     sync.Mutex // for what is below
 	wrong  []string
@@ -53,6 +55,7 @@ func newModel(h *story, dir string) *model {
 		service: newService(h.seed), pace: h.pace, faults: h.faults, began: time.Now(), begun: map[Reference]bool{},
 	}
 	m.service.refuseRows(h.bad...)
+	m.refusable = maps.Clone(m.service.bad)
 	m.service.most, m.service.faults, m.service.forgetful = h.most, h.faults/2, h.kind != Deduplicates
 	return m
 }
@@ -345,11 +348,15 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 		m.say("%s", w)
 	}
 	for shard := range m.cohort.shards {
+		plain := newPlainTrail(trail, shard)
 		for _, r := range m.cohort.shards[shard] {
 			if r.Suppressed || m.cohort.dropped[r.Row] {
 				continue
 			}
 			o, err := trail.Outcome(r.Row, shard, r.Position)
+			if err == nil {
+				err = plain.check(r.Row, r.Position, o)
+			}
 			if err != nil {
 				return err
 			}
@@ -361,7 +368,7 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 				why = "was accepted more than once"
 			case o.Fate == person.Accepted && took == 0, took == 1 && o.Fate != person.Accepted && o.Fate != person.InDoubt:
 				why = "is not what the service says"
-			case o.Fate == person.Refused && !m.service.bad[message] && m.most == 0:
+			case o.Fate == person.Refused && !m.refusable[message] && m.most == 0:
 				why = "was refused for no reason"
 			case o.Fate == person.Suppressed && !named[message], o.Code == CodeListedTooLate && !named[message]:
 				why = "is on no list"

@@ -57,6 +57,7 @@ type story struct {
 	took    time.Duration
 	lives   []life
 	listing []named
+	mends   bool // at the end the cause of the refusals is mended, and they are sent again
 }
 
 // life is what becomes of one process. The last of a history is let run to its end.
@@ -70,6 +71,7 @@ type life struct {
 	killAt            int           // killed as its n-th request begins; -1: not so
 	pause             time.Duration // before the next
 	night             bool          // it waits for the window to open, however long
+	retry             bool          // before it a person has sent again what was refused
 }
 
 // named is a suppression list that grows: at a moment, by a row.
@@ -98,6 +100,7 @@ func drawStory(t *rapid.T) *story {
 	row := rapid.Int64Range(1, int64(h.people))
 	if often("refuses") {
 		h.bad = rapid.SliceOfN(row, 1, 4).Draw(t, "bad")
+		h.mends = !often("as it was")
 	}
 	if often("small requests") {
 		h.most = rapid.IntRange(1, 5).Draw(t, "most")
@@ -109,6 +112,7 @@ func drawStory(t *rapid.T) *story {
 			oneWindow: often("one window"), settle: often("settle"), ceiling: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "ceiling"), killAt: -1,
 			grace: rapid.SampledFrom([]time.Duration{time.Nanosecond, time.Second, 30 * time.Second}).Draw(t, "grace"),
 			pause: minutes(600, "pause"), night: rapid.IntRange(0, 15).Draw(t, "night") == 15,
+			retry: often("retry"),
 		}
 		if often("gives up") {
 			l.giveUp = time.Minute
@@ -160,6 +164,9 @@ func (h *story) play(dir string) []string {
 	m := newModel(h, dir)
 	m.check(m.seal())
 	for i, l := range h.lives {
+		if l.retry {
+			m.retry()
+		}
 		if m.live(l, fmt.Sprintf("process %d", i)) {
 			break
 		}
@@ -178,6 +185,41 @@ func (m *model) last() {
 	m.service.mu.Unlock()
 	m.faults = 0
 	m.pace.Until = time.Time{}
+	m.finish()
+	if m.mends && len(m.wrong) == 0 {
+		time.Sleep(time.Hour) // until nothing is under way any more
+		m.service.mu.Lock()
+		clear(m.service.bad)
+		m.service.mu.Unlock()
+		if m.retry() > 0 {
+			m.finish()
+		}
+	}
+	m.judge()
+}
+
+// retry has sent again what was refused, and returns how many messages that are.
+func (m *model) retry() (messages int) {
+	plan, err := OpenPlan(m.dir)
+	if !m.check(err) {
+		return 0
+	}
+	defer func() { _ = plan.Close() }()
+	log, err := OpenProgressLog(m.dir, plan)
+	if !m.check(err) {
+		return 0
+	}
+	again := log.Ledger.Retry(nil)
+	if messages = again.Sum().Again; messages > 0 {
+		m.check(log.Retry(again, m.cohort, encoding{}, "ann", "mended", time.Now()))
+	}
+	m.check(log.Account().Check())
+	m.check(log.Close())
+	return messages
+}
+
+// finish runs processes until the run is finished.
+func (m *model) finish() {
 	for day := 1; !m.live(life{ceiling: 3, killAt: -1, grace: time.Second, oneWindow: true, stop: 12 * time.Hour}, "the last process"); day++ {
 		if day == 30 || m.pace.Window == nil {
 			m.say("after %d windows the run is not finished", day)
@@ -186,6 +228,10 @@ func (m *model) last() {
 			return
 		}
 	}
+}
+
+// judge holds a finished run against what the service knows.
+func (m *model) judge() {
 	if len(m.wrong) > 0 {
 		return
 	}
@@ -209,6 +255,8 @@ func (m *model) last() {
 		m.say("%d forms are held for no reason", held)
 	case held == 0 && fates[person.InDoubt] > 0 && m.kind == Deduplicates:
 		m.say("at the end the account is %v", fates)
+	case m.mends && m.most == 0 && l.Retry(nil).Sum().Again > 0:
+		m.say("%d messages could be sent again and are refused", l.Retry(nil).Sum().Again)
 	case fates[person.InDoubt] == 0 && !l.Closed:
 		m.say("the run is finished and not closed")
 	}
@@ -293,7 +341,7 @@ func (m *model) ended(c *line, dir string, plan *Plan, log *ProgressLog, summary
 	}
 	if stopped != nil {
 		known := false
-		for _, why := range []string{"stopped by a signal", "the window has ended", "pace.until has passed", "there has been no answer at all"} {
+		for _, why := range []string{"stopped by a signal", "the window has ended", "pace.until has passed", "there has been no answer"} {
 			known = known || strings.HasPrefix(stopped.Error(), why)
 		}
 		if !known {

@@ -37,10 +37,24 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("record %d makes a request of %d bytes and one may have %d; shorten the record or the personalisation", e.Row, e.Bytes, e.Limit)
 }
 
+// UnfitError says that the service would refuse the message of one record.
+type UnfitError struct {
+	Row      int64
+	Shard    int
+	Position uint32 // in the shard
+	Code     string
+	Reason   string // in words, without personal data
+}
+
+// Error names the record by its row.
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("record %d makes a message that the service would refuse (%s): %s", e.Row, e.Code, e.Reason)
+}
+
 // Cut renders every message of every shard once and cuts the shards into batches,
 // which it returns by shard. Boundaries depend on the cohort file and the frozen
 // keys alone: suppressed people count in them, though they are in no body. A message for which no
-// request has room is a *TooLongError.
+// request has room is a *TooLongError, and one that an Examiner objects to an *UnfitError.
 func Cut(ctx context.Context, run RunID, source Source, sink Sink, limits Limits) ([][]PlannedBatch, error) {
 	shards := make([][]PlannedBatch, source.Shards())
 	g, ctx := errgroup.WithContext(ctx)
@@ -84,6 +98,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		return nil, nil
 	}
 	begin(0)
+	examiner, _ := sink.(Examiner)
 	var p person.Recipient // one for all, since the sink is given its address
 	for next, err := range source.Recipients(int(shard), 0, positions) {
 		if err == nil {
@@ -108,6 +123,11 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		counted++
 		if p.Suppressed {
 			continue
+		}
+		if examiner != nil {
+			if code, reason := examiner.Examine(&p); code != "" {
+				return nil, &UnfitError{Row: p.Row, Shard: int(shard), Position: p.Position, Code: code, Reason: reason}
+			}
 		}
 		message := scratch
 		if open.Messages == 0 {

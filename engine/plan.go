@@ -65,6 +65,7 @@ type PlanHeader struct {
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
+	NeverAgain    bool               `json:"never_again,omitempty"` // the service would take a message twice: what is in doubt is held from the start
 }
 
 // Cohort is what a run sends: one file, or several in their order.

@@ -15,6 +15,8 @@ import (
 //	InDoubt     an attempt that got no answer, or none to be understood
 //	Revision    newer forms for an older one, and the rows that were refused
 //	            by number 0 as the attempt: without the people that a suppression list names
+//	            of itself: refused messages once more, in a form of their own; or, without
+//	            one, those of the refused whom a list names, so that they never are
 //	Control     what a person or the run itself decided: verb and detail
 //	RunClosed   every record has its final fate: the account
 //	ListedLate  people whom a suppression list names and of whom a batch was already attempted
@@ -86,14 +88,15 @@ type inDoubt struct {
 }
 
 type revision struct {
-	Form    FormID // the one that is replaced
+	Form    FormID // the one that is replaced; the new one itself where refused messages are taken up
 	N       uint16 // of the attempt whose answer asked for it; 0: a suppression list did
 	At      time.Time
 	Status  int
 	Code    string
 	Number  uint16 // of the new revision; its parts are counted from 0
 	Parts   []Form
-	Refused []RefusedRow // by the service, or by the list
+	Refused []RefusedRow // by the service, or by the list; of itself: who is listed
+	Sure    bool         // every request of the form was answered, so that none can be under way; not said by lists
 }
 
 // RefusedRow is one record that the service refused by its content, or that a
@@ -183,6 +186,9 @@ func (r *revision) encode(e *encoder) {
 		e.text(row.Code)
 		e.text(row.Reason)
 	}
+	if r.Sure { // what an older version wrote does not say, and counts as not sure
+		e.uint(1)
+	}
 }
 
 func (r *listedLate) encode(e *encoder) {
@@ -232,6 +238,18 @@ func (r *outcome) ids() ([]string, error) {
 	return ids, d.end()
 }
 
+// eachID is ids for a reader of one after the other, who makes no text of each: a decoder
+// that stands at the first, and how many there are. All of them have been looked at.
+func (r *outcome) eachID() (first *decoder, n int, err error) {
+	d := &decoder{b: r.rawIDs}
+	n = d.count(1)
+	first = &decoder{b: d.b}
+	for range n {
+		d.bytes(d.count(1))
+	}
+	return first, n, d.end()
+}
+
 func (r *inDoubt) decode(d *decoder) {
 	*r = inDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
 }
@@ -246,6 +264,9 @@ func (r *revision) decode(d *decoder) {
 	}
 	for range d.count(3) {
 		r.Refused = append(r.Refused, RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()})
+	}
+	if len(d.b) > 0 {
+		r.Sure, d.failed = true, d.uint() != 1 || d.failed
 	}
 }
 

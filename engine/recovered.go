@@ -3,13 +3,16 @@ package engine
 import (
 	"fmt"
 	"time"
+
+	"cohort/engine/journal"
 )
 
 type resolved struct {
 	Form   FormID
 	At     time.Time
-	Result Result // AcceptedUnknown, Held or Replay
-	Reason string // that the person gave
+	Result Result   // AcceptedUnknown, Held or Replay; Accepted: the service's receipts told
+	Reason string   // that the person gave
+	IDs    []string // with Accepted: of the messages, in the body's order
 }
 
 type recovered struct {
@@ -28,6 +31,12 @@ func (r *resolved) encode(e *encoder) {
 	e.time(r.At)
 	e.uint(uint64(r.Result))
 	e.text(r.Reason)
+	if r.Result == ResultAccepted {
+		e.uint(uint64(len(r.IDs)))
+		for _, id := range r.IDs {
+			e.text(id)
+		}
+	}
 }
 
 func (r *recovered) encode(e *encoder) {
@@ -43,6 +52,11 @@ func (r *recovered) encode(e *encoder) {
 
 func (r *resolved) decode(d *decoder) {
 	*r = resolved{Form: d.form(), At: d.time(), Result: Result(d.uint()), Reason: d.text()}
+	if r.Result == ResultAccepted {
+		for range d.count(1) {
+			r.IDs = append(r.IDs, d.text())
+		}
+	}
 }
 
 func (r *recovered) decode(d *decoder) {
@@ -59,6 +73,7 @@ const (
 const (
 	codeLogLost = "log_lost" // it may have been attempted: the log that knew is lost
 	codeDecided = "decided"  // a person decided
+	codeReceipt = "receipt"  // the service's receipts told
 )
 
 // recover notes that the log before this one is lost: whatever is not settled may have
@@ -87,6 +102,9 @@ func (l *Ledger) lose(s *State) {
 	s.Pending, s.InDoubt, s.Lost, s.Doubted, s.Reason = false, true, true, false, l.intern(codeLogLost)
 	if s.First == 0 {
 		s.First = l.since
+	}
+	if l.plan.NeverAgain {
+		s.Phase = Held
 	}
 	if l.Hold != "" {
 		s.Phase, s.Reason = Held, l.intern(l.Hold)
@@ -137,11 +155,14 @@ func (l *Ledger) isWithheld(s *State) bool {
 	return s.Phase == Held && s.Lost && l.codes[s.Reason] == codeListed
 }
 
-// resolve does what a person decided about a form.
-func (l *Ledger) resolve(r *resolved) error {
+// resolve does what a person decided about a form, or the service's receipts tell of it.
+func (l *Ledger) resolve(r *resolved, at journal.Position) error {
 	s := l.state(r.Form)
 	switch {
 	case s == nil:
+	case r.Result == ResultAccepted && l.plan.NeverAgain && s.Phase == Held && len(r.IDs) == int(s.Messages):
+		s.Phase, s.Settled, s.InDoubt, s.Reason = AcceptedBy, at, false, l.intern(codeReceipt)
+		return nil
 	case r.Result == ResultAcceptedUnknown && s.Phase == Foreign:
 		s.Phase, s.InDoubt, s.Reason = AcceptedNo, false, l.intern(codeDecided)
 		return nil

@@ -56,7 +56,9 @@ func TestTransitionsOfARecoveredLog(t *testing.T) {
 		"what is only in doubt asks for nothing": {{open, true}, {try(first, 1), true}, {&inDoubt{Form: first, N: 1}, true}, {decided(first, ResultAcceptedUnknown), false}},
 		"nor what is held for another reason":    {{open, true}, {try(first, 1), true}, {answer(first, 1, ResultHeld), true}, {decided(first, ResultReplay), false}},
 		"nor what is held without revisions":     {{lost(0, HoldRevisionsLost), true}, {listed(4), true}, {decided(second, ResultReplay), false}},
-		"a decision about a form there is not":   {{decided(FormID{Batch: 7}, ResultReplay), false}},
+		"nor what a replay can settle, of a receipt": {{open, true}, {try(first, 1), true}, {answer(first, 1, ResultHeld), true},
+			{&resolved{Form: first, Result: ResultAccepted, IDs: []string{"1", "2", "3"}}, false}},
+		"a decision about a form there is not": {{decided(FormID{Batch: 7}, ResultReplay), false}},
 		"what was accepted is not lost": {{open, true}, {try(first, 1), true}, {answer(first, 1, ResultAccepted), true}, {lost(0, ""), true},
 			{try(first, 2), false}},
 	} {
@@ -69,6 +71,39 @@ func TestTransitionsOfARecoveredLog(t *testing.T) {
 			if err := l.Account().Check(); s.legal && err != nil {
 				t.Errorf("%s: after record %d: %v", sentence, i+1, err)
 			}
+		}
+	}
+}
+
+// Receipts settle what is held at a service that would take a message twice, once, and
+// nothing else.
+func TestReceiptsSettle(t *testing.T) {
+	plan := *sealPlan(t, t.TempDir(), newPeople(3, 1, nil), Limits{Messages: 1, Bytes: 1 << 20})
+	plan.NeverAgain = true
+	first := FormID{Batch: 1}
+	open := &runOpened{Plan: plan.Digest}
+	lost := &recovered{Plan: plan.Digest}
+	try := &attempt{Form: first, N: 1}
+	answer := func(r Result) *outcome { return &outcome{Form: first, N: 1, Result: r} }
+	found := func(ids ...string) *resolved { return &resolved{Form: first, Result: ResultAccepted, IDs: ids} }
+	for sentence, history := range map[string][]step{
+		"what was held":                         {{open, true}, {try, true}, {answer(ResultHeld), true}, {found("id"), true}, {found("id"), false}},
+		"what a process left":                   {{open, true}, {try, true}, {found("id"), false}, {open, true}, {found("id"), true}, {open, true}},
+		"what only a lost log knew":             {{lost, true}, {open, true}, {found("id"), true}},
+		"and it is not sent again":              {{lost, true}, {open, true}, {try, false}},
+		"not what was never attempted":          {{open, true}, {found("id"), false}},
+		"not what was certainly not accepted":   {{open, true}, {try, true}, {answer(ResultNotAccepted), true}, {found("id"), false}},
+		"not what was accepted with its answer": {{open, true}, {try, true}, {answer(ResultAccepted), true}, {found("id"), false}},
+		"not with more ids than messages":       {{lost, true}, {found("id", "id"), false}},
+		"nor with none":                         {{lost, true}, {found(), false}},
+	} {
+		l, err := NewLedger(&plan)
+		must(t, err)
+		for i, s := range history {
+			if err := l.apply(s.record, noPosition); (err == nil) != s.legal || err != nil && !errors.Is(err, ErrIllegal) {
+				t.Errorf("%s: record %d: %v", sentence, i+1, err)
+			}
+			must(t, l.Account().Check())
 		}
 	}
 }

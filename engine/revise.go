@@ -84,7 +84,7 @@ func (r *run) split(res result, now time.Time) error {
 func (l *Ledger) replaced(id FormID, n uint16, a Answer, parts []Form, refused []RefusedRow, now time.Time) *revision {
 	return &revision{
 		Form: id, N: n, At: now, Status: a.Status, Code: a.Code,
-		Number: l.last[id.Batch] + 1, Parts: parts, Refused: refused,
+		Number: l.last[id.Batch] + 1, Parts: parts, Refused: refused, Sure: !l.State(id).InDoubt,
 	}
 }
 

@@ -67,6 +67,8 @@ type run struct {
 	silent    time.Time      // since when there has been no answer at all; zero: there was one
 	failures  int            // rounds of them, over all requests, since one went well
 	failed    time.Time      // when the latest was counted
+	good      time.Time      // when the service last looked at a message
+	probing   bool           // one request at a time, since the service leaves messages in doubt
 	waiting   waiting
 	lists     lists
 	began     time.Time
@@ -90,6 +92,7 @@ type waiting struct {
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
+	r.good = now
 	r.began, r.clock = now, clocks{wall: now.Round(0)}
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
@@ -192,6 +195,9 @@ func (r *run) handOut(ctx context.Context) (wait time.Duration) {
 		if !ok || r.inHand > 0 && r.bytes+int64(e.form.Bytes) > r.Budget {
 			return wait
 		}
+		if r.probing {
+			r.gate.Probe(1)
+		}
 		r.queue.take(e.id)
 		r.inHand++
 		r.bytes += int64(e.form.Bytes)
@@ -240,6 +246,9 @@ type pool struct {
 const poolLook = 10 * time.Millisecond
 
 func (r *run) poolSize(now time.Time) int {
+	if r.probing {
+		return 1
+	}
 	if r.pool.size == 0 || now.Sub(r.pool.at) >= poolLook {
 		o, _ := NextOpening(r.Pace, now)
 		ceiling := max(1, int(float64(r.Ceiling)*r.tempo.pool(now)))

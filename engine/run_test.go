@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,6 +187,140 @@ func TestOtherKindsAreNeverReplayed(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Where the plan says that the service would take a message twice, what a process left
+// without an answer is held, and the run comes to an end.
+func TestWhatIsLeftIsHeldWhereNothingIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		s.forgetful = true
+		b := &bench{t, newPeople(60, 2, nil), t.TempDir()}
+		batches, err := Cut(t.Context(), testRun, b.people, encoding{}, Limits{Messages: 1, Bytes: 1 << 20})
+		must(t, err)
+		header := testHeader(b.people)
+		header.NeverAgain = true
+		must(t, Seal(b.dir, header, batches, nil))
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &connection{kind: CanBeAsked, service: s, took: 2 * time.Second}
+		next := filepath.Join(t.TempDir(), "run")
+		c.onSend = func(n int, _ *Request) {
+			if n == 9 {
+				copyRun(t, b.dir, next)
+				c.die()
+				cancel()
+			}
+		}
+		_, _ = b.start(ctx, c, nil)
+		b.dir = next
+		summary, err := b.start(t.Context(), &connection{kind: CanBeAsked, service: s, took: time.Second}, nil)
+		must(t, err)
+		doubtful := summary.Account.Fates[person.InDoubt]
+		if !summary.Finished || doubtful == 0 || int64(summary.Held) != doubtful || doubtful+summary.Account.Fates[person.Accepted] != 60 || s.twice() != nil {
+			t.Errorf("%+v, twice %v", summary, s.twice())
+		}
+		l := b.ledger()
+		if d, err := l.Decisions(); err != nil || len(d.Held) != summary.Held || l.Settleable() != 0 || l.Closed {
+			t.Errorf("%d held, %d that a replay could settle: %v", len(d.Held), l.Settleable(), err)
+		}
+		b.asks(int(doubtful))
+	})
+}
+
+// asks settles all but one of the messages in doubt, as the service's receipts may.
+func (b *bench) asks(doubtful int) {
+	b.Helper()
+	plan := openPlan(b.T, b.dir)
+	defer func() { _ = plan.Close() }()
+	log, err := OpenProgressLog(b.dir, plan)
+	must(b.T, err)
+	forms, since, err := log.Doubtful(b.people)
+	must(b.T, err)
+	if len(forms) != doubtful || since.IsZero() || since.After(time.Now()) {
+		b.Errorf("%d messages are in doubt, not %d, since %s", len(forms), doubtful, since)
+	}
+	found := map[FormID]string{}
+	for r, id := range forms {
+		found[id] = "id of " + r.String()
+	}
+	for _, id := range forms {
+		delete(found, id)
+		break
+	}
+	must(b.T, log.Found(time.Now(), found))
+	if got := log.Account().Fates[person.InDoubt]; got != int64(doubtful-len(found)) {
+		b.Errorf("%d are in doubt still", got)
+	}
+	must(b.T, log.Close())
+	ledger, err := ReadLedger(b.dir, plan)
+	must(b.T, err)
+	trail, err := OpenTrail(b.dir, plan, ledger)
+	must(b.T, err)
+	defer func() { _ = trail.Close() }()
+	told := 0
+	for shard := range b.people.Shards() {
+		for p, err := range b.people.Recipients(shard, 0, b.people.Positions(shard)) {
+			must(b.T, err)
+			o, err := trail.Outcome(p.Row, shard, p.Position)
+			must(b.T, err)
+			if o.Code != codeReceipt {
+				continue
+			}
+			if told++; o.Fate != person.Accepted || o.MessageID != "id of "+o.MessageReference || o.Reason == "" {
+				b.Errorf("%+v", o)
+			}
+		}
+	}
+	if told != len(found) {
+		b.Errorf("%d messages were found and %d are told", len(found), told)
+	}
+}
+
+// An outage of a service that cannot be replayed to costs what was under way when it began
+// and then one message a probe, not one for every request that the pace allows.
+func TestAnOutageCostsFewMessages(t *testing.T) {
+	const perSecond, took = 100, 200 * time.Millisecond
+	for _, test := range []struct {
+		sentence string
+		answer   Answer
+		outage   time.Duration
+		most     int64 // messages in doubt
+		ends     bool
+	}{
+		{"a minute of 504", Answer{Reply: Unknown, Status: 504, Code: "GATEWAY"}, time.Minute, 100, true},
+		{"a minute of 503, with five seconds to wait", Answer{Reply: Unknown, Status: 503, Code: "AWAY", HoldAll: true, RetryAfter: 5 * time.Second}, time.Minute, 100, true},
+		{"a minute without answers", Answer{Reply: Unknown, Code: "no_answer"}, time.Minute, 100, true},
+		{"a night of 504", Answer{Reply: Unknown, Status: 504, Code: "GATEWAY"}, 8 * time.Hour, 120, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			s.forgetful = true
+			began := time.Now()
+			out, back := began.Add(5*time.Second), began.Add(5*time.Second+test.outage)
+			s.fault = func(int, *Request) (Answer, bool) {
+				now := time.Now()
+				return test.answer, now.After(out) && now.Before(back)
+			}
+			b := &bench{t, newPeople(3000, 2, nil), t.TempDir()}
+			batches, err := Cut(t.Context(), testRun, b.people, encoding{}, Limits{Messages: 1, Bytes: 1 << 20})
+			must(t, err)
+			header := testHeader(b.people)
+			header.NeverAgain = true
+			must(t, Seal(b.dir, header, batches, nil))
+			summary, err := b.start(t.Context(), &connection{kind: CanBeAsked, service: s, took: took}, func(j *Job) {
+				j.Pace.PerSecond, j.Ceiling, j.GiveUpAfter = perSecond, 256, 15*time.Minute
+			})
+			doubtful, accepted := summary.Account.Fates[person.InDoubt], summary.Account.Fates[person.Accepted]
+			if doubtful == 0 || doubtful > test.most || s.twice() != nil {
+				t.Errorf("%s: %d messages are in doubt, more than %d; twice %v", test.sentence, doubtful, test.most, s.twice())
+			}
+			stopped := (*Stopped)(nil)
+			if test.ends && (err != nil || accepted+doubtful != 3000) || !test.ends && (!errors.As(err, &stopped) || !stopped.Halt || !strings.Contains(stopped.Why, "give_up_after")) {
+				t.Errorf("%s: %v, %v", test.sentence, err, summary.Account.Fates)
+			}
+			t.Logf("%s: %v after %s", test.sentence, summary.Account.Fates, time.Since(began))
+		})
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *search) restarts(w world, o int, left int32, yield func(world)) {
 		s.t.Fatal("the second copy of the revisions is ahead of the log: no process would start" + s.history(int32(len(s.worlds)-1)))
 	}
 	w.owners[o] = owner{}
-	w.owners[o].synced(s.open(left))
+	w.owners[o].synced(s.open(left, w.day))
 	s.second(&w, o)
 	yield(w)
 	if s.scope.settle {
@@ -69,13 +69,16 @@ func (s *search) loses(w world, o int, yield func(world)) {
 // recovered is the ledger of a log that was made again. Without the revisions nobody
 // knows which form went out last, and everything is held.
 func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
+	if s.retries > 0 {
+		return s.recoveredAsTheProductDoes(revisions, day, hold)
+	}
 	fresh, err := NewLedger(s.plan)
 	must(s.t, err)
 	at := searchStart // nobody knows when a form was first attempted, only that it was not before the plan
 	if s.policy.forgetFirst {
 		at = clock(day)
 	}
-	l := s.open(s.intern(fresh, 0))
+	l := s.open(s.intern(fresh, 0), 0)
 	try := func(id FormID, n uint16) { l = s.logged(l, recordAttempt, &attempt{Form: id, N: n, At: at}) }
 	for _, payload := range revisions {
 		record, err := decodeRecord(recordRevision, []byte(payload))
@@ -97,7 +100,19 @@ func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
 			}
 		}
 	}
-	return s.open(l)
+	return s.open(l, 0)
+}
+
+// recoveredAsTheProductDoes is recovered by the product's own record.
+func (s *search) recoveredAsTheProductDoes(revisions []string, day uint8, hold bool) int32 {
+	first := &recovered{Plan: s.plan.Digest, At: clock(day), Since: searchStart, Revisions: uint64(len(revisions))}
+	if hold {
+		first.Hold = HoldRevisionsLost
+	}
+	l, err := recoveredLedger(s.plan, first, revisions)
+	must(s.t, err)
+	must(s.t, l.whole())
+	return s.open(s.intern(l, s.keep(revisions)), day)
 }
 
 // apply is a process reading its suppression lists, with nothing in hand. A crash may
@@ -141,6 +156,10 @@ func (s *search) apply(w world, o int, yield func(world)) {
 				crashes(l, w.kept)
 			}
 		}
+		if rows := s.nodes[l].barred(batch, named); len(rows) > 0 && !s.policy.deaf {
+			l = s.logged(l, recordRevision, s.nodes[l].barring(batch, rows, clock(w.day)))
+			crashes(l, w.kept)
+		}
 	}
 	kept, all := s.copies[w.kept], s.copies[s.nodes[l].revisions]
 	for n := len(kept) + 1; n < len(all) && !s.policy.noSecondCopy; n++ {
@@ -159,6 +178,7 @@ type prospect struct {
 	count  [6]uint8
 	listed listing
 	day    uint8
+	mended bool
 }
 
 // end lets a process take the run on at a service that is well, with time left, and
@@ -167,7 +187,7 @@ type prospect struct {
 func (s *search) end(w world) string {
 	w.net = [4]packet{}
 	w.owners[1] = owner{}
-	w.owners[0].synced(s.open(w.owners[0].now()))
+	w.owners[0].synced(s.open(w.owners[0].now(), w.day))
 	w.owners[0].settle = false
 	last := func(next world) { w = next } // what befalls it is said first, and that nothing does last
 	if w.listed == toBeApplied {
@@ -179,7 +199,7 @@ func (s *search) end(w world) string {
 	s.scope.attempts = 100
 	var passed []prospect
 	for range 100 {
-		here := prospect{w.owners[0].now(), w.taken, w.count, w.listed, w.day}
+		here := prospect{w.owners[0].now(), w.taken, w.count, w.listed, w.day, w.mended}
 		if s.good[here] {
 			break
 		}

@@ -26,11 +26,19 @@ func (s *search) steps(w world, yield func(world)) {
 	}
 	if (s.unlocked || s.takeover) && !w.owners[1].isAlive() {
 		next := w
-		next.owners[1].synced(s.open(w.owners[0].now()))
+		next.owners[1].synced(s.open(w.owners[0].now(), w.day))
+		yield(next)
+	}
+	if s.mends != 0 && !w.mended {
+		next := w
+		next.mended = true
 		yield(next)
 	}
 	if s.waits(&w) {
 		return
+	}
+	if int(w.retries) < s.retries && (w.mended || s.mends == 0) {
+		s.retry(w, yield)
 	}
 	if w.listed == nobodyListed && s.scope.listed != 0 {
 		next := w
@@ -283,7 +291,7 @@ func (s *search) verdict(w *world, p packet) (a Answer, takes bool) {
 	if s.isTooLarge(p.mask) {
 		return Answer{Reply: TooLarge, Status: 413}, false
 	}
-	if bad := s.refusedBy(w.day, p.mask); bad != 0 {
+	if bad := s.refusedBy(w, p.mask); bad != 0 {
 		a = Answer{Reply: RowsRefused, Status: 400}
 		index := 0
 		for m := range s.messages {

@@ -21,7 +21,10 @@ func TestSearch(t *testing.T) {
 	for _, sentence := range slices.Sorted(maps.Keys(scopes)) {
 		c := scopes[sentence]
 		if deep {
-			c.attempts, c.crashes = c.attempts+1, c.crashes+min(1, c.crashes)
+			c.attempts++
+			if c.retries == 0 {
+				c.crashes += min(1, c.crashes)
+			}
 		}
 		s := newSearch(t, c)
 		s.enough = true
@@ -54,6 +57,16 @@ func searched() map[string]scope {
 		"the log lost, with and without the revisions":                 {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b01, badLater: 0b11, day: true, listed: 0b10, noPlan: true},
 		"the log lost after a split":                                   {kind: Deduplicates, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 2, flying: 2, most: 2, listed: 0b010, whim: true},
 		"processes that settle and send nothing else":                  {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, crashes: 2, flying: 2, settle: true, bad: 0b01, listed: 0b10},
+		"refused messages sent again":                                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
+		"refused messages of two batches sent again":                   {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
+		"and of a batch that was split":                                {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, flying: 1, retries: 1, most: 2, bad: 0b101, day: true},
+		"refused messages sent again, and people listed":               {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 2, retries: 1, bad: 0b11, listed: 0b10, day: true},
+		"refused messages sent again, and the log lost":                {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 2, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
+		"refused messages sent again, people listed, and the log lost": {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 1, retries: 1, bad: 0b11, listed: 0b10, day: true},
+		"refused messages sent again, and everything lost":             {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, retries: 2, bad: 0b01, day: true, noPlan: true},
+		"a cause that is mended while requests are under way":          {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
+		"a cause mended, where everybody was refused":                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b11, mends: 0b11},
+		"a cause mended at a service that takes everything":            {kind: Neither, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
 		"two processes without the lock":                               {kind: Deduplicates, messages: 2, batch: 2, attempts: 5, flying: 3, unlocked: true, standing: true, bad: 0b0010},
 		"a reference that is somebody else's":                          {kind: Deduplicates, messages: 2, batch: 1, attempts: 4, flying: 2, foreign: true, prompt: true, listed: 0b01},
 		"a process that another takes over from while it stands still": {kind: Neither, messages: 2, batch: 2, attempts: 4, flying: 3, takeover: true, standing: true, bad: 0b01, whim: true},
@@ -101,8 +114,17 @@ func TestUnsafePoliciesFail(t *testing.T) {
 		"A: revisions are in the log alone, and it is lost":        {a, func(c *scope) { c.policy.noSecondCopy, c.losses, c.listed = true, 1, 0b10 }, 2, false},
 		"A: a recovered log forgets how old its attempts are":      {a, func(c *scope) { c.policy.forgetFirst, c.losses, c.badLater, c.day = true, 1, 0b10, true }, 2, true},
 		"A: a refusal, and a copy of the request that comes later": {a, func(c *scope) { c.policy.copies, c.repeats, c.listed = true, 1, 0b10 }, 2, true},
-		"B, C: what is in doubt is sent again":                     {b, func(c *scope) { c.policy.decide, c.policy.queue = replays, Deduplicates }, 3, false},
-		"B: the service is asked, and then sent to at once":        {b, func(c *scope) { c.policy.decide, c.policy.ask = replays, askAtOnce }, 3, false},
+		"A: what was refused is sent again whatever went unanswered before": {a, func(c *scope) {
+			c.attempts, c.retries, c.bad, c.mends, c.policy.rash = 4, 1, 0b01, 0b01, true
+		}, 2, false},
+		"A: what was refused is sent again, and no second copy knows of it": {a, func(c *scope) {
+			c.attempts, c.crashes, c.flying, c.retries, c.losses, c.bad, c.day, c.policy.noSecondCopy = 4, 1, 1, 2, 1, 0b11, true, true
+		}, 2, false},
+		"A: lists say nothing of those who were refused, and may be again": {a, func(c *scope) {
+			c.attempts, c.retries, c.bad, c.listed, c.policy.deaf = 3, 1, 0b01, 0b01, true
+		}, 1, true},
+		"B, C: what is in doubt is sent again":              {b, func(c *scope) { c.policy.decide, c.policy.queue = replays, Deduplicates }, 3, false},
+		"B: the service is asked, and then sent to at once": {b, func(c *scope) { c.policy.decide, c.policy.ask = replays, askAtOnce }, 3, false},
 		"B: the service is asked and sent to once the network is quiet": {b, func(c *scope) {
 			c.policy.decide, c.policy.ask = replays, askInCalm
 			c.takeover, c.standing, c.crashes = true, true, 0

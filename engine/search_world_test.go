@@ -28,6 +28,7 @@ type scope struct {
 	flying   int // requests that are under way at once, given up ones included
 	repeats  int // requests that the network delivers once more, later
 	losses   int // of the log
+	retries  int // by a person who has refused messages sent again
 
 	bad, badLater uint8 // whom the validator refuses, on the first day and on the second
 	most          int   // messages in a request, above which it is too large; 0: no limit
@@ -41,6 +42,9 @@ type scope struct {
 	noPlan        bool  // the log may be lost together with the revisions
 	foreign       bool  // the service knows the first batch's reference from elsewhere
 	prompt        bool  // every request is answered
+	mends         uint8 // whom the validator refuses no more from the moment on at which a person mends the cause. That
+	// alone lets in requests that were refused before and are still under way, whatever is sent
+	// again: so nobody is judged then but those who are
 
 	policy policy
 }
@@ -55,6 +59,8 @@ type policy struct {
 	lateIntent   bool // the attempt is not durable when the request goes out
 	noSecondCopy bool // revisions are in the log alone
 	forgetFirst  bool // a recovered log takes the recovery for the first attempt
+	rash         bool // a retry takes up whatever was refused
+	deaf         bool // a list says nothing about those who were refused
 	copies       bool // a refusal says nothing about a copy of the request that comes later
 }
 
@@ -82,6 +88,9 @@ type world struct {
 	crashes uint8
 	repeats uint8
 	losses  uint8
+	retries uint8
+	mended  bool
+	retried uint8 // messages that were sent again by a person
 }
 
 // owner is a process with its log. tail holds the ledgers that a crash may leave: the
@@ -213,7 +222,7 @@ func (s *search) run() {
 	l, err := NewLedger(s.plan)
 	must(s.t, err)
 	first := world{}
-	first.owners[0].synced(s.open(s.intern(l, 0)))
+	first.owners[0].synced(s.open(s.intern(l, 0), 0))
 	if s.foreign {
 		first.taken |= 1 << (s.reference(FormID{}, 1) - 1)
 	}
@@ -235,12 +244,14 @@ func (s *search) visit(w world, from int32) {
 	s.seen[w] = at
 	s.worlds, s.parents = append(s.worlds, w), append(s.parents, from)
 	for m := range s.messages {
-		s.worst = max(s.worst, int(w.count[m]))
+		if s.mends == 0 || w.retried&(1<<m) != 0 {
+			s.worst = max(s.worst, int(w.count[m]))
+		}
 	}
 	if lie := s.lie(&w); lie != "" && len(s.lies) == 0 {
 		s.lies = append(s.lies, lie+s.history(at))
 	}
-	if s.kind == Deduplicates && !s.foreign && len(s.stuck) == 0 {
+	if s.kind == Deduplicates && !s.foreign && s.mends == 0 && len(s.stuck) == 0 {
 		if end := s.end(w); end != "" {
 			s.stuck = append(s.stuck, end+s.history(at))
 		}
@@ -255,6 +266,9 @@ func (p packet) key() []byte {
 
 // lie says which message's fate is not what the service knows.
 func (s *search) lie(w *world) string {
+	if s.mends != 0 {
+		return ""
+	}
 	for i := range w.owners {
 		if !w.owners[i].isAlive() {
 			continue
@@ -322,7 +336,7 @@ func (l *Ledger) clone() *Ledger {
 		form := *n
 		c.newer[id] = &form
 	}
-	c.last, c.due = maps.Clone(l.last), maps.Clone(l.due)
+	c.last, c.due, c.unsure = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure)
 	for _, rows := range []*map[uint32][]RefusedRow{&c.refused, &c.listed, &c.late} {
 		*rows = maps.Clone(*rows)
 		for batch, r := range *rows {
@@ -341,6 +355,9 @@ func (s *search) intern(l *Ledger, revisions uint16) int32 {
 		if st.First != 0 {
 			b = append(b, byte(1+time.UnixMilli(st.First).Sub(searchStart)/validatorMemory))
 		}
+		if s.retries > 0 { // then lost logs are recovered as the product does it
+			b = append(b, flag(st.Lost)|flag(st.Doubted)<<1)
+		}
 		b = append(b, 255)
 	}
 	for batch := range uint32(len(l.base)) {
@@ -349,6 +366,9 @@ func (s *search) intern(l *Ledger, revisions uint16) int32 {
 				b = append(b, byte(r.Position))
 			}
 			b = append(b, 255)
+		}
+		if s.retries > 0 {
+			b = append(b, flag(l.unsure[batch]))
 		}
 	}
 	if id, known := s.byKey[string(b)]; known {
@@ -453,6 +473,9 @@ func (s *search) logged(ledger int32, t journal.Type, record interface{ encode(*
 		return after
 	}
 	l, payload := s.nodes[ledger].clone(), e.b[5:]
+	if s.policy.rash {
+		clear(l.unsure)
+	}
 	if err := l.Apply(journal.Record{Type: t, Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[ledger].base, record)
 	}
@@ -477,8 +500,8 @@ func (s *search) keep(revisions []string) uint16 {
 }
 
 // open has a process take a ledger on.
-func (s *search) open(ledger int32) int32 {
-	return s.logged(ledger, recordRunOpened, &runOpened{Plan: s.plan.Digest, At: searchStart})
+func (s *search) open(ledger int32, day uint8) int32 {
+	return s.logged(ledger, recordRunOpened, &runOpened{Plan: s.plan.Digest, At: clock(day)})
 }
 
 // reference is the name under which a form goes out, as a number from 1.
@@ -497,8 +520,11 @@ func (s *search) reference(id FormID, n uint16) uint8 {
 	return s.refs[r]
 }
 
-func (s *search) refusedBy(day uint8, mask uint8) uint8 {
-	if day > 0 {
+func (s *search) refusedBy(w *world, mask uint8) uint8 {
+	switch {
+	case w.mended:
+		return s.bad &^ s.mends & mask
+	case w.day > 0:
 		return s.badLater & mask
 	}
 	return s.bad & mask

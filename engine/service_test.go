@@ -302,12 +302,14 @@ func (b *bench) trail(l *Ledger, s *service) {
 	must(b.T, err)
 	defer func() { must(b.T, trail.Close()) }()
 	for shard := range b.people.shards {
+		plain := newPlainTrail(trail, shard)
 		for _, r := range b.people.shards[shard] {
 			if r.Suppressed || b.people.dropped[r.Row] {
 				continue
 			}
 			o, err := trail.Outcome(r.Row, shard, r.Position)
 			must(b.T, err)
+			must(b.T, plain.check(r.Row, r.Position, o))
 			m := testRun.MessageReference(r.Row)
 			switch {
 			case o.MessageReference != m.String() || o.Attempts == 0 || o.BatchReference == "" || o.FirstAttempt.IsZero():

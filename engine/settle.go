@@ -55,6 +55,7 @@ func (r *run) notStarted(res result) {
 	r.queue.add(res.errand.id, time.Now())
 	switch {
 	case errors.Is(res.err, errNewWindow): // the loop reads the lists first
+	case errors.Is(res.err, errProbing): // the loop sends one at a time
 	case errors.Is(res.err, errWindowOver):
 		r.halt(&Stopped{Why: "the window has ended"})
 	case errors.Is(res.err, errUntilOver):
@@ -153,6 +154,16 @@ func codeOf(a Answer) string {
 	return strconv.Itoa(a.Status) + " " + a.Code
 }
 
+// soon is how long after a good answer a bad one may be a single request's bad luck.
+const soon = time.Second
+
+func atAll(costly bool) string {
+	if costly {
+		return "that settles anything"
+	}
+	return "at all"
+}
+
 // patience is how many rounds of failures are taken for single requests' bad luck.
 const patience = 4
 
@@ -170,6 +181,9 @@ func (r *run) note(res result, now time.Time) {
 	a := res.answer
 	if a.Status != 0 {
 		r.latency.add(res.took)
+	}
+	costly := a.Reply == Unknown && r.Sink.Kind() != Deduplicates // no replay settles it
+	if a.Status != 0 && !costly {
 		r.silent = time.Time{}
 	} else if o, _ := NextOpening(r.Pace, res.attempt.At); r.silent.IsZero() || r.silent.Before(o.Opens) {
 		r.silent = res.attempt.At // what was not answered before this window tells nothing of the night between
@@ -177,35 +191,57 @@ func (r *run) note(res result, now time.Time) {
 	if a.HoldAll {
 		r.refusedForLoad(now, a.RetryAfter)
 	}
-	switch {
-	case a.HoldAll && a.RetryAfter > 0: // the gate is told already
-	case a.Reply == Accepted, a.Reply == Known, a.Reply == RowsRefused:
-		r.failures = 0
-	case a.HoldAll, a.Reply == Unknown, a.Reply == Unsent:
-		// One failure is that request's business. Several in a row are the service's, and
-		// then every request holds back, so that it is not kept down by our knocking. What
-		// was under way together when the service failed counts once.
+	// What was under way together when the service failed counts once.
+	count := func() {
 		if res.attempt.At.After(r.failed) {
 			r.failures, r.failed = r.failures+1, now
 		}
-		if rounds := r.failures - patience; rounds > 0 || a.HoldAll {
+	}
+	switch {
+	case a.HoldAll && a.RetryAfter > 0: // the gate is told already
+		if costly {
+			count()
+			r.gate.Hold(now.Add(min(time.Minute, Backoff(r.failures, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
+		}
+	case a.Reply == Accepted, a.Reply == Known, a.Reply == RowsRefused:
+		r.failures, r.good = 0, now
+		if r.probing {
+			r.probing = false
+			r.gate.Trust()
+			r.Logger.Info("the service answers again")
+		}
+	case a.HoldAll, a.Reply == Unknown, a.Reply == Unsent:
+		// One failure is that request's business. Several in a row are the service's, and
+		// then every request holds back, so that it is not kept down by our knocking. Where
+		// each costs a message there is no patience, and one at a time finds out.
+		count()
+		rounds := r.failures - patience
+		if costly && r.probing {
+			rounds = r.failures
+		}
+		if rounds > 0 || a.HoldAll {
 			r.gate.Hold(now.Add(min(time.Minute, Backoff(rounds, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
 		}
+	}
+	if costly && !r.probing && (r.failures > 1 || now.Sub(r.good) > soon) {
+		r.probing = true
+		r.gate.Probe(0)
+		r.Logger.Warn("the service leaves messages in doubt; until it answers again one at a time is sent", "status", a.Status, "code", a.Code)
 	}
 	switch a.Reply {
 	case Accepted, Known, RowsRefused:
 	default:
 		r.retries[codeOf(a)]++
 	}
-	switch a.Reply {
-	case Unknown:
+	switch {
+	case a.Reply == Unknown && !costly:
 		r.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.reference.String(), "messages", len(res.body.messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
-	case Unsent:
+	case a.Reply == Unsent:
 		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
 	// One request that failed is no silence, however long ago: at a slow pace the next may
 	// be far off. It takes two rounds, and the time between them.
-	if r.GiveUpAfter > 0 && a.Status == 0 && r.failures > 1 && now.Sub(r.silent) >= r.GiveUpAfter {
-		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer at all for %s (give_up_after); check the network and the service's status page", r.GiveUpAfter), Halt: true})
+	if r.GiveUpAfter > 0 && (a.Status == 0 || costly) && r.failures > 1 && now.Sub(r.silent) >= r.GiveUpAfter {
+		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after); check the network and the service's status page", atAll(costly), r.GiveUpAfter), Halt: true})
 	}
 }

@@ -49,6 +49,15 @@ type Sink interface {
 	Send(ctx context.Context, r *Request) Answer
 }
 
+// Examiner is a Sink whose service has limits for a message beside the size of its
+// request. Cut asks it of every message, so that nothing is sent before all are known to
+// keep to them. It is pure, and safe for concurrent use.
+type Examiner interface {
+	// Examine says why the service would refuse a message: a code, and words without
+	// personal data. Both are empty when it would not.
+	Examine(p *person.Recipient) (code, reason string)
+}
+
 // Request is one attempt to deliver one form of a batch.
 type Request struct {
 	Reference   Reference

@@ -139,6 +139,7 @@ func (s *Survey) take(r journal.Record) error {
 		if r.N > 0 && s.Ledger.copied == 0 {
 			s.Settled++
 		}
+		s.Closed = s.Closed && s.Ledger.Closed // until refused messages are taken up
 	case *listedLate:
 		when = r.At
 	case *resolved:

@@ -12,11 +12,10 @@ type Template struct {
 	segments []segment
 }
 
-// segment is literal text, escaped for JSON and as it is, and then a field: -1 for none.
+// segment is literal text, as it is and escaped for JSON, and then a field: -1 for none.
 type segment struct {
-	literal string
-	field   int
-	plain   string
+	plain, literal string
+	field          int
 }
 
 // Placeholders lists the columns that a text names, in order, each once.
@@ -46,7 +45,7 @@ func CompileTemplate(text string, fields []string) (Template, error) {
 		if err != nil {
 			return Template{}, err
 		}
-		s := segment{literal: string(appendJSONText(nil, literal)), field: -1, plain: literal}
+		s := segment{plain: literal, literal: string(appendJSONText(nil, literal)), field: -1}
 		if name != "" {
 			if s.field = slices.Index(fields, name); s.field < 0 {
 				return Template{}, fmt.Errorf("((%s)) names no column of the cohort", name)

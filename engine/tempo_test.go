@@ -142,43 +142,6 @@ func TestAClockThatWasSetIsNoticed(t *testing.T) {
 	}
 }
 
-// A national night on a fake clock: 3.4 million from 06:00 to 22:00, as even as the
-// batches allow, and done before the last call.
-func TestANationalNight(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some 3.4 million messages are rendered")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(5 * time.Hour)
-		s := newService(1)
-		const cohort = 3_400 // a thousandth of the cohort at a thousandth of the rate
-		pace := campaign.Pace{Messages: cohort, CatchUp: 1, Window: &campaign.Hours{From: 360, To: 1320}, Location: time.UTC, LastCall: time.Minute}
-		limits := Limits{Messages: 45_000, Bytes: 5_000_000}.Smooth(pace.EvenRate(), 100*time.Second)
-		b := newBench(t, newPeople(cohort, 8, nil), limits)
-		start := time.Now()
-		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: 300 * time.Millisecond}, func(j *Job) { j.Pace = pace })
-		b.finished(s, summary, err)
-		opens := start.Add(time.Hour)
-		minutes := make([]int, 16*60)
-		for _, r := range s.requests {
-			if m := int(r.at.Sub(opens) / time.Minute); m >= 0 && m < len(minutes) {
-				minutes[m] += r.messages
-			} else {
-				t.Fatalf("a request at %s", r.at)
-			}
-		}
-		even := float64(cohort) / (16*60 - 1)
-		for m, n := range minutes[:16*60-2] {
-			if math.Abs(float64(n)-even) > float64(limits.Messages)+1 {
-				t.Errorf("minute %d has %d messages, and %.1f are even", m, n, even)
-			}
-		}
-		if last := s.requests[len(s.requests)-1].at; !last.Before(opens.Add(16*time.Hour - time.Minute)) {
-			t.Errorf("the last request went out at %s", last)
-		}
-	})
-}
-
 // A stop of an hour is made up as far as catch_up allows, also by the process after it.
 func TestTimeLostIsMadeUp(t *testing.T) {
 	for sentence, test := range map[string]struct {

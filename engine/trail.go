@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"time"
@@ -43,18 +45,25 @@ type Trail struct {
 
 // batchTrail is the batch of one shard that is being told.
 type batchTrail struct {
-	number uint32 // of the batch
+	number uint32 // of the batch after it
 	end    uint32 // its first position that is no longer in it; 0 before the first
 	forms  []formTrail
+	log    *journal.Cursor
+
+	refused, listed, late []RefusedRow
+
+	// Neighbouring messages are mostly in the same forms: then the same is told of them.
+	told  *MessageOutcome
+	until uint32       // the first position of which something else is to be told
+	ids   []*formTrail // those of the forms of told that have ids
 }
 
 type formTrail struct {
 	Form
 	id       FormID
 	state    State
-	ids      []string
+	ids      *decoder // at the id of the next message; nil without ids
 	accepted time.Time
-	index    int // in the body, of the next message
 }
 
 // OpenTrail makes a trail of the run in dir. The ledger must have been read from its
@@ -67,6 +76,7 @@ func OpenTrail(dir string, plan *Plan, ledger *Ledger) (*Trail, error) {
 	t := &Trail{plan: plan, ledger: ledger, ids: ids, shards: make([]batchTrail, len(plan.ShardStarts))}
 	for shard := range t.shards {
 		t.shards[shard].number, _ = plan.ShardBatches(shard)
+		t.shards[shard].log = ids.Cursor()
 	}
 	return t, nil
 }
@@ -77,34 +87,83 @@ func (t *Trail) Close() error { return t.ids.Close() }
 // Outcome tells what became of the record of a row, which is at a position of a shard.
 // For each shard it must be asked about every record to send to, in order.
 func (t *Trail) Outcome(row int64, shard int, position uint32) (MessageOutcome, error) {
-	b := &t.shards[shard]
-	for position >= b.end {
-		if err := t.enter(b); err != nil {
-			return MessageOutcome{}, err
-		}
+	told, id, err := t.Told(shard, position)
+	if err != nil {
+		return MessageOutcome{}, err
 	}
-	o := MessageOutcome{Fate: person.NotSent, MessageReference: t.plan.Run.MessageReference(row).String()}
-	for i := range b.forms {
-		f := &b.forms[i]
-		if _, dropped := slices.BinarySearch(f.Dropped, position); dropped || position < f.From || position >= f.To {
-			continue
-		}
-		t.tell(&o, shard, f)
-	}
-	batch := b.number - 1
-	if r, refused := rowAt(t.ledger.refused[batch], position); refused {
-		o.Fate, o.Code, o.Reason = person.Refused, r.Code, r.Reason
-	} else if r, left := rowAt(t.ledger.listed[batch], position); left {
-		o.Fate, o.Code, o.Reason = person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"
-	} else if r, late := rowAt(t.ledger.late[batch], position); late {
-		o.Code, o.Reason = CodeListedTooLate, "a suppression list names the person ("+r.Code+") since the message was attempted"
-	}
+	o := *told
+	o.MessageReference, o.MessageID = t.plan.Run.MessageReference(row).String(), string(id)
 	return o, nil
 }
 
-// tell adds what one form says of the message that is next in it.
-func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
-	s := f.state
+// Told is Outcome for many records: without the message's reference, and with its id, nil
+// when it is not known, beside the rest. The rest is the same pointer for as long as the
+// same is told of the records of a shard. Neither it nor the id may be changed.
+func (t *Trail) Told(shard int, position uint32) (told *MessageOutcome, id []byte, err error) {
+	b := &t.shards[shard]
+	for position >= b.end {
+		if err := t.enter(b); err != nil {
+			return nil, nil, err
+		}
+	}
+	if position >= b.until {
+		t.tell(b, shard, position)
+	}
+	for _, f := range b.ids {
+		id = f.ids.bytes(f.ids.count(1))
+	}
+	if r, refused := rowAt(b.refused, position); refused {
+		return b.told.but(person.Refused, r.Code, r.Reason), id, nil
+	} else if r, left := rowAt(b.listed, position); left {
+		return b.told.but(person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"), id, nil
+	} else if r, late := rowAt(b.late, position); late {
+		return b.told.but(b.told.Fate, CodeListedTooLate, "a suppression list names the person ("+r.Code+") since the message was attempted"), id, nil
+	}
+	return b.told, id, nil
+}
+
+// but is what is told of one message alone.
+func (o *MessageOutcome) but(fate person.Fate, code, reason string) *MessageOutcome {
+	alone := *o
+	alone.Fate, alone.Code, alone.Reason = fate, code, reason
+	return &alone
+}
+
+// tell makes what is told of the message at a position, and of those behind it that are in
+// the same forms.
+func (t *Trail) tell(b *batchTrail, shard int, position uint32) {
+	b.told, b.until, b.ids = &MessageOutcome{Fate: person.NotSent}, b.end, b.ids[:0]
+	for i := range b.forms {
+		f := &b.forms[i]
+		holds, until := f.holds(position)
+		b.until = min(b.until, until)
+		if holds {
+			t.add(b, shard, f)
+		}
+	}
+}
+
+// holds reports whether a position is in a form, and up to which the answer is the same.
+func (f *Form) holds(position uint32) (bool, uint32) {
+	switch {
+	case position < f.From:
+		return false, f.From
+	case position >= f.To:
+		return false, math.MaxUint32
+	}
+	i, dropped := slices.BinarySearch(f.Dropped, position)
+	if dropped {
+		return false, position + 1
+	}
+	if i < len(f.Dropped) {
+		return true, min(f.To, f.Dropped[i])
+	}
+	return true, f.To
+}
+
+// add adds what one form says of the messages that are told.
+func (t *Trail) add(b *batchTrail, shard int, f *formTrail) {
+	o, s := b.told, f.state
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || s.Lost {
 		from, _ := t.plan.ShardBatches(shard)
@@ -113,20 +172,31 @@ func (t *Trail) tell(o *MessageOutcome, shard int, f *formTrail) {
 			o.FirstAttempt = first
 		}
 	}
-	if s.Phase != Replaced {
-		o.Fate, o.Code = s.Fate(), t.ledger.Reason(s)
-		o.Reason = reasonWords(s, o.Code)
-		o.AcceptedAt = f.accepted
-		if f.ids != nil {
-			o.MessageID = f.ids[f.index]
-		}
+	if s.Phase == Replaced {
+		return
 	}
-	f.index++
+	o.Fate, o.Code = s.Fate(), t.ledger.Reason(s)
+	o.Reason = reasonWords(s, o.Code)
+	o.AcceptedAt = f.accepted
+	if f.ids != nil {
+		b.ids = append(b.ids, f)
+	}
+}
+
+// eachOf is ids as eachID gives them.
+func eachOf(ids []string) *decoder {
+	var e encoder
+	for _, id := range ids {
+		e.text(id)
+	}
+	return &decoder{b: e.b}
 }
 
 // reasonWords says why the messages of a form are where they are.
 func reasonWords(s State, code string) string {
 	switch {
+	case s.Phase == AcceptedBy && code == codeReceipt:
+		return "its answer was lost, and the service's receipts name the message"
 	case s.Phase == AcceptedNo && code == codeDecided:
 		return "a person has decided that what the service knows under the batch's reference is this run's; the message's id is not known"
 	case s.Phase == AcceptedNo:
@@ -143,6 +213,8 @@ func reasonWords(s State, code string) string {
 		return "the log that knew whether it was attempted is lost; a replay will settle it"
 	case s.Fate() == person.InDoubt:
 		return "an attempt was not answered, or not understandably; a replay will settle it"
+	case s.Phase == Live && s.Attempts == 0 && code == codeRetried:
+		return "the service refused it, and a person has decided that it is sent again"
 	case s.Phase == Live && s.Attempts > 0:
 		return "every attempt was certainly not accepted; it will be sent again"
 	}
@@ -155,12 +227,13 @@ func (t *Trail) enter(b *batchTrail) error {
 	if err != nil {
 		return err
 	}
-	b.end = planned.To
-	b.forms = b.forms[:0]
+	b.end, b.until = planned.To, 0
+	b.forms, b.ids = b.forms[:0], b.ids[:0]
+	b.refused, b.listed, b.late = t.ledger.refused[b.number], t.ledger.listed[b.number], t.ledger.late[b.number]
 	add := func(id FormID, form Form, s State) error {
 		f := formTrail{Form: form, id: id, state: s}
 		if s.Phase == AcceptedBy {
-			if err := t.load(&f); err != nil {
+			if err := f.load(b.log); err != nil {
 				return err
 			}
 		}
@@ -187,22 +260,30 @@ func (t *Trail) enter(b *batchTrail) error {
 }
 
 // load reads the ids of an accepted form from the log.
-func (t *Trail) load(f *formTrail) error {
-	r, err := t.ids.At(f.state.Settled)
+func (f *formTrail) load(log *journal.Cursor) error {
+	r, err := log.At(f.state.Settled)
 	if err != nil {
 		return fmt.Errorf("progress log: %w", err)
 	}
 	record, err := decodeRecord(r.Type, r.Payload)
-	o, ok := record.(*outcome)
-	if err == nil && (!ok || o.Form != f.id) {
+	var of FormID
+	var n int
+	if err == nil {
+		switch r := record.(type) {
+		case *outcome:
+			of, f.accepted = r.Form, r.At
+			r.rawIDs = bytes.Clone(r.rawIDs) // they outlive the reading
+			f.ids, n, err = r.eachID()
+		case *resolved:
+			of, f.accepted = r.Form, r.At
+			f.ids, n = eachOf(r.IDs), len(r.IDs)
+		}
+	}
+	if err == nil && (f.ids == nil || of != f.id) {
 		err = ErrIllegal
 	}
-	if err == nil {
-		f.accepted = o.At
-		f.ids, err = o.ids()
-	}
-	if err == nil && len(f.ids) != int(f.Messages) {
-		err = fmt.Errorf("%w: a batch of %d messages was accepted with %d ids", ErrIllegal, f.Messages, len(f.ids))
+	if err == nil && n != int(f.Messages) {
+		err = fmt.Errorf("%w: a batch of %d messages was accepted with %d ids", ErrIllegal, f.Messages, n)
 	}
 	if err != nil {
 		return fmt.Errorf("progress log: batch %d: %w", f.id.Batch, err)

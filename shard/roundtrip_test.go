@@ -100,6 +100,11 @@ func holds(t tb, s *shard.Spool, want model) {
 	if got := all(t, s.Records()); !slices.Equal(got, want.records) {
 		t.Fatalf("the records are\n%+v\nand not\n%+v", got, want.records)
 	}
+	for _, step := range []int64{1, 7, math.MaxInt64 - 1} {
+		if got := ranged(t, s, step); !slices.Equal(got, want.records) {
+			t.Fatalf("the records, %d rows at a time, are\n%+v\nand not\n%+v", step, got, want.records)
+		}
+	}
 	rejected := slices.DeleteFunc(slices.Clone(want.records), func(r person.Record) bool { return r.Fate == "" })
 	if got := all(t, s.Rejected()); !slices.Equal(got, rejected) {
 		t.Fatalf("the rejected records are\n%+v\nand not\n%+v", got, rejected)
@@ -120,6 +125,50 @@ func holds(t tb, s *shard.Spool, want model) {
 	count := want.count
 	if got != [5]int64{int64(len(want.records)), count[person.Invalid], count[person.Duplicate], count[person.Suppressed], count[""]} {
 		t.Errorf("the manifest counts %v", got)
+	}
+}
+
+// ranged collects the records of a spool by ranges of rows, each range put in order.
+func ranged(t tb, s *shard.Spool, step int64) (list []person.Record) {
+	t.Helper()
+	r, err := s.Ranges()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	verdicts := r.Verdicts()
+	for end := 1 + step; ; end += step {
+		var part []person.Record
+		err := r.Below(end, func(p *person.Stretch) error {
+			for i, row := range p.Rows {
+				v := verdicts[p.Verdicts[i]]
+				record := person.Record{
+					Row: row, Line: p.Lines[i], File: int(p.Files[i]), Number: person.NHSNumber(p.Numbers[i]).Digits(),
+					Fate: v.Fate, Code: v.Code, Reason: v.Reason, Shard: p.Shard, Position: p.Position + uint32(i),
+				}
+				if p.Reference != nil {
+					record.Reference = p.Reference(i)
+				}
+				part = append(part, record)
+			}
+			return nil
+		}, func(record *person.Record) error {
+			part = append(part, *record)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, record := range part {
+			if record.Row >= end || end > 1+step && record.Row < end-step {
+				t.Fatalf("row %d is given below %d", record.Row, end)
+			}
+		}
+		slices.SortFunc(part, func(a, b person.Record) int { return int(a.Row - b.Row) })
+		list = append(list, part...)
+		if end > s.Manifest.Records {
+			return list
+		}
 	}
 }
 

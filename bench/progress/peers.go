@@ -1,14 +1,10 @@
 package progress
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"cohort/bench"
 )
@@ -22,33 +18,15 @@ type peers struct {
 // buildPeers builds the program from its module, which is the folder ledgers in a folder.
 // SQLite is compiled with it, which takes a minute the first time.
 func buildPeers(ctx context.Context, from, into string) (peers, error) {
-	module := filepath.Join(from, "ledgers")
-	if _, err := os.Stat(filepath.Join(module, "go.mod")); err != nil {
-		return peers{absent: "not there: no source in " + module}, nil
-	}
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		return peers{absent: "not there: no go tool"}, nil
-	}
 	program := filepath.Join(into, "ledgers")
-	build := exec.CommandContext(ctx, tool, "build", "-o", program, ".")
-	build.Dir = module
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOWORK=off")
-	var said bytes.Buffer
-	build.Stderr = &said
-	err = build.Run()
+	err := bench.BuildPeer(ctx, filepath.Join(from, "ledgers"), ".", program, "CGO_ENABLED=1")
 	if ctx.Err() != nil {
 		return peers{}, context.Cause(ctx)
 	}
 	if err != nil {
-		return peers{absent: "not there: it cannot be built: " + lastLine(said.String())}, nil
+		return peers{absent: "not there: " + err.Error()}, nil
 	}
 	return peers{program: program}, nil
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
 }
 
 // run has the program do a part.

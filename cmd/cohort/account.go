@@ -46,10 +46,15 @@ func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error 
 		return err
 	}
 	defer func() { _ = trail.Close() }()
+	records, err := spool.Ranges()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = records.Close() }()
 	account := ledger.Account()
 	return writeTo(path, func(w io.Writer) error {
 		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Events: ledger.Events, Trail: trail, Records: spool.Records(), Version: version(),
+			Plan: plan, Account: account, Events: ledger.Events, Trail: trail, Records: records, Version: version(),
 			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 		})
 	})

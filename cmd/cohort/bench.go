@@ -26,7 +26,7 @@ func benchCommand() *cobra.Command {
 		Args:  arguments(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchIngestCommand(), benchLogCommand(), benchSendCommand())
+	c.AddCommand(benchIngestCommand(), benchLogCommand(), benchPaceCommand(), benchSendCommand())
 	return c
 }
 

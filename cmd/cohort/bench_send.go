@@ -72,8 +72,8 @@ Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must
 				return runBenchSender(c, task)
 			}
 			if from != "" {
-				report, err := readBenchReport(from)
-				if err != nil {
+				var report dispatch.Report
+				if err := readBenchReport(from, &report); err != nil {
 					return err
 				}
 				return printResults(c, report)
@@ -178,7 +178,10 @@ func benchSendProduct(c *cobra.Command) dispatch.Product {
 				return nil, err
 			}
 			sink, _, err := openSinkFor(campaign, fields, connections)
-			return sink, err
+			if err != nil {
+				return nil, err
+			}
+			return sink.(*notify.Sink), nil
 		},
 		Send: func(ctx context.Context, campaign, cohort, folder string) (func() (int64, error), error) {
 			s := session{runFolder: folder, call: call{Campaign: campaign, Cohort: []string{cohort}}}
@@ -203,15 +206,16 @@ func benchAccepted(folder string) (int64, error) {
 	return ledger.Account().Fates[person.Accepted], nil
 }
 
-func readBenchReport(path string) (r dispatch.Report, err error) {
+// readBenchReport reads what --json has written into a report.
+func readBenchReport(path string, report any) error {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		err = json.Unmarshal(text, &r)
+		err = json.Unmarshal(text, report)
 	}
 	if err != nil {
-		return r, refuse("%s is not what --json writes: %w", path, err)
+		return refuse("%s is not what --json writes: %w", path, err)
 	}
-	return r, nil
+	return nil
 }
 
 // draw writes a picture.

@@ -229,9 +229,13 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 
 // samples renders the first three messages, every letter and digit of theirs masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
-	compiled, err := notify.CompileFields(c, fields)
-	if err != nil {
-		return nil, refuse("%w", err)
+	texts := c.Wording()
+	compiled := make([]engine.Template, len(texts))
+	for i, t := range texts {
+		var err error
+		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
+			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+		}
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
@@ -250,8 +254,8 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 				p.Fields[f] = mask(p.Fields[f])
 			}
 			var parts []string
-			for _, field := range compiled {
-				parts = append(parts, field.Name+": "+string(field.Text.AppendJSON(nil, p.Fields)))
+			for i, text := range compiled {
+				parts = append(parts, texts[i].Name+": "+string(text.AppendJSON(nil, p.Fields)))
 			}
 			if said := details.AppendJSON(nil, p.Fields); len(said) > 0 {
 				parts = append(parts, string(said[1:]))

@@ -22,32 +22,33 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err == nil {
 		err = typedDefaults(c)
 	}
-	if err == nil && len(c.Personalisation) > 0 {
+	own := mayBring(c)
+	if err == nil && !own {
 		err = usedDefaults(c, fields)
 	}
 	if err != nil {
 		return nil, err
 	}
 	reader, err := openFiles(ctx, c, fields, in)
-	if err != nil || len(c.Personalisation) > 0 {
+	if err != nil || !own {
 		return reader, err
 	}
-	own, _, err := reader.Mesh()
+	brought, _, err := reader.Mesh()
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if err := usedDefaults(c, slices.Concat(fields, own)); err != nil {
+	if err := usedDefaults(c, slices.Concat(fields, brought)); err != nil {
 		return nil, err
 	}
-	if len(own) == 0 {
+	if len(brought) == 0 {
 		return fitting(reader, c)
 	}
 	if texts := c.Texts(); len(texts) > 0 {
-		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+own[0]+": \"(("+own[0]+"))\""))
+		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
-	slices.Sort(own) // the order in which the spool and the messages have every campaign's fields
-	ownPersonalisation(c, own)
-	if reader, err = openFiles(ctx, c, own, in); err != nil {
+	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
+	ownPersonalisation(c, brought)
+	if reader, err = openFiles(ctx, c, brought, in); err != nil {
 		return nil, err
 	}
 	return fitting(reader, c)
@@ -73,6 +74,24 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil
+}
+
+// mayBring reports whether the cohort may bring the personalisation with it: the campaign
+// file names none, and the service has one.
+func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 && c.NHSApp == nil }
+
+// broughtPersonalisation fills in the personalisation of a planned run whose cohort has
+// brought it, which the spool knows. What else is taken from columns is never beside it.
+func broughtPersonalisation(c *campaign.Campaign, f *folder) error {
+	if !mayBring(c) || len(c.Texts()) > 0 {
+		return nil
+	}
+	manifest, _, err := shard.ReadManifest(f.file(spoolFolder))
+	if err != nil {
+		return damaged(err)
+	}
+	ownPersonalisation(c, manifest.Fields)
+	return nil
 }
 
 // ownPersonalisation makes each field of the cohort a field of the message.

@@ -8,26 +8,32 @@ import (
 	"cohort/engine"
 	"cohort/ingest"
 	"cohort/shard"
-	"cohort/sinks/notify"
 )
 
-// cut renders every message and cuts the batches. A message that is too long is named by
-// its file and line.
-func cut(ctx context.Context, run engine.RunID, spool *shard.Spool, sink *notify.Sink, cohort engine.Cohort) ([][]engine.PlannedBatch, error) {
+// cut renders every message and cuts the batches. A message that is too long, or that the
+// service would refuse, is named by its file and line.
+func cut(ctx context.Context, run engine.RunID, spool *shard.Spool, sink service, cohort engine.Cohort) ([][]engine.PlannedBatch, error) {
 	batches, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
-	long := (*engine.TooLongError)(nil)
-	if !errors.As(err, &long) {
+	var problem, fix string
+	var at int
+	var position uint32
+	switch long, unfit := (*engine.TooLongError)(nil), (*engine.UnfitError)(nil); {
+	case errors.As(err, &long):
+		at, position = long.Shard, long.Position
+		problem = fmt.Sprintf("the record makes a request of %d bytes and one may have %d", long.Bytes, long.Limit)
+		fix = "shorten the record or the personalisation"
+	case errors.As(err, &unfit):
+		at, position = unfit.Shard, unfit.Position
+		problem = fmt.Sprintf("the record makes a message that the service would refuse (%s): %s", unfit.Code, unfit.Reason)
+		fix = "mend the record or the text"
+	default:
 		return batches, err
 	}
-	r, e := spool.Record(long.Shard, long.Position)
+	r, e := spool.Record(at, position)
 	if e != nil {
 		return nil, e
 	}
-	return nil, &ingest.FileError{
-		File: nameOf(cohort, r.File), Line: r.Line,
-		Problem: fmt.Sprintf("the record makes a request of %d bytes and one may have %d", long.Bytes, long.Limit),
-		Fix:     "shorten the record or the personalisation",
-	}
+	return nil, &ingest.FileError{File: nameOf(cohort, r.File), Line: r.Line, Problem: problem, Fix: fix}
 }
 
 // measure renders every message, as a send would. One that is too long is an

@@ -45,7 +45,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate {
+	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate && !plan.NeverAgain {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
 	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate {
@@ -218,8 +218,12 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary)
+		next := s.goOn()
+		if plan.NeverAgain && !s.call.Simulate {
+			next = s.asks()
+		}
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
-			exitInDoubt, s.goOn()}
+			exitInDoubt, next}
 	}
 	s.note(plan, register.Finished, summary)
 	return nil

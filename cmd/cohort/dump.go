@@ -33,7 +33,9 @@ is one of
   outcome      its answer: attempt, result, status (HTTP), code, retry_after_ms, message_ids
   in_doubt     it got no answer, or none to be understood: attempt, status, code, retry_after_ms
   revision     newer forms for an older one: attempt (none: a suppression list asked for it),
-               status, code, new_revision, parts (from, to, messages, bytes, sha256), people
+               status, code, new_revision, parts (from, to, messages, bytes, sha256), people.
+               Where revision is new_revision it replaces none: code retried, refused messages
+               are sent again; code listed, people who were refused are not to be
   listed_late  people whom a list names when they had been attempted: people
   resolved     what a person decided about a form: result, detail (the reason)
   control      what a person or the run decided: verb, detail

@@ -196,14 +196,15 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 	}
 }
 
-// supersede closes the earlier runs that might still send something.
+// supersede closes the earlier runs that might still send something: a finished one too, if
+// messages of it were refused, since a person could have these sent again (cohort retry).
 func (e *earlierRuns) supersede(by engine.RunID, folder string) error {
 	if e == nil {
 		return nil
 	}
 	for _, r := range e.runs {
 		live, _, foreign := r.ledger.Unsettled()
-		if r.ledger.Superseded != "" || live+foreign == 0 {
+		if r.ledger.Superseded != "" || live+foreign == 0 && r.ledger.Account().Fates[person.Refused] == 0 {
 			continue
 		}
 		log, err := engine.OpenProgressLog(r.entry.Folder, r.plan)

@@ -108,7 +108,8 @@ func (s *session) locate() (place, error) {
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.call.SendAgain != "":
-		if was := cmp.Or(entry.Endpoint, string(campaign.Batches)); was != string(s.campaign.Notify.Endpoint) {
+		const one = string(campaign.Batches) // or the only one, as the NHS App's
+		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.campaign.Notify.Endpoint), one) {
 			return at, refuse("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
 		}
 		at.again = true

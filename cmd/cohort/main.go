@@ -69,9 +69,9 @@ const oneTouch = 500 * time.Millisecond
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cohort",
-		Short: "Send a cohort of people to NHS Notify, and account for every record",
+		Short: "Send a cohort of people to NHS Notify or the NHS App, and account for every record",
 		Long: `cohort reads a cohort file once, checks every record, and sends the people in it to
-NHS Notify in paced batches. Every step is in a progress log, so that a run that was
+NHS Notify in paced batches, or to the NHS App. Every step is in a progress log, so that a run that was
 stopped or killed goes on where it was: nobody is sent to twice, and nobody is lost.
 
 Exit codes, of every command:
@@ -84,7 +84,7 @@ Exit codes, of every command:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return refuse("%v; see: %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(authCommand(), checkCommand(), planCommand(), sendCommand(), resumeCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), logCommand(), recoverCommand(), simulateCommand(), generateCommand(), benchCommand())
+	root.AddCommand(authCommand(), checkCommand(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), simulateCommand(), generateCommand(), benchCommand())
 	return root
 }
 

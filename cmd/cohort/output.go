@@ -62,7 +62,11 @@ func keepInputs(path string, inputs []string) error {
 
 // checkInputs lists the files that a check reads.
 func checkInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []string {
-	inputs := []string{c.Path, c.Notify.APIKeyFile, c.Notify.PrivateKeyFile, c.Notify.CAFile}
+	at := c.Access()
+	inputs := []string{c.Path, at.APIKeyFile, at.PrivateKeyFile, at.CAFile}
+	if c.NHSApp != nil {
+		inputs = append(inputs, c.NHSApp.ContentFile)
+	}
 	for _, f := range r.Files() {
 		inputs = append(inputs, f.Path)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,8 +16,14 @@ import (
 	"cohort/shard"
 )
 
-// quota is how many requests a minute NHS Notify takes of an application.
-const quota = 1200
+// quotaOf is how many requests a minute the campaign's service takes of an application:
+// 1,200 unless it is the NHS App's production.
+func quotaOf(c *campaign.Campaign) int {
+	if c.NHSApp != nil && strings.HasPrefix(c.NHSApp.BaseURL, "https://api.service.nhs.uk/") {
+		return 24_000
+	}
+	return 1200
+}
 
 func planCommand() *cobra.Command {
 	var (
@@ -113,7 +120,7 @@ func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string,
 
 // expect says when the batches would go out from now on.
 func (f *forecast) expect(now time.Time) {
-	f.Quota = quota
+	f.Quota = quotaOf(f.campaign)
 	var days []engine.Day
 	days, f.Left = engine.Forecast(f.campaign.Pace, f.Messages, f.Largest, now)
 	moment := func(t time.Time) *time.Time {
@@ -164,9 +171,9 @@ func (f *forecast) print(w io.Writer) {
 	}
 	if f.Requests > 0 {
 		within := "within"
-		if f.Requests > quota {
+		if f.Requests > float64(f.Quota) {
 			within = "ABOVE"
 		}
-		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, quota)
+		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
 	}
 }

@@ -20,7 +20,6 @@ import (
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
-	"cohort/sinks/notify"
 )
 
 // preparation turns a cohort file into a sealed spool and a sealed plan. Killed at any
@@ -36,7 +35,7 @@ type preparation struct {
 	run        engine.RunID
 	service    string
 	fields     []string
-	sink       *notify.Sink
+	sink       service
 	earlier    *earlierRuns // nil: there are none
 	lists      *lists
 	sendAgain  string
@@ -70,7 +69,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
 		},
-		Lists: p.lists.read, SendAgain: p.sendAgain, BeganAgain: p.beganAgain,
+		Lists: p.lists.read, SendAgain: p.sendAgain, BeganAgain: p.beganAgain, NeverAgain: p.sink.Kind() != engine.Deduplicates,
 	}
 	if p.earlier != nil {
 		header.Earlier = p.earlier.named()
@@ -198,15 +197,22 @@ func numberRange(c *campaign.Campaign) ingest.Range {
 	return ingest.AnyNumber
 }
 
-// templateVersion names what is rendered: the routing plan and every text that is sent
-// with it.
+// templateVersion names what is rendered: the routing plan, or the kind of NHS App message,
+// and every text that is sent with it.
 func templateVersion(c *campaign.Campaign) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q", c.Notify.RoutingPlanID)
-	for _, p := range c.Personalisation {
-		fmt.Fprintf(h, "%q%q", p.Field, p.Text)
+	switch n := c.NHSApp; {
+	case n == nil:
+		fmt.Fprintf(h, "%q", c.Notify.RoutingPlanID)
+	case n.Push != nil:
+		fmt.Fprintf(h, "push%q%q", n.Push.Display, n.Push.Reference)
+	default:
+		fmt.Fprint(h, "in-app")
 	}
-	for _, t := range c.Notify.Texts() {
+	for _, t := range c.Wording() {
+		fmt.Fprintf(h, "%q%q", t.Name, t.Text)
+	}
+	for _, t := range c.Notify.Details() {
 		fmt.Fprintf(h, "%q%q", t.Key, t.Text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6])

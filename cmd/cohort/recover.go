@@ -243,6 +243,8 @@ func (r *recovery) recover(why error) error {
 	switch {
 	case done.Ledger.Hold != "":
 		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), command("report", r.dir))
+	case r.plan.NeverAgain:
+		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nIt stays in doubt, and the report says so: %s\n", command("report", r.dir))
 	case r.simulate:
 		fmt.Fprintf(r.out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", command("resume", r.dir))
 	default:

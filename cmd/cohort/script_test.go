@@ -53,6 +53,8 @@ func TestScripts(t *testing.T) {
 
 			"nobodytwice": nobodyTwice,
 			"ledgerholds": ledgerHolds,
+			"ledgerempty": ledgerEmpty,
+			"proven":      proven,
 		},
 	})
 }

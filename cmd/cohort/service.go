@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -16,75 +17,91 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/sinks/apim"
+	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
 	"cohort/sinks/simulator"
 )
+
+// service is what a campaign's messages go to.
+type service interface {
+	engine.Sink
+	Limits() engine.Limits           // what one request may hold
+	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
+}
 
 // mostConnections is how many connections to the service are kept open: as many as there are
 // requests under way at once, which is the engine's to say.
 const mostConnections = 256
 
 // openSink makes the campaign's sink. Nothing is read or sent yet.
-func openSink(c *campaign.Campaign, fields []string) (*notify.Sink, *apim.Tokens, error) {
+func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, error) {
 	return openSinkFor(c, fields, mostConnections)
 }
 
 // openSinkFor is openSink with another number of connections that are kept open.
-func openSinkFor(c *campaign.Campaign, fields []string, connections int) (*notify.Sink, *apim.Tokens, error) {
-	o, err := sinkOptions(c, fields)
-	if err != nil {
-		return nil, nil, err
-	}
+func openSinkFor(c *campaign.Campaign, fields []string, connections int) (service, *apim.Tokens, error) {
 	client, tokens, err := signIn(c, connections)
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Client, o.Tokens = client, tokens
-	return notify.New(o), tokens, nil
+	sink, err := newSink(c, fields, client, tokens)
+	return sink, tokens, err
 }
 
 // signIn makes the client and the tokens with which the campaign's service is spoken to.
 // Only ca_file is read yet.
 func signIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, error) {
-	client, err := apim.Client(c.Notify.CAFile, connections)
+	at := c.Access()
+	client, err := apim.Client(at.CAFile, connections)
 	if err != nil {
 		return nil, nil, refuse("%w", err)
 	}
-	return client, apim.NewTokens(apim.Options{TokenURL: c.Notify.TokenURL, Credentials: credentialsOf(c), Client: client}), nil
+	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: credentialsOf(c), Client: client}), nil
 }
 
 // credentialsOf says who the campaign's application is.
 func credentialsOf(c *campaign.Campaign) apim.Credentials {
-	return apim.Credentials{
-		APIKeyFile: c.Notify.APIKeyFile, APIKeyEnv: c.Notify.APIKeyEnv, KeyID: c.Notify.KeyID, PrivateKeyFile: c.Notify.PrivateKeyFile,
-	}
+	at := c.Access()
+	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
 }
 
 // measuringSink makes a sink that renders messages as the campaign's does, and can send
 // none: it needs no keys.
-func measuringSink(c *campaign.Campaign, fields []string) (*notify.Sink, error) {
-	o, err := sinkOptions(c, fields)
-	if err != nil {
-		return nil, err
-	}
-	o.Client = &http.Client{}
-	return notify.New(o), nil
+func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
+	return newSink(c, fields, &http.Client{}, nil)
 }
 
-// sinkOptions says what a campaign's messages are made of.
-func sinkOptions(c *campaign.Campaign, fields []string) (notify.Options, error) {
+// newSink makes the sink of the campaign's service.
+func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (service, error) {
+	if n := c.NHSApp; n != nil {
+		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		if n.Push != nil {
+			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
+		}
+		for _, t := range c.Wording() {
+			var err error
+			if o.Content, err = engine.CompileTemplate(t.Text, fields); err != nil {
+				return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			}
+		}
+		if key, problem := o.Mistake(); key != "" {
+			return nil, refuse("%w", c.Mistake("sink.nhsapp."+key, problem))
+		}
+		return nhsapp.New(o), nil
+	}
 	compiled, err := notify.CompileFields(c, fields)
 	if err != nil {
-		return notify.Options{}, refuse("%w", err)
+		return nil, refuse("%w", err)
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
-		return notify.Options{}, refuse("%w", err)
+		return nil, refuse("%w", err)
 	}
-	return notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details, Single: c.Notify.Endpoint == campaign.Messages,
+	return notify.New(notify.Options{
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details,
+		Single: c.Notify.Endpoint == campaign.Messages, Client: client, Tokens: tokens,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
-	}, nil
+	}), nil
 }
 
 // fieldsOf lists the columns that the messages need, sorted.
@@ -117,7 +134,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	const apiKey, keyID = "simulated-application", "simulated-1"
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	n := &c.Notify
+	n := c.Access()
 	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = filepath.Join(dir, "api-key"), "", keyID, filepath.Join(dir, "key.pem"), ""
 	if err = os.WriteFile(n.APIKeyFile, []byte(apiKey), 0o600); err == nil {
 		err = os.WriteFile(n.PrivateKeyFile, text, 0o600)
@@ -131,6 +148,9 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 		return nil, refuse("the simulator cannot start: %w", err)
 	}
 	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
+	if c.NHSApp != nil {
+		n.BaseURL = "http://" + listener.Addr().String() + "/nhs-app"
+	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
 		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, ForgetPersonalisation: true}),

@@ -13,9 +13,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/register"
 	"cohort/ingest"
-	"cohort/shard"
 	"cohort/sinks/apim"
-	"cohort/sinks/notify"
 )
 
 // session is one start of a run, from the call to the account.
@@ -46,7 +44,7 @@ type session struct {
 	id           engine.RunID
 	fields       []string
 	folder       *folder
-	sink         *notify.Sink
+	sink         service
 	tokens       *apim.Tokens
 	close        []func() // what ends with the session
 	words        []string // the call, for the case that nothing can be resumed yet
@@ -196,12 +194,8 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
 	}
-	if len(s.campaign.Texts()) == 0 { // then it is the cohort's own, which the spool knows
-		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
-		if err != nil {
-			return damaged(err)
-		}
-		ownPersonalisation(s.campaign, manifest.Fields)
+	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
+		return err
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)

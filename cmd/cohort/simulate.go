@@ -20,11 +20,13 @@ import (
 func simulateCommand() *cobra.Command {
 	var listen, faults, campaignPath, state, jwks string
 	var seed uint64
+	var hasten float64
 	c := &cobra.Command{
 		Use:   "simulate",
-		Short: "Stand in for NHS Notify, as a process of its own",
+		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
 		Long: `Simulate answers as NHS Notify does: it refuses what the service refuses, remembers batch
-references, and checks access tokens. It sends nothing to anybody. What it has accepted
+references, and checks access tokens. Under /nhs-app it answers as the NHS App does, which
+remembers no references, and reports receipts. It sends nothing to anybody. What it has accepted
 is listed at /_simulator/ledger (JSON lines) and counted at /_simulator/stats, and is
 forgotten when the process ends; with --state it is kept in a file, synced before it is
 answered, and a later process with the same file goes on with it. That file holds
@@ -45,7 +47,11 @@ The faults are: ` + faultNames(),
   cohort simulate --state service.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if hasten <= 0 {
+				return refuse("--hasten must be above 0")
+			}
 			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o.NHSApp.Receipts.Hasten = hasten
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
@@ -75,7 +81,7 @@ The faults are: ` + faultNames(),
 			if err != nil {
 				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n", keys, listener.Addr(), listener.Addr())
+			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
 			return serve(c.Context(), listener, simulator.New(o))
 		},
 	}
@@ -83,6 +89,7 @@ The faults are: ` + faultNames(),
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
+	f.Float64Var(&hasten, "hasten", 1, "the NHS App's receipts come so many times sooner than they would")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
@@ -111,7 +118,7 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 		return refuse("%w", err)
 	}
 	if jwks == "" {
-		o.KeyID = c.Notify.KeyID
+		o.KeyID = c.Access().KeyID
 		if o.PublicKey, err = credentialsOf(c).PublicKey(); err != nil {
 			return refuse("%w", err)
 		}

@@ -18,7 +18,8 @@ type Campaign struct {
 	StopIf          StopIf            // the share of refusals that halts a run
 	GiveUpAfter     time.Duration     // how long without any answer before the run ends
 	OnHalt          []string          // command run when the run halts; empty: none
-	Notify          Notify            // the service
+	Notify          Notify            // the service, unless NHSApp is
+	NHSApp          *NHSApp           // the service; nil: it is NHS Notify
 	Path            string            // absolute path of the file it was read from
 
 	lines map[string]int // of each key of the file
@@ -122,26 +123,39 @@ type StopIf struct {
 	Of      int
 }
 
-// Notify is the NHS Notify sink's part of the campaign file.
-type Notify struct {
+// Access says where a service is and as whom to sign in to it.
+type Access struct {
 	BaseURL        string
 	TokenURL       string
 	APIKeyFile     string // absolute; empty when APIKeyEnv is used
 	APIKeyEnv      string
 	KeyID          string
 	PrivateKeyFile string // absolute
-	RoutingPlan    string // the name of a plan that the service has for everybody; empty: the campaign names an id
-	RoutingPlanID  string
-	ODSCode        string // empty: the account's default
-	Endpoint       Endpoint
-	Batch          Batch
 	CAFile         string // absolute; empty: the system's certificates
+}
+
+// Notify is the NHS Notify sink's part of the campaign file.
+type Notify struct {
+	Access
+	RoutingPlan   string // the name of a plan that the service has for everybody; empty: the campaign names an id
+	RoutingPlanID string
+	ODSCode       string // empty: the account's default
+	Endpoint      Endpoint
+	Batch         Batch
 
 	// Texts with ((column)) placeholders; an empty one is not sent, and one that is blank
 	// for a record is left out of its message.
 	BillingReference string
 	Originator       string // the ODS code of the record's sender; blank: ODSCode
 	Contact          Contact
+}
+
+// Access is that of the campaign's service, whichever it is.
+func (c *Campaign) Access() *Access {
+	if c.NHSApp != nil {
+		return &c.NHSApp.Access
+	}
+	return &c.Notify.Access
 }
 
 // Endpoint says how messages are handed over.
@@ -191,8 +205,12 @@ func (c *Campaign) Mistake(key, problem string) *FileError {
 // ServiceID names the service a campaign sends to, for identities and the register.
 // With simulate it is the embedded simulator whatever the file says.
 func (c *Campaign) ServiceID(simulate bool) string {
-	if simulate {
-		return "notify simulator"
+	kind := "notify "
+	if c.NHSApp != nil {
+		kind = "nhsapp "
 	}
-	return "notify " + c.Notify.BaseURL
+	if simulate {
+		return kind + "simulator"
+	}
+	return kind + c.Access().BaseURL
 }

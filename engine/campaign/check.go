@@ -115,30 +115,47 @@ func (l *loader) limits(c *Campaign, d *document) {
 	}
 }
 
+// sink reads the one service that a campaign sends to.
+func (l *loader) sink(c *Campaign, notify *notifySection, nhsapp *nhsappSection) {
+	switch {
+	case notify != nil && nhsapp != nil:
+		l.wrong("sink", "names two services; a campaign sends to one")
+	case nhsapp != nil:
+		l.nhsapp(c, nhsapp)
+	default:
+		l.notify(c, notify)
+	}
+}
+
+// access reads what every service's section begins with.
+func (l *loader) access(at string, s accessSection) Access {
+	l.address(at+".base_url", s.BaseURL)
+	l.address(at+".token_url", s.TokenURL)
+	if (s.APIKeyFile == "") == (s.APIKeyEnv == "") {
+		l.wrong(at, "needs api_key_file or api_key_env, and not both")
+	}
+	if s.KeyID == "" {
+		l.wrong(at+".key_id", "is missing; it is the name under which the public key is registered")
+	}
+	if s.PrivateKeyFile == "" {
+		l.wrong(at+".private_key_file", "is missing")
+	}
+	return Access{
+		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
+		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile), CAFile: l.absolute(s.CAFile),
+	}
+}
+
 func (l *loader) notify(c *Campaign, s *notifySection) {
 	if s == nil {
 		l.wrong("sink.notify", "is missing; it says which service to send to")
 		return
 	}
 	n := Notify{
-		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
-		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile),
-		ODSCode: s.ODSCode, CAFile: l.absolute(s.CAFile),
+		Access: l.access("sink.notify", s.Access), ODSCode: s.ODSCode, Endpoint: Batches,
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
 	}
-	l.address("sink.notify.base_url", s.BaseURL)
-	l.address("sink.notify.token_url", s.TokenURL)
-	if (s.APIKeyFile == "") == (s.APIKeyEnv == "") {
-		l.wrong("sink.notify", "needs api_key_file or api_key_env, and not both")
-	}
-	if s.KeyID == "" {
-		l.wrong("sink.notify.key_id", "is missing; it is the name under which the public key is registered")
-	}
-	if s.PrivateKeyFile == "" {
-		l.wrong("sink.notify.private_key_file", "is missing")
-	}
 	l.routingPlan(&n, s)
-	n.Endpoint = Batches
 	if s.Endpoint != nil {
 		if n.Endpoint = Endpoint(*s.Endpoint); n.Endpoint != Batches && n.Endpoint != Messages {
 			l.wrong("sink.notify.endpoint", "must be batches or messages")

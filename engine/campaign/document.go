@@ -20,6 +20,7 @@ type document struct {
 	OnHalt          []string           `yaml:"on_halt"`
 	Sink            struct {
 		Notify *notifySection `yaml:"notify"`
+		NHSApp *nhsappSection `yaml:"nhsapp"`
 	} `yaml:"sink"`
 }
 
@@ -73,18 +74,36 @@ type stopSection struct {
 	Of      *int    `yaml:"of"`
 }
 
+// accessSection is what every service's section begins with.
+type accessSection struct {
+	BaseURL        string `yaml:"base_url"`
+	TokenURL       string `yaml:"token_url"`
+	APIKeyFile     string `yaml:"api_key_file"`
+	APIKeyEnv      string `yaml:"api_key_env"`
+	KeyID          string `yaml:"key_id"`
+	PrivateKeyFile string `yaml:"private_key_file"`
+	CAFile         string `yaml:"ca_file"`
+}
+
+type nhsappSection struct {
+	Access     accessSection `yaml:",inline"`
+	ODSCode    string        `yaml:"requester_ods_code"`
+	CampaignID string        `yaml:"campaign_id"`
+	InApp      *struct {
+		ContentFile string `yaml:"content_file"`
+	} `yaml:"in_app"`
+	Push *struct {
+		Display   string `yaml:"display"`
+		Reference string `yaml:"reference"`
+	} `yaml:"push"`
+}
+
 type notifySection struct {
-	BaseURL        string  `yaml:"base_url"`
-	TokenURL       string  `yaml:"token_url"`
-	APIKeyFile     string  `yaml:"api_key_file"`
-	APIKeyEnv      string  `yaml:"api_key_env"`
-	KeyID          string  `yaml:"key_id"`
-	PrivateKeyFile string  `yaml:"private_key_file"`
-	Endpoint       *string `yaml:"endpoint"`
-	RoutingPlan    *string `yaml:"routing_plan"`
-	RoutingPlanID  string  `yaml:"routing_plan_id"`
-	ODSCode        string  `yaml:"ods_code"`
-	CAFile         string  `yaml:"ca_file"`
+	Access        accessSection `yaml:",inline"`
+	Endpoint      *string       `yaml:"endpoint"`
+	RoutingPlan   *string       `yaml:"routing_plan"`
+	RoutingPlanID string        `yaml:"routing_plan_id"`
+	ODSCode       string        `yaml:"ods_code"`
 
 	BillingReference *string         `yaml:"billing_reference"`
 	Originator       *string         `yaml:"originator"`

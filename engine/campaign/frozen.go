@@ -20,13 +20,11 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
-		{"sink.notify.base_url", c.Notify.BaseURL},
-		{"sink.notify.routing_plan_id", c.Notify.RoutingPlanID},
-		{"sink.notify.ods_code", c.Notify.ODSCode},
-		{"sink.notify.endpoint", c.Notify.Endpoint.words()},
-		{"sink.notify.batch.max_messages", strconv.Itoa(c.Notify.Batch.MaxMessages)},
-		{"sink.notify.batch.max_bytes", strconv.Itoa(c.Notify.Batch.MaxBytes)},
-		{"sink.notify.batch.smoothing", c.Notify.Batch.Smoothing.String()},
+	}
+	if n := c.NHSApp; n == nil {
+		settings = append(settings, c.Notify.frozen()...)
+	} else {
+		settings = append(settings, n.frozen()...)
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
 		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})
@@ -37,11 +35,39 @@ func (c *Campaign) Frozen() []Setting {
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Defaults)) {
 		settings = append(settings, Setting{"cohort.defaults." + field, c.Cohort.Defaults[field]})
 	}
-	for _, t := range c.Texts() {
-		settings = append(settings, Setting{t.Key, t.Text})
+	for _, p := range c.Personalisation {
+		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
 	}
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return settings
+}
+
+func (n Notify) frozen() []Setting {
+	settings := []Setting{
+		{"sink.notify.base_url", n.BaseURL},
+		{"sink.notify.routing_plan_id", n.RoutingPlanID},
+		{"sink.notify.ods_code", n.ODSCode},
+		{"sink.notify.endpoint", n.Endpoint.words()},
+		{"sink.notify.batch.max_messages", strconv.Itoa(n.Batch.MaxMessages)},
+		{"sink.notify.batch.max_bytes", strconv.Itoa(n.Batch.MaxBytes)},
+		{"sink.notify.batch.smoothing", n.Batch.Smoothing.String()},
+	}
+	for _, t := range n.Details() {
+		settings = append(settings, Setting{t.Key, t.Text})
+	}
+	return settings
+}
+
+func (n *NHSApp) frozen() []Setting {
+	settings := []Setting{
+		{"sink.nhsapp.base_url", n.BaseURL},
+		{"sink.nhsapp.requester_ods_code", n.ODSCode},
+		{"sink.nhsapp.campaign_id", n.CampaignID},
+	}
+	if n.Push != nil {
+		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})
+	}
+	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content})
 }
 
 // list writes names in one line, so that no two lists read the same.

@@ -36,10 +36,15 @@ var (
 		"sink.notify.contact_details.address", "sink.notify.contact_details.address.lines", "sink.notify.contact_details.address.postcode",
 		"sink.notify.contact_details.name", "sink.notify.contact_details.name.prefix", "sink.notify.contact_details.name.first_name",
 		"sink.notify.contact_details.name.middle_names", "sink.notify.contact_details.name.last_name", "sink.notify.contact_details.name.suffix",
+		"sink.nhsapp", "sink.nhsapp.base_url", "sink.nhsapp.token_url",
+		"sink.nhsapp.api_key_file", "sink.nhsapp.api_key_env", "sink.nhsapp.key_id", "sink.nhsapp.private_key_file",
+		"sink.nhsapp.requester_ods_code", "sink.nhsapp.campaign_id", "sink.nhsapp.ca_file",
+		"sink.nhsapp.in_app", "sink.nhsapp.in_app.content_file",
+		"sink.nhsapp.push", "sink.nhsapp.push.display", "sink.nhsapp.push.reference",
 	}
 	laterKeys = []string{
 		"series", "route",
-		"sink.nhsapp", "sink.file",
+		"sink.file",
 	}
 )
 

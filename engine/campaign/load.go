@@ -40,7 +40,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.personalisation(c, doc.Personalisation)
 	l.pace(c, doc.Pace)
 	l.limits(c, &doc)
-	l.notify(c, doc.Sink.Notify)
+	l.sink(c, doc.Sink.Notify, doc.Sink.NHSApp)
 	if l.err == nil && len(c.Personalisation) > 0 { // otherwise the cohort may bring it
 		l.err = c.CheckFields()
 	}

@@ -27,18 +27,18 @@ const sandboxHost = "sandbox.api.service.nhs.uk"
 const mostEmail, mostApp, mostSMS = 100_000, 5_000, 918
 
 var (
-	inApp   = planField{"nhsapp_body", mostApp}
-	inSMS   = planField{"sms_body", mostSMS}
-	inEmail = []planField{{"email_subject", mostEmail}, {"email_body", mostEmail}}
+	appField    = planField{"nhsapp_body", mostApp}
+	smsField    = planField{"sms_body", mostSMS}
+	emailFields = []planField{{"email_subject", mostEmail}, {"email_body", mostEmail}}
 
 	routingPlans = []routingPlan{
 		{"app", "00000000-0000-0000-0000-000000000001", []planField{{"body", mostApp}}, true},
-		{"email", "00000000-0000-0000-0000-000000000002", inEmail, true},
-		{"sms", "00000000-0000-0000-0000-000000000003", []planField{inSMS}, true},
-		{"app-then-email", "00000000-0000-0000-0000-000000000004", append([]planField{inApp}, inEmail...), false},
-		{"app-4h-then-email", "00000000-0000-0000-0000-000000000005", append([]planField{inApp}, inEmail...), false},
-		{"app-then-sms", "00000000-0000-0000-0000-000000000006", []planField{inApp, inSMS}, false},
-		{"app-4h-then-sms", "00000000-0000-0000-0000-000000000007", []planField{inApp, inSMS}, false},
+		{"email", "00000000-0000-0000-0000-000000000002", emailFields, true},
+		{"sms", "00000000-0000-0000-0000-000000000003", []planField{smsField}, true},
+		{"app-then-email", "00000000-0000-0000-0000-000000000004", append([]planField{appField}, emailFields...), false},
+		{"app-4h-then-email", "00000000-0000-0000-0000-000000000005", append([]planField{appField}, emailFields...), false},
+		{"app-then-sms", "00000000-0000-0000-0000-000000000006", []planField{appField, smsField}, false},
+		{"app-4h-then-sms", "00000000-0000-0000-0000-000000000007", []planField{appField, smsField}, false},
 	}
 )
 

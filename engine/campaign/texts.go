@@ -16,37 +16,51 @@ type Contact struct {
 // IsEmpty reports whether the campaign says nothing of how to reach people.
 func (c Contact) IsEmpty() bool { return len(c.texts()) == 0 }
 
-// Text is a text of the campaign file with ((column)) placeholders, and its key.
-type Text struct{ Key, Text string }
-
-// Texts lists every text of a message that is filled in for each record: the
-// personalisation, and what the service is told beside it.
-func (c *Campaign) Texts() []Text {
-	var all []Text
-	for _, p := range c.Personalisation {
-		all = append(all, Text{"personalisation." + p.Field, p.Text})
-	}
-	return append(all, c.Notify.Texts()...)
+// Text is a text that is filled in for each record.
+type Text struct {
+	Key  string // of the campaign file
+	Name string // the field of the message's wording that it fills; empty: it is a detail
+	Text string // with ((column)) placeholders
 }
 
-// Texts lists the texts that are filled in for each record beside the personalisation.
-func (n Notify) Texts() []Text {
-	all := []Text{{"sink.notify.billing_reference", n.BillingReference}, {"sink.notify.originator", n.Originator}}
+// Texts lists every text that is filled in for each record: the wording, and what the
+// service is told beside it.
+func (c *Campaign) Texts() []Text { return append(c.Wording(), c.Notify.Details()...) }
+
+// Wording lists the texts that a person gets to read, in the order that they have on the
+// wire: the personalisation, or the content of an NHS App message.
+func (c *Campaign) Wording() (texts []Text) {
+	switch n := c.NHSApp; {
+	case n == nil:
+		for _, p := range c.Personalisation {
+			texts = append(texts, Text{"personalisation." + p.Field, p.Field, p.Text})
+		}
+	case n.Push == nil: // a notification is the same for everybody
+		texts = append(texts, Text{"sink.nhsapp.in_app.content_file", "text", n.Content})
+	}
+	return texts
+}
+
+// Details lists the texts that the service is told beside the personalisation.
+func (n Notify) Details() []Text {
+	all := []Text{detail("billing_reference", n.BillingReference), detail("originator", n.Originator)}
 	return append(present(all), n.Contact.texts()...)
 }
 
 func (c Contact) texts() []Text {
-	const key = "sink.notify.contact_details."
-	all := []Text{{key + "sms", c.SMS}, {key + "email", c.Email}}
+	const address, name = "contact_details.address.", "contact_details.name."
+	all := []Text{detail("contact_details.sms", c.SMS), detail("contact_details.email", c.Email)}
 	for i, line := range c.Lines {
-		all = append(all, Text{fmt.Sprintf("%saddress.lines[%d]", key, i), line})
+		all = append(all, detail(fmt.Sprintf("%slines[%d]", address, i), line))
 	}
-	return present(append(all, []Text{
-		{key + "address.postcode", c.Postcode},
-		{key + "name.prefix", c.Prefix}, {key + "name.first_name", c.FirstName}, {key + "name.middle_names", c.MiddleNames},
-		{key + "name.last_name", c.LastName}, {key + "name.suffix", c.Suffix},
-	}...))
+	return present(append(all,
+		detail(address+"postcode", c.Postcode),
+		detail(name+"prefix", c.Prefix), detail(name+"first_name", c.FirstName), detail(name+"middle_names", c.MiddleNames),
+		detail(name+"last_name", c.LastName), detail(name+"suffix", c.Suffix),
+	))
 }
+
+func detail(key, text string) Text { return Text{Key: "sink.notify." + key, Text: text} }
 
 func present(all []Text) (said []Text) {
 	for _, t := range all {

@@ -49,20 +49,43 @@ func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 // At returns the record at a position; the payload is the caller's. Bytes that are no
 // valid frame, and positions that no replay gave, are a *CorruptError. After Close the
 // error is ErrClosed.
-func (r *Reader) At(pos Position) (Record, error) {
-	s, err := r.segment(pos.Segment)
+func (r *Reader) At(pos Position) (Record, error) { return r.Cursor().At(pos) }
+
+// Cursor reads records at positions that mostly rise. It is not safe for concurrent use;
+// several of one Reader are.
+type Cursor struct {
+	r       *Reader
+	w       window
+	segment uint64 // the one that the window is of; 0: none yet
+}
+
+// aheadBytes is how much a cursor reads at a time: the records of neighbouring requests stand
+// near each other.
+const aheadBytes = 16 << 10
+
+// Cursor returns a cursor, which needs no closing. It keeps some memory: its buffer grows to
+// the largest record that it has read.
+func (r *Reader) Cursor() *Cursor { return &Cursor{r: r} }
+
+// At is Reader.At, but the payload is valid only until the next call. The record must
+// have been in the log before the cursor's first call.
+func (c *Cursor) At(pos Position) (Record, error) {
+	s, err := c.r.segment(pos.Segment)
 	if err != nil {
 		return Record{}, err
 	}
 	if pos.Offset < headerSize {
 		return Record{}, &CorruptError{File: s.path, Offset: pos.Offset, Err: errLength}
 	}
-	size, err := s.file.Size() // the last segment grows
-	if err != nil {
-		return Record{}, fmt.Errorf("journal: size of %s: %w", s.path, err)
+	if c.segment != pos.Segment {
+		size, err := s.file.Size() // the last segment grows, behind what is asked for
+		if err != nil {
+			return Record{}, fmt.Errorf("journal: size of %s: %w", s.path, err)
+		}
+		c.w = window{name: s.path, file: s.file, limit: size, chunk: aheadBytes, buf: c.w.buf[:0]}
+		c.segment = pos.Segment
 	}
-	w := window{name: s.path, file: s.file, limit: min(size, pos.Offset+maxFrame), chunk: 4 << 10}
-	frame, bad, err := readFrame(&w, pos.Offset, s.sum)
+	frame, bad, err := readFrame(&c.w, pos.Offset, s.sum)
 	if err == nil && bad == nil && frameSeq(frame) < s.firstSeq {
 		bad = errSeq
 	}

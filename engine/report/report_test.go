@@ -2,10 +2,14 @@ package report_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,8 +36,12 @@ func must(t testing.TB, err error) {
 }
 
 const (
-	rows   = 60_000
+	rows   = 210_000 // several row groups
 	shards = 3
+
+	// Of the rows between these all are invalid, so that of one row group whole columns are
+	// null; and there alone the file has message references of its own.
+	barren, fertile = 120_000, 200_000
 )
 
 var run = engine.NewRunID("a-campaign", [32]byte{7}, "notify simulator")
@@ -50,7 +58,7 @@ func newCohort() *cohort {
 	for row := int64(1); row <= rows; row++ {
 		r := person.Record{Row: row, Line: row + 1, Number: fmt.Sprintf("999%07d", row), Shard: int(row % shards)}
 		switch {
-		case row%11 == 0:
+		case row%11 == 0 || row > barren && row < fertile:
 			r.Fate, r.Code, r.Reason, r.Shard = person.Invalid, person.CodeBadNumber, "the check digit is wrong", -1
 			if row%2 == 0 {
 				r.Number = "" // nothing was there
@@ -59,6 +67,9 @@ func newCohort() *cohort {
 			r.Fate, r.Code, r.Reason = person.Duplicate, person.CodeDuplicate, "an earlier record is for the same person"
 		case row%17 == 0:
 			r.Fate, r.Code = person.Suppressed, person.CodeAlreadySent
+		}
+		if row > barren && row < fertile && row%3 > 0 {
+			r.Reference = fmt.Sprintf("reference %d", row%1000)
 		}
 		if r.Fate != "" {
 			c.static[string(r.Fate)]++
@@ -86,12 +97,47 @@ func (c *cohort) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipie
 	}
 }
 
-func (c *cohort) all(yield func(person.Record, error) bool) {
-	for _, r := range c.records {
-		if !yield(r, nil) {
-			return
+// source hands out the records of a cohort, the last shard first.
+type source struct {
+	records []person.Record
+	given   int
+}
+
+// verdicts are those of the records of newCohort.
+var verdicts = []person.Verdict{{}, {Fate: person.Duplicate, Code: person.CodeDuplicate, Reason: "an earlier record is for the same person"}, {Fate: person.Suppressed, Code: person.CodeAlreadySent}}
+
+func (*source) Verdicts() []person.Verdict { return verdicts }
+
+func (s *source) Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error {
+	var parts [shards]person.Stretch
+	for ; s.given < len(s.records) && s.records[s.given].Row < end; s.given++ {
+		r := s.records[s.given]
+		if r.Fate == person.Invalid {
+			if err := invalid(&r); err != nil {
+				return err
+			}
+			continue
+		}
+		p := &parts[r.Shard]
+		if p.Rows == nil {
+			p.Shard, p.Position = r.Shard, r.Position
+		}
+		number, err := strconv.ParseUint(r.Number, 10, 64)
+		if err != nil {
+			return err
+		}
+		p.Rows, p.Lines, p.Files, p.Numbers = append(p.Rows, r.Row), append(p.Lines, r.Line), append(p.Files, uint16(r.File)), append(p.Numbers, number)
+		p.Verdicts = append(p.Verdicts, uint8(slices.IndexFunc(verdicts, func(v person.Verdict) bool { return v.Fate == r.Fate })))
+	}
+	for _, p := range slices.Backward(parts[:]) {
+		if len(p.Rows) == 0 {
+			continue
+		}
+		if err := valid(&p); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // known is what the service knows of one message.
@@ -175,7 +221,7 @@ func (s *service) Send(_ context.Context, r *engine.Request) engine.Answer {
 // report is made of.
 func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	ctx := t.Context()
-	batches, err := engine.Cut(ctx, run, c, s, engine.Limits{Messages: 100, Bytes: 1 << 20})
+	batches, err := engine.Cut(ctx, run, c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
 	must(t, err)
 	must(t, engine.Seal(dir, engine.PlanHeader{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
@@ -194,13 +240,13 @@ func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	return input(t, dir, plan, c, summary.Account)
 }
 
-func input(t *testing.T, dir string, plan *engine.Plan, c *cohort, account engine.Account) report.Input {
+func input(t testing.TB, dir string, plan *engine.Plan, c *cohort, account engine.Account) report.Input {
 	ledger, err := engine.ReadLedger(dir, plan)
 	must(t, err)
 	trail, err := engine.OpenTrail(dir, plan, ledger)
 	must(t, err)
 	t.Cleanup(func() { _ = trail.Close() })
-	return report.Input{Plan: plan, Account: account, Trail: trail, Records: c.all, Version: "v1", Complete: false}
+	return report.Input{Plan: plan, Account: account, Trail: trail, Records: &source{records: c.records}, Version: "v1", Complete: false}
 }
 
 func TestTheReport(t *testing.T) {
@@ -253,6 +299,44 @@ func TestTheReport(t *testing.T) {
 	})
 }
 
+// What a source gives is held against what there must be: a record that is missing, that is
+// there twice, or that nobody knows of would else be a row too few, or a wrong one.
+func TestASourceThatIsNotWholeIsRefused(t *testing.T) {
+	c := newCohort()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		in := send(t, dir, c, &service{pattern: map[engine.Reference]int{}, messages: map[string]*known{}})
+		for _, row := range []struct {
+			sentence string
+			records  []person.Record
+			want     string
+		}{
+			{"the last record is missing", c.records[:rows-1], "missing"},
+			{"an invalid record is missing", slices.Concat(c.records[:10], c.records[11:]), "missing"},
+			{"an invalid record is there twice", slices.Concat(c.records[:11], c.records[10:11], c.records[12:]), "there twice"},
+			{"there is one more than the plan knows", slices.Concat(c.records, []person.Record{{Row: rows + 1, Fate: person.Invalid, Shard: -1}}), "more records"},
+			{"a record is of a file that the plan does not know", append(slices.Clone(c.records[:rows-1]), person.Record{Row: rows, File: 1, Fate: person.Invalid, Shard: -1}), "plan knows 1 files"},
+		} {
+			again := input(t, dir, in.Plan, c, in.Account)
+			again.Records = &source{records: row.records}
+			if err := report.Encode(io.Discard, again); err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%s: %v", row.sentence, err)
+			}
+		}
+		again := input(t, dir, in.Plan, c, in.Account)
+		if err := report.Encode(full{}, again); !errors.Is(err, errFull) {
+			t.Errorf("a full disk: %v", err)
+		}
+	})
+}
+
+var errFull = errors.New("no room")
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
 // readBack reads a Parquet file with another library than the one that wrote it.
 func readBack(t *testing.T, path string, look func(arrow.Table, map[string]string)) {
 	t.Helper()
@@ -262,6 +346,9 @@ func readBack(t *testing.T, path string, look func(arrow.Table, map[string]strin
 	metadata := map[string]string{}
 	for _, kv := range pf.MetaData().KeyValueMetadata() {
 		metadata[kv.Key] = kv.GetValue()
+	}
+	if pf.NumRowGroups() < 3 {
+		t.Errorf("%d row groups", pf.NumRowGroups())
 	}
 	reader, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 	must(t, err)
@@ -350,7 +437,7 @@ func checkRows(t *testing.T, table arrow.Table, c *cohort, s *service) {
 			t.Errorf("column %s has %d nulls, want %d", name, nulls[name], want[name])
 		}
 	}
-	for _, name := range []string{"nhs_number", "reason_code", "reason", "shard", "batch_reference", "message_reference", "message_id", "first_attempt_at", "accepted_at", "template_version"} {
+	for _, name := range []string{"nhs_number", "reason_code", "reason", "shard", "batch_reference", "message_reference", "message_id", "file_message_reference", "first_attempt_at", "accepted_at", "template_version"} {
 		if nulls[name] == 0 || nulls[name] == rows {
 			t.Errorf("column %s has %d nulls: this test shows nothing of it", name, nulls[name])
 		}
@@ -362,7 +449,7 @@ func checkRows(t *testing.T, table arrow.Table, c *cohort, s *service) {
 func expected(r person.Record, s *service) map[string]string {
 	e := map[string]string{
 		"row": fmt.Sprint(r.Row), "file": "cohort.csv", "line": fmt.Sprint(r.Line), "nhs_number": r.Number, "outcome": string(r.Fate),
-		"reason_code": r.Code, "reason": r.Reason, "attempts": "0",
+		"reason_code": r.Code, "reason": r.Reason, "attempts": "0", "file_message_reference": r.Reference,
 	}
 	if r.Shard >= 0 {
 		e["shard"] = fmt.Sprint(r.Shard)

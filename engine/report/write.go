@@ -1,16 +1,15 @@
 package report
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
-	"path/filepath"
+	"runtime"
 	"strconv"
 
-	zstdlevel "github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	"golang.org/x/sync/errgroup"
 
 	"cohort/engine"
 	"cohort/engine/durable"
@@ -23,12 +22,25 @@ type Input struct {
 	Account  engine.Account
 	Events   []engine.Event // what people and the run decided, the latest of them
 	Trail    *engine.Trail
-	Records  iter.Seq2[person.Record, error] // every record of the cohort file, by row
-	Version  string                          // of the program
-	Complete bool                            // every record has its final fate
+	Records  Source
+	Version  string // of the program
+	Complete bool   // every record has its final fate
 }
 
-const rowsInGroup = 1 << 17
+// Source hands out the records of the cohort file, of which each has a row from 1 to their
+// number. It is asked by one goroutine at a time.
+type Source interface {
+	// Verdicts says what the verdicts of stretches mean.
+	Verdicts() []person.Verdict
+	// Below gives every record that has not been given yet and whose row is below end, in any
+	// order but that of the positions within a shard. The first error, also of a function it
+	// was given, ends it.
+	Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error
+}
+
+// mostAtOnce is how many row groups are made at a time: the reading is done by one in turn
+// and is a good part of the work, so that more would mostly take memory.
+const mostAtOnce = 4
 
 // Write writes the report to path: under a temporary name, synced, renamed. It counts
 // the fates as it goes, and fails when they are not those of the account.
@@ -49,11 +61,15 @@ func Encode(w io.Writer, in Input) error {
 }
 
 func write(w io.Writer, in Input) error {
+	zstd, err := newCodec()
+	if err != nil {
+		return err
+	}
 	out := parquet.NewGenericWriter[row](w,
-		parquet.Compression(&zstd.Codec{Level: zstdlevel.SpeedFastest}),
+		parquet.Compression(zstd),
+		parquet.DataPageStatistics(false), // they stand in the column index as well
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("row"))),
 		parquet.CreatedBy("cohort", in.Version, ""),
-		parquet.MaxRowsPerRowGroup(rowsInGroup),
 	)
 	counts, err := writeRows(out, in)
 	if err != nil {
@@ -80,44 +96,66 @@ func write(w io.Writer, in Input) error {
 	return out.Close()
 }
 
-// writeRows writes a row for each record and counts the fates.
+// writeRows writes a row for each record and counts the fates. Several row groups are made
+// at once; they are read in turn, and come into the file in turn.
 func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64, error) {
+	r, err := newReader(in)
+	if err != nil {
+		return nil, err
+	}
+	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
+	toRead := make(chan int, 1) // whose turn it is; it holds the reader as well
+	toRead <- 0
+	committed := make([]chan struct{}, groups+1) // closed when the group before is in the file
+	for i := range committed {
+		committed[i] = make(chan struct{})
+	}
+	close(committed[0])
+	makers, ctx := errgroup.WithContext(context.Background())
+	for range min(groups, runtime.GOMAXPROCS(0), mostAtOnce) {
+		c := newColumns(out, in.Plan)
+		makers.Go(func() error { return r.makeGroups(ctx, c, toRead, committed) })
+	}
+	if err := makers.Wait(); err != nil {
+		return nil, err
+	}
 	counts := map[person.Fate]int64{}
-	template := in.Plan.Template
-	files := make([]string, len(in.Plan.Cohort.Files))
-	for i, f := range in.Plan.Cohort.Files {
-		files[i] = filepath.Base(f.Path)
+	for i, n := range r.counts {
+		counts[person.Fates[i]] = n
 	}
-	rows := make([]row, 0, 1024)
-	flush := func() error {
-		_, err := out.Write(rows)
-		rows = rows[:0]
-		return err
+	return counts, r.end()
+}
+
+// makeGroups makes one group after another until there are no more, or somebody has failed.
+func (r *reader) makeGroups(ctx context.Context, c *columns, toRead chan int, committed []chan struct{}) error {
+	var g group
+	for {
+		var n int
+		select {
+		case n = <-toRead:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if n == len(committed)-1 {
+			toRead <- n
+			return nil
+		}
+		first := int64(n)*rowsInGroup + 1
+		if err := r.fill(&g, first, int(min(rowsInGroup, r.in.Plan.Records-first+1))); err != nil {
+			return err
+		}
+		toRead <- n + 1
+		if err := c.write(&g); err != nil {
+			return err
+		}
+		select {
+		case <-committed[n]:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := c.out.Commit(); err != nil {
+			return err
+		}
+		close(committed[n+1])
 	}
-	for record, err := range in.Records {
-		if err != nil {
-			return nil, err
-		}
-		var outcome *engine.MessageOutcome
-		if record.Fate == "" {
-			o, err := in.Trail.Outcome(record.Row, record.Shard, record.Position)
-			if err != nil {
-				return nil, err
-			}
-			outcome = &o
-		}
-		if record.File >= len(files) {
-			return nil, fmt.Errorf("record %d is of file %d, and the plan knows %d files", record.Row, record.File+1, len(files))
-		}
-		rows = rows[:len(rows)+1]
-		r := &rows[len(rows)-1]
-		r.fill(&record, files[record.File], &template, outcome)
-		counts[person.Fate(r.Outcome)]++
-		if len(rows) == cap(rows) {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return counts, flush()
 }

@@ -21,14 +21,14 @@ func Client(caFile string, connections int) (*http.Client, error) {
 	if caFile != "" {
 		text, err := os.ReadFile(caFile)
 		if err != nil {
-			return nil, fmt.Errorf("sink.notify.ca_file cannot be read: %w", err)
+			return nil, fmt.Errorf("ca_file cannot be read: %w", err)
 		}
 		config.RootCAs, err = x509.SystemCertPool()
 		if err != nil {
 			config.RootCAs = x509.NewCertPool()
 		}
 		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("sink.notify.ca_file: %s holds no certificate in PEM form", caFile)
+			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM form", caFile)
 		}
 	}
 	return &http.Client{

@@ -11,6 +11,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/apim"
+	"cohort/sinks/exchange"
 )
 
 // AskKind is what is to be done about a question that the service did not answer.
@@ -99,7 +100,7 @@ func (s *Sink) notAsked(ctx context.Context, err error) error {
 		return &AskError{Kind: AskStop, Code: "bad_address", Why: badAddress}
 	}
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
-		return &AskError{Kind: AskStop, Code: codeNoToken, Why: t.Error()}
+		return &AskError{Kind: AskStop, Code: exchange.CodeNoToken, Why: t.Error()}
 	}
-	return &AskError{Kind: AskLater, Code: noAnswer(ctx, err).Code}
+	return &AskError{Kind: AskLater, Code: exchange.NoAnswer(ctx, err).Code}
 }

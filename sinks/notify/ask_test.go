@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
 	"cohort/sinks/simulator"
 )
 
@@ -163,11 +164,11 @@ func TestAQuestionThatIsNotHeard(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	e := (*AskError)(nil)
-	if _, err := New(options(t, gone.URL, issuer(t).URL)).Message(context.Background(), askedID); !errors.As(err, &e) || e.Kind != AskLater || e.Code != codeNotReached {
+	if _, err := New(options(t, gone.URL, issuer(t).URL)).Message(context.Background(), askedID); !errors.As(err, &e) || e.Kind != AskLater || e.Code != exchange.CodeNotReached {
 		t.Errorf("nobody listens: %v", err)
 	}
 	denied := listen(t, replies(401, nil, `{"error":"invalid_request","error_description":"Invalid 'iss'/'sub' claims in client_assertion JWT"}`))
-	if _, err := New(options(t, gone.URL, denied.URL)).Message(context.Background(), askedID); !errors.As(err, &e) || e.Kind != AskStop || e.Code != codeNoToken || e.Why == "" {
+	if _, err := New(options(t, gone.URL, denied.URL)).Message(context.Background(), askedID); !errors.As(err, &e) || e.Kind != AskStop || e.Code != exchange.CodeNoToken || e.Why == "" {
 		t.Errorf("no token: %v", err)
 	}
 	if _, err := New(options(t, "://", issuer(t).URL)).Message(context.Background(), askedID); !errors.As(err, &e) || e.Kind != AskStop || e.Code != "bad_address" {

@@ -2,16 +2,15 @@ package notify
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"cohort/engine"
+	"cohort/sinks/sinktest"
 )
 
-// catalogueRow is one answer of the service and what must be made of it.
+// catalogueRow is a sinktest.Answer in one line.
 type catalogueRow struct {
 	sentence string
 	status   int
@@ -129,42 +128,50 @@ var catalogue = []catalogueRow{
 	{"a code that is a number", 500, nil, `{"errors":[{"code":12}]}`, engine.Unknown, "HTTP_500", 0, false, ""},
 }
 
-func TestEveryAnswerOfTheService(t *testing.T) {
-	const lines = 30 // of the catalogue that come with a status
-	t.Logf("%d rows: %d of the catalogue, %d more", len(catalogue), lines, len(catalogue)-lines)
-	seen := map[string]bool{}
-	for i, test := range catalogue {
-		if i < lines {
-			if seen[test.sentence] || !strings.HasPrefix(test.sentence, fmt.Sprint(test.status)) {
-				t.Errorf("row %d is not a line of its own", i)
+func TestTheSuite(t *testing.T) {
+	sinktest.Run(t, subject(t, sinktest.Subject{
+		Make: func(w sinktest.Wire) engine.Sink { return New(letters(t, over(w))) },
+		Path: "/v1/message-batches", Messages: 3,
+		Created: func(r *engine.Request) (body string, ids []string) {
+			var list []string
+			for i, m := range r.Messages {
+				ids = append(ids, fmt.Sprintf("id-%d", i))
+				list = append(list, fmt.Sprintf(`{"messageReference":"%s","id":"%s"}`, m, ids[i]))
 			}
-			seen[test.sentence] = true
-		}
-		t.Run(test.sentence, func(t *testing.T) {
-			var requests atomic.Int32
-			answer := replies(test.status, test.headers, test.body)
-			s := sinkTo(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); answer(w, r) })
-			a := send(t, s)
-			if a.Reply != test.reply || a.Status != test.status || a.Code != test.code {
-				t.Errorf("reply %d, status %d, code %q; want reply %d, code %q", a.Reply, a.Status, a.Code, test.reply, test.code)
-			}
-			if a.RetryAfter != test.after || a.HoldAll != test.all {
-				t.Errorf("retry after %v (for all: %v); want %v (%v)", a.RetryAfter, a.HoldAll, test.after, test.all)
-			}
-			if (a.Halt == "") != (test.halt == "") || !strings.Contains(a.Halt, test.halt) {
-				t.Errorf("halt %q; want %q", a.Halt, test.halt)
-			}
-			if (a.Reply == engine.RowsRefused) != (len(a.Rows) > 0) || a.IDs != nil {
-				t.Errorf("rows %v, ids %v", a.Rows, a.IDs)
-			}
-			if strings.ContainsAny(a.Halt, "\r\n") {
-				t.Errorf("%q is not one line", a.Halt)
-			}
-			if n := requests.Load(); n != 1 {
-				t.Errorf("the request was sent %d times", n)
-			}
-		})
+			return fmt.Sprintf(`{"data":{"type":"MessageBatch","id":"b","attributes":{"messageBatchReference":"%s","messages":[%s]}}}`, r.Reference, strings.Join(list, ",")), ids
+		},
+	}, first))
+}
+
+// A single message passes the same suite. Its members are pointed at without an index.
+func TestTheSuiteForSingleMessages(t *testing.T) {
+	sinktest.Run(t, subject(t, sinktest.Subject{
+		Make: func(w sinktest.Wire) engine.Sink { return New(single(letters(t, over(w)))) },
+		Path: "/v1/messages", Messages: 1,
+		Created: func(r *engine.Request) (body string, ids []string) {
+			return fmt.Sprintf(`{"data":{"type":"Message","id":"id-0","attributes":{"messageReference":"%s","messageStatus":"created"}}}`, r.Messages[0]), []string{"id-0"}
+		},
+	}, "/data/attributes"))
+}
+
+// letters are options of a sink whose messages have something of everything.
+func letters(t *testing.T, o Options) Options {
+	t.Helper()
+	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
+	return o
+}
+
+// subject fills in what is the same for every endpoint. at is where the first message stands
+// in a request.
+func subject(t *testing.T, s sinktest.Subject, at string) sinktest.Subject {
+	t.Helper()
+	for _, r := range catalogue {
+		body := strings.ReplaceAll(r.body, first, at)
+		s.Answers = append(s.Answers, sinktest.Answer{Sentence: r.sentence, Status: r.status, Headers: r.headers, Body: body, Reply: r.reply, Code: r.code, After: r.after, All: r.all, Halt: r.halt})
 	}
+	s.Base, s.Accept, s.Fields, s.Lines, s.Broken = "/comms", "application/json", 2, 30, []int{400, 422}
+	s.Problem = func(status int, words string) string { return problem(status, words, "/"+words) }
+	return s
 }
 
 func TestTwoFreshTokensRefusedHaltTheRun(t *testing.T) {
@@ -174,30 +181,5 @@ func TestTwoFreshTokensRefusedHaltTheRun(t *testing.T) {
 	}
 	if a := send(t, s); a.Reply != engine.Refused || !strings.Contains(a.Halt, "401") {
 		t.Errorf("after two: %+v", a)
-	}
-}
-
-func TestRetryAfterIsSecondsOrADate(t *testing.T) {
-	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"":                               0,
-		"0":                              0,
-		"1":                              time.Second,
-		" 60 ":                           time.Minute,
-		"86400":                          24 * time.Hour,
-		"-1":                             0,
-		"1.5":                            0,
-		"soon":                           0,
-		"99999999999999999999":           0,
-		"Mon, 02 Mar 2026 09:01:30 GMT":  90 * time.Second,
-		"Monday, 02-Mar-26 09:00:05 GMT": 5 * time.Second,
-		"Mon Mar  2 09:00:07 2026":       7 * time.Second,
-		"Mon, 02 Mar 2026 09:00:00 GMT":  0,
-		"Mon, 02 Mar 2026 08:59:00 GMT":  0,
-		"Mon, 02 Mar 2026":               0,
-	} {
-		if got := retryAfter(text, now); got != want || got < 0 {
-			t.Errorf("%q: %v, not %v", text, got, want)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"cohort/sinks/apim"
 	"cohort/sinks/simulator"
+	"cohort/sinks/sinktest"
 )
 
 // door answers as a service does to whom it does not know yet: /_ping by ping, a message
@@ -136,13 +137,13 @@ func TestTheSimulatorLetsInWhomItKnows(t *testing.T) {
 
 func TestAServiceThatIsNotThere(t *testing.T) {
 	t.Run("there is no token", func(t *testing.T) {
-		err := New(options(t, closedPort(t), closedPort(t))).Check(t.Context())
+		err := New(options(t, sinktest.ClosedPort(t), sinktest.ClosedPort(t))).Check(t.Context())
 		if e, ok := errors.AsType[*apim.TokenError](err); !ok || e.Permanent() || strings.Contains(err.Error(), apiKey) {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("nothing answers", func(t *testing.T) {
-		o := options(t, closedPort(t), issuer(t).URL)
+		o := options(t, sinktest.ClosedPort(t), issuer(t).URL)
 		err := New(o).Check(t.Context())
 		if m, ok := errors.AsType[*apim.Mistake](err); !ok || m.Permanent() || !strings.Contains(err.Error(), o.BaseURL) || !strings.Contains(err.Error(), "base_url") || strings.Contains(err.Error(), "token-1") {
 			t.Errorf("%v", err)

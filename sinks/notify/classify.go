@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
 )
-
-// mostPatience is the longest Retry-After that is taken at its word.
-const mostPatience = 24 * time.Hour
 
 // serviceError is one error of the service's answer.
 type serviceError struct {
@@ -30,9 +28,9 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 		Errors []serviceError `json:"errors"`
 	}
 	_ = json.Unmarshal(body, &reply) // gateways answer with other bodies too
-	a := engine.Answer{Status: resp.StatusCode, RetryAfter: min(retryAfter(resp.Header.Get("Retry-After"), time.Now()), mostPatience)}
+	a := engine.Answer{Status: resp.StatusCode, RetryAfter: exchange.RetryAfter(resp.Header, time.Now())}
 	if len(reply.Errors) > 0 {
-		a.Code = plain(reply.Errors[0].Code)
+		a.Code = exchange.Plain(reply.Errors[0].Code)
 	}
 	if a.Code == "" {
 		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
@@ -113,7 +111,7 @@ var validatorCodes = map[string]string{
 // request. Only when every error names a row are the rows to blame.
 func (s *Sink) badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
 	for _, e := range errors {
-		code := plain(e.Code)
+		code := exchange.Plain(e.Code)
 		row, ok := s.rowOf(e.Source.Pointer)
 		words := validatorCodes[code]
 		if !ok || words == "" || row >= len(r.Messages) {
@@ -161,16 +159,4 @@ func (s *Sink) rowOf(pointer string) (int, bool) {
 	index, _, _ := strings.Cut(rest, "/")
 	row, err := strconv.ParseUint(index, 10, 31)
 	return int(row), err == nil
-}
-
-// retryAfter reads a Retry-After header: seconds, or a date. 0 when there is none that
-// can be read.
-func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
 }

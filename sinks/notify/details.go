@@ -60,7 +60,7 @@ func characters(t engine.Template, fields []string) int {
 // records carry, in their order.
 func CompileDetails(c *campaign.Campaign, fields []string) (Details, error) {
 	texts := map[string]engine.Template{} // by key, without what all keys begin with
-	for _, t := range c.Notify.Texts() {
+	for _, t := range c.Notify.Details() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
 			return Details{}, &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()}

@@ -3,11 +3,9 @@ package notify
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/apim"
+	"cohort/sinks/exchange"
 )
 
 // Options say what is sent and where.
@@ -91,7 +90,7 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	// One request is one round trip: there is no redirect to follow and no cookie to keep.
 	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
-		return noAnswer(ctx, err)
+		return exchange.NoAnswer(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	buffer := replyBuffers.Get().(*bytes.Buffer)
@@ -124,50 +123,4 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 const (
 	codeUnreadable = "unreadable_201"
 	codeBroken     = "broken_answer"
-	codeTimeout    = "timeout"
-	codeCutOff     = "cut_off"
-	codeNoAnswer   = "no_answer"
-	codeNoToken    = "no_token"
-	codeNotReached = "not_reached"
 )
-
-// noAnswer classifies a request without an answer: certainly not sent, or in doubt.
-func noAnswer(ctx context.Context, err error) engine.Answer {
-	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
-		a := engine.Answer{Reply: engine.Unsent, Code: codeNoToken}
-		if t.Permanent() {
-			a.Halt = t.Error()
-		}
-		return a
-	}
-	if u := (*apim.UnsentError)(nil); errors.As(err, &u) {
-		return engine.Answer{Reply: engine.Unsent, Code: codeNotReached}
-	}
-	a := engine.Answer{Reply: engine.Unknown, Code: codeNoAnswer}
-	switch {
-	case ctx.Err() != nil:
-		a.Code = codeCutOff
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		a.Code = codeTimeout
-	}
-	return a
-}
-
-// plain is a code of the service, or nothing when it is not plainly one: it goes into
-// the log and the report, where no number of a person may turn up, and half a code may
-// be another code.
-func plain(code string) string {
-	digits := 0
-	for _, r := range code {
-		switch {
-		case '0' <= r && r <= '9':
-			digits++
-		case r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z'):
-			return ""
-		}
-	}
-	if digits > 4 || len(code) > 60 {
-		return ""
-	}
-	return code
-}

@@ -3,6 +3,8 @@ package notify
 import (
 	"encoding/json"
 	"time"
+
+	"cohort/sinks/exchange"
 )
 
 // Status is what the service says has become of one message (contract, section 6). What it
@@ -99,13 +101,13 @@ func readStatus(id string, body []byte) (Status, bool) {
 	a := m.Data.Attributes
 	s := Status{
 		ID: m.Data.ID, Reference: a.Reference, BatchID: m.Data.Relationships.Batch.Data.ID, RoutingPlanID: a.RoutingPlan.ID,
-		Status: plain(a.Status), FailureCode: plain(a.FailureCode),
+		Status: exchange.Plain(a.Status), FailureCode: exchange.Plain(a.FailureCode),
 		Created: a.Times.Created.Time, Enriched: a.Times.Enriched.Time, Delivered: a.Times.Delivered.Time, Failed: a.Times.Failed.Time,
 	}
 	for _, c := range a.Channels {
 		s.Channels = append(s.Channels, ChannelStatus{
-			Channel: plain(c.Type), Cascade: plain(c.Cascade), Order: c.Order, Status: plain(c.Status), FailureCode: plain(c.FailureCode),
-			Supplier: plain(c.Supplier), Retries: c.Retries, Created: c.Times.Created.Time, Delivered: c.Times.Delivered.Time, Failed: c.Times.Failed.Time,
+			Channel: exchange.Plain(c.Type), Cascade: exchange.Plain(c.Cascade), Order: c.Order, Status: exchange.Plain(c.Status), FailureCode: exchange.Plain(c.FailureCode),
+			Supplier: exchange.Plain(c.Supplier), Retries: c.Retries, Created: c.Times.Created.Time, Delivered: c.Times.Delivered.Time, Failed: c.Times.Failed.Time,
 		})
 	}
 	return s, s.ID == id && s.Status != ""

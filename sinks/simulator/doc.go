@@ -1,5 +1,5 @@
-// Package simulator stands in for the NHS Notify API over real HTTP: strict,
-// seeded, and unkind on request.
+// Package simulator stands in for the NHS Notify API and the NHS App API over real
+// HTTP: strict, seeded, and unkind on request.
 //
 // It is an oracle. It shares no code with the sender, keeps a ledger of what it
 // accepted, and can be asked afterwards whether anybody was accepted twice.
@@ -9,6 +9,10 @@
 //	POST /comms/v1/messages           a single message
 //	GET  /comms/v1/messages/{id}      what has become of a message: it is created, and stays so
 //	GET  /comms/_ping, /comms/_status
+//	POST /nhs-app/communication/in-app/FHIR/R4/CommunicationRequest
+//	POST /nhs-app/communication/notification/FHIR/R4/CommunicationRequest
+//	GET  /nhs-app/communication/report/receipts/FHIR/R4/Task?day=&page=
+//	GET  /nhs-app/communication/report/patients?ods-organisation-code=&page=
 //	GET  /_simulator/ledger           what was accepted, one JSON line a message
 //	GET  /_simulator/ledger?twice=1   only people or references accepted twice
 //	GET  /_simulator/stats            counters
@@ -20,6 +24,17 @@
 //	┌──────────────────────────── "the backend" ────────────────────┘
 //	└ size 413 ─ account rules 400 ─ routing plan 4xx/500 ─ reference 425/422
 //	  ─ accepted: written to the ledger ─ 201
+//
+// The NHS App knows no reference: each valid request that reaches its backend is another
+// message to the person, and the ledger counts it as one. Its gates are
+//
+//	read body ─ token 401 ─ permission 403 ─ rate 429 ─ path 404 ─ method 405 ─ Accept 406
+//	  ─ Content-Type 415 ─ validator 400 ─ accepted: written to the ledger ─ 201
+//
+// Where its contract is silent the stand-in has chosen: lengths are counted in UTF-16
+// units; what no proxy is asked for (404 of a path, 405, 406, 413, 415) is answered with
+// the gateway's own JSON; pages count from 1; a day's receipts are those whose event fell
+// on it in UTC and has happened, and a day without any is 404.
 //
 // With a State what was accepted is on disk before it is answered, and a Server made
 // later with the same file goes on with it.
@@ -80,6 +95,12 @@
 //	                      the one it was asked at, and refuses 'aud'
 //	clock_ahead           the service's clock, and with it the Date of every answer,
 //	clock_behind          is off by "fixed"; these take nothing else
+//
+//	busy_429              429 because the whole API is busy (NHS App only)
+//
+// At the NHS App too_early_425, slow_accept and no_such_plan never strike; every 5xx is
+// an OperationOutcome of code unknown, spike_429 and busy_429 carry no Retry-After, and a
+// token that was revoked is called expired.
 //
 // Each fault draws from a stream of its own, made from the seed, so adding a
 // fault to a file leaves the others' decisions as they were.

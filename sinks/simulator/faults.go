@@ -41,6 +41,7 @@ const (
 	TokenAudience401
 	ClockAhead
 	ClockBehind
+	Busy429
 	kindCount
 )
 
@@ -95,6 +96,7 @@ var kinds = [kindCount]struct {
 	TokenAudience401:   {name: "token_audience_401", takes: setUsual},
 	ClockAhead:         {name: "clock_ahead", takes: setFixed, defaults: Fault{Share: 1}},
 	ClockBehind:        {name: "clock_behind", takes: setFixed, defaults: Fault{Share: 1}},
+	Busy429:            {name: "busy_429", takes: setUsual},
 }
 
 // String is the fault's key in a faults file.

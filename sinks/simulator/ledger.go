@@ -20,9 +20,11 @@ type Accepted struct {
 	BatchID          string          `json:"batchId"`        // empty for a single message
 	MessageReference string          `json:"messageReference"`
 	MessageID        string          `json:"messageId"`
+	Channel          string          `json:"channel,omitempty"`    // in-app or notification; empty: NHS Notify
+	CampaignID       string          `json:"campaignId,omitempty"` // of the NHS App
 	NHSNumber        string          `json:"nhsNumber"`
 	Personalisation  json.RawMessage `json:"personalisation,omitempty"`
-	RoutingPlanID    string          `json:"routingPlanId"`
+	RoutingPlanID    string          `json:"routingPlanId,omitempty"`
 	AcceptedAt       time.Time       `json:"acceptedAt"`
 	Times            Times           `json:"times"`
 }
@@ -31,7 +33,7 @@ type Accepted struct {
 // More than one is what no sender should cause.
 type Times struct {
 	Person    int `json:"person"`    // of this NHS number; 0 without one
-	Reference int `json:"reference"` // of this message reference
+	Reference int `json:"reference"` // of this message reference; 0 without one
 }
 
 // Twice says whether the person or the reference was accepted more than once.
@@ -45,6 +47,9 @@ type record struct {
 	reference   string // of the batch, or of the single message
 	single      bool
 	plan        string
+	channel     string // of the NHS App; empty: NHS Notify
+	campaign    string // of the NHS App
+	id          string // of the NHS App's communication; NHS Notify's are made again when asked for
 	at          time.Time
 	count       int
 	packed      []byte
@@ -55,19 +60,22 @@ type ledger struct {
 	seed     uint64
 	hashSeed maphash.Seed
 
-	mu         sync.Mutex // guards what follows
-	claims     map[string]*claim
-	records    []*record
-	people     map[uint64]int32 // by NHS number
-	references map[uint64]int32 // by hash of the message reference
-	totals     ledgerTotals
-	seconds    map[int64]int        // messages accepted in each second
-	born       map[uint32][]*record // by the second that their ids begin with
+	mu             sync.Mutex // guards what follows
+	claims         map[string]*claim
+	records        []*record
+	communications []*record        // of those: the NHS App's
+	named          int              // communication ids given out, those in a State among them
+	people         map[uint64]int32 // by NHS number
+	references     map[uint64]int32 // by hash of the message reference
+	totals         ledgerTotals
+	seconds        map[int64]int        // messages accepted in each second
+	born           map[uint32][]*record // NHS Notify's, by the second that their ids begin with
 }
 
 // ledgerTotals are the ledger's share of Stats.
 type ledgerTotals struct {
 	batches, singles, messages               int
+	communications                           int
 	peopleTwice, referencesTwice, mostSecond int
 	duplicates, inFlight                     int
 	afterDuplicate, afterAnswer              int
@@ -117,9 +125,13 @@ func packField[T ~string | ~[]byte](out []byte, s T) []byte {
 func (l *ledger) add(r *record, messages []message) {
 	l.records = append(l.records, r)
 	l.totals.messages += r.count
-	if r.single {
+	switch {
+	case r.channel != "":
+		l.totals.communications++
+		l.communications = append(l.communications, r)
+	case r.single:
 		l.totals.singles++
-	} else {
+	default:
 		l.totals.batches++
 	}
 	for _, m := range messages {
@@ -129,13 +141,18 @@ func (l *ledger) add(r *record, messages []message) {
 				l.totals.peopleTwice++
 			}
 		}
+		if m.reference == "" {
+			continue
+		}
 		key := l.referenceKey(m.reference)
 		l.references[key]++
 		if l.references[key] == 2 {
 			l.totals.referencesTwice++
 		}
 	}
-	l.born[ksuidSecond(r.at)] = append(l.born[ksuidSecond(r.at)], r)
+	if r.channel == "" {
+		l.born[ksuidSecond(r.at)] = append(l.born[ksuidSecond(r.at)], r)
+	}
 	second := r.at.Unix()
 	l.seconds[second] += r.count
 	l.totals.mostSecond = max(l.totals.mostSecond, l.seconds[second])
@@ -192,7 +209,7 @@ func (l *ledger) find(application, id string) (Accepted, bool) {
 // open unpacks one record.
 func (l *ledger) open(r *record) []Accepted {
 	ids := newKSUIDs(l.seed, r.key(), r.at)
-	batch := Accepted{Application: r.application, RoutingPlanID: r.plan, AcceptedAt: r.at}
+	batch := Accepted{Application: r.application, RoutingPlanID: r.plan, Channel: r.channel, CampaignID: r.campaign, AcceptedAt: r.at}
 	if !r.single {
 		batch.BatchReference, batch.BatchID = r.reference, ids.next()
 	}
@@ -200,7 +217,9 @@ func (l *ledger) open(r *record) []Accepted {
 	rest := r.packed
 	for i := range list {
 		a := batch
-		a.MessageID = ids.next()
+		if a.MessageID = r.id; r.channel == "" {
+			a.MessageID = ids.next()
+		}
 		var field []byte
 		field, rest = unpackField(rest)
 		a.MessageReference = string(field)
@@ -215,6 +234,9 @@ func (l *ledger) open(r *record) []Accepted {
 	for i := range list {
 		if key, ok := personKey(list[i].NHSNumber); ok {
 			list[i].Times.Person = int(l.people[key])
+		}
+		if list[i].MessageReference == "" {
+			continue
 		}
 		list[i].Times.Reference = int(l.references[l.referenceKey(list[i].MessageReference)])
 	}

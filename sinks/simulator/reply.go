@@ -25,6 +25,7 @@ type reply struct {
 	contentType string // "": what Accept asked for
 	body        []byte
 	location    string
+	link        string
 	retryAfter  time.Duration
 	manner      manner
 	claim       *claim // whose delivery is to be noted
@@ -57,7 +58,9 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, rep reply) {
 	}
 	h := w.Header()
 	h.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
-	h.Set("X-Correlation-Id", x.correlationID())
+	if id := x.correlationID(); id != "" {
+		h.Set("X-Correlation-Id", id)
+	}
 	h.Set("Cache-Control", "no-cache, no-store, must-revalidate")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if origin := x.r.Header.Get("Origin"); origin != "" {
@@ -73,6 +76,9 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, rep reply) {
 	h.Set("Content-Length", strconv.Itoa(len(rep.body)))
 	if rep.location != "" {
 		h.Set("Location", rep.location)
+	}
+	if rep.link != "" {
+		h.Set("Link", rep.link)
 	}
 	if rep.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((rep.retryAfter+time.Second-1)/time.Second)))
@@ -97,6 +103,9 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, rep reply) {
 func (x *exchange) correlationID() string {
 	if id := x.r.Header.Get("X-Correlation-Id"); id != "" {
 		return id
+	}
+	if x.app {
+		return "" // that service makes none up
 	}
 	return x.id
 }
@@ -123,10 +132,14 @@ func resetConnection(w http.ResponseWriter) {
 const (
 	jsonAPI   = "application/vnd.api+json"
 	plainJSON = "application/json"
+	fhirJSON  = "application/fhir+json"
 	html      = "text/html; charset=utf-8"
 )
 
 func (x *exchange) replyType() string {
+	if x.app {
+		return fhirJSON
+	}
 	if x.r.Header.Get("Accept") == plainJSON {
 		return plainJSON
 	}

@@ -43,6 +43,7 @@ type Options struct {
 
 	TokenLifetime time.Duration // 599 s when zero
 	Account       Account
+	NHSApp        NHSApp
 
 	// RoutingPlans that exist. Empty: every well-formed id does, but for the
 	// published fault plans, which answer with their fault either way.
@@ -61,7 +62,7 @@ type Options struct {
 	Log *slog.Logger     // silent when nil
 }
 
-// Server is a simulated NHS Notify. It is an http.Handler, safe for concurrent
+// Server is a simulated NHS Notify, and a simulated NHS App beside it. It is an http.Handler, safe for concurrent
 // use, and starts nothing that outlives a request.
 type Server struct {
 	o      Options
@@ -71,6 +72,7 @@ type Server struct {
 	tokens *tokens
 	rates  *rates
 	tally  *tally
+	days   *days
 }
 
 // New makes a Server.
@@ -88,6 +90,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.NHSApp = o.NHSApp.withDefaults()
 	if o.Account.Name == "" {
 		o.Account.Name = "simulated"
 	}
@@ -98,6 +101,7 @@ func New(o Options) *Server {
 		tokens: newTokens(),
 		rates:  &rates{windows: map[string]window{}},
 		tally:  &tally{byStatus: map[string]int{}},
+		days:   &days{},
 	}
 	if o.State != nil {
 		s.ledger.remember(o.State.kept, !o.ForgetPersonalisation)
@@ -123,6 +127,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, s.answerToken)
 	case strings.HasPrefix(path, apiRoot+"/"):
 		s.serve(w, r, s.answerAPI)
+	case strings.HasPrefix(path, appRoot+"/"):
+		s.serve(w, r, s.answerApp)
 	case path == "/_simulator/ledger" && r.Method == http.MethodGet:
 		s.serveLedger(w, r)
 	case path == "/_simulator/stats" && r.Method == http.MethodGet:
@@ -140,15 +146,24 @@ type exchange struct {
 	body  []byte
 	large bool   // more than the gateway takes; body is then incomplete
 	token *token // once known
+	app   bool   // to the NHS App API
+}
+
+// refuse answers with errors in the form of the API that was asked.
+func (x *exchange) refuse(list ...refusal) reply {
+	if x.app {
+		return outcome(x.id, list...)
+	}
+	return refuse(x.id, list...)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, answer func(*exchange) reply) {
 	s.tally.begin()
 	defer s.tally.end()
-	x := &exchange{r: r, id: s.dice.messageID(), now: s.o.Now()}
+	x := &exchange{r: r, id: s.dice.messageID(), now: s.o.Now(), app: strings.HasPrefix(r.URL.Path, appRoot+"/")}
 	var rep reply
 	if err := x.readBody(); err != nil {
-		rep = refuse(x.id, notReceived)
+		rep = x.refuse(notReceived)
 	} else {
 		s.tally.body(len(x.body))
 		x.now = s.o.Now()

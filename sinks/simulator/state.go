@@ -36,7 +36,10 @@ type kept struct {
 	Application   string        `json:"application"`
 	Reference     string        `json:"reference"` // of the batch, or of the single message
 	Single        bool          `json:"single,omitempty"`
-	RoutingPlanID string        `json:"routingPlanId"`
+	RoutingPlanID string        `json:"routingPlanId,omitempty"`
+	Channel       string        `json:"channel,omitempty"` // of the NHS App, and so the next two
+	CampaignID    string        `json:"campaignId,omitempty"`
+	ID            string        `json:"communicationId,omitempty"`
 	AcceptedAt    time.Time     `json:"acceptedAt"`
 	BodyCRC32C    uint32        `json:"bodyCrc32c"`
 	Messages      []keptMessage `json:"messages"`
@@ -102,6 +105,7 @@ func (s *State) Close() error {
 func (s *State) keep(r *record, body uint32, messages []message, personalisation bool) error {
 	k := kept{
 		Application: r.application, Reference: r.reference, Single: r.single, RoutingPlanID: r.plan, AcceptedAt: r.at, BodyCRC32C: body,
+		Channel: r.channel, CampaignID: r.campaign, ID: r.id,
 		Messages: make([]keptMessage, len(messages)),
 	}
 	for i, m := range messages {
@@ -131,13 +135,17 @@ func (l *ledger) remember(kept []kept, personalisation bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range kept {
-		r := &record{application: k.Application, reference: k.Reference, single: k.Single, plan: k.RoutingPlanID, at: k.AcceptedAt}
+		r := &record{application: k.Application, reference: k.Reference, single: k.Single, plan: k.RoutingPlanID, channel: k.Channel, campaign: k.CampaignID, id: k.ID, at: k.AcceptedAt}
 		messages := make([]message, len(k.Messages))
 		for i, m := range k.Messages {
 			messages[i] = message{reference: m.Reference, nhsNumber: m.NHSNumber, personalisation: raw(m.Personalisation)}
 		}
 		r.pack(messages, personalisation)
-		l.claims[r.key()] = &claim{body: k.BodyCRC32C}
+		if r.channel != "" {
+			l.named++
+		} else {
+			l.claims[r.key()] = &claim{body: k.BodyCRC32C}
+		}
 		l.add(r, messages)
 	}
 }

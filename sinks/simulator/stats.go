@@ -14,6 +14,7 @@ type Stats struct {
 
 	BatchesAccepted  int `json:"batchesAccepted"`
 	SinglesAccepted  int `json:"singlesAccepted"`
+	Communications   int `json:"communicationsAccepted"` // by the NHS App
 	MessagesAccepted int `json:"messagesAccepted"`
 	People           int `json:"people"`          // distinct NHS numbers accepted
 	PeopleTwice      int `json:"peopleTwice"`     // of those, accepted more than once
@@ -43,7 +44,7 @@ func (l *ledger) into(out *Stats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.totals
-	out.BatchesAccepted, out.SinglesAccepted, out.MessagesAccepted = t.batches, t.singles, t.messages
+	out.BatchesAccepted, out.SinglesAccepted, out.Communications, out.MessagesAccepted = t.batches, t.singles, t.communications, t.messages
 	out.People, out.PeopleTwice, out.ReferencesTwice = len(l.people), t.peopleTwice, t.referencesTwice
 	out.MostMessagesInOneSecond = t.mostSecond
 	out.Duplicates, out.TooEarly = t.duplicates, t.inFlight

@@ -57,25 +57,28 @@ func (s *Server) inspect(body []byte, single bool) (submission, []refusal) {
 // faultBefore draws the faults that strike before anything is accepted.
 func (s *Server) faultBefore(x *exchange) (reply, bool) {
 	if _, hit := s.dice.strike(BadGateway502); hit {
-		return refuse(x.id, badGateway), true
+		return x.refuse(badGateway), true
 	}
 	if _, hit := s.dice.strike(HTMLError); hit {
 		return reply{status: 502, contentType: html, body: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>")}, true
 	}
 	if f, hit := s.dice.strike(Unavailable503); hit {
-		return refuse(x.id, unavailable.retryIn(f.RetryAfter)), true
+		return x.refuse(unavailable.retryIn(f.RetryAfter)), true
 	}
 	if _, hit := s.dice.strike(Unavailable503Bare); hit {
-		return refuse(x.id, unavailable), true
+		return x.refuse(unavailable), true
 	}
 	if _, hit := s.dice.strike(Gateway504Before); hit {
-		return refuse(x.id, gatewayTimeout), true
+		return x.refuse(gatewayTimeout), true
 	}
 	if _, hit := s.dice.strike(Error500Before); hit {
-		return refuse(x.id, internalError), true
+		return x.refuse(internalError), true
+	}
+	if x.app {
+		return reply{}, false
 	}
 	if _, hit := s.dice.strike(NoSuchPlan); hit {
-		return refuse(x.id, noSuchPlan), true
+		return x.refuse(noSuchPlan), true
 	}
 	return reply{}, false
 }
@@ -169,13 +172,13 @@ func (s *Server) faultAfter(x *exchange, rep reply) reply {
 		if !wait(x.r.Context(), f.Hold) {
 			return reply{manner: unspoken}
 		}
-		return refuse(x.id, gatewayTimeout)
+		return x.refuse(gatewayTimeout)
 	}
 	if _, hit := s.dice.strike(Gateway504After); hit {
-		return refuse(x.id, gatewayTimeout)
+		return x.refuse(gatewayTimeout)
 	}
 	if _, hit := s.dice.strike(Error500After); hit {
-		return refuse(x.id, internalError)
+		return x.refuse(internalError)
 	}
 	if rep.status == 201 {
 		if _, hit := s.dice.strike(Truncated201); hit {

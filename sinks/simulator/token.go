@@ -120,11 +120,12 @@ type token struct {
 type tokens struct {
 	mu   sync.Mutex
 	live map[string]*token
+	past map[string]bool      // good once: expired or revoked
 	jtis map[string]time.Time // until when each is remembered
 }
 
 func newTokens() *tokens {
-	return &tokens{live: map[string]*token{}, jtis: map[string]time.Time{}}
+	return &tokens{live: map[string]*token{}, past: map[string]bool{}, jtis: map[string]time.Time{}}
 }
 
 func (t *tokens) issue(access, application string, now time.Time, lifetime time.Duration) {
@@ -133,6 +134,7 @@ func (t *tokens) issue(access, application string, now time.Time, lifetime time.
 	for old, v := range t.live {
 		if !now.Before(v.expires) {
 			delete(t.live, old)
+			t.past[old] = true
 		}
 	}
 	t.live[access] = &token{access: access, application: application, expires: now.Add(lifetime)}
@@ -168,7 +170,16 @@ func (t *tokens) served(v *token) {
 func (t *tokens) revoke(v *token) {
 	t.mu.Lock()
 	delete(t.live, v.access)
+	t.past[v.access] = true
 	t.mu.Unlock()
+}
+
+// stale says whether an Authorization header that does not hold did once.
+func (t *tokens) stale(authorization string) bool {
+	access, _ := strings.CutPrefix(authorization, "Bearer ")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.past[access] || t.live[access] != nil
 }
 
 func (t *tokens) jtiUsed(jti string) bool {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cohort/sinks/simulator"
+)
+
+// simulated asks the simulator at an address for one of its own pages.
+func simulated(ts *testscript.TestScript, address, page string) []byte {
+	resp, err := http.Get("http://" + address + "/_simulator/" + page)
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	return text
+}
+
+// ledgerEmpty makes sure that the simulator at an address has accepted nothing.
+func ledgerEmpty(ts *testscript.TestScript, _ bool, args []string) {
+	if text := simulated(ts, args[0], "ledger"); len(text) > 0 {
+		ts.Fatalf("something was accepted")
+	}
+}
+
+// unproven are the codes of answers that prove nothing.
+var unproven = []string{"no_answer", "unknown", "HTTP_502"}
+
+// proven holds the report in a run's folder against the ledger of the simulator at an
+// address: proven DIR ADDRESS. What is accepted there is accepted here, under the same id;
+// what is refused or not sent here is not there; and in doubt is what has no proof: as many
+// as the simulator's faults have robbed of an answer, and at most what was under way at the
+// kill besides. With a third word, settled, the receipts were read: whatever the service has
+// is accepted.
+func proven(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + reportFile)
+	ts.Check(err)
+	sent := map[string]simulator.Accepted{}
+	for rest := simulated(ts, args[1], "ledger"); len(rest) > 0; {
+		end := slices.Index(rest, '\n') + 1
+		var a simulator.Accepted
+		ts.Check(json.Unmarshal(rest[:end], &a))
+		if a.Twice() {
+			ts.Fatalf("message %s was accepted %d times", a.MessageReference, a.Times.Reference)
+		}
+		sent[a.MessageReference], rest = a, rest[end:]
+	}
+	counts, silent := map[string]int{}, 0
+	for _, r := range rows {
+		counts[r.Outcome]++
+		a, there := sent[deref(r.MessageReference)]
+		switch r.Outcome {
+		case "accepted":
+			if !there || a.MessageID != deref(r.MessageID) || a.NHSNumber != deref(r.NHSNumber) {
+				ts.Fatalf("row %d is accepted, and the service does not have it so", r.Row)
+			}
+		case "in_doubt":
+			lost := deref(r.ReasonCode) == "log_lost" // and with it how often it was attempted
+			if !lost && (!slices.Contains(unproven, deref(r.ReasonCode)) || r.Attempts == 0) {
+				ts.Fatalf("row %d is in doubt after %d attempts because of %q", r.Row, r.Attempts, deref(r.ReasonCode))
+			}
+			if there {
+				silent++
+			}
+		default:
+			if there {
+				ts.Fatalf("row %d is %s, and the service has it", r.Row, r.Outcome)
+			}
+		}
+	}
+	if len(sent) != counts["accepted"]+silent {
+		ts.Fatalf("the service has %d, of which %d are accepted and %d in doubt", len(sent), counts["accepted"], silent)
+	}
+	var stats simulator.Stats
+	ts.Check(json.Unmarshal(simulated(ts, args[1], "stats"), &stats))
+	robbed := 0
+	for _, fault := range []simulator.Kind{simulator.ResetBefore, simulator.ResetAfter, simulator.Gateway504Before, simulator.Gateway504After, simulator.Error500After, simulator.HTMLError} {
+		robbed += stats.Faults[fault.String()]
+	}
+	if len(args) > 2 {
+		if silent > 0 || counts["in_doubt"] == 0 {
+			ts.Fatalf("%d are in doubt, of which the service has %d", counts["in_doubt"], silent)
+		}
+		return
+	}
+	if killed := counts["in_doubt"] - robbed; killed < 0 || killed > 32 || robbed == 0 {
+		ts.Fatalf("%d are in doubt and %d have no answer", counts["in_doubt"], robbed)
+	}
+	ts.Logf("%v; %d of those in doubt were accepted; %d answers were lost, and %d were under way at the kill", counts, silent, robbed, counts["in_doubt"]-robbed)
+}

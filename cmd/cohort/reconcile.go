@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/journal"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks/nhsapp"
+)
+
+func reconcileCommand() *cobra.Command {
+	var network bool
+	c := &cobra.Command{
+		Use:   "reconcile DIR",
+		Short: "Ask the NHS App's receipts what it has of the messages in doubt",
+		Long: `Reconcile reads the NHS App's receipts of every day since the first message in doubt was
+attempted. A message that a receipt names was taken: it is accepted from then on, under the
+service's id. One that no receipt names stays in doubt, since its receipt may yet come: ask
+again the next day. Nothing is sent.
+
+It needs the report of receipts, which the application must be allowed to read.
+
+Exit codes: 0 nothing is in doubt any more; 4 something is; 2 it could not be asked, and
+nothing was changed; 1 a defect in cohort.
+On 4 the last line of standard error is the command that goes on.
+`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			path, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			s := session{network: network, runFolder: path, runs: filepath.Dir(path), words: []string{"reconcile", path}}
+			s.open(c)
+			if s.call, err = readCall(path); err != nil {
+				return err
+			}
+			plan, err := planned(path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = plan.Close() }()
+			if s.campaign, s.campaignText, _, err = readCampaign(path, s.call); err != nil {
+				return err
+			}
+			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
+			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
+				return err
+			}
+			defer s.folder.release()
+			defer s.end()
+			return s.reconcile(c.Context(), plan)
+		},
+	}
+	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
+	return c
+}
+
+// reconcile settles what the service's receipts name.
+func (s *session) reconcile(ctx context.Context, plan *engine.Plan) error {
+	if !plan.NeverAgain {
+		return refuse("the run's service knows references, and a replay settles what is in doubt: %s", command("resume", s.folder.path, "--settle"))
+	}
+	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
+		return refuse("%w", err)
+	}
+	if s.call.Simulate = plan.Service == s.campaign.ServiceID(true); s.call.Simulate {
+		return refuse("this was a rehearsal, and its simulator has forgotten everything")
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	spool, err := openSpool(s.folder.file(spoolFolder), plan)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	if err != nil {
+		return unsound(s.folder.path, err)
+	}
+	if ledger.AnyInDoubt() {
+		if err := s.admitted(plan, ledger); err != nil {
+			return err
+		}
+		if err := s.ask(ctx, plan, spool); err != nil {
+			return err
+		}
+		if ledger, err = engine.ReadLedger(s.folder.path, plan); err != nil {
+			return unsound(s.folder.path, err)
+		}
+	}
+	live, held, foreign := ledger.Unsettled()
+	summary := engine.Summary{
+		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
+		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
+	}
+	err = s.conclude(plan, spool, summary, nil)
+	if end := (*ended)(nil); summary.Finished || !errors.As(err, &end) {
+		return err
+	}
+	if doubtful := summary.Account.Fates[person.InDoubt]; doubtful > 0 {
+		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them", doubtful), exitInDoubt, s.asks()}
+	}
+	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
+	return nil
+}
+
+// ask reads the receipts and records what they tell.
+func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool) (err error) {
+	key, err := s.tokens.Fingerprint()
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if err := s.sink.Check(ctx); err != nil {
+		return refuse("%w", err)
+	}
+	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	if errors.Is(err, journal.ErrFull) {
+		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
+	}
+	if err != nil {
+		return unsound(s.folder.path, err)
+	}
+	defer func() {
+		if e := log.Close(); err == nil && e != nil {
+			err = refuse("the progress log cannot be written: %w", e)
+		}
+	}()
+	if err := log.Open(engine.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
+		return refuse("%w", err)
+	}
+	forms, since, err := log.Doubtful(spool)
+	if err != nil {
+		return damaged(err)
+	}
+	found, err := s.readReceipts(ctx, forms, since)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := log.Found(now, found); err != nil {
+		return refuse("%w", err)
+	}
+	s.log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
+	account := log.Account()
+	if live, held, foreign := log.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
+		if err := log.Finish(now, account); err != nil {
+			return refuse("%w", err)
+		}
+	}
+	return nil
+}
+
+// readReceipts looks for forms' messages in the receipts of every day since a moment.
+func (s *session) readReceipts(ctx context.Context, forms map[engine.Reference]engine.FormID, since time.Time) (map[engine.FormID]string, error) {
+	found := map[engine.FormID]string{}
+	service, ok := s.sink.(*nhsapp.Sink)
+	if !ok || len(forms) == 0 {
+		return found, nil
+	}
+	// An hour earlier, since clocks differ.
+	for day := since.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
+		n := 0
+		err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
+			n++
+			var reference engine.Reference
+			if copy(reference[:], r.RequestID) != len(r.RequestID) {
+				return
+			}
+			form, ours := forms[reference]
+			if !ours {
+				return
+			}
+			if before := found[form]; before != "" && before != r.MessageID {
+				s.log.Error("the service has taken a message twice, though it was sent once", "message", r.RequestID, "ids", before+" "+r.MessageID)
+				return
+			}
+			found[form] = r.MessageID
+		})
+		if ctx.Err() != nil {
+			return nil, refuse("stopped; nothing was changed")
+		}
+		if err != nil {
+			return nil, refuse("%w; nothing was changed", err)
+		}
+		s.log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
+	}
+	return found, nil
+}
+
+// asks is the command that asks the service what it has of what is in doubt.
+func (s *session) asks() string { return command("reconcile", s.folder.path) }

@@ -1,0 +1,67 @@
+package campaign
+
+import (
+	"bytes"
+	"os"
+	"unicode/utf8"
+)
+
+// NHSApp is the NHS App sink's part of the campaign file.
+type NHSApp struct {
+	Access
+	ODSCode     string // of the organisation that people see as the sender
+	ContentFile string // absolute: where Content was read from; empty: it is a push notification
+	Content     string // of an in-app message: the service's Markdown with ((column)) placeholders
+	Push        *Push  // instead of an in-app message
+	CampaignID  string
+}
+
+// Push is a notification that is the same for everybody.
+type Push struct {
+	Display   string
+	Reference string // the address in the NHS App that it opens
+}
+
+func (l *loader) nhsapp(c *Campaign, s *nhsappSection) {
+	const at = "sink.nhsapp"
+	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID}
+	if n.CampaignID == "" {
+		n.CampaignID = c.Name
+	}
+	if len(c.Personalisation) > 0 {
+		l.wrong("personalisation", "is for NHS Notify's templates; the placeholders of an NHS App message stand in the file that sink.nhsapp.in_app.content_file names")
+	}
+	switch {
+	case (s.InApp == nil) == (s.Push == nil):
+		l.wrong(at, "needs in_app or push, and not both")
+	case s.Push != nil:
+		n.Push = &Push{s.Push.Display, s.Push.Reference}
+	case s.InApp.ContentFile == "":
+		l.wrong(at+".in_app.content_file", "is missing; it names the file that holds the message")
+	default:
+		n.ContentFile = l.absolute(s.InApp.ContentFile)
+		n.Content = l.content(at+".in_app.content_file", n.ContentFile)
+	}
+	c.NHSApp = n
+}
+
+// mostContentFile is how large the file of a message may be, in bytes.
+const mostContentFile = 1 << 20
+
+// content reads the text of a message. A byte order mark and the lines' ends behind the
+// last letter are the editor's and not the message's.
+func (l *loader) content(key, path string) string {
+	text, err := os.ReadFile(path)
+	text = bytes.TrimRight(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), "\r\n")
+	switch {
+	case err != nil:
+		l.wrong(key, "cannot be read: %v", err)
+	case len(text) > mostContentFile:
+		l.wrong(key, "is no message: it has %d bytes", len(text))
+	case !utf8.Valid(text):
+		l.wrong(key, "must be in UTF-8")
+	case len(bytes.TrimSpace(text)) == 0:
+		l.wrong(key, "holds no text")
+	}
+	return string(text)
+}

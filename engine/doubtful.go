@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Doubtful lists the messages in doubt at a service that can be asked, by the references
+// under which it knows them, and says when the first of them was attempted. It is called
+// when the process has taken the run on (Open), so that nothing is under way any more.
+func (p *ProgressLog) Doubtful(source Source) (forms map[Reference]FormID, since time.Time, err error) {
+	forms = map[Reference]FormID{}
+	if !p.plan.NeverAgain {
+		return forms, since, nil
+	}
+	first := int64(0)
+	for b := range p.base {
+		p.Forms(uint32(b), func(id FormID, s *State) {
+			if err != nil || s.Phase != Held || s.Messages != 1 {
+				return
+			}
+			if first == 0 || s.First != 0 && s.First < first {
+				first = s.First
+			}
+			err = p.messages(source, id, func(r Reference) { forms[r] = id })
+		})
+	}
+	if first != 0 {
+		since = time.UnixMilli(first)
+	}
+	return forms, since, err
+}
+
+// messages calls yield with the reference of each message of a form.
+func (p *ProgressLog) messages(source Source, id FormID, yield func(Reference)) error {
+	planned, err := p.plan.Batch(id.Batch)
+	if err != nil {
+		return err
+	}
+	form, err := p.Form(id)
+	if err != nil {
+		return err
+	}
+	for person, err := range source.Recipients(int(planned.Shard), form.From, form.To) {
+		if err != nil {
+			return err
+		}
+		if _, dropped := slices.BinarySearch(form.Dropped, person.Position); !dropped && !person.Suppressed {
+			yield(p.plan.Run.MessageReference(person.Row))
+		}
+	}
+	return nil
+}
+
+// Found records, durably, that the service has messages that were in doubt, with the ids
+// that it knows them by.
+func (p *ProgressLog) Found(at time.Time, messages map[FormID]string) error {
+	for id, messageID := range messages {
+		r := &resolved{Form: id, At: at, Result: ResultAccepted, Reason: "its receipts", IDs: []string{messageID}}
+		if err := p.answer(recordResolved, r, r.encode); err != nil {
+			return err
+		}
+	}
+	if err := p.log.Flush(); err != nil {
+		return fmt.Errorf("progress log: %w", err)
+	}
+	return nil
+}

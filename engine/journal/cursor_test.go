@@ -1,0 +1,68 @@
+package journal
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A cursor reads what a replay gave, in any order, over segments, with records smaller and
+// larger than what it reads ahead, and while more is appended.
+func TestACursorReadsWhatAReplayGave(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	o := Options{SegmentBytes: 200 << 10, Reserve: -1}
+	l, err := Open(dir, testRun, o, nil)
+	must(t, err)
+	for i := range 3000 {
+		size := i % 300
+		if i%500 == 7 {
+			size = 3 * aheadBytes
+		}
+		must(t, l.Append(1, []byte(strings.Repeat(string(rune('a'+i%26)), size))))
+		if i%300 == 0 {
+			must(t, l.Flush()) // a segment ends with a group
+		}
+	}
+	must(t, l.Flush())
+	var want []Record
+	_, err = Read(dir, testRun, o, func(r Record) error {
+		r.Payload = append([]byte(nil), r.Payload...)
+		want = append(want, r)
+		return nil
+	})
+	must(t, err)
+	if last := want[len(want)-1].At.Segment; last < 3 {
+		t.Fatalf("%d segments", last)
+	}
+	r, err := OpenReader(dir, testRun, o)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	rng := rand.New(rand.NewPCG(1, 1))
+	rising, any := r.Cursor(), r.Cursor()
+	for i := range want {
+		for c, w := range map[*Cursor]Record{rising: want[i], any: want[rng.IntN(len(want))]} {
+			got, err := c.At(w.At)
+			if err != nil || !sameRecord(got, w) {
+				t.Fatalf("at %+v: %v", w.At, err)
+			}
+		}
+		if i%100 == 0 {
+			must(t, l.Append(1, []byte("more")))
+		}
+	}
+	must(t, l.Close())
+
+	// What it has read ahead is its own: whoever keeps a part of a payload copies it, and so
+	// nobody keeps a whole buffer for the sake of a few bytes.
+	kept := testing.AllocsPerRun(100, func() {
+		for _, w := range want[:50] {
+			if _, err := rising.At(w.At); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if kept > 1 {
+		t.Errorf("50 small records in order made %g allocations", kept)
+	}
+}

@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cohort/engine/campaign"
+)
+
+// A window in the night of a clock change is as long as the clock on the wall makes it, and
+// what is in it is as even as elsewhere.
+func TestTheGateInTheNightsWhenTheClocksChange(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		from, to   int // minutes of the day
+		start      string
+		first, end string // of the requests
+		hours      float64
+	}{
+		"by day in spring, 16 hours":                   {6 * 60, 22 * 60, "2026-03-28 23:00:00 GMT", "2026-03-29 06:00:00 BST", "2026-03-29 22:00:00 BST", 16},
+		"by day in autumn, 16 hours":                   {6 * 60, 22 * 60, "2026-10-24 23:00:00 BST", "2026-10-25 06:00:00 GMT", "2026-10-25 22:00:00 GMT", 16},
+		"around the hour that is missing, one hour":    {30, 150, "2026-03-28 23:00:00 GMT", "2026-03-29 00:30:00 GMT", "2026-03-29 02:30:00 BST", 1},
+		"around the hour that comes twice, 3 hours":    {30, 150, "2026-10-24 23:00:00 BST", "2026-10-25 00:30:00 BST", "2026-10-25 02:30:00 GMT", 3},
+		"begun in that hour, the first time":           {30, 150, "2026-10-25 01:45:00 BST", "2026-10-25 01:45:00 BST", "2026-10-25 02:30:00 GMT", 3},
+		"begun in that hour, the second time":          {30, 150, "2026-10-25 01:45:00 GMT", "2026-10-25 01:45:00 GMT", "2026-10-25 02:30:00 GMT", 3},
+		"over midnight into the missing hour, 7 hours": {22 * 60, 6 * 60, "2026-03-28 21:00:00 GMT", "2026-03-28 22:00:00 GMT", "2026-03-29 06:00:00 BST", 7},
+		"over midnight into the hour twice, 9 hours":   {22 * 60, 6 * 60, "2026-10-24 21:00:00 BST", "2026-10-24 22:00:00 BST", "2026-10-25 06:00:00 GMT", 9},
+	} {
+		zone := london(t)
+		start, first, end := wall(t, test.start), wall(t, test.first), wall(t, test.end)
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(start))
+			const capacity, batch = 36_000, 10
+			p := campaign.Pace{Messages: capacity, Window: &campaign.Hours{From: test.from, To: test.to}, Location: zone, LastCall: time.Minute}
+			all, err := throughGate(t.Context(), newGate(p, true, batch, time.Now(), quiet), 3, func() int { return batch })
+			if !errors.Is(err, errWindowOver) || len(all) == 0 {
+				t.Fatalf("%s: %d requests, ended by %v", sentence, len(all), err)
+			}
+			open := test.hours*3600 - 60 // of the whole window
+			gap := time.Duration(batch / (capacity / open) * float64(time.Second))
+			if at := all[0].at; at.Before(first) || at.After(first.Add(gap+nap)) {
+				t.Errorf("%s: the first request goes out at %s", sentence, at.In(zone))
+			}
+			lastCall := end.Add(-time.Minute)
+			if at := all[len(all)-1].at; !at.Before(lastCall) || at.Before(lastCall.Add(-gap-nap)) {
+				t.Errorf("%s: the last request goes out at %s", sentence, at.In(zone))
+			}
+			for i, s := range all[1:] { // even through the change itself
+				if d := s.at.Sub(all[i].at); d > gap+nap || d < gap-nap {
+					t.Fatalf("%s: %s after the request before, at %s; %s is even", sentence, d, s.at.In(zone), gap)
+				}
+			}
+		})
+	}
+}
+
+// The service asks for quiet for a minute: nothing goes out in it, and then requests come
+// back by and by, from a tenth of the rate to all of it.
+func TestAfterAQuietTheRateComesBackByAndBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newBench(t, newPeople(20_000, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		start := time.Now()
+		var asked time.Time
+		s.fault = func(n int, _ *Request) (Answer, bool) {
+			if n != 300 { // after half a minute
+				return Answer{}, false
+			}
+			asked = time.Now()
+			return Answer{Reply: Refused, Status: 429, Code: "QUOTA", RetryAfter: time.Minute, HoldAll: true}, true
+		}
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace.PerSecond = 100 })
+		b.finished(s, summary, err)
+		if at := asked.Sub(start); at < 29*time.Second || at > 31*time.Second {
+			t.Fatalf("the service asked for quiet after %s", at)
+		}
+		sent := map[int]int{} // tens of seconds after the quiet
+		for i, r := range s.requests {
+			since := r.at.Sub(asked.Add(time.Minute))
+			if i > 300 && since < 0 {
+				t.Fatalf("a request %s before the quiet was over", -since)
+			}
+			if since >= 0 {
+				sent[int(since/(10*time.Second))] += r.messages
+			}
+		}
+		for tens, want := range map[int]int{0: 250, 1: 550, 2: 850, 3: 1000, 5: 1000} {
+			if got := sent[tens]; got < want-25 || got > want+25 {
+				t.Errorf("%d messages in the ten seconds after second %d of the rest, want about %d", got, 10*tens, want)
+			}
+		}
+	})
+}
+
+// Stopped at noon and resumed 36 hours later, a run waits for the next window and goes on
+// at the even rate: nobody is sent to twice, and nothing of the lost window is made up.
+func TestAStopOfThirtySixHours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(6 * time.Hour)
+		opens := time.Now()
+		s := newService(1)
+		b := newBench(t, newPeople(9600, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		pace := campaign.Pace{Messages: 9600, CatchUp: 2, Window: &campaign.Hours{From: 360, To: 1320}, Location: time.UTC, LastCall: time.Minute}
+		levers := make(chan Pull)
+		pull(t, levers, 6*time.Hour, Lever{Verb: LeverStop, By: "ann"})
+		_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace, j.Levers = pace, levers })
+		stoppedBy(t, err, false, "stopped as it was asked to")
+		before := len(s.requests)
+		time.Sleep(36 * time.Hour)
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace = pace })
+		b.finished(s, summary, err)
+		again := opens.Add(48 * time.Hour) // it is midnight when it is resumed
+		even := 9600 / (16*3600.0 - 60)
+		for i, r := range s.requests[before:] {
+			if r.at.Before(again) {
+				t.Fatalf("a request at %s, in no window", r.at)
+			}
+			if most := even*r.at.Sub(again).Seconds() + 10 + 1; float64((i+1)*10) > most {
+				t.Fatalf("%d messages by %s: what was lost is made up", (i+1)*10, r.at)
+			}
+		}
+		if took := time.Since(again); took < 9*time.Hour+50*time.Minute || took > 10*time.Hour+5*time.Minute {
+			t.Errorf("the rest took %s", took)
+		}
+	})
+}
+
+// The wall clock is set while a run is at work: it pauses itself, since nobody knows which
+// of the two is right, and says so. A process that merely stood still goes on.
+func TestARunPausesWhenTheClockIsSet(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		wall, ran time.Duration // that both clocks seem to have gone on since the last look
+		paused    string
+	}{
+		"set back by two hours":          {-2 * time.Hour, time.Second, "set back by 2h0m1s"},
+		"set forward by two hours":       {2 * time.Hour, 0, "set forward by 2h0m0s"},
+		"a drift":                        {30 * time.Second, 0, ""},
+		"the machine slept for 36 hours": {36 * time.Hour, 36 * time.Hour, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, newPeople(20, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			plan := openPlan(t, b.dir)
+			log, err := OpenProgressLog(b.dir, plan)
+			must(t, err)
+			job := Job{Plan: plan, Log: log, Source: b.people, Sink: &connection{kind: Deduplicates, service: newService(1)}, Start: Start{At: time.Now(), Version: "test"}, Pace: campaign.Pace{Location: time.UTC}}
+			job.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+			must(t, log.Open(job.Start))
+			r := newRun(job.withDefaults(), func() {})
+			r.look()
+			if r.gate.paused != "" {
+				t.Fatalf("%s: paused at the first look", sentence)
+			}
+			r.clock.wall, r.clock.ran = r.clock.wall.Add(-test.wall), r.clock.ran-test.ran
+			r.look()
+			if said := log.Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
+				t.Errorf("%s: paused %q", sentence, said)
+			}
+			if wait, why, _ := r.gate.next(time.Now(), 1); (wait > 0) != (test.paused != "") {
+				t.Errorf("%s: a request waits for %s at the gate, since %s", sentence, wait, why)
+			}
+			must(t, log.Close())
+		})
+	}
+}

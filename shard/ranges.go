@@ -1,0 +1,99 @@
+package shard
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"cohort/ingest/person"
+)
+
+// Ranges reads the records of a spool in the order of the cohort file, a range of rows at
+// a time, and within the range shard by shard. Whoever has a place for each row of
+// the range needs no more than that, and is spared the merging that Records does. It is not
+// safe for concurrent use, but several may read a spool at once.
+type Ranges struct {
+	spool   *Spool
+	after   []uint32 // by shard: the position behind the last that was read
+	invalid *invalidCursor
+	left    bool // the invalid cursor stands on a record that was not read yet
+}
+
+// Ranges begins to read at the first row. Close must be called.
+func (s *Spool) Ranges() (*Ranges, error) {
+	invalid, err := s.openInvalid()
+	if err != nil {
+		return nil, err
+	}
+	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), invalid: invalid}
+	if r.left, err = invalid.next(); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close lets go of what Ranges opened.
+func (r *Ranges) Close() error { return r.invalid.file.Close() }
+
+// Verdicts are the words for the verdicts of stretches.
+func (r *Ranges) Verdicts() []person.Verdict {
+	m := &r.spool.Manifest
+	all := make([]person.Verdict, suppressed+len(m.Reasons))
+	for v := range all {
+		w := &all[v]
+		w.Fate, w.Code = verdictWords(uint8(v), m.Reasons)
+		w.Reason = m.Words(w.Code)
+	}
+	return all
+}
+
+// Below reads the records of the rows that were not read yet and come before end. The
+// first error, also of a function it was given, ends it.
+func (r *Ranges) Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error {
+	for shard := range r.after {
+		if err := r.shardBelow(shard, end, valid); err != nil {
+			return err
+		}
+	}
+	for r.left && r.invalid.row() < end {
+		record := r.invalid.record()
+		if err := invalid(&record); err != nil {
+			return err
+		}
+		var err error
+		if r.left, err = r.invalid.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) error) error {
+	s, sh, size := r.spool, r.spool.shards[shard], uint32(r.spool.Manifest.BatchRows)
+	for int(r.after[shard]) < len(sh.verdicts) {
+		at := r.after[shard]
+		page, err := sh.page(int(at / size))
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err)
+		}
+		from := int(at % size)
+		n, _ := slices.BinarySearch(page.rows[from:], end)
+		if n == 0 {
+			return nil
+		}
+		part := person.Stretch{
+			Shard: shard, Position: at,
+			Rows: page.rows[from : from+n], Lines: page.lines[from : from+n], Files: page.files[from : from+n], Numbers: page.numbers[from : from+n],
+			Verdicts: sh.verdicts[at:][:n],
+		}
+		if page.references.NullN() < page.references.Len() {
+			part.Reference = func(i int) string { return text(page.references, from+i) }
+		}
+		if err := valid(&part); err != nil {
+			return err
+		}
+		r.after[shard] += uint32(n)
+	}
+	return nil
+}

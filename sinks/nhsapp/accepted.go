@@ -1,0 +1,72 @@
+package nhsapp
+
+import (
+	"encoding/json"
+	"net/http"
+	"path"
+
+	"github.com/google/uuid"
+
+	"cohort/engine"
+)
+
+// accepted reads a 201. The service says the communication's id twice: in the body, among
+// the identifiers of the request that it repeats, and at the end of Location. A body that
+// broke off leaves Location, which came whole. What contradicts the request, or itself, or
+// names no id is unreadable, and the request in doubt.
+func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bool) engine.Answer {
+	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
+	location, _ := communicationID(path.Base(h.Get("Location")))
+	id := location
+	if !broken {
+		said, request, ok := readCreated(body)
+		if !ok || len(r.Messages) != 1 || request != r.Messages[0].String() || location != "" && said != location {
+			return doubt
+		}
+		id = said
+	}
+	if id == "" {
+		return doubt
+	}
+	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
+}
+
+// readCreated reads the communication's id and the request-id out of a 201.
+func readCreated(body []byte) (id, request string, ok bool) {
+	var reply struct {
+		ResourceType string       `json:"resourceType"`
+		Identifier   []identifier `json:"identifier"`
+	}
+	if json.Unmarshal(body, &reply) != nil || reply.ResourceType != "CommunicationRequest" {
+		return "", "", false
+	}
+	for _, i := range reply.Identifier {
+		switch i.System {
+		case communicationSystem, insecureSystem:
+			if id != "" {
+				return "", "", false
+			}
+			id, ok = communicationID(i.Value)
+		case requestSystem:
+			request = i.Value
+		}
+	}
+	return id, request, ok
+}
+
+type identifier struct {
+	System string `json:"system"`
+	Value  string `json:"value"`
+}
+
+// insecureSystem is how some of the service's published examples spell communicationSystem.
+const insecureSystem = "http://fhir.nhs.uk/Id/nhs-app-communication-id"
+
+// communicationID takes a UUID in its usual form, in lower case.
+func communicationID(text string) (string, bool) {
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return "", false
+	}
+	return id.String(), true
+}

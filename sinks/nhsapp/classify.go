@@ -1,0 +1,114 @@
+package nhsapp
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"cohort/engine"
+	"cohort/sinks/exchange"
+)
+
+// issue is one issue of an OperationOutcome. Its diagnostics are never read: they may
+// repeat what was sent.
+type issue struct {
+	Code       string   `json:"code"`
+	Expression []string `json:"expression"`
+}
+
+// classify turns every answer but a 201 into what the engine knows how to act on. The
+// rules are the table of the service's contract, section 5.
+func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
+	var outcome struct {
+		Issue []issue `json:"issue"`
+	}
+	if json.Unmarshal(body, &outcome) != nil { // gateways answer with other bodies too
+		outcome.Issue = nil
+	}
+	a := engine.Answer{Status: resp.StatusCode, RetryAfter: exchange.RetryAfter(resp.Header, time.Now())}
+	if len(outcome.Issue) > 0 {
+		a.Code = exchange.Plain(outcome.Issue[0].Code)
+	}
+	if a.Code == "" {
+		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
+	}
+	switch status := resp.StatusCode; {
+	case status == http.StatusBadRequest:
+		return badRequest(a, outcome.Issue)
+	case status == http.StatusUnauthorized && a.Code == "forbidden":
+		a.Reply, a.Halt = engine.Refused, "the service does not take this application's access token (401 forbidden); check that base_url and token_url belong together and that the application is allowed to use the NHS App API"
+	case status == http.StatusUnauthorized:
+		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
+		if s.o.Tokens.Hopeless() {
+			a.Halt = "the service refuses every access token (401); check that this application is allowed to use the NHS App API in this environment, and that base_url and token_url belong together"
+		}
+	case status == http.StatusForbidden:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("this application may not send this (403 %s); ask the NHS App team for the channel, and check that key_id's public key is linked to the permissions", a.Code)
+	case status == http.StatusTooManyRequests:
+		a.Reply, a.HoldAll = engine.Refused, true
+	case status == http.StatusRequestTimeout:
+		a.Reply = engine.Unknown
+	case status == http.StatusServiceUnavailable:
+		a.Reply, a.HoldAll = engine.Unknown, true
+	case status >= 500:
+		a.Reply = engine.Unknown
+	case status == http.StatusNotFound:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("there is no such address at the service (404 %s); check sink.nhsapp.base_url", a.Code)
+	case status == http.StatusMethodNotAllowed, status == http.StatusNotAcceptable, status == http.StatusUnsupportedMediaType, status == http.StatusRequestEntityTooLarge:
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service does not take requests of this form (%d %s); check sink.nhsapp.base_url, and whether this version of cohort is still current", status, a.Code)
+	default: // redirects, other successes, answers that the contract does not have
+		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check sink.nhsapp.base_url", status, a.Code)
+	}
+	return a
+}
+
+// personal are the places of a request that differ from person to person, and why the
+// service refuses a message for one of them. Everything else is the campaign's.
+var personal = map[string]string{
+	"recipient[0].identifier.value": "the service does not take the NHS number",
+	"payload[0].contentString":      "the service does not take the text of the message",
+}
+
+// badRequest tells the refusal of a person's message from one of what the campaign says in
+// every message. Only when every issue is about the person is the message to blame.
+func badRequest(a engine.Answer, issues []issue) engine.Answer {
+	for _, i := range issues {
+		code, at := exchange.Plain(i.Code), ""
+		if len(i.Expression) == 1 {
+			at = place(i.Expression[0])
+		}
+		reason := personal[at]
+		if code != "invalid" || reason == "" {
+			if code == "" {
+				code = "HTTP_400"
+			}
+			if at != "" {
+				code += " " + at
+			}
+			a.Reply, a.Rows, a.Code = engine.Refused, nil, code
+			a.Halt = fmt.Sprintf("the service refuses what every message of the campaign has (400 %s); check sink.nhsapp in the campaign file", code)
+			return a
+		}
+		a.Rows = append(a.Rows, engine.RowError{Code: code + " " + at, Reason: reason})
+	}
+	if len(a.Rows) == 0 {
+		a.Reply, a.Halt = engine.Refused, "the service refuses the request and does not say why (400); check sink.nhsapp.base_url"
+		return a
+	}
+	a.Reply, a.Code = engine.RowsRefused, a.Rows[0].Code
+	return a
+}
+
+var placeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z.-]*(\[\d{1,2}\](\.[A-Za-z.-]+)?)*$`)
+
+// place is an expression, or nothing when it is not plainly one: it goes into the log and
+// the report.
+func place(expression string) string {
+	if len(expression) > 80 || !placeForm.MatchString(expression) {
+		return ""
+	}
+	return expression
+}

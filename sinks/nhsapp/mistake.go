@@ -1,0 +1,38 @@
+package nhsapp
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var odsForm = regexp.MustCompile(`^[0-9A-Z]+$`)
+
+// Mistake says what of the options the service would refuse in every message: the key of
+// the campaign file's section, and the problem in words that go on from it. Both are empty
+// when it would take them.
+func (o Options) Mistake() (key, problem string) {
+	switch {
+	case !odsForm.MatchString(o.ODSCode):
+		return "requester_ods_code", "must be the ODS code of the organisation that people see as the sender, in capitals and digits, such as X26"
+	case o.Push == nil:
+	case strings.TrimSpace(o.Push.Display) == "":
+		return "push.display", "is missing; it is the text of the notification"
+	case Characters(o.Push.Display) > MostDisplay:
+		return "push.display", fmt.Sprintf("has more than %d characters", MostDisplay)
+	case strings.Contains(o.Push.Display, "((") || strings.Contains(o.Push.Reference, "(("):
+		return "push", "is the same for everybody and may hold no ((column)): it is shown on locked phones"
+	case HasMarkup(o.Push.Display):
+		return "push.display", "has a < and somewhere behind it a >, which the service takes for HTML"
+	case !strings.HasPrefix(o.Push.Reference, "https://"):
+		return "push.reference", "must be the address in the NHS App that the notification opens, such as https://www.nhsapp.service.nhs.uk/patient/messages"
+	case Characters(o.Push.Reference) > MostReference:
+		return "push.reference", fmt.Sprintf("has more than %d characters", MostReference)
+	}
+	for _, i := range []struct{ key, value string }{{"campaign_id", o.CampaignID}, {"on_behalf_of", o.OnBehalfOf}} {
+		if Characters(i.value) > MostIdentifier || HasMarkup(i.value) {
+			return i.key, fmt.Sprintf("may have at most %d characters, and no < with a > behind it", MostIdentifier)
+		}
+	}
+	return "", ""
+}

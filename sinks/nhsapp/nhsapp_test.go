@@ -1,0 +1,280 @@
+package nhsapp
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+	"cohort/sinks/simulator"
+	"cohort/sinks/sinktest"
+)
+
+// The bytes are part of the plan: a sealed request is rebuilt and must come out the same.
+func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
+	var message engine.Reference
+	copy(message[:], "00000000-0000-8000-8000-000000000001")
+	p := person.Recipient{Row: 1, Number: 9990000018, Fields: []string{"Zoë", "a \"b\" \\ c\n"}}
+	const tail = `"recipient":[{"type":"Patient","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}],"requester":{"type":"Organization","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X26"}}}`
+	for _, test := range []struct {
+		sentence string
+		change   func(*Options)
+		want     string
+	}{
+		{"in-app", func(*Options) {}, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentString":"Dear Zoë,\n\n**please** a \"b\" \\ c\n"}],` + tail},
+		{"on behalf of another", func(o *Options) { o.OnBehalfOf = `"A"1` }, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/on-behalf-of","value":"\"A\"1"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentString":"Dear Zoë,\n\n**please** a \"b\" \\ c\n"}],` + tail},
+		{"a push", func(o *Options) { o.Push = welcome }, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentReference":{"reference":"https://www.nhsapp.service.nhs.uk/patient/messages","display":"You have a new message"}}],` + tail},
+	} {
+		o := over(t, sinktest.Wire{Client: &http.Client{}})
+		test.change(&o)
+		s := New(o)
+		if got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}), message, &p)); string(got) != test.want {
+			t.Errorf("%s:\n%s\nand not\n%s", test.sentence, got, test.want)
+		}
+	}
+}
+
+// What a message may be: each limit from both sides. 14 rows.
+func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
+	table := []struct {
+		sentence, text, code string
+	}{
+		{"5,000 letters", strings.Repeat("x", 5000), ""},
+		{"5,001 letters", strings.Repeat("x", 5001), CodeTooLong},
+		{"5,000 letters of two bytes", strings.Repeat("é", 5000), ""},
+		{"5,001 letters of two bytes", strings.Repeat("é", 5001), CodeTooLong},
+		{"2,500 of two UTF-16 units", strings.Repeat("😀", 2500), ""},
+		{"2,501 of two UTF-16 units", strings.Repeat("😀", 2501), CodeTooLong},
+		{"an entity counts as it is written", strings.Repeat("&amp;", 1000), ""},
+		{"and is too long so", strings.Repeat("&amp;", 1000) + "x", CodeTooLong},
+		{"less than", "a < b", ""},
+		{"more than, and then less than", "> and <", ""},
+		{"a tag", "a <b> c", CodeMarkup},
+		{"less than on one line and more than on another", "a < b\r\nand\nc > d", CodeMarkup},
+		{"nothing", "", CodeEmpty},
+		{"white space", " \n\u00a0", CodeEmpty},
+	}
+	if len(table) != 14 {
+		t.Errorf("%d rows, not 14", len(table))
+	}
+	service, w := simulated(t, simulator.Options{})
+	o := over(t, w)
+	o.Content = template(t, "((given))")
+	s := New(o)
+	for _, row := range table {
+		p := person.Recipient{Number: sinktest.Number(1), Fields: []string{row.text, ""}}
+		code, reason := s.Examine(&p)
+		if code != row.code || (code == "") != (reason == "") {
+			t.Errorf("%s: %q, %q", row.sentence, code, reason)
+		}
+		// The simulator has counted by itself. White space alone is the one thing that the
+		// contract does not forbid.
+		r := &engine.Request{Messages: []engine.Reference{sinktest.TheRun.MessageReference(1)}}
+		r.Body = s.AppendTail(s.AppendMessage(s.AppendHead(nil, r.Reference), r.Messages[0], &p))
+		a := s.Send(context.Background(), r)
+		if taken := a.Reply == engine.Accepted; taken != (code == "") && row.sentence != "white space" {
+			t.Errorf("%s: the service says %+v", row.sentence, a)
+		}
+	}
+	if n := service.Stats().Faults["poisoned_recipients"]; n != 0 {
+		t.Error("the service refused for another reason")
+	}
+	push := over(t, w)
+	push.Push = welcome
+	if code, _ := New(push).Examine(&person.Recipient{Fields: []string{strings.Repeat("x", 6000), ""}}); code != "" {
+		t.Errorf("a push is nobody's own: %s", code)
+	}
+}
+
+func TestMarkupIsWhatTheContractSays(t *testing.T) {
+	contract := regexp.MustCompile(`<(.|\n)*?>`)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("<>ab\n\r é")), 0, 12, -1).Draw(t, "text")
+		if HasMarkup(text) != contract.MatchString(text) {
+			t.Errorf("%q", text)
+		}
+	})
+}
+
+func TestAnAcceptanceTellsItsID(t *testing.T) {
+	const other = "0f7ec136-66eb-4a9e-97ca-5c7a53d2710c"
+	request := sinktest.TheRun.MessageReference(1).String()
+	for _, test := range []struct {
+		sentence, location, body string
+		id                       string // empty: unreadable
+	}{
+		{"body and Location", "https://x/communication/" + someID, created(request, someID), someID},
+		{"without Location", "", created(request, someID), someID},
+		{"a Location that is none", "/communication/latest", created(request, someID), someID},
+		{"in capitals", "", created(request, strings.ToUpper(someID)), someID},
+		{"two ids that differ", "/communication/" + other, created(request, someID), ""},
+		{"another request", "/communication/" + someID, created(other, someID), ""},
+		{"no request-id", "/communication/" + someID, strings.Replace(created(request, someID), "NHSApp/request-id", "NHSApp/request", 1), ""},
+		{"no id", "", strings.Replace(created(request, someID), "communication-id", "communication", 1), ""},
+		{"an id that is none", "", created(request, "12"), ""},
+		{"the id twice", "", strings.Replace(created(request, someID), "NHSApp/campaign-id", "Id/nhs-app-communication-id", 1), ""},
+		{"no CommunicationRequest", "", strings.Replace(created(request, someID), `"CommunicationRequest"`, `"Bundle"`, 1), ""},
+	} {
+		w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(201, map[string]string{"Location": test.location}, test.body)).URL, sinktest.Issuer(t).URL)
+		s := New(over(t, w))
+		a := s.Send(context.Background(), one(s, 1))
+		if accepted := a.Reply == engine.Accepted; accepted != (test.id != "") || accepted && !slices.Equal(a.IDs, []string{test.id}) || !accepted && a.Reply != engine.Unknown {
+			t.Errorf("%s: %+v", test.sentence, a)
+		}
+	}
+}
+
+// What becomes of one request under each of the simulator's faults. Nothing that was
+// accepted is ever called anything but accepted or in doubt. 18 rows.
+func TestHowTheServiceCanFail(t *testing.T) {
+	table := []struct {
+		sentence string
+		fault    simulator.Kind
+		reply    engine.Reply
+		accepted int
+	}{
+		{"a reset before anything is accepted", simulator.ResetBefore, engine.Unknown, 0},
+		{"a reset after it is accepted", simulator.ResetAfter, engine.Unknown, 1},
+		{"a timeout after", simulator.TimeoutAfter, engine.Unknown, 1},
+		{"a 504 before", simulator.Gateway504Before, engine.Unknown, 0},
+		{"a 504 after", simulator.Gateway504After, engine.Unknown, 1},
+		{"a 500 before", simulator.Error500Before, engine.Unknown, 0},
+		{"a 500 after", simulator.Error500After, engine.Unknown, 1},
+		{"a 201 that breaks off, behind its Location", simulator.Truncated201, engine.Accepted, 1},
+		{"the quota", simulator.Quota429, engine.Refused, 0},
+		{"a spike", simulator.Spike429, engine.Refused, 0},
+		{"a busy API", simulator.Busy429, engine.Refused, 0},
+		{"a service that is away", simulator.Unavailable503, engine.Unknown, 0},
+		{"a gateway that cannot reach it", simulator.BadGateway502, engine.Unknown, 0},
+		{"an error in HTML", simulator.HTMLError, engine.Unknown, 0},
+		{"a person whom the validator refuses", simulator.PoisonedRecipients, engine.RowsRefused, 0},
+		{"a token endpoint that fails", simulator.TokenEndpoint500, engine.Unsent, 0},
+		{"a ban", simulator.Banned, engine.Refused, 0},
+		{"no fault", simulator.Latency, engine.Accepted, 1},
+	}
+	if len(table) != 18 {
+		t.Errorf("%d rows, not 18", len(table))
+	}
+	for _, row := range table {
+		t.Run(row.sentence, func(t *testing.T) {
+			service, w := simulated(t, simulator.Options{Faults: simulator.Faults{row.fault: {Share: 1, Hold: time.Millisecond}}})
+			s := New(over(t, w))
+			a := s.Send(context.Background(), one(s, 1))
+			if a.Reply != row.reply {
+				t.Errorf("%+v", a)
+			}
+			if n := service.Stats().Communications; n != row.accepted {
+				t.Errorf("%d were accepted", n)
+			}
+			for sent := range service.Ledger() {
+				if sent.MessageReference != sinktest.TheRun.MessageReference(1).String() || sent.CampaignID != "a campaign" || a.IDs != nil && a.IDs[0] != sent.MessageID {
+					t.Errorf("%+v", sent)
+				}
+			}
+		})
+	}
+}
+
+func TestARevokedTokenIsReplaced(t *testing.T) {
+	service, w := simulated(t, simulator.Options{Faults: simulator.Faults{simulator.TokenRevoked: {Share: 1, Limit: 3}}})
+	s := New(over(t, w))
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for n := range 30 {
+		a := s.Send(context.Background(), one(s, n))
+		if a.Reply == engine.Refused && a.Status == 401 && a.Halt == "" {
+			refused++
+			a = s.Send(context.Background(), one(s, n))
+		}
+		if a.Reply != engine.Accepted {
+			t.Errorf("message %d: %+v", n, a)
+		}
+	}
+	if stats := service.Stats(); refused != 3 || stats.Communications != 30 || stats.PeopleTwice != 0 {
+		t.Errorf("%d refusals, %+v", refused, stats)
+	}
+}
+
+func TestTwoFreshTokensRefusedHaltTheRun(t *testing.T) {
+	w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(401, nil, outcome("", "expired", ""))).URL, sinktest.Issuer(t).URL)
+	s := New(over(t, w))
+	if a := s.Send(context.Background(), one(s, 1)); a.Halt != "" {
+		t.Errorf("after one refusal: %+v", a)
+	}
+	if a := s.Send(context.Background(), one(s, 1)); !strings.Contains(a.Halt, "401") {
+		t.Errorf("after two: %+v", a)
+	}
+}
+
+func TestThePreflight(t *testing.T) {
+	_, w := simulated(t, simulator.Options{})
+	if err := New(over(t, w)).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w = sinktest.NewWire(t, sinktest.ClosedPort(t), sinktest.Issuer(t).URL)
+	if err := New(over(t, w)).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "base_url") {
+		t.Errorf("nothing answers: %v", err)
+	}
+	w = sinktest.NewWire(t, w.BaseURL, sinktest.ClosedPort(t))
+	if err := New(over(t, w)).Check(t.Context()); err == nil || strings.Contains(err.Error(), sinktest.APIKey) {
+		t.Errorf("no token: %v", err)
+	}
+}
+
+func TestWhatKindOfServiceItIs(t *testing.T) {
+	s := New(over(t, sinktest.Wire{Client: &http.Client{}}))
+	if s.Kind() != engine.CanBeAsked || s.Limits().Messages != 1 {
+		t.Errorf("kind %d, limits %v", s.Kind(), s.Limits())
+	}
+	p := person.Recipient{Number: sinktest.Number(1), Fields: []string{strings.Repeat("\x01", 5000), ""}}
+	body := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}), sinktest.TheRun.MessageReference(1), &p))
+	if len(body) > s.Limits().Bytes || !json.Valid(body) {
+		t.Errorf("the largest request has %d bytes and may have %d", len(body), s.Limits().Bytes)
+	}
+}
+
+// What the service would refuse in every message is found in the campaign file. 16 rows.
+func TestMistakesOfACampaign(t *testing.T) {
+	table := []struct {
+		sentence string
+		change   func(*Options)
+		key      string
+	}{
+		{"nothing", func(*Options) {}, ""},
+		{"a push", func(o *Options) { o.Push = &Push{welcome.Display, welcome.Reference} }, ""},
+		{"200 characters of display", func(o *Options) { o.Push = &Push{strings.Repeat("é", 200), welcome.Reference} }, ""},
+		{"201 characters of display", func(o *Options) { o.Push = &Push{strings.Repeat("é", 201), welcome.Reference} }, "push.display"},
+		{"101 of two UTF-16 units", func(o *Options) { o.Push = &Push{strings.Repeat("😀", 101), welcome.Reference} }, "push.display"},
+		{"no display", func(o *Options) { o.Push = &Push{" ", welcome.Reference} }, "push.display"},
+		{"markup in the display", func(o *Options) { o.Push = &Push{"a <b>", welcome.Reference} }, "push.display"},
+		{"a placeholder in the display", func(o *Options) { o.Push = &Push{"Dear ((name))", welcome.Reference} }, "push"},
+		{"1,000 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 992)} }, ""},
+		{"1,001 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 993)} }, "push.reference"},
+		{"no reference", func(o *Options) { o.Push = &Push{"x", ""} }, "push.reference"},
+		{"no sender", func(o *Options) { o.ODSCode = "" }, "requester_ods_code"},
+		{"a sender in lower case", func(o *Options) { o.ODSCode = "x26" }, "requester_ods_code"},
+		{"128 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 128) }, ""},
+		{"129 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 129) }, "campaign_id"},
+		{"markup in an identifier", func(o *Options) { o.OnBehalfOf = "<x>" }, "on_behalf_of"},
+	}
+	if len(table) != 16 {
+		t.Errorf("%d rows, not 16", len(table))
+	}
+	for _, row := range table {
+		o := over(t, sinktest.Wire{Client: &http.Client{}})
+		row.change(&o)
+		if key, problem := o.Mistake(); key != row.key || (key == "") != (problem == "") {
+			t.Errorf("%s: %q, %q", row.sentence, key, problem)
+		}
+	}
+}

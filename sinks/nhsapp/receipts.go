@@ -1,0 +1,164 @@
+package nhsapp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"cohort/engine"
+	"cohort/sinks/apim"
+	"cohort/sinks/exchange"
+)
+
+// Receipt is one event in the life of a message that the service took.
+type Receipt struct {
+	RequestID string // the reference that the message was sent under; empty: it had none
+	MessageID string // the communication's id
+	Code      string // Delivered, Rejected, Notified, Read and others; new ones may come
+}
+
+const (
+	mostPage  = 64 << 20 // bytes of one page of the report
+	mostPages = 1_000_000
+	mostTries = 8 // of one page
+)
+
+// Receipts calls each with every receipt of a day, in UTC, in no order and some more than
+// once. A day without any is none. What the service cannot answer for now is asked for
+// again, a few times.
+func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) error {
+	for page := 1; page <= mostPages; page++ {
+		body, err := s.reportPage(ctx, day.UTC().Format(time.DateOnly), page)
+		if errors.Is(err, errNoReport) && page == 1 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("the receipts of %s, page %d, cannot be read: %w", day.UTC().Format(time.DateOnly), page, err)
+		}
+		more, err := readPage(body, each)
+		if err != nil {
+			return fmt.Errorf("the receipts of %s, page %d: %w", day.UTC().Format(time.DateOnly), page, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return errors.New("the report of receipts has no end")
+}
+
+var (
+	errNoReport = errors.New("there is no such report")
+	errNoBundle = errors.New("the service's answer is no report of receipts; check sink.nhsapp.base_url")
+)
+
+// reportPage asks for one page until there is an answer that means something.
+func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, error) {
+	var last error
+	for try := range mostTries {
+		body, wait, err := s.askOnce(ctx, day, page)
+		if err == nil || wait < 0 {
+			return body, err
+		}
+		last = err
+		timer := time.NewTimer(max(wait, engine.Backoff(try, 0.5)))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+	return nil, last
+}
+
+// askOnce asks for one page. After an error it says how long to wait before it is asked for
+// again; less than 0: not at all.
+func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, wait time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.BaseURL+"/communication/report/receipts/FHIR/R4/Task?day="+day+"&page="+strconv.Itoa(page), nil)
+	if err != nil {
+		return nil, -1, fmt.Errorf("sink.nhsapp.base_url cannot be used: %w", err)
+	}
+	resp, err := s.signed.RoundTrip(req)
+	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
+		return nil, -1, err
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, mostPage+1))
+	status := fmt.Errorf("the service answered %d", resp.StatusCode)
+	switch resp.StatusCode {
+	case http.StatusOK:
+		if err == nil && len(body) > mostPage {
+			err = errNoBundle
+		}
+		return body, 0, err
+	case http.StatusNotFound:
+		if err == nil && bytes.Contains(body, []byte(`"not-found"`)) {
+			return nil, -1, errNoReport
+		}
+		return nil, -1, fmt.Errorf("%w; check sink.nhsapp.base_url", status)
+	case http.StatusUnauthorized, http.StatusTooManyRequests:
+		return nil, exchange.RetryAfter(resp.Header, time.Now()), status
+	case http.StatusForbidden:
+		return nil, -1, fmt.Errorf("%w; ask the NHS App team for the report of receipts", status)
+	}
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout {
+		return nil, exchange.RetryAfter(resp.Header, time.Now()), status
+	}
+	return nil, -1, status
+}
+
+// readPage reads a page's receipts, and says whether there is another page.
+func readPage(body []byte, each func(Receipt)) (more bool, err error) {
+	var bundle struct {
+		ResourceType string `json:"resourceType"`
+		Link         []struct {
+			Relation string `json:"relation"`
+		} `json:"link"`
+		Entry []struct {
+			Resource struct {
+				ResourceType string       `json:"resourceType"`
+				Identifier   []identifier `json:"identifier"`
+				Code         struct {
+					Coding []struct {
+						Code string `json:"code"`
+					} `json:"coding"`
+				} `json:"code"`
+			} `json:"resource"`
+		} `json:"entry"`
+	}
+	if json.Unmarshal(body, &bundle) != nil || bundle.ResourceType != "Bundle" {
+		return false, errNoBundle
+	}
+	for _, e := range bundle.Entry {
+		var r Receipt
+		for _, i := range e.Resource.Identifier {
+			switch i.System {
+			case requestSystem:
+				r.RequestID = i.Value
+			case communicationSystem, insecureSystem:
+				r.MessageID, _ = communicationID(i.Value)
+			}
+		}
+		if len(e.Resource.Code.Coding) > 0 {
+			r.Code = exchange.Plain(e.Resource.Code.Coding[0].Code)
+		}
+		if e.Resource.ResourceType == "Task" && r.MessageID != "" {
+			each(r)
+		}
+	}
+	for _, l := range bundle.Link {
+		more = more || l.Relation == "next"
+	}
+	return more, nil
+}

@@ -1,0 +1,121 @@
+package nhsapp
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cohort/sinks/simulator"
+	"cohort/sinks/sinktest"
+)
+
+// receiptsOf collects the receipts of a day by request-id: their ids and codes.
+func receiptsOf(t *testing.T, s *Sink, day time.Time) (ids map[string]string, codes map[string]int) {
+	t.Helper()
+	ids, codes = map[string]string{}, map[string]int{}
+	err := s.Receipts(t.Context(), day, func(r Receipt) {
+		if before := ids[r.RequestID]; before != "" && before != r.MessageID {
+			t.Errorf("%s is %s and %s", r.RequestID, before, r.MessageID)
+		}
+		ids[r.RequestID] = r.MessageID
+		codes[r.Code]++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids, codes
+}
+
+// Every message that was accepted is in the receipts in the end, under its request-id and
+// with its communication's id, whatever its answer was.
+func TestReceiptsNameWhatWasAccepted(t *testing.T) {
+	var ahead atomic.Int64 // of the machine's clock
+	service, w := simulated(t, simulator.Options{
+		Seed: 3, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, TokenLifetime: 100 * time.Hour,
+		Faults: simulator.Faults{simulator.ResetAfter: {Share: 0.1}, simulator.ResetBefore: {Share: 0.1}},
+		NHSApp: simulator.NHSApp{PageSize: 17, Receipts: simulator.Receipts{Rejected: 0.1, Unknown: 0.1, Repeated: 0.1}},
+	})
+	s := New(over(t, w))
+	today := time.Now()
+	if ids, _ := receiptsOf(t, s, today); len(ids) != 0 {
+		t.Errorf("before anything is sent: %v", ids)
+	}
+	for n := range 100 {
+		s.Send(context.Background(), one(s, n))
+	}
+	ahead.Store(int64(96 * time.Hour))
+	ids, codes := map[string]string{}, map[string]int{}
+	for day := range 5 {
+		some, of := receiptsOf(t, s, today.AddDate(0, 0, day))
+		maps.Copy(ids, some)
+		for code, n := range of {
+			codes[code] += n
+		}
+	}
+	accepted := 0
+	for a := range service.Ledger() {
+		if accepted++; ids[a.MessageReference] != a.MessageID {
+			t.Errorf("%s is %s and not %s", a.MessageReference, ids[a.MessageReference], a.MessageID)
+		}
+	}
+	if accepted != len(ids) || accepted < 50 || accepted > 99 || codes["Rejected"] == 0 || codes["Delivered"] == 0 || codes["Archived"] == 0 {
+		t.Errorf("%d accepted, %d with receipts, %v", accepted, len(ids), codes)
+	}
+}
+
+// What comes of an answer that is no report. 9 rows.
+func TestReportsThatCannotBeRead(t *testing.T) {
+	const page = `{"resourceType":"Bundle","type":"searchset","link":[%s],"entry":[]}`
+	for _, test := range []struct {
+		sentence string
+		status   int
+		body     string
+		want     string // empty: no error
+	}{
+		{"a day without receipts", 404, outcome("Report not found", "not-found", ""), ""},
+		{"a page without entries", 200, fmt.Sprintf(page, ""), ""},
+		{"an address that there is not", 404, `{"fault":{}}`, "base_url"},
+		{"no permission", 403, outcome("", "security", ""), "ask the NHS App team for the report"},
+		{"HTML", 200, "<html>", "no report of receipts"},
+		{"another resource", 200, `{"resourceType":"Task"}`, "no report of receipts"},
+		{"half a report", 200, `{"resourceType":"Bundle","entry":[`, "no report of receipts"},
+		{"a bad request", 400, outcome("", "invalid", "day"), "the service answered 400"},
+		{"a redirect", 302, "", "the service answered 302"},
+	} {
+		w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(test.status, nil, test.body)).URL, sinktest.Issuer(t).URL)
+		err := New(over(t, w)).Receipts(t.Context(), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), func(Receipt) { t.Error("a receipt") })
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.sentence, err)
+		}
+	}
+}
+
+// A service that is busy for a moment is asked again; the token that it refuses is replaced.
+func TestReportsAreAskedForAgain(t *testing.T) {
+	var asked atomic.Int32
+	service := sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("day") != "2026-03-02" || r.URL.Query().Get("page") != "1" {
+			t.Errorf("%s", r.URL)
+		}
+		switch asked.Add(1) {
+		case 1:
+			sinktest.Replies(401, nil, outcome("", "expired", ""))(w, r)
+		case 2:
+			sinktest.Replies(503, nil, "")(w, r)
+		default:
+			if r.Header.Get("Authorization") != "Bearer token-2" {
+				t.Errorf("signed in with %s", r.Header.Get("Authorization"))
+			}
+			sinktest.Replies(404, nil, outcome("", "not-found", ""))(w, r)
+		}
+	})
+	s := New(over(t, sinktest.NewWire(t, service.URL, sinktest.Issuer(t).URL)))
+	if err := s.Receipts(t.Context(), time.Date(2026, 3, 2, 23, 0, 0, 0, time.UTC), func(Receipt) {}); err != nil || asked.Load() != 3 {
+		t.Errorf("%v after %d requests", err, asked.Load())
+	}
+}

@@ -1,0 +1,168 @@
+package sinktest
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cohort/engine"
+)
+
+// redirects: a request goes where the campaign says, and nowhere else.
+func (s Subject) redirects(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			elsewhere := Listen(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+			var requests atomic.Int32
+			sink := s.Make(s.wire(t, Listen(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				_, _ = io.Copy(io.Discard, r.Body)
+				http.Redirect(w, r, elsewhere.URL+r.URL.Path, status)
+			}).URL))
+			a := sink.Send(context.Background(), s.request(sink, 1))
+			if a.Reply != engine.Unknown || a.Halt == "" || requests.Load() != 1 {
+				t.Errorf("%+v after %d requests", a, requests.Load())
+			}
+		})
+	}
+}
+
+// oldTLS: nothing is said to a service that speaks TLS 1.1 at most.
+func (s Subject) oldTLS(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			var requests atomic.Int32
+			service := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				Replies(500, nil, "")(w, r)
+			}))
+			service.Config.ErrorLog = log.New(io.Discard, "", 0)
+			service.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+			service.StartTLS()
+			t.Cleanup(service.Close)
+			authority := filepath.Join(t.TempDir(), "ca.pem")
+			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
+			if err := os.WriteFile(authority, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			sink := s.Make(newWire(t, service.URL+s.Base, Issuer(t).URL, authority))
+			a := sink.Send(context.Background(), s.request(sink, 1))
+			if version < tls.VersionTLS12 {
+				isAnswer(t, a, engine.Unsent, "not_reached")
+			} else if a.Status != 500 {
+				t.Errorf("%+v", a)
+			}
+			if heard := requests.Load() > 0; heard != (version >= tls.VersionTLS12) {
+				t.Errorf("the service got %d requests", requests.Load())
+			}
+		})
+	}
+}
+
+// withoutEnd: of an answer of 20 MB and more no sink reads all, and none takes it for an
+// acceptance.
+func (s Subject) withoutEnd(t *testing.T) {
+	const most = 64 << 20 // that kernels and buffers may hold
+	spaces := []byte(strings.Repeat(" ", 1<<20))
+	for _, status := range []int{201, 400, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			var sent atomic.Int64
+			done := make(chan struct{})
+			var r *engine.Request
+			sink := s.Make(s.wire(t, Listen(t, func(w http.ResponseWriter, req *http.Request) {
+				defer close(done)
+				_, _ = io.Copy(io.Discard, req.Body)
+				w.WriteHeader(status)
+				for sent.Load() <= most {
+					n, err := w.Write(spaces)
+					sent.Add(int64(n))
+					if err != nil {
+						return
+					}
+				}
+			}).URL))
+			r = s.request(sink, 1)
+			a := sink.Send(context.Background(), r)
+			if status == 201 && a.Reply != engine.Unknown || a.Reply == engine.Accepted || a.IDs != nil || a.Status != status {
+				t.Errorf("%+v", a)
+			}
+			<-done // the sink has hung up, or has taken all there was
+			if sent.Load() > most {
+				t.Errorf("%d bytes were taken", sent.Load())
+			}
+		})
+	}
+}
+
+// slowAnswers: an answer that trickles in is waited for as long as a request may take, and
+// then is doubt.
+func (s Subject) slowAnswers(t *testing.T) {
+	trickle := func(body func() string, pause time.Duration) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			text := body()
+			w.WriteHeader(http.StatusCreated)
+			out := http.NewResponseController(w)
+			for i := 0; i < len(text); i += len(text)/8 + 1 {
+				_, _ = io.WriteString(w, text[i:min(len(text), i+len(text)/8+1)])
+				_ = out.Flush()
+				select {
+				case <-time.After(pause):
+				case <-r.Context().Done():
+					return
+				}
+			}
+		}
+	}
+	for _, test := range []struct {
+		sentence string
+		pause    time.Duration
+		timeout  time.Duration
+		reply    engine.Reply
+	}{
+		{"slow", 10 * time.Millisecond, 0, engine.Accepted},
+		{"too slow", time.Minute, 300 * time.Millisecond, engine.Unknown},
+	} {
+		t.Run(test.sentence, func(t *testing.T) {
+			var r *engine.Request
+			w := s.wire(t, Listen(t, trickle(func() string { body, _ := s.Created(r); return body }, test.pause)).URL)
+			if _, err := w.Tokens.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.Timeout = test.timeout
+			sink := s.Make(w)
+			r = s.request(sink, 1)
+			if a := sink.Send(context.Background(), r); a.Reply != test.reply || a.Status != http.StatusCreated {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+// people: whatever a service says about a person, a sink repeats none of it.
+func (s Subject) people(t *testing.T) {
+	p := Person(s.Messages, s.Fields)
+	words := "Zoë " + p.Number.Digits()
+	for _, status := range []int{400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 425, 429, 500, 502, 503, 504} {
+		for _, body := range []string{s.Problem(status, words), words, `{"fault":{"faultstring":"` + words + `"}}`} {
+			sink := s.Make(s.wire(t, Listen(t, Replies(status, map[string]string{"Retry-After": words, "Location": "/" + words}, body)).URL))
+			a := fmt.Sprintf("%+v", sink.Send(context.Background(), s.request(sink, 1)))
+			for _, secret := range []string{p.Number.Digits(), p.Number.Digits()[3:], "Zo"} {
+				if strings.Contains(a, secret) {
+					t.Errorf("status %d: the answer tells who it is about: %s", status, a)
+				}
+			}
+		}
+	}
+}
