@@ -64,11 +64,7 @@ type run struct {
 	refusals  refusals
 	retries   Retries
 	goodSoFar map[uint32]int // of batches that are not settled: messages that the service looked at and did not refuse
-	silent    time.Time      // since when there has been no answer at all; zero: there was one
-	failures  int            // rounds of them, over all requests, since one went well
-	failed    time.Time      // when the latest was counted
-	good      time.Time      // when the service last looked at a message
-	probing   bool           // one request at a time, since the service leaves messages in doubt
+	health    health
 	waiting   waiting
 	lists     lists
 	began     time.Time
@@ -92,7 +88,7 @@ type waiting struct {
 func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
-	r.good = now
+	r.health.good = now
 	r.began, r.clock = now, clocks{wall: now.Round(0)}
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
@@ -195,7 +191,7 @@ func (r *run) handOut(ctx context.Context) (wait time.Duration) {
 		if !ok || r.inHand > 0 && r.bytes+int64(e.form.Bytes) > r.Budget {
 			return wait
 		}
-		if r.probing {
+		if r.health.probing {
 			r.gate.Probe(1)
 		}
 		r.queue.take(e.id)
@@ -246,7 +242,7 @@ type pool struct {
 const poolLook = 10 * time.Millisecond
 
 func (r *run) poolSize(now time.Time) int {
-	if r.probing {
+	if r.health.probing {
 		return 1
 	}
 	if r.pool.size == 0 || now.Sub(r.pool.at) >= poolLook {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -141,107 +140,4 @@ func (r *run) pause(res result) time.Duration {
 		return res.answer.RetryAfter
 	}
 	return Backoff(int(res.attempt.N), rand.Float64())
-}
-
-// codeOf names an answer for those who count them.
-func codeOf(a Answer) string {
-	switch {
-	case a.Status == 0:
-		return a.Code
-	case a.Code == "":
-		return strconv.Itoa(a.Status)
-	}
-	return strconv.Itoa(a.Status) + " " + a.Code
-}
-
-// soon is how long after a good answer a bad one may be a single request's bad luck.
-const soon = time.Second
-
-func atAll(costly bool) string {
-	if costly {
-		return "that settles anything"
-	}
-	return "at all"
-}
-
-// patience is how many rounds of failures are taken for single requests' bad luck.
-const patience = 4
-
-// hold is called by workers with each answer, before they begin anything else: what asks for
-// quiet must not wait for its turn with the loop.
-func (r *run) hold(a Answer) {
-	if a.HoldAll && a.RetryAfter > 0 {
-		r.gate.Hold(time.Now().Add(a.RetryAfter), fmt.Sprintf("the service asked for quiet (%d %s)", a.Status, a.Code))
-	}
-}
-
-// note learns from an answer what concerns every request: how long one takes, whether
-// the service goes on refusing, whether it is there at all.
-func (r *run) note(res result, now time.Time) {
-	a := res.answer
-	if a.Status != 0 {
-		r.latency.add(res.took)
-	}
-	costly := a.Reply == Unknown && r.Sink.Kind() != Deduplicates // no replay settles it
-	if a.Status != 0 && !costly {
-		r.silent = time.Time{}
-	} else if o, _ := NextOpening(r.Pace, res.attempt.At); r.silent.IsZero() || r.silent.Before(o.Opens) {
-		r.silent = res.attempt.At // what was not answered before this window tells nothing of the night between
-	}
-	if a.HoldAll {
-		r.refusedForLoad(now, a.RetryAfter)
-	}
-	// What was under way together when the service failed counts once.
-	count := func() {
-		if res.attempt.At.After(r.failed) {
-			r.failures, r.failed = r.failures+1, now
-		}
-	}
-	switch {
-	case a.HoldAll && a.RetryAfter > 0: // the gate is told already
-		if costly {
-			count()
-			r.gate.Hold(now.Add(min(time.Minute, Backoff(r.failures, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
-		}
-	case a.Reply == Accepted, a.Reply == Known, a.Reply == RowsRefused:
-		r.failures, r.good = 0, now
-		if r.probing {
-			r.probing = false
-			r.gate.Trust()
-			r.Logger.Info("the service answers again")
-		}
-	case a.HoldAll, a.Reply == Unknown, a.Reply == Unsent:
-		// One failure is that request's business. Several in a row are the service's, and
-		// then every request holds back, so that it is not kept down by our knocking. Where
-		// each costs a message there is no patience, and one at a time finds out.
-		count()
-		rounds := r.failures - patience
-		if costly && r.probing {
-			rounds = r.failures
-		}
-		if rounds > 0 || a.HoldAll {
-			r.gate.Hold(now.Add(min(time.Minute, Backoff(rounds, rand.Float64()))), fmt.Sprintf("the service does not answer well (%d %s)", a.Status, a.Code))
-		}
-	}
-	if costly && !r.probing && (r.failures > 1 || now.Sub(r.good) > soon) {
-		r.probing = true
-		r.gate.Probe(0)
-		r.Logger.Warn("the service leaves messages in doubt; until it answers again one at a time is sent", "status", a.Status, "code", a.Code)
-	}
-	switch a.Reply {
-	case Accepted, Known, RowsRefused:
-	default:
-		r.retries[codeOf(a)]++
-	}
-	switch {
-	case a.Reply == Unknown && !costly:
-		r.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.reference.String(), "messages", len(res.body.messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
-	case a.Reply == Unsent:
-		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
-	}
-	// One request that failed is no silence, however long ago: at a slow pace the next may
-	// be far off. It takes two rounds, and the time between them.
-	if r.GiveUpAfter > 0 && (a.Status == 0 || costly) && r.failures > 1 && now.Sub(r.silent) >= r.GiveUpAfter {
-		r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after); check the network and the service's status page", atAll(costly), r.GiveUpAfter), Halt: true})
-	}
 }
