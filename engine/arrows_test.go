@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"sinks/notify":    {"engine", "engine/campaign", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/nhsapp":    {"engine", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/sinktest":  {"engine", "ingest/person", "sinks/apim"},
+	"sinks/file":      {"engine", "engine/durable", "ingest/person"},
 	"sinks/simulator": {},
 	"engine/journal":  {},
 	"engine/campaign": {},

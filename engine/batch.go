@@ -35,6 +35,7 @@ func (bd *builder) encode(b *body, reference Reference, shard uint32, f *Form) e
 	b.reference = reference
 	b.bytes = bd.sink.AppendHead(b.bytes[:0], reference)
 	b.messages, b.positions = b.messages[:0], b.positions[:0]
+	separator := separatorOf(bd.sink)
 	var p person.Recipient // one for all, since the sink is given its address
 	for next, err := range bd.source.Recipients(int(shard), f.From, f.To) {
 		if err != nil {
@@ -48,7 +49,7 @@ func (bd *builder) encode(b *body, reference Reference, shard uint32, f *Form) e
 			continue
 		}
 		if len(b.messages) > 0 {
-			b.bytes = append(b.bytes, ',')
+			b.bytes = append(b.bytes, separator...)
 		}
 		message := bd.run.MessageReference(p.Row)
 		b.bytes = bd.sink.AppendMessage(b.bytes, message, &p)

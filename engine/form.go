@@ -30,7 +30,7 @@ type Phase uint8
 // waiting to be tried again, or in doubt, as its State tells.
 const (
 	Live       Phase = iota
-	AcceptedBy       // accepted, and the service told its ids
+	AcceptedBy       // accepted, and the service told its ids, where it gives any
 	AcceptedNo       // accepted, as a duplicate answer proved; its ids are not known
 	Replaced         // rows of it were refused, or it was split: newer forms stand for the rest
 	Held             // in doubt, and no replay can settle it

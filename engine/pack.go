@@ -93,6 +93,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		digest.Sum(open.SHA256[:0])
 		batches = append(batches, open)
 	}
+	separator := separatorOf(sink)
 	positions := source.Positions(int(shard))
 	if positions == 0 {
 		return nil, nil
@@ -108,8 +109,8 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 			return nil, err
 		}
 		p = next
-		// The comma before it is counted for the first message too: a byte of slack.
-		scratch = sink.AppendMessage(append(scratch[:0], ','), run.MessageReference(p.Row), &p)
+		// The separator before it is counted for the first message too: a byte of slack.
+		scratch = sink.AppendMessage(append(scratch[:0], separator...), run.MessageReference(p.Row), &p)
 		if counted > 0 && (counted == limits.Messages || sized+len(scratch) > limits.Bytes) {
 			message := append([]byte(nil), scratch...)
 			end(p.Position)
@@ -131,7 +132,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		}
 		message := scratch
 		if open.Messages == 0 {
-			message = scratch[1:]
+			message = scratch[len(separator):]
 		}
 		digest.Write(message)
 		open.Bytes += uint32(len(message))

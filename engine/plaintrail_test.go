@@ -104,7 +104,10 @@ func (p *plainTrail) add(o *MessageOutcome, batch uint32, id FormID, position ui
 					return err
 				}
 			}
-			o.AcceptedAt, o.MessageID = p.at[id], p.ids[id][p.index[id]]
+			o.AcceptedAt = p.at[id]
+			if len(p.ids[id]) > 0 { // what takes messages may give no ids
+				o.MessageID = p.ids[id][p.index[id]]
+			}
 		}
 	}
 	p.index[id]++

@@ -41,7 +41,7 @@ type Result uint8
 
 // The results.
 const (
-	ResultAccepted        Result = 1 // with ids
+	ResultAccepted        Result = 1 // with ids, or with none where none are given (Answer.NoIDs)
 	ResultAcceptedUnknown Result = 2 // by an earlier attempt; ids not known
 	ResultNotAccepted     Result = 3 // to be tried again
 	ResultHeld            Result = 4 // in doubt, and no replay can settle it

@@ -71,6 +71,16 @@ func (id RunID) MessageReference(row int64) Reference {
 	return newReference(sha256.Sum256(b[:]))
 }
 
+// FileReference names one of the files in which a run hands over its messages, counted
+// from 1.
+func (id RunID) FileReference(file uint32) Reference {
+	var b [21]byte
+	copy(b[:], id[:])
+	b[16] = 'F'
+	binary.LittleEndian.PutUint32(b[17:], file)
+	return newReference(sha256.Sum256(b[:]))
+}
+
 func newReference(digest [32]byte) Reference {
 	u := digest[:16]
 	u[6] = u[6]&0x0F | 0x80 // version 8: made by the application

@@ -39,7 +39,7 @@ func sane(a Answer, n int) Answer {
 	fits := true
 	switch a.Reply {
 	case Accepted:
-		fits = len(a.IDs) == n
+		fits = len(a.IDs) == n && !a.NoIDs || len(a.IDs) == 0 && a.NoIDs
 	case RowsRefused:
 		fits = len(a.Rows) > 0 && !slices.ContainsFunc(a.Rows, func(r RowError) bool { return r.Index < 0 || r.Index >= n })
 	}

@@ -35,7 +35,7 @@ type Sink interface {
 	Kind() Kind
 
 	// AppendHead, AppendMessage and AppendTail append the parts of a request's body:
-	// the head, the messages with a comma between them, the tail. They are pure: the
+	// the head, the messages with a comma between them (see Separated), the tail. They are pure: the
 	// same arguments give the same bytes for as long as the campaign's frozen keys are
 	// the same. The length of head and tail does not depend on the reference.
 	AppendHead(dst []byte, batch Reference) []byte
@@ -56,6 +56,18 @@ type Examiner interface {
 	// Examine says why the service would refuse a message: a code, and words without
 	// personal data. Both are empty when it would not.
 	Examine(p *person.Recipient) (code, reason string)
+}
+
+// Separated is a Sink whose messages have something else than a comma between them.
+type Separated interface {
+	Separator() string // always the same
+}
+
+func separatorOf(s Sink) string {
+	if s, ok := s.(Separated); ok {
+		return s.Separator()
+	}
+	return ","
 }
 
 // Request is one attempt to deliver one form of a batch.
@@ -88,8 +100,9 @@ type Answer struct {
 	Status int    // HTTP status, 0 when there was none
 	Code   string // the service's code, or a word of our own for what happened; never personal data
 
-	IDs  []string   // Accepted: the service's ids, in the order of Request.Messages
-	Rows []RowError // RowsRefused: at least one, in the order of the body
+	IDs   []string   // Accepted: the service's ids, in the order of Request.Messages
+	NoIDs bool       // Accepted: what takes the messages gives them no ids; IDs is empty
+	Rows  []RowError // RowsRefused: at least one, in the order of the body
 	// RowsCut says that the service names no more rows than it did, and did not look
 	// further than the last of them.
 	RowsCut bool

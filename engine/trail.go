@@ -282,7 +282,9 @@ func (f *formTrail) load(log *journal.Cursor) error {
 	if err == nil && (f.ids == nil || of != f.id) {
 		err = ErrIllegal
 	}
-	if err == nil && n != int(f.Messages) {
+	if n == 0 {
+		f.ids = nil // what took them gives no ids
+	} else if err == nil && n != int(f.Messages) {
 		err = fmt.Errorf("%w: a batch of %d messages was accepted with %d ids", ErrIllegal, f.Messages, n)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"strings"
+	"unicode"
 
 	"cohort/ingest/person"
 )
@@ -13,6 +14,7 @@ type rules struct {
 	mapping
 	garbled  verdict // what bytes that are no text are called in this file's encoding
 	only     Range
+	least    int // address lines that may not be empty
 	types    []func([]byte) bool
 	defaults [][]byte // of each field; nil for none
 	trimmed  []bool   // of each field: carried without white space around it
@@ -26,7 +28,7 @@ type rules struct {
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, limits: o.Limits, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
+	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -53,7 +55,7 @@ type judgement struct {
 }
 
 // judge gives a record its outcome. The order of the checks is the contract's:
-// columns, encoding, number, required fields, types.
+// columns, encoding, number, required fields, types; and then the address.
 func (r *rules) judge(s *splitter, record []byte) judgement {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
 	if r.listing {
@@ -103,6 +105,9 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 			return fail(firstRequired + verdict(len(r.required)+i))
 		}
 	}
+	if v := r.judgeAddress(s, record); v != sendable {
+		return fail(v)
+	}
 	j := judgement{number: number, verdict: sendable}
 	if r.mapping.order >= 0 {
 		var ok bool
@@ -126,6 +131,27 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 func (r *rules) firstLimit() verdict {
 	return firstRequired + verdict(len(r.required)+len(r.typed)+1)
 }
+
+// judgeAddress looks at the lines of a postal address.
+func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
+	filled := 0
+	for _, k := range r.address {
+		value := s.value(record, k)
+		if bytes.ContainsFunc(value, breaks) {
+			return brokenAddress
+		}
+		if !blank(value) {
+			filled++
+		}
+	}
+	if filled < r.least {
+		return shortAddress
+	}
+	return sendable
+}
+
+// breaks says whether a character ends a line, or does something else than being read.
+func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 // judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
 // that are no text in another column, names somebody all the same, and leaving him out is

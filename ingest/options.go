@@ -26,6 +26,7 @@ type Options struct {
 	SupersededBy string
 
 	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
+	Address   Address           // what a postal address must have
 	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
 	Withdrawn Withdrawn         // when a record says that the person is not to be invited
 	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
@@ -40,6 +41,14 @@ type Options struct {
 type Withdrawn struct {
 	Column string
 	Values []string
+}
+
+// Address says which fields are the lines of a postal address, and how many of them may
+// not be empty. No line may hold a line break or another control character, which would
+// move the lines on the envelope. The zero value asks for no address.
+type Address struct {
+	Lines []string
+	Least int
 }
 
 // Format is how a file is written. In Options an empty entry is told by the content;
@@ -87,6 +96,9 @@ func (o Options) settled() (Options, error) {
 	}
 	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {
 		return o, fmt.Errorf("ingest: cohort.withdrawn needs both a column and values")
+	}
+	if o.Address.Least < 0 || o.Address.Least > len(o.Address.Lines) {
+		return o, fmt.Errorf("ingest: %d of %d address lines are asked for", o.Address.Least, len(o.Address.Lines))
 	}
 	var err error
 	o.Format, err = o.Format.settled()

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -29,6 +30,8 @@ const (
 	badSuccessor
 	inCircle
 	inFork
+	shortAddress
+	brokenAddress
 	firstNumber // one for each of numberErrors
 )
 
@@ -64,6 +67,8 @@ func reasons(o Options) []Reason {
 		badSuccessor:  {Code: person.CodeBadNumber, Words: "the number that superseded the NHS number is not a valid one"},
 		inCircle:      {Code: person.CodeSupersedeCycle, Words: "the NHS number was superseded by others that lead back to it or to each other"},
 		inFork:        {Code: person.CodeSupersedeFork, Words: "the NHS number, or one that superseded it, was superseded by two different ones"},
+		shortAddress:  {Code: person.CodeShortAddress, Words: fmt.Sprintf("fewer than %d address lines are filled in", o.Address.Least)},
+		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})

@@ -84,6 +84,37 @@ func TestWhatTheServiceAsksOfARecord(t *testing.T) {
 	}
 }
 
+func TestAddressesThatNoLetterReaches(t *testing.T) {
+	o := ingest.Options{
+		Fields: []string{"l1"}, Address: ingest.Address{Lines: []string{"l1", "l2", "l3"}, Least: 2},
+		Required: []string{"postcode"}, Types: map[string]ingest.Type{"postcode": ingest.Postcode},
+	}
+	file := "nhs_number,l1,l2,l3,postcode\n" +
+		a + ",1 High Street,,Leeds,LS1 4AP\n" +
+		a + ",,1 High Street,Leeds,ls14ap\n" +
+		a + ",1 High Street, ,,LS1 4AP\n" +
+		a + ",\"1 High\nStreet\",Town,,LS1 4AP\n" +
+		a + ",1 High\tStreet,Town,,LS1 4AP\n" +
+		a + ",1 High Street\u0085,Town,Leeds,LS1 4AP\n" +
+		a + ",1 High\u2028Street,Town,Leeds,LS1 4AP\n" +
+		a + ",1 High Street,Town,,\n" +
+		a + ",1 High Street,Town,,LS1\n"
+	r := must(ingest.NewReader(strings.NewReader(file), "c", o))
+	want := []string{
+		"0:2 " + a + "|1 High Street", "0:3 " + a + "|", "0:4 short_address " + a, "0:5 broken_address " + a, "0:7 broken_address " + a, "0:8 broken_address " + a, "0:9 broken_address " + a,
+		"0:10 empty_required " + a, "0:11 bad_type " + a,
+	}
+	if got := must(told(r)); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if words := r.Summary().Reasons[1].Words; r.Summary().Reasons[0].Code != person.CodeBrokenAddress || words != "fewer than 2 address lines are filled in" {
+		t.Errorf("%+v", r.Summary().Reasons)
+	}
+	if _, err := ingest.NewReader(strings.NewReader("nhs_number,postcode,l1,l2\n"), "c", o); err == nil || !strings.Contains(err.Error(), `"l3"`) {
+		t.Errorf("a file without the third line: %v", err)
+	}
+}
+
 func TestValuesThatNearlyWithdrawAreCounted(t *testing.T) {
 	file := "nhs_number,type\n" + strings.Repeat(a+",DEL\n"+a+", del \n"+a+",ADD\n"+a+",\n1,del\n"+a+",Del\n"+a+",c\n", 10_000)
 	o := ingest.Options{Withdrawn: ingest.Withdrawn{Column: "type", Values: []string{"DEL", "C", "c"}}}
@@ -106,6 +137,7 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		"a default for what is required":      {Fields: []string{"x"}, Required: []string{"x"}, Defaults: map[string]string{"x": "y"}},
 		"a default for what is not carried":   {Defaults: map[string]string{"x": "y"}},
 		"a default of another type":           {Fields: []string{"x"}, Types: map[string]ingest.Type{"x": ingest.Time}, Defaults: map[string]string{"x": "noon"}},
+		"more address lines than there are":   {Address: ingest.Address{Lines: []string{"x"}, Least: 2}},
 		"withdrawn without values":            {Withdrawn: ingest.Withdrawn{Column: "x"}},
 		"withdrawn without a column":          {Withdrawn: ingest.Withdrawn{Values: []string{"x"}}},
 		"an unknown file type":                {Format: ingest.Format{Type: "xml"}},

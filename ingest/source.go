@@ -27,6 +27,7 @@ type mapping struct {
 	fields    []int
 	required  []int
 	typed     []int
+	address   []int
 	order     int
 	withdrawn int
 	successor int
@@ -40,6 +41,7 @@ func plan(s source, o Options) (mapping, error) {
 	wanted := append([]string{numberField}, o.Fields...)
 	wanted = append(wanted, o.Required...)
 	wanted = append(wanted, typed...)
+	wanted = append(wanted, o.Address.Lines...)
 	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column, o.SupersededBy} {
 		if optional != "" {
 			wanted = append(wanted, optional)
@@ -60,6 +62,7 @@ func plan(s source, o Options) (mapping, error) {
 	}
 	m.number = take(1)[0]
 	m.fields, m.required, m.typed = take(len(o.Fields)), take(len(o.Required)), take(len(typed))
+	m.address = take(len(o.Address.Lines))
 	if o.LatestBy != "" {
 		m.order = take(1)[0]
 	}

@@ -43,6 +43,9 @@ Exit codes: 0 a send would be let in; 2 it would not, or nobody can say.
 			if err != nil {
 				return refuse("%w", err)
 			}
+			if c.File != nil {
+				return refuse("%w", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
+			}
 			found, err := examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
 				return &engine.Stopped{Why: "stopped while checking; nothing was sent"}

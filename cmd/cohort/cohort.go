@@ -78,7 +78,7 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 
 // mayBring reports whether the cohort may bring the personalisation with it: the campaign
 // file names none, and the service has one.
-func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 && c.NHSApp == nil }
+func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 && c.PersonalisesAll() }
 
 // broughtPersonalisation fills in the personalisation of a planned run whose cohort has
 // brought it, which the spool knows. What else is taken from columns is never beside it.
@@ -116,7 +116,19 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 			o.Defaults[field] = value
 		}
 	}
+	if c.File != nil && c.File.Letters != nil {
+		addressed(&o, c.File.Letters)
+	}
 	return o
+}
+
+// addressed asks of every record for an address that a letter can be sent to.
+func addressed(o *ingest.Options, l *campaign.Letters) {
+	o.Address = ingest.Address{Lines: l.AddressLines, Least: l.FewestLines}
+	o.Types[l.Postcode] = ingest.Postcode
+	if !slices.Contains(o.Required, l.Postcode) {
+		o.Required = append(slices.Clip(o.Required), l.Postcode)
+	}
 }
 
 func ingestFormat(f campaign.Format) ingest.Format {

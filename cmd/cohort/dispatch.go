@@ -32,7 +32,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
-	if done, err := s.nothingToDo(plan, ledger, spool); done {
+	if done, err := s.nothingToDo(ctx, plan, ledger, spool); done {
 		return err
 	}
 	if err := s.admitted(plan, ledger); err != nil {
@@ -41,14 +41,14 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err := s.check(ctx, plan, ledger); err != nil {
 		return err
 	}
-	key, err := s.tokens.Fingerprint()
+	key, err := s.key()
 	if err != nil {
 		return refuse("%w", err)
 	}
 	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate && !plan.NeverAgain {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
-	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate {
+	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
 		return refuse("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
 	}
 	suppress, err := s.suppress(ctx, spool, ledger)
@@ -93,11 +93,20 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if e := log.Close(); err == nil && e != nil {
 		err = &engine.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
-	return s.conclude(plan, spool, summary, err)
+	return s.conclude(ctx, plan, spool, summary, err)
+}
+
+// key is the fingerprint of the credential under which the service remembers references;
+// empty where there is none to sign in to.
+func (s *session) key() (string, error) {
+	if s.tokens == nil {
+		return "", nil
+	}
+	return s.tokens.Fingerprint()
 }
 
 // nothingToDo says of a run that cannot or need not go on what there is to say.
-func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool) (bool, error) {
+func (s *session) nothingToDo(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool) (bool, error) {
 	live, held, foreign := ledger.Unsettled()
 	switch {
 	case foreign > 0:
@@ -107,7 +116,7 @@ func (s *session) nothingToDo(plan *engine.Plan, ledger *engine.Ledger, spool *s
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.conclude(ctx, plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
@@ -173,7 +182,7 @@ func inTime(c *campaign.Campaign) error {
 }
 
 // conclude writes the report, prints the account, and says how the run ended.
-func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine.Summary, err error) error {
+func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.Spool, summary engine.Summary, err error) error {
 	if stopped := (*engine.Stopped)(nil); err != nil && !errors.As(err, &stopped) {
 		return err
 	}
@@ -224,6 +233,10 @@ func (s *session) conclude(plan *engine.Plan, spool *shard.Spool, summary engine
 		}
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
 			exitInDoubt, next}
+	}
+	if err := s.join(ctx, plan, spool); err != nil {
+		s.note(plan, register.Begun, summary)
+		return s.stopped(err)
 	}
 	s.note(plan, register.Finished, summary)
 	return nil

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	"cohort/engine/campaign"
 	"cohort/sinks/apim"
+	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
 )
 
@@ -50,6 +52,16 @@ func examine(ctx context.Context, c *campaign.Campaign) (*examination, error) {
 		e.by[name] = &part{Name: name, State: stateUnknown, Found: "not known before the rest is right"}
 		e.Parts = append(e.Parts, e.by[name])
 	}
+	if c.NHSApp != nil {
+		e.nhsapp(ctx, c, client, tokens)
+	} else {
+		e.notify(ctx, c, client, tokens)
+	}
+	e.OK = e.wrong() == ""
+	return e, nil
+}
+
+func (e *examination) notify(ctx context.Context, c *campaign.Campaign, client *http.Client, tokens *apim.Tokens) {
 	sink := notify.New(notify.Options{BaseURL: c.Notify.BaseURL, Client: client, Tokens: tokens})
 	clock, mistake := sink.Ping(ctx) // first, so that the clock is known whatever the keys are
 	e.judge(apim.BaseURL, mistake, c.Notify.BaseURL+" is NHS Notify's")
@@ -58,8 +70,23 @@ func examine(ctx context.Context, c *campaign.Campaign) (*examination, error) {
 		e.judge(apim.Permission, sink.Allowed(ctx), "the service takes the token and lets this application in")
 	}
 	e.clock(clock, signedIn)
-	e.OK = e.wrong() == ""
-	return e, nil
+}
+
+// nhsapp looks at a service that has nothing to be asked but its receipts.
+func (e *examination) nhsapp(ctx context.Context, c *campaign.Campaign, client *http.Client, tokens *apim.Tokens) {
+	var clock *apim.Clock
+	signedIn := e.keys(c, tokens) && e.token(ctx, c, tokens, &clock)
+	e.clock(clock, signedIn)
+	if !signedIn {
+		return
+	}
+	sink := nhsapp.New(nhsapp.Options{BaseURL: c.NHSApp.BaseURL, Client: client, Tokens: tokens})
+	if err := sink.Allowed(ctx); err != nil {
+		e.blame(&apim.Mistake{Part: apim.Permission, Found: "the NHS App's receipts: " + err.Error(), Fix: "check base_url, and that this application and environment have the NHS App's API among their products"})
+		return
+	}
+	e.found(apim.BaseURL, c.NHSApp.BaseURL+" is the NHS App's")
+	e.found(apim.Permission, "the service takes the token and lets this application read receipts; whether it may send, only a send tells")
 }
 
 // keys looks at what is on this machine.
@@ -68,17 +95,17 @@ func (e *examination) keys(c *campaign.Campaign, tokens *apim.Tokens) (both bool
 	if err != nil {
 		e.blame(err)
 	} else {
-		e.found(apim.PrivateKey, fmt.Sprintf("%s, RSA, %d bits, thumbprint %s%s", c.Notify.PrivateKeyFile, key.N.BitLen(), apim.Thumbprint(key), openToOthers(c.Notify.PrivateKeyFile)))
+		e.found(apim.PrivateKey, fmt.Sprintf("%s, RSA, %d bits, thumbprint %s%s", c.Access().PrivateKeyFile, key.N.BitLen(), apim.Thumbprint(key), openToOthers(c.Access().PrivateKeyFile)))
 	}
 	fingerprint, err2 := tokens.Fingerprint()
 	if err2 != nil {
 		e.blame(err2)
 	} else {
-		where := c.Notify.APIKeyFile
-		if c.Notify.APIKeyEnv != "" {
-			where = "environment variable " + c.Notify.APIKeyEnv
+		where := c.Access().APIKeyFile
+		if c.Access().APIKeyEnv != "" {
+			where = "environment variable " + c.Access().APIKeyEnv
 		}
-		e.found(apim.APIKey, fmt.Sprintf("%s, fingerprint %s%s", where, fingerprint, openToOthers(c.Notify.APIKeyFile)))
+		e.found(apim.APIKey, fmt.Sprintf("%s, fingerprint %s%s", where, fingerprint, openToOthers(c.Access().APIKeyFile)))
 	}
 	return err == nil && err2 == nil
 }
@@ -95,13 +122,13 @@ func (e *examination) token(ctx context.Context, c *campaign.Campaign, tokens *a
 		*clock = told
 	}
 	if answered {
-		e.found(apim.TokenURL, c.Notify.TokenURL+" answers")
+		e.found(apim.TokenURL, c.Access().TokenURL+" answers")
 	}
 	if err != nil {
 		e.blame(err)
 		return false
 	}
-	e.found(apim.KeyID, fmt.Sprintf("%s is registered, with the other half of this private key", c.Notify.KeyID))
+	e.found(apim.KeyID, fmt.Sprintf("%s is registered, with the other half of this private key", c.Access().KeyID))
 	e.found(apim.Token, fmt.Sprintf("had, good for %d s", life/time.Second))
 	return true
 }

@@ -109,6 +109,8 @@ func (f *folder) discard() {
 	}
 	_ = os.RemoveAll(f.file(spoolFolder))
 	_ = os.RemoveAll(f.file(listsFolder))
+	_ = os.Remove(f.file(filesFolder + "/parts")) // both only when they are empty
+	_ = os.Remove(f.file(filesFolder))
 	if f.has(rejectsFile) {
 		return
 	}

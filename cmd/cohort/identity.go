@@ -107,6 +107,9 @@ func (s *session) locate() (place, error) {
 		return at, nil
 	case s.holds(at.folder): // it was moved
 		return at, nil
+	case s.campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
+		return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy. Only a send under a new campaign name reaches its people again",
+			entry.Host, entry.Folder, command("resume")+" <where it is now>")
 	case s.call.SendAgain != "":
 		const one = string(campaign.Batches) // or the only one, as the NHS App's
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.campaign.Notify.Endpoint), one) {
@@ -200,7 +203,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		}
 	}
 	if st.known && same(st.entry.Folder, s.folder.path) {
-		if s.call.Simulate || slices.Contains(st.entry.Keys, key) {
+		if s.call.Simulate || key == "" || slices.Contains(st.entry.Keys, key) {
 			return nil
 		}
 		st.entry.Keys = append(slices.Clone(st.entry.Keys), key)
@@ -215,7 +218,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		}
 	}
 	keys := st.entry.Keys // a run that was moved; none when it is new
-	if !s.call.Simulate && !slices.Contains(keys, key) {
+	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
 		keys = append(slices.Clone(keys), key)
 	}
 	return s.record(r, plan, register.Entry{State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys})

@@ -197,11 +197,15 @@ func numberRange(c *campaign.Campaign) ingest.Range {
 	return ingest.AnyNumber
 }
 
-// templateVersion names what is rendered: the routing plan, or the kind of NHS App message,
-// and every text that is sent with it.
+// templateVersion names what is rendered: the routing plan, the kind of NHS App message, or
+// the columns of letters, and every text that is sent with it.
 func templateVersion(c *campaign.Campaign) string {
 	h := sha256.New()
-	switch n := c.NHSApp; {
+	switch n, f := c.NHSApp, c.File; {
+	case f != nil && f.Letters != nil:
+		fmt.Fprintf(h, "letters%q%q", f.Letters.Format, f.Letters.Columns)
+	case f != nil:
+		fmt.Fprintf(h, "mesh%q", f.Mesh.RoutingPlanID)
 	case n == nil:
 		fmt.Fprintf(h, "%q", c.Notify.RoutingPlanID)
 	case n.Push != nil:

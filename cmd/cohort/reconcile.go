@@ -104,7 +104,7 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan) error {
 		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
-	err = s.conclude(plan, spool, summary, nil)
+	err = s.conclude(ctx, plan, spool, summary, nil)
 	if end := (*ended)(nil); summary.Finished || !errors.As(err, &end) {
 		return err
 	}

@@ -75,6 +75,7 @@ type recovery struct {
 	dir      string
 	plan     *engine.Plan
 	simulate bool
+	files    bool // what it sends is written to files, and again is not twice
 	entry    register.Entry
 	known    bool // the register has the entry
 }
@@ -105,7 +106,7 @@ func (r *recovery) run(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	r.simulate = r.plan.Service == c.ServiceID(true)
+	r.simulate, r.files = r.plan.Service == c.ServiceID(true), c.File != nil
 	folder, err := holdFolder(r.dir, r.network, r.log)
 	if err != nil {
 		return err
@@ -214,7 +215,7 @@ func (r *recovery) recover(why error) error {
 		return refuse("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
 	}
 	switch keys := r.entry.Keys; {
-	case r.simulate:
+	case r.simulate, r.files:
 	case r.oneApplication:
 	case len(keys) == 1:
 		known.Key = keys[0]
@@ -223,7 +224,7 @@ func (r *recovery) recover(why error) error {
 	default:
 		return refuse("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
 	}
-	if !r.simulate && time.Since(r.plan.Created) > remembered {
+	if !r.simulate && !r.files && time.Since(r.plan.Created) > remembered {
 		known.Hold = engine.HoldForgotten
 	}
 	paused := engine.PausedBefore(r.dir, r.plan)
@@ -245,6 +246,8 @@ func (r *recovery) recover(why error) error {
 		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), command("report", r.dir))
 	case r.plan.NeverAgain:
 		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nIt stays in doubt, and the report says so: %s\n", command("report", r.dir))
+	case r.files:
+		fmt.Fprintf(r.out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", command("resume", r.dir))
 	case r.simulate:
 		fmt.Fprintf(r.out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", command("resume", r.dir))
 	default:

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"ledgerholds": ledgerHolds,
 			"ledgerempty": ledgerEmpty,
 			"proven":      proven,
+			"noids":       noIDs,
 		},
 	})
 }

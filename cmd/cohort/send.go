@@ -12,6 +12,7 @@ func sendCommand() *cobra.Command {
 		s         session
 		campaign  string
 		runs, run string
+		dry       string
 	)
 	c := &cobra.Command{
 		Use:   "send -c campaign.yaml COHORT...",
@@ -23,11 +24,16 @@ the run is finished it says so and sends nothing.
 COHORT can be - for standard input, which is copied to disk first. The copy goes when the
 plan is sealed; the run is then resumed without it.
 
+With --dry-run FILE nothing is sent and no run begins: the cohort is read as cohort check
+does, and every request is written to FILE as it would be made, under references that no
+run has. The file holds personal data.
+
 The run's folder is runs/<campaign>-<first 8 digits of the run id> unless --run names one.
 
 Exit codes:
 ` + exitCodes,
 		Example: `  cohort send -c campaign.yaml cohort.csv --simulate     a rehearsal against a simulator in this process
+  cohort send -c campaign.yaml cohort.csv --dry-run requests.jsonl.zst
   cohort send -c campaign.yaml cohort.csv                the real thing
   cohort send -c campaign.yaml corrected.csv --new-cohort
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
@@ -35,6 +41,9 @@ Exit codes:
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refuse("which campaign? name its file: cohort send -c campaign.yaml %s", shellWord(args[0]))
+			}
+			if c.Flags().Changed("dry-run") {
+				return dryRun(c, campaign, args, dry)
 			}
 			if c.Flags().Changed("send-again") && s.call.SendAgain == "" {
 				return refuse("--send-again needs a reason, which goes into the record")
@@ -68,6 +77,7 @@ Exit codes:
 	f.StringVar(&run, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
 	f.BoolVar(&s.call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
+	f.StringVar(&dry, "dry-run", "", "send nothing: write every request to this `file` as JSON lines, compressed when it ends in .gz or .zst")
 	f.BoolVar(&s.oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	f.BoolVar(&s.network, "allow-network-folder", false, networkHelp)
 	f.BoolVar(&s.call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")

@@ -33,8 +33,12 @@ type service interface {
 // requests under way at once, which is the engine's to say.
 const mostConnections = 256
 
-// openSink makes the campaign's sink. Nothing is read or sent yet.
+// openSink makes the campaign's sink. Nothing is read or sent yet. Files have no tokens.
 func openSink(c *campaign.Campaign, fields []string) (service, *apim.Tokens, error) {
+	if c.File != nil {
+		sink, err := newFiles(c, fields)
+		return sink, nil, err
+	}
 	return openSinkFor(c, fields, mostConnections)
 }
 
@@ -68,6 +72,9 @@ func credentialsOf(c *campaign.Campaign) apim.Credentials {
 // measuringSink makes a sink that renders messages as the campaign's does, and can send
 // none: it needs no keys.
 func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
+	if c.File != nil {
+		return newFiles(c, fields)
+	}
 	return newSink(c, fields, &http.Client{}, nil)
 }
 

@@ -66,6 +66,9 @@ func (s *session) send(ctx context.Context) error {
 		return refuse("%w", err)
 	}
 	s.campaignText, s.frozen = text, s.campaign.Frozen()
+	if s.campaign.File != nil && s.call.Simulate {
+		return refuse("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
+	}
 	s.sweep()
 	defer func() { s.piped.drop() }()
 	if err := s.identify(ctx); err != nil {
@@ -175,6 +178,11 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		if err := earlier.settled(); err != nil {
 			return nil, err
 		}
+		if s.campaign.File != nil {
+			if err := earlier.joined(); err != nil {
+				return nil, err
+			}
+		}
 		if err := s.reachable(ctx); err != nil {
 			return nil, refuse("%w; nothing was sent", err)
 		}
@@ -224,6 +232,9 @@ func (s *session) connect() (err error) {
 		s.close = append(s.close, stop)
 	}
 	s.sink, s.tokens, err = openSink(s.campaign, s.fields)
+	if f, writes := s.sink.(files); writes {
+		s.sink = f.in(s.folder.file(filesFolder))
+	}
 	return err
 }
 

@@ -23,6 +23,7 @@ type status struct {
 	State      string                `json:"state"` // preparing, running, paused, stopped, finished, in_doubt, superseded
 	PID        int                   `json:"pid,omitempty"`
 	Host       string                `json:"host,omitempty"`
+	Files      *filesStatus          `json:"files,omitempty"` // of a campaign that writes files
 	Records    int64                 `json:"records"`
 	Fates      map[person.Fate]int64 `json:"fates"`
 	AddsUp     bool                  `json:"adds_up"`
@@ -114,7 +115,7 @@ func readStatus(dir string) (*status, error) {
 		return nil, unsound(dir, err)
 	}
 	s.fill(plan, ledger, busy)
-	return s, nil
+	return s, s.look(plan)
 }
 
 func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
@@ -197,6 +198,13 @@ func (s *status) print(w io.Writer) {
 	}
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, tooLate(s.ListedLate))
+	}
+	switch {
+	case s.Files == nil:
+	case s.Files.Whole:
+		fmt.Fprintf(w, "files     %d with %d messages in %s\n", s.Files.Count, s.Files.Messages, s.Files.Folder)
+	default:
+		fmt.Fprintln(w, "files     not whole yet: hand nothing over")
 	}
 	switch s.State {
 	case "stopped":

@@ -18,8 +18,9 @@ type Campaign struct {
 	StopIf          StopIf            // the share of refusals that halts a run
 	GiveUpAfter     time.Duration     // how long without any answer before the run ends
 	OnHalt          []string          // command run when the run halts; empty: none
-	Notify          Notify            // the service, unless NHSApp is
-	NHSApp          *NHSApp           // the service; nil: it is NHS Notify
+	Notify          Notify            // the service, unless NHSApp or File is
+	NHSApp          *NHSApp           // the service; nil: it is not the NHS App
+	File            *File             // what is written in place of sending to a service; nil: nothing
 	Path            string            // absolute path of the file it was read from
 
 	lines map[string]int // of each key of the file
@@ -150,7 +151,7 @@ type Notify struct {
 	Contact          Contact
 }
 
-// Access is that of the campaign's service, whichever it is.
+// Access is that of the campaign's service, whichever it is; that of a file is empty.
 func (c *Campaign) Access() *Access {
 	if c.NHSApp != nil {
 		return &c.NHSApp.Access
@@ -206,8 +207,13 @@ func (c *Campaign) Mistake(key, problem string) *FileError {
 // With simulate it is the embedded simulator whatever the file says.
 func (c *Campaign) ServiceID(simulate bool) string {
 	kind := "notify "
-	if c.NHSApp != nil {
+	switch {
+	case c.NHSApp != nil:
 		kind = "nhsapp "
+	case c.File != nil && !simulate:
+		return c.File.kind()
+	case c.File != nil:
+		kind = c.File.kind() + " "
 	}
 	if simulate {
 		return kind + "simulator"

@@ -116,12 +116,15 @@ func (l *loader) limits(c *Campaign, d *document) {
 }
 
 // sink reads the one service that a campaign sends to.
-func (l *loader) sink(c *Campaign, notify *notifySection, nhsapp *nhsappSection) {
+func (l *loader) sink(c *Campaign, d *document) {
+	notify, nhsapp, file := d.Sink.Notify, d.Sink.NHSApp, d.Sink.File
 	switch {
-	case notify != nil && nhsapp != nil:
+	case notify != nil && nhsapp != nil, file != nil && (notify != nil || nhsapp != nil):
 		l.wrong("sink", "names two services; a campaign sends to one")
 	case nhsapp != nil:
 		l.nhsapp(c, nhsapp)
+	case file != nil:
+		l.files(c, file, d.Pace != nil)
 	default:
 		l.notify(c, notify)
 	}

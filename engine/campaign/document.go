@@ -21,6 +21,7 @@ type document struct {
 	Sink            struct {
 		Notify *notifySection `yaml:"notify"`
 		NHSApp *nhsappSection `yaml:"nhsapp"`
+		File   *fileSection   `yaml:"file"`
 	} `yaml:"sink"`
 }
 
@@ -96,6 +97,32 @@ type nhsappSection struct {
 		Display   string `yaml:"display"`
 		Reference string `yaml:"reference"`
 	} `yaml:"push"`
+}
+
+type fileSection struct {
+	Mesh    *meshSection    `yaml:"mesh"`
+	Letters *lettersSection `yaml:"letters"`
+}
+
+type meshSection struct {
+	RoutingPlanID string        `yaml:"routing_plan_id"`
+	From          string        `yaml:"from"`
+	To            string        `yaml:"to"`
+	Limits        limitsSection `yaml:",inline"`
+}
+
+type lettersSection struct {
+	Format       *string       `yaml:"format"`
+	Columns      []string      `yaml:"columns"`
+	AddressLines []string      `yaml:"address_lines"`
+	FewestLines  *int          `yaml:"fewest_lines"`
+	Postcode     string        `yaml:"postcode"`
+	Limits       limitsSection `yaml:",inline"`
+}
+
+type limitsSection struct {
+	MaxMessages *int   `yaml:"max_messages"`
+	MaxBytes    *int64 `yaml:"max_bytes"`
 }
 
 type notifySection struct {

@@ -21,10 +21,13 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
 	}
-	if n := c.NHSApp; n == nil {
+	switch {
+	case c.NHSApp != nil:
+		settings = append(settings, c.NHSApp.frozen()...)
+	case c.File != nil:
+		settings = append(settings, c.File.frozen()...)
+	default:
 		settings = append(settings, c.Notify.frozen()...)
-	} else {
-		settings = append(settings, n.frozen()...)
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
 		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})

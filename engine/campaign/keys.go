@@ -41,10 +41,13 @@ var (
 		"sink.nhsapp.requester_ods_code", "sink.nhsapp.campaign_id", "sink.nhsapp.ca_file",
 		"sink.nhsapp.in_app", "sink.nhsapp.in_app.content_file",
 		"sink.nhsapp.push", "sink.nhsapp.push.display", "sink.nhsapp.push.reference",
+		"sink.file", "sink.file.mesh", "sink.file.mesh.routing_plan_id", "sink.file.mesh.from", "sink.file.mesh.to",
+		"sink.file.mesh.max_messages", "sink.file.mesh.max_bytes",
+		"sink.file.letters", "sink.file.letters.format", "sink.file.letters.columns", "sink.file.letters.address_lines",
+		"sink.file.letters.fewest_lines", "sink.file.letters.postcode", "sink.file.letters.max_messages", "sink.file.letters.max_bytes",
 	}
 	laterKeys = []string{
 		"series", "route",
-		"sink.file",
 	}
 )
 

@@ -38,9 +38,9 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.cohort(c, &doc.Cohort)
 	l.suppress(c, doc.Suppress)
 	l.personalisation(c, doc.Personalisation)
-	l.pace(c, doc.Pace)
+	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
 	l.limits(c, &doc)
-	l.sink(c, doc.Sink.Notify, doc.Sink.NHSApp)
+	l.sink(c, &doc)
 	if l.err == nil && len(c.Personalisation) > 0 { // otherwise the cohort may bring it
 		l.err = c.CheckFields()
 	}

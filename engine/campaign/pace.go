@@ -9,12 +9,14 @@ import (
 var hoursForm = regexp.MustCompile(`^(\d{2}):(\d{2})\s*-\s*(\d{2}):(\d{2})$`)
 
 // pace fills in the pace. Without the section the national window holds; with it and
-// without a window any time of day will do.
-func (l *loader) pace(c *Campaign, s *paceSection) {
+// without a window, and where window says that there is none, any time of day will do.
+func (l *loader) pace(c *Campaign, s *paceSection, window bool) {
 	p := Pace{Messages: defaultMessages, CatchUp: 1, LastCall: defaultLastCall}
 	zone := defaultTimezone
 	if s == nil {
-		p.Window = &Hours{From: 6 * 60, To: 22 * 60}
+		if window {
+			p.Window = &Hours{From: 6 * 60, To: 22 * 60}
+		}
 		s = &paceSection{}
 	}
 	if s.Window != nil {

@@ -28,15 +28,18 @@ type Text struct {
 func (c *Campaign) Texts() []Text { return append(c.Wording(), c.Notify.Details()...) }
 
 // Wording lists the texts that a person gets to read, in the order that they have on the
-// wire: the personalisation, or the content of an NHS App message.
+// wire: the personalisation, the content of an NHS App message, or what a letters file holds.
 func (c *Campaign) Wording() (texts []Text) {
-	switch n := c.NHSApp; {
-	case n == nil:
+	switch {
+	case c.NHSApp != nil && c.NHSApp.Push != nil: // a notification is the same for everybody
+	case c.NHSApp != nil:
+		texts = append(texts, Text{"sink.nhsapp.in_app.content_file", "text", c.NHSApp.Content})
+	case c.File != nil && c.File.Letters != nil:
+		texts = c.letters()
+	default:
 		for _, p := range c.Personalisation {
 			texts = append(texts, Text{"personalisation." + p.Field, p.Field, p.Text})
 		}
-	case n.Push == nil: // a notification is the same for everybody
-		texts = append(texts, Text{"sink.nhsapp.in_app.content_file", "text", n.Content})
 	}
 	return texts
 }

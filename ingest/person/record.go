@@ -53,6 +53,8 @@ const (
 	CodeBadContact     = "bad_contact"        // the contact details are not what the service takes
 	CodeBadODSCode     = "bad_ods_code"       // the sender is no ODS code
 	CodeTooLong        = "too_long"           // a text is longer than its channel takes
+	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
+	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break
 	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
 	CodeSupersedeFork  = "superseded_twice"   // a number was superseded by two different ones
 	CodeWithdrawn      = "withdrawn"          // the winning record says that the person is not to be invited

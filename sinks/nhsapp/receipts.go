@@ -52,6 +52,17 @@ func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) 
 	return errors.New("the report of receipts has no end")
 }
 
+// Allowed makes sure that the service takes the token and lets the application read its
+// receipts, by asking for today's. Whether it may send as well only a send can tell: there
+// is nothing else that could be asked and would not reach somebody.
+func (s *Sink) Allowed(ctx context.Context) error {
+	_, err := s.reportPage(ctx, time.Now().UTC().Format(time.DateOnly), 1)
+	if errors.Is(err, errNoReport) {
+		return nil
+	}
+	return err
+}
+
 var (
 	errNoReport = errors.New("there is no such report")
 	errNoBundle = errors.New("the service's answer is no report of receipts; check sink.nhsapp.base_url")

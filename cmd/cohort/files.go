@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks/file"
+)
+
+// filesFolder is where, in a run's folder, the files of a campaign lie that writes some.
+const filesFolder = "files"
+
+// files is the service of a campaign that writes files.
+type files struct{ *file.Sink }
+
+// Check makes sure that the files can be written.
+func (f files) Check(ctx context.Context) error {
+	if err := f.Sink.Check(ctx); err != nil {
+		return refuse("the files cannot be written: %w", err)
+	}
+	return nil
+}
+
+// in is the same service with a place to write to.
+func (f files) in(folder string) files { return files{f.Sink.In(folder)} }
+
+// newFiles makes the service of a campaign that writes files. It can write none yet.
+func newFiles(c *campaign.Campaign, fields []string) (files, error) {
+	o := file.Options{Limits: file.Limits{Messages: c.File.MaxMessages, Bytes: c.File.MaxBytes}}
+	var err error
+	if c.File.Letters != nil {
+		o.Layout, err = lettersOf(c, fields)
+	} else {
+		o.Layout, err = uploadOf(c, fields)
+	}
+	if err != nil {
+		return files{}, err
+	}
+	f := files{file.New(o)}
+	if f.Limits().Bytes < 1 {
+		return files{}, refuse("%w", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
+	}
+	return f, nil
+}
+
+func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
+	m := &file.Mesh{RoutingPlanID: c.File.Mesh.RoutingPlanID, From: c.File.Mesh.From, To: c.File.Mesh.To}
+	for _, t := range c.Wording() {
+		compiled, err := engine.CompileTemplate(t.Text, fields)
+		if err != nil {
+			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+		}
+		m.Fields = append(m.Fields, file.Field{Name: t.Name, Text: compiled})
+	}
+	return m, nil
+}
+
+func lettersOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
+	l := &file.Letters{Format: file.Format(c.File.Letters.Format)}
+	texts := c.Wording()
+	for _, name := range c.File.Letters.Columns {
+		text := ""
+		if !file.IsOwnColumn(name) {
+			text, texts = texts[0].Text, texts[1:]
+		}
+		column, err := file.NewColumn(name, text, fields)
+		if err != nil {
+			return nil, refuse("%w", c.Mistake("sink.file.letters.columns", "cannot be used: "+err.Error()))
+		}
+		l.Columns = append(l.Columns, column)
+	}
+	return l, nil
+}
+
+// joined refuses while an earlier run that will be closed has people in its parts and in no
+// file: closed, it would never put them into one, and the new run leaves them out.
+func (e *earlierRuns) joined() error {
+	if e == nil || e.everybody {
+		return nil
+	}
+	for _, r := range e.runs {
+		m, err := file.ReadManifest(filepath.Join(r.entry.Folder, filesFolder))
+		if err != nil {
+			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
+		}
+		if n := r.ledger.Account().Fates[person.Accepted]; (m == nil || !m.Whole) && n > 0 && r.ledger.Superseded == "" {
+			return refuse("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
+				n, r.entry.RunID, command("resume", r.entry.Folder))
+		}
+	}
+	return nil
+}
+
+// filesStatus is what status tells of a run's files.
+type filesStatus struct {
+	Folder   string `json:"folder"`
+	Whole    bool   `json:"whole"` // they may be handed over
+	Count    int    `json:"count"`
+	Messages int    `json:"messages"`
+}
+
+// look adds what there is of files, where the plan's service is one. A run is not finished
+// before they are whole.
+func (s *status) look(plan *engine.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &filesStatus{Folder: filepath.Join(s.Folder, filesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refuse("%w", err)
+	case m != nil && m.Whole:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
+}
+
+// join puts the files of a run together of which everything is accepted. A run that
+// writes none has nothing to join.
+func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spool) error {
+	sink, writes := s.sink.(files)
+	if !writes {
+		return nil
+	}
+	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	if err != nil {
+		return unsound(s.folder.path, err)
+	}
+	if ledger.Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", ledger.Superseded)
+	}
+	var forms []engine.AcceptedForm
+	for f, err := range ledger.Accepted() {
+		if err != nil {
+			return err
+		}
+		forms = append(forms, f)
+	}
+	r := engine.NewRenderer(plan.Run, spool, sink)
+	mended := 0
+	again := func(f *engine.AcceptedForm) ([]byte, error) {
+		mended++
+		request, err := r.Render(&f.Planned, f.ID, &f.Form)
+		if err != nil {
+			return nil, err
+		}
+		return request.Body, nil
+	}
+	m, err := sink.Join(ctx, plan.Run, plan.Campaign+"-"+plan.Run.Short(), forms, again)
+	if mended > 0 {
+		s.log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped while the files were put together; everything is recorded")
+	}
+	if err != nil {
+		return fmt.Errorf("everything is recorded, but the files cannot be put together: %w", err)
+	}
+	fmt.Fprintf(s.stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
+		s.folder.file(filesFolder), len(m.Files), m.Messages)
+	return nil
+}

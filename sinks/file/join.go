@@ -1,0 +1,257 @@
+package file
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"cohort/engine"
+)
+
+// ErrOther says that a file stands where one is to be written, and is another. Nothing is
+// overwritten.
+var ErrOther = errors.New("it is not what this run writes, and is left as it is")
+
+// Again makes the bytes of a batch from the sealed plan.
+type Again func(*engine.AcceptedForm) ([]byte, error)
+
+// Join writes the files of a run whose every message was accepted: forms, in their order.
+// It may be killed at any moment and called again, and the files come out the same. again
+// may be nil, and then a part that is missing or changed is an error.
+//
+//	each file under a temporary name ─▶ manifest ─▶ each under its own name ─▶ manifest: whole
+//
+// So before the manifest there is nothing that could be sent, and behind it nothing is
+// written any more: a file that is gone was taken away, and is being sent.
+func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm, again Again) (*Manifest, error) {
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	m := s.layOut(run, name, forms)
+	written, err := readManifest(s.disk, s.o.Folder)
+	switch {
+	case err != nil:
+		return nil, err
+	case written == nil:
+		err = s.make(ctx, m, again)
+	case written.RunID != m.RunID || written.Forms != m.Forms:
+		err = fmt.Errorf("%s: %w", filepath.Join(s.o.Folder, manifestFile), ErrOther)
+	default:
+		m = written
+	}
+	if err == nil && !m.Whole {
+		err = s.reveal(m)
+	}
+	if err == nil && written != nil {
+		err = s.unchanged(ctx, m)
+	}
+	if err == nil {
+		err = s.clear()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// make writes every file under its temporary name, and then the manifest.
+func (s *Sink) make(ctx context.Context, m *Manifest, again Again) (err error) {
+	for i := range m.Files {
+		f := &m.Files[i]
+		if f.SHA256, err = s.draft(f.Name, func(w io.Writer) error { return s.rows(ctx, w, f, again) }); err != nil {
+			return err
+		}
+		if headers := s.o.Layout.headers(f.reference); headers != nil {
+			f.Control = &Control{Name: f.controlName(s.o.Layout.extension()), Headers: headers}
+			if f.Control.SHA256, err = s.draft(f.Control.Name, headers.write); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.disk.syncFolder(s.o.Folder); err != nil {
+		return err
+	}
+	return s.note(m)
+}
+
+// rows writes what one file holds.
+func (s *Sink) rows(ctx context.Context, w io.Writer, f *File, again Again) error {
+	if _, err := w.Write(s.o.Layout.header()); err != nil {
+		return err
+	}
+	for i := range f.forms {
+		body, err := s.body(&f.forms[i], again)
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		if _, err := w.Write(body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draft writes a file under its temporary name and returns its digest. One that stands
+// under the name itself must be the same, or it is ErrOther.
+func (s *Sink) draft(name string, content func(io.Writer) error) (string, error) {
+	path, sum := filepath.Join(s.o.Folder, name), sha256.New()
+	if err := write(s.disk, path, func(w io.Writer) error { return content(io.MultiWriter(w, sum)) }); err != nil {
+		return "", err
+	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	there, err := s.digest(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return digest, nil
+	}
+	if err == nil && there != digest {
+		err = fmt.Errorf("%s: %w", path, ErrOther)
+	}
+	if err != nil {
+		_ = s.disk.remove(temporary(path)) // it will not be wanted
+	}
+	return digest, err
+}
+
+// note makes the manifest as it is now durable.
+func (s *Sink) note(m *Manifest) error {
+	path := filepath.Join(s.o.Folder, manifestFile)
+	if err := write(s.disk, path, m.write); err != nil {
+		return err
+	}
+	if err := s.disk.rename(temporary(path), path); err != nil {
+		return err
+	}
+	return s.disk.syncFolder(s.o.Folder)
+}
+
+// reveal gives every file its name: the MESH client begins when it sees a control file, so
+// that comes behind the file's. Then the manifest says that all is whole.
+func (s *Sink) reveal(m *Manifest) error {
+	for i := range m.Files {
+		f := &m.Files[i]
+		err := s.appear(f.Name, f.SHA256)
+		if err == nil && f.Control != nil {
+			err = s.appear(f.Control.Name, f.Control.SHA256)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.disk.syncFolder(s.o.Folder); err != nil {
+		return err
+	}
+	m.Whole = true
+	return s.note(m)
+}
+
+// appear gives a file its name, if it has not got it yet.
+func (s *Sink) appear(name, want string) error {
+	path := filepath.Join(s.o.Folder, name)
+	there, err := s.digest(path)
+	found := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	draft, err := s.digest(temporary(path))
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case found && there != want:
+		return fmt.Errorf("%s: %w", path, ErrOther)
+	case found && err == nil:
+		return s.disk.remove(temporary(path))
+	case found:
+		return nil
+	case err == nil && draft == want:
+		return s.disk.rename(temporary(path), path)
+	}
+	return fmt.Errorf("%s has gone before all files were whole, and nobody can say whether it was sent: if it was, put a copy of it back; if it was not, move %s away; then go on", path, manifestFile)
+}
+
+// body is the bytes of a batch: its part's, when they are what the log says was written.
+func (s *Sink) body(f *engine.AcceptedForm, again Again) ([]byte, error) {
+	body, err := read(s.disk, s.part(f.Reference))
+	if err == nil && holds(f, body) {
+		return body, nil
+	}
+	if again == nil {
+		return nil, cmp.Or(err, fmt.Errorf("the part of batch %s is missing or changed", f.Reference))
+	}
+	if body, err = again(f); err == nil && !holds(f, body) {
+		err = engine.ErrChanged
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the part of batch %s is missing or changed, and cannot be made again: %w", f.Reference, err)
+	}
+	return body, nil
+}
+
+func holds(f *engine.AcceptedForm, body []byte) bool {
+	sum := sha256.Sum256(body)
+	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
+}
+
+// unchanged holds the files that are still there against the manifest.
+func (s *Sink) unchanged(ctx context.Context, m *Manifest) error {
+	check := func(name, want string) error {
+		path := filepath.Join(s.o.Folder, name)
+		got, err := s.digest(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return ctx.Err() // it was taken away, to be sent
+		}
+		if err == nil && got != want {
+			err = fmt.Errorf("%s has been changed since it was written: do not send it; move it away together with %s, and a resume makes it again", path, manifestFile)
+		}
+		return err
+	}
+	for i := range m.Files {
+		f := &m.Files[i]
+		if err := check(f.Name, f.SHA256); err != nil {
+			return err
+		}
+		if f.Control != nil {
+			if err := check(f.Control.Name, f.Control.SHA256); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Sink) digest(path string) (string, error) {
+	f, err := s.disk.open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// clear removes the parts. They are in the files now, and personal data need not lie
+// about twice.
+func (s *Sink) clear() error {
+	names, err := s.disk.list(s.parts())
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(strings.TrimSuffix(name, ".tmp"), partExtension) {
+			if err := s.disk.remove(filepath.Join(s.parts(), name)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.disk.syncFolder(s.parts())
+}

@@ -1,0 +1,131 @@
+package file
+
+import (
+	"fmt"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+)
+
+// Format is how a letters file is written.
+type Format string
+
+// The formats.
+const (
+	CSV   Format = "csv"   // RFC 4180, with a header line, UTF-8
+	JSONL Format = "jsonl" // an object a line, every value a string, UTF-8
+)
+
+// Letters is a file for a print supplier, one row a letter. That its addresses can be
+// written to an envelope is made sure of when the cohort is read: a record whose address
+// cannot is invalid and comes to no sink.
+type Letters struct {
+	Format  Format
+	Columns []Column
+}
+
+var _ Layout = (*Letters)(nil)
+
+// Column is one column of a letters file.
+type Column struct {
+	Name  string
+	Value Value
+	Text  engine.Template // of ColumnText
+}
+
+// Value says what a column holds.
+type Value uint8
+
+// What a column can hold.
+const (
+	ColumnText      Value = iota // a text, rendered
+	ColumnReference              // the message's reference, under which the report knows the letter
+	ColumnNumber                 // the NHS number
+)
+
+// The names of the columns that are not the cohort's.
+const (
+	referenceColumn = "message_reference"
+	numberColumn    = "nhs_number"
+)
+
+// NewColumn makes a column of a letters file: message_reference, nhs_number, or a text
+// with ((column)) placeholders for the fields that the cohort's records carry.
+func NewColumn(name, text string, fields []string) (Column, error) {
+	switch name {
+	case referenceColumn:
+		return Column{Name: name, Value: ColumnReference}, nil
+	case numberColumn:
+		return Column{Name: name, Value: ColumnNumber}, nil
+	}
+	compiled, err := engine.CompileTemplate(text, fields)
+	if err != nil {
+		return Column{}, fmt.Errorf("the column %q: %w", name, err)
+	}
+	return Column{Name: name, Text: compiled}, nil
+}
+
+// IsOwnColumn says whether a column is not made of the cohort's fields.
+func IsOwnColumn(name string) bool { return name == referenceColumn || name == numberColumn }
+
+func (l *Letters) header() (h []byte) {
+	if l.Format != CSV {
+		return nil
+	}
+	for i := range l.Columns {
+		if i > 0 {
+			h = append(h, ',')
+		}
+		h = quoted(append(h, l.Columns[i].Name...), len(h))
+	}
+	return append(h, lineEnd...)
+}
+
+func (l *Letters) appendRow(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	if l.Format == CSV {
+		return l.appendCSV(dst, message, p)
+	}
+	return l.appendJSON(dst, message, p)
+}
+
+func (l *Letters) appendCSV(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	for i := range l.Columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		switch c := &l.Columns[i]; c.Value {
+		case ColumnReference:
+			dst = append(dst, message[:]...)
+		case ColumnNumber:
+			dst = p.Number.AppendDigits(dst)
+		default:
+			dst = quoted(c.Text.AppendText(dst, p.Fields), len(dst))
+		}
+	}
+	return append(dst, lineEnd...)
+}
+
+func (l *Letters) appendJSON(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	dst = append(dst, '{')
+	for i := range l.Columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		c := &l.Columns[i]
+		dst = append(engine.AppendJSONString(dst, c.Name), ':')
+		switch c.Value {
+		case ColumnReference:
+			dst = append(append(append(dst, '"'), message[:]...), '"')
+		case ColumnNumber:
+			dst = append(p.Number.AppendDigits(append(dst, '"')), '"')
+		default:
+			dst = c.Text.AppendJSON(dst, p.Fields)
+		}
+	}
+	return append(dst, "}\n"...)
+}
+
+func (l *Letters) extension() string { return "." + string(l.Format) }
+
+// headers: a print supplier takes files in his own way.
+func (l *Letters) headers(engine.Reference) *Headers { return nil }

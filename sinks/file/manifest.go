@@ -1,0 +1,110 @@
+package file
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"cohort/engine"
+)
+
+const (
+	manifestFile    = "manifest.json"
+	manifestVersion = 1
+)
+
+// Manifest says what a run has written. A folder that has one has all of the files, at
+// first some of them under temporary names; nothing more is ever written there.
+type Manifest struct {
+	Version  int    `json:"version"`
+	RunID    string `json:"run_id"`
+	Whole    bool   `json:"whole"` // every file has had its name, and may be sent
+	Messages int    `json:"messages"`
+	Forms    string `json:"forms_sha256"` // over the reference and the digest of each batch that is in the files, in their order, and what every file begins with
+	Files    []File `json:"files"`
+}
+
+// File is one file of a manifest.
+type File struct {
+	Name     string   `json:"name"`
+	Messages int      `json:"messages"`
+	Bytes    int64    `json:"bytes"`
+	SHA256   string   `json:"sha256"`
+	Control  *Control `json:"control,omitempty"`
+
+	reference engine.Reference
+	forms     []engine.AcceptedForm
+}
+
+// Control is the control file beside a file.
+type Control struct {
+	Name    string   `json:"name"`
+	SHA256  string   `json:"sha256"`
+	Headers *Headers `json:"headers"`
+}
+
+// layOut says which batches go into which file. name is what the files' names begin with.
+func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm) *Manifest {
+	header := s.o.Layout.header()
+	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
+	sum := sha256.New()
+	sum.Write(header)
+	for i := range forms {
+		f := &forms[i]
+		sum.Write(f.Reference[:])
+		sum.Write(f.SHA256[:])
+		n, size := int(f.Messages), int64(f.Bytes)
+		open := len(m.Files) - 1
+		if open < 0 || m.Files[open].Messages+n > s.o.Limits.Messages || m.Files[open].Bytes+size > s.o.Limits.Bytes {
+			open = len(m.Files)
+			m.Files = append(m.Files, File{
+				Name:  fmt.Sprintf("%s-%03d%s", name, open+1, s.o.Layout.extension()),
+				Bytes: int64(len(header)), reference: run.FileReference(uint32(open + 1)),
+			})
+		}
+		file := &m.Files[open]
+		file.Messages, file.Bytes = file.Messages+n, file.Bytes+size
+		file.forms = append(file.forms, *f)
+		m.Messages += n
+	}
+	m.Forms = hex.EncodeToString(sum.Sum(nil))
+	return m
+}
+
+func (m *Manifest) write(w io.Writer) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err == nil {
+		_, err = w.Write(append(text, '\n'))
+	}
+	return err
+}
+
+// ReadManifest reads the manifest in a folder of files; nil when there is none.
+func ReadManifest(folder string) (*Manifest, error) { return readManifest(system{}, folder) }
+
+func readManifest(d disk, folder string) (*Manifest, error) {
+	path := filepath.Join(folder, manifestFile)
+	text, err := read(d, path)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	m := &Manifest{}
+	in := json.NewDecoder(bytes.NewReader(text))
+	if err := in.Decode(m); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	if m.Version > manifestVersion {
+		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version", path, m.Version, manifestVersion)
+	}
+	return m, nil
+}
+
+// controlName is the name of the control file beside a file.
+func (f *File) controlName(extension string) string {
+	return strings.TrimSuffix(f.Name, extension) + controlExtension
+}

@@ -1,0 +1,161 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+)
+
+// Layout is how the files of one kind are written: Mesh or Letters.
+type Layout interface {
+	// header is what every file begins with; it may be empty.
+	header() []byte
+	// appendRow appends the row of one message, with its line end.
+	appendRow(dst []byte, message engine.Reference, p *person.Recipient) []byte
+	// extension is of the files' names, such as ".csv".
+	extension() string
+	// headers are the control headers of one file; nil when files of this kind have none.
+	headers(reference engine.Reference) *Headers
+}
+
+// Limits is what one file may hold.
+type Limits struct {
+	Messages int
+	Bytes    int64
+}
+
+// A part is a piece of a file that fits into memory several times over.
+const (
+	mostPartMessages = 45_000
+	mostPartBytes    = 5_000_000
+)
+
+// Options say what is written and where.
+type Options struct {
+	Folder string // of the files, made when it is missing; empty for a sink that only measures
+	Layout Layout
+	Limits Limits
+}
+
+// Sink writes each batch to a part. It is safe for concurrent use.
+type Sink struct {
+	o    Options
+	disk disk
+
+	mu    sync.Mutex
+	ready bool // the folders are there
+}
+
+var (
+	_ engine.Sink      = (*Sink)(nil)
+	_ engine.Separated = (*Sink)(nil)
+)
+
+// New makes a sink. Nothing is written yet.
+func New(o Options) *Sink { return &Sink{o: o, disk: system{}} }
+
+// In is the same sink with another folder.
+func (s *Sink) In(folder string) *Sink {
+	o := s.o
+	o.Folder = folder
+	return &Sink{o: o, disk: s.disk}
+}
+
+// Kind implements engine.Sink: a reference stands for the same bytes whenever it is
+// written, so that once more is not twice.
+func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
+
+// Limits is what one part may hold. A part is never cut, so it also fits into a file.
+func (s *Sink) Limits() engine.Limits {
+	return engine.Limits{
+		Messages: min(mostPartMessages, s.o.Limits.Messages),
+		Bytes:    int(min(mostPartBytes, s.o.Limits.Bytes-int64(len(s.o.Layout.header())))),
+	}
+}
+
+// AppendHead implements engine.Sink: a part is rows and nothing else.
+func (s *Sink) AppendHead(dst []byte, _ engine.Reference) []byte { return dst }
+
+// AppendMessage implements engine.Sink.
+func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	return s.o.Layout.appendRow(dst, message, p)
+}
+
+// AppendTail implements engine.Sink.
+func (s *Sink) AppendTail(dst []byte) []byte { return dst }
+
+// Separator implements engine.Separated: every row ends its own line.
+func (s *Sink) Separator() string { return "" }
+
+// Words of our own for what happened.
+const (
+	codeNotWritten = "not_written"
+	codeNotSynced  = "not_synced"
+)
+
+// Send implements engine.Sink: it writes a part. Accepted means that the part is on disk
+// whole, under its name, and stays there over a power cut.
+func (s *Sink) Send(_ context.Context, r *engine.Request) engine.Answer {
+	named, err := s.writePart(r.Reference, r.Body)
+	switch halt := fmt.Sprintf("the files cannot be written: %v; mend that and go on", err); {
+	case err == nil:
+		return engine.Answer{Reply: engine.Accepted, NoIDs: true}
+	case named:
+		return engine.Answer{Reply: engine.Unknown, Code: codeNotSynced, Halt: halt}
+	default:
+		return engine.Answer{Reply: engine.Unsent, Code: codeNotWritten, Halt: halt}
+	}
+}
+
+// Check makes sure that there is a place to write to.
+func (s *Sink) Check(context.Context) error { return s.prepare() }
+
+// writePart writes a part. named says that it may be there under its name, even so.
+func (s *Sink) writePart(reference engine.Reference, body []byte) (named bool, err error) {
+	if err := s.prepare(); err != nil {
+		return false, err
+	}
+	path := s.part(reference)
+	err = write(s.disk, path, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	if err := s.disk.rename(temporary(path), path); err != nil {
+		return true, err
+	}
+	return true, s.disk.syncFolder(s.parts())
+}
+
+// prepare makes the folders, once.
+func (s *Sink) prepare() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ready {
+		return nil
+	}
+	for _, folder := range []string{s.o.Folder, s.parts()} {
+		if err := s.disk.makeFolder(folder); err != nil {
+			return err
+		}
+	}
+	s.ready = true
+	return nil
+}
+
+const (
+	partsFolder   = "parts"
+	partExtension = ".part"
+)
+
+func (s *Sink) parts() string { return filepath.Join(s.o.Folder, partsFolder) }
+func (s *Sink) part(reference engine.Reference) string {
+	return filepath.Join(s.parts(), reference.String()+partExtension)
+}
