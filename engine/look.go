@@ -23,8 +23,8 @@ func (r *run) look() {
 	r.lookAtWindow(s)
 	r.Progress(s)
 	// Adding up millions of batches takes a while, and nothing is sent meanwhile: it gets a
-	// fiftieth of the time.
-	r.count = now.Add(50 * time.Since(now))
+	// hundredth of the time.
+	r.count = now.Add(100 * time.Since(now))
 }
 
 // clocks reads both.
