@@ -22,6 +22,11 @@ const mostDays = 366
 // largest, if nothing comes in between. left is what no window holds before pace.until, or
 // within a year. It is pure.
 func Forecast(p campaign.Pace, messages int64, largest int, now time.Time) (days []Day, left int64) {
+	return forecast(p, messages, largest, 0, now)
+}
+
+// forecast is Forecast at a rate that a person has asked for; 0: he has not.
+func forecast(p campaign.Pace, messages int64, largest int, asked float64, now time.Time) (days []Day, left int64) {
 	left = messages
 	for looked := 0; looked < mostDays && left > 0; looked++ { // also past windows that hold nothing
 		o, ok := NextOpening(p, now)
@@ -29,7 +34,10 @@ func Forecast(p campaign.Pace, messages int64, largest int, now time.Time) (days
 			break
 		}
 		begins := later(now, o.Opens)
-		rate := RateAt(p, o, Stretch{}, left, largest, begins)
+		rate := asked
+		if rate == 0 {
+			rate = RateAt(p, o, Stretch{}, left, largest, begins)
+		}
 		d := Day{Opens: begins, Closes: o.Closes, Rate: rate, Messages: left - Remaining(o, left, rate, begins)}
 		if rate > 0 {
 			d.Ends = begins.Add(time.Duration(math.Round(float64(d.Messages) / rate * float64(time.Second))))

@@ -34,12 +34,14 @@ type gate struct {
 	oneWindow bool
 	rate      func(o Opening, now time.Time) float64
 	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
+	clock     func() time.Time                  // time.Now, but in tests
 
 	only Opening // with oneWindow, the one window; zero until it is known
 
 	turn chan struct{} // holds one token: who has it sleeps, the others wait for it
 
 	mu        sync.Mutex
+	woken     chan struct{} // closed when what was asked for may have changed, and made anew
 	allowance *allowance
 	aside     int     // messages of who has the turn: nobody is let through at his expense
 	opening   Opening // the one that was last looked up
@@ -58,7 +60,7 @@ var _ Pacer = (*gate)(nil)
 
 // newGate makes a gate for batches of at most largest messages.
 func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *gate {
-	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, turn: make(chan struct{}, 1)}
+	g := &gate{pace: p, oneWindow: oneWindow, waits: waits, clock: time.Now, turn: make(chan struct{}, 1), woken: make(chan struct{})}
 	g.rate = func(o Opening, _ time.Time) float64 { return o.Rate }
 	g.allowance = newAllowance(now, max(1, largest))
 	if o, ok := NextOpening(p, now); ok {
@@ -88,8 +90,10 @@ func (g *gate) Hold(until time.Time, why string) {
 	}
 }
 
-// rateLook is how long a request waits at most before its gate looks at the rate again.
-const rateLook = 30 * time.Second
+// mostNap is how long the gate sleeps at most before it looks again. A timer goes by the
+// monotonic clock: it sleeps through a wall clock that is set forward and, on some systems,
+// begins anew after the machine was suspended.
+const mostNap = 30 * time.Second
 
 // Pause lets nothing pass, for a reason in words, until it is called with none.
 func (g *gate) Pause(why string) {
@@ -98,8 +102,16 @@ func (g *gate) Pause(why string) {
 	g.paused = why
 }
 
-// pauseLook is how often a gate that is paused looks whether it still is.
+// pauseLook is how long a gate that is paused says that it waits: nobody knows how long it is.
 const pauseLook = time.Second
+
+// Wake has whoever sleeps look at once at what holds now.
+func (g *gate) Wake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.woken)
+	g.woken = make(chan struct{})
+}
 
 // Clear lets requests pass in the window that opens at a moment.
 func (g *gate) Clear(opens time.Time) {
@@ -137,7 +149,7 @@ func (g *gate) WaitN(ctx context.Context, n int) error {
 		return err
 	}
 	// What is due passes without a turn, and so without waking anybody.
-	if _, wait, _, err := g.ask(n, false); wait <= 0 || err != nil {
+	if wait, _, err := g.ask(n, false); wait <= 0 || err != nil {
 		return err
 	}
 	select {
@@ -146,43 +158,50 @@ func (g *gate) WaitN(ctx context.Context, n int) error {
 		return ctx.Err()
 	}
 	defer g.leave()
+	said := waitSaid{}
+	defer func() { said.over(g) }()
 	for {
-		now, wait, why, err := g.ask(n, true)
+		wait, asked, err := g.ask(n, true)
 		if err != nil {
 			return err
 		}
 		if wait <= 0 {
 			return ctx.Err()
 		}
-		if why != "" {
-			g.waits(now.Add(wait), why)
-		}
-		timer := time.NewTimer(wait)
+		said.say(g, asked)
+		timer := time.NewTimer(min(wait, mostNap))
 		select {
 		case <-timer.C:
+		case <-asked.woken:
+			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
 		}
-		if why != "" {
-			g.waits(time.Time{}, "")
-		}
 	}
 }
 
+// question is what was found when the gate was asked.
+type question struct {
+	until time.Time // when the wait ends, as far as can be foretold
+	why   string    // that there is one; empty: a person need not know
+	woken <-chan struct{}
+}
+
 // ask asks next at the present moment. What is set aside is for him who has the turn.
-func (g *gate) ask(n int, turn bool) (now time.Time, wait time.Duration, why string, err error) {
+func (g *gate) ask(n int, turn bool) (wait time.Duration, asked question, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if turn {
 		g.aside = 0
 	}
-	now = time.Now()
-	wait, why, err = g.next(now, n)
+	now := g.clock()
+	wait, asked.why, err = g.next(now, n)
 	if turn && wait > 0 {
 		g.aside = n
 	}
-	return now, wait, why, err
+	asked.until, asked.woken = now.Add(wait), g.woken
+	return wait, asked, err
 }
 
 // leave gives the turn back.
@@ -211,7 +230,6 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 	g.allowance.open(now, o.Opens)
 	g.allowance.setRate(now, g.rate(o, now))
 	if wait = g.allowance.take(now, n, g.aside); wait > 0 {
-		wait = min(wait, rateLook) // the rate may have changed by then
 		if !o.Closes.IsZero() {
 			wait = min(wait, o.Closes.Sub(now)) // so that the window's end is noticed when it comes
 		}

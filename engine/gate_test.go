@@ -261,3 +261,37 @@ func TestEveryWaitHearsCancel(t *testing.T) {
 		}
 	})
 }
+
+// The wall clock is set forward while the gate sleeps, or the machine is suspended: the gate
+// does not sleep until the moment that its timer was set for, and says once that it waits.
+func TestTheGateDoesNotSleepThroughAClockThatIsSet(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		set  time.Duration // forward, after an hour
+		want time.Duration // from the start to the first request, by a clock that nobody sets
+	}{
+		"nobody sets it":                        {0, 6 * time.Hour},
+		"it is set to when the window opens":    {5 * time.Hour, time.Hour},
+		"it is set to after the window's start": {9 * time.Hour, time.Hour},
+		"it is set forward by an hour":          {time.Hour, 5 * time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var said []string
+			start := time.Now()
+			p := campaign.Pace{Messages: 57600, Window: &campaign.Hours{From: 6 * 60, To: 22 * 60}, Location: time.UTC}
+			g := newGate(p, false, 1, start, func(_ time.Time, why string) { said = append(said, why) })
+			g.clock = func() time.Time {
+				if time.Since(start) < time.Hour {
+					return time.Now().Round(0)
+				}
+				return time.Now().Round(0).Add(test.set)
+			}
+			must(t, g.WaitN(t.Context(), 1))
+			if took := time.Since(start); took < test.want || took > test.want+mostNap+time.Second {
+				t.Errorf("%s: the first request goes out after %s, want %s", sentence, took, test.want)
+			}
+			if len(said) != 2 || said[0] == "" || said[1] != "" {
+				t.Errorf("%s: it said %q", sentence, said)
+			}
+		})
+	}
+}

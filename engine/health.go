@@ -10,6 +10,7 @@ import (
 // health is what the answers so far tell of the service. The run's loop owns it.
 type health struct {
 	silent   time.Time // since when there has been no answer at all, or none that settles anything; zero: there was one
+	anew     time.Time // when a person let the run continue: silence counts from then at the earliest
 	failures int       // rounds of them, over all requests, since one went well
 	failed   time.Time // when the latest was counted
 	good     time.Time // when the service last looked at a message
@@ -59,9 +60,7 @@ func (r *run) note(res result, now time.Time) {
 	if a.Status != 0 {
 		r.latency.add(res.took)
 	}
-	if a.HoldAll {
-		r.refusedForLoad(now, a.RetryAfter)
-	}
+	r.answeredForLoad(a, res.attempt.At, now)
 	switch a.Reply {
 	case Accepted, Known, RowsRefused:
 		r.isWell(now)
@@ -76,6 +75,12 @@ func (r *run) note(res result, now time.Time) {
 		r.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.reference.String(), "attempt", res.attempt.N, "code", a.Code)
 	}
 	r.hearSilence(a, res.attempt.At, now)
+}
+
+// continued notes that the run was paused until now. Nothing was sent, and so no silence tells
+// anything; of what was under way when it was paused neither.
+func (h *health) continued(now time.Time) {
+	h.anew, h.silent, h.failures = now, time.Time{}, 0
 }
 
 // isWell notes that the service has looked at messages.
@@ -124,6 +129,7 @@ func (r *run) hearSilence(a Answer, attempted, now time.Time) {
 	if o, _ := NextOpening(r.Pace, attempted); h.silent.IsZero() || h.silent.Before(o.Opens) {
 		h.silent = attempted // what was not answered before this window tells nothing of the night between
 	}
+	h.silent = later(h.silent, h.anew)
 	// One request that failed is no silence, however long ago: at a slow pace the next may
 	// be far off. It takes two rounds, and the time between them.
 	if r.GiveUpAfter > 0 && h.failures > 1 && now.Sub(h.silent) >= r.GiveUpAfter {

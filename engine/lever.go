@@ -32,6 +32,9 @@ const (
 
 // PaceLever is a rate that a person has asked for in place of the campaign's. The zero
 // value is none: the campaign's holds again.
+//
+// With FinishBy, PerSecond is what it takes to be done by then from where the run was when
+// it was asked for (Ledger.Repace). It stays that: what is lost later is not made up.
 type PaceLever struct {
 	PerSecond float64   `json:"per_second,omitempty"` // messages a second
 	FinishBy  time.Time `json:"finish_by,omitzero"`   // what is left is spread until then
@@ -59,10 +62,10 @@ const mostEvents = 100
 func (d leverDetail) words() string {
 	text := "by " + printable(d.By)
 	switch {
+	case d.PerSecond > 0 && !d.FinishBy.IsZero():
+		text = fmt.Sprintf("%g a second, to finish by %s, %s", d.PerSecond, d.FinishBy.Format(time.RFC3339), text)
 	case d.PerSecond > 0:
 		text = fmt.Sprintf("%g a second, %s", d.PerSecond, text)
-	case !d.FinishBy.IsZero():
-		text = fmt.Sprintf("to finish by %s, %s", d.FinishBy.Format(time.RFC3339), text)
 	case d.Of != "":
 		text = fmt.Sprintf("for %s, %s", d.Of, text)
 	}
@@ -95,7 +98,9 @@ func (l *Ledger) lever(c *control) (detail string, err error) {
 	case LeverContinue:
 		l.Paused = ""
 	case LeverPace:
-		l.PaceLever = d.PaceLever
+		if l.PaceLever = d.PaceLever; d.PerSecond == 0 {
+			l.PaceLever = PaceLever{} // a time without a rate is nothing to keep to
+		}
 	case LeverReason:
 		if d.Of == LeverPause && l.Paused != "" {
 			l.Paused = leverDetail{By: d.By, Reason: d.Reason}.words()
@@ -116,16 +121,31 @@ func (p *ProgressLog) Pull(at time.Time, lever Lever) error {
 // Pull asks something of a run at work. Done is given nil when it holds, or why not.
 type Pull struct {
 	Lever
-	Done chan<- error // with room for one
+	Change *PaceChange  // of LeverPace: what it makes of the rate, known when Done is given nil; may be nil
+	Done   chan<- error // with room for one
 }
 
 // pulled does what a person asks.
 func (r *run) pulled(p Pull) {
-	err := r.Log.Pull(time.Now(), p.Lever)
-	if err == nil {
-		r.obey(p.Verb)
+	p.Done <- r.pull(p, time.Now())
+}
+
+func (r *run) pull(p Pull, now time.Time) error {
+	if p.Verb == LeverPace {
+		change, err := r.Log.Repace(r.Pace, p.Pace, now)
+		if err != nil {
+			return err
+		}
+		p.Pace = change.Lever
+		if p.Change != nil {
+			*p.Change = change
+		}
 	}
-	p.Done <- err
+	if err := r.Log.Pull(now, p.Lever); err != nil {
+		return err
+	}
+	r.obey(p.Verb)
+	return nil
 }
 
 // obey brings the run to what the ledger says that a person wants.
@@ -134,14 +154,25 @@ func (r *run) obey(verb LeverVerb) {
 	case LeverPause:
 		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
 	case LeverContinue:
+		now := time.Now()
+		r.health.continued(now)
+		if r.clockSet {
+			r.clock, r.clockSet = r.clocks(now), false
+		}
 		r.Logger.Info("the run continues")
 	case LeverPace:
 		r.tempo.set(func(t *tempo) { t.lever = r.Log.PaceLever })
-		r.Logger.Info("the pace was changed", "per_second", r.Log.PaceLever.PerSecond, "finish_by", r.Log.PaceLever.FinishBy)
+		r.short, r.late = time.Time{}, false // what was foretold was of another rate
+		say := r.Logger.With("per_second", r.Log.PaceLever.PerSecond)
+		if by := r.Log.PaceLever.FinishBy; !by.IsZero() {
+			say = say.With("finish_by", by.Format(time.RFC3339))
+		}
+		say.Info("the pace was changed")
 	case LeverReason:
 		r.Logger.Info("the reason is noted", "event", r.Log.LastControl)
 	case LeverStop:
 		r.halt(&Stopped{Why: "stopped as it was asked to"})
 	}
 	r.gate.Pause(r.Log.Paused)
+	r.gate.Wake()
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,7 +124,7 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 		if took := time.Since(start); took < 12*time.Minute || took > 14*time.Minute {
 			t.Errorf("it took %s", took)
 		}
-		if l := b.ledger(); l.PaceLever.FinishBy.IsZero() || l.PaceLever.PerSecond != 0 {
+		if l := b.ledger(); l.PaceLever.FinishBy.IsZero() || math.Abs(l.PaceLever.PerSecond-1800.0/600) > 0.1 {
 			t.Errorf("the log says %+v", l.PaceLever)
 		}
 	})
@@ -138,5 +139,73 @@ func TestWhatAPersonHasTypedIsPrintable(t *testing.T) {
 		if got := (leverDetail{By: "ann", Reason: typed}).words(); got != "by ann: "+want {
 			t.Errorf("%q is shown as %q", typed, got)
 		}
+	}
+}
+
+// At a slow pace the next request may be far off: who changes that does not wait for it.
+func TestALeverIsObeyedAtOnce(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		before []Lever // a second apart, before the one that is to be obeyed
+		lever  Lever
+	}{
+		"a higher rate":                          {nil, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}},
+		"a higher rate, and then it continues":   {[]Lever{{Verb: LeverPause, By: "ann"}, {Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}}, Lever{Verb: LeverContinue, By: "ann"}},
+		"a higher rate, at which it had stopped": {[]Lever{{Verb: LeverPause, By: "ann"}, {Verb: LeverContinue, By: "ann"}}, Lever{Verb: LeverPace, By: "ann", Pace: PaceLever{PerSecond: 1000}}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			b := newBench(t, newPeople(100, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			levers := make(chan Pull)
+			start, at := time.Now(), time.Minute+1700*time.Millisecond
+			for i, l := range test.before {
+				pull(t, levers, at-time.Duration(len(test.before)-i)*time.Second, l)
+			}
+			pull(t, levers, at, test.lever)
+			summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) {
+				j.Pace, j.Levers = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
+			})
+			b.finished(s, summary, err)
+			if since := s.requests[0].at.Sub(start) - at; since < 0 || since > 100*time.Millisecond {
+				t.Errorf("%s: the first request goes out %s after it", sentence, since)
+			}
+		})
+	}
+}
+
+// Nothing is asked of a service while the run is paused: give_up_after begins anew when it
+// continues.
+func TestAPauseIsNoSilence(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		pause time.Duration // how long the pause is, five minutes after the service fell silent
+		want  time.Duration // from then to the halt, at most
+	}{
+		"it is not paused":     {0, 17 * time.Minute},
+		"paused for two hours": {2 * time.Hour, 5*time.Minute + 2*time.Hour + 17*time.Minute},
+		"paused for ten hours": {10 * time.Hour, 5*time.Minute + 10*time.Hour + 17*time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			s.fault = func(n int, _ *Request) (Answer, bool) {
+				return Answer{Reply: Unsent, Code: "connect"}, n > 10
+			}
+			b := newBench(t, newPeople(3000, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			levers := make(chan Pull)
+			start := time.Now()
+			if test.pause > 0 {
+				pull(t, levers, 5*time.Minute, Lever{Verb: LeverPause, By: "ann"})
+				pull(t, levers, 5*time.Minute+test.pause, Lever{Verb: LeverContinue, By: "ann"})
+			}
+			_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: 2 * time.Second}, func(j *Job) {
+				j.Pace.PerSecond, j.Levers, j.GiveUpAfter = 10, levers, 15*time.Minute
+			})
+			stoppedBy(t, err, true, "give_up_after")
+			least := 15 * time.Minute
+			if test.pause > 0 {
+				least += 5*time.Minute + test.pause
+			}
+			if took := time.Since(start); took < least || took > test.want {
+				t.Errorf("%s: it gave up after %s", sentence, took)
+			}
+		})
 	}
 }

@@ -4,28 +4,37 @@ import "time"
 
 // load is how much of its rate a service lets the run have. After a quiet that it asked
 // for, requests come back by and by and not all at once; a service that goes on refusing
-// is asked for less, until it has taken what it was asked for a while. The zero value is
-// ready.
+// is asked for less, until it has taken what it was asked for a while. The odd refusal
+// among many answers is no sign of anything. The zero value is ready.
 type load struct {
-	quiet   time.Time // until when nothing may be sent
-	lowered float64   // how much is taken away from the share: 0 nothing
-	refused time.Time // when the service last refused for load
+	quiet   time.Time     // until when nothing may be sent
+	comes   time.Duration // how long requests take to come back after it
+	lowered float64       // how much is taken away from the share: 0 nothing
+	steady  time.Time     // when the quiet ends for which it was lowered last
+	refused time.Time     // when the service last refused for load
+	done    bool          // this quiet has lowered it
+	inRow   int           // quiets since an answer went well
+	answers float64       // that recent stands for, at most recentAnswers
+	recent  float64       // the share of refusals among the latest answers, the older the less
 }
 
 const (
-	slowStart    = 30 * time.Second // from a tenth of the rate to all of it
-	leastShare   = 0.1
-	loadMemory   = 10 * time.Minute // refusals this close together are the same trouble
-	lowerBy      = 0.7
-	raiseEvery   = 5 * time.Minute // without a refusal one lowering is taken back
-	lowestFactor = 0.05
+	slowStart     = 30 * time.Second // from a tenth of the rate to all of it, after a quiet as long or longer
+	leastStart    = 3 * time.Second  // the same after a short one
+	leastShare    = 0.1
+	loadMemory    = 10 * time.Minute // refusals this close together are the same trouble
+	recentAnswers = 50
+	mostRefused   = 0.125 // of the latest answers: more is no bad luck
+	lowerBy       = 0.7
+	raiseEvery    = time.Minute // without another lowering one is taken back
+	lowestFactor  = 0.05
 )
 
 // share is the part of the rate that may be used at now, above 0 and at most 1.
 func (l *load) share(now time.Time) float64 {
 	share := l.factor(now)
-	if since := now.Sub(l.quiet); !l.quiet.IsZero() && since < slowStart {
-		share *= leastShare + (1-leastShare)*max(0, since.Seconds())/slowStart.Seconds()
+	if since := now.Sub(l.quiet); !l.quiet.IsZero() && since < l.comes {
+		share *= leastShare + (1-leastShare)*max(0, since.Seconds())/l.comes.Seconds()
 	}
 	return share
 }
@@ -36,34 +45,70 @@ func (l *load) factor(now time.Time) float64 {
 	if l.lowered == 0 {
 		return 1
 	}
-	for n := int(now.Sub(l.refused) / raiseEvery); n > 0 && factor < 1; n-- {
+	for n := int(now.Sub(l.steady) / raiseEvery); n > 0 && factor < 1; n-- {
 		factor = min(1, factor/lowerBy)
 	}
 	return factor
 }
 
-// refusal notes that the service refused at now, for load, and asked for quiet until a
-// moment. It reports whether that has lowered the rate: one refusal is an incident, the
-// next within ten minutes is a sign.
-func (l *load) refusal(now, until time.Time) (lowered bool) {
-	if again := !l.refused.IsZero() && now.Sub(l.refused) < loadMemory && now.After(l.quiet); again {
+// keep begins with a quiet that was asked of an earlier process.
+func (l *load) keep(quiet time.Time) { l.quiet, l.comes = quiet, slowStart }
+
+// answered notes an answer that was no refusal.
+func (l *load) answered() {
+	l.inRow = 0
+	l.count(0)
+}
+
+func (l *load) count(refused float64) {
+	l.answers = min(l.answers+1, recentAnswers)
+	l.recent += (refused - l.recent) / l.answers
+}
+
+// refusal notes that the service refused an attempt at now, for load, and asked for quiet until a
+// moment. It reports whether that has lowered the rate, which one quiet does once at most.
+// The first refusal is an incident. Another within ten minutes is a sign when many of the
+// latest answers were refusals, or when nothing has gone well between them: at a slow pace
+// twice in a row, elsewhere three times, as bad luck comes twice in a row among many.
+func (l *load) refusal(attempted, now, until time.Time, slow bool) (lowered bool) {
+	l.count(1)
+	again := !l.refused.IsZero() && now.Sub(l.refused) < loadMemory
+	if attempted.After(l.refused) && now.After(l.quiet) { // what was under way when it refused before is the same trouble
+		if !again {
+			l.inRow = 0
+		}
+		l.inRow, l.done = l.inRow+1, !again
+		l.comes = 0
+	}
+	if row := l.inRow > 2 || slow && l.inRow > 1; !l.done && (row || l.recent > mostRefused) {
 		l.lowered = 1 - max(lowestFactor, l.factor(now)*lowerBy)
-		lowered = true
-	} else {
-		l.lowered = 1 - l.factor(now)
+		l.steady, l.done, lowered = until, true, true
 	}
 	l.refused = now
 	l.quiet = later(l.quiet, until)
+	l.comes = max(l.comes, min(slowStart, max(leastStart, until.Sub(now))))
 	return lowered
 }
 
-// refusedForLoad notes that the service wants less, and says so when it gets less.
-func (r *run) refusedForLoad(now time.Time, wait time.Duration) {
+// slowPace is below how many requests a second each of them says much.
+const slowPace = 1
+
+// answeredForLoad learns from an answer how much the service takes, and says so when it
+// gets less.
+func (r *run) answeredForLoad(a Answer, attempted, now time.Time) {
 	var lowered bool
 	var share float64
 	r.tempo.set(func(t *tempo) {
-		lowered = t.load.refusal(now, now.Add(wait))
-		share = t.load.factor(now)
+		switch {
+		case a.HoldAll:
+			o, _ := NextOpening(r.Pace, now)
+			rate := t.planned(o, now) * t.load.factor(now)
+			slow := rate > 0 && rate < slowPace*float64(max(1, r.Plan.Largest))
+			lowered = t.load.refusal(attempted, now, now.Add(a.RetryAfter), slow)
+			share = t.load.factor(now)
+		case a.Status != 0:
+			t.load.answered()
+		}
 	})
 	if lowered {
 		r.Logger.Warn("the service goes on refusing: it is asked for less until it has taken that for a while", "percent_of_the_rate", int(100*share))

@@ -23,15 +23,18 @@ func (r *run) look() {
 	r.lookAtWindow(s)
 	r.Progress(s)
 	// Adding up millions of batches takes a while, and nothing is sent meanwhile: it gets a
-	// fiftieth of the time.
-	r.count = now.Add(50 * time.Since(now))
+	// hundredth of the time.
+	r.count = now.Add(100 * time.Since(now))
 }
 
-// lookAtClock pauses the run when the wall clock was set: the windows hang on it.
+// clocks reads both.
+func (r *run) clocks(now time.Time) clocks { return clocks{wall: now.Round(0), ran: now.Sub(r.began)} }
+
+// lookAtClock pauses the run when the wall clock was set: the windows hang on it. Several
+// small steps count together, as does one that was taken while somebody had paused the run for
+// another reason: he has not been told.
 func (r *run) lookAtClock(now time.Time) {
-	is := clocks{wall: now.Round(0), ran: now.Sub(r.began)}
-	off := stepped(r.clock, is)
-	r.clock = is
+	off := stepped(r.clock, r.clocks(now))
 	if off == 0 || r.Log.Paused != "" || r.stop != nil {
 		return
 	}
@@ -44,6 +47,7 @@ func (r *run) lookAtClock(now time.Time) {
 		r.logFailed(err)
 		return
 	}
+	r.clockSet = true
 	r.obey(LeverPause)
 }
 
@@ -52,7 +56,13 @@ func (r *run) lookAtClock(now time.Time) {
 func (r *run) lookAtWindow(s Snapshot) {
 	o, ok := NextOpening(r.Pace, s.At)
 	left := unsent(s.Account)
-	if !ok || r.Pace.Window == nil || r.stop != nil {
+	ending := r.stop != nil || r.OneWindow && !o.Opens.Equal(r.gate.only.Opens) // then o is the window after it
+	if !ok || ending {
+		r.tempo.set(func(t *tempo) { t.left = left })
+		return
+	}
+	r.lookAtFinish(o, left, s.At)
+	if r.Pace.Window == nil {
 		r.tempo.set(func(t *tempo) { t.left = left })
 		return
 	}
@@ -66,8 +76,11 @@ func (r *run) lookAtWindow(s Snapshot) {
 		}
 	}
 	r.tempo.set(func(t *tempo) { t.left, t.stretch = left, stretch })
-	rate := r.tempo.rate(o, s.At)
-	if short := Remaining(o, left, rate, s.At); short > int64(r.Plan.Largest) && !r.short.Equal(o.Opens) {
+	rate := r.tempo.lasting(o, s.At)
+	switch short := Remaining(o, left, rate, s.At); {
+	case short == 0:
+		r.short = time.Time{}
+	case short > int64(r.Plan.Largest) && !r.short.Equal(o.Opens):
 		r.short = o.Opens
 		then := "they are sent from the next window on"
 		if r.OneWindow {
@@ -75,6 +88,25 @@ func (r *run) lookAtWindow(s Snapshot) {
 		}
 		r.Logger.Warn(fmt.Sprintf("the window will not hold all: at %.4g/s %d messages will remain at %s; %s",
 			rate, short, o.Closes.In(r.Pace.Location).Format("15:04 on Mon 2 Jan"), then))
+	}
+}
+
+// lookAtFinish says when the time that a person has asked for will not be kept. The rate
+// stays what it is: it was settled when he asked, and nothing that was lost since is made up
+// in a hurry.
+func (r *run) lookAtFinish(o Opening, left int64, now time.Time) {
+	by := r.Log.PaceLever.FinishBy
+	if !by.After(now) {
+		return
+	}
+	rate := r.tempo.lasting(o, now)
+	switch short := Remaining(Opening{Opens: o.Opens, Closes: by}, left, rate, now); {
+	case short == 0:
+		r.late = false
+	case short > int64(r.Plan.Largest) && !r.late:
+		r.late = true
+		r.Logger.Warn(fmt.Sprintf("the time to finish by will not be kept: at %.4g/s %d messages will remain at %s; they are sent afterwards at the same rate",
+			rate, short, by.Format("15:04 on Mon 2 Jan")))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,14 +133,19 @@ func TestAStopOfThirtySixHours(t *testing.T) {
 // The wall clock is set while a run is at work: it pauses itself, since nobody knows which
 // of the two is right, and says so. A process that merely stood still goes on.
 func TestARunPausesWhenTheClockIsSet(t *testing.T) {
+	type look struct{ wall, ran time.Duration } // that both clocks seem to have gone on since the look before
+	slew := slices.Repeat([]look{{1010 * time.Millisecond, time.Second}}, 6200)
 	for sentence, test := range map[string]struct {
-		wall, ran time.Duration // that both clocks seem to have gone on since the last look
-		paused    string
+		looks  []look
+		paused string
 	}{
-		"set back by two hours":          {-2 * time.Hour, time.Second, "set back by 2h0m1s"},
-		"set forward by two hours":       {2 * time.Hour, 0, "set forward by 2h0m0s"},
-		"a drift":                        {30 * time.Second, 0, ""},
-		"the machine slept for 36 hours": {36 * time.Hour, 36 * time.Hour, ""},
+		"set back by two hours":          {[]look{{-2 * time.Hour, time.Second}}, "set back by 2h0m1s"},
+		"set forward by two hours":       {[]look{{2 * time.Hour, 0}}, "set forward by 2h0m0s"},
+		"a little":                       {[]look{{30 * time.Second, 0}}, ""},
+		"the machine slept for 36 hours": {[]look{{36 * time.Hour, 36 * time.Hour}}, ""},
+		"two steps of 50 seconds":        {[]look{{50 * time.Second, 0}, {time.Hour, time.Hour}, {50 * time.Second, 0}}, "set forward by 1m40s"},
+		"one forward and one back":       {[]look{{50 * time.Second, 0}, {time.Hour, time.Hour}, {-50 * time.Second, 0}}, ""},
+		"little by little, over hours":   {slew, "set forward by 1m0s"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, newPeople(20, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
@@ -154,13 +160,52 @@ func TestARunPausesWhenTheClockIsSet(t *testing.T) {
 			if r.gate.paused != "" {
 				t.Fatalf("%s: paused at the first look", sentence)
 			}
-			r.clock.wall, r.clock.ran = r.clock.wall.Add(-test.wall), r.clock.ran-test.ran
-			r.look()
+			for _, l := range test.looks {
+				r.clock.wall, r.clock.ran = r.clock.wall.Add(-l.wall), r.clock.ran-l.ran
+				r.lookAtClock(time.Now())
+			}
 			if said := log.Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
 				t.Errorf("%s: paused %q", sentence, said)
 			}
 			if wait, why, _ := r.gate.next(time.Now(), 1); (wait > 0) != (test.paused != "") {
 				t.Errorf("%s: a request waits for %s at the gate, since %s", sentence, wait, why)
+			}
+			must(t, log.Close())
+		})
+	}
+}
+
+// Who lets a run continue that paused because of its clock stands by the clock as it is then. A
+// step during a pause that somebody made for another reason is said when it is over.
+func TestTheClockIsRightFromWhenTheRunContinues(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		paused bool // by a person, before the clock is set
+		again  bool // it pauses itself after he lets it continue
+	}{
+		"it paused itself":                 {false, false},
+		"it was paused for something else": {true, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, newPeople(20, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			plan := openPlan(t, b.dir)
+			log, err := OpenProgressLog(b.dir, plan)
+			must(t, err)
+			job := Job{Plan: plan, Log: log, Source: b.people, Sink: &connection{kind: Deduplicates, service: newService(1)}, Start: Start{At: time.Now(), Version: "test"}, Pace: campaign.Pace{Location: time.UTC}}
+			must(t, log.Open(job.Start))
+			r := newRun(job.withDefaults(), func() {})
+			ask := func(verb LeverVerb) { must(t, r.pull(Pull{Lever: Lever{Verb: verb, By: "ann"}}, time.Now())) }
+			if test.paused {
+				ask(LeverPause)
+			}
+			r.clock.wall = r.clock.wall.Add(-time.Hour)
+			r.lookAtClock(time.Now())
+			if by := "by cohort itself"; strings.Contains(log.Paused, by) == test.paused || log.Paused == "" {
+				t.Fatalf("%s: paused %q", sentence, log.Paused)
+			}
+			ask(LeverContinue)
+			r.lookAtClock(time.Now())
+			if again := strings.Contains(log.Paused, "set forward by 1h"); again != test.again {
+				t.Errorf("%s: then paused %q", sentence, log.Paused)
 			}
 			must(t, log.Close())
 		})

@@ -69,8 +69,10 @@ type run struct {
 	lists     lists
 	began     time.Time
 	count     time.Time // when the account is added up again
-	clock     clocks    // as it was last seen
+	clock     clocks    // as they were when a person last stood by them: at the start, or when he let the run continue
+	clockSet  bool      // the run paused itself because they had parted
 	short     time.Time // the opening of which it was said that it is not enough
+	late      bool      // it was said that the time to finish by will not be kept
 
 	stopWaiting func()
 	stop        error // why nothing new is started; nil while something is
@@ -89,11 +91,13 @@ func newRun(job Job, stopWaiting func()) *run {
 	now := time.Now()
 	r := &run{Job: job, queue: newQueue(job.Log.Ledger, job.Sink.Kind(), job.Settle, now), refusals: refusals{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, stopWaiting: stopWaiting}
 	r.health.good = now
-	r.began, r.clock = now, clocks{wall: now.Round(0)}
+	r.began = now
+	r.clock = r.clocks(now)
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.rate = r.tempo.rate
 	r.gate.Hold(job.Log.quietAt(now), "the service asked for quiet before this start")
+	r.tempo.load.keep(job.Log.quietAt(now))
 	r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	r.workers = &workers{
 		builder: builder{run: job.Plan.Run, source: job.Source, sink: job.Sink}, gate: r.gate, hold: r.hold, log: job.Log,

@@ -129,8 +129,8 @@ func (r *run) looked(batch uint32, good, bad int, settled bool) {
 		delete(r.goodSoFar, batch)
 	}
 	if r.refusals.add(more+bad, bad) {
-		r.halt(&Stopped{Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on",
-			r.StopIf.Refused*100, r.StopIf.Of), Halt: true})
+		r.halt(&Stopped{Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on: a resume counts anew, and may have up to %d more refused before it stops again",
+			r.StopIf.Refused*100, r.StopIf.Of, r.StopIf.Of), Halt: true})
 	}
 }
 

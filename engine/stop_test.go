@@ -97,6 +97,13 @@ func TestStopIfHaltsTheRun(t *testing.T) {
 		if l := b.ledger(); !strings.HasPrefix(l.LastControl, "halted: more than 10 %") {
 			t.Errorf("the log says %q", l.LastControl)
 		}
+		// It counts anew in the next process, which may cost as much as the halt has said.
+		before := summary.Account.Fates[person.Refused]
+		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, rule)
+		stoppedBy(t, err, true, "a resume counts anew, and may have up to 100 more refused before it stops again")
+		if more := summary.Account.Fates[person.Refused] - before; more < 10 || more > 100 {
+			t.Errorf("%d more were refused after a resume", more)
+		}
 		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil) // without the rule
 		b.finished(s, summary, err)
 	})

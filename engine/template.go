@@ -89,7 +89,7 @@ func (t Template) AppendJSON(dst []byte, fields []string) []byte {
 	return append(dst, '"')
 }
 
-// AppendText appends the rendered text to dst as it is, for those who measure it.
+// AppendText appends the rendered text to dst as it is.
 func (t Template) AppendText(dst []byte, fields []string) []byte {
 	for _, s := range t.segments {
 		dst = append(dst, s.plain...)
@@ -107,6 +107,20 @@ func AppendJSONString(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
+// AppendJSONBytes is AppendJSONString for a short text in a buffer, of which dst may be a
+// part.
+func AppendJSONBytes(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' {
+			dst = appendEscaped(dst, c)
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
 const hexDigits = "0123456789abcdef"
 
 // appendJSONText escapes what RFC 8259 section 7 says must be escaped, and nothing
@@ -118,20 +132,23 @@ func appendJSONText(dst []byte, text string) []byte {
 		if i == len(text) {
 			return dst
 		}
-		switch c := text[i]; c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
-		}
+		dst = appendEscaped(dst, text[i])
 		text = text[i+1:]
 	}
+}
+
+func appendEscaped(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
 
 // clean is how many bytes text begins with that need no escape. It looks at eight at once

@@ -116,6 +116,9 @@ func FuzzAppendJSON(f *testing.F) {
 		if err := json.Unmarshal(encoded, &got); err != nil || got != field {
 			t.Fatalf("%q became %s, read as %q: %v", field, encoded, got, err)
 		}
+		if short := AppendJSONBytes(nil, []byte(field)); string(short) != string(encoded) {
+			t.Fatalf("%q became %s and %s", field, encoded, short)
+		}
 		literal = strings.ReplaceAll(literal, "(", "[") // so that it holds no placeholder
 		template, err := CompileTemplate(literal+"((x))", []string{"x"})
 		if err != nil {
@@ -124,6 +127,9 @@ func FuzzAppendJSON(f *testing.F) {
 		encoded = template.AppendJSON(nil, []string{field})
 		if err := json.Unmarshal(encoded, &got); err != nil || got != literal+field {
 			t.Fatalf("%q became %s, read as %q: %v", literal+field, encoded, got, err)
+		}
+		if text := template.AppendText(nil, []string{field}); string(text) != literal+field {
+			t.Fatalf("%q became %q as a text", literal+field, text)
 		}
 		if strings.ContainsAny(string(encoded), "\n\r") {
 			t.Fatalf("%q is more than one line", encoded)

@@ -89,14 +89,20 @@ func (t *tempo) rate(o Opening, now time.Time) float64 {
 // planned is the rate without what the service's refusals make of it.
 func (t *tempo) planned(o Opening, now time.Time) float64 {
 	switch {
+	case t.lever.PerSecond > 0 && !t.lever.FinishBy.IsZero() && t.pace.PerSecond > 0:
+		return min(t.lever.PerSecond, t.pace.PerSecond)
 	case t.lever.PerSecond > 0:
 		return t.lever.PerSecond
-	case !t.lever.FinishBy.IsZero():
-		if span := t.lever.FinishBy.Sub(now).Seconds(); span > 0 {
-			return max(slowest, float64(t.left)/span)
-		}
 	}
 	return RateAt(t.pace, o, t.stretch, t.left, t.slack, now)
+}
+
+// lasting is rate without the slow start after a quiet, which is over in a moment: what is
+// foretold goes by it.
+func (t *tempo) lasting(o Opening, now time.Time) float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.planned(o, now) * t.load.factor(now)
 }
 
 // pool is the share of the requests that may be under way at once.

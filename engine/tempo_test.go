@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,41 +88,118 @@ func TestTheServiceIsAskedForLessWhileItRefuses(t *testing.T) {
 			t.Errorf("%s: %v of the rate, want %v", sentence, got, want)
 		}
 	}
+	refuses := func(attempted time.Time, quiet time.Duration) bool {
+		return l.refusal(attempted, now, now.Add(quiet), true)
+	}
 	is("at first", 1)
-	if l.refusal(now, now.Add(10*time.Second)) {
+	if refuses(now, 30*time.Second) {
 		t.Error("one refusal lowers the rate")
 	}
-	if l.refusal(now.Add(time.Second), now.Add(10*time.Second)) {
+	before := now
+	now = now.Add(time.Second)
+	if refuses(now, 30*time.Second) {
 		t.Error("what was under way when it refused counts again")
 	}
-	now = now.Add(10 * time.Second)
+	now = now.Add(30 * time.Second)
 	is("when the quiet ends", 0.1)
+	now = now.Add(time.Second)
+	if refuses(before, 0) {
+		t.Error("what was under way when it refused counts again after the quiet")
+	}
 	now = now.Add(15 * time.Second)
 	is("half way back", 0.55)
 	now = now.Add(15 * time.Second)
 	is("back", 1)
-	if !l.refusal(now, now) {
-		t.Error("a second refusal does not lower the rate")
+	if !refuses(now, time.Second) {
+		t.Error("a second refusal in a row does not lower the rate")
 	}
-	now = now.Add(time.Minute)
+	now = now.Add(30 * time.Second)
 	is("after the second", 0.7)
-	if !l.refusal(now, now) {
-		t.Error("a third refusal does not lower the rate")
+	if !refuses(now, time.Second) {
+		t.Error("a third refusal in a row does not lower the rate")
 	}
-	now = now.Add(time.Minute)
+	now = now.Add(30 * time.Second)
 	is("after the third", 0.49)
 	now = now.Add(raiseEvery)
 	is("after a while without", 0.7)
 	now = now.Add(raiseEvery)
 	is("after two whiles", 1)
 	for range 100 {
-		now = now.Add(time.Minute)
-		l.refusal(now, now)
+		now = now.Add(30 * time.Second)
+		refuses(now, time.Second)
 	}
-	now = now.Add(time.Minute)
+	now = now.Add(30 * time.Second)
 	is("however often it refuses", lowestFactor)
 	now = now.Add(time.Hour)
 	is("and an hour later", 1)
+	for range recentAnswers {
+		l.answered()
+	}
+	for range 3 { // each is an incident
+		now = now.Add(loadMemory)
+		if refuses(now, time.Second) {
+			t.Error("refusals that are far apart lower the rate")
+		}
+	}
+}
+
+// A service that refuses the odd request takes the rate all the same; one that refuses a good
+// part of them does not.
+func TestTheOddRefusalLowersNothing(t *testing.T) {
+	for sentence, test := range map[string]struct {
+		share      float64 // of the requests that are refused
+		slow       bool
+		least, top float64 // of the rate, as a mean
+	}{
+		"nothing is refused":              {0, false, 1, 1},
+		"half a per cent":                 {0.005, false, 0.99, 1},
+		"two per cent":                    {0.02, false, 0.97, 1},
+		"four per cent":                   {0.04, false, 0.90, 1},
+		"half a per cent, at a slow pace": {0.005, true, 0.99, 1},
+		"four per cent, at a slow pace":   {0.04, true, 0.90, 1},
+		"every third":                     {0.33, false, 0, 0.2},
+		"every third, at a slow pace":     {0.33, true, 0, 0.4},
+		"everything":                      {1, false, 0, 0.1},
+		"everything, at a slow pace":      {1, true, 0, 0.1},
+	} {
+		var l load
+		rng := rand.New(rand.NewPCG(1, 2))
+		now, each, sum, n := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC), 50*time.Millisecond, 0.0, 100_000
+		if test.slow {
+			each, n = 10*time.Second, 5000
+		}
+		for range n {
+			now = now.Add(each)
+			sum += l.factor(now)
+			if rng.Float64() < test.share {
+				l.refusal(now, now, now.Add(time.Second), test.slow)
+				now = now.Add(time.Second)
+			} else {
+				l.answered()
+			}
+		}
+		if mean := sum / float64(n); mean < test.least || mean > test.top {
+			t.Errorf("%s: %.3f of the rate, want between %v and %v", sentence, mean, test.least, test.top)
+		}
+	}
+}
+
+// A run of five minutes at a service that refuses every twenty-fifth request takes little
+// longer for it: each refusal costs its second of quiet and the seconds of coming back.
+func TestARunAtAServiceThatRefusesTheOddRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, rng := newService(1), rand.New(rand.NewPCG(3, 4))
+		s.fault = func(int, *Request) (Answer, bool) {
+			return Answer{Reply: Refused, Status: 503, Code: "BUSY", RetryAfter: time.Second, HoldAll: true}, rng.IntN(25) == 0
+		}
+		b := newBench(t, newPeople(3000, 2, nil), Limits{Messages: 1, Bytes: 1 << 20})
+		start := time.Now()
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace.PerSecond = 10 })
+		b.finished(s, summary, err)
+		if took := time.Since(start); took > 12*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 func TestAClockThatWasSetIsNoticed(t *testing.T) {

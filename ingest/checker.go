@@ -15,6 +15,8 @@ type checker struct {
 	tally *tally
 	words []byte
 	shown []byte
+	text  []byte   // of the fields of a record, one behind the other
+	field []string // each by itself
 }
 
 // fill takes records until the batch is full, or the source has an error: io.EOF at
@@ -33,6 +35,9 @@ func (c *checker) fill(b *batch, from source) error {
 			b.reference(clean(s.value(record, k)))
 		}
 		j := c.rules.judge(s, record)
+		if j.verdict == sendable && len(c.rules.limits) > 0 && !j.withdrawn { // whoever withdraws is sent nothing
+			j.verdict = c.limit(s, record)
+		}
 		if j.verdict != sendable {
 			reason := &c.tally.reasons[j.verdict]
 			reason.add(c.file, line)
@@ -68,6 +73,25 @@ func (c *checker) fill(b *batch, from source) error {
 		b.accept(j.number)
 	}
 	return nil
+}
+
+// limit holds the fields of a record, as they would be carried, against the service's limits.
+func (c *checker) limit(s *splitter, record []byte) verdict {
+	c.text, c.field = c.text[:0], c.field[:0]
+	for i, k := range c.rules.fields {
+		c.text = append(c.text, c.rules.dress(i, s.value(record, k))...)
+	}
+	all := string(c.text)
+	for i, k := range c.rules.fields {
+		n := len(c.rules.dress(i, s.value(record, k)))
+		c.field, all = append(c.field, all[:n]), all[n:]
+	}
+	for i := range c.rules.limits {
+		if !c.rules.limits[i].Keeps(c.field) {
+			return c.rules.firstLimit() + verdict(i)
+		}
+	}
+	return sendable
 }
 
 // explain says in words why the record just split is invalid.

@@ -49,7 +49,7 @@ func newCrew(workers, size int, t *sheet, c checker, pool *sync.Pool) *crew {
 }
 
 func newParser(t *sheet, c checker, pool *sync.Pool) parser {
-	c.words, c.shown = nil, nil
+	c.words, c.shown, c.text, c.field = nil, nil, nil, nil
 	return parser{sheet: sheet{split: splitter{comma: t.split.comma, spans: make([]span, len(t.split.spans))}}, checker: c, pool: pool}
 }
 

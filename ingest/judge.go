@@ -21,13 +21,14 @@ type rules struct {
 	dressed  bool     // whether any field has a default or is trimmed
 	values   []string // of the withdrawn column
 	order    order
+	limits   []person.Limit
 	listing  bool // nothing but the number is asked for, and a row that is awry may tell it all the same
 
 	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, least: o.Address.Least, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
+	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -111,7 +112,7 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	if r.mapping.order >= 0 {
 		var ok bool
 		if j.order, ok = r.order.read(trim(s.value(record, r.mapping.order))); !ok {
-			return fail(firstRequired + verdict(len(r.required)+len(r.typed)))
+			return fail(r.firstLimit() - 1)
 		}
 	}
 	if r.withdrawn >= 0 {
@@ -123,6 +124,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		j.nearly = j.nearly && !j.withdrawn
 	}
 	return j
+}
+
+// firstLimit is the verdict of the first of the service's limits. The one before it is the
+// order's.
+func (r *rules) firstLimit() verdict {
+	return firstRequired + verdict(len(r.required)+len(r.typed)+1)
 }
 
 // judgeAddress looks at the lines of a postal address.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"cohort/ingest/person"
 )
 
 // Options say which columns of a cohort matter and what is asked of their values. The
@@ -23,6 +25,7 @@ type Options struct {
 	// the record then bears the number at the end. Whose chain has none is invalid.
 	SupersededBy string
 
+	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
 	Address   Address           // what a postal address must have
 	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
 	Withdrawn Withdrawn         // when a record says that the person is not to be invited

@@ -17,7 +17,8 @@ type verdict int
 const sendable verdict = -1
 
 // The verdicts whose place does not depend on the options. Behind them stand one
-// for each required field, for each type that is asked for, and for the order.
+// for each required field, for each type that is asked for, for the order, and for each
+// of the service's limits.
 const (
 	fewer verdict = iota
 	more
@@ -78,7 +79,11 @@ func reasons(o Options) []Reason {
 	for _, field := range sortedKeys(o.Types) {
 		all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(field) + " is not " + types[o.Types[field]].words})
 	}
-	return append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(o.LatestBy) + " is not a whole number, or not a date or time, as the records before it have it"})
+	all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(o.LatestBy) + " is not a whole number, or not a date or time, as the records before it have it"})
+	for _, limit := range o.Limits {
+		all = append(all, Reason{Code: limit.Code, Words: limit.Words})
+	}
+	return all
 }
 
 // model is what every record's number of values is held against.

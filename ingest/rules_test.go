@@ -49,6 +49,41 @@ func TestTypedFieldsDefaultsAndOrder(t *testing.T) {
 	}
 }
 
+// What the service asks comes after all that the campaign asks, of the fields as they are
+// carried, and not of a record that withdraws: nothing is sent for it, and it must count.
+func TestWhatTheServiceAsksOfARecord(t *testing.T) {
+	o := ingest.Options{
+		Fields: []string{"name", "day"}, Types: map[string]ingest.Type{"day": ingest.Date}, Defaults: map[string]string{"name": "you"},
+		Withdrawn: ingest.Withdrawn{Column: "type", Values: []string{"DEL"}},
+		Limits: []person.Limit{
+			{Code: person.CodeTooLong, Words: "too long", Keeps: func(fields []string) bool { return len(fields[0]) <= 3 }},
+			{Code: person.CodeBadContact, Words: "not the day", Keeps: func(fields []string) bool { return fields[1] == "2027-01-31" && fields[0] != "" }},
+		},
+	}
+	rows := a + ",\"A\"\"n\", 2027-01-31 ,\n" + a + ",Anne,2027-01-31,\n" + b + ",,2027-01-30,\n" + b + ",Annette,2027-01-30,\n" + b + ",Anne,x,\n" + b + ",Anne,,DEL\n" + a + ",,2027-01-31,\n"
+	file := "nhs_number,name,day,type\n" + strings.Repeat(rows, 10_000)
+	for _, r := range []*ingest.Reader{
+		must(ingest.NewReader(strings.NewReader(file), "c", o)),
+		must(ingest.Open(t.Context(), []string{save(t, "c", file)}, o)), // parsed in chunks
+	} {
+		got := must(told(r))
+		want := []string{
+			"0:2 " + a + `|A"n|2027-01-31`, "0:3 too_long " + a, "0:4 bad_contact " + b, "0:5 too_long " + b, "0:6 bad_type " + b,
+			"0:7 " + b + "|Anne| withdrawn", "0:8 " + a + "|you|2027-01-31",
+		}
+		if !slices.Equal(got[:7], want) || len(got) != 70_000 {
+			t.Errorf("got  %q\nwant %q", got[:7], want)
+		}
+		counts := map[string]int64{}
+		for _, reason := range r.Summary().Reasons {
+			counts[reason.Code+": "+reason.Words] = reason.Count
+		}
+		if counts["too_long: too long"] != 20_000 || counts["bad_contact: not the day"] != 10_000 || r.Summary().Invalid != 40_000 {
+			t.Errorf("%v", counts)
+		}
+	}
+}
+
 func TestAddressesThatNoLetterReaches(t *testing.T) {
 	o := ingest.Options{
 		Fields: []string{"l1"}, Address: ingest.Address{Lines: []string{"l1", "l2", "l3"}, Least: 2},

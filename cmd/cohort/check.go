@@ -19,6 +19,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/ingest"
 	"cohort/shard"
+	"cohort/sinks/notify"
 )
 
 func checkCommand() *cobra.Command {
@@ -228,13 +229,17 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 
 // samples renders the first three messages, every letter and digit of theirs masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
-	texts := c.Texts()
+	texts := c.Wording()
 	compiled := make([]engine.Template, len(texts))
 	for i, t := range texts {
 		var err error
 		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
 			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
+	}
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
 	}
 	var out []string
 	for i := range spool.Shards() {
@@ -251,6 +256,9 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 			var parts []string
 			for i, text := range compiled {
 				parts = append(parts, texts[i].Name+": "+string(text.AppendJSON(nil, p.Fields)))
+			}
+			if said := details.AppendJSON(nil, p.Fields); len(said) > 0 {
+				parts = append(parts, string(said[1:]))
 			}
 			if out = append(out, strings.Join(parts, ", ")); len(out) == 3 {
 				return out, nil

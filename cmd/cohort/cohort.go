@@ -11,6 +11,7 @@ import (
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
+	"cohort/sinks/notify"
 )
 
 // openCohort opens the files of a cohort as the campaign says that they are to be read.
@@ -21,33 +22,76 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err == nil {
 		err = typedDefaults(c)
 	}
-	own := len(c.Personalisation) == 0 && c.PersonalisesAll() // or the cohort's may be
+	own := mayBring(c)
 	if err == nil && !own {
 		err = usedDefaults(c, fields)
 	}
 	if err != nil {
 		return nil, err
 	}
-	reader, err := ingest.Open(ctx, in.paths, ingestOptions(c, fields, in))
-	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
-	}
-	if !own {
-		return reader, nil
+	reader, err := openFiles(ctx, c, fields, in)
+	if err != nil || !own {
+		return reader, err
 	}
 	brought, _, err := reader.Mesh()
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
-	if err := usedDefaults(c, brought); err != nil || len(brought) == 0 {
-		return reader, err
+	if err := usedDefaults(c, slices.Concat(fields, brought)); err != nil {
+		return nil, err
+	}
+	if len(brought) == 0 {
+		return fitting(reader, c)
+	}
+	if texts := c.Texts(); len(texts) > 0 {
+		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, brought)
-	if reader, err = ingest.Open(ctx, in.paths, ingestOptions(c, brought, in)); err != nil {
+	if reader, err = openFiles(ctx, c, brought, in); err != nil {
+		return nil, err
+	}
+	return fitting(reader, c)
+}
+
+// fitting refuses a personalisation, known by now, that is not its routing plan's.
+func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
+	if err := c.CheckFields(); err != nil {
+		return nil, refuse("%w", err)
+	}
+	return reader, nil
+}
+
+// openFiles opens the files of a cohort whose records carry fields.
+func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in input) (*ingest.Reader, error) {
+	o := ingestOptions(c, fields, in)
+	var err error
+	if o.Limits, err = notify.Limits(c, fields); err != nil {
+		return nil, refuse("%w", err)
+	}
+	reader, err := ingest.Open(ctx, in.paths, o)
+	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil
+}
+
+// mayBring reports whether the cohort may bring the personalisation with it: the campaign
+// file names none, and the service has one.
+func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 && c.PersonalisesAll() }
+
+// broughtPersonalisation fills in the personalisation of a planned run whose cohort has
+// brought it, which the spool knows. What else is taken from columns is never beside it.
+func broughtPersonalisation(c *campaign.Campaign, f *folder) error {
+	if !mayBring(c) || len(c.Texts()) > 0 {
+		return nil
+	}
+	manifest, _, err := shard.ReadManifest(f.file(spoolFolder))
+	if err != nil {
+		return damaged(err)
+	}
+	ownPersonalisation(c, manifest.Fields)
+	return nil
 }
 
 // ownPersonalisation makes each field of the cohort a field of the message.

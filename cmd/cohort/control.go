@@ -54,9 +54,9 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		done := make(chan error, 1)
+		done, change := make(chan error, 1), engine.PaceChange{}
 		select {
-		case out <- engine.Pull{Lever: a.lever(), Done: done}:
+		case out <- engine.Pull{Lever: a.lever(), Change: &change, Done: done}:
 		case <-over:
 			http.Error(w, errEnding.Error(), http.StatusServiceUnavailable)
 			return
@@ -65,7 +65,10 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 		}
 		if err := <-done; err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(change) // a client that has gone misses it
 	})
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -96,17 +99,21 @@ var (
 	errSilent = errors.New("the process that is at work on the run does not answer")
 )
 
-// ask has the process that is at work on a run do something.
-func ask(ctx context.Context, folder string, a asked) error {
+// ask has the process that is at work on a run do something. Its answer to LeverPace is what
+// that changes.
+func ask(ctx context.Context, folder string, a asked) (change engine.PaceChange, err error) {
 	text, err := json.Marshal(a)
 	if err != nil {
-		return err
+		return change, err
 	}
-	_, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text))
+	text, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text))
 	if errors.Is(err, errSilent) {
-		return fmt.Errorf("%w; what was asked may still take effect: look with %s", err, command("status", folder))
+		return change, fmt.Errorf("%w; what was asked may still take effect: look with %s", err, command("status", folder))
 	}
-	return err
+	if err != nil {
+		return change, err
+	}
+	return change, json.Unmarshal(text, &change)
 }
 
 // snapshot asks the process that is at work on a run how it stands; nil when it has not

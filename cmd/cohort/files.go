@@ -50,7 +50,7 @@ func newFiles(c *campaign.Campaign, fields []string) (files, error) {
 
 func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 	m := &file.Mesh{RoutingPlanID: c.File.Mesh.RoutingPlanID, From: c.File.Mesh.From, To: c.File.Mesh.To}
-	for _, t := range c.Texts() {
+	for _, t := range c.Wording() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
 			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
@@ -62,7 +62,7 @@ func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 
 func lettersOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 	l := &file.Letters{Format: file.Format(c.File.Letters.Format)}
-	texts := c.Texts()
+	texts := c.Wording()
 	for _, name := range c.File.Letters.Columns {
 		text := ""
 		if !file.IsOwnColumn(name) {

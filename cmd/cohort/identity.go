@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -106,7 +107,14 @@ func (s *session) locate() (place, error) {
 		return at, nil
 	case s.holds(at.folder): // it was moved
 		return at, nil
+	case s.campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
+		return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy. Only a send under a new campaign name reaches its people again",
+			entry.Host, entry.Folder, command("resume")+" <where it is now>")
 	case s.call.SendAgain != "":
+		const one = string(campaign.Batches) // or the only one, as the NHS App's
+		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.campaign.Notify.Endpoint), one) {
+			return at, refuse("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
+		}
 		at.again = true
 		return at, nil
 	}
@@ -264,6 +272,9 @@ func (s *session) reached(attempts, revisions uint64) {
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Folder, e.Note = s.folder.path, plan.SendAgain
+	if s.campaign.Notify.Endpoint == campaign.Messages {
+		e.Endpoint = string(s.campaign.Notify.Endpoint)
+	}
 	if err := r.Record(e); err != nil {
 		return refuse("%w", err)
 	}

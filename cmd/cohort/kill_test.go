@@ -108,6 +108,43 @@ func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 	t.Logf("%d kills of a process at work, %v", hit, counts)
 }
 
+// Single messages are accepted once each too, however often the run is killed and however
+// many answers are lost.
+func TestSingleMessagesKilledAtRandomMoments(t *testing.T) {
+	w := newWorld(t)
+	w.simulate("reset_before: 0.03\nreset_after: 0.05\ngateway_504_after: 0.03\nerror_500_after: 0.03\ntruncated_201: 0.05\nslow_accept: {share: 0.02, retry_after: 1s, processing: 500ms}\n" +
+		"too_early_425: {share: 0.03, retry_after: 1s, processing: 500ms}\ntoken_revoked: 0.01\nlatency: {fixed: 2ms, jitter: 6ms}\npoisoned_recipients: 0.05\n")
+	w.campaign("pace: {per_second: 0}\nstop_if: {of: 0}")
+	w.spoil("batch: {max_messages: 400}", "endpoint: messages")
+	w.single = true
+	truth := w.generate(3_000, 0.01)
+	random := rand.New(rand.NewPCG(17, 19))
+	hit := 0
+	for range 8 {
+		c, _, stderr := w.start("send", "-c", "campaign.yaml", "cohort.csv")
+		kill := time.AfterFunc(time.Duration(100+random.IntN(500))*time.Millisecond, func() { _ = c.Process.Kill() })
+		_ = c.Wait()
+		kill.Stop()
+		if code := c.ProcessState.ExitCode(); code > 0 {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		} else if code < 0 {
+			hit++
+		}
+	}
+	folder := w.folder()
+	if o := w.run("resume", folder); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	counts := w.agree(w.report(folder), w.ledger())
+	if counts["accepted"]+counts["refused"] != truth.Sendable || counts["refused"] == 0 || counts["in_doubt"] > 0 {
+		t.Errorf("report %v, cohort %+v", counts, truth)
+	}
+	w.namesNobody()
+	if hit < 4 {
+		t.Errorf("only %d of 8 kills came while the run was at work: the test has lost its point", hit)
+	}
+}
+
 // generate writes cohort.csv.
 func (w *world) generate(records int, bad float64) fixtures.Truth {
 	w.t.Helper()

@@ -62,82 +62,12 @@ func leverCommand(name string, verb engine.LeverVerb, short, long, done, next st
 	return c
 }
 
-func paceCommand() *cobra.Command {
-	var (
-		l        pulling
-		finishBy string
-		campaign bool
-	)
-	c := &cobra.Command{
-		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
-		Short: "Send at another rate than the campaign's",
-		Long: `Pace has the run send at another rate: so many messages a second, or what is left spread
-until a time of today in the campaign's time zone. The window and the quiet that the service
-asks for hold all the same. --campaign goes back to the campaign's own pace.
-` + leverWords,
-		Args: arguments(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error {
-			l.asked.Verb = engine.LeverPace
-			given := 0
-			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
-				if c.Flags().Changed(flag) {
-					given++
-				}
-			}
-			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
-				return refuse("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
-			}
-			if c.Flags().Changed("campaign") && !campaign {
-				return refuse("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
-			}
-			if c.Flags().Changed("finish-by") {
-				var err error
-				if l.asked.Pace.FinishBy, err = timeToday(args[0], finishBy, time.Now()); err != nil {
-					return err
-				}
-			}
-			if err := l.pull(c, args[0]); err != nil {
-				return err
-			}
-			fmt.Fprintln(c.OutOrStdout(), "the pace is changed")
-			l.explain(c)
-			return nil
-		},
-	}
-	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
-	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of today")
-	c.Flags().BoolVar(&campaign, "campaign", false, "the campaign's own pace again")
-	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
-	return c
-}
-
-// timeToday reads a time of day of today, which must lie ahead, in the time zone of the
-// run's campaign.
-func timeToday(folder, text string, now time.Time) (time.Time, error) {
-	call, err := readCall(folder)
-	if err != nil {
-		return time.Time{}, err
-	}
-	c, _, _, err := readCampaign(folder, call)
-	if err != nil {
-		return time.Time{}, err
-	}
-	clock, err := time.Parse("15:04", text)
-	if err != nil {
-		return time.Time{}, refuse("--finish-by takes a time of day such as 21:00, not %q", text)
-	}
-	now = now.In(c.Pace.Location)
-	at := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, c.Pace.Location)
-	if !at.After(now) {
-		return time.Time{}, refuse("%s is over today; give a time that lies ahead", text)
-	}
-	return at, nil
-}
-
 // pulling is one pull of a lever.
 type pulling struct {
 	asked  asked
 	folder string
+	change engine.PaceChange // of LeverPace: what it made of the rate
+	noted  bool              // no process is at work on the run
 }
 
 // pull asks the process that is at work on the run or, when there is none, writes to the
@@ -156,8 +86,8 @@ func (l *pulling) pull(c *cobra.Command, dir string) (err error) {
 	return l.ask(c.Context())
 }
 
-func (l *pulling) ask(ctx context.Context) error {
-	err := ask(ctx, l.folder, l.asked)
+func (l *pulling) ask(ctx context.Context) (err error) {
+	l.change, err = ask(ctx, l.folder, l.asked)
 	if err == nil {
 		return nil
 	}
@@ -195,10 +125,21 @@ func (l *pulling) note() error {
 	if live, _, _ := ledger.Unsettled(); live == 0 {
 		return refuse("the run has nothing left to send")
 	}
+	if l.asked.Verb == engine.LeverPace {
+		pace, err := paceOf(l.folder)
+		if err != nil {
+			return err
+		}
+		if l.change, err = ledger.Repace(pace, l.asked.Pace, time.Now()); err != nil {
+			return refuse("%w", err)
+		}
+		l.asked.Pace = l.change.Lever
+	}
 	log, err := engine.OpenProgressLog(l.folder, plan)
 	if err != nil {
 		return roomOr(err, unsound(l.folder, err), l.folder)
 	}
+	l.noted = true
 	if err = errors.Join(log.Pull(time.Now(), l.asked.lever()), log.Close()); err != nil {
 		return roomOr(err, refuse("the run's log cannot be written: %w", err), l.folder)
 	}

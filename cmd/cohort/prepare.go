@@ -213,8 +213,11 @@ func templateVersion(c *campaign.Campaign) string {
 	default:
 		fmt.Fprint(h, "in-app")
 	}
-	for _, t := range c.Texts() {
+	for _, t := range c.Wording() {
 		fmt.Fprintf(h, "%q%q", t.Name, t.Text)
+	}
+	for _, t := range c.Notify.Details() {
+		fmt.Fprintf(h, "%q%q", t.Key, t.Text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -17,7 +17,6 @@ import (
 	"cohort/engine/lock"
 	"cohort/engine/register"
 	"cohort/ingest/person"
-	"cohort/shard"
 )
 
 func retryCommand() *cobra.Command {
@@ -198,12 +197,8 @@ func (r *retrying) write(s *session, plan *engine.Plan) (err error) {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	if len(s.campaign.Personalisation) == 0 { // then it is the cohort's own, which the spool knows
-		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
-		if err != nil {
-			return damaged(err)
-		}
-		ownPersonalisation(s.campaign, manifest.Fields)
+	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
+		return err
 	}
 	fields, err := fieldsOf(s.campaign)
 	if err != nil {

@@ -85,7 +85,7 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 		if n.Push != nil {
 			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
 		}
-		for _, t := range c.Texts() {
+		for _, t := range c.Wording() {
 			var err error
 			if o.Content, err = engine.CompileTemplate(t.Text, fields); err != nil {
 				return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
@@ -100,8 +100,13 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
 	return notify.New(notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Client: client, Tokens: tokens,
+		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details,
+		Single: c.Notify.Endpoint == campaign.Messages, Client: client, Tokens: tokens,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
 	}), nil
 }
@@ -155,7 +160,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, ForgetPersonalisation: true}),
+		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, ForgetPersonalisation: true}),
 		ReadHeaderTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }()

@@ -13,7 +13,6 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/register"
 	"cohort/ingest"
-	"cohort/shard"
 	"cohort/sinks/apim"
 )
 
@@ -203,12 +202,8 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
 	}
-	if len(s.campaign.Personalisation) == 0 && s.campaign.PersonalisesAll() { // then it is the cohort's own, which the spool knows
-		manifest, _, err := shard.ReadManifest(s.folder.file(spoolFolder))
-		if err != nil {
-			return damaged(err)
-		}
-		ownPersonalisation(s.campaign, manifest.Fields)
+	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
+		return err
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)

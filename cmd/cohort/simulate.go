@@ -47,10 +47,10 @@ The faults are: ` + faultNames(),
   cohort simulate --state service.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			o := simulator.Options{Seed: seed, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			if hasten <= 0 {
 				return refuse("--hasten must be above 0")
 			}
+			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			o.NHSApp.Receipts.Hasten = hasten
 			if faults != "" {
 				var err error

@@ -138,9 +138,17 @@ type Access struct {
 // Notify is the NHS Notify sink's part of the campaign file.
 type Notify struct {
 	Access
+	RoutingPlan   string // the name of a plan that the service has for everybody; empty: the campaign names an id
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
+	Endpoint      Endpoint
 	Batch         Batch
+
+	// Texts with ((column)) placeholders; an empty one is not sent, and one that is blank
+	// for a record is left out of its message.
+	BillingReference string
+	Originator       string // the ODS code of the record's sender; blank: ODSCode
+	Contact          Contact
 }
 
 // Access is that of the campaign's service, whichever it is; that of a file is empty.
@@ -150,6 +158,15 @@ func (c *Campaign) Access() *Access {
 	}
 	return &c.Notify.Access
 }
+
+// Endpoint says how messages are handed over.
+type Endpoint string
+
+// The endpoints. The service remembers what it has had of either apart from the other.
+const (
+	Batches  Endpoint = "batches"  // many in a request, remembered by the batch's reference
+	Messages Endpoint = "messages" // each by itself, remembered by its own reference
+)
 
 // Batch limits what one request holds.
 type Batch struct {

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 				BaseURL: "https://int.api.service.nhs.uk/comms", TokenURL: "https://int.api.service.nhs.uk/oauth2/token",
 				APIKeyFile: "/somewhere/secrets/api-key", KeyID: "int-1", PrivateKeyFile: "/somewhere/secrets/int-1.pem",
 			},
-			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Batch: Batch{45_000, 5_000_000, 10 * time.Second},
+			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Endpoint: Batches, Batch: Batch{45_000, 5_000_000, 10 * time.Second},
 		},
 	}
 	if want.lines = c.lines; !reflect.DeepEqual(c, want) {
@@ -114,8 +114,16 @@ sink:
     private_key_file: /etc/key.pem
     routing_plan_id: B838B13C-F98C-4DEF-93F0-515D4E4F4EE1
     ods_code: X26
+    endpoint: batches
     ca_file: ca.pem
     batch: {max_messages: 10, max_bytes: 20000, smoothing: 1m}
+    billing_reference: "((cost_centre))"
+    originator: "((gp))"
+    contact_details:
+      sms: "((mobile))"
+      email: "((email))"
+      address: {lines: ["((line_1))", "((line_2))"], postcode: "((postcode))"}
+      name: {prefix: Dr, first_name: "((given))", middle_names: "((more))", last_name: "((family))", suffix: "((behind))"}
 `
 	paris, err := time.LoadLocation("Europe/Paris")
 	must(t, err)
@@ -137,7 +145,12 @@ sink:
 		StopIf: StopIf{0.03, 50}, GiveUpAfter: 90 * time.Minute,
 		Notify: Notify{
 			Access:        Access{BaseURL: "http://localhost:8080/comms", TokenURL: "http://127.0.0.1/token", APIKeyEnv: "KEY", KeyID: "k", PrivateKeyFile: "/etc/key.pem", CAFile: "/somewhere/ca.pem"},
-			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", Batch: Batch{10, 20_000, time.Minute},
+			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", Endpoint: Batches, Batch: Batch{10, 20_000, time.Minute},
+			BillingReference: "((cost_centre))", Originator: "((gp))",
+			Contact: Contact{
+				SMS: "((mobile))", Email: "((email))", Lines: []string{"((line_1))", "((line_2))"}, Postcode: "((postcode))",
+				Prefix: "Dr", FirstName: "((given))", MiddleNames: "((more))", LastName: "((family))", Suffix: "((behind))",
+			},
 		},
 	}
 	c := parse(t, text)
@@ -149,7 +162,7 @@ sink:
 		if strings.HasPrefix(key, "sink.nhsapp") || strings.HasPrefix(key, "sink.file") {
 			continue // a campaign has one service; see TestTheNHSApp and TestFiles
 		}
-		if name != "*" && name != "api_key_file" && !strings.Contains(text, name+":") {
+		if name != "*" && name != "routing_plan" && name != "api_key_file" && !strings.Contains(text, name+":") {
 			t.Errorf("key %s is not in the file of this test", key)
 		}
 	}
@@ -233,12 +246,32 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"no key_id":                          {replaced("key_id", ""), 0, "sink.notify.key_id is missing"},
 		"no private key":                     {replaced("private_key_file", ""), 0, "sink.notify.private_key_file is missing"},
 		"no routing plan":                    {replaced("routing_plan_id", ""), 0, "sink.notify.routing_plan_id must be"},
+		"two routing plans":                  {with("    routing_plan: app"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
+		"an empty name beside the id":        {with("    routing_plan:"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
+		"a routing plan of no name":          {replaced("routing_plan_id", "") + "    routing_plan:\n", 9, "sink.notify.routing_plan must be one of app, email, sms, app-then-email, app-4h-then-email, app-then-sms, app-4h-then-sms; a plan of your own goes by routing_plan_id"},
+		"a name that there is not":           {replaced("routing_plan_id", "") + "    routing_plan: pigeon\n", 9, "sink.notify.routing_plan must be one of app, email"},
 		"a routing plan that is no id":       {replaced("routing_plan_id", "b838b13c"), 9, "sink.notify.routing_plan_id must be"},
 		"batches of none":                    {with("    batch: {max_messages: 0}"), 10, "max_messages must be between 1 and 45000"},
 		"batches of too many":                {with("    batch: {max_messages: 45001}"), 10, "max_messages must be between 1 and 45000"},
 		"batches that are too small":         {with("    batch: {max_bytes: 9999}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"batches that are too large":         {with("    batch: {max_bytes: 5200001}"), 10, "max_bytes must be between 10000 and 5200000"},
 		"no smoothing":                       {with("    batch: {smoothing: 0s}"), 10, "smoothing must be longer than 0"},
+		"an endpoint that there is not":      {with("    endpoint: both"), 10, "sink.notify.endpoint must be batches or messages"},
+		"an endpoint of nothing":             {with("    endpoint:"), 10, "sink.notify.endpoint must be batches or messages"},
+		"single messages in batches":         {with("    endpoint: messages\n    batch: {max_messages: 2}"), 11, "sink.notify.batch.max_messages has no meaning with endpoint: messages"},
+		"single messages, smoothed":          {with("    endpoint: messages\n    batch: {smoothing: 10s}"), 11, "sink.notify.batch.smoothing has no meaning with endpoint: messages"},
+		"a billing reference of nothing":     {with("    billing_reference:"), 10, "sink.notify.billing_reference must be a text"},
+		"an empty originator":                {with("    originator: ''"), 10, "sink.notify.originator must be a text"},
+		"no contact details":                 {with("    contact_details:"), 10, "sink.notify.contact_details must name sms, email, address or name"},
+		"contact details of nothing":         {with("    contact_details: {}"), 10, "sink.notify.contact_details must name sms, email, address or name"},
+		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; here may stand: sms, email, address, name"},
+		"an empty email":                     {with("    contact_details: {email: ''}"), 10, "sink.notify.contact_details.email must be a text"},
+		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs lines and a postcode"},
+		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs lines: between 2 and 20"},
+		"an address with an empty line":      {with("    contact_details: {address: {lines: [a, ''], postcode: x}}"), 10, "sink.notify.contact_details.address.lines must each be a text"},
+		"an address without a postcode":      {with("    contact_details: {address: {lines: [a, b]}}"), 10, "sink.notify.contact_details.address needs a postcode"},
+		"a name of nothing":                  {with("    contact_details: {sms: x, name: }"), 10, "sink.notify.contact_details.name needs a last_name"},
+		"a name without the last":            {with("    contact_details: {name: {first_name: a}}"), 10, "sink.notify.contact_details.name needs a last_name"},
 	} {
 		_, err := Parse([]byte(test.text), path)
 		mistake := (*FileError)(nil)

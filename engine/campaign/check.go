@@ -155,11 +155,24 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 		return
 	}
 	n := Notify{
-		Access: l.access("sink.notify", s.Access), RoutingPlanID: strings.ToLower(s.RoutingPlanID), ODSCode: s.ODSCode,
+		Access: l.access("sink.notify", s.Access), ODSCode: s.ODSCode, Endpoint: Batches,
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
 	}
-	if !uuidForm.MatchString(s.RoutingPlanID) {
-		l.wrong("sink.notify.routing_plan_id", "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1")
+	l.routingPlan(&n, s)
+	if s.Endpoint != nil {
+		if n.Endpoint = Endpoint(*s.Endpoint); n.Endpoint != Batches && n.Endpoint != Messages {
+			l.wrong("sink.notify.endpoint", "must be batches or messages")
+		}
+	} else if l.lines["sink.notify.endpoint"] != 0 {
+		l.wrong("sink.notify.endpoint", "must be batches or messages")
+	}
+	if n.Endpoint == Messages {
+		n.Batch.MaxMessages = 1
+		for _, key := range []string{"sink.notify.batch.max_messages", "sink.notify.batch.smoothing"} {
+			if l.lines[key] != 0 {
+				l.wrong(key, "has no meaning with endpoint: messages, whose requests hold one message each; take it out")
+			}
+		}
 	}
 	if m := s.Batch.MaxMessages; m != nil {
 		if n.Batch.MaxMessages = *m; *m < 1 || *m > defaultMaxMessages {
@@ -176,6 +189,9 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 			l.wrong("sink.notify.batch.smoothing", "must be longer than 0, such as 10s")
 		}
 	}
+	n.BillingReference = l.text("sink.notify.billing_reference", s.BillingReference)
+	n.Originator = l.text("sink.notify.originator", s.Originator)
+	n.Contact = l.contact(s.ContactDetails)
 	c.Notify = n
 }
 

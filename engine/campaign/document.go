@@ -127,13 +127,36 @@ type limitsSection struct {
 
 type notifySection struct {
 	Access        accessSection `yaml:",inline"`
+	Endpoint      *string       `yaml:"endpoint"`
+	RoutingPlan   *string       `yaml:"routing_plan"`
 	RoutingPlanID string        `yaml:"routing_plan_id"`
 	ODSCode       string        `yaml:"ods_code"`
-	Batch         struct {
+
+	BillingReference *string         `yaml:"billing_reference"`
+	Originator       *string         `yaml:"originator"`
+	ContactDetails   *contactSection `yaml:"contact_details"`
+
+	Batch struct {
 		MaxMessages *int    `yaml:"max_messages"`
 		MaxBytes    *int    `yaml:"max_bytes"`
 		Smoothing   *string `yaml:"smoothing"`
 	} `yaml:"batch"`
+}
+
+type contactSection struct {
+	SMS     *string `yaml:"sms"`
+	Email   *string `yaml:"email"`
+	Address *struct {
+		Lines    []string `yaml:"lines"`
+		Postcode *string  `yaml:"postcode"`
+	} `yaml:"address"`
+	Name *struct {
+		Prefix      *string `yaml:"prefix"`
+		FirstName   *string `yaml:"first_name"`
+		MiddleNames *string `yaml:"middle_names"`
+		LastName    *string `yaml:"last_name"`
+		Suffix      *string `yaml:"suffix"`
+	} `yaml:"name"`
 }
 
 // oneOrMore is a header or a list of headers.

@@ -46,14 +46,19 @@ func (c *Campaign) Frozen() []Setting {
 }
 
 func (n Notify) frozen() []Setting {
-	return []Setting{
+	settings := []Setting{
 		{"sink.notify.base_url", n.BaseURL},
 		{"sink.notify.routing_plan_id", n.RoutingPlanID},
 		{"sink.notify.ods_code", n.ODSCode},
+		{"sink.notify.endpoint", n.Endpoint.words()},
 		{"sink.notify.batch.max_messages", strconv.Itoa(n.Batch.MaxMessages)},
 		{"sink.notify.batch.max_bytes", strconv.Itoa(n.Batch.MaxBytes)},
 		{"sink.notify.batch.smoothing", n.Batch.Smoothing.String()},
 	}
+	for _, t := range n.Details() {
+		settings = append(settings, Setting{t.Key, t.Text})
+	}
+	return settings
 }
 
 func (n *NHSApp) frozen() []Setting {
@@ -127,6 +132,14 @@ func (d Duplicates) words() string {
 		return "latest_by " + d.LatestBy
 	}
 	return d.Rule
+}
+
+// words is nothing for what was the only way when the first plans were made.
+func (e Endpoint) words() string {
+	if e == Batches {
+		return ""
+	}
+	return string(e)
 }
 
 func (w Withdrawn) words() string {

@@ -25,6 +25,9 @@ sink:
     routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1
     ods_code: X26
     batch: {max_messages: 100, max_bytes: 20000, smoothing: 20s}
+    billing_reference: "((cost_centre))"
+    originator: "((gp))"
+    contact_details: {sms: "((mobile))", address: {lines: ["((a))", "((b))"], postcode: p}, name: {last_name: "((l))"}}
 `
 
 // A frozen key that differs is named; what may change may change.
@@ -58,6 +61,14 @@ func TestCompare(t *testing.T) {
 		"the messages in a batch":             {"max_messages: 100", "max_messages: 101", "sink.notify.batch.max_messages"},
 		"the bytes in a batch":                {"max_bytes: 20000", "max_bytes: 20001", "sink.notify.batch.max_bytes"},
 		"the smoothing":                       {"smoothing: 20s", "smoothing: 21s", "sink.notify.batch.smoothing"},
+		"the endpoint alone":                  {"    ods_code: X26", "    ods_code: X26\n    endpoint: batches", ""},
+		"the billing reference":               {"((cost_centre))", "((centre))", "sink.notify.billing_reference"},
+		"no billing reference":                {"    billing_reference: \"((cost_centre))\"\n", "", "sink.notify.billing_reference"},
+		"the originator":                      {"((gp))", "((practice))", "sink.notify.originator"},
+		"where a text goes":                   {"((mobile))", "((phone))", "sink.notify.contact_details.sms"},
+		"a line of the address":               {"((b))", "((c))", "sink.notify.contact_details.address.lines[1]"},
+		"a line of the address more":          {`"((b))"]`, `"((b))", x]`, "sink.notify.contact_details.address.lines[2]"},
+		"a name more":                         {"last_name", "first_name: x, last_name", "sink.notify.contact_details.name.first_name"},
 		"the smoothing in other words":        {"smoothing: 20s", "smoothing: 20000ms", ""},
 		"the routing plan in capitals":        {"b838b13c", "B838B13C", ""},
 		"a slash behind the address":          {"/comms\n", "/comms/\n", ""},
@@ -86,9 +97,21 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A batch of one is not a single message: the service remembers them apart.
+func TestTheEndpointIsFrozen(t *testing.T) {
+	one, single := parse(t, with("    batch: {max_messages: 1}")), parse(t, with("    endpoint: messages"))
+	difference := (*DifferenceError)(nil)
+	if err := Compare(one.Frozen(), single.Frozen()); !errors.As(err, &difference) || difference.Key != "sink.notify.endpoint" {
+		t.Error(err)
+	}
+	if single.Notify.Batch.MaxMessages != 1 {
+		t.Errorf("%d messages in a request", single.Notify.Batch.MaxMessages)
+	}
+}
+
 func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
 	settings := parse(t, frozenFile).Frozen()
-	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 19 {
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 27 {
 		t.Errorf("%d settings: %v", len(settings), settings)
 	}
 	for i := 1; i < len(settings); i++ {

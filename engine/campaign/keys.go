@@ -29,8 +29,13 @@ var (
 		"give_up_after", "on_halt",
 		"sink", "sink.notify", "sink.notify.base_url", "sink.notify.token_url",
 		"sink.notify.api_key_file", "sink.notify.api_key_env", "sink.notify.key_id", "sink.notify.private_key_file",
-		"sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
+		"sink.notify.endpoint", "sink.notify.routing_plan", "sink.notify.routing_plan_id", "sink.notify.ods_code", "sink.notify.ca_file",
 		"sink.notify.batch", "sink.notify.batch.max_messages", "sink.notify.batch.max_bytes", "sink.notify.batch.smoothing",
+		"sink.notify.billing_reference", "sink.notify.originator",
+		"sink.notify.contact_details", "sink.notify.contact_details.sms", "sink.notify.contact_details.email",
+		"sink.notify.contact_details.address", "sink.notify.contact_details.address.lines", "sink.notify.contact_details.address.postcode",
+		"sink.notify.contact_details.name", "sink.notify.contact_details.name.prefix", "sink.notify.contact_details.name.first_name",
+		"sink.notify.contact_details.name.middle_names", "sink.notify.contact_details.name.last_name", "sink.notify.contact_details.name.suffix",
 		"sink.nhsapp", "sink.nhsapp.base_url", "sink.nhsapp.token_url",
 		"sink.nhsapp.api_key_file", "sink.nhsapp.api_key_env", "sink.nhsapp.key_id", "sink.nhsapp.private_key_file",
 		"sink.nhsapp.requester_ods_code", "sink.nhsapp.campaign_id", "sink.nhsapp.ca_file",
@@ -43,7 +48,6 @@ var (
 	}
 	laterKeys = []string{
 		"series", "route",
-		"sink.notify.routing_plan", "sink.notify.billing_reference", "sink.notify.contact_details",
 	}
 )
 

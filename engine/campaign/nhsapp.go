@@ -22,31 +22,6 @@ type Push struct {
 	Reference string // the address in the NHS App that it opens
 }
 
-// Text is a text that is rendered for each person.
-type Text struct {
-	Key  string // of the campaign file
-	Name string // the field that it fills
-	Text string // with ((column)) placeholders
-}
-
-// Texts lists what is rendered for each person, in the order that it has on the wire.
-func (c *Campaign) Texts() []Text {
-	if c.NHSApp != nil {
-		if c.NHSApp.Push != nil {
-			return nil
-		}
-		return []Text{{"sink.nhsapp.in_app.content_file", "text", c.NHSApp.Content}}
-	}
-	if c.File != nil && c.File.Letters != nil {
-		return c.letters()
-	}
-	var texts []Text
-	for _, p := range c.Personalisation {
-		texts = append(texts, Text{"personalisation." + p.Field, p.Field, p.Text})
-	}
-	return texts
-}
-
 func (l *loader) nhsapp(c *Campaign, s *nhsappSection) {
 	const at = "sink.nhsapp"
 	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID}

@@ -38,6 +38,7 @@ type Entry struct {
 	RunID        string    `json:"run_id"`
 	Campaign     string    `json:"campaign"`
 	Service      string    `json:"service"`
+	Endpoint     string    `json:"endpoint,omitempty"` // of the service, where it has several; empty: batches
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`

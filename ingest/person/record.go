@@ -50,6 +50,9 @@ const (
 	CodeBadEncoding    = "bad_encoding"       // bytes that are no UTF-8
 	CodeEmptyRequired  = "empty_required"     // a column that the campaign requires is empty
 	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
+	CodeBadContact     = "bad_contact"        // the contact details are not what the service takes
+	CodeBadODSCode     = "bad_ods_code"       // the sender is no ODS code
+	CodeTooLong        = "too_long"           // a text is longer than its channel takes
 	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
 	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break
 	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
@@ -60,6 +63,14 @@ const (
 	CodeAlreadySent    = "already_sent"       // accepted in an earlier run of the campaign
 	CodeInDoubtBefore  = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
 )
+
+// Limit is what a service asks of every record, over what the cohort's own rules ask.
+// Whose record does not keep to it is invalid.
+type Limit struct {
+	Code  string                     // one of the above
+	Words string                     // why a record is invalid that does not keep to it, without personal data
+	Keeps func(fields []string) bool // of a record, in the schema's order; safe for concurrent use
+}
 
 // The columns of the Arrow record batches that ingest yields and shard takes.
 // Behind them come the campaign's fields, one UTF-8 column each, never null for a

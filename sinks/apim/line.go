@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,10 +41,19 @@ type line struct {
 	since   time.Time     // idle
 }
 
-// counted is a connection that knows how much of a request has left.
+// counted is a connection that knows how much of a request has left, and whether what has
+// come ends where a record of TLS does.
 type counted struct {
 	net.Conn
-	sent atomic.Int64 // bytes that the system has taken since the request began
+	sent    atomic.Int64 // bytes that the system has taken since the request began
+	records records      // the reader's
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.records.pass(b[:n])
+	return n, err
 }
 
 func (c *counted) Write(b []byte) (int, error) {
@@ -83,8 +93,16 @@ func (c *answers) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// isQuiet reports whether an idle line is open and nothing has come over it.
+// isQuiet reports whether an idle line is open and nothing has come over it: what comes
+// before a request is not its answer.
 func (c *line) isQuiet() bool {
+	if c.of.tls != nil {
+		// TLS may have read more than it has given out. It is asked for it, and must have none.
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
+		var one [1]byte
+		n, err := c.conn.Read(one[:])
+		return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.raw.records.areWhole()
+	}
 	system, is := c.raw.Conn.(syscall.Conn)
 	if !is {
 		return true

@@ -52,6 +52,9 @@ func appendHead(dst []byte, req *http.Request, length int) ([]byte, error) {
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, host...)
 	dst = append(dst, "\r\n"...)
+	if req.Header["User-Agent"] == nil { // gateways may refuse what does not say what it is
+		dst = append(dst, "User-Agent: cohort\r\n"...)
+	}
 	for name, values := range req.Header {
 		for _, value := range values {
 			if !isField(value) {

@@ -25,6 +25,40 @@ func accepted(r *engine.Request, body []byte) engine.Answer {
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: j.ids()}
 }
 
+// acceptedMessage reads the 201 of a single message. One that is not about the request's
+// message is unreadable, as one of a batch is.
+func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
+	c := cursor{b: body}
+	var id string
+	ours, ids := false, 0
+	c.object(func(key []byte) {
+		if string(key) != "data" {
+			c.skip()
+			return
+		}
+		c.object(func(key []byte) {
+			switch string(key) {
+			case "id":
+				id, ids = string(c.text()), ids+1
+			case "attributes":
+				c.object(func(key []byte) {
+					if string(key) != "messageReference" {
+						c.skip()
+						return
+					}
+					ours = len(r.Messages) == 1 && bytes.Equal(c.text(), r.Messages[0][:])
+				})
+			default:
+				c.skip()
+			}
+		})
+	})
+	if !c.ended() || !ours || ids != 1 || id == "" || len(id) > mostID {
+		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
+	}
+	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
+}
+
 // join is an answer that is being joined to its request. Its memory is used again.
 type join struct {
 	request *engine.Request

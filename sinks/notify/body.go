@@ -27,25 +27,38 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	return compiled, nil
 }
 
-// bodyParts are the constant parts of a request, made once.
+// bodyParts are what a request is made of that can be made once.
 type bodyParts struct {
-	head        []byte   // up to the batch reference
-	afterNumber []byte   // from behind the NHS number to the personalisation
-	names       [][]byte // of the personalisation fields, with what stands around them
-	texts       []engine.Template
+	head    []byte // up to the batch reference, or of a single message to its own
+	between string // the batch reference and its messages
+	open    string // of a message, up to its reference
+	end     string // of a message
+	tail    string
+	details Details
+	fixed   []byte   // from behind the NHS number to the personalisation, where records say nothing there
+	sender  []byte   // the originator where a record names none
+	names   [][]byte // of the personalisation fields, with what stands around them
+	texts   []engine.Template
 }
 
-func newBodyParts(routingPlanID, odsCode string, fields []Field) bodyParts {
-	var p bodyParts
-	p.head = append(p.head, `{"data":{"type":"MessageBatch","attributes":{"routingPlanId":`...)
-	p.head = engine.AppendJSONString(p.head, routingPlanID)
-	p.head = append(p.head, `,"messageBatchReference":"`...)
-	p.afterNumber = append(p.afterNumber, `"}`...)
-	if odsCode != "" {
-		p.afterNumber = append(p.afterNumber, `,"originator":{"odsCode":`...)
-		p.afterNumber = append(engine.AppendJSONString(p.afterNumber, odsCode), '}')
+func newBodyParts(o *Options) bodyParts {
+	p := bodyParts{between: `","messages":[`, open: `{"messageReference":"`, end: `}`, tail: `]}}}`, details: o.Details}
+	kind, reference := "MessageBatch", `,"messageBatchReference":"`
+	if o.Single { // a message's members stand among the attributes
+		kind, reference = "Message", `,`
+		p.between, p.open, p.end, p.tail = "", `"messageReference":"`, "", `}}}`
 	}
-	for i, f := range fields {
+	p.head = append(p.head, `{"data":{"type":"`+kind+`","attributes":{"routingPlanId":`...)
+	p.head = engine.AppendJSONString(p.head, o.RoutingPlanID)
+	p.head = append(p.head, reference...)
+	if o.ODSCode != "" {
+		p.sender = append(p.sender, `,"originator":{"odsCode":`...)
+		p.sender = append(engine.AppendJSONString(p.sender, o.ODSCode), '}')
+	}
+	if p.details.isEmpty() {
+		p.fixed = append([]byte(`"}`), p.sender...)
+	}
+	for i, f := range o.Fields {
 		name := []byte(`,`)
 		if i == 0 {
 			name = []byte(`,"personalisation":{`)
@@ -56,20 +69,28 @@ func newBodyParts(routingPlanID, odsCode string, fields []Field) bodyParts {
 	return p
 }
 
-// AppendHead implements engine.Sink.
+// AppendHead implements engine.Sink. The reference of a batch is nothing to the service
+// where messages go by themselves.
 func (s *Sink) AppendHead(dst []byte, batch engine.Reference) []byte {
 	dst = append(dst, s.parts.head...)
+	if s.o.Single {
+		return dst
+	}
 	dst = append(dst, batch[:]...)
-	return append(dst, `","messages":[`...)
+	return append(dst, s.parts.between...)
 }
 
 // AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
-	dst = append(dst, `{"messageReference":"`...)
+	dst = append(dst, s.parts.open...)
 	dst = append(dst, message[:]...)
 	dst = append(dst, `","recipient":{"nhsNumber":"`...)
 	dst = p.Number.AppendDigits(dst)
-	dst = append(dst, s.parts.afterNumber...)
+	if s.parts.fixed != nil {
+		dst = append(dst, s.parts.fixed...)
+	} else {
+		dst = s.parts.appendDetails(dst, p.Fields)
+	}
 	for i, name := range s.parts.names {
 		dst = append(dst, name...)
 		dst = s.parts.texts[i].AppendJSON(dst, p.Fields)
@@ -77,8 +98,18 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	if len(s.parts.names) > 0 {
 		dst = append(dst, '}')
 	}
-	return append(dst, '}')
+	return append(dst, s.parts.end...)
+}
+
+// appendDetails appends what stands between the NHS number and the personalisation.
+func (p *bodyParts) appendDetails(dst []byte, fields []string) []byte {
+	dst = append(p.details.contact.append(append(dst, '"'), fields), '}')
+	before := len(dst)
+	if dst = p.details.originator.append(dst, fields); len(dst) == before {
+		dst = append(dst, p.sender...)
+	}
+	return p.details.billing.append(dst, fields)
 }
 
 // AppendTail implements engine.Sink.
-func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, `]}}}`...) }
+func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts.tail...) }

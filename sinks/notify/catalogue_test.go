@@ -72,7 +72,7 @@ var catalogue = []catalogueRow{
 	{"400 the routing plan's id is invalid", 400, nil, problem(400, "CM_INVALID_VALUE", planAt), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 the body is no JSON", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 a duplicate that the backend found, without an index", 400, nil, problem(400, "CM_DUPLICATE_VALUE", messages), engine.Refused, "CM_DUPLICATE_VALUE", 0, false, "as a whole"},
-	{"400 contact details that the backend will not have", 400, nil, problem(400, "CM_INVALID_VALUE", first+"/recipient/contactDetails/sms"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
+	{"400 contact details that the backend will not have", 400, nil, problem(400, "CM_INVALID_VALUE", first+"/recipient/contactDetails/sms"), engine.RowsRefused, "CM_INVALID_VALUE", 0, false, ""},
 	{"429 a spike", 429, retry("1"), problem(429, "CM_QUOTA", ""), engine.Refused, "CM_QUOTA", time.Second, true, ""},
 	{"429 without a time", 429, nil, problem(429, "CM_QUOTA", ""), engine.Refused, "CM_QUOTA", 0, true, ""},
 	{"425 without a time", 425, nil, problem(425, "CM_RETRY_TOO_EARLY", ""), engine.Processing, "CM_RETRY_TOO_EARLY", 5 * time.Minute, false, ""},
@@ -129,17 +129,9 @@ var catalogue = []catalogueRow{
 }
 
 func TestTheSuite(t *testing.T) {
-	var answers []sinktest.Answer
-	for _, r := range catalogue {
-		answers = append(answers, sinktest.Answer{Sentence: r.sentence, Status: r.status, Headers: r.headers, Body: r.body, Reply: r.reply, Code: r.code, After: r.after, All: r.all, Halt: r.halt})
-	}
-	sinktest.Run(t, sinktest.Subject{
-		Make: func(w sinktest.Wire) engine.Sink {
-			o := over(w)
-			o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
-			return New(o)
-		},
-		Base: "/comms", Path: "/v1/message-batches", Accept: "application/json", Messages: 3, Fields: 2,
+	sinktest.Run(t, subject(t, sinktest.Subject{
+		Make: func(w sinktest.Wire) engine.Sink { return New(letters(t, over(w))) },
+		Path: "/v1/message-batches", Messages: 3,
 		Created: func(r *engine.Request) (body string, ids []string) {
 			var list []string
 			for i, m := range r.Messages {
@@ -148,9 +140,38 @@ func TestTheSuite(t *testing.T) {
 			}
 			return fmt.Sprintf(`{"data":{"type":"MessageBatch","id":"b","attributes":{"messageBatchReference":"%s","messages":[%s]}}}`, r.Reference, strings.Join(list, ",")), ids
 		},
-		Lines: 30, Answers: answers, Broken: []int{400, 422},
-		Problem: func(status int, words string) string { return problem(status, words, "/"+words) },
-	})
+	}, first))
+}
+
+// A single message passes the same suite. Its members are pointed at without an index.
+func TestTheSuiteForSingleMessages(t *testing.T) {
+	sinktest.Run(t, subject(t, sinktest.Subject{
+		Make: func(w sinktest.Wire) engine.Sink { return New(single(letters(t, over(w)))) },
+		Path: "/v1/messages", Messages: 1,
+		Created: func(r *engine.Request) (body string, ids []string) {
+			return fmt.Sprintf(`{"data":{"type":"Message","id":"id-0","attributes":{"messageReference":"%s","messageStatus":"created"}}}`, r.Messages[0]), []string{"id-0"}
+		},
+	}, "/data/attributes"))
+}
+
+// letters are options of a sink whose messages have something of everything.
+func letters(t *testing.T, o Options) Options {
+	t.Helper()
+	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
+	return o
+}
+
+// subject fills in what is the same for every endpoint. at is where the first message stands
+// in a request.
+func subject(t *testing.T, s sinktest.Subject, at string) sinktest.Subject {
+	t.Helper()
+	for _, r := range catalogue {
+		body := strings.ReplaceAll(r.body, first, at)
+		s.Answers = append(s.Answers, sinktest.Answer{Sentence: r.sentence, Status: r.status, Headers: r.headers, Body: body, Reply: r.reply, Code: r.code, After: r.after, All: r.all, Halt: r.halt})
+	}
+	s.Base, s.Accept, s.Fields, s.Lines, s.Broken = "/comms", "application/json", 2, 30, []int{400, 422}
+	s.Problem = func(status int, words string) string { return problem(status, words, "/"+words) }
+	return s
 }
 
 func TestTwoFreshTokensRefusedHaltTheRun(t *testing.T) {

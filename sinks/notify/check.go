@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"cohort/engine"
 	"cohort/sinks/apim"
 )
@@ -106,7 +108,7 @@ func halted(a engine.Answer) *apim.Mistake {
 }
 
 func (s *Sink) noReply(err error) *apim.Mistake {
-	if s.batches == nil {
+	if s.address == nil {
 		return &apim.Mistake{Part: apim.BaseURL, Found: "base_url cannot be used", Err: err, Fix: "put it right in the campaign file"}
 	}
 	return apim.Unreachable(apim.BaseURL, "NHS Notify, at "+s.o.BaseURL+",", err)
@@ -124,6 +126,7 @@ func get(ctx context.Context, do func(*http.Request) (*http.Response, error), ad
 		return answered{}, err
 	}
 	req.Header["Accept"] = jsonType
+	req.Header.Set("X-Correlation-Id", uuid.NewString())
 	resp, err := do(req)
 	if err != nil {
 		return answered{}, err

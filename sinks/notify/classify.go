@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	}
 	switch {
 	case resp.StatusCode == http.StatusBadRequest:
-		return badRequest(a, r, reply.Errors)
+		return s.badRequest(a, r, reply.Errors)
 	case resp.StatusCode == http.StatusUnauthorized:
 		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
 		if s.o.Tokens.Hopeless() {
@@ -91,12 +92,13 @@ var halts = map[statusCode]string{
 	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan mended in NHS Notify",
 	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
 	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS)",
+	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out, and originator. It is frozen: start the campaign under another name",
+	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. It is frozen: start the campaign under another name",
 }
 
-// validatorCodes are the codes with which the gateway's validator refuses a row, and
-// why, in words. It checks a request before anything is accepted of it.
+// validatorCodes are the codes with which a row is refused, by the gateway's validator or,
+// for its contact details, behind it, and why, in words. Either looks at a request before
+// anything is accepted of it, and finds the same in the same bytes.
 var validatorCodes = map[string]string{
 	"CM_MISSING_VALUE":      "the service misses a property of the message",
 	"CM_NULL_VALUE":         "the service does not take null for a property of the message",
@@ -107,10 +109,10 @@ var validatorCodes = map[string]string{
 
 // badRequest tells a refusal of single rows by the validator from one of the whole
 // request. Only when every error names a row are the rows to blame.
-func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
+func (s *Sink) badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
 	for _, e := range errors {
 		code := exchange.Plain(e.Code)
-		row, ok := rowOf(e.Source.Pointer)
+		row, ok := s.rowOf(e.Source.Pointer)
 		words := validatorCodes[code]
 		if !ok || words == "" || row >= len(r.Messages) {
 			if code == "" {
@@ -121,6 +123,9 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 				a.Halt = fmt.Sprintf("the service refuses the request as a whole (400 %s); check routing_plan_id and ods_code in the campaign file", code)
 			}
 			return a
+		}
+		if strings.Contains(e.Source.Pointer, "/contactDetails") {
+			words = "the service does not take the contact details"
 		}
 		a.Rows = append(a.Rows, engine.RowError{Index: row, Code: code, Reason: words})
 	}
@@ -135,11 +140,20 @@ func badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engin
 // mostErrors is how many errors the validator names, in document order, and then stops.
 const mostErrors = 100
 
-// rowOf reads the index of a message out of a JSON pointer. What stands under
-// contactDetails is checked behind the validator and does not count.
-func rowOf(pointer string) (int, bool) {
+// ofAMessage are the members of a message. Where it goes by itself they stand beside what
+// concerns the request as a whole.
+var ofAMessage = []string{"messageReference", "recipient", "originator", "billingReference", "personalisation"}
+
+// rowOf reads the index of a message out of a JSON pointer. The pointer of a single message
+// has none: it is the only one.
+func (s *Sink) rowOf(pointer string) (int, bool) {
+	if s.o.Single {
+		rest, ok := strings.CutPrefix(pointer, "/data/attributes/")
+		member, _, _ := strings.Cut(rest, "/")
+		return 0, ok && slices.Contains(ofAMessage, member)
+	}
 	rest, ok := strings.CutPrefix(pointer, "/data/attributes/messages/")
-	if !ok || strings.Contains(rest, "/contactDetails") {
+	if !ok {
 		return 0, false
 	}
 	index, _, _ := strings.Cut(rest, "/")

@@ -1,11 +1,13 @@
-// Package notify sends message batches to NHS Notify: POST /v1/message-batches as the
-// service's contract has it. It is an engine.Sink of the kind that takes a batch
-// reference once.
+// Package notify sends messages to NHS Notify, as the service's contract has it: in batches
+// (POST /v1/message-batches), or each by itself (POST /v1/messages). It is an engine.Sink of
+// the kind that takes a reference once, be it a batch's or a single message's.
 //
 //	body.go      the bytes of a request
+//	details.go   what of it comes out of the record beside the personalisation, and its limits
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the ids joined to the messages
 //	classify.go  every other answer, by status and code, never by text
+//	ask.go       what has become of one message: GET /v1/messages/{id}
 //	check.go     whether the service lets this application in, before anything is sent
 //
 // Token and permission are the first gates of every request, so the service answers the

@@ -22,17 +22,19 @@ type Options struct {
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Fields        []Field
+	Details       Details
+	Single        bool // each message by itself; Limits must be one message a request
 	Limits        engine.Limits
 	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
 	Tokens        *apim.Tokens
 	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
 }
 
-// Sink sends batches to NHS Notify. It is safe for concurrent use.
+// Sink sends batches, or single messages, to NHS Notify. It is safe for concurrent use.
 type Sink struct {
 	o       Options
 	parts   bodyParts
-	batches *url.URL          // where batches are posted; nil when the address is none
+	address *url.URL          // where requests are posted; nil when base_url is none
 	signed  http.RoundTripper // signs in
 }
 
@@ -49,33 +51,39 @@ func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	s := &Sink{o: o, parts: newBodyParts(o.RoutingPlanID, o.ODSCode, o.Fields)}
+	s := &Sink{o: o, parts: newBodyParts(&o)}
+	path := "/v1/message-batches"
+	if o.Single {
+		path = "/v1/messages"
+	}
 	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
 	if err == nil {
-		s.batches, _ = url.Parse(o.BaseURL + "/v1/message-batches")
+		s.address, _ = url.Parse(o.BaseURL + path)
 	}
 	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	return s
 }
 
-// Kind implements engine.Sink: the service takes a batch reference once, and remembers
-// it for nine months.
+// Kind implements engine.Sink: the service takes the reference of a batch, or of a single
+// message, once, and remembers it for nine months.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
 // Limits is what one request may hold.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
+
+const badAddress = "sink.notify.base_url cannot be used; put it right in the campaign file"
 
 // jsonType is what is sent and what is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	if s.batches == nil {
-		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.notify.base_url cannot be used; put it right in the campaign file"}
+	if s.address == nil {
+		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: badAddress}
 	}
 	// Without GetBody, so that the library cannot send it a second time.
 	req := (&http.Request{
-		Method: http.MethodPost, URL: s.batches, Host: s.batches.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: http.MethodPost, URL: s.address, Host: s.address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
 		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
 	}).WithContext(ctx)
@@ -96,6 +104,9 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	if resp.StatusCode == http.StatusCreated {
 		if err != nil || len(body) > mostReply {
 			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
+		}
+		if s.o.Single {
+			return acceptedMessage(r, body)
 		}
 		return accepted(r, body)
 	}

@@ -1,6 +1,9 @@
 package simulator
 
-import "strconv"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 // contactRefusals are the backend's checks of a message's contactDetails: at
 // most one error for each of sms, email, address and name.
@@ -19,7 +22,7 @@ func contactRefusals(contact raw, pointer string) []refusal {
 		wrong func(raw) string
 	}{
 		{"sms", func(v raw) string { return wrongString(v, "sms") }},
-		{"email", func(v raw) string { return wrongString(v, "email") }},
+		{"email", wrongEmail},
 		{"address", wrongAddress},
 		{"name", wrongName},
 	} {
@@ -35,6 +38,19 @@ func wrongString(v raw, name string) string {
 		return ""
 	}
 	return "'" + name + "' is not a string"
+}
+
+// wrongEmail asks for the length that the specification gives. The form has not been
+// looked at since May 2025.
+func wrongEmail(v raw) string {
+	if wrong := wrongString(v, "email"); wrong != "" || v.falsy() {
+		return wrong
+	}
+	text, _ := v.text()
+	if n := utf8.RuneCountInString(text); n < 6 || n > 90 {
+		return invalidValue.detail
+	}
+	return ""
 }
 
 func wrongAddress(v raw) string {
@@ -53,21 +69,24 @@ func wrongAddress(v raw) string {
 			postcode = value
 		}
 	})
-	if !lines.falsy() {
-		if !lines.array() {
+	if !lines.array() {
+		return "'lines' is not a string array"
+	}
+	items := lines.elements()
+	for _, line := range items {
+		if !line.isString() {
 			return "'lines' is not a string array"
 		}
-		items := lines.elements()
-		for _, line := range items {
-			if !line.isString() {
-				return "'lines' is not a string array"
-			}
-		}
-		if len(items) > 5 {
-			return "Too many address lines were provided"
-		}
 	}
-	return wrongString(postcode, "postcode")
+	switch {
+	case len(items) > 5:
+		return "Too many address lines were provided"
+	case len(items) < 2:
+		return "Too few address lines were provided"
+	case !postcode.isString():
+		return "'postcode' is not a string"
+	}
+	return ""
 }
 
 func wrongName(v raw) string {
@@ -83,6 +102,9 @@ func wrongName(v raw) string {
 		if detail := wrongString(parts[part], part); detail != "" {
 			return detail
 		}
+	}
+	if parts["lastName"].falsy() {
+		return "'lastName' is not a string"
 	}
 	return ""
 }

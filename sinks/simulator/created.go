@@ -66,36 +66,20 @@ func planOf(id string) routingPlan {
 }
 
 func createdMessage(x *exchange, rec *record, plan, id string) reply {
-	scheme := "http"
-	if x.r.TLS != nil {
-		scheme = "https"
-	}
-	path := "/v1/messages/" + id
-	type attributes struct {
-		MessageReference string            `json:"messageReference"`
-		MessageStatus    string            `json:"messageStatus"`
-		Timestamps       map[string]string `json:"timestamps"`
-		RoutingPlan      routingPlan       `json:"routingPlan"`
-	}
-	type data struct {
-		Type       string            `json:"type"`
-		ID         string            `json:"id"`
-		Attributes attributes        `json:"attributes"`
-		Links      map[string]string `json:"links"`
-	}
+	path := messagePath + id
 	return reply{
 		status:   201,
 		location: path,
-		body: encodeJSON(map[string]data{"data": {
+		body: encodeJSON(map[string]shown{"data": {
 			Type: "Message",
 			ID:   id,
-			Attributes: attributes{
+			Attributes: messageAttributes{
 				MessageReference: rec.reference,
 				MessageStatus:    "created",
 				Timestamps:       map[string]string{"created": javaScriptTime(rec.at)},
 				RoutingPlan:      planOf(plan),
 			},
-			Links: map[string]string{"self": scheme + "://" + x.r.Host + apiRoot + path},
+			Links: map[string]string{"self": x.root() + path},
 		}}),
 	}
 }

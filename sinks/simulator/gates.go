@@ -19,6 +19,7 @@ var (
 	routes    = map[string]route{
 		"/v1/message-batches": {methods: []string{http.MethodPost}, answer: func(s *Server, x *exchange) reply { return s.submit(x, false) }},
 		"/v1/messages":        {methods: []string{http.MethodPost}, answer: func(s *Server, x *exchange) reply { return s.submit(x, true) }},
+		messagePath:           {methods: getOrHead, answer: (*Server).show}, // and whatever stands behind it
 		"/_ping":              {methods: getOrHead, answer: ping, open: func(http.Header) bool { return true }},
 		"/_status":            {methods: getOrHead, answer: status, open: func(h http.Header) bool { return h.Get("apikey") != "" }},
 	}
@@ -36,6 +37,9 @@ func status(*Server, *exchange) reply {
 func (s *Server) answerAPI(x *exchange) reply {
 	h := x.r.Header
 	path := strings.TrimPrefix(x.r.URL.Path, apiRoot)
+	if strings.HasPrefix(path, messagePath) {
+		path = messagePath
+	}
 	to, known := routes[path]
 	allowed := slices.Contains(to.methods, x.r.Method)
 	if allowed && to.open != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,7 +24,33 @@ type ksuids struct {
 func newKSUIDs(seed uint64, key string, at time.Time) ksuids {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key))
-	return ksuids{second: uint32(at.Unix() - 1_400_000_000), random: rand.NewPCG(seed, h.Sum64())}
+	return ksuids{second: ksuidSecond(at), random: rand.NewPCG(seed, h.Sum64())}
+}
+
+// ksuidSecond is the second that an id begins with.
+func ksuidSecond(at time.Time) uint32 { return uint32(at.Unix() - 1_400_000_000) }
+
+// secondOf reads the second that an id begins with.
+func secondOf(id string) (second uint32, ok bool) {
+	if len(id) != 27 {
+		return 0, false
+	}
+	var words [5]uint32
+	for i := range id {
+		carry := uint64(strings.IndexByte(base62, id[i]))
+		if carry >= 62 { // not one of them: -1
+			return 0, false
+		}
+		for w := len(words) - 1; w >= 0; w-- {
+			carry += uint64(words[w]) * 62
+			words[w] = uint32(carry)
+			carry >>= 32
+		}
+		if carry > 0 {
+			return 0, false
+		}
+	}
+	return words[0], true
 }
 
 func (k ksuids) next() string {

@@ -68,7 +68,8 @@ type ledger struct {
 	people         map[uint64]int32 // by NHS number
 	references     map[uint64]int32 // by hash of the message reference
 	totals         ledgerTotals
-	seconds        map[int64]int // messages accepted in each second
+	seconds        map[int64]int        // messages accepted in each second
+	born           map[uint32][]*record // NHS Notify's, by the second that their ids begin with
 }
 
 // ledgerTotals are the ledger's share of Stats.
@@ -89,6 +90,7 @@ func newLedger(seed uint64) *ledger {
 		people:     map[uint64]int32{},
 		references: map[uint64]int32{},
 		seconds:    map[int64]int{},
+		born:       map[uint32][]*record{},
 	}
 }
 
@@ -148,6 +150,9 @@ func (l *ledger) add(r *record, messages []message) {
 			l.totals.referencesTwice++
 		}
 	}
+	if r.channel == "" {
+		l.born[ksuidSecond(r.at)] = append(l.born[ksuidSecond(r.at)], r)
+	}
 	second := r.at.Unix()
 	l.seconds[second] += r.count
 	l.totals.mostSecond = max(l.totals.mostSecond, l.seconds[second])
@@ -177,6 +182,28 @@ func (l *ledger) all() iter.Seq[Accepted] {
 			}
 		}
 	}
+}
+
+// find looks up a message by its id among those of an application.
+func (l *ledger) find(application, id string) (Accepted, bool) {
+	second, ok := secondOf(id)
+	if !ok {
+		return Accepted{}, false
+	}
+	l.mu.Lock()
+	records := l.born[second]
+	l.mu.Unlock()
+	for _, r := range records {
+		if r.application != application {
+			continue
+		}
+		for _, a := range l.open(r) {
+			if a.MessageID == id {
+				return a, true
+			}
+		}
+	}
+	return Accepted{}, false
 }
 
 // open unpacks one record.

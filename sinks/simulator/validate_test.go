@@ -155,7 +155,7 @@ func TestSingleMessagePointers(t *testing.T) {
 	}
 }
 
-// The backend's checks of contactDetails, for an approved account. 12 rows.
+// The backend's checks of contactDetails, for an approved account. 22 rows.
 func TestContactDetails(t *testing.T) {
 	s := serve(t, Options{Account: Account{ContactDetails: true}})
 	const base = "/data/attributes/messages/0/recipient/contactDetails"
@@ -166,6 +166,16 @@ func TestContactDetails(t *testing.T) {
 		{`{"sms":"07700900000","email":"a@example.org","address":{"lines":["1","2"],"postcode":"LS1 4AP"},"name":{"lastName":"X"}}`, nil},
 		{`null`, nil},
 		{`{"sms":1}`, []string{"'sms' is not a string", "/sms"}},
+		{`{"email":"a@b.cd"}`, nil},
+		{`{"email":"a@b.c"}`, []string{invalidValue.detail, "/email"}},
+		{`{"email":"` + strings.Repeat("é", 85) + `@b.uk"}`, nil},
+		{`{"email":"` + strings.Repeat("é", 86) + `@b.uk"}`, []string{invalidValue.detail, "/email"}},
+		{`{"address":{"lines":["1"],"postcode":"LS1 4AP"}}`, []string{"Too few address lines were provided", "/address"}},
+		{`{"address":{"postcode":"LS1 4AP"}}`, []string{"'lines' is not a string array", "/address"}},
+		{`{"address":{"lines":["1","2"]}}`, []string{"'postcode' is not a string", "/address"}},
+		{`{"address":{"lines":["1","2","3","4","5"],"postcode":"LS1 4AP"}}`, nil},
+		{`{"name":{"firstName":"X"}}`, []string{"'lastName' is not a string", "/name"}},
+		{`{"name":{"lastName":""}}`, []string{"'lastName' is not a string", "/name"}},
 		{`{"email":{}}`, []string{"'email' is not a string", "/email"}},
 		{`{"address":{"lines":"x"}}`, []string{"'lines' is not a string array", "/address"}},
 		{`{"address":{"lines":["x",1]}}`, []string{"'lines' is not a string array", "/address"}},

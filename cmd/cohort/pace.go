@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+)
+
+func paceCommand() *cobra.Command {
+	var (
+		l        pulling
+		finishBy string
+		own      bool
+	)
+	c := &cobra.Command{
+		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
+		Short: "Send at another rate than the campaign's",
+		Long: `Pace has the run send at another rate: so many messages a second, or what is left spread
+until a time of day in the campaign's time zone, at the latest the window's last call. That
+rate is worked out once, now, is never above the campaign's per_second, and stays: after a
+pause or a stop what is late is sent after that time at the same rate, until pace is asked
+again. The window and the quiet that the service asks for hold all the same. --campaign goes
+back to the campaign's own pace.
+` + leverWords,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			l.asked.Verb = engine.LeverPace
+			given := 0
+			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
+				if c.Flags().Changed(flag) {
+					given++
+				}
+			}
+			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
+				return refuse("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
+			}
+			if c.Flags().Changed("campaign") && !own {
+				return refuse("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
+			}
+			pace, err := paceOf(args[0])
+			if err != nil {
+				return err
+			}
+			if c.Flags().Changed("finish-by") {
+				if l.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
+					return err
+				}
+			}
+			if err := l.pull(c, args[0]); err != nil {
+				return err
+			}
+			answerPace(c.OutOrStdout(), l.change, l.noted, pace.Location)
+			l.explain(c)
+			return nil
+		},
+	}
+	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
+	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
+	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
+	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	return c
+}
+
+// paceOf is the pace of the campaign of a run's folder.
+func paceOf(folder string) (campaign.Pace, error) {
+	call, err := readCall(folder)
+	if err != nil {
+		return campaign.Pace{}, err
+	}
+	c, _, _, err := readCampaign(folder, call)
+	if err != nil {
+		return campaign.Pace{}, err
+	}
+	return c.Pace, nil
+}
+
+const (
+	dayClock  = "15:04 on Mon 2 Jan"
+	clockForm = "15:04"
+)
+
+// timeAhead reads a time of day: today's or, when that is over, tomorrow's if the window that
+// is open now or comes next reaches there. It is pure.
+func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
+	clock, err := time.Parse(clockForm, text)
+	if err != nil {
+		return time.Time{}, refuse("--finish-by takes a time of day such as 21:00, not %q", text)
+	}
+	o, ok := engine.NextOpening(p, now)
+	if !ok {
+		return time.Time{}, refuse("pace.until has passed: nothing is sent any more")
+	}
+	now = now.In(p.Location)
+	day := func(days int) time.Time {
+		return time.Date(now.Year(), now.Month(), now.Day()+days, clock.Hour(), clock.Minute(), 0, 0, p.Location)
+	}
+	at := day(0)
+	if !at.After(now) {
+		at = day(1)
+		if !o.Closes.IsZero() && at.After(o.Closes) {
+			return time.Time{}, refuse("%s is over today, and tomorrow's comes after the window's last call; give a time before %s", text, o.Closes.In(p.Location).Format(dayClock))
+		}
+	}
+	if !at.After(o.Opens) {
+		return time.Time{}, refuse("nothing is sent before %s; give a time after that", o.Opens.In(p.Location).Format(dayClock))
+	}
+	return at, nil
+}
+
+// answerPace says what a change of the pace comes to; noted: while no process is at work.
+func answerPace(w io.Writer, c engine.PaceChange, noted bool, zone *time.Location) {
+	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
+	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
+	if c.Requests > 0 {
+		fmt.Fprintf(w, ", about %.4g requests a minute", math.Ceil(c.Requests*10)/10)
+	}
+	if !c.Ends.IsZero() {
+		fmt.Fprintf(w, "; the %d messages that are left are sent by about %s", c.Left, at(c.Ends))
+	}
+	fmt.Fprintln(w)
+	if !c.Asked.IsZero() {
+		fmt.Fprintf(w, "%s is after the window's last call: what is left is spread until %s\n", at(c.Asked), at(c.Lever.FinishBy))
+	}
+	if c.Remain > 0 {
+		fmt.Fprintf(w, "at %s %d will remain at %s; they are sent afterwards at the same rate\n", perSecond(c.To), c.Remain, at(c.At))
+	}
+	switch {
+	case c.Paused:
+		fmt.Fprintln(w, "the run is paused: all of this is as if it continued now")
+	case noted:
+		fmt.Fprintln(w, "no process is at work on the run: all of this is as if it were resumed now")
+	}
+}
+
+func perSecond(rate float64) string {
+	if rate == 0 {
+		return "as fast as the service takes it"
+	}
+	return fmt.Sprintf("%.4g/s", rate)
+}

@@ -1,0 +1,122 @@
+package campaign
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// routingPlan is one of the free-text plans that NHS Notify has for everybody (contract,
+// section 12). Their ids are the same in every environment; the sandbox has the first three.
+type routingPlan struct {
+	name    string
+	id      string
+	fields  []planField
+	sandbox bool
+}
+
+// planField is a field of the personalisation, and how many characters its channel takes.
+type planField struct {
+	name string
+	most int
+}
+
+const sandboxHost = "sandbox.api.service.nhs.uk"
+
+// The most characters of a text, by channel.
+const mostEmail, mostApp, mostSMS = 100_000, 5_000, 918
+
+var (
+	appField    = planField{"nhsapp_body", mostApp}
+	smsField    = planField{"sms_body", mostSMS}
+	emailFields = []planField{{"email_subject", mostEmail}, {"email_body", mostEmail}}
+
+	routingPlans = []routingPlan{
+		{"app", "00000000-0000-0000-0000-000000000001", []planField{{"body", mostApp}}, true},
+		{"email", "00000000-0000-0000-0000-000000000002", emailFields, true},
+		{"sms", "00000000-0000-0000-0000-000000000003", []planField{smsField}, true},
+		{"app-then-email", "00000000-0000-0000-0000-000000000004", append([]planField{appField}, emailFields...), false},
+		{"app-4h-then-email", "00000000-0000-0000-0000-000000000005", append([]planField{appField}, emailFields...), false},
+		{"app-then-sms", "00000000-0000-0000-0000-000000000006", []planField{appField, smsField}, false},
+		{"app-4h-then-sms", "00000000-0000-0000-0000-000000000007", []planField{appField, smsField}, false},
+	}
+)
+
+func planNamed(name string) (routingPlan, bool) {
+	i := slices.IndexFunc(routingPlans, func(p routingPlan) bool { return p.name == name })
+	if i < 0 {
+		return routingPlan{}, false
+	}
+	return routingPlans[i], true
+}
+
+// routingPlan fills in which plan the messages go by: one of the campaign's own, by its
+// id, or one that everybody has, by its name.
+func (l *loader) routingPlan(n *Notify, s *notifySection) {
+	const byName, byID = "sink.notify.routing_plan", "sink.notify.routing_plan_id"
+	if s.RoutingPlan == nil && l.lines[byName] == 0 {
+		if n.RoutingPlanID = strings.ToLower(s.RoutingPlanID); !uuidForm.MatchString(s.RoutingPlanID) {
+			l.wrong(byID, "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name one of the service's free-text plans under routing_plan")
+		}
+		return
+	}
+	if l.lines[byID] != 0 {
+		l.wrong(byName, "and routing_plan_id both say which routing plan; keep one of the two")
+		return
+	}
+	var names []string
+	for _, p := range routingPlans {
+		names = append(names, p.name)
+	}
+	name := ""
+	if s.RoutingPlan != nil {
+		name = *s.RoutingPlan
+	}
+	p, known := planNamed(name)
+	if !known {
+		l.wrong(byName, "must be one of %s; a plan of your own goes by routing_plan_id", strings.Join(names, ", "))
+		return
+	}
+	if base, err := url.Parse(n.BaseURL); err == nil && base.Hostname() == sandboxHost && !p.sandbox {
+		l.wrong(byName, "%s is not in the service's sandbox, which has app, email and sms; name one of these, or rehearse against the simulator (cohort simulate) or the integration environment", name)
+	}
+	n.RoutingPlan, n.RoutingPlanID = p.name, p.id
+}
+
+// CheckFields holds the personalisation against the fields that a routing plan known by
+// its name has: all of them, and no others. A mistake is a *FileError. Where the cohort
+// file brings the personalisation with it, that must have been filled in before.
+func (c *Campaign) CheckFields() error {
+	plan, named := planNamed(c.Notify.RoutingPlan)
+	if !named {
+		return nil
+	}
+	var names []string
+	for _, f := range plan.fields {
+		names = append(names, f.name)
+	}
+	has := strings.Join(names, ", ")
+	for _, p := range c.Personalisation {
+		if !slices.Contains(names, p.Field) {
+			return c.Mistake("personalisation."+p.Field, "is no field of the routing plan "+plan.name+", which has "+has)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(c.Personalisation, func(p Personalisation) bool { return p.Field == name }) {
+			return c.Mistake("sink.notify.routing_plan", plan.name+" needs personalisation."+name+"; its fields are "+has)
+		}
+	}
+	return nil
+}
+
+// Longest is how many characters a field of the personalisation may have; 0 where nothing
+// is known of that, as of a plan that is known by its id.
+func (c *Campaign) Longest(field string) int {
+	plan, _ := planNamed(c.Notify.RoutingPlan)
+	for _, f := range plan.fields {
+		if f.name == field {
+			return f.most
+		}
+	}
+	return 0
+}

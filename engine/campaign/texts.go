@@ -1,0 +1,136 @@
+package campaign
+
+import "fmt"
+
+// Contact is what a campaign says of how to reach a person, instead of what the service
+// knows itself. Each is a text with ((column)) placeholders; an empty one is not said.
+type Contact struct {
+	SMS, Email string
+
+	Lines    []string // of the address
+	Postcode string
+
+	Prefix, FirstName, MiddleNames, LastName, Suffix string
+}
+
+// IsEmpty reports whether the campaign says nothing of how to reach people.
+func (c Contact) IsEmpty() bool { return len(c.texts()) == 0 }
+
+// Text is a text that is filled in for each record.
+type Text struct {
+	Key  string // of the campaign file
+	Name string // the field of the message's wording that it fills; empty: it is a detail
+	Text string // with ((column)) placeholders
+}
+
+// Texts lists every text that is filled in for each record: the wording, and what the
+// service is told beside it.
+func (c *Campaign) Texts() []Text { return append(c.Wording(), c.Notify.Details()...) }
+
+// Wording lists the texts that a person gets to read, in the order that they have on the
+// wire: the personalisation, the content of an NHS App message, or what a letters file holds.
+func (c *Campaign) Wording() (texts []Text) {
+	switch {
+	case c.NHSApp != nil && c.NHSApp.Push != nil: // a notification is the same for everybody
+	case c.NHSApp != nil:
+		texts = append(texts, Text{"sink.nhsapp.in_app.content_file", "text", c.NHSApp.Content})
+	case c.File != nil && c.File.Letters != nil:
+		texts = c.letters()
+	default:
+		for _, p := range c.Personalisation {
+			texts = append(texts, Text{"personalisation." + p.Field, p.Field, p.Text})
+		}
+	}
+	return texts
+}
+
+// Details lists the texts that the service is told beside the personalisation.
+func (n Notify) Details() []Text {
+	all := []Text{detail("billing_reference", n.BillingReference), detail("originator", n.Originator)}
+	return append(present(all), n.Contact.texts()...)
+}
+
+func (c Contact) texts() []Text {
+	const address, name = "contact_details.address.", "contact_details.name."
+	all := []Text{detail("contact_details.sms", c.SMS), detail("contact_details.email", c.Email)}
+	for i, line := range c.Lines {
+		all = append(all, detail(fmt.Sprintf("%slines[%d]", address, i), line))
+	}
+	return present(append(all,
+		detail(address+"postcode", c.Postcode),
+		detail(name+"prefix", c.Prefix), detail(name+"first_name", c.FirstName), detail(name+"middle_names", c.MiddleNames),
+		detail(name+"last_name", c.LastName), detail(name+"suffix", c.Suffix),
+	))
+}
+
+func detail(key, text string) Text { return Text{Key: "sink.notify." + key, Text: text} }
+
+func present(all []Text) (said []Text) {
+	for _, t := range all {
+		if t.Text != "" {
+			said = append(said, t)
+		}
+	}
+	return said
+}
+
+// text reads a text that may be left out.
+func (l *loader) text(key string, text *string) string {
+	switch {
+	case text == nil && l.lines[key] == 0:
+		return ""
+	case text == nil || *text == "":
+		l.wrong(key, "must be a text, such as \"((column))\"; take it out where there is none")
+		return ""
+	}
+	return *text
+}
+
+// The service wants two lines of an address at least. How many it takes is a question to
+// each record, whose empty lines are left out.
+const (
+	fewestLines = 2
+	mostLines   = 20
+)
+
+// contact fills in how people are reached, and asks of the parts what the service does.
+func (l *loader) contact(s *contactSection) (c Contact) {
+	const key = "sink.notify.contact_details"
+	if s == nil {
+		if l.lines[key] != 0 {
+			l.wrong(key, "must name sms, email, address or name")
+		}
+		return c
+	}
+	c.SMS, c.Email = l.text(key+".sms", s.SMS), l.text(key+".email", s.Email)
+	if a := s.Address; a == nil && l.lines[key+".address"] != 0 {
+		l.wrong(key+".address", "needs lines and a postcode")
+	} else if a != nil {
+		c.Lines, c.Postcode = a.Lines, l.text(key+".address.postcode", a.Postcode)
+		if n := len(a.Lines); n < fewestLines || n > mostLines {
+			l.wrong(key+".address", "needs lines: between %d and %d of them, of which 5 may be filled in a record", fewestLines, mostLines)
+		}
+		for _, line := range a.Lines {
+			if line == "" {
+				l.wrong(key+".address.lines", "must each be a text, such as \"((address_line_1))\"")
+			}
+		}
+		if a.Postcode == nil {
+			l.wrong(key+".address", "needs a postcode")
+		}
+	}
+	if n := s.Name; n == nil && l.lines[key+".name"] != 0 {
+		l.wrong(key+".name", "needs a last_name")
+	} else if n != nil {
+		c.Prefix, c.FirstName = l.text(key+".name.prefix", n.Prefix), l.text(key+".name.first_name", n.FirstName)
+		c.MiddleNames, c.LastName = l.text(key+".name.middle_names", n.MiddleNames), l.text(key+".name.last_name", n.LastName)
+		c.Suffix = l.text(key+".name.suffix", n.Suffix)
+		if n.LastName == nil {
+			l.wrong(key+".name", "needs a last_name")
+		}
+	}
+	if l.err == nil && c.IsEmpty() {
+		l.wrong(key, "must name sms, email, address or name")
+	}
+	return c
+}

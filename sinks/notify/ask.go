@@ -1,0 +1,106 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"cohort/engine"
+	"cohort/sinks/apim"
+	"cohort/sinks/exchange"
+)
+
+// AskKind is what is to be done about a question that the service did not answer.
+type AskKind uint8
+
+// The kinds.
+const (
+	AskLater  AskKind = iota + 1 // ask again, not before RetryAfter; a question changes nothing
+	AskNoSuch                    // the service knows no such message of this application's
+	AskStop                      // ask nothing more until a person has mended what Why says
+)
+
+// AskError says why it is not known what has become of a message. Nothing in it is about a
+// person.
+type AskError struct {
+	Kind       AskKind
+	Status     int    // HTTP status, 0 when there was none
+	Code       string // the service's code, or a word of our own for what happened
+	RetryAfter time.Duration
+	HoldAll    bool   // it is meant for every request
+	Why        string // of AskStop: what is wrong, a semicolon, what to do
+}
+
+// Error says what the service answered.
+func (e *AskError) Error() string {
+	switch {
+	case e.Kind == AskStop:
+		return e.Why
+	case e.Kind == AskNoSuch:
+		return fmt.Sprintf("the service knows no such message (%d %s)", e.Status, e.Code)
+	case e.Status == 0:
+		return fmt.Sprintf("the service did not answer (%s)", e.Code)
+	}
+	return fmt.Sprintf("the service does not say it now (%d %s)", e.Status, e.Code)
+}
+
+// Message asks the service once what has become of a message of which it gave the id. An
+// error is an *AskError, or the context's. It is safe for concurrent use.
+func (s *Sink) Message(ctx context.Context, id string) (Status, error) {
+	resp, err := get(ctx, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+url.PathEscape(id))
+	if err != nil {
+		return Status{}, s.notAsked(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		status, ok := readStatus(id, resp.body)
+		if !ok && ctx.Err() != nil {
+			return Status{}, ctx.Err()
+		}
+		if !ok {
+			return Status{}, &AskError{Kind: AskLater, Status: resp.StatusCode, Code: codeUnreadable200}
+		}
+		return status, nil
+	}
+	return Status{}, s.classifyAsked(resp)
+}
+
+const codeUnreadable200 = "unreadable_200"
+
+// classifyAsked says of every answer but a 200 what it means for a question. The table is
+// that of requests, without its doubts.
+func (s *Sink) classifyAsked(resp answered) *AskError {
+	a := s.classify(&engine.Request{}, resp.Response, resp.body)
+	e := &AskError{Kind: AskStop, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter, HoldAll: a.HoldAll, Why: a.Halt}
+	switch {
+	case a.Status == http.StatusNotFound && a.Code == "CM_NOT_FOUND":
+		e.Kind, e.Why = AskNoSuch, ""
+	case a.Halt != "" && a.Status != http.StatusBadRequest: // of a 400 it speaks of what was sent
+	case a.Status >= 500, slices.Contains(passing, a.Status):
+		e.Kind = AskLater
+	default:
+		e.Why = fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
+	}
+	return e
+}
+
+// passing are the statuses below 500 that speak of the moment. A token that was refused is
+// replaced by a fresh one.
+var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+
+// notAsked is the error of a question without an answer.
+func (s *Sink) notAsked(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if s.address == nil {
+		return &AskError{Kind: AskStop, Code: "bad_address", Why: badAddress}
+	}
+	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
+		return &AskError{Kind: AskStop, Code: exchange.CodeNoToken, Why: t.Error()}
+	}
+	return &AskError{Kind: AskLater, Code: exchange.NoAnswer(ctx, err).Code}
+}

@@ -1,0 +1,80 @@
+package notify
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"cohort/engine"
+)
+
+// member is what stands in a JSON object or array where a record has something for it: a
+// text, or a group of further members. A nil one is never there.
+type member struct {
+	head  string // its name, and whatever else stands before the text or the group
+	text  engine.Template
+	group []*member
+	end   string // of a group; empty for a text
+}
+
+// group makes a group of the members that there are; nil when there are none.
+func group(head, end string, members ...*member) *member {
+	g := &member{head: head, end: end}
+	for _, m := range members {
+		if m != nil {
+			g.group = append(g.group, m)
+		}
+	}
+	if len(g.group) == 0 {
+		return nil
+	}
+	return g
+}
+
+// append writes the member as a record has it; nothing where all of it is blank.
+func (m *member) append(dst []byte, fields []string) []byte {
+	if m == nil {
+		return dst
+	}
+	start := len(dst)
+	if m.end == "" {
+		// The text is rendered, written behind that as it must be, and moved into its place.
+		dst = m.text.AppendText(dst, fields)
+		rendered := len(dst)
+		text := bytes.TrimSpace(dst[start:])
+		if len(text) == 0 {
+			return dst[:start]
+		}
+		dst = engine.AppendJSONBytes(append(dst, m.head...), text)
+		return append(dst[:start], dst[rendered:]...)
+	}
+	dst = append(dst, m.head...)
+	for opened, i := len(dst), 0; i < len(m.group); i++ {
+		before := len(dst)
+		if before > opened {
+			dst = append(dst, ',')
+		}
+		bare := len(dst)
+		if dst = m.group[i].append(dst, fields); len(dst) == bare {
+			dst = dst[:before]
+		}
+	}
+	if len(dst) == start+len(m.head) {
+		return dst[:start]
+	}
+	return append(dst, m.end...)
+}
+
+// rendered is the text as a record has it, without the white space around it. It may take
+// the place of what is in buffer.
+func (m *member) rendered(buffer []byte, fields []string) []byte {
+	return bytes.TrimSpace(m.text.AppendText(buffer[:0], fields))
+}
+
+// length is how many characters the text has; 0 when it is blank, or never there.
+func (m *member) length(fields []string) int {
+	if m == nil {
+		return 0
+	}
+	var room [128]byte
+	return utf8.RuneCount(m.rendered(room[:], fields))
+}
