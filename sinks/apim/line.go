@@ -19,6 +19,8 @@ import (
 const (
 	mostHead  = 1 << 20  // bytes of an answer's head
 	smallBody = 16 << 10 // bytes of a body that goes out in one piece with its head
+
+	lateWord = 50 * time.Millisecond // how long an answer that is whole waits for its request to be
 )
 
 var (
@@ -188,9 +190,12 @@ func (c *line) answer(req *http.Request) (*http.Response, error) {
 // isReusable reports whether the request went out whole and its answer was all there was.
 func (c *line) isReusable() bool {
 	if c.written != nil {
+		// The answer may overtake the word that the body has gone out: a moment is waited for it.
+		late := time.NewTimer(lateWord)
+		defer late.Stop()
 		select {
 		case <-c.written:
-		default:
+		case <-late.C:
 			return false // answered before it was read to its end
 		}
 	}
