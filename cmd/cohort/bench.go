@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -34,7 +32,7 @@ func benchIngestCommand() *cobra.Command {
 	var (
 		o      intake.Options
 		task   intake.Task
-		asJSON bool
+		output benchOutput[intake.Report]
 	)
 	c := &cobra.Command{
 		Use:   "ingest",
@@ -70,17 +68,12 @@ Exit codes: 0 measured; 1 a part has miscounted; 2 something is not as it must b
 				return err
 			}
 			o.Child = benchChild
-			o.Say = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
+			o.Say = benchSays(c)
 			report, err := intake.Measure(c.Context(), o)
 			if err != nil {
 				return benchFailed(c.Context(), err)
 			}
-			if !asJSON {
-				return report.Print(c.OutOrStdout())
-			}
-			out := json.NewEncoder(c.OutOrStdout())
-			out.SetIndent("", "  ")
-			return out.Encode(report)
+			return output.show(c, report)
 		},
 	}
 	f := c.Flags()
@@ -90,7 +83,7 @@ Exit codes: 0 measured; 1 a part has miscounted; 2 something is not as it must b
 	f.StringSliceVar(&o.Only, "only", nil, "the `parts` to measure, with commas between (default: all)")
 	f.IntSliceVar(&o.Sizes, "sizes", nil, "the `numbers` of records of the cohorts that the whole prepare is measured on (default: a tenth of -n, and -n)")
 	f.StringVar(&o.Parent, "keep", "", "make the files in a new folder in this `folder` and leave them there")
-	f.BoolVar(&asJSON, "json", false, "for programs")
+	output.flags(c, "")
 	for name, into := range map[string]*string{"part": &task.Part, "file": &task.File, "list": &task.List, "folder": &task.Folder} {
 		f.StringVar(into, name, "", "how this program calls itself")
 		_ = f.MarkHidden(name) // it is there
@@ -150,16 +143,4 @@ func benchProduct() (intake.Product, error) {
 		return manifest, err
 	}
 	return intake.Product{Options: ingestOptions(c, fields, input{}), Prepare: whole}, nil
-}
-
-// benchFailed says what the end of a measurement means.
-func benchFailed(ctx context.Context, err error) error {
-	_, miscounted := errors.AsType[*intake.Miscount](err)
-	switch {
-	case ctx.Err() != nil:
-		return &engine.Stopped{Why: "stopped while measuring"}
-	case miscounted:
-		return err
-	}
-	return refuse("%w", err)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,23 +14,9 @@ import (
 
 func benchPaceCommand() *cobra.Command {
 	var (
-		o          pacing.Options
-		asJSON     bool
-		from, svg  string
-		task       string
-		printTable = func(c *cobra.Command, r pacing.Report) error {
-			if svg != "" {
-				if err := draw(svg, r.Chart()); err != nil {
-					return err
-				}
-			}
-			if !asJSON {
-				return r.Print(c.OutOrStdout())
-			}
-			out := json.NewEncoder(c.OutOrStdout())
-			out.SetIndent("", "  ")
-			return out.Encode(r)
-		}
+		o      pacing.Options
+		task   string
+		output = benchOutput[pacing.Report]{chart: pacing.Report.Chart}
 	)
 	c := &cobra.Command{
 		Use:   "pace",
@@ -56,13 +41,10 @@ Exit codes: 0 measured; 2 something is not as it must be; 3 stopped.
 			if task != "" {
 				return runBenchPacer(c, task)
 			}
-			if from != "" {
-				var report pacing.Report
-				if err := readBenchReport(from, &report); err != nil {
-					return err
-				}
-				return printTable(c, report)
+			if output.from != "" {
+				return output.again(c)
 			}
+
 			if o.Runs <= 0 || o.Span <= 0 {
 				return refuse("--span and --runs take numbers above 0")
 			}
@@ -71,12 +53,12 @@ Exit codes: 0 measured; 2 something is not as it must be; 3 stopped.
 				err = bench.Again(ctx, cores, &r, "bench", "pace", "--task", string(text))
 				return r, err
 			}
-			o.Say = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
+			o.Say = benchSays(c)
 			report, err := pacing.Measure(c.Context(), o)
 			if err != nil {
 				return benchFailed(c.Context(), err)
 			}
-			return printTable(c, report)
+			return output.show(c, report)
 		},
 	}
 	f := c.Flags()
@@ -84,9 +66,7 @@ Exit codes: 0 measured; 2 something is not as it must be; 3 stopped.
 	f.IntVar(&o.Runs, "runs", 3, "how many rounds the medians are taken over")
 	f.StringSliceVar(&o.Only, "only", nil, "the `gates` to measure beside cohort's, with commas between (default: all)")
 	f.StringVar(&o.Sources, "peers", "bench/peers", "the `folder` with the peers' sources")
-	f.BoolVar(&asJSON, "json", false, "for programs")
-	f.StringVar(&svg, "picture", "", "draw the processor time into this SVG `file`")
-	f.StringVar(&from, "from", "", "measure nothing; print and draw what --json has written to this `file`")
+	output.flags(c, "the processor time")
 	f.StringVar(&task, "task", "", "how this program calls itself")
 	_ = f.MarkHidden("task") // it is there
 	return c

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -22,23 +20,9 @@ import (
 
 func benchSendCommand() *cobra.Command {
 	var (
-		o            dispatch.Options
-		asJSON       bool
-		from, svg    string
-		task         string
-		printResults = func(c *cobra.Command, r dispatch.Report) error {
-			if svg != "" {
-				if err := draw(svg, r.Chart()); err != nil {
-					return err
-				}
-			}
-			if !asJSON {
-				return r.Print(c.OutOrStdout())
-			}
-			out := json.NewEncoder(c.OutOrStdout())
-			out.SetIndent("", "  ")
-			return out.Encode(r)
-		}
+		o      dispatch.Options
+		task   string
+		output = benchOutput[dispatch.Report]{chart: dispatch.Report.Chart}
 	)
 	c := &cobra.Command{
 		Use:   "send",
@@ -71,13 +55,10 @@ Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must
 			if task != "" {
 				return runBenchSender(c, task)
 			}
-			if from != "" {
-				var report dispatch.Report
-				if err := readBenchReport(from, &report); err != nil {
-					return err
-				}
-				return printResults(c, report)
+			if output.from != "" {
+				return output.again(c)
 			}
+
 			if err := checkBenchSend(&o); err != nil {
 				return err
 			}
@@ -89,12 +70,12 @@ Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must
 			o.Start = func(ctx context.Context, cores int, t dispatch.Task) (*bench.Background, error) {
 				return bench.Start(ctx, cores, benchSendArgs(t)...)
 			}
-			o.Say = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
+			o.Say = benchSays(c)
 			report, err := dispatch.Measure(c.Context(), o)
 			if err != nil {
-				return benchSendFailed(c.Context(), err)
+				return benchFailed(c.Context(), err)
 			}
-			return printResults(c, report)
+			return output.show(c, report)
 		},
 	}
 	f := c.Flags()
@@ -106,9 +87,7 @@ Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must
 	f.DurationVar(&o.Bound, "bound", 20*time.Second, "when to stop a cell")
 	f.StringVar(&o.Sources, "peers", "bench/peers", "the `folder` with the peers' sources")
 	f.StringVar(&o.Profiles, "profiles", "", "write a profile of the processor and of what is allocated for each cell of the engine and each whole send into this `folder`")
-	f.BoolVar(&asJSON, "json", false, "for programs")
-	f.StringVar(&svg, "picture", "", "draw the rates into this SVG `file`")
-	f.StringVar(&from, "from", "", "measure nothing; print and draw what --json has written to this `file`")
+	output.flags(c, "the rates")
 	f.StringVar(&task, "task", "", "how this program calls itself")
 	_ = f.MarkHidden("task") // it is there
 	return c
@@ -204,36 +183,4 @@ func benchAccepted(folder string) (int64, error) {
 		return 0, err
 	}
 	return ledger.Account().Fates[person.Accepted], nil
-}
-
-// readBenchReport reads what --json has written into a report.
-func readBenchReport(path string, report any) error {
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, report)
-	}
-	if err != nil {
-		return refuse("%s is not what --json writes: %w", path, err)
-	}
-	return nil
-}
-
-// draw writes a picture.
-func draw(path string, c bench.Chart) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return refuse("the picture cannot be written: %w", err)
-	}
-	if err := errors.Join(c.WriteSVG(f), f.Close()); err != nil {
-		return refuse("the picture cannot be written: %w", err)
-	}
-	return nil
-}
-
-// benchSendFailed says what the end of a measurement means.
-func benchSendFailed(ctx context.Context, err error) error {
-	if _, miscounted := errors.AsType[*dispatch.Miscount](err); miscounted && ctx.Err() == nil {
-		return err
-	}
-	return benchFailed(ctx, err)
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,14 +14,13 @@ import (
 
 	"cohort/bench"
 	"cohort/bench/progress"
-	"cohort/engine"
 )
 
 func benchLogCommand() *cobra.Command {
 	var (
 		o      progress.Options
 		task   progress.Task
-		asJSON bool
+		output benchOutput[progress.Report]
 	)
 	c := &cobra.Command{
 		Use:   "log",
@@ -62,17 +59,12 @@ Exit codes: 0 measured; 1 a part has lost messages; 2 something is not as it mus
 				}
 			}
 			o.Child = logChild
-			o.Say = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
+			o.Say = benchSays(c)
 			report, err := progress.Measure(c.Context(), o)
 			if err != nil {
-				return logBenchFailed(c.Context(), err)
+				return benchFailed(c.Context(), err)
 			}
-			if !asJSON {
-				return report.Print(c.OutOrStdout())
-			}
-			out := json.NewEncoder(c.OutOrStdout())
-			out.SetIndent("", "  ")
-			return out.Encode(report)
+			return output.show(c, report)
 		},
 	}
 	f := c.Flags()
@@ -82,7 +74,7 @@ Exit codes: 0 measured; 1 a part has lost messages; 2 something is not as it mus
 	f.StringSliceVar(&o.Only, "only", nil, "the `parts` to measure, with commas between (default: all)")
 	f.StringVar(&o.Peers, "peers", filepath.Join("bench", "peers"), "the `folder` of the peers' source")
 	f.StringVar(&o.Parent, "keep", "", "make the files in a new folder in this `folder` and leave them there")
-	f.BoolVar(&asJSON, "json", false, "for programs")
+	output.flags(c, "")
 	f.StringVar(&task.Part, "part", "", "how this program calls itself")
 	f.StringVar(&task.Folder, "folder", "", "the same")
 	f.Int64Var(&task.Messages, "number", 0, "the same")
@@ -107,16 +99,4 @@ func runLogPart(ctx context.Context, t progress.Task, out io.Writer) error {
 		return refuse("%w", err)
 	}
 	return json.NewEncoder(out).Encode(result)
-}
-
-// logBenchFailed says what the end of a measurement means.
-func logBenchFailed(ctx context.Context, err error) error {
-	_, lost := errors.AsType[*progress.Lost](err)
-	switch {
-	case ctx.Err() != nil:
-		return &engine.Stopped{Why: "stopped while measuring"}
-	case lost:
-		return err
-	}
-	return refuse("%w", err)
 }
