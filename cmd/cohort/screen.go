@@ -166,6 +166,12 @@ type speed struct {
 	seen []sample
 }
 
+// How far back a speed looks: further when nothing has come since, as between large batches.
+const (
+	speedOver   = 30 * time.Second
+	speedAtMost = 2 * time.Minute
+)
+
 type sample struct {
 	at time.Time
 	n  int64
@@ -175,7 +181,11 @@ func (s *speed) add(at time.Time, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = append(s.seen, sample{at, n})
-	for len(s.seen) > 2 && at.Sub(s.seen[0].at) > 30*time.Second {
+	for len(s.seen) > 2 {
+		age := at.Sub(s.seen[0].at)
+		if grows := s.seen[1].n < n; age <= speedOver || !grows && age <= speedAtMost {
+			break
+		}
 		s.seen = s.seen[1:]
 	}
 }
