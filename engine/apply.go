@@ -128,8 +128,8 @@ func (l *Ledger) attempt(r *attempt) error {
 		return fmt.Errorf("%w: an attempt of a form that was not waiting for one", ErrIllegal)
 	}
 	s.Attempts, s.Pending = r.N, true
-	if s.First == 0 {
-		s.First = r.At.UnixMilli()
+	if s.First == (instant{}) {
+		s.First = instantOf(r.At.UnixMilli())
 	}
 	l.Attempts++
 	return nil
@@ -155,17 +155,19 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 	s.Reason = l.intern(r.Code)
 	switch r.Result {
 	case ResultAccepted:
-		s.Phase, s.Settled, s.InDoubt = AcceptedBy, at, false
+		s.Phase, s.InDoubt = AcceptedBy, false
+		s.Settled, err = spotOf(at)
 	case ResultAcceptedUnknown:
 		if !s.InDoubt {
 			return fmt.Errorf("%w: a batch accepted by an attempt that was not in doubt", ErrIllegal)
 		}
-		s.Phase, s.Settled, s.InDoubt = AcceptedNo, at, false
+		s.Phase, s.InDoubt = AcceptedNo, false
+		s.Settled, err = spotOf(at)
 	case ResultNotAccepted:
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 		if r.Status == 0 { // it never left this machine
 			if s.Unsent++; s.Unsent == s.Attempts && !s.Lost {
-				s.First = 0
+				s.First = instant{}
 			}
 		}
 	case ResultHeld:
@@ -176,7 +178,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 	default:
 		return fmt.Errorf("%w: an outcome of a kind that there is not", ErrIllegal)
 	}
-	return nil
+	return err
 }
 
 func (l *Ledger) revise(r *revision) error {

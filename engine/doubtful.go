@@ -20,8 +20,8 @@ func (p *ProgressLog) Doubtful(source Source) (forms map[Reference]FormID, since
 			if err != nil || s.Phase != Held || s.Messages != 1 {
 				return
 			}
-			if first == 0 || s.First != 0 && s.First < first {
-				first = s.First
+			if at := s.First.UnixMilli(); first == 0 || at != 0 && at < first {
+				first = at
 			}
 			err = p.messages(source, id, func(r Reference) { forms[r] = id })
 		})

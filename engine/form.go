@@ -1,9 +1,5 @@
 package engine
 
-import (
-	"cohort/engine/journal"
-)
-
 // FormID names one form of a batch. Revision 0, part 0 is the form that the plan
 // sealed. A revision replaces a form by others of the same batch: by one that lacks
 // some rows, or by several parts of it.
@@ -37,19 +33,19 @@ const (
 	Foreign          // the service knew its reference though this run never got it there
 )
 
-// State is what the progress log says of one form.
+// State is what the progress log says of one form. There is one for each batch of a run.
 type State struct {
 	Messages uint32
 	Attempts uint16
 	Unsent   uint16 // of the attempts: those of which certainly nothing left this machine
 	Reason   uint16 // index into the ledger's codes: why it is where it is
 	Phase    Phase
-	Pending  bool             // its last attempt is in the log and has no answer there
-	InDoubt  bool             // an attempt was never answered, or not understandably
-	Lost     bool             // the log that knew of its attempts, if there were any, is lost
-	Doubted  bool             // Lost, and an attempt since then was never answered, or not understandably
-	First    int64            // when it was first attempted, Unix milliseconds; 0: never. Lost: not before
-	Settled  journal.Position // of the record that accepted it
+	Pending  bool    // its last attempt is in the log and has no answer there
+	InDoubt  bool    // an attempt was never answered, or not understandably
+	Lost     bool    // the log that knew of its attempts, if there were any, is lost
+	Doubted  bool    // Lost, and an attempt since then was never answered, or not understandably
+	First    instant // when it was first attempted; zero: never. Lost: not before
+	Settled  spot    // of the record that accepted it
 }
 
 // isClean reports whether the form may be replaced: no attempt of it can have been

@@ -205,7 +205,7 @@ func TestRandomHistories(t *testing.T) {
 func difference(live, replayed *Ledger) string {
 	plain := func(l *Ledger, s State) string {
 		reason := l.Reason(s)
-		s.Reason, s.Settled = 0, noPosition
+		s.Reason, s.Settled = 0, spot{}
 		return fmt.Sprintf("%+v %s", s, reason)
 	}
 	for b := range live.base {

@@ -82,7 +82,7 @@ func (p *plainTrail) add(o *MessageOutcome, batch uint32, id FormID, position ui
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || s.Lost {
 		o.BatchReference = p.t.plan.Run.BatchReference(uint32(p.shard), batch, id.Revision, id.Part).String()
-		if first := time.UnixMilli(s.First); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
+		if first := s.First.Time(); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}
 	}
@@ -91,7 +91,7 @@ func (p *plainTrail) add(o *MessageOutcome, batch uint32, id FormID, position ui
 		o.Reason = reasonWords(s, o.Code)
 		if s.Phase == AcceptedBy {
 			if p.ids[id] == nil {
-				r, err := p.t.ids.At(s.Settled)
+				r, err := p.t.ids.At(s.Settled.position())
 				if err != nil {
 					return err
 				}

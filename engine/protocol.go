@@ -53,7 +53,7 @@ func Decide(kind Kind, s State, a Answer, now time.Time) Step {
 	case Processing, Refused, Unsent:
 		return StepAgain
 	case RowsRefused:
-		if !s.InDoubt || now.Sub(time.UnixMilli(s.First)) < validatorMemory {
+		if !s.InDoubt || now.Sub(s.First.Time()) < validatorMemory {
 			return StepRevise
 		}
 		return StepHold

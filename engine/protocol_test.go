@@ -38,7 +38,7 @@ func TestDecide(t *testing.T) {
 	}
 	for kind, table := range map[Kind]map[Reply]cell{Deduplicates: deduplicates, CanBeAsked: others, Neither: others} {
 		for reply, want := range table {
-			state := State{Messages: 3, Attempts: 1, Pending: true, First: first.UnixMilli()}
+			state := State{Messages: 3, Attempts: 1, Pending: true, First: instantOf(first.UnixMilli())}
 			for sentence, test := range map[string]struct {
 				doubt bool
 				now   time.Time

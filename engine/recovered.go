@@ -100,8 +100,8 @@ func (l *Ledger) lose(s *State) {
 		return
 	}
 	s.Pending, s.InDoubt, s.Lost, s.Doubted, s.Reason = false, true, true, false, l.intern(codeLogLost)
-	if s.First == 0 {
-		s.First = l.since
+	if s.First == (instant{}) {
+		s.First = instantOf(l.since)
 	}
 	if l.plan.NeverAgain {
 		s.Phase = Held
@@ -161,8 +161,10 @@ func (l *Ledger) resolve(r *resolved, at journal.Position) error {
 	switch {
 	case s == nil:
 	case r.Result == ResultAccepted && l.plan.NeverAgain && s.Phase == Held && len(r.IDs) == int(s.Messages):
-		s.Phase, s.Settled, s.InDoubt, s.Reason = AcceptedBy, at, false, l.intern(codeReceipt)
-		return nil
+		s.Phase, s.InDoubt, s.Reason = AcceptedBy, false, l.intern(codeReceipt)
+		var err error
+		s.Settled, err = spotOf(at)
+		return err
 	case r.Result == ResultAcceptedUnknown && s.Phase == Foreign:
 		s.Phase, s.InDoubt, s.Reason = AcceptedNo, false, l.intern(codeDecided)
 		return nil

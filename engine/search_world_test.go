@@ -352,8 +352,8 @@ func (s *search) intern(l *Ledger, revisions uint16) int32 {
 	for _, id := range l.ids() {
 		st := l.state(id)
 		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase), flag(st.Pending)|flag(st.InDoubt)<<1)
-		if st.First != 0 {
-			b = append(b, byte(1+time.UnixMilli(st.First).Sub(searchStart)/validatorMemory))
+		if st.First != (instant{}) {
+			b = append(b, byte(1+st.First.Time().Sub(searchStart)/validatorMemory))
 		}
 		if s.retries > 0 { // then lost logs are recovered as the product does it
 			b = append(b, flag(st.Lost)|flag(st.Doubted)<<1)

@@ -168,7 +168,7 @@ func (t *Trail) add(b *batchTrail, shard int, f *formTrail) {
 	if s.Attempts > s.Unsent || s.Lost {
 		from, _ := t.plan.ShardBatches(shard)
 		o.BatchReference = t.plan.Run.BatchReference(uint32(shard), f.id.Batch-from, f.id.Revision, f.id.Part).String()
-		if first := time.UnixMilli(s.First); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
+		if first := s.First.Time(); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}
 	}
@@ -261,7 +261,7 @@ func (t *Trail) enter(b *batchTrail) error {
 
 // load reads the ids of an accepted form from the log.
 func (f *formTrail) load(log *journal.Cursor) error {
-	r, err := log.At(f.state.Settled)
+	r, err := log.At(f.state.Settled.position())
 	if err != nil {
 		return fmt.Errorf("progress log: %w", err)
 	}

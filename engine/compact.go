@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"cohort/engine/journal"
+)
+
+// A run of single messages keeps a State for each of them, so what a State holds is packed.
+
+// instant is a moment in Unix milliseconds, up to the year 10889. Zero is none.
+type instant [6]byte
+
+func instantOf(ms int64) (s instant) {
+	for i := range s {
+		s[i] = byte(ms >> (8 * i))
+	}
+	return s
+}
+
+// UnixMilli is the moment; 0 when there is none.
+func (s instant) UnixMilli() (ms int64) {
+	for i, b := range s {
+		ms |= int64(b) << (8 * i)
+	}
+	return ms
+}
+
+// Time is the moment. There must be one.
+func (s instant) Time() time.Time { return time.UnixMilli(s.UnixMilli()) }
+
+// spot is where a record of the log stands: its segment, of which there may be 16 million,
+// and the byte in it, up to 4 GiB.
+type spot [7]byte
+
+const (
+	mostSegment = 1<<24 - 1
+	mostOffset  = 1<<32 - 1
+)
+
+func spotOf(at journal.Position) (p spot, err error) {
+	if at.Segment > mostSegment || at.Offset > mostOffset {
+		return p, fmt.Errorf("byte %d of segment %d of the progress log is further than this version of cohort can count", at.Offset, at.Segment)
+	}
+	packed := at.Segment<<32 | uint64(at.Offset)
+	for i := range p {
+		p[i] = byte(packed >> (8 * i))
+	}
+	return p, nil
+}
+
+func (p spot) position() journal.Position {
+	var packed uint64
+	for i, b := range p {
+		packed |= uint64(b) << (8 * i)
+	}
+	return journal.Position{Segment: packed >> 32, Offset: int64(packed & mostOffset)}
+}
