@@ -25,7 +25,8 @@ func simulateCommand() *cobra.Command {
 		Use:   "simulate",
 		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
 		Long: `Simulate answers as NHS Notify does: it refuses what the service refuses, remembers batch
-references, and checks access tokens. Under /nhs-app it answers as the NHS App does, which
+references, checks access tokens, and says of each message that it accepted what has become
+of it, which changes as time passes. Under /nhs-app it answers as the NHS App does, which
 remembers no references, and reports receipts. It sends nothing to anybody. What it has accepted
 is listed at /_simulator/ledger (JSON lines) and counted at /_simulator/stats, and is
 forgotten when the process ends; with --state it is kept in a file, synced before it is
@@ -51,7 +52,7 @@ The faults are: ` + faultNames(),
 				return refuse("--hasten must be above 0")
 			}
 			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
-			o.NHSApp.Receipts.Hasten = hasten
+			o.NHSApp.Receipts.Hasten, o.Statuses.Hasten = hasten, hasten
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
@@ -89,7 +90,7 @@ The faults are: ` + faultNames(),
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
-	f.Float64Var(&hasten, "hasten", 1, "the NHS App's receipts come so many times sooner than they would")
+	f.Float64Var(&hasten, "hasten", 1, "what becomes of accepted messages, and the receipts of it, come so many times sooner than they would")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")

@@ -30,16 +30,15 @@ func newKSUIDs(seed uint64, key string, at time.Time) ksuids {
 // ksuidSecond is the second that an id begins with.
 func ksuidSecond(at time.Time) uint32 { return uint32(at.Unix() - 1_400_000_000) }
 
-// secondOf reads the second that an id begins with.
-func secondOf(id string) (second uint32, ok bool) {
+// wordsOf reads an id: the second that it begins with, and what was drawn.
+func wordsOf(id string) (words [5]uint32, ok bool) {
 	if len(id) != 27 {
-		return 0, false
+		return words, false
 	}
-	var words [5]uint32
 	for i := range id {
 		carry := uint64(strings.IndexByte(base62, id[i]))
 		if carry >= 62 { // not one of them: -1
-			return 0, false
+			return words, false
 		}
 		for w := len(words) - 1; w >= 0; w-- {
 			carry += uint64(words[w]) * 62
@@ -47,11 +46,24 @@ func secondOf(id string) (second uint32, ok bool) {
 			carry >>= 32
 		}
 		if carry > 0 {
-			return 0, false
+			return words, false
 		}
 	}
-	return words[0], true
+	return words, true
 }
+
+// index is which of the next n ids has these words.
+func (k ksuids) index(words [5]uint32, n int) (int, bool) {
+	first, second := uint64(words[1])<<32|uint64(words[2]), uint64(words[3])<<32|uint64(words[4])
+	for i := range n {
+		if a, b := k.random.Uint64(), k.random.Uint64(); a == first && b == second {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (k ksuids) skip() { k.random.Uint64(); k.random.Uint64() }
 
 func (k ksuids) next() string {
 	var payload [16]byte

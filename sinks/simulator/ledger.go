@@ -186,35 +186,46 @@ func (l *ledger) all() iter.Seq[Accepted] {
 
 // find looks up a message by its id among those of an application.
 func (l *ledger) find(application, id string) (Accepted, bool) {
-	second, ok := secondOf(id)
+	words, ok := wordsOf(id)
 	if !ok {
 		return Accepted{}, false
 	}
 	l.mu.Lock()
-	records := l.born[second]
+	records := l.born[words[0]]
 	l.mu.Unlock()
 	for _, r := range records {
 		if r.application != application {
 			continue
 		}
-		for _, a := range l.open(r) {
-			if a.MessageID == id {
-				return a, true
-			}
+		ids := newKSUIDs(l.seed, r.key(), r.at)
+		if !r.single {
+			ids.skip() // the batch's own
+		}
+		if i, there := ids.index(words, r.count); there {
+			return l.openSome(r, i, i+1)[0], true
 		}
 	}
 	return Accepted{}, false
 }
 
 // open unpacks one record.
-func (l *ledger) open(r *record) []Accepted {
+func (l *ledger) open(r *record) []Accepted { return l.openSome(r, 0, r.count) }
+
+// openSome unpacks the messages of a record from one up to, and without, another.
+func (l *ledger) openSome(r *record, from, to int) []Accepted {
 	ids := newKSUIDs(l.seed, r.key(), r.at)
 	batch := Accepted{Application: r.application, RoutingPlanID: r.plan, Channel: r.channel, CampaignID: r.campaign, AcceptedAt: r.at}
 	if !r.single {
 		batch.BatchReference, batch.BatchID = r.reference, ids.next()
 	}
-	list := make([]Accepted, r.count)
+	list := make([]Accepted, to-from)
 	rest := r.packed
+	for range from {
+		ids.skip()
+		for range 3 {
+			_, rest = unpackField(rest)
+		}
+	}
 	for i := range list {
 		a := batch
 		if a.MessageID = r.id; r.channel == "" {

@@ -43,6 +43,7 @@ type Options struct {
 
 	TokenLifetime time.Duration // 599 s when zero
 	Account       Account
+	Statuses      Statuses
 	NHSApp        NHSApp
 
 	// RoutingPlans that exist. Empty: every well-formed id does, but for the
@@ -90,7 +91,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.NHSApp = o.NHSApp.withDefaults()
+	o.NHSApp, o.Statuses = o.NHSApp.withDefaults(), o.Statuses.withDefaults()
 	if o.Account.Name == "" {
 		o.Account.Name = "simulated"
 	}
