@@ -19,19 +19,29 @@ import (
 
 func reconcileCommand() *cobra.Command {
 	var network bool
+	var o *deliveryOptions
 	c := &cobra.Command{
 		Use:   "reconcile DIR",
-		Short: "Ask the NHS App's receipts what it has of the messages in doubt",
-		Long: `Reconcile reads the NHS App's receipts of every day since the first message in doubt was
+		Short: "Ask the service what has become of a run's messages",
+		Long: `Reconcile asks the service what it has of a run's messages and what has become of them.
+Nothing is sent. What it is told of their way is in delivery.parquet in the run's folder, and
+changes nobody's fate.
+
+NHS Notify is asked for each message that was accepted and has not come to its end, so many
+in a second. How long that takes is said at the start. Ctrl-C keeps what was learnt, and the
+next reconcile goes on with the rest. What is in doubt a replay settles first:
+cohort resume DIR --settle.
+
+Of the NHS App it reads the receipts of every day since the first message in doubt was
 attempted. A message that a receipt names was taken: it is accepted from then on, under the
 service's id. One that no receipt names stays in doubt, since its receipt may yet come: ask
-again the next day. Nothing is sent.
+again the next day. It needs the report of receipts, which the application must be allowed
+to read.
 
-It needs the report of receipts, which the application must be allowed to read.
-
-Exit codes: 0 nothing is in doubt any more; 4 something is; 2 it could not be asked, and
-nothing was changed; 1 a defect in cohort.
-On 4 the last line of standard error is the command that goes on.
+Exit codes: 0 it was all asked, and nothing is in doubt; 3 stopped on the way, and the same
+can go on; 4 something is in doubt; 2 it could not be asked, and nothing was changed; 1 a
+defect in cohort.
+On 3 and 4 the last line of standard error is the command that goes on.
 `,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -58,17 +68,18 @@ On 4 the last line of standard error is the command that goes on.
 			}
 			defer s.folder.release()
 			defer s.end()
-			return s.reconcile(c.Context(), plan)
+			return s.reconcile(c.Context(), plan, o)
 		},
 	}
+	o = deliveryFlags(c)
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }
 
 // reconcile settles what the service's receipts name.
-func (s *session) reconcile(ctx context.Context, plan *engine.Plan) error {
+func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryOptions) error {
 	if !plan.NeverAgain {
-		return refuse("the run's service knows references, and a replay settles what is in doubt: %s", command("resume", s.folder.path, "--settle"))
+		return s.deliveries(ctx, plan, o)
 	}
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)

@@ -56,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"ledgerempty": ledgerEmpty,
 			"proven":      proven,
 			"noids":       noIDs,
+			"settled":     settled,
+			"delivered":   delivered,
 		},
 	})
 }

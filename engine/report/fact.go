@@ -51,7 +51,7 @@ var dailyRanks = []string{"", Open, Failed, Delivered}
 func Rank(receipt string) int { return max(0, slices.Index(receiptRanks, receipt)) }
 
 // Final reports whether nothing more will become of the message.
-func (f *Fact) Final() bool {
+func (f Fact) Final() bool {
 	switch f.Origin {
 	case OfReceipt:
 		return f.Status == "read" || f.Status == "rejected"

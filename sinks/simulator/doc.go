@@ -15,6 +15,7 @@
 //	GET  /nhs-app/communication/report/patients?ods-organisation-code=&page=
 //	GET  /_simulator/ledger           what was accepted, one JSON line a message
 //	GET  /_simulator/ledger?twice=1   only people or references accepted twice
+//	GET  /_simulator/ledger?statuses=1  with what has become of each by now
 //	GET  /_simulator/stats            counters
 //
 // A request passes these gates, in the order of the live service:

@@ -27,6 +27,10 @@ type Accepted struct {
 	RoutingPlanID    string          `json:"routingPlanId,omitempty"`
 	AcceptedAt       time.Time       `json:"acceptedAt"`
 	Times            Times           `json:"times"`
+
+	// What has become of it by now, where that is asked for; of NHS Notify's alone.
+	Status            string `json:"status,omitempty"`
+	FailureReasonCode string `json:"failureReasonCode,omitempty"`
 }
 
 // Times counts acceptances over all applications up to the moment of reading.
@@ -268,9 +272,10 @@ func unpackField(packed []byte) (field, rest []byte) {
 func (s *Server) Ledger() iter.Seq[Accepted] { return s.ledger.all() }
 
 // serveLedger streams the ledger as JSON lines; with ?twice=1 only what was
-// accepted more than once.
+// accepted more than once, with ?statuses=1 with what has become of it.
 func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
-	twice := r.URL.Query().Get("twice") != ""
+	query := r.URL.Query()
+	twice, statuses, now := query.Get("twice") != "", query.Get("statuses") != "", s.o.Now()
 	w.Header().Set("Content-Type", "application/jsonl")
 	out := bufio.NewWriterSize(w, 64<<10)
 	lines := json.NewEncoder(out)
@@ -278,6 +283,10 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 	for a := range s.Ledger() {
 		if twice && !a.Twice() {
 			continue
+		}
+		if statuses && a.Channel == "" {
+			m := s.attributes(&a, now)
+			a.Status, a.FailureReasonCode = m.MessageStatus, m.FailureReasonCode
 		}
 		if err := lines.Encode(a); err != nil {
 			return // the reader has gone

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/shard"
+)
+
+// deliveryFile holds what is known of the way of the messages that were accepted.
+const deliveryFile = "delivery.parquet"
+
+// delivery is the file of that name in a run's folder, whose lock this process has.
+type delivery struct {
+	folder *folder
+	plan   *engine.Plan
+	spool  *shard.Spool
+}
+
+// open opens the file; nil when there is none yet.
+func (d *delivery) open() (*report.DeliveryReader, error) {
+	r, err := report.OpenDelivery(d.folder.file(deliveryFile), d.plan.Run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, unreadableDelivery(err)
+	}
+	return r, nil
+}
+
+func unreadableDelivery(err error) error {
+	return refuse("the facts of delivery cannot be read: %w; take the file away to begin them anew", err)
+}
+
+// facts yields what is known, in the order of the rows.
+func (d *delivery) facts() iter.Seq2[report.Fact, error] {
+	return func(yield func(report.Fact, error) bool) {
+		r, err := d.open()
+		if r == nil {
+			if err != nil {
+				yield(report.Fact{}, err)
+			}
+			return
+		}
+		defer func() { _ = r.Close() }()
+		for {
+			f, ok, err := r.Next()
+			if err != nil {
+				err = unreadableDelivery(err)
+			}
+			if err == nil && !ok || !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// add writes the file anew with facts that have come, which are in the order of their rows,
+// and counts all of them by status. A sweep that has not ended is noted with its beginning.
+func (d *delivery) add(news iter.Seq2[report.Fact, error], sweepBegan time.Time) (map[string]int64, error) {
+	counts, err := report.WriteDelivery(d.folder.file(deliveryFile), report.Delivery{Plan: d.plan, Version: version(), SweepBegan: sweepBegan}, merged(d.facts(), news))
+	if refused := (*refusal)(nil); err != nil && !errors.As(err, &refused) {
+		err = refuse("the facts of delivery cannot be written: %w", err)
+	}
+	return counts, err
+}
+
+// merged yields the facts of both, in the order of their rows; those of one row are one.
+func merged(before, news iter.Seq2[report.Fact, error]) iter.Seq2[report.Fact, error] {
+	return func(yield func(report.Fact, error) bool) {
+		next, stop := iter.Pull2(before)
+		defer stop()
+		old, err, there := next()
+		for f, e := range news {
+			for there && err == nil && old.Row < f.Row && e == nil {
+				if !yield(old, nil) {
+					return
+				}
+				old, err, there = next()
+			}
+			if err = errors.Join(err, e); err != nil {
+				yield(report.Fact{}, err)
+				return
+			}
+			if there && old.Row == f.Row {
+				f = f.After(old)
+				old, err, there = next()
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+		for ; there; old, err, there = next() {
+			if !yield(old, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// inOrder yields facts in the order of their rows, which it puts them in.
+func inOrder(facts []report.Fact) iter.Seq2[report.Fact, error] {
+	slices.SortFunc(facts, func(a, b report.Fact) int { return int(a.Row - b.Row) })
+	return func(yield func(report.Fact, error) bool) {
+		for _, f := range facts {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/sinks/simulator"
+)
+
+// statusesAt are the simulator's messages by reference, with what has become of them.
+func statusesAt(ts *testscript.TestScript, address string) map[string]simulator.Accepted {
+	all := map[string]simulator.Accepted{}
+	for line := range strings.Lines(string(simulated(ts, address, "ledger?statuses=1"))) {
+		var a simulator.Accepted
+		ts.Check(json.Unmarshal([]byte(line), &a))
+		all[a.MessageReference] = a
+	}
+	return all
+}
+
+// settled waits until every message of the simulator at an address has come to its end.
+func settled(ts *testscript.TestScript, _ bool, args []string) {
+	for range 600 {
+		open := 0
+		for _, a := range statusesAt(ts, args[0]) {
+			if a.Status != "delivered" && a.Status != "failed" {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("not everything has come to its end")
+}
+
+// delivered holds the facts of delivery in a run's folder against what the simulator at an
+// address says has become of each message: delivered DIR ADDRESS. All of them must have come
+// to their end; with a third word, partly, a fact may be older.
+func delivered(ts *testscript.TestScript, _ bool, args []string) {
+	truth := statusesAt(ts, args[1])
+	facts, err := factsIn(ts.MkAbs(args[0]))
+	ts.Check(err)
+	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer func() { _ = plan.Close() }()
+	if len(facts) != len(truth) || len(facts) == 0 {
+		ts.Fatalf("%d facts of %d messages", len(facts), len(truth))
+	}
+	for _, f := range facts {
+		a, there := truth[plan.Run.MessageReference(f.Row).String()]
+		if !there || a.MessageID != f.MessageID || f.Origin != report.OfStatus || f.Learned.IsZero() || f.At.IsZero() {
+			ts.Fatalf("row %d: %+v is %+v", f.Row, f, a)
+		}
+		if f.Status != a.Status && (len(args) < 3 || f.Final()) {
+			ts.Fatalf("row %d is %s, and the service says %s", f.Row, f.Status, a.Status)
+		}
+		if f.Final() && a.FailureReasonCode != "" && f.Code != a.FailureReasonCode {
+			ts.Fatalf("row %d failed for %s, and the service says %s", f.Row, f.Code, a.FailureReasonCode)
+		}
+	}
+}
+
+// factsIn are the facts of delivery in a run's folder; none when there is no file.
+func factsIn(dir string) (all []report.Fact, err error) {
+	plan, err := engine.OpenPlan(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = plan.Close() }()
+	r, err := report.OpenDelivery(filepath.Join(dir, deliveryFile), plan.Run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	for {
+		f, ok, err := r.Next()
+		if err != nil || !ok {
+			return all, err
+		}
+		all = append(all, f)
+	}
+}
+
+// A sweep that was killed, and one that was stopped, have kept what they had saved; the next
+// asks for the rest alone. In the end each message was asked for once, although none has come
+// to its end.
+func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
+	w := newWorld(t)
+	w.simulate("quota_429: {share: 0.05, retry_after: 1s, limit: 2}\ntoken_revoked: 0.02\n")
+	w.campaign("pace: {per_second: 0}")
+	truth := w.generate(80, 0.02)
+	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	folder := w.folder()
+	facts := func() []report.Fact {
+		t.Helper()
+		all, err := factsIn(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	c, _, _ := w.start("reconcile", folder, "--per-second", "20", "--json")
+	w.await("something is saved", func() bool { return len(facts()) > 0 })
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	saved := facts()
+	if len(saved) == 0 || len(saved) == truth.Sendable {
+		t.Fatalf("%d of %d are saved", len(saved), truth.Sendable)
+	}
+	asked := int64(len(saved))
+	read := func(text string) (s deliverySummary) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return s
+	}
+	c, stdout, stderr := w.start("reconcile", folder, "--per-second", "20", "--json")
+	w.await("something more is saved", func() bool { return len(facts()) > len(saved) })
+	_ = c.Process.Signal(os.Interrupt)
+	_ = c.Wait()
+	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the sweep of") ||
+		!strings.HasSuffix(strings.TrimSpace(stderr.String()), "reconcile "+folder+" --per-second 20 --json") {
+		t.Fatalf("exit %d: %+v\n%s", c.ProcessState.ExitCode(), s, stderr)
+	} else if asked += *s.Asked; int64(len(facts())) != asked {
+		t.Fatalf("%d facts and %d asked", len(facts()), asked)
+	}
+	o := w.run("reconcile", folder, "--per-second", "20", "--json")
+	s := read(o.stdout)
+	if o.code != 0 || asked+*s.Asked != int64(truth.Sendable) || s.Nothing != 0 || len(facts()) != truth.Sendable {
+		t.Fatalf("exit %d: %d were asked for before, %+v\n%s", o.code, asked, s, o.stderr)
+	}
+	if slices.ContainsFunc(facts(), func(f report.Fact) bool { return f.Final() }) {
+		t.Error("a message has come to its end: the test has lost its point")
+	}
+	// A new sweep begins from the front.
+	c, _, stderr = w.start("reconcile", folder)
+	w.await("it begins", func() bool {
+		all := facts()
+		return all[0].Learned.After(saved[0].Learned)
+	})
+	_ = c.Process.Signal(os.Interrupt)
+	_ = c.Wait()
+	if want := fmt.Sprintf("at 10 a second %d messages take", truth.Sendable); !strings.Contains(stderr.String(), want) {
+		t.Errorf("not said: %s\n%s", want, stderr)
+	}
+}
+
+// Facts come together by row, whichever side has more of them.
+func TestFactsAreMerged(t *testing.T) {
+	broken := errors.New("broken")
+	facts := func(status string, end error, rows ...int64) iter.Seq2[report.Fact, error] {
+		return func(yield func(report.Fact, error) bool) {
+			for _, row := range rows {
+				if !yield(report.Fact{Row: row, Status: status, Origin: report.OfStatus}, nil) {
+					return
+				}
+			}
+			if end != nil {
+				yield(report.Fact{}, end)
+			}
+		}
+	}
+	for _, row := range []struct {
+		before, news []int64
+		beforeEnds   error
+		newsEnd      error
+		want         string
+	}{
+		{nil, nil, nil, nil, ""},
+		{[]int64{1, 3}, nil, nil, nil, "1old 3old "},
+		{nil, []int64{1, 3}, nil, nil, "1new 3new "},
+		{[]int64{1, 3, 5}, []int64{2, 3, 7}, nil, nil, "1old 2new 3new 5old 7new "},
+		{[]int64{4, 5}, []int64{1, 2}, nil, nil, "1new 2new 4old 5old "},
+		{[]int64{1}, []int64{2, 3}, broken, nil, "1old broken"},
+		{[]int64{1, 9}, []int64{2, 3}, broken, nil, "1old 2new 3new 9old broken"},
+		{[]int64{1, 9}, []int64{2}, nil, broken, "1old 2new broken"},
+	} {
+		got := ""
+		for f, err := range merged(facts("old", row.beforeEnds, row.before...), facts("new", row.newsEnd, row.news...)) {
+			if err != nil {
+				got += err.Error()
+				continue
+			}
+			got += fmt.Sprint(f.Row, f.Status, " ")
+		}
+		if got != row.want {
+			t.Errorf("%v and %v: %s, not %s", row.before, row.news, got, row.want)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+)
+
+// deliverySummary is what is known of a run's messages; with --json it is what is printed.
+type deliverySummary struct {
+	RunID      string                `json:"run_id"`
+	Folder     string                `json:"folder"`
+	Fates      map[person.Fate]int64 `json:"fates"`
+	Statuses   map[string]int64      `json:"statuses"`                  // messages by what is known of them
+	Nothing    int64                 `json:"nothing_known"`             // of the messages that were accepted
+	Asked      *int64                `json:"asked,omitempty"`           // messages of which the service told now
+	Unanswered int64                 `json:"unanswered,omitempty"`      // and those of which it did not
+	WithoutID  int64                 `json:"without_id,omitempty"`      // accepted under an id that nobody knows
+	Left       int64                 `json:"left,omitempty"`            // messages that the sweep has not come to
+	Strangers  int64                 `json:"not_of_this_run,omitempty"` // messages that reports name and this run did not send
+	File       string                `json:"file"`
+}
+
+func (d *delivery) summary(account engine.Account, statuses map[string]int64) *deliverySummary {
+	s := &deliverySummary{RunID: d.plan.RunID, Folder: d.folder.path, Fates: map[person.Fate]int64{}, Statuses: statuses, Nothing: account.Fates[person.Accepted], File: d.folder.file(deliveryFile)}
+	for _, fate := range person.Fates {
+		s.Fates[fate] = account.Fates[fate]
+	}
+	for _, n := range statuses {
+		s.Nothing = max(0, s.Nothing-n)
+	}
+	return s
+}
+
+// print prints it for people, or for programs.
+func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		return out.Encode(s)
+	}
+	fmt.Fprintf(w, "\nwhat is known of the %d messages that were accepted\n", s.Fates[person.Accepted])
+	names := make([]string, 0, len(s.Statuses))
+	for name := range s.Statuses {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if s.Statuses[a] != s.Statuses[b] {
+			return int(s.Statuses[b] - s.Statuses[a])
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		words := name
+		if name == "" {
+			words = "other"
+		}
+		fmt.Fprintf(w, "    %-22s %10d\n", words, s.Statuses[name])
+	}
+	fmt.Fprintf(w, "    %-22s %10d\n", "nothing", s.Nothing)
+	if s.WithoutID > 0 {
+		fmt.Fprintf(w, "  of %d the service's id is not known, since the answer with it was lost: nobody can ask for them\n", s.WithoutID)
+	}
+	if s.Strangers > 0 {
+		fmt.Fprintf(w, "  %d messages of the reports are none of this run's\n", s.Strangers)
+	}
+	fmt.Fprintf(w, "delivery %s\n", s.File)
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+
+	"cohort/engine"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// sentMessage is a message of a run as its log has it.
+type sentMessage struct {
+	row  int64
+	fate person.Fate
+	id   string // the service's; empty: not known
+}
+
+// messagesAtOnce bounds the memory for messages on their way into the order of their rows.
+const messagesAtOnce = 1 << 16
+
+// eachMessage yields the messages that the run in dir was to send, in the order of their
+// rows.
+func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[sentMessage, error] {
+	return func(yield func(sentMessage, error) bool) {
+		trail, _, err := openTrail(dir, plan)
+		if err != nil {
+			yield(sentMessage{}, unsound(dir, err))
+			return
+		}
+		defer func() { _ = trail.Close() }()
+		records, err := spool.Ranges()
+		if err != nil {
+			yield(sentMessage{}, damaged(err))
+			return
+		}
+		defer func() { _ = records.Close() }()
+		var room [messagesAtOnce]sentMessage
+		verdicts := records.Verdicts()
+		for first := int64(1); first <= plan.Records; first += messagesAtOnce {
+			clear(room[:])
+			err := records.Below(first+messagesAtOnce, func(s *person.Stretch) error {
+				for i, row := range s.Rows {
+					if int(s.Verdicts[i]) >= len(verdicts) || row < first {
+						return fmt.Errorf("record %d is out of its place", row)
+					}
+					if verdicts[s.Verdicts[i]].Fate != "" {
+						continue
+					}
+					told, id, err := trail.Told(s.Shard, s.Position+uint32(i))
+					if err != nil {
+						return err
+					}
+					room[row-first] = sentMessage{row, told.Fate, string(id)}
+				}
+				return nil
+			}, func(*person.Record) error { return nil })
+			if err != nil {
+				yield(sentMessage{}, damaged(err))
+				return
+			}
+			for i := range room {
+				if room[i].row > 0 && !yield(room[i], nil) {
+					return
+				}
+			}
+		}
+	}
+}
