@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"slices"
@@ -114,4 +115,19 @@ func inOrder(facts []report.Fact) iter.Seq2[report.Fact, error] {
 			}
 		}
 	}
+}
+
+// received keeps what the NHS App's receipts say, and says it behind how the run stands.
+func (s *session) received(plan *engine.Plan, spool *shard.Spool, ledger *engine.Ledger, r *receipts, o *deliveryOptions, stands func() error) error {
+	d := &delivery{folder: s.folder, plan: plan, spool: spool}
+	statuses, err := d.add(r.facts(eachMessage(s.folder.path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
+	if err != nil {
+		return err
+	}
+	out := s.stdout
+	if o.json {
+		s.stdout = io.Discard
+	}
+	err = stands()
+	return errors.Join(err, d.summary(ledger.Account(), statuses).print(out, o.json))
 }

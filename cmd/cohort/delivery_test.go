@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,10 +21,11 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// statusesAt are the simulator's messages by reference, with what has become of them.
-func statusesAt(ts *testscript.TestScript, address string) map[string]simulator.Accepted {
+// statusesAt are the simulator's messages by reference, with what has become of them at a
+// time; 1 is now.
+func statusesAt(ts *testscript.TestScript, address, when string) map[string]simulator.Accepted {
 	all := map[string]simulator.Accepted{}
-	for line := range strings.Lines(string(simulated(ts, address, "ledger?statuses=1"))) {
+	for line := range strings.Lines(string(simulated(ts, address, "ledger?statuses="+when))) {
 		var a simulator.Accepted
 		ts.Check(json.Unmarshal([]byte(line), &a))
 		all[a.MessageReference] = a
@@ -31,16 +33,10 @@ func statusesAt(ts *testscript.TestScript, address string) map[string]simulator.
 	return all
 }
 
-// settled waits until every message of the simulator at an address has come to its end.
+// settled waits until nothing more becomes of the messages of the simulator at an address.
 func settled(ts *testscript.TestScript, _ bool, args []string) {
 	for range 600 {
-		open := 0
-		for _, a := range statusesAt(ts, args[0]) {
-			if a.Status != "delivered" && a.Status != "failed" {
-				open++
-			}
-		}
-		if open == 0 {
+		if maps.Equal(wordsOf(statusesAt(ts, args[0], "1")), wordsOf(statusesAt(ts, args[0], "2100-01-01T00:00:00Z"))) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -48,11 +44,19 @@ func settled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("not everything has come to its end")
 }
 
+func wordsOf(of map[string]simulator.Accepted) map[string]string {
+	words := map[string]string{}
+	for reference, a := range of {
+		words[reference] = a.Status
+	}
+	return words
+}
+
 // delivered holds the facts of delivery in a run's folder against what the simulator at an
 // address says has become of each message: delivered DIR ADDRESS. All of them must have come
 // to their end; with a third word, partly, a fact may be older.
 func delivered(ts *testscript.TestScript, _ bool, args []string) {
-	truth := statusesAt(ts, args[1])
+	truth := statusesAt(ts, args[1], "1")
 	facts, err := factsIn(ts.MkAbs(args[0]))
 	ts.Check(err)
 	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
@@ -72,6 +76,41 @@ func delivered(ts *testscript.TestScript, _ bool, args []string) {
 		if f.Final() && a.FailureReasonCode != "" && f.Code != a.FailureReasonCode {
 			ts.Fatalf("row %d failed for %s, and the service says %s", f.Row, f.Code, a.FailureReasonCode)
 		}
+	}
+}
+
+// received holds the facts of delivery in a run's folder against the receipts that the NHS
+// App's simulator at an address has given of each message.
+func received(ts *testscript.TestScript, _ bool, args []string) {
+	truth, wrong, rejected := statusesAt(ts, args[1], "1"), 0, 0
+	facts, err := factsIn(ts.MkAbs(args[0]))
+	ts.Check(err)
+	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer func() { _ = plan.Close() }()
+	for _, f := range facts {
+		a, there := truth[plan.Run.MessageReference(f.Row).String()]
+		codes := []string{}
+		for code := range strings.SplitSeq(a.Status, ",") {
+			if code = snake(code); code == "archived" {
+				code = "other"
+			}
+			codes = append(codes, code)
+		}
+		slices.SortFunc(codes, func(a, b string) int { return report.Rank(a) - report.Rank(b) })
+		codes = slices.Compact(codes)
+		if !there || f.MessageID != a.MessageID || f.Steps != strings.Join(codes, ", ") || f.At.Before(a.AcceptedAt.Add(-time.Second)) || f.Origin != report.OfReceipt {
+			wrong++
+			ts.Logf("row %d: %+v is %+v", f.Row, f, a)
+		}
+		if f.Status == "rejected" {
+			if rejected++; f.Reason != "NHS number not found" {
+				ts.Fatalf("row %d was rejected because of %q", f.Row, f.Reason)
+			}
+		}
+	}
+	if wrong > 0 || len(facts) != len(truth) || len(facts) == 0 || rejected == 0 {
+		ts.Fatalf("%d of %d facts are wrong, of %d messages, of which %d were rejected", wrong, len(facts), len(truth), rejected)
 	}
 }
 

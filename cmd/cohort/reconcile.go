@@ -32,8 +32,7 @@ in a second. How long that takes is said at the start. Ctrl-C keeps what was lea
 next reconcile goes on with the rest. What is in doubt a replay settles first:
 cohort resume DIR --settle.
 
-Of the NHS App it reads the receipts of every day since the first message in doubt was
-attempted. A message that a receipt names was taken: it is accepted from then on, under the
+Of the NHS App it reads the receipts of every day since the run was planned. A message that a receipt names was taken: it is accepted from then on, under the
 service's id. One that no receipt names stays in doubt, since its receipt may yet come: ask
 again the next day. It needs the report of receipts, which the application must be allowed
 to read.
@@ -81,6 +80,9 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	if !plan.NeverAgain {
 		return s.deliveries(ctx, plan, o)
 	}
+	if len(o.daily) > 0 {
+		return refuse("daily reports are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without --daily-report")
+	}
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)
 	}
@@ -99,23 +101,33 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
+	receipts := newReceipts(plan, s.log)
 	if ledger.AnyInDoubt() {
 		if err := s.admitted(plan, ledger); err != nil {
 			return err
 		}
-		if err := s.ask(ctx, plan, spool); err != nil {
+		if err := s.ask(ctx, plan, spool, receipts); err != nil {
 			return err
 		}
 		if ledger, err = engine.ReadLedger(s.folder.path, plan); err != nil {
 			return unsound(s.folder.path, err)
 		}
+	} else if ledger.Attempts > 0 {
+		if _, err := s.readReceipts(ctx, plan, nil, receipts); err != nil {
+			return err
+		}
 	}
+	return s.received(plan, spool, ledger, receipts, o, func() error { return s.settledBy(ctx, plan, spool, ledger) })
+}
+
+// settledBy says how the run stands when the receipts were read.
+func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard.Spool, ledger *engine.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := engine.Summary{
 		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
-	err = s.conclude(ctx, plan, spool, summary, nil)
+	err := s.conclude(ctx, plan, spool, summary, nil)
 	if end := (*ended)(nil); summary.Finished || !errors.As(err, &end) {
 		return err
 	}
@@ -127,7 +139,7 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 }
 
 // ask reads the receipts and records what they tell.
-func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool) (err error) {
+func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool, receipts *receipts) (err error) {
 	key, err := s.tokens.Fingerprint()
 	if err != nil {
 		return refuse("%w", err)
@@ -150,11 +162,11 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 	if err := log.Open(engine.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
 		return refuse("%w", err)
 	}
-	forms, since, err := log.Doubtful(spool)
+	forms, _, err := log.Doubtful(spool)
 	if err != nil {
 		return damaged(err)
 	}
-	found, err := s.readReceipts(ctx, forms, since)
+	found, err := s.readReceipts(ctx, plan, forms, receipts)
 	if err != nil {
 		return err
 	}
@@ -172,18 +184,20 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 	return nil
 }
 
-// readReceipts looks for forms' messages in the receipts of every day since a moment.
-func (s *session) readReceipts(ctx context.Context, forms map[engine.Reference]engine.FormID, since time.Time) (map[engine.FormID]string, error) {
+// readReceipts reads the receipts of every day since the plan was made, once, and looks for
+// forms' messages in them.
+func (s *session) readReceipts(ctx context.Context, plan *engine.Plan, forms map[engine.Reference]engine.FormID, receipts *receipts) (map[engine.FormID]string, error) {
 	found := map[engine.FormID]string{}
 	service, ok := s.sink.(*nhsapp.Sink)
-	if !ok || len(forms) == 0 {
+	if !ok {
 		return found, nil
 	}
 	// An hour earlier, since clocks differ.
-	for day := since.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
+	for day := plan.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
 		n := 0
 		err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
 			n++
+			receipts.add(r)
 			var reference engine.Reference
 			if copy(reference[:], r.RequestID) != len(r.RequestID) {
 				return
@@ -193,8 +207,7 @@ func (s *session) readReceipts(ctx context.Context, forms map[engine.Reference]e
 				return
 			}
 			if before := found[form]; before != "" && before != r.MessageID {
-				s.log.Error("the service has taken a message twice, though it was sent once", "message", r.RequestID, "ids", before+" "+r.MessageID)
-				return
+				return // receipts have said that it was taken twice
 			}
 			found[form] = r.MessageID
 		})

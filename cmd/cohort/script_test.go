@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"noids":       noIDs,
 			"settled":     settled,
 			"delivered":   delivered,
+			"received":    received,
 		},
 	})
 }

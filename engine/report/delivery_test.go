@@ -156,6 +156,7 @@ func TestWhichFactHolds(t *testing.T) {
 	of := func(o report.Origin, status string, hour int, steps string) report.Fact {
 		return report.Fact{Row: 1, Origin: o, Status: status, At: at(hour), Steps: steps}
 	}
+	learnt := func(f report.Fact, hour int) report.Fact { f.Learned = at(hour); return f }
 	const s, r, d = report.OfStatus, report.OfReceipt, report.OfDaily
 	for _, test := range []struct {
 		sentence            string
@@ -170,6 +171,8 @@ func TestWhichFactHolds(t *testing.T) {
 		{"whom one channel has reached another cannot fail", of(d, "delivered", 9, "sms delivered"), of(d, "failed", 10, "letter failed"), of(d, "delivered", 9, "letter failed, sms delivered")},
 		{"a message that is open fails", of(d, "open", 9, "nhsapp failed"), of(d, "failed", 10, "sms failed"), of(d, "failed", 10, "nhsapp failed, sms failed")},
 		{"the later of two reports that say the same", of(d, "failed", 10, ""), of(d, "failed", 9, ""), of(d, "failed", 10, "")},
+		{"the same report again", learnt(of(d, "failed", 10, ""), 11), learnt(of(d, "failed", 10, ""), 12), learnt(of(d, "failed", 10, ""), 11)},
+		{"the same status again", learnt(of(s, "sending", 10, ""), 11), learnt(of(s, "sending", 10, ""), 12), learnt(of(s, "sending", 10, ""), 12)},
 		{"another origin tells that it is over", of(s, "sending", 9, ""), of(d, "delivered", 8, ""), of(d, "delivered", 8, "")},
 		{"what is over stays over, whoever says that it goes on", of(s, "delivered", 9, ""), of(d, "open", 10, ""), of(s, "delivered", 9, "")},
 	} {

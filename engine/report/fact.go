@@ -50,6 +50,15 @@ var dailyRanks = []string{"", Open, Failed, Delivered}
 // Rank is how much a receipt's code says of where its message has got to.
 func Rank(receipt string) int { return max(0, slices.Index(receiptRanks, receipt)) }
 
+// Ranked is the receipt of a rank; empty: of one that nobody knows, and of a rank that there
+// is not.
+func Ranked(rank int) string {
+	if rank < 0 || rank >= len(receiptRanks) {
+		return ""
+	}
+	return receiptRanks[rank]
+}
+
 // Final reports whether nothing more will become of the message.
 func (f Fact) Final() bool {
 	switch f.Origin {
@@ -63,8 +72,8 @@ func (f Fact) Final() bool {
 
 // After is what is known of a message of which before was known when f is told. Of a status
 // the newer holds, since the service was asked how things stand. Receipts and daily reports
-// tell of single events, and come in no order: the one that says most holds, and of two that
-// say as much the later.
+// tell of single events, and come in no order: the one that says most holds, of two that say as
+// much the later, and of two that say the same the one that was learnt first.
 func (f Fact) After(before Fact) Fact {
 	if f.Origin != before.Origin {
 		if before.Final() && !f.Final() {
@@ -81,7 +90,7 @@ func (f Fact) After(before Fact) Fact {
 	}
 	was, is := slices.Index(ranks, before.Status), slices.Index(ranks, f.Status)
 	kept, other := f, before
-	if was > is || was == is && before.At.After(f.At) {
+	if was > is || was == is && !f.At.After(before.At) {
 		kept, other = before, f
 	}
 	kept.Steps = mergeSteps(f.Origin, before.Steps, f.Steps)

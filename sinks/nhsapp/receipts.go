@@ -18,9 +18,11 @@ import (
 
 // Receipt is one event in the life of a message that the service took.
 type Receipt struct {
-	RequestID string // the reference that the message was sent under; empty: it had none
-	MessageID string // the communication's id
-	Code      string // Delivered, Rejected, Notified, Read and others; new ones may come
+	RequestID string    // the reference that the message was sent under; empty: it had none
+	MessageID string    // the communication's id
+	Code      string    // Delivered, Rejected, Notified, Read and others; new ones may come
+	Reason    string    // of a rejection, in the service's words; nobody knows whom they name
+	At        time.Time // when it happened; zero: the receipt does not say it
 }
 
 const (
@@ -140,6 +142,8 @@ func readPage(body []byte, each func(Receipt)) (more bool, err error) {
 			Resource struct {
 				ResourceType string       `json:"resourceType"`
 				Identifier   []identifier `json:"identifier"`
+				StatusReason reason       `json:"statusReason"`
+				LastModified moment       `json:"lastModified"`
 				Code         struct {
 					Coding []struct {
 						Code string `json:"code"`
@@ -152,7 +156,7 @@ func readPage(body []byte, each func(Receipt)) (more bool, err error) {
 		return false, errNoBundle
 	}
 	for _, e := range bundle.Entry {
-		var r Receipt
+		r := Receipt{Reason: string(e.Resource.StatusReason), At: e.Resource.LastModified.Time}
 		for _, i := range e.Resource.Identifier {
 			switch i.System {
 			case requestSystem:
@@ -172,4 +176,34 @@ func readPage(body []byte, each func(Receipt)) (more bool, err error) {
 		more = more || l.Relation == "next"
 	}
 	return more, nil
+}
+
+// reason is a text, which stands by itself or in an object, as the service's schemas and
+// examples have it. What is neither is none.
+type reason string
+
+// UnmarshalJSON takes anything.
+func (r *reason) UnmarshalJSON(text []byte) error {
+	var words string
+	if json.Unmarshal(text, &words) != nil {
+		var object struct {
+			Text string `json:"text"`
+		}
+		_ = json.Unmarshal(text, &object)
+		words = object.Text
+	}
+	*r = reason(words)
+	return nil
+}
+
+// moment is a time that is nought where it cannot be read.
+type moment struct{ time.Time }
+
+// UnmarshalJSON takes anything.
+func (m *moment) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		m.Time, _ = time.Parse(time.RFC3339, s)
+	}
+	return nil
 }

@@ -119,3 +119,27 @@ func TestReportsAreAskedForAgain(t *testing.T) {
 		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }
+
+// When an event happened and why a message was rejected is read in every shape that the
+// service's schemas and examples have, and anything else is as good as nothing.
+func TestWhatReceiptsSay(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		sentence, members, reason string
+		at                        time.Time
+	}{
+		{"a reason in an object", `"statusReason":{"text":"NHS number not found"},"lastModified":"2026-11-21T09:00:00Z"`, "NHS number not found", at},
+		{"a reason by itself", `"statusReason":"NHS number not found","lastModified":"2026-11-21T10:00:00+01:00"`, "NHS number not found", at},
+		{"no reason", `"lastModified":"2026-11-21T09:00:00.000Z"`, "", at},
+		{"neither", `"x":1`, "", time.Time{}},
+		{"other types", `"statusReason":[5],"lastModified":7`, "", time.Time{}},
+		{"no time", `"statusReason":null,"lastModified":"soon"`, "", time.Time{}},
+	} {
+		var got []Receipt
+		_, err := readPage([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Task",`+row.members+
+			`,"identifier":[{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"r"},{"system":"https://fhir.nhs.uk/Id/nhs-app-communication-id","value":"6d0bbf1c-6d6e-4ec1-a5d5-9f6b6f0a1a11"}],"code":{"coding":[{"code":"Rejected"}]}}}]}`), func(r Receipt) { got = append(got, r) })
+		if err != nil || len(got) != 1 || got[0].Reason != row.reason || !got[0].At.Equal(row.at) || got[0].Code != "Rejected" || got[0].RequestID != "r" {
+			t.Errorf("%s: %+v %v", row.sentence, got, err)
+		}
+	}
+}

@@ -28,7 +28,8 @@ type Accepted struct {
 	AcceptedAt       time.Time       `json:"acceptedAt"`
 	Times            Times           `json:"times"`
 
-	// What has become of it by now, where that is asked for; of NHS Notify's alone.
+	// What has become of it by now, where that is asked for: its status, and of the NHS App
+	// the codes of its receipts with commas between.
 	Status            string `json:"status,omitempty"`
 	FailureReasonCode string `json:"failureReasonCode,omitempty"`
 }
@@ -272,10 +273,15 @@ func unpackField(packed []byte) (field, rest []byte) {
 func (s *Server) Ledger() iter.Seq[Accepted] { return s.ledger.all() }
 
 // serveLedger streams the ledger as JSON lines; with ?twice=1 only what was
-// accepted more than once, with ?statuses=1 with what has become of it.
+// accepted more than once, with ?statuses=1 with what has become of it, and with a time there
+// with what will have become of it then.
 func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	twice, statuses, now := query.Get("twice") != "", query.Get("statuses") != "", s.o.Now()
+	twice, statuses := query.Get("twice") != "", query.Get("statuses") != ""
+	now, err := time.Parse(time.RFC3339, query.Get("statuses"))
+	if err != nil {
+		now = s.o.Now()
+	}
 	w.Header().Set("Content-Type", "application/jsonl")
 	out := bufio.NewWriterSize(w, 64<<10)
 	lines := json.NewEncoder(out)
@@ -284,9 +290,8 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 		if twice && !a.Twice() {
 			continue
 		}
-		if statuses && a.Channel == "" {
-			m := s.attributes(&a, now)
-			a.Status, a.FailureReasonCode = m.MessageStatus, m.FailureReasonCode
+		if statuses {
+			a.Status, a.FailureReasonCode = s.becomes(&a, now)
 		}
 		if err := lines.Encode(a); err != nil {
 			return // the reader has gone

@@ -79,3 +79,18 @@ var (
 	undone    = failure{"SUPE_0007", "The provider could not deliver the message"}
 	unread    = failure{"", "Message not read in specified time frame"}
 )
+
+// becomes is what has become of a message by now, in a word, and why it failed.
+func (s *Server) becomes(a *Accepted, now time.Time) (status, code string) {
+	if a.Channel == "" {
+		m := s.attributes(a, now)
+		return m.MessageStatus, m.FailureReasonCode
+	}
+	var codes []string
+	for _, t := range s.tasksOf(&record{id: a.MessageID, at: a.AcceptedAt, channel: a.Channel}) {
+		if !t.at.After(now) {
+			codes = append(codes, t.code)
+		}
+	}
+	return strings.Join(codes, ","), ""
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"iter"
+	"log/slog"
+	"math/bits"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/ingest/person"
+	"cohort/sinks/nhsapp"
+)
+
+// receipts are what the NHS App's receipts say of a run's messages: ten bytes a record, and
+// the table.
+type receipts struct {
+	table *rowTable
+	log   *slog.Logger
+
+	seen    []uint8  // a bit for each rank of which there is a receipt, by row - 1
+	at      []uint32 // when the one of the highest rank happened, Unix seconds; 0: not known
+	ids     []uint32 // of the communication's id, a hash
+	reasons []uint8  // into words
+	words   []string // why messages were rejected; the first is for none
+
+	twice int // messages that were taken twice
+}
+
+// mostWords bounds the memory for reasons, of which the service has few.
+const mostWords = 250
+
+func newReceipts(plan *engine.Plan, log *slog.Logger) *receipts {
+	n := plan.Records
+	return &receipts{table: newRowTable(plan), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}}
+}
+
+// add takes a receipt. One of another campaign's message is none.
+func (r *receipts) add(x nhsapp.Receipt) {
+	row, ours := r.table.row(x.RequestID)
+	if !ours {
+		return
+	}
+	i, id := row-1, shortHash(x.MessageID)
+	if r.ids[i] != 0 && r.ids[i] != id {
+		if r.twice++; r.twice <= 10 { // more would say no more
+			r.log.Error("the service has taken a message twice, though it was sent once", "message", x.RequestID)
+		}
+		return
+	}
+	r.ids[i] = id
+	rank := report.Rank(snake(x.Code))
+	if at := uint32(max(0, x.At.Unix())); rank > r.rank(i) || rank == r.rank(i) && at > r.at[i] {
+		r.at[i] = at
+	}
+	r.seen[i] |= 1 << rank
+	if words := plainWords(x.Reason); words != "" {
+		r.reasons[i] = r.reason(words)
+	}
+}
+
+// rank is the highest rank of a message's receipts; less than 0: there is none.
+func (r *receipts) rank(i int64) int { return bits.Len8(r.seen[i]) - 1 }
+
+func (r *receipts) reason(words string) uint8 {
+	for n, known := range r.words {
+		if known == words {
+			return uint8(n)
+		}
+	}
+	if len(r.words) == mostWords {
+		return 0
+	}
+	r.words = append(r.words, words)
+	return uint8(len(r.words) - 1)
+}
+
+// facts yields what the receipts say of messages, as it was learnt at a moment.
+func (r *receipts) facts(messages iter.Seq2[sentMessage, error], learned time.Time) iter.Seq2[report.Fact, error] {
+	return func(yield func(report.Fact, error) bool) {
+		unlike := 0
+		for m, err := range messages {
+			if err != nil {
+				yield(report.Fact{}, err)
+				return
+			}
+			i := m.row - 1
+			if r.seen[i] == 0 {
+				continue
+			}
+			if m.id != "" && shortHash(m.id) != r.ids[i] || m.fate != person.Accepted && m.fate != person.InDoubt {
+				unlike++
+			}
+			f := r.fact(m)
+			f.Learned = learned
+			if !yield(f, nil) {
+				return
+			}
+		}
+		if unlike > 0 {
+			r.log.Error("the service has receipts of messages that the run's log has under another id, or as not sent", "messages", unlike)
+		}
+	}
+}
+
+func (r *receipts) fact(m sentMessage) report.Fact {
+	i := m.row - 1
+	f := report.Fact{Row: m.row, MessageID: m.id, Channel: "nhsapp", Status: report.Ranked(r.rank(i)), Reason: r.words[r.reasons[i]], Origin: report.OfReceipt}
+	if r.at[i] != 0 {
+		f.At = time.Unix(int64(r.at[i]), 0).UTC()
+	}
+	var steps []string
+	for rank := range 8 {
+		switch {
+		case r.seen[i]&(1<<rank) == 0:
+		case rank == 0:
+			steps = append(steps, "other")
+		default:
+			steps = append(steps, report.Ranked(rank))
+		}
+	}
+	f.Steps = strings.Join(steps, ", ")
+	return f
+}
+
+// shortHash is a hash that is not 0.
+func shortHash(id string) uint32 { return uint32(xxh3.HashString(id)) | 1 }
+
+// snake writes a code such as NotificationAttempted in small letters.
+func snake(code string) string {
+	var out []byte
+	for i := range len(code) {
+		c := code[i]
+		if 'A' <= c && c <= 'Z' {
+			if i > 0 {
+				out = append(out, '_')
+			}
+			c += 'a' - 'A'
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// plainWords are the service's words for a failure; none when they are long, or hold so many
+// digits that they may name somebody.
+func plainWords(text string) string {
+	text = oneLine(text)
+	digits := 0
+	for _, c := range text {
+		if '0' <= c && c <= '9' {
+			digits++
+		}
+	}
+	if digits > 4 || len(text) > 200 {
+		return ""
+	}
+	return text
+}
