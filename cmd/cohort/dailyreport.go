@@ -1,10 +1,154 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
 	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/sinks/file"
 )
 
-// dailyReports reads what came back over MESH.
+// factsAtOnce bounds the memory for what daily reports say: after so many messages it is
+// saved.
+const factsAtOnce = 200_000
+
+// dailyReports reads what came back over MESH about a run's upload. The files are read twice:
+// nothing is changed before all of them were read to their end.
 func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOptions) error {
-	return refuse("not yet")
+	switch {
+	case s.campaign.File.Mesh == nil:
+		return refuse("what became of letters is the print supplier's to say: no report of it is read here")
+	case len(o.daily) == 0:
+		return refuse("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", command("reconcile", s.folder.path, "--daily-report", "FILE"))
+	}
+	rows := 0
+	if err := eachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
+		return refuse("%w; nothing was changed", err)
+	}
+	f := &dailyFold{table: newRowTable(d.plan), ids: make([]uint32, d.plan.Records), facts: map[int64]report.Fact{}, learned: time.Now().Truncate(time.Millisecond)}
+	save := func() error {
+		_, err := d.add(f.take(), time.Time{})
+		return err
+	}
+	err := eachDailyRow(o.daily, func(r *file.DailyRow) error {
+		f.add(r)
+		if len(f.facts) < factsAtOnce {
+			return nil
+		}
+		return save()
+	})
+	if refused := (*refusal)(nil); err != nil && !errors.As(err, &refused) {
+		err = refuse("%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	statuses, err := d.add(f.take(), time.Time{})
+	if err != nil {
+		return err
+	}
+	if f.twice > 0 {
+		s.log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", f.twice)
+	}
+	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
+	sum := d.summary(ledger.Account(), statuses)
+	sum.Strangers = f.strangers
+	return sum.print(s.stdout, o.json)
+}
+
+// eachDailyRow reads daily reports in turn.
+func eachDailyRow(paths []string, each func(*file.DailyRow) error) error {
+	for _, path := range paths {
+		in, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("the daily report cannot be read: %w", err)
+		}
+		err = file.ReadDaily(in, each)
+		_ = in.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// dailyFold is what daily reports say of a run's messages.
+type dailyFold struct {
+	table   *rowTable
+	ids     []uint32 // of the service's id, a hash, by row - 1
+	facts   map[int64]report.Fact
+	learned time.Time
+
+	strangers int64 // rows about messages of others
+	twice     int   // rows about a message under a second id
+}
+
+// add takes a row.
+func (f *dailyFold) add(r *file.DailyRow) {
+	row, ours := f.table.row(r.Reference)
+	if !ours {
+		f.strangers++
+		return
+	}
+	if r.ID != "" {
+		id := shortHash(r.ID)
+		if f.ids[row-1] != 0 && f.ids[row-1] != id {
+			f.twice++
+			return
+		}
+		f.ids[row-1] = id
+	}
+	fact := dailyFact(row, r)
+	fact.Learned = f.learned
+	if before, there := f.facts[row]; there {
+		fact = fact.After(before)
+	}
+	f.facts[row] = fact
+}
+
+// take hands out the facts in the order of their rows, and forgets them.
+func (f *dailyFold) take() iter.Seq2[report.Fact, error] {
+	list := slices.Collect(maps.Values(f.facts))
+	clear(f.facts)
+	return inOrder(list)
+}
+
+// dailyFact is what one row says by itself.
+func dailyFact(row int64, r *file.DailyRow) report.Fact {
+	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(r.Completed)}
+	channel, status := strings.Clone(strings.ToLower(r.Channel)), strings.ToLower(r.ChannelStatus)
+	if f.Channel = channel; channel != "" && status != "" {
+		f.Steps = channel + " " + status
+	}
+	switch {
+	case status == report.Delivered || strings.EqualFold(r.Status, report.Delivered):
+		f.Status = report.Delivered
+		if status != report.Delivered {
+			f.Channel = "" // another one reached the person
+		}
+		return f
+	case strings.EqualFold(r.Status, report.Failed):
+		f.Status = report.Failed
+	}
+	if f.Reason = strings.Clone(plainWords(r.Reason)); f.Reason == "" {
+		f.Reason = strings.Clone(plainWords(r.ChannelReason))
+	}
+	return f
+}
+
+// dailyTime reads when something happened; zero when it cannot.
+func dailyTime(text string) time.Time {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
 }

@@ -16,13 +16,13 @@ type deliverySummary struct {
 	RunID      string                `json:"run_id"`
 	Folder     string                `json:"folder"`
 	Fates      map[person.Fate]int64 `json:"fates"`
-	Statuses   map[string]int64      `json:"statuses"`                  // messages by what is known of them
-	Nothing    int64                 `json:"nothing_known"`             // of the messages that were accepted
-	Asked      *int64                `json:"asked,omitempty"`           // messages of which the service told now
-	Unanswered int64                 `json:"unanswered,omitempty"`      // and those of which it did not
-	WithoutID  int64                 `json:"without_id,omitempty"`      // accepted under an id that nobody knows
-	Left       int64                 `json:"left,omitempty"`            // messages that the sweep has not come to
-	Strangers  int64                 `json:"not_of_this_run,omitempty"` // messages that reports name and this run did not send
+	Statuses   map[string]int64      `json:"statuses"`                 // messages by what is known of them
+	Nothing    int64                 `json:"nothing_known"`            // of the messages that were accepted
+	Asked      *int64                `json:"asked,omitempty"`          // messages of which the service told now
+	Unanswered int64                 `json:"unanswered,omitempty"`     // and those of which it did not
+	WithoutID  int64                 `json:"without_id,omitempty"`     // accepted under an id that nobody knows
+	Left       int64                 `json:"left,omitempty"`           // messages that the sweep has not come to
+	Strangers  int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
 	File       string                `json:"file"`
 }
 
@@ -67,7 +67,7 @@ func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "  of %d the service's id is not known, since the answer with it was lost: nobody can ask for them\n", s.WithoutID)
 	}
 	if s.Strangers > 0 {
-		fmt.Fprintf(w, "  %d messages of the reports are none of this run's\n", s.Strangers)
+		fmt.Fprintf(w, "  %d rows of the reports are about messages of others\n", s.Strangers)
 	}
 	fmt.Fprintf(w, "delivery %s\n", s.File)
 	return nil

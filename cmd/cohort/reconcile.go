@@ -37,11 +37,19 @@ service's id. One that no receipt names stays in doubt, since its receipt may ye
 again the next day. It needs the report of receipts, which the application must be allowed
 to read.
 
+What became of an upload over MESH NHS Notify says in files that come back (workflow
+NHS_NOTIFY_DAILY_REPORT); each is named with --daily-report. They may come in any order and
+more than once. Rows about messages that are not of this run are counted and said. Nothing is
+changed when one of the files cannot be read to its end.
+
 Exit codes: 0 it was all asked, and nothing is in doubt; 3 stopped on the way, and the same
 can go on; 4 something is in doubt; 2 it could not be asked, and nothing was changed; 1 a
 defect in cohort.
 On 3 and 4 the last line of standard error is the command that goes on.
 `,
+		Example: `  cohort reconcile runs/autumn-1a2b3c4d
+  cohort reconcile runs/autumn-1a2b3c4d --per-second 20 --json
+  cohort reconcile runs/upload-1a2b3c4d --daily-report monday.csv --daily-report tuesday.csv`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			path, err := absolute(args[0])

@@ -97,7 +97,10 @@ func (f Fact) After(before Fact) Fact {
 	if kept.MessageID == "" {
 		kept.MessageID = other.MessageID
 	}
-	if f.Origin == OfDaily && kept.Reason == "" {
+	if f.Origin == OfDaily && kept.Channel == "" && other.Status == kept.Status {
+		kept.Channel = other.Channel
+	}
+	if f.Origin == OfDaily && kept.Reason == "" && kept.Status != Delivered {
 		kept.Reason = other.Reason
 	}
 	return kept
