@@ -32,7 +32,7 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	if err := eachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
 		return refuse("%w; nothing was changed", err)
 	}
-	f := &dailyFold{table: newRowTable(d.plan), ids: make([]uint32, d.plan.Records), facts: map[int64]report.Fact{}, learned: time.Now().Truncate(time.Millisecond)}
+	f := &dailyFold{table: newRowTable(d.plan.Run, d.plan.Records), ids: make([]uint32, d.plan.Records), facts: map[int64]report.Fact{}, learned: time.Now().Truncate(time.Millisecond)}
 	save := func() error {
 		_, err := d.add(f.take(), time.Time{})
 		return err

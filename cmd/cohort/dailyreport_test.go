@@ -48,7 +48,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 		shuffled := append(slices.Clone(rows), rows[random.IntN(len(rows)-1)])
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		put := random.IntN(len(shuffled))
-		f := &dailyFold{table: newRowTable(planOf(10)), ids: make([]uint32, 10), facts: map[int64]report.Fact{}, learned: day.AddDate(0, 0, 1)}
+		f := &dailyFold{table: newRowTable(sweptRun, 10), ids: make([]uint32, 10), facts: map[int64]report.Fact{}, learned: day.AddDate(0, 0, 1)}
 		kept, n := inOrder(nil), 0
 		err := file.ReadDaily(strings.NewReader(dailyHeader+strings.Join(shuffled, "")), func(r *file.DailyRow) error {
 			f.add(r)
@@ -74,7 +74,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 }
 
 func TestAMessageThatWasTakenTwice(t *testing.T) {
-	f := &dailyFold{table: newRowTable(planOf(1)), ids: make([]uint32, 1), facts: map[int64]report.Fact{}}
+	f := &dailyFold{table: newRowTable(sweptRun, 1), ids: make([]uint32, 1), facts: map[int64]report.Fact{}}
 	for _, id := range []string{"a", "", "a", "b"} {
 		f.add(&file.DailyRow{Reference: sweptRun.MessageReference(1).String(), ID: id, Status: "DELIVERED"})
 	}

@@ -35,7 +35,7 @@ const mostWords = 250
 
 func newReceipts(plan *engine.Plan, log *slog.Logger) *receipts {
 	n := plan.Records
-	return &receipts{table: newRowTable(plan), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}}
+	return &receipts{table: newRowTable(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}}
 }
 
 // add takes a receipt. One of another campaign's message is none.

@@ -23,7 +23,7 @@ func planOf(records int64) *engine.Plan {
 // Every reference of a run finds its row, and nobody else's finds any.
 func TestRowsAreFoundByReference(t *testing.T) {
 	for _, records := range []int64{0, 1, 3, 4, 5, 20_000} {
-		table := newRowTable(planOf(records))
+		table := newRowTable(sweptRun, records)
 		other := engine.NewRunID("other", [32]byte{}, "")
 		for row := int64(1); row <= records+100; row++ {
 			if got, ok := table.row(sweptRun.MessageReference(row).String()); ok != (row <= records) || ok && got != row {

@@ -14,13 +14,13 @@ type rowTable struct {
 	slots []uint32 // rows; 0: nothing
 }
 
-func newRowTable(plan *engine.Plan) *rowTable {
+func newRowTable(run engine.RunID, records int64) *rowTable {
 	size := 8
-	for int64(size) < 2*plan.Records {
+	for int64(size) < 2*records {
 		size *= 2
 	}
-	t := &rowTable{run: plan.Run, slots: make([]uint32, size)}
-	for row := int64(1); row <= plan.Records; row++ {
+	t := &rowTable{run: run, slots: make([]uint32, size)}
+	for row := int64(1); row <= records; row++ {
 		reference := t.run.MessageReference(row)
 		i := t.place(reference.String())
 		for t.slots[i] != 0 {

@@ -18,7 +18,7 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath, state, jwks string
+	var listen, faults, campaignPath, state, jwks, check string
 	var seed uint64
 	var hasten float64
 	c := &cobra.Command{
@@ -38,6 +38,12 @@ and signs nobody else in. With --jwks it knows the public keys of that file, as 
 does once it is registered, and no other. Without either it takes any API key and does not
 check signatures.
 
+With --check it serves nothing: it holds the report of a run (or that in a run's folder)
+against the ledger that the --state file has. Every accepted record must be in it once, for the
+same person and under the same id; of those in doubt some are; and nobody else. Rows that differ
+are named, people never are. The --seed must be that of the simulator, which its ids come
+from. Exit code 0 when they agree, 1 when they differ, 2 when that cannot be told.
+
 Faults are switched on by a YAML file: each with its share of the requests, as in
     reset_after: 0.02                                # accepted, then the connection breaks
     quota_429: {share: 0.05, retry_after: 1s}
@@ -45,11 +51,18 @@ Faults are switched on by a YAML file: each with its share of the requests, as i
 The faults are: ` + faultNames(),
 		Example: `  cohort simulate -c campaign.yaml
   cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7
-  cohort simulate --state service.jsonl`,
+  cohort simulate --state service.jsonl
+  cohort simulate --state service.jsonl --check runs/autumn-1a2b3c4d`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if hasten <= 0 {
 				return refuse("--hasten must be above 0")
+			}
+			if check != "" {
+				if state == "" {
+					return refuse("--check needs the --state file that the simulator kept while the run was sent")
+				}
+				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
 			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			o.NHSApp.Receipts.Hasten, o.Statuses.Hasten = hasten, hasten
@@ -90,6 +103,7 @@ The faults are: ` + faultNames(),
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
+	f.StringVar(&check, "check", "", "a `report`, or a run's folder, to hold against the ledger in --state")
 	f.Float64Var(&hasten, "hasten", 1, "what becomes of accepted messages, and the receipts of it, come so many times sooner than they would")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")

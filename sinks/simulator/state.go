@@ -1,11 +1,13 @@
 package simulator
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"sync"
 	"time"
@@ -78,9 +80,9 @@ func (s *State) open() error {
 	for n, rest := 1, text[:whole]; len(rest) > 0; n++ {
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		var k kept
-		if err := json.Unmarshal(line, &k); err != nil {
-			return fmt.Errorf("line %d is not what a simulator wrote; take the file away to begin with nothing", n)
+		k, err := keptIn(line, n)
+		if err != nil {
+			return err
 		}
 		s.kept = append(s.kept, k)
 	}
@@ -88,6 +90,14 @@ func (s *State) open() error {
 		return s.file.Truncate(int64(whole))
 	}
 	return nil
+}
+
+// keptIn reads the nth line.
+func keptIn(line []byte, n int) (k kept, err error) {
+	if json.Unmarshal(line, &k) != nil {
+		err = fmt.Errorf("line %d is not what a simulator wrote; take the file away to begin with nothing", n)
+	}
+	return k, err
 }
 
 // Close lets go of the file. Nothing may be accepted after it.
@@ -135,17 +145,58 @@ func (l *ledger) remember(kept []kept, personalisation bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range kept {
-		r := &record{application: k.Application, reference: k.Reference, single: k.Single, plan: k.RoutingPlanID, channel: k.Channel, campaign: k.CampaignID, id: k.ID, at: k.AcceptedAt}
-		messages := make([]message, len(k.Messages))
-		for i, m := range k.Messages {
-			messages[i] = message{reference: m.Reference, nhsNumber: m.NHSNumber, personalisation: raw(m.Personalisation)}
-		}
-		r.pack(messages, personalisation)
+		r, messages := k.record(personalisation)
 		if r.channel != "" {
 			l.named++
 		} else {
 			l.claims[r.key()] = &claim{body: k.BodyCRC32C}
 		}
 		l.add(r, messages)
+	}
+}
+
+// record is the request as the ledger has it, and its messages.
+func (k *kept) record(personalisation bool) (*record, []message) {
+	r := &record{application: k.Application, reference: k.Reference, single: k.Single, plan: k.RoutingPlanID, channel: k.Channel, campaign: k.CampaignID, id: k.ID, at: k.AcceptedAt}
+	messages := make([]message, len(k.Messages))
+	for i, m := range k.Messages {
+		messages[i] = message{reference: m.Reference, nhsNumber: m.NHSNumber, personalisation: raw(m.Personalisation)}
+	}
+	r.pack(messages, personalisation)
+	return r, messages
+}
+
+// ReadState yields what the file of a State holds, in the order of acceptance, with the ids
+// that a Server of that seed has given; it counts no Times. It changes nothing, and may be
+// called while a Server is at work with the file. Memory does not grow with the file.
+func ReadState(path string, seed uint64) iter.Seq2[Accepted, error] {
+	return func(yield func(Accepted, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(Accepted{}, err)
+			return
+		}
+		defer func() { _ = f.Close() }()
+		l, in := newLedger(seed), bufio.NewReaderSize(f, 1<<20)
+		for n := 1; ; n++ {
+			line, err := in.ReadBytes('\n')
+			if err == io.EOF { // a line without its end was never answered for
+				return
+			}
+			var k kept
+			if err == nil {
+				k, err = keptIn(line, n)
+			}
+			if err != nil {
+				yield(Accepted{}, fmt.Errorf("%s: %w", path, err))
+				return
+			}
+			r, _ := k.record(false)
+			for _, a := range l.open(r) {
+				if !yield(a, nil) {
+					return
+				}
+			}
+		}
 	}
 }

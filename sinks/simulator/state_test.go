@@ -135,3 +135,47 @@ func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// What a State holds is read without being touched, while a Server is at work with it, as its
+// ledger has it.
+func TestAStateIsReadFromOutside(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	state, err := OpenState(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = state.Close() }()
+	s := serve(t, Options{State: state, Seed: 9, ForgetPersonalisation: true})
+	s.post(batch("b1", 0, 20))
+	s.do("POST", "/comms/v1/messages", single("m1", 30))
+	s.do("POST", inAppURL, inAppBody("r1", someNumber, "Text"), "Content-Type", fhirJSON)
+	torn, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = torn.WriteString(`{"application":`); err != nil {
+		t.Fatal(err)
+	}
+	_ = torn.Close()
+	before, _ := os.ReadFile(file)
+	var got []Accepted
+	for a, err := range ReadState(file, 9) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, a)
+	}
+	want := s.ledgerLines("")
+	if len(want) != 22 || len(got) != len(want) {
+		t.Fatalf("%d messages of %d", len(got), len(want))
+	}
+	for i, a := range got {
+		w := want[i]
+		if a.MessageID != w.MessageID || a.MessageReference != w.MessageReference || a.NHSNumber != w.NHSNumber || a.BatchID != w.BatchID || a.Channel != w.Channel || !a.AcceptedAt.Equal(w.AcceptedAt) {
+			t.Fatalf("got  %+v\nwant %+v", a, w)
+		}
+	}
+	if after, _ := os.ReadFile(file); string(after) != string(before) {
+		t.Error("the file has changed")
+	}
+}
