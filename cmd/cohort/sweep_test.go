@@ -161,7 +161,7 @@ func TestASweepSlowsDown(t *testing.T) {
 			}
 			return n
 		}
-		if before, after, end := second(at[0]), second(refused[2]), second(at[len(at)-1].Add(-10*time.Second)); before < 45 || after > 30 || end < 70 {
+		if before, after, end := second(at[0]), second(refused[2]), second(at[len(at)-1].Add(-10*time.Second)); before < 45 || after > 45 || end < 70 {
 			t.Errorf("questions in ten seconds: %d before, %d after two refusals, %d at the end", before, after, end)
 		}
 	})
