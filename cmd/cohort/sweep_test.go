@@ -313,3 +313,20 @@ func TestHowLongQuestionsLast(t *testing.T) {
 		}
 	}
 }
+
+// A message here and there that the service cannot tell of does not end a sweep, however many
+// they are.
+func TestASweepGoesOnPastSingleSilences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: func(id string, _ int) error {
+			if id[len(id)-1] == '7' {
+				return later(500, "CM_INTERNAL_SERVER_ERROR", 0)
+			}
+			return nil
+		}}
+		s, n := newSweep(o, 20)
+		if err := s.all(t.Context(), messagesFrom(1, 400)); err != nil || s.unanswered != 40 || s.asked != 360 || len(n.rows) != 360 {
+			t.Errorf("%v: %d asked, %d unanswered", err, s.asked, s.unanswered)
+		}
+	})
+}
