@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +24,8 @@ type deliveryOptions struct {
 	perSecond float64
 	json      bool
 	daily     []string // files of daily reports
+	fallback  string   // file of those whom no message has reached; empty: none is written
+	unread    time.Duration
 }
 
 // The rates at which NHS Notify is asked: it takes 1,200 requests a minute of an application,
@@ -37,7 +41,20 @@ func deliveryFlags(c *cobra.Command) *deliveryOptions {
 	c.Flags().Float64Var(&o.perSecond, "per-second", usualAsking, "messages that NHS Notify is asked for in a second, 20 at most")
 	c.Flags().BoolVar(&o.json, "json", false, "for programs")
 	c.Flags().StringArrayVar(&o.daily, "daily-report", nil, "a `file` that came back over MESH; may be given several times")
+	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
+	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
 	return o
+}
+
+// ready makes sure, before anything is asked, that the list may be written where it is wanted.
+func (o *deliveryOptions) ready(dir string, c call, plan *engine.Plan) (err error) {
+	if o.fallback == "" {
+		return nil
+	}
+	if o.fallback, err = absolute(o.fallback); err != nil {
+		return err
+	}
+	return keepInputs(o.fallback, slices.Concat(reportInputs(dir, c, plan), []string{filepath.Join(dir, reportFile)}, o.daily))
 }
 
 // again is the command that goes on.
@@ -48,6 +65,9 @@ func (o *deliveryOptions) again(folder string) string {
 	}
 	if o.json {
 		words = append(words, "--json")
+	}
+	if o.fallback != "" {
+		words = append(words, "--fallback", o.fallback)
 	}
 	return command(words...)
 }
@@ -99,19 +119,13 @@ func (s *session) deliveries(ctx context.Context, plan *engine.Plan, o *delivery
 // that nobody can ask for.
 func (d *delivery) questions(sweepBegan time.Time, withoutID *int64) iter.Seq2[question, error] {
 	return func(yield func(question, error) bool) {
-		next, stop := iter.Pull2(d.facts())
-		defer stop()
-		known, err, there := next()
 		*withoutID = 0
-		for m, e := range eachMessage(d.folder.path, d.plan, d.spool) {
-			for e == nil && err == nil && there && known.Row < m.row {
-				known, err, there = next()
-			}
-			if err = errors.Join(e, err); err != nil {
+		for m, err := range d.known() {
+			if err != nil {
 				yield(question{}, err)
 				return
 			}
-			over := there && known.Row == m.row && (known.Final() || !known.Learned.Before(sweepBegan))
+			over := m.fact != nil && (m.fact.Final() || !m.fact.Learned.Before(sweepBegan))
 			switch {
 			case m.fate != person.Accepted || over:
 			case m.id == "":
@@ -154,6 +168,7 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *engine
 		words = "going on with the sweep of " + began.In(s.campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
 	}
 	s.log.Info(words + "; Ctrl-C keeps what was learnt")
+	partWith(ctx, o.again(s.folder.path))
 	sweep := &sweep{ask: service.Message, run: d.plan.Run, pace: newPolite(o.perSecond), total: n, log: s.log}
 	sweep.save = func(facts []report.Fact) error {
 		_, err := d.add(inOrder(facts), began)
@@ -170,7 +185,7 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *engine
 	}
 	sum := d.summary(ledger.Account(), statuses)
 	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &sweep.asked, sweep.unanswered, withoutID, left-sweep.unanswered
-	if err := sum.print(s.stdout, o.json); err != nil {
+	if err := s.tell(s.stdout, d, sum, o); err != nil {
 		return err
 	}
 	switch refused := (*refusal)(nil); {

@@ -60,7 +60,7 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
 	sum := d.summary(ledger.Account(), statuses)
 	sum.Strangers = f.strangers
-	return sum.print(s.stdout, o.json)
+	return s.tell(s.stdout, d, sum, o)
 }
 
 // eachDailyRow reads daily reports in turn.

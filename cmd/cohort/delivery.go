@@ -129,5 +129,36 @@ func (s *session) received(plan *engine.Plan, spool *shard.Spool, ledger *engine
 		s.stdout = io.Discard
 	}
 	err = stands()
-	return errors.Join(err, d.summary(ledger.Account(), statuses).print(out, o.json))
+	return errors.Join(err, s.tell(out, d, d.summary(ledger.Account(), statuses), o))
+}
+
+// knownMessage is a message and what is known of it; nil: nothing.
+type knownMessage struct {
+	sentMessage
+	fact *report.Fact
+}
+
+// known yields every message with what is known of it, in the order of their rows.
+func (d *delivery) known() iter.Seq2[knownMessage, error] {
+	return func(yield func(knownMessage, error) bool) {
+		next, stop := iter.Pull2(d.facts())
+		defer stop()
+		f, err, there := next()
+		for m, e := range eachMessage(d.folder.path, d.plan, d.spool) {
+			for e == nil && err == nil && there && f.Row < m.row {
+				f, err, there = next()
+			}
+			if e != nil || err != nil {
+				yield(knownMessage{}, errors.Join(e, err))
+				return
+			}
+			known := knownMessage{sentMessage: m}
+			if there && f.Row == m.row {
+				known.fact = &f
+			}
+			if !yield(known, nil) {
+				return
+			}
+		}
+	}
 }

@@ -24,6 +24,7 @@ type deliverySummary struct {
 	Left       int64                 `json:"left,omitempty"`           // messages that the sweep has not come to
 	Strangers  int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
 	File       string                `json:"file"`
+	Fallback   *fallbackSummary      `json:"fallback,omitempty"`
 }
 
 func (d *delivery) summary(account engine.Account, statuses map[string]int64) *deliverySummary {
@@ -70,5 +71,8 @@ func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "  %d rows of the reports are about messages of others\n", s.Strangers)
 	}
 	fmt.Fprintf(w, "delivery %s\n", s.File)
+	if s.Fallback != nil {
+		s.Fallback.print(w)
+	}
 	return nil
 }

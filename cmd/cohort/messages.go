@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"time"
 
 	"cohort/engine"
 	"cohort/ingest/person"
@@ -11,9 +12,11 @@ import (
 
 // sentMessage is a message of a run as its log has it.
 type sentMessage struct {
-	row  int64
-	fate person.Fate
-	id   string // the service's; empty: not known
+	row      int64
+	fate     person.Fate
+	id       string    // the service's; empty: not known
+	accepted time.Time // zero: it was not, or it is not known when
+	late     bool      // a suppression list has named the person since
 }
 
 // messagesAtOnce bounds the memory for messages on their way into the order of their rows.
@@ -51,7 +54,7 @@ func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[se
 					if err != nil {
 						return err
 					}
-					room[row-first] = sentMessage{row, told.Fate, string(id)}
+					room[row-first] = sentMessage{row, told.Fate, string(id), told.AcceptedAt, told.Code == engine.CodeListedTooLate}
 				}
 				return nil
 			}, func(*person.Record) error { return nil })

@@ -77,7 +77,7 @@ func TestReceiptsAddUp(t *testing.T) {
 	}
 	var sent []sentMessage
 	for row := int64(1); row <= 8; row++ {
-		sent = append(sent, sentMessage{row, person.Accepted, idOf(row)})
+		sent = append(sent, sentMessage{row: row, fate: person.Accepted, id: idOf(row)})
 	}
 	sent[3].id = "" // not known
 	for i := range want {
@@ -115,10 +115,10 @@ func TestReceiptsThatCannotBe(t *testing.T) {
 		message  sentMessage
 		want     string
 	}{
-		{"two communications of one message", []nhsapp.Receipt{read("a"), read("b")}, sentMessage{1, person.Accepted, "a"}, "taken a message twice"},
-		{"a receipt under another id than the answer's", []nhsapp.Receipt{read("a")}, sentMessage{1, person.Accepted, "b"}, "under another id, or as not sent"},
-		{"a receipt of what was refused", []nhsapp.Receipt{read("a")}, sentMessage{1, person.Refused, ""}, "under another id, or as not sent"},
-		{"a receipt of what is in doubt", []nhsapp.Receipt{read("a")}, sentMessage{1, person.InDoubt, ""}, ""},
+		{"two communications of one message", []nhsapp.Receipt{read("a"), read("b")}, sentMessage{row: 1, fate: person.Accepted, id: "a"}, "taken a message twice"},
+		{"a receipt under another id than the answer's", []nhsapp.Receipt{read("a")}, sentMessage{row: 1, fate: person.Accepted, id: "b"}, "under another id, or as not sent"},
+		{"a receipt of what was refused", []nhsapp.Receipt{read("a")}, sentMessage{row: 1, fate: person.Refused, id: ""}, "under another id, or as not sent"},
+		{"a receipt of what is in doubt", []nhsapp.Receipt{read("a")}, sentMessage{row: 1, fate: person.InDoubt, id: ""}, ""},
 	} {
 		var said strings.Builder
 		r := newReceipts(planOf(1), slog.New(slog.NewTextHandler(&said, nil)))

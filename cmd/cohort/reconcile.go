@@ -42,6 +42,12 @@ NHS_NOTIFY_DAILY_REPORT); each is named with --daily-report. They may come in an
 more than once. Rows about messages that are not of this run are counted and said. Nothing is
 changed when one of the files cannot be read to its end.
 
+With --fallback the messages are listed that have reached nobody, so that their people can be
+reached in another way: those that failed; and of the NHS App those that were rejected, did not
+notify, or were not read within --unread. Whom a suppression list has named since is left out,
+and so are messages that failed before any channel was tried, since then the person's record
+lets nobody write: the person may have died.
+
 Exit codes: 0 it was all asked, and nothing is in doubt; 3 stopped on the way, and the same
 can go on; 4 something is in doubt; 2 it could not be asked, and nothing was changed; 1 a
 defect in cohort.
@@ -66,6 +72,9 @@ On 3 and 4 the last line of standard error is the command that goes on.
 				return err
 			}
 			defer func() { _ = plan.Close() }()
+			if err := o.ready(path, s.call, plan); err != nil {
+				return err
+			}
 			if s.campaign, s.campaignText, _, err = readCampaign(path, s.call); err != nil {
 				return err
 			}

@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"settled":     settled,
 			"delivered":   delivered,
 			"received":    received,
+			"listed":      listed,
 		},
 	})
 }

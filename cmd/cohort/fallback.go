@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"cohort/engine/report"
+	"cohort/ingest/person"
+)
+
+// Why somebody is to be reached in another way.
+const (
+	reasonFailed     = report.Failed // by every channel that the service had
+	reasonRejected   = "rejected"    // the NHS App has nobody with the number
+	reasonUnnotified = "unnotified"  // the push did not get through
+	reasonUnread     = "unread"      // nobody has read it in time
+)
+
+// fallbackSummary says what stands in a fallback list.
+type fallbackSummary struct {
+	File     string           `json:"file"`
+	Messages map[string]int64 `json:"messages"`            // by reason
+	Record   int64            `json:"left_out_record"`     // failed before any channel: the person's record forbids a message
+	Listed   int64            `json:"left_out_suppressed"` // a suppression list has named the person since
+}
+
+func (f *fallbackSummary) print(w io.Writer) {
+	var words []string
+	for _, reason := range []string{reasonFailed, reasonRejected, reasonUnnotified, reasonUnread} {
+		if n := f.Messages[reason]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, reason))
+		}
+	}
+	if len(words) == 0 {
+		words = []string{"nobody"}
+	}
+	fmt.Fprintf(w, "fallback %s: %s\n", f.File, strings.Join(words, ", "))
+	if f.Record > 0 {
+		fmt.Fprintf(w, "  left out: %d that failed before any channel was tried, since the person's record does not let anybody write (as of people who have died)\n", f.Record)
+	}
+	if f.Listed > 0 {
+		fmt.Fprintf(w, "  left out: %d whom a suppression list has named since\n", f.Listed)
+	}
+}
+
+// fallbackRule says who is to be reached in another way.
+type fallbackRule struct {
+	app    bool // the messages are in the NHS App, which says of each whether it was read
+	unread time.Duration
+	now    time.Time
+}
+
+// reason is why the person of a message is to be reached in another way, by what is known of
+// it, if anything is; empty: not so, or not yet. An NHS App message that was rejected or did not
+// notify is at once, and any other when it was unread for long enough.
+func (r fallbackRule) reason(m sentMessage, f *report.Fact) string {
+	switch {
+	case m.fate != person.Accepted:
+		return ""
+	case f != nil && f.Origin != report.OfReceipt:
+		if f.Status == report.Failed {
+			return reasonFailed
+		}
+		return ""
+	case !r.app, f != nil && f.Status == "read":
+		return ""
+	case f != nil && (f.Status == reasonRejected || f.Status == reasonUnnotified):
+		return f.Status
+	case !m.accepted.IsZero() && r.now.Sub(m.accepted) >= r.unread:
+		return reasonUnread
+	}
+	return ""
+}
+
+// take counts a message, and says why it is listed; empty: it is not.
+func (f *fallbackSummary) take(rule fallbackRule, m knownMessage) string {
+	reason := rule.reason(m.sentMessage, m.fact)
+	switch {
+	case reason == "":
+	case m.late:
+		f.Listed++
+		return ""
+	case reason == reasonFailed && m.fact.Steps == "":
+		f.Record++
+		return ""
+	default:
+		f.Messages[reason]++
+	}
+	return reason
+}
+
+// tell writes the fallback list, where one is asked for, and prints what is known.
+func (s *session) tell(w io.Writer, d *delivery, sum *deliverySummary, o *deliveryOptions) error {
+	if o.fallback != "" {
+		rule := fallbackRule{app: s.campaign.NHSApp != nil, unread: o.unread, now: time.Now()}
+		var err error
+		if sum.Fallback, err = d.fallback(o.fallback, rule); err != nil {
+			return err
+		}
+	}
+	return sum.print(w, o.json)
+}
+
+// fallback writes the list of those who are to be reached in another way, in the order of the
+// cohort. People stand in it by row and reference.
+func (d *delivery) fallback(path string, rule fallbackRule) (*fallbackSummary, error) {
+	sum := &fallbackSummary{File: path, Messages: map[string]int64{}}
+	err := writeTo(path, func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		_ = out.Write([]string{"row", "message_reference", "reason", "failure_code"}) // an error stays with out
+		for m, err := range d.known() {
+			if err != nil {
+				return err
+			}
+			if reason := sum.take(rule, m); reason != "" {
+				code := ""
+				if m.fact != nil {
+					code = m.fact.Code
+				}
+				_ = out.Write([]string{strconv.FormatInt(m.row, 10), d.plan.Run.MessageReference(m.row).String(), reason, code})
+			}
+		}
+		out.Flush()
+		return out.Error()
+	})
+	if err != nil {
+		return nil, refuse("the fallback list cannot be written: %w", err)
+	}
+	return sum, nil
+}
