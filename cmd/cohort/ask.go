@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -46,8 +47,14 @@ func deliveryFlags(c *cobra.Command) *deliveryOptions {
 	return o
 }
 
-// ready makes sure, before anything is asked, that the list may be written where it is wanted.
+// ready makes sure, before anything is asked, that what is known already can be read, and that
+// the list may be written where it is wanted.
 func (o *deliveryOptions) ready(dir string, c call, plan *engine.Plan) (err error) {
+	if r, err := report.OpenDelivery(filepath.Join(dir, deliveryFile), plan.Run); err == nil {
+		_ = r.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return unreadableDelivery(err)
+	}
 	if o.fallback == "" {
 		return nil
 	}
@@ -180,6 +187,9 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *engine
 		began = time.Time{} // it has come to its end
 	}
 	statuses, err := d.add(inOrder(nil), began)
+	if err != nil && sweep.asked > 0 {
+		return &ended{fmt.Errorf("%w; what was learnt since it was last saved is lost, and asked for again", err), exitStopped, o.again(s.folder.path)}
+	}
 	if err != nil {
 		return err
 	}

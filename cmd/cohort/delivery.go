@@ -120,16 +120,20 @@ func inOrder(facts []report.Fact) iter.Seq2[report.Fact, error] {
 // received keeps what the NHS App's receipts say, and says it behind how the run stands.
 func (s *session) received(plan *engine.Plan, spool *shard.Spool, ledger *engine.Ledger, r *receipts, o *deliveryOptions, stands func() error) error {
 	d := &delivery{folder: s.folder, plan: plan, spool: spool}
-	statuses, err := d.add(r.facts(eachMessage(s.folder.path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
-	if err != nil {
-		return err
-	}
+	statuses, failed := d.add(r.facts(eachMessage(s.folder.path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
 	out := s.stdout
 	if o.json {
 		s.stdout = io.Discard
 	}
-	err = stands()
-	return errors.Join(err, s.tell(out, d, d.summary(ledger.Account(), statuses), o))
+	err := stands()
+	switch {
+	case failed == nil:
+		return errors.Join(err, s.tell(out, d, d.summary(ledger.Account(), statuses), o))
+	case err != nil:
+		s.log.Error(failed.Error())
+		return err
+	}
+	return &ended{failed, exitStopped, s.asks()} // what was settled is settled
 }
 
 // knownMessage is a message and what is known of it; nil: nothing.
