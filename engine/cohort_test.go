@@ -106,7 +106,7 @@ func (p *people) toSend() []int64 {
 // plainBody encodes requests as a plain JSON document.
 type plainBody struct{}
 
-func (plainBody) AppendHead(dst []byte, batch Reference) []byte {
+func (plainBody) AppendHead(dst []byte, batch Reference, _ uint8) []byte {
 	return append(AppendJSONString(append(dst, `{"batch":`...), batch.String()), `,"messages":[`...)
 }
 

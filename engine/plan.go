@@ -25,7 +25,7 @@ import (
 const (
 	batchesFile = "plan.batches"
 	planFile    = "plan.json"
-	planVersion = 1
+	planVersion = 2 // 1 without routes: what an older version reads
 )
 
 // ErrNoPlan says that a folder holds no sealed plan: nothing was ever sent from it.
@@ -58,14 +58,22 @@ type PlanHeader struct {
 	Messages      int64              `json:"messages"`
 	BatchCount    int                `json:"batches"`
 	BatchesSHA256 string             `json:"batches_sha256"`
-	Largest       int                `json:"largest_batch"`   // in messages
-	LargestBody   int                `json:"largest_body"`    // in bytes
-	ShardStarts   []int              `json:"shard_starts"`    // the first batch of each shard
-	Lists         []ListRead         `json:"lists,omitempty"` // the suppression lists that were applied
+	Largest       int                `json:"largest_batch"`    // in messages
+	LargestBody   int                `json:"largest_body"`     // in bytes
+	ShardStarts   []int              `json:"shard_starts"`     // the first batch of each shard, as a Source counts them
+	Routes        []PlannedRoute     `json:"routes,omitempty"` // none: the campaign has no routes
+	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
 	NeverAgain    bool               `json:"never_again,omitempty"` // the service would take a message twice: what is in doubt is held from the start
+}
+
+// PlannedRoute is a route of a campaign.
+type PlannedRoute struct {
+	Name     string           `json:"name"`
+	Template string           `json:"template_version"`
+	Static   map[string]int64 `json:"fates_before_sending"` // of its records: duplicate, suppressed
 }
 
 // Cohort is what a run sends: one file, or several in their order.
@@ -118,7 +126,9 @@ func (b *PlannedBatch) readFrom(src []byte) {
 // next. When it returns the plan is on disk whole. before runs just ahead of the
 // rename that makes the plan valid.
 func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func() error) error {
-	header.Version = planVersion
+	if header.Version = planVersion; len(header.Routes) == 0 {
+		header.Version = 1
+	}
 	header.ShardStarts = header.ShardStarts[:0]
 	sum := sha256.New()
 	err := durable.WriteFile(filepath.Join(dir, batchesFile), func(w io.Writer) error {
@@ -237,4 +247,15 @@ func (p *Plan) ShardBatches(shard int) (from, to uint32) {
 		end = p.ShardStarts[shard+1]
 	}
 	return uint32(p.ShardStarts[shard]), uint32(end)
+}
+
+// RouteOf is the index of the route by which a shard's recipients go; 0 where there is one.
+func (p *Plan) RouteOf(shard int) int { return shard % max(1, len(p.Routes)) }
+
+// TemplateOf is the fingerprint of what is rendered for the recipients of a shard.
+func (p *Plan) TemplateOf(shard int) string {
+	if len(p.Routes) == 0 {
+		return p.Template
+	}
+	return p.Routes[p.RouteOf(shard)].Template
 }

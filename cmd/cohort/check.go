@@ -181,6 +181,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 			return nil, err
 		}
 	}
+	found.Routes = foundRoutes(c.campaign, spool)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
 	}
@@ -227,8 +228,27 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 	return true, "every record is accounted for and the file keeps to the campaign's limits"
 }
 
-// samples renders the first three messages, every letter and digit of theirs masked.
+// samples renders the first three messages of each route, every letter and digit of theirs
+// masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
+	var all []string
+	for i, way := range c.ByRoute() {
+		some, err := samplesOf(spool, i, way, fields)
+		if err != nil {
+			return nil, err
+		}
+		for _, sample := range some {
+			if len(c.Routes) > 0 {
+				sample = c.Routes[i].Name + ": " + sample
+			}
+			all = append(all, sample)
+		}
+	}
+	return all, nil
+}
+
+// samplesOf renders those of one route. A route that takes nobody has none.
+func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []string) ([]string, error) {
 	texts := c.Wording()
 	compiled := make([]engine.Template, len(texts))
 	for i, t := range texts {
@@ -242,7 +262,7 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 		return nil, refuse("%w", err)
 	}
 	var out []string
-	for i := range spool.Shards() {
+	for i := route; i < spool.Shards(); i += spool.Routes() {
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 			if err != nil {
 				return nil, err

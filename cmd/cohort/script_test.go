@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"ledgerempty": ledgerEmpty,
 			"proven":      proven,
 			"noids":       noIDs,
+			"wentby":      wentBy,
 		},
 	})
 }

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -14,6 +15,7 @@ type document struct {
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
+	Route           []routeSection     `yaml:"route"`
 	Pace            *paceSection       `yaml:"pace"`
 	StopIf          *stopSection       `yaml:"stop_if"`
 	GiveUpAfter     *string            `yaml:"give_up_after"`
@@ -43,6 +45,17 @@ type cohortSection struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`
 	} `yaml:"expect"`
+}
+
+type routeSection struct {
+	Name            string                       `yaml:"name"`
+	When            *map[string]conditionSection `yaml:"when"`
+	RoutingPlan     *string                      `yaml:"routing_plan"`
+	RoutingPlanID   *string                      `yaml:"routing_plan_id"`
+	Personalisation map[string]*string           `yaml:"personalisation"`
+	ContentFile     *string                      `yaml:"content_file"`
+	Display         *string                      `yaml:"display"`
+	Reference       *string                      `yaml:"reference"`
 }
 
 type formatSection struct {
@@ -195,5 +208,46 @@ func (d *duplicates) UnmarshalYAML(text []byte) error {
 	if err := yaml.Unmarshal(text, &d.rule); err != nil {
 		return fmt.Errorf("expected first, last, or {latest_by: column}")
 	}
+	return nil
+}
+
+// conditionSection is a list of values, or bounds.
+type conditionSection struct {
+	values   []string
+	From, To string
+	wrong    bool // it is neither
+}
+
+// UnmarshalYAML takes either form.
+func (c *conditionSection) UnmarshalYAML(text []byte) error {
+	var values []asWritten
+	if err := yaml.Unmarshal(text, &values); err == nil {
+		for _, v := range values {
+			c.values = append(c.values, string(v))
+		}
+		return nil
+	}
+	var bounds struct {
+		From asWritten `yaml:"from"`
+		To   asWritten `yaml:"to"`
+	}
+	c.wrong = yaml.Unmarshal(text, &bounds) != nil
+	c.From, c.To = string(bounds.From), string(bounds.To)
+	return nil
+}
+
+// asWritten is a text that is one although it may look like a number: 01 is not 1.
+type asWritten string
+
+// UnmarshalYAML takes any scalar.
+func (a *asWritten) UnmarshalYAML(text []byte) error {
+	var value string
+	if err := yaml.Unmarshal(text, &value); err != nil {
+		return err
+	}
+	if written := strings.TrimSpace(string(text)); written != "" && !strings.ContainsAny(written[:1], "\"'|>") {
+		value = written
+	}
+	*a = asWritten(value)
 	return nil
 }
