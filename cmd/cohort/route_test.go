@@ -79,3 +79,42 @@ func wentBy(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("they went %v, of the templates %v", went, templates)
 	}
 }
+
+// clinicRoutes are the routes of a life that has some: by clinic, one alone, and the rest.
+const clinicRoutes = `route:
+  - {name: north, when: {clinic_name: ["Northgate Medical Centre, North Street", hilltop surgery, "Harbour View Clinic, Level 3"]}, routing_plan_id: 11111111-1111-4111-8111-111111111111}
+  - {name: square, when: {clinic_name: [Market Square Surgery]}, personalisation: {first_name: "((given_name)) of the square"}}
+  - {name: rest, routing_plan_id: 22222222-2222-4222-8222-222222222222}
+`
+
+// wentRightWay makes sure that everybody was sent to by the routing plan of his clinic, as far
+// as there are routes, and that the accounts of the routes add up.
+func (l *life) wentRightWay(rows []reportRow, ledger map[string]accepted) {
+	l.t.Helper()
+	const own = "b838b13c-f98c-4def-93f0-515d4e4f4ee1"
+	for _, r := range rows {
+		if r.Outcome != "accepted" {
+			continue
+		}
+		want := own
+		switch clinic := strings.TrimSpace(l.clinics[r.Line]); {
+		case !l.routes, clinic == "Market Square Surgery":
+		case clinic == "Northgate Medical Centre, North Street", clinic == "Hilltop Surgery", clinic == "Harbour View Clinic, Level 3":
+			want = "11111111-1111-4111-8111-111111111111"
+		default:
+			want = "22222222-2222-4222-8222-222222222222"
+		}
+		if plan := ledger[deref(r.NHSNumber)].RoutingPlanID; plan != want {
+			l.t.Fatalf("row %d was sent by routing plan %s, and not by %s", r.Row, plan, want)
+		}
+	}
+	var s status
+	if o := l.hear("status", l.folder, "--json"); json.Unmarshal([]byte(o.stdout), &s) != nil || !s.AddsUp || (len(s.Routes) == 3) != l.routes {
+		l.t.Fatalf("status: %s", o.stdout)
+	}
+	for _, r := range s.Routes {
+		if r.Fates[person.Accepted] == 0 {
+			l.t.Fatalf("nobody was sent to by the route %s: %v", r.Name, s.Routes)
+		}
+	}
+}
