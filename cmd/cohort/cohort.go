@@ -172,7 +172,7 @@ func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.C
 		superseded = r.Superseded()
 	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude, Routes: len(c.Routes),
+		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude, Routes: len(c.Routes),
 	})
 }
 
