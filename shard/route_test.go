@@ -3,6 +3,7 @@ package shard_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"cohort/ingest/person"
@@ -134,6 +135,17 @@ func TestASpoolOfOneRouteIsAsItWas(t *testing.T) {
 	}
 	if m, _, err := shard.ReadManifest(dir); err != nil || m.Routes != 0 || len(m.Others) != 2 {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// A record of a route that there is not would be in no lane, and sent to by nobody.
+func TestARouteThatThereIsNotIsFound(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := shard.Build(t.Context(), dir, incoming(routed(t), twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Routes: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shard.Open(dir); err == nil || !strings.Contains(err.Error(), "a record goes by route 2, and there are 2") {
+		t.Errorf("%v", err)
 	}
 }
 
