@@ -69,13 +69,6 @@ type PlanHeader struct {
 	NeverAgain    bool               `json:"never_again,omitempty"` // the service would take a message twice: what is in doubt is held from the start
 }
 
-// PlannedRoute is a route of a campaign.
-type PlannedRoute struct {
-	Name     string           `json:"name"`
-	Template string           `json:"template_version"`
-	Static   map[string]int64 `json:"fates_before_sending"` // of its records: duplicate, suppressed
-}
-
 // Cohort is what a run sends: one file, or several in their order.
 type Cohort struct {
 	SHA256 string       `json:"sha256"` // of the file, or of the files' digests when there are several
@@ -247,15 +240,4 @@ func (p *Plan) ShardBatches(shard int) (from, to uint32) {
 		end = p.ShardStarts[shard+1]
 	}
 	return uint32(p.ShardStarts[shard]), uint32(end)
-}
-
-// RouteOf is the index of the route by which a shard's recipients go; 0 where there is one.
-func (p *Plan) RouteOf(shard int) int { return shard % max(1, len(p.Routes)) }
-
-// TemplateOf is the fingerprint of what is rendered for the recipients of a shard.
-func (p *Plan) TemplateOf(shard int) string {
-	if len(p.Routes) == 0 {
-		return p.Template
-	}
-	return p.Routes[p.RouteOf(shard)].Template
 }

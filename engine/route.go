@@ -7,6 +7,13 @@ import (
 	"cohort/ingest/person"
 )
 
+// PlannedRoute is a route of a campaign.
+type PlannedRoute struct {
+	Name     string           `json:"name"`
+	Template string           `json:"template_version"`
+	Static   map[string]int64 `json:"fates_before_sending"` // of its records: duplicate, suppressed
+}
+
 // RouteAccount is the account of the records that go by one route. Those that are invalid go
 // by none.
 type RouteAccount struct {
@@ -76,6 +83,17 @@ func CheckRoutes(routes []RouteAccount, all Account) error {
 // routeOfBatch is the index of a batch's route. Of shards without batches the last is found
 // that begins where it does, which is the one that has it.
 func (p *Plan) routeOfBatch(batch uint32) int {
-	behind := sort.SearchInts(p.ShardStarts, int(batch)+1)
+	behind := sort.SearchInts(p.ShardStarts, int(batch))
 	return p.RouteOf(behind - 1)
+}
+
+// RouteOf is the index of the route by which a shard's recipients go; 0 where there is one.
+func (p *Plan) RouteOf(shard int) int { return shard % max(1, len(p.Routes)) }
+
+// TemplateOf is the fingerprint of what is rendered for the recipients of a shard.
+func (p *Plan) TemplateOf(shard int) string {
+	if len(p.Routes) == 0 {
+		return p.Template
+	}
+	return p.Routes[p.RouteOf(shard)].Template
 }

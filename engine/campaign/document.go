@@ -2,7 +2,6 @@ package campaign
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -208,46 +207,5 @@ func (d *duplicates) UnmarshalYAML(text []byte) error {
 	if err := yaml.Unmarshal(text, &d.rule); err != nil {
 		return fmt.Errorf("expected first, last, or {latest_by: column}")
 	}
-	return nil
-}
-
-// conditionSection is a list of values, or bounds.
-type conditionSection struct {
-	values   []string
-	From, To string
-	wrong    bool // it is neither
-}
-
-// UnmarshalYAML takes either form.
-func (c *conditionSection) UnmarshalYAML(text []byte) error {
-	var values []asWritten
-	if err := yaml.Unmarshal(text, &values); err == nil {
-		for _, v := range values {
-			c.values = append(c.values, string(v))
-		}
-		return nil
-	}
-	var bounds struct {
-		From asWritten `yaml:"from"`
-		To   asWritten `yaml:"to"`
-	}
-	c.wrong = yaml.Unmarshal(text, &bounds) != nil
-	c.From, c.To = string(bounds.From), string(bounds.To)
-	return nil
-}
-
-// asWritten is a text that is one although it may look like a number: 01 is not 1.
-type asWritten string
-
-// UnmarshalYAML takes any scalar.
-func (a *asWritten) UnmarshalYAML(text []byte) error {
-	var value string
-	if err := yaml.Unmarshal(text, &value); err != nil {
-		return err
-	}
-	if written := strings.TrimSpace(string(text)); written != "" && !strings.ContainsAny(written[:1], "\"'|>") {
-		value = written
-	}
-	*a = asWritten(value)
 	return nil
 }

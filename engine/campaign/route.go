@@ -6,9 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // Route is one of the ways by which the messages of a campaign go, and says whose do: those
@@ -25,14 +23,6 @@ type Route struct {
 	ContentFile        string
 	Content            string
 	Push               *Push
-}
-
-// Condition asks something of a column of the cohort: to be one of Values, or to lie between
-// From and To, which are whole numbers or dates (2027-01-31). A bound that is empty is none.
-type Condition struct {
-	Column   string
-	Values   []string
-	From, To string
 }
 
 // mostRoutes is how many there may be, as package ingest has it.
@@ -108,7 +98,7 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 	for i, s := range sections {
 		at := fmt.Sprintf("route[%d]", i)
 		for _, key := range []string{at, at + ".name", at + ".when"} {
-			l.lines[key] = cmp.Or(l.lines[key], l.lines[at+".name"], l.lines["route"]) // where to look when it is missing
+			l.lines[key] = cmp.Or(l.lines[key], l.lines[at+".name"], l.lines[at+".when"], l.lines["route"]) // where to look when it is missing
 		}
 		r := Route{Name: s.Name}
 		switch {
@@ -133,51 +123,6 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 
 // has says whether the file has a key.
 func (l *loader) has(key string) bool { return l.written[key] != 0 }
-
-// condition fills in what is asked of a column. kinds is how columns were compared before.
-func (l *loader) condition(key, column string, s conditionSection, kinds map[string]string) Condition {
-	c := Condition{Column: column, Values: s.values, From: s.From, To: s.To}
-	kind := ""
-	switch ranged := s.From != "" || s.To != ""; {
-	case s.wrong || !ranged && len(s.values) == 0:
-		l.wrong(key, "must list values, such as [cy, cym], or have bounds, such as {from: 1940-01-01, to: 1950-12-31}")
-	case column == "nhs_number":
-		l.wrong(key, "cannot choose a route: an NHS number says nothing about a person")
-	case ranged:
-		if kind = l.bounds(key, s.From, s.To); kind != "" && cmp.Or(kinds[column], kind) != kind {
-			l.wrong(key, "is compared as %s here, and as %s by a route before it", kind, kinds[column])
-		}
-		kinds[column] = kind
-	}
-	return c
-}
-
-// bounds says what the bounds of a range are; empty when that is wrong.
-func (l *loader) bounds(key, from, to string) string {
-	number := func(text string) (int64, bool) {
-		n, err := strconv.ParseInt(text, 10, 64)
-		return n, err == nil && !strings.HasPrefix(text, "+")
-	}
-	day := func(text string) (int64, bool) {
-		t, err := time.Parse(time.DateOnly, text)
-		return t.Unix(), err == nil
-	}
-	for _, kind := range []struct {
-		words string
-		read  func(string) (int64, bool)
-	}{{"a whole number", number}, {"a date", day}} {
-		a, okA := kind.read(cmp.Or(from, to))
-		b, okB := kind.read(cmp.Or(to, from))
-		if okA && okB {
-			if a > b {
-				l.wrong(key, "is from %s to %s, which nothing is", from, to)
-			}
-			return kind.words
-		}
-	}
-	l.wrong(key, "must have whole numbers as bounds, or dates such as 1950-12-31, and not one of each")
-	return ""
-}
 
 // routeTexts fills in what a route's messages are, where it says so itself.
 func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {

@@ -121,7 +121,7 @@ func TestMistakesInRoutesAreNamedWithTheirLine(t *testing.T) {
 		"an empty list":                {with("route: []"), 1, "route must list the routes"},
 		"a map of routes":              {with("route: {welsh: {when: {a: [b]}}}"), 1, "unknown key route.welsh"},
 		"a key that there is not":      {with("route:\n  - {name: a, wen: {b: [c]}}"), 2, "unknown key route[0].wen; here may stand: name, when"},
-		"a route without a name":       {with("route:\n  - when: {b: [c]}"), 1, "route[0].name must name the route"},
+		"a route without a name":       {with("route:\n  - when: {b: [c]}"), 2, "route[0].name must name the route"},
 		"a name with spaces":           {with("route:\n  - {name: in welsh}"), 2, "route[0].name must name the route"},
 		"two routes of a name":         {with("route:\n  - {name: a, when: {b: [c]}}\n  - {name: a}"), 3, "route[1].name a is the name of a route before it"},
 		"a route that takes none":      {with("route:\n  - {name: all}\n  - {name: a, when: {b: [c]}}"), 3, "a is behind a route that takes every record"},
