@@ -105,7 +105,7 @@ func TestAnAnswerHasIDsOrSaysThatThereAreNone(t *testing.T) {
 // lines is a sink of rows that end by themselves.
 type lines struct{ encoding }
 
-func (lines) AppendHead(dst []byte, _ Reference) []byte { return dst }
+func (lines) AppendHead(dst []byte, _ Reference, _ uint8) []byte { return dst }
 func (lines) AppendMessage(dst []byte, message Reference, _ *person.Recipient) []byte {
 	return append(append(dst, message[:]...), '\n')
 }

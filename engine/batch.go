@@ -33,7 +33,7 @@ type body struct {
 // of b are used again.
 func (bd *builder) encode(b *body, reference Reference, shard uint32, f *Form) error {
 	b.reference = reference
-	b.bytes = bd.sink.AppendHead(b.bytes[:0], reference)
+	b.bytes = bd.sink.AppendHead(b.bytes[:0], reference, routeOf(bd.source, shard))
 	b.messages, b.positions = b.messages[:0], b.positions[:0]
 	separator := separatorOf(bd.sink)
 	var p person.Recipient // one for all, since the sink is given its address

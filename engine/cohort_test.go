@@ -40,9 +40,10 @@ func testNumber(i int) person.NHSNumber {
 // people is a cohort in memory. Row i of them lives in shard i modulo the number of
 // shards; duplicates keep their position and are not yielded.
 type people struct {
-	shards  [][]person.Recipient
-	dropped map[int64]bool // rows that are duplicates
-	failAt  int64          // the row at which reading fails; never when 0
+	shards  [][]person.Recipient // by lane, where there are routes
+	ways    []PlannedRoute       // none: there are no routes
+	dropped map[int64]bool       // rows that are duplicates
+	failAt  int64                // the row at which reading fails; never when 0
 	static  map[string]int64
 	rows    int64
 }
@@ -74,11 +75,52 @@ func newPeople(n, shards int, role func(row int64) person.Fate) *people {
 	return p
 }
 
-func (p *people) Shards() int                { return len(p.shards) }
-func (p *people) Positions(shard int) uint32 { return uint32(len(p.shards[shard])) }
+// newRouted makes the same cohort, of which row i goes by route i modulo the number of
+// routes, counted
+// within its shard. With one route the campaign has none.
+func newRouted(n, shards, routes int, role func(row int64) person.Fate) *people {
+	p := newPeople(n, shards, role)
+	if routes < 2 {
+		return p
+	}
+	for route := range routes {
+		p.ways = append(p.ways, PlannedRoute{Name: fmt.Sprint("way", route), Template: fmt.Sprint("t", route), Static: map[string]int64{}})
+	}
+	lanes := make([][]person.Recipient, shards*routes)
+	for shard, all := range p.shards {
+		for _, r := range all {
+			r.Route = uint8((r.Row - 1) / int64(shards) % int64(routes))
+			lane := person.Lane(shard, routes, r.Route)
+			lanes[lane] = append(lanes[lane], r)
+			switch {
+			case p.dropped[r.Row]:
+				p.ways[r.Route].Static[string(person.Duplicate)]++
+			case r.Suppressed:
+				p.ways[r.Route].Static[string(person.Suppressed)]++
+			}
+		}
+	}
+	p.shards = lanes
+	return p
+}
+
+func (p *people) Routes() int { return max(1, len(p.ways)) }
+func (p *people) Shards() int { return len(p.shards) }
+func (p *people) Positions(shard int) (n uint32) {
+	first := shard / p.Routes() * p.Routes()
+	for _, lane := range p.shards[first : first+p.Routes()] {
+		if len(lane) > 0 {
+			n = max(n, lane[len(lane)-1].Position+1)
+		}
+	}
+	return n
+}
 func (p *people) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
-		for _, r := range p.shards[shard][from:to] {
+		for _, r := range p.shards[shard] {
+			if r.Position < from || r.Position >= to {
+				continue
+			}
 			if r.Row == p.failAt {
 				yield(person.Recipient{}, errUnreadable)
 				return
@@ -103,29 +145,45 @@ func (p *people) toSend() []int64 {
 	return rows
 }
 
-// plainBody encodes requests as a plain JSON document.
+// plainBody encodes requests as a plain JSON document. It says by which route they go, unless
+// by the first.
 type plainBody struct{}
 
-func (plainBody) AppendHead(dst []byte, batch Reference) []byte {
-	return append(AppendJSONString(append(dst, `{"batch":`...), batch.String()), `,"messages":[`...)
+func (plainBody) AppendHead(dst []byte, batch Reference, route uint8) []byte {
+	dst = AppendJSONString(append(dst, `{"batch":`...), batch.String())
+	if route > 0 {
+		dst = fmt.Appendf(dst, `,"route":%d`, route)
+	}
+	return append(dst, `,"messages":[`...)
 }
 
 func (plainBody) AppendMessage(dst []byte, message Reference, p *person.Recipient) []byte {
 	dst = AppendJSONString(append(dst, `{"reference":`...), message.String())
+	if p.Route > 0 {
+		dst = fmt.Appendf(dst, `,"route":%d`, p.Route)
+	}
 	dst = append(p.Number.AppendDigits(append(dst, `,"to":"`...)), `","name":`...)
 	return append(AppendJSONString(dst, p.Fields[0]+" "+p.Fields[1]), '}')
 }
 
 func (plainBody) AppendTail(dst []byte) []byte { return append(dst, "]}"...) }
 
-// readPlainBody lists the message references of a body in its order.
+// readPlainBody lists the message references of a body in its order. All of its messages go by
+// the body's route.
 func readPlainBody(body []byte) (batch string, messages []string, err error) {
 	var b struct {
 		Batch    string
-		Messages []struct{ Reference string }
+		Route    int
+		Messages []struct {
+			Reference string
+			Route     int
+		}
 	}
 	err = json.Unmarshal(body, &b)
 	for _, m := range b.Messages {
+		if m.Route != b.Route {
+			err = fmt.Errorf("a message of route %d goes by route %d", m.Route, b.Route)
+		}
 		messages = append(messages, m.Reference)
 	}
 	return b.Batch, messages, err
@@ -154,7 +212,7 @@ func testHeader(p *people) PlanHeader {
 	return PlanHeader{
 		RunID: testRun.String(), Campaign: "a-campaign", Service: "notify simulator", Records: p.rows, Static: p.static,
 		Cohort: Cohort{SHA256: "01", Files: []CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "01"}}}, Template: "t1",
-		Frozen: []campaign.Setting{{Key: "campaign", Value: "a-campaign"}},
+		Frozen: []campaign.Setting{{Key: "campaign", Value: "a-campaign"}}, Routes: p.ways,
 	}
 }
 

@@ -36,7 +36,7 @@ func TestSmooth(t *testing.T) {
 // drawPeople draws a cohort with names of many lengths.
 func drawPeople(t *rapid.T) *people {
 	role := rapid.SampledFrom([]person.Fate{"", "", "", person.Duplicate, person.Suppressed})
-	p := newPeople(rapid.IntRange(0, 60).Draw(t, "people"), rapid.IntRange(1, 4).Draw(t, "shards"), func(int64) person.Fate {
+	p := newRouted(rapid.IntRange(0, 60).Draw(t, "people"), rapid.IntRange(1, 4).Draw(t, "shards"), rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, "routes"), func(int64) person.Fate {
 		return role.Draw(t, "role")
 	})
 	for _, shard := range p.shards {

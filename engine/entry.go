@@ -22,6 +22,7 @@ type Entry struct {
 	Revision       *uint16 `json:"revision,omitempty"`
 	Part           *uint16 `json:"part,omitempty"`
 	Shard          *uint32 `json:"shard,omitempty"`
+	Route          string  `json:"route,omitempty"` // its name, where the campaign has routes
 	BatchReference string  `json:"batch_reference,omitempty"`
 	Attempt        uint16  `json:"attempt,omitempty"`
 	CorrelationID  string  `json:"correlation_id,omitempty"`
@@ -144,22 +145,28 @@ func (e *Entry) people(rows []RefusedRow) {
 }
 
 func (e *Entry) form(plan *Plan, id FormID) error {
-	if err := e.batch(plan, id.Batch); err != nil {
-		return err
-	}
+	planned, err := e.planned(plan, id.Batch)
 	e.Revision, e.Part = &id.Revision, &id.Part
-	from, _ := plan.ShardBatches(int(*e.Shard))
-	e.BatchReference = plan.Run.BatchReference(*e.Shard, id.Batch-from, id.Revision, id.Part).String()
-	return nil
+	e.BatchReference = plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part).String()
+	return err
 }
 
 func (e *Entry) batch(plan *Plan, number uint32) error {
+	_, err := e.planned(plan, number)
+	return err
+}
+
+func (e *Entry) planned(plan *Plan, number uint32) (PlannedBatch, error) {
 	if int64(number) >= int64(plan.Batches()) {
-		return fmt.Errorf("%w: the plan has no batch %d", ErrIllegal, number)
+		return PlannedBatch{}, fmt.Errorf("%w: the plan has no batch %d", ErrIllegal, number)
 	}
 	planned, err := plan.Batch(number)
-	e.Batch, e.Shard = &number, &planned.Shard
-	return err
+	shard := planned.Shard
+	if n := len(plan.Routes); n > 0 {
+		e.Route, shard = plan.Routes[plan.RouteOf(int(shard))].Name, shard/uint32(n)
+	}
+	e.Batch, e.Shard = &number, &shard
+	return planned, err
 }
 
 // String is the record in one line for people.
@@ -173,6 +180,7 @@ func (e Entry) String() string {
 	}
 	add(e.Batch != nil && e.Revision == nil, "batch %d", deref(e.Batch))
 	add(e.Revision != nil, "batch %d.%d.%d", deref(e.Batch), deref(e.Revision), deref(e.Part))
+	add(e.Route != "", "route %s", e.Route)
 	add(e.BatchReference != "", "%s", e.BatchReference)
 	add(e.Attempt > 0, "attempt %d", e.Attempt)
 	add(e.Result != "", "%s", e.Result)

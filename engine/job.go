@@ -97,12 +97,13 @@ type Retries map[string]int
 // Summary is how a run, or this process's part of it, ended.
 type Summary struct {
 	Account    Account
-	Attempts   uint64 // requests, over all starts
-	Revisions  uint64 // in their second copy
-	Held       int    // forms in doubt that no replay can settle
-	Foreign    int    // forms that the service holds and this run never got there
-	ListedLate int    // people whom a suppression list named when their message had been attempted
-	Finished   bool   // every record has its final fate, but for those Held
+	Routes     []RouteAccount // by route; nil where there are none
+	Attempts   uint64         // requests, over all starts
+	Revisions  uint64         // in their second copy
+	Held       int            // forms in doubt that no replay can settle
+	Foreign    int            // forms that the service holds and this run never got there
+	ListedLate int            // people whom a suppression list named when their message had been attempted
+	Finished   bool           // every record has its final fate, but for those Held
 }
 
 // Stopped is the error of a run that ended before it was finished and can go on.

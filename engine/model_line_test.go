@@ -51,7 +51,7 @@ func newModel(h *story, dir string) *model {
 		return ""
 	}
 	m := &model{
-		story: h, root: dir, dir: filepath.Join(dir, "run"), cohort: newPeople(h.people, h.shards, role),
+		story: h, root: dir, dir: filepath.Join(dir, "run"), cohort: newRouted(h.people, h.shards, h.routes, role),
 		service: newService(h.seed), pace: h.pace, faults: h.faults, began: time.Now(), begun: map[Reference]bool{},
 	}
 	m.service.refuseRows(h.bad...)
@@ -347,6 +347,10 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 	for _, w := range m.service.wrong {
 		m.say("%s", w)
 	}
+	byRoute := make([]map[person.Fate]int64, m.cohort.Routes())
+	for route := range byRoute {
+		byRoute[route] = map[person.Fate]int64{}
+	}
 	for shard := range m.cohort.shards {
 		plain := newPlainTrail(trail, shard)
 		for _, r := range m.cohort.shards[shard] {
@@ -360,6 +364,7 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 			if err != nil {
 				return err
 			}
+			byRoute[r.Route][o.Fate]++
 			message := testRun.MessageReference(r.Row)
 			took := m.service.accepted[message.String()]
 			why := ""
@@ -381,6 +386,16 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 			}
 			if why != "" {
 				m.say("row %d %s: accepted %d times, %+v", r.Row, why, took, o)
+			}
+		}
+	}
+	for route, account := range l.ByRoute() {
+		for fate, n := range plan.Routes[route].Static {
+			byRoute[route][person.Fate(fate)] += n
+		}
+		for _, fate := range person.Fates {
+			if account.Fates[fate] != byRoute[route][fate] {
+				m.say("route %d has %d that are %s, and its account %d", route, byRoute[route][fate], fate, account.Fates[fate])
 			}
 		}
 	}

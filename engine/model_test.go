@@ -47,6 +47,7 @@ type story struct {
 	kind    Kind
 	people  int
 	shards  int
+	routes  int
 	static  int64 // every static-th record is a duplicate or suppressed; 0: none
 	limits  Limits
 	begins  time.Duration // after midnight of 1 January 2000
@@ -87,7 +88,7 @@ func drawStory(t *rapid.T) *story {
 	often := func(label string) bool { return rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, label) }
 	h := &story{
 		seed: rapid.Uint64().Draw(t, "seed"), kind: Deduplicates,
-		people: rapid.SampledFrom([]int{1, 2, 5, 12, 25, 40}).Draw(t, "people"), shards: rapid.IntRange(1, 3).Draw(t, "shards"),
+		people: rapid.SampledFrom([]int{1, 2, 5, 12, 25, 40}).Draw(t, "people"), shards: rapid.IntRange(1, 3).Draw(t, "shards"), routes: rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, "routes"),
 		static: int64(rapid.SampledFrom([]int{0, 0, 3, 7}).Draw(t, "static")),
 		limits: Limits{Messages: rapid.SampledFrom([]int{1, 2, 3, 5, 9}).Draw(t, "batch"), Bytes: 1 << 20},
 		begins: minutes(3*24*60, "begins"),
@@ -260,6 +261,7 @@ func (m *model) judge() {
 	case fates[person.InDoubt] == 0 && !l.Closed:
 		m.say("the run is finished and not closed")
 	}
+	m.check(CheckRoutes(l.ByRoute(), l.Account()))
 	m.check(m.outcomes(plan, l))
 }
 
@@ -352,6 +354,7 @@ func (m *model) ended(c *line, dir string, plan *Plan, log *ProgressLog, summary
 		m.say("%s left %d requests behind", c.name, n)
 	}
 	m.check(summary.Account.Check())
+	m.check(CheckRoutes(summary.Routes, summary.Account))
 	fates := summary.Account.Fates
 	switch {
 	case stopped != nil:

@@ -80,7 +80,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 	begin := func(from uint32) {
 		open = PlannedBatch{Form: Form{From: from}, Shard: shard, Ordinal: uint32(len(batches))}
 		digest.Reset()
-		scratch = sink.AppendHead(scratch[:0], run.BatchReference(shard, open.Ordinal, 0, 0))
+		scratch = sink.AppendHead(scratch[:0], run.BatchReference(shard, open.Ordinal, 0, 0), routeOf(source, shard))
 		digest.Write(scratch)
 		open.Bytes, counted = uint32(len(scratch)), 0
 		sized = len(scratch) + len(sink.AppendTail(scratch[:0]))

@@ -25,7 +25,7 @@ import (
 const (
 	batchesFile = "plan.batches"
 	planFile    = "plan.json"
-	planVersion = 1
+	planVersion = 2 // 1 without routes: what an older version reads
 )
 
 // ErrNoPlan says that a folder holds no sealed plan: nothing was ever sent from it.
@@ -58,10 +58,11 @@ type PlanHeader struct {
 	Messages      int64              `json:"messages"`
 	BatchCount    int                `json:"batches"`
 	BatchesSHA256 string             `json:"batches_sha256"`
-	Largest       int                `json:"largest_batch"`   // in messages
-	LargestBody   int                `json:"largest_body"`    // in bytes
-	ShardStarts   []int              `json:"shard_starts"`    // the first batch of each shard
-	Lists         []ListRead         `json:"lists,omitempty"` // the suppression lists that were applied
+	Largest       int                `json:"largest_batch"`    // in messages
+	LargestBody   int                `json:"largest_body"`     // in bytes
+	ShardStarts   []int              `json:"shard_starts"`     // the first batch of each shard, as a Source counts them
+	Routes        []PlannedRoute     `json:"routes,omitempty"` // none: the campaign has no routes
+	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
@@ -118,7 +119,9 @@ func (b *PlannedBatch) readFrom(src []byte) {
 // next. When it returns the plan is on disk whole. before runs just ahead of the
 // rename that makes the plan valid.
 func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func() error) error {
-	header.Version = planVersion
+	if header.Version = planVersion; len(header.Routes) == 0 {
+		header.Version = 1
+	}
 	header.ShardStarts = header.ShardStarts[:0]
 	sum := sha256.New()
 	err := durable.WriteFile(filepath.Join(dir, batchesFile), func(w io.Writer) error {

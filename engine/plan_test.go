@@ -116,7 +116,7 @@ func TestADamagedPlanIsNoticed(t *testing.T) {
 		}
 		must(t, os.WriteFile(path, sound, 0o600))
 	}
-	must(t, os.WriteFile(filepath.Join(dir, planFile), []byte(`{"version": 2}`), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, planFile), []byte(`{"version": 3}`), 0o600))
 	checkError(t, "a plan of a newer version", open(), "use the newer version")
 	must(t, os.Remove(filepath.Join(dir, batchesFile)))
 	if open() == nil {

@@ -309,6 +309,10 @@ func (r *run) end(stop error) (Summary, error) {
 	if err := s.Account.Check(); err != nil {
 		return s, err
 	}
+	s.Routes = r.Log.ByRoute()
+	if err := CheckRoutes(s.Routes, s.Account); err != nil {
+		return s, err
+	}
 	live, held, foreign := r.Log.Unsettled()
 	s.Held, s.Foreign, s.Finished = held, foreign, live == 0 && foreign == 0
 	s.ListedLate = r.Log.ListedLate()

@@ -136,9 +136,9 @@ func (s *search) apply(w world, o int, yield func(world)) {
 		var named []RefusedRow
 		planned, err := s.plan.Batch(batch)
 		must(s.t, err)
-		for p := planned.From; p < planned.To; p++ {
-			if s.scope.listed&(1<<p) != 0 {
-				named = append(named, RefusedRow{Position: p, Code: "listed"})
+		for r := range s.builder.source.Recipients(int(planned.Shard), planned.From, planned.To) {
+			if s.scope.listed&(1<<r.Position) != 0 {
+				named = append(named, RefusedRow{Position: r.Position, Code: "listed"})
 			}
 		}
 		var forms []FormID

@@ -22,6 +22,7 @@ import (
 type scope struct {
 	kind            Kind
 	messages, batch int // people, and how many of them a batch holds
+	routes          int // by which they go in turn; fewer than two: there are none
 
 	attempts int // requests, over all forms and processes
 	crashes  int
@@ -196,7 +197,7 @@ func clock(day uint8) time.Time {
 }
 
 func newSearch(t testing.TB, c scope) *search {
-	p := newPeople(c.messages, 1, nil)
+	p := newRouted(c.messages, 1, c.routes, nil)
 	s := &search{
 		scope: c, t: t, plan: sealPlan(t, t.TempDir(), p, Limits{Messages: c.batch, Bytes: 1 << 20}),
 		builder: builder{run: testRun, source: p, sink: encoding{}},
@@ -447,11 +448,13 @@ func (s *search) positions(l *Ledger, id FormID) []uint32 {
 	for _, d := range f.Dropped {
 		mask |= 1 << d
 	}
-	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask}
+	planned, err := s.plan.Batch(id.Batch)
+	must(s.t, err)
+	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask | uint64(planned.Shard)<<32}
 	if known, ok := s.bodies[key]; ok {
 		return known
 	}
-	must(s.t, s.builder.encode(&s.scratch, Reference{}, 0, &f))
+	must(s.t, s.builder.encode(&s.scratch, Reference{}, planned.Shard, &f))
 	s.bodies[key] = slices.Clone(s.scratch.positions)
 	return s.bodies[key]
 }

@@ -37,8 +37,9 @@ type Sink interface {
 	// AppendHead, AppendMessage and AppendTail append the parts of a request's body:
 	// the head, the messages with a comma between them (see Separated), the tail. They are pure: the
 	// same arguments give the same bytes for as long as the campaign's frozen keys are
-	// the same. The length of head and tail does not depend on the reference.
-	AppendHead(dst []byte, batch Reference) []byte
+	// the same. The length of head and tail does not depend on the reference. route is that
+	// of all recipients of the batch.
+	AppendHead(dst []byte, batch Reference, route uint8) []byte
 	AppendMessage(dst []byte, message Reference, p *person.Recipient) []byte
 	AppendTail(dst []byte) []byte
 

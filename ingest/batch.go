@@ -72,6 +72,7 @@ type batch struct {
 	line    []int64
 	order   []int64
 	number  []uint64
+	route   []uint8
 	found   text
 	code    text
 	reason  text
@@ -95,6 +96,7 @@ func newBatch(pool *sync.Pool, rows, fields int) *batch {
 		line:   make([]int64, rows),
 		order:  make([]int64, rows),
 		number: make([]uint64, rows),
+		route:  make([]uint8, rows),
 		found:  newText(rows),
 		code:   newText(rows),
 		reason: newText(rows),
@@ -165,7 +167,7 @@ func (b *batch) accept(number person.NHSNumber) {
 func (b *batch) refuse(found []byte, code, reason string) {
 	b.bad.set(b.rows)
 	b.invalid++
-	b.number[b.rows], b.order[b.rows] = 0, 0
+	b.number[b.rows], b.order[b.rows], b.route[b.rows] = 0, 0, 0
 	if len(found) > 0 {
 		b.named.set(b.rows)
 		b.founds++
@@ -194,6 +196,7 @@ func (b *batch) record(schema *arrow.Schema) arrow.Record {
 		person.ColumnReference: b.texts(&b.refs, b.rows-b.quotes, quoted),
 		person.ColumnOrder:     b.column(arrow.PrimitiveTypes.Int64, 0, nil, b.buffer(arrow.Int64Traits.CastToBytes(b.order[:b.rows]))),
 		person.ColumnWithdrawn: b.column(arrow.FixedWidthTypes.Boolean, 0, nil, b.buffer(b.gone[:used])),
+		person.ColumnRoute:     b.column(arrow.PrimitiveTypes.Uint8, 0, nil, b.buffer(b.route[:b.rows])),
 	}
 	for i := range b.fields {
 		columns = append(columns, b.texts(&b.fields[i], b.invalid, ok))

@@ -35,8 +35,11 @@ func (c *checker) fill(b *batch, from source) error {
 			b.reference(clean(s.value(record, k)))
 		}
 		j := c.rules.judge(s, record)
+		if j.verdict == sendable && len(c.rules.routes) > 0 {
+			b.route[b.rows], j.verdict = c.rules.route(s, record, j.withdrawn)
+		}
 		if j.verdict == sendable && len(c.rules.limits) > 0 && !j.withdrawn { // whoever withdraws is sent nothing
-			j.verdict = c.limit(s, record)
+			j.verdict = c.limit(s, record, b.route[b.rows])
 		}
 		if j.verdict != sendable {
 			reason := &c.tally.reasons[j.verdict]
@@ -75,8 +78,9 @@ func (c *checker) fill(b *batch, from source) error {
 	return nil
 }
 
-// limit holds the fields of a record, as they would be carried, against the service's limits.
-func (c *checker) limit(s *splitter, record []byte) verdict {
+// limit holds the fields of a record, as they would be carried, against the service's limits
+// for its route.
+func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 	c.text, c.field = c.text[:0], c.field[:0]
 	for i, k := range c.rules.fields {
 		c.text = append(c.text, c.rules.dress(i, s.value(record, k))...)
@@ -87,7 +91,7 @@ func (c *checker) limit(s *splitter, record []byte) verdict {
 		c.field, all = append(c.field, all[:n]), all[n:]
 	}
 	for i := range c.rules.limits {
-		if !c.rules.limits[i].Keeps(c.field) {
+		if of := c.rules.limits[i].Route; (of == 0 || of == int(route)+1) && !c.rules.limits[i].Keeps(c.field) {
 			return c.rules.firstLimit() + verdict(i)
 		}
 	}

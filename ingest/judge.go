@@ -21,6 +21,7 @@ type rules struct {
 	dressed  bool     // whether any field has a default or is trimmed
 	values   []string // of the withdrawn column
 	order    order
+	routes   []route
 	limits   []person.Limit
 	listing  bool // nothing but the number is asked for, and a row that is awry may tell it all the same
 
@@ -42,6 +43,7 @@ func newRules(o Options) rules {
 			r.dressed = true
 		}
 	}
+	r.routes = newRoutes(o)
 	return r
 }
 
@@ -127,7 +129,7 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 }
 
 // firstLimit is the verdict of the first of the service's limits. The one before it is the
-// order's.
+// order's; behind them all come those of the routes.
 func (r *rules) firstLimit() verdict {
 	return firstRequired + verdict(len(r.required)+len(r.typed)+1)
 }

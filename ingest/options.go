@@ -25,6 +25,7 @@ type Options struct {
 	// the record then bears the number at the end. Whose chain has none is invalid.
 	SupersededBy string
 
+	Routes    []Route           // by which of them a record goes: the first that takes it. Whose record none takes is invalid, unless it is withdrawn. None: there is one
 	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
 	Address   Address           // what a postal address must have
 	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
@@ -93,6 +94,9 @@ func (o Options) settled() (Options, error) {
 		if t, typed := o.Types[field]; typed && value != "" && !t.Holds(value) {
 			return o, fmt.Errorf("ingest: the default of the field %s is not %s", field, t.Words())
 		}
+	}
+	if err := settleRoutes(o.Routes); err != nil {
+		return o, err
 	}
 	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {
 		return o, fmt.Errorf("ingest: cohort.withdrawn needs both a column and values")

@@ -84,6 +84,7 @@ func schema(fields []string) *arrow.Schema {
 		person.ColumnReference: {Name: "reference", Type: arrow.BinaryTypes.String, Nullable: true},
 		person.ColumnOrder:     {Name: "order", Type: arrow.PrimitiveTypes.Int64},
 		person.ColumnWithdrawn: {Name: "withdrawn", Type: arrow.FixedWidthTypes.Boolean},
+		person.ColumnRoute:     {Name: "route", Type: arrow.PrimitiveTypes.Uint8},
 	}
 	for _, field := range fields {
 		columns = append(columns, arrow.Field{Name: field, Type: arrow.BinaryTypes.String, Nullable: true})

@@ -17,8 +17,9 @@ type verdict int
 const sendable verdict = -1
 
 // The verdicts whose place does not depend on the options. Behind them stand one
-// for each required field, for each type that is asked for, for the order, and for each
-// of the service's limits.
+// for each required field, for each type that is asked for, for the order, for each of the
+// service's limits, for records that no route takes, and for each field that a route
+// compares.
 const (
 	fewer verdict = iota
 	more
@@ -83,7 +84,7 @@ func reasons(o Options) []Reason {
 	for _, limit := range o.Limits {
 		all = append(all, Reason{Code: limit.Code, Words: limit.Words})
 	}
-	return all
+	return append(all, routeReasons(o.Routes)...)
 }
 
 // model is what every record's number of values is held against.

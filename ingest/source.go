@@ -30,6 +30,7 @@ type mapping struct {
 	address   []int
 	order     int
 	withdrawn int
+	routed    []int // of the fields that choose a route, sorted by name
 	successor int
 	reference int
 }
@@ -47,6 +48,8 @@ func plan(s source, o Options) (mapping, error) {
 			wanted = append(wanted, optional)
 		}
 	}
+	routed := routedBy(o.Routes)
+	wanted = append(wanted, routed...)
 	at, refused := h.columns(wanted, o.Columns)
 	if refused != nil {
 		return mapping{}, refused
@@ -72,5 +75,6 @@ func plan(s source, o Options) (mapping, error) {
 	if o.SupersededBy != "" {
 		m.successor = take(1)[0]
 	}
+	m.routed = take(len(routed))
 	return m, nil
 }

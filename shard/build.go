@@ -18,6 +18,7 @@ type Options struct {
 	Shards     int
 	Fields     []string // the campaign's fields, in the order of the incoming records
 	Duplicates Rule     // which record of a person counts
+	Routes     int      // by which the records go, up to 256; one when zero
 	BatchRows  int      // records in a record batch; chosen by the number of fields when zero
 
 	// Superseded yields the numbers that were superseded, ascending, each with the number
@@ -62,6 +63,9 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	if err == nil {
 		err = b.judge(ctx)
 	}
+	if err == nil {
+		err = b.writeRoutes()
+	}
 	if err != nil {
 		return Manifest{}, [32]byte{}, err
 	}
@@ -88,6 +92,7 @@ type build struct {
 	invalid  *file
 	manifest Manifest
 	verdicts *file
+	routes   *file // nil where there is one route
 
 	superseded  succession
 	successions *file // nil when nobody says which numbers were superseded
@@ -100,6 +105,7 @@ type shardBuild struct {
 	draft  draft
 	keys   *keyFile // the numbers of its records, in order; tagged when withdrawn
 	listed *keyFile // the numbers that must not be sent to, tagged with their verdict; may be nil
+	routes []uint8  // of its records, in order; nil where there is one route
 
 	withdrawn bool // some record says that its person is not to be invited
 }
@@ -112,6 +118,9 @@ func (b *build) begin() error {
 		return fmt.Errorf("spool: there is no %s for duplicates", b.o.Duplicates)
 	}
 	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
+	if b.o.Routes > 1 {
+		b.manifest.Routes = b.o.Routes
+	}
 	schema := shardSchema(b.o.Fields)
 	for i := range b.o.Shards {
 		s := &shardBuild{schema: schema}
@@ -148,7 +157,7 @@ func (b *build) abandon() {
 			_ = s.file.f.Close()
 		}
 	}
-	for _, f := range []*file{b.invalid, b.verdicts, b.successions} {
+	for _, f := range []*file{b.invalid, b.verdicts, b.successions, b.routes} {
 		if f != nil {
 			_ = f.f.Close()
 		}

@@ -38,6 +38,7 @@ type entry struct {
 	reference string           // of the file; "" for none
 	order     int64
 	withdrawn bool
+	route     uint8
 	fields    []string
 }
 
@@ -58,6 +59,7 @@ func incomingSchema(fields []string) *arrow.Schema {
 		text("found"), text("code"), text("reason"), text("reference"),
 		{Name: "order", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "withdrawn", Type: arrow.FixedWidthTypes.Boolean},
+		{Name: "route", Type: arrow.PrimitiveTypes.Uint8},
 	}
 	for _, f := range fields {
 		columns = append(columns, text(f))
@@ -104,6 +106,7 @@ func incoming(entries []entry, fields []string, each int) iter.Seq2[arrow.Record
 				text(person.ColumnReference, e.reference, e.reference == "")
 				builder.Field(person.ColumnOrder).(*array.Int64Builder).Append(e.order)
 				builder.Field(person.ColumnWithdrawn).(*array.BooleanBuilder).Append(e.withdrawn)
+				builder.Field(person.ColumnRoute).(*array.Uint8Builder).Append(e.route)
 				for i := range fields {
 					if invalid {
 						text(person.FirstField+i, "", true)

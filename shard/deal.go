@@ -150,7 +150,11 @@ func (b *build) work(ctx context.Context, w int, hands <-chan hand) error {
 			if s > 0 {
 				start = h.ends[s-1]
 			}
-			err = b.shards[s].take(h.in, h.which[start:h.ends[s]], b.o.BatchRows)
+			which := h.which[start:h.ends[s]]
+			if b.manifest.Routes > 1 {
+				b.shards[s].routes = gather(b.shards[s].routes, h.in.routes, which)
+			}
+			err = b.shards[s].take(h.in, which, b.o.BatchRows)
 		}
 		h.record.Release()
 		if err != nil {

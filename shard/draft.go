@@ -20,6 +20,7 @@ type incoming struct {
 	rows, lines, orders []int64
 	files               []uint16
 	numbers             []uint64
+	routes              []uint8
 	withdrawn           *array.Boolean // nil when nobody is
 	reference           texts
 	fields              []texts
@@ -32,6 +33,7 @@ func newIncoming(r arrow.Record, fields int) *incoming {
 		lines:     r.Column(person.ColumnLine).(*array.Int64).Int64Values(),
 		numbers:   r.Column(person.ColumnNumber).(*array.Uint64).Uint64Values(),
 		orders:    r.Column(person.ColumnOrder).(*array.Int64).Int64Values(),
+		routes:    r.Column(person.ColumnRoute).(*array.Uint8).Uint8Values(),
 		reference: newTexts(r.Column(person.ColumnReference)),
 	}
 	if c := r.Column(person.ColumnWithdrawn).(*array.Boolean); anySet(c) {

@@ -108,14 +108,19 @@ func (b *build) writeVerdicts(verdicts []uint8) error {
 			b.manifest.Suppressed++
 		}
 	}
+	return b.verdicts.writeBytes(verdictSchema, verdicts)
+}
+
+// writeBytes writes a record batch of one byte a record.
+func (w *file) writeBytes(schema *arrow.Schema, values []uint8) error {
 	builder := array.NewUint8Builder(memory.DefaultAllocator)
 	defer builder.Release()
-	builder.AppendValues(verdicts, nil)
+	builder.AppendValues(values, nil)
 	column := builder.NewArray()
 	defer column.Release()
-	record := array.NewRecord(verdictSchema, []arrow.Array{column}, int64(len(verdicts)))
+	record := array.NewRecord(schema, []arrow.Array{column}, int64(len(values)))
 	defer record.Release()
-	return b.verdicts.write(record)
+	return w.write(record)
 }
 
 // judge finds, for each record of the shard in order, whether it may be sent to. Of the

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 
 	"cohort/ingest/person"
 )
 
 // Listed is one record of a spool whose person a list names.
 type Listed struct {
-	Shard    int
+	Lane     int
 	Position uint32
 	Reason   string
 }
@@ -46,7 +47,7 @@ func (m *Match) Close() {
 }
 
 // Listed finds the records whose persons the list names, among those that may be sent
-// to: shard by shard in ascending positions. Of a person who came more than once the
+// to: lane by lane in ascending positions. Of a person who came more than once the
 // first reason counts. The first error ends the sequence. It can be ranged over once.
 func (m *Match) Listed(ctx context.Context) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
@@ -104,12 +105,13 @@ func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) 
 		}
 	})
 	sh, size := m.spool.shards[number], m.spool.Manifest.BatchRows
+	others := make([][]Listed, m.spool.Routes()) // of the lanes behind the first
 	for at := 0; at < len(sh.verdicts) && err == nil; {
 		if err = ctx.Err(); err != nil {
 			break
 		}
 		var p *page
-		if p, err = sh.page(at / size); err != nil {
+		if p, err = sh.page(at/size, 0); err != nil {
 			err = fmt.Errorf("%s: %w", filepath.Join(m.spool.dir, m.spool.Manifest.Shards[number].File), err)
 			break
 		}
@@ -117,11 +119,23 @@ func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) 
 			if sh.verdicts[at+i] != sendable {
 				continue
 			}
-			if tag, is := named[person.NHSNumber(p.numbers[i])]; is && !yield(Listed{number, uint32(at + i), m.reasons[tag]}, nil) {
+			tag, is := named[person.NHSNumber(p.numbers[i])]
+			if !is {
+				continue
+			}
+			found := Listed{m.spool.lane(number, uint32(at+i)), uint32(at + i), m.reasons[tag]}
+			if route := found.Lane % len(others); route > 0 {
+				others[route] = append(others[route], found)
+			} else if !yield(found, nil) {
 				return false
 			}
 		}
 		at += len(p.numbers)
+	}
+	for _, found := range slices.Concat(others...) {
+		if err == nil && !yield(found, nil) {
+			return false
+		}
 	}
 	if err != nil {
 		yield(Listed{}, err)

@@ -31,13 +31,13 @@ func TestAListFindsWhomItWouldHaveLeftOut(t *testing.T) {
 		want := map[shard.Listed]bool{}
 		for _, r := range all(t, without.Records()) {
 			if r.Fate == person.Suppressed && r.Code != person.CodeWithdrawn {
-				want[shard.Listed{Shard: r.Shard, Position: r.Position, Reason: r.Code}] = true
+				want[shard.Listed{Lane: r.Shard, Position: r.Position, Reason: r.Code}] = true
 			}
 		}
 		for _, r := range all(t, plain.Records()) { // whom the record itself withdraws is left out already
 			if r.Fate == person.Suppressed {
 				for _, reason := range []string{"opted_out", "deceased_formal", "sensitive"} {
-					delete(want, shard.Listed{Shard: r.Shard, Position: r.Position, Reason: reason})
+					delete(want, shard.Listed{Lane: r.Shard, Position: r.Position, Reason: reason})
 				}
 			}
 		}
@@ -46,7 +46,7 @@ func TestAListFindsWhomItWouldHaveLeftOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		last := shard.Listed{Shard: -1}
+		last := shard.Listed{Lane: -1}
 		for l, err := range m.Listed(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +54,7 @@ func TestAListFindsWhomItWouldHaveLeftOut(t *testing.T) {
 			if !want[l] {
 				t.Errorf("%s: %+v is found and should not be", rule, l)
 			}
-			if l.Shard < last.Shard || l.Shard == last.Shard && l.Position <= last.Position {
+			if l.Lane < last.Lane || l.Lane == last.Lane && l.Position <= last.Position {
 				t.Errorf("%s: %+v comes behind %+v", rule, l, last)
 			}
 			last = l

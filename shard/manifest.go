@@ -17,6 +17,7 @@ const (
 	invalidFile     = "invalid.arrow"
 	verdictsFile    = "verdicts.arrow"
 	supersededFile  = "superseded.arrow"
+	routesFile      = "routes.arrow"
 	manifestVersion = 2
 )
 
@@ -36,6 +37,7 @@ type Manifest struct {
 	Suppressed int64      `json:"suppressed"`
 	Sendable   int64      `json:"sendable"`          // what is left to send to
 	Reasons    []string   `json:"reasons,omitempty"` // of suppression, as verdicts number them
+	Routes     int        `json:"routes,omitempty"`  // how many there are; absent where there is one
 	Shards     []FileInfo `json:"shards"`
 	Others     []FileInfo `json:"others"`
 }

@@ -26,3 +26,11 @@ func Count(bytes int64) int {
 	}
 	return shards
 }
+
+// CountRouted is Count for a cohort of several routes: about as many lanes as there would be
+// shards, since each has a record batch in memory while it is sent. Four shards or fewer are
+// not made less.
+func CountRouted(bytes int64, routes int) int {
+	shards := Count(bytes)
+	return max(min(shards, 4), shards/max(1, routes))
+}

@@ -87,3 +87,16 @@ func TestACohortIsCutIntoAShardForEach4MiB(t *testing.T) {
 		})
 	}
 }
+
+func TestLanesAreAboutAsManyAsShardsWouldBe(t *testing.T) {
+	for _, row := range []struct {
+		bytes        int64
+		routes, want int
+	}{
+		{1 << 40, 0, 64}, {1 << 40, 1, 64}, {1 << 40, 3, 21}, {1 << 40, 16, 4}, {1 << 40, 100, 4}, {1, 3, 1}, {8 << 20, 3, 2}, {16 << 20, 3, 4}, {100 << 20, 3, 10},
+	} {
+		if got := shard.CountRouted(row.bytes, row.routes); got != row.want {
+			t.Errorf("%d bytes by %d routes: %d shards, not %d", row.bytes, row.routes, got, row.want)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) er
 	s, sh, size := r.spool, r.spool.shards[shard], uint32(r.spool.Manifest.BatchRows)
 	for int(r.after[shard]) < len(sh.verdicts) {
 		at := r.after[shard]
-		page, err := sh.page(int(at / size))
+		page, err := sh.page(int(at/size), 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err)
 		}
@@ -86,6 +86,9 @@ func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) er
 			Shard: shard, Position: at,
 			Rows: page.rows[from : from+n], Lines: page.lines[from : from+n], Files: page.files[from : from+n], Numbers: page.numbers[from : from+n],
 			Verdicts: sh.verdicts[at:][:n],
+		}
+		if sh.routes != nil {
+			part.Routes, part.RouteCount = sh.routes[at:][:n], s.Routes()
 		}
 		if page.references.NullN() < page.references.Len() {
 			part.Reference = func(i int) string { return text(page.references, from+i) }

@@ -19,8 +19,9 @@ func (s *Spool) Records() iter.Seq2[person.Record, error] { return s.merged(fals
 // its order. It reads only those parts of the spool that hold any.
 func (s *Spool) Rejected() iter.Seq2[person.Record, error] { return s.merged(true) }
 
-// Record is the record at a position of a shard.
-func (s *Spool) Record(shard int, position uint32) (person.Record, error) {
+// Record is the record at a position of a lane.
+func (s *Spool) Record(lane int, position uint32) (person.Record, error) {
+	shard := lane / s.Routes()
 	c := &shardCursor{spool: s, shard: shard, after: position}
 	there, err := c.next()
 	if err == nil && !there {
@@ -116,7 +117,7 @@ func (c *shardCursor) next() (bool, error) {
 	}
 	if n := c.after/size + 1; n != c.pageN {
 		var err error
-		if c.page, err = sh.page(int(n - 1)); err != nil {
+		if c.page, err = sh.page(int(n-1), 0); err != nil {
 			return false, fmt.Errorf("%s: %w", filepath.Join(c.spool.dir, c.spool.Manifest.Shards[c.shard].File), err)
 		}
 		c.pageN = n
@@ -132,7 +133,7 @@ func (c *shardCursor) record() person.Record {
 	i := c.index()
 	r := person.Record{
 		Row: c.page.rows[i], File: int(c.page.files[i]), Line: c.page.lines[i], Reference: text(c.page.references, i), Number: person.NHSNumber(c.page.numbers[i]).Digits(),
-		Shard: c.shard, Position: c.after - 1,
+		Shard: c.shard, Lane: c.spool.lane(c.shard, c.after-1), Position: c.after - 1,
 	}
 	r.Fate, r.Code = c.spool.verdict(c.shard, r.Position)
 	r.Reason = c.spool.Manifest.Words(r.Code)

@@ -144,7 +144,7 @@ func ranged(t tb, s *shard.Spool, step int64) (list []person.Record) {
 				v := verdicts[p.Verdicts[i]]
 				record := person.Record{
 					Row: row, Line: p.Lines[i], File: int(p.Files[i]), Number: person.NHSNumber(p.Numbers[i]).Digits(),
-					Fate: v.Fate, Code: v.Code, Reason: v.Reason, Shard: p.Shard, Position: p.Position + uint32(i),
+					Fate: v.Fate, Code: v.Code, Reason: v.Reason, Shard: p.Shard, Lane: p.Lane(i), Position: p.Position + uint32(i),
 				}
 				if p.Reference != nil {
 					record.Reference = p.Reference(i)

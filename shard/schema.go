@@ -47,4 +47,7 @@ var invalidSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "reference", Type: arrow.BinaryTypes.String, Nullable: true},
 }, nil)
 
-var verdictSchema = arrow.NewSchema([]arrow.Field{{Name: "verdict", Type: arrow.PrimitiveTypes.Uint8}}, nil)
+var (
+	verdictSchema = arrow.NewSchema([]arrow.Field{{Name: "verdict", Type: arrow.PrimitiveTypes.Uint8}}, nil)
+	routeSchema   = arrow.NewSchema([]arrow.Field{{Name: "route", Type: arrow.PrimitiveTypes.Uint8}}, nil)
+)

@@ -22,6 +22,9 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 	if b.successions != nil {
 		others = append(others, b.successions)
 	}
+	if b.routes != nil {
+		others = append(others, b.routes)
+	}
 	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, len(others))
 	var group errgroup.Group
 	group.SetLimit(4) // a disk takes several files to heart at once

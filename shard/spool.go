@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,8 +16,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// Spool is a sealed spool, open for reading. It is an engine.Source, and safe for
-// concurrent use.
+// Spool is a sealed spool, open for reading. It is an engine.Source, whose shards are the
+// spool's lanes, and safe for concurrent use.
 type Spool struct {
 	Manifest Manifest
 	Digest   [32]byte // of the manifest
@@ -30,12 +31,18 @@ type Spool struct {
 // last, since neighbouring batches of messages are read one after another.
 type shard struct {
 	verdicts []uint8
+	routes   []uint8 // nil where there is one
 
-	mu    sync.Mutex
-	file  *os.File
-	ipc   *ipc.FileReader
-	last  *page
-	lastN int
+	mu   sync.Mutex
+	file *os.File
+	ipc  *ipc.FileReader
+	last []lastPage // by route: each is read at its own pace
+}
+
+// lastPage is the record batch that was read last; number -1 before the first.
+type lastPage struct {
+	page   *page
+	number int
 }
 
 // page is one record batch, decoded. It is read-only and lives as long as anybody
@@ -61,21 +68,21 @@ func Open(dir string) (*Spool, error) {
 	}
 	s := &Spool{Manifest: m, Digest: digest, dir: dir}
 	for _, info := range m.Shards {
-		sh, err := openShard(dir, info)
+		sh, err := openShard(dir, info, s.Routes())
 		if err != nil {
 			_ = s.Close()
 			return nil, err
 		}
 		s.shards = append(s.shards, sh)
 	}
-	if err := errors.Join(s.readVerdicts(), s.readSuperseded()); err != nil {
+	if err := errors.Join(s.readVerdicts(), s.readRoutes(), s.readSuperseded()); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func openShard(dir string, info FileInfo) (*shard, error) {
+func openShard(dir string, info FileInfo, routes int) (*shard, error) {
 	name := filepath.Join(dir, info.File)
 	f, err := os.Open(name)
 	if err != nil {
@@ -86,11 +93,19 @@ func openShard(dir string, info FileInfo) (*shard, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s is damaged: %w", name, err)
 	}
-	return &shard{file: f, ipc: r, lastN: -1}, nil
+	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, routes)}, nil
 }
 
 func (s *Spool) readVerdicts() error {
-	name := filepath.Join(s.dir, verdictsFile)
+	return s.readBytes(verdictsFile, "verdicts", func(sh *shard, verdicts []uint8) error {
+		sh.verdicts = verdicts
+		return nil
+	})
+}
+
+// readBytes reads a file of one byte a record, shard by shard.
+func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) error {
+	name := filepath.Join(s.dir, file)
 	f, err := os.Open(name)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -105,9 +120,9 @@ func (s *Spool) readVerdicts() error {
 		if record, err = r.RecordAt(i); err != nil {
 			break
 		}
-		s.shards[i].verdicts = record.Column(0).(*array.Uint8).Uint8Values()
-		if int64(len(s.shards[i].verdicts)) != s.Manifest.Shards[i].Rows {
-			err = fmt.Errorf("shard %d has %d records and %d verdicts", i, s.Manifest.Shards[i].Rows, len(s.shards[i].verdicts))
+		values := record.Column(0).(*array.Uint8).Uint8Values()
+		if err = take(s.shards[i], values); err == nil && int64(len(values)) != s.Manifest.Shards[i].Rows {
+			err = fmt.Errorf("shard %d has %d records and %d %s", i, s.Manifest.Shards[i].Rows, len(values), what)
 		}
 	}
 	if err != nil {
@@ -127,26 +142,29 @@ func (s *Spool) Close() error {
 	return err
 }
 
-// Shards implements engine.Source.
-func (s *Spool) Shards() int { return len(s.shards) }
+// Shards implements engine.Source: it counts the lanes.
+func (s *Spool) Shards() int { return len(s.shards) * s.Routes() }
 
-// Positions implements engine.Source.
-func (s *Spool) Positions(shard int) uint32 { return uint32(len(s.shards[shard].verdicts)) }
+// Positions implements engine.Source. The lanes of a shard have its positions in common.
+func (s *Spool) Positions(lane int) uint32 {
+	return uint32(len(s.shards[lane/s.Routes()].verdicts))
+}
 
 // Recipients implements engine.Source.
-func (s *Spool) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (s *Spool) Recipients(lane int, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
+		shard, route := lane/s.Routes(), uint8(lane%s.Routes())
 		sh, size := s.shards[shard], uint32(s.Manifest.BatchRows)
-		p := person.Recipient{Fields: make([]string, len(s.Manifest.Fields))}
+		p := person.Recipient{Fields: make([]string, len(s.Manifest.Fields)), Route: route}
 		for at := from; at < to; {
-			page, err := sh.page(int(at / size))
+			page, err := sh.page(int(at/size), route)
 			if err != nil {
 				yield(person.Recipient{}, fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err))
 				return
 			}
 			for end := min(to, (at/size+1)*size); at < end; at++ {
 				verdict := sh.verdicts[at]
-				if verdict == duplicate {
+				if verdict == duplicate || sh.routes != nil && sh.routes[at] != route {
 					continue
 				}
 				i := int(at % size)
@@ -163,12 +181,14 @@ func (s *Spool) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipien
 	}
 }
 
-// page returns record batch n of the shard.
-func (sh *shard) page(n int) (*page, error) {
+// page returns record batch n of the shard, for a reader of the records of a route. One of
+// all of them says 0.
+func (sh *shard) page(n int, route uint8) (*page, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.lastN == n {
-		return sh.last, nil
+	last := &sh.last[route]
+	if last.number == n {
+		return last.page, nil
 	}
 	if n >= sh.ipc.NumRecords() {
 		return nil, fmt.Errorf("it has no record batch %d", n)
@@ -188,6 +208,6 @@ func (sh *shard) page(n int) (*page, error) {
 	for i := shardField; i < int(record.NumCols()); i++ {
 		p.fields = append(p.fields, record.Column(i).(*array.String))
 	}
-	sh.last, sh.lastN = p, n
+	*last = lastPage{p, n}
 	return p, nil
 }

@@ -139,7 +139,7 @@ func writeBodies(w io.Writer, run engine.RunID, shards [][]engine.PlannedBatch, 
 			if bodies == mostBodies || written > mostBytes {
 				return nil
 			}
-			body = sink.AppendHead(body[:0], run.BatchReference(b.Shard, b.Ordinal, 0, 0))
+			body = sink.AppendHead(body[:0], run.BatchReference(b.Shard, b.Ordinal, 0, 0), 0)
 			first := true
 			for p, err := range source.Recipients(int(b.Shard), b.From, b.To) {
 				if err != nil {

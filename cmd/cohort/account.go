@@ -16,7 +16,7 @@ import (
 )
 
 // printAccount prints what became of every record, and that it adds up.
-func printAccount(w io.Writer, plan *engine.Plan, a engine.Account, listedLate int) {
+func printAccount(w io.Writer, plan *engine.Plan, a engine.Account, routes []engine.RouteAccount, listedLate int) {
 	fmt.Fprintf(w, "\n%s, run %s, %s\n", plan.Campaign, plan.Run.Short(), plan.Service)
 	fmt.Fprintf(w, "  %-12s %12d\n", "records", a.Records)
 	sum := int64(0)
@@ -29,6 +29,7 @@ func printAccount(w io.Writer, plan *engine.Plan, a engine.Account, listedLate i
 	} else {
 		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
 	}
+	printRoutes(w, "  ", routes, a)
 	if listedLate > 0 {
 		fmt.Fprintln(w, "  "+tooLate(listedLate))
 	}

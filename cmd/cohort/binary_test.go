@@ -198,6 +198,7 @@ type accepted struct {
 	MessageReference string `json:"messageReference"`
 	MessageID        string `json:"messageId"`
 	NHSNumber        string `json:"nhsNumber"`
+	RoutingPlanID    string `json:"routingPlanId"`
 	Times            struct{ Person, Reference int }
 }
 

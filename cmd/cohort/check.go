@@ -8,9 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +17,6 @@ import (
 	"cohort/engine/campaign"
 	"cohort/ingest"
 	"cohort/shard"
-	"cohort/sinks/notify"
 )
 
 func checkCommand() *cobra.Command {
@@ -181,6 +178,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 			return nil, err
 		}
 	}
+	found.Routes = foundRoutes(c.campaign, spool)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
 	}
@@ -225,59 +223,4 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 		return false, oneLine(err.Error())
 	}
 	return true, "every record is accounted for and the file keeps to the campaign's limits"
-}
-
-// samples renders the first three messages, every letter and digit of theirs masked.
-func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
-	texts := c.Wording()
-	compiled := make([]engine.Template, len(texts))
-	for i, t := range texts {
-		var err error
-		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
-			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
-		}
-	}
-	details, err := notify.CompileDetails(c, fields)
-	if err != nil {
-		return nil, refuse("%w", err)
-	}
-	var out []string
-	for i := range spool.Shards() {
-		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
-			if err != nil {
-				return nil, err
-			}
-			if p.Suppressed {
-				continue
-			}
-			for f := range p.Fields {
-				p.Fields[f] = mask(p.Fields[f])
-			}
-			var parts []string
-			for i, text := range compiled {
-				parts = append(parts, texts[i].Name+": "+string(text.AppendJSON(nil, p.Fields)))
-			}
-			if said := details.AppendJSON(nil, p.Fields); len(said) > 0 {
-				parts = append(parts, string(said[1:]))
-			}
-			if out = append(out, strings.Join(parts, ", ")); len(out) == 3 {
-				return out, nil
-			}
-		}
-	}
-	return out, nil
-}
-
-func mask(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsDigit(r):
-			return '0'
-		case unicode.IsUpper(r):
-			return 'X'
-		case unicode.IsLetter(r):
-			return 'x'
-		}
-		return r
-	}, text)
 }

@@ -43,7 +43,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if len(brought) == 0 {
 		return fitting(reader, c)
 	}
-	if texts := c.Texts(); len(texts) > 0 {
+	if texts := textsOf(c); len(texts) > 0 {
 		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
@@ -83,7 +83,7 @@ func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 &&
 // broughtPersonalisation fills in the personalisation of a planned run whose cohort has
 // brought it, which the spool knows. What else is taken from columns is never beside it.
 func broughtPersonalisation(c *campaign.Campaign, f *folder) error {
-	if !mayBring(c) || len(c.Texts()) > 0 {
+	if !mayBring(c) || len(textsOf(c)) > 0 {
 		return nil
 	}
 	manifest, _, err := shard.ReadManifest(f.file(spoolFolder))
@@ -92,6 +92,17 @@ func broughtPersonalisation(c *campaign.Campaign, f *folder) error {
 	}
 	ownPersonalisation(c, manifest.Fields)
 	return nil
+}
+
+// textsOf lists the texts of all routes of a campaign, under the keys where they stand.
+func textsOf(c *campaign.Campaign) (all []campaign.Text) {
+	for _, way := range c.ByRoute() {
+		for _, t := range way.Texts() {
+			t.Key = way.Key(t.Key)
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // ownPersonalisation makes each field of the cohort a field of the message.
@@ -118,6 +129,13 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 	}
 	if c.File != nil && c.File.Letters != nil {
 		addressed(&o, c.File.Letters)
+	}
+	for _, r := range c.Routes {
+		var route ingest.Route
+		for _, when := range r.When {
+			route.When = append(route.When, ingest.Condition{Field: when.Column, Values: when.Values, From: when.From, To: when.To})
+		}
+		o.Routes = append(o.Routes, route)
 	}
 	return o
 }
@@ -154,7 +172,7 @@ func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.C
 		superseded = r.Superseded()
 	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.Count(cohort.Bytes), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude,
+		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude, Routes: len(c.Routes),
 	})
 }
 

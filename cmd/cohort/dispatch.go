@@ -116,7 +116,7 @@ func (s *session) nothingToDo(ctx context.Context, plan *engine.Plan, ledger *en
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(ctx, plan, spool, engine.Summary{Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.conclude(ctx, plan, spool, engine.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
@@ -195,7 +195,7 @@ func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.
 			reported = writeReport(s.folder.file(reportFile), s.folder.path, plan, spool)
 		}
 	}
-	printAccount(s.stdout, plan, summary.Account, summary.ListedLate)
+	printAccount(s.stdout, plan, summary.Account, summary.Routes, summary.ListedLate)
 	if reported == nil {
 		fmt.Fprintf(s.stdout, "report   %s\n", s.folder.file(reportFile))
 	}

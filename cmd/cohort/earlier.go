@@ -171,7 +171,7 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 			var o engine.MessageOutcome
 			var number person.NHSNumber
 			if err == nil {
-				o, err = trail.Outcome(record.Row, record.Shard, record.Position)
+				o, err = trail.Outcome(record.Row, record.Lane, record.Position)
 			}
 			if err == nil {
 				number, err = person.ParseNHSNumber(record.Number)

@@ -25,6 +25,7 @@ type findings struct {
 	Why       string           `json:"why"`
 	Seconds   float64          `json:"seconds"`
 	Peak      int64            `json:"peak_memory_bytes"`
+	Routes    []foundRoute     `json:"routes,omitempty"` // of a campaign that has any
 
 	cohort   engine.Cohort
 	reasons  []ingest.Reason
@@ -107,6 +108,9 @@ func (f *findings) print(w io.Writer) {
 	}
 	for _, r := range f.reasons {
 		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, f.places(r))
+	}
+	for _, r := range f.Routes {
+		fmt.Fprintf(w, "route     %-12s %10d sendable, %d duplicate, %d suppressed\n", r.Name, r.Sendable, r.Duplicate, r.Suppressed)
 	}
 	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
 	for _, s := range f.samples {

@@ -78,6 +78,7 @@ func (l *life) judge() {
 	}
 	rows, ledger := l.report(l.folder), l.ledger()
 	counts := l.agree(rows, ledger)
+	l.wentRightWay(rows, ledger)
 	for _, r := range rows {
 		switch number := deref(r.NHSNumber); {
 		case r.Outcome == "invalid", r.Outcome == "duplicate":

@@ -29,14 +29,16 @@ type life struct {
 	seed    uint64
 	folder  string
 	truth   fixtures.Truth
-	numbers []string        // of the cohort's valid people, in the order of the file
-	listed  map[string]bool // whom the list named before any attempt held them
-	listing int             // people on the list
-	began   bool            // a process has got as far as an attempt
-	small   string          // the small filesystem that the run is on; empty: none
-	stepped bool            // the binary's wall clock can be stepped
-	long    bool            // there is time for the longest of misfortunes
-	noise   bytes.Buffer    // what all processes said
+	numbers []string         // of the cohort's valid people, in the order of the file
+	routes  bool             // the campaign has some
+	clinics map[int64]string // of the cohort's records, by line
+	listed  map[string]bool  // whom the list named before any attempt held them
+	listing int              // people on the list
+	began   bool             // a process has got as far as an attempt
+	small   string           // the small filesystem that the run is on; empty: none
+	stepped bool             // the binary's wall clock can be stepped
+	long    bool             // there is time for the longest of misfortunes
+	noise   bytes.Buffer     // what all processes said
 	done    figures
 }
 
@@ -46,7 +48,7 @@ func newLife(t *testing.T, dir, binary string, seed uint64, small bool, faults s
 	t.Helper()
 	l := &life{
 		world:  &world{t: t, dir: dir, binary: binary},
-		random: rand.New(rand.NewPCG(seed, 23)), seed: seed, listed: map[string]bool{}, done: figures{kinds: map[string]int{}},
+		random: rand.New(rand.NewPCG(seed, 23)), seed: seed, routes: seed%2 == 1, listed: map[string]bool{}, clinics: map[int64]string{}, done: figures{kinds: map[string]int{}},
 	}
 	l.write("api-key", "an-application\n")
 	l.key("key.pem")
@@ -101,6 +103,8 @@ func (l *life) readNumbers() {
 		if row == nil && err != nil {
 			break
 		}
+		line, _ := in.FieldPos(0)
+		l.clinics[int64(line)] = row[len(row)-1]
 		number := strings.NewReplacer(" ", "", "-", "").Replace(row[0])
 		if _, err := strconv.ParseUint(number, 10, 64); err == nil && len(number) == 10 && !seen[number] {
 			seen[number] = true
@@ -144,7 +148,11 @@ func (l *life) repace() {
 // setPace writes the campaign. Its batches, which are frozen, are as the seed has them.
 func (l *life) setPace(pace string) {
 	l.t.Helper()
-	l.campaign("pace: " + pace + "\nsuppress: [{file: optout.csv, reason: opted_out}]")
+	extra := "pace: " + pace + "\nsuppress: [{file: optout.csv, reason: opted_out}]"
+	if l.routes {
+		extra += "\n" + clinicRoutes
+	}
+	l.campaign(extra)
 	text, err := os.ReadFile(l.path("campaign.yaml"))
 	if err != nil {
 		l.t.Fatal(err)

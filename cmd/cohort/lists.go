@@ -187,7 +187,7 @@ func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, 
 			_ = os.RemoveAll(dir)
 		}()
 		for p, err := range match.Listed(ctx) {
-			if !yield(engine.Listed{Shard: p.Shard, Position: p.Position, Code: p.Reason}, err) {
+			if !yield(engine.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
 				return
 			}
 		}

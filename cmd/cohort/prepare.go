@@ -64,7 +64,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	}
 	header := engine.PlanHeader{
 		RunID: p.run.String(), Campaign: p.campaign.Name, Service: p.service, Cohort: p.cohort,
-		Created: time.Now().UTC().Truncate(time.Second), Frozen: p.frozen, Template: templateVersion(p.campaign),
+		Created: time.Now().UTC().Truncate(time.Second), Frozen: p.frozen, Template: templateVersion(p.campaign), Routes: plannedRoutes(p.campaign, spool),
 		Spool: hex.EncodeToString(spoolDigest[:]), Records: manifest.Records,
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
@@ -198,8 +198,21 @@ func numberRange(c *campaign.Campaign) ingest.Range {
 }
 
 // templateVersion names what is rendered: the routing plan, the kind of NHS App message, or
-// the columns of letters, and every text that is sent with it.
+// the columns of letters, and every text that is sent with it. That of a campaign with routes
+// is made of theirs.
 func templateVersion(c *campaign.Campaign) string {
+	h := sha256.New()
+	if len(c.Routes) > 0 {
+		for i, way := range c.ByRoute() {
+			fmt.Fprintf(h, "%q%q", c.Routes[i].Name, wayVersion(way))
+		}
+		return hex.EncodeToString(h.Sum(nil)[:6])
+	}
+	return wayVersion(c)
+}
+
+// wayVersion is templateVersion of messages that go one way.
+func wayVersion(c *campaign.Campaign) string {
 	h := sha256.New()
 	switch n, f := c.NHSApp, c.File; {
 	case f != nil && f.Letters != nil:

@@ -82,7 +82,7 @@ func rejectedNow(spool *shard.Spool, trail *engine.Trail) iter.Seq2[person.Recor
 		for r, err := range spool.Records() {
 			if err == nil && r.Fate == "" {
 				var o engine.MessageOutcome
-				if o, err = trail.Outcome(r.Row, r.Shard, r.Position); o.Fate == person.Suppressed {
+				if o, err = trail.Outcome(r.Row, r.Lane, r.Position); o.Fate == person.Suppressed {
 					r.Fate, r.Code, r.Reason = o.Fate, o.Code, o.Reason
 				}
 			}

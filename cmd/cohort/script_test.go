@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"delivered":   delivered,
 			"received":    received,
 			"listed":      listed,
+			"wentby":      wentBy,
 		},
 	})
 }

@@ -82,21 +82,19 @@ func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
 func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (service, error) {
 	if n := c.NHSApp; n != nil {
 		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
-		if n.Push != nil {
-			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
-		}
-		for _, t := range c.Wording() {
+		for _, way := range c.ByRoute() {
 			var err error
-			if o.Content, err = engine.CompileTemplate(t.Text, fields); err != nil {
-				return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			if o.Content, o.Push, err = messageOf(way, fields); err != nil {
+				return nil, err
 			}
-		}
-		if key, problem := o.Mistake(); key != "" {
-			return nil, refuse("%w", c.Mistake("sink.nhsapp."+key, problem))
+			if key, problem := o.Mistake(); key != "" {
+				return nil, refuse("%w", way.Mistake("sink.nhsapp."+key, problem))
+			}
+			o.Routes = append(o.Routes, nhsapp.Route{Content: o.Content, Push: o.Push})
 		}
 		return nhsapp.New(o), nil
 	}
-	compiled, err := notify.CompileFields(c, fields)
+	routes, err := notify.CompileRoutes(c, fields)
 	if err != nil {
 		return nil, refuse("%w", err)
 	}
@@ -105,24 +103,39 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 		return nil, refuse("%w", err)
 	}
 	return notify.New(notify.Options{
-		BaseURL: c.Notify.BaseURL, RoutingPlanID: c.Notify.RoutingPlanID, ODSCode: c.Notify.ODSCode, Fields: compiled, Details: details,
+		BaseURL: c.Notify.BaseURL, ODSCode: c.Notify.ODSCode, Routes: routes, Details: details,
 		Single: c.Notify.Endpoint == campaign.Messages, Client: client, Tokens: tokens,
 		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
 	}), nil
 }
 
-// fieldsOf lists the columns that the messages need, sorted.
+// messageOf is what a campaign sends to the NHS App: an in-app message, or a notification.
+func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, push *nhsapp.Push, err error) {
+	if p := c.NHSApp.Push; p != nil {
+		push = &nhsapp.Push{Display: p.Display, Reference: p.Reference}
+	}
+	for _, t := range c.Wording() {
+		if content, err = engine.CompileTemplate(t.Text, fields); err != nil {
+			return content, nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+		}
+	}
+	return content, push, nil
+}
+
+// fieldsOf lists the columns that the messages need, whichever way they go, sorted.
 func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
-	for _, t := range c.Texts() {
-		names, err := engine.Placeholders(t.Text)
-		if err == nil && slices.Contains(names, "nhs_number") {
-			err = fmt.Errorf("an NHS number has no place in a message")
+	for _, way := range c.ByRoute() {
+		for _, t := range way.Texts() {
+			names, err := engine.Placeholders(t.Text)
+			if err == nil && slices.Contains(names, "nhs_number") {
+				err = fmt.Errorf("an NHS number has no place in a message")
+			}
+			if err != nil {
+				return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: way.Key(t.Key) + ": " + err.Error()})
+			}
+			fields = append(fields, names...)
 		}
-		if err != nil {
-			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()})
-		}
-		fields = append(fields, names...)
 	}
 	slices.Sort(fields)
 	return slices.Compact(fields), nil

@@ -27,6 +27,7 @@ type status struct {
 	Records    int64                 `json:"records"`
 	Fates      map[person.Fate]int64 `json:"fates"`
 	AddsUp     bool                  `json:"adds_up"`
+	Routes     []routeStatus         `json:"routes,omitempty"` // of a campaign that has any
 	Batches    int                   `json:"batches"`
 	Attempts   uint64                `json:"attempts"`
 	Starts     int                   `json:"starts"`
@@ -40,7 +41,8 @@ type status struct {
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
-	zone *time.Location // of the campaign: what people are told of times is in it
+	routes []engine.RouteAccount
+	zone   *time.Location // of the campaign: what people are told of times is in it
 }
 
 // clock is a moment as people are told of it.
@@ -141,6 +143,9 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
+	s.routes = ledger.ByRoute()
+	s.Routes = routesStatus(s.routes)
+	s.AddsUp = s.AddsUp && engine.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
 	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
@@ -211,6 +216,7 @@ func (s *status) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
 	}
+	printRoutes(w, "", s.routes, engine.Account{Records: s.Records, Fates: s.Fates})
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, tooLate(s.ListedLate))
 	}

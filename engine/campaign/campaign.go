@@ -14,6 +14,7 @@ type Campaign struct {
 	Cohort          Cohort            // how the cohort file is read
 	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire
+	Routes          []Route           // by which of them each record's message goes; none: all go the same way
 	Pace            Pace              // how fast, and when
 	StopIf          StopIf            // the share of refusals that halts a run
 	GiveUpAfter     time.Duration     // how long without any answer before the run ends
@@ -23,7 +24,8 @@ type Campaign struct {
 	File            *File             // what is written in place of sending to a service; nil: nothing
 	Path            string            // absolute path of the file it was read from
 
-	lines map[string]int // of each key of the file
+	lines   map[string]int    // of each key of the file
+	renamed map[string]string // of a campaign of ByRoute: keys for which it has the route's own
 }
 
 // Profile says which NHS numbers a campaign may send to.
@@ -200,6 +202,7 @@ func (h Hours) nominalMinutes() int {
 // Mistake makes an error of the value of a key, for mistakes that this package cannot
 // know of. problem goes on from the key, as in "is not a date".
 func (c *Campaign) Mistake(key, problem string) *FileError {
+	key = c.Key(key)
 	return &FileError{File: filepath.Base(c.Path), Line: c.lines[key], Problem: key + " " + problem}
 }
 

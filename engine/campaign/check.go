@@ -85,14 +85,20 @@ func (l *loader) cohort(c *Campaign, s *cohortSection) {
 }
 
 func (l *loader) personalisation(c *Campaign, fields map[string]*string) {
+	c.Personalisation = l.fields("personalisation", fields)
+}
+
+// fields reads the personalisation under a key.
+func (l *loader) fields(key string, fields map[string]*string) (all []Personalisation) {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		text := fields[field]
 		if text == nil {
-			l.wrong("personalisation."+field, "must be a text, such as \"((given_name))\"")
+			l.wrong(key+"."+field, "must be a text, such as \"((given_name))\"")
 			continue
 		}
-		c.Personalisation = append(c.Personalisation, Personalisation{Field: field, Text: *text})
+		all = append(all, Personalisation{Field: field, Text: *text})
 	}
+	return all
 }
 
 func (l *loader) limits(c *Campaign, d *document) {
@@ -122,11 +128,11 @@ func (l *loader) sink(c *Campaign, d *document) {
 	case notify != nil && nhsapp != nil, file != nil && (notify != nil || nhsapp != nil):
 		l.wrong("sink", "names two services; a campaign sends to one")
 	case nhsapp != nil:
-		l.nhsapp(c, nhsapp)
+		l.nhsapp(c, nhsapp, d.routed())
 	case file != nil:
 		l.files(c, file, d.Pace != nil)
 	default:
-		l.notify(c, notify)
+		l.notify(c, notify, d.routed())
 	}
 }
 
@@ -149,7 +155,7 @@ func (l *loader) access(at string, s accessSection) Access {
 	}
 }
 
-func (l *loader) notify(c *Campaign, s *notifySection) {
+func (l *loader) notify(c *Campaign, s *notifySection, routed bool) {
 	if s == nil {
 		l.wrong("sink.notify", "is missing; it says which service to send to")
 		return
@@ -158,7 +164,7 @@ func (l *loader) notify(c *Campaign, s *notifySection) {
 		Access: l.access("sink.notify", s.Access), ODSCode: s.ODSCode, Endpoint: Batches,
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
 	}
-	l.routingPlan(&n, s)
+	l.routingPlan(&n, s, routed)
 	if s.Endpoint != nil {
 		if n.Endpoint = Endpoint(*s.Endpoint); n.Endpoint != Batches && n.Endpoint != Messages {
 			l.wrong("sink.notify.endpoint", "must be batches or messages")

@@ -14,6 +14,7 @@ type document struct {
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
+	Route           []routeSection     `yaml:"route"`
 	Pace            *paceSection       `yaml:"pace"`
 	StopIf          *stopSection       `yaml:"stop_if"`
 	GiveUpAfter     *string            `yaml:"give_up_after"`
@@ -43,6 +44,17 @@ type cohortSection struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`
 	} `yaml:"expect"`
+}
+
+type routeSection struct {
+	Name            string                       `yaml:"name"`
+	When            *map[string]conditionSection `yaml:"when"`
+	RoutingPlan     *string                      `yaml:"routing_plan"`
+	RoutingPlanID   *string                      `yaml:"routing_plan_id"`
+	Personalisation map[string]*string           `yaml:"personalisation"`
+	ContentFile     *string                      `yaml:"content_file"`
+	Display         *string                      `yaml:"display"`
+	Reference       *string                      `yaml:"reference"`
 }
 
 type formatSection struct {

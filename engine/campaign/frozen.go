@@ -3,6 +3,7 @@ package campaign
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func (c *Campaign) Frozen() []Setting {
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
 	}
+	settings = append(settings, frozenRoutes(c.Routes)...)
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return settings
 }
@@ -71,6 +73,70 @@ func (n *NHSApp) frozen() []Setting {
 		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})
 	}
 	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content})
+}
+
+// frozenRoutes are the routes in their order, and what each has of its own. Where there are
+// none there is nothing, as in plans that were made before there could be any.
+func frozenRoutes(routes []Route) (settings []Setting) {
+	var all []string
+	for _, r := range routes {
+		at := "route." + r.Name
+		all = append(all, r.Name+" "+r.words())
+		if r.RoutingPlanID != "" {
+			settings = append(settings, Setting{at + ".routing_plan_id", r.RoutingPlanID})
+		}
+		if r.OwnPersonalisation {
+			settings = append(settings, Setting{at + ".personalisation", "its own"})
+		}
+		for _, p := range r.Personalisation {
+			settings = append(settings, Setting{at + ".personalisation." + p.Field, p.Text})
+		}
+		if r.Content != "" {
+			settings = append(settings, Setting{at + ".content", r.Content})
+		}
+		if r.Push != nil {
+			settings = append(settings, Setting{at + ".display", r.Push.Display}, Setting{at + ".reference", r.Push.Reference})
+		}
+	}
+	if len(all) > 0 {
+		settings = append(settings, Setting{"route", strings.Join(all, "; ")})
+	}
+	return settings
+}
+
+// words says which records a route takes, so that no two routes that differ read the same.
+func (r Route) words() string {
+	if len(r.When) == 0 {
+		return "takes every record"
+	}
+	var all []string
+	for _, c := range r.When {
+		var asked []string
+		for _, v := range c.Values {
+			asked = append(asked, plainly(v))
+		}
+		said := strings.Join(asked, " or ")
+		switch {
+		case c.From != "" && c.To != "":
+			said = "from " + c.From + " to " + c.To
+		case c.From != "":
+			said = "at least " + c.From
+		case c.To != "":
+			said = "at most " + c.To
+		}
+		all = append(all, plainly(c.Column)+" is "+said)
+	}
+	return "takes records whose " + strings.Join(all, " and whose ")
+}
+
+var plainForm = regexp.MustCompile(`^[\p{L}\p{N}._/-]+$`)
+
+// plainly is a text as it stands between words: quoted, unless it is one of its own.
+func plainly(text string) string {
+	if !plainForm.MatchString(text) || slices.Contains([]string{"or", "and", "is", "whose"}, text) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // list writes names in one line, so that no two lists read the same.
@@ -124,7 +190,7 @@ func Compare(planned, now []Setting) error {
 }
 
 func isField(key string) bool {
-	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.")
+	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.") || strings.HasPrefix(key, "route.") && strings.Contains(key, ".personalisation.")
 }
 
 func (d Duplicates) words() string {

@@ -24,6 +24,9 @@ var (
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
+		"route", "route[].name", "route[].when", "route[].when.*", "route[].when.*.from", "route[].when.*.to",
+		"route[].routing_plan", "route[].routing_plan_id", "route[].personalisation", "route[].personalisation.*",
+		"route[].content_file", "route[].display", "route[].reference",
 		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.spread", "pace.catch_up", "pace.last_call", "pace.until",
 		"stop_if", "stop_if.refused", "stop_if.of",
 		"give_up_after", "on_halt",
@@ -47,7 +50,7 @@ var (
 		"sink.file.letters.fewest_lines", "sink.file.letters.postcode", "sink.file.letters.max_messages", "sink.file.letters.max_bytes",
 	}
 	laterKeys = []string{
-		"series", "route",
+		"series",
 	}
 )
 
@@ -83,7 +86,11 @@ func keyLine(file string, n *ast.MappingValueNode, path string, lines map[string
 	}
 	line := n.Key.GetToken().Position.Line
 	lines[full] = line
-	known, parent := general.ReplaceAllString(full, "[]"), general.ReplaceAllString(path, "[]")
+	parent := general.ReplaceAllString(path, "[]")
+	if strings.HasPrefix(parent, condition) {
+		parent = condition + "*"
+	}
+	known := strings.TrimPrefix(parent+"."+key, ".")
 	switch {
 	case slices.Contains(laterKeys, full) && !strings.Contains(key, "."):
 		return &FileError{file, line, fmt.Sprintf("%s is not yet supported by this version of cohort; take it out", full)}
@@ -92,6 +99,9 @@ func keyLine(file string, n *ast.MappingValueNode, path string, lines map[string
 	}
 	return &FileError{file, line, fmt.Sprintf("unknown key %s%s", full, suggestion(parent))}
 }
+
+// condition is what the path of a route's condition begins with, whatever its column is called.
+const condition = "route[].when."
 
 // general finds the index of an entry of a list in a path.
 var general = regexp.MustCompile(`\[\d+\]`)

@@ -3,6 +3,7 @@ package campaign
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -33,6 +34,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	if err := l.decode(text, &doc); err != nil {
 		return nil, err
 	}
+	l.written = maps.Clone(l.lines)
 	c := &Campaign{Path: path, lines: l.lines}
 	l.identity(c, &doc)
 	l.cohort(c, &doc.Cohort)
@@ -41,8 +43,11 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
 	l.limits(c, &doc)
 	l.sink(c, &doc)
-	if l.err == nil && len(c.Personalisation) > 0 { // otherwise the cohort may bring it
-		l.err = c.CheckFields()
+	l.routes(c, doc.Route)
+	for _, way := range c.ByRoute() {
+		if l.err == nil && len(way.Personalisation) > 0 { // otherwise the cohort may bring it
+			l.err = way.checkFields()
+		}
 	}
 	if l.err != nil {
 		return nil, l.err
@@ -52,10 +57,13 @@ func Parse(text []byte, path string) (*Campaign, error) {
 
 // loader turns a document into a Campaign and keeps the first mistake it meets.
 type loader struct {
-	file  string
-	dir   string
-	lines map[string]int
-	err   error
+	file    string
+	dir     string
+	lines   map[string]int // where to look for what is wrong with a key
+	written map[string]int // the keys that the file has, by their lines
+	err     error
+
+	ownInApp, ownPush bool // a route of the NHS App has a message, or a notification, of its own
 }
 
 // wrong notes a mistake in the value of key.

@@ -22,7 +22,7 @@ type Push struct {
 	Reference string // the address in the NHS App that it opens
 }
 
-func (l *loader) nhsapp(c *Campaign, s *nhsappSection) {
+func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	const at = "sink.nhsapp"
 	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID}
 	if n.CampaignID == "" {
@@ -32,6 +32,7 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection) {
 		l.wrong("personalisation", "is for NHS Notify's templates; the placeholders of an NHS App message stand in the file that sink.nhsapp.in_app.content_file names")
 	}
 	switch {
+	case routed && s.InApp == nil && s.Push == nil: // every route has its own
 	case (s.InApp == nil) == (s.Push == nil):
 		l.wrong(at, "needs in_app or push, and not both")
 	case s.Push != nil:

@@ -52,41 +52,64 @@ func planNamed(name string) (routingPlan, bool) {
 
 // routingPlan fills in which plan the messages go by: one of the campaign's own, by its
 // id, or one that everybody has, by its name.
-func (l *loader) routingPlan(n *Notify, s *notifySection) {
+// routed says that every route says so itself.
+func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 	const byName, byID = "sink.notify.routing_plan", "sink.notify.routing_plan_id"
-	if s.RoutingPlan == nil && l.lines[byName] == 0 {
-		if n.RoutingPlanID = strings.ToLower(s.RoutingPlanID); !uuidForm.MatchString(s.RoutingPlanID) {
-			l.wrong(byID, "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name one of the service's free-text plans under routing_plan")
+	switch {
+	case s.RoutingPlan == nil && l.lines[byName] == 0:
+		if !routed || l.lines[byID] != 0 {
+			n.RoutingPlanID = l.planID(byID, &s.RoutingPlanID)
 		}
-		return
-	}
-	if l.lines[byID] != 0 {
+	case l.lines[byID] != 0:
 		l.wrong(byName, "and routing_plan_id both say which routing plan; keep one of the two")
-		return
+	default:
+		n.RoutingPlan, n.RoutingPlanID = l.planNamed(byName, n.BaseURL, s.RoutingPlan)
 	}
+}
+
+// planID reads the id of a routing plan.
+func (l *loader) planID(key string, id *string) string {
+	if id == nil || !uuidForm.MatchString(*id) {
+		l.wrong(key, "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name one of the service's free-text plans under routing_plan")
+		return ""
+	}
+	return strings.ToLower(*id)
+}
+
+// planNamed finds the routing plan of a name that the service at an address has for
+// everybody.
+func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) {
 	var names []string
 	for _, p := range routingPlans {
 		names = append(names, p.name)
 	}
-	name := ""
-	if s.RoutingPlan != nil {
-		name = *s.RoutingPlan
+	if text != nil {
+		name = *text
 	}
 	p, known := planNamed(name)
 	if !known {
-		l.wrong(byName, "must be one of %s; a plan of your own goes by routing_plan_id", strings.Join(names, ", "))
-		return
+		l.wrong(key, "must be one of %s; a plan of your own goes by routing_plan_id", strings.Join(names, ", "))
+		return "", ""
 	}
-	if base, err := url.Parse(n.BaseURL); err == nil && base.Hostname() == sandboxHost && !p.sandbox {
-		l.wrong(byName, "%s is not in the service's sandbox, which has app, email and sms; name one of these, or rehearse against the simulator (cohort simulate) or the integration environment", name)
+	if base, err := url.Parse(baseURL); err == nil && base.Hostname() == sandboxHost && !p.sandbox {
+		l.wrong(key, "%s is not in the service's sandbox, which has app, email and sms; name one of these, or rehearse against the simulator (cohort simulate) or the integration environment", name)
 	}
-	n.RoutingPlan, n.RoutingPlanID = p.name, p.id
+	return p.name, p.id
 }
 
-// CheckFields holds the personalisation against the fields that a routing plan known by
-// its name has: all of them, and no others. A mistake is a *FileError. Where the cohort
-// file brings the personalisation with it, that must have been filled in before.
+// CheckFields holds the personalisation of each route against the fields that a routing plan
+// known by its name has: all of them, and no others. A mistake is a *FileError. Where the
+// cohort file brings the personalisation with it, that must have been filled in before.
 func (c *Campaign) CheckFields() error {
+	for _, way := range c.ByRoute() {
+		if err := way.checkFields(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Campaign) checkFields() error {
 	plan, named := planNamed(c.Notify.RoutingPlan)
 	if !named {
 		return nil

@@ -50,13 +50,13 @@ func (g *group) begin(first int64, n int) {
 type reader struct {
 	in       Input
 	verdicts []*story // nil for the one to send to
-	told     []told   // by shard
+	told     []told   // by lane
 	invalids map[person.Verdict]*story
 	counts   []int64 // by index into person.Fates
 	files    int
 }
 
-// told is what the trail has told last of a shard.
+// told is what the trail has told last of a lane.
 type told struct {
 	outcome *engine.MessageOutcome
 	story   *story
@@ -122,13 +122,14 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 		}
 		story, id := r.verdicts[s.Verdicts[i]], []byte(nil)
 		if story == nil {
-			outcome, known, err := r.in.Trail.Told(s.Shard, s.Position+uint32(i))
+			lane := s.Lane(i)
+			outcome, known, err := r.in.Trail.Told(lane, s.Position+uint32(i))
 			if err != nil {
 				return err
 			}
-			last := &r.told[s.Shard]
+			last := &r.told[lane]
 			if last.outcome != outcome {
-				if last.story, err = storyOf(person.Verdict{}, outcome, r.in.Plan.Template); err != nil {
+				if last.story, err = storyOf(person.Verdict{}, outcome, r.in.Plan.TemplateOf(lane)); err != nil {
 					return err
 				}
 				last.outcome = outcome

@@ -157,7 +157,7 @@ type service struct {
 }
 
 func (*service) Kind() engine.Kind { return engine.Deduplicates }
-func (*service) AppendHead(dst []byte, r engine.Reference) []byte {
+func (*service) AppendHead(dst []byte, r engine.Reference, _ uint8) []byte {
 	return append(append(dst, r[:]...), '[')
 }
 func (*service) AppendMessage(dst []byte, r engine.Reference, _ *person.Recipient) []byte {

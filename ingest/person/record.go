@@ -9,6 +9,7 @@ type Recipient struct {
 	// batches are cut, so that a changed list does not move their boundaries.
 	Suppressed bool
 	Fields     []string // the columns the campaign asked for, in the schema's order
+	Route      uint8    // of the campaign, by which the message goes; 0 where there is one
 }
 
 // Record is one record of a cohort file as the spool holds it, whatever its fate.
@@ -21,8 +22,13 @@ type Record struct {
 	Code      string // why
 	Reason    string // why, in words
 	Shard     int    // -1 for an invalid record
+	Lane      int    // the shard's part that goes by the record's route: see Lane
 	Position  uint32 // in the shard
 }
+
+// Lane numbers the part of a shard that goes by a route, when there are so many routes. A
+// batch is of one lane. Where there is one route the lanes are the shards.
+func Lane(shard, routes int, route uint8) int { return shard*max(1, routes) + int(route) }
 
 // Fate is what became of one record of the cohort file. The names are the report's.
 type Fate string
@@ -62,6 +68,7 @@ const (
 	CodeTestNumber     = "test_number"        // a 9-range number under profile production, or another under profile test
 	CodeAlreadySent    = "already_sent"       // accepted in an earlier run of the campaign
 	CodeInDoubtBefore  = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
+	CodeNoRoute        = "no_route"           // none of the campaign's routes takes the record
 )
 
 // Limit is what a service asks of every record, over what the cohort's own rules ask.
@@ -70,6 +77,7 @@ type Limit struct {
 	Code  string                     // one of the above
 	Words string                     // why a record is invalid that does not keep to it, without personal data
 	Keeps func(fields []string) bool // of a record, in the schema's order; safe for concurrent use
+	Route int                        // whose records it is asked of, counted from 1; 0: of every record
 }
 
 // The columns of the Arrow record batches that ingest yields and shard takes.
@@ -86,6 +94,7 @@ type Limit struct {
 //	reference  utf8    null unless the file brings its own message references
 //	order      int64   never null   what the latest record of a person is chosen by; 0 without such a rule
 //	withdrawn  bool    never null   the record says that the person is not to be invited
+//	route      uint8   never null   by which of the campaign's routes the message goes; 0 where there is one
 const (
 	ColumnRow = iota
 	ColumnFile
@@ -97,5 +106,6 @@ const (
 	ColumnReference
 	ColumnOrder
 	ColumnWithdrawn
+	ColumnRoute
 	FirstField // index of the first of the campaign's fields
 )

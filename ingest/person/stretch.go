@@ -10,6 +10,16 @@ type Stretch struct {
 	Numbers     []uint64           // NHS numbers
 	Verdicts    []uint8            // index into the Verdicts of the source
 	Reference   func(i int) string // as in Record; nil where none has any
+	Routes      []uint8            // nil where there is one route
+	RouteCount  int                // of the campaign
+}
+
+// Lane is the lane of the i-th of the records.
+func (s *Stretch) Lane(i int) int {
+	if s.Routes == nil {
+		return s.Shard
+	}
+	return Lane(s.Shard, s.RouteCount, s.Routes[i])
 }
 
 // Verdict is what was known of a record when its cohort was read: Fate, Code and Reason of

@@ -79,7 +79,7 @@ func (s *Sink) Limits() engine.Limits {
 }
 
 // AppendHead implements engine.Sink: a part is rows and nothing else.
-func (s *Sink) AppendHead(dst []byte, _ engine.Reference) []byte { return dst }
+func (s *Sink) AppendHead(dst []byte, _ engine.Reference, _ uint8) []byte { return dst }
 
 // AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {

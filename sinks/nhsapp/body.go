@@ -39,7 +39,7 @@ type bodyParts struct {
 	head, beforeContent, afterContent, tail []byte
 }
 
-func newBodyParts(o Options) (p bodyParts) {
+func newBodyParts(o *Options, r Route) (p bodyParts) {
 	text := func(dst []byte, before, text string) []byte {
 		return engine.AppendJSONString(append(dst, before...), text)
 	}
@@ -49,11 +49,11 @@ func newBodyParts(o Options) (p bodyParts) {
 	}
 	p.head = append(p.head, `},{"system":"`+requestSystem+`","value":"`...)
 	p.beforeContent = append(p.beforeContent, `"}],"payload":[{`...)
-	if o.Push == nil {
+	if r.Push == nil {
 		p.beforeContent = append(p.beforeContent, `"contentString":`...)
 	} else {
-		p.beforeContent = text(p.beforeContent, `"contentReference":{"reference":`, o.Push.Reference)
-		p.beforeContent = append(text(p.beforeContent, `,"display":`, o.Push.Display), '}')
+		p.beforeContent = text(p.beforeContent, `"contentReference":{"reference":`, r.Push.Reference)
+		p.beforeContent = append(text(p.beforeContent, `,"display":`, r.Push.Display), '}')
 	}
 	p.afterContent = append(p.afterContent, `}],"recipient":[{"type":"Patient","identifier":{"system":"`+numberSystem+`","value":"`...)
 	p.tail = append(p.tail, `"}}]`...)
@@ -63,31 +63,35 @@ func newBodyParts(o Options) (p bodyParts) {
 
 // AppendHead implements engine.Sink. The batch's reference is in no request: each holds
 // one message, and the service is told that one's.
-func (s *Sink) AppendHead(dst []byte, _ engine.Reference) []byte { return append(dst, s.parts.head...) }
+func (s *Sink) AppendHead(dst []byte, _ engine.Reference, route uint8) []byte {
+	return append(dst, s.parts[route].head...)
+}
 
 // AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
+	parts, route := &s.parts[p.Route], &s.routes[p.Route]
 	dst = append(dst, message[:]...)
-	dst = append(dst, s.parts.beforeContent...)
-	if s.o.Push == nil {
-		dst = s.o.Content.AppendJSON(dst, p.Fields)
+	dst = append(dst, parts.beforeContent...)
+	if route.Push == nil {
+		dst = route.Content.AppendJSON(dst, p.Fields)
 	}
-	dst = append(dst, s.parts.afterContent...)
+	dst = append(dst, parts.afterContent...)
 	return p.Number.AppendDigits(dst)
 }
 
 // AppendTail implements engine.Sink.
-func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts.tail...) }
+func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts[0].tail...) }
 
 // Examine implements engine.Examiner: it renders an in-app message and measures it. A
 // push notification is the same for everybody, and was measured with the campaign.
 func (s *Sink) Examine(p *person.Recipient) (code, reason string) {
-	if s.o.Push != nil {
+	route := &s.routes[p.Route]
+	if route.Push != nil {
 		return "", ""
 	}
 	scratch := texts.Get().(*[]byte)
 	defer texts.Put(scratch)
-	*scratch = s.o.Content.AppendText((*scratch)[:0], p.Fields)
+	*scratch = route.Content.AppendText((*scratch)[:0], p.Fields)
 	text := string(*scratch)
 	switch {
 	case strings.TrimSpace(text) == "":

@@ -36,7 +36,7 @@ func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
 		o := over(t, sinktest.Wire{Client: &http.Client{}})
 		test.change(&o)
 		s := New(o)
-		if got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}), message, &p)); string(got) != test.want {
+		if got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, 0), message, &p)); string(got) != test.want {
 			t.Errorf("%s:\n%s\nand not\n%s", test.sentence, got, test.want)
 		}
 	}
@@ -78,7 +78,7 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 		// The simulator has counted by itself. White space alone is the one thing that the
 		// contract does not forbid.
 		r := &engine.Request{Messages: []engine.Reference{sinktest.TheRun.MessageReference(1)}}
-		r.Body = s.AppendTail(s.AppendMessage(s.AppendHead(nil, r.Reference), r.Messages[0], &p))
+		r.Body = s.AppendTail(s.AppendMessage(s.AppendHead(nil, r.Reference, 0), r.Messages[0], &p))
 		a := s.Send(context.Background(), r)
 		if taken := a.Reply == engine.Accepted; taken != (code == "") && row.sentence != "white space" {
 			t.Errorf("%s: the service says %+v", row.sentence, a)
@@ -237,7 +237,7 @@ func TestWhatKindOfServiceItIs(t *testing.T) {
 		t.Errorf("kind %d, limits %v", s.Kind(), s.Limits())
 	}
 	p := person.Recipient{Number: sinktest.Number(1), Fields: []string{strings.Repeat("\x01", 5000), ""}}
-	body := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}), sinktest.TheRun.MessageReference(1), &p))
+	body := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, 0), sinktest.TheRun.MessageReference(1), &p))
 	if len(body) > s.Limits().Bytes || !json.Valid(body) {
 		t.Errorf("the largest request has %d bytes and may have %d", len(body), s.Limits().Bytes)
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	CampaignID string          // the campaign-id of every message
 	Content    engine.Template // of an in-app message, in the service's Markdown
 	Push       *Push           // a push notification, instead of an in-app message
+	Routes     []Route         // what is sent in place of the two above; none: there is one
 	Client     *http.Client    // made by apim.Client; its transport is wrapped with Tokens
 	Tokens     *apim.Tokens
 	Timeout    time.Duration // of one request; 60 s when zero
@@ -36,10 +37,18 @@ type Push struct {
 	Reference string // the address in the NHS App that it opens
 }
 
+// Route is one of the ways by which a campaign's messages go: what is sent. Either all are
+// in-app messages or all are push notifications.
+type Route struct {
+	Content engine.Template
+	Push    *Push
+}
+
 // Sink sends messages to the NHS App. It is safe for concurrent use.
 type Sink struct {
 	o      Options
-	parts  bodyParts
+	routes []Route
+	parts  []bodyParts       // by route
 	to     *url.URL          // where messages are posted; nil when the address is none
 	signed http.RoundTripper // signs in
 }
@@ -67,11 +76,17 @@ func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	s := &Sink{o: o, parts: newBodyParts(o)}
+	s := &Sink{o: o, routes: o.Routes}
+	if s.routes == nil {
+		s.routes = []Route{{o.Content, o.Push}}
+	}
+	for _, r := range s.routes {
+		s.parts = append(s.parts, newBodyParts(&o, r))
+	}
 	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
 	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	channel := "in-app"
-	if o.Push != nil {
+	if s.routes[0].Push != nil {
 		channel = "notification"
 	}
 	if err == nil {

@@ -13,6 +13,19 @@ type Field struct {
 	Text engine.Template
 }
 
+// CompileRoutes compiles what each of a campaign's routes sends: see CompileFields. A
+// campaign without routes has one.
+func CompileRoutes(c *campaign.Campaign, fields []string) (routes []Route, err error) {
+	for _, way := range c.ByRoute() {
+		r := Route{RoutingPlanID: way.Notify.RoutingPlanID}
+		if r.Fields, err = CompileFields(way, fields); err != nil {
+			return nil, err
+		}
+		routes = append(routes, r)
+	}
+	return routes, nil
+}
+
 // CompileFields compiles a campaign's personalisation against the fields that the
 // cohort's records carry, in their order.
 func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
@@ -20,7 +33,7 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	for _, p := range c.Personalisation {
 		t, err := engine.CompileTemplate(p.Text, fields)
 		if err != nil {
-			return nil, &campaign.FileError{File: c.Path, Problem: "personalisation." + p.Field + ": " + err.Error()}
+			return nil, &campaign.FileError{File: c.Path, Problem: c.Key("personalisation."+p.Field) + ": " + err.Error()}
 		}
 		compiled = append(compiled, Field{Name: p.Field, Text: t})
 	}
@@ -41,7 +54,7 @@ type bodyParts struct {
 	texts   []engine.Template
 }
 
-func newBodyParts(o *Options) bodyParts {
+func newBodyParts(o *Options, r Route) bodyParts {
 	p := bodyParts{between: `","messages":[`, open: `{"messageReference":"`, end: `}`, tail: `]}}}`, details: o.Details}
 	kind, reference := "MessageBatch", `,"messageBatchReference":"`
 	if o.Single { // a message's members stand among the attributes
@@ -49,7 +62,7 @@ func newBodyParts(o *Options) bodyParts {
 		p.between, p.open, p.end, p.tail = "", `"messageReference":"`, "", `}}}`
 	}
 	p.head = append(p.head, `{"data":{"type":"`+kind+`","attributes":{"routingPlanId":`...)
-	p.head = engine.AppendJSONString(p.head, o.RoutingPlanID)
+	p.head = engine.AppendJSONString(p.head, r.RoutingPlanID)
 	p.head = append(p.head, reference...)
 	if o.ODSCode != "" {
 		p.sender = append(p.sender, `,"originator":{"odsCode":`...)
@@ -58,7 +71,7 @@ func newBodyParts(o *Options) bodyParts {
 	if p.details.isEmpty() {
 		p.fixed = append([]byte(`"}`), p.sender...)
 	}
-	for i, f := range o.Fields {
+	for i, f := range r.Fields {
 		name := []byte(`,`)
 		if i == 0 {
 			name = []byte(`,"personalisation":{`)
@@ -71,34 +84,36 @@ func newBodyParts(o *Options) bodyParts {
 
 // AppendHead implements engine.Sink. The reference of a batch is nothing to the service
 // where messages go by themselves.
-func (s *Sink) AppendHead(dst []byte, batch engine.Reference) []byte {
-	dst = append(dst, s.parts.head...)
+func (s *Sink) AppendHead(dst []byte, batch engine.Reference, route uint8) []byte {
+	parts := &s.parts[route]
+	dst = append(dst, parts.head...)
 	if s.o.Single {
 		return dst
 	}
 	dst = append(dst, batch[:]...)
-	return append(dst, s.parts.between...)
+	return append(dst, parts.between...)
 }
 
 // AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
-	dst = append(dst, s.parts.open...)
+	parts := &s.parts[p.Route]
+	dst = append(dst, parts.open...)
 	dst = append(dst, message[:]...)
 	dst = append(dst, `","recipient":{"nhsNumber":"`...)
 	dst = p.Number.AppendDigits(dst)
-	if s.parts.fixed != nil {
-		dst = append(dst, s.parts.fixed...)
+	if parts.fixed != nil {
+		dst = append(dst, parts.fixed...)
 	} else {
-		dst = s.parts.appendDetails(dst, p.Fields)
+		dst = parts.appendDetails(dst, p.Fields)
 	}
-	for i, name := range s.parts.names {
+	for i, name := range parts.names {
 		dst = append(dst, name...)
-		dst = s.parts.texts[i].AppendJSON(dst, p.Fields)
+		dst = parts.texts[i].AppendJSON(dst, p.Fields)
 	}
-	if len(s.parts.names) > 0 {
+	if len(parts.names) > 0 {
 		dst = append(dst, '}')
 	}
-	return append(dst, s.parts.end...)
+	return append(dst, parts.end...)
 }
 
 // appendDetails appends what stands between the NHS number and the personalisation.
@@ -112,4 +127,4 @@ func (p *bodyParts) appendDetails(dst []byte, fields []string) []byte {
 }
 
 // AppendTail implements engine.Sink.
-func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts.tail...) }
+func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts[0].tail...) }

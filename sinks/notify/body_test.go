@@ -21,7 +21,7 @@ func template(t interface{ Fatal(...any) }, text string, fields ...string) engin
 }
 
 func encode(s *Sink, batch engine.Reference, messages []engine.Reference, people []person.Recipient) []byte {
-	body := s.AppendHead(nil, batch)
+	body := s.AppendHead(nil, batch, 0)
 	for i := range people {
 		if i > 0 {
 			body = append(body, ',')

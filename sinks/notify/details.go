@@ -26,25 +26,28 @@ func (d Details) AppendJSON(dst []byte, fields []string) []byte {
 	return d.billing.append(d.originator.append(d.contact.append(dst, fields), fields), fields)
 }
 
-// Limits are what the service asks of every record of a campaign. They are for those to
-// apply who read the cohort: a request with one record that breaks them would be refused
-// as a whole, or its message accepted and never sent.
+// Limits are what the service asks of every record of a campaign, and of those of each route.
+// They are for those to apply who read the cohort: a request with one record that breaks them
+// would be refused as a whole, or its message accepted and never sent.
 func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 	d, err := CompileDetails(c, fields)
 	if err != nil {
 		return nil, err
 	}
-	texts, err := CompileFields(c, fields)
-	if err != nil {
-		return nil, err
-	}
 	limits := d.limits
-	for _, f := range texts {
-		if most := c.Longest(f.Name); most > 0 {
-			limits = append(limits, person.Limit{
-				Code: person.CodeTooLong, Words: fmt.Sprintf("the text of %s is longer than %d characters", f.Name, most),
-				Keeps: func(fields []string) bool { return characters(f.Text, fields) <= most },
-			})
+	for i, way := range c.ByRoute() {
+		texts, err := CompileFields(way, fields)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range texts {
+			if most := way.Longest(f.Name); most > 0 {
+				limits = append(limits, person.Limit{
+					Code: person.CodeTooLong, Words: fmt.Sprintf("the text of %s is longer than %d characters", f.Name, most),
+					Keeps: func(fields []string) bool { return characters(f.Text, fields) <= most },
+					Route: i + 1,
+				})
+			}
 		}
 	}
 	return limits, nil

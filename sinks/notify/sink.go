@@ -22,6 +22,7 @@ type Options struct {
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Fields        []Field
+	Routes        []Route // by which messages go in place of the two above; none: there is one
 	Details       Details
 	Single        bool // each message by itself; Limits must be one message a request
 	Limits        engine.Limits
@@ -30,10 +31,17 @@ type Options struct {
 	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
 }
 
+// Route is one of the ways by which a campaign's messages go: the routing plan, and what
+// fills its templates.
+type Route struct {
+	RoutingPlanID string
+	Fields        []Field
+}
+
 // Sink sends batches, or single messages, to NHS Notify. It is safe for concurrent use.
 type Sink struct {
 	o       Options
-	parts   bodyParts
+	parts   []bodyParts       // by route
 	address *url.URL          // where requests are posted; nil when base_url is none
 	signed  http.RoundTripper // signs in
 }
@@ -51,7 +59,13 @@ func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	s := &Sink{o: o, parts: newBodyParts(&o)}
+	s := &Sink{o: o}
+	if o.Routes == nil {
+		o.Routes = []Route{{o.RoutingPlanID, o.Fields}}
+	}
+	for _, r := range o.Routes {
+		s.parts = append(s.parts, newBodyParts(&o, r))
+	}
 	path := "/v1/message-batches"
 	if o.Single {
 		path = "/v1/messages"

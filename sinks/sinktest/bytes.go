@@ -36,7 +36,7 @@ func (s Subject) bytes(t *testing.T) {
 		t.Error("other messages are the same bytes")
 	}
 	a, b := TheRun.BatchReference(0, 1, 0, 0), TheRun.BatchReference(7, 2, 3, 4)
-	if len(sink.AppendHead(nil, a)) != len(sink.AppendHead(nil, b)) || !bytes.Equal(sink.AppendTail(nil), sink.AppendTail(nil)) {
+	if len(sink.AppendHead(nil, a, 0)) != len(sink.AppendHead(nil, b, 0)) || !bytes.Equal(sink.AppendTail(nil), sink.AppendTail(nil)) {
 		t.Error("the length of the head or the tail depends on the reference")
 	}
 	p := Person(5, s.Fields)

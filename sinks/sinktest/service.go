@@ -149,7 +149,7 @@ func Person(n, fields int) person.Recipient {
 func NewRequest(s engine.Sink, batch uint32, first, messages, fields int) *engine.Request {
 	r := &engine.Request{Reference: TheRun.BatchReference(0, batch, 0, 0)}
 	_, _ = rand.Read(r.Correlation[:])
-	body := s.AppendHead(nil, r.Reference)
+	body := s.AppendHead(nil, r.Reference, 0)
 	for i := range messages {
 		p := Person(first+i, fields)
 		m := TheRun.MessageReference(p.Row)

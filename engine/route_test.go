@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cohort/ingest/person"
+)
+
+// A run of three routes is killed, gets a list that was not there before, loses its log and
+// has refused messages sent again: nobody is sent to twice, everybody by the route of his
+// record, and the accounts of the routes add up to the run's.
+func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		b := newDatedBench(t, newRouted(60, 2, 3, some(9, person.Suppressed)), Limits{Messages: 4, Bytes: 1 << 20})
+		s.refuseRows(33, 34, 35, 38)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		first := &connection{kind: Deduplicates, service: s}
+		first.onSend = func(n int, _ *Request) {
+			if n == 3 {
+				first.die()
+				stop()
+			}
+		}
+		_, _ = b.start(ctx, first, func(j *Job) { j.Ceiling = 2 })
+		l := newRegistry(b.people)
+		l.list("opted_out", 11, 12, 13, 14, 15, 16, 50, 51, 52)
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Lists = l.lists })
+		must(t, err)
+		must(t, CheckRoutes(summary.Routes, summary.Account))
+		if len(summary.Routes) != 3 || summary.Account.Fates[person.Refused] == 0 {
+			t.Fatalf("%+v", summary)
+		}
+		refused := map[string]int64{}
+		for _, r := range summary.Routes {
+			refused[r.Name] = r.Fates[person.Refused]
+		}
+		if !maps.Equal(refused, map[string]int64{"way0": 1, "way1": 2, "way2": 1}) { // rows 38; 33 and 34; 35
+			t.Errorf("refused by route: %v", refused)
+		}
+		for row, o := range b.outcomes() {
+			if sent := s.accepted[testRun.MessageReference(row).String()]; sent > 1 || (sent == 1) != (o.Fate == person.Accepted) {
+				t.Errorf("row %d was accepted %d times: %+v", row, sent, o)
+			}
+			if _, listed := l.rows[row]; listed && o.Fate != person.Suppressed && o.Code != CodeListedTooLate {
+				t.Errorf("row %d is listed, and %+v", row, o)
+			}
+		}
+		s.mu.Lock()
+		clear(s.bad)
+		s.mu.Unlock()
+		plan := openPlan(t, b.dir)
+		log, err := OpenProgressLog(b.dir, plan)
+		must(t, err)
+		again := log.Ledger.Retry(nil)
+		must(t, log.Retry(again, b.people, encoding{}, "ann", "mended", time.Now()))
+		must(t, log.Close())
+		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Lists = l.lists })
+		must(t, err)
+		if n := summary.Account.Fates[person.Refused]; again.Sum().Again == 0 || int(n) != again.Sum().Unsure {
+			t.Errorf("%d are refused of %+v", n, again.Sum())
+		}
+		must(t, os.RemoveAll(filepath.Join(b.dir, logFolder)))
+		_, err = Recover(b.dir, plan, Recovery{At: time.Now(), Attempts: summary.Attempts})
+		must(t, err)
+		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+		must(t, err)
+		must(t, CheckRoutes(summary.Routes, summary.Account))
+		for row, n := range s.accepted {
+			if n > 1 {
+				t.Errorf("%s was accepted %d times", row, n)
+			}
+		}
+		for _, w := range s.wrong {
+			t.Error(w)
+		}
+	})
+}
+
+// The references of a campaign without routes are what they were, and so is its plan, to the
+// byte: a run that an older version has begun goes on.
+func TestAPlanWithoutRoutesIsAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	sealPlan(t, dir, newPeople(3, 1, nil), Limits{Messages: 2, Bytes: 1 << 20})
+	text, err := os.ReadFile(filepath.Join(dir, planFile))
+	must(t, err)
+	const want = `{
+  "version": 1,
+  "run_id": "%s",
+  "campaign": "a-campaign",
+  "service": "notify simulator",
+  "cohort": {
+    "sha256": "01",
+    "bytes": 0,
+    "files": [
+      {
+        "path": "/somewhere/cohort.csv",
+        "sha256": "01",
+        "bytes": 0
+      }
+    ]
+  },
+  "created": "0001-01-01T00:00:00Z",
+  "frozen": [
+    {
+      "key": "campaign",
+      "value": "a-campaign"
+    }
+  ],
+  "template_version": "t1",
+  "spool_sha256": "",
+  "records": 3,
+  "fates_before_sending": {},
+  "messages": 3,
+  "batches": 2,
+  "batches_sha256": "aa88c53159c96c56a597126da6402b69921c582b50371ad06a4992787d719653",
+  "largest_batch": 2,
+  "largest_body": 261,
+  "shard_starts": [
+    0
+  ]
+}
+`
+	if string(text) != fmt.Sprintf(want, testRun) {
+		t.Errorf("%s", text)
+	}
+}
+
+// Each batch is of one route, the references of all of them are different, and an older
+// version refuses the plan.
+func TestAPlanOfThreeRoutes(t *testing.T) {
+	dir := t.TempDir()
+	p := newRouted(40, 2, 3, some(4, person.Duplicate))
+	p.shards[4] = nil // nobody of the second shard goes by the second route
+	plan := sealPlan(t, dir, p, Limits{Messages: 3, Bytes: 1 << 20})
+	if plan.Version != 2 || len(plan.ShardStarts) != 6 {
+		t.Fatalf("%+v", plan.PlanHeader)
+	}
+	bd, seen, positions := builder{run: testRun, source: p, sink: encoding{}}, map[Reference]bool{}, [2]map[uint32]bool{{}, {}}
+	for b, err := range plan.Each() {
+		must(t, err)
+		var out body
+		must(t, bd.rebuild(&out, &b, FormID{Batch: b.Number}, &b.Form))
+		if _, _, err := readPlainBody(out.bytes); err != nil {
+			t.Errorf("batch %d: %v", b.Number, err)
+		}
+		if seen[out.reference] {
+			t.Errorf("two batches have the reference %s", out.reference)
+		}
+		seen[out.reference] = true
+		for _, at := range out.positions {
+			if positions[b.Shard/3][at] {
+				t.Errorf("position %d of shard %d is in two batches", at, b.Shard/3)
+			}
+			positions[b.Shard/3][at] = true
+		}
+		route := fmt.Sprint("way", b.Shard%3)
+		if got := plan.Routes[plan.routeOfBatch(b.Number)].Name; got != route || plan.TemplateOf(int(b.Shard)) != fmt.Sprint("t", b.Shard%3) {
+			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Shard, got)
+		}
+		e := Entry{}
+		must(t, e.form(plan, FormID{Batch: b.Number}))
+		if *e.Shard != b.Shard/3 || e.Route != route || e.BatchReference != out.reference.String() {
+			t.Errorf("the log says of batch %d: %+v", b.Number, e)
+		}
+	}
+	if n := len(positions[0]) + len(positions[1]); n != len(p.toSend()) {
+		t.Errorf("%d are in batches", n)
+	}
+}
+
+// Whoever is counted by two routes, or by none, is found out.
+func TestAccountsByRouteAreHeldAgainstTheRuns(t *testing.T) {
+	of := func(accepted, invalid int64) Account {
+		return Account{Records: accepted + invalid, Fates: map[person.Fate]int64{person.Accepted: accepted, person.Invalid: invalid}}
+	}
+	routes := []RouteAccount{{"a", of(2, 0)}, {"b", of(3, 0)}}
+	must(t, CheckRoutes(routes, of(5, 4)))
+	must(t, CheckRoutes(nil, of(5, 4)))
+	for _, wrong := range []Account{of(4, 4), of(6, 4)} {
+		if CheckRoutes(routes, wrong) == nil {
+			t.Errorf("%v is taken", wrong)
+		}
+	}
+	if CheckRoutes([]RouteAccount{{"a", of(5, 1)}}, of(5, 1)) == nil {
+		t.Error("a route has somebody who is invalid")
+	}
+}

@@ -1,0 +1,66 @@
+package shard
+
+import (
+	"fmt"
+	"slices"
+
+	"cohort/ingest/person"
+)
+
+// writeRoutes writes by which route each record goes, where there are several.
+func (b *build) writeRoutes() (err error) {
+	if b.manifest.Routes == 0 {
+		return nil
+	}
+	if b.routes, err = createFile(b.dir, routesFile, routeSchema); err != nil {
+		return err
+	}
+	for _, s := range b.shards {
+		if err := b.routes.writeBytes(routeSchema, s.routes); err != nil {
+			return err
+		}
+		s.routes = nil
+	}
+	return nil
+}
+
+// readRoutes reads what writeRoutes wrote.
+func (s *Spool) readRoutes() error {
+	if s.Manifest.Routes == 0 {
+		return nil
+	}
+	return s.readBytes(routesFile, "routes", func(sh *shard, routes []uint8) error {
+		if i := slices.IndexFunc(routes, func(r uint8) bool { return int(r) >= s.Routes() }); i >= 0 {
+			return fmt.Errorf("a record goes by route %d, and there are %d", routes[i], s.Routes())
+		}
+		sh.routes = routes
+		return nil
+	})
+}
+
+// Routes is how many routes there are, of which each shard has a lane.
+func (s *Spool) Routes() int { return max(1, s.Manifest.Routes) }
+
+// lane is that of the record at a position of a shard.
+func (s *Spool) lane(shard int, position uint32) int {
+	if routes := s.shards[shard].routes; routes != nil {
+		return person.Lane(shard, s.Routes(), routes[position])
+	}
+	return shard
+}
+
+// RouteFates counts the records of each route that can be sent, as they were judged: those
+// to send to (the empty fate), duplicates, and the suppressed.
+func (s *Spool) RouteFates() []map[person.Fate]int64 {
+	fates := make([]map[person.Fate]int64, s.Routes())
+	for route := range fates {
+		fates[route] = map[person.Fate]int64{}
+	}
+	for shard, sh := range s.shards {
+		for at, verdict := range sh.verdicts {
+			fate, _ := verdictWords(verdict, s.Manifest.Reasons)
+			fates[s.lane(shard, uint32(at))%len(fates)][fate]++
+		}
+	}
+	return fates
+}
