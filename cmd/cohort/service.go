@@ -81,7 +81,7 @@ func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
 // newSink makes the sink of the campaign's service.
 func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (service, error) {
 	if n := c.NHSApp; n != nil {
-		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, OnBehalfOf: n.OnBehalfOf, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
 		if n.Push != nil {
 			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
 		}
@@ -160,7 +160,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, ForgetPersonalisation: true}),
+		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, NHSApp: simulator.NHSApp{Intermediary: true}, ForgetPersonalisation: true}),
 		ReadHeaderTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }()

@@ -21,6 +21,7 @@ func simulateCommand() *cobra.Command {
 	var listen, faults, campaignPath, state, jwks string
 	var seed uint64
 	var hasten float64
+	var intermediary bool
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
@@ -51,7 +52,7 @@ The faults are: ` + faultNames(),
 				return refuse("--hasten must be above 0")
 			}
 			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
-			o.NHSApp.Receipts.Hasten = hasten
+			o.NHSApp.Receipts.Hasten, o.NHSApp.Intermediary = hasten, intermediary
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
@@ -90,6 +91,7 @@ The faults are: ` + faultNames(),
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
 	f.Float64Var(&hasten, "hasten", 1, "the NHS App's receipts come so many times sooner than they would")
+	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")

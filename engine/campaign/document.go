@@ -90,6 +90,7 @@ type nhsappSection struct {
 	Access     accessSection `yaml:",inline"`
 	ODSCode    string        `yaml:"requester_ods_code"`
 	CampaignID string        `yaml:"campaign_id"`
+	OnBehalfOf string        `yaml:"on_behalf_of"`
 	InApp      *struct {
 		ContentFile string `yaml:"content_file"`
 	} `yaml:"in_app"`

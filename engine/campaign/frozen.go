@@ -66,6 +66,7 @@ func (n *NHSApp) frozen() []Setting {
 		{"sink.nhsapp.base_url", n.BaseURL},
 		{"sink.nhsapp.requester_ods_code", n.ODSCode},
 		{"sink.nhsapp.campaign_id", n.CampaignID},
+		{"sink.nhsapp.on_behalf_of", n.OnBehalfOf},
 	}
 	if n.Push != nil {
 		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})

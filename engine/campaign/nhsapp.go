@@ -14,6 +14,7 @@ type NHSApp struct {
 	Content     string // of an in-app message: the service's Markdown with ((column)) placeholders
 	Push        *Push  // instead of an in-app message
 	CampaignID  string
+	OnBehalfOf  string // whom an intermediary sends for; empty: nobody else
 }
 
 // Push is a notification that is the same for everybody.
@@ -24,7 +25,7 @@ type Push struct {
 
 func (l *loader) nhsapp(c *Campaign, s *nhsappSection) {
 	const at = "sink.nhsapp"
-	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID}
+	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID, OnBehalfOf: s.OnBehalfOf}
 	if n.CampaignID == "" {
 		n.CampaignID = c.Name
 	}

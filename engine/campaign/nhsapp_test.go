@@ -56,6 +56,11 @@ func TestTheNHSApp(t *testing.T) {
 	if c.NHSApp.CampaignID != "another" || *c.NHSApp.Push != (Push{"You have a new message", "https://www.nhsapp.service.nhs.uk/patient/messages"}) || c.Texts() != nil {
 		t.Errorf("%+v", c.NHSApp)
 	}
+	c, err = inFolder(t, inApp+"    on_behalf_of: A1001\n", "m")
+	must(t, err)
+	if c.NHSApp.OnBehalfOf != "A1001" {
+		t.Errorf("%+v", c.NHSApp)
+	}
 }
 
 func TestMistakesAboutTheNHSApp(t *testing.T) {
@@ -95,6 +100,7 @@ func TestWhatIsFrozenOfTheNHSApp(t *testing.T) {
 		"the service":                 {planned, strings.Replace(inApp, "https://int.", "https://", 1), "Dear ((name))", "sink.nhsapp.base_url"},
 		"the sender":                  {planned, strings.Replace(inApp, "X26", "X27", 1), "Dear ((name))", "sink.nhsapp.requester_ods_code"},
 		"the campaign's id":           {planned, inApp + "    campaign_id: x\n", "Dear ((name))", "sink.nhsapp.campaign_id"},
+		"whom it is sent for":         {planned, inApp + "    on_behalf_of: A1001\n", "Dear ((name))", "sink.nhsapp.on_behalf_of"},
 		"a push in its place":         {planned, strings.Replace(pushed, "    campaign_id: another\n", "", 1), "", "sink.nhsapp.push.display"},
 		"the text of a push":          {push, strings.Replace(pushed, "new message", "message", 1), "", "sink.nhsapp.push.display"},
 		"the address of a push":       {push, strings.Replace(pushed, "patient/messages", "patient", 1), "", "sink.nhsapp.push.reference"},

@@ -34,5 +34,8 @@ func (o Options) Mistake() (key, problem string) {
 			return i.key, fmt.Sprintf("may have at most %d characters, and no < with a > behind it", MostIdentifier)
 		}
 	}
+	if o.OnBehalfOf != strings.TrimSpace(o.OnBehalfOf) {
+		return "on_behalf_of", "has white space around it"
+	}
 	return "", ""
 }

@@ -243,7 +243,7 @@ func TestWhatKindOfServiceItIs(t *testing.T) {
 	}
 }
 
-// What the service would refuse in every message is found in the campaign file. 16 rows.
+// What the service would refuse in every message is found in the campaign file. 17 rows.
 func TestMistakesOfACampaign(t *testing.T) {
 	table := []struct {
 		sentence string
@@ -266,15 +266,54 @@ func TestMistakesOfACampaign(t *testing.T) {
 		{"128 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 128) }, ""},
 		{"129 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 129) }, "campaign_id"},
 		{"markup in an identifier", func(o *Options) { o.OnBehalfOf = "<x>" }, "on_behalf_of"},
+		{"white space around an identifier", func(o *Options) { o.OnBehalfOf = "A1001 " }, "on_behalf_of"},
 	}
-	if len(table) != 16 {
-		t.Errorf("%d rows, not 16", len(table))
+	if len(table) != 17 {
+		t.Errorf("%d rows, not 17", len(table))
 	}
 	for _, row := range table {
 		o := over(t, sinktest.Wire{Client: &http.Client{}})
 		row.change(&o)
 		if key, problem := o.Mistake(); key != row.key || (key == "") != (problem == "") {
 			t.Errorf("%s: %q, %q", row.sentence, key, problem)
+		}
+	}
+}
+
+// Only an intermediary may send for another, and what the refusal may be for is said.
+func TestSendingOnBehalfOfAnother(t *testing.T) {
+	for _, registered := range []bool{true, false} {
+		service, w := simulated(t, simulator.Options{NHSApp: simulator.NHSApp{Intermediary: registered}})
+		o := over(t, w)
+		o.OnBehalfOf = "A1001"
+		s := New(o)
+		a := s.Send(context.Background(), one(s, 1))
+		if want := map[bool]engine.Reply{true: engine.Accepted, false: engine.Refused}[registered]; a.Reply != want || strings.Contains(a.Halt, "intermediary") == registered {
+			t.Errorf("registered: %v: %+v", registered, a)
+		}
+		if n := service.Stats().Communications; (n == 1) != registered {
+			t.Errorf("registered: %v: %d were accepted", registered, n)
+		}
+	}
+	for _, test := range []struct {
+		status  int
+		body    string
+		behalf  string
+		mention bool
+	}{
+		{403, outcome("", "security", ""), "A1001", true},
+		{403, outcome("", "security", ""), "", false},
+		{400, outcome("", "invalid", ""), "A1001", true},
+		{400, outcome("", "invalid", "identifier[1].value"), "A1001", true},
+		{400, outcome("", "invalid", "identifier"), "", false},
+		{400, outcome("", "invalid", "requester.identifier.value"), "A1001", false},
+	} {
+		w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(test.status, nil, test.body)).URL, sinktest.Issuer(t).URL)
+		o := over(t, w)
+		o.OnBehalfOf = test.behalf
+		s := New(o)
+		if a := s.Send(context.Background(), one(s, 1)); a.Halt == "" || strings.Contains(a.Halt, "intermediary") != test.mention {
+			t.Errorf("%d %s of %q: %q", test.status, test.body, test.behalf, a.Halt)
 		}
 	}
 }
