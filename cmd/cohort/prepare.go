@@ -212,6 +212,9 @@ func templateVersion(c *campaign.Campaign) string {
 		fmt.Fprintf(h, "push%q%q", n.Push.Display, n.Push.Reference)
 	default:
 		fmt.Fprint(h, "in-app")
+		if n.Reply != nil {
+			fmt.Fprintf(h, "reply%q", n.Reply.Options)
+		}
 	}
 	for _, t := range c.Wording() {
 		fmt.Fprintf(h, "%q%q", t.Name, t.Text)

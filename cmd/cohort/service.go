@@ -85,6 +85,9 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 		if n.Push != nil {
 			o.Push = &nhsapp.Push{Display: n.Push.Display, Reference: n.Push.Reference}
 		}
+		if n.Reply != nil {
+			o.Reply = &nhsapp.Reply{Answers: n.Reply.Options}
+		}
 		for _, t := range c.Wording() {
 			var err error
 			if o.Content, err = engine.CompileTemplate(t.Text, fields); err != nil {

@@ -92,12 +92,18 @@ type nhsappSection struct {
 	CampaignID string        `yaml:"campaign_id"`
 	OnBehalfOf string        `yaml:"on_behalf_of"`
 	InApp      *struct {
-		ContentFile string `yaml:"content_file"`
+		ContentFile string        `yaml:"content_file"`
+		Reply       *replySection `yaml:"reply"`
 	} `yaml:"in_app"`
 	Push *struct {
 		Display   string `yaml:"display"`
 		Reference string `yaml:"reference"`
 	} `yaml:"push"`
+}
+
+type replySection struct {
+	Type    string   `yaml:"type"`
+	Options []string `yaml:"options"`
 }
 
 type fileSection struct {

@@ -71,7 +71,7 @@ func (n *NHSApp) frozen() []Setting {
 	if n.Push != nil {
 		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})
 	}
-	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content})
+	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content}, Setting{"sink.nhsapp.in_app.reply", n.Reply.words()})
 }
 
 // list writes names in one line, so that no two lists read the same.

@@ -40,6 +40,7 @@ var (
 		"sink.nhsapp.api_key_file", "sink.nhsapp.api_key_env", "sink.nhsapp.key_id", "sink.nhsapp.private_key_file",
 		"sink.nhsapp.requester_ods_code", "sink.nhsapp.on_behalf_of", "sink.nhsapp.campaign_id", "sink.nhsapp.ca_file",
 		"sink.nhsapp.in_app", "sink.nhsapp.in_app.content_file",
+		"sink.nhsapp.in_app.reply", "sink.nhsapp.in_app.reply.type", "sink.nhsapp.in_app.reply.options",
 		"sink.nhsapp.push", "sink.nhsapp.push.display", "sink.nhsapp.push.reference",
 		"sink.file", "sink.file.mesh", "sink.file.mesh.routing_plan_id", "sink.file.mesh.from", "sink.file.mesh.to",
 		"sink.file.mesh.max_messages", "sink.file.mesh.max_bytes",

@@ -4,6 +4,7 @@
 // that can be asked later: a request that was not answered is never sent again.
 //
 //	body.go      the bytes of a request, and what a message may not be
+//	reply.go     what may be answered to a message
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the communication's id
 //	receipts.go  what the service says later of the messages of a day
