@@ -25,6 +25,7 @@ type Options struct {
 	// the record then bears the number at the end. Whose chain has none is invalid.
 	SupersededBy string
 
+	Derived   Derived           // a column that is worked out
 	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
 	Address   Address           // what a postal address must have
 	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
@@ -96,6 +97,9 @@ func (o Options) settled() (Options, error) {
 	}
 	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {
 		return o, fmt.Errorf("ingest: cohort.withdrawn needs both a column and values")
+	}
+	if err := o.Derived.settle(o); err != nil {
+		return o, err
 	}
 	if o.Address.Least < 0 || o.Address.Least > len(o.Address.Lines) {
 		return o, fmt.Errorf("ingest: %d of %d address lines are asked for", o.Address.Least, len(o.Address.Lines))
