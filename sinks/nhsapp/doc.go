@@ -7,6 +7,7 @@
 //	reply.go     what may be answered to a message
 //	sink.go      one request on the wire
 //	accepted.go  a 201: the communication's id
+//	patients.go  who of a practice's patients has the app
 //	receipts.go  what the service says later of the messages of a day
 //	mistake.go   what it would refuse in every message
 //	classify.go  every other answer, by status, code and expression, never by text
