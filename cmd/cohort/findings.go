@@ -21,6 +21,7 @@ type findings struct {
 	Fates     map[string]int64 `json:"fates"`
 	Reasons   []foundReason    `json:"reasons"`
 	Shards    foundShards      `json:"shards"`
+	Reach     *reached         `json:"reach,omitempty"`
 	WouldSend bool             `json:"would_send"`
 	Why       string           `json:"why"`
 	Seconds   float64          `json:"seconds"`
@@ -109,6 +110,9 @@ func (f *findings) print(w io.Writer) {
 		fmt.Fprintf(w, "  %d %s: %s; first on lines %s\n", r.Count, r.Code, r.Words, f.places(r))
 	}
 	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
+	if f.Reach != nil {
+		f.Reach.print(w)
+	}
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)
 	}

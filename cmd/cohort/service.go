@@ -114,7 +114,8 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 	}), nil
 }
 
-// fieldsOf lists the columns that the messages need, sorted.
+// fieldsOf lists the columns that the messages need, and that of who has the NHS App where
+// the campaign has it, sorted.
 func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
 	for _, t := range c.Texts() {
@@ -126,6 +127,9 @@ func fieldsOf(c *campaign.Campaign) ([]string, error) {
 			return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()})
 		}
 		fields = append(fields, names...)
+	}
+	if c.Reach != nil {
+		fields = append(fields, campaign.AppColumn)
 	}
 	slices.Sort(fields)
 	return slices.Compact(fields), nil

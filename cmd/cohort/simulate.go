@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +19,7 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath, state, jwks string
+	var listen, faults, campaignPath, state, jwks, patients string
 	var seed uint64
 	var hasten float64
 	var intermediary bool
@@ -71,6 +72,15 @@ The faults are: ` + faultNames(),
 			case jwks != "":
 				keys = "any API key signs in, with a key of the JWKS"
 			}
+			if patients != "" {
+				text, err := os.ReadFile(patients)
+				if err == nil {
+					err = json.Unmarshal(text, &o.NHSApp.Patients)
+				}
+				if err != nil {
+					return refuse("the patients cannot be read: %w", err)
+				}
+			}
 			if state != "" {
 				var err error
 				if o.State, err = simulator.OpenState(state); err != nil {
@@ -90,6 +100,7 @@ The faults are: ` + faultNames(),
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
+	f.StringVar(&patients, "patients", "", "a JSON `file` of who has the NHS App: a list of nhsNumber and notificationsEnabled by ODS code")
 	f.Float64Var(&hasten, "hasten", 1, "the NHS App's receipts come so many times sooner than they would")
 	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")

@@ -14,6 +14,7 @@ type document struct {
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
+	Reach           *reachSection      `yaml:"reach"`
 	Pace            *paceSection       `yaml:"pace"`
 	StopIf          *stopSection       `yaml:"stop_if"`
 	GiveUpAfter     *string            `yaml:"give_up_after"`
@@ -57,6 +58,10 @@ type listSection struct {
 	Reason    string        `yaml:"reason"`
 	MayShrink bool          `yaml:"may_shrink"`
 	Format    formatSection `yaml:"format"`
+}
+
+type reachSection struct {
+	Practice string `yaml:"practice"`
 }
 
 type paceSection struct {

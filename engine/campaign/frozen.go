@@ -20,6 +20,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
+		{"reach.practice", c.Reach.words()},
 	}
 	switch {
 	case c.NHSApp != nil:

@@ -24,6 +24,7 @@ var (
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
+		"reach", "reach.practice",
 		"pace", "pace.messages", "pace.window", "pace.timezone", "pace.per_second", "pace.spread", "pace.catch_up", "pace.last_call", "pace.until",
 		"stop_if", "stop_if.refused", "stop_if.of",
 		"give_up_after", "on_halt",

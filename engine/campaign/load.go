@@ -41,6 +41,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
 	l.limits(c, &doc)
 	l.sink(c, &doc)
+	l.reach(c, doc.Reach)
 	if l.err == nil && len(c.Personalisation) > 0 { // otherwise the cohort may bring it
 		l.err = c.CheckFields()
 	}
