@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,9 +38,14 @@ func (a *appUsers) close() {
 	}
 }
 
-// today is the reports that the campaign's service has given today.
-func today(c *campaign.Campaign) *reach.Day {
-	return reach.Open(filepath.Join(c.Register, "reach"), c.ServiceID(false), time.Now())
+// today is the reports that the campaign's service has given today. Those of earlier days
+// are personal data that nobody needs any more, and are taken away.
+func today(c *campaign.Campaign, log *slog.Logger) *reach.Day {
+	day := reach.Open(filepath.Join(c.Register, "reach"), c.ServiceID(false), time.Now())
+	if err := day.Sweep(); err != nil {
+		log.Warn("reports of app users of an earlier day, which are personal data, cannot be removed", "problem", err.Error())
+	}
+	return day
 }
 
 // fixReports fixes who has the NHS App before the run is prepared, so that a preparation
@@ -56,7 +62,7 @@ func (s *session) fixReports() (err error) {
 			return nil
 		}
 	}
-	day := today(s.campaign)
+	day := today(s.campaign, s.log)
 	_, err = day.Fix(path)
 	if errors.Is(err, reach.ErrNone) && s.call.Simulate {
 		s.log.Warn("who has the NHS App was not fetched today; in this rehearsal nobody knows it of anybody", "fetch_it_with", reachCommand(s.campaign, s.call.Cohort))
@@ -84,7 +90,7 @@ func (s *session) use(x *reach.Fixed) {
 // fixReports fixes for one check what is known today, in the folder in which it works.
 func (c *check) fixReports(dir string, app *appUsers) error {
 	if c.day == nil {
-		c.day = today(c.campaign)
+		c.day = today(c.campaign, c.screen.log)
 	}
 	path := filepath.Join(dir, usersFile)
 	_, err := c.day.Fix(path)

@@ -26,6 +26,10 @@ import (
 // application, so that a run at work beside it is still let in.
 const usualPerSecond = 10
 
+// mostPractices is more than there are GP practices. A column with more different codes
+// holds something else, which is nobody's business.
+const mostPractices = 20_000
+
 func reachCommandOf() *cobra.Command {
 	var (
 		c            check
@@ -100,7 +104,7 @@ func (c *check) fetch(ctx context.Context, perSecond float64) error {
 	if len(codes) == 0 {
 		return refuse("%w", c.campaign.Mistake("reach", "names the column "+c.campaign.Reach.Practice+", and no record holds an ODS code there"))
 	}
-	c.day = today(c.campaign)
+	c.day = today(c.campaign, c.screen.log)
 	if err := c.day.Make(); err != nil {
 		return refuse("what is fetched cannot be kept: %w", err)
 	}
@@ -188,6 +192,9 @@ func (c *check) practices(ctx context.Context) ([]string, error) {
 		}
 		if code, ok := reach.Code(value); ok && !seen[code] {
 			seen[strings.Clone(code)] = true
+			if len(seen) > mostPractices {
+				return nil, refuse("the column %s holds more than %d different codes, which cannot be GP practices; nobody was asked: name the column of the practice's ODS code under reach", c.campaign.Reach.Practice, mostPractices)
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(seen)), nil

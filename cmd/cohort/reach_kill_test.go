@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	day := today(c)
+	day := today(c, slog.New(slog.DiscardHandler))
 	says := func(users []reach.User) {
 		t.Helper()
 		if err := day.Make(); err != nil {
@@ -89,7 +90,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if c, err = campaign.Load(w.path("campaign.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	day = today(c)
+	day = today(c, slog.New(slog.DiscardHandler))
 	kill()
 	if err := os.Truncate(w.path("run/"+usersFile), 100); err != nil {
 		t.Fatal(err)

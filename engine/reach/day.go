@@ -37,14 +37,22 @@ func Open(root, service string, at time.Time) *Day {
 // Date is the day, as 2026-11-25.
 func (d *Day) Date() string { return d.date }
 
-// Make makes the day's folder, and removes the days before it.
+// Make makes the day's folder.
 func (d *Day) Make() error {
 	for _, path := range []string{filepath.Dir(d.root), d.root, filepath.Dir(d.path), d.path} {
 		if err := durable.MakeFolder(path); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// Sweep removes the days before this one.
+func (d *Day) Sweep() error {
 	entries, err := os.ReadDir(d.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ func TestWhatIsAnODSCode(t *testing.T) {
 	for value, want := range map[string]string{
 		"A81001": "A81001", " a81001\t": "A81001", "X26": "X26", "T00001": "T00001",
 		"": "", "X2": "", "A81001B8100": "", "A81/01": "", "../etc": "", "A 81001": "", "É81001": "",
+		"SMITH": "", "9990000018": "", "20261125": "",
 	} {
 		if code, ok := Code(value); ok != (want != "") || ok && code != want {
 			t.Errorf("%q is %q, %v", value, code, ok)
@@ -91,7 +92,7 @@ func TestADayOfReports(t *testing.T) {
 	if got := x.Practices(); got[Reported] != 3 || got[Missing] != 1 || got[Refused] != 1 {
 		t.Errorf("practices: %v", got)
 	}
-	if got := x.Unasked(); !slices.Equal(got, []string{"B81001", "B81002", "NONE"}) {
+	if got := x.Unasked(); !slices.Equal(got, []string{"B81001", "B81002"}) {
 		t.Errorf("not asked about: %v", got)
 	}
 	for code, want := range map[string]State{"A81001": Reported, "A81002": Missing, "A81003": Refused} {
@@ -126,10 +127,12 @@ func TestDaysAndServices(t *testing.T) {
 	}
 	must(t, os.Mkdir(filepath.Join(d.root, "2026-11-27"), 0o700))
 	must(t, os.Mkdir(filepath.Join(d.root, "a folder"), 0o700))
+	must(t, tomorrow.Sweep())
 	must(t, tomorrow.Make())
 	if d.Has("A81001") {
 		t.Error("yesterday's report is still there")
 	}
+	must(t, Open(filepath.Join(d.root, "nowhere"), "a service", noon).Sweep())
 	for _, name := range []string{"2026-11-26", "2026-11-27", "a folder"} {
 		if _, err := os.Stat(filepath.Join(d.root, name)); err != nil {
 			t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"cohort/ingest/person"
 )
@@ -37,10 +38,12 @@ const (
 
 var codeForm = regexp.MustCompile(`^[0-9A-Z]{3,10}$`)
 
-// Code is the ODS code in a value of a cohort, in capitals; false when it is none.
+// Code is the ODS code in a value of a cohort, in capitals; false when it is none. A
+// practice's has letters and digits: what stands in a column that was named by mistake, a
+// name or a number, is not told to the service.
 func Code(value string) (string, bool) {
 	code := strings.ToUpper(strings.TrimSpace(value))
-	return code, codeForm.MatchString(code)
+	return code, codeForm.MatchString(code) && strings.ContainsAny(code, "0123456789") && strings.ContainsFunc(code, unicode.IsLetter)
 }
 
 // pack makes the entries of a report: sorted, and each person once. Of whom it names
