@@ -23,6 +23,7 @@ type Report struct {
 	Key      string            // of the campaign file, where the service's address stands
 	Team     string            // whom to ask for the report
 	NoReport string            // what a 404 holds that speaks of a report and not of the address
+	Hopeless func() bool       // whether every access token is refused
 }
 
 // mostPage is how large a page may be, in bytes.
@@ -61,7 +62,9 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 		return nil, nil, fmt.Errorf("%w; check %s", status, r.Key)
 	case code == http.StatusBadRequest:
 		return nil, nil, reach.ErrRefused
-	case code == http.StatusUnauthorized: // with a fresh token
+	case code == http.StatusUnauthorized && r.Hopeless():
+		return nil, nil, fmt.Errorf("the service refuses every access token (401); ask %s whether this application may read the report of app users, and check that %s and token_url belong together", r.Team, r.Key)
+	case code == http.StatusUnauthorized: // once more, with a fresh token
 		later.Wait = time.Millisecond
 		return nil, nil, later
 	case code == http.StatusForbidden:

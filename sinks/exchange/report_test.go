@@ -16,12 +16,13 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// askers are both services' reports of app users, over a wire.
+// askers are both services' reports of app users, each over a wire of its own.
 func askers(t *testing.T, status int, headers map[string]string, body string) map[string]reach.Asker {
-	w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(status, headers, body)).URL, sinktest.Issuer(t).URL)
+	address := sinktest.Listen(t, sinktest.Replies(status, headers, body)).URL
+	w, v := sinktest.NewWire(t, address, sinktest.Issuer(t).URL), sinktest.NewWire(t, address, sinktest.Issuer(t).URL)
 	return map[string]reach.Asker{
 		"nhsapp": nhsapp.New(nhsapp.Options{BaseURL: w.BaseURL, Client: w.Client, Tokens: w.Tokens}),
-		"notify": notify.New(notify.Options{BaseURL: w.BaseURL, Client: w.Client, Tokens: w.Tokens}),
+		"notify": notify.New(notify.Options{BaseURL: v.BaseURL, Client: v.Client, Tokens: v.Tokens}),
 	}
 }
 
@@ -137,5 +138,17 @@ func TestHowAppUsersAreAskedFor(t *testing.T) {
 	cancel()
 	if _, _, err = nhsapp.New(nhsapp.Options{BaseURL: w.BaseURL, Client: w.Client, Tokens: w.Tokens}).AppUsers(ctx, "A81001", 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
+	}
+}
+
+// A token may be stale. Two fresh ones that are refused mean that the application has no right.
+func TestTokensThatAreRefusedForAppUsers(t *testing.T) {
+	for service, asker := range askers(t, 401, nil, `{}`) {
+		_, _, first := asker.AppUsers(t.Context(), "A81001", 1)
+		_, _, second := asker.AppUsers(t.Context(), "A81001", 1)
+		later := (*reach.LaterError)(nil)
+		if !errors.As(first, &later) || errors.As(second, &later) || !strings.Contains(second.Error(), "refuses every access token (401)") {
+			t.Errorf("%s: %v, %v", service, first, second)
+		}
 	}
 }

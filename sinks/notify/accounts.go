@@ -17,7 +17,7 @@ var _ reach.Asker = (*Sink)(nil)
 // is the same for a report and for an address; that no practice at all has a report is for
 // the caller to notice.
 func (s *Sink) AppUsers(ctx context.Context, practice string, page int) (users []reach.User, more bool, err error) {
-	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.notify.base_url", Team: "NHS Notify onboarding", NoReport: `"CM_NOT_FOUND"`}
+	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.notify.base_url", Team: "NHS Notify onboarding", NoReport: `"CM_NOT_FOUND"`, Hopeless: s.o.Tokens.Hopeless}
 	_, body, err := r.Page(ctx, s.o.BaseURL+"/channels/nhsapp/accounts?ods-organisation-code="+url.QueryEscape(practice)+"&page="+strconv.Itoa(page))
 	if err != nil {
 		return nil, false, err
