@@ -63,6 +63,7 @@ type PlanHeader struct {
 	ShardStarts   []int              `json:"shard_starts"`     // the first batch of each shard, as a Source counts them
 	Routes        []PlannedRoute     `json:"routes,omitempty"` // none: the campaign has no routes
 	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
+	Reach         *ReachRead         `json:"reach,omitempty"`  // who has the NHS App, as the cohort was read with
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
@@ -81,6 +82,16 @@ type CohortFile struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
+}
+
+// ReachRead is what was known of who has the NHS App: the reports of a day, and of how many
+// of the cohort's practices there was one.
+type ReachRead struct {
+	Day      string `json:"day"`    // UTC
+	SHA256   string `json:"sha256"` // of the reports, as they were fixed for the reading
+	Reported int    `json:"practices_with_report"`
+	Missing  int    `json:"practices_without_report"`
+	Refused  int    `json:"practices_unknown_to_the_service"`
 }
 
 // EarlierRun is a run of the same campaign whose people this plan leaves out.

@@ -21,6 +21,9 @@
 // no more than it takes to have one, there are a fixed number of chunks, and a batch
 // ends at a number of rows or of bytes.
 //
+// A column may be worked out ([Derived]): its value stands behind those of the record and
+// is one of them to everything that comes after the rules know the NHS number.
+//
 // What a file is is told by its content, and by [Options.Format] only where that is
 // said. Two things are never guessed: Windows-1252, and a delimiter when several fit.
 //

@@ -15,6 +15,7 @@ import (
 
 	"cohort/fixtures"
 	"cohort/ingest"
+	"cohort/ingest/person"
 )
 
 var headless = false
@@ -36,6 +37,8 @@ func TestFormats(t *testing.T) {
 	asText := slices.Clone(inColumns)
 	asText[2] = "0:3 bad_number 1"
 	appointments := ingest.Options{Fields: []string{"Appt Date", "kind"}, Columns: map[string][]string{"kind": {"Episode Type"}}, LatestBy: "Action Timestamp", Withdrawn: ingest.Withdrawn{Column: "Action", Values: []string{"C"}}}
+	loud := func(from []byte, _ person.NHSNumber) string { return string(from) + "!" }
+	aged := ingest.Options{Fields: []string{"aged"}, Derived: ingest.Derived{Field: "aged", From: "age", Value: loud}}
 	for sentence, test := range map[string]struct {
 		name, file string
 		o          ingest.Options
@@ -69,6 +72,9 @@ func TestFormats(t *testing.T) {
 		"a reference of a bad record": {"c.csv", "nhsNumber,messageReference,personalisation_name\n1,r2,Bob\n", names, "mesh  , utf-8 true", []string{"0:2 bad_number 1 ref r2"}},
 		"NBSS":                        {"c.dat", nbss("000002", "B,"+a+",F,20250102,20241201-101112", "C,999 000 0026,R,20250103,20241201-101113") + nbssEnd, appointments, "nbss  | utf-8 true", []string{"0:3 " + a + "|20250102|F order 1733047872000", "0:4 " + b + "|20250103|R order 1733047873000 withdrawn"}},
 		"Parquet with whole numbers":  {"c.parquet", parqueted(table(true)), columns, "parquet    ", inColumns},
+		"worked out, of Parquet":      {"c.parquet", parqueted(table(true)), aged, "parquet    ", []string{"0:1 " + a + "|40!", "0:2 0101010109|41!", "0:3 bad_number 0000000001", "0:4 bad_number ", "0:5 " + b + "|!"}},
+		"worked out, of a stream":     {"c.arrow", arrowed(table(false), true), aged, "arrow    ", []string{"0:1 " + a + "|40!", "0:2 0101010109|41!", "0:3 bad_number 1", "0:4 bad_number ", "0:5 " + b + "|!", "0:6 " + a + "|40!"}},
+		"worked out, of NBSS":         {"c.dat", nbss("000001", "B,"+a+",F,20250102,20241201-101112") + nbssEnd, ingest.Options{Fields: []string{"kind"}, Derived: ingest.Derived{Field: "kind", From: "Episode Type", Value: loud}}, "nbss  | utf-8 true", []string{"0:3 " + a + "|F!"}},
 		"Parquet with text":           {"c", parqueted(table(false)), columns, "parquet    ", asText},
 		"an Arrow file":               {"c", arrowed(table(true), false), columns, "arrow    ", inColumns},
 		"an Arrow stream":             {"c", arrowed(table(true), true), columns, "arrow    ", append(slices.Clone(inColumns), "0:6"+inColumns[0][3:])},

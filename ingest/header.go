@@ -20,6 +20,8 @@ type header struct {
 	kind  string // the file's Format.Type, whose habits of naming apply
 	named bool   // by the file, not by position
 	names []string
+
+	derived string // a field that stands in no column of the file's: see Derived
 }
 
 // columns finds, for each field, the one column that carries it.
@@ -49,6 +51,9 @@ func (h header) columns(fields []string, aliases map[string][]string) ([]int, *F
 // find lists the columns that could carry a field: those under a wanted name, else
 // those under the name that the format itself has for the field.
 func (h header) find(field string, wanted []string) (at []int) {
+	if h.derived != "" && field == h.derived {
+		return []int{len(h.names)}
+	}
 	match := func(same func(name string) bool) bool {
 		for k, name := range h.names {
 			if same(name) {

@@ -23,13 +23,14 @@ type rules struct {
 	order    order
 	routes   []route
 	limits   []person.Limit
-	listing  bool // nothing but the number is asked for, and a row that is awry may tell it all the same
+	value    func(from []byte, n person.NHSNumber) string // of the derived column; nil without one
+	listing  bool                                         // nothing but the number is asked for, and a row that is awry may tell it all the same
 
 	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
+	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -96,6 +97,9 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	}
 	if !r.only.holds(number) {
 		return fail(otherRange)
+	}
+	if r.value != nil {
+		r.derive(s, record, number)
 	}
 	for i, k := range r.required {
 		if blank(s.value(record, k)) {

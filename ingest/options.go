@@ -26,6 +26,7 @@ type Options struct {
 	SupersededBy string
 
 	Routes    []Route           // by which of them a record goes: the first that takes it. Whose record none takes is invalid, unless it is withdrawn. None: there is one
+	Derived   Derived           // a column that is worked out
 	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
 	Address   Address           // what a postal address must have
 	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
@@ -100,6 +101,9 @@ func (o Options) settled() (Options, error) {
 	}
 	if (o.Withdrawn.Column == "") != (len(o.Withdrawn.Values) == 0) {
 		return o, fmt.Errorf("ingest: cohort.withdrawn needs both a column and values")
+	}
+	if err := o.Derived.settle(o); err != nil {
+		return o, err
 	}
 	if o.Address.Least < 0 || o.Address.Least > len(o.Address.Lines) {
 		return o, fmt.Errorf("ingest: %d of %d address lines are asked for", o.Address.Least, len(o.Address.Lines))

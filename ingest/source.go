@@ -1,5 +1,7 @@
 package ingest
 
+import "slices"
+
 // source yields the records of one file, already known for what it is. One goroutine.
 type source interface {
 	// header is the columns' names.
@@ -33,17 +35,25 @@ type mapping struct {
 	routed    []int // of the fields that choose a route, sorted by name
 	successor int
 	reference int
+
+	derived, derivedFrom int // the derived column, and what it is worked out from
 }
 
 // plan finds the columns in a file's header and tells the source which it will need.
 func plan(s source, o Options) (mapping, error) {
 	h := s.header()
+	if o.Derived.Field != "" {
+		var refused *FileError
+		if h, refused = h.derive(o.Derived); refused != nil {
+			return mapping{}, refused
+		}
+	}
 	typed := sortedKeys(o.Types)
 	wanted := append([]string{numberField}, o.Fields...)
 	wanted = append(wanted, o.Required...)
 	wanted = append(wanted, typed...)
 	wanted = append(wanted, o.Address.Lines...)
-	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column, o.SupersededBy} {
+	for _, optional := range []string{o.LatestBy, o.Withdrawn.Column, o.SupersededBy, o.Derived.From} {
 		if optional != "" {
 			wanted = append(wanted, optional)
 		}
@@ -54,10 +64,11 @@ func plan(s source, o Options) (mapping, error) {
 	if refused != nil {
 		return mapping{}, refused
 	}
-	if err := s.use(at); err != nil {
+	columns := len(h.names)
+	if err := s.use(slices.DeleteFunc(slices.Clone(at), func(k int) bool { return k == columns })); err != nil {
 		return mapping{}, err
 	}
-	m := mapping{columns: len(h.names), order: -1, withdrawn: -1, successor: -1, reference: h.reference()}
+	m := mapping{columns: columns, order: -1, withdrawn: -1, successor: -1, derived: -1, reference: h.reference()}
 	take := func(n int) []int {
 		taken := at[:n]
 		at = at[n:]
@@ -74,6 +85,11 @@ func plan(s source, o Options) (mapping, error) {
 	}
 	if o.SupersededBy != "" {
 		m.successor = take(1)[0]
+	}
+	if o.Derived.Field != "" {
+		m.derivedFrom, m.derived = take(1)[0], columns
+		v := s.values()
+		v.spans = append(slices.Clip(v.spans), span{})
 	}
 	m.routed = take(len(routed))
 	return m, nil

@@ -38,6 +38,7 @@ type splitter struct {
 	opening int    // after cutAfterQuote and cutUnclosed: where the quote was opened
 	textual bool   // whether all that is split is known to be UTF-8 without NUL bytes
 	scratch []byte // an unescaped value
+	derived []byte // the value that stands in no record: see Derived
 }
 
 // next finds the record at the start of w and returns how many bytes it takes, its
@@ -175,7 +176,12 @@ func (s *splitter) value(w []byte, k int) []byte {
 	return w
 }
 
+// unescape is the slow way of value. What reads otherwise than it stands and yet is nothing
+// is the derived value.
 func (s *splitter) unescape(raw []byte) []byte {
+	if len(raw) == 0 {
+		return s.derived
+	}
 	s.scratch = s.scratch[:0]
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]

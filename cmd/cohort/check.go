@@ -15,6 +15,7 @@ import (
 	"cohort/bench"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/reach"
 	"cohort/ingest"
 	"cohort/shard"
 )
@@ -76,6 +77,7 @@ type check struct {
 	started  time.Time
 	stdin    io.Reader
 	screen   *screen
+	day      *reach.Day // whose reports of app users count; nil: today's
 
 	// look is shown the spool of a cohort that a send would take; may be nil.
 	look func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error
@@ -120,6 +122,13 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 		if in, err = c.receive(ctx, dir); err != nil {
 			return nil, err
 		}
+	}
+	if c.campaign.Reach != nil {
+		in.app = &appUsers{}
+		if err := c.fixReports(dir, in.app); err != nil {
+			return nil, err
+		}
+		defer in.app.close()
 	}
 	reader, err := openCohort(ctx, c.campaign, in)
 	if err != nil {
@@ -171,7 +180,12 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
-	if found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort); found.WouldSend {
+	if c.campaign.Reach != nil {
+		if found.Reach, err = reachedOf(spool, fields, in.app); err != nil {
+			return nil, err
+		}
+	}
+	if found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.app); found.WouldSend {
 		if err := c.measure(ctx, spool, fields, cohort, digest); errors.As(err, new(*ingest.FileError)) {
 			found.WouldSend, found.Why = false, oneLine(err.Error())
 		} else if err != nil {
@@ -204,11 +218,11 @@ func (c *check) receive(ctx context.Context, dir string) (input, error) {
 		p.drop()
 		return input{}, err
 	}
-	return input{[]string{p.path}, true}, nil
+	return input{paths: []string{p.path}, stdin: true}, nil
 }
 
 // verdict says whether a send would go ahead.
-func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
+func (c *check) verdict(s ingest.Summary, cohort engine.Cohort, app *appUsers) (bool, string) {
 	err := allowed(c.campaign, s, cohort)
 	if want := c.campaign.Cohort.Expect.SHA256; err == nil && want != "" && want != cohort.SHA256 {
 		err = errors.New("the cohort is not the one that cohort.expect.sha256 names")
@@ -218,6 +232,12 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort) (bool, string) {
 	}
 	if err == nil {
 		err = inTime(c.campaign)
+	}
+	if err == nil && app != nil && app.reports == nil {
+		err = errors.New(unfetched(c.day, c.campaign, c.paths))
+	}
+	if unasked := app.unasked(c.campaign, c.paths); err == nil && unasked != "" {
+		err = errors.New(unasked)
 	}
 	if err != nil {
 		return false, oneLine(err.Error())

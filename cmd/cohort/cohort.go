@@ -43,6 +43,9 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if len(brought) == 0 {
 		return fitting(reader, c)
 	}
+	if c.Reach != nil {
+		return nil, refuse("%w", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+	}
 	if texts := textsOf(c); len(texts) > 0 {
 		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
@@ -83,7 +86,7 @@ func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 &&
 // broughtPersonalisation fills in the personalisation of a planned run whose cohort has
 // brought it, which the spool knows. What else is taken from columns is never beside it.
 func broughtPersonalisation(c *campaign.Campaign, f *folder) error {
-	if !mayBring(c) || len(textsOf(c)) > 0 {
+	if !mayBring(c) || len(textsOf(c)) > 0 || c.Reach != nil {
 		return nil
 	}
 	manifest, _, err := shard.ReadManifest(f.file(spoolFolder))
@@ -118,6 +121,9 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
 		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),
+	}
+	if c.Reach != nil {
+		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: in.app.of}
 	}
 	for field, t := range c.Cohort.Types {
 		o.Types[field] = ingest.Type(t)

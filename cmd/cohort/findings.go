@@ -21,6 +21,7 @@ type findings struct {
 	Fates     map[string]int64 `json:"fates"`
 	Reasons   []foundReason    `json:"reasons"`
 	Shards    foundShards      `json:"shards"`
+	Reach     *reached         `json:"reach,omitempty"`
 	WouldSend bool             `json:"would_send"`
 	Why       string           `json:"why"`
 	Seconds   float64          `json:"seconds"`
@@ -113,6 +114,9 @@ func (f *findings) print(w io.Writer) {
 		fmt.Fprintf(w, "route     %-12s %10d sendable, %d duplicate, %d suppressed\n", r.Name, r.Sendable, r.Duplicate, r.Suppressed)
 	}
 	fmt.Fprintf(w, "shards    %d, the smallest of %d records, the largest of %d\n", f.Shards.Count, f.Shards.Min, f.Shards.Max)
+	if f.Reach != nil {
+		f.Reach.print(w)
+	}
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)
 	}

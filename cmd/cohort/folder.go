@@ -37,6 +37,7 @@ type call struct {
 	// For a run that was stopped before it had a plan.
 	NewCohort bool   `json:"new_cohort,omitempty"`
 	SendAgain string `json:"send_again,omitempty"`
+	Reach     string `json:"reach_sha256,omitempty"` // of who has the NHS App, as it was fixed
 }
 
 // folder is a run's folder that this process holds.
@@ -86,7 +87,7 @@ func checkFolder(path string) error {
 		switch e.Name() {
 		case runFile:
 			return nil
-		case lockFile, socketFile, pathFile, runFile + ".tmp": // a start that was killed before it had written more
+		case lockFile, socketFile, pathFile, usersFile, usersFile + ".tmp", runFile + ".tmp": // a start that was killed before it had written more
 		default:
 			if !strings.HasPrefix(e.Name(), stdinPrefix) {
 				others++
@@ -115,14 +116,18 @@ func (f *folder) discard() {
 		return
 	}
 	// run.json goes last but for the lock: while it is there the folder is known as a run's.
-	for _, name := range []string{campaignFile, campaignFile + ".tmp", "plan.batches", "plan.batches.tmp", "plan.json.tmp", rejectsFile + ".tmp", runFile + ".tmp", runFile, lockFile} {
+	for _, name := range []string{campaignFile, campaignFile + ".tmp", "plan.batches", "plan.batches.tmp", "plan.json.tmp", usersFile + ".tmp", rejectsFile + ".tmp", runFile + ".tmp", runFile, lockFile} {
 		_ = os.Remove(f.file(name))
 	}
 	_ = os.Remove(f.path) // only when it is empty
 }
 
-// forget removes the copy of standard input, if the folder has one.
-func (f *folder) forget() { _ = os.Remove(f.file(stdinFile)) }
+// forget removes what a preparation alone needs, if the folder has it: the copy of standard
+// input, and who has the NHS App.
+func (f *folder) forget() {
+	_ = os.Remove(f.file(stdinFile))
+	_ = os.Remove(f.file(usersFile))
+}
 
 // has reports whether something of a name is in the folder.
 func (f *folder) has(name string) bool {

@@ -44,7 +44,7 @@ func (s *session) identify(ctx context.Context) error {
 
 // read opens the cohort and takes its digest. Standard input is copied to disk first.
 func (s *session) read(ctx context.Context) (err error) {
-	s.in = input{paths: s.call.Cohort}
+	s.in = input{paths: s.call.Cohort, app: &appUsers{}}
 	if fromStdin(s.call.Cohort) {
 		if err := s.receive(ctx); err != nil {
 			return err

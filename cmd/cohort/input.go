@@ -11,6 +11,7 @@ import (
 type input struct {
 	paths []string
 	stdin bool // the one path is a copy of standard input
+	app   *appUsers
 }
 
 // cohortPaths makes the paths of a cohort absolute. That of standard input stays "-".

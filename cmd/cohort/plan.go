@@ -56,6 +56,7 @@ Exit codes: 0 the campaign and the cohort are in order; 2 a send would be refuse
 			if !found.WouldSend {
 				return refuse("a send would be refused: %s", found.Why)
 			}
+			p.Reach = found.Reach
 			if asJSON {
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -82,6 +83,7 @@ type forecast struct {
 	Widest      int           `json:"widest_day"`
 	Requests    float64       `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
 	Quota       int           `json:"quota_per_minute"`
+	Reach       *reached      `json:"reach,omitempty"`
 
 	campaign *campaign.Campaign
 }
@@ -158,6 +160,9 @@ func fastest(p campaign.Pace, even float64) float64 {
 func (f *forecast) print(w io.Writer) {
 	const clock = "Mon 2 Jan 15:04"
 	fmt.Fprintf(w, "messages  %d in %d batches of at most %d, %d MB of requests, the largest of %d bytes\n", f.Messages, f.Batches, f.Largest, f.Bytes/1_000_000, f.LargestBody)
+	if f.Reach != nil {
+		f.Reach.print(w)
+	}
 	for i, d := range f.Days {
 		fmt.Fprintf(w, "day %-5d from %s", i+1, d.Opens.Format(clock))
 		if d.Closes != nil {

@@ -38,6 +38,9 @@ type preparation struct {
 	sink       service
 	earlier    *earlierRuns // nil: there are none
 	lists      *lists
+	app        *appUsers
+	paths      []string // of the cohort, as the call has them
+	rehearsal  bool
 	sendAgain  string
 	beganAgain bool
 	log        *slog.Logger
@@ -69,7 +72,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
 		},
-		Lists: p.lists.read, SendAgain: p.sendAgain, BeganAgain: p.beganAgain, NeverAgain: p.sink.Kind() != engine.Deduplicates,
+		Lists: p.lists.read, Reach: p.app.read(), SendAgain: p.sendAgain, BeganAgain: p.beganAgain, NeverAgain: p.sink.Kind() != engine.Deduplicates,
 	}
 	if p.earlier != nil {
 		header.Earlier = p.earlier.named()
@@ -120,6 +123,11 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 		return fail(cmp.Or(err, errors.New("the cohort is not what it was when the run was named after its digest; start again")))
 	}
 	p.lists.warnMost(manifest)
+	if unasked := p.app.unasked(p.campaign, p.paths); unasked != "" && p.rehearsal {
+		p.log.Warn(unasked)
+	} else if unasked != "" {
+		return fail(refuse("%s", unasked))
+	}
 	return manifest, digest, p.check(p.reader.Summary())
 }
 
@@ -225,6 +233,9 @@ func wayVersion(c *campaign.Campaign) string {
 		fmt.Fprintf(h, "push%q%q", n.Push.Display, n.Push.Reference)
 	default:
 		fmt.Fprint(h, "in-app")
+		if n.Reply != nil {
+			fmt.Fprintf(h, "reply%q", n.Reply.Options)
+		}
 	}
 	for _, t := range c.Wording() {
 		fmt.Fprintf(h, "%q%q", t.Name, t.Text)

@@ -27,7 +27,7 @@ func (s *session) receive(ctx context.Context) (err error) {
 		if _, err := os.Stat(path); err != nil {
 			return refuse("the run was given its cohort on standard input, and no copy of it is kept in %s; give it again: %s", s.runFolder, s.sendCommand())
 		}
-		s.in = input{[]string{path}, true}
+		s.in.paths, s.in.stdin = []string{path}, true
 		return nil
 	}
 	dir := s.runs
@@ -50,7 +50,7 @@ func (s *session) receive(ctx context.Context) (err error) {
 	partWith(ctx, s.again())
 	shown := s.screen.follow("taking standard input", 0, s.piped.read.Load)
 	defer shown()
-	s.in = input{[]string{s.piped.path}, true}
+	s.in.paths, s.in.stdin = []string{s.piped.path}, true
 	return s.piped.take(ctx, s.stdin, "send")
 }
 

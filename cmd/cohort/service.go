@@ -81,7 +81,10 @@ func measuringSink(c *campaign.Campaign, fields []string) (service, error) {
 // newSink makes the sink of the campaign's service.
 func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (service, error) {
 	if n := c.NHSApp; n != nil {
-		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, OnBehalfOf: n.OnBehalfOf, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		if n.Reply != nil {
+			o.Reply = &nhsapp.Reply{Answers: n.Reply.Options}
+		}
 		for _, way := range c.ByRoute() {
 			var err error
 			if o.Content, o.Push, err = messageOf(way, fields); err != nil {
@@ -122,7 +125,8 @@ func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, 
 	return content, push, nil
 }
 
-// fieldsOf lists the columns that the messages need, whichever way they go, sorted.
+// fieldsOf lists the columns that the messages need, whichever way they go, and that of who
+// has the NHS App where the campaign has it, sorted.
 func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
 	for _, way := range c.ByRoute() {
@@ -136,6 +140,9 @@ func fieldsOf(c *campaign.Campaign) ([]string, error) {
 			}
 			fields = append(fields, names...)
 		}
+	}
+	if c.Reach != nil {
+		fields = append(fields, campaign.AppColumn)
 	}
 	slices.Sort(fields)
 	return slices.Compact(fields), nil
@@ -173,7 +180,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, ForgetPersonalisation: true}),
+		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, NHSApp: simulator.NHSApp{Intermediary: true}, ForgetPersonalisation: true}),
 		ReadHeaderTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }()

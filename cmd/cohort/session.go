@@ -153,6 +153,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	if _, err := os.Stat(s.folder.file("log")); err == nil {
 		return nil, refuse("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.folder.path)
 	}
+	if err := s.fixReports(); err != nil {
+		return nil, err
+	}
 	if err := s.folder.remember(s.call, s.campaignText); err != nil {
 		return nil, err
 	}
@@ -189,7 +192,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, reader: s.reader, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
+		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.call.Cohort, rehearsal: s.call.Simulate, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -204,6 +207,9 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	}
 	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
 		return err
+	}
+	if s.campaign.Reach != nil {
+		today(s.campaign, s.log) // takes away what is older
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,9 +19,10 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath, state, jwks, check string
+	var listen, faults, campaignPath, state, jwks, patients, check string
 	var seed uint64
 	var hasten float64
+	var intermediary bool
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
@@ -66,6 +68,7 @@ The faults are: ` + faultNames(),
 			}
 			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			o.NHSApp.Receipts.Hasten, o.Statuses.Hasten = hasten, hasten
+			o.NHSApp.Intermediary = intermediary
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
@@ -83,6 +86,15 @@ The faults are: ` + faultNames(),
 				keys = "only the campaign's API key and key sign in"
 			case jwks != "":
 				keys = "any API key signs in, with a key of the JWKS"
+			}
+			if patients != "" {
+				text, err := os.ReadFile(patients)
+				if err == nil {
+					err = json.Unmarshal(text, &o.NHSApp.Patients)
+				}
+				if err != nil {
+					return refuse("the patients cannot be read: %w", err)
+				}
 			}
 			if state != "" {
 				var err error
@@ -104,7 +116,9 @@ The faults are: ` + faultNames(),
 	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
 	f.StringVar(&check, "check", "", "a `report`, or a run's folder, to hold against the ledger in --state")
+	f.StringVar(&patients, "patients", "", "a JSON `file` of who has the NHS App: a list of nhsNumber and notificationsEnabled by ODS code")
 	f.Float64Var(&hasten, "hasten", 1, "what becomes of accepted messages, and the receipts of it, come so many times sooner than they would")
+	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")

@@ -15,6 +15,7 @@ type Campaign struct {
 	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire
 	Routes          []Route           // by which of them each record's message goes; none: all go the same way
+	Reach           *Reach            // where the cohort tells each person's GP practice; nil: it need not
 	Pace            Pace              // how fast, and when
 	StopIf          StopIf            // the share of refusals that halts a run
 	GiveUpAfter     time.Duration     // how long without any answer before the run ends

@@ -93,6 +93,7 @@ suppress:
 personalisation:
   second: "((b))"
   first: "Dear ((a))"
+reach: {practice: gp}
 pace:
   messages: 1000
   window: "22:00 - 06:00"
@@ -138,6 +139,7 @@ sink:
 		},
 		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
+		Reach:           &Reach{"gp"},
 		Pace: Pace{
 			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, Spread: true, CatchUp: 1.5, LastCall: 90 * time.Second,
 			Until: time.Date(2026, 12, 2, 0, 0, 0, 0, paris),

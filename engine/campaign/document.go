@@ -15,6 +15,7 @@ type document struct {
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
 	Route           []routeSection     `yaml:"route"`
+	Reach           *reachSection      `yaml:"reach"`
 	Pace            *paceSection       `yaml:"pace"`
 	StopIf          *stopSection       `yaml:"stop_if"`
 	GiveUpAfter     *string            `yaml:"give_up_after"`
@@ -71,6 +72,10 @@ type listSection struct {
 	Format    formatSection `yaml:"format"`
 }
 
+type reachSection struct {
+	Practice string `yaml:"practice"`
+}
+
 type paceSection struct {
 	Messages  *int64   `yaml:"messages"`
 	Window    *string  `yaml:"window"`
@@ -102,13 +107,20 @@ type nhsappSection struct {
 	Access     accessSection `yaml:",inline"`
 	ODSCode    string        `yaml:"requester_ods_code"`
 	CampaignID string        `yaml:"campaign_id"`
+	OnBehalfOf string        `yaml:"on_behalf_of"`
 	InApp      *struct {
-		ContentFile string `yaml:"content_file"`
+		ContentFile string        `yaml:"content_file"`
+		Reply       *replySection `yaml:"reply"`
 	} `yaml:"in_app"`
 	Push *struct {
 		Display   string `yaml:"display"`
 		Reference string `yaml:"reference"`
 	} `yaml:"push"`
+}
+
+type replySection struct {
+	Type    string   `yaml:"type"`
+	Options []string `yaml:"options"`
 }
 
 type fileSection struct {

@@ -21,6 +21,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
+		{"reach.practice", c.Reach.words()},
 	}
 	switch {
 	case c.NHSApp != nil:
@@ -68,11 +69,12 @@ func (n *NHSApp) frozen() []Setting {
 		{"sink.nhsapp.base_url", n.BaseURL},
 		{"sink.nhsapp.requester_ods_code", n.ODSCode},
 		{"sink.nhsapp.campaign_id", n.CampaignID},
+		{"sink.nhsapp.on_behalf_of", n.OnBehalfOf},
 	}
 	if n.Push != nil {
 		return append(settings, Setting{"sink.nhsapp.push.display", n.Push.Display}, Setting{"sink.nhsapp.push.reference", n.Push.Reference})
 	}
-	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content})
+	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content}, Setting{"sink.nhsapp.in_app.reply", n.Reply.words()})
 }
 
 // frozenRoutes are the routes in their order, and what each has of its own. Where there are

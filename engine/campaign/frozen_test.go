@@ -51,6 +51,7 @@ func TestCompare(t *testing.T) {
 		"an empty default more":               {"c: you", "c: you, d: ''", "cohort.defaults.d"},
 		"a default less":                      {"  defaults: {c: you}\n", "", "cohort.defaults.c"},
 		"the numbers":                         {"  numbers: any\n", "", "cohort.numbers"},
+		"the practice":                        {"profile: test", "profile: test\nreach: {practice: gp}", "reach.practice"},
 		"a text":                              {"second: x", "second: y", "personalisation.second"},
 		"a text more":                         {"second: x", "second: x, third: y", "personalisation.third"},
 		"an empty text more":                  {"second: x", "second: x, third: ''", "personalisation.third"},
@@ -111,7 +112,7 @@ func TestTheEndpointIsFrozen(t *testing.T) {
 
 func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
 	settings := parse(t, frozenFile).Frozen()
-	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 27 {
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 28 {
 		t.Errorf("%d settings: %v", len(settings), settings)
 	}
 	for i := 1; i < len(settings); i++ {

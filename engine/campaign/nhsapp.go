@@ -12,8 +12,10 @@ type NHSApp struct {
 	ODSCode     string // of the organisation that people see as the sender
 	ContentFile string // absolute: where Content was read from; empty: it is a push notification
 	Content     string // of an in-app message: the service's Markdown with ((column)) placeholders
+	Reply       *Reply // what may be answered to an in-app message; nil: nothing
 	Push        *Push  // instead of an in-app message
 	CampaignID  string
+	OnBehalfOf  string // whom an intermediary sends for; empty: nobody else
 }
 
 // Push is a notification that is the same for everybody.
@@ -22,9 +24,20 @@ type Push struct {
 	Reference string // the address in the NHS App that it opens
 }
 
+// Reply is what a person may answer to an in-app message. The question stands in the message.
+type Reply struct {
+	Options []string // one of these; empty: a text of their own
+}
+
+// The types of a reply.
+const (
+	textReply   = "text"
+	choiceReply = "choice"
+)
+
 func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	const at = "sink.nhsapp"
-	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID}
+	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID, OnBehalfOf: s.OnBehalfOf}
 	if n.CampaignID == "" {
 		n.CampaignID = c.Name
 	}
@@ -42,8 +55,38 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	default:
 		n.ContentFile = l.absolute(s.InApp.ContentFile)
 		n.Content = l.content(at+".in_app.content_file", n.ContentFile)
+		n.Reply = l.reply(at+".in_app.reply", s.InApp.Reply)
 	}
 	c.NHSApp = n
+}
+
+// reply reads what may be answered. What the service asks of the options is the sink's to
+// say.
+func (l *loader) reply(key string, s *replySection) *Reply {
+	switch {
+	case s == nil && l.lines[key] == 0:
+		return nil
+	case s == nil || s.Type != textReply && s.Type != choiceReply:
+		l.wrong(key, "needs a type: text, or choice with options, such as {type: choice, options: [\"Yes\", \"No\"]}")
+	case s.Type == choiceReply && len(s.Options) == 0:
+		l.wrong(key, "of type choice needs options, such as [\"Yes\", \"No\"]")
+	case s.Type == textReply && l.lines[key+".options"] != 0:
+		l.wrong(key+".options", "are for type choice; with type text people write what they like")
+	default:
+		return &Reply{Options: s.Options}
+	}
+	return nil
+}
+
+// words tells what may be answered in one line; nothing when nothing may.
+func (r *Reply) words() string {
+	switch {
+	case r == nil:
+		return ""
+	case len(r.Options) == 0:
+		return textReply
+	}
+	return choiceReply + ": " + list(r.Options)
 }
 
 // mostContentFile is how large the file of a message may be, in bytes.

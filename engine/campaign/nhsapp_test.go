@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,18 @@ func TestTheNHSApp(t *testing.T) {
 	if c.NHSApp.CampaignID != "another" || *c.NHSApp.Push != (Push{"You have a new message", "https://www.nhsapp.service.nhs.uk/patient/messages"}) || c.Texts() != nil {
 		t.Errorf("%+v", c.NHSApp)
 	}
+	c, err = inFolder(t, inApp+"    on_behalf_of: A1001\n", "m")
+	must(t, err)
+	if c.NHSApp.OnBehalfOf != "A1001" || c.NHSApp.Reply != nil {
+		t.Errorf("%+v", c.NHSApp)
+	}
+	for text, want := range map[string][]string{"{type: text}": nil, "{type: choice, options: [Yes, \"No\"]}": {"Yes", "No"}} {
+		c, err = inFolder(t, strings.Replace(inApp, "message.md}", "message.md, reply: "+text+"}", 1), "m")
+		must(t, err)
+		if c.NHSApp.Reply == nil || !slices.Equal(c.NHSApp.Reply.Options, want) {
+			t.Errorf("%s: %+v", text, c.NHSApp.Reply)
+		}
+	}
 }
 
 func TestMistakesAboutTheNHSApp(t *testing.T) {
@@ -68,6 +81,12 @@ func TestMistakesAboutTheNHSApp(t *testing.T) {
 		"nothing in the file":         {inApp, "\n \n", "holds no text"},
 		"bytes that are no text":      {inApp, "\xff", "must be in UTF-8"},
 		"a file that is no message":   {inApp, strings.Repeat("x", 1<<20+1), "is no message"},
+		"a reply of no type":          {strings.Replace(inApp, "message.md}", "message.md, reply: {options: [a]}}", 1), "m", "campaign.yaml:11: sink.nhsapp.in_app.reply needs a type: text, or choice"},
+		"a reply of nothing":          {strings.Replace(inApp, "message.md}", "message.md, reply: }", 1), "m", "sink.nhsapp.in_app.reply needs a type"},
+		"a reply of another type":     {strings.Replace(inApp, "message.md}", "message.md, reply: {type: boolean}}", 1), "m", "needs a type: text, or choice"},
+		"a choice of nothing":         {strings.Replace(inApp, "message.md}", "message.md, reply: {type: choice}}", 1), "m", "sink.nhsapp.in_app.reply of type choice needs options"},
+		"options beside a text":       {strings.Replace(inApp, "message.md}", "message.md, reply: {type: text, options: [a]}}", 1), "m", "sink.nhsapp.in_app.reply.options are for type choice"},
+		"a question":                  {strings.Replace(inApp, "message.md}", "message.md, reply: {type: text, question: a}}", 1), "m", "unknown key sink.nhsapp.in_app.reply.question; here may stand: type, options"},
 		"personalisation beside it":   {"personalisation: {a: b}\n" + inApp, "m", "campaign.yaml:1: personalisation is for NHS Notify"},
 		"an address without TLS":      {strings.Replace(inApp, "https://int.api.service.nhs.uk/nhs-app/", "http://service.example", 1), "m", "sink.nhsapp.base_url must start with https://"},
 		"no key":                      {strings.Replace(inApp, "    key_id: int-1\n", "", 1), "m", "sink.nhsapp.key_id is missing"},
@@ -86,6 +105,8 @@ func TestWhatIsFrozenOfTheNHSApp(t *testing.T) {
 	must(t, err)
 	push, err := inFolder(t, pushed, "")
 	must(t, err)
+	asking, err := inFolder(t, strings.Replace(inApp, "message.md}", "message.md, reply: {type: choice, options: [Yes, No]}}", 1), "Dear ((name))")
+	must(t, err)
 	for sentence, test := range map[string]struct {
 		from               *Campaign
 		text, message, key string
@@ -95,6 +116,9 @@ func TestWhatIsFrozenOfTheNHSApp(t *testing.T) {
 		"the service":                 {planned, strings.Replace(inApp, "https://int.", "https://", 1), "Dear ((name))", "sink.nhsapp.base_url"},
 		"the sender":                  {planned, strings.Replace(inApp, "X26", "X27", 1), "Dear ((name))", "sink.nhsapp.requester_ods_code"},
 		"the campaign's id":           {planned, inApp + "    campaign_id: x\n", "Dear ((name))", "sink.nhsapp.campaign_id"},
+		"whom it is sent for":         {planned, inApp + "    on_behalf_of: A1001\n", "Dear ((name))", "sink.nhsapp.on_behalf_of"},
+		"that it may be answered":     {planned, strings.Replace(inApp, "message.md}", "message.md, reply: {type: text}}", 1), "Dear ((name))", "sink.nhsapp.in_app.reply"},
+		"what may be answered":        {asking, strings.Replace(inApp, "message.md}", "message.md, reply: {type: choice, options: [Yes, Perhaps]}}", 1), "Dear ((name))", "sink.nhsapp.in_app.reply"},
 		"a push in its place":         {planned, strings.Replace(pushed, "    campaign_id: another\n", "", 1), "", "sink.nhsapp.push.display"},
 		"the text of a push":          {push, strings.Replace(pushed, "new message", "message", 1), "", "sink.nhsapp.push.display"},
 		"the address of a push":       {push, strings.Replace(pushed, "patient/messages", "patient", 1), "", "sink.nhsapp.push.reference"},

@@ -1,6 +1,7 @@
 // Package exchange holds what the sinks of services behind the NHS API platform know
 // alike of one request and its answer: what it means that there is none, for how long a
-// service wants to be left alone, and which of its words may go into a log.
+// service wants to be left alone, and which of its words may go into a log; and the report
+// of app users, which both give.
 package exchange
 
 import (

@@ -57,7 +57,11 @@ func newBodyParts(o *Options, r Route) (p bodyParts) {
 	}
 	p.afterContent = append(p.afterContent, `}],"recipient":[{"type":"Patient","identifier":{"system":"`+numberSystem+`","value":"`...)
 	p.tail = append(p.tail, `"}}]`...)
-	p.tail = append(text(p.tail, `,"requester":{"type":"Organization","identifier":{"system":"`+odsSystem+`","value":`, o.ODSCode), `}}}`...)
+	p.tail = append(text(p.tail, `,"requester":{"type":"Organization","identifier":{"system":"`+odsSystem+`","value":`, o.ODSCode), `}}`...)
+	if r.Push == nil {
+		p.tail = o.Reply.append(p.tail)
+	}
+	p.tail = append(p.tail, '}')
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"cohort/engine"
@@ -37,7 +38,7 @@ func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusBadRequest:
-		return badRequest(a, outcome.Issue)
+		return s.badRequest(a, outcome.Issue)
 	case status == http.StatusUnauthorized && a.Code == "forbidden":
 		a.Reply, a.Halt = engine.Refused, "the service does not take this application's access token (401 forbidden); check that base_url and token_url belong together and that the application is allowed to use the NHS App API"
 	case status == http.StatusUnauthorized:
@@ -46,7 +47,7 @@ func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
 			a.Halt = "the service refuses every access token (401); check that this application is allowed to use the NHS App API in this environment, and that base_url and token_url belong together"
 		}
 	case status == http.StatusForbidden:
-		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("this application may not send this (403 %s); ask the NHS App team for the channel, and check that key_id's public key is linked to the permissions", a.Code)
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("this application may not send this (403 %s); ask the NHS App team for the channel, and check that key_id's public key is linked to the permissions%s", a.Code, s.intermediary(""))
 	case status == http.StatusTooManyRequests:
 		a.Reply, a.HoldAll = engine.Refused, true
 	case status == http.StatusRequestTimeout:
@@ -74,7 +75,7 @@ var personal = map[string]string{
 
 // badRequest tells the refusal of a person's message from one of what the campaign says in
 // every message. Only when every issue is about the person is the message to blame.
-func badRequest(a engine.Answer, issues []issue) engine.Answer {
+func (s *Sink) badRequest(a engine.Answer, issues []issue) engine.Answer {
 	for _, i := range issues {
 		code, at := exchange.Plain(i.Code), ""
 		if len(i.Expression) == 1 {
@@ -89,7 +90,7 @@ func badRequest(a engine.Answer, issues []issue) engine.Answer {
 				code += " " + at
 			}
 			a.Reply, a.Rows, a.Code = engine.Refused, nil, code
-			a.Halt = fmt.Sprintf("the service refuses what every message of the campaign has (400 %s); check sink.nhsapp in the campaign file", code)
+			a.Halt = fmt.Sprintf("the service refuses what every message of the campaign has (400 %s); check sink.nhsapp in the campaign file%s", code, s.intermediary(at))
 			return a
 		}
 		a.Rows = append(a.Rows, engine.RowError{Code: code + " " + at, Reason: reason})
@@ -100,6 +101,16 @@ func badRequest(a engine.Answer, issues []issue) engine.Answer {
 	}
 	a.Reply, a.Code = engine.RowsRefused, a.Rows[0].Code
 	return a
+}
+
+// intermediary is what a halt says besides where on_behalf_of may be to blame: it is sent,
+// and the service names no place, or one among the identifiers. The contract says that it
+// is an error of anybody but an intermediary, and not what that error looks like.
+func (s *Sink) intermediary(at string) string {
+	if s.o.OnBehalfOf == "" || at != "" && !strings.HasPrefix(at, "identifier") {
+		return ""
+	}
+	return ". Only an application that is registered as an intermediary may send sink.nhsapp.on_behalf_of: have the NHS App team register it and go on, or take the key out. It is frozen: start the campaign under another name"
 }
 
 var placeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z.-]*(\[\d{1,2}\](\.[A-Za-z.-]+)?)*$`)

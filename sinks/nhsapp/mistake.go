@@ -16,6 +16,9 @@ func (o Options) Mistake() (key, problem string) {
 	case !odsForm.MatchString(o.ODSCode):
 		return "requester_ods_code", "must be the ODS code of the organisation that people see as the sender, in capitals and digits, such as X26"
 	case o.Push == nil:
+		if problem := o.Reply.mistake(); problem != "" {
+			return "in_app.reply.options", problem
+		}
 	case strings.TrimSpace(o.Push.Display) == "":
 		return "push.display", "is missing; it is the text of the notification"
 	case Characters(o.Push.Display) > MostDisplay:
@@ -33,6 +36,9 @@ func (o Options) Mistake() (key, problem string) {
 		if Characters(i.value) > MostIdentifier || HasMarkup(i.value) {
 			return i.key, fmt.Sprintf("may have at most %d characters, and no < with a > behind it", MostIdentifier)
 		}
+	}
+	if o.OnBehalfOf != strings.TrimSpace(o.OnBehalfOf) {
+		return "on_behalf_of", "has white space around it"
 	}
 	return "", ""
 }

@@ -24,14 +24,17 @@ func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
 	copy(message[:], "00000000-0000-8000-8000-000000000001")
 	p := person.Recipient{Row: 1, Number: 9990000018, Fields: []string{"Zoë", "a \"b\" \\ c\n"}}
 	const tail = `"recipient":[{"type":"Patient","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}],"requester":{"type":"Organization","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X26"}}}`
+	const inApp = `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentString":"Dear Zoë,\n\n**please** a \"b\" \\ c\n"}],`
 	for _, test := range []struct {
 		sentence string
 		change   func(*Options)
 		want     string
 	}{
-		{"in-app", func(*Options) {}, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentString":"Dear Zoë,\n\n**please** a \"b\" \\ c\n"}],` + tail},
+		{"in-app", func(*Options) {}, inApp + tail},
 		{"on behalf of another", func(o *Options) { o.OnBehalfOf = `"A"1` }, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/on-behalf-of","value":"\"A\"1"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentString":"Dear Zoë,\n\n**please** a \"b\" \\ c\n"}],` + tail},
-		{"a push", func(o *Options) { o.Push = welcome }, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentReference":{"reference":"https://www.nhsapp.service.nhs.uk/patient/messages","display":"You have a new message"}}],` + tail},
+		{"with a choice of answers", func(o *Options) { o.Reply = &Reply{[]string{"Yes", `"No"`}} }, inApp + strings.TrimSuffix(tail, "}") + `,"contained":[{"resourceType":"Questionnaire","id":"reply","status":"active","item":[{"linkId":"1","type":"choice","answerOption":[{"valueCoding":{"code":"Yes"}},{"valueCoding":{"code":"\"No\""}}]}]}],"extension":[{"url":"https://fhir.nhs.uk/NHSApp/answers","valueReference":{"reference":"#reply"}}]}`},
+		{"with a text for an answer", func(o *Options) { o.Reply = &Reply{} }, inApp + strings.TrimSuffix(tail, "}") + `,"contained":[{"resourceType":"Questionnaire","id":"reply","status":"active","item":[{"linkId":"1","type":"text"}]}],"extension":[{"url":"https://fhir.nhs.uk/NHSApp/answers","valueReference":{"reference":"#reply"}}]}`},
+		{"a push", func(o *Options) { o.Push, o.Reply = welcome, &Reply{} }, `{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"00000000-0000-8000-8000-000000000001"}],"payload":[{"contentReference":{"reference":"https://www.nhsapp.service.nhs.uk/patient/messages","display":"You have a new message"}}],` + tail},
 	} {
 		o := over(t, sinktest.Wire{Client: &http.Client{}})
 		test.change(&o)
@@ -243,7 +246,11 @@ func TestWhatKindOfServiceItIs(t *testing.T) {
 	}
 }
 
-// What the service would refuse in every message is found in the campaign file. 16 rows.
+func answers(list ...string) func(*Options) {
+	return func(o *Options) { o.Reply = &Reply{list} }
+}
+
+// What the service would refuse in every message is found in the campaign file. 28 rows.
 func TestMistakesOfACampaign(t *testing.T) {
 	table := []struct {
 		sentence string
@@ -266,15 +273,90 @@ func TestMistakesOfACampaign(t *testing.T) {
 		{"128 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 128) }, ""},
 		{"129 characters of identifier", func(o *Options) { o.CampaignID = strings.Repeat("x", 129) }, "campaign_id"},
 		{"markup in an identifier", func(o *Options) { o.OnBehalfOf = "<x>" }, "on_behalf_of"},
+		{"a text for an answer", func(o *Options) { o.Reply = &Reply{} }, ""},
+		{"six answers", answers("1", "2", "3", "4", "5", "6"), ""},
+		{"seven answers", answers("1", "2", "3", "4", "5", "6", "7"), "in_app.reply.options"},
+		{"an empty answer", answers("Yes", ""), "in_app.reply.options"},
+		{"an answer of two words", answers("Yes, please"), ""},
+		{"white space around an answer", answers("Yes "), "in_app.reply.options"},
+		{"white space twice in a row", answers("Yes,  please"), "in_app.reply.options"},
+		{"markup in an answer", answers("<Yes>"), "in_app.reply.options"},
+		{"a placeholder in an answer", answers("((name))"), "in_app.reply.options"},
+		{"an answer twice", answers("Yes", "No", "Yes"), "in_app.reply.options"},
+		{"an answer as long as a letter", answers(strings.Repeat("x", 1001)), "in_app.reply.options"},
+		{"white space around an identifier", func(o *Options) { o.OnBehalfOf = "A1001 " }, "on_behalf_of"},
 	}
-	if len(table) != 16 {
-		t.Errorf("%d rows, not 16", len(table))
+	if len(table) != 28 {
+		t.Errorf("%d rows, not 28", len(table))
 	}
 	for _, row := range table {
 		o := over(t, sinktest.Wire{Client: &http.Client{}})
 		row.change(&o)
 		if key, problem := o.Mistake(); key != row.key || (key == "") != (problem == "") {
 			t.Errorf("%s: %q, %q", row.sentence, key, problem)
+		}
+	}
+}
+
+// Only an intermediary may send for another, and what the refusal may be for is said.
+func TestSendingOnBehalfOfAnother(t *testing.T) {
+	for _, registered := range []bool{true, false} {
+		service, w := simulated(t, simulator.Options{NHSApp: simulator.NHSApp{Intermediary: registered}})
+		o := over(t, w)
+		o.OnBehalfOf = "A1001"
+		s := New(o)
+		a := s.Send(context.Background(), one(s, 1))
+		if want := map[bool]engine.Reply{true: engine.Accepted, false: engine.Refused}[registered]; a.Reply != want || strings.Contains(a.Halt, "intermediary") == registered {
+			t.Errorf("registered: %v: %+v", registered, a)
+		}
+		if n := service.Stats().Communications; (n == 1) != registered {
+			t.Errorf("registered: %v: %d were accepted", registered, n)
+		}
+	}
+	for _, test := range []struct {
+		status  int
+		body    string
+		behalf  string
+		mention bool
+	}{
+		{403, outcome("", "security", ""), "A1001", true},
+		{403, outcome("", "security", ""), "", false},
+		{400, outcome("", "invalid", ""), "A1001", true},
+		{400, outcome("", "invalid", "identifier[1].value"), "A1001", true},
+		{400, outcome("", "invalid", "identifier"), "", false},
+		{400, outcome("", "invalid", "requester.identifier.value"), "A1001", false},
+	} {
+		w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(test.status, nil, test.body)).URL, sinktest.Issuer(t).URL)
+		o := over(t, w)
+		o.OnBehalfOf = test.behalf
+		s := New(o)
+		if a := s.Send(context.Background(), one(s, 1)); a.Halt == "" || strings.Contains(a.Halt, "intermediary") != test.mention {
+			t.Errorf("%d %s of %q: %q", test.status, test.body, test.behalf, a.Halt)
+		}
+	}
+}
+
+// The simulator has read the contract by itself: it takes every form of a reply that is no
+// mistake, and of those that are it refuses the ones that the contract tells of.
+func TestRepliesThatTheServiceTakes(t *testing.T) {
+	for _, row := range []struct {
+		sentence string
+		answers  []string
+		taken    bool
+	}{
+		{"a text", nil, true},
+		{"one answer", []string{"Yes"}, true},
+		{"six answers", []string{"1", "2", "3", "4", "5", `"6"`}, true},
+		{"seven answers", []string{"1", "2", "3", "4", "5", "6", "7"}, false},
+		{"an empty answer", []string{"Yes", ""}, false},
+	} {
+		service, w := simulated(t, simulator.Options{})
+		o := over(t, w)
+		o.Reply = &Reply{row.answers}
+		s := New(o)
+		a := s.Send(context.Background(), one(s, 1))
+		if n := service.Stats().Communications; (n == 1) != row.taken || (a.Reply == engine.Accepted) != row.taken || (a.Halt == "") != row.taken {
+			t.Errorf("%s: %d were accepted: %+v", row.sentence, n, a)
 		}
 	}
 }

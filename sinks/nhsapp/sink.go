@@ -24,6 +24,7 @@ type Options struct {
 	OnBehalfOf string          // only for an application registered as intermediary; else empty
 	CampaignID string          // the campaign-id of every message
 	Content    engine.Template // of an in-app message, in the service's Markdown
+	Reply      *Reply          // what may be answered to it; nil: nothing
 	Push       *Push           // a push notification, instead of an in-app message
 	Routes     []Route         // what is sent in place of the two above; none: there is one
 	Client     *http.Client    // made by apim.Client; its transport is wrapped with Tokens

@@ -52,6 +52,9 @@ var rows = []sinktest.Answer{
 	{Sentence: "503 with a time", Status: 503, Headers: retry("5"), Body: outcome("An error", "unknown", ""), Reply: engine.Unknown, Code: "unknown", After: 5 * time.Second, All: true},
 	{Sentence: "500 by the proxy", Status: 500, Body: outcome("An error", "unknown", ""), Reply: engine.Unknown, Code: "unknown"},
 	{Sentence: "504 by the proxy", Status: 504, Body: outcome("An error", "unknown", ""), Reply: engine.Unknown, Code: "unknown"},
+	{Sentence: "400 there is no questionnaire", Status: 400, Body: outcome("contained should contain one resource of type Questionnaire", "invalid", "contained[0].type"), Reply: engine.Refused, Code: "invalid contained[0].type", Halt: "every message"},
+	{Sentence: "400 the questionnaire is of another type", Status: 400, Body: outcome("[0].item.type should be choice", "invalid", "contained"), Reply: engine.Refused, Code: "invalid contained", Halt: "every message"},
+	{Sentence: "400 there are too many answers", Status: 400, Body: outcome("Exceeds maximum length", "invalid", "contained[0].item[0].answerOptions"), Reply: engine.Refused, Code: "invalid contained[0].item[0].answerOptions", Halt: "every message"},
 
 	// Answers in other forms, and answers that the contract does not have.
 	{Sentence: "200", Status: 200, Body: created("x", someID), Reply: engine.Unknown, Code: "HTTP_200", Halt: "contract does not have"},
@@ -98,6 +101,12 @@ func TestTheSuite(t *testing.T) {
 		Problem: func(_ int, words string) string { return outcome(words, words, words) },
 	}
 	t.Run("in-app", func(t *testing.T) { sinktest.Run(t, subject) })
+	subject.Make = func(w sinktest.Wire) engine.Sink {
+		o := over(t, w)
+		o.OnBehalfOf, o.Reply = "A1001", &Reply{[]string{"Yes", "No"}}
+		return New(o)
+	}
+	t.Run("with a reply, on behalf of another", func(t *testing.T) { sinktest.Run(t, subject) })
 	subject.Make = func(w sinktest.Wire) engine.Sink {
 		o := over(t, w)
 		o.Push, o.Content = welcome, engine.Template{}

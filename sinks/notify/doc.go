@@ -8,6 +8,7 @@
 //	accepted.go  a 201: the ids joined to the messages
 //	classify.go  every other answer, by status and code, never by text
 //	ask.go       what has become of one message: GET /v1/messages/{id}
+//	accounts.go  who of a practice's patients has the NHS App
 //	check.go     whether the service lets this application in, before anything is sent
 //
 // Token and permission are the first gates of every request, so the service answers the

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Every row of the error catalogue, caused by a request. 35 rows.
+// Every row of the error catalogue, caused by a request. 40 rows.
 func TestErrorCatalogue(t *testing.T) {
 	good := batch("b1", 0, 2)
 	with := func(extra string) string {
@@ -38,6 +38,11 @@ func TestErrorCatalogue(t *testing.T) {
 		{when: "an account without a default ODS code sends none", options: Options{Account: Account{ODSCodeRequired: true}}, body: good, status: 400, code: "CM_ODS_CODE_REQUIRED", title: "Originator odsCode must be provided", detail: "An originator with odsCode must be provided, as your account does not have a default ODS code.", pointer: "/data/attributes/messages"},
 		{when: "an account that may not set an ODS code does", options: Options{Account: Account{ODSCodeFixed: true}}, body: wrap(somePlan, "b1", `{"messageReference":"r1","recipient":{},"originator":{"odsCode":"X26"}}`), status: 400, code: "CM_CANNOT_SET_ODS_CODE", title: "Cannot set ODS code", detail: "Your account is not permitted to set originator ODS codes.", pointer: "/data/attributes/messages"},
 		{when: "an account that may not set contact details does", body: with(`,"contactDetails":{"sms":"07700900000"}`), status: 400, code: "CM_CANNOT_SET_CONTACT_DETAILS", title: "Cannot set contact details", detail: "Client is not allowed to provide alternative contact details.", pointer: "/data/attributes/messages/0/recipient/contactDetails"},
+		{when: "the app users are asked for without an ODS code", method: "GET", path: "/comms/channels/nhsapp/accounts", status: 400, code: "CM_INVALID_REQUEST", title: "Invalid Request", detail: "Missing ODS Code"},
+		{when: "the app users are asked for with another code", method: "GET", path: "/comms/channels/nhsapp/accounts?ods-organisation-code=R323", status: 400, code: "CM_INVALID_REQUEST", title: "Invalid Request", detail: "Invalid ODS Code"},
+		{when: "the app users have no such page", method: "GET", path: "/comms/channels/nhsapp/accounts?ods-organisation-code=X26&page=0", status: 400, code: "CM_INVALID_REQUEST", title: "Invalid Request", detail: "page must be a positive non-zero integer"},
+		{when: "the app users end before the page", method: "GET", path: "/comms/channels/nhsapp/accounts?ods-organisation-code=X26&page=2", status: 404, code: "CM_NOT_FOUND", title: "Resource not found", detail: "Report not found"},
+		{when: "the practice has no report", options: Options{NHSApp: NHSApp{Patients: map[string][]Patient{}}}, method: "GET", path: "/comms/channels/nhsapp/accounts?ods-organisation-code=A81001", status: 404, code: "CM_NOT_FOUND", title: "Resource not found", detail: "Report not found"},
 		{when: "there is no token", body: good, headers: []string{"Authorization", "(absent)"}, status: 401, code: "CM_DENIED", title: "Access denied", detail: "Access token missing, invalid or expired, or calling application not configured for this operation.", header: "Authorization"},
 		{when: "the token is unknown", body: good, headers: []string{"Authorization", "Bearer nonsense"}, status: 401, code: "CM_DENIED", title: "Access denied", detail: denied.detail, header: "Authorization"},
 		{when: "the client is not onboarded", options: Options{Account: Account{NotOnboarded: true}}, body: good, status: 403, code: "CM_FORBIDDEN", title: "Forbidden", detail: "Client not recognised or not yet onboarded.", header: "Authorization"},
@@ -64,8 +69,8 @@ func TestErrorCatalogue(t *testing.T) {
 		{when: "the backend times out", options: always(Gateway504Before), body: good, status: 504, code: "CM_TIMEOUT", title: "Unable to call service", detail: "The downstream service has not responded within the configured timeout period."},
 		{when: "the body is null", body: `null`, status: 500, code: "CM_INTERNAL_SERVER_ERROR", title: "Error processing request", detail: internalError.detail},
 	}
-	if len(rows) != 35 {
-		t.Errorf("%d rows, not 35", len(rows))
+	if len(rows) != 40 {
+		t.Errorf("%d rows, not 40", len(rows))
 	}
 	for _, row := range rows {
 		t.Run(row.when, func(t *testing.T) {

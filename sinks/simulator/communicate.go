@@ -99,6 +99,10 @@ func createdCommunication(x *exchange, rec *record, c communication) reply {
 	}
 	body := append([]byte(`{"resourceType":"CommunicationRequest","identifier":`), encodeJSON(identifiers)...)
 	body = append(append(body, `,"status":"active","payload":`...), c.payload...)
+	if c.contained != nil {
+		body = append(append(body, `,"contained":`...), c.contained...)
+		body = append(append(body, `,"extension":`...), c.extension...)
+	}
 	body = append(append(body, `,"recipient":`...), c.recipient...)
 	if c.requester != nil {
 		body = append(append(body, `,"requester":`...), c.requester...)

@@ -36,6 +36,7 @@ type communication struct {
 	campaign, request, behalf     string // "" when there was none
 	nhsNumber                     string
 	payload, recipient, requester raw
+	contained, extension          raw // the form of a reply; nil when there was none
 }
 
 // get is a property of an object; of a repeated name the last counts.
@@ -63,7 +64,7 @@ func (p *reading) add(f refusal, expression string) {
 	p.issues = append(p.issues, f)
 }
 
-// read reads a body. What it does not know it ignores, a reply form included.
+// read reads a body. What it does not know it ignores.
 func (p *reading) read(body []byte) (c communication) {
 	if !json.Valid(body) || !utf8.Valid(body) {
 		p.add(notJSON, "")
@@ -93,6 +94,10 @@ func (p *reading) read(body []byte) (c communication) {
 	c.requester = all.get("requester")
 	if c.requester != nil || p.channel == inApp {
 		p.requester(c.requester)
+	}
+	if p.channel == inApp {
+		c.contained, c.extension = all.get("contained"), all.get("extension")
+		p.replyForm(c.contained, c.extension)
 	}
 	return c
 }

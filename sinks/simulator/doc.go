@@ -8,6 +8,7 @@
 //	POST /comms/v1/message-batches    a batch, accepted wholly or not at all
 //	POST /comms/v1/messages           a single message
 //	GET  /comms/v1/messages/{id}      what has become of a message by now
+//	GET  /comms/channels/nhsapp/accounts?ods-organisation-code=&page=
 //	GET  /comms/_ping, /comms/_status
 //	POST /nhs-app/communication/in-app/FHIR/R4/CommunicationRequest
 //	POST /nhs-app/communication/notification/FHIR/R4/CommunicationRequest

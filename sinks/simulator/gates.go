@@ -20,6 +20,7 @@ var (
 		"/v1/message-batches": {methods: []string{http.MethodPost}, answer: func(s *Server, x *exchange) reply { return s.submit(x, false) }},
 		"/v1/messages":        {methods: []string{http.MethodPost}, answer: func(s *Server, x *exchange) reply { return s.submit(x, true) }},
 		messagePath:           {methods: getOrHead, answer: (*Server).show}, // and whatever stands behind it
+		accountsPath:          {methods: []string{http.MethodGet}, answer: (*Server).accounts},
 		"/_ping":              {methods: getOrHead, answer: ping, open: func(http.Header) bool { return true }},
 		"/_status":            {methods: getOrHead, answer: status, open: func(h http.Header) bool { return h.Get("apikey") != "" }},
 	}

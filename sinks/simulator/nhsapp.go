@@ -26,7 +26,7 @@ type NHSApp struct {
 	Intermediary bool // may send on behalf of others
 
 	Receipts Receipts
-	Patients map[string][]Patient // by ODS code; nil: 25 of every code, 250 of T00001
+	Patients map[string][]Patient // by ODS code, for NHS Notify's report too; nil: 25 of every code, 250 of T00001
 	PageSize int                  // entries in a page of a report; 100 when zero
 }
 

@@ -30,6 +30,11 @@ func inAppBody(request, nhsNumber, content string) string {
 	return fmt.Sprintf(`{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/campaign-id","value":"a campaign"},{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":%q}],"payload":[{"contentString":%q}],"recipient":[{"type":"Patient","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":%q}}],"requester":{"type":"Organization","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X26"}}}`, request, content, nhsNumber)
 }
 
+// askingBody is an in-app message that may be answered: item is the questionnaire's.
+func askingBody(request, item string) string {
+	return strings.TrimSuffix(inAppBody(request, someNumber, "Will you come?"), "}") + `,"contained":[{"resourceType":"Questionnaire","id":"reply","status":"active","item":[` + item + `]}],"extension":[{"url":"https://fhir.nhs.uk/NHSApp/answers","valueReference":{"reference":"#reply"}}]}`
+}
+
 func pushBody(request, nhsNumber, display string) string {
 	return fmt.Sprintf(`{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":%q}],"payload":[{"contentReference":{"reference":"https://www.nhsapp.service.nhs.uk/patient/messages","display":%q}}],"recipient":[{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":%q}}]}`, request, display, nhsNumber)
 }
@@ -46,9 +51,10 @@ func (a answer) issues(t *testing.T) []outcomeIssue {
 	return v.Issue
 }
 
-// Every row of the contract's table of errors, and what its schemas refuse. 41 rows.
+// Every row of the contract's table of errors, and what its schemas refuse. 54 rows.
 func TestAppCatalogue(t *testing.T) {
 	good, pushed := inAppBody("r1", someNumber, "Text"), pushBody("r1", someNumber, "Text")
+	asking := askingBody("r1", `{"linkId":"1","type":"choice","answerOption":[{"valueCoding":{"code":"Yes"}}]}`)
 	always := func(k Kind) Options { return Options{Faults: Faults{k: {Share: 1}}} }
 	const receipts, patients = appRoot + receiptsPath, appRoot + patientsPath
 	rows := []struct {
@@ -83,6 +89,19 @@ func TestAppCatalogue(t *testing.T) {
 		{when: "the ODS code is in lower case", body: spoilt(good, `"X26"`, `"x26"`), status: 400, code: "invalid", diagnostics: "Invalid format", expression: "requester.identifier.value"},
 		{when: "the status is in capitals", body: spoilt(good, `"active"`, `"Active"`), status: 400, code: "invalid", diagnostics: "Invalid format", expression: "status"},
 		{when: "no intermediary sends on behalf of another", body: spoilt(good, "NHSApp/campaign-id", "NHSApp/on-behalf-of"), status: 400, code: "invalid", diagnostics: "On Behalf Of is not permitted for this supplier", expression: "identifier"},
+		{when: "two resources are contained", body: spoilt(asking, `"contained":[`, `"contained":[{},`), status: 400, code: "invalid", diagnostics: "contained should contain one resource of type Questionnaire", expression: "contained[0].type"},
+		{when: "another resource is contained", body: spoilt(asking, `"Questionnaire"`, `"Patient"`), status: 400, code: "invalid", diagnostics: "contained should contain one resource of type Questionnaire", expression: "contained[0].type"},
+		{when: "the item is of another type", body: spoilt(asking, `"choice"`, `"boolean"`), status: 400, code: "invalid", diagnostics: "[0].item.type should be choice", expression: "contained"},
+		{when: "there are seven answers", body: spoilt(asking, `"answerOption":[`, `"answerOption":[`+strings.Repeat(`{"valueCoding":{"code":"x"}},`, 6)), status: 400, code: "invalid", diagnostics: "Exceeds maximum length", expression: "contained[0].item[0].answerOptions"},
+		{when: "there is no answer", body: spoilt(asking, `"answerOption"`, `"answer"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "contained[0].item[0].answerOptions"},
+		{when: "an answer says nothing", body: spoilt(asking, `"code":"Yes"`, `"display":"Yes"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "contained[0].item[0].answerOptions"},
+		{when: "the questionnaire has no item", body: spoilt(asking, `"item"`, `"items"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "contained[0].item"},
+		{when: "the questionnaire has two items", body: spoilt(asking, `"item":[`, `"item":[{},`), status: 400, code: "invalid", diagnostics: "Exceeds maximum length", expression: "contained[0].item"},
+		{when: "the questionnaire is a draft", body: spoilt(asking, `"id":"reply","status":"active"`, `"id":"reply","status":"draft"`), status: 400, code: "invalid", diagnostics: "Invalid format", expression: "contained[0].status"},
+		{when: "nothing refers to the questionnaire", body: spoilt(asking, `"extension"`, `"extensions"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "extension"},
+		{when: "the extension is another", body: spoilt(asking, "NHSApp/answers", "NHSApp/answer"), status: 400, code: "invalid", diagnostics: "Invalid format", expression: "extension[0].url"},
+		{when: "the extension refers to another", body: spoilt(asking, "#reply", "#other"), status: 400, code: "invalid", diagnostics: "Invalid format", expression: "extension[0].valueReference.reference"},
+		{when: "there is no questionnaire to refer to", body: spoilt(asking, `"contained"`, `"Contained"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "contained"},
 		{when: "the body is no JSON", body: "nonsense", status: 400, code: "invalid", diagnostics: "Invalid Json encountered. Details: unexpected token"},
 		{when: "the resource has another type", body: spoilt(good, "CommunicationRequest", "communicationrequest"), status: 400, code: "invalid", diagnostics: "type (at Cannot locate type information for type 'communicationrequest')"},
 		{when: "the resource has no type", body: `{}`, status: 400, code: "invalid", diagnostics: noType.detail},
@@ -105,8 +124,8 @@ func TestAppCatalogue(t *testing.T) {
 		{when: "traffic spikes", options: always(Spike429), body: good, status: 429, code: "throttled", diagnostics: "Your application, simulated, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests."},
 		{when: "the whole API is busy", options: always(Busy429), body: good, status: 429, code: "throttled", diagnostics: "This API is currently receiving a high volume of requests and is being rate limited."},
 	}
-	if len(rows) != 41 {
-		t.Errorf("%d rows, not 41", len(rows))
+	if len(rows) != 54 {
+		t.Errorf("%d rows, not 54", len(rows))
 	}
 	for _, row := range rows {
 		t.Run(row.when, func(t *testing.T) {
@@ -468,5 +487,21 @@ func TestAppPatients(t *testing.T) {
 		if pages != row.pages || len(users) != row.users {
 			t.Errorf("%s: %d pages, %d users", row.code, pages, len(users))
 		}
+	}
+}
+
+// A message that may be answered comes back with its questionnaire; of a push it is one of
+// the things that are not known.
+func TestAppReplies(t *testing.T) {
+	s := serve(t, Options{})
+	for _, item := range []string{`{"linkId":"1","type":"text"}`, `{"linkId":"1","type":"choice","answerOption":[{"valueCoding":{"code":"Yes"}},{"valueCoding":{"code":"No"}}]}`} {
+		got := s.do("POST", inAppURL, askingBody("r1", item), "Content-Type", fhirJSON)
+		if got.status != 201 || !json.Valid(got.body) || !strings.Contains(string(got.body), item) || !strings.Contains(string(got.body), `"#reply"`) {
+			t.Errorf("%s: %d %s", item, got.status, got.body)
+		}
+	}
+	got := s.do("POST", pushURL, strings.TrimSuffix(pushBody("r1", someNumber, "Text"), "}")+`,"contained":[{}]}`, "Content-Type", fhirJSON)
+	if got.status != 201 || strings.Contains(string(got.body), "contained") {
+		t.Errorf("a push: %d %s", got.status, got.body)
 	}
 }

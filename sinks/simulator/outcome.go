@@ -19,6 +19,8 @@ var (
 	twoRequests    = invalid("Multiple Request IDs specified").at("identifier")
 	twoBehalves    = invalid("Multiple On Behalf Of identifiers specified").at("identifier")
 	noIntermediary = invalid("On Behalf Of is not permitted for this supplier").at("identifier")
+	noQuestions    = invalid("contained should contain one resource of type Questionnaire").at("contained[0].type")
+	noSuchItem     = invalid("[0].item.type should be choice").at("contained")
 	notJSON        = invalid("Invalid Json encountered. Details: unexpected token")
 	noType         = invalid("type (at Root object has no type indication (resourceType) and therefore cannot be used to construct a FhirJsonNode)")
 )

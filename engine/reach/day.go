@@ -1,0 +1,167 @@
+package reach
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/engine/durable"
+)
+
+const suffix = ".users"
+
+// Day is the reports that a service gave on one day, in UTC: a folder with a file for each
+// practice. It is not safe for concurrent use, but for Put.
+type Day struct {
+	date, service string
+	root, path    string
+}
+
+// Open is the day of a moment in the folder root, which holds all days; neither need be
+// there yet. Whose reports they are service says.
+func Open(root, service string, at time.Time) *Day {
+	sum := sha256.Sum256([]byte(service))
+	d := &Day{date: at.UTC().Format(time.DateOnly), service: service, root: root}
+	d.path = filepath.Join(root, d.date, hex.EncodeToString(sum[:4]))
+	return d
+}
+
+// Date is the day, as 2026-11-25.
+func (d *Day) Date() string { return d.date }
+
+// Make makes the day's folder.
+func (d *Day) Make() error {
+	for _, path := range []string{filepath.Dir(d.root), d.root, filepath.Dir(d.path), d.path} {
+		if err := durable.MakeFolder(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep removes the days before this one.
+func (d *Day) Sweep() error {
+	entries, err := os.ReadDir(d.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := time.Parse(time.DateOnly, e.Name()); err == nil && e.IsDir() && e.Name() < d.date {
+			if err := os.RemoveAll(filepath.Join(d.root, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Discard removes what the service gave on the day.
+func (d *Day) Discard() error { return os.RemoveAll(d.path) }
+
+func (d *Day) file(code string) string { return filepath.Join(d.path, code+suffix) }
+
+// Has reports whether a practice was asked about.
+func (d *Day) Has(code string) bool {
+	_, err := os.Stat(d.file(code))
+	return err == nil
+}
+
+// State is what the service has of a practice that was asked about.
+func (d *Day) State(code string) (State, error) {
+	p, err := d.read(code, nil)
+	return p.State, err
+}
+
+// Put keeps what the service has of a practice. It is safe for concurrent use, of
+// different practices.
+func (d *Day) Put(code string, state State, users []User) error {
+	entries := pack(users)
+	h := head{version, d.date, d.service, []practice{{code, state, len(entries)}}}
+	_, err := write(d.file(code), h, func(_ int, w io.Writer) error {
+		_, err := w.Write(appendEntries(nil, entries))
+		return err
+	})
+	return err
+}
+
+// ErrNone says that the service was asked nothing on the day.
+var ErrNone = errors.New("no practice was asked about today")
+
+// Fix writes everything that the service gave on the day into one file, for a reading of a
+// cohort, and tells its digest. ErrNone says that there is nothing. A report that is
+// damaged is an error that names its file.
+func (d *Day) Fix(path string) (digest string, err error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	h := head{Version: version, Day: d.date, Service: d.service}
+	for _, e := range entries { // in the order of names
+		code, whole := strings.CutSuffix(e.Name(), suffix)
+		if !whole {
+			continue // a file that was not finished
+		}
+		one, err := d.read(code, nil)
+		if err != nil {
+			return "", err
+		}
+		h.Practices = append(h.Practices, one)
+	}
+	if len(h.Practices) == 0 {
+		return "", ErrNone
+	}
+	return write(path, h, func(i int, w io.Writer) error {
+		one, err := d.read(h.Practices[i].Code, w)
+		if err == nil && one != h.Practices[i] {
+			err = fmt.Errorf("%s has changed meanwhile", d.file(one.Code))
+		}
+		return err
+	})
+}
+
+// read reads the file of a practice, and copies its entries to w unless that is nil.
+func (d *Day) read(code string, w io.Writer) (practice, error) {
+	fail := func(err error) (practice, error) {
+		return practice{}, fmt.Errorf("%s cannot be read: %w; remove it and fetch it again", d.file(code), err)
+	}
+	f, err := os.Open(d.file(code))
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = f.Close() }()
+	h, start, _, err := check(f)
+	if err != nil {
+		return fail(err)
+	}
+	if len(h.Practices) != 1 || h.Practices[0].Code != code || h.Day != d.date || h.Service != d.service {
+		return fail(errors.New("it is another's"))
+	}
+	if w != nil {
+		if _, err := io.Copy(w, io.NewSectionReader(f, start, int64(h.Practices[0].Users)*entry)); err != nil {
+			return fail(err)
+		}
+	}
+	return h.Practices[0], nil
+}
+
+// Without lists the codes of practices that were not asked about yet, sorted.
+func (d *Day) Without(codes []string) (missing []string) {
+	for _, code := range codes {
+		if !d.Has(code) {
+			missing = append(missing, code)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}

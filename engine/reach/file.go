@@ -1,0 +1,133 @@
+package reach
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"cohort/engine/durable"
+)
+
+const (
+	version  = 1
+	entry    = 8 // bytes of a user
+	mostHead = 16 << 20
+)
+
+// head is the first line of a file.
+type head struct {
+	Version   int        `json:"version"`
+	Day       string     `json:"day"` // UTC
+	Service   string     `json:"service"`
+	Practices []practice `json:"practices"`
+}
+
+// practice is what a file holds of a practice.
+type practice struct {
+	Code  string `json:"code"`
+	State State  `json:"state,omitempty"`
+	Users int    `json:"users"`
+}
+
+var errDamaged = errors.New("it is cut short or damaged")
+
+// write writes a file and tells its digest. each is called for each of the practices in
+// turn, to write its entries.
+func write(path string, h head, each func(i int, w io.Writer) error) (digest string, err error) {
+	sum := sha256.New()
+	err = durable.WriteFile(path, func(w io.Writer) error {
+		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
+		line, err := json.Marshal(h)
+		if err == nil {
+			_, err = out.Write(append(line, '\n'))
+		}
+		for i := range h.Practices {
+			if err == nil {
+				err = each(i, out)
+			}
+		}
+		if err == nil {
+			err = out.Flush()
+		}
+		if err == nil {
+			_, err = w.Write(sum.Sum(nil))
+		}
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+func appendEntries(dst []byte, entries []uint64) []byte {
+	dst = slices.Grow(dst, entry*len(entries))
+	for _, e := range entries {
+		dst = binary.LittleEndian.AppendUint64(dst, e)
+	}
+	return dst
+}
+
+// check reads a file to its end, and makes sure that it is whole. It tells its first line,
+// where the entries begin, and its digest.
+func check(f *os.File) (h head, start int64, digest string, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return h, 0, "", err
+	}
+	body := info.Size() - sha256.Size
+	if body <= 0 {
+		return h, 0, "", errDamaged
+	}
+	sum := sha256.New()
+	in := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(f, 0, body), sum), 1<<16)
+	line, err := readLine(in)
+	if err != nil {
+		return h, 0, "", err
+	}
+	if _, err = io.Copy(io.Discard, in); err != nil {
+		return h, 0, "", err
+	}
+	var said [sha256.Size]byte
+	if _, err = f.ReadAt(said[:], body); err != nil {
+		return h, 0, "", err
+	}
+	if !bytes.Equal(sum.Sum(nil), said[:]) || json.Unmarshal(line, &h) != nil {
+		return h, 0, "", errDamaged
+	}
+	if h.Version != version {
+		return h, 0, "", fmt.Errorf("it has format %d and this version of cohort knows %d", h.Version, version)
+	}
+	users := 0
+	for _, p := range h.Practices {
+		users += p.Users
+	}
+	start = int64(len(line))
+	if start+int64(users)*entry != body {
+		return h, 0, "", errDamaged
+	}
+	return h, start, hex.EncodeToString(said[:]), nil
+}
+
+// readLine reads the first line with its end.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for len(line) < mostHead {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case err == io.EOF:
+			return nil, errDamaged
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+	return nil, errDamaged
+}
