@@ -83,7 +83,7 @@ func CheckRoutes(routes []RouteAccount, all Account) error {
 // routeOfBatch is the index of a batch's route. Of shards without batches the last is found
 // that begins where it does, which is the one that has it.
 func (p *Plan) routeOfBatch(batch uint32) int {
-	behind := sort.SearchInts(p.ShardStarts, int(batch))
+	behind := sort.SearchInts(p.ShardStarts, int(batch)+1)
 	return p.RouteOf(behind - 1)
 }
 

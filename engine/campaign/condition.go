@@ -80,11 +80,11 @@ func (l *loader) condition(key, column string, s conditionSection, kinds map[str
 func (l *loader) bounds(key, from, to string) string {
 	number := func(text string) (int64, bool) {
 		n, err := strconv.ParseInt(text, 10, 64)
-		return n, err == nil && !strings.HasPrefix(text, "+")
+		return n, err == nil && !strings.HasPrefix(text, "+") && len(text) < 18 // as package ingest reads them
 	}
 	day := func(text string) (int64, bool) {
 		t, err := time.Parse(time.DateOnly, text)
-		return t.Unix(), err == nil
+		return t.Unix(), err == nil && t.Year() >= 1800 && t.Year() < 2300 // likewise
 	}
 	for _, kind := range []struct {
 		words string

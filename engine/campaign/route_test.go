@@ -134,6 +134,8 @@ func TestMistakesInRoutesAreNamedWithTheirLine(t *testing.T) {
 		"bounds by another name":       {with("route:\n  - name: a\n    when:\n      b: {below: 3}"), 4, "unknown key route[0].when.b.below; here may stand: from, to"},
 		"a number and a date":          {with("route:\n  - name: a\n    when:\n      b: {from: 3, to: 1950-12-31}"), 4, "must have whole numbers as bounds, or dates"},
 		"a date that there is not":     {with("route:\n  - name: a\n    when:\n      b: {to: 1950-02-30}"), 4, "must have whole numbers as bounds, or dates"},
+		"a year in which nobody lived": {with("route:\n  - name: a\n    when:\n      b: {to: 1799-12-31}"), 4, "must have whole numbers as bounds, or dates"},
+		"a number beyond all reason":   {with("route:\n  - name: a\n    when:\n      b: {to: 999999999999999999}"), 4, "must have whole numbers as bounds, or dates"},
 		"a bound with a fraction":      {with("route:\n  - name: a\n    when:\n      b: {to: 2.5}"), 4, "must have whole numbers as bounds, or dates"},
 		"a range of none":              {with("route:\n  - name: a\n    when:\n      b: {from: 5, to: 4}"), 4, "is from 5 to 4, which nothing is"},
 		"a column compared two ways":   {with("route:\n  - {name: a, when: {b: {from: 5}}}\n  - {name: c, when: {b: {from: 1950-12-31}}}"), 3, "is compared as a date here, and as a whole number by a route before it"},
