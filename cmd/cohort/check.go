@@ -174,13 +174,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
-	if found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort); found.WouldSend {
-		if err := c.measure(ctx, spool, fields, cohort, digest); errors.As(err, new(*ingest.FileError)) {
-			found.WouldSend, found.Why = false, oneLine(err.Error())
-		} else if err != nil {
-			return nil, err
-		}
-	}
+	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err
 	}

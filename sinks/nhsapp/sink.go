@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"cohort/engine"
+	"cohort/ingest/person"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
 )
@@ -40,6 +41,7 @@ type Push struct {
 type Sink struct {
 	o      Options
 	parts  bodyParts
+	asks   []person.Limit
 	to     *url.URL          // where messages are posted; nil when the address is none
 	signed http.RoundTripper // signs in
 }
@@ -53,7 +55,7 @@ var (
 // 30 kB at the most.
 const mostReply = 1 << 20
 
-// mostBody is more than any message that Examine passes can make of a request.
+// mostBody is more than any message that keeps to what is asked can make of a request.
 const mostBody = 64 << 10
 
 // replyBuffers are buffers for answers, which nobody keeps.
@@ -67,7 +69,7 @@ func New(o Options) *Sink {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
 	}
-	s := &Sink{o: o, parts: newBodyParts(o)}
+	s := &Sink{o: o, parts: newBodyParts(o), asks: asksOf(o)}
 	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
 	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	channel := "in-app"
