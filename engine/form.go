@@ -47,6 +47,7 @@ type State struct {
 	Pending  bool             // its last attempt is in the log and has no answer there
 	InDoubt  bool             // an attempt was never answered, or not understandably
 	Lost     bool             // the log that knew of its attempts, if there were any, is lost
+	Resend   Resending        // whether a person has had it sent again, in doubt as it was
 	Doubted  bool             // Lost, and an attempt since then was never answered, or not understandably
 	First    int64            // when it was first attempted, Unix milliseconds; 0: never. Lost: not before
 	Settled  journal.Position // of the record that accepted it

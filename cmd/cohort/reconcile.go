@@ -19,6 +19,7 @@ import (
 
 func reconcileCommand() *cobra.Command {
 	var network bool
+	again := &resending{}
 	c := &cobra.Command{
 		Use:   "reconcile DIR",
 		Short: "Ask the NHS App's receipts what it has of the messages in doubt",
@@ -35,6 +36,9 @@ On 4 the last line of standard error is the command that goes on.
 `,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := again.check(c); err != nil {
+				return err
+			}
 			path, err := absolute(args[0])
 			if err != nil {
 				return err
@@ -58,9 +62,14 @@ On 4 the last line of standard error is the command that goes on.
 			}
 			defer s.folder.release()
 			defer s.end()
+			if again.chosen {
+				return s.resendInDoubt(c.Context(), plan, again)
+			}
 			return s.reconcile(c.Context(), plan)
 		},
 	}
+	c.Long += resendHelp
+	again.flags(c)
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }
@@ -109,7 +118,7 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan) error {
 		return err
 	}
 	if doubtful := summary.Account.Fates[person.InDoubt]; doubtful > 0 {
-		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them", doubtful), exitInDoubt, s.asks()}
+		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), exitInDoubt, s.asks()}
 	}
 	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
 	return nil
@@ -182,7 +191,7 @@ func (s *session) readReceipts(ctx context.Context, forms map[engine.Reference]e
 				return
 			}
 			if before := found[form]; before != "" && before != r.MessageID {
-				s.log.Error("the service has taken a message twice, though it was sent once", "message", r.RequestID, "ids", before+" "+r.MessageID)
+				s.log.Error("the service has taken a message twice", "message", r.RequestID, "ids", before+" "+r.MessageID)
 				return
 			}
 			found[form] = r.MessageID
@@ -193,6 +202,7 @@ func (s *session) readReceipts(ctx context.Context, forms map[engine.Reference]e
 		if err != nil {
 			return nil, refuse("%w; nothing was changed", err)
 		}
+		s.receipts += n
 		s.log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
 	}
 	return found, nil
