@@ -145,7 +145,7 @@ func (l *Ledger) AnyLost() bool {
 // Settleable counts the messages in doubt that a replay can settle.
 func (l *Ledger) Settleable() (messages int64) {
 	count := func(s *State) {
-		if s.Phase == Live && (s.InDoubt || s.Pending) {
+		if s.Phase == Live && (s.InDoubt || s.Pending) && !s.Resend.IsDue() {
 			messages += int64(s.Messages)
 		}
 	}

@@ -32,6 +32,8 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 	if _, copied := record.(*revision); l.copied > 0 && !copied {
 		return l.whole()
 	}
+	deciding := l.deciding
+	l.deciding = false
 	switch r := record.(type) {
 	case *runOpened:
 		return l.open(r)
@@ -45,6 +47,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			return err
 		}
 		s.InDoubt, s.Doubted, s.Reason = true, s.Lost, l.intern(r.Code)
+		s.doubted()
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
@@ -53,8 +56,9 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			return fmt.Errorf("%w: people of a batch that there is not were listed", ErrIllegal)
 		}
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
-		return l.withhold(r.Batch, r.People)
+		return errors.Join(l.withhold(r.Batch, r.People), l.unresend(r.Batch, r.People))
 	case *resolved:
+		l.deciding = deciding && r.Result == ResultResend
 		return l.resolve(r, at)
 	case *recovered:
 		return l.recover(r)
@@ -84,8 +88,11 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		if n := len(l.Events) - mostEvents; n > 0 {
 			l.Events = slices.Delete(l.Events, 0, n)
 		}
-		if r.Verb == controlSuperseded {
+		switch r.Verb {
+		case controlSuperseded:
 			l.Superseded = r.Detail
+		case controlResent:
+			l.deciding = true
 		}
 	case *runClosed:
 		l.Closed = true
@@ -116,6 +123,7 @@ func (l *Ledger) open(r *runOpened) error {
 func (l *Ledger) orphan(s *State) {
 	if s.Pending {
 		s.Pending, s.InDoubt, s.Doubted, s.Reason = false, true, s.Lost, l.intern("no_answer")
+		s.doubted()
 		if l.plan.NeverAgain {
 			s.Phase = Held
 		}
@@ -157,6 +165,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 	case ResultAccepted:
 		s.Phase, s.InDoubt = AcceptedBy, false
 		s.Settled, err = spotOf(at)
+		s.doubted()
 	case ResultAcceptedUnknown:
 		if !s.InDoubt {
 			return fmt.Errorf("%w: a batch accepted by an attempt that was not in doubt", ErrIllegal)
@@ -172,6 +181,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		}
 	case ResultHeld:
 		s.Phase = Held
+		s.doubted()
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case ResultForeign:
 		s.Phase = Foreign

@@ -30,12 +30,12 @@ func (s instant) UnixMilli() (ms int64) {
 // Time is the moment. There must be one.
 func (s instant) Time() time.Time { return time.UnixMilli(s.UnixMilli()) }
 
-// spot is where a record of the log stands: its segment, of which there may be 16 million,
-// and the byte in it, up to 4 GiB.
-type spot [7]byte
+// spot is where a record of the log stands: its segment, of which there may be 65,535 (4 TB
+// as they are written), and the byte in it, up to 4 GiB.
+type spot [6]byte
 
 const (
-	mostSegment = 1<<24 - 1
+	mostSegment = 1<<16 - 1
 	mostOffset  = 1<<32 - 1
 )
 

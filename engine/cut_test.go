@@ -152,7 +152,7 @@ func TestWhatCannotBeCut(t *testing.T) {
 	long := newPeople(20, 1, nil)
 	long.shards[0][11].Fields[0] = strings.Repeat("n", 2000)
 	_, err := Cut(t.Context(), testRun, long, encoding{}, Limits{Messages: 100, Bytes: 2000})
-	checkError(t, "a message that no request has room for", err, "record 12 makes a request of")
+	checkError(t, "a message that no request has room for", err, "record 12 should have been invalid (too_long: it makes a request of")
 	if err != nil && strings.Contains(err.Error(), "999") {
 		t.Errorf("the error tells a number: %v", err)
 	}
@@ -160,10 +160,7 @@ func TestWhatCannotBeCut(t *testing.T) {
 	choosy.shards[0][3].Fields[0], choosy.shards[0][3].Suppressed = "odd", true // to whom nothing is sent
 	choosy.shards[0][11].Fields[0] = "odd"
 	_, err = Cut(t.Context(), testRun, choosy, examining{}, Limits{Messages: 100, Bytes: 2000})
-	if e := (*UnfitError)(nil); !errors.As(err, &e) || e.Position != 11 || e.Shard != 0 || e.Code != "odd_name" {
-		t.Errorf("a message that the sink objects to: %v", err)
-	}
-	checkError(t, "a message that the sink objects to", err, "record 12 makes a message that the service would refuse (odd_name): its name is odd")
+	checkError(t, "a message that the sink objects to", err, "record 12 should have been invalid (odd_name: its name is odd)")
 	broken := newPeople(20, 2, nil)
 	broken.failAt = 12
 	if _, err := Cut(t.Context(), testRun, broken, encoding{}, Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, errUnreadable) {
@@ -183,11 +180,8 @@ func TestWhatCannotBeCut(t *testing.T) {
 // examining objects to one name.
 type examining struct{ encoding }
 
-func (examining) Examine(p *person.Recipient) (code, reason string) {
-	if p.Fields[0] == "odd" {
-		return "odd_name", "its name is odd"
-	}
-	return "", ""
+func (examining) Asks() []person.Limit {
+	return []person.Limit{{Code: "odd_name", Words: "its name is odd", Least: 3, Keeps: func(fields []string) bool { return fields[0] != "odd" }}}
 }
 
 // The forms that replace one hold the same people, each once.

@@ -8,22 +8,22 @@ import (
 
 // Doubtful lists the messages in doubt at a service that can be asked, by the references
 // under which it knows them, and says when the first of them was attempted. It is called
-// when the process has taken the run on (Open), so that nothing is under way any more.
-func (p *ProgressLog) Doubtful(source Source) (forms map[Reference]FormID, since time.Time, err error) {
+// when the process has taken the run on (Open, or Take), so that nothing is under way any more.
+func (l *Ledger) Doubtful(source Source) (forms map[Reference]FormID, since time.Time, err error) {
 	forms = map[Reference]FormID{}
-	if !p.plan.NeverAgain {
+	if !l.plan.NeverAgain {
 		return forms, since, nil
 	}
 	first := int64(0)
-	for b := range p.base {
-		p.Forms(uint32(b), func(id FormID, s *State) {
-			if err != nil || s.Phase != Held || s.Messages != 1 {
+	for b := range l.base {
+		l.Forms(uint32(b), func(id FormID, s *State) {
+			if err != nil || !l.isAsked(s) || s.Messages != 1 {
 				return
 			}
 			if at := s.First.UnixMilli(); first == 0 || at != 0 && at < first {
 				first = at
 			}
-			err = p.messages(source, id, func(r Reference) { forms[r] = id })
+			err = l.messages(source, id, func(r Reference) { forms[r] = id })
 		})
 	}
 	if first != 0 {
@@ -32,13 +32,19 @@ func (p *ProgressLog) Doubtful(source Source) (forms map[Reference]FormID, since
 	return forms, since, err
 }
 
+// isAsked reports whether the service's receipts may settle a form: it is in doubt, and
+// nothing of it is under way.
+func (l *Ledger) isAsked(s *State) bool {
+	return l.plan.NeverAgain && (s.Phase == Held || s.Phase == Live && s.Resend.IsDue() && !s.Pending)
+}
+
 // messages calls yield with the reference of each message of a form.
-func (p *ProgressLog) messages(source Source, id FormID, yield func(Reference)) error {
-	planned, err := p.plan.Batch(id.Batch)
+func (l *Ledger) messages(source Source, id FormID, yield func(Reference)) error {
+	planned, err := l.plan.Batch(id.Batch)
 	if err != nil {
 		return err
 	}
-	form, err := p.Form(id)
+	form, err := l.Form(id)
 	if err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ func (p *ProgressLog) messages(source Source, id FormID, yield func(Reference)) 
 			return err
 		}
 		if _, dropped := slices.BinarySearch(form.Dropped, person.Position); !dropped && !person.Suppressed {
-			yield(p.plan.Run.MessageReference(person.Row))
+			yield(l.plan.Run.MessageReference(person.Row))
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ var recordNames = map[journal.Type]string{
 // resultNames are the results as people and programs are told of them.
 var resultNames = map[Result]string{
 	ResultAccepted: "accepted", ResultAcceptedUnknown: "accepted_ids_unknown", ResultNotAccepted: "not_accepted",
-	ResultHeld: "held", ResultForeign: "foreign", ResultReplay: "replay",
+	ResultHeld: "held", ResultForeign: "foreign", ResultReplay: "replay", ResultResend: "resend",
 }
 
 // ReadEntry puts a record of a run's progress log into words. It reads the plan for the

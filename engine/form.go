@@ -40,12 +40,13 @@ type State struct {
 	Unsent   uint16 // of the attempts: those of which certainly nothing left this machine
 	Reason   uint16 // index into the ledger's codes: why it is where it is
 	Phase    Phase
-	Pending  bool    // its last attempt is in the log and has no answer there
-	InDoubt  bool    // an attempt was never answered, or not understandably
-	Lost     bool    // the log that knew of its attempts, if there were any, is lost
-	Doubted  bool    // Lost, and an attempt since then was never answered, or not understandably
-	First    instant // when it was first attempted; zero: never. Lost: not before
-	Settled  spot    // of the record that accepted it
+	Pending  bool      // its last attempt is in the log and has no answer there
+	InDoubt  bool      // an attempt was never answered, or not understandably
+	Lost     bool      // the log that knew of its attempts, if there were any, is lost
+	Resend   Resending // whether a person has had it sent again, in doubt as it was
+	Doubted  bool      // Lost, and an attempt since then was never answered, or not understandably
+	First    instant   // when it was first attempted; zero: never. Lost: not before
+	Settled  spot      // of the record that accepted it
 }
 
 // isClean reports whether the form may be replaced: no attempt of it can have been

@@ -31,6 +31,7 @@ type model struct {
 	lines     []*line
 	plan      int                // the largest batch
 	refusable map[Reference]bool // messages that the validator refuses at first
+	noted     map[Reference]bool // of people whom the lists named when somebody decided about doubt
 	running   sync.WaitGroup     // processes, killed ones included
 
 	mu     sync.Mutex // for what is below
@@ -52,7 +53,7 @@ func newModel(h *story, dir string) *model {
 	}
 	m := &model{
 		story: h, root: dir, dir: filepath.Join(dir, "run"), cohort: newRouted(h.people, h.shards, h.routes, role),
-		service: newService(h.seed), pace: h.pace, faults: h.faults, began: time.Now(), begun: map[Reference]bool{},
+		service: newService(h.seed), pace: h.pace, faults: h.faults, began: time.Now(), begun: map[Reference]bool{}, noted: map[Reference]bool{},
 	}
 	m.service.refuseRows(h.bad...)
 	m.refusable = maps.Clone(m.service.bad)
@@ -71,7 +72,9 @@ func (m *model) seal() error {
 	for _, b := range slices.Concat(batches...) {
 		m.plan = max(m.plan, int(b.Messages))
 	}
-	return Seal(m.dir, testHeader(m.cohort), batches, nil)
+	header := testHeader(m.cohort)
+	header.NeverAgain = m.kind == CanBeAsked
+	return Seal(m.dir, header, batches, nil)
 }
 
 func (m *model) say(format string, args ...any) {
@@ -207,7 +210,7 @@ func (c *line) starts(r *Request) (roll float64, wait time.Duration, dead bool) 
 		c.say("%s repeats a request before its time", c.name)
 	}
 	for _, message := range r.Messages {
-		if c.named[message] && !known {
+		if c.named[message] && (!known || c.kind == CanBeAsked) {
 			c.say("%s sends to somebody whom the lists named when it read them", c.name)
 		}
 	}
@@ -310,12 +313,7 @@ func (m *model) tooMany(now time.Time) string {
 
 // lists reads the suppression list as it is now.
 func (c *line) lists(_ context.Context, last []ListRead) (Listing, error) {
-	rows := map[int64]string{}
-	for _, n := range c.listing {
-		if time.Since(c.began) >= n.at {
-			rows[n.row] = "deceased_formal"
-		}
-	}
+	rows := c.rows(time.Now())
 	now := []ListRead{{File: "list.csv", SHA256: fmt.Sprint(len(rows)), People: int64(len(rows))}}
 	named := map[Reference]bool{}
 	for row := range rows {
@@ -327,6 +325,17 @@ func (c *line) lists(_ context.Context, last []ListRead) (Listing, error) {
 		people = c.cohort.listed(rows)
 	}
 	return Listing{Read: now, People: people}, nil
+}
+
+// rows is whom the suppression list names at a moment.
+func (m *model) rows(now time.Time) map[int64]string {
+	rows := map[int64]string{}
+	for _, n := range m.listing {
+		if now.Sub(m.began) >= n.at {
+			rows[n.row] = "deceased_formal"
+		}
+	}
+	return rows
 }
 
 // outcomes holds the report's trail of every record against what the service knows.
@@ -375,7 +384,7 @@ func (m *model) outcomes(plan *Plan, l *Ledger) error {
 				why = "is not what the service says"
 			case o.Fate == person.Refused && !m.refusable[message] && m.most == 0:
 				why = "was refused for no reason"
-			case o.Fate == person.Suppressed && !named[message], o.Code == CodeListedTooLate && !named[message]:
+			case o.Fate == person.Suppressed && !named[message], o.Code == CodeListedTooLate && !named[message] && !m.noted[message]:
 				why = "is on no list"
 			case named[message] && o.Fate != person.Suppressed && o.Fate != person.Refused && o.Code != CodeListedTooLate:
 				why = "was listed, and nothing says so"

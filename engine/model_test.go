@@ -73,6 +73,7 @@ type life struct {
 	pause             time.Duration // before the next
 	night             bool          // it waits for the window to open, however long
 	retry             bool          // before it a person has sent again what was refused
+	resend            bool          // before it, days later, a person has sent again what is in doubt and no receipt names
 }
 
 // named is a suppression list that grows: at a moment, by a row.
@@ -96,7 +97,9 @@ func drawStory(t *rapid.T) *story {
 		took:   rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, 10 * time.Second, 40 * time.Second}).Draw(t, "took"),
 	}
 	if often("kind") {
-		h.kind = rapid.SampledFrom([]Kind{CanBeAsked, Neither}).Draw(t, "kind of service")
+		if h.kind = rapid.SampledFrom([]Kind{CanBeAsked, Neither}).Draw(t, "kind of service"); h.kind == CanBeAsked {
+			h.limits.Messages = 1
+		}
 	}
 	row := rapid.Int64Range(1, int64(h.people))
 	if often("refuses") {
@@ -113,7 +116,7 @@ func drawStory(t *rapid.T) *story {
 			oneWindow: often("one window"), settle: often("settle"), ceiling: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "ceiling"), killAt: -1,
 			grace: rapid.SampledFrom([]time.Duration{time.Nanosecond, time.Second, 30 * time.Second}).Draw(t, "grace"),
 			pause: minutes(600, "pause"), night: rapid.IntRange(0, 15).Draw(t, "night") == 15,
-			retry: often("retry"),
+			retry: often("retry"), resend: h.kind == CanBeAsked && often("resend"),
 		}
 		if often("gives up") {
 			l.giveUp = time.Minute
@@ -168,6 +171,9 @@ func (h *story) play(dir string) []string {
 		if l.retry {
 			m.retry()
 		}
+		if l.resend {
+			m.resend()
+		}
 		if m.live(l, fmt.Sprintf("process %d", i)) {
 			break
 		}
@@ -196,6 +202,9 @@ func (m *model) last() {
 			m.finish()
 		}
 	}
+	if m.kind == CanBeAsked && m.resend() > 0 {
+		m.finish()
+	}
 	m.judge()
 }
 
@@ -217,6 +226,67 @@ func (m *model) retry() (messages int) {
 	m.check(log.Account().Check())
 	m.check(log.Close())
 	return messages
+}
+
+// resend has the service's receipts read and sent again what is in doubt and what they do
+// not name: at once, which is refused, and when they have had the time. It returns how
+// many messages that are.
+func (m *model) resend() (messages int) {
+	for m.decide(&messages) {
+		time.Sleep(24 * time.Hour)
+	}
+	return messages
+}
+
+func (m *model) decide(messages *int) (young bool) {
+	plan, err := OpenPlan(m.dir)
+	if !m.check(err) {
+		return false
+	}
+	defer func() { _ = plan.Close() }()
+	log, err := OpenProgressLog(m.dir, plan)
+	if !m.check(err) {
+		return false
+	}
+	defer func() { m.check(log.Close()) }()
+	now := time.Now()
+	m.check(log.Open(Start{At: now, Version: "test"}))
+	forms, _, err := log.Doubtful(m.cohort)
+	m.check(err)
+	found, asked := map[FormID]string{}, map[FormID]bool{}
+	m.service.mu.Lock()
+	for r, id := range forms {
+		asked[id] = true
+		if m.service.accepted[r.String()] > 0 {
+			found[id] = "id-" + r.String()
+		}
+	}
+	m.service.mu.Unlock()
+	last, err := LastAttempts(m.dir, plan, func(id FormID) bool { return asked[id] })
+	m.check(err)
+	again, err := log.Ledger.Resend(context.Background(), found, last, m.cohort.listed(m.rows(now)), now)
+	m.check(err)
+	if len(m.wrong) > 0 {
+		return false
+	}
+	if again.Young > 0 {
+		if err := log.Resend(again, "ann", "too early", now); !errors.Is(err, ErrYoung) {
+			m.say("messages are sent again before their receipts had the time: %v", err)
+		}
+		return true
+	}
+	*messages += again.Again
+	m.check(log.Found(now, found))
+	m.check(log.Resend(again, "ann", "asked for", now))
+	for row := range m.rows(now) {
+		m.noted[testRun.MessageReference(row)] = true
+	}
+	account := log.Account()
+	m.check(account.Check())
+	if live, held, foreign := log.Unsettled(); live+held+foreign == 0 { // as reconcile does it
+		m.check(log.Finish(now, account))
+	}
+	return false
 }
 
 // finish runs processes until the run is finished.
@@ -250,6 +320,8 @@ func (m *model) judge() {
 	switch {
 	case foreign > 0 || fates[person.NotSent] > 0:
 		m.say("at the end %d forms are foreign, and the account is %v", foreign, fates)
+	case m.kind == CanBeAsked && live > 0:
+		m.say("at the end %d messages are still to be sent again", live)
 	case m.kind == Deduplicates && live > 0:
 		m.say("at the end %d forms are still to be sent", live)
 	case m.kind == Deduplicates && held > 0 && m.most == 0 && (len(m.bad) == 0 || time.Since(m.began) < validatorMemory):

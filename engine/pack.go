@@ -23,38 +23,23 @@ func (l Limits) Smooth(rate float64, span time.Duration) Limits {
 	return l
 }
 
-// TooLongError says that no request has room for the message of one record.
-type TooLongError struct {
-	Row      int64
-	Shard    int
-	Position uint32 // in the shard
-	Bytes    int    // of a request with this message alone
-	Limit    int    // bytes that a request may have
-}
-
-// Error names the record by its row.
-func (e *TooLongError) Error() string {
-	return fmt.Sprintf("record %d makes a request of %d bytes and one may have %d; shorten the record or the personalisation", e.Row, e.Bytes, e.Limit)
-}
-
-// UnfitError says that the service would refuse the message of one record.
+// UnfitError says that the service would refuse the message of one record. It is a defect:
+// the record should have been invalid (see Asked).
 type UnfitError struct {
-	Row      int64
-	Shard    int
-	Position uint32 // in the shard
-	Code     string
-	Reason   string // in words, without personal data
+	Row    int64
+	Code   string
+	Reason string // in words, without personal data
 }
 
 // Error names the record by its row.
 func (e *UnfitError) Error() string {
-	return fmt.Sprintf("record %d makes a message that the service would refuse (%s): %s", e.Row, e.Code, e.Reason)
+	return fmt.Sprintf("record %d should have been invalid (%s: %s), and was taken for one that can be sent; this is a defect of cohort", e.Row, e.Code, e.Reason)
 }
 
 // Cut renders every message of every shard once and cuts the shards into batches,
 // which it returns by shard. Boundaries depend on the cohort file and the frozen
-// keys alone: suppressed people count in them, though they are in no body. A message for which no
-// request has room is a *TooLongError, and one that an Examiner objects to an *UnfitError.
+// keys alone: suppressed people count in them, though they are in no body. Every message is held
+// once more against what a record is Asked: one that does not keep to it is an *UnfitError.
 func Cut(ctx context.Context, run RunID, source Source, sink Sink, limits Limits) ([][]PlannedBatch, error) {
 	shards := make([][]PlannedBatch, source.Shards())
 	g, ctx := errgroup.WithContext(ctx)
@@ -99,7 +84,7 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 		return nil, nil
 	}
 	begin(0)
-	examiner, _ := sink.(Examiner)
+	asks := asksOf(sink)
 	var p person.Recipient // one for all, since the sink is given its address
 	for next, err := range source.Recipients(int(shard), 0, positions) {
 		if err == nil {
@@ -117,18 +102,16 @@ func cutShard(ctx context.Context, run RunID, source Source, sink Sink, limits L
 			begin(p.Position)
 			scratch = append(scratch[:0], message...)
 		}
-		if sized+len(scratch) > limits.Bytes {
-			return nil, &TooLongError{Row: p.Row, Shard: int(shard), Position: p.Position, Bytes: sized + len(scratch), Limit: limits.Bytes}
+		if sized+len(scratch) > limits.Bytes && !p.Suppressed {
+			return nil, &UnfitError{p.Row, person.CodeTooLong, fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)}
 		}
 		sized += len(scratch)
 		counted++
 		if p.Suppressed {
 			continue
 		}
-		if examiner != nil {
-			if code, reason := examiner.Examine(&p); code != "" {
-				return nil, &UnfitError{Row: p.Row, Shard: int(shard), Position: p.Position, Code: code, Reason: reason}
-			}
+		if l := unkept(asks, &p); l != nil {
+			return nil, &UnfitError{p.Row, l.Code, l.Words}
 		}
 		message := scratch
 		if open.Messages == 0 {

@@ -99,8 +99,14 @@ func (p *plainTrail) add(o *MessageOutcome, batch uint32, id FormID, position ui
 				if err != nil {
 					return err
 				}
-				p.at[id] = record.(*outcome).At
-				if p.ids[id], err = record.(*outcome).ids(); err != nil {
+				switch r := record.(type) {
+				case *outcome:
+					p.at[id] = r.At
+					p.ids[id], err = r.ids()
+				case *resolved: // the service's receipts told
+					p.at[id], p.ids[id] = r.At, r.IDs
+				}
+				if err != nil {
 					return err
 				}
 			}

@@ -37,9 +37,16 @@ const validatorMemory = 24 * time.Hour
 //	Unknown      replay                 replay
 //
 // A service that does not take a reference once only (kind) is never replayed to:
-// what is in doubt there is held.
+// what is in doubt there is held, until a person has it sent again. Then too an answer
+// speaks for its own attempt alone, and short of an acceptance the message stays in doubt.
 func Decide(kind Kind, s State, a Answer, now time.Time) Step {
 	if kind != Deduplicates && (s.InDoubt || a.Reply == Unknown) {
+		switch again := s.Resend.IsDue(); {
+		case again && a.Reply == Accepted:
+			return StepAccept
+		case again && (a.Reply == Refused || a.Reply == Unsent):
+			return StepAgain
+		}
 		return StepHold
 	}
 	switch a.Reply {

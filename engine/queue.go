@@ -28,6 +28,9 @@ type dueForm struct {
 func newQueue(l *Ledger, kind Kind, settle bool, now time.Time) *queue {
 	q := &queue{state: l.state}
 	again := func(s *State) bool {
+		if s.Resend.IsDue() { // by a person, and no replay
+			return !s.IsSettled() && !settle
+		}
 		return !s.IsSettled() && (kind == Deduplicates || !s.InDoubt) && (s.InDoubt || !settle)
 	}
 	for shard := range l.plan.ShardStarts {

@@ -47,6 +47,7 @@ const (
 	ResultHeld            Result = 4 // in doubt, and no replay can settle it
 	ResultForeign         Result = 5 // the reference is somebody else's
 	ResultReplay          Result = 6 // by a person alone: to be replayed though people of it are listed
+	ResultResend          Result = 7 // by a person alone: to be sent again though it is in doubt
 )
 
 type runOpened struct {

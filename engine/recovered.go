@@ -10,7 +10,7 @@ import (
 type resolved struct {
 	Form   FormID
 	At     time.Time
-	Result Result   // AcceptedUnknown, Held or Replay; Accepted: the service's receipts told
+	Result Result   // AcceptedUnknown, Held, Replay or Resend; Accepted: the service's receipts told
 	Reason string   // that the person gave
 	IDs    []string // with Accepted: of the messages, in the body's order
 }
@@ -160,11 +160,13 @@ func (l *Ledger) resolve(r *resolved, at journal.Position) error {
 	s := l.state(r.Form)
 	switch {
 	case s == nil:
-	case r.Result == ResultAccepted && l.plan.NeverAgain && s.Phase == Held && len(r.IDs) == int(s.Messages):
+	case r.Result == ResultAccepted && l.isAsked(s) && len(r.IDs) == int(s.Messages):
 		s.Phase, s.InDoubt, s.Reason = AcceptedBy, false, l.intern(codeReceipt)
 		var err error
 		s.Settled, err = spotOf(at)
 		return err
+	case r.Result == ResultResend:
+		return l.resend(r.Form, s)
 	case r.Result == ResultAcceptedUnknown && s.Phase == Foreign:
 		s.Phase, s.InDoubt, s.Reason = AcceptedNo, false, l.intern(codeDecided)
 		return nil

@@ -69,7 +69,7 @@ func (s *search) loses(w world, o int, yield func(world)) {
 // recovered is the ledger of a log that was made again. Without the revisions nobody
 // knows which form went out last, and everything is held.
 func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
-	if s.retries > 0 {
+	if s.retries+s.resends > 0 {
 		return s.recoveredAsTheProductDoes(revisions, day, hold)
 	}
 	fresh, err := NewLedger(s.plan)

@@ -40,6 +40,10 @@ func (s *search) steps(w world, yield func(world)) {
 	if int(w.retries) < s.retries && (w.mended || s.mends == 0) {
 		s.retry(w, yield)
 	}
+	if s.resends > 0 && !w.owners[1].isAlive() {
+		s.resend(w, yield)
+		s.reports(w, yield)
+	}
 	if w.listed == nobodyListed && s.scope.listed != 0 {
 		next := w
 		next.listed = toBeApplied
@@ -52,9 +56,8 @@ func (s *search) steps(w world, yield func(world)) {
 			}
 		}
 	}
-	if s.day && w.day == 0 { // nothing stays in the network for a day
-		w.day, w.net = 1, [4]packet{}
-		yield(w)
+	if s.day && w.day < s.lastDay() {
+		yield(s.passes(w))
 	}
 }
 
@@ -157,10 +160,15 @@ func (s *search) send(w world, o int, id FormID, yield func(world)) {
 	if !w.put(p, s.flying) {
 		return
 	}
-	if w.listed == applied && n == 1 && p.mask&s.scope.listed != 0 && !w.owners[o].settle && len(s.lies) == 0 {
-		s.lies = append(s.lies, fmt.Sprintf("somebody who is listed is sent to for the first time: %v", id))
+	if w.listed == applied && (n == 1 || l.state(id).Resend.IsDue()) && p.mask&s.scope.listed != 0 && !w.owners[o].settle && len(s.lies) == 0 {
+		s.lies = append(s.lies, fmt.Sprintf("somebody who is listed is sent to for the first time, or again: %v", id))
 	}
 	w.sent++
+	for m := range s.messages {
+		if s.resends > 0 && p.mask&(1<<m) != 0 {
+			w.last[m] = w.day + 1
+		}
+	}
 	after := s.logged(w.owners[o].now(), recordAttempt, &attempt{Form: id, N: n, At: clock(w.day)})
 	if s.policy.lateIntent {
 		w.owners[o].append(after)

@@ -22,7 +22,7 @@ func TestSearch(t *testing.T) {
 		c := scopes[sentence]
 		if deep {
 			c.attempts++
-			if c.retries == 0 {
+			if c.retries+c.resends == 0 {
 				c.crashes += min(1, c.crashes)
 			}
 		}
@@ -31,6 +31,9 @@ func TestSearch(t *testing.T) {
 		s.run()
 		t.Logf("%s: %d states, %d ledgers", sentence, len(s.worlds), len(s.nodes))
 		states += len(s.worlds)
+		if c.resends > 0 && s.decided == 0 {
+			t.Errorf("%s: nothing was sent again", sentence)
+		}
 		if s.worst > 1 {
 			t.Errorf("%s: a message was accepted %d times%s", sentence, s.worst, s.history(int32(len(s.worlds)-1)))
 		}
@@ -45,36 +48,41 @@ func TestSearch(t *testing.T) {
 // and one more crash.
 func searched() map[string]scope {
 	return map[string]scope{
-		"requests lost, delayed, answered late or not":                 {kind: Deduplicates, messages: 2, batch: 2, attempts: 6, crashes: 3, flying: 3},
-		"requests repeated by the network":                             {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 2, flying: 2, repeats: 2, bad: 0b01},
-		"rows refused, and rules that change after a day":              {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, crashes: 1, flying: 2, bad: 0b101, badLater: 0b011, day: true},
-		"everybody refused":                                            {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 2, bad: 0b11, badLater: 0b11, day: true},
-		"requests too large, really or at a gateway's whim":            {kind: Deduplicates, messages: 4, batch: 4, attempts: 5, crashes: 1, flying: 2, most: 2, whim: true},
-		"one message that is too large":                                {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 2, flying: 2, most: 1, bad: 0b10, whim: true},
-		"people listed between the requests":                           {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, crashes: 2, flying: 2, bad: 0b010, listed: 0b110, whim: true},
-		"a whole batch listed":                                         {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, crashes: 2, flying: 2, listed: 0b0011},
-		"two batches":                                                  {kind: Deduplicates, messages: 4, batch: 2, attempts: 4, crashes: 1, flying: 2, bad: 0b0001, listed: 0b0110},
-		"the log lost, with and without the revisions":                 {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b01, badLater: 0b11, day: true, listed: 0b10, noPlan: true},
-		"the log lost after a split":                                   {kind: Deduplicates, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 2, flying: 2, most: 2, listed: 0b010, whim: true},
-		"two routes":                                                   {kind: Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 4, crashes: 1, flying: 2, bad: 0b0001, listed: 0b0110},
-		"two routes, and the log lost":                                 {kind: Deduplicates, messages: 3, batch: 2, routes: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, bad: 0b010, listed: 0b001},
-		"refused messages of two routes sent again":                    {kind: Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
-		"processes that settle and send nothing else":                  {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, crashes: 2, flying: 2, settle: true, bad: 0b01, listed: 0b10},
-		"refused messages sent again":                                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
-		"refused messages of two batches sent again":                   {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
-		"and of a batch that was split":                                {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, flying: 1, retries: 1, most: 2, bad: 0b101, day: true},
-		"refused messages sent again, and people listed":               {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 2, retries: 1, bad: 0b11, listed: 0b10, day: true},
-		"refused messages sent again, and the log lost":                {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 2, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
-		"refused messages sent again, people listed, and the log lost": {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 1, retries: 1, bad: 0b11, listed: 0b10, day: true},
-		"refused messages sent again, and everything lost":             {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, retries: 2, bad: 0b01, day: true, noPlan: true},
-		"a cause that is mended while requests are under way":          {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
-		"a cause mended, where everybody was refused":                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b11, mends: 0b11},
-		"a cause mended at a service that takes everything":            {kind: Neither, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
-		"two processes without the lock":                               {kind: Deduplicates, messages: 2, batch: 2, attempts: 5, flying: 3, unlocked: true, standing: true, bad: 0b0010},
-		"a reference that is somebody else's":                          {kind: Deduplicates, messages: 2, batch: 1, attempts: 4, flying: 2, foreign: true, prompt: true, listed: 0b01},
-		"a process that another takes over from while it stands still": {kind: Neither, messages: 2, batch: 2, attempts: 4, flying: 3, takeover: true, standing: true, bad: 0b01, whim: true},
-		"a service that can be asked":                                  {kind: CanBeAsked, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
-		"a service that takes everything and can never be asked":       {kind: Neither, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
+		"requests lost, delayed, answered late or not":                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 6, crashes: 3, flying: 3},
+		"requests repeated by the network":                              {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 2, flying: 2, repeats: 2, bad: 0b01},
+		"rows refused, and rules that change after a day":               {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, crashes: 1, flying: 2, bad: 0b101, badLater: 0b011, day: true},
+		"everybody refused":                                             {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 2, bad: 0b11, badLater: 0b11, day: true},
+		"requests too large, really or at a gateway's whim":             {kind: Deduplicates, messages: 4, batch: 4, attempts: 5, crashes: 1, flying: 2, most: 2, whim: true},
+		"one message that is too large":                                 {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 2, flying: 2, most: 1, bad: 0b10, whim: true},
+		"people listed between the requests":                            {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, crashes: 2, flying: 2, bad: 0b010, listed: 0b110, whim: true},
+		"a whole batch listed":                                          {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, crashes: 2, flying: 2, listed: 0b0011},
+		"two batches":                                                   {kind: Deduplicates, messages: 4, batch: 2, attempts: 4, crashes: 1, flying: 2, bad: 0b0001, listed: 0b0110},
+		"the log lost, with and without the revisions":                  {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b01, badLater: 0b11, day: true, listed: 0b10, noPlan: true},
+		"the log lost after a split":                                    {kind: Deduplicates, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 2, flying: 2, most: 2, listed: 0b010, whim: true},
+		"processes that settle and send nothing else":                   {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, crashes: 2, flying: 2, settle: true, bad: 0b01, listed: 0b10},
+		"refused messages sent again":                                   {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
+		"refused messages of two batches sent again":                    {kind: Deduplicates, messages: 4, batch: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
+		"and of a batch that was split":                                 {kind: Deduplicates, messages: 3, batch: 3, attempts: 4, flying: 1, retries: 1, most: 2, bad: 0b101, day: true},
+		"refused messages sent again, and people listed":                {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 2, retries: 1, bad: 0b11, listed: 0b10, day: true},
+		"refused messages sent again, and the log lost":                 {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 2, flying: 2, retries: 2, bad: 0b11, badLater: 0b01, day: true},
+		"refused messages sent again, people listed, and the log lost":  {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 1, retries: 1, bad: 0b11, listed: 0b10, day: true},
+		"refused messages sent again, and everything lost":              {kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, retries: 2, bad: 0b01, day: true, noPlan: true},
+		"a cause that is mended while requests are under way":           {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
+		"a cause mended, where everybody was refused":                   {kind: Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b11, mends: 0b11},
+		"a cause mended at a service that takes everything":             {kind: Neither, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
+		"two processes without the lock":                                {kind: Deduplicates, messages: 2, batch: 2, attempts: 5, flying: 3, unlocked: true, standing: true, bad: 0b0010},
+		"a reference that is somebody else's":                           {kind: Deduplicates, messages: 2, batch: 1, attempts: 4, flying: 2, foreign: true, prompt: true, listed: 0b01},
+		"a process that another takes over from while it stands still":  {kind: Neither, messages: 2, batch: 2, attempts: 4, flying: 3, takeover: true, standing: true, bad: 0b01, whim: true},
+		"a service that can be asked":                                   {kind: CanBeAsked, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
+		"what is in doubt sent again, behind its receipts":              {kind: CanBeAsked, messages: 2, batch: 1, attempts: 4, crashes: 1, flying: 2, resends: 1, bad: 0b01, badLater: 0b10, day: true},
+		"what is in doubt sent again, twice":                            {kind: CanBeAsked, messages: 1, batch: 1, attempts: 4, crashes: 2, flying: 2, resends: 2, day: true},
+		"what is in doubt sent again, and receipts that may never come": {kind: CanBeAsked, messages: 2, batch: 1, attempts: 3, crashes: 1, flying: 2, resends: 1, day: true, lateReceipts: true},
+		"what is in doubt sent again, and people listed":                {kind: CanBeAsked, messages: 2, batch: 1, attempts: 3, crashes: 1, flying: 2, resends: 1, listed: 0b01, day: true},
+		"what is in doubt sent again, and the log lost":                 {kind: CanBeAsked, messages: 1, batch: 1, attempts: 3, crashes: 2, losses: 1, flying: 2, resends: 2, listed: 0b1, day: true, lateReceipts: true},
+		"a service that takes everything and can never be asked":        {kind: Neither, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
+		"two routes":                                {kind: Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 4, crashes: 1, flying: 2, bad: 0b0001, listed: 0b0110},
+		"two routes, and the log lost":              {kind: Deduplicates, messages: 3, batch: 2, routes: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, bad: 0b010, listed: 0b001},
+		"refused messages of two routes sent again": {kind: Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
 	}
 }
 
@@ -94,6 +102,7 @@ func TestUnsafePoliciesFail(t *testing.T) {
 	}
 	a := scope{kind: Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 2, flying: 3}
 	b := scope{kind: CanBeAsked, messages: 2, batch: 2, attempts: 3, crashes: 1, flying: 3}
+	again := scope{kind: CanBeAsked, messages: 1, batch: 1, attempts: 3, crashes: 1, flying: 2, resends: 1, day: true}
 	for sentence, test := range map[string]struct {
 		scope  scope
 		change func(*scope)
@@ -137,7 +146,13 @@ func TestUnsafePoliciesFail(t *testing.T) {
 			c.policy.decide, c.policy.ask = replays, askNoResend
 			c.takeover, c.standing, c.crashes = true, true, 0
 		}, 1, false},
-		"C: what is in doubt stays so": {b, func(c *scope) { c.kind = Neither }, 1, false},
+		"B: sent again by a person, behind the receipts":                           {again, func(*scope) {}, 1, false},
+		"B: sent again before the receipts had the time":                           {again, func(c *scope) { c.policy.hasty = true }, 2, false},
+		"B: sent again without reading the receipts":                               {again, func(c *scope) { c.policy.blind = true }, 2, false},
+		"B: sent again whoever was accepted":                                       {again, func(c *scope) { c.policy.bold = true }, 2, false},
+		"B: sent again, and receipts that never come: once more for each decision": {again, func(c *scope) { c.lateReceipts = true }, 1, false},
+		"B: the same, and it is promised that nobody gets it twice":                {again, func(c *scope) { c.lateReceipts, c.policy.promised = true, true }, 2, false},
+		"C: what is in doubt stays so":                                             {b, func(c *scope) { c.kind = Neither }, 1, false},
 	} {
 		c := test.scope
 		test.change(&c)

@@ -30,6 +30,7 @@ type scope struct {
 	repeats  int // requests that the network delivers once more, later
 	losses   int // of the log
 	retries  int // by a person who has refused messages sent again
+	resends  int // by a person who has messages in doubt sent again
 
 	bad, badLater uint8 // whom the validator refuses, on the first day and on the second
 	most          int   // messages in a request, above which it is too large; 0: no limit
@@ -43,6 +44,7 @@ type scope struct {
 	noPlan        bool  // the log may be lost together with the revisions
 	foreign       bool  // the service knows the first batch's reference from elsewhere
 	prompt        bool  // every request is answered
+	lateReceipts  bool  // receipts may come late, or never; else within the settling time
 	mends         uint8 // whom the validator refuses no more from the moment on at which a person mends the cause. That
 	// alone lets in requests that were refused before and are still under way, whatever is sent
 	// again: so nobody is judged then but those who are
@@ -62,6 +64,10 @@ type policy struct {
 	forgetFirst  bool // a recovered log takes the recovery for the first attempt
 	rash         bool // a retry takes up whatever was refused
 	deaf         bool // a list says nothing about those who were refused
+	hasty        bool // a resend does not wait for the receipts
+	blind        bool // a resend does not read them
+	promised     bool // it is promised that what is sent again is not taken twice
+	bold         bool // a resend takes whoever was accepted
 	copies       bool // a refusal says nothing about a copy of the request that comes later
 }
 
@@ -92,6 +98,12 @@ type world struct {
 	retries uint8
 	mended  bool
 	retried uint8 // messages that were sent again by a person
+
+	resends  uint8
+	again    [6]uint8 // how often it was decided that each message in doubt is sent again
+	last     [6]uint8 // 1 + the day on which each was last attempted
+	taking   uint8    // messages that were accepted before this day
+	receipts uint8    // messages that receipts name
 }
 
 // owner is a process with its log. tail holds the ledgers that a crash may leave: the
@@ -182,10 +194,11 @@ type search struct {
 	parents []int32
 	good    map[prospect]bool
 
-	enough bool     // one thing that is wrong is enough
-	worst  int      // times that one message was accepted
-	lies   []string // the first, with its history
-	stuck  []string // the first that does not come to its end
+	enough  bool     // one thing that is wrong is enough
+	worst   int      // times that one message was accepted
+	decided int      // above 0: one was accepted that was sent again
+	lies    []string // the first, with its history
+	stuck   []string // the first that does not come to its end
 }
 
 var searchStart = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
@@ -204,6 +217,7 @@ func newSearch(t testing.TB, c scope) *search {
 		byKey:   map[string]int32{}, applied: map[string]int32{}, byCopy: map[string]uint16{}, refs: map[Reference]uint8{},
 		settled: map[settling]settlement{}, bodies: map[[2]uint64][]uint32{}, seen: map[world]int32{}, good: map[prospect]bool{},
 	}
+	s.plan.NeverAgain = c.resends > 0
 	s.keep(nil)
 	if s.queueKind() == 0 {
 		t.Fatal("a scope without a kind of service")
@@ -246,7 +260,12 @@ func (s *search) visit(w world, from int32) {
 	s.worlds, s.parents = append(s.worlds, w), append(s.parents, from)
 	for m := range s.messages {
 		if s.mends == 0 || w.retried&(1<<m) != 0 {
-			s.worst = max(s.worst, int(w.count[m]))
+			times := int(w.count[m])
+			s.decided = max(s.decided, times*int(w.again[m]))
+			if s.lateReceipts && !s.policy.promised {
+				times -= int(w.again[m]) // what was decided may have been wrong
+			}
+			s.worst = max(s.worst, times)
 		}
 	}
 	if lie := s.lie(&w); lie != "" && len(s.lies) == 0 {
@@ -356,8 +375,8 @@ func (s *search) intern(l *Ledger, revisions uint16) int32 {
 		if st.First != (instant{}) {
 			b = append(b, byte(1+st.First.Time().Sub(searchStart)/validatorMemory))
 		}
-		if s.retries > 0 { // then lost logs are recovered as the product does it
-			b = append(b, flag(st.Lost)|flag(st.Doubted)<<1)
+		if s.retries+s.resends > 0 { // then lost logs are recovered as the product does it
+			b = append(b, flag(st.Lost)|flag(st.Doubted)<<1, byte(st.Resend))
 		}
 		b = append(b, 255)
 	}
@@ -372,6 +391,7 @@ func (s *search) intern(l *Ledger, revisions uint16) int32 {
 			b = append(b, flag(l.unsure[batch]))
 		}
 	}
+	b = append(b, flag(l.deciding))
 	if id, known := s.byKey[string(b)]; known {
 		return id
 	}
@@ -437,6 +457,11 @@ func (s *search) fill(n *node) {
 			}
 		}
 		slices.SortFunc(n.ready[i], byForm)
+		for _, id := range n.ids() {
+			if st := n.state(id); st.Resend.IsDue() && st.Phase == Live && !st.Pending && slices.Contains(n.ready[i], id) == settle {
+				s.t.Fatalf("a message that is to be sent again, in a process that settles %v: %v", settle, n.ready[i])
+			}
+		}
 	}
 }
 
@@ -478,6 +503,9 @@ func (s *search) logged(ledger int32, t journal.Type, record interface{ encode(*
 	l, payload := s.nodes[ledger].clone(), e.b[5:]
 	if s.policy.rash {
 		clear(l.unsure)
+	}
+	if r, ok := any(record).(*resolved); ok && s.policy.bold && r.Result == ResultResend {
+		l.state(r.Form).Phase = Held
 	}
 	if err := l.Apply(journal.Record{Type: t, Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[ledger].base, record)

@@ -122,7 +122,10 @@ func (s *service) befall(r *Request) Answer {
 	case 6:
 		return Answer{Reply: Unsent, Code: "not_reached"}
 	case 7: // it works on it for longer than anybody waits
-		if !s.batches[r.Reference] {
+		switch {
+		case s.forgetful: // it takes it then, whether anybody asks or not
+			s.take(r)
+		case !s.batches[r.Reference]:
 			s.working[r.Reference] = time.Now().Add(30 * time.Second)
 		}
 		return lost

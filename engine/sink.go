@@ -51,12 +51,10 @@ type Sink interface {
 }
 
 // Examiner is a Sink whose service has limits for a message beside the size of its
-// request. Cut asks it of every message, so that nothing is sent before all are known to
-// keep to them. It is pure, and safe for concurrent use.
+// request.
 type Examiner interface {
-	// Examine says why the service would refuse a message: a code, and words without
-	// personal data. Both are empty when it would not.
-	Examine(p *person.Recipient) (code, reason string)
+	// Asks is what the service asks of every record; always the same. See Asked.
+	Asks() []person.Limit
 }
 
 // Separated is a Sink whose messages have something else than a comma between them.

@@ -28,8 +28,8 @@ type Source interface {
 	Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error]
 }
 
-// Routed is a Source for a campaign that may have several routes: shard s of it goes by route
-// s modulo Routes, counted from 0.
+// Routed is a Source, or a Sink, for a campaign that may have several routes. Shard s of
+// such a Source goes by route s modulo Routes, counted from 0.
 type Routed interface {
 	Routes() int
 }

@@ -195,6 +195,10 @@ func eachOf(ids []string) *decoder {
 // reasonWords says why the messages of a form are where they are.
 func reasonWords(s State, code string) string {
 	switch {
+	case s.Phase == AcceptedBy && s.Resend.IsDone() && code == codeReceipt:
+		return "the service's receipts name the message; a person has had it sent again, and it may have been taken twice"
+	case s.Phase == AcceptedBy && s.Resend.IsDone():
+		return "a person has had it sent again when an attempt was not answered, and it may have been taken twice"
 	case s.Phase == AcceptedBy && code == codeReceipt:
 		return "its answer was lost, and the service's receipts name the message"
 	case s.Phase == AcceptedNo && code == codeDecided:
@@ -203,6 +207,10 @@ func reasonWords(s State, code string) string {
 		return "an earlier attempt was accepted, as the service's duplicate answer shows; the message's id is not known"
 	case s.Phase == Foreign:
 		return "the service knows the batch's reference though this run never got an answer for it"
+	case s.Phase == Live && s.Resend.IsDue():
+		return "an attempt may have been accepted, and a person has decided that it is sent again"
+	case s.Phase == Held && s.Resend.IsDone():
+		return "an attempt may have been accepted; a person has had it sent again, and that may have been accepted too"
 	case s.Phase == Held && s.Lost && code == codeListed:
 		return "the log that knew whether it was attempted is lost, and a suppression list names somebody in the batch; it is not sent again unless a person decides so"
 	case s.Phase == Held && s.Lost && !s.Doubted && s.Attempts == 0:

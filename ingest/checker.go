@@ -81,6 +81,10 @@ func (c *checker) fill(b *batch, from source) error {
 // limit holds the fields of a record, as they would be carried, against the service's limits
 // for its route.
 func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
+	bytes := c.most(s)
+	if bytes < c.rules.asked {
+		return sendable
+	}
 	c.text, c.field = c.text[:0], c.field[:0]
 	for i, k := range c.rules.fields {
 		c.text = append(c.text, c.rules.dress(i, s.value(record, k))...)
@@ -91,11 +95,20 @@ func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 		c.field, all = append(c.field, all[:n]), all[n:]
 	}
 	for i := range c.rules.limits {
-		if of := c.rules.limits[i].Route; (of == 0 || of == int(route)+1) && !c.rules.limits[i].Keeps(c.field) {
+		if l := &c.rules.limits[i]; bytes >= l.Least && l.IsOf(route) && !l.Keeps(c.field) {
 			return c.rules.firstLimit() + verdict(i)
 		}
 	}
 	return sendable
+}
+
+// most is how many bytes the fields of the record just split have at the most: they become
+// no longer than they stand, but for a default.
+func (c *checker) most(s *splitter) (bytes int) {
+	for i, k := range c.rules.fields {
+		bytes += max(int(s.spans[k].end-s.spans[k].start), len(c.rules.defaults[i]))
+	}
+	return bytes
 }
 
 // explain says in words why the record just split is invalid.

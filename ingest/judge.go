@@ -24,6 +24,7 @@ type rules struct {
 	routes   []route
 	limits   []person.Limit
 	value    func(from []byte, n person.NHSNumber) string // of the derived column; nil without one
+	asked    int                                          // bytes of fields with which a record must be asked at least one of them
 	listing  bool                                         // nothing but the number is asked for, and a row that is awry may tell it all the same
 
 	succession *succession // nil without superseded numbers
@@ -33,6 +34,11 @@ func newRules(o Options) rules {
 	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
+	}
+	for i, limit := range o.Limits {
+		if i == 0 || limit.Least < r.asked {
+			r.asked = limit.Least
+		}
 	}
 	for i, field := range o.Fields {
 		if value, has := o.Defaults[field]; has {

@@ -56,7 +56,8 @@ func TestWhatTheServiceAsksOfARecord(t *testing.T) {
 		Fields: []string{"name", "day"}, Types: map[string]ingest.Type{"day": ingest.Date}, Defaults: map[string]string{"name": "you"},
 		Withdrawn: ingest.Withdrawn{Column: "type", Values: []string{"DEL"}},
 		Limits: []person.Limit{
-			{Code: person.CodeTooLong, Words: "too long", Keeps: func(fields []string) bool { return len(fields[0]) <= 3 }},
+			{Code: person.CodeTooLong, Words: "too long", Keeps: func(fields []string) bool { return len(fields[0]) <= 3 }, Least: 4},
+			{Code: "never", Words: "asked of a record with less than it takes", Keeps: func(fields []string) bool { return false }, Least: 30},
 			{Code: person.CodeBadContact, Words: "not the day", Keeps: func(fields []string) bool { return fields[1] == "2027-01-31" && fields[0] != "" }},
 		},
 	}
@@ -151,5 +152,17 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		if _, err := ingest.NewReader(strings.NewReader("nhs_number,x\n"+a+",1\n"+no), "c", o); err == nil {
 			t.Errorf("%s is accepted", sentence)
 		}
+	}
+}
+
+// A record that is short as it stands may be long as it is carried.
+func TestADefaultCountsForWhatIsAsked(t *testing.T) {
+	o := ingest.Options{
+		Fields: []string{"name"}, Defaults: map[string]string{"name": "a long default"},
+		Limits: []person.Limit{{Code: person.CodeTooLong, Words: "too long", Keeps: func(fields []string) bool { return len(fields[0]) < 10 }, Least: 10}},
+	}
+	got := must(told(must(ingest.NewReader(strings.NewReader("nhs_number,name\n"+a+",\n"+b+",Ann\n"), "c", o))))
+	if want := []string{"0:2 too_long " + a, "0:3 " + b + "|Ann"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -92,13 +92,14 @@ sink:
 `)
 }
 
-// simulate starts a simulator that knows the campaign's keys. It ends with the test.
-func (w *world) simulate(faults string) {
+// simulate starts a simulator that knows the campaign's keys, with more flags. It ends with
+// the test.
+func (w *world) simulate(faults string, more ...string) {
 	w.t.Helper()
 	w.service = "127.0.0.1:1"
 	w.campaign("")
 	w.write("faults.yaml", faults)
-	c := exec.Command(w.binary, "simulate", "--listen", "127.0.0.1:0", "-c", w.path("campaign.yaml"), "--faults", w.path("faults.yaml"), "--seed", "7")
+	c := exec.Command(w.binary, append([]string{"simulate", "--listen", "127.0.0.1:0", "-c", w.path("campaign.yaml"), "--faults", w.path("faults.yaml"), "--seed", "7"}, more...)...)
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)

@@ -185,13 +185,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 			return nil, err
 		}
 	}
-	if found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.app); found.WouldSend {
-		if err := c.measure(ctx, spool, fields, cohort, digest); errors.As(err, new(*ingest.FileError)) {
-			found.WouldSend, found.Why = false, oneLine(err.Error())
-		} else if err != nil {
-			return nil, err
-		}
-	}
+	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.app)
 	found.Routes = foundRoutes(c.campaign, spool)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
 		return nil, err

@@ -69,14 +69,27 @@ func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error
 func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in input) (*ingest.Reader, error) {
 	o := ingestOptions(c, fields, in)
 	var err error
-	if o.Limits, err = notify.Limits(c, fields); err != nil {
-		return nil, refuse("%w", err)
+	if o.Limits, err = limitsOf(c, fields); err != nil {
+		return nil, err
 	}
 	reader, err := ingest.Open(ctx, in.paths, o)
 	if err != nil {
 		return nil, refuse("the cohort cannot be read: %w", err)
 	}
 	return reader, nil
+}
+
+// limitsOf is what the campaign's service asks of every record.
+func limitsOf(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
+	limits, err := notify.Limits(c, fields)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	sink, err := measuringSink(c, fields)
+	if err != nil {
+		return nil, err
+	}
+	return append(limits, engine.Asked(sink, sink.Limits(), len(fields))...), nil
 }
 
 // mayBring reports whether the cohort may bring the personalisation with it: the campaign

@@ -50,7 +50,7 @@ func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[se
 					if verdicts[s.Verdicts[i]].Fate != "" {
 						continue
 					}
-					told, id, err := trail.Told(s.Shard, s.Position+uint32(i))
+					told, id, err := trail.Told(s.Lane(i), s.Position+uint32(i))
 					if err != nil {
 						return err
 					}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -104,6 +105,9 @@ func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string,
 	}
 	run := engine.NewRunID(f.campaign.Name, digest, f.campaign.ServiceID(false))
 	shards, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
+	if errors.As(err, new(*engine.UnfitError)) {
+		return err
+	}
 	if err != nil {
 		return refuse("%w", err)
 	}

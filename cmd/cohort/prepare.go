@@ -58,7 +58,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	}
 	defer func() { _ = spool.Close() }()
 	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
-	batches, err := cut(ctx, p.run, spool, p.sink, p.cohort)
+	batches, err := engine.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
 	if err == nil {
 		err = writeRejects(p.folder.file(rejectsFile), spool.Rejected(), p.cohort)
 	}
@@ -87,7 +87,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 
 // refused says of an error in the preparation that nothing was sent.
 func (p *preparation) refused(ctx context.Context, err error) error {
-	if refused := (*refusal)(nil); errors.As(err, &refused) {
+	if errors.As(err, new(*refusal)) || errors.As(err, new(*engine.UnfitError)) {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -47,7 +47,7 @@ func (r *receipts) add(x nhsapp.Receipt) {
 	i, id := row-1, shortHash(x.MessageID)
 	if r.ids[i] != 0 && r.ids[i] != id {
 		if r.twice++; r.twice <= 10 { // more would say no more
-			r.log.Error("the service has taken a message twice, though it was sent once", "message", x.RequestID)
+			r.log.Error("the service has taken a message twice", "message", x.RequestID)
 		}
 		return
 	}

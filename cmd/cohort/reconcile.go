@@ -20,6 +20,7 @@ import (
 func reconcileCommand() *cobra.Command {
 	var network bool
 	var o *deliveryOptions
+	again := &resending{}
 	c := &cobra.Command{
 		Use:   "reconcile DIR",
 		Short: "Ask the service what has become of a run's messages",
@@ -58,6 +59,9 @@ On 3 and 4 the last line of standard error is the command that goes on.
   cohort reconcile runs/upload-1a2b3c4d --daily-report monday.csv --daily-report tuesday.csv`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := again.check(c); err != nil {
+				return err
+			}
 			path, err := absolute(args[0])
 			if err != nil {
 				return err
@@ -84,10 +88,15 @@ On 3 and 4 the last line of standard error is the command that goes on.
 			}
 			defer s.folder.release()
 			defer s.end()
+			if again.chosen {
+				return s.resendInDoubt(c.Context(), plan, again)
+			}
 			return s.reconcile(c.Context(), plan, o)
 		},
 	}
 	o = deliveryFlags(c)
+	c.Long += resendHelp
+	again.flags(c)
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }
@@ -149,7 +158,7 @@ func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard
 		return err
 	}
 	if doubtful := summary.Account.Fates[person.InDoubt]; doubtful > 0 {
-		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them", doubtful), exitInDoubt, s.asks()}
+		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), exitInDoubt, s.asks()}
 	}
 	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
 	return nil
@@ -234,6 +243,7 @@ func (s *session) readReceipts(ctx context.Context, plan *engine.Plan, forms map
 		if err != nil {
 			return nil, refuse("%w; nothing was changed", err)
 		}
+		s.receipts += n
 		s.log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
 	}
 	return found, nil

@@ -98,7 +98,7 @@ func (r *retrying) run(path string) error {
 	if err != nil {
 		return unsound(dir, err)
 	}
-	if err := r.mayRetry(s, plan, ledger); err != nil {
+	if err := s.mayRetry(plan, ledger, "whom the service refused here"); err != nil {
 		return err
 	}
 	again := ledger.Retry(r.codes)
@@ -128,8 +128,8 @@ func (r *retrying) flags() error {
 }
 
 // mayRetry refuses where nothing more may be sent from this run: a retry would be the only
-// thing that makes a finished run send again.
-func (r *retrying) mayRetry(s *session, plan *engine.Plan, ledger *engine.Ledger) error {
+// thing that makes a finished run send again. whom says to whom.
+func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string) error {
 	if err := campaign.Compare(plan.Frozen, s.campaign.Frozen()); err != nil {
 		return refuse("%w", err)
 	}
@@ -149,8 +149,8 @@ func (r *retrying) mayRetry(s *session, plan *engine.Plan, ledger *engine.Ledger
 	}
 	for _, rival := range st.rivals {
 		if !slices.ContainsFunc(st.planned, func(e engine.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return refuse("run %.8s of this campaign (%s) is over another cohort file, and may have reached those whom the service refused here: nothing more is sent from this run",
-				rival.RunID, rival.Folder)
+			return refuse("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
+				rival.RunID, rival.Folder, whom)
 		}
 	}
 	return admit(st)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +17,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cohort": main})
+	testscript.Main(m, map[string]func(){"cohort": main, "later": later})
+}
+
+// later is the program on a machine whose clock is three days ahead, as far as messages in
+// doubt are concerned.
+func later() {
+	root := rootCommand()
+	root.SetArgs(os.Args[1:])
+	clock := func() time.Time { return time.Now().AddDate(0, 0, 3) }
+	os.Exit(conclude(root.ExecuteContext(context.WithValue(context.Background(), clockKey{}, clock)), os.Stderr))
 }
 
 // TestScripts runs what a person would type, as testdata/*.txtar has it.
@@ -61,6 +71,9 @@ func TestScripts(t *testing.T) {
 			"received":    received,
 			"listed":      listed,
 			"wentby":      wentBy,
+
+			"ledgercounts": ledgerCounts,
+			"doubtful":     doubtful,
 		},
 	})
 }

@@ -38,6 +38,7 @@ type status struct {
 	PaceLever  *engine.PaceLever     `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events     []event               `json:"events,omitempty"`     // the latest decisions
 	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
+	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
@@ -147,7 +148,7 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 	s.Routes = routesStatus(s.routes)
 	s.AddsUp = s.AddsUp && engine.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
-	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
+	s.Held, s.Foreign, s.ListedLate, s.Resent = held, foreign, ledger.ListedLate(), ledger.Resent
 	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
 	s.Events, s.Paused = events(ledger), ledger.Paused
 	if ledger.PaceLever != (engine.PaceLever{}) {
@@ -219,6 +220,9 @@ func (s *status) print(w io.Writer) {
 	printRoutes(w, "", s.routes, engine.Account{Records: s.Records, Fates: s.Fates})
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, tooLate(s.ListedLate))
+	}
+	if s.Resent > 0 {
+		fmt.Fprintf(w, "resent    %d messages in doubt go out again, or went, because a person has decided so; who got the first gets two\n", s.Resent)
 	}
 	switch {
 	case s.Files == nil:

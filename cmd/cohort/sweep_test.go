@@ -93,7 +93,7 @@ func messagesFrom(first, last int64) iter.Seq2[question, error] {
 	}
 }
 
-func later(status int, code string, after time.Duration) error {
+func unansweredBy(status int, code string, after time.Duration) error {
 	return &notify.AskError{Kind: notify.AskLater, Status: status, Code: code, RetryAfter: after, HoldAll: status == 429 || status == 503}
 }
 
@@ -134,7 +134,7 @@ func TestASweepSlowsDown(t *testing.T) {
 		o := &oracle{delay: 10 * time.Millisecond}
 		o.answer = func(id string, nth int) error {
 			if id == idOf(50) && nth <= 2 {
-				return later(429, "CM_QUOTA", time.Minute)
+				return unansweredBy(429, "CM_QUOTA", time.Minute)
 			}
 			return nil
 		}
@@ -173,9 +173,9 @@ func TestWhatComesOfQuestions(t *testing.T) {
 		o := &oracle{answer: func(id string, nth int) error {
 			switch {
 			case id == idOf(1) && nth < 4:
-				return later(504, "CM_TIMEOUT", 0)
+				return unansweredBy(504, "CM_TIMEOUT", 0)
 			case id == idOf(2):
-				return later(500, "CM_INTERNAL_SERVER_ERROR", 0)
+				return unansweredBy(500, "CM_INTERNAL_SERVER_ERROR", 0)
 			case id == idOf(3):
 				return &notify.AskError{Kind: notify.AskNoSuch, Status: 404, Code: "CM_NOT_FOUND"}
 			}
@@ -210,13 +210,13 @@ func TestASweepEndsEarly(t *testing.T) {
 		{sentence: "it is stopped", stop: 5 * time.Second, want: context.Canceled},
 		{sentence: "it is stopped while everybody is quiet", stop: 30 * time.Second, want: context.Canceled, answer: func(id string, _ int) error {
 			if id == idOf(50) {
-				return later(429, "CM_QUOTA", time.Hour)
+				return unansweredBy(429, "CM_QUOTA", time.Hour)
 			}
 			return nil
 		}},
 		{sentence: "the service has gone", want: errGone, answer: func(id string, _ int) error {
 			if len(id) > 4 { // from row 10 on
-				return later(0, "no_answer", 0)
+				return unansweredBy(0, "no_answer", 0)
 			}
 			return nil
 		}},
@@ -320,7 +320,7 @@ func TestASweepGoesOnPastSingleSilences(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: func(id string, _ int) error {
 			if id[len(id)-1] == '7' {
-				return later(500, "CM_INTERNAL_SERVER_ERROR", 0)
+				return unansweredBy(500, "CM_INTERNAL_SERVER_ERROR", 0)
 			}
 			return nil
 		}}

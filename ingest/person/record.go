@@ -58,7 +58,10 @@ const (
 	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
 	CodeBadContact     = "bad_contact"        // the contact details are not what the service takes
 	CodeBadODSCode     = "bad_ods_code"       // the sender is no ODS code
-	CodeTooLong        = "too_long"           // a text is longer than its channel takes
+	CodeTooLong        = "too_long"           // a text is longer than its channel takes, or a message than a request
+	CodeLongMessage    = "message_too_long"   // the NHS App takes no message of that length
+	CodeMarkup         = "message_has_markup" // the NHS App takes none with what may be HTML
+	CodeEmptyMessage   = "message_empty"      // there is nothing to read in it
 	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
 	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break
 	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
@@ -78,7 +81,11 @@ type Limit struct {
 	Words string                     // why a record is invalid that does not keep to it, without personal data
 	Keeps func(fields []string) bool // of a record, in the schema's order; safe for concurrent use
 	Route int                        // whose records it is asked of, counted from 1; 0: of every record
+	Least int                        // a record whose fields have fewer bytes than that, all together, keeps to it and need not be asked
 }
+
+// IsOf reports whether it is asked of records that go by a route.
+func (l *Limit) IsOf(route uint8) bool { return l.Route == 0 || l.Route == int(route)+1 }
 
 // The columns of the Arrow record batches that ingest yields and shard takes.
 // Behind them come the campaign's fields, one UTF-8 column each, never null for a

@@ -1,9 +1,6 @@
 package nhsapp
 
 import (
-	"strings"
-	"unicode/utf16"
-
 	"cohort/engine"
 	"cohort/ingest/person"
 )
@@ -16,21 +13,6 @@ const (
 	numberSystem        = "https://fhir.nhs.uk/Id/nhs-number"
 	odsSystem           = "https://fhir.nhs.uk/Id/ods-organization-code"
 	communicationSystem = "https://fhir.nhs.uk/Id/nhs-app-communication-id"
-)
-
-// The service's limits, in characters as Characters counts them.
-const (
-	MostContent    = 5000 // of an in-app message
-	MostDisplay    = 200  // of a push notification
-	MostReference  = 1000 // of the address that a push notification opens
-	MostIdentifier = 128
-)
-
-// The codes with which Examine refuses a message.
-const (
-	CodeTooLong = "message_too_long"
-	CodeMarkup  = "message_has_markup"
-	CodeEmpty   = "message_empty"
 )
 
 // bodyParts are the constant parts of a request, made once. The head goes up to the
@@ -85,41 +67,3 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 
 // AppendTail implements engine.Sink.
 func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts[0].tail...) }
-
-// Examine implements engine.Examiner: it renders an in-app message and measures it. A
-// push notification is the same for everybody, and was measured with the campaign.
-func (s *Sink) Examine(p *person.Recipient) (code, reason string) {
-	route := &s.routes[p.Route]
-	if route.Push != nil {
-		return "", ""
-	}
-	scratch := texts.Get().(*[]byte)
-	defer texts.Put(scratch)
-	*scratch = route.Content.AppendText((*scratch)[:0], p.Fields)
-	text := string(*scratch)
-	switch {
-	case strings.TrimSpace(text) == "":
-		return CodeEmpty, "its text is empty"
-	case Characters(text) > MostContent:
-		return CodeTooLong, "its text is longer than 5,000 characters"
-	case HasMarkup(text):
-		return CodeMarkup, "its text has a < and somewhere behind it a >, which the service takes for HTML"
-	}
-	return "", ""
-}
-
-// Characters counts a text as the service may: in UTF-16 units, which are never fewer than
-// its Unicode characters. The contract does not say what it counts. Entities such as &amp;
-// count as they are written.
-func Characters(text string) (n int) {
-	for _, r := range text {
-		n += max(1, utf16.RuneLen(r))
-	}
-	return n
-}
-
-// HasMarkup reports whether a text matches <(.|\n)*?>, of which the service takes none.
-func HasMarkup(text string) bool {
-	open := strings.IndexByte(text, '<')
-	return open >= 0 && strings.IndexByte(text[open:], '>') > 0
-}

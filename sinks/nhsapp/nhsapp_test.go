@@ -51,19 +51,19 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 		sentence, text, code string
 	}{
 		{"5,000 letters", strings.Repeat("x", 5000), ""},
-		{"5,001 letters", strings.Repeat("x", 5001), CodeTooLong},
+		{"5,001 letters", strings.Repeat("x", 5001), person.CodeLongMessage},
 		{"5,000 letters of two bytes", strings.Repeat("é", 5000), ""},
-		{"5,001 letters of two bytes", strings.Repeat("é", 5001), CodeTooLong},
+		{"5,001 letters of two bytes", strings.Repeat("é", 5001), person.CodeLongMessage},
 		{"2,500 of two UTF-16 units", strings.Repeat("😀", 2500), ""},
-		{"2,501 of two UTF-16 units", strings.Repeat("😀", 2501), CodeTooLong},
+		{"2,501 of two UTF-16 units", strings.Repeat("😀", 2501), person.CodeLongMessage},
 		{"an entity counts as it is written", strings.Repeat("&amp;", 1000), ""},
-		{"and is too long so", strings.Repeat("&amp;", 1000) + "x", CodeTooLong},
+		{"and is too long so", strings.Repeat("&amp;", 1000) + "x", person.CodeLongMessage},
 		{"less than", "a < b", ""},
 		{"more than, and then less than", "> and <", ""},
-		{"a tag", "a <b> c", CodeMarkup},
-		{"less than on one line and more than on another", "a < b\r\nand\nc > d", CodeMarkup},
-		{"nothing", "", CodeEmpty},
-		{"white space", " \n\u00a0", CodeEmpty},
+		{"a tag", "a <b> c", person.CodeMarkup},
+		{"less than on one line and more than on another", "a < b\r\nand\nc > d", person.CodeMarkup},
+		{"nothing", "", person.CodeEmptyMessage},
+		{"white space", " \n\u00a0", person.CodeEmptyMessage},
 	}
 	if len(table) != 14 {
 		t.Errorf("%d rows, not 14", len(table))
@@ -74,9 +74,9 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 	s := New(o)
 	for _, row := range table {
 		p := person.Recipient{Number: sinktest.Number(1), Fields: []string{row.text, ""}}
-		code, reason := s.Examine(&p)
-		if code != row.code || (code == "") != (reason == "") {
-			t.Errorf("%s: %q, %q", row.sentence, code, reason)
+		code := unkept(s, 0, p.Fields)
+		if code != row.code {
+			t.Errorf("%s: %q", row.sentence, code)
 		}
 		// The simulator has counted by itself. White space alone is the one thing that the
 		// contract does not forbid.
@@ -92,9 +92,51 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 	}
 	push := over(t, w)
 	push.Push = welcome
-	if code, _ := New(push).Examine(&person.Recipient{Fields: []string{strings.Repeat("x", 6000), ""}}); code != "" {
+	if code := unkept(New(push), 0, []string{strings.Repeat("x", 6000), ""}); code != "" {
 		t.Errorf("a push is nobody's own: %s", code)
 	}
+}
+
+// unkept is the code of the first of what a sink asks that a record of a route does not keep to.
+func unkept(s *Sink, route uint8, fields []string) string {
+	for _, l := range s.Asks() {
+		if len(strings.Join(fields, "")) >= l.Least && l.IsOf(route) && !l.Keeps(fields) {
+			return l.Code
+		}
+	}
+	return ""
+}
+
+// Whatever stands in the text itself, what is asked of a record is what its message may be.
+func TestWhatIsAskedIsAskedOfTheWholeText(t *testing.T) {
+	o := over(t, sinktest.Wire{Client: &http.Client{}})
+	for _, row := range []struct{ sentence, text, given, code string }{
+		{"markup opened by the text and closed by a field", "a < b ((given))", ">", person.CodeMarkup},
+		{"markup opened by a field and closed by the text", "((given)) a > b", "<", person.CodeMarkup},
+		{"markup in the text alone", "<b> ((given))", "x", person.CodeMarkup},
+		{"a field that closes what nobody opens", "((given)) a < b", ">", ""},
+		{"a long text and a short field", strings.Repeat("x", 4999) + "((given))", "xx", person.CodeLongMessage},
+		{"a long text and a field that just fits", strings.Repeat("x", 4998) + "((given))", "xx", ""},
+		{"a long text of short characters", strings.Repeat("é", 4999) + "((given))", "x", ""},
+		{"a field twice", "((given))((given))", strings.Repeat("x", 2501), person.CodeLongMessage},
+		{"a text that alone is too long", strings.Repeat("x", 5001) + "((given))", "", person.CodeLongMessage},
+		{"a text of white space and an empty field", "\n ((given))", "", person.CodeEmptyMessage},
+		{"an empty field in a text that says something", "x ((given))", "", ""},
+	} {
+		o.Content = template(t, row.text)
+		if code := unkept(New(o), 0, []string{row.given, ""}); code != row.code {
+			t.Errorf("%s: %q", row.sentence, code)
+		}
+	}
+}
+
+func TestRecordsThatNoRequestHasRoomFor(t *testing.T) {
+	o := over(t, sinktest.Wire{Client: &http.Client{}})
+	sinktest.Room(t, New(o), 2)
+	o.Content = template(t, "\"((given))\" <((given)) ((note))")
+	sinktest.Room(t, New(o), 2)
+	o.Push = welcome
+	sinktest.Room(t, New(o), 2)
 }
 
 func TestMarkupIsWhatTheContractSays(t *testing.T) {

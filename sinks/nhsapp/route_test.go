@@ -30,9 +30,8 @@ func TestEachRouteHasItsMessage(t *testing.T) {
 		}
 	}
 	s := New(Options{BaseURL: "http://127.0.0.1:1", Client: &http.Client{}, Routes: []Route{{Content: template(t, "((given))")}, {Content: template(t, "((note))")}}})
-	for route, want := range []string{"", CodeTooLong} {
-		p := person.Recipient{Fields: []string{"Zoë", strings.Repeat("x", MostContent+1)}, Route: uint8(route)}
-		if code, _ := s.Examine(&p); code != want {
+	for route, want := range []string{"", person.CodeLongMessage} {
+		if code := unkept(s, uint8(route), []string{"Zoë", strings.Repeat("x", MostContent+1)}); code != want {
 			t.Errorf("route %d: %q", route, code)
 		}
 	}

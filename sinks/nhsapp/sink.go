@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"cohort/engine"
+	"cohort/ingest/person"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
 )
@@ -50,6 +51,7 @@ type Sink struct {
 	o      Options
 	routes []Route
 	parts  []bodyParts       // by route
+	asks   []person.Limit    // of every record
 	to     *url.URL          // where messages are posted; nil when the address is none
 	signed http.RoundTripper // signs in
 }
@@ -63,7 +65,7 @@ var (
 // 30 kB at the most.
 const mostReply = 1 << 20
 
-// mostBody is more than any message that Examine passes can make of a request.
+// mostBody is more than any message that keeps to what is asked can make of a request.
 const mostBody = 64 << 10
 
 // replyBuffers are buffers for answers, which nobody keeps.
@@ -84,6 +86,7 @@ func New(o Options) *Sink {
 	for _, r := range s.routes {
 		s.parts = append(s.parts, newBodyParts(&o, r))
 	}
+	s.asks = asksOf(s.routes)
 	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
 	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	channel := "in-app"
@@ -99,6 +102,9 @@ func New(o Options) *Sink {
 // Kind implements engine.Sink: the service takes a message twice, and its receipts tell
 // later which it has.
 func (s *Sink) Kind() engine.Kind { return engine.CanBeAsked }
+
+// Routes implements engine.Routed.
+func (s *Sink) Routes() int { return len(s.routes) }
 
 // Limits is what one request may hold: one message.
 func (s *Sink) Limits() engine.Limits { return engine.Limits{Messages: 1, Bytes: mostBody} }

@@ -97,7 +97,7 @@ func TestTheSuite(t *testing.T) {
 		Created: func(r *engine.Request) (string, []string) {
 			return created(r.Messages[0].String(), someID), []string{someID}
 		},
-		Lines: 20, Answers: rows, Broken: []int{400},
+		Rows: 65, Lines: 20, Answers: rows, Broken: []int{400},
 		Problem: func(_ int, words string) string { return outcome(words, words, words) },
 	}
 	t.Run("in-app", func(t *testing.T) { sinktest.Run(t, subject) })

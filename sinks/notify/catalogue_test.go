@@ -169,7 +169,7 @@ func subject(t *testing.T, s sinktest.Subject, at string) sinktest.Subject {
 		body := strings.ReplaceAll(r.body, first, at)
 		s.Answers = append(s.Answers, sinktest.Answer{Sentence: r.sentence, Status: r.status, Headers: r.headers, Body: body, Reply: r.reply, Code: r.code, After: r.after, All: r.all, Halt: r.halt})
 	}
-	s.Base, s.Accept, s.Fields, s.Lines, s.Broken = "/comms", "application/json", 2, 30, []int{400, 422}
+	s.Base, s.Accept, s.Fields, s.Rows, s.Lines, s.Broken = "/comms", "application/json", 2, 85, 30, []int{400, 422}
 	s.Problem = func(status int, words string) string { return problem(status, words, "/"+words) }
 	return s
 }

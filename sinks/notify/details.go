@@ -45,6 +45,7 @@ func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 				limits = append(limits, person.Limit{
 					Code: person.CodeTooLong, Words: fmt.Sprintf("the text of %s is longer than %d characters", f.Name, most),
 					Keeps: func(fields []string) bool { return characters(f.Text, fields) <= most },
+					Least: f.Text.LeastAbove(most), // a character is a byte or more
 					Route: i + 1,
 				})
 			}

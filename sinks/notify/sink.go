@@ -82,6 +82,9 @@ func New(o Options) *Sink {
 // message, once, and remembers it for nine months.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
+// Routes implements engine.Routed.
+func (s *Sink) Routes() int { return len(s.parts) }
+
 // Limits is what one request may hold.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 

@@ -15,6 +15,9 @@ import (
 // answers: every answer is what the contract says, and one request each.
 func (s Subject) answers(t *testing.T) {
 	t.Logf("%d rows: %d of the contract, %d more", len(s.Answers), s.Lines, len(s.Answers)-s.Lines)
+	if len(s.Answers) != s.Rows {
+		t.Errorf("there are %d rows, and %d are expected", len(s.Answers), s.Rows)
+	}
 	seen := map[string]bool{}
 	for i, row := range s.Answers {
 		if i < s.Lines && (seen[row.Sentence] || !strings.HasPrefix(row.Sentence, fmt.Sprint(row.Status))) {

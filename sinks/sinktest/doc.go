@@ -7,6 +7,8 @@
 //	service.go  services to send to, and the keys to sign in with
 //	bytes.go    the bytes of a request
 //	answers.go  the table of answers
+//	room.go     records whose message is larger than a request may be
 //	silence.go  no answer: what never left, and what may have arrived
+//	written.go  what of it makes sense for a sink that writes files: a table of failures, replays
 //	mischief.go redirects, old TLS, answers without end, answers that talk about people
 package sinktest

@@ -149,12 +149,15 @@ func Person(n, fields int) person.Recipient {
 func NewRequest(s engine.Sink, batch uint32, first, messages, fields int) *engine.Request {
 	r := &engine.Request{Reference: TheRun.BatchReference(0, batch, 0, 0)}
 	_, _ = rand.Read(r.Correlation[:])
-	body := s.AppendHead(nil, r.Reference, 0)
+	body, between := s.AppendHead(nil, r.Reference, 0), ","
+	if other, ok := s.(engine.Separated); ok {
+		between = other.Separator()
+	}
 	for i := range messages {
 		p := Person(first+i, fields)
 		m := TheRun.MessageReference(p.Row)
 		if r.Messages = append(r.Messages, m); i > 0 {
-			body = append(body, ',')
+			body = append(body, between...)
 		}
 		body = s.AppendMessage(body, m, &p)
 	}

@@ -23,6 +23,7 @@ type Subject struct {
 	// that it gives.
 	Created func(r *engine.Request) (body string, ids []string)
 
+	Rows    int      // how many Answers there are, so that none is lost unseen
 	Lines   int      // of the contract's table, which Answers begins with
 	Answers []Answer // every answer of the contract, and some that it does not have
 	Broken  []int    // statuses that say what they mean in a body, and mean nothing when it breaks off: Refused

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/register"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+const resendHelp = `
+With --resend-in-doubt a person has sent again what is in doubt and no receipt names. It
+needs a reason, which is recorded. Whom the service has reached all the same, and whose
+receipt got lost, gets the message twice: nobody can say that it has not. So it is refused
+until the receipts have had the time to come: a message may be sent again when the whole
+day after the day of its last attempt is over (UTC, and an hour for clocks that differ),
+and all of these reports were read. Never sent again is whom a suppression list names or
+has named, and nothing of which only a log that was lost knows. It sends nothing: the next
+resume does, under the same references. --dry-run shows what would become of them.
+`
+
+// resending has messages in doubt sent again because a person has decided so.
+//
+//	may the run send? ─▶ receipts ─▶ lists ─▶ show ─▶ old enough? ─▶ control record, decisions
+type resending struct {
+	chosen, dryRun bool
+	reason         string
+}
+
+func (r *resending) flags(c *cobra.Command) {
+	c.Flags().StringVar(&r.reason, "resend-in-doubt", "", "have sent again what is in doubt and no receipt names; the `reason`, in words without personal data, is recorded")
+	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "with --resend-in-doubt: show what would be sent again, and change nothing")
+}
+
+// check refuses flags that do not belong together.
+func (r *resending) check(c *cobra.Command) error {
+	r.chosen = c.Flags().Changed("resend-in-doubt")
+	switch {
+	case r.chosen && strings.TrimSpace(r.reason) == "":
+		return refuse("give --resend-in-doubt a reason: why these messages go out again, though people may get them twice; it is recorded")
+	case r.dryRun && !r.chosen:
+		return refuse("--dry-run goes with --resend-in-doubt; reconcile by itself sends nothing again")
+	}
+	return nil
+}
+
+// clockKey is under which a context has another clock than the machine's.
+type clockKey struct{}
+
+// clockOf is the clock to go by: the machine's, unless a test has set another.
+func clockOf(ctx context.Context) func() time.Time {
+	if clock, ok := ctx.Value(clockKey{}).(func() time.Time); ok {
+		return clock
+	}
+	return time.Now
+}
+
+// resendInDoubt does it. Nothing is changed unless all of it may be done.
+func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resending) error {
+	if !plan.NeverAgain {
+		return refuse("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", command("resume", s.folder.path, "--settle"))
+	}
+	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
+		return refuse("%w", err)
+	}
+	if plan.Service == s.campaign.ServiceID(true) {
+		return refuse("this was a rehearsal, and its simulator has forgotten everything")
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	spool, err := openSpool(s.folder.file(spoolFolder), plan)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	now := clockOf(ctx)()
+	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	if err == nil {
+		err = ledger.Take(engine.Start{At: now, Key: ledger.Key})
+	}
+	if err != nil {
+		return unsound(s.folder.path, err)
+	}
+	if err := s.mayRetry(plan, ledger, "who are in doubt here"); err != nil {
+		return err
+	}
+	found, again, err := s.weigh(ctx, plan, ledger, spool, now)
+	if err != nil {
+		return err
+	}
+	s.showAgain(again)
+	switch accepted := ledger.Account().Fates[person.Accepted]; {
+	case again.Again == 0:
+		return refuse("nothing is sent again, and nothing was changed; what receipts name this writes down: %s", s.asks())
+	case again.Young > 0:
+		return refuse("the receipts of %d messages may still come: from %s on they may be sent again; nothing was changed", again.Young, again.From.Format("Mon 2 Jan 2006 15:04 MST"))
+	case s.receipts == 0 && accepted > 0:
+		return refuse("the service reports no receipt of any day, not even of the %d messages that it has accepted: that these have none proves nothing; nothing was changed", accepted)
+	case r.dryRun:
+		fmt.Fprintln(s.stdout, "nothing was changed (--dry-run)")
+		return nil
+	}
+	if err := s.decide(plan, found, again, r.reason, now); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.stdout, "%d messages in doubt will be sent again; go on with: %s\n", again.Again, s.goOn())
+	return nil
+}
+
+// weigh asks the service's receipts and the suppression lists what may become of the
+// messages in doubt.
+func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool, now time.Time) (map[engine.FormID]string, *engine.Resend, error) {
+	if err := s.sink.Check(ctx); err != nil {
+		return nil, nil, refuse("%w", err)
+	}
+	forms, _, err := ledger.Doubtful(spool)
+	if err != nil {
+		return nil, nil, damaged(err)
+	}
+	found, err := s.readReceipts(ctx, plan, forms, newReceipts(plan, s.log))
+	if err != nil {
+		return nil, nil, err
+	}
+	inDoubt := make(map[engine.FormID]bool, len(forms))
+	for _, form := range forms {
+		inDoubt[form] = true
+	}
+	last, err := engine.LastAttempts(s.folder.path, plan, func(form engine.FormID) bool { return inDoubt[form] })
+	if err != nil {
+		return nil, nil, unsound(s.folder.path, err)
+	}
+	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
+	var listing engine.Listing
+	if lists := s.lists(); len(lists.of) > 0 {
+		if listing, err = lists.listing(ctx, s.folder.path, spool, ledger.Lists); err != nil {
+			return nil, nil, refuse("%w; nothing was changed", err)
+		}
+	}
+	again, err := ledger.Resend(ctx, found, last, listing.People, now)
+	if ctx.Err() != nil {
+		return nil, nil, refuse("stopped; nothing was changed")
+	}
+	if err != nil {
+		return nil, nil, refuse("%w; nothing was changed", err)
+	}
+	return found, again, nil
+}
+
+// showAgain says what becomes of the messages in doubt.
+func (s *session) showAgain(again *engine.Resend) {
+	for _, line := range []struct {
+		words    string
+		messages int
+	}{
+		{"named by a receipt, and so accepted", again.Named},
+		{"to be sent again", again.Again},
+		{"  of which receipts may still come", again.Young},
+		{"listed, and never sent again", again.Listed},
+		{"known to a log alone that was lost", again.Lost},
+	} {
+		fmt.Fprintf(s.stdout, "%-38s %10d\n", line.words, line.messages)
+	}
+}
+
+// decide writes down what the receipts tell, and then the decision.
+func (s *session) decide(plan *engine.Plan, found map[engine.FormID]string, again *engine.Resend, reason string, now time.Time) (err error) {
+	key, err := s.key()
+	if err != nil {
+		return refuse("%w", err)
+	}
+	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	if err != nil {
+		return roomOr(err, unsound(s.folder.path, err), s.folder.path)
+	}
+	defer func() {
+		if e := log.Close(); err == nil && e != nil {
+			err = refuse("the progress log cannot be written: %w", e)
+		}
+	}()
+	err = log.Open(engine.Start{At: now, Version: version(), Key: key})
+	if err == nil {
+		err = log.Found(now, found)
+	}
+	if err == nil {
+		err = log.Resend(again, whoAmI(), reason, now)
+	}
+	if err != nil {
+		return refuse("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, command("status", s.folder.path))
+	}
+	if err := register.Reached(s.campaign.Register, plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package sinktest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"cohort/engine"
+)
+
+// Writer is a sink under test that writes files instead of sending requests.
+type Writer struct {
+	Make     func(folder string) engine.Sink // into this folder, and otherwise always the same
+	Messages int                             // in a request
+	Fields   int                             // that its messages are rendered from
+	// Part is the file, within the folder, that a request becomes. Nothing but its bytes is in it.
+	Part func(engine.Reference) string
+
+	Rows     int       // how many Failures there are, so that none is lost unseen
+	Failures []Failure // every way in which a write can fail
+}
+
+// Failure is one way in which a write can fail, and what must be made of it.
+type Failure struct {
+	Sentence string
+	Make     func(folder string) engine.Sink         // one that fails so
+	Before   func(folder, part string) (mend func()) // nil: nothing needs to be put in its way
+	Reply    engine.Reply                            // Unsent: certainly nothing is there; Unknown: it may be
+	Code     string
+}
+
+// RunWriter runs what of the suite makes sense where a request becomes a file. When it is
+// done nothing of it is at work, or open, any more.
+func RunWriter(t *testing.T, w Writer) {
+	before := goleak.IgnoreCurrent()
+	t.Run("bytes", w.bytes)
+	t.Run("room", func(t *testing.T) { Room(t, w.Make(""), w.Fields) })
+	t.Run("replays", w.replays)
+	t.Run("cancelled", w.cancelled)
+	t.Run("failures", w.failures)
+	goleak.VerifyNone(t, before)
+}
+
+func (w Writer) request(sink engine.Sink, batch uint32) *engine.Request {
+	return NewRequest(sink, batch, int(batch)*w.Messages, w.Messages, w.Fields)
+}
+
+// folder is a place to write to, in which nothing may stay open.
+func (w Writer) folder(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "files")
+	t.Cleanup(func() {
+		open, _ := os.ReadDir("/proc/self/fd") // none where the system has no such folder
+		for _, fd := range open {
+			if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(to, folder+"/") {
+				t.Errorf("%s is still open", to)
+			}
+		}
+	})
+	return folder
+}
+
+// bytes: a sealed batch is rebuilt, and must come out the same, whoever asks and whenever.
+func (w Writer) bytes(t *testing.T) {
+	sink, other := w.Make(w.folder(t)), w.Make("")
+	want := w.request(sink, 3).Body
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for _, sink := range []engine.Sink{sink, other} {
+				if got := w.request(sink, 3).Body; !bytes.Equal(got, want) {
+					t.Errorf("the same messages are\n%s\nand\n%s", want, got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if bytes.Equal(w.request(sink, 4).Body, want) {
+		t.Error("other messages are the same bytes")
+	}
+	p := Person(5, w.Fields)
+	m := TheRun.MessageReference(p.Row)
+	prefix := []byte("before, ")
+	if got := sink.AppendMessage(prefix, m, &p); !bytes.Equal(got[len(prefix):], sink.AppendMessage(nil, m, &p)) {
+		t.Error("what stands before a message changes it")
+	}
+}
+
+// replays: what is written again, by this process or the next, is there once; and requests
+// that are written at once do not disturb each other.
+func (w Writer) replays(t *testing.T) {
+	folder := w.folder(t)
+	sink := w.Make(folder)
+	var requests []*engine.Request
+	var all sync.WaitGroup
+	for batch := range uint32(8) {
+		r := w.request(sink, batch+1)
+		requests = append(requests, r)
+		all.Go(func() {
+			for _, sink := range []engine.Sink{sink, sink, w.Make(folder)} { // a form is sent once at a time
+				if a := sink.Send(context.Background(), r); a.Reply != engine.Accepted || !a.NoIDs || a.IDs != nil || a.Halt != "" || a.Code != "" {
+					t.Errorf("%+v", a)
+				}
+			}
+		})
+	}
+	all.Wait()
+	w.holds(t, folder, requests...)
+}
+
+// cancelled: whoever is told to stop has written the whole of it, or nothing.
+func (w Writer) cancelled(t *testing.T) {
+	folder := w.folder(t)
+	sink := w.Make(folder)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := w.request(sink, 1)
+	switch a := sink.Send(ctx, r); a.Reply {
+	case engine.Accepted:
+		w.holds(t, folder, r)
+	case engine.Unsent:
+		w.holds(t, folder)
+	default:
+		t.Errorf("%+v", a)
+	}
+}
+
+// failures: every failure is what the table says, says nothing about anybody, and is made
+// good by writing the same again.
+func (w Writer) failures(t *testing.T) {
+	t.Logf("%d rows", len(w.Failures))
+	if len(w.Failures) != w.Rows {
+		t.Errorf("there are %d rows, and %d are expected", len(w.Failures), w.Rows)
+	}
+	for _, row := range w.Failures {
+		t.Run(row.Sentence, func(t *testing.T) {
+			folder := w.folder(t)
+			sink := row.Make(folder)
+			r := w.request(sink, 1)
+			before := bytes.Clone(r.Body)
+			mend := func() {}
+			if row.Before != nil {
+				mend = row.Before(folder, filepath.Join(folder, w.Part(r.Reference)))
+			}
+			a := sink.Send(context.Background(), r)
+			if a.Reply != row.Reply || a.Code != row.Code || a.Status != 0 || a.IDs != nil || a.NoIDs || a.Rows != nil {
+				t.Errorf("%+v; want reply %d, code %s", a, row.Reply, row.Code)
+			}
+			if a.Halt == "" || strings.ContainsAny(a.Halt, "\r\n") {
+				t.Errorf("the run goes on, or is not told why in one line: %q", a.Halt)
+			}
+			w.namesNobody(t, fmt.Sprintf("%+v", a))
+			mend()
+			if row.Reply == engine.Unsent {
+				w.holds(t, folder)
+			}
+			if !bytes.Equal(r.Body, before) {
+				t.Error("the request's body was changed")
+			}
+			if a := w.Make(folder).Send(context.Background(), r); a.Reply != engine.Accepted {
+				t.Errorf("and when it is mended: %+v", a)
+			}
+			w.holds(t, folder, r)
+		})
+	}
+}
+
+// holds makes sure that a folder holds these requests' files, whole, for their owner alone,
+// and nothing else.
+func (w Writer) holds(t *testing.T, folder string, requests ...*engine.Request) {
+	t.Helper()
+	want := map[string][]byte{}
+	for _, r := range requests {
+		want[w.Part(r.Reference)] = r.Body
+	}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		body, wanted := want[name]
+		if !wanted || !bytes.Equal(text, body) || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has %d bytes and mode %o", name, len(text), info.Mode().Perm())
+		}
+		w.namesNobody(t, name)
+		delete(want, name)
+		return err
+	})
+	if err != nil && (!os.IsNotExist(err) || len(requests) > 0) {
+		t.Error(err)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d files are missing", len(want))
+	}
+}
+
+// namesNobody makes sure that a text says nothing about the people of the requests.
+func (w Writer) namesNobody(t *testing.T, text string) {
+	t.Helper()
+	for n := range 3 * w.Messages {
+		p := Person(n+1, w.Fields)
+		if strings.Contains(text, p.Number.Digits()) {
+			t.Errorf("a person is named: %s", text)
+		}
+	}
+	if strings.Contains(text, "Zo") {
+		t.Errorf("a person is named: %s", text)
+	}
+}
