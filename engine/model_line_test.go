@@ -417,7 +417,7 @@ func ledgerText(l *Ledger) string {
 	for _, id := range l.ids() {
 		s := *l.state(id)
 		form, _ := l.Form(id)
-		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Pending, s.InDoubt, s.First.UnixMilli(), l.Reason(s), l.due[id].UnixMilli())
+		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Pending, s.InDoubt, s.Resend, s.First.UnixMilli(), l.Reason(s), l.due[id].UnixMilli())
 	}
 	for batch := range uint32(len(l.base)) {
 		fmt.Fprintln(&b, l.refused[batch], l.listed[batch], l.late[batch])

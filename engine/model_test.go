@@ -23,7 +23,26 @@ import (
 // stopped or killed and taken on again. Everything is drawn before a history begins, so
 // that one that fails can be made smaller; the order in which goroutines run is not drawn,
 // and a failure that hangs on it may not come back.
-func TestModel(t *testing.T) {
+func TestModel(t *testing.T) { playStories(t, drawStory) }
+
+// TestModelOfDoubt is TestModel with a service that can be asked, much that goes wrong, and
+// persons who have sent again what is in doubt.
+func TestModelOfDoubt(t *testing.T) {
+	playStories(t, func(t *rapid.T) *story {
+		h := drawStory(t)
+		h.kind, h.limits.Messages, h.most = CanBeAsked, 1, 0
+		h.faults = rapid.SampledFrom([]float64{0.5, 0.8, 1}).Draw(t, "more faults")
+		for i := range h.lives {
+			h.lives[i].resend, h.lives[i].settle = rapid.Bool().Draw(t, "sent again"), false
+		}
+		for i := range h.listing { // somebody may be named between the decision and the process
+			h.listing[i].at *= 4
+		}
+		return h
+	})
+}
+
+func playStories(t *testing.T, draw func(*rapid.T) *story) {
 	t.Parallel()
 	rounds := 1
 	if os.Getenv("COHORT_PROVE") != "" {
@@ -31,7 +50,7 @@ func TestModel(t *testing.T) {
 	}
 	for range rounds {
 		rapid.Check(t, func(r *rapid.T) {
-			h := drawStory(r)
+			h := draw(r)
 			var wrong []string
 			synctest.Test(t, func(t *testing.T) { wrong = h.play(t.TempDir()) })
 			if len(wrong) > 0 {
@@ -171,8 +190,8 @@ func (h *story) play(dir string) []string {
 		if l.retry {
 			m.retry()
 		}
-		if l.resend {
-			m.resend()
+		if l.resend && m.resend() > 0 {
+			time.Sleep(l.pause)
 		}
 		if m.live(l, fmt.Sprintf("process %d", i)) {
 			break
