@@ -56,11 +56,16 @@ func TestReceiptsSettleWhatFaultsAndKillsLeaveInDoubt(t *testing.T) {
 		w.until(ended, func() bool { return w.stats().Communications >= records*k/(kills+1) })
 		_ = c.Process.Kill()
 		<-ended
-		if code := c.ProcessState.ExitCode(); code >= 0 {
+		switch code := c.ProcessState.ExitCode(); {
+		case code < 0:
+			killed++
+		case code != 4: // on a busy machine the last may come to its end before it is killed
 			t.Fatalf("process %d ended by itself, with %d\n%s", k, code, stderr)
 		}
-		killed++
 		args = []string{"resume", "run"}
+	}
+	if killed < kills*3/4 {
+		t.Fatalf("only %d of %d processes were killed at work: the test has lost its point", killed, kills)
 	}
 	w.exits(4, "resume", "run")
 	held, unanswered := w.unproven("run")
