@@ -41,8 +41,6 @@ type Ledger struct {
 	Recovered   time.Time     // when this log took the place of one that was lost; zero: it did not
 	Hold        string        // why nothing that was lost may be replayed: one of the holds; empty: it may
 
-	Resent int // messages that a person has had sent again though they were in doubt
-
 	deciding bool   // the records before this one are of a decision to send again: see resend.go
 	copied   uint64 // revisions that must follow now, copied from beside a log that was lost
 	since    int64  // no attempt that a lost log knew of was made before, Unix milliseconds

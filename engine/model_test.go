@@ -281,9 +281,9 @@ func (m *model) decide(messages *int) (young bool) {
 		}
 	}
 	m.service.mu.Unlock()
-	last, err := LastAttempts(m.dir, plan, func(id FormID) bool { return asked[id] })
+	attempted, err := Attempts(m.dir, plan, func(id FormID) bool { return asked[id] })
 	m.check(err)
-	again, err := log.Ledger.Resend(context.Background(), found, last, m.cohort.listed(m.rows(now)), now)
+	again, err := log.Ledger.Resend(context.Background(), found, attempted, "", m.cohort.listed(m.rows(now)), now)
 	m.check(err)
 	if len(m.wrong) > 0 {
 		return false

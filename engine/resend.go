@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"cohort/engine/journal"
@@ -57,6 +58,8 @@ type Resend struct {
 	Again  int       // sent again
 	Listed int       // never: a suppression list names the person, or has named him
 	Lost   int       // not: only a log that was lost knew whether, when and how they were attempted
+	Other  int       // not: attempted with another credential, of whose application nobody has seen the receipts
+	Due    int       // decided about before, and still to be sent again
 	Young  int       // of Again: their receipts may still come
 	From   time.Time // when Again have all had the time
 
@@ -66,10 +69,11 @@ type Resend struct {
 }
 
 // Resend says what would be sent again at now. found are the messages that the service's
-// receipts of all days name; last is when each form was last attempted (LastAttempts);
-// people, which may be nil, are whom the suppression lists name, as Listing has them. It
-// is called when the process has taken the run on (Open, or Take).
-func (l *Ledger) Resend(ctx context.Context, found map[FormID]string, last map[FormID]time.Time, people iter.Seq2[Listed, error], now time.Time) (*Resend, error) {
+// receipts of all days name, as the application of the credential with fingerprint key is
+// shown them; attempted is from Attempts; people, which may be nil, are whom the suppression
+// lists name, as Listing has them. It is called when the process has taken the run on (Open,
+// or Take).
+func (l *Ledger) Resend(ctx context.Context, found map[FormID]string, attempted map[FormID]Attempted, key string, people iter.Seq2[Listed, error], now time.Time) (*Resend, error) {
 	named := map[uint32][]RefusedRow{}
 	if people != nil {
 		if err := byBatch(ctx, l.plan, people, func(b listedBatch) {
@@ -83,11 +87,14 @@ func (l *Ledger) Resend(ctx context.Context, found map[FormID]string, last map[F
 	r := &Resend{}
 	for b := range l.base {
 		l.Forms(uint32(b), func(id FormID, s *State) {
+			if s.Phase == Live && s.Resend.IsDue() && !s.Pending && found[id] == "" {
+				r.Due++
+			}
 			if s.Phase != Held || s.Messages != 1 {
 				return
 			}
 			form, _ := l.Form(id)
-			at, attempted := last[id]
+			tried, known := attempted[id]
 			_, isFound := found[id]
 			listed := form.among(named[id.Batch])
 			switch {
@@ -98,16 +105,18 @@ func (l *Ledger) Resend(ctx context.Context, found map[FormID]string, last map[F
 				if !l.isLateForm(id, &form) {
 					r.late = append(r.late, &listedLate{Batch: id.Batch, At: now, People: listed})
 				}
-			case s.Lost || !attempted:
+			case s.Lost || !known:
 				r.Lost++
+			case !tried.onlyWith(key):
+				r.Other++
 			default:
 				r.Again++
 				r.ids = append(r.ids, id)
-				from := ResendFrom(at)
+				from := ResendFrom(tried.Last)
 				if now.Before(from) {
 					r.Young++
 				}
-				r.From, r.last = later(r.From, from), later(r.last, at)
+				r.From, r.last = later(r.From, from), later(r.last, tried.Last)
 			}
 		})
 	}
@@ -130,21 +139,52 @@ func (l *Ledger) Take(s Start) error {
 	return l.apply(&runOpened{Plan: l.plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
 }
 
-// LastAttempts reads in a run's log when each of some forms was last attempted. One that
-// never was is left out.
-func LastAttempts(dir string, plan *Plan, of func(FormID) bool) (map[FormID]time.Time, error) {
-	last := map[FormID]time.Time{}
+// Attempted is how a form was attempted.
+type Attempted struct {
+	Last time.Time // when the last of its attempts was made, or was given up
+	Keys []string  // fingerprints of the credentials under which it was, each once
+}
+
+// onlyWith reports whether it was attempted under one credential alone, and which.
+func (a Attempted) onlyWith(key string) bool { return len(a.Keys) == 1 && a.Keys[0] == key }
+
+// Attempts reads in a run's log how each of some forms was attempted. One that never was is
+// left out.
+func Attempts(dir string, plan *Plan, of func(FormID) bool) (map[FormID]Attempted, error) {
+	attempts, key := map[FormID]Attempted{}, ""
+	lasted := func(form FormID, until time.Time) { // the request may have left late, on a machine that stood still
+		if a, ok := attempts[form]; ok && until.After(a.Last) {
+			a.Last = until
+			attempts[form] = a
+		}
+	}
 	_, err := ReadLog(dir, plan, journal.Tail{}, func(r journal.Record) error {
-		if r.Type != recordAttempt {
+		if !slices.Contains([]journal.Type{recordRunOpened, recordAttempt, recordOutcome, recordInDoubt}, r.Type) {
 			return nil
 		}
 		record, err := decodeRecord(r.Type, r.Payload)
-		if a, ok := record.(*attempt); ok && err == nil && of(a.Form) {
-			last[a.Form] = a.At
+		if err != nil {
+			return err
 		}
-		return err
+		switch r := record.(type) {
+		case *runOpened:
+			key = r.Key
+		case *attempt:
+			if of(r.Form) {
+				a := attempts[r.Form]
+				if a.Last = r.At; !slices.Contains(a.Keys, key) {
+					a.Keys = append(a.Keys, key)
+				}
+				attempts[r.Form] = a
+			}
+		case *outcome:
+			lasted(r.Form, r.At)
+		case *inDoubt:
+			lasted(r.Form, r.At)
+		}
+		return nil
 	})
-	return last, err
+	return attempts, err
 }
 
 // ErrYoung says that the receipts of messages may still come that were to be sent again.
@@ -194,8 +234,23 @@ func (l *Ledger) resend(id FormID, s *State) error {
 		return fmt.Errorf("%w: a message is sent again that nobody has decided about, or that may not be", ErrIllegal)
 	}
 	s.Phase, s.InDoubt, s.Resend, s.Reason = Live, true, s.Resend|toBeResent, l.intern(codeResent)
-	l.Resent++
 	return nil
+}
+
+// Resent counts the messages that a person has decided to have sent again: those that went,
+// and those that are still to be sent.
+func (l *Ledger) Resent() (went, due int) {
+	for b := range l.base {
+		l.Forms(uint32(b), func(_ FormID, s *State) {
+			switch {
+			case s.Phase == Live && s.Resend.IsDue():
+				due += int(s.Messages)
+			case s.Resend.IsDone():
+				went += int(s.Messages)
+			}
+		})
+	}
+	return went, due
 }
 
 // doubted notes that an attempt may have been accepted: a decision that it goes out again

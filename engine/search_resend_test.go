@@ -4,7 +4,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
 )
 
 // resend is a person who has the receipts read, and sent again what is in doubt and what
@@ -21,7 +20,7 @@ func (s *search) resend(w world, yield func(world)) {
 			}
 		}
 		l := s.nodes[at].Ledger
-		found, last := map[FormID]string{}, map[FormID]time.Time{}
+		found, attempted := map[FormID]string{}, map[FormID]Attempted{}
 		for _, id := range l.ids() {
 			st := l.state(id)
 			if st.Messages != 1 || !l.isAsked(st) && !s.policy.bold {
@@ -32,10 +31,10 @@ func (s *search) resend(w world, yield func(world)) {
 				found[id] = "id"
 			}
 			if w.last[m] > 0 {
-				last[id] = clock(w.last[m] - 1)
+				attempted[id] = Attempted{clock(w.last[m] - 1), []string{""}}
 			}
 		}
-		again, err := l.Resend(s.t.Context(), found, last, s.namedNow(&w), clock(w.day))
+		again, err := l.Resend(s.t.Context(), found, attempted, "", s.namedNow(&w), clock(w.day))
 		must(s.t, err)
 		for _, id := range slices.SortedFunc(maps.Keys(found), byForm) {
 			at = s.logged(at, recordResolved, &resolved{Form: id, At: clock(w.day), Result: ResultAccepted, IDs: []string{found[id]}})

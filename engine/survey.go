@@ -127,7 +127,11 @@ func (s *Survey) take(r journal.Record) error {
 		s.Requests++
 	case *outcome:
 		when = r.At
-		s.Settled++
+		if r.Result == ResultHeld {
+			s.Doubts++
+		} else {
+			s.Settled++
+		}
 		if _, err := r.ids(); err != nil {
 			return fmt.Errorf("%w: the ids of an accepted batch cannot be read: %w", ErrIllegal, err)
 		}

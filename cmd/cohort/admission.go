@@ -36,6 +36,16 @@ func factsOf(l *engine.Ledger) facts {
 	return facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
 }
 
+// admitReceipts says whether a run's log may be told what the service has of its messages.
+// Nothing is sent by that, so it may also be one whose place was taken.
+func admitReceipts(s standing) error {
+	s.facts.superseded, s.sendAgain = "", true
+	if s.entry.State == register.Superseded {
+		s.entry.State = register.Begun
+	}
+	return admit(s)
+}
+
 // admit says whether a run may send, and if not, why and what to do. It is the one
 // place that decides which run stands in whose way.
 func admit(s standing) error {

@@ -153,6 +153,7 @@ type reached struct {
 	Yes           int64 `json:"yes"`
 	No            int64 `json:"no"`
 	Unknown       int64 `json:"unknown"`
+	NoRoute       int64 `json:"no_route,omitempty"` // records that no route takes, who are none of these
 }
 
 // reachedOf counts the answers that a spool has.
@@ -188,7 +189,14 @@ func (r *reached) print(w io.Writer) {
 		fmt.Fprintln(w, "reach     not known: who has the NHS App was not fetched today")
 		return
 	}
-	said := []string{fmt.Sprintf("%s of this cohort can be reached by the app, %s with notifications on", percent(r.Notifications+r.Yes, r.People), percent(r.Notifications, r.People))}
+	whom := "this cohort"
+	if r.NoRoute > 0 {
+		whom = fmt.Sprintf("the %d people that a route takes", r.People)
+	}
+	said := []string{fmt.Sprintf("%s of %s can be reached by the app, %s with notifications on", percent(r.Notifications+r.Yes, r.People), whom, percent(r.Notifications, r.People))}
+	if r.NoRoute > 0 {
+		said = append(said, counted(int(r.NoRoute), "record that no route takes is", "records that no route takes are")+" left out of this")
+	}
 	if r.Unknown > 0 {
 		said = append(said, "of "+percent(r.Unknown, r.People)+" it is not known")
 	}

@@ -17,6 +17,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/reach"
 	"cohort/ingest"
+	"cohort/ingest/person"
 	"cohort/shard"
 )
 
@@ -183,6 +184,11 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	if c.campaign.Reach != nil {
 		if found.Reach, err = reachedOf(spool, fields, in.app); err != nil {
 			return nil, err
+		}
+		for _, reason := range found.reasons {
+			if reason.Code == person.CodeNoRoute {
+				found.Reach.NoRoute += reason.Count
+			}
 		}
 	}
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.app)

@@ -32,7 +32,15 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	if err := eachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
 		return refuse("%w; nothing was changed", err)
 	}
-	f := &dailyFold{table: newRowTable(d.plan.Run, d.plan.Records), ids: make([]uint32, d.plan.Records), facts: map[int64]report.Fact{}, learned: time.Now().Truncate(time.Millisecond)}
+	f := newDailyFold(d.plan, time.Now().Truncate(time.Millisecond))
+	for known, err := range d.facts() { // the reports of other days
+		if err != nil {
+			return err
+		}
+		if known.Origin == report.OfDaily && known.MessageID != "" && known.Row <= d.plan.Records {
+			f.ids[known.Row-1] = shortHash(known.MessageID)
+		}
+	}
 	save := func() error {
 		_, err := d.add(f.take(), time.Time{})
 		return err
@@ -54,12 +62,12 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	if err != nil {
 		return err
 	}
-	if f.twice > 0 {
-		s.log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", f.twice)
+	if len(f.twice) > 0 {
+		s.log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", len(f.twice))
 	}
 	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
 	sum := d.summary(ledger.Account(), statuses)
-	sum.Strangers = f.strangers
+	sum.Strangers, sum.Twice = f.strangers, int64(len(f.twice))
 	return s.tell(s.stdout, d, sum, o)
 }
 
@@ -86,8 +94,15 @@ type dailyFold struct {
 	facts   map[int64]report.Fact
 	learned time.Time
 
-	strangers int64 // rows about messages of others
-	twice     int   // rows about a message under a second id
+	strangers int64              // rows about messages of others
+	twice     map[int64]struct{} // rows of messages with a second id
+}
+
+func newDailyFold(plan *engine.Plan, learned time.Time) *dailyFold {
+	return &dailyFold{
+		table: newRowTable(plan.Run, plan.Records), ids: make([]uint32, plan.Records),
+		facts: map[int64]report.Fact{}, learned: learned, twice: map[int64]struct{}{},
+	}
 }
 
 // add takes a row.
@@ -100,10 +115,10 @@ func (f *dailyFold) add(r *file.DailyRow) {
 	if r.ID != "" {
 		id := shortHash(r.ID)
 		if f.ids[row-1] != 0 && f.ids[row-1] != id {
-			f.twice++
-			return
+			f.twice[row] = struct{}{} // what has reached the person is what either has reached
+		} else {
+			f.ids[row-1] = id
 		}
-		f.ids[row-1] = id
 	}
 	fact := dailyFact(row, r)
 	fact.Learned = f.learned

@@ -48,7 +48,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 		shuffled := append(slices.Clone(rows), rows[random.IntN(len(rows)-1)])
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		put := random.IntN(len(shuffled))
-		f := &dailyFold{table: newRowTable(sweptRun, 10), ids: make([]uint32, 10), facts: map[int64]report.Fact{}, learned: day.AddDate(0, 0, 1)}
+		f := newDailyFold(planOf(10), day.AddDate(0, 0, 1))
 		kept, n := inOrder(nil), 0
 		err := file.ReadDaily(strings.NewReader(dailyHeader+strings.Join(shuffled, "")), func(r *file.DailyRow) error {
 			f.add(r)
@@ -57,7 +57,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil || f.strangers != 1 || f.twice != 0 {
+		if err != nil || f.strangers != 1 || len(f.twice) != 0 {
 			t.Fatalf("%v: %d strangers, %d twice", err, f.strangers, f.twice)
 		}
 		var got []report.Fact
@@ -74,12 +74,12 @@ func TestDailyReportsAddUp(t *testing.T) {
 }
 
 func TestAMessageThatWasTakenTwice(t *testing.T) {
-	f := &dailyFold{table: newRowTable(sweptRun, 1), ids: make([]uint32, 1), facts: map[int64]report.Fact{}}
+	f := newDailyFold(planOf(1), time.Time{})
 	for _, id := range []string{"a", "", "a", "b"} {
 		f.add(&file.DailyRow{Reference: sweptRun.MessageReference(1).String(), ID: id, Status: "DELIVERED"})
 	}
-	if f.twice != 1 || f.facts[1].MessageID != "a" {
-		t.Errorf("%d twice, %+v", f.twice, f.facts)
+	if len(f.twice) != 1 || f.facts[1].MessageID != "a" {
+		t.Errorf("%d twice, %+v", len(f.twice), f.facts)
 	}
 }
 

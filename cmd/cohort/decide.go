@@ -33,7 +33,11 @@ func (r *recovery) decide(ledger *engine.Ledger) error {
 	printLoss(r.out, ledger)
 	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
 	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
-	r.show("held in doubt: they may have been accepted, and no replay can settle them", d.Held)
+	held := "held in doubt: they may have been accepted, and no replay can settle them"
+	if r.plan.NeverAgain {
+		held += "; what the service's receipts name is settled by: " + command("reconcile", r.dir)
+	}
+	r.show(held, d.Held)
 	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
 	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Superseded == "" {
 		fmt.Fprintf(r.out, "go on with: %s\n", command("resume", r.dir))

@@ -128,7 +128,9 @@ func (s *session) received(plan *engine.Plan, spool *shard.Spool, ledger *engine
 	err := stands()
 	switch {
 	case failed == nil:
-		return errors.Join(err, s.tell(out, d, d.summary(ledger.Account(), statuses), o))
+		sum := d.summary(ledger.Account(), statuses)
+		sum.Twice = int64(len(r.twice))
+		return errors.Join(err, s.tell(out, d, sum, o))
 	case err != nil:
 		s.log.Error(failed.Error())
 		return err

@@ -22,6 +22,7 @@ type deliverySummary struct {
 	Unanswered int64                 `json:"unanswered,omitempty"`     // and those of which it did not
 	WithoutID  int64                 `json:"without_id,omitempty"`     // accepted under an id that nobody knows
 	Left       int64                 `json:"left,omitempty"`           // messages that the sweep has not come to
+	Twice      int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
 	Strangers  int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
 	File       string                `json:"file"`
 	Fallback   *fallbackSummary      `json:"fallback,omitempty"`
@@ -66,6 +67,9 @@ func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
 	fmt.Fprintf(w, "    %-22s %10d\n", "nothing", s.Nothing)
 	if s.WithoutID > 0 {
 		fmt.Fprintf(w, "  of %d the service's id is not known, since the answer with it was lost: nobody can ask for them\n", s.WithoutID)
+	}
+	if s.Twice > 0 {
+		fmt.Fprintf(w, "  %d MESSAGES WERE TAKEN TWICE: the service has them under two ids each, and their people got both\n", s.Twice)
 	}
 	if s.Strangers > 0 {
 		fmt.Fprintf(w, "  %d rows of the reports are about messages of others\n", s.Strangers)

@@ -228,7 +228,10 @@ func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary)
 		next := s.goOn()
-		if plan.NeverAgain && !s.call.Simulate {
+		switch {
+		case !plan.NeverAgain: // it was held by what is known after a recovery, or by a 413
+			next = command("recover", s.folder.path)
+		case !s.call.Simulate:
 			next = s.asks()
 		}
 		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),

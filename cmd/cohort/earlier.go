@@ -197,14 +197,20 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 }
 
 // supersede closes the earlier runs that might still send something: a finished one too, if
-// messages of it were refused, since a person could have these sent again (cohort retry).
+// messages of it were refused, or are in doubt at the NHS App, since a person could have these
+// sent again (cohort retry, reconcile --resend-in-doubt).
 func (e *earlierRuns) supersede(by engine.RunID, folder string) error {
 	if e == nil {
 		return nil
 	}
 	for _, r := range e.runs {
 		live, _, foreign := r.ledger.Unsettled()
-		if r.ledger.Superseded != "" || live+foreign == 0 && r.ledger.Account().Fates[person.Refused] == 0 {
+		fates := r.ledger.Account().Fates
+		again := fates[person.Refused] // what a person might have sent again
+		if r.plan.NeverAgain {
+			again += fates[person.InDoubt]
+		}
+		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
 		log, err := engine.OpenProgressLog(r.entry.Folder, r.plan)

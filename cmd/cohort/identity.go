@@ -182,6 +182,16 @@ func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
 	return admit(s.standing(r, plan, ledger))
 }
 
+// mayWrite is admitted for what sends nothing.
+func (s *session) mayWrite(plan *engine.Plan, ledger *engine.Ledger) error {
+	r, err := openRegister(s.campaign)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	return admitReceipts(s.standing(r, plan, ledger))
+}
+
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
 func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string) error {

@@ -62,11 +62,7 @@ func keepInputs(path string, inputs []string) error {
 
 // checkInputs lists the files that a check reads.
 func checkInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []string {
-	at := c.Access()
-	inputs := []string{c.Path, at.APIKeyFile, at.PrivateKeyFile, at.CAFile}
-	if c.NHSApp != nil {
-		inputs = append(inputs, c.NHSApp.ContentFile)
-	}
+	inputs := campaignInputs(c)
 	for _, f := range r.Files() {
 		inputs = append(inputs, f.Path)
 	}
@@ -79,10 +75,30 @@ func checkInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []strin
 	return inputs
 }
 
+// campaignInputs lists the files that a campaign's file names or is, and those of its register.
+func campaignInputs(c *campaign.Campaign) []string {
+	inputs := []string{c.Path}
+	if c.File == nil {
+		at := c.Access()
+		inputs = append(inputs, at.APIKeyFile, at.PrivateKeyFile, at.CAFile)
+	}
+	if c.NHSApp != nil {
+		inputs = append(inputs, c.NHSApp.ContentFile)
+	}
+	for _, r := range c.Routes {
+		inputs = append(inputs, r.ContentFile)
+	}
+	known, _ := filepath.Glob(filepath.Join(c.Register, "*")) // what cannot be read is not kept from anybody
+	return append(inputs, known...)
+}
+
 // reportInputs lists the files that a run has read and those in its folder, but for its
 // report.
 func reportInputs(dir string, c call, plan *engine.Plan) []string {
 	inputs := []string{c.Campaign}
+	if campaign, _, _, err := readCampaign(dir, c); err == nil {
+		inputs = append(inputs, campaignInputs(campaign)...)
+	}
 	for _, f := range plan.Cohort.Files {
 		inputs = append(inputs, f.Path)
 	}

@@ -153,7 +153,13 @@ func (c *check) believable(codes []string) error {
 			return nil
 		}
 	}
-	if err := c.day.Discard(); err != nil {
+	if any, err := c.day.AnyReported(); any || err != nil { // of another cohort's practices
+		if err != nil {
+			err = refuse("%w", err)
+		}
+		return err
+	}
+	if err := c.day.Forget(codes); err != nil {
 		return refuse("%w", err)
 	}
 	return refuse("the service has a report of none of the cohort's practices (%d, such as %s): check base_url, and that the column %s holds ODS codes of GP practices", len(codes), codes[0], c.campaign.Reach.Practice)

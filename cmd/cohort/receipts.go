@@ -27,7 +27,9 @@ type receipts struct {
 	reasons []uint8  // into words
 	words   []string // why messages were rejected; the first is for none
 
-	twice int // messages that were taken twice
+	read   int                // receipts of any campaign
+	unread int                // receipts that could not be read
+	twice  map[int64]struct{} // rows of messages that were taken twice
 }
 
 // mostWords bounds the memory for reasons, of which the service has few.
@@ -35,7 +37,7 @@ const mostWords = 250
 
 func newReceipts(plan *engine.Plan, log *slog.Logger) *receipts {
 	n := plan.Records
-	return &receipts{table: newRowTable(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}}
+	return &receipts{table: newRowTable(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}, twice: map[int64]struct{}{}}
 }
 
 // add takes a receipt. One of another campaign's message is none.
@@ -45,13 +47,14 @@ func (r *receipts) add(x nhsapp.Receipt) {
 		return
 	}
 	i, id := row-1, shortHash(x.MessageID)
-	if r.ids[i] != 0 && r.ids[i] != id {
-		if r.twice++; r.twice <= 10 { // more would say no more
+	if r.ids[i] != 0 && r.ids[i] != id { // what has reached the person is what either has reached
+		if _, known := r.twice[row]; !known && len(r.twice) < 10 { // more would say no more
 			r.log.Error("the service has taken a message twice", "message", x.RequestID)
 		}
-		return
+		r.twice[row] = struct{}{}
+	} else {
+		r.ids[i] = id
 	}
-	r.ids[i] = id
 	rank := report.Rank(snake(x.Code))
 	if at := uint32(max(0, x.At.Unix())); rank > r.rank(i) || rank == r.rank(i) && at > r.at[i] {
 		r.at[i] = at
@@ -91,7 +94,8 @@ func (r *receipts) facts(messages iter.Seq2[sentMessage, error], learned time.Ti
 			if r.seen[i] == 0 {
 				continue
 			}
-			if m.id != "" && shortHash(m.id) != r.ids[i] || m.fate != person.Accepted && m.fate != person.InDoubt {
+			_, twice := r.twice[m.row]
+			if m.id != "" && shortHash(m.id) != r.ids[i] && !twice || m.fate != person.Accepted && m.fate != person.InDoubt {
 				unlike++
 			}
 			f := r.fact(m)

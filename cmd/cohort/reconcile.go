@@ -129,7 +129,7 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	}
 	receipts := newReceipts(plan, s.log)
 	if ledger.AnyInDoubt() {
-		if err := s.admitted(plan, ledger); err != nil {
+		if err := s.mayWrite(plan, ledger); err != nil {
 			return err
 		}
 		if err := s.ask(ctx, plan, spool, receipts); err != nil {
@@ -142,6 +142,9 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 		if _, err := s.readReceipts(ctx, plan, nil, receipts); err != nil {
 			return err
 		}
+	}
+	if receipts.read == 0 && ledger.Account().Fates[person.Accepted] > 0 {
+		s.log.Warn("the service has no receipt of any day, not even of a message that it has accepted: it may be too early, or this application may not be shown them")
 	}
 	return s.received(plan, spool, ledger, receipts, o, func() error { return s.settledBy(ctx, plan, spool, ledger) })
 }
@@ -157,7 +160,11 @@ func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard
 	if end := (*ended)(nil); summary.Finished || !errors.As(err, &end) {
 		return err
 	}
-	if doubtful := summary.Account.Fates[person.InDoubt]; doubtful > 0 {
+	doubtful := summary.Account.Fates[person.InDoubt]
+	if _, due := ledger.Resent(); due > 0 {
+		return &ended{fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), exitInDoubt, s.goOn()}
+	}
+	if doubtful > 0 {
 		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), exitInDoubt, s.asks()}
 	}
 	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
@@ -192,6 +199,9 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 	if err != nil {
 		return damaged(err)
 	}
+	if err := s.warnOfKeys(plan, forms, key); err != nil {
+		return err
+	}
 	found, err := s.readReceipts(ctx, plan, forms, receipts)
 	if err != nil {
 		return err
@@ -221,7 +231,7 @@ func (s *session) readReceipts(ctx context.Context, plan *engine.Plan, forms map
 	// An hour earlier, since clocks differ.
 	for day := plan.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
 		n := 0
-		err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
+		unread, err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
 			n++
 			receipts.add(r)
 			var reference engine.Reference
@@ -238,12 +248,15 @@ func (s *session) readReceipts(ctx context.Context, plan *engine.Plan, forms map
 			found[form] = r.MessageID
 		})
 		if ctx.Err() != nil {
-			return nil, refuse("stopped; nothing was changed")
+			return nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, s.asks()}
 		}
 		if err != nil {
 			return nil, refuse("%w; nothing was changed", err)
 		}
-		s.receipts += n
+		if receipts.unread += unread; unread > 0 {
+			s.log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
+		}
+		receipts.read += n
 		s.log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
 	}
 	return found, nil

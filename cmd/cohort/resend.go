@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/register"
-	"cohort/ingest/person"
 	"cohort/shard"
 )
 
@@ -23,7 +23,10 @@ receipt got lost, gets the message twice: nobody can say that it has not. So it 
 until the receipts have had the time to come: a message may be sent again when the whole
 day after the day of its last attempt is over (UTC, and an hour for clocks that differ),
 and all of these reports were read. Never sent again is whom a suppression list names or
-has named, and nothing of which only a log that was lost knows. It sends nothing: the next
+has named, and nothing of which only a log that was lost knows. It is also refused where
+receipts that did not come prove nothing: for messages that were attempted with another API
+key, since an application is shown its own receipts only, and when of the messages that were
+accepted on the same day, or of all, less than half have a receipt. It sends nothing: the next
 resume does, under the same references. --dry-run shows what would become of them.
 `
 
@@ -46,6 +49,8 @@ func (r *resending) check(c *cobra.Command) error {
 	switch {
 	case r.chosen && strings.TrimSpace(r.reason) == "":
 		return refuse("give --resend-in-doubt a reason: why these messages go out again, though people may get them twice; it is recorded")
+	case r.chosen && (c.Flags().Changed("json") || c.Flags().Changed("fallback") || c.Flags().Changed("unread") || c.Flags().Changed("daily-report") || c.Flags().Changed("per-second")):
+		return refuse("--resend-in-doubt goes with --dry-run alone; reconcile by itself tells of deliveries")
 	case r.dryRun && !r.chosen:
 		return refuse("--dry-run goes with --resend-in-doubt; reconcile by itself sends nothing again")
 	}
@@ -93,18 +98,25 @@ func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resen
 	if err := s.mayRetry(plan, ledger, "who are in doubt here"); err != nil {
 		return err
 	}
-	found, again, err := s.weigh(ctx, plan, ledger, spool, now)
+	found, again, proof, err := s.weigh(ctx, plan, ledger, spool, now)
+	if end := (*ended)(nil); errors.As(err, &end) {
+		return &ended{end.err, end.code, command("reconcile", s.folder.path, "--resend-in-doubt", r.reason)}
+	}
 	if err != nil {
 		return err
 	}
 	s.showAgain(again)
-	switch accepted := ledger.Account().Fates[person.Accepted]; {
+	switch {
+	case again.Again == 0 && again.Due > 0:
+		return refuse("nothing more is sent again: of %d messages a person has decided so before, and they are still to be sent; go on with: %s", again.Due, s.goOn())
+	case again.Again == 0 && again.Other > 0:
+		return refuse("nothing is sent again, and nothing was changed: an application is shown the receipts of its own messages only; put the API key back with which these were attempted")
 	case again.Again == 0:
 		return refuse("nothing is sent again, and nothing was changed; what receipts name this writes down: %s", s.asks())
 	case again.Young > 0:
 		return refuse("the receipts of %d messages may still come: from %s on they may be sent again; nothing was changed", again.Young, again.From.Format("Mon 2 Jan 2006 15:04 MST"))
-	case s.receipts == 0 && accepted > 0:
-		return refuse("the service reports no receipt of any day, not even of the %d messages that it has accepted: that these have none proves nothing; nothing was changed", accepted)
+	case proof != nil:
+		return proof
 	case r.dryRun:
 		fmt.Fprintln(s.stdout, "nothing was changed (--dry-run)")
 		return nil
@@ -117,42 +129,57 @@ func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resen
 }
 
 // weigh asks the service's receipts and the suppression lists what may become of the
-// messages in doubt.
-func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool, now time.Time) (map[engine.FormID]string, *engine.Resend, error) {
+// messages in doubt. proof is why receipts that did not come prove nothing.
+func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool, now time.Time) (found map[engine.FormID]string, again *engine.Resend, proof, err error) {
 	if err := s.sink.Check(ctx); err != nil {
-		return nil, nil, refuse("%w", err)
+		return nil, nil, nil, refuse("%w", err)
 	}
 	forms, _, err := ledger.Doubtful(spool)
 	if err != nil {
-		return nil, nil, damaged(err)
+		return nil, nil, nil, damaged(err)
 	}
-	found, err := s.readReceipts(ctx, plan, forms, newReceipts(plan, s.log))
+	receipts := newReceipts(plan, s.log)
+	found, err = s.readReceipts(ctx, plan, forms, receipts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	inDoubt := make(map[engine.FormID]bool, len(forms))
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	last, err := engine.LastAttempts(s.folder.path, plan, func(form engine.FormID) bool { return inDoubt[form] })
+	attempted, err := engine.Attempts(s.folder.path, plan, func(form engine.FormID) bool { return inDoubt[form] })
 	if err != nil {
-		return nil, nil, unsound(s.folder.path, err)
+		return nil, nil, nil, unsound(s.folder.path, err)
+	}
+	key, err := s.tokens.Fingerprint()
+	if err != nil {
+		return nil, nil, nil, refuse("%w", err)
+	}
+	days := map[time.Time]bool{}
+	for form, a := range attempted {
+		if found[form] == "" {
+			days[dayOf(a.Last)] = true
+		}
+	}
+	proof, err = s.receiptsCome(receipts, eachMessage(s.folder.path, plan, spool), days, now)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
 	var listing engine.Listing
 	if lists := s.lists(); len(lists.of) > 0 {
 		if listing, err = lists.listing(ctx, s.folder.path, spool, ledger.Lists); err != nil {
-			return nil, nil, refuse("%w; nothing was changed", err)
+			return nil, nil, nil, refuse("%w; nothing was changed", err)
 		}
 	}
-	again, err := ledger.Resend(ctx, found, last, listing.People, now)
+	again, err = ledger.Resend(ctx, found, attempted, key, listing.People, now)
 	if ctx.Err() != nil {
-		return nil, nil, refuse("stopped; nothing was changed")
+		return nil, nil, nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, ""}
 	}
 	if err != nil {
-		return nil, nil, refuse("%w; nothing was changed", err)
+		return nil, nil, nil, refuse("%w; nothing was changed", err)
 	}
-	return found, again, nil
+	return found, again, proof, nil
 }
 
 // showAgain says what becomes of the messages in doubt.
@@ -166,6 +193,8 @@ func (s *session) showAgain(again *engine.Resend) {
 		{"  of which receipts may still come", again.Young},
 		{"listed, and never sent again", again.Listed},
 		{"known to a log alone that was lost", again.Lost},
+		{"attempted with another API key", again.Other},
+		{"decided before, and still to be sent", again.Due},
 	} {
 		fmt.Fprintf(s.stdout, "%-38s %10d\n", line.words, line.messages)
 	}

@@ -51,8 +51,6 @@ type session struct {
 	log          *slog.Logger
 	screen       *screen
 
-	receipts int // that were read
-
 	noted      uint64 // requests and revisions together, as the register was told last
 	notedAt    time.Time
 	noteFailed bool

@@ -56,6 +56,9 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	if err := c.report(f.Outcomes()); err != nil {
 		return refuse("the report cannot be read: %w", err)
 	}
+	if len(c.people) == 0 && c.fates[person.Accepted] > 0 {
+		return refuse("the simulator's state has no message of run %s: it is another simulator's, or the run was sent elsewhere", f.Run.Short())
+	}
 	c.print(f)
 	switch {
 	case c.differ == 0:

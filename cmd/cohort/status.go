@@ -39,11 +39,13 @@ type status struct {
 	Events     []event               `json:"events,omitempty"`     // the latest decisions
 	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
 	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
+	ToBeResent int                   `json:"to_be_resent"`         // and those that are still to be sent again
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
-	routes []engine.RouteAccount
-	zone   *time.Location // of the campaign: what people are told of times is in it
+	routes     []engine.RouteAccount
+	byReceipts bool           // receipts settle what is in doubt, and no replay does
+	zone       *time.Location // of the campaign: what people are told of times is in it
 }
 
 // clock is a moment as people are told of it.
@@ -144,11 +146,12 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
-	s.routes = ledger.ByRoute()
+	s.routes, s.byReceipts = ledger.ByRoute(), plan.NeverAgain
 	s.Routes = routesStatus(s.routes)
 	s.AddsUp = s.AddsUp && engine.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
-	s.Held, s.Foreign, s.ListedLate, s.Resent = held, foreign, ledger.ListedLate(), ledger.Resent
+	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
+	s.Resent, s.ToBeResent = ledger.Resent()
 	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
 	s.Events, s.Paused = events(ledger), ledger.Paused
 	if ledger.PaceLever != (engine.PaceLever{}) {
@@ -221,8 +224,8 @@ func (s *status) print(w io.Writer) {
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, tooLate(s.ListedLate))
 	}
-	if s.Resent > 0 {
-		fmt.Fprintf(w, "resent    %d messages in doubt go out again, or went, because a person has decided so; who got the first gets two\n", s.Resent)
+	if s.Resent+s.ToBeResent > 0 {
+		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)
 	}
 	switch {
 	case s.Files == nil:
@@ -235,6 +238,10 @@ func (s *status) print(w io.Writer) {
 	case "stopped":
 		fmt.Fprintf(w, "go on with: %s\n", command("resume", s.Folder))
 	case "in_doubt":
+		if s.byReceipts {
+			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], command("reconcile", s.Folder))
+			break
+		}
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, command("recover", s.Folder))
 	}
 	if s.Foreign > 0 {

@@ -73,7 +73,7 @@ func verified(out io.Writer, dir string, s *engine.Survey) error {
 	}
 	fmt.Fprintf(out, "records     %d, each follows from those before it\n", s.Records)
 	printKinds(out, s)
-	fmt.Fprintf(out, "attempts    %d: %d settled, %d answers that left it in doubt\n", s.Requests, s.Settled, s.Doubts)
+	fmt.Fprintf(out, "attempts    %d: %d settled by their answers, %d left in doubt by them, %d never answered\n", s.Requests, s.Settled, s.Doubts, s.Requests-min(s.Requests, s.Settled+s.Doubts))
 	fmt.Fprintf(out, "forms       %d of %d batches\n", s.Forms, s.Batches)
 	fmt.Fprintf(out, "revisions   %d, of which the second copy has %d\n", s.Revisions, s.Copied)
 	if s.Copied < s.Revisions {

@@ -47,7 +47,7 @@ func (d *Day) Make() error {
 	return nil
 }
 
-// Sweep removes the days before this one.
+// Sweep removes all other days, also those of a clock that was ahead.
 func (d *Day) Sweep() error {
 	entries, err := os.ReadDir(d.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func (d *Day) Sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		if _, err := time.Parse(time.DateOnly, e.Name()); err == nil && e.IsDir() && e.Name() < d.date {
+		if _, err := time.Parse(time.DateOnly, e.Name()); err == nil && e.IsDir() && e.Name() != d.date {
 			if err := os.RemoveAll(filepath.Join(d.root, e.Name())); err != nil {
 				return err
 			}
@@ -66,8 +66,31 @@ func (d *Day) Sweep() error {
 	return nil
 }
 
-// Discard removes what the service gave on the day.
-func (d *Day) Discard() error { return os.RemoveAll(d.path) }
+// Forget removes what is kept of some practices.
+func (d *Day) Forget(codes []string) error {
+	for _, code := range codes {
+		if err := os.Remove(d.file(code)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// AnyReported says whether the service has had a report of any practice on the day.
+func (d *Day) AnyReported() (bool, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	for _, e := range entries {
+		if code, whole := strings.CutSuffix(e.Name(), suffix); whole {
+			if state, err := d.State(code); err != nil || state == Reported {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
 
 func (d *Day) file(code string) string { return filepath.Join(d.path, code+suffix) }
 

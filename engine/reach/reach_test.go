@@ -133,15 +133,19 @@ func TestDaysAndServices(t *testing.T) {
 		t.Error("yesterday's report is still there")
 	}
 	must(t, Open(filepath.Join(d.root, "nowhere"), "a service", noon).Sweep())
-	for _, name := range []string{"2026-11-26", "2026-11-27", "a folder"} {
-		if _, err := os.Stat(filepath.Join(d.root, name)); err != nil {
-			t.Error(err)
+	for name, want := range map[string]bool{"2026-11-26": true, "2026-11-27": false, "a folder": true} {
+		if _, err := os.Stat(filepath.Join(d.root, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	must(t, tomorrow.Put("A81001", Missing, nil))
-	must(t, tomorrow.Discard())
-	if tomorrow.Has("A81001") {
-		t.Error("what was discarded is still there")
+	if any, err := tomorrow.AnyReported(); any || err != nil {
+		t.Errorf("%v, %v", any, err)
+	}
+	must(t, tomorrow.Put("A81002", Reported, nil))
+	must(t, tomorrow.Forget([]string{"A81001", "A81003"}))
+	if any, err := tomorrow.AnyReported(); !any || err != nil || tomorrow.Has("A81001") || !tomorrow.Has("A81002") {
+		t.Errorf("%v, %v", any, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package nhsapp
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -27,7 +28,7 @@ func (o Options) Mistake() (key, problem string) {
 		return "push", "is the same for everybody and may hold no ((column)): it is shown on locked phones"
 	case HasMarkup(o.Push.Display):
 		return "push.display", "has a < and somewhere behind it a >, which the service takes for HTML"
-	case !strings.HasPrefix(o.Push.Reference, "https://"):
+	case !isAppAddress(o.Push.Reference):
 		return "push.reference", "must be the address in the NHS App that the notification opens, such as https://www.nhsapp.service.nhs.uk/patient/messages"
 	case Characters(o.Push.Reference) > MostReference:
 		return "push.reference", fmt.Sprintf("has more than %d characters", MostReference)
@@ -41,4 +42,11 @@ func (o Options) Mistake() (key, problem string) {
 		return "on_behalf_of", "has white space around it"
 	}
 	return "", ""
+}
+
+// isAppAddress reports whether a notification may open an address: the service takes those of
+// the NHS App alone, whose environments are all below nhs.uk.
+func isAppAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme == "https" && u.User == nil && strings.HasSuffix(u.Hostname(), ".nhs.uk")
 }

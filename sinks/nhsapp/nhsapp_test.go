@@ -307,8 +307,9 @@ func TestMistakesOfACampaign(t *testing.T) {
 		{"no display", func(o *Options) { o.Push = &Push{" ", welcome.Reference} }, "push.display"},
 		{"markup in the display", func(o *Options) { o.Push = &Push{"a <b>", welcome.Reference} }, "push.display"},
 		{"a placeholder in the display", func(o *Options) { o.Push = &Push{"Dear ((name))", welcome.Reference} }, "push"},
-		{"1,000 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 992)} }, ""},
-		{"1,001 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://" + strings.Repeat("x", 993)} }, "push.reference"},
+		{"1,000 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://www.nhsapp.service.nhs.uk/" + strings.Repeat("x", 966)} }, ""},
+		{"1,001 characters of reference", func(o *Options) { o.Push = &Push{"x", "https://www.nhsapp.service.nhs.uk/" + strings.Repeat("x", 967)} }, "push.reference"},
+		{"somebody else's address", func(o *Options) { o.Push = &Push{"x", "https://nhs.uk.example/"} }, "push.reference"},
 		{"no reference", func(o *Options) { o.Push = &Push{"x", ""} }, "push.reference"},
 		{"no sender", func(o *Options) { o.ODSCode = "" }, "requester_ods_code"},
 		{"a sender in lower case", func(o *Options) { o.ODSCode = "x26" }, "requester_ods_code"},
@@ -328,8 +329,8 @@ func TestMistakesOfACampaign(t *testing.T) {
 		{"an answer as long as a letter", answers(strings.Repeat("x", 1001)), "in_app.reply.options"},
 		{"white space around an identifier", func(o *Options) { o.OnBehalfOf = "A1001 " }, "on_behalf_of"},
 	}
-	if len(table) != 28 {
-		t.Errorf("%d rows, not 28", len(table))
+	if len(table) != 29 {
+		t.Errorf("%d rows, not 29", len(table))
 	}
 	for _, row := range table {
 		o := over(t, sinktest.Wire{Client: &http.Client{}})

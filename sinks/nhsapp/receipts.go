@@ -32,26 +32,26 @@ const (
 )
 
 // Receipts calls each with every receipt of a day, in UTC, in no order and some more than
-// once. A day without any is none. What the service cannot answer for now is asked for
-// again, a few times.
-func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) error {
+// once, and counts those that cannot be read. A day without any is none. What the service
+// cannot answer for now is asked for again, a few times.
+func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) (unread int, err error) {
 	for page := 1; page <= mostPages; page++ {
 		body, err := s.reportPage(ctx, day.UTC().Format(time.DateOnly), page)
 		if errors.Is(err, errNoReport) && page == 1 {
-			return nil
+			return unread, nil
 		}
 		if err != nil {
-			return fmt.Errorf("the receipts of %s, page %d, cannot be read: %w", day.UTC().Format(time.DateOnly), page, err)
+			return unread, fmt.Errorf("the receipts of %s, page %d, cannot be read: %w", day.UTC().Format(time.DateOnly), page, err)
 		}
-		more, err := readPage(body, each)
-		if err != nil {
-			return fmt.Errorf("the receipts of %s, page %d: %w", day.UTC().Format(time.DateOnly), page, err)
+		more, missed, err := readPage(body, each)
+		if unread += missed; err != nil {
+			return unread, fmt.Errorf("the receipts of %s, page %d: %w", day.UTC().Format(time.DateOnly), page, err)
 		}
 		if !more {
-			return nil
+			return unread, nil
 		}
 	}
-	return errors.New("the report of receipts has no end")
+	return unread, errors.New("the report of receipts has no end")
 }
 
 // Allowed makes sure that the service takes the token and lets the application read its
@@ -131,33 +131,43 @@ func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, 
 	return nil, -1, status
 }
 
-// readPage reads a page's receipts, and says whether there is another page.
-func readPage(body []byte, each func(Receipt)) (more bool, err error) {
+// receipt is a receipt as the service writes it.
+type receipt struct {
+	Identifier   []identifier `json:"identifier"`
+	StatusReason reason       `json:"statusReason"`
+	LastModified moment       `json:"lastModified"`
+	Code         code         `json:"code"`
+}
+
+// readPage reads a page's receipts, and says whether there is another page. One that is of
+// another form than the contract's is counted as unread, and hides no other.
+func readPage(body []byte, each func(Receipt)) (more bool, unread int, err error) {
 	var bundle struct {
 		ResourceType string `json:"resourceType"`
 		Link         []struct {
 			Relation string `json:"relation"`
 		} `json:"link"`
 		Entry []struct {
-			Resource struct {
-				ResourceType string       `json:"resourceType"`
-				Identifier   []identifier `json:"identifier"`
-				StatusReason reason       `json:"statusReason"`
-				LastModified moment       `json:"lastModified"`
-				Code         struct {
-					Coding []struct {
-						Code string `json:"code"`
-					} `json:"coding"`
-				} `json:"code"`
-			} `json:"resource"`
+			Resource json.RawMessage `json:"resource"`
 		} `json:"entry"`
 	}
 	if json.Unmarshal(body, &bundle) != nil || bundle.ResourceType != "Bundle" {
-		return false, errNoBundle
+		return false, 0, errNoBundle
 	}
 	for _, e := range bundle.Entry {
-		r := Receipt{Reason: string(e.Resource.StatusReason), At: e.Resource.LastModified.Time}
-		for _, i := range e.Resource.Identifier {
+		var kind struct {
+			ResourceType string `json:"resourceType"`
+		}
+		var task receipt
+		switch {
+		case json.Unmarshal(e.Resource, &kind) == nil && kind.ResourceType != "Task":
+			continue // such as a word about the search itself
+		case json.Unmarshal(e.Resource, &task) != nil:
+			unread++
+			continue
+		}
+		r := Receipt{Code: exchange.Plain(string(task.Code)), Reason: string(task.StatusReason), At: task.LastModified.Time}
+		for _, i := range task.Identifier {
 			switch i.System {
 			case requestSystem:
 				r.RequestID = i.Value
@@ -165,17 +175,16 @@ func readPage(body []byte, each func(Receipt)) (more bool, err error) {
 				r.MessageID, _ = communicationID(i.Value)
 			}
 		}
-		if len(e.Resource.Code.Coding) > 0 {
-			r.Code = exchange.Plain(e.Resource.Code.Coding[0].Code)
-		}
-		if e.Resource.ResourceType == "Task" && r.MessageID != "" {
+		if r.MessageID != "" {
 			each(r)
+		} else {
+			unread++
 		}
 	}
 	for _, l := range bundle.Link {
 		more = more || l.Relation == "next"
 	}
-	return more, nil
+	return more, unread, nil
 }
 
 // reason is a text, which stands by itself or in an object, as the service's schemas and
@@ -193,6 +202,23 @@ func (r *reason) UnmarshalJSON(text []byte) error {
 		words = object.Text
 	}
 	*r = reason(words)
+	return nil
+}
+
+// code is the first code of a concept. What is none is empty, and the receipt still names its
+// message.
+type code string
+
+// UnmarshalJSON takes anything.
+func (c *code) UnmarshalJSON(text []byte) error {
+	var concept struct {
+		Coding []struct {
+			Code string `json:"code"`
+		} `json:"coding"`
+	}
+	if json.Unmarshal(text, &concept) == nil && len(concept.Coding) > 0 {
+		*c = code(concept.Coding[0].Code)
+	}
 	return nil
 }
 

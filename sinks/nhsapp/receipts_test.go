@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,15 +19,15 @@ import (
 func receiptsOf(t *testing.T, s *Sink, day time.Time) (ids map[string]string, codes map[string]int) {
 	t.Helper()
 	ids, codes = map[string]string{}, map[string]int{}
-	err := s.Receipts(t.Context(), day, func(r Receipt) {
+	unread, err := s.Receipts(t.Context(), day, func(r Receipt) {
 		if before := ids[r.RequestID]; before != "" && before != r.MessageID {
 			t.Errorf("%s is %s and %s", r.RequestID, before, r.MessageID)
 		}
 		ids[r.RequestID] = r.MessageID
 		codes[r.Code]++
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || unread != 0 {
+		t.Fatal(unread, err)
 	}
 	return ids, codes
 }
@@ -88,7 +89,7 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 		{"a redirect", 302, "", "the service answered 302"},
 	} {
 		w := sinktest.NewWire(t, sinktest.Listen(t, sinktest.Replies(test.status, nil, test.body)).URL, sinktest.Issuer(t).URL)
-		err := New(over(t, w)).Receipts(t.Context(), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), func(Receipt) { t.Error("a receipt") })
+		_, err := New(over(t, w)).Receipts(t.Context(), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), func(Receipt) { t.Error("a receipt") })
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.sentence, err)
 		}
@@ -115,7 +116,7 @@ func TestReportsAreAskedForAgain(t *testing.T) {
 		}
 	})
 	s := New(over(t, sinktest.NewWire(t, service.URL, sinktest.Issuer(t).URL)))
-	if err := s.Receipts(t.Context(), time.Date(2026, 3, 2, 23, 0, 0, 0, time.UTC), func(Receipt) {}); err != nil || asked.Load() != 3 {
+	if _, err := s.Receipts(t.Context(), time.Date(2026, 3, 2, 23, 0, 0, 0, time.UTC), func(Receipt) {}); err != nil || asked.Load() != 3 {
 		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }
@@ -136,10 +137,40 @@ func TestWhatReceiptsSay(t *testing.T) {
 		{"no time", `"statusReason":null,"lastModified":"soon"`, "", time.Time{}},
 	} {
 		var got []Receipt
-		_, err := readPage([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Task",`+row.members+
+		_, _, err := readPage([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Task",`+row.members+
 			`,"identifier":[{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"r"},{"system":"https://fhir.nhs.uk/Id/nhs-app-communication-id","value":"6d0bbf1c-6d6e-4ec1-a5d5-9f6b6f0a1a11"}],"code":{"coding":[{"code":"Rejected"}]}}}]}`), func(r Receipt) { got = append(got, r) })
 		if err != nil || len(got) != 1 || got[0].Reason != row.reason || !got[0].At.Equal(row.at) || got[0].Code != "Rejected" || got[0].RequestID != "r" {
 			t.Errorf("%s: %+v %v", row.sentence, got, err)
+		}
+	}
+}
+
+// One receipt of another form hides no other, and is counted.
+func TestAReceiptThatCannotBeRead(t *testing.T) {
+	of := func(identifier, code string) string {
+		return `{"resource":{"resourceType":"Task","identifier":` + identifier + `,"code":` + code + `}}`
+	}
+	const ids = `[{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":"r"},{"system":"https://fhir.nhs.uk/Id/nhs-app-communication-id","value":"6d0bbf1c-6d6e-4ec1-a5d5-9f6b6f0a1a11"}]`
+	const read = `{"coding":[{"code":"Read"}]}`
+	for _, row := range []struct {
+		sentence, entries string
+		codes             []string
+		unread            int
+	}{
+		{"a code that is a text", of(ids, `"Read"`) + "," + of(ids, read), []string{"", "Read"}, 0},
+		{"identifiers that are no list", of(`{"value":"r"}`, read) + "," + of(ids, read), []string{"Read"}, 1},
+		{"no id of the communication", of(`[]`, read) + "," + of(ids, read), []string{"Read"}, 1},
+		{"no resource", `{},{"resource":5},` + of(ids, read), []string{"Read"}, 2},
+		{"a word about the search", `{"resource":{"resourceType":"OperationOutcome","identifier":7}},` + of(ids, read), []string{"Read"}, 0},
+	} {
+		var codes []string
+		more, unread, err := readPage([]byte(`{"resourceType":"Bundle","link":[{"relation":"next"}],"entry":[`+row.entries+`]}`), func(r Receipt) {
+			if codes = append(codes, r.Code); r.RequestID != "r" {
+				t.Errorf("%s: it names %q", row.sentence, r.RequestID)
+			}
+		})
+		if err != nil || !more || unread != row.unread || !slices.Equal(codes, row.codes) {
+			t.Errorf("%s: %q, %d unread, %v", row.sentence, codes, unread, err)
 		}
 	}
 }
