@@ -151,40 +151,53 @@ func (a Attempted) onlyWith(key string) bool { return len(a.Keys) == 1 && a.Keys
 // Attempts reads in a run's log how each of some forms was attempted. One that never was is
 // left out.
 func Attempts(dir string, plan *Plan, of func(FormID) bool) (map[FormID]Attempted, error) {
-	attempts, key := map[FormID]Attempted{}, ""
-	lasted := func(form FormID, until time.Time) { // the request may have left late, on a machine that stood still
-		if a, ok := attempts[form]; ok && until.After(a.Last) {
-			a.Last = until
-			attempts[form] = a
-		}
-	}
+	all := attempts{of: of, by: map[FormID]Attempted{}}
 	_, err := ReadLog(dir, plan, journal.Tail{}, func(r journal.Record) error {
 		if !slices.Contains([]journal.Type{recordRunOpened, recordAttempt, recordOutcome, recordInDoubt}, r.Type) {
 			return nil
 		}
 		record, err := decodeRecord(r.Type, r.Payload)
-		if err != nil {
-			return err
+		if err == nil {
+			all.take(record)
 		}
-		switch r := record.(type) {
-		case *runOpened:
-			key = r.Key
-		case *attempt:
-			if of(r.Form) {
-				a := attempts[r.Form]
-				if a.Last = r.At; !slices.Contains(a.Keys, key) {
-					a.Keys = append(a.Keys, key)
-				}
-				attempts[r.Form] = a
-			}
-		case *outcome:
-			lasted(r.Form, r.At)
-		case *inDoubt:
-			lasted(r.Form, r.At)
-		}
-		return nil
+		return err
 	})
-	return attempts, err
+	return all.by, err
+}
+
+// attempts is a fold over a run's log.
+type attempts struct {
+	of  func(FormID) bool
+	key string // of the process at work
+	by  map[FormID]Attempted
+}
+
+func (a *attempts) take(record any) {
+	switch r := record.(type) {
+	case *runOpened:
+		a.key = r.Key
+	case *attempt:
+		if a.of(r.Form) {
+			tried := a.by[r.Form]
+			if tried.Last = r.At; !slices.Contains(tried.Keys, a.key) {
+				tried.Keys = append(tried.Keys, a.key)
+			}
+			a.by[r.Form] = tried
+		}
+	case *outcome:
+		a.until(r.Form, r.At)
+	case *inDoubt:
+		a.until(r.Form, r.At)
+	}
+}
+
+// until notes that a request may have left as late as a moment: on a machine that stood still
+// it does so long after its intent.
+func (a *attempts) until(form FormID, at time.Time) {
+	if tried, ok := a.by[form]; ok && at.After(tried.Last) {
+		tried.Last = at
+		a.by[form] = tried
+	}
 }
 
 // ErrYoung says that the receipts of messages may still come that were to be sent again.
