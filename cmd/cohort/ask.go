@@ -27,6 +27,7 @@ type deliveryOptions struct {
 	daily     []string // files of daily reports
 	fallback  string   // file of those whom no message has reached; empty: none is written
 	unread    time.Duration
+	given     func(flag string) bool // by a person; nil: nobody knows
 }
 
 // The rates at which NHS Notify is asked: it takes 1,200 requests a minute of an application,
@@ -44,8 +45,11 @@ func deliveryFlags(c *cobra.Command) *deliveryOptions {
 	c.Flags().StringArrayVar(&o.daily, "daily-report", nil, "a `file` that came back over MESH; may be given several times")
 	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
+	o.given = c.Flags().Changed
 	return o
 }
+
+func (o *deliveryOptions) unreadGiven() bool { return o.given != nil && o.given("unread") }
 
 // ready makes sure, before anything is asked, that what is known already can be read, and that
 // the list may be written where it is wanted.
@@ -56,6 +60,9 @@ func (o *deliveryOptions) ready(dir string, c call, plan *engine.Plan) (err erro
 		return unreadableDelivery(err)
 	}
 	if o.fallback == "" {
+		if o.unreadGiven() {
+			return refuse("--unread goes with --fallback")
+		}
 		return nil
 	}
 	if o.fallback, err = absolute(o.fallback); err != nil {

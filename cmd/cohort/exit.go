@@ -20,10 +20,11 @@ const (
 
 const exitCodes = `  0  done: every record has its final fate
   2  refused before the first attempt: flags, campaign, cohort, credentials, token,
-     closed port, or locked by another process
+     no permission, closed port, or locked by another process
   3  stopped, and the same run can go on: a signal, the window's end, a halt by the
      service, stop_if, give_up_after, a full disk
-  4  ended with messages in doubt that no replay can settle
+  4  ended with messages in doubt that no replay can settle (of the NHS App: cohort
+     reconcile may)
   1  a defect in cohort
 On 3 and 4 the last line of standard error is the command that goes on.
 `

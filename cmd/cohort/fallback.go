@@ -26,6 +26,7 @@ type fallbackSummary struct {
 	Messages map[string]int64 `json:"messages"`            // by reason
 	Record   int64            `json:"left_out_record"`     // failed before any channel: the person's record forbids a message
 	Listed   int64            `json:"left_out_suppressed"` // a suppression list has named the person since
+	InDoubt  int64            `json:"left_out_in_doubt"`   // nobody knows whether the person was reached
 }
 
 func (f *fallbackSummary) print(w io.Writer) {
@@ -44,6 +45,9 @@ func (f *fallbackSummary) print(w io.Writer) {
 	}
 	if f.Listed > 0 {
 		fmt.Fprintf(w, "  left out: %d whom a suppression list has named since\n", f.Listed)
+	}
+	if f.InDoubt > 0 {
+		fmt.Fprintf(w, "  left out: %d in doubt, who may have been reached\n", f.InDoubt)
 	}
 }
 
@@ -80,6 +84,9 @@ func (r fallbackRule) reason(m sentMessage, f *report.Fact) string {
 func (f *fallbackSummary) take(rule fallbackRule, m knownMessage) string {
 	reason := rule.reason(m.sentMessage, m.fact)
 	switch {
+	case m.fate == person.InDoubt:
+		f.InDoubt++
+		return ""
 	case reason == "":
 	case m.late:
 		f.Listed++

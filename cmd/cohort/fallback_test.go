@@ -62,17 +62,17 @@ func TestWhoIsLeftOutOfTheFallback(t *testing.T) {
 	for _, row := range []struct {
 		m    knownMessage
 		want string
-	}{{failed("sms failed", false), "failed"}, {failed("", false), ""}, {failed("sms failed", true), ""}, {failed("", true), ""}, {failed("email failed", false), "failed"}} {
+	}{{failed("sms failed", false), "failed"}, {failed("", false), ""}, {failed("sms failed", true), ""}, {failed("", true), ""}, {failed("email failed", false), "failed"}, {knownMessage{sentMessage{row: 2, fate: person.InDoubt}, nil}, ""}} {
 		if got := sum.take(fallbackRule{}, row.m); got != row.want {
 			t.Errorf("%+v: %q, not %q", row.m, got, row.want)
 		}
 	}
-	if sum.Messages["failed"] != 2 || sum.Record != 1 || sum.Listed != 2 {
+	if sum.Messages["failed"] != 2 || sum.Record != 1 || sum.Listed != 2 || sum.InDoubt != 1 {
 		t.Errorf("%+v", sum)
 	}
 	var out strings.Builder
 	sum.print(&out)
-	for _, want := range []string{": 2 failed\n", "left out: 1 that failed before any channel", "left out: 2 whom a suppression list"} {
+	for _, want := range []string{": 2 failed\n", "left out: 1 that failed before any channel", "left out: 2 whom a suppression list", "left out: 1 in doubt, who may have been reached"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}

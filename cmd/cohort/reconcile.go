@@ -106,6 +106,9 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	if !plan.NeverAgain {
 		return s.deliveries(ctx, plan, o)
 	}
+	if o.given != nil && o.given("per-second") {
+		return refuse("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
+	}
 	if len(o.daily) > 0 {
 		return refuse("daily reports are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without --daily-report")
 	}
