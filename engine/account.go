@@ -57,13 +57,22 @@ func (s State) Fate() person.Fate {
 
 // Account adds up the fates of all records.
 func (l *Ledger) Account() Account {
-	a := Account{Records: l.plan.Records, Fates: map[person.Fate]int64{}}
+	a, _ := l.tally()
+	return a
+}
+
+// tally is Account, and the number of messages for which something is still to be sent.
+func (l *Ledger) tally() (a Account, left int64) {
+	a = Account{Records: l.plan.Records, Fates: map[person.Fate]int64{}}
 	for fate, n := range l.plan.Static {
 		a.Fates[person.Fate(fate)] += n
 	}
 	add := func(s *State) {
 		if s.Phase != Replaced {
 			a.Fates[s.Fate()] += int64(s.Messages)
+		}
+		if !s.IsSettled() {
+			left += int64(s.Messages)
 		}
 	}
 	for i := range l.base {
@@ -78,7 +87,7 @@ func (l *Ledger) Account() Account {
 	for _, rows := range l.listed {
 		a.Fates[person.Suppressed] += int64(len(rows))
 	}
-	return a
+	return a, left
 }
 
 // Unsettled counts the forms for which something is still to be sent, and those that

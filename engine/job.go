@@ -77,6 +77,7 @@ func (j Job) withDefaults() Job {
 type Snapshot struct {
 	At        time.Time
 	Account   Account
+	Left      int64     // messages for which something is still to be sent: not those that wait for a person
 	Attempts  uint64    // requests answered or given up, over all starts
 	Revisions uint64    // in the second copy
 	InFlight  int       // messages in requests under way; the account calls them not sent or in doubt

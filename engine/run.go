@@ -284,7 +284,8 @@ func (r *run) fail(err error) {
 
 func (r *run) snapshot() Snapshot {
 	now := time.Now()
-	s := Snapshot{At: now, Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
+	account, left := r.Log.tally()
+	s := Snapshot{At: now, Account: account, Left: left, Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	if o, ok := NextOpening(r.Pace, now); ok {
 		s.Rate, s.Closes = r.tempo.rate(o, now), o.Closes
 		// A batch is what a run on its even line may lack.

@@ -12,6 +12,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/report"
+	"cohort/ingest/person"
 	"cohort/sinks/file"
 )
 
@@ -33,6 +34,12 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 		return refuse("%w; nothing was changed", err)
 	}
 	f := newDailyFold(d.plan, time.Now().Truncate(time.Millisecond))
+	for m, err := range eachMessage(d.folder.path, d.plan, d.spool) {
+		if err != nil {
+			return err
+		}
+		f.sent[m.row-1] = m.fate == person.Accepted
+	}
 	for known, err := range d.facts() { // the reports of other days
 		if err != nil {
 			return err
@@ -65,9 +72,12 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	if len(f.twice) > 0 {
 		s.log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", len(f.twice))
 	}
+	if f.unsent > 0 {
+		s.log.Error("the reports have rows about records of this run that were never uploaded: find out who has sent to them", "rows", f.unsent)
+	}
 	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
 	sum := d.summary(ledger.Account(), statuses)
-	sum.Strangers, sum.Twice = f.strangers, int64(len(f.twice))
+	sum.Strangers, sum.Unsent, sum.Twice = f.strangers, f.unsent, int64(len(f.twice))
 	return s.tell(s.stdout, d, sum, o)
 }
 
@@ -90,17 +100,19 @@ func eachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 // dailyFold is what daily reports say of a run's messages.
 type dailyFold struct {
 	table   *rowTable
+	sent    []bool   // whether the upload has the message, by row - 1
 	ids     []uint32 // of the service's id, a hash, by row - 1
 	facts   map[int64]report.Fact
 	learned time.Time
 
 	strangers int64              // rows about messages of others
+	unsent    int64              // rows about records that stand in no upload of this run
 	twice     map[int64]struct{} // rows of messages with a second id
 }
 
 func newDailyFold(plan *engine.Plan, learned time.Time) *dailyFold {
 	return &dailyFold{
-		table: newRowTable(plan.Run, plan.Records), ids: make([]uint32, plan.Records),
+		table: newRowTable(plan.Run, plan.Records), sent: make([]bool, plan.Records), ids: make([]uint32, plan.Records),
 		facts: map[int64]report.Fact{}, learned: learned, twice: map[int64]struct{}{},
 	}
 }
@@ -110,6 +122,10 @@ func (f *dailyFold) add(r *file.DailyRow) {
 	row, ours := f.table.row(r.Reference)
 	if !ours {
 		f.strangers++
+		return
+	}
+	if !f.sent[row-1] {
+		f.unsent++
 		return
 	}
 	if r.ID != "" {

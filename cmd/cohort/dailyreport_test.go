@@ -48,7 +48,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 		shuffled := append(slices.Clone(rows), rows[random.IntN(len(rows)-1)])
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		put := random.IntN(len(shuffled))
-		f := newDailyFold(planOf(10), day.AddDate(0, 0, 1))
+		f := uploaded(newDailyFold(planOf(10), day.AddDate(0, 0, 1)))
 		kept, n := inOrder(nil), 0
 		err := file.ReadDaily(strings.NewReader(dailyHeader+strings.Join(shuffled, "")), func(r *file.DailyRow) error {
 			f.add(r)
@@ -74,7 +74,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 }
 
 func TestAMessageThatWasTakenTwice(t *testing.T) {
-	f := newDailyFold(planOf(1), time.Time{})
+	f := uploaded(newDailyFold(planOf(1), time.Time{}))
 	for _, id := range []string{"a", "", "a", "b"} {
 		f.add(&file.DailyRow{Reference: sweptRun.MessageReference(1).String(), ID: id, Status: "DELIVERED"})
 	}
@@ -91,5 +91,25 @@ func TestWhenThingsHappened(t *testing.T) {
 		if got := dailyTime(text); !got.Equal(want) {
 			t.Errorf("%q is %s", text, got)
 		}
+	}
+}
+
+// uploaded is a fold over the reports of a run of which every message stands in an upload.
+func uploaded(f *dailyFold) *dailyFold {
+	for i := range f.sent {
+		f.sent[i] = true
+	}
+	return f
+}
+
+// A record that was left out is no message that was accepted, whoever has delivered it.
+func TestARecordThatWasNeverUploaded(t *testing.T) {
+	f := newDailyFold(planOf(2), time.Time{})
+	f.sent[1] = true
+	for row := range int64(3) {
+		f.add(&file.DailyRow{Reference: sweptRun.MessageReference(row + 1).String(), ID: "a", Status: "DELIVERED"})
+	}
+	if f.unsent != 1 || f.strangers != 1 || len(f.facts) != 1 || f.facts[2].Status != report.Delivered {
+		t.Errorf("%+v", f)
 	}
 }

@@ -23,6 +23,7 @@ type deliverySummary struct {
 	WithoutID  int64                 `json:"without_id,omitempty"`     // accepted under an id that nobody knows
 	Left       int64                 `json:"left,omitempty"`           // messages that the sweep has not come to
 	Twice      int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
+	Unsent     int64                 `json:"rows_of_unsent,omitempty"` // rows of daily reports about records that were never uploaded
 	Strangers  int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
 	File       string                `json:"file"`
 	Fallback   *fallbackSummary      `json:"fallback,omitempty"`
@@ -70,6 +71,9 @@ func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
 	}
 	if s.Twice > 0 {
 		fmt.Fprintf(w, "  %d MESSAGES WERE TAKEN TWICE: the service has them under two ids each, and their people got both\n", s.Twice)
+	}
+	if s.Unsent > 0 {
+		fmt.Fprintf(w, "  %d ROWS OF THE REPORTS ARE ABOUT RECORDS THAT WERE NEVER UPLOADED by this run: find out who has sent to them\n", s.Unsent)
 	}
 	if s.Strangers > 0 {
 		fmt.Fprintf(w, "  %d rows of the reports are about messages of others\n", s.Strangers)

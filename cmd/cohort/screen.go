@@ -85,9 +85,12 @@ func (s *screen) show(now engine.Snapshot) {
 		return
 	}
 	s.spoke = now.At
-	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
+	left := now.Left
 	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight,
 		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
+	if held := waits(now); held > 0 {
+		args = append(args, "for_a_person", held)
+	}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting)
 		if !now.Paused { // which has no end that anybody knows
@@ -111,9 +114,8 @@ func (s *screen) line() string {
 	if now.Waiting != "" {
 		return fmt.Sprintf(" waiting: %s, until %s", now.Waiting, s.clock(now.Until))
 	}
-	left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
 	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
-	if eta, ok := s.speed.eta(now.At, left); ok {
+	if eta, ok := s.speed.eta(now.At, now.Left); ok {
 		text += ", done at " + s.clock(eta)
 		if !now.Closes.IsZero() && eta.After(now.Closes) {
 			text += " if the window did not close at " + s.clock(now.Closes)
@@ -157,6 +159,11 @@ func (w *switchable) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.to.Write(b)
+}
+
+// waits counts the messages in doubt that nothing but a person, or receipts, can settle.
+func waits(now engine.Snapshot) int64 {
+	return now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt] - now.Left
 }
 
 // speed is the rate over the last half minute or so. Its zero value is ready; it is

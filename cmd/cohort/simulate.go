@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -57,8 +58,8 @@ The faults are: ` + faultNames(),
   cohort simulate --state service.jsonl --check runs/autumn-1a2b3c4d`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if hasten <= 0 {
-				return refuse("--hasten must be above 0")
+			if !(hasten > 0) || math.IsInf(hasten, 1) {
+				return refuse("--hasten must be a number above 0")
 			}
 			if check != "" {
 				if state == "" {

@@ -84,7 +84,7 @@ func (w *watcher) live(now *engine.Snapshot) *live {
 		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
 		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
 	}
-	if eta, ok := w.speed.eta(now.At, now.Account.Fates[person.NotSent]+now.Account.Fates[person.InDoubt]); ok {
+	if eta, ok := w.speed.eta(now.At, now.Left); ok {
 		l.ETA = moment(eta)
 	}
 	return l
@@ -146,8 +146,7 @@ func (w *watcher) text(s *status, now *engine.Snapshot) string {
 	paused := now.Paused || s.Paused != "" // the log knows it before the next snapshot does
 	if !paused && now.Waiting == "" {
 		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.perSecond(), allowedRate(now.Rate), bars(w.rates))
-		left := now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt]
-		if eta, ok := w.speed.eta(now.At, left); ok && left > 0 {
+		if eta, ok := w.speed.eta(now.At, now.Left); ok && now.Left > 0 {
 			fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", s.in(eta).Format("Mon 2 Jan 15:04:05 MST"))
 		}
 	}

@@ -32,7 +32,7 @@ func TestWhatIsWatched(t *testing.T) {
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	snapshot := func(after time.Duration, accepted int64) *engine.Snapshot {
 		return &engine.Snapshot{
-			At: at.Add(after), Account: engine.Account{Records: 1000, Fates: map[person.Fate]int64{person.Accepted: accepted, person.NotSent: 1000 - accepted}},
+			At: at.Add(after), Account: engine.Account{Records: 1000, Fates: map[person.Fate]int64{person.Accepted: accepted, person.NotSent: 900 - accepted, person.InDoubt: 100}}, Left: 1000 - accepted,
 			Rate: 59.03, Closes: at.Add(16 * time.Hour), Remain: 12, Requests: 1, InFlight: 100,
 			Latency: engine.Latency{P50: 210 * time.Millisecond, P95: time.Second, P99: 2 * time.Second}, Retries: engine.Retries{"429 QUOTA": 3, "timeout": 1},
 		}
