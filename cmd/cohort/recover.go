@@ -245,7 +245,7 @@ func (r *recovery) recover(why error) error {
 	case done.Ledger.Hold != "":
 		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), command("report", r.dir))
 	case r.plan.NeverAgain:
-		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nIt stays in doubt, and the report says so: %s\n", command("report", r.dir))
+		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", command("reconcile", r.dir))
 	case r.files:
 		fmt.Fprintf(r.out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", command("resume", r.dir))
 	case r.simulate:
