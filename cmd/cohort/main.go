@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // so that Europe/London is known on the barest machine
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -89,14 +91,37 @@ Exit codes, of every command:
 }
 
 // arguments wraps cobra's check of the arguments, so that a wrong call is a refusal
-// that names the help.
+// that names the help. Every command has it, so it is also where flags are looked at.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
+		if err := swallowed(c); err != nil {
+			return err
+		}
 		if err := check(c, args); err != nil {
 			return refuse("%v; it is called as: %s", err, c.UseLine())
 		}
 		return nil
 	}
+}
+
+// swallowed refuses a flag whose value is the next flag, since its own was left out: a send
+// to a simulator, or a dry run, would otherwise be a real one.
+func swallowed(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if many, ok := f.Value.(pflag.SliceValue); ok {
+			values = many.GetSlice()
+		}
+		for _, v := range values {
+			name, _, _ := strings.Cut(strings.TrimPrefix(v, "--"), "=")
+			isLong := strings.HasPrefix(v, "--") && c.Flags().Lookup(name) != nil
+			isShort := len(v) == 2 && v[0] == '-' && c.Flags().ShorthandLookup(v[1:]) != nil
+			if isLong || isShort {
+				err = refuse("--%s has no value: %s, which stands there, is a flag itself; give --%[1]s a value of its own", f.Name, v)
+			}
+		}
+	})
+	return err
 }
 
 // version is the version that reports carry: the module's, or the commit it was built

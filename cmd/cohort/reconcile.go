@@ -164,7 +164,7 @@ func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 {
+	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
 		return &ended{fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), exitInDoubt, s.goOn()}
 	}
 	if doubtful > 0 {
