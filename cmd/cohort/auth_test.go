@@ -167,7 +167,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			}
 			wanted, todo := regexp.MustCompile(row.found), regexp.MustCompile(row.todo)
 			found, text := w.examination()
-			if text.code != 2 || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
+			if text.code != exitRefused || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
 				t.Errorf("exit code %d: %s", text.code, text.stderr)
 			}
 			var wrong []string
@@ -193,7 +193,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 
 			w.write("cohort.csv", "nhs_number,given_name,appointment_date,clinic_name\n9990000018,Ann,2026-12-01,Leeds\n")
 			sent := w.run("send", "-c", "campaign.yaml", "cohort.csv")
-			if row.begins != (sent.code == 0) || !row.begins && (sent.code != 2 || !wanted.MatchString(sent.stderr) || !todo.MatchString(sent.stderr)) {
+			if row.begins != (sent.code == 0) || !row.begins && (sent.code != exitRefused || !wanted.MatchString(sent.stderr) || !todo.MatchString(sent.stderr)) {
 				t.Errorf("send says (exit code %d): %s", sent.code, sent.stderr)
 			}
 		})
@@ -280,7 +280,7 @@ func TestSeveralMistakesAtOnce(t *testing.T) {
 					t.Errorf("what is to be done about %s: %q", p.Name, p.Fix)
 				}
 			}
-			if got := strings.Join(states, ", "); got != row.want || text.code != 2 {
+			if got := strings.Join(states, ", "); got != row.want || text.code != exitRefused {
 				t.Errorf("%s\n%s", got, text.stdout)
 			}
 		})

@@ -11,21 +11,24 @@ import (
 
 // The exit codes.
 const (
-	exitDone    = 0
-	exitDefect  = 1
-	exitRefused = 2
+	exitDone   = 0
+	exitDefect = 1
+	// 2 is the Go runtime's own: a crash, such as SIGABRT or out of memory.
 	exitStopped = 3
 	exitInDoubt = 4
+	exitRefused = 10
 )
 
 const exitCodes = `  0  done: every record has its final fate
-  2  refused before the first attempt: flags, campaign, cohort, credentials, token,
-     no permission, closed port, or locked by another process
+  1  a defect in cohort
+  2  cohort crashed (SIGABRT, out of memory); look at the run with cohort status, it
+     can be resumed
   3  stopped, and the same run can go on: a signal, the window's end, a halt by the
      service, stop_if, give_up_after, a full disk
   4  ended with messages in doubt that no replay can settle (of the NHS App: cohort
      reconcile may)
-  1  a defect in cohort
+ 10  refused before the first attempt: flags, campaign, cohort, credentials, token,
+     no permission, closed port, or locked by another process
 On 3 and 4 the last line of standard error is the command that goes on.
 `
 

@@ -45,7 +45,7 @@ func (l *life) moment(most int) { time.Sleep(time.Duration(l.random.IntN(most)) 
 
 func (l *life) kill(c *exec.Cmd, stderr *bytes.Buffer) {
 	_ = c.Process.Kill()
-	l.ends(c, stderr, 0, 2, 3)
+	l.ends(c, stderr, 0, exitRefused, exitStopped)
 }
 
 func (l *life) senderKilled() {
@@ -66,9 +66,9 @@ func (l *life) senderKilled() {
 // done, or halted. A clock that was stepped before there was a token gets none.
 func (l *life) usual() []int {
 	if l.stepped {
-		return []int{0, 2, 3}
+		return []int{exitDone, exitRefused, exitStopped}
 	}
-	return []int{0, 3}
+	return []int{exitDone, exitStopped}
 }
 
 func (l *life) senderInterrupted() {
@@ -170,7 +170,7 @@ func (l *life) copied() {
 	defer func() { _ = os.RemoveAll(twin) }()
 	other, _, said := l.start("resume", twin)
 	c, stderr := l.sends()
-	if code := l.ends(other, said, 2, 0); code == 0 && !strings.Contains(said.String(), "finished") {
+	if code := l.ends(other, said, exitRefused, exitDone); code == 0 && !strings.Contains(said.String(), "finished") {
 		l.t.Fatalf("a copy was sent from\n%s", said)
 	}
 	l.moment(500)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,14 +104,14 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// exits runs a command and compares its exit code: exits 2 cohort send …
+// exits runs a command and compares its exit code: exits 10 cohort send …
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	code := "0"
 	if err != nil {
 		code = "?"
 		if e, ok := err.(interface{ ExitCode() int }); ok {
-			code = string(rune('0' + e.ExitCode()))
+			code = strconv.Itoa(e.ExitCode())
 		}
 	}
 	if code != args[0] {

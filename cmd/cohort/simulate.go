@@ -45,7 +45,7 @@ With --check it serves nothing: it holds the report of a run (or that in a run's
 against the ledger that the --state file has. Every accepted record must be in it once, for the
 same person and under the same id; of those in doubt some are; and nobody else. Rows that differ
 are named, people never are. The --seed must be that of the simulator, which its ids come
-from. Exit code 0 when they agree, 1 when they differ, 2 when that cannot be told.
+from. Exit code 0 when they agree, 1 when they differ, 10 when that cannot be told.
 
 Faults are switched on by a YAML file: each with its share of the requests, as in
     reset_after: 0.02                                # accepted, then the connection breaks
