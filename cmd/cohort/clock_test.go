@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,16 +49,7 @@ func readStep() (s struct{ after, by int64 }) {
 		w.t.Fatal(err)
 	}
 	w.write("time.go", strings.Replace(string(changed), "\t_ \"unsafe\"", "\t\"syscall\"\n\t_ \"unsafe\"", 1))
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: w.path("time.go")}})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.write("overlay.json", string(overlay))
-	binary := w.path("cohort-stepping")
-	if out, err := exec.Command("go", "build", "-overlay", w.path("overlay.json"), "-o", binary, ".").CombinedOutput(); err != nil {
-		w.t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
+	return w.overlaid("cohort-stepping", file, "time.go")
 }
 
 // stepAfter is the environment that steps the wall clock of a process.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 // live goes through the misfortunes in turn and then to the end, and judges it.
 func (l *life) live(of []misfortune) {
 	l.t.Helper()
+	if slices.ContainsFunc(of, func(m misfortune) bool { return m.name == "the line breaks at any byte" }) {
+		l.throughALine()
+	}
 	for _, m := range of {
 		if m.may != nil && !m.may(l) {
 			continue

@@ -25,6 +25,7 @@ type life struct {
 	*world
 	random  *rand.Rand
 	service *standIn
+	line    *brokenLine // between the sender and the service; nil: none
 	faults  string
 	seed    uint64
 	folder  string

@@ -30,6 +30,9 @@ var misfortunes = []misfortune{
 	{name: "two senders at the same moment", befalls: (*life).twoAtOnce},
 	{name: "a copied folder beside the run", befalls: (*life).copied, may: (*life).registered},
 	{name: "disk full", befalls: (*life).diskFull, may: func(l *life) bool { return l.small != "" }},
+	{name: "the line breaks at any byte", befalls: (*life).lineBreaks},
+	{name: "the register is lost or torn", befalls: (*life).registerLost},
+	{name: "the folder is moved", befalls: (*life).folderMoved},
 	{name: "sender stopped for longer than every timeout", befalls: (*life).stoppedLong, may: (*life).hasTime},
 	{name: "service stopped for longer than every timeout", befalls: (*life).serviceStoppedLong, may: (*life).hasTime},
 }
