@@ -130,6 +130,7 @@ func TestNothingIsSentAfterPoison(t *testing.T) {
 		"half a write and an error":    {times: 1, err: syscall.EIO, part: true},
 		"a full disk and then room":    {times: 1, err: syscall.ENOSPC, part: true},
 		"a full disk from then on":     {times: 1 << 30, err: syscall.ENOSPC},
+		"read-only from then on":       {times: 1 << 30, err: syscall.EROFS},
 		"a short write without errors": {times: 1, part: true},
 	} {
 		t.Run(name, func(t *testing.T) {
