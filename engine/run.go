@@ -271,6 +271,10 @@ func (r *run) logFailed(err error) {
 		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true})
 		return
 	}
+	if diskFailed(err) {
+		r.halt(&Stopped{Why: "the disk of the run's folder cannot be read or written; mend it, or bring the folder to another", Cause: err, Halt: true})
+		return
+	}
 	r.fail(err)
 }
 
