@@ -39,7 +39,8 @@ again the next day. It needs the report of receipts, which the application must 
 to read.
 
 What became of an upload over MESH NHS Notify says in files that come back (workflow
-NHS_NOTIFY_DAILY_REPORT); each is named with --daily-report. They may come in any order and
+NHS_NOTIFY_DAILY_REPORT, or NHS_NOTIFY_BATCH_REPORT when a batch has ended); each is named with
+--daily-report. They may come in any order and
 more than once. Rows about messages that are not of this run are counted and said. Nothing is
 changed when one of the files cannot be read to its end.
 
