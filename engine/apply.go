@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cohort/engine/journal"
@@ -89,6 +90,9 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			l.Events = slices.Delete(l.Events, 0, n)
 		}
 		switch r.Verb {
+		case controlConfirmed:
+			reference, _, _ := strings.Cut(r.Detail, " ")
+			l.Confirmed = append(l.Confirmed, reference)
 		case controlSuperseded:
 			l.Superseded = r.Detail
 		case controlResent:
@@ -242,10 +246,13 @@ func (l *Ledger) replaceable(r *revision) (*State, error) {
 	if l.copied > 0 {
 		return l.copiedRevision(r)
 	}
+	s := l.state(r.Form)
+	if isUploadRefused(r.Code) && len(r.Parts) == 0 && s != nil && s.Phase == AcceptedBy {
+		return s, nil
+	}
 	if r.N > 0 {
 		return l.answered(r.Form, r.N, r.At)
 	}
-	s := l.state(r.Form)
 	if s == nil || !s.isClean() {
 		return nil, fmt.Errorf("%w: people were left out of a form that may have been accepted", ErrIllegal)
 	}

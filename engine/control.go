@@ -2,12 +2,14 @@ package engine
 
 // The verbs of Control records: what a person or the run itself decided.
 const (
-	controlHalted     = "halted"     // detail: why, in words
-	controlStopped    = "stopped"    // by a signal
-	controlSuperseded = "superseded" // detail: the run that took this one's place
-	controlRetried    = "retried"    // detail: how many refused messages, by whom and why
-	controlResent     = "resent"     // detail: how many messages in doubt, by whom and why; what it is about follows
-	controlSendAgain  = "send_again" // detail: the reason a person gave
-	controlStretch    = "window"     // detail: the stretch that was begun, as JSON
-	controlLists      = "lists"      // detail: what was read of the suppression lists when they were applied, as JSON
+	controlHalted     = "halted"           // detail: why, in words
+	controlStopped    = "stopped"          // by a signal
+	controlSuperseded = "superseded"       // detail: the run that took this one's place
+	controlUpload     = "upload_refused"   // detail: which file, by whom and what was read; what it is about follows
+	controlConfirmed  = "upload_confirmed" // detail: the file's reference, by whom and what was read
+	controlRetried    = "retried"          // detail: how many refused messages, by whom and why
+	controlResent     = "resent"           // detail: how many messages in doubt, by whom and why; what it is about follows
+	controlSendAgain  = "send_again"       // detail: the reason a person gave
+	controlStretch    = "window"           // detail: the stretch that was begun, as JSON
+	controlLists      = "lists"            // detail: what was read of the suppression lists when they were applied, as JSON
 )

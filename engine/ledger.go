@@ -27,6 +27,7 @@ type Ledger struct {
 	Key         string        // fingerprint of the credential of the latest start
 	Closed      bool          // every record had its final fate
 	Superseded  string        // the run that took this one's place, and its folder; empty: none
+	Confirmed   []string      // references of the files that the service has confirmed
 	Lists       []ListRead    // the suppression lists as they were applied last
 	Paused      string        // a person has paused the run: who and why; empty: it is not paused
 	PaceLever   PaceLever     // the rate that a person has asked for

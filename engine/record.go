@@ -17,6 +17,8 @@ import (
 //	            by number 0 as the attempt: without the people that a suppression list names
 //	            of itself: refused messages once more, in a form of their own; or, without
 //	            one, those of the refused whom a list names, so that they never are
+//	            with a code of CodeUploadRefused: of a form that was accepted, in a file that
+//	            the service has refused since
 //	Control     what a person or the run itself decided: verb and detail
 //	RunClosed   every record has its final fate: the account
 //	ListedLate  people whom a suppression list names and of whom a batch was already attempted
@@ -264,7 +266,11 @@ func (r *revision) decode(d *decoder) {
 		})
 	}
 	for range d.count(3) {
-		r.Refused = append(r.Refused, RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()})
+		row := RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()}
+		if n := len(r.Refused); n > 0 && r.Refused[n-1].Code == row.Code {
+			row.Code = r.Refused[n-1].Code // one text for all, since they may be a whole cohort
+		}
+		r.Refused = append(r.Refused, row)
 	}
 	if len(d.b) > 0 {
 		r.Sure, d.failed = true, d.uint() != 1 || d.failed

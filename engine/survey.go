@@ -140,7 +140,7 @@ func (s *Survey) take(r journal.Record) error {
 		s.Doubts++
 	case *revision:
 		when = r.At
-		if r.N > 0 && s.Ledger.copied == 0 {
+		if r.N > 0 && s.Ledger.copied == 0 && !isUploadRefused(r.Code) {
 			s.Settled++
 		}
 		s.Closed = s.Closed && s.Ledger.Closed // until refused messages are taken up

@@ -100,6 +100,19 @@ func (t Template) AppendText(dst []byte, fields []string) []byte {
 	return dst
 }
 
+// AppendTraced is AppendText, and says of each byte whether a field brought it.
+func (t Template) AppendTraced(dst []byte, filled []bool, fields []string) ([]byte, []bool) {
+	for _, s := range t.segments {
+		dst = append(dst, s.plain...)
+		filled = append(filled, make([]bool, len(s.plain))...)
+		if s.field >= 0 {
+			dst = append(dst, fields[s.field]...)
+			filled = append(filled, slices.Repeat([]bool{true}, len(fields[s.field]))...)
+		}
+	}
+	return dst, filled
+}
+
 // AppendJSONString appends text, which must be valid UTF-8, as a JSON string.
 func AppendJSONString(dst []byte, text string) []byte {
 	dst = append(dst, '"')

@@ -113,6 +113,9 @@ func (t *Trail) Told(shard int, position uint32) (told *MessageOutcome, id []byt
 		id = f.ids.bytes(f.ids.count(1))
 	}
 	if r, refused := rowAt(b.refused, position); refused {
+		if r.Reason == "" && isUploadRefused(r.Code) {
+			r.Reason = "the file with the message was written, and the service has refused it"
+		}
 		return b.told.but(person.Refused, r.Code, r.Reason), id, nil
 	} else if r, left := rowAt(b.listed, position); left {
 		return b.told.but(person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"), id, nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"unicode/utf8"
+
+	"cohort/ingest/person"
 )
 
 // checker takes records from a source, gives each its outcome and enters it into a
@@ -38,7 +40,7 @@ func (c *checker) fill(b *batch, from source) error {
 		if j.verdict == sendable && len(c.rules.routes) > 0 {
 			b.route[b.rows], j.verdict = c.rules.route(s, record, j.withdrawn)
 		}
-		if j.verdict == sendable && len(c.rules.limits) > 0 && !j.withdrawn { // whoever withdraws is sent nothing
+		if j.verdict == sendable && !j.withdrawn && !c.rules.listing { // whoever withdraws is sent nothing
 			j.verdict = c.limit(s, record, b.route[b.rows])
 		}
 		if j.verdict != sendable {
@@ -78,11 +80,16 @@ func (c *checker) fill(b *batch, from source) error {
 	return nil
 }
 
-// limit holds the fields of a record, as they would be carried, against the service's limits
-// for its route.
+// limit holds the fields of a record, as they would be carried, against what no message may
+// hold, and against the service's limits for its route.
 func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
+	for _, k := range c.rules.fields {
+		if person.HasControl(s.value(record, k)) {
+			return controls
+		}
+	}
 	bytes := c.most(s)
-	if bytes < c.rules.asked {
+	if len(c.rules.limits) == 0 || bytes < c.rules.asked {
 		return sendable
 	}
 	c.text, c.field = c.text[:0], c.field[:0]

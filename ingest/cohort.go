@@ -26,9 +26,10 @@ type FileInfo struct {
 // part is one file of a cohort to read.
 type part struct {
 	info FileInfo
-	name string // for errors
-	like []byte // the file's likeness when it was digested; nil when that was not before reading
-	mesh []string
+	name string   // for errors
+	like []byte   // the file's likeness when it was digested; nil when that was not before reading
+	mesh []string // the personalisation that it brings
+	head []string // the names of its columns; none where they go by position
 }
 
 // Open looks at every file of a cohort: what it is, whether it has the columns that
@@ -130,7 +131,10 @@ func (d *Reader) look(f *part) error {
 	}
 	defer o.close()
 	f.info.Format, f.info.Sequence = o.format, o.sequence
-	f.mesh = o.source.header().personalisation()
+	header := o.source.header()
+	if f.mesh = header.personalisation(); header.named {
+		f.head = header.names
+	}
 	_, err = plan(o.source, d.options)
 	return err
 }
@@ -226,6 +230,15 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 	}
 	all.Sum(sum[:0])
 	return sum, nil
+}
+
+// Columns lists the names of the files' columns, and of what upload files bring. Columns that
+// go by position have none.
+func (d *Reader) Columns() (names []string) {
+	for _, f := range d.files {
+		names = slices.Concat(names, f.head, f.mesh)
+	}
+	return names
 }
 
 // Mesh reports whether the files are NHS Notify upload CSVs as sent over MESH, and

@@ -33,6 +33,7 @@ const (
 	inFork
 	shortAddress
 	brokenAddress
+	controls
 	firstNumber // one for each of numberErrors
 )
 
@@ -70,6 +71,7 @@ func reasons(o Options) []Reason {
 		inFork:        {Code: person.CodeSupersedeFork, Words: "the NHS number, or one that superseded it, was superseded by two different ones"},
 		shortAddress:  {Code: person.CodeShortAddress, Words: fmt.Sprintf("fewer than %d address lines are filled in", o.Address.Least)},
 		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
+		controls:      {Code: person.CodeControl, Words: "a value of the message holds a control character, or an invisible one that changes how the text around it is read"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})

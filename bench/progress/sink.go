@@ -29,7 +29,7 @@ func newSink(folder string, group int, overHTTP bool) (sink, error) {
 	}
 	o := notify.Options{
 		RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", Client: &http.Client{},
-		Fields: []notify.Field{{Name: "first_name", Text: name}},
+		Fields: []notify.Field{{Name: "patient_first_name", Text: name}},
 	}
 	if !overHTTP {
 		return sink{answering{notify.New(o), newRecords(group).ids}, func() {}}, nil

@@ -25,6 +25,7 @@ type deliveryOptions struct {
 	perSecond float64
 	json      bool
 	daily     []string // files of daily reports
+	acks      []string // acknowledgements of uploads
 	fallback  string   // file of those whom no message has reached; empty: none is written
 	unread    time.Duration
 	given     func(flag string) bool // by a person; nil: nobody knows
@@ -43,6 +44,7 @@ func deliveryFlags(c *cobra.Command) *deliveryOptions {
 	c.Flags().Float64Var(&o.perSecond, "per-second", usualAsking, "messages that NHS Notify is asked for in a second, 20 at most")
 	c.Flags().BoolVar(&o.json, "json", false, "for programs")
 	c.Flags().StringArrayVar(&o.daily, "daily-report", nil, "a `file` that came back over MESH; may be given several times")
+	c.Flags().StringArrayVar(&o.acks, "acknowledgement", nil, "a `file` that came back over MESH and confirms or refuses an upload; may be given several times")
 	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
 	o.given = c.Flags().Changed
@@ -107,6 +109,12 @@ func (s *session) deliveries(ctx context.Context, plan *engine.Plan, o *delivery
 	}
 	defer func() { _ = spool.Close() }()
 	d := &delivery{folder: s.folder, plan: plan, spool: spool}
+	if len(o.acks) > 0 {
+		if len(o.daily) > 0 || o.fallback != "" || o.json {
+			return refuse("--acknowledgement goes alone: give daily reports and --fallback to another reconcile")
+		}
+		return s.acknowledgements(ctx, d, ledger, o.acks)
+	}
 	if s.campaign.File != nil {
 		return s.dailyReports(d, ledger, o)
 	}

@@ -77,7 +77,7 @@ profile: test
 cohort:
   required: [appointment_date]
 personalisation:
-  first_name: "((given_name))"
+  patient_first_name: "((given_name))"
   appointment: "((appointment_date)) at ((clinic_name))"
 `+extra+`
 sink:

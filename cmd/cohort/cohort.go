@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -22,6 +23,9 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	if err == nil {
 		err = typedDefaults(c)
 	}
+	if mistake := c.CheckNames(); err == nil && mistake != nil {
+		err = refuse("%w", mistake)
+	}
 	own := mayBring(c)
 	if err == nil && !own {
 		err = usedDefaults(c, fields)
@@ -30,8 +34,14 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		return nil, err
 	}
 	reader, err := openFiles(ctx, c, fields, in)
-	if err != nil || !own {
-		return reader, err
+	if err != nil {
+		return nil, err
+	}
+	if err := c.CheckWords(reader.Columns()); err != nil {
+		return nil, refuse("%w", err)
+	}
+	if !own {
+		return reader, nil
 	}
 	brought, _, err := reader.Mesh()
 	if err != nil {
@@ -57,9 +67,10 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 	return fitting(reader, c)
 }
 
-// fitting refuses a personalisation, known by now, that is not its routing plan's.
+// fitting refuses a personalisation, known by now, that is not its routing plan's, or that no
+// plan may have.
 func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
-	if err := c.CheckFields(); err != nil {
+	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
 		return nil, refuse("%w", err)
 	}
 	return reader, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -153,7 +154,7 @@ func (f *dailyFold) take() iter.Seq2[report.Fact, error] {
 
 // dailyFact is what one row says by itself.
 func dailyFact(row int64, r *file.DailyRow) report.Fact {
-	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(r.Completed)}
+	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted))}
 	channel, status := strings.Clone(strings.ToLower(r.Channel)), strings.ToLower(r.ChannelStatus)
 	if f.Channel = channel; channel != "" && status != "" {
 		f.Steps = channel + " " + status
@@ -168,15 +169,17 @@ func dailyFact(row int64, r *file.DailyRow) report.Fact {
 	case strings.EqualFold(r.Status, report.Failed):
 		f.Status = report.Failed
 	}
-	if f.Reason = strings.Clone(plainWords(r.Reason)); f.Reason == "" {
-		f.Reason = strings.Clone(plainWords(r.ChannelReason))
+	f.Code, f.Reason = r.ReasonCode, r.Reason
+	if f.Code == "" && f.Reason == "" {
+		f.Code, f.Reason = r.ChannelReasonCode, r.ChannelReason
 	}
+	f.Code, f.Reason = strings.Clone(plainWords(f.Code)), strings.Clone(plainWords(f.Reason))
 	return f
 }
 
 // dailyTime reads when something happened; zero when it cannot.
 func dailyTime(text string) time.Time {
-	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime} {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC()
 		}

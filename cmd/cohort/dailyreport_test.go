@@ -86,7 +86,7 @@ func TestAMessageThatWasTakenTwice(t *testing.T) {
 func TestWhenThingsHappened(t *testing.T) {
 	want := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
-		"2026-11-22": want.Truncate(24 * time.Hour), "2026-11-22T09:30:00Z": want, "2026-11-22T09:30:00.000+00:00": want, "2026-11-22 09:30:00": want, "22/11/26": {}, "": {},
+		"2026-11-22": want.Truncate(24 * time.Hour), "2026-11-22T09:30:00Z": want, "2026-11-22T09:30:00.000+00:00": want, "2026-11-22 09:30:00": want, "2026-11-22T09:30:00": want, "22/11/26": {}, "": {},
 	} {
 		if got := dailyTime(text); !got.Equal(want) {
 			t.Errorf("%q is %s", text, got)

@@ -7,7 +7,6 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/file"
 )
@@ -88,7 +87,16 @@ func (e *earlierRuns) joined() error {
 		if err != nil {
 			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
 		}
-		if n := r.ledger.Account().Fates[person.Accepted]; (m == nil || !m.Whole) && n > 0 && r.ledger.Superseded == "" {
+		n := 0
+		for f, err := range r.ledger.Accepted() {
+			if err != nil {
+				return damaged(err)
+			}
+			if m == nil || !m.Whole || !m.Holds(f.Reference) {
+				n += int(f.Messages)
+			}
+		}
+		if n > 0 && r.ledger.Superseded == "" {
 			return refuse("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
 				n, r.entry.RunID, command("resume", r.entry.Folder))
 		}
@@ -123,6 +131,22 @@ func (s *status) look(plan *engine.Plan) error {
 	return nil
 }
 
+// inFiles lists the batches that stand in a run's files or are to, and those that stand in an
+// upload that the service has refused.
+func inFiles(ledger *engine.Ledger) (forms []engine.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range ledger.Accepted() {
+		if err != nil {
+			return nil, nil, damaged(err)
+		}
+		forms = append(forms, f)
+	}
+	refused, err = ledger.RefusedUploads()
+	return forms, refused, err
+}
+
+// nameOfFiles is what the names of a run's files begin with.
+func nameOfFiles(plan *engine.Plan) string { return plan.Campaign + "-" + plan.Run.Short() }
+
 // join puts the files of a run together of which everything is accepted. A run that
 // writes none has nothing to join.
 func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spool) error {
@@ -137,12 +161,9 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 	if ledger.Superseded != "" {
 		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", ledger.Superseded)
 	}
-	var forms []engine.AcceptedForm
-	for f, err := range ledger.Accepted() {
-		if err != nil {
-			return err
-		}
-		forms = append(forms, f)
+	forms, refused, err := inFiles(ledger)
+	if err != nil {
+		return err
 	}
 	r := engine.NewRenderer(plan.Run, spool, sink)
 	mended := 0
@@ -154,7 +175,7 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 		}
 		return request.Body, nil
 	}
-	m, err := sink.Join(ctx, plan.Run, plan.Campaign+"-"+plan.Run.Short(), forms, again)
+	m, err := sink.Join(ctx, plan.Run, nameOfFiles(plan), forms, refused, again)
 	if mended > 0 {
 		s.log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}
@@ -166,5 +187,8 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 	}
 	fmt.Fprintf(s.stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
 		s.folder.file(filesFolder), len(m.Files), m.Messages)
+	if m.Earlier > 0 {
+		fmt.Fprintf(s.stdout, "         hand over %s and those behind it; the ones before it were there to be handed over already\n", m.Files[m.Earlier].Name)
+	}
 	return nil
 }

@@ -39,9 +39,15 @@ again the next day. It needs the report of receipts, which the application must 
 to read.
 
 What became of an upload over MESH NHS Notify says in files that come back (workflow
-NHS_NOTIFY_DAILY_REPORT); each is named with --daily-report. They may come in any order and
+NHS_NOTIFY_DAILY_REPORT, or NHS_NOTIFY_BATCH_REPORT when a batch has ended); each is named with
+--daily-report. They may come in any order and
 more than once. Rows about messages that are not of this run are counted and said. Nothing is
 changed when one of the files cannot be read to its end.
+
+An acknowledgement (workflow NHS_NOTIFY_SEND_REQUEST_ACK) is named with --acknowledgement, with its
+control file beside it. When it refuses an upload, the upload's messages are refused from then on,
+and cohort retry can put them into a new one. One that cannot be understood beyond doubt, or
+contradicts what is known, is refused and changes nothing.
 
 With --fallback the messages are listed that have reached nobody, so that their people can be
 reached in another way: those that failed; and of the NHS App those that were rejected, did not
@@ -109,8 +115,8 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	if o.given != nil && o.given("per-second") {
 		return refuse("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
 	}
-	if len(o.daily) > 0 {
-		return refuse("daily reports are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without --daily-report")
+	if len(o.daily)+len(o.acks) > 0 {
+		return refuse("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
 	}
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		return refuse("%w", err)

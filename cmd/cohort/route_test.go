@@ -83,7 +83,7 @@ func wentBy(ts *testscript.TestScript, _ bool, args []string) {
 // clinicRoutes are the routes of a life that has some: by clinic, one alone, and the rest.
 const clinicRoutes = `route:
   - {name: north, when: {clinic_name: ["Northgate Medical Centre, North Street", hilltop surgery, "Harbour View Clinic, Level 3"]}, routing_plan_id: 11111111-1111-4111-8111-111111111111}
-  - {name: square, when: {clinic_name: [Market Square Surgery]}, personalisation: {first_name: "((given_name)) of the square"}}
+  - {name: square, when: {clinic_name: [Market Square Surgery]}, personalisation: {patient_first_name: "((given_name)) of the square"}}
   - {name: rest, routing_plan_id: 22222222-2222-4222-8222-222222222222}
 `
 

@@ -14,6 +14,8 @@ type Campaign struct {
 	Cohort          Cohort            // how the cohort file is read
 	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire
+	ReservedNames   string            // checked: names are allowed that only resemble one that NHS Notify reserves
+	Literal         bool              // {{name}} and (name) are words, also where name is a column
 	Routes          []Route           // by which of them each record's message goes; none: all go the same way
 	Reach           *Reach            // where the cohort tells each person's GP practice; nil: it need not
 	Pace            Pace              // how fast, and when

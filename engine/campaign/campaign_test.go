@@ -93,6 +93,8 @@ suppress:
 personalisation:
   second: "((b))"
   first: "Dear ((a))"
+reserved_names: checked
+content: {literal: true}
 reach: {practice: gp}
 pace:
   messages: 1000
@@ -139,7 +141,8 @@ sink:
 		},
 		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
-		Reach:           &Reach{"gp"},
+		ReservedNames:   "checked", Literal: true,
+		Reach: &Reach{"gp"},
 		Pace: Pace{
 			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, Spread: true, CatchUp: 1.5, LastCall: 90 * time.Second,
 			Until: time.Date(2026, 12, 2, 0, 0, 0, 0, paris),
@@ -236,6 +239,9 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"no records expected":                {with("cohort:\n  expect: {records: 0}"), 2, "cohort.expect.records must be"},
 		"a digest that is too short":         {with("cohort:\n  expect: {sha256: abc}"), 2, "cohort.expect.sha256 must be 64"},
 		"a personalisation of nothing":       {with("personalisation:\n  a:"), 2, "personalisation.a must be a text"},
+		"reserved names":                     {with("reserved_names: yes"), 1, "reserved_names must be checked"},
+		"no reserved names":                  {with("reserved_names:"), 1, "reserved_names must be checked"},
+		"another key of content":             {with("content: {file: x}"), 1, "unknown key content.file"},
 		"giving up at once":                  {with("give_up_after: 0s"), 1, "give_up_after must be longer"},
 		"a duration without a unit":          {with("give_up_after: 15"), 1, "give_up_after must be a duration"},
 		"no service":                         {"campaign: a\n", 0, "sink.notify is missing"},

@@ -84,8 +84,17 @@ func (l *loader) cohort(c *Campaign, s *cohortSection) {
 	}
 }
 
-func (l *loader) personalisation(c *Campaign, fields map[string]*string) {
-	c.Personalisation = l.fields("personalisation", fields)
+func (l *loader) personalisation(c *Campaign, d *document) {
+	c.Personalisation = l.fields("personalisation", d.Personalisation)
+	if d.ReservedNames != nil {
+		c.ReservedNames = *d.ReservedNames
+	}
+	if l.lines["reserved_names"] != 0 && c.ReservedNames != checkedNames {
+		l.wrong("reserved_names", "must be %s; leave it out where no name resembles a reserved one", checkedNames)
+	}
+	if d.Content.Literal != nil {
+		c.Literal = *d.Content.Literal
+	}
 }
 
 // fields reads the personalisation under a key.

@@ -14,13 +14,17 @@ type document struct {
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
-	Route           []routeSection     `yaml:"route"`
-	Reach           *reachSection      `yaml:"reach"`
-	Pace            *paceSection       `yaml:"pace"`
-	StopIf          *stopSection       `yaml:"stop_if"`
-	GiveUpAfter     *string            `yaml:"give_up_after"`
-	OnHalt          []string           `yaml:"on_halt"`
-	Sink            struct {
+	ReservedNames   *string            `yaml:"reserved_names"`
+	Content         struct {
+		Literal *bool `yaml:"literal"`
+	} `yaml:"content"`
+	Route       []routeSection `yaml:"route"`
+	Reach       *reachSection  `yaml:"reach"`
+	Pace        *paceSection   `yaml:"pace"`
+	StopIf      *stopSection   `yaml:"stop_if"`
+	GiveUpAfter *string        `yaml:"give_up_after"`
+	OnHalt      []string       `yaml:"on_halt"`
+	Sink        struct {
 		Notify *notifySection `yaml:"notify"`
 		NHSApp *nhsappSection `yaml:"nhsapp"`
 		File   *fileSection   `yaml:"file"`

@@ -23,6 +23,12 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.numbers", string(c.Cohort.Numbers)},
 		{"reach.practice", c.Reach.words()},
 	}
+	if c.ReservedNames != "" {
+		settings = append(settings, Setting{"reserved_names", c.ReservedNames})
+	}
+	if c.Literal {
+		settings = append(settings, Setting{"content.literal", "true"})
+	}
 	switch {
 	case c.NHSApp != nil:
 		settings = append(settings, c.NHSApp.frozen()...)

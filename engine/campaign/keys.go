@@ -23,7 +23,7 @@ var (
 		"cohort.defaults", "cohort.defaults.*", "cohort.numbers", "cohort.superseded_by",
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
-		"personalisation", "personalisation.*",
+		"personalisation", "personalisation.*", "reserved_names", "content", "content.literal",
 		"route", "route[].name", "route[].when", "route[].when.*", "route[].when.*.from", "route[].when.*.to",
 		"route[].routing_plan", "route[].routing_plan_id", "route[].personalisation", "route[].personalisation.*",
 		"route[].content_file", "route[].display", "route[].reference",

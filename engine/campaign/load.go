@@ -39,7 +39,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.identity(c, &doc)
 	l.cohort(c, &doc.Cohort)
 	l.suppress(c, doc.Suppress)
-	l.personalisation(c, doc.Personalisation)
+	l.personalisation(c, &doc)
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
 	l.limits(c, &doc)
 	l.sink(c, &doc)

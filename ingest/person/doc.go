@@ -3,5 +3,6 @@
 // record batches that carry records from ingest to shard.
 //
 // It is a leaf: it imports only the standard library, so that anybody may import
-// it, and it holds no behaviour beyond parsing and masking an NHS number.
+// it, and it holds no behaviour beyond parsing and masking an NHS number, and telling which
+// characters no message may hold.
 package person

@@ -60,7 +60,7 @@ const (
 	CodeBadODSCode     = "bad_ods_code"       // the sender is no ODS code
 	CodeTooLong        = "too_long"           // a text is longer than its channel takes, or a message than a request
 	CodeLongMessage    = "message_too_long"   // the NHS App takes no message of that length
-	CodeMarkup         = "message_has_markup" // the NHS App takes none with what may be HTML
+	CodeMarkup         = "message_has_markup" // the NHS App takes none with what may be HTML; and a value is text, not Markdown
 	CodeEmptyMessage   = "message_empty"      // there is nothing to read in it
 	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
 	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break

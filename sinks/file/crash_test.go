@@ -46,7 +46,7 @@ func (n *night) live(t testing.TB, d *memory) error {
 		}
 		n.accepted[reference] = true
 	}
-	_, err := n.sink.Join(t.Context(), testRun, "night", n.forms, nil)
+	_, err := n.sink.Join(t.Context(), testRun, "night", n.forms, nil, nil)
 	return err
 }
 

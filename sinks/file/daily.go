@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// DailyRow is a row of NHS Notify's daily report: a CSV file that comes back over MESH under
-// the workflow NHS_NOTIFY_DAILY_REPORT, with a row for each channel on which a message came to
+// DailyRow is a row of NHS Notify's daily report, or of its report when a batch has ended: a CSV
+// file that comes back over MESH under the workflow NHS_NOTIFY_DAILY_REPORT or
+// NHS_NOTIFY_BATCH_REPORT, with a row for each channel on which a message came to
 // an end that day, and one for a message that failed before it had any. Rows may come in any
 // order, in any number of files, and more than once. What a report does not have is empty.
 type DailyRow struct {
@@ -26,9 +27,12 @@ type DailyRow struct {
 	ChannelStatus string
 	ChannelReason string
 	Completed     string // when, as the service writes it
+
+	ReasonCode, ChannelReasonCode, ChannelCompleted string // not in older reports
 }
 
-// The columns that are read, each under the names that it has had, whatever their case.
+// The columns that are read, each under the names that it has had, whatever their case; the
+// first name that a report has counts.
 var dailyColumns = []struct {
 	of    func(*DailyRow) *string
 	names []string
@@ -41,7 +45,10 @@ var dailyColumns = []struct {
 	{func(r *DailyRow) *string { return &r.Channel }, []string{"communicationtype", "channel"}},
 	{func(r *DailyRow) *string { return &r.ChannelStatus }, []string{"requestitemplanstatus", "channelstatus"}},
 	{func(r *DailyRow) *string { return &r.ChannelReason }, []string{"requestitemplanfailedreason"}},
-	{func(r *DailyRow) *string { return &r.Completed }, []string{"completeddate"}},
+	{func(r *DailyRow) *string { return &r.ReasonCode }, []string{"requestitemfailedreasoncode"}},
+	{func(r *DailyRow) *string { return &r.ChannelReasonCode }, []string{"requestitemplanfailedreasoncode"}},
+	{func(r *DailyRow) *string { return &r.Completed }, []string{"requestitemcompletedtime", "completeddate"}},
+	{func(r *DailyRow) *string { return &r.ChannelCompleted }, []string{"requestitemplancompletedtime"}},
 }
 
 // ReadDaily calls each with every row of a daily report, whose texts hold until it returns. An
@@ -60,9 +67,17 @@ func ReadDaily(r io.Reader, each func(*DailyRow) error) error {
 	if err != nil {
 		return unreadable(err)
 	}
+	for i, name := range header {
+		header[i] = strings.ToLower(strings.TrimSpace(name))
+	}
 	at := make([]int, len(dailyColumns))
 	for i, c := range dailyColumns {
-		at[i] = slices.IndexFunc(header, func(name string) bool { return slices.Contains(c.names, strings.ToLower(strings.TrimSpace(name))) })
+		at[i] = -1
+		for _, name := range c.names {
+			if at[i] < 0 {
+				at[i] = slices.Index(header, name)
+			}
+		}
 	}
 	switch {
 	case at[0] < 0:

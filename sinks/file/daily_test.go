@@ -10,6 +10,9 @@ import (
 
 const dailyHeader = "completedDate,sendingGroupId,requestRefId,requestId,requestItemRefId,requestItemId,requestItemStatus,requestItemFailedReason,communicationType,requestItemPlanStatus,requestItemPlanFailedReason\n"
 
+// todaysHeader has every column of the contract, and one that may come.
+const todaysHeader = "requestid,requestrefid,requestitemid,requestitemrefid,requestitemcompletedtime,requestitemfailedreason,sendinggroupid,sendinggroupversion,sendinggroupname,sendinggroupcreatedtime,requestitemstatus,requestitemplanid,requestitemplancompletedtime,requestitemplanstatus,communicationtype,channeltype,requestitemplanfailedreason,templateid,requestitemplanfailedreasoncode,requestitemfailedreasoncode,tomorrow\n"
+
 func dailyRows(text string) (rows []DailyRow, err error) {
 	err = ReadDaily(strings.NewReader(text), func(r *DailyRow) error {
 		rows = append(rows, *r)
@@ -26,11 +29,15 @@ func TestDailyReportsAreRead(t *testing.T) {
 		want           []DailyRow
 	}{
 		{"as it is", "\xef\xbb\xbf" + dailyHeader + "2026-11-22,plan,file-1,k1,ref-1,id-1,DELIVERED,,NHSAPP,DELIVERED,\n\n2026-11-22,plan,file-1,k1,ref-3, id-3 ,FAILED,\"no contact, at all\",SMS,FAILED,lost\n", []DailyRow{
-			{2, "ref-1", "id-1", "file-1", "DELIVERED", "", "NHSAPP", "DELIVERED", "", "2026-11-22"},
-			{4, "ref-3", "id-3", "file-1", "FAILED", "no contact, at all", "SMS", "FAILED", "lost", "2026-11-22"},
+			{2, "ref-1", "id-1", "file-1", "DELIVERED", "", "NHSAPP", "DELIVERED", "", "2026-11-22", "", "", ""},
+			{4, "ref-3", "id-3", "file-1", "FAILED", "no contact, at all", "SMS", "FAILED", "lost", "2026-11-22", "", "", ""},
 		}},
-		{"in capitals", strings.ToUpper(dailyHeader) + "d,p,b,k,r,i,s,,c,cs,cr\n", []DailyRow{{2, "r", "i", "b", "s", "", "c", "cs", "cr", "d"}}},
+		{"in capitals", strings.ToUpper(dailyHeader) + "d,p,b,k,r,i,s,,c,cs,cr\n", []DailyRow{{2, "r", "i", "b", "s", "", "c", "cs", "cr", "d", "", "", ""}}},
 		{"other names and fewer columns", "channelStatus,messageReference\nskipped,r\n", []DailyRow{{Line: 2, Reference: "r", ChannelStatus: "skipped"}}},
+		{"as the service's reporting writes it, and a new column", todaysHeader + "k1,file-1,id-1,ref-1,2026-11-22T09:00:00Z,no contact,plan,3,App,2026-11-01T09:00:00Z,FAILED,p1,2026-11-22T08:00:00Z,FAILED,NHSAPP,primary,unread,t1,CFR_1,MFR_2,x\n", []DailyRow{
+			{2, "ref-1", "id-1", "file-1", "FAILED", "no contact", "NHSAPP", "FAILED", "unread", "2026-11-22T09:00:00Z", "MFR_2", "CFR_1", "2026-11-22T08:00:00Z"},
+		}},
+		{"both names of the time", "completedDate,requestItemRefId,RequestItemCompletedTime,requestItemStatus\nold,r,new,s\n", []DailyRow{{Line: 2, Reference: "r", Status: "s", Completed: "new"}}},
 		{"a day without messages", dailyHeader, nil},
 	} {
 		if got, err := dailyRows(row.text); err != nil || !reflect.DeepEqual(got, row.want) {

@@ -30,28 +30,26 @@ type Again func(*engine.AcceptedForm) ([]byte, error)
 //	each file under a temporary name ─▶ manifest ─▶ each under its own name ─▶ manifest: whole
 //
 // So before the manifest there is nothing that could be sent, and behind it nothing is
-// written any more: a file that is gone was taken away, and is being sent.
-func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm, again Again) (*Manifest, error) {
+// written any more: a file that is gone was taken away, and is being sent. Batches that were
+// accepted later, in place of those of an upload that the service refused, go into more files.
+//
+// refused are the batches that stand in an upload that the service refused.
+func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	m := s.layOut(run, name, forms)
-	written, err := readManifest(s.disk, s.o.Folder)
-	switch {
-	case err != nil:
-		return nil, err
-	case written == nil:
-		err = s.make(ctx, m, again)
-	case written.RunID != m.RunID || written.Forms != m.Forms:
-		err = fmt.Errorf("%s: %w", filepath.Join(s.o.Folder, manifestFile), ErrOther)
-	default:
-		m = written
-	}
-	if err == nil && !m.Whole {
+	m, more, err := s.written(run, name, forms, refused)
+	if err == nil && m != nil && !m.Whole {
 		err = s.reveal(m)
 	}
-	if err == nil && written != nil {
+	if err == nil && m != nil {
 		err = s.unchanged(ctx, m)
+	}
+	if err == nil && (m == nil || len(more) > 0) {
+		m = s.layOut(run, name, more, m)
+		if err = s.make(ctx, m, again); err == nil {
+			err = s.reveal(m)
+		}
 	}
 	if err == nil {
 		err = s.clear()
@@ -62,9 +60,61 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 	return m, nil
 }
 
+// Written is the manifest of files that were joined and are whole. It says of each file which
+// batches it holds. The arguments are those of Join.
+func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool) (*Manifest, error) {
+	m, _, err := s.written(run, name, forms, refused)
+	if err == nil && (m == nil || !m.Whole) {
+		err = errors.New("the files are not whole yet")
+	}
+	if err == nil {
+		err = s.note(m) // an older version's does not say which batches, and soon nobody could work it out
+	}
+	return m, err
+}
+
+// written is the manifest, nil when there is none, and those of forms that stand in no file
+// yet. Every batch in a file must be accepted, or refused since.
+func (s *Sink) written(run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool) (m *Manifest, more []engine.AcceptedForm, err error) {
+	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
+		return nil, forms, err
+	}
+	laid := s.layOut(run, name, forms, nil)
+	if m.RunID == laid.RunID && m.Forms == laid.Forms && len(m.Files) == len(laid.Files) {
+		for i := range m.Files { // older versions did not say
+			m.Files[i].Batches = laid.Files[i].Batches
+		}
+	}
+	held := map[string]bool{}
+	unknown := false
+	for _, f := range m.Files {
+		unknown = unknown || f.Batches == nil
+		for _, batch := range f.Batches {
+			held[batch] = true
+		}
+	}
+	wanted := len(held)
+	for _, f := range forms {
+		if reference := f.Reference.String(); held[reference] {
+			wanted--
+		} else {
+			more = append(more, f)
+		}
+	}
+	for reference := range refused {
+		if held[reference.String()] {
+			wanted--
+		}
+	}
+	if m.RunID != laid.RunID || unknown || wanted != 0 || len(more) > 0 && len(refused) == 0 {
+		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.o.Folder, manifestFile), ErrOther)
+	}
+	return m, more, nil
+}
+
 // make writes every file under its temporary name, and then the manifest.
 func (s *Sink) make(ctx context.Context, m *Manifest, again Again) (err error) {
-	for i := range m.Files {
+	for i := m.Earlier; i < len(m.Files); i++ {
 		f := &m.Files[i]
 		if f.SHA256, err = s.draft(f.Name, func(w io.Writer) error { return s.rows(ctx, w, f, again) }); err != nil {
 			return err
@@ -135,7 +185,7 @@ func (s *Sink) note(m *Manifest) error {
 // reveal gives every file its name: the MESH client begins when it sees a control file, so
 // that comes behind the file's. Then the manifest says that all is whole.
 func (s *Sink) reveal(m *Manifest) error {
-	for i := range m.Files {
+	for i := m.Earlier; i < len(m.Files); i++ {
 		f := &m.Files[i]
 		err := s.appear(f.Name, f.SHA256)
 		if err == nil && f.Control != nil {

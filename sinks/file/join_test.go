@@ -30,7 +30,7 @@ func evening(t *testing.T) (n *night, folder string) {
 }
 
 func (n *night) join(t *testing.T, again Again) (*Manifest, error) {
-	return n.sink.Join(t.Context(), testRun, "night", n.forms, again)
+	return n.sink.Join(t.Context(), testRun, "night", n.forms, nil, again)
 }
 
 // again renders batches as cmd does.
@@ -76,7 +76,7 @@ func TestFilesAreCutAndKeptFromOthers(t *testing.T) {
 	}
 	byBytes := newNight(t)
 	byBytes.sink.o.Limits = Limits{Messages: 1000, Bytes: 300}
-	for _, f := range byBytes.sink.layOut(testRun, "night", byBytes.forms).Files {
+	for _, f := range byBytes.sink.layOut(testRun, "night", byBytes.forms, nil).Files {
 		if f.Bytes > 300 {
 			t.Errorf("a file of %d bytes where 300 are the most", f.Bytes)
 		}
@@ -172,7 +172,7 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 // a file that somebody put in its place.
 func TestWhatIsRevealedIsWhatWasWritten(t *testing.T) {
 	n, folder := evening(t)
-	m := n.sink.layOut(testRun, "night", n.forms)
+	m := n.sink.layOut(testRun, "night", n.forms, nil)
 	must(t, n.sink.make(t.Context(), m, nil))
 	first := filepath.Join(folder, "night-001.dat")
 	whole, err := os.ReadFile(temporary(first))

@@ -31,7 +31,7 @@ func TestLettersHoldTheChosenColumns(t *testing.T) {
 		s := New(Options{Folder: folder, Layout: letters(t, format), Limits: Limits{Messages: 1_000_000, Bytes: 1 << 30}})
 		forms, bodies := batches(t, s, p, 50)
 		n := &night{sink: s, forms: forms, bodies: bodies}
-		m, err := s.Join(t.Context(), testRun, "letters", forms, n.again)
+		m, err := s.Join(t.Context(), testRun, "letters", forms, nil, n.again)
 		must(t, err)
 		if len(m.Files) != 1 || m.Files[0].Name != "letters-001."+string(format) || m.Files[0].Control != nil || m.Files[0].Messages != len(p) {
 			t.Fatalf("%+v", m)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cohort/engine"
@@ -23,7 +24,8 @@ const (
 type Manifest struct {
 	Version  int    `json:"version"`
 	RunID    string `json:"run_id"`
-	Whole    bool   `json:"whole"` // every file has had its name, and may be sent
+	Whole    bool   `json:"whole"`             // every file has had its name, and may be sent
+	Earlier  int    `json:"earlier,omitempty"` // so many of the files were whole before the others were added
 	Messages int    `json:"messages"`
 	Forms    string `json:"forms_sha256"` // over the reference and the digest of each batch that is in the files, in their order, and what every file begins with
 	Files    []File `json:"files"`
@@ -36,6 +38,7 @@ type File struct {
 	Bytes    int64    `json:"bytes"`
 	SHA256   string   `json:"sha256"`
 	Control  *Control `json:"control,omitempty"`
+	Batches  []string `json:"batches,omitempty"` // the references of those in it; older versions did not say
 
 	reference engine.Reference
 	forms     []engine.AcceptedForm
@@ -48,10 +51,14 @@ type Control struct {
 	Headers *Headers `json:"headers"`
 }
 
-// layOut says which batches go into which file. name is what the files' names begin with.
-func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm) *Manifest {
+// layOut says which batches go into which file, behind those that are written already. name is
+// what the files' names begin with.
+func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
 	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
+	if written != nil {
+		m.Files, m.Messages, m.Earlier = append(m.Files, written.Files...), written.Messages, len(written.Files)
+	}
 	sum := sha256.New()
 	sum.Write(header)
 	for i := range forms {
@@ -60,7 +67,7 @@ func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm
 		sum.Write(f.SHA256[:])
 		n, size := int(f.Messages), int64(f.Bytes)
 		open := len(m.Files) - 1
-		if open < 0 || m.Files[open].Messages+n > s.o.Limits.Messages || m.Files[open].Bytes+size > s.o.Limits.Bytes {
+		if open < m.Earlier || m.Files[open].Messages+n > s.o.Limits.Messages || m.Files[open].Bytes+size > s.o.Limits.Bytes {
 			open = len(m.Files)
 			m.Files = append(m.Files, File{
 				Name:  fmt.Sprintf("%s-%03d%s", name, open+1, s.o.Layout.extension()),
@@ -69,11 +76,26 @@ func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm
 		}
 		file := &m.Files[open]
 		file.Messages, file.Bytes = file.Messages+n, file.Bytes+size
-		file.forms = append(file.forms, *f)
+		file.forms, file.Batches = append(file.forms, *f), append(file.Batches, f.Reference.String())
 		m.Messages += n
 	}
 	m.Forms = hex.EncodeToString(sum.Sum(nil))
 	return m
+}
+
+// Holds reports whether a batch stands in one of the files, as far as the manifest says.
+func (m *Manifest) Holds(batch engine.Reference) bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Batches == nil || slices.Contains(f.Batches, batch.String()) })
+}
+
+// Upload is the file of a reference (mex-localid); nil when there is none.
+func (m *Manifest) Upload(reference string) *File {
+	for i := range m.Files {
+		if c := m.Files[i].Control; c != nil && c.Headers.LocalID == reference {
+			return &m.Files[i]
+		}
+	}
+	return nil
 }
 
 func (m *Manifest) write(w io.Writer) error {

@@ -48,7 +48,7 @@ func TestAnUploadIsReadBackUnchanged(t *testing.T) {
 	s := New(Options{Folder: folder, Layout: layout, Limits: Limits{Messages: 100, Bytes: MostMeshBytes}})
 	forms, bodies := batches(t, s, p, 30)
 	n := &night{sink: s, forms: forms, bodies: bodies}
-	m, err := s.Join(t.Context(), testRun, "a", forms, n.again)
+	m, err := s.Join(t.Context(), testRun, "a", forms, nil, n.again)
 	must(t, err)
 	var paths []string
 	for _, f := range m.Files {

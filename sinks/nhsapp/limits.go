@@ -52,6 +52,7 @@ func (r Route) asks() (asks []person.Limit) {
 		renders := markup.Keeps
 		markup.Keeps = func(fields []string) bool { return !slices.ContainsFunc(fields, opens) || renders(fields) }
 	}
+	asks = append(asks, person.Limit{Code: person.CodeMarkup, Words: markdownWords, Keeps: valuesAreText(r.Content)})
 	return asks
 }
 

@@ -83,7 +83,7 @@ for await (const line of createInterface({input: createReadStream(options.file),
     messageReference: randomUUID(),
     recipient: {nhsNumber: row[header.nhs_number].replaceAll(' ', '')},
     personalisation: {
-      first_name: row[header.given_name],
+      patient_first_name: row[header.given_name],
       appointment: `${row[header.appointment_date]} at ${row[header.appointment_time]}, ${row[header.clinic_name]}`
     }
   })

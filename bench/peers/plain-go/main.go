@@ -123,8 +123,8 @@ func send(url, file string, each, inFlight int, perSecond, seconds float64) (int
 			Reference: uuid.NewString(),
 			Recipient: recipient{number},
 			Personalisation: map[string]string{
-				"first_name":  row[column["given_name"]],
-				"appointment": fmt.Sprintf("%s at %s, %s", row[column["appointment_date"]], row[column["appointment_time"]], row[column["clinic_name"]]),
+				"patient_first_name": row[column["given_name"]],
+				"appointment":        fmt.Sprintf("%s at %s, %s", row[column["appointment_date"]], row[column["appointment_time"]], row[column["clinic_name"]]),
 			},
 		})
 		if len(batch) == each {

@@ -25,7 +25,7 @@ def batches(path, each, end):
                 "messageReference": str(uuid.uuid4()),
                 "recipient": {"nhsNumber": row["nhs_number"].replace(" ", "")},
                 "personalisation": {
-                    "first_name": row["given_name"],
+                    "patient_first_name": row["given_name"],
                     "appointment": f"{row['appointment_date']} at {row['appointment_time']}, {row['clinic_name']}",
                 },
             })
