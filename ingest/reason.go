@@ -42,6 +42,8 @@ var numberErrors = []error{
 	person.ErrNumberDigits,
 	person.ErrNumberCheck,
 	person.ErrNumberRepeated,
+	person.ErrNumberNegative,
+	person.ErrNumberShortened,
 }
 
 var firstRequired = firstNumber + verdict(len(numberErrors))

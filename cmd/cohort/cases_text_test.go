@@ -1,3 +1,16 @@
 package main
 
-var textCases []fieldCase
+var textCases = []fieldCase{
+	{
+		name: "06 a negative number", args: "check -c plain.yaml 06-negative-number.csv", exit: 10,
+		says: []string{`the NHS number is negative \(1, first on line 2\)`},
+	},
+	{
+		name: "08 numbers with a fraction", args: "check -c plain.yaml 08-nhs-number-floats.csv --json",
+		fates: map[string]int{"sendable": 2},
+	},
+	{
+		name: "08 numbers as text formulas", args: "check -c plain.yaml 08-nhs-number-excel-text-formula.csv --json",
+		fates: map[string]int{"sendable": 2},
+	},
+}

@@ -27,12 +27,12 @@ type findings struct {
 	Seconds   float64          `json:"seconds"`
 	Peak      int64            `json:"peak_memory_bytes"`
 	Routes    []foundRoute     `json:"routes,omitempty"` // of a campaign that has any
+	Lists     []foundList      `json:"lists,omitempty"`  // the suppression lists
 
 	cohort   engine.Cohort
 	reasons  []ingest.Reason
 	samples  []string
 	extracts []int64 // the extract's number of each file, 0 where a format has none
-	lists    []engine.ListRead
 }
 
 type foundFormat struct {
@@ -47,6 +47,24 @@ type foundFile struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
+}
+
+// foundList is what was read of a suppression list.
+type foundList struct {
+	File       string  `json:"file"`
+	Reason     string  `json:"reason"`
+	People     int64   `json:"people"`
+	Empty      int64   `json:"empty"`      // rows without a number
+	Unreadable int64   `json:"unreadable"` // rows from which none can be read
+	FirstLines []int64 `json:"first_lines,omitempty"`
+}
+
+func foundLists(l *lists) (found []foundList) {
+	for i, read := range l.read {
+		n := l.rows[i]
+		found = append(found, foundList{filepath.Base(read.File), read.Reason, n.People, n.Empty, n.Unreadable, n.Lines})
+	}
+	return found
 }
 
 type foundReason struct {
@@ -100,8 +118,15 @@ func (f *findings) print(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	for _, list := range f.lists {
-		fmt.Fprintf(w, "list      %s, %d people, %s\n", filepath.Base(list.File), list.People, list.Reason)
+	for _, list := range f.Lists {
+		fmt.Fprintf(w, "list      %s, %d people, %s", list.File, list.People, list.Reason)
+		if list.Empty > 0 {
+			fmt.Fprintf(w, ", %d rows without a number", list.Empty)
+		}
+		if list.Unreadable > 0 {
+			fmt.Fprintf(w, ", %d unreadable rows (first on lines %s)", list.Unreadable, strings.Trim(fmt.Sprint(list.FirstLines), "[]"))
+		}
+		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "records   %d\n", f.Records)
 	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {

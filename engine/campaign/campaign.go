@@ -77,6 +77,8 @@ type List struct {
 	Reason    string // the reason code of its people, where the list itself gives none
 	MayShrink bool   // it is right that the list names far fewer people than when it was applied last
 	Format    Format
+
+	Unreadable int64 // rows without a readable number that are tolerated
 }
 
 // Duplicates says which of several sendable records of one person counts.

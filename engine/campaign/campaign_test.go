@@ -89,7 +89,7 @@ cohort:
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
 suppress:
-  - {file: dead.csv, reason: deceased_formal, may_shrink: true, format: {encoding: utf-16}}
+  - {file: dead.csv, reason: deceased_formal, may_shrink: true, unreadable: 4, format: {encoding: utf-16}}
 personalisation:
   second: "((b))"
   first: "Dear ((a))"
@@ -137,7 +137,7 @@ sink:
 			Format: Format{"csv", "|", "windows-1252", new(bool)}, Defaults: map[string]string{"given_name": "you", "clinic": "", "floor": "3"},
 			Numbers: WhateverNumbers, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
-		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
+		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Reach:           &Reach{"gp"},
 		Pace: Pace{

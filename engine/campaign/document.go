@@ -70,6 +70,8 @@ type listSection struct {
 	Reason    string        `yaml:"reason"`
 	MayShrink bool          `yaml:"may_shrink"`
 	Format    formatSection `yaml:"format"`
+
+	Unreadable int64 `yaml:"unreadable"`
 }
 
 type reachSection struct {

@@ -21,7 +21,7 @@ var (
 		"cohort.types", "cohort.types.*", "cohort.duplicates", "cohort.duplicates.latest_by",
 		"cohort.withdrawn", "cohort.withdrawn.column", "cohort.withdrawn.values",
 		"cohort.defaults", "cohort.defaults.*", "cohort.numbers", "cohort.superseded_by",
-		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].format",
+		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].unreadable", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",
 		"route", "route[].name", "route[].when", "route[].when.*", "route[].when.*.from", "route[].when.*.to",
