@@ -29,6 +29,11 @@ func (c *checker) fill(b *batch, from source) error {
 		if err != nil {
 			return err
 		}
+		if s.breaks > 1 || s.breaks == 1 && record[len(record)-1] != '\n' {
+			if refused := c.rules.swallowed(s, record, line); refused != nil {
+				return refused
+			}
+		}
 		c.tally.records++
 		b.begin(c.file, line)
 		if k := c.rules.reference; k >= 0 && k < s.count {

@@ -79,6 +79,9 @@ func (t *sheet) readHeader(headed bool) error {
 	if t.head.names, err = t.names(record); err != nil {
 		return err
 	}
+	if refused := t.swallowedHeader(record); refused != nil {
+		return refused
+	}
 	if isMESH(t.head.names) {
 		t.head.kind = typeMESH
 	}

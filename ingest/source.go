@@ -35,6 +35,7 @@ type mapping struct {
 	routed    []int // of the fields that choose a route, sorted by name
 	successor int
 	reference int
+	multiline []int // columns that may hold whole records
 
 	derived, derivedFrom int // the derived column, and what it is worked out from
 }
@@ -92,5 +93,8 @@ func plan(s source, o Options) (mapping, error) {
 		v.spans = append(slices.Clip(v.spans), span{})
 	}
 	m.routed = take(len(routed))
+	if m.multiline, refused = h.columns(o.Multiline, o.Columns); refused != nil {
+		return mapping{}, refused
+	}
 	return m, nil
 }

@@ -86,6 +86,8 @@ cohort:
   superseded_by: new_number
   defaults: {given_name: you, clinic: "", floor: 3}
   numbers: any
+  multiline: [notes]
+  encoding_checked: true
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
 suppress:
@@ -135,6 +137,7 @@ sink:
 			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
 			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}}, Superseded: "new_number",
 			Format: Format{"csv", "|", "windows-1252", new(bool)}, Defaults: map[string]string{"given_name": "you", "clinic": "", "floor": "3"},
+			Multiline: []string{"notes"}, Checked: true,
 			Numbers: WhateverNumbers, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
 		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},

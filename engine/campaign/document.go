@@ -40,6 +40,8 @@ type cohortSection struct {
 	Defaults   map[string]*string `yaml:"defaults"`
 	Superseded *string            `yaml:"superseded_by"`
 	Numbers    *string            `yaml:"numbers"`
+	Multiline  []string           `yaml:"multiline"`
+	Checked    bool               `yaml:"encoding_checked"`
 	MaxInvalid *string            `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`

@@ -21,6 +21,8 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
+		{"cohort.multiline", list(c.Cohort.Multiline)},
+		{"cohort.encoding_checked", checkedWords(c.Cohort.Checked)},
 		{"reach.practice", c.Reach.words()},
 	}
 	switch {
@@ -208,6 +210,14 @@ func (e Endpoint) words() string {
 		return ""
 	}
 	return string(e)
+}
+
+// checkedWords is nothing where the campaign says nothing.
+func checkedWords(checked bool) string {
+	if checked {
+		return "true"
+	}
+	return ""
 }
 
 func (w Withdrawn) words() string {

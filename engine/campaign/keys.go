@@ -20,7 +20,7 @@ var (
 		"cohort.format", "cohort.format.type", "cohort.format.delimiter", "cohort.format.encoding", "cohort.format.header",
 		"cohort.types", "cohort.types.*", "cohort.duplicates", "cohort.duplicates.latest_by",
 		"cohort.withdrawn", "cohort.withdrawn.column", "cohort.withdrawn.values",
-		"cohort.defaults", "cohort.defaults.*", "cohort.numbers", "cohort.superseded_by",
+		"cohort.defaults", "cohort.defaults.*", "cohort.numbers", "cohort.superseded_by", "cohort.multiline", "cohort.encoding_checked",
 		"suppress", "suppress[].file", "suppress[].reason", "suppress[].may_shrink", "suppress[].unreadable", "suppress[].format",
 		"suppress[].format.type", "suppress[].format.delimiter", "suppress[].format.encoding", "suppress[].format.header",
 		"personalisation", "personalisation.*",

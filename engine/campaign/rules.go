@@ -11,6 +11,13 @@ import (
 // rules fills in what the file is and which of its records count.
 func (l *loader) rules(c *Campaign, s *cohortSection) {
 	c.Cohort.Format = l.format("cohort.format", s.Format)
+	c.Cohort.Multiline, c.Cohort.Checked = s.Multiline, s.Checked
+	if slices.ContainsFunc(s.Multiline, func(column string) bool { return column == "" || column == "nhs_number" }) {
+		l.wrong("cohort.multiline", "must name columns of free text, such as [notes]")
+	}
+	if s.Checked && c.Cohort.Format.Encoding != "windows-1252" {
+		l.wrong("cohort.encoding_checked", "insists on cohort.format.encoding: windows-1252, and has no meaning without it")
+	}
 	c.Cohort.Types = s.Types
 	for _, field := range slices.Sorted(maps.Keys(s.Types)) {
 		if s.Types[field] == "" {
