@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,17 +123,13 @@ func isNumberName(name string) bool {
 	return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plainHeading(name))
 }
 
+var nineDigits = regexp.MustCompile(`([0-9][^0-9]*){9}`)
+
 // mayBeNumber says whether a list's first line may name somebody already: it looks like data, or it
 // has a number that somebody mistyped.
 func mayBeNumber(value string) bool {
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, value)
 	_, err := person.ParseNHSNumber(value)
-	return len(digits) >= 9 || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
+	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
 }
 
 func isNumber(value string) bool {

@@ -33,6 +33,7 @@ const (
 	inFork
 	shortAddress
 	brokenAddress
+	lostText
 	firstNumber // one for each of numberErrors
 )
 
@@ -72,6 +73,7 @@ func reasons(o Options) []Reason {
 		inFork:        {Code: person.CodeSupersedeFork, Words: "the NHS number, or one that superseded it, was superseded by two different ones"},
 		shortAddress:  {Code: person.CodeShortAddress, Words: fmt.Sprintf("fewer than %d address lines are filled in", o.Address.Least)},
 		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
+		lostText:      {Code: person.CodeBadEncoding, Words: "a value for the message holds U+FFFD, the sign of a character that an earlier program has lost"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})
@@ -145,9 +147,10 @@ type Summary struct {
 	Test       int64    // sendable records of test patients
 	Nearly     int64    // sendable records whose value is one of Withdrawn's but for upper and lower case
 	Invalid    int64    // records that cannot be sent
-	BlankLines int64    // empty lines, which are no records
+	BlankLines int64    // lines without a value, which are no records
 	Bytes      int64    // bytes read, as they stand in the files
 	Reasons    []Reason // why records are invalid, the most frequent first
+	Notes      []string // which files, and which lines of files, are no part of the cohort
 }
 
 // Range says which NHS numbers may be sent to. Numbers that start with 9 are test

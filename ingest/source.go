@@ -62,6 +62,10 @@ func plan(s source, o Options) (mapping, error) {
 	routed := routedBy(o.Routes)
 	wanted = append(wanted, routed...)
 	at, refused := h.columns(wanted, o.Columns)
+	if t, text := s.(*sheet); text && refused != nil {
+		names := append(slices.Clone(o.Columns[numberField]), numberField)
+		refused = t.titled(refused, names)
+	}
 	if refused != nil {
 		return mapping{}, refused
 	}

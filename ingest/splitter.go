@@ -38,6 +38,7 @@ type splitter struct {
 	at      int    // after an error: where it shows
 	opening int    // after cutAfterQuote and cutUnclosed: where the quote was opened
 	textual bool   // whether all that is split is known to be UTF-8 without NUL bytes
+	sound   bool   // whether all that is split is known to hold no U+FFFD
 	scratch []byte // an unescaped value
 	derived []byte // the value that stands in no record: see Derived
 }

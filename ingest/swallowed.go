@@ -28,27 +28,10 @@ func (r *rules) swallowed(s *splitter, record []byte, line int64) *FileError {
 		if _, err := person.ParseNHSNumber(number); err != nil || r.mayStand(s, record, start, start+len(number)) {
 			continue
 		}
-		refused := &FileError{
+		return &FileError{
 			Line:    line - 1,
 			Problem: fmt.Sprintf("this line would be a record by itself, and stands inside quotes of the record that starts on line %d", opened),
-			Fix:     "take the stray quotes out",
-		}
-		if !r.listing {
-			refused.Fix += "; if a column may hold such lines, name it under cohort.multiline"
-		}
-		return refused
-	}
-	return nil
-}
-
-// swallowedHeader is swallowed of a header line, in which no line has a number.
-func (t *sheet) swallowedHeader(record []byte) *FileError {
-	if t.split.breaks < 2 {
-		return nil
-	}
-	for value := range bytes.FieldsFuncSeq(record, func(r rune) bool { return r == '\n' || r == rune(t.split.comma) }) {
-		if _, err := person.ParseNHSNumber(value); err == nil {
-			return &FileError{Line: t.line, Problem: "the header line has quotes around a line with an NHS number", Fix: "take the stray quotes out"}
+			Fix:     "take the stray quotes out; a column of a cohort that may hold such lines is named under cohort.multiline",
 		}
 	}
 	return nil

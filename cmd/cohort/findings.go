@@ -16,18 +16,18 @@ import (
 
 // findings is what a check found; with --json it is what is printed.
 type findings struct {
-	Format    foundFormat      `json:"format"`
-	Records   int64            `json:"records"`
-	Fates     map[string]int64 `json:"fates"`
-	Reasons   []foundReason    `json:"reasons"`
-	Shards    foundShards      `json:"shards"`
-	Reach     *reached         `json:"reach,omitempty"`
-	WouldSend bool             `json:"would_send"`
-	Why       string           `json:"why"`
-	Seconds   float64          `json:"seconds"`
-	Peak      int64            `json:"peak_memory_bytes"`
-	Routes    []foundRoute     `json:"routes,omitempty"` // of a campaign that has any
-	Lists     []foundList      `json:"lists,omitempty"`  // the suppression lists
+	Format    foundFormat       `json:"format"`
+	Records   int64             `json:"records"`
+	Fates     map[string]int64  `json:"fates"`
+	Reasons   []foundReason     `json:"reasons"`
+	Shards    foundShards       `json:"shards"`
+	Reach     *reached          `json:"reach,omitempty"`
+	WouldSend bool              `json:"would_send"`
+	Why       string            `json:"why"`
+	Seconds   float64           `json:"seconds"`
+	Peak      int64             `json:"peak_memory_bytes"`
+	Routes    []foundRoute      `json:"routes,omitempty"` // of a campaign that has any
+	Lists     []engine.ListRead `json:"lists,omitempty"`
 
 	cohort   engine.Cohort
 	reasons  []ingest.Reason
@@ -47,24 +47,6 @@ type foundFile struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
-}
-
-// foundList is what was read of a suppression list.
-type foundList struct {
-	File       string  `json:"file"`
-	Reason     string  `json:"reason"`
-	People     int64   `json:"people"`
-	Empty      int64   `json:"empty"`      // rows without a number
-	Unreadable int64   `json:"unreadable"` // rows from which none can be read
-	FirstLines []int64 `json:"first_lines,omitempty"`
-}
-
-func foundLists(l *lists) (found []foundList) {
-	for i, read := range l.read {
-		n := l.rows[i]
-		found = append(found, foundList{filepath.Base(read.File), read.Reason, n.People, n.Empty, n.Unreadable, n.Lines})
-	}
-	return found
 }
 
 type foundReason struct {
@@ -119,14 +101,7 @@ func (f *findings) print(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	for _, list := range f.Lists {
-		fmt.Fprintf(w, "list      %s, %d people, %s", list.File, list.People, list.Reason)
-		if list.Empty > 0 {
-			fmt.Fprintf(w, ", %d rows without a number", list.Empty)
-		}
-		if list.Unreadable > 0 {
-			fmt.Fprintf(w, ", %d unreadable rows (first on lines %s)", list.Unreadable, strings.Trim(fmt.Sprint(list.FirstLines), "[]"))
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "list      %s, %d people, %s, %d unreadable rows\n", filepath.Base(list.File), list.People, list.Reason, list.Unreadable)
 	}
 	fmt.Fprintf(w, "records   %d\n", f.Records)
 	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {

@@ -22,8 +22,7 @@ import (
 // lists are a campaign's suppression lists.
 type lists struct {
 	of   []campaign.List
-	read []engine.ListRead  // what people has read, once it has ended
-	rows []ingest.ListCount // and what became of the rows of each
+	read []engine.ListRead // what people has read, once it has ended
 	log  *slog.Logger
 }
 
@@ -40,7 +39,7 @@ func (l *lists) people(ctx context.Context, last []engine.ListRead) iter.Seq2[sh
 		return nil
 	}
 	return func(yield func(shard.Exclusion, error) bool) {
-		l.read, l.rows = nil, nil
+		l.read = nil
 		for _, list := range l.of {
 			for e, err := range l.one(ctx, list, last) {
 				if !yield(e, err) || err != nil {
@@ -93,7 +92,6 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 		if n.Empty > 0 {
 			l.log.Warn("a suppression list has rows whose NHS number is empty; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
 		}
-		l.rows = append(l.rows, n)
 		l.read = append(l.read, engine.ListRead{
 			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
 			People: n.People, Unreadable: n.Unreadable, Rules: listRules,

@@ -22,8 +22,10 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
 		{"cohort.multiline", list(c.Cohort.Multiline)},
-		{"cohort.encoding_checked", checkedWords(c.Cohort.Checked)},
 		{"reach.practice", c.Reach.words()},
+	}
+	if c.Cohort.Checked {
+		settings = append(settings, Setting{"cohort.encoding_checked", "true"})
 	}
 	switch {
 	case c.NHSApp != nil:
@@ -210,14 +212,6 @@ func (e Endpoint) words() string {
 		return ""
 	}
 	return string(e)
-}
-
-// checkedWords is nothing where the campaign says nothing.
-func checkedWords(checked bool) string {
-	if checked {
-		return "true"
-	}
-	return ""
 }
 
 func (w Withdrawn) words() string {
