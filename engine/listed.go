@@ -21,7 +21,12 @@ type ListRead struct {
 	Format string `json:"format,omitempty"` // as the campaign says that it is to be read; empty: told by its content
 	Reason string `json:"reason,omitempty"` // of its people, where the list itself gives none
 	SHA256 string `json:"sha256"`
-	People int64  `json:"people"` // rows with a valid NHS number
+	People int64  `json:"people"` // rows with an NHS number
+
+	// Unreadable is how many rows had something in place of a number. Rules says by which
+	// rules the numbers were read: 0 before odd ones were read and unreadable rows counted.
+	Unreadable int64 `json:"unreadable,omitempty"`
+	Rules      int   `json:"rules,omitempty"`
 }
 
 // Listing is what the suppression lists say at a moment.

@@ -31,6 +31,11 @@ func (c *checker) fill(b *batch, from source) error {
 		if err != nil {
 			return err
 		}
+		if s.breaks > 1 || s.breaks == 1 && record[len(record)-1] != '\n' {
+			if refused := c.rules.swallowed(s, record, line); refused != nil {
+				return refused
+			}
+		}
 		c.tally.records++
 		b.begin(c.file, line)
 		if k := c.rules.reference; k >= 0 && k < s.count {
@@ -110,10 +115,10 @@ func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 }
 
 // most is how many bytes the fields of the record just split have at the most: they become
-// no longer than they stand, but for a default.
+// no longer than they stand, but for a default and the space in a postcode.
 func (c *checker) most(s *splitter) (bytes int) {
 	for i, k := range c.rules.fields {
-		bytes += max(int(s.spans[k].end-s.spans[k].start), len(c.rules.defaults[i]))
+		bytes += max(int(s.spans[k].end-s.spans[k].start)+1, len(c.rules.defaults[i]))
 	}
 	return bytes
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -46,7 +47,7 @@ func (p *parser) parse(c *chunk, under order) {
 	// Nearly every chunk is faultless, which is cheaper to see at once than record by
 	// record. A character never lies across the line feed that ends a chunk.
 	valid, nul := textual(c.text)
-	p.sheet.split.textual = valid && !nul
+	p.sheet.split.textual, p.sheet.split.sound = valid && !nul, !bytes.Contains(c.text, lostMark)
 	p.checker.tally, p.checker.rules.order = &c.tally, under
 	var err error
 	for err == nil {

@@ -36,7 +36,7 @@ type part struct {
 // the options ask for, and whether a record follows. Nothing stays open until Records
 // reads the files, one after another in the order of paths; row numbers run on from
 // file to file. A folder stands for the regular files in it in the order of their
-// names, hidden ones left out; a folder inside a folder is refused, as nobody can say
+// names, without hidden ones and known companions; a folder inside a folder is refused, as nobody can say
 // whether it is meant. The same file twice is refused.
 //
 // Decompression, decoding and hashing run beside the parsing on a goroutine of their
@@ -47,7 +47,7 @@ func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 		return nil, err
 	}
 	d.workers = workers()
-	if d.files, err = list(paths, o.Names); err != nil {
+	if d.files, err = d.list(paths, o.Names); err != nil {
 		return nil, err
 	}
 	for i := range d.files {
@@ -59,8 +59,13 @@ func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 }
 
 // list finds the files of a cohort.
-func list(paths []string, names map[string]string) ([]part, error) {
+func (d *Reader) list(paths []string, names map[string]string) (_ []part, err error) {
 	var all []string
+	if len(paths) > 1 { // the shell may have named all that is in a folder
+		if paths, err = d.sift(filepath.Dir(paths[0]), paths); err != nil {
+			return nil, err
+		}
+	}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -74,15 +79,16 @@ func list(paths []string, names map[string]string) ([]part, error) {
 		if err != nil {
 			return nil, err
 		}
-		before := len(all)
+		var within []string
 		for _, entry := range entries {
-			if !strings.HasPrefix(entry.Name(), ".") {
-				all = append(all, filepath.Join(path, entry.Name()))
+			if name := entry.Name(); !strings.HasPrefix(name, ".") || isUnfinished(name) {
+				within = append(within, filepath.Join(path, name))
 			}
 		}
-		if len(all) == before {
-			return nil, &FileError{File: path, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
+		if within, err = d.sift(path, within); err != nil {
+			return nil, err
 		}
+		all = append(all, within...)
 	}
 	if len(all) == 0 || len(all) > math.MaxUint16 {
 		return nil, fmt.Errorf("ingest: a cohort of %d files; give 1 to %d", len(all), math.MaxUint16)
@@ -130,6 +136,7 @@ func (d *Reader) look(f *part) error {
 		return err
 	}
 	defer o.close()
+	d.note(f.name, o.note)
 	f.info.Format, f.info.Sequence = o.format, o.sequence
 	header := o.source.header()
 	if f.mesh = header.personalisation(); header.named {

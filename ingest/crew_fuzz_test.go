@@ -118,7 +118,7 @@ func FuzzChunks(f *testing.F) {
 		if what := whole.differs(parts); what != "" {
 			t.Fatalf("of %q one goroutine and several make %s", text, what)
 		}
-		if seed>>17%4 != 3 {
+		if seed>>17%4 != 3 && !bytes.Contains(text, []byte(`="`)) { // which encoding/csv has not
 			againstCSV(t, text, parts)
 		}
 	})
@@ -136,8 +136,11 @@ func againstCSV(t *testing.T, text []byte, a account) {
 	_, _ = r.Read()
 	for n := 0; ; n++ {
 		record, err := r.Read()
+		for err == nil && strings.TrimFunc(strings.Join(record, ""), func(r rune) bool { return r == '"' || r == ',' || person.Invisible(r) }) == "" {
+			record, err = r.Read() // which is no record to us
+		}
 		if err != nil {
-			if err == io.EOF && n > 0 && a.err != "" && !strings.Contains(a.err, "this is a binary file") && !strings.Contains(a.err, "UTF-16") && !strings.Contains(a.err, "carriage return alone") {
+			if err == io.EOF && n > 0 && a.err != "" && !strings.Contains(a.err, "this is a binary file") && !strings.Contains(a.err, "UTF-16") && !strings.Contains(a.err, "would be a record by itself") && !strings.Contains(a.err, "carriage return alone") {
 				t.Fatalf("%q is refused: %s", text, a.err)
 			}
 			if err != io.EOF && a.err == "" {

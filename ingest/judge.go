@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -17,7 +18,8 @@ type rules struct {
 	least    int // address lines that may not be empty
 	types    []func([]byte) bool
 	defaults [][]byte // of each field; nil for none
-	trimmed  []bool   // of each field: carried without white space around it
+	kinds    []Type   // of each field: a value with a type is carried without white space around it
+	postcode [8]byte  // the last that was dressed
 	dressed  bool     // whether any field has a default or is trimmed
 	values   []string // of the withdrawn column
 	order    order
@@ -31,7 +33,7 @@ type rules struct {
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), trimmed: make([]bool, len(o.Fields))}
+	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields))}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -45,9 +47,8 @@ func newRules(o Options) rules {
 			r.defaults[i] = []byte(value)
 			r.dressed = true
 		}
-		if _, typed := o.Types[field]; typed {
-			r.trimmed[i] = true
-			r.dressed = true
+		if t, typed := o.Types[field]; typed {
+			r.kinds[i], r.dressed = t, true
 		}
 	}
 	r.routes = newRoutes(o)
@@ -81,6 +82,9 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		} else if nul {
 			return fail(noText)
 		}
+	}
+	if !s.sound && r.lost(s, record) {
+		return fail(lostText)
 	}
 	number, err := person.ParseNHSNumber(s.value(record, r.number))
 	if err != nil {
@@ -136,6 +140,18 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		j.nearly = j.nearly && !j.withdrawn
 	}
 	return j
+}
+
+// lostMark is U+FFFD, which programs write for a character that they cannot read.
+var lostMark = []byte("\ufffd")
+
+// lost reports whether a value for the message has lost characters before it came here. Such
+// a record is invalid, as one with bytes that are no text is: the fault is the same, and
+// nobody can say what stood there. In columns that no message uses it does no harm.
+func (r *rules) lost(s *splitter, record []byte) bool {
+	return bytes.Contains(record, lostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
+		return k < s.count && bytes.Contains(s.value(record, k), lostMark)
+	})
 }
 
 // firstLimit is the verdict of the first of the service's limits. The one before it is the
@@ -199,24 +215,29 @@ func (r *rules) dress(field int, value []byte) []byte {
 	if r.defaults[field] != nil && blank(value) {
 		return r.defaults[field]
 	}
-	if r.trimmed[field] {
-		return trim(value)
+	switch r.kinds[field] {
+	case "":
+		return value
+	case Postcode:
+		if written := writtenPostcode(r.postcode[:0], value); len(written) > 0 {
+			return written
+		}
 	}
-	return value
+	return trim(value)
 }
 
 // visible says whether a byte is ASCII and neither white space nor a control character.
 func visible(c byte) bool { return c-'!' <= '~'-'!' }
 
-// trim is bytes.TrimSpace for values that are rarely in need of it.
+// trim takes away what cannot be seen at both ends of a value, which is rarely in need of it.
 func trim(value []byte) []byte {
 	if n := len(value); n > 0 && visible(value[0]) && visible(value[n-1]) {
 		return value
 	}
-	return bytes.TrimSpace(value)
+	return bytes.TrimFunc(value, person.Invisible)
 }
 
-// blank says whether a value is empty or white space.
+// blank says whether there is nothing to be seen of a value.
 func blank(value []byte) bool {
 	return len(value) == 0 || !visible(value[0]) && len(trim(value)) == 0
 }

@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +53,7 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 	}
 	o := Options{Format: f, listing: true}
 	l := &List{name: path}
-	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, looksLikeData) && !slices.ContainsFunc(names, isNumberName) {
+	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, mayBeNumber) && !slices.ContainsFunc(names, isNumberName) {
 		headed := false
 		o.Format.Header = &headed
 	}
@@ -120,21 +123,33 @@ func isNumberName(name string) bool {
 	return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plainHeading(name))
 }
 
+var nineDigits = regexp.MustCompile(`([0-9][^0-9]*){9}`)
+
+// mayBeNumber says whether a list's first line may name somebody already: it looks like data, or it
+// has a number that somebody mistyped.
+func mayBeNumber(value string) bool {
+	_, err := person.ParseNHSNumber(value)
+	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
+}
+
 func isNumber(value string) bool {
 	_, err := person.ParseNHSNumber(value)
 	return err == nil
 }
 
-// mostBadRows is the share of a list's rows that may have no valid NHS number.
-const mostBadRows = 0.05
+// ListCount is what was read of a list's rows.
+type ListCount struct {
+	People     int64   // rows with an NHS number
+	Empty      int64   // rows whose number is empty, which name nobody
+	Unreadable int64   // rows from which no number can be read, though they may name somebody
+	Lines      []int64 // where the first of the unreadable rows are
+}
 
-// People yields whom the list names, in its order. Rows without a valid NHS number are
-// left out and counted: nobody can be sent to under such a number. When they are more
-// than one in twenty the file is not what it is taken for, and refused; so is a list with
-// a row of another length than the header's from which no one number can be told, since it
-// may name somebody. An error is the last thing yielded, and refuses the list as a whole.
-// People can be called once.
-func (l *List) People() iter.Seq2[Entry, error] {
+// People yields the people whom the list names, in its order. A row without a number is only counted.
+// More than tolerated rows from which no number can be read refuse the list, as each may
+// name somebody who would then be sent to. A list without any number is refused as well. An
+// error is the last thing yielded, and refuses the list as a whole. People can be called once.
+func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for batch, err := range l.reader.Records() {
 			if err != nil {
@@ -155,25 +170,38 @@ func (l *List) People() iter.Seq2[Entry, error] {
 				}
 			}
 		}
-		s := l.reader.Summary()
-		for _, r := range s.Reasons {
-			if r.Code == person.CodeWrongColumns {
-				yield(Entry{}, &FileError{
-					File: l.name, Line: r.Lines[0],
-					Problem: "the row has more or fewer values than the first line, and it cannot be told whom it names",
-					Fix:     "correct it: a value with a comma in it belongs in quotes",
-				})
-				return
-			}
-		}
-		if float64(s.Invalid) > mostBadRows*float64(s.Records) {
-			yield(Entry{}, &FileError{
-				File: l.name, Line: s.Reasons[0].Lines[0],
-				Problem: strconv.FormatInt(s.Invalid, 10) + " of " + strconv.FormatInt(s.Records, 10) + " rows have no valid NHS number",
-				Fix:     "make sure that this is a list of NHS numbers",
-			})
+		if refused := l.refuse(tolerated); refused != nil {
+			yield(Entry{}, refused)
 		}
 	}
+}
+
+// refuse says why the list, which has been read, cannot be relied on; nil when it can.
+func (l *List) refuse(tolerated int64) *FileError {
+	n := l.Count()
+	switch {
+	case n.Unreadable > tolerated:
+		problem := "no NHS number can be read from this row: " + l.unreadable()[0].Words
+		if n.Unreadable > 1 {
+			problem += fmt.Sprintf("; %d rows of the list cannot be read", n.Unreadable)
+		}
+		return &FileError{
+			File: l.name, Line: n.Lines[0], Problem: problem,
+			Fix: fmt.Sprintf("correct the list, since such a row may name somebody; or write unreadable: %d beside the list in the campaign file, and such rows are ignored", n.Unreadable),
+		}
+	case n.People == 0:
+		return &FileError{File: l.name, Problem: "no row has an NHS number", Fix: "make sure that this is a list of NHS numbers"}
+	}
+	return nil
+}
+
+// unreadable are the reasons why no number can be read from rows, that of the first such
+// row first.
+func (l *List) unreadable() []Reason {
+	empty := func(r Reason) bool { return r.Words == person.ErrNumberMissing.Error() }
+	all := slices.DeleteFunc(l.reader.Summary().Reasons, empty)
+	slices.SortFunc(all, func(a, b Reason) int { return cmp.Compare(a.Lines[0], b.Lines[0]) })
+	return all
 }
 
 // reasonCode is what a row gives as a reason, if it is a code: small letters, digits and
@@ -187,15 +215,17 @@ func reasonCode(text string) string {
 	return strings.Clone(text)
 }
 
-// Count is how many rows People has yielded, how many had no valid number, and on which
-// lines the first of those are.
-func (l *List) Count() (people, bad int64, lines []int64) {
+// Count is what was read of the rows, known when People has ended.
+func (l *List) Count() ListCount {
 	s := l.reader.Summary()
-	for _, r := range s.Reasons {
-		lines = append(lines, r.Lines...)
+	n := ListCount{People: s.Sendable, Empty: s.Invalid}
+	for _, r := range l.unreadable() {
+		n.Unreadable, n.Empty = n.Unreadable+r.Count, n.Empty-r.Count
+		n.Lines = append(n.Lines, r.Lines...)
 	}
-	slices.Sort(lines)
-	return s.Sendable, s.Invalid, lines[:min(5, len(lines))]
+	slices.Sort(n.Lines)
+	n.Lines = n.Lines[:min(maxLines, len(n.Lines))]
+	return n
 }
 
 // Digest is the SHA-256 of the file, known when People has ended.

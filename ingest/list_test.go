@@ -16,7 +16,8 @@ func TestLists(t *testing.T) {
 		text   string
 		format Format
 		want   string // the numbers and their reasons
-		bad    int64
+		bad    int64  // unreadable rows, which are tolerated
+		empty  int64
 		err    string
 	}{
 		"a column of numbers and no header":           {text: a + "\n" + b + "\n", want: a + " " + b},
@@ -36,11 +37,22 @@ func TestLists(t *testing.T) {
 		"a comma too many before the number":          {text: "name,nhs_number,reason\nLee, Ann," + a + ",opted_out\nBo," + b + ",opted_out\n", want: a + " " + b + "=opted_out"},
 		"only the number of several columns":          {text: "nhs_number,reason,note\n" + a + "\n" + b + ",opted_out,\n", want: a + " " + b + "=opted_out"},
 		"bytes that are no text beside the number":    {text: "nhs_number,name\n" + a + ",Jos\xe9\n" + b + ",a\x00b\n", want: a + " " + b},
-		"a row of another length that names nobody":   {text: "nhs_number,name,note\n" + strings.Repeat(a+",x,y\n", 40) + "who,is,this,now\n", err: ":42: the row has more or fewer values than the first line"},
-		"a row of another length with two numbers":    {text: "name,nhs_number\n" + "x,y," + a + "," + b + "\n", err: "it cannot be told whom it names"},
+		"oddly written numbers":                       {text: "nhs_number\n'" + a + "\n" + b + ".0\n9990\u200b000034\n\ufeff" + a + "\n999\u202f000\u202f0026\n999\u2013000\u20130034\n=\"" + a + "\"\n\"=\"\"" + b + "\"\"\"\n", want: strings.Join([]string{a, b, c, a, b, c, a, b}, " ")},
+		"an oddly written number in the first line":   {text: "'" + a + "\n" + b + "\n", want: a + " " + b},
+		"a lost number in the first line":             {text: "9.99E+09\n" + b + "\n", err: "list.csv:1: no NHS number can be read from this row: a spreadsheet has shortened the NHS number (as 9.99E+09), and its last digits are lost"},
+		"a mistyped number in the first line":         {text: "99900000I8\n" + b + "\n", err: "list.csv:1: no NHS number can be read from this row"},
+		"empty cells are only counted":                {text: "nhs_number,reason\n,x\n" + a + ",x\n\u200b,x\n-,x\n\" \",x\n", want: a + "=x", empty: 4},
+		"a negative number":                           {text: "nhs_number\n" + a + "\n-" + b + "\n", err: "list.csv:3: no NHS number can be read from this row: the NHS number is negative"},
+		"a byte that is no text in the number":        {text: "nhs_number\n" + a + "\n" + b + "\xa0\n", err: "list.csv:3: no NHS number can be read from this row"},
+		"a header line in the middle":                 {text: "nhs_number\n" + a + "\nnhs_number\n" + b + "\n", err: "list.csv:3: no NHS number can be read from this row"},
+		"several unreadable rows":                     {text: "nhs_number\n" + a + "\n?\n1\n", err: "list.csv:3: no NHS number can be read from this row: the NHS number holds something other than digits, spaces and hyphens; 2 rows of the list cannot be read; correct the list, since such a row may name somebody; or write unreadable: 2 beside the list"},
+		"as many as are tolerated":                    {text: "nhs_number\n" + a + "\n?\n1\n", want: a, bad: 2},
+		"a row of another length that names nobody":   {text: "nhs_number,name,note\n" + a + ",x,y\nwho,is,this,now\n", err: "list.csv:3: no NHS number can be read from this row: more values than the header has"},
+		"a row of another length with two numbers":    {text: "name,nhs_number\n" + "x,y," + a + "," + b + "\n", err: "list.csv:2: no NHS number can be read from this row"},
 		"a heading like a date beside the number's":   {text: "nhs_number,2026-11-21\n" + a + ",x\n", want: a},
 		"header said, and there is none":              {text: a + "\n" + b + "\n", format: Format{Header: yes()}, err: "the first line holds an NHS number, and the list's format says that it is a header line"},
-		"a list of names":                             {text: "nhs_number\nAnn\nBob\n", bad: 2, err: "2 of 2 rows have no valid NHS number; make sure that this is a list of NHS numbers"},
+		"a list of names, all of them tolerated":      {text: "nhs_number\nAnn\nBob\n", bad: 2, err: "no row has an NHS number; make sure that this is a list of NHS numbers"},
+		"a list of nothing but empty cells":           {text: "nhs_number,x\n,1\n,2\n", err: "no row has an NHS number; make sure that this is a list of NHS numbers"},
 		"nothing":                                     {text: "", err: "the file is empty"},
 		"a header and nobody":                         {text: "nhs_number\n", err: "there are no records after the header line"},
 		"several columns, none of them called so":     {text: "id,person\n1,2\n", err: "no one column is the NHS number's; call it nhs_number"},
@@ -54,7 +66,7 @@ func TestLists(t *testing.T) {
 		var got []string
 		l, err := OpenList(t.Context(), path, test.format)
 		if err == nil {
-			for e, fault := range l.People() {
+			for e, fault := range l.People(test.bad) {
 				if fault != nil {
 					err = fault
 					break
@@ -79,9 +91,9 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", sentence, got, err, test.want)
 			continue
 		}
-		people, bad, lines := l.Count()
-		if digest, err := l.Digest(); err != nil || digest == [32]byte{} || int(people) != len(got) || bad != test.bad || len(lines) != int(min(bad, 5)) {
-			t.Errorf("%s: %d people, %d bad rows, digest %x, %v", sentence, people, bad, digest[:2], err)
+		n := l.Count()
+		if digest, err := l.Digest(); err != nil || digest == [32]byte{} || int(n.People) != len(got) || n.Unreadable != test.bad || n.Empty != test.empty || len(n.Lines) != int(min(test.bad, 5)) {
+			t.Errorf("%s: %+v, digest %x, %v", sentence, n, digest[:2], err)
 		}
 	}
 }

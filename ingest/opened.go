@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ type opened struct {
 	source   source
 	format   Format
 	sequence int64
+	note     string   // what of the file is left out
 	closers  []func() // the topmost layer last
 	hashed   chan error
 }
@@ -69,20 +71,26 @@ func open(raw *tap, handle *os.File, o Options, beside bool) (_ *opened, err err
 		}
 		return f, nil
 	}
-	return f, f.text(text, head, whole, o.Format, beside)
+	return f, f.text(text, head, whole, o, beside)
 }
 
 // text builds the layers of a text file.
-func (f *opened) text(r io.Reader, head []byte, whole bool, said Format, beside bool) error {
+func (f *opened) text(r io.Reader, head []byte, whole bool, o Options, beside bool) error {
+	said := o.Format
 	encoding, refused := encodingOf(head, whole, said.Encoding)
 	if refused != nil {
 		return refused
+	}
+	if encoding == encWindows1252 && !o.EncodingChecked && !o.listing {
+		r = &doubted{src: r}
 	}
 	t, err := newSheet(decoded(r, encoding))
 	if err != nil {
 		return err
 	}
 	f.format.Encoding = encoding
+	said.Delimiter = cmp.Or(said.Delimiter, t.skipPreamble())
+	f.note = t.note
 	headed := said.headed()
 	prefix := ""
 	if said.Type == "" || said.Type == typeNBSS {

@@ -36,6 +36,7 @@ type Reader struct {
 	pool     sync.Pool
 	started  bool
 	ended    bool
+	notes    []string // what of the files is left out
 }
 
 // NewReader reads a cohort of one stream. It reads the header line and makes sure that
@@ -56,6 +57,7 @@ func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, named(err, name)
 	}
+	d.note(name, d.current.note)
 	d.files[0].info.Format, d.files[0].info.Sequence = d.current.format, d.current.sequence
 	d.files[0].mesh = d.current.source.header().personalisation()
 	return d, nil
@@ -160,11 +162,19 @@ func (d *Reader) Summary() Summary {
 		BlankLines: d.total.blank,
 		Bytes:      d.read.Load(),
 		Reasons:    ranked(d.total.reasons),
+		Notes:      d.notes,
 	}
 	if d.current != nil {
 		s.BlankLines += d.current.source.blanks()
 	}
 	return s
+}
+
+// note keeps what is left out of a file.
+func (d *Reader) note(name, what string) {
+	if what != "" {
+		d.notes = append(d.notes, name+": "+what)
+	}
 }
 
 // BytesRead says how many bytes of the files Records has taken so far, for a progress

@@ -34,6 +34,7 @@ const (
 	shortAddress
 	brokenAddress
 	controls
+	lostText
 	firstNumber // one for each of numberErrors
 )
 
@@ -43,6 +44,8 @@ var numberErrors = []error{
 	person.ErrNumberDigits,
 	person.ErrNumberCheck,
 	person.ErrNumberRepeated,
+	person.ErrNumberNegative,
+	person.ErrNumberShortened,
 }
 
 var firstRequired = firstNumber + verdict(len(numberErrors))
@@ -72,6 +75,7 @@ func reasons(o Options) []Reason {
 		shortAddress:  {Code: person.CodeShortAddress, Words: fmt.Sprintf("fewer than %d address lines are filled in", o.Address.Least)},
 		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
 		controls:      {Code: person.CodeControl, Words: "a value of the message holds a control character, or an invisible one that changes how the text around it is read"},
+		lostText:      {Code: person.CodeBadEncoding, Words: "a value for the message holds U+FFFD, the sign of a character that an earlier program has lost"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})
@@ -145,9 +149,10 @@ type Summary struct {
 	Test       int64    // sendable records of test patients
 	Nearly     int64    // sendable records whose value is one of Withdrawn's but for upper and lower case
 	Invalid    int64    // records that cannot be sent
-	BlankLines int64    // empty lines, which are no records
+	BlankLines int64    // lines without a value, which are no records
 	Bytes      int64    // bytes read, as they stand in the files
 	Reasons    []Reason // why records are invalid, the most frequent first
+	Notes      []string // which files, and which lines of files, are no part of the cohort
 }
 
 // Range says which NHS numbers may be sent to. Numbers that start with 9 are test

@@ -3,9 +3,12 @@ package ingest
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"cohort/ingest/person"
 )
 
 // sheet is a text file of records and values, in UTF-8 by the time it gets here.
@@ -15,6 +18,7 @@ type sheet struct {
 	head    header
 	line    int64 // where the next record starts
 	skipped int64 // empty lines
+	note    string
 }
 
 func (t *sheet) header() header    { return t.head }
@@ -92,7 +96,12 @@ func (t *sheet) names(record []byte) (names []string, err error) {
 		return nil, &FileError{Line: t.line, Problem: "the header line holds bytes that are not UTF-8", Fix: "save the file as UTF-8, or set cohort.format.encoding: windows-1252 if that is what it is"}
 	}
 	for k := range t.split.spans {
-		names = append(names, strings.TrimSpace(string(t.split.value(record, k))))
+		name := string(bytes.TrimFunc(t.split.value(record, k), person.Invisible))
+		parts := strings.FieldsFunc(name, func(r rune) bool { return r == '\n' || r == rune(t.split.comma) })
+		if len(parts) > 1 && slices.ContainsFunc(parts, isNumber) {
+			return nil, &FileError{Line: t.line, Problem: "the header line has quotes around a line with an NHS number", Fix: "take the stray quotes out"}
+		}
+		names = append(names, name)
 	}
 	return names, nil
 }
@@ -100,7 +109,7 @@ func (t *sheet) names(record []byte) (names []string, err error) {
 func (t *sheet) next() (record []byte, line int64, err error) {
 	line = t.line
 	w, last := t.window.bytes()
-	if n, what := t.split.next(w, last); what == cutRecord && n <= maxRecord { // as nearly always
+	if n, what := t.split.next(w, last); what == cutRecord && n <= maxRecord && !t.vacant(w[:n]) { // as nearly always
 		t.window.start += n
 		t.line += int64(t.split.breaks)
 		return w[:n], line, nil
@@ -121,9 +130,9 @@ func (t *sheet) peek() ([]byte, error) {
 		w, last := t.window.bytes()
 		n, what := t.split.next(w, last)
 		switch {
-		case what == cutRecord && n <= maxRecord:
+		case what == cutRecord && n <= maxRecord && !t.vacant(w[:n]):
 			return w[:n], nil
-		case what == cutBlank:
+		case what == cutBlank, what == cutRecord && n <= maxRecord:
 			t.window.start += n
 			t.line += int64(t.split.breaks)
 			t.skipped++
@@ -137,6 +146,15 @@ func (t *sheet) peek() ([]byte, error) {
 			return nil, t.refuse(w, what)
 		}
 	}
+}
+
+// vacant reports whether a record has nothing but delimiters, quotes and what cannot be seen:
+// spreadsheets write such lines behind the last record.
+func (t *sheet) vacant(record []byte) bool {
+	if c := record[0]; visible(c) && c != t.split.comma && c != '"' {
+		return false
+	}
+	return len(bytes.TrimFunc(record, func(r rune) bool { return r == rune(t.split.comma) || r == '"' || person.Invisible(r) })) == 0
 }
 
 // consume goes past a record that peek has found.

@@ -35,6 +35,7 @@ type mapping struct {
 	routed    []int // of the fields that choose a route, sorted by name
 	successor int
 	reference int
+	multiline []int // columns that may hold whole records
 
 	derived, derivedFrom int // the derived column, and what it is worked out from
 }
@@ -61,6 +62,10 @@ func plan(s source, o Options) (mapping, error) {
 	routed := routedBy(o.Routes)
 	wanted = append(wanted, routed...)
 	at, refused := h.columns(wanted, o.Columns)
+	if t, text := s.(*sheet); text && refused != nil {
+		names := append(slices.Clone(o.Columns[numberField]), numberField)
+		refused = t.titled(refused, names)
+	}
 	if refused != nil {
 		return mapping{}, refused
 	}
@@ -92,5 +97,8 @@ func plan(s source, o Options) (mapping, error) {
 		v.spans = append(slices.Clip(v.spans), span{})
 	}
 	m.routed = take(len(routed))
+	if m.multiline, refused = h.columns(o.Multiline, o.Columns); refused != nil {
+		return mapping{}, refused
+	}
 	return m, nil
 }

@@ -25,7 +25,8 @@ type span struct {
 
 // splitter cuts records of RFC 4180 out of a window of bytes, to the letter as
 // encoding/csv does with the same delimiter, FieldsPerRecord -1 and neither LazyQuotes
-// nor TrimLeadingSpace. It reads nothing, keeps nothing between records and knows
+// nor TrimLeadingSpace. One thing it takes beside: ="…" is how a spreadsheet keeps a value
+// as text, and the value is what stands in the quotes. It reads nothing, keeps nothing between records and knows
 // nothing of the file around the window, so that several can work on different
 // chunks of one file. One goroutine at a time.
 type splitter struct {
@@ -37,6 +38,7 @@ type splitter struct {
 	at      int    // after an error: where it shows
 	opening int    // after cutAfterQuote and cutUnclosed: where the quote was opened
 	textual bool   // whether all that is split is known to be UTF-8 without NUL bytes
+	sound   bool   // whether all that is split is known to hold no U+FFFD
 	scratch []byte // an unescaped value
 	derived []byte // the value that stands in no record: see Derived
 }
@@ -137,7 +139,7 @@ func (s *splitter) record(w []byte, last bool) (int, cut) {
 			case c == '\n':
 				add(start, trimCR(w, start, p), false)
 				return finish(p+1, 1)
-			case p != start:
+			case p != start && (p != start+1 || w[start] != '='):
 				s.at = p
 				return 0, cutBareQuote
 			default:

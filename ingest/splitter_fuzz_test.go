@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -79,6 +80,9 @@ func FuzzSplitter(f *testing.F) {
 		// commas become the delimiter, still say what they said.
 		comma := tried[seed%uint64(len(tried))]
 		text = bytes.ReplaceAll(text, []byte{','}, []byte{comma})
+		if bytes.Contains(text, []byte(`="`)) {
+			t.Skip() // encoding/csv has no text formulas
+		}
 		got, refused := splitAll(text, seed, comma)
 		oracle := csv.NewReader(bytes.NewReader(text))
 		oracle.Comma = rune(comma)
@@ -107,6 +111,23 @@ func FuzzSplitter(f *testing.F) {
 			t.Fatalf("of %q\n got %q\nwant %q", text, got, want)
 		}
 	})
+}
+
+// A text formula is split as the quoted value in it would be.
+func TestTextFormulas(t *testing.T) {
+	for _, text := range []string{
+		`="9990000018",Ann` + "\n", `a,="b"` + "\n", `="a"` + "\r\n", `="a,b",="c""d"`, "=\"a\nb\",=\"\"\n", `="a`, `="a"b` + "\n", `a="b"` + "\n", `=="b"` + "\n",
+	} {
+		plain := strings.ReplaceAll(text, `="`, `"`)
+		if strings.HasPrefix(text, "a=") || strings.HasPrefix(text, "==") {
+			plain = text
+		}
+		got, refused := splitAll([]byte(text), 1, ',')
+		want, bad := splitAll([]byte(plain), 1, ',')
+		if refused != bad || !slices.EqualFunc(got, want, slices.Equal[[]string]) {
+			t.Errorf("%q: %q, refused %t; want %q, %t", text, got, refused, want, bad)
+		}
+	}
 }
 
 // FuzzLines checks that the splitter's line feeds and bytes add up to the file's.

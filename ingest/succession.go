@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -161,16 +162,15 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 		paths = append(paths, f.info.Path)
 	}
 	const field = "superseded_by"
-	columns := map[string][]string{field: {d.options.SupersededBy}}
-	for name, headers := range d.options.Columns {
-		if name == numberField {
-			columns[name] = headers
-		}
-		if name == d.options.SupersededBy {
-			columns[field] = headers
-		}
+	columns := map[string][]string{}
+	maps.Copy(columns, d.options.Columns)
+	if columns[field] = columns[d.options.SupersededBy]; columns[field] == nil {
+		columns[field] = []string{d.options.SupersededBy}
 	}
-	first, err := Open(ctx, paths, Options{Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names})
+	first, err := Open(ctx, paths, Options{
+		Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names,
+		Multiline: d.options.Multiline, EncodingChecked: d.options.EncodingChecked,
+	})
 	if err != nil {
 		return nil, err
 	}

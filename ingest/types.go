@@ -2,7 +2,11 @@ package ingest
 
 import (
 	"bytes"
+	"slices"
 	"time"
+	"unicode/utf8"
+
+	"cohort/ingest/person"
 )
 
 // Type is what the values of a field must look like, because a template relies on it.
@@ -130,16 +134,33 @@ func isTime(v []byte) bool {
 }
 
 func isPostcode(v []byte) bool {
-	if len(v) < 5 || len(v) > 8 || !fits(v[len(v)-3:], "9AA") {
-		return false
-	}
-	area := bytes.TrimSuffix(v[:len(v)-3], []byte{' '})
-	for _, pattern := range []string{"A9", "A99", "A9A", "AA9", "AA99", "AA9A"} {
-		if fits(area, pattern) {
-			return true
+	var room [8]byte
+	return len(writtenPostcode(room[:0], v)) > 0
+}
+
+// writtenPostcode appends a postcode to dst, which has room for 8 bytes, as it is usually
+// written: with one space, wherever v has white space. Of another value it appends nothing.
+func writtenPostcode(dst, v []byte) []byte {
+	code := dst
+	for len(v) > 0 {
+		c := v[0]
+		r, size := utf8.DecodeRune(v)
+		v = v[size:]
+		if visible(c) && len(code) < 7 {
+			code = append(code, c)
+		} else if visible(c) || !person.Invisible(r) {
+			return dst
 		}
 	}
-	return bytes.EqualFold(area, []byte("GIR")) && bytes.EqualFold(v[len(v)-3:], []byte("0AA"))
+	if len(code) < 5 {
+		return dst
+	}
+	area, rest := code[:len(code)-3], code[len(code)-3:]
+	known := slices.ContainsFunc([]string{"A9", "A99", "A9A", "AA9", "AA99", "AA9A"}, func(pattern string) bool { return fits(area, pattern) })
+	if !fits(rest, "9AA") || !known && !(bytes.EqualFold(area, []byte("GIR")) && bytes.EqualFold(rest, []byte("0AA"))) {
+		return dst
+	}
+	return slices.Insert(code, len(area), ' ')
 }
 
 func isUKMobile(v []byte) bool {

@@ -179,7 +179,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), lists: suppress.read}
+	found := &findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), Lists: suppress.read}
 	found.describe(reader.Files(), cohort, manifest)
 	if c.campaign.Reach != nil {
 		if found.Reach, err = reachedOf(spool, fields, in.app); err != nil {

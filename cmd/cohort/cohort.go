@@ -142,6 +142,7 @@ func ownPersonalisation(c *campaign.Campaign, fields []string) {
 func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Options {
 	o := ingest.Options{
 		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c),
+		Multiline: c.Cohort.Multiline, EncodingChecked: c.Cohort.Checked,
 		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
 		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),

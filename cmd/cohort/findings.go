@@ -16,23 +16,23 @@ import (
 
 // findings is what a check found; with --json it is what is printed.
 type findings struct {
-	Format    foundFormat      `json:"format"`
-	Records   int64            `json:"records"`
-	Fates     map[string]int64 `json:"fates"`
-	Reasons   []foundReason    `json:"reasons"`
-	Shards    foundShards      `json:"shards"`
-	Reach     *reached         `json:"reach,omitempty"`
-	WouldSend bool             `json:"would_send"`
-	Why       string           `json:"why"`
-	Seconds   float64          `json:"seconds"`
-	Peak      int64            `json:"peak_memory_bytes"`
-	Routes    []foundRoute     `json:"routes,omitempty"` // of a campaign that has any
+	Format    foundFormat       `json:"format"`
+	Records   int64             `json:"records"`
+	Fates     map[string]int64  `json:"fates"`
+	Reasons   []foundReason     `json:"reasons"`
+	Shards    foundShards       `json:"shards"`
+	Reach     *reached          `json:"reach,omitempty"`
+	WouldSend bool              `json:"would_send"`
+	Why       string            `json:"why"`
+	Seconds   float64           `json:"seconds"`
+	Peak      int64             `json:"peak_memory_bytes"`
+	Routes    []foundRoute      `json:"routes,omitempty"` // of a campaign that has any
+	Lists     []engine.ListRead `json:"lists,omitempty"`
 
 	cohort   engine.Cohort
 	reasons  []ingest.Reason
 	samples  []string
 	extracts []int64 // the extract's number of each file, 0 where a format has none
-	lists    []engine.ListRead
 }
 
 type foundFormat struct {
@@ -100,8 +100,8 @@ func (f *findings) print(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	for _, list := range f.lists {
-		fmt.Fprintf(w, "list      %s, %d people, %s\n", filepath.Base(list.File), list.People, list.Reason)
+	for _, list := range f.Lists {
+		fmt.Fprintf(w, "list      %s, %d people, %s, %d unreadable rows\n", filepath.Base(list.File), list.People, list.Reason, list.Unreadable)
 	}
 	fmt.Fprintf(w, "records   %d\n", f.Records)
 	for _, fate := range []string{"sendable", string(person.Invalid), string(person.Duplicate), string(person.Suppressed)} {

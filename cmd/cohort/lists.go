@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,7 +58,12 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			yield(shard.Exclusion{}, notApplied(ctx, err))
 			return
 		}
-		for e, err := range in.People() {
+		tolerated, err := l.tolerated(ctx, list, last)
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		for e, err := range in.People(tolerated) {
 			if err != nil {
 				yield(shard.Exclusion{}, notApplied(ctx, err))
 				return
@@ -71,19 +77,53 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			}
 		}
 		digest, err := in.Digest()
-		people, bad, lines := in.Count()
+		n := in.Count()
 		if err == nil {
-			err = l.whole(list, people, last)
+			err = l.whole(list, n.People, last)
 		}
 		if err != nil {
 			yield(shard.Exclusion{}, notApplied(ctx, err))
 			return
 		}
-		if bad > 0 {
-			l.log.Warn("a suppression list has rows without a valid NHS number, which name nobody", "list", filepath.Base(list.File), "rows", bad, "first_lines", lines)
+		if n.Unreadable > 0 {
+			l.log.Warn("a suppression list has rows from which no NHS number can be read; they are ignored, as the campaign file allows or as this run began",
+				"list", filepath.Base(list.File), "rows", n.Unreadable, "first_lines", n.Lines)
 		}
-		l.read = append(l.read, engine.ListRead{File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest), People: people})
+		if n.Empty > 0 {
+			l.log.Warn("a suppression list has rows whose NHS number is empty; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
+		}
+		l.read = append(l.read, engine.ListRead{
+			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
+			People: n.People, Unreadable: n.Unreadable, Rules: listRules,
+		})
 	}
+}
+
+// listRules is the edition of the rules by which numbers are read. A list that was read by
+// others is read again, even if it has not changed: it may name more people now.
+const listRules = 1
+
+// tolerated is how many rows of a list may be unreadable: as many as the campaign file says,
+// and in a run that has begun, as many as it went on with. How many those were is not known
+// of a list that an earlier version has read: unchanged, it is what the run went on with.
+func (l *lists) tolerated(ctx context.Context, list campaign.List, last []engine.ListRead) (int64, error) {
+	rows := list.Unreadable
+	for _, before := range last {
+		if !l.follows(list, before) {
+			continue
+		}
+		rows = max(rows, before.Unreadable)
+		if before.Rules == 0 {
+			digest, _, err := ingest.Digest(ctx, list.File)
+			if err != nil {
+				return 0, err
+			}
+			if fmt.Sprintf("%x", digest) == before.SHA256 {
+				rows = math.MaxInt64
+			}
+		}
+	}
+	return rows, nil
 }
 
 // mostShrunk is the share of its people that a list may lose between two readings.
@@ -150,7 +190,7 @@ func (l *lists) unchanged(ctx context.Context, last []engine.ListRead) (bool, er
 		return false, nil
 	}
 	for i, list := range l.of {
-		if list.File != last[i].File || list.Reason != last[i].Reason || list.Format.Words() != last[i].Format {
+		if list.File != last[i].File || list.Reason != last[i].Reason || list.Format.Words() != last[i].Format || last[i].Rules != listRules {
 			return false, nil
 		}
 		digest, _, err := ingest.Digest(ctx, list.File)

@@ -149,8 +149,11 @@ func (p *preparation) check(s ingest.Summary) error {
 
 // warn says what of a cohort is allowed and may yet be a mistake.
 func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
+	for _, note := range s.Notes {
+		log.Warn(note)
+	}
 	if s.BlankLines > 0 {
-		log.Warn("the cohort file has empty lines, which are no records", "lines", s.BlankLines)
+		log.Warn("the cohort file has empty lines, or lines of delimiters alone, which are no records", "lines", s.BlankLines)
 	}
 	if s.Nearly > 0 {
 		log.Warn("records have a value that cohort.withdrawn.values names in other upper and lower case, and are not taken as withdrawn; name the value there as the file has it if they are",

@@ -208,5 +208,8 @@ func (c *check) practices(ctx context.Context) ([]string, error) {
 
 // practiceOptions read nothing but the column of the practice.
 func practiceOptions(c *campaign.Campaign) ingest.Options {
-	return ingest.Options{Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: []string{c.Reach.Practice}}
+	return ingest.Options{
+		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: []string{c.Reach.Practice},
+		Multiline: c.Cohort.Multiline, EncodingChecked: c.Cohort.Checked,
+	}
 }

@@ -59,6 +59,8 @@ type Cohort struct {
 	Superseded string              // the column with the number that superseded the record's; empty: none
 	Withdrawn  Withdrawn           // which records say that the person is not to be invited
 	Format     Format              // what the file is, where it is not told by its content
+	Multiline  []string            // columns whose values may hold lines that would be records by themselves
+	Checked    bool                // the file is in Format.Encoding, whatever it looks like
 	Defaults   map[string]string   // what a field is when it is empty or white space
 	Numbers    Numbers             // whether the profile is overridden
 	MaxInvalid float64             // share of invalid records, 0 to 1, above which the file is refused
@@ -79,6 +81,8 @@ type List struct {
 	Reason    string // the reason code of its people, where the list itself gives none
 	MayShrink bool   // it is right that the list names far fewer people than when it was applied last
 	Format    Format
+
+	Unreadable int64 // rows without a readable number that are tolerated
 }
 
 // Duplicates says which of several sendable records of one person counts.

@@ -86,10 +86,12 @@ cohort:
   superseded_by: new_number
   defaults: {given_name: you, clinic: "", floor: 3}
   numbers: any
+  multiline: [notes]
+  encoding_checked: true
   max_invalid: 2.5 %
   expect: {records: 3400000, sha256: ` + strings.Repeat("Ab", 32) + `}
 suppress:
-  - {file: dead.csv, reason: deceased_formal, may_shrink: true, format: {encoding: utf-16}}
+  - {file: dead.csv, reason: deceased_formal, may_shrink: true, unreadable: 4, format: {encoding: utf-16}}
 personalisation:
   second: "((b))"
   first: "Dear ((a))"
@@ -137,9 +139,10 @@ sink:
 			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
 			Duplicates: Duplicates{"latest", "changed"}, Withdrawn: Withdrawn{"record_type", []string{"DEL"}}, Superseded: "new_number",
 			Format: Format{"csv", "|", "windows-1252", new(bool)}, Defaults: map[string]string{"given_name": "you", "clinic": "", "floor": "3"},
+			Multiline: []string{"notes"}, Checked: true,
 			Numbers: WhateverNumbers, MaxInvalid: 0.025, Expect: Expect{3_400_000, strings.Repeat("ab", 32)},
 		},
-		Suppress:        []List{{"/somewhere/dead.csv", "deceased_formal", true, Format{Encoding: "utf-16"}}},
+		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		ReservedNames:   "checked", Literal: true,
 		Reach: &Reach{"gp"},

@@ -44,6 +44,8 @@ type cohortSection struct {
 	Defaults   map[string]*string `yaml:"defaults"`
 	Superseded *string            `yaml:"superseded_by"`
 	Numbers    *string            `yaml:"numbers"`
+	Multiline  []string           `yaml:"multiline"`
+	Checked    bool               `yaml:"encoding_checked"`
 	MaxInvalid *string            `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`
@@ -74,6 +76,8 @@ type listSection struct {
 	Reason    string        `yaml:"reason"`
 	MayShrink bool          `yaml:"may_shrink"`
 	Format    formatSection `yaml:"format"`
+
+	Unreadable int64 `yaml:"unreadable"`
 }
 
 type reachSection struct {

@@ -21,6 +21,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"cohort.withdrawn", c.Cohort.Withdrawn.words()},
 		{"cohort.format", c.Cohort.Format.Words()},
 		{"cohort.numbers", string(c.Cohort.Numbers)},
+		{"cohort.multiline", list(c.Cohort.Multiline)},
 		{"reach.practice", c.Reach.words()},
 	}
 	if c.ReservedNames != "" {
@@ -28,6 +29,9 @@ func (c *Campaign) Frozen() []Setting {
 	}
 	if c.Literal {
 		settings = append(settings, Setting{"content.literal", "true"})
+	}
+	if c.Cohort.Checked {
+		settings = append(settings, Setting{"cohort.encoding_checked", "true"})
 	}
 	switch {
 	case c.NHSApp != nil:

@@ -14,6 +14,9 @@ cohort:
   required: [a, b]
   defaults: {c: you}
   numbers: any
+  multiline: [notes]
+  encoding_checked: true
+  format: {encoding: windows-1252}
 personalisation: {first: "((given_name))", second: x}
 sink:
   notify:
@@ -51,6 +54,8 @@ func TestCompare(t *testing.T) {
 		"an empty default more":               {"c: you", "c: you, d: ''", "cohort.defaults.d"},
 		"a default less":                      {"  defaults: {c: you}\n", "", "cohort.defaults.c"},
 		"the numbers":                         {"  numbers: any\n", "", "cohort.numbers"},
+		"what may hold records":               {"  multiline: [notes]\n", "", "cohort.multiline"},
+		"the encoding's check":                {"  encoding_checked: true\n", "", "cohort.encoding_checked"},
 		"the practice":                        {"profile: test", "profile: test\nreach: {practice: gp}", "reach.practice"},
 		"a text":                              {"second: x", "second: y", "personalisation.second"},
 		"a text more":                         {"second: x", "second: x, third: y", "personalisation.third"},
@@ -115,7 +120,7 @@ func TestTheEndpointIsFrozen(t *testing.T) {
 
 func TestFrozenIsSortedAndHasEachKeyOnce(t *testing.T) {
 	settings := parse(t, frozenFile).Frozen()
-	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 28 {
+	if !slices.IsSortedFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) }) || len(settings) != 30 {
 		t.Errorf("%d settings: %v", len(settings), settings)
 	}
 	for i := 1; i < len(settings); i++ {

@@ -11,6 +11,13 @@ import (
 // rules fills in what the file is and which of its records count.
 func (l *loader) rules(c *Campaign, s *cohortSection) {
 	c.Cohort.Format = l.format("cohort.format", s.Format)
+	c.Cohort.Multiline, c.Cohort.Checked = s.Multiline, s.Checked
+	if slices.ContainsFunc(s.Multiline, func(column string) bool { return column == "" || column == "nhs_number" }) {
+		l.wrong("cohort.multiline", "must name columns of free text, such as [notes]")
+	}
+	if s.Checked && c.Cohort.Format.Encoding != "windows-1252" {
+		l.wrong("cohort.encoding_checked", "insists on cohort.format.encoding: windows-1252, and has no meaning without it")
+	}
 	c.Cohort.Types = s.Types
 	for _, field := range slices.Sorted(maps.Keys(s.Types)) {
 		if s.Types[field] == "" {
@@ -64,7 +71,7 @@ var reasonForm = regexp.MustCompile(`^[a-z][a-z_]*[0-9]?[a-z_]*$`)
 func (l *loader) suppress(c *Campaign, lists []listSection) {
 	for i, s := range lists {
 		key := fmt.Sprintf("suppress[%d]", i)
-		list := List{File: l.absolute(s.File), Reason: s.Reason, MayShrink: s.MayShrink, Format: l.format(key+".format", s.Format)}
+		list := List{File: l.absolute(s.File), Reason: s.Reason, MayShrink: s.MayShrink, Unreadable: s.Unreadable, Format: l.format(key+".format", s.Format)}
 		for _, k := range []string{key + ".file", key + ".reason"} {
 			if l.lines[k] == 0 { // missing: the list as a whole is where to look
 				l.lines[k] = l.lines["suppress"]
@@ -75,6 +82,8 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 			l.wrong(key+".file", "is missing; name the list's file")
 		case !reasonForm.MatchString(s.Reason) || len(s.Reason) > 40:
 			l.wrong(key+".reason", "must be a reason code of small letters and underscores, such as deceased_formal or opted_out")
+		case s.Unreadable < 0:
+			l.wrong(key+".unreadable", "must be a number of rows, such as 4")
 		case slices.ContainsFunc(c.Suppress, func(other List) bool { return other.File == list.File }):
 			l.wrong(key+".file", "is named twice")
 		}

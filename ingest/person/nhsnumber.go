@@ -24,12 +24,18 @@ var (
 	ErrNumberDigits   = errors.New("the NHS number holds something other than digits, spaces and hyphens")
 	ErrNumberCheck    = errors.New("the NHS number's check digit is wrong")
 	ErrNumberRepeated = errors.New("the NHS number repeats one digit ten times")
+	ErrNumberNegative = errors.New("the NHS number is negative")
+
+	ErrNumberShortened = errors.New("a spreadsheet has shortened the NHS number (as 9.99E+09), and its last digits are lost")
 )
 
-// ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with
-// white space around them, and spaces, no-break spaces or hyphens between them
-// (the display form is 3-3-4). The order of the checks, and so of the errors, is:
-// empty, characters, length, check digit, repeated digits.
+// ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with white
+// space and hyphens between and around them (the display form is 3-3-4). What programs
+// make of a number is that number, where it can be no other: invisible characters, other
+// dashes, quotes and apostrophes around it, ".0" behind it, ="9434765919". A number with a
+// minus before or behind it is none, and one that was shortened to 9.43E+09 is none.
+// The order of the checks, and so of the errors, is: shortened, characters, empty, negative,
+// length, check digit, repeated digits.
 //
 // The rule is the NHS Data Dictionary's: the first nine digits are weighted 10 to
 // 2, summed, and the check digit is 11 less the sum modulo 11, where 11 stands for
@@ -40,16 +46,30 @@ func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 			return NHSNumber(number), nil
 		}
 	}
+	number, err := parsePlain(text)
+	if err == ErrNumberDigits {
+		var tidied string
+		if tidied, err = tidy(string(text)); err == nil {
+			number, err = parsePlain(tidied)
+		}
+	}
+	return number, err
+}
+
+// parsePlain reads digits, spaces, no-break spaces and hyphens.
+func parsePlain[T string | []byte](text T) (NHSNumber, error) {
 	var (
-		number uint64
-		digits int
-		sum    uint64
+		number     uint64
+		digits     int
+		sum        uint64
+		minus, end bool // a hyphen stands before all digits, or behind all
 	)
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
 		case '0' <= c && c <= '9':
 			digits++
+			end = false
 			if digits > 10 {
 				continue // too long, but a stray character further on is the better reason
 			}
@@ -58,7 +78,9 @@ func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 			if digits < 10 {
 				sum += d * uint64(11-digits)
 			}
-		case c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n':
+		case c == '-':
+			minus, end = minus || digits == 0, true
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
 		case c == 0xC2 && i+1 < len(text) && text[i+1] == 0xA0: // U+00A0, no-break space
 			i++
 		default:
@@ -68,6 +90,8 @@ func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 	switch {
 	case digits == 0:
 		return 0, ErrNumberMissing
+	case minus || end:
+		return 0, ErrNumberNegative
 	case digits != 10:
 		return 0, ErrNumberLength
 	case (11-sum%11)%11 != number%10: // a computed 10 equals no digit

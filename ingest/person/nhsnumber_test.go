@@ -34,11 +34,48 @@ func TestParseNHSNumber(t *testing.T) {
 		"a letter O for a nought":               {"999O000018", person.ErrNumberDigits},
 		"a letter behind too many digits":       {"94347659190x", person.ErrNumberDigits},
 		"a sign":                                {"+9434765919", person.ErrNumberDigits},
-		"an exponent, as spreadsheets write it": {"9.43477E+09", person.ErrNumberDigits},
+		"an exponent, as spreadsheets write it": {"9.43477E+09", person.ErrNumberShortened},
 		"digits of another script":              {"٩٤٣٤٧٦٥٩١٩", person.ErrNumberDigits},
 		"full-width digits":                     {"９４３４７６５９１９", person.ErrNumberDigits},
 		"half a no-break space":                 {"9434765919\xc2", person.ErrNumberDigits},
-		"a NUL byte":                            {"9434765919\x00", person.ErrNumberDigits},
+		"a minus":                               {"-9434765919", person.ErrNumberNegative},
+		"a minus and a space":                   {" - 943 476 5919", person.ErrNumberNegative},
+		"a minus behind, as mainframes write":   {"9434765919-", person.ErrNumberNegative},
+		"a minus sign of its own":               {"\u22129434765919", person.ErrNumberNegative},
+		"a minus behind an apostrophe":          {"'-9434765919", person.ErrNumberNegative},
+		"a minus and a fraction":                {"-9434765919.0", person.ErrNumberNegative},
+		"a NUL byte":                            {"9434765919\x00", nil},
+		"an apostrophe":                         {"'9434765919", nil},
+		"a curved apostrophe":                   {"\u20199434765919", nil},
+		"quotes around":                         {"\"9434765919\"", nil},
+		"the text formula of spreadsheets":      {"=\"9434765919\"", nil},
+		"the same with spaces in it":            {"=\"943 476 5919\"", nil},
+		"a nought behind a point":               {"9434765919.0", nil},
+		"noughts behind a point":                {"9434765919.00", nil},
+		"a nought behind a comma":               {"9434765919,0", nil},
+		"a point and no more":                   {"9434765919.", nil},
+		"a fraction":                            {"9434765919.5", person.ErrNumberDigits},
+		"noughts that make it longer":           {"943476591.0", person.ErrNumberDigits},
+		"commas between the thousands":          {"9,434,765,919", nil},
+		"points between the thousands":          {"9.434.765.919,00", nil},
+		"commas elsewhere":                      {"943,476,5919", person.ErrNumberDigits},
+		"a decimal fraction of such digits":     {"9.434765919", person.ErrNumberDigits},
+		"en dashes":                             {"943\u2013476\u20135919", nil},
+		"em dashes and other hyphens":           {"943\u2014476\u20115919", nil},
+		"a zero-width space":                    {"9434\u200b765919", nil},
+		"a narrow no-break space":               {"943\u202f476\u202f5919", nil},
+		"a byte order mark":                     {"\ufeff9434765919", nil},
+		"marks of direction":                    {"\u202d9434765919\u202c", nil},
+		"a soft hyphen":                         {"94347\u00ad65919", nil},
+		"invisible characters only":             {"\u200b\ufeff\u3164", person.ErrNumberMissing},
+		"an empty text formula":                 {"=\"\"", person.ErrNumberMissing},
+		"a dash for nothing":                    {"\u2013", person.ErrNumberMissing},
+		"a power with all ten digits":           {"9.434765919E9", nil},
+		"a power with fewer":                    {"9.43E+09", person.ErrNumberShortened},
+		"a power with a comma":                  {"9,43477E+09", person.ErrNumberShortened},
+		"a power with too many":                 {"9.434765919E+10", person.ErrNumberShortened},
+		"a lost character":                      {"9434765919\ufffd", person.ErrNumberDigits},
+		"two numbers":                           {"9434765919/9434765919", person.ErrNumberDigits},
 		"a digit repeated":                      {"4444444444", person.ErrNumberRepeated},
 		"noughts only":                          {"0000000000", person.ErrNumberRepeated},
 	} {
@@ -78,7 +115,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// rule restates the NHS Data Dictionary's rule in the plainest way.
+// rule restates the NHS Data Dictionary's rule in the plainest way, for a text of digits,
+// spaces and hyphens.
 func rule(text string) (digits string, valid bool) {
 	for _, r := range text {
 		switch {
@@ -103,8 +141,20 @@ func rule(text string) (digits string, valid bool) {
 	return digits, check == int(digits[9]-'0')
 }
 
+// digitsOf are the first ten ASCII digits of a text, and those behind them.
+func digitsOf(text string) (ten, more string) {
+	all := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+	return all[:min(10, len(all))], all[min(10, len(all)):]
+}
+
 func FuzzNHSNumber(f *testing.F) {
-	for _, seed := range []string{"9434765919", "943 476 5919", "943\u00a0476\u00a05919", "0000000000", "9876543210", "\xc2", "x", "", "9000000050", "00000000019"} {
+	for _, seed := range []string{"9434765919", "943 476 5919", "943\u00a0476\u00a05919", "0000000000", "9876543210", "\xc2", "x", "", "9000000050", "00000000019",
+		"'9434765919", "=\"943\u2013476\u20135919\"", "9434765919.0", "9,434,765,919", "9.434765919E9", "-9434765919", "\u200b9434765919", "9434765919/9434765919"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -120,11 +170,21 @@ func FuzzNHSNumber(f *testing.F) {
 			if n != same || !errors.Is(again, err) {
 				t.Fatalf("%q: string and bytes differ", text)
 			}
-			if (err == nil) != valid {
-				t.Fatalf("%q: got %v, the rule says %v", text, err, valid)
+			minus := strings.HasPrefix(strings.TrimSpace(text), "-") || strings.HasSuffix(strings.TrimSpace(text), "-")
+			if valid && !minus && err != nil {
+				t.Fatalf("%q: got %v, the rule says that it is one", text, err)
 			}
-			if valid && n.Digits() != want {
+			if minus && err == nil {
+				t.Fatalf("%q: a negative number is none", text)
+			}
+			if valid && err == nil && n.Digits() != want {
 				t.Fatalf("%q: read as other digits", text)
+			}
+			if err == nil { // however it is written: its ten digits come first, and what follows is no other number
+				digits, ten := digitsOf(text)
+				if _, valid := rule(digits); !valid || n.Digits() != digits || strings.Trim(ten, "09") != "" {
+					t.Fatalf("%q: read as %s", text, n.Digits())
+				}
 			}
 		}
 	})

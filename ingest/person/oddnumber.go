@@ -1,0 +1,59 @@
+package person
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Invisible reports whether a reader sees nothing of a character: white space of every
+// kind, control characters, and characters without a width.
+func Invisible(r rune) bool {
+	return r == ' ' || unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
+		r == '\u2800' // the empty Braille pattern
+}
+
+// quoteMarks may stand around a number: spreadsheets mark a text with an apostrophe.
+const quoteMarks = "'\"`´‘’‚“”„ʼ′"
+
+var (
+	// wholeForm is a number that ends in noughts behind a decimal sign, with or without a sign
+	// between the thousands.
+	wholeForm = regexp.MustCompile(`^([0-9]{10}|[0-9](?:,[0-9]{3}){3}|[0-9](?:\.[0-9]{3}){3}|[0-9](?:'[0-9]{3}){3})(?:[.,]0*)?$`)
+
+	// powerForm is a number that stands as a power of ten.
+	powerForm = regexp.MustCompile(`^([0-9])(?:[.,]([0-9]*))?[eE]\+?0*([0-9]+)$`)
+
+	notDigits = regexp.MustCompile(`[^0-9]`)
+)
+
+// tidy takes away what programs and people put into and around an NHS number, where the
+// rest can only be one number. A text that it does not understand stays as it is.
+func tidy(text string) (string, error) {
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case r != utf8.RuneError && Invisible(r):
+			return -1
+		case r == '−' || unicode.Is(unicode.Pd, r): // the minus sign, and every dash
+			return '-'
+		}
+		return r
+	}, text)
+	plain = strings.Trim(strings.TrimPrefix(plain, "="), quoteMarks) // ="9434765919" is how a spreadsheet keeps a text
+	minus := strings.Trim(plain, "-") != plain
+	plain = strings.ReplaceAll(plain, "-", "")
+	if m := wholeForm.FindStringSubmatch(plain); m != nil {
+		if minus {
+			return "", ErrNumberNegative
+		}
+		return notDigits.ReplaceAllString(m[1], ""), nil
+	}
+	if m := powerForm.FindStringSubmatch(plain); m != nil {
+		if digits := m[1] + m[2]; len(digits) == 10 && m[3] == "9" {
+			return digits, nil
+		}
+		return "", ErrNumberShortened
+	}
+	return plain, nil
+}

@@ -1,0 +1,51 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"cohort/ingest/person"
+)
+
+// swallowed refuses a file when a line of the record just split would be a record by itself:
+// it has as many delimiters as a record, and an NHS number where a record has it. Then two
+// stray quotes have made one value of several people's records: some would vanish, and their
+// numbers would stand in a message to somebody else. Columns that are said to be multiline
+// may hold such lines. line is where the record starts.
+func (r *rules) swallowed(s *splitter, record []byte, line int64) *FileError {
+	comma, opened, from := []byte{s.comma}, line, 0
+	for text := range bytes.Lines(record) {
+		start, end := from, from+len(text)
+		from, line = end, line+1
+		if bytes.Count(text, comma) != r.columns-1 {
+			continue
+		}
+		for range r.number {
+			start += bytes.IndexByte(record[start:], s.comma) + 1
+		}
+		number, _, _ := bytes.Cut(record[start:end], comma)
+		if _, err := person.ParseNHSNumber(number); err != nil || r.mayStand(s, record, start, start+len(number)) {
+			continue
+		}
+		return &FileError{
+			Line:    line - 1,
+			Problem: fmt.Sprintf("this line would be a record by itself, and stands inside quotes of the record that starts on line %d", opened),
+			Fix:     "take the stray quotes out; a column of a cohort that may hold such lines is named under cohort.multiline",
+		}
+	}
+	return nil
+}
+
+// mayStand reports whether the number at record[from:to] is in its place: it is the record's
+// own, or inside a column that is said to be multiline.
+func (r *rules) mayStand(s *splitter, record []byte, from, to int) bool {
+	within := func(k int) bool {
+		return k < s.count && int(s.spans[k].start) < to && from < int(s.spans[k].end)
+	}
+	if within(r.number) {
+		own := record[s.spans[r.number].start:s.spans[r.number].end]
+		return bytes.IndexByte(own, '\n') < 0
+	}
+	return slices.ContainsFunc(r.multiline, within)
+}
