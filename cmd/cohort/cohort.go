@@ -133,7 +133,7 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c),
 		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
-		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),
+		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(), Zone: c.Pace.Location,
 	}
 	if c.Reach != nil {
 		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: in.app.of}

@@ -24,6 +24,8 @@ var (
 	ErrNumberDigits   = errors.New("the NHS number holds something other than digits, spaces and hyphens")
 	ErrNumberCheck    = errors.New("the NHS number's check digit is wrong")
 	ErrNumberRepeated = errors.New("the NHS number repeats one digit ten times")
+	ErrNumberNegative = errors.New("the NHS number is a number below zero")
+	ErrNumberFraction = errors.New("the NHS number is a number with a fraction")
 )
 
 // ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with
@@ -58,6 +60,10 @@ func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 			if digits < 10 {
 				sum += d * uint64(11-digits)
 			}
+		case c == '-' && digits == 0 && allDigits(text[i+1:]):
+			return 0, ErrNumberNegative
+		case c == '.' && digits > 0 && allDigits(text[i+1:]):
+			return 0, ErrNumberFraction
 		case c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n':
 		case c == 0xC2 && i+1 < len(text) && text[i+1] == 0xA0: // U+00A0, no-break space
 			i++
@@ -76,6 +82,16 @@ func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 		return 0, ErrNumberRepeated
 	}
 	return NHSNumber(number), nil
+}
+
+// allDigits says whether a text is digits, one or more.
+func allDigits[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // tenDigits reads ten bytes as a number, and says whether they are digits whose check
