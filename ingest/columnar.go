@@ -37,7 +37,7 @@ type batches interface {
 	fields() []field
 
 	// choose says which columns are wanted and how, once, before the first batch.
-	choose(wanted []int, styles []style) error
+	choose(wanted []int, styles []style)
 
 	// next begins the next batch, io.EOF behind the last.
 	next() (rows int, err error)
@@ -121,9 +121,7 @@ func (c *columnar) use(columns []int) error {
 	}
 	c.split.spans = make([]span, len(c.head.names))
 	c.split.count = len(c.head.names)
-	if err := c.guard(func() error { return c.batches.choose(c.wanted, styles) }); err != nil {
-		return err
-	}
+	c.batches.choose(c.wanted, styles)
 	if err := c.fill(); err == io.EOF {
 		return &FileError{Problem: "there are no records in the file", Fix: "ask the sender for the file again"}
 	} else if err != nil {

@@ -1,6 +1,10 @@
 package ingest
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/klauspost/compress/zstd"
+)
 
 // flatbuffer walks the metadata of an Arrow file before the library reads it. The library
 // believes every length in it, and a damaged length asks for more memory than there is.
@@ -81,11 +85,25 @@ func require(ok bool) {
 	}
 }
 
-// schema checks Arrow's table of this name, and those below it.
-func (f *flatbuffer) schema(table int) {
-	f.each(table, 1, f.field)
-	f.each(table, 2, f.pair)
-	f.vector(table, 3, 8)
+// message checks Arrow's table of this name and those below it, and that what they ask
+// for is in the body.
+func (f *flatbuffer) message(body []byte, mem *ceiling) {
+	const schema, dictionary, records = 1, 2, 3
+	root := f.root()
+	batch := func(table int) { f.batch(table, body, mem) }
+	f.each(root, 4, f.pair)
+	f.table(root, 2, func(header int) {
+		switch f.byte(root, 1) {
+		case schema:
+			f.each(header, 1, f.field)
+			f.each(header, 2, f.pair)
+			f.vector(header, 3, 8)
+		case dictionary:
+			f.table(header, 1, batch)
+		case records:
+			batch(header)
+		}
+	})
 }
 
 func (f *flatbuffer) field(table int) {
@@ -109,3 +127,44 @@ func (f *flatbuffer) pair(table int) {
 	f.vector(table, 0, 1)
 	f.vector(table, 1, 1)
 }
+
+func (f *flatbuffer) batch(table int, body []byte, mem *ceiling) {
+	asked := int64(0)
+	buffers, n := f.vector(table, 2, 16)
+	for ; n > 0; buffers, n = buffers+16, n-1 {
+		at, length := f.int64(buffers), f.int64(buffers+8)
+		buffer := body[at:][:length]
+		if f.slot(table, 3) > 0 && length > 0 { // packed
+			length = unpackedLength(buffer)
+		}
+		mem.check(length)
+		asked += length
+	}
+	mem.check(asked / maxBuffers)
+	if at := f.slot(table, 0); at > 0 {
+		require(f.int64(at) <= 8*asked) // a row takes a bit or more
+	}
+	counts, n := f.vector(table, 4, 8)
+	for ; n > 0; counts, n = counts+8, n-1 {
+		require(f.int64(counts) >= 0 && f.int64(counts) <= int64(len(f.data)))
+	}
+}
+
+// maxBuffers is how many times maxColumnar the columns of a batch may take together.
+const maxBuffers = 8
+
+// unpackedLength is how long a packed buffer says that it is, if it can be.
+func unpackedLength(buffer []byte) int64 {
+	length := int64(binary.LittleEndian.Uint64(buffer))
+	if length == -1 { // it is not packed after all
+		return int64(len(buffer))
+	}
+	require(mayUnpack(int64(len(buffer)), length))
+	var frame zstd.Header
+	require(frame.Decode(buffer[8:]) != nil || frame.WindowSize <= zstdWindow)
+	return length
+}
+
+// mayUnpack says whether so many bytes can come out of packed ones. No way of packing
+// writes fewer than four bytes for 128 KiB.
+func mayUnpack(packed, unpacked int64) bool { return unpacked >= 0 && unpacked <= 1<<20+packed<<15 }

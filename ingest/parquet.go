@@ -23,13 +23,6 @@ type parquetFile struct {
 	column  int // the one at work
 }
 
-// parquetLeaf is a column of the header, and where a row group has it.
-type parquetLeaf struct {
-	format.SchemaElement
-	nested bool
-	index  int
-}
-
 func newParquet(handle *os.File, mem *ceiling) (*parquetFile, error) {
 	info, err := handle.Stat()
 	if err != nil {
@@ -53,7 +46,6 @@ func newParquet(handle *os.File, mem *ceiling) (*parquetFile, error) {
 	}
 	for at, index := 1, 0; at < len(p.meta.Schema); {
 		leaf := parquetLeaf{SchemaElement: p.meta.Schema[at], index: index}
-		leaf.nested = leaf.NumChildren.V > 0 || leaf.RepetitionType.V == format.Repeated
 		p.leaves = append(p.leaves, leaf)
 		for open := 1; open > 0; at++ { // it and those below it
 			e := &p.meta.Schema[at]
@@ -119,15 +111,11 @@ func (p *parquetFile) fields() (all []field) {
 	return all
 }
 
-func (p *parquetFile) choose(wanted []int, styles []style) error {
+func (p *parquetFile) choose(wanted []int, styles []style) {
 	for i, k := range wanted {
 		leaf := p.leaves[k]
-		p.columns = append(p.columns, &parquetColumn{
-			source: p.source, memory: p.memory, leaf: leaf, text: leaf.renderer(styles[i]),
-			optional: leaf.RepetitionType.V == format.Optional, width: leaf.width(),
-		})
+		p.columns = append(p.columns, &parquetColumn{source: p.source, memory: p.memory, parquetLeaf: leaf, text: leaf.text(styles[i])})
 	}
-	return nil
 }
 
 func (p *parquetFile) next() (int, error) {
@@ -137,11 +125,11 @@ func (p *parquetFile) next() (int, error) {
 	group := &p.meta.RowGroups[p.group]
 	p.group++
 	for _, c := range p.columns {
-		chunk := &group.Columns[c.leaf.index]
+		chunk := &group.Columns[c.index]
 		if chunk.FilePath != "" || chunk.CryptoMetadata.Value != nil {
-			return 0, &FileError{Problem: fmt.Sprintf("the column %q is encrypted, or stands in another file", c.leaf.Name), Fix: "ask the sender for one plain file"}
+			return 0, &FileError{Problem: fmt.Sprintf("the column %q is encrypted, or stands in another file", c.Name), Fix: "ask the sender for one plain file"}
 		}
-		require(chunk.MetaData.Type == c.leaf.Type.V && chunk.MetaData.NumValues == group.NumRows)
+		require(chunk.MetaData.Type == c.Type.V && chunk.MetaData.NumValues == group.NumRows)
 		c.open(&chunk.MetaData)
 	}
 	require(group.NumRows >= 0)
@@ -157,7 +145,7 @@ func (p *parquetFile) where() string {
 	if len(p.columns) == 0 {
 		return "in its footer"
 	}
-	return fmt.Sprintf("in row group %d, in the column %q", p.group, p.columns[p.column].leaf.Name)
+	return fmt.Sprintf("in row group %d, in the column %q", p.group, p.columns[p.column].Name)
 }
 
 func (p *parquetFile) close() {}

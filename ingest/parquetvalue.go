@@ -2,89 +2,81 @@ package ingest
 
 import (
 	"encoding/binary"
-	"fmt"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
 
 // readDictionary reads the values that pages refer to.
 func (c *parquetColumn) readDictionary(data []byte, values int) {
 	require(c.dictionary == nil && values >= 0 && values <= len(data))
-	c.values = data
 	c.dictionary = make([][]byte, values)
-	next := c.plain()
+	next := c.plain(data)
 	for i := range c.dictionary {
 		c.dictionary[i] = next()
 	}
 }
 
-// decoder yields the values of the page, whatever their encoding. What it yields lasts
-// until the next call. It panics when the page holds too few.
-func (c *parquetColumn) decoder() func() []byte {
-	data := c.values
-	switch kind := c.leaf.Type.V; c.encoding {
+// decoder yields the values of a page. It panics when the page holds too few. most is how
+// many it can hold.
+func (c *parquetColumn) decoder(data []byte, most int, encoding format.Encoding) func() []byte {
+	switch encoding {
 	case format.Plain:
-		return c.plain()
+		return c.plain(data)
 	case format.PlainDictionary, format.RLEDictionary:
 		r := runs{data: data[1:], width: uint(data[0])}
 		require(r.width <= 32)
 		return func() []byte { return c.dictionary[r.next()] }
 	case format.RLE:
-		require(kind == format.Boolean)
+		require(c.Type.V == format.Boolean)
 		r := runs{data: data[4:], width: 1}
 		return func() []byte { return []byte{byte(r.next())} }
-	case format.DeltaBinaryPacked:
-		require(kind == format.Int32 || kind == format.Int64)
-		d, number := c.deltas(data), make([]byte, 8)
-		return func() []byte {
-			binary.LittleEndian.PutUint64(number, uint64(d.next()))
-			return number[:c.width]
-		}
-	case format.DeltaLengthByteArray:
-		lengths := c.deltas(data)
-		data = lengths.rest()
-		return func() []byte { return front(&data, lengths.next()) }
 	case format.DeltaByteArray:
-		prefixes := c.deltas(data)
-		lengths := c.deltas(prefixes.rest())
-		data = lengths.rest()
-		var last []byte
-		return func() []byte {
-			last = append(last[:prefixes.next()], front(&data, lengths.next())...)
-			c.memory.check(int64(len(last)))
-			return last
-		}
-	case format.ByteStreamSplit:
-		require(c.width > 0)
-		n, at, value := len(data)/c.width, 0, make([]byte, c.width)
-		return func() []byte {
-			require(at < n)
-			for i := range value {
-				value[i] = data[i*n+at]
-			}
-			at++
-			return value
-		}
+		skipDeltas(skipDeltas(data, most), most)
+	case format.DeltaBinaryPacked, format.DeltaLengthByteArray:
+		skipDeltas(data, most)
 	}
-	panic(fmt.Sprintf("ingest: the encoding %s", c.encoding))
+	of := parquet.FixedLenByteArrayType(c.width())
+	switch c.Type.V {
+	case format.Int32:
+		of = parquet.Int32Type
+	case format.Int64:
+		of = parquet.Int64Type
+	case format.Float:
+		of = parquet.FloatType
+	case format.Double:
+		of = parquet.DoubleType
+	case format.ByteArray:
+		of = parquet.ByteArrayType
+	}
+	decoded, err := of.Decode(of.NewValues(nil, nil), data, parquet.LookupEncoding(encoding))
+	require(err == nil)
+	values, ends := decoded.Data()
+	i, width := -1, c.width()
+	return func() []byte {
+		if i++; width == 0 {
+			return values[ends[i]:ends[i+1]]
+		}
+		return values[i*width : (i+1)*width]
+	}
 }
 
 // plain yields values that stand one behind the other.
-func (c *parquetColumn) plain() func() []byte {
-	data := c.values
+func (c *parquetColumn) plain(data []byte) func() []byte {
+	width := int64(c.width())
 	switch {
-	case c.leaf.Type.V == format.Boolean:
+	case c.Type.V == format.Boolean:
 		r := runs{data: data, width: 1, left: 8 * len(data), packed: true}
 		return func() []byte { return []byte{byte(r.next())} }
-	case c.leaf.Type.V == format.ByteArray:
+	case c.Type.V == format.ByteArray:
 		return func() []byte {
 			n := int64(binary.LittleEndian.Uint32(data))
 			data = data[4:]
 			return front(&data, n)
 		}
 	}
-	require(c.width > 0)
-	return func() []byte { return front(&data, int64(c.width)) }
+	require(width > 0)
+	return func() []byte { return front(&data, width) }
 }
 
 // front takes bytes from the front.
@@ -157,57 +149,20 @@ func varint(data *[]byte) int64 {
 	return n
 }
 
-// deltas are numbers as differences from the number before, packed in blocks.
-type deltas struct {
-	data   []byte
-	left   int // numbers
-	first  bool
-	last   int64
-	minis  int // parts of a block, each with a width of its own
-	size   int // numbers in such a part
-	least  int64
-	widths []byte
-	part   []byte
-	inPart int
-	bit    uint
-}
-
-func (c *parquetColumn) deltas(data []byte) *deltas {
-	block, minis, values := uvarint(&data), uvarint(&data), uvarint(&data)
-	require(minis > 0 && block > 0 && block <= 1<<16 && block%minis == 0 && block/minis%8 == 0 && values <= uint64(c.present))
-	return &deltas{last: varint(&data), data: data, left: int(values), first: true, minis: int(minis), size: int(block / minis)}
-}
-
-func (d *deltas) next() int64 {
-	require(d.left > 0)
-	d.left--
-	if d.first {
-		d.first = false
-		return d.last
-	}
-	if d.inPart == 0 {
-		if len(d.widths) == 0 {
-			d.least = varint(&d.data)
-			d.widths = front(&d.data, int64(d.minis))
+// skipDeltas is what stands behind numbers that are packed as differences, of which there
+// can be so many. The library believes the number that stands before them.
+func skipDeltas(data []byte, most int) []byte {
+	block, parts, values := uvarint(&data), uvarint(&data), uvarint(&data)
+	require(parts > 0 && parts <= block && block <= 1<<16 && values <= uint64(most))
+	_ = varint(&data)
+	for done := uint64(1); done < values; {
+		_ = varint(&data)
+		for _, width := range front(&data, int64(parts)) {
+			if done < values {
+				front(&data, min(int64(len(data)), int64(block/parts)*int64(width)/8))
+			}
+			done += block / parts
 		}
-		require(d.widths[0] <= 64)
-		d.part = front(&d.data, int64(min(len(d.data), d.size*int(d.widths[0])/8)))
-		d.bit, d.inPart = 0, d.size
 	}
-	width := uint(d.widths[0])
-	d.last += d.least + int64(packedBits(d.part, d.bit, width))
-	d.bit += width
-	if d.inPart--; d.inPart == 0 {
-		d.widths = d.widths[1:]
-	}
-	return d.last
-}
-
-// rest is what stands behind the numbers.
-func (d *deltas) rest() []byte {
-	all := *d
-	for all.left > 0 {
-		all.next()
-	}
-	return all.data
+	return data
 }
