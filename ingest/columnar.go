@@ -81,6 +81,9 @@ func (f *opened) columnar(k kind, r io.Reader, o Options, beside bool) error {
 			}
 			c.batches, err = newArrowStream(r, &c.memory)
 		}
+		if err == nil {
+			c.fields = c.batches.fields()
+		}
 		return err
 	})
 	if err != nil {
@@ -92,7 +95,6 @@ func (f *opened) columnar(k kind, r io.Reader, o Options, beside bool) error {
 	if k == kindParquet {
 		f.format.Type = typeParquet
 	}
-	c.fields = c.batches.fields()
 	c.head = header{kind: f.format.Type, named: true}
 	for _, field := range c.fields {
 		c.head.names = append(c.head.names, strings.TrimSpace(field.name))

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -197,33 +196,5 @@ func TestNoCutFileCountsAsWhole(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// Bytes that changed on the way: a clear refusal, or values that are checked like any
-// others, never a crash. (An Arrow schema whose lengths are damaged is beyond what its
-// library bears; the half behind it is not.)
-func TestDamagedColumns(t *testing.T) {
-	for name, whole := range map[string]string{"parquet": parqueted(table(true)), "stream": arrowed(table(true), true)} {
-		path := filepath.Join(t.TempDir(), "c")
-		from := 0
-		if name == "stream" {
-			from = len(whole) / 2
-		}
-		for i := range uint64(300) {
-			random := rand.New(rand.NewPCG(i, 1))
-			text := []byte(whole)
-			for range 1 + random.IntN(3) {
-				text[from+random.IntN(len(text)-from)] = byte(random.Uint32())
-			}
-			must(0, os.WriteFile(path, text, 0o600))
-			r, err := ingest.Open(t.Context(), []string{path}, ingest.Options{Fields: []string{"name", "born"}})
-			if err == nil {
-				_, err = told(r)
-			}
-			if _, ok := errors.AsType[*ingest.FileError](err); !ok && err != nil {
-				t.Errorf("%s %d: %v", name, i, err)
-			}
-		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // and hears no signal.
 const (
 	mostFileSize = 256 << 10
-	mostLevels = 100
+	mostLevels   = 100
 )
 
 // read reads a campaign file, but not much more than it may hold.
