@@ -35,6 +35,7 @@ type Options struct {
 	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
 	Names     map[string]string // path: what errors call the file that stands there; without an entry its own name
 	Zone      *time.Location    // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
+	successor string            // a field that holds an NHS number, as SupersededBy does, whose chains are not followed
 	listing   bool              // the file is a list: nothing but the number of a row is asked for
 	BatchRows int               // the most rows in a batch, 4096 when 0
 }

@@ -69,7 +69,7 @@ func plan(s source, o Options) (mapping, error) {
 		days := o.days()
 		for i, field := range wanted {
 			switch {
-			case field == numberField, field == o.SupersededBy:
+			case field == numberField, field == o.SupersededBy, field == o.successor:
 				c.numbers = append(c.numbers, at[i])
 			case slices.Contains(days, field):
 				c.days = append(c.days, at[i])

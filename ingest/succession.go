@@ -170,7 +170,7 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 			columns[field] = headers
 		}
 	}
-	first, err := Open(ctx, paths, Options{Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names})
+	first, err := Open(ctx, paths, Options{Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names, successor: field})
 	if err != nil {
 		return nil, err
 	}
