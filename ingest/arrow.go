@@ -2,92 +2,149 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"os"
+	"strconv"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// arrowFile reads an Arrow IPC file, a record batch at a time.
-type arrowFile struct {
-	file   *ipc.FileReader
-	wanted []int
-	at     int
+// arrowReader reads an Arrow IPC stream, a record batch at a time. A file is a stream too,
+// with a footer behind it.
+type arrowReader struct {
+	reader *ipc.Reader
+	at     int          // record batches read
+	ended  func() error // behind the last one: whether the file is complete
+	arrowColumns
 }
 
-func newArrowFile(handle *os.File, mem memory.Allocator) (*arrowFile, error) {
+// newArrowFile reads a file. Its footer must have as many record batches as come before it.
+func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
+	const start, ending = 8, 4 + 6 // ARROW1; the footer's length and ARROW1
 	info, err := handle.Stat()
 	if err != nil {
 		return nil, err
 	}
-	file, err := ipc.NewFileReader(io.NewSectionReader(handle, 0, info.Size()), ipc.WithAllocator(mem))
-	return &arrowFile{file: file}, err
-}
-
-func (a *arrowFile) fields() []arrow.Field     { return a.file.Schema().Fields() }
-func (a *arrowFile) choose(wanted []int) error { a.wanted = wanted; return nil }
-func (a *arrowFile) close()                    { _ = a.file.Close() }
-
-func (a *arrowFile) next() ([]chunks, int, error) {
-	if a.at == a.file.NumRecords() {
-		return nil, 0, io.EOF
-	}
-	record, err := a.file.Record(a.at) // which the reader releases with the next
+	source := io.NewSectionReader(handle, 0, info.Size())
+	end := source.Size() - ending
+	tail, err := readAt(source, end, ending)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	a.at++
-	return arrays(record, a.wanted), int(record.NumRows()), nil
+	require(string(tail[4:]) == "ARROW1")
+	end -= int64(binary.LittleEndian.Uint32(tail))
+	footer, err := readAt(source, end, source.Size()-ending-end)
+	if err != nil {
+		return nil, err
+	}
+	f := newFlatbuffer(footer)
+	_, batches := f.vector(f.root(), 3, 24)
+	require(end >= start)
+	a := &arrowReader{}
+	a.ended = func() error {
+		require(a.at == batches)
+		return io.EOF
+	}
+	return a, a.open(io.NewSectionReader(handle, start, end-start), end-start, mem)
 }
 
-func arrays(record arrow.Record, wanted []int) (all []chunks) {
-	for _, k := range wanted {
-		all = append(all, chunks{arrays: []arrow.Array{record.Column(k)}})
+// newArrowStream reads a stream. Only its end marker says that it is complete.
+func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
+	t := &tail{src: r}
+	a := &arrowReader{}
+	a.ended = func() error {
+		if err := t.or(a.reader.Err()); err != nil {
+			return err
+		}
+		require(bytes.Equal(t.last, endOfStream))
+		if n, err := io.ReadFull(t, make([]byte, 1)); n > 0 {
+			return &FileError{Problem: "there is more behind the end of the Arrow stream", Fix: "ask the sender for the file again"}
+		} else {
+			return err
+		}
 	}
-	return all
+	return a, t.or(a.open(t, 1<<20, mem))
 }
 
-// arrowStream reads an Arrow IPC stream, a record batch at a time. Only its end marker
-// says that it is complete.
-type arrowStream struct {
-	tail   *tail
-	reader *ipc.Reader
-	wanted []int
+// open reads the schema. room is memory that may be taken at once for any message.
+func (a *arrowReader) open(src io.Reader, room int64, mem *ceiling) (err error) {
+	if a.reader, err = ipc.NewReaderFromMessageReader(&messages{src, room, mem}, ipc.WithAllocator(mem)); err == nil {
+		a.arrowColumns.columns = a.reader.Schema().Fields()
+	}
+	return err
+}
+
+func (a *arrowReader) close()        { a.reader.Release() }
+func (a *arrowReader) where() string { return "in record batch " + strconv.Itoa(a.at+1) }
+
+func (a *arrowReader) next() (int, error) {
+	if a.reader.Next() {
+		a.at++
+		return a.take(a.reader.Record()), nil
+	}
+	if err := a.reader.Err(); err != nil {
+		return 0, err
+	}
+	return 0, a.ended()
+}
+
+// messages reads the messages of an Arrow stream. Memory for one is taken as its bytes
+// come, and it is looked at before the library does.
+type messages struct {
+	src    io.Reader
+	room   int64
+	memory *ceiling
+}
+
+func (m *messages) Retain()  {}
+func (m *messages) Release() {}
+
+// Message is part of ipc.MessageReader.
+func (m *messages) Message() (*ipc.Message, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(m.src, head[:]); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(head[:]) == 1<<32-1 { // since Arrow 0.15
+		if _, err := io.ReadFull(m.src, head[:]); err != nil {
+			return nil, err
+		}
+	}
+	length := int64(int32(binary.LittleEndian.Uint32(head[:])))
+	if length == 0 {
+		return nil, io.EOF
+	}
+	meta, err := m.take(length)
+	if err != nil {
+		return nil, err
+	}
+	f := newFlatbuffer(meta)
+	var body []byte
+	if at := f.slot(f.root(), 3); at > 0 {
+		if body, err = m.take(f.int64(at)); err != nil {
+			return nil, err
+		}
+	}
+	f.message(body, m.memory)
+	return ipc.NewMessage(memory.NewBufferBytes(meta), memory.NewBufferBytes(body)), nil
+}
+
+// take reads bytes of a length that may be damaged.
+func (m *messages) take(length int64) ([]byte, error) {
+	m.memory.check(length)
+	b := bytes.NewBuffer(make([]byte, 0, min(length, m.room)+bytes.MinRead))
+	if _, err := io.CopyN(b, m.src, length); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // endOfStream is the message without a length that ends a stream.
 var endOfStream = []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
-
-func newArrowStream(r io.Reader, mem memory.Allocator) (*arrowStream, error) {
-	t := &tail{src: r}
-	reader, err := ipc.NewReader(t, ipc.WithAllocator(mem))
-	return &arrowStream{tail: t, reader: reader}, t.or(err)
-}
-
-func (a *arrowStream) fields() []arrow.Field     { return a.reader.Schema().Fields() }
-func (a *arrowStream) choose(wanted []int) error { a.wanted = wanted; return nil }
-func (a *arrowStream) close()                    { a.reader.Release() }
-
-func (a *arrowStream) next() ([]chunks, int, error) {
-	if a.reader.Next() {
-		record := a.reader.Record()
-		return arrays(record, a.wanted), int(record.NumRows()), nil
-	}
-	if err := a.tail.or(a.reader.Err()); err != nil {
-		return nil, 0, err
-	}
-	if !bytes.Equal(a.tail.last, endOfStream) {
-		return nil, 0, io.ErrUnexpectedEOF
-	}
-	if n, err := io.ReadFull(a.tail, make([]byte, 1)); n > 0 {
-		return nil, 0, &FileError{Problem: "there is more behind the end of the Arrow stream", Fix: "ask the sender for the file again"}
-	} else if err != io.EOF {
-		return nil, 0, err
-	}
-	return nil, 0, io.EOF
-}
 
 // tail remembers the last bytes read, and an error that the reader above it hides.
 type tail struct {

@@ -15,17 +15,17 @@ type ceiling struct {
 
 // Allocate is part of memory.Allocator.
 func (c *ceiling) Allocate(size int) []byte {
-	c.check(size)
+	c.check(int64(size))
 	return c.GoAllocator.Allocate(size)
 }
 
 // Reallocate is part of memory.Allocator.
 func (c *ceiling) Reallocate(size int, old []byte) []byte {
-	c.check(size)
+	c.check(int64(size))
 	return c.GoAllocator.Reallocate(size, old)
 }
 
-func (c *ceiling) check(size int) {
+func (c *ceiling) check(size int64) {
 	if size < 0 || size > maxColumnar {
 		c.hit = true
 		panic("ingest: too much memory is asked for")

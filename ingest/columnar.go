@@ -1,14 +1,14 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/apache/arrow/go/v15/arrow"
+	"time"
 )
 
 // columnar is a file of columns, Parquet or Arrow. Its rows are written out as text one
@@ -17,14 +17,16 @@ type columnar struct {
 	kind    kind
 	memory  ceiling
 	batches batches
-	fields  []arrow.Field
+	open    bool // the metadata has been read
+	fields  []field
 	head    header
 	wanted  []int // the columns in use
-	texts   []renderer
-	padded  int // which of wanted is an NHS number as a number, -1 when it is text
-	columns []chunks
-	rows    int // in the batch
-	at      int // the row in it
+	numbers []int // the columns of NHS numbers
+	days    []int // the columns of dates
+	zone    *time.Location
+	padded  []bool // which of wanted are NHS numbers as numbers
+	rows    int    // in the batch
+	at      int    // the row in it
 	row     int64
 	buffer  []byte
 	split   splitter
@@ -32,32 +34,43 @@ type columnar struct {
 
 // batches yields the rows of a file batch by batch.
 type batches interface {
-	fields() []arrow.Field
+	fields() []field
 
-	// choose says which columns are wanted, once, before the first batch.
-	choose(wanted []int) error
+	// choose says which columns are wanted and how, once, before the first batch.
+	choose(wanted []int, styles []style)
 
-	// next yields the chunks of each wanted column, io.EOF behind the last batch. They hold
-	// until the next call.
-	next() (columns []chunks, rows int, err error)
+	// next begins the next batch, io.EOF behind the last.
+	next() (rows int, err error)
+
+	// write appends the text of a wanted column's value. It is asked of every wanted column
+	// of a row, and of one row after another.
+	write(dst []byte, column, row int) ([]byte, error)
+
+	// where is where in the file the reader is, for errors.
+	where() string
 
 	close()
 }
 
-// chunks are the values of one column in a batch, and where the next row is in the
-// first of them. Together they have a value for every row.
-type chunks struct {
-	arrays []arrow.Array
-	at     int
+// field is a column of a file.
+type field struct {
+	name   string
+	kind   string // what its values are called
+	text   bool   // its values have a text
+	number bool   // they are numbers
+	short  bool   // they are numbers that cannot have ten digits
 }
 
 // columnar builds the layers of a Parquet or Arrow file.
-func (f *opened) columnar(k kind, r io.Reader, beside bool) error {
-	c := &columnar{kind: k}
+func (f *opened) columnar(k kind, r io.Reader, o Options, beside bool) error {
+	c := &columnar{kind: k, zone: o.Zone}
+	if c.zone == nil {
+		c.zone = time.UTC
+	}
 	err := c.guard(func() (err error) {
 		switch k {
 		case kindParquet:
-			c.batches, err = newParquet(f.raw.ctx, f.handle, &c.memory)
+			c.batches, err = newParquet(f.handle, &c.memory)
 		case kindArrowFile:
 			c.batches, err = newArrowFile(f.handle, &c.memory)
 		default:
@@ -68,20 +81,23 @@ func (f *opened) columnar(k kind, r io.Reader, beside bool) error {
 			}
 			c.batches, err = newArrowStream(r, &c.memory)
 		}
+		if err == nil {
+			c.fields = c.batches.fields()
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	c.open = true
 	f.closers = append(f.closers, c.batches.close)
 	f.source, f.format.Type = c, strings.ToLower(string(kindArrowFile))
 	if k == kindParquet {
 		f.format.Type = typeParquet
 	}
-	c.fields = c.batches.fields()
 	c.head = header{kind: f.format.Type, named: true}
 	for _, field := range c.fields {
-		c.head.names = append(c.head.names, strings.TrimSpace(field.Name))
+		c.head.names = append(c.head.names, strings.TrimSpace(field.name))
 	}
 	return nil
 }
@@ -90,28 +106,24 @@ func (c *columnar) header() header    { return c.head }
 func (c *columnar) values() *splitter { return &c.split }
 func (c *columnar) blanks() int64     { return 0 }
 
-// use takes the NHS number's column first.
+// use looks at the wanted columns, and at the first rows.
 func (c *columnar) use(columns []int) error {
 	c.wanted = slices.Compact(slices.Sorted(slices.Values(columns)))
-	c.padded = -1
-	if renderWhole(c.fields[columns[0]].Type) != nil || arrow.IsFloating(c.fields[columns[0]].Type.ID()) {
-		c.padded = slices.Index(c.wanted, columns[0])
-	}
+	var styles []style
 	for _, k := range c.wanted {
-		text := renderText(c.fields[k].Type)
-		if text == nil {
-			return &FileError{
-				Problem: "the column " + strconv.Quote(c.head.names[k]) + " holds " + c.fields[k].Type.Name() + " values, which have no plain text",
-				Fix:     "send it as text",
-			}
+		f, number := c.fields[k], slices.Contains(c.numbers, k)
+		switch {
+		case !f.text:
+			return &FileError{Problem: "the column " + strconv.Quote(c.head.names[k]) + " holds " + f.kind + " values, which have no plain text", Fix: "send it as text"}
+		case number && f.short:
+			return &FileError{Problem: "the column " + strconv.Quote(c.head.names[k]) + " holds floating-point numbers of 32 bits, in which an NHS number loses digits", Fix: "ask the sender to write it as text"}
 		}
-		c.texts = append(c.texts, text)
+		c.padded = append(c.padded, number && f.number)
+		styles = append(styles, style{zone: c.zone, days: slices.Contains(c.days, k)})
 	}
 	c.split.spans = make([]span, len(c.head.names))
 	c.split.count = len(c.head.names)
-	if err := c.guard(func() error { return c.batches.choose(c.wanted) }); err != nil {
-		return err
-	}
+	c.batches.choose(c.wanted, styles)
 	if err := c.fill(); err == io.EOF {
 		return &FileError{Problem: "there are no records in the file", Fix: "ask the sender for the file again"}
 	} else if err != nil {
@@ -124,7 +136,7 @@ func (c *columnar) use(columns []int) error {
 func (c *columnar) fill() error {
 	for c.at == c.rows {
 		err := c.guard(func() (err error) {
-			c.columns, c.rows, err = c.batches.next()
+			c.rows, err = c.batches.next()
 			return err
 		})
 		if err != nil {
@@ -148,33 +160,33 @@ func (c *columnar) next() (record []byte, line int64, err error) {
 }
 
 // write writes out the next row.
-func (c *columnar) write() error {
+func (c *columnar) write() (err error) {
 	b := c.buffer[:0]
 	for i, k := range c.wanted {
 		from := len(b)
-		chunk := &c.columns[i]
-		for chunk.at == chunk.arrays[0].Len() {
-			chunk.arrays, chunk.at = chunk.arrays[1:], 0
+		if b, err = c.batches.write(b, i, c.at); err != nil {
+			return err
 		}
-		if chunk.arrays[0].IsValid(chunk.at) {
-			b = c.texts[i](b, chunk.arrays[0], chunk.at)
-		}
-		chunk.at++
-		if i == c.padded {
-			b = pad(b, from)
+		if c.padded[i] {
+			b = plainNumber(b, from)
 		}
 		c.split.spans[k] = span{start: int32(from), end: int32(len(b))}
 		b = append(b, '\n') // so that two values never make up a character
-	}
-	if len(b) > maxRecord {
-		return &FileError{Line: c.row + 1, Problem: "a record is longer than 1 MiB", Fix: "ask the sender for the file without what is not needed"}
+		if len(b) > maxRecord {
+			return &FileError{Line: c.row + 1, Problem: "a record is longer than 1 MiB", Fix: "ask the sender for the file without what is not needed"}
+		}
 	}
 	c.buffer = b
 	return nil
 }
 
-// pad gives an NHS number back the noughts that a number column has lost.
-func pad(b []byte, from int) []byte {
+// plainNumber makes ten digits of an NHS number that stands as a number: a fraction of
+// noughts goes, and the noughts in front come back.
+func plainNumber(b []byte, from int) []byte {
+	whole, fraction, _ := bytes.Cut(b[from:], []byte{'.'})
+	if len(bytes.Trim(fraction, "0")) == 0 {
+		b = b[:from+len(whole)]
+	}
 	n := len(b) - from
 	if n == 0 || n >= 10 {
 		return b
@@ -218,5 +230,12 @@ func (c *columnar) damaged() *FileError {
 			Fix:     "ask the sender for the file again, in record batches of at most 100,000 rows",
 		}
 	}
-	return &FileError{Problem: "the " + string(c.kind) + " file is cut short or damaged", Fix: "ask the sender for the file again"}
+	where := ", in its footer"
+	if c.kind == kindArrowStream {
+		where = ", in its schema"
+	}
+	if c.open {
+		where = ", " + c.batches.where()
+	}
+	return &FileError{Problem: "the " + string(c.kind) + " file is cut short or damaged" + where, Fix: "ask the sender for the file again"}
 }

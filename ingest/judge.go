@@ -118,7 +118,11 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	}
 	for i, k := range r.typed {
 		if value := trim(s.value(record, k)); len(value) > 0 && !r.types[i](value) {
-			return fail(firstRequired + verdict(len(r.required)+i))
+			v := firstRequired + verdict(len(r.required)+2*i)
+			if isMoment(value) {
+				v++
+			}
+			return fail(v)
 		}
 	}
 	if v := r.judgeAddress(s, record); v != sendable {
@@ -157,7 +161,7 @@ func (r *rules) lost(s *splitter, record []byte) bool {
 // firstLimit is the verdict of the first of the service's limits. The one before it is the
 // order's; behind them all come those of the routes.
 func (r *rules) firstLimit() verdict {
-	return firstRequired + verdict(len(r.required)+len(r.typed)+1)
+	return firstRequired + verdict(len(r.required)+2*len(r.typed)+1)
 }
 
 // judgeAddress looks at the lines of a postal address.

@@ -141,22 +141,41 @@ func parqueted(record arrow.Record) string {
 	return out.String()
 }
 
-func arrowed(record arrow.Record, stream bool) string {
+func arrowed(record arrow.Record, stream bool, options ...ipc.Option) string {
 	path := filepath.Join(must(os.MkdirTemp("", "arrow")), "f")
 	defer func() { must(0, os.RemoveAll(filepath.Dir(path))) }()
 	out := must(os.Create(path))
+	options = append(options, ipc.WithSchema(record.Schema()))
 	if stream {
-		w := ipc.NewWriter(out, ipc.WithSchema(record.Schema()))
+		w := ipc.NewWriter(out, options...)
 		must(0, w.Write(record))
 		must(0, w.Write(record.NewSlice(0, 1)))
 		must(0, w.Close())
 	} else {
-		w := must(ipc.NewFileWriter(out, ipc.WithSchema(record.Schema())))
+		w := must(ipc.NewFileWriter(out, options...))
 		must(0, w.Write(record))
 		must(0, w.Close())
 	}
 	must(0, out.Close())
 	return string(must(os.ReadFile(path)))
+}
+
+// worded is a table of numbers and names, the names in a dictionary, as polars and pandas
+// write what they call a category.
+func worded() arrow.Record {
+	names := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "nhs_number", Type: arrow.BinaryTypes.LargeString}, {Name: "given_name", Type: names, Nullable: true},
+	}, nil))
+	for _, name := range []string{"Ann", "", "Siân", "Ann"} {
+		b.Field(0).(*array.LargeStringBuilder).Append(a)
+		if name == "" {
+			b.Field(1).AppendNull()
+		} else {
+			must(0, b.Field(1).(*array.BinaryDictionaryBuilder).AppendString(name))
+		}
+	}
+	return b.NewRecord()
 }
 
 // save writes a file into a folder of its own.

@@ -66,7 +66,7 @@ func open(raw *tap, handle *os.File, o Options, beside bool) (_ *opened, err err
 		return nil, &FileError{Problem: "the content is " + kind.article() + " file, and cohort.format.type is " + said, Fix: "correct the campaign, or ask the sender for the right file"}
 	}
 	if kind != kindText {
-		if err := f.columnar(kind, text, beside); err != nil {
+		if err := f.columnar(kind, text, o, beside); err != nil {
 			return nil, err
 		}
 		return f, nil

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"cohort/ingest/person"
 )
@@ -33,12 +34,14 @@ type Options struct {
 	Withdrawn Withdrawn         // when a record says that the person is not to be invited
 	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
 	Names     map[string]string // path: what errors call the file that stands there; without an entry its own name
+	Zone      *time.Location    // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
 	Multiline []string          // fields whose values may hold lines that would be records by themselves
 
 	EncodingChecked bool // a file that is said to be in Windows-1252 is, even if it could be UTF-8
 
-	listing   bool // the file is a list: nothing but the number of a row is asked for
-	BatchRows int  // the most rows in a batch, 4096 when 0
+	successor string // a field that holds an NHS number, as SupersededBy does, whose chains are not followed
+	listing   bool   // the file is a list: nothing but the number of a row is asked for
+	BatchRows int    // the most rows in a batch, 4096 when 0
 }
 
 // Withdrawn says when a record asks for its person not to be invited: the field Column

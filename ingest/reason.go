@@ -17,7 +17,7 @@ type verdict int
 const sendable verdict = -1
 
 // The verdicts whose place does not depend on the options. Behind them stand one
-// for each required field, for each type that is asked for, for the order, for each of the
+// for each required field, two for each type that is asked for, for the order, for each of the
 // service's limits, for records that no route takes, and for each field that a route
 // compares.
 const (
@@ -46,6 +46,7 @@ var numberErrors = []error{
 	person.ErrNumberRepeated,
 	person.ErrNumberNegative,
 	person.ErrNumberShortened,
+	person.ErrNumberFraction,
 }
 
 var firstRequired = firstNumber + verdict(len(numberErrors))
@@ -84,7 +85,8 @@ func reasons(o Options) []Reason {
 		all = append(all, Reason{Code: person.CodeEmptyRequired, Words: "the required field " + strconv.Quote(field) + " is empty"})
 	}
 	for _, field := range sortedKeys(o.Types) {
-		all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(field) + " is not " + types[o.Types[field]].words})
+		words := "the field " + strconv.Quote(field) + " is not " + types[o.Types[field]].words
+		all = append(all, Reason{Code: person.CodeBadType, Words: words}, Reason{Code: person.CodeBadType, Words: words + " alone, but a date with a time of day"})
 	}
 	all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(o.LatestBy) + " is not a whole number, or not a date or time, as the records before it have it"})
 	for _, limit := range o.Limits {

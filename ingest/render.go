@@ -1,79 +1,25 @@
 package ingest
 
 import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// renderer appends the text of one value, which is not null.
-type renderer func(dst []byte, a arrow.Array, i int) []byte
+// renderer appends the text of one value, which is not null, as its bytes stand in the
+// file: numbers in plain decimal, dates as 2027-01-31, times of day as 09:30:00, points
+// in time as style says.
+type renderer func(dst, value []byte) []byte
 
-// renderText finds how the values of a type are written: numbers in plain decimal,
-// dates as 2027-01-31, times of day as 09:30:00, points in time by RFC 3339 in their
-// own zone, or without one when the file gives none. nil for types without a text.
-func renderText(of arrow.DataType) renderer {
-	switch of := of.(type) {
-	case *arrow.StringType:
-		return func(dst []byte, a arrow.Array, i int) []byte { return append(dst, a.(*array.String).Value(i)...) }
-	case *arrow.LargeStringType:
-		return func(dst []byte, a arrow.Array, i int) []byte { return append(dst, a.(*array.LargeString).Value(i)...) }
-	case *arrow.BinaryType: // text of writers that do not say so
-		return func(dst []byte, a arrow.Array, i int) []byte { return append(dst, a.(*array.Binary).Value(i)...) }
-	case *arrow.LargeBinaryType:
-		return func(dst []byte, a arrow.Array, i int) []byte { return append(dst, a.(*array.LargeBinary).Value(i)...) }
-	case *arrow.NullType:
-		return func(dst []byte, _ arrow.Array, _ int) []byte { return dst }
-	case *arrow.BooleanType:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return strconv.AppendBool(dst, a.(*array.Boolean).Value(i))
-		}
-	case *arrow.Float32Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return strconv.AppendFloat(dst, float64(a.(*array.Float32).Value(i)), 'f', -1, 32)
-		}
-	case *arrow.Float64Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return strconv.AppendFloat(dst, a.(*array.Float64).Value(i), 'f', -1, 64)
-		}
-	case *arrow.Decimal128Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return append(dst, a.(*array.Decimal128).Value(i).ToString(of.Scale)...)
-		}
-	case *arrow.Date32Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return a.(*array.Date32).Value(i).ToTime().AppendFormat(dst, time.DateOnly)
-		}
-	case *arrow.Date64Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return a.(*array.Date64).Value(i).ToTime().AppendFormat(dst, time.DateOnly)
-		}
-	case *arrow.Time32Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return a.(*array.Time32).Value(i).ToTime(of.Unit).AppendFormat(dst, clockTime)
-		}
-	case *arrow.Time64Type:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return a.(*array.Time64).Value(i).ToTime(of.Unit).AppendFormat(dst, clockTime)
-		}
-	case *arrow.TimestampType:
-		return renderTimestamp(of)
-	case *arrow.DictionaryType:
-		inner := renderText(of.ValueType)
-		if inner == nil {
-			return nil
-		}
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			d := a.(*array.Dictionary)
-			if k := d.GetValueIndex(i); d.Dictionary().IsValid(k) {
-				return inner(dst, d.Dictionary(), k)
-			}
-			return dst
-		}
-	}
-	return renderWhole(of)
+// style says how the points in time of a column are written: an instant as RFC 3339 in a
+// time zone, a time without a zone as it stands, and in a column of dates what falls on
+// midnight as a date.
+type style struct {
+	zone *time.Location
+	days bool
 }
 
 const (
@@ -81,44 +27,95 @@ const (
 	localTime = "2006-01-02T15:04:05.999999999"
 )
 
-func renderTimestamp(of *arrow.TimestampType) renderer {
-	zone, layout := time.UTC, localTime
-	if of.TimeZone != "" {
-		layout = time.RFC3339Nano
-		if named, err := of.GetZone(); err == nil {
-			zone = named
-		}
+func (s style) moment(dst []byte, t time.Time, instant bool) []byte {
+	layout := localTime
+	if t = t.UTC(); instant {
+		t, layout = t.In(s.zone), time.RFC3339Nano
 	}
-	return func(dst []byte, a arrow.Array, i int) []byte {
-		return a.(*array.Timestamp).Value(i).ToTime(of.Unit).In(zone).AppendFormat(dst, layout)
+	if s.days && t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 && t.Nanosecond() == 0 {
+		layout = time.DateOnly
+	}
+	return t.AppendFormat(dst, layout)
+}
+
+// timestamp renders times counted from 1970.
+func (s style) timestamp(unit time.Duration, instant bool) renderer {
+	return func(dst, v []byte) []byte { return s.moment(dst, since1970(v, unit), instant) }
+}
+
+// clocked renders times counted from 1970, or from midnight, in one layout.
+func clocked(unit time.Duration, layout string) renderer {
+	return func(dst, v []byte) []byte { return since1970(v, unit).UTC().AppendFormat(dst, layout) }
+}
+
+func since1970(v []byte, unit time.Duration) time.Time {
+	if n := signed(v); unit > time.Second {
+		return time.Unix(n*int64(unit/time.Second), 0)
+	} else {
+		perSecond := int64(time.Second / unit)
+		return time.Unix(n/perSecond, n%perSecond*int64(unit))
 	}
 }
 
-// renderWhole is renderText of the whole numbers.
-func renderWhole(of arrow.DataType) renderer {
-	switch of.ID() {
-	case arrow.INT8:
-		return wholes(func(a *array.Int8, i int) int64 { return int64(a.Value(i)) })
-	case arrow.INT16:
-		return wholes(func(a *array.Int16, i int) int64 { return int64(a.Value(i)) })
-	case arrow.INT32:
-		return wholes(func(a *array.Int32, i int) int64 { return int64(a.Value(i)) })
-	case arrow.INT64:
-		return wholes(func(a *array.Int64, i int) int64 { return a.Value(i) })
-	case arrow.UINT8:
-		return wholes(func(a *array.Uint8, i int) int64 { return int64(a.Value(i)) })
-	case arrow.UINT16:
-		return wholes(func(a *array.Uint16, i int) int64 { return int64(a.Value(i)) })
-	case arrow.UINT32:
-		return wholes(func(a *array.Uint32, i int) int64 { return int64(a.Value(i)) })
-	case arrow.UINT64:
-		return func(dst []byte, a arrow.Array, i int) []byte {
-			return strconv.AppendUint(dst, a.(*array.Uint64).Value(i), 10)
-		}
-	}
-	return nil
+// int96 renders nanoseconds of a Julian day. They are an instant, as Spark writes them.
+func (s style) int96(dst, v []byte) []byte {
+	const epoch = 2440588
+	return s.moment(dst, time.Unix((signed(v[8:12])-epoch)*86400, signed(v[:8])), true)
 }
 
-func wholes[A arrow.Array](value func(A, int) int64) renderer {
-	return func(dst []byte, a arrow.Array, i int) []byte { return strconv.AppendInt(dst, value(a.(A), i), 10) }
+// unsigned reads a number, the lowest byte first.
+func unsigned(v []byte) (n uint64) {
+	for i, b := range v {
+		n |= uint64(b) << (8 * i)
+	}
+	return n
+}
+
+func signed(v []byte) int64 {
+	unused := 64 - 8*len(v)
+	return int64(unsigned(v)<<unused) >> unused
+}
+
+func plainText(dst, v []byte) []byte    { return append(dst, v...) }
+func wholeText(dst, v []byte) []byte    { return strconv.AppendInt(dst, signed(v), 10) }
+func unsignedText(dst, v []byte) []byte { return strconv.AppendUint(dst, unsigned(v), 10) }
+func booleanText(dst, v []byte) []byte  { return strconv.AppendBool(dst, v[0] != 0) }
+
+func uuidText(dst, v []byte) []byte {
+	return fmt.Appendf(dst, "%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:16])
+}
+
+// floatText writes nothing for what is no number.
+func floatText(dst, v []byte) []byte {
+	n, size := math.Float64frombits(unsigned(v)), 64
+	if len(v) == 4 {
+		n, size = float64(math.Float32frombits(uint32(unsigned(v)))), 32
+	}
+	if math.IsNaN(n) {
+		return dst
+	}
+	return strconv.AppendFloat(dst, n, 'f', -1, size)
+}
+
+// decimal renders whole numbers of any length, in two's complement, with so many digits
+// behind a point.
+func decimal(scale int, lowestFirst bool) renderer {
+	return func(dst, v []byte) []byte {
+		if v = slices.Clone(v); lowestFirst {
+			slices.Reverse(v)
+		}
+		n := new(big.Int).SetBytes(v)
+		if len(v) > 0 && v[0] >= 0x80 {
+			n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(v))))
+			dst = append(dst, '-')
+		}
+		digits := n.Abs(n).Append(nil, 10)
+		if lack := scale + 1 - len(digits); lack > 0 {
+			digits = slices.Insert(digits, 0, slices.Repeat([]byte{'0'}, lack)...)
+		}
+		if scale > 0 {
+			digits = slices.Insert(digits, len(digits)-scale, '.')
+		}
+		return append(append(dst, digits...), slices.Repeat([]byte{'0'}, max(0, -scale))...)
+	}
 }

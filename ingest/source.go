@@ -70,6 +70,17 @@ func plan(s source, o Options) (mapping, error) {
 		return mapping{}, refused
 	}
 	columns := len(h.names)
+	if c, ok := s.(*columnar); ok {
+		days := o.days()
+		for i, field := range wanted {
+			switch {
+			case field == numberField, field == o.SupersededBy, field == o.successor:
+				c.numbers = append(c.numbers, at[i])
+			case slices.Contains(days, field):
+				c.days = append(c.days, at[i])
+			}
+		}
+	}
 	if err := s.use(slices.DeleteFunc(slices.Clone(at), func(k int) bool { return k == columns })); err != nil {
 		return mapping{}, err
 	}

@@ -169,7 +169,7 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	}
 	first, err := Open(ctx, paths, Options{
 		Format: d.options.Format, Columns: columns, Fields: []string{field}, Names: d.options.Names,
-		Multiline: d.options.Multiline, EncodingChecked: d.options.EncodingChecked,
+		Multiline: d.options.Multiline, EncodingChecked: d.options.EncodingChecked, successor: field,
 	})
 	if err != nil {
 		return nil, err

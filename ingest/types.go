@@ -39,6 +39,23 @@ func (t Type) Holds(value string) bool { return types[t].holds([]byte(value)) }
 // Words is what a value of the type is called, as in "a date".
 func (t Type) Words() string { return types[t].words }
 
+// days are the fields whose values are dates.
+func (o Options) days() (fields []string) {
+	for _, field := range sortedKeys(o.Types) {
+		if o.Types[field] == Date {
+			fields = append(fields, field)
+		}
+	}
+	for _, r := range o.Routes {
+		for _, c := range r.When {
+			if b, err := c.bounds(); err == nil && b.kind == types[Date].words {
+				fields = append(fields, c.Field)
+			}
+		}
+	}
+	return fields
+}
+
 // fits says whether text has the shape of a pattern: 9 is a digit, A a letter, all
 // else is itself.
 func fits(text []byte, pattern string) bool {
@@ -85,6 +102,11 @@ func isDate(v []byte) bool {
 		return exists(digits(v[:4]), two(v[5:]), two(v[8:]))
 	}
 	return britishDay.fits(v) && exists(digits(v[6:]), two(v[3:]), two(v))
+}
+
+// isMoment says whether a value begins with a date, and goes on with a time of day.
+func isMoment(v []byte) bool {
+	return len(v) > 13 && isoDay.fits(v[:10]) && (v[10] == 'T' || v[10] == ' ') && fits(v[11:13], "99")
 }
 
 // day reads 2027-01-31 or 20270131.

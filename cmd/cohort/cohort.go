@@ -145,7 +145,7 @@ func ingestOptions(c *campaign.Campaign, fields []string, in input) ingest.Optio
 		Multiline: c.Cohort.Multiline, EncodingChecked: c.Cohort.Checked,
 		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
 		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
-		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(),
+		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(), Zone: c.Pace.Location,
 	}
 	if c.Reach != nil {
 		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: in.app.of}

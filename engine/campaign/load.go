@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"github.com/goccy/go-yaml"
@@ -15,7 +14,7 @@ import (
 // Load reads and checks a campaign file. Relative paths in it start from the file's
 // own folder. A mistake in the file is a *FileError.
 func Load(path string) (*Campaign, error) {
-	text, err := os.ReadFile(path)
+	text, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("campaign file: %w", err)
 	}
@@ -75,6 +74,9 @@ func (l *loader) wrong(key, format string, args ...any) {
 }
 
 func (l *loader) decode(text []byte, doc *document) error {
+	if err := l.bounded(text); err != nil {
+		return err
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return l.yamlError(err)

@@ -25,6 +25,7 @@ var (
 	ErrNumberCheck    = errors.New("the NHS number's check digit is wrong")
 	ErrNumberRepeated = errors.New("the NHS number repeats one digit ten times")
 	ErrNumberNegative = errors.New("the NHS number is negative")
+	ErrNumberFraction = errors.New("the NHS number is a number with a fraction")
 
 	ErrNumberShortened = errors.New("a spreadsheet has shortened the NHS number (as 9.99E+09), and its last digits are lost")
 )
@@ -34,8 +35,8 @@ var (
 // make of a number is that number, where it can be no other: invisible characters, other
 // dashes, quotes and apostrophes around it, ".0" behind it, ="9434765919". A number with a
 // minus before or behind it is none, and one that was shortened to 9.43E+09 is none.
-// The order of the checks, and so of the errors, is: shortened, characters, empty, negative,
-// length, check digit, repeated digits.
+// The order of the checks, and so of the errors, is: shortened, fraction, characters, empty,
+// negative, length, check digit, repeated digits.
 //
 // The rule is the NHS Data Dictionary's: the first nine digits are weighted 10 to
 // 2, summed, and the check digit is 11 less the sum modulo 11, where 11 stands for

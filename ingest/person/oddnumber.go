@@ -22,6 +22,9 @@ var (
 	// between the thousands.
 	wholeForm = regexp.MustCompile(`^([0-9]{10}|[0-9](?:,[0-9]{3}){3}|[0-9](?:\.[0-9]{3}){3}|[0-9](?:'[0-9]{3}){3})(?:[.,]0*)?$`)
 
+	// fractionForm is a number with something other than noughts behind its decimal point.
+	fractionForm = regexp.MustCompile(`^[0-9]+\.[0-9]*[1-9][0-9]*$`)
+
 	// powerForm is a number that stands as a power of ten.
 	powerForm = regexp.MustCompile(`^([0-9])(?:[.,]([0-9]*))?[eE]\+?0*([0-9]+)$`)
 
@@ -48,6 +51,12 @@ func tidy(text string) (string, error) {
 			return "", ErrNumberNegative
 		}
 		return notDigits.ReplaceAllString(m[1], ""), nil
+	}
+	if fractionForm.MatchString(plain) {
+		if minus {
+			return "", ErrNumberNegative
+		}
+		return "", ErrNumberFraction
 	}
 	if m := powerForm.FindStringSubmatch(plain); m != nil {
 		if digits := m[1] + m[2]; len(digits) == 10 && m[3] == "9" {
