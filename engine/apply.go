@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -48,6 +50,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		}
 		s.InDoubt, s.Doubted, s.Reason = true, s.Lost, l.intern(r.Code)
 		s.doubted()
+		delete(l.early, r.Form)
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
@@ -111,6 +114,7 @@ func (l *Ledger) open(r *runOpened) error {
 	}
 	l.Starts++
 	l.Key, l.Closed = r.Key, false
+	maps.DeleteFunc(l.early, func(id FormID, _ bool) bool { return l.state(id).Pending })
 	for i := range l.base {
 		l.orphan(&l.base[i])
 	}
@@ -174,6 +178,10 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		s.Settled, err = spotOf(at)
 	case ResultNotAccepted:
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
+		if r.Status == http.StatusTooEarly && !s.InDoubt && !l.plan.NeverAgain {
+			// Older versions took a 425 for a refusal. It is doubt in their logs too.
+			s.InDoubt, l.early[r.Form] = true, true
+		}
 		if r.Status == 0 { // it never left this machine
 			if s.Unsent++; s.Unsent == s.Attempts && !s.Lost {
 				s.First = instant{}
@@ -211,7 +219,7 @@ func (l *Ledger) revise(r *revision) error {
 	}
 	switch {
 	case r.N == 0: // no request of the form is under way
-	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt:
+	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt && !(l.early[r.Form] && r.Sure):
 		l.unsure[r.Form.Batch] = true
 	}
 	s.Phase, s.InDoubt, s.Reason = Replaced, false, l.intern(r.Code)
@@ -246,7 +254,7 @@ func (l *Ledger) replaceable(r *revision) (*State, error) {
 		return l.answered(r.Form, r.N, r.At)
 	}
 	s := l.state(r.Form)
-	if s == nil || !s.isClean() {
+	if s == nil || !s.isClean() && (!l.early[r.Form] || s.IsSettled() || s.Pending) {
 		return nil, fmt.Errorf("%w: people were left out of a form that may have been accepted", ErrIllegal)
 	}
 	delete(l.due, r.Form)

@@ -128,7 +128,8 @@ func TestHowTheServiceCanFailForASingleMessage(t *testing.T) {
 		{"a 201 that breaks off", simulator.Truncated201, engine.Unknown, engine.Known},
 		{"the quota", simulator.Quota429, engine.Refused, engine.Accepted},
 		{"a service that is away", simulator.Unavailable503, engine.Unknown, engine.Accepted},
-		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Processing},
+		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Unknown},
+		{"a request that a gateway delivers twice", simulator.DeliveredTwice, engine.Unknown, engine.Unknown},
 		{"a routing plan that is gone", simulator.NoSuchPlan, engine.Refused, engine.Accepted},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {
