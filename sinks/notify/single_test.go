@@ -51,6 +51,8 @@ func TestTheAnswerToASingleMessage(t *testing.T) {
 		{"no reference", created(id, `null`), false},
 		{"an id that is a number", created(`1`, `"`+message+`"`), false},
 		{"an empty id", created(`""`, `"`+message+`"`), false},
+		{"an id with a control character", created(`"2WL3\u001b[2J"`, `"`+message+`"`), false},
+		{"an id with a line break", created(`"2WL3\n4"`, `"`+message+`"`), false},
 		{"no id", `{"data":{"attributes":{"messageReference":"` + message + `"}}}`, false},
 		{"two ids", `{"data":{"id":` + id + `,"id":` + id + `,"attributes":{"messageReference":"` + message + `"}}}`, false},
 		{"an id too long", created(`"`+strings.Repeat("x", 65)+`"`, `"`+message+`"`), false},
