@@ -44,7 +44,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 	case *outcome:
 		return l.outcome(r, at)
 	case *inDoubt:
-		s, err := l.answered(r.Form, r.N, r.At)
+		s, err := l.answered(r.Form, r.N, r.Status, r.At)
 		if err != nil {
 			return err
 		}
@@ -147,20 +147,23 @@ func (l *Ledger) attempt(r *attempt) error {
 	return nil
 }
 
-// answered finds the form whose latest attempt is answered.
-func (l *Ledger) answered(id FormID, n uint16, at time.Time) (*State, error) {
+// answered finds the form whose latest attempt is answered. Without a status the answer was
+// not the service's: nothing came back, or nothing was sent.
+func (l *Ledger) answered(id FormID, n uint16, status int, at time.Time) (*State, error) {
 	s := l.state(id)
 	if s == nil || !s.Pending || s.Attempts != n {
 		return nil, fmt.Errorf("%w: an answer to an attempt that was not made", ErrIllegal)
 	}
 	s.Pending = false
 	delete(l.due, id)
-	l.LastAnswer = at
+	if status != 0 {
+		l.LastAnswer = at
+	}
 	return s, nil
 }
 
 func (l *Ledger) outcome(r *outcome, at journal.Position) error {
-	s, err := l.answered(r.Form, r.N, r.At)
+	s, err := l.answered(r.Form, r.N, r.Status, r.At)
 	if err != nil {
 		return err
 	}
@@ -170,6 +173,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		s.Phase, s.InDoubt = AcceptedBy, false
 		s.Settled, err = spotOf(at)
 		s.doubted()
+		l.LastAnswer = r.At // a file that is written has no status
 	case ResultAcceptedUnknown:
 		if !s.InDoubt {
 			return fmt.Errorf("%w: a batch accepted by an attempt that was not in doubt", ErrIllegal)
@@ -251,7 +255,7 @@ func (l *Ledger) replaceable(r *revision) (*State, error) {
 		return l.copiedRevision(r)
 	}
 	if r.N > 0 {
-		return l.answered(r.Form, r.N, r.At)
+		return l.answered(r.Form, r.N, r.Status, r.At)
 	}
 	s := l.state(r.Form)
 	if s == nil || !s.isClean() && (!l.early[r.Form] || s.IsSettled() || s.Pending) {

@@ -36,7 +36,7 @@ type Ledger struct {
 	LastControl string        // the latest decision, verb and detail
 	Attempts    uint64        // over all forms
 	Revisions   int           // in the log
-	LastAnswer  time.Time     // the latest outcome or doubt
+	LastAnswer  time.Time     // the latest of the service
 	longest     time.Duration // the longest wait that the service has asked for
 	Quiet       time.Time     // until when the service wants no request at all
 	Recovered   time.Time     // when this log took the place of one that was lost; zero: it did not

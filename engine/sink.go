@@ -97,6 +97,7 @@ type Answer struct {
 	Reply  Reply
 	Status int    // HTTP status, 0 when there was none
 	Code   string // the service's code, or a word of our own for what happened; never personal data
+	Why    string // the same in words where there was no answer, such as "connection refused"; may be empty
 
 	IDs   []string   // Accepted: the service's ids, in the order of Request.Messages
 	NoIDs bool       // Accepted: what takes the messages gives them no ids; IDs is empty
