@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -43,12 +45,13 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 	case *outcome:
 		return l.outcome(r, at)
 	case *inDoubt:
-		s, err := l.answered(r.Form, r.N, r.At)
+		s, err := l.answered(r.Form, r.N, r.Status, r.At)
 		if err != nil {
 			return err
 		}
 		s.InDoubt, s.Doubted, s.Reason = true, s.Lost, l.intern(r.Code)
 		s.doubted()
+		delete(l.early, r.Form)
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *revision:
 		return l.revise(r)
@@ -115,6 +118,7 @@ func (l *Ledger) open(r *runOpened) error {
 	}
 	l.Starts++
 	l.Key, l.Closed = r.Key, false
+	maps.DeleteFunc(l.early, func(id FormID, _ bool) bool { return l.state(id).Pending })
 	for i := range l.base {
 		l.orphan(&l.base[i])
 	}
@@ -147,20 +151,23 @@ func (l *Ledger) attempt(r *attempt) error {
 	return nil
 }
 
-// answered finds the form whose latest attempt is answered.
-func (l *Ledger) answered(id FormID, n uint16, at time.Time) (*State, error) {
+// answered finds the form whose latest attempt is answered. Without a status the answer was
+// not the service's: nothing came back, or nothing was sent.
+func (l *Ledger) answered(id FormID, n uint16, status int, at time.Time) (*State, error) {
 	s := l.state(id)
 	if s == nil || !s.Pending || s.Attempts != n {
 		return nil, fmt.Errorf("%w: an answer to an attempt that was not made", ErrIllegal)
 	}
 	s.Pending = false
 	delete(l.due, id)
-	l.LastAnswer = at
+	if status != 0 {
+		l.LastAnswer = at
+	}
 	return s, nil
 }
 
 func (l *Ledger) outcome(r *outcome, at journal.Position) error {
-	s, err := l.answered(r.Form, r.N, r.At)
+	s, err := l.answered(r.Form, r.N, r.Status, r.At)
 	if err != nil {
 		return err
 	}
@@ -170,6 +177,7 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		s.Phase, s.InDoubt = AcceptedBy, false
 		s.Settled, err = spotOf(at)
 		s.doubted()
+		l.LastAnswer = r.At // a file that is written has no status
 	case ResultAcceptedUnknown:
 		if !s.InDoubt {
 			return fmt.Errorf("%w: a batch accepted by an attempt that was not in doubt", ErrIllegal)
@@ -178,6 +186,10 @@ func (l *Ledger) outcome(r *outcome, at journal.Position) error {
 		s.Settled, err = spotOf(at)
 	case ResultNotAccepted:
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
+		if r.Status == http.StatusTooEarly && !s.InDoubt && !l.plan.NeverAgain {
+			// Older versions took a 425 for a refusal. It is doubt in their logs too.
+			s.InDoubt, l.early[r.Form] = true, true
+		}
 		if r.Status == 0 { // it never left this machine
 			if s.Unsent++; s.Unsent == s.Attempts && !s.Lost {
 				s.First = instant{}
@@ -215,7 +227,7 @@ func (l *Ledger) revise(r *revision) error {
 	}
 	switch {
 	case r.N == 0: // no request of the form is under way
-	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt:
+	case l.copied > 0 && !r.Sure, l.copied == 0 && s.InDoubt && !(l.early[r.Form] && r.Sure):
 		l.unsure[r.Form.Batch] = true
 	}
 	s.Phase, s.InDoubt, s.Reason = Replaced, false, l.intern(r.Code)
@@ -251,9 +263,9 @@ func (l *Ledger) replaceable(r *revision) (*State, error) {
 		return s, nil
 	}
 	if r.N > 0 {
-		return l.answered(r.Form, r.N, r.At)
+		return l.answered(r.Form, r.N, r.Status, r.At)
 	}
-	if s == nil || !s.isClean() {
+	if s == nil || !s.isClean() && (!l.early[r.Form] || s.IsSettled() || s.Pending) {
 		return nil, fmt.Errorf("%w: people were left out of a form that may have been accepted", ErrIllegal)
 	}
 	delete(l.due, r.Form)

@@ -222,7 +222,7 @@ func (g *gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 	case g.oneWindow && !o.Opens.Equal(g.only.Opens):
 		return 0, "", errWindowOver
 	case !o.IsOpen(now):
-		return o.Opens.Sub(now), "the window has not opened", nil
+		return o.Opens.Sub(now), windowClosed, nil
 	}
 	if wait, why, err := g.barred(o, now); wait > 0 || err != nil {
 		return wait, why, err

@@ -27,7 +27,8 @@ type Job struct {
 	OneWindow   bool // end with the window instead of waiting for the next
 	Settle      bool // replay what is in doubt, and send nothing else
 	StopIf      campaign.StopIf
-	GiveUpAfter time.Duration
+	GiveUpAfter time.Duration // without an answer that settles or refuses anything; see silence
+	Service     string        // as people call it; empty: the service
 
 	Grace   time.Duration // how long requests under way may go on after a stop; 45 s when zero
 	Ceiling int           // most requests under way at once; when zero 16 of batches, 256 of single messages
@@ -63,6 +64,9 @@ func (j Job) withDefaults() Job {
 	}
 	if j.Budget == 0 {
 		j.Budget = mostBytes
+	}
+	if j.Service == "" {
+		j.Service = "the service"
 	}
 	if j.Logger == nil {
 		j.Logger = slog.New(slog.DiscardHandler)

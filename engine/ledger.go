@@ -20,6 +20,7 @@ type Ledger struct {
 	late    map[uint32][]RefusedRow // named by a list when their batch was already attempted, also if they were refused
 	unsure  map[uint32]bool         // batches of which a refused request had gone unanswered before: see retry.go
 	due     map[FormID]time.Time    // when the service said that a form may be sent again
+	early   map[FormID]bool         // forms in doubt only by a 425 in the log of an older version, which may have replaced them
 	codes   []string                // why forms are where they are; State.Reason points here
 
 	Starts      int           // how often a process took the run on
@@ -36,7 +37,7 @@ type Ledger struct {
 	LastControl string        // the latest decision, verb and detail
 	Attempts    uint64        // over all forms
 	Revisions   int           // in the log
-	LastAnswer  time.Time     // the latest outcome or doubt
+	LastAnswer  time.Time     // the latest of the service
 	longest     time.Duration // the longest wait that the service has asked for
 	Quiet       time.Time     // until when the service wants no request at all
 	Recovered   time.Time     // when this log took the place of one that was lost; zero: it did not
@@ -57,7 +58,7 @@ func NewLedger(p *Plan) (*Ledger, error) {
 	l := &Ledger{
 		plan: p, base: make([]State, p.Batches()), newer: map[FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]RefusedRow{}, listed: map[uint32][]RefusedRow{}, late: map[uint32][]RefusedRow{},
-		Lists: p.Lists, unsure: map[uint32]bool{}, due: map[FormID]time.Time{}, codes: []string{""},
+		Lists: p.Lists, unsure: map[uint32]bool{}, due: map[FormID]time.Time{}, early: map[FormID]bool{}, codes: []string{""},
 	}
 	for b, err := range p.Each() {
 		if err != nil {

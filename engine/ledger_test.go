@@ -78,6 +78,52 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
+// Older versions wrote a 425 down as not accepted. It is read as doubt; what such a version
+// has written behind it is still read, though it took the doubt for none.
+func TestA425InTheLogOfAnOlderVersion(t *testing.T) {
+	plan := sealPlan(t, t.TempDir(), newPeople(3, 1, nil), Limits{Messages: 3, Bytes: 1 << 20})
+	open := &runOpened{Plan: plan.Digest}
+	try := func(n uint16) *attempt { return &attempt{N: n, At: time.UnixMilli(int64(n))} }
+	early := func(n uint16) *outcome {
+		return &outcome{N: n, Result: ResultNotAccepted, Status: 425, Code: "TOO_EARLY"}
+	}
+	busy := func(n uint16) *outcome { return &outcome{N: n, Result: ResultNotAccepted, Status: 429} }
+	refused := []RefusedRow{{Position: 1, Code: "INVALID"}}
+	rest := []Form{{From: 0, To: 3, Dropped: []uint32{1}, Messages: 2}}
+	list := &revision{Number: 1, Parts: rest, Refused: refused, Code: codeListed}
+	revise := func(n uint16, sure bool) *revision {
+		return &revision{N: n, Number: 1, Parts: rest, Refused: refused, Sure: sure}
+	}
+	for sentence, test := range map[string]struct {
+		history  []step
+		doubtful int64
+		unsure   bool
+	}{
+		"it leaves the message in doubt":             {[]step{{try(1), true}, {early(1), true}}, 3, false},
+		"and a refusal since does not change that":   {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {busy(2), true}}, 3, false},
+		"a duplicate's answer is our own acceptance": {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {&outcome{N: 2, Result: ResultAcceptedUnknown}, true}}, 0, false},
+		"it was halted for a duplicate's answer":     {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {&outcome{N: 2, Result: ResultForeign}, true}}, 3, false},
+		"a list replaced it":                         {[]step{{try(1), true}, {early(1), true}, {list, true}}, 0, false},
+		"not after a doubt of another kind":          {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {&inDoubt{N: 2}, true}, {list, false}}, 3, false},
+		"nor after a crash":                          {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {open, true}, {list, false}}, 3, false},
+		"a refusal replaced it":                      {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {revise(2, true), true}}, 0, false},
+		"and one that this version wrote":            {[]step{{try(1), true}, {early(1), true}, {try(2), true}, {revise(2, false), true}}, 0, true},
+		"a refusal alone is no doubt":                {[]step{{try(1), true}, {busy(1), true}}, 0, false},
+	} {
+		l, err := NewLedger(plan)
+		must(t, err)
+		must(t, l.apply(open, noPosition))
+		for i, s := range test.history {
+			if err := l.apply(s.record, noPosition); (err == nil) != s.legal {
+				t.Errorf("%s: record %d: %v", sentence, i+1, err)
+			}
+		}
+		if n := l.Account().Fates[person.InDoubt]; n != test.doubtful || l.unsure[0] != test.unsure {
+			t.Errorf("%s: %d in doubt, unsure %v", sentence, n, l.unsure[0])
+		}
+	}
+}
+
 func TestFates(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		state State

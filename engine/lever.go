@@ -155,7 +155,7 @@ func (r *run) obey(verb LeverVerb) {
 		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
 	case LeverContinue:
 		now := time.Now()
-		r.health.continued(now)
+		r.continued(now)
 		if r.clockSet {
 			r.clock, r.clockSet = r.clocks(now), false
 		}

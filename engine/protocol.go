@@ -29,7 +29,6 @@ const validatorMemory = 24 * time.Hour
 //	answer       no attempt in doubt    an attempt in doubt
 //	Accepted     accept                 accept: the service takes a reference once
 //	Known        foreign                accept, ids unknown: one of ours got in
-//	Processing   again                  again
 //	RowsRefused  revise                 revise within a day of the first attempt, then hold
 //	TooLarge     split                  hold
 //	Refused      again                  again, still in doubt
@@ -39,6 +38,9 @@ const validatorMemory = 24 * time.Hour
 // A service that does not take a reference once only (kind) is never replayed to:
 // what is in doubt there is held, until a person has it sent again. Then too an answer
 // speaks for its own attempt alone, and short of an acceptance the message stays in doubt.
+//
+// A 425 is Unknown. It says that the service is processing a request under this reference.
+// That may be the very attempt it answers, when a gateway has delivered it twice.
 func Decide(kind Kind, s State, a Answer, now time.Time) Step {
 	if kind != Deduplicates && (s.InDoubt || a.Reply == Unknown) {
 		switch again := s.Resend.IsDue(); {
@@ -57,7 +59,7 @@ func Decide(kind Kind, s State, a Answer, now time.Time) Step {
 			return StepAcceptUnknown
 		}
 		return StepForeign
-	case Processing, Refused, Unsent:
+	case Refused, Unsent:
 		return StepAgain
 	case RowsRefused:
 		if !s.InDoubt || now.Sub(s.First.Time()) < validatorMemory {

@@ -16,7 +16,6 @@ func TestDecide(t *testing.T) {
 	deduplicates := map[Reply]cell{
 		Accepted:    {StepAccept, StepAccept, StepAccept},
 		Known:       {StepForeign, StepAcceptUnknown, StepAcceptUnknown},
-		Processing:  {StepAgain, StepAgain, StepAgain},
 		RowsRefused: {StepRevise, StepRevise, StepHold},
 		TooLarge:    {StepSplit, StepHold, StepHold},
 		Refused:     {StepAgain, StepAgain, StepAgain},
@@ -29,7 +28,6 @@ func TestDecide(t *testing.T) {
 	others := map[Reply]cell{
 		Accepted:    {StepAccept, StepHold, StepHold},
 		Known:       {StepForeign, StepHold, StepHold},
-		Processing:  {StepAgain, StepHold, StepHold},
 		RowsRefused: {StepRevise, StepHold, StepHold},
 		TooLarge:    {StepSplit, StepHold, StepHold},
 		Refused:     {StepAgain, StepHold, StepHold},
@@ -53,6 +51,23 @@ func TestDecide(t *testing.T) {
 				if got := Decide(kind, state, Answer{Reply: reply}, test.now); got != test.want {
 					t.Errorf("kind %d, reply %d, %s: step %d, want %d", kind, reply, sentence, got, test.want)
 				}
+			}
+		}
+	}
+}
+
+// A 425 may be about the attempt that it answers, which a gateway has delivered twice. So it
+// leaves that attempt in doubt, the first as any other, and a duplicate's answer is then ours.
+func TestA425IsDoubt(t *testing.T) {
+	early := Answer{Reply: Unknown, Status: 425, Code: "TOO_EARLY", RetryAfter: 5 * time.Minute}
+	for _, doubt := range []bool{false, true} {
+		s := State{Messages: 3, Attempts: 1, Pending: true, InDoubt: doubt}
+		if got := Decide(Deduplicates, s, early, time.Now()); got != StepReplay {
+			t.Errorf("in doubt %v: step %d", doubt, got)
+		}
+		for _, kind := range []Kind{CanBeAsked, Neither} {
+			if got := Decide(kind, s, early, time.Now()); got != StepHold {
+				t.Errorf("kind %d, in doubt %v: step %d", kind, doubt, got)
 			}
 		}
 	}

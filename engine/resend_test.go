@@ -42,7 +42,7 @@ func TestFromWhenOnAMessageMayBeSentAgain(t *testing.T) {
 // alone, and the message stays in doubt until something accepts it.
 func TestDecideAboutWhatIsSentAgain(t *testing.T) {
 	for reply, want := range map[Reply]Step{
-		Accepted: StepAccept, Known: StepHold, Processing: StepHold, RowsRefused: StepHold, TooLarge: StepHold,
+		Accepted: StepAccept, Known: StepHold, RowsRefused: StepHold, TooLarge: StepHold,
 		Refused: StepAgain, Unsent: StepAgain, Unknown: StepHold,
 	} {
 		for _, s := range []Resending{toBeResent, toBeResent | wasResent} {

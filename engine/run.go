@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -65,6 +66,9 @@ type run struct {
 	retries   Retries
 	goodSoFar map[uint32]int // of batches that are not settled: messages that the service looked at and did not refuse
 	health    health
+	silence   silence
+	trouble   string   // what the latest answer that settled nothing tells; empty: there was none
+	idle      waitSaid // for the time at which something may be sent again
 	waiting   waiting
 	lists     lists
 	began     time.Time
@@ -96,7 +100,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r.tempo = &tempo{pace: job.Pace, slack: 2 * job.Plan.Largest, lever: job.Log.PaceLever, left: unsent(job.Log.Account())}
 	r.gate = newGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.rate = r.tempo.rate
-	r.gate.Hold(job.Log.quietAt(now), "the service asked for quiet before this start")
+	r.gate.Hold(job.Log.quietAt(now), job.Service+" asked for quiet before this start")
 	r.tempo.load.keep(job.Log.quietAt(now))
 	r.lists.read, r.gate.lists = job.Lists, job.Lists != nil
 	r.workers = &workers{
@@ -114,7 +118,7 @@ func (r *run) waits(until time.Time, why string) {
 	r.waiting.mu.Lock()
 	defer r.waiting.mu.Unlock()
 	if why != "" && time.Until(until) > worthSaying {
-		r.Logger.Info("waiting: "+why, "until", until.In(r.Pace.Location).Format(time.DateTime+" MST"))
+		r.Logger.Info("waiting: "+WaitText(why, until, time.Now(), r.Pace.Location), "until", until.In(r.Pace.Location).Format(time.DateTime+" MST"))
 	}
 	r.waiting.until, r.waiting.why = until, why
 }
@@ -133,6 +137,9 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 		var due <-chan time.Time
 		if wait > 0 {
 			due = time.After(wait)
+			if r.inHand == 0 {
+				r.idle.say(r.gate, question{until: r.queue.again[0].due, why: cmp.Or(r.trouble, r.Service+" asked for time before this start")})
+			}
 		}
 		select {
 		case result := <-r.workers.results:
@@ -198,6 +205,7 @@ func (r *run) handOut(ctx context.Context) (wait time.Duration) {
 		if r.health.probing {
 			r.gate.Probe(1)
 		}
+		r.idle.over(r.gate)
 		r.queue.take(e.id)
 		r.inHand++
 		r.bytes += int64(e.form.Bytes)

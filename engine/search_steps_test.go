@@ -290,6 +290,7 @@ func (s *search) arrives(w world, p packet, yield func(world)) {
 	s.answer(in, p, Answer{Reply: Unknown, Status: 201, Code: "unreadable_201"}, yield)
 	if room && s.kind == Deduplicates {
 		s.answer(slow, p, Answer{Reply: Unknown, Code: "timeout"}, yield)
+		s.answer(slow, p, Answer{Reply: Unknown, Status: 425}, yield) // a gateway delivered it twice: one is in work, the other is too early
 	}
 }
 
@@ -318,7 +319,7 @@ func (s *search) verdict(w *world, p packet) (a Answer, takes bool) {
 	}
 	for _, other := range w.net {
 		if other.state == inWork && other.ref == p.ref {
-			return Answer{Reply: Processing, Status: 425}, false
+			return Answer{Reply: Unknown, Status: 425}, false
 		}
 	}
 	if w.taken&(1<<(p.ref-1)) != 0 {
@@ -332,6 +333,7 @@ type settling struct {
 	form   FormID
 	n      uint16
 	reply  Reply
+	status int
 	rows   uint8
 	day    uint8
 }
@@ -357,7 +359,7 @@ func (s *search) answer(w world, p packet, a Answer, yield func(world)) {
 
 func (s *search) answered(w world, p packet, a Answer, yield func(world)) {
 	o := &w.owners[p.owner-1]
-	key := settling{o.now(), p.form, p.n, a.Reply, uint8(len(a.Rows)), w.day}
+	key := settling{o.now(), p.form, p.n, a.Reply, a.Status, uint8(len(a.Rows)), w.day}
 	done, known := s.settled[key]
 	if !known {
 		done = s.settles(o.now(), p, a, clock(w.day))
@@ -387,6 +389,9 @@ func (s *search) settles(ledger int32, p packet, a Answer, now time.Time) settle
 	form, err := l.Form(p.form)
 	must(s.t, err)
 	a = sane(a, len(positions))
+	if s.policy.early && a.Status == 425 {
+		a = Answer{Reply: Refused, Status: 429} // as an older version had it
+	}
 	decide := s.policy.decide
 	if decide == nil {
 		decide = Decide

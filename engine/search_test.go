@@ -122,10 +122,12 @@ func TestUnsafePoliciesFail(t *testing.T) {
 		"A: refused rows speak for all attempts for ever": {a, func(c *scope) {
 			c.policy.decide, c.badLater, c.day = instead(RowsRefused, true, StepRevise), 0b10, true
 		}, 2, true},
-		"A: too large speaks for all attempts":                     {a, func(c *scope) { c.policy.decide, c.whim = instead(TooLarge, true, StepSplit), true }, 2, true},
-		"A: revisions are in the log alone, and it is lost":        {a, func(c *scope) { c.policy.noSecondCopy, c.losses, c.listed = true, 1, 0b10 }, 2, false},
-		"A: a recovered log forgets how old its attempts are":      {a, func(c *scope) { c.policy.forgetFirst, c.losses, c.badLater, c.day = true, 1, 0b10, true }, 2, true},
-		"A: a refusal, and a copy of the request that comes later": {a, func(c *scope) { c.policy.copies, c.repeats, c.listed = true, 1, 0b10 }, 2, true},
+		"A: too large speaks for all attempts":                             {a, func(c *scope) { c.policy.decide, c.whim = instead(TooLarge, true, StepSplit), true }, 2, true},
+		"A: a 425 is taken for not accepted, and a gateway delivers twice": {a, func(c *scope) { c.policy.early, c.crashes, c.listed = true, 0, 0b10 }, 2, true},
+		"A: the same, and it is taken for doubt":                           {a, func(c *scope) { c.crashes, c.listed = 0, 0b10 }, 1, false},
+		"A: revisions are in the log alone, and it is lost":                {a, func(c *scope) { c.policy.noSecondCopy, c.losses, c.listed = true, 1, 0b10 }, 2, false},
+		"A: a recovered log forgets how old its attempts are":              {a, func(c *scope) { c.policy.forgetFirst, c.losses, c.badLater, c.day = true, 1, 0b10, true }, 2, true},
+		"A: a refusal, and a copy of the request that comes later":         {a, func(c *scope) { c.policy.copies, c.repeats, c.listed = true, 1, 0b10 }, 2, true},
 		"A: what was refused is sent again whatever went unanswered before": {a, func(c *scope) {
 			c.attempts, c.retries, c.bad, c.mends, c.policy.rash = 4, 1, 0b01, 0b01, true
 		}, 2, false},

@@ -68,6 +68,7 @@ type policy struct {
 	blind        bool // a resend does not read them
 	promised     bool // it is promised that what is sent again is not taken twice
 	bold         bool // a resend takes whoever was accepted
+	early        bool // a 425 is taken for a refusal
 	copies       bool // a refusal says nothing about a copy of the request that comes later
 }
 
@@ -356,7 +357,7 @@ func (l *Ledger) clone() *Ledger {
 		form := *n
 		c.newer[id] = &form
 	}
-	c.last, c.due, c.unsure = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure)
+	c.last, c.due, c.unsure, c.early = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure), maps.Clone(l.early)
 	for _, rows := range []*map[uint32][]RefusedRow{&c.refused, &c.listed, &c.late} {
 		*rows = maps.Clone(*rows)
 		for batch, r := range *rows {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -25,7 +26,7 @@ type service struct {
 	most      int                // messages in a request, above which it is too large; 0: no limit
 	forgetful bool               // takes a reference as often as it comes
 	batches   map[Reference]bool // accepted
-	working   map[Reference]time.Time
+	working   map[Reference]bool
 	accepted  map[string]int // how often each message was
 	requests  []arrival
 	fault     func(n int, r *Request) (Answer, bool) // of the n-th request, before anything else
@@ -40,7 +41,7 @@ type arrival struct {
 }
 
 func newService(seed uint64) *service {
-	return &service{rng: rand.New(rand.NewPCG(seed, 1)), batches: map[Reference]bool{}, working: map[Reference]time.Time{}, accepted: map[string]int{}, bad: map[Reference]bool{}}
+	return &service{rng: rand.New(rand.NewPCG(seed, 1)), batches: map[Reference]bool{}, working: map[Reference]bool{}, accepted: map[string]int{}, bad: map[Reference]bool{}}
 }
 
 // refuseRows has the validator refuse the messages of some rows.
@@ -88,12 +89,8 @@ func (s *service) receive(r *Request) Answer {
 	if rows := s.refusals(r); rows != nil {
 		return Answer{Reply: RowsRefused, Status: 400, Code: "INVALID_VALUE", Rows: rows}
 	}
-	if until, ok := s.working[r.Reference]; ok {
-		if time.Now().Before(until) {
-			return Answer{Reply: Processing, Status: 425, Code: "TOO_EARLY", RetryAfter: 20 * time.Second}
-		}
-		delete(s.working, r.Reference)
-		s.take(r)
+	if _, works := s.working[r.Reference]; works {
+		return Answer{Reply: Unknown, Status: 425, Code: "TOO_EARLY", RetryAfter: 20 * time.Second}
 	}
 	if s.rng.Float64() < s.faults {
 		return s.befall(r)
@@ -104,7 +101,7 @@ func (s *service) receive(r *Request) Answer {
 // befall lets one of the things happen that happen to requests.
 func (s *service) befall(r *Request) Answer {
 	lost := Answer{Reply: Unknown, Code: "timeout"}
-	switch s.rng.IntN(9) {
+	switch s.rng.IntN(10) {
 	case 0: // accepted, and the answer is lost
 		s.take(r)
 		return lost
@@ -126,13 +123,34 @@ func (s *service) befall(r *Request) Answer {
 		case s.forgetful: // it takes it then, whether anybody asks or not
 			s.take(r)
 		case !s.batches[r.Reference]:
-			s.working[r.Reference] = time.Now().Add(30 * time.Second)
+			s.workOn(r)
 		}
 		return lost
+	case 8: // a gateway delivers it twice: it works on the one, and the other is too early
+		switch {
+		case s.forgetful:
+			s.take(r)
+		case !s.batches[r.Reference]:
+			s.workOn(r)
+		}
+		return Answer{Reply: Unknown, Status: 425, Code: "TOO_EARLY", RetryAfter: 20 * time.Second}
 	default: // accepted, and the answer cannot be read
 		s.take(r)
 		return Answer{Reply: Unknown, Status: 201, Code: "unreadable_201"}
 	}
+}
+
+// workOn takes a request half a minute later, whether anybody asks for it again or not.
+func (s *service) workOn(r *Request) {
+	const long = 30 * time.Second
+	s.working[r.Reference] = true
+	own := &Request{Reference: r.Reference, Body: bytes.Clone(r.Body), Messages: slices.Clone(r.Messages)}
+	time.AfterFunc(long, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.working, own.Reference)
+		s.take(own)
+	})
 }
 
 func (s *service) refusals(r *Request) (rows []RowError) {

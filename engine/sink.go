@@ -83,10 +83,9 @@ type Reply uint8
 
 // The replies.
 const (
-	Unknown     Reply = iota // no answer, or none that can be understood: in doubt
+	Unknown     Reply = iota // no answer, or none that says what became of it: in doubt
 	Accepted                 // accepted, with the ids of its messages
 	Known                    // the service has had this reference before
-	Processing               // an earlier request with this reference is being worked on
 	RowsRefused              // the service's validator refused the rows named; nothing was accepted
 	TooLarge                 // more than the service takes in one request; nothing was accepted
 	Refused                  // certainly not accepted, for a reason that is not in the rows
@@ -98,6 +97,7 @@ type Answer struct {
 	Reply  Reply
 	Status int    // HTTP status, 0 when there was none
 	Code   string // the service's code, or a word of our own for what happened; never personal data
+	Why    string // the same in words where there was no answer, such as "connection refused"; may be empty
 
 	IDs   []string   // Accepted: the service's ids, in the order of Request.Messages
 	NoIDs bool       // Accepted: what takes the messages gives them no ids; IDs is empty

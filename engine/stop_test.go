@@ -55,7 +55,7 @@ func TestOneWindowEndsTheRun(t *testing.T) {
 			}
 			time.Sleep(22 * time.Hour)
 		}
-		if len(waited) == 0 || waited[0] != "the window has not opened" || waited[1] != "06:00:00" {
+		if len(waited) == 0 || waited[0] != "the window is closed" || waited[1] != "06:00:00" {
 			t.Errorf("while it waited it said %q", waited)
 		}
 		for _, a := range s.requests {
@@ -107,42 +107,6 @@ func TestStopIfHaltsTheRun(t *testing.T) {
 		summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil) // without the rule
 		b.finished(s, summary, err)
 	})
-}
-
-func TestGiveUpAfter(t *testing.T) {
-	for sentence, test := range map[string]struct {
-		answer Answer
-		gives  bool
-	}{
-		"no answer at all":            {Answer{Reply: Unknown, Code: "timeout"}, true},
-		"nothing to connect to":       {Answer{Reply: Unsent, Code: "not_reached"}, true},
-		"errors are answers all same": {Answer{Reply: Unknown, Status: 503, Code: "UNAVAILABLE"}, false},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			s := newService(1)
-			s.fault = answers(5, test.answer)
-			b := newBench(t, newPeople(100, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
-			defer cancel()
-			start := time.Now()
-			_, err := b.start(ctx, &connection{kind: Deduplicates, service: s, took: time.Second}, func(j *Job) { j.GiveUpAfter = 15 * time.Minute })
-			took := time.Since(start)
-			if !test.gives {
-				stoppedBy(t, err, false, "stopped by a signal")
-				return
-			}
-			stoppedBy(t, err, true, "no answer at all for 15m0s")
-			if took < 15*time.Minute || took > 18*time.Minute {
-				t.Errorf("%s: it gave up after %s", sentence, took)
-			}
-			if len(s.requests) > 120 {
-				t.Errorf("%s: and knocked %d times", sentence, len(s.requests))
-			}
-			s.fault = nil
-			summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
-			b.finished(s, summary, err)
-		})
-	}
 }
 
 // The hours between two windows are not silence of the service: one failure on either

@@ -1,6 +1,24 @@
 package engine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
+
+// windowClosed is why a run waits for its window.
+const windowClosed = "the window is closed"
+
+// WaitText says what a run waits for and until when, as a person at a place has the time.
+func WaitText(why string, until, now time.Time, at *time.Location) string {
+	layout, next := "15:04:05", "next try"
+	if why == windowClosed {
+		next = "it opens"
+	}
+	if until, now = until.In(at), now.In(at); until.YearDay() != now.YearDay() || until.Year() != now.Year() {
+		layout = "Mon 2 Jan 15:04"
+	}
+	return fmt.Sprintf("%s; %s %s", why, next, until.Format(layout))
+}
 
 // waitSaid is what a person was told of a wait, so that it is said once.
 type waitSaid struct {

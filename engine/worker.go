@@ -10,6 +10,9 @@ import (
 	"cohort/engine/campaign"
 )
 
+// codeWindowClosed is why a request was not sent that the gate had let through.
+const codeWindowClosed = "window_closed"
+
 // errand is one form on its way to the service.
 type errand struct {
 	id      FormID
@@ -75,7 +78,7 @@ func (w *workers) carry(wait, work context.Context, e errand) (r result) {
 	if o, ok := NextOpening(w.pace, start); !ok || !o.IsOpen(start) {
 		// The window has closed since the gate let us through: the disk was slow, or this
 		// process stood still.
-		r.answer = Answer{Reply: Unsent, Code: "window_closed"}
+		r.answer = Answer{Reply: Unsent, Code: codeWindowClosed}
 		return r
 	}
 	w.requests.Add(1)

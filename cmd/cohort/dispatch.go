@@ -86,7 +86,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			}
 			return s.register(plan, ledger, key)
 		},
-		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
+		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
 		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
 	})
 	s.screen.end()

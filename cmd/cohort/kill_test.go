@@ -26,6 +26,7 @@ quota_429: {share: 0.02, retry_after: 1s}
 spike_429: 0.02
 too_early_425: {share: 0.05, retry_after: 1s, processing: 500ms}
 slow_accept: {share: 0.02, retry_after: 1s, processing: 500ms}
+delivered_twice: {share: 0.03, retry_after: 1s, processing: 500ms}
 unavailable_503: {share: 0.02, retry_after: 1s}
 unavailable_503_bare: 0.02
 error_500_before: 0.02
@@ -113,7 +114,7 @@ func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 func TestSingleMessagesKilledAtRandomMoments(t *testing.T) {
 	w := newWorld(t)
 	w.simulate("reset_before: 0.03\nreset_after: 0.05\ngateway_504_after: 0.03\nerror_500_after: 0.03\ntruncated_201: 0.05\nslow_accept: {share: 0.02, retry_after: 1s, processing: 500ms}\n" +
-		"too_early_425: {share: 0.03, retry_after: 1s, processing: 500ms}\ntoken_revoked: 0.01\nlatency: {fixed: 2ms, jitter: 6ms}\npoisoned_recipients: 0.05\n")
+		"too_early_425: {share: 0.03, retry_after: 1s, processing: 500ms}\ndelivered_twice: {share: 0.03, retry_after: 1s, processing: 500ms}\ntoken_revoked: 0.01\nlatency: {fixed: 2ms, jitter: 6ms}\npoisoned_recipients: 0.05\n")
 	w.campaign("pace: {per_second: 0}\nstop_if: {of: 0}")
 	w.spoil("batch: {max_messages: 400}", "endpoint: messages")
 	w.single = true

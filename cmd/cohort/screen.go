@@ -112,7 +112,7 @@ func (s *screen) line() string {
 		return " waiting: " + now.Waiting
 	}
 	if now.Waiting != "" {
-		return fmt.Sprintf(" waiting: %s, until %s", now.Waiting, s.clock(now.Until))
+		return " waiting: " + engine.WaitText(now.Waiting, now.Until, now.At, s.pace.Location)
 	}
 	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
 	if eta, ok := s.speed.eta(now.At, now.Left); ok {

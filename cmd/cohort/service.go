@@ -29,6 +29,17 @@ type service interface {
 	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
 }
 
+// calledBy is how people call the campaign's service.
+func calledBy(c *campaign.Campaign) string {
+	switch {
+	case c.File != nil:
+		return "the folder of files"
+	case c.NHSApp != nil:
+		return "the NHS App"
+	}
+	return "NHS Notify"
+}
+
 // mostConnections is how many connections to the service are kept open: as many as there are
 // requests under way at once, which is the engine's to say.
 const mostConnections = 256

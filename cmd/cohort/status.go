@@ -34,6 +34,7 @@ type status struct {
 	FirstStart *time.Time            `json:"first_start,omitempty"`
 	LastAnswer *time.Time            `json:"last_answer,omitempty"`
 	LastEvent  string                `json:"last_event,omitempty"`
+	Waiting    *wait                 `json:"waiting,omitempty"`    // what the process at work waits for
 	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
 	PaceLever  *engine.PaceLever     `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events     []event               `json:"events,omitempty"`     // the latest decisions
@@ -95,6 +96,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			s.askWait(c.Context())
 			if asJSON {
 				out := json.NewEncoder(c.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -187,6 +189,7 @@ func (s *status) print(w io.Writer) {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
+	s.printWait(w)
 	if s.Fates == nil {
 		return
 	}

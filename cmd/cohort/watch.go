@@ -32,6 +32,7 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 			return err
 		}
 		now := w.ask(ctx, s)
+		s.Waiting = s.waitOf(now)
 		switch {
 		case asJSON:
 			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
@@ -152,9 +153,6 @@ func (w *watcher) text(s *status, now *engine.Snapshot) string {
 	}
 	if now.Remain > 0 && !paused {
 		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, s.in(now.Closes).Format("15:04 MST"))
-	}
-	if now.Waiting != "" && !paused { // who has paused it stands above
-		fmt.Fprintf(&b, "waiting   %s\n", now.Waiting)
 	}
 	fmt.Fprintf(&b, "answers   p50 %s, p95 %s, p99 %s; %d requests with %d messages under way\n",
 		round(now.Latency.P50), round(now.Latency.P95), round(now.Latency.P99), now.Requests, now.InFlight)

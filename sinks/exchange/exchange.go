@@ -5,12 +5,16 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"cohort/engine"
@@ -30,23 +34,48 @@ const (
 // the request's, err what apim.Carrier's RoundTrip ended with.
 func NoAnswer(ctx context.Context, err error) engine.Answer {
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
-		a := engine.Answer{Reply: engine.Unsent, Code: CodeNoToken}
+		a := engine.Answer{Reply: engine.Unsent, Code: CodeNoToken, Why: "no access token: " + cmp.Or(why(err), t.Found)}
 		if t.Permanent() {
 			a.Halt = t.Error()
 		}
 		return a
 	}
 	if u := (*apim.UnsentError)(nil); errors.As(err, &u) {
-		return engine.Answer{Reply: engine.Unsent, Code: CodeNotReached}
+		return engine.Answer{Reply: engine.Unsent, Code: CodeNotReached, Why: why(err)}
 	}
-	a := engine.Answer{Reply: engine.Unknown, Code: CodeNoAnswer}
+	a := engine.Answer{Reply: engine.Unknown, Code: CodeNoAnswer, Why: cmp.Or(why(err), "the connection broke")}
 	switch {
 	case ctx.Err() != nil:
-		a.Code = CodeCutOff
+		a.Code, a.Why = CodeCutOff, ""
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		a.Code = CodeTimeout
 	}
 	return a
+}
+
+// why says in words why a service was not reached or did not answer; nothing when there are
+// none for it. It names no address and nobody.
+func why(err error) string {
+	if e := (*net.OpError)(nil); errors.As(err, &e) && e.Op == "proxyconnect" {
+		return "the proxy cannot be used"
+	}
+	if e := (*net.DNSError)(nil); errors.As(err, &e) {
+		return "the name of its host cannot be looked up"
+	}
+	if e := (*tls.CertificateVerificationError)(nil); errors.As(err, &e) {
+		return "its certificate cannot be trusted"
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "connection reset"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "no route to its host"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return "no answer in time"
+	}
+	return ""
 }
 
 // Plain is a code of the service, or nothing when it is not plainly one: it goes into

@@ -1,9 +1,19 @@
 package exchange
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"syscall"
 	"testing"
 	"time"
+
+	"cohort/sinks/apim"
 )
 
 func TestRetryAfterIsSecondsOrADate(t *testing.T) {
@@ -28,6 +38,39 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	} {
 		if got := RetryAfter(http.Header{"Retry-After": {text}}, now); got != want || got < 0 {
 			t.Errorf("%q: %v, not %v", text, got, want)
+		}
+	}
+}
+
+// What is said of a service that was not reached names no address and nobody.
+func TestWhyThereIsNoAnswer(t *testing.T) {
+	dial := func(err error) error {
+		return &url.Error{Op: "Post", URL: "http://10.1.2.3/x", Err: &net.OpError{Op: "dial", Err: err}}
+	}
+	unsent := func(err error) error { return &apim.UnsentError{Err: err} }
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, row := range []struct {
+		ctx  context.Context
+		err  error
+		code string
+		why  string
+	}{
+		{t.Context(), unsent(dial(os.NewSyscallError("connect", syscall.ECONNREFUSED))), CodeNotReached, "connection refused"},
+		{t.Context(), unsent(dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH))), CodeNotReached, "no route to its host"},
+		{t.Context(), unsent(dial(&net.DNSError{Name: "secret.example", IsNotFound: true})), CodeNotReached, "the name of its host cannot be looked up"},
+		{t.Context(), unsent(&net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}), CodeNotReached, "the proxy cannot be used"},
+		{t.Context(), unsent(&tls.CertificateVerificationError{Err: errors.New("10.1.2.3")}), CodeNotReached, "its certificate cannot be trusted"},
+		{t.Context(), unsent(errors.New("10.1.2.3")), CodeNotReached, ""},
+		{t.Context(), os.ErrDeadlineExceeded, CodeTimeout, "no answer in time"},
+		{t.Context(), os.NewSyscallError("read", syscall.ECONNRESET), CodeNoAnswer, "connection reset"},
+		{t.Context(), io.ErrUnexpectedEOF, CodeNoAnswer, "the connection broke"},
+		{done, os.ErrDeadlineExceeded, CodeCutOff, ""},
+		{t.Context(), unsent(&apim.TokenError{Mistake: apim.Mistake{Found: "the token endpoint answered 500", Passing: true}}), CodeNoToken, "no access token: the token endpoint answered 500"},
+		{t.Context(), unsent(&apim.TokenError{Mistake: apim.Mistake{Found: "it does not answer", Err: syscall.ECONNREFUSED, Passing: true}}), CodeNoToken, "no access token: connection refused"},
+	} {
+		if a := NoAnswer(row.ctx, row.err); a.Code != row.code || a.Why != row.why || a.Status != 0 {
+			t.Errorf("%v: %+v", row.err, a)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bo
 		}
 		id = said
 	}
-	if id == "" {
+	if id == "" || s.ids.Repeats(id, r.Messages[0]) {
 		return doubt
 	}
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}

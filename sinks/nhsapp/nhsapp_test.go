@@ -403,3 +403,29 @@ func TestRepliesThatTheServiceTakes(t *testing.T) {
 		}
 	}
 }
+
+// A service that gives one id to message after message is not understood, though each of its
+// answers by itself would be. The same message once more is another matter.
+func TestAnIDThatAnotherMessageHadJustBefore(t *testing.T) {
+	id := someID
+	w := sinktest.NewWire(t, sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
+		var sent struct{ Identifier []identifier }
+		_ = json.NewDecoder(r.Body).Decode(&sent)
+		for _, i := range sent.Identifier {
+			if i.System == requestSystem {
+				sinktest.Replies(201, nil, created(i.Value, id))(w, r)
+			}
+		}
+	}).URL, sinktest.Issuer(t).URL)
+	s := New(over(t, w))
+	for _, test := range []struct {
+		id      string
+		message int
+		want    engine.Reply
+	}{{someID, 1, engine.Accepted}, {someID, 1, engine.Accepted}, {someID, 2, engine.Unknown}, {someID, 3, engine.Unknown}, {"8f7ec136-66eb-4a9e-97ca-5c7a53d2710d", 4, engine.Accepted}} {
+		id = test.id
+		if a := s.Send(t.Context(), one(s, test.message)); a.Reply != test.want || a.Status != 201 || a.Halt != "" {
+			t.Errorf("message %d: %+v", test.message, a)
+		}
+	}
+}

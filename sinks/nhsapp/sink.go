@@ -54,6 +54,7 @@ type Sink struct {
 	asks   []person.Limit    // of every record
 	to     *url.URL          // where messages are posted; nil when the address is none
 	signed http.RoundTripper // signs in
+	ids    exchange.IDs
 }
 
 var (

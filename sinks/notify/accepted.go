@@ -3,18 +3,20 @@ package notify
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 	"net/http"
 	"strings"
 	"sync"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
 )
 
 // accepted reads a 201 and joins its ids to the messages of the request. The order of
 // the messages in the answer is not promised, so they are joined by reference. An
-// answer that is not exactly about this request is unreadable, and the request in
-// doubt: a replay settles it.
+// answer that is not exactly about this request, or that gives one id to two messages, is
+// unreadable, and the request in doubt: a replay settles it.
 func accepted(r *engine.Request, body []byte) engine.Answer {
 	j := joins.Get().(*join)
 	defer j.release()
@@ -53,7 +55,7 @@ func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
 			}
 		})
 	})
-	if !c.ended() || !ours || ids != 1 || id == "" || len(id) > mostID {
+	if !c.ended() || !ours || ids != 1 || !exchange.IsID(id) {
 		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 	}
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
@@ -72,9 +74,6 @@ type join struct {
 }
 
 var joins = sync.Pool{New: func() any { return new(join) }}
-
-// mostID is how long an id may be.
-const mostID = 64
 
 func (j *join) begin(r *engine.Request) {
 	slots := j.slots[:0]
@@ -107,7 +106,25 @@ func (j *join) read(body []byte) bool {
 			c.object(func(key []byte) { j.attribute(&c, key) })
 		})
 	})
-	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots)
+	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots) && j.distinct()
+}
+
+// idSeed is for the places of ids, which a service chooses.
+var idSeed = maphash.MakeSeed()
+
+// distinct reports whether no two messages have the same id. It takes the table.
+func (j *join) distinct() bool {
+	mask := uint64(j.clearTable() - 1)
+	for i, id := range j.slots {
+		at := maphash.Bytes(idSeed, id) & mask
+		for ; j.table[at] != 0; at = (at + 1) & mask {
+			if bytes.Equal(j.slots[j.table[at]-1], id) {
+				return false
+			}
+		}
+		j.table[at] = uint32(i + 1)
+	}
+	return true
 }
 
 func (j *join) attribute(c *cursor, key []byte) {
@@ -137,7 +154,7 @@ func (j *join) message(c *cursor) {
 		}
 	})
 	i := j.place(reference)
-	if i < 0 || j.slots[i] != nil || len(id) == 0 || len(id) > mostID {
+	if i < 0 || j.slots[i] != nil || !exchange.IsID(id) {
 		j.bad = true
 		return
 	}
@@ -167,15 +184,21 @@ func (j *join) place(reference []byte) int {
 	return -1
 }
 
-// index fills the table, which is at most half full.
-func (j *join) index() {
+// clearTable makes the table empty, and so large that all messages fill at most half of it.
+func (j *join) clearTable() (size int) {
 	width := bits.Len(uint(2 * len(j.request.Messages)))
-	size := 1 << width
+	size = 1 << width
 	if cap(j.table) < size {
 		j.table = make([]uint32, size)
 	}
 	j.table, j.shift = j.table[:size], 64-width
 	clear(j.table)
+	return size
+}
+
+// index fills the table with the references of the messages.
+func (j *join) index() {
+	size := j.clearTable()
 	for i := range j.request.Messages {
 		at := j.hash(j.request.Messages[i][:])
 		for j.table[at] != 0 {

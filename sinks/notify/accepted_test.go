@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -100,6 +101,14 @@ func TestA201ThatIsNotExactlyAboutTheRequestIsNoAnswer(t *testing.T) {
 		"a reference comes twice":                  change(func(l []one) []one { l[2].Reference = l[1].Reference; return l }),
 		"one id is empty":                          change(func(l []one) []one { l[4].ID = ""; return l }),
 		"one id is longer than anybody's":          change(func(l []one) []one { l[4].ID = strings.Repeat("a", 65); return l }),
+		"one id has a control character":           change(func(l []one) []one { l[4].ID = "id\x1b[31m"; return l }),
+		"one id has a line break":                  change(func(l []one) []one { l[4].ID = "id\n5"; return l }),
+		"one id has a zero":                        change(func(l []one) []one { l[4].ID += "\x00"; return l }),
+		"one id has a blank":                       change(func(l []one) []one { l[4].ID = "id 5"; return l }),
+		"one id has a sign that turns the line":    change(func(l []one) []one { l[4].ID = "id\u202e5"; return l }),
+		"two messages have one id":                 change(func(l []one) []one { l[4].ID = l[1].ID; return l }),
+		"every message has the same id":            change(func(l []one) []one { return sameID(l) }),
+		"every message has it, in another order":   change(func(l []one) []one { slices.Reverse(l); return sameID(l) }),
 		"the batch is another":                     created(other.Reference.String(), listed(r)),
 		"the batch has no reference":               created("", listed(r)),
 		"the batch and all its messages are other": created(other.Reference.String(), listed(other)),
@@ -113,6 +122,55 @@ func TestA201ThatIsNotExactlyAboutTheRequestIsNoAnswer(t *testing.T) {
 	}
 	if strings.ToUpper(r.Messages[2].String()) == r.Messages[2].String() {
 		t.Error("the reference has no letters, so its case shows nothing")
+	}
+}
+
+func sameID(list []one) []one {
+	for i := range list {
+		list[i].ID = idOf(0)
+	}
+	return list
+}
+
+// A service that gives one id to message after message is not understood, though each of its
+// answers by itself would be.
+func TestAnIDThatAnotherMessageHadJustBefore(t *testing.T) {
+	for sentence, make := range map[string]func(Options) Options{
+		"batches of one":  func(o Options) Options { return o },
+		"single messages": single,
+	} {
+		id := "2WL3qFTEFM0qMY8xjRbt1LIKCzM"
+		answers := func(w http.ResponseWriter, r *http.Request) {
+			var sent struct {
+				Data struct {
+					Attributes struct {
+						Batch    string `json:"messageBatchReference"`
+						Message  string `json:"messageReference"`
+						Messages []one
+					}
+				}
+			}
+			_ = json.NewDecoder(r.Body).Decode(&sent)
+			w.WriteHeader(201)
+			if a := sent.Data.Attributes; a.Message != "" {
+				_, _ = fmt.Fprintf(w, `{"data":{"type":"Message","id":%q,"attributes":{"messageReference":%q}}}`, id, a.Message)
+			} else {
+				_, _ = w.Write(created(a.Batch, []one{{a.Messages[0].Reference, id}}))
+			}
+		}
+		s := New(make(options(t, listen(t, answers).URL, issuer(t).URL)))
+		first, second := request(s, 1, 1, 1), request(s, 2, 2, 1)
+		if a := s.Send(t.Context(), first); a.Reply != engine.Accepted || a.IDs[0] != id {
+			t.Errorf("%s: the first: %+v", sentence, a)
+		}
+		if a := s.Send(t.Context(), first); a.Reply != engine.Accepted {
+			t.Errorf("%s: the same message once more: %+v", sentence, a)
+		}
+		inDoubt(t, sentence, s.Send(t.Context(), second))
+		id = "2WL3qFTEFM0qMY8xjRbt1LIKCzN"
+		if a := s.Send(t.Context(), second); a.Reply != engine.Accepted {
+			t.Errorf("%s: an id of its own: %+v", sentence, a)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	case resp.StatusCode == http.StatusUnprocessableEntity:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service gave an answer that its contract does not have (422 %s); check base_url", a.Code)
 	case resp.StatusCode == http.StatusTooEarly:
-		a.Reply = engine.Processing
+		a.Reply = engine.Unknown
 		if a.RetryAfter == 0 {
 			a.RetryAfter = 5 * time.Minute
 		}

@@ -51,6 +51,8 @@ func TestTheAnswerToASingleMessage(t *testing.T) {
 		{"no reference", created(id, `null`), false},
 		{"an id that is a number", created(`1`, `"`+message+`"`), false},
 		{"an empty id", created(`""`, `"`+message+`"`), false},
+		{"an id with a control character", created(`"2WL3\u001b[2J"`, `"`+message+`"`), false},
+		{"an id with a line break", created(`"2WL3\n4"`, `"`+message+`"`), false},
 		{"no id", `{"data":{"attributes":{"messageReference":"` + message + `"}}}`, false},
 		{"two ids", `{"data":{"id":` + id + `,"id":` + id + `,"attributes":{"messageReference":"` + message + `"}}}`, false},
 		{"an id too long", created(`"`+strings.Repeat("x", 65)+`"`, `"`+message+`"`), false},
@@ -128,7 +130,8 @@ func TestHowTheServiceCanFailForASingleMessage(t *testing.T) {
 		{"a 201 that breaks off", simulator.Truncated201, engine.Unknown, engine.Known},
 		{"the quota", simulator.Quota429, engine.Refused, engine.Accepted},
 		{"a service that is away", simulator.Unavailable503, engine.Unknown, engine.Accepted},
-		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Processing},
+		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Unknown},
+		{"a request that a gateway delivers twice", simulator.DeliveredTwice, engine.Unknown, engine.Unknown},
 		{"a routing plan that is gone", simulator.NoSuchPlan, engine.Refused, engine.Accepted},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {

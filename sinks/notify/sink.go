@@ -44,6 +44,7 @@ type Sink struct {
 	parts   []bodyParts       // by route
 	address *url.URL          // where requests are posted; nil when base_url is none
 	signed  http.RoundTripper // signs in
+	ids     exchange.IDs
 }
 
 var _ engine.Sink = (*Sink)(nil)
@@ -122,10 +123,15 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 		if err != nil || len(body) > mostReply {
 			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
 		}
+		read := accepted
 		if s.o.Single {
-			return acceptedMessage(r, body)
+			read = acceptedMessage
 		}
-		return accepted(r, body)
+		a := read(r, body)
+		if a.Reply == engine.Accepted && s.ids.Repeats(a.IDs[0], r.Messages[0]) {
+			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
+		}
+		return a
 	}
 	if err != nil && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity) {
 		// Certainly not accepted, but what for is lost. A replay says it again. To call this

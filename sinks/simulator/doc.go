@@ -73,6 +73,9 @@
 //	                      with every 425 that no fault made
 //	slow_accept           accepted, reset, and replays get 425 for "processing"
 //	                      (as long as retry_after); "retry_after" (300s)
+//	delivered_twice       a gateway delivers the POST twice: the first is accepted after
+//	                      "processing" (as long as retry_after), and the second, whose
+//	                      answer this is, gets 425; "retry_after" (300s)
 //	unavailable_503       503; Retry-After from "retry_after" (5s)
 //	unavailable_503_bare  503 without Retry-After, as the live policy
 //	error_500_before      500 CM_INTERNAL_SERVER_ERROR; nothing was accepted
@@ -100,7 +103,7 @@
 //
 //	busy_429              429 because the whole API is busy (NHS App only)
 //
-// At the NHS App too_early_425, slow_accept and no_such_plan never strike; every 5xx is
+// At the NHS App too_early_425, slow_accept, delivered_twice and no_such_plan never strike; every 5xx is
 // an OperationOutcome of code unknown, spike_429 and busy_429 carry no Retry-After, and a
 // token that was revoked is called expired.
 //

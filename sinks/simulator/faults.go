@@ -42,6 +42,7 @@ const (
 	ClockAhead
 	ClockBehind
 	Busy429
+	DeliveredTwice
 	kindCount
 )
 
@@ -97,6 +98,7 @@ var kinds = [kindCount]struct {
 	ClockAhead:         {name: "clock_ahead", takes: setFixed, defaults: Fault{Share: 1}},
 	ClockBehind:        {name: "clock_behind", takes: setFixed, defaults: Fault{Share: 1}},
 	Busy429:            {name: "busy_429", takes: setUsual},
+	DeliveredTwice:     {name: "delivered_twice", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
 }
 
 // String is the fault's key in a faults file.
@@ -115,7 +117,7 @@ type Fault struct {
 	Limit      int           // times it strikes at most; 0, no limit
 	RetryAfter time.Duration // the Retry-After header, rounded up to whole seconds
 	Hold       time.Duration // TimeoutAfter: how long before the 504
-	Processing time.Duration // TooEarly425, SlowAccept: how long replays get 425
+	Processing time.Duration // TooEarly425, SlowAccept, DeliveredTwice: how long replays get 425
 	Fixed      time.Duration // Latency: the least wait; ClockAhead, ClockBehind: by how much
 	Jitter     time.Duration // Latency: the most that is added to it
 }

@@ -136,6 +136,24 @@ func TestSlowAcceptEnds(t *testing.T) {
 	}
 }
 
+// The messages are there all the same, once.
+func TestAPostThatAGatewayDeliversTwice(t *testing.T) {
+	c := newClock()
+	s := serve(t, Options{Now: c.Now, Faults: Faults{DeliveredTwice: {Share: 1, Limit: 1, RetryAfter: 3 * time.Second, Processing: 4 * time.Second}}})
+	for range 2 {
+		if got := s.post(batch("b1", 0, 2)); got.status != 425 || got.header.Get("Retry-After") != "3" {
+			t.Fatalf("%d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+		}
+	}
+	if n := s.Stats().ReplaysBeforeTheirDue; n != 1 {
+		t.Errorf("%d hasty replays counted", n)
+	}
+	c.pass(4 * time.Second)
+	if got := s.post(batch("b1", 0, 2)); got.status != 422 || s.accepted() != 2 {
+		t.Errorf("after processing: %d, %d accepted", got.status, s.accepted())
+	}
+}
+
 func TestTooEarlyIsDrawnOnceForAReference(t *testing.T) {
 	c := newClock()
 	s := serve(t, Options{Now: c.Now, Faults: Faults{TooEarly425: {Share: 1, RetryAfter: 2 * time.Second}}})

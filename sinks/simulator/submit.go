@@ -156,6 +156,12 @@ func (s *Server) accept(x *exchange, sub submission, single bool) reply {
 	if f, hit := s.dice.strike(SlowAccept); hit {
 		slow = &f
 	}
+	twice, delivered := s.dice.strike(DeliveredTwice)
+	if delivered && slow == nil {
+		s.ledger.accept(c, rec, sub.messages, &twice)
+		_, _, wait := s.ledger.take(key, body, rec.at, 0, nil)
+		return refuse(x.id, tooEarly.retryIn(wait))
+	}
 	s.ledger.accept(c, rec, sub.messages, slow)
 	if slow != nil {
 		return reply{manner: reset}

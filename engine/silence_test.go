@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What counts as silence, answer by answer. Each answer is to an attempt a second before it.
+func TestSilence(t *testing.T) {
+	var (
+		taken   = Answer{Reply: Accepted, Status: 201}
+		ours    = Answer{Reply: Known, Status: 422}
+		bad     = Answer{Reply: RowsRefused, Status: 400}
+		large   = Answer{Reply: TooLarge, Status: 413}
+		broken  = Answer{Reply: Unknown, Status: 500}
+		gone    = Answer{Reply: Unsent, Code: "not_reached"}
+		stale   = Answer{Reply: Refused, Status: 401, RetryAfter: time.Millisecond}
+		busy    = Answer{Reply: Refused, Status: 429, RetryAfter: 10 * time.Minute, HoldAll: true}
+		away    = Answer{Reply: Unknown, Status: 503, RetryAfter: 10 * time.Minute, HoldAll: true}
+		bare    = Answer{Reply: Unknown, Status: 503, HoldAll: true}
+		early   = Answer{Reply: Unknown, Status: 425, RetryAfter: 5 * time.Minute}
+		patient = Answer{Reply: Unknown, Status: 500, RetryAfter: 5 * time.Minute}
+	)
+	type heard struct {
+		at time.Duration // after the first attempt
+		a  Answer
+	}
+	const m = time.Minute
+	for sentence, test := range map[string]struct {
+		answers []heard
+		lasts   time.Duration // by the last of them; the second that an attempt takes is left out
+	}{
+		"an acceptance ends it":                    {[]heard{{1 * m, broken}, {9 * m, taken}}, 0},
+		"a duplicate's answer does":                {[]heard{{1 * m, broken}, {9 * m, ours}}, 0},
+		"refused rows do":                          {[]heard{{1 * m, broken}, {9 * m, bad}}, 0},
+		"a request that is too large does":         {[]heard{{1 * m, broken}, {9 * m, large}}, 0},
+		"errors do not":                            {[]heard{{1 * m, broken}, {5 * m, broken}, {9 * m, broken}}, 8 * m},
+		"nor a refused token":                      {[]heard{{1 * m, broken}, {9 * m, stale}}, 8 * m},
+		"nor a connection that is refused":         {[]heard{{1 * m, gone}, {9 * m, gone}}, 8 * m},
+		"nor a 503 that asks for nothing":          {[]heard{{1 * m, bare}, {9 * m, bare}}, 8 * m},
+		"nor a wish for quiet, which counts not":   {[]heard{{1 * m, busy}, {11 * m, busy}}, 0},
+		"however often it is asked for":            {[]heard{{1 * m, away}, {11 * m, away}, {21 * m, away}, {31 * m, away}}, 0},
+		"but what is over it counts":               {[]heard{{1 * m, busy}, {13 * m, gone}}, 2 * m},
+		"and what was before it":                   {[]heard{{1 * m, gone}, {5 * m, busy}, {16 * m, gone}}, 5 * m},
+		"two wishes at once count once":            {[]heard{{1 * m, busy}, {3 * m, busy}, {15 * m, gone}}, 2 * m},
+		"the wait of a 425 counts not":             {[]heard{{1 * m, early}, {6 * m, early}}, 0},
+		"but only once":                            {[]heard{{1 * m, early}, {6 * m, early}, {11 * m, early}, {16 * m, early}}, 10 * m},
+		"also of many forms":                       {[]heard{{1 * m, early}, {3 * m, early}, {5 * m, early}, {9 * m, early}}, 3 * m},
+		"and once more after a settling answer":    {[]heard{{1 * m, early}, {6 * m, ours}, {7 * m, early}, {12 * m, early}}, 0},
+		"an error's wish is its form's alone":      {[]heard{{1 * m, patient}, {9 * m, patient}}, 8 * m},
+		"it begins behind the last settled answer": {[]heard{{1 * m, broken}, {9 * m, taken}, {20 * m, broken}, {22 * m, gone}}, 2 * m},
+	} {
+		var s silence
+		var lasts time.Duration
+		start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+		for _, h := range test.answers {
+			lasts = s.hear(h.a, start.Add(h.at-time.Second), start.Add(h.at))
+		}
+		if got := lasts.Truncate(m); got != test.lasts {
+			t.Errorf("%s: %s, not %s", sentence, got, test.lasts)
+		}
+		s.begins(start.Add(time.Hour)) // a window, or the end of a pause
+		if got := s.hear(broken, start.Add(59*m), start.Add(61*m)); got != m {
+			t.Errorf("%s: after a new beginning %s", sentence, got)
+		}
+	}
+}
+
+// A service that goes on without settling anything is given up; one that asks for quiet gets
+// it, and does not begin the count anew by that.
+func TestGiveUpAfter(t *testing.T) {
+	fives := func(int) Answer { return Answer{Reply: Unknown, Status: 500, Code: "INTERNAL"} }
+	early := func(int) Answer {
+		return Answer{Reply: Unknown, Status: 425, Code: "EARLY", RetryAfter: 5 * time.Minute}
+	}
+	quiet := func(int) Answer {
+		return Answer{Reply: Refused, Status: 429, Code: "QUOTA", RetryAfter: 10 * time.Minute, HoldAll: true}
+	}
+	refused := func(int) Answer { return Answer{Reply: Unsent, Code: "not_reached", Why: "connection refused"} }
+	for _, test := range []struct {
+		sentence string
+		answer   func(n int) Answer
+		least    time.Duration // 0: it never gives up
+		most     time.Duration
+		says     string
+	}{
+		{"no answer at all", func(int) Answer { return Answer{Reply: Unknown, Code: "timeout"} }, 15 * time.Minute, 18 * time.Minute, "no answer at all for 15m0s (give_up_after): NHS Notify does not answer (timeout)"},
+		{"nothing to connect to", refused, 15 * time.Minute, 18 * time.Minute, "no answer at all for 15m0s (give_up_after): NHS Notify cannot be reached (connection refused)"},
+		{"500 for ever", fives, 15 * time.Minute, 18 * time.Minute, "no answer that settles or refuses anything for 15m0s (give_up_after): NHS Notify does not answer well (500 INTERNAL)"},
+		{"425 for ever", early, 20 * time.Minute, 26 * time.Minute, "NHS Notify is still processing an earlier request (425 EARLY)"},
+		{"a wish for quiet, again and again", quiet, 0, 0, ""},
+		{"a wish for quiet, and then nothing to connect to", func(n int) Answer {
+			if n < 8 {
+				return quiet(n)
+			}
+			return refused(n)
+		}, 35 * time.Minute, 70 * time.Minute, "NHS Notify cannot be reached"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService(1)
+			s.fault = func(n int, _ *Request) (Answer, bool) { return test.answer(n), n >= 5 }
+			b := newBench(t, newPeople(100, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+			defer cancel()
+			start := time.Now()
+			_, err := b.start(ctx, &connection{kind: Deduplicates, service: s, took: time.Second}, func(j *Job) {
+				j.GiveUpAfter, j.Service, j.Ceiling = 15*time.Minute, "NHS Notify", 2
+			})
+			took := time.Since(start)
+			if test.least == 0 {
+				stoppedBy(t, err, false, "stopped by a signal")
+				return
+			}
+			stoppedBy(t, err, true, test.says)
+			if took < test.least || took > test.most {
+				t.Errorf("%s: it gave up after %s", test.sentence, took)
+			}
+			if len(s.requests) > 120 {
+				t.Errorf("%s: and knocked %d times", test.sentence, len(s.requests))
+			}
+			s.fault = nil
+			summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, nil)
+			b.finished(s, summary, err)
+		})
+	}
+}
+
+// A gateway that delivers each request twice is no outage: nothing is held back for it.
+func TestA425HoldsBackNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		s.fault = func(n int, r *Request) (Answer, bool) {
+			if s.batches[r.Reference] {
+				return Answer{}, false
+			}
+			s.take(r)
+			return Answer{Reply: Unknown, Status: 425, Code: "EARLY", RetryAfter: 5 * time.Minute}, true
+		}
+		b := newBench(t, newPeople(1000, 2, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: time.Second}, func(j *Job) {
+			j.Pace.PerSecond, j.GiveUpAfter, j.Ceiling = 10, 15*time.Minute, 4
+		})
+		b.finished(s, summary, err)
+		first := s.requests[0].at
+		if at := s.requests[99].at.Sub(first); at > 110*time.Second {
+			t.Errorf("100 batches took %s to go out for the first time", at)
+		}
+		for i, r := range s.requests[100:] { // a 425's Retry-After is kept to
+			for _, before := range s.requests[:100] {
+				if wait := r.at.Sub(before.at); before.reference == r.reference && wait < 5*time.Minute {
+					t.Errorf("request %d was replayed after %s", i, wait)
+				}
+			}
+		}
+	})
+}
+
+// What a run waits for is said, and until when: also when nothing but one form is left.
+func TestTheWaitOfTheLastForms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		s.fault = func(n int, _ *Request) (Answer, bool) {
+			return Answer{Reply: Unknown, Status: 425, Code: "EARLY", RetryAfter: 5 * time.Minute}, n == 0
+		}
+		b := newBench(t, newPeople(10, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		var waited []string
+		start := time.Now()
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s, took: time.Second}, func(j *Job) {
+			j.Service = "NHS Notify"
+			j.Progress = func(now Snapshot) {
+				if now.Waiting != "" && len(waited) == 0 {
+					waited = append(waited, now.Waiting, now.Until.Sub(start).Round(time.Second).String())
+				}
+				if now.Left == 0 && now.Waiting != "" {
+					t.Error("it says that it waits when all is done")
+				}
+			}
+		})
+		b.finished(s, summary, err)
+		if got := strings.Join(waited, ", until "); got != "NHS Notify is still processing an earlier request (425 EARLY), until 5m1s" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestWaitText(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	must(t, err)
+	now := time.Date(2026, 11, 29, 12, 8, 0, 0, time.UTC)
+	for _, test := range []struct {
+		why   string
+		until time.Time
+		want  string
+	}{
+		{"NHS Notify cannot be reached (connection refused)", now.Add(7 * time.Second), "NHS Notify cannot be reached (connection refused); next try 12:08:07"},
+		{windowClosed, now.Add(18 * time.Hour), "the window is closed; it opens Mon 30 Nov 06:08"},
+	} {
+		if got := WaitText(test.why, test.until, now, london); got != test.want {
+			t.Error(got)
+		}
+	}
+}
+
+// Nothing but an answer of the service moves the time of the last answer.
+func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
+	plan := sealPlan(t, t.TempDir(), newPeople(3, 1, nil), Limits{Messages: 3, Bytes: 1 << 20})
+	at := time.UnixMilli(1_795_000_000_000)
+	for sentence, test := range map[string]struct {
+		answer any
+		moves  bool
+	}{
+		"a connection that is refused": {&outcome{N: 1, At: at, Result: ResultNotAccepted, Code: "not_reached"}, false},
+		"a timeout":                    {&inDoubt{N: 1, At: at, Code: "timeout"}, false},
+		"held without an answer":       {&outcome{N: 1, At: at, Result: ResultHeld, Code: "timeout"}, false},
+		"a 500":                        {&inDoubt{N: 1, At: at, Status: 500}, true},
+		"a 425":                        {&inDoubt{N: 1, At: at, Status: 425}, true},
+		"a 429":                        {&outcome{N: 1, At: at, Result: ResultNotAccepted, Status: 429}, true},
+		"an acceptance":                {&outcome{N: 1, At: at, Result: ResultAccepted, Status: 201}, true},
+		"a file that was written":      {&outcome{N: 1, At: at, Result: ResultAccepted}, true},
+		"rows that are refused":        {&revision{N: 1, At: at, Status: 400, Number: 1, Refused: make([]RefusedRow, 3)}, true},
+	} {
+		l, err := NewLedger(plan)
+		must(t, err)
+		must(t, l.apply(&runOpened{Plan: plan.Digest}, noPosition))
+		must(t, l.apply(&attempt{N: 1, At: at}, noPosition))
+		must(t, l.apply(test.answer, noPosition))
+		if l.LastAnswer.Equal(at) != test.moves {
+			t.Errorf("%s: the last answer was at %s", sentence, l.LastAnswer)
+		}
+	}
+}
