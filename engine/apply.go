@@ -104,7 +104,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 // doubt from here on.
 func (l *Ledger) open(r *runOpened) error {
 	if r.Plan != l.plan.Digest {
-		return fmt.Errorf("%w: it belongs to another plan than the one in this folder", ErrIllegal)
+		return &PlanChangedError{l.plan.Digest, r.Plan}
 	}
 	if l.Starts == 0 {
 		l.FirstStart = r.At

@@ -208,7 +208,7 @@ func planned(path string) (*engine.Plan, error) {
 		return nil, refuse("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
 	}
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, damaged(err)
 	}
 	return plan, nil
 }

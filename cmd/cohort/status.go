@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -126,6 +127,9 @@ func readStatus(dir string) (*status, error) {
 		}
 		if refusedFor(dir) {
 			return nil, refuse("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
+		}
+		if !errors.Is(err, engine.ErrNoPlan) {
+			return nil, damaged(err)
 		}
 		return nil, refuse("%w; go on with: %s", err, command("resume", dir))
 	}
