@@ -40,7 +40,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 		pool.Go(func() { r.workers.run(wait, work) })
 	}
 	if job.Log.Paused != "" {
-		r.obey(LeverPause)
+		r.obey(Lever{Verb: LeverPause})
 	}
 	r.look()
 	err := r.loop(ctx, wait, cutOff)
@@ -146,7 +146,7 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			r.pulled(p)
 		case <-stopped:
 			stopped = nil
-			r.halt(&Stopped{Why: "stopped by a signal"})
+			r.halt(&Stopped{Why: interruptedBy(ctx)})
 			if grace == nil {
 				grace = time.After(r.Grace)
 			}
@@ -157,6 +157,14 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			cutOff()
 		}
 	}
+}
+
+// interruptedBy says what has cancelled a run.
+func interruptedBy(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
+		return "stopped by " + cause.Error()
+	}
+	return "stopped by a signal"
 }
 
 // back takes a result back, and others that have come meanwhile.

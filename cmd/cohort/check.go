@@ -37,7 +37,7 @@ it. COHORT can be - for standard input, of which a copy is kept there too.
 It does not look at earlier runs: where the campaign was sent to another file before, send
 asks for --new-cohort or a new campaign name. Nor does it try keys and addresses.
 
-Exit codes: 0 a send would go ahead; 2 it would be refused.
+Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -232,6 +232,9 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort, app *appUsers) (
 	}
 	if err == nil {
 		err = inTime(c.campaign)
+	}
+	if err == nil {
+		err = canAlert(c.campaign)
 	}
 	if err == nil && app != nil && app.reports == nil {
 		err = errors.New(unfetched(c.day, c.campaign, c.paths))
