@@ -110,6 +110,9 @@ func checkBenchSend(o *dispatch.Options) error {
 		if err := os.MkdirAll(o.Profiles, 0o700); err != nil {
 			return refuse("there is no room for profiles: %w", err)
 		}
+		if held, err := os.ReadDir(o.Profiles); err != nil || len(held) > 0 {
+			return refuse("--profiles takes a folder that is new or empty, and %s is not", o.Profiles)
+		}
 	}
 	return nil
 }

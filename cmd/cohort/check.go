@@ -65,6 +65,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.strict, "strict", false, "any invalid record is a refusal")
+	f.BoolVar(&c.force, "force", false, "with --rejects: "+forceHelp)
 	f.StringVar(&c.rejects, "rejects", "", "write the records that would not be sent to this `file`: row, file, line, code, reason")
 	return command
 }
@@ -75,6 +76,7 @@ type check struct {
 	paths    []string
 	strict   bool
 	rejects  string
+	force    bool // overwrite it
 	started  time.Time
 	stdin    io.Reader
 	screen   *screen
@@ -137,6 +139,9 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	if c.rejects != "" {
 		if err := keepInputs(c.rejects, checkInputs(c.campaign, c.paths, reader)); err != nil {
+			return nil, err
+		}
+		if err := claim(c.rejects, c.force, ingest.RejectHeader); err != nil {
 			return nil, err
 		}
 	}

@@ -85,8 +85,12 @@ func checkFolder(path string) error {
 	others := 0
 	for _, e := range entries {
 		switch e.Name() {
-		case runFile:
-			return nil
+		case runFile: // that of another program is not ours to write over
+			c, err := readCall(path)
+			if err == nil && c.RunID == "" {
+				err = refuse("%s holds a %s that cohort did not make; name another folder with --run", path, runFile)
+			}
+			return err
 		case lockFile, socketFile, pathFile, usersFile, usersFile + ".tmp", runFile + ".tmp": // a start that was killed before it had written more
 		default:
 			if !strings.HasPrefix(e.Name(), stdinPrefix) {
