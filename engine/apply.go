@@ -89,13 +89,15 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			l.Events = slices.Delete(l.Events, 0, n)
 		}
 		switch r.Verb {
+		case controlHalted, controlStopped, controlInDoubt:
+			l.Ended, l.EndedAt = r.Verb, r.At
 		case controlSuperseded:
 			l.Superseded = r.Detail
 		case controlResent:
 			l.deciding = true
 		}
 	case *runClosed:
-		l.Closed = true
+		l.Closed, l.Ended, l.EndedAt = true, controlFinished, r.At
 	}
 	return nil
 }
@@ -111,6 +113,7 @@ func (l *Ledger) open(r *runOpened) error {
 	}
 	l.Starts++
 	l.Key, l.Closed = r.Key, false
+	l.Latest, l.Ended = Process{int(r.PID), r.Host, r.At}, ""
 	for i := range l.base {
 		l.orphan(&l.base[i])
 	}

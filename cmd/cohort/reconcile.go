@@ -17,6 +17,9 @@ import (
 	"cohort/sinks/nhsapp"
 )
 
+// reconcileVerb is how the command is called.
+const reconcileVerb = "reconcile"
+
 func reconcileCommand() *cobra.Command {
 	var network bool
 	var o *deliveryOptions
@@ -83,7 +86,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 				return err
 			}
 			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
-			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
+			if s.folder, err = holdFolder(path, reconcileVerb, s.network, s.log); err != nil {
 				return err
 			}
 			defer s.folder.release()

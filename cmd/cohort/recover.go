@@ -107,7 +107,7 @@ func (r *recovery) run(path string) (err error) {
 		return err
 	}
 	r.simulate, r.files = r.plan.Service == c.ServiceID(true), c.File != nil
-	folder, err := holdFolder(r.dir, r.network, r.log)
+	folder, err := holdFolder(r.dir, "recover", r.network, r.log)
 	if err != nil {
 		return err
 	}

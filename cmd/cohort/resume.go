@@ -65,7 +65,7 @@ func (s *session) resumeFolder(ctx context.Context) error {
 		return err
 	}
 	s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
-	if s.folder, err = holdFolder(s.runFolder, s.network, s.log); err != nil {
+	if s.folder, err = holdFolder(s.runFolder, "resume", s.network, s.log); err != nil {
 		return err
 	}
 	defer s.folder.release()

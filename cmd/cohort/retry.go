@@ -87,8 +87,11 @@ func (r *retrying) run(path string) error {
 	if s.campaign, _, _, err = readCampaign(dir, s.call); err != nil {
 		return err
 	}
-	if s.folder, err = holdFolder(dir, r.network, r.log); err != nil {
+	if s.folder, err = holdFolder(dir, "retry", r.network, r.log); err != nil {
 		if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+			if busy.Holder.Doing == reconcileVerb { // which does not listen
+				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
+			}
 			return fmt.Errorf("%w; to stop it first: %s", err, command("stop", dir))
 		}
 		return err

@@ -82,7 +82,7 @@ func (s *session) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.folder, err = holdFolder(at.folder, s.network, s.log); err != nil {
+	if s.folder, err = holdFolder(at.folder, "send", s.network, s.log); err != nil {
 		return err
 	}
 	defer s.folder.release()
