@@ -96,13 +96,15 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 		case controlConfirmed:
 			reference, _, _ := strings.Cut(r.Detail, " ")
 			l.Confirmed = append(l.Confirmed, reference)
+		case controlHalted, controlStopped, controlInDoubt:
+			l.Ended, l.EndedAt = r.Verb, r.At
 		case controlSuperseded:
 			l.Superseded = r.Detail
 		case controlResent:
 			l.deciding = true
 		}
 	case *runClosed:
-		l.Closed = true
+		l.Closed, l.Ended, l.EndedAt = true, controlFinished, r.At
 	}
 	return nil
 }
@@ -111,7 +113,7 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 // doubt from here on.
 func (l *Ledger) open(r *runOpened) error {
 	if r.Plan != l.plan.Digest {
-		return fmt.Errorf("%w: it belongs to another plan than the one in this folder", ErrIllegal)
+		return &PlanChangedError{l.plan.Digest, r.Plan}
 	}
 	if l.Starts == 0 {
 		l.FirstStart = r.At
@@ -119,6 +121,7 @@ func (l *Ledger) open(r *runOpened) error {
 	l.Starts++
 	l.Key, l.Closed = r.Key, false
 	maps.DeleteFunc(l.early, func(id FormID, _ bool) bool { return l.state(id).Pending })
+	l.Latest, l.Ended = Process{int(r.PID), r.Host, r.At}, ""
 	for i := range l.base {
 		l.orphan(&l.base[i])
 	}

@@ -3,7 +3,9 @@ package engine
 // The verbs of Control records: what a person or the run itself decided.
 const (
 	controlHalted     = "halted"           // detail: why, in words
-	controlStopped    = "stopped"          // by a signal
+	controlStopped    = "stopped"          // by a signal, a person, or the window's end; detail: why, in words
+	controlInDoubt    = "in_doubt"         // ended with messages in doubt that no replay can settle; detail: how many
+	controlFinished   = "finished"         // never in the log, where a RunClosed says it
 	controlSuperseded = "superseded"       // detail: the run that took this one's place
 	controlUpload     = "upload_refused"   // detail: which file, by whom and what was read; what it is about follows
 	controlConfirmed  = "upload_confirmed" // detail: the file's reference, by whom and what was read

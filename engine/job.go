@@ -92,6 +92,7 @@ type Snapshot struct {
 	Retries   Retries   // answers of this process that call for another request, by code
 	Remain    int64     // messages that the window will not hold at this rate
 	Paused    bool      // by a person, or because the clock was set
+	State     RunState  // in one word: one of those of a run that sends
 	Waiting   string    // why nothing starts; empty while something does
 	Until     time.Time // of the waiting
 }

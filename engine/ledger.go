@@ -25,6 +25,9 @@ type Ledger struct {
 
 	Starts      int           // how often a process took the run on
 	FirstStart  time.Time     // zero: never
+	Latest      Process       // the one that took it on last; its PID is 0 when none did
+	Ended       string        // how that one ended: the verb of a control record; empty: it has noted no end
+	EndedAt     time.Time     // when an end was noted last
 	Key         string        // fingerprint of the credential of the latest start
 	Closed      bool          // every record had its final fate
 	Superseded  string        // the run that took this one's place, and its folder; empty: none

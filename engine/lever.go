@@ -144,13 +144,13 @@ func (r *run) pull(p Pull, now time.Time) error {
 	if err := r.Log.Pull(now, p.Lever); err != nil {
 		return err
 	}
-	r.obey(p.Verb)
+	r.obey(p.Lever)
 	return nil
 }
 
 // obey brings the run to what the ledger says that a person wants.
-func (r *run) obey(verb LeverVerb) {
-	switch verb {
+func (r *run) obey(l Lever) {
+	switch l.Verb {
 	case LeverPause:
 		r.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.Log.Paused)
 	case LeverContinue:
@@ -171,7 +171,7 @@ func (r *run) obey(verb LeverVerb) {
 	case LeverReason:
 		r.Logger.Info("the reason is noted", "event", r.Log.LastControl)
 	case LeverStop:
-		r.halt(&Stopped{Why: "stopped as it was asked to"})
+		r.halt(&Stopped{Why: "stopped " + leverDetail{By: l.By, Reason: l.Reason}.words()})
 	}
 	r.gate.Pause(r.Log.Paused)
 	r.gate.Wake()

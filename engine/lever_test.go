@@ -65,7 +65,7 @@ func TestAPausedRunStaysPausedWhenItIsResumed(t *testing.T) {
 		pull(t, levers, time.Minute, Lever{Verb: LeverStop, By: "ann"})
 		slow := func(j *Job) { j.Pace.PerSecond, j.Levers = 10, levers }
 		_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, slow)
-		stoppedBy(t, err, false, "stopped as it was asked to")
+		stoppedBy(t, err, false, "stopped by ann")
 		sent := len(s.requests)
 		if l := b.ledger(); l.Paused != "by ann" {
 			t.Errorf("the log says paused %q", l.Paused)

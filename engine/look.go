@@ -48,7 +48,7 @@ func (r *run) lookAtClock(now time.Time) {
 		return
 	}
 	r.clockSet = true
-	r.obey(LeverPause)
+	r.obey(Lever{Verb: LeverPause})
 }
 
 // lookAtWindow begins a stretch when a window has opened, and says when the window will

@@ -109,7 +109,7 @@ func TestAStopOfThirtySixHours(t *testing.T) {
 		levers := make(chan Pull)
 		pull(t, levers, 6*time.Hour, Lever{Verb: LeverStop, By: "ann"})
 		_, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace, j.Levers = pace, levers })
-		stoppedBy(t, err, false, "stopped as it was asked to")
+		stoppedBy(t, err, false, "stopped by ann")
 		before := len(s.requests)
 		time.Sleep(36 * time.Hour)
 		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace = pace })

@@ -31,6 +31,17 @@ const (
 // ErrNoPlan says that a folder holds no sealed plan: nothing was ever sent from it.
 var ErrNoPlan = errors.New("there is no sealed plan here")
 
+// PlanChangedError says that plan.json is not the one that the run's log was begun with. The
+// log is not to blame, and nothing may take its place.
+type PlanChangedError struct {
+	Has, Logged [32]byte // digests of plan.json as it is, and as the log names it
+}
+
+// Error names the file and both digests.
+func (e *PlanChangedError) Error() string {
+	return fmt.Sprintf("%s has SHA-256 %x, and the run's log was begun with %x", planFile, e.Has[:8], e.Logged[:8])
+}
+
 // Plan is what a resumed run must share with the first: who, what, through which
 // service, in which batches. It is sealed on disk before the first attempt and never
 // changes.

@@ -134,7 +134,7 @@ func TestALogOfAnotherPlanIsRefused(t *testing.T) {
 	must(t, log.Open(Start{Version: "test"}))
 	must(t, log.Close())
 	another := sealPlan(t, other, p, Limits{Messages: 2, Bytes: 1 << 20})
-	if _, err := ReadLedger(dir, another); !errors.Is(err, ErrIllegal) {
+	if _, err := ReadLedger(dir, another); !errors.As(err, new(*PlanChangedError)) || IsDamage(err) {
 		t.Errorf("the same run, another plan: %v", err)
 	}
 	another.Run[0]++

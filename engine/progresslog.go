@@ -23,6 +23,7 @@ const (
 // everything else, the ledger included, belongs to one goroutine.
 type ProgressLog struct {
 	*Ledger
+	dir       string
 	log       *journal.Log
 	revisions *journal.Log
 	scratch   encoder
@@ -56,7 +57,7 @@ func OpenProgressLogOn(fsys journal.FS, dir string, plan *Plan) (_ *ProgressLog,
 	if err != nil {
 		return nil, err
 	}
-	p := &ProgressLog{Ledger: ledger}
+	p := &ProgressLog{Ledger: ledger, dir: dir}
 	var logged, kept []string
 	marked := false
 	p.log, err = journal.Open(filepath.Join(dir, logFolder), plan.Run, journal.Options{FS: fsys}, func(r journal.Record) error {
@@ -107,6 +108,16 @@ func (p *ProgressLog) Open(s Start) error {
 func (p *ProgressLog) Control(at time.Time, verb, detail string) error {
 	r := &control{At: at, Verb: verb, Detail: detail}
 	return p.commit(recordControl, r, r.encode)
+}
+
+// end records how this process ended, durably. On a full disk it goes into the room that was
+// reserved for answers.
+func (p *ProgressLog) end(at time.Time, verb, detail string) error {
+	r := &control{At: at, Verb: verb, Detail: detail}
+	if err := p.answer(recordControl, r, r.encode); err != nil {
+		return err
+	}
+	return p.log.Flush()
 }
 
 // Supersede records that another run takes this one's place. Nothing more is sent

@@ -80,7 +80,7 @@ const (
 // been attempted, and accepted.
 func (l *Ledger) recover(r *recovered) error {
 	if r.Plan != l.plan.Digest {
-		return fmt.Errorf("%w: it was recovered for another plan than the one in this folder", ErrIllegal)
+		return &PlanChangedError{l.plan.Digest, r.Plan}
 	}
 	l.Recovered, l.Hold, l.copied = r.At, r.Hold, r.Revisions
 	l.Attempts, l.Key, l.Closed = max(l.Attempts, r.Attempts), r.Key, false

@@ -49,7 +49,7 @@ func TestATimeToFinishByNeverEndsInASpike(t *testing.T) {
 			test.levers(t, levers)
 			summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, job)
 			if test.again > 0 {
-				stoppedBy(t, err, false, "stopped as it was asked to")
+				stoppedBy(t, err, false, "stopped by ann")
 				time.Sleep(time.Until(start.Add(test.again)))
 				summary, err = b.start(t.Context(), &connection{kind: Deduplicates, service: s}, job)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -28,10 +29,13 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	defer cutOff()
 
 	if err := job.Log.Open(job.Start); err != nil {
-		return Summary{Account: job.Log.Account(), Attempts: job.Log.Attempts}, &Stopped{Why: "the run could not be opened", Cause: err, Halt: true}
+		stop := job.Log.broken(err)
+		_ = job.Log.end(time.Now(), controlHalted, stop.Error()) // as far as it can
+		return Summary{Account: job.Log.Account(), Attempts: job.Log.Attempts}, stop
 	}
 	if job.Opened != nil {
 		if err := job.Opened(); err != nil {
+			_ = job.Log.end(time.Now(), controlStopped, "before anything was sent: "+err.Error()) // as far as it can
 			return Summary{Account: job.Log.Account()}, err
 		}
 	}
@@ -41,7 +45,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 		pool.Go(func() { r.workers.run(wait, work) })
 	}
 	if job.Log.Paused != "" {
-		r.obey(LeverPause)
+		r.obey(Lever{Verb: LeverPause})
 	}
 	r.look()
 	err := r.loop(ctx, wait, cutOff)
@@ -153,17 +157,25 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			r.pulled(p)
 		case <-stopped:
 			stopped = nil
-			r.halt(&Stopped{Why: "stopped by a signal"})
+			r.halt(&Stopped{Why: interruptedBy(ctx)})
 			if grace == nil {
 				grace = time.After(r.Grace)
 			}
 		case <-failed:
 			failed = nil
-			r.halt(&Stopped{Why: "the progress log cannot be written", Cause: r.Log.Err(), Halt: true})
+			r.halt(r.Log.broken(r.Log.Err()))
 		case <-grace:
 			cutOff()
 		}
 	}
+}
+
+// interruptedBy says what has cancelled a run.
+func interruptedBy(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
+		return "stopped by " + cause.Error()
+	}
+	return "stopped by a signal"
 }
 
 // back takes a result back, and others that have come meanwhile.
@@ -276,7 +288,7 @@ func (r *run) halt(why *Stopped) {
 // logFailed ends the run because of an error in recording what was decided.
 func (r *run) logFailed(err error) {
 	if errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrPoisoned) {
-		r.halt(&Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true})
+		r.halt(r.Log.broken(err))
 		return
 	}
 	if diskFailed(err) {
@@ -298,7 +310,8 @@ func (r *run) snapshot() Snapshot {
 	now := time.Now()
 	account, left := r.Log.tally()
 	s := Snapshot{At: now, Account: account, Left: left, Attempts: r.Log.Attempts, Revisions: r.Log.copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
-	if o, ok := NextOpening(r.Pace, now); ok {
+	o, ok := NextOpening(r.Pace, now)
+	if ok {
 		s.Rate, s.Closes = r.tempo.rate(o, now), o.Closes
 		// A batch is what a run on its even line may lack.
 		if s.Remain = Remaining(o, unsent(s.Account), s.Rate, now); s.Remain <= int64(r.Plan.Largest) {
@@ -309,6 +322,16 @@ func (r *run) snapshot() Snapshot {
 	r.waiting.mu.Lock()
 	s.Waiting, s.Until = r.waiting.why, r.waiting.until
 	r.waiting.mu.Unlock()
+	switch {
+	case s.Paused:
+		s.State = Paused
+	case ok && !o.IsOpen(now):
+		s.State = WaitingWindow
+	case s.Waiting != "" || r.health.probing:
+		s.State = WaitingService
+	default:
+		s.State = Sending
+	}
 	return s
 }
 
@@ -316,31 +339,40 @@ func (r *run) snapshot() Snapshot {
 func (r *run) end(stop error) (Summary, error) {
 	r.Progress(r.snapshot())
 	s := Summary{Account: r.Log.Account(), Attempts: r.Log.Attempts, Revisions: r.Log.copied}
-	if r.broken != nil {
-		return s, r.broken
-	}
-	if err := s.Account.Check(); err != nil {
-		return s, err
-	}
 	s.Routes = r.Log.ByRoute()
-	if err := CheckRoutes(s.Routes, s.Account); err != nil {
+	if err := cmp.Or(r.broken, s.Account.Check(), CheckRoutes(s.Routes, s.Account)); err != nil {
+		_ = r.Log.end(time.Now(), controlHalted, "a defect: "+err.Error()) // as far as it still can
 		return s, err
 	}
 	live, held, foreign := r.Log.Unsettled()
 	s.Held, s.Foreign, s.Finished = held, foreign, live == 0 && foreign == 0
 	s.ListedLate = r.Log.ListedLate()
-	now := time.Now()
-	var err error
-	switch why := (*Stopped)(nil); {
+	return s, r.noteEnd(stop, s)
+}
+
+// noteEnd records how the run ended, and returns why it stopped, if it did.
+func (r *run) noteEnd(stop error, s Summary) (err error) {
+	now, why := time.Now(), (*Stopped)(nil)
+	inDoubt := s.Account.Fates[person.InDoubt]
+	switch {
 	case errors.As(stop, &why) && why.Halt:
-		err = r.Log.Control(now, controlHalted, why.Error())
-	case stop != nil && !s.Finished:
-		err = r.Log.Control(now, controlStopped, stop.Error())
-	case s.Finished && s.Account.Fates[person.InDoubt] == 0:
-		err, stop = r.Log.Finish(now, s.Account), nil
+		err = r.Log.end(now, controlHalted, why.Error())
+	case !s.Finished && stop != nil:
+		err = r.Log.end(now, controlStopped, stop.Error())
+	case !s.Finished:
+		err = r.Log.end(now, controlStopped, "what could be settled is settled, and nothing else was sent")
+	case inDoubt > 0:
+		err = r.Log.end(now, controlInDoubt, fmt.Sprintf("%d messages, and no replay can settle them", inDoubt))
+	default:
+		if err = r.Log.Finish(now, s.Account); err == nil {
+			return nil
+		}
+		stop = r.Log.broken(err)
+		_ = r.Log.end(now, controlHalted, stop.Error()) // as far as it still can
+		return stop
 	}
 	if stop == nil && err != nil {
-		stop = &Stopped{Why: "the progress log cannot be written", Cause: err, Halt: true}
+		stop = r.Log.broken(err)
 	}
-	return s, stop
+	return stop
 }

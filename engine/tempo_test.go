@@ -248,7 +248,7 @@ func TestTimeLostIsMadeUp(t *testing.T) {
 				})
 			}
 			_, err := run(opens.Add(2 * time.Hour))
-			stoppedBy(t, err, false, "stopped as it was asked to")
+			stoppedBy(t, err, false, "stopped by a test")
 			time.Sleep(time.Hour)
 			summary, err := run(time.Time{})
 			if done := err == nil && summary.Finished; done != test.done {

@@ -4,7 +4,11 @@ import (
 	"encoding/csv"
 	"io"
 	"strconv"
+	"strings"
 )
+
+// RejectHeader is the header line of a list of rejects.
+const RejectHeader = "row,file,line,code,reason"
 
 // RejectWriter writes the list of records that will not be sent, as CSV with the
 // header row,file,line,code,reason: where they stand in the file and why, nothing about
@@ -43,5 +47,5 @@ func (w *RejectWriter) begin() error {
 		return nil
 	}
 	w.begun = true
-	return w.csv.Write([]string{"row", "file", "line", "code", "reason"})
+	return w.csv.Write(strings.Split(RejectHeader, ","))
 }

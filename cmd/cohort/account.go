@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"time"
 
 	"cohort/engine"
 	"cohort/engine/report"
@@ -64,7 +61,7 @@ func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error 
 func openTrail(dir string, plan *engine.Plan) (*engine.Trail, *engine.Ledger, error) {
 	ledger, err := engine.ReadLedger(dir, plan)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unsound(dir, err)
 	}
 	trail, err := engine.OpenTrail(dir, plan, ledger)
 	return trail, ledger, err
@@ -85,19 +82,4 @@ func reportIsCurrent(dir string) bool {
 		}
 	}
 	return err == nil && len(segments) > 0
-}
-
-// onHalt runs the campaign's command for halts, with the run's folder and the reason.
-func (s *session) onHalt(stopped *engine.Stopped) {
-	command := s.campaign.OnHalt
-	if len(command) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	c := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], s.folder.path, oneLine(stopped.Error()))...)
-	c.Stdout, c.Stderr = s.stderr, s.stderr
-	if err := c.Run(); err != nil {
-		s.log.Error("the on_halt command failed", "command", command[0], "problem", err.Error())
-	}
 }

@@ -27,6 +27,7 @@ type deliveryOptions struct {
 	daily     []string // files of daily reports
 	acks      []string // acknowledgements of uploads
 	fallback  string   // file of those whom no message has reached; empty: none is written
+	force     bool     // overwrite it
 	unread    time.Duration
 	given     func(flag string) bool // by a person; nil: nobody knows
 }
@@ -46,6 +47,7 @@ func deliveryFlags(c *cobra.Command) *deliveryOptions {
 	c.Flags().StringArrayVar(&o.daily, "daily-report", nil, "a `file` that came back over MESH; may be given several times")
 	c.Flags().StringArrayVar(&o.acks, "acknowledgement", nil, "a `file` that came back over MESH and confirms or refuses an upload; may be given several times")
 	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
+	c.Flags().BoolVar(&o.force, "force", false, "with --fallback: "+forceHelp)
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
 	o.given = c.Flags().Changed
 	return o
@@ -70,7 +72,10 @@ func (o *deliveryOptions) ready(dir string, c call, plan *engine.Plan) (err erro
 	if o.fallback, err = absolute(o.fallback); err != nil {
 		return err
 	}
-	return keepInputs(o.fallback, slices.Concat(reportInputs(dir, c, plan), []string{filepath.Join(dir, reportFile)}, o.daily))
+	if err := keepInputs(o.fallback, slices.Concat(reportInputs(dir, c, plan), []string{filepath.Join(dir, reportFile)}, o.daily)); err != nil {
+		return err
+	}
+	return claim(o.fallback, o.force, fallbackHeader)
 }
 
 // again is the command that goes on.
@@ -84,6 +89,9 @@ func (o *deliveryOptions) again(folder string) string {
 	}
 	if o.fallback != "" {
 		words = append(words, "--fallback", o.fallback)
+		if o.force {
+			words = append(words, "--force")
+		}
 	}
 	return command(words...)
 }

@@ -32,7 +32,7 @@ not exist, which it answers only to whom it lets in. Nothing is sent to anybody,
 nothing is made at the service. It says of each part what was found, and where one is
 wrong what to do. Keys and tokens are never shown; keys are told apart by fingerprints.
 
-Exit codes: 0 a send would be let in; 2 it would not, or nobody can say.
+Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 `,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -51,7 +51,7 @@ not on the PATH the table says so.
 3,400,000 records take about 600 MB of disk while they are measured and some minutes;
 34,000,000 take 10 GB. With too little room a size is skipped, which is said.
 
-Exit codes: 0 measured; 1 a part has miscounted; 2 something is not as it must be; 3 stopped.
+Exit codes: 0 measured; 1 a part has miscounted; 10 something is not as it must be; 3 stopped.
 `,
 		Example: `  cohort bench ingest
   cohort bench ingest --only prepare --sizes 340000,3400000,34000000

@@ -39,7 +39,7 @@ source or no tool the table says so.
 
 Nothing is ever sent to anybody, and no run can be made without its fsync.
 
-Exit codes: 0 measured; 1 a part has lost messages; 2 something is not as it must be; 3 stopped.
+Exit codes: 0 measured; 1 a part has lost messages; 10 something is not as it must be; 3 stopped.
 `,
 		Example: `  cohort bench log
   cohort bench log --only log-1000,sqlite-1000,bbolt-1000 --runs 7

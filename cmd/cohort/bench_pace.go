@@ -31,7 +31,7 @@ The gates are: ` + strings.Join(pacing.Senders(), ", ") + `. Rate is golang.org/
 commonly used; vegeta is the pacer of vegeta's attack, a program that is built with the go
 tool from its source (--peers), and left out where that cannot be done.
 
-Exit codes: 0 measured; 2 something is not as it must be; 3 stopped.
+Exit codes: 0 measured; 10 something is not as it must be; 3 stopped.
 `,
 		Example: `  cohort bench pace --json > pace.json
   cohort bench pace --from pace.json --picture pace.svg

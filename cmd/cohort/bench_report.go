@@ -34,6 +34,13 @@ func (o *benchOutput[R]) flags(c *cobra.Command, drawn string) {
 	if o.chart == nil {
 		return
 	}
+	force := f.Bool("force", false, "with --picture: "+forceHelp)
+	c.PreRunE = func(*cobra.Command, []string) error { // before a measurement of minutes
+		if o.svg == "" {
+			return nil
+		}
+		return claim(o.svg, *force, "")
+	}
 	f.StringVar(&o.svg, "picture", "", "draw "+drawn+" into this SVG `file`")
 	f.StringVar(&o.from, "from", "", "measure nothing; print and draw what --json has written to this `file`")
 }
@@ -67,11 +74,7 @@ func (o *benchOutput[R]) show(c *cobra.Command, report R) error {
 
 // draw writes a picture.
 func draw(path string, c bench.Chart) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return refuse("the picture cannot be written: %w", err)
-	}
-	if err := errors.Join(c.WriteSVG(f), f.Close()); err != nil {
+	if err := writeTo(path, c.WriteSVG); err != nil {
 		return refuse("the picture cannot be written: %w", err)
 	}
 	return nil

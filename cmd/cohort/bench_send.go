@@ -44,7 +44,7 @@ be built or has no interpreter here is left out, which is said.
 A cell is stopped after --bound, and its rate is what it reached. All cells of 3,400,000
 records take some 4 GB of disk and an hour.
 
-Exit codes: 0 measured; 1 a sender has miscounted; 2 something is not as it must be; 3 stopped.
+Exit codes: 0 measured; 1 a sender has miscounted; 10 something is not as it must be; 3 stopped.
 `,
 		Example: `  cohort bench send --json > send.json
   cohort bench send --from send.json --picture send.svg
@@ -109,6 +109,9 @@ func checkBenchSend(o *dispatch.Options) error {
 		}
 		if err := os.MkdirAll(o.Profiles, 0o700); err != nil {
 			return refuse("there is no room for profiles: %w", err)
+		}
+		if held, err := os.ReadDir(o.Profiles); err != nil || len(held) > 0 {
+			return refuse("--profiles takes a folder that is new or empty, and %s is not", o.Profiles)
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ it. COHORT can be - for standard input, of which a copy is kept there too.
 It does not look at earlier runs: where the campaign was sent to another file before, send
 asks for --new-cohort or a new campaign name. Nor does it try keys and addresses.
 
-Exit codes: 0 a send would go ahead; 2 it would be refused.
+Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,6 +65,7 @@ Exit codes: 0 a send would go ahead; 2 it would be refused.
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.strict, "strict", false, "any invalid record is a refusal")
+	f.BoolVar(&c.force, "force", false, "with --rejects: "+forceHelp)
 	f.StringVar(&c.rejects, "rejects", "", "write the records that would not be sent to this `file`: row, file, line, code, reason")
 	return command
 }
@@ -75,6 +76,7 @@ type check struct {
 	paths    []string
 	strict   bool
 	rejects  string
+	force    bool // overwrite it
 	started  time.Time
 	stdin    io.Reader
 	screen   *screen
@@ -137,6 +139,9 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	if c.rejects != "" {
 		if err := keepInputs(c.rejects, checkInputs(c.campaign, c.paths, reader)); err != nil {
+			return nil, err
+		}
+		if err := claim(c.rejects, c.force, ingest.RejectHeader); err != nil {
 			return nil, err
 		}
 	}
@@ -232,6 +237,9 @@ func (c *check) verdict(s ingest.Summary, cohort engine.Cohort, app *appUsers) (
 	}
 	if err == nil {
 		err = inTime(c.campaign)
+	}
+	if err == nil {
+		err = canAlert(c.campaign)
 	}
 	if err == nil && app != nil && app.reports == nil {
 		err = errors.New(unfetched(c.day, c.campaign, c.paths))

@@ -110,8 +110,11 @@ func (s *session) nothingToDo(ctx context.Context, plan *engine.Plan, ledger *en
 	live, held, foreign := ledger.Unsettled()
 	switch {
 	case foreign > 0:
-		return true, &ended{fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here until a person has decided", foreign),
-			exitStopped, command("recover", s.folder.path)}
+		err := fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here until a person has decided", foreign)
+		if !s.attended {
+			s.onHalt(err.Error())
+		}
+		return true, &ended{err, exitStopped, command("recover", s.folder.path)}
 	case live > 0 || !ledger.Closed && held == 0:
 		return false, nil
 	}
@@ -211,7 +214,7 @@ func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.
 		}
 		s.note(plan, register.Begun, summary)
 		if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
-			s.onHalt(stopped)
+			s.onHalt(stopped.Error())
 		}
 		if summary.Foreign > 0 {
 			return &ended{err, exitStopped, command("recover", s.folder.path)}

@@ -37,6 +37,9 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	if err := keepInputs(path, append([]string{c.campaign.Path}, c.paths...)); err != nil {
 		return err
 	}
+	if at := taken(path, ""); at != "" { // also before the work; DryRun looks again
+		return refuse("%s is there already, and is not overwritten; name another file", at)
+	}
 	requests, messages := 0, 0
 	c.look = func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
 		sink, err := measuringSink(c.campaign, fields)

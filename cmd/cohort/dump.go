@@ -47,7 +47,7 @@ revision and part (0 and 0 as planned), shard, batch_reference. result is accept
 accepted_ids_unknown, not_accepted, held, foreign or replay. people are objects of position
 (in the shard), reason_code, reason. What a record does not say is left out.
 
-Exit codes: 0 done, or ended by Ctrl-C; 2 the log is damaged, it cannot be read, or there is
+Exit codes: 0 done, or ended by Ctrl-C; 10 the log is damaged, it cannot be read, or there is
 no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

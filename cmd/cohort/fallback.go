@@ -51,6 +51,9 @@ func (f *fallbackSummary) print(w io.Writer) {
 	}
 }
 
+// fallbackHeader is the header line of the list.
+const fallbackHeader = "row,message_reference,reason,failure_code"
+
 // fallbackRule says who is to be reached in another way.
 type fallbackRule struct {
 	app    bool // the messages are in the NHS App, which says of each whether it was read
@@ -118,7 +121,7 @@ func (d *delivery) fallback(path string, rule fallbackRule) (*fallbackSummary, e
 	sum := &fallbackSummary{File: path, Messages: map[string]int64{}}
 	err := writeTo(path, func(w io.Writer) error {
 		out := csv.NewWriter(w)
-		_ = out.Write([]string{"row", "message_reference", "reason", "failure_code"}) // an error stays with out
+		_ = out.Write(strings.Split(fallbackHeader, ",")) // an error stays with out
 		for m, err := range d.known() {
 			if err != nil {
 				return err

@@ -47,9 +47,9 @@ type folder struct {
 }
 
 // holdFolder makes a run's folder where there is none, and locks it. A folder that
-// holds anything but a run is refused: nothing in it is touched. network allows a
+// holds anything but a run is refused: nothing in it is touched. doing is the command. network allows a
 // network filesystem.
-func holdFolder(path string, network bool, log *slog.Logger) (*folder, error) {
+func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, refuse("the run's folder cannot be made: %w", err)
 	}
@@ -62,7 +62,7 @@ func holdFolder(path string, network bool, log *slog.Logger) (*folder, error) {
 	if err := checkFilesystem(path, network, log); err != nil {
 		return nil, err
 	}
-	l, err := lock.Acquire(filepath.Join(path, lockFile))
+	l, err := lock.AcquireFor(filepath.Join(path, lockFile), doing)
 	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
 		return nil, refuse("the run in %s is busy: %w", path, held)
 	}
@@ -85,8 +85,12 @@ func checkFolder(path string) error {
 	others := 0
 	for _, e := range entries {
 		switch e.Name() {
-		case runFile:
-			return nil
+		case runFile: // that of another program is not ours to write over
+			c, err := readCall(path)
+			if err == nil && c.RunID == "" {
+				err = refuse("%s holds a %s that cohort did not make; name another folder with --run", path, runFile)
+			}
+			return err
 		case lockFile, socketFile, pathFile, usersFile, usersFile + ".tmp", runFile + ".tmp": // a start that was killed before it had written more
 		default:
 			if !strings.HasPrefix(e.Name(), stdinPrefix) {
@@ -208,7 +212,7 @@ func planned(path string) (*engine.Plan, error) {
 		return nil, refuse("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
 	}
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, damaged(err)
 	}
 	return plan, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine/durable"
 	"cohort/fixtures"
 )
 
@@ -16,6 +15,7 @@ func generateCommand() *cobra.Command {
 	var (
 		cohort fixtures.Cohort
 		out    string
+		force  bool
 	)
 	c := &cobra.Command{
 		Use:   "generate -n N",
@@ -32,6 +32,9 @@ check digits. The same flags give the same file.`,
 			if cohort.Bad < 0 || cohort.Bad > 1 {
 				return refuse("--bad is a share from 0 to 1, such as 0.01")
 			}
+			if err := claim(out, force || out == "" || out == "-", ""); err != nil {
+				return err
+			}
 			var truth fixtures.Truth
 			write := func(w io.Writer) (err error) {
 				buffered := bufio.NewWriterSize(w, 1<<18)
@@ -44,7 +47,7 @@ check digits. The same flags give the same file.`,
 			if out == "" || out == "-" {
 				err = write(os.Stdout)
 			} else {
-				err = durable.WriteFile(out, write)
+				err = writeTo(out, write)
 			}
 			if err != nil {
 				return refuse("the cohort cannot be written: %w", err)
@@ -57,6 +60,7 @@ check digits. The same flags give the same file.`,
 	f.IntVarP(&cohort.People, "records", "n", 0, "how many records")
 	f.Float64Var(&cohort.Bad, "bad", 0, "the `share` of records that are bad in one way or another, 0 to 1")
 	f.Uint64Var(&cohort.Seed, "seed", 1, "another seed, another cohort")
+	f.BoolVar(&force, "force", false, forceHelp)
 	f.StringVarP(&out, "output", "o", "", "the `file` to write (default: standard output)")
 	return c
 }

@@ -21,7 +21,7 @@ const leverWords = `It is noted in the run's log with the time, your user name a
 start to the next. When no process is at work on the run it is noted all the same, and
 holds from the next start on.
 
-Exit codes: 0 it holds; 2 it does not, and why.
+Exit codes: 0 it holds; 10 it does not, and why.
 `
 
 func pauseCommand() *cobra.Command {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"path/filepath"
+
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
@@ -37,6 +40,9 @@ func openRun(path string) (dir string, plan *engine.Plan, err error) {
 
 // unsound says of an error in reading a run's log what it means and what to do.
 func unsound(dir string, err error) error {
+	if changed := (*engine.PlanChangedError)(nil); errors.As(err, &changed) {
+		return refuse("%s has changed since this run began: %w. Nothing more is sent from here. Bring the file back from a copy of the folder; the log is not at fault", filepath.Join(dir, "plan.json"), changed)
+	}
 	if engine.IsDamage(err) {
 		return refuse("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, command("recover", dir))
 	}

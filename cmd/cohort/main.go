@@ -2,15 +2,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
-	"time"
 	_ "time/tzdata" // so that Europe/London is known on the barest machine
 
 	"github.com/spf13/cobra"
@@ -30,43 +25,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	return conclude(err, stderr)
 }
-
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. The
-// second ends the process at once, which is safe at any moment: what was not recorded
-// is in doubt, and the next start settles it.
-func interruptible(stderr io.Writer) (context.Context, func()) {
-	last := &parting{}
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), partingKey{}, last))
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		var first time.Time
-		for {
-			select {
-			case <-done:
-				return
-			case <-signals:
-			}
-			switch {
-			case first.IsZero():
-				first = time.Now()
-				cancel()
-			case time.Since(first) < oneTouch: // one key press can reach a process twice
-			default:
-				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
-				if line := last.line.Load(); line != nil {
-					fmt.Fprintln(stderr, *line)
-				}
-				os.Exit(exitStopped)
-			}
-		}
-	}()
-	return ctx, func() { signal.Stop(signals); close(done); cancel() }
-}
-
-// oneTouch is how long after the first a second signal still counts as the first.
-const oneTouch = 500 * time.Millisecond
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{

@@ -19,10 +19,8 @@ func writeTo(path string, write func(io.Writer) error) error {
 	if err != nil { // there is nothing, or durable says what is wrong
 		return durable.WriteFile(path, write)
 	}
-	for _, stream := range []*os.File{os.Stdout, os.Stderr} { // also when they lead to a file
-		if open, err := stream.Stat(); err == nil && os.SameFile(open, there) {
-			return write(stream)
-		}
+	if stream := streamOf(there); stream != nil {
+		return write(stream)
 	}
 	if there.Mode().IsRegular() {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
@@ -39,6 +37,64 @@ func writeTo(path string, write func(io.Writer) error) error {
 		err = e
 	}
 	return err
+}
+
+// streamOf is standard output or standard error when a file is theirs, also where they lead
+// to a regular file; else nil.
+func streamOf(there os.FileInfo) *os.File {
+	for _, stream := range []*os.File{os.Stdout, os.Stderr} {
+		if open, err := stream.Stat(); err == nil && os.SameFile(open, there) {
+			return stream
+		}
+	}
+	return nil
+}
+
+const forceHelp = "overwrite a file that is there already"
+
+// claim refuses to write to a path that is taken, unless force says so. Every command calls
+// it for each file that a person names as an output, before it begins its work.
+func claim(path string, force bool, header string) error {
+	if at := taken(path, header); at != "" && !force {
+		return refuse("%s is there already, and is not overwritten; name another file, or add --force", at)
+	}
+	return nil
+}
+
+// taken returns what a command would overwrite at a path and did not make: the file, or the
+// temporary one that it is written under. What it made is told by its header line, where it
+// writes one. Devices and pipes are only written to.
+func taken(path, header string) string {
+	for _, at := range []string{path, path + ".tmp"} {
+		if inTheWay(at) && (header == "" || !beginsWith(at, header+"\n")) {
+			return at
+		}
+	}
+	return ""
+}
+
+// inTheWay reports whether writing to a path would take something away.
+func inTheWay(path string) bool {
+	if _, err := os.Lstat(path); err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	if err != nil {
+		return true // a link to nothing, which would be replaced
+	}
+	return there.IsDir() || there.Mode().IsRegular() && streamOf(there) == nil
+}
+
+// beginsWith reports whether a file begins with a text.
+func beginsWith(path, text string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	start := make([]byte, len(text))
+	_, err = io.ReadFull(f, start)
+	return err == nil && string(start) == text
 }
 
 // isFile reports whether a path names a regular file by itself.

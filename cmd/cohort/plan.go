@@ -41,7 +41,7 @@ would. It needs no keys and no network, and keeps nothing. It does not look at t
 that the campaign was begun with another file, or another run of it is at work, shows when it
 is sent.
 
-Exit codes: 0 the campaign and the cohort are in order; 2 a send would be refused for them.
+Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refused for them.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

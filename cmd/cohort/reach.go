@@ -49,7 +49,7 @@ folder reach of the register, so that a practice is asked about once a day, whic
 campaign asks, and a fetch that was stopped goes on where it was. It holds personal data. Check and
 send then go by it.
 
-Exit codes: 0 everything was fetched; 2 it could not be; 3 stopped, and the last line of
+Exit codes: 0 everything was fetched; 10 it could not be; 3 stopped, and the last line of
 standard error is the command that goes on.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),

@@ -17,6 +17,9 @@ import (
 	"cohort/sinks/nhsapp"
 )
 
+// reconcileVerb is how the command is called.
+const reconcileVerb = "reconcile"
+
 func reconcileCommand() *cobra.Command {
 	var network bool
 	var o *deliveryOptions
@@ -56,7 +59,7 @@ and so are messages that failed before any channel was tried, since then the per
 lets nobody write: the person may have died.
 
 Exit codes: 0 it was all asked, and nothing is in doubt; 3 stopped on the way, and the same
-can go on; 4 something is in doubt; 2 it could not be asked, and nothing was changed; 1 a
+can go on; 4 something is in doubt; 10 it could not be asked, and nothing was changed; 1 a
 defect in cohort.
 On 3 and 4 the last line of standard error is the command that goes on.
 `,
@@ -89,7 +92,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 				return err
 			}
 			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
-			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
+			if s.folder, err = holdFolder(path, reconcileVerb, s.network, s.log); err != nil {
 				return err
 			}
 			defer s.folder.release()

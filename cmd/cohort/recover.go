@@ -44,7 +44,7 @@ wait for a decision, and those of which people were listed too late.
 
 Each needs a --reason, which is recorded. Resume then goes on.
 
-Exit codes: 0 done; 2 refused, and nothing was changed; 1 a defect in cohort.`,
+Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
 		Example: `  cohort recover runs/winter-2026-11-1a2b3c4d
   cohort recover runs/winter-2026-11-1a2b3c4d --foreign accepted --reason "sent from the old server, as its log shows"`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -107,7 +107,7 @@ func (r *recovery) run(path string) (err error) {
 		return err
 	}
 	r.simulate, r.files = r.plan.Service == c.ServiceID(true), c.File != nil
-	folder, err := holdFolder(r.dir, r.network, r.log)
+	folder, err := holdFolder(r.dir, "recover", r.network, r.log)
 	if err != nil {
 		return err
 	}
@@ -167,6 +167,8 @@ func (r *recovery) look() error {
 	}
 	switch {
 	case engine.IsDamage(err):
+	case errors.As(err, new(*engine.PlanChangedError)):
+		return unsound(r.dir, err)
 	case err != nil:
 		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
 	case survey.Records == 0 && survey.Copied == 0 && !r.known:

@@ -9,6 +9,7 @@ import (
 
 func reportCommand() *cobra.Command {
 	var out string
+	var force bool
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write the outcome report of a run, at any moment",
@@ -42,6 +43,8 @@ Exit codes:
 				out = filepath.Join(dir, reportFile)
 			} else if err := keepInputs(out, reportInputs(dir, call, plan)); err != nil {
 				return err
+			} else if err := claim(out, force || same(out, filepath.Join(dir, reportFile)), ""); err != nil {
+				return err
 			}
 			if err := writeReport(out, dir, plan, spool); err != nil {
 				return refuse("%w", err)
@@ -52,6 +55,7 @@ Exit codes:
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&force, "force", false, forceHelp)
 	c.Flags().StringVarP(&out, "output", "o", "", "the report's `file` (default: report.parquet in the run's folder)")
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 
@@ -29,36 +30,45 @@ Exit codes:
 			}
 			s := session{oneWindow: oneWindow, network: network, settle: settle, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
 			s.open(c)
-			if s.call, err = readCall(path); err != nil {
-				return err
-			}
-			plan, err := engine.OpenPlan(path)
-			if errors.Is(err, engine.ErrNoPlan) {
-				s.resumed = true
-				return s.send(c.Context()) // it was stopped before there was a plan
-			}
-			if err != nil {
-				return damaged(err)
-			}
-			defer func() { _ = plan.Close() }()
-			var copied bool
-			if s.campaign, s.campaignText, copied, err = readCampaign(path, s.call); err != nil {
-				return err
-			}
-			if copied {
-				s.log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.call.Campaign)
-			}
-			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
-			if s.folder, err = holdFolder(path, s.network, s.log); err != nil {
-				return err
-			}
-			defer s.folder.release()
-			defer s.end()
-			return s.resume(c.Context(), plan)
+			return s.alert(s.resumeFolder(c.Context()))
 		},
 	}
 	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
+}
+
+// resumeFolder goes on with the run in its folder.
+func (s *session) resumeFolder(ctx context.Context) error {
+	var err error
+	if s.call, err = readCall(s.runFolder); err != nil {
+		return err
+	}
+	plan, err := engine.OpenPlan(s.runFolder)
+	if errors.Is(err, engine.ErrNoPlan) {
+		s.resumed = true
+		return s.send(ctx) // it was stopped before there was a plan
+	}
+	if err != nil {
+		return damaged(err)
+	}
+	defer func() { _ = plan.Close() }()
+	var copied bool
+	if s.campaign, s.campaignText, copied, err = readCampaign(s.runFolder, s.call); err != nil {
+		return err
+	}
+	if copied {
+		s.log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.call.Campaign)
+	}
+	if err := canAlert(s.campaign); err != nil {
+		return err
+	}
+	s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
+	if s.folder, err = holdFolder(s.runFolder, "resume", s.network, s.log); err != nil {
+		return err
+	}
+	defer s.folder.release()
+	defer s.end()
+	return s.resume(ctx, plan)
 }

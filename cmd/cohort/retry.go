@@ -38,7 +38,7 @@ Two kinds of refused messages are left as they are, and counted:
            come in since the cause was mended, and they may have been sent to by it
 The lists are read again before anything is sent, and leave out whom they name by then.
 
-Exit codes: 0 they will be sent again (or would be, with --dry-run); 2 none will, and why.`,
+Exit codes: 0 they will be sent again (or would be, with --dry-run); 10 none will, and why.`,
 		Example: `  cohort retry runs/winter-2026-11-1a2b3c4d --refused --dry-run
   cohort retry runs/winter-2026-11-1a2b3c4d --refused --code CM_INVALID_VALUE --reason "the template takes long names now"`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -87,8 +87,11 @@ func (r *retrying) run(path string) error {
 	if s.campaign, _, _, err = readCampaign(dir, s.call); err != nil {
 		return err
 	}
-	if s.folder, err = holdFolder(dir, r.network, r.log); err != nil {
+	if s.folder, err = holdFolder(dir, "retry", r.network, r.log); err != nil {
 		if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+			if busy.Holder.Doing == reconcileVerb { // which does not listen
+				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
+			}
 			return fmt.Errorf("%w; to stop it first: %s", err, command("stop", dir))
 		}
 		return err

@@ -86,7 +86,7 @@ func (s *screen) show(now engine.Snapshot) {
 	}
 	s.spoke = now.At
 	left := now.Left
-	args := []any{"accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight,
+	args := []any{"state", string(now.State), "accepted", accepted, "left", left, "per_second", int64(s.speed.perSecond() + 0.5), "in_flight", now.InFlight,
 		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
 	if held := waits(now); held > 0 {
 		args = append(args, "for_a_person", held)
@@ -109,10 +109,10 @@ func (s *screen) line() string {
 		return " starting"
 	}
 	if now.Waiting != "" && now.Paused {
-		return " waiting: " + now.Waiting
+		return fmt.Sprintf(" %s: %s", now.State, now.Waiting)
 	}
 	if now.Waiting != "" {
-		return " waiting: " + engine.WaitText(now.Waiting, now.Until, now.At, s.pace.Location)
+		return fmt.Sprintf(" %s: %s", now.State, engine.WaitText(now.Waiting, now.Until, now.At, s.pace.Location))
 	}
 	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
 	if eta, ok := s.speed.eta(now.At, now.Left); ok {

@@ -69,7 +69,7 @@ Exit codes:
 					s.words = append(s.words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
-			return s.send(c.Context())
+			return s.alert(s.send(c.Context()))
 		},
 	}
 	f := c.Flags()
@@ -88,6 +88,7 @@ Exit codes:
 // open connects a session to the command's streams.
 func (s *session) open(c *cobra.Command) {
 	s.stdin, s.stdout, s.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	s.screen = newScreen(s.stderr)
+	s.screen, s.attended = newScreen(s.stderr), atTerminal(s.stdin, s.stdout, s.stderr)
 	s.log = s.screen.log
+	outliveReaders()
 }

@@ -31,6 +31,7 @@ type session struct {
 	stdin      io.Reader
 	stdout     io.Writer
 	stderr     io.Writer
+	attended   bool // a person at a terminal sees what is said
 
 	campaign     *campaign.Campaign
 	campaignText []byte
@@ -69,6 +70,9 @@ func (s *session) send(ctx context.Context) error {
 	if s.campaign.File != nil && s.call.Simulate {
 		return refuse("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
 	}
+	if err := canAlert(s.campaign); err != nil {
+		return err
+	}
 	s.sweep()
 	defer func() { s.piped.drop() }()
 	if err := s.identify(ctx); err != nil {
@@ -78,7 +82,7 @@ func (s *session) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.folder, err = holdFolder(at.folder, s.network, s.log); err != nil {
+	if s.folder, err = holdFolder(at.folder, "send", s.network, s.log); err != nil {
 		return err
 	}
 	defer s.folder.release()
@@ -89,7 +93,7 @@ func (s *session) send(ctx context.Context) error {
 		return s.begin(ctx, at.others)
 	}
 	if err != nil {
-		return refuse("%w", err)
+		return damaged(err)
 	}
 	defer func() { _ = plan.Close() }()
 	if plan.Run != s.id {

@@ -19,7 +19,7 @@ func statCommand() *cobra.Command {
 and checks the whole log to know. How many records were written and synced together is not
 in the log.
 
-Exit codes: 0 done; 2 the log is damaged, it cannot be read, or there is no run.`,
+Exit codes: 0 done; 10 the log is damaged, it cannot be read, or there is no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, plan, err := openRun(args[0])

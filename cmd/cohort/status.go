@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +24,7 @@ type status struct {
 	Campaign   string                `json:"campaign"`
 	Service    string                `json:"service"`
 	Folder     string                `json:"folder"`
-	State      string                `json:"state"` // preparing, running, paused, stopped, finished, in_doubt, superseded
+	State      engine.RunState       `json:"state"`
 	PID        int                   `json:"pid,omitempty"`
 	Host       string                `json:"host,omitempty"`
 	Files      *filesStatus          `json:"files,omitempty"` // of a campaign that writes files
@@ -45,8 +49,11 @@ type status struct {
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
 	routes     []engine.RouteAccount
-	byReceipts bool           // receipts settle what is in doubt, and no replay does
-	zone       *time.Location // of the campaign: what people are told of times is in it
+	gone       engine.Process   // the process that left no word, of a run that died
+	now        *engine.Snapshot // what the process at work says
+	silent     string           // why it says nothing; empty: it does, or there is none
+	byReceipts bool             // receipts settle what is in doubt, and no replay does
+	zone       *time.Location   // of the campaign: what people are told of times is in it
 }
 
 // clock is a moment as people are told of it.
@@ -64,6 +71,17 @@ type event struct {
 	At     time.Time `json:"at"`
 	Verb   string    `json:"verb"`
 	Detail string    `json:"detail,omitempty"`
+}
+
+// words are the event for people.
+func (e event) words() string {
+	switch {
+	case e.Verb == string(engine.LeverStop):
+		return "stop asked for " + e.Detail
+	case strings.HasPrefix(e.Detail, e.Verb+" "): // a process that was stopped says so itself
+		return e.Detail
+	}
+	return e.Verb + ": " + e.Detail
 }
 
 func events(l *engine.Ledger) (all []event) {
@@ -92,11 +110,10 @@ Exit codes:
 			if watching {
 				return watch(c.Context(), dir, asJSON, c.OutOrStdout())
 			}
-			s, err := readStatus(dir)
+			s, err := readStatus(c.Context(), dir)
 			if err != nil {
 				return err
 			}
-			s.askWait(c.Context())
 			if asJSON {
 				out := json.NewEncoder(c.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -111,38 +128,59 @@ Exit codes:
 	return c
 }
 
-func readStatus(dir string) (*status, error) {
+func readStatus(ctx context.Context, dir string) (*status, error) {
 	call, err := readCall(dir)
 	if err != nil {
 		return nil, err
 	}
 	holder, busy := lock.Look(filepath.Join(dir, lockFile))
-	s := &status{RunID: call.RunID, Folder: dir, State: "preparing", PID: holder.PID, Host: holder.Host}
+	s := &status{RunID: call.RunID, Folder: dir}
 	if c, _, _, err := readCampaign(dir, call); err == nil { // else the times are UTC, as they say
 		s.zone = c.Pace.Location
 	}
+	at := engine.Standing{Busy: busy, Holder: engine.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcileVerb}
+	if busy {
+		s.PID, s.Host = holder.PID, holder.Host
+		s.ask(ctx)
+		at.Now = s.now
+	}
 	plan, err := engine.OpenPlan(dir)
-	if err != nil {
-		if busy {
-			return s, nil
-		}
-		if refusedFor(dir) {
+	if errors.Is(err, engine.ErrNoPlan) {
+		if !busy && refusedFor(dir) {
 			return nil, refuse("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
 		}
-		return nil, refuse("%w; go on with: %s", err, command("resume", dir))
+		s.State, s.gone = at.State(), at.Gone()
+		return s, nil
+	}
+	if err != nil {
+		return nil, damaged(err)
 	}
 	defer func() { _ = plan.Close() }()
-	ledger, err := engine.ReadLedger(dir, plan)
-	if err != nil {
+	if at.Ledger, err = engine.ReadLedger(dir, plan); err != nil {
 		return nil, unsound(dir, err)
 	}
-	s.fill(plan, ledger, busy)
+	s.fill(plan, at)
+	s.Waiting = s.waitOf(s.now)
 	return s, s.look(plan)
 }
 
-func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
+// ask asks the process at work how it stands. It has not begun to send when it says nothing.
+func (s *status) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var err error
+	switch s.now, err = snapshot(ctx, s.Folder); {
+	case errors.Is(err, errNobody):
+		s.silent = "the process at work does not listen; it may be preparing, or ending"
+	case err != nil:
+		s.silent = oneLine(err.Error())
+	}
+}
+
+func (s *status) fill(plan *engine.Plan, at engine.Standing) {
+	ledger := at.Ledger
 	account := ledger.Account()
-	live, held, foreign := ledger.Unsettled()
+	_, held, foreign := ledger.Unsettled()
 	s.RunID, s.Campaign, s.Service = plan.RunID, plan.Campaign, plan.Service
 	s.Records, s.Fates, s.AddsUp = account.Records, map[person.Fate]int64{}, account.Check() == nil
 	for _, fate := range person.Fates {
@@ -159,19 +197,21 @@ func (s *status) fill(plan *engine.Plan, ledger *engine.Ledger, busy bool) {
 	if ledger.PaceLever != (engine.PaceLever{}) {
 		s.PaceLever = &ledger.PaceLever
 	}
-	switch {
-	case busy && s.Paused != "":
-		s.State = "paused"
-	case busy:
-		s.State = "running"
-	case ledger.Superseded != "":
-		s.State = "superseded"
-	case live == 0 && foreign == 0 && held > 0:
-		s.State = "in_doubt"
-	case ledger.Closed:
-		s.State = "finished"
-	default:
-		s.State = "stopped"
+	if s.State = at.State(); s.State == engine.Died {
+		s.died(at.Gone())
+	}
+}
+
+// died has the start of the process that is gone stand behind what was noted before it.
+func (s *status) died(gone engine.Process) {
+	s.gone = gone
+	started := event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
+	i := len(s.Events)
+	for i > 0 && s.Events[i-1].At.After(started.At) {
+		i--
+	}
+	if s.Events = slices.Insert(s.Events, i, started); i == len(s.Events)-1 {
+		s.LastEvent = started.Verb + ": " + started.Detail
 	}
 }
 
@@ -184,23 +224,31 @@ func moment(t time.Time) *time.Time {
 }
 
 func (s *status) print(w io.Writer) {
-	state := s.State
+	state := string(s.State)
+	if s.gone.PID != 0 {
+		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
+	}
 	if s.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
 	s.printWait(w)
 	if s.Fates == nil {
+		s.next(w)
 		return
 	}
 	if s.FirstStart != nil {
-		fmt.Fprintf(w, "begun     %s, started %d times\n", s.clock(*s.FirstStart), s.Starts)
+		often := "once"
+		if s.Starts > 1 {
+			often = fmt.Sprintf("%d times", s.Starts)
+		}
+		fmt.Fprintf(w, "begun     %s, started %s\n", s.clock(*s.FirstStart), often)
 	}
 	if s.LastAnswer != nil {
 		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
 	}
 	for _, e := range s.Events[max(0, len(s.Events)-5):] {
-		fmt.Fprintf(w, "event     %s %s: %s\n", s.clock(e.At), e.Verb, e.Detail)
+		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
 	}
 	if s.Paused != "" {
 		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, command("continue", s.Folder))
@@ -237,17 +285,29 @@ func (s *status) print(w io.Writer) {
 	default:
 		fmt.Fprintln(w, "files     not whole yet: hand nothing over")
 	}
+	s.next(w)
+	if s.Foreign > 0 {
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, command("recover", s.Folder))
+	}
+}
+
+// next says which command goes on.
+func (s *status) next(w io.Writer) {
 	switch s.State {
-	case "stopped":
-		fmt.Fprintf(w, "go on with: %s\n", command("resume", s.Folder))
-	case "in_doubt":
+	case engine.RunStopped, engine.Died, engine.Halted:
+		if s.Foreign > 0 {
+			return // recover comes first
+		}
+		first := ""
+		if s.Paused != "" {
+			first = "both are needed: " + command("continue", s.Folder) + " && "
+		}
+		fmt.Fprintf(w, "go on with: %s%s\n", first, command("resume", s.Folder))
+	case engine.EndedInDoubt:
 		if s.byReceipts {
 			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], command("reconcile", s.Folder))
 			break
 		}
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, command("recover", s.Folder))
-	}
-	if s.Foreign > 0 {
-		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, command("recover", s.Folder))
 	}
 }

@@ -26,7 +26,7 @@ they also did whenever the run ended. It says what it checked.
 What a process that was killed left half written at the end is no damage: it was never
 acknowledged, and nobody acted upon it. It is told.
 
-Exit codes: 0 the log is sound; 2 it is damaged, and the last line says where and what to do,
+Exit codes: 0 the log is sound; 10 it is damaged, and the last line says where and what to do,
 or it cannot be read, or there is no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"time"
@@ -22,22 +21,6 @@ func (s *status) waitOf(now *engine.Snapshot) *wait {
 		return nil
 	}
 	return &wait{now.Waiting, now.Until.UTC()}
-}
-
-// answerWithin is how long a process at work is asked what it waits for. One that stands still
-// does not answer.
-const answerWithin = 2 * time.Second
-
-// askWait asks the process at work, if there is one, what it waits for.
-func (s *status) askWait(ctx context.Context) {
-	if s.PID == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	if now, err := snapshot(ctx, s.Folder); err == nil { // else it prepares, or ends
-		s.Waiting = s.waitOf(now)
-	}
 }
 
 func (s *status) printWait(w io.Writer) {

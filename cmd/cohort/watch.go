@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -27,12 +26,14 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	defer each.Stop()
 	w := &watcher{}
 	for {
-		s, err := readStatus(dir)
+		s, err := readStatus(ctx, dir)
 		if err != nil {
 			return err
 		}
-		now := w.ask(ctx, s)
-		s.Waiting = s.waitOf(now)
+		now := s.now
+		if w.silent = s.silent; now != nil {
+			w.add(now)
+		}
 		switch {
 		case asJSON:
 			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
@@ -97,27 +98,6 @@ type watcher struct {
 	rates  []float64 // one every five seconds, the latest last
 	took   time.Time // when the latest was taken
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
-}
-
-// ask asks the process at work, if there is one, how it stands. Nil is that it has not
-// begun to send, or cannot be asked.
-func (w *watcher) ask(ctx context.Context, s *status) *engine.Snapshot {
-	w.silent = ""
-	if s.PID == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	now, err := snapshot(ctx, s.Folder)
-	switch {
-	case errors.Is(err, errNobody):
-		w.silent = "the process at work does not listen; it may be preparing, or ending"
-	case err != nil:
-		w.silent = oneLine(err.Error())
-	case now != nil:
-		w.add(now)
-	}
-	return now
 }
 
 // mostRates is how many rates the line of bars has: five minutes.

@@ -78,7 +78,7 @@ func TestWhatIsWatchedOfARunThatSendsNothing(t *testing.T) {
 
 func TestATextIsCutToItsTerminal(t *testing.T) {
 	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
-	s := &status{RunID: "0123456789abcdef", Campaign: "bowel", Service: "notify", Folder: "/runs/a", State: "running", PID: 7, Host: "host", FirstStart: &now, LastAnswer: &now,
+	s := &status{RunID: "0123456789abcdef", Campaign: "bowel", Service: "notify", Folder: "/runs/a", State: "sending", PID: 7, Host: "host", FirstStart: &now, LastAnswer: &now,
 		Fates: map[person.Fate]int64{person.Accepted: 12_345}, Records: 12_345, AddsUp: true, Paused: "by ann: " + strings.Repeat("a long story ", 30)}
 	for range 5 {
 		s.Events = append(s.Events, event{now, "paused", strings.Repeat("日本", 100)})
@@ -95,7 +95,7 @@ func TestATextIsCutToItsTerminal(t *testing.T) {
 				t.Errorf("%q is too wide", line)
 			}
 		}
-		for _, want := range []string{"state     running", "records   12345", "accepted          12345", "not_sent              0"} {
+		for _, want := range []string{"state     sending", "records   12345", "accepted          12345", "not_sent              0"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%d lines have no %q", height, want)
 			}

@@ -168,6 +168,14 @@ func (c *Campaign) Access() *Access {
 	return &c.Notify.Access
 }
 
+// SecretVariables names the environment variables that hold the campaign's secrets.
+func (c *Campaign) SecretVariables() []string {
+	if name := c.Access().APIKeyEnv; name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
 // Endpoint says how messages are handed over.
 type Endpoint string
 

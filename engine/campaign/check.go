@@ -58,6 +58,9 @@ func (l *loader) identity(c *Campaign, d *document) {
 	if len(c.OnHalt) > 0 && c.OnHalt[0] == "" {
 		l.wrong("on_halt", "must start with a command")
 	}
+	if len(c.OnHalt) > 0 && strings.Contains(c.OnHalt[0], "/") { // a bare name is looked up in PATH
+		c.OnHalt = append([]string{l.absolute(c.OnHalt[0])}, c.OnHalt[1:]...)
+	}
 }
 
 func (l *loader) cohort(c *Campaign, s *cohortSection) {

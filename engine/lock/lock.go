@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ type Holder struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
+	Doing string    `json:"doing,omitempty"` // the command, where it was said
 }
 
 // HeldError says that another process holds the lock.
@@ -27,8 +29,12 @@ func (e *HeldError) Error() string {
 	if e.Holder.PID == 0 {
 		return "another process is at work here; wait for it or stop it"
 	}
-	return fmt.Sprintf("process %d on %s is at work here since %s; wait for it or stop it",
-		e.Holder.PID, e.Holder.Host, e.Holder.Since.Format(time.DateTime))
+	doing := ""
+	if e.Holder.Doing != "" {
+		doing = " (cohort " + e.Holder.Doing + ")"
+	}
+	return fmt.Sprintf("process %d on %s is at work here%s since %s; wait for it or stop it",
+		e.Holder.PID, e.Holder.Host, doing, e.Holder.Since.Format(time.DateTime))
 }
 
 // Lock is a lock that this process holds.
@@ -39,13 +45,16 @@ const patience = time.Second
 
 // Acquire takes the lock file at path, making it when it is not there. When another
 // process keeps holding it the error is a *HeldError.
-func Acquire(path string) (*Lock, error) {
+func Acquire(path string) (*Lock, error) { return AcquireFor(path, "") }
+
+// AcquireFor is Acquire by a process that says what it is doing.
+func AcquireFor(path, doing string) (*Lock, error) {
 	retry := time.NewTicker(patience / 20)
 	defer retry.Stop()
 	for end := time.Now().Add(patience); ; <-retry.C {
 		f, err := try(path)
 		if err == nil {
-			return sign(f)
+			return sign(f, doing)
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, err
@@ -86,12 +95,13 @@ func try(path string) (*os.File, error) {
 }
 
 // sign writes into a locked file who holds it.
-func sign(f *os.File) (*Lock, error) {
+func sign(f *os.File, doing string) (*Lock, error) {
 	host, _ := os.Hostname()
-	text, _ := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second)})
-	err := f.Truncate(0)
+	text, _ := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().Round(0), Doing: doing})
+	text = append(text, '\n')
+	_, err := f.WriteAt(text, 0)
 	if err == nil {
-		_, err = f.WriteAt(append(text, '\n'), 0)
+		err = f.Truncate(int64(len(text))) // afterwards: on a full disk the room it has is all there is
 	}
 	if err != nil {
 		_ = f.Close()
@@ -100,11 +110,16 @@ func sign(f *os.File) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release lets the lock go.
-func (l *Lock) Release() error { return l.f.Close() }
+// Release lets the lock go, and takes away who held it: a name that stays is that of a process
+// that ended without a word.
+func (l *Lock) Release() error {
+	_, err := l.f.WriteAt([]byte("{}"+strings.Repeat(" ", 61)+"\n"), 0)
+	return errors.Join(err, l.f.Truncate(64), l.f.Close())
+}
 
-// Look says whether a process holds the lock file at path, and which. It disturbs
-// nobody. A file that is not there is held by nobody.
+// Look says whether a process holds the lock file at path, and which. Where none does, it says
+// which one held it last and ended without releasing it, if one did. It disturbs nobody. A file
+// that is not there is held by nobody.
 func Look(path string) (Holder, bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -112,7 +127,7 @@ func Look(path string) (Holder, bool) {
 	}
 	defer func() { _ = f.Close() }()
 	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
-		return Holder{}, false
+		return read(f), false
 	}
 	return read(f), true
 }

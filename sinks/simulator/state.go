@@ -33,6 +33,9 @@ type State struct {
 	kept []kept // as found at opening
 }
 
+// keptStart is what every line begins with.
+const keptStart = `{"application":`
+
 // kept is one accepted request in a State.
 type kept struct {
 	Application   string        `json:"application"`
@@ -86,7 +89,10 @@ func (s *State) open() error {
 		}
 		s.kept = append(s.kept, k)
 	}
-	if whole < len(text) {
+	if rest := text[whole:]; len(rest) > 0 {
+		if n := min(len(rest), len(keptStart)); string(rest[:n]) != keptStart[:n] {
+			return errors.New("it is not what a simulator wrote, and is left as it is; name a file of its own with --state")
+		}
 		return s.file.Truncate(int64(whole))
 	}
 	return nil
@@ -94,8 +100,8 @@ func (s *State) open() error {
 
 // keptIn reads the nth line.
 func keptIn(line []byte, n int) (k kept, err error) {
-	if json.Unmarshal(line, &k) != nil {
-		err = fmt.Errorf("line %d is not what a simulator wrote; take the file away to begin with nothing", n)
+	if !bytes.HasPrefix(line, []byte(keptStart)) || json.Unmarshal(line, &k) != nil {
+		err = fmt.Errorf("line %d is not what a simulator wrote; name another file, or take it away to begin with nothing", n)
 	}
 	return k, err
 }

@@ -104,7 +104,7 @@ func TestStatesThatAreNotOpened(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("{}\nsomething else\n{}\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("{\"application\":\"a\"}\nsomething else\n{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenState(path); err == nil || !strings.Contains(err.Error(), "line 2") {

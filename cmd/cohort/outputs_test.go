@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// outputs are the flags that name something to write, by command and flag, and a call of each
+// in which OUT is the name. made is what the command itself may have written there before.
+var outputs = map[string]struct {
+	call  string
+	made  string
+	force bool // there is a --force, and the call comes to its end here
+}{
+	"generate --output":     {call: "generate -n 5 -o OUT", force: true},
+	"report --output":       {call: "report run -o OUT", force: true},
+	"check --rejects":       {call: "check -c campaign.yaml cohort.csv --rejects OUT", made: "row,file,line,code,reason\n1,a.csv,2,duplicate,so it is\n", force: true},
+	"send --dry-run":        {call: "send -c campaign.yaml cohort.csv --dry-run OUT"},
+	"reconcile --fallback":  {call: "reconcile run --fallback OUT"},
+	"simulate --state":      {call: "simulate --listen 127.0.0.1:0 --state OUT"},
+	"auth keygen --out":     {call: "auth keygen --key-id OUT --out ."},
+	"bench pace --picture":  {call: "bench pace --from report.json --picture OUT"},
+	"bench send --picture":  {call: "bench send --from report.json --picture OUT"},
+	"bench log --picture":   {call: "bench log --from report.json --picture OUT"},
+	"bench send --profiles": {call: "bench send -n 1 --profiles OUT"},
+	"send --run":            {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
+}
+
+// notOutputs are the other flags with a text, by name: they name what is read, a folder in which
+// something new is made, or nothing on a disk.
+var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held check faults listen patients jwks from peers keep only" +
+	" runs send-again part file list folder task key-id finish-by"
+
+// No command overwrites a file that it did not make. A new flag must be put into one of the two
+// lists above.
+func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		t.Helper()
+		must(0, os.WriteFile(name, []byte(text), 0o600))
+	}
+	write("campaign.yaml", campaignOf(""))
+	write("other.yaml", strings.Replace(campaignOf(""), "fixture-files", "another", 1))
+	write("report.json", "{}")
+	for _, line := range []string{"generate -n 20 -o cohort.csv", "send -c campaign.yaml cohort.csv --simulate --run run"} {
+		if err := called(t, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A bit of everything that may lie about; the last two look a little like a simulator's state.
+	others := []string{"precious\n", "row,file,line\n", "no line end", "{}\n", "{\"a\":1}\n{\"applica"}
+	for name, o := range outputs {
+		for i, other := range others {
+			must(0, os.Mkdir("aside", 0o700))
+			out := filepath.Join("aside", "x.pem")
+			suffixes := []string{"", ".tmp"}
+			switch name {
+			case "auth keygen --out":
+				o.call, suffixes = strings.Replace(o.call, "--key-id OUT --out .", "--key-id x --out aside", 1), suffixes[:1]
+			case "simulate --state":
+				suffixes = suffixes[:1] // it is appended to
+			case "bench send --profiles":
+				o.call, suffixes = strings.Replace(o.call, "OUT", "aside", 1), suffixes[:1]
+			case "send --run":
+				o.call, suffixes = strings.Replace(o.call, "OUT", "aside", 1), []string{"/../run.json", "/../campaign.yaml"}
+			}
+			for _, suffix := range suffixes {
+				at := filepath.Clean(out + suffix)
+				write(at, other)
+				err := called(t, strings.ReplaceAll(o.call, "OUT", out))
+				if text := string(must(os.ReadFile(at))); !errors.As(err, new(*refusal)) || text != other {
+					t.Errorf("%s over %q: %v; it is now %.40q", name, other, err, text)
+				}
+				if there := must(os.ReadDir("aside")); len(there) != 1 {
+					t.Errorf("%s over %q: the folder has %v", name, other, there)
+				}
+				must(0, os.Remove(at))
+			}
+			if o.made != "" && i == 0 {
+				write(out, o.made)
+				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)); err != nil || string(must(os.ReadFile(out))) == o.made {
+					t.Errorf("%s over what it made itself: %v", name, err)
+				}
+			}
+			if o.force {
+				write(out, other)
+				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)+" --force"); err != nil || string(must(os.ReadFile(out))) == other {
+					t.Errorf("%s --force over %q: %v", name, other, err)
+				}
+			}
+			must(0, os.RemoveAll("aside"))
+		}
+	}
+}
+
+// Every flag with a text is known to be an output or not.
+func TestEveryFlagIsKnownAsOutputOrNot(t *testing.T) {
+	known := map[string]bool{}
+	for _, name := range strings.Fields(notOutputs) {
+		known[name] = true
+	}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			name := strings.TrimPrefix(c.CommandPath(), "cohort ") + " --" + f.Name
+			_, isOutput := outputs[name]
+			if strings.HasPrefix(f.Value.Type(), "string") && !isOutput && !known[f.Name] {
+				t.Errorf("is %s an output? put it into one of the lists", name)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(rootCommand())
+}
+
+// called runs a command in this process.
+func called(t *testing.T, line string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a simulator that begins to serve would go on
+	defer cancel()
+	root := rootCommand()
+	root.SetArgs(strings.Fields(line))
+	root.SetOut(new(strings.Builder))
+	root.SetErr(new(strings.Builder))
+	return root.ExecuteContext(ctx)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// endings are the signals that end a run in good order, and what people call them. SIGABRT
+// is not among them: it stays a crash, with the Go runtime's exit code 2.
+var endings = map[os.Signal]string{
+	syscall.SIGINT: "Ctrl-C (SIGINT)", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP, the terminal was closed", syscall.SIGQUIT: "SIGQUIT",
+}
+
+// takeSignals asks for the signals that end a run. A process that was started with SIGHUP
+// ignored, as by nohup, leaves it alone.
+func takeSignals(to chan<- os.Signal) {
+	ignored := signal.Ignored(syscall.SIGHUP) // asked first: Notify would take it
+	for s := range endings {
+		if s != syscall.SIGHUP || !ignored {
+			signal.Notify(to, s)
+		}
+	}
+}
+
+// interruptible returns a context that the first of these signals cancels, with the signal
+// as the cause. The second ends the process at once, which is safe at any moment: what was
+// not recorded is in doubt, and the next start settles it.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	last := &parting{}
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), partingKey{}, last))
+	signals := make(chan os.Signal, 2)
+	takeSignals(signals)
+	done := make(chan struct{})
+	go func() {
+		var first time.Time
+		for {
+			var s os.Signal
+			select {
+			case <-done:
+				return
+			case s = <-signals:
+			}
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel(&interruption{fmt.Sprintf("%s, %s, process %d", endings[s], whoAmI(), os.Getpid())})
+			case s == syscall.SIGHUP: // a terminal that closes may say so several times, and nobody is in a hurry
+			case time.Since(first) < oneTouch: // one key press can reach a process twice
+			default:
+				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
+				if line := last.line.Load(); line != nil {
+					fmt.Fprintln(stderr, *line)
+				}
+				os.Exit(exitStopped)
+			}
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel(nil) }
+}
+
+// interruption is why a context was cancelled: by which signal, in which process.
+type interruption struct{ by string }
+
+func (i *interruption) Error() string { return i.by }
+
+// Is says that it is a cancellation like any other.
+func (i *interruption) Is(target error) bool { return target == context.Canceled }
+
+// oneTouch is how long after the first a second signal still counts as the first.
+const oneTouch = 500 * time.Millisecond
+
+// outliveReaders has a run go on when the reader of its output has gone: by default the
+// write to a broken pipe would kill the process, with requests under way.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"cohort/engine/journal"
+)
+
+// What a start needs of a disk: the log's reserve, and for each message that is left its
+// records in the log and its row in the report, generously.
+const (
+	roomToStart    = 20 << 20
+	roomPerMessage = 128
+)
+
+// broken says why a log that cannot be written stops the run; of a full disk also which it
+// is, and how much room it takes to go on.
+func (p *ProgressLog) broken(cause error) *Stopped {
+	why := "the progress log cannot be written"
+	if errors.Is(cause, journal.ErrFull) {
+		_, left := p.tally()
+		need := roomToStart + left*roomPerMessage
+		why = fmt.Sprintf("%s: the disk that holds %s is full%s; make at least %d MB free there and go on", why, filepath.Clean(p.dir), freeOn(p.dir), (need+1e6-1)/1e6)
+	}
+	return &Stopped{Why: why, Cause: cause, Halt: true}
+}
+
+// freeOn says how large the disk of a folder is and how much is free; nothing where it
+// cannot be told.
+func freeOn(dir string) string {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of its %d MB are free)", fs.Bavail*uint64(fs.Bsize)/1e6, fs.Blocks*uint64(fs.Bsize)/1e6)
+}
