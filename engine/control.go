@@ -9,5 +9,7 @@ const (
 	controlResent     = "resent"     // detail: how many messages in doubt, by whom and why; what it is about follows
 	controlSendAgain  = "send_again" // detail: the reason a person gave
 	controlStretch    = "window"     // detail: the stretch that was begun, as JSON
+	controlWitness    = "witness"    // detail: which files the log is written to, as JSON
+	controlLatest     = "latest"     // detail: by whom, and why: a person says that this folder is the latest
 	controlLists      = "lists"      // detail: what was read of the suppression lists when they were applied, as JSON
 )

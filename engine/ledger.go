@@ -27,6 +27,7 @@ type Ledger struct {
 	Key         string        // fingerprint of the credential of the latest start
 	Closed      bool          // every record had its final fate
 	Superseded  string        // the run that took this one's place, and its folder; empty: none
+	Witness     *Witness      // the files that the run was written to; nil: not noted
 	Lists       []ListRead    // the suppression lists as they were applied last
 	Paused      string        // a person has paused the run: who and why; empty: it is not paused
 	PaceLever   PaceLever     // the rate that a person has asked for

@@ -266,15 +266,17 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 	}
 }
 
-// reached notes now and then, while the run is at work, how far it has come.
-func (s *session) reached(attempts, revisions uint64) {
+// reached notes now and then, while the run is at work, how far it has come: in the register,
+// and by mark in the folder.
+func (s *session) reached(mark func() error, attempts, revisions uint64) {
 	if attempts+revisions == s.noted || time.Since(s.notedAt) < time.Second {
 		return
 	}
 	s.noted, s.notedAt = attempts+revisions, time.Now()
-	if err := register.Reached(s.campaign.Register, s.id.String(), attempts, revisions); err != nil && !s.noteFailed {
+	err := errors.Join(register.Reached(s.campaign.Register, s.id.String(), attempts, revisions), mark())
+	if err != nil && !s.noteFailed {
 		s.noteFailed = true
-		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		s.log.Warn("it could not be noted how far the run has come", "problem", err.Error())
 	}
 }
 

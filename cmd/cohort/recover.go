@@ -169,8 +169,8 @@ func (r *recovery) look() error {
 	case engine.IsDamage(err):
 	case err != nil:
 		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
-	case survey.Records == 0 && survey.Copied == 0 && !r.known:
-		return refuse("nothing was ever sent by this run: its log is empty, and the register does not know it; go on with: %s", command("resume", r.dir))
+	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+		return refuse("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
 			return r.decide(survey.Ledger)
