@@ -146,7 +146,9 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			r.pulled(p)
 		case <-stopped:
 			stopped = nil
-			r.halt(&Stopped{Why: "stopped by a signal"})
+			why := &Stopped{Why: "stopped by a signal"}
+			_ = errors.As(context.Cause(ctx), &why)
+			r.halt(why)
 			if grace == nil {
 				grace = time.After(r.Grace)
 			}

@@ -145,7 +145,7 @@ func TestAFolderThatIsMountedElsewhereIsTheSame(t *testing.T) {
 	for name, mount := range map[string]func(at string) error{
 		"bind": func(at string) error { return unix.Mount(filepath.Join(base, "disk"), at, "", unix.MS_BIND, "") },
 		"overlay": func(at string) error {
-			return unix.Mount("overlay", at, "overlay", 0, "lowerdir="+base+"/lower,upperdir="+base+"/disk,workdir="+base+"/work")
+			return unix.Mount("overlay", at, "overlay", 0, "lowerdir="+base+"/lower,upperdir="+base+"/disk,workdir="+base+"/work,xino=off")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,6 +66,9 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
+	warnOfRegisters(s.log, s.campaign, s.call.Simulate)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
 	partWith(ctx, s.goOn())
 	stopping := context.AfterFunc(ctx, func() {
@@ -93,7 +96,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			return s.register(plan, ledger, key)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter,
-		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(log.Mark, now.Attempts, now.Revisions) },
+		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(log.Mark, stop, now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
 	_ = log.Mark() // the log knows all

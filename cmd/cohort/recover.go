@@ -139,9 +139,9 @@ func (r *recovery) flags() error {
 // ask asks the register what it knows of the run, and refuses where the run does not live
 // here or is no more.
 func (r *recovery) ask(c *campaign.Campaign) error {
-	reg, err := register.Open(c.Register)
+	reg, err := openRegister(c)
 	if err != nil {
-		return refuse("%w", err)
+		return err
 	}
 	defer func() { _ = reg.Close() }()
 	r.entry, r.known = reg.Run(r.plan.RunID)
