@@ -74,6 +74,13 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			}
 			return nil
 		}
+		if r.Verb == controlWitness {
+			l.Witness = new(Witness)
+			if err := json.Unmarshal([]byte(r.Detail), l.Witness); err != nil || len(l.Witness.Files) == 0 {
+				return fmt.Errorf("%w: it does not say which files it was written to", ErrIllegal)
+			}
+			return nil
+		}
 		if r.Verb == controlStretch {
 			if err := json.Unmarshal([]byte(r.Detail), &l.Stretch); err != nil {
 				return fmt.Errorf("%w: a window's beginning of which nothing can be read", ErrIllegal)

@@ -14,4 +14,6 @@ const (
 	controlSendAgain  = "send_again"       // detail: the reason a person gave
 	controlStretch    = "window"           // detail: the stretch that was begun, as JSON
 	controlLists      = "lists"            // detail: what was read of the suppression lists when they were applied, as JSON
+	controlWitness    = "witness"          // detail: which files the log is written to, as JSON
+	controlLatest     = "latest"           // detail: by whom, and why: a person says that this folder is the latest
 )

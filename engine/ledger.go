@@ -32,6 +32,7 @@ type Ledger struct {
 	Closed      bool          // every record had its final fate
 	Superseded  string        // the run that took this one's place, and its folder; empty: none
 	Confirmed   []string      // references of the files that the service has confirmed
+	Witness     *Witness      // the files that the run was written to; nil: not noted
 	Lists       []ListRead    // the suppression lists as they were applied last
 	Paused      string        // a person has paused the run: who and why; empty: it is not paused
 	PaceLever   PaceLever     // the rate that a person has asked for

@@ -29,6 +29,7 @@ type ProgressLog struct {
 	scratch   encoder
 	unsettled [][]byte // revisions that the second copy lacks
 	copied    uint64   // revisions that it has
+	mark      mark     // this process's, once NoteWitness has made it
 }
 
 // Start is what a process says of itself when it takes a run on.

@@ -157,7 +157,7 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 			r.pulled(p)
 		case <-stopped:
 			stopped = nil
-			r.halt(&Stopped{Why: interruptedBy(ctx)})
+			r.halt(interruptedBy(ctx))
 			if grace == nil {
 				grace = time.After(r.Grace)
 			}
@@ -171,11 +171,15 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 }
 
 // interruptedBy says what has cancelled a run.
-func interruptedBy(ctx context.Context) string {
-	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
-		return "stopped by " + cause.Error()
+func interruptedBy(ctx context.Context) *Stopped {
+	cause := context.Cause(ctx)
+	if stopped := (*Stopped)(nil); errors.As(cause, &stopped) {
+		return stopped
 	}
-	return "stopped by a signal"
+	if cause == context.Canceled || cause == context.DeadlineExceeded {
+		return &Stopped{Why: "stopped by a signal"}
+	}
+	return &Stopped{Why: "stopped by " + cause.Error()}
 }
 
 // back takes a result back, and others that have come meanwhile.

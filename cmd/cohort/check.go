@@ -179,6 +179,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 		}
 	}
 	warn(c.screen.log, c.campaign, reader.Summary())
+	warnOfRegisters(c.screen.log, c.campaign, false)
 	suppress.warnMost(manifest)
 	others, err := leftOut(spool)
 	if err != nil {

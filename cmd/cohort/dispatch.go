@@ -38,6 +38,9 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err := s.admitted(plan, ledger); err != nil {
 		return err
 	}
+	if err := s.isLatest(plan, ledger); err != nil {
+		return err
+	}
 	if err := s.check(ctx, plan, ledger); err != nil {
 		return err
 	}
@@ -63,6 +66,9 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
+	warnOfRegisters(s.log, s.campaign, s.call.Simulate)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	s.log.Info("sending", "run", plan.Run.Short(), "folder", s.folder.path, "messages", plan.Messages, "batches", plan.Batches(), "service", plan.Service)
 	partWith(ctx, s.goOn())
 	stopping := context.AfterFunc(ctx, func() {
@@ -79,6 +85,9 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
 		Start: engine.Start{At: time.Now(), Version: version(), Key: key},
 		Opened: func() error {
+			if err := log.NoteWitness(time.Now(), s.folder.path, ""); err != nil {
+				return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
+			}
 			if plan.SendAgain != "" && ledger.Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
 					return refuse("%w", err)
@@ -87,9 +96,10 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			return s.register(plan, ledger, key)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
-		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(now.Attempts, now.Revisions) },
+		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(log.Mark, stop, now.Attempts, now.Revisions) },
 	})
 	s.screen.end()
+	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
 		err = &engine.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}

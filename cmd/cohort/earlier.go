@@ -114,12 +114,26 @@ func (e *earlierRuns) settled() error {
 		return nil
 	}
 	for _, r := range e.runs {
+		if err := r.latest(); err != nil {
+			return err
+		}
 		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
 			return refuse("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
 				n, r.entry.RunID, command("resume", r.entry.Folder, "--settle"))
 		}
 	}
 	return nil
+}
+
+// latest refuses to leave out the people of a folder that may be an older copy: it does not know
+// all of them. A run from which nothing more can be sent knows them whichever copy it is.
+func (r *earlierRun) latest() error {
+	fates := r.ledger.Account().Fates
+	over := r.ledger.Superseded != "" || r.ledger.Closed && fates[person.Refused]+fates[person.InDoubt] == 0
+	if over || r.ledger.Witness == nil { // an older version's, which notes none
+		return nil
+	}
+	return askLatest(r.entry.Folder, r.ledger.ShowsLatest(r.entry.Folder))
 }
 
 // named lists the runs for the plan.

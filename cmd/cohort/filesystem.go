@@ -2,8 +2,12 @@ package main
 
 import (
 	"log/slog"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"cohort/engine/campaign"
 )
 
 // The filesystems, by the magic number of statfs(2), on which neither the lock nor the
@@ -16,6 +20,25 @@ var networkFilesystems = map[int64]string{
 
 // passingFilesystems are those that do not outlive the machine or the container.
 var passingFilesystems = map[int64]string{unix.TMPFS_MAGIC: "tmpfs", unix.OVERLAYFS_SUPER_MAGIC: "overlay"}
+
+// warnOfRegisters warns of a send to the NHS App that has its registers on one filesystem. Where
+// that is put back from a snapshot of the disk, nothing can tell.
+func warnOfRegisters(log *slog.Logger, c *campaign.Campaign, simulate bool) {
+	if c.NHSApp == nil || c.Profile != campaign.Production || simulate {
+		return
+	}
+	disks := map[uint64]bool{}
+	for _, path := range c.Registers() {
+		var at unix.Stat_t
+		for unix.Stat(path, &at) != nil && path != "/" {
+			path = filepath.Dir(path) // it is still to be made
+		}
+		disks[at.Dev] = true
+	}
+	if len(disks) < 2 {
+		log.Warn("the NHS App takes a message twice, and after a restore of this disk (a snapshot of a VM, of LVM or of a cloud volume) nothing would show whom the run had reached; name a second register on other storage in the campaign file", "register", "["+strings.Join(append(c.Registers(), "/mnt/other/.cohort"), ", ")+"]")
+	}
+}
 
 // checkFilesystem refuses a folder on a network filesystem, unless allowed, and warns
 // of one that will not last.

@@ -122,11 +122,11 @@ func (s *session) locate() (place, error) {
 		entry.Host, entry.Folder, command("resume")+" <where it is now>")
 }
 
-// openRegister opens the campaign's register.
+// openRegister opens the campaign's registers.
 func openRegister(c *campaign.Campaign) (*register.Register, error) {
-	r, err := register.Open(c.Register)
+	r, err := register.OpenAll(c.Registers())
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return nil, refuse("the folder %s, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", c.Register, err)
+		return nil, refuse("the register, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", err)
 	}
 	if err != nil {
 		return nil, refuse("%w", err)
@@ -223,7 +223,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		return nil
 	}
 	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
-		if err := register.Reached(s.campaign.Register, plan.RunID, 0, 0); err != nil {
+		if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, 0, 0); err != nil {
 			return refuse("%w", err)
 		}
 	}
@@ -238,7 +238,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 // reason to fail: the register then knows less, and the log still knows all.
 func (s *session) note(plan *engine.Plan, state register.State, summary engine.Summary) {
 	attempts, revisions := summary.Attempts, summary.Revisions
-	r, err := register.Open(s.campaign.Register)
+	r, err := register.OpenAll(s.campaign.Registers())
 	if err == nil {
 		defer func() { _ = r.Close() }()
 		entry, known := r.Run(plan.RunID)
@@ -266,15 +266,21 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 	}
 }
 
-// reached notes now and then, while the run is at work, how far it has come.
-func (s *session) reached(attempts, revisions uint64) {
+// reached notes now and then, while the run is at work, how far it has come: in the register,
+// and by mark in the folder. A run that no register can be told of is stopped, where the service
+// takes a message twice.
+func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attempts, revisions uint64) {
 	if attempts+revisions == s.noted || time.Since(s.notedAt) < time.Second {
 		return
 	}
 	s.noted, s.notedAt = attempts+revisions, time.Now()
-	if err := register.Reached(s.campaign.Register, s.id.String(), attempts, revisions); err != nil && !s.noteFailed {
+	told, err := register.ReachedAll(s.campaign.Registers(), s.id.String(), attempts, revisions)
+	if told == 0 && s.campaign.NHSApp != nil && !s.call.Simulate {
+		stop(&engine.Stopped{Why: "no register can be written", Cause: err, Halt: true})
+	}
+	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true
-		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		s.log.Warn("it could not be noted how far the run has come", "problem", err.Error())
 	}
 }
 

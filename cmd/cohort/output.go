@@ -144,8 +144,11 @@ func campaignInputs(c *campaign.Campaign) []string {
 	for _, r := range c.Routes {
 		inputs = append(inputs, r.ContentFile)
 	}
-	known, _ := filepath.Glob(filepath.Join(c.Register, "*")) // what cannot be read is not kept from anybody
-	return append(inputs, known...)
+	for _, dir := range c.Registers() {
+		known, _ := filepath.Glob(filepath.Join(dir, "*")) // what cannot be read is not kept from anybody
+		inputs = append(inputs, known...)
+	}
+	return inputs
 }
 
 // reportInputs lists the files that a run has read and those in its folder, but for its

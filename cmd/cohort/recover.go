@@ -139,9 +139,9 @@ func (r *recovery) flags() error {
 // ask asks the register what it knows of the run, and refuses where the run does not live
 // here or is no more.
 func (r *recovery) ask(c *campaign.Campaign) error {
-	reg, err := register.Open(c.Register)
+	reg, err := openRegister(c)
 	if err != nil {
-		return refuse("%w", err)
+		return err
 	}
 	defer func() { _ = reg.Close() }()
 	r.entry, r.known = reg.Run(r.plan.RunID)
@@ -171,8 +171,8 @@ func (r *recovery) look() error {
 		return unsound(r.dir, err)
 	case err != nil:
 		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
-	case survey.Records == 0 && survey.Copied == 0 && !r.known:
-		return refuse("nothing was ever sent by this run: its log is empty, and the register does not know it; go on with: %s", command("resume", r.dir))
+	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+		return refuse("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
 			return r.decide(survey.Ledger)

@@ -225,7 +225,7 @@ func (s *session) decide(plan *engine.Plan, found map[engine.FormID]string, agai
 	if err != nil {
 		return refuse("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, command("status", s.folder.path))
 	}
-	if err := register.Reached(s.campaign.Register, plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

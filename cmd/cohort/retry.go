@@ -226,7 +226,7 @@ func (r *retrying) write(s *session, plan *engine.Plan) (err error) {
 	if err := log.Retry(log.Ledger.Retry(r.codes), spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
 		return refuse("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, command("status", s.folder.path))
 	}
-	if err := register.Reached(s.campaign.Register, plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
 		r.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

@@ -128,6 +128,9 @@ func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 	if campaign.Compare(plan.Frozen, s.frozen) == nil && s.call.SendAgain == plan.SendAgain && !(missing && s.call.NewCohort) {
 		return false, nil
 	}
+	if err := s.isLatest(plan, ledger); err != nil {
+		return false, err
+	}
 	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
 	for _, name := range []string{"revisions", "log", "plan.json"} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(s.folder.file(name)); err != nil {
@@ -149,6 +152,11 @@ func (s *session) begin(ctx context.Context, others []register.Entry) error {
 		return err
 	}
 	defer func() { _ = plan.Close() }()
+	if plan.NeverAgain {
+		if err := s.noteWitness(plan, ""); err != nil {
+			return err
+		}
+	}
 	return s.dispatch(ctx, plan)
 }
 

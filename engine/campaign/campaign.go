@@ -11,6 +11,7 @@ type Campaign struct {
 	Name            string            // campaign: part of every identity
 	Profile         Profile           // which number range may be sent to
 	Register        string            // absolute path of the folder that knows every run
+	MoreRegisters   []string          // further ones, absolute, that are kept beside it on other storage
 	Cohort          Cohort            // how the cohort file is read
 	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire
@@ -30,6 +31,9 @@ type Campaign struct {
 	lines   map[string]int    // of each key of the file
 	renamed map[string]string // of a campaign of ByRoute: keys for which it has the route's own
 }
+
+// Registers are the folders that know every run.
+func (c *Campaign) Registers() []string { return append([]string{c.Register}, c.MoreRegisters...) }
 
 // Profile says which NHS numbers a campaign may send to.
 type Profile string

@@ -47,14 +47,22 @@ func (l *loader) identity(c *Campaign, d *document) {
 	if !slices.Contains([]Profile{AnyNumber, Test, Production}, c.Profile) {
 		l.wrong("profile", "must be test or production")
 	}
-	register := defaultRegister
+	registers := oneOrMore{defaultRegister}
 	if d.Register != nil {
-		register = *d.Register
+		registers = *d.Register
 	}
-	if register == "" {
-		l.wrong("register", "must name a folder")
+	if len(registers) == 0 || slices.Contains(registers, "") {
+		l.wrong("register", "must name a folder, or several in a list")
+		return
 	}
-	c.Register = l.absolute(register)
+	c.Register = l.absolute(registers[0])
+	for _, folder := range registers[1:] {
+		folder = l.absolute(folder)
+		if slices.Contains(c.Registers(), folder) {
+			l.wrong("register", "names the folder %s twice", folder)
+		}
+		c.MoreRegisters = append(c.MoreRegisters, folder)
+	}
 	if len(c.OnHalt) > 0 && c.OnHalt[0] == "" {
 		l.wrong("on_halt", "must start with a command")
 	}

@@ -10,7 +10,7 @@ import (
 type document struct {
 	Campaign        string             `yaml:"campaign"`
 	Profile         string             `yaml:"profile"`
-	Register        *string            `yaml:"register"`
+	Register        *oneOrMore         `yaml:"register"`
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`
@@ -191,7 +191,7 @@ type contactSection struct {
 	} `yaml:"name"`
 }
 
-// oneOrMore is a header or a list of headers.
+// oneOrMore is a text, such as a header, or a list of them.
 type oneOrMore []string
 
 // UnmarshalYAML takes either form.
@@ -203,7 +203,7 @@ func (o *oneOrMore) UnmarshalYAML(text []byte) error {
 	}
 	var one string
 	if err := yaml.Unmarshal(text, &one); err != nil {
-		return fmt.Errorf("expected a header or a list of headers")
+		return fmt.Errorf("expected a text or a list of texts")
 	}
 	*o = oneOrMore{one}
 	return nil

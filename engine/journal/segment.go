@@ -77,6 +77,9 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016d", number)+segmentSuffix)
 }
 
+// SegmentPath is the path of a segment of the log in dir.
+func SegmentPath(dir string, number uint64) string { return segmentPath(dir, number) }
+
 // lastSegment returns the highest number among the segments of a directory, 0 if there
 // is none or no directory. Gaps are found later, by opening every number up to it: a
 // listing made while a writer adds segments may show a later one and not an earlier.

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cohort/engine/durable"
@@ -58,6 +59,8 @@ type Register struct {
 	size int64   // of the file, less a torn line at its end
 	open bool    // the last line lacks its end, and nothing else
 	runs []Entry // the latest line of each run, in order of their first lines
+
+	all []*Register // of several that are one, see OpenAll; nil: it is one by itself
 }
 
 // Open opens the register in dir, making it when it is not there, and waits a moment
@@ -124,13 +127,19 @@ func (r *Register) Runs() []Entry { return r.runs }
 
 // Run returns the entry of one run.
 func (r *Register) Run(id string) (Entry, bool) {
-	for _, e := range r.runs {
-		if e.RunID == id {
-			r.raise(&e)
-			return e, true
-		}
+	e, known := r.latest(id)
+	if known {
+		r.raise(&e)
 	}
-	return Entry{}, false
+	return e, known
+}
+
+func (r *Register) latest(id string) (Entry, bool) {
+	i := slices.IndexFunc(r.runs, func(e Entry) bool { return e.RunID == id })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return r.runs[i], true
 }
 
 // Others returns the other runs of a campaign on a service, oldest first.
@@ -149,6 +158,20 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 func (r *Register) Record(e Entry) error {
 	e.At = time.Now().UTC().Truncate(time.Millisecond)
 	e.Host, _ = os.Hostname()
+	for _, one := range r.all {
+		if err := one.add(e); err != nil {
+			return err
+		}
+	}
+	if r.all == nil {
+		return r.add(e)
+	}
+	r.put(e)
+	return nil
+}
+
+// add adds a line as it is.
+func (r *Register) add(e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -198,6 +221,12 @@ func Reached(dir, run string, attempts, revisions uint64) error {
 
 // raise adds to an entry what Reached noted last, if it did.
 func (r *Register) raise(e *Entry) {
+	for _, one := range r.all {
+		one.raise(e)
+	}
+	if r.all != nil {
+		return
+	}
 	var attempts, revisions uint64
 	text, err := os.ReadFile(reachedFile(r.dir, e.RunID))
 	if err == nil {
@@ -209,4 +238,12 @@ func (r *Register) raise(e *Entry) {
 func reachedFile(dir, run string) string { return filepath.Join(dir, run+".reached") }
 
 // Close lets other processes have the register.
-func (r *Register) Close() error { return r.lock.Release() }
+func (r *Register) Close() (err error) {
+	for _, one := range r.all {
+		err = errors.Join(err, one.Close())
+	}
+	if r.lock != nil {
+		err = r.lock.Release()
+	}
+	return err
+}
