@@ -212,11 +212,16 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 			}
 		}
 	}
+	simulator := s.atSimulator(st.entry)
+	keys := st.entry.Keys // none when the run is new
+	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
+		keys = append(slices.Clone(keys), key)
+	}
 	if st.known && same(st.entry.Folder, s.folder.path) {
-		if s.call.Simulate || key == "" || slices.Contains(st.entry.Keys, key) {
+		if len(keys) == len(st.entry.Keys) && simulator == st.entry.Simulator {
 			return nil
 		}
-		st.entry.Keys = append(slices.Clone(st.entry.Keys), key)
+		st.entry.Keys, st.entry.Simulator = keys, simulator
 		if err := r.Record(st.entry); err != nil {
 			return refuse("%w", err)
 		}
@@ -227,11 +232,22 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 			return refuse("%w", err)
 		}
 	}
-	keys := st.entry.Keys // a run that was moved; none when it is new
-	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
-		keys = append(slices.Clone(keys), key)
+	return s.record(r, plan, register.Entry{
+		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: simulator,
+	})
+}
+
+// atSimulator reports whether a run has only ever been at a simulator. was is what the
+// register knows of the run; an answer from the service itself is never forgotten.
+func (s *session) atSimulator(was register.Entry) bool {
+	if s.tokens == nil {
+		return false
 	}
-	return s.record(r, plan, register.Entry{State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys})
+	is, known := s.tokens.Simulator()
+	if was.RunID == "" {
+		return is
+	}
+	return was.Simulator && (is || !known)
 }
 
 // note writes down in the register how far the run has come. That it cannot is no
@@ -245,18 +261,19 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 		if known && !same(entry.Folder, s.folder.path) && s.holds(entry.Folder) {
 			return // this folder is a copy
 		}
-		here := same(entry.Folder, s.folder.path)
-		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions {
+		here, simulator := same(entry.Folder, s.folder.path), s.atSimulator(entry)
+		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions && entry.Simulator == simulator {
 			return
 		}
 		switch {
 		case !known:
-			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions})
+			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, Simulator: simulator})
 		default:
 			// What is noted never goes back: a run that knows less than it did is an older copy.
 			if entry.State == register.Begun {
 				entry.State = state
 			}
+			entry.Simulator = simulator
 			entry.Folder, entry.Attempts, entry.Revisions = s.folder.path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
 		}

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cohort/engine/durable"
@@ -38,7 +39,9 @@ type Entry struct {
 	RunID        string    `json:"run_id"`
 	Campaign     string    `json:"campaign"`
 	Service      string    `json:"service"`
-	Endpoint     string    `json:"endpoint,omitempty"` // of the service, where it has several; empty: batches
+	Kind         string    `json:"kind"`                // of sink: notify, nhsapp or file
+	Simulator    bool      `json:"simulator,omitempty"` // every answer that the run had came from a simulator
+	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, where it has several; empty: batches
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`
@@ -47,6 +50,12 @@ type Entry struct {
 	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
 	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
+}
+
+// complete fills in what the service's name says. Lines of older versions lack it.
+func (e *Entry) complete() {
+	e.Kind, _, _ = strings.Cut(e.Service, " ")
+	e.Simulator = e.Simulator || strings.HasSuffix(e.Service, " simulator")
 }
 
 const file = "register.jsonl"
@@ -103,6 +112,7 @@ func (r *Register) read() error {
 			return fmt.Errorf("%s:%d: the line is damaged; restore the register before sending anything", name, n)
 		}
 		r.open = !whole
+		e.complete()
 		r.put(e)
 	}
 	r.size = int64(len(text) - torn)
@@ -149,6 +159,7 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 func (r *Register) Record(e Entry) error {
 	e.At = time.Now().UTC().Truncate(time.Millisecond)
 	e.Host, _ = os.Hostname()
+	e.complete()
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)

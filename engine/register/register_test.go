@@ -152,3 +152,23 @@ func TestOneProcessAtATime(t *testing.T) {
 	must(t, r.Close())
 	record(t, dir)
 }
+
+// A line of a version that did not write them down has the kind and the simulator too.
+func TestAServiceTellsItsKind(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, file), []byte(`{"run_id":"1","service":"file letters"}
+{"run_id":"2","service":"nhsapp simulator"}
+{"run_id":"3","service":"notify https://int.example/simulator"}
+`), 0o600))
+	e := entry("4", "a", Begun)
+	e.Service, e.Simulator = "notify http://127.0.0.1:9000/comms", true
+	record(t, dir, e)
+	r, err := Open(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	for i, want := range []Entry{{Kind: "file"}, {Kind: "nhsapp", Simulator: true}, {Kind: "notify"}, {Kind: "notify", Simulator: true}} {
+		if got := r.Runs()[i]; got.Kind != want.Kind || got.Simulator != want.Simulator {
+			t.Errorf("run %s: kind %q, simulator %v", got.RunID, got.Kind, got.Simulator)
+		}
+	}
+}

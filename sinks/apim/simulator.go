@@ -1,0 +1,22 @@
+package apim
+
+import "net/http"
+
+// simulatorHeader is on every answer of cohort's simulator, and on no other.
+const simulatorHeader = "X-Cohort-Simulator"
+
+// Heard notes who gave an answer, the service or a simulator of it.
+func (t *Tokens) Heard(h http.Header) {
+	if h.Get(simulatorHeader) == "" {
+		t.real.Store(true)
+	} else {
+		t.simulated.Store(true)
+	}
+}
+
+// Simulator reports whether every answer so far came from a simulator. It is not known
+// before the first answer.
+func (t *Tokens) Simulator() (is, known bool) {
+	real, simulated := t.real.Load(), t.simulated.Load()
+	return simulated && !real, simulated || real
+}
