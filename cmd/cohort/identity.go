@@ -165,6 +165,13 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 		rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
 	}
 	st.entry, st.known = r.Run(plan.RunID)
+	st.service, st.simulator = plan.Service, st.entry.Simulator
+	if s.tokens != nil {
+		st.simulator, st.heard = s.tokens.Simulator()
+	}
+	if st.known || st.heard { // before that it may be a rehearsal
+		st.moved = r.Elsewhere(plan.Campaign, plan.Service, s.keys(st.entry.Keys))
+	}
 	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
 	if plan.BeganAgain && ledger.Attempts == 0 {
 		st.known = false // what the register knows is the lost folder's
@@ -194,7 +201,7 @@ func (s *session) mayWrite(plan *engine.Plan, ledger *engine.Ledger) error {
 
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
-func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string) error {
+func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -212,16 +219,12 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 			}
 		}
 	}
-	simulator := s.atSimulator(st.entry)
-	keys := st.entry.Keys // none when the run is new
-	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
-		keys = append(slices.Clone(keys), key)
-	}
+	keys := s.keys(st.entry.Keys)
 	if st.known && same(st.entry.Folder, s.folder.path) {
-		if len(keys) == len(st.entry.Keys) && simulator == st.entry.Simulator {
+		if len(keys) == len(st.entry.Keys) {
 			return nil
 		}
-		st.entry.Keys, st.entry.Simulator = keys, simulator
+		st.entry.Keys = keys
 		if err := r.Record(st.entry); err != nil {
 			return refuse("%w", err)
 		}
@@ -233,15 +236,48 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 		}
 	}
 	return s.record(r, plan, register.Entry{
-		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: simulator,
+		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: st.simulator,
 	})
 }
 
+// keys adds the fingerprint of the present API key to those that a run was sent with. What is
+// wrong with the key is said when it is used.
+func (s *session) keys(was []string) []string {
+	key, _ := s.key()
+	if s.call.Simulate || key == "" || slices.Contains(was, key) {
+		return was
+	}
+	return append(slices.Clone(was), key)
+}
+
+// notElsewhere refuses, before anything is prepared, a campaign that this application has
+// sent to another service, unless a simulator answers.
+func (s *session) notElsewhere(ctx context.Context) error {
+	if s.call.SendAgain != "" {
+		return nil
+	}
+	r, err := openRegister(s.campaign)
+	if err != nil {
+		return err
+	}
+	moved := r.Elsewhere(s.campaign.Name, s.service, s.keys(nil))
+	if err := r.Close(); err != nil || len(moved) == 0 {
+		return err
+	}
+	if err := s.reachable(ctx); err != nil {
+		return refuse("%w; nothing was sent", err)
+	}
+	if simulator, _ := s.tokens.Simulator(); simulator {
+		return nil
+	}
+	return sentElsewhere(moved[0], s.service)
+}
+
 // atSimulator reports whether a run has only ever been at a simulator. was is what the
-// register knows of the run; an answer from the service itself is never forgotten.
+// register knows of the run, if it does: an answer of the service itself is never forgotten.
 func (s *session) atSimulator(was register.Entry) bool {
 	if s.tokens == nil {
-		return false
+		return was.Simulator
 	}
 	is, known := s.tokens.Simulator()
 	if was.RunID == "" {
@@ -267,7 +303,7 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 		}
 		switch {
 		case !known:
-			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, Simulator: simulator})
+			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, Keys: s.keys(nil), Simulator: simulator})
 		default:
 			// What is noted never goes back: a run that knows less than it did is an older copy.
 			if entry.State == register.Begun {

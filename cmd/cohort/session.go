@@ -175,6 +175,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
+	if err := s.notElsewhere(ctx); err != nil {
+		return nil, err
+	}
 	if len(earlier.named()) > 0 {
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +150,22 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 	for _, e := range r.runs {
 		if e.Campaign == campaign && e.Service == service && e.RunID != id {
 			r.raise(&e)
+			others = append(others, e)
+		}
+	}
+	return others
+}
+
+// Elsewhere returns the runs of a campaign that an application, known by the fingerprints of
+// its API keys, has sent by the same kind of sink to another service, oldest first. Runs that
+// were only at a simulator do not count.
+func (r *Register) Elsewhere(campaign, service string, keys []string) []Entry {
+	want := Entry{Service: service}
+	want.complete()
+	var others []Entry
+	for _, e := range r.runs {
+		known := slices.ContainsFunc(e.Keys, func(key string) bool { return slices.Contains(keys, key) })
+		if known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
 			others = append(others, e)
 		}
 	}

@@ -71,7 +71,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header = header
 	resp, err := t.Base.RoundTrip(req)
 	if err == nil {
-		t.Tokens.Heard(resp.Header)
+		t.Tokens.Heard(resp)
 	}
 	switch {
 	case err != nil:
