@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,6 +86,9 @@ func (s *session) locate() (place, error) {
 	if s.runFolder != "" {
 		at.folder = s.runFolder
 	}
+	if err := s.adopt(at.folder); err != nil {
+		return at, err
+	}
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return at, err
@@ -132,6 +136,57 @@ func openRegister(c *campaign.Campaign) (*register.Register, error) {
 		return nil, refuse("%w", err)
 	}
 	return r, nil
+}
+
+// adopt has the campaign's register know what others know that runs of the campaign used
+// before: the run in a folder, and those under runs.
+func (s *session) adopt(folder string) error {
+	if s.call.Register == s.campaign.Register {
+		return nil
+	}
+	s.call.Register = s.campaign.Register
+	folders := []string{folder}
+	beside, _ := os.ReadDir(s.runs)
+	for _, f := range beside {
+		if short, of := strings.CutPrefix(f.Name(), s.campaign.Name+"-"); of && len(short) == len(s.id.Short()) {
+			folders = append(folders, filepath.Join(s.runs, f.Name()))
+		}
+	}
+	var adopted []string
+	for _, f := range folders {
+		c, err := readCall(f)
+		if err != nil || c.Register == "" || same(c.Register, s.campaign.Register) || slices.Contains(adopted, c.Register) {
+			continue
+		}
+		adopted = append(adopted, c.Register)
+		if err := s.adoptFrom(c.Register); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) adoptFrom(was string) error {
+	now := s.campaign.Register
+	if !exists(was) {
+		s.log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
+		return nil
+	}
+	s.log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
+	old, err := register.Open(was)
+	if err != nil {
+		return refuse("%w; runs of this campaign were registered there, and register in the campaign file is %s now; make the old folder readable, or name it again", err, now)
+	}
+	defer func() { _ = old.Close() }()
+	r, err := openRegister(s.campaign)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	if err := r.Adopt(old); err != nil {
+		return refuse("%w", err)
+	}
+	return nil
 }
 
 // holds reports whether a folder holds this run.

@@ -214,6 +214,9 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if s.campaign.Reach != nil {
 		today(s.campaign, s.log) // takes away what is older
 	}
+	if err := s.adopt(s.folder.path); err != nil {
+		return err
+	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)
 	if plan.Service != s.campaign.ServiceID(s.call.Simulate) {

@@ -172,10 +172,33 @@ func (r *Register) Elsewhere(campaign, service string, keys []string) []Entry {
 	return others
 }
 
+// Adopt adds what another register knows and this one does not: runs, and how far they came.
+func (r *Register) Adopt(other *Register) error {
+	for _, e := range other.runs {
+		other.raise(&e)
+		mine, known := r.Run(e.RunID)
+		if known && mine.Attempts >= e.Attempts && mine.Revisions >= e.Revisions && (mine.State != Begun || e.State == Begun) {
+			continue
+		}
+		if known && mine.State != Begun {
+			e.State, e.Note = mine.State, mine.Note
+		}
+		e.Attempts, e.Revisions = max(e.Attempts, mine.Attempts), max(e.Revisions, mine.Revisions)
+		if err := r.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Record adds a line for a run, durably. At and Host are filled in.
 func (r *Register) Record(e Entry) error {
 	e.At = time.Now().UTC().Truncate(time.Millisecond)
 	e.Host, _ = os.Hostname()
+	return r.add(e)
+}
+
+func (r *Register) add(e Entry) error {
 	e.complete()
 	line, err := json.Marshal(e)
 	if err != nil {
