@@ -24,6 +24,7 @@ type MessageOutcome struct {
 	Attempts         int // requests that held it
 	FirstAttempt     time.Time
 	AcceptedAt       time.Time
+	Unsure           bool // refused, when an unanswered request may yet have come in: never sent again
 }
 
 // CodeListedTooLate is the reason code of a message whose person a suppression list named
@@ -116,7 +117,9 @@ func (t *Trail) Told(shard int, position uint32) (told *MessageOutcome, id []byt
 		if r.Reason == "" && isUploadRefused(r.Code) {
 			r.Reason = "the file with the message was written, and the service has refused it"
 		}
-		return b.told.but(person.Refused, r.Code, r.Reason), id, nil
+		alone := b.told.but(person.Refused, r.Code, r.Reason)
+		alone.Unsure = t.ledger.unsure[b.number-1]
+		return alone, id, nil
 	} else if r, left := rowAt(b.listed, position); left {
 		return b.told.but(person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"), id, nil
 	} else if r, late := rowAt(b.late, position); late {

@@ -21,6 +21,7 @@ type succession struct {
 	current []person.NHSNumber // the end of the chain that begins there, or circular, or forked
 	forks   []link             // of the numbers that were superseded by several, in order; all of their links
 	into    []person.NHSNumber // the next number of each old one that leads into a fork; 0 of others; nil without forks
+	circles []link             // of the numbers that lead into a circle, in order
 }
 
 // The numbers of a chain without an end are of two kinds.
@@ -32,7 +33,7 @@ type link struct{ old, next person.NHSNumber }
 // newSuccession follows every chain of links to its end. A chain that comes back to
 // itself, or that forks since a number was superseded by two, has none.
 func newSuccession(links []link) *succession {
-	slices.SortFunc(links, func(a, b link) int { return cmp.Or(cmp.Compare(a.old, b.old), cmp.Compare(a.next, b.next)) })
+	slices.SortFunc(links, byOld)
 	links = slices.Compact(links)
 	s := &succession{}
 	var next []person.NHSNumber
@@ -53,8 +54,9 @@ func newSuccession(links []link) *succession {
 	s.current = make([]person.NHSNumber, len(next))
 	done := make([]bool, len(next))
 	var path []int
+	var steps []person.NHSNumber // from each of path to the next
 	for start := range next {
-		path = path[:0]
+		path, steps = path[:0], steps[:0]
 		end := person.NHSNumber(circular)
 		for i := start; ; {
 			if done[i] {
@@ -69,8 +71,8 @@ func newSuccession(links []link) *succession {
 			if next[i] == underWay {
 				break
 			}
-			path = append(path, i)
 			to := next[i]
+			path, steps = append(path, i), append(steps, to)
 			next[i] = underWay
 			var found bool
 			if i, found = slices.BinarySearch(s.old, to); !found {
@@ -78,12 +80,18 @@ func newSuccession(links []link) *succession {
 				break
 			}
 		}
-		for _, i := range path {
+		for k, i := range path {
 			s.current[i], done[i] = end, true
+			if end == circular {
+				s.circles = append(s.circles, link{s.old[i], steps[k]})
+			}
 		}
 	}
+	slices.SortFunc(s.circles, byOld)
 	return s
 }
+
+func byOld(a, b link) int { return cmp.Or(cmp.Compare(a.old, b.old), cmp.Compare(a.next, b.next)) }
 
 // underWay marks the numbers of the chain that is being followed: met again, it is a
 // circle.
@@ -120,17 +128,20 @@ func (d *Reader) follow() (err error) {
 	return err
 }
 
-// ends lists where the chains from the i-th old number lead, by every fork: whoever has
-// had that number is one of them. A circle leads nowhere.
+// ends lists where the chains from the i-th old number lead, by every fork: a person who has
+// had that number is one of them. Where a chain forks or goes round in a circle, the next
+// numbers are in the list too: they may be the same person's.
 func (s *succession) ends(i int) (ends []person.NHSNumber) {
 	switch s.current[i] {
 	case forked:
 	case circular:
-		return nil
+		at, _ := slices.BinarySearchFunc(s.circles, s.old[i], startsAt)
+		return []person.NHSNumber{s.circles[at].next}
 	default:
 		return []person.NHSNumber{s.current[i]}
 	}
-	seen, todo := map[person.NHSNumber]bool{}, []person.NHSNumber{s.old[i]}
+	ends = s.steps(i)
+	seen, todo := map[person.NHSNumber]bool{}, slices.Clone(ends)
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -138,22 +149,29 @@ func (s *succession) ends(i int) (ends []person.NHSNumber) {
 			continue
 		}
 		seen[n] = true
-		k, superseded := slices.BinarySearch(s.old, n)
-		switch {
-		case !superseded:
+		if k, superseded := slices.BinarySearch(s.old, n); superseded {
+			todo = append(todo, s.steps(k)...)
+		} else {
 			ends = append(ends, n)
-		case s.into[k] != forked:
-			todo = append(todo, s.into[k])
-		default:
-			first, _ := slices.BinarySearchFunc(s.forks, n, func(l link, n person.NHSNumber) int { return cmp.Compare(l.old, n) })
-			for ; first < len(s.forks) && s.forks[first].old == n; first++ {
-				todo = append(todo, s.forks[first].next)
-			}
 		}
 	}
 	slices.Sort(ends)
-	return ends
+	return slices.Compact(ends)
 }
+
+// steps lists the next numbers of the i-th old number, where there are forks.
+func (s *succession) steps(i int) (next []person.NHSNumber) {
+	if s.into[i] != forked {
+		return []person.NHSNumber{s.into[i]}
+	}
+	first, _ := slices.BinarySearchFunc(s.forks, s.old[i], startsAt)
+	for ; first < len(s.forks) && s.forks[first].old == s.old[i]; first++ {
+		next = append(next, s.forks[first].next)
+	}
+	return next
+}
+
+func startsAt(l link, n person.NHSNumber) int { return cmp.Compare(l.old, n) }
 
 // readSuccession reads the whole cohort for the numbers that were superseded alone.
 func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
@@ -202,7 +220,9 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 // number under which the person is known now, which is the one that Records yields. A
 // number that was superseded by two different ones comes with each: its own records are
 // invalid, and a list that names it means one of the others. One whose chain goes round in
-// a circle is left out. It is known when Records has ended.
+// a circle, or through a fork, comes with the next number too. Their records are invalid,
+// and another cohort may know the person by any of them. It is known when the first record
+// has come.
 func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		s := d.checker.rules.succession

@@ -82,6 +82,32 @@ func TestChainsEndWhereTheyLead(t *testing.T) {
 	})
 }
 
+// Another cohort may know a person by any number of a chain, also of one that forks or goes
+// round in a circle: what is yielded connects the same numbers as the links do.
+func TestNoLinkIsLost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var links []link
+		for range rapid.IntRange(0, 12).Draw(t, "links") {
+			links = append(links, link{person.NHSNumber(rapid.IntRange(10, 22).Draw(t, "old")), person.NHSNumber(rapid.IntRange(10, 24).Draw(t, "next"))})
+		}
+		given := slices.Clone(links) // newSuccession sorts them
+		want := person.NewSets(func(yield func(a, b person.NHSNumber) bool) {
+			for _, l := range given {
+				if !yield(l.old, l.next) {
+					return
+				}
+			}
+		})
+		d := &Reader{checker: checker{rules: rules{succession: newSuccession(links)}}}
+		got := person.NewSets(d.Superseded())
+		for n := person.NHSNumber(10); n <= 24; n++ {
+			if !slices.Equal(got.Of(n), want.Of(n)) {
+				t.Fatalf("%d is one of %v, and the links say %v: %v", n, got.Of(n), want.Of(n), given)
+			}
+		}
+	})
+}
+
 func TestSupersededNumbersAreFollowedBeforeAnythingElse(t *testing.T) {
 	n := []string{"", "9990000018", "9990000026", "9990000034", "9990000042", "9990000050", "9990000069", "9990000077"} // made, of nobody
 	text := "nhs_number,name,replaced_by\n" +
@@ -128,7 +154,7 @@ func TestSupersededNumbersAreFollowedBeforeAnythingElse(t *testing.T) {
 	for old, current := range d.Superseded() {
 		pairs = append(pairs, old.Digits()+" "+current.Digits())
 	}
-	if !slices.Equal(pairs, []string{n[1] + " " + n[3], n[2] + " " + n[3]}) {
+	if !slices.Equal(pairs, []string{n[1] + " " + n[3], n[2] + " " + n[3], n[5] + " " + n[6], n[6] + " " + n[5]}) {
 		t.Errorf("superseded are %q", pairs)
 	}
 

@@ -167,7 +167,7 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, ledger *engi
 			return refuse("%w", err)
 		}
 	}
-	if err := register.Reached(s.campaign.Register, d.plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"cohort/engine"
 	"cohort/engine/register"
@@ -18,7 +19,11 @@ type standing struct {
 	facts     facts
 	rivals    []register.Entry    // the other runs of the campaign on the service
 	planned   []engine.EarlierRun // those that its plan has taken into account
-	sendAgain bool                // a person has said that people may be sent to again
+	service   string
+	moved     []register.Entry // runs of the campaign that the same application has sent to another service
+	heard     bool             // something has answered this process
+	simulator bool             // and it was a simulator
+	sendAgain bool             // a person has said that people may be sent to again
 }
 
 // facts are what a run's own log says, as far as trust in it goes.
@@ -56,6 +61,10 @@ func admit(s standing) error {
 		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
 	case s.known && s.elsewhere:
 		return refuse("this run lives in %s, and %s is a copy; go on there: %s", s.entry.Folder, s.folder, command("resume", s.entry.Folder))
+	case s.known && s.heard && s.simulator && !s.entry.Simulator:
+		return refuse("this run was sent to the service itself, and a simulator answers at %s now; nothing is sent from here until the service answers there again", addressOf(s.service))
+	case s.known && s.heard && !s.simulator && s.entry.Simulator:
+		return refuse("this run is a rehearsal against a simulator, and the service itself answers at %s now; its people are not sent to from here. For the real send, give the campaign another name", addressOf(s.service))
 	}
 	if s.known {
 		if err := believe(s.entry, s.facts); err != nil {
@@ -70,7 +79,22 @@ func admit(s standing) error {
 			return standsInTheWay(rival)
 		}
 	}
+	if len(s.moved) > 0 && !s.simulator {
+		return sentElsewhere(s.moved[0], s.service)
+	}
 	return nil
+}
+
+// sentElsewhere refuses what may be the same service under another address.
+func sentElsewhere(run register.Entry, service string) error {
+	return refuse("campaign %s was sent to %s with this API key, in run %.8s (%s), and this send is to %s; if both are the same service, its people would be sent to twice. To go on with that run, put base_url back and: %s. To send to everybody of this file at the new address as well, give --send-again and a reason",
+		run.Campaign, addressOf(run.Service), run.RunID, run.Folder, addressOf(service), command("resume", run.Folder))
+}
+
+// addressOf is the address in a service's name.
+func addressOf(service string) string {
+	_, address, _ := strings.Cut(service, " ")
+	return address
 }
 
 func standsInTheWay(rival register.Entry) error {

@@ -38,6 +38,13 @@ func TestWhichRunMaySend(t *testing.T) {
 		"another run of the campaign":                            {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
 		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":                     {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
+		"a run of this application at another address":           {standing{heard: true, service: "notify b", moved: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with this API key, in run moved-00 (/moved), and this send is to b;"},
+		"the same, and a simulator answers":                      {standing{heard: true, simulator: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
+		"the same, and a person's reason":                        {standing{heard: true, sendAgain: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
+		"a rehearsal, and the service answers":                   {standing{known: true, heard: true, service: "notify a", entry: register.Entry{Simulator: true}, facts: at}, "rehearsal against a simulator, and the service itself answers at a now"},
+		"a rehearsal that goes on":                               {standing{known: true, heard: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
+		"a rehearsal, and nothing answers":                       {standing{known: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
+		"a run at the service, and a simulator answers":          {standing{known: true, heard: true, simulator: true, service: "notify a", entry: mine(register.Begun, 7), facts: at}, "a simulator answers at a now"},
 		"an older copy, and a person's reason":                   {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
 	} {
 		err := admit(c.standing)

@@ -198,13 +198,18 @@ func cohortOf(r *ingest.Reader, digest [32]byte, in input) engine.Cohort {
 // must not be sent to.
 func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
-	var superseded iter.Seq2[person.NHSNumber, person.NHSNumber]
-	if c.Cohort.Superseded != "" {
-		superseded = r.Superseded()
-	}
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: superseded, Exclude: exclude, Routes: len(c.Routes),
+		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: supersededIn(c, r), Exclude: exclude, Routes: len(c.Routes),
 	})
+}
+
+// supersededIn yields which numbers the cohort says were superseded; nil where the campaign
+// does not ask.
+func supersededIn(c *campaign.Campaign, r *ingest.Reader) iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	if c.Cohort.Superseded == "" {
+		return nil
+	}
+	return r.Superseded()
 }
 
 // concat yields the people of two sequences, either of which may be nil; nil of two

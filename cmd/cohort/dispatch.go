@@ -93,7 +93,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 					return refuse("%w", err)
 				}
 			}
-			return s.register(plan, ledger, key)
+			return s.register(plan, ledger)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
 		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(log.Mark, stop, now.Attempts, now.Revisions) },

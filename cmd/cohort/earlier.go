@@ -29,6 +29,7 @@ type earlierRun struct {
 	plan   *engine.Plan
 	ledger *engine.Ledger
 	spool  *shard.Spool
+	people func() iter.Seq2[shard.Exclusion, error] // reached
 }
 
 // holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
@@ -42,6 +43,7 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 	}()
 	for _, entry := range entries {
 		run := &earlierRun{entry: entry}
+		run.people = run.reached
 		err := run.hold()
 		if err != nil {
 			run.release()
@@ -147,18 +149,20 @@ func (e *earlierRuns) named() []engine.EarlierRun {
 	return named
 }
 
-// people yields everybody whom an earlier run was accepted for or has in doubt.
-func (e *earlierRuns) people() iter.Seq2[shard.Exclusion, error] {
-	if e == nil || e.everybody {
-		return nil
-	}
-	return func(yield func(shard.Exclusion, error) bool) {
+// links yields every pair of numbers that belong to one person, as the earlier runs' cohorts
+// and the new one say. said is what the new one says; nil: nothing.
+func (e *earlierRuns) links(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	return func(yield func(a, b person.NHSNumber) bool) {
+		all := []iter.Seq2[person.NHSNumber, person.NHSNumber]{said}
 		for _, r := range e.runs {
-			for exclusion, err := range r.people() {
-				if err != nil {
-					err = fmt.Errorf("run %s in %s: %w", r.entry.RunID[:8], r.entry.Folder, err)
-				}
-				if !yield(exclusion, err) || err != nil {
+			all = append(all, r.spool.Superseded())
+		}
+		for _, links := range all {
+			if links == nil {
+				continue
+			}
+			for a, b := range links {
+				if !yield(a, b) {
 					return
 				}
 			}
@@ -166,7 +170,41 @@ func (e *earlierRuns) people() iter.Seq2[shard.Exclusion, error] {
 	}
 }
 
-func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
+// people yields everybody whom an earlier run has reached or has in doubt, under every number
+// that the person has or had. said yields what the new cohort says of replaced numbers; it is
+// asked when people is. May be nil.
+func (e *earlierRuns) people(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Seq2[shard.Exclusion, error] {
+	if e == nil || e.everybody {
+		return nil
+	}
+	return func(yield func(shard.Exclusion, error) bool) {
+		numbers, told := person.NewSets(e.links(said)), map[person.NHSNumber]bool{}
+		for _, r := range e.runs {
+			for exclusion, err := range r.people() {
+				if err != nil {
+					yield(exclusion, fmt.Errorf("run %s in %s: %w", r.entry.RunID[:8], r.entry.Folder, err))
+					return
+				}
+				all := numbers.Of(exclusion.Number)
+				if len(all) > 1 { // so that told grows with the replaced numbers alone
+					if told[all[0]] {
+						continue
+					}
+					told[all[0]] = true
+				}
+				for _, exclusion.Number = range all {
+					if !yield(exclusion, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// reached yields those whom the run has reached or has in doubt, and those whom it left out
+// because an earlier run had.
+func (r *earlierRun) reached() iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
@@ -174,40 +212,37 @@ func (r *earlierRun) people() iter.Seq2[shard.Exclusion, error] {
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		before := map[person.NHSNumber][]person.NHSNumber{} // the older numbers of people who have any
-		for old, current := range r.spool.Superseded() {
-			before[current] = append(before[current], old)
-		}
 		for record, err := range r.spool.Records() {
-			if err == nil && record.Fate != "" {
+			reason := record.Code
+			if err == nil && record.Fate == "" {
+				reason, err = reachedBy(trail, record)
+			}
+			if err == nil && reason != person.CodeAlreadySent && reason != person.CodeInDoubtBefore {
 				continue
 			}
-			var o engine.MessageOutcome
-			var number person.NHSNumber
+			x := shard.Exclusion{Reason: reason}
 			if err == nil {
-				o, err = trail.Outcome(record.Row, record.Lane, record.Position)
-			}
-			if err == nil {
-				number, err = person.ParseNHSNumber(record.Number)
-			}
-			x := shard.Exclusion{Number: number, Reason: person.CodeAlreadySent}
-			switch {
-			case err != nil:
-			case o.Fate == person.InDoubt:
-				x.Reason = person.CodeInDoubtBefore
-			case o.Fate != person.Accepted:
-				continue
+				x.Number, err = person.ParseNHSNumber(record.Number)
 			}
 			if !yield(x, err) || err != nil {
 				return
 			}
-			for _, old := range before[number] { // another file may know the person by it
-				if !yield(shard.Exclusion{Number: old, Reason: x.Reason}, nil) {
-					return
-				}
-			}
 		}
 	}
+}
+
+// reachedBy says why another run must not send to the person of a record; empty: it may.
+func reachedBy(trail *engine.Trail, record person.Record) (reason string, err error) {
+	told, _, err := trail.Told(record.Lane, record.Position)
+	switch {
+	case err != nil:
+		return "", err
+	case told.Fate == person.Accepted:
+		return person.CodeAlreadySent, nil
+	case told.Fate == person.InDoubt, told.Unsure:
+		return person.CodeInDoubtBefore, nil
+	}
+	return "", nil
 }
 
 // supersede closes the earlier runs that might still send something: a finished one too, if

@@ -33,6 +33,7 @@ type call struct {
 	Campaign string   `json:"campaign_file"`
 	Cohort   []string `json:"cohort_files"`
 	Simulate bool     `json:"simulate,omitempty"`
+	Register string   `json:"register,omitempty"` // of the latest start
 
 	// For a run that was stopped before it had a plan.
 	NewCohort bool   `json:"new_cohort,omitempty"`

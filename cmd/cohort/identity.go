@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,6 +86,9 @@ func (s *session) locate() (place, error) {
 	if s.runFolder != "" {
 		at.folder = s.runFolder
 	}
+	if err := s.adopt(at.folder); err != nil {
+		return at, err
+	}
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return at, err
@@ -134,6 +138,58 @@ func openRegister(c *campaign.Campaign) (*register.Register, error) {
 	return r, nil
 }
 
+// adopt has the campaign's register know what others know that runs of the campaign used
+// before: the run in a folder, and those under runs.
+func (s *session) adopt(folder string) error {
+	if s.call.Register == s.campaign.Register {
+		return nil
+	}
+	s.call.Register = s.campaign.Register
+	folders := []string{folder}
+	beside, _ := os.ReadDir(s.runs)
+	for _, f := range beside {
+		if short, of := strings.CutPrefix(f.Name(), s.campaign.Name+"-"); of && len(short) == len(s.id.Short()) {
+			folders = append(folders, filepath.Join(s.runs, f.Name()))
+		}
+	}
+	var adopted []string
+	for _, f := range folders {
+		c, err := readCall(f)
+		inUse := func(folder string) bool { return same(c.Register, folder) }
+		if err != nil || c.Register == "" || slices.ContainsFunc(s.campaign.Registers(), inUse) || slices.Contains(adopted, c.Register) {
+			continue
+		}
+		adopted = append(adopted, c.Register)
+		if err := s.adoptFrom(c.Register); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) adoptFrom(was string) error {
+	now := s.campaign.Register
+	if !exists(was) {
+		s.log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
+		return nil
+	}
+	s.log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
+	old, err := register.Open(was)
+	if err != nil {
+		return refuse("%w; runs of this campaign were registered there, and register in the campaign file is %s now; make the old folder readable, or name it again", err, now)
+	}
+	defer func() { _ = old.Close() }()
+	r, err := openRegister(s.campaign)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	if err := r.Adopt(old); err != nil {
+		return refuse("%w", err)
+	}
+	return nil
+}
+
 // holds reports whether a folder holds this run.
 func (s *session) holds(folder string) bool {
 	c, err := readCall(folder)
@@ -165,6 +221,13 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 		rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
 	}
 	st.entry, st.known = r.Run(plan.RunID)
+	st.service, st.simulator = plan.Service, st.entry.Simulator
+	if s.tokens != nil {
+		st.simulator, st.heard = s.tokens.Simulator()
+	}
+	if st.known || st.heard { // before that it may be a rehearsal
+		st.moved = r.Elsewhere(plan.Campaign, plan.Service, s.keys(st.entry.Keys))
+	}
 	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
 	if plan.BeganAgain && ledger.Attempts == 0 {
 		st.known = false // what the register knows is the lost folder's
@@ -194,7 +257,7 @@ func (s *session) mayWrite(plan *engine.Plan, ledger *engine.Ledger) error {
 
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
-func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string) error {
+func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -212,11 +275,12 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 			}
 		}
 	}
+	keys := s.keys(st.entry.Keys)
 	if st.known && same(st.entry.Folder, s.folder.path) {
-		if s.call.Simulate || key == "" || slices.Contains(st.entry.Keys, key) {
+		if len(keys) == len(st.entry.Keys) {
 			return nil
 		}
-		st.entry.Keys = append(slices.Clone(st.entry.Keys), key)
+		st.entry.Keys = keys
 		if err := r.Record(st.entry); err != nil {
 			return refuse("%w", err)
 		}
@@ -227,11 +291,55 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger, key string)
 			return refuse("%w", err)
 		}
 	}
-	keys := st.entry.Keys // a run that was moved; none when it is new
-	if !s.call.Simulate && key != "" && !slices.Contains(keys, key) {
-		keys = append(slices.Clone(keys), key)
+	return s.record(r, plan, register.Entry{
+		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: st.simulator,
+	})
+}
+
+// keys adds the fingerprint of the present API key to those that a run was sent with. What is
+// wrong with the key is said when it is used.
+func (s *session) keys(was []string) []string {
+	key, _ := s.key()
+	if s.call.Simulate || key == "" || slices.Contains(was, key) {
+		return was
 	}
-	return s.record(r, plan, register.Entry{State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys})
+	return append(slices.Clone(was), key)
+}
+
+// notElsewhere refuses, before anything is prepared, a campaign that this application has
+// sent to another service, unless a simulator answers.
+func (s *session) notElsewhere(ctx context.Context) error {
+	if s.call.SendAgain != "" {
+		return nil
+	}
+	r, err := openRegister(s.campaign)
+	if err != nil {
+		return err
+	}
+	moved := r.Elsewhere(s.campaign.Name, s.service, s.keys(nil))
+	if err := r.Close(); err != nil || len(moved) == 0 {
+		return err
+	}
+	if err := s.reachable(ctx); err != nil {
+		return refuse("%w; nothing was sent", err)
+	}
+	if simulator, _ := s.tokens.Simulator(); simulator {
+		return nil
+	}
+	return sentElsewhere(moved[0], s.service)
+}
+
+// atSimulator reports whether a run has only ever been at a simulator. was is what the
+// register knows of the run, if it does: an answer of the service itself is never forgotten.
+func (s *session) atSimulator(was register.Entry) bool {
+	if s.tokens == nil {
+		return was.Simulator
+	}
+	is, known := s.tokens.Simulator()
+	if was.RunID == "" {
+		return is
+	}
+	return was.Simulator && (is || !known)
 }
 
 // note writes down in the register how far the run has come. That it cannot is no
@@ -245,18 +353,19 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 		if known && !same(entry.Folder, s.folder.path) && s.holds(entry.Folder) {
 			return // this folder is a copy
 		}
-		here := same(entry.Folder, s.folder.path)
-		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions {
+		here, simulator := same(entry.Folder, s.folder.path), s.atSimulator(entry)
+		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions && entry.Simulator == simulator {
 			return
 		}
 		switch {
 		case !known:
-			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions})
+			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, Keys: s.keys(nil), Simulator: simulator})
 		default:
 			// What is noted never goes back: a run that knows less than it did is an older copy.
 			if entry.State == register.Begun {
 				entry.State = state
 			}
+			entry.Simulator = simulator
 			entry.Folder, entry.Attempts, entry.Revisions = s.folder.path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
 		}

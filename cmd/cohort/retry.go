@@ -136,6 +136,9 @@ func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string
 	if err := campaign.Compare(plan.Frozen, s.campaign.Frozen()); err != nil {
 		return refuse("%w", err)
 	}
+	if err := s.adopt(s.folder.path); err != nil {
+		return err
+	}
 	reg, err := openRegister(s.campaign)
 	if err != nil {
 		return err

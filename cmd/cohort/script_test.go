@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"answers": answers,
+			"unnamed": unnamed,
 			"tmpfs":   tmpfs,
 			"fill":    fill,
 			"expand":  expand,
@@ -164,7 +165,7 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 // expand puts the addresses $SIM and $CLOSED into files.
 func expand(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
-		text := strings.NewReplacer("$SIM", ts.Getenv("SIM"), "$CLOSED", ts.Getenv("CLOSED")).Replace(ts.ReadFile(name))
+		text := strings.NewReplacer("$SIM", ts.Getenv("SIM"), "$CLOSED", ts.Getenv("CLOSED"), "$REAL", ts.Getenv("REAL")).Replace(ts.ReadFile(name))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
 }

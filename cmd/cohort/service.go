@@ -191,7 +191,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, NHSApp: simulator.NHSApp{Intermediary: true}, ForgetPersonalisation: true}),
+		Handler:           simulator.New(simulator.Options{Version: version(), APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, NHSApp: simulator.NHSApp{Intermediary: true}, ForgetPersonalisation: true}),
 		ReadHeaderTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }()

@@ -187,6 +187,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
+	if err := s.notElsewhere(ctx); err != nil {
+		return nil, err
+	}
 	if len(earlier.named()) > 0 {
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
@@ -222,6 +225,9 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	}
 	if s.campaign.Reach != nil {
 		today(s.campaign, s.log) // takes away what is older
+	}
+	if err := s.adopt(s.folder.path); err != nil {
+		return err
 	}
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)

@@ -67,7 +67,7 @@ The faults are: ` + faultNames(),
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
-			o := simulator.Options{Seed: seed, Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o := simulator.Options{Seed: seed, Version: version(), Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			o.NHSApp.Receipts.Hasten, o.Statuses.Hasten = hasten, hasten
 			o.NHSApp.Intermediary = intermediary
 			if faults != "" {

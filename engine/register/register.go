@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"cohort/engine/durable"
@@ -39,7 +40,9 @@ type Entry struct {
 	RunID        string    `json:"run_id"`
 	Campaign     string    `json:"campaign"`
 	Service      string    `json:"service"`
-	Endpoint     string    `json:"endpoint,omitempty"` // of the service, where it has several; empty: batches
+	Kind         string    `json:"kind"`                // of sink: notify, nhsapp or file
+	Simulator    bool      `json:"simulator,omitempty"` // every answer that the run had came from a simulator
+	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, where it has several; empty: batches
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`
@@ -48,6 +51,12 @@ type Entry struct {
 	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
 	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
+}
+
+// complete fills in what the service's name says. Lines of older versions lack it.
+func (e *Entry) complete() {
+	e.Kind, _, _ = strings.Cut(e.Service, " ")
+	e.Simulator = e.Simulator || strings.HasSuffix(e.Service, " simulator")
 }
 
 const file = "register.jsonl"
@@ -106,6 +115,7 @@ func (r *Register) read() error {
 			return fmt.Errorf("%s:%d: the line is damaged; restore the register before sending anything", name, n)
 		}
 		r.open = !whole
+		e.complete()
 		r.put(e)
 	}
 	r.size = int64(len(text) - torn)
@@ -154,24 +164,60 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 	return others
 }
 
+// Elsewhere returns the runs of a campaign that an application, known by the fingerprints of
+// its API keys, has sent by the same kind of sink to another service, oldest first. Runs that
+// were only at a simulator do not count.
+func (r *Register) Elsewhere(campaign, service string, keys []string) []Entry {
+	want := Entry{Service: service}
+	want.complete()
+	var others []Entry
+	for _, e := range r.runs {
+		known := slices.ContainsFunc(e.Keys, func(key string) bool { return slices.Contains(keys, key) })
+		if known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
+			others = append(others, e)
+		}
+	}
+	return others
+}
+
+// Adopt adds what another register knows and this one does not: runs, and how far they came.
+func (r *Register) Adopt(other *Register) error {
+	for _, e := range other.runs {
+		other.raise(&e)
+		mine, known := r.Run(e.RunID)
+		if known && mine.Attempts >= e.Attempts && mine.Revisions >= e.Revisions && (mine.State != Begun || e.State == Begun) {
+			continue
+		}
+		if known && mine.State != Begun {
+			e.State, e.Note = mine.State, mine.Note
+		}
+		e.Attempts, e.Revisions = max(e.Attempts, mine.Attempts), max(e.Revisions, mine.Revisions)
+		if err := r.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Record adds a line for a run, durably. At and Host are filled in.
 func (r *Register) Record(e Entry) error {
 	e.At = time.Now().UTC().Truncate(time.Millisecond)
 	e.Host, _ = os.Hostname()
+	return r.add(e)
+}
+
+// add adds a line as it is, to each of several registers that are one.
+func (r *Register) add(e Entry) error {
+	e.complete()
 	for _, one := range r.all {
 		if err := one.add(e); err != nil {
 			return err
 		}
 	}
-	if r.all == nil {
-		return r.add(e)
+	if r.all != nil {
+		r.put(e)
+		return nil
 	}
-	r.put(e)
-	return nil
-}
-
-// add adds a line as it is.
-func (r *Register) add(e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)

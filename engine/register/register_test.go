@@ -152,3 +152,50 @@ func TestOneProcessAtATime(t *testing.T) {
 	must(t, r.Close())
 	record(t, dir)
 }
+
+// A line of a version that did not write them down has the kind and the simulator too.
+func TestAServiceTellsItsKind(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, file), []byte(`{"run_id":"1","service":"file letters"}
+{"run_id":"2","service":"nhsapp simulator"}
+{"run_id":"3","service":"notify https://int.example/simulator"}
+`), 0o600))
+	e := entry("4", "a", Begun)
+	e.Service, e.Simulator = "notify http://127.0.0.1:9000/comms", true
+	record(t, dir, e)
+	r, err := Open(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	for i, want := range []Entry{{Kind: "file"}, {Kind: "nhsapp", Simulator: true}, {Kind: "notify"}, {Kind: "notify", Simulator: true}} {
+		if got := r.Runs()[i]; got.Kind != want.Kind || got.Simulator != want.Simulator {
+			t.Errorf("run %s: kind %q, simulator %v", got.RunID, got.Kind, got.Simulator)
+		}
+	}
+}
+
+func TestAdoptedIsWhatIsFurthest(t *testing.T) {
+	old, dir := t.TempDir(), t.TempDir()
+	further := func(e Entry, attempts uint64) Entry { e.Attempts = attempts; return e }
+	record(t, old, entry("1", "a", Begun), entry("2", "a", Finished), further(entry("3", "a", Begun), 5), further(entry("4", "a", Begun), 9), entry("5", "a", Begun))
+	must(t, Reached(old, "1", 7, 0))
+	record(t, dir, entry("2", "a", Begun), further(entry("3", "a", Finished), 4), further(entry("4", "a", Begun), 11), entry("5", "a", Superseded), entry("6", "a", Begun))
+	for range 2 { // the second time there is nothing to do
+		from, err := Open(old)
+		must(t, err)
+		r, err := Open(dir)
+		must(t, err)
+		must(t, r.Adopt(from))
+		must(t, from.Close())
+		for id, want := range map[string]Entry{"1": {State: Begun, Attempts: 7}, "2": {State: Finished}, "3": {State: Finished, Attempts: 5}, "4": {State: Begun, Attempts: 11}, "5": {State: Superseded}, "6": {State: Begun}} {
+			if got, known := r.Run(id); !known || got.State != want.State || got.Attempts != want.Attempts {
+				t.Errorf("run %s: %+v", id, got)
+			}
+		}
+		must(t, r.Close())
+	}
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	must(t, err)
+	if n := strings.Count(string(text), "\n"); n != 5+3 {
+		t.Errorf("%d lines", n)
+	}
+}

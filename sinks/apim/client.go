@@ -70,6 +70,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	header["Authorization"] = []string{"Bearer " + text}
 	req.Header = header
 	resp, err := t.Base.RoundTrip(req)
+	if err == nil {
+		t.Tokens.Heard(resp)
+	}
 	switch {
 	case err != nil:
 	case resp.StatusCode == http.StatusUnauthorized:

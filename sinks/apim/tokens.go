@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type Options struct {
 type Tokens struct {
 	o    Options
 	busy chan struct{} // holds one token while somebody asks for a new one
+
+	real, simulated atomic.Bool // an answer came from the service, or from a simulator
 
 	mu      sync.Mutex
 	key     string // the API key, once read

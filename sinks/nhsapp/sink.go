@@ -126,6 +126,7 @@ func (s *Sink) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("nothing answers at sink.nhsapp.base_url (%s): %w; check the address and the network", s.o.BaseURL, err)
 	}
+	s.o.Tokens.Heard(resp)
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	return resp.Body.Close()
 }

@@ -155,6 +155,9 @@ func TestHeadersOnEveryReply(t *testing.T) {
 		if got.header.Get("Cache-Control") != "no-cache, no-store, must-revalidate" || got.header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(got.header.Get("X-Correlation-Id"), "rrt-") {
 			t.Errorf("status %d: headers %v", got.status, got.header)
 		}
+		if got.header.Get("X-Cohort-Simulator") != "devel" {
+			t.Errorf("status %d: a simulator that does not say what it is: %v", got.status, got.header)
+		}
 		if got.header.Get("Access-Control-Allow-Origin") != "" || got.header.Get("Location") != "" {
 			t.Errorf("status %d: headers that nothing asked for: %v", got.status, got.header)
 		}
@@ -228,5 +231,14 @@ func TestQuotaOpensAgainWithTheNextMinute(t *testing.T) {
 	c.pass(time.Minute)
 	if got := s.post("x"); got.status != 400 {
 		t.Errorf("in the next minute: %d", got.status)
+	}
+}
+
+func TestEveryAnswerNamesTheSimulator(t *testing.T) {
+	s := serve(t, Options{Version: "1.2"})
+	for _, path := range []string{"/oauth2/token", "/comms/_ping", "/nhs-app/_ping", appRoot + receiptsPath, "/_simulator/stats", "/_simulator/ledger", "/nowhere"} {
+		if got := s.do("GET", path, ""); got.header.Get("X-Cohort-Simulator") != "1.2" {
+			t.Errorf("%s: status %d, headers %v", path, got.status, got.header)
+		}
 	}
 }

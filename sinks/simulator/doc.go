@@ -19,6 +19,9 @@
 //	GET  /_simulator/ledger?statuses=1  with what has become of each by now
 //	GET  /_simulator/stats            counters
 //
+// Every answer carries X-Cohort-Simulator with the version, so that nobody takes a
+// rehearsal for the real thing.
+//
 // A request passes these gates, in the order of the live service:
 //
 //	read body ─ token 401 ─ account 403 ─ rate 429 ─ Accept 406 ─ Content-Type 415

@@ -13,8 +13,9 @@ import (
 const (
 	apiRoot      = "/comms"
 	tokenPath    = "/oauth2/token"
-	gatewayBytes = 10 << 20 // what the gateway itself takes
-	drainBytes   = 64 << 20 // what is read of a body beyond that, to answer it
+	nameHeader   = "X-Cohort-Simulator" // on every answer, with the version
+	gatewayBytes = 10 << 20             // what the gateway itself takes
+	drainBytes   = 64 << 20             // what is read of a body beyond that, to answer it
 )
 
 // Account holds the rules of the account that sends. The zero value may set ODS
@@ -30,8 +31,9 @@ type Account struct {
 // Options configure a Server. The zero value is a strict service without faults
 // that takes any credentials.
 type Options struct {
-	Seed   uint64
-	Faults Faults
+	Seed    uint64
+	Faults  Faults
+	Version string // by which every answer names the simulator; "devel" when empty
 
 	// The credentials that the token endpoint knows. With PublicKey nil any key
 	// id and API key are taken and signatures are not checked; every other claim
@@ -81,6 +83,9 @@ func New(o Options) *Server {
 	if o.TokenLifetime == 0 {
 		o.TokenLifetime = 599 * time.Second
 	}
+	if o.Version == "" {
+		o.Version = "devel"
+	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 5_200_000
 	}
@@ -123,6 +128,7 @@ func (s *Server) Poisoned(nhsNumber string) bool { return s.dice.poisoned(nhsNum
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(nameHeader, s.o.Version)
 	switch path := r.URL.Path; {
 	case path == tokenPath:
 		s.serve(w, r, s.answerToken)
