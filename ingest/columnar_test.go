@@ -232,3 +232,20 @@ func TestNestedColumns(t *testing.T) {
 		}
 	}
 }
+
+// A list may be in columns too.
+func TestListsInColumns(t *testing.T) {
+	for _, path := range []string{"../cmd/cohort/testdata/cases/13-lz4-polars.parquet", "../cmd/cohort/testdata/cases/08-decimal-12-2.parquet", save(t, "c", arrowed(worded(), true))} {
+		l, err := ingest.OpenList(t.Context(), path, ingest.Format{})
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		for _, err := range l.People() {
+			must(0, err)
+		}
+		if people, bad, _ := l.Count(); people < 3 || bad != 0 {
+			t.Errorf("%s: %d people, %d bad rows", path, people, bad)
+		}
+	}
+}

@@ -39,6 +39,10 @@ func TestParseNHSNumber(t *testing.T) {
 		"full-width digits":                     {"９４３４７６５９１９", person.ErrNumberDigits},
 		"half a no-break space":                 {"9434765919\xc2", person.ErrNumberDigits},
 		"a NUL byte":                            {"9434765919\x00", person.ErrNumberDigits},
+		"a number below zero":                   {"-9434765919", person.ErrNumberNegative},
+		"a list's dash, and then hyphens":       {"- 943-476-5919", nil},
+		"a number with a fraction":              {"9434765919.5", person.ErrNumberFraction},
+		"points between the digits":             {"943.476.5919", person.ErrNumberDigits},
 		"a digit repeated":                      {"4444444444", person.ErrNumberRepeated},
 		"noughts only":                          {"0000000000", person.ErrNumberRepeated},
 	} {
