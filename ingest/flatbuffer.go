@@ -161,7 +161,7 @@ func unpackedLength(buffer []byte) int64 {
 	}
 	require(mayUnpack(int64(len(buffer)), length))
 	var frame zstd.Header
-	require(frame.Decode(buffer[8:]) != nil || frame.WindowSize <= zstdWindow)
+	require(frame.Decode(buffer[8:]) != nil || frame.WindowSize <= max(8<<20, uint64(length)))
 	return length
 }
 

@@ -22,7 +22,7 @@ func (c *parquetColumn) decoder(data []byte, most int, encoding format.Encoding)
 	switch encoding {
 	case format.Plain:
 		return c.plain(data)
-	case format.PlainDictionary, format.RLEDictionary:
+	case format.PlainDictionary, format.RLEDictionary: //lint:ignore SA1019 older writers use it
 		r := runs{data: data[1:], width: uint(data[0])}
 		require(r.width <= 32)
 		return func() []byte { return c.dictionary[r.next()] }
