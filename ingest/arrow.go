@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
@@ -20,7 +22,8 @@ type arrowReader struct {
 	arrowColumns
 }
 
-// newArrowFile reads a file. Its footer must have as many record batches as come before it.
+// newArrowFile reads a file. Its footer must have the columns and the number of record
+// batches that come before it.
 func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
 	const start, ending = 8, 4 + 6 // ARROW1; the footer's length and ARROW1
 	info, err := handle.Stat()
@@ -41,13 +44,23 @@ func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
 	}
 	f := newFlatbuffer(footer)
 	_, batches := f.vector(f.root(), 3, 24)
+	var names []string
+	f.table(f.root(), 1, func(schema int) {
+		f.each(schema, 1, func(field int) {
+			f.field(field)
+			at, length := f.vector(field, 0, 1)
+			names = append(names, string(footer[at:at+length]))
+		})
+	})
 	require(end >= start)
 	a := &arrowReader{}
 	a.ended = func() error {
 		require(a.at == batches)
 		return io.EOF
 	}
-	return a, a.open(io.NewSectionReader(handle, start, end-start), end-start, mem)
+	err = a.open(io.NewSectionReader(handle, start, end-start), end-start, mem)
+	require(err != nil || slices.EqualFunc(names, a.columns, func(name string, f arrow.Field) bool { return name == f.Name }))
+	return a, err
 }
 
 // newArrowStream reads a stream. Only its end marker says that it is complete.

@@ -7,7 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// arrowText finds how the values of a type are written; nil for types without a text.
+// arrowText finds the renderer of a type's values; nil for types without a text.
 func arrowText(of arrow.DataType, s style) renderer {
 	switch of := of.(type) {
 	case *arrow.StringType, *arrow.LargeStringType, *arrow.StringViewType, *arrow.NullType,

@@ -46,7 +46,7 @@ type batches interface {
 	// of a row, and of one row after another.
 	write(dst []byte, column, row int) ([]byte, error)
 
-	// where is where in the file the reader is, for errors.
+	// where names the place that the reader has come to, for errors.
 	where() string
 
 	close()

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -230,5 +232,58 @@ func TestNestedColumns(t *testing.T) {
 		if want := `c: the column "a_first" holds ` + kind + ` values, which have no plain text; send it as text`; err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// A list may be in columns too.
+func TestListsInColumns(t *testing.T) {
+	for _, path := range []string{"../cmd/cohort/testdata/cases/13-lz4-polars.parquet", "../cmd/cohort/testdata/cases/08-decimal-12-2.parquet", save(t, "c", arrowed(worded(), true))} {
+		l, err := ingest.OpenList(t.Context(), path, ingest.Format{})
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		for _, err := range l.People() {
+			must(0, err)
+		}
+		if people, bad, _ := l.Count(); people < 3 || bad != 0 {
+			t.Errorf("%s: %d people, %d bad rows", path, people, bad)
+		}
+	}
+}
+
+// A row group may hold the whole cohort: only a page of each wanted column is in memory.
+func TestMemoryOfARowGroupIsThatOfAPage(t *testing.T) {
+	type person struct {
+		Number int64  `parquet:"nhs_number"`
+		Name   string `parquet:"name,zstd"`
+	}
+	path := filepath.Join(t.TempDir(), "c")
+	out := must(os.Create(path))
+	w := parquet.NewGenericWriter[person](out)
+	for i := range 1000 {
+		people := make([]person, 1000)
+		for k := range people {
+			people[k] = person{9990001006, fmt.Sprintf("a name of some length, %d %d", i, k)}
+		}
+		must(w.Write(people))
+	}
+	must(0, w.Close())
+	must(0, out.Close())
+	runtime.GC() // twice, for what the writer has left in pools
+	runtime.GC()
+	r := must(ingest.Open(t.Context(), []string{path}, ingest.Options{Fields: []string{"name"}}))
+	least, most, batches := uint64(1<<63), uint64(0), 0
+	for _, err := range r.Records() {
+		must(0, err)
+		if batches++; batches%20 == 1 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			least, most = min(least, m.HeapAlloc), max(most, m.HeapAlloc)
+		}
+	}
+	if r.Summary().Sendable != 1_000_000 || most-least > 8<<20 {
+		t.Errorf("%d records, from %d to %d bytes in use", r.Summary().Sendable, least, most)
 	}
 }

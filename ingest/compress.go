@@ -55,7 +55,7 @@ func (f *opened) member() (io.Reader, error) {
 		return nil, err
 	}
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
-	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor())
+	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow)))
 	var members []*zip.File
 	for _, member := range z.File {
 		if strings.HasSuffix(member.Name, "/") || strings.HasPrefix(path.Base(member.Name), ".") {

@@ -15,7 +15,7 @@ type flatbuffer struct {
 	depth  int
 }
 
-// maxDepth is how deep the tables may be nested.
+// maxDepth limits the nesting of tables.
 const maxDepth = 100
 
 func newFlatbuffer(data []byte) *flatbuffer { return &flatbuffer{data: data, tables: len(data) / 4} }
@@ -24,7 +24,7 @@ func (f *flatbuffer) root() int          { return f.follow(0) }
 func (f *flatbuffer) follow(at int) int  { return at + int(binary.LittleEndian.Uint32(f.data[at:])) }
 func (f *flatbuffer) int64(at int) int64 { return int64(binary.LittleEndian.Uint64(f.data[at:])) }
 
-// slot is where a table has a value, 0 when it has none.
+// slot finds a value of a table; 0 when the table has none.
 func (f *flatbuffer) slot(table, slot int) int {
 	layout := f.data[table-int(int32(binary.LittleEndian.Uint32(f.data[table:]))):]
 	if at := 4 + 2*slot; at+2 <= int(binary.LittleEndian.Uint16(layout)) {
@@ -85,8 +85,8 @@ func require(ok bool) {
 	}
 }
 
-// message checks Arrow's table of this name and those below it, and that what they ask
-// for is in the body.
+// message checks Arrow's table Message and the tables below it: the body must hold every
+// buffer that they name.
 func (f *flatbuffer) message(body []byte, mem *ceiling) {
 	const schema, dictionary, records = 1, 2, 3
 	root := f.root()
@@ -150,10 +150,10 @@ func (f *flatbuffer) batch(table int, body []byte, mem *ceiling) {
 	}
 }
 
-// maxBuffers is how many times maxColumnar the columns of a batch may take together.
+// maxBuffers limits the memory of a batch: so many times maxColumnar.
 const maxBuffers = 8
 
-// unpackedLength is how long a packed buffer says that it is, if it can be.
+// unpackedLength reads the unpacked length of a buffer, and panics when it cannot be true.
 func unpackedLength(buffer []byte) int64 {
 	length := int64(binary.LittleEndian.Uint64(buffer))
 	if length == -1 { // it is not packed after all
@@ -161,10 +161,10 @@ func unpackedLength(buffer []byte) int64 {
 	}
 	require(mayUnpack(int64(len(buffer)), length))
 	var frame zstd.Header
-	require(frame.Decode(buffer[8:]) != nil || frame.WindowSize <= zstdWindow)
+	require(frame.Decode(buffer[8:]) != nil || frame.WindowSize <= max(8<<20, uint64(length)))
 	return length
 }
 
-// mayUnpack says whether so many bytes can come out of packed ones. No way of packing
-// writes fewer than four bytes for 128 KiB.
+// mayUnpack reports whether packed bytes can hold that many unpacked ones. Every codec
+// writes four bytes or more for 128 KiB.
 func mayUnpack(packed, unpacked int64) bool { return unpacked >= 0 && unpacked <= 1<<20+packed<<15 }

@@ -13,8 +13,8 @@ type parquetLeaf struct {
 	index int
 }
 
-// logical is what the values of a leaf stand for; nil when their type says it all. Older
-// writers give a converted type only, whose times are instants.
+// logical finds the logical type of a leaf; nil when it has none. Older writers give a
+// converted type only, whose times are instants.
 func (l *parquetLeaf) logical() any {
 	if l.LogicalType.Value != nil || !l.ConvertedType.Valid {
 		return l.LogicalType.Value
@@ -45,7 +45,7 @@ func (l *parquetLeaf) logical() any {
 	return nil
 }
 
-// width is how many bytes a value takes; 0 when values differ in it.
+// width counts the bytes of a value; 0 when values differ in length.
 func (l *parquetLeaf) width() int {
 	if l.Type.V == format.FixedLenByteArray {
 		return int(max(l.TypeLength.V, 0))
@@ -72,7 +72,7 @@ func (l *parquetLeaf) field() field {
 	return f
 }
 
-// text finds how a leaf's values are written; nil for types without a text.
+// text finds the renderer of a leaf's values; nil for types without a text.
 func (l *parquetLeaf) text(s style) renderer {
 	if !l.Type.Valid || l.RepetitionType.V == format.Repeated {
 		return nil

@@ -17,13 +17,12 @@ func (c *parquetColumn) readDictionary(data []byte, values int) {
 	}
 }
 
-// decoder yields the values of a page. It panics when the page holds too few. most is how
-// many it can hold.
+// decoder yields the values of a page, at most so many. It panics when there are too few.
 func (c *parquetColumn) decoder(data []byte, most int, encoding format.Encoding) func() []byte {
 	switch encoding {
 	case format.Plain:
 		return c.plain(data)
-	case format.PlainDictionary, format.RLEDictionary:
+	case format.PlainDictionary, format.RLEDictionary: //lint:ignore SA1019 older writers use it
 		r := runs{data: data[1:], width: uint(data[0])}
 		require(r.width <= 32)
 		return func() []byte { return c.dictionary[r.next()] }
@@ -149,8 +148,8 @@ func varint(data *[]byte) int64 {
 	return n
 }
 
-// skipDeltas is what stands behind numbers that are packed as differences, of which there
-// can be so many. The library believes the number that stands before them.
+// skipDeltas checks numbers that are packed as differences, and returns the bytes behind
+// them. The library takes memory for as many as the page says, so more than most are damage.
 func skipDeltas(data []byte, most int) []byte {
 	block, parts, values := uvarint(&data), uvarint(&data), uvarint(&data)
 	require(parts > 0 && parts <= block && block <= 1<<16 && values <= uint64(most))

@@ -14,9 +14,9 @@ import (
 // in time as style says.
 type renderer func(dst, value []byte) []byte
 
-// style says how the points in time of a column are written: an instant as RFC 3339 in a
-// time zone, a time without a zone as it stands, and in a column of dates what falls on
-// midnight as a date.
+// style is the form of the points in time of a column. An instant is written as RFC 3339
+// in a time zone. A time without a zone is written as it stands. In a column of dates a
+// midnight is written as a date.
 type style struct {
 	zone *time.Location
 	days bool
