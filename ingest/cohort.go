@@ -26,10 +26,11 @@ type FileInfo struct {
 // part is one file of a cohort to read.
 type part struct {
 	info FileInfo
-	name string   // for errors
-	like []byte   // the file's likeness when it was digested; nil when that was not before reading
-	mesh []string // the personalisation that it brings
-	head []string // the names of its columns; none where they go by position
+	name string      // for errors
+	like []byte      // the file's likeness when it was digested; nil when that was not before reading
+	mesh []string    // the personalisation that it brings
+	head []string    // the names of its columns; none where they go by position
+	seen os.FileInfo // when Open looked at it; nil of a stream
 }
 
 // Open looks at every file of a cohort: what it is, whether it has the columns that
@@ -118,7 +119,7 @@ func (d *Reader) list(paths []string, names map[string]string) (_ []part, err er
 		case slices.ContainsFunc(seen, func(s os.FileInfo) bool { return s.Size() == info.Size() && os.SameFile(s, info) }):
 			return nil, &FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
 		}
-		f.info.Bytes = info.Size()
+		f.info.Bytes, f.seen = info.Size(), info
 		files, seen = append(files, f), append(seen, info)
 	}
 	return files, nil
@@ -178,6 +179,7 @@ func (d *Reader) open() (more bool, err error) {
 // finish ends the current file: all of it has been read, and it is what it was.
 func (d *Reader) finish() error {
 	d.total.blank += d.current.source.blanks()
+	touched := d.touched()
 	sum, size, err := d.current.finish()
 	d.current, d.crew = nil, nil
 	if err != nil {
@@ -188,14 +190,41 @@ func (d *Reader) finish() error {
 	if known == nil && f.info.SHA256 != [32]byte{} {
 		known = f.info.SHA256[:]
 	}
-	if !d.stream && (known != nil && !bytes.Equal(known, sum) || f.info.Bytes != size) {
-		return &FileError{Problem: "the file changed while it was read", Fix: "wait until it is complete and start again"}
+	changed := known == nil && touched || known != nil && !bytes.Equal(known, sum)
+	if !d.stream && (changed || f.info.Bytes != size) {
+		return &FileError{Problem: changedWords, Fix: changedFix}
 	}
 	f.info.Records, f.info.Bytes = d.total.records-d.before, size
 	if f.like == nil {
 		copy(f.info.SHA256[:], sum)
 	}
 	return nil
+}
+
+// What is said of a file that changed.
+const (
+	changedWords = "the file changed while it was read"
+	changedFix   = "wait until it is complete and start again"
+)
+
+// touched reports whether somebody wrote to the current file, or put another in its place,
+// after Open had looked at it.
+func (d *Reader) touched() bool {
+	was := d.files[d.at].seen
+	if was == nil || d.current == nil || d.current.handle == nil {
+		return false
+	}
+	now, err := d.current.handle.Stat()
+	return err == nil && (now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) || !os.SameFile(now, was))
+}
+
+// blame says of a mistake in the current file that the file has changed, where it has: the
+// mistake may be that of half a file.
+func (d *Reader) blame(err error) error {
+	if mistake, ok := errors.AsType[*FileError](err); ok && d.touched() {
+		return &FileError{Line: mistake.Line, Problem: changedWords + " (what was found: " + mistake.Problem + ")", Fix: changedFix}
+	}
+	return err
 }
 
 // Files tells of each file what is known so far.

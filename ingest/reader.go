@@ -131,7 +131,7 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 		for {
 			b, err := d.batch()
 			if err != nil {
-				yield(nil, named(err, d.files[d.at].name))
+				yield(nil, named(d.blame(err), d.files[d.at].name))
 				return
 			}
 			if b == nil {

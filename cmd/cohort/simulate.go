@@ -109,6 +109,9 @@ The faults are: ` + faultNames(),
 				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
+			if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
+				fmt.Fprintf(c.ErrOrStderr(), "WARNING: it listens beyond this machine, at %s: whoever reaches it can read what it was sent, with NHS numbers; --listen 127.0.0.1:%d keeps it to this machine\n", listener.Addr(), at.Port)
+			}
 			return serve(c.Context(), listener, simulator.New(o))
 		},
 	}
