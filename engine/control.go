@@ -16,4 +16,5 @@ const (
 	controlLists      = "lists"            // detail: what was read of the suppression lists when they were applied, as JSON
 	controlWitness    = "witness"          // detail: which files the log is written to, as JSON
 	controlLatest     = "latest"           // detail: by whom, and why: a person says that this folder is the latest
+	controlRestOf     = "rest_of"          // detail: the campaigns whose people the plan leaves out
 )

@@ -76,6 +76,7 @@ type PlanHeader struct {
 	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
 	Reach         *ReachRead         `json:"reach,omitempty"`  // who has the NHS App, as the cohort was read with
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
+	RestOf        string             `json:"rest_of,omitempty"`     // the campaigns whose people a person has left out
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
 	NeverAgain    bool               `json:"never_again,omitempty"` // the service would take a message twice: what is in doubt is held from the start
@@ -105,7 +106,7 @@ type ReachRead struct {
 	Refused  int    `json:"practices_unknown_to_the_service"`
 }
 
-// EarlierRun is a run of the same campaign whose people this plan leaves out.
+// EarlierRun is a run whose people this plan leaves out: of the same campaign, or of one of RestOf.
 type EarlierRun struct {
 	RunID  string `json:"run_id"`
 	Folder string `json:"folder"`

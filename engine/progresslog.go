@@ -132,6 +132,11 @@ func (p *ProgressLog) SendAgain(at time.Time, reason string) error {
 	return p.Control(at, controlSendAgain, reason)
 }
 
+// RestOf records that a person has had the people of other campaigns left out.
+func (p *ProgressLog) RestOf(at time.Time, campaigns string) error {
+	return p.Control(at, controlRestOf, campaigns)
+}
+
 // Finish records that every record has its final fate.
 func (p *ProgressLog) Finish(at time.Time, a Account) error {
 	r := &runClosed{At: at, Counts: a.counts()}

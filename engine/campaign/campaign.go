@@ -12,6 +12,7 @@ type Campaign struct {
 	Profile         Profile           // which number range may be sent to
 	Register        string            // absolute path of the folder that knows every run
 	MoreRegisters   []string          // further ones, absolute, that are kept beside it on other storage
+	OverlapDays     int               // for how many days a message to the same person counts as the same again
 	Cohort          Cohort            // how the cohort file is read
 	Suppress        []List            // who must not be sent to
 	Personalisation []Personalisation // sorted by field name, the order they have on the wire

@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 	london, err := time.LoadLocation("Europe/London")
 	must(t, err)
 	want := &Campaign{
-		Name: "a-campaign", Register: "/somewhere/.cohort", Path: path,
+		Name: "a-campaign", Register: "/somewhere/.cohort", OverlapDays: 30, Path: path,
 		Cohort: Cohort{Columns: map[string][]string{}, Duplicates: Duplicates{Rule: "first"}, MaxInvalid: 0.05},
 		Pace:   Pace{Messages: 3_400_000, CatchUp: 1, Window: &Hours{360, 1320}, Location: london, LastCall: time.Minute},
 		StopIf: StopIf{0.1, 2000}, GiveUpAfter: 15 * time.Minute,
@@ -109,6 +109,7 @@ pace:
   until: 2026-12-01
 stop_if: {refused: 3%, of: 50}
 give_up_after: 1h30m
+overlap_days: 7
 on_halt: [page, "cohort halted"]
 sink:
   notify:
@@ -133,7 +134,7 @@ sink:
 	paris, err := time.LoadLocation("Europe/Paris")
 	must(t, err)
 	want := &Campaign{
-		Name: "bowel-screening-1", Profile: Production, Register: "/register", Path: path, OnHalt: []string{"page", "cohort halted"},
+		Name: "bowel-screening-1", Profile: Production, Register: "/register", OverlapDays: 7, Path: path, OnHalt: []string{"page", "cohort halted"},
 		Cohort: Cohort{
 			Columns:  map[string][]string{"nhs_number": {"NHS"}, "given_name": {"given_name", "First Name"}},
 			Required: []string{"appointment_date"}, Types: map[string]string{"appointment_date": "date"},
@@ -245,6 +246,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"reserved names":                     {with("reserved_names: yes"), 1, "reserved_names must be checked"},
 		"no reserved names":                  {with("reserved_names:"), 1, "reserved_names must be checked"},
 		"another key of content":             {with("content: {file: x}"), 1, "unknown key content.file"},
+		"messages that never count":          {with("overlap_days: 0"), 1, "overlap_days must be a number of days, 1 or more"},
 		"giving up at once":                  {with("give_up_after: 0s"), 1, "give_up_after must be longer"},
 		"a duration without a unit":          {with("give_up_after: 15"), 1, "give_up_after must be a duration"},
 		"no service":                         {"campaign: a\n", 0, "sink.notify is missing"},

@@ -16,6 +16,7 @@ import (
 // What holds when the campaign file says nothing else.
 const (
 	defaultRegister    = ".cohort"
+	defaultOverlapDays = 30
 	defaultMaxInvalid  = 0.05
 	defaultMessages    = 3_400_000
 	defaultTimezone    = "Europe/London"
@@ -62,6 +63,12 @@ func (l *loader) identity(c *Campaign, d *document) {
 			l.wrong("register", "names the folder %s twice", folder)
 		}
 		c.MoreRegisters = append(c.MoreRegisters, folder)
+	}
+	c.OverlapDays = defaultOverlapDays
+	if d.OverlapDays != nil {
+		if c.OverlapDays = *d.OverlapDays; c.OverlapDays < 1 {
+			l.wrong("overlap_days", "must be a number of days, 1 or more")
+		}
 	}
 	if len(c.OnHalt) > 0 && c.OnHalt[0] == "" {
 		l.wrong("on_halt", "must start with a command")

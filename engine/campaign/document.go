@@ -11,6 +11,7 @@ type document struct {
 	Campaign        string             `yaml:"campaign"`
 	Profile         string             `yaml:"profile"`
 	Register        *oneOrMore         `yaml:"register"`
+	OverlapDays     *int               `yaml:"overlap_days"`
 	Cohort          cohortSection      `yaml:"cohort"`
 	Suppress        []listSection      `yaml:"suppress"`
 	Personalisation map[string]*string `yaml:"personalisation"`

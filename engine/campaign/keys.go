@@ -14,7 +14,7 @@ import (
 // refusing them by name is the only honest answer.
 var (
 	knownKeys = []string{
-		"campaign", "profile", "register",
+		"campaign", "profile", "register", "overlap_days",
 		"cohort", "cohort.columns", "cohort.columns.*", "cohort.required", "cohort.max_invalid",
 		"cohort.expect", "cohort.expect.records", "cohort.expect.sha256",
 		"cohort.format", "cohort.format.type", "cohort.format.delimiter", "cohort.format.encoding", "cohort.format.header",

@@ -51,6 +51,8 @@ type Entry struct {
 	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
 	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
+	Templates    []string  `json:"templates,omitempty"` // fingerprints of what people get to read, by route
+	People       int64     `json:"people,omitempty"`    // accepted or in doubt when a process last left it
 }
 
 // complete fills in what the service's name says. Lines of older versions lack it.
@@ -265,7 +267,7 @@ func Reached(dir, run string, attempts, revisions uint64) error {
 	return nil
 }
 
-// raise adds to an entry what Reached noted last, if it did.
+// raise adds to an entry what Reached noted last, and when, if it did.
 func (r *Register) raise(e *Entry) {
 	for _, one := range r.all {
 		one.raise(e)
@@ -279,6 +281,9 @@ func (r *Register) raise(e *Entry) {
 		_, _ = fmt.Sscan(string(text), &attempts, &revisions) // older versions noted the first alone
 	}
 	e.Attempts, e.Revisions = max(e.Attempts, attempts), max(e.Revisions, revisions)
+	if info, err := os.Stat(reachedFile(r.dir, e.RunID)); err == nil && info.ModTime().After(e.At) {
+		e.At = info.ModTime().UTC()
+	}
 }
 
 func reachedFile(dir, run string) string { return filepath.Join(dir, run+".reached") }

@@ -37,13 +37,7 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 		if err != nil {
 			return nil, err
 		}
-		r.all = append(r.all, one)
-		for _, e := range one.runs {
-			if was, known := r.latest(e.RunID); known {
-				e = furthest(was, e)
-			}
-			r.put(e)
-		}
+		r.join(one)
 	}
 	for _, one := range r.all {
 		for _, e := range r.runs {
@@ -55,6 +49,17 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 		}
 	}
 	return r, nil
+}
+
+// join has a register of several know what one more of them knows.
+func (r *Register) join(one *Register) {
+	r.all = append(r.all, one)
+	for _, e := range one.runs {
+		if was, known := r.latest(e.RunID); known {
+			e = furthest(was, e)
+		}
+		r.put(e)
+	}
 }
 
 // furthest is what two registers know of a run together.
