@@ -52,8 +52,8 @@ func expectBy(rule shard.Rule, entries []entry, list []shard.Exclusion, shards i
 			shard.Last:   "a later record of the file is the same person",
 			shard.Latest: "another record of the file is the same person, and more recent, or as recent and later in the file",
 		}[rule],
-		person.CodeAlreadySent:   "the person was accepted in an earlier run of this campaign",
-		person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
+		person.CodeAlreadySent:   "the person was accepted in an earlier run",
+		person.CodeInDoubtBefore: "the person is in doubt in an earlier run",
 		person.CodeWithdrawn:     "the record says that the person is not to be invited",
 	}
 	for i, e := range entries {

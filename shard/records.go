@@ -167,8 +167,8 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 // the rule.
 var words = map[string]string{
 	person.CodeWithdrawn:     "the record says that the person is not to be invited",
-	person.CodeAlreadySent:   "the person was accepted in an earlier run of this campaign",
-	person.CodeInDoubtBefore: "the person is in doubt in an earlier run of this campaign",
+	person.CodeAlreadySent:   "the person was accepted in an earlier run",
+	person.CodeInDoubtBefore: "the person is in doubt in an earlier run",
 }
 
 // Words explains the reason code of a duplicate or suppressed record of the spool. A code

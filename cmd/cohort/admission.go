@@ -98,8 +98,8 @@ func addressOf(service string) string {
 }
 
 func standsInTheWay(rival register.Entry) error {
-	return refuse("campaign %s was already sent to another cohort file, in run %.8s (%s); to send only to the people of this file whom it has not reached, give cohort send --new-cohort; for a new send, give the campaign a new name",
-		rival.Campaign, rival.RunID, rival.Folder)
+	return refuse("campaign %s was already sent to another cohort file, in run %.8s (%s); to send only to the people of this file whom it has not reached, give cohort send --new-cohort; %s",
+		rival.Campaign, rival.RunID, rival.Folder, newName(rival))
 }
 
 // believe says whether a run's log can be the whole of what the run has done, held

@@ -34,8 +34,9 @@ func checkCommand() *cobra.Command {
 network. It keeps the records in a temporary folder (TMPDIR) while it works, and removes
 it. COHORT can be - for standard input, of which a copy is kept there too.
 
-It does not look at earlier runs: where the campaign was sent to another file before, send
-asks for --new-cohort or a new campaign name. Nor does it try keys and addresses.
+It says how many of the people the runs of other campaigns have reached. It does not look at
+earlier runs of this campaign: where it was sent to another file before, send asks for
+--new-cohort. Nor does it try keys and addresses.
 
 Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
@@ -75,6 +76,7 @@ type check struct {
 	campaign *campaign.Campaign
 	paths    []string
 	strict   bool
+	alone    bool // do not compare the cohort with other runs
 	rejects  string
 	force    bool // overwrite it
 	started  time.Time
@@ -204,6 +206,11 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	}
 	if c.look != nil && found.WouldSend {
 		if err := c.look(ctx, spool, fields, digest); err != nil {
+			return nil, err
+		}
+	}
+	if !c.alone {
+		if err := c.compare(ctx, found, spool, dir, digest); err != nil {
 			return nil, err
 		}
 	}

@@ -41,6 +41,13 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err := s.isLatest(plan, ledger); err != nil {
 		return err
 	}
+	if ledger.Starts == 0 && s.compared == nil { // a plan that was sealed a while ago
+		if err := s.overlap(ctx, spool, plan.Earlier, plan.SendAgain != ""); ctx.Err() != nil {
+			return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+		} else if err != nil {
+			return err
+		}
+	}
 	if err := s.check(ctx, plan, ledger); err != nil {
 		return err
 	}
@@ -90,6 +97,11 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			}
 			if plan.SendAgain != "" && ledger.Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
+					return refuse("%w", err)
+				}
+			}
+			if plan.RestOf != "" && ledger.Starts == 0 {
+				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
 					return refuse("%w", err)
 				}
 			}

@@ -30,7 +30,7 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	case other != "":
 		return refuse("--dry-run begins no run, so that --%s means nothing with it", other)
 	}
-	c := check{}
+	c := check{alone: true}
 	if err := c.prepare(cmd, campaignPath, args, "send --dry-run "+shellWord(path)); err != nil {
 		return err
 	}

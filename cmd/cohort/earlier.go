@@ -16,7 +16,7 @@ import (
 )
 
 // earlierRuns are the runs of the same campaign, on the same service, over other
-// cohort files. This process holds their folders, so that none of them moves while
+// cohort files, and the runs of the campaigns that --rest-of names. This process holds their folders, so that none of them moves while
 // their people are left out of a new plan. A nil *earlierRuns is none.
 type earlierRuns struct {
 	runs      []*earlierRun
@@ -49,14 +49,14 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 			run.release()
 		}
 		if held := (*lock.HeldError)(nil); errors.As(err, &held) {
-			return nil, refuse("run %.8s of this campaign in %s is at work: %w, and then start this one", entry.RunID, entry.Folder, held)
+			return nil, refuse("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
 			continue
 		}
 		if err != nil {
-			return nil, refuse("run %s of this campaign in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
-				entry.RunID[:8], entry.Folder, entry.Host, err, command("resume"))
+			return nil, refuse("run %s of campaign %s in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
+				entry.RunID[:8], entry.Campaign, entry.Folder, entry.Host, err, command("resume"))
 		}
 		e.runs = append(e.runs, run)
 	}
@@ -70,6 +70,11 @@ func (r *earlierRun) hold() (err error) {
 	if r.lock, err = lock.Acquire(filepath.Join(r.entry.Folder, lockFile)); err != nil {
 		return err
 	}
+	return r.read()
+}
+
+// read opens the run for reading, also while a process is at work on it.
+func (r *earlierRun) read() (err error) {
 	if r.plan, err = engine.OpenPlan(r.entry.Folder); err != nil {
 		return err
 	}

@@ -83,6 +83,9 @@ func (e *earlierRuns) joined() error {
 		return nil
 	}
 	for _, r := range e.runs {
+		if !campaign.WritesFiles(r.plan.Service) {
+			continue
+		}
 		m, err := file.ReadManifest(filepath.Join(r.entry.Folder, filesFolder))
 		if err != nil {
 			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)

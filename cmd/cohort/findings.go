@@ -28,6 +28,7 @@ type findings struct {
 	Peak      int64             `json:"peak_memory_bytes"`
 	Routes    []foundRoute      `json:"routes,omitempty"` // of a campaign that has any
 	Lists     []engine.ListRead `json:"lists,omitempty"`
+	Overlap   *overlaps         `json:"overlap,omitempty"`
 
 	cohort   engine.Cohort
 	reasons  []ingest.Reason
@@ -117,6 +118,7 @@ func (f *findings) print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.print(w)
 	}
+	f.Overlap.print(w)
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)
 	}

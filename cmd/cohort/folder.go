@@ -37,6 +37,7 @@ type call struct {
 
 	// For a run that was stopped before it had a plan.
 	NewCohort bool   `json:"new_cohort,omitempty"`
+	RestOf    string `json:"rest_of,omitempty"`
 	SendAgain string `json:"send_again,omitempty"`
 	Reach     string `json:"reach_sha256,omitempty"` // of who has the NHS App, as it was fixed
 }

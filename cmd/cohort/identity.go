@@ -16,6 +16,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/register"
+	"cohort/ingest/person"
 )
 
 // identify reads the cohort's files once to know which run this is.
@@ -112,8 +113,8 @@ func (s *session) locate() (place, error) {
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
-		return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy. Only a send under a new campaign name reaches its people again",
-			entry.Host, entry.Folder, command("resume")+" <where it is now>")
+		return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy; %s",
+			entry.Host, entry.Folder, command("resume")+" <where it is now>", newName(entry))
 	case s.call.SendAgain != "":
 		const one = string(campaign.Batches) // or the only one, as the NHS App's
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.campaign.Notify.Endpoint), one) {
@@ -122,8 +123,8 @@ func (s *session) locate() (place, error) {
 		at.again = true
 		return at, nil
 	}
-	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, a send under a new campaign name reaches its people again, and --send-again with a reason goes on until the service knows a batch of it",
-		entry.Host, entry.Folder, command("resume")+" <where it is now>")
+	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, --send-again with a reason goes on until the service knows a batch of it; %s",
+		entry.Host, entry.Folder, command("resume")+" <where it is now>", newName(entry))
 }
 
 // openRegister opens the campaign's registers.
@@ -267,6 +268,9 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 	if err := admit(st); err != nil {
 		return err
 	}
+	if err := s.uncompared(r, plan, ledger); err != nil {
+		return err
+	}
 	for _, e := range plan.Earlier {
 		if entry, ok := r.Run(e.RunID); ok && entry.State == register.Begun {
 			entry.State, entry.Note = register.Superseded, "by run "+plan.Run.Short()+" in "+s.folder.path
@@ -346,6 +350,7 @@ func (s *session) atSimulator(was register.Entry) bool {
 // reason to fail: the register then knows less, and the log still knows all.
 func (s *session) note(plan *engine.Plan, state register.State, summary engine.Summary) {
 	attempts, revisions := summary.Attempts, summary.Revisions
+	people := summary.Account.Fates[person.Accepted] + summary.Account.Fates[person.InDoubt]
 	r, err := register.OpenAll(s.campaign.Registers())
 	if err == nil {
 		defer func() { _ = r.Close() }()
@@ -354,18 +359,18 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 			return // this folder is a copy
 		}
 		here, simulator := same(entry.Folder, s.folder.path), s.atSimulator(entry)
-		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions && entry.Simulator == simulator {
+		if here && entry.State == state && entry.Attempts == attempts && entry.Revisions == revisions && entry.People == people && entry.Simulator == simulator {
 			return
 		}
 		switch {
 		case !known:
-			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, Keys: s.keys(nil), Simulator: simulator})
+			err = s.record(r, plan, register.Entry{State: state, Attempts: attempts, Revisions: revisions, People: people, Keys: s.keys(nil), Simulator: simulator})
 		default:
 			// What is noted never goes back: a run that knows less than it did is an older copy.
 			if entry.State == register.Begun {
 				entry.State = state
 			}
-			entry.Simulator = simulator
+			entry.Simulator, entry.Templates, entry.People = simulator, templatesOf(plan), people
 			entry.Folder, entry.Attempts, entry.Revisions = s.folder.path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
 		}
@@ -396,7 +401,7 @@ func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attem
 // record adds a line to the register: what is in e, and what the plan says.
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
-	e.Folder, e.Note = s.folder.path, plan.SendAgain
+	e.Folder, e.Note, e.Templates = s.folder.path, plan.SendAgain, templatesOf(plan)
 	if s.campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(s.campaign.Notify.Endpoint)
 	}

@@ -37,9 +37,9 @@ func planCommand() *cobra.Command {
 		Short: "Show what a send would do and when it would end, and send nothing",
 		Long: `Plan reads the cohort as a send would, renders every message, cuts the batches, and says
 how many there are, how large, on which days they would go out and when the last of them
-would. It needs no keys and no network, and keeps nothing. It does not look at the register:
-that the campaign was begun with another file, or another run of it is at work, shows when it
-is sent.
+would. It needs no keys and no network, and keeps nothing. It says how many of the people the
+runs of other campaigns have reached. That this campaign was begun with another file, or another
+run of it is at work, shows when it is sent.
 
 Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refused for them.
 `,
@@ -57,7 +57,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 			if !found.WouldSend {
 				return refuse("a send would be refused: %s", found.Why)
 			}
-			p.Reach = found.Reach
+			p.Reach, p.Overlap = found.Reach, found.Overlap
 			if asJSON {
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -85,6 +85,7 @@ type forecast struct {
 	Requests    float64       `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
 	Quota       int           `json:"quota_per_minute"`
 	Reach       *reached      `json:"reach,omitempty"`
+	Overlap     *overlaps     `json:"overlap,omitempty"`
 
 	campaign *campaign.Campaign
 }
@@ -199,5 +200,6 @@ func (f *forecast) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
 	}
-	fmt.Fprintln(w, "the register was not looked at: whether other runs of the campaign stand in the way shows when it is sent")
+	f.Overlap.print(w)
+	fmt.Fprintln(w, "whether other runs of this campaign stand in the way shows when it is sent")
 }

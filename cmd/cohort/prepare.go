@@ -37,10 +37,12 @@ type preparation struct {
 	fields     []string
 	sink       service
 	earlier    *earlierRuns // nil: there are none
+	overlap    func(context.Context, *shard.Spool) error
 	lists      *lists
 	app        *appUsers
 	paths      []string // of the cohort, as the call has them
 	rehearsal  bool
+	restOf     string
 	sendAgain  string
 	beganAgain bool
 	log        *slog.Logger
@@ -57,6 +59,9 @@ func (p *preparation) prepare(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
+	if err := p.overlap(ctx, spool); err != nil {
+		return p.refused(ctx, err)
+	}
 	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
 	batches, err := engine.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
 	if err == nil {
@@ -72,7 +77,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		Static: map[string]int64{
 			string(person.Invalid): manifest.Invalid, string(person.Duplicate): manifest.Duplicate, string(person.Suppressed): manifest.Suppressed,
 		},
-		Lists: p.lists.read, Reach: p.app.read(), SendAgain: p.sendAgain, BeganAgain: p.beganAgain, NeverAgain: p.sink.Kind() != engine.Deduplicates,
+		Lists: p.lists.read, Reach: p.app.read(), RestOf: p.restOf, SendAgain: p.sendAgain, BeganAgain: p.beganAgain, NeverAgain: p.sink.Kind() != engine.Deduplicates,
 	}
 	if p.earlier != nil {
 		header.Earlier = p.earlier.named()
@@ -243,7 +248,9 @@ func wayVersion(c *campaign.Campaign) string {
 	for _, t := range c.Wording() {
 		fmt.Fprintf(h, "%q%q", t.Name, t.Text)
 	}
-	for _, t := range c.Notify.Details() {
+	read := c.Notify
+	read.BillingReference = "" // nobody reads it: with another one it is the same message
+	for _, t := range read.Details() {
 		fmt.Fprintf(h, "%q%q", t.Key, t.Text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6])

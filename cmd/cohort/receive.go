@@ -82,6 +82,9 @@ func (s *session) sendCommand() string {
 	if s.call.NewCohort {
 		words = append(words, "--new-cohort")
 	}
+	if s.call.RestOf != "" {
+		words = append(words, "--rest-of="+s.call.RestOf)
+	}
 	if s.call.SendAgain != "" {
 		words = append(words, "--send-again="+s.call.SendAgain)
 	}

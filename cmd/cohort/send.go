@@ -21,6 +21,9 @@ func sendCommand() *cobra.Command {
 and writes the report. The same command again goes on where the run was stopped; when
 the run is finished it says so and sends nothing.
 
+A send is refused when another campaign has sent many of the people the same words with the
+same values within overlap_days. Give --rest-of that campaign to send to the others only.
+
 COHORT can be - for standard input, which is copied to disk first. The copy goes when the
 plan is sealed; the run is then resumed without it.
 
@@ -36,6 +39,7 @@ Exit codes:
   cohort send -c campaign.yaml cohort.csv --dry-run requests.jsonl.zst
   cohort send -c campaign.yaml cohort.csv                the real thing
   cohort send -c campaign.yaml corrected.csv --new-cohort
+  cohort send -c national.yaml national.csv --rest-of pilot
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
@@ -47,6 +51,9 @@ Exit codes:
 			}
 			if c.Flags().Changed("send-again") && s.call.SendAgain == "" {
 				return refuse("--send-again needs a reason, which goes into the record")
+			}
+			if c.Flags().Changed("rest-of") && s.call.RestOf == "" {
+				return refuse("--rest-of needs the name of a campaign")
 			}
 			if s.call.Campaign, err = absolute(campaign); err != nil {
 				return err
@@ -81,6 +88,7 @@ Exit codes:
 	f.BoolVar(&s.oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	f.BoolVar(&s.network, "allow-network-folder", false, networkHelp)
 	f.BoolVar(&s.call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
+	f.StringVar(&s.call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
 	f.StringVar(&s.call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
 	return c
 }

@@ -13,6 +13,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/register"
 	"cohort/ingest"
+	"cohort/shard"
 	"cohort/sinks/apim"
 )
 
@@ -51,6 +52,7 @@ type session struct {
 	words        []string // the call, for the case that nothing can be resumed yet
 	log          *slog.Logger
 	screen       *screen
+	compared     *overlaps // with the runs of other campaigns; nil: not yet
 
 	noted      uint64 // requests and revisions together, as the register was told last
 	notedAt    time.Time
@@ -120,12 +122,15 @@ func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 		if s.call.SendAgain != "" && plan.SendAgain == "" {
 			return false, refuse("--send-again has no effect here: the run has begun without it")
 		}
+		if s.call.RestOf != "" && s.call.RestOf != plan.RestOf {
+			return false, refuse("--rest-of %s has no effect here: the run has begun without it", s.call.RestOf)
+		}
 		return false, nil
 	}
 	missing := slices.ContainsFunc(at.others, func(other register.Entry) bool {
 		return !slices.ContainsFunc(plan.Earlier, func(e engine.EarlierRun) bool { return e.RunID == other.RunID })
 	})
-	if campaign.Compare(plan.Frozen, s.frozen) == nil && s.call.SendAgain == plan.SendAgain && !(missing && s.call.NewCohort) {
+	if campaign.Compare(plan.Frozen, s.frozen) == nil && s.call.SendAgain == plan.SendAgain && s.call.RestOf == plan.RestOf && !(missing && s.call.NewCohort) {
 		return false, nil
 	}
 	if err := s.isLatest(plan, ledger); err != nil {
@@ -174,21 +179,25 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	if err := s.keep(ctx); err != nil {
 		return nil, err
 	}
-	earlier, err := holdEarlier(others, s.call.SendAgain != "")
-	if err != nil {
-		return nil, err
-	}
-	defer earlier.release()
-	if s.beganAgain {
-		// The reason given is for this run's own lost folder. Whom the other runs have
-		// reached is known, and they stay left out.
-		earlier.everybody = false
-	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
 	if err := s.notElsewhere(ctx); err != nil {
 		return nil, err
+	}
+	rest, err := s.restOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := holdEarlier(slices.Concat(others, rest), s.call.SendAgain != "")
+	if err != nil {
+		return nil, err
+	}
+	defer earlier.release()
+	if s.beganAgain || s.call.NewCohort || s.call.RestOf != "" {
+		// The reason given is for the folders that are lost, or for the people of other
+		// campaigns. People reached by the runs that can be read stay left out.
+		earlier.everybody = false
 	}
 	if len(earlier.named()) > 0 {
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
@@ -196,10 +205,8 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		if err := earlier.settled(); err != nil {
 			return nil, err
 		}
-		if s.campaign.File != nil {
-			if err := earlier.joined(); err != nil {
-				return nil, err
-			}
+		if err := earlier.joined(); err != nil {
+			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
 			return nil, refuse("%w; nothing was sent", err)
@@ -207,7 +214,10 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 	}
 	p := &preparation{
 		folder: s.folder, campaign: s.campaign, frozen: s.frozen, cohort: s.cohort, digest: s.digest, run: s.id, service: s.service,
-		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.call.Cohort, rehearsal: s.call.Simulate, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
+		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.call.Cohort, rehearsal: s.call.Simulate, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), restOf: s.call.RestOf, sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
+	}
+	p.overlap = func(ctx context.Context, spool *shard.Spool) error {
+		return s.overlap(ctx, spool, earlier.named(), s.call.SendAgain != "")
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -218,7 +228,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 // resume goes on with a run that has a plan.
 func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
-		return refuse("%w", err)
+		return refuse("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.folder.path}))
 	}
 	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
 		return err

@@ -173,9 +173,9 @@ type DifferenceError struct {
 	Key, Planned, Now string
 }
 
-// Error says what differs and what the two ways out are.
+// Error says what differs and what to do.
 func (e *DifferenceError) Error() string {
-	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back, or start a new campaign under another name", e.Key, e.Now, e.Planned)
+	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back", e.Key, e.Now, e.Planned)
 }
 
 // Compare returns a *DifferenceError for the first frozen key whose value is not the

@@ -82,18 +82,21 @@ type statusCode struct {
 	code   string
 }
 
+// frozen says what a person must do whose correction is not taken by a run that was planned.
+const frozen = "It is frozen: give the campaign a new name and send with --rest-of the old one, since a new name alone would send again to the people this run has reached"
+
 // halts are the answers that concern the whole run and not one request, each with what
 // a person must mend.
 var halts = map[statusCode]string{
 	{403, "CM_FORBIDDEN"}:                        "the service does not know this application or has not onboarded it (403 CM_FORBIDDEN); ask NHS Notify onboarding",
 	{403, "CM_SERVICE_BAN"}:                      "a service ban is in effect on this account (403 CM_SERVICE_BAN); call NHS Notify before anything else is sent",
-	{404, "CM_NO_SUCH_ROUTING_PLAN"}:             "the routing plan does not exist or is not in a usable state (404 CM_NO_SUCH_ROUTING_PLAN); check sink.notify.routing_plan_id. It is frozen: another plan is another campaign",
+	{404, "CM_NO_SUCH_ROUTING_PLAN"}:             "the routing plan does not exist or is not in a usable state (404 CM_NO_SUCH_ROUTING_PLAN); check sink.notify.routing_plan_id. " + frozen,
 	{404, "CM_NOT_FOUND"}:                        "there is no such address at the service (404 CM_NOT_FOUND); check sink.notify.base_url",
 	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan mended in NHS Notify",
 	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
-	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out, and originator. It is frozen: start the campaign under another name",
-	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. It is frozen: start the campaign under another name",
+	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. " + frozen,
+	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out, and originator. " + frozen,
+	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. " + frozen,
 }
 
 // validatorCodes are the codes with which a row is refused, by the gateway's validator or,

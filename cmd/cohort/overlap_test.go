@@ -1,0 +1,222 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/register"
+)
+
+// incognito puts a service before the simulator that does not say that it is one, and turns
+// the world to it.
+func (w *world) incognito() {
+	w.t.Helper()
+	to, err := url.Parse("http://" + w.service)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Del("X-Cohort-Simulator")
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	w.t.Cleanup(server.Close)
+	w.service = strings.TrimPrefix(server.URL, "http://")
+}
+
+// named writes the campaign under another name, with other words.
+func (w *world) named(name, words string) {
+	w.t.Helper()
+	w.paced("pace: {per_second: 400}")
+	text, err := os.ReadFile(w.path("campaign.yaml"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "autumn-invitation", name, 1))
+	w.write(name+".yaml", strings.Replace(string(text), "((appointment_date)) at", words, 1))
+}
+
+// refused makes sure that a call is refused with these words, and not otherwise.
+func (w *world) refused(words string, args ...string) {
+	w.t.Helper()
+	if o := w.run(args...); o.code != exitRefused || !strings.Contains(oneLine(o.stderr), words) {
+		w.t.Fatalf("%v: exit %d, not refused with %q\n%s", args, o.code, words, o.stderr)
+	}
+}
+
+func (w *world) sent(args ...string) outcome {
+	w.t.Helper()
+	o := w.run(args...)
+	if o.code != exitDone {
+		w.t.Fatalf("%v: exit %d\n%s", args, o.code, o.stderr)
+	}
+	return o
+}
+
+// A rehearsal and a send under one name do not stand in the way of a send under another. A
+// stopped send does, and its rest gets corrected words: nobody twice, nobody left out.
+func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0.02)
+	const words, corrected = "((appointment_date)) at", "((appointment_date)), which is a correction, at"
+
+	// at a simulator that says so, and in this process
+	simulator := w.service
+	w.named("rehearsal", words)
+	w.sent("send", "-c", "rehearsal.yaml", "cohort.csv", "--simulate")
+	w.named("again", words)
+	w.sent("send", "-c", "again.yaml", "cohort.csv", "--simulate")
+	w.incognito()
+
+	// a plan that is sealed and from which nothing could be sent yet
+	open := w.service
+	w.service = freeAddress(t)
+	w.named("late", words)
+	w.service = open
+	w.refused("nothing was sent", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
+
+	w.named("first", words)
+	w.named("second", words)
+	w.named("corrected", corrected)
+	w.named("unlike", corrected)
+	c, stderr := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	// at work: what it still has to send counts as well
+	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("of campaign first in "+w.path("first")+" is at work", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	_ = stderr
+	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("is not finished and sends ", "resume", "late")
+	if o := w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "simulated", "--simulate"); !strings.Contains(o.stderr, "a real send would be refused: ") {
+		t.Errorf("a rehearsal that does not say that the real send would be refused\n%s", o.stderr)
+	}
+
+	// a rehearsal closes no run of the real thing
+	through := w.service
+	w.service = simulator
+	w.named("dry", corrected)
+	w.refused(`knows no rehearsal of a campaign "first"; it knows rehearsals of: rehearsal, again, second`, "send", "-c", "dry.yaml", "cohort.csv", "--rest-of", "first")
+	w.service = through
+
+	// what only that run can settle it settles first
+	w.refused("resume "+w.path("first")+" --settle", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
+	if o := w.run("resume", "first", "--settle"); o.code != exitStopped {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	reached := s.accepted()
+
+	// a frozen key says what a new name would do
+	text, err := os.ReadFile(w.path("first.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("first.yaml", strings.Replace(string(text), words, corrected, 1))
+	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", thousands(int64(reached))), "resume", "first")
+
+	o := w.sent("send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
+	if !strings.Contains(o.stdout, fmt.Sprintf("accepted %12d", truth.Sendable-reached)) && s.accepted() != truth.Sendable {
+		t.Errorf("%d were reached, %d are sendable\n%s", reached, truth.Sendable, o.stdout)
+	}
+	if n := len(w.ledger()); n != truth.Sendable { // it fails when somebody is there twice
+		t.Errorf("the service has %d of %d people", n, truth.Sendable)
+	}
+	w.write("first.yaml", string(text))
+	w.refused("has taken this run's place", "resume", "first")
+
+	// one who was left out counts as reached by the run that reached them
+	w.refused("sent "+thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("sent "+thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
+}
+
+// A run of another campaign that begins while one is prepared is not overlooked.
+func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
+	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
+	for sentence, c := range map[string]struct {
+		other   register.Entry
+		refused bool
+	}{
+		"the same words":       {register.Entry{Campaign: "other", Service: "notify https://b", Templates: []string{"v", "w"}}, true},
+		"other words":          {register.Entry{Campaign: "other", Service: "notify https://b", Templates: []string{"v"}}, false},
+		"another kind of sink": {register.Entry{Campaign: "other", Service: "nhsapp https://b", Templates: []string{"w"}}, false},
+		"a simulator":          {register.Entry{Campaign: "other", Service: "notify https://b", Simulator: true, Templates: []string{"w"}}, false},
+		"the same campaign":    {register.Entry{Campaign: "mine", Service: "notify https://b", Templates: []string{"w"}}, false},
+	} {
+		r, err := register.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.other.RunID, c.other.State = "other-000", register.Begun
+		if err := r.Record(c.other); err != nil {
+			t.Fatal(err)
+		}
+		s := &session{compared: &overlaps{}}
+		if err := s.uncompared(r, plan, &engine.Ledger{}); (err != nil) != c.refused {
+			t.Errorf("%s: %v", sentence, err)
+		}
+		s.compared.looked = []string{"other-000"}
+		if err := s.uncompared(r, plan, &engine.Ledger{}); err != nil {
+			t.Errorf("%s, looked at: %v", sentence, err)
+		}
+		_ = r.Close()
+	}
+}
+
+// Two messages are the same when a person reads the same in both.
+func TestWhatMakesAMessageTheSame(t *testing.T) {
+	load := func(text string) *campaign.Campaign {
+		t.Helper()
+		c, err := campaign.Parse([]byte(text), t.TempDir()+"/campaign.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const file = "campaign: c\npersonalisation: {a: \"((x)) and ((y))\"}\nsink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1, from: X, to: Y}}}\n"
+	notify := func(more string) string {
+		return "campaign: c\npersonalisation: {a: \"((x)) and ((y))\"}\nsink:\n  notify:\n    base_url: https://a\n    token_url: https://a\n    api_key_env: K\n    key_id: k\n    private_key_file: p\n    routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1\n" + more
+	}
+	plain := strings.Replace(file, "((x)) and ((y))", "Hello", 1)
+	digest := func(mine, its string, columns []string, values ...string) (own, other uint64) {
+		t.Helper()
+		w, err := campaignWords(load(mine))
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := campaignWords(load(its))
+		if err != nil {
+			t.Fatal(err)
+		}
+		own = w.messages(w.templates, []string{"x", "y"})(0, []string{"1", "2"})
+		return own, w.messages(theirs.templates, columns)(0, values)
+	}
+	for sentence, c := range map[string]struct {
+		mine, its string
+		columns   []string
+		values    []string
+		same      bool
+	}{
+		"the same":                           {file, file, []string{"x", "y"}, []string{"1", "2"}, true},
+		"a column that the words do not use": {file, file, []string{"w", "x", "y"}, []string{"0", "1", "2"}, true},
+		"another value":                      {file, file, []string{"x", "y"}, []string{"1", "3"}, false},
+		"values that run together":           {file, file, []string{"x", "y"}, []string{"12", ""}, false},
+		"other words":                        {file, strings.Replace(file, " and ", " or ", 1), []string{"x", "y"}, []string{"1", "2"}, false},
+		"another invoice":                    {notify(""), notify("    billing_reference: \"((z))\"\n"), []string{"x", "y", "z"}, []string{"1", "2", "3"}, true},
+		"words that use no column":           {plain, plain, []string{"z"}, []string{"3"}, true},
+		"an address of the campaign's own":   {notify(""), notify("    contact_details: {email: \"((z))\"}\n"), []string{"x", "y", "z"}, []string{"1", "2", "3"}, false},
+	} {
+		if own, other := digest(c.mine, c.its, c.columns, c.values...); (own == other) != c.same || own == 0 {
+			t.Errorf("%s: %x and %x", sentence, own, other)
+		}
+	}
+}
