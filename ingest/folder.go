@@ -14,7 +14,7 @@ var (
 		".filepart", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".upload", ".uploading",
 		".incomplete", ".inprogress", ".writing", ".swp", ".lock", ".bak", ".old", ".orig", "~",
 	}
-	// partName is how rsync calls a file that it is writing.
+	// partName is rsync's name for a file that it is writing.
 	partName = regexp.MustCompile(`^\..+\..+\.[A-Za-z0-9]{6}$`)
 
 	// companions are files that stand beside a cohort and are none.

@@ -125,8 +125,8 @@ func isNumberName(name string) bool {
 
 var nineDigits = regexp.MustCompile(`([0-9][^0-9]*){9}`)
 
-// mayBeNumber says whether a list's first line may name somebody already: it looks like data, or it
-// has a number that somebody mistyped.
+// mayBeNumber reports whether a list's first line may name somebody already. It may hold a
+// number that was mistyped.
 func mayBeNumber(value string) bool {
 	_, err := person.ParseNHSNumber(value)
 	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
@@ -137,18 +137,18 @@ func isNumber(value string) bool {
 	return err == nil
 }
 
-// ListCount is what was read of a list's rows.
+// ListCount counts a list's rows.
 type ListCount struct {
 	People     int64   // rows with an NHS number
-	Empty      int64   // rows whose number is empty, which name nobody
-	Unreadable int64   // rows from which no number can be read, though they may name somebody
+	Empty      int64   // rows with an empty number: they name nobody
+	Unreadable int64   // rows without a readable number: they may name somebody
 	Lines      []int64 // where the first of the unreadable rows are
 }
 
-// People yields the people whom the list names, in its order. A row without a number is only counted.
-// More than tolerated rows from which no number can be read refuse the list, as each may
-// name somebody who would then be sent to. A list without any number is refused as well. An
-// error is the last thing yielded, and refuses the list as a whole. People can be called once.
+// People yields the people on the list, in its order. A row with an empty number is only
+// counted. An unreadable row may name somebody who would then be sent to: more of them than
+// tolerated refuse the list. A list without any number is refused as well. An error is the
+// last thing yielded, and refuses the list as a whole. People can be called once.
 func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for batch, err := range l.reader.Records() {
@@ -176,7 +176,7 @@ func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 	}
 }
 
-// refuse says why the list, which has been read, cannot be relied on; nil when it can.
+// refuse returns why the list cannot be relied on, once it has been read.
 func (l *List) refuse(tolerated int64) *FileError {
 	n := l.Count()
 	switch {
@@ -215,7 +215,7 @@ func reasonCode(text string) string {
 	return strings.Clone(text)
 }
 
-// Count is what was read of the rows, known when People has ended.
+// Count counts the rows, once People has ended.
 func (l *List) Count() ListCount {
 	s := l.reader.Summary()
 	n := ListCount{People: s.Sendable, Empty: s.Invalid}

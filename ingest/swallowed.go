@@ -12,7 +12,7 @@ import (
 // it has as many delimiters as a record, and an NHS number where a record has it. Then two
 // stray quotes have made one value of several people's records: some would vanish, and their
 // numbers would stand in a message to somebody else. Columns that are said to be multiline
-// may hold such lines. line is where the record starts.
+// may hold such lines. The record starts on line.
 func (r *rules) swallowed(s *splitter, record []byte, line int64) *FileError {
 	comma, opened, from := []byte{s.comma}, line, 0
 	for text := range bytes.Lines(record) {

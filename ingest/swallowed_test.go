@@ -119,3 +119,25 @@ func TestTwoStrayQuotes(t *testing.T) {
 		}
 	})
 }
+
+// A list of columns is read as strictly as one of text.
+func TestUnreadableRowsOfColumnarLists(t *testing.T) {
+	for kind, file := range map[string]string{
+		"Parquet of numbers": parqueted(table(true)), "Arrow of numbers": arrowed(table(true), false), "Arrow stream of text": arrowed(table(false), true),
+	} {
+		for tolerated, want := range []string{":3: no NHS number can be read from this row", ""} {
+			l, err := ingest.OpenList(t.Context(), save(t, "list.bin", file), ingest.Format{})
+			if err == nil {
+				for _, fault := range l.People(int64(tolerated)) {
+					err = fault
+				}
+			}
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s, %d tolerated: %v", kind, tolerated, err)
+			}
+			if n := l.Count(); err == nil && (n.Unreadable != 1 || n.Empty != 1 || n.People < 3) {
+				t.Errorf("%s: %+v", kind, n)
+			}
+		}
+	}
+}

@@ -86,11 +86,11 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			return
 		}
 		if n.Unreadable > 0 {
-			l.log.Warn("a suppression list has rows from which no NHS number can be read; they are ignored, as the campaign file allows or as this run began",
+			l.log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows so many, or this run began with them",
 				"list", filepath.Base(list.File), "rows", n.Unreadable, "first_lines", n.Lines)
 		}
 		if n.Empty > 0 {
-			l.log.Warn("a suppression list has rows whose NHS number is empty; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
+			l.log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
 		}
 		l.read = append(l.read, engine.ListRead{
 			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
@@ -99,13 +99,13 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 	}
 }
 
-// listRules is the edition of the rules by which numbers are read. A list that was read by
-// others is read again, even if it has not changed: it may name more people now.
+// listRules is the edition of the rules that read numbers. A list that was read under older
+// rules is read again, even if it has not changed: it may name more people now.
 const listRules = 1
 
-// tolerated is how many rows of a list may be unreadable: as many as the campaign file says,
-// and in a run that has begun, as many as it went on with. How many those were is not known
-// of a list that an earlier version has read: unchanged, it is what the run went on with.
+// tolerated returns the number of rows of a list that may be unreadable: as many as the
+// campaign file allows, and in a run that has begun, as many as it began with. Earlier
+// versions did not count them: a list of theirs that has not changed may keep all it has.
 func (l *lists) tolerated(ctx context.Context, list campaign.List, last []engine.ListRead) (int64, error) {
 	rows := list.Unreadable
 	for _, before := range last {
