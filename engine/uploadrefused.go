@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// CodeUploadRefused is what the reason code begins with of messages in a file that was
-// accepted here, and that the service has refused since. A revision with such a code, without
-// parts, says so of a form that was accepted.
+// CodeUploadRefused begins the reason code of messages whose file the service has refused. The
+// messages were accepted here, since they stand in the file. A revision with such a code and
+// without parts refuses a form that was accepted.
 const CodeUploadRefused = "upload_refused_"
 
 func isUploadRefused(code string) bool { return strings.HasPrefix(code, CodeUploadRefused) }
 
 // RefuseUpload records, durably, that the service has refused a file with these forms, which
-// count as accepted: all of their messages are refused with code. decision says who decided so
-// and by what. When it ends half way, some of the forms stay accepted, and the same again goes
+// count as accepted: all of their messages are refused with code. decision names the person and
+// the acknowledgement. When it ends half way, some of the forms stay accepted, and the same again goes
 // on with them.
-func (p *ProgressLog) RefuseUpload(forms []AcceptedForm, source Source, sink Sink, code, decision string, at time.Time) error {
+func (p *ProgressLog) RefuseUpload(forms []AcceptedForm, source Source, sink Sink,
+	code, decision string, at time.Time) error {
 	bd, scratch := builder{run: p.plan.Run, source: source, sink: sink}, body{}
 	if err := p.Control(at, controlUpload, decision); err != nil {
 		return err

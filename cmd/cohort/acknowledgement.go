@@ -12,7 +12,9 @@ import (
 	"cohort/sinks/file"
 )
 
-// acknowledged is what one acknowledgement says of an upload.
+const askFirst = "was it handed over twice? Ask NHS Notify what became of it; nothing was changed"
+
+// acknowledged is one acknowledgement and the upload that it is about.
 type acknowledged struct {
 	*file.Acknowledgement
 	upload *file.File
@@ -25,18 +27,10 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 	if s.campaign.File == nil || s.campaign.File.Mesh == nil {
 		return refuse("acknowledgements are about uploads over MESH (sink.file.mesh), and this run has none")
 	}
-	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
-		return err
-	}
-	fields, err := fieldsOf(s.campaign)
+	sink, err := s.uploads()
 	if err != nil {
 		return err
 	}
-	made, err := newFiles(s.campaign, fields)
-	if err != nil {
-		return err
-	}
-	sink := made.in(s.folder.file(filesFolder))
 	forms, refused, err := inFiles(ledger)
 	if err != nil {
 		return err
@@ -61,7 +55,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 			}
 		}
 		if why := said.contradiction(ledger, all); why != "" {
-			return refuse("%s contradicts %s about %s: was it handed over twice? Ask NHS Notify what became of it; nothing was changed", path, why, said.upload.Name)
+			return refuse("%s contradicts %s about %s: %s", path, why, said.upload.Name, askFirst)
 		}
 		if !slices.ContainsFunc(all, func(other acknowledged) bool { return other.Reference == said.Reference }) {
 			all = append(all, said)
@@ -71,7 +65,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 		if known, err := said.isReported(d, sink); err != nil {
 			return err
 		} else if known {
-			return refuse("%s is refused, and daily reports have named messages in it: was it handed over twice? Ask NHS Notify what became of it; nothing was changed", said.upload.Name)
+			return refuse("%s is refused, and daily reports have named messages in it: %s", said.upload.Name, askFirst)
 		}
 	}
 	if err := s.recordAcknowledged(d, sink, ledger, all); err != nil {
@@ -83,7 +77,24 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 	return s.settledBy(ctx, d.plan, d.spool, ledger)
 }
 
-// contradiction says what an acknowledgement cannot be true beside; empty: nothing.
+// uploads is what the run's files were written by.
+func (s *session) uploads() (files, error) {
+	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
+		return files{}, err
+	}
+	fields, err := fieldsOf(s.campaign)
+	if err != nil {
+		return files{}, err
+	}
+	sink, err := newFiles(s.campaign, fields)
+	if err != nil {
+		return files{}, err
+	}
+	return sink.in(s.folder.file(filesFolder)), nil
+}
+
+// contradiction names what is known and cannot be true together with an acknowledgement; empty:
+// nothing.
 func (a *acknowledged) contradiction(ledger *engine.Ledger, others []acknowledged) string {
 	for _, other := range others {
 		if other.Reference == a.Reference && other.Refused != a.Refused {
@@ -114,7 +125,8 @@ func (a *acknowledged) isReported(d *delivery, sink engine.Sink) (bool, error) {
 	if len(rows) == 0 {
 		return false, nil
 	}
-	table, renderer := newRowTable(d.plan.Run, d.plan.Records), engine.NewRenderer(d.plan.Run, d.spool, sink)
+	table := newRowTable(d.plan.Run, d.plan.Records)
+	renderer := engine.NewRenderer(d.plan.Run, d.spool, sink)
 	for i := range a.forms {
 		request, err := renderer.Render(&a.forms[i].Planned, a.forms[i].ID, &a.forms[i].Form)
 		if err != nil {
@@ -143,14 +155,17 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, ledger *engi
 	}()
 	changed := false
 	for _, a := range all {
-		now, decision := time.Now(), fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.upload.Name, whoAmI(), a.SHA256)
+		now := time.Now()
+		decision := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.upload.Name, whoAmI(), a.SHA256)
 		switch {
 		case a.Refused && len(a.forms) > 0:
 			if err := log.RefuseUpload(a.forms, d.spool, sink, a.Code, decision, now); err != nil {
 				return refuse("not all of it could be recorded: %w; the same again goes on", err)
 			}
 			changed = true
-			s.log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+command("retry", s.folder.path, "--refused", "--reason", "…"), "upload", a.upload.Name, "messages", a.upload.Messages, "code", a.Code)
+			s.log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+
+				command("retry", s.folder.path, "--refused", "--reason", "…"),
+				"upload", a.upload.Name, "messages", a.upload.Messages, "code", a.Code)
 		case a.Refused:
 			s.log.Info("known already: the service has refused the upload", "upload", a.upload.Name)
 		case !slices.Contains(log.Confirmed, a.Reference):

@@ -56,12 +56,14 @@ func (c *Campaign) checkName(p Personalisation) error {
 	problem := "is a name that NHS Notify reserves: it would accept the messages and then fail every one"
 	insist := ""
 	if !exact {
-		problem = fmt.Sprintf("resembles %s, a name that NHS Notify reserves: it may accept the messages and then fail every one", camelCase(reserved))
+		problem = fmt.Sprintf("resembles %s, a name that NHS Notify reserves: it may accept the messages and then fail every one",
+			camelCase(reserved))
 		insist = "; if NHS Notify has said that this name works, set reserved_names: checked"
 	}
 	key, free := "personalisation."+p.Field, word+reserved
 	if c.lines[c.Key(key)] == 0 { // the upload file brings it
-		return c.Mistake(key, fmt.Sprintf("(a column of the upload file) %s; name the personalisation in the campaign file, such as personalisation: {%s: %q}, and use ((%s)) in the service's template%s", problem, free, p.Text, free, insist))
+		return c.Mistake(key, fmt.Sprintf("(a column of the upload file) %s; name the personalisation in the campaign file, "+
+			"such as personalisation: {%s: %q}, and use ((%s)) in the service's template%s", problem, free, p.Text, free, insist))
 	}
 	return c.Mistake(key, fmt.Sprintf("%s; call it %s here and in the service's template%s", problem, free, insist))
 }

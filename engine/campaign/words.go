@@ -29,10 +29,11 @@ func (c *Campaign) CheckWords(columns []string) error {
 		}
 		for _, t := range texts {
 			if person.HasControl(t.Text) {
-				return way.Mistake(t.Key, "holds a control character, or an invisible one that changes how the text around it is read; take it out")
+				return way.Mistake(t.Key, "holds a control character, or an invisible one that changes how the text is read; take it out")
 			}
 			if found, column := unfilled(t.Text, columns); found != "" && !c.Literal {
-				return way.Mistake(t.Key, fmt.Sprintf("has %q, which would be sent as it stands; write ((%s)) to fill in the column, or set content: {literal: true} if these are words", found, column))
+				return way.Mistake(t.Key, fmt.Sprintf("has %q, which would be sent as it stands; "+
+					"write ((%s)) to fill in the column, or set content: {literal: true} if these are words", found, column))
 			}
 		}
 	}

@@ -46,7 +46,9 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if json.Unmarshal(body, &h) != nil || h.LocalID == "" {
-			return nil, fmt.Errorf("%s does not say which upload it is about: there is no control file %s beside it; put that there, or name a JSON object with its headers mex-workflowid, mex-subject and mex-localid", path, filepath.Base(beside))
+			return nil, fmt.Errorf("%s does not say which upload it is about: there is no control file %s beside it; "+
+				"put that there, or name a JSON object with its headers mex-workflowid, mex-subject and mex-localid",
+				path, filepath.Base(beside))
 		}
 	case err != nil:
 		return nil, err
@@ -63,7 +65,9 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	if err != nil || len(h.Subject) > 3 && '0' <= h.Subject[3] && h.Subject[3] <= '9' {
 		status = 0
 	}
-	a := &Acknowledgement{Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(headers, body)))}
+	a := &Acknowledgement{
+		Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(headers, body))),
+	}
 	code := serviceCode.FindSubmatch(body)
 	switch {
 	case status >= 200 && status < 300 && code == nil:
@@ -75,5 +79,6 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 		}
 		return a, nil
 	}
-	return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: a confirmation has a mex-subject of 200 to 299, and a refusal one of 400, 403, 404 or 413 that is not about a duplicate; ask NHS Notify what became of the upload", path)
+	return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: a confirmation has a mex-subject of 200 to 299, "+
+		"and a refusal one of 400, 403, 404 or 413 that is not about a duplicate; ask NHS Notify what became of the upload", path)
 }

@@ -34,7 +34,8 @@ type Again func(*engine.AcceptedForm) ([]byte, error)
 // accepted later, in place of those of an upload that the service refused, go into more files.
 //
 // refused are the batches that stand in an upload that the service refused.
-func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool, again Again) (*Manifest, error) {
+func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm,
+	refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,8 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 
 // Written is the manifest of files that were joined and are whole. It says of each file which
 // batches it holds. The arguments are those of Join.
-func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool) (*Manifest, error) {
+func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedForm,
+	refused map[engine.Reference]bool) (*Manifest, error) {
 	m, _, err := s.written(run, name, forms, refused)
 	if err == nil && (m == nil || !m.Whole) {
 		err = errors.New("the files are not whole yet")
@@ -75,7 +77,8 @@ func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedFor
 
 // written is the manifest, nil when there is none, and those of forms that stand in no file
 // yet. Every batch in a file must be accepted, or refused since.
-func (s *Sink) written(run engine.RunID, name string, forms []engine.AcceptedForm, refused map[engine.Reference]bool) (m *Manifest, more []engine.AcceptedForm, err error) {
+func (s *Sink) written(run engine.RunID, name string, forms []engine.AcceptedForm,
+	refused map[engine.Reference]bool) (m *Manifest, more []engine.AcceptedForm, err error) {
 	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
 		return nil, forms, err
 	}

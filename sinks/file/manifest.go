@@ -85,7 +85,9 @@ func (s *Sink) layOut(run engine.RunID, name string, forms []engine.AcceptedForm
 
 // Holds reports whether a batch stands in one of the files, as far as the manifest says.
 func (m *Manifest) Holds(batch engine.Reference) bool {
-	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Batches == nil || slices.Contains(f.Batches, batch.String()) })
+	return slices.ContainsFunc(m.Files, func(f File) bool {
+		return f.Batches == nil || slices.Contains(f.Batches, batch.String())
+	})
 }
 
 // Upload is the file of a reference (mex-localid); nil when there is none.

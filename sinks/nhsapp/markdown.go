@@ -15,9 +15,10 @@ import (
 // a character, so a record is invalid when the service would read one of its values as
 // Markdown: as a link or an image, as bold, or as a heading or a list item where a line
 // begins. Where a line begins depends on the message, so the rule looks at the message as it
-// is rendered. Entities count as the characters for which they stand. What the service does
-// not promise to render is text: a single * or _, a quote, a table, an address without a link.
-const markdownWords = "a value would be read as Markdown: a link, an image, bold, or a heading or list item at the beginning of a line"
+// is rendered. An entity counts as its character. What the service does not promise to render is
+// text: a single * or _, a quote, a table, an address without a link.
+const markdownWords = "a value would be read as Markdown: " +
+	"a link, an image, bold, or a heading or list item at the beginning of a line"
 
 // valuesAreText makes the rule for a message.
 func valuesAreText(content engine.Template) func(fields []string) bool {
@@ -123,7 +124,8 @@ func marksLink(text []byte, filled []bool) bool {
 		for address < end && (filled[address] || !isBlank(text[address]) || address == from) {
 			address++
 		}
-		if holds(max(0, open-1), open, "!") || holds(open, middle+1, `[]\`) || filled[from-1] || holds(from, address, " \t\r\n()<>\"'\\") || holds(address, end+1, "\"()\\") {
+		if holds(max(0, open-1), open, "!") || holds(open, middle+1, `[]\`) || filled[from-1] ||
+			holds(from, address, " \t\r\n()<>\"'\\") || holds(address, end+1, "\"()\\") {
 			return true
 		}
 	}
