@@ -56,7 +56,7 @@ func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
 	a := &arrowReader{}
 	a.ended = func() error {
 		require(a.at == batches)
-		return io.EOF
+		return errNoBatch
 	}
 	err = a.open(io.NewSectionReader(handle, start, end-start), end-start, mem)
 	require(err != nil || slices.EqualFunc(names, a.columns, func(name string, f arrow.Field) bool { return name == f.Name }))
@@ -72,10 +72,13 @@ func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
 			return err
 		}
 		require(bytes.Equal(t.last, endOfStream))
-		if n, err := io.ReadFull(t, make([]byte, 1)); n > 0 {
+		switch n, err := io.ReadFull(t, make([]byte, 1)); {
+		case n > 0:
 			return &FileError{Problem: "there is more behind the end of the Arrow stream", Fix: "ask the sender for the file again"}
-		} else {
-			return err
+		case err == io.EOF:
+			return errNoBatch
+		default:
+			return t.or(err)
 		}
 	}
 	return a, t.or(a.open(t, 1<<20, mem))

@@ -39,7 +39,8 @@ type batches interface {
 	// choose says which columns are wanted and how, once, before the first batch.
 	choose(wanted []int, styles []style)
 
-	// next begins the next batch, io.EOF behind the last.
+	// next begins the next batch, errNoBatch behind the last. io.EOF is damage, as it is
+	// wherever a library meets an end.
 	next() (rows int, err error)
 
 	// write appends the text of a wanted column's value. It is asked of every wanted column
@@ -51,6 +52,9 @@ type batches interface {
 
 	close()
 }
+
+// errNoBatch is the end of a file that is complete.
+var errNoBatch = errors.New("ingest: no more record batches")
 
 // field is a column of a file.
 type field struct {
@@ -139,6 +143,9 @@ func (c *columnar) fill() error {
 			c.rows, err = c.batches.next()
 			return err
 		})
+		if err == errNoBatch {
+			return io.EOF
+		}
 		if err != nil {
 			return err
 		}
@@ -208,7 +215,7 @@ func (c *columnar) guard(call func() error) (err error) {
 		}
 	}()
 	err = call()
-	if err == nil || err == io.EOF {
+	if err == nil || err == errNoBatch {
 		return err
 	}
 	if _, disk := errors.AsType[*fs.PathError](err); disk {

@@ -120,7 +120,7 @@ func (p *parquetFile) choose(wanted []int, styles []style) {
 
 func (p *parquetFile) next() (int, error) {
 	if p.group == len(p.meta.RowGroups) {
-		return 0, io.EOF
+		return 0, errNoBatch
 	}
 	group := &p.meta.RowGroups[p.group]
 	p.group++
