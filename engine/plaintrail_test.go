@@ -64,7 +64,7 @@ func (p *plainTrail) outcome(row int64, position uint32) (o MessageOutcome, err 
 		}
 		for _, r := range l.refused[batch] {
 			if r.Position == position {
-				o.Fate, o.Code, o.Reason = person.Refused, r.Code, r.Reason
+				o.Fate, o.Code, o.Reason, o.Unsure = person.Refused, r.Code, r.Reason, l.unsure[batch]
 			}
 		}
 		return o, nil
