@@ -81,7 +81,7 @@ func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
 			return t.or(err)
 		}
 	}
-	return a, t.or(a.open(t, 1<<20, mem))
+	return a, t.or(a.open(t, 16<<20, mem))
 }
 
 // open reads the schema. room is memory that may be taken at once for any message.
