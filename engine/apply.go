@@ -87,6 +87,10 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			}
 			return nil
 		}
+		if r.Verb == controlLeft {
+			l.Ended, l.EndedAt = r.Verb, r.At
+			return nil
+		}
 		detail, err := printable(r.Detail), error(nil)
 		switch LeverVerb(r.Verb) {
 		case LeverPause, LeverContinue, LeverPace, LeverStop, LeverReason:

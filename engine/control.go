@@ -5,6 +5,7 @@ const (
 	controlHalted     = "halted"           // detail: why, in words
 	controlStopped    = "stopped"          // by a signal, a person, or the window's end; detail: why, in words
 	controlInDoubt    = "in_doubt"         // ended with messages in doubt that no replay can settle; detail: how many
+	controlLeft       = "left"             // the end of a command that sends nothing; people are not told
 	controlFinished   = "finished"         // never in the log, where a RunClosed says it
 	controlSuperseded = "superseded"       // detail: the run that took this one's place
 	controlUpload     = "upload_refused"   // detail: which file, by whom and what was read; what it is about follows

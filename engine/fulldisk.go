@@ -17,8 +17,8 @@ const (
 	roomPerMessage = 128
 )
 
-// broken says why a log that cannot be written stops the run; of a full disk also which it
-// is, and how much room it takes to go on.
+// broken makes the error of a log that cannot be written. For a full disk it names the disk and
+// the room that the run needs to go on.
 func (p *ProgressLog) broken(cause error) *Stopped {
 	why := "the progress log cannot be written"
 	if errors.Is(cause, journal.ErrFull) {
@@ -29,8 +29,8 @@ func (p *ProgressLog) broken(cause error) *Stopped {
 	return &Stopped{Why: why, Cause: cause, Halt: true}
 }
 
-// freeOn says how large the disk of a folder is and how much is free; nothing where it
-// cannot be told.
+// freeOn describes the size of a folder's disk and its free room. It is empty when the system
+// does not tell.
 func freeOn(dir string) string {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) != nil {

@@ -24,6 +24,7 @@ const (
 type ProgressLog struct {
 	*Ledger
 	dir       string
+	opened    bool // by Open, in this process
 	log       *journal.Log
 	revisions *journal.Log
 	scratch   encoder
@@ -102,7 +103,9 @@ func OpenProgressLogOn(fsys journal.FS, dir string, plan *Plan) (_ *ProgressLog,
 func (p *ProgressLog) Open(s Start) error {
 	host, _ := os.Hostname()
 	r := &runOpened{Plan: p.plan.Digest, At: s.At, PID: uint64(os.Getpid()), Host: host, Version: s.Version, Key: s.Key}
-	return p.commit(recordRunOpened, r, r.encode)
+	err := p.commit(recordRunOpened, r, r.encode)
+	p.opened = p.opened || err == nil
+	return err
 }
 
 // Control records a decision, durably.
@@ -203,9 +206,13 @@ func (p *ProgressLog) Failed() <-chan struct{} { return p.log.Failed() }
 // Err says why Failed is closed.
 func (p *ProgressLog) Err() error { return p.log.Err() }
 
-// Close makes everything durable and lets go of the files.
+// Close makes everything durable and lets go of the files. A process that took the run on and has
+// noted no other end notes that it ends in good order.
 func (p *ProgressLog) Close() error {
 	var err error
+	if p.opened && p.Ended == "" {
+		_ = p.end(time.Now(), controlLeft, "") // else it looks as if it had died
+	}
 	for _, l := range []*journal.Log{p.log, p.revisions} {
 		if l != nil {
 			err = errors.Join(err, l.Close())

@@ -338,7 +338,7 @@ func TestADecisionThatACrashCutsShort(t *testing.T) {
 			decisions++
 		}
 	}
-	if decisions != 6 {
+	if decisions != 7 { // the decision, one for each message, and the end of the command
 		t.Errorf("%d records tell of the decision", decisions)
 	}
 	if l := b.ledger(); resent(l) != 5 {

@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// RunState is where a run stands, in one word, which is the same wherever it is shown.
+// RunState names the state of a run. Every place that shows a state uses this word.
 type RunState string
 
 // The states of a run. Those up to Reconciling are of a run that a process is at work on.
@@ -21,14 +21,14 @@ const (
 	Finished       RunState = "finished"
 )
 
-// Process is one that was, or is, at work on a run.
+// Process identifies a process that works, or has worked, on a run.
 type Process struct {
 	PID   int
 	Host  string
 	Since time.Time
 }
 
-// Standing is what can be seen of a run from outside its process.
+// Standing holds the facts about a run that another process can see.
 type Standing struct {
 	Ledger *Ledger   // nil: there is no plan yet
 	Busy   bool      // a process holds the run's lock

@@ -56,3 +56,31 @@ func TestTheStateOfARun(t *testing.T) {
 		}
 	}
 }
+
+// A process that only closes the log, as reconcile does, leaves a word; one that looks on, and
+// one that is killed, do not.
+func TestWhoClosesALogLeavesAWord(t *testing.T) {
+	dir := t.TempDir()
+	plan := sealPlan(t, dir, newPeople(9, 2, nil), Limits{Messages: 3, Bytes: 1 << 20})
+	state := func() RunState {
+		ledger, err := ReadLedger(dir, plan)
+		must(t, err)
+		return Standing{Ledger: ledger}.State()
+	}
+	killed, err := OpenProgressLog(dir, plan)
+	must(t, err)
+	must(t, killed.Open(Start{At: time.Now(), Version: "test"}))
+	looks, err := OpenProgressLog(dir, plan)
+	must(t, err)
+	must(t, looks.Close())
+	if got := state(); got != Died {
+		t.Errorf("of a process that was killed: %s", got)
+	}
+	closes, err := OpenProgressLog(dir, plan)
+	must(t, err)
+	must(t, closes.Open(Start{At: time.Now(), Version: "test"}))
+	must(t, closes.Close())
+	if got := state(); got != RunStopped {
+		t.Errorf("of a process that has closed the log: %s", got)
+	}
+}

@@ -63,7 +63,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals); close(done); cancel(nil) }
 }
 
-// interruption is why a context was cancelled: by which signal, in which process.
+// interruption is the cause of a cancelled context: it names the signal and the process.
 type interruption struct{ by string }
 
 func (i *interruption) Error() string { return i.by }
