@@ -232,3 +232,28 @@ func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
 		}
 	}
 }
+
+// The wait of a 425 holds after a restart too, for its form alone.
+func TestTheWaitOfA425OutlivesTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(1)
+		s.fault = func(n int, r *Request) (Answer, bool) {
+			if n > 0 {
+				return Answer{}, false
+			}
+			s.take(r)
+			return Answer{Reply: Unknown, Status: 425, Code: "EARLY", RetryAfter: 5 * time.Minute}, true
+		}
+		b := newBench(t, newPeople(30, 1, nil), Limits{Messages: 10, Bytes: 1 << 20})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := b.start(ctx, &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace.PerSecond = 0.2 })
+		stoppedBy(t, err, false, "stopped by a signal")
+		summary, err := b.start(t.Context(), &connection{kind: Deduplicates, service: s}, func(j *Job) { j.Pace.PerSecond = 10 })
+		b.finished(s, summary, err)
+		first, last := s.requests[0], s.requests[len(s.requests)-1]
+		if wait := last.at.Sub(first.at); last.reference != first.reference || wait < 5*time.Minute-time.Millisecond || len(s.requests) != 4 {
+			t.Errorf("%d requests, the last of them %s after the first", len(s.requests), wait)
+		}
+	})
+}

@@ -255,6 +255,25 @@ func (w *world) agree(rows []reportRow, ledger map[string]accepted) map[string]i
 	return counts
 }
 
+// eachFile reads every file below a folder. What a killed process leaves of its control socket
+// is none.
+func eachFile(folder string, yield func(path string, text []byte, mode fs.FileMode)) error {
+	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err == nil {
+			yield(path, text, info.Mode().Perm())
+		}
+		return err
+	})
+}
+
 // copyFolder copies a run's folder as a person would, without the socket of a process.
 func copyFolder(to, from string) error {
 	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {

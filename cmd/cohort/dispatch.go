@@ -58,7 +58,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate && !plan.NeverAgain {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
-	if age := time.Since(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
+	if age := clockOf(ctx)().Sub(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
 		return refuse("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
 	}
 	suppress, err := s.suppress(ctx, spool, ledger)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -188,14 +187,11 @@ func (l *life) looksForNames() {
 		}
 	}
 	looked := 0
-	err := filepath.WalkDir(l.folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".arrow") || strings.HasSuffix(path, ".parquet") {
-			return err
+	err := eachFile(l.folder, func(path string, text []byte, _ fs.FileMode) {
+		if !strings.HasSuffix(path, ".arrow") && !strings.HasSuffix(path, ".parquet") { // these must
+			clean(filepath.Base(path), text)
+			looked++
 		}
-		text, err := os.ReadFile(path)
-		clean(filepath.Base(path), text)
-		looked++
-		return err
 	})
 	if err != nil || looked < 8 {
 		l.t.Fatalf("looked at %d files: %v", looked, err)

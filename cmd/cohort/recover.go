@@ -49,6 +49,7 @@ Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
   cohort recover runs/winter-2026-11-1a2b3c4d --foreign accepted --reason "sent from the old server, as its log shows"`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			r.clock = clockOf(c.Context())
 			r.out, r.log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			return r.run(args[0])
 		},
@@ -69,6 +70,7 @@ Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
 type recovery struct {
 	foreign, held, reason   string
 	oneApplication, network bool
+	clock                   func() time.Time
 	out                     io.Writer
 	log                     *slog.Logger
 
@@ -226,7 +228,7 @@ func (r *recovery) recover(why error) error {
 	default:
 		return refuse("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
 	}
-	if !r.simulate && !r.files && time.Since(r.plan.Created) > remembered {
+	if !r.simulate && !r.files && r.clock().Sub(r.plan.Created) > remembered {
 		known.Hold = engine.HoldForgotten
 	}
 	paused := engine.PausedBefore(r.dir, r.plan)

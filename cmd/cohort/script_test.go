@@ -18,15 +18,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cohort": main, "later": later})
+	testscript.Main(m, map[string]func(){"cohort": main, "later": later, "tenmonthslater": tenMonthsLater})
 }
 
 // later is the program on a machine whose clock is three days ahead, as far as messages in
 // doubt are concerned.
-func later() {
+func later() { runAhead(0, 3) }
+
+// tenMonthsLater is the same, when a service has forgotten the references that it was sent.
+func tenMonthsLater() { runAhead(10, 0) }
+
+func runAhead(months, days int) {
 	root := rootCommand()
 	root.SetArgs(os.Args[1:])
-	clock := func() time.Time { return time.Now().AddDate(0, 0, 3) }
+	clock := func() time.Time { return time.Now().AddDate(0, months, days) }
 	os.Exit(conclude(root.ExecuteContext(context.WithValue(context.Background(), clockKey{}, clock)), os.Stderr))
 }
 

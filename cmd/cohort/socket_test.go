@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +21,26 @@ func TestASocketHasAPathThatTheKernelTakes(t *testing.T) {
 	long := "/" + strings.Repeat("a-long-name/", 20)
 	if a, b := socketPath(long), socketPath(long+"b"); len(a) > mostSocketPath || a == b || !strings.HasSuffix(a, ".sock") {
 		t.Errorf("%s, %s", a, b)
+	}
+}
+
+// A process that was killed leaves its socket behind, which is no file that could be read.
+func TestASocketThatWasLeftIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	s, err := listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := os.WriteFile(filepath.Join(dir, "plan.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var read []string
+	err = eachFile(dir, func(path string, text []byte, mode fs.FileMode) {
+		read = append(read, fmt.Sprint(filepath.Base(path), " ", string(text), " ", mode))
+	})
+	if got := strings.Join(read, ", "); err != nil || got != "plan.json {} -rw-------" {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

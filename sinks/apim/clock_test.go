@@ -44,7 +44,7 @@ func TestWhatADateTellsOfTheClock(t *testing.T) {
 }
 
 // An endpoint that refuses what the clock has signed says by its own date how far it is
-// off.
+// off. A clock that was measured wrong is named whatever the endpoint says.
 func TestARefusalForTheClockTellsTheDifference(t *testing.T) {
 	for description, want := range map[string]string{
 		"Invalid 'exp' claim in client_assertion JWT - JWT has expired":               "set this machine's clock: it is 300 s behind the service's, give or take 0.5 s",
@@ -53,8 +53,12 @@ func TestARefusalForTheClockTellsTheDifference(t *testing.T) {
 		"Non-unique 'jti' claim in client_assertion JWT":                              "sends requests twice",
 		"Missing or invalid 'aud' claim in client_assertion JWT":                      "letter for letter",
 		"Invalid 'iss'/'sub' claims in client_assertion JWT":                          "check that the API key is the one of this environment",
-		"something that nobody has heard of":                                          "check token_url, the API key, key_id and private_key_file",
+		"Invalid exp claim in JWT - more than 5 minutes in future":                    "set this machine's clock: it is 300 s behind",
+		"something that nobody has heard of":                                          "set this machine's clock: it is 300 s behind",
+		"":                                                                            "set this machine's clock: it is 300 s behind",
 	} {
+		const measured = "set this machine's clock: it is 300 s behind the service's, give or take 0.5 s"
+
 		c := newClock()
 		e := newEndpoint(t)
 		e.says(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
@@ -67,7 +71,7 @@ func TestARefusalForTheClockTellsTheDifference(t *testing.T) {
 		c.pass(500*time.Millisecond + 1)
 		_, err := e.tokens(t, c).Token(t.Context())
 		refused, ok := errors.AsType[*apim.TokenError](err)
-		if !ok || !refused.Permanent() || !strings.Contains(refused.Fix, want) || refused.Clock == nil || refused.Clock.Ahead != -300*time.Second {
+		if !ok || !refused.Permanent() || !strings.Contains(refused.Fix, want) || strings.Count(refused.Fix, measured) != 1 || refused.Clock == nil || refused.Clock.Ahead != -300*time.Second {
 			t.Errorf("%s: %v", description, err)
 		}
 	}

@@ -33,8 +33,11 @@ func refusal(resp *http.Response, body []byte, clock *Clock, secrets ...string) 
 		e.Part, e.Fix = TokenURL, "there is no token endpoint at that address; put token_url right, such as https://int.api.service.nhs.uk/oauth2/token"
 	default:
 		e.Part, e.Fix = advice(answer.Description)
-		if e.Part == TheClock {
-			e.Fix = setClock(clock)
+		// Words may change. A clock that was measured wrong is the reason, whatever they say.
+		if off := clock != nil && clock.Refused(); e.Part == TheClock || off && e.Fix == anyOfThem {
+			e.Part, e.Fix = TheClock, setClock(clock)
+		} else if off {
+			e.Fix += "; also " + setClock(clock)
 		}
 	}
 	return e
@@ -45,6 +48,9 @@ func quotable(text string, secrets []string) bool {
 	holds := func(secret string) bool { return secret != "" && strings.Contains(text, secret) }
 	return text != "" && len(text) <= 300 && !strings.ContainsFunc(text, odd) && !slices.ContainsFunc(secrets, holds)
 }
+
+// anyOfThem is the advice when nobody can say what is wrong.
+const anyOfThem = "check token_url, the API key, key_id and private_key_file in the campaign file"
 
 // advice turns the endpoint's complaint into what a person should look at.
 func advice(description string) (Part, string) {
@@ -58,6 +64,7 @@ func advice(description string) (Part, string) {
 		{"'iss'/'sub'", APIKey, "check that the API key is the one of this environment"},
 		{"'aud'", TokenURL, "check that token_url is the one of this environment, letter for letter: it must be the address by which the endpoint knows itself"},
 		{"'exp'", TheClock, ""},
+		{"exp claim", TheClock, ""},
 		{"'jti'", Token, "each request has a fresh one, so something on the way (a proxy?) sends requests twice; start again"},
 		{"ignature", PrivateKey, "private_key_file is not the other half of the key registered under key_id"},
 	} {
@@ -65,7 +72,7 @@ func advice(description string) (Part, string) {
 			return a.part, a.fix
 		}
 	}
-	return Token, "check token_url, the API key, key_id and private_key_file in the campaign file"
+	return Token, anyOfThem
 }
 
 // setClock is what to do about a clock by which assertions are refused.
