@@ -290,7 +290,8 @@ func (m *model) tooMany(now time.Time) string {
 		if m.pace.Location != time.UTC {
 			minutes -= 60 // on the day of a clock change
 		}
-		even := float64(m.pace.Messages) / (float64(max(minutes, 1)) * 60)
+		open := float64(max(minutes, 1))*60 - m.pace.LastCall.Seconds() // the capacity is spent before the last call
+		even := float64(m.pace.Messages) / max(open, 1)
 		if rate == 0 || even < rate {
 			rate = even
 		}
