@@ -185,7 +185,7 @@ func (l *life) attempted() map[string]bool {
 	if !l.began {
 		return people
 	}
-	if o := l.hear("report", l.folder, "-o", l.path("before.parquet")); o.code != 0 {
+	if o := l.hear("report", l.folder, "-o", l.path("before.parquet"), "--force"); o.code != 0 {
 		l.t.Fatalf("report: exit %d\n%s", o.code, o.stderr)
 	}
 	for _, r := range l.reportAt(l.path("before.parquet")) {
