@@ -2,21 +2,19 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"time"
 
 	"cohort/engine"
 )
 
-// wait is what the process at work waits for, as it says itself.
+// wait is what the process at work waits for.
 type wait struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
 }
 
-// waitOf is what a process waits for; nil when it waits for nothing, or for a person: who has
-// paused the run stands elsewhere, and when it goes on nobody knows.
+// waitOf is what a process waits for by its own word; nil for nothing, or when a person has
+// paused the run, which stands elsewhere and has no end that anybody knows.
 func (s *status) waitOf(now *engine.Snapshot) *wait {
 	if now == nil || now.Waiting == "" || now.Paused || s.Paused != "" {
 		return nil
@@ -24,25 +22,14 @@ func (s *status) waitOf(now *engine.Snapshot) *wait {
 	return &wait{now.Waiting, now.Until.UTC()}
 }
 
-// answerWithin is how long a process at work is asked what it waits for. One that stands still
-// does not answer.
-const answerWithin = 2 * time.Second
-
-// askWait asks the process at work, if there is one, what it waits for.
+// askWait asks the process at work, if there is one. One that stands still does not answer.
 func (s *status) askWait(ctx context.Context) {
 	if s.PID == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if now, err := snapshot(ctx, s.Folder); err == nil { // else it prepares, or ends
 		s.Waiting = s.waitOf(now)
-	}
-}
-
-func (s *status) printWait(w io.Writer) {
-	if s.Waiting != nil {
-		until := s.in(s.Waiting.Until)
-		fmt.Fprintf(w, "waiting   %s\n", engine.WaitText(s.Waiting.Reason, until, time.Now(), until.Location()))
 	}
 }
