@@ -122,7 +122,8 @@ func (r *run) waits(until time.Time, why string) {
 	r.waiting.mu.Lock()
 	defer r.waiting.mu.Unlock()
 	if why != "" && time.Until(until) > worthSaying {
-		r.Logger.Info("waiting: "+WaitText(why, until, time.Now(), r.Pace.Location), "until", until.In(r.Pace.Location).Format(time.DateTime+" MST"))
+		at := until.In(r.Pace.Location)
+		r.Logger.Info("waiting: "+WaitText(why, at, time.Now()), "until", at.Format(time.DateTime+" MST"))
 	}
 	r.waiting.until, r.waiting.why = until, why
 }

@@ -95,8 +95,6 @@ func trouble(service string, a Answer) string {
 		return fmt.Sprintf("%s is still processing an earlier request (%s)", service, said)
 	case a.HoldAll && a.RetryAfter > 0:
 		return fmt.Sprintf("%s asked for quiet (%s)", service, said)
-	case a.Reply == Refused:
-		return fmt.Sprintf("%s takes nothing at the moment (%s)", service, said)
 	}
 	return fmt.Sprintf("%s does not answer well (%s)", service, said)
 }

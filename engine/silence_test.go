@@ -198,7 +198,7 @@ func TestWaitText(t *testing.T) {
 		{"NHS Notify cannot be reached (connection refused)", now.Add(7 * time.Second), "NHS Notify cannot be reached (connection refused); next try 12:08:07"},
 		{windowClosed, now.Add(18 * time.Hour), "the window is closed; it opens Mon 30 Nov 06:08"},
 	} {
-		if got := WaitText(test.why, test.until, now, london); got != test.want {
+		if got := WaitText(test.why, test.until.In(london), now); got != test.want {
 			t.Error(got)
 		}
 	}

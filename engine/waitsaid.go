@@ -1,23 +1,20 @@
 package engine
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // windowClosed is why a run waits for its window.
 const windowClosed = "the window is closed"
 
-// WaitText says what a run waits for and until when, as a person at a place has the time.
-func WaitText(why string, until, now time.Time, at *time.Location) string {
+// WaitText says what a run waits for and until when, which is told in until's own time zone.
+func WaitText(why string, until, now time.Time) string {
 	layout, next := "15:04:05", "next try"
 	if why == windowClosed {
 		next = "it opens"
 	}
-	if until, now = until.In(at), now.In(at); until.YearDay() != now.YearDay() || until.Year() != now.Year() {
+	if until.Format(time.DateOnly) != now.In(until.Location()).Format(time.DateOnly) {
 		layout = "Mon 2 Jan 15:04"
 	}
-	return fmt.Sprintf("%s; %s %s", why, next, until.Format(layout))
+	return why + "; " + next + " " + until.Format(layout)
 }
 
 // waitSaid is what a person was told of a wait, so that it is said once.

@@ -112,7 +112,7 @@ func (s *screen) line() string {
 		return fmt.Sprintf(" %s: %s", now.State, now.Waiting)
 	}
 	if now.Waiting != "" {
-		return fmt.Sprintf(" %s: %s", now.State, engine.WaitText(now.Waiting, now.Until, now.At, s.pace.Location))
+		return fmt.Sprintf(" %s: %s", now.State, engine.WaitText(now.Waiting, now.Until.In(s.pace.Location), now.At))
 	}
 	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
 	if eta, ok := s.speed.eta(now.At, now.Left); ok {

@@ -31,13 +31,10 @@ type service interface {
 
 // calledBy is how people call the campaign's service.
 func calledBy(c *campaign.Campaign) string {
-	switch {
-	case c.File != nil:
-		return "the folder of files"
-	case c.NHSApp != nil:
+	if c.NHSApp != nil {
 		return "the NHS App"
 	}
-	return "NHS Notify"
+	return "NHS Notify" // files never keep anybody waiting
 }
 
 // mostConnections is how many connections to the service are kept open: as many as there are

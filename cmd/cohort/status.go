@@ -232,7 +232,9 @@ func (s *status) print(w io.Writer) {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
-	s.printWait(w)
+	if s.Waiting != nil {
+		fmt.Fprintf(w, "waiting   %s\n", engine.WaitText(s.Waiting.Reason, s.in(s.Waiting.Until), time.Now()))
+	}
 	if s.Fates == nil {
 		s.next(w)
 		return

@@ -56,16 +56,14 @@ func NoAnswer(ctx context.Context, err error) engine.Answer {
 // why says in words why a service was not reached or did not answer; nothing when there are
 // none for it. It names no address and nobody.
 func why(err error) string {
-	if e := (*net.OpError)(nil); errors.As(err, &e) && e.Op == "proxyconnect" {
-		return "the proxy cannot be used"
-	}
-	if e := (*net.DNSError)(nil); errors.As(err, &e) {
-		return "the name of its host cannot be looked up"
-	}
-	if e := (*tls.CertificateVerificationError)(nil); errors.As(err, &e) {
-		return "its certificate cannot be trusted"
-	}
+	op, dns, tls := (*net.OpError)(nil), (*net.DNSError)(nil), (*tls.CertificateVerificationError)(nil)
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be used"
+	case errors.As(err, &dns):
+		return "the name of its host cannot be looked up"
+	case errors.As(err, &tls):
+		return "its certificate cannot be trusted"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET):

@@ -1,23 +1,17 @@
 package exchange
 
 import (
+	"bytes"
 	"sync"
 
 	"cohort/engine"
 )
 
-// mostID is how long an id may be.
-const mostID = 64
-
-// IsID reports whether a text may be the id that a service gives to a message: printable
-// ASCII without blanks. It goes into the log and the report.
-func IsID[T string | []byte](text T) bool {
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return len(text) > 0 && len(text) <= mostID
+// IsID reports whether a text may be the id that a service gives to a message: at most 64
+// characters of printable ASCII without blanks. It goes into the log and the report.
+func IsID(text []byte) bool {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return len(text) > 0 && len(text) <= 64 && !bytes.ContainsFunc(text, odd)
 }
 
 // IDs notices a service that gives the same id to one message after the other. The zero value

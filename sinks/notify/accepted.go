@@ -2,7 +2,6 @@ package notify
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
 	"net/http"
@@ -55,7 +54,7 @@ func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
 			}
 		})
 	})
-	if !c.ended() || !ours || ids != 1 || !exchange.IsID(id) {
+	if !c.ended() || !ours || ids != 1 || !exchange.IsID([]byte(id)) {
 		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 	}
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
@@ -66,8 +65,7 @@ type join struct {
 	request *engine.Request
 	slots   [][]byte // the ids, by message; nil: not yet known
 	known   int      // how many are
-	table   []uint32 // places of the messages by reference, one higher: 0 is free; empty until it is needed
-	shift   int      // of a reference's hash, to a place in the table
+	table   []uint32 // places of the messages by a key, one higher: 0 is free; empty until it is needed
 	batch   bool     // the answer names the request's batch
 	listed  bool     // its messages were read
 	bad     bool     // it says something that does not fit
@@ -109,20 +107,15 @@ func (j *join) read(body []byte) bool {
 	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots) && j.distinct()
 }
 
-// idSeed is for the places of ids, which a service chooses.
-var idSeed = maphash.MakeSeed()
-
 // distinct reports whether no two messages have the same id. It takes the table.
 func (j *join) distinct() bool {
-	mask := uint64(j.clearTable() - 1)
+	j.clearTable()
 	for i, id := range j.slots {
-		at := maphash.Bytes(idSeed, id) & mask
-		for ; j.table[at] != 0; at = (at + 1) & mask {
-			if bytes.Equal(j.slots[j.table[at]-1], id) {
-				return false
-			}
+		at := j.slot(id, func(i uint32) []byte { return j.slots[i] })
+		if *at != 0 {
+			return false
 		}
-		j.table[at] = uint32(i + 1)
+		*at = uint32(i + 1)
 	}
 	return true
 }
@@ -175,44 +168,39 @@ func (j *join) place(reference []byte) int {
 		}
 		j.index()
 	}
-	mask := len(j.table) - 1
-	for at := j.hash(reference); j.table[at] != 0; at = (at + 1) & mask {
-		if i := int(j.table[at] - 1); bytes.Equal(reference, messages[i][:]) {
-			return i
-		}
-	}
-	return -1
+	return int(*j.slot(reference, j.reference)) - 1
 }
 
-// clearTable makes the table empty, and so large that all messages fill at most half of it.
-func (j *join) clearTable() (size int) {
-	width := bits.Len(uint(2 * len(j.request.Messages)))
-	size = 1 << width
-	if cap(j.table) < size {
-		j.table = make([]uint32, size)
-	}
-	j.table, j.shift = j.table[:size], 64-width
-	clear(j.table)
-	return size
-}
+func (j *join) reference(i uint32) []byte { return j.request.Messages[i][:] }
 
 // index fills the table with the references of the messages.
 func (j *join) index() {
-	size := j.clearTable()
+	j.clearTable()
 	for i := range j.request.Messages {
-		at := j.hash(j.request.Messages[i][:])
-		for j.table[at] != 0 {
-			at = (at + 1) & (size - 1)
-		}
-		j.table[at] = uint32(i + 1)
+		*j.slot(j.request.Messages[i][:], j.reference) = uint32(i + 1)
 	}
 }
 
-// hash places a reference in the table. References are digests, so their first digits
-// are as good as any.
-func (j *join) hash(reference []byte) int {
-	const spread = 0x9E3779B97F4A7C15
-	return int(binary.LittleEndian.Uint64(reference) * spread >> j.shift)
+// clearTable makes the table empty, and so large that all messages fill at most half of it.
+func (j *join) clearTable() {
+	size := 1 << bits.Len(uint(2*len(j.request.Messages)))
+	if cap(j.table) < size {
+		j.table = make([]uint32, size)
+	}
+	j.table = j.table[:size]
+	clear(j.table)
+}
+
+var tableSeed = maphash.MakeSeed()
+
+// slot is where the message of a key is in the table, or belongs. keyOf tells a message's key.
+func (j *join) slot(key []byte, keyOf func(i uint32) []byte) *uint32 {
+	mask := uint64(len(j.table) - 1)
+	for at := maphash.Bytes(tableSeed, key) & mask; ; at = (at + 1) & mask {
+		if i := &j.table[at]; *i == 0 || bytes.Equal(keyOf(*i-1), key) {
+			return i
+		}
+	}
 }
 
 // ids are the ids in the order of the request, in one piece of memory.
