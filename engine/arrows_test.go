@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"sinks/file":      {"engine", "engine/durable", "ingest/person"},
 	"sinks/simulator": {},
 	"engine/journal":  {},
-	"engine/campaign": {},
+	"engine/campaign": {"ingest/person"},
 	"ingest/person":   {},
 	"engine/durable":  {},
 	"engine/lock":     {},

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 )
 
 const tokenPath = "/oauth2/token"
@@ -51,7 +50,7 @@ func created(body []byte) []byte {
 			out = append(out, ',')
 		}
 		out = append(append(out, `{"messageReference":"`...), message...)
-		out = strconv.AppendInt(append(out, `","id":"2wKxQ7hTzLr0aBcDe`...), 1_000_000_000+int64(n), 10)
+		out = append(append(out, `","id":"`...), message[length-27:]...)
 		out = append(out, `"}`...)
 	}
 }
