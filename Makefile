@@ -16,7 +16,7 @@ run: build ## send a synthetic cohort of 100,000 through the embedded simulator
 	cd .run && ../bin/cohort send -c campaign.yaml cohort.csv --simulate
 
 test: ## every test that fits in five minutes on two cores
-	$(GO) test ./...
+	$(GO) test -parallel 8 ./... # most of them wait for other processes
 
 race: ## the same under the race detector
 	$(GO) test -race ./...

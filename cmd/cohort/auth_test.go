@@ -91,6 +91,7 @@ func (w *world) examination() (found examination, text outcome) {
 // Each mistake that an operator can make is planted in a world that is otherwise right,
 // and must be found, alone, in words of its own that send says too.
 func TestEveryMistakeIsFound(t *testing.T) {
+	t.Parallel()
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -201,6 +202,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 }
 
 func TestWhenAllIsWell(t *testing.T) {
+	t.Parallel()
 	base := newWorld(t)
 	for _, row := range []struct {
 		sentence string
@@ -248,6 +250,7 @@ func TestWhenAllIsWell(t *testing.T) {
 
 // What is wrong in several places is said at once, as far as one does not hide the other.
 func TestSeveralMistakesAtOnce(t *testing.T) {
+	t.Parallel()
 	base := newWorld(t)
 	for _, row := range []struct {
 		sentence string

@@ -26,6 +26,7 @@ var fieldCases = slices.Concat(textCases, columnarCases, listCases, valueCases, 
 
 // TestFieldCases runs the built binary on each input from the field.
 func TestFieldCases(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, c := range fieldCases {
 		t.Run(c.name, func(t *testing.T) {

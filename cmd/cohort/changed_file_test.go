@@ -15,6 +15,7 @@ import (
 // twice. The changed file is another run, which is refused until a person says that it is
 // meant.
 func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.simulate("{}\n")
 	truth := w.generate(4000, 0.01)

@@ -142,6 +142,7 @@ func factsIn(dir string) (all []report.Fact, err error) {
 // asks for the rest alone. In the end each message was asked for once, although none has come
 // to its end.
 func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.simulate("quota_429: {share: 0.05, retry_after: 1s, limit: 2}\ntoken_revoked: 0.02\n")
 	w.campaign("pace: {per_second: 0}")

@@ -15,6 +15,7 @@ import (
 // A certificate that ends while a run is at work stops requests and costs nobody anything.
 // With a new certificate the same process goes on.
 func TestACertificateEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	authority := w.authority()
 	var current atomic.Pointer[tls.Certificate]
@@ -45,6 +46,7 @@ func TestACertificateEndsInTheMiddle(t *testing.T) {
 // A name that no server knows any more is like a closed port: nothing leaves the machine, and
 // the run goes on when the name is back. At the start it is a refusal.
 func TestTheServicesNameIsLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if err := exec.Command("unshare", "-m", "mount", "--bind", w.path("key.pem"), "/etc/hosts").Run(); err != nil {
 		t.Skip("no names of our own: this user may not mount over /etc/hosts")
@@ -103,6 +105,7 @@ func TestTheServicesNameIsLost(t *testing.T) {
 // The disk is full in the middle of a send, and a judge that shares no code with the simulator
 // looks at who was sent to.
 func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
+	t.Parallel()
 	if !canMount(t) {
 		t.Skip("no small filesystem can be mounted here")
 	}
@@ -143,6 +146,7 @@ func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
 // Several files are one cohort in the order in which they are named. In another order they
 // are another cohort, which sends to nobody twice.
 func TestFilesInAnotherOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := newReferee(t, 20*time.Millisecond, nil)
 	truth := w.generate(600, 0)

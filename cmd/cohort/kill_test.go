@@ -39,6 +39,7 @@ poisoned_recipients: 0.05
 `
 
 func TestCleanSendAgreesWithTheServiceRowForRow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.simulate("{}\n")
 	w.campaign("pace: {per_second: 0}")
@@ -59,6 +60,7 @@ func TestCleanSendAgreesWithTheServiceRowForRow(t *testing.T) {
 }
 
 func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
+	t.Parallel()
 	kills, records := 20, 100_000
 	switch {
 	case os.Getenv("COHORT_PROVE") != "":
@@ -111,6 +113,7 @@ func TestKilledAtRandomMomentsUnderEveryFault(t *testing.T) {
 // Single messages are accepted once each too, however often the run is killed and however
 // many answers are lost.
 func TestSingleMessagesKilledAtRandomMoments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.simulate("reset_before: 0.03\nreset_after: 0.05\ngateway_504_after: 0.03\nerror_500_after: 0.03\ntruncated_201: 0.05\nslow_accept: {share: 0.02, retry_after: 1s, processing: 500ms}\n" +
 		"too_early_425: {share: 0.03, retry_after: 1s, processing: 500ms}\ndelivered_twice: {share: 0.03, retry_after: 1s, processing: 500ms}\ntoken_revoked: 0.01\nlatency: {fixed: 2ms, jitter: 6ms}\npoisoned_recipients: 0.05\n")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cohort/fixtures"
+	"cohort/ingest/person"
 )
 
 // life is one run of the real binary, from its cohort to the last fate, through
@@ -107,7 +108,7 @@ func (l *life) readNumbers() {
 		line, _ := in.FieldPos(0)
 		l.clinics[int64(line)] = row[len(row)-1]
 		number := strings.NewReplacer(" ", "", "-", "").Replace(row[0])
-		if _, err := strconv.ParseUint(number, 10, 64); err == nil && len(number) == 10 && !seen[number] {
+		if _, err := person.ParseNHSNumber(number); err == nil && len(number) == 10 && !seen[number] {
 			seen[number] = true
 			l.numbers = append(l.numbers, number)
 		}

@@ -65,6 +65,7 @@ func (w *world) sent(args ...string) outcome {
 // A rehearsal and a send under one name do not stand in the way of a send under another. A
 // stopped send does, and its rest gets corrected words: nobody twice, nobody left out.
 func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := w.standIn("latency: {fixed: 300ms}\n", 4)
 	truth := w.generate(1500, 0.02)

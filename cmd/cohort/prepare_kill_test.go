@@ -31,6 +31,7 @@ const (
 // begins at the beginning; or there is one, whole, and the next start goes on with it.
 // At the end of every such life each person was sent to exactly once.
 func TestPreparingKilledAtAnyMomentLeavesNothingToMistake(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	t.Run("and everybody is sent to once", func(t *testing.T) { w.t = t; w.livesOfKills() })
 	t.Run("and a file that has changed since is read anew", func(t *testing.T) { w.t = t; w.changedBeforeAPlan() })
