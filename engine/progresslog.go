@@ -23,14 +23,15 @@ const (
 // everything else, the ledger included, belongs to one goroutine.
 type ProgressLog struct {
 	*Ledger
-	dir       string
-	opened    bool // by Open, in this process
-	log       *journal.Log
-	revisions *journal.Log
-	scratch   encoder
-	unsettled [][]byte // revisions that the second copy lacks
-	copied    uint64   // revisions that it has
-	mark      mark     // this process's, once NoteWitness has made it
+	dir        string
+	opened     bool // by Open, in this process
+	log        *journal.Log
+	revisions  *journal.Log
+	scratch    encoder
+	unsettled  [][]byte // revisions that the second copy lacks
+	copied     uint64   // revisions that it has
+	mark       mark     // this process's, once NoteWitness has made it
+	markBefore mark     // the name that the mark had before
 }
 
 // Start is what a process says of itself when it takes a run on.

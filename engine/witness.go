@@ -157,14 +157,24 @@ func (m mark) path() string {
 	return filepath.Join(m.dir, fmt.Sprintf("reached-%d-%d", m.segment, m.attempts))
 }
 
-// Mark brings the name of the run's mark up to its requests. A power cut may take that back.
-func (p *ProgressLog) Mark() (err error) {
+// Mark gives the run's mark a name with the requests made so far. The name before it stays until
+// the next one, so that a backup of a run at work does not miss a file that it has just listed. A
+// power cut may take a name back.
+func (p *ProgressLog) Mark() error {
 	next := p.mark
 	next.attempts = p.Attempts
-	if p.mark.segment > 0 && next != p.mark {
-		err, p.mark = os.Rename(p.mark.path(), next.path()), next
+	if p.mark.segment == 0 || next == p.mark {
+		return nil
 	}
-	return err
+	if err := os.Link(p.mark.path(), next.path()); err != nil {
+		return err
+	}
+	before := p.markBefore
+	p.markBefore, p.mark = p.mark, next
+	if before == (mark{}) {
+		return nil
+	}
+	return os.Remove(before.path())
 }
 
 // marks lists the marks in a folder.
