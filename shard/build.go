@@ -26,6 +26,12 @@ type Options struct {
 	// before Exclude, which it holds for too: either number leaves the person out.
 	Superseded iter.Seq2[person.NHSNumber, person.NHSNumber]
 
+	// Replaced yields numbers that earlier files say were replaced, each with the number that
+	// took its place, in any order. A record under the old one is left out, as
+	// person.CodeReplaced, where this cohort has the person's newer number too. May be nil. It
+	// is asked once records has ended.
+	Replaced iter.Seq2[person.NHSNumber, person.NHSNumber]
+
 	// Exclude yields people who must not be sent to, each with the reason code; a person
 	// may come more than once, and the first reason counts. May be nil. It is asked once
 	// records has ended.
@@ -132,7 +138,7 @@ func (b *build) begin() error {
 		if s.keys, err = createKeyFile(b.dir, fmt.Sprintf("keys-%03d.tmp", i), b.o.Duplicates == Latest); err != nil {
 			return err
 		}
-		if b.o.Exclude == nil {
+		if b.o.Exclude == nil && b.o.Replaced == nil {
 			continue
 		}
 		if s.listed, err = createKeyFile(b.dir, fmt.Sprintf("listed-%03d.tmp", i), false); err != nil {

@@ -40,7 +40,7 @@ func (b *build) verdictFor(reason string) (byte, error) {
 // exclude deals out the people who must not be sent to.
 func (b *build) exclude(ctx context.Context) error {
 	if b.o.Exclude == nil {
-		return nil
+		return b.excludeReplaced()
 	}
 	for e, err := range b.o.Exclude {
 		if err == nil {
@@ -59,7 +59,7 @@ func (b *build) exclude(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return b.excludeReplaced()
 }
 
 // judge finds the duplicates and the suppressed of every shard and writes the

@@ -168,6 +168,7 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 var words = map[string]string{
 	person.CodeWithdrawn:     "the record says that the person is not to be invited",
 	person.CodeAlreadySent:   "the person was accepted in an earlier run",
+	person.CodeReplaced:      "an earlier file says that another NHS number of this cohort replaced this one",
 	person.CodeInDoubtBefore: "the person is in doubt in an earlier run",
 }
 

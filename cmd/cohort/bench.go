@@ -139,7 +139,7 @@ func benchProduct() (intake.Product, error) {
 			return shard.Manifest{}, err
 		}
 		size := engine.Cohort{Bytes: reader.Files()[0].Bytes}
-		manifest, _, err := buildSpool(ctx, folder, reader, c, fields, size, exclude)
+		manifest, _, err := buildSpool(ctx, folder, reader, c, fields, size, exclude, nil)
 		return manifest, err
 	}
 	return intake.Product{Options: ingestOptions(c, fields, input{}), Prepare: whole}, nil

@@ -151,7 +151,7 @@ func benchSendProduct(c *cobra.Command) dispatch.Product {
 			if err != nil {
 				return err
 			}
-			_, _, err = buildSpool(ctx, folder, reader, campaign, fields, engine.Cohort{Bytes: reader.Files()[0].Bytes}, nil)
+			_, _, err = buildSpool(ctx, folder, reader, campaign, fields, engine.Cohort{Bytes: reader.Files()[0].Bytes}, nil, nil)
 			return err
 		},
 		Sink: func(campaign *campaign.Campaign, connections int) (*notify.Sink, error) {

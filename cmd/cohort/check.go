@@ -154,7 +154,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	size := bytesOf(reader)
 	suppress := &lists{of: c.campaign.Suppress, log: c.screen.log}
 	shown := c.screen.follow("reading the cohort", size, reader.BytesRead)
-	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, engine.Cohort{Bytes: size}, suppress.people(ctx, nil))
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, engine.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
 	shown()
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return nil, err

@@ -195,11 +195,12 @@ func cohortOf(r *ingest.Reader, digest [32]byte, in input) engine.Cohort {
 }
 
 // buildSpool reads a cohort into a spool. exclude, which may be nil, yields the people who
-// must not be sent to.
-func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, [32]byte, error) {
+// must not be sent to; replaced, which may be nil, what earlier files say of replaced numbers.
+func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort,
+	exclude iter.Seq2[shard.Exclusion, error], replaced iter.Seq2[person.NHSNumber, person.NHSNumber]) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
 	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: supersededIn(c, r), Exclude: exclude, Routes: len(c.Routes),
+		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: supersededIn(c, r), Exclude: exclude, Replaced: replaced, Routes: len(c.Routes),
 	})
 }
 

@@ -175,6 +175,14 @@ func (e *earlierRuns) links(said iter.Seq2[person.NHSNumber, person.NHSNumber]) 
 	}
 }
 
+// replaced yields what the earlier runs' cohorts say of replaced numbers; nil where there are none.
+func (e *earlierRuns) replaced() iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	if e == nil || len(e.runs) == 0 {
+		return nil
+	}
+	return e.links(nil)
+}
+
 // people yields everybody whom an earlier run has reached or has in doubt, under every number
 // that the person has or had. said yields what the new cohort says of replaced numbers; it is
 // asked when people is. May be nil.

@@ -119,7 +119,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 		return fail(err)
 	}
 	shown := p.screen.follow("reading the cohort", p.cohort.Bytes, p.reader.BytesRead)
-	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, concat(p.earlier.people(supersededIn(p.campaign, p.reader)), p.lists.people(ctx, nil)))
+	manifest, digest, err := buildSpool(ctx, dir, p.reader, p.campaign, p.fields, p.cohort, concat(p.earlier.people(supersededIn(p.campaign, p.reader)), p.lists.people(ctx, nil)), p.earlier.replaced())
 	shown()
 	if err != nil {
 		return fail(err)

@@ -71,6 +71,7 @@ const (
 	CodeTestNumber     = "test_number"        // a 9-range number under profile production, or another under profile test
 	CodeAlreadySent    = "already_sent"       // accepted in an earlier run of the campaign
 	CodeInDoubtBefore  = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
+	CodeReplaced       = "number_replaced"    // an earlier file says that the number was replaced, and the cohort has the newer one too
 	CodeNoRoute        = "no_route"           // none of the campaign's routes takes the record
 )
 

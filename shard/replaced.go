@@ -1,0 +1,48 @@
+package shard
+
+import (
+	"slices"
+
+	"cohort/ingest/person"
+)
+
+// excludeReplaced leaves out records of people whom this cohort has under several numbers that
+// only earlier files connect. A number that was replaced gives way to one that was not; where
+// all were replaced, the least number stays. Memory grows with the replaced numbers alone.
+func (b *build) excludeReplaced() error {
+	if b.o.Replaced == nil {
+		return nil
+	}
+	old, here := map[person.NHSNumber]bool{}, map[person.NHSNumber]bool{}
+	for n, by := range b.o.Replaced {
+		if n != by {
+			old[n] = true
+		}
+	}
+	numbers := person.NewSets(b.o.Replaced)
+	for _, s := range b.shards {
+		err := s.keys.each(func(_ int, number uint64, _ byte, _ int64) {
+			if n := person.NHSNumber(number); len(numbers.Of(n)) > 1 {
+				here[n] = true
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for n := range here {
+		others := slices.DeleteFunc(slices.Clone(numbers.Of(n)), func(o person.NHSNumber) bool { return o == n || !here[o] })
+		givesWay := func(o person.NHSNumber) bool { return old[n] && (!old[o] || o < n) }
+		if !slices.ContainsFunc(others, givesWay) {
+			continue
+		}
+		verdict, err := b.verdictFor(person.CodeReplaced)
+		if err == nil {
+			err = b.shards[Of(n, len(b.shards))].listed.add(n.Uint64(), verdict, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
