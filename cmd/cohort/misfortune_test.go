@@ -66,9 +66,10 @@ func (l *life) senderKilled() {
 }
 
 // usual are the codes with which a sender may end that was left alone with its service:
-// done, or halted. A clock that was stepped before there was a token gets none.
+// done, or halted. A clock that was stepped before there was a token gets none. A run that has
+// not begun is refused when the service gives it no token.
 func (l *life) usual() []int {
-	if l.stepped {
+	if l.stepped || !l.began {
 		return []int{exitDone, exitRefused, exitStopped}
 	}
 	return []int{exitDone, exitStopped}
