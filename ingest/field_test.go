@@ -41,6 +41,11 @@ func TestFilesOfTheField(t *testing.T) {
 		"with a delimiter that is not looked for": {"sep=:\n" + strings.ReplaceAll(head+rows, ",", ":"), names, later, "Excel's", ""},
 		"with the delimiter that is said":         {"sep=;\n" + semicolons, of(func(o *ingest.Options) { o.Format.Delimiter = ";" }), later, "Excel's", ""},
 		"with another":                            {"sep=;\n" + semicolons, of(func(o *ingest.Options) { o.Format.Delimiter = "," }), nil, "", `c.csv:2: there is no column "nhs_number"`},
+		"padded":                                  {"sep=;;;\n" + semicolons, names, later, "Excel's \"sep=;\"", ""},
+		"in quotes, and padded":                   {"\"sep=;\";\r\n" + semicolons, names, later, "Excel's \"sep=;\"", ""},
+		"padded with another":                     {"sep=;,\n" + semicolons, names, nil, "", "behind a title"},
+		"before PowerShell's":                     {"sep=,\n#TYPE System.Data.DataRow,\n" + head + rows, names, []string{"0:4 " + a + "|Siân", "0:5 " + b + "|Bob"}, "Excel's \"sep=,\", which names the delimiter, and is left out; the second line is PowerShell's #TYPE line", ""},
+		"before another of its kind":              {"sep=;\nsep=;\n" + semicolons, names, nil, "", "behind a title"},
 		"with no delimiter":                       {"sep=x\n" + head + rows, names, nil, "", "c.csv:1: the names of the columns are not here but on line 2, behind a title; take the lines above them out of the file"},
 		"no header line behind it": {"sep=;\n" + strings.ReplaceAll(rows, ",", ";"), of(func(o *ingest.Options) {
 			o.Format.Header = new(bool)

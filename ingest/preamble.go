@@ -7,27 +7,37 @@ import (
 	"strings"
 )
 
-// skipPreamble goes past a first line that one program writes for another, and returns the
-// delimiter that it names, if any: Excel's sep=; and PowerShell's #TYPE.
+// skipPreamble goes past first lines that one program writes for another, one of a kind, and
+// returns the delimiter that they name, if any: Excel's sep=; and PowerShell's #TYPE. A program
+// that writes the file again may have put more delimiters behind them.
 func (t *sheet) skipPreamble() (delimiter string) {
-	first, _, found := bytes.Cut(t.start(), []byte{'\n'})
-	text := strings.Trim(string(bytes.TrimSuffix(first, []byte{'\r'})), `"`)
-	switch lower := strings.ToLower(text); {
-	case !found:
-		return ""
-	case strings.HasPrefix(lower, "#type "):
-		t.note = "the first line is PowerShell's #TYPE line, and is left out"
-	case len(text) == 5 && strings.HasPrefix(lower, "sep="):
-		delimiter = text[4:]
-		if _, err := (Format{Delimiter: delimiter}).settled(); err != nil {
-			return ""
+	typed := false
+	for _, which := range []string{"first", "second"} {
+		line, _, found := bytes.Cut(t.start(), []byte{'\n'})
+		text := strings.ReplaceAll(string(bytes.TrimSuffix(line, []byte{'\r'})), `"`, "")
+		note := ""
+		switch lower := strings.ToLower(text); {
+		case !found:
+			return delimiter
+		case !typed && strings.HasPrefix(lower, "#type "):
+			typed = true
+			note = "the " + which + " line is PowerShell's #TYPE line, and is left out"
+		case delimiter == "" && len(text) > 4 && strings.HasPrefix(lower, "sep=") && strings.Trim(text[5:], text[4:5]) == "":
+			if _, err := (Format{Delimiter: text[4:5]}).settled(); err != nil {
+				return ""
+			}
+			delimiter = text[4:5]
+			note = fmt.Sprintf("the %s line is Excel's %q, which names the delimiter, and is left out", which, text[:5])
+		default:
+			return delimiter
 		}
-		t.note = fmt.Sprintf("the first line is Excel's %q, which names the delimiter, and is left out", text)
-	default:
-		return ""
+		if t.note != "" {
+			t.note += "; "
+		}
+		t.note += note
+		t.window.start += len(line) + 1
+		t.line++
 	}
-	t.window.start += len(first) + 1
-	t.line++
 	return delimiter
 }
 

@@ -347,6 +347,15 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestAByteOrderMarkIsSkipped(t *testing.T) {
+	if c := parse(t, "\ufeff"+least); c.Name != "a-campaign" {
+		t.Errorf("the campaign is %q", c.Name)
+	}
+	if _, err := Parse([]byte("\ufeff"), path); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("a mark alone: %v", err)
+	}
+}
+
 // Those who know more than this package name the line of a key as it does.
 func TestMistakesThatOthersFind(t *testing.T) {
 	c := parse(t, with("cohort:\n  types: {day: date}\n  defaults:\n    day: soon"))

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,11 +27,11 @@ func Load(path string) (*Campaign, error) {
 }
 
 // Parse reads and checks the text of a campaign file that stands, or stood, at path,
-// which must be absolute.
+// which must be absolute. The byte order mark that Notepad puts first is no part of it.
 func Parse(text []byte, path string) (*Campaign, error) {
 	l := loader{file: filepath.Base(path), dir: filepath.Dir(path), lines: map[string]int{}}
 	var doc document
-	if err := l.decode(text, &doc); err != nil {
+	if err := l.decode(bytes.TrimPrefix(text, []byte("\ufeff")), &doc); err != nil {
 		return nil, err
 	}
 	l.written = maps.Clone(l.lines)

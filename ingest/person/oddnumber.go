@@ -10,6 +10,9 @@ import (
 // Invisible reports whether a reader sees nothing of a character: white space of every
 // kind, control characters, and characters without a width.
 func Invisible(r rune) bool {
+	if '!' <= r && r <= '~' {
+		return false
+	}
 	return r == ' ' || unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
 		r == '\u2800' // the empty Braille pattern
 }

@@ -37,13 +37,13 @@ func valuesAreText(content engine.Template) func(fields []string) bool {
 // mayMark reports whether a value holds anything with which Markdown could begin.
 func mayMark(value string) bool {
 	first := strings.TrimLeft(value, " \t0123456789")
-	return strings.ContainsAny(value, "[]*_&<!\r\n") || first != "" && strings.IndexByte("#-+=*.)", first[0]) >= 0
+	return strings.ContainsAny(value, "[]*_&<>!\r\n") || first != "" && strings.IndexByte("#-+=*.)", first[0]) >= 0
 }
 
 // marked reports whether something in a message is Markdown because of bytes that are filled in.
 func marked(text []byte, filled []bool) bool {
 	text, filled = decoded(text, filled)
-	return marksLine(text, filled) || marksLink(text, filled) || marksBold(text, filled)
+	return marksLine(text, filled) || marksLabel(text, filled) || marksLink(text, filled) || marksBold(text, filled)
 }
 
 // decoded is a message with its entities replaced.
@@ -63,9 +63,9 @@ var (
 	entity   = regexp.MustCompile(`&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);`)
 	autolink = regexp.MustCompile(`<[A-Za-z][^<>\s]*[:@][^<>\s]*>`)
 
-	// The beginnings of lines: list items, which may nest; a heading, a line that makes the one
-	// before it a heading, and the address of a link that is named elsewhere.
-	item    = regexp.MustCompile(`^[ \t]*(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)`)
+	// The beginnings of lines: list items and quotes, which may nest; a heading, a line that makes
+	// the one before it a heading, and the address of a link that is named elsewhere.
+	item    = regexp.MustCompile(`^[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)|>)`)
 	heading = regexp.MustCompile(`^[ \t]*(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|-+[ \t]*$|\[[^\]]*\]:)`)
 )
 
@@ -89,10 +89,27 @@ func marksLine(text []byte, filled []bool) bool {
 				if (filled[i] || broken) && strings.IndexByte("#=-*+.)[:", text[i]) >= 0 {
 					return true
 				}
+				broken = broken || filled[i] && text[i] == '>' // what follows begins the quote's line
 			}
 			at += first[1]
 		}
 		at = end + 1
+	}
+	return false
+}
+
+// marksLabel finds a ] behind which a link's address or name, or the address of a link that
+// is named elsewhere, could come because of a value, wherever the [ is.
+func marksLabel(text []byte, filled []bool) bool {
+	for i, c := range text {
+		next := i + 1
+		for c == ']' && filled[i] && next < len(text) && filled[next] && isBlank(text[next]) {
+			next++
+		}
+		if c == ']' && next < len(text) && (filled[i] || filled[next]) &&
+			(text[next] == ':' || text[next] == '[' || text[next] == '(' && next == i+1) {
+			return true
+		}
 	}
 	return false
 }

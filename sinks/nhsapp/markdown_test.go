@@ -42,6 +42,22 @@ func TestValuesAreText(t *testing.T) {
 		{inWords, "Ann\r1. one", "x", false},
 		{inWords, "Ann\n---\nBob", "x", false},
 		{inWords, "Ann\n[x]: https://evil.example", "x", false},
+		{inWords, "Room [2]\n(North)", "9:30 [note], x", true},
+		{inWords, "x\n\n> [r]: http://evil.example\n\n[r]", "x", false},
+		{inWords, "x\n\n[a\nb]: http://evil.example\n\nsee [a b]", "x", false},
+		{inWords, "x\n\n[a\\]b]: http://evil.example\n\n[a\\]b]", "x", false},
+		{inWords, "x\n\n> [a\n> b]&colon; http://evil.example", "x", false},
+		{inWords, "[x] [nhs]", "x", false},
+		{inWords, "Ann\n> # H", "x", false},
+		{inWords, "Ann\n>>- H", "x", false},
+		{inWords, "Ann\n> H", "x", true},
+		{"((v))", "x\n\n[a\nb]: http://evil.example\n\nsee [a b]", "", false},
+		{"[a\nb]((v))", ": http://evil.example", "", false},
+		{"((v)) - come", ">", "", false},
+		{"> ((v))", "# H", "", false},
+		{"> # ((v))", "St. John's", "", true},
+		{atLine, "> # H", "x", false},
+		{atLine, "> 5", "x", true},
 		{atLine, "1. Floor", "x", false},
 		{atLine, "12) Floor", "x", false},
 		{atLine, "# 4", "x", false},
@@ -97,7 +113,7 @@ func TestValuesAreText(t *testing.T) {
 // A value is passed without a look at the message only when that look would pass it, too. What
 // is in the message itself is never held against a record.
 func TestMarkdownIsLookedForWhereverItCouldBe(t *testing.T) {
-	piece := rapid.SampledFrom([]string{"[", "]", "(", ")", "](", "*", "**", "_", "__", "# ", "- ", "1", ". ", "\n", "\\", "!", "&#91;", "<a:b>", "=", "a", " ", "é", "+ "})
+	piece := rapid.SampledFrom([]string{"[", "]", "(", ")", "](", "*", "**", "_", "__", "# ", "- ", "1", ". ", "\n", "\\", "!", "&#91;", "<a:b>", "=", "a", " ", "é", "+ ", ":", ">"})
 	text := rapid.Custom(func(t *rapid.T) string {
 		return strings.ReplaceAll(strings.Join(rapid.SliceOfN(piece, 0, 6).Draw(t, "pieces"), ""), "((", "( ")
 	})

@@ -12,7 +12,7 @@ import (
 
 // Details are what a message says, beside its personalisation, that comes out of the
 // record: how to reach the person, whom to bill, who sends. What is blank for a record is
-// left out of its message, and the white space around a text is not sent.
+// left out of its message, and what nobody can see around a text is not sent.
 type Details struct {
 	contact, billing, originator *member // nil: never said
 	limits                       []person.Limit
@@ -71,13 +71,13 @@ func CompileDetails(c *campaign.Campaign, fields []string) (Details, error) {
 		}
 		texts[t.Key[len("sink.notify."):]] = compiled
 	}
+	const contact, address, name = "contact_details.", "contact_details.address.", "contact_details.name."
 	text := func(name, key string) *member {
 		if t, said := texts[key]; said {
-			return &member{head: name, text: t}
+			return &member{head: name, text: t, code: key == address+"postcode"}
 		}
 		return nil
 	}
-	const contact, address, name = "contact_details.", "contact_details.address.", "contact_details.name."
 	var lines []*member
 	for i := range c.Notify.Contact.Lines {
 		lines = append(lines, text("", fmt.Sprintf("%slines[%d]", address, i)))

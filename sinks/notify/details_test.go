@@ -60,6 +60,8 @@ func TestDetailsAreWrittenAsTheContractHasThem(t *testing.T) {
 		{"lines between empty ones", fieldsWith("2=b", "5=e", "postcode=p"), `,"contactDetails":{"address":{"lines":["b","e"],"postcode":"p"}}},` + fallback + `}`},
 		{"white space around, and characters that are escaped", fieldsWith("email= a\"\\\n\x01é@b ", "last=\tO'Neil\t", "first= Zoë "),
 			`,"contactDetails":{"email":"a\"\\\n\u0001é@b","name":{"firstName":"Zoë","lastName":"O'Neil"}}},` + fallback + `}`},
+		{"a postcode with more than a space in it, and what nobody can see around", fieldsWith("email=\u200ba@b.uk\ufeff", "1=\u200b1  High St", "2=\u2060", "postcode= LS1 \u00a0 4AP\u200b"),
+			`,"contactDetails":{"email":"a@b.uk","address":{"lines":["1  High St"],"postcode":"LS1 4AP"}}},` + fallback + `}`},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {
 			s := detailed(t, everyDetail(), "X26")
@@ -97,7 +99,7 @@ func TestDetailsReadBack(t *testing.T) {
 		want := pruned(map[string]any{
 			"messageReference": run.MessageReference(1).String(), "billingReference": value("cost"), "originator": map[string]any{"odsCode": value("gp")},
 			"recipient": map[string]any{"nhsNumber": "9990000018", "contactDetails": map[string]any{
-				"sms": value("sms"), "email": value("email"), "address": map[string]any{"lines": lines, "postcode": value("postcode")},
+				"sms": value("sms"), "email": value("email"), "address": map[string]any{"lines": lines, "postcode": strings.Join(strings.Fields(fields[slices.Index(detailColumns, "postcode")]), " ")},
 				"name": map[string]any{"prefix": value("prefix"), "firstName": first, "middleNames": value("middle"), "lastName": value("last"), "suffix": value("suffix")},
 			}},
 		})
@@ -146,6 +148,8 @@ func TestTheServicesLimits(t *testing.T) {
 		{"an email of 5", fieldsWith("email=a@b.c"), email},
 		{"an email of 6", fieldsWith("email=a@b.cd"), ""},
 		{"an email of 5 between blanks", fieldsWith("email= a@b.c "), email},
+		{"an email of 5 between what nobody can see", fieldsWith("email=\u200ba@b.c\ufeff"), email},
+		{"lines that nobody can see", fieldsWith("1=a", "2=\u200b", "postcode=p"), lines},
 		{"an email of 90", fieldsWith("email=" + strings.Repeat("é", 85) + "@b.uk"), ""},
 		{"an email of 91", fieldsWith("email=" + strings.Repeat("é", 86) + "@b.uk"), email},
 		{"one line", fieldsWith("1=a", "postcode=p"), lines},

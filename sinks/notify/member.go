@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"cohort/engine"
+	"cohort/ingest/person"
 )
 
 // member is what stands in a JSON object or array where a record has something for it: a
@@ -12,6 +13,7 @@ import (
 type member struct {
 	head  string // its name, and whatever else stands before the text or the group
 	text  engine.Template
+	code  bool // the text is a postcode: white space in it is written as one space
 	group []*member
 	end   string // of a group; empty for a text
 }
@@ -40,7 +42,7 @@ func (m *member) append(dst []byte, fields []string) []byte {
 		// The text is rendered, written behind that as it must be, and moved into its place.
 		dst = m.text.AppendText(dst, fields)
 		rendered := len(dst)
-		text := bytes.TrimSpace(dst[start:])
+		text := m.tidied(dst[start:])
 		if len(text) == 0 {
 			return dst[:start]
 		}
@@ -64,10 +66,27 @@ func (m *member) append(dst []byte, fields []string) []byte {
 	return append(dst, m.end...)
 }
 
-// rendered is the text as a record has it, without the white space around it. It may take
+// tidied is a rendered text, in its place, without what nobody can see around it.
+func (m *member) tidied(text []byte) []byte {
+	text = bytes.TrimFunc(text, person.Invisible)
+	if !m.code {
+		return text
+	}
+	code := text[:0]
+	for {
+		gap := bytes.IndexFunc(text, person.Invisible)
+		if gap < 0 {
+			return append(code, text...)
+		}
+		code = append(append(code, text[:gap]...), ' ')
+		text = bytes.TrimLeftFunc(text[gap:], person.Invisible)
+	}
+}
+
+// rendered is the text as a record has it, without what nobody can see around it. It may take
 // the place of what is in buffer.
 func (m *member) rendered(buffer []byte, fields []string) []byte {
-	return bytes.TrimSpace(m.text.AppendText(buffer[:0], fields))
+	return m.tidied(m.text.AppendText(buffer[:0], fields))
 }
 
 // length is how many characters the text has; 0 when it is blank, or never there.
