@@ -92,6 +92,13 @@ func (l *Ledger) apply(record any, at journal.Position) error {
 			return nil
 		}
 		detail, err := printable(r.Detail), error(nil)
+		if r.Verb == controlTaken {
+			batches, words, _ := strings.Cut(r.Detail, " ")
+			if err := l.taken(batches); err != nil {
+				return err
+			}
+			detail = printable(words)
+		}
 		switch LeverVerb(r.Verb) {
 		case LeverPause, LeverContinue, LeverPace, LeverStop, LeverReason:
 			if detail, err = l.lever(r); err != nil {

@@ -10,6 +10,7 @@ const (
 	controlSuperseded = "superseded"       // detail: the run that took this one's place
 	controlUpload     = "upload_refused"   // detail: which file, by whom and what was read; what it is about follows
 	controlConfirmed  = "upload_confirmed" // detail: the file's reference, by whom and what was read
+	controlTaken      = "upload_taken"     // detail: batches, as numbers and from-to; by whom and what was read. Their upload was refused, and taken all the same
 	controlRetried    = "retried"          // detail: how many refused messages, by whom and why
 	controlResent     = "resent"           // detail: how many messages in doubt, by whom and why; what it is about follows
 	controlSendAgain  = "send_again"       // detail: the reason a person gave

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,15 +46,82 @@ func (p *ProgressLog) ConfirmUpload(reference, decision string, at time.Time) er
 	return p.Control(at, controlConfirmed, reference+" "+decision)
 }
 
-// RefusedUploads are the forms that stand in files which the service has refused.
-func (l *Ledger) RefusedUploads() (map[Reference]bool, error) {
-	refused := map[Reference]bool{}
+// codeTaken is of messages that were to be sent again and are not, since the service has
+// refused their file and worked on it all the same.
+const codeTaken = CodeUploadRefused + "and_taken"
+
+// UploadTaken records, durably, that the service works on a file that it has refused, with
+// messages of these batches. From then on none of the batches' refused messages is sent again,
+// and those that were to be are refused again, unless they stand in another file already.
+func (p *ProgressLog) UploadTaken(batches []uint32, decision string, at time.Time) error {
+	slices.Sort(batches)
+	batches = slices.Compact(batches)
+	var text strings.Builder
+	for i := 0; i < len(batches); {
+		n := 1
+		for i+n < len(batches) && batches[i+n] == batches[i]+uint32(n) {
+			n++
+		}
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprint(&text, batches[i])
+		if n > 1 {
+			fmt.Fprintf(&text, "-%d", batches[i+n-1])
+		}
+		i += n
+	}
+	return p.Control(at, controlTaken, text.String()+" "+decision)
+}
+
+// taken folds a record of UploadTaken.
+func (l *Ledger) taken(batches string) error {
+	for part := range strings.SplitSeq(batches, ",") {
+		first, last, more := strings.Cut(part, "-")
+		if !more {
+			last = first
+		}
+		from, err := strconv.ParseUint(first, 10, 32)
+		to, e := strconv.ParseUint(last, 10, 32)
+		if err != nil || e != nil || to < from || to >= uint64(len(l.base)) {
+			return fmt.Errorf("%w: an upload was taken with batches that there are not", ErrIllegal)
+		}
+		for batch := from; batch <= to; batch++ {
+			l.unsure[uint32(batch)] = true
+		}
+	}
+	retried := l.intern(codeRetried)
+	for id, n := range l.newer {
+		if !l.unsure[id.Batch] || !n.state.isClean() || n.state.Attempts > 0 || n.state.Reason != retried {
+			continue
+		}
+		n.state.Phase, n.state.Reason = Replaced, l.intern(codeTaken)
+		var rows []RefusedRow
+		for position := n.From; position < n.To; position++ {
+			if _, dropped := slices.BinarySearch(n.Dropped, position); !dropped {
+				rows = append(rows, RefusedRow{Position: position, Code: codeTaken})
+			}
+		}
+		l.refused[id.Batch] = inOrder(slices.Clone(l.refused[id.Batch]), rows)
+		delete(l.due, id)
+	}
+	return nil
+}
+
+// IsUnsure reports whether no refused message of a batch is sent again, since it may have been
+// taken.
+func (l *Ledger) IsUnsure(batch uint32) bool { return l.unsure[batch] }
+
+// RefusedUploads are the forms that stand in files which the service has refused, with the
+// numbers of their batches.
+func (l *Ledger) RefusedUploads() (map[Reference]uint32, error) {
+	refused := map[Reference]uint32{}
 	note := func(id FormID, s *State) error {
 		if s.Phase != Replaced || !isUploadRefused(l.Reason(*s)) {
 			return nil
 		}
 		planned, err := l.plan.Batch(id.Batch)
-		refused[l.plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part)] = true
+		refused[l.plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part)] = id.Batch
 		return err
 	}
 	for i := range l.base {

@@ -119,7 +119,7 @@ func (s *session) deliveries(ctx context.Context, plan *engine.Plan, o *delivery
 	d := &delivery{folder: s.folder, plan: plan, spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
-			return refuse("--acknowledgement goes alone: give daily reports and --fallback to another reconcile")
+			return refuse("--acknowledgement goes alone: leave out --json, and give daily reports and --fallback to another reconcile")
 		}
 		return s.acknowledgements(ctx, d, ledger, o.acks)
 	}

@@ -30,6 +30,10 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	case len(o.daily) == 0:
 		return refuse("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", command("reconcile", s.folder.path, "--daily-report", "FILE"))
 	}
+	refused, err := s.refusedUploads(ledger)
+	if err != nil {
+		return err
+	}
 	rows := 0
 	if err := eachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
 		return refuse("%w; nothing was changed", err)
@@ -40,6 +44,7 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 			return err
 		}
 		f.sent[m.row-1] = m.fate == person.Accepted
+		refused.note(f, &m)
 	}
 	for known, err := range d.facts() { // the reports of other days
 		if err != nil {
@@ -49,11 +54,22 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 			f.ids[known.Row-1] = shortHash(known.MessageID)
 		}
 	}
+	if refused != nil {
+		if err := eachDailyRow(o.daily, func(r *file.DailyRow) error { refused.see(f, r); return nil }); err != nil {
+			return refuse("%w; nothing was changed", err)
+		}
+		if err := s.recordTaken(d, refused); err != nil {
+			return err
+		}
+		if ledger, err = engine.ReadLedger(s.folder.path, d.plan); err != nil {
+			return unsound(s.folder.path, err)
+		}
+	}
 	save := func() error {
 		_, err := d.add(f.take(), time.Time{})
 		return err
 	}
-	err := eachDailyRow(o.daily, func(r *file.DailyRow) error {
+	err = eachDailyRow(o.daily, func(r *file.DailyRow) error {
 		f.add(r)
 		if len(f.facts) < factsAtOnce {
 			return nil
@@ -78,8 +94,11 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 	}
 	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
 	sum := d.summary(ledger.Account(), statuses)
-	sum.Strangers, sum.Unsent, sum.Twice = f.strangers, f.unsent, int64(len(f.twice))
-	return s.tell(s.stdout, d, sum, o)
+	sum.Strangers, sum.Unsent, sum.Twice, sum.Taken = f.strangers, f.unsent, int64(len(f.twice)), f.taken
+	if err := s.tell(s.stdout, d, sum, o); err != nil || refused == nil || len(refused.taken) == 0 {
+		return err
+	}
+	return &ended{errors.New("NHS Notify has refused an upload and its reports name messages of it: nobody of it is sent to again from this run; a person must ask NHS Notify what became of it"), exitInDoubt, command("status", s.folder.path)}
 }
 
 // eachDailyRow reads daily reports in turn.
@@ -101,12 +120,14 @@ func eachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 // dailyFold is what daily reports say of a run's messages.
 type dailyFold struct {
 	table   *rowTable
+	refused []uint32 // 1 + the number of the batch, of messages in refused uploads and in no other, by row - 1; nil: there are none
 	sent    []bool   // whether the upload has the message, by row - 1
 	ids     []uint32 // of the service's id, a hash, by row - 1
 	facts   map[int64]report.Fact
 	learned time.Time
 
 	strangers int64              // rows about messages of others
+	taken     int64              // rows about messages that stand in a refused upload alone
 	unsent    int64              // rows about records that stand in no upload of this run
 	twice     map[int64]struct{} // rows of messages with a second id
 }
@@ -123,6 +144,10 @@ func (f *dailyFold) add(r *file.DailyRow) {
 	row, ours := f.table.row(r.Reference)
 	if !ours {
 		f.strangers++
+		return
+	}
+	if f.refused != nil && f.refused[row-1] > 0 {
+		f.taken++
 		return
 	}
 	if !f.sent[row-1] {

@@ -16,15 +16,16 @@ type deliverySummary struct {
 	RunID      string                `json:"run_id"`
 	Folder     string                `json:"folder"`
 	Fates      map[person.Fate]int64 `json:"fates"`
-	Statuses   map[string]int64      `json:"statuses"`                 // messages by what is known of them
-	Nothing    int64                 `json:"nothing_known"`            // of the messages that were accepted
-	Asked      *int64                `json:"asked,omitempty"`          // messages of which the service told now
-	Unanswered int64                 `json:"unanswered,omitempty"`     // and those of which it did not
-	WithoutID  int64                 `json:"without_id,omitempty"`     // accepted under an id that nobody knows
-	Left       int64                 `json:"left,omitempty"`           // messages that the sweep has not come to
-	Twice      int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
-	Unsent     int64                 `json:"rows_of_unsent,omitempty"` // rows of daily reports about records that were never uploaded
-	Strangers  int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
+	Statuses   map[string]int64      `json:"statuses"`                  // messages by what is known of them
+	Nothing    int64                 `json:"nothing_known"`             // of the messages that were accepted
+	Asked      *int64                `json:"asked,omitempty"`           // messages of which the service told now
+	Unanswered int64                 `json:"unanswered,omitempty"`      // and those of which it did not
+	WithoutID  int64                 `json:"without_id,omitempty"`      // accepted under an id that nobody knows
+	Left       int64                 `json:"left,omitempty"`            // messages that the sweep has not come to
+	Twice      int64                 `json:"taken_twice,omitempty"`     // messages that the service has under two ids
+	Taken      int64                 `json:"rows_of_refused,omitempty"` // rows of daily reports about messages of an upload that was refused
+	Unsent     int64                 `json:"rows_of_unsent,omitempty"`  // rows of daily reports about records that were never uploaded
+	Strangers  int64                 `json:"rows_of_others,omitempty"`  // rows of daily reports about messages that this run did not send
 	File       string                `json:"file"`
 	Fallback   *fallbackSummary      `json:"fallback,omitempty"`
 }
@@ -71,6 +72,9 @@ func (s *deliverySummary) print(w io.Writer, asJSON bool) error {
 	}
 	if s.Twice > 0 {
 		fmt.Fprintf(w, "  %d MESSAGES WERE TAKEN TWICE: the service has them under two ids each, and their people got both\n", s.Twice)
+	}
+	if s.Taken > 0 {
+		fmt.Fprintf(w, "  %d ROWS OF THE REPORTS ARE ABOUT MESSAGES OF AN UPLOAD THAT THE SERVICE HAS REFUSED: they may have reached people, and nobody of that upload is sent to again; ask NHS Notify what became of it\n", s.Taken)
 	}
 	if s.Unsent > 0 {
 		fmt.Fprintf(w, "  %d ROWS OF THE REPORTS ARE ABOUT RECORDS THAT WERE NEVER UPLOADED by this run: find out who has sent to them\n", s.Unsent)

@@ -143,7 +143,11 @@ func inFiles(ledger *engine.Ledger) (forms []engine.AcceptedForm, refused map[en
 		}
 		forms = append(forms, f)
 	}
-	refused, err = ledger.RefusedUploads()
+	uploads, err := ledger.RefusedUploads()
+	refused = map[engine.Reference]bool{}
+	for reference := range uploads {
+		refused[reference] = true
+	}
 	return forms, refused, err
 }
 

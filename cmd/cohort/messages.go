@@ -16,6 +16,7 @@ type sentMessage struct {
 	fate     person.Fate
 	id       string    // the service's; empty: not known
 	accepted time.Time // zero: it was not, or it is not known when
+	batch    string    // the reference of the batch that it was in last; empty: it was in none yet
 	late     bool      // a suppression list has named the person since
 }
 
@@ -54,7 +55,7 @@ func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[se
 					if err != nil {
 						return err
 					}
-					room[row-first] = sentMessage{row, told.Fate, string(id), told.AcceptedAt, told.Code == engine.CodeListedTooLate}
+					room[row-first] = sentMessage{row, told.Fate, string(id), told.AcceptedAt, told.BatchReference, told.Code == engine.CodeListedTooLate}
 				}
 				return nil
 			}, func(*person.Record) error { return nil })

@@ -50,7 +50,8 @@ changed when one of the files cannot be read to its end.
 An acknowledgement (workflow NHS_NOTIFY_SEND_REQUEST_ACK) is named with --acknowledgement, with its
 control file beside it. When it refuses an upload, the upload's messages are refused from then on,
 and cohort retry can put them into a new one. One that cannot be understood beyond doubt, or
-contradicts what is known, is refused and changes nothing.
+contradicts what is known, is refused and changes nothing. When daily reports name messages of an
+upload that was refused before, that is noted and ends with 4: nobody of the upload is sent to again.
 
 With --fallback the messages are listed that have reached nobody, so that their people can be
 reached in another way: those that failed; and of the NHS App those that were rejected, did not
@@ -59,9 +60,10 @@ and so are messages that failed before any channel was tried, since then the per
 lets nobody write: the person may have died.
 
 Exit codes: 0 it was all asked, and nothing is in doubt; 3 stopped on the way, and the same
-can go on; 4 something is in doubt; 10 it could not be asked, and nothing was changed; 1 a
-defect in cohort.
-On 3 and 4 the last line of standard error is the command that goes on.
+can go on; 4 something is in doubt, or a refused upload was taken all the same; 10 it could
+not be asked, and nothing was changed; 1 a defect in cohort.
+On 3 and 4 the last line of standard error is the command that goes on; cohort status, when only
+a person can.
 `,
 		Example: `  cohort reconcile runs/autumn-1a2b3c4d
   cohort reconcile runs/autumn-1a2b3c4d --per-second 20 --json

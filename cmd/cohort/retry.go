@@ -35,7 +35,8 @@ planned: a mistake in the cohort's own data is mended by a corrected file and --
 Two kinds of refused messages are left as they are, and counted:
   listed   a suppression list has named the person since; suppression is never taken back
   unsure   a request that held them went unanswered before another was refused. It may have
-           come in since the cause was mended, and they may have been sent to by it
+           come in since the cause was mended, and they may have been sent to by it. Or NHS
+           Notify has refused their upload, and its daily reports name messages of it
 The lists are read again before anything is sent, and leave out whom they name by then.
 
 Exit codes: 0 they will be sent again (or would be, with --dry-run); 10 none will, and why.`,
@@ -182,7 +183,7 @@ func nothingAgain(ledger *engine.Ledger, again *engine.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
-		return refuse("nothing is sent again: a request that held them went unanswered (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
+		return refuse("nothing is sent again: they may have been taken, since a request that held them went unanswered or daily reports name messages of their refused upload (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
 	case sum.Listed > 0:
 		return refuse("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
 	case ledger.Account().Fates[person.Refused] > 0:

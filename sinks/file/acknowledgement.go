@@ -1,11 +1,14 @@
 package file
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,13 +16,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"cohort/engine"
 )
 
 // Acknowledgement is what NHS Notify says of one upload, over MESH. The layout of its body is
-// not published, so its headers alone count: mex-localid names the upload, and mex-subject
-// begins with a status, as HTTP has them.
+// not published, so its headers count: mex-localid names the upload, and mex-subject begins with
+// a status, as HTTP has them. The body can only make it unclear.
 type Acknowledgement struct {
 	Reference string // the upload's
 	Code      string // of a refusal: upload_refused_ and the status, and the service's code if the body has one
@@ -29,17 +33,28 @@ type Acknowledgement struct {
 
 const acknowledgementWorkflow = meshWorkflow + "_ACK"
 
-var serviceCode = regexp.MustCompile(`"code"\s*:\s*"([A-Z][A-Z0-9_]{1,40})"`)
+var serviceCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{1,40}$`)
+
+var (
+	notRefused   = []string{"duplicate", "already", "partial", "accepted"}
+	notConfirmed = []string{"reject", "refus", "error", "fail", "partial"}
+)
 
 // ReadAcknowledgement reads an acknowledgement: path is the file that came, its control file
-// beside it under the same name with .ctl, or, where there is none, the headers as a JSON object.
+// beside it under the same name with .ctl (either may be named), or, where there is none, the headers
+// as a JSON object, which have no body and so can refuse nothing.
 // What cannot be understood beyond doubt is an error, which names the file and holds nothing of it.
 func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	beside := strings.TrimSuffix(path, filepath.Ext(path)) + controlExtension
-	body, err := os.ReadFile(path)
+	content := path
+	if path == beside {
+		content = strings.TrimSuffix(path, controlExtension) + (*Mesh)(nil).extension()
+	}
+	body, err := os.ReadFile(content)
 	if err != nil {
 		return nil, err
 	}
+	headersAlone := false
 	var h Headers
 	headers, err := os.ReadFile(beside)
 	var c control
@@ -50,6 +65,7 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 				"put that there, or name a JSON object with its headers mex-workflowid, mex-subject and mex-localid",
 				path, filepath.Base(beside))
 		}
+		headersAlone = true
 	case err != nil:
 		return nil, err
 	case xml.Unmarshal(headers, &c) != nil:
@@ -68,17 +84,107 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	a := &Acknowledgement{
 		Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(headers, body))),
 	}
-	code := serviceCode.FindSubmatch(body)
-	switch {
-	case status >= 200 && status < 300 && code == nil:
-		return a, nil
-	case slices.Contains([]int{400, 403, 404, 413}, status) && (code == nil || !strings.Contains(string(code[1]), "DUPLICATE")):
-		a.Refused, a.Code = true, engine.CodeUploadRefused+digits
-		if code != nil {
-			a.Code += "_" + string(code[1])
+	said, strange := readBody(body, digits)
+	text := strings.ToLower(h.Subject + "\n" + string(body) + "\n" + strings.Join(said.words, "\n"))
+	found := func(words []string) string {
+		for _, word := range words {
+			if strings.Contains(text, word) {
+				return fmt.Sprintf("it has %q in its mex-subject or body", word)
+			}
 		}
-		return a, nil
+		return ""
 	}
-	return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: a confirmation has a mex-subject of 200 to 299, "+
-		"and a refusal one of 400, 403, 404 or 413 that is not about a duplicate; ask NHS Notify what became of the upload", path)
+	var why string
+	switch {
+	case status >= 200 && status < 300:
+		if why = found(notConfirmed); why == "" && len(body) > 0 && (!utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0) {
+			why = "its body is no text in UTF-8"
+		}
+		if why == "" && len(said.codes) > 0 {
+			why = "its body has a code, as errors have"
+		}
+	case slices.Contains([]int{400, 403, 404, 413}, status):
+		if headersAlone {
+			strange = "it is a refusal without its body, which may tell of a duplicate (name the body's file, with a control file beside it)"
+		}
+		if why = cmp.Or(found(notRefused), strange); why == "" {
+			a.Refused, a.Code = true, engine.CodeUploadRefused+digits
+			if len(said.codes) > 0 {
+				a.Code += "_" + said.codes[0]
+			}
+		}
+	default:
+		why = "its mex-subject is neither 200 to 299 nor 400, 403, 404 or 413"
+	}
+	if why != "" {
+		return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: %s; "+
+			"a person must ask NHS Notify what became of the upload", path, why)
+	}
+	return a, nil
+}
+
+// bodySaid is what the body of an acknowledgement says: codes are the values of its "code"s.
+type bodySaid struct{ codes, words []string }
+
+// readBody reads a body, which is nothing or a JSON object. strange says why it is not understood;
+// what of it was understood is there all the same. Every name and value is looked at, those
+// that come twice too.
+func readBody(body []byte, status string) (said bodySaid, strange string) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return said, ""
+	}
+	if !json.Valid(body) || bytes.TrimSpace(body)[0] != '{' {
+		return said, "its body is neither empty nor a JSON object"
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var open []json.Delim
+	name, isName := "", false // isName: a name comes next, if anything does
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return said, strange
+		}
+		if err != nil {
+			return said, "its body is neither empty nor a JSON object"
+		}
+		value, isNumber := "", false
+		switch t := token.(type) {
+		case json.Delim:
+			if t == '{' || t == '[' {
+				if strings.EqualFold(name, "code") || strings.EqualFold(name, "status") {
+					strange = "a code or status in its body is no plain value"
+				}
+				open = append(open, t)
+				name = ""
+			} else {
+				open = open[:len(open)-1]
+			}
+			isName = len(open) > 0 && open[len(open)-1] == '{'
+			continue
+		case string:
+			value = t
+			said.words = append(said.words, t)
+			if isName {
+				name, isName = t, false
+				continue
+			}
+		case json.Number:
+			value, isNumber = t.String(), true
+		}
+		switch {
+		case strings.EqualFold(name, "code"):
+			if !serviceCode.MatchString(value) {
+				strange = "a code in its body is none that the service has"
+			}
+			said.codes = append(said.codes, value)
+		case strings.EqualFold(name, "status"):
+			if value != status {
+				strange = "a status in its body is another one than its mex-subject's"
+			}
+		case isNumber:
+			strange = "its body has a number, which may tell of a part of the upload"
+		}
+		isName = open[len(open)-1] == '{'
+	}
 }
