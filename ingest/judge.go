@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"unicode"
@@ -185,15 +186,26 @@ func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
 // breaks says whether a character ends a line, or does something else than being read.
 func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
+// zeroedRow is the least that stands in a file where a row of a list was overwritten with
+// NUL bytes: a line end and ten digits.
+var zeroedRow = make([]byte, 11)
+
 // judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
 // that are no text in another column, names somebody all the same, and leaving him out is
 // what the list is for. In a row of another length the columns may have moved: then the
-// only number in it is the one.
+// only number in it is the one. A row where control characters stand in place of others
+// may have named somebody, or have been several.
 func (r *rules) judgeListed(s *splitter, record []byte) judgement {
+	if bytes.Contains(record, zeroedRow) {
+		return judgement{verdict: lostRow}
+	}
 	if r.number < s.count {
 		number, err := person.ParseNHSNumber(s.value(record, r.number))
 		if err == nil {
 			return judgement{number: number, verdict: sendable}
+		}
+		if errors.Is(err, person.ErrNumberMissing) && bytes.ContainsFunc(record, person.Stray) {
+			return judgement{verdict: lostRow}
 		}
 		if s.count == r.columns {
 			return judgement{verdict: numberVerdict(err)}

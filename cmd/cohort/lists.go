@@ -92,6 +92,9 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 		if n.Empty > 0 {
 			l.log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
 		}
+		if n.Blank > 0 {
+			l.log.Warn("a suppression list has blank lines; they name nobody", "list", filepath.Base(list.File), "lines", n.Blank)
+		}
 		l.read = append(l.read, engine.ListRead{
 			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
 			People: n.People, Unreadable: n.Unreadable, Rules: listRules,
