@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -185,33 +187,85 @@ func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
 // breaks says whether a character ends a line, or does something else than being read.
 func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
+// zeroedRow is the least that stands in a file where a row of a list was overwritten with
+// NUL bytes: a line end and ten digits.
+var zeroedRow = make([]byte, 11)
+
 // judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
 // that are no text in another column, names somebody all the same, and leaving him out is
 // what the list is for. In a row of another length the columns may have moved: then the
-// only number in it is the one.
+// only number in it is the one, and of several nobody knows who is meant, or whether the row
+// was two. A row where control characters stand in place of others
+// may have named somebody, or have been several.
 func (r *rules) judgeListed(s *splitter, record []byte) judgement {
+	if bytes.Contains(record, zeroedRow) {
+		return judgement{verdict: lostRow}
+	}
+	var own person.NHSNumber // 0: none
 	if r.number < s.count {
-		number, err := person.ParseNHSNumber(s.value(record, r.number))
-		if err == nil {
-			return judgement{number: number, verdict: sendable}
-		}
-		if s.count == r.columns {
-			return judgement{verdict: numberVerdict(err)}
-		}
-	}
-	found := judgement{verdict: fewer}
-	if s.count > r.columns {
-		found.verdict = more
-	}
-	for k := range min(s.count, len(s.spans)) {
-		if number, err := person.ParseNHSNumber(s.value(record, k)); err == nil {
-			if found.verdict == sendable && found.number != number {
-				return judgement{verdict: more}
+		var err error
+		own, err = person.ParseNHSNumber(s.value(record, r.number))
+		missing := errors.Is(err, person.ErrNumberMissing)
+		switch {
+		case missing && bytes.ContainsFunc(record, person.Stray):
+			return judgement{verdict: lostRow}
+		case s.count != r.columns:
+		case missing:
+			if whole, part := r.numbersIn(s, record); len(whole)+len(part) > 0 {
+				return judgement{verdict: strayNumber}
 			}
-			found = judgement{number: number, verdict: sendable}
+			return judgement{verdict: numberVerdict(err)}
+		case err != nil:
+			return judgement{verdict: numberVerdict(err)}
+		default:
+			return judgement{number: own, verdict: sendable}
 		}
 	}
-	return found
+	whole, part := r.numbersIn(s, record)
+	if own == 0 && len(whole) > 0 {
+		own = whole[0]
+	}
+	switch {
+	case own != 0 && slices.ContainsFunc(append(whole, part...), func(n person.NHSNumber) bool { return n != own }):
+		return judgement{verdict: severalNumbers}
+	case own != 0:
+		return judgement{number: own, verdict: sendable}
+	case s.count > r.columns:
+		return judgement{verdict: more}
+	}
+	return judgement{verdict: fewer}
+}
+
+var (
+	startsWithTen = regexp.MustCompile(`^[0-9](?:[ -]?[0-9]){9}`)
+	endsWithTen   = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){9}$`)
+)
+
+// numbersIn are the NHS numbers in all of a row's columns: those that are a whole value,
+// and those at the start or the end of one, where the line end between two rows was lost.
+// Few rows need it.
+func (r *rules) numbersIn(s *splitter, record []byte) (whole, part []person.NHSNumber) {
+	if s.count > len(s.spans) { // it knows no place of those that are too many
+		all := splitter{comma: s.comma, spans: make([]span, s.count)}
+		if _, what := all.next(record, true); what != cutRecord {
+			return nil, nil
+		}
+		s = &all
+	}
+	for k := range s.count {
+		value := s.value(record, k)
+		if number, err := person.ParseNHSNumber(value); err == nil {
+			whole = append(whole, number)
+			continue
+		}
+		value = trim(value)
+		for _, ten := range [][]byte{startsWithTen.Find(value), endsWithTen.Find(value)} {
+			if number, err := person.ParseNHSNumber(ten); err == nil {
+				part = append(part, number)
+			}
+		}
+	}
+	return whole, part
 }
 
 // dress gives a field's value its default, and a typed one its plain form.

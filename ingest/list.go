@@ -142,6 +142,7 @@ type ListCount struct {
 	People     int64   // rows with an NHS number
 	Empty      int64   // rows with an empty number: they name nobody
 	Unreadable int64   // rows without a readable number: they may name somebody
+	Blank      int64   // lines without anything: they are no rows
 	Lines      []int64 // where the first of the unreadable rows are
 }
 
@@ -218,7 +219,7 @@ func reasonCode(text string) string {
 // Count counts the rows, once People has ended.
 func (l *List) Count() ListCount {
 	s := l.reader.Summary()
-	n := ListCount{People: s.Sendable, Empty: s.Invalid}
+	n := ListCount{People: s.Sendable, Empty: s.Invalid, Blank: s.BlankLines}
 	for _, r := range l.unreadable() {
 		n.Unreadable, n.Empty = n.Unreadable+r.Count, n.Empty-r.Count
 		n.Lines = append(n.Lines, r.Lines...)

@@ -46,6 +46,11 @@ func zstded(text string) string {
 	return string(w.EncodeAll([]byte(text), nil))
 }
 
+// skippable makes one of the 16 frames that a reader of zstd skips.
+func skippable(which byte, text string) string {
+	return string(binary.LittleEndian.AppendUint32([]byte{0x50 + which, 0x2a, 0x4d, 0x18}, uint32(len(text)))) + text
+}
+
 // zipped makes a zip of names and their texts, one behind the other.
 func zipped(members ...string) string {
 	var b bytes.Buffer

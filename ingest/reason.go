@@ -35,6 +35,9 @@ const (
 	brokenAddress
 	controls
 	lostText
+	lostRow
+	severalNumbers
+	strayNumber
 	firstNumber // one for each of numberErrors
 )
 
@@ -77,6 +80,10 @@ func reasons(o Options) []Reason {
 		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
 		controls:      {Code: person.CodeControl, Words: "a value of the message holds a control character, or an invisible one that changes how the text around it is read"},
 		lostText:      {Code: person.CodeBadEncoding, Words: "a value for the message holds U+FFFD, the sign of a character that an earlier program has lost"},
+		lostRow:       {Code: person.CodeBadNumber, Words: "it holds NUL bytes or other control characters where an NHS number may have stood"},
+
+		severalNumbers: {Code: person.CodeWrongColumns, Words: "it has too few or too many values and more than one NHS number: a line end may be lost"},
+		strayNumber:    {Code: person.CodeBadNumber, Words: "the NHS number is empty, and another column holds one"},
 	}
 	for _, err := range numberErrors {
 		all = append(all, Reason{Code: person.CodeBadNumber, Words: err.Error()})

@@ -109,7 +109,7 @@ func (t *sheet) names(record []byte) (names []string, err error) {
 func (t *sheet) next() (record []byte, line int64, err error) {
 	line = t.line
 	w, last := t.window.bytes()
-	if n, what := t.split.next(w, last); what == cutRecord && n <= maxRecord && !t.vacant(w[:n]) { // as nearly always
+	if n, what := t.split.next(w, last); what == cutRecord && n <= maxRecord && !t.vacant(w[:n], last && n == len(w)) { // as nearly always
 		t.window.start += n
 		t.line += int64(t.split.breaks)
 		return w[:n], line, nil
@@ -130,7 +130,7 @@ func (t *sheet) peek() ([]byte, error) {
 		w, last := t.window.bytes()
 		n, what := t.split.next(w, last)
 		switch {
-		case what == cutRecord && n <= maxRecord && !t.vacant(w[:n]):
+		case what == cutRecord && n <= maxRecord && !t.vacant(w[:n], last && n == len(w)):
 			return w[:n], nil
 		case what == cutBlank, what == cutRecord && n <= maxRecord:
 			t.window.start += n
@@ -149,12 +149,18 @@ func (t *sheet) peek() ([]byte, error) {
 }
 
 // vacant reports whether a record has nothing but delimiters, quotes and what cannot be seen:
-// spreadsheets write such lines behind the last record.
-func (t *sheet) vacant(record []byte) bool {
+// spreadsheets write such lines behind the last record. A record of control characters is not
+// vacant, since somebody may have stood there; but for the one byte by which DOS ends a file.
+func (t *sheet) vacant(record []byte, final bool) bool {
 	if c := record[0]; visible(c) && c != t.split.comma && c != '"' {
 		return false
 	}
-	return len(bytes.TrimFunc(record, func(r rune) bool { return r == rune(t.split.comma) || r == '"' || person.Invisible(r) })) == 0
+	if final && string(record) == "\x1a" {
+		return true
+	}
+	return len(bytes.TrimFunc(record, func(r rune) bool {
+		return r == rune(t.split.comma) || r == '"' || person.Invisible(r) && !person.Stray(r)
+	})) == 0
 }
 
 // consume goes past a record that peek has found.

@@ -18,7 +18,16 @@ const (
 	kindArrowStream kind = "Arrow stream"
 )
 
+// skippableFrame says whether a zstd file begins with a frame that holds none of its text, as
+// pzstd writes one before each of the others.
+func skippableFrame(start []byte) bool {
+	return len(start) >= 4 && start[0]&0xf0 == 0x50 && string(start[1:4]) == "\x2a\x4d\x18"
+}
+
 func told(start []byte) kind {
+	if skippableFrame(start) {
+		return kindZstd
+	}
 	for _, k := range []struct {
 		start string
 		kind  kind

@@ -63,11 +63,13 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			yield(shard.Exclusion{}, notApplied(ctx, err))
 			return
 		}
+		var numbers distinct
 		for e, err := range in.People(tolerated) {
 			if err != nil {
 				yield(shard.Exclusion{}, notApplied(ctx, err))
 				return
 			}
+			numbers.add(e.Number)
 			x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
 			if l.knows(e.Reason) {
 				x.Reason = e.Reason
@@ -77,9 +79,9 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 			}
 		}
 		digest, err := in.Digest()
-		n := in.Count()
+		n, people := in.Count(), int64(numbers.count())
 		if err == nil {
-			err = l.whole(list, n.People, last)
+			err = l.whole(list, people, n.People, last)
 		}
 		if err != nil {
 			yield(shard.Exclusion{}, notApplied(ctx, err))
@@ -92,16 +94,21 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 		if n.Empty > 0 {
 			l.log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
 		}
+		if n.Blank > 0 {
+			l.log.Warn("a suppression list has blank lines; they name nobody", "list", filepath.Base(list.File), "lines", n.Blank)
+		}
 		l.read = append(l.read, engine.ListRead{
 			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
-			People: n.People, Unreadable: n.Unreadable, Rules: listRules,
+			People: people, Unreadable: n.Unreadable, Rules: listRules,
 		})
 	}
 }
 
 // listRules is the edition of the rules that read numbers. A list that was read under older
-// rules is read again, even if it has not changed: it may name more people now.
-const listRules = 1
+// rules is read again, even if it has not changed: it may name more people now,
+// or have rows that nobody can read. Since the second, a number that stands in several rows
+// counts once, and control characters and second numbers are seen.
+const listRules = 2
 
 // tolerated returns the number of rows of a list that may be unreadable: as many as the
 // campaign file allows, and in a run that has begun, as many as it began with. Earlier
@@ -130,9 +137,13 @@ func (l *lists) tolerated(ctx context.Context, list campaign.List, last []engine
 const mostShrunk = 0.20
 
 // whole refuses a list that has lost more people since it was last applied than lists
-// lose by themselves.
-func (l *lists) whole(list campaign.List, people int64, last []engine.ListRead) error {
+// lose by themselves. Older rules counted rows.
+func (l *lists) whole(list campaign.List, people, rows int64, last []engine.ListRead) error {
 	for _, before := range last {
+		people := people
+		if before.Rules < 2 {
+			people = rows
+		}
 		if l.follows(list, before) && !list.MayShrink && float64(people) < (1-mostShrunk)*float64(before.People) {
 			return fmt.Errorf("%s names %d people and named %d when it was last applied: it may be cut short; bring back the whole list, or set may_shrink: true for it in the campaign file if this is right",
 				filepath.Base(list.File), people, before.People)

@@ -33,7 +33,8 @@ var (
 // ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with white
 // space and hyphens between and around them (the display form is 3-3-4). What programs
 // make of a number is that number, where it can be no other: invisible characters, other
-// dashes, quotes and apostrophes around it, ".0" behind it, ="9434765919". A number with a
+// dashes, quotes and apostrophes around it, ".0" behind it, ="9434765919", NUL bytes behind
+// it. Any other control character makes it none, and is not nothing either. A number with a
 // minus before or behind it is none, and one that was shortened to 9.43E+09 is none.
 // The order of the checks, and so of the errors, is: shortened, fraction, characters, empty,
 // negative, length, check digit, repeated digits.

@@ -17,6 +17,12 @@ func Invisible(r rune) bool {
 		r == '\u2800' // the empty Braille pattern
 }
 
+// Stray reports whether a character is a control character other than a tab and a line's end:
+// nobody writes one, and where a file was damaged they stand in place of what was lost.
+func Stray(r rune) bool {
+	return r != '\t' && r != '\r' && r != '\n' && unicode.Is(unicode.Cc, r)
+}
+
 // quoteMarks may stand around a number: spreadsheets mark a text with an apostrophe.
 const quoteMarks = "'\"`´‘’‚“”„ʼ′"
 
@@ -39,6 +45,8 @@ var (
 func tidy(text string) (string, error) {
 	plain := strings.Map(func(r rune) rune {
 		switch {
+		case Stray(r):
+			return r
 		case r != utf8.RuneError && Invisible(r):
 			return -1
 		case r == '−' || unicode.Is(unicode.Pd, r): // the minus sign, and every dash
@@ -46,6 +54,9 @@ func tidy(text string) (string, error) {
 		}
 		return r
 	}, text)
+	if filled := strings.TrimRight(plain, "\x00"); strings.ContainsAny(filled, "0123456789") {
+		plain = filled // a field of a fixed width ends in NUL bytes
+	}
 	plain = strings.Trim(strings.TrimPrefix(plain, "="), quoteMarks) // ="9434765919" is how a spreadsheet keeps a text
 	minus := strings.Trim(plain, "-") != plain
 	plain = strings.ReplaceAll(plain, "-", "")
