@@ -142,6 +142,9 @@ func openRegister(c *campaign.Campaign) (*register.Register, error) {
 // adopt has the campaign's register know what others know that runs of the campaign used
 // before: the run in a folder, and those under runs.
 func (s *session) adopt(folder string) error {
+	if err := s.registerLost(folder); err != nil {
+		return err
+	}
 	if s.call.Register == s.campaign.Register {
 		return nil
 	}
@@ -156,7 +159,7 @@ func (s *session) adopt(folder string) error {
 	var adopted []string
 	for _, f := range folders {
 		c, err := readCall(f)
-		inUse := func(folder string) bool { return same(c.Register, folder) }
+		inUse := func(folder string) bool { return c.Register == folder || same(c.Register, folder) }
 		if err != nil || c.Register == "" || slices.ContainsFunc(s.campaign.Registers(), inUse) || slices.Contains(adopted, c.Register) {
 			continue
 		}
