@@ -39,6 +39,7 @@ func TestWhichRunMaySend(t *testing.T) {
 		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":                     {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
 		"a run of this application at another address":           {standing{heard: true, service: "notify b", moved: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with this API key, in run moved-00 (/moved), and this send is to b;"},
+		"a run of another application at what may be the same":   {standing{heard: true, service: "notify b", maybeSame: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with another API key, in run moved-00 (/moved), and this send is to b;"},
 		"the same, and a simulator answers":                      {standing{heard: true, simulator: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
 		"the same, and a person's reason":                        {standing{heard: true, sendAgain: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
 		"a rehearsal, and the service answers":                   {standing{known: true, heard: true, service: "notify a", entry: register.Entry{Simulator: true}, facts: at}, "rehearsal against a simulator, and the service itself answers at a now"},
