@@ -58,7 +58,7 @@ func admitReceipts(s standing) error {
 func admit(s standing) error {
 	switch {
 	case s.facts.superseded != "":
-		return refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here, go on there", s.facts.superseded)
+		return refuse("run %s has taken this run's place; nothing more is sent from here, go on there", s.facts.superseded)
 	case s.known && s.entry.State == register.Superseded:
 		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
 	case s.known && s.elsewhere:

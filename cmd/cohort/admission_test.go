@@ -25,7 +25,7 @@ func TestWhichRunMaySend(t *testing.T) {
 		"a run that nobody knows":                                {standing{facts: facts{}}, ""},
 		"a run that goes on":                                     {standing{known: true, entry: mine(register.Begun, 7), facts: at}, ""},
 		"a run whose register line is older than its log":        {standing{known: true, entry: mine(register.Begun, 3), facts: at}, ""},
-		"a run whose log says that it was superseded":            {standing{facts: facts{starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place"},
+		"a run whose log says that it was superseded":            {standing{facts: facts{starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place; nothing more is sent from here"},
 		"a run whose register says that it was superseded":       {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "place was taken"},
 		"a copy beside the run":                                  {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "/copy is a copy"},
 		"a run that was begun and has no log":                    {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "missing or empty"},
