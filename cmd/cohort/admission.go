@@ -21,6 +21,8 @@ type standing struct {
 	planned   []engine.EarlierRun // those that its plan has taken into account
 	service   string
 	moved     []register.Entry // runs of the campaign that the same application has sent to another service
+	otherKeys []register.Entry // such runs of other API keys: all, while this one has not begun
+	maybeSame []register.Entry // those of them that may have gone to the same service
 	heard     bool             // something has answered this process
 	simulator bool             // and it was a simulator
 	sendAgain bool             // a person has said that people may be sent to again
@@ -56,7 +58,7 @@ func admitReceipts(s standing) error {
 func admit(s standing) error {
 	switch {
 	case s.facts.superseded != "":
-		return refuse("run %s has taken this run's place (--new-cohort); nothing more is sent from here, go on there", s.facts.superseded)
+		return refuse("run %s has taken this run's place; nothing more is sent from here, go on there", s.facts.superseded)
 	case s.known && s.entry.State == register.Superseded:
 		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
 	case s.known && s.elsewhere:
@@ -80,15 +82,19 @@ func admit(s standing) error {
 		}
 	}
 	if len(s.moved) > 0 && !s.simulator {
-		return sentElsewhere(s.moved[0], s.service)
+		return sentElsewhere(s.moved[0], s.service, "this")
+	}
+	if len(s.maybeSame) > 0 && !s.simulator {
+		return sentElsewhere(s.maybeSame[0], s.service, "another")
 	}
 	return nil
 }
 
-// sentElsewhere refuses what may be the same service under another address.
-func sentElsewhere(run register.Entry, service string) error {
-	return refuse("campaign %s was sent to %s with this API key, in run %.8s (%s), and this send is to %s; if both are the same service, its people would be sent to twice. To go on with that run, put base_url back and: %s. To send to everybody of this file at the new address as well, give --send-again and a reason",
-		run.Campaign, addressOf(run.Service), run.RunID, run.Folder, addressOf(service), command("resume", run.Folder))
+// sentElsewhere refuses what may be the same service under another address. key says whether the
+// run was sent with this API key or another.
+func sentElsewhere(run register.Entry, service, key string) error {
+	return refuse("campaign %s was sent to %s with %s API key, in run %.8s (%s), and this send is to %s; if both are the same service, its people would be sent to twice. To go on with that run, put base_url back and: %s. To send to everybody of this file at the new address as well, give --send-again and a reason",
+		run.Campaign, addressOf(run.Service), key, run.RunID, run.Folder, addressOf(service), command("resume", run.Folder))
 }
 
 // addressOf is the address in a service's name.

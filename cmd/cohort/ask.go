@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
-	"cohort/engine/campaign"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
@@ -98,8 +97,8 @@ func (o *deliveryOptions) again(folder string) string {
 
 // deliveries asks NHS Notify what has become of a run's messages, or reads its daily reports.
 func (s *session) deliveries(ctx context.Context, plan *engine.Plan, o *deliveryOptions) error {
-	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
-		return refuse("%w", err)
+	if err := s.asPlanned(plan); err != nil {
+		return err
 	}
 	if plan.Service == s.campaign.ServiceID(true) {
 		return refuse("this was a rehearsal, and its simulator has forgotten everything")

@@ -63,11 +63,14 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 	return e, nil
 }
 
+// otherRunVerb is what a send does that holds the folder of another run.
+const otherRunVerb = "send of another run"
+
 func (r *earlierRun) hold() (err error) {
 	if _, err := os.Stat(r.entry.Folder); err != nil {
 		return err
 	}
-	if r.lock, err = lock.Acquire(filepath.Join(r.entry.Folder, lockFile)); err != nil {
+	if r.lock, err = lock.AcquireFor(filepath.Join(r.entry.Folder, lockFile), otherRunVerb); err != nil {
 		return err
 	}
 	return r.read()

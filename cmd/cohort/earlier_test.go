@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"cohort/engine/campaign"
+	"cohort/engine/lock"
+	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -174,5 +176,18 @@ func TestNobodyIsReachedTwiceUnderAnotherNumber(t *testing.T) {
 	})
 	if reached < n/4 || left < n/4 || merged < n/50 {
 		t.Errorf("%d runs reached %d people and left out %d, %d of them as replaced: they show nothing", n, reached, left, merged)
+	}
+}
+
+// Who reads the lock of an earlier run, whose holder was killed, must not take that for the run's
+// own sender.
+func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	r := &earlierRun{entry: register.Entry{Folder: dir}}
+	_ = r.hold() // there is no plan
+	defer r.release()
+	holder, busy := lock.Look(filepath.Join(dir, lockFile))
+	if !busy || sends(holder) {
+		t.Errorf("held: %v, by %+v", busy, holder)
 	}
 }

@@ -142,6 +142,9 @@ func openRegister(c *campaign.Campaign) (*register.Register, error) {
 // adopt has the campaign's register know what others know that runs of the campaign used
 // before: the run in a folder, and those under runs.
 func (s *session) adopt(folder string) error {
+	if err := s.registerLost(folder); err != nil {
+		return err
+	}
 	if s.call.Register == s.campaign.Register {
 		return nil
 	}
@@ -156,7 +159,7 @@ func (s *session) adopt(folder string) error {
 	var adopted []string
 	for _, f := range folders {
 		c, err := readCall(f)
-		inUse := func(folder string) bool { return same(c.Register, folder) }
+		inUse := func(folder string) bool { return c.Register == folder || same(c.Register, folder) }
 		if err != nil || c.Register == "" || slices.ContainsFunc(s.campaign.Registers(), inUse) || slices.Contains(adopted, c.Register) {
 			continue
 		}
@@ -229,6 +232,10 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 	if st.known || st.heard { // before that it may be a rehearsal
 		st.moved = r.Elsewhere(plan.Campaign, plan.Service, s.keys(st.entry.Keys))
 	}
+	if st.heard && !st.known && !st.simulator { // a run that was let go on before is let go on again
+		st.otherKeys = r.OtherKeys(plan.Campaign, plan.Service, s.keys(nil))
+		st.maybeSame = s.mayBeSame(st.otherKeys)
+	}
 	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
 	if plan.BeganAgain && ledger.Attempts == 0 {
 		st.known = false // what the register knows is the lost folder's
@@ -268,6 +275,7 @@ func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
 	if err := admit(st); err != nil {
 		return err
 	}
+	s.sayOtherKeys(st.otherKeys)
 	if err := s.uncompared(r, plan, ledger); err != nil {
 		return err
 	}
@@ -311,7 +319,8 @@ func (s *session) keys(was []string) []string {
 }
 
 // notElsewhere refuses, before anything is prepared, a campaign that this application has
-// sent to another service, unless a simulator answers.
+// sent to another service, or another application to what may be the same one, unless a simulator
+// answers.
 func (s *session) notElsewhere(ctx context.Context) error {
 	if s.call.SendAgain != "" {
 		return nil
@@ -321,8 +330,15 @@ func (s *session) notElsewhere(ctx context.Context) error {
 		return err
 	}
 	moved := r.Elsewhere(s.campaign.Name, s.service, s.keys(nil))
-	if err := r.Close(); err != nil || len(moved) == 0 {
+	var maybeSame []register.Entry
+	if s.tokens != nil && !s.call.Simulate {
+		maybeSame = r.OtherKeys(s.campaign.Name, s.service, s.keys(nil))
+	}
+	if err := r.Close(); err != nil {
 		return err
+	}
+	if maybeSame = s.mayBeSame(maybeSame); len(moved)+len(maybeSame) == 0 {
+		return nil
 	}
 	if err := s.reachable(ctx); err != nil {
 		return refuse("%w; nothing was sent", err)
@@ -330,7 +346,10 @@ func (s *session) notElsewhere(ctx context.Context) error {
 	if simulator, _ := s.tokens.Simulator(); simulator {
 		return nil
 	}
-	return sentElsewhere(moved[0], s.service)
+	if len(moved) > 0 {
+		return sentElsewhere(moved[0], s.service, "this")
+	}
+	return sentElsewhere(maybeSame[0], s.service, "another")
 }
 
 // atSimulator reports whether a run has only ever been at a simulator. was is what the
@@ -401,7 +420,7 @@ func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attem
 // record adds a line to the register: what is in e, and what the plan says.
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
-	e.Folder, e.Note, e.Templates = s.folder.path, plan.SendAgain, templatesOf(plan)
+	e.Folder, e.Note, e.Templates, e.Profile = s.folder.path, plan.SendAgain, templatesOf(plan), string(s.campaign.Profile)
 	if s.campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(s.campaign.Notify.Endpoint)
 	}

@@ -78,6 +78,9 @@ func (d *decision) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := campaign.Compare(plan.Frozen, d.campaign.Frozen()); err != nil {
+		if changed := planChanged(d.runFolder, plan); changed != nil {
+			return changed
+		}
 		return refuse("%w", err)
 	}
 	d.call.Simulate = plan.Service == d.campaign.ServiceID(true)

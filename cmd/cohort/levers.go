@@ -99,7 +99,7 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 
 // note writes what is asked to the log of a run that nobody is at work on.
 func (l *pulling) note() error {
-	held, err := lock.Acquire(filepath.Join(l.folder, lockFile))
+	held, err := lock.AcquireFor(filepath.Join(l.folder, lockFile), "pause, continue or pace")
 	if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
 		return refuse("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
 	}

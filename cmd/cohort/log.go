@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
+	"cohort/engine/campaign"
 )
 
 func logCommand() *cobra.Command {
@@ -47,4 +48,26 @@ func unsound(dir string, err error) error {
 		return refuse("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, command("recover", dir))
 	}
 	return refuse("the run's log cannot be read: %w", err)
+}
+
+// planChanged refuses a plan.json that is not the one that the run's log was begun with. What
+// differs from the campaign file then says nothing of the campaign file.
+func planChanged(dir string, plan *engine.Plan) error {
+	_, err := engine.ReadLedger(dir, plan)
+	if changed := (*engine.PlanChangedError)(nil); errors.As(err, &changed) {
+		return unsound(dir, err)
+	}
+	return nil
+}
+
+// asPlanned refuses a campaign file that is no longer what the run was planned with.
+func (s *session) asPlanned(plan *engine.Plan) error {
+	err := campaign.Compare(plan.Frozen, s.frozen)
+	if err == nil {
+		return nil
+	}
+	if changed := planChanged(s.folder.path, plan); changed != nil {
+		return changed
+	}
+	return refuse("%w", err)
 }

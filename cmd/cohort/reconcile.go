@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
-	"cohort/engine/campaign"
 	"cohort/engine/journal"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -123,8 +122,8 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 	if len(o.daily)+len(o.acks) > 0 {
 		return refuse("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
 	}
-	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
-		return refuse("%w", err)
+	if err := s.asPlanned(plan); err != nil {
+		return err
 	}
 	if s.call.Simulate = plan.Service == s.campaign.ServiceID(true); s.call.Simulate {
 		return refuse("this was a rehearsal, and its simulator has forgotten everything")

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
-	"cohort/engine/campaign"
 	"cohort/engine/register"
 	"cohort/shard"
 )
@@ -73,8 +72,8 @@ func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resen
 	if !plan.NeverAgain {
 		return refuse("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", command("resume", s.folder.path, "--settle"))
 	}
-	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
-		return refuse("%w", err)
+	if err := s.asPlanned(plan); err != nil {
+		return err
 	}
 	if plan.Service == s.campaign.ServiceID(true) {
 		return refuse("this was a rehearsal, and its simulator has forgotten everything")

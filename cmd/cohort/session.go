@@ -99,6 +99,9 @@ func (s *session) send(ctx context.Context) error {
 	}
 	defer func() { _ = plan.Close() }()
 	if plan.Run != s.id {
+		if changed := planChanged(s.folder.path, plan); changed != nil {
+			return changed
+		}
 		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, plan.Run.Short(), s.id.Short())
 	}
 	again, err := s.planAgain(plan, at)
@@ -228,6 +231,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 // resume goes on with a run that has a plan.
 func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
+		if changed := planChanged(s.folder.path, plan); changed != nil {
+			return changed
+		}
 		return refuse("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.folder.path}))
 	}
 	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
@@ -242,6 +248,9 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 	// Where a run goes is the plan's to say, and nobody else's.
 	s.call.RunID, s.call.Simulate = plan.RunID, plan.Service == s.campaign.ServiceID(true)
 	if plan.Service != s.campaign.ServiceID(s.call.Simulate) {
+		if changed := planChanged(s.folder.path, plan); changed != nil {
+			return changed
+		}
 		return refuse("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
 	}
 	if err := s.folder.remember(s.call, s.campaignText); err != nil {

@@ -25,7 +25,7 @@ func (c *Campaign) Frozen() []Setting {
 		{"reach.practice", c.Reach.words()},
 	}
 	if c.ReservedNames != "" {
-		settings = append(settings, Setting{"reserved_names", c.ReservedNames})
+		settings = append(settings, Setting{reservedNamesKey, c.ReservedNames})
 	}
 	if c.Literal {
 		settings = append(settings, Setting{"content.literal", "true"})
@@ -181,13 +181,18 @@ func (e *DifferenceError) Error() string {
 // Compare returns a *DifferenceError for the first frozen key whose value is not the
 // planned one, nil when all are the same. A key that one side lacks has no value, except
 // that an empty personalisation is still a field in every message, and that an empty
-// default still takes the place of white space.
+// default still takes the place of white space. reserved_names is not compared: it says that a
+// person has looked at the names, and changes no message.
 func Compare(planned, now []Setting) error {
 	was := make(map[string]string, len(planned))
 	for _, s := range planned {
 		was[s.Key] = s.Value
 	}
+	delete(was, reservedNamesKey)
 	for _, s := range now {
+		if s.Key == reservedNamesKey {
+			continue
+		}
 		if old, ok := was[s.Key]; old != s.Value || !ok && isField(s.Key) {
 			return &DifferenceError{Key: s.Key, Planned: old, Now: s.Value}
 		}

@@ -13,8 +13,10 @@ var reservedNames = strings.Fields(`full_name first_name last_name middle_names 
 	nhs_number date email_address phone_number client_ref recipient_contact_value template
 	address_line_1 address_line_2 address_line_3 address_line_4 address_line_5 address_line_6 address_line_7`)
 
-// checkedNames is the value of reserved_names that allows names which only resemble a
-// reserved one.
+// reservedNamesKey is the setting that allows names which only resemble a reserved one.
+const reservedNamesKey = "reserved_names"
+
+// checkedNames is the value of reserved_names that allows them.
 const checkedNames = "checked"
 
 // CheckNames refuses personalisation names that NHS Notify reserves, in every route. The

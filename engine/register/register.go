@@ -50,6 +50,7 @@ type Entry struct {
 	Attempts     uint64    `json:"attempts,omitempty"`  // requests that its log had when a process last left it
 	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
 	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
+	Profile      string    `json:"profile,omitempty"`   // of the campaign file; empty: none, or an older version's line
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
 	Templates    []string  `json:"templates,omitempty"` // fingerprints of what people get to read, by route
 	People       int64     `json:"people,omitempty"`    // accepted or in doubt when a process last left it
@@ -170,12 +171,21 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 // its API keys, has sent by the same kind of sink to another service, oldest first. Runs that
 // were only at a simulator do not count.
 func (r *Register) Elsewhere(campaign, service string, keys []string) []Entry {
+	return r.atAnother(campaign, service, keys, true)
+}
+
+// OtherKeys returns the runs that Elsewhere leaves out because they were sent with other API keys.
+func (r *Register) OtherKeys(campaign, service string, keys []string) []Entry {
+	return r.atAnother(campaign, service, keys, false)
+}
+
+func (r *Register) atAnother(campaign, service string, keys []string, known bool) (others []Entry) {
 	want := Entry{Service: service}
 	want.complete()
-	var others []Entry
 	for _, e := range r.runs {
-		known := slices.ContainsFunc(e.Keys, func(key string) bool { return slices.Contains(keys, key) })
-		if known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
+		has := slices.ContainsFunc(e.Keys, func(key string) bool { return slices.Contains(keys, key) })
+		if has == known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
+			r.raise(&e)
 			others = append(others, e)
 		}
 	}
