@@ -41,7 +41,7 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err := s.isLatest(plan, ledger); err != nil {
 		return err
 	}
-	if ledger.Starts == 0 && s.compared == nil { // a plan that was sealed a while ago
+	if ledger.Attempts == 0 && s.compared == nil { // a plan that was sealed a while ago
 		if err := s.overlap(ctx, spool, plan.Earlier, plan.SendAgain != ""); ctx.Err() != nil {
 			return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
 		} else if err != nil {

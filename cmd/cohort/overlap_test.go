@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -62,6 +64,24 @@ func (w *world) sent(args ...string) outcome {
 	return o
 }
 
+// startedInVain notes a start in the log of a run, as one does that is refused before its first
+// request.
+func (w *world) startedInVain(folder string) {
+	w.t.Helper()
+	plan, err := engine.OpenPlan(w.path(folder))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = plan.Close() }()
+	log, err := engine.OpenProgressLog(w.path(folder), plan)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := errors.Join(log.Open(engine.Start{At: time.Now()}), log.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // A rehearsal and a send under one name do not stand in the way of a send under another. A
 // stopped send does, and its rest gets corrected words: nobody twice, nobody left out.
 func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
@@ -99,6 +119,9 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	_ = stderr
 	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
 	w.refused("is not finished and sends ", "resume", "late")
+	w.startedInVain("late")
+	w.refused("is not finished and sends ", "resume", "late")
+	w.refused("is not finished and sends ", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
 	if o := w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "simulated", "--simulate"); !strings.Contains(o.stderr, "a real send would be refused: ") {
 		t.Errorf("a rehearsal that does not say that the real send would be refused\n%s", o.stderr)
 	}
@@ -162,8 +185,10 @@ func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &session{compared: &overlaps{}}
-		if err := s.uncompared(r, plan, &engine.Ledger{}); (err != nil) != c.refused {
-			t.Errorf("%s: %v", sentence, err)
+		for starts := range 2 { // a start that was refused counts for nothing
+			if err := s.uncompared(r, plan, &engine.Ledger{Starts: starts}); (err != nil) != c.refused {
+				t.Errorf("%s, after %d starts: %v", sentence, starts, err)
+			}
 		}
 		s.compared.looked = []string{"other-000"}
 		if err := s.uncompared(r, plan, &engine.Ledger{}); err != nil {

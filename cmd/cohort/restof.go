@@ -60,10 +60,10 @@ func (s *session) rehearses(ctx context.Context) bool {
 	return is
 }
 
-// uncompared refuses a run's first start when another campaign has begun to send the same
-// words while this one was prepared.
+// uncompared refuses a start when another campaign has begun to send the same words since this
+// run was compared.
 func (s *session) uncompared(r *register.Register, plan *engine.Plan, ledger *engine.Ledger) error {
-	if ledger.Starts > 0 || plan.SendAgain != "" || s.compared == nil || s.atSimulator(register.Entry{}) {
+	if ledger.Attempts > 0 || plan.SendAgain != "" || s.compared == nil || s.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(plan.Service, " ")
