@@ -163,6 +163,66 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.refused("sent "+thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
+// A run that was stopped does not send to the people whom another campaign has sent to since,
+// whatever a person said of that one.
+func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	const words = "((appointment_date)) at"
+	w.named("first", words)
+	w.named("second", words)
+	w.named("third", words)
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if o := w.run("resume", "first", "--settle"); o.code != exitStopped {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	c, _ = w.sendInTheMiddle(s, truth, "send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.sent("resume", "second") // as it was told
+
+	before := s.accepted()
+	for _, call := range [][]string{{"resume", "first"}, {"send", "-c", "first.yaml", "cohort.csv", "--run", "first"}} {
+		w.refused("to whom this run still has to send would get the same words with the same values twice: run ", call...)
+	}
+	w.refused("--rest-of first,second; to send to all that are left: ", "resume", "first")
+	w.refused("needs a reason", "resume", "first", "--send-again", "")
+	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third", "--rest-of", "first,second")
+	if s.accepted() != before {
+		t.Errorf("%d were accepted, and then %d", before, s.accepted())
+	}
+}
+
+// Whom a person has had sent to again, a run is not asked about again.
+func TestAResumeSendsAgainWhenAPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	w.named("first", "((appointment_date)) at")
+	w.named("second", "((appointment_date)) at")
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
+	w.refused("still has to send", "resume", "first")
+	c, _, _ = w.start("resume", "first", "--send-again", "the second was a mistake")
+	before := s.accepted()
+	w.await("something more is accepted", func() bool { return s.accepted() > before })
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if o := w.sent("log", "dump", "first"); !strings.Contains(o.stdout, "the second was a mistake") {
+		t.Errorf("the reason is not in the log\n%s", o.stdout)
+	}
+	w.sent("resume", "first")
+}
+
 // A run of another campaign that begins while one is prepared is not overlooked.
 func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
