@@ -73,6 +73,10 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	comparison := spool.Compare(dir, w.messages(w.templates, spool.Manifest.Fields))
 	kind, _, _ := strings.Cut(c.ServiceID(false), " ")
 	for _, entry := range r.OfOtherCampaigns(c.Name, kind, all.since) {
+		old := entry.At.Before(all.since)                  // what it has sent is another send, and what it has not yet is not
+		if old && (rest != nil || !exists(entry.Folder)) { // the first start has looked at it, or it is gone and sends nothing
+			continue
+		}
 		all.looked = append(all.looked, entry.RunID)
 		if slices.ContainsFunc(closed, func(e engine.EarlierRun) bool { return e.RunID == entry.RunID }) {
 			continue
@@ -80,7 +84,7 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 		if rest != nil && slices.Contains(rest.consented, entry.RunID) {
 			continue
 		}
-		o, err := compareRun(ctx, comparison, spool, w, entry, rest)
+		o, err := compareRun(ctx, comparison, spool, w, entry, old, rest)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -95,7 +99,7 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	return all, nil
 }
 
-func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.Spool, w *words, entry register.Entry, rest *unsent) (register.Overlap, error) {
+func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.Spool, w *words, entry register.Entry, old bool, rest *unsent) (register.Overlap, error) {
 	o := register.Overlap{Campaign: entry.Campaign, RunID: entry.RunID, Host: entry.Host, At: entry.At, SameWords: w.share(entry.Templates)}
 	run := &earlierRun{entry: entry}
 	defer run.release()
@@ -112,7 +116,7 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 		defer func() { _ = done() }()
 		comparison.Due = due
 	}
-	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), spool))
+	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), spool, old))
 	if live, _, _ := run.ledger.Unsettled(); err == nil {
 		o.Reached, o.Same, o.Open = counted.Reached, counted.Same, live > 0 && !run.closed()
 	}
@@ -120,8 +124,8 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 }
 
 // sent yields the people to whom the run has sent a message, and those to whom it still has to
-// send one that a digest tells. Each comes under every number that the run or the cohort knows.
-func (r *earlierRun) sent(message func(route uint8, values []string) uint64, cohort *shard.Spool) iter.Seq2[shard.Reached, error] {
+// send one that a digest tells: only these, if it is so long ago that it is another send. Each comes under every number that the run or the cohort knows.
+func (r *earlierRun) sent(message func(route uint8, values []string) uint64, cohort *shard.Spool, old bool) iter.Seq2[shard.Reached, error] {
 	return func(yield func(shard.Reached, error) bool) {
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
@@ -145,7 +149,7 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, coh
 				case err != nil:
 					yield(x, err)
 					return
-				case due, told.Fate == person.Accepted, told.Fate == person.InDoubt, told.Unsure:
+				case due, !old && (told.Fate == person.Accepted || told.Fate == person.InDoubt || told.Unsure):
 					for _, x.Number = range numbers.Of(p.Number) {
 						if !yield(x, nil) {
 							return

@@ -8,6 +8,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -221,6 +223,39 @@ func TestAResumeSendsAgainWhenAPersonSaysSo(t *testing.T) {
 		t.Errorf("the reason is not in the log\n%s", o.stdout)
 	}
 	w.sent("resume", "first")
+}
+
+// A run that is not finished still sends, however long it has been quiet. What it has sent by
+// then is another send.
+func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	for _, name := range []string{"first", "second", "third"} {
+		w.named(name, "((appointment_date)) at")
+	}
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.run("resume", "first", "--settle")
+	text, err := os.ReadFile(w.path(".cohort/register.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(".cohort/register.jsonl", regexp.MustCompile(`"at":"20\d\d`).ReplaceAllString(string(text), `"at":"2021`))
+	marks, _ := filepath.Glob(w.path(".cohort/*.reached"))
+	for _, mark := range marks {
+		if err := os.Chtimes(mark, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.refused(fmt.Sprintf("%s of the 1,500 people", thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	if err := os.Rename(w.path("first"), w.path("gone")); err != nil {
+		t.Fatal(err)
+	}
+	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third")
 }
 
 // A run of another campaign that begins while one is prepared is not overlooked.

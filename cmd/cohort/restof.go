@@ -69,7 +69,7 @@ func (s *session) uncompared(r *register.Register, plan *engine.Plan, ledger *en
 	kind, _, _ := strings.Cut(plan.Service, " ")
 	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.since) {
 		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(templatesOf(plan), t) })
-		if same && !slices.Contains(s.compared.looked, e.RunID) {
+		if same && !e.At.Before(s.compared.since) && !slices.Contains(s.compared.looked, e.RunID) {
 			return refuse("run %.8s of campaign %s has begun to send the same words while this run was prepared; start this one again, and it is compared with that one",
 				e.RunID, e.Campaign)
 		}
