@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,7 +73,9 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	}
 	comparison := spool.Compare(dir, w.messages(w.templates, spool.Manifest.Fields))
 	kind, _, _ := strings.Cut(c.ServiceID(false), " ")
-	for _, entry := range r.OfOtherCampaigns(c.Name, kind, all.since) {
+	others := r.OfOtherCampaigns(c.Name, kind, all.since)
+	numbers := numbersOf(others, spool)
+	for _, entry := range others {
 		old := entry.At.Before(all.since)                  // what it has sent is another send, and what it has not yet is not
 		if old && (rest != nil || !exists(entry.Folder)) { // the first start has looked at it, or it is gone and sends nothing
 			continue
@@ -84,7 +87,7 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 		if rest != nil && slices.Contains(rest.consented, entry.RunID) {
 			continue
 		}
-		o, err := compareRun(ctx, comparison, spool, w, entry, old, rest)
+		o, err := compareRun(ctx, comparison, numbers, w, entry, old, rest)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -99,7 +102,36 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	return all, nil
 }
 
-func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.Spool, w *words, entry register.Entry, old bool, rest *unsent) (register.Overlap, error) {
+// numbersOf are the numbers that belong to one person, as a cohort and all of these runs say
+// together. What is wrong with a run is said when it is compared.
+func numbersOf(entries []register.Entry, cohort *shard.Spool) *person.Sets {
+	var links [][2]person.NHSNumber
+	for _, entry := range entries {
+		plan, err := engine.OpenPlan(entry.Folder)
+		if err != nil {
+			continue
+		}
+		if spool, err := openSpool(filepath.Join(entry.Folder, spoolFolder), plan); err == nil {
+			for a, b := range spool.Superseded() {
+				links = append(links, [2]person.NHSNumber{a, b})
+			}
+			_ = spool.Close()
+		}
+		_ = plan.Close()
+	}
+	for a, b := range cohort.Superseded() {
+		links = append(links, [2]person.NHSNumber{a, b})
+	}
+	return person.NewSets(func(yield func(a, b person.NHSNumber) bool) {
+		for _, link := range links {
+			if !yield(link[0], link[1]) {
+				return
+			}
+		}
+	})
+}
+
+func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *person.Sets, w *words, entry register.Entry, old bool, rest *unsent) (register.Overlap, error) {
 	o := register.Overlap{Campaign: entry.Campaign, RunID: entry.RunID, Host: entry.Host, At: entry.At, SameWords: w.share(entry.Templates)}
 	run := &earlierRun{entry: entry}
 	defer run.release()
@@ -116,7 +148,7 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 		defer func() { _ = done() }()
 		comparison.Due = due
 	}
-	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), spool, old))
+	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), numbers, old))
 	if live, _, _ := run.ledger.Unsettled(); err == nil {
 		o.Reached, o.Same, o.Open = counted.Reached, counted.Same, live > 0 && !run.closed()
 	}
@@ -124,8 +156,9 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 }
 
 // sent yields the people to whom the run has sent a message, and those to whom it still has to
-// send one that a digest tells: only these, if it is so long ago that it is another send. Each comes under every number that the run or the cohort knows.
-func (r *earlierRun) sent(message func(route uint8, values []string) uint64, cohort *shard.Spool, old bool) iter.Seq2[shard.Reached, error] {
+// send one that a digest tells: only these, if it is so long ago that it is another send. Each
+// comes under every number that the person has or had.
+func (r *earlierRun) sent(message func(route uint8, values []string) uint64, numbers *person.Sets, old bool) iter.Seq2[shard.Reached, error] {
 	return func(yield func(shard.Reached, error) bool) {
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
@@ -133,7 +166,6 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, coh
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		numbers := person.NewSets((&earlierRuns{runs: []*earlierRun{r}}).links(cohort.Superseded()))
 		for lane := range r.spool.Shards() {
 			for p, err := range r.spool.Recipients(lane, 0, r.spool.Positions(lane)) {
 				if err == nil && p.Suppressed {
