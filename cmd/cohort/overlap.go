@@ -105,6 +105,20 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 // numbersOf are the numbers that belong to one person, as a cohort and all of these runs say
 // together. What is wrong with a run is said when it is compared.
 func numbersOf(entries []register.Entry, cohort *shard.Spool) *person.Sets {
+	said := linksOf(entries)
+	return person.NewSets(func(yield func(a, b person.NHSNumber) bool) {
+		for _, links := range []iter.Seq2[person.NHSNumber, person.NHSNumber]{cohort.Superseded(), said} {
+			for a, b := range links {
+				if !yield(a, b) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// linksOf yields every pair of numbers that belong to one person, as runs that can be read say.
+func linksOf(entries []register.Entry) iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	var links [][2]person.NHSNumber
 	for _, entry := range entries {
 		plan, err := engine.OpenPlan(entry.Folder)
@@ -119,16 +133,23 @@ func numbersOf(entries []register.Entry, cohort *shard.Spool) *person.Sets {
 		}
 		_ = plan.Close()
 	}
-	for a, b := range cohort.Superseded() {
-		links = append(links, [2]person.NHSNumber{a, b})
-	}
-	return person.NewSets(func(yield func(a, b person.NHSNumber) bool) {
+	return func(yield func(a, b person.NHSNumber) bool) {
 		for _, link := range links {
 			if !yield(link[0], link[1]) {
 				return
 			}
 		}
-	})
+	}
+}
+
+// linksOfOthers are those of the runs of other campaigns that a cohort is compared with.
+func (s *session) linksOfOthers() (iter.Seq2[person.NHSNumber, person.NHSNumber], error) {
+	r, err := register.Look(s.campaign.Registers()...)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	kind, _, _ := strings.Cut(s.campaign.ServiceID(false), " ")
+	return linksOf(r.OfOtherCampaigns(s.campaign.Name, kind, time.Now().AddDate(0, 0, -s.campaign.OverlapDays))), nil
 }
 
 func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *person.Sets, w *words, entry register.Entry, old bool, rest *unsent) (register.Overlap, error) {

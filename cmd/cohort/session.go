@@ -202,6 +202,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		earlier.everybody = false
 	}
 	if len(earlier.named()) > 0 {
+		if earlier.others, err = s.linksOfOthers(); err != nil {
+			return nil, err
+		}
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
 		if err := earlier.settled(); err != nil {
