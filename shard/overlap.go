@@ -26,6 +26,10 @@ type Overlap struct {
 type Comparison struct {
 	Again int64 // people to whom the runs so far send the same message, each once
 
+	// Due says whether a record's message is still to be sent: only those count. It is asked in
+	// order, once a record for each run. Nil: all are.
+	Due func(lane int, position uint32) (bool, error)
+
 	spool   *Spool
 	dir     string
 	message func(route uint8, fields []string) uint64
@@ -126,7 +130,13 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) 
 			if err != nil {
 				return nil, err
 			}
-			if !p.Suppressed {
+			due := !p.Suppressed
+			if due && c.Due != nil {
+				if due, err = c.Due(lane, p.Position); err != nil {
+					return nil, err
+				}
+			}
+			if due {
 				w.add(len(w.numbers), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
 			}
 		}

@@ -41,8 +41,12 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 	if err := s.isLatest(plan, ledger); err != nil {
 		return err
 	}
-	if ledger.Starts == 0 && s.compared == nil { // a plan that was sealed a while ago
-		if err := s.overlap(ctx, spool, plan.Earlier, plan.SendAgain != ""); ctx.Err() != nil {
+	if left := ledger.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.settle { // a plan that was sealed a while ago
+		rest := &unsent{folder: s.folder.path, plan: plan, ledger: ledger, people: left, consented: s.call.Consented}
+		if ledger.Attempts == 0 {
+			rest = nil
+		}
+		if err := s.overlap(ctx, spool, plan.Earlier, s.sendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
 			return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
 		} else if err != nil {
 			return err
@@ -103,6 +107,16 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 			if plan.RestOf != "" && ledger.Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
 					return refuse("%w", err)
+				}
+			}
+			if s.sendAgain != "" {
+				if err := log.SendAgain(time.Now(), s.sendAgain); err != nil {
+					return refuse("%w", err)
+				}
+			}
+			if s.consented {
+				if err := s.folder.remember(s.call, s.campaignText); err != nil {
+					return err
 				}
 			}
 			return s.register(plan, ledger)

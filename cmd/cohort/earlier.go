@@ -21,6 +21,8 @@ import (
 type earlierRuns struct {
 	runs      []*earlierRun
 	everybody bool // leave nobody out
+
+	others iter.Seq2[person.NHSNumber, person.NHSNumber] // what runs that are not among these say of replaced numbers; may be nil
 }
 
 type earlierRun struct {
@@ -161,7 +163,7 @@ func (e *earlierRuns) named() []engine.EarlierRun {
 // and the new one say. said is what the new one says; nil: nothing.
 func (e *earlierRuns) links(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(a, b person.NHSNumber) bool) {
-		all := []iter.Seq2[person.NHSNumber, person.NHSNumber]{said}
+		all := []iter.Seq2[person.NHSNumber, person.NHSNumber]{said, e.others}
 		for _, r := range e.runs {
 			all = append(all, r.spool.Superseded())
 		}

@@ -35,6 +35,8 @@ type call struct {
 	Simulate bool     `json:"simulate,omitempty"`
 	Register string   `json:"register,omitempty"` // of the latest start
 
+	Consented []string `json:"consented,omitempty"` // ids of other campaigns' runs whose people a person has had sent to again
+
 	// For a run that was stopped before it had a plan.
 	NewCohort bool   `json:"new_cohort,omitempty"`
 	RestOf    string `json:"rest_of,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,14 +27,38 @@ type overlaps struct {
 	campaign *campaign.Campaign
 	register *register.Register // as it was read
 	looked   []string           // ids of the runs that were looked at
+	since    time.Time          // they were at work since then
+	begun    string             // the folder of the run that is compared, if it has begun
 	found    []register.Overlap
 	again    int64 // people who get the same words and values from any of these runs
 	people   int64 // of the cohort, to send to
 }
 
+// unsent is what a run that has begun still has to send.
+type unsent struct {
+	folder    string
+	plan      *engine.Plan
+	ledger    *engine.Ledger
+	people    int64
+	consented []string // ids of runs whose people a person has had sent to again
+}
+
+// due says of each record, in order, whether it is still to be sent.
+func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done func() error, err error) {
+	trail, err := engine.OpenTrail(u.folder, u.plan, u.ledger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(lane int, position uint32) (bool, error) {
+		told, _, err := trail.Told(lane, position)
+		return err == nil && told.Fate == person.NotSent, err
+	}, trail.Close, nil
+}
+
 // compare holds the runs of other campaigns against a cohort, with temporary files in dir.
-// closed are runs that will be closed, and whose people are left out already.
-func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []engine.EarlierRun) (*overlaps, error) {
+// closed are runs that will be closed, and whose people are left out already. Of a run that has
+// begun only the rest is compared, with the runs that were at work since its plan was made.
+func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []engine.EarlierRun, rest *unsent) (*overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {
 		return nil, refuse("%w", err)
@@ -42,15 +67,27 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	if err != nil {
 		return nil, err
 	}
-	all := &overlaps{campaign: c, register: r, people: spool.Manifest.Sendable}
+	all := &overlaps{campaign: c, register: r, people: spool.Manifest.Sendable, since: time.Now().AddDate(0, 0, -c.OverlapDays)}
+	if rest != nil {
+		all.people, all.since, all.begun = rest.people, rest.plan.Created, rest.folder
+	}
 	comparison := spool.Compare(dir, w.messages(w.templates, spool.Manifest.Fields))
 	kind, _, _ := strings.Cut(c.ServiceID(false), " ")
-	for _, entry := range r.OfOtherCampaigns(c.Name, kind, time.Now().AddDate(0, 0, -c.OverlapDays)) {
+	others := r.OfOtherCampaigns(c.Name, kind, all.since)
+	numbers := numbersOf(others, spool)
+	for _, entry := range others {
+		old := entry.At.Before(all.since)                  // what it has sent is another send, and what it has not yet is not
+		if old && (rest != nil || !exists(entry.Folder)) { // the first start has looked at it, or it is gone and sends nothing
+			continue
+		}
 		all.looked = append(all.looked, entry.RunID)
 		if slices.ContainsFunc(closed, func(e engine.EarlierRun) bool { return e.RunID == entry.RunID }) {
 			continue
 		}
-		o, err := compareRun(ctx, comparison, spool, w, entry)
+		if rest != nil && slices.Contains(rest.consented, entry.RunID) {
+			continue
+		}
+		o, err := compareRun(ctx, comparison, numbers, w, entry, old, rest)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -65,7 +102,57 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	return all, nil
 }
 
-func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.Spool, w *words, entry register.Entry) (register.Overlap, error) {
+// numbersOf are the numbers that belong to one person, as a cohort and all of these runs say
+// together. What is wrong with a run is said when it is compared.
+func numbersOf(entries []register.Entry, cohort *shard.Spool) *person.Sets {
+	said := linksOf(entries)
+	return person.NewSets(func(yield func(a, b person.NHSNumber) bool) {
+		for _, links := range []iter.Seq2[person.NHSNumber, person.NHSNumber]{cohort.Superseded(), said} {
+			for a, b := range links {
+				if !yield(a, b) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// linksOf yields every pair of numbers that belong to one person, as runs that can be read say.
+func linksOf(entries []register.Entry) iter.Seq2[person.NHSNumber, person.NHSNumber] {
+	var links [][2]person.NHSNumber
+	for _, entry := range entries {
+		plan, err := engine.OpenPlan(entry.Folder)
+		if err != nil {
+			continue
+		}
+		if spool, err := openSpool(filepath.Join(entry.Folder, spoolFolder), plan); err == nil {
+			for a, b := range spool.Superseded() {
+				links = append(links, [2]person.NHSNumber{a, b})
+			}
+			_ = spool.Close()
+		}
+		_ = plan.Close()
+	}
+	return func(yield func(a, b person.NHSNumber) bool) {
+		for _, link := range links {
+			if !yield(link[0], link[1]) {
+				return
+			}
+		}
+	}
+}
+
+// linksOfOthers are those of the runs of other campaigns that a cohort is compared with.
+func (s *session) linksOfOthers() (iter.Seq2[person.NHSNumber, person.NHSNumber], error) {
+	r, err := register.Look(s.campaign.Registers()...)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	kind, _, _ := strings.Cut(s.campaign.ServiceID(false), " ")
+	return linksOf(r.OfOtherCampaigns(s.campaign.Name, kind, time.Now().AddDate(0, 0, -s.campaign.OverlapDays))), nil
+}
+
+func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *person.Sets, w *words, entry register.Entry, old bool, rest *unsent) (register.Overlap, error) {
 	o := register.Overlap{Campaign: entry.Campaign, RunID: entry.RunID, Host: entry.Host, At: entry.At, SameWords: w.share(entry.Templates)}
 	run := &earlierRun{entry: entry}
 	defer run.release()
@@ -74,7 +161,15 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 	}
 	templates := templatesOf(run.plan)
 	o.SameWords = w.share(templates)
-	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), spool))
+	if rest != nil {
+		due, done, err := rest.due()
+		if err != nil {
+			return o, err
+		}
+		defer func() { _ = done() }()
+		comparison.Due = due
+	}
+	counted, err := comparison.With(ctx, run.sent(w.messages(templates, run.spool.Manifest.Fields), numbers, old))
 	if live, _, _ := run.ledger.Unsettled(); err == nil {
 		o.Reached, o.Same, o.Open = counted.Reached, counted.Same, live > 0 && !run.closed()
 	}
@@ -82,8 +177,9 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, spool *shard.
 }
 
 // sent yields the people to whom the run has sent a message, and those to whom it still has to
-// send one that a digest tells. Each comes under every number that the run or the cohort knows.
-func (r *earlierRun) sent(message func(route uint8, values []string) uint64, cohort *shard.Spool) iter.Seq2[shard.Reached, error] {
+// send one that a digest tells: only these, if it is so long ago that it is another send. Each
+// comes under every number that the person has or had.
+func (r *earlierRun) sent(message func(route uint8, values []string) uint64, numbers *person.Sets, old bool) iter.Seq2[shard.Reached, error] {
 	return func(yield func(shard.Reached, error) bool) {
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
@@ -91,7 +187,6 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, coh
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		numbers := person.NewSets((&earlierRuns{runs: []*earlierRun{r}}).links(cohort.Superseded()))
 		for lane := range r.spool.Shards() {
 			for p, err := range r.spool.Recipients(lane, 0, r.spool.Positions(lane)) {
 				if err == nil && p.Suppressed {
@@ -107,7 +202,7 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, coh
 				case err != nil:
 					yield(x, err)
 					return
-				case due, told.Fate == person.Accepted, told.Fate == person.InDoubt, told.Unsure:
+				case due, !old && (told.Fate == person.Accepted || told.Fate == person.InDoubt || told.Unsure):
 					for _, x.Number = range numbers.Of(p.Number) {
 						if !yield(x, nil) {
 							return
@@ -135,11 +230,20 @@ func (o *overlaps) refusal() error {
 		runs, campaigns = append(runs, o.words(run)), append(campaigns, run.Campaign)
 	}
 	slices.Sort(campaigns)
+	campaigns = slices.Compact(campaigns)
 	switch {
+	case len(runs) > 0 && o.begun != "":
+		return refuse("%s of the %s people to whom this run still has to send would get the same words with the same values twice: %s; "+
+			"to send only to the people whom none of these runs has reached, and to close them: %s under a new campaign name with --rest-of %s; to send to all that are left: %s and a reason",
+			thousands(o.again), thousands(o.people), strings.Join(append(runs, unread...), "; "), command("send"), strings.Join(append([]string{o.campaign.Name}, campaigns...), ","), command("resume", o.begun, "--send-again"))
+	case len(unread) > 0 && o.begun != "":
+		return refuse("nobody can say how many of the people to whom this run still has to send had the same words with the same values: %s; "+
+			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: %s and a reason",
+			strings.Join(unread, "; "), command("resume"), command("resume", o.begun, "--send-again"))
 	case len(runs) > 0:
 		return refuse("%s of the %s people of this cohort would get the same words with the same values twice within %d days (overlap_days): %s; "+
 			"to send only to the people not reached there, and to close those runs: --rest-of %s; to send to all of them: --send-again and a reason",
-			thousands(o.again), thousands(o.people), o.campaign.OverlapDays, strings.Join(append(runs, unread...), "; "), strings.Join(slices.Compact(campaigns), ","))
+			thousands(o.again), thousands(o.people), o.campaign.OverlapDays, strings.Join(append(runs, unread...), "; "), strings.Join(campaigns, ","))
 	case len(unread) > 0:
 		return refuse("nobody can say how many people of this cohort had the same words with the same values before: %s; "+
 			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: --send-again and a reason",
@@ -190,7 +294,7 @@ func (o *overlaps) MarshalJSON() ([]byte, error) { return json.Marshal(o.found) 
 // compare adds to what a check found how many of the people other campaigns have reached. A
 // run that was begun goes on, whatever is found.
 func (c *check) compare(ctx context.Context, found *findings, spool *shard.Spool, dir string, digest [32]byte) error {
-	all, err := compare(ctx, c.campaign, spool, dir, nil)
+	all, err := compare(ctx, c.campaign, spool, dir, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -206,14 +310,17 @@ func (c *check) compare(ctx context.Context, found *findings, spool *shard.Spool
 
 // overlap looks what other campaigns have sent to the people of a cohort, and refuses a send
 // that would repeat it.
-func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []engine.EarlierRun, sendAgain bool) (err error) {
+func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []engine.EarlierRun, sendAgain bool, rest *unsent) (err error) {
 	dir := s.folder.file(listsFolder)
 	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
 		return refuse("there is no room to compare the cohort with earlier runs: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if s.compared, err = compare(ctx, s.campaign, spool, dir, closed); err != nil {
+	if s.compared, err = compare(ctx, s.campaign, spool, dir, closed, rest); err != nil {
 		return err
+	}
+	if _, begun := s.compared.register.Run(s.id.String()); begun {
+		s.compared.begun = s.folder.path
 	}
 	for _, run := range s.compared.found {
 		s.log.Info(s.compared.words(run))
@@ -222,6 +329,9 @@ func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []engi
 	switch {
 	case err == nil:
 	case sendAgain:
+		for _, run := range register.Repeated(s.compared.found, s.compared.again, s.compared.people) {
+			s.call.Consented, s.consented = append(s.call.Consented, run.RunID), true
+		}
 		s.log.Warn("people get the same words with the same values again, as --send-again says", "people", s.compared.again)
 	case s.rehearses(ctx):
 		s.log.Warn("a real send would be refused: " + err.Error())

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -62,6 +66,24 @@ func (w *world) sent(args ...string) outcome {
 	return o
 }
 
+// startedInVain notes a start in the log of a run, as one does that is refused before its first
+// request.
+func (w *world) startedInVain(folder string) {
+	w.t.Helper()
+	plan, err := engine.OpenPlan(w.path(folder))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = plan.Close() }()
+	log, err := engine.OpenProgressLog(w.path(folder), plan)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := errors.Join(log.Open(engine.Start{At: time.Now()}), log.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // A rehearsal and a send under one name do not stand in the way of a send under another. A
 // stopped send does, and its rest gets corrected words: nobody twice, nobody left out.
 func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
@@ -99,6 +121,9 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	_ = stderr
 	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
 	w.refused("is not finished and sends ", "resume", "late")
+	w.startedInVain("late")
+	w.refused("is not finished and sends ", "resume", "late")
+	w.refused("is not finished and sends ", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
 	if o := w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "simulated", "--simulate"); !strings.Contains(o.stderr, "a real send would be refused: ") {
 		t.Errorf("a rehearsal that does not say that the real send would be refused\n%s", o.stderr)
 	}
@@ -140,6 +165,99 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.refused("sent "+thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
+// A run that was stopped does not send to the people whom another campaign has sent to since,
+// whatever a person said of that one.
+func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	const words = "((appointment_date)) at"
+	w.named("first", words)
+	w.named("second", words)
+	w.named("third", words)
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if o := w.run("resume", "first", "--settle"); o.code != exitStopped {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	c, _ = w.sendInTheMiddle(s, truth, "send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.sent("resume", "second") // as it was told
+
+	before := s.accepted()
+	for _, call := range [][]string{{"resume", "first"}, {"send", "-c", "first.yaml", "cohort.csv", "--run", "first"}} {
+		w.refused("to whom this run still has to send would get the same words with the same values twice: run ", call...)
+	}
+	w.refused("--rest-of first,second; to send to all that are left: ", "resume", "first")
+	w.refused("needs a reason", "resume", "first", "--send-again", "")
+	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third", "--rest-of", "first,second")
+	if s.accepted() != before {
+		t.Errorf("%d were accepted, and then %d", before, s.accepted())
+	}
+}
+
+// Whom a person has had sent to again, a run is not asked about again.
+func TestAResumeSendsAgainWhenAPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	w.named("first", "((appointment_date)) at")
+	w.named("second", "((appointment_date)) at")
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
+	w.refused("still has to send", "resume", "first")
+	c, _, _ = w.start("resume", "first", "--send-again", "the second was a mistake")
+	before := s.accepted()
+	w.await("something more is accepted", func() bool { return s.accepted() > before })
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if o := w.sent("log", "dump", "first"); !strings.Contains(o.stdout, "the second was a mistake") {
+		t.Errorf("the reason is not in the log\n%s", o.stdout)
+	}
+	w.sent("resume", "first")
+}
+
+// A run that is not finished still sends, however long it has been quiet. What it has sent by
+// then is another send.
+func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.standIn("latency: {fixed: 300ms}\n", 4)
+	truth := w.generate(1500, 0)
+	w.incognito()
+	for _, name := range []string{"first", "second", "third"} {
+		w.named(name, "((appointment_date)) at")
+	}
+	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	w.run("resume", "first", "--settle")
+	text, err := os.ReadFile(w.path(".cohort/register.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(".cohort/register.jsonl", regexp.MustCompile(`"at":"20\d\d`).ReplaceAllString(string(text), `"at":"2021`))
+	marks, _ := filepath.Glob(w.path(".cohort/*.reached"))
+	for _, mark := range marks {
+		if err := os.Chtimes(mark, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.refused(fmt.Sprintf("%s of the 1,500 people", thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	if err := os.Rename(w.path("first"), w.path("gone")); err != nil {
+		t.Fatal(err)
+	}
+	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third")
+}
+
 // A run of another campaign that begins while one is prepared is not overlooked.
 func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
@@ -162,8 +280,10 @@ func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &session{compared: &overlaps{}}
-		if err := s.uncompared(r, plan, &engine.Ledger{}); (err != nil) != c.refused {
-			t.Errorf("%s: %v", sentence, err)
+		for starts := range 2 { // a start that was refused counts for nothing
+			if err := s.uncompared(r, plan, &engine.Ledger{Starts: starts}); (err != nil) != c.refused {
+				t.Errorf("%s, after %d starts: %v", sentence, starts, err)
+			}
 		}
 		s.compared.looked = []string{"other-000"}
 		if err := s.uncompared(r, plan, &engine.Ledger{}); err != nil {

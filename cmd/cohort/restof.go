@@ -60,16 +60,16 @@ func (s *session) rehearses(ctx context.Context) bool {
 	return is
 }
 
-// uncompared refuses a run's first start when another campaign has begun to send the same
-// words while this one was prepared.
+// uncompared refuses a start when another campaign has begun to send the same words since this
+// run was compared.
 func (s *session) uncompared(r *register.Register, plan *engine.Plan, ledger *engine.Ledger) error {
-	if ledger.Starts > 0 || plan.SendAgain != "" || s.compared == nil || s.atSimulator(register.Entry{}) {
+	if s.compared == nil || ledger.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(plan.Service, " ")
-	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, plan.Created) {
+	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.since) {
 		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(templatesOf(plan), t) })
-		if same && !slices.Contains(s.compared.looked, e.RunID) {
+		if same && !e.At.Before(s.compared.since) && !slices.Contains(s.compared.looked, e.RunID) {
 			return refuse("run %.8s of campaign %s has begun to send the same words while this run was prepared; start this one again, and it is compared with that one",
 				e.RunID, e.Campaign)
 		}

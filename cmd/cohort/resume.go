@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 
 func resumeCommand() *cobra.Command {
 	var oneWindow, network, settle bool
+	var sendAgain string
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
@@ -19,6 +22,10 @@ func resumeCommand() *cobra.Command {
 what was not sent yet. The campaign file is read again where it was; if it has gone, the
 copy in the folder serves. The cohort file is not needed, unless the run was stopped before
 its plan was sealed.
+
+What another campaign has sent since the plan was made is compared with what is left to send.
+If people would get the same words with the same values twice, nothing is sent (exit 10)
+unless --send-again says why they should.
 
 Exit codes:
 ` + exitCodes,
@@ -28,13 +35,17 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			s := session{oneWindow: oneWindow, network: network, settle: settle, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
+			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
+				return refuse("--send-again needs a reason")
+			}
+			s := session{sendAgain: sendAgain, oneWindow: oneWindow, network: network, settle: settle, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
 			s.open(c)
 			return s.alert(s.resumeFolder(c.Context()))
 		},
 	}
 	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
+	c.Flags().StringVar(&sendAgain, "send-again", "", "send what is left also to people whom another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }
@@ -48,6 +59,7 @@ func (s *session) resumeFolder(ctx context.Context) error {
 	plan, err := engine.OpenPlan(s.runFolder)
 	if errors.Is(err, engine.ErrNoPlan) {
 		s.resumed = true
+		s.call.SendAgain = cmp.Or(s.sendAgain, s.call.SendAgain)
 		return s.send(ctx) // it was stopped before there was a plan
 	}
 	if err != nil {

@@ -25,10 +25,11 @@ type session struct {
 	runFolder  string // chosen with --run; empty: under runs
 	runs       string
 	oneWindow  bool
-	settle     bool // replay what is in doubt, and send nothing else
-	beganAgain bool // the run was begun before, and its folder is lost
-	network    bool // the folder may be on a network filesystem
-	resumed    bool // there is a folder to go on from, and no plan in it
+	sendAgain  string // the reason that a resume was given for sending again
+	settle     bool   // replay what is in doubt, and send nothing else
+	beganAgain bool   // the run was begun before, and its folder is lost
+	network    bool   // the folder may be on a network filesystem
+	resumed    bool   // there is a folder to go on from, and no plan in it
 	stdin      io.Reader
 	stdout     io.Writer
 	stderr     io.Writer
@@ -52,6 +53,7 @@ type session struct {
 	words        []string // the call, for the case that nothing can be resumed yet
 	log          *slog.Logger
 	screen       *screen
+	consented    bool      // a person has had the people of more runs sent to again
 	compared     *overlaps // with the runs of other campaigns; nil: not yet
 
 	noted      uint64 // requests and revisions together, as the register was told last
@@ -203,6 +205,9 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		earlier.everybody = false
 	}
 	if len(earlier.named()) > 0 {
+		if earlier.others, err = s.linksOfOthers(); err != nil {
+			return nil, err
+		}
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
 		if err := earlier.settled(); err != nil {
@@ -220,7 +225,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.call.Cohort, rehearsal: s.call.Simulate, screen: s.screen, sink: s.sink, earlier: earlier, lists: s.lists(), restOf: s.call.RestOf, sendAgain: s.call.SendAgain, beganAgain: s.beganAgain, log: s.log,
 	}
 	p.overlap = func(ctx context.Context, spool *shard.Spool) error {
-		return s.overlap(ctx, spool, earlier.named(), s.call.SendAgain != "")
+		return s.overlap(ctx, spool, earlier.named(), s.call.SendAgain != "", nil)
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -252,6 +257,9 @@ func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
 			return changed
 		}
 		return refuse("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
+	}
+	if was, err := readCall(s.folder.path); err == nil {
+		s.call.Consented = was.Consented
 	}
 	if err := s.folder.remember(s.call, s.campaignText); err != nil {
 		return err

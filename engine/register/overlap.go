@@ -17,11 +17,11 @@ func Look(dirs ...string) (*Register, error) {
 }
 
 // OfOtherCampaigns returns the runs of other campaigns to the same kind of sink that were at work
-// since a moment, oldest first. Runs at a simulator are not among them.
+// since a moment, or may still have something to send, oldest first. Runs at a simulator are not among them.
 func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (runs []Entry) {
 	for _, e := range r.runs {
 		r.raise(&e)
-		if e.Campaign != campaign && e.Kind == kind && !e.Simulator && !e.At.Before(since) {
+		if e.Campaign != campaign && e.Kind == kind && !e.Simulator && (e.State == Begun || !e.At.Before(since)) {
 			runs = append(runs, e)
 		}
 	}
