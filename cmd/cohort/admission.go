@@ -63,7 +63,7 @@ func admit(s standing) error {
 		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
 	case s.known && s.elsewhere:
 		return refuse("this run lives in %s, and %s is a copy; go on there: %s", s.entry.Folder, s.folder, command("resume", s.entry.Folder))
-	case s.known && s.heard && s.simulator && !s.entry.Simulator:
+	case s.known && s.heard && s.simulator && s.entry.Real:
 		return refuse("this run was sent to the service itself, and a simulator answers at %s now; nothing is sent from here until the service answers there again", addressOf(s.service))
 	case s.known && s.heard && !s.simulator && s.entry.Simulator:
 		return refuse("this run is a rehearsal against a simulator, and the service itself answers at %s now; its people are not sent to from here. For the real send, give the campaign another name", addressOf(s.service))

@@ -12,6 +12,12 @@ import (
 	"cohort/engine/register"
 )
 
+// atService is an entry of a run that the service itself has answered.
+func atService(e register.Entry) register.Entry {
+	e.Real = true
+	return e
+}
+
 func TestWhichRunMaySend(t *testing.T) {
 	at := facts{starts: 2, attempts: 7}
 	mine := func(state register.State, attempts uint64) register.Entry {
@@ -42,10 +48,11 @@ func TestWhichRunMaySend(t *testing.T) {
 		"a run of another application at what may be the same":   {standing{heard: true, service: "notify b", maybeSame: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with another API key, in run moved-00 (/moved), and this send is to b;"},
 		"the same, and a simulator answers":                      {standing{heard: true, simulator: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
 		"the same, and a person's reason":                        {standing{heard: true, sendAgain: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
+		"a run of which nobody knows, and a simulator answers":   {standing{known: true, heard: true, simulator: true, entry: mine(register.Begun, 7), facts: at}, ""},
 		"a rehearsal, and the service answers":                   {standing{known: true, heard: true, service: "notify a", entry: register.Entry{Simulator: true}, facts: at}, "rehearsal against a simulator, and the service itself answers at a now"},
 		"a rehearsal that goes on":                               {standing{known: true, heard: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
 		"a rehearsal, and nothing answers":                       {standing{known: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
-		"a run at the service, and a simulator answers":          {standing{known: true, heard: true, simulator: true, service: "notify a", entry: mine(register.Begun, 7), facts: at}, "a simulator answers at a now"},
+		"a run at the service, and a simulator answers":          {standing{known: true, heard: true, simulator: true, service: "notify a", entry: atService(mine(register.Begun, 7)), facts: at}, "a simulator answers at a now"},
 		"an older copy, and a person's reason":                   {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
 	} {
 		err := admit(c.standing)

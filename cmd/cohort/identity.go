@@ -365,6 +365,15 @@ func (s *session) atSimulator(was register.Entry) bool {
 	return was.Simulator && (is || !known)
 }
 
+// atService reports whether the service itself has answered this process.
+func (s *session) atService() bool {
+	if s.tokens == nil {
+		return false
+	}
+	simulator, known := s.tokens.Simulator()
+	return known && !simulator
+}
+
 // note writes down in the register how far the run has come. That it cannot is no
 // reason to fail: the register then knows less, and the log still knows all.
 func (s *session) note(plan *engine.Plan, state register.State, summary engine.Summary) {
@@ -389,6 +398,7 @@ func (s *session) note(plan *engine.Plan, state register.State, summary engine.S
 			if entry.State == register.Begun {
 				entry.State = state
 			}
+			entry.Real = entry.Real || s.atService()
 			entry.Simulator, entry.Templates, entry.People = simulator, templatesOf(plan), people
 			entry.Folder, entry.Attempts, entry.Revisions = s.folder.path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
@@ -420,6 +430,7 @@ func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attem
 // record adds a line to the register: what is in e, and what the plan says.
 func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
+	e.Real = e.Real || s.atService()
 	e.Folder, e.Note, e.Templates, e.Profile = s.folder.path, plan.SendAgain, templatesOf(plan), string(s.campaign.Profile)
 	if s.campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(s.campaign.Notify.Endpoint)

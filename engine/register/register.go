@@ -42,6 +42,7 @@ type Entry struct {
 	Service      string    `json:"service"`
 	Kind         string    `json:"kind"`                // of sink: notify, nhsapp or file
 	Simulator    bool      `json:"simulator,omitempty"` // every answer that the run had came from a simulator
+	Real         bool      `json:"real,omitempty"`      // an answer came from the service itself; with neither nobody knows
 	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, where it has several; empty: batches
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute

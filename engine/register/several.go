@@ -70,6 +70,7 @@ func furthest(a, b Entry) Entry {
 		a, b = b, a
 	}
 	a.Attempts, a.Revisions = max(a.Attempts, b.Attempts), max(a.Revisions, b.Revisions)
+	a.Real = a.Real || b.Real
 	for _, key := range b.Keys {
 		if !slices.Contains(a.Keys, key) {
 			a.Keys = append(slices.Clone(a.Keys), key)
