@@ -183,9 +183,9 @@ func (r *run) suppress(b listedBatch, now time.Time) error {
 	return nil
 }
 
-// heed says what is to become of those people of a form whom a list names: out is who
-// can still be left out of it; late is who cannot, since an attempt of it may have been
-// accepted, and of whom the log does not say so yet.
+// heed sorts the people of a form that a list names. out can still be left out of it. late
+// cannot, since an attempt of the form may have been accepted; people that the log already
+// calls too late are not in it.
 func (l *Ledger) heed(id FormID, form Form, people []RefusedRow) (out, late []RefusedRow) {
 	people = form.among(people)
 	if l.State(id).isClean() {

@@ -176,9 +176,9 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *pers
 	return o, err
 }
 
-// sent yields the people to whom the run has sent a message, and those to whom it still has to
-// send one that a digest tells: only these, if it is so long ago that it is another send. Each
-// comes under every number that the person has or had.
+// sent yields the people that the run has reached, and those that it still has to send to, as far
+// as message knows their words. An old run, beyond overlap_days, yields only the latter. Each
+// person comes under every number that the person has or had.
 func (r *earlierRun) sent(message func(route uint8, values []string) uint64, numbers *person.Sets, old bool) iter.Seq2[shard.Reached, error] {
 	return func(yield func(shard.Reached, error) bool) {
 		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
