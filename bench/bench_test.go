@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		_ = json.NewEncoder(os.Stdout).Encode(child{runtime.GOMAXPROCS(0), os.Args[1:], usage})
+		_ = json.NewEncoder(os.Stdout).Encode(child{Cores: runtime.GOMAXPROCS(0), Args: os.Args[1:], Usage: usage})
 	case "fail":
 		fmt.Fprintln(os.Stderr, "cohort: the disk is full")
 		os.Exit(2)

@@ -14,7 +14,7 @@ import (
 // Whoever reads the cohort is to ask it: then a record that does not keep to it is
 // invalid, and no other is touched by that.
 func Asked(sink Sink, limits Limits, fields int) []person.Limit {
-	asks := slices.Clone(asksOf(sink))
+	asks := slices.Clone(AsksOf(sink))
 	r, ok := sink.(Routed)
 	if !ok || r.Routes() == 1 {
 		return append(asks, room(sink, limits, fields, 0))
@@ -26,7 +26,7 @@ func Asked(sink Sink, limits Limits, fields int) []person.Limit {
 	return asks
 }
 
-func asksOf(sink Sink) []person.Limit {
+func AsksOf(sink Sink) []person.Limit {
 	if examiner, ok := sink.(Examiner); ok {
 		return examiner.Asks()
 	}
@@ -43,7 +43,7 @@ const mostEscape = 6
 // all fields and one with none hold together every constant part that any can have.
 func room(sink Sink, limits Limits, fields int, route uint8) person.Limit {
 	some := RunID{}.MessageReference(1) // all are of one length
-	around := len(sink.AppendTail(sink.AppendHead(nil, some, route))) + len(separatorOf(sink))
+	around := len(sink.AppendTail(sink.AppendHead(nil, some, route))) + len(SeparatorOf(sink))
 	size := func(fields []string) int {
 		return around + len(sink.AppendMessage(nil, some, &person.Recipient{Fields: fields, Route: route}))
 	}
@@ -70,7 +70,7 @@ func leastAbove(most, constant, times int) int {
 
 // unkept is the first of what is asked that a recipient's fields do not keep to; nil when
 // they keep to all.
-func unkept(asks []person.Limit, p *person.Recipient) *person.Limit {
+func Unkept(asks []person.Limit, p *person.Recipient) *person.Limit {
 	if len(asks) == 0 {
 		return nil
 	}

@@ -11,14 +11,14 @@ import (
 // must carry the same ones. A change here is a change that sends people twice.
 func TestReferencesAreAsTheyAlwaysWere(t *testing.T) {
 	for sentence, test := range map[string]struct{ got, want string }{
-		"the run":                       {testRun.String(), "6f96406591ae8e70344cee8003712adc"},
-		"the run, short":                {testRun.Short(), "6f964065"},
+		"the run":                       {aRun.String(), "6f96406591ae8e70344cee8003712adc"},
+		"the run, short":                {aRun.Short(), "6f964065"},
 		"a run on a real service":       {NewRunID("bowel-screening", [32]byte{0xAB, 31: 0xCD}, "notify https://int.api.service.nhs.uk/comms").String(), "00442291c1e07b600c086b61742e7001"},
-		"the first batch":               {testRun.BatchReference(0, 0, 0, 0).String(), "97e43c1e-0d06-80fc-ad75-0428ad972ed1"},
-		"a batch":                       {testRun.BatchReference(63, 70_000, 0, 0).String(), "6681d37a-cf1e-84f1-81fa-b92021b13ad0"},
-		"a part of a revision of it":    {testRun.BatchReference(63, 70_000, 2, 1).String(), "6e6070b2-6cd3-84d0-9b3a-969d28552bad"},
-		"the first message":             {testRun.MessageReference(1).String(), "a607421f-0966-8867-86e0-459ab8938d1a"},
-		"the last message of 3,400,000": {testRun.MessageReference(3_400_000).String(), "99adf2ed-3bb7-8bde-9e07-0496fc7fd0ab"},
+		"the first batch":               {aRun.BatchReference(0, 0, 0, 0).String(), "97e43c1e-0d06-80fc-ad75-0428ad972ed1"},
+		"a batch":                       {aRun.BatchReference(63, 70_000, 0, 0).String(), "6681d37a-cf1e-84f1-81fa-b92021b13ad0"},
+		"a part of a revision of it":    {aRun.BatchReference(63, 70_000, 2, 1).String(), "6e6070b2-6cd3-84d0-9b3a-969d28552bad"},
+		"the first message":             {aRun.MessageReference(1).String(), "a607421f-0966-8867-86e0-459ab8938d1a"},
+		"the last message of 3,400,000": {aRun.MessageReference(3_400_000).String(), "99adf2ed-3bb7-8bde-9e07-0496fc7fd0ab"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: got %s, want %s", sentence, test.got, test.want)
@@ -29,7 +29,7 @@ func TestReferencesAreAsTheyAlwaysWere(t *testing.T) {
 func TestRunIDs(t *testing.T) {
 	seen := map[RunID]string{}
 	for sentence, id := range map[string]RunID{
-		"the run":                               testRun,
+		"the run":                               aRun,
 		"another campaign":                      NewRunID("b-campaign", [32]byte{1}, "notify simulator"),
 		"another cohort":                        NewRunID("a-campaign", [32]byte{2}, "notify simulator"),
 		"another service":                       NewRunID("a-campaign", [32]byte{1}, "notify https://example.nhs.uk"),
@@ -47,7 +47,7 @@ func TestRunIDs(t *testing.T) {
 		"nothing": "", "too short": strings.Repeat("0", 31), "too long": strings.Repeat("0", 34), "no hexadecimal": strings.Repeat("x", 32),
 	} {
 		_, err := ParseRunID(text)
-		checkError(t, sentence, err, "32 hexadecimal digits")
+		wantError(t, sentence, err, "32 hexadecimal digits")
 	}
 }
 
@@ -68,10 +68,10 @@ func uuid8(text string) bool {
 
 func TestReferencesAreUUIDsOfVersion8(t *testing.T) {
 	for row := range int64(2000) {
-		if r := testRun.MessageReference(row).String(); !uuid8(r) {
+		if r := aRun.MessageReference(row).String(); !uuid8(r) {
 			t.Fatal(r)
 		}
-		if r := testRun.BatchReference(uint32(row), 1, 2, 3).String(); !uuid8(r) {
+		if r := aRun.BatchReference(uint32(row), 1, 2, 3).String(); !uuid8(r) {
 			t.Fatal(r)
 		}
 	}
@@ -100,7 +100,7 @@ func TestNoTwoFormsShareAReference(t *testing.T) {
 		any16 := rapid.OneOf(rapid.Uint16Range(0, 3), rapid.Uint16())
 		any32 := rapid.OneOf(small, rapid.Uint32())
 		draw := rapid.Custom(func(t *rapid.T) place {
-			p := place{run: testRun}
+			p := place{run: aRun}
 			if rapid.Bool().Draw(t, "other run") {
 				p.run[15]++
 			}

@@ -62,7 +62,7 @@ type Separated interface {
 	Separator() string // always the same
 }
 
-func separatorOf(s Sink) string {
+func SeparatorOf(s Sink) string {
 	if s, ok := s.(Separated); ok {
 		return s.Separator()
 	}

@@ -35,7 +35,7 @@ type Routed interface {
 }
 
 // routeOf is by which route the recipients of a shard go.
-func routeOf(s Source, shard uint32) uint8 {
+func RouteOf(s Source, shard uint32) uint8 {
 	if s, ok := s.(Routed); ok {
 		return uint8(shard % uint32(s.Routes()))
 	}

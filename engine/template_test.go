@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"cohort/ingest/person"
 )
 
 func TestPlaceholders(t *testing.T) {
@@ -39,21 +37,10 @@ func TestPlaceholders(t *testing.T) {
 		if !slices.Equal(names, test.names) {
 			t.Errorf("%s: got %q", sentence, names)
 		}
-		checkError(t, sentence, err, test.wrong)
+		wantError(t, sentence, err, test.wrong)
 		if _, compileErr := CompileTemplate(test.text, test.names); (compileErr == nil) != (err == nil) {
 			t.Errorf("%s: compiling says %v and listing says %v", sentence, compileErr, err)
 		}
-	}
-}
-
-// checkError holds an error against the words it must contain; none means no error.
-func checkError(t testing.TB, sentence string, err error, words string) {
-	t.Helper()
-	switch {
-	case words == "" && err != nil:
-		t.Errorf("%s: %v", sentence, err)
-	case words != "" && (err == nil || !strings.Contains(err.Error(), words)):
-		t.Errorf("%s: the error is %v and should say %q", sentence, err, words)
 	}
 }
 
@@ -72,13 +59,13 @@ func TestTemplateRendering(t *testing.T) {
 		"line separators are left, too": {"a\u2028b", "\"a\u2028b\""},
 	} {
 		template, err := CompileTemplate(test.text, columns)
-		must(t, err)
+		noError(t, err)
 		if got := string(template.AppendJSON([]byte("x"), fields)); got != "x"+test.want {
 			t.Errorf("%s: got %s", sentence, got)
 		}
 	}
 	_, err := CompileTemplate("Dear ((surname))", columns)
-	checkError(t, "a placeholder that names no column", err, "((surname)) names no column")
+	wantError(t, "a placeholder that names no column", err, "((surname)) names no column")
 }
 
 // Whatever text goes in comes out again of encoding/json, in one line.
@@ -135,61 +122,4 @@ func FuzzAppendJSON(f *testing.F) {
 			t.Fatalf("%q is more than one line", encoded)
 		}
 	})
-}
-
-// templated is a Sink whose messages carry three rendered fields.
-type templated struct {
-	encoding
-	greeting, body, place Template
-}
-
-func (s *templated) AppendMessage(dst []byte, message Reference, p *person.Recipient) []byte {
-	dst = append(append(dst, `{"messageReference":"`...), message[:]...)
-	dst = p.Number.AppendDigits(append(dst, `","recipient":{"nhsNumber":"`...))
-	dst = s.greeting.AppendJSON(append(dst, `"},"personalisation":{"greeting":`...), p.Fields)
-	dst = s.body.AppendJSON(append(dst, `,"body":`...), p.Fields)
-	dst = s.place.AppendJSON(append(dst, `,"place":`...), p.Fields)
-	return append(dst, "}}"...)
-}
-
-func newTemplated(t testing.TB) *templated {
-	columns := []string{"given", "family"}
-	compile := func(text string) Template {
-		template, err := CompileTemplate(text, columns)
-		must(t, err)
-		return template
-	}
-	return &templated{
-		greeting: compile("Dear ((given)) ((family))"),
-		body:     compile("Your invitation is ready, ((given)).\nPlease answer it soon; it takes a minute."),
-		place:    compile("The surgery"),
-	}
-}
-
-// A batch of many messages costs as many allocations as one of few.
-func TestEncodingAllocatesNothingForAMessage(t *testing.T) {
-	const messages = 1000
-	builder := builder{run: testRun, source: newPeople(messages, 1, nil), sink: newTemplated(t)}
-	var out body
-	encode := func() { must(t, builder.encode(&out, testRun.BatchReference(0, 0, 0, 0), 0, &Form{To: messages})) }
-	encode() // makes the buffers
-	if n := testing.AllocsPerRun(20, encode); n > 20 {
-		t.Errorf("%v allocations for %d messages", n, messages)
-	}
-}
-
-func BenchmarkRenderAndEncode(b *testing.B) {
-	const messages = 1000
-	p := newPeople(messages, 1, nil)
-	builder := builder{run: testRun, source: p, sink: newTemplated(b)}
-	var out body
-	form := Form{To: messages}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := builder.encode(&out, testRun.BatchReference(0, 0, 0, 0), 0, &form); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.SetBytes(int64(len(out.bytes)))
-	b.ReportMetric(float64(b.N)*messages/b.Elapsed().Seconds()/1e6, "Mmsg/s")
 }

@@ -264,7 +264,7 @@ func TestMemoryOfARowGroupIsThatOfAPage(t *testing.T) {
 	for i := range 1000 {
 		people := make([]person, 1000)
 		for k := range people {
-			people[k] = person{9990001006, fmt.Sprintf("a name of some length, %d %d", i, k)}
+			people[k] = person{Number: 9990001006, Name: fmt.Sprintf("a name of some length, %d %d", i, k)}
 		}
 		must(w.Write(people))
 	}

@@ -52,18 +52,18 @@ func TestALaneHoldsTheRecordsOfItsRoute(t *testing.T) {
 			t.Fatalf("%+v is read by itself as %+v, %v", r, again, err)
 		}
 		if r.Fate != person.Duplicate {
-			want[place{r.Lane, r.Position}] = r
+			want[place{lane: r.Lane, position: r.Position}] = r
 		}
 	}
 	for lane := range s.Shards() {
 		last := -1
 		for _, p := range recipients(t, s, lane, 0, s.Positions(lane)) {
-			r, there := want[place{lane, p.Position}]
+			r, there := want[place{lane: lane, position: p.Position}]
 			if !there || r.Row != p.Row || int(p.Position) <= last || int(p.Route) != lane%3 || p.Suppressed != (r.Fate == person.Suppressed) {
 				t.Fatalf("lane %d has %+v", lane, p)
 			}
 			last = int(p.Position)
-			delete(want, place{lane, p.Position})
+			delete(want, place{lane: lane, position: p.Position})
 		}
 	}
 	if len(want) > 0 {

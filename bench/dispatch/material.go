@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/fixtures"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -102,7 +103,7 @@ func (m *material) plan(ctx context.Context, s shape, spool *shard.Spool, p Prod
 		return err
 	}
 	run := engine.NewRunID(c.Name, spool.Digest, s.name)
-	batches, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
+	batches, err := plan.Cut(ctx, run, spool, sink, sink.Limits())
 	if err != nil {
 		return err
 	}
@@ -110,14 +111,14 @@ func (m *material) plan(ctx context.Context, s shape, spool *shard.Spool, p Prod
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	header := engine.PlanHeader{
+	header := plan.Header{
 		RunID: run.String(), Campaign: c.Name, Service: "bench", Created: time.Now().UTC().Truncate(time.Second), Frozen: c.Frozen(),
 		Spool: hex.EncodeToString(spool.Digest[:]), Records: spool.Manifest.Records,
 		Static: map[string]int64{
 			string(person.Invalid): spool.Manifest.Invalid, string(person.Duplicate): spool.Manifest.Duplicate, string(person.Suppressed): spool.Manifest.Suppressed,
 		},
 	}
-	if err := engine.Seal(dir, header, batches, nil); err != nil {
+	if err := plan.Seal(dir, header, batches, nil); err != nil {
 		return err
 	}
 	return create(bodiesFile(m.folder, s.name), func(w io.Writer) error { return writeBodies(untilDone{ctx, w}, run, batches, spool, sink) })
@@ -131,7 +132,7 @@ const (
 
 // writeBodies writes the first requests of a plan, one a line: JSON of ours has no line
 // ends. They must be the very bytes that the plan was sealed with.
-func writeBodies(w io.Writer, run engine.RunID, shards [][]engine.PlannedBatch, source engine.Source, sink *notify.Sink) error {
+func writeBodies(w io.Writer, run engine.RunID, shards [][]plan.Batch, source engine.Source, sink *notify.Sink) error {
 	var body []byte
 	bodies, written := 0, 0
 	for _, batches := range shards {
@@ -153,7 +154,7 @@ func writeBodies(w io.Writer, run engine.RunID, shards [][]engine.PlannedBatch, 
 			}
 			body = sink.AppendTail(body)
 			if sha256.Sum256(body) != b.SHA256 {
-				return fmt.Errorf("batch %d of shard %d: %w", b.Ordinal, b.Shard, engine.ErrChanged)
+				return fmt.Errorf("batch %d of shard %d: %w", b.Ordinal, b.Shard, plan.ErrChanged)
 			}
 			if _, err := w.Write(append(body, '\n')); err != nil {
 				return err

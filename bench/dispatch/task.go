@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"cohort/bench"
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/notify"
@@ -119,7 +121,7 @@ func (t Task) floor(ctx context.Context) (r Result, err error) {
 // engine dispatches a prepared cohort: from the first attempt to the log's last byte on
 // disk. Opening spool and plan, and signing in, come before.
 func (t Task) engine(ctx context.Context, p Product) (r Result, err error) {
-	plan, err := engine.OpenPlan(planFolder(t.Material, t.Shape))
+	plan, err := plan.Open(planFolder(t.Material, t.Shape))
 	if err != nil {
 		return r, err
 	}
@@ -141,7 +143,7 @@ func (t Task) engine(ctx context.Context, p Product) (r Result, err error) {
 		return r, err
 	}
 	disk := newSyncCounter()
-	log, err := engine.OpenProgressLogOn(disk, t.Folder, plan)
+	log, err := ledger.OpenOn(disk, t.Folder, plan)
 	if err != nil {
 		return r, err
 	}
@@ -153,11 +155,11 @@ func (t Task) engine(ctx context.Context, p Product) (r Result, err error) {
 	r.Usage, err = bench.Measure(func() error {
 		bounded, cancel := context.WithTimeout(ctx, t.Bound)
 		defer cancel()
-		summary, err := engine.Run(bounded, engine.Job{
+		summary, err := dispatch.Run(bounded, dispatch.Job{
 			Plan: plan, Log: log, Source: spool, Sink: sink, Ceiling: t.InFlight,
-			Start: engine.Start{At: time.Now(), Version: "bench", Key: "bench"}, Pace: c.Pace, StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter,
+			Start: ledger.Start{At: time.Now(), Version: "bench", Key: "bench"}, Pace: c.Pace, StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter,
 		})
-		if stopped, ok := errors.AsType[*engine.Stopped](err); ok && !stopped.Halt && bounded.Err() != nil && ctx.Err() == nil {
+		if stopped, ok := errors.AsType[*dispatch.Stopped](err); ok && !stopped.Halt && bounded.Err() != nil && ctx.Err() == nil {
 			err = nil // its time was over
 		}
 		r.Sent = summary.Account.Fates[person.Accepted]

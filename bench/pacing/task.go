@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"cohort/bench"
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/pace"
 )
 
 // goroutines is how many stand at the gate.
@@ -54,8 +54,8 @@ func (t Task) gate() (wait func(ctx context.Context) error, err error) {
 		// Through everything that a request of a run passes: a window, which never ends, and
 		// the rate that its length and capacity make.
 		const day = 24 * time.Hour
-		pace := campaign.Pace{Messages: int64(t.Rate * day.Seconds()), CatchUp: 1, Window: &campaign.Hours{From: 0, To: int(day.Minutes())}, Location: time.UTC}
-		gate := engine.NewGate(pace, t.Batch)
+		speed := campaign.Pace{Messages: int64(t.Rate * day.Seconds()), CatchUp: 1, Window: &campaign.Hours{From: 0, To: int(day.Minutes())}, Location: time.UTC}
+		gate := pace.NewPacer(speed, t.Batch)
 		return func(ctx context.Context) error { return gate.WaitN(ctx, t.Batch) }, nil
 	case rateSender:
 		limiter := rate.NewLimiter(rate.Limit(t.Rate), t.Batch)

@@ -6,6 +6,8 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/journal"
+	"cohort/engine/plan"
+	"cohort/engine/record"
 )
 
 // runID names the run of which all logs here are.
@@ -28,12 +30,12 @@ func newRecords(group int) *records {
 
 // attempt is the intent to send a batch, made valid until the next call.
 func (r *records) attempt(batch uint32) (t journal.Type, payload []byte) {
-	t, r.payload = engine.AttemptRecord(r.payload[:0], engine.FormID{Batch: batch}, 1, time.Now(), [16]byte{15: byte(batch)})
+	t, r.payload = record.AttemptRecord(r.payload[:0], plan.FormID{Batch: batch}, 1, time.Now(), [16]byte{15: byte(batch)})
 	return t, r.payload
 }
 
 // accepted is its outcome.
 func (r *records) accepted(batch uint32) (t journal.Type, payload []byte) {
-	t, r.payload = engine.AcceptedRecord(r.payload[:0], engine.FormID{Batch: batch}, 1, time.Now(), r.ids)
+	t, r.payload = record.AcceptedRecord(r.payload[:0], plan.FormID{Batch: batch}, 1, time.Now(), r.ids)
 	return t, r.payload
 }

@@ -8,24 +8,25 @@ import (
 	"path/filepath"
 
 	"cohort/bench"
-	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/journal"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
 // sealPlan seals a plan of so many equal batches, as far as a ledger looks at it.
 func sealPlan(folder string, batches uint32, group int) error {
-	all := make([]engine.PlannedBatch, batches)
+	all := make([]plan.Batch, batches)
 	for i := range all {
 		from := uint32(i) * uint32(group)
-		all[i].Form = engine.Form{From: from, To: from + uint32(group), Messages: uint32(group)}
+		all[i].Form = plan.Form{From: from, To: from + uint32(group), Messages: uint32(group)}
 		all[i].Ordinal = uint32(i)
 	}
-	return engine.Seal(folder, engine.PlanHeader{
+	return plan.Seal(folder, plan.Header{
 		RunID: runID.String(), Campaign: "bench", Service: "bench", Records: int64(batches) * int64(group),
 		Frozen: []campaign.Setting{{Key: "campaign", Value: "bench"}},
-	}, [][]engine.PlannedBatch{all}, nil)
+	}, [][]plan.Batch{all}, nil)
 }
 
 // Lost says that messages are not there that were said to be durable.
@@ -69,12 +70,12 @@ func makeLog(group int) work {
 // goes on with a run or tells of one.
 func replayLedger(_ context.Context, t Task) (r Result, err error) {
 	r.Usage, err = bench.Measure(func() error {
-		plan, err := engine.OpenPlan(t.Folder)
+		plan, err := plan.Open(t.Folder)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = plan.Close() }()
-		ledger, err := engine.ReadLedger(t.Folder, plan)
+		ledger, err := ledger.Read(t.Folder, plan)
 		if err != nil {
 			return err
 		}

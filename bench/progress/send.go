@@ -11,6 +11,9 @@ import (
 	"cohort/bench"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -75,11 +78,11 @@ type sender struct {
 
 // plan cuts the batches and seals them.
 func (s *sender) plan(ctx context.Context, group int) error {
-	batches, err := engine.Cut(ctx, runID, s.source, s.sink, engine.Limits{Messages: group, Bytes: 5_000_000})
+	batches, err := plan.Cut(ctx, runID, s.source, s.sink, engine.Limits{Messages: group, Bytes: 5_000_000})
 	if err != nil {
 		return err
 	}
-	return engine.Seal(s.folder, engine.PlanHeader{
+	return plan.Seal(s.folder, plan.Header{
 		RunID: runID.String(), Campaign: "bench", Service: "bench", Records: s.source.messages,
 		Frozen: []campaign.Setting{{Key: "campaign", Value: "bench"}},
 	}, batches, nil)
@@ -93,21 +96,21 @@ func (s *sender) send(ctx context.Context, forgetful bool) (u bench.Usage, syncs
 		return u, 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	plan, err := engine.OpenPlan(s.folder)
+	plan, err := plan.Open(s.folder)
 	if err != nil {
 		return u, 0, err
 	}
 	defer func() { _ = plan.Close() }()
 	on := newDisk(forgetful)
-	log, err := engine.OpenProgressLogOn(on, folder, plan)
+	log, err := ledger.OpenOn(on, folder, plan)
 	if err != nil {
 		return u, 0, err
 	}
 	before := on.syncs.Load()
-	var summary engine.Summary
+	var summary dispatch.Summary
 	u, err = bench.Measure(func() (err error) {
-		summary, err = engine.Run(ctx, engine.Job{
-			Plan: plan, Log: log, Source: s.source, Sink: s.sink, Start: engine.Start{At: time.Now(), Version: "bench"},
+		summary, err = dispatch.Run(ctx, dispatch.Job{
+			Plan: plan, Log: log, Source: s.source, Sink: s.sink, Start: ledger.Start{At: time.Now(), Version: "bench"},
 			Pace: campaign.Pace{Location: time.UTC},
 		})
 		return errors.Join(err, log.Close())

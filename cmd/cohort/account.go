@@ -6,14 +6,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
 // printAccount prints what became of every record, and that it adds up.
-func printAccount(w io.Writer, plan *engine.Plan, a engine.Account, routes []engine.RouteAccount, listedLate int) {
+func printAccount(w io.Writer, plan *plan.Plan, a ledger.Account, routes []ledger.RouteAccount, listedLate int) {
 	fmt.Fprintf(w, "\n%s, run %s, %s\n", plan.Campaign, plan.Run.Short(), plan.Service)
 	fmt.Fprintf(w, "  %-12s %12d\n", "records", a.Records)
 	sum := int64(0)
@@ -38,7 +40,7 @@ func tooLate(people int) string {
 }
 
 // writeReport writes the outcome report of the run in dir to path, as things stand.
-func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error {
+func writeReport(path, dir string, plan *plan.Plan, spool *shard.Spool) error {
 	trail, ledger, err := openTrail(dir, plan)
 	if err != nil {
 		return err
@@ -58,12 +60,12 @@ func writeReport(path, dir string, plan *engine.Plan, spool *shard.Spool) error 
 	})
 }
 
-func openTrail(dir string, plan *engine.Plan) (*engine.Trail, *engine.Ledger, error) {
-	ledger, err := engine.ReadLedger(dir, plan)
+func openTrail(dir string, plan *plan.Plan) (*outcome.Reader, *ledger.Ledger, error) {
+	ledger, err := ledger.Read(dir, plan)
 	if err != nil {
 		return nil, nil, unsound(dir, err)
 	}
-	trail, err := engine.OpenTrail(dir, plan, ledger)
+	trail, err := outcome.Open(dir, plan, ledger)
 	return trail, ledger, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/engine/report"
 	"cohort/sinks/file"
@@ -18,12 +20,12 @@ const askFirst = "was it handed over twice? Ask NHS Notify what became of it; no
 type acknowledged struct {
 	*file.Acknowledgement
 	upload *file.File
-	forms  []engine.AcceptedForm // of the upload, as far as they still count as accepted
+	forms  []ledger.AcceptedForm // of the upload, as far as they still count as accepted
 }
 
 // acknowledgements records what NHS Notify says of a run's uploads. All files are read and
 // judged before anything is changed.
-func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *engine.Ledger, paths []string) error {
+func (s *session) acknowledgements(ctx context.Context, d *delivery, folded *ledger.Ledger, paths []string) error {
 	if s.campaign.File == nil || s.campaign.File.Mesh == nil {
 		return refuse("acknowledgements are about uploads over MESH (sink.file.mesh), and this run has none")
 	}
@@ -31,7 +33,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 	if err != nil {
 		return err
 	}
-	forms, refused, err := inFiles(ledger)
+	forms, refused, err := inFiles(folded)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 				said.forms = append(said.forms, f)
 			}
 		}
-		if why := said.contradiction(ledger, all); why != "" {
+		if why := said.contradiction(folded, all); why != "" {
 			return refuse("%s contradicts %s about %s: %s", path, why, said.upload.Name, askFirst)
 		}
 		if !slices.ContainsFunc(all, func(other acknowledged) bool { return other.Reference == said.Reference }) {
@@ -68,13 +70,13 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, ledger *eng
 			return refuse("%s is refused, and daily reports have named messages in it: %s", said.upload.Name, askFirst)
 		}
 	}
-	if err := s.recordAcknowledged(d, sink, ledger, all); err != nil {
+	if err := s.recordAcknowledged(d, sink, folded, all); err != nil {
 		return err
 	}
-	if ledger, err = engine.ReadLedger(s.folder.path, d.plan); err != nil {
+	if folded, err = ledger.Read(s.folder.path, d.plan); err != nil {
 		return unsound(s.folder.path, err)
 	}
-	return s.settledBy(ctx, d.plan, d.spool, ledger)
+	return s.settledBy(ctx, d.plan, d.spool, folded)
 }
 
 // uploads is what the run's files were written by.
@@ -95,7 +97,7 @@ func (s *session) uploads() (files, error) {
 
 // contradiction names what is known and cannot be true together with an acknowledgement; empty:
 // nothing.
-func (a *acknowledged) contradiction(ledger *engine.Ledger, others []acknowledged) string {
+func (a *acknowledged) contradiction(ledger *ledger.Ledger, others []acknowledged) string {
 	for _, other := range others {
 		if other.Reference == a.Reference && other.Refused != a.Refused {
 			return "another acknowledgement"
@@ -126,7 +128,7 @@ func (a *acknowledged) isReported(d *delivery, sink engine.Sink) (bool, error) {
 		return false, nil
 	}
 	table := newRowTable(d.plan.Run, d.plan.Records)
-	renderer := engine.NewRenderer(d.plan.Run, d.spool, sink)
+	renderer := plan.NewRenderer(d.plan.Run, d.spool, sink)
 	for i := range a.forms {
 		request, err := renderer.Render(&a.forms[i].Planned, a.forms[i].ID, &a.forms[i].Form)
 		if err != nil {
@@ -143,8 +145,8 @@ func (a *acknowledged) isReported(d *delivery, sink engine.Sink) (bool, error) {
 
 // recordAcknowledged writes what the acknowledgements say to the progress log. What is there
 // already is not written again.
-func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, ledger *engine.Ledger, all []acknowledged) (err error) {
-	log, err := engine.OpenProgressLog(s.folder.path, d.plan)
+func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledger.Ledger, all []acknowledged) (err error) {
+	log, err := ledger.Open(s.folder.path, d.plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
@@ -168,7 +170,7 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, ledger *engi
 				"upload", a.upload.Name, "messages", a.upload.Messages, "code", a.Code)
 		case a.Refused:
 			s.log.Info("known already: the service has refused the upload", "upload", a.upload.Name)
-		case !slices.Contains(log.Confirmed, a.Reference):
+		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
 			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
 				return refuse("it could not be recorded: %w; the same again goes on", err)
 			}
@@ -177,12 +179,12 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, ledger *engi
 			s.log.Info("known already: the service has confirmed the upload", "upload", a.upload.Name)
 		}
 	}
-	if account := log.Account(); changed && ledger.Closed && account.Check() == nil {
+	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
 		if err := log.Finish(time.Now(), account); err != nil {
 			return refuse("%w", err)
 		}
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

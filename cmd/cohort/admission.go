@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 )
 
@@ -17,8 +18,8 @@ type standing struct {
 	known     bool // the register has the entry
 	elsewhere bool // the entry's folder is another, and holds this run too
 	facts     facts
-	rivals    []register.Entry    // the other runs of the campaign on the service
-	planned   []engine.EarlierRun // those that its plan has taken into account
+	rivals    []register.Entry  // the other runs of the campaign on the service
+	planned   []plan.EarlierRun // those that its plan has taken into account
 	service   string
 	moved     []register.Entry // runs of the campaign that the same application has sent to another service
 	otherKeys []register.Entry // such runs of other API keys: all, while this one has not begun
@@ -38,7 +39,7 @@ type facts struct {
 	recovered  bool // the log took the place of one that was lost
 }
 
-func factsOf(l *engine.Ledger) facts {
+func factsOf(l *ledger.Ledger) facts {
 	_, _, foreign := l.Unsettled()
 	return facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
 }
@@ -77,7 +78,7 @@ func admit(s standing) error {
 		return nil
 	}
 	for _, rival := range s.rivals {
-		if !slices.ContainsFunc(s.planned, func(e engine.EarlierRun) bool { return e.RunID == rival.RunID }) {
+		if !slices.ContainsFunc(s.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
 			return standsInTheWay(rival)
 		}
 	}

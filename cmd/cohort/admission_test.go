@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 )
 
@@ -42,7 +43,7 @@ func TestWhichRunMaySend(t *testing.T) {
 		"an older copy of a run that was recovered":              {standing{known: true, entry: mine(register.Begun, 8), facts: facts{attempts: 7, recovered: true}}, "older copy"},
 		"a run with somebody else's references":                  {standing{known: true, entry: mine(register.Begun, 7), facts: facts{starts: 1, attempts: 7, foreign: 2}}, "never sent"},
 		"another run of the campaign":                            {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
-		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []engine.EarlierRun{{RunID: "rival-00"}}}, ""},
+		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []plan.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":                     {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
 		"a run of this application at another address":           {standing{heard: true, service: "notify b", moved: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with this API key, in run moved-00 (/moved), and this send is to b;"},
 		"a run of another application at what may be the same":   {standing{heard: true, service: "notify b", maybeSame: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with another API key, in run moved-00 (/moved), and this send is to b;"},
@@ -79,7 +80,7 @@ func TestACommandLineCanBePasted(t *testing.T) {
 func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
 	dir := t.TempDir()
 	s := &session{campaign: &campaign.Campaign{Register: dir + "/register"}, folder: &folder{path: dir}, log: slog.New(slog.DiscardHandler)}
-	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "0123456789abcdef0123456789abcdef", Campaign: "c", Service: "s"}}
+	plan := &plan.Plan{Header: plan.Header{RunID: "0123456789abcdef0123456789abcdef", Campaign: "c", Service: "s"}}
 	look := func() register.Entry {
 		r, err := register.Open(s.campaign.Register)
 		if err != nil {
@@ -89,16 +90,16 @@ func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
 		e, _ := r.Run(plan.RunID)
 		return e
 	}
-	s.note(plan, register.Begun, engine.Summary{Attempts: 5, Revisions: 2})
+	s.note(plan, register.Begun, dispatch.Summary{Attempts: 5, Revisions: 2})
 	if err := register.Reached(s.campaign.Register, plan.RunID, 9, 3); err != nil {
 		t.Fatal(err)
 	}
-	s.note(plan, register.Begun, engine.Summary{})
+	s.note(plan, register.Begun, dispatch.Summary{})
 	if e := look(); e.Attempts != 9 || e.Revisions != 3 || e.State != register.Begun {
 		t.Errorf("%+v", e)
 	}
-	s.note(plan, register.Finished, engine.Summary{Attempts: 12, Revisions: 4})
-	s.note(plan, register.Begun, engine.Summary{Attempts: 3})
+	s.note(plan, register.Finished, dispatch.Summary{Attempts: 12, Revisions: 4})
+	s.note(plan, register.Begun, dispatch.Summary{Attempts: 3})
 	if e := look(); e.Attempts != 12 || e.Revisions != 4 || e.State != register.Finished {
 		t.Errorf("%+v", e)
 	}

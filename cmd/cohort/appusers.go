@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -137,17 +137,17 @@ func counted(n int, one, many string) string {
 }
 
 // read is what the plan keeps of the reports; nil when there were none.
-func (a *appUsers) read() *engine.ReachRead {
+func (a *appUsers) read() *plan.ReachRead {
 	if a == nil || a.reports == nil {
 		return nil
 	}
 	practices := a.reports.Practices()
-	return &engine.ReachRead{Day: a.reports.Day, SHA256: a.reports.Digest, Reported: practices[reach.Reported], Missing: practices[reach.Missing], Refused: practices[reach.Refused]}
+	return &plan.ReachRead{Day: a.reports.Day, SHA256: a.reports.Digest, Reported: practices[reach.Reported], Missing: practices[reach.Missing], Refused: practices[reach.Refused]}
 }
 
 // reached is how much of a cohort the NHS App can reach: of the people to send to.
 type reached struct {
-	*engine.ReachRead
+	*plan.ReachRead
 	People        int64 `json:"people"`
 	Notifications int64 `json:"notifications"`
 	Yes           int64 `json:"yes"`

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 )
 
 func TestSharesInWholePercents(t *testing.T) {
@@ -27,9 +27,9 @@ func TestReachInWords(t *testing.T) {
 		want string
 	}{
 		{reached{}, "reach     not known: who has the NHS App was not fetched today\n"},
-		{reached{ReachRead: &engine.ReachRead{Day: "2026-11-25", Reported: 4}, People: 100, Notifications: 48, Yes: 13, No: 39}, "reach     61 % of this cohort can be reached by the app, 48 % with notifications on (as of 2026-11-25)\n"},
+		{reached{ReachRead: &plan.ReachRead{Day: "2026-11-25", Reported: 4}, People: 100, Notifications: 48, Yes: 13, No: 39}, "reach     61 % of this cohort can be reached by the app, 48 % with notifications on (as of 2026-11-25)\n"},
 		{
-			reached{ReachRead: &engine.ReachRead{Day: "2026-11-25", Missing: 3, Refused: 1}, People: 100, Notifications: 48, Yes: 13, No: 30, Unknown: 9},
+			reached{ReachRead: &plan.ReachRead{Day: "2026-11-25", Missing: 3, Refused: 1}, People: 100, Notifications: 48, Yes: 13, No: 30, Unknown: 9},
 			"reach     61 % of this cohort can be reached by the app, 48 % with notifications on; of 9 % it is not known; 3 practices have no report; the service knows no practice under 1 code (as of 2026-11-25)\n",
 		},
 	} {

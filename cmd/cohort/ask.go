@@ -13,7 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
@@ -56,7 +57,7 @@ func (o *deliveryOptions) unreadGiven() bool { return o.given != nil && o.given(
 
 // ready makes sure, before anything is asked, that what is known already can be read, and that
 // the list may be written where it is wanted.
-func (o *deliveryOptions) ready(dir string, c call, plan *engine.Plan) (err error) {
+func (o *deliveryOptions) ready(dir string, c call, plan *plan.Plan) (err error) {
 	if r, err := report.OpenDelivery(filepath.Join(dir, deliveryFile), plan.Run); err == nil {
 		_ = r.Close()
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -96,14 +97,14 @@ func (o *deliveryOptions) again(folder string) string {
 }
 
 // deliveries asks NHS Notify what has become of a run's messages, or reads its daily reports.
-func (s *session) deliveries(ctx context.Context, plan *engine.Plan, o *deliveryOptions) error {
+func (s *session) deliveries(ctx context.Context, plan *plan.Plan, o *deliveryOptions) error {
 	if err := s.asPlanned(plan); err != nil {
 		return err
 	}
 	if plan.Service == s.campaign.ServiceID(true) {
 		return refuse("this was a rehearsal, and its simulator has forgotten everything")
 	}
-	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	ledger, err := ledger.Read(s.folder.path, plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
@@ -178,7 +179,7 @@ func count(questions iter.Seq2[question, error]) (n int64, err error) {
 }
 
 // sweepStatuses asks the service what has become of the messages that it accepted.
-func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *engine.Ledger, o *deliveryOptions) error {
+func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *ledger.Ledger, o *deliveryOptions) error {
 	service, ok := s.sink.(*notify.Sink)
 	if !ok {
 		return errors.New("nobody is asked for messages but NHS Notify")

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
 )
 
 func authCommand() *cobra.Command {
@@ -48,7 +48,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 			}
 			found, err := examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
-				return &engine.Stopped{Why: "stopped while checking; nothing was sent"}
+				return &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
 			}
 			if err != nil {
 				return err

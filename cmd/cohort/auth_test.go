@@ -70,7 +70,7 @@ func (w *world) simulateTLS(host string) {
 
 // examination asks auth check for what it finds, in both forms, and holds it to telling
 // no secret.
-func (w *world) examination() (found examination, text outcome) {
+func (w *world) examination() (found examination, text exited) {
 	w.t.Helper()
 	text = w.run("auth", "check", "-c", "campaign.yaml")
 	out := w.run("auth", "check", "-c", "campaign.yaml", "--json")

@@ -12,8 +12,8 @@ import (
 
 	"cohort/bench"
 	"cohort/bench/intake"
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 	"cohort/shard"
 )
 
@@ -138,7 +138,7 @@ func benchProduct() (intake.Product, error) {
 		if err != nil {
 			return shard.Manifest{}, err
 		}
-		size := engine.Cohort{Bytes: reader.Files()[0].Bytes}
+		size := plan.Cohort{Bytes: reader.Files()[0].Bytes}
 		manifest, _, err := buildSpool(ctx, folder, reader, c, fields, size, exclude, nil)
 		return manifest, err
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/bench"
-	"cohort/bench/dispatch"
+	benchdispatch "cohort/bench/dispatch"
 	"cohort/bench/intake"
 	"cohort/bench/progress"
-	"cohort/engine"
+	"cohort/engine/dispatch"
 )
 
 // benchReport is what a measurement comes to.
@@ -89,11 +89,11 @@ func benchSays(c *cobra.Command) func(format string, args ...any) {
 // defect.
 func benchFailed(ctx context.Context, err error) error {
 	_, read := errors.AsType[*intake.Miscount](err)
-	_, sent := errors.AsType[*dispatch.Miscount](err)
+	_, sent := errors.AsType[*benchdispatch.Miscount](err)
 	_, lost := errors.AsType[*progress.Lost](err)
 	switch {
 	case ctx.Err() != nil:
-		return &engine.Stopped{Why: "stopped while measuring"}
+		return &dispatch.Stopped{Why: "stopped while measuring"}
 	case read, sent, lost:
 		return err
 	}

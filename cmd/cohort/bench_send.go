@@ -12,8 +12,9 @@ import (
 
 	"cohort/bench"
 	"cohort/bench/dispatch"
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
 )
@@ -151,7 +152,7 @@ func benchSendProduct(c *cobra.Command) dispatch.Product {
 			if err != nil {
 				return err
 			}
-			_, _, err = buildSpool(ctx, folder, reader, campaign, fields, engine.Cohort{Bytes: reader.Files()[0].Bytes}, nil, nil)
+			_, _, err = buildSpool(ctx, folder, reader, campaign, fields, plan.Cohort{Bytes: reader.Files()[0].Bytes}, nil, nil)
 			return err
 		},
 		Sink: func(campaign *campaign.Campaign, connections int) (*notify.Sink, error) {
@@ -176,12 +177,12 @@ func benchSendProduct(c *cobra.Command) dispatch.Product {
 
 // benchAccepted reads from a run's folder how many messages were accepted.
 func benchAccepted(folder string) (int64, error) {
-	plan, err := engine.OpenPlan(folder)
+	plan, err := plan.Open(folder)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = plan.Close() }()
-	ledger, err := engine.ReadLedger(folder, plan)
+	ledger, err := ledger.Read(folder, plan)
 	if err != nil {
 		return 0, err
 	}

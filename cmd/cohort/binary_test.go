@@ -123,7 +123,7 @@ func (w *world) simulate(faults string, more ...string) {
 }
 
 // outcome is what one call of the binary came to.
-type outcome struct {
+type exited struct {
 	code   int
 	stdout string
 	stderr string
@@ -147,13 +147,13 @@ func (w *world) startIn(env []string, args ...string) (*exec.Cmd, *bytes.Buffer,
 	return c, &stdout, &stderr
 }
 
-func (w *world) run(args ...string) outcome {
+func (w *world) run(args ...string) exited {
 	w.t.Helper()
 	c, stdout, stderr := w.start(args...)
 	hung := time.AfterFunc(3*time.Minute, func() { _ = c.Process.Kill() })
 	defer hung.Stop()
 	_ = c.Wait()
-	return outcome{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return exited{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // folder is the folder of the only run there is.

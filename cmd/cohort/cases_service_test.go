@@ -20,7 +20,7 @@ var serviceCases = []fieldCase{
 
 // anotherTime sends to a service whose clock is a quarter of an hour off. The clock is named,
 // whatever its token endpoint finds wrong.
-func anotherTime(t *testing.T, w *world, _ outcome) {
+func anotherTime(t *testing.T, w *world, _ exited) {
 	for _, test := range []struct {
 		by      time.Duration // that the service is ahead
 		problem string

@@ -18,7 +18,7 @@ type fieldCase struct {
 	says  []string       // patterns that standard error and output must match
 	never []string       // patterns that they must not match
 	fates map[string]int // of cohort check --json; nil: not looked at
-	then  func(*testing.T, *world, outcome)
+	then  func(*testing.T, *world, exited)
 }
 
 // fieldCases are all of them. Each file of cases has a list of its own.

@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/bench"
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/ingest"
 	"cohort/ingest/person"
@@ -106,7 +107,7 @@ func (c *check) prepare(cmd *cobra.Command, campaignPath string, args []string, 
 func (c *check) run(ctx context.Context) (*findings, error) {
 	found, err := c.find(ctx)
 	if ctx.Err() != nil {
-		return nil, &engine.Stopped{Why: "stopped while checking; nothing was sent"}
+		return nil, &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
 	}
 	return found, err
 }
@@ -154,7 +155,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	size := bytesOf(reader)
 	suppress := &lists{of: c.campaign.Suppress, log: c.screen.log}
 	shown := c.screen.follow("reading the cohort", size, reader.BytesRead)
-	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, engine.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
+	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, plan.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
 	shown()
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return nil, err
@@ -235,7 +236,7 @@ func (c *check) receive(ctx context.Context, dir string) (input, error) {
 }
 
 // verdict says whether a send would go ahead.
-func (c *check) verdict(s ingest.Summary, cohort engine.Cohort, app *appUsers) (bool, string) {
+func (c *check) verdict(s ingest.Summary, cohort plan.Cohort, app *appUsers) (bool, string) {
 	err := allowed(c.campaign, s, cohort)
 	if want := c.campaign.Cohort.Expect.SHA256; err == nil && want != "" && want != cohort.SHA256 {
 		err = errors.New("the cohort is not the one that cohort.expect.sha256 names")

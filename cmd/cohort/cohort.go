@@ -9,6 +9,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -185,18 +186,18 @@ func ingestFormat(f campaign.Format) ingest.Format {
 }
 
 // cohortOf describes a cohort whose digest is known.
-func cohortOf(r *ingest.Reader, digest [32]byte, in input) engine.Cohort {
-	cohort := engine.Cohort{SHA256: fmt.Sprintf("%x", digest)}
+func cohortOf(r *ingest.Reader, digest [32]byte, in input) plan.Cohort {
+	cohort := plan.Cohort{SHA256: fmt.Sprintf("%x", digest)}
 	for _, f := range r.Files() {
 		cohort.Bytes += f.Bytes
-		cohort.Files = append(cohort.Files, engine.CohortFile{Path: in.called(f.Path), SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
+		cohort.Files = append(cohort.Files, plan.CohortFile{Path: in.called(f.Path), SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
 	}
 	return cohort
 }
 
 // buildSpool reads a cohort into a spool. exclude, which may be nil, yields the people who
 // must not be sent to; replaced, which may be nil, what earlier files say of replaced numbers.
-func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort engine.Cohort,
+func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort plan.Cohort,
 	exclude iter.Seq2[shard.Exclusion, error], replaced iter.Seq2[person.NHSNumber, person.NHSNumber]) (shard.Manifest, [32]byte, error) {
 	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
 	return shard.Build(ctx, dir, r.Records(), shard.Options{

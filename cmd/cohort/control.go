@@ -14,7 +14,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/pace"
+	"cohort/engine/record"
 )
 
 // The control socket is how a command speaks to the process that is at work on a run: one
@@ -22,22 +25,22 @@ import (
 
 // asked is what a command sends over the socket.
 type asked struct {
-	Verb   engine.LeverVerb `json:"verb"`
-	Pace   engine.PaceLever `json:"pace,omitzero"`
-	By     string           `json:"by"`
-	Reason string           `json:"reason,omitempty"`
-	Of     engine.LeverVerb `json:"of,omitempty"` // of a reason: what it is for
+	Verb   record.Verb   `json:"verb"`
+	Pace   pace.Override `json:"pace,omitzero"`
+	By     string        `json:"by"`
+	Reason string        `json:"reason,omitempty"`
+	Of     record.Verb   `json:"of,omitempty"` // of a reason: what it is for
 }
 
-func (a asked) lever() engine.Lever {
-	return engine.Lever{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
+func (a asked) lever() ledger.Command {
+	return ledger.Command{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
 }
 
 // control listens for what people ask of the run in a folder that this process holds, and
 // hands it to the engine. Without a socket, as on a filesystem that has none, the run goes
 // on and can be stopped by a signal: that is said. end lets go of the socket.
-func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (pulls <-chan engine.Pull, end func()) {
-	out, over := make(chan engine.Pull), make(chan struct{})
+func control(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (pulls <-chan dispatch.Order, end func()) {
+	out, over := make(chan dispatch.Order), make(chan struct{})
 	socket, err := listen(folder)
 	if err != nil {
 		log.Warn("the run cannot be paused or paced while it is at work: there is no control socket", "problem", err.Error())
@@ -54,9 +57,9 @@ func control(folder string, latest func() *engine.Snapshot, log *slog.Logger) (p
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		done, change := make(chan error, 1), engine.PaceChange{}
+		done, change := make(chan error, 1), ledger.PaceChange{}
 		select {
-		case out <- engine.Pull{Lever: a.lever(), Change: &change, Done: done}:
+		case out <- dispatch.Order{Command: a.lever(), Change: &change, Done: done}:
 		case <-over:
 			http.Error(w, errEnding.Error(), http.StatusServiceUnavailable)
 			return
@@ -101,7 +104,7 @@ var (
 
 // ask has the process that is at work on a run do something. Its answer to LeverPace is what
 // that changes.
-func ask(ctx context.Context, folder string, a asked) (change engine.PaceChange, err error) {
+func ask(ctx context.Context, folder string, a asked) (change ledger.PaceChange, err error) {
 	text, err := json.Marshal(a)
 	if err != nil {
 		return change, err
@@ -118,12 +121,12 @@ func ask(ctx context.Context, folder string, a asked) (change engine.PaceChange,
 
 // snapshot asks the process that is at work on a run how it stands; nil when it has not
 // begun to send.
-func snapshot(ctx context.Context, folder string) (*engine.Snapshot, error) {
+func snapshot(ctx context.Context, folder string) (*dispatch.Snapshot, error) {
 	text, err := speak(ctx, folder, http.MethodGet, "snapshot", nil)
 	if err != nil {
 		return nil, err
 	}
-	var now *engine.Snapshot
+	var now *dispatch.Snapshot
 	return now, json.Unmarshal(text, &now)
 }
 

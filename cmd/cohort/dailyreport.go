@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/file"
@@ -23,14 +24,14 @@ const factsAtOnce = 200_000
 
 // dailyReports reads what came back over MESH about a run's upload. The files are read twice:
 // nothing is changed before all of them were read to their end.
-func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOptions) error {
+func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOptions) error {
 	switch {
 	case s.campaign.File.Mesh == nil:
 		return refuse("what became of letters is the print supplier's to say: no report of it is read here")
 	case len(o.daily) == 0:
 		return refuse("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", command("reconcile", s.folder.path, "--daily-report", "FILE"))
 	}
-	refused, err := s.refusedUploads(ledger)
+	refused, err := s.refusedUploads(folded)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 		if err := s.recordTaken(d, refused); err != nil {
 			return err
 		}
-		if ledger, err = engine.ReadLedger(s.folder.path, d.plan); err != nil {
+		if folded, err = ledger.Read(s.folder.path, d.plan); err != nil {
 			return unsound(s.folder.path, err)
 		}
 	}
@@ -93,7 +94,7 @@ func (s *session) dailyReports(d *delivery, ledger *engine.Ledger, o *deliveryOp
 		s.log.Error("the reports have rows about records of this run that were never uploaded: find out who has sent to them", "rows", f.unsent)
 	}
 	s.log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.strangers)
-	sum := d.summary(ledger.Account(), statuses)
+	sum := d.summary(folded.Account(), statuses)
 	sum.Strangers, sum.Unsent, sum.Twice, sum.Taken = f.strangers, f.unsent, int64(len(f.twice)), f.taken
 	if err := s.tell(s.stdout, d, sum, o); err != nil || refused == nil || len(refused.taken) == 0 {
 		return err
@@ -132,7 +133,7 @@ type dailyFold struct {
 	twice     map[int64]struct{} // rows of messages with a second id
 }
 
-func newDailyFold(plan *engine.Plan, learned time.Time) *dailyFold {
+func newDailyFold(plan *plan.Plan, learned time.Time) *dailyFold {
 	return &dailyFold{
 		table: newRowTable(plan.Run, plan.Records), sent: make([]bool, plan.Records), ids: make([]uint32, plan.Records),
 		facts: map[int64]report.Fact{}, learned: learned, twice: map[int64]struct{}{},

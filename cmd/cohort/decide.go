@@ -4,19 +4,20 @@ import (
 	"fmt"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/record"
 )
 
 // mostShown is how many batches of a kind are listed.
 const mostShown = 20
 
 // decide shows what waits for a person, or records what the person decided.
-func (r *recovery) decide(ledger *engine.Ledger) error {
+func (r *recovering) decide(ledger *ledger.Ledger) error {
 	d, err := ledger.Decisions()
 	if err != nil {
 		return err
 	}
-	result := map[string]engine.Result{"accepted": engine.ResultAcceptedUnknown, "in-doubt": engine.ResultHeld, "replay": engine.ResultReplay}[r.foreign+r.held]
+	result := map[string]record.Result{"accepted": record.ResultAcceptedUnknown, "in-doubt": record.ResultHeld, "replay": record.ResultReplay}[r.foreign+r.held]
 	asked := d.Foreign
 	if r.held != "" {
 		asked = d.Withheld
@@ -46,7 +47,7 @@ func (r *recovery) decide(ledger *engine.Ledger) error {
 }
 
 // show lists batches.
-func (r *recovery) show(title string, waiting []engine.Waiting) {
+func (r *recovering) show(title string, waiting []ledger.Waiting) {
 	if len(waiting) == 0 {
 		return
 	}
@@ -60,8 +61,8 @@ func (r *recovery) show(title string, waiting []engine.Waiting) {
 }
 
 // resolve records a decision.
-func (r *recovery) resolve(result engine.Result) (err error) {
-	log, err := engine.OpenProgressLog(r.dir, r.plan)
+func (r *recovering) resolve(result record.Result) (err error) {
+	log, err := ledger.Open(r.dir, r.plan)
 	if err != nil {
 		return unsound(r.dir, err)
 	}

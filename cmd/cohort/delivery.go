@@ -8,7 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/shard"
 )
@@ -19,7 +20,7 @@ const deliveryFile = "delivery.parquet"
 // delivery is the file of that name in a run's folder, whose lock this process has.
 type delivery struct {
 	folder *folder
-	plan   *engine.Plan
+	plan   *plan.Plan
 	spool  *shard.Spool
 }
 
@@ -118,7 +119,7 @@ func inOrder(facts []report.Fact) iter.Seq2[report.Fact, error] {
 }
 
 // received keeps what the NHS App's receipts say, and says it behind how the run stands.
-func (s *session) received(plan *engine.Plan, spool *shard.Spool, ledger *engine.Ledger, r *receipts, o *deliveryOptions, stands func() error) error {
+func (s *session) received(plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger, r *receipts, o *deliveryOptions, stands func() error) error {
 	d := &delivery{folder: s.folder, plan: plan, spool: spool}
 	statuses, failed := d.add(r.facts(eachMessage(s.folder.path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
 	out := s.stdout

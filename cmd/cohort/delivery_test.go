@@ -16,7 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/sinks/simulator"
 )
@@ -59,7 +59,7 @@ func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	truth := statusesAt(ts, args[1], "1")
 	facts, err := factsIn(ts.MkAbs(args[0]))
 	ts.Check(err)
-	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
+	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
 	if len(facts) != len(truth) || len(facts) == 0 {
@@ -85,7 +85,7 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 	truth, wrong, rejected := statusesAt(ts, args[1], "1"), 0, 0
 	facts, err := factsIn(ts.MkAbs(args[0]))
 	ts.Check(err)
-	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
+	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
 	for _, f := range facts {
@@ -116,7 +116,7 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 
 // factsIn are the facts of delivery in a run's folder; none when there is no file.
 func factsIn(dir string) (all []report.Fact, err error) {
-	plan, err := engine.OpenPlan(dir)
+	plan, err := plan.Open(dir)
 	if err != nil {
 		return nil, err
 	}

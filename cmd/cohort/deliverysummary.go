@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
 
@@ -30,7 +30,7 @@ type deliverySummary struct {
 	Fallback   *fallbackSummary      `json:"fallback,omitempty"`
 }
 
-func (d *delivery) summary(account engine.Account, statuses map[string]int64) *deliverySummary {
+func (d *delivery) summary(account ledger.Account, statuses map[string]int64) *deliverySummary {
 	s := &deliverySummary{RunID: d.plan.RunID, Folder: d.folder.path, Fates: map[person.Fate]int64{}, Statuses: statuses, Nothing: account.Fates[person.Accepted], File: d.folder.file(deliveryFile)}
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]

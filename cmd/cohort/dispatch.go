@@ -9,9 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
 	"cohort/engine/journal"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -19,7 +21,7 @@ import (
 )
 
 // dispatch sends what the plan still has to send.
-func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
+func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	// With the plan sealed the spool is the cohort. Personal data need not lie about twice.
 	s.piped.drop()
 	s.folder.forget()
@@ -28,49 +30,49 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	folded, err := ledger.Read(s.folder.path, plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
-	if done, err := s.nothingToDo(ctx, plan, ledger, spool); done {
+	if done, err := s.nothingToDo(ctx, plan, folded, spool); done {
 		return err
 	}
-	if err := s.admitted(plan, ledger); err != nil {
+	if err := s.admitted(plan, folded); err != nil {
 		return err
 	}
-	if err := s.isLatest(plan, ledger); err != nil {
+	if err := s.isLatest(plan, folded); err != nil {
 		return err
 	}
-	if left := ledger.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.settle { // a plan that was sealed a while ago
-		rest := &unsent{folder: s.folder.path, plan: plan, ledger: ledger, people: left, consented: s.call.Consented}
-		if ledger.Attempts == 0 {
+	if left := folded.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.settle { // a plan that was sealed a while ago
+		rest := &unsent{folder: s.folder.path, plan: plan, ledger: folded, people: left, consented: s.call.Consented}
+		if folded.Attempts == 0 {
 			rest = nil
 		}
 		if err := s.overlap(ctx, spool, plan.Earlier, s.sendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
-			return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+			return s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 		} else if err != nil {
 			return err
 		}
 	}
-	if err := s.check(ctx, plan, ledger); err != nil {
+	if err := s.check(ctx, plan, folded); err != nil {
 		return err
 	}
 	key, err := s.key()
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if ledger.AnyInDoubt() && ledger.Key != "" && ledger.Key != key && !s.call.Simulate && !plan.NeverAgain {
+	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.call.Simulate && !plan.NeverAgain {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
-	if age := clockOf(ctx)().Sub(plan.Created); ledger.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
+	if age := clockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
 		return refuse("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
 	}
-	suppress, err := s.suppress(ctx, spool, ledger)
+	suppress, err := s.suppress(ctx, spool, folded)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
-	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	log, err := ledger.Open(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
 		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
 	}
@@ -86,25 +88,25 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
-	if ledger.Paused != "" {
-		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", ledger.Paused)
+	if folded.Paused != "" {
+		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", folded.Paused)
 	}
 	levers, noLevers := control(s.folder.path, s.screen.latest.Load, s.log)
 	defer noLevers()
 	s.screen.begin(plan, s.campaign.Pace)
-	summary, err := engine.Run(ctx, engine.Job{
+	summary, err := dispatch.Run(ctx, dispatch.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
-		Start: engine.Start{At: time.Now(), Version: version(), Key: key},
+		Start: ledger.Start{At: time.Now(), Version: version(), Key: key},
 		Opened: func() error {
 			if err := log.NoteWitness(time.Now(), s.folder.path, ""); err != nil {
 				return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
 			}
-			if plan.SendAgain != "" && ledger.Starts == 0 {
+			if plan.SendAgain != "" && folded.Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
 					return refuse("%w", err)
 				}
 			}
-			if plan.RestOf != "" && ledger.Starts == 0 {
+			if plan.RestOf != "" && folded.Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
 					return refuse("%w", err)
 				}
@@ -119,15 +121,18 @@ func (s *session) dispatch(ctx context.Context, plan *engine.Plan) error {
 					return err
 				}
 			}
-			return s.register(plan, ledger)
+			return s.register(plan, folded)
 		},
 		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
-		Logger: s.log, Progress: func(now engine.Snapshot) { s.screen.show(now); s.reached(log.Mark, stop, now.Attempts, now.Revisions) },
+		Logger: s.log, Progress: func(now dispatch.Snapshot) {
+			s.screen.show(now)
+			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
+		},
 	})
 	s.screen.end()
 	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
-		err = &engine.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
+		err = &dispatch.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.conclude(ctx, plan, spool, summary, err)
 }
@@ -142,7 +147,7 @@ func (s *session) key() (string, error) {
 }
 
 // nothingToDo says of a run that cannot or need not go on what there is to say.
-func (s *session) nothingToDo(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool) (bool, error) {
+func (s *session) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledger.Ledger, spool *shard.Spool) (bool, error) {
 	live, held, foreign := ledger.Unsettled()
 	switch {
 	case foreign > 0:
@@ -155,12 +160,12 @@ func (s *session) nothingToDo(ctx context.Context, plan *engine.Plan, ledger *en
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(ctx, plan, spool, engine.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
 // the start. Nil when the campaign has none.
-func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engine.Ledger) (engine.Lists, error) {
+func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *ledger.Ledger) (dispatch.Lists, error) {
 	l := s.lists()
 	for _, was := range ledger.Lists {
 		if !slices.ContainsFunc(l.of, func(list campaign.List) bool { return list.File == was.File }) {
@@ -172,7 +177,7 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engi
 	}
 	first, err := l.listing(ctx, s.folder.path, spool, ledger.Lists)
 	if ctx.Err() != nil {
-		return nil, s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+		return nil, s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 	}
 	if err != nil {
 		return nil, refuse("%w; nothing was sent by this start", err)
@@ -182,13 +187,13 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *engi
 
 // check makes sure that the service can be reached before the first attempt. A run
 // that has begun goes on trying by itself when the service is merely silent.
-func (s *session) check(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) check(ctx context.Context, plan *plan.Plan, ledger *ledger.Ledger) error {
 	if live, _, _ := ledger.Unsettled(); live == 0 {
 		return nil
 	}
 	err := s.reachable(ctx)
 	if ctx.Err() != nil {
-		return s.stopped(&engine.Stopped{Why: "stopped before anything was sent"})
+		return s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 	}
 	if err == nil {
 		return nil
@@ -221,8 +226,8 @@ func inTime(c *campaign.Campaign) error {
 }
 
 // conclude writes the report, prints the account, and says how the run ended.
-func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.Spool, summary engine.Summary, err error) error {
-	if stopped := (*engine.Stopped)(nil); err != nil && !errors.As(err, &stopped) {
+func (s *session) conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spool, summary dispatch.Summary, err error) error {
+	if stopped := (*dispatch.Stopped)(nil); err != nil && !errors.As(err, &stopped) {
 		return err
 	}
 	var reported error
@@ -249,7 +254,7 @@ func (s *session) conclude(ctx context.Context, plan *engine.Plan, spool *shard.
 			s.log.Warn("the report could not be written", "problem", reported.Error())
 		}
 		s.note(plan, register.Begun, summary)
-		if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
+		if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
 			s.onHalt(stopped.Error())
 		}
 		if summary.Foreign > 0 {
@@ -300,7 +305,7 @@ func (s *session) goOn() string {
 }
 
 // openSpool opens the spool that a plan was made from.
-func openSpool(path string, plan *engine.Plan) (*shard.Spool, error) {
+func openSpool(path string, plan *plan.Plan) (*shard.Spool, error) {
 	spool, err := shard.Open(path)
 	if err != nil {
 		return nil, damaged(err)

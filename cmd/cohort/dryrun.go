@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/shard"
 	"cohort/sinks/file"
 )
@@ -49,12 +50,12 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 		// References of its own: no file of a rehearsal, put before a service by mistake, may
 		// take those of the real run.
 		run := engine.NewRunID(c.campaign.Name, digest, "dry run of "+c.campaign.ServiceID(false))
-		shards, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
+		shards, err := plan.Cut(ctx, run, spool, sink, sink.Limits())
 		if err != nil {
 			return err
 		}
 		_, rows := sink.(engine.Separated)
-		err = file.DryRun(path, rows, render(ctx, engine.NewRenderer(run, spool, sink), shards, func(r *engine.Request) {
+		err = file.DryRun(path, rows, render(ctx, plan.NewRenderer(run, spool, sink), shards, func(r *engine.Request) {
 			requests, messages = requests+1, messages+len(r.Messages)
 		}))
 		if errors.Is(err, fs.ErrExist) {
@@ -77,7 +78,7 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 }
 
 // render yields the request of each planned batch that holds anybody, in their order.
-func render(ctx context.Context, r *engine.Renderer, shards [][]engine.PlannedBatch, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
+func render(ctx context.Context, r *plan.Renderer, shards [][]plan.Batch, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
 	return func(yield func(*engine.Request, error) bool) {
 		for _, batches := range shards {
 			for i := range batches {
@@ -85,7 +86,7 @@ func render(ctx context.Context, r *engine.Renderer, shards [][]engine.PlannedBa
 				if b.Messages == 0 {
 					continue
 				}
-				request, err := r.Render(b, engine.FormID{}, &b.Form)
+				request, err := r.Render(b, plan.FormID{}, &b.Form)
 				if err == nil {
 					err = ctx.Err()
 				}

@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/inspect"
 	"cohort/engine/journal"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 func dumpCommand() *cobra.Command {
@@ -61,7 +63,7 @@ no run.`,
 			if asJSON {
 				encoder := json.NewEncoder(d.out)
 				encoder.SetEscapeHTML(false)
-				d.write = func(e engine.Entry) error { return encoder.Encode(e) }
+				d.write = func(e inspect.Entry) error { return encoder.Encode(e) }
 			}
 			err = d.more(c.Context())
 			if follow {
@@ -81,13 +83,13 @@ no run.`,
 // dump shows a log from where it has come.
 type dump struct {
 	dir   string
-	plan  *engine.Plan
+	plan  *plan.Plan
 	out   *bufio.Writer
-	write func(engine.Entry) error
+	write func(inspect.Entry) error
 	tail  journal.Tail
 }
 
-func (d *dump) line(e engine.Entry) error {
+func (d *dump) line(e inspect.Entry) error {
 	_, err := io.WriteString(d.out, e.String()+"\n")
 	return err
 }
@@ -95,12 +97,12 @@ func (d *dump) line(e engine.Entry) error {
 // more shows what has come since.
 func (d *dump) more(ctx context.Context) error {
 	var said error // by what was done with a record, and not by the log
-	tail, err := engine.ReadLog(d.dir, d.plan, d.tail, func(r journal.Record) error {
-		var e engine.Entry
+	tail, err := ledger.ReadLog(d.dir, d.plan, d.tail, func(r journal.Record) error {
+		var e inspect.Entry
 		if said = ctx.Err(); said != nil {
 			return said
 		}
-		e, err := engine.ReadEntry(d.plan, r)
+		e, err := inspect.ReadEntry(d.plan, r)
 		if err != nil {
 			return err
 		}

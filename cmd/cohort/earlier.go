@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
 	"cohort/engine/lock"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -28,8 +31,8 @@ type earlierRuns struct {
 type earlierRun struct {
 	entry  register.Entry
 	lock   *lock.Lock
-	plan   *engine.Plan
-	ledger *engine.Ledger
+	plan   *plan.Plan
+	ledger *ledger.Ledger
 	spool  *shard.Spool
 	people func() iter.Seq2[shard.Exclusion, error] // reached
 }
@@ -80,13 +83,13 @@ func (r *earlierRun) hold() (err error) {
 
 // read opens the run for reading, also while a process is at work on it.
 func (r *earlierRun) read() (err error) {
-	if r.plan, err = engine.OpenPlan(r.entry.Folder); err != nil {
+	if r.plan, err = plan.Open(r.entry.Folder); err != nil {
 		return err
 	}
 	if r.plan.RunID != r.entry.RunID {
 		return fmt.Errorf("the folder holds run %.8s", r.plan.RunID)
 	}
-	if r.ledger, err = engine.ReadLedger(r.entry.Folder, r.plan); err != nil {
+	if r.ledger, err = ledger.Read(r.entry.Folder, r.plan); err != nil {
 		return err
 	}
 	if err := believe(r.entry, factsOf(r.ledger)); err != nil {
@@ -149,11 +152,11 @@ func (r *earlierRun) latest() error {
 }
 
 // named lists the runs for the plan.
-func (e *earlierRuns) named() []engine.EarlierRun {
-	var named []engine.EarlierRun
+func (e *earlierRuns) named() []plan.EarlierRun {
+	var named []plan.EarlierRun
 	if e != nil {
 		for _, r := range e.runs {
-			named = append(named, engine.EarlierRun{RunID: r.entry.RunID, Folder: r.entry.Folder})
+			named = append(named, plan.EarlierRun{RunID: r.entry.RunID, Folder: r.entry.Folder})
 		}
 	}
 	return named
@@ -224,7 +227,7 @@ func (e *earlierRuns) people(said iter.Seq2[person.NHSNumber, person.NHSNumber])
 // because an earlier run had.
 func (r *earlierRun) reached() iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
-		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
+		trail, err := outcome.Open(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
 			yield(shard.Exclusion{}, err)
 			return
@@ -250,8 +253,8 @@ func (r *earlierRun) reached() iter.Seq2[shard.Exclusion, error] {
 }
 
 // reachedBy says why another run must not send to the person of a record; empty: it may.
-func reachedBy(trail *engine.Trail, record person.Record) (reason string, err error) {
-	told, _, err := trail.Told(record.Lane, record.Position)
+func reachedBy(trail *outcome.Reader, record person.Record) (reason string, err error) {
+	told, _, err := trail.At(record.Lane, record.Position)
 	switch {
 	case err != nil:
 		return "", err
@@ -280,7 +283,7 @@ func (e *earlierRuns) supersede(by engine.RunID, folder string) error {
 		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
-		log, err := engine.OpenProgressLog(r.entry.Folder, r.plan)
+		log, err := ledger.Open(r.entry.Folder, r.plan)
 		if err == nil {
 			err = log.Supersede(time.Now(), by, folder)
 			if e := log.Close(); err == nil {

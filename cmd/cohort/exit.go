@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
 )
 
 // The exit codes.
@@ -60,7 +60,7 @@ func conclude(err error, stderr io.Writer) int {
 	var (
 		refused *refusal
 		end     *ended
-		stopped *engine.Stopped
+		stopped *dispatch.Stopped
 	)
 	fmt.Fprintln(stderr, "cohort: "+oneLine(err.Error()))
 	switch {

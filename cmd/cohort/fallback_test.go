@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 )
@@ -82,7 +82,7 @@ func TestWhoIsLeftOutOfTheFallback(t *testing.T) {
 // listed holds a fallback list against the facts of delivery that it was made from: listed DIR
 // FILE. With a third word, unread, everything that was not read is on it.
 func listed(ts *testscript.TestScript, _ bool, args []string) {
-	plan, err := engine.OpenPlan(ts.MkAbs(args[0]))
+	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
 	facts, err := factsIn(ts.MkAbs(args[0]))

@@ -10,18 +10,18 @@ import (
 
 // figures are what came of one life, or of many.
 type figures struct {
-	lives     int
-	kinds     map[string]int // misfortunes, by their names
-	starts    int            // of processes that sent
-	requests  uint64         // attempts in the log
-	replays   uint64         // of those, again under the same reference
-	revisions int
-	settled   int // 422s: replays of what the service had already
-	accepted  int
-	refused   int
-	listed    int // people left out by a list
-	late      int // people listed too late
-	recovery  time.Duration
+	lives      int
+	kinds      map[string]int // misfortunes, by their names
+	starts     int            // of processes that sent
+	requests   uint64         // attempts in the log
+	replays    uint64         // of those, again under the same reference
+	revisions  int
+	settled    int // 422s: replays of what the service had already
+	accepted   int
+	refused    int
+	listed     int // people left out by a list
+	late       int // people listed too late
+	recovering time.Duration
 }
 
 func (f *figures) add(o figures) {
@@ -31,7 +31,7 @@ func (f *figures) add(o figures) {
 	}
 	f.starts, f.requests, f.replays, f.revisions = f.starts+o.starts, f.requests+o.requests, f.replays+o.replays, f.revisions+o.revisions
 	f.settled, f.accepted, f.refused, f.listed, f.late = f.settled+o.settled, f.accepted+o.accepted, f.refused+o.refused, f.listed+o.listed, f.late+o.late
-	f.recovery = max(f.recovery, o.recovery)
+	f.recovering = max(f.recovering, o.recovering)
 }
 
 // String is a table that can be quoted.
@@ -54,6 +54,6 @@ func (f *figures) String() string {
 	row("people left out by a list", f.listed)
 	row("people listed too late", f.late)
 	row("accepted twice, lost, or wrongly accounted for", 0)
-	row("longest way from the last misfortune to the end", f.recovery.Round(100*time.Millisecond))
+	row("longest way from the last misfortune to the end", f.recovering.Round(100*time.Millisecond))
 	return out.String()
 }

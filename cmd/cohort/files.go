@@ -7,6 +7,8 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/shard"
 	"cohort/sinks/file"
 )
@@ -117,7 +119,7 @@ type filesStatus struct {
 
 // look adds what there is of files, where the plan's service is one. A run is not finished
 // before they are whole.
-func (s *status) look(plan *engine.Plan) error {
+func (s *status) look(plan *plan.Plan) error {
 	if !campaign.WritesFiles(plan.Service) {
 		return nil
 	}
@@ -136,7 +138,7 @@ func (s *status) look(plan *engine.Plan) error {
 
 // inFiles lists the batches that stand in a run's files or are to, and those that stand in an
 // upload that the service has refused.
-func inFiles(ledger *engine.Ledger) (forms []engine.AcceptedForm, refused map[engine.Reference]bool, err error) {
+func inFiles(ledger *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
 	for f, err := range ledger.Accepted() {
 		if err != nil {
 			return nil, nil, damaged(err)
@@ -152,29 +154,29 @@ func inFiles(ledger *engine.Ledger) (forms []engine.AcceptedForm, refused map[en
 }
 
 // nameOfFiles is what the names of a run's files begin with.
-func nameOfFiles(plan *engine.Plan) string { return plan.Campaign + "-" + plan.Run.Short() }
+func nameOfFiles(plan *plan.Plan) string { return plan.Campaign + "-" + plan.Run.Short() }
 
 // join puts the files of a run together of which everything is accepted. A run that
 // writes none has nothing to join.
-func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spool) error {
+func (s *session) join(ctx context.Context, planned *plan.Plan, spool *shard.Spool) error {
 	sink, writes := s.sink.(files)
 	if !writes {
 		return nil
 	}
-	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	folded, err := ledger.Read(s.folder.path, planned)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
-	if ledger.Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", ledger.Superseded)
+	if folded.Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
 	}
-	forms, refused, err := inFiles(ledger)
+	forms, refused, err := inFiles(folded)
 	if err != nil {
 		return err
 	}
-	r := engine.NewRenderer(plan.Run, spool, sink)
+	r := plan.NewRenderer(planned.Run, spool, sink)
 	mended := 0
-	again := func(f *engine.AcceptedForm) ([]byte, error) {
+	again := func(f *ledger.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := r.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {
@@ -182,7 +184,7 @@ func (s *session) join(ctx context.Context, plan *engine.Plan, spool *shard.Spoo
 		}
 		return request.Body, nil
 	}
-	m, err := sink.Join(ctx, plan.Run, nameOfFiles(plan), forms, refused, again)
+	m, err := sink.Join(ctx, planned.Run, nameOfFiles(planned), forms, refused, again)
 	if mended > 0 {
 		s.log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}

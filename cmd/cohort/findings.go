@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -16,21 +16,21 @@ import (
 
 // findings is what a check found; with --json it is what is printed.
 type findings struct {
-	Format    foundFormat       `json:"format"`
-	Records   int64             `json:"records"`
-	Fates     map[string]int64  `json:"fates"`
-	Reasons   []foundReason     `json:"reasons"`
-	Shards    foundShards       `json:"shards"`
-	Reach     *reached          `json:"reach,omitempty"`
-	WouldSend bool              `json:"would_send"`
-	Why       string            `json:"why"`
-	Seconds   float64           `json:"seconds"`
-	Peak      int64             `json:"peak_memory_bytes"`
-	Routes    []foundRoute      `json:"routes,omitempty"` // of a campaign that has any
-	Lists     []engine.ListRead `json:"lists,omitempty"`
-	Overlap   *overlaps         `json:"overlap,omitempty"`
+	Format    foundFormat      `json:"format"`
+	Records   int64            `json:"records"`
+	Fates     map[string]int64 `json:"fates"`
+	Reasons   []foundReason    `json:"reasons"`
+	Shards    foundShards      `json:"shards"`
+	Reach     *reached         `json:"reach,omitempty"`
+	WouldSend bool             `json:"would_send"`
+	Why       string           `json:"why"`
+	Seconds   float64          `json:"seconds"`
+	Peak      int64            `json:"peak_memory_bytes"`
+	Routes    []foundRoute     `json:"routes,omitempty"` // of a campaign that has any
+	Lists     []plan.ListRead  `json:"lists,omitempty"`
+	Overlap   *overlaps        `json:"overlap,omitempty"`
 
-	cohort   engine.Cohort
+	cohort   plan.Cohort
 	reasons  []ingest.Reason
 	samples  []string
 	extracts []int64 // the extract's number of each file, 0 where a format has none
@@ -62,7 +62,7 @@ type foundShards struct {
 	Max   int64 `json:"max"`
 }
 
-func (f *findings) describe(files []ingest.FileInfo, cohort engine.Cohort, m shard.Manifest) {
+func (f *findings) describe(files []ingest.FileInfo, cohort plan.Cohort, m shard.Manifest) {
 	f.cohort = cohort
 	first := files[0].Format
 	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/durable"
 	"cohort/engine/lock"
+	"cohort/engine/plan"
 )
 
 // The files of a run's folder, beside those of the plan and the log.
@@ -210,15 +210,15 @@ func readCampaign(path string, c call) (parsed *campaign.Campaign, text []byte, 
 }
 
 // planned opens the sealed plan of a folder for reading.
-func planned(path string) (*engine.Plan, error) {
-	plan, err := engine.OpenPlan(path)
-	if errors.Is(err, engine.ErrNoPlan) {
+func planned(path string) (*plan.Plan, error) {
+	planned, err := plan.Open(path)
+	if errors.Is(err, plan.ErrNone) {
 		return nil, refuse("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
 	}
 	if err != nil {
 		return nil, damaged(err)
 	}
-	return plan, nil
+	return planned, nil
 }
 
 func absolute(path string) (string, error) {

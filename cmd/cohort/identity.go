@@ -15,6 +15,9 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -201,8 +204,8 @@ func (s *session) holds(folder string) bool {
 }
 
 // earlierIn lists the runs that the plan in a folder has taken into account.
-func (s *session) earlierIn(folder string) []engine.EarlierRun {
-	plan, err := engine.OpenPlan(folder)
+func (s *session) earlierIn(folder string) []plan.EarlierRun {
+	plan, err := plan.Open(folder)
 	if err != nil {
 		return nil
 	}
@@ -219,7 +222,7 @@ func same(a, b string) bool {
 
 // standing gathers what is known of the run before it sends. ledger is its log as this
 // process found it.
-func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engine.Ledger) standing {
+func (s *session) standing(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) standing {
 	st := standing{
 		run: plan.RunID, folder: s.folder.path, facts: factsOf(ledger), planned: plan.Earlier, sendAgain: plan.SendAgain != "",
 		rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
@@ -244,7 +247,7 @@ func (s *session) standing(r *register.Register, plan *engine.Plan, ledger *engi
 }
 
 // admitted looks whether the run may send.
-func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) admitted(plan *plan.Plan, ledger *ledger.Ledger) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -254,7 +257,7 @@ func (s *session) admitted(plan *engine.Plan, ledger *engine.Ledger) error {
 }
 
 // mayWrite is admitted for what sends nothing.
-func (s *session) mayWrite(plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) mayWrite(plan *plan.Plan, ledger *ledger.Ledger) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -265,7 +268,7 @@ func (s *session) mayWrite(plan *engine.Plan, ledger *engine.Ledger) error {
 
 // register notes that the run may send from here on, having looked once more, with the
 // register in hand, whether it may.
-func (s *session) register(plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 	r, err := openRegister(s.campaign)
 	if err != nil {
 		return err
@@ -376,7 +379,7 @@ func (s *session) atService() bool {
 
 // note writes down in the register how far the run has come. That it cannot is no
 // reason to fail: the register then knows less, and the log still knows all.
-func (s *session) note(plan *engine.Plan, state register.State, summary engine.Summary) {
+func (s *session) note(plan *plan.Plan, state register.State, summary dispatch.Summary) {
 	attempts, revisions := summary.Attempts, summary.Revisions
 	people := summary.Account.Fates[person.Accepted] + summary.Account.Fates[person.InDoubt]
 	r, err := register.OpenAll(s.campaign.Registers())
@@ -419,7 +422,7 @@ func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attem
 	s.noted, s.notedAt = attempts+revisions, time.Now()
 	told, err := register.ReachedAll(s.campaign.Registers(), s.id.String(), attempts, revisions)
 	if told == 0 && s.campaign.NHSApp != nil && !s.call.Simulate {
-		stop(&engine.Stopped{Why: "no register can be written", Cause: err, Halt: true})
+		stop(&dispatch.Stopped{Why: "no register can be written", Cause: err, Halt: true})
 	}
 	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true
@@ -428,7 +431,7 @@ func (s *session) reached(mark func() error, stop context.CancelCauseFunc, attem
 }
 
 // record adds a line to the register: what is in e, and what the plan says.
-func (s *session) record(r *register.Register, plan *engine.Plan, e register.Entry) error {
+func (s *session) record(r *register.Register, plan *plan.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Real = e.Real || s.atService()
 	e.Folder, e.Note, e.Templates, e.Profile = s.folder.path, plan.SendAgain, templatesOf(plan), string(s.campaign.Profile)

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/sinks/simulator"
 )
 
@@ -48,7 +49,7 @@ func (l *life) live(of []misfortune) {
 		c, _, stderr := l.start("send", "-c", "campaign.yaml", "cohort.csv", "--run", l.folder)
 		code = l.ends(c, stderr, 0, 3)
 	}
-	l.done.recovery = time.Since(began)
+	l.done.recovering = time.Since(began)
 	l.judge()
 }
 
@@ -141,18 +142,18 @@ func (l *life) finished(accepted int) {
 // addUp counts what the log holds.
 func (l *life) addUp() {
 	l.t.Helper()
-	plan, err := engine.OpenPlan(l.folder)
+	planned, err := plan.Open(l.folder)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	defer func() { _ = plan.Close() }()
-	ledger, err := engine.ReadLedger(l.folder, plan)
+	defer func() { _ = planned.Close() }()
+	folded, err := ledger.Read(l.folder, planned)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.done.starts, l.done.requests = ledger.Starts, ledger.Attempts
-	for b := range plan.Batches() {
-		ledger.Forms(uint32(b), func(id engine.FormID, s *engine.State) {
+	l.done.starts, l.done.requests = folded.Starts, folded.Attempts
+	for b := range planned.Batches() {
+		folded.Forms(uint32(b), func(id plan.FormID, s *ledger.State) {
 			if s.Attempts > 1 {
 				l.done.replays += uint64(s.Attempts) - 1
 			}

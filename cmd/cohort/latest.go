@@ -10,8 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -89,21 +90,21 @@ func (d *decision) run(ctx context.Context) (err error) {
 	}
 	defer d.folder.release()
 	defer d.end()
-	ledger, err := engine.ReadLedger(d.runFolder, plan)
+	folded, err := ledger.Read(d.runFolder, plan)
 	if err != nil {
 		return unsound(d.runFolder, err)
 	}
-	if err := d.mayWrite(plan, ledger); err != nil {
+	if err := d.mayWrite(plan, folded); err != nil {
 		return err
 	}
-	why := ledger.ShowsLatest(d.runFolder)
+	why := folded.ShowsLatest(d.runFolder)
 	if why == nil {
 		return refuse("nothing waits for this decision: the run was last at work in %s; go on with: %s", d.runFolder, command("resume", d.runFolder))
 	}
-	if copied := (*engine.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
+	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return askLatest(d.runFolder, why)
 	}
-	fmt.Fprintf(d.stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.runFolder, why, ledger.LastAnswer.In(d.campaign.Pace.Location).Format(time.DateTime+" MST"), ledger.Attempts)
+	fmt.Fprintf(d.stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.runFolder, why, folded.LastAnswer.In(d.campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Attempts)
 	if plan.NeverAgain && !d.call.Simulate {
 		if err := d.show(ctx, plan); err != nil {
 			return err
@@ -122,7 +123,7 @@ func (d *decision) run(ctx context.Context) (err error) {
 
 // show shows what the folder says of the run's messages, and how many of them the service has a
 // receipt of. It refuses when the service has more than the folder has sent.
-func (d *decision) show(ctx context.Context, plan *engine.Plan) error {
+func (d *decision) show(ctx context.Context, plan *plan.Plan) error {
 	if err := d.connect(); err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (d *decision) show(ctx context.Context, plan *engine.Plan) error {
 		}
 	}
 	if beyond > 0 {
-		return askLatest(d.runFolder, &engine.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
+		return askLatest(d.runFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
 	}
 	if accepted := of[person.Accepted]; 2*named[person.Accepted] <= accepted {
 		d.log.Warn("the receipts prove little: most are still to come, or this application is not shown them", "accepted", accepted, "with_receipt", named[person.Accepted])
@@ -170,8 +171,8 @@ func (d *decision) show(ctx context.Context, plan *engine.Plan) error {
 
 // noteWitness notes, before anything is sent, that the run is at work in this folder, and who
 // has decided so.
-func (s *session) noteWitness(plan *engine.Plan, decided string) error {
-	log, err := engine.OpenProgressLog(s.folder.path, plan)
+func (s *session) noteWitness(plan *plan.Plan, decided string) error {
+	log, err := ledger.Open(s.folder.path, plan)
 	if err != nil {
 		return roomOr(err, unsound(s.folder.path, err), s.folder.path)
 	}
@@ -182,7 +183,7 @@ func (s *session) noteWitness(plan *engine.Plan, decided string) error {
 }
 
 // isLatest refuses a folder that may be a copy, where the service takes a message twice.
-func (s *session) isLatest(plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) isLatest(plan *plan.Plan, ledger *ledger.Ledger) error {
 	if !plan.NeverAgain || s.call.Simulate {
 		return nil
 	}
@@ -191,7 +192,7 @@ func (s *session) isLatest(plan *engine.Plan, ledger *engine.Ledger) error {
 
 // askLatest says what to do where a folder cannot show that it is the latest.
 func askLatest(folder string, why error) error {
-	copied, log := (*engine.CopyError)(nil), filepath.Join(folder, "log")
+	copied, log := (*ledger.CopyError)(nil), filepath.Join(folder, "log")
 	switch {
 	case why == nil:
 		return nil

@@ -12,9 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"cohort/engine"
 	"cohort/engine/journal"
+	"cohort/engine/ledger"
 	"cohort/engine/lock"
+	"cohort/engine/record"
 )
 
 const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
@@ -25,22 +26,22 @@ Exit codes: 0 it holds; 10 it does not, and why.
 `
 
 func pauseCommand() *cobra.Command {
-	return leverCommand("pause", engine.LeverPause, "Send nothing more until the run is told to continue",
+	return leverCommand("pause", record.VerbPause, "Send nothing more until the run is told to continue",
 		"Pause keeps the process where it is: requests under way finish, and nothing new is sent.\n",
 		"paused; to go on: %s", "continue")
 }
 
 func continueCommand() *cobra.Command {
-	return leverCommand("continue", engine.LeverContinue, "Let a paused run send again", "Continue takes a pause back.\n", "continues", "")
+	return leverCommand("continue", record.VerbContinue, "Let a paused run send again", "Continue takes a pause back.\n", "continues", "")
 }
 
 func stopCommand() *cobra.Command {
-	return leverCommand("stop", engine.LeverStop, "Have the process that is at work on a run end",
+	return leverCommand("stop", record.VerbStop, "Have the process that is at work on a run end",
 		"Stop lets requests under way finish and ends the process with exit 3, as Ctrl-C does.\n", "stopping; to go on: %s", "resume")
 }
 
 // leverCommand is a verb that pulls a lever without more to say.
-func leverCommand(name string, verb engine.LeverVerb, short, long, done, next string) *cobra.Command {
+func leverCommand(name string, verb record.Verb, short, long, done, next string) *cobra.Command {
 	var l pulling
 	c := &cobra.Command{
 		Use: name + " DIR", Short: short, Long: long + leverWords,
@@ -66,7 +67,7 @@ func leverCommand(name string, verb engine.LeverVerb, short, long, done, next st
 type pulling struct {
 	asked  asked
 	folder string
-	change engine.PaceChange // of LeverPace: what it made of the rate
+	change ledger.PaceChange // of LeverPace: what it made of the rate
 	noted  bool              // no process is at work on the run
 }
 
@@ -107,7 +108,7 @@ func (l *pulling) note() error {
 		return roomOr(err, refuse("the run's folder cannot be locked: %w", err), l.folder)
 	}
 	defer func() { _ = held.Release() }()
-	if l.asked.Verb == engine.LeverStop {
+	if l.asked.Verb == record.VerbStop {
 		return refuse("no process is at work on %s: there is nothing to stop", l.folder)
 	}
 	plan, err := planned(l.folder)
@@ -115,32 +116,32 @@ func (l *pulling) note() error {
 		return err
 	}
 	defer func() { _ = plan.Close() }()
-	ledger, err := engine.ReadLedger(l.folder, plan)
+	folded, err := ledger.Read(l.folder, plan)
 	if err != nil {
 		return unsound(l.folder, err)
 	}
-	if ledger.Superseded != "" {
-		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", ledger.Superseded)
+	if folded.Superseded != "" {
+		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
 	}
-	if live, _, _ := ledger.Unsettled(); live == 0 {
+	if live, _, _ := folded.Unsettled(); live == 0 {
 		return refuse("the run has nothing left to send")
 	}
-	if l.asked.Verb == engine.LeverPace {
+	if l.asked.Verb == record.VerbPace {
 		pace, err := paceOf(l.folder)
 		if err != nil {
 			return err
 		}
-		if l.change, err = ledger.Repace(pace, l.asked.Pace, time.Now()); err != nil {
+		if l.change, err = folded.Repace(pace, l.asked.Pace, time.Now()); err != nil {
 			return refuse("%w", err)
 		}
 		l.asked.Pace = l.change.Lever
 	}
-	log, err := engine.OpenProgressLog(l.folder, plan)
+	log, err := ledger.Open(l.folder, plan)
 	if err != nil {
 		return roomOr(err, unsound(l.folder, err), l.folder)
 	}
 	l.noted = true
-	if err = errors.Join(log.Pull(time.Now(), l.asked.lever()), log.Close()); err != nil {
+	if err = errors.Join(log.Command(time.Now(), l.asked.lever()), log.Close()); err != nil {
 		return roomOr(err, refuse("the run's log cannot be written: %w", err), l.folder)
 	}
 	return nil

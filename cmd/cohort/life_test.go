@@ -203,7 +203,7 @@ func (l *life) attempted() map[string]bool {
 }
 
 // hear runs the binary to its end and keeps what it said.
-func (l *life) hear(args ...string) outcome {
+func (l *life) hear(args ...string) exited {
 	l.t.Helper()
 	o := l.run(args...)
 	l.noise.WriteString(o.stderr)

@@ -12,9 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
 	"cohort/engine/durable"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/shard"
 )
@@ -22,7 +23,7 @@ import (
 // lists are a campaign's suppression lists.
 type lists struct {
 	of   []campaign.List
-	read []engine.ListRead // what people has read, once it has ended
+	read []plan.ListRead // what people has read, once it has ended
 	log  *slog.Logger
 }
 
@@ -34,7 +35,7 @@ const listsFolder = "lists"
 // notes what was read. last is what was read of them before; nil at the first time. A
 // list that is lost, empty or much shorter than it was is refused with a *refusal. Nil
 // when there are no lists.
-func (l *lists) people(ctx context.Context, last []engine.ListRead) iter.Seq2[shard.Exclusion, error] {
+func (l *lists) people(ctx context.Context, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
 	if len(l.of) == 0 {
 		return nil
 	}
@@ -51,7 +52,7 @@ func (l *lists) people(ctx context.Context, last []engine.ListRead) iter.Seq2[sh
 }
 
 // one yields whom one list names.
-func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListRead) iter.Seq2[shard.Exclusion, error] {
+func (l *lists) one(ctx context.Context, list campaign.List, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
 		in, err := ingest.OpenList(ctx, list.File, ingestFormat(list.Format))
 		if err != nil {
@@ -97,7 +98,7 @@ func (l *lists) one(ctx context.Context, list campaign.List, last []engine.ListR
 		if n.Blank > 0 {
 			l.log.Warn("a suppression list has blank lines; they name nobody", "list", filepath.Base(list.File), "lines", n.Blank)
 		}
-		l.read = append(l.read, engine.ListRead{
+		l.read = append(l.read, plan.ListRead{
 			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
 			People: people, Unreadable: n.Unreadable, Rules: listRules,
 		})
@@ -113,7 +114,7 @@ const listRules = 2
 // tolerated returns the number of rows of a list that may be unreadable: as many as the
 // campaign file allows, and in a run that has begun, as many as it began with. Earlier
 // versions did not count them: a list of theirs that has not changed may keep all it has.
-func (l *lists) tolerated(ctx context.Context, list campaign.List, last []engine.ListRead) (int64, error) {
+func (l *lists) tolerated(ctx context.Context, list campaign.List, last []plan.ListRead) (int64, error) {
 	rows := list.Unreadable
 	for _, before := range last {
 		if !l.follows(list, before) {
@@ -138,7 +139,7 @@ const mostShrunk = 0.20
 
 // whole refuses a list that has lost more people since it was last applied than lists
 // lose by themselves. Older rules counted rows.
-func (l *lists) whole(list campaign.List, people, rows int64, last []engine.ListRead) error {
+func (l *lists) whole(list campaign.List, people, rows int64, last []plan.ListRead) error {
 	for _, before := range last {
 		people := people
 		if before.Rules < 2 {
@@ -154,7 +155,7 @@ func (l *lists) whole(list campaign.List, people, rows int64, last []engine.List
 
 // follows reports whether a list is what an earlier one has become: the same file, or the
 // only one for its reason that is new, in the place of one that is gone.
-func (l *lists) follows(list campaign.List, before engine.ListRead) bool {
+func (l *lists) follows(list campaign.List, before plan.ListRead) bool {
 	if list.File == before.File {
 		return true
 	}
@@ -196,7 +197,7 @@ func (l *lists) warnMost(m shard.Manifest) {
 }
 
 // unchanged reports whether the lists are to the byte those that were applied last.
-func (l *lists) unchanged(ctx context.Context, last []engine.ListRead) (bool, error) {
+func (l *lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, error) {
 	if len(l.of) != len(last) {
 		return false, nil
 	}
@@ -217,28 +218,28 @@ func (l *lists) unchanged(ctx context.Context, last []engine.ListRead) (bool, er
 
 // listing holds the lists as they are now against the cohort. folder is the run's. It
 // is used up when its people have been ranged over.
-func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, last []engine.ListRead) (engine.Listing, error) {
+func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, last []plan.ListRead) (dispatch.Listing, error) {
 	same, err := l.unchanged(ctx, last)
 	if err != nil || same {
-		return engine.Listing{Read: last}, err
+		return dispatch.Listing{Read: last}, err
 	}
 	l.log.Info("reading the suppression lists", "lists", len(l.of))
 	dir := filepath.Join(folder, listsFolder)
 	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
-		return engine.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
+		return dispatch.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
 	}
 	match, err := spool.Match(ctx, dir, l.people(ctx, last))
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return engine.Listing{}, err
+		return dispatch.Listing{}, err
 	}
-	return engine.Listing{Read: l.read, People: func(yield func(engine.Listed, error) bool) {
+	return dispatch.Listing{Read: l.read, People: func(yield func(plan.Listed, error) bool) {
 		defer func() {
 			match.Close()
 			_ = os.RemoveAll(dir)
 		}()
 		for p, err := range match.Listed(ctx) {
-			if !yield(engine.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
+			if !yield(plan.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
 				return
 			}
 		}
@@ -247,9 +248,9 @@ func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, 
 
 // forRun is what the engine calls to read the lists. first is what they said when this
 // process began, read before the run so that a list that is wrong refuses the start.
-func (l *lists) forRun(folder string, spool *shard.Spool, first engine.Listing) engine.Lists {
+func (l *lists) forRun(folder string, spool *shard.Spool, first dispatch.Listing) dispatch.Lists {
 	fresh := true
-	return func(ctx context.Context, last []engine.ListRead) (engine.Listing, error) {
+	return func(ctx context.Context, last []plan.ListRead) (dispatch.Listing, error) {
 		if fresh {
 			fresh = false
 			return first, nil

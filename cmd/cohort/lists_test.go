@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
 )
@@ -45,9 +45,9 @@ func TestUnreadableRowsOfAList(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &lists{of: []campaign.List{{File: path, Reason: "deceased", Unreadable: test.tolerated}}, log: slog.New(slog.DiscardHandler)}
-		var last []engine.ListRead
+		var last []plan.ListRead
 		if test.before != "" {
-			last = []engine.ListRead{{File: path, Reason: "deceased"}}
+			last = []plan.ListRead{{File: path, Reason: "deceased"}}
 			if err := json.Unmarshal([]byte(test.before), &last[0]); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestUnreadableRowsOfAList(t *testing.T) {
 }
 
 // readLists reads the people of lists to the end.
-func readLists(ctx context.Context, l *lists, last []engine.ListRead) error {
+func readLists(ctx context.Context, l *lists, last []plan.ListRead) error {
 	for _, err := range l.people(ctx, last) {
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func TestAListThatRepeatsItselfHasShrunk(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &lists{of: []campaign.List{{File: path, Reason: "deceased"}}, log: slog.New(slog.DiscardHandler)}
-		err := readLists(t.Context(), l, []engine.ListRead{{File: path, Reason: "deceased", People: 3, Rules: test.rules}})
+		err := readLists(t.Context(), l, []plan.ListRead{{File: path, Reason: "deceased", People: 3, Rules: test.rules}})
 		if test.refused != (err != nil) || test.refused && !strings.Contains(err.Error(), "list.csv names 1 people and named 3") {
 			t.Errorf("%s: %v", sentence, err)
 		}

@@ -6,8 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 func logCommand() *cobra.Command {
@@ -28,7 +29,7 @@ Exit codes:
 }
 
 // openRun opens the plan of the run in a folder, to look at it.
-func openRun(path string) (dir string, plan *engine.Plan, err error) {
+func openRun(path string) (dir string, plan *plan.Plan, err error) {
 	if dir, err = absolute(path); err != nil {
 		return dir, nil, err
 	}
@@ -41,10 +42,10 @@ func openRun(path string) (dir string, plan *engine.Plan, err error) {
 
 // unsound says of an error in reading a run's log what it means and what to do.
 func unsound(dir string, err error) error {
-	if changed := (*engine.PlanChangedError)(nil); errors.As(err, &changed) {
+	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
 		return refuse("%s has changed since this run began: %w. Nothing more is sent from here. Bring the file back from a copy of the folder; the log is not at fault", filepath.Join(dir, "plan.json"), changed)
 	}
-	if engine.IsDamage(err) {
+	if ledger.IsDamage(err) {
 		return refuse("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, command("recover", dir))
 	}
 	return refuse("the run's log cannot be read: %w", err)
@@ -52,16 +53,16 @@ func unsound(dir string, err error) error {
 
 // planChanged refuses a plan.json that is not the one that the run's log was begun with. What
 // differs from the campaign file then says nothing of the campaign file.
-func planChanged(dir string, plan *engine.Plan) error {
-	_, err := engine.ReadLedger(dir, plan)
-	if changed := (*engine.PlanChangedError)(nil); errors.As(err, &changed) {
+func planChanged(dir string, planned *plan.Plan) error {
+	_, err := ledger.Read(dir, planned)
+	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
 		return unsound(dir, err)
 	}
 	return nil
 }
 
 // asPlanned refuses a campaign file that is no longer what the run was planned with.
-func (s *session) asPlanned(plan *engine.Plan) error {
+func (s *session) asPlanned(plan *plan.Plan) error {
 	err := campaign.Compare(plan.Frozen, s.frozen)
 	if err == nil {
 		return nil

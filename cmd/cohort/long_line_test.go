@@ -70,7 +70,7 @@ func TestALineOfTwoGibibytesIsRefusedInBoundedMemory(t *testing.T) {
 // within runs the binary with so many bytes of memory that it may write to; beyond that
 // it dies. (What a child has used at most cannot be asked for afterwards: the answer
 // counts the memory of the process that started it.)
-func (w *world) within(bytes int, args ...string) outcome {
+func (w *world) within(bytes int, args ...string) exited {
 	w.t.Helper()
 	binary := w.binary
 	defer func() { w.binary = binary }()

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 // registerLost looks, where no register of the campaign knows a run, for a run in folder or
@@ -46,12 +47,12 @@ func (s *session) registerLost(folder string) error {
 // wasNoted reports whether a register must know the run in a folder: it is told before the
 // first request. A log that cannot be read is taken for one that has made some.
 func wasNoted(folder string) bool {
-	plan, err := engine.OpenPlan(folder)
+	planned, err := plan.Open(folder)
 	if err != nil {
-		return !errors.Is(err, engine.ErrNoPlan)
+		return !errors.Is(err, plan.ErrNone)
 	}
-	defer func() { _ = plan.Close() }()
-	ledger, err := engine.ReadLedger(folder, plan)
+	defer func() { _ = planned.Close() }()
+	ledger, err := ledger.Read(folder, planned)
 	return err != nil || ledger.Attempts > 0
 }
 

@@ -5,7 +5,8 @@ import (
 	"iter"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -25,7 +26,7 @@ const messagesAtOnce = 1 << 16
 
 // eachMessage yields the messages that the run in dir was to send, in the order of their
 // rows.
-func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[sentMessage, error] {
+func eachMessage(dir string, plan *plan.Plan, spool *shard.Spool) iter.Seq2[sentMessage, error] {
 	return func(yield func(sentMessage, error) bool) {
 		trail, _, err := openTrail(dir, plan)
 		if err != nil {
@@ -51,11 +52,11 @@ func eachMessage(dir string, plan *engine.Plan, spool *shard.Spool) iter.Seq2[se
 					if verdicts[s.Verdicts[i]].Fate != "" {
 						continue
 					}
-					told, id, err := trail.Told(s.Lane(i), s.Position+uint32(i))
+					told, id, err := trail.At(s.Lane(i), s.Position+uint32(i))
 					if err != nil {
 						return err
 					}
-					room[row-first] = sentMessage{row, told.Fate, string(id), told.AcceptedAt, told.BatchReference, told.Code == engine.CodeListedTooLate}
+					room[row-first] = sentMessage{row, told.Fate, string(id), told.AcceptedAt, told.BatchReference, told.Code == ledger.CodeListedTooLate}
 				}
 				return nil
 			}, func(*person.Record) error { return nil })

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/term"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
 )
 
 // canAlert refuses a campaign whose on_halt command is not on this machine.
@@ -31,7 +31,7 @@ func canAlert(c *campaign.Campaign) error {
 // alert calls on_halt for a start that was refused, or met a defect, where no person sees it.
 // A halt has called it already. It returns the error.
 func (s *session) alert(err error) error {
-	end, stopped := (*ended)(nil), (*engine.Stopped)(nil)
+	end, stopped := (*ended)(nil), (*dispatch.Stopped)(nil)
 	if err == nil || s.attended || errors.As(err, &end) || errors.As(err, &stopped) {
 		return err
 	}

@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/durable"
+	"cohort/engine/plan"
 	"cohort/ingest"
 )
 
@@ -153,7 +153,7 @@ func campaignInputs(c *campaign.Campaign) []string {
 
 // reportInputs lists the files that a run has read and those in its folder, but for its
 // report.
-func reportInputs(dir string, c call, plan *engine.Plan) []string {
+func reportInputs(dir string, c call, plan *plan.Plan) []string {
 	inputs := []string{c.Campaign}
 	if campaign, _, _, err := readCampaign(dir, c); err == nil {
 		inputs = append(inputs, campaignInputs(campaign)...)

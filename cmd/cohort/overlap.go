@@ -17,6 +17,9 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/durable"
+	"cohort/engine/ledger"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -37,20 +40,20 @@ type overlaps struct {
 // unsent is what a run that has begun still has to send.
 type unsent struct {
 	folder    string
-	plan      *engine.Plan
-	ledger    *engine.Ledger
+	plan      *plan.Plan
+	ledger    *ledger.Ledger
 	people    int64
 	consented []string // ids of runs whose people a person has had sent to again
 }
 
 // due says of each record, in order, whether it is still to be sent.
 func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done func() error, err error) {
-	trail, err := engine.OpenTrail(u.folder, u.plan, u.ledger)
+	trail, err := outcome.Open(u.folder, u.plan, u.ledger)
 	if err != nil {
 		return nil, nil, err
 	}
 	return func(lane int, position uint32) (bool, error) {
-		told, _, err := trail.Told(lane, position)
+		told, _, err := trail.At(lane, position)
 		return err == nil && told.Fate == person.NotSent, err
 	}, trail.Close, nil
 }
@@ -58,7 +61,7 @@ func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done fu
 // compare holds the runs of other campaigns against a cohort, with temporary files in dir.
 // closed are runs that will be closed, and whose people are left out already. Of a run that has
 // begun only the rest is compared, with the runs that were at work since its plan was made.
-func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []engine.EarlierRun, rest *unsent) (*overlaps, error) {
+func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *unsent) (*overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {
 		return nil, refuse("%w", err)
@@ -81,7 +84,7 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 			continue
 		}
 		all.looked = append(all.looked, entry.RunID)
-		if slices.ContainsFunc(closed, func(e engine.EarlierRun) bool { return e.RunID == entry.RunID }) {
+		if slices.ContainsFunc(closed, func(e plan.EarlierRun) bool { return e.RunID == entry.RunID }) {
 			continue
 		}
 		if rest != nil && slices.Contains(rest.consented, entry.RunID) {
@@ -121,7 +124,7 @@ func numbersOf(entries []register.Entry, cohort *shard.Spool) *person.Sets {
 func linksOf(entries []register.Entry) iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	var links [][2]person.NHSNumber
 	for _, entry := range entries {
-		plan, err := engine.OpenPlan(entry.Folder)
+		plan, err := plan.Open(entry.Folder)
 		if err != nil {
 			continue
 		}
@@ -181,7 +184,7 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *pers
 // person comes under every number that the person has or had.
 func (r *earlierRun) sent(message func(route uint8, values []string) uint64, numbers *person.Sets, old bool) iter.Seq2[shard.Reached, error] {
 	return func(yield func(shard.Reached, error) bool) {
-		trail, err := engine.OpenTrail(r.entry.Folder, r.plan, r.ledger)
+		trail, err := outcome.Open(r.entry.Folder, r.plan, r.ledger)
 		if err != nil {
 			yield(shard.Reached{}, err)
 			return
@@ -192,9 +195,9 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, num
 				if err == nil && p.Suppressed {
 					continue
 				}
-				told := &engine.MessageOutcome{}
+				told := &outcome.Message{}
 				if err == nil {
-					told, _, err = trail.Told(lane, p.Position)
+					told, _, err = trail.At(lane, p.Position)
 				}
 				x := shard.Reached{Number: p.Number, Message: message(p.Route, p.Fields)}
 				due := told != nil && told.Fate == person.NotSent && x.Message != 0 && !r.closed()
@@ -310,7 +313,7 @@ func (c *check) compare(ctx context.Context, found *findings, spool *shard.Spool
 
 // overlap looks what other campaigns have sent to the people of a cohort, and refuses a send
 // that would repeat it.
-func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []engine.EarlierRun, sendAgain bool, rest *unsent) (err error) {
+func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []plan.EarlierRun, sendAgain bool, rest *unsent) (err error) {
 	dir := s.folder.file(listsFolder)
 	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
 		return refuse("there is no room to compare the cohort with earlier runs: %w", err)

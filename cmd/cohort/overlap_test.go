@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 )
 
@@ -57,7 +58,7 @@ func (w *world) refused(words string, args ...string) {
 	}
 }
 
-func (w *world) sent(args ...string) outcome {
+func (w *world) sent(args ...string) exited {
 	w.t.Helper()
 	o := w.run(args...)
 	if o.code != exitDone {
@@ -70,16 +71,16 @@ func (w *world) sent(args ...string) outcome {
 // request.
 func (w *world) startedInVain(folder string) {
 	w.t.Helper()
-	plan, err := engine.OpenPlan(w.path(folder))
+	plan, err := plan.Open(w.path(folder))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = plan.Close() }()
-	log, err := engine.OpenProgressLog(w.path(folder), plan)
+	log, err := ledger.Open(w.path(folder), plan)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := errors.Join(log.Open(engine.Start{At: time.Now()}), log.Close()); err != nil {
+	if err := errors.Join(log.Open(ledger.Start{At: time.Now()}), log.Close()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -260,7 +261,7 @@ func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
 
 // A run of another campaign that begins while one is prepared is not overlooked.
 func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
-	plan := &engine.Plan{PlanHeader: engine.PlanHeader{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
+	plan := &plan.Plan{Header: plan.Header{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
 	for sentence, c := range map[string]struct {
 		other   register.Entry
 		refused bool
@@ -281,12 +282,12 @@ func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 		}
 		s := &session{compared: &overlaps{}}
 		for starts := range 2 { // a start that was refused counts for nothing
-			if err := s.uncompared(r, plan, &engine.Ledger{Starts: starts}); (err != nil) != c.refused {
+			if err := s.uncompared(r, plan, &ledger.Ledger{Starts: starts}); (err != nil) != c.refused {
 				t.Errorf("%s, after %d starts: %v", sentence, starts, err)
 			}
 		}
 		s.compared.looked = []string{"other-000"}
-		if err := s.uncompared(r, plan, &engine.Ledger{}); err != nil {
+		if err := s.uncompared(r, plan, &ledger.Ledger{}); err != nil {
 			t.Errorf("%s, looked at: %v", sentence, err)
 		}
 		_ = r.Close()

@@ -8,8 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/pace"
+	"cohort/engine/record"
 )
 
 func paceCommand() *cobra.Command {
@@ -30,7 +32,7 @@ back to the campaign's own pace.
 ` + leverWords,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			l.asked.Verb = engine.LeverPace
+			l.asked.Verb = record.VerbPace
 			given := 0
 			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
 				if c.Flags().Changed(flag) {
@@ -92,7 +94,7 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, refuse("--finish-by takes a time of day such as 21:00, not %q", text)
 	}
-	o, ok := engine.NextOpening(p, now)
+	o, ok := pace.NextOpening(p, now)
 	if !ok {
 		return time.Time{}, refuse("pace.until has passed: nothing is sent any more")
 	}
@@ -114,7 +116,7 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 }
 
 // answerPace says what a change of the pace comes to; noted: while no process is at work.
-func answerPace(w io.Writer, c engine.PaceChange, noted bool, zone *time.Location) {
+func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Location) {
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {

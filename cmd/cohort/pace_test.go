@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/pace"
 )
 
 func TestATimeOfDayToFinishBy(t *testing.T) {
@@ -49,24 +50,24 @@ func TestATimeOfDayToFinishBy(t *testing.T) {
 func TestTheAnswerToPace(t *testing.T) {
 	at := func(h, m int) time.Time { return time.Date(2026, 11, 24, h, m, 0, 0, time.UTC) }
 	for sentence, test := range map[string]struct {
-		change engine.PaceChange
+		change ledger.PaceChange
 		noted  bool
 		want   string
 	}{
 		"it is done in time": {
-			engine.PaceChange{From: 59.09, To: 40, Requests: 4, Left: 3400, Ends: at(21, 0)}, false,
+			ledger.PaceChange{From: 59.09, To: 40, Requests: 4, Left: 3400, Ends: at(21, 0)}, false,
 			"the pace goes from 59.09/s to 40/s, about 4 requests a minute; the 3400 messages that are left are sent by about 21:00 on Tue 24 Nov\n",
 		},
 		"it cannot be kept": {
-			engine.PaceChange{Lever: engine.PaceLever{FinishBy: at(21, 0)}, To: 59, Requests: 6.01, Left: 3400, Remain: 412, At: at(21, 0)}, false,
+			ledger.PaceChange{Lever: pace.Override{FinishBy: at(21, 0)}, To: 59, Requests: 6.01, Left: 3400, Remain: 412, At: at(21, 0)}, false,
 			"the pace goes from as fast as the service takes it to 59/s, about 6.1 requests a minute\nat 59/s 412 will remain at 21:00 on Tue 24 Nov; they are sent afterwards at the same rate\n",
 		},
 		"it was asked for after the last call": {
-			engine.PaceChange{Lever: engine.PaceLever{FinishBy: at(21, 59)}, Asked: at(23, 0), From: 5, To: 5}, true,
+			ledger.PaceChange{Lever: pace.Override{FinishBy: at(21, 59)}, Asked: at(23, 0), From: 5, To: 5}, true,
 			"the pace goes from 5/s to 5/s\n23:00 on Tue 24 Nov is after the window's last call: what is left is spread until 21:59 on Tue 24 Nov\nno process is at work on the run: all of this is as if it were resumed now\n",
 		},
 		"the run is paused": {
-			engine.PaceChange{From: 5, To: 4, Paused: true}, true,
+			ledger.PaceChange{From: 5, To: 4, Paused: true}, true,
 			"the pace goes from 5/s to 4/s\nthe run is paused: all of this is as if it continued now\n",
 		},
 	} {

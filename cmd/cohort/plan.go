@@ -14,6 +14,8 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/pace"
+	"cohort/engine/plan"
 	"cohort/shard"
 )
 
@@ -105,7 +107,7 @@ func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string,
 		return err
 	}
 	run := engine.NewRunID(f.campaign.Name, digest, f.campaign.ServiceID(false))
-	shards, err := engine.Cut(ctx, run, spool, sink, sink.Limits())
+	shards, err := plan.Cut(ctx, run, spool, sink, sink.Limits())
 	if errors.As(err, new(*engine.UnfitError)) {
 		return err
 	}
@@ -130,8 +132,8 @@ func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string,
 // expect says when the batches would go out from now on.
 func (f *forecast) expect(now time.Time) {
 	f.Quota = quotaOf(f.campaign)
-	var days []engine.Day
-	days, f.Left = engine.Forecast(f.campaign.Pace, f.Messages, f.Largest, now)
+	var days []pace.Day
+	days, f.Left = pace.Forecast(f.campaign.Pace, f.Messages, f.Largest, now)
 	moment := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil

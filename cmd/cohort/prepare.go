@@ -16,7 +16,9 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
 	"cohort/engine/durable"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -28,7 +30,7 @@ type preparation struct {
 	folder     *folder
 	campaign   *campaign.Campaign
 	frozen     []campaign.Setting
-	cohort     engine.Cohort
+	cohort     plan.Cohort
 	reader     *ingest.Reader
 	screen     *screen
 	digest     [32]byte
@@ -63,14 +65,14 @@ func (p *preparation) prepare(ctx context.Context) error {
 		return p.refused(ctx, err)
 	}
 	p.log.Info("planning", "sendable", manifest.Sendable, "invalid", manifest.Invalid, "duplicate", manifest.Duplicate, "suppressed", manifest.Suppressed)
-	batches, err := engine.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
+	batches, err := plan.Cut(ctx, p.run, spool, p.sink, p.sink.Limits())
 	if err == nil {
 		err = writeRejects(p.folder.file(rejectsFile), spool.Rejected(), p.cohort)
 	}
 	if err != nil {
 		return p.refused(ctx, err)
 	}
-	header := engine.PlanHeader{
+	header := plan.Header{
 		RunID: p.run.String(), Campaign: p.campaign.Name, Service: p.service, Cohort: p.cohort,
 		Created: time.Now().UTC().Truncate(time.Second), Frozen: p.frozen, Template: templateVersion(p.campaign), Routes: plannedRoutes(p.campaign, spool),
 		Spool: hex.EncodeToString(spoolDigest[:]), Records: manifest.Records,
@@ -84,7 +86,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	}
 	// Earlier runs are closed for good before the plan that leaves their people out
 	// becomes valid, so that there is no moment at which both may send.
-	if err := engine.Seal(p.folder.path, header, batches, func() error { return p.earlier.supersede(p.run, p.folder.path) }); err != nil {
+	if err := plan.Seal(p.folder.path, header, batches, func() error { return p.earlier.supersede(p.run, p.folder.path) }); err != nil {
 		return p.refused(ctx, err)
 	}
 	return nil
@@ -96,7 +98,7 @@ func (p *preparation) refused(ctx context.Context, err error) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return &engine.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}
 	if full(err) {
 		return refuse("%w; free some room in %s; nothing was sent", err, p.folder.path)
@@ -186,7 +188,7 @@ func mixture(c *campaign.Campaign, s ingest.Summary) string {
 }
 
 // allowed says whether what was read keeps to the campaign's limits.
-func allowed(campaign *campaign.Campaign, s ingest.Summary, cohort engine.Cohort) error {
+func allowed(campaign *campaign.Campaign, s ingest.Summary, cohort plan.Cohort) error {
 	c := campaign.Cohort
 	if c.Expect.Records > 0 && c.Expect.Records != s.Records {
 		return fmt.Errorf("the cohort has %d records and cohort.expect.records is %d; ask the sender for the whole file, or correct the campaign", s.Records, c.Expect.Records)

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/fixtures"
 	"cohort/shard"
 )
@@ -151,9 +151,9 @@ func (w *world) stage(truth fixtures.Truth) string {
 			w.t.Fatalf("a spool opens that is not the cohort: %d records, %d sendable", m.Records, m.Sendable)
 		}
 	}
-	plan, err := engine.OpenPlan(w.path("run"))
+	planned, err := plan.Open(w.path("run"))
 	if err == nil {
-		defer func() { _ = plan.Close() }()
+		defer func() { _ = planned.Close() }()
 		text, err := os.ReadFile(w.path("run/rejects.csv"))
 		if err != nil {
 			w.t.Fatalf("there is a plan and no rejects: %v", err)
@@ -162,14 +162,14 @@ func (w *world) stage(truth fixtures.Truth) string {
 		switch {
 		case spoolErr != nil:
 			w.t.Fatalf("there is a plan and no spool: %v", spoolErr)
-		case plan.Spool != hex.EncodeToString(spool.Digest[:]):
+		case planned.Spool != hex.EncodeToString(spool.Digest[:]):
 			w.t.Fatal("the plan is of another spool")
-		case plan.Messages != int64(truth.Sendable) || rejects != truth.Invalid+truth.Duplicates:
-			w.t.Fatalf("the plan has %d messages and there are %d rejects", plan.Messages, rejects)
+		case planned.Messages != int64(truth.Sendable) || rejects != truth.Invalid+truth.Duplicates:
+			w.t.Fatalf("the plan has %d messages and there are %d rejects", planned.Messages, rejects)
 		}
 		return sealed
 	}
-	if !errors.Is(err, engine.ErrNoPlan) {
+	if !errors.Is(err, plan.ErrNone) {
 		w.t.Fatalf("half a plan: %v", err)
 	}
 	if _, err := os.Stat(w.path("run/log")); err == nil {

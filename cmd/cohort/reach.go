@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/lock"
+	"cohort/engine/pace"
 	"cohort/engine/reach"
 	"cohort/ingest"
 	"cohort/sinks/nhsapp"
@@ -120,7 +120,7 @@ func (c *check) fetch(ctx context.Context, perSecond float64) error {
 		return err
 	}
 	defer client.CloseIdleConnections()
-	fetching := &reach.Fetching{Day: c.day, PerSecond: perSecond, Backoff: func(n int) time.Duration { return engine.Backoff(n+1, 0.5) }}
+	fetching := &reach.Fetching{Day: c.day, PerSecond: perSecond, Backoff: func(n int) time.Duration { return pace.Backoff(n+1, 0.5) }}
 	if n := c.campaign.NHSApp; n != nil {
 		fetching.Asker = nhsapp.New(nhsapp.Options{BaseURL: n.BaseURL, Client: client, Tokens: tokens})
 	} else {

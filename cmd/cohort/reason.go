@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"cohort/engine"
 	"cohort/engine/lock"
+	"cohort/engine/record"
 )
 
 // mostReason is how many characters of a reason the log keeps. Its readers see them all.
@@ -40,7 +40,7 @@ func (l *pulling) explain(c *cobra.Command) {
 	if reason == "" {
 		return
 	}
-	why := pulling{folder: l.folder, asked: asked{Verb: engine.LeverReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
+	why := pulling{folder: l.folder, asked: asked{Verb: record.VerbReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
 	err := checkReason(reason)
 	if err == nil {
 		err = why.patiently(c.Context())

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -25,7 +27,7 @@ func (s *session) receiptsCome(r *receipts, messages iter.Seq2[sentMessage, erro
 		if err != nil {
 			return nil, err
 		}
-		if m.fate != person.Accepted || now.Before(engine.ResendFrom(m.accepted)) {
+		if m.fate != person.Accepted || now.Before(ledger.ResendFrom(m.accepted)) {
 			continue
 		}
 		day := of[dayOf(m.accepted)]
@@ -58,12 +60,12 @@ func (s *session) receiptsCome(r *receipts, messages iter.Seq2[sentMessage, erro
 }
 
 // warnOfKeys warns of messages in doubt of which the present application is shown nothing.
-func (s *session) warnOfKeys(plan *engine.Plan, forms map[engine.Reference]engine.FormID, key string) error {
-	inDoubt := make(map[engine.FormID]bool, len(forms))
+func (s *session) warnOfKeys(planned *plan.Plan, forms map[engine.Reference]plan.FormID, key string) error {
+	inDoubt := make(map[plan.FormID]bool, len(forms))
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := engine.Attempts(s.folder.path, plan, func(form engine.FormID) bool { return inDoubt[form] })
+	attempted, err := ledger.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/nhsapp"
@@ -35,7 +35,7 @@ type receipts struct {
 // mostWords bounds the memory for reasons, of which the service has few.
 const mostWords = 250
 
-func newReceipts(plan *engine.Plan, log *slog.Logger) *receipts {
+func newReceipts(plan *plan.Plan, log *slog.Logger) *receipts {
 	n := plan.Records
 	return &receipts{table: newRowTable(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}, twice: map[int64]struct{}{}}
 }

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/nhsapp"
 )
 
-func planOf(records int64) *engine.Plan {
-	return &engine.Plan{PlanHeader: engine.PlanHeader{Records: records}, Run: sweptRun}
+func planOf(records int64) *plan.Plan {
+	return &plan.Plan{Header: plan.Header{Records: records}, Run: sweptRun}
 }
 
 // Every reference of a run finds its row, and nobody else's finds any.

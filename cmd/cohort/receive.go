@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
 )
 
 // sweep removes what sends that were killed have left of standard input where this one
@@ -68,7 +68,7 @@ func (s *session) keep(ctx context.Context) (err error) {
 	s.in.paths = []string{path}
 	s.reader, err = openCohort(ctx, s.campaign, s.in)
 	if ctx.Err() != nil {
-		return &engine.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}
 	return err
 }

@@ -10,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
+	"cohort/engine/dispatch"
 	"cohort/engine/journal"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/nhsapp"
@@ -112,7 +115,7 @@ a person can.
 }
 
 // reconcile settles what the service's receipts name.
-func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryOptions) error {
+func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOptions) error {
 	if !plan.NeverAgain {
 		return s.deliveries(ctx, plan, o)
 	}
@@ -136,36 +139,36 @@ func (s *session) reconcile(ctx context.Context, plan *engine.Plan, o *deliveryO
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	folded, err := ledger.Read(s.folder.path, plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
 	receipts := newReceipts(plan, s.log)
-	if ledger.AnyInDoubt() {
-		if err := s.mayWrite(plan, ledger); err != nil {
+	if folded.AnyInDoubt() {
+		if err := s.mayWrite(plan, folded); err != nil {
 			return err
 		}
 		if err := s.ask(ctx, plan, spool, receipts); err != nil {
 			return err
 		}
-		if ledger, err = engine.ReadLedger(s.folder.path, plan); err != nil {
+		if folded, err = ledger.Read(s.folder.path, plan); err != nil {
 			return unsound(s.folder.path, err)
 		}
-	} else if ledger.Attempts > 0 {
+	} else if folded.Attempts > 0 {
 		if _, err := s.readReceipts(ctx, plan, nil, receipts); err != nil {
 			return err
 		}
 	}
-	if receipts.read == 0 && ledger.Account().Fates[person.Accepted] > 0 {
+	if receipts.read == 0 && folded.Account().Fates[person.Accepted] > 0 {
 		s.log.Warn("the service has no receipt of any day, not even of a message that it has accepted: it may be too early, or this application may not be shown them")
 	}
-	return s.received(plan, spool, ledger, receipts, o, func() error { return s.settledBy(ctx, plan, spool, ledger) })
+	return s.received(plan, spool, folded, receipts, o, func() error { return s.settledBy(ctx, plan, spool, folded) })
 }
 
 // settledBy says how the run stands when the receipts were read.
-func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard.Spool, ledger *engine.Ledger) error {
+func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
-	summary := engine.Summary{
+	summary := dispatch.Summary{
 		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
@@ -185,7 +188,7 @@ func (s *session) settledBy(ctx context.Context, plan *engine.Plan, spool *shard
 }
 
 // ask reads the receipts and records what they tell.
-func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool, receipts *receipts) (err error) {
+func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *receipts) (err error) {
 	key, err := s.tokens.Fingerprint()
 	if err != nil {
 		return refuse("%w", err)
@@ -193,7 +196,7 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 	if err := s.sink.Check(ctx); err != nil {
 		return refuse("%w", err)
 	}
-	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	log, err := ledger.Open(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
 		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
 	}
@@ -205,10 +208,10 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 			err = refuse("the progress log cannot be written: %w", e)
 		}
 	}()
-	if err := log.Open(engine.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
+	if err := log.Open(ledger.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
 		return refuse("%w", err)
 	}
-	forms, _, err := log.Doubtful(spool)
+	forms, _, err := log.Ledger.Doubtful(spool)
 	if err != nil {
 		return damaged(err)
 	}
@@ -224,8 +227,8 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 		return refuse("%w", err)
 	}
 	s.log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
-	account := log.Account()
-	if live, held, foreign := log.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
+	account := log.Ledger.Account()
+	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 		if err := log.Finish(now, account); err != nil {
 			return refuse("%w", err)
 		}
@@ -235,14 +238,14 @@ func (s *session) ask(ctx context.Context, plan *engine.Plan, spool *shard.Spool
 
 // readReceipts reads the receipts of every day since the plan was made, once, and looks for
 // forms' messages in them.
-func (s *session) readReceipts(ctx context.Context, plan *engine.Plan, forms map[engine.Reference]engine.FormID, receipts *receipts) (map[engine.FormID]string, error) {
-	found := map[engine.FormID]string{}
+func (s *session) readReceipts(ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID, receipts *receipts) (map[plan.FormID]string, error) {
+	found := map[plan.FormID]string{}
 	service, ok := s.sink.(*nhsapp.Sink)
 	if !ok {
 		return found, nil
 	}
 	// An hour earlier, since clocks differ.
-	for day := plan.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
+	for day := planned.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
 		n := 0
 		unread, err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
 			n++

@@ -12,13 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/inspect"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/record"
+	"cohort/engine/recovery"
 	"cohort/engine/register"
 )
 
 func recoverCommand() *cobra.Command {
-	r := &recovery{}
+	r := &recovering{}
 	c := &cobra.Command{
 		Use:   "recover DIR",
 		Short: "Go on without a log that is lost or damaged, and decide what no replay can",
@@ -67,7 +71,7 @@ Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
 //
 //	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show, or decide
 //	                                                    └▶ lost:  put aside, begin anew
-type recovery struct {
+type recovering struct {
 	foreign, held, reason   string
 	oneApplication, network bool
 	clock                   func() time.Time
@@ -75,14 +79,14 @@ type recovery struct {
 	log                     *slog.Logger
 
 	dir      string
-	plan     *engine.Plan
+	plan     *plan.Plan
 	simulate bool
 	files    bool // what it sends is written to files, and again is not twice
 	entry    register.Entry
 	known    bool // the register has the entry
 }
 
-func (r *recovery) run(path string) (err error) {
+func (r *recovering) run(path string) (err error) {
 	if err := r.flags(); err != nil {
 		return err
 	}
@@ -93,11 +97,11 @@ func (r *recovery) run(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	r.plan, err = engine.OpenPlan(r.dir)
-	if errors.Is(err, engine.ErrNoPlan) && exists(filepath.Join(r.dir, "log")) {
+	r.plan, err = plan.Open(r.dir)
+	if errors.Is(err, plan.ErrNone) && exists(filepath.Join(r.dir, "log")) {
 		return refuse("%s holds a progress log and no plan, and without the plan nothing can be recovered: bring it back from a copy of the folder", r.dir)
 	}
-	if errors.Is(err, engine.ErrNoPlan) {
+	if errors.Is(err, plan.ErrNone) {
 		return refuse("%s holds no sealed plan: nothing was ever sent from it; go on with: %s", r.dir, command("resume", r.dir))
 	}
 	if err != nil {
@@ -121,7 +125,7 @@ func (r *recovery) run(path string) (err error) {
 }
 
 // flags refuses flags that do not belong together.
-func (r *recovery) flags() error {
+func (r *recovering) flags() error {
 	decides := r.foreign != "" || r.held != ""
 	switch {
 	case r.foreign != "" && r.foreign != "accepted" && r.foreign != "in-doubt":
@@ -140,7 +144,7 @@ func (r *recovery) flags() error {
 
 // ask asks the register what it knows of the run, and refuses where the run does not live
 // here or is no more.
-func (r *recovery) ask(c *campaign.Campaign) error {
+func (r *recovering) ask(c *campaign.Campaign) error {
 	reg, err := openRegister(c)
 	if err != nil {
 		return err
@@ -160,16 +164,16 @@ func (r *recovery) ask(c *campaign.Campaign) error {
 }
 
 // look reads the log and does what it asks for.
-func (r *recovery) look() error {
-	survey, err := engine.TakeSurvey(r.dir, r.plan)
-	if errors.Is(err, engine.ErrRevisions) {
-		if ledger, e := engine.ReadLedger(r.dir, r.plan); e == nil && r.distrust(ledger) == nil {
+func (r *recovering) look() error {
+	survey, err := inspect.Check(r.dir, r.plan)
+	if errors.Is(err, ledger.ErrRevisions) {
+		if ledger, e := ledger.Read(r.dir, r.plan); e == nil && r.distrust(ledger) == nil {
 			return r.renew(err)
 		}
 	}
 	switch {
-	case engine.IsDamage(err):
-	case errors.As(err, new(*engine.PlanChangedError)):
+	case ledger.IsDamage(err):
+	case errors.As(err, new(*plan.ChangedError)):
 		return unsound(r.dir, err)
 	case err != nil:
 		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
@@ -187,7 +191,7 @@ func (r *recovery) look() error {
 }
 
 // distrust says why a log that reads well is not the whole of what the run has done.
-func (r *recovery) distrust(ledger *engine.Ledger) error {
+func (r *recovering) distrust(ledger *ledger.Ledger) error {
 	f := factsOf(ledger)
 	f.foreign = 0
 	switch {
@@ -200,8 +204,8 @@ func (r *recovery) distrust(ledger *engine.Ledger) error {
 }
 
 // renew puts a damaged second copy of the revisions aside. The log has them all.
-func (r *recovery) renew(why error) error {
-	aside, err := engine.RenewRevisions(r.dir, time.Now())
+func (r *recovering) renew(why error) error {
+	aside, err := ledger.RenewRevisions(r.dir, time.Now())
 	if err != nil {
 		return refuse("%w", err)
 	}
@@ -210,12 +214,12 @@ func (r *recovery) renew(why error) error {
 }
 
 // recover begins a new log.
-func (r *recovery) recover(why error) error {
-	if by := engine.Superseding(r.dir, r.plan); by != "" {
+func (r *recovering) recover(why error) error {
+	if by := recovery.Superseding(r.dir, r.plan); by != "" {
 		return refuse("the log is damaged (%w), and it says that run %s has taken this run's place; nothing more is sent from here", why, by)
 	}
-	known := engine.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
-	if n, err := engine.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
+	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
+	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
 		return refuse("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
 	}
 	switch keys := r.entry.Keys; {
@@ -229,10 +233,10 @@ func (r *recovery) recover(why error) error {
 		return refuse("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
 	}
 	if !r.simulate && !r.files && r.clock().Sub(r.plan.Created) > remembered {
-		known.Hold = engine.HoldForgotten
+		known.Hold = ledger.HoldForgotten
 	}
-	paused := engine.PausedBefore(r.dir, r.plan)
-	done, err := engine.Recover(r.dir, r.plan, known)
+	paused := recovery.PausedBefore(r.dir, r.plan)
+	done, err := recovery.Recover(r.dir, r.plan, known)
 	if err != nil {
 		return refuse("%w", err)
 	}
@@ -262,16 +266,16 @@ func (r *recovery) recover(why error) error {
 
 // pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more
 // nobody knows, and that is said.
-func (r *recovery) pauseAgain(paused string) error {
+func (r *recovering) pauseAgain(paused string) error {
 	if paused == "" {
 		fmt.Fprintln(r.out, "levers     a pause or another pace that may have been asked for is forgotten; ask for it again before the run goes on, if there was one")
 		return nil
 	}
-	log, err := engine.OpenProgressLog(r.dir, r.plan)
+	log, err := ledger.Open(r.dir, r.plan)
 	if err != nil {
 		return roomOr(err, unsound(r.dir, err), r.dir)
 	}
-	err = log.Pull(time.Now(), engine.Lever{Verb: engine.LeverPause, By: "recover", Reason: "the run was paused " + paused})
+	err = log.Command(time.Now(), ledger.Command{Verb: record.VerbPause, By: "recover", Reason: "the run was paused " + paused})
 	if err = errors.Join(err, log.Close()); err != nil {
 		return refuse("the run was paused, and that cannot be written down again: %w", err)
 	}

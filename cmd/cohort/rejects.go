@@ -7,14 +7,15 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"cohort/engine"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
 // placeOf names a line of a cohort: by its number, and by its file where there are several.
-func placeOf(cohort engine.Cohort, file int, line int64) string {
+func placeOf(cohort plan.Cohort, file int, line int64) string {
 	if len(cohort.Files) == 1 {
 		return strconv.FormatInt(line, 10)
 	}
@@ -22,7 +23,7 @@ func placeOf(cohort engine.Cohort, file int, line int64) string {
 }
 
 // nameOf is a file of a cohort by its own name; by its path where another has that name too.
-func nameOf(cohort engine.Cohort, file int) string {
+func nameOf(cohort plan.Cohort, file int) string {
 	path := cohort.Files[file].Path
 	name := filepath.Base(path)
 	for i, other := range cohort.Files {
@@ -45,7 +46,7 @@ func (p *preparation) keepRejects() error {
 
 // writeRejects lists the records that will not be sent: where they stand and why,
 // nothing about whom.
-func writeRejects(path string, rejected iter.Seq2[person.Record, error], cohort engine.Cohort) error {
+func writeRejects(path string, rejected iter.Seq2[person.Record, error], cohort plan.Cohort) error {
 	return writeTo(path, func(w io.Writer) error {
 		out := ingest.NewRejectWriter(w)
 		for r, err := range rejected {
@@ -62,7 +63,7 @@ func writeRejects(path string, rejected iter.Seq2[person.Record, error], cohort 
 
 // writeRejectsNow lists again the records of the run in dir that are not sent, with those
 // that a suppression list has named since the cohort was planned.
-func writeRejectsNow(dir string, plan *engine.Plan, spool *shard.Spool) error {
+func writeRejectsNow(dir string, plan *plan.Plan, spool *shard.Spool) error {
 	trail, _, err := openTrail(dir, plan)
 	if err != nil {
 		return err
@@ -77,11 +78,11 @@ func writeRejectsNow(dir string, plan *engine.Plan, spool *shard.Spool) error {
 
 // rejectedNow yields the invalid, duplicate and suppressed records of a run in the order
 // of the cohort.
-func rejectedNow(spool *shard.Spool, trail *engine.Trail) iter.Seq2[person.Record, error] {
+func rejectedNow(spool *shard.Spool, trail *outcome.Reader) iter.Seq2[person.Record, error] {
 	return func(yield func(person.Record, error) bool) {
 		for r, err := range spool.Records() {
 			if err == nil && r.Fate == "" {
-				var o engine.MessageOutcome
+				var o outcome.Message
 				if o, err = trail.Outcome(r.Row, r.Lane, r.Position); o.Fate == person.Suppressed {
 					r.Fate, r.Code, r.Reason = o.Fate, o.Code, o.Reason
 				}

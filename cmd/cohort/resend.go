@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/shard"
 )
@@ -68,7 +70,7 @@ func clockOf(ctx context.Context) func() time.Time {
 }
 
 // resendInDoubt does it. Nothing is changed unless all of it may be done.
-func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resending) error {
+func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resending) error {
 	if !plan.NeverAgain {
 		return refuse("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", command("resume", s.folder.path, "--settle"))
 	}
@@ -87,17 +89,17 @@ func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resen
 	}
 	defer func() { _ = spool.Close() }()
 	now := clockOf(ctx)()
-	ledger, err := engine.ReadLedger(s.folder.path, plan)
+	folded, err := ledger.Read(s.folder.path, plan)
 	if err == nil {
-		err = ledger.Take(engine.Start{At: now, Key: ledger.Key})
+		err = folded.Take(ledger.Start{At: now, Key: folded.Key})
 	}
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
-	if err := s.mayRetry(plan, ledger, "who are in doubt here"); err != nil {
+	if err := s.mayRetry(plan, folded, "who are in doubt here"); err != nil {
 		return err
 	}
-	found, again, proof, err := s.weigh(ctx, plan, ledger, spool, now)
+	found, again, proof, err := s.weigh(ctx, plan, folded, spool, now)
 	if end := (*ended)(nil); errors.As(err, &end) {
 		return &ended{end.err, end.code, command("reconcile", s.folder.path, "--resend-in-doubt", r.reason)}
 	}
@@ -129,24 +131,24 @@ func (s *session) resendInDoubt(ctx context.Context, plan *engine.Plan, r *resen
 
 // weigh asks the service's receipts and the suppression lists what may become of the
 // messages in doubt. proof is why receipts that did not come prove nothing.
-func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.Ledger, spool *shard.Spool, now time.Time) (found map[engine.FormID]string, again *engine.Resend, proof, err error) {
+func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *ledger.Resend, proof, err error) {
 	if err := s.sink.Check(ctx); err != nil {
 		return nil, nil, nil, refuse("%w", err)
 	}
-	forms, _, err := ledger.Doubtful(spool)
+	forms, _, err := folded.Doubtful(spool)
 	if err != nil {
 		return nil, nil, nil, damaged(err)
 	}
-	receipts := newReceipts(plan, s.log)
-	found, err = s.readReceipts(ctx, plan, forms, receipts)
+	receipts := newReceipts(planned, s.log)
+	found, err = s.readReceipts(ctx, planned, forms, receipts)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	inDoubt := make(map[engine.FormID]bool, len(forms))
+	inDoubt := make(map[plan.FormID]bool, len(forms))
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := engine.Attempts(s.folder.path, plan, func(form engine.FormID) bool { return inDoubt[form] })
+	attempted, err := ledger.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return nil, nil, nil, unsound(s.folder.path, err)
 	}
@@ -160,18 +162,18 @@ func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.L
 			days[dayOf(a.Last)] = true
 		}
 	}
-	proof, err = s.receiptsCome(receipts, eachMessage(s.folder.path, plan, spool), days, now)
+	proof, err = s.receiptsCome(receipts, eachMessage(s.folder.path, planned, spool), days, now)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
-	var listing engine.Listing
+	var listing dispatch.Listing
 	if lists := s.lists(); len(lists.of) > 0 {
-		if listing, err = lists.listing(ctx, s.folder.path, spool, ledger.Lists); err != nil {
+		if listing, err = lists.listing(ctx, s.folder.path, spool, folded.Lists); err != nil {
 			return nil, nil, nil, refuse("%w; nothing was changed", err)
 		}
 	}
-	again, err = ledger.Resend(ctx, found, attempted, key, listing.People, now)
+	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
 	if ctx.Err() != nil {
 		return nil, nil, nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, ""}
 	}
@@ -182,7 +184,7 @@ func (s *session) weigh(ctx context.Context, plan *engine.Plan, ledger *engine.L
 }
 
 // showAgain says what becomes of the messages in doubt.
-func (s *session) showAgain(again *engine.Resend) {
+func (s *session) showAgain(again *ledger.Resend) {
 	for _, line := range []struct {
 		words    string
 		messages int
@@ -200,12 +202,12 @@ func (s *session) showAgain(again *engine.Resend) {
 }
 
 // decide writes down what the receipts tell, and then the decision.
-func (s *session) decide(plan *engine.Plan, found map[engine.FormID]string, again *engine.Resend, reason string, now time.Time) (err error) {
+func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *ledger.Resend, reason string, now time.Time) (err error) {
 	key, err := s.key()
 	if err != nil {
 		return refuse("%w", err)
 	}
-	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	log, err := ledger.Open(s.folder.path, plan)
 	if err != nil {
 		return roomOr(err, unsound(s.folder.path, err), s.folder.path)
 	}
@@ -214,7 +216,7 @@ func (s *session) decide(plan *engine.Plan, found map[engine.FormID]string, agai
 			err = refuse("the progress log cannot be written: %w", e)
 		}
 	}()
-	err = log.Open(engine.Start{At: now, Version: version(), Key: key})
+	err = log.Open(ledger.Start{At: now, Version: version(), Key: key})
 	if err == nil {
 		err = log.Found(now, found)
 	}
@@ -224,7 +226,7 @@ func (s *session) decide(plan *engine.Plan, found map[engine.FormID]string, agai
 	if err != nil {
 		return refuse("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, command("status", s.folder.path))
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

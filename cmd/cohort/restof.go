@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -62,7 +63,7 @@ func (s *session) rehearses(ctx context.Context) bool {
 
 // uncompared refuses a start when another campaign has begun to send the same words since this
 // run was compared.
-func (s *session) uncompared(r *register.Register, plan *engine.Plan, ledger *engine.Ledger) error {
+func (s *session) uncompared(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) error {
 	if s.compared == nil || ledger.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
 		return nil
 	}
@@ -79,9 +80,9 @@ func (s *session) uncompared(r *register.Register, plan *engine.Plan, ledger *en
 
 // newName says what a send under a new campaign name would do to the people of a run.
 func newName(e register.Entry) string {
-	if plan, err := engine.OpenPlan(e.Folder); err == nil {
+	if plan, err := plan.Open(e.Folder); err == nil {
 		defer func() { _ = plan.Close() }()
-		if ledger, err := engine.ReadLedger(e.Folder, plan); err == nil && plan.RunID == e.RunID {
+		if ledger, err := ledger.Read(e.Folder, plan); err == nil && plan.RunID == e.RunID {
 			fates := ledger.Account().Fates
 			return fmt.Sprintf("a new campaign name would send again to the %s people this run has reached; with --rest-of %s it sends only to the others",
 				thousands(fates[person.Accepted]+fates[person.InDoubt]), plan.Campaign)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/plan"
 )
 
 func resumeCommand() *cobra.Command {
@@ -56,8 +56,8 @@ func (s *session) resumeFolder(ctx context.Context) error {
 	if s.call, err = readCall(s.runFolder); err != nil {
 		return err
 	}
-	plan, err := engine.OpenPlan(s.runFolder)
-	if errors.Is(err, engine.ErrNoPlan) {
+	planned, err := plan.Open(s.runFolder)
+	if errors.Is(err, plan.ErrNone) {
 		s.resumed = true
 		s.call.SendAgain = cmp.Or(s.sendAgain, s.call.SendAgain)
 		return s.send(ctx) // it was stopped before there was a plan
@@ -65,7 +65,7 @@ func (s *session) resumeFolder(ctx context.Context) error {
 	if err != nil {
 		return damaged(err)
 	}
-	defer func() { _ = plan.Close() }()
+	defer func() { _ = planned.Close() }()
 	var copied bool
 	if s.campaign, s.campaignText, copied, err = readCampaign(s.runFolder, s.call); err != nil {
 		return err
@@ -76,11 +76,11 @@ func (s *session) resumeFolder(ctx context.Context) error {
 	if err := canAlert(s.campaign); err != nil {
 		return err
 	}
-	s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
+	s.service, s.id, s.frozen = planned.Service, planned.Run, s.campaign.Frozen()
 	if s.folder, err = holdFolder(s.runFolder, "resume", s.network, s.log); err != nil {
 		return err
 	}
 	defer s.folder.release()
 	defer s.end()
-	return s.resume(ctx, plan)
+	return s.resume(ctx, planned)
 }

@@ -12,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
 	"cohort/engine/lock"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -98,7 +99,7 @@ func (r *retrying) run(path string) error {
 		return err
 	}
 	defer s.folder.release()
-	ledger, err := engine.ReadLedger(dir, plan)
+	ledger, err := ledger.Read(dir, plan)
 	if err != nil {
 		return unsound(dir, err)
 	}
@@ -133,8 +134,8 @@ func (r *retrying) flags() error {
 
 // mayRetry refuses where nothing more may be sent from this run: a retry would be the only
 // thing that makes a finished run send again. whom says to whom.
-func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string) error {
-	if err := campaign.Compare(plan.Frozen, s.campaign.Frozen()); err != nil {
+func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string) error {
+	if err := campaign.Compare(planned.Frozen, s.campaign.Frozen()); err != nil {
 		return refuse("%w", err)
 	}
 	if err := s.adopt(s.folder.path); err != nil {
@@ -145,7 +146,7 @@ func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string
 		return err
 	}
 	defer func() { _ = reg.Close() }()
-	st := s.standing(reg, plan, ledger)
+	st := s.standing(reg, planned, ledger)
 	switch {
 	case st.facts.foreign > 0:
 		return refuse("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.foreign, command("recover", s.folder.path))
@@ -155,7 +156,7 @@ func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string
 		return admit(st)
 	}
 	for _, rival := range st.rivals {
-		if !slices.ContainsFunc(st.planned, func(e engine.EarlierRun) bool { return e.RunID == rival.RunID }) {
+		if !slices.ContainsFunc(st.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
 			return refuse("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
 				rival.RunID, rival.Folder, whom)
 		}
@@ -164,11 +165,11 @@ func (s *session) mayRetry(plan *engine.Plan, ledger *engine.Ledger, whom string
 }
 
 // show says by reason code what becomes of the refused messages.
-func (r *retrying) show(again *engine.Retry) {
+func (r *retrying) show(again *ledger.Retry) {
 	if len(again.Counts) == 0 {
 		return
 	}
-	line := func(title string, c engine.RetryCount) {
+	line := func(title string, c ledger.RetryCount) {
 		fmt.Fprintf(r.out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
 	}
 	fmt.Fprintf(r.out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
@@ -179,7 +180,7 @@ func (r *retrying) show(again *engine.Retry) {
 }
 
 // nothingAgain says why there is nothing to send again.
-func nothingAgain(ledger *engine.Ledger, again *engine.Retry) error {
+func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
@@ -198,7 +199,7 @@ func nothingAgain(ledger *engine.Ledger, again *engine.Retry) error {
 
 // write makes it so. The register is told first that the run is no longer finished: one
 // whose log knows less than the register would be taken for an older copy.
-func (r *retrying) write(s *session, plan *engine.Plan) (err error) {
+func (r *retrying) write(s *session, plan *plan.Plan) (err error) {
 	spool, err := openSpool(s.folder.file(spoolFolder), plan)
 	if err != nil {
 		return err
@@ -218,7 +219,7 @@ func (r *retrying) write(s *session, plan *engine.Plan) (err error) {
 	if err := reopen(s, plan); err != nil {
 		return err
 	}
-	log, err := engine.OpenProgressLog(s.folder.path, plan)
+	log, err := ledger.Open(s.folder.path, plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
@@ -230,14 +231,14 @@ func (r *retrying) write(s *session, plan *engine.Plan) (err error) {
 	if err := log.Retry(log.Ledger.Retry(r.codes), spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
 		return refuse("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, command("status", s.folder.path))
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Attempts, uint64(log.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		r.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil
 }
 
 // reopen notes in the register that a finished run has something to send again.
-func reopen(s *session, plan *engine.Plan) error {
+func reopen(s *session, plan *plan.Plan) error {
 	reg, err := openRegister(s.campaign)
 	if err != nil {
 		return err

@@ -5,20 +5,21 @@ import (
 	"io"
 	"strings"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
 // plannedRoutes are a campaign's routes as its plan has them.
-func plannedRoutes(c *campaign.Campaign, spool *shard.Spool) (routes []engine.PlannedRoute) {
+func plannedRoutes(c *campaign.Campaign, spool *shard.Spool) (routes []plan.Route) {
 	if len(c.Routes) == 0 {
 		return nil
 	}
 	fates := spool.RouteFates()
 	for i, way := range c.ByRoute() {
-		routes = append(routes, engine.PlannedRoute{
+		routes = append(routes, plan.Route{
 			Name: c.Routes[i].Name, Template: wayVersion(way),
 			Static: map[string]int64{string(person.Duplicate): fates[i][person.Duplicate], string(person.Suppressed): fates[i][person.Suppressed]},
 		})
@@ -51,7 +52,7 @@ type routeStatus struct {
 	Fates   map[person.Fate]int64 `json:"fates"`
 }
 
-func routesStatus(routes []engine.RouteAccount) (all []routeStatus) {
+func routesStatus(routes []ledger.RouteAccount) (all []routeStatus) {
 	for _, r := range routes {
 		s := routeStatus{r.Name, r.Records, map[person.Fate]int64{}}
 		for _, fate := range person.Fates {
@@ -66,7 +67,7 @@ func routesStatus(routes []engine.RouteAccount) (all []routeStatus) {
 
 // printRoutes prints the fates by route, behind those of all records: a line for each route,
 // and one for the records that go by none.
-func printRoutes(w io.Writer, indent string, routes []engine.RouteAccount, all engine.Account) {
+func printRoutes(w io.Writer, indent string, routes []ledger.RouteAccount, all ledger.Account) {
 	if len(routes) == 0 {
 		return
 	}
@@ -89,7 +90,7 @@ func printRoutes(w io.Writer, indent string, routes []engine.RouteAccount, all e
 	if invalid := all.Fates[person.Invalid]; invalid > 0 {
 		line("no route", invalid, map[person.Fate]int64{person.Invalid: invalid})
 	}
-	if err := engine.CheckRoutes(routes, all); err != nil {
+	if err := ledger.CheckRoutes(routes, all); err != nil {
 		fmt.Fprintln(w, indent+strings.ToUpper(err.Error()))
 	}
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/pace"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -28,7 +30,7 @@ type screen struct {
 	pace     campaign.Pace
 	bars     *mpb.Progress
 	bar      *mpb.Bar
-	latest   atomic.Pointer[engine.Snapshot]
+	latest   atomic.Pointer[dispatch.Snapshot]
 	speed    speed
 	spoke    time.Time // when the latest progress line was written
 }
@@ -58,7 +60,7 @@ func forEyes(_ []string, a slog.Attr) slog.Attr {
 }
 
 // begin shows the bar.
-func (s *screen) begin(plan *engine.Plan, pace campaign.Pace) {
+func (s *screen) begin(plan *plan.Plan, pace campaign.Pace) {
 	s.pace, s.spoke = pace, time.Now()
 	if !s.terminal {
 		return
@@ -73,7 +75,7 @@ func (s *screen) begin(plan *engine.Plan, pace campaign.Pace) {
 }
 
 // show takes a snapshot. The run's loop calls it a few times a second.
-func (s *screen) show(now engine.Snapshot) {
+func (s *screen) show(now dispatch.Snapshot) {
 	accepted := now.Account.Fates[person.Accepted]
 	s.speed.add(now.At, accepted)
 	s.latest.Store(&now)
@@ -112,7 +114,7 @@ func (s *screen) line() string {
 		return fmt.Sprintf(" %s: %s", now.State, now.Waiting)
 	}
 	if now.Waiting != "" {
-		return fmt.Sprintf(" %s: %s", now.State, engine.WaitText(now.Waiting, now.Until.In(s.pace.Location), now.At))
+		return fmt.Sprintf(" %s: %s", now.State, pace.WaitText(now.Waiting, now.Until.In(s.pace.Location), now.At))
 	}
 	text := fmt.Sprintf(" %.0f/s", s.speed.perSecond())
 	if eta, ok := s.speed.eta(now.At, now.Left); ok {
@@ -162,7 +164,7 @@ func (w *switchable) Write(b []byte) (int, error) {
 }
 
 // waits counts the messages in doubt that nothing but a person, or receipts, can settle.
-func waits(now engine.Snapshot) int64 {
+func waits(now dispatch.Snapshot) int64 {
 	return now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt] - now.Left
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest"
 	"cohort/shard"
@@ -39,7 +42,7 @@ type session struct {
 	campaignText []byte
 	frozen       []campaign.Setting // as the campaign file has them
 	service      string
-	cohort       engine.Cohort
+	cohort       plan.Cohort
 	in           input
 	piped        *piped         // standard input, when that is the cohort; else nil
 	reader       *ingest.Reader // of the cohort
@@ -92,53 +95,53 @@ func (s *session) send(ctx context.Context) error {
 	defer s.folder.release()
 	defer s.end()
 	s.beganAgain = at.again
-	plan, err := engine.OpenPlan(at.folder)
-	if errors.Is(err, engine.ErrNoPlan) {
+	planned, err := plan.Open(at.folder)
+	if errors.Is(err, plan.ErrNone) {
 		return s.begin(ctx, at.others)
 	}
 	if err != nil {
 		return damaged(err)
 	}
-	defer func() { _ = plan.Close() }()
-	if plan.Run != s.id {
-		if changed := planChanged(s.folder.path, plan); changed != nil {
+	defer func() { _ = planned.Close() }()
+	if planned.Run != s.id {
+		if changed := planChanged(s.folder.path, planned); changed != nil {
 			return changed
 		}
-		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, plan.Run.Short(), s.id.Short())
+		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, planned.Run.Short(), s.id.Short())
 	}
-	again, err := s.planAgain(plan, at)
+	again, err := s.planAgain(planned, at)
 	if err != nil {
 		return err
 	}
 	if again {
 		return s.begin(ctx, at.others)
 	}
-	return s.resume(ctx, plan)
+	return s.resume(ctx, planned)
 }
 
 // planAgain says whether a plan from which nothing was ever sent is to be made again,
 // since the call or the campaign has changed; if so it takes the old one away.
-func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
-	ledger, err := engine.ReadLedger(at.folder, plan)
+func (s *session) planAgain(planned *plan.Plan, at place) (bool, error) {
+	ledger, err := ledger.Read(at.folder, planned)
 	if err != nil {
 		return false, unsound(at.folder, err)
 	}
 	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
-		if s.call.SendAgain != "" && plan.SendAgain == "" {
+		if s.call.SendAgain != "" && planned.SendAgain == "" {
 			return false, refuse("--send-again has no effect here: the run has begun without it")
 		}
-		if s.call.RestOf != "" && s.call.RestOf != plan.RestOf {
+		if s.call.RestOf != "" && s.call.RestOf != planned.RestOf {
 			return false, refuse("--rest-of %s has no effect here: the run has begun without it", s.call.RestOf)
 		}
 		return false, nil
 	}
 	missing := slices.ContainsFunc(at.others, func(other register.Entry) bool {
-		return !slices.ContainsFunc(plan.Earlier, func(e engine.EarlierRun) bool { return e.RunID == other.RunID })
+		return !slices.ContainsFunc(planned.Earlier, func(e plan.EarlierRun) bool { return e.RunID == other.RunID })
 	})
-	if campaign.Compare(plan.Frozen, s.frozen) == nil && s.call.SendAgain == plan.SendAgain && s.call.RestOf == plan.RestOf && !(missing && s.call.NewCohort) {
+	if campaign.Compare(planned.Frozen, s.frozen) == nil && s.call.SendAgain == planned.SendAgain && s.call.RestOf == planned.RestOf && !(missing && s.call.NewCohort) {
 		return false, nil
 	}
-	if err := s.isLatest(plan, ledger); err != nil {
+	if err := s.isLatest(planned, ledger); err != nil {
 		return false, err
 	}
 	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
@@ -153,7 +156,7 @@ func (s *session) planAgain(plan *engine.Plan, at place) (bool, error) {
 // begin prepares a run that has no plan yet, and sends it.
 func (s *session) begin(ctx context.Context, others []register.Entry) error {
 	plan, err := s.prepare(ctx, others)
-	if stopped := (*engine.Stopped)(nil); errors.As(err, &stopped) {
+	if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) {
 		return s.stopped(err)
 	}
 	if err != nil {
@@ -171,7 +174,7 @@ func (s *session) begin(ctx context.Context, others []register.Entry) error {
 }
 
 // prepare reads the cohort file into the run's folder and seals the plan.
-func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine.Plan, error) {
+func (s *session) prepare(ctx context.Context, others []register.Entry) (*plan.Plan, error) {
 	if _, err := os.Stat(s.folder.file("log")); err == nil {
 		return nil, refuse("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.folder.path)
 	}
@@ -234,7 +237,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*engine
 }
 
 // resume goes on with a run that has a plan.
-func (s *session) resume(ctx context.Context, plan *engine.Plan) error {
+func (s *session) resume(ctx context.Context, plan *plan.Plan) error {
 	if err := campaign.Compare(plan.Frozen, s.frozen); err != nil {
 		if changed := planChanged(s.folder.path, plan); changed != nil {
 			return changed

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
 )
 
 func TestASocketHasAPathThatTheKernelTakes(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAProcessIsFoundUnderAnyNameOfItsFolder(t *testing.T) {
 		t.Errorf("before anybody listens: %v", err)
 	}
 	at := time.Unix(1_800_000_000, 0).UTC()
-	latest := func() *engine.Snapshot { return &engine.Snapshot{At: at} }
+	latest := func() *dispatch.Snapshot { return &dispatch.Snapshot{At: at} }
 	for _, called := range []string{deep, link} {
 		t.Setenv("TMPDIR", filepath.Join(dir, "tmp"))
 		pulls, end := control(called, latest, slog.New(slog.DiscardHandler))

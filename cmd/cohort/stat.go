@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/inspect"
 	"cohort/ingest/person"
 )
 
@@ -27,7 +27,7 @@ Exit codes: 0 done; 10 the log is damaged, it cannot be read, or there is no run
 				return err
 			}
 			defer func() { _ = plan.Close() }()
-			survey, err := engine.TakeSurvey(dir, plan)
+			survey, err := inspect.Check(dir, plan)
 			if err != nil {
 				return unsound(dir, err)
 			}
@@ -37,7 +37,7 @@ Exit codes: 0 done; 10 the log is damaged, it cannot be read, or there is no run
 	}
 }
 
-func printStat(out io.Writer, s *engine.Survey) {
+func printStat(out io.Writer, s *inspect.Summary) {
 	fmt.Fprintf(out, "segments    %d\nbytes       %d\n", len(s.Segments), s.Bytes)
 	if s.Torn > 0 {
 		fmt.Fprintf(out, "torn        %d bytes\n", s.Torn)

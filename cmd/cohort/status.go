@@ -13,8 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
 	"cohort/engine/lock"
+	"cohort/engine/pace"
+	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/ingest/person"
 )
 
@@ -24,7 +28,7 @@ type status struct {
 	Campaign   string                `json:"campaign"`
 	Service    string                `json:"service"`
 	Folder     string                `json:"folder"`
-	State      engine.RunState       `json:"state"`
+	State      ledger.RunState       `json:"state"`
 	PID        int                   `json:"pid,omitempty"`
 	Host       string                `json:"host,omitempty"`
 	Files      *filesStatus          `json:"files,omitempty"` // of a campaign that writes files
@@ -40,7 +44,7 @@ type status struct {
 	LastEvent  string                `json:"last_event,omitempty"`
 	Waiting    *wait                 `json:"waiting,omitempty"`    // what the process at work waits for
 	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
-	PaceLever  *engine.PaceLever     `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	PaceLever  *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events     []event               `json:"events,omitempty"`     // the latest decisions
 	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
 	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
@@ -48,12 +52,12 @@ type status struct {
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
-	routes     []engine.RouteAccount
-	gone       engine.Process   // the process that left no word, of a run that died
-	now        *engine.Snapshot // what the process at work says
-	silent     string           // why it says nothing; empty: it does, or there is none
-	byReceipts bool             // receipts settle what is in doubt, and no replay does
-	zone       *time.Location   // of the campaign: what people are told of times is in it
+	routes     []ledger.RouteAccount
+	gone       ledger.Process     // the process that left no word, of a run that died
+	now        *dispatch.Snapshot // what the process at work says
+	silent     string             // why it says nothing; empty: it does, or there is none
+	byReceipts bool               // receipts settle what is in doubt, and no replay does
+	zone       *time.Location     // of the campaign: what people are told of times is in it
 }
 
 // clock is a moment as people are told of it.
@@ -76,7 +80,7 @@ type event struct {
 // words are the event for people.
 func (e event) words() string {
 	switch {
-	case e.Verb == string(engine.LeverStop):
+	case e.Verb == string(record.VerbStop):
 		return "stop asked for " + e.Detail
 	case strings.HasPrefix(e.Detail, e.Verb+" "): // a process that was stopped says so itself
 		return e.Detail
@@ -84,7 +88,7 @@ func (e event) words() string {
 	return e.Verb + ": " + e.Detail
 }
 
-func events(l *engine.Ledger) (all []event) {
+func events(l *ledger.Ledger) (all []event) {
 	for _, e := range l.Events {
 		all = append(all, event{e.At.UTC(), e.Verb, e.Detail})
 	}
@@ -141,14 +145,16 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 	if c, _, _, err := readCampaign(dir, call); err == nil { // else the times are UTC, as they say
 		s.zone = c.Pace.Location
 	}
-	at := engine.Standing{Busy: busy, Holder: engine.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcileVerb}
+	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcileVerb}
 	if busy {
 		s.PID, s.Host = holder.PID, holder.Host
 		s.ask(ctx)
-		at.Now = s.now
+		if at.Answers = s.now != nil; at.Answers {
+			at.Says = s.now.State
+		}
 	}
-	plan, err := engine.OpenPlan(dir)
-	if errors.Is(err, engine.ErrNoPlan) {
+	planned, err := plan.Open(dir)
+	if errors.Is(err, plan.ErrNone) {
 		if !busy && refusedFor(dir) {
 			return nil, refuse("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
 		}
@@ -158,13 +164,13 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 	if err != nil {
 		return nil, damaged(err)
 	}
-	defer func() { _ = plan.Close() }()
-	if at.Ledger, err = engine.ReadLedger(dir, plan); err != nil {
+	defer func() { _ = planned.Close() }()
+	if at.Ledger, err = ledger.Read(dir, planned); err != nil {
 		return nil, unsound(dir, err)
 	}
-	s.fill(plan, at)
+	s.fill(planned, at)
 	s.Waiting = s.waitOf(s.now)
-	return s, s.look(plan)
+	return s, s.look(planned)
 }
 
 // sends reports whether a process that holds a run's folder sends the run. One of an older
@@ -184,33 +190,33 @@ func (s *status) ask(ctx context.Context) {
 	}
 }
 
-func (s *status) fill(plan *engine.Plan, at engine.Standing) {
-	ledger := at.Ledger
-	account := ledger.Account()
-	_, held, foreign := ledger.Unsettled()
+func (s *status) fill(plan *plan.Plan, at ledger.Standing) {
+	folded := at.Ledger
+	account := folded.Account()
+	_, held, foreign := folded.Unsettled()
 	s.RunID, s.Campaign, s.Service = plan.RunID, plan.Campaign, plan.Service
 	s.Records, s.Fates, s.AddsUp = account.Records, map[person.Fate]int64{}, account.Check() == nil
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
-	s.routes, s.byReceipts = ledger.ByRoute(), plan.NeverAgain
+	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
 	s.Routes = routesStatus(s.routes)
-	s.AddsUp = s.AddsUp && engine.CheckRoutes(s.routes, account) == nil
-	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), ledger.Attempts, ledger.Starts, ledger.LastControl
-	s.Held, s.Foreign, s.ListedLate = held, foreign, ledger.ListedLate()
-	s.Resent, s.ToBeResent = ledger.Resent()
-	s.FirstStart, s.LastAnswer = moment(ledger.FirstStart), moment(ledger.LastAnswer)
-	s.Events, s.Paused = events(ledger), ledger.Paused
-	if ledger.PaceLever != (engine.PaceLever{}) {
-		s.PaceLever = &ledger.PaceLever
+	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
+	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
+	s.Resent, s.ToBeResent = folded.Resent()
+	s.FirstStart, s.LastAnswer = moment(folded.FirstStart), moment(folded.LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Paused
+	if folded.Override != (pace.Override{}) {
+		s.PaceLever = &folded.Override
 	}
-	if s.State = at.State(); s.State == engine.Died {
+	if s.State = at.State(); s.State == ledger.Died {
 		s.died(at.Gone())
 	}
 }
 
 // died has the start of the process that is gone stand behind what was noted before it.
-func (s *status) died(gone engine.Process) {
+func (s *status) died(gone ledger.Process) {
 	s.gone = gone
 	started := event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
 	i := len(s.Events)
@@ -240,7 +246,7 @@ func (s *status) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
 	if s.Waiting != nil {
-		fmt.Fprintf(w, "waiting   %s\n", engine.WaitText(s.Waiting.Reason, s.in(s.Waiting.Until), time.Now()))
+		fmt.Fprintf(w, "waiting   %s\n", pace.WaitText(s.Waiting.Reason, s.in(s.Waiting.Until), time.Now()))
 	}
 	if s.Fates == nil {
 		s.next(w)
@@ -280,7 +286,7 @@ func (s *status) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
 	}
-	printRoutes(w, "", s.routes, engine.Account{Records: s.Records, Fates: s.Fates})
+	printRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, tooLate(s.ListedLate))
 	}
@@ -303,7 +309,7 @@ func (s *status) print(w io.Writer) {
 // next says which command goes on.
 func (s *status) next(w io.Writer) {
 	switch s.State {
-	case engine.RunStopped, engine.Died, engine.Halted:
+	case ledger.RunStopped, ledger.Died, ledger.Halted:
 		if s.Foreign > 0 {
 			return // recover comes first
 		}
@@ -312,7 +318,7 @@ func (s *status) next(w io.Writer) {
 			first = "both are needed: " + command("continue", s.Folder) + " && "
 		}
 		fmt.Fprintf(w, "go on with: %s%s\n", first, command("resume", s.Folder))
-	case engine.EndedInDoubt:
+	case ledger.EndedInDoubt:
 		if s.byReceipts {
 			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], command("reconcile", s.Folder))
 			break

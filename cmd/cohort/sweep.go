@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/pace"
 	"cohort/engine/report"
 	"cohort/sinks/notify"
 )
@@ -144,7 +145,7 @@ func (s *sweep) one(ctx context.Context, q question) told {
 		if try == mostAsked {
 			return told{err: err}
 		}
-		if err := pause(ctx, max(e.RetryAfter, engine.Backoff(try, 0.5+rand.Float64()/2))); err != nil {
+		if err := pause(ctx, max(e.RetryAfter, pace.Backoff(try, 0.5+rand.Float64()/2))); err != nil {
 			return told{err: err}
 		}
 		try++

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
 	"cohort/sinks/file"
 )
 
@@ -14,7 +14,7 @@ import (
 type refusedUploads struct {
 	files    []refusedUpload
 	only     map[string]uint32 // the batches' numbers, by the references under which they stand in no other upload
-	accepted []engine.AcceptedForm
+	accepted []ledger.AcceptedForm
 	written  map[string]string // the file's name, by the references of the batches in it
 	taken    map[int]bool      // of files: the reports name messages of them
 }
@@ -25,7 +25,7 @@ type refusedUpload struct {
 }
 
 // refusedUploads finds them; nil: there are none.
-func (s *session) refusedUploads(ledger *engine.Ledger) (*refusedUploads, error) {
+func (s *session) refusedUploads(ledger *ledger.Ledger) (*refusedUploads, error) {
 	refused, err := ledger.RefusedUploads()
 	if err != nil {
 		return nil, damaged(err)
@@ -115,7 +115,7 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 	if err != nil {
 		return err
 	}
-	log, err := engine.OpenProgressLog(s.folder.path, d.plan)
+	log, err := ledger.Open(s.folder.path, d.plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
@@ -130,24 +130,24 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 		}
 		now := time.Now()
 		decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.name, whoAmI())
-		if slices.ContainsFunc(up.batches, func(batch uint32) bool { return !log.IsUnsure(batch) }) {
+		if slices.ContainsFunc(up.batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
 			if err := log.UploadTaken(slices.Clone(up.batches), decision, now); err != nil {
 				return refuse("it could not be recorded: %w; the same again goes on", err)
 			}
 		}
-		var again []engine.AcceptedForm
+		var again []ledger.AcceptedForm
 		var also []string
 		for _, f := range u.accepted {
 			switch name := u.written[f.Reference.String()]; {
 			case !slices.Contains(up.batches, f.ID.Batch):
 			case name != "":
 				also = append(also, name)
-			case log.State(f.ID).Phase == engine.AcceptedBy:
+			case log.Ledger.State(f.ID).Phase == ledger.AcceptedBy:
 				again = append(again, f)
 			}
 		}
 		if len(again) > 0 {
-			if err := log.RefuseUpload(again, d.spool, sink, engine.CodeUploadRefused+"and_taken", decision, now); err != nil {
+			if err := log.RefuseUpload(again, d.spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
 				return refuse("not all of it could be recorded: %w; the same again goes on", err)
 			}
 		}

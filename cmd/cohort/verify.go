@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
+	"cohort/engine/inspect"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -40,7 +42,7 @@ or it cannot be read, or there is no run.`,
 			if err := verifySpool(out, dir, plan); err != nil {
 				return err
 			}
-			survey, err := engine.TakeSurvey(dir, plan)
+			survey, err := inspect.Check(dir, plan)
 			if err != nil {
 				return unsound(dir, err)
 			}
@@ -50,7 +52,7 @@ or it cannot be read, or there is no run.`,
 }
 
 // verifySpool checks that a run's spool is the one that its plan was made from.
-func verifySpool(out io.Writer, dir string, plan *engine.Plan) error {
+func verifySpool(out io.Writer, dir string, plan *plan.Plan) error {
 	_, digest, err := shard.ReadManifest(filepath.Join(dir, spoolFolder))
 	switch {
 	case errors.Is(err, shard.ErrNotSealed):
@@ -66,7 +68,7 @@ func verifySpool(out io.Writer, dir string, plan *engine.Plan) error {
 }
 
 // verified says what was checked of a log.
-func verified(out io.Writer, dir string, s *engine.Survey) error {
+func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	fmt.Fprintf(out, "segments    %d, %d bytes: every checksum and the chain are right\n", len(s.Segments), s.Bytes)
 	if s.Torn > 0 {
 		fmt.Fprintf(out, "torn        %d bytes behind the last record of a process that did not end by itself; they were never acknowledged\n", s.Torn)
@@ -93,14 +95,14 @@ func verified(out io.Writer, dir string, s *engine.Survey) error {
 	return nil
 }
 
-func printKinds(out io.Writer, s *engine.Survey) {
+func printKinds(out io.Writer, s *inspect.Summary) {
 	for _, k := range s.Kinds {
 		fmt.Fprintf(out, "  %-12s %10d %14d bytes\n", k.Record, k.Count, k.Bytes)
 	}
 }
 
 // printLoss says of a log that took a lost one's place that it did.
-func printLoss(out io.Writer, l *engine.Ledger) {
+func printLoss(out io.Writer, l *ledger.Ledger) {
 	if l.Recovered.IsZero() {
 		return
 	}
@@ -113,9 +115,9 @@ func printLoss(out io.Writer, l *engine.Ledger) {
 // holdWords says why nothing is replayed.
 func holdWords(hold string) string {
 	switch hold {
-	case engine.HoldRevisionsLost:
+	case ledger.HoldRevisionsLost:
 		return "the second copy of the revisions was lost too, so that people might be sent to in a batch and in the one that replaced it"
-	case engine.HoldForgotten:
+	case ledger.HoldForgotten:
 		return "the plan is so old that the service may no longer know the references"
 	}
 	return hold

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
 	"cohort/ingest/person"
 )
 
@@ -74,10 +74,10 @@ type live struct {
 	Latency   map[string]float64 `json:"latency_ms"` // p50, p95, p99
 	Requests  int                `json:"requests_in_flight"`
 	Messages  int                `json:"messages_in_flight"`
-	Retries   engine.Retries     `json:"retries"`
+	Retries   dispatch.Retries   `json:"retries"`
 }
 
-func (w *watcher) live(now *engine.Snapshot) *live {
+func (w *watcher) live(now *dispatch.Snapshot) *live {
 	if now == nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ type watcher struct {
 // mostRates is how many rates the line of bars has: five minutes.
 const mostRates = 60
 
-func (w *watcher) add(now *engine.Snapshot) {
+func (w *watcher) add(now *dispatch.Snapshot) {
 	w.speed.add(now.At, now.Account.Fates[person.Accepted])
 	if now.At.Sub(w.took) < 5*time.Second {
 		return
@@ -114,7 +114,7 @@ func (w *watcher) add(now *engine.Snapshot) {
 }
 
 // text is the screen.
-func (w *watcher) text(s *status, now *engine.Snapshot) string {
+func (w *watcher) text(s *status, now *dispatch.Snapshot) string {
 	var b strings.Builder
 	s.print(&b)
 	if w.silent != "" {

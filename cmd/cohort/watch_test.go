@@ -7,7 +7,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"cohort/engine"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
 
@@ -30,11 +31,11 @@ func TestBars(t *testing.T) {
 func TestWhatIsWatched(t *testing.T) {
 	w := &watcher{}
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
-	snapshot := func(after time.Duration, accepted int64) *engine.Snapshot {
-		return &engine.Snapshot{
-			At: at.Add(after), Account: engine.Account{Records: 1000, Fates: map[person.Fate]int64{person.Accepted: accepted, person.NotSent: 900 - accepted, person.InDoubt: 100}}, Left: 900 - accepted,
+	snapshot := func(after time.Duration, accepted int64) *dispatch.Snapshot {
+		return &dispatch.Snapshot{
+			At: at.Add(after), Account: ledger.Account{Records: 1000, Fates: map[person.Fate]int64{person.Accepted: accepted, person.NotSent: 900 - accepted, person.InDoubt: 100}}, Left: 900 - accepted,
 			Rate: 59.03, Closes: at.Add(16 * time.Hour), Remain: 12, Requests: 1, InFlight: 100,
-			Latency: engine.Latency{P50: 210 * time.Millisecond, P95: time.Second, P99: 2 * time.Second}, Retries: engine.Retries{"429 QUOTA": 3, "timeout": 1},
+			Latency: dispatch.Latency{P50: 210 * time.Millisecond, P95: time.Second, P99: 2 * time.Second}, Retries: dispatch.Retries{"429 QUOTA": 3, "timeout": 1},
 		}
 	}
 	for i := range 5 {
@@ -61,7 +62,7 @@ func TestWhatIsWatched(t *testing.T) {
 func TestWhatIsWatchedOfARunThatSendsNothing(t *testing.T) {
 	w := &watcher{}
 	fates := map[person.Fate]int64{person.Accepted: 10, person.NotSent: 990}
-	now := &engine.Snapshot{Account: engine.Account{Records: 1000, Fates: fates}, Rate: 5, Remain: 90, Waiting: "the run is paused by ann", Paused: true}
+	now := &dispatch.Snapshot{Account: ledger.Account{Records: 1000, Fates: fates}, Rate: 5, Remain: 90, Waiting: "the run is paused by ann", Paused: true}
 	s := &status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann"}
 	paused := w.text(s, now)
 	now.Waiting, now.Paused = "", false // a snapshot from before the pause

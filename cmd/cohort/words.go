@@ -4,8 +4,8 @@ import (
 	"hash/maphash"
 	"slices"
 
-	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 )
 
 // words are what the people of a campaign get to read: by the fingerprint of the template of
@@ -34,7 +34,7 @@ func campaignWords(c *campaign.Campaign) (*words, error) {
 }
 
 // templatesOf are the fingerprints of a plan's templates, by route.
-func templatesOf(plan *engine.Plan) (all []string) {
+func templatesOf(plan *plan.Plan) (all []string) {
 	for _, route := range plan.Routes {
 		all = append(all, route.Template)
 	}

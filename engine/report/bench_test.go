@@ -7,6 +7,9 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 )
@@ -31,19 +34,19 @@ func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return
 // The records come from memory: reading them from a spool is not in it.
 func BenchmarkEncode(b *testing.B) {
 	c, dir, ctx := newCohort(), b.TempDir(), b.Context()
-	s := accepting{&service{}}
-	batches, err := engine.Cut(ctx, run, c, s, engine.Limits{Messages: 5000, Bytes: 1 << 20})
+	s := accepting{service: &service{}}
+	batches, err := plan.Cut(ctx, run, c, s, engine.Limits{Messages: 5000, Bytes: 1 << 20})
 	must(b, err)
-	must(b, engine.Seal(dir, engine.PlanHeader{
+	must(b, plan.Seal(dir, plan.Header{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
-		Cohort: engine.Cohort{SHA256: "c0ffee", Files: []engine.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
+		Cohort: plan.Cohort{SHA256: "c0ffee", Files: []plan.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
 	}, batches, nil))
-	plan, err := engine.OpenPlan(dir)
+	plan, err := plan.Open(dir)
 	must(b, err)
 	defer func() { _ = plan.Close() }()
-	log, err := engine.OpenProgressLog(dir, plan)
+	log, err := ledger.Open(dir, plan)
 	must(b, err)
-	summary, err := engine.Run(ctx, engine.Job{Plan: plan, Log: log, Source: c, Sink: s, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 1})
+	summary, err := dispatch.Run(ctx, dispatch.Job{Plan: plan, Log: log, Source: c, Sink: s, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 1})
 	must(b, err)
 	must(b, log.Close())
 	if summary.Account.Fates[person.Accepted] == 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -21,7 +22,7 @@ type columns struct {
 	nothing parquet.Value
 }
 
-func newColumns(out *parquet.GenericWriter[row], plan *engine.Plan) *columns {
+func newColumns(out *parquet.GenericWriter[row], plan *plan.Plan) *columns {
 	c := &columns{run: plan.Run, out: out.BeginRowGroup(), text: make([]byte, 0, strip*len(engine.Reference{})), nothing: null(columnFileMessageReference)}
 	for _, f := range plan.Cohort.Files {
 		c.files = append(c.files, parquet.ByteArrayValue([]byte(filepath.Base(f.Path))))

@@ -11,6 +11,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/durable"
+	"cohort/engine/plan"
 )
 
 // deliveryRow is one row of delivery.parquet, as the schema is made of it and as it is read
@@ -65,7 +66,7 @@ var deliveryValues = [...]func(f *Fact, reference []byte) parquet.Value{
 
 // Delivery is whose facts a delivery file holds.
 type Delivery struct {
-	Plan       *engine.Plan
+	Plan       *plan.Plan
 	Version    string    // of the program
 	SweepBegan time.Time // of a sweep over the statuses that has not come to its end; zero: there is none
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 )
 
@@ -56,7 +57,7 @@ func someFacts() (list []report.Fact) {
 // null, references are the run's own, and the file is nobody else's to read.
 func TestDeliveryFactsAreReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "delivery.parquet")
-	plan := &engine.Plan{PlanHeader: engine.PlanHeader{Campaign: "a-campaign", RunID: run.String(), Service: "notify"}, Run: run}
+	plan := &plan.Plan{Header: plan.Header{Campaign: "a-campaign", RunID: run.String(), Service: "notify"}, Run: run}
 	began := time.Date(2026, 11, 21, 8, 0, 0, 5e6, time.UTC)
 	list := someFacts()
 	counts, err := report.WriteDelivery(path, report.Delivery{Plan: plan, Version: "v1", SweepBegan: began}, factsOf(list, nil))
@@ -121,7 +122,7 @@ func TestDeliveryFactsAreReadBack(t *testing.T) {
 // A file that cannot be written to its end leaves the one before as it was.
 func TestAFailedWriteLeavesTheFactsBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "delivery.parquet")
-	d := report.Delivery{Plan: &engine.Plan{PlanHeader: engine.PlanHeader{RunID: run.String()}, Run: run}}
+	d := report.Delivery{Plan: &plan.Plan{Header: plan.Header{RunID: run.String()}, Run: run}}
 	if _, err := report.OpenDelivery(path, run); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no file: %v", err)
 	}

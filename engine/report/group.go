@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"cohort/engine"
+	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
 
@@ -58,7 +58,7 @@ type reader struct {
 
 // told is what the trail has told last of a lane.
 type told struct {
-	outcome *engine.MessageOutcome
+	outcome *outcome.Message
 	story   *story
 }
 
@@ -123,7 +123,7 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 		story, id := r.verdicts[s.Verdicts[i]], []byte(nil)
 		if story == nil {
 			lane := s.Lane(i)
-			outcome, known, err := r.in.Trail.Told(lane, s.Position+uint32(i))
+			outcome, known, err := r.in.Trail.At(lane, s.Position+uint32(i))
 			if err != nil {
 				return err
 			}

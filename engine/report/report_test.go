@@ -24,6 +24,10 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 )
@@ -221,18 +225,18 @@ func (s *service) Send(_ context.Context, r *engine.Request) engine.Answer {
 // report is made of.
 func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	ctx := t.Context()
-	batches, err := engine.Cut(ctx, run, c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
+	batches, err := plan.Cut(ctx, run, c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
 	must(t, err)
-	must(t, engine.Seal(dir, engine.PlanHeader{
+	must(t, plan.Seal(dir, plan.Header{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
-		Cohort: engine.Cohort{SHA256: "c0ffee", Files: []engine.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
+		Cohort: plan.Cohort{SHA256: "c0ffee", Files: []plan.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
 	}, batches, nil))
-	plan, err := engine.OpenPlan(dir)
+	plan, err := plan.Open(dir)
 	must(t, err)
 	t.Cleanup(func() { _ = plan.Close() })
-	log, err := engine.OpenProgressLog(dir, plan)
+	log, err := ledger.Open(dir, plan)
 	must(t, err)
-	summary, err := engine.Run(ctx, engine.Job{Plan: plan, Log: log, Source: c, Sink: s, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 1})
+	summary, err := dispatch.Run(ctx, dispatch.Job{Plan: plan, Log: log, Source: c, Sink: s, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 1})
 	if err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Fatal(err)
 	}
@@ -240,10 +244,10 @@ func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	return input(t, dir, plan, c, summary.Account)
 }
 
-func input(t testing.TB, dir string, plan *engine.Plan, c *cohort, account engine.Account) report.Input {
-	ledger, err := engine.ReadLedger(dir, plan)
+func input(t testing.TB, dir string, plan *plan.Plan, c *cohort, account ledger.Account) report.Input {
+	ledger, err := ledger.Read(dir, plan)
 	must(t, err)
-	trail, err := engine.OpenTrail(dir, plan, ledger)
+	trail, err := outcome.Open(dir, plan, ledger)
 	must(t, err)
 	t.Cleanup(func() { _ = trail.Close() })
 	return report.Input{Plan: plan, Account: account, Trail: trail, Records: &source{records: c.records}, Version: "v1", Complete: false}
@@ -358,7 +362,7 @@ func readBack(t *testing.T, path string, look func(arrow.Table, map[string]strin
 	look(table, metadata)
 }
 
-func checkMetadata(t *testing.T, got map[string]string, account engine.Account) {
+func checkMetadata(t *testing.T, got map[string]string, account ledger.Account) {
 	t.Helper()
 	want := map[string]string{
 		"campaign": "a-campaign", "run_id": run.String(), "cohort_sha256": "c0ffee", "service": "notify simulator",

@@ -7,7 +7,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"cohort/engine"
+	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
 
@@ -22,10 +22,10 @@ type story struct {
 
 // storyOf makes a story: of a record that was to be sent by its outcome, of any other by its
 // verdict, with no outcome.
-func storyOf(v person.Verdict, o *engine.MessageOutcome, template string) (*story, error) {
+func storyOf(v person.Verdict, o *outcome.Message, template string) (*story, error) {
 	s := &story{planned: o != nil}
 	if o == nil {
-		o, template = &engine.MessageOutcome{Fate: v.Fate, Code: v.Code, Reason: v.Reason}, ""
+		o, template = &outcome.Message{Fate: v.Fate, Code: v.Code, Reason: v.Reason}, ""
 	}
 	if s.fate = slices.Index(person.Fates, o.Fate); s.fate < 0 {
 		return nil, fmt.Errorf("%q is no fate; this is a defect of cohort", o.Fate)

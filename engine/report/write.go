@@ -11,17 +11,19 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
-	"cohort/engine"
 	"cohort/engine/durable"
+	"cohort/engine/ledger"
+	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
 // Input is what a report is made of.
 type Input struct {
-	Plan     *engine.Plan
-	Account  engine.Account
-	Events   []engine.Event // what people and the run decided, the latest of them
-	Trail    *engine.Trail
+	Plan     *plan.Plan
+	Account  ledger.Account
+	Events   []ledger.Event // what people and the run decided, the latest of them
+	Trail    *outcome.Reader
 	Records  Source
 	Version  string // of the program
 	Complete bool   // every record has its final fate

@@ -86,7 +86,7 @@ func TestTheServiceSaysWhyItDoesNotSignUsIn(t *testing.T) {
 			o.Now = func() time.Time { return time.Now().Add(time.Hour) }
 		}, 400, "clock"},
 		{"the token's address has a host of another name", func(_ *testing.T, o *apim.Options) {
-			o.Client = &http.Client{Transport: renamed{o.Client.Transport}}
+			o.Client = &http.Client{Transport: renamed{base: o.Client.Transport}}
 		}, 401, "token_url"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {

@@ -73,7 +73,7 @@ func TestManyRefusalsOfOneTokenCauseOneExchange(t *testing.T) {
 		}
 		return 201
 	}}
-	via := &apim.Transport{Tokens: e.tokens(t, nil), Base: together{s, make(chan struct{}, 50)}}
+	via := &apim.Transport{Tokens: e.tokens(t, nil), Base: together{base: s, room: make(chan struct{}, 50)}}
 	var requests sync.WaitGroup
 	for range 50 {
 		requests.Go(func() { call(t, via) })

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cohort/engine"
+	"cohort/engine/ledger"
 )
 
 // Acknowledgement is what NHS Notify says of one upload, over MESH. The layout of its body is
@@ -108,7 +108,7 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 			strange = "it is a refusal without its body, which may tell of a duplicate (name the body's file, with a control file beside it)"
 		}
 		if why = cmp.Or(found(notRefused), strange); why == "" {
-			a.Refused, a.Code = true, engine.CodeUploadRefused+digits
+			a.Refused, a.Code = true, ledger.CodeUploadRefused+digits
 			if len(said.codes) > 0 {
 				a.Code += "_" + said.codes[0]
 			}

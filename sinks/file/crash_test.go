@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
 )
 
 // night is a run of some batches on a disk, and what its log knows of them.
 type night struct {
 	sink     *Sink
-	forms    []engine.AcceptedForm
+	forms    []ledger.AcceptedForm
 	bodies   [][]byte
 	accepted map[engine.Reference]bool
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 // ErrOther says that a file stands where one is to be written, and is another. Nothing is
@@ -21,7 +23,7 @@ import (
 var ErrOther = errors.New("it is not what this run writes, and is left as it is")
 
 // Again makes the bytes of a batch from the sealed plan.
-type Again func(*engine.AcceptedForm) ([]byte, error)
+type Again func(*ledger.AcceptedForm) ([]byte, error)
 
 // Join writes the files of a run whose every message was accepted: forms, in their order.
 // It may be killed at any moment and called again, and the files come out the same. again
@@ -34,7 +36,7 @@ type Again func(*engine.AcceptedForm) ([]byte, error)
 // accepted later, in place of those of an upload that the service refused, go into more files.
 //
 // refused are the batches that stand in an upload that the service refused.
-func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []engine.AcceptedForm,
+func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []ledger.AcceptedForm,
 	refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 
 // Written is the manifest of files that were joined and are whole. It says of each file which
 // batches it holds. The arguments are those of Join.
-func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedForm,
+func (s *Sink) Written(run engine.RunID, name string, forms []ledger.AcceptedForm,
 	refused map[engine.Reference]bool) (*Manifest, error) {
 	m, _, err := s.written(run, name, forms, refused)
 	if err == nil && (m == nil || !m.Whole) {
@@ -77,8 +79,8 @@ func (s *Sink) Written(run engine.RunID, name string, forms []engine.AcceptedFor
 
 // written is the manifest, nil when there is none, and those of forms that stand in no file
 // yet. Every batch in a file must be accepted, or refused since.
-func (s *Sink) written(run engine.RunID, name string, forms []engine.AcceptedForm,
-	refused map[engine.Reference]bool) (m *Manifest, more []engine.AcceptedForm, err error) {
+func (s *Sink) written(run engine.RunID, name string, forms []ledger.AcceptedForm,
+	refused map[engine.Reference]bool) (m *Manifest, more []ledger.AcceptedForm, err error) {
 	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
 		return nil, forms, err
 	}
@@ -230,7 +232,7 @@ func (s *Sink) appear(name, want string) error {
 }
 
 // body is the bytes of a batch: its part's, when they are what the log says was written.
-func (s *Sink) body(f *engine.AcceptedForm, again Again) ([]byte, error) {
+func (s *Sink) body(f *ledger.AcceptedForm, again Again) ([]byte, error) {
 	body, err := read(s.disk, s.part(f.Reference))
 	if err == nil && holds(f, body) {
 		return body, nil
@@ -239,7 +241,7 @@ func (s *Sink) body(f *engine.AcceptedForm, again Again) ([]byte, error) {
 		return nil, cmp.Or(err, fmt.Errorf("the part of batch %s is missing or changed", f.Reference))
 	}
 	if body, err = again(f); err == nil && !holds(f, body) {
-		err = engine.ErrChanged
+		err = plan.ErrChanged
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the part of batch %s is missing or changed, and cannot be made again: %w", f.Reference, err)
@@ -247,7 +249,7 @@ func (s *Sink) body(f *engine.AcceptedForm, again Again) ([]byte, error) {
 	return body, nil
 }
 
-func holds(f *engine.AcceptedForm, body []byte) bool {
+func holds(f *ledger.AcceptedForm, body []byte) bool {
 	sum := sha256.Sum256(body)
 	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -60,22 +62,22 @@ func fields(t testing.TB, texts ...string) (all []Field) {
 
 // batches cuts people into the forms of a plan whose every message was accepted, and
 // renders their bodies.
-func batches(t testing.TB, s *Sink, p people, most int) (forms []engine.AcceptedForm, bodies [][]byte) {
+func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.AcceptedForm, bodies [][]byte) {
 	t.Helper()
 	limits := s.Limits()
 	limits.Messages = min(limits.Messages, most)
-	shards, err := engine.Cut(t.Context(), testRun, p, s, limits)
+	shards, err := plan.Cut(t.Context(), testRun, p, s, limits)
 	must(t, err)
-	r := engine.NewRenderer(testRun, p, s)
+	r := plan.NewRenderer(testRun, p, s)
 	for _, b := range shards[0] {
-		id := engine.FormID{Batch: b.Ordinal}
+		id := plan.FormID{Batch: b.Ordinal}
 		request, err := r.Render(&b, id, &b.Form)
 		must(t, err)
 		if sha256.Sum256(request.Body) != b.SHA256 {
 			t.Fatal("a body is not what was planned")
 		}
 		bodies = append(bodies, append([]byte(nil), request.Body...))
-		forms = append(forms, engine.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
+		forms = append(forms, ledger.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
 	}
 	return forms, bodies
 }

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/pace"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
 )
@@ -79,7 +79,7 @@ func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, er
 			return body, err
 		}
 		last = err
-		timer := time.NewTimer(max(wait, engine.Backoff(try, 0.5)))
+		timer := time.NewTimer(max(wait, pace.Backoff(try, 0.5)))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -1,0 +1,25 @@
+package enginetest
+
+import (
+	"time"
+)
+
+// sent is one request that a gate let through.
+type Sent struct {
+	At time.Time
+	N  int
+}
+
+// worstSecond is the most messages in any sliding second.
+func WorstSecond(all []Sent) int {
+	worst, sum, from := 0, 0, 0
+	for _, s := range all {
+		sum += s.N
+		for !all[from].At.Add(time.Second).After(s.At) {
+			sum -= all[from].N
+			from++
+		}
+		worst = max(worst, sum)
+	}
+	return worst
+}
