@@ -14,28 +14,27 @@ import (
 // bench/... may import everything.
 var allowed = map[string][]string{
 	"ingest":          {"ingest/person", "arrow", "parquet-go"},
-	"shard":           {"ingest/person", "engine/durable", "arrow"},
+	"shard":           {"ingest/person", "engine/disk", "arrow"},
 	"fixtures":        {"ingest/person"},
-	"engine":          {"ingest/person", "engine/durable", "engine/journal", "engine/campaign"},
-	"engine/report":   {"engine", "ingest/person", "engine/durable", "parquet-go"},
-	"engine/reach":    {"ingest/person", "engine/durable"},
-	"engine/register": {"engine/durable", "engine/lock"},
+	"engine":          {"ingest/person", "engine/disk", "engine/journal", "engine/campaign"},
+	"engine/report":   {"engine", "ingest/person", "engine/disk", "parquet-go"},
+	"engine/reach":    {"ingest/person", "engine/disk"},
+	"engine/register": {"engine/disk"},
 	"sinks/apim":      {"golang-jwt"},
 	"sinks/exchange":  {"engine", "engine/reach", "ingest/person", "sinks/apim"},
 	"sinks/notify":    {"engine", "engine/campaign", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/nhsapp":    {"engine", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/sinktest":  {"engine", "ingest/person", "sinks/apim"},
-	"sinks/file":      {"engine", "engine/durable", "ingest/person"},
+	"sinks/file":      {"engine", "engine/disk", "ingest/person"},
 	"sinks/simulator": {},
 	"engine/journal":  {},
 	"engine/campaign": {"ingest/person"},
 	"ingest/person":   {},
-	"engine/durable":  {},
-	"engine/lock":     {},
+	"engine/disk":     {},
 }
 
 // leaves import the standard library alone, and golang.org/x/sys.
-var leaves = []string{"ingest/person", "engine/durable", "engine/lock"}
+var leaves = []string{"ingest/person", "engine/disk"}
 
 // guarded are the libraries that have one door each.
 var guarded = map[string]string{
@@ -112,12 +111,12 @@ func TestPlantedArrowsAreFound(t *testing.T) {
 		{"cohort/engine github.com/parquet-go/parquet-go", true},
 		{"cohort/engine/report github.com/parquet-go/parquet-go/compress/zstd", false},
 		{"cohort/engine/report github.com/apache/arrow/go/v15/arrow", true},
-		{"cohort/engine/journal cohort/engine/durable", true},
+		{"cohort/engine/journal cohort/engine/disk", true},
 		{"cohort/engine/campaign cohort/engine", true},
-		{"cohort/engine/lock golang.org/x/sys/unix", false},
-		{"cohort/engine/lock golang.org/x/sync/errgroup", true},
+		{"cohort/engine/disk golang.org/x/sys/unix", false},
+		{"cohort/engine/disk golang.org/x/sync/errgroup", true},
 		{"cohort/ingest/person github.com/google/uuid", true},
-		{"cohort/ingest/person cohort/engine/durable", true},
+		{"cohort/ingest/person cohort/engine/disk", true},
 		{"cohort/ingest github.com/apache/arrow/go/v15/arrow/array", false},
 		{"cohort/ingest github.com/parquet-go/parquet-go/format", false},
 		{"cohort/shard github.com/parquet-go/parquet-go", true},

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // The files of a plan. The first holds the batches; the second holds the rest and the
@@ -147,7 +147,7 @@ func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func()
 	}
 	header.ShardStarts = header.ShardStarts[:0]
 	sum := sha256.New()
-	err := durable.WriteFile(filepath.Join(dir, batchesFile), func(w io.Writer) error {
+	err := disk.WriteFile(filepath.Join(dir, batchesFile), func(w io.Writer) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		var line []byte
 		for _, shard := range batches {
@@ -177,7 +177,7 @@ func Seal(dir string, header PlanHeader, batches [][]PlannedBatch, before func()
 	if before == nil {
 		before = func() error { return nil }
 	}
-	err = durable.Replace(filepath.Join(dir, planFile), func(w io.Writer) error {
+	err = disk.Replace(filepath.Join(dir, planFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	}, before)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"cohort/engine"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -27,7 +27,7 @@ type earlierRuns struct {
 
 type earlierRun struct {
 	entry  register.Entry
-	lock   *lock.Lock
+	lock   *disk.Lock
 	plan   *engine.Plan
 	ledger *engine.Ledger
 	spool  *shard.Spool
@@ -50,7 +50,7 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 		if err != nil {
 			run.release()
 		}
-		if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
 			return nil, refuse("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
@@ -72,7 +72,7 @@ func (r *earlierRun) hold() (err error) {
 	if _, err := os.Stat(r.entry.Folder); err != nil {
 		return err
 	}
-	if r.lock, err = lock.AcquireFor(filepath.Join(r.entry.Folder, lockFile), otherRunVerb); err != nil {
+	if r.lock, err = disk.Acquire(filepath.Join(r.entry.Folder, lockFile), otherRunVerb); err != nil {
 		return err
 	}
 	return r.read()

@@ -14,7 +14,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/ingest"
 	"cohort/shard"
 )
@@ -224,7 +224,7 @@ func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, 
 	}
 	l.log.Info("reading the suppression lists", "lists", len(l.of))
 	dir := filepath.Join(folder, listsFolder)
-	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
 		return engine.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
 	}
 	match, err := spool.Match(ctx, dir, l.people(ctx, last))

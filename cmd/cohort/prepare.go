@@ -16,7 +16,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -115,7 +115,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(p.folder.file(rejectsFile))); err != nil {
 		return fail(err)
 	}
-	if err := durable.MakeFolder(dir); err != nil {
+	if err := disk.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
 	shown := p.screen.follow("reading the cohort", p.cohort.Bytes, p.reader.BytesRead)

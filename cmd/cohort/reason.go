@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"cohort/engine"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 )
 
 // mostReason is how many characters of a reason the log keeps. Its readers see them all.
@@ -79,7 +79,7 @@ func (l *pulling) patiently(ctx context.Context) error {
 	defer each.Stop()
 	for tries := 60; ; tries-- {
 		err := l.ask(ctx)
-		held := (*lock.HeldError)(nil)
+		held := (*disk.HeldError)(nil)
 		if tries == 0 || !errors.Is(err, errEnding) && !errors.As(err, &held) {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -89,7 +89,7 @@ func (r *retrying) run(path string) error {
 		return err
 	}
 	if s.folder, err = holdFolder(dir, "retry", r.network, r.log); err != nil {
-		if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+		if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
 			if busy.Holder.Doing == reconcileVerb { // which does not listen
 				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
 			}

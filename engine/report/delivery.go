@@ -10,7 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cohort/engine"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // deliveryRow is one row of delivery.parquet, as the schema is made of it and as it is read
@@ -76,7 +76,7 @@ const sweepBegan = "sweep_began" // in the metadata
 // temporary name, synced, renamed. It counts them by status. Memory does not grow with their
 // number.
 func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (counts map[string]int64, err error) {
-	err = durable.WriteFile(path, func(w io.Writer) error {
+	err = disk.WriteFile(path, func(w io.Writer) error {
 		counts, err = d.write(w, facts)
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cohort/engine"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/ingest/person"
 )
 
@@ -45,7 +45,7 @@ const mostAtOnce = 4
 // Write writes the report to path: under a temporary name, synced, renamed. It counts
 // the fates as it goes, and fails when they are not those of the account.
 func Write(path string, in Input) error {
-	err := durable.WriteFile(path, func(w io.Writer) error { return write(w, in) })
+	err := disk.WriteFile(path, func(w io.Writer) error { return write(w, in) })
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
