@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,7 +155,7 @@ func (p *preparation) check(s ingest.Summary) error {
 
 // warn says what of a cohort is allowed and may yet be a mistake.
 func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
-	for _, note := range s.Notes {
+	for _, note := range slices.Concat(c.Warnings(), s.Notes) {
 		log.Warn(note)
 	}
 	if s.BlankLines > 0 {
