@@ -14,14 +14,14 @@ import (
 // bench/... may import everything.
 var allowed = map[string][]string{
 	"ingest":        {"ingest/person", "arrow", "parquet-go"},
-	"shard":         {"ingest/person", "engine/durable", "arrow"},
+	"shard":         {"ingest/person", "engine/disk", "arrow"},
 	"fixtures":      {"ingest/person"},
 	"engine":        {"ingest/person"},
 	"engine/pace":   {"engine/campaign"},
-	"engine/plan":   {"engine", "engine/campaign", "engine/durable", "ingest/person"},
+	"engine/plan":   {"engine", "engine/campaign", "engine/disk", "ingest/person"},
 	"engine/record": {"engine/journal", "engine/pace", "engine/plan"},
 	"engine/ledger": {
-		"engine", "engine/campaign", "engine/durable", "engine/journal", "engine/pace", "engine/plan", "engine/record", "ingest/person",
+		"engine", "engine/campaign", "engine/disk", "engine/journal", "engine/pace", "engine/plan", "engine/record", "ingest/person",
 	},
 	"engine/recovery": {"engine/journal", "engine/ledger", "engine/plan", "engine/record"},
 	"engine/inspect":  {"engine/journal", "engine/ledger", "engine/plan", "engine/record", "ingest/person"},
@@ -30,25 +30,24 @@ var allowed = map[string][]string{
 		"engine", "engine/campaign", "engine/journal", "engine/ledger", "engine/pace", "engine/plan", "engine/record", "ingest/person",
 	},
 	"engine/enginetest": {"engine", "engine/campaign", "engine/journal", "engine/plan", "ingest/person"},
-	"engine/report":     {"engine", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/durable", "parquet-go"},
-	"engine/reach":      {"ingest/person", "engine/durable"},
-	"engine/register":   {"engine/durable", "engine/lock"},
+	"engine/report":     {"engine", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/disk", "parquet-go"},
+	"engine/reach":      {"ingest/person", "engine/disk"},
+	"engine/register":   {"engine/disk"},
 	"sinks/apim":        {"golang-jwt"},
 	"sinks/exchange":    {"engine", "engine/reach", "ingest/person", "sinks/apim"},
 	"sinks/notify":      {"engine", "engine/campaign", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/nhsapp":      {"engine", "engine/pace", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/sinktest":    {"engine", "ingest/person", "sinks/apim"},
-	"sinks/file":        {"engine", "engine/durable", "engine/ledger", "engine/plan", "ingest/person"},
+	"sinks/file":        {"engine", "engine/disk", "engine/ledger", "engine/plan", "ingest/person"},
 	"sinks/simulator":   {},
 	"engine/journal":    {},
 	"engine/campaign":   {"ingest/person"},
 	"ingest/person":     {},
-	"engine/durable":    {},
-	"engine/lock":       {},
+	"engine/disk":       {},
 }
 
 // leaves import the standard library alone, and golang.org/x/sys.
-var leaves = []string{"ingest/person", "engine/durable", "engine/lock"}
+var leaves = []string{"ingest/person", "engine/disk"}
 
 // guarded are the libraries that have one door each.
 var guarded = map[string]string{
@@ -125,16 +124,16 @@ func TestPlantedArrowsAreFound(t *testing.T) {
 		{"cohort/engine github.com/parquet-go/parquet-go", true},
 		{"cohort/engine/report github.com/parquet-go/parquet-go/compress/zstd", false},
 		{"cohort/engine/report github.com/apache/arrow/go/v15/arrow", true},
-		{"cohort/engine/journal cohort/engine/durable", true},
+		{"cohort/engine/journal cohort/engine/disk", true},
 		{"cohort/engine cohort/engine/plan", true},
 		{"cohort/engine/record cohort/engine/ledger", true},
 		{"cohort/engine/ledger cohort/engine/dispatch", true},
 		{"cohort/sinks/notify cohort/engine/ledger", true},
 		{"cohort/engine/campaign cohort/engine", true},
-		{"cohort/engine/lock golang.org/x/sys/unix", false},
-		{"cohort/engine/lock golang.org/x/sync/errgroup", true},
+		{"cohort/engine/disk golang.org/x/sys/unix", false},
+		{"cohort/engine/disk golang.org/x/sync/errgroup", true},
 		{"cohort/ingest/person github.com/google/uuid", true},
-		{"cohort/ingest/person cohort/engine/durable", true},
+		{"cohort/ingest/person cohort/engine/disk", true},
 		{"cohort/ingest github.com/apache/arrow/go/v15/arrow/array", false},
 		{"cohort/ingest github.com/parquet-go/parquet-go/format", false},
 		{"cohort/shard github.com/parquet-go/parquet-go", true},

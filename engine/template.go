@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -59,6 +62,9 @@ func CompileTemplate(text string, fields []string) (Template, error) {
 	}
 }
 
+// columnStart is the start of a name, as far as it is surely one.
+var columnStart = regexp.MustCompile(`^[\pL\pN_-]{0,40}`)
+
 // nextPlaceholder cuts text at its first placeholder. Without one, name is empty.
 func nextPlaceholder(text string) (literal, name, after string, err error) {
 	open := strings.Index(text, "((")
@@ -68,10 +74,11 @@ func nextPlaceholder(text string) (literal, name, after string, err error) {
 	name, after, closed := strings.Cut(text[open+2:], "))")
 	name = strings.TrimSpace(name)
 	switch {
-	case !closed:
-		return "", "", "", fmt.Errorf("a (( has no )) behind it")
+	case !closed || strings.Contains(name, ")"):
+		start := columnStart.FindString(name)
+		return "", "", "", fmt.Errorf("%q is not closed: write ((%s))", "(("+start, cmp.Or(start, "column"))
 	case name == "" || strings.ContainsAny(name, "()\n"):
-		return "", "", "", fmt.Errorf("between (( and )) must stand the name of one column")
+		return "", "", "", errors.New("write the name of one column between (( and ))")
 	}
 	return text[:open], name, after, nil
 }

@@ -24,13 +24,14 @@ func TestPlaceholders(t *testing.T) {
 		"single brackets are text":           {"call (0800) 000", nil, ""},
 		"closing brackets alone are text":    {"a)) b", nil, ""},
 		"two side by side":                   {"((a))((b))", []string{"a", "b"}, ""},
-		"a placeholder that is never closed": {"Dear ((given_name", nil, "no )) behind"},
-		"closed by one bracket":              {"((given_name) x", nil, "no )) behind"},
+		"a placeholder that is never closed": {"Dear ((given_name", nil, `"((given_name" is not closed: write ((given_name))`},
+		"closed by one bracket":              {"((given_name) x", nil, `"((given_name" is not closed: write ((given_name))`},
+		"one bracket before another":         {"((given_name) x ((b))", nil, `"((given_name" is not closed: write ((given_name))`},
 		"an empty name":                      {"(())", nil, "the name of one column"},
 		"a name of spaces":                   {"((  ))", nil, "the name of one column"},
 		"three brackets":                     {"(((a)))", nil, "the name of one column"},
 		"a placeholder over two lines":       {"((a\nb))", nil, "the name of one column"},
-		"a second one that is never closed":  {"((a)) ((b", nil, "no )) behind"},
+		"a second one that is never closed":  {"((a)) ((b", nil, `"((b" is not closed: write ((b))`},
 		"an opening one inside another":      {"((a((b))", nil, "the name of one column"},
 	} {
 		names, err := Placeholders(test.text)

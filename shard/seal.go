@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // seal ends every file and writes the manifest.
@@ -50,7 +50,7 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 	if err != nil {
 		return fail(fmt.Errorf("spool: %w", err))
 	}
-	err = durable.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
+	err = disk.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(text))
 		return err
 	})

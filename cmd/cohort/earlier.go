@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/disk"
 	"cohort/engine/ledger"
-	"cohort/engine/lock"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
 	"cohort/engine/register"
@@ -30,7 +30,7 @@ type earlierRuns struct {
 
 type earlierRun struct {
 	entry  register.Entry
-	lock   *lock.Lock
+	lock   *disk.Lock
 	plan   *plan.Plan
 	ledger *ledger.Ledger
 	spool  *shard.Spool
@@ -53,7 +53,7 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 		if err != nil {
 			run.release()
 		}
-		if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
 			return nil, refuse("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
@@ -75,7 +75,7 @@ func (r *earlierRun) hold() (err error) {
 	if _, err := os.Stat(r.entry.Folder); err != nil {
 		return err
 	}
-	if r.lock, err = lock.AcquireFor(filepath.Join(r.entry.Folder, lockFile), otherRunVerb); err != nil {
+	if r.lock, err = disk.Acquire(filepath.Join(r.entry.Folder, lockFile), otherRunVerb); err != nil {
 		return err
 	}
 	return r.read()

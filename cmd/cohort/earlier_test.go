@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cohort/engine/campaign"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -186,7 +186,7 @@ func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
 	r := &earlierRun{entry: register.Entry{Folder: dir}}
 	_ = r.hold() // there is no plan
 	defer r.release()
-	holder, busy := lock.Look(filepath.Join(dir, lockFile))
+	holder, busy := disk.LockHolder(filepath.Join(dir, lockFile))
 	if !busy || sends(holder) {
 		t.Errorf("held: %v, by %+v", busy, holder)
 	}

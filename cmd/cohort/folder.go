@@ -12,8 +12,7 @@ import (
 	"strings"
 
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/plan"
 )
 
@@ -47,7 +46,7 @@ type call struct {
 // folder is a run's folder that this process holds.
 type folder struct {
 	path string
-	lock *lock.Lock
+	lock *disk.Lock
 }
 
 // holdFolder makes a run's folder where there is none, and locks it. A folder that
@@ -57,7 +56,7 @@ func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, er
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, refuse("the run's folder cannot be made: %w", err)
 	}
-	if err := durable.MakeFolder(path); err != nil {
+	if err := disk.MakeFolder(path); err != nil {
 		return nil, refuse("the run's folder cannot be made: %w", err)
 	}
 	if err := checkFolder(path); err != nil {
@@ -66,8 +65,8 @@ func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, er
 	if err := checkFilesystem(path, network, log); err != nil {
 		return nil, err
 	}
-	l, err := lock.AcquireFor(filepath.Join(path, lockFile), doing)
-	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+	l, err := disk.Acquire(filepath.Join(path, lockFile), doing)
+	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
 		return nil, refuse("the run in %s is busy: %w", path, held)
 	}
 	if err != nil {
@@ -157,13 +156,13 @@ func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 func (f *folder) remember(c call, campaignText []byte) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {
-		err = durable.WriteFile(f.file(runFile), func(w io.Writer) error {
+		err = disk.WriteFile(f.file(runFile), func(w io.Writer) error {
 			_, err := w.Write(append(text, '\n'))
 			return err
 		})
 	}
 	if err == nil {
-		err = durable.WriteFile(f.file(campaignFile), func(w io.Writer) error {
+		err = disk.WriteFile(f.file(campaignFile), func(w io.Writer) error {
 			_, err := w.Write(campaignText)
 			return err
 		})

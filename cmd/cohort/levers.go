@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"cohort/engine/disk"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
-	"cohort/engine/lock"
 	"cohort/engine/record"
 )
 
@@ -100,8 +100,8 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 
 // note writes what is asked to the log of a run that nobody is at work on.
 func (l *pulling) note() error {
-	held, err := lock.AcquireFor(filepath.Join(l.folder, lockFile), "pause, continue or pace")
-	if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+	held, err := disk.Acquire(filepath.Join(l.folder, lockFile), "pause, continue or pace")
+	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
 		return refuse("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
 	}
 	if err != nil {

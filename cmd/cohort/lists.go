@@ -13,8 +13,8 @@ import (
 	"slices"
 
 	"cohort/engine/campaign"
+	"cohort/engine/disk"
 	"cohort/engine/dispatch"
-	"cohort/engine/durable"
 	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/shard"
@@ -225,7 +225,7 @@ func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, 
 	}
 	l.log.Info("reading the suppression lists", "lists", len(l.of))
 	dir := filepath.Join(folder, listsFolder)
-	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
 		return dispatch.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
 	}
 	match, err := spool.Match(ctx, dir, l.people(ctx, last))

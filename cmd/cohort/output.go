@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/plan"
 	"cohort/ingest"
 )
@@ -17,7 +17,7 @@ import (
 func writeTo(path string, write func(io.Writer) error) error {
 	there, err := os.Stat(path)
 	if err != nil { // there is nothing, or durable says what is wrong
-		return durable.WriteFile(path, write)
+		return disk.WriteFile(path, write)
 	}
 	if stream := streamOf(there); stream != nil {
 		return write(stream)
@@ -26,7 +26,7 @@ func writeTo(path string, write func(io.Writer) error) error {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return err
 		}
-		return durable.WriteFile(path, write)
+		return disk.WriteFile(path, write)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
@@ -315,7 +315,7 @@ func (c *check) compare(ctx context.Context, found *findings, spool *shard.Spool
 // that would repeat it.
 func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []plan.EarlierRun, sendAgain bool, rest *unsent) (err error) {
 	dir := s.folder.file(listsFolder)
-	if err := errors.Join(os.RemoveAll(dir), durable.MakeFolder(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
 		return refuse("there is no room to compare the cohort with earlier runs: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()

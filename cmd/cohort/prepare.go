@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/disk"
 	"cohort/engine/dispatch"
-	"cohort/engine/durable"
 	"cohort/engine/plan"
 	"cohort/ingest"
 	"cohort/ingest/person"
@@ -117,7 +118,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(p.folder.file(rejectsFile))); err != nil {
 		return fail(err)
 	}
-	if err := durable.MakeFolder(dir); err != nil {
+	if err := disk.MakeFolder(dir); err != nil {
 		return fail(err)
 	}
 	shown := p.screen.follow("reading the cohort", p.cohort.Bytes, p.reader.BytesRead)
@@ -156,7 +157,7 @@ func (p *preparation) check(s ingest.Summary) error {
 
 // warn says what of a cohort is allowed and may yet be a mistake.
 func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
-	for _, note := range s.Notes {
+	for _, note := range slices.Concat(c.Warnings(), s.Notes) {
 		log.Warn(note)
 	}
 	if s.BlankLines > 0 {

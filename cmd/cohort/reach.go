@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/campaign"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/pace"
 	"cohort/engine/reach"
 	"cohort/ingest"
@@ -108,7 +108,7 @@ func (c *check) fetch(ctx context.Context, perSecond float64) error {
 	if err := c.day.Make(); err != nil {
 		return refuse("what is fetched cannot be kept: %w", err)
 	}
-	l, err := lock.Acquire(filepath.Join(c.campaign.Register, "reach", lockFile))
+	l, err := disk.Acquire(filepath.Join(c.campaign.Register, "reach", lockFile), "")
 	if err != nil {
 		return refuse("the reports of app users are being fetched already: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 	"cohort/engine/record"
 )
 
@@ -79,7 +79,7 @@ func (l *pulling) patiently(ctx context.Context) error {
 	defer each.Stop()
 	for tries := 60; ; tries-- {
 		err := l.ask(ctx)
-		held := (*lock.HeldError)(nil)
+		held := (*disk.HeldError)(nil)
 		if tries == 0 || !errors.Is(err, errEnding) && !errors.As(err, &held) {
 			return err
 		}

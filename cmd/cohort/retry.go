@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/campaign"
+	"cohort/engine/disk"
 	"cohort/engine/ledger"
-	"cohort/engine/lock"
 	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/ingest/person"
@@ -90,7 +90,7 @@ func (r *retrying) run(path string) error {
 		return err
 	}
 	if s.folder, err = holdFolder(dir, "retry", r.network, r.log); err != nil {
-		if busy := (*lock.HeldError)(nil); errors.As(err, &busy) {
+		if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
 			if busy.Holder.Doing == reconcileVerb { // which does not listen
 				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
 			}

@@ -144,7 +144,7 @@ func fieldsOf(c *campaign.Campaign) ([]string, error) {
 				err = fmt.Errorf("an NHS number has no place in a message")
 			}
 			if err != nil {
-				return nil, refuse("%w", &campaign.FileError{File: c.Path, Problem: way.Key(t.Key) + ": " + err.Error()})
+				return nil, refuse("%w", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
 			}
 			fields = append(fields, names...)
 		}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 const (
@@ -69,7 +69,7 @@ func listen(folder string) (_ *socket, err error) {
 	}
 	err = os.Chmod(s.path, 0o600)
 	if err == nil && filepath.Dir(s.path) != folder {
-		err = durable.WriteFile(filepath.Join(folder, pathFile), func(w io.Writer) error {
+		err = disk.WriteFile(filepath.Join(folder, pathFile), func(w io.Writer) error {
 			_, err := fmt.Fprintln(w, s.path)
 			return err
 		})

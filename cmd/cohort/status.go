@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
-	"cohort/engine/lock"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -137,9 +137,9 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 	if err != nil {
 		return nil, err
 	}
-	holder, busy := lock.Look(filepath.Join(dir, lockFile))
+	holder, busy := disk.LockHolder(filepath.Join(dir, lockFile))
 	if !busy && !sends(holder) {
-		holder = lock.Holder{} // that it is gone says nothing of the run's own sender
+		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
 	}
 	s := &status{RunID: call.RunID, Folder: dir}
 	if c, _, _, err := readCampaign(dir, call); err == nil { // else the times are UTC, as they say
@@ -175,7 +175,7 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 
 // sends reports whether a process that holds a run's folder sends the run. One of an older
 // version may not have said.
-func sends(h lock.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
+func sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
 // ask asks the process at work how it stands. It has not begun to send when it says nothing.
 func (s *status) ask(ctx context.Context) {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // What stands for standard input.
@@ -127,7 +127,7 @@ func (p *piped) moveTo(path string) error {
 	}
 	_ = p.file.Close()
 	p.file, p.path = nil, path
-	return durable.SyncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 // drop removes the copy, unless it has found its place. A nil *piped has none.

@@ -1,7 +1,9 @@
 package campaign
 
 import (
+	"cmp"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -219,11 +221,22 @@ func (h Hours) nominalMinutes() int {
 	return h.To + 24*60 - h.From
 }
 
-// Mistake makes an error of the value of a key, for mistakes that this package cannot
-// know of. problem goes on from the key, as in "is not a date".
+// Mistake makes an error about the value of a key, for mistakes that only other packages can
+// find. problem follows the key, as in "is not a date". An item of a list has its list's line.
 func (c *Campaign) Mistake(key, problem string) *FileError {
 	key = c.Key(key)
-	return &FileError{File: filepath.Base(c.Path), Line: c.lines[key], Problem: key + " " + problem}
+	list, _, _ := strings.Cut(key, "[")
+	return &FileError{File: filepath.Base(c.Path), Line: cmp.Or(c.lines[key], c.lines[list]), Problem: key + " " + problem}
+}
+
+// Warnings names settings that are allowed and seldom meant.
+func (c *Campaign) Warnings() (all []string) {
+	for key, off := range map[string]bool{"stop_if.of": c.StopIf.Of == 0, "stop_if.refused": c.StopIf.Of > 0 && c.StopIf.Refused == 1} {
+		if off {
+			all = append(all, c.Mistake(key, "switches stop_if off: the run goes on however many messages are refused").Error())
+		}
+	}
+	return all
 }
 
 // ServiceID names the service a campaign sends to, for identities and the register.

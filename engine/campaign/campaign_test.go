@@ -166,7 +166,7 @@ sink:
 	if want.lines = c.lines; !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
-	for _, key := range knownKeys {
+	for _, key := range everyKey(reflect.TypeFor[document](), "") {
 		name := key[strings.LastIndexByte(key, '.')+1:]
 		if strings.HasPrefix(key, "sink.nhsapp") || strings.HasPrefix(key, "sink.file") {
 			continue // a campaign has one service; see TestTheNHSApp and TestFiles
@@ -178,6 +178,28 @@ sink:
 			t.Errorf("key %s is not in the file of this test", key)
 		}
 	}
+}
+
+// everyKey lists the keys of the format.
+func everyKey(t reflect.Type, path string) (keys []string) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if choice, ok := reflect.Zero(t).Interface().(either); ok && choice.section() != nil {
+		t = reflect.TypeOf(choice.section())
+	}
+	if t.Kind() == reflect.Map {
+		return everyKey(t.Elem(), path+".*")
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	names, types := keysOf(t)
+	for i, name := range names {
+		key := strings.TrimPrefix(path+"."+name, ".")
+		keys = append(append(keys, key), everyKey(types[i], key)...)
+	}
+	return keys
 }
 
 func TestMistakesAreNamedWithTheirLine(t *testing.T) {
@@ -201,18 +223,18 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 	}{
 		"an empty file":                      {"", 0, "the campaign file is empty"},
 		"a file of comments":                 {"# nothing\n", 0, "the campaign file is empty"},
-		"a list":                             {"- a\n- b\n", 1, "a campaign file is made of lines such as"},
-		"a text":                             {"hello\n", 1, "a campaign file is made of lines such as"},
-		"no YAML":                            {"campaign: [a\n", 1, "not valid YAML"},
+		"a list":                             {"- a\n- b\n", 1, "a campaign file is YAML, made of lines such as"},
+		"a text":                             {"hello\n", 1, "a campaign file is YAML, made of lines such as"},
+		"no YAML":                            {"campaign: [a\n", 1, "a square bracket above or here has no partner"},
 		"two documents":                      {least + "---\n" + least, 0, "more than one YAML document"},
-		"an unknown key":                     {with("campain: x"), 1, "unknown key campain; here may stand: campaign, profile"},
-		"an unknown key inside":              {with("pace:\n  windw: x"), 2, "unknown key pace.windw; here may stand: messages, window"},
+		"an unknown key":                     {with("campain: x"), 1, "unknown key campain; allowed here: campaign, profile"},
+		"an unknown key inside":              {with("pace:\n  windw: x"), 2, "unknown key pace.windw; allowed here: messages, window"},
 		"an unknown key of the service":      {with("    colour: red"), 10, "unknown key sink.notify.colour"},
-		"an unknown service":                 {"campaign: a\nsink:\n  pigeon: {}\n", 3, "unknown key sink.pigeon; here may stand: notify"},
+		"an unknown service":                 {"campaign: a\nsink:\n  pigeon: {}\n", 3, "unknown key sink.pigeon; allowed here: notify"},
 		"an unknown key in braces":           {with("stop_if: {refused: 1%, off: 3}"), 1, "unknown key stop_if.off"},
-		"a key below a text":                 {with("profile: {a: b}"), 1, "unknown key profile.a"},
-		"a key twice":                        {with("profile: test\nprofile: production"), 2, "already defined"},
-		"a key twice inside":                 {with("    key_id: other"), 10, "already defined"},
+		"a key below a text":                 {with("profile: {a: b}"), 1, "profile must be a text, not a section with keys"},
+		"a key twice":                        {with("profile: test\nprofile: production"), 2, "the key \"profile\" is written twice; it is on line 1 already"},
+		"a key twice inside":                 {with("    key_id: other"), 10, "the key \"key_id\" is written twice; it is on line 7 already"},
 		"a key written with its path":        {with("pace.window: 10:00-11:00"), 1, "unknown key pace.window"},
 		"a key inside written with its path": {with("    batch.max_messages: 5"), 10, "unknown key sink.notify.batch.max_messages"},
 		"an unknown key behind an anchor":    {with("pace: &p\n  windw: x"), 1, "pace"},
@@ -226,12 +248,12 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"a halt command of no name":          {with(`on_halt: [""]`), 1, "on_halt must start with a command"},
 		"a column without a header":          {with("cohort:\n  columns:\n    nhs_number:"), 3, "cohort.columns.nhs_number must name"},
 		"a column with an empty header":      {with("cohort:\n  columns:\n    nhs_number: [a, '']"), 3, "cohort.columns.nhs_number must name"},
-		"a column of an unknown shape":       {with("cohort:\n  columns:\n    nhs_number: {a: b}"), 3, "unknown key cohort.columns.nhs_number.a"},
+		"a column of an unknown shape":       {with("cohort:\n  columns:\n    nhs_number: {a: b}"), 3, "cohort.columns.nhs_number must be a text or a list of texts, not a section with keys"},
 		"too many invalid":                   {with("cohort:\n  max_invalid: 101%"), 2, "cohort.max_invalid must be a percentage"},
 		"a share without a sign":             {with("cohort:\n  max_invalid: 0.05"), 2, "cohort.max_invalid must be a percentage"},
 		"a default of nothing":               {with("cohort:\n  defaults:\n    a:"), 3, "cohort.defaults.a must be a text"},
-		"a default of a list":                {with("cohort:\n  defaults:\n    a: [b]"), 3, "not valid YAML"},
-		"a default of a map":                 {with("cohort:\n  defaults:\n    a: {b: c}"), 3, "unknown key cohort.defaults.a.b"},
+		"a default of a list":                {with("cohort:\n  defaults:\n    a: [b]"), 3, "cohort.defaults.a must be a text, not a list"},
+		"a default of a map":                 {with("cohort:\n  defaults:\n    a: {b: c}"), 3, "cohort.defaults.a must be a text, not a section with keys"},
 		"a default for what is required":     {with("cohort:\n  required: [a]\n  defaults:\n    b: x\n    a: x"), 5, "cohort.defaults.a is for a field that cohort.required says may not be empty"},
 		"a default NHS number":               {with("cohort:\n  defaults: {nhs_number: 1}"), 2, "cohort.defaults.nhs_number cannot be"},
 		"numbers that there are not":         {with("cohort:\n  numbers: test"), 2, "cohort.numbers must be any"},
@@ -239,7 +261,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"a share that is no number":          {with("stop_if: {refused: NaN%}"), 1, "stop_if.refused must be a percentage"},
 		"fewer than no refusals":             {with("stop_if: {refused: -1%}"), 1, "stop_if.refused must be a percentage"},
 		"a number below none":                {with("stop_if: {of: -1}"), 1, "stop_if.of must be a number of messages"},
-		"a text for a number":                {with("stop_if: {of: many}"), 1, "not valid YAML"},
+		"a text for a number":                {with("stop_if: {of: many}"), 1, "stop_if.of must be a whole number, not \"many\""},
 		"no records expected":                {with("cohort:\n  expect: {records: 0}"), 2, "cohort.expect.records must be"},
 		"a digest that is too short":         {with("cohort:\n  expect: {sha256: abc}"), 2, "cohort.expect.sha256 must be 64"},
 		"a personalisation of nothing":       {with("personalisation:\n  a:"), 2, "personalisation.a must be a text"},
@@ -280,7 +302,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"an empty originator":                {with("    originator: ''"), 10, "sink.notify.originator must be a text"},
 		"no contact details":                 {with("    contact_details:"), 10, "sink.notify.contact_details must name sms, email, address or name"},
 		"contact details of nothing":         {with("    contact_details: {}"), 10, "sink.notify.contact_details must name sms, email, address or name"},
-		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; here may stand: sms, email, address, name"},
+		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; allowed here: sms, email, address, name"},
 		"an empty email":                     {with("    contact_details: {email: ''}"), 10, "sink.notify.contact_details.email must be a text"},
 		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs lines and a postcode"},
 		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs lines: between 2 and 20"},

@@ -24,6 +24,14 @@ type conditionSection struct {
 	wrong    bool // it is neither
 }
 
+type boundsSection struct {
+	From asWritten `yaml:"from"`
+	To   asWritten `yaml:"to"`
+}
+
+func (conditionSection) section() any   { return boundsSection{} }
+func (conditionSection) wanted() string { return "a list of values, or {from: …, to: …}" }
+
 // UnmarshalYAML takes either form.
 func (c *conditionSection) UnmarshalYAML(text []byte) error {
 	var values []asWritten
@@ -33,10 +41,7 @@ func (c *conditionSection) UnmarshalYAML(text []byte) error {
 		}
 		return nil
 	}
-	var bounds struct {
-		From asWritten `yaml:"from"`
-		To   asWritten `yaml:"to"`
-	}
+	var bounds boundsSection
 	c.wrong = yaml.Unmarshal(text, &bounds) != nil
 	c.From, c.To = string(bounds.From), string(bounds.To)
 	return nil

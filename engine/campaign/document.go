@@ -1,10 +1,6 @@
 package campaign
 
-import (
-	"fmt"
-
-	"github.com/goccy/go-yaml"
-)
+import "github.com/goccy/go-yaml"
 
 // document is the campaign file as it is written: pointers tell what was left out.
 type document struct {
@@ -73,12 +69,11 @@ type formatSection struct {
 }
 
 type listSection struct {
-	File      string        `yaml:"file"`
-	Reason    string        `yaml:"reason"`
-	MayShrink bool          `yaml:"may_shrink"`
-	Format    formatSection `yaml:"format"`
-
-	Unreadable int64 `yaml:"unreadable"`
+	File       string        `yaml:"file"`
+	Reason     string        `yaml:"reason"`
+	MayShrink  bool          `yaml:"may_shrink"`
+	Unreadable int64         `yaml:"unreadable"`
+	Format     formatSection `yaml:"format"`
 }
 
 type reachSection struct {
@@ -195,19 +190,16 @@ type contactSection struct {
 // oneOrMore is a text, such as a header, or a list of them.
 type oneOrMore []string
 
+func (oneOrMore) section() any   { return nil }
+func (oneOrMore) wanted() string { return "a text or a list of texts" }
+
 // UnmarshalYAML takes either form.
 func (o *oneOrMore) UnmarshalYAML(text []byte) error {
-	var many []string
-	if err := yaml.Unmarshal(text, &many); err == nil {
-		*o = many
+	if yaml.Unmarshal(text, (*[]string)(o)) == nil {
 		return nil
 	}
-	var one string
-	if err := yaml.Unmarshal(text, &one); err != nil {
-		return fmt.Errorf("expected a text or a list of texts")
-	}
-	*o = oneOrMore{one}
-	return nil
+	*o = make(oneOrMore, 1)
+	return yaml.Unmarshal(text, &(*o)[0])
 }
 
 // duplicates is first, last, or {latest_by: column}.
@@ -216,17 +208,19 @@ type duplicates struct {
 	latestBy string
 }
 
+type latestBy struct {
+	Column string `yaml:"latest_by"`
+}
+
+func (duplicates) section() any   { return latestBy{} }
+func (duplicates) wanted() string { return "first, last, or {latest_by: column}" }
+
 // UnmarshalYAML takes either form.
 func (d *duplicates) UnmarshalYAML(text []byte) error {
-	var by struct {
-		LatestBy string `yaml:"latest_by"`
-	}
-	if err := yaml.Unmarshal(text, &by); err == nil && by.LatestBy != "" {
-		*d = duplicates{"latest", by.LatestBy}
+	var by latestBy
+	if err := yaml.Unmarshal(text, &by); err == nil && by.Column != "" {
+		*d = duplicates{"latest", by.Column}
 		return nil
 	}
-	if err := yaml.Unmarshal(text, &d.rule); err != nil {
-		return fmt.Errorf("expected first, last, or {latest_by: column}")
-	}
-	return nil
+	return yaml.Unmarshal(text, &d.rule)
 }

@@ -2,14 +2,9 @@ package campaign
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // Load reads and checks a campaign file. Relative paths in it start from the file's
@@ -72,45 +67,6 @@ func (l *loader) wrong(key, format string, args ...any) {
 	if l.err == nil {
 		l.err = &FileError{l.file, l.lines[key], key + " " + fmt.Sprintf(format, args...)}
 	}
-}
-
-func (l *loader) decode(text []byte, doc *document) error {
-	if err := l.bounded(text); err != nil {
-		return err
-	}
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return l.yamlError(err)
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return &FileError{l.file, 0, "the campaign file is empty"}
-	}
-	if len(file.Docs) > 1 {
-		return &FileError{l.file, 0, "the campaign file holds more than one YAML document; keep one campaign to a file"}
-	}
-	body := file.Docs[0].Body
-	switch body.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-	default:
-		return &FileError{l.file, body.GetToken().Position.Line, "a campaign file is made of lines such as \"campaign: my-campaign\""}
-	}
-	if err := keyLines(l.file, body, "", l.lines); err != nil {
-		return err
-	}
-	if err := yaml.NodeToValue(body, doc); err != nil {
-		return l.yamlError(err)
-	}
-	return nil
-}
-
-// yamlError keeps the line and the message of the YAML library and leaves out its
-// excerpt of the source.
-func (l *loader) yamlError(err error) error {
-	var e yaml.Error
-	if errors.As(err, &e) && e.GetToken() != nil {
-		return &FileError{l.file, e.GetToken().Position.Line, "not valid YAML: " + e.GetMessage()}
-	}
-	return &FileError{l.file, 0, "not valid YAML: " + err.Error()}
 }
 
 // absolute resolves a path of the file.

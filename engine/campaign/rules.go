@@ -80,6 +80,8 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 		switch {
 		case s.File == "":
 			l.wrong(key+".file", "is missing; name the list's file")
+		case s.Reason == "":
+			l.wrong(key+".reason", "is missing; say why these people are left out, such as deceased_formal or opted_out")
 		case !reasonForm.MatchString(s.Reason) || len(s.Reason) > 40:
 			l.wrong(key+".reason", "must be a reason code of small letters and underscores, such as deceased_formal or opted_out")
 		case s.Unreadable < 0:

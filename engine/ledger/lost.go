@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/journal"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -53,7 +53,7 @@ func Rename(dir, from, to string) error {
 	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
 		return err
 	}
-	return durable.SyncFolder(dir)
+	return disk.SyncFolder(dir)
 }
 
 func StampOf(at time.Time) string { return at.UTC().Format("20060102T150405Z") }

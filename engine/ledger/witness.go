@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/journal"
 	"cohort/engine/record"
 )
@@ -55,7 +55,7 @@ func (p *Log) NoteWitness(at time.Time, dir, decided string) error {
 		return err
 	}
 	p.mark = mark{dir, uint64(len(segments)), p.Ledger.Attempts}
-	if err := durable.WriteFile(p.mark.path(), func(io.Writer) error { return nil }); err != nil {
+	if err := disk.WriteFile(p.mark.path(), func(io.Writer) error { return nil }); err != nil {
 		return err
 	}
 	w, err := witnessOf(p.mark)

@@ -17,7 +17,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // The files of a plan. The first holds the batches; the second holds the rest and the
@@ -148,7 +148,7 @@ func Seal(dir string, header Header, batches [][]Batch, before func() error) err
 	}
 	header.ShardStarts = header.ShardStarts[:0]
 	sum := sha256.New()
-	err := durable.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
+	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		var line []byte
 		for _, shard := range batches {
@@ -178,7 +178,7 @@ func Seal(dir string, header Header, batches [][]Batch, before func() error) err
 	if before == nil {
 		before = func() error { return nil }
 	}
-	err = durable.Replace(filepath.Join(dir, PlanFile), func(w io.Writer) error {
+	err = disk.Replace(filepath.Join(dir, PlanFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	}, before)

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 const suffix = ".users"
@@ -40,7 +40,7 @@ func (d *Day) Date() string { return d.date }
 // Make makes the day's folder.
 func (d *Day) Make() error {
 	for _, path := range []string{filepath.Dir(d.root), d.root, filepath.Dir(d.path), d.path} {
-		if err := durable.MakeFolder(path); err != nil {
+		if err := disk.MakeFolder(path); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"os"
 	"slices"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 const (
@@ -43,7 +43,7 @@ var errDamaged = errors.New("it is cut short or damaged")
 // turn, to write its entries.
 func write(path string, h head, each func(i int, w io.Writer) error) (digest string, err error) {
 	sum := sha256.New()
-	err = durable.WriteFile(path, func(w io.Writer) error {
+	err = disk.WriteFile(path, func(w io.Writer) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		line, err := json.Marshal(h)
 		if err == nil {

@@ -20,8 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"cohort/engine/durable"
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 )
 
 // State is how far a run has come.
@@ -68,7 +67,7 @@ const file = "register.jsonl"
 // Register is an open register. It belongs to this process until Close.
 type Register struct {
 	dir  string
-	lock *lock.Lock
+	lock *disk.Lock
 	size int64   // of the file, less a torn line at its end
 	open bool    // the last line lacks its end, and nothing else
 	runs []Entry // the latest line of each run, in order of their first lines
@@ -82,10 +81,10 @@ func Open(dir string) (*Register, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	if err := durable.MakeFolder(dir); err != nil {
+	if err := disk.MakeFolder(dir); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	l, err := lock.Acquire(filepath.Join(dir, "lock"))
+	l, err := disk.Acquire(filepath.Join(dir, "lock"), "")
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", dir, err)
 	}
@@ -254,7 +253,7 @@ func (r *Register) add(e Entry) error {
 		err = e
 	}
 	if err == nil {
-		err = durable.SyncFolder(r.dir)
+		err = disk.SyncFolder(r.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -268,7 +267,7 @@ func (r *Register) add(e Entry) error {
 // work has made: often, so that even a killed run's folder is known from an older copy of it. It
 // needs no lock, since only the process that holds the run's folder calls it.
 func Reached(dir, run string, attempts, revisions uint64) error {
-	err := durable.WriteFile(reachedFile(dir, run), func(w io.Writer) error {
+	err := disk.WriteFile(reachedFile(dir, run), func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, attempts, revisions)
 		return err
 	})

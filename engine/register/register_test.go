@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine/lock"
+	"cohort/engine/disk"
 )
 
 func must(t testing.TB, err error) {
@@ -124,7 +124,7 @@ func TestDamage(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("%s: %v", sentence, err)
 			}
-			if _, held := lock.Look(filepath.Join(dir, "lock")); held {
+			if _, held := disk.LockHolder(filepath.Join(dir, "lock")); held {
 				t.Errorf("%s: and the lock is still held", sentence)
 			}
 			continue
@@ -146,7 +146,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	r, err := Open(dir)
 	must(t, err)
-	if _, err := Open(dir); !errors.As(err, new(*lock.HeldError)) {
+	if _, err := Open(dir); !errors.As(err, new(*disk.HeldError)) {
 		t.Errorf("opened twice: %v", err)
 	}
 	must(t, r.Close())

@@ -30,7 +30,7 @@ type counting int64
 
 func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return len(b), nil }
 
-// BenchmarkEncode writes the report of a cohort of which everybody that can be was sent to.
+// BenchmarkEncode writes the report of a complete run.
 // The records come from memory: reading them from a spool is not in it.
 func BenchmarkEncode(b *testing.B) {
 	c, dir, ctx := newCohort(), b.TempDir(), b.Context()

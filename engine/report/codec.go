@@ -5,11 +5,10 @@ import (
 	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 )
 
-// codec is Zstandard as the Parquet library has it, at the fastest level, but for one thing:
-// text without repetitions, as references, ids and NHS numbers are, is coded by how often
-// its characters occur. At that level it would be stored as it is, at nearly twice the size.
+// codec is Zstandard at the fastest level, with entropy coding of all literals. Without it,
+// that level stores references, ids and NHS numbers uncompressed, at nearly twice the size.
 type codec struct {
-	parquetzstd.Codec // reads
+	parquetzstd.Codec // decodes
 	encoder           *zstd.Encoder
 }
 

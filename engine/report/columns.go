@@ -10,20 +10,20 @@ import (
 	"cohort/ingest/person"
 )
 
-// columns writes groups to one row group of the file after another.
+// columns writes groups as row groups of the file.
 type columns struct {
 	run    engine.RunID
 	files  []parquet.Value // by index into the plan's files
-	shards []parquet.Value // by shard, and behind them that of a record in none
+	shards []parquet.Value // by shard; the last is for records without a shard
 	out    *parquet.ConcurrentRowGroupWriter
 
-	made    [strip]parquet.Value
-	text    []byte // what they point to
+	buffer  [chunk]parquet.Value
+	text    []byte // the values in buffer point into it
 	nothing parquet.Value
 }
 
 func newColumns(out *parquet.GenericWriter[row], plan *plan.Plan) *columns {
-	c := &columns{run: plan.Run, out: out.BeginRowGroup(), text: make([]byte, 0, strip*len(engine.Reference{})), nothing: null(columnFileMessageReference)}
+	c := &columns{run: plan.Run, out: out.BeginRowGroup(), text: make([]byte, 0, chunk*len(engine.Reference{})), nothing: null(columnFileMessageReference)}
 	for _, f := range plan.Cohort.Files {
 		c.files = append(c.files, parquet.ByteArrayValue([]byte(filepath.Base(f.Path))))
 	}
@@ -34,11 +34,11 @@ func newColumns(out *parquet.GenericWriter[row], plan *plan.Plan) *columns {
 	return c
 }
 
-// strip is how many values of a column are made at a time, few enough to stay in the
-// processor's nearest cache until they are written.
-const strip = 256
+// chunk is the number of values of a column that are made and written at a time. They fit in
+// the first cache of the processor.
+const chunk = 256
 
-// values makes the value of a column at a place of a group.
+// values has a function for each column. It makes the value of one record of a group.
 var values = [...]func(c *columns, g *group, i int) parquet.Value{
 	columnRow: func(_ *columns, g *group, i int) parquet.Value {
 		return parquet.Int64Value(g.first + int64(i))
@@ -48,31 +48,31 @@ var values = [...]func(c *columns, g *group, i int) parquet.Value{
 		return parquet.Int64Value(g.lines[i])
 	},
 	columnNHSNumber:            (*columns).number,
-	columnOutcome:              func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].outcome },
-	columnReasonCode:           func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].code },
-	columnReason:               func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].reason },
+	columnOutcome:              func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].outcome },
+	columnReasonCode:           func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].code },
+	columnReason:               func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].reason },
 	columnShard:                func(c *columns, g *group, i int) parquet.Value { return c.shards[g.shards[i]] },
-	columnBatchReference:       func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].batch },
+	columnBatchReference:       func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].batch },
 	columnMessageReference:     (*columns).messageReference,
 	columnMessageID:            func(_ *columns, g *group, i int) parquet.Value { return optionalText(g.ids[i], columnMessageID) },
 	columnFileMessageReference: (*columns).fileReference,
-	columnAttempts:             func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].attempts },
-	columnFirstAttemptAt:       func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].first },
-	columnAcceptedAt:           func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].accepted },
-	columnTemplateVersion:      func(_ *columns, g *group, i int) parquet.Value { return g.stories[i].template },
+	columnAttempts:             func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].attempts },
+	columnFirstAttemptAt:       func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].first },
+	columnAcceptedAt:           func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].accepted },
+	columnTemplateVersion:      func(_ *columns, g *group, i int) parquet.Value { return g.outcomes[i].template },
 }
 
-// write writes the columns of a group, compressed, to a row group in memory.
+// write compresses the columns of a group into a row group in memory.
 func (c *columns) write(g *group) error {
 	for column, out := range c.out.ColumnWriters() {
 		value := values[column]
-		for from := 0; from < len(g.stories); from += strip {
-			made := c.made[:min(strip, len(g.stories)-from)]
+		for from := 0; from < len(g.outcomes); from += chunk {
+			buffer := c.buffer[:min(chunk, len(g.outcomes)-from)]
 			c.text = c.text[:0]
-			for i := range made {
-				made[i] = value(c, g, from+i)
+			for i := range buffer {
+				buffer[i] = value(c, g, from+i)
 			}
-			if _, err := out.WriteRowValues(made); err != nil { // it copies what it is given
+			if _, err := out.WriteRowValues(buffer); err != nil { // it copies them
 				return err
 			}
 		}
@@ -90,7 +90,7 @@ func (c *columns) number(g *group, i int) parquet.Value {
 }
 
 func (c *columns) messageReference(g *group, i int) parquet.Value {
-	if !g.stories[i].planned {
+	if !g.outcomes[i].planned {
 		return null(columnMessageReference)
 	}
 	from := len(c.text)

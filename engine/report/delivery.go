@@ -10,12 +10,12 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cohort/engine"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/plan"
 )
 
-// deliveryRow is one row of delivery.parquet, as the schema is made of it and as it is read
-// back. It is written by columns, for the reasons that row gives.
+// deliveryRow is one row of delivery.parquet: its schema, and the type for reading. Writing
+// is by column: see row.
 type deliveryRow struct {
 	Row              int64      `parquet:"row,delta"`
 	MessageReference string     `parquet:"message_reference"`
@@ -64,20 +64,19 @@ var deliveryValues = [...]func(f *Fact, reference []byte) parquet.Value{
 	deliveryLearned: func(f *Fact, _ []byte) parquet.Value { return optionalTime(f.Learned, deliveryLearned) },
 }
 
-// Delivery is whose facts a delivery file holds.
+// Delivery is the head of a delivery file.
 type Delivery struct {
 	Plan       *plan.Plan
 	Version    string    // of the program
-	SweepBegan time.Time // of a sweep over the statuses that has not come to its end; zero: there is none
+	SweepBegan time.Time // when a status poll began that has not finished; zero: there is none
 }
 
 const sweepBegan = "sweep_began" // in the metadata
 
-// WriteDelivery writes facts, which come in the order of their rows, to path: under a
-// temporary name, synced, renamed. It counts them by status. Memory does not grow with their
-// number.
+// WriteDelivery writes facts to path, durably and as a whole, and counts them by status. The
+// facts must be in the order of their rows. Memory does not grow with their number.
 func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (counts map[string]int64, err error) {
-	err = durable.WriteFile(path, func(w io.Writer) error {
+	err = disk.WriteFile(path, func(w io.Writer) error {
 		counts, err = d.write(w, facts)
 		return err
 	})
@@ -88,26 +87,12 @@ func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (count
 }
 
 func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]int64, error) {
-	zstd, err := newCodec()
+	out, err := newWriter[deliveryRow](w, d.Version)
 	if err != nil {
 		return nil, err
 	}
-	out := parquet.NewGenericWriter[deliveryRow](w,
-		parquet.Compression(zstd),
-		parquet.DataPageStatistics(false),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("row"))),
-		parquet.CreatedBy("cohort", d.Version, ""),
-	)
 	group, counts, last, total := make([]Fact, 0, rowsInGroup), map[string]int64{}, int64(0), int64(0)
 	rows := out.BeginRowGroup()
-	flush := func() error {
-		if len(group) == 0 {
-			return nil
-		}
-		err := d.writeGroup(rows, group)
-		group = group[:0]
-		return err
-	}
 	for f, err := range facts {
 		if err != nil {
 			return nil, err
@@ -119,12 +104,13 @@ func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]i
 		counts[f.Status]++
 		total++
 		if group = append(group, f); len(group) == rowsInGroup {
-			if err := flush(); err != nil {
+			if err := d.writeGroup(rows, group); err != nil {
 				return nil, err
 			}
+			group = group[:0]
 		}
 	}
-	if err := flush(); err != nil {
+	if err := d.writeGroup(rows, group); err != nil {
 		return nil, err
 	}
 	for key, value := range map[string]string{
@@ -138,13 +124,16 @@ func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]i
 	return counts, out.Close()
 }
 
-// writeGroup writes a row group.
+// writeGroup writes a row group, unless it is empty.
 func (d Delivery) writeGroup(rows *parquet.ConcurrentRowGroupWriter, group []Fact) error {
-	var made [strip]parquet.Value
-	var references [strip]engine.Reference
+	if len(group) == 0 {
+		return nil
+	}
+	var made [chunk]parquet.Value
+	var references [chunk]engine.Reference
 	for column, out := range rows.ColumnWriters() {
-		for from := 0; from < len(group); from += strip {
-			n := min(strip, len(group)-from)
+		for from := 0; from < len(group); from += chunk {
+			n := min(chunk, len(group)-from)
 			for i := range n {
 				f := &group[from+i]
 				if column == deliveryReference {
@@ -152,7 +141,7 @@ func (d Delivery) writeGroup(rows *parquet.ConcurrentRowGroupWriter, group []Fac
 				}
 				made[i] = deliveryValues[column](f, references[i][:])
 			}
-			if _, err := out.WriteRowValues(made[:n]); err != nil { // it copies what it is given
+			if _, err := out.WriteRowValues(made[:n]); err != nil { // it copies them
 				return err
 			}
 		}

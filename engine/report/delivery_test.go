@@ -30,7 +30,7 @@ func factsOf(list []report.Fact, end error) iter.Seq2[report.Fact, error] {
 	}
 }
 
-// someFacts are facts of every second row, of which one column or another is not known.
+// someFacts has a fact for every second row. Each fact lacks one column or another.
 func someFacts() (list []report.Fact) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 123e6, time.UTC)
 	for row := int64(1); row <= rows*4/3; row += 2 {
@@ -169,7 +169,7 @@ func TestWhichFactHolds(t *testing.T) {
 		{"a receipt that says less and comes later", of(r, "read", 11, "delivered, read"), of(r, "notified", 10, "notified"), of(r, "read", 11, "delivered, notified, read")},
 		{"a receipt of a code that nobody knows", of(r, "delivered", 9, "delivered"), of(r, "archived", 12, "archived"), of(r, "delivered", 9, "archived, delivered")},
 		{"the same receipt again", of(r, "read", 9, "read"), of(r, "read", 9, "read"), of(r, "read", 9, "read")},
-		{"whom one channel has reached another cannot fail", of(d, "delivered", 9, "sms delivered"), of(d, "failed", 10, "letter failed"), of(d, "delivered", 9, "letter failed, sms delivered")},
+		{"a person reached by one channel cannot be failed by another", of(d, "delivered", 9, "sms delivered"), of(d, "failed", 10, "letter failed"), of(d, "delivered", 9, "letter failed, sms delivered")},
 		{"a message that is open fails", of(d, "open", 9, "nhsapp failed"), of(d, "failed", 10, "sms failed"), of(d, "failed", 10, "nhsapp failed, sms failed")},
 		{"the later of two reports that say the same", of(d, "failed", 10, ""), of(d, "failed", 9, ""), of(d, "failed", 10, "")},
 		{"the same report again", learnt(of(d, "failed", 10, ""), 11), learnt(of(d, "failed", 10, ""), 12), learnt(of(d, "failed", 10, ""), 11)},

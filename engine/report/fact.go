@@ -7,51 +7,50 @@ import (
 	"time"
 )
 
-// Fact is what is known of the way of one message that the service accepted, or that it
-// names. What is not known is the zero value. It never changes a message's fate.
+// Fact is the progress of one message after the service accepted it. A field is zero
+// when it is not known. A fact never changes the fate of a message.
 type Fact struct {
 	Row       int64 // of the cohort file
 	MessageID string
-	Status    string // as its origin has it, in small letters
-	Channel   string // by which it was delivered; else the one in which it was last
-	Steps     string // the way so far, as in "nhsapp failed, sms delivered"
+	Status    string // as the origin writes it, in small letters
+	Channel   string // the channel that delivered it, or else the last one tried
+	Steps     string // all channels so far, as in "nhsapp failed, sms delivered"
 	Code      string // why it failed
 	Reason    string // in the service's words
 	At        time.Time
 	Origin    Origin
-	Learned   time.Time // when cohort was told, to the millisecond
+	Learned   time.Time // when cohort received the fact, to the millisecond
 }
 
-// Origin is who told a fact.
+// Origin is the source of a fact.
 type Origin string
 
 // The origins.
 const (
-	OfStatus  Origin = "status"       // NHS Notify, when it was asked for the message
+	OfStatus  Origin = "status"       // a status that NHS Notify returned for the message
 	OfReceipt Origin = "receipt"      // the NHS App's report of receipts
-	OfDaily   Origin = "daily report" // NHS Notify's daily report, which comes over MESH
+	OfDaily   Origin = "daily report" // NHS Notify's daily report, received over MESH
 )
 
-// The statuses that mean something here. The service may have others.
+// The statuses that this package interprets. The service may use others.
 const (
 	Delivered = "delivered"
 	Failed    = "failed"
-	Open      = "open"            // of a daily report: no channel has reached anybody yet, and some may
-	NoSuch    = "no_such_message" // the service knows no such message of this application's
+	Open      = "open"            // of a daily report: no channel has delivered yet, but one still may
+	NoSuch    = "no_such_message" // the service does not know this message
 )
 
-// receiptRanks are the NHS App's events in the order in which a message meets them. One that
-// nobody knows yet says less than any.
+// receiptRanks are the events of the NHS App in the order of a message's life. An unknown event
+// ranks below all of them.
 var receiptRanks = []string{"", "delivered", "notification_attempted", "unnotified", "notified", "read", "rejected"}
 
-// dailyRanks are the same of a daily report: whoever was reached was reached.
+// dailyRanks are the statuses of a daily report. A later report never undoes a delivery.
 var dailyRanks = []string{"", Open, Failed, Delivered}
 
-// Rank is how much a receipt's code says of where its message has got to.
+// Rank is the place of a receipt's code in the life of a message; 0 for an unknown code.
 func Rank(receipt string) int { return max(0, slices.Index(receiptRanks, receipt)) }
 
-// Ranked is the receipt of a rank; empty: of one that nobody knows, and of a rank that there
-// is not.
+// Ranked is the receipt code of a rank. It is empty for rank 0 and for an unknown rank.
 func Ranked(rank int) string {
 	if rank < 0 || rank >= len(receiptRanks) {
 		return ""
@@ -59,7 +58,7 @@ func Ranked(rank int) string {
 	return receiptRanks[rank]
 }
 
-// Final reports whether nothing more will become of the message.
+// Final reports whether the message can have no later event.
 func (f Fact) Final() bool {
 	switch f.Origin {
 	case OfReceipt:
@@ -70,10 +69,9 @@ func (f Fact) Final() bool {
 	return f.Status == Delivered || f.Status == Failed
 }
 
-// After is what is known of a message of which before was known when f is told. Of a status
-// the newer holds, since the service was asked how things stand. Receipts and daily reports
-// tell of single events, and come in no order: the one that says most holds, of two that say as
-// much the later, and of two that say the same the one that was learnt first.
+// After combines the fact known before with the new fact f. The newer status holds, because
+// it is the present state. Receipts and daily reports are single events in any order: the
+// higher rank holds, then the later time, then the fact received first.
 func (f Fact) After(before Fact) Fact {
 	if f.Origin != before.Origin {
 		if before.Final() && !f.Final() {
@@ -106,8 +104,8 @@ func (f Fact) After(before Fact) Fact {
 	return kept
 }
 
-// mergeSteps are the steps of both, each once: of receipts in the order of a message's life,
-// of daily reports, which have none, by their spelling.
+// mergeSteps lists the steps of both, each once. Receipts are in the order of a message's
+// life. Daily reports have no order and are sorted by name.
 func mergeSteps(of Origin, a, b string) string {
 	if a == "" || a == b {
 		return b

@@ -14,7 +14,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Outcome is what a report says of one record. It carries a person's number: never print it.
+// Outcome is one row of a report, in part. It has a person's number: never print it.
 type Outcome struct {
 	Row       int64
 	NHSNumber string
@@ -30,7 +30,7 @@ type outcomeRow struct {
 	MessageID *string `parquet:"message_id,optional"`
 }
 
-// File is a report that is read back. It is not safe for concurrent use.
+// File reads a report. It is not safe for concurrent use.
 type File struct {
 	Run      engine.RunID
 	Records  int64
@@ -41,38 +41,46 @@ type File struct {
 	in   *parquet.File
 }
 
-// OpenReport opens a report. Close must be called.
+// OpenReport opens a report. The caller must call Close.
 func OpenReport(path string) (*File, error) {
-	file, err := os.Open(path)
+	f := &File{path: path}
+	err := openParquet(path, func(file *os.File, in *parquet.File) (err error) {
+		run, _ := in.Lookup("run_id")
+		if f.Run, err = engine.ParseRunID(run); err != nil {
+			return errors.New("it is not the report of a run")
+		}
+		complete, _ := in.Lookup("complete")
+		f.file, f.in, f.Complete, f.Records = file, in, complete == strconv.FormatBool(true), in.NumRows()
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	f := &File{path: path, file: file}
-	if err := f.open(); err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
 
-func (f *File) open() error {
-	info, err := f.file.Stat()
+// openParquet opens a Parquet file for use, which keeps it. If use fails, it closes the file.
+func openParquet(path string, use func(*os.File, *parquet.File) error) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if f.in, err = parquet.OpenFile(f.file, info.Size()); err != nil {
-		return err
+	var in *parquet.File
+	info, err := file.Stat()
+	if err == nil {
+		in, err = parquet.OpenFile(file, info.Size())
 	}
-	run, _ := f.in.Lookup("run_id")
-	if f.Run, err = engine.ParseRunID(run); err != nil {
-		return errors.New("it is no report of a run")
+	if err == nil {
+		err = use(file, in)
 	}
-	complete, _ := f.in.Lookup("complete")
-	f.Complete, f.Records = complete == strconv.FormatBool(true), f.in.NumRows()
+	if err != nil {
+		_ = file.Close()
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	return nil
 }
 
-// Close lets go of the file.
+// Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
 // Outcomes yields every row of the report. Memory does not grow with their number.
@@ -80,7 +88,7 @@ func (f *File) Outcomes() iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
 		in := parquet.NewGenericReader[outcomeRow](f.in)
 		defer func() { _ = in.Close() }()
-		room := make([]outcomeRow, strip)
+		room := make([]outcomeRow, chunk)
 		for {
 			clear(room)
 			n, err := in.Read(room)

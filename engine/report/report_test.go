@@ -144,7 +144,7 @@ func (s *source) Below(end int64, valid func(*person.Stretch) error, invalid fun
 	return nil
 }
 
-// known is what the service knows of one message.
+// known is the service's record of one message.
 type known struct {
 	attempts int
 	batch    string

@@ -2,15 +2,13 @@ package report
 
 import "time"
 
-// row is one row of the report, as the schema is made of it. What is not known is null, so
-// whatever may be unknown is optional. No value of this type is ever written: given rows,
-// the Parquet library wrote wrong nulls without an error where optional fields were plain
-// values (parquet-go v0.32.0, GenericWriter), and took longer than anything else where they
-// were pointers. The columns are written by themselves, in columns.go.
+// row is the schema of the report. Unknown values are null, so their columns are optional.
 //
-// A dictionary where values repeat. Texts that never do have their lengths apart: then
-// nothing lies between them that looks like a repetition to the compressor, and it does
-// what alone helps, which is coding the digits.
+// Nothing writes a row: columns.go writes column by column. The row writer of parquet-go
+// v0.32.0 writes wrong nulls for optional fields of plain types, and is slow with pointers.
+//
+// Columns with repeated values have a dictionary. Unique texts have none: the library stores
+// their lengths apart from the texts, and the compressor then codes the digits well.
 type row struct {
 	Row                  int64      `parquet:"row,delta"`
 	File                 string     `parquet:"file,dict"`

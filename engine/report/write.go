@@ -11,50 +11,50 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
-// Input is what a report is made of.
+// Input has all that a report contains.
 type Input struct {
 	Plan     *plan.Plan
 	Account  ledger.Account
-	Events   []ledger.Event // what people and the run decided, the latest of them
+	Events   []ledger.Event // the latest decisions of people and of the run
 	Trail    *outcome.Reader
 	Records  Source
 	Version  string // of the program
 	Complete bool   // every record has its final fate
 }
 
-// Source hands out the records of the cohort file, of which each has a row from 1 to their
-// number. It is asked by one goroutine at a time.
+// Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine
+// at a time calls it.
 type Source interface {
-	// Verdicts says what the verdicts of stretches mean.
+	// Verdicts lists the verdicts: stretches refer to them by index.
 	Verdicts() []person.Verdict
-	// Below gives every record that has not been given yet and whose row is below end, in any
-	// order but that of the positions within a shard. The first error, also of a function it
-	// was given, ends it.
+	// Below passes on each record with a row below end that it has not passed on before. The
+	// records of a shard come in the order of their positions. The first error ends it, also
+	// an error of valid or invalid.
 	Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error
 }
 
-// mostAtOnce is how many row groups are made at a time: the reading is done by one in turn
-// and is a good part of the work, so that more would mostly take memory.
+// mostAtOnce limits the row groups in memory. One goroutine at a time reads, which is much of
+// the work, so more groups would mostly use memory.
 const mostAtOnce = 4
 
-// Write writes the report to path: under a temporary name, synced, renamed. It counts
-// the fates as it goes, and fails when they are not those of the account.
+// Write writes the report to path, durably and as a whole. It counts the fates, and fails
+// if they differ from those of the account.
 func Write(path string, in Input) error {
-	err := durable.WriteFile(path, func(w io.Writer) error { return write(w, in) })
+	err := disk.WriteFile(path, func(w io.Writer) error { return write(w, in) })
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-// Encode is Write to a stream. Of what it has written when it fails nothing can be used.
+// Encode is Write to a stream. After an error the stream is not a report.
 func Encode(w io.Writer, in Input) error {
 	if err := write(w, in); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -63,23 +63,17 @@ func Encode(w io.Writer, in Input) error {
 }
 
 func write(w io.Writer, in Input) error {
-	zstd, err := newCodec()
+	out, err := newWriter[row](w, in.Version)
 	if err != nil {
 		return err
 	}
-	out := parquet.NewGenericWriter[row](w,
-		parquet.Compression(zstd),
-		parquet.DataPageStatistics(false), // they stand in the column index as well
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("row"))),
-		parquet.CreatedBy("cohort", in.Version, ""),
-	)
 	counts, err := writeRows(out, in)
 	if err != nil {
 		return err
 	}
 	for _, fate := range person.Fates {
 		if counts[fate] != in.Account.Fates[fate] {
-			return fmt.Errorf("it would hold %d records as %s and the account has %d; this is a defect of cohort", counts[fate], fate, in.Account.Fates[fate])
+			return fmt.Errorf("the report has %d records as %s, and the account has %d; this is a defect of cohort", counts[fate], fate, in.Account.Fates[fate])
 		}
 		out.SetKeyValueMetadata(string(fate), strconv.FormatInt(counts[fate], 10))
 	}
@@ -98,17 +92,31 @@ func write(w io.Writer, in Input) error {
 	return out.Close()
 }
 
-// writeRows writes a row for each record and counts the fates. Several row groups are made
-// at once; they are read in turn, and come into the file in turn.
+// newWriter begins a file that is sorted by row.
+func newWriter[T any](w io.Writer, version string) (*parquet.GenericWriter[T], error) {
+	zstd, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	return parquet.NewGenericWriter[T](w,
+		parquet.Compression(zstd),
+		parquet.DataPageStatistics(false), // the column index has them as well
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("row"))),
+		parquet.CreatedBy("cohort", version, ""),
+	), nil
+}
+
+// writeRows writes a row for each record and counts the fates. It makes several row groups
+// at once. It reads them in order, and writes them to the file in order.
 func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64, error) {
 	r, err := newReader(in)
 	if err != nil {
 		return nil, err
 	}
 	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
-	toRead := make(chan int, 1) // whose turn it is; it holds the reader as well
+	toRead := make(chan int, 1) // the next group; whoever has it may use the reader
 	toRead <- 0
-	committed := make([]chan struct{}, groups+1) // closed when the group before is in the file
+	committed := make([]chan struct{}, groups+1) // closed when the group before it is in the file
 	for i := range committed {
 		committed[i] = make(chan struct{})
 	}
@@ -128,7 +136,7 @@ func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64
 	return counts, r.end()
 }
 
-// makeGroups makes one group after another until there are no more, or somebody has failed.
+// makeGroups makes groups until none are left, or ctx ends because another maker failed.
 func (r *reader) makeGroups(ctx context.Context, c *columns, toRead chan int, committed []chan struct{}) error {
 	var g group
 	for {

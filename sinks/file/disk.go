@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"os"
 
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
-// disk is what this package asks of a filesystem, one step at a time, so that a test can
+// filesystem is what this package asks of a filesystem, one step at a time, so that a test can
 // cut the power before each. A file that was not found is fs.ErrNotExist.
-type disk interface {
+type filesystem interface {
 	makeFolder(path string) error        // mode 0700, its name durable; one that is there stays
 	create(path string) (writing, error) // mode 0600, empty
 	open(path string) (io.ReadCloser, error)
@@ -30,14 +30,14 @@ type writing interface {
 // system is the operating system's filesystem.
 type system struct{}
 
-func (system) makeFolder(path string) error { return durable.MakeFolder(path) }
+func (system) makeFolder(path string) error { return disk.MakeFolder(path) }
 func (system) create(path string) (writing, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 func (system) open(path string) (io.ReadCloser, error) { return os.Open(path) }
 func (system) rename(from, to string) error            { return os.Rename(from, to) }
 func (system) remove(path string) error                { return os.Remove(path) }
-func (system) syncFolder(path string) error            { return durable.SyncFolder(path) }
+func (system) syncFolder(path string) error            { return disk.SyncFolder(path) }
 func (system) list(path string) ([]string, error) {
 	entries, err := os.ReadDir(path)
 	var names []string
@@ -51,7 +51,7 @@ func (system) list(path string) ([]string, error) {
 func temporary(path string) string { return path + ".tmp" }
 
 // write writes a file under its temporary name, and syncs it.
-func write(d disk, path string, content func(io.Writer) error) error {
+func write(d filesystem, path string, content func(io.Writer) error) error {
 	f, err := d.create(temporary(path))
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func write(d disk, path string, content func(io.Writer) error) error {
 }
 
 // read reads a small file; nil and no error when there is none.
-func read(d disk, path string) ([]byte, error) {
+func read(d filesystem, path string) ([]byte, error) {
 	f, err := d.open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

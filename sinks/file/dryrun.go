@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"cohort/engine"
-	"cohort/engine/durable"
+	"cohort/engine/disk"
 )
 
 // DryRun writes requests to the file at path, one JSON object a line:
@@ -31,7 +31,7 @@ func DryRun(path string, rows bool, requests iter.Seq2[*engine.Request, error]) 
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
-	return durable.WriteFile(path, func(w io.Writer) error {
+	return disk.WriteFile(path, func(w io.Writer) error {
 		packed, err := compressor(path, w)
 		if err != nil {
 			return err

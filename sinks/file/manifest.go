@@ -112,7 +112,7 @@ func (m *Manifest) write(w io.Writer) error {
 // ReadManifest reads the manifest in a folder of files; nil when there is none.
 func ReadManifest(folder string) (*Manifest, error) { return readManifest(system{}, folder) }
 
-func readManifest(d disk, folder string) (*Manifest, error) {
+func readManifest(d filesystem, folder string) (*Manifest, error) {
 	path := filepath.Join(folder, manifestFile)
 	text, err := read(d, path)
 	if err != nil || text == nil {

@@ -45,7 +45,7 @@ type Options struct {
 // Sink writes each batch to a part. It is safe for concurrent use.
 type Sink struct {
 	o    Options
-	disk disk
+	disk filesystem
 
 	mu    sync.Mutex
 	ready bool // the folders are there

@@ -33,7 +33,7 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	for _, p := range c.Personalisation {
 		t, err := engine.CompileTemplate(p.Text, fields)
 		if err != nil {
-			return nil, &campaign.FileError{File: c.Path, Problem: c.Key("personalisation."+p.Field) + ": " + err.Error()}
+			return nil, c.Mistake("personalisation."+p.Field, "cannot be filled in: "+err.Error())
 		}
 		compiled = append(compiled, Field{Name: p.Field, Text: t})
 	}

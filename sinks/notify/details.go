@@ -67,7 +67,7 @@ func CompileDetails(c *campaign.Campaign, fields []string) (Details, error) {
 	for _, t := range c.Notify.Details() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
-			return Details{}, &campaign.FileError{File: c.Path, Problem: t.Key + ": " + err.Error()}
+			return Details{}, c.Mistake(t.Key, "cannot be filled in: "+err.Error())
 		}
 		texts[t.Key[len("sink.notify."):]] = compiled
 	}

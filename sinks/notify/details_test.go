@@ -236,7 +236,7 @@ func TestDetailsAllocateNothingForAMessage(t *testing.T) {
 func TestADetailOfAColumnThatIsNotThere(t *testing.T) {
 	c := everyDetail()
 	c.Notify.Contact.Lines[1] = "((nowhere))"
-	if _, err := CompileDetails(c, detailColumns); err == nil || !strings.Contains(err.Error(), "sink.notify.contact_details.address.lines[1]: ((nowhere))") {
+	if _, err := CompileDetails(c, detailColumns); err == nil || !strings.Contains(err.Error(), "sink.notify.contact_details.address.lines[1] cannot be filled in: ((nowhere))") {
 		t.Error(err)
 	}
 }

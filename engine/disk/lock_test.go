@@ -1,4 +1,4 @@
-package lock
+package disk
 
 import (
 	"bufio"
@@ -12,13 +12,6 @@ import (
 	"testing"
 )
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // holdFor names the lock file that this process, started by a test, is to hold.
 const holdFor = "LOCK_TEST_HOLD"
 
@@ -26,7 +19,7 @@ const holdFor = "LOCK_TEST_HOLD"
 // its standard input ends.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holdFor); path != "" {
-		l, err := Acquire(path)
+		l, err := Acquire(path, "")
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -71,7 +64,7 @@ func otherProcess(t *testing.T, path string) (pid int, kill func()) {
 func TestASecondProcessIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	pid, kill := otherProcess(t, path)
-	_, err := Acquire(path)
+	_, err := Acquire(path, "")
 	held := (*HeldError)(nil)
 	if !errors.As(err, &held) || held.Holder.PID != pid {
 		t.Fatalf("got %v, and process %d holds it", err, pid)
@@ -82,16 +75,16 @@ func TestASecondProcessIsRefused(t *testing.T) {
 			t.Errorf("the error %q does not say %q", err, words)
 		}
 	}
-	if h, ok := Look(path); !ok || h.PID != pid || h.Host != host || h.Since.IsZero() {
+	if h, ok := LockHolder(path); !ok || h.PID != pid || h.Host != host || h.Since.IsZero() {
 		t.Errorf("a look shows %+v, %v", h, ok)
 	}
 	kill() // without a chance to let go
-	if h, ok := Look(path); ok {
+	if h, ok := LockHolder(path); ok {
 		t.Errorf("a dead process holds it: %+v", h)
 	}
-	l, err := Acquire(path)
+	l, err := Acquire(path, "")
 	must(t, err)
-	if h, ok := Look(path); !ok || h.PID != os.Getpid() {
+	if h, ok := LockHolder(path); !ok || h.PID != os.Getpid() {
 		t.Errorf("a look shows %+v, %v", h, ok)
 	}
 	must(t, l.Release())
@@ -99,20 +92,20 @@ func TestASecondProcessIsRefused(t *testing.T) {
 
 func TestALockCanBeTakenAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	if _, ok := Look(path); ok {
+	if _, ok := LockHolder(path); ok {
 		t.Error("a file that is not there is held")
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("a look has made the file")
 	}
 	for range 3 {
-		l, err := Acquire(path)
+		l, err := Acquire(path, "")
 		must(t, err)
-		if _, err := Acquire(path); !errors.As(err, new(*HeldError)) {
+		if _, err := Acquire(path, ""); !errors.As(err, new(*HeldError)) {
 			t.Errorf("taken twice in one process: %v", err)
 		}
 		must(t, l.Release())
-		if _, ok := Look(path); ok {
+		if _, ok := LockHolder(path); ok {
 			t.Error("what was let go is held")
 		}
 	}
@@ -132,12 +125,12 @@ func TestALookDisturbsNobody(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				Look(path)
+				LockHolder(path)
 			}
 		}
 	}()
 	for range 20 {
-		l, err := Acquire(path)
+		l, err := Acquire(path, "")
 		must(t, err)
 		must(t, l.Release())
 	}
@@ -153,7 +146,7 @@ func TestTwoWhoLookSeeNobody(t *testing.T) {
 	for range 2 {
 		both.Go(func() {
 			for range 3000 {
-				if _, held := Look(path); held {
+				if _, held := LockHolder(path); held {
 					t.Error("a look was taken for a holder")
 					return
 				}
@@ -164,7 +157,7 @@ func TestTwoWhoLookSeeNobody(t *testing.T) {
 }
 
 func TestALockThatCannotBe(t *testing.T) {
-	if _, err := Acquire(filepath.Join(t.TempDir(), "missing", "lock")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Acquire(filepath.Join(t.TempDir(), "missing", "lock"), ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
 	if got := (&HeldError{}).Error(); !strings.HasPrefix(got, "another process is at work here") {

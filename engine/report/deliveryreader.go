@@ -20,50 +20,36 @@ type DeliveryReader struct {
 	path string
 	file *os.File
 	in   *parquet.GenericReader[deliveryRow]
-	rows []deliveryRow // that were read and not handed out yet
+	rows []deliveryRow // read, and not returned yet
 	room [256]deliveryRow
 }
 
-// OpenDelivery opens the delivery file of a run. An error wraps fs.ErrNotExist when there is
-// none. Close must be called.
+// OpenDelivery opens the delivery file of a run. The error wraps fs.ErrNotExist if there is
+// none. The caller must call Close.
 func OpenDelivery(path string, run engine.RunID) (*DeliveryReader, error) {
-	file, err := os.Open(path)
+	r := &DeliveryReader{path: path}
+	err := openParquet(path, func(file *os.File, in *parquet.File) (err error) {
+		if id, _ := in.Lookup("run_id"); id != run.String() {
+			return errors.New("it belongs to another run")
+		}
+		if text, there := in.Lookup(sweepBegan); there {
+			if r.SweepBegan, err = time.Parse(time.RFC3339Nano, text); err != nil {
+				return err
+			}
+		}
+		r.file, r.in = file, parquet.NewGenericReader[deliveryRow](in)
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	r := &DeliveryReader{path: path, file: file}
-	if err := r.open(run); err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return r, nil
 }
 
-func (r *DeliveryReader) open(run engine.RunID) error {
-	info, err := r.file.Stat()
-	if err != nil {
-		return err
-	}
-	f, err := parquet.OpenFile(r.file, info.Size())
-	if err != nil {
-		return err
-	}
-	if id, _ := f.Lookup("run_id"); id != run.String() {
-		return errors.New("it is another run's")
-	}
-	if text, there := f.Lookup(sweepBegan); there {
-		if r.SweepBegan, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return err
-		}
-	}
-	r.in = parquet.NewGenericReader[deliveryRow](f)
-	return nil
-}
-
-// Close lets go of the file.
+// Close closes the file.
 func (r *DeliveryReader) Close() error { return errors.Join(r.in.Close(), r.file.Close()) }
 
-// Next is the next fact; false when there is none any more.
+// Next returns the next fact, or false after the last one.
 func (r *DeliveryReader) Next() (f Fact, ok bool, err error) {
 	if len(r.rows) == 0 {
 		clear(r.room[:])

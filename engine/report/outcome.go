@@ -11,24 +11,23 @@ import (
 	"cohort/ingest/person"
 )
 
-// story is what many rows have in common: their values of the columns that tell what
-// became of them.
-type story struct {
+// outcomeValues are the column values that many records with one outcome share.
+type outcomeValues struct {
 	fate    int  // index into person.Fates
-	planned bool // it was to be sent, and so has a message reference
+	planned bool // it was to be sent, so it has a message reference
 
 	outcome, code, reason, batch, attempts, first, accepted, template parquet.Value
 }
 
-// storyOf makes a story: of a record that was to be sent by its outcome, of any other by its
-// verdict, with no outcome.
-func storyOf(v person.Verdict, o *outcome.Message, template string) (*story, error) {
-	s := &story{planned: o != nil}
+// newOutcomeValues makes the values of a record: from its outcome if it was to be sent, and
+// otherwise, with o nil, from its verdict.
+func newOutcomeValues(v person.Verdict, o *outcome.Message, template string) (*outcomeValues, error) {
+	s := &outcomeValues{planned: o != nil}
 	if o == nil {
 		o, template = &outcome.Message{Fate: v.Fate, Code: v.Code, Reason: v.Reason}, ""
 	}
 	if s.fate = slices.Index(person.Fates, o.Fate); s.fate < 0 {
-		return nil, fmt.Errorf("%q is no fate; this is a defect of cohort", o.Fate)
+		return nil, fmt.Errorf("%q is not a fate; this is a defect of cohort", o.Fate)
 	}
 	s.outcome = parquet.ByteArrayValue([]byte(o.Fate))
 	s.attempts = parquet.Int32Value(int32(o.Attempts))
@@ -41,14 +40,12 @@ func storyOf(v person.Verdict, o *outcome.Message, template string) (*story, err
 	return s, nil
 }
 
-// The definition level says whether a value of an optional column is there.
-
+// present marks the value of an optional column as not null, by its definition level.
 func present(v parquet.Value, column int) parquet.Value { return v.Level(0, 1, column) }
 
 func null(column int) parquet.Value { return parquet.NullValue().Level(0, 0, column) }
 
-// optionalText is null for an empty text: what is not known is null. The text must not
-// change for as long as the value is used.
+// optionalText is null for an empty text. The text must not change while the value is used.
 func optionalText(text []byte, column int) parquet.Value {
 	if len(text) == 0 {
 		return null(column)
