@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"time"
 
@@ -69,15 +68,6 @@ func newGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits 
 			g.only = o
 		}
 	}
-	return g
-}
-
-// NewGate is the gate of a run without the run, which is measured by cohort bench pace. It
-// lets requests of at most largest messages through at the pace's rate.
-func NewGate(p campaign.Pace, largest int) Pacer {
-	t := &tempo{pace: p, slack: 2 * largest, left: math.MaxInt64}
-	g := newGate(p, false, largest, time.Now(), func(time.Time, string) {})
-	g.rate = t.rate
 	return g
 }
 

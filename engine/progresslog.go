@@ -48,7 +48,7 @@ func OpenProgressLog(dir string, plan *Plan) (*ProgressLog, error) {
 }
 
 // OpenProgressLogOn is OpenProgressLog on another filesystem than the operating system's,
-// for tests and benchmarks. A run that sends to people is never opened with it: what fsys
+// for tests. A run that sends to people is never opened with it: what fsys
 // promises and does not keep, no replay can mend. Nil is the operating system's.
 func OpenProgressLogOn(fsys journal.FS, dir string, plan *Plan) (_ *ProgressLog, err error) {
 	if fsys == nil {
