@@ -46,7 +46,7 @@ fuzz: ## a minute for each fuzz target
 		done; \
 	done
 
-bench: ## the benchmarks
+bench: ## Go benchmarks of parts of the code; go run ./bench measures the program
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean: ## what building and running leave

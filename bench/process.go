@@ -1,11 +1,13 @@
-package bench
+package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,43 +17,139 @@ import (
 	"time"
 )
 
-// Again runs this program once more, with other arguments and on so many cores
-// (GOMAXPROCS), and decodes the JSON that it prints into result. What it says on standard
-// error becomes the error's text. When ctx ends it is asked to stop, and made to after a
-// while.
-func Again(ctx context.Context, cores int, result any, args ...string) error {
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("bench: this program cannot be run again: %w", err)
+// program is a call of a program.
+type program struct {
+	path  string
+	args  []string
+	dir   string // empty: this one
+	temp  string // TMPDIR; empty: the system's
+	cores int    // GOMAXPROCS; 0: all
+	stdin string
+}
+
+// used is the cost of a process, its start included.
+type used struct {
+	began   time.Time
+	seconds float64 // by the clock
+	cpu     float64 // seconds of all cores, user and system
+	peak    int64   // bytes of memory that were resident at most
+}
+
+// sample is the part of a sample that every process has.
+func (u used) sample(count int64) sample {
+	return sample{
+		kSeconds: u.seconds, kCPU: u.cpu, kPeak: float64(u.peak), kRate: float64(count) / u.seconds,
+		kMillion: u.cpu / float64(count) * 1e6,
 	}
-	return ask(ctx, exec.CommandContext(ctx, program, args...), os.Args[0], cores, result)
 }
 
-// Ask is Again for another program.
-func Ask(ctx context.Context, program string, cores int, result any, args ...string) error {
-	return ask(ctx, exec.CommandContext(ctx, program, args...), program, cores, result)
-}
-
-// ask runs a command that was made with ctx, under a name.
-func ask(ctx context.Context, c *exec.Cmd, name string, cores int, result any) error {
-	var out, said bytes.Buffer
-	c.Args[0] = name
-	c.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(cores))
-	c.Stdout, c.Stderr = &out, &said
+// command makes the command of a program. When ctx ends, the program is asked to stop, and
+// killed after ten seconds.
+func (p program) command(ctx context.Context) *exec.Cmd {
+	c := exec.CommandContext(ctx, p.path, p.args...)
+	c.Dir, c.Env, c.Stdin = p.dir, os.Environ(), strings.NewReader(p.stdin)
+	if p.cores > 0 {
+		c.Env = append(c.Env, "GOMAXPROCS="+strconv.Itoa(p.cores))
+	}
+	if p.temp != "" {
+		c.Env = append(c.Env, "TMPDIR="+p.temp)
+	}
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 10 * time.Second
-	err := c.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if _, failed := errors.AsType[*exec.ExitError](err); failed && said.Len() > 0 {
-		return errors.New(strings.TrimPrefix(strings.TrimSpace(said.String()), "cohort: "))
+	return c
+}
+
+// runProgram runs a program to its end. An error holds the last line that it wrote to
+// standard error; *exec.ExitError is in its chain.
+//
+// The peak is ru_maxrss. A new program inherits that figure from the process that starts it,
+// so this process must stay smaller than whatever it measures: children make the files.
+func runProgram(ctx context.Context, p program) (printed []byte, u used, err error) {
+	c := p.command(ctx)
+	var out, complaints bytes.Buffer
+	c.Stdout, c.Stderr = &out, &complaints
+	u.began = time.Now()
+	err = c.Run()
+	u.seconds = time.Since(u.began).Seconds()
+	if c.ProcessState != nil {
+		u.cpu = (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
+		if r, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			u.peak = r.Maxrss << 10 // Linux counts KiB
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("bench: running %s: %w", filepath.Base(name), err)
+		lines := strings.Split(strings.TrimSpace(complaints.String()), "\n")
+		err = fmt.Errorf("%s %s: %w: %s", filepath.Base(p.path), strings.Join(p.args, " "), err, lines[len(lines)-1])
 	}
-	if err := json.Unmarshal(out.Bytes(), result); err != nil {
-		return fmt.Errorf("bench: what %s printed is no result: %w", filepath.Base(name), err)
+	return out.Bytes(), u, err
+}
+
+// askChild runs a child of this program to its end and decodes the JSON that it prints.
+func askChild(ctx context.Context, result any, name string, args ...string) (used, error) {
+	p, err := child(name, args...)
+	if err != nil {
+		return used{}, err
 	}
-	return nil
+	text, u, err := runProgram(ctx, p)
+	if err == nil {
+		err = json.Unmarshal(text, result)
+	}
+	return u, err
+}
+
+// child is a call of this program as one of its children.
+func child(name string, args ...string) (program, error) {
+	path, err := os.Executable()
+	return program{path: path, args: append([]string{childWord, name}, args...)}, err
+}
+
+// running is a service in another process.
+type running struct {
+	address string // host and port
+	command *exec.Cmd
+}
+
+// startService starts the service that takes so long to answer, and returns when it listens.
+func startService(ctx context.Context, latency time.Duration) (*running, error) {
+	p, err := child("service", "-latency", latency.String())
+	if err != nil {
+		return nil, err
+	}
+	c := p.command(ctx)
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, errors.Join(errors.New("the service did not start"), c.Wait())
+	}
+	return &running{strings.TrimSpace(address), c}, nil
+}
+
+// stop ends the service.
+func (r *running) stop() {
+	_ = r.command.Process.Signal(syscall.SIGTERM)
+	_ = r.command.Wait() // a stopped service reports a signal
+}
+
+// counted asks the service what it has received. reset has it forget that.
+func (r *running) counted(ctx context.Context, reset bool) (c counted, err error) {
+	path := countPath
+	if reset {
+		path = resetPath
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, nil)
+	if err != nil {
+		return c, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return c, json.NewDecoder(answer.Body).Decode(&c)
 }

@@ -3,144 +3,197 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
-	"iter"
 	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"cohort/bench"
-	"cohort/bench/intake"
-	"cohort/engine/campaign"
-	"cohort/engine/plan"
-	"cohort/shard"
+	"cohort/engine/dispatch"
+	"cohort/fixtures"
+	"cohort/ingest/person"
+)
+
+// The national cohort and the length of its window, which the self-test compares with.
+const (
+	nationalMessages = 3_400_000
+	nationalHours    = 16
 )
 
 func benchCommand() *cobra.Command {
+	var records int
+	var parent string
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure cohort on this machine, beside others",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(benchIngestCommand(), benchLogCommand(), benchPaceCommand(), benchSendCommand())
-	return c
-}
+		Short: "Test this machine: how many messages an hour can it send?",
+		Long: `Bench makes a synthetic cohort, checks it, sends it to a simulator in this process, and
+measures how long a synced write takes. It says how many messages an hour this machine
+could send, and whether 3,400,000 fit into 16 hours. Nothing is sent to anybody. Every
+file is made in a new folder inside --dir, which is removed at the end.
 
-func benchIngestCommand() *cobra.Command {
-	var (
-		o      intake.Options
-		task   intake.Task
-		output benchOutput[intake.Report]
-	)
-	c := &cobra.Command{
-		Use:   "ingest",
-		Short: "Measure how fast and in how much memory a cohort is read",
-		Long: `Ingest makes a synthetic cohort, reads it in every way named below, and says of each its
-records and megabytes a second, its processor time and its peak memory. Every way runs in
-a process of its own, in rounds of all of them, and the figures are medians; rates are
-also given as multiples of that of encoding/csv, and those of packed files as multiples of
-unpacking alone.
-All must find the same records, valid numbers and people in it, or there are no figures.
-
-The parts are: ` + strings.Join(intake.Names(), ", ") + `.
-encoding-csv is always among them. DuckDB is asked through the program duckdb; where it is
-not on the PATH the table says so.
-
-3,400,000 records take about 600 MB of disk while they are measured and some minutes;
-34,000,000 take 10 GB. With too little room a size is skipped, which is said.
-
-Exit codes: 0 measured; 1 a part has miscounted; 10 something is not as it must be; 3 stopped.
-`,
-		Example: `  cohort bench ingest
-  cohort bench ingest --only prepare --sizes 340000,3400000,34000000
-  cohort bench ingest -n 340000 --runs 1 --only validate,duckdb --json`,
+Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stopped.`,
+		Example: `  cohort bench
+  cohort bench --dir /var/lib/cohort -n 1000000`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if task.Part != "" {
-				return runBenchPart(c.Context(), task, c.OutOrStdout())
+			if records < 100 || records > 10_000_000 {
+				return refuse("-n must be a number from 100 to 10000000")
 			}
-			if !c.Flags().Changed("sizes") {
-				o.Sizes = []int{max(1, o.Records/10), o.Records}
+			err := selfTest(c.Context(), c.OutOrStdout(), parent, records)
+			if c.Context().Err() != nil {
+				return &dispatch.Stopped{Why: "stopped while measuring; nothing was sent"}
 			}
-			if err := checkBench(&o); err != nil {
-				return err
-			}
-			o.Child = benchChild
-			o.Say = benchSays(c)
-			report, err := intake.Measure(c.Context(), o)
-			if err != nil {
-				return benchFailed(c.Context(), err)
-			}
-			return output.show(c, report)
+			return err
 		},
 	}
-	f := c.Flags()
-	f.IntVarP(&o.Records, "records", "n", 3_400_000, "how many records")
-	f.Uint64Var(&o.Seed, "seed", 1, "another seed, another cohort")
-	f.IntVar(&o.Runs, "runs", 3, "how many rounds the medians are taken over")
-	f.StringSliceVar(&o.Only, "only", nil, "the `parts` to measure, with commas between (default: all)")
-	f.IntSliceVar(&o.Sizes, "sizes", nil, "the `numbers` of records of the cohorts that the whole prepare is measured on (default: a tenth of -n, and -n)")
-	f.StringVar(&o.Parent, "keep", "", "make the files in a new folder in this `folder` and leave them there")
-	output.flags(c, "")
-	for name, into := range map[string]*string{"part": &task.Part, "file": &task.File, "list": &task.List, "folder": &task.Folder} {
-		f.StringVar(into, name, "", "how this program calls itself")
-		_ = f.MarkHidden(name) // it is there
-	}
+	c.Flags().IntVarP(&records, "records", "n", 100_000, "how many records; a tenth of them for one message a request")
+	c.Flags().StringVar(&parent, "dir", ".", "the `folder` to test in; choose one on the disk that will hold the runs")
 	return c
 }
 
-func checkBench(o *intake.Options) error {
-	for _, n := range append([]int{o.Records, o.Runs}, o.Sizes...) {
-		if n <= 0 {
-			return refuse("-n, --runs and --sizes take numbers above 0")
-		}
+// selfTest makes a folder in parent, measures in it, prints what it found, and removes it.
+func selfTest(ctx context.Context, out io.Writer, parent string, records int) (err error) {
+	folder, err := os.MkdirTemp(parent, "cohort-bench-")
+	if err != nil {
+		return refuse("the test needs a folder to work in: %w; name one with --dir", err)
 	}
-	if o.Keep = o.Parent != ""; o.Keep {
-		if err := os.MkdirAll(o.Parent, 0o700); err != nil {
-			return refuse("there is no room to work in: %w", err)
-		}
-	}
-	return nil
-}
-
-// benchChild runs a part in a process of its own.
-func benchChild(ctx context.Context, cores int, t intake.Task) (r intake.Result, err error) {
-	err = bench.Again(ctx, cores, &r, "bench", "ingest", "--part", t.Part, "--file", t.File, "--list", t.List, "--folder", t.Folder)
-	return r, err
-}
-
-// runBenchPart is that process.
-func runBenchPart(ctx context.Context, t intake.Task, out io.Writer) (err error) {
-	if t.Product, err = benchProduct(); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if folder, err = filepath.Abs(folder); err != nil {
 		return err
 	}
-	result, err := t.Run(ctx)
+	fmt.Fprintf(out, "%d cores; runs are kept in %s\n", runtime.GOMAXPROCS(0), filepath.Dir(folder))
+	median, slowest, err := syncTimes(filepath.Join(folder, "synced"))
 	if err != nil {
-		return refuse("%w", err)
+		return refuse("the disk cannot be tested: %w", err)
 	}
-	return json.NewEncoder(out).Encode(result)
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
+	fmt.Fprintf(out, "  a synced write   %.1f ms; the slowest of %d took %.1f ms\n", ms(median), syncedWrites, ms(slowest))
+	batched, err := sendOnce(ctx, filepath.Join(folder, "batched"), records, 1000)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  reading          %.2f million records a second; %d take %.0f s\n",
+		batched.read/1e6, nationalMessages, nationalMessages/batched.read)
+	fmt.Fprintf(out, "  1000 a request   %.1f million messages an hour\n", batched.perHour/1e6)
+	single, err := sendOnce(ctx, filepath.Join(folder, "single"), records/10, 1)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  one a request    %.1f million messages an hour\n", single.perHour/1e6)
+	const needed = float64(nationalMessages) / nationalHours
+	slower := min(batched.perHour, single.perHour)
+	fmt.Fprintf(out, `
+The simulator took its share of this machine. The network and the limits of the service are
+not in these figures. %d messages in %d hours need %.0f an hour. The slower way sends
+%.1f times that.
+`, nationalMessages, nationalHours, needed, slower/needed)
+	if slower < needed {
+		return refuse("%d messages do not fit into %d hours on this machine", nationalMessages, nationalHours)
+	}
+	_, err = fmt.Fprintln(out, "They fit.")
+	return err
 }
 
-// benchProduct reads a cohort as send and check do.
-func benchProduct() (intake.Product, error) {
-	c, err := campaign.Parse(intake.Campaign, "/campaign.yaml")
-	if err != nil {
-		return intake.Product{}, err
+// testSend holds the rates of one send of the self-test.
+type testSend struct {
+	read    float64 // records a second, of cohort check
+	perHour float64 // messages, from the cohort file to the report
+}
+
+// sendOnce checks a new cohort and sends it to a simulator, in a new folder. The two ways
+// need a register each, or the second would be refused: it sends to the same people.
+func sendOnce(ctx context.Context, folder string, records, batch int) (s testSend, err error) {
+	at := func(name string) string { return filepath.Join(folder, name) }
+	file, campaign, run := at("cohort.csv"), at("campaign.yaml"), at("run")
+	if err = os.Mkdir(folder, 0o700); err == nil {
+		err = os.WriteFile(campaign, fmt.Appendf(nil, testCampaign, batch), 0o600)
 	}
-	fields, err := fieldsOf(c)
-	if err != nil {
-		return intake.Product{}, err
+	if err == nil {
+		err = writeTo(file, func(w io.Writer) error {
+			_, err := fixtures.Cohort{People: records, Bad: 0.01, Seed: 1}.WriteCSV(w)
+			return err
+		})
 	}
-	whole := func(ctx context.Context, file, folder string, exclude iter.Seq2[shard.Exclusion, error]) (shard.Manifest, error) {
-		reader, err := openCohort(ctx, c, input{paths: []string{file}})
-		if err != nil {
-			return shard.Manifest{}, err
+	if err != nil {
+		return s, refuse("the cohort cannot be made: %w", err)
+	}
+	var found findings
+	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {
+		return s, err
+	}
+	s.read = float64(found.Records) / found.Seconds
+	start := time.Now()
+	if err := callHere(ctx, nil, "send", "-c", campaign, file, "--simulate", "--run", run); err != nil {
+		return s, err
+	}
+	hours := time.Since(start).Hours()
+	var ended status
+	if err := callHere(ctx, &ended, "status", run, "--json"); err != nil {
+		return s, err
+	}
+	s.perHour = float64(ended.Fates[person.Accepted]) / hours
+	return s, nil
+}
+
+// testCampaign names a service that is never called: a send with --simulate has its own.
+const testCampaign = `campaign: bench
+cohort: {required: [appointment_date]}
+personalisation:
+  patient_first_name: "((given_name))"
+  appointment: "((appointment_date)) at ((appointment_time)), ((clinic_name))"
+pace: {per_second: 0}
+sink:
+  notify:
+    base_url: http://127.0.0.1:1/comms
+    token_url: http://127.0.0.1:1/oauth2/token
+    api_key_file: none
+    key_id: bench-1
+    private_key_file: none
+    routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1
+    batch: {max_messages: %d}
+`
+
+// callHere runs a command of cohort in this process and decodes the JSON that it prints into
+// result, unless that is nil.
+func callHere(ctx context.Context, result any, args ...string) error {
+	var out strings.Builder
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(io.Discard)
+	err := root.ExecuteContext(ctx)
+	if err == nil && result != nil {
+		err = json.Unmarshal([]byte(out.String()), result)
+	}
+	return err
+}
+
+const syncedWrites = 200
+
+// syncTimes appends to a new file and syncs it, again and again.
+func syncTimes(path string) (median, slowest time.Duration, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	times := make([]time.Duration, syncedWrites)
+	for i := range times {
+		start := time.Now()
+		if _, err = f.Write(make([]byte, 64)); err == nil {
+			err = f.Sync()
 		}
-		size := plan.Cohort{Bytes: reader.Files()[0].Bytes}
-		manifest, _, err := buildSpool(ctx, folder, reader, c, fields, size, exclude, nil)
-		return manifest, err
+		if err != nil {
+			return 0, 0, err
+		}
+		times[i] = time.Since(start)
 	}
-	return intake.Product{Options: ingestOptions(c, fields, input{}), Prepare: whole}, nil
+	slices.Sort(times)
+	return times[syncedWrites/2], times[syncedWrites-1], nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/bench"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
 	"cohort/engine/plan"
@@ -215,7 +214,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 			return nil, err
 		}
 	}
-	found.Peak, _ = bench.Peak() // 0 where the system does not tell
+	found.Peak = peakMemory()
 	found.Seconds = time.Since(c.started).Seconds()
 	return found, nil
 }

@@ -51,7 +51,7 @@ func Open(dir string, plan *plan.Plan) (*Log, error) {
 }
 
 // OpenProgressLogOn is OpenProgressLog on another filesystem than the operating system's,
-// for tests and benchmarks. A run that sends to people is never opened with it: what fsys
+// for tests. A run that sends to people is never opened with it: what fsys
 // promises and does not keep, no replay can mend. Nil is the operating system's.
 func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
 	if fsys == nil {

@@ -3,7 +3,6 @@ package pace
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"time"
 
@@ -69,15 +68,6 @@ func NewGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits 
 			g.Only = o
 		}
 	}
-	return g
-}
-
-// NewGate is the gate of a run without the run, which is measured by cohort bench pace. It
-// lets requests of at most largest messages through at the pace's rate.
-func NewPacer(p campaign.Pace, largest int) Pacer {
-	t := &Controller{Pace: p, Slack: 2 * largest, Left: math.MaxInt64}
-	g := NewGate(p, false, largest, time.Now(), func(time.Time, string) {})
-	g.Rate = t.Rate
 	return g
 }
 
