@@ -11,6 +11,7 @@ build: ## bin/cohort
 	$(GO) build -o bin/cohort ./cmd/cohort
 
 docs: build ## docs/commands.md, and man pages and shell completions in bin/docs
+	rm -rf bin/docs
 	bin/cohort docs bin/docs
 	cp bin/docs/commands.md docs/commands.md
 

@@ -22,12 +22,12 @@ func docsCommand() *cobra.Command {
 	}
 }
 
-// writeDocs writes DIR/commands.md, DIR/man/*.1 and DIR/completions/cohort.{bash,zsh,fish}.
+// writeDocs makes DIR and writes DIR/commands.md, DIR/man/*.1 and DIR/completions/cohort.{bash,zsh,fish}.
 func writeDocs(root *cobra.Command, dir string) error {
 	man, completions := filepath.Join(dir, "man"), filepath.Join(dir, "completions")
-	for _, folder := range []string{man, completions} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return refuse("%w", err)
+	for _, folder := range []string{dir, man, completions} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			return refuse("%w; name a folder that is not there yet", err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "commands.md"), commandsPage(root), 0o644); err != nil {

@@ -47,7 +47,7 @@ func TestTheCommandsPageIsWhatTheProgramPrints(t *testing.T) {
 
 // A packager calls cohort docs; help does not list it.
 func TestDocsWritesManPagesAndCompletions(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "docs")
 	if err := writeDocs(rootCommand(), dir); err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +56,9 @@ func TestDocsWritesManPagesAndCompletions(t *testing.T) {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if writeDocs(rootCommand(), dir) == nil {
+		t.Error("a folder that was there is written to")
 	}
 }
 
