@@ -39,12 +39,16 @@ func TestEveryKeyIsInTheCampaignPage(t *testing.T) {
 	}
 }
 
-// Every example of the page is a campaign file, and what it freezes is frozen by the page.
-func TestTheExamplesOfTheCampaignPage(t *testing.T) {
+// Every whole example is a campaign file, and what it freezes is frozen by the campaign page.
+func TestTheExamplesOfThePages(t *testing.T) {
 	page, rows := documentedKeys(t)
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1)
-	if len(examples) == 0 {
-		t.Fatal("the page has no examples")
+	tutorial, err := os.ReadFile("../../docs/first-send.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n(campaign: .*?)```").FindAllStringSubmatch(page+string(tutorial), -1)
+	if len(examples) < 8 {
+		t.Fatalf("the pages have %d examples", len(examples))
 	}
 	for _, example := range examples {
 		c, err := Parse([]byte(example[1]), "/campaigns/docs.yaml")
