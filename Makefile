@@ -2,13 +2,18 @@
 
 GO ?= go
 
-.PHONY: help build run test race prove soak lint fuzz bench clean
+.PHONY: help build docs run test race prove soak lint fuzz bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/cohort
 	$(GO) build -o bin/cohort ./cmd/cohort
+
+docs: build ## docs/commands.md, and man pages and shell completions in bin/docs
+	rm -rf bin/docs
+	bin/cohort docs bin/docs
+	cp bin/docs/commands.md docs/commands.md
 
 run: build ## send a synthetic cohort of 100,000 through the embedded simulator
 	@rm -rf .run && mkdir .run && cp fixtures/campaign.yaml .run/

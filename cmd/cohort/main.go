@@ -44,7 +44,7 @@ Exit codes, of every command:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return refuse("%v; see: %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand())
+	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand())
 	return root
 }
 
