@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,11 @@ type (
 	}
 	plainMessage struct {
 		Reference       string            `json:"messageReference"`
-		Recipient       map[string]string `json:"recipient"`
+		Recipient       plainRecipient    `json:"recipient"`
 		Personalisation map[string]string `json:"personalisation"`
+	}
+	plainRecipient struct {
+		NHSNumber string `json:"nhsNumber"`
 	}
 )
 
@@ -173,7 +177,7 @@ func (s sender) batches(pass func([]plainMessage) error) error {
 	for i, name := range header {
 		column[name] = i
 	}
-	seen := map[uint64]bool{}
+	seen := map[string]bool{}
 	var batch []plainMessage
 	for {
 		row, err := rows.Read()
@@ -183,15 +187,15 @@ func (s sender) batches(pass func([]plainMessage) error) error {
 		if err != nil {
 			return err
 		}
-		number, ok := parseNumber(row[column["nhs_number"]])
-		if !ok || seen[number] {
+		number := strings.ReplaceAll(row[column["nhs_number"]], " ", "")
+		if _, ok := parseNumber(number); !ok || seen[number] {
 			continue
 		}
 		seen[number] = true
 		date, hour, clinic := row[column["appointment_date"]], row[column["appointment_time"]], row[column["clinic_name"]]
 		batch = append(batch, plainMessage{
 			Reference: uuid.NewString(),
-			Recipient: map[string]string{"nhsNumber": fmt.Sprintf("%010d", number)},
+			Recipient: plainRecipient{number},
 			Personalisation: map[string]string{
 				"patient_first_name": row[column["given_name"]],
 				"appointment":        fmt.Sprintf("%s at %s, %s", date, hour, clinic),

@@ -43,7 +43,7 @@ func sendTables(ctx context.Context, b *bencher) (tables []table, err error) {
 				{heading: "to net/http", key: kWire, per: readyName, format: "%.2f"},
 				{heading: "CPU s/M", key: kMillion, format: "%.2f"},
 				{heading: "peak MiB", key: kPeak, format: "%.0f", scale: 1.0 / (1 << 20)},
-				{heading: "to plain Go", key: kPeak, per: plainName, format: "%.2f"},
+				{heading: "memory to plain Go", key: kPeak, per: plainName, format: "%.2f"},
 			},
 			cells: []cell{
 				{"cohort send", func(ctx context.Context) (sample, error) {

@@ -16,7 +16,7 @@ func (l *Log) commitGroups() {
 		err := l.commit(g)
 		l.settle(g, err)
 		if err == nil {
-			l.out.absorb(g.buf) // hashed while the callers are already at work again
+			l.out.absorb(g.buf) // hashed after the callers were told
 		}
 		l.recycle(g)
 		if last {
@@ -25,9 +25,9 @@ func (l *Log) commitGroups() {
 	}
 }
 
-// take waits for a group that is due and puts an empty one in its place. A group is due
-// when somebody waits for it, when Delay has passed since the committer first saw it, or
-// when the log is closed; last reports the latter.
+// take waits until the current group is due and replaces it by an empty one. A group is due
+// when a caller waits for it, when Delay has passed since the committer first saw it, or
+// when the log is closed. last reports that the log is closed.
 func (l *Log) take(timer *time.Timer) (g *group, last bool) {
 	var deadline <-chan time.Time
 	due := false
@@ -59,9 +59,9 @@ func (l *Log) take(timer *time.Timer) (g *group, last bool) {
 	}
 }
 
-// commit makes a group durable. It is the one place that decides what an error means.
+// commit makes a group durable. No other place decides what an error means.
 func (l *Log) commit(g *group) error {
-	// Read without the lock: nobody but this goroutine sets them.
+	// Read without the lock: only this goroutine sets them.
 	if l.poison != nil {
 		return l.poison
 	}
@@ -85,8 +85,8 @@ func (l *Log) commit(g *group) error {
 	return nil
 }
 
-// rewrite makes a group durable in the room of the reserve, in a new segment: what the
-// failed write left in the old one lies beyond its sealed end.
+// rewrite makes a group durable in a new segment, in the room of the reserve. The bytes of
+// the failed write stay in the old segment, beyond its sealed end.
 func (l *Log) rewrite(g *group) error {
 	if err := releaseReserve(l.o.FS, l.out.dir); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (l *Log) rewrite(g *group) error {
 	return l.out.put(g.buf)
 }
 
-// fail records an error for all later calls and tells whoever listens.
+// fail records an error for all later calls and closes Failed.
 func (l *Log) fail(field *error, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *Log) fail(field *error, err error) {
 	}
 }
 
-// settle tells everybody who waits for the group what became of it.
+// settle tells the callers that wait for the group whether it is durable.
 func (l *Log) settle(g *group, err error) {
 	l.mu.Lock()
 	l.inflight = nil
@@ -117,7 +117,7 @@ func (l *Log) settle(g *group, err error) {
 	close(g.done)
 }
 
-// recycle keeps the buffers of a group for a later one, unless a burst has made them huge.
+// recycle keeps the buffers of a group for a later group, unless a burst made them large.
 func (l *Log) recycle(g *group) {
 	if cap(g.buf) > 2*maxPending {
 		return

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// crash is one story: a process works until the machine stops at an operation, a second
-// one finds what is left and stops as well, a third must find the log in order.
+// crash is one sequence of processes. The first works until the machine stops at an operation.
+// The second continues and stops as well. The third must find the log in order.
 type crash struct {
 	seed, cut int
 	ends      []int // how a process may end
@@ -117,8 +117,8 @@ func everyCut(t *testing.T, seeds int, c crash, tell func(crash) bool) (cuts int
 	return cuts
 }
 
-// The promise: at whichever operation the machine stops, nothing acknowledged is lost,
-// nothing is invented, no outcome is there without its intent, and the log opens.
+// The promise: the machine may stop at any operation. No acknowledged record is lost, no record
+// is invented, every outcome has its intent, and the log opens.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	t.Parallel()
 	cuts := everyCut(t, seeds(t, 150), crash{ends: []int{killed, powerCut}}, func(c crash) bool {
@@ -146,7 +146,7 @@ func TestPowerCutThatKeepsAnySectors(t *testing.T) {
 		}
 		return true
 	})
-	t.Logf("%d cuts, %d of which left valid records behind a tear", cuts, torn)
+	t.Logf("%d cuts; %d left valid records behind a tear", cuts, torn)
 	if torn < cuts/100 {
 		t.Error("the cuts hardly ever leave records behind a tear")
 	}
@@ -191,9 +191,8 @@ func validFrame(b []byte, sum uint32) bool {
 	return b[0] != 0 && n <= len(b) && frameSum(sum, b[:n]) == uint32(b[4])|uint32(b[5])<<8|uint32(b[6])<<16|uint32(b[7])<<24
 }
 
-// Where a filesystem shows something else than zeros in what was never written, a torn
-// group may look like damage. Then the log refuses itself, which loses nothing, and must
-// not do anything else.
+// Some filesystems show old bytes in sectors that were never written. Then a torn group may
+// look like damage. The log may only be refused, which loses nothing.
 func TestPowerCutThatUncoversOldBytes(t *testing.T) {
 	t.Parallel()
 	refusals := 0
@@ -212,8 +211,8 @@ func TestPowerCutThatUncoversOldBytes(t *testing.T) {
 	}
 }
 
-// Many callers, and a cut at some operation: each finds again what he was told is
-// durable, in his order and without a gap.
+// Many callers, and a cut at some operation: each caller finds its durable records, in order
+// and without a gap.
 func TestPowerCutWithManyCallers(t *testing.T) {
 	t.Parallel()
 	const callers, records = 8, 12

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// errCut is what every operation returns once the power is off or the process dead.
+// errCut is the error of every operation after the power cut or the end of the process.
 var errCut = errors.New("the power is off")
 
 // crashFS is a filesystem in memory that forgets unsynced bytes and unsynced directory
@@ -281,8 +281,8 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// sync is Sync and Settle. A sync that fails leaves pages behind that look clean and are
-// on no disk, and no later sync reports or writes them: so it is with Linux.
+// sync is Sync and Settle. As on Linux, a failed sync leaves pages that look clean, and no later
+// sync reports or writes them.
 func (f *crashFile) sync(op string, then func(n *node)) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
@@ -334,7 +334,7 @@ func (f *crashFile) Size() (int64, error) {
 	return int64(len(f.node.data)), nil
 }
 
-// The ways in which a process ends.
+// How a process ends.
 const (
 	killed     = iota // the machine goes on: everything written is there, durable or not
 	powerCut          // of the unsynced bytes of a file a beginning stays, perhaps garbled at its end

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A cursor reads what a replay gave, in any order, over segments, with records smaller and
-// larger than what it reads ahead, and while more is appended.
+// A cursor reads the records of a replay in any order and over segments, while more are
+// appended. The records are smaller and larger than its reads.
 func TestACursorReadsWhatAReplayGave(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	o := Options{SegmentBytes: 200 << 10, Reserve: -1}

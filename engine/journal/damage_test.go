@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// sampleLog is a log of three segments, the first of which ends in a torn tail, with
-// frames of many sizes.
+// sampleLog is a log of three segments with frames of many sizes. The first segment ends in a
+// torn tail.
 func sampleLog(t testing.TB) (*crashFS, []Record) {
 	t.Helper()
 	fsys := newCrashFS()
@@ -62,7 +62,7 @@ func sameRecord(a, b Record) bool {
 	return a.Seq == b.Seq && a.Type == b.Type && a.At == b.At && bytes.Equal(a.Payload, b.Payload)
 }
 
-// prefixOf tells how many records of want got is, or -1 if it is no prefix.
+// prefixOf returns the number of records in got if it is a prefix of want, or else -1.
 func prefixOf(got, want []Record) int {
 	if len(got) > len(want) || !slices.EqualFunc(got, want[:len(got)], sameRecord) {
 		return -1

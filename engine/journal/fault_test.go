@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// faults are the ways in which an operation fails.
+// faults are the failures of an operation.
 var faults = map[string]fault{
 	"EIO":                {err: syscall.EIO},
 	"EIO after a part":   {err: syscall.EIO, part: true},
@@ -54,7 +54,7 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 	}
 }
 
-// failing works on a log whose n-th operation fails, and on what it leaves behind.
+// failing writes a log until operation n fails, then checks the log that is left.
 func failing(seed, n, times int, kind fault, m mutant, seen func(*Log)) error {
 	r := seeded(seed, n)
 	fsys, h := newCrashFS(), &history{}
@@ -124,7 +124,7 @@ func TestPowerCutOnAFullDisk(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d cuts, %d of which hit a log on a full disk", cuts, full)
+	t.Logf("%d cuts; %d hit a log on a full disk", cuts, full)
 	if full < cuts/10 {
 		t.Error("the log is hardly ever full")
 	}
@@ -163,8 +163,8 @@ func fullThenCut(c crash, n int) (full bool, err error) {
 	return full, l.Close()
 }
 
-// Each read fails once, by Read and by Open. That is no damage, and no torn tail either:
-// the log is as it was, and opens the next time.
+// Each read fails once, by Read and by Open. This is not damage and not a torn tail: the log is
+// unchanged, and opens the next time.
 func TestEveryReadFails(t *testing.T) {
 	fsys, want := sampleLog(t)
 	last := fileOf(fsys, 3)
@@ -229,9 +229,9 @@ func wantPoison(l *Log, cause error) error {
 	return wantFailed(l)
 }
 
-// The disk has room for so many bytes, for every number that matters. Intents are
-// refused once it is full, outcomes go into the reserve, and when that is used up
-// too the log is dead. Whatever was acknowledged is there afterwards.
+// The disk has room for a number of bytes, tried for every relevant number. When it is full,
+// intents are refused and outcomes go into the reserve. When the reserve is full too, the log
+// is poisoned. Every acknowledged record is there afterwards.
 func TestFullDisk(t *testing.T) {
 	sawFull, sawOutcomes := 0, 0
 	for capacity := int64(1); capacity < 2600; capacity++ {

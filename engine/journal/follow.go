@@ -1,9 +1,9 @@
 package journal
 
-// ReadOn reads on where Read or ReadOn ended: fn gets every record that has come since,
-// in order, and the new end is returned. Where nothing has come it is the same. It never
-// writes and may run while a Log appends. Errors are those of Read; after one, reading
-// may be tried again from the same tail. A log that has become shorter is damaged.
+// ReadOn continues where Read or ReadOn ended. It calls fn with every new record in order,
+// and returns the new end. It never writes and may run while a Log appends. Its errors are
+// those of Read; the caller may try again from the same tail. A log that has become shorter
+// is damaged.
 func ReadOn(dir string, run [16]byte, o Options, from Tail, fn func(Record) error) (Tail, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -20,34 +20,25 @@ func ReadOn(dir string, run [16]byte, o Options, from Tail, fn func(Record) erro
 	if err != nil {
 		return from, err
 	}
-	defer func() { _ = current.file.Close() }()
 	if current.size < from.End {
+		_ = current.file.Close()
 		return from, &CorruptError{File: current.path, Offset: current.size, Err: errShort}
 	}
 	current.start = from.End
-	next := from.Seq + 1
-	for number := from.Segment + 1; number <= last; number++ {
-		successor, err := openSegment(o.FS, dir, run, number, false)
-		if err != nil {
-			return from, err
-		}
-		next, err = current.readSealed(successor, next, fn)
-		_ = current.file.Close()
-		current = successor
-		if err != nil {
-			return from, err
-		}
+	tail, _, err := current.readToEnd(o.FS, dir, from.Seq+1, last, false, fn)
+	if err != nil {
+		return from, err
 	}
-	return current.readLast(next, fn)
+	return tail, nil
 }
 
 // SegmentInfo describes one segment of a log.
 type SegmentInfo struct {
 	File     string // its path
 	Number   uint64
-	FirstSeq uint64 // of its first record, whether or not it has one
+	FirstSeq uint64 // the number of its first record, even if it has none yet
 	Size     int64  // bytes
-	Sealed   int64  // where the next segment says that its records end; 0: it is the last
+	Sealed   int64  // the end that the next segment gives; 0: it is the last segment
 }
 
 // Segments describes the segments of a log in order, from their headers alone. It may

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Whoever reads on sees every record once and in order, over segments, starts and torn
-// tails, and nothing while nothing comes.
+// Reading on gives every record once and in order, over segments, starts and torn tails. It
+// gives nothing while nothing is appended.
 func TestReadingOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	var tail Tail

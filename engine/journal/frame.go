@@ -13,13 +13,13 @@ const (
 	maxSeq      = 1<<48 - 1
 )
 
-// castagnoli is never written to: the table of CRC-32C.
+// castagnoli is the table of CRC-32C. Nothing writes to it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Type says what a record means. The meaning belongs to the caller; 0 is never valid.
+// Type is the kind of a record. The caller defines the kinds; 0 is never valid.
 type Type uint8
 
-// Position is where a frame starts. The zero Position is nowhere.
+// Position is the start of a frame. The zero Position is not one.
 type Position struct {
 	Segment uint64 // the number of the segment, from 1
 	Offset  int64  // bytes from the start of the file
@@ -29,27 +29,26 @@ type Position struct {
 type Record struct {
 	Seq     uint64 // 1 for the first record of the log, without gaps
 	Type    Type
-	Payload []byte // during a replay valid only until the callback returns
+	Payload []byte // in a replay it is valid only until the callback returns
 	At      Position
 }
 
-// Size is how many bytes of a segment the record takes.
+// Size is the number of bytes that the record takes in a segment.
 func (r Record) Size() int64 { return frameHeader + int64(len(r.Payload)) }
 
-// checkRecord refuses what no frame can hold.
+// checkRecord refuses a record that does not fit in a frame.
 func checkRecord(t Type, payload []byte) error {
 	if t == 0 {
 		return ErrBadType
 	}
 	if len(payload) > maxPayload {
-		return fmt.Errorf("%w: a payload of %d bytes, and %d are possible", ErrTooLarge, len(payload), maxPayload)
+		return fmt.Errorf("%w: the payload has %d bytes, and at most %d are possible", ErrTooLarge, len(payload), maxPayload)
 	}
 	return nil
 }
 
-// appendFrame appends a frame of which only the type, the length and the payload are
-// there: the rest depends on where it will be written and beside what, which only the
-// committer knows. See stamp.
+// appendFrame appends a frame with its type, length and payload. The other fields depend on
+// the place and the group of the frame: the committer fills them in. See stamp.
 func appendFrame(dst []byte, t Type, payload []byte) []byte {
 	var head [frameHeader]byte
 	binary.LittleEndian.PutUint32(head[0:], uint32(len(payload))<<8|uint32(t))
@@ -57,9 +56,9 @@ func appendFrame(dst []byte, t Type, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// stamp completes the frames of one group, all of which buf holds, for the segment whose
-// header sum is given. It numbers them from seq on and returns the sequence number that
-// follows. It may be run again, for another segment, another number and a smaller group.
+// stamp completes the frames of one group in buf, for a segment with the given header sum. It
+// numbers them from seq on and returns the next sequence number. It may run again for another
+// segment, another number or a smaller group.
 func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
 	for back := uint32(0); len(buf) > 0; back++ {
 		n := frameSize(buf)
@@ -73,7 +72,7 @@ func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
 	return seq
 }
 
-// frameSize returns the size that the frame's length field claims, header included.
+// frameSize returns the size according to the length field, header included.
 func frameSize(frame []byte) int {
 	return frameHeader + int(binary.LittleEndian.Uint32(frame)>>8)
 }
@@ -90,14 +89,14 @@ func frameSum(headerSum uint32, frame []byte) uint32 {
 // frameSeq returns the frame's sequence number.
 func frameSeq(frame []byte) uint64 { return binary.LittleEndian.Uint64(frame[8:]) & maxSeq }
 
-// frameBack returns how many frames of the frame's group stand before it.
+// frameBack returns the number of earlier frames in the frame's group.
 func frameBack(frame []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(frame[13:]) >> 8)
 }
 
-// readFrame reads the frame at off, which must end at or before the window's limit, and
-// checks everything but the sequence number. Where bad is not nil the bytes are no
-// frame; where err is not nil they could not be read.
+// readFrame reads the frame at off, which must end at or before the window's limit. It checks
+// everything but the sequence number. bad means that the bytes are not a frame, and err that
+// they could not be read.
 func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err error) {
 	if w.limit-off < frameHeader {
 		return nil, errShort, nil
@@ -122,7 +121,7 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 	return frame, nil, nil
 }
 
-// record returns the frame as the record that it holds; the payload is not copied.
+// record returns the record of a frame. It does not copy the payload.
 func record(frame []byte, at Position) Record {
 	return Record{Seq: frameSeq(frame), Type: frameType(frame), Payload: frame[frameHeader:], At: at}
 }

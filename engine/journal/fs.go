@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is what the journal needs of a filesystem. The zero Options use the operating
-// system's. No method retries after an error. Methods may be called from several
-// goroutines, but never two at once that change the same name.
+// FS is the part of a filesystem that the journal needs. Without one in Options it is the
+// operating system's. No method retries after an error. Several goroutines may call the
+// methods, but never two at once that change the same name.
 type FS interface {
-	// Mkdir makes a directory; one that exists already is no error.
+	// Mkdir makes a directory. It is not an error if it exists.
 	Mkdir(dir string) error
 	// ReadDir lists the names in a directory, in any order. Without the directory the
 	// error matches fs.ErrNotExist.
 	ReadDir(dir string) ([]string, error)
-	// Create makes an empty file to be written, emptying one that exists.
+	// Create makes an empty file for writing. It empties a file that exists.
 	Create(name string) (File, error)
 	// Open opens a file for reading. Without it the error matches fs.ErrNotExist.
 	Open(name string) (File, error)
@@ -29,28 +29,28 @@ type FS interface {
 	Remove(name string) error
 	// SyncDir makes the names in a directory durable.
 	SyncDir(dir string) error
-	// Allocate makes a file of at least size bytes that really occupies the disk, or
-	// completes one that exists. It never leaves holes.
+	// Allocate makes a file of at least size bytes that really occupies the disk. It completes
+	// a file that exists, and never leaves holes.
 	Allocate(name string, size int64) error
 }
 
-// File is an open file. Write appends at the end of what was written. ReadAt may
-// be called from several goroutines; the others belong to one.
+// File is an open file. Write appends. Several goroutines may call ReadAt; the other methods
+// belong to one goroutine.
 type File interface {
 	io.Writer
 	io.ReaderAt
 	io.Closer
-	// Sync makes the bytes written, and the file's size, durable.
+	// Sync makes the written bytes and the size of the file durable.
 	Sync() error
-	// Settle makes whatever the file holds durable, whoever wrote it, and sees to it
-	// that later reads come from the disk rather than from a cached copy.
+	// Settle makes all bytes of the file durable, also those of another process. Later reads
+	// come from the disk and not from a cached copy.
 	Settle() error
 	// Size returns the present size in bytes.
 	Size() (int64, error)
 }
 
-// OS is the operating system's filesystem, for those who put something between it and a
-// log: to count, or to measure what an operation costs.
+// OS is the operating system's filesystem. A caller may wrap it, to count or measure its
+// operations.
 func OS() FS { return osFS{} }
 
 // osFS is the operating system's filesystem: files 0600, directories 0700.
@@ -90,8 +90,8 @@ func (osFS) Rename(from, to string) error {
 		return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	})
 	if err == unix.EINVAL || err == unix.ENOSYS {
-		// A filesystem without this kind of rename. Looking first is not atomic, but
-		// the log has one writer: only a broken lock could come between.
+		// This filesystem has no such rename. Checking first is not atomic, but the log has
+		// one writer.
 		if _, statErr := os.Lstat(to); !errors.Is(statErr, fs.ErrNotExist) {
 			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 		}
@@ -123,14 +123,14 @@ func (osFS) Allocate(name string, size int64) error {
 		err = writeZeros(f, size)
 	}
 	if err == nil {
-		err = f.Sync() // until then zeros may be no more than a promise of the cache
+		err = f.Sync() // until then the zeros may be only in the cache
 	} else {
 		err = &fs.PathError{Op: "allocate", Path: name, Err: err}
 	}
 	return errors.Join(err, f.Close())
 }
 
-// writeZeros fills a file from its start, for filesystems that cannot allocate.
+// writeZeros fills a file from its start. Some filesystems cannot allocate.
 func writeZeros(f io.WriterAt, size int64) error {
 	zeros := make([]byte, 1<<20)
 	for off := int64(0); off < size; off += int64(len(zeros)) {
@@ -156,7 +156,7 @@ func (f osFile) Settle() error {
 	if err := f.File.Sync(); err != nil {
 		return err
 	}
-	// Advice: a filesystem that keeps no such cache may refuse it, and that is no harm.
+	// This is advice: a filesystem without such a cache may refuse it.
 	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	return nil
 }
@@ -169,7 +169,7 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// interruptible runs a system call again for as long as a signal interrupts it.
+// interruptible repeats a system call while a signal interrupts it.
 func interruptible(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR {

@@ -113,8 +113,8 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// FuzzTail draws a last segment of any groups, damages it in any ways, and compares what
-// is read with what the rule of doc.go says, when it is told what was damaged.
+// FuzzTail draws a last segment and damages it. It compares the reading with judge, which knows
+// the damage.
 func FuzzTail(f *testing.F) {
 	f.Add([]byte{3, 200, 7, 90, 2, 255, 255, 1, 9}, []byte{})
 	f.Add([]byte{5, 90, 90, 90, 90, 90, 4, 250, 250, 250, 250}, []byte{0, 0, 3, 0, 0, 5})

@@ -1,25 +1,24 @@
 package journal
 
-// maxPending is how many bytes of frames may collect before appenders have to wait. A
-// single larger frame passes alone.
+// maxPending is the number of bytes that a group may collect before appenders have to wait. A
+// single larger frame is a group of its own.
 const maxPending = 8 << 20
 
-// group is the frames that are written, and made durable, together. Until the committer
-// takes it, it belongs to whoever holds the log's lock; then to the committer; once done
-// is closed its errors may be read by anybody.
+// group has the frames that are written and made durable together. The holder of the log's
+// lock owns it until the committer takes it. Anybody may read its errors after done is closed.
 type group struct {
 	buf     []byte
-	intents []int // where in buf the frames start that Commit brought
-	urgent  bool  // somebody waits
+	intents []int // where the frames of Commit start in buf
+	urgent  bool  // a caller waits for it
 
-	taken chan struct{} // closed when the committer takes the group; made by the first who waits for that
+	taken chan struct{} // closed when the committer takes the group; made by the first that waits for it
 	done  chan struct{} // closed when the group is durable or has failed
 
-	err       error // why nothing of the group is durable
-	intentErr error // why nothing that Commit brought is
+	err       error // why the group is not durable
+	intentErr error // why the frames of Commit are not durable
 }
 
-// newGroup returns an empty group that collects into the given buffers.
+// newGroup returns an empty group with the given buffers.
 func newGroup(buf []byte, intents []int) *group {
 	return &group{buf: buf[:0], intents: intents[:0], done: make(chan struct{})}
 }
@@ -37,7 +36,7 @@ func (g *group) add(t Type, payload []byte, intent bool) {
 	g.buf = appendFrame(g.buf, t, payload)
 }
 
-// dropIntents takes the frames that Commit brought out of the group.
+// dropIntents removes the frames of Commit from the group.
 func (g *group) dropIntents(why error) {
 	if len(g.intents) == 0 {
 		return

@@ -33,7 +33,7 @@ type entry struct {
 	refused bool // Commit said ErrFull
 }
 
-// history is what a caller knows of a log, over several processes.
+// history has the calls to a log and their results, over several processes.
 type history struct {
 	entries []entry
 	n       int // makes texts unique
@@ -98,9 +98,9 @@ func (h *history) flush(l taker) error {
 	return err
 }
 
-// check compares what a replay gave with what is known: everything acknowledged is
-// there, in order, once, and nothing else but what was given and not acknowledged. With
-// prefix the records must also be a prefix of what was given.
+// check compares a replay with the history. Every acknowledged record must be there once and in
+// order. Other records must be given records without an acknowledgement. With prefix the
+// replay must also be a prefix of the given records.
 func (h *history) check(got []string, prefix bool) error {
 	seen := map[string]bool{"nothing": true}
 	for i, text := range got {

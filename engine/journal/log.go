@@ -13,13 +13,13 @@ type Log struct {
 	o       Options
 	failed  chan struct{} // closed at the first error
 	stopped chan struct{} // closed when the committer has ended
-	wake    chan struct{} // holds a token when the committer should look
-	out     *writer       // the committer's
+	wake    chan struct{} // has a token when the committer should look
+	out     *writer       // owned by the committer
 
-	mu       sync.Mutex // over what follows
-	current  *group     // collects
+	mu       sync.Mutex // guards the fields below
+	current  *group     // collects records
 	inflight *group     // is being written, or nil
-	spareBuf []byte     // of the group written last, for the next but one
+	spareBuf []byte     // the buffer of the group written last, for reuse
 	spareIdx []int
 	full     error // wraps ErrFull; set by the committer
 	poison   error // wraps ErrPoisoned; set by the committer
@@ -29,25 +29,25 @@ type Log struct {
 	closeErr error
 }
 
-// Open replays the log in dir, calling fn (unless it is nil) with every record in order,
-// and starts a new segment to append to. A missing or empty directory is a new log; the
-// directory that dir is in must exist. Once Open has returned, every record it replayed
-// is durable. Temporary files that a crash left behind are removed.
+// Open replays the log in dir: it calls fn, unless it is nil, with every record in order. Then
+// it starts a new segment for appending. A missing or empty directory is a new log; its
+// parent must exist. When Open returns, every replayed record is durable. It removes the
+// temporary files of a crash.
 //
-// An error of fn ends the opening and is returned as it is. Damage gives a
-// *CorruptError, a segment of another run ErrOtherRun, a newer format ErrNewer, and a
-// disk without room for the reserve ErrFull: then whatever fn was given must not be used,
-// and the log is as it was before.
+// An error of fn ends the opening and is returned unchanged. Damage is a *CorruptError, a
+// segment of another run ErrOtherRun, a newer format ErrNewer, and a disk without room for
+// the reserve ErrFull. After an error the caller must not use the records given to fn, and
+// the log is unchanged.
 func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
-	dir = filepath.Clean(dir) // so that the parent is the parent
+	dir = filepath.Clean(dir) // filepath.Dir needs it
 	if err := o.FS.Mkdir(dir); err != nil {
 		return nil, noRoom(dir, max(o.Reserve, 0), fmt.Errorf("journal: make the directory: %w", err))
 	}
-	// Synced even if the directory was there: its maker may have died before this line.
+	// Also if the directory exists: the process that made it may have died before this line.
 	if err := o.FS.SyncDir(filepath.Dir(dir)); err != nil {
 		return nil, fmt.Errorf("journal: sync the parent directory: %w", err)
 	}
@@ -55,7 +55,7 @@ func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, err
 	if err != nil {
 		return nil, err
 	}
-	// The last segment's name must outlive a power cut before its successor's can.
+	// The name of the last segment must be durable before the name of the next.
 	if err := o.FS.SyncDir(dir); err != nil {
 		return nil, fmt.Errorf("journal: sync the directory: %w", err)
 	}
@@ -82,7 +82,7 @@ func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, err
 	return l, nil
 }
 
-// removeLitter removes the headers that a crash kept from becoming segments.
+// removeLitter removes the segments that a crash left half created.
 func removeLitter(fsys FS, dir string) error {
 	names, err := fsys.ReadDir(dir)
 	for _, name := range names {
@@ -96,13 +96,12 @@ func removeLitter(fsys FS, dir string) error {
 	return nil
 }
 
-// Append adds a record that becomes durable soon, within Delay and the time that writing
-// takes. It copies the payload and does not wait, except for room when 8 MiB are
-// pending. Nil means taken, not durable: Flush tells, and so does Failed. It is meant for
-// outcomes: a record that is lost with the machine must do no harm.
+// Append adds a record that becomes durable soon: after Delay and the time for writing. It
+// copies the payload, and waits only when 8 MiB are pending. Nil means taken, not durable:
+// see Flush and Failed. It is meant for outcomes: losing the record must do no harm.
 //
-// The errors are ErrPoisoned, ErrClosed, ErrTooLarge and ErrBadType. On a full disk
-// records are still taken while the reserve lasts.
+// The errors are ErrPoisoned, ErrClosed, ErrTooLarge and ErrBadType. On a full disk Append
+// takes records while the reserve lasts.
 func (l *Log) Append(t Type, payload []byte) error {
 	if err := checkRecord(t, payload); err != nil {
 		return err
@@ -113,10 +112,10 @@ func (l *Log) Append(t Type, payload []byte) error {
 	return err
 }
 
-// Commit adds a record and returns when it, and everything added before, is durable. It
-// is meant for intents: on nil the caller may act, on any error it must not.
+// Commit adds a record and returns when it and all earlier records are durable. It is meant
+// for intents: the caller may act only if the error is nil.
 //
-// The errors are those of Append and ErrFull: on a full disk the record is refused.
+// The errors are those of Append, and ErrFull: a full disk refuses the record.
 func (l *Log) Commit(t Type, payload []byte) error {
 	if err := checkRecord(t, payload); err != nil {
 		return err
@@ -134,8 +133,8 @@ func (l *Log) Commit(t Type, payload []byte) error {
 	return g.intentErr
 }
 
-// add adds a record to the current group and returns the group. The lock is held, and
-// released while add waits for room.
+// add adds a record to the current group and returns the group. The caller holds the lock; add
+// releases it while it waits for room.
 func (l *Log) add(t Type, payload []byte, intent bool) (*group, error) {
 	for {
 		switch {
@@ -167,7 +166,7 @@ func (l *Log) add(t Type, payload []byte, intent bool) (*group, error) {
 	}
 }
 
-// hurry has the committer take the group without waiting for company. The lock is held.
+// hurry makes the committer take the group at once. The caller holds the lock.
 func (l *Log) hurry(g *group) {
 	if !g.urgent {
 		g.urgent = true
@@ -175,7 +174,7 @@ func (l *Log) hurry(g *group) {
 	}
 }
 
-// rouse has the committer look at the current group. A token that is there already will do.
+// rouse makes the committer look at the current group. One token is enough.
 func (l *Log) rouse() {
 	select {
 	case l.wake <- struct{}{}:
@@ -183,14 +182,13 @@ func (l *Log) rouse() {
 	}
 }
 
-// Flush waits until everything that was taken before the call is durable, and hurries
-// it. On a full disk it returns nil as long as what Append took is durable. The error is
-// ErrPoisoned.
+// Flush makes all records taken before the call durable, and waits for it. On a full disk it
+// returns nil if the records of Append are durable. The error is ErrPoisoned.
 func (l *Log) Flush() error {
 	l.mu.Lock()
 	g, err := l.inflight, l.poison
 	if len(l.current.buf) > 0 {
-		g = l.current // and it is done only after the one in flight
+		g = l.current // it is done after the one in flight
 		l.hurry(g)
 	}
 	l.mu.Unlock()
@@ -201,8 +199,8 @@ func (l *Log) Flush() error {
 	return g.err
 }
 
-// Err returns nil while all is well, then the error that Commit returns: one that wraps
-// ErrFull, or ErrPoisoned and its cause.
+// Err returns the error that Commit would return, or nil: it wraps ErrFull, or ErrPoisoned
+// and its cause.
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -212,12 +210,11 @@ func (l *Log) Err() error {
 	return l.full
 }
 
-// Failed is closed at the first error, before any call returns it. Err says which.
+// Failed is closed at the first error, before any call returns it. See Err.
 func (l *Log) Failed() <-chan struct{} { return l.failed }
 
-// Close writes what was taken, makes it durable, and ends the log. Calls that come later
-// get ErrClosed. The error is that of Flush. The reserve is removed. A second Close
-// returns what the first did.
+// Close makes all taken records durable, removes the reserve, and ends the log. Later calls
+// return ErrClosed. The error is that of Flush. A second Close returns the same.
 func (l *Log) Close() error {
 	l.closing.Do(func() {
 		l.mu.Lock()
@@ -225,8 +222,8 @@ func (l *Log) Close() error {
 		l.rouse()
 		l.mu.Unlock()
 		<-l.stopped
-		// Everything is synced, so that closing the file has nothing left to report, and
-		// a reserve that stays is completed by the next Open.
+		// Everything is synced, so an error of closing loses nothing. The next Open completes
+		// a reserve that stays.
 		_ = l.out.file.Close()
 		if l.closeErr = l.poison; l.closeErr == nil && l.o.Reserve >= 0 {
 			_ = l.o.FS.Remove(filepath.Join(l.out.dir, reserveName))

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Many callers, one log: whoever was told that a record is durable finds it again, the
-// sequence numbers have no gap, and each caller's records are in his order.
+// Many callers, one log: every durable record is found, the sequence numbers have no gap, and
+// the records of each caller are in order.
 func TestConcurrentCallers(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	o := Options{SegmentBytes: 20_000, Delay: time.Millisecond}
@@ -67,8 +67,8 @@ func TestConcurrentCallers(t *testing.T) {
 	}
 }
 
-// A reader beside a writer sees a beginning of the log, at least what was durable when
-// it started, and no error, whatever the writer is doing.
+// A reader beside a writer never fails. It sees the beginning of the log, and at least the
+// records that were durable when it started.
 func TestReadWhileAWriterWrites(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	o := Options{SegmentBytes: 4_000, Delay: time.Millisecond}

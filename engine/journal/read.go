@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Read calls fn (unless it is nil) with every record of the log in order, and returns
-// where the log ends. It never writes and may run while a Log appends to the
-// same directory: it then sees the records of some moment between its start and its
-// end, the last of which may not be durable yet. Of the options only FS counts.
+// Read calls fn, unless it is nil, with every record of the log in order, and returns the
+// end of the log. It never writes and may run while a Log appends. It then sees the log as it
+// was at some moment during the call, and the last records may not be durable yet. Of the
+// options it uses only FS.
 //
 // A missing or empty directory is an empty log. An error of fn ends the reading and is
-// returned as it is. Damage gives a *CorruptError, a segment of another run
-// ErrOtherRun, a newer format ErrNewer: then whatever fn was given must not be used.
+// returned unchanged. Damage is a *CorruptError, a segment of another run ErrOtherRun, and a
+// newer format ErrNewer. After an error the caller must not use the records given to fn.
 func Read(dir string, run [16]byte, o Options, fn func(Record) error) (Tail, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -24,9 +24,8 @@ func Read(dir string, run [16]byte, o Options, fn func(Record) error) (Tail, err
 	return tail, err
 }
 
-// Reader reads single records of a log at positions that a replay gave. It never writes,
-// may be used while a Log appends, and is safe for concurrent use. It keeps the segments
-// that it has read from open.
+// Reader reads single records of a log, at positions from a replay. It never writes, may be
+// used while a Log appends, and is safe for concurrent use. It keeps its segments open.
 type Reader struct {
 	fsys FS
 	dir  string
@@ -36,8 +35,8 @@ type Reader struct {
 	segments map[uint64]*segment // nil once closed
 }
 
-// OpenReader returns a Reader. Nothing is opened yet, so that a missing log shows in At.
-// Of the options only FS counts.
+// OpenReader returns a Reader. It opens no file yet, so a missing log is an error of At. Of
+// the options it uses only FS.
 func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -46,29 +45,28 @@ func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	return &Reader{fsys: o.FS, dir: dir, run: run, segments: map[uint64]*segment{}}, nil
 }
 
-// At returns the record at a position; the payload is the caller's. Bytes that are no
-// valid frame, and positions that no replay gave, are a *CorruptError. After Close the
-// error is ErrClosed.
+// At returns the record at a position. The caller owns the payload. An invalid frame or a
+// wrong position is a *CorruptError. After Close the error is ErrClosed.
 func (r *Reader) At(pos Position) (Record, error) { return r.Cursor().At(pos) }
 
-// Cursor reads records at positions that mostly rise. It is not safe for concurrent use;
-// several of one Reader are.
+// Cursor reads records at positions that mostly rise. One Cursor is not safe for concurrent
+// use; several Cursors of one Reader are.
 type Cursor struct {
 	r       *Reader
 	w       window
-	segment uint64 // the one that the window is of; 0: none yet
+	segment uint64 // the segment that the window reads; 0: none yet
 }
 
-// aheadBytes is how much a cursor reads at a time: the records of neighbouring requests stand
-// near each other.
+// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close
+// together.
 const aheadBytes = 16 << 10
 
-// Cursor returns a cursor, which needs no closing. It keeps some memory: its buffer grows to
-// the largest record that it has read.
+// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it
+// has read.
 func (r *Reader) Cursor() *Cursor { return &Cursor{r: r} }
 
-// At is Reader.At, but the payload is valid only until the next call. The record must
-// have been in the log before the cursor's first call.
+// At is like Reader.At, but the payload is valid only until the next call. The record must
+// have been in the log before the first call of the cursor.
 func (c *Cursor) At(pos Position) (Record, error) {
 	s, err := c.r.segment(pos.Segment)
 	if err != nil {
@@ -78,7 +76,7 @@ func (c *Cursor) At(pos Position) (Record, error) {
 		return Record{}, &CorruptError{File: s.path, Offset: pos.Offset, Err: errLength}
 	}
 	if c.segment != pos.Segment {
-		size, err := s.file.Size() // the last segment grows, behind what is asked for
+		size, err := s.file.Size() // the last segment grows behind the position
 		if err != nil {
 			return Record{}, fmt.Errorf("journal: size of %s: %w", s.path, err)
 		}

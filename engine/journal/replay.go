@@ -6,17 +6,17 @@ import (
 	"io"
 )
 
-// Tail is the end of a log as a reader found it. The zero Tail is that of an empty log.
+// Tail is the end of a log as a reader found it. An empty log has the zero Tail.
 type Tail struct {
-	Segment uint64 // the number of the last segment, 0 when there is none
+	Segment uint64 // the number of the last segment; 0: none
 	End     int64  // where its last valid frame ends, in bytes from its start
-	Seq     uint64 // of the last record, 0 when there is none
-	Torn    int64  // bytes beyond End, which are no records
+	Seq     uint64 // the number of the last record; 0: none
+	Torn    int64  // bytes beyond End, which are not records
 }
 
-// replay reads a whole log and calls fn with every record in order. It returns the tail
-// and the chain value that seals the last segment there. With settle the
-// last segment is made durable before it is read; only then is there a chain value.
+// replay reads a whole log and calls fn with every record in order. It returns the tail. With
+// settle it makes the last segment durable before it reads it, and also returns the chain
+// value that seals that segment at the tail.
 func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
 	last, err := lastSegment(fsys, dir)
 	if err != nil || last == 0 {
@@ -26,14 +26,20 @@ func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) erro
 	if err != nil {
 		return Tail{}, chain, err
 	}
-	// Opened for reading: Close has nothing to report that reading did not.
-	defer func() { _ = current.file.Close() }()
 	if current.firstSeq != 1 || current.prevEnd != 0 || current.prevChain != [32]byte{} {
+		_ = current.file.Close()
 		return Tail{}, chain, &CorruptError{File: current.path, Offset: 40, Err: errSeal}
 	}
-	next := current.firstSeq
-	for number := uint64(2); number <= last; number++ {
-		successor, err := openSegment(fsys, dir, run, number, settle && number == last)
+	return current.readToEnd(fsys, dir, 1, last, settle, fn)
+}
+
+// readToEnd reads this segment and those that follow, up to the last one. The first record has
+// the number next. It closes the files. Its results are those of replay.
+func (s *segment) readToEnd(fsys FS, dir string, next, last uint64, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
+	current := s
+	defer func() { _ = current.file.Close() }() // an error of closing after reading loses nothing
+	for number := s.number + 1; number <= last; number++ {
+		successor, err := openSegment(fsys, dir, s.run, number, settle && number == last)
 		if err != nil {
 			return Tail{}, chain, err
 		}
@@ -50,8 +56,8 @@ func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) erro
 	return tail, chain, err
 }
 
-// readSealed reads a segment up to the end that the next one sealed, where every byte
-// must be valid, and returns the sequence number that follows.
+// readSealed reads a segment up to its sealed end and returns the next sequence number. Every
+// byte up to that end must be valid.
 func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (uint64, error) {
 	if next.prevEnd > uint64(s.size) {
 		return 0, &CorruptError{File: s.path, Offset: s.size, Err: fmt.Errorf("%w: its sealed end is %d", errShort, next.prevEnd)}
@@ -60,7 +66,7 @@ func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (
 		return 0, &CorruptError{File: next.path, Offset: 48, Err: errSeal}
 	}
 	end := int64(next.prevEnd)
-	sum := make(chan error, 1) // hashed beside the reading: either takes about as long
+	sum := make(chan error, 1) // hashing and reading take about the same time
 	go func() { sum <- s.checkChain(end, next.prevChain) }()
 	read, bad, err := s.readFrames(end, seq, fn)
 	sumErr := <-sum // also after an error: the file is closed next
@@ -77,7 +83,7 @@ func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (
 	return read.seq, nil
 }
 
-// readLast reads the unsealed segment up to a torn tail.
+// readLast reads the unsealed segment up to its end or a torn tail.
 func (s *segment) readLast(seq uint64, fn func(Record) error) (Tail, error) {
 	read, bad, err := s.readFrames(s.size, seq, fn)
 	if err != nil {
@@ -91,15 +97,15 @@ func (s *segment) readLast(seq uint64, fn func(Record) error) (Tail, error) {
 	return Tail{Segment: s.number, End: read.end, Seq: read.seq - 1, Torn: s.size - read.end}, nil
 }
 
-// progress is how far the valid frames of a segment reach.
+// progress is the state of reading after the last valid frame of a segment.
 type progress struct {
-	end   int64  // where the last one ends, in bytes from the start of the file
-	seq   uint64 // the number of the next
-	group uint64 // the number of the first frame of the group that the last one is in
+	end   int64  // where that frame ends, in bytes from the start of the file
+	seq   uint64 // the number of the next frame
+	group uint64 // the number of the first frame of that frame's group
 }
 
-// readFrames reads frames from where reading begins up to limit, the first of them numbered
-// seq. Where bad is not nil the valid ones end before the limit.
+// readFrames reads frames from the start of reading up to limit. The first has the number seq.
+// bad means that the valid frames end before the limit.
 func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (p progress, bad, err error) {
 	w := window{name: s.path, file: s.file, limit: limit}
 	for p = (progress{end: max(headerSize, s.start), seq: seq, group: seq}); p.end < limit; p.seq++ {
@@ -124,8 +130,8 @@ func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (p 
 	return p, nil, nil
 }
 
-// follows tells what is wrong with a valid frame in the place of the next one: it must
-// have the next number, and begin a group or belong to that of the frame before.
+// follows checks that a valid frame is the next one: it must have the next number, and begin
+// a group or belong to the group of the previous frame.
 func (p progress) follows(frame []byte) error {
 	if frameSeq(frame) != p.seq {
 		return errSeq

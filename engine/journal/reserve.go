@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 )
 
-// reserveName is the file whose room is given up when the disk is full.
+// reserveName is the file that is removed when the disk is full.
 const reserveName = "reserve"
 
-// makeReserve sees to it that the reserve really occupies size bytes; none when negative.
-// It runs at every Open: a reserve that is there already is completed, not trusted.
+// makeReserve makes the reserve occupy size bytes on disk; a negative size means no reserve.
+// It runs at every Open, because an existing reserve may be incomplete.
 func makeReserve(fsys FS, dir string, size int64) error {
 	if size < 0 {
 		return nil
@@ -21,11 +21,11 @@ func makeReserve(fsys FS, dir string, size int64) error {
 	if err == nil {
 		return nil
 	}
-	_ = fsys.Remove(path) // a part of a reserve only takes the room from others
+	_ = fsys.Remove(path) // an incomplete reserve is useless
 	return noRoom(dir, size, fmt.Errorf("journal: allocate the reserve: %w", err))
 }
 
-// noRoom makes an error of Open that means a full disk say so, and how much is needed.
+// noRoom wraps an error of Open in ErrFull, with the room needed, if the disk is full.
 func noRoom(dir string, reserve int64, err error) error {
 	if !outOfRoom(err) {
 		return err
@@ -33,8 +33,8 @@ func noRoom(dir string, reserve int64, err error) error {
 	return fmt.Errorf("%w: %d bytes of room are needed for %s: %w", ErrFull, reserve+headerSize, dir, err)
 }
 
-// releaseReserve gives the room of the reserve back. The directory is synced because a
-// filesystem with a journal of its own may free the blocks only then.
+// releaseReserve removes the reserve. It syncs the directory, because a filesystem with a
+// journal may free the blocks only then.
 func releaseReserve(fsys FS, dir string) error {
 	err := fsys.Remove(filepath.Join(dir, reserveName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

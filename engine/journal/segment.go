@@ -20,7 +20,7 @@ const (
 	tempSuffix    = ".tmp"
 )
 
-// header is the start of a segment. See the drawing in the package's documentation.
+// header is the start of a segment. See the package documentation.
 type header struct {
 	run       [16]byte
 	number    uint64
@@ -43,13 +43,13 @@ func (h *header) encode() (b [headerSize]byte, sum uint32) {
 	return b, sum
 }
 
-// headerSum is the sum over all of the header but the sum itself.
+// headerSum is the sum over the header without the sum itself.
 func headerSum(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, b[16:headerSize])
 }
 
-// decodeHeader checks and reads a header. Versions, flags and keys that this program
-// does not know are refused only when the sum holds: otherwise they are damage.
+// decodeHeader checks and reads a header. Unknown versions, flags and keys are ErrNewer only
+// if the sum is right; otherwise they are damage.
 func decodeHeader(b []byte) (h header, sum uint32, err error) {
 	if string(b[:8]) != magic {
 		return h, 0, errMagic
@@ -80,9 +80,9 @@ func segmentPath(dir string, number uint64) string {
 // SegmentPath is the path of a segment of the log in dir.
 func SegmentPath(dir string, number uint64) string { return segmentPath(dir, number) }
 
-// lastSegment returns the highest number among the segments of a directory, 0 if there
-// is none or no directory. Gaps are found later, by opening every number up to it: a
-// listing made while a writer adds segments may show a later one and not an earlier.
+// lastSegment returns the highest segment number in a directory; 0 if there is no segment or
+// no directory. It does not look for gaps: a listing beside a writer may miss a segment and
+// show a later one. Opening every number finds the gaps.
 func lastSegment(fsys FS, dir string) (uint64, error) {
 	names, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +95,7 @@ func lastSegment(fsys FS, dir string) (uint64, error) {
 	for _, name := range names {
 		digits, ok := strings.CutSuffix(name, segmentSuffix)
 		if !ok {
-			continue // the reserve, a temporary file, or none of our business
+			continue // the reserve, a temporary file, or a foreign file
 		}
 		n, err := strconv.ParseUint(digits, 10, 53)
 		if path := filepath.Join(dir, name); err != nil || n == 0 || path != segmentPath(dir, n) {
@@ -109,16 +109,16 @@ func lastSegment(fsys FS, dir string) (uint64, error) {
 // segment is a segment opened for reading.
 type segment struct {
 	header
-	sum  uint32 // of the header, which starts every frame's sum
+	sum  uint32 // of the header; every frame's sum starts with it
 	path string
 	file File
 	size int64 // when it was opened
 
-	start int64 // where reading begins; 0: behind the header
+	start int64 // where reading begins; 0: after the header
 }
 
 // openSegment opens a segment and checks its header against its name and the run. With
-// settle the file is made durable first.
+// settle it makes the file durable first.
 func openSegment(fsys FS, dir string, run [16]byte, number uint64, settle bool) (*segment, error) {
 	s := &segment{path: segmentPath(dir, number)}
 	file, err := fsys.Open(s.path)
@@ -167,8 +167,8 @@ func (s *segment) load(run [16]byte, number uint64, settle bool) (err error) {
 	return nil
 }
 
-// createSegment makes a segment that holds nothing but its header, durable under its
-// final name. The file is open for writing.
+// createSegment makes a segment with only a header, durable under its final name. The file is
+// open for writing.
 func createSegment(fsys FS, dir string, h header) (File, error) {
 	path := segmentPath(dir, h.number)
 	temp := strings.TrimSuffix(path, segmentSuffix) + tempSuffix
@@ -191,15 +191,14 @@ func createSegment(fsys FS, dir string, h header) (File, error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		// Out of the way of a second try on a full disk. It is this call's own file and
-		// holds no record; where it stays, as litter or as an empty segment, it does no harm.
+		// For a second try on a full disk. The file has no record, so it is harmless if it stays.
 		_ = fsys.Remove(name)
 		return nil, fmt.Errorf("journal: create %s: %w", path, err)
 	}
 	return file, nil
 }
 
-// write writes all of b, and takes a short write for the error that it is.
+// write writes all of b. A short write is an error.
 func write(file File, b []byte) error {
 	n, err := file.Write(b)
 	if err == nil && n != len(b) {

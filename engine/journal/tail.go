@@ -5,23 +5,22 @@ import (
 	"fmt"
 )
 
-// sector is the unit in which a power cut takes or leaves unsynced bytes. Larger ones,
-// such as pages, are made up of it.
+// sector is the unit of unsynced bytes that a power cut takes or leaves. Larger units, such
+// as pages, consist of sectors.
 const sector = 512
 
-// tailBudget is how many bytes judgeTail is willing to sum. A torn tail costs next to
-// nothing, since what a frame would be at each byte of it is mostly not possible.
+// tailBudget limits the bytes that judgeTail sums. A torn tail costs almost nothing, because
+// few of its bytes look like the start of a frame.
 const tailBudget = 1 << 30
 
-// judgeTail decides whether the bytes beyond the valid frames of the unsealed segment are
-// a torn tail: what a power cut left of one group that was never acknowledged. They are
-// not if anything among them says that the first frame missing was acknowledged, or if
-// nothing says that it was not. See the package's documentation for why.
+// judgeTail decides whether the bytes beyond the valid frames of the unsealed segment are a
+// torn tail. They are damage if the first missing frame was perhaps acknowledged. See the
+// package documentation for the rule.
 func (s *segment) judgeTail(p progress, bad error) error {
 	damage := func(why error) error {
 		return &CorruptError{File: s.path, Offset: p.end, Err: fmt.Errorf("%w, and %w", bad, why)}
 	}
-	if bad == errSeq || bad == errGroup { // a whole frame in the wrong place was not torn
+	if bad == errSeq || bad == errGroup { // a complete frame in the wrong place is not torn
 		return &CorruptError{File: s.path, Offset: p.end, Err: bad}
 	}
 	w := window{name: s.path, file: s.file, limit: s.size}
@@ -60,15 +59,15 @@ func (s *segment) judgeTail(p progress, bad error) error {
 	return err
 }
 
-// candidate returns the valid frame at off that may be one of those beyond p, or nil.
+// candidate returns the valid frame at off if it may be a frame beyond p, or nil.
 func (s *segment) candidate(w *window, off int64, p progress, budget *int64) ([]byte, error) {
 	head, err := w.bytes(off, frameHeader)
 	if err != nil {
 		return nil, err
 	}
-	most := p.seq + uint64(s.size-p.end)/frameHeader // no more frames than this have room
+	most := p.seq + uint64(s.size-p.end)/frameHeader // the file has no room for more frames
 	if q := frameSeq(head); q < p.seq || q > most {
-		return nil, nil // spares the sum, which could be over megabytes at every byte
+		return nil, nil // without the sum, which may cover megabytes
 	}
 	size := frameSize(head)
 	frame, bad, err := readFrame(w, off, s.sum)
@@ -80,17 +79,17 @@ func (s *segment) candidate(w *window, off int64, p progress, budget *int64) ([]
 	return frame, err
 }
 
-// sameGroup reports whether a valid frame beyond the valid ones was written together
-// with the first one missing, and so says nothing about whether that was acknowledged.
-// Its group must then begin with the missing frame, or be the one that broke off.
+// sameGroup reports whether a later valid frame was written together with the first missing
+// frame. Then it does not show whether that frame was acknowledged. Its group must begin with
+// the missing frame, or be the group that broke off.
 func (p progress) sameGroup(frame []byte) bool {
 	first := frameSeq(frame) - frameBack(frame)
 	return first == p.seq || first == p.group && p.group < p.seq
 }
 
-// sectorMissing reports whether a sector is all zeros, as one is that was never written,
-// of the bytes from one offset to another. Of the first sector those from the offset on
-// count: the frame there would begin with its type, which is not zero.
+// sectorMissing reports whether a sector between two offsets is all zeros, as if it was never
+// written. In the first sector only the bytes from the offset on count: the frame there would
+// begin with its type, which is not zero.
 func sectorMissing(w *window, from, to int64) (bool, error) {
 	for at := from; ; {
 		next := (at/sector + 1) * sector

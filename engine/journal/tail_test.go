@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// drawn is a frame of a drawn log: what it holds, where, and in which group.
+// drawn is a frame of a drawn log with its place and its group.
 type drawn struct {
 	off, end int64
 	group    int
@@ -32,15 +32,15 @@ func drawnLog(groups [][]int) (data []byte, frames []drawn) {
 	return data, frames
 }
 
-// verdict is what must be said of a drawn log that was damaged: how many of its records
-// are read, and whether it is refused.
+// verdict is the right reading of a damaged log: the number of records read, and whether it is
+// refused.
 type verdict struct {
 	records int
 	refused bool
 }
 
-// judge is the rule of doc.go, said once more with all that a test knows: whether each
-// frame is intact, and in which group it was.
+// judge is the rule of doc.go again. A test knows more: it knows the group of each frame and
+// whether the frame is intact.
 func judge(frames []drawn, whole, data []byte) verdict {
 	intact := func(f drawn) bool {
 		return f.end <= int64(len(data)) && bytes.Equal(data[f.off:f.end], whole[f.off:f.end])
@@ -221,8 +221,8 @@ func TestEveryFlippedBitOfGroups(t *testing.T) {
 	}
 }
 
-// Frames whose sums hold and whose groups cannot be.
-func TestGroupsThatCannotBe(t *testing.T) {
+// The sums of these frames are right, but their groups are impossible.
+func TestImpossibleGroups(t *testing.T) {
 	start, _ := (&header{run: testRun, number: 1, firstSeq: 1}).encode()
 	frame := func(seq, back uint64) []byte {
 		return drawnFrame(start[12:16], seq, back, Record{Type: 1, Payload: []byte("record")})

@@ -6,20 +6,19 @@ import (
 	"io"
 )
 
-// windowBytes is how much a window reads at a time unless told otherwise.
+// windowBytes is the default size of a window's reads.
 const windowBytes = 1 << 20
 
-// window reads a file from its start towards its end, or about a place in it, through
-// one buffer that never grows beyond a megabyte or the largest frame. It reads nothing
-// at or beyond limit: while a writer writes, bytes beyond the size seen at the start may
-// still be changing.
+// window reads a file forwards, or around a place, through one buffer. The buffer never grows
+// beyond a megabyte or the largest frame. It never reads at or beyond limit, because a writer
+// may be changing those bytes.
 type window struct {
 	name  string
 	file  io.ReaderAt
 	limit int64
-	chunk int64  // bytes to read at a time, a megabyte when zero
+	chunk int64  // the size of a read in bytes; 0: a megabyte
 	at    int64  // the offset of buf[0]
-	buf   []byte // what has been read
+	buf   []byte // the bytes that were read
 }
 
 // bytes returns n bytes from off on, valid until the next call. They must lie below the limit.

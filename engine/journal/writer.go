@@ -6,9 +6,9 @@ import (
 	"hash"
 )
 
-// writer appends frames to the segment that it started, and starts the next when that
-// one is full. It belongs to one goroutine, and must not be used after an error except
-// for seal after an error that means no room.
+// writer appends frames to its segment, and starts the next segment when that one is full. It
+// belongs to one goroutine. After an error it must not be used, except for seal after an error
+// of a full disk.
 type writer struct {
 	fsys         FS
 	dir          string
@@ -19,7 +19,7 @@ type writer struct {
 	head header
 	sum  uint32    // of the header
 	end  int64     // the durable end
-	hash hash.Hash // over the bytes up to the durable end, less what is not absorbed yet
+	hash hash.Hash // over the bytes up to the durable end, as far as they are absorbed
 }
 
 // start creates a segment and makes it the one to write to.
@@ -29,7 +29,7 @@ func (w *writer) start(h header) error {
 		return err
 	}
 	if w.file != nil {
-		// Sealed at an end that was synced: nothing is left for Close to report.
+		// The file is synced up to its sealed end, so an error of closing loses nothing.
 		_ = w.file.Close()
 	}
 	bytes, sum := h.encode()
@@ -38,7 +38,7 @@ func (w *writer) start(h header) error {
 	return nil
 }
 
-// seal starts the next segment, sealing the present one at its durable end.
+// seal starts the next segment. Its header seals the present one at its durable end.
 func (w *writer) seal() error {
 	return w.start(header{
 		run:       w.head.run,
@@ -49,8 +49,8 @@ func (w *writer) seal() error {
 	})
 }
 
-// put writes frames that are not stamped yet and makes them durable. After an error
-// nothing of them counts as written. After success the caller must absorb them.
+// put stamps frames, writes them and makes them durable. After an error none of them counts as
+// written. After success the caller must absorb them.
 func (w *writer) put(frames []byte) error {
 	if len(frames) == 0 {
 		return nil
@@ -72,5 +72,5 @@ func (w *writer) put(frames []byte) error {
 	return nil
 }
 
-// absorb takes frames that put wrote into the hash.
+// absorb adds frames that put wrote to the hash.
 func (w *writer) absorb(frames []byte) { w.hash.Write(frames) }

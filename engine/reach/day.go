@@ -18,15 +18,15 @@ import (
 
 const suffix = ".users"
 
-// Day is the reports that a service gave on one day, in UTC: a folder with a file for each
-// practice. It is not safe for concurrent use, but for Put.
+// Day has a service's reports of one day in UTC: a folder with a file for each practice. Only
+// Put is safe for concurrent use.
 type Day struct {
 	date, service string
 	root, path    string
 }
 
-// Open is the day of a moment in the folder root, which holds all days; neither need be
-// there yet. Whose reports they are service says.
+// Open returns the day of a time, with the reports of a service. root is the folder of all days.
+// It need not exist yet.
 func Open(root, service string, at time.Time) *Day {
 	sum := sha256.Sum256([]byte(service))
 	d := &Day{date: at.UTC().Format(time.DateOnly), service: service, root: root}
@@ -66,7 +66,7 @@ func (d *Day) Sweep() error {
 	return nil
 }
 
-// Forget removes what is kept of some practices.
+// Forget removes the files of some practices.
 func (d *Day) Forget(codes []string) error {
 	for _, code := range codes {
 		if err := os.Remove(d.file(code)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func (d *Day) Forget(codes []string) error {
 	return nil
 }
 
-// AnyReported says whether the service has had a report of any practice on the day.
+// AnyReported reports whether the service had a report of any practice on the day.
 func (d *Day) AnyReported() (bool, error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -100,14 +100,13 @@ func (d *Day) Has(code string) bool {
 	return err == nil
 }
 
-// State is what the service has of a practice that was asked about.
+// State returns the state of a practice on the day.
 func (d *Day) State(code string) (State, error) {
 	p, err := d.read(code, nil)
 	return p.State, err
 }
 
-// Put keeps what the service has of a practice. It is safe for concurrent use, of
-// different practices.
+// Put writes the file of a practice. It is safe for concurrent use with different practices.
 func (d *Day) Put(code string, state State, users []User) error {
 	entries := pack(users)
 	h := head{version, d.date, d.service, []practice{{code, state, len(entries)}}}
@@ -118,12 +117,11 @@ func (d *Day) Put(code string, state State, users []User) error {
 	return err
 }
 
-// ErrNone says that the service was asked nothing on the day.
+// ErrNone means that no practice was asked about on the day.
 var ErrNone = errors.New("no practice was asked about today")
 
-// Fix writes everything that the service gave on the day into one file, for a reading of a
-// cohort, and tells its digest. ErrNone says that there is nothing. A report that is
-// damaged is an error that names its file.
+// Fix writes all reports of the day to one file, for one reading of a cohort, and returns its
+// digest. Without any report the error is ErrNone. The error for a damaged report names its file.
 func (d *Day) Fix(path string) (digest string, err error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -133,7 +131,7 @@ func (d *Day) Fix(path string) (digest string, err error) {
 	for _, e := range entries { // in the order of names
 		code, whole := strings.CutSuffix(e.Name(), suffix)
 		if !whole {
-			continue // a file that was not finished
+			continue // an unfinished file
 		}
 		one, err := d.read(code, nil)
 		if err != nil {
@@ -153,7 +151,7 @@ func (d *Day) Fix(path string) (digest string, err error) {
 	})
 }
 
-// read reads the file of a practice, and copies its entries to w unless that is nil.
+// read reads the file of a practice, and copies its entries to w unless w is nil.
 func (d *Day) read(code string, w io.Writer) (practice, error) {
 	fail := func(err error) (practice, error) {
 		return practice{}, fmt.Errorf("%s cannot be read: %w; remove it and fetch it again", d.file(code), err)
@@ -168,7 +166,7 @@ func (d *Day) read(code string, w io.Writer) (practice, error) {
 		return fail(err)
 	}
 	if len(h.Practices) != 1 || h.Practices[0].Code != code || h.Day != d.date || h.Service != d.service {
-		return fail(errors.New("it is another's"))
+		return fail(errors.New("it belongs to another practice, day or service"))
 	}
 	if w != nil {
 		if _, err := io.Copy(w, io.NewSectionReader(f, start, int64(h.Practices[0].Users)*entry)); err != nil {
@@ -178,7 +176,7 @@ func (d *Day) read(code string, w io.Writer) (practice, error) {
 	return h.Practices[0], nil
 }
 
-// Without lists the codes of practices that were not asked about yet, sorted.
+// Without lists the practices that were not asked about yet, sorted by code.
 func (d *Day) Without(codes []string) (missing []string) {
 	for _, code := range codes {
 		if !d.Has(code) {

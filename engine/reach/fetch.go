@@ -4,31 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 )
 
-// Asker asks a service for a page of a practice's report, once. Pages count from 1; more
-// says that another follows. It is safe for concurrent use. An error is ErrMissing or
-// ErrRefused about the practice, a *LaterError, or one that nothing but a person mends.
+// Asker requests a page of a practice's report, once. Pages count from 1; more means that
+// another page follows. It is safe for concurrent use. The error is ErrMissing or ErrRefused for
+// the practice, a *LaterError, or one that a person must fix.
 type Asker interface {
 	AppUsers(ctx context.Context, practice string, page int) (users []User, more bool, err error)
 }
 
-// What a service says of a practice for which it has no report.
+// The errors for a practice without a report.
 var (
 	ErrMissing = errors.New("the service has no report of the practice")
-	ErrRefused = errors.New("the service takes the code for none of a practice")
+	ErrRefused = errors.New("the service does not know this code as a practice")
 )
 
-// LaterError says that the service cannot answer for now.
+// LaterError means that the service cannot answer now.
 type LaterError struct {
 	Err     error
-	Wait    time.Duration // as the service asked for; 0: it did not say
-	HoldAll bool          // it is meant for every request
+	Wait    time.Duration // as the service asked; 0: it did not say
+	HoldAll bool          // for all requests
 }
 
 func (e *LaterError) Error() string { return e.Err.Error() }
@@ -40,27 +40,26 @@ const (
 	askers    = 8 // at once
 )
 
-// Fetching is the fetching of the reports of practices.
+// Fetching fetches the reports of practices.
 type Fetching struct {
 	Asker     Asker
 	Day       *Day
 	PerSecond float64 // requests
-	// Backoff is how long to wait before the nth repetition of a request, from 0, when the
-	// service did not say.
+	// Backoff is the wait before repetition n of a request, from 0, if the service did not say.
 	Backoff func(n int) time.Duration
 
-	done atomic.Int64
-	pace turns
+	done  atomic.Int64
+	limit *rate.Limiter
+	held  atomic.Int64 // Unix nanoseconds before which no request starts
 }
 
-// Done says how many practices were asked about so far. Any goroutine may ask.
+// Done counts the practices fetched so far. It is safe for concurrent use.
 func (f *Fetching) Done() int64 { return f.done.Load() }
 
-// Fetch asks about practices and keeps what the service has of them, each as soon as it
-// is whole. Its error is the first that a person must mend, or ctx's; what was kept until
-// then stays.
+// Fetch requests the reports of practices and keeps each as soon as it is complete. Its error
+// is the first that a person must fix, or that of ctx. Reports fetched before an error are kept.
 func (f *Fetching) Fetch(ctx context.Context, practices []string) error {
-	f.pace.every = time.Duration(float64(time.Second) / f.PerSecond)
+	f.limit = rate.NewLimiter(rate.Limit(f.PerSecond), 1)
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(askers)
 	for _, code := range practices {
@@ -85,7 +84,7 @@ func (f *Fetching) Fetch(ctx context.Context, practices []string) error {
 	return ctx.Err() // when it came before the first
 }
 
-// report asks for all pages of a practice's report.
+// report requests all pages of a practice's report.
 func (f *Fetching) report(ctx context.Context, code string) (state State, all []User, err error) {
 	for page := 1; page <= mostPages; page++ {
 		users, more, err := f.page(ctx, code, page)
@@ -105,10 +104,10 @@ func (f *Fetching) report(ctx context.Context, code string) (state State, all []
 	return "", nil, errors.New("its report has no end")
 }
 
-// page asks for one page until there is an answer that means something.
+// page requests one page until the service answers.
 func (f *Fetching) page(ctx context.Context, code string, page int) ([]User, bool, error) {
 	for try := 0; ; try++ {
-		if err := f.pace.take(ctx); err != nil {
+		if err := f.turn(ctx); err != nil {
 			return nil, false, err
 		}
 		users, more, err := f.Asker.AppUsers(ctx, code, page)
@@ -124,7 +123,7 @@ func (f *Fetching) page(ctx context.Context, code string, page int) ([]User, boo
 			wait = f.Backoff(try)
 		}
 		if later.HoldAll {
-			f.pace.hold(wait)
+			f.hold(time.Now().Add(wait))
 			continue
 		}
 		if err := sleep(ctx, wait); err != nil {
@@ -133,36 +132,28 @@ func (f *Fetching) page(ctx context.Context, code string, page int) ([]User, boo
 	}
 }
 
-// turns are given out one by one, at even distances.
-type turns struct {
-	every time.Duration
-	mu    sync.Mutex
-	next  time.Time
-}
-
-func (t *turns) take(ctx context.Context) error {
+// turn waits until a request may start.
+func (f *Fetching) turn(ctx context.Context) error {
 	for {
-		t.mu.Lock()
-		now := time.Now()
-		wait := t.next.Sub(now)
-		if wait <= 0 {
-			t.next = now.Add(t.every)
-			t.mu.Unlock()
-			return ctx.Err()
+		if err := f.limit.Wait(ctx); err != nil {
+			return err
 		}
-		t.mu.Unlock()
-		if err := sleep(ctx, wait); err != nil {
+		held := time.Until(time.Unix(0, f.held.Load()))
+		if held <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, held); err != nil {
 			return err
 		}
 	}
 }
 
-// hold gives out none for a while.
-func (t *turns) hold(d time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if until := time.Now().Add(d); until.After(t.next) {
-		t.next = until
+// hold delays all requests until a time, unless they are delayed for longer already.
+func (f *Fetching) hold(until time.Time) {
+	for at := until.UnixNano(); ; {
+		if old := f.held.Load(); old >= at || f.held.CompareAndSwap(old, at) {
+			return
+		}
 	}
 }
 

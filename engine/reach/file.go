@@ -30,7 +30,7 @@ type head struct {
 	Practices []practice `json:"practices"`
 }
 
-// practice is what a file holds of a practice.
+// practice is one practice in the head of a file.
 type practice struct {
 	Code  string `json:"code"`
 	State State  `json:"state,omitempty"`
@@ -39,8 +39,8 @@ type practice struct {
 
 var errDamaged = errors.New("it is cut short or damaged")
 
-// write writes a file and tells its digest. each is called for each of the practices in
-// turn, to write its entries.
+// write writes a file and returns its digest. It calls each for one practice after another, to
+// write the entries.
 func write(path string, h head, each func(i int, w io.Writer) error) (digest string, err error) {
 	sum := sha256.New()
 	err = disk.WriteFile(path, func(w io.Writer) error {
@@ -73,8 +73,8 @@ func appendEntries(dst []byte, entries []uint64) []byte {
 	return dst
 }
 
-// check reads a file to its end, and makes sure that it is whole. It tells its first line,
-// where the entries begin, and its digest.
+// check reads a whole file and verifies it. It returns the head, the start of the entries, and
+// the digest.
 func check(f *os.File) (h head, start int64, digest string, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -101,7 +101,7 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 		return h, 0, "", errDamaged
 	}
 	if h.Version != version {
-		return h, 0, "", fmt.Errorf("it has format %d and this version of cohort knows %d", h.Version, version)
+		return h, 0, "", fmt.Errorf("it has format %d, and this version of cohort reads format %d", h.Version, version)
 	}
 	users := 0
 	for _, p := range h.Practices {
@@ -114,7 +114,7 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 	return h, start, hex.EncodeToString(said[:]), nil
 }
 
-// readLine reads the first line with its end.
+// readLine reads the first line with its line break.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for len(line) < mostHead {

@@ -14,7 +14,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Fixed is the reports that a cohort is read with. It is safe for concurrent use, but for
+// Fixed has the reports for one reading of a cohort. It is safe for concurrent use, except
 // Close.
 type Fixed struct {
 	Day       string // UTC, as 2026-11-25
@@ -30,10 +30,10 @@ type Fixed struct {
 type section struct {
 	state  State
 	users  []byte
-	wanted atomic.Bool // somebody of the cohort is a patient there
+	wanted atomic.Bool // the cohort has a patient of it
 }
 
-// OpenFixed opens a file that Fix has written, having made sure that it is whole.
+// OpenFixed opens and verifies a file that Fix wrote.
 func OpenFixed(path string) (*Fixed, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -60,17 +60,17 @@ func OpenFixed(path string) (*Fixed, error) {
 	return x, nil
 }
 
-// Close lets go of the file. Nothing may be asked any more.
+// Close closes the file. No other method may be called afterwards.
 func (x *Fixed) Close() error {
 	x.practices = nil
 	return unix.Munmap(x.mapped)
 }
 
-// mostUnasked is how many practices that were not asked about are noted.
+// mostUnasked limits the list of Unasked.
 const mostUnasked = 100_000
 
-// Of says whether a person can be reached. practice is the value of the cohort's column,
-// which need not be a code.
+// Of returns whether the app reaches a person. practice is the value of the cohort's column; it
+// may be no code at all.
 func (x *Fixed) Of(practice []byte, n person.NHSNumber) Answer {
 	s := x.practices[string(practice)]
 	if s == nil {
@@ -105,8 +105,7 @@ func (x *Fixed) Of(practice []byte, n person.NHSNumber) Answer {
 	return Yes
 }
 
-// Practices counts the practices that were asked for by Of so far, by what the service has
-// of them.
+// Practices counts the known practices that Of was called with, by their state.
 func (x *Fixed) Practices() map[State]int {
 	counts := map[State]int{}
 	for _, s := range x.practices {
@@ -117,8 +116,7 @@ func (x *Fixed) Practices() map[State]int {
 	return counts
 }
 
-// Unasked lists the practices that were asked for by Of and that the service was not asked
-// about, sorted.
+// Unasked lists the practices that Of was called with but that have no file, sorted.
 func (x *Fixed) Unasked() (codes []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -180,7 +180,7 @@ func TestDamageIsNoticed(t *testing.T) {
 		t.Errorf("a day with a damaged report: %v", err)
 	}
 	must(t, os.Rename(d.file("A81001"), d.file("A81002")))
-	if _, err := d.Fix(path); err == nil || !strings.Contains(err.Error(), "it is another's") {
+	if _, err := d.Fix(path); err == nil || !strings.Contains(err.Error(), "it belongs to another practice") {
 		t.Errorf("a report under another's name: %v", err)
 	}
 }

@@ -9,45 +9,45 @@ import (
 	"cohort/ingest/person"
 )
 
-// Answer says whether a person can be reached by the NHS App.
+// Answer is the app status of a person.
 type Answer string
 
 // The answers.
 const (
-	Unknown       Answer = "unknown"       // there is no practice, or no report of it
+	Unknown       Answer = "unknown"       // the practice or its report is missing
 	No            Answer = "no"            // the practice's report does not name the person
 	Yes           Answer = "yes"           // has the app, and notifications off
 	Notifications Answer = "notifications" // has the app, and notifications on
 )
 
-// User is a person whom a practice's report names.
+// User is a person in a practice's report.
 type User struct {
 	Number        person.NHSNumber
 	Notifications bool
 }
 
-// State says what the service has of a practice.
+// State is the kind of answer that the service gave for a practice.
 type State string
 
 // The states of a practice.
 const (
 	Reported State = ""        // a report
 	Missing  State = "missing" // none
-	Refused  State = "refused" // it takes the code for none of a practice
+	Refused  State = "refused" // the service does not know the code as a practice
 )
 
 var codeForm = regexp.MustCompile(`^[0-9A-Z]{3,10}$`)
 
-// Code is the ODS code in a value of a cohort, in capitals; false when it is none. A
-// practice's has letters and digits: what stands in a column that was named by mistake, a
-// name or a number, is not told to the service.
+// Code returns the ODS code in a value of a cohort, in capitals, or false if it is not one. The
+// code of a practice has letters and digits. So the names or numbers of a wrong column never
+// go to the service.
 func Code(value string) (string, bool) {
 	code := strings.ToUpper(strings.TrimSpace(value))
 	return code, codeForm.MatchString(code) && strings.ContainsAny(code, "0123456789") && strings.ContainsFunc(code, unicode.IsLetter)
 }
 
-// pack makes the entries of a report: sorted, and each person once. Of whom it names
-// twice it is enough that notifications are on in one place.
+// pack makes the entries of a report: sorted, and each person once. A person who is listed
+// twice has notifications if one of the two has them.
 func pack(users []User) []uint64 {
 	entries := make([]uint64, len(users))
 	for i, u := range users {

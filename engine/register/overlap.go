@@ -2,8 +2,8 @@ package register
 
 import "time"
 
-// Look reads the registers in several folders as one, without holding or making them. Where
-// there is none it is empty. Nothing can be recorded in it.
+// Look reads the registers in several folders as one, without locking or creating them. A
+// missing register is empty. Nothing can be recorded in the result.
 func Look(dirs ...string) (*Register, error) {
 	r := &Register{}
 	for _, dir := range dirs {
@@ -16,8 +16,9 @@ func Look(dirs ...string) (*Register, error) {
 	return r, nil
 }
 
-// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink that were at work
-// since a moment, or may still have something to send, oldest first. Runs at a simulator are not among them.
+// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink, oldest first.
+// They were at work after since, or may still have something to send. Runs at a simulator are
+// left out.
 func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (runs []Entry) {
 	for _, e := range r.runs {
 		r.raise(&e)
@@ -28,26 +29,26 @@ func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (run
 	return runs
 }
 
-// Overlap is what another run has in common with a cohort that is to be sent.
+// Overlap compares another run with a cohort that is to be sent.
 type Overlap struct {
 	Campaign  string    `json:"campaign"`
 	RunID     string    `json:"run_id"`
 	Host      string    `json:"host"`
-	At        time.Time `json:"at"`                    // the run was last at work
-	SameWords bool      `json:"same_words"`            // some of its words are the cohort's
-	Reached   int64     `json:"reached"`               // people of the cohort to whom it sends a message
-	Same      int64     `json:"same_words_and_values"` // of Reached
-	Open      bool      `json:"not_finished"`          // it may still have to send some of these
-	Problem   string    `json:"problem,omitempty"`     // why it could not be compared
+	At        time.Time `json:"at"`                    // when the run was last at work
+	SameWords bool      `json:"same_words"`            // some of its texts are also those of the cohort
+	Reached   int64     `json:"reached"`               // people of the cohort that it also sends to
+	Same      int64     `json:"same_words_and_values"` // those of Reached with the same text and values
+	Open      bool      `json:"not_finished"`          // it may still send to some of them
+	Problem   string    `json:"problem,omitempty"`     // why the comparison failed
 }
 
-// mostAgain is how many people may get the same again unless a person allows more: fewer than
-// this, and less than one in mostAgain of the cohort.
+// mostAgain limits the people that may get the same message again without permission: fewer
+// than this number, and less than one in mostAgain of the cohort.
 const mostAgain = 100
 
-// Repeated returns the runs that a send would repeat. again is how many people of the cohort
-// get the same words and values from any of them. A run with the same words that could not be
-// compared counts as repeated.
+// Repeated returns the runs that a send would repeat. again counts the people of the cohort
+// that get the same texts and values from any of them. A run with the same texts counts as
+// repeated if the comparison failed.
 func Repeated(all []Overlap, again, people int64) (repeated []Overlap) {
 	tooMany := again >= mostAgain || again*mostAgain >= people
 	for _, o := range all {

@@ -36,7 +36,7 @@ func TestWhichRunsAreCompared(t *testing.T) {
 	}
 }
 
-// Whoever only looks makes no register, and needs none.
+// Look needs no register and creates none.
 func TestLookingMakesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	r, err := Look(dir)

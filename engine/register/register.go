@@ -1,10 +1,10 @@
-// Package register is the memory over all runs: one line for each run of each
-// campaign, so that a second run of a campaign is noticed before it sends anything.
+// Package register remembers all runs. A second run of a campaign is noticed before it sends
+// anything.
 //
-// A register is a folder with the file register.jsonl, one JSON object a line. A run's
-// state changes by a further line for it, and the latest counts. Lines are only ever
-// added, each synced, under a lock that one process holds at a time. Beside it a file
-// <run id>.reached says how many requests a run has made, as of its last second or so.
+// A register is a folder with the file register.jsonl: one JSON object a line. Each change of
+// a run adds a line; the latest line of a run counts. Each line is synced, under a lock that one
+// process holds at a time. The file <run id>.reached beside it counts the requests of a run, at
+// most about a second late.
 package register
 
 import (
@@ -23,40 +23,40 @@ import (
 	"cohort/engine/disk"
 )
 
-// State is how far a run has come.
+// State is the progress of a run.
 type State string
 
 // The states of a run.
 const (
 	Begun      State = "begun"      // it may have sent something
 	Finished   State = "finished"   // every record has its final fate
-	Superseded State = "superseded" // another run has taken its place
+	Superseded State = "superseded" // another run replaced it
 )
 
-// Entry is what the register knows of one run.
+// Entry is the register's line for one run.
 type Entry struct {
 	At           time.Time `json:"at"`
 	RunID        string    `json:"run_id"`
 	Campaign     string    `json:"campaign"`
 	Service      string    `json:"service"`
 	Kind         string    `json:"kind"`                // of sink: notify, nhsapp or file
-	Simulator    bool      `json:"simulator,omitempty"` // every answer that the run had came from a simulator
-	Real         bool      `json:"real,omitempty"`      // an answer came from the service itself; with neither nobody knows
-	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, where it has several; empty: batches
+	Simulator    bool      `json:"simulator,omitempty"` // every answer to the run came from a simulator
+	Real         bool      `json:"real,omitempty"`      // an answer came from the service itself; unknown if neither is true
+	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, if it has several; empty: batches
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`
 	State        State     `json:"state"`
-	Attempts     uint64    `json:"attempts,omitempty"`  // requests that its log had when a process last left it
-	Revisions    uint64    `json:"revisions,omitempty"` // that their second copy in the folder had then
-	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that it was sent with
-	Profile      string    `json:"profile,omitempty"`   // of the campaign file; empty: none, or an older version's line
+	Attempts     uint64    `json:"attempts,omitempty"`  // requests in its log when a process last left it
+	Revisions    uint64    `json:"revisions,omitempty"` // in the second copy in the folder at that time
+	Keys         []string  `json:"keys,omitempty"`      // fingerprints of the API keys that the run used
+	Profile      string    `json:"profile,omitempty"`   // of the campaign file; empty: none, or a line of an older version
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
-	Templates    []string  `json:"templates,omitempty"` // fingerprints of what people get to read, by route
+	Templates    []string  `json:"templates,omitempty"` // fingerprints of the message texts, by route
 	People       int64     `json:"people,omitempty"`    // accepted or in doubt when a process last left it
 }
 
-// complete fills in what the service's name says. Lines of older versions lack it.
+// complete derives Kind and Simulator from the service. Lines of older versions lack them.
 func (e *Entry) complete() {
 	e.Kind, _, _ = strings.Cut(e.Service, " ")
 	e.Simulator = e.Simulator || strings.HasSuffix(e.Service, " simulator")
@@ -68,15 +68,15 @@ const file = "register.jsonl"
 type Register struct {
 	dir  string
 	lock *disk.Lock
-	size int64   // of the file, less a torn line at its end
-	open bool    // the last line lacks its end, and nothing else
+	size int64   // of the file, without a torn line at its end
+	open bool    // the last line lacks only its line break
 	runs []Entry // the latest line of each run, in order of their first lines
 
-	all []*Register // of several that are one, see OpenAll; nil: it is one by itself
+	all []*Register // the single registers that this one combines, see OpenAll; nil: it is a single one
 }
 
-// Open opens the register in dir, making it when it is not there, and waits a moment
-// for another process to let go of it.
+// Open opens the register in dir and creates it if necessary. It waits about a second for
+// another process to release it.
 func Open(dir string) (*Register, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
@@ -111,7 +111,7 @@ func (r *Register) read() error {
 		}
 		whole := bytes.HasSuffix(line, []byte("\n"))
 		if err := json.Unmarshal(line, &e); err != nil || e.RunID == "" {
-			if !whole { // torn by a power cut before Record returned, so that nobody acted on it
+			if !whole { // a power cut tore it before Record returned, so nobody acted on it
 				torn = len(line)
 				break
 			}
@@ -126,16 +126,14 @@ func (r *Register) read() error {
 }
 
 func (r *Register) put(e Entry) {
-	for i := range r.runs {
-		if r.runs[i].RunID == e.RunID {
-			r.runs[i] = e
-			return
-		}
+	if i := r.index(e.RunID); i >= 0 {
+		r.runs[i] = e
+		return
 	}
 	r.runs = append(r.runs, e)
 }
 
-// Runs lists the runs with their latest lines, the one registered first first.
+// Runs lists the latest line of each run, in the order of their first lines.
 func (r *Register) Runs() []Entry { return r.runs }
 
 // Run returns the entry of one run.
@@ -148,11 +146,15 @@ func (r *Register) Run(id string) (Entry, bool) {
 }
 
 func (r *Register) latest(id string) (Entry, bool) {
-	i := slices.IndexFunc(r.runs, func(e Entry) bool { return e.RunID == id })
+	i := r.index(id)
 	if i < 0 {
 		return Entry{}, false
 	}
 	return r.runs[i], true
+}
+
+func (r *Register) index(id string) int {
+	return slices.IndexFunc(r.runs, func(e Entry) bool { return e.RunID == id })
 }
 
 // Others returns the other runs of a campaign on a service, oldest first.
@@ -167,14 +169,13 @@ func (r *Register) Others(campaign, service, id string) []Entry {
 	return others
 }
 
-// Elsewhere returns the runs of a campaign that an application, known by the fingerprints of
-// its API keys, has sent by the same kind of sink to another service, oldest first. Runs that
-// were only at a simulator do not count.
+// Elsewhere returns the runs of a campaign on other services of the same kind, oldest first. They
+// used one of the API keys with these fingerprints. Runs at a simulator do not count.
 func (r *Register) Elsewhere(campaign, service string, keys []string) []Entry {
 	return r.atAnother(campaign, service, keys, true)
 }
 
-// OtherKeys returns the runs that Elsewhere leaves out because they were sent with other API keys.
+// OtherKeys returns the runs that Elsewhere leaves out because they used other API keys.
 func (r *Register) OtherKeys(campaign, service string, keys []string) []Entry {
 	return r.atAnother(campaign, service, keys, false)
 }
@@ -192,7 +193,7 @@ func (r *Register) atAnother(campaign, service string, keys []string, known bool
 	return others
 }
 
-// Adopt adds what another register knows and this one does not: runs, and how far they came.
+// Adopt adds the runs, and the progress of runs, that only the other register has.
 func (r *Register) Adopt(other *Register) error {
 	for _, e := range other.runs {
 		other.raise(&e)
@@ -218,7 +219,7 @@ func (r *Register) Record(e Entry) error {
 	return r.add(e)
 }
 
-// add adds a line as it is, to each of several registers that are one.
+// add adds a line unchanged, to every combined register.
 func (r *Register) add(e Entry) error {
 	e.complete()
 	for _, one := range r.all {
@@ -263,9 +264,9 @@ func (r *Register) add(e Entry) error {
 	return nil
 }
 
-// Reached notes, in the register in dir, how many requests and revisions a run that is at
-// work has made: often, so that even a killed run's folder is known from an older copy of it. It
-// needs no lock, since only the process that holds the run's folder calls it.
+// Reached writes the number of requests and revisions of a running run to the register in dir.
+// It is called often: later a killed run's folder can be told from an older copy of it. It needs
+// no lock, because only the process that holds the run's folder calls it.
 func Reached(dir, run string, attempts, revisions uint64) error {
 	err := disk.WriteFile(reachedFile(dir, run), func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, attempts, revisions)
@@ -277,7 +278,7 @@ func Reached(dir, run string, attempts, revisions uint64) error {
 	return nil
 }
 
-// raise adds to an entry what Reached noted last, and when, if it did.
+// raise adds the latest numbers and time of Reached to an entry.
 func (r *Register) raise(e *Entry) {
 	for _, one := range r.all {
 		one.raise(e)
@@ -288,7 +289,7 @@ func (r *Register) raise(e *Entry) {
 	var attempts, revisions uint64
 	text, err := os.ReadFile(reachedFile(r.dir, e.RunID))
 	if err == nil {
-		_, _ = fmt.Sscan(string(text), &attempts, &revisions) // older versions noted the first alone
+		_, _ = fmt.Sscan(string(text), &attempts, &revisions) // older versions wrote only the first
 	}
 	e.Attempts, e.Revisions = max(e.Attempts, attempts), max(e.Revisions, revisions)
 	if info, err := os.Stat(reachedFile(r.dir, e.RunID)); err == nil && info.ModTime().After(e.At) {
@@ -298,7 +299,7 @@ func (r *Register) raise(e *Entry) {
 
 func reachedFile(dir, run string) string { return filepath.Join(dir, run+".reached") }
 
-// Close lets other processes have the register.
+// Close releases the register for other processes.
 func (r *Register) Close() (err error) {
 	for _, one := range r.all {
 		err = errors.Join(err, one.Close())

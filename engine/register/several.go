@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// OpenAll opens the registers in several folders as one. Of each run it knows what the register
-// that is furthest knows, and the others are brought up to it. What is recorded is recorded in all.
+// OpenAll opens the registers in several folders as one. For each run the most advanced line
+// counts, and the registers that lack it get it. Record adds a line to all of them.
 //
-// A folder is made only while no register knows a run: later a missing one is storage that is not
-// mounted, and an empty one in its place would know nothing.
+// It creates a folder only while no register has a run. Later, a missing folder means storage
+// that is not mounted, and an empty register in its place would hide the runs.
 func OpenAll(dirs []string) (_ *Register, err error) {
 	if len(dirs) == 1 {
 		return Open(dirs[0])
@@ -25,7 +25,7 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 			_ = r.Close()
 		}
 	}()
-	for _, dir := range slices.Sorted(slices.Values(dirs)) { // one order, so that two processes do not wait for each other
+	for _, dir := range slices.Sorted(slices.Values(dirs)) { // a fixed order, so that two processes cannot block each other
 		place := filepath.Dir(dir)
 		if used {
 			place = dir
@@ -51,7 +51,7 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 	return r, nil
 }
 
-// join has a register of several know what one more of them knows.
+// join adds one register to the combined register.
 func (r *Register) join(one *Register) {
 	r.all = append(r.all, one)
 	for _, e := range one.runs {
@@ -62,7 +62,7 @@ func (r *Register) join(one *Register) {
 	}
 }
 
-// furthest is what two registers know of a run together.
+// furthest combines the lines of a run from two registers.
 func furthest(a, b Entry) Entry {
 	states := []State{Begun, Finished, Superseded}
 	ahead := slices.Index(states, b.State) - slices.Index(states, a.State)
@@ -79,7 +79,7 @@ func furthest(a, b Entry) Entry {
 	return a
 }
 
-// ReachedAll is Reached in several registers. It says how many could be told.
+// ReachedAll calls Reached for several registers. told counts those without an error.
 func ReachedAll(dirs []string, run string, attempts, revisions uint64) (told int, err error) {
 	for _, dir := range dirs {
 		e := Reached(dir, run, attempts, revisions)

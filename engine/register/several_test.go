@@ -65,7 +65,7 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 	}
 }
 
-// A register that is missing is storage that is not mounted, unless nothing was ever registered.
+// A missing register means storage that is not mounted, unless no run was ever registered.
 func TestARegisterThatCannotBeReached(t *testing.T) {
 	base := t.TempDir()
 	here, mount := filepath.Join(base, "here"), filepath.Join(base, "mount")
