@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,8 +23,38 @@ func documentedKeys(t *testing.T) (page string, frozen map[string]bool) {
 	return string(text), frozen
 }
 
+// allKeys lists the paths of every key of a campaign file that is read into a value of type t.
+func allKeys(t reflect.Type, path string) (all []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if choice, ok := reflect.Zero(t).Interface().(either); ok {
+		if choice.section() == nil {
+			return nil
+		}
+		t = reflect.TypeOf(choice.section())
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return allKeys(t.Elem(), path+"[]")
+	case reflect.Map:
+		return append(all, append([]string{path + ".*"}, allKeys(t.Elem(), path+".*")...)...)
+	case reflect.Struct:
+		names, types := keysOf(t)
+		for i, name := range names {
+			key := strings.TrimPrefix(path+"."+name, ".")
+			all = append(append(all, key), allKeys(types[i], key)...)
+		}
+	}
+	return all
+}
+
 func TestEveryKeyIsInTheCampaignPage(t *testing.T) {
 	_, rows := documentedKeys(t)
+	knownKeys := allKeys(reflect.TypeFor[document](), "")
+	if len(knownKeys) < 80 {
+		t.Fatalf("only %d keys were found", len(knownKeys))
+	}
 	for _, key := range knownKeys {
 		isSection := slices.ContainsFunc(knownKeys, func(k string) bool {
 			return strings.HasPrefix(k, key+".") || strings.HasPrefix(k, key+"[")
