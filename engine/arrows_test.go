@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"engine/campaign":   {"ingest/person"},
 	"ingest/person":     {},
 	"engine/disk":       {},
+	"engine/refusal":    {},
 }
 
 // leaves import the standard library alone, and golang.org/x/sys.

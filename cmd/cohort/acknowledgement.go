@@ -9,6 +9,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/report"
 	"cohort/sinks/file"
@@ -27,7 +28,7 @@ type acknowledged struct {
 // judged before anything is changed.
 func (s *session) acknowledgements(ctx context.Context, d *delivery, folded *ledger.Ledger, paths []string) error {
 	if s.campaign.File == nil || s.campaign.File.Mesh == nil {
-		return refuse("acknowledgements are about uploads over MESH (sink.file.mesh), and this run has none")
+		return refusal.New("acknowledgements are about uploads over MESH (sink.file.mesh), and this run has none")
 	}
 	sink, err := s.uploads()
 	if err != nil {
@@ -39,17 +40,17 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, folded *led
 	}
 	manifest, err := sink.Written(d.plan.Run, nameOfFiles(d.plan), forms, refused)
 	if err != nil {
-		return refuse("the run's files: %w; finish the run first: %s", err, command("resume", s.folder.path))
+		return refusal.New("the run's files: %w; finish the run first: %s", err, refusal.Command("resume", s.folder.path))
 	}
 	var all []acknowledged
 	for _, path := range paths {
 		a, err := file.ReadAcknowledgement(path)
 		if err != nil {
-			return refuse("the acknowledgement cannot be read: %w; nothing was changed", err)
+			return refusal.New("the acknowledgement cannot be read: %w; nothing was changed", err)
 		}
 		said := acknowledged{a, manifest.Upload(a.Reference), nil}
 		if said.upload == nil {
-			return refuse("%s is about no upload of this run: none has its mex-localid as its own; nothing was changed", path)
+			return refusal.New("%s is about no upload of this run: none has its mex-localid as its own; nothing was changed", path)
 		}
 		for _, f := range forms {
 			if slices.Contains(said.upload.Batches, f.Reference.String()) {
@@ -57,7 +58,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, folded *led
 			}
 		}
 		if why := said.contradiction(folded, all); why != "" {
-			return refuse("%s contradicts %s about %s: %s", path, why, said.upload.Name, askFirst)
+			return refusal.New("%s contradicts %s about %s: %s", path, why, said.upload.Name, askFirst)
 		}
 		if !slices.ContainsFunc(all, func(other acknowledged) bool { return other.Reference == said.Reference }) {
 			all = append(all, said)
@@ -67,7 +68,7 @@ func (s *session) acknowledgements(ctx context.Context, d *delivery, folded *led
 		if known, err := said.isReported(d, sink); err != nil {
 			return err
 		} else if known {
-			return refuse("%s is refused, and daily reports have named messages in it: %s", said.upload.Name, askFirst)
+			return refusal.New("%s is refused, and daily reports have named messages in it: %s", said.upload.Name, askFirst)
 		}
 	}
 	if err := s.recordAcknowledged(d, sink, folded, all); err != nil {
@@ -152,7 +153,7 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refuse("the progress log cannot be written: %w", e)
+			err = refusal.New("the progress log cannot be written: %w", e)
 		}
 	}()
 	changed := false
@@ -162,17 +163,17 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 		switch {
 		case a.Refused && len(a.forms) > 0:
 			if err := log.RefuseUpload(a.forms, d.spool, sink, a.Code, decision, now); err != nil {
-				return refuse("not all of it could be recorded: %w; the same again goes on", err)
+				return refusal.New("not all of it could be recorded: %w; the same again goes on", err)
 			}
 			changed = true
 			s.log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+
-				command("retry", s.folder.path, "--refused", "--reason", "…"),
+				refusal.Command("retry", s.folder.path, "--refused", "--reason", "…"),
 				"upload", a.upload.Name, "messages", a.upload.Messages, "code", a.Code)
 		case a.Refused:
 			s.log.Info("known already: the service has refused the upload", "upload", a.upload.Name)
 		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
 			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
-				return refuse("it could not be recorded: %w; the same again goes on", err)
+				return refusal.New("it could not be recorded: %w; the same again goes on", err)
 			}
 			s.log.Info("the service has confirmed an upload", "upload", a.upload.Name, "messages", a.upload.Messages)
 		default:
@@ -181,7 +182,7 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 	}
 	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
 		if err := log.Finish(time.Now(), account); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 	}
 	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {

@@ -10,6 +10,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 )
 
@@ -65,12 +66,12 @@ func TestWhichRunMaySend(t *testing.T) {
 
 func TestACommandLineCanBePasted(t *testing.T) {
 	for _, word := range []string{"plain", "two words", "it's", `"`, "$HOME", "a\nb", "*", "", "--send-again=the folder's lost", `back\slash`} {
-		out, err := exec.Command("sh", "-c", "printf %s "+shellWord(word)).Output()
+		out, err := exec.Command("sh", "-c", "printf %s "+refusal.ShellWord(word)).Output()
 		if err != nil || string(out) != word {
 			t.Errorf("%q came out as %q: %v", word, out, err)
 		}
 	}
-	if line := command("resume", "/a b"); line != shellWord(os.Args[0])+" resume '/a b'" {
+	if line := refusal.Command("resume", "/a b"); line != refusal.ShellWord(os.Args[0])+" resume '/a b'" {
 		t.Error(line)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
+	"cohort/engine/refusal"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -69,14 +70,14 @@ func (s *session) fixReports() (err error) {
 		return nil
 	}
 	if errors.Is(err, reach.ErrNone) {
-		return refuse("%s", unfetched(day, s.campaign, s.call.Cohort))
+		return refusal.New("%s", unfetched(day, s.campaign, s.call.Cohort))
 	}
 	if err != nil {
-		return refuse("who has the NHS App cannot be fixed for this run: %w", err)
+		return refusal.New("who has the NHS App cannot be fixed for this run: %w", err)
 	}
 	x, err := reach.OpenFixed(path)
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	s.use(x)
 	return nil
@@ -101,14 +102,14 @@ func (c *check) fixReports(dir string, app *appUsers) error {
 		app.reports, err = reach.OpenFixed(path)
 	}
 	if err != nil {
-		return refuse("what was fetched of who has the NHS App cannot be used: %w", err)
+		return refusal.New("what was fetched of who has the NHS App cannot be used: %w", err)
 	}
 	return nil
 }
 
 // reachCommand is the command that fetches who has the app.
 func reachCommand(c *campaign.Campaign, paths []string) string {
-	return command(append([]string{"reach", "-c", c.Path}, paths...)...)
+	return refusal.Command(append([]string{"reach", "-c", c.Path}, paths...)...)
 }
 
 // unfetched says that nothing was fetched today, and what to do.

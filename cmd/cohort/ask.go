@@ -15,6 +15,7 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
@@ -65,7 +66,7 @@ func (o *deliveryOptions) ready(dir string, c call, plan *plan.Plan) (err error)
 	}
 	if o.fallback == "" {
 		if o.unreadGiven() {
-			return refuse("--unread goes with --fallback")
+			return refusal.New("--unread goes with --fallback")
 		}
 		return nil
 	}
@@ -93,7 +94,7 @@ func (o *deliveryOptions) again(folder string) string {
 			words = append(words, "--force")
 		}
 	}
-	return command(words...)
+	return refusal.Command(words...)
 }
 
 // deliveries asks NHS Notify what has become of a run's messages, or reads its daily reports.
@@ -102,14 +103,14 @@ func (s *session) deliveries(ctx context.Context, plan *plan.Plan, o *deliveryOp
 		return err
 	}
 	if plan.Service == s.campaign.ServiceID(true) {
-		return refuse("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
 	}
 	ledger, err := ledger.Read(s.folder.path, plan)
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
 	if ledger.Settleable() > 0 {
-		return refuse("messages are in doubt, and a replay settles them first: %s", command("resume", s.folder.path, "--settle"))
+		return refusal.New("messages are in doubt, and a replay settles them first: %s", refusal.Command("resume", s.folder.path, "--settle"))
 	}
 	spool, err := openSpool(s.folder.file(spoolFolder), plan)
 	if err != nil {
@@ -119,7 +120,7 @@ func (s *session) deliveries(ctx context.Context, plan *plan.Plan, o *deliveryOp
 	d := &delivery{folder: s.folder, plan: plan, spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
-			return refuse("--acknowledgement goes alone: leave out --json, and give daily reports and --fallback to another reconcile")
+			return refusal.New("--acknowledgement goes alone: leave out --json, and give daily reports and --fallback to another reconcile")
 		}
 		return s.acknowledgements(ctx, d, ledger, o.acks)
 	}
@@ -127,16 +128,16 @@ func (s *session) deliveries(ctx context.Context, plan *plan.Plan, o *deliveryOp
 		return s.dailyReports(d, ledger, o)
 	}
 	if len(o.daily) > 0 {
-		return refuse("daily reports are about uploads over MESH (sink.file.mesh); the messages of this run are asked for without --daily-report")
+		return refusal.New("daily reports are about uploads over MESH (sink.file.mesh); the messages of this run are asked for without --daily-report")
 	}
 	if !(o.perSecond > 0 && o.perSecond <= mostAsking) {
-		return refuse("--per-second must be above 0, and %d at most: the service takes 1200 requests a minute", mostAsking)
+		return refusal.New("--per-second must be above 0, and %d at most: the service takes 1200 requests a minute", mostAsking)
 	}
 	if err := s.connect(); err != nil {
 		return err
 	}
 	if err := s.sink.Check(ctx); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if key, err := s.key(); err == nil && ledger.Key != "" && key != ledger.Key {
 		s.log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
@@ -211,7 +212,7 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *ledger
 	}
 	statuses, err := d.add(inOrder(nil), began)
 	if err != nil && sweep.asked > 0 {
-		return &ended{fmt.Errorf("%w; what was learnt since it was last saved is lost, and asked for again", err), exitStopped, o.again(s.folder.path)}
+		return &refusal.Ended{Err: fmt.Errorf("%w; what was learnt since it was last saved is lost, and asked for again", err), Code: exitStopped, Next: o.again(s.folder.path)}
 	}
 	if err != nil {
 		return err
@@ -221,7 +222,7 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *ledger
 	if err := s.tell(s.stdout, d, sum, o); err != nil {
 		return err
 	}
-	switch refused := (*refusal)(nil); {
+	switch refused := (*refusal.Refused)(nil); {
 	case ctx.Err() != nil:
 		why = fmt.Errorf("stopped; %d messages are still to be asked for", left)
 	case errors.As(why, &refused) && sweep.asked == 0:
@@ -231,11 +232,11 @@ func (s *session) sweepStatuses(ctx context.Context, d *delivery, ledger *ledger
 	case left > 0:
 		why = fmt.Errorf("the service gave no answer about %d messages", left)
 	case sum.Fates[person.InDoubt] > 0:
-		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them; a person must decide", sum.Fates[person.InDoubt]), exitInDoubt, command("recover", s.folder.path)}
+		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt and no replay can settle them; a person must decide", sum.Fates[person.InDoubt]), Code: exitInDoubt, Next: refusal.Command("recover", s.folder.path)}
 	default:
 		return nil
 	}
-	return &ended{why, exitStopped, o.again(s.folder.path)}
+	return &refusal.Ended{Err: why, Code: exitStopped, Next: o.again(s.folder.path)}
 }
 
 // sweepBegan is when the sweep began that is to be gone on with; else now.

@@ -8,6 +8,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/refusal"
 )
 
 func authCommand() *cobra.Command {
@@ -37,14 +38,14 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if campaignPath == "" {
-				return refuse("which campaign? name its file: cohort auth check -c campaign.yaml")
+				return refusal.New("which campaign? name its file: cohort auth check -c campaign.yaml")
 			}
 			c, err := campaign.Load(campaignPath)
 			if err != nil {
-				return refuse("%w", err)
+				return refusal.New("%w", err)
 			}
 			if c.File != nil {
-				return refuse("%w", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
+				return refusal.New("%w", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
 			}
 			found, err := examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
@@ -61,7 +62,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 				found.print(cmd.OutOrStdout())
 			}
 			if err == nil && !found.OK {
-				err = refuse("the service would not let a send in; wrong: %s", found.wrong())
+				err = refusal.New("the service would not let a send in; wrong: %s", found.wrong())
 			}
 			return err
 		},
@@ -92,7 +93,7 @@ old key serves until the campaign names the new one.
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), keygenWords, made.private, made.jwks, made.thumbprint, keyID, made.private, shellWord(made.jwks))
+			fmt.Fprintf(cmd.OutOrStdout(), keygenWords, made.private, made.jwks, made.thumbprint, keyID, made.private, refusal.ShellWord(made.jwks))
 			return nil
 		},
 	}

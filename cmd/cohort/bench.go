@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/dispatch"
+	"cohort/engine/refusal"
 	"cohort/fixtures"
 	"cohort/ingest/person"
 )
@@ -43,7 +44,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if records < 100 || records > 10_000_000 {
-				return refuse("-n must be a number from 100 to 10000000")
+				return refusal.New("-n must be a number from 100 to 10000000")
 			}
 			err := selfTest(c.Context(), c.OutOrStdout(), parent, records)
 			if c.Context().Err() != nil {
@@ -61,7 +62,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 func selfTest(ctx context.Context, out io.Writer, parent string, records int) (err error) {
 	folder, err := os.MkdirTemp(parent, "cohort-bench-")
 	if err != nil {
-		return refuse("the test needs a folder to work in: %w; name one with --dir", err)
+		return refusal.New("the test needs a folder to work in: %w; name one with --dir", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	if folder, err = filepath.Abs(folder); err != nil {
@@ -70,7 +71,7 @@ func selfTest(ctx context.Context, out io.Writer, parent string, records int) (e
 	fmt.Fprintf(out, "%d cores; runs are kept in %s\n", runtime.GOMAXPROCS(0), filepath.Dir(folder))
 	median, slowest, err := syncTimes(filepath.Join(folder, "synced"))
 	if err != nil {
-		return refuse("the disk cannot be tested: %w", err)
+		return refusal.New("the disk cannot be tested: %w", err)
 	}
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	fmt.Fprintf(out, "  a synced write   %.1f ms; the slowest of %d took %.1f ms\n", ms(median), syncedWrites, ms(slowest))
@@ -94,7 +95,7 @@ not in these figures. %d messages in %d hours need %.0f an hour. The slower way 
 %.1f times that.
 `, nationalMessages, nationalHours, needed, slower/needed)
 	if slower < needed {
-		return refuse("%d messages do not fit into %d hours on this machine", nationalMessages, nationalHours)
+		return refusal.New("%d messages do not fit into %d hours on this machine", nationalMessages, nationalHours)
 	}
 	_, err = fmt.Fprintln(out, "They fit.")
 	return err
@@ -121,7 +122,7 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 		})
 	}
 	if err != nil {
-		return s, refuse("the cohort cannot be made: %w", err)
+		return s, refusal.New("the cohort cannot be made: %w", err)
 	}
 	var found findings
 	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {

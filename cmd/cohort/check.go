@@ -16,6 +16,7 @@ import (
 	"cohort/engine/dispatch"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -57,7 +58,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 				found.print(cmd.OutOrStdout())
 			}
 			if err == nil && !found.WouldSend {
-				err = refuse("a send would be refused: %s", found.Why)
+				err = refusal.New("a send would be refused: %s", found.Why)
 			}
 			return err
 		},
@@ -91,10 +92,10 @@ type check struct {
 // prepare takes in what a command was called with.
 func (c *check) prepare(cmd *cobra.Command, campaignPath string, args []string, verb string) (err error) {
 	if campaignPath == "" {
-		return refuse("which campaign? name its file: cohort %s -c campaign.yaml %s", verb, shellWord(args[0]))
+		return refusal.New("which campaign? name its file: cohort %s -c campaign.yaml %s", verb, refusal.ShellWord(args[0]))
 	}
 	if c.campaign, err = campaign.Load(campaignPath); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if c.paths, err = cohortPaths(args); err != nil {
 		return err
@@ -114,7 +115,7 @@ func (c *check) run(ctx context.Context) (*findings, error) {
 func (c *check) find(ctx context.Context) (*findings, error) {
 	work, err := newScratch(os.TempDir(), c.screen.log)
 	if err != nil {
-		return nil, refuse("there is no room to work in: %w; have TMPDIR name a folder that can be written and has some", err)
+		return nil, refusal.New("there is no room to work in: %w; have TMPDIR name a folder that can be written and has some", err)
 	}
 	defer work.remove()
 	return c.read(ctx, work.path)
@@ -156,18 +157,18 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	shown := c.screen.follow("reading the cohort", size, reader.BytesRead)
 	manifest, _, err := buildSpool(ctx, dir, reader, c.campaign, fields, plan.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
 	shown()
-	if refused := (*refusal)(nil); errors.As(err, &refused) {
+	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
 		return nil, err
 	}
 	if full(err) {
-		return nil, refuse("there is no room to work in: %w; free some in %s, or have TMPDIR name a folder that has it", err, os.TempDir())
+		return nil, refusal.New("there is no room to work in: %w; free some in %s, or have TMPDIR name a folder that has it", err, os.TempDir())
 	}
 	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
+		return nil, refusal.New("the cohort cannot be read: %w", err)
 	}
 	digest, err := reader.Digest(ctx)
 	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
+		return nil, refusal.New("the cohort cannot be read: %w", err)
 	}
 	spool, err := shard.Open(dir)
 	if err != nil {
@@ -177,7 +178,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	cohort := cohortOf(reader, digest, in)
 	if c.rejects != "" {
 		if err := writeRejects(c.rejects, spool.Rejected(), cohort); err != nil {
-			return nil, refuse("the rejects cannot be written: %w", err)
+			return nil, refusal.New("the rejects cannot be written: %w", err)
 		}
 	}
 	warn(c.screen.log, c.campaign, reader.Summary())
@@ -223,7 +224,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 func (c *check) receive(ctx context.Context, dir string) (input, error) {
 	p, err := newPiped(dir)
 	if err != nil {
-		return input{}, refuse("standard input cannot be kept: %w", err)
+		return input{}, refusal.New("standard input cannot be kept: %w", err)
 	}
 	shown := c.screen.follow("taking standard input", 0, p.read.Load)
 	defer shown()
@@ -256,7 +257,7 @@ func (c *check) verdict(s ingest.Summary, cohort plan.Cohort, app *appUsers) (bo
 		err = errors.New(unasked)
 	}
 	if err != nil {
-		return false, oneLine(err.Error())
+		return false, refusal.OneLine(err.Error())
 	}
 	return true, "every record is accounted for and the file keeps to the campaign's limits"
 }

@@ -10,6 +10,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -25,7 +26,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		err = typedDefaults(c)
 	}
 	if mistake := c.CheckNames(); err == nil && mistake != nil {
-		err = refuse("%w", mistake)
+		err = refusal.New("%w", mistake)
 	}
 	own := mayBring(c)
 	if err == nil && !own {
@@ -39,14 +40,14 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		return nil, err
 	}
 	if err := c.CheckWords(reader.Columns()); err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	if !own {
 		return reader, nil
 	}
 	brought, _, err := reader.Mesh()
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	if err := usedDefaults(c, slices.Concat(fields, brought)); err != nil {
 		return nil, err
@@ -55,10 +56,10 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		return fitting(reader, c)
 	}
 	if c.Reach != nil {
-		return nil, refuse("%w", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return nil, refusal.New("%w", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	if texts := textsOf(c); len(texts) > 0 {
-		return nil, refuse("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return nil, refusal.New("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, brought)
@@ -72,7 +73,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 // plan may have.
 func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
 	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	return reader, nil
 }
@@ -86,7 +87,7 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 	}
 	reader, err := ingest.Open(ctx, in.paths, o)
 	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
+		return nil, refusal.New("the cohort cannot be read: %w", err)
 	}
 	return reader, nil
 }
@@ -95,7 +96,7 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 func limitsOf(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 	limits, err := notify.Limits(c, fields)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	sink, err := measuringSink(c, fields)
 	if err != nil {

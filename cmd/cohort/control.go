@@ -18,6 +18,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 )
 
 // The control socket is how a command speaks to the process that is at work on a run: one
@@ -111,7 +112,7 @@ func ask(ctx context.Context, folder string, a asked) (change ledger.PaceChange,
 	}
 	text, err = speak(ctx, folder, http.MethodPost, "lever", bytes.NewReader(text))
 	if errors.Is(err, errSilent) {
-		return change, fmt.Errorf("%w; what was asked may still take effect: look with %s", err, command("status", folder))
+		return change, fmt.Errorf("%w; what was asked may still take effect: look with %s", err, refusal.Command("status", folder))
 	}
 	if err != nil {
 		return change, err
@@ -162,7 +163,7 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 	case reply.StatusCode == http.StatusServiceUnavailable:
 		err = errEnding
 	default:
-		err = errors.New(oneLine(string(text)))
+		err = errors.New(refusal.OneLine(string(text)))
 	}
 	return text, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/file"
@@ -27,9 +28,9 @@ const factsAtOnce = 200_000
 func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOptions) error {
 	switch {
 	case s.campaign.File.Mesh == nil:
-		return refuse("what became of letters is the print supplier's to say: no report of it is read here")
+		return refusal.New("what became of letters is the print supplier's to say: no report of it is read here")
 	case len(o.daily) == 0:
-		return refuse("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", command("reconcile", s.folder.path, "--daily-report", "FILE"))
+		return refusal.New("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", refusal.Command("reconcile", s.folder.path, "--daily-report", "FILE"))
 	}
 	refused, err := s.refusedUploads(folded)
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOp
 	}
 	rows := 0
 	if err := eachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
-		return refuse("%w; nothing was changed", err)
+		return refusal.New("%w; nothing was changed", err)
 	}
 	f := newDailyFold(d.plan, time.Now().Truncate(time.Millisecond))
 	for m, err := range eachMessage(d.folder.path, d.plan, d.spool) {
@@ -57,7 +58,7 @@ func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOp
 	}
 	if refused != nil {
 		if err := eachDailyRow(o.daily, func(r *file.DailyRow) error { refused.see(f, r); return nil }); err != nil {
-			return refuse("%w; nothing was changed", err)
+			return refusal.New("%w; nothing was changed", err)
 		}
 		if err := s.recordTaken(d, refused); err != nil {
 			return err
@@ -77,8 +78,8 @@ func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOp
 		}
 		return save()
 	})
-	if refused := (*refusal)(nil); err != nil && !errors.As(err, &refused) {
-		err = refuse("%w", err)
+	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
+		err = refusal.New("%w", err)
 	}
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (s *session) dailyReports(d *delivery, folded *ledger.Ledger, o *deliveryOp
 	if err := s.tell(s.stdout, d, sum, o); err != nil || refused == nil || len(refused.taken) == 0 {
 		return err
 	}
-	return &ended{errors.New("NHS Notify has refused an upload and its reports name messages of it: nobody of it is sent to again from this run; a person must ask NHS Notify what became of it"), exitInDoubt, command("status", s.folder.path)}
+	return &refusal.Ended{Err: errors.New("NHS Notify has refused an upload and its reports name messages of it: nobody of it is sent to again from this run; a person must ask NHS Notify what became of it"), Code: exitInDoubt, Next: refusal.Command("status", s.folder.path)}
 }
 
 // eachDailyRow reads daily reports in turn.

@@ -6,6 +6,7 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 )
 
 // mostShown is how many batches of a kind are listed.
@@ -24,24 +25,24 @@ func (r *recovering) decide(ledger *ledger.Ledger) error {
 	}
 	switch {
 	case ledger.Superseded != "" && result != 0:
-		return refuse("run %s has taken this run's place; nothing more is sent from here", ledger.Superseded)
+		return refusal.New("run %s has taken this run's place; nothing more is sent from here", ledger.Superseded)
 	case result != 0 && len(asked) == 0:
-		return refuse("no batch waits for this decision; see: %s", command("recover", r.dir))
+		return refusal.New("no batch waits for this decision; see: %s", refusal.Command("recover", r.dir))
 	case result != 0:
 		return r.resolve(result)
 	}
 	fmt.Fprintf(r.out, "the log of %s is sound: nothing was changed\n", r.dir)
 	printLoss(r.out, ledger)
-	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
-	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
+	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+refusal.Command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
+	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+refusal.Command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
 	held := "held in doubt: they may have been accepted, and no replay can settle them"
 	if r.plan.NeverAgain {
-		held += "; what the service's receipts name is settled by: " + command("reconcile", r.dir)
+		held += "; what the service's receipts name is settled by: " + refusal.Command("reconcile", r.dir)
 	}
 	r.show(held, d.Held)
 	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
 	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Superseded == "" {
-		fmt.Fprintf(r.out, "go on with: %s\n", command("resume", r.dir))
+		fmt.Fprintf(r.out, "go on with: %s\n", refusal.Command("resume", r.dir))
 	}
 	return nil
 }
@@ -71,8 +72,8 @@ func (r *recovering) resolve(result record.Result) (err error) {
 		err = e
 	}
 	if err != nil {
-		return refuse("the decision could not be recorded: %w", err)
+		return refusal.New("the decision could not be recorded: %w", err)
 	}
-	fmt.Fprintf(r.out, "recorded for %d batches: %s%s, because: %s\ngo on with: %s\n", batches, r.foreign, r.held, r.reason, command("resume", r.dir))
+	fmt.Fprintf(r.out, "recorded for %d batches: %s%s, because: %s\ngo on with: %s\n", batches, r.foreign, r.held, r.reason, refusal.Command("resume", r.dir))
 	return nil
 }

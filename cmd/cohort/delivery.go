@@ -10,6 +10,7 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/shard"
 )
@@ -37,7 +38,7 @@ func (d *delivery) open() (*report.DeliveryReader, error) {
 }
 
 func unreadableDelivery(err error) error {
-	return refuse("the facts of delivery cannot be read: %w; take the file away to begin them anew", err)
+	return refusal.New("the facts of delivery cannot be read: %w; take the file away to begin them anew", err)
 }
 
 // facts yields what is known, in the order of the rows.
@@ -67,8 +68,8 @@ func (d *delivery) facts() iter.Seq2[report.Fact, error] {
 // and counts all of them by status. A sweep that has not ended is noted with its beginning.
 func (d *delivery) add(news iter.Seq2[report.Fact, error], sweepBegan time.Time) (map[string]int64, error) {
 	counts, err := report.WriteDelivery(d.folder.file(deliveryFile), report.Delivery{Plan: d.plan, Version: version(), SweepBegan: sweepBegan}, merged(d.facts(), news))
-	if refused := (*refusal)(nil); err != nil && !errors.As(err, &refused) {
-		err = refuse("the facts of delivery cannot be written: %w", err)
+	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
+		err = refusal.New("the facts of delivery cannot be written: %w", err)
 	}
 	return counts, err
 }
@@ -136,7 +137,7 @@ func (s *session) received(plan *plan.Plan, spool *shard.Spool, ledger *ledger.L
 		s.log.Error(failed.Error())
 		return err
 	}
-	return &ended{failed, exitStopped, s.asks()} // what was settled is settled
+	return &refusal.Ended{Err: failed, Code: exitStopped, Next: s.asks()} // what was settled is settled
 }
 
 // knownMessage is a message and what is known of it; nil: nothing.

@@ -14,6 +14,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -59,13 +60,13 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	}
 	key, err := s.key()
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.call.Simulate && !plan.NeverAgain {
-		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
+		return refusal.New("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
 	if age := clockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
-		return refuse("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
+		return refusal.New("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
 	}
 	suppress, err := s.suppress(ctx, spool, folded)
 	if err != nil {
@@ -74,7 +75,7 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
 	log, err := ledger.Open(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
-		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
+		return refusal.New("the progress log cannot be opened: %w; free some room and start again", err)
 	}
 	if err != nil {
 		return unsound(s.folder.path, err)
@@ -89,7 +90,7 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	})
 	defer stopping()
 	if folded.Paused != "" {
-		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", folded.Paused)
+		s.log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", s.folder.path), "paused", folded.Paused)
 	}
 	levers, noLevers := control(s.folder.path, s.screen.latest.Load, s.log)
 	defer noLevers()
@@ -99,21 +100,21 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 		Start: ledger.Start{At: time.Now(), Version: version(), Key: key},
 		Opened: func() error {
 			if err := log.NoteWitness(time.Now(), s.folder.path, ""); err != nil {
-				return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
+				return roomOr(err, refusal.New("the run's folder cannot be written: %w", err), s.folder.path)
 			}
 			if plan.SendAgain != "" && folded.Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
-					return refuse("%w", err)
+					return refusal.New("%w", err)
 				}
 			}
 			if plan.RestOf != "" && folded.Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
-					return refuse("%w", err)
+					return refusal.New("%w", err)
 				}
 			}
 			if s.sendAgain != "" {
 				if err := log.SendAgain(time.Now(), s.sendAgain); err != nil {
-					return refuse("%w", err)
+					return refusal.New("%w", err)
 				}
 			}
 			if s.consented {
@@ -155,7 +156,7 @@ func (s *session) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledg
 		if !s.attended {
 			s.onHalt(err.Error())
 		}
-		return true, &ended{err, exitStopped, command("recover", s.folder.path)}
+		return true, &refusal.Ended{Err: err, Code: exitStopped, Next: refusal.Command("recover", s.folder.path)}
 	case live > 0 || !ledger.Closed && held == 0:
 		return false, nil
 	}
@@ -180,7 +181,7 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *ledg
 		return nil, s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 	}
 	if err != nil {
-		return nil, refuse("%w; nothing was sent by this start", err)
+		return nil, refusal.New("%w; nothing was sent by this start", err)
 	}
 	return l.forRun(s.folder.path, spool, first), nil
 }
@@ -198,14 +199,14 @@ func (s *session) check(ctx context.Context, plan *plan.Plan, ledger *ledger.Led
 	if err == nil {
 		return nil
 	}
-	if refused := (*refusal)(nil); errors.As(err, &refused) {
+	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
 		return err
 	}
 	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
-		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
+		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
-	return refuse("%w; nothing was sent", err)
+	return refusal.New("%w; nothing was sent", err)
 }
 
 // reachable says whether anything may be sent and could be: the campaign's last day, the
@@ -220,7 +221,7 @@ func (s *session) reachable(ctx context.Context) error {
 // inTime refuses a campaign whose last day has passed.
 func inTime(c *campaign.Campaign) error {
 	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
-		return refuse("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+		return refusal.New("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
 	}
 	return nil
 }
@@ -258,7 +259,7 @@ func (s *session) conclude(ctx context.Context, plan *plan.Plan, spool *shard.Sp
 			s.onHalt(stopped.Error())
 		}
 		if summary.Foreign > 0 {
-			return &ended{err, exitStopped, command("recover", s.folder.path)}
+			return &refusal.Ended{Err: err, Code: exitStopped, Next: refusal.Command("recover", s.folder.path)}
 		}
 		return s.stopped(err)
 	}
@@ -274,12 +275,12 @@ func (s *session) conclude(ctx context.Context, plan *plan.Plan, spool *shard.Sp
 		next := s.goOn()
 		switch {
 		case !plan.NeverAgain: // it was held by what is known after a recovery, or by a 413
-			next = command("recover", s.folder.path)
+			next = refusal.Command("recover", s.folder.path)
 		case !s.call.Simulate:
 			next = s.asks()
 		}
-		return &ended{fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
-			exitInDoubt, next}
+		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
+			Code: exitInDoubt, Next: next}
 	}
 	if err := s.join(ctx, plan, spool); err != nil {
 		s.note(plan, register.Begun, summary)
@@ -289,7 +290,7 @@ func (s *session) conclude(ctx context.Context, plan *plan.Plan, spool *shard.Sp
 	return nil
 }
 
-func (s *session) stopped(err error) error { return &ended{err, exitStopped, s.goOn()} }
+func (s *session) stopped(err error) error { return &refusal.Ended{Err: err, Code: exitStopped, Next: s.goOn()} }
 
 // remembered is for how long the service is relied upon to know a reference that it has
 // had: nine months, and the days by which these differ.
@@ -301,7 +302,7 @@ func (s *session) goOn() string {
 	if s.oneWindow {
 		words = append(words, "--one-window")
 	}
-	return command(words...)
+	return refusal.Command(words...)
 }
 
 // openSpool opens the spool that a plan was made from.
@@ -318,5 +319,5 @@ func openSpool(path string, plan *plan.Plan) (*shard.Spool, error) {
 }
 
 func damaged(err error) error {
-	return refuse("the run's folder is damaged: %w; restore it from a copy before anything is sent", err)
+	return refusal.New("the run's folder is damaged: %w; restore it from a copy before anything is sent", err)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"cohort/engine/refusal"
 )
 
 // docsCommand is for those who build or package cohort, so help does not list it.
@@ -27,7 +29,7 @@ func writeDocs(root *cobra.Command, dir string) error {
 	man, completions := filepath.Join(dir, "man"), filepath.Join(dir, "completions")
 	for _, folder := range []string{dir, man, completions} {
 		if err := os.Mkdir(folder, 0o755); err != nil {
-			return refuse("%w; name a folder that is not there yet", err)
+			return refusal.New("%w; name a folder that is not there yet", err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "commands.md"), commandsPage(root), 0o644); err != nil {

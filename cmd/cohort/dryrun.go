@@ -12,6 +12,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/shard"
 	"cohort/sinks/file"
 )
@@ -27,19 +28,19 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	})
 	switch {
 	case path == "":
-		return refuse("--dry-run needs the name of a file to write to")
+		return refusal.New("--dry-run needs the name of a file to write to")
 	case other != "":
-		return refuse("--dry-run begins no run, so that --%s means nothing with it", other)
+		return refusal.New("--dry-run begins no run, so that --%s means nothing with it", other)
 	}
 	c := check{alone: true}
-	if err := c.prepare(cmd, campaignPath, args, "send --dry-run "+shellWord(path)); err != nil {
+	if err := c.prepare(cmd, campaignPath, args, "send --dry-run "+refusal.ShellWord(path)); err != nil {
 		return err
 	}
 	if err := keepInputs(path, append([]string{c.campaign.Path}, c.paths...)); err != nil {
 		return err
 	}
 	if at := taken(path, ""); at != "" { // also before the work; DryRun looks again
-		return refuse("%s is there already, and is not overwritten; name another file", at)
+		return refusal.New("%s is there already, and is not overwritten; name another file", at)
 	}
 	requests, messages := 0, 0
 	c.look = func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
@@ -59,10 +60,10 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 			requests, messages = requests+1, messages+len(r.Messages)
 		}))
 		if errors.Is(err, fs.ErrExist) {
-			return refuse("%s is there already, and is not overwritten; name another file", path)
+			return refusal.New("%s is there already, and is not overwritten; name another file", path)
 		}
 		if err != nil && ctx.Err() == nil {
-			return refuse("the dry run cannot be written: %w", err)
+			return refusal.New("the dry run cannot be written: %w", err)
 		}
 		return err
 	}
@@ -71,7 +72,7 @@ func dryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 		return err
 	}
 	if !found.WouldSend {
-		return refuse("a send would be refused: %s", found.Why)
+		return refusal.New("a send would be refused: %s", found.Why)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "dry run  %s: %d requests of %d messages; nothing was sent\n", path, requests, messages)
 	return nil

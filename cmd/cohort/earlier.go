@@ -13,6 +13,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -54,14 +55,14 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 			run.release()
 		}
 		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-			return nil, refuse("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
+			return nil, refusal.New("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
 		}
 		if err != nil && sendAgain {
 			continue
 		}
 		if err != nil {
-			return nil, refuse("run %s of campaign %s in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
-				entry.RunID[:8], entry.Campaign, entry.Folder, entry.Host, err, command("resume"))
+			return nil, refusal.New("run %s of campaign %s in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
+				entry.RunID[:8], entry.Campaign, entry.Folder, entry.Host, err, refusal.Command("resume"))
 		}
 		e.runs = append(e.runs, run)
 	}
@@ -133,8 +134,8 @@ func (e *earlierRuns) settled() error {
 			return err
 		}
 		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
-			return refuse("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
-				n, r.entry.RunID, command("resume", r.entry.Folder, "--settle"))
+			return refusal.New("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
+				n, r.entry.RunID, refusal.Command("resume", r.entry.Folder, "--settle"))
 		}
 	}
 	return nil

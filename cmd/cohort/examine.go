@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine/campaign"
+	"cohort/engine/refusal"
 	"cohort/sinks/apim"
 	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
@@ -172,7 +173,7 @@ func (e *examination) blame(err error) {
 		m = &apim.Mistake{Part: apim.Token, Found: err.Error()}
 	}
 	p := e.by[m.Part]
-	p.State, p.Found, p.Fix = stateWrong, oneLine(m.Problem()), m.Fix
+	p.State, p.Found, p.Fix = stateWrong, refusal.OneLine(m.Problem()), m.Fix
 }
 
 // wrong names the parts that are.
@@ -202,7 +203,7 @@ func (e *examination) print(w io.Writer) {
 // openToOthers remarks that a file of secrets can be read by other users.
 func openToOthers(path string) string {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Sprintf("; other users may read it, so: chmod 600 %s", shellWord(path))
+		return fmt.Sprintf("; other users may read it, so: chmod 600 %s", refusal.ShellWord(path))
 	}
 	return ""
 }

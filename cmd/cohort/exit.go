@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cohort/engine/dispatch"
+	"cohort/engine/refusal"
 )
 
 // The exit codes.
@@ -32,25 +33,6 @@ const exitCodes = `  0  done: every record has its final fate
 On 3 and 4 the last line of standard error is the command that goes on.
 `
 
-// refusal says that nothing was attempted, and what to do.
-type refusal struct{ err error }
-
-func (r *refusal) Error() string { return r.err.Error() }
-func (r *refusal) Unwrap() error { return r.err }
-
-// refuse makes a refusal. %w keeps a cause.
-func refuse(format string, args ...any) error { return &refusal{fmt.Errorf(format, args...)} }
-
-// ended is how a run ended when not with every fate final.
-type ended struct {
-	err  error
-	code int
-	next string // the command that goes on
-}
-
-func (e *ended) Error() string { return e.err.Error() }
-func (e *ended) Unwrap() error { return e.err }
-
 // conclude prints an error, if there is one, and chooses the exit code. It is the one
 // place that does.
 func conclude(err error, stderr io.Writer) int {
@@ -58,15 +40,15 @@ func conclude(err error, stderr io.Writer) int {
 		return exitDone
 	}
 	var (
-		refused *refusal
-		end     *ended
+		refused *refusal.Refused
+		end     *refusal.Ended
 		stopped *dispatch.Stopped
 	)
-	fmt.Fprintln(stderr, "cohort: "+oneLine(err.Error()))
+	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error()))
 	switch {
 	case errors.As(err, &end):
-		fmt.Fprintln(stderr, end.next)
-		return end.code
+		fmt.Fprintln(stderr, end.Next)
+		return end.Code
 	case errors.As(err, &refused):
 		return exitRefused
 	case errors.As(err, &stopped):
@@ -77,5 +59,3 @@ func conclude(err error, stderr io.Writer) int {
 	fmt.Fprintln(stderr, "this is a defect in cohort, or something it did not expect; nothing is lost: the run's folder holds everything")
 	return exitDefect
 }
-
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 )
@@ -138,7 +139,7 @@ func (d *delivery) fallback(path string, rule fallbackRule) (*fallbackSummary, e
 		return out.Error()
 	})
 	if err != nil {
-		return nil, refuse("the fallback list cannot be written: %w", err)
+		return nil, refusal.New("the fallback list cannot be written: %w", err)
 	}
 	return sum, nil
 }

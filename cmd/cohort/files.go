@@ -9,6 +9,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/shard"
 	"cohort/sinks/file"
 )
@@ -22,7 +23,7 @@ type files struct{ *file.Sink }
 // Check makes sure that the files can be written.
 func (f files) Check(ctx context.Context) error {
 	if err := f.Sink.Check(ctx); err != nil {
-		return refuse("the files cannot be written: %w", err)
+		return refusal.New("the files cannot be written: %w", err)
 	}
 	return nil
 }
@@ -44,7 +45,7 @@ func newFiles(c *campaign.Campaign, fields []string) (files, error) {
 	}
 	f := files{file.New(o)}
 	if f.Limits().Bytes < 1 {
-		return files{}, refuse("%w", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
+		return files{}, refusal.New("%w", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
 	}
 	return f, nil
 }
@@ -54,7 +55,7 @@ func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 	for _, t := range c.Wording() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
-			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 		m.Fields = append(m.Fields, file.Field{Name: t.Name, Text: compiled})
 	}
@@ -71,7 +72,7 @@ func lettersOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 		}
 		column, err := file.NewColumn(name, text, fields)
 		if err != nil {
-			return nil, refuse("%w", c.Mistake("sink.file.letters.columns", "cannot be used: "+err.Error()))
+			return nil, refusal.New("%w", c.Mistake("sink.file.letters.columns", "cannot be used: "+err.Error()))
 		}
 		l.Columns = append(l.Columns, column)
 	}
@@ -90,7 +91,7 @@ func (e *earlierRuns) joined() error {
 		}
 		m, err := file.ReadManifest(filepath.Join(r.entry.Folder, filesFolder))
 		if err != nil {
-			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
+			return refusal.New("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
 		}
 		n := 0
 		for f, err := range r.ledger.Accepted() {
@@ -102,8 +103,8 @@ func (e *earlierRuns) joined() error {
 			}
 		}
 		if n > 0 && r.ledger.Superseded == "" {
-			return refuse("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
-				n, r.entry.RunID, command("resume", r.entry.Folder))
+			return refusal.New("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
+				n, r.entry.RunID, refusal.Command("resume", r.entry.Folder))
 		}
 	}
 	return nil
@@ -127,7 +128,7 @@ func (s *status) look(plan *plan.Plan) error {
 	m, err := file.ReadManifest(s.Files.Folder)
 	switch {
 	case err != nil:
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	case m != nil && m.Whole:
 		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
 	case s.State == "finished":

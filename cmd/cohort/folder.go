@@ -14,6 +14,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 )
 
 // The files of a run's folder, beside those of the plan and the log.
@@ -54,10 +55,10 @@ type folder struct {
 // network filesystem.
 func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, refuse("the run's folder cannot be made: %w", err)
+		return nil, refusal.New("the run's folder cannot be made: %w", err)
 	}
 	if err := disk.MakeFolder(path); err != nil {
-		return nil, refuse("the run's folder cannot be made: %w", err)
+		return nil, refusal.New("the run's folder cannot be made: %w", err)
 	}
 	if err := checkFolder(path); err != nil {
 		return nil, err
@@ -67,14 +68,14 @@ func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, er
 	}
 	l, err := disk.Acquire(filepath.Join(path, lockFile), doing)
 	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-		return nil, refuse("the run in %s is busy: %w", path, held)
+		return nil, refusal.New("the run in %s is busy: %w", path, held)
 	}
 	if err != nil {
-		return nil, refuse("the run's folder cannot be locked: %w", err)
+		return nil, refusal.New("the run's folder cannot be locked: %w", err)
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		_ = l.Release()
-		return nil, refuse("the run's folder cannot be kept from others: %w", err)
+		return nil, refusal.New("the run's folder cannot be kept from others: %w", err)
 	}
 	return &folder{path, l}, nil
 }
@@ -83,7 +84,7 @@ func holdFolder(path, doing string, network bool, log *slog.Logger) (*folder, er
 func checkFolder(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return refuse("the run's folder cannot be read: %w", err)
+		return refusal.New("the run's folder cannot be read: %w", err)
 	}
 	others := 0
 	for _, e := range entries {
@@ -91,7 +92,7 @@ func checkFolder(path string) error {
 		case runFile: // that of another program is not ours to write over
 			c, err := readCall(path)
 			if err == nil && c.RunID == "" {
-				err = refuse("%s holds a %s that cohort did not make; name another folder with --run", path, runFile)
+				err = refusal.New("%s holds a %s that cohort did not make; name another folder with --run", path, runFile)
 			}
 			return err
 		case lockFile, socketFile, pathFile, usersFile, usersFile + ".tmp", runFile + ".tmp": // a start that was killed before it had written more
@@ -102,7 +103,7 @@ func checkFolder(path string) error {
 		}
 	}
 	if others > 0 {
-		return refuse("%s holds other things than a run; name a folder that does not exist yet with --run", path)
+		return refusal.New("%s holds other things than a run; name a folder that does not exist yet with --run", path)
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func (f *folder) remember(c call, campaignText []byte) error {
 		})
 	}
 	if err != nil {
-		return refuse("the run's folder cannot be written: %w", err)
+		return refusal.New("the run's folder cannot be written: %w", err)
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func readCall(path string) (call, error) {
 	var c call
 	text, err := os.ReadFile(filepath.Join(path, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, refuse("%s is not the folder of a run: it has no %s", path, runFile)
+		return c, refusal.New("%s is not the folder of a run: it has no %s", path, runFile)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))
@@ -186,7 +187,7 @@ func readCall(path string) (call, error) {
 		err = in.Decode(&c)
 	}
 	if err != nil {
-		return c, refuse("%s cannot be read: %w", filepath.Join(path, runFile), err)
+		return c, refusal.New("%s cannot be read: %w", filepath.Join(path, runFile), err)
 	}
 	return c, nil
 }
@@ -200,10 +201,10 @@ func readCampaign(path string, c call) (parsed *campaign.Campaign, text []byte, 
 		text, err = os.ReadFile(filepath.Join(path, campaignFile))
 	}
 	if err != nil {
-		return nil, nil, copied, refuse("the campaign file cannot be read: %w", err)
+		return nil, nil, copied, refusal.New("the campaign file cannot be read: %w", err)
 	}
 	if parsed, err = campaign.Parse(text, c.Campaign); err != nil {
-		return nil, nil, copied, refuse("%w", err)
+		return nil, nil, copied, refusal.New("%w", err)
 	}
 	return parsed, text, copied, nil
 }
@@ -212,7 +213,7 @@ func readCampaign(path string, c call) (parsed *campaign.Campaign, text []byte, 
 func planned(path string) (*plan.Plan, error) {
 	planned, err := plan.Open(path)
 	if errors.Is(err, plan.ErrNone) {
-		return nil, refuse("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
+		return nil, refusal.New("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
 	}
 	if err != nil {
 		return nil, damaged(err)
@@ -223,7 +224,7 @@ func planned(path string) (*plan.Plan, error) {
 func absolute(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
-		return "", refuse("%s: %w", path, err)
+		return "", refusal.New("%s: %w", path, err)
 	}
 	return full, nil
 }

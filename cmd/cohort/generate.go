@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine/refusal"
 	"cohort/fixtures"
 )
 
@@ -27,10 +28,10 @@ check digits. The same flags give the same file.`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if cohort.People <= 0 {
-				return refuse("how many records? say -n and a number above 0")
+				return refusal.New("how many records? say -n and a number above 0")
 			}
 			if cohort.Bad < 0 || cohort.Bad > 1 {
-				return refuse("--bad is a share from 0 to 1, such as 0.01")
+				return refusal.New("--bad is a share from 0 to 1, such as 0.01")
 			}
 			if err := claim(out, force || out == "" || out == "-", ""); err != nil {
 				return err
@@ -50,7 +51,7 @@ check digits. The same flags give the same file.`,
 				err = writeTo(out, write)
 			}
 			if err != nil {
-				return refuse("the cohort cannot be written: %w", err)
+				return refusal.New("the cohort cannot be written: %w", err)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "%d records: %d sendable, %d invalid, %d duplicate\n", truth.Records, truth.Sendable, truth.Invalid, truth.Duplicates)
 			return nil

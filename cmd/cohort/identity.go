@@ -18,6 +18,7 @@ import (
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -26,21 +27,21 @@ import (
 func (s *session) identify(ctx context.Context) error {
 	err := s.read(ctx)
 	if ctx.Err() != nil && s.piped != nil {
-		return &ended{errors.New("stopped before anything was sent; nothing of standard input is kept, so give it again"), exitStopped, s.again()}
+		return &refusal.Ended{Err: errors.New("stopped before anything was sent; nothing of standard input is kept, so give it again"), Code: exitStopped, Next: s.again()}
 	}
 	if ctx.Err() != nil {
-		return &ended{errors.New("stopped before anything was sent"), exitStopped, s.again()}
+		return &refusal.Ended{Err: errors.New("stopped before anything was sent"), Code: exitStopped, Next: s.again()}
 	}
 	if err != nil {
 		return err
 	}
 	if want := s.campaign.Cohort.Expect.SHA256; want != "" && want != s.cohort.SHA256 {
-		return refuse("the cohort is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
+		return refusal.New("the cohort is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
 	}
 	s.service = s.campaign.ServiceID(s.call.Simulate)
 	s.id = engine.NewRunID(s.campaign.Name, s.digest, s.service)
 	if s.resumed && s.call.RunID != s.id.String() {
-		return refuse("%s holds run %.8s, from which nothing was sent, and its cohort, campaign name or service is another one now; if that is meant: %s",
+		return refusal.New("%s holds run %.8s, from which nothing was sent, and its cohort, campaign name or service is another one now; if that is meant: %s",
 			s.runFolder, s.call.RunID, s.sendCommand())
 	}
 	s.call.RunID = s.id.String()
@@ -66,7 +67,7 @@ func (s *session) read(ctx context.Context) (err error) {
 		shown()
 	}
 	if err != nil {
-		return refuse("the cohort cannot be read: %w", err)
+		return refusal.New("the cohort cannot be read: %w", err)
 	}
 	s.cohort = cohortOf(s.reader, s.digest, s.in)
 	if s.in.stdin {
@@ -109,35 +110,35 @@ func (s *session) locate() (place, error) {
 		return at, admit(standing{folder: at.folder, rivals: at.others, planned: s.earlierIn(at.folder)})
 	case s.holds(entry.Folder):
 		if s.runFolder != "" && !same(s.runFolder, entry.Folder) {
-			return at, refuse("this run lives in %s; leave --run out, or: %s", entry.Folder, command("resume", entry.Folder))
+			return at, refusal.New("this run lives in %s; leave --run out, or: %s", entry.Folder, refusal.Command("resume", entry.Folder))
 		}
 		at.folder = entry.Folder
 		return at, nil
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
-		return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy; %s",
-			entry.Host, entry.Folder, command("resume")+" <where it is now>", newName(entry))
+		return at, refusal.New("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy; %s",
+			entry.Host, entry.Folder, refusal.Command("resume")+" <where it is now>", newName(entry))
 	case s.call.SendAgain != "":
 		const one = string(campaign.Batches) // or the only one, as the NHS App's
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.campaign.Notify.Endpoint), one) {
-			return at, refuse("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
+			return at, refusal.New("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
 		}
 		at.again = true
 		return at, nil
 	}
-	return at, refuse("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, --send-again with a reason goes on until the service knows a batch of it; %s",
-		entry.Host, entry.Folder, command("resume")+" <where it is now>", newName(entry))
+	return at, refusal.New("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, --send-again with a reason goes on until the service knows a batch of it; %s",
+		entry.Host, entry.Folder, refusal.Command("resume")+" <where it is now>", newName(entry))
 }
 
 // openRegister opens the campaign's registers.
 func openRegister(c *campaign.Campaign) (*register.Register, error) {
 	r, err := register.OpenAll(c.Registers())
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return nil, refuse("the register, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", err)
+		return nil, refusal.New("the register, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", err)
 	}
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	return r, nil
 }
@@ -183,7 +184,7 @@ func (s *session) adoptFrom(was string) error {
 	s.log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
 	old, err := register.Open(was)
 	if err != nil {
-		return refuse("%w; runs of this campaign were registered there, and register in the campaign file is %s now; make the old folder readable, or name it again", err, now)
+		return refusal.New("%w; runs of this campaign were registered there, and register in the campaign file is %s now; make the old folder readable, or name it again", err, now)
 	}
 	defer func() { _ = old.Close() }()
 	r, err := openRegister(s.campaign)
@@ -192,7 +193,7 @@ func (s *session) adoptFrom(was string) error {
 	}
 	defer func() { _ = r.Close() }()
 	if err := r.Adopt(old); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	return nil
 }
@@ -286,7 +287,7 @@ func (s *session) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		if entry, ok := r.Run(e.RunID); ok && entry.State == register.Begun {
 			entry.State, entry.Note = register.Superseded, "by run "+plan.Run.Short()+" in "+s.folder.path
 			if err := r.Record(entry); err != nil {
-				return refuse("%w", err)
+				return refusal.New("%w", err)
 			}
 		}
 	}
@@ -297,13 +298,13 @@ func (s *session) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		}
 		st.entry.Keys = keys
 		if err := r.Record(st.entry); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 		return nil
 	}
 	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
 		if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, 0, 0); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 	}
 	return s.record(r, plan, register.Entry{
@@ -344,7 +345,7 @@ func (s *session) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if err := s.reachable(ctx); err != nil {
-		return refuse("%w; nothing was sent", err)
+		return refusal.New("%w; nothing was sent", err)
 	}
 	if simulator, _ := s.tokens.Simulator(); simulator {
 		return nil
@@ -439,7 +440,7 @@ func (s *session) record(r *register.Register, plan *plan.Plan, e register.Entry
 		e.Endpoint = string(s.campaign.Notify.Endpoint)
 	}
 	if err := r.Record(e); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest/person"
 )
 
@@ -37,9 +38,9 @@ Exit codes: 0 recorded, or shown with --dry-run; 10 refused, nothing was changed
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			switch {
 			case args[1] != "latest":
-				return refuse("%q is no decision; what can be decided is: latest", args[1])
+				return refusal.New("%q is no decision; what can be decided is: latest", args[1])
 			case !d.dryRun && strings.TrimSpace(d.reason) == "":
-				return refuse("give --reason: how you know that the run did not go on elsewhere; it is recorded. --dry-run needs none")
+				return refusal.New("give --reason: how you know that the run did not go on elsewhere; it is recorded. --dry-run needs none")
 			}
 			if err := checkReason(d.reason); err != nil {
 				return err
@@ -82,7 +83,7 @@ func (d *decision) run(ctx context.Context) (err error) {
 		if changed := planChanged(d.runFolder, plan); changed != nil {
 			return changed
 		}
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	d.call.Simulate = plan.Service == d.campaign.ServiceID(true)
 	if d.folder, err = holdFolder(d.runFolder, "decide", d.network, d.log); err != nil {
@@ -99,7 +100,7 @@ func (d *decision) run(ctx context.Context) (err error) {
 	}
 	why := folded.ShowsLatest(d.runFolder)
 	if why == nil {
-		return refuse("nothing waits for this decision: the run was last at work in %s; go on with: %s", d.runFolder, command("resume", d.runFolder))
+		return refusal.New("nothing waits for this decision: the run was last at work in %s; go on with: %s", d.runFolder, refusal.Command("resume", d.runFolder))
 	}
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return askLatest(d.runFolder, why)
@@ -117,7 +118,7 @@ func (d *decision) run(ctx context.Context) (err error) {
 	if err := d.noteWitness(plan, "by "+whoAmI()+": "+d.reason); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.stdout, "recorded: this folder is the latest, because: %s\ngo on with: %s\n", d.reason, command("resume", d.runFolder))
+	fmt.Fprintf(d.stdout, "recorded: this folder is the latest, because: %s\ngo on with: %s\n", d.reason, refusal.Command("resume", d.runFolder))
 	return nil
 }
 
@@ -128,7 +129,7 @@ func (d *decision) show(ctx context.Context, plan *plan.Plan) error {
 		return err
 	}
 	if err := d.sink.Check(ctx); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	spool, err := openSpool(d.folder.file(spoolFolder), plan)
 	if err != nil {
@@ -137,8 +138,8 @@ func (d *decision) show(ctx context.Context, plan *plan.Plan) error {
 	defer func() { _ = spool.Close() }()
 	receipts := newReceipts(plan, d.log)
 	if _, err := d.readReceipts(ctx, plan, nil, receipts); err != nil {
-		if end := (*ended)(nil); errors.As(err, &end) {
-			end.next = command("decide", d.runFolder, "latest", "--reason", d.reason)
+		if end := (*refusal.Ended)(nil); errors.As(err, &end) {
+			end.Next = refusal.Command("decide", d.runFolder, "latest", "--reason", d.reason)
 		}
 		return err
 	}
@@ -177,7 +178,7 @@ func (s *session) noteWitness(plan *plan.Plan, decided string) error {
 		return roomOr(err, unsound(s.folder.path, err), s.folder.path)
 	}
 	if err := errors.Join(log.NoteWitness(time.Now(), s.folder.path, decided), log.Close()); err != nil {
-		return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
+		return roomOr(err, refusal.New("the run's folder cannot be written: %w", err), s.folder.path)
 	}
 	return nil
 }
@@ -199,9 +200,9 @@ func askLatest(folder string, why error) error {
 	case !errors.As(why, &copied):
 		return unsound(folder, why)
 	case copied.Older:
-		return refuse("%s is an older copy of the run: %w. Nothing was sent. Bring back the folder in which the run was last at work. If that is lost: mv %s %s && %s; then nobody is sent to again, and the service's receipts settle whom they name",
-			folder, why, shellWord(log), shellWord(log+".older"), command("recover", folder))
+		return refusal.New("%s is an older copy of the run: %w. Nothing was sent. Bring back the folder in which the run was last at work. If that is lost: mv %s %s && %s; then nobody is sent to again, and the service's receipts settle whom they name",
+			folder, why, refusal.ShellWord(log), refusal.ShellWord(log+".older"), refusal.Command("recover", folder))
 	}
-	return refuse("%s may be an older copy of the run: %w. The people whom a later copy reached would get the message twice. Nothing was sent. Bring back the folder in which the run was last at work; if this is it, say so: %s",
-		folder, why, command("decide", folder, "latest", "--reason", "how you know"))
+	return refusal.New("%s may be an older copy of the run: %w. The people whom a later copy reached would get the message twice. Nothing was sent. Bring back the folder in which the run was last at work; if this is it, say so: %s",
+		folder, why, refusal.Command("decide", folder, "latest", "--reason", "how you know"))
 }

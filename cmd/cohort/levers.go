@@ -16,6 +16,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 )
 
 const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
@@ -52,7 +53,7 @@ func leverCommand(name string, verb record.Verb, short, long, done, next string)
 				return err
 			}
 			if next != "" {
-				done = fmt.Sprintf(done, command(next, l.folder))
+				done = fmt.Sprintf(done, refusal.Command(next, l.folder))
 			}
 			fmt.Fprintln(c.OutOrStdout(), done)
 			l.explain(c)
@@ -93,7 +94,7 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 		return nil
 	}
 	if !errors.Is(err, errNobody) {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	return l.note()
 }
@@ -102,14 +103,14 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 func (l *pulling) note() error {
 	held, err := disk.Acquire(filepath.Join(l.folder, lockFile), "pause, continue or pace")
 	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
-		return refuse("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
+		return refusal.New("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
 	}
 	if err != nil {
-		return roomOr(err, refuse("the run's folder cannot be locked: %w", err), l.folder)
+		return roomOr(err, refusal.New("the run's folder cannot be locked: %w", err), l.folder)
 	}
 	defer func() { _ = held.Release() }()
 	if l.asked.Verb == record.VerbStop {
-		return refuse("no process is at work on %s: there is nothing to stop", l.folder)
+		return refusal.New("no process is at work on %s: there is nothing to stop", l.folder)
 	}
 	plan, err := planned(l.folder)
 	if err != nil {
@@ -121,10 +122,10 @@ func (l *pulling) note() error {
 		return unsound(l.folder, err)
 	}
 	if folded.Superseded != "" {
-		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
+		return refusal.New("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
 	}
 	if live, _, _ := folded.Unsettled(); live == 0 {
-		return refuse("the run has nothing left to send")
+		return refusal.New("the run has nothing left to send")
 	}
 	if l.asked.Verb == record.VerbPace {
 		pace, err := paceOf(l.folder)
@@ -132,7 +133,7 @@ func (l *pulling) note() error {
 			return err
 		}
 		if l.change, err = folded.Repace(pace, l.asked.Pace, time.Now()); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 		l.asked.Pace = l.change.Lever
 	}
@@ -142,7 +143,7 @@ func (l *pulling) note() error {
 	}
 	l.noted = true
 	if err = errors.Join(log.Command(time.Now(), l.asked.lever()), log.Close()); err != nil {
-		return roomOr(err, refuse("the run's log cannot be written: %w", err), l.folder)
+		return roomOr(err, refusal.New("the run's log cannot be written: %w", err), l.folder)
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func (l *pulling) note() error {
 // given.
 func roomOr(err, other error, folder string) error {
 	if errors.Is(err, journal.ErrFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return refuse("there is no room to note it: %w; nothing is changed: free some room in %s and ask again", err, folder)
+		return refusal.New("there is no room to note it: %w; nothing is changed: free some room in %s and ask again", err, folder)
 	}
 	return other
 }

@@ -16,6 +16,7 @@ import (
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 	"cohort/shard"
 )
@@ -183,9 +184,9 @@ func notApplied(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist):
-		return refuse("a suppression list is missing: %w; bring it back, or take it out of the campaign file", err)
+		return refusal.New("a suppression list is missing: %w; bring it back, or take it out of the campaign file", err)
 	}
-	return refuse("a suppression list is not right: %w", err)
+	return refusal.New("a suppression list is not right: %w", err)
 }
 
 // warnMost says that the lists leave out most of a cohort: suppression cannot be taken back
@@ -226,7 +227,7 @@ func (l *lists) listing(ctx context.Context, folder string, spool *shard.Spool, 
 	l.log.Info("reading the suppression lists", "lists", len(l.of))
 	dir := filepath.Join(folder, listsFolder)
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
-		return dispatch.Listing{}, refuse("there is no room to read the suppression lists: %w", err)
+		return dispatch.Listing{}, refusal.New("there is no room to read the suppression lists: %w", err)
 	}
 	match, err := spool.Match(ctx, dir, l.people(ctx, last))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 )
 
 func logCommand() *cobra.Command {
@@ -43,12 +44,12 @@ func openRun(path string) (dir string, plan *plan.Plan, err error) {
 // unsound says of an error in reading a run's log what it means and what to do.
 func unsound(dir string, err error) error {
 	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
-		return refuse("%s has changed since this run began: %w. Nothing more is sent from here. Bring the file back from a copy of the folder; the log is not at fault", filepath.Join(dir, "plan.json"), changed)
+		return refusal.New("%s has changed since this run began: %w. Nothing more is sent from here. Bring the file back from a copy of the folder; the log is not at fault", filepath.Join(dir, "plan.json"), changed)
 	}
 	if ledger.IsDamage(err) {
-		return refuse("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, command("recover", dir))
+		return refusal.New("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, refusal.Command("recover", dir))
 	}
-	return refuse("the run's log cannot be read: %w", err)
+	return refusal.New("the run's log cannot be read: %w", err)
 }
 
 // planChanged refuses a plan.json that is not the one that the run's log was begun with. What
@@ -70,5 +71,5 @@ func (s *session) asPlanned(plan *plan.Plan) error {
 	if changed := planChanged(s.folder.path, plan); changed != nil {
 		return changed
 	}
-	return refuse("%w", err)
+	return refusal.New("%w", err)
 }

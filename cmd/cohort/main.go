@@ -6,10 +6,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	_ "time/tzdata" // so that Europe/London is known on the barest machine
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"cohort/engine/refusal"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -42,7 +43,7 @@ Exit codes, of every command:
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return refuse("%v; see: %s --help", err, c.CommandPath())
+		return refusal.New("%v; see: %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand())
 	return root
@@ -56,7 +57,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return err
 		}
 		if err := check(c, args); err != nil {
-			return refuse("%v; it is called as: %s", err, c.UseLine())
+			return refusal.New("%v; it is called as: %s", err, c.UseLine())
 		}
 		return nil
 	}
@@ -75,7 +76,7 @@ func swallowed(c *cobra.Command) (err error) {
 			isLong := strings.HasPrefix(v, "--") && c.Flags().Lookup(name) != nil
 			isShort := len(v) == 2 && v[0] == '-' && c.Flags().ShorthandLookup(v[1:]) != nil
 			if isLong || isShort {
-				err = refuse("--%s has no value: %s, which stands there, is a flag itself; give --%[1]s a value of its own", f.Name, v)
+				err = refusal.New("--%s has no value: %s, which stands there, is a flag itself; give --%[1]s a value of its own", f.Name, v)
 			}
 		}
 	})

@@ -15,6 +15,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/refusal"
 )
 
 // canAlert refuses a campaign whose on_halt command is not on this machine.
@@ -23,7 +24,7 @@ func canAlert(c *campaign.Campaign) error {
 		return nil
 	}
 	if _, err := exec.LookPath(c.OnHalt[0]); err != nil {
-		return refuse("%w", c.Mistake("on_halt", fmt.Sprintf("names a program that cannot be run: %v; name one that is there, or take on_halt out", err)))
+		return refusal.New("%w", c.Mistake("on_halt", fmt.Sprintf("names a program that cannot be run: %v; name one that is there, or take on_halt out", err)))
 	}
 	return nil
 }
@@ -31,7 +32,7 @@ func canAlert(c *campaign.Campaign) error {
 // alert calls on_halt for a start that was refused, or met a defect, where no person sees it.
 // A halt has called it already. It returns the error.
 func (s *session) alert(err error) error {
-	end, stopped := (*ended)(nil), (*dispatch.Stopped)(nil)
+	end, stopped := (*refusal.Ended)(nil), (*dispatch.Stopped)(nil)
 	if err == nil || s.attended || errors.As(err, &end) || errors.As(err, &stopped) {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *session) onHalt(why string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	c := exec.CommandContext(ctx, command[0], append(slices.Clone(command[1:]), folder, oneLine(why))...)
+	c := exec.CommandContext(ctx, command[0], append(slices.Clone(command[1:]), folder, refusal.OneLine(why))...)
 	c.Stdout, c.Stderr = s.stderr, s.stderr
 	secret := s.campaign.SecretVariables()
 	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {

@@ -9,6 +9,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 )
 
@@ -56,7 +57,7 @@ const forceHelp = "overwrite a file that is there already"
 // it for each file that a person names as an output, before it begins its work.
 func claim(path string, force bool, header string) error {
 	if at := taken(path, header); at != "" && !force {
-		return refuse("%s is there already, and is not overwritten; name another file, or add --force", at)
+		return refusal.New("%s is there already, and is not overwritten; name another file, or add --force", at)
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func keepInputs(path string, inputs []string) error {
 	for _, input := range inputs {
 		for _, written := range []string{path, path + ".tmp"} {
 			if same(written, input) {
-				return refuse("%s cannot be written: it is %s, which is read here; name another file", path, input)
+				return refusal.New("%s cannot be written: it is %s, which is read here; name another file", path, input)
 			}
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"cohort/engine/refusal"
 )
 
 // outputs are the flags that name something to write, by command and flag, and a call of each
@@ -69,7 +71,7 @@ func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
 				at := filepath.Clean(out + suffix)
 				write(at, other)
 				err := called(t, strings.ReplaceAll(o.call, "OUT", out))
-				if text := string(must(os.ReadFile(at))); !errors.As(err, new(*refusal)) || text != other {
+				if text := string(must(os.ReadFile(at))); !errors.As(err, new(*refusal.Refused)) || text != other {
 					t.Errorf("%s over %q: %v; it is now %.40q", name, other, err, text)
 				}
 				if there := must(os.ReadDir("aside")); len(there) != 1 {

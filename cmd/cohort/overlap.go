@@ -20,6 +20,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -64,7 +65,7 @@ func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done fu
 func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *unsent) (*overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	w, err := campaignWords(c)
 	if err != nil {
@@ -95,7 +96,7 @@ func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			o.Problem = oneLine(err.Error())
+			o.Problem = refusal.OneLine(err.Error())
 		}
 		if o.Reached > 0 || o.Problem != "" {
 			all.found = append(all.found, o)
@@ -149,7 +150,7 @@ func linksOf(entries []register.Entry) iter.Seq2[person.NHSNumber, person.NHSNum
 func (s *session) linksOfOthers() (iter.Seq2[person.NHSNumber, person.NHSNumber], error) {
 	r, err := register.Look(s.campaign.Registers()...)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	kind, _, _ := strings.Cut(s.campaign.ServiceID(false), " ")
 	return linksOf(r.OfOtherCampaigns(s.campaign.Name, kind, time.Now().AddDate(0, 0, -s.campaign.OverlapDays))), nil
@@ -236,21 +237,21 @@ func (o *overlaps) refusal() error {
 	campaigns = slices.Compact(campaigns)
 	switch {
 	case len(runs) > 0 && o.begun != "":
-		return refuse("%s of the %s people to whom this run still has to send would get the same words with the same values twice: %s; "+
+		return refusal.New("%s of the %s people to whom this run still has to send would get the same words with the same values twice: %s; "+
 			"to send only to the people whom none of these runs has reached, and to close them: %s under a new campaign name with --rest-of %s; to send to all that are left: %s and a reason",
-			thousands(o.again), thousands(o.people), strings.Join(append(runs, unread...), "; "), command("send"), strings.Join(append([]string{o.campaign.Name}, campaigns...), ","), command("resume", o.begun, "--send-again"))
+			thousands(o.again), thousands(o.people), strings.Join(append(runs, unread...), "; "), refusal.Command("send"), strings.Join(append([]string{o.campaign.Name}, campaigns...), ","), refusal.Command("resume", o.begun, "--send-again"))
 	case len(unread) > 0 && o.begun != "":
-		return refuse("nobody can say how many of the people to whom this run still has to send had the same words with the same values: %s; "+
+		return refusal.New("nobody can say how many of the people to whom this run still has to send had the same words with the same values: %s; "+
 			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: %s and a reason",
-			strings.Join(unread, "; "), command("resume"), command("resume", o.begun, "--send-again"))
+			strings.Join(unread, "; "), refusal.Command("resume"), refusal.Command("resume", o.begun, "--send-again"))
 	case len(runs) > 0:
-		return refuse("%s of the %s people of this cohort would get the same words with the same values twice within %d days (overlap_days): %s; "+
+		return refusal.New("%s of the %s people of this cohort would get the same words with the same values twice within %d days (overlap_days): %s; "+
 			"to send only to the people not reached there, and to close those runs: --rest-of %s; to send to all of them: --send-again and a reason",
 			thousands(o.again), thousands(o.people), o.campaign.OverlapDays, strings.Join(append(runs, unread...), "; "), strings.Join(campaigns, ","))
 	case len(unread) > 0:
-		return refuse("nobody can say how many people of this cohort had the same words with the same values before: %s; "+
+		return refusal.New("nobody can say how many people of this cohort had the same words with the same values before: %s; "+
 			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: --send-again and a reason",
-			strings.Join(unread, "; "), command("resume"))
+			strings.Join(unread, "; "), refusal.Command("resume"))
 	}
 	return nil
 }
@@ -316,7 +317,7 @@ func (c *check) compare(ctx context.Context, found *findings, spool *shard.Spool
 func (s *session) overlap(ctx context.Context, spool *shard.Spool, closed []plan.EarlierRun, sendAgain bool, rest *unsent) (err error) {
 	dir := s.folder.file(listsFolder)
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
-		return refuse("there is no room to compare the cohort with earlier runs: %w", err)
+		return refusal.New("there is no room to compare the cohort with earlier runs: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if s.compared, err = compare(ctx, s.campaign, spool, dir, closed, rest); err != nil {

@@ -17,6 +17,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 )
 
@@ -53,7 +54,7 @@ func (w *world) named(name, words string) {
 // refused makes sure that a call is refused with these words, and not otherwise.
 func (w *world) refused(words string, args ...string) {
 	w.t.Helper()
-	if o := w.run(args...); o.code != exitRefused || !strings.Contains(oneLine(o.stderr), words) {
+	if o := w.run(args...); o.code != exitRefused || !strings.Contains(refusal.OneLine(o.stderr), words) {
 		w.t.Fatalf("%v: exit %d, not refused with %q\n%s", args, o.code, words, o.stderr)
 	}
 }

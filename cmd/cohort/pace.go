@@ -12,6 +12,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 )
 
 func paceCommand() *cobra.Command {
@@ -40,10 +41,10 @@ back to the campaign's own pace.
 				}
 			}
 			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
-				return refuse("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
+				return refusal.New("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
 			}
 			if c.Flags().Changed("campaign") && !own {
-				return refuse("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
+				return refusal.New("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
 			}
 			pace, err := paceOf(args[0])
 			if err != nil {
@@ -92,11 +93,11 @@ const (
 func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	clock, err := time.Parse(clockForm, text)
 	if err != nil {
-		return time.Time{}, refuse("--finish-by takes a time of day such as 21:00, not %q", text)
+		return time.Time{}, refusal.New("--finish-by takes a time of day such as 21:00, not %q", text)
 	}
 	o, ok := pace.NextOpening(p, now)
 	if !ok {
-		return time.Time{}, refuse("pace.until has passed: nothing is sent any more")
+		return time.Time{}, refusal.New("pace.until has passed: nothing is sent any more")
 	}
 	now = now.In(p.Location)
 	day := func(days int) time.Time {
@@ -106,11 +107,11 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	if !at.After(now) {
 		at = day(1)
 		if !o.Closes.IsZero() && at.After(o.Closes) {
-			return time.Time{}, refuse("%s is over today, and tomorrow's comes after the window's last call; give a time before %s", text, o.Closes.In(p.Location).Format(dayClock))
+			return time.Time{}, refusal.New("%s is over today, and tomorrow's comes after the window's last call; give a time before %s", text, o.Closes.In(p.Location).Format(dayClock))
 		}
 	}
 	if !at.After(o.Opens) {
-		return time.Time{}, refuse("nothing is sent before %s; give a time after that", o.Opens.In(p.Location).Format(dayClock))
+		return time.Time{}, refusal.New("nothing is sent before %s; give a time after that", o.Opens.In(p.Location).Format(dayClock))
 	}
 	return at, nil
 }

@@ -16,6 +16,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/shard"
 )
 
@@ -57,7 +58,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return err
 			}
 			if !found.WouldSend {
-				return refuse("a send would be refused: %s", found.Why)
+				return refusal.New("a send would be refused: %s", found.Why)
 			}
 			p.Reach, p.Overlap = found.Reach, found.Overlap
 			if asJSON {
@@ -112,7 +113,7 @@ func (f *forecast) cut(ctx context.Context, spool *shard.Spool, fields []string,
 		return err
 	}
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	for _, batches := range shards {
 		for _, b := range batches {

@@ -20,6 +20,7 @@ import (
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -95,16 +96,16 @@ func (p *preparation) prepare(ctx context.Context) error {
 
 // refused says of an error in the preparation that nothing was sent.
 func (p *preparation) refused(ctx context.Context, err error) error {
-	if errors.As(err, new(*refusal)) || errors.As(err, new(*engine.UnfitError)) {
+	if errors.As(err, new(*refusal.Refused)) || errors.As(err, new(*engine.UnfitError)) {
 		return err
 	}
 	if ctx.Err() != nil {
 		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}
 	if full(err) {
-		return refuse("%w; free some room in %s; nothing was sent", err, p.folder.path)
+		return refusal.New("%w; free some room in %s; nothing was sent", err, p.folder.path)
 	}
-	return refuse("%w; nothing was sent", err)
+	return refusal.New("%w; nothing was sent", err)
 }
 
 // full says whether an error is that a disk has no room left.
@@ -134,7 +135,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if unasked := p.app.unasked(p.campaign, p.paths); unasked != "" && p.rehearsal {
 		p.log.Warn(unasked)
 	} else if unasked != "" {
-		return fail(refuse("%s", unasked))
+		return fail(refusal.New("%s", unasked))
 	}
 	return manifest, digest, p.check(p.reader.Summary())
 }
@@ -150,9 +151,9 @@ func (p *preparation) check(s ingest.Summary) error {
 		if e := p.keepRejects(); e != nil {
 			return e
 		}
-		return refuse("%w; every record that cannot be sent is named in %s", err, p.folder.file(rejectsFile))
+		return refusal.New("%w; every record that cannot be sent is named in %s", err, p.folder.file(rejectsFile))
 	}
-	return refuse("%w", err)
+	return refusal.New("%w", err)
 }
 
 // warn says what of a cohort is allowed and may yet be a mistake.

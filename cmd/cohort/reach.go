@@ -17,6 +17,7 @@ import (
 	"cohort/engine/disk"
 	"cohort/engine/pace"
 	"cohort/engine/reach"
+	"cohort/engine/refusal"
 	"cohort/ingest"
 	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
@@ -55,16 +56,16 @@ standard error is the command that goes on.
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if perSecond <= 0 || perSecond > 400 {
-				return refuse("--per-second must be above 0, and 400 at most")
+				return refusal.New("--per-second must be above 0, and 400 at most")
 			}
 			if err := c.prepare(cmd, campaignPath, args, "reach"); err != nil {
 				return err
 			}
 			if c.campaign.Reach == nil {
-				return refuse("%w", c.campaign.Mistake("reach", "is missing; it names the column of the GP practice's ODS code, such as reach: {practice: gp_ods_code}"))
+				return refusal.New("%w", c.campaign.Mistake("reach", "is missing; it names the column of the GP practice's ODS code, such as reach: {practice: gp_ods_code}"))
 			}
 			if fromStdin(c.paths) {
-				return refuse("the cohort is read now, and again when it is checked or sent; save it to a file")
+				return refusal.New("the cohort is read now, and again when it is checked or sent; save it to a file")
 			}
 			if err := c.fetch(cmd.Context(), perSecond); err != nil {
 				return err
@@ -93,7 +94,7 @@ standard error is the command that goes on.
 func (c *check) fetch(ctx context.Context, perSecond float64) error {
 	goOn := reachCommand(c.campaign, c.paths)
 	partWith(ctx, goOn)
-	stopped := &ended{errors.New("stopped while fetching who has the NHS App; what was fetched is kept"), exitStopped, goOn}
+	stopped := &refusal.Ended{Err: errors.New("stopped while fetching who has the NHS App; what was fetched is kept"), Code: exitStopped, Next: goOn}
 	codes, err := c.practices(ctx)
 	if ctx.Err() != nil {
 		return stopped
@@ -102,15 +103,15 @@ func (c *check) fetch(ctx context.Context, perSecond float64) error {
 		return err
 	}
 	if len(codes) == 0 {
-		return refuse("%w", c.campaign.Mistake("reach", "names the column "+c.campaign.Reach.Practice+", and no record holds an ODS code there"))
+		return refusal.New("%w", c.campaign.Mistake("reach", "names the column "+c.campaign.Reach.Practice+", and no record holds an ODS code there"))
 	}
 	c.day = today(c.campaign, c.screen.log)
 	if err := c.day.Make(); err != nil {
-		return refuse("what is fetched cannot be kept: %w", err)
+		return refusal.New("what is fetched cannot be kept: %w", err)
 	}
 	l, err := disk.Acquire(filepath.Join(c.campaign.Register, "reach", lockFile), "")
 	if err != nil {
-		return refuse("the reports of app users are being fetched already: %w", err)
+		return refusal.New("the reports of app users are being fetched already: %w", err)
 	}
 	defer func() { _ = l.Release() }()
 	missing := c.day.Without(codes)
@@ -133,10 +134,10 @@ func (c *check) fetch(ctx context.Context, perSecond float64) error {
 		return stopped
 	}
 	if full(err) {
-		return refuse("what is fetched cannot be kept: %w; free some room in %s", err, c.campaign.Register)
+		return refusal.New("what is fetched cannot be kept: %w; free some room in %s", err, c.campaign.Register)
 	}
 	if err != nil {
-		return refuse("who has the NHS App cannot be fetched: %w", err)
+		return refusal.New("who has the NHS App cannot be fetched: %w", err)
 	}
 	return c.believable(codes)
 }
@@ -147,7 +148,7 @@ func (c *check) believable(codes []string) error {
 	for _, code := range codes {
 		state, err := c.day.State(code)
 		if err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 		if state == reach.Reported {
 			return nil
@@ -155,14 +156,14 @@ func (c *check) believable(codes []string) error {
 	}
 	if any, err := c.day.AnyReported(); any || err != nil { // of another cohort's practices
 		if err != nil {
-			err = refuse("%w", err)
+			err = refusal.New("%w", err)
 		}
 		return err
 	}
 	if err := c.day.Forget(codes); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
-	return refuse("the service has a report of none of the cohort's practices (%d, such as %s): check base_url, and that the column %s holds ODS codes of GP practices", len(codes), codes[0], c.campaign.Reach.Practice)
+	return refusal.New("the service has a report of none of the cohort's practices (%d, such as %s): check base_url, and that the column %s holds ODS codes of GP practices", len(codes), codes[0], c.campaign.Reach.Practice)
 }
 
 // tell logs now and then how far a fetching has come, until the end is called.
@@ -187,19 +188,19 @@ func tell(log *slog.Logger, f *reach.Fetching, of int) (end func()) {
 func (c *check) practices(ctx context.Context) ([]string, error) {
 	reader, err := ingest.Open(ctx, c.paths, practiceOptions(c.campaign))
 	if err != nil {
-		return nil, refuse("the cohort cannot be read: %w", err)
+		return nil, refusal.New("the cohort cannot be read: %w", err)
 	}
 	seen := map[string]bool{}
 	shown := c.screen.follow("looking for the practices", bytesOf(reader), reader.BytesRead)
 	defer shown()
 	for value, err := range reader.Values() {
 		if err != nil {
-			return nil, refuse("the cohort cannot be read: %w", err)
+			return nil, refusal.New("the cohort cannot be read: %w", err)
 		}
 		if code, ok := reach.Code(value); ok && !seen[code] {
 			seen[strings.Clone(code)] = true
 			if len(seen) > mostPractices {
-				return nil, refuse("the column %s holds more than %d different codes, which cannot be GP practices; nobody was asked: name the column of the practice's ODS code under reach", c.campaign.Reach.Practice, mostPractices)
+				return nil, refusal.New("the column %s holds more than %d different codes, which cannot be GP practices; nobody was asked: name the column of the practice's ODS code under reach", c.campaign.Reach.Practice, mostPractices)
 			}
 		}
 	}

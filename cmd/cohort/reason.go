@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine/disk"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 )
 
 // mostReason is how many characters of a reason the log keeps. Its readers see them all.
@@ -23,7 +24,7 @@ const mostReason = 1000
 
 func checkReason(reason string) error {
 	if n := utf8.RuneCountInString(reason); n > mostReason {
-		return refuse("the reason has %d characters, and %d are the most; say it shorter", n, mostReason)
+		return refusal.New("the reason has %d characters, and %d are the most; say it shorter", n, mostReason)
 	}
 	return nil
 }
@@ -46,7 +47,7 @@ func (l *pulling) explain(c *cobra.Command) {
 		err = why.patiently(c.Context())
 	}
 	if err != nil {
-		fmt.Fprintf(c.ErrOrStderr(), "the reason could not be noted: %s; what was asked holds all the same\n", oneLine(err.Error()))
+		fmt.Fprintf(c.ErrOrStderr(), "the reason could not be noted: %s; what was asked holds all the same\n", refusal.OneLine(err.Error()))
 	}
 }
 

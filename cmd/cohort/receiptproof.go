@@ -9,6 +9,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest/person"
 )
 
@@ -40,10 +41,10 @@ func (s *session) receiptsCome(r *receipts, messages iter.Seq2[sentMessage, erro
 		of[dayOf(m.accepted)] = day
 	}
 	few := func(c count, when string) error {
-		return refuse("of the %d messages that the service has accepted%s only %d have a receipt: that those in doubt have none proves nothing; nothing was changed", c.accepted, when, c.named)
+		return refusal.New("of the %d messages that the service has accepted%s only %d have a receipt: that those in doubt have none proves nothing; nothing was changed", c.accepted, when, c.named)
 	}
 	if r.unread > 0 {
-		return refuse("%d receipts cannot be read, and may be those of messages in doubt; nothing was changed", r.unread), nil
+		return refusal.New("%d receipts cannot be read, and may be those of messages in doubt; nothing was changed", r.unread), nil
 	}
 	if 2*all.named < all.accepted {
 		return few(all, ""), nil

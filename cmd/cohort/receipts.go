@@ -10,6 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/nhsapp"
@@ -152,7 +153,7 @@ func snake(code string) string {
 // plainWords are the service's words for a failure; none when they are long, or hold so many
 // digits that they may name somebody.
 func plainWords(text string) string {
-	text = oneLine(text)
+	text = refusal.OneLine(text)
 	digits := 0
 	for _, c := range text {
 		if '0' <= c && c <= '9' {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"cohort/engine/dispatch"
+	"cohort/engine/refusal"
 )
 
 // sweep removes what sends that were killed have left of standard input where this one
@@ -25,7 +26,7 @@ func (s *session) receive(ctx context.Context) (err error) {
 	if s.resumed {
 		path := filepath.Join(s.runFolder, stdinFile)
 		if _, err := os.Stat(path); err != nil {
-			return refuse("the run was given its cohort on standard input, and no copy of it is kept in %s; give it again: %s", s.runFolder, s.sendCommand())
+			return refusal.New("the run was given its cohort on standard input, and no copy of it is kept in %s; give it again: %s", s.runFolder, s.sendCommand())
 		}
 		s.in.paths, s.in.stdin = []string{path}, true
 		return nil
@@ -42,10 +43,10 @@ func (s *session) receive(ctx context.Context) (err error) {
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return refuse("standard input cannot be kept: %w", err)
+		return refusal.New("standard input cannot be kept: %w", err)
 	}
 	if s.piped, err = newPiped(dir); err != nil {
-		return refuse("standard input cannot be kept: %w", err)
+		return refusal.New("standard input cannot be kept: %w", err)
 	}
 	partWith(ctx, s.again())
 	shown := s.screen.follow("taking standard input", 0, s.piped.read.Load)
@@ -62,7 +63,7 @@ func (s *session) keep(ctx context.Context) (err error) {
 	}
 	path := s.folder.file(stdinFile)
 	if err := s.piped.moveTo(path); err != nil {
-		return refuse("the copy of standard input cannot be put into the run's folder: %w", err)
+		return refusal.New("the copy of standard input cannot be put into the run's folder: %w", err)
 	}
 	partWith(ctx, s.goOn())
 	s.in.paths = []string{path}
@@ -88,5 +89,5 @@ func (s *session) sendCommand() string {
 	if s.call.SendAgain != "" {
 		words = append(words, "--send-again="+s.call.SendAgain)
 	}
-	return command(words...)
+	return refusal.Command(words...)
 }

@@ -14,6 +14,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/nhsapp"
@@ -120,16 +121,16 @@ func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOpt
 		return s.deliveries(ctx, plan, o)
 	}
 	if o.given != nil && o.given("per-second") {
-		return refuse("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
+		return refusal.New("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
 	}
 	if len(o.daily)+len(o.acks) > 0 {
-		return refuse("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
+		return refusal.New("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
 	}
 	if err := s.asPlanned(plan); err != nil {
 		return err
 	}
 	if s.call.Simulate = plan.Service == s.campaign.ServiceID(true); s.call.Simulate {
-		return refuse("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
 	}
 	if err := s.connect(); err != nil {
 		return err
@@ -173,15 +174,15 @@ func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.S
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.conclude(ctx, plan, spool, summary, nil)
-	if end := (*ended)(nil); summary.Finished || !errors.As(err, &end) {
+	if end := (*refusal.Ended)(nil); summary.Finished || !errors.As(err, &end) {
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
 	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
-		return &ended{fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), exitInDoubt, s.goOn()}
+		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), Code: exitInDoubt, Next: s.goOn()}
 	}
 	if doubtful > 0 {
-		return &ended{fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), exitInDoubt, s.asks()}
+		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), Code: exitInDoubt, Next: s.asks()}
 	}
 	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
 	return nil
@@ -191,25 +192,25 @@ func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.S
 func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *receipts) (err error) {
 	key, err := s.tokens.Fingerprint()
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if err := s.sink.Check(ctx); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	log, err := ledger.Open(s.folder.path, plan)
 	if errors.Is(err, journal.ErrFull) {
-		return refuse("the progress log cannot be opened: %w; free some room and start again", err)
+		return refusal.New("the progress log cannot be opened: %w; free some room and start again", err)
 	}
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refuse("the progress log cannot be written: %w", e)
+			err = refusal.New("the progress log cannot be written: %w", e)
 		}
 	}()
 	if err := log.Open(ledger.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	forms, _, err := log.Ledger.Doubtful(spool)
 	if err != nil {
@@ -224,13 +225,13 @@ func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, 
 	}
 	now := time.Now()
 	if err := log.Found(now, found); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	s.log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
 	account := log.Ledger.Account()
 	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 		if err := log.Finish(now, account); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 	}
 	return nil
@@ -264,10 +265,10 @@ func (s *session) readReceipts(ctx context.Context, planned *plan.Plan, forms ma
 			found[form] = r.MessageID
 		})
 		if ctx.Err() != nil {
-			return nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, s.asks()}
+			return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: exitStopped, Next: s.asks()}
 		}
 		if err != nil {
-			return nil, refuse("%w; nothing was changed", err)
+			return nil, refusal.New("%w; nothing was changed", err)
 		}
 		if receipts.unread += unread; unread > 0 {
 			s.log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
@@ -279,4 +280,4 @@ func (s *session) readReceipts(ctx context.Context, planned *plan.Plan, forms ma
 }
 
 // asks is the command that asks the service what it has of what is in doubt.
-func (s *session) asks() string { return command("reconcile", s.folder.path) }
+func (s *session) asks() string { return refusal.Command("reconcile", s.folder.path) }

@@ -18,6 +18,7 @@ import (
 	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/engine/recovery"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 )
 
@@ -99,10 +100,10 @@ func (r *recovering) run(path string) (err error) {
 	}
 	r.plan, err = plan.Open(r.dir)
 	if errors.Is(err, plan.ErrNone) && exists(filepath.Join(r.dir, "log")) {
-		return refuse("%s holds a progress log and no plan, and without the plan nothing can be recovered: bring it back from a copy of the folder", r.dir)
+		return refusal.New("%s holds a progress log and no plan, and without the plan nothing can be recovered: bring it back from a copy of the folder", r.dir)
 	}
 	if errors.Is(err, plan.ErrNone) {
-		return refuse("%s holds no sealed plan: nothing was ever sent from it; go on with: %s", r.dir, command("resume", r.dir))
+		return refusal.New("%s holds no sealed plan: nothing was ever sent from it; go on with: %s", r.dir, refusal.Command("resume", r.dir))
 	}
 	if err != nil {
 		return damaged(err)
@@ -129,15 +130,15 @@ func (r *recovering) flags() error {
 	decides := r.foreign != "" || r.held != ""
 	switch {
 	case r.foreign != "" && r.foreign != "accepted" && r.foreign != "in-doubt":
-		return refuse("--foreign is accepted or in-doubt, not %s", r.foreign)
+		return refusal.New("--foreign is accepted or in-doubt, not %s", r.foreign)
 	case r.held != "" && r.held != "replay":
-		return refuse("--held is replay, not %s", r.held)
+		return refusal.New("--held is replay, not %s", r.held)
 	case r.foreign != "" && r.held != "":
-		return refuse("decide one thing at a time: --foreign or --held")
+		return refusal.New("decide one thing at a time: --foreign or --held")
 	case decides && strings.TrimSpace(r.reason) == "":
-		return refuse("a decision needs a --reason, which is recorded")
+		return refusal.New("a decision needs a --reason, which is recorded")
 	case !decides && r.reason != "":
-		return refuse("--reason goes with --foreign or --held")
+		return refusal.New("--reason goes with --foreign or --held")
 	}
 	return nil
 }
@@ -155,10 +156,10 @@ func (r *recovering) ask(c *campaign.Campaign) error {
 		return nil
 	}
 	if r.entry.State == register.Superseded {
-		return refuse("the register says that this run's place was taken (%s); nothing more is sent from here", r.entry.Note)
+		return refusal.New("the register says that this run's place was taken (%s); nothing more is sent from here", r.entry.Note)
 	}
 	if call, err := readCall(r.entry.Folder); !same(r.entry.Folder, r.dir) && err == nil && call.RunID == r.plan.RunID {
-		return refuse("this run lives in %s, and %s is a copy; recover it there: %s", r.entry.Folder, r.dir, command("recover", r.entry.Folder))
+		return refusal.New("this run lives in %s, and %s is a copy; recover it there: %s", r.entry.Folder, r.dir, refusal.Command("recover", r.entry.Folder))
 	}
 	return nil
 }
@@ -176,16 +177,16 @@ func (r *recovering) look() error {
 	case errors.As(err, new(*plan.ChangedError)):
 		return unsound(r.dir, err)
 	case err != nil:
-		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
+		return refusal.New("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
 	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
-		return refuse("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", command("resume", r.dir))
+		return refusal.New("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
 			return r.decide(survey.Ledger)
 		}
 	}
 	if r.foreign != "" || r.held != "" {
-		return refuse("the run's log is lost (%w): recover it first, and decide when it was resumed", err)
+		return refusal.New("the run's log is lost (%w): recover it first, and decide when it was resumed", err)
 	}
 	return r.recover(err)
 }
@@ -207,20 +208,20 @@ func (r *recovering) distrust(ledger *ledger.Ledger) error {
 func (r *recovering) renew(why error) error {
 	aside, err := ledger.RenewRevisions(r.dir, time.Now())
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
-	fmt.Fprintf(r.out, "damage     %v\nput aside  %s\nThe progress log is sound: the next start makes the copy again from it.\ngo on with: %s\n", why, aside, command("resume", r.dir))
+	fmt.Fprintf(r.out, "damage     %v\nput aside  %s\nThe progress log is sound: the next start makes the copy again from it.\ngo on with: %s\n", why, aside, refusal.Command("resume", r.dir))
 	return nil
 }
 
 // recover begins a new log.
 func (r *recovering) recover(why error) error {
 	if by := recovery.Superseding(r.dir, r.plan); by != "" {
-		return refuse("the log is damaged (%w), and it says that run %s has taken this run's place; nothing more is sent from here", why, by)
+		return refusal.New("the log is damaged (%w), and it says that run %s has taken this run's place; nothing more is sent from here", why, by)
 	}
 	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
 	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
-		return refuse("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
+		return refusal.New("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
 	}
 	switch keys := r.entry.Keys; {
 	case r.simulate, r.files:
@@ -228,9 +229,9 @@ func (r *recovering) recover(why error) error {
 	case len(keys) == 1:
 		known.Key = keys[0]
 	case len(keys) > 1:
-		return refuse("the log is lost (%w), and the run was sent with %d API keys: the service remembers references for each application; if all of them, and the present one, belong to one application, say so with --one-application", why, len(keys))
+		return refusal.New("the log is lost (%w), and the run was sent with %d API keys: the service remembers references for each application; if all of them, and the present one, belong to one application, say so with --one-application", why, len(keys))
 	default:
-		return refuse("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
+		return refusal.New("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
 	}
 	if !r.simulate && !r.files && r.clock().Sub(r.plan.Created) > remembered {
 		known.Hold = ledger.HoldForgotten
@@ -238,7 +239,7 @@ func (r *recovering) recover(why error) error {
 	paused := recovery.PausedBefore(r.dir, r.plan)
 	done, err := recovery.Recover(r.dir, r.plan, known)
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if err := r.pauseAgain(paused); err != nil {
 		return err
@@ -251,15 +252,15 @@ func (r *recovering) recover(why error) error {
 	fmt.Fprintf(r.out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
 	switch {
 	case done.Ledger.Hold != "":
-		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), command("report", r.dir))
+		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), refusal.Command("report", r.dir))
 	case r.plan.NeverAgain:
-		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", command("reconcile", r.dir))
+		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", refusal.Command("reconcile", r.dir))
 	case r.files:
-		fmt.Fprintf(r.out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", command("resume", r.dir))
+		fmt.Fprintf(r.out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", refusal.Command("resume", r.dir))
 	case r.simulate:
-		fmt.Fprintf(r.out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", command("resume", r.dir))
+		fmt.Fprintf(r.out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", refusal.Command("resume", r.dir))
 	default:
-		fmt.Fprintf(r.out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", command("resume", r.dir))
+		fmt.Fprintf(r.out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", refusal.Command("resume", r.dir))
 	}
 	return nil
 }
@@ -277,9 +278,9 @@ func (r *recovering) pauseAgain(paused string) error {
 	}
 	err = log.Command(time.Now(), ledger.Command{Verb: record.VerbPause, By: "recover", Reason: "the run was paused " + paused})
 	if err = errors.Join(err, log.Close()); err != nil {
-		return refuse("the run was paused, and that cannot be written down again: %w", err)
+		return refusal.New("the run was paused, and that cannot be written down again: %w", err)
 	}
-	fmt.Fprintf(r.out, "paused     %s; to go on afterwards: %s\n", paused, command("continue", r.dir))
+	fmt.Fprintf(r.out, "paused     %s; to go on afterwards: %s\n", paused, refusal.Command("continue", r.dir))
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"cohort/engine/refusal"
 )
 
 func reportCommand() *cobra.Command {
@@ -47,7 +49,7 @@ Exit codes:
 				return err
 			}
 			if err := writeReport(out, dir, plan, spool); err != nil {
-				return refuse("%w", err)
+				return refusal.New("%w", err)
 			}
 			if isFile(out) { // what goes to a pipe is not mixed with its name
 				fmt.Fprintln(c.OutOrStdout(), out)

@@ -13,6 +13,7 @@ import (
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/shard"
 )
@@ -49,11 +50,11 @@ func (r *resending) check(c *cobra.Command) error {
 	r.chosen = c.Flags().Changed("resend-in-doubt")
 	switch {
 	case r.chosen && strings.TrimSpace(r.reason) == "":
-		return refuse("give --resend-in-doubt a reason: why these messages go out again, though people may get them twice; it is recorded")
+		return refusal.New("give --resend-in-doubt a reason: why these messages go out again, though people may get them twice; it is recorded")
 	case r.chosen && (c.Flags().Changed("json") || c.Flags().Changed("fallback") || c.Flags().Changed("unread") || c.Flags().Changed("daily-report") || c.Flags().Changed("per-second")):
-		return refuse("--resend-in-doubt goes with --dry-run alone; reconcile by itself tells of deliveries")
+		return refusal.New("--resend-in-doubt goes with --dry-run alone; reconcile by itself tells of deliveries")
 	case r.dryRun && !r.chosen:
-		return refuse("--dry-run goes with --resend-in-doubt; reconcile by itself sends nothing again")
+		return refusal.New("--dry-run goes with --resend-in-doubt; reconcile by itself sends nothing again")
 	}
 	return nil
 }
@@ -72,13 +73,13 @@ func clockOf(ctx context.Context) func() time.Time {
 // resendInDoubt does it. Nothing is changed unless all of it may be done.
 func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resending) error {
 	if !plan.NeverAgain {
-		return refuse("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", command("resume", s.folder.path, "--settle"))
+		return refusal.New("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", refusal.Command("resume", s.folder.path, "--settle"))
 	}
 	if err := s.asPlanned(plan); err != nil {
 		return err
 	}
 	if plan.Service == s.campaign.ServiceID(true) {
-		return refuse("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
 	}
 	if err := s.connect(); err != nil {
 		return err
@@ -100,8 +101,8 @@ func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resendi
 		return err
 	}
 	found, again, proof, err := s.weigh(ctx, plan, folded, spool, now)
-	if end := (*ended)(nil); errors.As(err, &end) {
-		return &ended{end.err, end.code, command("reconcile", s.folder.path, "--resend-in-doubt", r.reason)}
+	if end := (*refusal.Ended)(nil); errors.As(err, &end) {
+		return &refusal.Ended{Err: end.Err, Code: end.Code, Next: refusal.Command("reconcile", s.folder.path, "--resend-in-doubt", r.reason)}
 	}
 	if err != nil {
 		return err
@@ -109,13 +110,13 @@ func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resendi
 	s.showAgain(again)
 	switch {
 	case again.Again == 0 && again.Due > 0:
-		return refuse("nothing more is sent again: of %d messages a person has decided so before, and they are still to be sent; go on with: %s", again.Due, s.goOn())
+		return refusal.New("nothing more is sent again: of %d messages a person has decided so before, and they are still to be sent; go on with: %s", again.Due, s.goOn())
 	case again.Again == 0 && again.Other > 0:
-		return refuse("nothing is sent again, and nothing was changed: an application is shown the receipts of its own messages only; put the API key back with which these were attempted")
+		return refusal.New("nothing is sent again, and nothing was changed: an application is shown the receipts of its own messages only; put the API key back with which these were attempted")
 	case again.Again == 0:
-		return refuse("nothing is sent again, and nothing was changed; what receipts name this writes down: %s", s.asks())
+		return refusal.New("nothing is sent again, and nothing was changed; what receipts name this writes down: %s", s.asks())
 	case again.Young > 0:
-		return refuse("the receipts of %d messages may still come: from %s on they may be sent again; nothing was changed", again.Young, again.From.Format("Mon 2 Jan 2006 15:04 MST"))
+		return refusal.New("the receipts of %d messages may still come: from %s on they may be sent again; nothing was changed", again.Young, again.From.Format("Mon 2 Jan 2006 15:04 MST"))
 	case proof != nil:
 		return proof
 	case r.dryRun:
@@ -133,7 +134,7 @@ func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resendi
 // messages in doubt. proof is why receipts that did not come prove nothing.
 func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *ledger.Resend, proof, err error) {
 	if err := s.sink.Check(ctx); err != nil {
-		return nil, nil, nil, refuse("%w", err)
+		return nil, nil, nil, refusal.New("%w", err)
 	}
 	forms, _, err := folded.Doubtful(spool)
 	if err != nil {
@@ -154,7 +155,7 @@ func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.
 	}
 	key, err := s.tokens.Fingerprint()
 	if err != nil {
-		return nil, nil, nil, refuse("%w", err)
+		return nil, nil, nil, refusal.New("%w", err)
 	}
 	days := map[time.Time]bool{}
 	for form, a := range attempted {
@@ -170,15 +171,15 @@ func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.
 	var listing dispatch.Listing
 	if lists := s.lists(); len(lists.of) > 0 {
 		if listing, err = lists.listing(ctx, s.folder.path, spool, folded.Lists); err != nil {
-			return nil, nil, nil, refuse("%w; nothing was changed", err)
+			return nil, nil, nil, refusal.New("%w; nothing was changed", err)
 		}
 	}
 	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
 	if ctx.Err() != nil {
-		return nil, nil, nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, ""}
+		return nil, nil, nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: exitStopped, Next: ""}
 	}
 	if err != nil {
-		return nil, nil, nil, refuse("%w; nothing was changed", err)
+		return nil, nil, nil, refusal.New("%w; nothing was changed", err)
 	}
 	return found, again, proof, nil
 }
@@ -205,7 +206,7 @@ func (s *session) showAgain(again *ledger.Resend) {
 func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *ledger.Resend, reason string, now time.Time) (err error) {
 	key, err := s.key()
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	log, err := ledger.Open(s.folder.path, plan)
 	if err != nil {
@@ -213,7 +214,7 @@ func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *l
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refuse("the progress log cannot be written: %w", e)
+			err = refusal.New("the progress log cannot be written: %w", e)
 		}
 	}()
 	err = log.Open(ledger.Start{At: now, Version: version(), Key: key})
@@ -224,7 +225,7 @@ func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *l
 		err = log.Resend(again, whoAmI(), reason, now)
 	}
 	if err != nil {
-		return refuse("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, command("status", s.folder.path))
+		return refusal.New("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, refusal.Command("status", s.folder.path))
 	}
 	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())

@@ -8,6 +8,7 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -20,7 +21,7 @@ func (s *session) restOf(ctx context.Context) (runs []register.Entry, err error)
 	}
 	r, err := register.Look(s.campaign.Registers()...)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	known, rehearsal := map[string][]register.Entry{}, s.rehearses(ctx)
 	var names []string
@@ -37,11 +38,11 @@ func (s *session) restOf(ctx context.Context) (runs []register.Entry, err error)
 	for _, name := range strings.Split(s.call.RestOf, ",") {
 		switch {
 		case name == s.campaign.Name:
-			return nil, refuse("--rest-of %s names the campaign itself; to leave out the people that its earlier runs have reached, give --new-cohort", name)
+			return nil, refusal.New("--rest-of %s names the campaign itself; to leave out the people that its earlier runs have reached, give --new-cohort", name)
 		case known[name] == nil && rehearsal:
-			return nil, refuse("the register in %s knows no rehearsal of a campaign %q; it knows rehearsals of: %s", s.campaign.Register, name, strings.Join(names, ", "))
+			return nil, refusal.New("the register in %s knows no rehearsal of a campaign %q; it knows rehearsals of: %s", s.campaign.Register, name, strings.Join(names, ", "))
 		case known[name] == nil:
-			return nil, refuse("the register in %s knows no run of a campaign %q; it knows runs of: %s", s.campaign.Register, name, strings.Join(names, ", "))
+			return nil, refusal.New("the register in %s knows no run of a campaign %q; it knows runs of: %s", s.campaign.Register, name, strings.Join(names, ", "))
 		}
 		runs = append(runs, known[name]...)
 	}
@@ -71,7 +72,7 @@ func (s *session) uncompared(r *register.Register, plan *plan.Plan, ledger *ledg
 	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.since) {
 		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(templatesOf(plan), t) })
 		if same && !e.At.Before(s.compared.since) && !slices.Contains(s.compared.looked, e.RunID) {
-			return refuse("run %.8s of campaign %s has begun to send the same words while this run was prepared; start this one again, and it is compared with that one",
+			return refusal.New("run %.8s of campaign %s has begun to send the same words while this run was prepared; start this one again, and it is compared with that one",
 				e.RunID, e.Campaign)
 		}
 	}

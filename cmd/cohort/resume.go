@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 )
 
 func resumeCommand() *cobra.Command {
@@ -36,7 +37,7 @@ Exit codes:
 				return err
 			}
 			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
-				return refuse("--send-again needs a reason")
+				return refusal.New("--send-again needs a reason")
 			}
 			s := session{sendAgain: sendAgain, oneWindow: oneWindow, network: network, settle: settle, runFolder: path, runs: filepath.Dir(path), words: []string{"resume", path}}
 			s.open(c)

@@ -16,6 +16,7 @@ import (
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 )
@@ -94,7 +95,7 @@ func (r *retrying) run(path string) error {
 			if busy.Holder.Doing == reconcileVerb { // which does not listen
 				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
 			}
-			return fmt.Errorf("%w; to stop it first: %s", err, command("stop", dir))
+			return fmt.Errorf("%w; to stop it first: %s", err, refusal.Command("stop", dir))
 		}
 		return err
 	}
@@ -118,16 +119,16 @@ func (r *retrying) run(path string) error {
 	if err := r.write(s, plan); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "%d refused messages will be sent again; go on with: %s\n", again.Sum().Again, command("resume", dir))
+	fmt.Fprintf(r.out, "%d refused messages will be sent again; go on with: %s\n", again.Sum().Again, refusal.Command("resume", dir))
 	return nil
 }
 
 func (r *retrying) flags() error {
 	switch {
 	case !r.refused:
-		return refuse("which messages? give --refused: those that the service has refused. Nothing else is ever sent again by hand: what is in doubt is settled by cohort resume, and what was not sent yet is sent by it")
+		return refusal.New("which messages? give --refused: those that the service has refused. Nothing else is ever sent again by hand: what is in doubt is settled by cohort resume, and what was not sent yet is sent by it")
 	case !r.dryRun && strings.TrimSpace(r.reason) == "":
-		return refuse("give --reason: what the messages were refused for, and that it is mended; it is recorded. --dry-run shows what would be sent again without one")
+		return refusal.New("give --reason: what the messages were refused for, and that it is mended; it is recorded. --dry-run shows what would be sent again without one")
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func (r *retrying) flags() error {
 // thing that makes a finished run send again. whom says to whom.
 func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string) error {
 	if err := campaign.Compare(planned.Frozen, s.campaign.Frozen()); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if err := s.adopt(s.folder.path); err != nil {
 		return err
@@ -149,15 +150,15 @@ func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom strin
 	st := s.standing(reg, planned, ledger)
 	switch {
 	case st.facts.foreign > 0:
-		return refuse("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.foreign, command("recover", s.folder.path))
+		return refusal.New("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.foreign, refusal.Command("recover", s.folder.path))
 	case ledger.Hold != "":
-		return refuse("the log took the place of one that was lost, and nothing may be sent again: %s", holdWords(ledger.Hold))
+		return refusal.New("the log took the place of one that was lost, and nothing may be sent again: %s", holdWords(ledger.Hold))
 	case st.facts.superseded != "":
 		return admit(st)
 	}
 	for _, rival := range st.rivals {
 		if !slices.ContainsFunc(st.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return refuse("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
+			return refusal.New("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
 				rival.RunID, rival.Folder, whom)
 		}
 	}
@@ -184,17 +185,17 @@ func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
-		return refuse("nothing is sent again: they may have been taken, since a request that held them went unanswered or daily reports name messages of their refused upload (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
+		return refusal.New("nothing is sent again: they may have been taken, since a request that held them went unanswered or daily reports name messages of their refused upload (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
 	case sum.Listed > 0:
-		return refuse("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
+		return refusal.New("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
 	case ledger.Account().Fates[person.Refused] > 0:
 		var codes []string
 		for _, c := range ledger.Retry(nil).Counts {
 			codes = append(codes, c.Code)
 		}
-		return refuse("nothing is sent again: no message was refused with such a code; those of the run are %s", strings.Join(codes, ", "))
+		return refusal.New("nothing is sent again: no message was refused with such a code; those of the run are %s", strings.Join(codes, ", "))
 	}
-	return refuse("nothing is sent again: no message of this run was refused")
+	return refusal.New("nothing is sent again: no message of this run was refused")
 }
 
 // write makes it so. The register is told first that the run is no longer finished: one
@@ -225,11 +226,11 @@ func (r *retrying) write(s *session, plan *plan.Plan) (err error) {
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refuse("the progress log cannot be written: %w", e)
+			err = refusal.New("the progress log cannot be written: %w", e)
 		}
 	}()
 	if err := log.Retry(log.Ledger.Retry(r.codes), spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
-		return refuse("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, command("status", s.folder.path))
+		return refusal.New("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, refusal.Command("status", s.folder.path))
 	}
 	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		r.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
@@ -250,7 +251,7 @@ func reopen(s *session, plan *plan.Plan) error {
 	}
 	entry.State = register.Begun
 	if err := reg.Record(entry); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	return nil
 }

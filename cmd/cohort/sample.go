@@ -6,6 +6,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/refusal"
 	"cohort/shard"
 	"cohort/sinks/notify"
 )
@@ -36,12 +37,12 @@ func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []str
 	for i, t := range texts {
 		var err error
 		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
-			return nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	var out []string
 	for i := route; i < spool.Shards(); i += spool.Routes() {

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"cohort/engine/refusal"
 )
 
 const networkHelp = "keep the run's folder on a network filesystem, though two machines may then hold its lock at once"
@@ -44,16 +46,16 @@ Exit codes:
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
-				return refuse("which campaign? name its file: cohort send -c campaign.yaml %s", shellWord(args[0]))
+				return refusal.New("which campaign? name its file: cohort send -c campaign.yaml %s", refusal.ShellWord(args[0]))
 			}
 			if c.Flags().Changed("dry-run") {
 				return dryRun(c, campaign, args, dry)
 			}
 			if c.Flags().Changed("send-again") && s.call.SendAgain == "" {
-				return refuse("--send-again needs a reason, which goes into the record")
+				return refusal.New("--send-again needs a reason, which goes into the record")
 			}
 			if c.Flags().Changed("rest-of") && s.call.RestOf == "" {
-				return refuse("--rest-of needs the name of a campaign")
+				return refusal.New("--rest-of needs the name of a campaign")
 			}
 			if s.call.Campaign, err = absolute(campaign); err != nil {
 				return err

@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/refusal"
 	"cohort/sinks/apim"
 	"cohort/sinks/nhsapp"
 	"cohort/sinks/notify"
@@ -66,7 +67,7 @@ func signIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, 
 	at := c.Access()
 	client, err := apim.Client(at.CAFile, connections)
 	if err != nil {
-		return nil, nil, refuse("%w", err)
+		return nil, nil, refusal.New("%w", err)
 	}
 	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: credentialsOf(c), Client: client}), nil
 }
@@ -99,7 +100,7 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 				return nil, err
 			}
 			if key, problem := o.Mistake(); key != "" {
-				return nil, refuse("%w", way.Mistake("sink.nhsapp."+key, problem))
+				return nil, refusal.New("%w", way.Mistake("sink.nhsapp."+key, problem))
 			}
 			o.Routes = append(o.Routes, nhsapp.Route{Content: o.Content, Push: o.Push})
 		}
@@ -107,11 +108,11 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 	}
 	routes, err := notify.CompileRoutes(c, fields)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, refusal.New("%w", err)
 	}
 	return notify.New(notify.Options{
 		BaseURL: c.Notify.BaseURL, ODSCode: c.Notify.ODSCode, Routes: routes, Details: details,
@@ -127,7 +128,7 @@ func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, 
 	}
 	for _, t := range c.Wording() {
 		if content, err = engine.CompileTemplate(t.Text, fields); err != nil {
-			return content, nil, refuse("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return content, nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 	}
 	return content, push, nil
@@ -144,7 +145,7 @@ func fieldsOf(c *campaign.Campaign) ([]string, error) {
 				err = fmt.Errorf("an NHS number has no place in a message")
 			}
 			if err != nil {
-				return nil, refuse("%w", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
+				return nil, refusal.New("%w", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
 			}
 			fields = append(fields, names...)
 		}
@@ -165,7 +166,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	dir, err := os.MkdirTemp("", "cohort-simulator-")
 	if err != nil {
-		return nil, refuse("the simulator cannot start: %w", err)
+		return nil, refusal.New("the simulator cannot start: %w", err)
 	}
 	const apiKey, keyID = "simulated-application", "simulated-1"
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
@@ -180,7 +181,7 @@ func embed(c *campaign.Campaign) (stop func(), err error) {
 	}
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, refuse("the simulator cannot start: %w", err)
+		return nil, refusal.New("the simulator cannot start: %w", err)
 	}
 	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
 	if c.NHSApp != nil {

@@ -14,6 +14,7 @@ import (
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest"
 	"cohort/shard"
@@ -68,14 +69,14 @@ type session struct {
 func (s *session) send(ctx context.Context) error {
 	text, err := os.ReadFile(s.call.Campaign)
 	if err != nil {
-		return refuse("the campaign file cannot be read: %w", err)
+		return refusal.New("the campaign file cannot be read: %w", err)
 	}
 	if s.campaign, err = campaign.Parse(text, s.call.Campaign); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	s.campaignText, s.frozen = text, s.campaign.Frozen()
 	if s.campaign.File != nil && s.call.Simulate {
-		return refuse("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
+		return refusal.New("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
 	}
 	if err := canAlert(s.campaign); err != nil {
 		return err
@@ -107,7 +108,7 @@ func (s *session) send(ctx context.Context) error {
 		if changed := planChanged(s.folder.path, planned); changed != nil {
 			return changed
 		}
-		return refuse("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, planned.Run.Short(), s.id.Short())
+		return refusal.New("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, planned.Run.Short(), s.id.Short())
 	}
 	again, err := s.planAgain(planned, at)
 	if err != nil {
@@ -128,10 +129,10 @@ func (s *session) planAgain(planned *plan.Plan, at place) (bool, error) {
 	}
 	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
 		if s.call.SendAgain != "" && planned.SendAgain == "" {
-			return false, refuse("--send-again has no effect here: the run has begun without it")
+			return false, refusal.New("--send-again has no effect here: the run has begun without it")
 		}
 		if s.call.RestOf != "" && s.call.RestOf != planned.RestOf {
-			return false, refuse("--rest-of %s has no effect here: the run has begun without it", s.call.RestOf)
+			return false, refusal.New("--rest-of %s has no effect here: the run has begun without it", s.call.RestOf)
 		}
 		return false, nil
 	}
@@ -147,7 +148,7 @@ func (s *session) planAgain(planned *plan.Plan, at place) (bool, error) {
 	s.log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
 	for _, name := range []string{"revisions", "log", "plan.json"} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(s.folder.file(name)); err != nil {
-			return false, refuse("the plan cannot be made again: %w", err)
+			return false, refusal.New("the plan cannot be made again: %w", err)
 		}
 	}
 	return true, nil
@@ -176,7 +177,7 @@ func (s *session) begin(ctx context.Context, others []register.Entry) error {
 // prepare reads the cohort file into the run's folder and seals the plan.
 func (s *session) prepare(ctx context.Context, others []register.Entry) (*plan.Plan, error) {
 	if _, err := os.Stat(s.folder.file("log")); err == nil {
-		return nil, refuse("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.folder.path)
+		return nil, refusal.New("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.folder.path)
 	}
 	if err := s.fixReports(); err != nil {
 		return nil, err
@@ -220,7 +221,7 @@ func (s *session) prepare(ctx context.Context, others []register.Entry) (*plan.P
 			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
-			return nil, refuse("%w; nothing was sent", err)
+			return nil, refusal.New("%w; nothing was sent", err)
 		}
 	}
 	p := &preparation{
@@ -242,7 +243,7 @@ func (s *session) resume(ctx context.Context, plan *plan.Plan) error {
 		if changed := planChanged(s.folder.path, plan); changed != nil {
 			return changed
 		}
-		return refuse("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.folder.path}))
+		return refusal.New("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.folder.path}))
 	}
 	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
 		return err
@@ -259,7 +260,7 @@ func (s *session) resume(ctx context.Context, plan *plan.Plan) error {
 		if changed := planChanged(s.folder.path, plan); changed != nil {
 			return changed
 		}
-		return refuse("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
+		return refusal.New("the plan is for %s and the campaign file for %s", plan.Service, s.campaign.ServiceID(false))
 	}
 	if was, err := readCall(s.folder.path); err == nil {
 		s.call.Consented = was.Consented
@@ -303,4 +304,4 @@ func (s *session) end() {
 func (s *session) lists() *lists { return &lists{of: s.campaign.Suppress, log: s.log} }
 
 // again is the call itself, for when nothing can be resumed yet.
-func (s *session) again() string { return command(s.words...) }
+func (s *session) again() string { return refusal.Command(s.words...) }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/campaign"
+	"cohort/engine/refusal"
 	"cohort/sinks/simulator"
 )
 
@@ -59,11 +60,11 @@ The faults are: ` + faultNames(),
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !(hasten > 0) || math.IsInf(hasten, 1) {
-				return refuse("--hasten must be a number above 0")
+				return refusal.New("--hasten must be a number above 0")
 			}
 			if check != "" {
 				if state == "" {
-					return refuse("--check needs the --state file that the simulator kept while the run was sent")
+					return refusal.New("--check needs the --state file that the simulator kept while the run was sent")
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
@@ -73,7 +74,7 @@ The faults are: ` + faultNames(),
 			if faults != "" {
 				var err error
 				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
-					return refuse("%w", err)
+					return refusal.New("%w", err)
 				}
 			}
 			keys := "any API key signs in and signatures are not checked (name a campaign with -c to check them)"
@@ -94,19 +95,19 @@ The faults are: ` + faultNames(),
 					err = json.Unmarshal(text, &o.NHSApp.Patients)
 				}
 				if err != nil {
-					return refuse("the patients cannot be read: %w", err)
+					return refusal.New("the patients cannot be read: %w", err)
 				}
 			}
 			if state != "" {
 				var err error
 				if o.State, err = simulator.OpenState(state); err != nil {
-					return refuse("the simulator's state cannot be used: %w", err)
+					return refusal.New("the simulator's state cannot be used: %w", err)
 				}
 				defer func() { _ = o.State.Close() }()
 			}
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
-				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
+				return refusal.New("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
 			if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
@@ -137,7 +138,7 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 			o.Keys, err = simulator.ReadJWKS(text)
 		}
 		if err != nil {
-			return refuse("the public keys cannot be read: %w; make them with: cohort auth keygen", err)
+			return refusal.New("the public keys cannot be read: %w; make them with: cohort auth keygen", err)
 		}
 	}
 	if campaignPath == "" {
@@ -145,15 +146,15 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 	}
 	c, err := campaign.Load(campaignPath)
 	if err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if o.APIKey, err = credentialsOf(c).APIKey(); err != nil {
-		return refuse("%w", err)
+		return refusal.New("%w", err)
 	}
 	if jwks == "" {
 		o.KeyID = c.Access().KeyID
 		if o.PublicKey, err = credentialsOf(c).PublicKey(); err != nil {
-			return refuse("%w", err)
+			return refusal.New("%w", err)
 		}
 	}
 	return nil

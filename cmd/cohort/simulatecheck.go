@@ -10,6 +10,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator"
@@ -45,19 +46,19 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	}
 	f, err := report.OpenReport(path)
 	if err != nil {
-		return refuse("the report cannot be read: %w", err)
+		return refusal.New("the report cannot be read: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	n := f.Records
 	c := &ledgerCheck{out: out, table: newRowTable(f.Run, n), times: make([]uint8, n), ids: make([]uint32, n), numbers: make([]uint32, n), fates: map[person.Fate]int64{}}
 	if err := c.ledger(simulator.ReadState(state, seed)); err != nil {
-		return refuse("the simulator's state cannot be read: %w", err)
+		return refusal.New("the simulator's state cannot be read: %w", err)
 	}
 	if err := c.report(f.Outcomes()); err != nil {
-		return refuse("the report cannot be read: %w", err)
+		return refusal.New("the report cannot be read: %w", err)
 	}
 	if len(c.people) == 0 && c.fates[person.Accepted] > 0 {
-		return refuse("the simulator's state has no message of run %s: it is another simulator's, or the run was sent elsewhere", f.Run.Short())
+		return refusal.New("the simulator's state has no message of run %s: it is another simulator's, or the run was sent elsewhere", f.Run.Short())
 	}
 	c.print(f)
 	switch {

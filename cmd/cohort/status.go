@@ -19,6 +19,7 @@ import (
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 	"cohort/ingest/person"
 )
 
@@ -156,7 +157,7 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 	planned, err := plan.Open(dir)
 	if errors.Is(err, plan.ErrNone) {
 		if !busy && refusedFor(dir) {
-			return nil, refuse("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
+			return nil, refusal.New("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
 		}
 		s.State, s.gone = at.State(), at.Gone()
 		return s, nil
@@ -186,7 +187,7 @@ func (s *status) ask(ctx context.Context) {
 	case errors.Is(err, errNobody):
 		s.silent = "the process at work does not listen; it may be preparing, or ending"
 	case err != nil:
-		s.silent = oneLine(err.Error())
+		s.silent = refusal.OneLine(err.Error())
 	}
 }
 
@@ -266,7 +267,7 @@ func (s *status) print(w io.Writer) {
 		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
 	}
 	if s.Paused != "" {
-		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, command("continue", s.Folder))
+		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, refusal.Command("continue", s.Folder))
 	}
 	switch {
 	case s.PaceLever == nil:
@@ -302,7 +303,7 @@ func (s *status) print(w io.Writer) {
 	}
 	s.next(w)
 	if s.Foreign > 0 {
-		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, refusal.Command("recover", s.Folder))
 	}
 }
 
@@ -315,14 +316,14 @@ func (s *status) next(w io.Writer) {
 		}
 		first := ""
 		if s.Paused != "" {
-			first = "both are needed: " + command("continue", s.Folder) + " && "
+			first = "both are needed: " + refusal.Command("continue", s.Folder) + " && "
 		}
-		fmt.Fprintf(w, "go on with: %s%s\n", first, command("resume", s.Folder))
+		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
 	case ledger.EndedInDoubt:
 		if s.byReceipts {
-			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], command("reconcile", s.Folder))
+			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
-		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, refusal.Command("recover", s.Folder))
 	}
 }

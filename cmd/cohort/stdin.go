@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"cohort/engine/disk"
+	"cohort/engine/refusal"
 )
 
 // What stands for standard input.
@@ -75,7 +76,7 @@ const lastWord = 200 * time.Millisecond
 // the end of the process, since nothing can call it back.
 func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return refuse("standard input is a terminal; give the cohort on standard input, "+stdinExample, command)
+		return refusal.New("standard input is a terminal; give the cohort on standard input, "+stdinExample, command)
 	}
 	full, stop := pour(ctx, in)
 	defer stop()
@@ -93,7 +94,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 		p.read.Add(int64(len(c.bytes)))
 		c.done()
 		if end = c.err == io.EOF; c.err != nil && !end {
-			return refuse("standard input cannot be read: %w; give the cohort on standard input, "+stdinExample, c.err, command)
+			return refusal.New("standard input cannot be read: %w; give the cohort on standard input, "+stdinExample, c.err, command)
 		}
 	}
 	select {
@@ -102,7 +103,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 	case <-time.After(lastWord):
 	}
 	if p.read.Load() == 0 {
-		return refuse("standard input is empty; give the cohort on standard input, "+stdinExample, command)
+		return refusal.New("standard input is empty; give the cohort on standard input, "+stdinExample, command)
 	}
 	if err := p.file.Sync(); err != nil {
 		return p.noRoom(err)
@@ -111,7 +112,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 }
 
 func (p *piped) noRoom(err error) error {
-	return refuse("standard input cannot be kept in %s: %w, after %d bytes; make room there and give it again; nothing was sent", filepath.Dir(p.path), err, p.read.Load())
+	return refusal.New("standard input cannot be kept in %s: %w, after %d bytes; make room there and give it again; nothing was sent", filepath.Dir(p.path), err, p.read.Load())
 }
 
 // digest is the SHA-256 of what was taken.

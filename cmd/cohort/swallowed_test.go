@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"cohort/engine/refusal"
 )
 
 // A flag whose value was left out never takes the next flag for it.
@@ -34,7 +36,7 @@ func TestAFlagIsNoValue(t *testing.T) {
 		root.SetOut(new(strings.Builder))
 		root.SetErr(new(strings.Builder))
 		err := root.ExecuteContext(t.Context())
-		if !errors.As(err, new(*refusal)) || strings.Contains(err.Error(), "has no value") != (flag != "") || !strings.Contains(err.Error(), flag) {
+		if !errors.As(err, new(*refusal.Refused)) || strings.Contains(err.Error(), "has no value") != (flag != "") || !strings.Contains(err.Error(), flag) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cohort/engine/ledger"
+	"cohort/engine/refusal"
 	"cohort/sinks/file"
 )
 
@@ -40,7 +41,7 @@ func (s *session) refusedUploads(ledger *ledger.Ledger) (*refusedUploads, error)
 	}
 	manifest, err := file.ReadManifest(s.folder.file(filesFolder))
 	if err != nil {
-		return nil, refuse("the run's files: %w", err)
+		return nil, refusal.New("the run's files: %w", err)
 	}
 	if manifest != nil {
 		whole := len(manifest.Files)
@@ -121,7 +122,7 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refuse("the progress log cannot be written: %w", e)
+			err = refusal.New("the progress log cannot be written: %w", e)
 		}
 	}()
 	for i, up := range u.files {
@@ -132,7 +133,7 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 		decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.name, whoAmI())
 		if slices.ContainsFunc(up.batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
 			if err := log.UploadTaken(slices.Clone(up.batches), decision, now); err != nil {
-				return refuse("it could not be recorded: %w; the same again goes on", err)
+				return refusal.New("it could not be recorded: %w; the same again goes on", err)
 			}
 		}
 		var again []ledger.AcceptedForm
@@ -148,7 +149,7 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 		}
 		if len(again) > 0 {
 			if err := log.RefuseUpload(again, d.spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
-				return refuse("not all of it could be recorded: %w; the same again goes on", err)
+				return refusal.New("not all of it could be recorded: %w; the same again goes on", err)
 			}
 		}
 		s.log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.name)
