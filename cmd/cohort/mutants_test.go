@@ -20,8 +20,8 @@ type mutant struct {
 
 var mutants = []mutant{
 	{
-		"a request that broke off is said to be unsent", "sinks/apim/lines.go",
-		"if c.raw.sent.Load() == 0 {", "if true {",
+		"a request that broke off is said to be unsent", "sinks/wire/transport.go",
+		"if c.socket.sent.Load() == 0 {", "if true {",
 		"the line breaks at any byte",
 	},
 	{

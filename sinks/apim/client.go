@@ -3,11 +3,16 @@ package apim
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
+
+	"cohort/sinks/wire"
 )
 
 // Client makes an HTTP client for the platform: TLS 1.2 or newer, no redirects, no
@@ -47,6 +52,9 @@ func Client(caFile string, connections int) (*http.Client, error) {
 	}, nil
 }
 
+// userAgent is in every signed request. Gateways may refuse a client without a name.
+var userAgent = []string{"cohort"}
+
 // Transport adds the shared token to every request and learns from the answers
 // whether the service takes it. It sends each request once. An error of type *UnsentError
 // means that there was no token, and holds a *TokenError where the service refused one.
@@ -62,23 +70,42 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, &UnsentError{err}
+		return nil, &wire.NotSentError{Err: err}
 	}
 	req = req.WithContext(req.Context()) // a copy, of which only the header becomes another
-	header := make(http.Header, len(req.Header)+1)
+	header := make(http.Header, len(req.Header)+2)
 	maps.Copy(header, req.Header)
 	header["Authorization"] = []string{"Bearer " + text}
+	header["User-Agent"] = userAgent
 	req.Header = header
 	resp, err := t.Base.RoundTrip(req)
-	if err == nil {
-		t.Tokens.Heard(resp)
+	if err != nil {
+		return nil, err
 	}
+	if !isOurs(req.Header, resp.Header) {
+		_ = resp.Body.Close()
+		return nil, ErrNotOurs
+	}
+	t.Tokens.Heard(resp)
 	switch {
-	case err != nil:
 	case resp.StatusCode == http.StatusUnauthorized:
 		t.Tokens.refuse(text)
 	case resp.StatusCode < 500:
 		t.Tokens.taken(text)
 	}
-	return resp, err
+	return resp, nil
+}
+
+// ErrNotOurs says that an answer was given to another request. What became of this one is
+// not known.
+var ErrNotOurs = errors.New("the answer has the X-Correlation-Id of another request")
+
+// isOurs reports whether an answer may be the request's. The services repeat the request's
+// X-Correlation-Id in every answer; a gateway before them may answer without one.
+func isOurs(sent, got http.Header) bool {
+	const name = "X-Correlation-Id"
+	want := sent.Get(name)
+	return want == "" || !slices.ContainsFunc(got[name], func(id string) bool {
+		return id != "" && !strings.EqualFold(id, want)
+	})
 }

@@ -41,10 +41,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		"client_assertion":      {assertion},
 	}
-	// Only the cancellation of the request that needs the token is ours. A trace that it
-	// carries would take this exchange for the request itself, and its connection for one
-	// on which the request may have been sent.
-	ctx, cancel := context.WithTimeout(cancellation{ctx}, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.o.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -82,11 +79,6 @@ func localMistake(err error) *TokenError {
 	return &TokenError{Mistake: Mistake{Part: PrivateKey, Found: err.Error(), Fix: "check private_key_file in the campaign file"}}
 }
 
-// cancellation is a context without its values.
-type cancellation struct{ context.Context }
-
-func (cancellation) Value(any) any { return nil }
-
 // bare drops the method and address that package http puts before a cause.
 func bare(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
@@ -104,9 +96,14 @@ func parseToken(body []byte, now time.Time) (token, error) {
 	}
 	err := json.Unmarshal(body, &answer)
 	seconds, e := strconv.ParseFloat(strings.Trim(string(answer.ExpiresIn), `"`), 64)
-	if err != nil || e != nil || answer.AccessToken == "" || !(seconds > 0) {
+	if err != nil || e != nil || !isWord(answer.AccessToken) || !(seconds > 0) {
 		return token{}, errors.New("the token endpoint's answer holds no token")
 	}
 	life := time.Duration(seconds * float64(time.Second))
 	return token{text: answer.AccessToken, expires: now.Add(life), renew: now.Add(life * 8 / 10)}, nil
+}
+
+// isWord reports whether a text is one word of printable ASCII, as tokens and keys are.
+func isWord(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -19,6 +19,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/apim"
+	"cohort/sinks/wire"
 )
 
 // Words of our own for what happened when there was no answer.
@@ -28,6 +29,7 @@ const (
 	CodeNoAnswer   = "no_answer"
 	CodeNoToken    = "no_token"
 	CodeNotReached = "not_reached"
+	CodeNotOurs    = "not_our_answer"
 )
 
 // NoAnswer classifies a request without an answer: certainly not sent, or in doubt. ctx is
@@ -40,11 +42,13 @@ func NoAnswer(ctx context.Context, err error) engine.Answer {
 		}
 		return a
 	}
-	if u := (*apim.UnsentError)(nil); errors.As(err, &u) {
+	if u := (*wire.NotSentError)(nil); errors.As(err, &u) {
 		return engine.Answer{Reply: engine.Unsent, Code: CodeNotReached, Why: why(err)}
 	}
 	a := engine.Answer{Reply: engine.Unknown, Code: CodeNoAnswer, Why: cmp.Or(why(err), "the connection broke")}
 	switch {
+	case errors.Is(err, apim.ErrNotOurs):
+		a.Code, a.Why = CodeNotOurs, apim.ErrNotOurs.Error()
 	case ctx.Err() != nil:
 		a.Code, a.Why = CodeCutOff, ""
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

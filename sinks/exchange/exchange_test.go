@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cohort/sinks/apim"
+	"cohort/sinks/wire"
 )
 
 func TestRetryAfterIsSecondsOrADate(t *testing.T) {
@@ -47,7 +48,7 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 	dial := func(err error) error {
 		return &url.Error{Op: "Post", URL: "http://10.1.2.3/x", Err: &net.OpError{Op: "dial", Err: err}}
 	}
-	unsent := func(err error) error { return &apim.UnsentError{Err: err} }
+	unsent := func(err error) error { return &wire.NotSentError{Err: err} }
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, row := range []struct {
@@ -66,6 +67,7 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 		{t.Context(), os.NewSyscallError("read", syscall.ECONNRESET), CodeNoAnswer, "connection reset"},
 		{t.Context(), io.ErrUnexpectedEOF, CodeNoAnswer, "the connection broke"},
 		{done, os.ErrDeadlineExceeded, CodeCutOff, ""},
+		{done, apim.ErrNotOurs, CodeNotOurs, "the answer has the X-Correlation-Id of another request"},
 		{t.Context(), unsent(&apim.TokenError{Mistake: apim.Mistake{Found: "the token endpoint answered 500", Passing: true}}), CodeNoToken, "no access token: the token endpoint answered 500"},
 		{t.Context(), unsent(&apim.TokenError{Mistake: apim.Mistake{Found: "it does not answer", Err: syscall.ECONNREFUSED, Passing: true}}), CodeNoToken, "no access token: connection refused"},
 	} {

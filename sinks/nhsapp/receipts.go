@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"cohort/engine/pace"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
@@ -99,6 +101,7 @@ func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, 
 	if err != nil {
 		return nil, -1, fmt.Errorf("sink.nhsapp.base_url cannot be used: %w", err)
 	}
+	req.Header.Set("X-Correlation-Id", uuid.NewString())
 	resp, err := s.signed.RoundTrip(req)
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
 		return nil, -1, err

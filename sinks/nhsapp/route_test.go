@@ -24,7 +24,7 @@ func TestEachRouteHasItsMessage(t *testing.T) {
 			got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, uint8(i)), message, &p))
 			p.Route = 0
 			want := alone.AppendTail(alone.AppendMessage(alone.AppendHead(nil, engine.Reference{}, 0), message, &p))
-			if string(got) != string(want) || s.to.Path != alone.to.Path {
+			if string(got) != string(want) || s.poster.URL.Path != alone.poster.URL.Path {
 				t.Errorf("route %d makes %s, and alone it makes %s", i, got, want)
 			}
 		}

@@ -1,16 +1,12 @@
 package nhsapp
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"cohort/engine"
 	"cohort/ingest/person"
@@ -50,10 +46,10 @@ type Route struct {
 type Sink struct {
 	o      Options
 	routes []Route
-	parts  []bodyParts       // by route
-	asks   []person.Limit    // of every record
-	to     *url.URL          // where messages are posted; nil when the address is none
-	signed http.RoundTripper // signs in
+	parts  []bodyParts    // by route
+	asks   []person.Limit // of every record
+	poster *exchange.Poster
+	signed http.RoundTripper // signs in, for questions
 	ids    exchange.IDs
 }
 
@@ -68,9 +64,6 @@ const mostReply = 1 << 20
 
 // mostBody is more than any message that keeps to what is asked can make of a request.
 const mostBody = 64 << 10
-
-// replyBuffers are buffers for answers, which nobody keeps.
-var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // texts are for messages that are measured.
 var texts = sync.Pool{New: func() any { return new([]byte) }}
@@ -88,15 +81,13 @@ func New(o Options) *Sink {
 		s.parts = append(s.parts, newBodyParts(&o, r))
 	}
 	s.asks = asksOf(s.routes)
-	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
-	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
 	channel := "in-app"
 	if s.routes[0].Push != nil {
 		channel = "notification"
 	}
-	if err == nil {
-		s.to, _ = url.Parse(o.BaseURL + "/communication/" + channel + "/FHIR/R4/CommunicationRequest")
-	}
+	s.poster = exchange.NewPoster(o.Client, o.Tokens, o.BaseURL, "/communication/"+channel+"/FHIR/R4/CommunicationRequest", o.Timeout)
+	s.poster.Key, s.poster.MaxAnswer = "sink.nhsapp.base_url", mostReply
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
 	return s
 }
 
@@ -131,40 +122,19 @@ func (s *Sink) Check(ctx context.Context) error {
 	return resp.Body.Close()
 }
 
-// jsonType is what is sent. Nobody changes it. No type is asked for: the contract names
-// none.
-var jsonType = []string{"application/json"}
-
-// Send implements engine.Sink.
+// Send implements engine.Sink. No type is asked for: the contract names none.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	if s.to == nil {
-		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: "sink.nhsapp.base_url cannot be used; put it right in the campaign file"}
-	}
-	// Without GetBody, so that the library cannot send it a second time.
-	req := (&http.Request{
-		Method: http.MethodPost, URL: s.to, Host: s.to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
-		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
-	}).WithContext(ctx)
-	resp, err := s.signed.RoundTrip(req)
-	if err != nil {
-		return exchange.NoAnswer(ctx, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	buffer := replyBuffers.Get().(*bytes.Buffer)
-	defer replyBuffers.Put(buffer)
-	buffer.Reset()
-	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, mostReply+1))
-	broken := err != nil || buffer.Len() > mostReply
-	switch {
-	case resp.StatusCode == http.StatusCreated:
-		return s.accepted(r, resp.Header, buffer.Bytes(), broken)
-	case resp.StatusCode == http.StatusBadRequest && broken:
-		// Certainly not accepted, but what for is lost. Sent again it says so again.
-		return engine.Answer{Reply: engine.Refused, Status: resp.StatusCode, Code: codeBroken}
-	}
-	// Everywhere else the status alone decides enough, so a broken body does not matter much.
-	return s.classify(resp, buffer.Bytes())
+	return s.poster.Post(ctx, r, func(resp *http.Response, body []byte, broken bool) engine.Answer {
+		switch status := resp.StatusCode; {
+		case status == http.StatusCreated:
+			return s.accepted(r, resp.Header, body, broken)
+		case status == http.StatusBadRequest && broken:
+			// Certainly not accepted, but what for is lost. Sent again it says so again.
+			return engine.Answer{Reply: engine.Refused, Status: status, Code: codeBroken}
+		}
+		// Everywhere else the status alone decides enough, so a broken body does not matter much.
+		return s.classify(resp, body)
+	})
 }
 
 // Words of our own for what happened when the service gave no code.

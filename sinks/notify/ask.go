@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,7 +52,7 @@ func (e *AskError) Error() string {
 // Message asks the service once what has become of a message of which it gave the id. An
 // error is an *AskError, or the context's. It is safe for concurrent use.
 func (s *Sink) Message(ctx context.Context, id string) (Status, error) {
-	resp, err := get(ctx, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+url.PathEscape(id))
+	resp, err := get(ctx, s.o.Timeout, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+url.PathEscape(id))
 	if err != nil {
 		return Status{}, s.notAsked(ctx, err)
 	}
@@ -96,11 +97,15 @@ func (s *Sink) notAsked(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if s.address == nil {
+	if s.poster.URL == nil {
 		return &AskError{Kind: AskStop, Code: "bad_address", Why: badAddress}
 	}
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
 		return &AskError{Kind: AskStop, Code: exchange.CodeNoToken, Why: t.Error()}
 	}
-	return &AskError{Kind: AskLater, Code: exchange.NoAnswer(ctx, err).Code}
+	code := exchange.NoAnswer(ctx, err).Code
+	if op := (*net.OpError)(nil); errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+		code = exchange.CodeNotReached
+	}
+	return &AskError{Kind: AskLater, Code: code}
 }

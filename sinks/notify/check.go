@@ -47,7 +47,7 @@ func (s *Sink) Ping(ctx context.Context) (*apim.Clock, *apim.Mistake) {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
 	asked := time.Now()
-	resp, err := get(ctx, s.o.Client.Do, s.o.BaseURL+"/_ping")
+	resp, err := get(ctx, checkPatience, s.o.Client.Do, s.o.BaseURL+"/_ping")
 	if err != nil {
 		return nil, s.noReply(err)
 	}
@@ -72,7 +72,7 @@ func (s *Sink) Allowed(ctx context.Context) *apim.Mistake {
 	defer cancel()
 	var a engine.Answer
 	for range 2 { // a token may be stale; two fresh ones are not
-		resp, err := get(ctx, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+nobodysMessage)
+		resp, err := get(ctx, checkPatience, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+nobodysMessage)
 		if t := (*apim.TokenError)(nil); errors.As(err, &t) {
 			return &t.Mistake
 		}
@@ -108,7 +108,7 @@ func halted(a engine.Answer) *apim.Mistake {
 }
 
 func (s *Sink) noReply(err error) *apim.Mistake {
-	if s.address == nil {
+	if s.poster.URL == nil {
 		return &apim.Mistake{Part: apim.BaseURL, Found: "base_url cannot be used", Err: err, Fix: "put it right in the campaign file"}
 	}
 	return apim.Unreachable(apim.BaseURL, "NHS Notify, at "+s.o.BaseURL+",", err)
@@ -120,7 +120,9 @@ type answered struct {
 	body []byte
 }
 
-func get(ctx context.Context, do func(*http.Request) (*http.Response, error), address string) (answered, error) {
+func get(ctx context.Context, timeout time.Duration, do func(*http.Request) (*http.Response, error), address string) (answered, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return answered{}, err

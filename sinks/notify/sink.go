@@ -1,15 +1,9 @@
 package notify
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
-	"net/url"
-	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"cohort/engine"
 	"cohort/sinks/apim"
@@ -40,20 +34,17 @@ type Route struct {
 
 // Sink sends batches, or single messages, to NHS Notify. It is safe for concurrent use.
 type Sink struct {
-	o       Options
-	parts   []bodyParts       // by route
-	address *url.URL          // where requests are posted; nil when base_url is none
-	signed  http.RoundTripper // signs in
-	ids     exchange.IDs
+	o      Options
+	parts  []bodyParts // by route
+	poster *exchange.Poster
+	signed http.RoundTripper // signs in, for questions
+	ids    exchange.IDs
 }
 
 var _ engine.Sink = (*Sink)(nil)
 
 // mostReply is how much of an answer is read. A full batch's is some 4.3 MB.
 const mostReply = 16 << 20
-
-// replyBuffers are buffers for answers, which nobody keeps.
-var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // New makes a sink. It sends nothing yet.
 func New(o Options) *Sink {
@@ -71,11 +62,9 @@ func New(o Options) *Sink {
 	if o.Single {
 		path = "/v1/messages"
 	}
-	carrier, err := apim.Carrier(o.Client, o.BaseURL, o.Timeout)
-	if err == nil {
-		s.address, _ = url.Parse(o.BaseURL + path)
-	}
-	s.signed = &apim.Transport{Tokens: o.Tokens, Base: carrier}
+	s.poster = exchange.NewPoster(o.Client, o.Tokens, o.BaseURL, path, o.Timeout)
+	s.poster.Key, s.poster.Accept, s.poster.MaxAnswer = "sink.notify.base_url", jsonType, mostReply
+	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
 	return s
 }
 
@@ -91,55 +80,39 @@ func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
 const badAddress = "sink.notify.base_url cannot be used; put it right in the campaign file"
 
-// jsonType is what is sent and what is asked for. Nobody changes it.
+// jsonType is the type that is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	if s.address == nil {
-		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: badAddress}
-	}
-	// Without GetBody, so that the library cannot send it a second time.
-	req := (&http.Request{
-		Method: http.MethodPost, URL: s.address, Host: s.address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
-		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
-	}).WithContext(ctx)
-	// One request is one round trip: there is no redirect to follow and no cookie to keep.
-	resp, err := s.signed.RoundTrip(req)
-	if err != nil {
-		return exchange.NoAnswer(ctx, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	buffer := replyBuffers.Get().(*bytes.Buffer)
-	defer replyBuffers.Put(buffer)
-	buffer.Reset()
-	if resp.ContentLength > 0 && resp.ContentLength <= mostReply {
-		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
-	}
-	_, err = buffer.ReadFrom(&io.LimitedReader{R: resp.Body, N: mostReply + 1})
-	body := buffer.Bytes()
-	if resp.StatusCode == http.StatusCreated {
-		if err != nil || len(body) > mostReply {
-			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
+	return s.poster.Post(ctx, r, func(resp *http.Response, body []byte, broken bool) engine.Answer {
+		switch status := resp.StatusCode; {
+		case status == http.StatusCreated:
+			return s.created(r, body, broken)
+		case broken && (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity):
+			// Certainly not accepted, but what for is lost. A replay says it again. To call this
+			// doubt would let a batch that is somebody else's pass for ours.
+			return engine.Answer{Reply: engine.Refused, Status: status, Code: codeBroken}
 		}
-		read := accepted
-		if s.o.Single {
-			read = acceptedMessage
-		}
-		a := read(r, body)
-		if a.Reply == engine.Accepted && s.ids.Repeats(a.IDs[0], r.Messages[0]) {
-			return engine.Answer{Reply: engine.Unknown, Status: resp.StatusCode, Code: codeUnreadable}
-		}
-		return a
+		// Everywhere else the status alone decides enough, so a broken body does not matter much.
+		return s.classify(r, resp, body)
+	})
+}
+
+func (s *Sink) created(r *engine.Request, body []byte, broken bool) engine.Answer {
+	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
+	if broken {
+		return doubt
 	}
-	if err != nil && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity) {
-		// Certainly not accepted, but what for is lost. A replay says it again. To call this
-		// doubt would let a batch that is somebody else's pass for ours.
-		return engine.Answer{Reply: engine.Refused, Status: resp.StatusCode, Code: codeBroken}
+	read := accepted
+	if s.o.Single {
+		read = acceptedMessage
 	}
-	// Everywhere else the status alone decides enough, so a broken body does not matter much.
-	return s.classify(r, resp, body)
+	a := read(r, body)
+	if a.Reply == engine.Accepted && s.ids.Repeats(a.IDs[0], r.Messages[0]) {
+		return doubt
+	}
+	return a
 }
 
 // Words of our own for what happened when the service gave no code.
