@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 // live goes through the misfortunes in turn and then to the end, and judges it.
@@ -70,7 +71,7 @@ func (l *life) heal() {
 // judge holds the report against the service's own ledger, the list and the cohort.
 func (l *life) judge() {
 	l.t.Helper()
-	faults, err := simulator.LoadFaults(l.path("faults.yaml"))
+	faults, err := faults.Load(l.path("faults.yaml"))
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"cohort/engine"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/sinktest"
 )
 
@@ -182,35 +183,35 @@ func TestAnAcceptanceTellsItsID(t *testing.T) {
 func TestHowTheServiceCanFail(t *testing.T) {
 	table := []struct {
 		sentence string
-		fault    simulator.Kind
+		fault    faults.Kind
 		reply    engine.Reply
 		accepted int
 	}{
-		{"a reset before anything is accepted", simulator.ResetBefore, engine.Unknown, 0},
-		{"a reset after it is accepted", simulator.ResetAfter, engine.Unknown, 1},
-		{"a timeout after", simulator.TimeoutAfter, engine.Unknown, 1},
-		{"a 504 before", simulator.Gateway504Before, engine.Unknown, 0},
-		{"a 504 after", simulator.Gateway504After, engine.Unknown, 1},
-		{"a 500 before", simulator.Error500Before, engine.Unknown, 0},
-		{"a 500 after", simulator.Error500After, engine.Unknown, 1},
-		{"a 201 that breaks off, behind its Location", simulator.Truncated201, engine.Accepted, 1},
-		{"the quota", simulator.Quota429, engine.Refused, 0},
-		{"a spike", simulator.Spike429, engine.Refused, 0},
-		{"a busy API", simulator.Busy429, engine.Refused, 0},
-		{"a service that is away", simulator.Unavailable503, engine.Unknown, 0},
-		{"a gateway that cannot reach it", simulator.BadGateway502, engine.Unknown, 0},
-		{"an error in HTML", simulator.HTMLError, engine.Unknown, 0},
-		{"a person whom the validator refuses", simulator.PoisonedRecipients, engine.RowsRefused, 0},
-		{"a token endpoint that fails", simulator.TokenEndpoint500, engine.Unsent, 0},
-		{"a ban", simulator.Banned, engine.Refused, 0},
-		{"no fault", simulator.Latency, engine.Accepted, 1},
+		{"a reset before anything is accepted", faults.ResetBefore, engine.Unknown, 0},
+		{"a reset after it is accepted", faults.ResetAfter, engine.Unknown, 1},
+		{"a timeout after", faults.TimeoutAfter, engine.Unknown, 1},
+		{"a 504 before", faults.Gateway504Before, engine.Unknown, 0},
+		{"a 504 after", faults.Gateway504After, engine.Unknown, 1},
+		{"a 500 before", faults.Error500Before, engine.Unknown, 0},
+		{"a 500 after", faults.Error500After, engine.Unknown, 1},
+		{"a 201 that breaks off, behind its Location", faults.Truncated201, engine.Accepted, 1},
+		{"the quota", faults.Quota429, engine.Refused, 0},
+		{"a spike", faults.Spike429, engine.Refused, 0},
+		{"a busy API", faults.Busy429, engine.Refused, 0},
+		{"a service that is away", faults.Unavailable503, engine.Unknown, 0},
+		{"a gateway that cannot reach it", faults.BadGateway502, engine.Unknown, 0},
+		{"an error in HTML", faults.HTMLError, engine.Unknown, 0},
+		{"a person whom the validator refuses", faults.PoisonedRecipients, engine.RowsRefused, 0},
+		{"a token endpoint that fails", faults.TokenEndpoint500, engine.Unsent, 0},
+		{"a ban", faults.Banned, engine.Refused, 0},
+		{"no fault", faults.Latency, engine.Accepted, 1},
 	}
 	if len(table) != 18 {
 		t.Errorf("%d rows, not 18", len(table))
 	}
 	for _, row := range table {
 		t.Run(row.sentence, func(t *testing.T) {
-			service, w := simulated(t, simulator.Options{Faults: simulator.Faults{row.fault: {Share: 1, Hold: time.Millisecond}}})
+			service, w := simulated(t, simulator.Options{Faults: faults.Set{row.fault: {Share: 1, Hold: time.Millisecond}}})
 			s := New(over(t, w))
 			a := s.Send(context.Background(), one(s, 1))
 			if a.Reply != row.reply {
@@ -229,7 +230,7 @@ func TestHowTheServiceCanFail(t *testing.T) {
 }
 
 func TestARevokedTokenIsReplaced(t *testing.T) {
-	service, w := simulated(t, simulator.Options{Faults: simulator.Faults{simulator.TokenRevoked: {Share: 1, Limit: 3}}})
+	service, w := simulated(t, simulator.Options{Faults: faults.Set{faults.TokenRevoked: {Share: 1, Limit: 3}}})
 	s := New(over(t, w))
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -344,7 +345,9 @@ func TestMistakesOfACampaign(t *testing.T) {
 // Only an intermediary may send for another, and what the refusal may be for is said.
 func TestSendingOnBehalfOfAnother(t *testing.T) {
 	for _, registered := range []bool{true, false} {
-		service, w := simulated(t, simulator.Options{NHSApp: simulator.NHSApp{Intermediary: registered}})
+		var options simulator.Options
+		options.NHSApp.Intermediary = registered
+		service, w := simulated(t, options)
 		o := over(t, w)
 		o.OnBehalfOf = "A1001"
 		s := New(o)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
+	service "cohort/sinks/simulator/nhsapp"
 	"cohort/sinks/sinktest"
 )
 
@@ -38,8 +40,8 @@ func TestReceiptsNameWhatWasAccepted(t *testing.T) {
 	var ahead atomic.Int64 // of the machine's clock
 	service, w := simulated(t, simulator.Options{
 		Seed: 3, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, TokenLifetime: 100 * time.Hour,
-		Faults: simulator.Faults{simulator.ResetAfter: {Share: 0.1}, simulator.ResetBefore: {Share: 0.1}},
-		NHSApp: simulator.NHSApp{PageSize: 17, Receipts: simulator.Receipts{Rejected: 0.1, Unknown: 0.1, Repeated: 0.1}},
+		Faults: faults.Set{faults.ResetAfter: {Share: 0.1}, faults.ResetBefore: {Share: 0.1}},
+		NHSApp: service.Options{PageSize: 17, Receipts: service.Receipts{Rejected: 0.1, Unknown: 0.1, Repeated: 0.1}},
 	})
 	s := New(over(t, w))
 	today := time.Now()

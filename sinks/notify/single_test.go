@@ -11,6 +11,7 @@ import (
 	"cohort/engine"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 func single(o Options) Options {
@@ -118,24 +119,24 @@ func TestWhenASingleMessageIsToBlame(t *testing.T) {
 func TestHowTheServiceCanFailForASingleMessage(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
-		fault    simulator.Kind
+		fault    faults.Kind
 		reply    engine.Reply
 		then     engine.Reply // to the replay
 	}{
-		{"a reset before it is accepted", simulator.ResetBefore, engine.Unknown, engine.Accepted},
-		{"a reset after it is accepted", simulator.ResetAfter, engine.Unknown, engine.Known},
-		{"a 504 before", simulator.Gateway504Before, engine.Unknown, engine.Accepted},
-		{"a 504 after", simulator.Gateway504After, engine.Unknown, engine.Known},
-		{"a 500 after", simulator.Error500After, engine.Unknown, engine.Known},
-		{"a 201 that breaks off", simulator.Truncated201, engine.Unknown, engine.Known},
-		{"the quota", simulator.Quota429, engine.Refused, engine.Accepted},
-		{"a service that is away", simulator.Unavailable503, engine.Unknown, engine.Accepted},
-		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Unknown},
-		{"a request that a gateway delivers twice", simulator.DeliveredTwice, engine.Unknown, engine.Unknown},
-		{"a routing plan that is gone", simulator.NoSuchPlan, engine.Refused, engine.Accepted},
+		{"a reset before it is accepted", faults.ResetBefore, engine.Unknown, engine.Accepted},
+		{"a reset after it is accepted", faults.ResetAfter, engine.Unknown, engine.Known},
+		{"a 504 before", faults.Gateway504Before, engine.Unknown, engine.Accepted},
+		{"a 504 after", faults.Gateway504After, engine.Unknown, engine.Known},
+		{"a 500 after", faults.Error500After, engine.Unknown, engine.Known},
+		{"a 201 that breaks off", faults.Truncated201, engine.Unknown, engine.Known},
+		{"the quota", faults.Quota429, engine.Refused, engine.Accepted},
+		{"a service that is away", faults.Unavailable503, engine.Unknown, engine.Accepted},
+		{"an acceptance that takes its time", faults.SlowAccept, engine.Unknown, engine.Unknown},
+		{"a request that a gateway delivers twice", faults.DeliveredTwice, engine.Unknown, engine.Unknown},
+		{"a routing plan that is gone", faults.NoSuchPlan, engine.Refused, engine.Accepted},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {
-			service := simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &signingKey().PublicKey, Faults: simulator.Faults{test.fault: {Share: 1, Limit: 1}}})
+			service := simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &signingKey().PublicKey, Faults: faults.Set{test.fault: {Share: 1, Limit: 1}}})
 			web := httptest.NewServer(service)
 			t.Cleanup(web.Close)
 			o := single(options(t, web.URL, web.URL+"/oauth2/token"))
