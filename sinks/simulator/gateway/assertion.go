@@ -51,48 +51,39 @@ func (a *assertion) jti() string { s, _ := a.claims["jti"].(string); return s }
 // check applies the rules on headers and claims in the live service's order. It sets expires.
 func (a *assertion) check(now time.Time, audience string, used func(jti string) bool) *oauthError {
 	const in = " in client_assertion JWT"
-	alg, hasAlg := a.header["alg"].(string)
-	if !hasAlg || alg == "" {
-		return badRequest("Missing 'alg' header" + in)
-	}
-	if alg != "RS512" {
-		return badRequest("Invalid 'alg' header" + in + " - unsupported JWT algorithm - must be 'RS512'")
-	}
-	number, isNumber := a.claims["exp"].(json.Number)
+	alg, _ := a.header["alg"].(string)
+	kid, _ := a.header["kid"].(string)
+	exp, jti := a.claims["exp"], a.claims["jti"]
+	number, isNumber := exp.(json.Number)
 	seconds, err := strconv.ParseInt(number.String(), 10, 64)
 	isInteger := isNumber && err == nil
-	if a.expires = time.Unix(seconds, 0); isInteger && now.After(a.expires) {
+	a.expires = time.Unix(seconds, 0)
+	switch {
+	case alg == "":
+		return badRequest("Missing 'alg' header" + in)
+	case alg != "RS512":
+		return badRequest("Invalid 'alg' header" + in + " - unsupported JWT algorithm - must be 'RS512'")
+	case isInteger && now.After(a.expires):
 		return badRequest("Invalid 'exp' claim" + in + " - JWT has expired")
-	}
-	if kid, _ := a.header["kid"].(string); kid == "" {
+	case kid == "":
 		return badRequest("Missing 'kid' header" + in)
-	}
-	if a.header["typ"] != "JWT" {
+	case a.header["typ"] != "JWT":
 		return badRequest("Invalid 'typ' header" + in + " - must be 'JWT'")
-	}
-	if exp := a.claims["exp"]; exp == nil || exp == "" {
+	case exp == nil || exp == "":
 		return badRequest("Missing 'exp' claim" + in)
-	}
-	if !isInteger {
+	case !isInteger:
 		return badRequest("Invalid 'exp' claim" + in + " - must be an integer")
-	}
-	if a.issuer() == "" || a.claims["iss"] != a.claims["sub"] {
+	case a.issuer() == "" || a.claims["iss"] != a.claims["sub"]:
 		return badRequest("Missing or non-matching 'iss'/'sub' claims" + in)
-	}
-	jti := a.claims["jti"]
-	if jti == nil || jti == "" {
+	case jti == nil || jti == "":
 		return badRequest("Missing 'jti' claim" + in)
-	}
-	if a.jti() == "" {
+	case a.jti() == "":
 		return badRequest("Invalid 'jti' claim" + in + " - must be a unique string value such as a GUID")
-	}
-	if used(a.jti()) {
+	case used(a.jti()):
 		return badRequest(jtiNotUnique)
-	}
-	if a.expires.Sub(now) > 5*time.Minute {
+	case a.expires.Sub(now) > 5*time.Minute:
 		return badRequest("Invalid 'exp' claim" + in + " - more than 5 minutes in future")
-	}
-	if a.claims["aud"] != any(audience) {
+	case a.claims["aud"] != any(audience):
 		return unauthorised("Missing or invalid 'aud' claim" + in)
 	}
 	return nil

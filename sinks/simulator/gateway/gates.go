@@ -19,18 +19,17 @@ func (g *Gateway) SignIn(x *Exchange) (rep Reply, ok bool) {
 	if x.R.Method == http.MethodPost && g.Dice.Hit(faults.ResetBefore) {
 		return Reset, false
 	}
-	authorization := x.R.Header.Get("Authorization")
-	if x.token = g.tokens.find(authorization, x.Now); x.token == nil {
-		if g.tokens.wasValid(authorization) {
-			return x.Refuse(x.api.Expired), false
-		}
+	token, served, valid := g.tokens.find(x.R.Header.Get("Authorization"), x.Now)
+	switch {
+	case token == nil:
 		return x.Refuse(x.api.Invalid), false
-	}
-	x.Application = x.token.application
-	if g.tokens.answers(x.token) >= trustedAnswers && g.Dice.Hit(faults.TokenRevoked) {
-		g.tokens.revoke(x.token)
+	case !valid:
+		return x.Refuse(x.api.Expired), false
+	case served >= trustedAnswers && g.Dice.Hit(faults.TokenRevoked):
+		g.tokens.revoke(token)
 		return x.Refuse(x.api.Expired), false
 	}
+	x.token, x.Application = token, token.application
 	return Reply{}, true
 }
 

@@ -55,10 +55,10 @@ type Gateway struct {
 	o      Options
 	tokens *tokens
 	rates  *rates
-	counts *counts
 
-	mu    sync.Mutex
-	names *rand.Rand // message ids and tokens; guarded by mu
+	mu     sync.Mutex // guards what follows
+	counts Counts
+	names  *rand.Rand // message ids and tokens
 }
 
 // New makes a gateway. Every option is set but the credentials and the quota.
@@ -66,7 +66,7 @@ func New(o Options) *Gateway {
 	return &Gateway{
 		Dice: faults.NewDice(o.Seed, o.Faults), Seed: o.Seed, Now: o.Now, NotOnboarded: o.NotOnboarded,
 		o: o, tokens: newTokens(), rates: &rates{windows: map[string]window{}},
-		counts: &counts{byStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
+		counts: Counts{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
 	}
 }
 
@@ -122,14 +122,18 @@ func (g *Gateway) ServeToken(w http.ResponseWriter, r *http.Request, api *API) {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer func(*Exchange) Reply) {
-	g.counts.begin()
-	defer g.counts.end()
+	g.count(func(c *Counts) {
+		c.Requests++
+		c.Open++
+		c.MostConcurrent = max(c.MostConcurrent, c.Open)
+	})
+	defer g.count(func(c *Counts) { c.Open-- })
 	x := &Exchange{R: r, ID: g.messageID(), Now: g.Now(), api: api}
 	var rep Reply
 	if err := x.readBody(); err != nil {
 		rep = x.Refuse(notReceived)
 	} else {
-		g.counts.body(len(x.Body))
+		g.count(func(c *Counts) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
 		x.Now = g.Now()
 		rep = answer(x)
 	}

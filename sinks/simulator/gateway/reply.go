@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -38,7 +37,7 @@ type Reply struct {
 var Reset = Reply{manner: reset}
 
 func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
-	g.counts.answer(rep)
+	g.count(func(c *Counts) { c.ByStatus[rep.name()]++ })
 	g.o.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "status", rep.Status, "manner", int(rep.manner), "id", x.ID)
 	switch rep.manner {
 	case reset:
@@ -133,57 +132,34 @@ type Counts struct {
 	Requests       int
 	ByStatus       map[string]int // by HTTP status, or cut_201, reset, unanswered
 	LargestBody    int            // bytes
+	Open           int            // now
 	MostConcurrent int
 }
 
 // Counts returns the counters as they stand.
-func (g *Gateway) Counts() Counts {
-	c := g.counts
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Counts{Requests: c.requests, ByStatus: maps.Clone(c.byStatus), LargestBody: c.largestBody, MostConcurrent: c.most}
+func (g *Gateway) Counts() (out Counts) {
+	g.count(func(c *Counts) {
+		out = *c
+		out.ByStatus = maps.Clone(c.ByStatus)
+	})
+	return out
 }
 
-// counts counts requests. It is safe for concurrent use.
-type counts struct {
-	mu          sync.Mutex
-	requests    int
-	byStatus    map[string]int
-	open, most  int
-	largestBody int
+func (g *Gateway) count(change func(*Counts)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change(&g.counts)
 }
 
-func (c *counts) begin() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.requests++
-	c.open++
-	c.most = max(c.most, c.open)
-}
-
-func (c *counts) end() {
-	c.mu.Lock()
-	c.open--
-	c.mu.Unlock()
-}
-
-func (c *counts) body(size int) {
-	c.mu.Lock()
-	c.largestBody = max(c.largestBody, size)
-	c.mu.Unlock()
-}
-
-func (c *counts) answer(rep Reply) {
-	name := strconv.Itoa(rep.Status)
+// name is the key of a reply in Counts.ByStatus.
+func (rep Reply) name() string {
 	switch rep.manner {
 	case cut:
-		name = "cut_" + name
+		return "cut_" + strconv.Itoa(rep.Status)
 	case reset:
-		name = "reset"
+		return "reset"
 	case unanswered:
-		name = "unanswered"
+		return "unanswered"
 	}
-	c.mu.Lock()
-	c.byStatus[name]++
-	c.mu.Unlock()
+	return strconv.Itoa(rep.Status)
 }

@@ -46,7 +46,7 @@ func (g *Gateway) answerToken(x *Exchange) Reply {
 	}
 	lifetime := g.o.TokenLifetime
 	access := g.accessToken()
-	g.tokens.issue(access, application, x.Now, lifetime)
+	g.tokens.issue(access, &token{application: application, expires: x.Now.Add(lifetime)})
 	return Reply{Status: 200, ContentType: JSON, Body: EncodeJSON(struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   string `json:"expires_in"`
@@ -105,58 +105,41 @@ func (g *Gateway) audience(r *http.Request) string {
 	return address(r) + r.URL.Path
 }
 
-// token is one bearer token. Only served ever changes.
+// token is one bearer token. tokens.mu guards revoked and served.
 type token struct {
-	access      string
 	application string
 	expires     time.Time
-	served      int // answered requests, guarded by tokens.mu
+	revoked     bool
+	served      int // answered requests
 }
 
 // tokens are the tokens given out and the jtis seen. They are safe for concurrent use.
 type tokens struct {
-	mu   sync.Mutex
-	live map[string]*token
-	past map[string]bool      // valid once: expired or revoked
-	jtis map[string]time.Time // each is remembered until this time
+	mu    sync.Mutex
+	given map[string]*token
+	jtis  map[string]time.Time // each is remembered until this time
 }
 
 func newTokens() *tokens {
-	return &tokens{live: map[string]*token{}, past: map[string]bool{}, jtis: map[string]time.Time{}}
+	return &tokens{given: map[string]*token{}, jtis: map[string]time.Time{}}
 }
 
-func (t *tokens) issue(access, application string, now time.Time, lifetime time.Duration) {
+func (t *tokens) issue(access string, v *token) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for old, v := range t.live {
-		if !now.Before(v.expires) {
-			delete(t.live, old)
-			t.past[old] = true
-		}
-	}
-	t.live[access] = &token{access: access, application: application, expires: now.Add(lifetime)}
+	t.given[access] = v
+	t.mu.Unlock()
 }
 
-// find is the valid token of an Authorization header; nil when there is none.
-func (t *tokens) find(authorization string, now time.Time) *token {
+// find looks up the token of an Authorization header. v is nil when there is none. served is
+// the number of requests that were answered with it.
+func (t *tokens) find(authorization string, now time.Time) (v *token, served int, valid bool) {
 	access, bearer := strings.CutPrefix(authorization, "Bearer ")
-	if !bearer {
-		return nil
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := t.live[access]
-	if v == nil || !now.Before(v.expires) {
-		return nil
+	if v = t.given[access]; v == nil {
+		return nil, 0, false
 	}
-	return v
-}
-
-// answers is the number of requests that were answered with a token.
-func (t *tokens) answers(v *token) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return v.served
+	return v, v.served, bearer && !v.revoked && now.Before(v.expires)
 }
 
 func (t *tokens) served(v *token) {
@@ -167,17 +150,8 @@ func (t *tokens) served(v *token) {
 
 func (t *tokens) revoke(v *token) {
 	t.mu.Lock()
-	delete(t.live, v.access)
-	t.past[v.access] = true
+	v.revoked = true
 	t.mu.Unlock()
-}
-
-// wasValid reports whether the token of an Authorization header was valid once.
-func (t *tokens) wasValid(authorization string) bool {
-	access, _ := strings.CutPrefix(authorization, "Bearer ")
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.past[access] || t.live[access] != nil
 }
 
 func (t *tokens) jtiUsed(jti string) bool {
