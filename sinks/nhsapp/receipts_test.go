@@ -71,7 +71,7 @@ func TestReceiptsNameWhatWasAccepted(t *testing.T) {
 	}
 }
 
-// What comes of an answer that is no report. 9 rows.
+// Answers that are not a report. 9 rows.
 func TestReportsThatCannotBeRead(t *testing.T) {
 	const page = `{"resourceType":"Bundle","type":"searchset","link":[%s],"entry":[]}`
 	for _, test := range []struct {
@@ -84,9 +84,9 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 		{"a page without entries", 200, fmt.Sprintf(page, ""), ""},
 		{"an address that there is not", 404, `{"fault":{}}`, "base_url"},
 		{"no permission", 403, outcome("", "security", ""), "ask the NHS App team for the report"},
-		{"HTML", 200, "<html>", "no report of receipts"},
-		{"another resource", 200, `{"resourceType":"Task"}`, "no report of receipts"},
-		{"half a report", 200, `{"resourceType":"Bundle","entry":[`, "no report of receipts"},
+		{"HTML", 200, "<html>", "not a report of receipts"},
+		{"another resource", 200, `{"resourceType":"Task"}`, "not a report of receipts"},
+		{"half a report", 200, `{"resourceType":"Bundle","entry":[`, "not a report of receipts"},
 		{"a bad request", 400, outcome("", "invalid", "day"), "the service answered 400"},
 		{"a redirect", 302, "", "the service answered 302"},
 	} {
