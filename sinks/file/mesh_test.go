@@ -16,7 +16,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// awkward are values of every kind that a reader could take for something else.
+// awkward are values that a reader could misread.
 func awkward() people {
 	p := people{
 		{"plain", "O'Neil"}, {"", ""}, {" ahead", "behind "}, {"a,b", `say "hello"`}, {`"`, `""`}, {"two\r\nlines", "\n"}, {"\r", "\t"},
@@ -117,8 +117,7 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// A sealed batch is rebuilt, and must come out the same whoever asks, and whatever stands
-// before it in the buffer.
+// A rebuilt batch has the same bytes for every caller, with anything before it in the buffer.
 func TestRowsAreTheSameWhoeverAsks(t *testing.T) {
 	p := awkward()
 	for _, layout := range []Layout{&Mesh{Fields: fields(t, "((a))", "((b)), ((a))")}, letters(t, CSV), letters(t, JSONL)} {
