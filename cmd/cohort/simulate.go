@@ -107,6 +107,9 @@ The faults are: ` + faultNames(),
 				}
 				defer func() { _ = o.State.Close() }()
 			}
+			if _, _, err := net.SplitHostPort(listen); err != nil {
+				return refuse("--listen must be host:port, such as 127.0.0.1:9000, not %q", listen)
+			}
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
 				return refuse("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)

@@ -71,7 +71,7 @@ func TestWhetherASendMayBegin(t *testing.T) {
 		{"every token is refused", 200, []int{401}, "CM_DENIED", "the service refuses every access token (401); check that this application is allowed", apim.Permission, 2},
 		{"the application is not onboarded", 200, []int{403}, "CM_FORBIDDEN", "403 CM_FORBIDDEN); ask NHS Notify onboarding", apim.Permission, 1},
 		{"the account is banned", 200, []int{403}, "CM_SERVICE_BAN", "403 CM_SERVICE_BAN); call NHS Notify", apim.Permission, 1},
-		{"the request is of no form that is taken", 200, []int{406}, "CM_NOT_ACCEPTABLE", "does not take requests of this form", apim.Permission, 1},
+		{"the request is of no form that is taken", 200, []int{406}, "CM_NOT_ACCEPTABLE", "refuses requests of this form", apim.Permission, 1},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			d := &door{t: t, ping: row.ping, code: row.code, turns: row.answers}
@@ -105,8 +105,8 @@ func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
 		says     string
 	}{
 		{"the service is busy", 200, 429, "CM_QUOTA", "fewer requests (429 CM_QUOTA); wait 1m0s and try again"},
-		{"the service is broken", 200, 503, "CM_SERVICE_UNAVAILABLE", "answered 503 (CM_SERVICE_UNAVAILABLE); that is the service's own trouble"},
-		{"/_ping is broken", 502, 502, "", "/_ping answered 502; that is the service's own trouble"},
+		{"the service is broken", 200, 503, "CM_SERVICE_UNAVAILABLE", "answered 503 (CM_SERVICE_UNAVAILABLE); the problem is at the service"},
+		{"/_ping is broken", 502, 502, "", "/_ping answered 502; the problem is at the service"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			d := &door{t: t, ping: row.ping, code: row.code, turns: []int{row.answer}}

@@ -16,23 +16,22 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// Options say what is sent and where.
+// Options configure a Sink.
 type Options struct {
 	BaseURL       string // such as https://int.api.service.nhs.uk/comms
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Fields        []Field
-	Routes        []Route // by which messages go in place of the two above; none: there is one
+	Routes        []Route // in place of RoutingPlanID and Fields; none: there is one route
 	Details       Details
-	Single        bool // each message by itself; Limits must be one message a request
+	Single        bool // one message a request, as Limits must allow
 	Limits        engine.Limits
 	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
 	Tokens        *apim.Tokens
 	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
 }
 
-// Route is one of the ways by which a campaign's messages go: the routing plan, and what
-// fills its templates.
+// Route is one route of a campaign: the routing plan, and the personalisation of its templates.
 type Route struct {
 	RoutingPlanID string
 	Fields        []Field
@@ -42,17 +41,17 @@ type Route struct {
 type Sink struct {
 	o       Options
 	parts   []bodyParts       // by route
-	address *url.URL          // where requests are posted; nil when base_url is none
+	address *url.URL          // of requests; nil when base_url is invalid
 	signed  http.RoundTripper // signs in
 	ids     exchange.IDs
 }
 
 var _ engine.Sink = (*Sink)(nil)
 
-// mostReply is how much of an answer is read. A full batch's is some 4.3 MB.
+// mostReply is the most bytes of an answer that are read. A full batch's answer has about 4.3 MB.
 const mostReply = 16 << 20
 
-// replyBuffers are buffers for answers, which nobody keeps.
+// replyBuffers are buffers for answers. Nothing keeps a part of one.
 var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // New makes a sink. It sends nothing yet.
@@ -79,19 +78,19 @@ func New(o Options) *Sink {
 	return s
 }
 
-// Kind implements engine.Sink: the service takes the reference of a batch, or of a single
-// message, once, and remembers it for nine months.
+// Kind implements engine.Sink. The service takes each reference once, and remembers it for nine
+// months.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
 // Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.parts) }
 
-// Limits is what one request may hold.
+// Limits returns the limits of one request.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
-const badAddress = "sink.notify.base_url cannot be used; put it right in the campaign file"
+const badAddress = "sink.notify.base_url cannot be used; correct it in the campaign file"
 
-// jsonType is what is sent and what is asked for. Nobody changes it.
+// jsonType is the media type of requests and answers. It never changes.
 var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
@@ -99,13 +98,13 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	if s.address == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: badAddress}
 	}
-	// Without GetBody, so that the library cannot send it a second time.
+	// Without GetBody, the library cannot send it a second time.
 	req := (&http.Request{
 		Method: http.MethodPost, URL: s.address, Host: s.address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": jsonType, "Accept": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}},
 		Body:   apim.NewBody(r.Body), ContentLength: int64(len(r.Body)),
 	}).WithContext(ctx)
-	// One request is one round trip: there is no redirect to follow and no cookie to keep.
+	// One request is one round trip, without redirects and cookies.
 	resp, err := s.signed.RoundTrip(req)
 	if err != nil {
 		return exchange.NoAnswer(ctx, err)
@@ -115,7 +114,7 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	defer replyBuffers.Put(buffer)
 	buffer.Reset()
 	if resp.ContentLength > 0 && resp.ContentLength <= mostReply {
-		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
+		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so it does not grow while it is read
 	}
 	_, err = buffer.ReadFrom(&io.LimitedReader{R: resp.Body, N: mostReply + 1})
 	body := buffer.Bytes()
@@ -134,15 +133,15 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 		return a
 	}
 	if err != nil && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity) {
-		// Certainly not accepted, but what for is lost. A replay says it again. To call this
-		// doubt would let a batch that is somebody else's pass for ours.
+		// Certainly not accepted, but the reason is lost. A replay gives it again. As a doubt, this
+		// answer could let another sender's batch pass for ours.
 		return engine.Answer{Reply: engine.Refused, Status: resp.StatusCode, Code: codeBroken}
 	}
-	// Everywhere else the status alone decides enough, so a broken body does not matter much.
+	// For every other answer the status alone is enough, even when the body is broken.
 	return s.classify(r, resp, body)
 }
 
-// Words of our own for what happened when the service gave no code.
+// Codes of answers without a code of the service.
 const (
 	codeUnreadable = "unreadable_201"
 	codeBroken     = "broken_answer"
