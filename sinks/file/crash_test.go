@@ -100,7 +100,7 @@ func TestThePowerIsCutAnywhere(t *testing.T) {
 // Somebody takes every file as soon as it has its name, wherever the power was cut. No taken file
 // is written again: the next process reports it as missing, or allows for it. Before the manifest
 // there is nothing to take.
-func TestWhatWasTakenEarlyIsNotWrittenAgain(t *testing.T) {
+func TestAFileTakenEarlyIsNotWrittenAgain(t *testing.T) {
 	calm, steps := newNight(t), newMemory(t)
 	must(t, calm.live(t, steps))
 	taken := 0

@@ -50,7 +50,7 @@ func TestDailyReportsAreRead(t *testing.T) {
 }
 
 // A file that is not a daily report is refused, without a word of its content.
-func TestWhatIsNoDailyReport(t *testing.T) {
+func TestOtherFilesAreNotDailyReports(t *testing.T) {
 	for _, test := range []struct{ words, text, want string }{
 		{"nothing", "", "is empty"},
 		{"an upload", "messageReference,nhsNumber\nr,9990000018\n", "no column requestItemStatus or requestItemPlanStatus"},

@@ -83,7 +83,7 @@ func TestFilesAreCutAndKeptFromOthers(t *testing.T) {
 	}
 }
 
-func TestPartsThatDoNotStandAreNotTaken(t *testing.T) {
+func TestPartsOutsideTheLogAreIgnored(t *testing.T) {
 	undisturbed, whole := evening(t)
 	_, err := undisturbed.join(t, nil)
 	must(t, err)
@@ -170,7 +170,7 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 
 // Between the manifest and the names: a changed draft is not revealed, and neither is a file that
 // somebody put in its place.
-func TestWhatIsRevealedIsWhatWasWritten(t *testing.T) {
+func TestChangedDraftsAreNotRevealed(t *testing.T) {
 	n, folder := evening(t)
 	m := n.sink.layOut(testRun, "night", n.forms, nil)
 	must(t, n.sink.make(t.Context(), m, nil))

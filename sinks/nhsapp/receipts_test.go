@@ -34,9 +34,9 @@ func receiptsOf(t *testing.T, s *Sink, day time.Time) (ids map[string]string, co
 	return ids, codes
 }
 
-// Every message that was accepted is in the receipts in the end, under its request-id and
-// with its communication's id, whatever its answer was.
-func TestReceiptsNameWhatWasAccepted(t *testing.T) {
+// Every accepted message is in the receipts in the end, with its request-id and its communication's
+// id, whatever its answer was.
+func TestReceiptsNameAcceptedMessages(t *testing.T) {
 	var ahead atomic.Int64 // of the machine's clock
 	service, w := simulated(t, simulator.Options{
 		Seed: 3, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, TokenLifetime: 100 * time.Hour,
@@ -72,7 +72,7 @@ func TestReceiptsNameWhatWasAccepted(t *testing.T) {
 }
 
 // Answers that are not a report. 9 rows.
-func TestReportsThatCannotBeRead(t *testing.T) {
+func TestUnreadableReports(t *testing.T) {
 	const page = `{"resourceType":"Bundle","type":"searchset","link":[%s],"entry":[]}`
 	for _, test := range []struct {
 		sentence string
@@ -98,7 +98,7 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A service that is busy for a moment is asked again; the token that it refuses is replaced.
+// A busy service is asked again. A refused token is replaced.
 func TestReportsAreAskedForAgain(t *testing.T) {
 	var asked atomic.Int32
 	service := sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
@@ -123,9 +123,9 @@ func TestReportsAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// When an event happened and why a message was rejected is read in every shape that the
-// service's schemas and examples have, and anything else is as good as nothing.
-func TestWhatReceiptsSay(t *testing.T) {
+// The time of an event and the reason of a rejection are read in every form of the service's schemas
+// and examples. Any other form counts as absent.
+func TestFormsOfReceipts(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
 		sentence, members, reason string
@@ -147,8 +147,8 @@ func TestWhatReceiptsSay(t *testing.T) {
 	}
 }
 
-// One receipt of another form hides no other, and is counted.
-func TestAReceiptThatCannotBeRead(t *testing.T) {
+// A malformed receipt is counted, and hides no other.
+func TestUnreadableReceipts(t *testing.T) {
 	of := func(identifier, code string) string {
 		return `{"resource":{"resourceType":"Task","identifier":` + identifier + `,"code":` + code + `}}`
 	}

@@ -15,8 +15,8 @@ const (
 
 func retry(text string) map[string]string { return map[string]string{"Retry-After": text} }
 
-// rows has a row for each line of the contract's table of errors (section 5), and then
-// the forms in which those errors vary, and answers that it does not have.
+// rows has a row for each line of the contract's table of errors (section 5). Then come variants of
+// those errors, and answers outside the contract.
 var rows = []sinktest.Answer{
 	// The lines of the table.
 	{Sentence: "400 the NHS number is invalid", Status: 400, Body: outcome("NHS Number is invalid", "invalid", number), Reply: engine.RowsRefused, Code: "invalid " + number},
@@ -40,7 +40,7 @@ var rows = []sinktest.Answer{
 	{Sentence: "404 there is no report", Status: 404, Body: outcome("Report not found", "not-found", ""), Reply: engine.Refused, Code: "HTTP_404", Halt: "base_url"},
 	{Sentence: "429 the quota is used up", Status: 429, Body: outcome("exceeded its quota", "throttled", ""), Reply: engine.Refused, Code: "throttled", All: true},
 
-	// The forms in which they vary.
+	// Variants.
 	{Sentence: "400 two issues about the person", Status: 400, Body: outcome("x", "invalid", text, "invalid", number), Reply: engine.RowsRefused, Code: "invalid " + text},
 	{Sentence: "400 an issue about the person and one about the campaign", Status: 400, Body: outcome("x", "invalid", number, "invalid", "identifier"), Reply: engine.Refused, Code: "invalid identifier", Halt: "every message"},
 	{Sentence: "400 another code about the person", Status: 400, Body: outcome("x", "processing", number), Reply: engine.Refused, Code: "processing " + number, Halt: "every message"},

@@ -17,12 +17,12 @@ import (
 
 const askedID = "2WL5TWl7F7PondWbZ1vctlEtOZ3"
 
-// shownWith is an answer with some attributes behind the reference.
+// shownWith is an answer with some attributes after the reference.
 func shownWith(attributes string) string {
 	return `{"data":{"type":"Message","id":"` + askedID + `","attributes":{"messageReference":"r1"` + attributes + `}}}`
 }
 
-func TestWhatHasBecomeOfAMessageIsRead(t *testing.T) {
+func TestMessageStatusIsRead(t *testing.T) {
 	at := func(text string) time.Time {
 		when, err := time.Parse(time.RFC3339, text)
 		if err != nil {
@@ -97,8 +97,8 @@ func TestWhatHasBecomeOfAMessageIsRead(t *testing.T) {
 	}
 }
 
-// The error catalogue (contract, section 8) as it is for a question: nothing is in doubt.
-func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
+// The error catalogue (contract, section 8) for a question: nothing is in doubt.
+func TestErrorsOfAQuestion(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
 		status   int
@@ -155,7 +155,7 @@ func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
 	}
 }
 
-func TestAQuestionThatIsNotHeard(t *testing.T) {
+func TestAQuestionWithoutAnAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := sinkTo(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
 	if _, err := s.Message(ctx, askedID); !errors.Is(err, context.Canceled) {
@@ -176,7 +176,7 @@ func TestAQuestionThatIsNotHeard(t *testing.T) {
 	}
 }
 
-// What was accepted, either way, can be asked for by the id that came with it.
+// A message accepted in a batch or alone can be asked for by its id.
 func TestAcceptedMessagesCanBeAskedFor(t *testing.T) {
 	for sentence, each := range map[string]int{"a batch": 3, "a single message": 1} {
 		service, s := simulated(t, simulator.Options{Seed: 1})

@@ -33,8 +33,8 @@ const (
 
 func retry(text string) map[string]string { return map[string]string{"Retry-After": text} }
 
-// catalogue has a row for each line of the error catalogue (contract, section 8), and
-// then the forms in which those errors vary, and answers that it does not have.
+// catalogue has a row for each line of the error catalogue (contract, section 8). Then come
+// variants of those errors, and answers outside the contract.
 var catalogue = []catalogueRow{
 	// The lines of the catalogue.
 	{"400 a property of a message is missing", 400, nil, problem(400, "CM_MISSING_VALUE", first+"/recipient"), engine.RowsRefused, "CM_MISSING_VALUE", 0, false, ""},
@@ -68,7 +68,7 @@ var catalogue = []catalogueRow{
 	{"503 the service is not available", 503, nil, problem(503, "CM_SERVICE_UNAVAILABLE", ""), engine.Unknown, "CM_SERVICE_UNAVAILABLE", 0, true, ""},
 	{"504 a downstream service was too slow", 504, nil, problem(504, "CM_TIMEOUT", ""), engine.Unknown, "CM_TIMEOUT", 0, false, ""},
 
-	// The forms in which they vary.
+	// Variants.
 	{"400 the routing plan's id is invalid", 400, nil, problem(400, "CM_INVALID_VALUE", planAt), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 the body is no JSON", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 a duplicate that the backend found, without an index", 400, nil, problem(400, "CM_DUPLICATE_VALUE", messages), engine.Refused, "CM_DUPLICATE_VALUE", 0, false, "as a whole"},
@@ -143,7 +143,7 @@ func TestTheSuite(t *testing.T) {
 	}, first))
 }
 
-// A single message passes the same suite. Its members are pointed at without an index.
+// A single message passes the same suite. Pointers to its members have no index.
 func TestTheSuiteForSingleMessages(t *testing.T) {
 	sinktest.Run(t, subject(t, sinktest.Subject{
 		Make: func(w sinktest.Wire) engine.Sink { return New(single(letters(t, over(w)))) },
@@ -154,15 +154,14 @@ func TestTheSuiteForSingleMessages(t *testing.T) {
 	}, "/data/attributes"))
 }
 
-// letters are options of a sink whose messages have something of everything.
+// letters are options of a sink with every kind of member in its messages.
 func letters(t *testing.T, o Options) Options {
 	t.Helper()
 	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
 	return o
 }
 
-// subject fills in what is the same for every endpoint. at is where the first message stands
-// in a request.
+// subject fills in the common parts of both endpoints. at is the JSON pointer of the first message.
 func subject(t *testing.T, s sinktest.Subject, at string) sinktest.Subject {
 	t.Helper()
 	for _, r := range catalogue {

@@ -14,8 +14,8 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// door answers as a service does to whom it does not know yet: /_ping by ping, a message
-// that does not exist by the statuses in turn, of which the last one stays.
+// door answers the requests of a check: /_ping with ping, and a message that does not exist with each
+// of the statuses in turn, then with the last one.
 type door struct {
 	t      *testing.T
 	ping   int
@@ -47,7 +47,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestWhetherASendMayBegin(t *testing.T) {
+func TestCheckBeforeASend(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		ping     int
@@ -95,8 +95,8 @@ func TestWhetherASendMayBegin(t *testing.T) {
 	}
 }
 
-// What passes by itself stops no send, and an examination says it all the same.
-func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
+// A passing problem stops no send, but an examination reports it.
+func TestPassingProblemsAreReported(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		ping     int
@@ -122,7 +122,7 @@ func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
 	}
 }
 
-func TestTheSimulatorLetsInWhomItKnows(t *testing.T) {
+func TestTheSimulatorAdmitsAKnownApplication(t *testing.T) {
 	service, s := simulated(t, simulator.Options{})
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -135,7 +135,7 @@ func TestTheSimulatorLetsInWhomItKnows(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsNotThere(t *testing.T) {
+func TestNoServiceAtTheAddress(t *testing.T) {
 	t.Run("there is no token", func(t *testing.T) {
 		err := New(options(t, sinktest.ClosedPort(t), sinktest.ClosedPort(t))).Check(t.Context())
 		if e, ok := errors.AsType[*apim.TokenError](err); !ok || e.Permanent() || strings.Contains(err.Error(), apiKey) {

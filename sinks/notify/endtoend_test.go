@@ -61,7 +61,7 @@ func TestBatchesAreAcceptedOnce(t *testing.T) {
 	}
 }
 
-func TestTheRowsThatTheServiceRefusesAreTheRightOnes(t *testing.T) {
+func TestTheRightRowsAreRefused(t *testing.T) {
 	service, s := simulated(t, simulator.Options{Seed: 3, Faults: faults.Set{faults.PoisonedRecipients: {Share: 0.1}}})
 	r := request(s, 1, 0, 200)
 	var want []int
@@ -83,7 +83,7 @@ func TestTheRowsThatTheServiceRefusesAreTheRightOnes(t *testing.T) {
 	}
 }
 
-func TestHowTheServiceCanFail(t *testing.T) {
+func TestFailuresOfTheService(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
 		fault    faults.Kind

@@ -19,7 +19,7 @@ func single(o Options) Options {
 	return o
 }
 
-func TestASingleMessageIsWrittenAsTheContractHasIt(t *testing.T) {
+func TestASingleMessageFollowsTheContract(t *testing.T) {
 	o := single(options(t, "http://service.example", ""))
 	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given))", "given")}}
 	s := New(o)
@@ -84,8 +84,8 @@ func TestTheAnswerToASingleMessage(t *testing.T) {
 	}
 }
 
-// What stands beside the message in its request is not the message's fault.
-func TestWhenASingleMessageIsToBlame(t *testing.T) {
+// An error beside the message in its request does not refuse the message.
+func TestARefusedSingleMessage(t *testing.T) {
 	for _, test := range []struct {
 		code, pointer string
 		row           bool
@@ -114,9 +114,8 @@ func TestWhenASingleMessageIsToBlame(t *testing.T) {
 	}
 }
 
-// However the service fails, a single message is accepted once, under the one reference
-// that it has, and is told from another.
-func TestHowTheServiceCanFailForASingleMessage(t *testing.T) {
+// Whatever fails, a single message is accepted once, under its own reference.
+func TestFailuresOfTheServiceForASingleMessage(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
 		fault    faults.Kind

@@ -50,7 +50,7 @@ func TestKeysOfAJWKS(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoJWKS(t *testing.T) {
+func TestOtherJSONIsNotAJWKS(t *testing.T) {
 	good := jwkOf(&signingKey().PublicKey, "key-1")
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {

@@ -23,7 +23,7 @@ func keeping(t *testing.T, path string, o Options) (s *service, die func()) {
 	return serve(t, o), func() { _ = state.Close() }
 }
 
-func TestWhatWasAcceptedOutlivesTheServer(t *testing.T) {
+func TestAcceptedMessagesOutliveTheServer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := newClock()
 	first, die := keeping(t, path, Options{Now: c.Now, Faults: faults.Set{faults.ResetAfter: {Share: 1, After: 2}}})
@@ -118,7 +118,7 @@ func TestStatesThatAreNotOpened(t *testing.T) {
 }
 
 // A request that cannot be kept is not accepted, and its reference stays claimed.
-func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
+func TestARequestThatCannotBeKeptIsNotAccepted(t *testing.T) {
 	s, die := keeping(t, filepath.Join(t.TempDir(), "state"), Options{})
 	s.post(batch("b1", 0, 2))
 	die()
