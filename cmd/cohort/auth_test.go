@@ -139,12 +139,12 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		{"the application is not onboarded", "not_onboarded: 1", nil, []string{"permission"}, "403 CM_FORBIDDEN", "ask NHS Notify onboarding", false},
 		{"the account is banned", "banned: 1", nil, []string{"permission"}, "403 CM_SERVICE_BAN", "call NHS Notify before anything else", false},
 		{"the service is asked too often", "quota_429: {share: 1, limit: 3}", nil, []string{"permission"}, "429 CM_QUOTA", "wait 1m0s and try again", true},
-		{"base_url has another path", "", func(w *world) { w.spoil("/comms", "/comms/v1") }, []string{"base_url"}, "is not NHS Notify's: http://[^ ]*/comms/v1/_ping answered 401", "put it right", false},
+		{"base_url has another path", "", func(w *world) { w.spoil("/comms", "/comms/v1") }, []string{"base_url"}, "is not NHS Notify's: http://[^ ]*/comms/v1/_ping answered 401", "correct it", false},
 		{"base_url is another service's", "", func(w *world) {
 			other := httptest.NewServer(http.NotFoundHandler())
 			w.t.Cleanup(other.Close)
 			w.spoil("http://"+w.service+"/comms", other.URL)
-		}, []string{"base_url"}, "is not NHS Notify's: http://[^ ]*/_ping answered 404", "put it right", false},
+		}, []string{"base_url"}, "is not NHS Notify's: http://[^ ]*/_ping answered 404", "correct it", false},
 		{"nothing listens at base_url", "", func(w *world) { w.spoil(w.service+"/comms", freeAddress(w.t)+"/comms") }, []string{"base_url"}, "connection refused", "nothing listens there; check host and port in base_url", false},
 		{"the certificate is from an unknown authority", "", func(w *world) { w.simulateTLS("127.0.0.1") }, both, "from an authority that this machine does not know", "ca_file", false},
 		{"the certificate is another host's", "", func(w *world) {

@@ -18,15 +18,15 @@ import (
 
 	"cohort/engine/plan"
 	"cohort/engine/report"
-	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/ledger"
 )
 
 // statusesAt are the simulator's messages by reference, with what has become of them at a
 // time; 1 is now.
-func statusesAt(ts *testscript.TestScript, address, when string) map[string]simulator.Accepted {
-	all := map[string]simulator.Accepted{}
+func statusesAt(ts *testscript.TestScript, address, when string) map[string]ledger.Accepted {
+	all := map[string]ledger.Accepted{}
 	for line := range strings.Lines(string(simulated(ts, address, "ledger?statuses="+when))) {
-		var a simulator.Accepted
+		var a ledger.Accepted
 		ts.Check(json.Unmarshal([]byte(line), &a))
 		all[a.MessageReference] = a
 	}
@@ -44,7 +44,7 @@ func settled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("not everything has come to its end")
 }
 
-func wordsOf(of map[string]simulator.Accepted) map[string]string {
+func wordsOf(of map[string]ledger.Accepted) map[string]string {
 	words := map[string]string{}
 	for reference, a := range of {
 		words[reference] = a.Status

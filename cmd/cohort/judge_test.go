@@ -14,6 +14,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 // live goes through the misfortunes in turn and then to the end, and judges it.
@@ -71,7 +72,7 @@ func (l *life) heal() {
 // judge holds the report against the service's own ledger, the list and the cohort.
 func (l *life) judge() {
 	l.t.Helper()
-	faults, err := simulator.LoadFaults(l.path("faults.yaml"))
+	faults, err := faults.Load(l.path("faults.yaml"))
 	if err != nil {
 		l.t.Fatal(err)
 	}

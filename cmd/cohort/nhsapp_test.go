@@ -10,6 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/ledger"
 )
 
 // simulated asks the simulator at an address for one of its own pages.
@@ -41,10 +43,10 @@ var unproven = []string{"no_answer", "unknown", "HTTP_502"}
 func proven(ts *testscript.TestScript, _ bool, args []string) {
 	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + reportFile)
 	ts.Check(err)
-	sent := map[string]simulator.Accepted{}
+	sent := map[string]ledger.Accepted{}
 	for rest := simulated(ts, args[1], "ledger"); len(rest) > 0; {
 		end := slices.Index(rest, '\n') + 1
-		var a simulator.Accepted
+		var a ledger.Accepted
 		ts.Check(json.Unmarshal(rest[:end], &a))
 		if a.Twice() {
 			ts.Fatalf("message %s was accepted %d times", a.MessageReference, a.Times.Reference)
@@ -80,7 +82,7 @@ func proven(ts *testscript.TestScript, _ bool, args []string) {
 	var stats simulator.Stats
 	ts.Check(json.Unmarshal(simulated(ts, args[1], "stats"), &stats))
 	robbed := 0
-	for _, fault := range []simulator.Kind{simulator.ResetBefore, simulator.ResetAfter, simulator.Gateway504Before, simulator.Gateway504After, simulator.Error500After, simulator.HTMLError} {
+	for _, fault := range []faults.Kind{faults.ResetBefore, faults.ResetAfter, faults.Gateway504Before, faults.Gateway504After, faults.Error500After, faults.HTMLError} {
 		robbed += stats.Faults[fault.String()]
 	}
 	if len(args) > 2 {

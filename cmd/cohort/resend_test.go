@@ -10,7 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/ledger"
 )
 
 // ledgerCounts makes sure how many messages the simulator at an address has accepted.
@@ -28,7 +28,7 @@ func doubtful(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	accepted := map[string]bool{}
 	for in := json.NewDecoder(bytes.NewReader(simulated(ts, args[1], "ledger"))); in.More(); {
-		var a simulator.Accepted
+		var a ledger.Accepted
 		ts.Check(in.Decode(&a))
 		accepted[a.NHSNumber] = true
 	}

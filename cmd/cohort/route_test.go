@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cohort/ingest/person"
-	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/ledger"
 )
 
 // wayOf says by which route a record goes, as route.txtar has them.
@@ -44,9 +44,9 @@ func wentBy(ts *testscript.TestScript, _ bool, args []string) {
 		route, plan, _ := strings.Cut(arg, "=")
 		plans[route] = plan
 	}
-	sent := map[string]simulator.Accepted{}
+	sent := map[string]ledger.Accepted{}
 	for line := range strings.Lines(string(simulated(ts, args[2], "ledger"))) {
-		var a simulator.Accepted
+		var a ledger.Accepted
 		ts.Check(json.Unmarshal([]byte(line), &a))
 		sent[a.MessageReference] = a
 	}

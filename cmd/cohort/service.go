@@ -2,17 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -157,44 +149,17 @@ func fieldsOf(c *campaign.Campaign) ([]string, error) {
 	return slices.Compact(fields), nil
 }
 
-// embed starts a simulator of the service inside this process and turns the campaign
-// to it, keys and all. Everything ends with stop.
+// embed starts a simulator inside this process, and sends the campaign to it. stop ends it.
 func embed(c *campaign.Campaign) (stop func(), err error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "cohort-simulator-")
+	s, err := simulator.Embed(version())
 	if err != nil {
 		return nil, refusal.New("the simulator cannot start: %w", err)
 	}
-	const apiKey, keyID = "simulated-application", "simulated-1"
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	n := c.Access()
-	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = filepath.Join(dir, "api-key"), "", keyID, filepath.Join(dir, "key.pem"), ""
-	if err = os.WriteFile(n.APIKeyFile, []byte(apiKey), 0o600); err == nil {
-		err = os.WriteFile(n.PrivateKeyFile, text, 0o600)
-	}
-	var listener net.Listener
-	if err == nil {
-		listener, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, refusal.New("the simulator cannot start: %w", err)
-	}
-	n.BaseURL = "http://" + listener.Addr().String() + "/comms"
+	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = s.APIKeyFile, "", s.KeyID, s.PrivateKeyFile, ""
+	n.BaseURL, n.TokenURL = s.NotifyURL, s.TokenURL
 	if c.NHSApp != nil {
-		n.BaseURL = "http://" + listener.Addr().String() + "/nhs-app"
+		n.BaseURL = s.NHSAppURL
 	}
-	n.TokenURL = "http://" + listener.Addr().String() + "/oauth2/token"
-	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{Version: version(), APIKey: apiKey, KeyID: keyID, PublicKey: &key.PublicKey, Account: simulator.Account{ContactDetails: true}, NHSApp: simulator.NHSApp{Intermediary: true}, ForgetPersonalisation: true}),
-		ReadHeaderTimeout: time.Minute,
-	}
-	go func() { _ = server.Serve(listener) }()
-	return func() {
-		_ = server.Close()
-		_ = os.RemoveAll(dir)
-	}, nil
+	return s.Close, nil
 }

@@ -18,10 +18,13 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
+	"cohort/sinks/simulator/ledger"
 )
 
 func simulateCommand() *cobra.Command {
-	var listen, faults, campaignPath, state, jwks, patients, check string
+	var listen, faultsFile, campaignPath, state, jwks, patients, check string
 	var seed uint64
 	var hasten float64
 	var intermediary bool
@@ -68,12 +71,12 @@ The faults are: ` + faultNames(),
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
-			o := simulator.Options{Seed: seed, Version: version(), Account: simulator.Account{ContactDetails: true}, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
-			o.NHSApp.Receipts.Hasten, o.Statuses.Hasten = hasten, hasten
-			o.NHSApp.Intermediary = intermediary
-			if faults != "" {
+			o := simulator.Options{Seed: seed, Version: version(), Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o.NHSApp.Receipts.Hasten, o.Notify.Statuses.Hasten = hasten, hasten
+			o.Notify.ContactDetails, o.NHSApp.Intermediary = true, intermediary
+			if faultsFile != "" {
 				var err error
-				if o.Faults, err = simulator.LoadFaults(faults); err != nil {
+				if o.Faults, err = faults.Load(faultsFile); err != nil {
 					return refusal.New("%w", err)
 				}
 			}
@@ -100,10 +103,13 @@ The faults are: ` + faultNames(),
 			}
 			if state != "" {
 				var err error
-				if o.State, err = simulator.OpenState(state); err != nil {
+				if o.State, err = ledger.OpenState(state); err != nil {
 					return refusal.New("the simulator's state cannot be used: %w", err)
 				}
 				defer func() { _ = o.State.Close() }()
+			}
+			if _, _, err := net.SplitHostPort(listen); err != nil {
+				return refusal.New("--listen must be host:port, such as 127.0.0.1:9000, not %q", listen)
 			}
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
@@ -118,7 +124,7 @@ The faults are: ` + faultNames(),
 	}
 	f := c.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
-	f.StringVar(&faults, "faults", "", "a YAML `file` of faults")
+	f.StringVar(&faultsFile, "faults", "", "a YAML `file` of faults")
 	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
 	f.StringVar(&check, "check", "", "a `report`, or a run's folder, to hold against the ledger in --state")
 	f.StringVar(&patients, "patients", "", "a JSON `file` of who has the NHS App: a list of nhsNumber and notificationsEnabled by ODS code")
@@ -135,7 +141,7 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 	if jwks != "" {
 		text, err := os.ReadFile(jwks)
 		if err == nil {
-			o.Keys, err = simulator.ReadJWKS(text)
+			o.Keys, err = gateway.ReadJWKS(text)
 		}
 		if err != nil {
 			return refusal.New("the public keys cannot be read: %w; make them with: cohort auth keygen", err)
@@ -173,7 +179,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 
 func faultNames() string {
 	var names []string
-	for _, k := range simulator.Kinds() {
+	for _, k := range faults.Kinds() {
 		names = append(names, k.String())
 	}
 	return strings.Join(names, ", ") + "."

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/ledger"
 )
 
 // appFaults is what befalls in-app messages: some five answers in a hundred are lost.
@@ -122,9 +124,9 @@ func (f fates) log(t *testing.T, name string) {
 // fates add up.
 func (w *world) tally(name string, records int) (f fates) {
 	w.t.Helper()
-	there := map[string]simulator.Accepted{}
+	there := map[string]ledger.Accepted{}
 	for in := json.NewDecoder(bytes.NewReader(w.ask("ledger"))); in.More(); {
-		var a simulator.Accepted
+		var a ledger.Accepted
 		if err := in.Decode(&a); err != nil {
 			w.t.Fatal(err)
 		}
@@ -203,9 +205,9 @@ func (w *world) unproven(folder string) (held, unanswered int) {
 
 // robbed is how many requests the simulator's faults have left without an answer.
 func (w *world) robbed() (n int) {
-	faults := w.stats().Faults
-	for _, fault := range []simulator.Kind{simulator.ResetBefore, simulator.ResetAfter, simulator.Gateway504Before, simulator.Gateway504After, simulator.Error500After, simulator.HTMLError} {
-		n += faults[fault.String()]
+	struck := w.stats().Faults
+	for _, fault := range []faults.Kind{faults.ResetBefore, faults.ResetAfter, faults.Gateway504Before, faults.Gateway504After, faults.Error500After, faults.HTMLError} {
+		n += struck[fault.String()]
 	}
 	return n
 }

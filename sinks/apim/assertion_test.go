@@ -14,6 +14,7 @@ import (
 
 	"cohort/sinks/apim"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 // strict is a simulator that checks signatures and knows one application.
@@ -165,9 +166,9 @@ func TestWhatTheAssertionSays(t *testing.T) {
 }
 
 func TestAFailedExchangeIsTriedAgainWithAFreshJTI(t *testing.T) {
-	for sentence, faults := range map[string]simulator.Faults{
-		"the endpoint answers 500":       {simulator.TokenEndpoint500: {Share: 1, Limit: 2}},
-		"the endpoint cannot reach keys": {simulator.TokenJWKS403: {Share: 1, Limit: 2}},
+	for sentence, faults := range map[string]faults.Set{
+		"the endpoint answers 500":       {faults.TokenEndpoint500: {Share: 1, Limit: 2}},
+		"the endpoint cannot reach keys": {faults.TokenJWKS403: {Share: 1, Limit: 2}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			service := strict(t, simulator.Options{Faults: faults})

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"cohort/sinks/apim"
-	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/gateway"
 )
 
 // Whoever registers the JWKS knows the key that signs, and nothing that is secret. The
@@ -21,7 +21,7 @@ func TestAKeyPairBelongsTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := simulator.ReadJWKS(pair.JWKS)
+	keys, err := gateway.ReadJWKS(pair.JWKS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestAKeyPairBelongsTogether(t *testing.T) {
 // The example of RFC 7638, section 3.1.
 func TestAThumbprintIsTheStandards(t *testing.T) {
 	const modulus = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
-	keys, err := simulator.ReadJWKS([]byte(`{"keys":[{"kty":"RSA","use":"sig","alg":"RS512","kid":"rfc","e":"AQAB","n":"` + modulus + `"}]}`))
+	keys, err := gateway.ReadJWKS([]byte(`{"keys":[{"kty":"RSA","use":"sig","alg":"RS512","kid":"rfc","e":"AQAB","n":"` + modulus + `"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

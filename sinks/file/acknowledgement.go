@@ -8,7 +8,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,17 +17,19 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
 	"cohort/engine/ledger"
 )
 
-// Acknowledgement is what NHS Notify says of one upload, over MESH. The layout of its body is
-// not published, so its headers count: mex-localid names the upload, and mex-subject begins with
-// a status, as HTTP has them. The body can only make it unclear.
+// Acknowledgement is NHS Notify's answer to one upload, over MESH. The layout of its body is not
+// published, so its headers count: mex-localid names the upload, and mex-subject begins with an
+// HTTP status. The body can only make the answer unclear.
 type Acknowledgement struct {
 	Reference string // the upload's
-	Code      string // of a refusal: upload_refused_ and the status, and the service's code if the body has one
-	Refused   bool   // nothing of the upload was taken; else all of it is being worked on
-	SHA256    string // of what was read
+	Code      string // of a refusal: upload_refused_, the status, and the service's code if the body has one
+	Refused   bool   // the service took nothing of the upload; otherwise it took all of it
+	SHA256    string // of the headers and the body
 }
 
 const acknowledgementWorkflow = meshWorkflow + "_ACK"
@@ -40,10 +41,10 @@ var (
 	notConfirmed = []string{"reject", "refus", "error", "fail", "partial"}
 )
 
-// ReadAcknowledgement reads an acknowledgement: path is the file that came, its control file
-// beside it under the same name with .ctl (either may be named), or, where there is none, the headers
-// as a JSON object, which have no body and so can refuse nothing.
-// What cannot be understood beyond doubt is an error, which names the file and holds nothing of it.
+// ReadAcknowledgement reads an acknowledgement. path is the file that came, or its control file,
+// which stands beside it under the same name with .ctl. Without a control file, path holds the
+// headers as a JSON object. They have no body, and so can refuse nothing. An answer that leaves
+// any doubt is an error, which names the file and repeats nothing of it.
 func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	beside := strings.TrimSuffix(path, filepath.Ext(path)) + controlExtension
 	content := path
@@ -61,20 +62,20 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if json.Unmarshal(body, &h) != nil || h.LocalID == "" {
-			return nil, fmt.Errorf("%s does not say which upload it is about: there is no control file %s beside it; "+
-				"put that there, or name a JSON object with its headers mex-workflowid, mex-subject and mex-localid",
+			return nil, fmt.Errorf("%s does not name its upload: there is no control file %s beside it; "+
+				"put that file there, or name a JSON object with the headers mex-workflowid, mex-subject and mex-localid",
 				path, filepath.Base(beside))
 		}
 		headersAlone = true
 	case err != nil:
 		return nil, err
 	case xml.Unmarshal(headers, &c) != nil:
-		return nil, fmt.Errorf("%s is no control file of MESH", beside)
+		return nil, fmt.Errorf("%s is not a control file of MESH", beside)
 	default:
 		h = Headers{Workflow: c.WorkflowID, Subject: c.Subject, LocalID: c.LocalID}
 	}
 	if !strings.HasSuffix(h.Workflow, acknowledgementWorkflow) {
-		return nil, fmt.Errorf("%s is no acknowledgement: its workflow is not %s", path, acknowledgementWorkflow)
+		return nil, fmt.Errorf("%s is not an acknowledgement: its workflow is not %s", path, acknowledgementWorkflow)
 	}
 	digits := h.Subject[:min(3, len(h.Subject))]
 	status, err := strconv.Atoi(digits)
@@ -84,8 +85,8 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	a := &Acknowledgement{
 		Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(headers, body))),
 	}
-	said, strange := readBody(body, digits)
-	text := strings.ToLower(h.Subject + "\n" + string(body) + "\n" + strings.Join(said.words, "\n"))
+	in, strange := readBody(body, digits)
+	text := strings.ToLower(h.Subject + "\n" + string(body) + "\n" + strings.Join(in.words, "\n"))
 	found := func(words []string) string {
 		for _, word := range words {
 			if strings.Contains(text, word) {
@@ -98,19 +99,19 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	switch {
 	case status >= 200 && status < 300:
 		if why = found(notConfirmed); why == "" && len(body) > 0 && (!utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0) {
-			why = "its body is no text in UTF-8"
+			why = "its body is not text in UTF-8"
 		}
-		if why == "" && len(said.codes) > 0 {
+		if why == "" && len(in.codes) > 0 {
 			why = "its body has a code, as errors have"
 		}
 	case slices.Contains([]int{400, 403, 404, 413}, status):
 		if headersAlone {
-			strange = "it is a refusal without its body, which may tell of a duplicate (name the body's file, with a control file beside it)"
+			strange = "it is a refusal without its body, which may be about a duplicate (name the file of the body, with its control file beside it)"
 		}
 		if why = cmp.Or(found(notRefused), strange); why == "" {
 			a.Refused, a.Code = true, ledger.CodeUploadRefused+digits
-			if len(said.codes) > 0 {
-				a.Code += "_" + said.codes[0]
+			if len(in.codes) > 0 {
+				a.Code += "_" + in.codes[0]
 			}
 		}
 	default:
@@ -123,68 +124,51 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 	return a, nil
 }
 
-// bodySaid is what the body of an acknowledgement says: codes are the values of its "code"s.
-type bodySaid struct{ codes, words []string }
+// bodyWords holds the codes of a body, and every name and text in it.
+type bodyWords struct{ codes, words []string }
 
-// readBody reads a body, which is nothing or a JSON object. strange says why it is not understood;
-// what of it was understood is there all the same. Every name and value is looked at, those
-// that come twice too.
-func readBody(body []byte, status string) (said bodySaid, strange string) {
+// readBody reads a body, which must be empty or a JSON object. It looks at every name and value,
+// repeated ones too. strange is the reason why the body is not understood.
+func readBody(body []byte, status string) (found bodyWords, strange string) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return said, ""
+		return found, ""
 	}
 	if !json.Valid(body) || bytes.TrimSpace(body)[0] != '{' {
-		return said, "its body is neither empty nor a JSON object"
+		return found, "its body is neither empty nor a JSON object"
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var open []json.Delim
-	name, isName := "", false // isName: a name comes next, if anything does
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return said, strange
-		}
-		if err != nil {
-			return said, "its body is neither empty nor a JSON object"
-		}
-		value, isNumber := "", false
-		switch t := token.(type) {
-		case json.Delim:
-			if t == '{' || t == '[' {
-				if strings.EqualFold(name, "code") || strings.EqualFold(name, "status") {
-					strange = "a code or status in its body is no plain value"
-				}
-				open = append(open, t)
-				name = ""
-			} else {
-				open = open[:len(open)-1]
+	var read func(name string, v gjson.Result)
+	read = func(name string, v gjson.Result) {
+		isCode, isStatus := strings.EqualFold(name, "code"), strings.EqualFold(name, "status")
+		value := ""
+		switch v.Type {
+		case gjson.JSON:
+			if isCode || isStatus {
+				strange = "a code or status in its body is a list or an object"
 			}
-			isName = len(open) > 0 && open[len(open)-1] == '{'
-			continue
-		case string:
-			value = t
-			said.words = append(said.words, t)
-			if isName {
-				name, isName = t, false
-				continue
-			}
-		case json.Number:
-			value, isNumber = t.String(), true
+			v.ForEach(func(key, member gjson.Result) bool {
+				found.words = append(found.words, key.Str)
+				read(key.Str, member)
+				return true
+			})
+			return
+		case gjson.String:
+			value = v.Str
+			found.words = append(found.words, value)
+		case gjson.Number:
+			value = v.Raw
 		}
 		switch {
-		case strings.EqualFold(name, "code"):
+		case isCode:
 			if !serviceCode.MatchString(value) {
-				strange = "a code in its body is none that the service has"
+				strange = "a code in its body is not one of the service's codes"
 			}
-			said.codes = append(said.codes, value)
-		case strings.EqualFold(name, "status"):
-			if value != status {
-				strange = "a status in its body is another one than its mex-subject's"
-			}
-		case isNumber:
-			strange = "its body has a number, which may tell of a part of the upload"
+			found.codes = append(found.codes, value)
+		case isStatus && value != status:
+			strange = "a status in its body differs from its mex-subject"
+		case !isStatus && v.Type == gjson.Number:
+			strange = "its body has a number, which may be about a part of the upload"
 		}
-		isName = open[len(open)-1] == '{'
 	}
+	read("", gjson.ParseBytes(body))
+	return found, strange
 }

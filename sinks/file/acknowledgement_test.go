@@ -11,8 +11,8 @@ import (
 	"unicode/utf16"
 )
 
-// A refusal and a confirmation are taken only when nothing speaks against them: whoever is
-// refused may be sent to again.
+// A refusal or a confirmation counts only when nothing contradicts it: people in a refused upload
+// may be sent to again.
 func TestAcknowledgementsBeyondDoubt(t *testing.T) {
 	var packed, wide bytes.Buffer
 	w := gzip.NewWriter(&packed)

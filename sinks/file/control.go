@@ -5,8 +5,7 @@ import (
 	"io"
 )
 
-// Headers are what MESH is told of a file. In the manifest they stand under the names
-// that its API takes.
+// Headers are the MESH headers of a file, under the names of the MESH API.
 type Headers struct {
 	From     string `json:"mex-from,omitempty"`
 	To       string `json:"mex-to,omitempty"`
@@ -15,9 +14,9 @@ type Headers struct {
 	LocalID  string `json:"mex-localid"`
 }
 
-// control is the file that the MESH client wants beside a data file, under its name with
-// .ctl: the same headers in the client's own words. Compress asks the client to compress
-// while it transfers, and AllowChunking to cut what is too large for one transfer.
+// control is the control file of the MESH client: the headers in the client's own words. It
+// stands beside the data file, under the same name with .ctl. Compress asks the client to
+// compress the transfer, and AllowChunking to split a file that is too large for one.
 type control struct {
 	XMLName       xml.Name `xml:"DTSControl"`
 	Version       string
@@ -35,7 +34,6 @@ type control struct {
 
 const controlExtension = ".ctl"
 
-// write writes the control file.
 func (h *Headers) write(w io.Writer) error {
 	text, err := xml.MarshalIndent(control{
 		Version: "1.0", AddressType: "DTS", MessageType: "Data", WorkflowID: h.Workflow, To: h.To, From: h.From,

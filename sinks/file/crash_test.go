@@ -10,7 +10,7 @@ import (
 	"cohort/engine/ledger"
 )
 
-// night is a run of some batches on a disk, and what its log knows of them.
+// night is a run of some batches on a disk, with its log.
 type night struct {
 	sink     *Sink
 	forms    []ledger.AcceptedForm
@@ -29,8 +29,8 @@ func newNight(t testing.TB) *night {
 	return n
 }
 
-// live is one process: it sends what the log does not know to be accepted, and then joins.
-// What a log says of a part is durable before anything else happens.
+// live is one process. It sends the batches that the log does not call accepted, and then joins.
+// A log entry about a part is durable before anything else happens.
 func (n *night) live(t testing.TB, d *memory) error {
 	n.sink.disk, n.sink.ready = d, false
 	for i := range n.forms {
@@ -51,7 +51,7 @@ func (n *night) live(t testing.TB, d *memory) error {
 	return err
 }
 
-// files is what is left when the parts have gone.
+// files lists the files that are not parts.
 func (n *night) check(t *testing.T, d *memory, want map[string]string, when string) {
 	t.Helper()
 	if got := d.contents(); !maps.Equal(got, want) {
@@ -59,9 +59,9 @@ func (n *night) check(t *testing.T, d *memory, want map[string]string, when stri
 	}
 }
 
-// The power is cut before every step, and before every step of the process after it; what
-// was not synced is lost, or not. The files are those of a night without a cut, a part that
-// was called accepted is never missing, and no file is ever overwritten with another.
+// The power is cut before every step, and before every step of the next process. Unsynced data is
+// lost, or not. The files are those of a night without a cut. An accepted part is never missing,
+// and no file is overwritten with another.
 func TestThePowerIsCutAnywhere(t *testing.T) {
 	calm := newNight(t)
 	d := newMemory(t)
@@ -98,10 +98,10 @@ func TestThePowerIsCutAnywhere(t *testing.T) {
 	}
 }
 
-// Somebody takes whatever has its name as soon as he sees it, wherever the power was cut.
-// No file that was taken is ever written again: the next process says that it has gone, or
-// knows that it may be. Before there is a manifest there is nothing to take.
-func TestWhatWasTakenEarlyIsNotWrittenAgain(t *testing.T) {
+// Somebody takes every file as soon as it has its name, wherever the power was cut. No taken file
+// is written again: the next process reports it as missing, or allows for it. Before the manifest
+// there is nothing to take.
+func TestAFileTakenEarlyIsNotWrittenAgain(t *testing.T) {
 	calm, steps := newNight(t), newMemory(t)
 	must(t, calm.live(t, steps))
 	taken := 0
@@ -123,7 +123,7 @@ func TestWhatWasTakenEarlyIsNotWrittenAgain(t *testing.T) {
 				t.Errorf("cut before step %d, survival %d: %q are there and no manifest", cut, s, gone)
 			}
 			err := n.live(t, d)
-			if err != nil && (len(gone) == 0 || !strings.Contains(err.Error(), "has gone before all files were whole")) {
+			if err != nil && (len(gone) == 0 || !strings.Contains(err.Error(), "is missing, and not all files were whole")) {
 				t.Errorf("cut before step %d, survival %d: %v", cut, s, err)
 			}
 			for _, name := range gone {

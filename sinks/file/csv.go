@@ -5,9 +5,8 @@ import "bytes"
 // lineEnd is RFC 4180's.
 const lineEnd = "\r\n"
 
-// quoted puts what stands in dst behind from into quotes, as RFC 4180 has it, where it
-// needs any: a comma, a quote or a line end in it, or white space at its ends, which
-// readers like to take away.
+// quoted puts the value at dst[from:] into quotes (RFC 4180) when it holds a comma, a quote or a
+// line end. It also quotes white space at either end, which many readers would remove.
 func quoted(dst []byte, from int) []byte {
 	value := dst[from:]
 	if len(value) == 0 || !bytes.ContainsAny(value, ",\"\r\n") && visible(value[0]) && visible(value[len(value)-1]) {
@@ -18,7 +17,7 @@ func quoted(dst []byte, from int) []byte {
 	dst = append(dst, make([]byte, quotes+2)...)
 	to := len(dst) - 1
 	dst[to] = '"'
-	for i := from + n - 1; i >= from; i-- { // from behind, where there is room
+	for i := from + n - 1; i >= from; i-- { // backwards, into the new room
 		c := dst[i]
 		to--
 		dst[to] = c
@@ -31,5 +30,5 @@ func quoted(dst []byte, from int) []byte {
 	return dst
 }
 
-// visible says whether a byte is no white space of ASCII and no control character.
+// visible reports whether a byte is neither ASCII white space nor a control character.
 func visible(c byte) bool { return c > ' ' && c != 0x7F }

@@ -11,28 +11,28 @@ import (
 	"strings"
 )
 
-// DailyRow is a row of NHS Notify's daily report, or of its report when a batch has ended: a CSV
-// file that comes back over MESH under the workflow NHS_NOTIFY_DAILY_REPORT or
-// NHS_NOTIFY_BATCH_REPORT, with a row for each channel on which a message came to
-// an end that day, and one for a message that failed before it had any. Rows may come in any
-// order, in any number of files, and more than once. What a report does not have is empty.
+// DailyRow is a row of NHS Notify's daily report, or of its report at the end of a batch. The
+// report is a CSV file over MESH, under the workflow NHS_NOTIFY_DAILY_REPORT or
+// NHS_NOTIFY_BATCH_REPORT. Each channel in which a message ended that day has a row. So has each
+// message that failed before it had a channel. Rows come in any order, in any number of files,
+// and some more than once. Columns that a report lacks are empty.
 type DailyRow struct {
 	Line          int
 	Reference     string // of the upload's row
 	ID            string // the service's
-	Batch         string // what the control file had as mex-localid
+	Batch         string // mex-localid of the upload
 	Status        string // of the message
 	Reason        string // why it failed, in the service's words
 	Channel       string
 	ChannelStatus string
 	ChannelReason string
-	Completed     string // when, as the service writes it
+	Completed     string // time, as the service writes it
 
 	ReasonCode, ChannelReasonCode, ChannelCompleted string // not in older reports
 }
 
-// The columns that are read, each under the names that it has had, whatever their case; the
-// first name that a report has counts.
+// dailyColumns are the columns that are read. Each has had several names; the first one in the
+// report counts, in any case.
 var dailyColumns = []struct {
 	of    func(*DailyRow) *string
 	names []string
@@ -51,8 +51,8 @@ var dailyColumns = []struct {
 	{func(r *DailyRow) *string { return &r.ChannelCompleted }, []string{"requestitemplancompletedtime"}},
 }
 
-// ReadDaily calls each with every row of a daily report, whose texts hold until it returns. An
-// error, but for one of each, names the line and no value of it.
+// ReadDaily calls each with every row of a daily report. The texts of a row are valid until
+// each returns. An error of ReadDaily's own names the line, and no value.
 func ReadDaily(r io.Reader, each func(*DailyRow) error) error {
 	in := bufio.NewReader(r)
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
@@ -81,9 +81,9 @@ func ReadDaily(r io.Reader, each func(*DailyRow) error) error {
 	}
 	switch {
 	case at[0] < 0:
-		return errors.New("the daily report has no column requestItemRefId, so that nobody can say which message a row is about")
+		return errors.New("the daily report has no column requestItemRefId, which names the message of a row; check that this file is the daily report")
 	case at[3] < 0 && at[6] < 0:
-		return errors.New("the daily report has neither a column requestItemStatus nor requestItemPlanStatus, so that it says nothing of its messages")
+		return errors.New("the daily report has no column requestItemStatus or requestItemPlanStatus; check that this file is the daily report")
 	}
 	for {
 		record, err := lines.Read()
@@ -108,7 +108,7 @@ func ReadDaily(r io.Reader, each func(*DailyRow) error) error {
 	}
 }
 
-// unreadable is an error of the CSV reader without the text that it may quote.
+// unreadable is an error of the CSV reader, without the text that the reader may quote.
 func unreadable(err error) error {
 	if e := (*csv.ParseError)(nil); errors.As(err, &e) {
 		return fmt.Errorf("the daily report's line %d cannot be read: %w", e.Line, e.Err)

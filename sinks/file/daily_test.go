@@ -10,7 +10,7 @@ import (
 
 const dailyHeader = "completedDate,sendingGroupId,requestRefId,requestId,requestItemRefId,requestItemId,requestItemStatus,requestItemFailedReason,communicationType,requestItemPlanStatus,requestItemPlanFailedReason\n"
 
-// todaysHeader has every column of the contract, and one that may come.
+// todaysHeader has every column of the contract, and one more.
 const todaysHeader = "requestid,requestrefid,requestitemid,requestitemrefid,requestitemcompletedtime,requestitemfailedreason,sendinggroupid,sendinggroupversion,sendinggroupname,sendinggroupcreatedtime,requestitemstatus,requestitemplanid,requestitemplancompletedtime,requestitemplanstatus,communicationtype,channeltype,requestitemplanfailedreason,templateid,requestitemplanfailedreasoncode,requestitemfailedreasoncode,tomorrow\n"
 
 func dailyRows(text string) (rows []DailyRow, err error) {
@@ -21,8 +21,7 @@ func dailyRows(text string) (rows []DailyRow, err error) {
 	return rows, err
 }
 
-// Columns are found by the names that they have had, in any order and case; what is not there
-// is empty.
+// Columns are found by any of their names, in any order and case. An absent column is empty.
 func TestDailyReportsAreRead(t *testing.T) {
 	for _, row := range []struct {
 		sentence, text string
@@ -50,11 +49,11 @@ func TestDailyReportsAreRead(t *testing.T) {
 	}
 }
 
-// What is no daily report is refused, without a word of what it holds.
-func TestWhatIsNoDailyReport(t *testing.T) {
+// A file that is not a daily report is refused, without a word of its content.
+func TestOtherFilesAreNotDailyReports(t *testing.T) {
 	for _, test := range []struct{ words, text, want string }{
 		{"nothing", "", "is empty"},
-		{"an upload", "messageReference,nhsNumber\nr,9990000018\n", "says nothing of its messages"},
+		{"an upload", "messageReference,nhsNumber\nr,9990000018\n", "no column requestItemStatus or requestItemPlanStatus"},
 		{"no references", "requestItemId,requestItemStatus\nx,FAILED\n", "no column requestItemRefId"},
 		{"a row without one", dailyHeader + "d,p,b,k, ,i,FAILED,,,,\n", "line 2 has no requestItemRefId"},
 		{"a row too short", dailyHeader + "d,p,b,k,9990000018\n", "line 2 cannot be read"},

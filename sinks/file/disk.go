@@ -9,10 +9,10 @@ import (
 	"cohort/engine/disk"
 )
 
-// filesystem is what this package asks of a filesystem, one step at a time, so that a test can
-// cut the power before each. A file that was not found is fs.ErrNotExist.
+// filesystem does one step at a time. A test can cut the power before each step. A missing
+// file is fs.ErrNotExist.
 type filesystem interface {
-	makeFolder(path string) error        // mode 0700, its name durable; one that is there stays
+	makeFolder(path string) error        // mode 0700, durable; an existing folder stays
 	create(path string) (writing, error) // mode 0600, empty
 	open(path string) (io.ReadCloser, error)
 	rename(from, to string) error
@@ -21,13 +21,13 @@ type filesystem interface {
 	list(path string) ([]string, error) // the names in a folder, sorted
 }
 
-// writing is a file that is being written.
+// writing is an open file.
 type writing interface {
 	io.WriteCloser
 	Sync() error
 }
 
-// system is the operating system's filesystem.
+// system is the filesystem of the operating system.
 type system struct{}
 
 func (system) makeFolder(path string) error { return disk.MakeFolder(path) }
@@ -47,7 +47,7 @@ func (system) list(path string) ([]string, error) {
 	return names, err
 }
 
-// temporary is the name under which a file is written until it is whole.
+// temporary is the name of a file that is not whole yet.
 func temporary(path string) string { return path + ".tmp" }
 
 // write writes a file under its temporary name, and syncs it.
@@ -63,12 +63,12 @@ func write(d filesystem, path string, content func(io.Writer) error) error {
 		err = e
 	}
 	if err != nil {
-		_ = d.remove(temporary(path)) // it is nobody's
+		_ = d.remove(temporary(path))
 	}
 	return err
 }
 
-// read reads a small file; nil and no error when there is none.
+// read reads a small file. Without one, it returns nil and no error.
 func read(d filesystem, path string) ([]byte, error) {
 	f, err := d.open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -23,10 +23,9 @@ import (
 //
 //	{"batch_reference":"…","messages":2,"bytes":206,"body":{…}}
 //
-// body is the request's, byte for byte; rows says that it is lines of a file and no JSON,
-// and then it is a string. A path that ends in .gz or .zst is compressed. A file that is
-// there already is fs.ErrExist and left alone. The file holds personal data; it has mode
-// 0600 and appears whole or not at all.
+// body is the request's, byte for byte. With rows the body is lines of a file, and becomes a
+// string. A path that ends in .gz or .zst is compressed. An existing file is fs.ErrExist, and
+// stays. The file holds personal data. It has mode 0600, and appears whole or not at all.
 func DryRun(path string, rows bool, requests iter.Seq2[*engine.Request, error]) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
@@ -62,7 +61,7 @@ func writeRequests(out *bufio.Writer, rows bool, requests iter.Seq2[*engine.Requ
 		case rows:
 			line = engine.AppendJSONString(line, string(r.Body))
 		case bytes.IndexByte(r.Body, '\n') >= 0:
-			return errors.New("a request's body holds a line end, and would not be one line; this is a defect of cohort")
+			return errors.New("a request's body holds a line end, and would not be one line; this is a defect of cohort: please report it")
 		default:
 			line = append(line, r.Body...)
 		}
@@ -74,7 +73,7 @@ func writeRequests(out *bufio.Writer, rows bool, requests iter.Seq2[*engine.Requ
 	return nil
 }
 
-// compressor compresses as the name of a file says.
+// compressor chooses the compression from the name of the file.
 func compressor(path string, w io.Writer) (io.WriteCloser, error) {
 	switch {
 	case strings.HasSuffix(path, ".gz"):

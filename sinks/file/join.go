@@ -18,24 +18,24 @@ import (
 	"cohort/engine/plan"
 )
 
-// ErrOther says that a file stands where one is to be written, and is another. Nothing is
+// ErrOther is the error for a file that another run wrote under the same name. Nothing is
 // overwritten.
-var ErrOther = errors.New("it is not what this run writes, and is left as it is")
+var ErrOther = errors.New("this run did not write this file, and leaves it as it is")
 
-// Again makes the bytes of a batch from the sealed plan.
+// Again makes the bytes of a batch again, from the sealed plan.
 type Again func(*ledger.AcceptedForm) ([]byte, error)
 
-// Join writes the files of a run whose every message was accepted: forms, in their order.
-// It may be killed at any moment and called again, and the files come out the same. again
-// may be nil, and then a part that is missing or changed is an error.
+// Join writes the files of a run from its accepted batches (forms), in their order. It may be
+// killed at any moment and called again, and the files come out the same. Without again, a
+// missing or changed part is an error.
 //
 //	each file under a temporary name ─▶ manifest ─▶ each under its own name ─▶ manifest: whole
 //
-// So before the manifest there is nothing that could be sent, and behind it nothing is
-// written any more: a file that is gone was taken away, and is being sent. Batches that were
-// accepted later, in place of those of an upload that the service refused, go into more files.
+// Before the manifest exists, nothing can be sent. After it, nothing is written any more: a
+// missing file was taken away to be sent. Batches that replace those of a refused upload go into
+// more files.
 //
-// refused are the batches that stand in an upload that the service refused.
+// refused holds the batches of uploads that the service refused.
 func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []ledger.AcceptedForm,
 	refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
@@ -63,8 +63,8 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 	return m, nil
 }
 
-// Written is the manifest of files that were joined and are whole. It says of each file which
-// batches it holds. The arguments are those of Join.
+// Written returns the manifest of whole files, with the batches of each file. The arguments are
+// those of Join.
 func (s *Sink) Written(run engine.RunID, name string, forms []ledger.AcceptedForm,
 	refused map[engine.Reference]bool) (*Manifest, error) {
 	m, _, err := s.written(run, name, forms, refused)
@@ -72,13 +72,13 @@ func (s *Sink) Written(run engine.RunID, name string, forms []ledger.AcceptedFor
 		err = errors.New("the files are not whole yet")
 	}
 	if err == nil {
-		err = s.note(m) // an older version's does not say which batches, and soon nobody could work it out
+		err = s.note(m) // a manifest of an older version lacks the batches, and later they cannot be worked out
 	}
 	return m, err
 }
 
-// written is the manifest, nil when there is none, and those of forms that stand in no file
-// yet. Every batch in a file must be accepted, or refused since.
+// written returns the manifest, nil when there is none, and the forms that no file holds yet.
+// Every batch in a file must be accepted, or refused since.
 func (s *Sink) written(run engine.RunID, name string, forms []ledger.AcceptedForm,
 	refused map[engine.Reference]bool) (m *Manifest, more []ledger.AcceptedForm, err error) {
 	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
@@ -86,7 +86,7 @@ func (s *Sink) written(run engine.RunID, name string, forms []ledger.AcceptedFor
 	}
 	laid := s.layOut(run, name, forms, nil)
 	if m.RunID == laid.RunID && m.Forms == laid.Forms && len(m.Files) == len(laid.Files) {
-		for i := range m.Files { // older versions did not say
+		for i := range m.Files { // absent in manifests of older versions
 			m.Files[i].Batches = laid.Files[i].Batches
 		}
 	}
@@ -137,7 +137,7 @@ func (s *Sink) make(ctx context.Context, m *Manifest, again Again) (err error) {
 	return s.note(m)
 }
 
-// rows writes what one file holds.
+// rows writes the content of one file.
 func (s *Sink) rows(ctx context.Context, w io.Writer, f *File, again Again) error {
 	if _, err := w.Write(s.o.Layout.header()); err != nil {
 		return err
@@ -154,8 +154,8 @@ func (s *Sink) rows(ctx context.Context, w io.Writer, f *File, again Again) erro
 	return nil
 }
 
-// draft writes a file under its temporary name and returns its digest. One that stands
-// under the name itself must be the same, or it is ErrOther.
+// draft writes a file under its temporary name and returns its digest. A file under the final
+// name must be the same, or the error is ErrOther.
 func (s *Sink) draft(name string, content func(io.Writer) error) (string, error) {
 	path, sum := filepath.Join(s.o.Folder, name), sha256.New()
 	if err := write(s.disk, path, func(w io.Writer) error { return content(io.MultiWriter(w, sum)) }); err != nil {
@@ -170,12 +170,12 @@ func (s *Sink) draft(name string, content func(io.Writer) error) (string, error)
 		err = fmt.Errorf("%s: %w", path, ErrOther)
 	}
 	if err != nil {
-		_ = s.disk.remove(temporary(path)) // it will not be wanted
+		_ = s.disk.remove(temporary(path))
 	}
 	return digest, err
 }
 
-// note makes the manifest as it is now durable.
+// note makes the manifest durable.
 func (s *Sink) note(m *Manifest) error {
 	path := filepath.Join(s.o.Folder, manifestFile)
 	if err := write(s.disk, path, m.write); err != nil {
@@ -187,8 +187,8 @@ func (s *Sink) note(m *Manifest) error {
 	return s.disk.syncFolder(s.o.Folder)
 }
 
-// reveal gives every file its name: the MESH client begins when it sees a control file, so
-// that comes behind the file's. Then the manifest says that all is whole.
+// reveal gives every file its name, the data file before its control file: the MESH client begins
+// when it sees a control file. Then it marks the manifest as whole.
 func (s *Sink) reveal(m *Manifest) error {
 	for i := m.Earlier; i < len(m.Files); i++ {
 		f := &m.Files[i]
@@ -207,7 +207,7 @@ func (s *Sink) reveal(m *Manifest) error {
 	return s.note(m)
 }
 
-// appear gives a file its name, if it has not got it yet.
+// appear gives a file its name, unless it already has it.
 func (s *Sink) appear(name, want string) error {
 	path := filepath.Join(s.o.Folder, name)
 	there, err := s.digest(path)
@@ -228,10 +228,10 @@ func (s *Sink) appear(name, want string) error {
 	case err == nil && draft == want:
 		return s.disk.rename(temporary(path), path)
 	}
-	return fmt.Errorf("%s has gone before all files were whole, and nobody can say whether it was sent: if it was, put a copy of it back; if it was not, move %s away; then go on", path, manifestFile)
+	return fmt.Errorf("%s is missing, and not all files were whole. If it was sent, put a copy of it back. If it was not sent, move %s away. Then resume", path, manifestFile)
 }
 
-// body is the bytes of a batch: its part's, when they are what the log says was written.
+// body is the bytes of a batch: those of its part, when they match the log.
 func (s *Sink) body(f *ledger.AcceptedForm, again Again) ([]byte, error) {
 	body, err := read(s.disk, s.part(f.Reference))
 	if err == nil && holds(f, body) {
@@ -254,16 +254,16 @@ func holds(f *ledger.AcceptedForm, body []byte) bool {
 	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
 }
 
-// unchanged holds the files that are still there against the manifest.
+// unchanged compares the files that are still there with the manifest.
 func (s *Sink) unchanged(ctx context.Context, m *Manifest) error {
 	check := func(name, want string) error {
 		path := filepath.Join(s.o.Folder, name)
 		got, err := s.digest(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return ctx.Err() // it was taken away, to be sent
+			return ctx.Err() // taken away, to be sent
 		}
 		if err == nil && got != want {
-			err = fmt.Errorf("%s has been changed since it was written: do not send it; move it away together with %s, and a resume makes it again", path, manifestFile)
+			err = fmt.Errorf("%s was changed after it was written. Do not send it. Move it away together with %s, and resume makes it again", path, manifestFile)
 		}
 		return err
 	}
@@ -294,8 +294,7 @@ func (s *Sink) digest(path string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// clear removes the parts. They are in the files now, and personal data need not lie
-// about twice.
+// clear removes the parts. The files hold the same personal data.
 func (s *Sink) clear() error {
 	names, err := s.disk.list(s.parts())
 	if err != nil {

@@ -85,7 +85,7 @@ func TestFilesAreCutAndKeptFromOthers(t *testing.T) {
 	}
 }
 
-func TestPartsThatDoNotStandAreNotTaken(t *testing.T) {
+func TestPartsOutsideTheLogAreIgnored(t *testing.T) {
 	undisturbed, whole := evening(t)
 	_, err := undisturbed.join(t, nil)
 	must(t, err)
@@ -124,7 +124,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	_, err := n.join(t, n.again)
 	must(t, err)
 
-	// What was taken away to be sent is not written again, whatever parts come back.
+	// A file that was taken away to be sent is not written again, whatever parts come back.
 	must(t, os.Remove(mine))
 	_ = n.sink.Send(t.Context(), &engine.Request{Reference: n.forms[0].Reference, Body: n.bodies[0]})
 	_, err = n.join(t, n.again)
@@ -132,12 +132,12 @@ func TestNothingIsOverwritten(t *testing.T) {
 	if _, err := os.Stat(mine); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that was taken away was written again: %v", err)
 	}
-	// What is still there must be what was written.
+	// A file that is still there must be unchanged.
 	must(t, os.WriteFile(filepath.Join(folder, "night-001.ctl"), []byte("edited"), 0o600))
-	if _, err := n.join(t, n.again); err == nil || !strings.Contains(err.Error(), "night-001.ctl has been changed") {
+	if _, err := n.join(t, n.again); err == nil || !strings.Contains(err.Error(), "night-001.ctl was changed") {
 		t.Errorf("a changed control file: %v", err)
 	}
-	// Another set of accepted batches is not this manifest's.
+	// The manifest belongs to one set of accepted batches.
 	n.forms = n.forms[1:]
 	if _, err := n.join(t, n.again); !errors.Is(err, ErrOther) {
 		t.Errorf("a manifest of other batches: %v", err)
@@ -156,7 +156,7 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 	if fresh.Check(t.Context()) == nil {
 		t.Error("a place that cannot be written to was found good")
 	}
-	// Behind the renaming nobody knows any more: the part may be there after a power cut.
+	// After the rename, the part may be there after a power cut.
 	d := newMemory(t)
 	n.sink.disk, n.sink.ready, d.left = d, false, 6 // two folders, create, write, sync, rename
 	if a := n.sink.Send(t.Context(), &engine.Request{Reference: n.forms[0].Reference, Body: n.bodies[0]}); a.Reply != engine.Unknown || a.Code != codeNotSynced {
@@ -170,9 +170,9 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 	}
 }
 
-// Between the manifest and the names: a draft that was changed is not taken, and neither is
-// a file that somebody put in its place.
-func TestWhatIsRevealedIsWhatWasWritten(t *testing.T) {
+// Between the manifest and the names: a changed draft is not revealed, and neither is a file that
+// somebody put in its place.
+func TestChangedDraftsAreNotRevealed(t *testing.T) {
 	n, folder := evening(t)
 	m := n.sink.layOut(testRun, "night", n.forms, nil)
 	must(t, n.sink.make(t.Context(), m, nil))
@@ -180,7 +180,7 @@ func TestWhatIsRevealedIsWhatWasWritten(t *testing.T) {
 	whole, err := os.ReadFile(temporary(first))
 	must(t, err)
 	must(t, os.WriteFile(temporary(first), []byte("changed"), 0o600))
-	if _, err := n.join(t, nil); err == nil || !strings.Contains(err.Error(), "night-001.dat has gone") {
+	if _, err := n.join(t, nil); err == nil || !strings.Contains(err.Error(), "night-001.dat is missing") {
 		t.Errorf("a changed draft: %v", err)
 	}
 	must(t, os.WriteFile(temporary(first), whole, 0o600))

@@ -7,7 +7,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Format is how a letters file is written.
+// Format is the format of a letters file.
 type Format string
 
 // The formats.
@@ -16,9 +16,9 @@ const (
 	JSONL Format = "jsonl" // an object a line, every value a string, UTF-8
 )
 
-// Letters is a file for a print supplier, one row a letter. That its addresses can be
-// written to an envelope is made sure of when the cohort is read: a record whose address
-// cannot is invalid and comes to no sink.
+// Letters is a file for a print supplier, one row a letter. The reader of the cohort checks the
+// addresses: a record with an address that does not fit an envelope is invalid, and reaches no
+// sink.
 type Letters struct {
 	Format  Format
 	Columns []Column
@@ -33,17 +33,17 @@ type Column struct {
 	Text  engine.Template // of ColumnText
 }
 
-// Value says what a column holds.
+// Value is the content of a column.
 type Value uint8
 
-// What a column can hold.
+// The contents.
 const (
-	ColumnText      Value = iota // a text, rendered
-	ColumnReference              // the message's reference, under which the report knows the letter
+	ColumnText      Value = iota // a rendered text
+	ColumnReference              // the message's reference, as in the report
 	ColumnNumber                 // the NHS number
 )
 
-// The names of the columns that are not the cohort's.
+// The names of the columns that cohort makes itself.
 const (
 	referenceColumn = "message_reference"
 	numberColumn    = "nhs_number"
@@ -65,7 +65,7 @@ func NewColumn(name, text string, fields []string) (Column, error) {
 	return Column{Name: name, Text: compiled}, nil
 }
 
-// IsOwnColumn says whether a column is not made of the cohort's fields.
+// IsOwnColumn reports whether cohort makes a column itself, without a field of the records.
 func IsOwnColumn(name string) bool { return name == referenceColumn || name == numberColumn }
 
 func (l *Letters) header() (h []byte) {
@@ -127,5 +127,5 @@ func (l *Letters) appendJSON(dst []byte, message engine.Reference, p *person.Rec
 
 func (l *Letters) extension() string { return "." + string(l.Format) }
 
-// headers: a print supplier takes files in his own way.
+// headers is nil: a print supplier takes files without MESH.
 func (l *Letters) headers(engine.Reference) *Headers { return nil }

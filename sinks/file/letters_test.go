@@ -81,7 +81,7 @@ func readLetters(t *testing.T, format Format, text string) (rows [][]string) {
 	return rows
 }
 
-func TestAColumnThatTheCohortHasNot(t *testing.T) {
+func TestAColumnMissingFromTheCohort(t *testing.T) {
 	if _, err := NewColumn("town", "((town))", []string{"a"}); err == nil || !strings.Contains(err.Error(), `"town"`) {
 		t.Errorf("%v", err)
 	}

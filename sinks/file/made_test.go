@@ -60,8 +60,7 @@ func fields(t testing.TB, texts ...string) (all []Field) {
 	return all
 }
 
-// batches cuts people into the forms of a plan whose every message was accepted, and
-// renders their bodies.
+// batches cuts people into accepted forms, and renders their bodies.
 func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.AcceptedForm, bodies [][]byte) {
 	t.Helper()
 	limits := s.Limits()

@@ -20,15 +20,15 @@ const (
 	manifestVersion = 1
 )
 
-// Manifest says what a run has written. A folder that has one has all of the files, at
-// first some of them under temporary names; nothing more is ever written there.
+// Manifest lists the files of a run. A folder with a manifest has all of the files, some of them
+// still under temporary names. Nothing else is ever written there.
 type Manifest struct {
 	Version  int    `json:"version"`
 	RunID    string `json:"run_id"`
-	Whole    bool   `json:"whole"`             // every file has had its name, and may be sent
-	Earlier  int    `json:"earlier,omitempty"` // so many of the files were whole before the others were added
+	Whole    bool   `json:"whole"`             // every file has had its own name, and may be sent
+	Earlier  int    `json:"earlier,omitempty"` // number of files that were whole before the others were added
 	Messages int    `json:"messages"`
-	Forms    string `json:"forms_sha256"` // over the reference and the digest of each batch that is in the files, in their order, and what every file begins with
+	Forms    string `json:"forms_sha256"` // over the header, and the reference and digest of each batch in the files, in their order
 	Files    []File `json:"files"`
 }
 
@@ -39,7 +39,7 @@ type File struct {
 	Bytes    int64    `json:"bytes"`
 	SHA256   string   `json:"sha256"`
 	Control  *Control `json:"control,omitempty"`
-	Batches  []string `json:"batches,omitempty"` // the references of those in it; older versions did not say
+	Batches  []string `json:"batches,omitempty"` // references; absent in manifests of older versions
 
 	reference engine.Reference
 	forms     []ledger.AcceptedForm
@@ -52,8 +52,7 @@ type Control struct {
 	Headers *Headers `json:"headers"`
 }
 
-// layOut says which batches go into which file, behind those that are written already. name is
-// what the files' names begin with.
+// layOut distributes batches over new files, after those in written. name begins their names.
 func (s *Sink) layOut(run engine.RunID, name string, forms []ledger.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
 	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
@@ -84,14 +83,14 @@ func (s *Sink) layOut(run engine.RunID, name string, forms []ledger.AcceptedForm
 	return m
 }
 
-// Holds reports whether a batch stands in one of the files, as far as the manifest says.
+// Holds reports whether one of the files may hold a batch.
 func (m *Manifest) Holds(batch engine.Reference) bool {
 	return slices.ContainsFunc(m.Files, func(f File) bool {
 		return f.Batches == nil || slices.Contains(f.Batches, batch.String())
 	})
 }
 
-// Upload is the file of a reference (mex-localid); nil when there is none.
+// Upload finds the file of a reference (mex-localid); nil when there is none.
 func (m *Manifest) Upload(reference string) *File {
 	for i := range m.Files {
 		if c := m.Files[i].Control; c != nil && c.Headers.LocalID == reference {

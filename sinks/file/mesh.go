@@ -5,13 +5,13 @@ import (
 	"cohort/ingest/person"
 )
 
-// What one upload may hold: so many messages, and less than 2 GB.
+// The limits of one upload: messages, and bytes (less than 2 GB).
 const (
 	MostMeshMessages = 6_000_000
 	MostMeshBytes    = 2_000_000_000 - 1
 )
 
-// Field is one field of a file: its name and the text that fills it.
+// Field is one field of a file.
 type Field struct {
 	Name string
 	Text engine.Template
@@ -47,10 +47,10 @@ func (m *Mesh) appendRow(dst []byte, message engine.Reference, p *person.Recipie
 	return append(dst, lineEnd...)
 }
 
-// extension is what the MESH client looks for.
+// extension is the one that the MESH client expects.
 func (m *Mesh) extension() string { return ".dat" }
 
-// meshWorkflow is under which NHS Notify takes uploads.
+// meshWorkflow is the workflow of NHS Notify's uploads.
 const meshWorkflow = "NHS_NOTIFY_SEND_REQUEST"
 
 func (m *Mesh) headers(reference engine.Reference) *Headers {

@@ -16,7 +16,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// awkward are values of every kind that a reader could take for something else.
+// awkward are values that a reader could misread.
 func awkward() people {
 	p := people{
 		{"plain", "O'Neil"}, {"", ""}, {" ahead", "behind "}, {"a,b", `say "hello"`}, {`"`, `""`}, {"two\r\nlines", "\n"}, {"\r", "\t"},
@@ -86,7 +86,7 @@ func TestAnUploadIsReadBackUnchanged(t *testing.T) {
 	}
 }
 
-func TestTheControlFileSaysWhatMESHAsksFor(t *testing.T) {
+func TestTheControlFileFollowsMESH(t *testing.T) {
 	n, folder := evening(t)
 	n.sink.o.Layout = &Mesh{RoutingPlanID: "a<b&c", From: "X26OT001", To: "X26HC002", Fields: fields(t, "((a))")}
 	m, err := n.join(t, nil)
@@ -117,9 +117,8 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// A sealed batch is rebuilt, and must come out the same whoever asks, and whatever stands
-// before it in the buffer.
-func TestRowsAreTheSameWhoeverAsks(t *testing.T) {
+// A rebuilt batch has the same bytes for every caller, with anything before it in the buffer.
+func TestRowsAreTheSameForEveryCaller(t *testing.T) {
 	p := awkward()
 	for _, layout := range []Layout{&Mesh{Fields: fields(t, "((a))", "((b)), ((a))")}, letters(t, CSV), letters(t, JSONL)} {
 		s := New(Options{Layout: layout, Limits: Limits{Messages: 1000, Bytes: 1 << 30}})

@@ -12,7 +12,7 @@ import (
 )
 
 // refusedNight is a night whose first upload was joined and refused: its batches are accepted
-// once more, under new references. What was joined is taken away.
+// again, under new references. The joined files are taken away.
 func refusedNight(t *testing.T) (n *night, d *memory, refused map[engine.Reference]bool, join func(*memory) error) {
 	n, d = newNight(t), newMemory(t)
 	must(t, n.live(t, d))
@@ -39,7 +39,7 @@ func refusedNight(t *testing.T) (n *night, d *memory, refused map[engine.Referen
 	}
 }
 
-// The batches of a refused upload go into a file of their own, under a reference of its own.
+// The batches of a refused upload go into another file, under another reference.
 // Wherever the power is cut, no file that was there before is written again, and the new one
 // comes out the same.
 func TestARefusedUploadGoesIntoMoreFiles(t *testing.T) {
@@ -76,7 +76,7 @@ func TestARefusedUploadGoesIntoMoreFiles(t *testing.T) {
 	}
 }
 
-// More files are written only for what the log says was refused.
+// More files are written only for batches that the log calls refused.
 func TestMoreFilesAreForRefusedUploadsOnly(t *testing.T) {
 	for sentence, spoil := range map[string]func(n *night, d *memory, refused map[engine.Reference]bool){
 		"nothing was refused":                    func(_ *night, _ *memory, refused map[engine.Reference]bool) { clear(refused) },
@@ -101,8 +101,8 @@ func TestMoreFilesAreForRefusedUploadsOnly(t *testing.T) {
 	}
 }
 
-// An older version's manifest does not say which batches a file holds. It is worked out while
-// it can be, and kept.
+// A manifest of an older version does not list the batches of a file. They are worked out while
+// that is possible, and kept.
 func TestAnOlderManifestLearnsItsBatches(t *testing.T) {
 	n, d := newNight(t), newMemory(t)
 	must(t, n.live(t, d))

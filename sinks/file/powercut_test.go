@@ -13,7 +13,7 @@ import (
 
 var errCut = errors.New("the power is cut")
 
-// survival says what of the bytes and names that nobody has synced is there after a cut.
+// survival decides which unsynced bytes and names are there after a cut.
 type survival int
 
 const (
@@ -25,7 +25,7 @@ const (
 // inode is the bytes of one file.
 type inode struct{ now, synced []byte }
 
-// memory is a filesystem that loses what nobody has synced.
+// memory is a filesystem that loses unsynced data.
 type memory struct {
 	now, synced map[string]*inode
 	left        int // steps until the power is cut; below 0: it never is
@@ -117,7 +117,7 @@ func (m *memory) list(folder string) (found []string, err error) {
 	return found, nil
 }
 
-// contents is every file there is, by its name.
+// contents lists every file by its name.
 func (m *memory) contents() map[string]string {
 	found := map[string]string{}
 	for name, file := range m.now {

@@ -7,7 +7,7 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-func TestRecordsThatNoPartHasRoomFor(t *testing.T) {
+func TestRecordsTooLargeForAPart(t *testing.T) {
 	columns := []Column{{Name: "message_reference", Value: ColumnReference}, {Name: "nhs_number", Value: ColumnNumber}}
 	for i, text := range []string{"((a)) and, \"((b))\"", "((a))((a))", "plain"} {
 		compiled, err := engine.CompileTemplate(text, []string{"a", "b"})

@@ -11,33 +11,33 @@ import (
 	"cohort/ingest/person"
 )
 
-// Layout is how the files of one kind are written: Mesh or Letters.
+// Layout is the form of a kind of files: Mesh or Letters.
 type Layout interface {
-	// header is what every file begins with; it may be empty.
+	// header begins every file. It may be empty.
 	header() []byte
 	// appendRow appends the row of one message, with its line end.
 	appendRow(dst []byte, message engine.Reference, p *person.Recipient) []byte
-	// extension is of the files' names, such as ".csv".
+	// extension ends the names of the files, such as ".csv".
 	extension() string
 	// headers are the control headers of one file; nil when files of this kind have none.
 	headers(reference engine.Reference) *Headers
 }
 
-// Limits is what one file may hold.
+// Limits are the limits of one file.
 type Limits struct {
 	Messages int
 	Bytes    int64
 }
 
-// A part is a piece of a file that fits into memory several times over.
+// The limits of a part. Several parts fit into memory at once.
 const (
 	mostPartMessages = 45_000
 	mostPartBytes    = 5_000_000
 )
 
-// Options say what is written and where.
+// Options configure a Sink.
 type Options struct {
-	Folder string // of the files, made when it is missing; empty for a sink that only measures
+	Folder string // of the files, made when missing; empty for a sink that only measures
 	Layout Layout
 	Limits Limits
 }
@@ -59,18 +59,18 @@ var (
 // New makes a sink. Nothing is written yet.
 func New(o Options) *Sink { return &Sink{o: o, disk: system{}} }
 
-// In is the same sink with another folder.
+// In returns the same sink with another folder.
 func (s *Sink) In(folder string) *Sink {
 	o := s.o
 	o.Folder = folder
 	return &Sink{o: o, disk: s.disk}
 }
 
-// Kind implements engine.Sink: a reference stands for the same bytes whenever it is
-// written, so that once more is not twice.
+// Kind implements engine.Sink. A reference always stands for the same bytes, so a repeated write
+// is not a second message.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
-// Limits is what one part may hold. A part is never cut, so it also fits into a file.
+// Limits returns the limits of one part. A part is never cut, so it also fits into a file.
 func (s *Sink) Limits() engine.Limits {
 	return engine.Limits{
 		Messages: min(mostPartMessages, s.o.Limits.Messages),
@@ -78,7 +78,7 @@ func (s *Sink) Limits() engine.Limits {
 	}
 }
 
-// AppendHead implements engine.Sink: a part is rows and nothing else.
+// AppendHead implements engine.Sink. A part is only rows.
 func (s *Sink) AppendHead(dst []byte, _ engine.Reference, _ uint8) []byte { return dst }
 
 // AppendMessage implements engine.Sink.
@@ -89,20 +89,20 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 // AppendTail implements engine.Sink.
 func (s *Sink) AppendTail(dst []byte) []byte { return dst }
 
-// Separator implements engine.Separated: every row ends its own line.
+// Separator implements engine.Separated. Every row ends its own line.
 func (s *Sink) Separator() string { return "" }
 
-// Words of our own for what happened.
+// Codes of the answers that are not an acceptance.
 const (
 	codeNotWritten = "not_written"
 	codeNotSynced  = "not_synced"
 )
 
-// Send implements engine.Sink: it writes a part. Accepted means that the part is on disk
-// whole, under its name, and stays there over a power cut.
+// Send implements engine.Sink. It writes a part. Accepted means that the whole part is on disk
+// under its name, and survives a power cut.
 func (s *Sink) Send(_ context.Context, r *engine.Request) engine.Answer {
 	named, err := s.writePart(r.Reference, r.Body)
-	switch halt := fmt.Sprintf("the files cannot be written: %v; mend that and go on", err); {
+	switch halt := fmt.Sprintf("the files cannot be written: %v; fix that, then resume", err); {
 	case err == nil:
 		return engine.Answer{Reply: engine.Accepted, NoIDs: true}
 	case named:
@@ -112,10 +112,10 @@ func (s *Sink) Send(_ context.Context, r *engine.Request) engine.Answer {
 	}
 }
 
-// Check makes sure that there is a place to write to.
+// Check makes the folders.
 func (s *Sink) Check(context.Context) error { return s.prepare() }
 
-// writePart writes a part. named says that it may be there under its name, even so.
+// writePart writes a part. named reports that, after an error, the part may exist under its name.
 func (s *Sink) writePart(reference engine.Reference, body []byte) (named bool, err error) {
 	if err := s.prepare(); err != nil {
 		return false, err

@@ -12,7 +12,7 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// step is one thing that is asked of a disk.
+// step is one call of a disk.
 type step int
 
 const (
@@ -26,7 +26,7 @@ const (
 	syncingFolder
 )
 
-// broken is the system's filesystem, one step of which fails.
+// broken is the system's filesystem with one step that fails.
 type broken struct {
 	system
 	at  step
@@ -93,8 +93,8 @@ func (f brokenFile) Close() error {
 	return err
 }
 
-// Whatever fails before the part has its name, nothing of it is there; from the rename on it
-// may be. There is one row for each step and each reason that a system has for it.
+// After a failure before the rename, nothing of the part is there. From the rename on it may be
+// there. One row for each step and each reason of a system.
 func TestTheSuite(t *testing.T) {
 	column := func(name, text string) Column {
 		c, err := NewColumn(name, text, []string{"a", "b"})

@@ -10,10 +10,9 @@ import (
 	"cohort/engine"
 )
 
-// accepted reads a 201. The service says the communication's id twice: in the body, among
-// the identifiers of the request that it repeats, and at the end of Location. A body that
-// broke off leaves Location, which came whole. What contradicts the request, or itself, or
-// names no id is unreadable, and the request in doubt.
+// accepted reads a 201. The service gives the communication's id twice: among the identifiers in
+// the body, and at the end of Location. When the body broke off, Location is enough. An answer
+// that contradicts the request or itself, or has no id, is unreadable, and the request in doubt.
 func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bool) engine.Answer {
 	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 	location, _ := communicationID(path.Base(h.Get("Location")))
@@ -59,10 +58,10 @@ type identifier struct {
 	Value  string `json:"value"`
 }
 
-// insecureSystem is how some of the service's published examples spell communicationSystem.
+// insecureSystem is communicationSystem as some published examples of the service spell it.
 const insecureSystem = "http://fhir.nhs.uk/Id/nhs-app-communication-id"
 
-// communicationID takes a UUID in its usual form, in lower case.
+// communicationID reads a UUID in its usual form, and returns it in lower case.
 func communicationID(text string) (string, bool) {
 	id, err := uuid.Parse(text)
 	if err != nil || len(text) != 36 {

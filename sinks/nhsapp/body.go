@@ -15,8 +15,8 @@ const (
 	communicationSystem = "https://fhir.nhs.uk/Id/nhs-app-communication-id"
 )
 
-// bodyParts are the constant parts of a request, made once. The head goes up to the
-// request-id; content stands between beforeContent and afterContent.
+// bodyParts are the constant parts of a request. The head ends before the request-id. The content
+// is between beforeContent and afterContent.
 type bodyParts struct {
 	head, beforeContent, afterContent, tail []byte
 }
@@ -47,8 +47,8 @@ func newBodyParts(o *Options, r Route) (p bodyParts) {
 	return p
 }
 
-// AppendHead implements engine.Sink. The batch's reference is in no request: each holds
-// one message, and the service is told that one's.
+// AppendHead implements engine.Sink. A request holds one message and its reference, and no batch
+// reference.
 func (s *Sink) AppendHead(dst []byte, _ engine.Reference, route uint8) []byte {
 	return append(dst, s.parts[route].head...)
 }

@@ -13,15 +13,14 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// issue is one issue of an OperationOutcome. Its diagnostics are never read: they may
-// repeat what was sent.
+// issue is one issue of an OperationOutcome. Its diagnostics are never read: they may repeat parts
+// of the message.
 type issue struct {
 	Code       string   `json:"code"`
 	Expression []string `json:"expression"`
 }
 
-// classify turns every answer but a 201 into what the engine knows how to act on. The
-// rules are the table of the service's contract, section 5.
+// classify classifies every answer but a 201, by the table of the contract (section 5).
 func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
 	var outcome struct {
 		Issue []issue `json:"issue"`
@@ -40,7 +39,7 @@ func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
 	case status == http.StatusBadRequest:
 		return s.badRequest(a, outcome.Issue)
 	case status == http.StatusUnauthorized && a.Code == "forbidden":
-		a.Reply, a.Halt = engine.Refused, "the service does not take this application's access token (401 forbidden); check that base_url and token_url belong together and that the application is allowed to use the NHS App API"
+		a.Reply, a.Halt = engine.Refused, "the service refuses this application's access token (401 forbidden); check that base_url and token_url belong together and that the application is allowed to use the NHS App API"
 	case status == http.StatusUnauthorized:
 		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
 		if s.o.Tokens.Hopeless() {
@@ -59,22 +58,22 @@ func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
 	case status == http.StatusNotFound:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("there is no such address at the service (404 %s); check sink.nhsapp.base_url", a.Code)
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotAcceptable, status == http.StatusUnsupportedMediaType, status == http.StatusRequestEntityTooLarge:
-		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service does not take requests of this form (%d %s); check sink.nhsapp.base_url, and whether this version of cohort is still current", status, a.Code)
-	default: // redirects, other successes, answers that the contract does not have
-		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check sink.nhsapp.base_url", status, a.Code)
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service refuses requests of this form (%d %s); check sink.nhsapp.base_url, and whether this version of cohort is still current", status, a.Code)
+	default: // redirects, other successes, answers outside the contract
+		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer outside its contract (%d %s); check sink.nhsapp.base_url", status, a.Code)
 	}
 	return a
 }
 
-// personal are the places of a request that differ from person to person, and why the
-// service refuses a message for one of them. Everything else is the campaign's.
+// personal are the places of a request that differ from person to person, with the reason of a
+// refusal there. Everything else is the campaign's.
 var personal = map[string]string{
-	"recipient[0].identifier.value": "the service does not take the NHS number",
-	"payload[0].contentString":      "the service does not take the text of the message",
+	"recipient[0].identifier.value": "the service refuses the NHS number",
+	"payload[0].contentString":      "the service refuses the text of the message",
 }
 
-// badRequest tells the refusal of a person's message from one of what the campaign says in
-// every message. Only when every issue is about the person is the message to blame.
+// badRequest distinguishes a refusal of one message from a refusal of the campaign. Only the message
+// is refused when every issue is about the person.
 func (s *Sink) badRequest(a engine.Answer, issues []issue) engine.Answer {
 	for _, i := range issues {
 		code, at := exchange.Plain(i.Code), ""
@@ -90,33 +89,33 @@ func (s *Sink) badRequest(a engine.Answer, issues []issue) engine.Answer {
 				code += " " + at
 			}
 			a.Reply, a.Rows, a.Code = engine.Refused, nil, code
-			a.Halt = fmt.Sprintf("the service refuses what every message of the campaign has (400 %s); check sink.nhsapp in the campaign file%s", code, s.intermediary(at))
+			a.Halt = fmt.Sprintf("the service refuses a part that every message of the campaign has (400 %s); check sink.nhsapp in the campaign file%s", code, s.intermediary(at))
 			return a
 		}
 		a.Rows = append(a.Rows, engine.RowError{Code: code + " " + at, Reason: reason})
 	}
 	if len(a.Rows) == 0 {
-		a.Reply, a.Halt = engine.Refused, "the service refuses the request and does not say why (400); check sink.nhsapp.base_url"
+		a.Reply, a.Halt = engine.Refused, "the service refuses the request without a reason (400); check sink.nhsapp.base_url"
 		return a
 	}
 	a.Reply, a.Code = engine.RowsRefused, a.Rows[0].Code
 	return a
 }
 
-// intermediary is what a halt says besides where on_behalf_of may be to blame: it is sent,
-// and the service names no place, or one among the identifiers. The contract says that it
-// is an error of anybody but an intermediary, and not what that error looks like.
+// intermediary is the advice when on_behalf_of may be the problem: when it is sent, and the service
+// names no place or an identifier. The contract permits it to intermediaries only, and does not
+// give the form of the error.
 func (s *Sink) intermediary(at string) string {
 	if s.o.OnBehalfOf == "" || at != "" && !strings.HasPrefix(at, "identifier") {
 		return ""
 	}
-	return ". Only an application that is registered as an intermediary may send sink.nhsapp.on_behalf_of: have the NHS App team register it and go on, or take the key out. It is frozen: give the campaign a new name and send with --rest-of the old one, since a new name alone would send again to the people this run has reached"
+	return ". Only an application that is registered as an intermediary may send sink.nhsapp.on_behalf_of: have the NHS App team register it and resume, or remove the key. The key is frozen: give the campaign a new name and send with --rest-of the old one. A new name alone would send again to the people this run has reached"
 }
 
 var placeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z.-]*(\[\d{1,2}\](\.[A-Za-z.-]+)?)*$`)
 
-// place is an expression, or nothing when it is not plainly one: it goes into the log and
-// the report.
+// place is an expression that may go into the log and the report; empty when it is not plainly
+// one.
 func place(expression string) string {
 	if len(expression) > 80 || !placeForm.MatchString(expression) {
 		return ""

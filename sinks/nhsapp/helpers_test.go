@@ -10,7 +10,7 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// content is what every in-app message of these tests is rendered from.
+// content is the template of the in-app messages.
 const content = "Dear ((given)),\n\n**please** ((note))"
 
 func template(t interface{ Fatal(...any) }, text string) engine.Template {

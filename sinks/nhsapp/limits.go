@@ -17,8 +17,8 @@ const (
 	MostIdentifier = 128
 )
 
-// Asks implements engine.Examiner: what an in-app message may be. A push notification is
-// the same for everybody, and was measured with the campaign.
+// Asks implements engine.Examiner with the limits of an in-app message. A push notification is the
+// same for everybody, and is checked with the campaign.
 func (s *Sink) Asks() []person.Limit { return s.asks }
 
 func asksOf(routes []Route) (asks []person.Limit) {
@@ -33,7 +33,7 @@ func asksOf(routes []Route) (asks []person.Limit) {
 	return asks
 }
 
-// asks is what is asked of a record whose message goes by the route.
+// asks returns the limits of the route's messages.
 func (r Route) asks() (asks []person.Limit) {
 	if r.Push != nil {
 		return nil
@@ -45,10 +45,10 @@ func (r Route) asks() (asks []person.Limit) {
 	if strings.TrimSpace(literal) == "" {
 		ask(person.CodeEmptyMessage, "the message's text is empty", 0, func(text string) bool { return strings.TrimSpace(text) != "" })
 	}
-	// A character is a byte or more.
+	// A character has at least one byte.
 	ask(person.CodeLongMessage, "the message's text is longer than 5,000 characters", r.Content.LeastAbove(MostContent), func(text string) bool { return Characters(text) <= MostContent })
-	ask(person.CodeMarkup, "the message's text has a < and somewhere behind it a >, which the service takes for HTML", 0, func(text string) bool { return !HasMarkup(text) })
-	if markup := &asks[len(asks)-1]; !opens(literal) { // then it is in few records
+	ask(person.CodeMarkup, "the message's text has a < and a > after it, which the service takes for HTML", 0, func(text string) bool { return !HasMarkup(text) })
+	if markup := &asks[len(asks)-1]; !opens(literal) { // then few records have a <
 		renders := markup.Keeps
 		markup.Keeps = func(fields []string) bool { return !slices.ContainsFunc(fields, opens) || renders(fields) }
 	}
@@ -56,10 +56,10 @@ func (r Route) asks() (asks []person.Limit) {
 	return asks
 }
 
-// opens reports whether there is something in a text with which markup could begin.
+// opens reports whether a text holds the beginning of markup.
 func opens(text string) bool { return strings.IndexByte(text, '<') >= 0 }
 
-// check renders a text and looks at it.
+// check renders a text and applies keeps to it.
 func check(content engine.Template, fields []string, keeps func(text string) bool) bool {
 	scratch := texts.Get().(*[]byte)
 	defer texts.Put(scratch)
@@ -67,9 +67,8 @@ func check(content engine.Template, fields []string, keeps func(text string) boo
 	return keeps(string(*scratch))
 }
 
-// Characters counts a text as the service may: in UTF-16 units, which are never fewer than
-// its Unicode characters. The contract does not say what it counts. Entities such as &amp;
-// count as they are written.
+// Characters counts a text in UTF-16 units. The contract does not define its characters, and no
+// other count is higher. Entities such as &amp; count as they are written.
 func Characters(text string) (n int) {
 	for _, r := range text {
 		n += max(1, utf16.RuneLen(r))
@@ -77,7 +76,7 @@ func Characters(text string) (n int) {
 	return n
 }
 
-// HasMarkup reports whether a text matches <(.|\n)*?>, of which the service takes none.
+// HasMarkup reports whether a text matches <(.|\n)*?>, which the service refuses.
 func HasMarkup(text string) bool {
 	open := strings.IndexByte(text, '<')
 	return open >= 0 && strings.IndexByte(text[open:], '>') > 0

@@ -11,19 +11,19 @@ import (
 	"cohort/engine"
 )
 
-// An in-app message is Markdown, and a value is text. The service promises no way to escape
-// a character, so a record is invalid when the service would read one of its values as
-// Markdown: as a link or an image, as bold, or as a heading or a list item where a line
-// begins. Where a line begins depends on the message, so the rule looks at the message as it
-// is rendered. An entity counts as its character. What the service does not promise to render is
-// text: a single * or _, a quote, a table, an address without a link.
+// An in-app message is Markdown, and a value is text. The service promises no way to escape a
+// character. So a record is invalid when the service would read one of its values as Markdown: a
+// link or an image, bold, or a heading or a list item at the beginning of a line. The beginning
+// of a line depends on the message, so the rule checks the rendered message. An entity counts as
+// its character. Everything that the service does not promise to render is text: a single * or
+// _, a quote, a table, an address without a link.
 const markdownWords = "a value would be read as Markdown: " +
 	"a link, an image, bold, or a heading or list item at the beginning of a line"
 
-// valuesAreText makes the rule for a message.
+// valuesAreText makes the rule of a message.
 func valuesAreText(content engine.Template) func(fields []string) bool {
 	var once sync.Once
-	var inLink bool // a value stands in a link, or right behind a ]: few characters are safe there
+	var inLink bool // a value is in a link or right after a ], where few characters are safe
 	return func(fields []string) bool {
 		once.Do(func() {
 			for _, probe := range []string{`\`, "(x)"} {
@@ -34,19 +34,19 @@ func valuesAreText(content engine.Template) func(fields []string) bool {
 	}
 }
 
-// mayMark reports whether a value holds anything with which Markdown could begin.
+// mayMark reports whether a value could begin Markdown.
 func mayMark(value string) bool {
 	first := strings.TrimLeft(value, " \t0123456789")
 	return strings.ContainsAny(value, "[]*_&<>!\r\n") || first != "" && strings.IndexByte("#-+=*.)", first[0]) >= 0
 }
 
-// marked reports whether something in a message is Markdown because of bytes that are filled in.
+// marked reports whether filled-in bytes make something in a message Markdown.
 func marked(text []byte, filled []bool) bool {
 	text, filled = decoded(text, filled)
 	return marksLine(text, filled) || marksLabel(text, filled) || marksLink(text, filled) || marksBold(text, filled)
 }
 
-// decoded is a message with its entities replaced.
+// decoded replaces the entities of a message.
 func decoded(text []byte, filled []bool) (plain []byte, of []bool) {
 	last := 0
 	for _, at := range entity.FindAllIndex(text, -1) {
@@ -63,8 +63,8 @@ var (
 	entity   = regexp.MustCompile(`&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);`)
 	autolink = regexp.MustCompile(`<[A-Za-z][^<>\s]*[:@][^<>\s]*>`)
 
-	// The beginnings of lines: list items and quotes, which may nest; a heading, a line that makes
-	// the one before it a heading, and the address of a link that is named elsewhere.
+	// The beginnings of lines. item: list items and quotes, which may nest. heading: a heading, a
+	// line that makes the line before it a heading, and the address of a named link.
 	item    = regexp.MustCompile(`^[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)|>)`)
 	heading = regexp.MustCompile(`^[ \t]*(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|-+[ \t]*$|\[[^\]]*\]:)`)
 )
@@ -89,7 +89,7 @@ func marksLine(text []byte, filled []bool) bool {
 				if (filled[i] || broken) && strings.IndexByte("#=-*+.)[:", text[i]) >= 0 {
 					return true
 				}
-				broken = broken || filled[i] && text[i] == '>' // what follows begins the quote's line
+				broken = broken || filled[i] && text[i] == '>' // the next character begins the quote's line
 			}
 			at += first[1]
 		}
@@ -98,8 +98,8 @@ func marksLine(text []byte, filled []bool) bool {
 	return false
 }
 
-// marksLabel finds a ] behind which a link's address or name, or the address of a link that
-// is named elsewhere, could come because of a value, wherever the [ is.
+// marksLabel finds a ] that becomes the end of a link's label because of a value. It ignores the
+// place of the [.
 func marksLabel(text []byte, filled []bool) bool {
 	for i, c := range text {
 		next := i + 1
@@ -114,7 +114,7 @@ func marksLabel(text []byte, filled []bool) bool {
 	return false
 }
 
-// marksLink finds links that values make, and links of the message that they break.
+// marksLink finds links that values make, and links of the message that values break.
 func marksLink(text []byte, filled []bool) bool {
 	holds := func(from, to int, characters string) bool {
 		for i := from; i < to; i++ {
@@ -148,7 +148,7 @@ func marksLink(text []byte, filled []bool) bool {
 	}
 }
 
-// marksBold pairs what begins and what ends bold.
+// marksBold pairs the beginnings and the ends of bold.
 func marksBold(text []byte, filled []bool) bool {
 	type run struct {
 		of     byte

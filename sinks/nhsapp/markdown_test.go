@@ -12,7 +12,7 @@ import (
 
 const inWords, atLine, inText, inAddress, boldName, behindLink = "Dear ((v)), come to ((w)).", "Dear you,\n((v)) is ((w))", "[See ((v))](https://nhs.uk/x)", "[Book](https://nhs.uk/((v)))", "**((v))** and ((w))", "[x]((v)) ((w))"
 
-// What a value may be, hangs on where it stands.
+// The place of a value decides which values are valid.
 func TestValuesAreText(t *testing.T) {
 	for _, test := range []struct {
 		content, v, w string
@@ -110,9 +110,9 @@ func TestValuesAreText(t *testing.T) {
 	}
 }
 
-// A value is passed without a look at the message only when that look would pass it, too. What
-// is in the message itself is never held against a record.
-func TestMarkdownIsLookedForWhereverItCouldBe(t *testing.T) {
+// A value passes without its message only when it would pass with it. The text of the message itself
+// never makes a record invalid.
+func TestMarkdownIsFoundEverywhere(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"[", "]", "(", ")", "](", "*", "**", "_", "__", "# ", "- ", "1", ". ", "\n", "\\", "!", "&#91;", "<a:b>", "=", "a", " ", "é", "+ ", ":", ">"})
 	text := rapid.Custom(func(t *rapid.T) string {
 		return strings.ReplaceAll(strings.Join(rapid.SliceOfN(piece, 0, 6).Draw(t, "pieces"), ""), "((", "( ")

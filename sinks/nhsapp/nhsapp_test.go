@@ -15,11 +15,12 @@ import (
 	"cohort/engine"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/sinktest"
 )
 
 // The bytes are part of the plan: a sealed request is rebuilt and must come out the same.
-func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
+func TestTheBodyFollowsTheContract(t *testing.T) {
 	var message engine.Reference
 	copy(message[:], "00000000-0000-8000-8000-000000000001")
 	p := person.Recipient{Row: 1, Number: 9990000018, Fields: []string{"Zoë", "a \"b\" \\ c\n"}}
@@ -45,7 +46,7 @@ func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
 	}
 }
 
-// What a message may be: each limit from both sides. 14 rows.
+// Each limit of a message, from both sides. 14 rows.
 func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 	table := []struct {
 		sentence, text, code string
@@ -97,7 +98,7 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 	}
 }
 
-// unkept is the code of the first of what a sink asks that a record of a route does not keep to.
+// unkept is the code of the first limit that a record of a route breaks.
 func unkept(s *Sink, route uint8, fields []string) string {
 	for _, l := range s.Asks() {
 		if len(strings.Join(fields, "")) >= l.Least && l.IsOf(route) && !l.Keeps(fields) {
@@ -107,8 +108,8 @@ func unkept(s *Sink, route uint8, fields []string) string {
 	return ""
 }
 
-// Whatever stands in the text itself, what is asked of a record is what its message may be.
-func TestWhatIsAskedIsAskedOfTheWholeText(t *testing.T) {
+// The limits of a record are those of its rendered message.
+func TestLimitsApplyToTheWholeText(t *testing.T) {
 	o := over(t, sinktest.Wire{Client: &http.Client{}})
 	for _, row := range []struct{ sentence, text, given, code string }{
 		{"markup opened by the text and closed by a field", "a < b ((given))", ">", person.CodeMarkup},
@@ -130,7 +131,7 @@ func TestWhatIsAskedIsAskedOfTheWholeText(t *testing.T) {
 	}
 }
 
-func TestRecordsThatNoRequestHasRoomFor(t *testing.T) {
+func TestRecordsTooLargeForARequest(t *testing.T) {
 	o := over(t, sinktest.Wire{Client: &http.Client{}})
 	sinktest.Room(t, New(o), 2)
 	o.Content = template(t, "\"((given))\" <((given)) ((note))")
@@ -139,7 +140,7 @@ func TestRecordsThatNoRequestHasRoomFor(t *testing.T) {
 	sinktest.Room(t, New(o), 2)
 }
 
-func TestMarkupIsWhatTheContractSays(t *testing.T) {
+func TestMarkupFollowsTheContract(t *testing.T) {
 	contract := regexp.MustCompile(`<(.|\n)*?>`)
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.SampledFrom([]rune("<>ab\n\r é")), 0, 12, -1).Draw(t, "text")
@@ -149,7 +150,7 @@ func TestMarkupIsWhatTheContractSays(t *testing.T) {
 	})
 }
 
-func TestAnAcceptanceTellsItsID(t *testing.T) {
+func TestAnAcceptanceHasItsID(t *testing.T) {
 	const other = "0f7ec136-66eb-4a9e-97ca-5c7a53d2710c"
 	request := sinktest.TheRun.MessageReference(1).String()
 	for _, test := range []struct {
@@ -177,40 +178,40 @@ func TestAnAcceptanceTellsItsID(t *testing.T) {
 	}
 }
 
-// What becomes of one request under each of the simulator's faults. Nothing that was
-// accepted is ever called anything but accepted or in doubt. 18 rows.
-func TestHowTheServiceCanFail(t *testing.T) {
+// One request under each of the simulator's faults. An accepted message is always called accepted or
+// in doubt. 18 rows.
+func TestFailuresOfTheService(t *testing.T) {
 	table := []struct {
 		sentence string
-		fault    simulator.Kind
+		fault    faults.Kind
 		reply    engine.Reply
 		accepted int
 	}{
-		{"a reset before anything is accepted", simulator.ResetBefore, engine.Unknown, 0},
-		{"a reset after it is accepted", simulator.ResetAfter, engine.Unknown, 1},
-		{"a timeout after", simulator.TimeoutAfter, engine.Unknown, 1},
-		{"a 504 before", simulator.Gateway504Before, engine.Unknown, 0},
-		{"a 504 after", simulator.Gateway504After, engine.Unknown, 1},
-		{"a 500 before", simulator.Error500Before, engine.Unknown, 0},
-		{"a 500 after", simulator.Error500After, engine.Unknown, 1},
-		{"a 201 that breaks off, behind its Location", simulator.Truncated201, engine.Accepted, 1},
-		{"the quota", simulator.Quota429, engine.Refused, 0},
-		{"a spike", simulator.Spike429, engine.Refused, 0},
-		{"a busy API", simulator.Busy429, engine.Refused, 0},
-		{"a service that is away", simulator.Unavailable503, engine.Unknown, 0},
-		{"a gateway that cannot reach it", simulator.BadGateway502, engine.Unknown, 0},
-		{"an error in HTML", simulator.HTMLError, engine.Unknown, 0},
-		{"a person whom the validator refuses", simulator.PoisonedRecipients, engine.RowsRefused, 0},
-		{"a token endpoint that fails", simulator.TokenEndpoint500, engine.Unsent, 0},
-		{"a ban", simulator.Banned, engine.Refused, 0},
-		{"no fault", simulator.Latency, engine.Accepted, 1},
+		{"a reset before anything is accepted", faults.ResetBefore, engine.Unknown, 0},
+		{"a reset after it is accepted", faults.ResetAfter, engine.Unknown, 1},
+		{"a timeout after", faults.TimeoutAfter, engine.Unknown, 1},
+		{"a 504 before", faults.Gateway504Before, engine.Unknown, 0},
+		{"a 504 after", faults.Gateway504After, engine.Unknown, 1},
+		{"a 500 before", faults.Error500Before, engine.Unknown, 0},
+		{"a 500 after", faults.Error500After, engine.Unknown, 1},
+		{"a 201 that breaks off, behind its Location", faults.Truncated201, engine.Accepted, 1},
+		{"the quota", faults.Quota429, engine.Refused, 0},
+		{"a spike", faults.Spike429, engine.Refused, 0},
+		{"a busy API", faults.Busy429, engine.Refused, 0},
+		{"a service that is away", faults.Unavailable503, engine.Unknown, 0},
+		{"a gateway that cannot reach it", faults.BadGateway502, engine.Unknown, 0},
+		{"an error in HTML", faults.HTMLError, engine.Unknown, 0},
+		{"a person whom the validator refuses", faults.PoisonedRecipients, engine.RowsRefused, 0},
+		{"a token endpoint that fails", faults.TokenEndpoint500, engine.Unsent, 0},
+		{"a ban", faults.Banned, engine.Refused, 0},
+		{"no fault", faults.Latency, engine.Accepted, 1},
 	}
 	if len(table) != 18 {
 		t.Errorf("%d rows, not 18", len(table))
 	}
 	for _, row := range table {
 		t.Run(row.sentence, func(t *testing.T) {
-			service, w := simulated(t, simulator.Options{Faults: simulator.Faults{row.fault: {Share: 1, Hold: time.Millisecond}}})
+			service, w := simulated(t, simulator.Options{Faults: faults.Set{row.fault: {Share: 1, Hold: time.Millisecond}}})
 			s := New(over(t, w))
 			a := s.Send(context.Background(), one(s, 1))
 			if a.Reply != row.reply {
@@ -229,7 +230,7 @@ func TestHowTheServiceCanFail(t *testing.T) {
 }
 
 func TestARevokedTokenIsReplaced(t *testing.T) {
-	service, w := simulated(t, simulator.Options{Faults: simulator.Faults{simulator.TokenRevoked: {Share: 1, Limit: 3}}})
+	service, w := simulated(t, simulator.Options{Faults: faults.Set{faults.TokenRevoked: {Share: 1, Limit: 3}}})
 	s := New(over(t, w))
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -276,7 +277,7 @@ func TestThePreflight(t *testing.T) {
 	}
 }
 
-func TestWhatKindOfServiceItIs(t *testing.T) {
+func TestKind(t *testing.T) {
 	s := New(over(t, sinktest.Wire{Client: &http.Client{}}))
 	if s.Kind() != engine.CanBeAsked || s.Limits().Messages != 1 {
 		t.Errorf("kind %d, limits %v", s.Kind(), s.Limits())
@@ -292,7 +293,7 @@ func answers(list ...string) func(*Options) {
 	return func(o *Options) { o.Reply = &Reply{list} }
 }
 
-// What the service would refuse in every message is found in the campaign file. 28 rows.
+// Mistakes in the campaign file that the service would refuse in every message. 28 rows.
 func TestMistakesOfACampaign(t *testing.T) {
 	table := []struct {
 		sentence string
@@ -341,10 +342,12 @@ func TestMistakesOfACampaign(t *testing.T) {
 	}
 }
 
-// Only an intermediary may send for another, and what the refusal may be for is said.
+// Only an intermediary may send for another. The halt names the possible reason.
 func TestSendingOnBehalfOfAnother(t *testing.T) {
 	for _, registered := range []bool{true, false} {
-		service, w := simulated(t, simulator.Options{NHSApp: simulator.NHSApp{Intermediary: registered}})
+		var options simulator.Options
+		options.NHSApp.Intermediary = registered
+		service, w := simulated(t, options)
 		o := over(t, w)
 		o.OnBehalfOf = "A1001"
 		s := New(o)
@@ -379,8 +382,8 @@ func TestSendingOnBehalfOfAnother(t *testing.T) {
 	}
 }
 
-// The simulator has read the contract by itself: it takes every form of a reply that is no
-// mistake, and of those that are it refuses the ones that the contract tells of.
+// The simulator reads the contract independently. It takes every valid reply, and refuses the mistakes
+// that the contract names.
 func TestRepliesThatTheServiceTakes(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
@@ -404,9 +407,9 @@ func TestRepliesThatTheServiceTakes(t *testing.T) {
 	}
 }
 
-// A service that gives one id to message after message is not understood, though each of its
-// answers by itself would be. The same message once more is another matter.
-func TestAnIDThatAnotherMessageHadJustBefore(t *testing.T) {
+// A service that gives one id to message after message is in doubt, though each answer alone would
+// be good. The same message again may have the same id.
+func TestAnIDOfThePreviousMessageIsInDoubt(t *testing.T) {
 	id := someID
 	w := sinktest.NewWire(t, sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
 		var sent struct{ Identifier []identifier }

@@ -14,8 +14,8 @@ import (
 
 var _ reach.Asker = (*Sink)(nil)
 
-// AppUsers implements reach.Asker: the service's daily report of a practice's patients who
-// have the app. That another page follows its Link header says.
+// AppUsers implements reach.Asker with the service's daily report of a practice's patients with the
+// app. The Link header tells whether another page follows.
 func (s *Sink) AppUsers(ctx context.Context, practice string, page int) (users []reach.User, more bool, err error) {
 	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.nhsapp.base_url", Team: "the NHS App team", NoReport: `"not-found"`, Hopeless: s.o.Tokens.Hopeless}
 	header, body, err := r.Page(ctx, s.o.BaseURL+"/communication/report/patients?ods-organisation-code="+url.QueryEscape(practice)+"&page="+strconv.Itoa(page))

@@ -3,7 +3,6 @@ package nhsapp
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,19 +11,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"cohort/engine/pace"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
 )
 
-// Receipt is one event in the life of a message that the service took.
+// Receipt is one event in the life of an accepted message.
 type Receipt struct {
-	RequestID string    // the reference that the message was sent under; empty: it had none
+	RequestID string    // our reference of the message; empty: it had none
 	MessageID string    // the communication's id
-	Code      string    // Delivered, Rejected, Notified, Read and others; new ones may come
-	Reason    string    // of a rejection, in the service's words; nobody knows whom they name
-	At        time.Time // when it happened; zero: the receipt does not say it
+	Code      string    // Delivered, Rejected, Notified, Read and others
+	Reason    string    // of a rejection, in the service's words, which may name a person
+	At        time.Time // zero: the receipt does not tell
 }
 
 const (
@@ -33,9 +33,9 @@ const (
 	mostTries = 8 // of one page
 )
 
-// Receipts calls each with every receipt of a day, in UTC, in no order and some more than
-// once, and counts those that cannot be read. A day without any is none. What the service
-// cannot answer for now is asked for again, a few times.
+// Receipts calls each with every receipt of a day in UTC, in no order and some more than once.
+// It counts unreadable receipts. A day may have none. When the service cannot answer for now,
+// Receipts asks again, a few times.
 func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) (unread int, err error) {
 	for page := 1; page <= mostPages; page++ {
 		body, err := s.reportPage(ctx, day.UTC().Format(time.DateOnly), page)
@@ -53,12 +53,12 @@ func (s *Sink) Receipts(ctx context.Context, day time.Time, each func(Receipt)) 
 			return unread, nil
 		}
 	}
-	return unread, errors.New("the report of receipts has no end")
+	return unread, fmt.Errorf("the report of receipts has more than %d pages; check sink.nhsapp.base_url", mostPages)
 }
 
-// Allowed makes sure that the service takes the token and lets the application read its
-// receipts, by asking for today's. Whether it may send as well only a send can tell: there
-// is nothing else that could be asked and would not reach somebody.
+// Allowed asks for today's receipts, to make sure that the service takes the token and lets the
+// application read them. Only a send can tell whether the application may send: every other
+// question would reach a person.
 func (s *Sink) Allowed(ctx context.Context) error {
 	_, err := s.reportPage(ctx, time.Now().UTC().Format(time.DateOnly), 1)
 	if errors.Is(err, errNoReport) {
@@ -69,10 +69,10 @@ func (s *Sink) Allowed(ctx context.Context) error {
 
 var (
 	errNoReport = errors.New("there is no such report")
-	errNoBundle = errors.New("the service's answer is no report of receipts; check sink.nhsapp.base_url")
+	errNoBundle = errors.New("the service's answer is not a report of receipts; check sink.nhsapp.base_url")
 )
 
-// reportPage asks for one page until there is an answer that means something.
+// reportPage asks for one page, and again while the service cannot answer for now.
 func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, error) {
 	var last error
 	for try := range mostTries {
@@ -92,8 +92,8 @@ func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, er
 	return nil, last
 }
 
-// askOnce asks for one page. After an error it says how long to wait before it is asked for
-// again; less than 0: not at all.
+// askOnce asks for one page. After an error, wait is the time before the next try; below 0
+// there is none.
 func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -134,48 +134,37 @@ func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, 
 	return nil, -1, status
 }
 
-// receipt is a receipt as the service writes it.
-type receipt struct {
-	Identifier   []identifier `json:"identifier"`
-	StatusReason reason       `json:"statusReason"`
-	LastModified moment       `json:"lastModified"`
-	Code         code         `json:"code"`
-}
-
-// readPage reads a page's receipts, and says whether there is another page. One that is of
-// another form than the contract's is counted as unread, and hides no other.
+// readPage reads the receipts of a page, and reports whether another page follows. A receipt
+// that does not have the contract's form is counted as unread, and hides no other.
 func readPage(body []byte, each func(Receipt)) (more bool, unread int, err error) {
-	var bundle struct {
-		ResourceType string `json:"resourceType"`
-		Link         []struct {
-			Relation string `json:"relation"`
-		} `json:"link"`
-		Entry []struct {
-			Resource json.RawMessage `json:"resource"`
-		} `json:"entry"`
-	}
-	if json.Unmarshal(body, &bundle) != nil || bundle.ResourceType != "Bundle" {
+	bundle := gjson.ParseBytes(body)
+	links, entries := bundle.Get("link"), bundle.Get("entry")
+	if !gjson.ValidBytes(body) || bundle.Get("resourceType").Str != "Bundle" || !isList(links) || !isList(entries) {
 		return false, 0, errNoBundle
 	}
-	for _, e := range bundle.Entry {
-		var kind struct {
-			ResourceType string `json:"resourceType"`
-		}
-		var task receipt
-		switch {
-		case json.Unmarshal(e.Resource, &kind) == nil && kind.ResourceType != "Task":
-			continue // such as a word about the search itself
-		case json.Unmarshal(e.Resource, &task) != nil:
+	for _, e := range entries.Array() {
+		task := e.Get("resource")
+		if !task.IsObject() {
 			unread++
 			continue
 		}
-		r := Receipt{Code: exchange.Plain(string(task.Code)), Reason: string(task.StatusReason), At: task.LastModified.Time}
-		for _, i := range task.Identifier {
-			switch i.System {
-			case requestSystem:
-				r.RequestID = i.Value
-			case communicationSystem, insecureSystem:
-				r.MessageID, _ = communicationID(i.Value)
+		if task.Get("resourceType").Str != "Task" {
+			continue // such as an outcome of the search itself
+		}
+		reason := task.Get("statusReason")
+		if reason.IsObject() {
+			reason = reason.Get("text")
+		}
+		r := Receipt{Code: exchange.Plain(task.Get("code.coding.0.code").Str), Reason: reason.Str}
+		r.At, _ = time.Parse(time.RFC3339, task.Get("lastModified").Str)
+		if ids := task.Get("identifier"); ids.IsArray() {
+			for _, id := range ids.Array() {
+				switch value := id.Get("value").Str; id.Get("system").Str {
+				case requestSystem:
+					r.RequestID = value
+				case communicationSystem, insecureSystem:
+					r.MessageID, _ = communicationID(value)
+				}
 			}
 		}
 		if r.MessageID != "" {
@@ -184,55 +173,11 @@ func readPage(body []byte, each func(Receipt)) (more bool, unread int, err error
 			unread++
 		}
 	}
-	for _, l := range bundle.Link {
-		more = more || l.Relation == "next"
+	for _, l := range links.Array() {
+		more = more || l.Get("relation").Str == "next"
 	}
 	return more, unread, nil
 }
 
-// reason is a text, which stands by itself or in an object, as the service's schemas and
-// examples have it. What is neither is none.
-type reason string
-
-// UnmarshalJSON takes anything.
-func (r *reason) UnmarshalJSON(text []byte) error {
-	var words string
-	if json.Unmarshal(text, &words) != nil {
-		var object struct {
-			Text string `json:"text"`
-		}
-		_ = json.Unmarshal(text, &object)
-		words = object.Text
-	}
-	*r = reason(words)
-	return nil
-}
-
-// code is the first code of a concept. What is none is empty, and the receipt still names its
-// message.
-type code string
-
-// UnmarshalJSON takes anything.
-func (c *code) UnmarshalJSON(text []byte) error {
-	var concept struct {
-		Coding []struct {
-			Code string `json:"code"`
-		} `json:"coding"`
-	}
-	if json.Unmarshal(text, &concept) == nil && len(concept.Coding) > 0 {
-		*c = code(concept.Coding[0].Code)
-	}
-	return nil
-}
-
-// moment is a time that is nought where it cannot be read.
-type moment struct{ time.Time }
-
-// UnmarshalJSON takes anything.
-func (m *moment) UnmarshalJSON(text []byte) error {
-	var s string
-	if json.Unmarshal(text, &s) == nil {
-		m.Time, _ = time.Parse(time.RFC3339, s)
-	}
-	return nil
-}
+// isList reports whether a member is a list, absent or null.
+func isList(v gjson.Result) bool { return v.IsArray() || v.Type == gjson.Null }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
+	service "cohort/sinks/simulator/nhsapp"
 	"cohort/sinks/sinktest"
 )
 
@@ -32,14 +34,14 @@ func receiptsOf(t *testing.T, s *Sink, day time.Time) (ids map[string]string, co
 	return ids, codes
 }
 
-// Every message that was accepted is in the receipts in the end, under its request-id and
-// with its communication's id, whatever its answer was.
-func TestReceiptsNameWhatWasAccepted(t *testing.T) {
+// Every accepted message is in the receipts in the end, with its request-id and its communication's
+// id, whatever its answer was.
+func TestReceiptsNameAcceptedMessages(t *testing.T) {
 	var ahead atomic.Int64 // of the machine's clock
 	service, w := simulated(t, simulator.Options{
 		Seed: 3, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, TokenLifetime: 100 * time.Hour,
-		Faults: simulator.Faults{simulator.ResetAfter: {Share: 0.1}, simulator.ResetBefore: {Share: 0.1}},
-		NHSApp: simulator.NHSApp{PageSize: 17, Receipts: simulator.Receipts{Rejected: 0.1, Unknown: 0.1, Repeated: 0.1}},
+		Faults: faults.Set{faults.ResetAfter: {Share: 0.1}, faults.ResetBefore: {Share: 0.1}},
+		NHSApp: service.Options{PageSize: 17, Receipts: service.Receipts{Rejected: 0.1, Unknown: 0.1, Repeated: 0.1}},
 	})
 	s := New(over(t, w))
 	today := time.Now()
@@ -69,8 +71,8 @@ func TestReceiptsNameWhatWasAccepted(t *testing.T) {
 	}
 }
 
-// What comes of an answer that is no report. 9 rows.
-func TestReportsThatCannotBeRead(t *testing.T) {
+// Answers that are not a report. 9 rows.
+func TestUnreadableReports(t *testing.T) {
 	const page = `{"resourceType":"Bundle","type":"searchset","link":[%s],"entry":[]}`
 	for _, test := range []struct {
 		sentence string
@@ -82,9 +84,9 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 		{"a page without entries", 200, fmt.Sprintf(page, ""), ""},
 		{"an address that there is not", 404, `{"fault":{}}`, "base_url"},
 		{"no permission", 403, outcome("", "security", ""), "ask the NHS App team for the report"},
-		{"HTML", 200, "<html>", "no report of receipts"},
-		{"another resource", 200, `{"resourceType":"Task"}`, "no report of receipts"},
-		{"half a report", 200, `{"resourceType":"Bundle","entry":[`, "no report of receipts"},
+		{"HTML", 200, "<html>", "not a report of receipts"},
+		{"another resource", 200, `{"resourceType":"Task"}`, "not a report of receipts"},
+		{"half a report", 200, `{"resourceType":"Bundle","entry":[`, "not a report of receipts"},
 		{"a bad request", 400, outcome("", "invalid", "day"), "the service answered 400"},
 		{"a redirect", 302, "", "the service answered 302"},
 	} {
@@ -96,7 +98,7 @@ func TestReportsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A service that is busy for a moment is asked again; the token that it refuses is replaced.
+// A busy service is asked again. A refused token is replaced.
 func TestReportsAreAskedForAgain(t *testing.T) {
 	var asked atomic.Int32
 	service := sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
@@ -121,9 +123,9 @@ func TestReportsAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// When an event happened and why a message was rejected is read in every shape that the
-// service's schemas and examples have, and anything else is as good as nothing.
-func TestWhatReceiptsSay(t *testing.T) {
+// The time of an event and the reason of a rejection are read in every form of the service's schemas
+// and examples. Any other form counts as absent.
+func TestFormsOfReceipts(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
 		sentence, members, reason string
@@ -145,8 +147,8 @@ func TestWhatReceiptsSay(t *testing.T) {
 	}
 }
 
-// One receipt of another form hides no other, and is counted.
-func TestAReceiptThatCannotBeRead(t *testing.T) {
+// A malformed receipt is counted, and hides no other.
+func TestUnreadableReceipts(t *testing.T) {
 	of := func(identifier, code string) string {
 		return `{"resource":{"resourceType":"Task","identifier":` + identifier + `,"code":` + code + `}}`
 	}

@@ -9,23 +9,21 @@ import (
 	"cohort/engine"
 )
 
-// Reply is what a person may answer to an in-app message: one of Answers, or a text of
-// their own when there are none. The question stands in the message: the service's form
-// has no place for one. It is the same for everybody.
+// Reply holds the possible answers to an in-app message; none: any text. The question is in the
+// message itself. The answers are the same for everybody.
 type Reply struct {
 	Answers []string
 }
 
 const (
 	mostAnswers = 6
-	mostAnswer  = 1000 // characters; a limit of ours, since the contract has none
+	mostAnswer  = 1000 // characters; cohort's own limit
 )
 
-// answersURL is the extension that says which questionnaire the answers are to.
+// answersURL is the extension that refers to the questionnaire.
 const answersURL = "https://fhir.nhs.uk/NHSApp/answers"
 
-// append appends the members of a request that offer the reply: a questionnaire of one
-// item, and the reference to it.
+// append appends the reply: a questionnaire of one item, and the reference to it.
 func (r *Reply) append(dst []byte) []byte {
 	if r == nil {
 		return dst
@@ -46,8 +44,8 @@ func (r *Reply) append(dst []byte) []byte {
 	return append(dst, `}]}],"extension":[{"url":"`+answersURL+`","valueReference":{"reference":"#reply"}}]`...)
 }
 
-// mistake says in words that go on from the key of the answers what is wrong with them.
-// An answer is a code in FHIR (R4, data types: code), which says what it may be made of.
+// mistake is the problem of the answers, as words that follow their key. An answer is a code in
+// FHIR (R4, data types: code).
 func (r *Reply) mistake() string {
 	if r == nil {
 		return ""
@@ -60,13 +58,13 @@ func (r *Reply) mistake() string {
 		case answer == "" || answer != strings.Join(strings.Fields(answer), " ") || strings.ContainsFunc(answer, unicode.IsControl):
 			return fmt.Sprintf("has an answer, the %s, that is empty, or has white space around it or twice in a row", nth[i])
 		case strings.Contains(answer, "(("):
-			return "is the same for everybody and may hold no ((column))"
+			return "must be the same for everybody, without a ((column))"
 		case Characters(answer) > mostAnswer:
 			return fmt.Sprintf("has an answer, the %s, of more than 1,000 characters", nth[i])
 		case HasMarkup(answer):
-			return fmt.Sprintf("has an answer, the %s, with a < and somewhere behind it a >, which the service takes for HTML", nth[i])
+			return fmt.Sprintf("has an answer, the %s, with a < and a > after it, which the service takes for HTML", nth[i])
 		case slices.Contains(r.Answers[:i], answer):
-			return fmt.Sprintf("has the answer %q twice, and nobody could tell them apart", answer)
+			return fmt.Sprintf("has the answer %q twice", answer)
 		}
 	}
 	return ""

@@ -10,7 +10,7 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// Each route sends what it would alone, and each of its messages is measured as that.
+// Each route sends and measures its messages as it would alone.
 func TestEachRouteHasItsMessage(t *testing.T) {
 	for _, routes := range [][]Route{
 		{{Content: template(t, "Annwyl ((given))")}, {Content: template(t, "Dear ((given)), ((note))")}},

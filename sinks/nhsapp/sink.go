@@ -14,16 +14,16 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// Options say what is sent and where.
+// Options configure a Sink.
 type Options struct {
 	BaseURL    string          // such as https://int.api.service.nhs.uk/nhs-app
-	ODSCode    string          // of the organisation that people see as the sender
-	OnBehalfOf string          // only for an application registered as intermediary; else empty
+	ODSCode    string          // of the sending organisation
+	OnBehalfOf string          // only for an application registered as an intermediary
 	CampaignID string          // the campaign-id of every message
 	Content    engine.Template // of an in-app message, in the service's Markdown
-	Reply      *Reply          // what may be answered to it; nil: nothing
+	Reply      *Reply          // the possible answers to it; nil: none
 	Push       *Push           // a push notification, instead of an in-app message
-	Routes     []Route         // what is sent in place of the two above; none: there is one
+	Routes     []Route         // in place of Content and Push; none: there is one route
 	Client     *http.Client    // made by apim.Client; its transport is wrapped with Tokens
 	Tokens     *apim.Tokens
 	Timeout    time.Duration // of one request; 60 s when zero
@@ -31,12 +31,12 @@ type Options struct {
 
 // Push is a notification on the lock screen of a phone, the same for everybody.
 type Push struct {
-	Display   string // without anything personal
+	Display   string // without personal data
 	Reference string // the address in the NHS App that it opens
 }
 
-// Route is one of the ways by which a campaign's messages go: what is sent. Either all are
-// in-app messages or all are push notifications.
+// Route is the content of one route of a campaign. Either all routes are in-app messages, or all are
+// push notifications.
 type Route struct {
 	Content engine.Template
 	Push    *Push
@@ -58,11 +58,11 @@ var (
 	_ engine.Examiner = (*Sink)(nil)
 )
 
-// mostReply is how much of an answer is read. A 201 repeats the message, which has some
-// 30 kB at the most.
+// mostReply is the most bytes of an answer that are read. A 201 repeats the message, of at most about
+// 30 kB.
 const mostReply = 1 << 20
 
-// mostBody is more than any message that keeps to what is asked can make of a request.
+// mostBody is larger than any request within the limits.
 const mostBody = 64 << 10
 
 // texts are for messages that are measured.
@@ -91,18 +91,18 @@ func New(o Options) *Sink {
 	return s
 }
 
-// Kind implements engine.Sink: the service takes a message twice, and its receipts tell
-// later which it has.
+// Kind implements engine.Sink. The service accepts a message twice, and its receipts tell later which
+// messages it has.
 func (s *Sink) Kind() engine.Kind { return engine.CanBeAsked }
 
 // Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.routes) }
 
-// Limits is what one request may hold: one message.
+// Limits returns the limits of one request: one message.
 func (s *Sink) Limits() engine.Limits { return engine.Limits{Messages: 1, Bytes: mostBody} }
 
-// Check makes sure, before anything is sent, that a token is to be had and that
-// something answers at the service's address. It sends no message.
+// Check makes sure that the token endpoint gives a token, and that something answers at the service's
+// address. It sends no message.
 func (s *Sink) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -137,7 +137,7 @@ func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	})
 }
 
-// Words of our own for what happened when the service gave no code.
+// Codes of answers without a code of the service.
 const (
 	codeUnreadable = "unreadable_201"
 	codeBroken     = "broken_answer"

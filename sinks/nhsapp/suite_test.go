@@ -15,8 +15,8 @@ const (
 
 func retry(text string) map[string]string { return map[string]string{"Retry-After": text} }
 
-// rows has a row for each line of the contract's table of errors (section 5), and then
-// the forms in which those errors vary, and answers that it does not have.
+// rows has a row for each line of the contract's table of errors (section 5). Then come variants of
+// those errors, and answers outside the contract.
 var rows = []sinktest.Answer{
 	// The lines of the table.
 	{Sentence: "400 the NHS number is invalid", Status: 400, Body: outcome("NHS Number is invalid", "invalid", number), Reply: engine.RowsRefused, Code: "invalid " + number},
@@ -40,7 +40,7 @@ var rows = []sinktest.Answer{
 	{Sentence: "404 there is no report", Status: 404, Body: outcome("Report not found", "not-found", ""), Reply: engine.Refused, Code: "HTTP_404", Halt: "base_url"},
 	{Sentence: "429 the quota is used up", Status: 429, Body: outcome("exceeded its quota", "throttled", ""), Reply: engine.Refused, Code: "throttled", All: true},
 
-	// The forms in which they vary.
+	// Variants.
 	{Sentence: "400 two issues about the person", Status: 400, Body: outcome("x", "invalid", text, "invalid", number), Reply: engine.RowsRefused, Code: "invalid " + text},
 	{Sentence: "400 an issue about the person and one about the campaign", Status: 400, Body: outcome("x", "invalid", number, "invalid", "identifier"), Reply: engine.Refused, Code: "invalid identifier", Halt: "every message"},
 	{Sentence: "400 another code about the person", Status: 400, Body: outcome("x", "processing", number), Reply: engine.Refused, Code: "processing " + number, Halt: "every message"},
@@ -57,30 +57,30 @@ var rows = []sinktest.Answer{
 	{Sentence: "400 there are too many answers", Status: 400, Body: outcome("Exceeds maximum length", "invalid", "contained[0].item[0].answerOptions"), Reply: engine.Refused, Code: "invalid contained[0].item[0].answerOptions", Halt: "every message"},
 
 	// Answers in other forms, and answers that the contract does not have.
-	{Sentence: "200", Status: 200, Body: created("x", someID), Reply: engine.Unknown, Code: "HTTP_200", Halt: "contract does not have"},
-	{Sentence: "202", Status: 202, Reply: engine.Unknown, Code: "HTTP_202", Halt: "contract does not have"},
-	{Sentence: "204", Status: 204, Reply: engine.Unknown, Code: "HTTP_204", Halt: "contract does not have"},
+	{Sentence: "200", Status: 200, Body: created("x", someID), Reply: engine.Unknown, Code: "HTTP_200", Halt: "outside its contract"},
+	{Sentence: "202", Status: 202, Reply: engine.Unknown, Code: "HTTP_202", Halt: "outside its contract"},
+	{Sentence: "204", Status: 204, Reply: engine.Unknown, Code: "HTTP_204", Halt: "outside its contract"},
 	{Sentence: "201 with an empty body", Status: 201, Reply: engine.Unknown, Code: "unreadable_201"},
 	{Sentence: "201 with HTML", Status: 201, Body: "<html>created</html>", Reply: engine.Unknown, Code: "unreadable_201"},
 	{Sentence: "201 with an error", Status: 201, Body: outcome("An error", "unknown", ""), Reply: engine.Unknown, Code: "unreadable_201"},
 	{Sentence: "201 about another request", Status: 201, Body: created("another", someID), Reply: engine.Unknown, Code: "unreadable_201"},
-	{Sentence: "304", Status: 304, Reply: engine.Unknown, Code: "HTTP_304", Halt: "contract does not have"},
-	{Sentence: "400 with an empty body", Status: 400, Reply: engine.Refused, Code: "HTTP_400", Halt: "does not say why"},
-	{Sentence: "400 with HTML", Status: 400, Body: "<html>bad</html>", Reply: engine.Refused, Code: "HTTP_400", Halt: "does not say why"},
-	{Sentence: "400 with no issue", Status: 400, Body: `{"issue":[]}`, Reply: engine.Refused, Code: "HTTP_400", Halt: "does not say why"},
+	{Sentence: "304", Status: 304, Reply: engine.Unknown, Code: "HTTP_304", Halt: "outside its contract"},
+	{Sentence: "400 with an empty body", Status: 400, Reply: engine.Refused, Code: "HTTP_400", Halt: "without a reason"},
+	{Sentence: "400 with HTML", Status: 400, Body: "<html>bad</html>", Reply: engine.Refused, Code: "HTTP_400", Halt: "without a reason"},
+	{Sentence: "400 with no issue", Status: 400, Body: `{"issue":[]}`, Reply: engine.Refused, Code: "HTTP_400", Halt: "without a reason"},
 	{Sentence: "400 with an issue that says nothing", Status: 400, Body: `{"issue":[{}]}`, Reply: engine.Refused, Code: "HTTP_400", Halt: "every message"},
 	{Sentence: "401 by the gateway", Status: 401, Body: `{"fault":{"faultstring":"Invalid ApiKey"}}`, Reply: engine.Refused, Code: "HTTP_401", After: time.Millisecond},
-	{Sentence: "402", Status: 402, Reply: engine.Unknown, Code: "HTTP_402", Halt: "contract does not have"},
+	{Sentence: "402", Status: 402, Reply: engine.Unknown, Code: "HTTP_402", Halt: "outside its contract"},
 	{Sentence: "403 with HTML", Status: 403, Body: "<html>no</html>", Reply: engine.Refused, Code: "HTTP_403", Halt: "channel"},
 	{Sentence: "404 by the gateway", Status: 404, Body: `{"fault":{}}`, Reply: engine.Refused, Code: "HTTP_404", Halt: "base_url"},
 	{Sentence: "405", Status: 405, Reply: engine.Refused, Code: "HTTP_405", Halt: "405"},
 	{Sentence: "406", Status: 406, Reply: engine.Refused, Code: "HTTP_406", Halt: "406"},
 	{Sentence: "408", Status: 408, Reply: engine.Unknown, Code: "HTTP_408"},
-	{Sentence: "409", Status: 409, Reply: engine.Unknown, Code: "HTTP_409", Halt: "contract does not have"},
+	{Sentence: "409", Status: 409, Reply: engine.Unknown, Code: "HTTP_409", Halt: "outside its contract"},
 	{Sentence: "413", Status: 413, Body: "<html>large</html>", Reply: engine.Refused, Code: "HTTP_413", Halt: "413"},
 	{Sentence: "415", Status: 415, Reply: engine.Refused, Code: "HTTP_415", Halt: "415"},
-	{Sentence: "422", Status: 422, Reply: engine.Unknown, Code: "HTTP_422", Halt: "contract does not have"},
-	{Sentence: "425", Status: 425, Reply: engine.Unknown, Code: "HTTP_425", Halt: "contract does not have"},
+	{Sentence: "422", Status: 422, Reply: engine.Unknown, Code: "HTTP_422", Halt: "outside its contract"},
+	{Sentence: "425", Status: 425, Reply: engine.Unknown, Code: "HTTP_425", Halt: "outside its contract"},
 	{Sentence: "429 with HTML", Status: 429, Body: "<html>slow down</html>", Reply: engine.Refused, Code: "HTTP_429", All: true},
 	{Sentence: "500 with HTML", Status: 500, Body: "<html>oops</html>", Reply: engine.Unknown, Code: "HTTP_500"},
 	{Sentence: "502 with an empty body", Status: 502, Reply: engine.Unknown, Code: "HTTP_502"},

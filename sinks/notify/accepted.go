@@ -2,8 +2,6 @@ package notify
 
 import (
 	"bytes"
-	"hash/maphash"
-	"math/bits"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,22 +10,24 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// accepted reads a 201 and joins its ids to the messages of the request. The order of
-// the messages in the answer is not promised, so they are joined by reference. An
-// answer that is not exactly about this request, or that gives one id to two messages, is
-// unreadable, and the request in doubt: a replay settles it.
+// accepted reads a 201 and joins its ids to the messages of the request. The service promises
+// no order, so they are joined by reference. An answer that does not match the request
+// exactly, or that gives one id to two messages, is unreadable. The request is then in doubt,
+// and a replay settles it.
 func accepted(r *engine.Request, body []byte) engine.Answer {
 	j := joins.Get().(*join)
 	defer j.release()
 	j.begin(r)
-	if !j.read(body) {
-		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
+	if j.read(body) {
+		if ids := j.ids(); ids != nil {
+			return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: ids}
+		}
 	}
-	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: j.ids()}
+	return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 }
 
-// acceptedMessage reads the 201 of a single message. One that is not about the request's
-// message is unreadable, as one of a batch is.
+// acceptedMessage reads the 201 of a single message. An answer about another message is
+// unreadable.
 func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
 	c := cursor{b: body}
 	var id string
@@ -60,35 +60,40 @@ func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
 }
 
-// join is an answer that is being joined to its request. Its memory is used again.
+// join joins one answer to its request. Its memory is used again.
 type join struct {
 	request *engine.Request
 	slots   [][]byte // the ids, by message; nil: not yet known
-	known   int      // how many are
-	table   []uint32 // places of the messages by a key, one higher: 0 is free; empty until it is needed
+	known   int      // number of known ids
 	batch   bool     // the answer names the request's batch
 	listed  bool     // its messages were read
-	bad     bool     // it says something that does not fit
+	bad     bool     // it contradicts the request
+	places  map[engine.Reference]int
+	seen    map[string]struct{} // ids
 }
 
-var joins = sync.Pool{New: func() any { return new(join) }}
+var joins = sync.Pool{New: func() any {
+	return &join{places: map[engine.Reference]int{}, seen: map[string]struct{}{}}
+}}
 
 func (j *join) begin(r *engine.Request) {
 	slots := j.slots[:0]
 	if cap(slots) < len(r.Messages) {
 		slots = make([][]byte, 0, len(r.Messages))
 	}
-	*j = join{request: r, slots: slots[:len(r.Messages)], table: j.table[:0]}
+	*j = join{request: r, slots: slots[:len(r.Messages)], places: j.places, seen: j.seen}
 }
 
-// release gives the memory back, and with it lets go of the answer's.
+// release gives the memory back, without the answer's.
 func (j *join) release() {
 	clear(j.slots)
+	clear(j.places)
+	clear(j.seen)
 	j.request = nil
 	joins.Put(j)
 }
 
-// read reads the whole of an answer, and says whether it is about the request.
+// read reads a whole answer, and reports whether it matches the request.
 func (j *join) read(body []byte) bool {
 	c := cursor{b: body}
 	c.object(func(key []byte) {
@@ -104,20 +109,7 @@ func (j *join) read(body []byte) bool {
 			c.object(func(key []byte) { j.attribute(&c, key) })
 		})
 	})
-	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots) && j.distinct()
-}
-
-// distinct reports whether no two messages have the same id. It takes the table.
-func (j *join) distinct() bool {
-	j.clearTable()
-	for i, id := range j.slots {
-		at := j.slot(id, func(i uint32) []byte { return j.slots[i] })
-		if *at != 0 {
-			return false
-		}
-		*at = uint32(i + 1)
-	}
-	return true
+	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots)
 }
 
 func (j *join) attribute(c *cursor, key []byte) {
@@ -155,55 +147,30 @@ func (j *join) message(c *cursor) {
 	j.known++
 }
 
-// place finds a message of the request by its reference; -1 when there is none. An answer
-// in the request's order needs no table.
-func (j *join) place(reference []byte) int {
+// place finds a message of the request by its reference; -1 when there is none. An answer in
+// the request's order needs no map.
+func (j *join) place(text []byte) int {
 	messages := j.request.Messages
-	if len(reference) != len(engine.Reference{}) {
+	if len(text) != len(engine.Reference{}) {
 		return -1
 	}
-	if len(j.table) == 0 {
-		if j.known < len(messages) && bytes.Equal(reference, messages[j.known][:]) {
+	reference := engine.Reference(text)
+	if len(j.places) == 0 {
+		if j.known < len(messages) && reference == messages[j.known] {
 			return j.known
 		}
-		j.index()
-	}
-	return int(*j.slot(reference, j.reference)) - 1
-}
-
-func (j *join) reference(i uint32) []byte { return j.request.Messages[i][:] }
-
-// index fills the table with the references of the messages.
-func (j *join) index() {
-	j.clearTable()
-	for i := range j.request.Messages {
-		*j.slot(j.request.Messages[i][:], j.reference) = uint32(i + 1)
-	}
-}
-
-// clearTable makes the table empty, and so large that all messages fill at most half of it.
-func (j *join) clearTable() {
-	size := 1 << bits.Len(uint(2*len(j.request.Messages)))
-	if cap(j.table) < size {
-		j.table = make([]uint32, size)
-	}
-	j.table = j.table[:size]
-	clear(j.table)
-}
-
-var tableSeed = maphash.MakeSeed()
-
-// slot is where the message of a key is in the table, or belongs. keyOf tells a message's key.
-func (j *join) slot(key []byte, keyOf func(i uint32) []byte) *uint32 {
-	mask := uint64(len(j.table) - 1)
-	for at := maphash.Bytes(tableSeed, key) & mask; ; at = (at + 1) & mask {
-		if i := &j.table[at]; *i == 0 || bytes.Equal(keyOf(*i-1), key) {
-			return i
+		for i, m := range messages {
+			j.places[m] = i
 		}
 	}
+	if i, found := j.places[reference]; found {
+		return i
+	}
+	return -1
 }
 
-// ids are the ids in the order of the request, in one piece of memory.
+// ids are the ids in the order of the request, in one piece of memory; nil when two messages
+// have the same id.
 func (j *join) ids() []string {
 	size := 0
 	for _, id := range j.slots {
@@ -217,6 +184,10 @@ func (j *join) ids() []string {
 	all, ids := b.String(), make([]string, len(j.slots))
 	for i, id := range j.slots {
 		ids[i], all = all[:len(id)], all[len(id):]
+		j.seen[ids[i]] = struct{}{}
+	}
+	if len(j.seen) < len(ids) {
+		return nil
 	}
 	return ids
 }

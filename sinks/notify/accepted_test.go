@@ -22,7 +22,7 @@ type one struct {
 	ID        string `json:"id"`
 }
 
-// idOf makes an id that tells which message it is for.
+// idOf makes the id of a message.
 func idOf(i int) string { return fmt.Sprintf("2WL3qFTEFM0qMY8xjRbt1%06d", i) }
 
 // created is the body of a 201.
@@ -81,7 +81,7 @@ func TestIDsAreJoinedByReference(t *testing.T) {
 	isAccepted(t, "when the body's memory is used again", a, r)
 }
 
-func TestA201ThatIsNotExactlyAboutTheRequestIsNoAnswer(t *testing.T) {
+func TestA201ThatContradictsTheRequestIsInDoubt(t *testing.T) {
 	s := sinkTo(t, nil)
 	r := request(s, 1, 1, 5)
 	other := request(s, 2, 50, 5)
@@ -132,9 +132,9 @@ func sameID(list []one) []one {
 	return list
 }
 
-// A service that gives one id to message after message is not understood, though each of its
-// answers by itself would be.
-func TestAnIDThatAnotherMessageHadJustBefore(t *testing.T) {
+// A service that gives one id to message after message is in doubt, though each answer alone would
+// be good.
+func TestAnIDOfThePreviousMessageIsInDoubt(t *testing.T) {
 	for sentence, make := range map[string]func(Options) Options{
 		"batches of one":  func(o Options) Options { return o },
 		"single messages": single,
@@ -174,7 +174,7 @@ func TestAnIDThatAnotherMessageHadJustBefore(t *testing.T) {
 	}
 }
 
-func TestA201CutAtAnyByteIsNoAnswer(t *testing.T) {
+func TestA201CutAtAnyByteIsInDoubt(t *testing.T) {
 	s := sinkTo(t, nil)
 	r := request(s, 1, 1, 3)
 	body := created(r.Reference.String(), listed(r))
@@ -184,9 +184,8 @@ func TestA201CutAtAnyByteIsNoAnswer(t *testing.T) {
 	isAccepted(t, "whole", accepted(r, body), r)
 }
 
-// The same over the wire, where the connection breaks off: with a length announced and
-// in chunks.
-func TestA201WhoseConnectionBreaksIsNoAnswer(t *testing.T) {
+// The connection breaks off: with an announced length, and in chunks.
+func TestA201OfABrokenConnectionIsInDoubt(t *testing.T) {
 	type answer struct {
 		body    []byte
 		at      int
@@ -218,8 +217,8 @@ func TestA201WhoseConnectionBreaksIsNoAnswer(t *testing.T) {
 	inDoubt(t, "whole, but the end of the chunks is missing", s.Send(context.Background(), r))
 }
 
-// Blanks behind a 201 are good JSON, so its size alone is what makes the difference.
-func TestHowMuchOfA201IsRead(t *testing.T) {
+// Blanks after a 201 are good JSON, so only the size differs.
+func TestTheLargestReadable201(t *testing.T) {
 	var next atomic.Pointer[[]byte]
 	s := sinkTo(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -15,28 +15,27 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// AskKind is what is to be done about a question that the service did not answer.
+// AskKind tells the caller what to do after a question without an answer.
 type AskKind uint8
 
 // The kinds.
 const (
-	AskLater  AskKind = iota + 1 // ask again, not before RetryAfter; a question changes nothing
-	AskNoSuch                    // the service knows no such message of this application's
-	AskStop                      // ask nothing more until a person has mended what Why says
+	AskLater  AskKind = iota + 1 // ask again, not before RetryAfter
+	AskNoSuch                    // the service does not know the message as one of this application
+	AskStop                      // stop asking until a person has corrected the problem in Why
 )
 
-// AskError says why it is not known what has become of a message. Nothing in it is about a
-// person.
+// AskError is the error of a question about a message. It holds nothing about a person.
 type AskError struct {
 	Kind       AskKind
-	Status     int    // HTTP status, 0 when there was none
-	Code       string // the service's code, or a word of our own for what happened
+	Status     int    // HTTP status; 0: no answer
+	Code       string // the service's code, or one of cohort's own
 	RetryAfter time.Duration
-	HoldAll    bool   // it is meant for every request
+	HoldAll    bool   // it concerns every request
 	Why        string // of AskStop: what is wrong, a semicolon, what to do
 }
 
-// Error says what the service answered.
+// Error describes the answer.
 func (e *AskError) Error() string {
 	switch {
 	case e.Kind == AskStop:
@@ -46,11 +45,11 @@ func (e *AskError) Error() string {
 	case e.Status == 0:
 		return fmt.Sprintf("the service did not answer (%s)", e.Code)
 	}
-	return fmt.Sprintf("the service does not say it now (%d %s)", e.Status, e.Code)
+	return fmt.Sprintf("the service cannot tell now (%d %s)", e.Status, e.Code)
 }
 
-// Message asks the service once what has become of a message of which it gave the id. An
-// error is an *AskError, or the context's. It is safe for concurrent use.
+// Message asks the service once for the status of a message, by the service's id. An error is an
+// *AskError, or the context's. It is safe for concurrent use.
 func (s *Sink) Message(ctx context.Context, id string) (Status, error) {
 	resp, err := get(ctx, s.o.Timeout, s.signed.RoundTrip, s.o.BaseURL+"/v1/messages/"+url.PathEscape(id))
 	if err != nil {
@@ -71,25 +70,24 @@ func (s *Sink) Message(ctx context.Context, id string) (Status, error) {
 
 const codeUnreadable200 = "unreadable_200"
 
-// classifyAsked says of every answer but a 200 what it means for a question. The table is
-// that of requests, without its doubts.
+// classifyAsked classifies every answer but a 200, by the table of requests. A question is never
+// in doubt.
 func (s *Sink) classifyAsked(resp answered) *AskError {
 	a := s.classify(&engine.Request{}, resp.Response, resp.body)
 	e := &AskError{Kind: AskStop, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter, HoldAll: a.HoldAll, Why: a.Halt}
 	switch {
 	case a.Status == http.StatusNotFound && a.Code == "CM_NOT_FOUND":
 		e.Kind, e.Why = AskNoSuch, ""
-	case a.Halt != "" && a.Status != http.StatusBadRequest: // of a 400 it speaks of what was sent
+	case a.Halt != "" && a.Status != http.StatusBadRequest: // the Halt of a 400 is about a sent message
 	case a.Status >= 500, slices.Contains(passing, a.Status):
 		e.Kind = AskLater
 	default:
-		e.Why = fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
+		e.Why = fmt.Sprintf("the service gave an answer outside its contract (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
 	}
 	return e
 }
 
-// passing are the statuses below 500 that speak of the moment. A token that was refused is
-// replaced by a fresh one.
+// passing are the statuses below 500 that pass with time. A fresh token replaces a refused one.
 var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
 
 // notAsked is the error of a question without an answer.

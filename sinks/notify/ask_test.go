@@ -17,12 +17,12 @@ import (
 
 const askedID = "2WL5TWl7F7PondWbZ1vctlEtOZ3"
 
-// shownWith is an answer with some attributes behind the reference.
+// shownWith is an answer with some attributes after the reference.
 func shownWith(attributes string) string {
 	return `{"data":{"type":"Message","id":"` + askedID + `","attributes":{"messageReference":"r1"` + attributes + `}}}`
 }
 
-func TestWhatHasBecomeOfAMessageIsRead(t *testing.T) {
+func TestMessageStatusIsRead(t *testing.T) {
 	at := func(text string) time.Time {
 		when, err := time.Parse(time.RFC3339, text)
 		if err != nil {
@@ -97,8 +97,8 @@ func TestWhatHasBecomeOfAMessageIsRead(t *testing.T) {
 	}
 }
 
-// The error catalogue (contract, section 8) as it is for a question: nothing is in doubt.
-func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
+// The error catalogue (contract, section 8) for a question: nothing is in doubt.
+func TestErrorsOfAQuestion(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
 		status   int
@@ -116,13 +116,13 @@ func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
 		{"401 access is denied", 401, nil, problem(401, "CM_DENIED", ""), AskLater, "CM_DENIED", time.Millisecond, false, ""},
 		{"403 the client is not onboarded", 403, nil, problem(403, "CM_FORBIDDEN", ""), AskStop, "CM_FORBIDDEN", 0, false, "onboard"},
 		{"403 a service ban", 403, nil, problem(403, "CM_SERVICE_BAN", ""), AskStop, "CM_SERVICE_BAN", 0, false, "ban"},
-		{"400 the question is not taken", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), AskStop, "CM_INVALID_VALUE", 0, false, "contract does not have (400 CM_INVALID_VALUE)"},
+		{"400 the question is not taken", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), AskStop, "CM_INVALID_VALUE", 0, false, "outside its contract (400 CM_INVALID_VALUE)"},
 		{"405", 405, nil, problem(405, "CM_NOT_ALLOWED", ""), AskStop, "CM_NOT_ALLOWED", 0, false, "405"},
 		{"406", 406, nil, problem(406, "CM_NOT_ACCEPTABLE", ""), AskStop, "CM_NOT_ACCEPTABLE", 0, false, "406"},
 		{"408", 408, nil, problem(408, "CM_TIMEOUT", ""), AskLater, "CM_TIMEOUT", 0, false, ""},
-		{"409", 409, nil, "", AskStop, "HTTP_409", 0, false, "contract does not have"},
-		{"413", 413, nil, problem(413, "CM_TOO_LARGE", "/"), AskStop, "CM_TOO_LARGE", 0, false, "contract does not have"},
-		{"422 as if it had been sent", 422, nil, problem(422, "CM_DUPLICATE_REQUEST", ""), AskStop, "CM_DUPLICATE_REQUEST", 0, false, "contract does not have"},
+		{"409", 409, nil, "", AskStop, "HTTP_409", 0, false, "outside its contract"},
+		{"413", 413, nil, problem(413, "CM_TOO_LARGE", "/"), AskStop, "CM_TOO_LARGE", 0, false, "outside its contract"},
+		{"422 as if it had been sent", 422, nil, problem(422, "CM_DUPLICATE_REQUEST", ""), AskStop, "CM_DUPLICATE_REQUEST", 0, false, "outside its contract"},
 		{"425", 425, retry("300"), problem(425, "CM_RETRY_TOO_EARLY", ""), AskLater, "CM_RETRY_TOO_EARLY", 5 * time.Minute, false, ""},
 		{"429 the quota", 429, retry("60"), problem(429, "CM_QUOTA", ""), AskLater, "CM_QUOTA", time.Minute, true, ""},
 		{"429 without a time", 429, nil, problem(429, "CM_QUOTA", ""), AskLater, "CM_QUOTA", 0, true, ""},
@@ -130,7 +130,7 @@ func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
 		{"502 with HTML", 502, nil, "<html>", AskLater, "HTTP_502", 0, false, ""},
 		{"503", 503, retry("5"), problem(503, "CM_SERVICE_UNAVAILABLE", ""), AskLater, "CM_SERVICE_UNAVAILABLE", 5 * time.Second, true, ""},
 		{"504", 504, nil, problem(504, "CM_TIMEOUT", ""), AskLater, "CM_TIMEOUT", 0, false, ""},
-		{"204", 204, nil, "", AskStop, "HTTP_204", 0, false, "contract does not have"},
+		{"204", 204, nil, "", AskStop, "HTTP_204", 0, false, "outside its contract"},
 		{"302", 302, map[string]string{"Location": "https://login.example/"}, "", AskStop, "HTTP_302", 0, false, "base_url"},
 		{"200 with an empty body", 200, nil, "", AskLater, "unreadable_200", 0, false, ""},
 		{"200 that breaks off", 200, nil, shownWith(`,"messageStatus":"created"`)[:80], AskLater, "unreadable_200", 0, false, ""},
@@ -155,7 +155,7 @@ func TestWhatAnUnansweredQuestionMeans(t *testing.T) {
 	}
 }
 
-func TestAQuestionThatIsNotHeard(t *testing.T) {
+func TestAQuestionWithoutAnAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := sinkTo(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
 	if _, err := s.Message(ctx, askedID); !errors.Is(err, context.Canceled) {
@@ -176,7 +176,7 @@ func TestAQuestionThatIsNotHeard(t *testing.T) {
 	}
 }
 
-// What was accepted, either way, can be asked for by the id that came with it.
+// A message accepted in a batch or alone can be asked for by its id.
 func TestAcceptedMessagesCanBeAskedFor(t *testing.T) {
 	for sentence, each := range map[string]int{"a batch": 3, "a single message": 1} {
 		service, s := simulated(t, simulator.Options{Seed: 1})

@@ -6,15 +6,14 @@ import (
 	"cohort/ingest/person"
 )
 
-// Field is one personalisation field: its name in the service's template, and the
-// text that fills it.
+// Field is one personalisation field: its name in the service's template, and its text.
 type Field struct {
 	Name string
 	Text engine.Template
 }
 
-// CompileRoutes compiles what each of a campaign's routes sends: see CompileFields. A
-// campaign without routes has one.
+// CompileRoutes compiles the personalisation of each route of a campaign. A campaign without
+// routes has one.
 func CompileRoutes(c *campaign.Campaign, fields []string) (routes []Route, err error) {
 	for _, way := range c.ByRoute() {
 		r := Route{RoutingPlanID: way.Notify.RoutingPlanID}
@@ -26,8 +25,8 @@ func CompileRoutes(c *campaign.Campaign, fields []string) (routes []Route, err e
 	return routes, nil
 }
 
-// CompileFields compiles a campaign's personalisation against the fields that the
-// cohort's records carry, in their order.
+// CompileFields compiles a campaign's personalisation for records with these fields, in this
+// order.
 func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	var compiled []Field
 	for _, p := range c.Personalisation {
@@ -40,24 +39,24 @@ func CompileFields(c *campaign.Campaign, fields []string) ([]Field, error) {
 	return compiled, nil
 }
 
-// bodyParts are what a request is made of that can be made once.
+// bodyParts are the constant parts of a request.
 type bodyParts struct {
-	head    []byte // up to the batch reference, or of a single message to its own
-	between string // the batch reference and its messages
+	head    []byte // up to the reference of the batch or the single message
+	between string // between the batch reference and the messages
 	open    string // of a message, up to its reference
 	end     string // of a message
 	tail    string
 	details Details
-	fixed   []byte   // from behind the NHS number to the personalisation, where records say nothing there
-	sender  []byte   // the originator where a record names none
-	names   [][]byte // of the personalisation fields, with what stands around them
+	fixed   []byte   // from the NHS number to the personalisation, when it is the same for every record
+	sender  []byte   // the originator of a record that names none
+	names   [][]byte // of the personalisation fields, with the JSON around them
 	texts   []engine.Template
 }
 
 func newBodyParts(o *Options, r Route) bodyParts {
 	p := bodyParts{between: `","messages":[`, open: `{"messageReference":"`, end: `}`, tail: `]}}}`, details: o.Details}
 	kind, reference := "MessageBatch", `,"messageBatchReference":"`
-	if o.Single { // a message's members stand among the attributes
+	if o.Single { // the members of the message are among the attributes
 		kind, reference = "Message", `,`
 		p.between, p.open, p.end, p.tail = "", `"messageReference":"`, "", `}}}`
 	}
@@ -82,8 +81,7 @@ func newBodyParts(o *Options, r Route) bodyParts {
 	return p
 }
 
-// AppendHead implements engine.Sink. The reference of a batch is nothing to the service
-// where messages go by themselves.
+// AppendHead implements engine.Sink. Single messages carry no batch reference.
 func (s *Sink) AppendHead(dst []byte, batch engine.Reference, route uint8) []byte {
 	parts := &s.parts[route]
 	dst = append(dst, parts.head...)
@@ -116,7 +114,7 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	return append(dst, parts.end...)
 }
 
-// appendDetails appends what stands between the NHS number and the personalisation.
+// appendDetails appends the members between the NHS number and the personalisation.
 func (p *bodyParts) appendDetails(dst []byte, fields []string) []byte {
 	dst = append(p.details.contact.append(append(dst, '"'), fields), '}')
 	before := len(dst)

@@ -32,7 +32,7 @@ func encode(s *Sink, batch engine.Reference, messages []engine.Reference, people
 }
 
 // The bytes are part of the plan: a sealed batch is rebuilt and must come out the same.
-func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
+func TestTheBodyFollowsTheContract(t *testing.T) {
 	ref := func(text string) (r engine.Reference) { copy(r[:], text); return r }
 	batch := ref("00000000-0000-8000-8000-00000000000b")
 	messages := []engine.Reference{ref("00000000-0000-8000-8000-000000000001"), ref("00000000-0000-8000-8000-000000000002")}
@@ -71,9 +71,8 @@ func TestTheBodyIsWrittenAsTheContractHasIt(t *testing.T) {
 	}
 }
 
-// Whatever is in the fields, a reader of JSON gets it back, and neither the place of a
-// message nor what stands around it changes its bytes.
-func TestABodyReadsBackAsItWasMeant(t *testing.T) {
+// A JSON reader gets all field values back. The place of a message does not change its bytes.
+func TestABodyReadsBack(t *testing.T) {
 	o := options(t, "http://service.example", "")
 	o.ODSCode = "X26"
 	o.Fields = []Field{{"body", template(t, "((a))|((b))", "a", "b")}}

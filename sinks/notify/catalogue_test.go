@@ -33,8 +33,8 @@ const (
 
 func retry(text string) map[string]string { return map[string]string{"Retry-After": text} }
 
-// catalogue has a row for each line of the error catalogue (contract, section 8), and
-// then the forms in which those errors vary, and answers that it does not have.
+// catalogue has a row for each line of the error catalogue (contract, section 8). Then come
+// variants of those errors, and answers outside the contract.
 var catalogue = []catalogueRow{
 	// The lines of the catalogue.
 	{"400 a property of a message is missing", 400, nil, problem(400, "CM_MISSING_VALUE", first+"/recipient"), engine.RowsRefused, "CM_MISSING_VALUE", 0, false, ""},
@@ -44,7 +44,7 @@ var catalogue = []catalogueRow{
 	{"400 a reference comes twice in the batch", 400, nil, problem(400, "CM_DUPLICATE_VALUE", first+"/messageReference"), engine.RowsRefused, "CM_DUPLICATE_VALUE", 0, false, ""},
 	{"400 there are too few messages", 400, nil, problem(400, "CM_TOO_FEW_ITEMS", messages), engine.Refused, "CM_TOO_FEW_ITEMS", 0, false, "as a whole"},
 	{"400 an ODS code is required", 400, nil, problem(400, "CM_ODS_CODE_REQUIRED", messages), engine.Refused, "CM_ODS_CODE_REQUIRED", 0, false, "set sink.notify.ods_code"},
-	{"400 the ODS code cannot be set", 400, nil, problem(400, "CM_CANNOT_SET_ODS_CODE", messages), engine.Refused, "CM_CANNOT_SET_ODS_CODE", 0, false, "take sink.notify.ods_code out"},
+	{"400 the ODS code cannot be set", 400, nil, problem(400, "CM_CANNOT_SET_ODS_CODE", messages), engine.Refused, "CM_CANNOT_SET_ODS_CODE", 0, false, "remove sink.notify.ods_code"},
 	{"400 contact details cannot be set", 400, nil, problem(400, "CM_CANNOT_SET_CONTACT_DETAILS", first+"/recipient/contactDetails"), engine.Refused, "CM_CANNOT_SET_CONTACT_DETAILS", 0, false, "contact details"},
 	{"401 access is denied", 401, nil, problem(401, "CM_DENIED", ""), engine.Refused, "CM_DENIED", time.Millisecond, false, ""},
 	{"403 the client is not onboarded", 403, nil, problem(403, "CM_FORBIDDEN", ""), engine.Refused, "CM_FORBIDDEN", 0, false, "onboard"},
@@ -68,7 +68,7 @@ var catalogue = []catalogueRow{
 	{"503 the service is not available", 503, nil, problem(503, "CM_SERVICE_UNAVAILABLE", ""), engine.Unknown, "CM_SERVICE_UNAVAILABLE", 0, true, ""},
 	{"504 a downstream service was too slow", 504, nil, problem(504, "CM_TIMEOUT", ""), engine.Unknown, "CM_TIMEOUT", 0, false, ""},
 
-	// The forms in which they vary.
+	// Variants.
 	{"400 the routing plan's id is invalid", 400, nil, problem(400, "CM_INVALID_VALUE", planAt), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 the body is no JSON", 400, nil, problem(400, "CM_INVALID_VALUE", "/"), engine.Refused, "CM_INVALID_VALUE", 0, false, "as a whole"},
 	{"400 a duplicate that the backend found, without an index", 400, nil, problem(400, "CM_DUPLICATE_VALUE", messages), engine.Refused, "CM_DUPLICATE_VALUE", 0, false, "as a whole"},
@@ -81,9 +81,9 @@ var catalogue = []catalogueRow{
 	{"504 with a time", 504, retry("7"), problem(504, "CM_TIMEOUT", ""), engine.Unknown, "CM_TIMEOUT", 7 * time.Second, false, ""},
 
 	// Answers in other forms, and answers that the contract does not have.
-	{"200", 200, nil, `{"data":{}}`, engine.Unknown, "HTTP_200", 0, false, "contract does not have"},
-	{"202", 202, nil, "", engine.Unknown, "HTTP_202", 0, false, "contract does not have"},
-	{"204", 204, nil, "", engine.Unknown, "HTTP_204", 0, false, "contract does not have"},
+	{"200", 200, nil, `{"data":{}}`, engine.Unknown, "HTTP_200", 0, false, "outside its contract"},
+	{"202", 202, nil, "", engine.Unknown, "HTTP_202", 0, false, "outside its contract"},
+	{"204", 204, nil, "", engine.Unknown, "HTTP_204", 0, false, "outside its contract"},
 	{"201 with an empty body", 201, nil, "", engine.Unknown, "unreadable_201", 0, false, ""},
 	{"201 with HTML", 201, nil, "<html>created</html>", engine.Unknown, "unreadable_201", 0, false, ""},
 	{"201 with an error", 201, nil, problem(500, "CM_INTERNAL_SERVER_ERROR", ""), engine.Unknown, "unreadable_201", 0, false, ""},
@@ -93,27 +93,27 @@ var catalogue = []catalogueRow{
 	{"304", 304, nil, "", engine.Unknown, "HTTP_304", 0, false, "base_url"},
 	{"307", 307, map[string]string{"Location": "/comms/v1/message-batches"}, "", engine.Unknown, "HTTP_307", 0, false, "base_url"},
 	{"308", 308, map[string]string{"Location": "/comms/v1/message-batches"}, "", engine.Unknown, "HTTP_308", 0, false, "base_url"},
-	{"400 with an empty body", 400, nil, "", engine.Refused, "HTTP_400", 0, false, "does not say why"},
-	{"400 with HTML", 400, nil, "<html>bad</html>", engine.Refused, "HTTP_400", 0, false, "does not say why"},
-	{"400 with an empty list of errors", 400, nil, `{"errors":[]}`, engine.Refused, "HTTP_400", 0, false, "does not say why"},
+	{"400 with an empty body", 400, nil, "", engine.Refused, "HTTP_400", 0, false, "without a reason"},
+	{"400 with HTML", 400, nil, "<html>bad</html>", engine.Refused, "HTTP_400", 0, false, "without a reason"},
+	{"400 with an empty list of errors", 400, nil, `{"errors":[]}`, engine.Refused, "HTTP_400", 0, false, "without a reason"},
 	{"400 with an error that says nothing", 400, nil, `{"errors":[{}]}`, engine.Refused, "HTTP_400", 0, false, "as a whole"},
 	{"400 with a code that a row cannot have", 400, nil, problem(400, "CM_SOMETHING_NEW", first), engine.Refused, "CM_SOMETHING_NEW", 0, false, "as a whole"},
 	{"401 with HTML", 401, nil, "<html>who</html>", engine.Refused, "HTTP_401", time.Millisecond, false, ""},
-	{"402", 402, nil, "", engine.Unknown, "HTTP_402", 0, false, "contract does not have"},
+	{"402", 402, nil, "", engine.Unknown, "HTTP_402", 0, false, "outside its contract"},
 	{"403 with HTML", 403, nil, "<html>no</html>", engine.Refused, "HTTP_403", 0, false, "base_url"},
 	{"403 with a new code", 403, nil, problem(403, "CM_NEW", ""), engine.Refused, "CM_NEW", 0, false, "403"},
 	{"404 with HTML", 404, nil, "<html>nothing here</html>", engine.Refused, "HTTP_404", 0, false, "base_url"},
 	{"408 with an empty body", 408, nil, "", engine.Unknown, "HTTP_408", 0, false, ""},
-	{"409", 409, nil, problem(409, "CM_CONFLICT", ""), engine.Unknown, "CM_CONFLICT", 0, false, "contract does not have"},
-	{"410", 410, nil, "", engine.Unknown, "HTTP_410", 0, false, "contract does not have"},
+	{"409", 409, nil, problem(409, "CM_CONFLICT", ""), engine.Unknown, "CM_CONFLICT", 0, false, "outside its contract"},
+	{"410", 410, nil, "", engine.Unknown, "HTTP_410", 0, false, "outside its contract"},
 	{"413 with HTML, from the gateway itself", 413, nil, "<html>large</html>", engine.TooLarge, "HTTP_413", 0, false, ""},
-	{"418", 418, nil, "", engine.Unknown, "HTTP_418", 0, false, "contract does not have"},
-	{"422 with an empty body", 422, nil, "", engine.Refused, "HTTP_422", 0, false, "contract does not have"},
-	{"422 with another code", 422, nil, problem(422, "CM_INVALID_VALUE", ""), engine.Refused, "CM_INVALID_VALUE", 0, false, "contract does not have"},
-	{"422 with a code that only begins like the known one", 422, nil, problem(422, "CM_DUPLICATE_REQUEST-NOT", ""), engine.Refused, "HTTP_422", 0, false, "contract does not have"},
+	{"418", 418, nil, "", engine.Unknown, "HTTP_418", 0, false, "outside its contract"},
+	{"422 with an empty body", 422, nil, "", engine.Refused, "HTTP_422", 0, false, "outside its contract"},
+	{"422 with another code", 422, nil, problem(422, "CM_INVALID_VALUE", ""), engine.Refused, "CM_INVALID_VALUE", 0, false, "outside its contract"},
+	{"422 with a code that only begins like the known one", 422, nil, problem(422, "CM_DUPLICATE_REQUEST-NOT", ""), engine.Refused, "HTTP_422", 0, false, "outside its contract"},
 	{"425 with an empty body", 425, nil, "", engine.Unknown, "HTTP_425", 5 * time.Minute, false, ""},
 	{"429 with HTML", 429, retry("60"), "<html>slow down</html>", engine.Refused, "HTTP_429", time.Minute, true, ""},
-	{"451", 451, nil, "", engine.Unknown, "HTTP_451", 0, false, "contract does not have"},
+	{"451", 451, nil, "", engine.Unknown, "HTTP_451", 0, false, "outside its contract"},
 	{"500 with HTML", 500, nil, "<html>oops</html>", engine.Unknown, "HTTP_500", 0, false, ""},
 	{"500 with an empty body", 500, nil, "", engine.Unknown, "HTTP_500", 0, false, ""},
 	{"500 with a halting code in the second error only", 500, nil, problems(row("CM_INTERNAL_SERVER_ERROR", ""), row("CM_MISSING_ROUTING_PLAN_TEMPLATE", planAt)), engine.Unknown, "CM_INTERNAL_SERVER_ERROR", 0, false, ""},
@@ -143,7 +143,7 @@ func TestTheSuite(t *testing.T) {
 	}, first))
 }
 
-// A single message passes the same suite. Its members are pointed at without an index.
+// A single message passes the same suite. Pointers to its members have no index.
 func TestTheSuiteForSingleMessages(t *testing.T) {
 	sinktest.Run(t, subject(t, sinktest.Subject{
 		Make: func(w sinktest.Wire) engine.Sink { return New(single(letters(t, over(w)))) },
@@ -154,15 +154,14 @@ func TestTheSuiteForSingleMessages(t *testing.T) {
 	}, "/data/attributes"))
 }
 
-// letters are options of a sink whose messages have something of everything.
+// letters are options of a sink with every kind of member in its messages.
 func letters(t *testing.T, o Options) Options {
 	t.Helper()
 	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given)), ((note))", "given", "note")}}
 	return o
 }
 
-// subject fills in what is the same for every endpoint. at is where the first message stands
-// in a request.
+// subject fills in the common parts of both endpoints. at is the JSON pointer of the first message.
 func subject(t *testing.T, s sinktest.Subject, at string) sinktest.Subject {
 	t.Helper()
 	for _, r := range catalogue {

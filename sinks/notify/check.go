@@ -15,17 +15,15 @@ import (
 	"cohort/sinks/apim"
 )
 
-// checkPatience is how long a check waits for one answer.
+// checkPatience is the longest wait for one answer of a check.
 const checkPatience = 30 * time.Second
 
-// nobodysMessage has the form of a message's id and is none: the id of the first instant
-// that such ids count, all of it nought.
+// nobodysMessage is a well-formed message id that no message has: the KSUID of all zeros.
 const nobodysMessage = "000000000000000000000000000"
 
-// Check makes sure, before anything is sent, that a token is to be had, that base_url is
-// the service's, and that the service lets this application in. It sends no message. What
-// the service says of itself for the moment (that it is busy, or broken) is no reason not
-// to begin. An error wraps an *apim.Mistake, or is the context's.
+// Check makes sure that the token endpoint gives a token, that base_url is the service's, and that
+// the service admits this application. It sends no message. A busy or broken service does not
+// keep a run from starting. An error wraps an *apim.Mistake, or is the context's.
 func (s *Sink) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
@@ -41,8 +39,8 @@ func (s *Sink) Check(ctx context.Context) error {
 	return nil
 }
 
-// Ping makes sure that base_url is the service's: /_ping, which is open to everybody,
-// answers 200. It also says what the answer tells of the clock; nil: nothing.
+// Ping makes sure that base_url is the service's: /_ping answers 200 to everybody. It also returns
+// the service's clock; nil when the answer has none.
 func (s *Sink) Ping(ctx context.Context) (*apim.Clock, *apim.Mistake) {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
@@ -58,15 +56,15 @@ func (s *Sink) Ping(ctx context.Context) (*apim.Clock, *apim.Mistake) {
 	case status == http.StatusTooManyRequests, status >= 500:
 		return clock, &apim.Mistake{Part: apim.BaseURL, Found: fmt.Sprintf("%s/_ping answered %d", s.o.BaseURL, status), Fix: troubled, Passing: true}
 	default:
-		return nil, &apim.Mistake{Part: apim.BaseURL, Found: fmt.Sprintf("base_url is not NHS Notify's: %s/_ping answered %d", s.o.BaseURL, status), Fix: "put it right, such as https://int.api.service.nhs.uk/comms"}
+		return nil, &apim.Mistake{Part: apim.BaseURL, Found: fmt.Sprintf("base_url is not NHS Notify's: %s/_ping answered %d", s.o.BaseURL, status), Fix: "correct it, such as https://int.api.service.nhs.uk/comms"}
 	}
 }
 
-const troubled = "that is the service's own trouble; try again in a few minutes"
+const troubled = "the problem is at the service; try again in a few minutes"
 
-// Allowed makes sure that the service takes the token and lets the application in, by
-// asking for a message that does not exist: whoever may ask is told so (404). Nothing is
-// made by it. nil: it does.
+// Allowed makes sure that the service takes the token and admits the application. It asks for a
+// message that does not exist. Token and permission are the first gates of every request, so
+// only an admitted application gets the 404. The question changes nothing.
 func (s *Sink) Allowed(ctx context.Context) *apim.Mistake {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
@@ -95,13 +93,13 @@ func (s *Sink) Allowed(ctx context.Context) *apim.Mistake {
 			return halted(a)
 		}
 	}
-	if a.Halt == "" { // a token that had served before was refused, and now a fresh one
+	if a.Halt == "" { // an older token was refused, and now a fresh one
 		a.Halt = refusesTokens
 	}
 	return halted(a)
 }
 
-// halted is a halt by the service as a mistake: what is wrong, a semicolon, what to do.
+// halted turns a halt (the problem, a semicolon, the remedy) into a mistake.
 func halted(a engine.Answer) *apim.Mistake {
 	found, fix, _ := strings.Cut(a.Halt, "; ")
 	return &apim.Mistake{Part: apim.Permission, Found: found, Fix: fix}
@@ -109,12 +107,12 @@ func halted(a engine.Answer) *apim.Mistake {
 
 func (s *Sink) noReply(err error) *apim.Mistake {
 	if s.poster.URL == nil {
-		return &apim.Mistake{Part: apim.BaseURL, Found: "base_url cannot be used", Err: err, Fix: "put it right in the campaign file"}
+		return &apim.Mistake{Part: apim.BaseURL, Found: "base_url cannot be used", Err: err, Fix: "correct it in the campaign file"}
 	}
 	return apim.Unreachable(apim.BaseURL, "NHS Notify, at "+s.o.BaseURL+",", err)
 }
 
-// answered is an answer that was read to its end, or as far as it went.
+// answered is an answer with the part of its body that arrived.
 type answered struct {
 	*http.Response
 	body []byte
@@ -134,6 +132,6 @@ func get(ctx context.Context, timeout time.Duration, do func(*http.Request) (*ht
 		return answered{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // the status alone decides enough
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // the status alone is enough
 	return answered{resp, body}, nil
 }

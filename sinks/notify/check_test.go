@@ -14,8 +14,8 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// door answers as a service does to whom it does not know yet: /_ping by ping, a message
-// that does not exist by the statuses in turn, of which the last one stays.
+// door answers the requests of a check: /_ping with ping, and a message that does not exist with each
+// of the statuses in turn, then with the last one.
 type door struct {
 	t      *testing.T
 	ping   int
@@ -47,7 +47,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestWhetherASendMayBegin(t *testing.T) {
+func TestCheckBeforeASend(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		ping     int
@@ -71,7 +71,7 @@ func TestWhetherASendMayBegin(t *testing.T) {
 		{"every token is refused", 200, []int{401}, "CM_DENIED", "the service refuses every access token (401); check that this application is allowed", apim.Permission, 2},
 		{"the application is not onboarded", 200, []int{403}, "CM_FORBIDDEN", "403 CM_FORBIDDEN); ask NHS Notify onboarding", apim.Permission, 1},
 		{"the account is banned", 200, []int{403}, "CM_SERVICE_BAN", "403 CM_SERVICE_BAN); call NHS Notify", apim.Permission, 1},
-		{"the request is of no form that is taken", 200, []int{406}, "CM_NOT_ACCEPTABLE", "does not take requests of this form", apim.Permission, 1},
+		{"the request is of no form that is taken", 200, []int{406}, "CM_NOT_ACCEPTABLE", "refuses requests of this form", apim.Permission, 1},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			d := &door{t: t, ping: row.ping, code: row.code, turns: row.answers}
@@ -95,8 +95,8 @@ func TestWhetherASendMayBegin(t *testing.T) {
 	}
 }
 
-// What passes by itself stops no send, and an examination says it all the same.
-func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
+// A passing problem stops no send, but an examination reports it.
+func TestPassingProblemsAreReported(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		ping     int
@@ -105,8 +105,8 @@ func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
 		says     string
 	}{
 		{"the service is busy", 200, 429, "CM_QUOTA", "fewer requests (429 CM_QUOTA); wait 1m0s and try again"},
-		{"the service is broken", 200, 503, "CM_SERVICE_UNAVAILABLE", "answered 503 (CM_SERVICE_UNAVAILABLE); that is the service's own trouble"},
-		{"/_ping is broken", 502, 502, "", "/_ping answered 502; that is the service's own trouble"},
+		{"the service is broken", 200, 503, "CM_SERVICE_UNAVAILABLE", "answered 503 (CM_SERVICE_UNAVAILABLE); the problem is at the service"},
+		{"/_ping is broken", 502, 502, "", "/_ping answered 502; the problem is at the service"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			d := &door{t: t, ping: row.ping, code: row.code, turns: []int{row.answer}}
@@ -122,7 +122,7 @@ func TestWhatPassesByItselfIsSaidToWhoAsks(t *testing.T) {
 	}
 }
 
-func TestTheSimulatorLetsInWhomItKnows(t *testing.T) {
+func TestTheSimulatorAdmitsAKnownApplication(t *testing.T) {
 	service, s := simulated(t, simulator.Options{})
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -135,7 +135,7 @@ func TestTheSimulatorLetsInWhomItKnows(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsNotThere(t *testing.T) {
+func TestNoServiceAtTheAddress(t *testing.T) {
 	t.Run("there is no token", func(t *testing.T) {
 		err := New(options(t, sinktest.ClosedPort(t), sinktest.ClosedPort(t))).Check(t.Context())
 		if e, ok := errors.AsType[*apim.TokenError](err); !ok || e.Permanent() || strings.Contains(err.Error(), apiKey) {

@@ -21,8 +21,7 @@ type serviceError struct {
 	} `json:"source"`
 }
 
-// classify turns every answer but a 201 into what the engine knows how to act on.
-// The rules are the error table of the service's contract, section 8.
+// classify classifies every answer but a 201, by the error table of the contract (section 8).
 func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) engine.Answer {
 	var reply struct {
 		Errors []serviceError `json:"errors"`
@@ -48,7 +47,7 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	case resp.StatusCode == http.StatusUnprocessableEntity && a.Code == "CM_DUPLICATE_REQUEST":
 		a.Reply = engine.Known
 	case resp.StatusCode == http.StatusUnprocessableEntity:
-		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service gave an answer that its contract does not have (422 %s); check base_url", a.Code)
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service gave an answer outside its contract (422 %s); check base_url", a.Code)
 	case resp.StatusCode == http.StatusTooEarly:
 		a.Reply = engine.Unknown
 		if a.RetryAfter == 0 {
@@ -63,13 +62,13 @@ func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) eng
 	case resp.StatusCode == http.StatusForbidden, resp.StatusCode == http.StatusNotFound:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service answered %d (%s); check base_url and that this application is set up for NHS Notify", a.Status, a.Code)
 	case resp.StatusCode == http.StatusMethodNotAllowed, resp.StatusCode == http.StatusNotAcceptable, resp.StatusCode == http.StatusUnsupportedMediaType:
-		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service does not take requests of this form (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
+		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service refuses requests of this form (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
 	case resp.StatusCode == http.StatusServiceUnavailable:
 		a.Reply, a.HoldAll = engine.Unknown, true
 	case resp.StatusCode >= 500:
 		a.Reply = engine.Unknown
-	default: // redirects, other successes, answers that the contract does not have
-		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer that its contract does not have (%d %s); check base_url", a.Status, a.Code)
+	default: // redirects, other successes, answers outside the contract
+		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer outside its contract (%d %s); check base_url", a.Status, a.Code)
 	}
 	return a
 }
@@ -82,36 +81,35 @@ type statusCode struct {
 	code   string
 }
 
-// frozen says what a person must do whose correction is not taken by a run that was planned.
-const frozen = "It is frozen: give the campaign a new name and send with --rest-of the old one, since a new name alone would send again to the people this run has reached"
+// frozen is the advice for a key that a planned run no longer takes.
+const frozen = "The key is frozen: give the campaign a new name and send with --rest-of the old one. A new name alone would send again to the people this run has reached"
 
-// halts are the answers that concern the whole run and not one request, each with what
-// a person must mend.
+// halts are the answers that concern the whole run, with the problem and the remedy.
 var halts = map[statusCode]string{
 	{403, "CM_FORBIDDEN"}:                        "the service does not know this application or has not onboarded it (403 CM_FORBIDDEN); ask NHS Notify onboarding",
 	{403, "CM_SERVICE_BAN"}:                      "a service ban is in effect on this account (403 CM_SERVICE_BAN); call NHS Notify before anything else is sent",
 	{404, "CM_NO_SUCH_ROUTING_PLAN"}:             "the routing plan does not exist or is not in a usable state (404 CM_NO_SUCH_ROUTING_PLAN); check sink.notify.routing_plan_id. " + frozen,
 	{404, "CM_NOT_FOUND"}:                        "there is no such address at the service (404 CM_NOT_FOUND); check sink.notify.base_url",
-	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan mended in NHS Notify",
-	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan mended in NHS Notify",
+	{500, "CM_MISSING_ROUTING_PLAN_TEMPLATE"}:    "the routing plan's templates were not found (500 CM_MISSING_ROUTING_PLAN_TEMPLATE); have the routing plan corrected in NHS Notify",
+	{500, "CM_ROUTING_PLAN_DUPLICATE_TEMPLATES"}: "the routing plan has duplicate templates (500 CM_ROUTING_PLAN_DUPLICATE_TEMPLATES); have the routing plan corrected in NHS Notify",
 	{400, "CM_ODS_CODE_REQUIRED"}:                "the account has no default ODS code (400 CM_ODS_CODE_REQUIRED); set sink.notify.ods_code. " + frozen,
-	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); take sink.notify.ods_code out, and originator. " + frozen,
-	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and go on, or take sink.notify.contact_details out. " + frozen,
+	{400, "CM_CANNOT_SET_ODS_CODE"}:              "the account may not set ODS codes (400 CM_CANNOT_SET_ODS_CODE); remove sink.notify.ods_code and originator. " + frozen,
+	{400, "CM_CANNOT_SET_CONTACT_DETAILS"}:       "the account may not set contact details (400 CM_CANNOT_SET_CONTACT_DETAILS); have NHS Notify onboarding approve them and resume, or remove sink.notify.contact_details. " + frozen,
 }
 
-// validatorCodes are the codes with which a row is refused, by the gateway's validator or,
-// for its contact details, behind it, and why, in words. Either looks at a request before
-// anything is accepted of it, and finds the same in the same bytes.
+// validatorCodes are the codes of a refused row, with their meaning. The gateway's validator gives
+// them, and the backend for contact details. Both check a request before they accept any of it,
+// and find the same errors in the same bytes.
 var validatorCodes = map[string]string{
-	"CM_MISSING_VALUE":      "the service misses a property of the message",
-	"CM_NULL_VALUE":         "the service does not take null for a property of the message",
-	"CM_INVALID_VALUE":      "the service does not take a value of the message",
-	"CM_INVALID_NHS_NUMBER": "the service does not take the NHS number",
-	"CM_DUPLICATE_VALUE":    "the service has the message's reference twice in one batch",
+	"CM_MISSING_VALUE":      "a property of the message is missing",
+	"CM_NULL_VALUE":         "a property of the message is null",
+	"CM_INVALID_VALUE":      "the service refuses a value of the message",
+	"CM_INVALID_NHS_NUMBER": "the service refuses the NHS number",
+	"CM_DUPLICATE_VALUE":    "the message's reference is twice in one batch",
 }
 
-// badRequest tells a refusal of single rows by the validator from one of the whole
-// request. Only when every error names a row are the rows to blame.
+// badRequest distinguishes a refusal of rows from a refusal of the whole request. Rows are refused
+// only when every error names one.
 func (s *Sink) badRequest(a engine.Answer, r *engine.Request, errors []serviceError) engine.Answer {
 	for _, e := range errors {
 		code := exchange.Plain(e.Code)
@@ -128,27 +126,26 @@ func (s *Sink) badRequest(a engine.Answer, r *engine.Request, errors []serviceEr
 			return a
 		}
 		if strings.Contains(e.Source.Pointer, "/contactDetails") {
-			words = "the service does not take the contact details"
+			words = "the service refuses the contact details"
 		}
 		a.Rows = append(a.Rows, engine.RowError{Index: row, Code: code, Reason: words})
 	}
 	if len(a.Rows) == 0 {
-		a.Reply, a.Halt = engine.Refused, "the service refuses the request and does not say why (400); check base_url"
+		a.Reply, a.Halt = engine.Refused, "the service refuses the request without a reason (400); check base_url"
 		return a
 	}
 	a.Reply, a.RowsCut = engine.RowsRefused, len(errors) >= mostErrors
 	return a
 }
 
-// mostErrors is how many errors the validator names, in document order, and then stops.
+// mostErrors is the number of errors after which the validator stops.
 const mostErrors = 100
 
-// ofAMessage are the members of a message. Where it goes by itself they stand beside what
-// concerns the request as a whole.
+// ofAMessage are the members of a message. A single message has them beside the members of the
+// request.
 var ofAMessage = []string{"messageReference", "recipient", "originator", "billingReference", "personalisation"}
 
-// rowOf reads the index of a message out of a JSON pointer. The pointer of a single message
-// has none: it is the only one.
+// rowOf reads the index of a message out of a JSON pointer. A single message has index 0.
 func (s *Sink) rowOf(pointer string) (int, bool) {
 	if s.o.Single {
 		rest, ok := strings.CutPrefix(pointer, "/data/attributes/")

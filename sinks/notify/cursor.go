@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// cursor reads JSON (RFC 8259) in place, from its beginning to its end. What is not as it
-// is asked for, or no JSON, makes it fail; from then on it reads nothing, and ended tells.
+// cursor reads JSON (RFC 8259) in place, from beginning to end. Bad JSON, or a value of another type
+// than the caller asks for, makes it fail. Then it reads nothing more, and ended reports it.
 type cursor struct {
 	b      []byte
 	at     int
@@ -14,15 +14,15 @@ type cursor struct {
 	failed bool
 }
 
-// deepest is how deep values may be nested, which is deeper than any answer is.
+// deepest is the most levels of nesting. No answer has as many.
 const deepest = 100
 
-// ended reports whether everything was read and was in order.
+// ended reports whether all of the JSON was read without failure.
 func (c *cursor) ended() bool {
 	return c.next() == 0 && !c.failed && c.at == len(c.b)
 }
 
-// next passes white space and returns the byte behind it, which stays; 0 at the end.
+// next passes white space and returns the next byte, without passing it; 0 at the end.
 func (c *cursor) next() byte {
 	for ; c.at < len(c.b); c.at++ {
 		switch c.b[c.at] {
@@ -34,7 +34,7 @@ func (c *cursor) next() byte {
 	return 0
 }
 
-// take passes a byte, which must be the next.
+// take passes the next byte, which must be want.
 func (c *cursor) take(want byte) bool {
 	if c.failed || c.next() != want {
 		return c.fail()
@@ -77,7 +77,7 @@ func (c *cursor) list(open, end byte, item func()) {
 		case first:
 		case !c.take(','):
 			return
-		case c.next() == end: // a comma with nothing behind it
+		case c.next() == end: // a comma before the end
 			c.fail()
 			return
 		}
@@ -87,8 +87,7 @@ func (c *cursor) list(open, end byte, item func()) {
 	}
 }
 
-// text reads a string. What it returns is a part of the JSON, where nothing in it is
-// escaped.
+// text reads a string. Without escapes, the result is a part of the JSON.
 func (c *cursor) text() []byte {
 	if !c.take('"') {
 		return nil
@@ -111,7 +110,7 @@ func (c *cursor) text() []byte {
 	return nil
 }
 
-// isPlain reports whether a text has nothing that need be decoded or refused.
+// isPlain reports whether a text needs no decoding.
 func isPlain(text []byte) bool {
 	for _, ch := range text {
 		if ch < ' ' || ch >= 0x80 || ch == '\\' {
@@ -139,7 +138,7 @@ func (c *cursor) skip() {
 		c.object(func([]byte) { c.skip() })
 	case '[':
 		c.array(c.skip)
-	default: // a number, true, false or null, up to what may follow one
+	default: // a number, true, false or null
 		n := bytes.IndexAny(c.b[c.at:], " \t\r\n,]}")
 		if n < 0 {
 			n = len(c.b) - c.at

@@ -8,7 +8,7 @@ import (
 	"cohort/engine"
 )
 
-// readPlainly reads a 201 with encoding/json and a map: what accepted must agree with.
+// readPlainly reads a 201 with encoding/json and a map. accepted must agree with it.
 func readPlainly(r *engine.Request, body []byte) []string {
 	var reply struct {
 		Data struct {
@@ -60,7 +60,7 @@ func FuzzAcceptedAgreesWithEncodingJSON(f *testing.F) {
 	})
 }
 
-func TestJSONIsReadWhateverIsInIt(t *testing.T) {
+func TestAllJSONIsRead(t *testing.T) {
 	s := sinkTo(t, nil)
 	r := request(s, 1, 1, 2)
 	batch, first, second := r.Reference.String(), r.Messages[0].String(), r.Messages[1].String()
@@ -77,7 +77,7 @@ func TestJSONIsReadWhateverIsInIt(t *testing.T) {
 	whole := created(batch, listed(r))
 	for cut := range whole {
 		if a := accepted(r, whole[:cut]); a.Reply == engine.Accepted {
-			t.Errorf("an answer of which %d bytes are missing was read", len(whole)-cut)
+			t.Errorf("an answer without its last %d bytes was read", len(whole)-cut)
 		}
 	}
 	for sentence, body := range map[string]string{

@@ -10,25 +10,25 @@ import (
 	"cohort/ingest/person"
 )
 
-// Details are what a message says, beside its personalisation, that comes out of the
-// record: how to reach the person, whom to bill, who sends. What is blank for a record is
-// left out of its message, and what nobody can see around a text is not sent.
+// Details are the members of a message that come from the record, beside its personalisation:
+// contact details, billing reference, originator. A blank one is left out. Invisible characters
+// around a text are not sent.
 type Details struct {
-	contact, billing, originator *member // nil: never said
+	contact, billing, originator *member // nil: never there
 	limits                       []person.Limit
 }
 
 func (d Details) isEmpty() bool { return d.contact == nil && d.originator == nil && d.billing == nil }
 
-// AppendJSON appends what a record says as members of JSON objects, each with a comma in
-// front; nothing where all of it is blank.
+// AppendJSON appends the details of a record as members of a JSON object, each after a comma. It
+// appends nothing when all are blank.
 func (d Details) AppendJSON(dst []byte, fields []string) []byte {
 	return d.billing.append(d.originator.append(d.contact.append(dst, fields), fields), fields)
 }
 
-// Limits are what the service asks of every record of a campaign, and of those of each route.
-// They are for those to apply who read the cohort: a request with one record that breaks them
-// would be refused as a whole, or its message accepted and never sent.
+// Limits returns the service's limits for the records of a campaign, and of each route. The reader
+// of the cohort applies them. Otherwise one bad record would have its whole request refused, or
+// its message accepted and never sent.
 func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 	d, err := CompileDetails(c, fields)
 	if err != nil {
@@ -45,7 +45,7 @@ func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 				limits = append(limits, person.Limit{
 					Code: person.CodeTooLong, Words: fmt.Sprintf("the text of %s is longer than %d characters", f.Name, most),
 					Keeps: func(fields []string) bool { return characters(f.Text, fields) <= most },
-					Least: f.Text.LeastAbove(most), // a character is a byte or more
+					Least: f.Text.LeastAbove(most), // a character has at least one byte
 					Route: i + 1,
 				})
 			}
@@ -54,16 +54,15 @@ func Limits(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 	return limits, nil
 }
 
-// characters is how many a text has, all of it counted.
+// characters counts the characters of a rendered text.
 func characters(t engine.Template, fields []string) int {
 	var room [1 << 10]byte
 	return utf8.RuneCount(t.AppendText(room[:0], fields))
 }
 
-// CompileDetails compiles a campaign's details against the fields that the cohort's
-// records carry, in their order.
+// CompileDetails compiles a campaign's details for records with these fields, in this order.
 func CompileDetails(c *campaign.Campaign, fields []string) (Details, error) {
-	texts := map[string]engine.Template{} // by key, without what all keys begin with
+	texts := map[string]engine.Template{} // by key, without the common prefix
 	for _, t := range c.Notify.Details() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
@@ -95,9 +94,8 @@ func CompileDetails(c *campaign.Campaign, fields []string) (Details, error) {
 	return d, nil
 }
 
-// The limits are those of the service's contract, section 4.2. What must be in a text that
-// the service only looks at later, such as the digits of a mobile number, is for
-// cohort.types to ask.
+// The limits are those of the contract, section 4.2. cohort.types checks what the service checks
+// only later, such as the digits of a mobile number.
 
 func emailLimits(email *member) []person.Limit {
 	if email == nil {

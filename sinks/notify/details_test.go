@@ -15,7 +15,7 @@ import (
 
 var detailColumns = []string{"sms", "email", "1", "2", "3", "4", "5", "6", "postcode", "prefix", "first", "middle", "last", "suffix", "gp", "cost"}
 
-// everyDetail is a campaign that says all there is to say.
+// everyDetail is a campaign with every detail.
 func everyDetail() *campaign.Campaign {
 	return &campaign.Campaign{Path: "autumn.yaml", Notify: campaign.Notify{
 		BillingReference: "((cost))", Originator: "((gp))",
@@ -44,8 +44,8 @@ func fieldsWith(values ...string) []string {
 	return fields
 }
 
-// What is blank is left out, up to the whole of it, and never null or empty.
-func TestDetailsAreWrittenAsTheContractHasThem(t *testing.T) {
+// Blank members are left out, and never null or empty.
+func TestDetailsFollowTheContract(t *testing.T) {
 	const fallback = `"originator":{"odsCode":"X26"}`
 	for _, test := range []struct {
 		sentence string
@@ -74,7 +74,7 @@ func TestDetailsAreWrittenAsTheContractHasThem(t *testing.T) {
 	}
 }
 
-// Whatever is in the fields, what is not blank is read back, and nothing else is there.
+// A JSON reader gets back exactly the values that are not blank.
 func TestDetailsReadBack(t *testing.T) {
 	s := detailed(t, everyDetail(), "")
 	rapid.Check(t, func(t *rapid.T) {
@@ -111,7 +111,7 @@ func TestDetailsReadBack(t *testing.T) {
 	})
 }
 
-// pruned takes out of an object what is empty.
+// pruned removes empty members from an object.
 func pruned(object map[string]any) map[string]any {
 	for name, v := range object {
 		switch v := v.(type) {
@@ -183,7 +183,7 @@ func TestTheServicesLimits(t *testing.T) {
 	}
 }
 
-// All of a text counts, in characters, and only where the plan is one that is known.
+// The whole text counts, in characters, and only for a known plan.
 func TestTextsThatAreTooLongForTheirChannel(t *testing.T) {
 	c := &campaign.Campaign{Notify: campaign.Notify{RoutingPlan: "app-then-sms"}, Personalisation: []campaign.Personalisation{{Field: "nhsapp_body", Text: "((app))!"}, {Field: "sms_body", Text: " ((sms))"}}}
 	limits, err := Limits(c, []string{"app", "sms"})
@@ -233,7 +233,7 @@ func TestDetailsAllocateNothingForAMessage(t *testing.T) {
 	}
 }
 
-func TestADetailOfAColumnThatIsNotThere(t *testing.T) {
+func TestADetailOfAMissingColumn(t *testing.T) {
 	c := everyDetail()
 	c.Notify.Contact.Lines[1] = "((nowhere))"
 	if _, err := CompileDetails(c, detailColumns); err == nil || !strings.Contains(err.Error(), "sink.notify.contact_details.address.lines[1] cannot be filled in: ((nowhere))") {

@@ -10,6 +10,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 // simulated starts a strict service with faults and a sink for it.
@@ -60,8 +61,8 @@ func TestBatchesAreAcceptedOnce(t *testing.T) {
 	}
 }
 
-func TestTheRowsThatTheServiceRefusesAreTheRightOnes(t *testing.T) {
-	service, s := simulated(t, simulator.Options{Seed: 3, Faults: simulator.Faults{simulator.PoisonedRecipients: {Share: 0.1}}})
+func TestTheRightRowsAreRefused(t *testing.T) {
+	service, s := simulated(t, simulator.Options{Seed: 3, Faults: faults.Set{faults.PoisonedRecipients: {Share: 0.1}}})
 	r := request(s, 1, 0, 200)
 	var want []int
 	for i := range r.Messages {
@@ -82,33 +83,33 @@ func TestTheRowsThatTheServiceRefusesAreTheRightOnes(t *testing.T) {
 	}
 }
 
-func TestHowTheServiceCanFail(t *testing.T) {
+func TestFailuresOfTheService(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
-		fault    simulator.Kind
+		fault    faults.Kind
 		reply    engine.Reply
 		then     engine.Reply // to the replay
 	}{
-		{"a reset before anything is accepted", simulator.ResetBefore, engine.Unknown, engine.Accepted},
-		{"a reset after all is accepted", simulator.ResetAfter, engine.Unknown, engine.Known},
-		{"a 504 before", simulator.Gateway504Before, engine.Unknown, engine.Accepted},
-		{"a 504 after", simulator.Gateway504After, engine.Unknown, engine.Known},
-		{"a 500 before", simulator.Error500Before, engine.Unknown, engine.Accepted},
-		{"a 500 after", simulator.Error500After, engine.Unknown, engine.Known},
-		{"a 201 that breaks off", simulator.Truncated201, engine.Unknown, engine.Known},
-		{"the quota", simulator.Quota429, engine.Refused, engine.Accepted},
-		{"a spike", simulator.Spike429, engine.Refused, engine.Accepted},
-		{"a service that is away", simulator.Unavailable503, engine.Unknown, engine.Accepted},
-		{"a gateway that cannot reach it", simulator.BadGateway502, engine.Unknown, engine.Accepted},
-		{"an error in HTML", simulator.HTMLError, engine.Unknown, engine.Accepted},
-		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Unknown},
-		{"a request that a gateway delivers twice", simulator.DeliveredTwice, engine.Unknown, engine.Unknown},
-		{"a token endpoint that fails", simulator.TokenEndpoint500, engine.Unsent, engine.Accepted},
-		{"a ban", simulator.Banned, engine.Refused, engine.Accepted},
-		{"a routing plan that is gone", simulator.NoSuchPlan, engine.Refused, engine.Accepted},
+		{"a reset before anything is accepted", faults.ResetBefore, engine.Unknown, engine.Accepted},
+		{"a reset after all is accepted", faults.ResetAfter, engine.Unknown, engine.Known},
+		{"a 504 before", faults.Gateway504Before, engine.Unknown, engine.Accepted},
+		{"a 504 after", faults.Gateway504After, engine.Unknown, engine.Known},
+		{"a 500 before", faults.Error500Before, engine.Unknown, engine.Accepted},
+		{"a 500 after", faults.Error500After, engine.Unknown, engine.Known},
+		{"a 201 that breaks off", faults.Truncated201, engine.Unknown, engine.Known},
+		{"the quota", faults.Quota429, engine.Refused, engine.Accepted},
+		{"a spike", faults.Spike429, engine.Refused, engine.Accepted},
+		{"a service that is away", faults.Unavailable503, engine.Unknown, engine.Accepted},
+		{"a gateway that cannot reach it", faults.BadGateway502, engine.Unknown, engine.Accepted},
+		{"an error in HTML", faults.HTMLError, engine.Unknown, engine.Accepted},
+		{"an acceptance that takes its time", faults.SlowAccept, engine.Unknown, engine.Unknown},
+		{"a request that a gateway delivers twice", faults.DeliveredTwice, engine.Unknown, engine.Unknown},
+		{"a token endpoint that fails", faults.TokenEndpoint500, engine.Unsent, engine.Accepted},
+		{"a ban", faults.Banned, engine.Refused, engine.Accepted},
+		{"a routing plan that is gone", faults.NoSuchPlan, engine.Refused, engine.Accepted},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {
-			service, s := simulated(t, simulator.Options{Faults: simulator.Faults{test.fault: {Share: 1, Limit: 1}}})
+			service, s := simulated(t, simulator.Options{Faults: faults.Set{test.fault: {Share: 1, Limit: 1}}})
 			r := request(s, 1, 1, 20)
 			if a := s.Send(context.Background(), r); a.Reply != test.reply {
 				t.Errorf("%+v", a)
@@ -124,7 +125,7 @@ func TestHowTheServiceCanFail(t *testing.T) {
 }
 
 func TestARevokedTokenIsReplaced(t *testing.T) {
-	service, s := simulated(t, simulator.Options{Faults: simulator.Faults{simulator.TokenRevoked: {Share: 1, Limit: 3}}})
+	service, s := simulated(t, simulator.Options{Faults: faults.Set{faults.TokenRevoked: {Share: 1, Limit: 3}}})
 	refused := 0
 	for batch := range 30 {
 		r := request(s, uint32(batch), batch*10, 4)

@@ -45,7 +45,7 @@ func listen(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return sinktest.Listen(t, handler)
 }
 
-// sinkTo makes a sink whose batches are answered by handler.
+// sinkTo makes a sink for a service with this handler.
 func sinkTo(t *testing.T, handler http.HandlerFunc) *Sink {
 	t.Helper()
 	return New(options(t, listen(t, handler).URL, issuer(t).URL))
@@ -59,7 +59,7 @@ func replies(status int, headers map[string]string, body string) http.HandlerFun
 // number makes the nth valid NHS number of the range 999, more or less.
 func number(n int) person.NHSNumber { return sinktest.Number(n) }
 
-// request makes a request of so many messages, for people from a given one on.
+// request makes a request of n messages, from a given person on.
 func request(s *Sink, batch uint32, first, messages int) *engine.Request {
 	return sinktest.NewRequest(s, batch, first, messages, 2)
 }
@@ -85,5 +85,5 @@ func row(code, pointer string) string {
 	return fmt.Sprintf(`{"code":%q,"status":"400","source":{"pointer":%q}}`, code, pointer)
 }
 
-// noClient is a client for sinks that send nothing.
+// noClient is a client that cannot send.
 func noClient() *http.Client { return &http.Client{} }

@@ -8,17 +8,17 @@ import (
 	"cohort/ingest/person"
 )
 
-// member is what stands in a JSON object or array where a record has something for it: a
-// text, or a group of further members. A nil one is never there.
+// member is an optional member of a JSON object or array: a text, or a group of members. A nil one
+// is never there.
 type member struct {
-	head  string // its name, and whatever else stands before the text or the group
+	head  string // the JSON before the text or the group, such as the name
 	text  engine.Template
-	code  bool // the text is a postcode: white space in it is written as one space
+	code  bool // a postcode: white space in it becomes one space
 	group []*member
 	end   string // of a group; empty for a text
 }
 
-// group makes a group of the members that there are; nil when there are none.
+// group makes a group of the members that are not nil; nil when there are none.
 func group(head, end string, members ...*member) *member {
 	g := &member{head: head, end: end}
 	for _, m := range members {
@@ -32,14 +32,14 @@ func group(head, end string, members ...*member) *member {
 	return g
 }
 
-// append writes the member as a record has it; nothing where all of it is blank.
+// append writes the member of a record; nothing when it is blank.
 func (m *member) append(dst []byte, fields []string) []byte {
 	if m == nil {
 		return dst
 	}
 	start := len(dst)
 	if m.end == "" {
-		// The text is rendered, written behind that as it must be, and moved into its place.
+		// The text is rendered, written as JSON behind itself, and moved into its place.
 		dst = m.text.AppendText(dst, fields)
 		rendered := len(dst)
 		text := m.tidied(dst[start:])
@@ -66,7 +66,7 @@ func (m *member) append(dst []byte, fields []string) []byte {
 	return append(dst, m.end...)
 }
 
-// tidied is a rendered text, in its place, without what nobody can see around it.
+// tidied removes invisible characters around a rendered text, in place.
 func (m *member) tidied(text []byte) []byte {
 	text = bytes.TrimFunc(text, person.Invisible)
 	if !m.code {
@@ -83,13 +83,12 @@ func (m *member) tidied(text []byte) []byte {
 	}
 }
 
-// rendered is the text as a record has it, without what nobody can see around it. It may take
-// the place of what is in buffer.
+// rendered is the text of a record, without invisible characters around it. It may use buffer.
 func (m *member) rendered(buffer []byte, fields []string) []byte {
 	return m.tidied(m.text.AppendText(buffer[:0], fields))
 }
 
-// length is how many characters the text has; 0 when it is blank, or never there.
+// length counts the characters of the text; 0 when it is blank or never there.
 func (m *member) length(fields []string) int {
 	if m == nil {
 		return 0

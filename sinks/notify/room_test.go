@@ -8,7 +8,7 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-func TestRecordsThatNoRequestHasRoomFor(t *testing.T) {
+func TestRecordsTooLargeForARequest(t *testing.T) {
 	d, err := CompileDetails(everyDetail(), detailColumns)
 	if err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"cohort/sinks/sinktest"
 )
 
-// A batch goes by the routing plan of its route, and its messages have that route's fields:
-// as those of a sink that knows no other.
+// A batch of a route has its routing plan, and its messages have the fields of that route, as with a
+// sink of this route alone.
 func TestEachRouteHasItsPlanAndItsFields(t *testing.T) {
 	routes := []Route{
 		{"11111111-1111-4111-8111-111111111111", []Field{{"body", template(t, "Annwyl ((given))", "given")}}},
@@ -36,7 +36,7 @@ func TestEachRouteHasItsPlanAndItsFields(t *testing.T) {
 	}
 }
 
-// What a named plan takes is asked of the records that go by it, and of no others.
+// The limits of a named plan apply only to the records of its route.
 func TestTheLimitsOfARouteAreItsOwn(t *testing.T) {
 	const file = `campaign: a
 route:

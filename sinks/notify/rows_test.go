@@ -15,8 +15,8 @@ const badNumber = "CM_INVALID_NHS_NUMBER"
 
 func at(i int, rest string) string { return fmt.Sprintf("/data/attributes/messages/%d%s", i, rest) }
 
-// Only when every error names a row of the request are the rows to blame.
-func TestWhenTheRowsAreToBlame(t *testing.T) {
+// Rows are refused only when every error names a row of the request.
+func TestRefusedRows(t *testing.T) {
 	hundred := make([]string, 0, 150)
 	for i := range 150 {
 		hundred = append(hundred, row(badNumber, at(i, "/recipient/nhsNumber")))
@@ -79,15 +79,15 @@ func TestWhenTheRowsAreToBlame(t *testing.T) {
 	}
 }
 
-func TestAHaltNamesTheErrorThatIsNotARows(t *testing.T) {
+func TestAHaltNamesTheErrorOutsideTheRows(t *testing.T) {
 	s := sinkTo(t, replies(400, nil, problems(row(badNumber, at(1, "")), row("CM_CANNOT_SET_ODS_CODE", messages))))
 	if a := send(t, s); a.Code != "CM_CANNOT_SET_ODS_CODE" || !strings.Contains(a.Halt, "ods_code") {
 		t.Errorf("%+v", a)
 	}
 }
 
-// The service may repeat what it was sent in any text of its answer.
-func TestNoPersonalDataComesOutOfAnAnswer(t *testing.T) {
+// The service may repeat parts of the request in any text of its answer.
+func TestAnswersLeakNoPersonalData(t *testing.T) {
 	const digits, name = "9990000018", "Ottilie"
 	texts := func(code, pointer string) string {
 		return fmt.Sprintf(`{"id":"%[1]s","code":"%[3]s","status":"%[1]s","title":"%[2]s %[1]s","detail":"%[1]s is the number of %[2]s","source":{"pointer":"%[4]s","header":"%[1]s"},"meta":{"%[1]s":"%[2]s"}}`, digits, name, code, pointer)

@@ -11,6 +11,7 @@ import (
 	"cohort/engine"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator"
+	"cohort/sinks/simulator/faults"
 )
 
 func single(o Options) Options {
@@ -18,7 +19,7 @@ func single(o Options) Options {
 	return o
 }
 
-func TestASingleMessageIsWrittenAsTheContractHasIt(t *testing.T) {
+func TestASingleMessageFollowsTheContract(t *testing.T) {
 	o := single(options(t, "http://service.example", ""))
 	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given))", "given")}}
 	s := New(o)
@@ -83,8 +84,8 @@ func TestTheAnswerToASingleMessage(t *testing.T) {
 	}
 }
 
-// What stands beside the message in its request is not the message's fault.
-func TestWhenASingleMessageIsToBlame(t *testing.T) {
+// An error beside the message in its request does not refuse the message.
+func TestARefusedSingleMessage(t *testing.T) {
 	for _, test := range []struct {
 		code, pointer string
 		row           bool
@@ -113,29 +114,28 @@ func TestWhenASingleMessageIsToBlame(t *testing.T) {
 	}
 }
 
-// However the service fails, a single message is accepted once, under the one reference
-// that it has, and is told from another.
-func TestHowTheServiceCanFailForASingleMessage(t *testing.T) {
+// Whatever fails, a single message is accepted once, under its own reference.
+func TestFailuresOfTheServiceForASingleMessage(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
-		fault    simulator.Kind
+		fault    faults.Kind
 		reply    engine.Reply
 		then     engine.Reply // to the replay
 	}{
-		{"a reset before it is accepted", simulator.ResetBefore, engine.Unknown, engine.Accepted},
-		{"a reset after it is accepted", simulator.ResetAfter, engine.Unknown, engine.Known},
-		{"a 504 before", simulator.Gateway504Before, engine.Unknown, engine.Accepted},
-		{"a 504 after", simulator.Gateway504After, engine.Unknown, engine.Known},
-		{"a 500 after", simulator.Error500After, engine.Unknown, engine.Known},
-		{"a 201 that breaks off", simulator.Truncated201, engine.Unknown, engine.Known},
-		{"the quota", simulator.Quota429, engine.Refused, engine.Accepted},
-		{"a service that is away", simulator.Unavailable503, engine.Unknown, engine.Accepted},
-		{"an acceptance that takes its time", simulator.SlowAccept, engine.Unknown, engine.Unknown},
-		{"a request that a gateway delivers twice", simulator.DeliveredTwice, engine.Unknown, engine.Unknown},
-		{"a routing plan that is gone", simulator.NoSuchPlan, engine.Refused, engine.Accepted},
+		{"a reset before it is accepted", faults.ResetBefore, engine.Unknown, engine.Accepted},
+		{"a reset after it is accepted", faults.ResetAfter, engine.Unknown, engine.Known},
+		{"a 504 before", faults.Gateway504Before, engine.Unknown, engine.Accepted},
+		{"a 504 after", faults.Gateway504After, engine.Unknown, engine.Known},
+		{"a 500 after", faults.Error500After, engine.Unknown, engine.Known},
+		{"a 201 that breaks off", faults.Truncated201, engine.Unknown, engine.Known},
+		{"the quota", faults.Quota429, engine.Refused, engine.Accepted},
+		{"a service that is away", faults.Unavailable503, engine.Unknown, engine.Accepted},
+		{"an acceptance that takes its time", faults.SlowAccept, engine.Unknown, engine.Unknown},
+		{"a request that a gateway delivers twice", faults.DeliveredTwice, engine.Unknown, engine.Unknown},
+		{"a routing plan that is gone", faults.NoSuchPlan, engine.Refused, engine.Accepted},
 	} {
 		t.Run(test.sentence, func(t *testing.T) {
-			service := simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &signingKey().PublicKey, Faults: simulator.Faults{test.fault: {Share: 1, Limit: 1}}})
+			service := simulator.New(simulator.Options{APIKey: apiKey, KeyID: keyID, PublicKey: &signingKey().PublicKey, Faults: faults.Set{test.fault: {Share: 1, Limit: 1}}})
 			web := httptest.NewServer(service)
 			t.Cleanup(web.Close)
 			o := single(options(t, web.URL, web.URL+"/oauth2/token"))

@@ -10,23 +10,22 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// Options say what is sent and where.
+// Options configure a Sink.
 type Options struct {
 	BaseURL       string // such as https://int.api.service.nhs.uk/comms
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Fields        []Field
-	Routes        []Route // by which messages go in place of the two above; none: there is one
+	Routes        []Route // in place of RoutingPlanID and Fields; none: there is one route
 	Details       Details
-	Single        bool // each message by itself; Limits must be one message a request
+	Single        bool // one message a request, as Limits must allow
 	Limits        engine.Limits
 	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
 	Tokens        *apim.Tokens
 	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
 }
 
-// Route is one of the ways by which a campaign's messages go: the routing plan, and what
-// fills its templates.
+// Route is one route of a campaign: the routing plan, and the personalisation of its templates.
 type Route struct {
 	RoutingPlanID string
 	Fields        []Field
@@ -43,7 +42,7 @@ type Sink struct {
 
 var _ engine.Sink = (*Sink)(nil)
 
-// mostReply is how much of an answer is read. A full batch's is some 4.3 MB.
+// mostReply is the most bytes of an answer that are read. A full batch's answer has about 4.3 MB.
 const mostReply = 16 << 20
 
 // New makes a sink. It sends nothing yet.
@@ -68,17 +67,17 @@ func New(o Options) *Sink {
 	return s
 }
 
-// Kind implements engine.Sink: the service takes the reference of a batch, or of a single
-// message, once, and remembers it for nine months.
+// Kind implements engine.Sink. The service takes each reference once, and remembers it for nine
+// months.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
 // Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.parts) }
 
-// Limits is what one request may hold.
+// Limits returns the limits of one request.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
-const badAddress = "sink.notify.base_url cannot be used; put it right in the campaign file"
+const badAddress = "sink.notify.base_url cannot be used; correct it in the campaign file"
 
 // jsonType is the type that is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
@@ -115,7 +114,7 @@ func (s *Sink) created(r *engine.Request, body []byte, broken bool) engine.Answe
 	return a
 }
 
-// Words of our own for what happened when the service gave no code.
+// Codes of answers without a code of the service.
 const (
 	codeUnreadable = "unreadable_201"
 	codeBroken     = "broken_answer"

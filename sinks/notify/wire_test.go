@@ -7,7 +7,7 @@ import (
 	"cohort/engine"
 )
 
-func TestWhatKindOfServiceItIs(t *testing.T) {
+func TestKind(t *testing.T) {
 	o := options(t, "http://service.example", "")
 	s := New(o)
 	if s.Kind() != engine.Deduplicates || s.Limits() != o.Limits || s.o.Timeout <= 29*time.Second {

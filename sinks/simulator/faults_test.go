@@ -9,37 +9,39 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/faults"
 )
 
 // One fault each, always on: what a plain client sees, and whether the batch was
 // accepted all the same. 18 rows.
 func TestFaults(t *testing.T) {
 	rows := []struct {
-		kind       Kind
-		set        Fault
+		kind       faults.Kind
+		set        faults.Fault
 		status     int // 0: no whole answer
 		code       string
 		retryAfter string
 		accepted   bool
 	}{
-		{kind: ResetBefore},
-		{kind: ResetAfter, accepted: true},
-		{kind: TimeoutAfter, set: Fault{Hold: 20 * time.Millisecond}, status: 504, code: "CM_TIMEOUT", accepted: true},
-		{kind: Gateway504After, status: 504, code: "CM_TIMEOUT", accepted: true},
-		{kind: Gateway504Before, status: 504, code: "CM_TIMEOUT"},
-		{kind: Truncated201, accepted: true},
-		{kind: Quota429, status: 429, code: "CM_QUOTA", retryAfter: "60"},
-		{kind: Quota429, set: Fault{RetryAfter: 1500 * time.Millisecond}, status: 429, code: "CM_QUOTA", retryAfter: "2"},
-		{kind: Spike429, status: 429, code: "CM_QUOTA", retryAfter: "1"},
-		{kind: SlowAccept, accepted: true},
-		{kind: Unavailable503, status: 503, code: "CM_SERVICE_UNAVAILABLE", retryAfter: "5"},
-		{kind: Unavailable503Bare, status: 503, code: "CM_SERVICE_UNAVAILABLE"},
-		{kind: Error500Before, status: 500, code: "CM_INTERNAL_SERVER_ERROR"},
-		{kind: Error500After, status: 500, code: "CM_INTERNAL_SERVER_ERROR", accepted: true},
-		{kind: BadGateway502, status: 502, code: "CM_BAD_GATEWAY"},
-		{kind: HTMLError, status: 502},
-		{kind: Banned, status: 403, code: "CM_SERVICE_BAN"},
-		{kind: NoSuchPlan, status: 404, code: "CM_NO_SUCH_ROUTING_PLAN"},
+		{kind: faults.ResetBefore},
+		{kind: faults.ResetAfter, accepted: true},
+		{kind: faults.TimeoutAfter, set: faults.Fault{Hold: 20 * time.Millisecond}, status: 504, code: "CM_TIMEOUT", accepted: true},
+		{kind: faults.Gateway504After, status: 504, code: "CM_TIMEOUT", accepted: true},
+		{kind: faults.Gateway504Before, status: 504, code: "CM_TIMEOUT"},
+		{kind: faults.Truncated201, accepted: true},
+		{kind: faults.Quota429, status: 429, code: "CM_QUOTA", retryAfter: "60"},
+		{kind: faults.Quota429, set: faults.Fault{RetryAfter: 1500 * time.Millisecond}, status: 429, code: "CM_QUOTA", retryAfter: "2"},
+		{kind: faults.Spike429, status: 429, code: "CM_QUOTA", retryAfter: "1"},
+		{kind: faults.SlowAccept, accepted: true},
+		{kind: faults.Unavailable503, status: 503, code: "CM_SERVICE_UNAVAILABLE", retryAfter: "5"},
+		{kind: faults.Unavailable503Bare, status: 503, code: "CM_SERVICE_UNAVAILABLE"},
+		{kind: faults.Error500Before, status: 500, code: "CM_INTERNAL_SERVER_ERROR"},
+		{kind: faults.Error500After, status: 500, code: "CM_INTERNAL_SERVER_ERROR", accepted: true},
+		{kind: faults.BadGateway502, status: 502, code: "CM_BAD_GATEWAY"},
+		{kind: faults.HTMLError, status: 502},
+		{kind: faults.Banned, status: 403, code: "CM_SERVICE_BAN"},
+		{kind: faults.NoSuchPlan, status: 404, code: "CM_NO_SUCH_ROUTING_PLAN"},
 	}
 	if len(rows) != 18 {
 		t.Errorf("%d rows, not 18", len(rows))
@@ -48,7 +50,7 @@ func TestFaults(t *testing.T) {
 		t.Run(row.kind.String(), func(t *testing.T) {
 			row.set.Share = 1
 			row.set.Limit = 1
-			s := serve(t, Options{Faults: Faults{row.kind: row.set}})
+			s := serve(t, Options{Faults: faults.Set{row.kind: row.set}})
 			got := s.post(batch("b1", 0, 20))
 			if (got.err == nil) != (row.status != 0) {
 				t.Fatalf("status %d, error %v", got.status, got.err)
@@ -60,15 +62,15 @@ func TestFaults(t *testing.T) {
 				t.Errorf("code %s", got.code(t))
 			}
 			switch row.kind {
-			case ResetBefore, ResetAfter, SlowAccept:
+			case faults.ResetBefore, faults.ResetAfter, faults.SlowAccept:
 				if !errors.Is(got.err, syscall.ECONNRESET) && !errors.Is(got.err, io.EOF) {
 					t.Errorf("error %v", got.err)
 				}
-			case Truncated201:
+			case faults.Truncated201:
 				if got.status != 201 || !errors.Is(got.err, io.ErrUnexpectedEOF) || len(got.body) == 0 {
 					t.Errorf("status %d, %d bytes, error %v", got.status, len(got.body), got.err)
 				}
-			case HTMLError:
+			case faults.HTMLError:
 				if !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || !strings.HasPrefix(string(got.body), "<html>") {
 					t.Errorf("%s", got.body)
 				}
@@ -86,7 +88,7 @@ func TestFaults(t *testing.T) {
 			// A replay: the limit is reached, so it gets the plain answer.
 			again, status := s.post(batch("b1", 0, 20)), 201
 			switch {
-			case row.kind == SlowAccept:
+			case row.kind == faults.SlowAccept:
 				status = 425
 			case row.accepted:
 				status = 422
@@ -102,7 +104,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestFaultsStrikeReplaysToo(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{ResetAfter: {Share: 1, Limit: 3}}})
+	s := serve(t, Options{Faults: faults.Set{faults.ResetAfter: {Share: 1, Limit: 3}}})
 	for i := range 3 {
 		if got := s.post(batch("b1", 0, 2)); got.err == nil {
 			t.Errorf("request %d: answered %d", i, got.status)
@@ -118,7 +120,7 @@ func TestFaultsStrikeReplaysToo(t *testing.T) {
 
 func TestSlowAcceptEnds(t *testing.T) {
 	c := newClock()
-	s := serve(t, Options{Now: c.Now, Faults: Faults{SlowAccept: {Share: 1, Limit: 1, RetryAfter: 3 * time.Second, Processing: 4 * time.Second}}})
+	s := serve(t, Options{Now: c.Now, Faults: faults.Set{faults.SlowAccept: {Share: 1, Limit: 1, RetryAfter: 3 * time.Second, Processing: 4 * time.Second}}})
 	if got := s.post(batch("b1", 0, 2)); got.err == nil {
 		t.Fatalf("answered %d", got.status)
 	}
@@ -139,7 +141,7 @@ func TestSlowAcceptEnds(t *testing.T) {
 // The messages are there all the same, once.
 func TestAPostThatAGatewayDeliversTwice(t *testing.T) {
 	c := newClock()
-	s := serve(t, Options{Now: c.Now, Faults: Faults{DeliveredTwice: {Share: 1, Limit: 1, RetryAfter: 3 * time.Second, Processing: 4 * time.Second}}})
+	s := serve(t, Options{Now: c.Now, Faults: faults.Set{faults.DeliveredTwice: {Share: 1, Limit: 1, RetryAfter: 3 * time.Second, Processing: 4 * time.Second}}})
 	for range 2 {
 		if got := s.post(batch("b1", 0, 2)); got.status != 425 || got.header.Get("Retry-After") != "3" {
 			t.Fatalf("%d, Retry-After %q", got.status, got.header.Get("Retry-After"))
@@ -156,7 +158,7 @@ func TestAPostThatAGatewayDeliversTwice(t *testing.T) {
 
 func TestTooEarlyIsDrawnOnceForAReference(t *testing.T) {
 	c := newClock()
-	s := serve(t, Options{Now: c.Now, Faults: Faults{TooEarly425: {Share: 1, RetryAfter: 2 * time.Second}}})
+	s := serve(t, Options{Now: c.Now, Faults: faults.Set{faults.TooEarly425: {Share: 1, RetryAfter: 2 * time.Second}}})
 	s.post(batch("b1", 0, 2))
 	if got := s.post(batch("b1", 0, 2)); got.status != 425 || got.header.Get("Retry-After") != "2" {
 		t.Errorf("%d, Retry-After %q", got.status, got.header.Get("Retry-After"))
@@ -170,7 +172,7 @@ func TestTooEarlyIsDrawnOnceForAReference(t *testing.T) {
 }
 
 func TestTokenIsNeverRevokedInItsFirstUses(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{TokenRevoked: {Share: 1}}})
+	s := serve(t, Options{Faults: faults.Set{faults.TokenRevoked: {Share: 1}}})
 	for round := range 2 {
 		for i := range 5 {
 			if got := s.post(batch(fmt.Sprint("b", round, i), 0, 1)); got.status != 201 {
@@ -187,8 +189,7 @@ func TestTokenIsNeverRevokedInItsFirstUses(t *testing.T) {
 }
 
 func TestTokenEndpointFailsAndUsesUpTheJTI(t *testing.T) {
-	s := serve(t, Options{})
-	s.dice.faults[TokenEndpoint500] = Fault{Share: 1, Limit: 1}
+	s := serve(t, Options{Faults: faults.Set{faults.TokenEndpoint500: {Share: 1, After: 1, Limit: 1}}}) // serve takes the first token
 	form := tokenForm(sign(signingKey(), "k", s.url+"/oauth2/token", time.Now(), nil))
 	if got := s.askToken(form); got.status != 500 {
 		t.Errorf("%d", got.status)
@@ -202,7 +203,7 @@ func TestTokenEndpointFailsAndUsesUpTheJTI(t *testing.T) {
 }
 
 func TestLatency(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{Latency: {Fixed: 40 * time.Millisecond, Jitter: 10 * time.Millisecond}}})
+	s := serve(t, Options{Faults: faults.Set{faults.Latency: {Fixed: 40 * time.Millisecond, Jitter: 10 * time.Millisecond}}})
 	start := time.Now()
 	s.post(batch("b1", 0, 1))
 	if took := time.Since(start); took < 40*time.Millisecond {
@@ -211,7 +212,7 @@ func TestLatency(t *testing.T) {
 }
 
 func TestTimeoutListensToTheClient(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{TimeoutAfter: {Share: 1, Hold: time.Hour}}})
+	s := serve(t, Options{Faults: faults.Set{faults.TimeoutAfter: {Share: 1, Hold: time.Hour}}})
 	s.http.Timeout = 100 * time.Millisecond
 	if got := s.post(batch("b1", 0, 2)); got.err == nil {
 		t.Errorf("answered %d", got.status)
@@ -223,7 +224,8 @@ func TestTimeoutListensToTheClient(t *testing.T) {
 }
 
 func TestPoisonedRecipientsAreStable(t *testing.T) {
-	s := serve(t, Options{Seed: 3, Faults: Faults{PoisonedRecipients: {Share: 0.1}}})
+	tenth := faults.Set{faults.PoisonedRecipients: {Share: 0.1}}
+	s := serve(t, Options{Seed: 3, Faults: tenth})
 	var want []string
 	for n := range 300 {
 		if s.Poisoned(number(n)) {
@@ -246,10 +248,10 @@ func TestPoisonedRecipientsAreStable(t *testing.T) {
 			t.Errorf("%d %v", got.status, have)
 		}
 	}
-	if serve(t, Options{Seed: 4, Faults: s.o.Faults}).Poisoned(number(0)) == s.Poisoned(number(0)) {
+	if serve(t, Options{Seed: 4, Faults: tenth}).Poisoned(number(0)) == s.Poisoned(number(0)) {
 		same := true
 		for n := range 300 {
-			same = same && newDice(4, s.o.Faults).poisoned(number(n)) == s.Poisoned(number(n))
+			same = same && faults.NewDice(4, tenth).Poisoned(number(n)) == s.Poisoned(number(n))
 		}
 		if same {
 			t.Error("another seed poisons the same people")
@@ -258,10 +260,10 @@ func TestPoisonedRecipientsAreStable(t *testing.T) {
 }
 
 func TestSameSeedSameFate(t *testing.T) {
-	faults := Faults{ResetBefore: {Share: 0.2}, ResetAfter: {Share: 0.2}, Quota429: {Share: 0.2}, Error500After: {Share: 0.2}, Truncated201: {Share: 0.2}}
+	set := faults.Set{faults.ResetBefore: {Share: 0.2}, faults.ResetAfter: {Share: 0.2}, faults.Quota429: {Share: 0.2}, faults.Error500After: {Share: 0.2}, faults.Truncated201: {Share: 0.2}}
 	c := newClock()
-	run := func(seed uint64, faults Faults) (fates []string) {
-		s := serve(t, Options{Seed: seed, Faults: faults, Now: c.Now})
+	run := func(seed uint64, set faults.Set) (fates []string) {
+		s := serve(t, Options{Seed: seed, Faults: set, Now: c.Now})
 		for i := range 60 {
 			got := s.post(batch(fmt.Sprint("b", i), i, i+1))
 			fates = append(fates, fmt.Sprint(got.status, got.err != nil))
@@ -271,29 +273,29 @@ func TestSameSeedSameFate(t *testing.T) {
 		}
 		return fates
 	}
-	first := run(1, faults)
-	if !slices.Equal(first, run(1, faults)) {
+	first := run(1, set)
+	if !slices.Equal(first, run(1, set)) {
 		t.Error("the same seed had another fate")
 	}
-	if slices.Equal(first, run(2, faults)) {
+	if slices.Equal(first, run(2, set)) {
 		t.Error("another seed had the same fate")
 	}
 	// Adding a fault leaves the draws of the others alone.
-	a, b := newDice(1, Faults{ResetBefore: {Share: 0.5}}), newDice(1, Faults{ResetBefore: {Share: 0.5}, Spike429: {Share: 0.5}})
+	a, b := faults.NewDice(1, faults.Set{faults.ResetBefore: {Share: 0.5}}), faults.NewDice(1, faults.Set{faults.ResetBefore: {Share: 0.5}, faults.Spike429: {Share: 0.5}})
 	for range 100 {
-		b.strike(Spike429)
-		_, x := a.strike(ResetBefore)
-		if _, y := b.strike(ResetBefore); x != y {
+		b.Strike(faults.Spike429)
+		_, x := a.Strike(faults.ResetBefore)
+		if _, y := b.Strike(faults.ResetBefore); x != y {
 			t.Fatal("streams are not apart")
 		}
 	}
 }
 
 func TestSharesAfterAndLimit(t *testing.T) {
-	d := newDice(9, Faults{ResetBefore: {Share: 0.3}, ResetAfter: {Share: 1, After: 3, Limit: 2}})
+	d := faults.NewDice(9, faults.Set{faults.ResetBefore: {Share: 0.3}, faults.ResetAfter: {Share: 1, After: 3, Limit: 2}})
 	hits := 0
 	for range 10_000 {
-		if _, hit := d.strike(ResetBefore); hit {
+		if _, hit := d.Strike(faults.ResetBefore); hit {
 			hits++
 		}
 	}
@@ -302,7 +304,7 @@ func TestSharesAfterAndLimit(t *testing.T) {
 	}
 	var at []int
 	for i := range 10 {
-		if _, hit := d.strike(ResetAfter); hit {
+		if _, hit := d.Strike(faults.ResetAfter); hit {
 			at = append(at, i)
 		}
 	}
@@ -312,9 +314,10 @@ func TestSharesAfterAndLimit(t *testing.T) {
 }
 
 func TestGatewayTooLargeIsNotJSON(t *testing.T) {
+	const tenMiB = 10 << 20
 	s := serve(t, Options{})
-	body := wrap(somePlan, "b1", item(1)) + strings.Repeat(" ", gatewayBytes)
-	for _, fill := range []int{0, gatewayBytes - len(batch("b2", 1, 2))} {
+	body := wrap(somePlan, "b1", item(1)) + strings.Repeat(" ", tenMiB)
+	for _, fill := range []int{0, tenMiB - len(batch("b2", 1, 2))} {
 		got := s.post(batch("b2", 1, 2) + strings.Repeat(" ", fill))
 		if want := map[bool]int{true: 201, false: 413}[fill == 0]; got.status != want {
 			t.Errorf("filled with %d: %d, want %d (%v)", fill, got.status, want, got.err)

@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/notify"
 )
 
 func TestSecondTimeIs422WithNoIDs(t *testing.T) {
@@ -63,7 +66,7 @@ func TestScopes(t *testing.T) {
 }
 
 func TestRefusedReferenceStaysFree(t *testing.T) {
-	s := serve(t, Options{MaxBytes: 1000})
+	s := serve(t, Options{Notify: notify.Options{MaxBytes: 1000}})
 	if got := s.post(batch("b1", 0, 50)); got.status != 413 {
 		t.Fatalf("%d", got.status)
 	}
@@ -73,7 +76,7 @@ func TestRefusedReferenceStaysFree(t *testing.T) {
 }
 
 func TestConcurrentSameReferenceIsAcceptedOnce(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{Latency: {Fixed: 30 * time.Millisecond}}})
+	s := serve(t, Options{Faults: faults.Set{faults.Latency: {Fixed: 30 * time.Millisecond}}})
 	body := batch("b1", 0, 50)
 	var mu sync.Mutex
 	var got []int
@@ -106,10 +109,10 @@ func TestConcurrentSameReferenceIsAcceptedOnce(t *testing.T) {
 }
 
 func TestClientThatHangsUpWhileTheBackendThinksIsAccepted(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{Latency: {Fixed: time.Minute}}})
+	s := serve(t, Options{Faults: faults.Set{faults.Latency: {Fixed: time.Minute}}})
 	conn := s.raw(len(batch("b1", 0, 2)))
 	_, _ = io.WriteString(conn, batch("b1", 0, 2))
-	s.eventually("the first is in flight", func() bool { return s.claimed() == 1 })
+	s.eventually("the first is in flight", func() bool { return s.Stats().Faults["latency"] == 1 })
 	if got := s.post(batch("b1", 0, 2)); got.status != 425 {
 		t.Errorf("a replay meanwhile: %d", got.status)
 	}
@@ -215,11 +218,4 @@ func (s *service) eventually(what string, f func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-// claimed is how many references the backend has taken.
-func (s *service) claimed() int {
-	s.ledger.mu.Lock()
-	defer s.ledger.mu.Unlock()
-	return len(s.ledger.claims)
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
 )
 
 func jwkOf(key *rsa.PublicKey, id string) string {
@@ -24,7 +27,7 @@ func TestKeysOfAJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := ReadJWKS(jwksOf(jwkOf(&signingKey().PublicKey, "key-1"), jwkOf(&next.PublicKey, "key-2")))
+	keys, err := gateway.ReadJWKS(jwksOf(jwkOf(&signingKey().PublicKey, "key-1"), jwkOf(&next.PublicKey, "key-2")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func TestKeysOfAJWKS(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoJWKS(t *testing.T) {
+func TestOtherJSONIsNotAJWKS(t *testing.T) {
 	good := jwkOf(&signingKey().PublicKey, "key-1")
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -60,7 +63,7 @@ func TestWhatIsNoJWKS(t *testing.T) {
 		"not JSON":              {[]byte("-----BEGIN PUBLIC KEY-----"), "not a JSON Web Key Set"},
 		"no keys":               {jwksOf(), "has no keys"},
 		"a private key":         {jwksOf(strings.Replace(good, "{", `{"d":"AQAB",`, 1)), "is a private key"},
-		"an elliptic curve key": {jwksOf(strings.Replace(good, "RSA", "EC", 1)), "is no RSA key"},
+		"an elliptic curve key": {jwksOf(strings.Replace(good, "RSA", "EC", 1)), "is not an RSA key"},
 		"another algorithm":     {jwksOf(strings.Replace(good, "RS512", "RS256", 1)), "not for signatures with RS512"},
 		"another use":           {jwksOf(strings.Replace(good, `"sig"`, `"enc"`, 1)), "not for signatures with RS512"},
 		"no key id":             {jwksOf(jwkOf(&signingKey().PublicKey, "")), "has no key id of its own"},
@@ -68,7 +71,7 @@ func TestWhatIsNoJWKS(t *testing.T) {
 		"a short key":           {jwksOf(jwkOf(&small.PublicKey, "key-1")), "at least 2048 bits"},
 		"a key that is none":    {jwksOf(strings.Replace(good, `"n":"`, `"n":"!`, 1)), "at least 2048 bits"},
 	} {
-		if keys, err := ReadJWKS(row.text); err == nil || !strings.Contains(err.Error(), row.says) {
+		if keys, err := gateway.ReadJWKS(row.text); err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("%s: %v, %d keys", sentence, err, len(keys))
 		}
 	}
@@ -86,7 +89,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 		{"not_onboarded: 1", 403, "CM_FORBIDDEN"},
 		{"token_refused: {limit: 9}", 401, "CM_DENIED"},
 	} {
-		faults, err := ParseFaults([]byte(row.faults))
+		faults, err := faults.Parse([]byte(row.faults))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +100,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 	}
 	c := newClock()
 	for text, by := range map[string]time.Duration{"clock_ahead: {fixed: 10m}": 10 * time.Minute, "clock_behind: {fixed: 90s}": -90 * time.Second} {
-		faults, err := ParseFaults([]byte(text))
+		faults, err := faults.Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +110,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"clock_ahead: 0.5", "clock_ahead: {share: 0.5}", "clock_behind: {limit: 1}"} {
-		if _, err := ParseFaults([]byte(text)); err == nil {
+		if _, err := faults.Parse([]byte(text)); err == nil {
 			t.Errorf("%s is taken", text)
 		}
 	}

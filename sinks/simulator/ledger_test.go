@@ -10,13 +10,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
+	"cohort/sinks/simulator/ledger"
 )
 
-func (s *service) ledgerLines(query string) (list []Accepted) {
+func (s *service) ledgerLines(query string) (list []ledger.Accepted) {
 	s.t.Helper()
 	d := json.NewDecoder(strings.NewReader(string(s.do("GET", "/_simulator/ledger"+query, "").body)))
 	for {
-		var a Accepted
+		var a ledger.Accepted
 		if err := d.Decode(&a); errors.Is(err, io.EOF) {
 			return list
 		} else if err != nil {
@@ -36,10 +40,10 @@ func TestLedgerEndpoint(t *testing.T) {
 	if len(list) != 6 {
 		t.Fatalf("%d lines", len(list))
 	}
-	want := Accepted{
-		Application: applicationID("api-key"), BatchReference: "b1", BatchID: list[1].BatchID, MessageReference: "r000001",
+	want := ledger.Accepted{
+		Application: gateway.ApplicationID("api-key"), BatchReference: "b1", BatchID: list[1].BatchID, MessageReference: "r000001",
 		MessageID: list[1].MessageID, NHSNumber: number(1), Personalisation: json.RawMessage(`{"body":"text 1 <b>"}`),
-		RoutingPlanID: somePlan, AcceptedAt: c.Now(), Times: Times{Person: 2, Reference: 1},
+		RoutingPlanID: somePlan, AcceptedAt: c.Now(), Times: ledger.Times{Person: 2, Reference: 1},
 	}
 	if !reflect.DeepEqual(list[1], want) {
 		t.Errorf("got  %+v\nwant %+v", list[1], want)
@@ -61,7 +65,7 @@ func TestLedgerEndpoint(t *testing.T) {
 
 func TestStatsEndpoint(t *testing.T) {
 	c := newClock()
-	s := serve(t, Options{Now: c.Now, Faults: Faults{Spike429: {Share: 1, Limit: 1}}})
+	s := serve(t, Options{Now: c.Now, Faults: faults.Set{faults.Spike429: {Share: 1, Limit: 1}}})
 	s.post(batch("b0", 0, 1))
 	s.post(batch("b1", 0, 4))
 	s.post(batch("b2", 3, 6))
@@ -98,16 +102,16 @@ func TestForgottenPersonalisation(t *testing.T) {
 func TestParseFaults(t *testing.T) {
 	for _, row := range []struct {
 		yaml string
-		want Faults
+		want faults.Set
 	}{
-		{"", Faults{}},
-		{"# nothing\n", Faults{}},
-		{"reset_after: 0.02", Faults{ResetAfter: {Share: 0.02}}},
-		{"reset_after: 1 # always\ntruncated_201: {share: 0.5, limit: 1, after: 2}\n", Faults{ResetAfter: {Share: 1}, Truncated201: {Share: 0.5, Limit: 1, After: 2}}},
-		{"latency:\n  fixed: 20ms\n  jitter: 1.5s\nbanned: {after: 9}\n", Faults{Latency: {Share: 1, Fixed: 20 * time.Millisecond, Jitter: 1500 * time.Millisecond}, Banned: {Share: 1, After: 9}}},
-		{"too_early_425: {share: 0, retry_after: 1s, processing: 2s}\ntimeout_after: {share: 0.1, hold: 3s}", Faults{TooEarly425: {RetryAfter: time.Second, Processing: 2 * time.Second}, TimeoutAfter: {Share: 0.1, Hold: 3 * time.Second}}},
+		{"", faults.Set{}},
+		{"# nothing\n", faults.Set{}},
+		{"reset_after: 0.02", faults.Set{faults.ResetAfter: {Share: 0.02}}},
+		{"reset_after: 1 # always\ntruncated_201: {share: 0.5, limit: 1, after: 2}\n", faults.Set{faults.ResetAfter: {Share: 1}, faults.Truncated201: {Share: 0.5, Limit: 1, After: 2}}},
+		{"latency:\n  fixed: 20ms\n  jitter: 1.5s\nbanned: {after: 9}\n", faults.Set{faults.Latency: {Share: 1, Fixed: 20 * time.Millisecond, Jitter: 1500 * time.Millisecond}, faults.Banned: {Share: 1, After: 9}}},
+		{"too_early_425: {share: 0, retry_after: 1s, processing: 2s}\ntimeout_after: {share: 0.1, hold: 3s}", faults.Set{faults.TooEarly425: {RetryAfter: time.Second, Processing: 2 * time.Second}, faults.TimeoutAfter: {Share: 0.1, Hold: 3 * time.Second}}},
 	} {
-		got, err := ParseFaults([]byte(row.yaml))
+		got, err := faults.Parse([]byte(row.yaml))
 		if err != nil || !reflect.DeepEqual(got, row.want) {
 			t.Errorf("%q: %+v, %v", row.yaml, got, err)
 		}
@@ -129,7 +133,7 @@ func TestParseFaultsRefuses(t *testing.T) {
 		{"latency: 0.5", `faults: line 1: latency: want a mapping with fixed or jitter`},
 		{"- reset_after", `faults: line 1: want a mapping of faults`},
 	} {
-		if _, err := ParseFaults([]byte(row.yaml)); err == nil || err.Error() != row.want {
+		if _, err := faults.Parse([]byte(row.yaml)); err == nil || err.Error() != row.want {
 			t.Errorf("%q:\ngot  %v\nwant %s", row.yaml, err, row.want)
 		}
 	}
@@ -137,13 +141,13 @@ func TestParseFaultsRefuses(t *testing.T) {
 
 func TestLoadFaults(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "faults.yaml")
-	if _, err := LoadFaults(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := faults.Load(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if err := os.WriteFile(path, []byte("what: 1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadFaults(path); err == nil || !strings.HasPrefix(err.Error(), path+": faults: line 1: ") {
+	if _, err := faults.Load(path); err == nil || !strings.HasPrefix(err.Error(), path+": faults: line 1: ") {
 		t.Errorf("%v", err)
 	}
 }

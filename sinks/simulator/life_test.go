@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/notify"
 )
 
-// always is a fortune in which nothing fails, but for what is asked for.
-func always(change func(*Statuses)) Statuses {
-	o := Statuses{Failed: -1, NoApp: -1, Unread: -1, NoContact: -1, Undone: -1, Skipped: -1, Hasten: 1000}
+// always decides that nothing fails, except as change says.
+func always(change func(*notify.Statuses)) notify.Statuses {
+	o := notify.Statuses{Failed: -1, NoApp: -1, Unread: -1, NoContact: -1, Undone: -1, Skipped: -1, Hasten: 1000}
 	change(&o)
 	return o
 }
@@ -20,14 +22,43 @@ func always(change func(*Statuses)) Statuses {
 func (s *service) shownOf(id string) messageAttributes {
 	s.t.Helper()
 	got := s.do("GET", "/comms/v1/messages/"+id, "")
-	var m struct{ Data shown }
+	var m struct {
+		Data struct {
+			ID         string
+			Attributes messageAttributes
+		}
+	}
 	if err := json.Unmarshal(got.body, &m); err != nil || got.status != 200 || m.Data.ID != id {
 		s.t.Fatalf("%d %v: %s", got.status, err, got.body)
 	}
 	return m.Data.Attributes
 }
 
-// outline is what a message's status says, in one line.
+// messageAttributes are the attributes of a message that the tests look at.
+type messageAttributes struct {
+	MessageReference  string            `json:"messageReference"`
+	MessageStatus     string            `json:"messageStatus"`
+	Description       string            `json:"messageStatusDescription"`
+	FailureReasonCode string            `json:"messageFailureReasonCode"`
+	Channels          []messageChannel  `json:"channels"`
+	Timestamps        map[string]string `json:"timestamps"`
+	Metadata          []struct {
+		Labels []string `json:"labels"`
+	} `json:"metadata"`
+}
+
+type messageChannel struct {
+	Type              string            `json:"type"`
+	RetryCount        int               `json:"retryCount"`
+	CascadeOrder      int               `json:"cascadeOrder"`
+	Status            string            `json:"channelStatus"`
+	Description       string            `json:"channelStatusDescription"`
+	FailureReasonCode string            `json:"channelFailureReasonCode"`
+	SupplierStatus    string            `json:"supplierStatus"`
+	Timestamps        map[string]string `json:"timestamps"`
+}
+
+// outline writes the status of a message in one line.
 func outline(m messageAttributes) string {
 	words := []string{m.MessageStatus, m.FailureReasonCode}
 	for _, c := range m.Channels {
@@ -43,22 +74,22 @@ func TestHowAMessageEnds(t *testing.T) {
 	free := func(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
 	for _, row := range []struct {
 		sentence, plan string
-		o              Statuses
+		o              notify.Statuses
 		want           string
 	}{
-		{"it is read in the app", free(4), always(func(*Statuses) {}), "delivered nhsapp=delivered//read email=created"},
-		{"it is not read in time, and goes by text message", free(7), always(func(o *Statuses) { o.Unread = 1 }), "delivered nhsapp=failed//told sms=delivered//delivered"},
-		{"the person does not use the app", free(6), always(func(o *Statuses) { o.NoApp = 1 }), "delivered nhsapp=failed/CFR_PDSV_0004/rejected sms=delivered//delivered"},
-		{"there is no channel but the app", free(1), always(func(o *Statuses) { o.NoApp = 1 }), "failed MFR_PDSV_0004 nhsapp=failed/CFR_PDSV_0004/rejected"},
-		{"there is no channel but the app, where it is not read", free(1), always(func(o *Statuses) { o.Unread = 1 }), "failed nhsapp=failed//told"},
-		{"the text message cannot be delivered", free(3), always(func(o *Statuses) { o.Undone = 1 }), "failed MFR_SUPE_0007 sms=failed/CFR_SUPE_0007/permanent_failure"},
-		{"every channel is tried, and none works", other, always(func(o *Statuses) { o.NoApp, o.Undone = 1, 1 }),
+		{"it is read in the app", free(4), always(func(*notify.Statuses) {}), "delivered nhsapp=delivered//read email=created"},
+		{"it is not read in time, and goes by text message", free(7), always(func(o *notify.Statuses) { o.Unread = 1 }), "delivered nhsapp=failed//told sms=delivered//delivered"},
+		{"the person does not use the app", free(6), always(func(o *notify.Statuses) { o.NoApp = 1 }), "delivered nhsapp=failed/CFR_PDSV_0004/rejected sms=delivered//delivered"},
+		{"there is no channel but the app", free(1), always(func(o *notify.Statuses) { o.NoApp = 1 }), "failed MFR_PDSV_0004 nhsapp=failed/CFR_PDSV_0004/rejected"},
+		{"there is no channel but the app, where it is not read", free(1), always(func(o *notify.Statuses) { o.Unread = 1 }), "failed nhsapp=failed//told"},
+		{"the text message cannot be delivered", free(3), always(func(o *notify.Statuses) { o.Undone = 1 }), "failed MFR_SUPE_0007 sms=failed/CFR_SUPE_0007/permanent_failure"},
+		{"every channel is tried, and none works", other, always(func(o *notify.Statuses) { o.NoApp, o.Undone = 1, 1 }),
 			"failed MFR_SUPE_0007 nhsapp=failed/CFR_PDSV_0004/rejected email=failed/CFR_SUPE_0007/permanent_failure sms=failed/CFR_SUPE_0007/permanent_failure letter=failed/CFR_SUPE_0007/permanent_failure"},
-		{"channels are skipped but for the last", other, always(func(o *Statuses) { o.Skipped = 1 }), "delivered nhsapp=skipped email=skipped sms=skipped letter=delivered//received"},
+		{"channels are skipped but for the last", other, always(func(o *notify.Statuses) { o.Skipped = 1 }), "delivered nhsapp=skipped email=skipped sms=skipped letter=delivered//received"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			c := newClock()
-			s := serve(t, Options{Now: c.Now, Statuses: row.o})
+			s := serve(t, Options{Now: c.Now, Notify: notify.Options{Statuses: row.o}})
 			s.post(wrap(row.plan, "b1", item(0), item(1), item(2)))
 			c.pass(time.Hour) // forty days, hastened
 			s.token = s.fetchToken("api-key")
@@ -72,32 +103,31 @@ func TestHowAMessageEnds(t *testing.T) {
 	}
 }
 
-// A person whom no message may reach has no channels, and one of the codes that the contract
-// has for it. A contact detail is missing or malformed.
+// A message that may not be sent has no channels, and one of the contract's codes.
 func TestWhyMessagesFail(t *testing.T) {
 	c := newClock()
 	for _, row := range []struct {
 		sentence string
-		o        Statuses
+		o        notify.Statuses
 		codes    []string
 		channels int
 	}{
-		{"for the person's record", always(func(o *Statuses) { o.Failed = 1 }), []string{"MFR_PDSV_0006", "MFR_PDSV_0008", "MFR_PDSV_0110", "MFR_PDSV_0111", "MFR_PDSV_0112"}, 0},
-		{"for a contact detail", always(func(o *Statuses) { o.NoContact = 1 }), []string{"MFR_PDSV_0001", "MFR_PDSV_0002"}, 1},
+		{"for the person's record", always(func(o *notify.Statuses) { o.Failed = 1 }), []string{"MFR_PDSV_0006", "MFR_PDSV_0008", "MFR_PDSV_0110", "MFR_PDSV_0111", "MFR_PDSV_0112"}, 0},
+		{"for a contact detail", always(func(o *notify.Statuses) { o.NoContact = 1 }), []string{"MFR_PDSV_0001", "MFR_PDSV_0002"}, 1},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
-			s := serve(t, Options{Now: c.Now, Statuses: row.o})
+			s := serve(t, Options{Now: c.Now, Notify: notify.Options{Statuses: row.o}})
 			items := make([]string, 100)
 			for i := range items {
 				items[i] = item(i)
 			}
-			s.post(wrap(freeTextPlans+"2", "b1", items...))
+			s.post(wrap("00000000-0000-0000-0000-00000000000"+"2", "b1", items...))
 			c.pass(time.Hour)
 			s.token = s.fetchToken("api-key")
 			var codes []string
 			for _, a := range s.ledgerLines("") {
 				m := s.shownOf(a.MessageID)
-				if m.MessageStatus != statusFailed || m.Description == "" || len(m.Channels) != row.channels || m.Timestamps["failed"] == "" || m.Timestamps["delivered"] != "" {
+				if m.MessageStatus != "failed" || m.Description == "" || len(m.Channels) != row.channels || m.Timestamps["failed"] == "" || m.Timestamps["delivered"] != "" {
 					t.Fatalf("%+v", m)
 				}
 				codes = append(codes, m.FailureReasonCode)
@@ -110,17 +140,17 @@ func TestWhyMessagesFail(t *testing.T) {
 	}
 }
 
-// A message goes through its statuses in the contract's order and none twice, never has a
-// time that has not come, and comes to an end. Asked again, at whatever moment and of another
-// simulator with the same seed and state, it says the same.
+// A message goes through its statuses once, in the contract's order, and comes to an end. It
+// never shows a future time. Another simulator with the same seed and state gives the same
+// answer at any moment.
 func TestStatusesEvolve(t *testing.T) {
 	c, seen := newClock(), map[string]int{}
-	s := serve(t, Options{Now: c.Now, Seed: 3, Statuses: Statuses{Hasten: 2000}})
-	twin := serve(t, Options{Now: c.Now, Seed: 3, Statuses: Statuses{Hasten: 2000}})
+	s := serve(t, Options{Now: c.Now, Seed: 3, Notify: notify.Options{Statuses: notify.Statuses{Hasten: 2000}}})
+	twin := serve(t, Options{Now: c.Now, Seed: 3, Notify: notify.Options{Statuses: notify.Statuses{Hasten: 2000}}})
 	s.post(batch("b1", 0, 60))
 	twin.post(batch("b1", 0, 60))
 	list := s.ledgerLines("")
-	order := []string{statusCreated, statusPending, statusEnriched, statusSending, statusDelivered, statusFailed}
+	order := []string{"created", "pending_enrichment", "enriched", "sending", "delivered", "failed"}
 	last := map[string]int{}
 	for step := range 400 {
 		for _, a := range list {
@@ -159,35 +189,6 @@ func TestStatusesEvolve(t *testing.T) {
 	for id, at := range last {
 		if at < 4 {
 			t.Errorf("%s is still %s", id, order[at])
-		}
-	}
-}
-
-// At its own pace a message leaves only in its channel's hours.
-func TestChannelsHaveTheirHours(t *testing.T) {
-	moment := func(text string) time.Time {
-		where, err := london()
-		if err != nil {
-			t.Fatal(err)
-		}
-		when, err := time.ParseInLocation("Mon 2006-01-02 15:04", text, where)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return when
-	}
-	for _, row := range []struct{ channel, from, want string }{
-		{toApp, "Sat 2026-11-21 12:00", "Sat 2026-11-21 12:00"},
-		{toApp, "Sat 2026-11-21 23:00", "Sun 2026-11-22 06:00"},
-		{toSMS, "Mon 2026-11-23 07:59", "Mon 2026-11-23 08:00"},
-		{toSMS, "Mon 2026-11-23 12:00", "Mon 2026-11-23 12:00"},
-		{toEmail, "Mon 2026-11-23 18:00", "Tue 2026-11-24 08:00"},
-		{toEmail, "Fri 2026-11-20 18:00", "Mon 2026-11-23 08:00"},
-		{toEmail, "Sun 2026-11-22 03:00", "Mon 2026-11-23 08:00"},
-		{toLetter, "Sun 2026-11-22 03:00", "Sun 2026-11-22 03:00"},
-	} {
-		if got := opens(row.channel, moment(row.from)); !got.Equal(moment(row.want)) {
-			t.Errorf("%s from %s leaves at %s", row.channel, row.from, got)
 		}
 	}
 }

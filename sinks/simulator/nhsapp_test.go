@@ -10,12 +10,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
+	"cohort/sinks/simulator/nhsapp"
 )
 
 const (
 	someNumber = "9990548609"
-	inAppURL   = appRoot + inAppPath
-	pushURL    = appRoot + pushPath
+	inAppURL   = "/nhs-app/communication/in-app/FHIR/R4/CommunicationRequest"
+	pushURL    = "/nhs-app/communication/notification/FHIR/R4/CommunicationRequest"
 )
 
 // spoilt is a good request with one text in it replaced by another.
@@ -39,6 +45,14 @@ func pushBody(request, nhsNumber, display string) string {
 	return fmt.Sprintf(`{"resourceType":"CommunicationRequest","status":"active","identifier":[{"system":"https://fhir.nhs.uk/NHSApp/request-id","value":%q}],"payload":[{"contentReference":{"reference":"https://www.nhsapp.service.nhs.uk/patient/messages","display":%q}}],"recipient":[{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":%q}}]}`, request, display, nhsNumber)
 }
 
+// outcomeIssue is one issue of an OperationOutcome.
+type outcomeIssue struct {
+	Severity, Code, Diagnostics string
+	Expression                  []string
+}
+
+type identifier struct{ System, Value string }
+
 func (a answer) issues(t *testing.T) []outcomeIssue {
 	t.Helper()
 	var v struct {
@@ -55,8 +69,8 @@ func (a answer) issues(t *testing.T) []outcomeIssue {
 func TestAppCatalogue(t *testing.T) {
 	good, pushed := inAppBody("r1", someNumber, "Text"), pushBody("r1", someNumber, "Text")
 	asking := askingBody("r1", `{"linkId":"1","type":"choice","answerOption":[{"valueCoding":{"code":"Yes"}}]}`)
-	always := func(k Kind) Options { return Options{Faults: Faults{k: {Share: 1}}} }
-	const receipts, patients = appRoot + receiptsPath, appRoot + patientsPath
+	always := func(k faults.Kind) Options { return Options{Faults: faults.Set{k: {Share: 1}}} }
+	const receipts, patients = "/nhs-app/communication/report/receipts/FHIR/R4/Task", "/nhs-app/communication/report/patients"
 	rows := []struct {
 		when         string
 		options      Options
@@ -104,25 +118,25 @@ func TestAppCatalogue(t *testing.T) {
 		{when: "there is no questionnaire to refer to", body: spoilt(asking, `"contained"`, `"Contained"`), status: 400, code: "invalid", diagnostics: "Not specified", expression: "contained"},
 		{when: "the body is no JSON", body: "nonsense", status: 400, code: "invalid", diagnostics: "Invalid Json encountered. Details: unexpected token"},
 		{when: "the resource has another type", body: spoilt(good, "CommunicationRequest", "communicationrequest"), status: 400, code: "invalid", diagnostics: "type (at Cannot locate type information for type 'communicationrequest')"},
-		{when: "the resource has no type", body: `{}`, status: 400, code: "invalid", diagnostics: noType.detail},
+		{when: "the resource has no type", body: `{}`, status: 400, code: "invalid", diagnostics: "type (at Root object has no type indication (resourceType) and therefore cannot be used to construct a FhirJsonNode)"},
 		{when: "the report has no day", method: "GET", path: receipts, status: 400, code: "invalid", diagnostics: "Not specified", expression: "day"},
 		{when: "the day is none", method: "GET", path: receipts + "?day=today", status: 400, code: "invalid", diagnostics: "Invalid format", expression: "day"},
 		{when: "two days are asked for", method: "GET", path: receipts + "?day=2026-03-02&day=2026-03-03", status: 400, code: "invalid", diagnostics: "A single value is expected", expression: "day"},
 		{when: "the page is none", method: "GET", path: receipts + "?day=2026-03-02&page=one", status: 400, code: "invalid", diagnostics: "Invalid format", expression: "page"},
 		{when: "two pages are asked for", method: "GET", path: receipts + "?day=2026-03-02&page=1&page=2", status: 400, code: "invalid", diagnostics: "A single value is expected", expression: "page"},
 		{when: "the report has no practice", method: "GET", path: patients, status: 400, code: "invalid", diagnostics: "Not specified", expression: "ods-organisation-code"},
-		{when: "the token has expired", options: always(TokenRevoked), body: "nonsense", headers: []string{"(worn)"}, status: 401, code: "expired", diagnostics: "Access Token expired"},
+		{when: "the token has expired", options: always(faults.TokenRevoked), body: "nonsense", headers: []string{"(worn)"}, status: 401, code: "expired", diagnostics: "Access Token expired"},
 		{when: "there is no token", body: good, headers: []string{"Authorization", "(absent)"}, status: 401, code: "forbidden", diagnostics: "Invalid Access Token"},
 		{when: "the token is unknown", body: good, headers: []string{"Authorization", "Bearer nonsense"}, status: 401, code: "forbidden", diagnostics: "Invalid Access Token"},
-		{when: "the key has no permissions", options: Options{Account: Account{NotOnboarded: true}}, body: good, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel App Message permission"},
-		{when: "in-app messages are not permitted", options: Options{NHSApp: NHSApp{NoInApp: true}}, body: good, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel App Message permission"},
-		{when: "push notifications are not permitted", options: Options{NHSApp: NHSApp{NoPush: true}}, path: pushURL, body: pushed, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel Push Notification permission"},
-		{when: "reports are not permitted", options: Options{NHSApp: NHSApp{NoReports: true}}, method: "GET", path: patients + "?ods-organisation-code=X26", status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel Patient Report permission"},
+		{when: "the key has no permissions", options: Options{NotOnboarded: true}, body: good, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel App Message permission"},
+		{when: "in-app messages are not permitted", options: Options{NHSApp: nhsapp.Options{NoInApp: true}}, body: good, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel App Message permission"},
+		{when: "push notifications are not permitted", options: Options{NHSApp: nhsapp.Options{NoPush: true}}, path: pushURL, body: pushed, status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel Push Notification permission"},
+		{when: "reports are not permitted", options: Options{NHSApp: nhsapp.Options{NoReports: true}}, method: "GET", path: patients + "?ods-organisation-code=X26", status: 403, code: "security", diagnostics: "Supplier with ID (application) does not have channel Patient Report permission"},
 		{when: "nothing happened on the day", method: "GET", path: receipts + "?day=2020-01-01", status: 404, code: "not-found", diagnostics: "Report not found"},
 		{when: "the practice is unknown", method: "GET", path: patients + "?ods-organisation-code=nobody", status: 404, code: "not-found", diagnostics: "Report not found"},
 		{when: "the quota is used up", options: Options{QuotaPerMinute: 1, Now: newClock().Now}, body: good, twice: true, status: 429, code: "throttled", diagnostics: "Your application, simulated, has exceeded its quota of 1 requests every 1 minute(s) and is being rate limited."},
-		{when: "traffic spikes", options: always(Spike429), body: good, status: 429, code: "throttled", diagnostics: "Your application, simulated, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests."},
-		{when: "the whole API is busy", options: always(Busy429), body: good, status: 429, code: "throttled", diagnostics: "This API is currently receiving a high volume of requests and is being rate limited."},
+		{when: "traffic spikes", options: always(faults.Spike429), body: good, status: 429, code: "throttled", diagnostics: "Your application, simulated, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests."},
+		{when: "the whole API is busy", options: always(faults.Busy429), body: good, status: 429, code: "throttled", diagnostics: "This API is currently receiving a high volume of requests and is being rate limited."},
 	}
 	if len(rows) != 54 {
 		t.Errorf("%d rows, not 54", len(rows))
@@ -140,7 +154,7 @@ func TestAppCatalogue(t *testing.T) {
 			headers := row.headers
 			if slices.Equal(headers, []string{"(worn)"}) {
 				headers = nil
-				for range wornAfter {
+				for range trustedAnswers {
 					s.do(method, path, row.body, "Content-Type", fhirJSON)
 				}
 			}
@@ -152,7 +166,7 @@ func TestAppCatalogue(t *testing.T) {
 			if got.status != row.status || got.header.Get("Content-Type") != fhirJSON || got.header.Get("Retry-After") != "" {
 				t.Fatalf("status %d, want %d: %.300s", got.status, row.status, got.body)
 			}
-			want := outcomeIssue{Severity: "error", Code: row.code, Diagnostics: strings.Replace(row.diagnostics, "(application)", applicationID("api-key"), 1)}
+			want := outcomeIssue{Severity: "error", Code: row.code, Diagnostics: strings.Replace(row.diagnostics, "(application)", gateway.ApplicationID("api-key"), 1)}
 			if row.expression != "" {
 				want.Expression = []string{row.expression}
 			}
@@ -171,7 +185,7 @@ func TestAppCatalogue(t *testing.T) {
 	}
 }
 
-// What no proxy is asked for is answered by the gateway, and not in FHIR. 5 rows.
+// The gateway answers a request that belongs to no proxy, and not in FHIR. 5 rows.
 func TestAppGateway(t *testing.T) {
 	s := serve(t, Options{})
 	for _, row := range []struct {
@@ -179,8 +193,8 @@ func TestAppGateway(t *testing.T) {
 		headers      []string
 		status       int
 	}{
-		{"POST", appRoot + "/nowhere", nil, 404},
-		{"GET", appRoot + "/communication/8f7ec136-66eb-4a9e-97ca-5c7a53d2710c", nil, 404},
+		{"POST", nhsapp.Root + "/nowhere", nil, 404},
+		{"GET", nhsapp.Root + "/communication/8f7ec136-66eb-4a9e-97ca-5c7a53d2710c", nil, 404},
 		{"PUT", inAppURL, nil, 405},
 		{"POST", inAppURL, []string{"Accept", "text/html"}, 406},
 		{"POST", inAppURL, []string{"Content-Type", "application/vnd.api+json"}, 415},
@@ -196,27 +210,27 @@ func TestAppGateway(t *testing.T) {
 // same. 14 rows.
 func TestAppFaults(t *testing.T) {
 	rows := []struct {
-		kind       Kind
-		set        Fault
+		kind       faults.Kind
+		set        faults.Fault
 		status     int // 0: no whole answer
 		code       string
 		retryAfter string
 		accepted   bool
 	}{
-		{kind: ResetBefore},
-		{kind: ResetAfter, accepted: true},
-		{kind: TimeoutAfter, set: Fault{Hold: 20 * time.Millisecond}, status: 504, code: "unknown", accepted: true},
-		{kind: Gateway504After, status: 504, code: "unknown", accepted: true},
-		{kind: Gateway504Before, status: 504, code: "unknown"},
-		{kind: Truncated201, accepted: true},
-		{kind: Quota429, set: Fault{RetryAfter: 2 * time.Second}, status: 429, code: "throttled", retryAfter: "2"},
-		{kind: Unavailable503, status: 503, code: "unknown", retryAfter: "5"},
-		{kind: Unavailable503Bare, status: 503, code: "unknown"},
-		{kind: Error500Before, status: 500, code: "unknown"},
-		{kind: Error500After, status: 500, code: "unknown", accepted: true},
-		{kind: BadGateway502, status: 502, code: "unknown"},
-		{kind: HTMLError, status: 502},
-		{kind: Banned, status: 403, code: "security"},
+		{kind: faults.ResetBefore},
+		{kind: faults.ResetAfter, accepted: true},
+		{kind: faults.TimeoutAfter, set: faults.Fault{Hold: 20 * time.Millisecond}, status: 504, code: "unknown", accepted: true},
+		{kind: faults.Gateway504After, status: 504, code: "unknown", accepted: true},
+		{kind: faults.Gateway504Before, status: 504, code: "unknown"},
+		{kind: faults.Truncated201, accepted: true},
+		{kind: faults.Quota429, set: faults.Fault{RetryAfter: 2 * time.Second}, status: 429, code: "throttled", retryAfter: "2"},
+		{kind: faults.Unavailable503, status: 503, code: "unknown", retryAfter: "5"},
+		{kind: faults.Unavailable503Bare, status: 503, code: "unknown"},
+		{kind: faults.Error500Before, status: 500, code: "unknown"},
+		{kind: faults.Error500After, status: 500, code: "unknown", accepted: true},
+		{kind: faults.BadGateway502, status: 502, code: "unknown"},
+		{kind: faults.HTMLError, status: 502},
+		{kind: faults.Banned, status: 403, code: "security"},
 	}
 	if len(rows) != 14 {
 		t.Errorf("%d rows, not 14", len(rows))
@@ -224,7 +238,7 @@ func TestAppFaults(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.kind.String(), func(t *testing.T) {
 			row.set.Share, row.set.Limit = 1, 1
-			s := serve(t, Options{Faults: Faults{row.kind: row.set}})
+			s := serve(t, Options{Faults: faults.Set{row.kind: row.set}})
 			got := s.do("POST", inAppURL, inAppBody("r1", someNumber, "Text"), "Content-Type", fhirJSON)
 			if (got.err == nil) != (row.status != 0) {
 				t.Fatalf("status %d, error %v", got.status, got.err)
@@ -247,20 +261,20 @@ func TestAppFaults(t *testing.T) {
 
 // The fault poisoned_recipients, and a token that is refused after it was revoked.
 func TestAppPoisonedAndRevoked(t *testing.T) {
-	s := serve(t, Options{Faults: Faults{PoisonedRecipients: {Share: 1}}})
+	s := serve(t, Options{Faults: faults.Set{faults.PoisonedRecipients: {Share: 1}}})
 	if got := s.do("POST", inAppURL, inAppBody("r1", someNumber, "Text"), "Content-Type", fhirJSON); got.status != 400 || s.Stats().Faults["poisoned_recipients"] != 1 {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	s = serve(t, Options{Faults: Faults{TokenRevoked: {Share: 1}}})
-	for i := range wornAfter + 3 {
+	s = serve(t, Options{Faults: faults.Set{faults.TokenRevoked: {Share: 1}}})
+	for i := range trustedAnswers + 3 {
 		got := s.do("POST", inAppURL, inAppBody("r1", someNumber, "Text"), "Content-Type", fhirJSON)
-		if want := map[bool]int{true: 201, false: 401}[i < wornAfter]; got.status != want || want == 401 && got.issues(t)[0].Code != "expired" {
+		if want := map[bool]int{true: 201, false: 401}[i < trustedAnswers]; got.status != want || want == 401 && got.issues(t)[0].Code != "expired" {
 			t.Errorf("request %d: %d %s", i, got.status, got.body)
 		}
 	}
 }
 
-// Nothing is taken for what was sent before: the same request twice is two messages.
+// The service recognises no replay: the same request twice is two messages.
 func TestAppTakesEverythingTwice(t *testing.T) {
 	s := serve(t, Options{})
 	ids := map[string]bool{}
@@ -268,7 +282,7 @@ func TestAppTakesEverythingTwice(t *testing.T) {
 		got := s.do("POST", inAppURL, body, "Content-Type", plainJSON, "X-Correlation-Id", "mine")
 		var v struct {
 			ResourceType, Status string
-			Identifier           []fhirIdentifier
+			Identifier           []identifier
 			Payload, Recipient   []any
 			Requester            any
 		}
@@ -276,7 +290,7 @@ func TestAppTakesEverythingTwice(t *testing.T) {
 			t.Fatalf("%d %v %s", got.status, err, got.body)
 		}
 		id := v.Identifier[0]
-		if id.System != communicationSystem || !isUUID(id.Value) || got.header.Get("Location") != s.url+"/nhs-app/communication/"+id.Value {
+		if id.System != "https://fhir.nhs.uk/Id/nhs-app-communication-id" || uuid.Validate(id.Value) != nil || got.header.Get("Location") != s.url+"/nhs-app/communication/"+id.Value {
 			t.Errorf("identifier %v, Location %q", id, got.header.Get("Location"))
 		}
 		if v.ResourceType != "CommunicationRequest" || v.Status != "active" || len(v.Identifier) != 3 || len(v.Payload) != 1 || len(v.Recipient) != 1 || v.Requester == nil || got.header.Get("X-Correlation-Id") != "mine" {
@@ -302,8 +316,8 @@ func TestAppTakesEverythingTwice(t *testing.T) {
 	if got := s.do("POST", pushURL, pushBody("r3", number(2), "Text"), "Content-Type", fhirJSON); got.status != 201 || got.header["X-Correlation-Id"] != nil {
 		t.Errorf("a push: %d, correlation %v", got.status, got.header["X-Correlation-Id"])
 	}
-	intermediary := serve(t, Options{NHSApp: NHSApp{Intermediary: true}})
-	if got := intermediary.do("POST", inAppURL, spoilt(inAppBody("r1", someNumber, "Text"), "campaign-id", "on-behalf-of"), "Content-Type", fhirJSON); got.status != 201 || !strings.Contains(string(got.body), behalfSystem) {
+	intermediary := serve(t, Options{NHSApp: nhsapp.Options{Intermediary: true}})
+	if got := intermediary.do("POST", inAppURL, spoilt(inAppBody("r1", someNumber, "Text"), "campaign-id", "on-behalf-of"), "Content-Type", fhirJSON); got.status != 201 || !strings.Contains(string(got.body), "https://fhir.nhs.uk/NHSApp/on-behalf-of") {
 		t.Errorf("an intermediary: %d %s", got.status, got.body)
 	}
 }
@@ -342,7 +356,7 @@ type bundle struct {
 		FullURL  string
 		Resource struct {
 			ID, Status   string
-			Identifier   []fhirIdentifier
+			Identifier   []identifier
 			StatusReason json.RawMessage
 			Code         struct {
 				Coding []struct{ System, Code string }
@@ -354,7 +368,7 @@ type bundle struct {
 
 // report reads a day's receipts by following the links from page to page.
 func (s *service) report(day string) (pages []bundle, status int) {
-	for next := s.url + appRoot + receiptsPath + "?day=" + day; next != ""; {
+	for next := s.url + "/nhs-app/communication/report/receipts/FHIR/R4/Task" + "?day=" + day; next != ""; {
 		got := s.do("GET", strings.TrimPrefix(next, s.url), "")
 		if got.status != http.StatusOK {
 			return pages, got.status
@@ -375,7 +389,7 @@ func (s *service) report(day string) (pages []bundle, status int) {
 
 func TestAppReceipts(t *testing.T) {
 	c := newClock()
-	s := serve(t, Options{Now: c.Now, TokenLifetime: 1000 * time.Hour, NHSApp: NHSApp{PageSize: 50, Receipts: Receipts{Rejected: 0.2, Repeated: 0.1}}})
+	s := serve(t, Options{Now: c.Now, TokenLifetime: 1000 * time.Hour, NHSApp: nhsapp.Options{PageSize: 50, Receipts: nhsapp.Receipts{Rejected: 0.2, Repeated: 0.1}}})
 	const messages = 200
 	for n := range messages {
 		s.do("POST", inAppURL, inAppBody(fmt.Sprintf("r%03d", n), number(n), "Text"), "Content-Type", fhirJSON)
@@ -442,18 +456,26 @@ func TestAppReceipts(t *testing.T) {
 	}
 }
 
-// Pushes wait for six in the morning, United Kingdom time; the message does not.
+// Pushes wait for six in the morning in London. The message does not.
 func TestAppPushesWaitForTheDay(t *testing.T) {
 	c := newClock()
 	c.pass(13*time.Hour + 30*time.Minute) // 22:30, winter
-	s := serve(t, Options{Now: c.Now, NHSApp: NHSApp{Receipts: Receipts{Rejected: -1, Unknown: -1}}})
+	s := serve(t, Options{Now: c.Now, NHSApp: nhsapp.Options{Receipts: nhsapp.Receipts{Rejected: -1, Unknown: -1}}})
 	s.do("POST", inAppURL, inAppBody("r1", someNumber, "Text"), "Content-Type", fhirJSON)
-	for _, task := range s.tasksOf(s.ledger.communications[0]) {
-		if night := task.at.Before(time.Date(2026, 3, 3, 6, 0, 0, 0, time.UTC)); night != (task.code == "Delivered") {
-			t.Errorf("%s at %s", task.code, task.at)
+	c.pass(30 * 24 * time.Hour)
+	for _, day := range []string{"2026-03-02", "2026-03-03", "2026-03-04"} {
+		pages, _ := s.report(day)
+		for _, page := range pages {
+			for _, e := range page.Entry {
+				at, err := time.Parse(time.RFC3339, e.Resource.LastModified)
+				night := at.Before(time.Date(2026, 3, 3, 6, 0, 0, 0, time.UTC))
+				if err != nil || night != (e.Resource.Code.Coding[0].Code == "Delivered") {
+					t.Errorf("%s at %s", e.Resource.Code.Coding[0].Code, at)
+				}
+			}
 		}
 	}
-	if at := byDay(time.Date(2026, 7, 1, 4, 30, 0, 0, time.UTC)); !at.Equal(time.Date(2026, 7, 1, 5, 0, 0, 0, time.UTC)) {
+	if at := nhsapp.ByDay(time.Date(2026, 7, 1, 4, 30, 0, 0, time.UTC)); !at.Equal(time.Date(2026, 7, 1, 5, 0, 0, 0, time.UTC)) {
 		t.Errorf("in summer: %s", at)
 	}
 }
@@ -465,15 +487,15 @@ func TestAppPatients(t *testing.T) {
 		pages, users int
 	}{{"X26", 1, 25}, {"T00001", 3, 250}} {
 		users, pages := map[string]bool{}, 0
-		for next := appRoot + patientsPath + "?ods-organisation-code=" + row.code; next != ""; pages++ {
+		for next := "/nhs-app/communication/report/patients" + "?ods-organisation-code=" + row.code; next != ""; pages++ {
 			got := s.do("GET", next, "")
-			var list []Patient
+			var list []nhsapp.Patient
 			if err := json.Unmarshal(got.body, &list); err != nil || got.status != 200 {
 				t.Fatalf("%d %v", got.status, err)
 			}
 			for _, p := range list {
 				users[p.NHSNumber] = p.NotificationsEnabled
-				if !strings.HasPrefix(p.NHSNumber, "999") || !validNHSNumber(p.NHSNumber) {
+				if !strings.HasPrefix(p.NHSNumber, "999") || !gateway.ValidNHSNumber(p.NHSNumber) {
 					t.Errorf("%s is no test number", p.NHSNumber)
 				}
 			}

@@ -19,11 +19,18 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"cohort/sinks/simulator/gateway"
 )
 
 const (
 	somePlan  = "b838b13c-f98c-4def-93f0-515d4e4f4ee1"
 	batchPath = "/comms/v1/message-batches"
+
+	plainJSON = "application/json"
+	fhirJSON  = "application/fhir+json"
+
+	trustedAnswers = 5 // before a token can be revoked
 )
 
 var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -53,13 +60,25 @@ func serve(t *testing.T, o Options) *service {
 	return s
 }
 
-// answer is a reply read to its end; err holds what broke before that.
+// answer is a whole reply, or the part before err.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 	err    error
 }
+
+// errorItem is one error of NHS Notify's answer.
+type errorItem struct {
+	ID, Code, Status, Title, Detail string
+	Links                           linksOfError
+	Source                          sourceOfError
+	Meta                            any
+}
+
+type linksOfError struct{ About, NHSNumbers string }
+
+type sourceOfError struct{ Pointer, Header string }
 
 func (a answer) errors(t *testing.T) []errorItem {
 	t.Helper()
@@ -116,7 +135,7 @@ func sign(key *rsa.PrivateKey, issuer, audience string, now time.Time, change fu
 	if change != nil {
 		change(header, claims)
 	}
-	part := func(v any) string { return base64.RawURLEncoding.EncodeToString(encodeJSON(v)) }
+	part := func(v any) string { return base64.RawURLEncoding.EncodeToString(gateway.EncodeJSON(v)) }
 	signed := part(header) + "." + part(claims)
 	digest := sha512.Sum512([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA512, digest[:])
@@ -127,7 +146,7 @@ func sign(key *rsa.PrivateKey, issuer, audience string, now time.Time, change fu
 }
 
 func tokenForm(assertion string) url.Values {
-	return url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {assertionType}, "client_assertion": {assertion}}
+	return url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
 }
 
 func (s *service) askToken(form url.Values) answer {
@@ -136,7 +155,7 @@ func (s *service) askToken(form url.Values) answer {
 
 func (s *service) fetchToken(apiKey string) string {
 	s.t.Helper()
-	got := s.askToken(tokenForm(sign(signingKey(), apiKey, s.url+"/oauth2/token", s.o.Now(), nil)))
+	got := s.askToken(tokenForm(sign(signingKey(), apiKey, s.url+"/oauth2/token", s.gateway.Now(), nil)))
 	var v struct {
 		Access string `json:"access_token"`
 	}
@@ -151,7 +170,7 @@ func number(n int) string {
 	for base := 400_000_000 + n*7; ; base++ {
 		s := fmt.Sprintf("%09d", base)
 		for d := range 10 {
-			if full := s + fmt.Sprint(d); validNHSNumber(full) {
+			if full := s + fmt.Sprint(d); gateway.ValidNHSNumber(full) {
 				return full
 			}
 		}

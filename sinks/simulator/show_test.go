@@ -2,33 +2,35 @@ package simulator
 
 import (
 	"fmt"
-	"math/big"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/ledger"
+	"cohort/sinks/simulator/notify"
 )
 
-// Every message that was accepted is shown, however it came, and to its own application
-// alone; also by a simulator that goes on where another one stopped.
+// Every accepted message is shown, single or in a batch, and only to its own application. A
+// later simulator with the same state shows it too.
 func TestMessagesAreShown(t *testing.T) {
 	c := newClock()
 	file := filepath.Join(t.TempDir(), "state")
-	open := func() *State {
-		state, err := OpenState(file)
+	open := func() *ledger.State {
+		state, err := ledger.OpenState(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return state
 	}
 	state := open()
-	s := serve(t, Options{Now: c.Now, State: state, Statuses: Statuses{Hasten: 1e-4}})
+	s := serve(t, Options{Now: c.Now, State: state, Notify: notify.Options{Statuses: notify.Statuses{Hasten: 1e-4}}})
 	s.post(batch("b1", 0, 3))
 	s.post(batch("b2", 3, 5))
 	s.do("POST", "/comms/v1/messages", single("m1", 9))
 	c.pass(90 * time.Second)
 	s.do("POST", "/comms/v1/messages", single("m2", 10))
-	shownAs := func(s *service, a Accepted) {
+	shownAs := func(s *service, a ledger.Accepted) {
 		t.Helper()
 		got := s.do("GET", "/comms/v1/messages/"+a.MessageID, "")
 		relationship := ""
@@ -36,7 +38,7 @@ func TestMessagesAreShown(t *testing.T) {
 			relationship = `"relationships":{"messageBatch":{"data":{"type":"MessageBatch","id":"` + a.BatchID + `"}}},`
 		}
 		want := fmt.Sprintf(`{"data":{"type":"Message","id":"%s","attributes":{"messageReference":"%s","messageStatus":"created","timestamps":{"created":"%s"},"routingPlan":%s},%s"links":{"self":"%s/comms/v1/messages/%s"}}}`,
-			a.MessageID, a.MessageReference, javaScriptTime(a.AcceptedAt), encodeJSON(planOf(somePlan)), relationship, s.url, a.MessageID)
+			a.MessageID, a.MessageReference, a.AcceptedAt.Format("2006-01-02T15:04:05.000Z"), `{"id":"`+somePlan+`","version":"ztoe2qRAM8M8vS0bqajhyEBcvXacrGPp","name":"Simulated routing plan","createdDate":"2023-11-17T14:27:51.413Z"}`, relationship, s.url, a.MessageID)
 		if got.status != 200 || string(got.body) != want {
 			t.Errorf("status %d\n%s\nwant\n%s", got.status, got.body, want)
 		}
@@ -86,24 +88,8 @@ func TestMessagesAreShown(t *testing.T) {
 	}
 	again := open()
 	defer func() { _ = again.Close() }()
-	later := serve(t, Options{Now: c.Now, State: again, Statuses: Statuses{Hasten: 1e-4}})
+	later := serve(t, Options{Now: c.Now, State: again, Notify: notify.Options{Statuses: notify.Statuses{Hasten: 1e-4}}})
 	for _, a := range list {
 		shownAs(later, a)
-	}
-}
-
-// The second is that of the ids' definition: the first four of twenty bytes.
-func TestTheSecondOfAnID(t *testing.T) {
-	ids := newKSUIDs(7, "key", time.Unix(1_900_000_000, 0))
-	for range 100 {
-		id := ids.next()
-		n := new(big.Int)
-		for _, c := range id {
-			n.Add(n.Mul(n, big.NewInt(62)), big.NewInt(int64(strings.IndexRune(base62, c))))
-		}
-		words, ok := wordsOf(id)
-		if want := n.Rsh(n, 128).Uint64(); !ok || uint64(words[0]) != want || want != 500_000_000 {
-			t.Fatalf("%s: %d, not %d", id, words[0], want)
-		}
 	}
 }

@@ -1,19 +1,21 @@
 package simulator
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/ledger"
 )
 
 // keeping serves with a state file; die lets go of it as the end of a process does.
 func keeping(t *testing.T, path string, o Options) (s *service, die func()) {
 	t.Helper()
-	state, err := OpenState(path)
+	state, err := ledger.OpenState(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,10 +23,10 @@ func keeping(t *testing.T, path string, o Options) (s *service, die func()) {
 	return serve(t, o), func() { _ = state.Close() }
 }
 
-func TestWhatWasAcceptedOutlivesTheServer(t *testing.T) {
+func TestAcceptedMessagesOutliveTheServer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := newClock()
-	first, die := keeping(t, path, Options{Now: c.Now, Faults: Faults{ResetAfter: {Share: 1, After: 2}}})
+	first, die := keeping(t, path, Options{Now: c.Now, Faults: faults.Set{faults.ResetAfter: {Share: 1, After: 2}}})
 	first.post(batch("answered", 0, 3))
 	first.do("POST", "/comms/v1/messages", single("m1", 9))
 	if got := first.post(wrap(somePlan, "not answered", `{"messageReference":"other \u00e9","recipient":{"nhsNumber":"`+number(20)+`"}}`)); got.err == nil {
@@ -63,7 +65,7 @@ func TestWhatWasAcceptedOutlivesTheServer(t *testing.T) {
 	die()
 }
 
-// A process that dies while it writes leaves half a line, which was never answered for.
+// A process that dies while it writes leaves half a line. It was never answered.
 func TestHalfALineWasNeverAccepted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	first, die := keeping(t, path, Options{})
@@ -94,11 +96,11 @@ func TestHalfALineWasNeverAccepted(t *testing.T) {
 
 func TestStatesThatAreNotOpened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
-	first, err := OpenState(path)
+	first, err := ledger.OpenState(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenState(path); err == nil || !strings.Contains(err.Error(), "another simulator") {
+	if _, err := ledger.OpenState(path); err == nil || !strings.Contains(err.Error(), "another simulator") {
 		t.Errorf("two at once: %v", err)
 	}
 	if err := first.Close(); err != nil {
@@ -107,16 +109,16 @@ func TestStatesThatAreNotOpened(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{\"application\":\"a\"}\nsomething else\n{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenState(path); err == nil || !strings.Contains(err.Error(), "line 2") {
+	if _, err := ledger.OpenState(path); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("a line in the middle: %v", err)
 	}
-	if _, err := OpenState(t.TempDir()); err == nil {
+	if _, err := ledger.OpenState(t.TempDir()); err == nil {
 		t.Error("a folder was opened")
 	}
 }
 
-// What cannot be kept is not accepted, and not forgotten either.
-func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
+// A request that cannot be kept is not accepted, and its reference stays claimed.
+func TestARequestThatCannotBeKeptIsNotAccepted(t *testing.T) {
 	s, die := keeping(t, filepath.Join(t.TempDir(), "state"), Options{})
 	s.post(batch("b1", 0, 2))
 	die()
@@ -131,16 +133,13 @@ func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
 	if n := s.Stats().MessagesAccepted; n != 2 {
 		t.Errorf("%d messages", n)
 	}
-	if err := s.o.State.keep(&record{}, 0, nil, false); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("after the end: %v", err)
-	}
 }
 
 // What a State holds is read without being touched, while a Server is at work with it, as its
 // ledger has it.
 func TestAStateIsReadFromOutside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
-	state, err := OpenState(file)
+	state, err := ledger.OpenState(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,8 +157,8 @@ func TestAStateIsReadFromOutside(t *testing.T) {
 	}
 	_ = torn.Close()
 	before, _ := os.ReadFile(file)
-	var got []Accepted
-	for a, err := range ReadState(file, 9) {
+	var got []ledger.Accepted
+	for a, err := range ledger.ReadState(file, 9) {
 		if err != nil {
 			t.Fatal(err)
 		}

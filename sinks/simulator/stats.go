@@ -1,12 +1,6 @@
 package simulator
 
-import (
-	"net/http"
-	"strconv"
-	"sync"
-)
-
-// Stats counts what a Server has seen since it was made.
+// Stats are the counters of a Server since its start.
 type Stats struct {
 	Requests int            `json:"requests"` // to the API and the token endpoint
 	ByStatus map[string]int `json:"byStatus"` // HTTP status, or cut_201, reset, unanswered
@@ -17,7 +11,7 @@ type Stats struct {
 	Communications   int `json:"communicationsAccepted"` // by the NHS App
 	MessagesAccepted int `json:"messagesAccepted"`
 	People           int `json:"people"`          // distinct NHS numbers accepted
-	PeopleTwice      int `json:"peopleTwice"`     // of those, accepted more than once
+	PeopleTwice      int `json:"peopleTwice"`     // people accepted more than once
 	ReferencesTwice  int `json:"referencesTwice"` // message references accepted more than once
 
 	MostMessagesInOneSecond int `json:"mostMessagesInOneSecond"`
@@ -25,88 +19,22 @@ type Stats struct {
 	MostConcurrent          int `json:"mostConcurrent"`
 
 	Duplicates            int `json:"duplicates"`            // decided 422
-	TooEarly              int `json:"tooEarly"`              // decided 425, fault plan apart
-	RequestsAfterAnswer   int `json:"requestsAfterAnswer"`   // replays of a reference whose whole 201 went out
-	RequestsAfter422      int `json:"requestsAfter422"`      // replays of a reference whose 422 went out
-	ReplaysWithOtherBody  int `json:"replaysWithOtherBody"`  // replays whose bytes were not the first request's
+	TooEarly              int `json:"tooEarly"`              // decided 425, without the fault plan
+	RequestsAfterAnswer   int `json:"requestsAfterAnswer"`   // replays of a reference after its whole 201
+	RequestsAfter422      int `json:"requestsAfter422"`      // replays of a reference after its whole 422
+	ReplaysWithOtherBody  int `json:"replaysWithOtherBody"`  // replays with other bytes than the first request
 	ReplaysBeforeTheirDue int `json:"replaysBeforeTheirDue"` // replays within the Retry-After of a 425
 }
 
-// Stats are the counters as they stand.
+// Stats returns the counters as they stand.
 func (s *Server) Stats() Stats {
-	out := Stats{Faults: s.dice.injected()}
-	s.tally.into(&out)
-	s.ledger.into(&out)
-	return out
-}
-
-func (l *ledger) into(out *Stats) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t := l.totals
-	out.BatchesAccepted, out.SinglesAccepted, out.Communications, out.MessagesAccepted = t.batches, t.singles, t.communications, t.messages
-	out.People, out.PeopleTwice, out.ReferencesTwice = len(l.people), t.peopleTwice, t.referencesTwice
-	out.MostMessagesInOneSecond = t.mostSecond
-	out.Duplicates, out.TooEarly = t.duplicates, t.inFlight
-	out.RequestsAfterAnswer, out.RequestsAfter422 = t.afterAnswer, t.afterDuplicate
-	out.ReplaysWithOtherBody, out.ReplaysBeforeTheirDue = t.otherBody, t.beforeRetryAfter
-}
-
-func (s *Server) serveStats(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", plainJSON)
-	_, _ = w.Write(append(encodeJSON(s.Stats()), '\n'))
-}
-
-// tally counts requests. Safe for concurrent use.
-type tally struct {
-	mu          sync.Mutex
-	requests    int
-	byStatus    map[string]int
-	open, most  int
-	largestBody int
-}
-
-func (t *tally) begin() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.requests++
-	t.open++
-	t.most = max(t.most, t.open)
-}
-
-func (t *tally) end() {
-	t.mu.Lock()
-	t.open--
-	t.mu.Unlock()
-}
-
-func (t *tally) body(size int) {
-	t.mu.Lock()
-	t.largestBody = max(t.largestBody, size)
-	t.mu.Unlock()
-}
-
-func (t *tally) answer(rep reply) {
-	name := strconv.Itoa(rep.status)
-	switch rep.manner {
-	case cut:
-		name = "cut_" + name
-	case reset:
-		name = "reset"
-	case unspoken:
-		name = "unanswered"
-	}
-	t.mu.Lock()
-	t.byStatus[name]++
-	t.mu.Unlock()
-}
-
-func (t *tally) into(out *Stats) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out.Requests, out.LargestBody, out.MostConcurrent = t.requests, t.largestBody, t.most
-	out.ByStatus = make(map[string]int, len(t.byStatus))
-	for name, n := range t.byStatus {
-		out.ByStatus[name] = n
+	requests, kept := s.gateway.Counts(), s.ledger.Counts()
+	return Stats{
+		Requests: requests.Requests, ByStatus: requests.ByStatus, Faults: s.gateway.Dice.Struck(),
+		BatchesAccepted: kept.Batches, SinglesAccepted: kept.Singles, Communications: kept.Communications,
+		MessagesAccepted: kept.Messages, People: kept.People, PeopleTwice: kept.PeopleTwice, ReferencesTwice: kept.ReferencesTwice,
+		MostMessagesInOneSecond: kept.MostInOneSecond, LargestBody: requests.LargestBody, MostConcurrent: requests.MostConcurrent,
+		Duplicates: kept.Duplicates, TooEarly: kept.TooEarly, RequestsAfterAnswer: kept.AfterAnswer, RequestsAfter422: kept.AfterDuplicate,
+		ReplaysWithOtherBody: kept.OtherBody, ReplaysBeforeTheirDue: kept.BeforeRetryAfter,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"cohort/sinks/simulator/faults"
 )
 
 func strictCredentials(c *clock) Options {
@@ -90,9 +92,8 @@ func TestTokenErrors(t *testing.T) {
 	check("no assertion", s.askToken(tokenForm("")), 400, "invalid_request", "Missing client_assertion")
 	check("no grant type", s.askToken(url.Values{}), 400, "invalid_request", "grant_type is missing")
 	check("another grant type", s.askToken(url.Values{"grant_type": {"password"}}), 400, "unsupported_grant_type", "grant_type is invalid")
-	check("no assertion type", s.askToken(url.Values{"grant_type": {"client_credentials"}}), 400, "invalid_request", "Missing or invalid client_assertion_type - must be '"+assertionType+"'")
-	loose := serve(t, Options{})
-	loose.dice.faults[TokenJWKS403].Share = 1
+	check("no assertion type", s.askToken(url.Values{"grant_type": {"client_credentials"}}), 400, "invalid_request", "Missing or invalid client_assertion_type - must be 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'")
+	loose := serve(t, Options{Faults: faults.Set{faults.TokenJWKS403: {Share: 1, After: 1}}})
 	check("the public keys cannot be reached", loose.askToken(tokenForm(sign(other, "x", loose.url+"/oauth2/token", time.Now(), nil))), 403, "public_key error", "The JWKS endpoint, for your client_assertion can't be reached")
 }
 

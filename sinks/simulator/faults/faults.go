@@ -1,0 +1,314 @@
+// Package faults decides which requests a simulator spoils, and how.
+//
+// A faults file is YAML. Each key names a fault. Its value is a share (the probability,
+// from 0 to 1, that the fault strikes a request) or a mapping with the share and further
+// settings:
+//
+//	reset_after: 0.02
+//	truncated_201: {share: 1, limit: 1}       # once, on the first 201
+//	quota_429: {share: 0.05, retry_after: 1s}
+//	latency: {fixed: 20ms, jitter: 30ms}
+//
+// Every fault but poisoned_recipients, clock_ahead and clock_behind takes "after" (the
+// number of chances it lets pass first) and "limit" (the number of times it strikes at
+// most; 0 means no limit).
+//
+//	reset_before          connection reset; nothing was accepted
+//	reset_after           decided (accepted, or found a duplicate), then reset
+//	timeout_after         decided, held for "hold" (29s), then 504 CM_TIMEOUT
+//	gateway_504_after     decided, then 504 CM_TIMEOUT at once
+//	gateway_504_before    504 CM_TIMEOUT; nothing was accepted
+//	truncated_201         accepted; the 201 stops in the middle of its body
+//	quota_429             429 CM_QUOTA; "retry_after" (60s)
+//	spike_429             429 CM_QUOTA; "retry_after" (1s)
+//	busy_429              429 because the whole API is busy (NHS App only)
+//	too_early_425         a replay of an accepted reference is answered 425 for
+//	                      "processing" (as long as retry_after), drawn once for
+//	                      each reference; "retry_after" (300s) here also goes
+//	                      with every 425 that no fault made
+//	slow_accept           accepted, reset, and replays get 425 for "processing"
+//	                      (as long as retry_after); "retry_after" (300s)
+//	delivered_twice       a gateway delivers the POST twice: the first is accepted
+//	                      after "processing" (as long as retry_after), and the
+//	                      second, which this answers, gets 425; "retry_after" (300s)
+//	unavailable_503       503; Retry-After from "retry_after" (5s)
+//	unavailable_503_bare  503 without Retry-After, as the live policy
+//	error_500_before      500 CM_INTERNAL_SERVER_ERROR; nothing was accepted
+//	error_500_after       decided, then the same 500
+//	bad_gateway_502       502 CM_BAD_GATEWAY; nothing was accepted
+//	html_error            502 with an HTML body; nothing was accepted
+//	token_revoked         401 CM_DENIED, and the token is void; only tokens that
+//	                      have served five answered requests
+//	token_refused         401 CM_DENIED to every token, fresh ones too: the
+//	                      application may not use this service; share 1 when not
+//	                      given
+//	token_endpoint_500    the token endpoint answers 500; the jti is used up
+//	token_jwks_403        the token endpoint cannot reach the public keys
+//	token_audience_401    the token endpoint knows itself by another address, and
+//	                      refuses 'aud'
+//	latency               the backend waits for "fixed" plus up to "jitter";
+//	                      share 1 when not given
+//	poisoned_recipients   share of NHS numbers, always the same for one seed, that
+//	                      the validator refuses though they are valid
+//	banned                403 CM_SERVICE_BAN; share 1 when not given
+//	not_onboarded         403 CM_FORBIDDEN; share 1 when not given
+//	no_such_plan          404 CM_NO_SUCH_ROUTING_PLAN
+//	clock_ahead           the service's clock, and with it the Date of every answer,
+//	clock_behind          is off by "fixed"; these take nothing else
+//
+// At the NHS App, too_early_425, slow_accept, delivered_twice and no_such_plan never
+// strike. There every 5xx is an OperationOutcome of code unknown, spike_429 and busy_429
+// carry no Retry-After, and a revoked token is called expired.
+//
+// Each fault draws from its own stream, made from the seed. A fault that is added to a file
+// leaves the decisions of the others as they were.
+package faults
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Kind names one fault. The package comment says what each does.
+type Kind uint8
+
+// The faults.
+const (
+	ResetBefore Kind = iota
+	ResetAfter
+	TimeoutAfter
+	Gateway504After
+	Gateway504Before
+	Truncated201
+	Quota429
+	Spike429
+	TooEarly425
+	SlowAccept
+	Unavailable503
+	Unavailable503Bare
+	Error500Before
+	Error500After
+	BadGateway502
+	HTMLError
+	TokenRevoked
+	TokenEndpoint500
+	TokenJWKS403
+	Latency
+	PoisonedRecipients
+	Banned
+	NoSuchPlan
+	NotOnboarded
+	TokenRefused
+	TokenAudience401
+	ClockAhead
+	ClockBehind
+	Busy429
+	DeliveredTwice
+	kindCount
+)
+
+// A setting is one key of a fault's mapping.
+type setting uint16
+
+const (
+	setShare setting = 1 << iota
+	setAfter
+	setLimit
+	setRetryAfter
+	setHold
+	setProcessing
+	setFixed
+	setJitter
+
+	setUsual = setShare | setAfter | setLimit
+)
+
+// kinds holds each fault's name in a faults file, the keys it takes, and their defaults.
+var kinds = [kindCount]struct {
+	name     string
+	takes    setting
+	defaults Fault
+}{
+	ResetBefore:        {name: "reset_before", takes: setUsual},
+	ResetAfter:         {name: "reset_after", takes: setUsual},
+	TimeoutAfter:       {name: "timeout_after", takes: setUsual | setHold, defaults: Fault{Hold: 29 * time.Second}},
+	Gateway504After:    {name: "gateway_504_after", takes: setUsual},
+	Gateway504Before:   {name: "gateway_504_before", takes: setUsual},
+	Truncated201:       {name: "truncated_201", takes: setUsual},
+	Quota429:           {name: "quota_429", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: time.Minute}},
+	Spike429:           {name: "spike_429", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: time.Second}},
+	TooEarly425:        {name: "too_early_425", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
+	SlowAccept:         {name: "slow_accept", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
+	Unavailable503:     {name: "unavailable_503", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: 5 * time.Second}},
+	Unavailable503Bare: {name: "unavailable_503_bare", takes: setUsual},
+	Error500Before:     {name: "error_500_before", takes: setUsual},
+	Error500After:      {name: "error_500_after", takes: setUsual},
+	BadGateway502:      {name: "bad_gateway_502", takes: setUsual},
+	HTMLError:          {name: "html_error", takes: setUsual},
+	TokenRevoked:       {name: "token_revoked", takes: setUsual},
+	TokenEndpoint500:   {name: "token_endpoint_500", takes: setUsual},
+	TokenJWKS403:       {name: "token_jwks_403", takes: setUsual},
+	Latency:            {name: "latency", takes: setUsual | setFixed | setJitter, defaults: Fault{Share: 1}},
+	PoisonedRecipients: {name: "poisoned_recipients", takes: setShare},
+	Banned:             {name: "banned", takes: setUsual, defaults: Fault{Share: 1}},
+	NoSuchPlan:         {name: "no_such_plan", takes: setUsual},
+	NotOnboarded:       {name: "not_onboarded", takes: setUsual, defaults: Fault{Share: 1}},
+	TokenRefused:       {name: "token_refused", takes: setUsual, defaults: Fault{Share: 1}},
+	TokenAudience401:   {name: "token_audience_401", takes: setUsual},
+	ClockAhead:         {name: "clock_ahead", takes: setFixed, defaults: Fault{Share: 1}},
+	ClockBehind:        {name: "clock_behind", takes: setFixed, defaults: Fault{Share: 1}},
+	Busy429:            {name: "busy_429", takes: setUsual},
+	DeliveredTwice:     {name: "delivered_twice", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
+}
+
+// String is the fault's key in a faults file.
+func (k Kind) String() string {
+	if k < kindCount {
+		return kinds[k].name
+	}
+	return "unknown fault"
+}
+
+// Fault holds the settings of one kind of fault. A zero setting takes the default that the
+// package comment names.
+type Fault struct {
+	Share      float64       // probability that it strikes, 0 to 1
+	After      int           // chances it lets pass before the first draw
+	Limit      int           // the most times it strikes; 0: no limit
+	RetryAfter time.Duration // the Retry-After header, rounded up to whole seconds
+	Hold       time.Duration // TimeoutAfter: the wait before the 504
+	Processing time.Duration // TooEarly425, SlowAccept, DeliveredTwice: replays get 425 for this long
+	Fixed      time.Duration // Latency: the shortest wait; ClockAhead, ClockBehind: the error of the clock
+	Jitter     time.Duration // Latency: the longest addition to it
+}
+
+// Set holds the faults of one simulator. Nil is none.
+type Set map[Kind]Fault
+
+// of is the fault with its defaults filled in.
+func (s Set) of(k Kind) Fault {
+	f, given := s[k]
+	d := kinds[k].defaults
+	if given && f.Share == 0 {
+		f.Share = d.Share
+	}
+	if f.RetryAfter == 0 {
+		f.RetryAfter = d.RetryAfter
+	}
+	if f.Hold == 0 {
+		f.Hold = d.Hold
+	}
+	if f.Processing == 0 {
+		f.Processing = f.RetryAfter
+	}
+	return f
+}
+
+// Shift returns a clock that ClockAhead and ClockBehind have changed.
+func (s Set) Shift(now func() time.Time) func() time.Time {
+	by := s[ClockAhead].Fixed - s[ClockBehind].Fixed
+	return func() time.Time { return now().Add(by) }
+}
+
+// Dice decides whether a fault strikes. It is safe for concurrent use.
+type Dice struct {
+	seed   uint64
+	faults [kindCount]Fault
+
+	mu      sync.Mutex // guards what follows
+	streams [kindCount]*rand.Rand
+	chances [kindCount]int
+	struck  [kindCount]int
+}
+
+// NewDice makes the dice of a seed. The same seed gives the same decisions.
+func NewDice(seed uint64, set Set) *Dice {
+	d := &Dice{seed: seed}
+	for k := range kindCount {
+		d.faults[k] = set.of(k)
+		d.streams[k] = rand.New(rand.NewPCG(seed, uint64(k)))
+	}
+	return d
+}
+
+// Fault returns the settings of a fault, with its defaults.
+func (d *Dice) Fault(k Kind) Fault { return d.faults[k] }
+
+// Hit draws whether a fault strikes now.
+func (d *Dice) Hit(k Kind) bool { _, hit := d.Strike(k); return hit }
+
+// Strike draws whether a fault strikes now, and returns its settings.
+func (d *Dice) Strike(k Kind) (Fault, bool) {
+	f := d.faults[k]
+	if f.Share <= 0 {
+		return f, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.chances[k]++
+	if d.chances[k] <= f.After || f.Limit > 0 && d.struck[k] >= f.Limit {
+		return f, false
+	}
+	if f.Share < 1 && d.streams[k].Float64() >= f.Share {
+		return f, false
+	}
+	d.struck[k]++
+	return f, true
+}
+
+// Latency draws the time that the backend takes for one request.
+func (d *Dice) Latency() time.Duration {
+	f, slow := d.Strike(Latency)
+	if !slow {
+		return 0
+	}
+	if f.Jitter <= 0 {
+		return f.Fixed
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f.Fixed + time.Duration(d.streams[Latency].Int64N(int64(f.Jitter)+1))
+}
+
+// Poisoned reports whether the validator refuses this person. It is a function of the seed
+// and the number alone.
+func (d *Dice) Poisoned(nhsNumber string) bool {
+	share := d.faults[PoisonedRecipients].Share
+	if share <= 0 {
+		return false
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(nhsNumber))
+	return share >= 1 || rand.New(rand.NewPCG(d.seed, h.Sum64())).Float64() < share
+}
+
+// CountPoisoned adds refused rows to the count of PoisonedRecipients.
+func (d *Dice) CountPoisoned(rows int) {
+	d.mu.Lock()
+	d.struck[PoisonedRecipients] += rows
+	d.mu.Unlock()
+}
+
+// Struck counts the faults so far, by name.
+func (d *Dice) Struck() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]int{}
+	for k, n := range d.struck {
+		if n > 0 {
+			out[Kind(k).String()] = n
+		}
+	}
+	return out
+}
+
+// Kinds lists all faults.
+func Kinds() []Kind {
+	all := make([]Kind, kindCount)
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}

@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"cohort/sinks/simulator/faults"
+)
+
+// trustedAnswers is the number of answers after which a token can be revoked. A client that
+// fetches a new token can always go on.
+const trustedAnswers = 5
+
+// SignIn takes a request through the token gate. The reply counts only when ok is false.
+func (g *Gateway) SignIn(x *Exchange) (rep Reply, ok bool) {
+	if x.R.Method == http.MethodPost && g.Dice.Hit(faults.ResetBefore) {
+		return Reset, false
+	}
+	token, served, valid := g.tokens.find(x.R.Header.Get("Authorization"), x.Now)
+	switch {
+	case token == nil:
+		return x.Refuse(x.api.Invalid), false
+	case !valid:
+		return x.Refuse(x.api.Expired), false
+	case served >= trustedAnswers && g.Dice.Hit(faults.TokenRevoked):
+		g.tokens.revoke(token)
+		return x.Refuse(x.api.Expired), false
+	}
+	x.token, x.Application = token, token.application
+	return Reply{}, true
+}
+
+// defaultQuota is the number in the text of a 429 when there is no quota.
+const defaultQuota = 1200
+
+// Limit is the rate gate: the quota, then the faults. The reply counts only when ok is false.
+func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
+	quota := g.o.QuotaPerMinute
+	over := quota > 0 && g.rates.over(x.Application, x.Now.Unix()/60, quota)
+	if quota == 0 {
+		quota = defaultQuota
+	}
+	exceeded := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has exceeded its quota of %d requests every 1 minute(s) and is being rate limited.", g.o.Application, quota))
+	if over {
+		if x.api.NamesWait {
+			exceeded.RetryAfter = g.Dice.Fault(faults.Quota429).RetryAfter
+		}
+		return x.Refuse(exceeded), false
+	}
+	if f, hit := g.Dice.Strike(faults.Quota429); hit {
+		return x.Refuse(exceeded.RetryIn(f.RetryAfter)), false
+	}
+	if f, hit := g.Dice.Strike(faults.Spike429); hit {
+		spike := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests.", g.o.Application))
+		if x.api.NamesWait {
+			spike.RetryAfter = f.RetryAfter
+		}
+		return x.Refuse(spike), false
+	}
+	if x.api.BusyFault && g.Dice.Hit(faults.Busy429) {
+		return x.Refuse(x.api.Throttled), false
+	}
+	return Reply{}, true
+}
+
+// FaultBefore draws the faults that strike before anything is accepted. The reply counts
+// only when ok is false.
+func (g *Gateway) FaultBefore(x *Exchange) (rep Reply, ok bool) {
+	if g.Dice.Hit(faults.BadGateway502) {
+		return x.Refuse(badGateway), false
+	}
+	if g.Dice.Hit(faults.HTMLError) {
+		return Reply{Status: 502, ContentType: HTML, Body: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>")}, false
+	}
+	if f, hit := g.Dice.Strike(faults.Unavailable503); hit {
+		return x.Refuse(unavailable.RetryIn(f.RetryAfter)), false
+	}
+	for _, fault := range []struct {
+		kind    faults.Kind
+		refusal Refusal
+	}{
+		{faults.Unavailable503Bare, unavailable}, {faults.Gateway504Before, gatewayTimeout}, {faults.Error500Before, InternalError},
+	} {
+		if g.Dice.Hit(fault.kind) {
+			return x.Refuse(fault.refusal), false
+		}
+	}
+	return Reply{}, true
+}
+
+// FaultAfter draws the faults that destroy an answer of the backend.
+func (g *Gateway) FaultAfter(x *Exchange, rep Reply) Reply {
+	if g.Dice.Hit(faults.ResetAfter) {
+		return Reset
+	}
+	if f, hit := g.Dice.Strike(faults.TimeoutAfter); hit {
+		if !wait(x.R.Context(), f.Hold) {
+			return Reply{manner: unanswered}
+		}
+		return x.Refuse(gatewayTimeout)
+	}
+	if g.Dice.Hit(faults.Gateway504After) {
+		return x.Refuse(gatewayTimeout)
+	}
+	if g.Dice.Hit(faults.Error500After) {
+		return x.Refuse(InternalError)
+	}
+	if rep.Status == http.StatusCreated && g.Dice.Hit(faults.Truncated201) {
+		rep.manner, rep.Delivered = cut, nil
+	}
+	return rep
+}
+
+// Think waits for the latency of the backend. A client that hangs up does not stop the
+// backend: it goes on at once.
+func (g *Gateway) Think(x *Exchange) { wait(x.R.Context(), g.Dice.Latency()) }
+
+// wait pauses. It returns false when the client went first.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// rates counts requests by application and minute. It is safe for concurrent use.
+type rates struct {
+	mu      sync.Mutex
+	windows map[string]window
+}
+
+type window struct {
+	minute int64
+	count  int
+}
+
+// over counts one request and reports whether it is beyond the quota.
+func (r *rates) over(application string, minute int64, quota int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.windows[application]
+	if w.minute != minute {
+		w = window{minute: minute}
+	}
+	w.count++
+	r.windows[application] = w
+	return w.count > quota
+}
+
+// NotKept answers a request that the ledger could not keep. It is neither accepted nor
+// forgotten: replays are too early.
+func (g *Gateway) NotKept(x *Exchange, err error) Reply {
+	g.o.Log.Error("nothing is accepted any more: the state cannot be written", "error", err)
+	return x.Refuse(InternalError)
+}

@@ -1,0 +1,178 @@
+// Package gateway is the platform before both simulated APIs: the token endpoint, the gates
+// and faults that the APIs share, and the way an answer leaves.
+package gateway
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"cohort/sinks/simulator/faults"
+)
+
+const (
+	gatewayBytes = 10 << 20 // the largest body that the gateway itself takes
+	drainBytes   = 64 << 20 // the part of a larger body that is read, to answer it
+)
+
+// Options configure a Gateway.
+type Options struct {
+	Seed   uint64
+	Faults faults.Set
+
+	// The credentials that the token endpoint knows. With neither PublicKey nor Keys it
+	// takes any key id and API key and checks no signature. It checks every other claim
+	// either way. An empty APIKey or KeyID admits any.
+	APIKey    string
+	KeyID     string
+	PublicKey *rsa.PublicKey
+	Keys      map[string]*rsa.PublicKey // by key id, in place of KeyID and PublicKey
+
+	Application    string        // its name in the text of a 429
+	NotOnboarded   bool          // 403 for everything
+	TokenLifetime  time.Duration // of every access token
+	QuotaPerMinute int           // requests of each application; 0: no limit
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Gateway serves the APIs behind it. It is safe for concurrent use. Its exported fields never
+// change.
+type Gateway struct {
+	Dice         *faults.Dice
+	Seed         uint64
+	Now          func() time.Time
+	NotOnboarded bool // the services know nothing of the application
+
+	o      Options
+	tokens *tokens
+	rates  *rates
+
+	mu     sync.Mutex // guards what follows
+	counts Counts
+	names  *rand.Rand // message ids and tokens
+}
+
+// New makes a gateway. Every option is set but the credentials and the quota.
+func New(o Options) *Gateway {
+	return &Gateway{
+		Dice: faults.NewDice(o.Seed, o.Faults), Seed: o.Seed, Now: o.Now, NotOnboarded: o.NotOnboarded,
+		o: o, tokens: newTokens(), rates: &rates{windows: map[string]window{}},
+		counts: Counts{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
+	}
+}
+
+// API is one API behind the gateway.
+type API struct {
+	Root      string // of its paths
+	Route     func(*Exchange) Reply
+	Refuse    func(messageID string, list ...Refusal) Reply // writes errors in the form of the API
+	MediaType func(*http.Request) string                    // of a reply that names none
+	Silent    bool                                          // it makes up no X-Correlation-Id
+
+	Invalid, Expired Refusal // of an access token
+	Throttled        Refusal // of the rate gate
+	BusyFault        bool    // Busy429 can strike
+	NamesWait        bool    // its 429 for the quota and for a spike have a Retry-After
+}
+
+// Exchange is one request on its way through the gates.
+type Exchange struct {
+	R           *http.Request
+	ID          string // the gateway's message id
+	Now         time.Time
+	Body        []byte
+	Large       bool   // the body is larger than the gateway takes, and Body is incomplete
+	Application string // known behind the token gate
+
+	api   *API
+	token *token
+}
+
+// Refuse answers with errors in the form of the API that was asked.
+func (x *Exchange) Refuse(list ...Refusal) Reply { return x.api.Refuse(x.ID, list...) }
+
+// Root is the address of the API as the client knows it.
+func (x *Exchange) Root() string { return address(x.R) + x.api.Root }
+
+func address(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// Serve answers one request with the API's Route.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, api *API) {
+	g.serve(w, r, api, api.Route)
+}
+
+// ServeToken answers one request to the token endpoint. api writes the errors that are not
+// the endpoint's own.
+func (g *Gateway) ServeToken(w http.ResponseWriter, r *http.Request, api *API) {
+	g.serve(w, r, api, g.answerToken)
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer func(*Exchange) Reply) {
+	g.count(func(c *Counts) {
+		c.Requests++
+		c.Open++
+		c.MostConcurrent = max(c.MostConcurrent, c.Open)
+	})
+	defer g.count(func(c *Counts) { c.Open-- })
+	x := &Exchange{R: r, ID: g.messageID(), Now: g.Now(), api: api}
+	var rep Reply
+	if err := x.readBody(); err != nil {
+		rep = x.Refuse(notReceived)
+	} else {
+		g.count(func(c *Counts) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
+		x.Now = g.Now()
+		rep = answer(x)
+	}
+	g.deliver(w, x, rep)
+}
+
+// readBody reads the whole body before the first gate. An early refusal then reaches the
+// client, and does not get lost in a broken connection.
+func (x *Exchange) readBody() error {
+	size := x.R.ContentLength
+	if size >= 0 && size <= gatewayBytes {
+		x.Body = make([]byte, size)
+		_, err := io.ReadFull(x.R.Body, x.Body)
+		return err
+	}
+	body, err := io.ReadAll(io.LimitReader(x.R.Body, gatewayBytes+1))
+	if err != nil {
+		return err
+	}
+	if x.Body = body; len(body) > gatewayBytes {
+		x.Large = true
+		_, err = io.CopyN(io.Discard, x.R.Body, drainBytes)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	return err
+}
+
+// messageID makes the gateway's own id of a request.
+func (g *Gateway) messageID() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return fmt.Sprintf("rrt-%019d-c-geu2-%d-%d-1", g.names.Int64(), g.names.IntN(1_000_000), g.names.IntN(10_000_000))
+}
+
+// accessToken makes a bearer token.
+func (g *Gateway) accessToken() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return fmt.Sprintf("%016x%012x", g.names.Uint64(), g.names.Uint64()>>16)
+}

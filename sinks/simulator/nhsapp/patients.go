@@ -1,0 +1,61 @@
+package nhsapp
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"cohort/sinks/simulator/gateway"
+)
+
+// testPractice is the ODS code with a report of several pages in the service's tests.
+const testPractice = "T00001"
+
+// patients is the report of an ODS code's app users.
+func (s *Service) patients(x *gateway.Exchange) gateway.Reply {
+	query := x.R.URL.Query()
+	page, wrong := pageOf(query)
+	code, _ := oneValue(query, "ods-organisation-code", &wrong)
+	if len(wrong) > 0 {
+		return x.Refuse(wrong...)
+	}
+	list := s.Patients(code)
+	from, to, last, ok := s.Page(page, len(list))
+	if !ok {
+		return x.Refuse(noReport)
+	}
+	rep := gateway.Reply{Status: 200, ContentType: gateway.JSON, Body: gateway.EncodeJSON(list[from:to])}
+	address := func(page int, relation string) string {
+		return fmt.Sprintf(`<%s%s?ods-organisation-code=%s&page=%d>; rel="%s"`, x.Root(), patientsPath, code, page, relation)
+	}
+	rep.Link = address(page, "self")
+	if page < last {
+		rep.Link += ", " + address(page+1, "next")
+	}
+	rep.Link += ", " + address(last, "last")
+	return rep
+}
+
+// Patients lists the app users of an ODS code.
+func (s *Service) Patients(code string) []Patient {
+	if s.o.Patients != nil {
+		return s.o.Patients[code]
+	}
+	if !odsCode.MatchString(code) {
+		return nil
+	}
+	n := 25
+	if code == testPractice {
+		n = 250
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(code))
+	dice := rand.New(rand.NewPCG(s.gateway.Seed, h.Sum64()))
+	list := make([]Patient, 0, n)
+	for len(list) < n {
+		if number := fmt.Sprintf("999%07d", dice.IntN(10_000_000)); gateway.ValidNHSNumber(number) {
+			list = append(list, Patient{number, dice.IntN(4) > 0})
+		}
+	}
+	return list
+}

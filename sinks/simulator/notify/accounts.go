@@ -1,0 +1,70 @@
+package notify
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"cohort/sinks/simulator/gateway"
+	"cohort/sinks/simulator/nhsapp"
+)
+
+const accountsPath = "/channels/nhsapp/accounts"
+
+// accountsCode is the form of an ODS code that has a report, as in NHS Notify's sandbox.
+var accountsCode = regexp.MustCompile(`^[A-Z]\d{5}$|^[A-Z]\d[A-Z]\d[A-Z]$|^X26$`)
+
+var invalidRequest = gateway.Refusal{Status: 400, Code: "CM_INVALID_REQUEST", Title: "Invalid Request"}
+
+// accounts is GET /channels/nhsapp/accounts: the NHS App's report of an ODS code's app users.
+// The case of the code does not matter.
+func (s *Service) accounts(x *gateway.Exchange) gateway.Reply {
+	query := x.R.URL.Query()
+	code := strings.ToUpper(query.Get("ods-organisation-code"))
+	page, err := pageNumber(query)
+	switch {
+	case code == "":
+		return x.Refuse(invalidRequest.Saying("Missing ODS Code"))
+	case !accountsCode.MatchString(code):
+		return x.Refuse(invalidRequest.Saying("Invalid ODS Code"))
+	case err != nil:
+		return x.Refuse(invalidRequest.Saying("page must be a positive non-zero integer"))
+	}
+	list := s.app.Patients(code)
+	from, to, last, ok := s.app.Page(page, len(list))
+	if !ok {
+		return x.Refuse(notFound.Saying("Report not found"))
+	}
+	address := func(page int) string {
+		return fmt.Sprintf("%s%s?ods-organisation-code=%s&page=%d", x.Root(), accountsPath, code, page)
+	}
+	links := map[string]string{"self": address(page), "last": address(last)}
+	if page < last {
+		links["next"] = address(page + 1)
+	}
+	type attributes struct {
+		Accounts []nhsapp.Patient `json:"accounts"`
+	}
+	type data struct {
+		Type       string     `json:"type"`
+		ID         string     `json:"id"`
+		Attributes attributes `json:"attributes"`
+	}
+	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(struct {
+		Data  data              `json:"data"`
+		Links map[string]string `json:"links"`
+	}{data{"NhsAppAccounts", code, attributes{list[from:to]}}, links})}
+}
+
+func pageNumber(query url.Values) (int, error) {
+	if query.Get("page") == "" {
+		return 1, nil
+	}
+	page, err := strconv.Atoi(query.Get("page"))
+	if page < 1 {
+		err = strconv.ErrRange
+	}
+	return page, err
+}

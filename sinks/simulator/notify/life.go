@@ -1,0 +1,196 @@
+package notify
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"cohort/sinks/simulator/ledger"
+	"cohort/sinks/simulator/nhsapp"
+)
+
+// life holds every step of a message. A time that never comes is zero.
+type life struct {
+	created, pending, enriched, sending time.Time
+	delivered, failed                   time.Time
+	because                             failure
+	channels                            []stay
+}
+
+// stay is the time of a message in one channel.
+type stay struct {
+	step
+	begins, delivered, failed, skipped time.Time
+	because                            failure
+	retries                            int
+	early, late                        string // the supplier's status, before the end and after it
+}
+
+// lifeOf is a function of the seed, the message's id and the time of acceptance. Nothing of it
+// is kept.
+func (s *Service) lifeOf(a *ledger.Accepted) life {
+	o := s.o.Statuses
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(a.MessageID))
+	f := fortune{rand.New(rand.NewPCG(s.gateway.Seed, h.Sum64())), o}
+	l := life{created: a.AcceptedAt}
+	l.pending = f.after(l.created, 10*time.Second)
+	l.enriched = f.after(l.pending, 10*time.Minute)
+	if f.strikes(o.Failed) {
+		l.failed, l.because = l.enriched, recordFailures[f.dice.IntN(len(recordFailures))]
+		return l
+	}
+	cascade := cascadeOf(a.RoutingPlanID)
+	from := f.after(l.enriched, time.Minute)
+	l.sending = from
+	for i, step := range cascade {
+		c := stay{step: step}
+		if l.delivered.IsZero() {
+			f.live(&c, from, i+1 < len(cascade))
+			from = latest(c.failed, c.skipped)
+			l.delivered = c.delivered
+		}
+		if !c.failed.IsZero() {
+			l.failed, l.because = c.failed, c.because
+		}
+		l.channels = append(l.channels, c)
+	}
+	if !l.delivered.IsZero() {
+		l.failed, l.because = time.Time{}, failure{}
+	}
+	return l
+}
+
+// fortune decides the outcome of one message.
+type fortune struct {
+	dice *rand.Rand
+	o    Statuses
+}
+
+func (f fortune) strikes(share float64) bool { return f.dice.Float64() < share }
+
+// after is a moment between from and most later.
+func (f fortune) after(from time.Time, most time.Duration) time.Time {
+	return from.Add(f.hastened(f.dice.Float64() * float64(most)))
+}
+
+// hastened is a delay divided by Hasten, a century at most.
+func (f fortune) hastened(nanoseconds float64) time.Duration {
+	return time.Duration(min(nanoseconds/f.o.Hasten, float64(100*365*day)))
+}
+
+// live decides the outcome of a message in a channel that it reaches.
+func (f fortune) live(c *stay, from time.Time, more bool) {
+	if c.begins = from; f.o.Hasten <= 1 {
+		c.begins = opens(c.channel, from)
+	}
+	if more && f.strikes(f.o.Skipped) {
+		c.skipped = c.begins
+		return
+	}
+	if c.channel == toApp {
+		f.liveInApp(c)
+		return
+	}
+	switch {
+	case f.strikes(f.o.NoContact):
+		if c.failed, c.because = c.begins, noDetail; f.strikes(0.1) {
+			c.because = malformed
+		}
+	case f.strikes(f.o.Undone):
+		c.failed, c.because, c.retries = f.after(c.begins, c.within), undone, 1+f.dice.IntN(2)
+		c.early, c.late = "temporary_failure", "permanent_failure"
+	case c.channel == toLetter:
+		c.delivered, c.early, c.late = f.after(c.begins, c.within), "accepted", "received"
+	default:
+		c.delivered, c.early, c.late = f.after(c.begins, time.Hour), "accepted", "delivered"
+	}
+}
+
+func (f fortune) liveInApp(c *stay) {
+	status := "notified"
+	if f.strikes(0.2) {
+		status = "unnotified"
+	}
+	switch {
+	case f.strikes(f.o.NoApp):
+		c.failed, c.because, c.early, c.late = f.after(c.begins, time.Minute), noAppUser, "", "rejected"
+	case f.strikes(f.o.Unread):
+		c.failed, c.because, c.early, c.late = c.begins.Add(f.hastened(float64(c.within))), unread, status, status
+	default:
+		c.delivered, c.early, c.late = f.after(c.begins, c.within), status, "read"
+	}
+}
+
+// opens moves a time into the hours of a channel: for pushes of the app from 6 to 22, for
+// emails and text messages from 8 to 18 on weekdays. Letters have no hours.
+func opens(channel string, t time.Time) time.Time {
+	if channel == toApp {
+		return nhsapp.ByDay(t)
+	}
+	where := nhsapp.London()
+	for there := t.In(where); channel != toLetter; there = t.In(where) {
+		weekday := there.Weekday() != time.Saturday && there.Weekday() != time.Sunday
+		at := func(days, hour int) time.Time {
+			return time.Date(there.Year(), there.Month(), there.Day()+days, hour, 0, 0, 0, where)
+		}
+		switch hour := there.Hour(); {
+		case weekday && hour >= 8 && hour < 18:
+			return t
+		case weekday && hour < 8:
+			t = at(0, 8)
+		default:
+			t = at(1, 8)
+		}
+	}
+	return t
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+// The statuses of messages and channels.
+const (
+	statusCreated   = "created"
+	statusPending   = "pending_enrichment"
+	statusEnriched  = "enriched"
+	statusSending   = "sending"
+	statusDelivered = "delivered"
+	statusFailed    = "failed"
+	statusSkipped   = "skipped"
+)
+
+// at is the status of the message at a moment.
+func (l *life) at(now time.Time) string {
+	switch {
+	case reached(l.delivered, now):
+		return statusDelivered
+	case reached(l.failed, now):
+		return statusFailed
+	case reached(l.sending, now):
+		return statusSending
+	case reached(l.enriched, now):
+		return statusEnriched
+	case reached(l.pending, now):
+		return statusPending
+	}
+	return statusCreated
+}
+
+// at is the status of the channel at a moment.
+func (c *stay) at(now time.Time) string {
+	switch {
+	case reached(c.delivered, now):
+		return statusDelivered
+	case reached(c.failed, now):
+		return statusFailed
+	case reached(c.skipped, now):
+		return statusSkipped
+	case reached(c.begins, now):
+		return statusSending
+	}
+	return statusCreated
+}
+
+// reached reports whether a moment has come.
+func reached(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }

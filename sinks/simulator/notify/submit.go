@@ -1,0 +1,152 @@
+package notify
+
+import (
+	"hash/crc32"
+	"strings"
+	"time"
+
+	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
+	"cohort/sinks/simulator/ledger"
+)
+
+// faultPlans are the published plans that answer with a fault.
+var faultPlans = map[string]gateway.Refusal{
+	"d895ade5-0029-4fc3-9fb5-86e1e5370854": tooEarly,
+	"3bb82e6a-9873-4683-b2b9-fdf33c9ba86f": gateway.InternalError,
+	"c8857ccf-06ec-483f-9b3a-7fc732d9ad48": missingTemplates,
+	"aeb16ab8-cb9c-4d23-92e9-87c78119175c": missingTemplates,
+	"a3a4e55d-7a21-45a6-9286-8eb595c872a8": duplicateTemplates,
+	"4ead415a-c033-4b39-9b05-326ac237a3be": invalidValue.At(pointerPlan),
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// submitBatch is POST /v1/message-batches.
+func (s *Service) submitBatch(x *gateway.Exchange) gateway.Reply { return s.submit(x, false) }
+
+// submitSingle is POST /v1/messages.
+func (s *Service) submitSingle(x *gateway.Exchange) gateway.Reply { return s.submit(x, true) }
+
+func (s *Service) submit(x *gateway.Exchange, single bool) gateway.Reply {
+	if x.Large {
+		return gateway.Reply{Status: 413, ContentType: gateway.HTML, Body: []byte("<html><head><title>413 Request Entity Too Large</title></head><body>Request Entity Too Large</body></html>")}
+	}
+	hits := 0
+	sub, wrong := validate(x.Body, single, func(nhsNumber string) bool {
+		hit := s.gateway.Dice.Poisoned(nhsNumber)
+		if hit {
+			hits++
+		}
+		return hit
+	})
+	s.gateway.Dice.CountPoisoned(hits)
+	if len(wrong) > 0 {
+		return x.Refuse(wrong...)
+	}
+	if rep, ok := s.gateway.FaultBefore(x); !ok {
+		return rep
+	}
+	if s.gateway.Dice.Hit(faults.NoSuchPlan) {
+		return x.Refuse(noSuchPlan)
+	}
+	if wrong := s.backendRefusals(x, sub, single); len(wrong) > 0 {
+		return x.Refuse(wrong...)
+	}
+	return s.accept(x, sub, single)
+}
+
+// backendRefusals are the backend's own reasons to take nothing.
+func (s *Service) backendRefusals(x *gateway.Exchange, sub submission, single bool) []gateway.Refusal {
+	if len(x.Body) > s.o.MaxBytes {
+		return []gateway.Refusal{tooLarge}
+	}
+	if sub.empty {
+		return []gateway.Refusal{gateway.InternalError}
+	}
+	for _, m := range sub.messages {
+		if s.o.ODSCodeRequired && m.odsCode == "" {
+			return []gateway.Refusal{odsCodeRequired}
+		}
+		if s.o.ODSCodeFixed && m.odsCode != "" {
+			return []gateway.Refusal{cannotSetODSCode}
+		}
+	}
+	if wrong := s.contactErrors(sub, single); len(wrong) > 0 {
+		return wrong
+	}
+	plan := strings.ToLower(sub.plan)
+	if f, faulty := faultPlans[plan]; faulty {
+		if f.Status == tooEarly.Status {
+			f.RetryAfter = s.gateway.Dice.Fault(faults.TooEarly425).RetryAfter
+		}
+		return []gateway.Refusal{f}
+	}
+	if s.plans != nil && !s.plans[plan] {
+		return []gateway.Refusal{noSuchPlan}
+	}
+	return nil
+}
+
+// accept claims the reference. When it was free, the backend takes the whole request.
+func (s *Service) accept(x *gateway.Exchange, sub submission, single bool) gateway.Reply {
+	r := &ledger.Request{
+		Application: x.Application, Reference: sub.reference, Single: single, RoutingPlanID: sub.plan,
+		AcceptedAt: x.Now, BodyCRC32C: crc32.Checksum(x.Body, castagnoli), Messages: make([]ledger.Message, len(sub.messages)),
+	}
+	for i, m := range sub.messages {
+		r.Messages[i] = m.kept
+	}
+	claim, verdict, wait := s.ledger.Claim(r, s.gateway.Dice.Fault(faults.TooEarly425).RetryAfter, func() (ledger.Delay, bool) {
+		delay := s.delay(faults.TooEarly425)
+		if delay == nil {
+			return ledger.Delay{}, false
+		}
+		return *delay, true
+	})
+	if verdict == ledger.StillProcessing {
+		return x.Refuse(tooEarly.RetryIn(wait))
+	}
+	s.gateway.Think(x)
+	noteDelivery := func(status int) { s.ledger.Delivered(claim, status) }
+	if verdict == ledger.AlreadyAccepted {
+		rep := x.Refuse(duplicateBatch)
+		if single {
+			rep = x.Refuse(duplicateMessage)
+		}
+		rep.Delivered = noteDelivery
+		return s.gateway.FaultAfter(x, rep)
+	}
+	r.AcceptedAt = s.gateway.Now().UTC().Round(0)
+	rep := s.created(x, r)
+	rep.Delivered = noteDelivery
+	slow := s.delay(faults.SlowAccept)
+	twice := s.delay(faults.DeliveredTwice)
+	delay := slow
+	if slow == nil {
+		delay = twice
+	}
+	if err := s.ledger.Accept(claim, r, delay); err != nil {
+		return s.gateway.NotKept(x, err)
+	}
+	switch {
+	case slow != nil:
+		return gateway.Reset
+	case twice != nil:
+		_, _, wait := s.ledger.Claim(r, 0, nil)
+		return x.Refuse(tooEarly.RetryIn(wait))
+	}
+	return s.gateway.FaultAfter(x, rep)
+}
+
+// delay draws a fault that makes replays too early; nil when it does not strike.
+func (s *Service) delay(k faults.Kind) *ledger.Delay {
+	f, hit := s.gateway.Dice.Strike(k)
+	if !hit {
+		return nil
+	}
+	return &ledger.Delay{Processing: f.Processing, RetryAfter: f.RetryAfter}
+}
+
+// javaScriptTime is the form of every time in a reply.
+func javaScriptTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
