@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func TestASocketHasAPathThatTheKernelTakes(t *testing.T) {
 // A process that was killed leaves its socket behind, which is no file that could be read.
 func TestASocketThatWasLeftIsNoFile(t *testing.T) {
 	dir := t.TempDir()
-	s, err := listen(dir)
+	s, err := net.Listen("unix", filepath.Join(dir, "control.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
