@@ -9,6 +9,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
+	"cohort/sinks"
 )
 
 func authCommand() *cobra.Command {
@@ -47,7 +48,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 			if c.File != nil {
 				return refusal.New("%w", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
 			}
-			found, err := examine(cmd.Context(), c)
+			found, err := sinks.Examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
 				return &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
 			}
@@ -59,10 +60,10 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 				out.SetIndent("", "  ")
 				err = out.Encode(found)
 			} else {
-				found.print(cmd.OutOrStdout())
+				found.Print(cmd.OutOrStdout())
 			}
 			if err == nil && !found.OK {
-				err = refusal.New("the service would not let a send in; wrong: %s", found.wrong())
+				err = refusal.New("the service would not let a send in; wrong: %s", found.Wrong())
 			}
 			return err
 		},

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 
+	"cohort/engine/refusal"
+	"cohort/sinks"
 	"cohort/sinks/simulator"
 )
 
@@ -70,7 +72,7 @@ func (w *world) simulateTLS(host string) {
 
 // examination asks auth check for what it finds, in both forms, and holds it to telling
 // no secret.
-func (w *world) examination() (found examination, text exited) {
+func (w *world) examination() (found sinks.Findings, text exited) {
 	w.t.Helper()
 	text = w.run("auth", "check", "-c", "campaign.yaml")
 	out := w.run("auth", "check", "-c", "campaign.yaml", "--json")
@@ -168,12 +170,12 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			}
 			wanted, todo := regexp.MustCompile(row.found), regexp.MustCompile(row.todo)
 			found, text := w.examination()
-			if text.code != exitRefused || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
+			if text.code != refusal.ExitRefused || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
 				t.Errorf("exit code %d: %s", text.code, text.stderr)
 			}
 			var wrong []string
 			for _, p := range found.Parts {
-				if p.State != stateWrong {
+				if p.State != sinks.StateWrong {
 					continue
 				}
 				if wrong = append(wrong, string(p.Name)); len(wrong) > 1 {
@@ -194,7 +196,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 
 			w.write("cohort.csv", "nhs_number,given_name,appointment_date,clinic_name\n9990000018,Ann,2026-12-01,Leeds\n")
 			sent := w.run("send", "-c", "campaign.yaml", "cohort.csv")
-			if row.begins != (sent.code == 0) || !row.begins && (sent.code != exitRefused || !wanted.MatchString(sent.stderr) || !todo.MatchString(sent.stderr)) {
+			if row.begins != (sent.code == 0) || !row.begins && (sent.code != refusal.ExitRefused || !wanted.MatchString(sent.stderr) || !todo.MatchString(sent.stderr)) {
 				t.Errorf("send says (exit code %d): %s", sent.code, sent.stderr)
 			}
 		})
@@ -232,7 +234,7 @@ func TestWhenAllIsWell(t *testing.T) {
 			}
 			found, text := w.examination()
 			for _, p := range found.Parts {
-				if p.State != stateOK || p.Fix != "" {
+				if p.State != sinks.StateOK || p.Fix != "" {
 					t.Errorf("%+v", p)
 				}
 			}
@@ -279,11 +281,11 @@ func TestSeveralMistakesAtOnce(t *testing.T) {
 			var states []string
 			for _, p := range found.Parts {
 				states = append(states, fmt.Sprintf("%s %s", p.Name, p.State))
-				if (p.State == stateWrong) != (p.Fix != "") {
+				if (p.State == sinks.StateWrong) != (p.Fix != "") {
 					t.Errorf("what is to be done about %s: %q", p.Name, p.Fix)
 				}
 			}
-			if got := strings.Join(states, ", "); got != row.want || text.code != exitRefused {
+			if got := strings.Join(states, ", "); got != row.want || text.code != refusal.ExitRefused {
 				t.Errorf("%s\n%s", got, text.stdout)
 			}
 		})

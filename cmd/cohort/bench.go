@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/run"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/fixtures"
@@ -111,12 +113,12 @@ type testSend struct {
 // need a register each, or the second would be refused: it sends to the same people.
 func sendOnce(ctx context.Context, folder string, records, batch int) (s testSend, err error) {
 	at := func(name string) string { return filepath.Join(folder, name) }
-	file, campaign, run := at("cohort.csv"), at("campaign.yaml"), at("run")
+	file, campaign, aRun := at("cohort.csv"), at("campaign.yaml"), at("run")
 	if err = os.Mkdir(folder, 0o700); err == nil {
 		err = os.WriteFile(campaign, fmt.Appendf(nil, testCampaign, batch), 0o600)
 	}
 	if err == nil {
-		err = writeTo(file, func(w io.Writer) error {
+		err = output.WriteTo(file, func(w io.Writer) error {
 			_, err := fixtures.Cohort{People: records, Bad: 0.01, Seed: 1}.WriteCSV(w)
 			return err
 		})
@@ -124,18 +126,18 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 	if err != nil {
 		return s, refusal.New("the cohort cannot be made: %w", err)
 	}
-	var found findings
+	var found run.Findings
 	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {
 		return s, err
 	}
 	s.read = float64(found.Records) / found.Seconds
 	start := time.Now()
-	if err := callHere(ctx, nil, "send", "-c", campaign, file, "--simulate", "--run", run); err != nil {
+	if err := callHere(ctx, nil, "send", "-c", campaign, file, "--simulate", "--run", aRun); err != nil {
 		return s, err
 	}
 	hours := time.Since(start).Hours()
-	var ended status
-	if err := callHere(ctx, &ended, "status", run, "--json"); err != nil {
+	var ended Status
+	if err := callHere(ctx, &ended, "status", aRun, "--json"); err != nil {
 		return s, err
 	}
 	s.perHour = float64(ended.Fates[person.Accepted]) / hours

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"cohort/engine/runfolder"
 )
 
 // world is a folder with everything a run needs, and the built binary: what an
@@ -181,7 +183,7 @@ type reportRow struct {
 
 func (w *world) report(folder string) []reportRow {
 	w.t.Helper()
-	return w.reportAt(filepath.Join(folder, reportFile))
+	return w.reportAt(filepath.Join(folder, runfolder.ReportFile))
 }
 
 func (w *world) reportAt(path string) []reportRow {

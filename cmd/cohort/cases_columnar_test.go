@@ -1,8 +1,12 @@
 package main
 
+import (
+	"cohort/engine/refusal"
+)
+
 var columnarCases = []fieldCase{
 	{
-		name: "06 a negative whole number is nobody's", args: "check --json -c plain.yaml 06-negative-int64.parquet", exit: exitRefused,
+		name: "06 a negative whole number is nobody's", args: "check --json -c plain.yaml 06-negative-int64.parquet", exit: refusal.ExitRefused,
 		says: []string{"the NHS number is negative"}, fates: map[string]int{"invalid": 3},
 	},
 	{
@@ -28,15 +32,15 @@ var columnarCases = []fieldCase{
 		fates: map[string]int{"sendable": 3},
 	},
 	{
-		name: "15 another time of day is no date", args: "check --json -c 15-utc.yaml 15-bst-midnight-tz.parquet", exit: exitRefused,
+		name: "15 another time of day is no date", args: "check --json -c 15-utc.yaml 15-bst-midnight-tz.parquet", exit: refusal.ExitRefused,
 		says: []string{`the field .*given_name.* is not a date alone, but a date with a time of day`}, fates: map[string]int{"invalid": 3},
 	},
 	{
-		name: "18 a damaged Arrow file", args: "check -c plain.yaml 18-damaged.arrow", exit: exitRefused,
+		name: "18 a damaged Arrow file", args: "check -c plain.yaml 18-damaged.arrow", exit: refusal.ExitRefused,
 		says: []string{"18-damaged.arrow: the Arrow file is cut short or damaged, in its footer; ask the sender for the file again"},
 	},
 	{
-		name: "18 the same as a list", args: "send -c 18-list.yaml --simulate 01-cohort-110.csv", exit: exitRefused,
+		name: "18 the same as a list", args: "send -c 18-list.yaml --simulate 01-cohort-110.csv", exit: refusal.ExitRefused,
 		says: []string{"18-damaged.arrow: the Arrow file is cut short or damaged, in its footer"},
 	},
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/engine/refusal"
 )
 
 var serviceCases = []fieldCase{
@@ -46,7 +48,7 @@ func anotherTime(t *testing.T, w *world, _ exited) {
 		w.write("here.yaml", strings.ReplaceAll(string(campaign), "http://127.0.0.1:9107", service.URL))
 		o := w.run("send", "-c", "here.yaml", "17-cohort.csv")
 		service.Close()
-		if o.code != exitRefused || !regexp.MustCompile(test.says).MatchString(o.stderr) {
+		if o.code != refusal.ExitRefused || !regexp.MustCompile(test.says).MatchString(o.stderr) {
 			t.Errorf("%s: exit %d\n%s", test.problem, o.code, o.stderr)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/engine/refusal"
 	"cohort/fixtures"
 )
 
@@ -19,7 +20,7 @@ func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
 	w := newWorld(t)
 	w.simulate("{}\n")
 	truth := w.generate(4000, 0.01)
-	original := must(os.ReadFile(w.path("cohort.csv")))
+	original := Must(os.ReadFile(w.path("cohort.csv")))
 	stopHalfWay := func() {
 		t.Helper()
 		before := len(w.ledger())
@@ -28,9 +29,9 @@ func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
 		for until := time.Now().Add(time.Minute); len(w.ledger()) == before && time.Now().Before(until); {
 			time.Sleep(10 * time.Millisecond)
 		}
-		must(0, c.Process.Signal(os.Interrupt))
+		Must(0, c.Process.Signal(os.Interrupt))
 		_ = c.Wait()
-		if code := c.ProcessState.ExitCode(); code != exitStopped {
+		if code := c.ProcessState.ExitCode(); code != refusal.ExitStopped {
 			t.Fatalf("exit %d\n%s", code, stderr)
 		}
 		w.campaign("pace: {per_second: 0}")
@@ -41,7 +42,7 @@ func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
 	refused := func(why string) {
 		t.Helper()
 		before := len(w.ledger())
-		if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != exitRefused || !strings.Contains(o.stderr, why) {
+		if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != refusal.ExitRefused || !strings.Contains(o.stderr, why) {
 			t.Errorf("exit %d\n%s", o.code, o.stderr)
 		}
 		if len(w.ledger()) != before {
@@ -56,8 +57,8 @@ func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = fixtures.Cohort{People: 6000, Bad: 0.01, Seed: 6}.WriteCSV(longer)
-	must(0, err)
-	must(0, longer.Close())
+	Must(0, err)
+	Must(0, longer.Close())
 	refused("already sent to another cohort file")
 
 	// One byte of one name is changed: another file all the same.
@@ -79,7 +80,7 @@ func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	w.everybodyOnce(truth)
-	must(0, os.Remove(w.path("cohort.csv")))
+	Must(0, os.Remove(w.path("cohort.csv")))
 	if o := w.run("resume", "run"); o.code != 0 || !strings.Contains(o.stderr, "finished") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}

@@ -12,7 +12,7 @@ import (
 // The fixture table: a cohort of each format, encoding, compression and quirk, and what
 // cohort check says of it, to the last record.
 func TestCheckFindsInEveryKindOfFileWhatIsInIt(t *testing.T) {
-	n := numbers(40)
+	n := Numbers(40)
 	head := []string{"nhs_number", "name"}
 	rows := six(head...).text
 	plain := rows(",")
@@ -34,7 +34,7 @@ func TestCheckFindsInEveryKindOfFileWhatIsInIt(t *testing.T) {
 	of := func(c checked, format string) checked { c.format = format; return c }
 	number := func(text string) *int64 {
 		var v int64
-		must(fmt.Sscan(text, &v))
+		Must(fmt.Sscan(text, &v))
 		return &v
 	}
 	// 500 to 599 is a range that is not issued either; its numbers are nobody's.

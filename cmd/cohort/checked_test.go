@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cohort/cmd/internal/run"
+	"cohort/engine/refusal"
 )
 
 // checked is what cohort check finds in a cohort.
@@ -25,7 +28,7 @@ type checked struct {
 // The six are a cohort in whose values everything is that makes rows hard to read: the
 // delimiter, quotes, a line end, letters beyond ASCII, and numbers written in three ways.
 func six(header ...string) sheet {
-	n := numbers(5)
+	n := Numbers(5)
 	rows := sheet{
 		{n[0], "O'Neill, Zoë"},
 		{parted(n[1], " "), `Siân "Bill" Lloyd`},
@@ -58,20 +61,20 @@ func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	t.Helper()
 	aside := t.TempDir()
 	campaignPath, rejects := filepath.Join(aside, "campaign.yaml"), filepath.Join(aside, "rejects.csv")
-	must(0, os.WriteFile(campaignPath, []byte(campaignOf(campaign)), 0o600))
+	Must(0, os.WriteFile(campaignPath, []byte(campaignOf(campaign)), 0o600))
 	call := []string{"check", "-c", campaignPath, "--rejects", rejects}
 	for _, name := range args {
 		call = append(call, filepath.Join(dir, name))
 	}
-	exit := exitDone
+	exit := refusal.ExitDone
 	if want.why != "" {
-		exit = exitRefused
+		exit = refusal.ExitRefused
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(append(call, "--json"), &stdout, &stderr); code != exit {
+	if code := execute(append(call, "--json"), &stdout, &stderr); code != exit {
 		t.Fatalf("exit %d, not %d\n%s", code, exit, stderr.String())
 	}
-	var found findings
+	var found run.Findings
 	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil {
 		t.Fatalf("%v\n%s", err, stdout.String())
 	}
@@ -110,18 +113,18 @@ func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	if found.WouldSend != (want.why == "") || !strings.Contains(found.Why, want.why) || found.Why == "" {
 		t.Errorf("would send %v: %s", found.WouldSend, found.Why)
 	}
-	lines := strings.Split(strings.TrimSuffix(string(must(os.ReadFile(rejects))), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(string(Must(os.ReadFile(rejects))), "\n"), "\n")
 	if lines[0] != "row,file,line,code,reason" || !slices.Equal(lines[1:], want.rejects) {
 		t.Errorf("the rejects are\n%s\nand not\n%s", strings.Join(lines[1:], "\n"), strings.Join(want.rejects, "\n"))
 	}
 	for _, file := range found.Format.Files {
-		text := must(os.ReadFile(file.Path))
+		text := Must(os.ReadFile(file.Path))
 		if file.Bytes != int64(len(text)) || file.SHA256 != fmt.Sprintf("%x", sha256.Sum256(text)) {
 			t.Errorf("%s is not the file that was read", file.Path)
 		}
 	}
 	stdout.Reset()
-	if code := run(call, &stdout, &stderr); code != exit {
+	if code := execute(call, &stdout, &stderr); code != exit {
 		t.Errorf("in words: exit %d, not %d\n%s", code, exit, stderr.String())
 	}
 	if strings.HasPrefix(want.format, "nbss") && !strings.Contains(stdout.String(), ", extract 106\n") {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/engine/refusal"
 )
 
 // steppingBinary builds the product once more, with one thing changed: the standard
@@ -83,7 +85,7 @@ func (w *world) clockStepped() {
 				_ = c.Process.Kill()
 				_ = c.Wait()
 				// On a machine that is slow to sign in the service sees a wrong clock, and refuses.
-				if code := c.ProcessState.ExitCode(); code > 0 && code != exitRefused && code != exitStopped {
+				if code := c.ProcessState.ExitCode(); code > 0 && code != refusal.ExitRefused && code != refusal.ExitStopped {
 					t.Fatalf("exit %d\n%s", code, stderr)
 				}
 			}

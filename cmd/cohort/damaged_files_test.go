@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cohort/engine/refusal"
 )
 
 // people are a hundred records, the name of each in quotes.
 func people(header string) []string {
 	lines := []string{header + "\n"}
-	for i, n := range numbers(100) {
+	for i, n := range Numbers(100) {
 		lines = append(lines, fmt.Sprintf("%s,\"O'Neill, %d\"\n", n, i))
 	}
 	return lines
@@ -38,18 +40,18 @@ func TestDamagedFilesAreRefusedOrCountedAndNothingIsLost(t *testing.T) {
 	}
 	most := func(text string) string { return text[:len(text)*9/10] }
 	var rows []caasText
-	for _, n := range numbers(100) {
+	for _, n := range Numbers(100) {
 		rows = append(rows, caasText{"ADD", n, "Zoë"})
 	}
 	mesh := "messageReference,nhsNumber,personalisation_name\n"
-	for i, n := range numbers(100) {
+	for i, n := range Numbers(100) {
 		if i == 50 {
 			mesh += "messageReference,nhsNumber,personalisation_name\n"
 		}
 		mesh += fmt.Sprintf("r-%d,%s,Ann\n", i, n)
 	}
 	var appointments []map[string]string
-	for _, n := range numbers(100) {
+	for _, n := range Numbers(100) {
 		appointments = append(appointments, map[string]string{"NHS Num": n})
 	}
 	dat := extract(headings, appointments...)
@@ -64,8 +66,8 @@ func TestDamagedFilesAreRefusedOrCountedAndNothingIsLost(t *testing.T) {
 		"a quote never closed in the first record":  {"", unclosed(2), "people.csv:3: there is text after a closing quote (the quote was opened on line 2); " + double, ""},
 		"a quote never closed in a middle record":   {"", unclosed(50), "people.csv:51: there is text after a closing quote (the quote was opened on line 50); " + double, ""},
 		"a quote never closed in the last record":   {"", unclosed(101), "people.csv:101: a quote is opened and never closed; close it, or " + double, ""},
-		"and no other quote behind it":              {"", strings.ReplaceAll(whole[:len(whole)/2], `"`, "") + "\n" + numbers(1)[0] + ",\"Ann\n" + numbers(1)[0] + ",Bo\n", "a quote is opened and never closed; close it, or " + double, ""},
-		"nor for a mebibyte":                        {"", "nhs_number,name\n" + numbers(1)[0] + ",\"Ann\n" + strings.Repeat(numbers(1)[0]+",Bo\n", 90_000), "people.csv:2: a quote is opened and not closed within 1 MiB; close it, or " + double, ""},
+		"and no other quote behind it":              {"", strings.ReplaceAll(whole[:len(whole)/2], `"`, "") + "\n" + Numbers(1)[0] + ",\"Ann\n" + Numbers(1)[0] + ",Bo\n", "a quote is opened and never closed; close it, or " + double, ""},
+		"nor for a mebibyte":                        {"", "nhs_number,name\n" + Numbers(1)[0] + ",\"Ann\n" + strings.Repeat(Numbers(1)[0]+",Bo\n", 90_000), "people.csv:2: a quote is opened and not closed within 1 MiB; close it, or " + double, ""},
 		"gzip cut short":                            {"", most(gzipOf(whole)), "people.csv: the gzip file is cut short" + again, ""},
 		"gzip that lacks its last byte":             {"", strings.TrimSuffix(gzipOf(whole), gzipOf(whole)[len(gzipOf(whole))-1:]), "people.csv: the gzip file is cut short" + again, ""},
 		"zstd cut short":                            {"", most(zstdOf(whole)), "people.csv: the zstd file is cut short" + again, ""},
@@ -82,29 +84,29 @@ func TestDamagedFilesAreRefusedOrCountedAndNothingIsLost(t *testing.T) {
 		"UTF-16 with one byte lost":                 {"", utf16Of("\ufeff"+whole, binary.LittleEndian)[:2001] + utf16Of("\ufeff"+whole, binary.LittleEndian)[2002:], "people.csv: the file ends in the middle of a UTF-16 character" + again, ""},
 		"lines that end in a carriage return alone": {"", strings.ReplaceAll(whole, "\n", "\r"), "people.csv:1: the lines end in a carriage return alone; save the file with LF or CRLF line ends", ""},
 		"the same behind a good header":             {"", head + "\n" + strings.Repeat(strings.ReplaceAll(whole[len(head)+1:], "\n", "\r"), 500), "people.csv:2: ", ""},
-		"a NUL in the middle":                       {"", line(50, numbers(49)[48]+",\"O'\x00Neill\"\n"), "", "1 bad_encoding on 50"},
-		"a NUL in a number":                         {"", line(50, numbers(49)[48][:5]+"\x00"+numbers(49)[48][5:]+",Ann\n"), "", "1 bad_encoding on 50"},
+		"a NUL in the middle":                       {"", line(50, Numbers(49)[48]+",\"O'\x00Neill\"\n"), "", "1 bad_encoding on 50"},
+		"a NUL in a number":                         {"", line(50, Numbers(49)[48][:5]+"\x00"+Numbers(49)[48][5:]+",Ann\n"), "", "1 bad_encoding on 50"},
 		"the header in the middle":                  {"", line(50, head+"\n"), "", "1 bad_number on 50"},
 		"the header of an upload file":              {"", mesh, "", "1 bad_number on 52"},
-		"half a line":                               {"", line(50, numbers(49)[48]+"\n"), "", "1 wrong_columns on 50"},
+		"half a line":                               {"", line(50, Numbers(49)[48]+"\n"), "", "1 wrong_columns on 50"},
 		"two lines in one":                          {"", strings.Replace(whole, "O'Neill, 48\"\n", "O'Neill, 48\"", 1), "people.csv:50: there is text after a closing quote; " + double, ""},
-		"a carriage return alone in a value":        {"", line(50, numbers(49)[48]+",A\rB\n"), "", ""},
+		"a carriage return alone in a value":        {"", line(50, Numbers(49)[48]+",A\rB\n"), "", ""},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			dir := lay(t, map[string]string{"people.csv": test.file, "campaign.yaml": campaignOf("cohort: {" + test.rules + "}\n")})
 			path, campaign, folder := filepath.Join(dir, "people.csv"), filepath.Join(dir, "campaign.yaml"), filepath.Join(dir, "run")
 			call := func(args ...string) (int, string, string) {
 				var stdout, stderr bytes.Buffer
-				code := run(args, &stdout, &stderr)
+				code := execute(args, &stdout, &stderr)
 				return code, stdout.String(), strings.TrimSuffix(stderr.String(), "\n")
 			}
 			code, found, said := call("check", "-c", campaign, path)
 			sent, account, logged := call("send", "-c", campaign, path, "--run", folder, "--simulate")
 			if test.refused != "" {
-				if code != exitRefused || !strings.Contains(said, "the cohort cannot be read: ") || !strings.Contains(said, test.refused) {
+				if code != refusal.ExitRefused || !strings.Contains(said, "the cohort cannot be read: ") || !strings.Contains(said, test.refused) {
 					t.Errorf("check: exit %d, %s\nwant %s", code, said, test.refused)
 				}
-				if sent != exitRefused || !strings.Contains(logged, test.refused) {
+				if sent != refusal.ExitRefused || !strings.Contains(logged, test.refused) {
 					t.Errorf("send: exit %d, %s", sent, logged)
 				}
 				if left, err := os.ReadDir(folder); err == nil {
@@ -112,7 +114,7 @@ func TestDamagedFilesAreRefusedOrCountedAndNothingIsLost(t *testing.T) {
 				}
 				return
 			}
-			if code != exitDone || sent != exitDone {
+			if code != refusal.ExitDone || sent != refusal.ExitDone {
 				t.Fatalf("check exits with %d and send with %d\n%s\n%s", code, sent, said, logged)
 			}
 			records, invalid := 100, 0
@@ -126,7 +128,7 @@ func TestDamagedFilesAreRefusedOrCountedAndNothingIsLost(t *testing.T) {
 				if !strings.Contains(found, "\n  "+count+" "+code+": ") || !strings.Contains(found, "; first on lines "+at+"\n") {
 					t.Errorf("check finds\n%s", found)
 				}
-				rejects := string(must(os.ReadFile(filepath.Join(folder, "rejects.csv"))))
+				rejects := string(Must(os.ReadFile(filepath.Join(folder, "rejects.csv"))))
 				if !strings.Contains(rejects, ",people.csv,"+at+","+code+",") || strings.Count(rejects, "\n") != 2 {
 					t.Errorf("the rejects are %s", rejects)
 				}

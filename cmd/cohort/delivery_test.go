@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"cohort/engine/plan"
 	"cohort/engine/report"
+	"cohort/sinks/delivery"
 	"cohort/sinks/simulator/ledger"
 )
 
@@ -92,7 +92,7 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 		a, there := truth[plan.Run.MessageReference(f.Row).String()]
 		codes := []string{}
 		for code := range strings.SplitSeq(a.Status, ",") {
-			if code = snake(code); code == "archived" {
+			if code = delivery.Snake(code); code == "archived" {
 				code = "other"
 			}
 			codes = append(codes, code)
@@ -121,7 +121,7 @@ func factsIn(dir string) (all []report.Fact, err error) {
 		return nil, err
 	}
 	defer func() { _ = plan.Close() }()
-	r, err := report.OpenDelivery(filepath.Join(dir, deliveryFile), plan.Run)
+	r, err := report.OpenDelivery(filepath.Join(dir, delivery.FactsFile), plan.Run)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -168,7 +168,7 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 		t.Fatalf("%d of %d are saved", len(saved), truth.Sendable)
 	}
 	asked := int64(len(saved))
-	read := func(text string) (s deliverySummary) {
+	read := func(text string) (s delivery.Summary) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(text), &s); err != nil {
 			t.Fatalf("%v: %s", err, text)
@@ -203,49 +203,5 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 	_ = c.Wait()
 	if want := fmt.Sprintf("at 10 a second %d messages take", truth.Sendable); !strings.Contains(stderr.String(), want) {
 		t.Errorf("not said: %s\n%s", want, stderr)
-	}
-}
-
-// Facts come together by row, whichever side has more of them.
-func TestFactsAreMerged(t *testing.T) {
-	broken := errors.New("broken")
-	facts := func(status string, end error, rows ...int64) iter.Seq2[report.Fact, error] {
-		return func(yield func(report.Fact, error) bool) {
-			for _, row := range rows {
-				if !yield(report.Fact{Row: row, Status: status, Origin: report.OfStatus}, nil) {
-					return
-				}
-			}
-			if end != nil {
-				yield(report.Fact{}, end)
-			}
-		}
-	}
-	for _, row := range []struct {
-		before, news []int64
-		beforeEnds   error
-		newsEnd      error
-		want         string
-	}{
-		{nil, nil, nil, nil, ""},
-		{[]int64{1, 3}, nil, nil, nil, "1old 3old "},
-		{nil, []int64{1, 3}, nil, nil, "1new 3new "},
-		{[]int64{1, 3, 5}, []int64{2, 3, 7}, nil, nil, "1old 2new 3new 5old 7new "},
-		{[]int64{4, 5}, []int64{1, 2}, nil, nil, "1new 2new 4old 5old "},
-		{[]int64{1}, []int64{2, 3}, broken, nil, "1old broken"},
-		{[]int64{1, 9}, []int64{2, 3}, broken, nil, "1old 2new 3new 9old broken"},
-		{[]int64{1, 9}, []int64{2}, nil, broken, "1old 2new broken"},
-	} {
-		got := ""
-		for f, err := range merged(facts("old", row.beforeEnds, row.before...), facts("new", row.newsEnd, row.news...)) {
-			if err != nil {
-				got += err.Error()
-				continue
-			}
-			got += fmt.Sprint(f.Row, f.Status, " ")
-		}
-		if got != row.want {
-			t.Errorf("%v and %v: %s, not %s", row.before, row.news, got, row.want)
-		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"cohort/engine/build"
 	"cohort/engine/refusal"
 )
 
@@ -45,7 +46,7 @@ func writeDocs(root *cobra.Command, dir string) error {
 		}
 	}
 	keepColumns(root)
-	return doc.GenManTree(root, &doc.GenManHeader{Title: "COHORT", Section: "1", Source: "cohort " + version()}, man)
+	return doc.GenManTree(root, &doc.GenManHeader{Title: "COHORT", Section: "1", Source: "cohort " + build.Version()}, man)
 }
 
 // commandsPage is docs/commands.md: the help of every command, as the program prints it.

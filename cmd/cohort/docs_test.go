@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cohort/engine/ledger"
+	"cohort/engine/refusal"
 )
 
 const repository = "../.."
@@ -152,7 +153,7 @@ func has(text, word string) bool {
 
 func TestOperatingExplainsEveryExitCodeAndState(t *testing.T) {
 	text := page(t, "docs/operating.md")
-	for _, code := range []int{exitDone, exitDefect, 2, exitStopped, exitInDoubt, exitRefused} {
+	for _, code := range []int{refusal.ExitDone, refusal.ExitDefect, 2, refusal.ExitStopped, refusal.ExitInDoubt, refusal.ExitRefused} {
 		if !has(text, fmt.Sprint(code)) {
 			t.Errorf("docs/operating.md has no row for exit code %d", code)
 		}

@@ -12,10 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/runfolder"
 )
 
 func dumpCommand() *cobra.Command {
@@ -53,7 +55,7 @@ Exit codes: 0 done, or ended by Ctrl-C; 10 the log is damaged, it cannot be read
 no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, plan, err := openRun(args[0])
+			dir, plan, err := run.OpenRun(args[0])
 			if err != nil {
 				return err
 			}
@@ -114,7 +116,7 @@ func (d *dump) more(ctx context.Context) error {
 	case said != nil:
 		return said
 	case err != nil:
-		return unsound(d.dir, err)
+		return runfolder.Unsound(d.dir, err)
 	case flushed != nil:
 		return fmt.Errorf("standard output: %w", flushed)
 	}

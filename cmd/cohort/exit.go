@@ -10,16 +10,6 @@ import (
 	"cohort/engine/refusal"
 )
 
-// The exit codes.
-const (
-	exitDone   = 0
-	exitDefect = 1
-	// 2 is the Go runtime's own: a crash, such as SIGABRT or out of memory.
-	exitStopped = 3
-	exitInDoubt = 4
-	exitRefused = 10
-)
-
 const exitCodes = `  0  done: every record has its final fate
   1  a defect in cohort
   2  cohort crashed (SIGABRT, out of memory); look at the run with cohort status, it
@@ -37,7 +27,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 // place that does.
 func conclude(err error, stderr io.Writer) int {
 	if err == nil {
-		return exitDone
+		return refusal.ExitDone
 	}
 	var (
 		refused *refusal.Refused
@@ -50,12 +40,12 @@ func conclude(err error, stderr io.Writer) int {
 		fmt.Fprintln(stderr, end.Next)
 		return end.Code
 	case errors.As(err, &refused):
-		return exitRefused
+		return refusal.ExitRefused
 	case errors.As(err, &stopped):
-		return exitStopped
+		return refusal.ExitStopped
 	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "required flag"):
-		return exitRefused // cobra's own complaints
+		return refusal.ExitRefused // cobra's own complaints
 	}
 	fmt.Fprintln(stderr, "this is a defect in cohort, or something it did not expect; nothing is lost: the run's folder holds everything")
-	return exitDefect
+	return refusal.ExitDefect
 }

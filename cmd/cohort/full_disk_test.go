@@ -45,7 +45,7 @@ func (w *world) fullInTheMiddle() {
 		l := newLife(t, t.TempDir(), w.binary, 28, true, slower)
 		l.fullWhileUnderWay()
 		// The room for outcomes had been reserved: whatever was accepted is known to be.
-		var s status
+		var s Status
 		o := l.hear("status", l.folder, "--json")
 		if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || !s.AddsUp {
 			t.Fatalf("%v %s%s", err, o.stdout, o.stderr)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/output"
 	"cohort/engine/refusal"
 	"cohort/fixtures"
 )
@@ -33,7 +34,7 @@ check digits. The same flags give the same file.`,
 			if cohort.Bad < 0 || cohort.Bad > 1 {
 				return refusal.New("--bad is a share from 0 to 1, such as 0.01")
 			}
-			if err := claim(out, force || out == "" || out == "-", ""); err != nil {
+			if err := output.Claim(out, force || out == "" || out == "-", ""); err != nil {
 				return err
 			}
 			var truth fixtures.Truth
@@ -48,7 +49,7 @@ check digits. The same flags give the same file.`,
 			if out == "" || out == "-" {
 				err = write(os.Stdout)
 			} else {
-				err = writeTo(out, write)
+				err = output.WriteTo(out, write)
 			}
 			if err != nil {
 				return refusal.New("the cohort cannot be written: %w", err)
@@ -61,7 +62,7 @@ check digits. The same flags give the same file.`,
 	f.IntVarP(&cohort.People, "records", "n", 0, "how many records")
 	f.Float64Var(&cohort.Bad, "bad", 0, "the `share` of records that are bad in one way or another, 0 to 1")
 	f.Uint64Var(&cohort.Seed, "seed", 1, "another seed, another cohort")
-	f.BoolVar(&force, "force", false, forceHelp)
+	f.BoolVar(&force, "force", false, output.ForceHelp)
 	f.StringVarP(&out, "output", "o", "", "the `file` to write (default: standard output)")
 	return c
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cohort/engine/refusal"
 )
 
 // A certificate that ends while a run is at work stops requests and costs nobody anything.
@@ -34,7 +36,7 @@ func TestACertificateEndsInTheMiddle(t *testing.T) {
 		t.Fatalf("%d accepted, and %d a second later, past the certificate's end", before, now)
 	}
 	current.Store(authority.until(time.Now().Add(time.Hour)))
-	w.endsWith(c, stderr, exitDone)
+	w.endsWith(c, stderr, refusal.ExitDone)
 	if !strings.Contains(stderr.String(), "certificate") {
 		t.Errorf("nothing was said of the certificate\n%s", stderr)
 	}
@@ -75,7 +77,7 @@ func TestTheServicesNameIsLost(t *testing.T) {
 	w.write("hosts", "127.0.0.1 localhost\n")
 	c, said := named("send", "-c", "campaign.yaml", "cohort.csv", "--run", "run")
 	_ = c.Wait()
-	if code := c.ProcessState.ExitCode(); code != exitRefused || !strings.Contains(said.String(), "service.test") {
+	if code := c.ProcessState.ExitCode(); code != refusal.ExitRefused || !strings.Contains(said.String(), "service.test") {
 		t.Fatalf("exit %d\n%s", code, said)
 	}
 
@@ -127,7 +129,7 @@ func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
 		c, _, stderr := w.start(starts...)
 		w.await("something more is accepted", func() bool { return r.accepted() > before })
 		room := l.fillUp(int64(n) * 8)
-		w.endsWith(c, stderr, exitStopped)
+		w.endsWith(c, stderr, refusal.ExitStopped)
 		room()
 	}
 	if r.accepted() >= truth.Sendable {
@@ -135,7 +137,7 @@ func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
 	}
 	w.paced("pace: {per_second: 0}")
 	w.refereed(r.URL, "pace: {per_second: 0}")
-	if o := w.run("resume", l.folder); o.code != exitDone {
+	if o := w.run("resume", l.folder); o.code != refusal.ExitDone {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	if counts := r.judges(w, l.folder); counts["accepted"] != truth.Sendable || counts["invalid"] != truth.Invalid {
@@ -158,14 +160,14 @@ func TestFilesInAnotherOrder(t *testing.T) {
 	c, _, stderr := w.start("send", "-c", "campaign.yaml", "a.csv", "b.csv", "--run", "run")
 	w.await("something is accepted", func() bool { return r.accepted() > 0 })
 	_ = c.Process.Signal(os.Interrupt)
-	w.endsWith(c, stderr, exitStopped)
+	w.endsWith(c, stderr, refusal.ExitStopped)
 
 	o := w.run("send", "-c", "campaign.yaml", "b.csv", "a.csv", "--run", "other")
-	if o.code != exitRefused || !strings.Contains(o.stderr, "already sent to another cohort file") {
+	if o.code != refusal.ExitRefused || !strings.Contains(o.stderr, "already sent to another cohort file") {
 		t.Fatalf("in another order: exit %d\n%s", o.code, o.stderr)
 	}
 	o = w.run("send", "-c", "campaign.yaml", "b.csv", "a.csv", "--run", "other", "--new-cohort")
-	if o.code != exitDone {
+	if o.code != refusal.ExitDone {
 		t.Fatalf("with --new-cohort: exit %d\n%s", o.code, o.stderr)
 	}
 	sent := 0
@@ -186,7 +188,7 @@ func TestFilesInAnotherOrder(t *testing.T) {
 	if sent != truth.Sendable || len(r.people) != truth.Sendable {
 		t.Errorf("the reports say %d, the service has %d, the cohort %d", sent, len(r.people), truth.Sendable)
 	}
-	if o := w.run("resume", "run"); o.code != exitRefused {
+	if o := w.run("resume", "run"); o.code != refusal.ExitRefused {
 		t.Errorf("the first run, which is closed: exit %d\n%s", o.code, o.stderr)
 	}
 }

@@ -121,7 +121,7 @@ func (l *life) finished(accepted int) {
 	if o := l.hear("send", "-c", "campaign.yaml", "cohort.csv", "--run", l.folder); o.code != 0 || !strings.Contains(o.stderr, "finished") {
 		l.t.Fatalf("a send of a finished run: exit %d\n%s", o.code, o.stderr)
 	}
-	var s status
+	var s Status
 	if o := l.hear("status", l.folder, "--json"); json.Unmarshal([]byte(o.stdout), &s) != nil || !s.AddsUp || s.State != "finished" {
 		l.t.Fatalf("status: %s", o.stdout)
 	}

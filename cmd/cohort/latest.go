@@ -1,24 +1,18 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine/campaign"
-	"cohort/engine/ledger"
-	"cohort/engine/plan"
+	"cohort/cmd/internal/repair"
+	"cohort/engine/control"
 	"cohort/engine/refusal"
-	"cohort/ingest/person"
+	"cohort/engine/runfolder"
 )
 
 func decideCommand() *cobra.Command {
-	var d decision
+	var d repair.Latest
 	c := &cobra.Command{
 		Use:   "decide DIR latest --reason TEXT [--dry-run]",
 		Short: "Decide what cohort cannot know about a run",
@@ -39,170 +33,21 @@ Exit codes: 0 recorded, or shown with --dry-run; 10 refused, nothing was changed
 			switch {
 			case args[1] != "latest":
 				return refusal.New("%q is no decision; what can be decided is: latest", args[1])
-			case !d.dryRun && strings.TrimSpace(d.reason) == "":
+			case !d.DryRun && strings.TrimSpace(d.Reason) == "":
 				return refusal.New("give --reason: how you know that the run did not go on elsewhere; it is recorded. --dry-run needs none")
 			}
-			if err := checkReason(d.reason); err != nil {
+			if err := control.CheckReason(d.Reason); err != nil {
 				return err
 			}
-			if d.runFolder, err = absolute(args[0]); err != nil {
+			if d.RunFolder, err = runfolder.Absolute(args[0]); err != nil {
 				return err
 			}
-			d.open(c)
-			return d.run(c.Context())
+			d.Open(c)
+			return d.Run(c.Context())
 		},
 	}
-	c.Flags().StringVar(&d.reason, "reason", "", "how you know it, in words without personal data; it is recorded")
-	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "show what the service's receipts say, and change nothing")
-	c.Flags().BoolVar(&d.network, "allow-network-folder", false, networkHelp)
+	c.Flags().StringVar(&d.Reason, "reason", "", "how you know it, in words without personal data; it is recorded")
+	c.Flags().BoolVar(&d.DryRun, "dry-run", false, "show what the service's receipts say, and change nothing")
+	c.Flags().BoolVar(&d.Network, "allow-network-folder", false, networkHelp)
 	return c
-}
-
-// decision is one call of decide.
-//
-//	hold the folder ─▶ is anything asked? ─▶ receipts ─▶ show ─▶ control record
-type decision struct {
-	session
-	reason string
-	dryRun bool
-}
-
-func (d *decision) run(ctx context.Context) (err error) {
-	if d.call, err = readCall(d.runFolder); err != nil {
-		return err
-	}
-	plan, err := planned(d.runFolder)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = plan.Close() }()
-	if d.campaign, _, _, err = readCampaign(d.runFolder, d.call); err != nil {
-		return err
-	}
-	if err := campaign.Compare(plan.Frozen, d.campaign.Frozen()); err != nil {
-		if changed := planChanged(d.runFolder, plan); changed != nil {
-			return changed
-		}
-		return refusal.New("%w", err)
-	}
-	d.call.Simulate = plan.Service == d.campaign.ServiceID(true)
-	if d.folder, err = holdFolder(d.runFolder, "decide", d.network, d.log); err != nil {
-		return err
-	}
-	defer d.folder.release()
-	defer d.end()
-	folded, err := ledger.Read(d.runFolder, plan)
-	if err != nil {
-		return unsound(d.runFolder, err)
-	}
-	if err := d.mayWrite(plan, folded); err != nil {
-		return err
-	}
-	why := folded.ShowsLatest(d.runFolder)
-	if why == nil {
-		return refusal.New("nothing waits for this decision: the run was last at work in %s; go on with: %s", d.runFolder, refusal.Command("resume", d.runFolder))
-	}
-	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
-		return askLatest(d.runFolder, why)
-	}
-	fmt.Fprintf(d.stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.runFolder, why, folded.LastAnswer.In(d.campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Attempts)
-	if plan.NeverAgain && !d.call.Simulate {
-		if err := d.show(ctx, plan); err != nil {
-			return err
-		}
-	}
-	if d.dryRun {
-		fmt.Fprintln(d.stdout, "nothing was changed (--dry-run)")
-		return nil
-	}
-	if err := d.noteWitness(plan, "by "+whoAmI()+": "+d.reason); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.stdout, "recorded: this folder is the latest, because: %s\ngo on with: %s\n", d.reason, refusal.Command("resume", d.runFolder))
-	return nil
-}
-
-// show shows what the folder says of the run's messages, and how many of them the service has a
-// receipt of. It refuses when the service has more than the folder has sent.
-func (d *decision) show(ctx context.Context, plan *plan.Plan) error {
-	if err := d.connect(); err != nil {
-		return err
-	}
-	if err := d.sink.Check(ctx); err != nil {
-		return refusal.New("%w", err)
-	}
-	spool, err := openSpool(d.folder.file(spoolFolder), plan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	receipts := newReceipts(plan, d.log)
-	if _, err := d.readReceipts(ctx, plan, nil, receipts); err != nil {
-		if end := (*refusal.Ended)(nil); errors.As(err, &end) {
-			end.Next = refusal.Command("decide", d.runFolder, "latest", "--reason", d.reason)
-		}
-		return err
-	}
-	of, named, beyond := map[person.Fate]int{}, map[person.Fate]int{}, 0
-	for m, err := range eachMessage(d.runFolder, plan, spool) {
-		if err != nil {
-			return err
-		}
-		of[m.fate]++
-		if receipts.rank(m.row-1) >= 0 {
-			named[m.fate]++
-			if m.fate != person.Accepted && m.fate != person.InDoubt {
-				beyond++
-			}
-		}
-	}
-	for _, fate := range person.Fates {
-		if of[fate] > 0 {
-			fmt.Fprintf(d.stdout, "%-10s %10d, with a receipt %10d\n", fate, of[fate], named[fate])
-		}
-	}
-	if beyond > 0 {
-		return askLatest(d.runFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
-	}
-	if accepted := of[person.Accepted]; 2*named[person.Accepted] <= accepted {
-		d.log.Warn("the receipts prove little: most are still to come, or this application is not shown them", "accepted", accepted, "with_receipt", named[person.Accepted])
-	}
-	return nil
-}
-
-// noteWitness notes, before anything is sent, that the run is at work in this folder, and who
-// has decided so.
-func (s *session) noteWitness(plan *plan.Plan, decided string) error {
-	log, err := ledger.Open(s.folder.path, plan)
-	if err != nil {
-		return roomOr(err, unsound(s.folder.path, err), s.folder.path)
-	}
-	if err := errors.Join(log.NoteWitness(time.Now(), s.folder.path, decided), log.Close()); err != nil {
-		return roomOr(err, refusal.New("the run's folder cannot be written: %w", err), s.folder.path)
-	}
-	return nil
-}
-
-// isLatest refuses a folder that may be a copy, where the service takes a message twice.
-func (s *session) isLatest(plan *plan.Plan, ledger *ledger.Ledger) error {
-	if !plan.NeverAgain || s.call.Simulate {
-		return nil
-	}
-	return askLatest(s.folder.path, ledger.ShowsLatest(s.folder.path))
-}
-
-// askLatest says what to do where a folder cannot show that it is the latest.
-func askLatest(folder string, why error) error {
-	copied, log := (*ledger.CopyError)(nil), filepath.Join(folder, "log")
-	switch {
-	case why == nil:
-		return nil
-	case !errors.As(why, &copied):
-		return unsound(folder, why)
-	case copied.Older:
-		return refusal.New("%s is an older copy of the run: %w. Nothing was sent. Bring back the folder in which the run was last at work. If that is lost: mv %s %s && %s; then nobody is sent to again, and the service's receipts settle whom they name",
-			folder, why, refusal.ShellWord(log), refusal.ShellWord(log+".older"), refusal.Command("recover", folder))
-	}
-	return refusal.New("%s may be an older copy of the run: %w. The people whom a later copy reached would get the message twice. Nothing was sent. Bring back the folder in which the run was last at work; if this is it, say so: %s",
-		folder, why, refusal.Command("decide", folder, "latest", "--reason", "how you know"))
 }

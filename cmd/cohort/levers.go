@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
+	"cohort/engine/control"
 	"cohort/engine/disk"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
 )
 
 const leverWords = `It is noted in the run's log with the time, your user name and the reason, and holds from one
@@ -66,7 +64,7 @@ func leverCommand(name string, verb record.Verb, short, long, done, next string)
 
 // pulling is one pull of a lever.
 type pulling struct {
-	asked  asked
+	asked  control.Request
 	folder string
 	change ledger.PaceChange // of LeverPace: what it made of the rate
 	noted  bool              // no process is at work on the run
@@ -75,25 +73,25 @@ type pulling struct {
 // pull asks the process that is at work on the run or, when there is none, writes to the
 // run's log what holds from the next start on.
 func (l *pulling) pull(c *cobra.Command, dir string) (err error) {
-	if l.folder, err = absolute(dir); err != nil {
+	if l.folder, err = runfolder.Absolute(dir); err != nil {
 		return err
 	}
-	if _, err := readCall(l.folder); err != nil {
+	if _, err := runfolder.ReadCall(l.folder); err != nil {
 		return err
 	}
-	if err := checkReason(l.asked.Reason); err != nil {
+	if err := control.CheckReason(l.asked.Reason); err != nil {
 		return err
 	}
-	l.asked.By = whoAmI()
+	l.asked.By = control.WhoAmI()
 	return l.ask(c.Context())
 }
 
 func (l *pulling) ask(ctx context.Context) (err error) {
-	l.change, err = ask(ctx, l.folder, l.asked)
+	l.change, err = control.Ask(ctx, l.folder, l.asked)
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, errNobody) {
+	if !errors.Is(err, control.ErrNobody) {
 		return refusal.New("%w", err)
 	}
 	return l.note()
@@ -101,25 +99,25 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 
 // note writes what is asked to the log of a run that nobody is at work on.
 func (l *pulling) note() error {
-	held, err := disk.Acquire(filepath.Join(l.folder, lockFile), "pause, continue or pace")
+	held, err := disk.Acquire(filepath.Join(l.folder, runfolder.LockFile), "pause, continue or pace")
 	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
 		return refusal.New("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
 	}
 	if err != nil {
-		return roomOr(err, refusal.New("the run's folder cannot be locked: %w", err), l.folder)
+		return runfolder.RoomOr(err, refusal.New("the run's folder cannot be locked: %w", err), l.folder)
 	}
 	defer func() { _ = held.Release() }()
 	if l.asked.Verb == record.VerbStop {
 		return refusal.New("no process is at work on %s: there is nothing to stop", l.folder)
 	}
-	plan, err := planned(l.folder)
+	plan, err := runfolder.Plan(l.folder)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = plan.Close() }()
 	folded, err := ledger.Read(l.folder, plan)
 	if err != nil {
-		return unsound(l.folder, err)
+		return runfolder.Unsound(l.folder, err)
 	}
 	if folded.Superseded != "" {
 		return refusal.New("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
@@ -139,27 +137,11 @@ func (l *pulling) note() error {
 	}
 	log, err := ledger.Open(l.folder, plan)
 	if err != nil {
-		return roomOr(err, unsound(l.folder, err), l.folder)
+		return runfolder.RoomOr(err, runfolder.Unsound(l.folder, err), l.folder)
 	}
 	l.noted = true
-	if err = errors.Join(log.Command(time.Now(), l.asked.lever()), log.Close()); err != nil {
-		return roomOr(err, refusal.New("the run's log cannot be written: %w", err), l.folder)
+	if err = errors.Join(log.Command(time.Now(), l.asked.Lever()), log.Close()); err != nil {
+		return runfolder.RoomOr(err, refusal.New("the run's log cannot be written: %w", err), l.folder)
 	}
 	return nil
-}
-
-// roomOr says of an error that comes of a full disk what to do, and of another what is
-// given.
-func roomOr(err, other error, folder string) error {
-	if errors.Is(err, journal.ErrFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return refusal.New("there is no room to note it: %w; nothing is changed: free some room in %s and ask again", err, folder)
-	}
-	return other
-}
-
-func whoAmI() string {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
-	}
-	return fmt.Sprintf("user %d", os.Getuid())
 }

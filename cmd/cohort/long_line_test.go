@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"cohort/engine/refusal"
 )
 
 // A line of 2 GiB without an end, packed or not, at the beginning or behind good records,
@@ -23,7 +25,7 @@ func TestALineOfTwoGibibytesIsRefusedInBoundedMemory(t *testing.T) {
 		t.Skip("this system sets no limit to a process's memory")
 	}
 	good := "nhs_number,given_name,appointment_date,clinic_name\n"
-	for _, n := range numbers(1000) {
+	for _, n := range Numbers(1000) {
 		good += n + ",Ann,2027-01-05,\"East\nWing\"\n"
 	}
 	// Members of gzip and frames of zstd may follow one another, so that the whole need not
@@ -54,12 +56,12 @@ func TestALineOfTwoGibibytesIsRefusedInBoundedMemory(t *testing.T) {
 			}
 			for _, call := range calls {
 				o := w.within(most, call...)
-				if o.code != exitRefused || !strings.Contains(o.stderr, test.said) {
+				if o.code != refusal.ExitRefused || !strings.Contains(o.stderr, test.said) {
 					t.Errorf("%s: exit %d\n%s", call[0], o.code, o.stderr)
 				}
 			}
 			if _, err := os.Stat(w.path("runs")); err == nil {
-				if left := must(os.ReadDir(w.path("runs"))); len(left) > 0 {
+				if left := Must(os.ReadDir(w.path("runs"))); len(left) > 0 {
 					t.Errorf("a file that is refused leaves %d folders", len(left))
 				}
 			}

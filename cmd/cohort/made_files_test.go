@@ -28,7 +28,7 @@ import (
 // hold comes from package fixtures: nobody there is.
 
 // must returns what was made, where making cannot fail.
-func must[V any](v V, err error) V {
+func Must[V any](v V, err error) V {
 	if err != nil {
 		panic(err)
 	}
@@ -36,10 +36,10 @@ func must[V any](v V, err error) V {
 }
 
 // numbers are n NHS numbers of the range that was never issued.
-func numbers(n int) []string {
+func Numbers(n int) []string {
 	var text bytes.Buffer
-	must(fixtures.Cohort{People: n, Seed: 3}.WriteCSV(&text))
-	records := must(csv.NewReader(&text).ReadAll())
+	Must(fixtures.Cohort{People: n, Seed: 3}.WriteCSV(&text))
+	records := Must(csv.NewReader(&text).ReadAll())
 	var all []string
 	for _, record := range records[1:] {
 		all = append(all, strings.ReplaceAll(record[0], " ", ""))
@@ -111,13 +111,13 @@ func windows1252(text string) string {
 func gzipOf(text string) string {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	must(io.WriteString(w, text))
-	must(0, w.Close())
+	Must(io.WriteString(w, text))
+	Must(0, w.Close())
 	return b.String()
 }
 
 func zstdOf(text string) string {
-	w := must(zstd.NewWriter(nil))
+	w := Must(zstd.NewWriter(nil))
 	return string(w.EncodeAll([]byte(text), nil))
 }
 
@@ -125,9 +125,9 @@ func zstdOf(text string) string {
 func zipOf(name, text string) string {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	must(w.Create("extract/"))
-	must(io.WriteString(must(w.Create("extract/"+name)), text))
-	must(0, w.Close())
+	Must(w.Create("extract/"))
+	Must(io.WriteString(Must(w.Create("extract/"+name)), text))
+	Must(0, w.Close())
 	return b.String()
 }
 
@@ -181,9 +181,9 @@ type caasText struct {
 func parquetOf[Row any](rows ...Row) string {
 	var b bytes.Buffer
 	w := parquet.NewGenericWriter[Row](&b, parquet.MaxRowsPerRowGroup(2))
-	must(w.Write(rows))
-	must(0, w.Close())
-	if groups := len(must(parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))).RowGroups()); len(rows) > 2 && groups < 2 {
+	Must(w.Write(rows))
+	Must(0, w.Close())
+	if groups := len(Must(parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))).RowGroups()); len(rows) > 2 && groups < 2 {
 		panic("a Parquet file of one row group")
 	}
 	return b.String()
@@ -208,20 +208,20 @@ func arrowOf(s sheet, stream bool) string {
 		Close() error
 	}) {
 		for _, part := range parts {
-			must(0, w.Write(part))
+			Must(0, w.Write(part))
 		}
-		must(0, w.Close())
+		Must(0, w.Close())
 	}
 	if stream {
 		var b bytes.Buffer
 		write(ipc.NewWriter(&b, ipc.WithSchema(all.Schema())))
 		return b.String()
 	}
-	f := must(os.CreateTemp("", "arrow-"))
+	f := Must(os.CreateTemp("", "arrow-"))
 	defer func() { _ = os.Remove(f.Name()) }()
-	write(must(ipc.NewFileWriter(f, ipc.WithSchema(all.Schema()))))
-	must(0, f.Close())
-	return string(must(os.ReadFile(f.Name())))
+	write(Must(ipc.NewFileWriter(f, ipc.WithSchema(all.Schema()))))
+	Must(0, f.Close())
+	return string(Must(os.ReadFile(f.Name())))
 }
 
 // lay writes files into a folder of their own and returns it.

@@ -4,19 +4,19 @@ package main
 import (
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/engine/build"
 	"cohort/engine/refusal"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program. Its result is the exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
 	root := rootCommand()
@@ -39,7 +39,7 @@ Exit codes, of every command:
 ` + exitCodes,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version(),
+		Version:       build.Version(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -81,23 +81,4 @@ func swallowed(c *cobra.Command) (err error) {
 		}
 	})
 	return err
-}
-
-// version is the version that reports carry: the module's, or the commit it was built
-// from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = "devel"
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v = "devel-" + s.Value[:min(12, len(s.Value))]
-			}
-		}
-	}
-	return v
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cohort/engine/refusal"
 )
 
 // misfortune is one thing that befalls a run between two starts.
@@ -48,7 +50,7 @@ func (l *life) moment(most int) { time.Sleep(time.Duration(l.random.IntN(most)) 
 
 func (l *life) kill(c *exec.Cmd, stderr *bytes.Buffer) {
 	_ = c.Process.Kill()
-	l.ends(c, stderr, 0, exitRefused, exitStopped)
+	l.ends(c, stderr, 0, refusal.ExitRefused, refusal.ExitStopped)
 }
 
 func (l *life) senderKilled() {
@@ -56,7 +58,7 @@ func (l *life) senderKilled() {
 	l.moment(1200)
 	if l.began { // whoever looks does not disturb
 		o := l.run("status", l.folder, "--json")
-		var s status
+		var s Status
 		if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || o.code != 0 || !s.AddsUp {
 			l.t.Fatalf("status: exit %d: %s%s", o.code, o.stdout, o.stderr)
 		}
@@ -70,9 +72,9 @@ func (l *life) senderKilled() {
 // not begun is refused when the service gives it no token.
 func (l *life) usual() []int {
 	if l.stepped || !l.began {
-		return []int{exitDone, exitRefused, exitStopped}
+		return []int{refusal.ExitDone, refusal.ExitRefused, refusal.ExitStopped}
 	}
-	return []int{exitDone, exitStopped}
+	return []int{refusal.ExitDone, refusal.ExitStopped}
 }
 
 func (l *life) senderInterrupted() {
@@ -174,7 +176,7 @@ func (l *life) copied() {
 	defer func() { _ = os.RemoveAll(twin) }()
 	other, _, said := l.start("resume", twin)
 	c, stderr := l.sends()
-	if code := l.ends(other, said, exitRefused, exitDone); code == 0 && !strings.Contains(said.String(), "finished") {
+	if code := l.ends(other, said, refusal.ExitRefused, refusal.ExitDone); code == 0 && !strings.Contains(said.String(), "finished") {
 		l.t.Fatalf("a copy was sent from\n%s", said)
 	}
 	l.moment(500)

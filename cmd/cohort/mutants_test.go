@@ -30,7 +30,7 @@ var mutants = []mutant{
 		"the register is lost or torn",
 	},
 	{
-		"a folder is known by its name", "cmd/cohort/identity.go",
+		"a folder is known by its name", "cmd/internal/run/identity.go",
 		"case s.holds(at.folder): // it was moved", "case false:",
 		"the folder is moved",
 	},

@@ -9,6 +9,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cohort/engine/runfolder"
 	"cohort/sinks/simulator"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/ledger"
@@ -41,7 +42,7 @@ var unproven = []string{"no_answer", "unknown", "HTTP_502"}
 // kill besides. With a third word, settled, the receipts were read: whatever the service has
 // is accepted.
 func proven(ts *testscript.TestScript, _ bool, args []string) {
-	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + reportFile)
+	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + runfolder.ReportFile)
 	ts.Check(err)
 	sent := map[string]ledger.Accepted{}
 	for rest := simulated(ts, args[1], "ledger"); len(rest) > 0; {

@@ -43,7 +43,7 @@ func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
 		t.Helper()
-		must(0, os.WriteFile(name, []byte(text), 0o600))
+		Must(0, os.WriteFile(name, []byte(text), 0o600))
 	}
 	write("campaign.yaml", campaignOf(""))
 	write("other.yaml", strings.Replace(campaignOf(""), "fixture-files", "another", 1))
@@ -56,7 +56,7 @@ func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
 	others := []string{"precious\n", "row,file,line\n", "no line end", "{}\n", "{\"a\":1}\n{\"applica"}
 	for name, o := range outputs {
 		for i, other := range others {
-			must(0, os.Mkdir("aside", 0o700))
+			Must(0, os.Mkdir("aside", 0o700))
 			out := filepath.Join("aside", "x.pem")
 			suffixes := []string{"", ".tmp"}
 			switch name {
@@ -71,27 +71,27 @@ func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
 				at := filepath.Clean(out + suffix)
 				write(at, other)
 				err := called(t, strings.ReplaceAll(o.call, "OUT", out))
-				if text := string(must(os.ReadFile(at))); !errors.As(err, new(*refusal.Refused)) || text != other {
+				if text := string(Must(os.ReadFile(at))); !errors.As(err, new(*refusal.Refused)) || text != other {
 					t.Errorf("%s over %q: %v; it is now %.40q", name, other, err, text)
 				}
-				if there := must(os.ReadDir("aside")); len(there) != 1 {
+				if there := Must(os.ReadDir("aside")); len(there) != 1 {
 					t.Errorf("%s over %q: the folder has %v", name, other, there)
 				}
-				must(0, os.Remove(at))
+				Must(0, os.Remove(at))
 			}
 			if o.made != "" && i == 0 {
 				write(out, o.made)
-				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)); err != nil || string(must(os.ReadFile(out))) == o.made {
+				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)); err != nil || string(Must(os.ReadFile(out))) == o.made {
 					t.Errorf("%s over what it made itself: %v", name, err)
 				}
 			}
 			if o.force {
 				write(out, other)
-				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)+" --force"); err != nil || string(must(os.ReadFile(out))) == other {
+				if err := called(t, strings.ReplaceAll(o.call, "OUT", out)+" --force"); err != nil || string(Must(os.ReadFile(out))) == other {
 					t.Errorf("%s --force over %q: %v", name, other, err)
 				}
 			}
-			must(0, os.RemoveAll("aside"))
+			Must(0, os.RemoveAll("aside"))
 		}
 	}
 }

@@ -14,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine/campaign"
+	"cohort/cmd/internal/run"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
-	"cohort/engine/register"
 )
 
 // incognito puts a service before the simulator that does not say that it is one, and turns
@@ -54,7 +53,7 @@ func (w *world) named(name, words string) {
 // refused makes sure that a call is refused with these words, and not otherwise.
 func (w *world) refused(words string, args ...string) {
 	w.t.Helper()
-	if o := w.run(args...); o.code != exitRefused || !strings.Contains(refusal.OneLine(o.stderr), words) {
+	if o := w.run(args...); o.code != refusal.ExitRefused || !strings.Contains(refusal.OneLine(o.stderr), words) {
 		w.t.Fatalf("%v: exit %d, not refused with %q\n%s", args, o.code, words, o.stderr)
 	}
 }
@@ -62,7 +61,7 @@ func (w *world) refused(words string, args ...string) {
 func (w *world) sent(args ...string) exited {
 	w.t.Helper()
 	o := w.run(args...)
-	if o.code != exitDone {
+	if o.code != refusal.ExitDone {
 		w.t.Fatalf("%v: exit %d\n%s", args, o.code, o.stderr)
 	}
 	return o
@@ -139,7 +138,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 
 	// what only that run can settle it settles first
 	w.refused("resume "+w.path("first")+" --settle", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
-	if o := w.run("resume", "first", "--settle"); o.code != exitStopped {
+	if o := w.run("resume", "first", "--settle"); o.code != refusal.ExitStopped {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	reached := s.accepted()
@@ -150,7 +149,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("first.yaml", strings.Replace(string(text), words, corrected, 1))
-	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", thousands(int64(reached))), "resume", "first")
+	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", run.Thousands(int64(reached))), "resume", "first")
 
 	o := w.sent("send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
 	if !strings.Contains(o.stdout, fmt.Sprintf("accepted %12d", truth.Sendable-reached)) && s.accepted() != truth.Sendable {
@@ -163,8 +162,8 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.refused("has taken this run's place", "resume", "first")
 
 	// one who was left out counts as reached by the run that reached them
-	w.refused("sent "+thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
-	w.refused("sent "+thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
+	w.refused("sent "+run.Thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("sent "+run.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
 // A run that was stopped does not send to the people whom another campaign has sent to since,
@@ -182,7 +181,7 @@ func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
 	c, _ := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
 	_ = c.Process.Kill()
 	_ = c.Wait()
-	if o := w.run("resume", "first", "--settle"); o.code != exitStopped {
+	if o := w.run("resume", "first", "--settle"); o.code != refusal.ExitStopped {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	c, _ = w.sendInTheMiddle(s, truth, "send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
@@ -253,93 +252,9 @@ func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.refused(fmt.Sprintf("%s of the 1,500 people", thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused(fmt.Sprintf("%s of the 1,500 people", run.Thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
 	if err := os.Rename(w.path("first"), w.path("gone")); err != nil {
 		t.Fatal(err)
 	}
 	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third")
-}
-
-// A run of another campaign that begins while one is prepared is not overlooked.
-func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
-	plan := &plan.Plan{Header: plan.Header{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
-	for sentence, c := range map[string]struct {
-		other   register.Entry
-		refused bool
-	}{
-		"the same words":       {register.Entry{Campaign: "other", Service: "notify https://b", Templates: []string{"v", "w"}}, true},
-		"other words":          {register.Entry{Campaign: "other", Service: "notify https://b", Templates: []string{"v"}}, false},
-		"another kind of sink": {register.Entry{Campaign: "other", Service: "nhsapp https://b", Templates: []string{"w"}}, false},
-		"a simulator":          {register.Entry{Campaign: "other", Service: "notify https://b", Simulator: true, Templates: []string{"w"}}, false},
-		"the same campaign":    {register.Entry{Campaign: "mine", Service: "notify https://b", Templates: []string{"w"}}, false},
-	} {
-		r, err := register.Open(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.other.RunID, c.other.State = "other-000", register.Begun
-		if err := r.Record(c.other); err != nil {
-			t.Fatal(err)
-		}
-		s := &session{compared: &overlaps{}}
-		for starts := range 2 { // a start that was refused counts for nothing
-			if err := s.uncompared(r, plan, &ledger.Ledger{Starts: starts}); (err != nil) != c.refused {
-				t.Errorf("%s, after %d starts: %v", sentence, starts, err)
-			}
-		}
-		s.compared.looked = []string{"other-000"}
-		if err := s.uncompared(r, plan, &ledger.Ledger{}); err != nil {
-			t.Errorf("%s, looked at: %v", sentence, err)
-		}
-		_ = r.Close()
-	}
-}
-
-// Two messages are the same when a person reads the same in both.
-func TestWhatMakesAMessageTheSame(t *testing.T) {
-	load := func(text string) *campaign.Campaign {
-		t.Helper()
-		c, err := campaign.Parse([]byte(text), t.TempDir()+"/campaign.yaml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	const file = "campaign: c\npersonalisation: {a: \"((x)) and ((y))\"}\nsink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1, from: X, to: Y}}}\n"
-	notify := func(more string) string {
-		return "campaign: c\npersonalisation: {a: \"((x)) and ((y))\"}\nsink:\n  notify:\n    base_url: https://a\n    token_url: https://a\n    api_key_env: K\n    key_id: k\n    private_key_file: p\n    routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1\n" + more
-	}
-	plain := strings.Replace(file, "((x)) and ((y))", "Hello", 1)
-	digest := func(mine, its string, columns []string, values ...string) (own, other uint64) {
-		t.Helper()
-		w, err := campaignWords(load(mine))
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs, err := campaignWords(load(its))
-		if err != nil {
-			t.Fatal(err)
-		}
-		own = w.messages(w.templates, []string{"x", "y"})(0, []string{"1", "2"})
-		return own, w.messages(theirs.templates, columns)(0, values)
-	}
-	for sentence, c := range map[string]struct {
-		mine, its string
-		columns   []string
-		values    []string
-		same      bool
-	}{
-		"the same":                           {file, file, []string{"x", "y"}, []string{"1", "2"}, true},
-		"a column that the words do not use": {file, file, []string{"w", "x", "y"}, []string{"0", "1", "2"}, true},
-		"another value":                      {file, file, []string{"x", "y"}, []string{"1", "3"}, false},
-		"values that run together":           {file, file, []string{"x", "y"}, []string{"12", ""}, false},
-		"other words":                        {file, strings.Replace(file, " and ", " or ", 1), []string{"x", "y"}, []string{"1", "2"}, false},
-		"another invoice":                    {notify(""), notify("    billing_reference: \"((z))\"\n"), []string{"x", "y", "z"}, []string{"1", "2", "3"}, true},
-		"words that use no column":           {plain, plain, []string{"z"}, []string{"3"}, true},
-		"an address of the campaign's own":   {notify(""), notify("    contact_details: {email: \"((z))\"}\n"), []string{"x", "y", "z"}, []string{"1", "2", "3"}, false},
-	} {
-		if own, other := digest(c.mine, c.its, c.columns, c.values...); (own == other) != c.same || own == 0 {
-			t.Errorf("%s: %x and %x", sentence, own, other)
-		}
-	}
 }

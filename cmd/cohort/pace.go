@@ -13,6 +13,7 @@ import (
 	"cohort/engine/pace"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
 )
 
 func paceCommand() *cobra.Command {
@@ -72,11 +73,11 @@ back to the campaign's own pace.
 
 // paceOf is the pace of the campaign of a run's folder.
 func paceOf(folder string) (campaign.Pace, error) {
-	call, err := readCall(folder)
+	call, err := runfolder.ReadCall(folder)
 	if err != nil {
 		return campaign.Pace{}, err
 	}
-	c, _, _, err := readCampaign(folder, call)
+	c, _, _, err := runfolder.ReadCampaign(folder, call)
 	if err != nil {
 		return campaign.Pace{}, err
 	}

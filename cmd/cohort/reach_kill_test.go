@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"cohort/cmd/internal/run"
 	"cohort/engine/campaign"
 	"cohort/engine/reach"
+	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -41,7 +43,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	day := today(c, slog.New(slog.DiscardHandler))
+	day := run.Today(c, slog.New(slog.DiscardHandler))
 	says := func(users []reach.User) {
 		t.Helper()
 		if err := day.Make(); err != nil {
@@ -95,16 +97,16 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if c, err = campaign.Load(w.path("campaign.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	day = today(c, slog.New(slog.DiscardHandler))
+	day = run.Today(c, slog.New(slog.DiscardHandler))
 	kill()
-	if err := os.Truncate(w.path("run/"+usersFile), 100); err != nil {
+	if err := os.Truncate(w.path("run/"+runfolder.UsersFile), 100); err != nil {
 		t.Fatal(err)
 	}
 	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv", "--run", "run"); o.code != 0 || strings.Contains(o.stderr, known) {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	all(reach.No)
-	if _, err := os.Stat(w.path("run/" + usersFile)); err == nil {
+	if _, err := os.Stat(w.path("run/" + runfolder.UsersFile)); err == nil {
 		t.Error("who has the app still lies about")
 	}
 }

@@ -9,25 +9,15 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
 )
-
-// mostReason is how many characters of a reason the log keeps. Its readers see them all.
-const mostReason = 1000
-
-func checkReason(reason string) error {
-	if n := utf8.RuneCountInString(reason); n > mostReason {
-		return refusal.New("the reason has %d characters, and %d are the most; say it shorter", n, mostReason)
-	}
-	return nil
-}
 
 // explain asks on a terminal why a lever was pulled, when it holds already: whoever has to
 // stop a run does not have to find the words first. The reason is noted behind the lever.
@@ -41,8 +31,8 @@ func (l *pulling) explain(c *cobra.Command) {
 	if reason == "" {
 		return
 	}
-	why := pulling{folder: l.folder, asked: asked{Verb: record.VerbReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
-	err := checkReason(reason)
+	why := pulling{folder: l.folder, asked: control.Request{Verb: record.VerbReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
+	err := control.CheckReason(reason)
 	if err == nil {
 		err = why.patiently(c.Context())
 	}
@@ -81,7 +71,7 @@ func (l *pulling) patiently(ctx context.Context) error {
 	for tries := 60; ; tries-- {
 		err := l.ask(ctx)
 		held := (*disk.HeldError)(nil)
-		if tries == 0 || !errors.Is(err, errEnding) && !errors.As(err, &held) {
+		if tries == 0 || !errors.Is(err, control.ErrEnding) && !errors.As(err, &held) {
 			return err
 		}
 		select {

@@ -1,32 +1,20 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine"
-	"cohort/engine/dispatch"
-	"cohort/engine/journal"
-	"cohort/engine/ledger"
-	"cohort/engine/plan"
-	"cohort/engine/refusal"
-	"cohort/ingest/person"
-	"cohort/shard"
-	"cohort/sinks/nhsapp"
+	"cohort/cmd/internal/reconcile"
+	"cohort/cmd/internal/repair"
+	"cohort/cmd/internal/run"
+	"cohort/engine/runfolder"
 )
-
-// reconcileVerb is how the command is called.
-const reconcileVerb = "reconcile"
 
 func reconcileCommand() *cobra.Command {
 	var network bool
-	var o *deliveryOptions
-	again := &resending{}
+	var o *reconcile.Options
+	again := &repair.Resend{}
 	c := &cobra.Command{
 		Use:   "reconcile DIR",
 		Short: "Ask the service what has become of a run's messages",
@@ -73,211 +61,44 @@ a person can.
   cohort reconcile runs/upload-1a2b3c4d --daily-report monday.csv --daily-report tuesday.csv`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := again.check(c); err != nil {
+			if err := again.Check(c); err != nil {
 				return err
 			}
-			path, err := absolute(args[0])
+			path, err := runfolder.Absolute(args[0])
 			if err != nil {
 				return err
 			}
-			s := session{network: network, runFolder: path, runs: filepath.Dir(path), words: []string{"reconcile", path}}
-			s.open(c)
-			if s.call, err = readCall(path); err != nil {
+			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"reconcile", path}}
+			s.Open(c)
+			if s.Call, err = runfolder.ReadCall(path); err != nil {
 				return err
 			}
-			plan, err := planned(path)
+			plan, err := runfolder.Plan(path)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = plan.Close() }()
-			if err := o.ready(path, s.call, plan); err != nil {
+			if err := o.Ready(path, s.Call, plan); err != nil {
 				return err
 			}
-			if s.campaign, s.campaignText, _, err = readCampaign(path, s.call); err != nil {
+			if s.Campaign, s.CampaignText, _, err = runfolder.ReadCampaign(path, s.Call); err != nil {
 				return err
 			}
-			s.service, s.id, s.frozen = plan.Service, plan.Run, s.campaign.Frozen()
-			if s.folder, err = holdFolder(path, reconcileVerb, s.network, s.log); err != nil {
+			s.Service, s.Id, s.Frozen = plan.Service, plan.Run, s.Campaign.Frozen()
+			if s.Folder, err = runfolder.Hold(path, reconcile.Verb, s.Network, s.Log); err != nil {
 				return err
 			}
-			defer s.folder.release()
-			defer s.end()
-			if again.chosen {
-				return s.resendInDoubt(c.Context(), plan, again)
+			defer s.Folder.Release()
+			defer s.End()
+			if again.Chosen {
+				return repair.ResendInDoubt(&s, c.Context(), plan, again)
 			}
-			return s.reconcile(c.Context(), plan, o)
+			return reconcile.Reconcile(&s, c.Context(), plan, o)
 		},
 	}
-	o = deliveryFlags(c)
+	o = reconcile.Flags(c)
 	c.Long += resendHelp
-	again.flags(c)
+	again.Flags(c)
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }
-
-// reconcile settles what the service's receipts name.
-func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOptions) error {
-	if !plan.NeverAgain {
-		return s.deliveries(ctx, plan, o)
-	}
-	if o.given != nil && o.given("per-second") {
-		return refusal.New("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
-	}
-	if len(o.daily)+len(o.acks) > 0 {
-		return refusal.New("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
-	}
-	if err := s.asPlanned(plan); err != nil {
-		return err
-	}
-	if s.call.Simulate = plan.Service == s.campaign.ServiceID(true); s.call.Simulate {
-		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
-	}
-	if err := s.connect(); err != nil {
-		return err
-	}
-	spool, err := openSpool(s.folder.file(spoolFolder), plan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	folded, err := ledger.Read(s.folder.path, plan)
-	if err != nil {
-		return unsound(s.folder.path, err)
-	}
-	receipts := newReceipts(plan, s.log)
-	if folded.AnyInDoubt() {
-		if err := s.mayWrite(plan, folded); err != nil {
-			return err
-		}
-		if err := s.ask(ctx, plan, spool, receipts); err != nil {
-			return err
-		}
-		if folded, err = ledger.Read(s.folder.path, plan); err != nil {
-			return unsound(s.folder.path, err)
-		}
-	} else if folded.Attempts > 0 {
-		if _, err := s.readReceipts(ctx, plan, nil, receipts); err != nil {
-			return err
-		}
-	}
-	if receipts.read == 0 && folded.Account().Fates[person.Accepted] > 0 {
-		s.log.Warn("the service has no receipt of any day, not even of a message that it has accepted: it may be too early, or this application may not be shown them")
-	}
-	return s.received(plan, spool, folded, receipts, o, func() error { return s.settledBy(ctx, plan, spool, folded) })
-}
-
-// settledBy says how the run stands when the receipts were read.
-func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
-	live, held, foreign := ledger.Unsettled()
-	summary := dispatch.Summary{
-		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
-		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
-	}
-	err := s.conclude(ctx, plan, spool, summary, nil)
-	if end := (*refusal.Ended)(nil); summary.Finished || !errors.As(err, &end) {
-		return err
-	}
-	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), Code: exitInDoubt, Next: s.goOn()}
-	}
-	if doubtful > 0 {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), Code: exitInDoubt, Next: s.asks()}
-	}
-	s.log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.goOn())
-	return nil
-}
-
-// ask reads the receipts and records what they tell.
-func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *receipts) (err error) {
-	key, err := s.tokens.Fingerprint()
-	if err != nil {
-		return refusal.New("%w", err)
-	}
-	if err := s.sink.Check(ctx); err != nil {
-		return refusal.New("%w", err)
-	}
-	log, err := ledger.Open(s.folder.path, plan)
-	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("the progress log cannot be opened: %w; free some room and start again", err)
-	}
-	if err != nil {
-		return unsound(s.folder.path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
-		}
-	}()
-	if err := log.Open(ledger.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
-		return refusal.New("%w", err)
-	}
-	forms, _, err := log.Ledger.Doubtful(spool)
-	if err != nil {
-		return damaged(err)
-	}
-	if err := s.warnOfKeys(plan, forms, key); err != nil {
-		return err
-	}
-	found, err := s.readReceipts(ctx, plan, forms, receipts)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	if err := log.Found(now, found); err != nil {
-		return refusal.New("%w", err)
-	}
-	s.log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
-	account := log.Ledger.Account()
-	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
-		if err := log.Finish(now, account); err != nil {
-			return refusal.New("%w", err)
-		}
-	}
-	return nil
-}
-
-// readReceipts reads the receipts of every day since the plan was made, once, and looks for
-// forms' messages in them.
-func (s *session) readReceipts(ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID, receipts *receipts) (map[plan.FormID]string, error) {
-	found := map[plan.FormID]string{}
-	service, ok := s.sink.(*nhsapp.Sink)
-	if !ok {
-		return found, nil
-	}
-	// An hour earlier, since clocks differ.
-	for day := planned.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
-		n := 0
-		unread, err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
-			n++
-			receipts.add(r)
-			var reference engine.Reference
-			if copy(reference[:], r.RequestID) != len(r.RequestID) {
-				return
-			}
-			form, ours := forms[reference]
-			if !ours {
-				return
-			}
-			if before := found[form]; before != "" && before != r.MessageID {
-				return // receipts have said that it was taken twice
-			}
-			found[form] = r.MessageID
-		})
-		if ctx.Err() != nil {
-			return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: exitStopped, Next: s.asks()}
-		}
-		if err != nil {
-			return nil, refusal.New("%w; nothing was changed", err)
-		}
-		if receipts.unread += unread; unread > 0 {
-			s.log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
-		}
-		receipts.read += n
-		s.log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
-	}
-	return found, nil
-}
-
-// asks is the command that asks the service what it has of what is in doubt.
-func (s *session) asks() string { return refusal.Command("reconcile", s.folder.path) }

@@ -6,7 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
 )
 
 func reportCommand() *cobra.Command {
@@ -23,41 +26,41 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := absolute(args[0])
+			dir, err := runfolder.Absolute(args[0])
 			if err != nil {
 				return err
 			}
-			call, err := readCall(dir)
+			call, err := runfolder.ReadCall(dir)
 			if err != nil {
 				return err
 			}
-			plan, err := planned(dir)
+			plan, err := runfolder.Plan(dir)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = plan.Close() }()
-			spool, err := openSpool(filepath.Join(dir, spoolFolder), plan)
+			spool, err := run.OpenSpool(filepath.Join(dir, runfolder.SpoolFolder), plan)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = spool.Close() }()
 			if out == "" {
-				out = filepath.Join(dir, reportFile)
-			} else if err := keepInputs(out, reportInputs(dir, call, plan)); err != nil {
+				out = filepath.Join(dir, runfolder.ReportFile)
+			} else if err := output.KeepInputs(out, output.ReportInputs(dir, call, plan)); err != nil {
 				return err
-			} else if err := claim(out, force || same(out, filepath.Join(dir, reportFile)), ""); err != nil {
+			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := writeReport(out, dir, plan, spool); err != nil {
+			if err := run.WriteReport(out, dir, plan, spool); err != nil {
 				return refusal.New("%w", err)
 			}
-			if isFile(out) { // what goes to a pipe is not mixed with its name
+			if output.IsFile(out) { // what goes to a pipe is not mixed with its name
 				fmt.Fprintln(c.OutOrStdout(), out)
 			}
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&force, "force", false, forceHelp)
+	c.Flags().BoolVar(&force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&out, "output", "o", "", "the report's `file` (default: report.parquet in the run's folder)")
 	return c
 }

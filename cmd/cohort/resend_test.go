@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cohort/engine/runfolder"
 	"cohort/sinks/simulator/ledger"
 )
 
@@ -24,7 +25,7 @@ func ledgerCounts(ts *testscript.TestScript, _ bool, args []string) {
 // in a run's report, and was not accepted by the simulator at an address: doubtful DIR
 // ADDRESS N FILE.
 func doubtful(ts *testscript.TestScript, _ bool, args []string) {
-	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + reportFile)
+	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + runfolder.ReportFile)
 	ts.Check(err)
 	accepted := map[string]bool{}
 	for in := json.NewDecoder(bytes.NewReader(simulated(ts, args[1], "ledger"))); in.More(); {

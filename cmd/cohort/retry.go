@@ -1,28 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine/campaign"
-	"cohort/engine/disk"
-	"cohort/engine/ledger"
-	"cohort/engine/plan"
-	"cohort/engine/refusal"
-	"cohort/engine/register"
-	"cohort/ingest/person"
+	"cohort/cmd/internal/repair"
 )
 
 func retryCommand() *cobra.Command {
-	r := &retrying{}
+	r := &repair.Retry{}
 	c := &cobra.Command{
 		Use:   "retry DIR --refused --reason TEXT [--code CODE]...",
 		Short: "Have refused messages of a run sent again, when a person has mended the cause",
@@ -46,212 +33,15 @@ Exit codes: 0 they will be sent again (or would be, with --dry-run); 10 none wil
   cohort retry runs/winter-2026-11-1a2b3c4d --refused --code CM_INVALID_VALUE --reason "the template takes long names now"`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			r.out, r.log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			return r.run(args[0])
+			r.Out, r.Log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			return r.Run(args[0])
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&r.refused, "refused", false, "the messages that the service has refused")
-	f.StringSliceVar(&r.codes, "code", nil, "only those with this reason `code` in the report; may be repeated")
-	f.StringVar(&r.reason, "reason", "", "what was wrong and is mended, in words without personal data; it is recorded")
-	f.BoolVar(&r.dryRun, "dry-run", false, "show what would be sent again, and change nothing")
-	f.BoolVar(&r.network, "allow-network-folder", false, networkHelp)
+	f.BoolVar(&r.Refused, "refused", false, "the messages that the service has refused")
+	f.StringSliceVar(&r.Codes, "code", nil, "only those with this reason `code` in the report; may be repeated")
+	f.StringVar(&r.Reason, "reason", "", "what was wrong and is mended, in words without personal data; it is recorded")
+	f.BoolVar(&r.DryRun, "dry-run", false, "show what would be sent again, and change nothing")
+	f.BoolVar(&r.Network, "allow-network-folder", false, networkHelp)
 	return c
-}
-
-// retrying is one call of retry.
-//
-//	hold the folder ─▶ may the run send? ─▶ show ─▶ register ─▶ control record, revisions
-type retrying struct {
-	refused, dryRun, network bool
-	codes                    []string
-	reason                   string
-	out                      io.Writer
-	log                      *slog.Logger
-}
-
-func (r *retrying) run(path string) error {
-	if err := r.flags(); err != nil {
-		return err
-	}
-	dir, err := absolute(path)
-	if err != nil {
-		return err
-	}
-	s := &session{log: r.log}
-	if s.call, err = readCall(dir); err != nil {
-		return err
-	}
-	plan, err := planned(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = plan.Close() }()
-	if s.campaign, _, _, err = readCampaign(dir, s.call); err != nil {
-		return err
-	}
-	if s.folder, err = holdFolder(dir, "retry", r.network, r.log); err != nil {
-		if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
-			if busy.Holder.Doing == reconcileVerb { // which does not listen
-				return fmt.Errorf("%w; to stop it first: kill -INT %d", err, busy.Holder.PID)
-			}
-			return fmt.Errorf("%w; to stop it first: %s", err, refusal.Command("stop", dir))
-		}
-		return err
-	}
-	defer s.folder.release()
-	ledger, err := ledger.Read(dir, plan)
-	if err != nil {
-		return unsound(dir, err)
-	}
-	if err := s.mayRetry(plan, ledger, "whom the service refused here"); err != nil {
-		return err
-	}
-	again := ledger.Retry(r.codes)
-	r.show(again)
-	if again.Sum().Again == 0 {
-		return nothingAgain(ledger, again)
-	}
-	if r.dryRun {
-		fmt.Fprintln(r.out, "nothing was changed (--dry-run)")
-		return nil
-	}
-	if err := r.write(s, plan); err != nil {
-		return err
-	}
-	fmt.Fprintf(r.out, "%d refused messages will be sent again; go on with: %s\n", again.Sum().Again, refusal.Command("resume", dir))
-	return nil
-}
-
-func (r *retrying) flags() error {
-	switch {
-	case !r.refused:
-		return refusal.New("which messages? give --refused: those that the service has refused. Nothing else is ever sent again by hand: what is in doubt is settled by cohort resume, and what was not sent yet is sent by it")
-	case !r.dryRun && strings.TrimSpace(r.reason) == "":
-		return refusal.New("give --reason: what the messages were refused for, and that it is mended; it is recorded. --dry-run shows what would be sent again without one")
-	}
-	return nil
-}
-
-// mayRetry refuses where nothing more may be sent from this run: a retry would be the only
-// thing that makes a finished run send again. whom says to whom.
-func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string) error {
-	if err := campaign.Compare(planned.Frozen, s.campaign.Frozen()); err != nil {
-		return refusal.New("%w", err)
-	}
-	if err := s.adopt(s.folder.path); err != nil {
-		return err
-	}
-	reg, err := openRegister(s.campaign)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reg.Close() }()
-	st := s.standing(reg, planned, ledger)
-	switch {
-	case st.facts.foreign > 0:
-		return refusal.New("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.foreign, refusal.Command("recover", s.folder.path))
-	case ledger.Hold != "":
-		return refusal.New("the log took the place of one that was lost, and nothing may be sent again: %s", holdWords(ledger.Hold))
-	case st.facts.superseded != "":
-		return admit(st)
-	}
-	for _, rival := range st.rivals {
-		if !slices.ContainsFunc(st.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return refusal.New("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
-				rival.RunID, rival.Folder, whom)
-		}
-	}
-	return admit(st)
-}
-
-// show says by reason code what becomes of the refused messages.
-func (r *retrying) show(again *ledger.Retry) {
-	if len(again.Counts) == 0 {
-		return
-	}
-	line := func(title string, c ledger.RetryCount) {
-		fmt.Fprintf(r.out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
-	}
-	fmt.Fprintf(r.out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
-	for _, c := range again.Counts {
-		line(cmp.Or(c.Code, "(no code)"), c)
-	}
-	line("in all", again.Sum())
-}
-
-// nothingAgain says why there is nothing to send again.
-func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
-	sum := again.Sum()
-	switch {
-	case sum.Unsure > 0:
-		return refusal.New("nothing is sent again: they may have been taken, since a request that held them went unanswered or daily reports name messages of their refused upload (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
-	case sum.Listed > 0:
-		return refusal.New("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
-	case ledger.Account().Fates[person.Refused] > 0:
-		var codes []string
-		for _, c := range ledger.Retry(nil).Counts {
-			codes = append(codes, c.Code)
-		}
-		return refusal.New("nothing is sent again: no message was refused with such a code; those of the run are %s", strings.Join(codes, ", "))
-	}
-	return refusal.New("nothing is sent again: no message of this run was refused")
-}
-
-// write makes it so. The register is told first that the run is no longer finished: one
-// whose log knows less than the register would be taken for an older copy.
-func (r *retrying) write(s *session, plan *plan.Plan) (err error) {
-	spool, err := openSpool(s.folder.file(spoolFolder), plan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	if err := broughtPersonalisation(s.campaign, s.folder); err != nil {
-		return err
-	}
-	fields, err := fieldsOf(s.campaign)
-	if err != nil {
-		return err
-	}
-	sink, err := measuringSink(s.campaign, fields)
-	if err != nil {
-		return err
-	}
-	if err := reopen(s, plan); err != nil {
-		return err
-	}
-	log, err := ledger.Open(s.folder.path, plan)
-	if err != nil {
-		return unsound(s.folder.path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
-		}
-	}()
-	if err := log.Retry(log.Ledger.Retry(r.codes), spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
-		return refusal.New("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, refusal.Command("status", s.folder.path))
-	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
-		r.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
-	}
-	return nil
-}
-
-// reopen notes in the register that a finished run has something to send again.
-func reopen(s *session, plan *plan.Plan) error {
-	reg, err := openRegister(s.campaign)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reg.Close() }()
-	entry, known := reg.Run(plan.RunID)
-	if !known || entry.State != register.Finished {
-		return nil
-	}
-	entry.State = register.Begun
-	if err := reg.Record(entry); err != nil {
-		return refusal.New("%w", err)
-	}
-	return nil
 }

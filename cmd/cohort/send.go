@@ -4,17 +4,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
 )
 
 const networkHelp = "keep the run's folder on a network filesystem, though two machines may then hold its lock at once"
 
 func sendCommand() *cobra.Command {
 	var (
-		s         session
-		campaign  string
-		runs, run string
-		dry       string
+		s          run.Runner
+		campaign   string
+		runs, aRun string
+		dry        string
 	)
 	c := &cobra.Command{
 		Use:   "send -c campaign.yaml COHORT...",
@@ -49,56 +51,48 @@ Exit codes:
 				return refusal.New("which campaign? name its file: cohort send -c campaign.yaml %s", refusal.ShellWord(args[0]))
 			}
 			if c.Flags().Changed("dry-run") {
-				return dryRun(c, campaign, args, dry)
+				return run.DryRun(c, campaign, args, dry)
 			}
-			if c.Flags().Changed("send-again") && s.call.SendAgain == "" {
+			if c.Flags().Changed("send-again") && s.Call.SendAgain == "" {
 				return refusal.New("--send-again needs a reason, which goes into the record")
 			}
-			if c.Flags().Changed("rest-of") && s.call.RestOf == "" {
+			if c.Flags().Changed("rest-of") && s.Call.RestOf == "" {
 				return refusal.New("--rest-of needs the name of a campaign")
 			}
-			if s.call.Campaign, err = absolute(campaign); err != nil {
+			if s.Call.Campaign, err = runfolder.Absolute(campaign); err != nil {
 				return err
 			}
-			if s.call.Cohort, err = cohortPaths(args); err != nil {
+			if s.Call.Cohort, err = run.CohortPaths(args); err != nil {
 				return err
 			}
-			if s.runs, err = absolute(runs); err != nil {
+			if s.Runs, err = runfolder.Absolute(runs); err != nil {
 				return err
 			}
-			if run != "" {
-				if s.runFolder, err = absolute(run); err != nil {
+			if aRun != "" {
+				if s.RunFolder, err = runfolder.Absolute(aRun); err != nil {
 					return err
 				}
 			}
-			s.open(c)
-			s.words = append([]string{"send", "-c", s.call.Campaign}, s.call.Cohort...)
+			s.Open(c)
+			s.Words = append([]string{"send", "-c", s.Call.Campaign}, s.Call.Cohort...)
 			c.Flags().Visit(func(f *pflag.Flag) {
 				if f.Name != "campaign" {
-					s.words = append(s.words, "--"+f.Name+"="+f.Value.String())
+					s.Words = append(s.Words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
-			return s.alert(s.send(c.Context()))
+			return s.Alert(s.Send(c.Context()))
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&campaign, "campaign", "c", "", "the campaign file")
-	f.StringVar(&run, "run", "", "the run's folder")
+	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
-	f.BoolVar(&s.call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
+	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
 	f.StringVar(&dry, "dry-run", "", "send nothing: write every request to this `file` as JSON lines, compressed when it ends in .gz or .zst")
-	f.BoolVar(&s.oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
-	f.BoolVar(&s.network, "allow-network-folder", false, networkHelp)
-	f.BoolVar(&s.call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
-	f.StringVar(&s.call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
-	f.StringVar(&s.call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
+	f.BoolVar(&s.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	f.BoolVar(&s.Network, "allow-network-folder", false, networkHelp)
+	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
+	f.StringVar(&s.Call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
+	f.StringVar(&s.Call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
 	return c
-}
-
-// open connects a session to the command's streams.
-func (s *session) open(c *cobra.Command) {
-	s.stdin, s.stdout, s.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	s.screen, s.attended = newScreen(s.stderr), atTerminal(s.stdin, s.stdout, s.stderr)
-	s.log = s.screen.log
-	outliveReaders()
 }

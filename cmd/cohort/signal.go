@@ -8,6 +8,10 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"cohort/cmd/internal/terminal"
+	"cohort/engine/control"
+	"cohort/engine/refusal"
 )
 
 // endings are the signals that end a run in good order, and what people call them. SIGABRT
@@ -31,8 +35,8 @@ func takeSignals(to chan<- os.Signal) {
 // as the cause. The second ends the process at once, which is safe at any moment: what was
 // not recorded is in doubt, and the next start settles it.
 func interruptible(stderr io.Writer) (context.Context, func()) {
-	last := &parting{}
-	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), partingKey{}, last))
+	last := &terminal.Parting{}
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), terminal.PartingKey{}, last))
 	signals := make(chan os.Signal, 2)
 	takeSignals(signals)
 	done := make(chan struct{})
@@ -48,15 +52,15 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			switch {
 			case first.IsZero():
 				first = time.Now()
-				cancel(&interruption{fmt.Sprintf("%s, %s, process %d", endings[s], whoAmI(), os.Getpid())})
+				cancel(&interruption{fmt.Sprintf("%s, %s, process %d", endings[s], control.WhoAmI(), os.Getpid())})
 			case s == syscall.SIGHUP: // a terminal that closes may say so several times, and nobody is in a hurry
 			case time.Since(first) < oneTouch: // one key press can reach a process twice
 			default:
 				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
-				if line := last.line.Load(); line != nil {
+				if line := last.Line.Load(); line != nil {
 					fmt.Fprintln(stderr, *line)
 				}
-				os.Exit(exitStopped)
+				os.Exit(refusal.ExitStopped)
 			}
 		}
 	}()
@@ -73,7 +77,3 @@ func (i *interruption) Is(target error) bool { return target == context.Canceled
 
 // oneTouch is how long after the first a second signal still counts as the first.
 const oneTouch = 500 * time.Millisecond
-
-// outliveReaders has a run go on when the reader of its output has gone: by default the
-// write to a broken pipe would kill the process, with requests under way.
-func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

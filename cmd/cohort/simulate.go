@@ -15,8 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
+	"cohort/sinks"
 	"cohort/sinks/simulator"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
@@ -71,7 +73,7 @@ The faults are: ` + faultNames(),
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
-			o := simulator.Options{Seed: seed, Version: version(), Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o := simulator.Options{Seed: seed, Version: build.Version(), Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 			o.NHSApp.Receipts.Hasten, o.Notify.Statuses.Hasten = hasten, hasten
 			o.Notify.ContactDetails, o.NHSApp.Intermediary = true, intermediary
 			if faultsFile != "" {
@@ -154,12 +156,12 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 	if err != nil {
 		return refusal.New("%w", err)
 	}
-	if o.APIKey, err = credentialsOf(c).APIKey(); err != nil {
+	if o.APIKey, err = sinks.CredentialsOf(c).APIKey(); err != nil {
 		return refusal.New("%w", err)
 	}
 	if jwks == "" {
 		o.KeyID = c.Access().KeyID
-		if o.PublicKey, err = credentialsOf(c).PublicKey(); err != nil {
+		if o.PublicKey, err = sinks.CredentialsOf(c).PublicKey(); err != nil {
 			return refusal.New("%w", err)
 		}
 	}

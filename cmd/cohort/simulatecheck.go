@@ -8,21 +8,23 @@ import (
 
 	"cohort/engine/refusal"
 	"cohort/engine/report"
+	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/sinks/delivery"
 	"cohort/sinks/simulator"
 )
 
 // checkLedger is simulate --check.
 func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, reportFile)
+		path = filepath.Join(path, runfolder.ReportFile)
 	}
 	f, err := report.OpenReport(path)
 	if err != nil {
 		return refusal.New("the report cannot be read: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: newRowTable(f.Run, f.Records).row}
+	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRowTable(f.Run, f.Records).Row}
 	for _, fate := range person.Fates {
 		r.Fates = append(r.Fates, string(fate))
 	}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
+	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 )
 
@@ -22,14 +24,14 @@ in the log.
 Exit codes: 0 done; 10 the log is damaged, it cannot be read, or there is no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, plan, err := openRun(args[0])
+			dir, plan, err := run.OpenRun(args[0])
 			if err != nil {
 				return err
 			}
 			defer func() { _ = plan.Close() }()
 			survey, err := inspect.Check(dir, plan)
 			if err != nil {
-				return unsound(dir, err)
+				return runfolder.Unsound(dir, err)
 			}
 			printStat(c.OutOrStdout(), survey)
 			return nil
@@ -56,5 +58,5 @@ func printStat(out io.Writer, s *inspect.Summary) {
 	fmt.Fprintf(out, "in doubt    %d messages, of which replays can settle %d\n", account.Fates[person.InDoubt], s.Ledger.Settleable())
 	fmt.Fprintf(out, "forms       %d: %d to be sent, %d held, %d foreign\n", s.Forms, live, held, foreign)
 	fmt.Fprintf(out, "revisions   %d\ntoo late    %d people were listed when their message had been attempted\n", s.Revisions, s.Ledger.ListedLate())
-	printLoss(out, s.Ledger)
+	run.PrintLoss(out, s.Ledger)
 }

@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/reconcile"
+	"cohort/cmd/internal/run"
+	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
@@ -20,11 +23,12 @@ import (
 	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 )
 
 // status is where a run stands; with --json it is what is printed.
-type status struct {
+type Status struct {
 	RunID      string                `json:"run_id"`
 	Campaign   string                `json:"campaign"`
 	Service    string                `json:"service"`
@@ -32,11 +36,11 @@ type status struct {
 	State      ledger.RunState       `json:"state"`
 	PID        int                   `json:"pid,omitempty"`
 	Host       string                `json:"host,omitempty"`
-	Files      *filesStatus          `json:"files,omitempty"` // of a campaign that writes files
+	Files      *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
 	Records    int64                 `json:"records"`
 	Fates      map[person.Fate]int64 `json:"fates"`
 	AddsUp     bool                  `json:"adds_up"`
-	Routes     []routeStatus         `json:"routes,omitempty"` // of a campaign that has any
+	Routes     []run.RouteStatus     `json:"routes,omitempty"` // of a campaign that has any
 	Batches    int                   `json:"batches"`
 	Attempts   uint64                `json:"attempts"`
 	Starts     int                   `json:"starts"`
@@ -46,7 +50,7 @@ type status struct {
 	Waiting    *wait                 `json:"waiting,omitempty"`    // what the process at work waits for
 	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
 	PaceLever  *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
-	Events     []event               `json:"events,omitempty"`     // the latest decisions
+	Events     []Event               `json:"events,omitempty"`     // the latest decisions
 	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
 	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
 	ToBeResent int                   `json:"to_be_resent"`         // and those that are still to be sent again
@@ -62,9 +66,9 @@ type status struct {
 }
 
 // clock is a moment as people are told of it.
-func (s *status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
+func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
 
-func (s *status) in(t time.Time) time.Time {
+func (s *Status) in(t time.Time) time.Time {
 	if s.zone == nil {
 		return t.UTC()
 	}
@@ -72,14 +76,14 @@ func (s *status) in(t time.Time) time.Time {
 }
 
 // event is what a person or the run itself decided.
-type event struct {
+type Event struct {
 	At     time.Time `json:"at"`
 	Verb   string    `json:"verb"`
 	Detail string    `json:"detail,omitempty"`
 }
 
 // words are the event for people.
-func (e event) words() string {
+func (e Event) words() string {
 	switch {
 	case e.Verb == string(record.VerbStop):
 		return "stop asked for " + e.Detail
@@ -89,9 +93,9 @@ func (e event) words() string {
 	return e.Verb + ": " + e.Detail
 }
 
-func events(l *ledger.Ledger) (all []event) {
+func events(l *ledger.Ledger) (all []Event) {
 	for _, e := range l.Events {
-		all = append(all, event{e.At.UTC(), e.Verb, e.Detail})
+		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
 	}
 	return all
 }
@@ -108,7 +112,7 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := absolute(args[0])
+			dir, err := runfolder.Absolute(args[0])
 			if err != nil {
 				return err
 			}
@@ -133,20 +137,20 @@ Exit codes:
 	return c
 }
 
-func readStatus(ctx context.Context, dir string) (*status, error) {
-	call, err := readCall(dir)
+func readStatus(ctx context.Context, dir string) (*Status, error) {
+	call, err := runfolder.ReadCall(dir)
 	if err != nil {
 		return nil, err
 	}
-	holder, busy := disk.LockHolder(filepath.Join(dir, lockFile))
+	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))
 	if !busy && !sends(holder) {
 		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
 	}
-	s := &status{RunID: call.RunID, Folder: dir}
-	if c, _, _, err := readCampaign(dir, call); err == nil { // else the times are UTC, as they say
+	s := &Status{RunID: call.RunID, Folder: dir}
+	if c, _, _, err := runfolder.ReadCampaign(dir, call); err == nil { // else the times are UTC, as they say
 		s.zone = c.Pace.Location
 	}
-	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcileVerb}
+	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcile.Verb}
 	if busy {
 		s.PID, s.Host = holder.PID, holder.Host
 		s.ask(ctx)
@@ -156,18 +160,18 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 	}
 	planned, err := plan.Open(dir)
 	if errors.Is(err, plan.ErrNone) {
-		if !busy && refusedFor(dir) {
-			return nil, refusal.New("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, rejectsFile))
+		if !busy && runfolder.RefusedFor(dir) {
+			return nil, refusal.New("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, runfolder.RejectsFile))
 		}
 		s.State, s.gone = at.State(), at.Gone()
 		return s, nil
 	}
 	if err != nil {
-		return nil, damaged(err)
+		return nil, runfolder.Damaged(err)
 	}
 	defer func() { _ = planned.Close() }()
 	if at.Ledger, err = ledger.Read(dir, planned); err != nil {
-		return nil, unsound(dir, err)
+		return nil, runfolder.Unsound(dir, err)
 	}
 	s.fill(planned, at)
 	s.Waiting = s.waitOf(s.now)
@@ -179,19 +183,19 @@ func readStatus(ctx context.Context, dir string) (*status, error) {
 func sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
 // ask asks the process at work how it stands. It has not begun to send when it says nothing.
-func (s *status) ask(ctx context.Context) {
+func (s *Status) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var err error
-	switch s.now, err = snapshot(ctx, s.Folder); {
-	case errors.Is(err, errNobody):
+	switch s.now, err = control.Snapshot(ctx, s.Folder); {
+	case errors.Is(err, control.ErrNobody):
 		s.silent = "the process at work does not listen; it may be preparing, or ending"
 	case err != nil:
 		s.silent = refusal.OneLine(err.Error())
 	}
 }
 
-func (s *status) fill(plan *plan.Plan, at ledger.Standing) {
+func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	folded := at.Ledger
 	account := folded.Account()
 	_, held, foreign := folded.Unsettled()
@@ -201,7 +205,7 @@ func (s *status) fill(plan *plan.Plan, at ledger.Standing) {
 		s.Fates[fate] = account.Fates[fate]
 	}
 	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
-	s.Routes = routesStatus(s.routes)
+	s.Routes = run.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
@@ -217,9 +221,9 @@ func (s *status) fill(plan *plan.Plan, at ledger.Standing) {
 }
 
 // died has the start of the process that is gone stand behind what was noted before it.
-func (s *status) died(gone ledger.Process) {
+func (s *Status) died(gone ledger.Process) {
 	s.gone = gone
-	started := event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
+	started := Event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
 	i := len(s.Events)
 	for i > 0 && s.Events[i-1].At.After(started.At) {
 		i--
@@ -237,7 +241,7 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *status) print(w io.Writer) {
+func (s *Status) print(w io.Writer) {
 	state := string(s.State)
 	if s.gone.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
@@ -287,9 +291,9 @@ func (s *status) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
 	}
-	printRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
+	run.PrintRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
 	if s.ListedLate > 0 {
-		fmt.Fprintln(w, tooLate(s.ListedLate))
+		fmt.Fprintln(w, run.TooLate(s.ListedLate))
 	}
 	if s.Resent+s.ToBeResent > 0 {
 		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)
@@ -308,7 +312,7 @@ func (s *status) print(w io.Writer) {
 }
 
 // next says which command goes on.
-func (s *status) next(w io.Writer) {
+func (s *Status) next(w io.Writer) {
 	switch s.State {
 	case ledger.RunStopped, ledger.Died, ledger.Halted:
 		if s.Foreign > 0 {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -32,7 +32,7 @@ Exit codes: 0 the log is sound; 10 it is damaged, and the last line says where a
 or it cannot be read, or there is no run.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, plan, err := openRun(args[0])
+			dir, plan, err := run.OpenRun(args[0])
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ or it cannot be read, or there is no run.`,
 			}
 			survey, err := inspect.Check(dir, plan)
 			if err != nil {
-				return unsound(dir, err)
+				return runfolder.Unsound(dir, err)
 			}
 			return verified(out, dir, survey)
 		},
@@ -53,14 +53,14 @@ or it cannot be read, or there is no run.`,
 
 // verifySpool checks that a run's spool is the one that its plan was made from.
 func verifySpool(out io.Writer, dir string, plan *plan.Plan) error {
-	_, digest, err := shard.ReadManifest(filepath.Join(dir, spoolFolder))
+	_, digest, err := shard.ReadManifest(filepath.Join(dir, runfolder.SpoolFolder))
 	switch {
 	case errors.Is(err, shard.ErrNotSealed):
 		fmt.Fprintln(out, "spool       it is not there: the log can be checked without it, and nothing can be sent")
 	case err != nil:
-		return damaged(err)
+		return runfolder.Damaged(err)
 	case fmt.Sprintf("%x", digest) != plan.Spool:
-		return damaged(fmt.Errorf("%s is not the spool that the plan was made from", filepath.Join(dir, spoolFolder)))
+		return runfolder.Damaged(fmt.Errorf("%s is not the spool that the plan was made from", filepath.Join(dir, runfolder.SpoolFolder)))
 	default:
 		fmt.Fprintln(out, "spool       its manifest is the one that the plan was made from")
 	}
@@ -81,7 +81,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if s.Copied < s.Revisions {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
-	printLoss(out, s.Ledger)
+	run.PrintLoss(out, s.Ledger)
 	account := s.Ledger.Account()
 	for _, fate := range person.Fates {
 		fmt.Fprintf(out, "  %-12s %10d\n", fate, account.Fates[fate])
@@ -99,26 +99,4 @@ func printKinds(out io.Writer, s *inspect.Summary) {
 	for _, k := range s.Kinds {
 		fmt.Fprintf(out, "  %-12s %10d %14d bytes\n", k.Record, k.Count, k.Bytes)
 	}
-}
-
-// printLoss says of a log that took a lost one's place that it did.
-func printLoss(out io.Writer, l *ledger.Ledger) {
-	if l.Recovered.IsZero() {
-		return
-	}
-	fmt.Fprintf(out, "recovered   at %s in the place of a log that was lost\n", l.Recovered.UTC().Format(time.DateTime+" MST"))
-	if l.Hold != "" {
-		fmt.Fprintf(out, "            what was lost is held in doubt and not replayed: %s\n", holdWords(l.Hold))
-	}
-}
-
-// holdWords says why nothing is replayed.
-func holdWords(hold string) string {
-	switch hold {
-	case ledger.HoldRevisionsLost:
-		return "the second copy of the revisions was lost too, so that people might be sent to in a batch and in the one that replaced it"
-	case ledger.HoldForgotten:
-		return "the plan is so old that the service may no longer know the references"
-	}
-	return hold
 }

@@ -14,7 +14,7 @@ type wait struct {
 
 // waitOf is what a process waits for by its own word; nil for nothing, or when a person has
 // paused the run, which stands elsewhere and has no end that anybody knows.
-func (s *status) waitOf(now *dispatch.Snapshot) *wait {
+func (s *Status) waitOf(now *dispatch.Snapshot) *wait {
 	if now == nil || now.Waiting == "" || now.Paused || s.Paused != "" {
 		return nil
 	}

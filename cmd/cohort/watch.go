@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/cmd/internal/terminal"
 	"cohort/engine/dispatch"
 	"cohort/ingest/person"
 )
@@ -17,14 +18,14 @@ import (
 // watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
 // --json one object a line. It ends with ctx, or when no process is at work any more.
 func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
-	canvas := newCanvas(out)
+	canvas := terminal.NewCanvas(out)
 	if asJSON {
 		canvas = nil
 	}
-	defer canvas.leave()
+	defer canvas.Leave()
 	each := time.NewTicker(time.Second)
 	defer each.Stop()
-	w := &watcher{}
+	w := &Watcher{}
 	for {
 		s, err := readStatus(ctx, dir)
 		if err != nil {
@@ -38,9 +39,9 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 		case asJSON:
 			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
 		case canvas != nil:
-			err = canvas.draw(w.text(s, now))
+			err = canvas.Draw(w.Text(s, now))
 		default:
-			_, err = io.WriteString(out, w.text(s, now)+"\n")
+			_, err = io.WriteString(out, w.Text(s, now)+"\n")
 		}
 		if err != nil {
 			return err
@@ -58,7 +59,7 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 
 // watched is a line of --watch --json.
 type watched struct {
-	*status
+	*Status
 	Now    *live  `json:"now,omitempty"`     // what only the process at work knows
 	Silent string `json:"no_live,omitempty"` // why that cannot be had
 }
@@ -77,24 +78,24 @@ type live struct {
 	Retries   dispatch.Retries   `json:"retries"`
 }
 
-func (w *watcher) live(now *dispatch.Snapshot) *live {
+func (w *Watcher) live(now *dispatch.Snapshot) *live {
 	if now == nil {
 		return nil
 	}
 	l := &live{
-		PerSecond: w.speed.perSecond(), Allowed: now.Rate, Remain: now.Remain, Closes: moment(now.Closes), Waiting: now.Waiting,
+		PerSecond: w.speed.PerSecond(), Allowed: now.Rate, Remain: now.Remain, Closes: moment(now.Closes), Waiting: now.Waiting,
 		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
 		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
 	}
-	if eta, ok := w.speed.eta(now.At, now.Left); ok {
+	if eta, ok := w.speed.Eta(now.At, now.Left); ok {
 		l.ETA = moment(eta)
 	}
 	return l
 }
 
 // watcher remembers how fast a run went.
-type watcher struct {
-	speed  speed
+type Watcher struct {
+	speed  terminal.Speed
 	rates  []float64 // one every five seconds, the latest last
 	took   time.Time // when the latest was taken
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
@@ -103,18 +104,18 @@ type watcher struct {
 // mostRates is how many rates the line of bars has: five minutes.
 const mostRates = 60
 
-func (w *watcher) add(now *dispatch.Snapshot) {
-	w.speed.add(now.At, now.Account.Fates[person.Accepted])
+func (w *Watcher) add(now *dispatch.Snapshot) {
+	w.speed.Add(now.At, now.Account.Fates[person.Accepted])
 	if now.At.Sub(w.took) < 5*time.Second {
 		return
 	}
 	w.took = now.At
-	w.rates = append(w.rates, w.speed.perSecond())
+	w.rates = append(w.rates, w.speed.PerSecond())
 	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
 }
 
 // text is the screen.
-func (w *watcher) text(s *status, now *dispatch.Snapshot) string {
+func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 	var b strings.Builder
 	s.print(&b)
 	if w.silent != "" {
@@ -126,8 +127,8 @@ func (w *watcher) text(s *status, now *dispatch.Snapshot) string {
 	fmt.Fprintln(&b)
 	paused := now.Paused || s.Paused != "" // the log knows it before the next snapshot does
 	if !paused && now.Waiting == "" {
-		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.perSecond(), allowedRate(now.Rate), bars(w.rates))
-		if eta, ok := w.speed.eta(now.At, now.Left); ok && now.Left > 0 {
+		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.PerSecond(), allowedRate(now.Rate), bars(w.rates))
+		if eta, ok := w.speed.Eta(now.At, now.Left); ok && now.Left > 0 {
 			fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", s.in(eta).Format("Mon 2 Jan 15:04:05 MST"))
 		}
 	}

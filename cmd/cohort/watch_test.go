@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mattn/go-runewidth"
-
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/ingest/person"
@@ -29,7 +27,7 @@ func TestBars(t *testing.T) {
 }
 
 func TestWhatIsWatched(t *testing.T) {
-	w := &watcher{}
+	w := &Watcher{}
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	snapshot := func(after time.Duration, accepted int64) *dispatch.Snapshot {
 		return &dispatch.Snapshot{
@@ -42,7 +40,7 @@ func TestWhatIsWatched(t *testing.T) {
 		w.add(snapshot(time.Duration(5*i)*time.Second, int64(100*i)))
 	}
 	now := snapshot(20*time.Second, 400)
-	text := w.text(&status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true}, now)
+	text := w.Text(&Status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true}, now)
 	for _, want := range []string{
 		"rate      20.0 a second now, 59.03 allowed  ▁████", "done      at about Sat 21 Nov 06:00:45 UTC", "window    12 messages will remain when it closes at 22:00 UTC",
 		"answers   p50 210ms, p95 1s, p99 2s; 1 requests with 100 messages under way", "again     3 requests after 429 QUOTA", "again     1 requests after timeout",
@@ -60,49 +58,19 @@ func TestWhatIsWatched(t *testing.T) {
 }
 
 func TestWhatIsWatchedOfARunThatSendsNothing(t *testing.T) {
-	w := &watcher{}
+	w := &Watcher{}
 	fates := map[person.Fate]int64{person.Accepted: 10, person.NotSent: 990}
 	now := &dispatch.Snapshot{Account: ledger.Account{Records: 1000, Fates: fates}, Rate: 5, Remain: 90, Waiting: "the run is paused by ann", Paused: true}
-	s := &status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann"}
-	paused := w.text(s, now)
+	s := &Status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann"}
+	paused := w.Text(s, now)
 	now.Waiting, now.Paused = "", false // a snapshot from before the pause
-	for _, text := range []string{paused, w.text(s, now)} {
+	for _, text := range []string{paused, w.Text(s, now)} {
 		if !strings.Contains(text, "paused    by ann\nto go on: ") || strings.Contains(text, "a second now") || strings.Contains(text, "will remain") || strings.Contains(text, "waiting") {
 			t.Errorf("of a paused run\n%s", text)
 		}
 	}
 	w.silent = "nobody listens"
-	if text := w.text(s, nil); !strings.Contains(text, "no live figures: nobody listens\n") {
+	if text := w.Text(s, nil); !strings.Contains(text, "no live figures: nobody listens\n") {
 		t.Errorf("of a process that does not answer\n%s", text)
-	}
-}
-
-func TestATextIsCutToItsTerminal(t *testing.T) {
-	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
-	s := &status{RunID: "0123456789abcdef", Campaign: "bowel", Service: "notify", Folder: "/runs/a", State: "sending", PID: 7, Host: "host", FirstStart: &now, LastAnswer: &now,
-		Fates: map[person.Fate]int64{person.Accepted: 12_345}, Records: 12_345, AddsUp: true, Paused: "by ann: " + strings.Repeat("a long story ", 30)}
-	for range 5 {
-		s.Events = append(s.Events, event{now, "paused", strings.Repeat("日本", 100)})
-	}
-	full := (&watcher{}).text(s, nil)
-	for height := 9; height < 60; height++ {
-		text := fit(full, 60, height)
-		lines := strings.Split(text, "\n")
-		if len(lines) > height {
-			t.Fatalf("%d lines where there is room for %d", len(lines), height)
-		}
-		for _, line := range lines {
-			if runewidth.StringWidth(line) > 60 {
-				t.Errorf("%q is too wide", line)
-			}
-		}
-		for _, want := range []string{"state     sending", "records   12345", "accepted          12345", "not_sent              0"} {
-			if !strings.Contains(text, want) {
-				t.Errorf("%d lines have no %q", height, want)
-			}
-		}
-	}
-	if got := fit(full, 10_000, 100); got != strings.TrimRight(full, "\n") {
-		t.Errorf("where there is room for all, this is left:\n%s", got)
 	}
 }

@@ -1,0 +1,238 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cohort/cmd/internal/run"
+	"cohort/engine/campaign"
+	"cohort/engine/inspect"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/record"
+	"cohort/engine/recovery"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+)
+
+// recovery is one call of recover.
+//
+//	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show, or decide
+//	                                                    └▶ lost:  put aside, begin anew
+type Recovery struct {
+	Foreign, Held, Reason   string
+	OneApplication, Network bool
+	Clock                   func() time.Time
+	Out                     io.Writer
+	Log                     *slog.Logger
+
+	dir      string
+	plan     *plan.Plan
+	simulate bool
+	files    bool // what it sends is written to files, and again is not twice
+	entry    register.Entry
+	known    bool // the register has the entry
+}
+
+func (r *Recovery) Run(path string) (err error) {
+	if err := r.flags(); err != nil {
+		return err
+	}
+	if r.dir, err = runfolder.Absolute(path); err != nil {
+		return err
+	}
+	called, err := runfolder.ReadCall(r.dir)
+	if err != nil {
+		return err
+	}
+	r.plan, err = plan.Open(r.dir)
+	if errors.Is(err, plan.ErrNone) && run.Exists(filepath.Join(r.dir, "log")) {
+		return refusal.New("%s holds a progress log and no plan, and without the plan nothing can be recovered: bring it back from a copy of the folder", r.dir)
+	}
+	if errors.Is(err, plan.ErrNone) {
+		return refusal.New("%s holds no sealed plan: nothing was ever sent from it; go on with: %s", r.dir, refusal.Command("resume", r.dir))
+	}
+	if err != nil {
+		return runfolder.Damaged(err)
+	}
+	defer func() { _ = r.plan.Close() }()
+	c, _, _, err := runfolder.ReadCampaign(r.dir, called)
+	if err != nil {
+		return err
+	}
+	r.simulate, r.files = r.plan.Service == c.ServiceID(true), c.File != nil
+	folder, err := runfolder.Hold(r.dir, "recover", r.Network, r.Log)
+	if err != nil {
+		return err
+	}
+	defer folder.Release()
+	if err := r.ask(c); err != nil {
+		return err
+	}
+	return r.look()
+}
+
+// flags refuses flags that do not belong together.
+func (r *Recovery) flags() error {
+	decides := r.Foreign != "" || r.Held != ""
+	switch {
+	case r.Foreign != "" && r.Foreign != "accepted" && r.Foreign != "in-doubt":
+		return refusal.New("--foreign is accepted or in-doubt, not %s", r.Foreign)
+	case r.Held != "" && r.Held != "replay":
+		return refusal.New("--held is replay, not %s", r.Held)
+	case r.Foreign != "" && r.Held != "":
+		return refusal.New("decide one thing at a time: --foreign or --held")
+	case decides && strings.TrimSpace(r.Reason) == "":
+		return refusal.New("a decision needs a --reason, which is recorded")
+	case !decides && r.Reason != "":
+		return refusal.New("--reason goes with --foreign or --held")
+	}
+	return nil
+}
+
+// ask asks the register what it knows of the run, and refuses where the run does not live
+// here or is no more.
+func (r *Recovery) ask(c *campaign.Campaign) error {
+	reg, err := run.OpenRegister(c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reg.Close() }()
+	r.entry, r.known = reg.Run(r.plan.RunID)
+	if !r.known {
+		return nil
+	}
+	if r.entry.State == register.Superseded {
+		return refusal.New("the register says that this run's place was taken (%s); nothing more is sent from here", r.entry.Note)
+	}
+	if call, err := runfolder.ReadCall(r.entry.Folder); !runfolder.Same(r.entry.Folder, r.dir) && err == nil && call.RunID == r.plan.RunID {
+		return refusal.New("this run lives in %s, and %s is a copy; recover it there: %s", r.entry.Folder, r.dir, refusal.Command("recover", r.entry.Folder))
+	}
+	return nil
+}
+
+// look reads the log and does what it asks for.
+func (r *Recovery) look() error {
+	survey, err := inspect.Check(r.dir, r.plan)
+	if errors.Is(err, ledger.ErrRevisions) {
+		if ledger, e := ledger.Read(r.dir, r.plan); e == nil && r.distrust(ledger) == nil {
+			return r.renew(err)
+		}
+	}
+	switch {
+	case ledger.IsDamage(err):
+	case errors.As(err, new(*plan.ChangedError)):
+		return runfolder.Unsound(r.dir, err)
+	case err != nil:
+		return refusal.New("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
+	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+		return refusal.New("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", refusal.Command("resume", r.dir))
+	default:
+		if err = r.distrust(survey.Ledger); err == nil {
+			return r.decide(survey.Ledger)
+		}
+	}
+	if r.Foreign != "" || r.Held != "" {
+		return refusal.New("the run's log is lost (%w): recover it first, and decide when it was resumed", err)
+	}
+	return r.recover(err)
+}
+
+// distrust says why a log that reads well is not the whole of what the run has done.
+func (r *Recovery) distrust(ledger *ledger.Ledger) error {
+	f := run.FactsOf(ledger)
+	f.Foreign = 0
+	switch {
+	case f.Starts == 0 && !f.Recovered:
+		return errors.New("the progress log is missing or empty")
+	case r.known:
+		return run.Believe(r.entry, f)
+	}
+	return nil
+}
+
+// renew puts a damaged second copy of the revisions aside. The log has them all.
+func (r *Recovery) renew(why error) error {
+	aside, err := ledger.RenewRevisions(r.dir, time.Now())
+	if err != nil {
+		return refusal.New("%w", err)
+	}
+	fmt.Fprintf(r.Out, "damage     %v\nput aside  %s\nThe progress log is sound: the next start makes the copy again from it.\ngo on with: %s\n", why, aside, refusal.Command("resume", r.dir))
+	return nil
+}
+
+// recover begins a new log.
+func (r *Recovery) recover(why error) error {
+	if by := recovery.Superseding(r.dir, r.plan); by != "" {
+		return refusal.New("the log is damaged (%w), and it says that run %s has taken this run's place; nothing more is sent from here", why, by)
+	}
+	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
+	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
+		return refusal.New("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
+	}
+	switch keys := r.entry.Keys; {
+	case r.simulate, r.files:
+	case r.OneApplication:
+	case len(keys) == 1:
+		known.Key = keys[0]
+	case len(keys) > 1:
+		return refusal.New("the log is lost (%w), and the run was sent with %d API keys: the service remembers references for each application; if all of them, and the present one, belong to one application, say so with --one-application", why, len(keys))
+	default:
+		return refusal.New("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
+	}
+	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > run.Remembered {
+		known.Hold = ledger.HoldForgotten
+	}
+	paused := recovery.PausedBefore(r.dir, r.plan)
+	done, err := recovery.Recover(r.dir, r.plan, known)
+	if err != nil {
+		return refusal.New("%w", err)
+	}
+	if err := r.pauseAgain(paused); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Out, "lost       %v\n", why)
+	for _, folder := range done.Aside {
+		fmt.Fprintf(r.Out, "put aside  %s\n", folder)
+	}
+	account := done.Ledger.Account()
+	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
+	switch {
+	case done.Ledger.Hold != "":
+		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", run.HoldWords(done.Ledger.Hold), refusal.Command("report", r.dir))
+	case r.plan.NeverAgain:
+		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", refusal.Command("reconcile", r.dir))
+	case r.files:
+		fmt.Fprintf(r.Out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+	case r.simulate:
+		fmt.Fprintf(r.Out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+	default:
+		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+	}
+	return nil
+}
+
+// pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more
+// nobody knows, and that is said.
+func (r *Recovery) pauseAgain(paused string) error {
+	if paused == "" {
+		fmt.Fprintln(r.Out, "levers     a pause or another pace that may have been asked for is forgotten; ask for it again before the run goes on, if there was one")
+		return nil
+	}
+	log, err := ledger.Open(r.dir, r.plan)
+	if err != nil {
+		return runfolder.RoomOr(err, runfolder.Unsound(r.dir, err), r.dir)
+	}
+	err = log.Command(time.Now(), ledger.Command{Verb: record.VerbPause, By: "recover", Reason: "the run was paused " + paused})
+	if err = errors.Join(err, log.Close()); err != nil {
+		return refusal.New("the run was paused, and that cannot be written down again: %w", err)
+	}
+	fmt.Fprintf(r.Out, "paused     %s; to go on afterwards: %s\n", paused, refusal.Command("continue", r.dir))
+	return nil
+}

@@ -1,0 +1,122 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/shard"
+	"cohort/sinks"
+	"cohort/sinks/file"
+)
+
+// joined refuses while an earlier run that will be closed has people in its parts and in no
+// file: closed, it would never put them into one, and the new run leaves them out.
+func (e *earlierRuns) joined() error {
+	if e == nil || e.everybody {
+		return nil
+	}
+	for _, r := range e.runs {
+		if !campaign.WritesFiles(r.plan.Service) {
+			continue
+		}
+		m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))
+		if err != nil {
+			return refusal.New("the files of run %.8s cannot be read: %w", r.Entry.RunID, err)
+		}
+		n := 0
+		for f, err := range r.ledger.Accepted() {
+			if err != nil {
+				return runfolder.Damaged(err)
+			}
+			if m == nil || !m.Whole || !m.Holds(f.Reference) {
+				n += int(f.Messages)
+			}
+		}
+		if n > 0 && r.ledger.Superseded == "" {
+			return refusal.New("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
+				n, r.Entry.RunID, refusal.Command("resume", r.Entry.Folder))
+		}
+	}
+	return nil
+}
+
+// filesStatus is what status tells of a run's files.
+type FilesStatus struct {
+	Folder   string `json:"folder"`
+	Whole    bool   `json:"whole"` // they may be handed over
+	Count    int    `json:"count"`
+	Messages int    `json:"messages"`
+}
+
+// inFiles lists the batches that stand in a run's files or are to, and those that stand in an
+// upload that the service has refused.
+func InFiles(ledger *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range ledger.Accepted() {
+		if err != nil {
+			return nil, nil, runfolder.Damaged(err)
+		}
+		forms = append(forms, f)
+	}
+	uploads, err := ledger.RefusedUploads()
+	refused = map[engine.Reference]bool{}
+	for reference := range uploads {
+		refused[reference] = true
+	}
+	return forms, refused, err
+}
+
+// nameOfFiles is what the names of a run's files begin with.
+func NameOfFiles(plan *plan.Plan) string { return plan.Campaign + "-" + plan.Run.Short() }
+
+// join puts the files of a run together of which everything is accepted. A run that
+// writes none has nothing to join.
+func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spool) error {
+	sink, writes := s.Sink.(sinks.Files)
+	if !writes {
+		return nil
+	}
+	folded, err := ledger.Read(s.Folder.Path, planned)
+	if err != nil {
+		return runfolder.Unsound(s.Folder.Path, err)
+	}
+	if folded.Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
+	}
+	forms, refused, err := InFiles(folded)
+	if err != nil {
+		return err
+	}
+	r := plan.NewRenderer(planned.Run, spool, sink)
+	mended := 0
+	again := func(f *ledger.AcceptedForm) ([]byte, error) {
+		mended++
+		request, err := r.Render(&f.Planned, f.ID, &f.Form)
+		if err != nil {
+			return nil, err
+		}
+		return request.Body, nil
+	}
+	m, err := sink.Join(ctx, planned.Run, NameOfFiles(planned), forms, refused, again)
+	if mended > 0 {
+		s.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped while the files were put together; everything is recorded")
+	}
+	if err != nil {
+		return fmt.Errorf("everything is recorded, but the files cannot be put together: %w", err)
+	}
+	fmt.Fprintf(s.Stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
+		s.Folder.File(runfolder.FilesFolder), len(m.Files), m.Messages)
+	if m.Earlier > 0 {
+		fmt.Fprintf(s.Stdout, "         hand over %s and those behind it; the ones before it were there to be handed over already\n", m.Files[m.Earlier].Name)
+	}
+	return nil
+}

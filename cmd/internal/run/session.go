@@ -1,0 +1,310 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"cohort/cmd/internal/terminal"
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+	"cohort/ingest"
+	"cohort/shard"
+	"cohort/sinks"
+	"cohort/sinks/apim"
+)
+
+// session is one start of a run, from the call to the account.
+//
+//	identify ─▶ hold the folder ─▶ prepare (once) ─▶ open ─▶ check the service ─▶ register ─▶ engine.Run ─▶ report
+type Runner struct {
+	Call       runfolder.Call
+	RunFolder  string // chosen with --run; empty: under runs
+	Runs       string
+	OneWindow  bool
+	SendAgain  string // the reason that a resume was given for sending again
+	Settle     bool   // replay what is in doubt, and send nothing else
+	beganAgain bool   // the run was begun before, and its folder is lost
+	Network    bool   // the folder may be on a network filesystem
+	resumed    bool   // there is a folder to go on from, and no plan in it
+	stdin      io.Reader
+	Stdout     io.Writer
+	stderr     io.Writer
+	attended   bool // a person at a terminal sees what is said
+
+	Campaign     *campaign.Campaign
+	CampaignText []byte
+	Frozen       []campaign.Setting // as the campaign file has them
+	Service      string
+	cohort       plan.Cohort
+	in           input
+	piped        *piped         // standard input, when that is the cohort; else nil
+	reader       *ingest.Reader // of the cohort
+	digest       [32]byte
+	Id           engine.RunID
+	fields       []string
+	Folder       *runfolder.Folder
+	Sink         sinks.Service
+	Tokens       *apim.Tokens
+	close        []func() // what ends with the session
+	Words        []string // the call, for the case that nothing can be resumed yet
+	Log          *slog.Logger
+	screen       *terminal.Screen
+	consented    bool      // a person has had the people of more runs sent to again
+	compared     *overlaps // with the runs of other campaigns; nil: not yet
+
+	noted      uint64 // requests and revisions together, as the register was told last
+	notedAt    time.Time
+	noteFailed bool
+}
+
+// send starts a run from its campaign and cohort files, or goes on with it.
+func (s *Runner) Send(ctx context.Context) error {
+	text, err := os.ReadFile(s.Call.Campaign)
+	if err != nil {
+		return refusal.New("the campaign file cannot be read: %w", err)
+	}
+	if s.Campaign, err = campaign.Parse(text, s.Call.Campaign); err != nil {
+		return refusal.New("%w", err)
+	}
+	s.CampaignText, s.Frozen = text, s.Campaign.Frozen()
+	if s.Campaign.File != nil && s.Call.Simulate {
+		return refusal.New("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
+	}
+	if err := canAlert(s.Campaign); err != nil {
+		return err
+	}
+	s.sweep()
+	defer func() { s.piped.drop() }()
+	if err := s.identify(ctx); err != nil {
+		return err
+	}
+	at, err := s.locate()
+	if err != nil {
+		return err
+	}
+	if s.Folder, err = runfolder.Hold(at.folder, "send", s.Network, s.Log); err != nil {
+		return err
+	}
+	defer s.Folder.Release()
+	defer s.End()
+	s.beganAgain = at.again
+	planned, err := plan.Open(at.folder)
+	if errors.Is(err, plan.ErrNone) {
+		return s.begin(ctx, at.others)
+	}
+	if err != nil {
+		return runfolder.Damaged(err)
+	}
+	defer func() { _ = planned.Close() }()
+	if planned.Run != s.Id {
+		if changed := runfolder.PlanChanged(s.Folder.Path, planned); changed != nil {
+			return changed
+		}
+		return refusal.New("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, planned.Run.Short(), s.Id.Short())
+	}
+	again, err := s.planAgain(planned, at)
+	if err != nil {
+		return err
+	}
+	if again {
+		return s.begin(ctx, at.others)
+	}
+	return s.resume(ctx, planned)
+}
+
+// planAgain says whether a plan from which nothing was ever sent is to be made again,
+// since the call or the campaign has changed; if so it takes the old one away.
+func (s *Runner) planAgain(planned *plan.Plan, at place) (bool, error) {
+	ledger, err := ledger.Read(at.folder, planned)
+	if err != nil {
+		return false, runfolder.Unsound(at.folder, err)
+	}
+	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
+		if s.Call.SendAgain != "" && planned.SendAgain == "" {
+			return false, refusal.New("--send-again has no effect here: the run has begun without it")
+		}
+		if s.Call.RestOf != "" && s.Call.RestOf != planned.RestOf {
+			return false, refusal.New("--rest-of %s has no effect here: the run has begun without it", s.Call.RestOf)
+		}
+		return false, nil
+	}
+	missing := slices.ContainsFunc(at.others, func(other register.Entry) bool {
+		return !slices.ContainsFunc(planned.Earlier, func(e plan.EarlierRun) bool { return e.RunID == other.RunID })
+	})
+	if campaign.Compare(planned.Frozen, s.Frozen) == nil && s.Call.SendAgain == planned.SendAgain && s.Call.RestOf == planned.RestOf && !(missing && s.Call.NewCohort) {
+		return false, nil
+	}
+	if err := s.isLatest(planned, ledger); err != nil {
+		return false, err
+	}
+	s.Log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
+	for _, name := range []string{"revisions", "log", "plan.json"} { // a log without a plan would look like a loss
+		if err := os.RemoveAll(s.Folder.File(name)); err != nil {
+			return false, refusal.New("the plan cannot be made again: %w", err)
+		}
+	}
+	return true, nil
+}
+
+// begin prepares a run that has no plan yet, and sends it.
+func (s *Runner) begin(ctx context.Context, others []register.Entry) error {
+	plan, err := s.prepare(ctx, others)
+	if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) {
+		return s.stopped(err)
+	}
+	if err != nil {
+		s.piped.drop()
+		s.Folder.Discard()
+		return err
+	}
+	defer func() { _ = plan.Close() }()
+	if plan.NeverAgain {
+		if err := s.NoteWitness(plan, ""); err != nil {
+			return err
+		}
+	}
+	return s.dispatchRun(ctx, plan)
+}
+
+// prepare reads the cohort file into the run's folder and seals the plan.
+func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Plan, error) {
+	if _, err := os.Stat(s.Folder.File("log")); err == nil {
+		return nil, refusal.New("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.Folder.Path)
+	}
+	if err := s.fixReports(); err != nil {
+		return nil, err
+	}
+	if err := s.Folder.Remember(s.Call, s.CampaignText); err != nil {
+		return nil, err
+	}
+	if err := s.keep(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Connect(); err != nil {
+		return nil, err
+	}
+	if err := s.notElsewhere(ctx); err != nil {
+		return nil, err
+	}
+	rest, err := s.restOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := holdEarlier(slices.Concat(others, rest), s.Call.SendAgain != "")
+	if err != nil {
+		return nil, err
+	}
+	defer earlier.release()
+	if s.beganAgain || s.Call.NewCohort || s.Call.RestOf != "" {
+		// The reason given is for the folders that are lost, or for the people of other
+		// campaigns. People reached by the runs that can be read stay left out.
+		earlier.everybody = false
+	}
+	if len(earlier.named()) > 0 {
+		if earlier.others, err = s.linksOfOthers(); err != nil {
+			return nil, err
+		}
+		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
+		// send is better known before.
+		if err := earlier.settled(); err != nil {
+			return nil, err
+		}
+		if err := earlier.joined(); err != nil {
+			return nil, err
+		}
+		if err := s.reachable(ctx); err != nil {
+			return nil, refusal.New("%w; nothing was sent", err)
+		}
+	}
+	p := &preparation{
+		folder: s.Folder, campaign: s.Campaign, frozen: s.Frozen, cohort: s.cohort, digest: s.digest, run: s.Id, service: s.Service,
+		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.Call.Cohort, rehearsal: s.Call.Simulate, screen: s.screen, sink: s.Sink, earlier: earlier, lists: s.Lists(), restOf: s.Call.RestOf, sendAgain: s.Call.SendAgain, beganAgain: s.beganAgain, log: s.Log,
+	}
+	p.overlap = func(ctx context.Context, spool *shard.Spool) error {
+		return s.overlap(ctx, spool, earlier.named(), s.Call.SendAgain != "", nil)
+	}
+	if err := p.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return runfolder.Plan(s.Folder.Path)
+}
+
+// resume goes on with a run that has a plan.
+func (s *Runner) resume(ctx context.Context, plan *plan.Plan) error {
+	if err := campaign.Compare(plan.Frozen, s.Frozen); err != nil {
+		if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
+			return changed
+		}
+		return refusal.New("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.Folder.Path}))
+	}
+	if err := BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+		return err
+	}
+	if s.Campaign.Reach != nil {
+		Today(s.Campaign, s.Log) // takes away what is older
+	}
+	if err := s.adopt(s.Folder.Path); err != nil {
+		return err
+	}
+	// Where a run goes is the plan's to say, and nobody else's.
+	s.Call.RunID, s.Call.Simulate = plan.RunID, plan.Service == s.Campaign.ServiceID(true)
+	if plan.Service != s.Campaign.ServiceID(s.Call.Simulate) {
+		if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
+			return changed
+		}
+		return refusal.New("the plan is for %s and the campaign file for %s", plan.Service, s.Campaign.ServiceID(false))
+	}
+	if was, err := runfolder.ReadCall(s.Folder.Path); err == nil {
+		s.Call.Consented = was.Consented
+	}
+	if err := s.Folder.Remember(s.Call, s.CampaignText); err != nil {
+		return err
+	}
+	if err := s.Connect(); err != nil {
+		return err
+	}
+	return s.dispatchRun(ctx, plan)
+}
+
+// connect makes the sink, with the simulator in this process when it is called for.
+func (s *Runner) Connect() (err error) {
+	if s.fields, err = sinks.FieldsOf(s.Campaign); err != nil {
+		return err
+	}
+	if s.Call.Simulate {
+		stop, err := sinks.Embed(s.Campaign)
+		if err != nil {
+			return err
+		}
+		s.close = append(s.close, stop)
+	}
+	s.Sink, s.Tokens, err = sinks.Open(s.Campaign, s.fields)
+	if f, writes := s.Sink.(sinks.Files); writes {
+		s.Sink = f.In(s.Folder.File(runfolder.FilesFolder))
+	}
+	return err
+}
+
+// end lets go of what the session has opened.
+func (s *Runner) End() {
+	for _, stop := range s.close {
+		stop()
+	}
+}
+
+// lists are the campaign's suppression lists as they are named now.
+func (s *Runner) Lists() *lists { return &lists{Of: s.Campaign.Suppress, log: s.Log} }
+
+// again is the call itself, for when nothing can be resumed yet.
+func (s *Runner) again() string { return refusal.Command(s.Words...) }

@@ -1,0 +1,121 @@
+package terminal
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"cohort/ingest"
+)
+
+// How a long reading is shown: not at all while it is short, then on a terminal as a bar
+// and elsewhere as a line of the log now and then.
+const (
+	readingStep   = 250 * time.Millisecond
+	readingIsLong = time.Second
+	ReadingSpeaks = 10 * time.Second
+)
+
+// reading is something that reads many bytes while an operator waits.
+type reading struct {
+	screen *Screen
+	what   string // what it does, as in "reading the cohort"
+	total  int64  // bytes; 0 when nobody knows
+	speed  Speed
+	spoke  time.Time
+	began  time.Time
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+}
+
+// follow shows how far a reading of total bytes has come, which read tells, until end is
+// called. It takes what it has drawn away again.
+func (s *Screen) Follow(what string, total int64, read func() int64) (end func()) {
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		r := &reading{screen: s, what: what, total: total, began: time.Now(), spoke: time.Now()}
+		defer r.end()
+		step := time.NewTicker(readingStep)
+		defer step.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-step.C:
+				r.show(now, read())
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(done)
+		<-over
+	})
+}
+
+// show shows that n bytes were read by now.
+func (r *reading) show(now time.Time, n int64) {
+	r.speed.Add(now, n)
+	switch {
+	case r.screen.terminal:
+		if r.bars == nil && now.Sub(r.began) >= readingIsLong {
+			r.draw()
+		}
+		if r.bar != nil {
+			r.bar.SetCurrent(n)
+		}
+	case now.Sub(r.spoke) >= ReadingSpeaks:
+		r.spoke = now
+		args := []any{"bytes", n}
+		if r.total > 0 {
+			args = append(args, "of", r.total)
+		}
+		r.screen.Log.Info(r.what, append(args, "per_second", int64(r.speed.PerSecond()))...)
+	}
+}
+
+// draw begins the bar; of a reading whose length nobody knows there is only the text.
+func (r *reading) draw() {
+	s := r.screen
+	s.plain = s.out.to
+	r.bars = mpb.New(mpb.WithOutput(s.plain), mpb.WithWidth(40), mpb.WithRefreshRate(readingStep), mpb.WithAutoRefresh())
+	style := mpb.BarFillerBuilder(mpb.NopStyle())
+	if r.total > 0 {
+		style = mpb.BarStyle().Rbound("|").Lbound("|")
+	}
+	r.bar = r.bars.New(0, style,
+		mpb.PrependDecorators(decor.Any(func(st decor.Statistics) string { return r.what + ", " + megabytes(st.Current, r.total) + " " })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf(" %.0f MB/s", r.speed.PerSecond()/1e6) })),
+	)
+	r.bar.SetTotal(r.total, false) // said here, so that a full bar can still be taken away
+	s.out.set(r.bars)
+}
+
+// end takes the bar away again.
+func (r *reading) end() {
+	if r.bar == nil {
+		return
+	}
+	r.bar.Abort(true)
+	r.bars.Wait()
+	r.screen.out.set(r.screen.plain)
+}
+
+// megabytes is how much of how much, of which 0 is not known.
+func megabytes(n, of int64) string {
+	if of == 0 {
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f of %.1f MB", float64(min(n, of))/1e6, float64(of)/1e6)
+}
+
+// bytesOf is how large the files of a cohort are together.
+func BytesOf(r *ingest.Reader) (n int64) {
+	for _, f := range r.Files() {
+		n += f.Bytes
+	}
+	return n
+}

@@ -1,0 +1,24 @@
+package build
+
+import (
+	"runtime/debug"
+)
+
+// version is the version that reports carry: the module's, or the commit it was built
+// from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v = "devel-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,75 @@
+package delivery
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// sentMessage is a message of a run as its log has it.
+type Message struct {
+	Row      int64
+	Fate     person.Fate
+	id       string    // the service's; empty: not known
+	Accepted time.Time // zero: it was not, or it is not known when
+	batch    string    // the reference of the batch that it was in last; empty: it was in none yet
+	late     bool      // a suppression list has named the person since
+}
+
+// messagesAtOnce bounds the memory for messages on their way into the order of their rows.
+const messagesAtOnce = 1 << 16
+
+// eachMessage yields the messages that the run in dir was to send, in the order of their
+// rows.
+func EachMessage(dir string, plan *plan.Plan, spool *shard.Spool) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		trail, _, err := runfolder.OpenTrail(dir, plan)
+		if err != nil {
+			yield(Message{}, runfolder.Unsound(dir, err))
+			return
+		}
+		defer func() { _ = trail.Close() }()
+		records, err := spool.Ranges()
+		if err != nil {
+			yield(Message{}, runfolder.Damaged(err))
+			return
+		}
+		defer func() { _ = records.Close() }()
+		var room [messagesAtOnce]Message
+		verdicts := records.Verdicts()
+		for first := int64(1); first <= plan.Records; first += messagesAtOnce {
+			clear(room[:])
+			err := records.Below(first+messagesAtOnce, func(s *person.Stretch) error {
+				for i, row := range s.Rows {
+					if int(s.Verdicts[i]) >= len(verdicts) || row < first {
+						return fmt.Errorf("record %d is out of its place", row)
+					}
+					if verdicts[s.Verdicts[i]].Fate != "" {
+						continue
+					}
+					told, id, err := trail.At(s.Lane(i), s.Position+uint32(i))
+					if err != nil {
+						return err
+					}
+					room[row-first] = Message{row, told.Fate, string(id), told.AcceptedAt, told.BatchReference, told.Code == ledger.CodeListedTooLate}
+				}
+				return nil
+			}, func(*person.Record) error { return nil })
+			if err != nil {
+				yield(Message{}, runfolder.Damaged(err))
+				return
+			}
+			for i := range room {
+				if room[i].Row > 0 && !yield(room[i], nil) {
+					return
+				}
+			}
+		}
+	}
+}

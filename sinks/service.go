@@ -1,0 +1,166 @@
+package sinks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"cohort/engine"
+	"cohort/engine/build"
+	"cohort/engine/campaign"
+	"cohort/engine/refusal"
+	"cohort/sinks/apim"
+	"cohort/sinks/nhsapp"
+	"cohort/sinks/notify"
+	"cohort/sinks/simulator"
+)
+
+// service is what a campaign's messages go to.
+type Service interface {
+	engine.Sink
+	Limits() engine.Limits           // what one request may hold
+	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
+}
+
+// calledBy is how people call the campaign's service.
+func CalledBy(c *campaign.Campaign) string {
+	if c.NHSApp != nil {
+		return "the NHS App"
+	}
+	return "NHS Notify" // files never keep anybody waiting
+}
+
+// mostConnections is how many connections to the service are kept open: as many as there are
+// requests under way at once, which is the engine's to say.
+const mostConnections = 256
+
+// openSink makes the campaign's sink. Nothing is read or sent yet. Files have no tokens.
+func Open(c *campaign.Campaign, fields []string) (Service, *apim.Tokens, error) {
+	if c.File != nil {
+		sink, err := NewFiles(c, fields)
+		return sink, nil, err
+	}
+	return openSinkFor(c, fields, mostConnections)
+}
+
+// openSinkFor is openSink with another number of connections that are kept open.
+func openSinkFor(c *campaign.Campaign, fields []string, connections int) (Service, *apim.Tokens, error) {
+	client, tokens, err := SignIn(c, connections)
+	if err != nil {
+		return nil, nil, err
+	}
+	sink, err := newSink(c, fields, client, tokens)
+	return sink, tokens, err
+}
+
+// signIn makes the client and the tokens with which the campaign's service is spoken to.
+// Only ca_file is read yet.
+func SignIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, error) {
+	at := c.Access()
+	client, err := apim.Client(at.CAFile, connections)
+	if err != nil {
+		return nil, nil, refusal.New("%w", err)
+	}
+	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: CredentialsOf(c), Client: client}), nil
+}
+
+// credentialsOf says who the campaign's application is.
+func CredentialsOf(c *campaign.Campaign) apim.Credentials {
+	at := c.Access()
+	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
+}
+
+// measuringSink makes a sink that renders messages as the campaign's does, and can send
+// none: it needs no keys.
+func Measuring(c *campaign.Campaign, fields []string) (Service, error) {
+	if c.File != nil {
+		return NewFiles(c, fields)
+	}
+	return newSink(c, fields, &http.Client{}, nil)
+}
+
+// newSink makes the sink of the campaign's service.
+func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (Service, error) {
+	if n := c.NHSApp; n != nil {
+		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, OnBehalfOf: n.OnBehalfOf, CampaignID: n.CampaignID, Client: client, Tokens: tokens}
+		if n.Reply != nil {
+			o.Reply = &nhsapp.Reply{Answers: n.Reply.Options}
+		}
+		for _, way := range c.ByRoute() {
+			var err error
+			if o.Content, o.Push, err = messageOf(way, fields); err != nil {
+				return nil, err
+			}
+			if key, problem := o.Mistake(); key != "" {
+				return nil, refusal.New("%w", way.Mistake("sink.nhsapp."+key, problem))
+			}
+			o.Routes = append(o.Routes, nhsapp.Route{Content: o.Content, Push: o.Push})
+		}
+		return nhsapp.New(o), nil
+	}
+	routes, err := notify.CompileRoutes(c, fields)
+	if err != nil {
+		return nil, refusal.New("%w", err)
+	}
+	details, err := notify.CompileDetails(c, fields)
+	if err != nil {
+		return nil, refusal.New("%w", err)
+	}
+	return notify.New(notify.Options{
+		BaseURL: c.Notify.BaseURL, ODSCode: c.Notify.ODSCode, Routes: routes, Details: details,
+		Single: c.Notify.Endpoint == campaign.Messages, Client: client, Tokens: tokens,
+		Limits: engine.Limits{Messages: c.Notify.Batch.MaxMessages, Bytes: c.Notify.Batch.MaxBytes}.Smooth(c.Pace.EvenRate(), c.Notify.Batch.Smoothing),
+	}), nil
+}
+
+// messageOf is what a campaign sends to the NHS App: an in-app message, or a notification.
+func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, push *nhsapp.Push, err error) {
+	if p := c.NHSApp.Push; p != nil {
+		push = &nhsapp.Push{Display: p.Display, Reference: p.Reference}
+	}
+	for _, t := range c.Wording() {
+		if content, err = engine.CompileTemplate(t.Text, fields); err != nil {
+			return content, nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+		}
+	}
+	return content, push, nil
+}
+
+// fieldsOf lists the columns that the messages need, whichever way they go, and that of who
+// has the NHS App where the campaign has it, sorted.
+func FieldsOf(c *campaign.Campaign) ([]string, error) {
+	var fields []string
+	for _, way := range c.ByRoute() {
+		for _, t := range way.Texts() {
+			names, err := engine.Placeholders(t.Text)
+			if err == nil && slices.Contains(names, "nhs_number") {
+				err = fmt.Errorf("an NHS number has no place in a message")
+			}
+			if err != nil {
+				return nil, refusal.New("%w", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
+			}
+			fields = append(fields, names...)
+		}
+	}
+	if c.Reach != nil {
+		fields = append(fields, campaign.AppColumn)
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields), nil
+}
+
+// embed starts a simulator inside this process, and sends the campaign to it. stop ends it.
+func Embed(c *campaign.Campaign) (stop func(), err error) {
+	s, err := simulator.Embed(build.Version())
+	if err != nil {
+		return nil, refusal.New("the simulator cannot start: %w", err)
+	}
+	n := c.Access()
+	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = s.APIKeyFile, "", s.KeyID, s.PrivateKeyFile, ""
+	n.BaseURL, n.TokenURL = s.NotifyURL, s.TokenURL
+	if c.NHSApp != nil {
+		n.BaseURL = s.NHSAppURL
+	}
+	return s.Close, nil
+}
