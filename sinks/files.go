@@ -15,7 +15,7 @@ type Files struct{ *file.Sink }
 // Check makes sure that the files can be written.
 func (f Files) Check(ctx context.Context) error {
 	if err := f.Sink.Check(ctx); err != nil {
-		return refusal.New("the files cannot be written: %w", err)
+		return refusal.New("files_unwritable", "cause", err)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func NewFiles(c *campaign.Campaign, fields []string) (Files, error) {
 	}
 	f := Files{file.New(o)}
 	if f.Limits().Bytes < 1 {
-		return Files{}, refusal.New("%w", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
+		return Files{}, refusal.New("max_bytes_too_small", "cause", &campaign.FileError{File: c.Path, Problem: "max_bytes under sink.file has no room for more than the header line; raise it"})
 	}
 	return f, nil
 }
@@ -47,7 +47,7 @@ func uploadOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 	for _, t := range c.Wording() {
 		compiled, err := engine.CompileTemplate(t.Text, fields)
 		if err != nil {
-			return nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return nil, refusal.New("text_unusable", "cause", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 		m.Fields = append(m.Fields, file.Field{Name: t.Name, Text: compiled})
 	}
@@ -64,7 +64,7 @@ func lettersOf(c *campaign.Campaign, fields []string) (file.Layout, error) {
 		}
 		column, err := file.NewColumn(name, text, fields)
 		if err != nil {
-			return nil, refusal.New("%w", c.Mistake("sink.file.letters.columns", "cannot be used: "+err.Error()))
+			return nil, refusal.New("letter_columns_unusable", "cause", c.Mistake("sink.file.letters.columns", "cannot be used: "+err.Error()))
 		}
 		l.Columns = append(l.Columns, column)
 	}

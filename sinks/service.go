@@ -60,7 +60,7 @@ func SignIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, 
 	at := c.Access()
 	client, err := apim.Client(at.CAFile, connections)
 	if err != nil {
-		return nil, nil, refusal.New("%w", err)
+		return nil, nil, refusal.New("ca_file_unusable", "cause", err)
 	}
 	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: CredentialsOf(c), Client: client}), nil
 }
@@ -93,7 +93,7 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 				return nil, err
 			}
 			if key, problem := o.Mistake(); key != "" {
-				return nil, refusal.New("%w", way.Mistake("sink.nhsapp."+key, problem))
+				return nil, refusal.New("nhsapp_setting_wrong", "cause", way.Mistake("sink.nhsapp."+key, problem))
 			}
 			o.Routes = append(o.Routes, nhsapp.Route{Content: o.Content, Push: o.Push})
 		}
@@ -101,11 +101,11 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 	}
 	routes, err := notify.CompileRoutes(c, fields)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("routes_unusable", "cause", err)
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("contact_details_unusable", "cause", err)
 	}
 	return notify.New(notify.Options{
 		BaseURL: c.Notify.BaseURL, ODSCode: c.Notify.ODSCode, Routes: routes, Details: details,
@@ -121,7 +121,7 @@ func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, 
 	}
 	for _, t := range c.Wording() {
 		if content, err = engine.CompileTemplate(t.Text, fields); err != nil {
-			return content, nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return content, nil, refusal.New("text_unusable", "cause", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 	}
 	return content, push, nil
@@ -138,7 +138,7 @@ func FieldsOf(c *campaign.Campaign) ([]string, error) {
 				err = fmt.Errorf("an NHS number has no place in a message")
 			}
 			if err != nil {
-				return nil, refusal.New("%w", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
+				return nil, refusal.New("text_not_fillable", "cause", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
 			}
 			fields = append(fields, names...)
 		}
@@ -154,7 +154,7 @@ func FieldsOf(c *campaign.Campaign) ([]string, error) {
 func Embed(c *campaign.Campaign) (stop func(), err error) {
 	s, err := simulator.Embed(build.Version())
 	if err != nil {
-		return nil, refusal.New("the simulator cannot start: %w", err)
+		return nil, refusal.New("simulator_not_started", "cause", err)
 	}
 	n := c.Access()
 	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = s.APIKeyFile, "", s.KeyID, s.PrivateKeyFile, ""

@@ -39,14 +39,14 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if campaignPath == "" {
-				return refusal.New("which campaign? name its file: cohort auth check -c campaign.yaml")
+				return refusal.New("auth_without_campaign")
 			}
 			c, err := campaign.Load(campaignPath)
 			if err != nil {
-				return refusal.New("%w", err)
+				return refusal.New("campaign_invalid", "cause", err)
 			}
 			if c.File != nil {
-				return refusal.New("%w", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
+				return refusal.New("nothing_to_sign_in_to", "cause", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))
 			}
 			found, err := sinks.Examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
@@ -63,7 +63,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 				found.Print(cmd.OutOrStdout())
 			}
 			if err == nil && !found.OK {
-				err = refusal.New("the service would not let a send in; wrong: %s", found.Wrong())
+				err = refusal.New("sign_in_would_fail", "parts", found.Wrong())
 			}
 			return err
 		},

@@ -46,7 +46,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if records < 100 || records > 10_000_000 {
-				return refusal.New("-n must be a number from 100 to 10000000")
+				return refusal.New("bench_records_wrong")
 			}
 			err := selfTest(c.Context(), c.OutOrStdout(), parent, records)
 			if c.Context().Err() != nil {
@@ -64,7 +64,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 func selfTest(ctx context.Context, out io.Writer, parent string, records int) (err error) {
 	folder, err := os.MkdirTemp(parent, "cohort-bench-")
 	if err != nil {
-		return refusal.New("the test needs a folder to work in: %w; name one with --dir", err)
+		return refusal.New("bench_folder_unmakeable", "cause", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	if folder, err = filepath.Abs(folder); err != nil {
@@ -73,7 +73,7 @@ func selfTest(ctx context.Context, out io.Writer, parent string, records int) (e
 	fmt.Fprintf(out, "%d cores; runs are kept in %s\n", runtime.GOMAXPROCS(0), filepath.Dir(folder))
 	median, slowest, err := syncTimes(filepath.Join(folder, "synced"))
 	if err != nil {
-		return refusal.New("the disk cannot be tested: %w", err)
+		return refusal.New("disk_not_tested", "cause", err)
 	}
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	fmt.Fprintf(out, "  a synced write   %.1f ms; the slowest of %d took %.1f ms\n", ms(median), syncedWrites, ms(slowest))
@@ -97,7 +97,7 @@ not in these figures. %d messages in %d hours need %.0f an hour. The slower way 
 %.1f times that.
 `, nationalMessages, nationalHours, needed, slower/needed)
 	if slower < needed {
-		return refusal.New("%d messages do not fit into %d hours on this machine", nationalMessages, nationalHours)
+		return refusal.New("machine_too_slow", "messages", nationalMessages, "hours", nationalHours)
 	}
 	_, err = fmt.Fprintln(out, "They fit.")
 	return err
@@ -124,7 +124,7 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 		})
 	}
 	if err != nil {
-		return s, refusal.New("the cohort cannot be made: %w", err)
+		return s, refusal.New("bench_cohort_unmakeable", "cause", err)
 	}
 	var found run.Findings
 	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {

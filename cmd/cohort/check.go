@@ -46,7 +46,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 				found.Print(cmd.OutOrStdout())
 			}
 			if err == nil && !found.WouldSend {
-				err = refusal.New("a send would be refused: %s", found.Why)
+				err = refusal.New("send_would_be_refused", "why", found.Why)
 			}
 			return err
 		},

@@ -30,7 +30,7 @@ func writeDocs(root *cobra.Command, dir string) error {
 	man, completions := filepath.Join(dir, "man"), filepath.Join(dir, "completions")
 	for _, folder := range []string{dir, man, completions} {
 		if err := os.Mkdir(folder, 0o755); err != nil {
-			return refusal.New("%w; name a folder that is not there yet", err)
+			return refusal.New("docs_folder_exists", "cause", err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "commands.md"), commandsPage(root), 0o644); err != nil {

@@ -34,12 +34,16 @@ func conclude(err error, stderr io.Writer) int {
 		end     *refusal.Ended
 		stopped *dispatch.Stopped
 	)
-	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error()))
+	code := ""
+	if errors.As(err, &refused) {
+		code = " [" + refused.Code + "]"
+	}
+	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error())+code)
 	switch {
 	case errors.As(err, &end):
 		fmt.Fprintln(stderr, end.Next)
 		return end.Code
-	case errors.As(err, &refused):
+	case code != "":
 		return refusal.ExitRefused
 	case errors.As(err, &stopped):
 		return refusal.ExitStopped

@@ -21,7 +21,7 @@ func (s *Status) look(plan *plan.Plan) error {
 	m, err := file.ReadManifest(s.Files.Folder)
 	switch {
 	case err != nil:
-		return refusal.New("%w", err)
+		return refusal.New("files_manifest_unreadable", "cause", err)
 	case m != nil && m.Whole:
 		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
 	case s.State == "finished":

@@ -29,10 +29,10 @@ check digits. The same flags give the same file.`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if cohort.People <= 0 {
-				return refusal.New("how many records? say -n and a number above 0")
+				return refusal.New("records_not_given")
 			}
 			if cohort.Bad < 0 || cohort.Bad > 1 {
-				return refusal.New("--bad is a share from 0 to 1, such as 0.01")
+				return refusal.New("bad_share_wrong")
 			}
 			if err := output.Claim(out, force || out == "" || out == "-", ""); err != nil {
 				return err
@@ -52,7 +52,7 @@ check digits. The same flags give the same file.`,
 				err = output.WriteTo(out, write)
 			}
 			if err != nil {
-				return refusal.New("the cohort cannot be written: %w", err)
+				return refusal.New("cohort_unwritable", "cause", err)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "%d records: %d sendable, %d invalid, %d duplicate\n", truth.Records, truth.Sendable, truth.Invalid, truth.Duplicates)
 			return nil

@@ -17,7 +17,7 @@ type made struct{ private, jwks, thumbprint string }
 // folder.
 func keygen(keyID, dir string) (made, error) {
 	if !apim.IsKeyID(keyID) {
-		return made{}, refusal.New("%q cannot be a key id: it may hold letters, digits, and . _ - after the first, 64 in all; name it as in --key-id int-1", keyID)
+		return made{}, refusal.New("key_id_wrong", "key_id", keyID)
 	}
 	m := made{private: filepath.Join(dir, keyID+".pem"), jwks: filepath.Join(dir, keyID+".jwks.json")}
 	for _, path := range []string{m.private, m.jwks} { // before the work of making a key
@@ -26,7 +26,7 @@ func keygen(keyID, dir string) (made, error) {
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return made{}, refusal.New("the folder for the keys cannot be made: %w; name another with --out", err)
+		return made{}, refusal.New("key_folder_unmakeable", "cause", err)
 	}
 	pair, err := apim.NewKeyPair(keyID)
 	if err != nil {
@@ -44,7 +44,7 @@ func keygen(keyID, dir string) (made, error) {
 }
 
 func there(path string) error {
-	return refusal.New("%s is there already, and a key is never overwritten; choose another --key-id or --out", path)
+	return refusal.New("key_exists", "file", path)
 }
 
 // create writes a file that may not be there yet, and syncs it.
@@ -54,7 +54,7 @@ func create(path string, text []byte, mode fs.FileMode) error {
 		return there(path)
 	}
 	if err != nil {
-		return refusal.New("the key cannot be written: %w; name another folder with --out", err)
+		return refusal.New("key_not_created", "cause", err)
 	}
 	_, err = f.Write(text)
 	if err == nil {
@@ -65,7 +65,7 @@ func create(path string, text []byte, mode fs.FileMode) error {
 	}
 	if err != nil {
 		_ = os.Remove(path)
-		return refusal.New("the key cannot be written: %w", err)
+		return refusal.New("key_unwritable", "cause", err)
 	}
 	return nil
 }

@@ -32,9 +32,9 @@ Exit codes: 0 recorded, or shown with --dry-run; 10 refused, nothing was changed
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			switch {
 			case args[1] != "latest":
-				return refusal.New("%q is no decision; what can be decided is: latest", args[1])
+				return refusal.New("no_such_decision", "decision", args[1])
 			case !d.DryRun && strings.TrimSpace(d.Reason) == "":
-				return refusal.New("give --reason: how you know that the run did not go on elsewhere; it is recorded. --dry-run needs none")
+				return refusal.New("latest_without_reason")
 			}
 			if err := control.CheckReason(d.Reason); err != nil {
 				return err

@@ -92,7 +92,7 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 		return nil
 	}
 	if !errors.Is(err, control.ErrNobody) {
-		return refusal.New("%w", err)
+		return refusal.New("command_not_taken", "cause", err)
 	}
 	return l.note()
 }
@@ -101,14 +101,14 @@ func (l *pulling) ask(ctx context.Context) (err error) {
 func (l *pulling) note() error {
 	held, err := disk.Acquire(filepath.Join(l.folder, runfolder.LockFile), "pause, continue or pace")
 	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
-		return refusal.New("the run is busy and does not listen: %w; it may be preparing: try again, or stop it with a signal", busy)
+		return refusal.New("run_not_listening", "cause", busy)
 	}
 	if err != nil {
-		return runfolder.RoomOr(err, refusal.New("the run's folder cannot be locked: %w", err), l.folder)
+		return runfolder.RoomOr(err, refusal.New("folder_unlockable", "cause", err), l.folder)
 	}
 	defer func() { _ = held.Release() }()
 	if l.asked.Verb == record.VerbStop {
-		return refusal.New("no process is at work on %s: there is nothing to stop", l.folder)
+		return refusal.New("nothing_to_stop", "folder", l.folder)
 	}
 	plan, err := runfolder.Plan(l.folder)
 	if err != nil {
@@ -120,10 +120,10 @@ func (l *pulling) note() error {
 		return runfolder.Unsound(l.folder, err)
 	}
 	if folded.Superseded != "" {
-		return refusal.New("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
+		return refusal.New("run_superseded", "run", folded.Superseded)
 	}
 	if live, _, _ := folded.Unsettled(); live == 0 {
-		return refusal.New("the run has nothing left to send")
+		return refusal.New("nothing_left_to_send")
 	}
 	if l.asked.Verb == record.VerbPace {
 		pace, err := paceOf(l.folder)
@@ -131,7 +131,7 @@ func (l *pulling) note() error {
 			return err
 		}
 		if l.change, err = folded.Repace(pace, l.asked.Pace, time.Now()); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("pace_refused", "cause", err)
 		}
 		l.asked.Pace = l.change.Lever
 	}
@@ -141,7 +141,7 @@ func (l *pulling) note() error {
 	}
 	l.noted = true
 	if err = errors.Join(log.Command(time.Now(), l.asked.Lever()), log.Close()); err != nil {
-		return runfolder.RoomOr(err, refusal.New("the run's log cannot be written: %w", err), l.folder)
+		return runfolder.RoomOr(err, refusal.New("log_unwritable", "cause", err), l.folder)
 	}
 	return nil
 }

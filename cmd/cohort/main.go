@@ -43,7 +43,7 @@ Exit codes, of every command:
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return refusal.New("%v; see: %s --help", err, c.CommandPath())
+		return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
 	})
 	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand())
 	return root
@@ -57,7 +57,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return err
 		}
 		if err := check(c, args); err != nil {
-			return refusal.New("%v; it is called as: %s", err, c.UseLine())
+			return refusal.New("arguments_wrong", "problem", err, "usage", c.UseLine())
 		}
 		return nil
 	}
@@ -76,7 +76,7 @@ func swallowed(c *cobra.Command) (err error) {
 			isLong := strings.HasPrefix(v, "--") && c.Flags().Lookup(name) != nil
 			isShort := len(v) == 2 && v[0] == '-' && c.Flags().ShorthandLookup(v[1:]) != nil
 			if isLong || isShort {
-				err = refusal.New("--%s has no value: %s, which stands there, is a flag itself; give --%[1]s a value of its own", f.Name, v)
+				err = refusal.New("flag_without_value", "flag", f.Name, "next", v)
 			}
 		}
 	})

@@ -42,10 +42,10 @@ back to the campaign's own pace.
 				}
 			}
 			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
-				return refusal.New("give one of --per-second N (above 0), --finish-by 21:00 and --campaign")
+				return refusal.New("pace_not_one")
 			}
 			if c.Flags().Changed("campaign") && !own {
-				return refusal.New("--campaign goes back to the campaign's pace and takes no value; for another pace give --per-second N or --finish-by 21:00")
+				return refusal.New("pace_campaign_value")
 			}
 			pace, err := paceOf(args[0])
 			if err != nil {
@@ -94,11 +94,11 @@ const (
 func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	clock, err := time.Parse(clockForm, text)
 	if err != nil {
-		return time.Time{}, refusal.New("--finish-by takes a time of day such as 21:00, not %q", text)
+		return time.Time{}, refusal.New("finish_by_wrong", "time", text)
 	}
 	o, ok := pace.NextOpening(p, now)
 	if !ok {
-		return time.Time{}, refusal.New("pace.until has passed: nothing is sent any more")
+		return time.Time{}, refusal.New("until_has_passed")
 	}
 	now = now.In(p.Location)
 	day := func(days int) time.Time {
@@ -108,11 +108,11 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	if !at.After(now) {
 		at = day(1)
 		if !o.Closes.IsZero() && at.After(o.Closes) {
-			return time.Time{}, refusal.New("%s is over today, and tomorrow's comes after the window's last call; give a time before %s", text, o.Closes.In(p.Location).Format(dayClock))
+			return time.Time{}, refusal.New("finish_by_too_late", "time", text, "closes", o.Closes.In(p.Location).Format(dayClock))
 		}
 	}
 	if !at.After(o.Opens) {
-		return time.Time{}, refusal.New("nothing is sent before %s; give a time after that", o.Opens.In(p.Location).Format(dayClock))
+		return time.Time{}, refusal.New("finish_by_too_early", "opens", o.Opens.In(p.Location).Format(dayClock))
 	}
 	return at, nil
 }

@@ -38,7 +38,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return err
 			}
 			if !found.WouldSend {
-				return refusal.New("a send would be refused: %s", found.Why)
+				return refusal.New("send_would_be_refused", "why", found.Why)
 			}
 			p.Reach, p.Overlap = found.Reach, found.Overlap
 			if asJSON {

@@ -35,16 +35,16 @@ standard error is the command that goes on.
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if perSecond <= 0 || perSecond > 400 {
-				return refusal.New("--per-second must be above 0, and 400 at most")
+				return refusal.New("fetching_rate_wrong")
 			}
 			if err := c.Prepare(cmd, campaignPath, args, "reach"); err != nil {
 				return err
 			}
 			if c.Campaign.Reach == nil {
-				return refusal.New("%w", c.Campaign.Mistake("reach", "is missing; it names the column of the GP practice's ODS code, such as reach: {practice: gp_ods_code}"))
+				return refusal.New("reach_missing", "cause", c.Campaign.Mistake("reach", "is missing; it names the column of the GP practice's ODS code, such as reach: {practice: gp_ods_code}"))
 			}
 			if runfolder.FromStdin(c.Paths) {
-				return refusal.New("the cohort is read now, and again when it is checked or sent; save it to a file")
+				return refusal.New("reach_from_stdin")
 			}
 			if err := c.Fetch(cmd.Context(), perSecond); err != nil {
 				return err

@@ -52,7 +52,7 @@ Exit codes:
 				return err
 			}
 			if err := run.WriteReport(out, dir, plan, spool); err != nil {
-				return refusal.New("%w", err)
+				return refusal.New("report_not_written", "cause", err)
 			}
 			if output.IsFile(out) { // what goes to a pipe is not mixed with its name
 				fmt.Fprintln(c.OutOrStdout(), out)

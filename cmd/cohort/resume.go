@@ -35,7 +35,7 @@ Exit codes:
 				return err
 			}
 			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
-				return refusal.New("--send-again needs a reason")
+				return refusal.New("send_again_without_reason")
 			}
 			s := run.Runner{SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
 			s.Open(c)

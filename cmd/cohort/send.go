@@ -48,16 +48,16 @@ Exit codes:
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
-				return refusal.New("which campaign? name its file: cohort send -c campaign.yaml %s", refusal.ShellWord(args[0]))
+				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
 			}
 			if c.Flags().Changed("dry-run") {
 				return run.DryRun(c, campaign, args, dry)
 			}
 			if c.Flags().Changed("send-again") && s.Call.SendAgain == "" {
-				return refusal.New("--send-again needs a reason, which goes into the record")
+				return refusal.New("send_again_without_reason")
 			}
 			if c.Flags().Changed("rest-of") && s.Call.RestOf == "" {
-				return refusal.New("--rest-of needs the name of a campaign")
+				return refusal.New("rest_of_without_name")
 			}
 			if s.Call.Campaign, err = runfolder.Absolute(campaign); err != nil {
 				return err

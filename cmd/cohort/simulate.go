@@ -65,11 +65,11 @@ The faults are: ` + faultNames(),
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !(hasten > 0) || math.IsInf(hasten, 1) {
-				return refusal.New("--hasten must be a number above 0")
+				return refusal.New("hasten_wrong")
 			}
 			if check != "" {
 				if state == "" {
-					return refusal.New("--check needs the --state file that the simulator kept while the run was sent")
+					return refusal.New("check_without_state")
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
@@ -79,7 +79,7 @@ The faults are: ` + faultNames(),
 			if faultsFile != "" {
 				var err error
 				if o.Faults, err = faults.Load(faultsFile); err != nil {
-					return refusal.New("%w", err)
+					return refusal.New("faults_unreadable", "cause", err)
 				}
 			}
 			keys := "any API key signs in and signatures are not checked (name a campaign with -c to check them)"
@@ -100,22 +100,22 @@ The faults are: ` + faultNames(),
 					err = json.Unmarshal(text, &o.NHSApp.Patients)
 				}
 				if err != nil {
-					return refusal.New("the patients cannot be read: %w", err)
+					return refusal.New("patients_unreadable", "cause", err)
 				}
 			}
 			if state != "" {
 				var err error
 				if o.State, err = ledger.OpenState(state); err != nil {
-					return refusal.New("the simulator's state cannot be used: %w", err)
+					return refusal.New("state_unusable", "cause", err)
 				}
 				defer func() { _ = o.State.Close() }()
 			}
 			if _, _, err := net.SplitHostPort(listen); err != nil {
-				return refusal.New("--listen must be host:port, such as 127.0.0.1:9000, not %q", listen)
+				return refusal.New("listen_not_host_port", "given", listen)
 			}
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
-				return refusal.New("the simulator cannot listen on %s: %w; is another one running? choose another address with --listen", listen, err)
+				return refusal.New("simulator_cannot_listen", "address", listen, "cause", err)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
 			if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
@@ -146,7 +146,7 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 			o.Keys, err = gateway.ReadJWKS(text)
 		}
 		if err != nil {
-			return refusal.New("the public keys cannot be read: %w; make them with: cohort auth keygen", err)
+			return refusal.New("public_keys_unreadable", "cause", err)
 		}
 	}
 	if campaignPath == "" {
@@ -154,15 +154,15 @@ func trust(o *simulator.Options, campaignPath, jwks string) error {
 	}
 	c, err := campaign.Load(campaignPath)
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("campaign_invalid", "cause", err)
 	}
 	if o.APIKey, err = sinks.CredentialsOf(c).APIKey(); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("api_key_unusable", "cause", err)
 	}
 	if jwks == "" {
 		o.KeyID = c.Access().KeyID
 		if o.PublicKey, err = sinks.CredentialsOf(c).PublicKey(); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("private_key_unusable", "cause", err)
 		}
 	}
 	return nil

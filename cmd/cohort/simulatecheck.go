@@ -21,7 +21,7 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	}
 	f, err := report.OpenReport(path)
 	if err != nil {
-		return refusal.New("the report cannot be read: %w", err)
+		return refusal.New("report_unreadable", "cause", err)
 	}
 	defer func() { _ = f.Close() }()
 	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRowTable(f.Run, f.Records).Row}
@@ -37,7 +37,7 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	}
 	err = simulator.Check(out, r, state, seed)
 	if differ := (*simulator.DifferError)(nil); err != nil && !errors.As(err, &differ) {
-		return refusal.New("%w", err)
+		return refusal.New("ledger_unreadable", "cause", err)
 	}
 	return err
 }

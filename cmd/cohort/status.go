@@ -161,7 +161,7 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 	planned, err := plan.Open(dir)
 	if errors.Is(err, plan.ErrNone) {
 		if !busy && runfolder.RefusedFor(dir) {
-			return nil, refusal.New("the cohort of %s was refused for its records and nothing was sent; %s says why; have the file corrected and send it", dir, filepath.Join(dir, runfolder.RejectsFile))
+			return nil, refusal.New("cohort_was_refused", "folder", dir, "file", filepath.Join(dir, runfolder.RejectsFile))
 		}
 		s.State, s.gone = at.State(), at.Gone()
 		return s, nil

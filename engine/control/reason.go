@@ -11,7 +11,7 @@ const mostReason = 1000
 
 func CheckReason(reason string) error {
 	if n := utf8.RuneCountInString(reason); n > mostReason {
-		return refusal.New("the reason has %d characters, and %d are the most; say it shorter", n, mostReason)
+		return refusal.New("reason_too_long", "characters", n, "most", mostReason)
 	}
 	return nil
 }

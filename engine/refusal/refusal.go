@@ -1,20 +1,64 @@
 // Package refusal holds the errors that end a command on purpose: a start that is refused
 // before the first attempt, and a run that ended before every record had its final fate.
+//
+// A refusal is a code and facts. Its sentence stands in say.go, under its code, and nowhere
+// else. The facts hold no personal data.
 package refusal
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // Refused says that nothing was attempted, and what to do.
-type Refused struct{ err error }
+type Refused struct {
+	Code  string         // names the reason; it stays the same when its sentence is reworded
+	Facts map[string]any // what the sentence names
+}
 
-func (r *Refused) Error() string { return r.err.Error() }
-func (r *Refused) Unwrap() error { return r.err }
+// New makes a refusal from a code and pairs of a name and a value, as log/slog takes them. The
+// error of a fact named "cause" is wrapped.
+func New(code string, facts ...any) error {
+	r := &Refused{Code: code, Facts: make(map[string]any, len(facts)/2)}
+	for i := 0; i+1 < len(facts); i += 2 {
+		r.Facts[facts[i].(string)] = facts[i+1]
+	}
+	return r
+}
 
-// New makes a refusal. %w keeps a cause.
-func New(format string, args ...any) error { return &Refused{fmt.Errorf(format, args...)} }
+// Error is the sentence.
+func (r *Refused) Error() string {
+	sentence, ok := sentences[r.Code]
+	if !ok {
+		return fmt.Sprint(r.Code, " ", r.Facts)
+	}
+	return fill(sentence, r.Facts)
+}
+
+func (r *Refused) Unwrap() error {
+	cause, _ := r.Facts["cause"].(error)
+	return cause
+}
+
+// fact is the place of a fact in a sentence: its name, and the verb of package fmt that
+// formats it.
+var fact = regexp.MustCompile(`\{([a-z_0-9]+)(?::(%[^}]+))?\}`)
+
+// fill puts facts into a sentence. A fact that is missing shows as its name in braces.
+func fill(sentence string, facts map[string]any) string {
+	return fact.ReplaceAllStringFunc(sentence, func(place string) string {
+		parts := fact.FindStringSubmatch(place)
+		value, ok := facts[parts[1]]
+		switch {
+		case !ok:
+			return place
+		case parts[2] != "":
+			return fmt.Sprintf(parts[2], value)
+		}
+		return fmt.Sprint(value)
+	})
+}
 
 // Ended says how a run ended before every record had its final fate.
 type Ended struct {

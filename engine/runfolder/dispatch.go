@@ -5,5 +5,5 @@ import (
 )
 
 func Damaged(err error) error {
-	return refusal.New("the run's folder is damaged: %w; restore it from a copy before anything is sent", err)
+	return refusal.New("folder_damaged", "cause", err)
 }

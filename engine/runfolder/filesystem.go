@@ -50,7 +50,7 @@ func checkFilesystem(path string, network bool, log *slog.Logger) error {
 	}
 	kind := int64(fs.Type) //nolint:unconvert // its width differs between machines
 	if name := networkFilesystems[kind]; name != "" && !network {
-		return refusal.New("%s is on a network filesystem (%s), where two processes may hold one lock and a synced write may be lost; use a local disk, or give --allow-network-folder if you know better", path, name)
+		return refusal.New("network_folder", "folder", path, "kind", name)
 	}
 	if name := passingFilesystems[kind]; name != "" {
 		log.Warn("the run's folder will not outlive this machine or container; keep it on a disk", "folder", path, "filesystem", name)

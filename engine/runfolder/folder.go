@@ -55,10 +55,10 @@ type Folder struct {
 // network filesystem.
 func Hold(path, doing string, network bool, log *slog.Logger) (*Folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, refusal.New("the run's folder cannot be made: %w", err)
+		return nil, refusal.New("folder_unmakeable", "cause", err)
 	}
 	if err := disk.MakeFolder(path); err != nil {
-		return nil, refusal.New("the run's folder cannot be made: %w", err)
+		return nil, refusal.New("folder_unmakeable", "cause", err)
 	}
 	if err := CheckFolder(path); err != nil {
 		return nil, err
@@ -68,14 +68,14 @@ func Hold(path, doing string, network bool, log *slog.Logger) (*Folder, error) {
 	}
 	l, err := disk.Acquire(filepath.Join(path, LockFile), doing)
 	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-		return nil, refusal.New("the run in %s is busy: %w", path, held)
+		return nil, refusal.New("run_busy", "folder", path, "cause", held)
 	}
 	if err != nil {
-		return nil, refusal.New("the run's folder cannot be locked: %w", err)
+		return nil, refusal.New("folder_unlockable", "cause", err)
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		_ = l.Release()
-		return nil, refusal.New("the run's folder cannot be kept from others: %w", err)
+		return nil, refusal.New("folder_not_private", "cause", err)
 	}
 	return &Folder{path, l}, nil
 }
@@ -84,7 +84,7 @@ func Hold(path, doing string, network bool, log *slog.Logger) (*Folder, error) {
 func CheckFolder(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return refusal.New("the run's folder cannot be read: %w", err)
+		return refusal.New("folder_unreadable", "cause", err)
 	}
 	others := 0
 	for _, e := range entries {
@@ -92,7 +92,7 @@ func CheckFolder(path string) error {
 		case RunFile: // that of another program is not ours to write over
 			c, err := ReadCall(path)
 			if err == nil && c.RunID == "" {
-				err = refusal.New("%s holds a %s that cohort did not make; name another folder with --run", path, RunFile)
+				err = refusal.New("run_file_not_ours", "folder", path, "file", RunFile)
 			}
 			return err
 		case LockFile, SocketFile, PathFile, UsersFile, UsersFile + ".tmp", RunFile + ".tmp": // a start that was killed before it had written more
@@ -103,7 +103,7 @@ func CheckFolder(path string) error {
 		}
 	}
 	if others > 0 {
-		return refusal.New("%s holds other things than a run; name a folder that does not exist yet with --run", path)
+		return refusal.New("folder_taken", "folder", path)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (f *Folder) Remember(c Call, campaignText []byte) error {
 		})
 	}
 	if err != nil {
-		return refusal.New("the run's folder cannot be written: %w", err)
+		return refusal.New("folder_unwritable", "cause", err)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func ReadCall(path string) (Call, error) {
 	var c Call
 	text, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, refusal.New("%s is not the folder of a run: it has no %s", path, RunFile)
+		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))
@@ -187,7 +187,7 @@ func ReadCall(path string) (Call, error) {
 		err = in.Decode(&c)
 	}
 	if err != nil {
-		return c, refusal.New("%s cannot be read: %w", filepath.Join(path, RunFile), err)
+		return c, refusal.New("run_file_unreadable", "file", filepath.Join(path, RunFile), "cause", err)
 	}
 	return c, nil
 }
@@ -201,10 +201,10 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 		text, err = os.ReadFile(filepath.Join(path, campaignFile))
 	}
 	if err != nil {
-		return nil, nil, copied, refusal.New("the campaign file cannot be read: %w", err)
+		return nil, nil, copied, refusal.New("campaign_unreadable", "cause", err)
 	}
 	if parsed, err = campaign.Parse(text, c.Campaign); err != nil {
-		return nil, nil, copied, refusal.New("%w", err)
+		return nil, nil, copied, refusal.New("campaign_invalid", "cause", err)
 	}
 	return parsed, text, copied, nil
 }
@@ -213,7 +213,7 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 func Plan(path string) (*plan.Plan, error) {
 	planned, err := plan.Open(path)
 	if errors.Is(err, plan.ErrNone) {
-		return nil, refusal.New("%s holds no sealed plan: nothing was ever sent from it; start it again with cohort send", path)
+		return nil, refusal.New("plan_missing", "folder", path)
 	}
 	if err != nil {
 		return nil, Damaged(err)
@@ -224,7 +224,7 @@ func Plan(path string) (*plan.Plan, error) {
 func Absolute(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
-		return "", refusal.New("%s: %w", path, err)
+		return "", refusal.New("path_unusable", "path", path, "cause", err)
 	}
 	return full, nil
 }

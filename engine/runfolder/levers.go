@@ -13,7 +13,7 @@ import (
 // given.
 func RoomOr(err, other error, folder string) error {
 	if errors.Is(err, journal.ErrFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return refusal.New("there is no room to note it: %w; nothing is changed: free some room in %s and ask again", err, folder)
+		return refusal.New("no_room_to_record", "cause", err, "folder", folder)
 	}
 	return other
 }

@@ -12,12 +12,12 @@ import (
 // unsound says of an error in reading a run's log what it means and what to do.
 func Unsound(dir string, err error) error {
 	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
-		return refusal.New("%s has changed since this run began: %w. Nothing more is sent from here. Bring the file back from a copy of the folder; the log is not at fault", filepath.Join(dir, "plan.json"), changed)
+		return refusal.New("plan_changed", "file", filepath.Join(dir, "plan.json"), "cause", changed)
 	}
 	if ledger.IsDamage(err) {
-		return refusal.New("the run's log is damaged: %w; bring back the folder as it was last at work, or go on without the log: %s", err, refusal.Command("recover", dir))
+		return refusal.New("log_damaged", "cause", err, "command", refusal.Command("recover", dir))
 	}
-	return refusal.New("the run's log cannot be read: %w", err)
+	return refusal.New("log_unreadable", "cause", err)
 }
 
 // planChanged refuses a plan.json that is not the one that the run's log was begun with. What

@@ -38,7 +38,7 @@ func (d *Facts) open() (*report.DeliveryReader, error) {
 }
 
 func UnreadableDelivery(err error) error {
-	return refusal.New("the facts of delivery cannot be read: %w; take the file away to begin them anew", err)
+	return refusal.New("delivery_unreadable", "cause", err)
 }
 
 // facts yields what is known, in the order of the rows.
@@ -69,7 +69,7 @@ func (d *Facts) Facts() iter.Seq2[report.Fact, error] {
 func (d *Facts) Add(news iter.Seq2[report.Fact, error], sweepBegan time.Time) (map[string]int64, error) {
 	counts, err := report.WriteDelivery(d.Folder.File(FactsFile), report.Delivery{Plan: d.Plan, Version: build.Version(), SweepBegan: sweepBegan}, merged(d.Facts(), news))
 	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
-		err = refusal.New("the facts of delivery cannot be written: %w", err)
+		err = refusal.New("delivery_unwritable", "cause", err)
 	}
 	return counts, err
 }

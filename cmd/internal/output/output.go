@@ -58,7 +58,7 @@ const ForceHelp = "overwrite a file that is there already"
 // it for each file that a person names as an output, before it begins its work.
 func Claim(path string, force bool, header string) error {
 	if at := Taken(path, header); at != "" && !force {
-		return refusal.New("%s is there already, and is not overwritten; name another file, or add --force", at)
+		return refusal.New("output_exists", "file", at)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func KeepInputs(path string, inputs []string) error {
 	for _, input := range inputs {
 		for _, written := range []string{path, path + ".tmp"} {
 			if runfolder.Same(written, input) {
-				return refusal.New("%s cannot be written: it is %s, which is read here; name another file", path, input)
+				return refusal.New("output_is_input", "file", path, "input", input)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ const askFirst = "was it handed over twice? Ask NHS Notify what became of it; no
 // judged before anything is changed.
 func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, folded *ledger.Ledger, paths []string) error {
 	if s.Campaign.File == nil || s.Campaign.File.Mesh == nil {
-		return refusal.New("acknowledgements are about uploads over MESH (sink.file.mesh), and this run has none")
+		return refusal.New("no_uploads_to_acknowledge")
 	}
 	sink, err := uploads(s)
 	if err != nil {
@@ -36,17 +36,17 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 	}
 	manifest, err := sink.Written(d.Plan.Run, run.NameOfFiles(d.Plan), forms, refused)
 	if err != nil {
-		return refusal.New("the run's files: %w; finish the run first: %s", err, refusal.Command("resume", s.Folder.Path))
+		return refusal.New("run_files_unfinished", "cause", err, "command", refusal.Command("resume", s.Folder.Path))
 	}
 	var all []delivery.Acknowledged
 	for _, path := range paths {
 		a, err := file.ReadAcknowledgement(path)
 		if err != nil {
-			return refusal.New("the acknowledgement cannot be read: %w; nothing was changed", err)
+			return refusal.New("acknowledgement_unreadable", "cause", err)
 		}
 		said := delivery.Acknowledged{Acknowledgement: a, Upload: manifest.Upload(a.Reference), Forms: nil}
 		if said.Upload == nil {
-			return refusal.New("%s is about no upload of this run: none has its mex-localid as its own; nothing was changed", path)
+			return refusal.New("acknowledgement_not_ours", "file", path)
 		}
 		for _, f := range forms {
 			if slices.Contains(said.Upload.Batches, f.Reference.String()) {
@@ -54,7 +54,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 			}
 		}
 		if why := said.Contradiction(folded, all); why != "" {
-			return refusal.New("%s contradicts %s about %s: %s", path, why, said.Upload.Name, askFirst)
+			return refusal.New("acknowledgement_contradicts", "file", path, "earlier", why, "upload", said.Upload.Name, "advice", askFirst)
 		}
 		if !slices.ContainsFunc(all, func(other delivery.Acknowledged) bool { return other.Reference == said.Reference }) {
 			all = append(all, said)
@@ -64,7 +64,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 		if known, err := said.IsReported(d, sink); err != nil {
 			return err
 		} else if known {
-			return refusal.New("%s is refused, and daily reports have named messages in it: %s", said.Upload.Name, askFirst)
+			return refusal.New("refused_upload_reported", "upload", said.Upload.Name, "advice", askFirst)
 		}
 	}
 	if err := recordAcknowledged(s, d, sink, folded, all); err != nil {
@@ -101,7 +101,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
+			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
 	changed := false
@@ -111,7 +111,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 		switch {
 		case a.Refused && len(a.Forms) > 0:
 			if err := log.RefuseUpload(a.Forms, d.Spool, sink, a.Code, decision, now); err != nil {
-				return refusal.New("not all of it could be recorded: %w; the same again goes on", err)
+				return refusal.New("partly_recorded", "cause", err)
 			}
 			changed = true
 			s.Log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+
@@ -121,7 +121,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 			s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
 		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
 			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
-				return refusal.New("it could not be recorded: %w; the same again goes on", err)
+				return refusal.New("not_recorded", "cause", err)
 			}
 			s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
 		default:
@@ -130,7 +130,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 	}
 	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
 		if err := log.Finish(time.Now(), account); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("finish_unrecorded", "cause", err)
 		}
 	}
 	if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {

@@ -71,7 +71,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	}
 	if o.fallback == "" {
 		if o.unreadGiven() {
-			return refusal.New("--unread goes with --fallback")
+			return refusal.New("unread_without_fallback")
 		}
 		return nil
 	}
@@ -108,14 +108,14 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 		return err
 	}
 	if plan.Service == s.Campaign.ServiceID(true) {
-		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("rehearsal_forgotten")
 	}
 	ledger, err := ledger.Read(s.Folder.Path, plan)
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	if ledger.Settleable() > 0 {
-		return refusal.New("messages are in doubt, and a replay settles them first: %s", refusal.Command("resume", s.Folder.Path, "--settle"))
+		return refusal.New("settle_first", "command", refusal.Command("resume", s.Folder.Path, "--settle"))
 	}
 	spool, err := run.OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
@@ -125,7 +125,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 	d := &delivery.Facts{Folder: s.Folder, Plan: plan, Spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
-			return refusal.New("--acknowledgement goes alone: leave out --json, and give daily reports and --fallback to another reconcile")
+			return refusal.New("acknowledgement_not_alone")
 		}
 		return acknowledgements(s, ctx, d, ledger, o.acks)
 	}
@@ -133,16 +133,16 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 		return dailyReports(s, d, ledger, o)
 	}
 	if len(o.daily) > 0 {
-		return refusal.New("daily reports are about uploads over MESH (sink.file.mesh); the messages of this run are asked for without --daily-report")
+		return refusal.New("daily_report_without_upload")
 	}
 	if !(o.perSecond > 0 && o.perSecond <= mostAsking) {
-		return refusal.New("--per-second must be above 0, and %d at most: the service takes 1200 requests a minute", mostAsking)
+		return refusal.New("asking_rate_wrong", "most", mostAsking)
 	}
 	if err := s.Connect(); err != nil {
 		return err
 	}
 	if err := s.Sink.Check(ctx); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("service_check_failed", "cause", err)
 	}
 	if key, err := s.Key(); err == nil && ledger.Key != "" && key != ledger.Key {
 		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")

@@ -19,9 +19,9 @@ import (
 func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Options) error {
 	switch {
 	case s.Campaign.File.Mesh == nil:
-		return refusal.New("what became of letters is the print supplier's to say: no report of it is read here")
+		return refusal.New("letters_not_reported")
 	case len(o.daily) == 0:
-		return refusal.New("NHS Notify says over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT); name the files that came back: %s", refusal.Command("reconcile", s.Folder.Path, "--daily-report", "FILE"))
+		return refusal.New("daily_report_not_named", "command", refusal.Command("reconcile", s.Folder.Path, "--daily-report", "FILE"))
 	}
 	refused, err := refusedUploads(s, folded)
 	if err != nil {
@@ -29,7 +29,7 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 	}
 	rows := 0
 	if err := delivery.EachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
-		return refusal.New("%w; nothing was changed", err)
+		return refusal.New("daily_report_unreadable", "cause", err)
 	}
 	f := delivery.NewDailyFold(d.Plan, time.Now().Truncate(time.Millisecond))
 	for m, err := range delivery.EachMessage(d.Folder.Path, d.Plan, d.Spool) {
@@ -49,7 +49,7 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 	}
 	if refused != nil {
 		if err := delivery.EachDailyRow(o.daily, func(r *file.DailyRow) error { refused.See(f, r); return nil }); err != nil {
-			return refusal.New("%w; nothing was changed", err)
+			return refusal.New("daily_report_unreadable", "cause", err)
 		}
 		if err := recordTaken(s, d, refused); err != nil {
 			return err
@@ -70,7 +70,7 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 		return save()
 	})
 	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
-		err = refusal.New("%w", err)
+		err = refusal.New("daily_report_failed", "cause", err)
 	}
 	if err != nil {
 		return err

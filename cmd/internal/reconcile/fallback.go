@@ -48,7 +48,7 @@ func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*deli
 		return out.Error()
 	})
 	if err != nil {
-		return nil, refusal.New("the fallback list cannot be written: %w", err)
+		return nil, refusal.New("fallback_unwritable", "cause", err)
 	}
 	return sum, nil
 }

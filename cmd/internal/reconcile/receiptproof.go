@@ -41,10 +41,10 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		of[delivery.DayOf(m.Accepted)] = day
 	}
 	few := func(c count, when string) error {
-		return refusal.New("of the %d messages that the service has accepted%s only %d have a receipt: that those in doubt have none proves nothing; nothing was changed", c.accepted, when, c.named)
+		return refusal.New("too_few_receipts", "accepted", c.accepted, "when", when, "receipts", c.named)
 	}
 	if r.Unread > 0 {
-		return refusal.New("%d receipts cannot be read, and may be those of messages in doubt; nothing was changed", r.Unread), nil
+		return refusal.New("receipts_not_understood", "receipts", r.Unread), nil
 	}
 	if 2*all.named < all.accepted {
 		return few(all, ""), nil

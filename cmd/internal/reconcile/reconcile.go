@@ -30,16 +30,16 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		return deliveries(s, ctx, plan, o)
 	}
 	if o.given != nil && o.given("per-second") {
-		return refusal.New("--per-second is for NHS Notify, which is asked message by message; the NHS App's receipts come in pages")
+		return refusal.New("asking_rate_for_nhsapp")
 	}
 	if len(o.daily)+len(o.acks) > 0 {
-		return refusal.New("daily reports and acknowledgements are about uploads over MESH (sink.file.mesh); the NHS App's receipts are read without them")
+		return refusal.New("upload_reports_for_nhsapp")
 	}
 	if err := s.AsPlanned(plan); err != nil {
 		return err
 	}
 	if s.Call.Simulate = plan.Service == s.Campaign.ServiceID(true); s.Call.Simulate {
-		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("rehearsal_forgotten")
 	}
 	if err := s.Connect(); err != nil {
 		return err
@@ -101,25 +101,25 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) (err error) {
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("api_key_unusable", "cause", err)
 	}
 	if err := s.Sink.Check(ctx); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("service_check_failed", "cause", err)
 	}
 	log, err := ledger.Open(s.Folder.Path, plan)
 	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("the progress log cannot be opened: %w; free some room and start again", err)
+		return refusal.New("no_room_for_log", "cause", err)
 	}
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
+			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
 	if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("start_not_recorded", "cause", err)
 	}
 	forms, _, err := log.Ledger.Doubtful(spool)
 	if err != nil {
@@ -134,13 +134,13 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	}
 	now := time.Now()
 	if err := log.Found(now, found); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("receipts_not_recorded", "cause", err)
 	}
 	s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
 	account := log.Ledger.Account()
 	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 		if err := log.Finish(now, account); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("finish_unrecorded", "cause", err)
 		}
 	}
 	return nil
@@ -177,7 +177,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped, Next: s.Asks()}
 		}
 		if err != nil {
-			return nil, refusal.New("%w; nothing was changed", err)
+			return nil, refusal.New("receipts_unreadable", "cause", err)
 		}
 		if receipts.Unread += unread; unread > 0 {
 			s.Log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)

@@ -30,7 +30,7 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 	}
 	manifest, err := file.ReadManifest(s.Folder.File(runfolder.FilesFolder))
 	if err != nil {
-		return nil, refusal.New("the run's files: %w", err)
+		return nil, refusal.New("run_files_unreadable", "cause", err)
 	}
 	if manifest != nil {
 		whole := len(manifest.Files)
@@ -84,7 +84,7 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
+			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
 	for i, up := range u.Files {
@@ -95,7 +95,7 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (
 		decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
 		if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
 			if err := log.UploadTaken(slices.Clone(up.Batches), decision, now); err != nil {
-				return refusal.New("it could not be recorded: %w; the same again goes on", err)
+				return refusal.New("not_recorded", "cause", err)
 			}
 		}
 		var again []ledger.AcceptedForm
@@ -111,7 +111,7 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (
 		}
 		if len(again) > 0 {
 			if err := log.RefuseUpload(again, d.Spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
-				return refusal.New("not all of it could be recorded: %w; the same again goes on", err)
+				return refusal.New("partly_recorded", "cause", err)
 			}
 		}
 		s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.Name)

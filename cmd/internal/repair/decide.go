@@ -27,9 +27,9 @@ func (r *Recovery) decide(ledger *ledger.Ledger) error {
 	}
 	switch {
 	case ledger.Superseded != "" && result != 0:
-		return refusal.New("run %s has taken this run's place; nothing more is sent from here", ledger.Superseded)
+		return refusal.New("run_superseded", "run", ledger.Superseded)
 	case result != 0 && len(asked) == 0:
-		return refusal.New("no batch waits for this decision; see: %s", refusal.Command("recover", r.dir))
+		return refusal.New("no_batch_to_decide", "command", refusal.Command("recover", r.dir))
 	case result != 0:
 		return r.resolve(result)
 	}
@@ -74,7 +74,7 @@ func (r *Recovery) resolve(result record.Result) (err error) {
 		err = e
 	}
 	if err != nil {
-		return refusal.New("the decision could not be recorded: %w", err)
+		return refusal.New("decision_not_recorded", "cause", err)
 	}
 	fmt.Fprintf(r.Out, "recorded for %d batches: %s%s, because: %s\ngo on with: %s\n", batches, r.Foreign, r.Held, r.Reason, refusal.Command("resume", r.dir))
 	return nil

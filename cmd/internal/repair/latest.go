@@ -43,7 +43,7 @@ func (d *Latest) Run(ctx context.Context) (err error) {
 		if changed := runfolder.PlanChanged(d.RunFolder, plan); changed != nil {
 			return changed
 		}
-		return refusal.New("%w", err)
+		return refusal.New("setting_changed", "cause", err)
 	}
 	d.Call.Simulate = plan.Service == d.Campaign.ServiceID(true)
 	if d.Folder, err = runfolder.Hold(d.RunFolder, "decide", d.Network, d.Log); err != nil {
@@ -60,7 +60,7 @@ func (d *Latest) Run(ctx context.Context) (err error) {
 	}
 	why := folded.ShowsLatest(d.RunFolder)
 	if why == nil {
-		return refusal.New("nothing waits for this decision: the run was last at work in %s; go on with: %s", d.RunFolder, refusal.Command("resume", d.RunFolder))
+		return refusal.New("latest_already_known", "folder", d.RunFolder, "command", refusal.Command("resume", d.RunFolder))
 	}
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return run.AskLatest(d.RunFolder, why)
@@ -89,7 +89,7 @@ func (d *Latest) show(ctx context.Context, plan *plan.Plan) error {
 		return err
 	}
 	if err := d.Sink.Check(ctx); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("service_check_failed", "cause", err)
 	}
 	spool, err := run.OpenSpool(d.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {

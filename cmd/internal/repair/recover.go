@@ -53,10 +53,10 @@ func (r *Recovery) Run(path string) (err error) {
 	}
 	r.plan, err = plan.Open(r.dir)
 	if errors.Is(err, plan.ErrNone) && run.Exists(filepath.Join(r.dir, "log")) {
-		return refusal.New("%s holds a progress log and no plan, and without the plan nothing can be recovered: bring it back from a copy of the folder", r.dir)
+		return refusal.New("plan_lost", "folder", r.dir)
 	}
 	if errors.Is(err, plan.ErrNone) {
-		return refusal.New("%s holds no sealed plan: nothing was ever sent from it; go on with: %s", r.dir, refusal.Command("resume", r.dir))
+		return refusal.New("nothing_to_recover", "folder", r.dir, "command", refusal.Command("resume", r.dir))
 	}
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -83,15 +83,15 @@ func (r *Recovery) flags() error {
 	decides := r.Foreign != "" || r.Held != ""
 	switch {
 	case r.Foreign != "" && r.Foreign != "accepted" && r.Foreign != "in-doubt":
-		return refusal.New("--foreign is accepted or in-doubt, not %s", r.Foreign)
+		return refusal.New("foreign_answer_wrong", "answer", r.Foreign)
 	case r.Held != "" && r.Held != "replay":
-		return refusal.New("--held is replay, not %s", r.Held)
+		return refusal.New("held_answer_wrong", "answer", r.Held)
 	case r.Foreign != "" && r.Held != "":
-		return refusal.New("decide one thing at a time: --foreign or --held")
+		return refusal.New("two_decisions")
 	case decides && strings.TrimSpace(r.Reason) == "":
-		return refusal.New("a decision needs a --reason, which is recorded")
+		return refusal.New("decision_without_reason")
 	case !decides && r.Reason != "":
-		return refusal.New("--reason goes with --foreign or --held")
+		return refusal.New("reason_without_decision")
 	}
 	return nil
 }
@@ -109,10 +109,10 @@ func (r *Recovery) ask(c *campaign.Campaign) error {
 		return nil
 	}
 	if r.entry.State == register.Superseded {
-		return refusal.New("the register says that this run's place was taken (%s); nothing more is sent from here", r.entry.Note)
+		return refusal.New("superseded_in_register", "note", r.entry.Note)
 	}
 	if call, err := runfolder.ReadCall(r.entry.Folder); !runfolder.Same(r.entry.Folder, r.dir) && err == nil && call.RunID == r.plan.RunID {
-		return refusal.New("this run lives in %s, and %s is a copy; recover it there: %s", r.entry.Folder, r.dir, refusal.Command("recover", r.entry.Folder))
+		return refusal.New("folder_is_copy", "folder", r.entry.Folder, "copy", r.dir, "command", refusal.Command("recover", r.entry.Folder))
 	}
 	return nil
 }
@@ -130,16 +130,16 @@ func (r *Recovery) look() error {
 	case errors.As(err, new(*plan.ChangedError)):
 		return runfolder.Unsound(r.dir, err)
 	case err != nil:
-		return refusal.New("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
+		return refusal.New("log_unreadable_here", "cause", err, "folder", r.dir)
 	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
-		return refusal.New("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", refusal.Command("resume", r.dir))
+		return refusal.New("never_sent", "command", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
 			return r.decide(survey.Ledger)
 		}
 	}
 	if r.Foreign != "" || r.Held != "" {
-		return refusal.New("the run's log is lost (%w): recover it first, and decide when it was resumed", err)
+		return refusal.New("recover_before_deciding", "cause", err)
 	}
 	return r.recover(err)
 }
@@ -161,7 +161,7 @@ func (r *Recovery) distrust(ledger *ledger.Ledger) error {
 func (r *Recovery) renew(why error) error {
 	aside, err := ledger.RenewRevisions(r.dir, time.Now())
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("revisions_not_renewed", "cause", err)
 	}
 	fmt.Fprintf(r.Out, "damage     %v\nput aside  %s\nThe progress log is sound: the next start makes the copy again from it.\ngo on with: %s\n", why, aside, refusal.Command("resume", r.dir))
 	return nil
@@ -170,11 +170,11 @@ func (r *Recovery) renew(why error) error {
 // recover begins a new log.
 func (r *Recovery) recover(why error) error {
 	if by := recovery.Superseding(r.dir, r.plan); by != "" {
-		return refusal.New("the log is damaged (%w), and it says that run %s has taken this run's place; nothing more is sent from here", why, by)
+		return refusal.New("lost_log_superseded", "cause", why, "run", by)
 	}
 	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
 	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
-		return refusal.New("the log is lost (%w), and the second copy of the revisions has %d of the %d that the register knows of: the folder is an older copy, and what it would send may have been replaced since; bring back the folder as it was last at work", why, n, r.entry.Revisions)
+		return refusal.New("lost_log_older_copy", "cause", why, "copied", n, "known", r.entry.Revisions)
 	}
 	switch keys := r.entry.Keys; {
 	case r.simulate, r.files:
@@ -182,9 +182,9 @@ func (r *Recovery) recover(why error) error {
 	case len(keys) == 1:
 		known.Key = keys[0]
 	case len(keys) > 1:
-		return refusal.New("the log is lost (%w), and the run was sent with %d API keys: the service remembers references for each application; if all of them, and the present one, belong to one application, say so with --one-application", why, len(keys))
+		return refusal.New("lost_log_several_keys", "cause", why, "keys", len(keys))
 	default:
-		return refusal.New("the log is lost (%w), and nobody noted with which API key the run was sent: the service remembers references for each application; if it was of the same application as the present one, say so with --one-application", why)
+		return refusal.New("lost_log_key_unknown", "cause", why)
 	}
 	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > run.Remembered {
 		known.Hold = ledger.HoldForgotten
@@ -192,7 +192,7 @@ func (r *Recovery) recover(why error) error {
 	paused := recovery.PausedBefore(r.dir, r.plan)
 	done, err := recovery.Recover(r.dir, r.plan, known)
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("recovery_failed", "cause", err)
 	}
 	if err := r.pauseAgain(paused); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (r *Recovery) pauseAgain(paused string) error {
 	}
 	err = log.Command(time.Now(), ledger.Command{Verb: record.VerbPause, By: "recover", Reason: "the run was paused " + paused})
 	if err = errors.Join(err, log.Close()); err != nil {
-		return refusal.New("the run was paused, and that cannot be written down again: %w", err)
+		return refusal.New("pause_not_restored", "cause", err)
 	}
 	fmt.Fprintf(r.Out, "paused     %s; to go on afterwards: %s\n", paused, refusal.Command("continue", r.dir))
 	return nil

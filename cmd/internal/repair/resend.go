@@ -42,11 +42,11 @@ func (r *Resend) Check(c *cobra.Command) error {
 	r.Chosen = c.Flags().Changed("resend-in-doubt")
 	switch {
 	case r.Chosen && strings.TrimSpace(r.reason) == "":
-		return refusal.New("give --resend-in-doubt a reason: why these messages go out again, though people may get them twice; it is recorded")
+		return refusal.New("resend_without_reason")
 	case r.Chosen && (c.Flags().Changed("json") || c.Flags().Changed("fallback") || c.Flags().Changed("unread") || c.Flags().Changed("daily-report") || c.Flags().Changed("per-second")):
-		return refusal.New("--resend-in-doubt goes with --dry-run alone; reconcile by itself tells of deliveries")
+		return refusal.New("resend_with_other_flags")
 	case r.dryRun && !r.Chosen:
-		return refusal.New("--dry-run goes with --resend-in-doubt; reconcile by itself sends nothing again")
+		return refusal.New("dry_run_without_resend")
 	}
 	return nil
 }
@@ -54,13 +54,13 @@ func (r *Resend) Check(c *cobra.Command) error {
 // resendInDoubt does it. Nothing is changed unless all of it may be done.
 func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resend) error {
 	if !plan.NeverAgain {
-		return refusal.New("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", refusal.Command("resume", s.Folder.Path, "--settle"))
+		return refusal.New("replay_settles", "command", refusal.Command("resume", s.Folder.Path, "--settle"))
 	}
 	if err := s.AsPlanned(plan); err != nil {
 		return err
 	}
 	if plan.Service == s.Campaign.ServiceID(true) {
-		return refusal.New("this was a rehearsal, and its simulator has forgotten everything")
+		return refusal.New("rehearsal_forgotten")
 	}
 	if err := s.Connect(); err != nil {
 		return err
@@ -91,13 +91,13 @@ func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resen
 	showAgain(s, again)
 	switch {
 	case again.Again == 0 && again.Due > 0:
-		return refusal.New("nothing more is sent again: of %d messages a person has decided so before, and they are still to be sent; go on with: %s", again.Due, s.GoOn())
+		return refusal.New("resend_decided_before", "messages", again.Due, "command", s.GoOn())
 	case again.Again == 0 && again.Other > 0:
-		return refusal.New("nothing is sent again, and nothing was changed: an application is shown the receipts of its own messages only; put the API key back with which these were attempted")
+		return refusal.New("resend_with_another_key")
 	case again.Again == 0:
-		return refusal.New("nothing is sent again, and nothing was changed; what receipts name this writes down: %s", s.Asks())
+		return refusal.New("nothing_to_resend", "command", s.Asks())
 	case again.Young > 0:
-		return refusal.New("the receipts of %d messages may still come: from %s on they may be sent again; nothing was changed", again.Young, again.From.Format("Mon 2 Jan 2006 15:04 MST"))
+		return refusal.New("resend_too_early", "messages", again.Young, "from", again.From.Format("Mon 2 Jan 2006 15:04 MST"))
 	case proof != nil:
 		return proof
 	case r.dryRun:
@@ -115,7 +115,7 @@ func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resen
 // messages in doubt. proof is why receipts that did not come prove nothing.
 func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *ledger.Resend, proof, err error) {
 	if err := s.Sink.Check(ctx); err != nil {
-		return nil, nil, nil, refusal.New("%w", err)
+		return nil, nil, nil, refusal.New("service_check_failed", "cause", err)
 	}
 	forms, _, err := folded.Doubtful(spool)
 	if err != nil {
@@ -136,7 +136,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 	}
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
-		return nil, nil, nil, refusal.New("%w", err)
+		return nil, nil, nil, refusal.New("api_key_unusable", "cause", err)
 	}
 	days := map[time.Time]bool{}
 	for form, a := range attempted {
@@ -152,7 +152,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 	var listing dispatch.Listing
 	if lists := s.Lists(); len(lists.Of) > 0 {
 		if listing, err = lists.Listing(ctx, s.Folder.Path, spool, folded.Lists); err != nil {
-			return nil, nil, nil, refusal.New("%w; nothing was changed", err)
+			return nil, nil, nil, refusal.New("lists_unreadable", "cause", err)
 		}
 	}
 	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
@@ -160,7 +160,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 		return nil, nil, nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped, Next: ""}
 	}
 	if err != nil {
-		return nil, nil, nil, refusal.New("%w; nothing was changed", err)
+		return nil, nil, nil, refusal.New("resend_not_weighed", "cause", err)
 	}
 	return found, again, proof, nil
 }
@@ -187,7 +187,7 @@ func showAgain(s *run.Runner, again *ledger.Resend) {
 func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again *ledger.Resend, reason string, now time.Time) (err error) {
 	key, err := s.Key()
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("api_key_unusable", "cause", err)
 	}
 	log, err := ledger.Open(s.Folder.Path, plan)
 	if err != nil {
@@ -195,7 +195,7 @@ func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again 
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
+			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
 	err = log.Open(ledger.Start{At: now, Version: build.Version(), Key: key})
@@ -206,7 +206,7 @@ func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again 
 		err = log.Resend(again, control.WhoAmI(), reason, now)
 	}
 	if err != nil {
-		return refusal.New("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, refusal.Command("status", s.Folder.Path))
+		return refusal.New("resend_partly_recorded", "cause", err, "command", refusal.Command("status", s.Folder.Path))
 	}
 	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())

@@ -89,9 +89,9 @@ func (r *Retry) Run(path string) error {
 func (r *Retry) flags() error {
 	switch {
 	case !r.Refused:
-		return refusal.New("which messages? give --refused: those that the service has refused. Nothing else is ever sent again by hand: what is in doubt is settled by cohort resume, and what was not sent yet is sent by it")
+		return refusal.New("retry_without_choice")
 	case !r.DryRun && strings.TrimSpace(r.Reason) == "":
-		return refusal.New("give --reason: what the messages were refused for, and that it is mended; it is recorded. --dry-run shows what would be sent again without one")
+		return refusal.New("retry_without_reason")
 	}
 	return nil
 }
@@ -116,17 +116,17 @@ func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
-		return refusal.New("nothing is sent again: they may have been taken, since a request that held them went unanswered or daily reports name messages of their refused upload (%d refused messages), or a suppression list has named the person (%d); see cohort retry --help", sum.Unsure, sum.Listed)
+		return refusal.New("refused_unsure_or_listed", "unsure", sum.Unsure, "listed", sum.Listed)
 	case sum.Listed > 0:
-		return refusal.New("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
+		return refusal.New("refused_all_listed", "messages", sum.Listed)
 	case ledger.Account().Fates[person.Refused] > 0:
 		var codes []string
 		for _, c := range ledger.Retry(nil).Counts {
 			codes = append(codes, c.Code)
 		}
-		return refusal.New("nothing is sent again: no message was refused with such a code; those of the run are %s", strings.Join(codes, ", "))
+		return refusal.New("no_such_refusal_code", "codes", strings.Join(codes, ", "))
 	}
-	return refusal.New("nothing is sent again: no message of this run was refused")
+	return refusal.New("nothing_was_refused")
 }
 
 // write makes it so. The register is told first that the run is no longer finished: one
@@ -157,11 +157,11 @@ func (r *Retry) write(s *run.Runner, plan *plan.Plan) (err error) {
 	}
 	defer func() {
 		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("the progress log cannot be written: %w", e)
+			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
 	if err := log.Retry(log.Ledger.Retry(r.Codes), spool, sink, control.WhoAmI(), r.Reason, time.Now()); err != nil {
-		return refusal.New("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, refusal.Command("status", s.Folder.Path))
+		return refusal.New("retry_partly_recorded", "cause", err, "command", refusal.Command("status", s.Folder.Path))
 	}
 	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
 		r.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
@@ -182,7 +182,7 @@ func reopen(s *run.Runner, plan *plan.Plan) error {
 	}
 	entry.State = register.Begun
 	if err := reg.Record(entry); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("register_not_updated", "cause", err)
 	}
 	return nil
 }

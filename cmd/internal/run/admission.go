@@ -60,19 +60,19 @@ func admitReceipts(s standing) error {
 func admit(s standing) error {
 	switch {
 	case s.facts.superseded != "":
-		return refusal.New("run %s has taken this run's place; nothing more is sent from here, go on there", s.facts.superseded)
+		return refusal.New("run_superseded", "run", s.facts.superseded)
 	case s.known && s.entry.State == register.Superseded:
-		return refusal.New("the register says that this run's place was taken (%s); nothing more is sent from here", s.entry.Note)
+		return refusal.New("superseded_in_register", "note", s.entry.Note)
 	case s.known && s.elsewhere:
-		return refusal.New("this run lives in %s, and %s is a copy; go on there: %s", s.entry.Folder, s.folder, refusal.Command("resume", s.entry.Folder))
+		return refusal.New("folder_is_copy", "folder", s.entry.Folder, "copy", s.folder, "command", refusal.Command("resume", s.entry.Folder))
 	case s.known && s.heard && s.simulator && s.entry.Real:
-		return refusal.New("this run was sent to the service itself, and a simulator answers at %s now; nothing is sent from here until the service answers there again", addressOf(s.service))
+		return refusal.New("simulator_answers", "address", addressOf(s.service))
 	case s.known && s.heard && !s.simulator && s.entry.Simulator:
-		return refusal.New("this run is a rehearsal against a simulator, and the service itself answers at %s now; its people are not sent to from here. For the real send, give the campaign another name", addressOf(s.service))
+		return refusal.New("real_service_answers", "address", addressOf(s.service))
 	}
 	if s.known {
 		if err := Believe(s.entry, s.facts); err != nil {
-			return refusal.New("%w; bring back the folder as it was last at work, since nobody can say from this one whom the run has sent to; if it cannot be brought back: %s", err, refusal.Command("recover", s.folder))
+			return refusal.New("folder_not_latest", "cause", err, "command", refusal.Command("recover", s.folder))
 		}
 	}
 	if s.sendAgain {
@@ -95,8 +95,7 @@ func admit(s standing) error {
 // sentElsewhere refuses what may be the same service under another address. key says whether the
 // run was sent with this API key or another.
 func sentElsewhere(run register.Entry, service, key string) error {
-	return refusal.New("campaign %s was sent to %s with %s API key, in run %.8s (%s), and this send is to %s; if both are the same service, its people would be sent to twice. To go on with that run, put base_url back and: %s. To send to everybody of this file at the new address as well, give --send-again and a reason",
-		run.Campaign, addressOf(run.Service), key, run.RunID, run.Folder, addressOf(service), refusal.Command("resume", run.Folder))
+	return refusal.New("sent_to_another_address", "campaign", run.Campaign, "address", addressOf(run.Service), "key", key, "run", run.RunID, "folder", run.Folder, "new_address", addressOf(service), "command", refusal.Command("resume", run.Folder))
 }
 
 // addressOf is the address in a service's name.
@@ -106,8 +105,7 @@ func addressOf(service string) string {
 }
 
 func standsInTheWay(rival register.Entry) error {
-	return refusal.New("campaign %s was already sent to another cohort file, in run %.8s (%s); to send only to the people of this file whom it has not reached, give cohort send --new-cohort; %s",
-		rival.Campaign, rival.RunID, rival.Folder, newName(rival))
+	return refusal.New("sent_to_another_cohort", "campaign", rival.Campaign, "run", rival.RunID, "folder", rival.Folder, "new_name", newName(rival))
 }
 
 // believe says whether a run's log can be the whole of what the run has done, held

@@ -67,14 +67,14 @@ func (s *Runner) fixReports() (err error) {
 		return nil
 	}
 	if errors.Is(err, reach.ErrNone) {
-		return refusal.New("%s", unfetched(day, s.Campaign, s.Call.Cohort))
+		return refusal.New("reach_not_fetched", "problem", unfetched(day, s.Campaign, s.Call.Cohort))
 	}
 	if err != nil {
-		return refusal.New("who has the NHS App cannot be fixed for this run: %w", err)
+		return refusal.New("reach_not_saved", "cause", err)
 	}
 	x, err := reach.OpenFixed(path)
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("reach_unreadable", "cause", err)
 	}
 	s.use(x)
 	return nil
@@ -99,7 +99,7 @@ func (c *Check) fixReports(dir string, app *appUsers) error {
 		app.reports, err = reach.OpenFixed(path)
 	}
 	if err != nil {
-		return refusal.New("what was fetched of who has the NHS App cannot be used: %w", err)
+		return refusal.New("reach_unusable", "cause", err)
 	}
 	return nil
 }

@@ -45,10 +45,10 @@ type Check struct {
 // prepare takes in what a command was called with.
 func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, verb string) (err error) {
 	if campaignPath == "" {
-		return refusal.New("which campaign? name its file: cohort %s -c campaign.yaml %s", verb, refusal.ShellWord(args[0]))
+		return refusal.New("campaign_not_named", "verb", verb, "cohort", refusal.ShellWord(args[0]))
 	}
 	if c.Campaign, err = campaign.Load(campaignPath); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("campaign_invalid", "cause", err)
 	}
 	if c.Paths, err = CohortPaths(args); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (c *Check) Run(ctx context.Context) (*Findings, error) {
 func (c *Check) findRecords(ctx context.Context) (*Findings, error) {
 	work, err := newScratch(os.TempDir(), c.screen.Log)
 	if err != nil {
-		return nil, refusal.New("there is no room to work in: %w; have TMPDIR name a folder that can be written and has some", err)
+		return nil, refusal.New("no_working_folder", "cause", err)
 	}
 	defer work.remove()
 	return c.read(ctx, work.path)
@@ -114,14 +114,14 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 		return nil, err
 	}
 	if full(err) {
-		return nil, refusal.New("there is no room to work in: %w; free some in %s, or have TMPDIR name a folder that has it", err, os.TempDir())
+		return nil, refusal.New("working_folder_full", "cause", err, "folder", os.TempDir())
 	}
 	if err != nil {
-		return nil, refusal.New("the cohort cannot be read: %w", err)
+		return nil, refusal.New("cohort_unreadable", "cause", err)
 	}
 	digest, err := reader.Digest(ctx)
 	if err != nil {
-		return nil, refusal.New("the cohort cannot be read: %w", err)
+		return nil, refusal.New("cohort_unreadable", "cause", err)
 	}
 	spool, err := shard.Open(dir)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 	cohort := cohortOf(reader, digest, in)
 	if c.Rejects != "" {
 		if err := writeRejects(c.Rejects, spool.Rejected(), cohort); err != nil {
-			return nil, refusal.New("the rejects cannot be written: %w", err)
+			return nil, refusal.New("rejects_unwritable", "cause", err)
 		}
 	}
 	warn(c.screen.Log, c.Campaign, reader.Summary())
@@ -177,7 +177,7 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 func (c *Check) receive(ctx context.Context, dir string) (input, error) {
 	p, err := newPiped(dir)
 	if err != nil {
-		return input{}, refusal.New("standard input cannot be kept: %w", err)
+		return input{}, refusal.New("stdin_not_saved", "cause", err)
 	}
 	shown := c.screen.Follow("taking standard input", 0, p.read.Load)
 	defer shown()

@@ -28,7 +28,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		err = typedDefaults(c)
 	}
 	if mistake := c.CheckNames(); err == nil && mistake != nil {
-		err = refusal.New("%w", mistake)
+		err = refusal.New("fields_refused", "cause", mistake)
 	}
 	own := mayBring(c)
 	if err == nil && !own {
@@ -42,14 +42,14 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		return nil, err
 	}
 	if err := c.CheckWords(reader.Columns()); err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("content_words_refused", "cause", err)
 	}
 	if !own {
 		return reader, nil
 	}
 	brought, _, err := reader.Mesh()
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("upload_unreadable", "cause", err)
 	}
 	if err := usedDefaults(c, slices.Concat(fields, brought)); err != nil {
 		return nil, err
@@ -58,10 +58,10 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 		return fitting(reader, c)
 	}
 	if c.Reach != nil {
-		return nil, refusal.New("%w", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return nil, refusal.New("reach_with_upload_fields", "cause", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	if texts := textsOf(c); len(texts) > 0 {
-		return nil, refusal.New("%w", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return nil, refusal.New("texts_with_upload_fields", "cause", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
 	}
 	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
 	ownPersonalisation(c, brought)
@@ -75,7 +75,7 @@ func openCohort(ctx context.Context, c *campaign.Campaign, in input) (*ingest.Re
 // plan may have.
 func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
 	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("fields_refused", "cause", err)
 	}
 	return reader, nil
 }
@@ -89,7 +89,7 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 	}
 	reader, err := ingest.Open(ctx, in.paths, o)
 	if err != nil {
-		return nil, refusal.New("the cohort cannot be read: %w", err)
+		return nil, refusal.New("cohort_unreadable", "cause", err)
 	}
 	return reader, nil
 }
@@ -98,7 +98,7 @@ func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in in
 func limitsOf(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
 	limits, err := notify.Limits(c, fields)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("field_limits_wrong", "cause", err)
 	}
 	sink, err := sinks.Measuring(c, fields)
 	if err != nil {

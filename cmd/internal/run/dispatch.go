@@ -65,13 +65,13 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	}
 	key, err := s.Key()
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("api_key_unusable", "cause", err)
 	}
 	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.Call.Simulate && !plan.NeverAgain {
-		return refusal.New("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
+		return refusal.New("key_changed")
 	}
 	if age := ClockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > Remembered && !s.Call.Simulate && s.Campaign.File == nil {
-		return refusal.New("messages are in doubt and the plan is %d days old: the service may have forgotten their references by now and take them again; nothing more is sent from here", int(age.Hours()/24))
+		return refusal.New("plan_too_old", "days", int(age.Hours()/24))
 	}
 	suppress, err := s.suppress(ctx, spool, folded)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	defer func() { _ = os.RemoveAll(s.Folder.File(runfolder.ListsFolder)) }()
 	log, err := ledger.Open(s.Folder.Path, plan)
 	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("the progress log cannot be opened: %w; free some room and start again", err)
+		return refusal.New("no_room_for_log", "cause", err)
 	}
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
@@ -105,21 +105,21 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: key},
 		Opened: func() error {
 			if err := log.NoteWitness(time.Now(), s.Folder.Path, ""); err != nil {
-				return runfolder.RoomOr(err, refusal.New("the run's folder cannot be written: %w", err), s.Folder.Path)
+				return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
 			}
 			if plan.SendAgain != "" && folded.Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
-					return refusal.New("%w", err)
+					return refusal.New("send_again_not_recorded", "cause", err)
 				}
 			}
 			if plan.RestOf != "" && folded.Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
-					return refusal.New("%w", err)
+					return refusal.New("rest_of_not_recorded", "cause", err)
 				}
 			}
 			if s.SendAgain != "" {
 				if err := log.SendAgain(time.Now(), s.SendAgain); err != nil {
-					return refusal.New("%w", err)
+					return refusal.New("send_again_not_recorded", "cause", err)
 				}
 			}
 			if s.consented {
@@ -186,7 +186,7 @@ func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledge
 		return nil, s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 	}
 	if err != nil {
-		return nil, refusal.New("%w; nothing was sent by this start", err)
+		return nil, refusal.New("lists_not_applied", "cause", err)
 	}
 	return l.forRun(s.Folder.Path, spool, first), nil
 }
@@ -211,7 +211,7 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 		s.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
-	return refusal.New("%w; nothing was sent", err)
+	return refusal.New("service_not_ready", "cause", err)
 }
 
 // reachable says whether anything may be sent and could be: the campaign's last day, the
@@ -226,7 +226,7 @@ func (s *Runner) reachable(ctx context.Context) error {
 // inTime refuses a campaign whose last day has passed.
 func inTime(c *campaign.Campaign) error {
 	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
-		return refusal.New("pace.until has passed: nothing may be sent after %s; move it in the campaign file to go on", until.AddDate(0, 0, -1).Format(time.DateOnly))
+		return refusal.New("campaign_is_over", "last_day", until.AddDate(0, 0, -1).Format(time.DateOnly))
 	}
 	return nil
 }

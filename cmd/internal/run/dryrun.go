@@ -30,9 +30,9 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	})
 	switch {
 	case path == "":
-		return refusal.New("--dry-run needs the name of a file to write to")
+		return refusal.New("dry_run_without_file")
 	case other != "":
-		return refusal.New("--dry-run begins no run, so that --%s means nothing with it", other)
+		return refusal.New("dry_run_with_flag", "flag", other)
 	}
 	c := Check{alone: true}
 	if err := c.Prepare(cmd, campaignPath, args, "send --dry-run "+refusal.ShellWord(path)); err != nil {
@@ -42,7 +42,7 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 		return err
 	}
 	if at := output.Taken(path, ""); at != "" { // also before the work; DryRun looks again
-		return refusal.New("%s is there already, and is not overwritten; name another file", at)
+		return refusal.New("dry_run_file_exists", "file", at)
 	}
 	requests, messages := 0, 0
 	c.Look = func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
@@ -62,10 +62,10 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 			requests, messages = requests+1, messages+len(r.Messages)
 		}))
 		if errors.Is(err, fs.ErrExist) {
-			return refusal.New("%s is there already, and is not overwritten; name another file", path)
+			return refusal.New("dry_run_file_exists", "file", path)
 		}
 		if err != nil && ctx.Err() == nil {
-			return refusal.New("the dry run cannot be written: %w", err)
+			return refusal.New("dry_run_unwritable", "cause", err)
 		}
 		return err
 	}
@@ -74,7 +74,7 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 		return err
 	}
 	if !found.WouldSend {
-		return refusal.New("a send would be refused: %s", found.Why)
+		return refusal.New("send_would_be_refused", "why", found.Why)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "dry run  %s: %d requests of %d messages; nothing was sent\n", path, requests, messages)
 	return nil

@@ -56,14 +56,13 @@ func holdEarlier(entries []register.Entry, sendAgain bool) (_ *earlierRuns, err 
 			run.Release()
 		}
 		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-			return nil, refusal.New("run %.8s of campaign %s in %s is at work: %w, and then start this one", entry.RunID, entry.Campaign, entry.Folder, held)
+			return nil, refusal.New("earlier_run_at_work", "run", entry.RunID, "campaign", entry.Campaign, "folder", entry.Folder, "cause", held)
 		}
 		if err != nil && sendAgain {
 			continue
 		}
 		if err != nil {
-			return nil, refusal.New("run %s of campaign %s in %s, begun on %s, cannot be read, so nobody can say whom it has sent to: %w; if it was moved: %s <where it is now>; if it is lost, --send-again and a reason sends to its people again",
-				entry.RunID[:8], entry.Campaign, entry.Folder, entry.Host, err, refusal.Command("resume"))
+			return nil, refusal.New("earlier_run_unreadable", "run", entry.RunID[:8], "campaign", entry.Campaign, "folder", entry.Folder, "host", entry.Host, "cause", err, "command", refusal.Command("resume"))
 		}
 		e.runs = append(e.runs, run)
 	}
@@ -135,8 +134,7 @@ func (e *earlierRuns) settled() error {
 			return err
 		}
 		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
-			return refusal.New("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
-				n, r.Entry.RunID, refusal.Command("resume", r.Entry.Folder, "--settle"))
+			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (e *earlierRuns) joined() error {
 		}
 		m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))
 		if err != nil {
-			return refusal.New("the files of run %.8s cannot be read: %w", r.Entry.RunID, err)
+			return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
 		}
 		n := 0
 		for f, err := range r.ledger.Accepted() {
@@ -40,8 +40,7 @@ func (e *earlierRuns) joined() error {
 			}
 		}
 		if n > 0 && r.ledger.Superseded == "" {
-			return refusal.New("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
-				n, r.Entry.RunID, refusal.Command("resume", r.Entry.Folder))
+			return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
 		}
 	}
 	return nil

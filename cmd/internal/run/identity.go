@@ -38,13 +38,12 @@ func (s *Runner) identify(ctx context.Context) error {
 		return err
 	}
 	if want := s.Campaign.Cohort.Expect.SHA256; want != "" && want != s.cohort.SHA256 {
-		return refusal.New("the cohort is not the one that cohort.expect.sha256 names; it has SHA-256 %s", s.cohort.SHA256)
+		return refusal.New("cohort_not_expected", "sha256", s.cohort.SHA256)
 	}
 	s.Service = s.Campaign.ServiceID(s.Call.Simulate)
 	s.Id = engine.NewRunID(s.Campaign.Name, s.digest, s.Service)
 	if s.resumed && s.Call.RunID != s.Id.String() {
-		return refusal.New("%s holds run %.8s, from which nothing was sent, and its cohort, campaign name or service is another one now; if that is meant: %s",
-			s.RunFolder, s.Call.RunID, s.sendCommand())
+		return refusal.New("run_identity_changed", "folder", s.RunFolder, "run", s.Call.RunID, "command", s.sendCommand())
 	}
 	s.Call.RunID = s.Id.String()
 	return nil
@@ -69,7 +68,7 @@ func (s *Runner) read(ctx context.Context) (err error) {
 		shown()
 	}
 	if err != nil {
-		return refusal.New("the cohort cannot be read: %w", err)
+		return refusal.New("cohort_unreadable", "cause", err)
 	}
 	s.cohort = cohortOf(s.reader, s.digest, s.in)
 	if s.in.stdin {
@@ -112,35 +111,33 @@ func (s *Runner) locate() (place, error) {
 		return at, admit(standing{folder: at.folder, rivals: at.others, planned: s.earlierIn(at.folder)})
 	case s.holds(entry.Folder):
 		if s.RunFolder != "" && !runfolder.Same(s.RunFolder, entry.Folder) {
-			return at, refusal.New("this run lives in %s; leave --run out, or: %s", entry.Folder, refusal.Command("resume", entry.Folder))
+			return at, refusal.New("run_in_another_folder", "folder", entry.Folder, "command", refusal.Command("resume", entry.Folder))
 		}
 		at.folder = entry.Folder
 		return at, nil
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.Campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
-		return at, refusal.New("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, nobody knows whom it has reached, and the NHS App would show everybody a second message: restore the folder from a copy; %s",
-			entry.Host, entry.Folder, refusal.Command("resume")+" <where it is now>", newName(entry))
+		return at, refusal.New("folder_gone_nhsapp", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", newName(entry))
 	case s.Call.SendAgain != "":
 		const one = string(campaign.Batches) // or the only one, as the NHS App's
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.Campaign.Notify.Endpoint), one) {
-			return at, refusal.New("this run was begun on %s with sink.notify.endpoint: %s, and the service would not know what it has had under another; put it back in the campaign file", entry.Host, was)
+			return at, refusal.New("endpoint_changed", "host", entry.Host, "endpoint", was)
 		}
 		at.again = true
 		return at, nil
 	}
-	return at, refusal.New("this run was begun on %s in %s, and its folder is not there; if it was moved: %s; if it is lost, --send-again with a reason goes on until the service knows a batch of it; %s",
-		entry.Host, entry.Folder, refusal.Command("resume")+" <where it is now>", newName(entry))
+	return at, refusal.New("folder_gone", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", newName(entry))
 }
 
 // openRegister opens the campaign's registers.
 func OpenRegister(c *campaign.Campaign) (*register.Register, error) {
 	r, err := register.OpenAll(c.Registers())
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return nil, refusal.New("the register, which knows every run of the campaign, cannot be written: %w; let this user write there, or name another folder under register in the campaign file", err)
+		return nil, refusal.New("register_unwritable", "cause", err)
 	}
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("register_not_opened", "cause", err)
 	}
 	return r, nil
 }
@@ -186,7 +183,7 @@ func (s *Runner) adoptFrom(was string) error {
 	s.Log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
 	old, err := register.Open(was)
 	if err != nil {
-		return refusal.New("%w; runs of this campaign were registered there, and register in the campaign file is %s now; make the old folder readable, or name it again", err, now)
+		return refusal.New("old_register_unreadable", "cause", err, "register", now)
 	}
 	defer func() { _ = old.Close() }()
 	r, err := OpenRegister(s.Campaign)
@@ -195,7 +192,7 @@ func (s *Runner) adoptFrom(was string) error {
 	}
 	defer func() { _ = r.Close() }()
 	if err := r.Adopt(old); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("register_not_adopted", "cause", err)
 	}
 	return nil
 }
@@ -282,7 +279,7 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		if entry, ok := r.Run(e.RunID); ok && entry.State == register.Begun {
 			entry.State, entry.Note = register.Superseded, "by run "+plan.Run.Short()+" in "+s.Folder.Path
 			if err := r.Record(entry); err != nil {
-				return refusal.New("%w", err)
+				return refusal.New("register_not_updated", "cause", err)
 			}
 		}
 	}
@@ -293,13 +290,13 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		}
 		st.entry.Keys = keys
 		if err := r.Record(st.entry); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("register_not_updated", "cause", err)
 		}
 		return nil
 	}
 	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
 		if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, 0, 0); err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("register_not_updated", "cause", err)
 		}
 	}
 	return s.record(r, plan, register.Entry{
@@ -340,7 +337,7 @@ func (s *Runner) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if err := s.reachable(ctx); err != nil {
-		return refusal.New("%w; nothing was sent", err)
+		return refusal.New("service_not_ready", "cause", err)
 	}
 	if simulator, _ := s.Tokens.Simulator(); simulator {
 		return nil
@@ -435,7 +432,7 @@ func (s *Runner) record(r *register.Register, plan *plan.Plan, e register.Entry)
 		e.Endpoint = string(s.Campaign.Notify.Endpoint)
 	}
 	if err := r.Record(e); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("register_not_updated", "cause", err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type input struct {
 func CohortPaths(args []string) ([]string, error) {
 	if slices.Contains(args, runfolder.StdinWord) {
 		if len(args) > 1 {
-			return nil, refusal.New("- is standard input, and is a cohort by itself; save it to a file to send it together with others (a file of that name is ./-)")
+			return nil, refusal.New("stdin_not_alone")
 		}
 		return args, nil
 	}
@@ -54,7 +54,7 @@ func (in input) called(path string) string {
 func typedDefaults(c *campaign.Campaign) error {
 	for field, value := range c.Cohort.Defaults {
 		if t, typed := c.Cohort.Types[field]; typed && value != "" && !ingest.Type(t).Holds(value) {
-			return refusal.New("%w", c.Mistake("cohort.defaults."+field, "is not "+ingest.Type(t).Words()+", as cohort.types asks of the field"))
+			return refusal.New("default_of_wrong_type", "cause", c.Mistake("cohort.defaults."+field, "is not "+ingest.Type(t).Words()+", as cohort.types asks of the field"))
 		}
 	}
 	return nil
@@ -64,7 +64,7 @@ func typedDefaults(c *campaign.Campaign) error {
 func usedDefaults(c *campaign.Campaign, fields []string) error {
 	for field := range c.Cohort.Defaults {
 		if !slices.Contains(fields, field) {
-			return refusal.New("%w", c.Mistake("cohort.defaults."+field, "is for a field that no personalisation uses; take it out, or put (("+field+")) into a text"))
+			return refusal.New("default_unused", "cause", c.Mistake("cohort.defaults."+field, "is for a field that no personalisation uses; take it out, or put (("+field+")) into a text"))
 		}
 	}
 	return nil

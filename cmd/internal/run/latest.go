@@ -19,7 +19,7 @@ func (s *Runner) NoteWitness(plan *plan.Plan, decided string) error {
 		return runfolder.RoomOr(err, runfolder.Unsound(s.Folder.Path, err), s.Folder.Path)
 	}
 	if err := errors.Join(log.NoteWitness(time.Now(), s.Folder.Path, decided), log.Close()); err != nil {
-		return runfolder.RoomOr(err, refusal.New("the run's folder cannot be written: %w", err), s.Folder.Path)
+		return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
 	}
 	return nil
 }
@@ -41,9 +41,7 @@ func AskLatest(folder string, why error) error {
 	case !errors.As(why, &copied):
 		return runfolder.Unsound(folder, why)
 	case copied.Older:
-		return refusal.New("%s is an older copy of the run: %w. Nothing was sent. Bring back the folder in which the run was last at work. If that is lost: mv %s %s && %s; then nobody is sent to again, and the service's receipts settle whom they name",
-			folder, why, refusal.ShellWord(log), refusal.ShellWord(log+".older"), refusal.Command("recover", folder))
+		return refusal.New("folder_is_older", "folder", folder, "cause", why, "log", refusal.ShellWord(log), "log_aside", refusal.ShellWord(log+".older"), "command", refusal.Command("recover", folder))
 	}
-	return refusal.New("%s may be an older copy of the run: %w. The people whom a later copy reached would get the message twice. Nothing was sent. Bring back the folder in which the run was last at work; if this is it, say so: %s",
-		folder, why, refusal.Command("decide", folder, "latest", "--reason", "how you know"))
+	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "how you know"))
 }

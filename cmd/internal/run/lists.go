@@ -181,9 +181,9 @@ func notApplied(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist):
-		return refusal.New("a suppression list is missing: %w; bring it back, or take it out of the campaign file", err)
+		return refusal.New("list_missing", "cause", err)
 	}
-	return refusal.New("a suppression list is not right: %w", err)
+	return refusal.New("list_unusable", "cause", err)
 }
 
 // warnMost says that the lists leave out most of a cohort: suppression cannot be taken back
@@ -224,7 +224,7 @@ func (l *lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 	l.log.Info("reading the suppression lists", "lists", len(l.Of))
 	dir := filepath.Join(folder, runfolder.ListsFolder)
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
-		return dispatch.Listing{}, refusal.New("there is no room to read the suppression lists: %w", err)
+		return dispatch.Listing{}, refusal.New("no_room_for_lists", "cause", err)
 	}
 	match, err := spool.Match(ctx, dir, l.people(ctx, last))
 	if err != nil {

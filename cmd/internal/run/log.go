@@ -28,5 +28,5 @@ func (s *Runner) AsPlanned(plan *plan.Plan) error {
 	if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
 		return changed
 	}
-	return refusal.New("%w", err)
+	return refusal.New("setting_changed", "cause", err)
 }

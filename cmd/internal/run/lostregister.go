@@ -37,8 +37,7 @@ func (s *Runner) registerLost(folder string) error {
 			continue
 		}
 		if len(registers) > 1 {
-			return refusal.New("none of the registers knows a run (%s), and the run in %s was noted in them before; without them nobody can say whom earlier runs have reached. Nothing was sent. Mount their storage, or bring back one of them from a copy; if they are lost for good, name other folders under register in the campaign file, and send only to people whom no earlier run can have reached",
-				strings.Join(registers, ", "), f)
+			return refusal.New("registers_empty", "registers", strings.Join(registers, ", "), "folder", f)
 		}
 		s.Log.Warn("the register knows no run, and a run was noted in it before: what it knew is lost, and people whom other runs have reached may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
 		return nil

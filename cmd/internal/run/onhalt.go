@@ -24,7 +24,7 @@ func canAlert(c *campaign.Campaign) error {
 		return nil
 	}
 	if _, err := exec.LookPath(c.OnHalt[0]); err != nil {
-		return refusal.New("%w", c.Mistake("on_halt", fmt.Sprintf("names a program that cannot be run: %v; name one that is there, or take on_halt out", err)))
+		return refusal.New("on_halt_not_runnable", "cause", c.Mistake("on_halt", fmt.Sprintf("names a program that cannot be run: %v; name one that is there, or take on_halt out", err)))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done fu
 func compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *unsent) (*overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("register_unreadable", "cause", err)
 	}
 	w, err := campaignWords(c)
 	if err != nil {
@@ -151,7 +151,7 @@ func linksOf(entries []register.Entry) iter.Seq2[person.NHSNumber, person.NHSNum
 func (s *Runner) linksOfOthers() (iter.Seq2[person.NHSNumber, person.NHSNumber], error) {
 	r, err := register.Look(s.Campaign.Registers()...)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("register_unreadable", "cause", err)
 	}
 	kind, _, _ := strings.Cut(s.Campaign.ServiceID(false), " ")
 	return linksOf(r.OfOtherCampaigns(s.Campaign.Name, kind, time.Now().AddDate(0, 0, -s.Campaign.OverlapDays))), nil
@@ -238,21 +238,13 @@ func (o *overlaps) refusal() error {
 	campaigns = slices.Compact(campaigns)
 	switch {
 	case len(runs) > 0 && o.begun != "":
-		return refusal.New("%s of the %s people to whom this run still has to send would get the same words with the same values twice: %s; "+
-			"to send only to the people whom none of these runs has reached, and to close them: %s under a new campaign name with --rest-of %s; to send to all that are left: %s and a reason",
-			Thousands(o.again), Thousands(o.people), strings.Join(append(runs, unread...), "; "), refusal.Command("send"), strings.Join(append([]string{o.campaign.Name}, campaigns...), ","), refusal.Command("resume", o.begun, "--send-again"))
+		return refusal.New("same_words_rest", "again", Thousands(o.again), "people", Thousands(o.people), "runs", strings.Join(append(runs, unread...), "; "), "send", refusal.Command("send"), "campaigns", strings.Join(append([]string{o.campaign.Name}, campaigns...), ","), "command", refusal.Command("resume", o.begun, "--send-again"))
 	case len(unread) > 0 && o.begun != "":
-		return refusal.New("nobody can say how many of the people to whom this run still has to send had the same words with the same values: %s; "+
-			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: %s and a reason",
-			strings.Join(unread, "; "), refusal.Command("resume"), refusal.Command("resume", o.begun, "--send-again"))
+		return refusal.New("same_words_rest_unknown", "runs", strings.Join(unread, "; "), "resume", refusal.Command("resume"), "command", refusal.Command("resume", o.begun, "--send-again"))
 	case len(runs) > 0:
-		return refusal.New("%s of the %s people of this cohort would get the same words with the same values twice within %d days (overlap_days): %s; "+
-			"to send only to the people not reached there, and to close those runs: --rest-of %s; to send to all of them: --send-again and a reason",
-			Thousands(o.again), Thousands(o.people), o.campaign.OverlapDays, strings.Join(append(runs, unread...), "; "), strings.Join(campaigns, ","))
+		return refusal.New("same_words", "again", Thousands(o.again), "people", Thousands(o.people), "days", o.campaign.OverlapDays, "runs", strings.Join(append(runs, unread...), "; "), "campaigns", strings.Join(campaigns, ","))
 	case len(unread) > 0:
-		return refusal.New("nobody can say how many people of this cohort had the same words with the same values before: %s; "+
-			"if its folder was moved: %s <where it is now>; if it is lost, bring it back from a copy, or send to its people again: --send-again and a reason",
-			strings.Join(unread, "; "), refusal.Command("resume"))
+		return refusal.New("same_words_unknown", "runs", strings.Join(unread, "; "), "resume", refusal.Command("resume"))
 	}
 	return nil
 }
@@ -318,7 +310,7 @@ func (c *Check) compare(ctx context.Context, found *Findings, spool *shard.Spool
 func (s *Runner) overlap(ctx context.Context, spool *shard.Spool, closed []plan.EarlierRun, sendAgain bool, rest *unsent) (err error) {
 	dir := s.Folder.File(runfolder.ListsFolder)
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
-		return refusal.New("there is no room to compare the cohort with earlier runs: %w", err)
+		return refusal.New("no_room_to_compare", "cause", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if s.compared, err = compare(ctx, s.Campaign, spool, dir, closed, rest); err != nil {

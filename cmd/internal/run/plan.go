@@ -65,7 +65,7 @@ func (f *Forecast) Cut(ctx context.Context, spool *shard.Spool, fields []string,
 		return err
 	}
 	if err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("plan_not_cut", "cause", err)
 	}
 	for _, batches := range shards {
 		for _, b := range batches {

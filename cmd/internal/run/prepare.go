@@ -106,9 +106,9 @@ func (p *preparation) refused(ctx context.Context, err error) error {
 		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}
 	if full(err) {
-		return refusal.New("%w; free some room in %s; nothing was sent", err, p.folder.Path)
+		return refusal.New("no_room_to_prepare", "cause", err, "folder", p.folder.Path)
 	}
-	return refusal.New("%w; nothing was sent", err)
+	return refusal.New("preparation_failed", "cause", err)
 }
 
 // full says whether an error is that a disk has no room left.
@@ -138,7 +138,7 @@ func (p *preparation) spool(ctx context.Context) (shard.Manifest, [32]byte, erro
 	if unasked := p.app.unasked(p.campaign, p.paths); unasked != "" && p.rehearsal {
 		p.log.Warn(unasked)
 	} else if unasked != "" {
-		return fail(refusal.New("%s", unasked))
+		return fail(refusal.New("practices_not_asked", "problem", unasked))
 	}
 	return manifest, digest, p.check(p.reader.Summary())
 }
@@ -154,9 +154,9 @@ func (p *preparation) check(s ingest.Summary) error {
 		if e := p.keepRejects(); e != nil {
 			return e
 		}
-		return refusal.New("%w; every record that cannot be sent is named in %s", err, p.folder.File(runfolder.RejectsFile))
+		return refusal.New("cohort_refused", "cause", err, "file", p.folder.File(runfolder.RejectsFile))
 	}
-	return refusal.New("%w", err)
+	return refusal.New("cohort_not_allowed", "cause", err)
 }
 
 // warn says what of a cohort is allowed and may yet be a mistake.

@@ -44,15 +44,15 @@ func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 		return err
 	}
 	if len(codes) == 0 {
-		return refusal.New("%w", c.Campaign.Mistake("reach", "names the column "+c.Campaign.Reach.Practice+", and no record holds an ODS code there"))
+		return refusal.New("reach_column_empty", "cause", c.Campaign.Mistake("reach", "names the column "+c.Campaign.Reach.Practice+", and no record holds an ODS code there"))
 	}
 	c.day = Today(c.Campaign, c.screen.Log)
 	if err := c.day.Make(); err != nil {
-		return refusal.New("what is fetched cannot be kept: %w", err)
+		return refusal.New("fetched_not_saved", "cause", err)
 	}
 	l, err := disk.Acquire(filepath.Join(c.Campaign.Register, "reach", runfolder.LockFile), "")
 	if err != nil {
-		return refusal.New("the reports of app users are being fetched already: %w", err)
+		return refusal.New("fetch_under_way", "cause", err)
 	}
 	defer func() { _ = l.Release() }()
 	missing := c.day.Without(codes)
@@ -75,10 +75,10 @@ func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 		return stopped
 	}
 	if full(err) {
-		return refusal.New("what is fetched cannot be kept: %w; free some room in %s", err, c.Campaign.Register)
+		return refusal.New("no_room_for_fetched", "cause", err, "folder", c.Campaign.Register)
 	}
 	if err != nil {
-		return refusal.New("who has the NHS App cannot be fetched: %w", err)
+		return refusal.New("fetch_failed", "cause", err)
 	}
 	return c.believable(codes)
 }
@@ -89,7 +89,7 @@ func (c *Check) believable(codes []string) error {
 	for _, code := range codes {
 		state, err := c.day.State(code)
 		if err != nil {
-			return refusal.New("%w", err)
+			return refusal.New("reach_unreadable", "cause", err)
 		}
 		if state == reach.Reported {
 			return nil
@@ -97,14 +97,14 @@ func (c *Check) believable(codes []string) error {
 	}
 	if any, err := c.day.AnyReported(); any || err != nil { // of another cohort's practices
 		if err != nil {
-			err = refusal.New("%w", err)
+			err = refusal.New("reach_unreadable", "cause", err)
 		}
 		return err
 	}
 	if err := c.day.Forget(codes); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("reach_not_forgotten", "cause", err)
 	}
-	return refusal.New("the service has a report of none of the cohort's practices (%d, such as %s): check base_url, and that the column %s holds ODS codes of GP practices", len(codes), codes[0], c.Campaign.Reach.Practice)
+	return refusal.New("no_practice_reported", "practices", len(codes), "practice", codes[0], "column", c.Campaign.Reach.Practice)
 }
 
 // tell logs now and then how far a fetching has come, until the end is called.
@@ -129,19 +129,19 @@ func tell(log *slog.Logger, f *reach.Fetching, of int) (end func()) {
 func (c *Check) practices(ctx context.Context) ([]string, error) {
 	reader, err := ingest.Open(ctx, c.Paths, practiceOptions(c.Campaign))
 	if err != nil {
-		return nil, refusal.New("the cohort cannot be read: %w", err)
+		return nil, refusal.New("cohort_unreadable", "cause", err)
 	}
 	seen := map[string]bool{}
 	shown := c.screen.Follow("looking for the practices", terminal.BytesOf(reader), reader.BytesRead)
 	defer shown()
 	for value, err := range reader.Values() {
 		if err != nil {
-			return nil, refusal.New("the cohort cannot be read: %w", err)
+			return nil, refusal.New("cohort_unreadable", "cause", err)
 		}
 		if code, ok := reach.Code(value); ok && !seen[code] {
 			seen[strings.Clone(code)] = true
 			if len(seen) > mostPractices {
-				return nil, refusal.New("the column %s holds more than %d different codes, which cannot be GP practices; nobody was asked: name the column of the practice's ODS code under reach", c.Campaign.Reach.Practice, mostPractices)
+				return nil, refusal.New("too_many_practices", "column", c.Campaign.Reach.Practice, "most", mostPractices)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func (s *Runner) receive(ctx context.Context) (err error) {
 	if s.resumed {
 		path := filepath.Join(s.RunFolder, runfolder.StdinFile)
 		if _, err := os.Stat(path); err != nil {
-			return refusal.New("the run was given its cohort on standard input, and no copy of it is kept in %s; give it again: %s", s.RunFolder, s.sendCommand())
+			return refusal.New("stdin_copy_gone", "folder", s.RunFolder, "command", s.sendCommand())
 		}
 		s.in.paths, s.in.stdin = []string{path}, true
 		return nil
@@ -45,10 +45,10 @@ func (s *Runner) receive(ctx context.Context) (err error) {
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return refusal.New("standard input cannot be kept: %w", err)
+		return refusal.New("stdin_not_saved", "cause", err)
 	}
 	if s.piped, err = newPiped(dir); err != nil {
-		return refusal.New("standard input cannot be kept: %w", err)
+		return refusal.New("stdin_not_saved", "cause", err)
 	}
 	terminal.PartWith(ctx, s.again())
 	shown := s.screen.Follow("taking standard input", 0, s.piped.read.Load)
@@ -65,7 +65,7 @@ func (s *Runner) keep(ctx context.Context) (err error) {
 	}
 	path := s.Folder.File(runfolder.StdinFile)
 	if err := s.piped.moveTo(path); err != nil {
-		return refusal.New("the copy of standard input cannot be put into the run's folder: %w", err)
+		return refusal.New("stdin_copy_not_moved", "cause", err)
 	}
 	terminal.PartWith(ctx, s.GoOn())
 	s.in.paths = []string{path}

@@ -21,7 +21,7 @@ func (s *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 	}
 	r, err := register.Look(s.Campaign.Registers()...)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("register_unreadable", "cause", err)
 	}
 	known, rehearsal := map[string][]register.Entry{}, s.rehearses(ctx)
 	var names []string
@@ -38,11 +38,11 @@ func (s *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 	for _, name := range strings.Split(s.Call.RestOf, ",") {
 		switch {
 		case name == s.Campaign.Name:
-			return nil, refusal.New("--rest-of %s names the campaign itself; to leave out the people that its earlier runs have reached, give --new-cohort", name)
+			return nil, refusal.New("rest_of_itself", "campaign", name)
 		case known[name] == nil && rehearsal:
-			return nil, refusal.New("the register in %s knows no rehearsal of a campaign %q; it knows rehearsals of: %s", s.Campaign.Register, name, strings.Join(names, ", "))
+			return nil, refusal.New("no_such_rehearsal", "register", s.Campaign.Register, "campaign", name, "known", strings.Join(names, ", "))
 		case known[name] == nil:
-			return nil, refusal.New("the register in %s knows no run of a campaign %q; it knows runs of: %s", s.Campaign.Register, name, strings.Join(names, ", "))
+			return nil, refusal.New("no_such_campaign", "register", s.Campaign.Register, "campaign", name, "known", strings.Join(names, ", "))
 		}
 		runs = append(runs, known[name]...)
 	}
@@ -72,8 +72,7 @@ func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, ledger *ledge
 	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.since) {
 		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(templatesOf(plan), t) })
 		if same && !e.At.Before(s.compared.since) && !slices.Contains(s.compared.looked, e.RunID) {
-			return refusal.New("run %.8s of campaign %s has begun to send the same words while this run was prepared; start this one again, and it is compared with that one",
-				e.RunID, e.Campaign)
+			return refusal.New("same_words_since", "run", e.RunID, "campaign", e.Campaign)
 		}
 	}
 	return nil

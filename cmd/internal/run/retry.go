@@ -13,7 +13,7 @@ import (
 // thing that makes a finished run send again. whom says to whom.
 func (s *Runner) MayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string) error {
 	if err := campaign.Compare(planned.Frozen, s.Campaign.Frozen()); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("setting_changed", "cause", err)
 	}
 	if err := s.adopt(s.Folder.Path); err != nil {
 		return err
@@ -26,16 +26,15 @@ func (s *Runner) MayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string
 	st := s.standing(reg, planned, ledger)
 	switch {
 	case st.facts.Foreign > 0:
-		return refusal.New("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.Foreign, refusal.Command("recover", s.Folder.Path))
+		return refusal.New("foreign_undecided", "batches", st.facts.Foreign, "command", refusal.Command("recover", s.Folder.Path))
 	case ledger.Hold != "":
-		return refusal.New("the log took the place of one that was lost, and nothing may be sent again: %s", HoldWords(ledger.Hold))
+		return refusal.New("nothing_sent_again_after_loss", "why", HoldWords(ledger.Hold))
 	case st.facts.superseded != "":
 		return admit(st)
 	}
 	for _, rival := range st.rivals {
 		if !slices.ContainsFunc(st.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return refusal.New("run %.8s of this campaign (%s) is over another cohort file, and may have reached those %s: nothing more is sent from this run",
-				rival.RunID, rival.Folder, whom)
+			return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", whom)
 		}
 	}
 	return admit(st)

@@ -37,12 +37,12 @@ func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []str
 	for i, t := range texts {
 		var err error
 		if compiled[i], err = engine.CompileTemplate(t.Text, fields); err != nil {
-			return nil, refusal.New("%w", c.Mistake(t.Key, "cannot be used: "+err.Error()))
+			return nil, refusal.New("text_unusable", "cause", c.Mistake(t.Key, "cannot be used: "+err.Error()))
 		}
 	}
 	details, err := notify.CompileDetails(c, fields)
 	if err != nil {
-		return nil, refusal.New("%w", err)
+		return nil, refusal.New("contact_details_unusable", "cause", err)
 	}
 	var out []string
 	for i := route; i < spool.Shards(); i += spool.Routes() {

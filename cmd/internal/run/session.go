@@ -72,14 +72,14 @@ type Runner struct {
 func (s *Runner) Send(ctx context.Context) error {
 	text, err := os.ReadFile(s.Call.Campaign)
 	if err != nil {
-		return refusal.New("the campaign file cannot be read: %w", err)
+		return refusal.New("campaign_unreadable", "cause", err)
 	}
 	if s.Campaign, err = campaign.Parse(text, s.Call.Campaign); err != nil {
-		return refusal.New("%w", err)
+		return refusal.New("campaign_invalid", "cause", err)
 	}
 	s.CampaignText, s.Frozen = text, s.Campaign.Frozen()
 	if s.Campaign.File != nil && s.Call.Simulate {
-		return refusal.New("a campaign that writes files needs no simulator: nothing leaves this machine by itself; send --dry-run shows what would be written")
+		return refusal.New("files_need_no_simulator")
 	}
 	if err := canAlert(s.Campaign); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *Runner) Send(ctx context.Context) error {
 		if changed := runfolder.PlanChanged(s.Folder.Path, planned); changed != nil {
 			return changed
 		}
-		return refusal.New("%s holds run %s and this would be run %s; choose another folder with --run", at.folder, planned.Run.Short(), s.Id.Short())
+		return refusal.New("folder_of_another_run", "folder", at.folder, "held_run", planned.Run.Short(), "run", s.Id.Short())
 	}
 	again, err := s.planAgain(planned, at)
 	if err != nil {
@@ -132,10 +132,10 @@ func (s *Runner) planAgain(planned *plan.Plan, at place) (bool, error) {
 	}
 	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
 		if s.Call.SendAgain != "" && planned.SendAgain == "" {
-			return false, refusal.New("--send-again has no effect here: the run has begun without it")
+			return false, refusal.New("send_again_too_late")
 		}
 		if s.Call.RestOf != "" && s.Call.RestOf != planned.RestOf {
-			return false, refusal.New("--rest-of %s has no effect here: the run has begun without it", s.Call.RestOf)
+			return false, refusal.New("rest_of_too_late", "campaign", s.Call.RestOf)
 		}
 		return false, nil
 	}
@@ -151,7 +151,7 @@ func (s *Runner) planAgain(planned *plan.Plan, at place) (bool, error) {
 	s.Log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
 	for _, name := range []string{"revisions", "log", "plan.json"} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(s.Folder.File(name)); err != nil {
-			return false, refusal.New("the plan cannot be made again: %w", err)
+			return false, refusal.New("plan_not_made_again", "cause", err)
 		}
 	}
 	return true, nil
@@ -180,7 +180,7 @@ func (s *Runner) begin(ctx context.Context, others []register.Entry) error {
 // prepare reads the cohort file into the run's folder and seals the plan.
 func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Plan, error) {
 	if _, err := os.Stat(s.Folder.File("log")); err == nil {
-		return nil, refusal.New("%s holds a progress log and no plan: part of the folder is lost; restore it before anything is sent", s.Folder.Path)
+		return nil, refusal.New("plan_lost", "folder", s.Folder.Path)
 	}
 	if err := s.fixReports(); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Pl
 			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
-			return nil, refusal.New("%w; nothing was sent", err)
+			return nil, refusal.New("service_not_ready", "cause", err)
 		}
 	}
 	p := &preparation{
@@ -246,7 +246,7 @@ func (s *Runner) resume(ctx context.Context, plan *plan.Plan) error {
 		if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
 			return changed
 		}
-		return refusal.New("%w; %s", err, newName(register.Entry{RunID: plan.RunID, Folder: s.Folder.Path}))
+		return refusal.New("setting_changed_since_plan", "cause", err, "new_name", newName(register.Entry{RunID: plan.RunID, Folder: s.Folder.Path}))
 	}
 	if err := BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return err
@@ -263,7 +263,7 @@ func (s *Runner) resume(ctx context.Context, plan *plan.Plan) error {
 		if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
 			return changed
 		}
-		return refusal.New("the plan is for %s and the campaign file for %s", plan.Service, s.Campaign.ServiceID(false))
+		return refusal.New("service_changed", "planned", plan.Service, "service", s.Campaign.ServiceID(false))
 	}
 	if was, err := runfolder.ReadCall(s.Folder.Path); err == nil {
 		s.Call.Consented = was.Consented

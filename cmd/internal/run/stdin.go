@@ -67,7 +67,7 @@ const lastWord = 200 * time.Millisecond
 // the end of the process, since nothing can call it back.
 func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return refusal.New("standard input is a terminal; give the cohort on standard input, "+runfolder.StdinExample, command)
+		return refusal.New("stdin_is_terminal", "verb", command)
 	}
 	full, stop := pour(ctx, in)
 	defer stop()
@@ -85,7 +85,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 		p.read.Add(int64(len(c.bytes)))
 		c.done()
 		if end = c.err == io.EOF; c.err != nil && !end {
-			return refusal.New("standard input cannot be read: %w; give the cohort on standard input, "+runfolder.StdinExample, c.err, command)
+			return refusal.New("stdin_unreadable", "cause", c.err, "verb", command)
 		}
 	}
 	select {
@@ -94,7 +94,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 	case <-time.After(lastWord):
 	}
 	if p.read.Load() == 0 {
-		return refusal.New("standard input is empty; give the cohort on standard input, "+runfolder.StdinExample, command)
+		return refusal.New("stdin_empty", "verb", command)
 	}
 	if err := p.file.Sync(); err != nil {
 		return p.noRoom(err)
@@ -103,7 +103,7 @@ func (p *piped) take(ctx context.Context, in io.Reader, command string) error {
 }
 
 func (p *piped) noRoom(err error) error {
-	return refusal.New("standard input cannot be kept in %s: %w, after %d bytes; make room there and give it again; nothing was sent", filepath.Dir(p.path), err, p.read.Load())
+	return refusal.New("no_room_for_stdin", "folder", filepath.Dir(p.path), "cause", err, "bytes", p.read.Load())
 }
 
 // digest is the SHA-256 of what was taken.

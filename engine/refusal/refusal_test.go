@@ -1,0 +1,145 @@
+package refusal
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every refusal of the program has a sentence, its facts are those that the sentence names,
+// and every sentence is used.
+func TestEveryRefusalHasItsSentence(t *testing.T) {
+	used := map[string]bool{}
+	for _, call := range refusals(t) {
+		code, facts := call.code, call.facts
+		sentence, ok := sentences[code]
+		if !ok {
+			t.Errorf("%s: no sentence for %q", call.at, code)
+			continue
+		}
+		used[code] = true
+		var wanted []string
+		for _, place := range fact.FindAllStringSubmatch(sentence, -1) {
+			if !slices.Contains(wanted, place[1]) {
+				wanted = append(wanted, place[1])
+			}
+		}
+		slices.Sort(wanted)
+		slices.Sort(facts)
+		if !slices.Equal(wanted, facts) {
+			t.Errorf("%s: %q has the facts %v, and its sentence names %v", call.at, code, facts, wanted)
+		}
+	}
+	for code := range sentences {
+		if !used[code] {
+			t.Errorf("nothing refuses with %q", code)
+		}
+	}
+	if len(used) < 100 {
+		t.Errorf("only %d codes were found", len(used))
+	}
+}
+
+// found is a call of New in the program.
+type found struct {
+	at    string
+	code  string
+	facts []string
+}
+
+// refusals lists the calls of New in the files of the program.
+func refusals(t *testing.T) (all []found) {
+	t.Helper()
+	files := token.NewFileSet()
+	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(text), "refusal.New(") {
+			return err
+		}
+		file, err := parser.ParseFile(files, path, text, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && name(f.X) == "refusal" {
+				c := found{at: files.Position(call.Pos()).String(), code: literal(call.Args[0])}
+				for i := 1; i < len(call.Args); i += 2 {
+					c.facts = append(c.facts, literal(call.Args[i]))
+				}
+				all = append(all, c)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// name is the name that an expression is; empty when it is none.
+func name(x ast.Expr) string {
+	if id, ok := x.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+// literal is the value of a string literal; empty when an expression is none.
+func literal(x ast.Expr) string {
+	if l, ok := x.(*ast.BasicLit); ok {
+		text, _ := strconv.Unquote(l.Value)
+		return text
+	}
+	return ""
+}
+
+func TestARefusalWrapsItsCause(t *testing.T) {
+	sentences["a_test"] = "{file} has {share:%.1f} % bad records: {cause}"
+	defer delete(sentences, "a_test")
+	err := New("a_test", "file", "a.csv", "share", 1.25, "cause", os.ErrNotExist)
+	if err.Error() != "a.csv has 1.2 % bad records: file does not exist" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+var update = os.Getenv("UPDATE") != ""
+
+// The golden file holds every sentence, as a person reads them. UPDATE=1 go test writes it anew.
+func TestSentencesAreAsTheyWere(t *testing.T) {
+	var codes []string
+	for code := range sentences {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	var b strings.Builder
+	for _, code := range codes {
+		b.WriteString(code + "\n    " + sentences[code] + "\n")
+	}
+	const golden = "testdata/sentences.golden"
+	if update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(golden)
+	if err != nil || string(text) != b.String() {
+		t.Errorf("the sentences differ from %s (%v); read the change, and run UPDATE=1 go test ./engine/refusal", golden, err)
+	}
+}
