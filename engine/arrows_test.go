@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"engine/enginetest":       {"engine", "engine/campaign", "engine/journal", "engine/plan", "ingest/person"},
 	"engine/report":           {"engine", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/disk", "parquet-go"},
 	"engine/reach":            {"ingest/person", "engine/disk"},
-	"engine/register":         {"engine/disk"},
+	"engine/register":         {"engine/disk", "engine/ledger", "engine/plan", "engine/refusal", "ingest/person"},
 	"sinks/wire":              {},
 	"sinks/apim":              {"sinks/wire", "golang-jwt"},
 	"sinks/exchange":          {"engine", "engine/reach", "ingest/person", "sinks/apim", "sinks/wire"},

@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
-	"cohort/cmd/internal/run"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/fixtures"
@@ -126,7 +126,7 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 	if err != nil {
 		return s, refusal.New("bench_cohort_unmakeable", "cause", err)
 	}
-	var found run.Findings
+	var found intake.Findings
 	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {
 		return s, err
 	}

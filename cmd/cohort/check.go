@@ -5,14 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
-	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 )
 
 func checkCommand() *cobra.Command {
 	var (
-		c            run.Check
+		c            intake.Check
 		campaignPath string
 		asJSON       bool
 	)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/intake"
 	"cohort/engine/refusal"
 )
 
@@ -74,7 +74,7 @@ func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	if code := execute(append(call, "--json"), &stdout, &stderr); code != exit {
 		t.Fatalf("exit %d, not %d\n%s", code, exit, stderr.String())
 	}
-	var found run.Findings
+	var found intake.Findings
 	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil {
 		t.Fatalf("%v\n%s", err, stdout.String())
 	}

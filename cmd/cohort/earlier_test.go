@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/earlier"
 	"cohort/engine/disk"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -14,7 +14,7 @@ import (
 // own sender.
 func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
 	dir := t.TempDir()
-	r := &run.EarlierRun{Entry: register.Entry{Folder: dir}}
+	r := &earlier.Run{Entry: register.Entry{Folder: dir}}
 	_ = r.Hold() // there is no plan
 	defer r.Release()
 	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"cohort/cmd/internal/run"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -149,7 +148,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("first.yaml", strings.Replace(string(text), words, corrected, 1))
-	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", run.Thousands(int64(reached))), "resume", "first")
+	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", refusal.Thousands(int64(reached))), "resume", "first")
 
 	o := w.sent("send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
 	if !strings.Contains(o.stdout, fmt.Sprintf("accepted %12d", truth.Sendable-reached)) && s.accepted() != truth.Sendable {
@@ -162,8 +161,8 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.refused("has taken this run's place", "resume", "first")
 
 	// one who was left out counts as reached by the run that reached them
-	w.refused("sent "+run.Thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
-	w.refused("sent "+run.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
+	w.refused("sent "+refusal.Thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("sent "+refusal.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
 // A run that was stopped does not send to the people whom another campaign has sent to since,
@@ -252,7 +251,7 @@ func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.refused(fmt.Sprintf("%s of the 1,500 people", run.Thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused(fmt.Sprintf("%s of the 1,500 people", refusal.Thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
 	if err := os.Rename(w.path("first"), w.path("gone")); err != nil {
 		t.Fatal(err)
 	}

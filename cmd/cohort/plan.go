@@ -5,13 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/intake"
 	"cohort/engine/refusal"
 )
 
 func planCommand() *cobra.Command {
 	var (
-		c      run.Check
+		c      intake.Check
 		path   string
 		asJSON bool
 	)
@@ -31,7 +31,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 			if err := c.Prepare(cmd, path, args, "plan"); err != nil {
 				return err
 			}
-			p := &run.Forecast{Campaign: c.Campaign}
+			p := &intake.Forecast{Campaign: c.Campaign}
 			c.Look = p.Cut
 			found, err := c.Run(cmd.Context())
 			if err != nil {

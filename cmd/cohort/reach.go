@@ -5,14 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/intake"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
 
 func reachCommandOf() *cobra.Command {
 	var (
-		c            run.Check
+		c            intake.Check
 		campaignPath string
 		perSecond    float64
 		asJSON       bool
@@ -64,7 +64,7 @@ standard error is the command that goes on.
 	}
 	f := command.Flags()
 	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
-	f.Float64Var(&perSecond, "per-second", run.UsualPerSecond, "requests a `second`")
+	f.Float64Var(&perSecond, "per-second", intake.UsualPerSecond, "requests a `second`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return command
 }

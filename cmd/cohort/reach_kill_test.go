@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/intake"
 	"cohort/engine/campaign"
 	"cohort/engine/reach"
 	"cohort/engine/runfolder"
@@ -43,7 +43,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	day := run.Today(c, slog.New(slog.DiscardHandler))
+	day := intake.Today(c, slog.New(slog.DiscardHandler))
 	says := func(users []reach.User) {
 		t.Helper()
 		if err := day.Make(); err != nil {
@@ -97,7 +97,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 	if c, err = campaign.Load(w.path("campaign.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	day = run.Today(c, slog.New(slog.DiscardHandler))
+	day = intake.Today(c, slog.New(slog.DiscardHandler))
 	kill()
 	if err := os.Truncate(w.path("run/"+runfolder.UsersFile), 100); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
@@ -39,7 +40,7 @@ Exit codes:
 				return err
 			}
 			defer func() { _ = plan.Close() }()
-			spool, err := run.OpenSpool(filepath.Join(dir, runfolder.SpoolFolder), plan)
+			spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), plan)
 			if err != nil {
 				return err
 			}

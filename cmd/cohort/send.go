@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -51,7 +52,7 @@ Exit codes:
 				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
 			}
 			if c.Flags().Changed("dry-run") {
-				return run.DryRun(c, campaign, args, dry)
+				return intake.DryRun(c, campaign, args, dry)
 			}
 			if c.Flags().Changed("send-again") && s.Call.SendAgain == "" {
 				return refusal.New("send_again_without_reason")
@@ -62,7 +63,7 @@ Exit codes:
 			if s.Call.Campaign, err = runfolder.Absolute(campaign); err != nil {
 				return err
 			}
-			if s.Call.Cohort, err = run.CohortPaths(args); err != nil {
+			if s.Call.Cohort, err = intake.CohortPaths(args); err != nil {
 				return err
 			}
 			if s.Runs, err = runfolder.Absolute(runs); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
@@ -40,7 +41,7 @@ type Status struct {
 	Records    int64                 `json:"records"`
 	Fates      map[person.Fate]int64 `json:"fates"`
 	AddsUp     bool                  `json:"adds_up"`
-	Routes     []run.RouteStatus     `json:"routes,omitempty"` // of a campaign that has any
+	Routes     []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
 	Batches    int                   `json:"batches"`
 	Attempts   uint64                `json:"attempts"`
 	Starts     int                   `json:"starts"`
@@ -205,7 +206,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 		s.Fates[fate] = account.Fates[fate]
 	}
 	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
-	s.Routes = run.RoutesStatus(s.routes)
+	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
@@ -291,7 +292,7 @@ func (s *Status) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
 	}
-	run.PrintRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
+	intake.PrintRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, run.TooLate(s.ListedLate))
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/control"
@@ -78,7 +79,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 
 // uploads is what the run's files were written by.
 func uploads(s *run.Runner) (sinks.Files, error) {
-	if err := run.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return sinks.Files{}, err
 	}
 	fields, err := sinks.FieldsOf(s.Campaign)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
@@ -117,7 +118,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 	if ledger.Settleable() > 0 {
 		return refusal.New("settle_first", "command", refusal.Command("resume", s.Folder.Path, "--settle"))
 	}
-	spool, err := run.OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/build"
@@ -44,7 +45,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	if err := s.Connect(); err != nil {
 		return err
 	}
-	spool, err := run.OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}

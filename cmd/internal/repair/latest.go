@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/campaign"
@@ -63,7 +65,7 @@ func (d *Latest) Run(ctx context.Context) (err error) {
 		return refusal.New("latest_already_known", "folder", d.RunFolder, "command", refusal.Command("resume", d.RunFolder))
 	}
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
-		return run.AskLatest(d.RunFolder, why)
+		return earlier.AskLatest(d.RunFolder, why)
 	}
 	fmt.Fprintf(d.Stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.RunFolder, why, folded.LastAnswer.In(d.Campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Attempts)
 	if plan.NeverAgain && !d.Call.Simulate {
@@ -91,7 +93,7 @@ func (d *Latest) show(ctx context.Context, plan *plan.Plan) error {
 	if err := d.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	spool, err := run.OpenSpool(d.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(d.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func (d *Latest) show(ctx context.Context, plan *plan.Plan) error {
 		}
 	}
 	if beyond > 0 {
-		return run.AskLatest(d.RunFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
+		return earlier.AskLatest(d.RunFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
 	}
 	if accepted := of[person.Accepted]; 2*named[person.Accepted] <= accepted {
 		d.Log.Warn("the receipts prove little: most are still to come, or this application is not shown them", "accepted", accepted, "with_receipt", named[person.Accepted])

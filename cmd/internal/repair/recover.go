@@ -52,7 +52,7 @@ func (r *Recovery) Run(path string) (err error) {
 		return err
 	}
 	r.plan, err = plan.Open(r.dir)
-	if errors.Is(err, plan.ErrNone) && run.Exists(filepath.Join(r.dir, "log")) {
+	if errors.Is(err, plan.ErrNone) && runfolder.Exists(filepath.Join(r.dir, "log")) {
 		return refusal.New("plan_lost", "folder", r.dir)
 	}
 	if errors.Is(err, plan.ErrNone) {
@@ -146,13 +146,13 @@ func (r *Recovery) look() error {
 
 // distrust says why a log that reads well is not the whole of what the run has done.
 func (r *Recovery) distrust(ledger *ledger.Ledger) error {
-	f := run.FactsOf(ledger)
+	f := register.FactsOf(ledger)
 	f.Foreign = 0
 	switch {
 	case f.Starts == 0 && !f.Recovered:
 		return errors.New("the progress log is missing or empty")
 	case r.known:
-		return run.Believe(r.entry, f)
+		return register.Believe(r.entry, f)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/build"
@@ -65,7 +66,7 @@ func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resen
 	if err := s.Connect(); err != nil {
 		return err
 	}
-	spool, err := run.OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
@@ -132,12 +134,12 @@ func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 // write makes it so. The register is told first that the run is no longer finished: one
 // whose log knows less than the register would be taken for an older copy.
 func (r *Retry) write(s *run.Runner, plan *plan.Plan) (err error) {
-	spool, err := run.OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	if err := run.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return err
 	}
 	fields, err := sinks.FieldsOf(s.Campaign)

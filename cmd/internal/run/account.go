@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
 	"cohort/engine/build"
 	"cohort/engine/ledger"
@@ -30,7 +31,7 @@ func printAccount(w io.Writer, plan *plan.Plan, a ledger.Account, routes []ledge
 	} else {
 		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
 	}
-	PrintRoutes(w, "  ", routes, a)
+	intake.PrintRoutes(w, "  ", routes, a)
 	if listedLate > 0 {
 		fmt.Fprintln(w, "  "+TooLate(listedLate))
 	}

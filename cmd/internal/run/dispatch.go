@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/build"
 	"cohort/engine/campaign"
@@ -29,9 +32,9 @@ import (
 // dispatch sends what the plan still has to send.
 func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	// With the plan sealed the spool is the cohort. Personal data need not lie about twice.
-	s.piped.drop()
+	s.piped.Drop()
 	s.Folder.Forget()
-	spool, err := OpenSpool(s.Folder.File(runfolder.SpoolFolder), plan)
+	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 		return err
 	}
 	if left := folded.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.Settle { // a plan that was sealed a while ago
-		rest := &unsent{folder: s.Folder.Path, plan: plan, ledger: folded, people: left, consented: s.Call.Consented}
+		rest := &earlier.Unsent{Folder: s.Folder.Path, Plan: plan, Ledger: folded, People: left, Consented: s.Call.Consented}
 		if folded.Attempts == 0 {
 			rest = nil
 		}
@@ -188,7 +191,7 @@ func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledge
 	if err != nil {
 		return nil, refusal.New("lists_not_applied", "cause", err)
 	}
-	return l.forRun(s.Folder.Path, spool, first), nil
+	return l.ForRun(s.Folder.Path, spool, first), nil
 }
 
 // check makes sure that the service can be reached before the first attempt. A run
@@ -217,18 +220,10 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 // reachable says whether anything may be sent and could be: the campaign's last day, the
 // token, the service's address.
 func (s *Runner) reachable(ctx context.Context) error {
-	if err := inTime(s.Campaign); err != nil {
+	if err := intake.InTime(s.Campaign); err != nil {
 		return err
 	}
 	return s.Sink.Check(ctx)
-}
-
-// inTime refuses a campaign whose last day has passed.
-func inTime(c *campaign.Campaign) error {
-	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
-		return refusal.New("campaign_is_over", "last_day", until.AddDate(0, 0, -1).Format(time.DateOnly))
-	}
-	return nil
 }
 
 // conclude writes the report, prints the account, and says how the run ended.
@@ -239,7 +234,7 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 	var reported error
 	if !reportIsCurrent(s.Folder.Path) {
 		if summary.Account.Fates[person.Suppressed] > plan.Static[string(person.Suppressed)] { // lists have named people since
-			reported = writeRejectsNow(s.Folder.Path, plan, spool)
+			reported = intake.WriteRejectsNow(s.Folder.Path, plan, spool)
 		}
 		if reported == nil { // it comes last, and is current only when both are
 			reported = WriteReport(s.Folder.File(runfolder.ReportFile), s.Folder.Path, plan, spool)
@@ -310,17 +305,4 @@ func (s *Runner) GoOn() string {
 		words = append(words, "--one-window")
 	}
 	return refusal.Command(words...)
-}
-
-// openSpool opens the spool that a plan was made from.
-func OpenSpool(path string, plan *plan.Plan) (*shard.Spool, error) {
-	spool, err := shard.Open(path)
-	if err != nil {
-		return nil, runfolder.Damaged(err)
-	}
-	if fmt.Sprintf("%x", spool.Digest) != plan.Spool {
-		_ = spool.Close()
-		return nil, runfolder.Damaged(fmt.Errorf("%s is not the spool that the plan was made from", path))
-	}
-	return spool, nil
 }

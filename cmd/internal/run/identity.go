@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -51,17 +53,17 @@ func (s *Runner) identify(ctx context.Context) error {
 
 // read opens the cohort and takes its digest. Standard input is copied to disk first.
 func (s *Runner) read(ctx context.Context) (err error) {
-	s.in = input{paths: s.Call.Cohort, app: &appUsers{}}
+	s.in = intake.Input{Paths: s.Call.Cohort, App: &intake.AppUsers{}}
 	if runfolder.FromStdin(s.Call.Cohort) {
 		if err := s.receive(ctx); err != nil {
 			return err
 		}
 	}
-	if s.reader, err = openCohort(ctx, s.Campaign, s.in); err != nil {
+	if s.reader, err = intake.OpenCohort(ctx, s.Campaign, s.in); err != nil {
 		return err
 	}
 	if s.piped != nil {
-		s.digest = s.piped.digest()
+		s.digest = s.piped.Digest()
 	} else {
 		shown := s.screen.Follow("taking the cohort's digest", terminal.BytesOf(s.reader), s.reader.BytesDigested)
 		s.digest, err = s.reader.Digest(ctx)
@@ -70,8 +72,8 @@ func (s *Runner) read(ctx context.Context) (err error) {
 	if err != nil {
 		return refusal.New("cohort_unreadable", "cause", err)
 	}
-	s.cohort = cohortOf(s.reader, s.digest, s.in)
-	if s.in.stdin {
+	s.cohort = intake.CohortOf(s.reader, s.digest, s.in)
+	if s.in.Stdin {
 		s.cohort.Files[0].SHA256 = s.cohort.SHA256
 	}
 	return nil
@@ -108,7 +110,7 @@ func (s *Runner) locate() (place, error) {
 		return at, nil
 	case !begun:
 		// Its plan, if there is one, says which runs it has taken into account.
-		return at, admit(standing{folder: at.folder, rivals: at.others, planned: s.earlierIn(at.folder)})
+		return at, register.Admit(register.Standing{Folder: at.folder, Rivals: at.others, Planned: s.earlierIn(at.folder)})
 	case s.holds(entry.Folder):
 		if s.RunFolder != "" && !runfolder.Same(s.RunFolder, entry.Folder) {
 			return at, refusal.New("run_in_another_folder", "folder", entry.Folder, "command", refusal.Command("resume", entry.Folder))
@@ -118,7 +120,7 @@ func (s *Runner) locate() (place, error) {
 	case s.holds(at.folder): // it was moved
 		return at, nil
 	case s.Campaign.NHSApp != nil: // it remembers no references, so nothing would stop at whom the run has reached
-		return at, refusal.New("folder_gone_nhsapp", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", newName(entry))
+		return at, refusal.New("folder_gone_nhsapp", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", register.NewCampaignName(entry))
 	case s.Call.SendAgain != "":
 		const one = string(campaign.Batches) // or the only one, as the NHS App's
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(s.Campaign.Notify.Endpoint), one) {
@@ -127,7 +129,7 @@ func (s *Runner) locate() (place, error) {
 		at.again = true
 		return at, nil
 	}
-	return at, refusal.New("folder_gone", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", newName(entry))
+	return at, refusal.New("folder_gone", "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", register.NewCampaignName(entry))
 }
 
 // openRegister opens the campaign's registers.
@@ -176,7 +178,7 @@ func (s *Runner) adopt(folder string) error {
 
 func (s *Runner) adoptFrom(was string) error {
 	now := s.Campaign.Register
-	if !Exists(was) {
+	if !runfolder.Exists(was) {
 		s.Log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
 		return nil
 	}
@@ -215,26 +217,26 @@ func (s *Runner) earlierIn(folder string) []plan.EarlierRun {
 
 // standing gathers what is known of the run before it sends. ledger is its log as this
 // process found it.
-func (s *Runner) standing(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) standing {
-	st := standing{
-		run: plan.RunID, folder: s.Folder.Path, facts: FactsOf(ledger), planned: plan.Earlier, sendAgain: plan.SendAgain != "",
-		rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
+func (s *Runner) standing(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) register.Standing {
+	st := register.Standing{
+		Run: plan.RunID, Folder: s.Folder.Path, Facts: register.FactsOf(ledger), Planned: plan.Earlier, SendAgain: plan.SendAgain != "",
+		Rivals: r.Others(plan.Campaign, plan.Service, plan.RunID),
 	}
-	st.entry, st.known = r.Run(plan.RunID)
-	st.service, st.simulator = plan.Service, st.entry.Simulator
+	st.Entry, st.Known = r.Run(plan.RunID)
+	st.Service, st.Simulator = plan.Service, st.Entry.Simulator
 	if s.Tokens != nil {
-		st.simulator, st.heard = s.Tokens.Simulator()
+		st.Simulator, st.Heard = s.Tokens.Simulator()
 	}
-	if st.known || st.heard { // before that it may be a rehearsal
-		st.moved = r.Elsewhere(plan.Campaign, plan.Service, s.keys(st.entry.Keys))
+	if st.Known || st.Heard { // before that it may be a rehearsal
+		st.Moved = r.Elsewhere(plan.Campaign, plan.Service, s.keys(st.Entry.Keys))
 	}
-	if st.heard && !st.known && !st.simulator { // a run that was let go on before is let go on again
-		st.otherKeys = r.OtherKeys(plan.Campaign, plan.Service, s.keys(nil))
-		st.maybeSame = s.mayBeSame(st.otherKeys)
+	if st.Heard && !st.Known && !st.Simulator { // a run that was let go on before is let go on again
+		st.OtherKeys = r.OtherKeys(plan.Campaign, plan.Service, s.keys(nil))
+		st.MaybeSame = s.mayBeSame(st.OtherKeys)
 	}
-	st.elsewhere = st.known && !runfolder.Same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
+	st.Elsewhere = st.Known && !runfolder.Same(st.Entry.Folder, st.Folder) && s.holds(st.Entry.Folder)
 	if plan.BeganAgain && ledger.Attempts == 0 {
-		st.known = false // what the register knows is the lost folder's
+		st.Known = false // what the register knows is the lost folder's
 	}
 	return st
 }
@@ -246,7 +248,7 @@ func (s *Runner) admitted(plan *plan.Plan, ledger *ledger.Ledger) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	return admit(s.standing(r, plan, ledger))
+	return register.Admit(s.standing(r, plan, ledger))
 }
 
 // mayWrite is admitted for what sends nothing.
@@ -256,7 +258,7 @@ func (s *Runner) MayWrite(plan *plan.Plan, ledger *ledger.Ledger) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	return admitReceipts(s.standing(r, plan, ledger))
+	return register.AdmitReceipts(s.standing(r, plan, ledger))
 }
 
 // register notes that the run may send from here on, having looked once more, with the
@@ -268,10 +270,10 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 	}
 	defer func() { _ = r.Close() }()
 	st := s.standing(r, plan, ledger)
-	if err := admit(st); err != nil {
+	if err := register.Admit(st); err != nil {
 		return err
 	}
-	s.sayOtherKeys(st.otherKeys)
+	s.sayOtherKeys(st.OtherKeys)
 	if err := s.uncompared(r, plan, ledger); err != nil {
 		return err
 	}
@@ -283,13 +285,13 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 			}
 		}
 	}
-	keys := s.keys(st.entry.Keys)
-	if st.known && runfolder.Same(st.entry.Folder, s.Folder.Path) {
-		if len(keys) == len(st.entry.Keys) {
+	keys := s.keys(st.Entry.Keys)
+	if st.Known && runfolder.Same(st.Entry.Folder, s.Folder.Path) {
+		if len(keys) == len(st.Entry.Keys) {
 			return nil
 		}
-		st.entry.Keys = keys
-		if err := r.Record(st.entry); err != nil {
+		st.Entry.Keys = keys
+		if err := r.Record(st.Entry); err != nil {
 			return refusal.New("register_not_updated", "cause", err)
 		}
 		return nil
@@ -300,7 +302,7 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		}
 	}
 	return s.record(r, plan, register.Entry{
-		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: st.simulator,
+		State: register.Begun, Attempts: max(st.Entry.Attempts, ledger.Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
 	})
 }
 
@@ -343,9 +345,9 @@ func (s *Runner) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if len(moved) > 0 {
-		return sentElsewhere(moved[0], s.Service, "this")
+		return register.SentElsewhere(moved[0], s.Service, "this")
 	}
-	return sentElsewhere(maybeSame[0], s.Service, "another")
+	return register.SentElsewhere(maybeSame[0], s.Service, "another")
 }
 
 // atSimulator reports whether a run has only ever been at a simulator. was is what the
@@ -395,7 +397,7 @@ func (s *Runner) note(plan *plan.Plan, state register.State, summary dispatch.Su
 				entry.State = state
 			}
 			entry.Real = entry.Real || s.atService()
-			entry.Simulator, entry.Templates, entry.People = simulator, templatesOf(plan), people
+			entry.Simulator, entry.Templates, entry.People = simulator, earlier.TemplatesOf(plan), people
 			entry.Folder, entry.Attempts, entry.Revisions = s.Folder.Path, max(entry.Attempts, attempts), max(entry.Revisions, revisions)
 			err = r.Record(entry)
 		}
@@ -427,7 +429,7 @@ func (s *Runner) reached(mark func() error, stop context.CancelCauseFunc, attemp
 func (s *Runner) record(r *register.Register, plan *plan.Plan, e register.Entry) error {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Real = e.Real || s.atService()
-	e.Folder, e.Note, e.Templates, e.Profile = s.Folder.Path, plan.SendAgain, templatesOf(plan), string(s.Campaign.Profile)
+	e.Folder, e.Note, e.Templates, e.Profile = s.Folder.Path, plan.SendAgain, earlier.TemplatesOf(plan), string(s.Campaign.Profile)
 	if s.Campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(s.Campaign.Notify.Endpoint)
 	}

@@ -2,9 +2,9 @@ package run
 
 import (
 	"errors"
-	"path/filepath"
 	"time"
 
+	"cohort/cmd/internal/earlier"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -29,19 +29,5 @@ func (s *Runner) isLatest(plan *plan.Plan, ledger *ledger.Ledger) error {
 	if !plan.NeverAgain || s.Call.Simulate {
 		return nil
 	}
-	return AskLatest(s.Folder.Path, ledger.ShowsLatest(s.Folder.Path))
-}
-
-// askLatest says what to do where a folder cannot show that it is the latest.
-func AskLatest(folder string, why error) error {
-	copied, log := (*ledger.CopyError)(nil), filepath.Join(folder, "log")
-	switch {
-	case why == nil:
-		return nil
-	case !errors.As(why, &copied):
-		return runfolder.Unsound(folder, why)
-	case copied.Older:
-		return refusal.New("folder_is_older", "folder", folder, "cause", why, "log", refusal.ShellWord(log), "log_aside", refusal.ShellWord(log+".older"), "command", refusal.Command("recover", folder))
-	}
-	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "how you know"))
+	return earlier.AskLatest(s.Folder.Path, ledger.ShowsLatest(s.Folder.Path))
 }

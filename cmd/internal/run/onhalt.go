@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,22 +11,10 @@ import (
 	"time"
 
 	"cohort/cmd/internal/output"
-	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
-
-// canAlert refuses a campaign whose on_halt command is not on this machine.
-func canAlert(c *campaign.Campaign) error {
-	if len(c.OnHalt) == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath(c.OnHalt[0]); err != nil {
-		return refusal.New("on_halt_not_runnable", "cause", c.Mistake("on_halt", fmt.Sprintf("names a program that cannot be run: %v; name one that is there, or take on_halt out", err)))
-	}
-	return nil
-}
 
 // alert calls on_halt for a start that was refused, or met a defect, where no person sees it.
 // A halt has called it already. It returns the error.

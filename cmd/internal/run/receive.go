@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
@@ -15,11 +16,11 @@ import (
 // would put its own.
 func (s *Runner) sweep() {
 	if s.RunFolder == "" {
-		sweepStdin(s.Runs, s.Log)
+		intake.SweepStdin(s.Runs, s.Log)
 		return
 	}
-	sweepStdin(filepath.Dir(s.RunFolder), s.Log)
-	sweepStdin(s.RunFolder, s.Log)
+	intake.SweepStdin(filepath.Dir(s.RunFolder), s.Log)
+	intake.SweepStdin(s.RunFolder, s.Log)
 }
 
 // receive copies standard input to where the run's folder will be. A run that was stopped
@@ -30,7 +31,7 @@ func (s *Runner) receive(ctx context.Context) (err error) {
 		if _, err := os.Stat(path); err != nil {
 			return refusal.New("stdin_copy_gone", "folder", s.RunFolder, "command", s.sendCommand())
 		}
-		s.in.paths, s.in.stdin = []string{path}, true
+		s.in.Paths, s.in.Stdin = []string{path}, true
 		return nil
 	}
 	dir := s.Runs
@@ -47,14 +48,14 @@ func (s *Runner) receive(ctx context.Context) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return refusal.New("stdin_not_saved", "cause", err)
 	}
-	if s.piped, err = newPiped(dir); err != nil {
+	if s.piped, err = intake.NewStdin(dir); err != nil {
 		return refusal.New("stdin_not_saved", "cause", err)
 	}
 	terminal.PartWith(ctx, s.again())
-	shown := s.screen.Follow("taking standard input", 0, s.piped.read.Load)
+	shown := s.screen.Follow("taking standard input", 0, s.piped.Read.Load)
 	defer shown()
-	s.in.paths, s.in.stdin = []string{s.piped.path}, true
-	return s.piped.take(ctx, s.stdin, "send")
+	s.in.Paths, s.in.Stdin = []string{s.piped.Path}, true
+	return s.piped.Take(ctx, s.stdin, "send")
 }
 
 // keep gives the copy of standard input its place in the run's folder, from where a run
@@ -64,12 +65,12 @@ func (s *Runner) keep(ctx context.Context) (err error) {
 		return nil
 	}
 	path := s.Folder.File(runfolder.StdinFile)
-	if err := s.piped.moveTo(path); err != nil {
+	if err := s.piped.MoveTo(path); err != nil {
 		return refusal.New("stdin_copy_not_moved", "cause", err)
 	}
 	terminal.PartWith(ctx, s.GoOn())
-	s.in.paths = []string{path}
-	s.reader, err = openCohort(ctx, s.Campaign, s.in)
+	s.in.Paths = []string{path}
+	s.reader, err = intake.OpenCohort(ctx, s.Campaign, s.in)
 	if ctx.Err() != nil {
 		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
 	}

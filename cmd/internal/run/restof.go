@@ -2,15 +2,14 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
+	"cohort/cmd/internal/earlier"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
-	"cohort/ingest/person"
 )
 
 // restOf lists the runs of the campaigns that --rest-of names. A rehearsal leaves out people
@@ -69,27 +68,11 @@ func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, ledger *ledge
 		return nil
 	}
 	kind, _, _ := strings.Cut(plan.Service, " ")
-	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.since) {
-		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(templatesOf(plan), t) })
-		if same && !e.At.Before(s.compared.since) && !slices.Contains(s.compared.looked, e.RunID) {
+	for _, e := range r.OfOtherCampaigns(plan.Campaign, kind, s.compared.Since) {
+		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(earlier.TemplatesOf(plan), t) })
+		if same && !e.At.Before(s.compared.Since) && !slices.Contains(s.compared.Looked, e.RunID) {
 			return refusal.New("same_words_since", "run", e.RunID, "campaign", e.Campaign)
 		}
 	}
 	return nil
-}
-
-// newName says what a send under a new campaign name would do to the people of a run.
-func newName(e register.Entry) string {
-	if plan, err := plan.Open(e.Folder); err == nil {
-		defer func() { _ = plan.Close() }()
-		if ledger, err := ledger.Read(e.Folder, plan); err == nil && plan.RunID == e.RunID {
-			fates := ledger.Account().Fates
-			return fmt.Sprintf("a new campaign name would send again to the %s people this run has reached; with --rest-of %s it sends only to the others",
-				Thousands(fates[person.Accepted]+fates[person.InDoubt]), plan.Campaign)
-		}
-	}
-	if e.People > 0 {
-		return fmt.Sprintf("a new campaign name would send again to the people this run has reached, %s or more", Thousands(e.People))
-	}
-	return "a new campaign name would send again to the people this run has reached, and nobody knows how many they are"
 }

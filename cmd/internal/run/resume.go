@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"cohort/cmd/internal/intake"
 	"cohort/engine/plan"
 	"cohort/engine/runfolder"
 )
@@ -32,7 +33,7 @@ func (s *Runner) ResumeFolder(ctx context.Context) error {
 	if copied {
 		s.Log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", s.Call.Campaign)
 	}
-	if err := canAlert(s.Campaign); err != nil {
+	if err := intake.CanAlert(s.Campaign); err != nil {
 		return err
 	}
 	s.Service, s.Id, s.Frozen = planned.Service, planned.Run, s.Campaign.Frozen()

@@ -7,6 +7,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 )
 
 // mayRetry refuses where nothing more may be sent from this run: a retry would be the only
@@ -25,17 +26,17 @@ func (s *Runner) MayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string
 	defer func() { _ = reg.Close() }()
 	st := s.standing(reg, planned, ledger)
 	switch {
-	case st.facts.Foreign > 0:
-		return refusal.New("foreign_undecided", "batches", st.facts.Foreign, "command", refusal.Command("recover", s.Folder.Path))
+	case st.Facts.Foreign > 0:
+		return refusal.New("foreign_undecided", "batches", st.Facts.Foreign, "command", refusal.Command("recover", s.Folder.Path))
 	case ledger.Hold != "":
 		return refusal.New("nothing_sent_again_after_loss", "why", HoldWords(ledger.Hold))
-	case st.facts.superseded != "":
-		return admit(st)
+	case st.Facts.Superseded != "":
+		return register.Admit(st)
 	}
-	for _, rival := range st.rivals {
-		if !slices.ContainsFunc(st.planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
+	for _, rival := range st.Rivals {
+		if !slices.ContainsFunc(st.Planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
 			return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", whom)
 		}
 	}
-	return admit(st)
+	return register.Admit(st)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -47,8 +49,8 @@ type Runner struct {
 	Frozen       []campaign.Setting // as the campaign file has them
 	Service      string
 	cohort       plan.Cohort
-	in           input
-	piped        *piped         // standard input, when that is the cohort; else nil
+	in           intake.Input
+	piped        *intake.Stdin  // standard input, when that is the cohort; else nil
 	reader       *ingest.Reader // of the cohort
 	digest       [32]byte
 	Id           engine.RunID
@@ -60,8 +62,8 @@ type Runner struct {
 	Words        []string // the call, for the case that nothing can be resumed yet
 	Log          *slog.Logger
 	screen       *terminal.Screen
-	consented    bool      // a person has had the people of more runs sent to again
-	compared     *overlaps // with the runs of other campaigns; nil: not yet
+	consented    bool              // a person has had the people of more runs sent to again
+	compared     *earlier.Overlaps // with the runs of other campaigns; nil: not yet
 
 	noted      uint64 // requests and revisions together, as the register was told last
 	notedAt    time.Time
@@ -81,11 +83,11 @@ func (s *Runner) Send(ctx context.Context) error {
 	if s.Campaign.File != nil && s.Call.Simulate {
 		return refusal.New("files_need_no_simulator")
 	}
-	if err := canAlert(s.Campaign); err != nil {
+	if err := intake.CanAlert(s.Campaign); err != nil {
 		return err
 	}
 	s.sweep()
-	defer func() { s.piped.drop() }()
+	defer func() { s.piped.Drop() }()
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func (s *Runner) begin(ctx context.Context, others []register.Entry) error {
 		return s.stopped(err)
 	}
 	if err != nil {
-		s.piped.drop()
+		s.piped.Drop()
 		s.Folder.Discard()
 		return err
 	}
@@ -201,40 +203,40 @@ func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Pl
 	if err != nil {
 		return nil, err
 	}
-	earlier, err := holdEarlier(slices.Concat(others, rest), s.Call.SendAgain != "")
+	earlier, err := earlier.Hold(slices.Concat(others, rest), s.Call.SendAgain != "")
 	if err != nil {
 		return nil, err
 	}
-	defer earlier.release()
+	defer earlier.Release()
 	if s.beganAgain || s.Call.NewCohort || s.Call.RestOf != "" {
 		// The reason given is for the folders that are lost, or for the people of other
 		// campaigns. People reached by the runs that can be read stay left out.
-		earlier.everybody = false
+		earlier.Everybody = false
 	}
-	if len(earlier.named()) > 0 {
-		if earlier.others, err = s.linksOfOthers(); err != nil {
+	if len(earlier.Named()) > 0 {
+		if earlier.Others, err = s.linksOfOthers(); err != nil {
 			return nil, err
 		}
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
-		if err := earlier.settled(); err != nil {
+		if err := earlier.Settled(); err != nil {
 			return nil, err
 		}
-		if err := earlier.joined(); err != nil {
+		if err := earlier.Joined(); err != nil {
 			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
 			return nil, refusal.New("service_not_ready", "cause", err)
 		}
 	}
-	p := &preparation{
-		folder: s.Folder, campaign: s.Campaign, frozen: s.Frozen, cohort: s.cohort, digest: s.digest, run: s.Id, service: s.Service,
-		fields: s.fields, reader: s.reader, app: s.in.app, paths: s.Call.Cohort, rehearsal: s.Call.Simulate, screen: s.screen, sink: s.Sink, earlier: earlier, lists: s.Lists(), restOf: s.Call.RestOf, sendAgain: s.Call.SendAgain, beganAgain: s.beganAgain, log: s.Log,
+	p := &intake.Preparation{
+		Folder: s.Folder, Campaign: s.Campaign, Frozen: s.Frozen, Cohort: s.cohort, Digest: s.digest, Run: s.Id, Service: s.Service,
+		Fields: s.fields, Reader: s.reader, App: s.in.App, Paths: s.Call.Cohort, Rehearsal: s.Call.Simulate, Screen: s.screen, Sink: s.Sink, Earlier: earlier, Lists: s.Lists(), RestOf: s.Call.RestOf, SendAgain: s.Call.SendAgain, BeganAgain: s.beganAgain, Log: s.Log,
 	}
-	p.overlap = func(ctx context.Context, spool *shard.Spool) error {
-		return s.overlap(ctx, spool, earlier.named(), s.Call.SendAgain != "", nil)
+	p.Overlap = func(ctx context.Context, spool *shard.Spool) error {
+		return s.overlap(ctx, spool, earlier.Named(), s.Call.SendAgain != "", nil)
 	}
-	if err := p.prepare(ctx); err != nil {
+	if err := p.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	return runfolder.Plan(s.Folder.Path)
@@ -246,13 +248,13 @@ func (s *Runner) resume(ctx context.Context, plan *plan.Plan) error {
 		if changed := runfolder.PlanChanged(s.Folder.Path, plan); changed != nil {
 			return changed
 		}
-		return refusal.New("setting_changed_since_plan", "cause", err, "new_name", newName(register.Entry{RunID: plan.RunID, Folder: s.Folder.Path}))
+		return refusal.New("setting_changed_since_plan", "cause", err, "new_name", register.NewCampaignName(register.Entry{RunID: plan.RunID, Folder: s.Folder.Path}))
 	}
-	if err := BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return err
 	}
 	if s.Campaign.Reach != nil {
-		Today(s.Campaign, s.Log) // takes away what is older
+		intake.Today(s.Campaign, s.Log) // takes away what is older
 	}
 	if err := s.adopt(s.Folder.Path); err != nil {
 		return err
@@ -304,7 +306,7 @@ func (s *Runner) End() {
 }
 
 // lists are the campaign's suppression lists as they are named now.
-func (s *Runner) Lists() *lists { return &lists{Of: s.Campaign.Suppress, log: s.Log} }
+func (s *Runner) Lists() *intake.Lists { return &intake.Lists{Of: s.Campaign.Suppress, Log: s.Log} }
 
 // again is the call itself, for when nothing can be resumed yet.
 func (s *Runner) again() string { return refusal.Command(s.Words...) }

@@ -1,0 +1,185 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/engine/campaign"
+	"cohort/engine/plan"
+	"cohort/engine/reach"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// appUsers knows who of a cohort has the NHS App, once it has reports. Nil knows nobody.
+type AppUsers struct{ Reports *reach.Fixed }
+
+// of is the value of the column campaign.AppColumn.
+func (a *AppUsers) of(practice []byte, n person.NHSNumber) string {
+	if a == nil || a.Reports == nil {
+		return string(reach.Unknown)
+	}
+	return string(a.Reports.Of(practice, n))
+}
+
+func (a *AppUsers) Close() {
+	if a.Reports != nil {
+		_ = a.Reports.Close()
+	}
+}
+
+// today is the reports that the campaign's service has given today. Those of earlier days
+// are personal data that nobody needs any more, and are taken away.
+func Today(c *campaign.Campaign, log *slog.Logger) *reach.Day {
+	day := reach.Open(filepath.Join(c.Register, "reach"), c.ServiceID(false), time.Now())
+	if err := day.Sweep(); err != nil {
+		log.Warn("reports of app users of an earlier day, which are personal data, cannot be removed", "problem", err.Error())
+	}
+	return day
+}
+
+// fixReports fixes for one check what is known today, in the folder in which it works.
+func (c *Check) fixReports(dir string, app *AppUsers) error {
+	if c.day == nil {
+		c.day = Today(c.Campaign, c.screen.Log)
+	}
+	path := filepath.Join(dir, runfolder.UsersFile)
+	_, err := c.day.Fix(path)
+	if errors.Is(err, reach.ErrNone) {
+		return nil
+	}
+	if err == nil {
+		app.Reports, err = reach.OpenFixed(path)
+	}
+	if err != nil {
+		return refusal.New("reach_unusable", "cause", err)
+	}
+	return nil
+}
+
+// reachCommand is the command that fetches who has the app.
+func ReachCommand(c *campaign.Campaign, paths []string) string {
+	return refusal.Command(append([]string{"reach", "-c", c.Path}, paths...)...)
+}
+
+// unfetched says that nothing was fetched today, and what to do.
+func Unfetched(day *reach.Day, c *campaign.Campaign, paths []string) string {
+	return fmt.Sprintf("the campaign has reach, and who has the NHS App was not fetched today (%s, UTC): %s", day.Date(), ReachCommand(c, paths))
+}
+
+// unasked says of practices that the service was not asked about what to do; empty when it
+// was asked about all.
+func (a *AppUsers) unasked(c *campaign.Campaign, paths []string) string {
+	if a == nil || a.Reports == nil {
+		return ""
+	}
+	codes := a.Reports.Unasked()
+	if len(codes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the service was not asked about %s of the cohort (such as %s): %s", counted(len(codes), "practice", "practices"), codes[0], ReachCommand(c, paths))
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// read is what the plan keeps of the reports; nil when there were none.
+func (a *AppUsers) read() *plan.ReachRead {
+	if a == nil || a.Reports == nil {
+		return nil
+	}
+	practices := a.Reports.Practices()
+	return &plan.ReachRead{Day: a.Reports.Day, SHA256: a.Reports.Digest, Reported: practices[reach.Reported], Missing: practices[reach.Missing], Refused: practices[reach.Refused]}
+}
+
+// reached is how much of a cohort the NHS App can reach: of the people to send to.
+type reached struct {
+	*plan.ReachRead
+	People        int64 `json:"people"`
+	Notifications int64 `json:"notifications"`
+	Yes           int64 `json:"yes"`
+	No            int64 `json:"no"`
+	Unknown       int64 `json:"unknown"`
+	NoRoute       int64 `json:"no_route,omitempty"` // records that no route takes, who are none of these
+}
+
+// reachedOf counts the answers that a spool has.
+func reachedOf(spool *shard.Spool, fields []string, app *AppUsers) (*reached, error) {
+	r := &reached{ReachRead: app.read()}
+	column := slices.Index(fields, campaign.AppColumn)
+	for i := range spool.Shards() {
+		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
+			if err != nil {
+				return nil, err
+			}
+			if p.Suppressed {
+				continue
+			}
+			r.People++
+			switch reach.Answer(p.Fields[column]) {
+			case reach.Notifications:
+				r.Notifications++
+			case reach.Yes:
+				r.Yes++
+			case reach.No:
+				r.No++
+			default:
+				r.Unknown++
+			}
+		}
+	}
+	return r, nil
+}
+
+func (r *reached) Print(w io.Writer) {
+	if r.ReachRead == nil {
+		fmt.Fprintln(w, "reach     not known: who has the NHS App was not fetched today")
+		return
+	}
+	whom := "this cohort"
+	if r.NoRoute > 0 {
+		whom = fmt.Sprintf("the %d people that a route takes", r.People)
+	}
+	said := []string{fmt.Sprintf("%s of %s can be reached by the app, %s with notifications on", percent(r.Notifications+r.Yes, r.People), whom, percent(r.Notifications, r.People))}
+	if r.NoRoute > 0 {
+		said = append(said, counted(int(r.NoRoute), "record that no route takes is", "records that no route takes are")+" left out of this")
+	}
+	if r.Unknown > 0 {
+		said = append(said, "of "+percent(r.Unknown, r.People)+" it is not known")
+	}
+	if r.Missing > 0 {
+		said = append(said, counted(r.Missing, "practice has", "practices have")+" no report")
+	}
+	if r.Refused > 0 {
+		said = append(said, "the service knows no practice under "+counted(r.Refused, "code", "codes"))
+	}
+	fmt.Fprintf(w, "reach     %s (as of %s)\n", strings.Join(said, "; "), r.Day)
+}
+
+// percent is a share in whole percents, of which only all is 100 and only none is 0.
+func percent(n, of int64) string {
+	switch share := (200*n + of) / max(1, 2*of); {
+	case n == 0 || of == 0:
+		return "0 %"
+	case n == of:
+		return "100 %"
+	case share == 0:
+		return "less than 1 %"
+	case share == 100:
+		return "more than 99 %"
+	default:
+		return fmt.Sprintf("%d %%", share)
+	}
+}

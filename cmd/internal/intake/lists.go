@@ -1,0 +1,258 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"cohort/engine/campaign"
+	"cohort/engine/disk"
+	"cohort/engine/dispatch"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/ingest"
+	"cohort/shard"
+)
+
+// lists are a campaign's suppression lists.
+type Lists struct {
+	Of   []campaign.List
+	read []plan.ListRead // what people has read, once it has ended
+	Log  *slog.Logger
+}
+
+// people yields everybody whom the lists name, list by list in the campaign's order, and
+// notes what was read. last is what was read of them before; nil at the first time. A
+// list that is lost, empty or much shorter than it was is refused with a *refusal. Nil
+// when there are no lists.
+func (l *Lists) people(ctx context.Context, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
+	if len(l.Of) == 0 {
+		return nil
+	}
+	return func(yield func(shard.Exclusion, error) bool) {
+		l.read = nil
+		for _, list := range l.Of {
+			for e, err := range l.one(ctx, list, last) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// one yields whom one list names.
+func (l *Lists) one(ctx context.Context, list campaign.List, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
+	return func(yield func(shard.Exclusion, error) bool) {
+		in, err := ingest.OpenList(ctx, list.File, ingestFormat(list.Format))
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		tolerated, err := l.tolerated(ctx, list, last)
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		var numbers Distinct
+		for e, err := range in.People(tolerated) {
+			if err != nil {
+				yield(shard.Exclusion{}, notApplied(ctx, err))
+				return
+			}
+			numbers.add(e.Number)
+			x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
+			if l.knows(e.Reason) {
+				x.Reason = e.Reason
+			}
+			if !yield(x, nil) {
+				return
+			}
+		}
+		digest, err := in.Digest()
+		n, people := in.Count(), int64(numbers.count())
+		if err == nil {
+			err = l.whole(list, people, n.People, last)
+		}
+		if err != nil {
+			yield(shard.Exclusion{}, notApplied(ctx, err))
+			return
+		}
+		if n.Unreadable > 0 {
+			l.Log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows so many, or this run began with them",
+				"list", filepath.Base(list.File), "rows", n.Unreadable, "first_lines", n.Lines)
+		}
+		if n.Empty > 0 {
+			l.Log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
+		}
+		if n.Blank > 0 {
+			l.Log.Warn("a suppression list has blank lines; they name nobody", "list", filepath.Base(list.File), "lines", n.Blank)
+		}
+		l.read = append(l.read, plan.ListRead{
+			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
+			People: people, Unreadable: n.Unreadable, Rules: listRules,
+		})
+	}
+}
+
+// listRules is the edition of the rules that read numbers. A list that was read under older
+// rules is read again, even if it has not changed: it may name more people now,
+// or have rows that nobody can read. Since the second, a number that stands in several rows
+// counts once, and control characters and second numbers are seen.
+const listRules = 2
+
+// tolerated returns the number of rows of a list that may be unreadable: as many as the
+// campaign file allows, and in a run that has begun, as many as it began with. Earlier
+// versions did not count them: a list of theirs that has not changed may keep all it has.
+func (l *Lists) tolerated(ctx context.Context, list campaign.List, last []plan.ListRead) (int64, error) {
+	rows := list.Unreadable
+	for _, before := range last {
+		if !l.follows(list, before) {
+			continue
+		}
+		rows = max(rows, before.Unreadable)
+		if before.Rules == 0 {
+			digest, _, err := ingest.Digest(ctx, list.File)
+			if err != nil {
+				return 0, err
+			}
+			if fmt.Sprintf("%x", digest) == before.SHA256 {
+				rows = math.MaxInt64
+			}
+		}
+	}
+	return rows, nil
+}
+
+// mostShrunk is the share of its people that a list may lose between two readings.
+const mostShrunk = 0.20
+
+// whole refuses a list that has lost more people since it was last applied than lists
+// lose by themselves. Older rules counted rows.
+func (l *Lists) whole(list campaign.List, people, rows int64, last []plan.ListRead) error {
+	for _, before := range last {
+		people := people
+		if before.Rules < 2 {
+			people = rows
+		}
+		if l.follows(list, before) && !list.MayShrink && float64(people) < (1-mostShrunk)*float64(before.People) {
+			return fmt.Errorf("%s names %d people and named %d when it was last applied: it may be cut short; bring back the whole list, or set may_shrink: true for it in the campaign file if this is right",
+				filepath.Base(list.File), people, before.People)
+		}
+	}
+	return nil
+}
+
+// follows reports whether a list is what an earlier one has become: the same file, or the
+// only one for its reason that is new, in the place of one that is gone.
+func (l *Lists) follows(list campaign.List, before plan.ListRead) bool {
+	if list.File == before.File {
+		return true
+	}
+	gone := !slices.ContainsFunc(l.Of, func(now campaign.List) bool { return now.File == before.File })
+	return gone && list.Reason == before.Reason
+}
+
+// reasonCodes are the codes that a row of a list may give for itself (contract: NHS
+// numbers, cohort files and send rules, section 4, and what screening programmes add).
+// Whatever else stands there may speak of a person, and the list's own reason holds.
+var reasonCodes = []string{
+	"deceased", "deceased_formal", "deceased_informal", "sensitive", "invalid", "exit_code", "superseded", "opted_out",
+	"ineligible", "already_vaccinated", "already_attended", "attended", "ceased", "moved_away",
+}
+
+// knows reports whether a row's own reason is a code: one of those, or one that the
+// campaign gives to a list.
+func (l *Lists) knows(reason string) bool {
+	return slices.Contains(reasonCodes, reason) || reason != "" && slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.Reason == reason })
+}
+
+// notApplied says of an error in a list what it means.
+func notApplied(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, fs.ErrNotExist):
+		return refusal.New("list_missing", "cause", err)
+	}
+	return refusal.New("list_unusable", "cause", err)
+}
+
+// warnMost says that the lists leave out most of a cohort: suppression cannot be taken back
+// within a run, and a cohort that was named as a list by mistake leaves out everybody.
+func (l *Lists) warnMost(m shard.Manifest) {
+	if people := m.Sendable + m.Suppressed; len(l.Of) > 0 && m.Suppressed > people/2 {
+		l.Log.Warn("the suppression lists leave out most of the cohort; make sure that they are the right ones before anything is sent: suppression is never taken back within a run", "suppressed", m.Suppressed, "of", people)
+	}
+}
+
+// unchanged reports whether the lists are to the byte those that were applied last.
+func (l *Lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, error) {
+	if len(l.Of) != len(last) {
+		return false, nil
+	}
+	for i, list := range l.Of {
+		if list.File != last[i].File || list.Reason != last[i].Reason || list.Format.Words() != last[i].Format || last[i].Rules != listRules {
+			return false, nil
+		}
+		digest, _, err := ingest.Digest(ctx, list.File)
+		if err != nil {
+			return false, notApplied(ctx, err)
+		}
+		if fmt.Sprintf("%x", digest) != last[i].SHA256 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// listing holds the lists as they are now against the cohort. folder is the run's. It
+// is used up when its people have been ranged over.
+func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, last []plan.ListRead) (dispatch.Listing, error) {
+	same, err := l.unchanged(ctx, last)
+	if err != nil || same {
+		return dispatch.Listing{Read: last}, err
+	}
+	l.Log.Info("reading the suppression lists", "lists", len(l.Of))
+	dir := filepath.Join(folder, runfolder.ListsFolder)
+	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
+		return dispatch.Listing{}, refusal.New("no_room_for_lists", "cause", err)
+	}
+	match, err := spool.Match(ctx, dir, l.people(ctx, last))
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return dispatch.Listing{}, err
+	}
+	return dispatch.Listing{Read: l.read, People: func(yield func(plan.Listed, error) bool) {
+		defer func() {
+			match.Close()
+			_ = os.RemoveAll(dir)
+		}()
+		for p, err := range match.Listed(ctx) {
+			if !yield(plan.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
+				return
+			}
+		}
+	}}, nil
+}
+
+// forRun is what the engine calls to read the lists. first is what they said when this
+// process began, read before the run so that a list that is wrong refuses the start.
+func (l *Lists) ForRun(folder string, spool *shard.Spool, first dispatch.Listing) dispatch.Lists {
+	fresh := true
+	return func(ctx context.Context, last []plan.ListRead) (dispatch.Listing, error) {
+		if fresh {
+			fresh = false
+			return first, nil
+		}
+		return l.Listing(ctx, folder, spool, last)
+	}
+}
