@@ -9,6 +9,7 @@
 //	answers.go  the table of answers
 //	room.go     records whose message is larger than a request may be
 //	silence.go  no answer: what never left, and what may have arrived
+//	connection.go  resets, doubled answers, answers to other requests, HTTP/2
 //	written.go  what of it makes sense for a sink that writes files: a table of failures, replays
 //	mischief.go redirects, old TLS, answers without end, answers that talk about people
 package sinktest

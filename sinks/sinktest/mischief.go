@@ -3,14 +3,9 @@ package sinktest
 import (
 	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,20 +38,12 @@ func (s Subject) oldTLS(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			var requests atomic.Int32
-			service := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			config := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+			_, w := s.startTLS(t, config, func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
 				Replies(500, nil, "")(w, r)
-			}))
-			service.Config.ErrorLog = log.New(io.Discard, "", 0)
-			service.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
-			service.StartTLS()
-			t.Cleanup(service.Close)
-			authority := filepath.Join(t.TempDir(), "ca.pem")
-			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
-			if err := os.WriteFile(authority, text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			sink := s.Make(newWire(t, service.URL+s.Base, Issuer(t).URL, authority))
+			})
+			sink := s.Make(w)
 			a := sink.Send(context.Background(), s.request(sink, 1))
 			if version < tls.VersionTLS12 {
 				isAnswer(t, a, engine.Unsent, "not_reached")

@@ -1,16 +1,12 @@
 package sinktest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,10 +25,7 @@ func (s Subject) neverLeft(t *testing.T) {
 		}
 	})
 	t.Run("the service's certificate is not known", func(t *testing.T) {
-		service := httptest.NewUnstartedServer(http.HandlerFunc(through))
-		service.Config.ErrorLog = log.New(io.Discard, "", 0)
-		service.StartTLS()
-		t.Cleanup(service.Close)
+		service, _ := s.startTLS(t, nil, through)
 		sink := s.Make(s.wire(t, service.URL))
 		for range 2 {
 			isAnswer(t, send(sink), engine.Unsent, "not_reached")
@@ -92,17 +85,6 @@ func (s Subject) mayHaveArrived(t *testing.T) {
 		sentence string
 		handler  func(t *testing.T, w http.ResponseWriter, r *http.Request)
 	}{
-		{"reset after the request", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn := hijack(t, w)
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
-		}},
-		{"reset within the request", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
-			conn := hijack(t, w)
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
-		}},
 		{"closed without an answer", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_ = hijack(t, w).Close()
@@ -174,65 +156,4 @@ func (s Subject) mayHaveArrived(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
-}
-
-// keeper speaks HTTP by hand: it answers the first request of a connection, and closes
-// it when the second begins, which is how a server looks that closes idle connections.
-type keeper struct {
-	mu       sync.Mutex
-	requests int
-}
-
-func (k *keeper) serve(l net.Listener, answer string) {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = conn.Close() }()
-			in := bufio.NewReader(conn)
-			for n := 0; ; n++ {
-				req, err := http.ReadRequest(in)
-				if err != nil {
-					return
-				}
-				_, _ = io.Copy(io.Discard, req.Body)
-				k.mu.Lock()
-				k.requests++
-				k.mu.Unlock()
-				if n == 1 {
-					return
-				}
-				_, _ = io.WriteString(conn, answer)
-			}
-		}()
-	}
-}
-
-// noRepetition: net/http sends some requests again by itself. These it must not.
-func (s Subject) noRepetition(t *testing.T) {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	k := &keeper{}
-	go k.serve(l, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}")
-	sink := s.Make(s.wire(t, "http://"+l.Addr().String()))
-	const sendings = 10
-	for i := range sendings {
-		a := sink.Send(context.Background(), s.request(sink, uint32(i)))
-		if a.Reply != engine.Unknown {
-			t.Errorf("sending %d: %+v", i, a)
-		}
-		if answered := a.Status == 500; answered != (i%2 == 0) {
-			t.Errorf("sending %d: %+v", i, a)
-		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.requests != sendings {
-		t.Errorf("%d sendings were %d requests", sendings, k.requests)
-	}
 }

@@ -90,7 +90,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	} else if c.writeErr != nil {
-		err = fmt.Errorf("%w; it was read after: %w", err, c.writeErr)
+		err = fmt.Errorf("%w (the request was not written whole: %w)", err, c.writeErr)
 	}
 	if c.socket.sent.Load() == 0 {
 		err = &NotSentError{err}
