@@ -14,7 +14,7 @@ import (
 	"cohort/engine"
 )
 
-// bytes: a sealed batch is rebuilt, and must come out the same, whoever asks and whenever.
+// bytes: the same messages become the same bytes, at any time and in any process.
 func (s Subject) bytes(t *testing.T) {
 	sink, other := s.Make(s.wire(t, "http://127.0.0.1:1")), s.Make(s.wire(t, "http://127.0.0.1:2"))
 	want := s.request(sink, 3).Body

@@ -82,7 +82,7 @@ func (s Subject) startTLS(t *testing.T, config *tls.Config, handler http.Handler
 	return service, s.secured(t, service.URL, service)
 }
 
-// secured is a wire to the service at address, which has the certificate of another.
+// secured makes a Wire to the service at address, which has the certificate of another.
 func (s Subject) secured(t *testing.T, address string, of *httptest.Server) Wire {
 	t.Helper()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
@@ -169,8 +169,8 @@ func (s Subject) doubledAnswers(t *testing.T) {
 	}
 }
 
-// http2: to a service that offers HTTP/2 a sink speaks HTTP/1.1. To one that has nothing else
-// it says nothing.
+// http2: a sink speaks HTTP/1.1 to a service that offers HTTP/2 too. A service without
+// HTTP/1.1 gets nothing.
 func (s Subject) http2(t *testing.T) {
 	send := func(w Wire) engine.Answer {
 		sink := s.Make(w)
@@ -203,8 +203,8 @@ func (s Subject) http2(t *testing.T) {
 	})
 }
 
-// resets: a connection that is reset before anything of a request leaves is no doubt. From
-// the first byte on it is.
+// resets: a connection is reset. Before the first byte of a request has left, nothing is in
+// doubt. From then on the request is.
 func (s Subject) resets(t *testing.T) {
 	t.Run("in the handshake", func(t *testing.T) {
 		address := byHand(t, func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)); reset(conn) })

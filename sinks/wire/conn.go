@@ -20,7 +20,7 @@ const (
 	maxHead    = 1 << 20  // bytes of an answer's head
 	bufferSize = 16 << 10 // bytes; a request this small goes out in one piece
 
-	// writeGrace is how long a whole answer waits for the end of its request.
+	// writeGrace limits the wait for the end of a request after its answer.
 	writeGrace = 50 * time.Millisecond
 )
 
@@ -87,8 +87,8 @@ func (r *records) add(b []byte) {
 // areWhole reports whether the last byte ended a record.
 func (r *records) areWhole() bool { return r.got == 0 && r.left == 0 }
 
-// isQuiet reports whether an idle connection is open and nothing waits on it: not in the
-// socket, not in TLS, and not a part of a record.
+// isQuiet reports whether an idle connection is open and holds no byte, neither in the socket
+// nor in TLS.
 func (c *conn) isQuiet() bool {
 	raw, err := c.socket.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {

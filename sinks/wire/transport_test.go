@@ -154,7 +154,7 @@ func TestEveryFormOfAnswerIsRead(t *testing.T) {
 		"a redirect":                   {"HTTP/1.1 307 There\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", "307 ", true, false},
 		"a switch to another protocol": {"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "", false, true},
 		"another protocol at once":     {"220 mail.example ESMTP\r\n", "", false, true},
-		"a head of more than 1 MiB":     {"HTTP/1.1 201 Created\r\n" + strings.Repeat("X-Long: "+strings.Repeat("y", 8000)+"\r\n", 200) + "\r\n", "", false, true},
+		"a head of more than 1 MiB":    {"HTTP/1.1 201 Created\r\n" + strings.Repeat("X-Long: "+strings.Repeat("y", 8000)+"\r\n", 200) + "\r\n", "", false, true},
 		"cut off in the head":          {"HTTP/1.1 201 Created\r\nContent-Le", "", false, true},
 		"cut off in the body":          {"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nab", "", false, true},
 	} {
@@ -348,8 +348,8 @@ func (h *held) release(without int) {
 	_, _ = h.Conn.Write(h.kept.Next(h.kept.Len() - without))
 }
 
-// An answer that arrives before a request is no answer to it: not when it comes in one piece
-// with the answer before, not when TLS has read half of it, and not when it comes later.
+// An answer that arrives before a request is no answer to it. It may come in one piece with
+// the answer before, TLS may hold half of it, or it may come between two requests.
 func TestADoubledAnswerBelongsToNobody(t *testing.T) {
 	const answer, double = "HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nmine", "HTTP/1.1 422 No\r\nContent-Length: 6\r\n\r\nothers"
 	pair := certificate(t)
@@ -463,7 +463,7 @@ func TestManyRequestsAtOnceOverTLS(t *testing.T) {
 	}
 }
 
-// idle connections are closed once the last of them is older than the settings allow.
+// Idle connections are closed when all of them are older than the settings allow.
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	var connections, ended atomic.Int32
 	base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
