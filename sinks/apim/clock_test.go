@@ -43,8 +43,8 @@ func TestWhatADateTellsOfTheClock(t *testing.T) {
 	}
 }
 
-// An endpoint that refuses what the clock has signed says by its own date how far it is
-// off. A clock that was measured wrong is named whatever the endpoint says.
+// An endpoint that refuses an assertion for the clock tells the difference by its Date. A
+// clock that differs too much is named, whatever the description says.
 func TestARefusalForTheClockTellsTheDifference(t *testing.T) {
 	for description, want := range map[string]string{
 		"Invalid 'exp' claim in client_assertion JWT - JWT has expired":               "set this machine's clock: it is 300 s behind the service's, give or take 0.5 s",

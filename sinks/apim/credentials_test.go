@@ -25,7 +25,7 @@ func replace(t *testing.T, path string, text []byte) {
 	}
 }
 
-// oneLineWithoutSecrets holds an error to what may be shown to anybody: one line that
+// oneLineWithoutSecrets checks that an error may be shown to anybody. It is one line that
 // names the file, and neither key, nor token, nor assertion.
 func oneLineWithoutSecrets(t *testing.T, err error, names string, more ...string) {
 	t.Helper()

@@ -47,7 +47,7 @@ func TestWhyNothingAnswers(t *testing.T) {
 	}
 }
 
-// A token error is a mistake, so that whoever asks for one or the other finds it.
+// A caller finds a token error as a TokenError and as a Mistake.
 func TestATokenErrorIsAMistake(t *testing.T) {
 	err := fmt.Errorf("around: %w", &apim.TokenError{Mistake: apim.Mistake{Part: apim.KeyID, Found: "found", Fix: "mend", Err: context.Canceled}})
 	m, ok := errors.AsType[*apim.Mistake](err)
@@ -56,8 +56,8 @@ func TestATokenErrorIsAMistake(t *testing.T) {
 	}
 }
 
-// What the token endpoint's status alone tells: which part it is about, and whether it may
-// pass by itself.
+// The status of the token endpoint tells the part at fault, and whether another try may
+// succeed.
 func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
@@ -93,8 +93,8 @@ func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
 	}
 }
 
-// Try asks although there is a token, and what it gets is the shared one from then on.
-func TestATrialIsAnExchangeOfItsOwn(t *testing.T) {
+// Try asks although there is a token. The new token is the shared one from then on.
+func TestTryAlwaysGetsANewToken(t *testing.T) {
 	e := newEndpoint(t)
 	tokens := e.tokens(t, nil)
 	token(t, tokens)

@@ -11,8 +11,8 @@ import (
 )
 
 // Room checks that a record too large for any request is found while the cohort is read:
-// engine.Asked must refuse it, whatever its fields hold. fields is how many fields a message
-// of the sink has.
+// engine.Asked must refuse it, whatever its fields hold. A message of the sink has the given
+// number of fields.
 func Room(t *testing.T, sink engine.Sink, fields int) {
 	t.Helper()
 	// Texts that grow when they are written, that are trimmed, and that are empty.

@@ -146,7 +146,7 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 // write writes a request (RFC 9112, sections 3 and 6.2): a small one in one piece, a large
 // body straight from where it is.
 func (c *conn) write(req *http.Request) {
-	defer close(c.written)
+	defer func() { _ = req.Body.Close(); close(c.written) }()
 	c.out.Reset()
 	_, _ = fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n",
 		req.Method, req.URL.RequestURI(), req.URL.Host, req.ContentLength)

@@ -27,7 +27,7 @@ import (
 // newTransport makes a transport to base. authority signs for it; nil: only the system's do.
 func newTransport(t *testing.T, base string, authority *x509.Certificate, timeout time.Duration) *wire.Transport {
 	t.Helper()
-	settings := &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	settings := &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}
 	if authority != nil {
 		settings.TLSClientConfig.RootCAs = x509.NewCertPool()
 		settings.TLSClientConfig.RootCAs.AddCert(authority)
