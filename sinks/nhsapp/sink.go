@@ -24,7 +24,7 @@ type Options struct {
 	Reply      *Reply          // what may be answered to it; nil: nothing
 	Push       *Push           // a push notification, instead of an in-app message
 	Routes     []Route         // what is sent in place of the two above; none: there is one
-	Client     *http.Client    // made by apim.Client; its transport is wrapped with Tokens
+	Client     *http.Client    // made by apim.Client; messages use its certificates and proxy
 	Tokens     *apim.Tokens
 	Timeout    time.Duration // of one request; 60 s when zero
 }
