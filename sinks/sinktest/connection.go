@@ -232,18 +232,18 @@ func (s Subject) resets(t *testing.T) {
 			<-gone
 		}
 	})
-	for name, read := range map[string]func(conn io.Reader, body int64){
-		"at its first byte": func(conn io.Reader, _ int64) { _, _ = io.CopyN(io.Discard, conn, 1) },
-		"before its body":   func(conn io.Reader, _ int64) { readHead(conn) },
-		"within its body":   func(conn io.Reader, body int64) { readHead(conn); _, _ = io.CopyN(io.Discard, conn, body/2) },
-		"after its body":    func(conn io.Reader, body int64) { readHead(conn); _, _ = io.CopyN(io.Discard, conn, body) },
+	for name, read := range map[string]func(conn io.Reader, body func() int64){
+		"at its first byte": func(conn io.Reader, _ func() int64) { _, _ = io.CopyN(io.Discard, conn, 1) },
+		"before its body":   func(conn io.Reader, _ func() int64) { readHead(conn) },
+		"within its body":   func(conn io.Reader, body func() int64) { readHead(conn); _, _ = io.CopyN(io.Discard, conn, body()/2) },
+		"after its body":    func(conn io.Reader, body func() int64) { readHead(conn); _, _ = io.CopyN(io.Discard, conn, body()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r *engine.Request
 			var requests atomic.Int32
 			sink := s.Make(s.wire(t, byHand(t, func(conn *net.TCPConn) {
 				requests.Add(1)
-				read(conn, int64(len(r.Body)))
+				read(conn, func() int64 { return int64(len(r.Body)) })
 				reset(conn)
 			})))
 			r = s.request(sink, 1)
