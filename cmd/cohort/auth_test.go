@@ -113,7 +113,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		begins   bool // send begins all the same, since it may pass by itself
 	}{
 		{"the key id is unknown", "", func(w *world) { w.spoil("test-1", "test-2") }, []string{"key id"}, "no matching public key", "register the public half", false},
-		{"the key is of another pair", "", func(w *world) { w.key("key.pem") }, []string{"private key"}, "signature verification failed", "not the other half of the key registered", false},
+		{"the key is of another pair", "", func(w *world) { w.key("key.pem") }, []string{"private key"}, "signature verification failed", "does not belong to the public key registered", false},
 		{"the key is of an elliptic curve", "", func(w *world) {
 			der, err := x509.MarshalPKCS8PrivateKey(curve)
 			w.pem("key.pem", "PRIVATE KEY", der, err)
@@ -121,22 +121,22 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		{"the key has 1024 bits", "", func(w *world) {
 			w.pem("key.pem", "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short), nil)
 		}, []string{"private key"}, "RSA key of 1024 bits", "cohort auth keygen", false},
-		{"the key is encrypted", "", func(w *world) { w.pem("key.pem", "ENCRYPTED PRIVATE KEY", []byte("sealed"), nil) }, []string{"private key"}, "is encrypted", "store it decrypted", false},
+		{"the key is encrypted", "", func(w *world) { w.pem("key.pem", "ENCRYPTED PRIVATE KEY", []byte("sealed"), nil) }, []string{"private key"}, "is encrypted", "decrypt it: openssl pkey", false},
 		{"the key is the public one", "", func(w *world) {
 			der, err := x509.MarshalPKIXPublicKey(&short.PublicKey)
 			w.pem("key.pem", "PUBLIC KEY", der, err)
-		}, []string{"private key"}, "is a public key, where the private one belongs", "name the private half's file", false},
+		}, []string{"private key"}, "is a public key", "name the private key's file", false},
 		{"the key's file is not there", "", func(w *world) { w.spoil("key.pem", "no-such.pem") }, []string{"private key"}, "no such file", "name its file in private_key_file", false},
 		{"the API key is unknown", "", func(w *world) { w.write("api-key", "another-application\n") }, []string{"API key"}, "Invalid 'iss'/'sub'", "the one of this environment", false},
 		{"the API key is empty", "", func(w *world) { w.write("api-key", "\n") }, []string{"API key"}, "is empty", "put the API key there", false},
-		{"the API key has white space in it", "", func(w *world) { w.write("api-key", "an application\n") }, []string{"API key"}, "there is white space in it", "one word on one line", false},
+		{"the API key has white space in it", "", func(w *world) { w.write("api-key", "an application\n") }, []string{"API key"}, "it has white space", "one word on one line", false},
 		{"token_url is not what the service calls itself", "token_audience_401: 1", nil, []string{"token_url"}, "Missing or invalid 'aud'", "letter for letter", false},
 		{"token_url has no such path", "", func(w *world) { w.spoil("/oauth2/token", "/oauth2/tokens") }, []string{"token_url"}, "the token endpoint answered 404", "there is no token endpoint at that address", false},
-		{"nothing listens at token_url", "", func(w *world) { w.spoil(w.service+"/oauth2", freeAddress(w.t)+"/oauth2") }, []string{"token_url"}, "connection refused", "nothing listens there; check host and port in token_url", false},
+		{"nothing listens at token_url", "", func(w *world) { w.spoil(w.service+"/oauth2", freeAddress(w.t)+"/oauth2") }, []string{"token_url"}, "connection refused", "nothing listens at that port; check host and port in token_url", false},
 		{"this machine's clock is ten minutes behind", "clock_ahead: {fixed: 10m}", nil, []string{"clock"}, "JWT has expired", "it is (59\\d|60\\d) s behind the service's, give or take [0-9.]+ s", false},
 		{"this machine's clock is ten minutes ahead", "clock_behind: {fixed: 10m}", nil, []string{"clock"}, "more than 5 minutes in future", "it is (59\\d|60\\d) s ahead of the service's, give or take [0-9.]+ s", false},
 		{"the JWKS cannot be reached", "token_jwks_403: 1", nil, []string{"key id"}, "JWKS endpoint", "the JWKS address that is registered", false},
-		{"the token endpoint is broken", "token_endpoint_500: 1", nil, []string{"token"}, "the token endpoint answered 500", "the platform's own trouble", false},
+		{"the token endpoint is broken", "token_endpoint_500: 1", nil, []string{"token"}, "the token endpoint answered 500", "the fault is in the platform", false},
 		{"the application may not use the service", "token_refused: 1", nil, []string{"permission"}, "refuses every access token \\(401\\)", "allowed to use NHS Notify in this environment", false},
 		{"the application is not onboarded", "not_onboarded: 1", nil, []string{"permission"}, "403 CM_FORBIDDEN", "ask NHS Notify onboarding", false},
 		{"the account is banned", "banned: 1", nil, []string{"permission"}, "403 CM_SERVICE_BAN", "call NHS Notify before anything else", false},
@@ -147,7 +147,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			w.t.Cleanup(other.Close)
 			w.spoil("http://"+w.service+"/comms", other.URL)
 		}, []string{"base_url"}, "is not NHS Notify's: http://[^ ]*/_ping answered 404", "correct it", false},
-		{"nothing listens at base_url", "", func(w *world) { w.spoil(w.service+"/comms", freeAddress(w.t)+"/comms") }, []string{"base_url"}, "connection refused", "nothing listens there; check host and port in base_url", false},
+		{"nothing listens at base_url", "", func(w *world) { w.spoil(w.service+"/comms", freeAddress(w.t)+"/comms") }, []string{"base_url"}, "connection refused", "nothing listens at that port; check host and port in base_url", false},
 		{"the certificate is from an unknown authority", "", func(w *world) { w.simulateTLS("127.0.0.1") }, both, "from an authority that this machine does not know", "ca_file", false},
 		{"the certificate is another host's", "", func(w *world) {
 			w.simulateTLS("localhost")
@@ -213,7 +213,7 @@ func TestWhenAllIsWell(t *testing.T) {
 		says     string
 	}{
 		{"everything is right", "", nil, `clock +it agrees with the service's, give or take`},
-		{"the clock is half a minute off, which the service takes", "clock_ahead: {fixed: 30s}", nil, `clock +it is (29|30|31) s behind the service's, give or take [^;]*; set it: the service takes up to 60 s ahead and 240 s behind`},
+		{"the clock is half a minute off, which the service takes", "clock_ahead: {fixed: 30s}", nil, `clock +it is (29|30|31) s behind the service's, give or take [^;]*; set it: the service accepts up to 60 s ahead and 240 s behind`},
 		{"the service has a certificate of its own, and ca_file names it", "", func(w *world) {
 			w.simulateTLS("127.0.0.1")
 			w.spoil("key_id:", "ca_file: ca.pem\n    key_id:")

@@ -31,7 +31,7 @@ func anotherTime(t *testing.T, w *world, _ exited) {
 		{-15 * time.Minute, "Invalid exp claim in JWT - more than 5 minutes in future", `set this machine's clock: it is (899|900|901) s ahead of the service's`},
 		{15 * time.Minute, "JWT has expired", `set this machine's clock: it is (899|900|901) s behind the service's`},
 		{-15 * time.Minute, "no", `set this machine's clock: it is (899|900|901) s ahead`},
-		{-15 * time.Minute, "Invalid 'kid' header in client_assertion JWT - no matching public key", `put key_id right; also set this machine's clock: it is (899|900|901) s ahead`},
+		{-15 * time.Minute, "Invalid 'kid' header in client_assertion JWT - no matching public key", `correct key_id; also set this machine's clock: it is (899|900|901) s ahead`},
 		{0, "no", `check token_url, the API key, key_id and private_key_file in the campaign file; nothing was sent`},
 	} {
 		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

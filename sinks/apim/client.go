@@ -15,12 +15,9 @@ import (
 	"cohort/sinks/wire"
 )
 
-// Client makes an HTTP client for the platform: TLS 1.2 or newer, no redirects, no
-// compression, proxy from the environment (https_proxy, no_proxy). caFile adds
-// certificates to the system's; it may be empty.
-//
-// It speaks HTTP/1.1 only: under HTTP/2 the library may send a request a second time
-// by itself, and every sending must be ours.
+// Client makes an HTTP client for the platform. It speaks HTTP/1.1 over TLS 1.2 or newer,
+// follows no redirects and asks for no compression. The proxy comes from the environment
+// (https_proxy, no_proxy). caFile adds certificates to the system's; it may be empty.
 func Client(caFile string, connections int) (*http.Client, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
@@ -55,9 +52,9 @@ func Client(caFile string, connections int) (*http.Client, error) {
 // userAgent is in every signed request. Gateways may refuse a client without a name.
 var userAgent = []string{"cohort"}
 
-// Transport adds the shared token to every request and learns from the answers
-// whether the service takes it. It sends each request once. An error of type *UnsentError
-// means that there was no token, and holds a *TokenError where the service refused one.
+// Transport adds the shared token to every request, and learns from the answers whether the
+// service accepts it. Base sends the request. Without a token the error is a
+// *wire.NotSentError. It holds a *TokenError when the token endpoint gave no token.
 type Transport struct {
 	Tokens *Tokens
 	Base   http.RoundTripper
@@ -72,7 +69,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, &wire.NotSentError{Err: err}
 	}
-	req = req.WithContext(req.Context()) // a copy, of which only the header becomes another
+	req = req.WithContext(req.Context()) // a copy, since the caller's request must not change
 	header := make(http.Header, len(req.Header)+2)
 	maps.Copy(header, req.Header)
 	header["Authorization"] = []string{"Bearer " + text}
@@ -89,9 +86,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.Tokens.Heard(resp)
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
-		t.Tokens.refuse(text)
+		t.Tokens.reject(text)
 	case resp.StatusCode < 500:
-		t.Tokens.taken(text)
+		t.Tokens.accepted(text)
 	}
 	return resp, nil
 }

@@ -43,14 +43,14 @@ func TestWhatADateTellsOfTheClock(t *testing.T) {
 	}
 }
 
-// An endpoint that refuses what the clock has signed says by its own date how far it is
-// off. A clock that was measured wrong is named whatever the endpoint says.
+// An endpoint that refuses an assertion for the clock tells the difference by its Date. A
+// clock that differs too much is named, whatever the description says.
 func TestARefusalForTheClockTellsTheDifference(t *testing.T) {
 	for description, want := range map[string]string{
 		"Invalid 'exp' claim in client_assertion JWT - JWT has expired":               "set this machine's clock: it is 300 s behind the service's, give or take 0.5 s",
 		"Invalid 'exp' claim in client_assertion JWT - more than 5 minutes in future": "set this machine's clock: it is 300 s behind the service's, give or take 0.5 s",
-		"Invalid 'kid' header in client_assertion JWT - no matching public key":       "put key_id right",
-		"Non-unique 'jti' claim in client_assertion JWT":                              "sends requests twice",
+		"Invalid 'kid' header in client_assertion JWT - no matching public key":       "correct key_id",
+		"Non-unique 'jti' claim in client_assertion JWT":                              "may send requests twice",
 		"Missing or invalid 'aud' claim in client_assertion JWT":                      "letter for letter",
 		"Invalid 'iss'/'sub' claims in client_assertion JWT":                          "check that the API key is the one of this environment",
 		"Invalid exp claim in JWT - more than 5 minutes in future":                    "set this machine's clock: it is 300 s behind",

@@ -11,13 +11,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// Credentials say who an application is. The private key is read at every exchange, so
-// one that is replaced on disk is used from then on. The API key is read once: it says
-// which application this is, and the service remembers references for each.
+// Credentials identify an application. The private key is read for each token, so that a
+// replaced file takes effect. The API key is read once: the service remembers references for
+// each application, and the application must not change during a run.
 type Credentials struct {
-	APIKeyFile     string // or
+	APIKeyFile     string // or APIKeyEnv
 	APIKeyEnv      string // the name of an environment variable
-	KeyID          string // under which the public key is registered
+	KeyID          string // the name under which the public key is registered
 	PrivateKeyFile string // PEM: PKCS#1 or PKCS#8, RSA
 }
 
@@ -39,19 +39,18 @@ func (c Credentials) APIKey() (string, error) {
 	case key == "":
 		return "", &Mistake{Part: APIKey, Found: where + " is empty", Fix: fix}
 	case strings.ContainsFunc(key, unicode.IsSpace):
-		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: there is white space in it", Fix: fix}
+		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: it has white space", Fix: fix}
 	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: there are characters in it that no key has (a byte order mark?)", Fix: fix + ", as plain text"}
+		return "", &Mistake{Part: APIKey, Found: where + " does not hold an API key: it has characters that no key has (a byte order mark?)", Fix: fix + ", as plain text"}
 	}
 	return key, nil
 }
 
-// assertionLife is how far ahead an assertion expires. The platform refuses more than
-// five minutes, and clocks differ.
+// assertionLife is the lifetime of an assertion. The platform refuses more than five minutes;
+// the rest is for clocks that differ.
 const assertionLife = 4 * time.Minute
 
-// assertion signs a statement of who the application is, good for one exchange at
-// tokenURL.
+// assertion makes the signed JWT that gets one token at tokenURL (RFC 7523).
 func (c Credentials) assertion(apiKey, tokenURL string, now time.Time) (string, error) {
 	key, err := c.privateKey()
 	if err != nil {

@@ -25,7 +25,7 @@ func replace(t *testing.T, path string, text []byte) {
 	}
 }
 
-// oneLineWithoutSecrets holds an error to what may be shown to anybody: one line that
+// oneLineWithoutSecrets checks that an error may be shown to anybody. It is one line that
 // names the file, and neither key, nor token, nor assertion.
 func oneLineWithoutSecrets(t *testing.T, err error, names string, more ...string) {
 	t.Helper()
@@ -72,8 +72,8 @@ func TestWrongKindsOfKeyFiles(t *testing.T) {
 	}{
 		{"an elliptic curve key in PKCS#8", pkcs8(t, curve), "not an RSA key"},
 		{"an elliptic curve key in SEC 1", encode("EC PRIVATE KEY", sec1), "not an RSA key"},
-		{"the public key", encode("PUBLIC KEY", public), "is a public key, where the private one belongs"},
-		{"the public key in PKCS#1", encode("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&signingKey().PublicKey)), "is a public key, where the private one belongs"},
+		{"the public key", encode("PUBLIC KEY", public), "is a public key"},
+		{"the public key in PKCS#1", encode("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&signingKey().PublicKey)), "is a public key"},
 		{"a certificate", encode("CERTIFICATE", []byte("signed")), "is a certificate"},
 		{"an encrypted key", encode("ENCRYPTED PRIVATE KEY", []byte("sealed")), "is encrypted"},
 		{"an encrypted key of the old kind", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: []byte("sealed")}), "is encrypted"},

@@ -1,8 +1,7 @@
-// Package apim signs in to services behind the NHS API platform: a signed JWT is
-// exchanged for a bearer token (OAuth 2.0 client credentials), the token is shared by
-// every request, and it is renewed early and once.
+// Package apim signs in to services behind the NHS API platform. It exchanges a signed JWT
+// for a bearer token (OAuth 2.0 client credentials). All requests share the token. One of
+// them renews it before it expires.
 //
-// Tokens is the state, Transport the http.RoundTripper that uses it, and Client the
-// kind of HTTP client that the platform's services are spoken to with. It is the only
-// package that makes JWTs.
+// Tokens holds the token, and Transport adds it to requests. Client makes the HTTP client for
+// tokens and other questions; messages go through sinks/wire. No other package makes JWTs.
 package apim

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// TokenError says why there is no token, and so why a request was not sent.
+// TokenError explains a missing token. The request that needed it was not sent.
 type TokenError struct {
 	Mistake
 	Status int    // of the token endpoint's answer; 0 when there was none
-	Clock  *Clock // as the answer tells; nil when it does not
+	Clock  *Clock // from the answer; nil: it has none
 }
 
-// Error is one line: what happened and what to do.
+// Error is one line: the problem and what to do.
 func (e *TokenError) Error() string { return "no access token: " + e.Mistake.Error() }
 
-// Unwrap gives the mistake, and behind it the cause.
+// Unwrap returns the mistake, which wraps the cause.
 func (e *TokenError) Unwrap() error { return &e.Mistake }
 
-// exchange asks the token endpoint for a token. It tries once.
+// exchange asks the token endpoint for a token, once.
 func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	now := t.now()
 	apiKey, err := t.apiKey()
@@ -45,7 +45,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.o.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: "token_url cannot be used", Err: err, Fix: "put it right in the campaign file"}}
+		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: "token_url cannot be used", Err: err, Fix: "correct it in the campaign file"}}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	asked := t.now()
@@ -58,20 +58,20 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	clock := ReadClock(resp.Header, asked, t.now())
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return token{}, &TokenError{Mistake: Mistake{Part: Token, Found: "the token endpoint's answer broke off", Err: err, Fix: "try again", Passing: true}, Clock: clock}
+		return token{}, &TokenError{Mistake: Mistake{Part: Token, Found: "the token endpoint's answer is incomplete", Err: err, Fix: "try again", Passing: true}, Clock: clock}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return token{}, refusal(resp, body, clock, assertion, apiKey)
 	}
 	fresh, err := parseToken(body, now)
 	if err != nil {
-		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: err.Error(), Fix: "check that token_url leads to the platform and not to something else", Passing: true}, Status: resp.StatusCode, Clock: clock}
+		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: err.Error(), Fix: "check that token_url is the address of the platform", Passing: true}, Status: resp.StatusCode, Clock: clock}
 	}
 	fresh.clock = clock
 	return fresh, nil
 }
 
-// localMistake is what keeps an assertion from being made.
+// localMistake turns an error from making an assertion into a TokenError.
 func localMistake(err error) *TokenError {
 	if m := (*Mistake)(nil); errors.As(err, &m) {
 		return &TokenError{Mistake: *m}
@@ -79,16 +79,15 @@ func localMistake(err error) *TokenError {
 	return &TokenError{Mistake: Mistake{Part: PrivateKey, Found: err.Error(), Fix: "check private_key_file in the campaign file"}}
 }
 
-// bare drops the method and address that package http puts before a cause.
-func bare(err error) error {
+// withoutURL drops the method and address that package http puts before a cause.
+func withoutURL(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err
 	}
 	return err
 }
 
-// parseToken reads a token. Live endpoints write expires_in as a string; the standard
-// (RFC 6749) says number.
+// parseToken reads a token. The platform writes expires_in as a string; RFC 6749 says number.
 func parseToken(body []byte, now time.Time) (token, error) {
 	var answer struct {
 		AccessToken string          `json:"access_token"`
@@ -103,7 +102,7 @@ func parseToken(body []byte, now time.Time) (token, error) {
 	return token{text: answer.AccessToken, expires: now.Add(life), renew: now.Add(life * 8 / 10)}, nil
 }
 
-// isWord reports whether a text is one word of printable ASCII, as tokens and keys are.
+// isWord reports whether a text is one word of printable ASCII. Tokens are (RFC 6750).
 func isWord(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -62,7 +62,7 @@ func credentials(t *testing.T) apim.Credentials {
 	}
 }
 
-// client is the kind of client that product code uses.
+// client is a client as the product makes it.
 func client(t *testing.T, caFile string) *http.Client {
 	t.Helper()
 	c, err := apim.Client(caFile, 4)
@@ -73,7 +73,7 @@ func client(t *testing.T, caFile string) *http.Client {
 	return c
 }
 
-// clock is a time that tests move by hand.
+// clock is a clock that tests set.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -87,8 +87,8 @@ func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now
 
 func (c *clock) pass(d time.Duration) { c.mu.Lock(); c.now = c.now.Add(d); c.mu.Unlock() }
 
-// endpoint is a token endpoint that a test holds in its hand: it answers the nth request
-// by what answer says, or with token-n that lives 600 s.
+// endpoint is a token endpoint under the control of a test. It answers the nth request
+// with answer, or with token-n, which lives 600 s.
 type endpoint struct {
 	*httptest.Server
 	mu         sync.Mutex

@@ -12,20 +12,20 @@ import (
 	"regexp"
 )
 
-// KeyPair is an application's key pair in the two forms in which it is used.
+// KeyPair is an application's RSA key pair, encoded.
 type KeyPair struct {
-	Private []byte // PEM, PKCS#8, not encrypted: what private_key_file names
-	JWKS    []byte // JSON Web Key Set (RFC 7517) of the public half: what is registered
+	Private []byte // PEM, PKCS#8, not encrypted: for private_key_file
+	JWKS    []byte // JSON Web Key Set (RFC 7517) of the public key: for registration
 	Public  *rsa.PublicKey
 }
 
 var keyIDForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// IsKeyID reports whether a name may be a key id: it goes into file names, the JWKS and
-// the head of every assertion.
+// IsKeyID reports whether a name may be a key id. It is part of file names, of the JWKS and of
+// every assertion.
 func IsKeyID(name string) bool { return keyIDForm.MatchString(name) }
 
-// NewKeyPair makes an RSA key of 4096 bits, which the platform asks for.
+// NewKeyPair makes an RSA key of 4096 bits, as the platform requires.
 func NewKeyPair(keyID string) (*KeyPair, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 4096)
 	if err != nil {
@@ -54,15 +54,14 @@ func NewKeyPair(keyID string) (*KeyPair, error) {
 	}, nil
 }
 
-// Thumbprint names a public key (RFC 7638): the same for the key in a PEM file and for
-// the one in a JWKS.
+// Thumbprint is the name of a public key (RFC 7638). It does not depend on the encoding.
 func Thumbprint(key *rsa.PublicKey) string {
 	n, e := numbers(key)
 	sum := sha256.Sum256([]byte(`{"e":"` + e + `","kty":"RSA","n":"` + n + `"}`))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// numbers are the two numbers of a public key as a JWK has them.
+// numbers encodes modulus and exponent of a public key for a JWK (RFC 7518, section 6.3.1).
 func numbers(key *rsa.PublicKey) (n, e string) {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode(key.N.Bytes()), encode(big.NewInt(int64(key.E)).Bytes())

@@ -9,7 +9,7 @@ import (
 	"cohort/sinks/simulator/gateway"
 )
 
-// Whoever registers the JWKS knows the key that signs, and nothing that is secret. The
+// The JWKS holds the public half of the signing key and no secret. The
 // reader is the simulator's, which shares no code with the writer.
 func TestAKeyPairBelongsTogether(t *testing.T) {
 	pair, err := apim.NewKeyPair("int-1")

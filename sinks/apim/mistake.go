@@ -11,32 +11,32 @@ import (
 	"syscall"
 )
 
-// Part is one of the things that must be right before an application can send.
+// Part names a thing that must be right before an application can send.
 type Part string
 
-// The parts, in the order in which they are needed.
+// The parts, in the order of their use.
 const (
 	PrivateKey Part = "private key"
 	APIKey     Part = "API key"
 	TokenURL   Part = "token_url"
 	TheClock   Part = "clock"
 	KeyID      Part = "key id"
-	Token      Part = "token" // none of the others, or nobody can say which
+	Token      Part = "token" // no other part, or an unknown one
 	BaseURL    Part = "base_url"
 	Permission Part = "permission"
 )
 
-// Mistake is one thing that keeps an application from sending, and what to do about it.
-// It tells no secret.
+// Mistake is a problem that keeps an application from sending, and what to do about it. It
+// holds no secret.
 type Mistake struct {
 	Part    Part
 	Found   string
 	Fix     string
-	Passing bool  // it may pass by itself, so that trying again is worth while
-	Err     error // the cause; may be nil
+	Passing bool  // another try may succeed
+	Err     error // the cause, or nil
 }
 
-// Error is one line: what was found and what to do.
+// Error is one line: the problem and what to do.
 func (m *Mistake) Error() string {
 	if m.Fix == "" {
 		return m.Problem()
@@ -44,7 +44,7 @@ func (m *Mistake) Error() string {
 	return m.Problem() + "; " + m.Fix
 }
 
-// Problem is what was found, with its cause and without what to do.
+// Problem is Found with its cause, and without Fix.
 func (m *Mistake) Problem() string {
 	if m.Err != nil {
 		return m.Found + ": " + m.Err.Error()
@@ -52,53 +52,51 @@ func (m *Mistake) Problem() string {
 	return m.Found
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// Permanent reports whether trying again cannot help before a person has changed
-// something.
+// Permanent reports that a person must change something before another try can succeed.
 func (m *Mistake) Permanent() bool { return !m.Passing }
 
-// Unreachable says of a request that got no answer what that means. who is who should
-// have answered, in words; the address stands under the key of the campaign file that
-// part is called after.
-func Unreachable(part Part, who string, err error) *Mistake {
-	err = bare(err)
-	found, fix := whyUnreachable(string(part), who, err)
+// Unreachable explains a request without an answer. service names the service in words. Its
+// address stands in the campaign file, under the key that part is named after.
+func Unreachable(part Part, service string, err error) *Mistake {
+	err = withoutURL(err)
+	found, fix := whyUnreachable(string(part), service, err)
 	return &Mistake{Part: part, Found: found, Fix: fix, Err: err, Passing: true}
 }
 
-func whyUnreachable(key, who string, err error) (found, fix string) {
-	silent := who + " does not answer"
+func whyUnreachable(key, service string, err error) (found, fix string) {
+	silent := service + " does not answer"
 	if e := (*net.OpError)(nil); errors.As(err, &e) && e.Op == "proxyconnect" {
-		return silent, "the proxy on the way to it cannot be used; check https_proxy and no_proxy"
+		return silent, "the proxy cannot be used; check https_proxy and no_proxy"
 	}
 	if e := (*net.DNSError)(nil); errors.As(err, &e) {
 		if e.IsNotFound {
-			return silent, "there is no host of that name; check the host in " + key + ", and this machine's DNS"
+			return silent, "there is no host with that name; check the host in " + key + ", and this machine's DNS"
 		}
 		return silent, "the name of its host cannot be looked up; check this machine's DNS"
 	}
 	if e := (x509.HostnameError{}); errors.As(err, &e) {
-		return who + " has the certificate of another host", "check the host in " + key
+		return service + " has the certificate of another host", "check the host in " + key
 	}
 	if e := (x509.CertificateInvalidError{}); errors.As(err, &e) && e.Reason == x509.Expired {
-		return who + " has a certificate that does not hold today", "check this machine's clock; if it is right, whoever runs the service must renew it"
+		return service + " has a certificate that is not valid today", "check this machine's clock; if it is right, the service must renew its certificate"
 	}
 	if e := (x509.UnknownAuthorityError{}); errors.As(err, &e) {
-		return who + " has a certificate from an authority that this machine does not know", "check " + key + "; if it is right, name the authority's certificate in ca_file"
+		return service + " has a certificate from an authority that this machine does not know", "check " + key + "; if it is right, name the authority's certificate in ca_file"
 	}
 	if e := (*tls.CertificateVerificationError)(nil); errors.As(err, &e) {
-		return who + " has a certificate that cannot be trusted", "check " + key + " and ca_file"
+		return service + " has a certificate that cannot be trusted", "check " + key + " and ca_file"
 	}
 	if e := (tls.RecordHeaderError{}); errors.As(err, &e) || errors.Is(err, http.ErrSchemeMismatch) {
-		return who + " does not speak TLS", "check the port in " + key
+		return service + " does not speak TLS", "check the port in " + key
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return silent, "nothing listens there; check host and port in " + key
+		return silent, "nothing listens at that port; check host and port in " + key
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return silent, "check " + key + ", and that a firewall lets this machine through to it"
+		return silent, "check " + key + ", and that the firewall lets this machine connect to it"
 	}
 	return silent, "check " + key + " and the network"
 }

@@ -26,15 +26,15 @@ func TestWhyNothingAnswers(t *testing.T) {
 		found    string
 		fix      string
 	}{
-		{"there is no such host", dial(&net.DNSError{Err: "no such host", Name: "service.example", IsNotFound: true}), "it does not answer", "there is no host of that name; check the host in token_url, and this machine's DNS"},
+		{"there is no such host", dial(&net.DNSError{Err: "no such host", Name: "service.example", IsNotFound: true}), "it does not answer", "there is no host with that name; check the host in token_url, and this machine's DNS"},
 		{"names cannot be looked up", dial(&net.DNSError{Err: "server misbehaving", Name: "service.example"}), "it does not answer", "cannot be looked up; check this machine's DNS"},
-		{"the port is closed", dial(syscall.ECONNREFUSED), "it does not answer", "nothing listens there; check host and port in token_url"},
-		{"a firewall swallows everything", dial(context.DeadlineExceeded), "it does not answer", "a firewall"},
-		{"the system has waited long enough", dial(syscall.ETIMEDOUT), "it does not answer", "a firewall"},
+		{"the port is closed", dial(syscall.ECONNREFUSED), "it does not answer", "nothing listens at that port; check host and port in token_url"},
+		{"a firewall swallows everything", dial(context.DeadlineExceeded), "it does not answer", "the firewall"},
+		{"the system has waited long enough", dial(syscall.ETIMEDOUT), "it does not answer", "the firewall"},
 		{"the proxy is closed", &url.Error{Op: "Get", Err: &net.OpError{Op: "proxyconnect", Net: "tcp", Err: syscall.ECONNREFUSED}}, "it does not answer", "check https_proxy and no_proxy"},
 		{"nobody knows who signed", x509.UnknownAuthorityError{}, "an authority that this machine does not know", "name the authority's certificate in ca_file"},
 		{"it is another's certificate", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "service.example"}, "the certificate of another host", "check the host in token_url"},
-		{"the certificate is past", x509.CertificateInvalidError{Reason: x509.Expired}, "does not hold today", "check this machine's clock"},
+		{"the certificate is past", x509.CertificateInvalidError{Reason: x509.Expired}, "is not valid today", "check this machine's clock"},
 		{"it speaks plain HTTP", http.ErrSchemeMismatch, "it does not speak TLS", "check the port in token_url"},
 		{"anything else", errors.New("EOF"), "it does not answer", "check token_url and the network"},
 	} {
@@ -47,7 +47,7 @@ func TestWhyNothingAnswers(t *testing.T) {
 	}
 }
 
-// A token error is a mistake, so that whoever asks for one or the other finds it.
+// A caller finds a token error as a TokenError and as a Mistake.
 func TestATokenErrorIsAMistake(t *testing.T) {
 	err := fmt.Errorf("around: %w", &apim.TokenError{Mistake: apim.Mistake{Part: apim.KeyID, Found: "found", Fix: "mend", Err: context.Canceled}})
 	m, ok := errors.AsType[*apim.Mistake](err)
@@ -56,8 +56,8 @@ func TestATokenErrorIsAMistake(t *testing.T) {
 	}
 }
 
-// What the token endpoint's status alone tells: which part it is about, and whether it may
-// pass by itself.
+// The status of the token endpoint tells the part at fault, and whether another try may
+// succeed.
 func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
@@ -70,9 +70,9 @@ func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
 		{"it leads elsewhere", 302, "", apim.TokenURL, false, "there is no token endpoint at that address"},
 		{"there is no such path", 404, "404 page not found", apim.TokenURL, false, "there is no token endpoint at that address"},
 		{"the path takes no POST", 405, "", apim.TokenURL, false, "there is no token endpoint at that address"},
-		{"a page of something else", 200, "<html>sign in to the hospital's guest network</html>", apim.TokenURL, true, "leads to the platform"},
+		{"a page of something else", 200, "<html>sign in to the hospital's guest network</html>", apim.TokenURL, true, "is the address of the platform"},
 		{"it is asked too often", 429, "", apim.Token, true, "wait 17 s and try again"},
-		{"it is broken", 503, "", apim.Token, true, "the platform's own trouble"},
+		{"it is broken", 503, "", apim.Token, true, "the fault is in the platform"},
 		{"it cannot fetch the keys", 403, `{"error":"public_key error","error_description":"The JWKS endpoint can't be reached"}`, apim.KeyID, true, "the JWKS address"},
 		{"it is forbidden for another reason", 403, `{"error":"access_denied"}`, apim.Token, false, "check token_url, the API key, key_id and private_key_file"},
 	} {
@@ -93,8 +93,8 @@ func TestWhatAnAnswerWithoutATokenMeans(t *testing.T) {
 	}
 }
 
-// Try asks although there is a token, and what it gets is the shared one from then on.
-func TestATrialIsAnExchangeOfItsOwn(t *testing.T) {
+// Try asks although there is a token. The new token is the shared one from then on.
+func TestTryAlwaysGetsANewToken(t *testing.T) {
 	e := newEndpoint(t)
 	tokens := e.tokens(t, nil)
 	token(t, tokens)

@@ -88,7 +88,7 @@ func TestManyRefusalsOfOneTokenCauseOneExchange(t *testing.T) {
 	}
 }
 
-// A request that has been under way since before the token was replaced.
+// The refused request left before the token was replaced.
 func TestALateRefusalOfAnOldTokenDoesNotCostTheNewOne(t *testing.T) {
 	e := newEndpoint(t)
 	s := &service{takes: func(text string) int {
@@ -120,7 +120,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// together answers nobody until everybody has asked, as far as there is room.
+// together answers when all have asked, or when there is no room for more.
 type together struct {
 	base http.RoundTripper
 	room chan struct{}
@@ -140,7 +140,7 @@ func (g together) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.base.RoundTrip(req)
 }
 
-func TestWhenThereIsNoHope(t *testing.T) {
+func TestTwoNewTokensRefusedInARowAreHopeless(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		answers  []int
@@ -215,8 +215,8 @@ func TestATokenThatIsRefusedDuringItsRenewalIsNotUsedAgain(t *testing.T) {
 	}
 }
 
-// Callers who all came with the same token and learn one after another that it is
-// refused never go out without any.
+// Many callers hold the same token, and learn one after another that the service refuses it.
+// None of them sends a request without a token.
 func TestNoRequestCarriesAnEmptyToken(t *testing.T) {
 	c := newClock()
 	e := newEndpoint(t)

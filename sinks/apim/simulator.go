@@ -2,11 +2,11 @@ package apim
 
 import "net/http"
 
-// simulatorHeader is on every answer of cohort's simulator, and on no other.
+// simulatorHeader is in every answer of cohort's simulator, and in no other.
 const simulatorHeader = "X-Cohort-Simulator"
 
-// Heard notes who gave an answer, the service or a simulator of it. An error of a server may
-// come from a proxy before either, and tells nothing.
+// Heard notes whether an answer came from the service or from a simulator. A 5xx may come from
+// a gateway before either, so it tells nothing.
 func (t *Tokens) Heard(r *http.Response) {
 	switch {
 	case r.Header.Get(simulatorHeader) != "":
@@ -16,8 +16,8 @@ func (t *Tokens) Heard(r *http.Response) {
 	}
 }
 
-// Simulator reports whether every answer so far came from a simulator. It is not known
-// before the first answer.
+// Simulator reports whether every answer so far came from a simulator. Before the first answer
+// that is not known.
 func (t *Tokens) Simulator() (is, known bool) {
 	real, simulated := t.real.Load(), t.simulated.Load()
 	return simulated && !real, simulated || real

@@ -8,8 +8,8 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// A run is at a simulator when the token endpoint and the service both say so, and only
-// until one answer does not.
+// A run sends to a simulator when the token endpoint and the service both say so, until one
+// answer does not.
 func TestASimulatorNamesItself(t *testing.T) {
 	service := strict(t, simulator.Options{})
 	web := client(t, "")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Options say where tokens come from.
+// Options configure Tokens.
 type Options struct {
 	TokenURL    string
 	Credentials Credentials
@@ -18,34 +18,34 @@ type Options struct {
 	Now         func() time.Time
 }
 
-// Tokens holds the one token that all requests share. It is safe for concurrent use.
+// Tokens holds the token that all requests share. It is safe for concurrent use.
 type Tokens struct {
 	o    Options
-	busy chan struct{} // holds one token while somebody asks for a new one
+	busy chan struct{} // holds a value while a caller asks for a new token
 
-	real, simulated atomic.Bool // an answer came from the service, or from a simulator
+	real, simulated atomic.Bool // an answer came from there
 
 	mu      sync.Mutex
-	key     string // the API key, once read
+	key     string // the API key; empty: not yet read
 	current token
-	refused int // tokens in a row that the service refused before it had taken them once
+	refused int // tokens in a row that the service refused and never accepted
 }
 
-// token is a bearer token. Its zero value is none.
+// token is a bearer token. The zero value stands for no token.
 type token struct {
 	text    string
 	expires time.Time
-	renew   time.Time // from then on a new one is asked for, while this one still serves
-	proved  bool      // the service has taken it
-	clock   *Clock    // as the answer that brought it tells; nil when it does not
+	renew   time.Time // from then on a new one is fetched; this one is still good
+	proved  bool      // the service has accepted it
+	clock   *Clock    // from the answer that brought it; nil: it had none
 }
 
-// NewTokens makes a holder of tokens. Nothing is asked for yet.
+// NewTokens makes Tokens. It asks for none yet.
 func NewTokens(o Options) *Tokens {
 	return &Tokens{o: o, busy: make(chan struct{}, 1)}
 }
 
-// apiKey reads the API key the first time it is asked for, and then keeps to it.
+// apiKey reads the API key, once.
 func (t *Tokens) apiKey() (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *Tokens) apiKey() (string, error) {
 	return t.key, nil
 }
 
-// Fingerprint names the API key without telling it. The service remembers references
+// Fingerprint identifies the API key without revealing it. The service remembers references
 // for each application, so a change of key matters while anything is in doubt.
 func (t *Tokens) Fingerprint() (string, error) {
 	key, err := t.apiKey()
@@ -70,9 +70,8 @@ func (t *Tokens) Fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// Try asks for a token whether or not there is one, and holds it. It says how long the
-// token lives and what its answer tells of the clock (nil: nothing). An error is a
-// *TokenError or the context's.
+// Try gets a new token even if there is one, and keeps it. It returns the token's lifetime, and
+// the clock from its answer (nil: none). An error is a *TokenError or the context's.
 func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err error) {
 	select {
 	case t.busy <- struct{}{}:
@@ -96,9 +95,9 @@ func (t *Tokens) now() time.Time {
 	return time.Now()
 }
 
-// Token returns the shared token, asking for one when there is none that will do. Of
-// many callers one asks and the others wait for it, or go on with the old one while
-// that is good. An error is a *TokenError or the context's.
+// Token returns the shared token. If it is missing or soon expires, one caller asks for a new
+// one. The others wait, or use the old one while that is good. An error is a *TokenError or
+// the context's.
 func (t *Tokens) Token(ctx context.Context) (string, error) {
 	current := t.held()
 	if now := t.now(); now.Before(current.renew) {
@@ -108,7 +107,7 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 		case t.busy <- struct{}{}:
 			defer func() { <-t.busy }()
 			return t.renew(ctx, current)
-		default: // somebody is at it
+		default: // another caller is asking
 			return current.text, nil
 		}
 	}
@@ -119,7 +118,7 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 		return "", ctx.Err()
 	}
 	if current = t.held(); t.now().Before(current.renew) {
-		return current.text, nil // asked for while we waited
+		return current.text, nil // it came while this caller waited
 	}
 	fresh, err := t.exchange(ctx)
 	if err != nil {
@@ -129,8 +128,8 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	return fresh.text, nil
 }
 
-// renew replaces a token that is still good. When that fails the old one serves, if it
-// is still good and nobody has refused it meanwhile, and the next try comes a little later.
+// renew replaces a token that is still good. If that fails, it returns the old one, unless
+// that has expired or was refused meanwhile. The next try comes ten seconds later.
 func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	if current := t.held(); current.text != "" && current.text != old.text {
 		return current.text, nil
@@ -162,8 +161,8 @@ func (t *Tokens) hold(fresh token) {
 	t.current = fresh
 }
 
-// taken notes that the service took a token.
-func (t *Tokens) taken(text string) {
+// accepted notes that the service accepted a token.
+func (t *Tokens) accepted(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused = 0
@@ -172,8 +171,8 @@ func (t *Tokens) taken(text string) {
 	}
 }
 
-// refuse notes that the service refused a token, which is not used again.
-func (t *Tokens) refuse(text string) {
+// reject notes that the service refused a token. It is not used again.
+func (t *Tokens) reject(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current.text != text {
@@ -185,8 +184,8 @@ func (t *Tokens) refuse(text string) {
 	t.current = token{}
 }
 
-// Hopeless reports whether the service refused a fresh token, and then another, without
-// ever taking one in between: asking for more would not help.
+// Hopeless reports whether the service refused two new tokens in a row. More tokens would not
+// help.
 func (t *Tokens) Hopeless() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

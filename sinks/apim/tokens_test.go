@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestAHundredCallersCauseOneExchange(t *testing.T) {
 	}
 }
 
-func TestACallerWhoWaitsHearsCancel(t *testing.T) {
+func TestAWaitingCallerCanBeCancelled(t *testing.T) {
 	e := newEndpoint(t)
 	tokens := e.tokens(t, nil)
 	gate, begun := make(chan struct{}), make(chan struct{})
@@ -50,7 +51,7 @@ func TestACallerWhoWaitsHearsCancel(t *testing.T) {
 	first.Wait()
 }
 
-func TestACallerWhoAsksHearsCancelAndTheNextOneAsks(t *testing.T) {
+func TestAnAskingCallerCanBeCancelledAndTheNextOneAsks(t *testing.T) {
 	e := newEndpoint(t)
 	tokens := e.tokens(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -69,8 +70,8 @@ func TestACallerWhoAsksHearsCancelAndTheNextOneAsks(t *testing.T) {
 	}
 }
 
-// A token of 600 s: fresh until 480 s, then renewed by one caller while it serves the
-// others, and not used in its last ten seconds.
+// A token lives 600 s. After 480 s one caller renews it, and the others use it meanwhile. In
+// its last ten seconds nobody uses it.
 func TestATokenIsRenewedEarlyWhileTheOldOneServes(t *testing.T) {
 	c := newClock()
 	e := newEndpoint(t)
@@ -137,6 +138,17 @@ func TestATokenComesWith200Only(t *testing.T) {
 	}
 }
 
+// A token goes into a header. It is one word, so that it cannot end its line.
+func TestATokenIsOneWord(t *testing.T) {
+	for _, text := range []string{"", "a b", `a\r\nX-More: b`, `a\u0000b`, `a\u007fb`, "ä"} {
+		e := newEndpoint(t)
+		e.saysStatus(http.StatusOK, `{"access_token":"`+text+`","expires_in":"599"}`)
+		if got, err := e.tokens(t, nil).Token(t.Context()); err == nil || !strings.Contains(err.Error(), "holds no token") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
 func TestARenewalThatFailsKeepsTheOldTokenAndIsTriedAgainLater(t *testing.T) {
 	c := newClock()
 	e := newEndpoint(t)
@@ -163,7 +175,7 @@ func TestARenewalThatFailsKeepsTheOldTokenAndIsTriedAgainLater(t *testing.T) {
 	}
 }
 
-// An exchange may take its 30 s, and the old token may come to its end meanwhile.
+// An exchange may take 30 s, and the old token may expire meanwhile.
 func TestARenewalThatFailsTooLateLeavesNoDeadToken(t *testing.T) {
 	c := newClock()
 	e := newEndpoint(t)

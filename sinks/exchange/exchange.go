@@ -1,7 +1,7 @@
-// Package exchange holds what the sinks of services behind the NHS API platform know
-// alike of one request and its answer: what it means that there is none, for how long a
-// service wants to be left alone, and which of its words may go into a log; and the report
-// of app users, which both give.
+// Package exchange is the part that the sinks of NHS Notify and the NHS App share. It posts a
+// request and reads the answer, and classifies a missing answer. It reads Retry-After, and
+// decides which codes of a service may be logged. It also reads the report of app users, which
+// both services have.
 package exchange
 
 import (
@@ -22,7 +22,7 @@ import (
 	"cohort/sinks/wire"
 )
 
-// Words of our own for what happened when there was no answer.
+// Codes for a request without an answer. No service uses them.
 const (
 	CodeTimeout    = "timeout"
 	CodeCutOff     = "cut_off"
@@ -32,8 +32,8 @@ const (
 	CodeNotOurs    = "not_our_answer"
 )
 
-// NoAnswer classifies a request without an answer: certainly not sent, or in doubt. ctx is
-// the request's, err what apim.Carrier's RoundTrip ended with.
+// NoAnswer classifies a request without an answer: certainly not sent, or in doubt. ctx is the
+// request's context, and err the error of its RoundTrip.
 func NoAnswer(ctx context.Context, err error) engine.Answer {
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
 		a := engine.Answer{Reply: engine.Unsent, Code: CodeNoToken, Why: "no access token: " + cmp.Or(why(err), t.Found)}
@@ -57,8 +57,8 @@ func NoAnswer(ctx context.Context, err error) engine.Answer {
 	return a
 }
 
-// why says in words why a service was not reached or did not answer; nothing when there are
-// none for it. It names no address and nobody.
+// why explains an error in words, without an address or a name. It returns "" for an unknown
+// error.
 func why(err error) string {
 	op, dns, tls := (*net.OpError)(nil), (*net.DNSError)(nil), (*tls.CertificateVerificationError)(nil)
 	switch {
@@ -80,9 +80,9 @@ func why(err error) string {
 	return ""
 }
 
-// Plain is a code of the service, or nothing when it is not plainly one: it goes into
-// the log and the report, where no number of a person may turn up, and half a code may
-// be another code.
+// Plain returns a service's code if it has the form of one, and "" otherwise. Codes go into
+// the log and the report, and an NHS number must never get there. A code is not shortened,
+// since a part of it may be another code.
 func Plain(code string) string {
 	digits := 0
 	for _, r := range code {
@@ -99,18 +99,18 @@ func Plain(code string) string {
 	return code
 }
 
-// mostPatience is the longest Retry-After that is taken at its word.
-const mostPatience = 24 * time.Hour
+// maxRetryAfter limits a Retry-After.
+const maxRetryAfter = 24 * time.Hour
 
-// RetryAfter reads a Retry-After header: seconds, or a date. 0 when there is none that
-// can be read.
+// RetryAfter reads a Retry-After header: seconds, or a date. It returns 0 for a missing or
+// unreadable one.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, mostPatience)
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
 	if at, err := http.ParseTime(text); err == nil && at.After(now) {
-		return min(at.Sub(now), mostPatience)
+		return min(at.Sub(now), maxRetryAfter)
 	}
 	return 0
 }

@@ -43,7 +43,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	}
 }
 
-// What is said of a service that was not reached names no address and nobody.
+// The explanation has no address and no name in it.
 func TestWhyThereIsNoAnswer(t *testing.T) {
 	dial := func(err error) error {
 		return &url.Error{Op: "Post", URL: "http://10.1.2.3/x", Err: &net.OpError{Op: "dial", Err: err}}

@@ -7,22 +7,22 @@ import (
 	"cohort/engine"
 )
 
-// IsID reports whether a text may be the id that a service gives to a message: at most 64
-// characters of printable ASCII without blanks. It goes into the log and the report.
+// IsID reports whether a text may be a service's id of a message: at most 64 characters of
+// printable ASCII, without blanks. Ids go into the log and the report.
 func IsID(text []byte) bool {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' }
 	return len(text) > 0 && len(text) <= 64 && !bytes.ContainsFunc(text, odd)
 }
 
-// IDs notices a service that gives the same id to one message after the other. The zero value
-// is ready. It is safe for concurrent use.
+// IDs detects a service that gives one id to several messages. The zero value is ready. It is
+// safe for concurrent use.
 type IDs struct {
 	mu     sync.Mutex
 	latest string
 	of     engine.Reference
 }
 
-// Repeats notes the id of a message, and reports whether another message had it just before.
+// Repeats notes the id of a message, and reports whether the message before had the same.
 func (s *IDs) Repeats(id string, of engine.Reference) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,18 +18,18 @@ import (
 
 // Poster posts requests that hold messages, each once. It is safe for concurrent use.
 type Poster struct {
-	Key       string   // of the campaign file, where the service's address stands
+	Key       string   // the key of the service's address in the campaign file
 	URL       *url.URL // where requests are posted; nil: the address cannot be used
 	Accept    []string // the type that is asked for; nil: none
 	MaxAnswer int64    // bytes of an answer
 	carrier   *apim.Transport
 }
 
-// NewPoster makes a Poster to a path of the service at base. client is one of apim.Client,
-// whose certificates and proxy it uses. A request may take timeout.
+// NewPoster makes a Poster to a path of the service at base. It uses the certificates and the
+// proxy of client, which apim.Client made. A request may take timeout.
 func NewPoster(client *http.Client, tokens *apim.Tokens, base, path string, timeout time.Duration) *Poster {
 	settings, ok := client.Transport.(*http.Transport)
-	if !ok { // a sink that only measures
+	if !ok { // the sink only renders messages
 		settings = &http.Transport{}
 	}
 	p := &Poster{}

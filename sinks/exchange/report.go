@@ -16,20 +16,20 @@ import (
 	"cohort/sinks/apim"
 )
 
-// Report is the report of a practice's app users, which a service gives page by page.
+// Report reads a service's report of the app users of a practice, page by page.
 type Report struct {
 	Carrier  http.RoundTripper // signs in
 	Timeout  time.Duration     // of one request
-	Key      string            // of the campaign file, where the service's address stands
-	Team     string            // whom to ask for the report
-	NoReport string            // what a 404 holds that speaks of a report and not of the address
-	Hopeless func() bool       // whether every access token is refused
+	Key      string            // the key of the service's address in the campaign file
+	Team     string            // gives access to the report
+	NoReport string            // in a 404: the report is missing, and the address is right
+	Hopeless func() bool       // every access token is refused
 }
 
-// mostPage is how large a page may be, in bytes.
-const mostPage = 64 << 20
+// maxPage limits a page, in bytes.
+const maxPage = 64 << 20
 
-// Page asks for the page at an address, once. Errors are reach's.
+// Page asks for the page at an address, once. Its errors are those of package reach.
 func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, error) {
 	asking, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
@@ -43,12 +43,12 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 		return nil, nil, r.unanswered(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostPage+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage+1))
 	if resp.StatusCode == http.StatusOK {
 		switch {
 		case err != nil:
 			return nil, nil, r.unanswered(ctx, err)
-		case len(body) > mostPage:
+		case len(body) > maxPage:
 			return nil, nil, r.NoPage()
 		}
 		return resp.Header, body, nil
@@ -64,7 +64,7 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 		return nil, nil, reach.ErrRefused
 	case code == http.StatusUnauthorized && r.Hopeless():
 		return nil, nil, fmt.Errorf("the service refuses every access token (401); ask %s whether this application may read the report of app users, and check that %s and token_url belong together", r.Team, r.Key)
-	case code == http.StatusUnauthorized: // once more, with a fresh token
+	case code == http.StatusUnauthorized: // again, with a new token
 		later.Wait = time.Millisecond
 		return nil, nil, later
 	case code == http.StatusForbidden:
@@ -78,7 +78,7 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 	return nil, nil, fmt.Errorf("%w; check %s", status, r.Key)
 }
 
-// NoPage is the error of an answer that is no page of a report.
+// NoPage is the error for an answer that is not a page of a report.
 func (r Report) NoPage() error {
 	return fmt.Errorf("the service's answer is no report of app users; check %s", r.Key)
 }
@@ -93,13 +93,13 @@ func (r Report) unanswered(ctx context.Context, err error) error {
 	return &reach.LaterError{Err: err}
 }
 
-// AppUser is somebody in a report, as both services write it.
+// AppUser is a person in a report, as both services write it.
 type AppUser struct {
 	NHSNumber            string `json:"nhsNumber"`
 	NotificationsEnabled bool   `json:"notificationsEnabled"`
 }
 
-// Users are those of a page whose NHS numbers are some: nobody of a cohort has another.
+// Users keeps the people of a page with a valid NHS number. A cohort has no others.
 func Users(page []AppUser) []reach.User {
 	users := make([]reach.User, 0, len(page))
 	for _, u := range page {

@@ -24,7 +24,7 @@ type Options struct {
 	Reply      *Reply          // the possible answers to it; nil: none
 	Push       *Push           // a push notification, instead of an in-app message
 	Routes     []Route         // in place of Content and Push; none: there is one route
-	Client     *http.Client    // made by apim.Client; its transport is wrapped with Tokens
+	Client     *http.Client    // made by apim.Client; messages use its certificates and proxy
 	Tokens     *apim.Tokens
 	Timeout    time.Duration // of one request; 60 s when zero
 }

@@ -20,7 +20,7 @@ type Options struct {
 	Details       Details
 	Single        bool // one message a request, as Limits must allow
 	Limits        engine.Limits
-	Client        *http.Client // made by apim.Client; its transport is wrapped with Tokens
+	Client        *http.Client // made by apim.Client; messages use its certificates and proxy
 	Tokens        *apim.Tokens
 	Timeout       time.Duration // of one request; 60 s when zero. The service itself takes up to 29 s.
 }

@@ -12,7 +12,7 @@ import (
 	"cohort/engine"
 )
 
-// answers: every answer is what the contract says, and one request each.
+// answers: every answer is classified as the contract says, after one request.
 func (s Subject) answers(t *testing.T) {
 	t.Logf("%d rows: %d of the contract, %d more", len(s.Answers), s.Lines, len(s.Answers)-s.Lines)
 	if len(s.Answers) != s.Rows {

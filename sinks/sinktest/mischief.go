@@ -3,14 +3,9 @@ package sinktest
 import (
 	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +14,7 @@ import (
 	"cohort/engine"
 )
 
-// redirects: a request goes where the campaign says, and nowhere else.
+// redirects: a request goes to the address of the campaign, and to no other.
 func (s Subject) redirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -38,25 +33,17 @@ func (s Subject) redirects(t *testing.T) {
 	}
 }
 
-// oldTLS: nothing is said to a service that speaks TLS 1.1 at most.
+// oldTLS: nothing is sent to a service that speaks only TLS 1.1.
 func (s Subject) oldTLS(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			var requests atomic.Int32
-			service := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			config := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+			_, w := s.startTLS(t, config, func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
 				Replies(500, nil, "")(w, r)
-			}))
-			service.Config.ErrorLog = log.New(io.Discard, "", 0)
-			service.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
-			service.StartTLS()
-			t.Cleanup(service.Close)
-			authority := filepath.Join(t.TempDir(), "ca.pem")
-			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
-			if err := os.WriteFile(authority, text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			sink := s.Make(newWire(t, service.URL+s.Base, Issuer(t).URL, authority))
+			})
+			sink := s.Make(w)
 			a := sink.Send(context.Background(), s.request(sink, 1))
 			if version < tls.VersionTLS12 {
 				isAnswer(t, a, engine.Unsent, "not_reached")
@@ -70,10 +57,9 @@ func (s Subject) oldTLS(t *testing.T) {
 	}
 }
 
-// withoutEnd: of an answer of 20 MB and more no sink reads all, and none takes it for an
-// acceptance.
+// withoutEnd: a sink stops reading an endless answer, and never accepts it.
 func (s Subject) withoutEnd(t *testing.T) {
-	const most = 64 << 20 // that kernels and buffers may hold
+	const most = 64 << 20 // bytes in kernels and buffers
 	spaces := []byte(strings.Repeat(" ", 1<<20))
 	for _, status := range []int{201, 400, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -97,7 +83,7 @@ func (s Subject) withoutEnd(t *testing.T) {
 			if status == 201 && a.Reply != engine.Unknown || a.Reply == engine.Accepted || a.IDs != nil || a.Status != status {
 				t.Errorf("%+v", a)
 			}
-			<-done // the sink has hung up, or has taken all there was
+			<-done // the sink has closed the connection, or has read everything
 			if sent.Load() > most {
 				t.Errorf("%d bytes were taken", sent.Load())
 			}
@@ -105,8 +91,8 @@ func (s Subject) withoutEnd(t *testing.T) {
 	}
 }
 
-// slowAnswers: an answer that trickles in is waited for as long as a request may take, and
-// then is doubt.
+// slowAnswers: a sink waits for a slow answer until the time of the request is over. Then the
+// request is in doubt.
 func (s Subject) slowAnswers(t *testing.T) {
 	trickle := func(body func() string, pause time.Duration) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +136,7 @@ func (s Subject) slowAnswers(t *testing.T) {
 	}
 }
 
-// people: whatever a service says about a person, a sink repeats none of it.
+// people: a sink repeats nothing that a service says about a person.
 func (s Subject) people(t *testing.T) {
 	p := Person(s.Messages, s.Fields)
 	words := "Zoë " + p.Number.Digits()

@@ -10,12 +10,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// Room makes sure that a record whose message no request has room for is found while the
-// cohort is read: whatever is in its fields, engine.Asked asks it, and it does not keep to
-// what is asked. A sink's messages have so many fields.
+// Room checks that a record too large for any request is found while the cohort is read:
+// engine.Asked must refuse it, whatever its fields hold. A message of the sink has the given
+// number of fields.
 func Room(t *testing.T, sink engine.Sink, fields int) {
 	t.Helper()
-	// What grows when it is written, what is trimmed, and what is empty.
+	// Texts that grow when they are written, that are trimmed, and that are empty.
 	part := rapid.OneOf(
 		rapid.StringOfN(rapid.SampledFrom([]rune("\x01\x1f\"\\\n\r\t, xé😀")), 0, 6, -1),
 		rapid.Custom(func(t *rapid.T) string { return strings.Repeat("\x02", rapid.IntRange(0, 2000).Draw(t, "length")) }),

@@ -22,13 +22,13 @@ import (
 	"cohort/sinks/apim"
 )
 
-// The credentials that every wire signs in with.
+// The credentials of every Wire.
 const (
 	APIKey = "an-api-key"
 	KeyID  = "test-1"
 )
 
-// SigningKey is the private key of the credentials, made once.
+// SigningKey is the private key of the credentials. It is made once.
 var SigningKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -37,15 +37,15 @@ var SigningKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// Wire is what a sink needs to speak to a service.
+// Wire is a sink's access to a service.
 type Wire struct {
 	BaseURL string
 	Client  *http.Client
 	Tokens  *apim.Tokens
-	Timeout time.Duration // of one request; 0: the sink's own
+	Timeout time.Duration // of one request; 0: the sink's default
 }
 
-// NewWire makes a wire to the service at baseURL, signed in at tokenURL.
+// NewWire makes a Wire to the service at baseURL, with tokens from tokenURL.
 func NewWire(t *testing.T, baseURL, tokenURL string) Wire {
 	t.Helper()
 	return newWire(t, baseURL, tokenURL, "")
@@ -74,7 +74,7 @@ func credentials(t *testing.T) apim.Credentials {
 	return c
 }
 
-// Issuer gives a token to whoever asks: token-1, token-2 and so on.
+// Issuer is a token endpoint. It gives token-1, token-2 and so on.
 func Issuer(t *testing.T) *httptest.Server {
 	t.Helper()
 	var mu sync.Mutex
@@ -99,7 +99,7 @@ func Listen(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// Replies makes a handler that reads the request and gives one answer.
+// Replies makes a handler that reads the request and then answers.
 func Replies(status int, headers map[string]string, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -111,7 +111,7 @@ func Replies(status int, headers map[string]string, body string) http.HandlerFun
 	}
 }
 
-// ClosedPort is an address at which nobody listens.
+// ClosedPort is an address where nothing listens.
 func ClosedPort(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -122,10 +122,10 @@ func ClosedPort(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// TheRun is the run whose messages are sent.
+// TheRun is the run of all requests.
 var TheRun = engine.NewRunID("a campaign", [32]byte{7}, "a service")
 
-// Number makes the nth valid NHS number of the range 999, more or less.
+// Number makes valid NHS numbers of the test range 999. A greater n never gives a smaller one.
 func Number(n int) person.NHSNumber {
 	for body := 999_000_000 + n; ; body++ {
 		for check := range 10 {
@@ -136,7 +136,7 @@ func Number(n int) person.NHSNumber {
 	}
 }
 
-// Person makes the nth person, with so many fields.
+// Person makes the nth person, with the given number of fields.
 func Person(n, fields int) person.Recipient {
 	p := person.Recipient{Row: int64(n), Number: Number(n * 2)}
 	for f := range fields {
@@ -145,7 +145,7 @@ func Person(n, fields int) person.Recipient {
 	return p
 }
 
-// NewRequest makes a request of so many messages, for people from a given one on.
+// NewRequest makes a request. Its messages are for the people from first on.
 func NewRequest(s engine.Sink, batch uint32, first, messages, fields int) *engine.Request {
 	r := &engine.Request{Reference: TheRun.BatchReference(0, batch, 0, 0)}
 	_, _ = rand.Read(r.Correlation[:])

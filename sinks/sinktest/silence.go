@@ -1,16 +1,12 @@
 package sinktest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,21 +14,18 @@ import (
 	"cohort/engine"
 )
 
-// neverLeft: without a connection not one byte was sent, and so it is said.
+// neverLeft: without a connection no byte left, and the answer says so.
 func (s Subject) neverLeft(t *testing.T) {
 	send := func(sink engine.Sink) engine.Answer { return sink.Send(context.Background(), s.request(sink, 1)) }
 	through := func(http.ResponseWriter, *http.Request) { t.Error("the request got through") }
 	t.Run("nobody listens", func(t *testing.T) {
 		sink := s.Make(s.wire(t, ClosedPort(t)))
-		for range 2 { // the first request has its token fetched on the way, the second has it already
+		for range 2 { // the first request fetches the token, the second has it
 			isAnswer(t, send(sink), engine.Unsent, "not_reached")
 		}
 	})
-	t.Run("the service's certificate is not known", func(t *testing.T) {
-		service := httptest.NewUnstartedServer(http.HandlerFunc(through))
-		service.Config.ErrorLog = log.New(io.Discard, "", 0)
-		service.StartTLS()
-		t.Cleanup(service.Close)
+	t.Run("the service's certificate is unknown", func(t *testing.T) {
+		service, _ := s.startTLS(t, nil, through)
 		sink := s.Make(s.wire(t, service.URL))
 		for range 2 {
 			isAnswer(t, send(sink), engine.Unsent, "not_reached")
@@ -50,7 +43,7 @@ func (s Subject) neverLeft(t *testing.T) {
 		if a := sink.Send(ctx, s.request(sink, 1)); a.Reply != engine.Unsent || a.Halt != "" {
 			t.Errorf("%+v", a)
 		}
-		token, err := w.Tokens.Token(t.Context()) // the same with a token at hand
+		token, err := w.Tokens.Token(t.Context()) // the same with a token
 		if err != nil || token == "" {
 			t.Fatal(err)
 		}
@@ -58,17 +51,17 @@ func (s Subject) neverLeft(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
-	t.Run("there is no token for now", func(t *testing.T) {
+	t.Run("there is no token at the moment", func(t *testing.T) {
 		sink := s.Make(NewWire(t, Listen(t, through).URL+s.Base, Listen(t, Replies(503, nil, "")).URL))
 		isAnswer(t, send(sink), engine.Unsent, "no_token")
 	})
-	t.Run("there is no token before somebody mends it", func(t *testing.T) {
+	t.Run("there is no token until a person acts", func(t *testing.T) {
 		issuer := Listen(t, Replies(401, nil, `{"error_description":"Invalid 'kid' header in client_assertion JWT - no matching public key"}`))
 		if a := send(s.Make(NewWire(t, Listen(t, through).URL+s.Base, issuer.URL))); a.Reply != engine.Unsent || !strings.Contains(a.Halt, "key_id") {
 			t.Errorf("%+v", a)
 		}
 	})
-	t.Run("the address is none", func(t *testing.T) {
+	t.Run("the address cannot be used", func(t *testing.T) {
 		if a := send(s.Make(NewWire(t, "http://[::1", ""))); a.Reply != engine.Unsent || a.Halt == "" {
 			t.Errorf("%+v", a)
 		}
@@ -86,28 +79,17 @@ func hijack(t *testing.T, w http.ResponseWriter) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// mayHaveArrived: from a connection on, no answer is doubt, and never a second request.
+// mayHaveArrived: a request that left and got no answer is in doubt. It is not sent again.
 func (s Subject) mayHaveArrived(t *testing.T) {
 	for _, test := range []struct {
 		sentence string
 		handler  func(t *testing.T, w http.ResponseWriter, r *http.Request)
 	}{
-		{"reset after the request", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn := hijack(t, w)
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
-		}},
-		{"reset within the request", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
-			conn := hijack(t, w)
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
-		}},
 		{"closed without an answer", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_ = hijack(t, w).Close()
 		}},
-		{"closed within the answer's headers", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
+		{"closed in the headers of the answer", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			conn := hijack(t, w)
 			_, _ = io.WriteString(conn, "HTTP/1.1 201 Created\r\nContent-Le")
@@ -148,7 +130,7 @@ func (s Subject) mayHaveArrived(t *testing.T) {
 		isAnswer(t, sink.Send(ctx, s.request(sink, 1)), engine.Unknown, "cut_off")
 	})
 	for _, status := range s.Broken {
-		t.Run(fmt.Sprintf("a %d that breaks off before it says what it means", status), func(t *testing.T) {
+		t.Run(fmt.Sprintf("an incomplete %d", status), func(t *testing.T) {
 			sink := s.Make(s.wire(t, Listen(t, func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.Header().Set("Content-Length", "5000")
@@ -160,7 +142,7 @@ func (s Subject) mayHaveArrived(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a 201 that breaks off", func(t *testing.T) {
+	t.Run("an incomplete 201", func(t *testing.T) {
 		var r *engine.Request
 		sink := s.Make(s.wire(t, Listen(t, func(w http.ResponseWriter, req *http.Request) {
 			_, _ = io.Copy(io.Discard, req.Body)
@@ -174,65 +156,4 @@ func (s Subject) mayHaveArrived(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
-}
-
-// keeper speaks HTTP by hand: it answers the first request of a connection, and closes
-// it when the second begins, which is how a server looks that closes idle connections.
-type keeper struct {
-	mu       sync.Mutex
-	requests int
-}
-
-func (k *keeper) serve(l net.Listener, answer string) {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = conn.Close() }()
-			in := bufio.NewReader(conn)
-			for n := 0; ; n++ {
-				req, err := http.ReadRequest(in)
-				if err != nil {
-					return
-				}
-				_, _ = io.Copy(io.Discard, req.Body)
-				k.mu.Lock()
-				k.requests++
-				k.mu.Unlock()
-				if n == 1 {
-					return
-				}
-				_, _ = io.WriteString(conn, answer)
-			}
-		}()
-	}
-}
-
-// noRepetition: net/http sends some requests again by itself. These it must not.
-func (s Subject) noRepetition(t *testing.T) {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	k := &keeper{}
-	go k.serve(l, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}")
-	sink := s.Make(s.wire(t, "http://"+l.Addr().String()))
-	const sendings = 10
-	for i := range sendings {
-		a := sink.Send(context.Background(), s.request(sink, uint32(i)))
-		if a.Reply != engine.Unknown {
-			t.Errorf("sending %d: %+v", i, a)
-		}
-		if answered := a.Status == 500; answered != (i%2 == 0) {
-			t.Errorf("sending %d: %+v", i, a)
-		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.requests != sendings {
-		t.Errorf("%d sendings were %d requests", sendings, k.requests)
-	}
 }

@@ -12,27 +12,26 @@ import (
 
 // Subject is a sink under test.
 type Subject struct {
-	Make     func(Wire) engine.Sink // over this wire, and otherwise always the same
-	Base     string                 // of the service, behind its host: /comms
-	Path     string                 // behind Base: where requests are posted
+	Make     func(Wire) engine.Sink // always the same but for the Wire
+	Base     string                 // the first part of the path, such as /comms
+	Path     string                 // the rest of the path for requests
 	Accept   string                 // the type that is asked for; empty: none
 	Messages int                    // in a request
-	Fields   int                    // that its messages are rendered from
+	Fields   int                    // of a person
 
-	// Created is a 201 that accepts a request, without headers of its own; IDs are the ids
-	// that it gives.
+	// Created makes the body of a 201 that accepts a request, and the ids in it.
 	Created func(r *engine.Request) (body string, ids []string)
 
-	Rows    int      // how many Answers there are, so that none is lost unseen
-	Lines   int      // of the contract's table, which Answers begins with
-	Answers []Answer // every answer of the contract, and some that it does not have
-	Broken  []int    // statuses that say what they mean in a body, and mean nothing when it breaks off: Refused
+	Rows    int      // the length of Answers, so that a lost row is noticed
+	Lines   int      // the rows of the contract's table, which come first in Answers
+	Answers []Answer // all answers of the contract, and some others
+	Broken  []int    // statuses that are Refused when their body is incomplete
 
-	// Problem is an error as the service writes it, with every text of it made of words.
+	// Problem is an error in the service's form. words stand in each of its texts.
 	Problem func(status int, words string) string
 }
 
-// Answer is one answer of a service and what must be made of it.
+// Answer is one answer of a service and its classification.
 type Answer struct {
 	Sentence string
 	Status   int
@@ -43,27 +42,31 @@ type Answer struct {
 	Code  string
 	After time.Duration
 	All   bool   // every request waits
-	Halt  string // a part of what must be mended; empty: the run goes on
+	Halt  string // a part of the advice; empty: the run goes on
 }
 
-// Run runs the whole suite. When it is done nothing of it is at work any more.
+// Run runs the whole suite. Nothing of it runs on afterwards.
 func Run(t *testing.T, s Subject) {
 	before := goleak.IgnoreCurrent()
 	t.Run("bytes", s.bytes)
 	t.Run("answers", s.answers)
 	t.Run("whatNeverLeft", s.neverLeft)
 	t.Run("whatMayHaveArrived", s.mayHaveArrived)
-	t.Run("theLibraryDoesNotRepeat", s.noRepetition)
+	t.Run("nothingIsRepeated", s.noRepetition)
+	t.Run("resets", s.resets)
+	t.Run("doubledAnswers", s.doubledAnswers)
+	t.Run("ownAnswers", s.ownAnswers)
+	t.Run("HTTP2", s.http2)
 	t.Run("redirects", s.redirects)
 	t.Run("oldTLS", s.oldTLS)
 	t.Run("answersWithoutEnd", s.withoutEnd)
 	t.Run("slowAnswers", s.slowAnswers)
 	t.Run("people", s.people)
-	// No goroutine, and so no connection: each has one that reads it.
+	// No goroutine runs on. The connections of net/http have goroutines.
 	goleak.VerifyNone(t, before)
 }
 
-// wire is a wire to a service at address, with an issuer of its own.
+// wire makes a Wire to a service at address, with a token endpoint of its own.
 func (s Subject) wire(t *testing.T, address string) Wire {
 	t.Helper()
 	return NewWire(t, address+s.Base, Issuer(t).URL)

@@ -18,27 +18,27 @@ import (
 
 // Writer is a sink under test that writes files instead of sending requests.
 type Writer struct {
-	Make     func(folder string) engine.Sink // into this folder, and otherwise always the same
+	Make     func(folder string) engine.Sink // always the same but for the folder
 	Messages int                             // in a request
-	Fields   int                             // that its messages are rendered from
-	// Part is the file, within the folder, that a request becomes. Nothing but its bytes is in it.
+	Fields   int                             // of a person
+	// Part is the name of a request's file in the folder. The file holds the request's bytes alone.
 	Part func(engine.Reference) string
 
-	Rows     int       // how many Failures there are, so that none is lost unseen
-	Failures []Failure // every way in which a write can fail
+	Rows     int       // the length of Failures, so that a lost row is noticed
+	Failures []Failure // all the ways a write can fail
 }
 
-// Failure is one way in which a write can fail, and what must be made of it.
+// Failure is a way a write can fail, and its classification.
 type Failure struct {
 	Sentence string
-	Make     func(folder string) engine.Sink         // one that fails so
-	Before   func(folder, part string) (mend func()) // nil: nothing needs to be put in its way
-	Reply    engine.Reply                            // Unsent: certainly nothing is there; Unknown: it may be
+	Make     func(folder string) engine.Sink         // a sink that fails in this way
+	Before   func(folder, part string) (mend func()) // puts an obstacle there; nil: none is needed
+	Reply    engine.Reply                            // Unsent: no file is there; Unknown: there may be one
 	Code     string
 }
 
-// RunWriter runs what of the suite makes sense where a request becomes a file. When it is
-// done nothing of it is at work, or open, any more.
+// RunWriter runs the suite for sinks that write files. Afterwards nothing of it runs on and no
+// file is open.
 func RunWriter(t *testing.T, w Writer) {
 	before := goleak.IgnoreCurrent()
 	t.Run("bytes", w.bytes)
@@ -53,12 +53,12 @@ func (w Writer) request(sink engine.Sink, batch uint32) *engine.Request {
 	return NewRequest(sink, batch, int(batch)*w.Messages, w.Messages, w.Fields)
 }
 
-// folder is a place to write to, in which nothing may stay open.
+// folder makes a folder, and checks in the end that none of its files is open.
 func (w Writer) folder(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "files")
 	t.Cleanup(func() {
-		open, _ := os.ReadDir("/proc/self/fd") // none where the system has no such folder
+		open, _ := os.ReadDir("/proc/self/fd") // empty on systems without such a folder
 		for _, fd := range open {
 			if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(to, folder+"/") {
 				t.Errorf("%s is still open", to)
@@ -68,7 +68,7 @@ func (w Writer) folder(t *testing.T) string {
 	return folder
 }
 
-// bytes: a sealed batch is rebuilt, and must come out the same, whoever asks and whenever.
+// bytes: the same messages become the same bytes, at any time and in any process.
 func (w Writer) bytes(t *testing.T) {
 	sink, other := w.Make(w.folder(t)), w.Make("")
 	want := w.request(sink, 3).Body
@@ -94,8 +94,8 @@ func (w Writer) bytes(t *testing.T) {
 	}
 }
 
-// replays: what is written again, by this process or the next, is there once; and requests
-// that are written at once do not disturb each other.
+// replays: a request that is written again, by this process or the next, is there once.
+// Requests that are written at the same time do not disturb each other.
 func (w Writer) replays(t *testing.T) {
 	folder := w.folder(t)
 	sink := w.Make(folder)
@@ -116,7 +116,7 @@ func (w Writer) replays(t *testing.T) {
 	w.holds(t, folder, requests...)
 }
 
-// cancelled: whoever is told to stop has written the whole of it, or nothing.
+// cancelled: a cancelled request is written whole, or not at all.
 func (w Writer) cancelled(t *testing.T) {
 	folder := w.folder(t)
 	sink := w.Make(folder)
@@ -133,8 +133,8 @@ func (w Writer) cancelled(t *testing.T) {
 	}
 }
 
-// failures: every failure is what the table says, says nothing about anybody, and is made
-// good by writing the same again.
+// failures: every failure is classified as the table says, and tells nothing about a person.
+// Another write then succeeds.
 func (w Writer) failures(t *testing.T) {
 	t.Logf("%d rows", len(w.Failures))
 	if len(w.Failures) != w.Rows {
@@ -173,8 +173,8 @@ func (w Writer) failures(t *testing.T) {
 	}
 }
 
-// holds makes sure that a folder holds these requests' files, whole, for their owner alone,
-// and nothing else.
+// holds checks that a folder holds the files of these requests and nothing else. Only their
+// owner may read them.
 func (w Writer) holds(t *testing.T, folder string, requests ...*engine.Request) {
 	t.Helper()
 	want := map[string][]byte{}
@@ -210,7 +210,7 @@ func (w Writer) holds(t *testing.T, folder string, requests ...*engine.Request) 
 	}
 }
 
-// namesNobody makes sure that a text says nothing about the people of the requests.
+// namesNobody checks that a text tells nothing about the people of the requests.
 func (w Writer) namesNobody(t *testing.T, text string) {
 	t.Helper()
 	for n := range 3 * w.Messages {

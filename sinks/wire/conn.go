@@ -20,7 +20,7 @@ const (
 	maxHead    = 1 << 20  // bytes of an answer's head
 	bufferSize = 16 << 10 // bytes; a request this small goes out in one piece
 
-	// writeGrace is how long a whole answer waits for the end of its request.
+	// writeGrace limits the wait for the end of a request after its answer.
 	writeGrace = 50 * time.Millisecond
 )
 
@@ -87,8 +87,8 @@ func (r *records) add(b []byte) {
 // areWhole reports whether the last byte ended a record.
 func (r *records) areWhole() bool { return r.got == 0 && r.left == 0 }
 
-// isQuiet reports whether an idle connection is open and nothing waits on it: not in the
-// socket, not in TLS, and not a part of a record.
+// isQuiet reports whether an idle connection is open and holds no byte, neither in the socket
+// nor in TLS.
 func (c *conn) isQuiet() bool {
 	raw, err := c.socket.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 // write writes a request (RFC 9112, sections 3 and 6.2): a small one in one piece, a large
 // body straight from where it is.
 func (c *conn) write(req *http.Request) {
-	defer close(c.written)
+	defer func() { _ = req.Body.Close(); close(c.written) }()
 	c.out.Reset()
 	_, _ = fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n",
 		req.Method, req.URL.RequestURI(), req.URL.Host, req.ContentLength)

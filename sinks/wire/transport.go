@@ -52,6 +52,7 @@ func New(base string, settings *http.Transport, timeout time.Duration) (*Transpo
 		if settings.TLSClientConfig != nil {
 			t.tls = settings.TLSClientConfig.Clone()
 		}
+		t.tls.MinVersion = max(t.tls.MinVersion, tls.VersionTLS12)
 		t.tls.ServerName, t.tls.NextProtos = at.Hostname(), []string{"http/1.1"}
 	case at.Scheme != "http" || at.Host == "":
 		return nil, fmt.Errorf("%q is not the address of a web service", base)
@@ -66,8 +67,9 @@ func New(base string, settings *http.Transport, timeout time.Duration) (*Transpo
 	return t, err
 }
 
-// RoundTrip implements http.RoundTripper. The caller reads the answer's body to its end, or
-// closes it. Only a body that was read to its end leaves the connection for another request.
+// RoundTrip implements http.RoundTripper for requests with a body of known length. The caller
+// reads the answer's body to its end, or closes it. Only a body that was read to its end leaves
+// the connection for another request.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	var deadline time.Time
@@ -76,9 +78,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c, err := t.take(ctx, deadline)
 	if err != nil {
-		if req.Body != nil {
-			_ = req.Body.Close()
-		}
+		_ = req.Body.Close()
 		return nil, &NotSentError{err}
 	}
 	c.begin(ctx, deadline)
@@ -90,7 +90,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	} else if c.writeErr != nil {
-		err = fmt.Errorf("%w; it was read after: %w", err, c.writeErr)
+		err = fmt.Errorf("%w (the request was not written whole: %w)", err, c.writeErr)
 	}
 	if c.socket.sent.Load() == 0 {
 		err = &NotSentError{err}

@@ -27,7 +27,7 @@ import (
 // newTransport makes a transport to base. authority signs for it; nil: only the system's do.
 func newTransport(t *testing.T, base string, authority *x509.Certificate, timeout time.Duration) *wire.Transport {
 	t.Helper()
-	settings := &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	settings := &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}
 	if authority != nil {
 		settings.TLSClientConfig.RootCAs = x509.NewCertPool()
 		settings.TLSClientConfig.RootCAs.AddCert(authority)
@@ -154,7 +154,7 @@ func TestEveryFormOfAnswerIsRead(t *testing.T) {
 		"a redirect":                   {"HTTP/1.1 307 There\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", "307 ", true, false},
 		"a switch to another protocol": {"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "", false, true},
 		"another protocol at once":     {"220 mail.example ESMTP\r\n", "", false, true},
-		"a head that does not end":     {"HTTP/1.1 201 Created\r\n" + strings.Repeat("X-Long: "+strings.Repeat("y", 8000)+"\r\n", 200), "", false, true},
+		"a head of more than 1 MiB":    {"HTTP/1.1 201 Created\r\n" + strings.Repeat("X-Long: "+strings.Repeat("y", 8000)+"\r\n", 200) + "\r\n", "", false, true},
 		"cut off in the head":          {"HTTP/1.1 201 Created\r\nContent-Le", "", false, true},
 		"cut off in the body":          {"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nab", "", false, true},
 	} {
@@ -165,7 +165,7 @@ func TestEveryFormOfAnswerIsRead(t *testing.T) {
 				for readRequest(in) {
 					requests.Add(1)
 					_, _ = io.WriteString(conn, test.answer)
-					if !test.reused {
+					if !test.reused && !strings.Contains(test.answer, "Connection: close") {
 						return
 					}
 				}
@@ -188,13 +188,13 @@ func TestEveryFormOfAnswerIsRead(t *testing.T) {
 	}
 }
 
-// A gateway may refuse a large request at its head and close the connection. Its answer
-// counts, and nobody reads the rest of the request.
+// A gateway may refuse a large request at its head and read no further. Its answer counts,
+// and nobody reads the rest of the request.
 func TestAnAnswerToTheHeadAloneIsRead(t *testing.T) {
 	base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
 		if _, err := http.ReadRequest(in); err == nil {
-			_, _ = io.WriteString(conn, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
-			time.Sleep(50 * time.Millisecond) // so that the answer arrives before the end does
+			_, _ = io.WriteString(conn, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+			<-t.Context().Done()
 		}
 	})
 	c := newTransport(t, base, nil, 10*time.Second)
@@ -348,8 +348,8 @@ func (h *held) release(without int) {
 	_, _ = h.Conn.Write(h.kept.Next(h.kept.Len() - without))
 }
 
-// An answer that arrives before a request is no answer to it: not when it comes in one piece
-// with the answer before, not when TLS has read half of it, and not when it comes later.
+// An answer that arrives before a request is no answer to it. It may come in one piece with
+// the answer before, TLS may hold half of it, or it may come between two requests.
 func TestADoubledAnswerBelongsToNobody(t *testing.T) {
 	const answer, double = "HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nmine", "HTTP/1.1 422 No\r\nContent-Length: 6\r\n\r\nothers"
 	pair := certificate(t)
@@ -367,7 +367,7 @@ func TestADoubledAnswerBelongsToNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var connections atomic.Int32
-			read, doubled := make(chan bool), make(chan bool)
+			read, doubled := make(chan bool, 9), make(chan bool, 9)
 			base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
 				connections.Add(1)
 				h := &held{Conn: conn}
@@ -380,7 +380,10 @@ func TestADoubledAnswerBelongsToNobody(t *testing.T) {
 					h.holds = !test.later
 					_, _ = io.WriteString(out, answer)
 					if test.later {
-						<-read
+						select {
+						case <-read:
+						case <-t.Context().Done():
+						}
 					}
 					_, _ = io.WriteString(out, double)
 					h.release(test.without)
@@ -460,7 +463,7 @@ func TestManyRequestsAtOnceOverTLS(t *testing.T) {
 	}
 }
 
-// idle connections are closed once the last of them is older than the settings allow.
+// Idle connections are closed when all of them are older than the settings allow.
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	var connections, ended atomic.Int32
 	base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
