@@ -1,11 +1,9 @@
-// Package campaign reads campaign.yaml: what is sent to whom, through which
-// service, and how fast.
+// Package campaign reads campaign.yaml: the cohort, the messages, the service and the pace.
 //
-// Every key is either frozen or changeable. A frozen key shapes the messages or
-// their identity; it is written into the plan, and a resume under another value is
-// refused by the key's name (Campaign.Frozen). A changeable key may differ from one
-// start to the next. README's table says which is which.
+// Every key is either frozen or changeable. A frozen key shapes the messages or their identity.
+// The plan has its value, and a resume with another value is refused (Campaign.Frozen). A
+// changeable key may differ between starts. README has the table.
 //
-// Nothing is ignored: an unknown key is refused with its name and line, and so is a
-// key that the format has but this version does not act on yet.
+// Nothing is ignored: an unknown key is refused with its name and line, and so is a key that
+// this version does not support yet.
 package campaign

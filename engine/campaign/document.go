@@ -2,7 +2,7 @@ package campaign
 
 import "github.com/goccy/go-yaml"
 
-// document is the campaign file as it is written: pointers tell what was left out.
+// document is the campaign file as it is written. A nil pointer is a missing value.
 type document struct {
 	Campaign        string             `yaml:"campaign"`
 	Profile         string             `yaml:"profile"`
@@ -18,7 +18,7 @@ type document struct {
 	Route       []routeSection `yaml:"route"`
 	Reach       *reachSection  `yaml:"reach"`
 	Pace        *paceSection   `yaml:"pace"`
-	StopIf      *stopSection   `yaml:"stop_if"`
+	StopIf      stopSection    `yaml:"stop_if"`
 	GiveUpAfter *string        `yaml:"give_up_after"`
 	OnHalt      []string       `yaml:"on_halt"`
 	Sink        struct {
@@ -96,7 +96,7 @@ type stopSection struct {
 	Of      *int    `yaml:"of"`
 }
 
-// accessSection is what every service's section begins with.
+// accessSection has the keys that every service has.
 type accessSection struct {
 	BaseURL        string `yaml:"base_url"`
 	TokenURL       string `yaml:"token_url"`
