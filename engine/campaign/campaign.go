@@ -99,8 +99,8 @@ type Duplicates struct {
 
 // Withdrawn is the rule for records that withdraw their person. Column is empty without a rule.
 type Withdrawn struct {
-	Column string
-	Values []string
+	Column string   `yaml:"column"`
+	Values []string `yaml:"values"`
 }
 
 // Expect guards against a truncated or swapped cohort file.
@@ -140,13 +140,13 @@ type StopIf struct {
 
 // Access is the address of a service and the keys to sign in.
 type Access struct {
-	BaseURL        string
-	TokenURL       string
-	APIKeyFile     string // absolute; empty when APIKeyEnv is used
-	APIKeyEnv      string
-	KeyID          string
-	PrivateKeyFile string // absolute
-	CAFile         string // absolute; empty: the system's certificates
+	BaseURL        string `yaml:"base_url"`
+	TokenURL       string `yaml:"token_url"`
+	APIKeyFile     string `yaml:"api_key_file"` // absolute; empty if APIKeyEnv is used
+	APIKeyEnv      string `yaml:"api_key_env"`
+	KeyID          string `yaml:"key_id"`
+	PrivateKeyFile string `yaml:"private_key_file"` // absolute
+	CAFile         string `yaml:"ca_file"`          // absolute; empty: the system's certificates
 }
 
 // Notify is the NHS Notify sink's part of the campaign file.

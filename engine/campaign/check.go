@@ -159,24 +159,24 @@ func (l *loader) sink(c *Campaign, d *document) {
 	}
 }
 
-// access reads the keys that every service has.
-func (l *loader) access(at string, s accessSection) Access {
-	l.address(at+".base_url", s.BaseURL)
-	l.address(at+".token_url", s.TokenURL)
-	if (s.APIKeyFile == "") == (s.APIKeyEnv == "") {
+// access checks the keys that every service has, and makes paths absolute.
+func (l *loader) access(at string, a Access) Access {
+	l.address(at+".base_url", a.BaseURL)
+	l.address(at+".token_url", a.TokenURL)
+	if (a.APIKeyFile == "") == (a.APIKeyEnv == "") {
 		l.wrong(at, "needs api_key_file or api_key_env, and not both")
 	}
-	if s.KeyID == "" {
+	if a.KeyID == "" {
 		l.wrong(at+".key_id", "is missing; it is the name of the registered public key")
 	}
-	if s.PrivateKeyFile == "" {
+	if a.PrivateKeyFile == "" {
 		l.wrong(at+".private_key_file", "is missing; it names the file with the private key")
 	}
-	return Access{
-		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
-		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv,
-		KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile), CAFile: l.absolute(s.CAFile),
+	a.BaseURL = plainAddress(a.BaseURL)
+	for _, path := range []*string{&a.APIKeyFile, &a.PrivateKeyFile, &a.CAFile} {
+		*path = l.absolute(*path)
 	}
+	return a
 }
 
 func (l *loader) notify(c *Campaign, s *notifySection, routed bool) {

@@ -17,8 +17,9 @@ type File struct {
 
 // Mesh is the upload that NHS Notify takes over MESH.
 type Mesh struct {
-	RoutingPlanID string
-	From, To      string // mailboxes; empty: left empty in the control file
+	RoutingPlanID string `yaml:"routing_plan_id"`
+	From          string `yaml:"from"` // a mailbox; empty in the control file if empty
+	To            string `yaml:"to"`   // as From
 }
 
 // Letters is a file for a print supplier.
@@ -78,8 +79,9 @@ func (l *loader) files(c *Campaign, s *fileSection, paced bool) {
 		return
 	case s.Mesh != nil:
 		limits = s.Mesh.Limits
-		f.Mesh = &Mesh{RoutingPlanID: strings.ToLower(s.Mesh.RoutingPlanID), From: s.Mesh.From, To: s.Mesh.To}
-		if !uuidForm.MatchString(s.Mesh.RoutingPlanID) {
+		f.Mesh = &s.Mesh.Mesh
+		f.Mesh.RoutingPlanID = strings.ToLower(f.Mesh.RoutingPlanID)
+		if !uuidForm.MatchString(f.Mesh.RoutingPlanID) {
 			l.wrong(at+".routing_plan_id", "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1")
 		}
 	default:

@@ -20,8 +20,8 @@ type NHSApp struct {
 
 // Push is a notification that is the same for everybody.
 type Push struct {
-	Display   string
-	Reference string // the address in the NHS App that it opens
+	Display   string `yaml:"display"`
+	Reference string `yaml:"reference"` // the address in the NHS App that it opens
 }
 
 // Reply is the allowed reply to an in-app message. The message has the question.
@@ -49,7 +49,7 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	case (s.InApp == nil) == (s.Push == nil):
 		l.wrong(at, "needs in_app or push, and not both")
 	case s.Push != nil:
-		n.Push = &Push{s.Push.Display, s.Push.Reference}
+		n.Push = s.Push
 	case s.InApp.ContentFile == "":
 		l.wrong(at+".in_app.content_file", "is missing; it names the file that holds the message")
 	default:

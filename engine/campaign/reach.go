@@ -8,10 +8,10 @@ const AppColumn = "nhs_app"
 // Reach names the column with each person's GP practice. The service then tells who has the NHS
 // App.
 type Reach struct {
-	Practice string // the column with the ODS code of the practice
+	Practice string `yaml:"practice"` // the column with the ODS code of the practice
 }
 
-func (l *loader) reach(c *Campaign, s *reachSection) {
+func (l *loader) reach(c *Campaign, s *Reach) {
 	switch {
 	case s == nil && !l.has("reach"):
 		return
@@ -21,7 +21,7 @@ func (l *loader) reach(c *Campaign, s *reachSection) {
 	case c.File != nil:
 		l.wrong("reach", "needs a service, and sink.file has none; take it out")
 	}
-	c.Reach = &Reach{Practice: s.Practice}
+	c.Reach = s
 	_, mapped := c.Cohort.Columns[AppColumn]
 	_, typed := c.Cohort.Types[AppColumn]
 	_, defaulted := c.Cohort.Defaults[AppColumn]
