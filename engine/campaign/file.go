@@ -111,7 +111,8 @@ func (l *loader) letters(c *Campaign, s *lettersSection) *Letters {
 	case f.Format != "csv" && f.Format != "jsonl":
 		l.wrong(at+".format", "must be csv or jsonl, not %q", f.Format)
 	case len(f.Columns) == 0:
-		l.wrong(at+".columns", "is missing; it lists the columns of the file, such as [message_reference, given_name, address_line_1, postcode]")
+		l.wrong(at+".columns",
+			"is missing; it lists the columns of the file, such as [message_reference, given_name, address_line_1, postcode]")
 	case len(f.AddressLines) == 0 || slices.Contains(f.AddressLines, ""):
 		l.wrong(at+".address_lines", "is missing; it lists the columns of the cohort with the address")
 	case f.FewestLines < 1 || f.FewestLines > len(f.AddressLines):

@@ -206,7 +206,8 @@ func Compare(planned, now []Setting) error {
 }
 
 func isField(key string) bool {
-	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.") || strings.HasPrefix(key, "route.") && strings.Contains(key, ".personalisation.")
+	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.") ||
+		strings.HasPrefix(key, "route.") && strings.Contains(key, ".personalisation.")
 }
 
 func (d Duplicates) words() string {

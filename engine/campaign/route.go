@@ -124,12 +124,14 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	for _, key := range []string{"routing_plan", "routing_plan_id", "personalisation"} {
 		if c.NHSApp != nil && l.has(at+"."+key) {
-			l.wrong(at+"."+key, "is for NHS Notify; a route of the NHS App has a content_file, or the display and reference of a notification")
+			l.wrong(at+"."+key,
+				"is for NHS Notify; a route of the NHS App has a content_file, or the display and reference of a notification")
 		}
 	}
 	for _, key := range []string{"content_file", "display", "reference"} {
 		if c.NHSApp == nil && l.has(at+"."+key) {
-			l.wrong(at+"."+key, "is for the NHS App; a route of NHS Notify has a routing_plan_id or a routing_plan, and may have a personalisation")
+			l.wrong(at+"."+key,
+				"is for the NHS App; a route of NHS Notify has a routing_plan_id or a routing_plan, and may have a personalisation")
 		}
 	}
 	if c.NHSApp != nil {

@@ -69,7 +69,8 @@ func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 // planID reads the id of a routing plan.
 func (l *loader) planID(key string, id *string) string {
 	if id == nil || !uuidForm.MatchString(*id) {
-		l.wrong(key, "must be the id of a routing plan, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name a free-text plan under routing_plan")
+		l.wrong(key,
+			"must be the id of a routing plan, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name a free-text plan under routing_plan")
 		return ""
 	}
 	return strings.ToLower(*id)
@@ -90,7 +91,8 @@ func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) 
 		return "", ""
 	}
 	if base, err := url.Parse(baseURL); err == nil && base.Hostname() == sandboxHost && !p.sandbox {
-		l.wrong(key, "%s is not in the sandbox, which has app, email and sms; name one of these, or rehearse with cohort simulate or the integration environment", name)
+		l.wrong(key,
+			"%s is not in the sandbox, which has app, email and sms; name one of these, or rehearse with cohort simulate or the integration environment", name)
 	}
 	return p.name, p.id
 }

@@ -47,7 +47,8 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 	if w := s.Withdrawn; w != nil {
 		c.Cohort.Withdrawn = *w
 		if w.Column == "" || len(w.Values) == 0 {
-			l.wrong("cohort.withdrawn", "needs a column and the values that withdraw a person, such as {column: record_type, values: [DEL]}")
+			l.wrong("cohort.withdrawn",
+				"needs a column and the values that withdraw a person, such as {column: record_type, values: [DEL]}")
 		}
 	}
 }
