@@ -304,7 +304,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"contact details of nothing":         {with("    contact_details: {}"), 10, "sink.notify.contact_details must name sms, email, address or name"},
 		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; allowed here: sms, email, address, name"},
 		"an empty email":                     {with("    contact_details: {email: ''}"), 10, "sink.notify.contact_details.email must be a text"},
-		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs lines and a postcode"},
+		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs between 2 and 20 lines"},
 		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs between 2 and 20 lines"},
 		"an address with an empty line":      {with("    contact_details: {address: {lines: [a, ''], postcode: x}}"), 10, "sink.notify.contact_details.address.lines must each be a text"},
 		"an address without a postcode":      {with("    contact_details: {address: {lines: [a, b]}}"), 10, "sink.notify.contact_details.address needs a postcode"},

@@ -209,7 +209,7 @@ func (l *loader) notify(c *Campaign, s *notifySection, routed bool) {
 	l.duration("sink.notify.batch.smoothing", &n.Batch.Smoothing, s.Batch.Smoothing, time.Nanosecond)
 	n.BillingReference = l.text("sink.notify.billing_reference", s.BillingReference)
 	n.Originator = l.text("sink.notify.originator", s.Originator)
-	n.Contact = l.contact(s.ContactDetails)
+	n.Contact = l.contact(&s.ContactDetails)
 	c.Notify = n
 }
 

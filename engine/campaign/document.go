@@ -137,9 +137,9 @@ type notifySection struct {
 	RoutingPlanID string  `yaml:"routing_plan_id"`
 	ODSCode       string  `yaml:"ods_code"`
 
-	BillingReference *string         `yaml:"billing_reference"`
-	Originator       *string         `yaml:"originator"`
-	ContactDetails   *contactSection `yaml:"contact_details"`
+	BillingReference *string        `yaml:"billing_reference"`
+	Originator       *string        `yaml:"originator"`
+	ContactDetails   contactSection `yaml:"contact_details"`
 
 	Batch struct {
 		MaxMessages *int    `yaml:"max_messages"`
@@ -151,11 +151,11 @@ type notifySection struct {
 type contactSection struct {
 	SMS     *string `yaml:"sms"`
 	Email   *string `yaml:"email"`
-	Address *struct {
+	Address struct {
 		Lines    []string `yaml:"lines"`
 		Postcode *string  `yaml:"postcode"`
 	} `yaml:"address"`
-	Name *struct {
+	Name struct {
 		Prefix      *string `yaml:"prefix"`
 		FirstName   *string `yaml:"first_name"`
 		MiddleNames *string `yaml:"middle_names"`

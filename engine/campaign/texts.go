@@ -1,6 +1,9 @@
 package campaign
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Contact has contact details that replace those of the service. Each is a text with ((column))
 // placeholders; an empty one is not sent.
@@ -94,41 +97,29 @@ const (
 
 // contact reads the contact details and checks the rules of the service.
 func (l *loader) contact(s *contactSection) (c Contact) {
-	const key = "sink.notify.contact_details"
-	if s == nil {
-		if l.has(key) {
-			l.wrong(key, "must name sms, email, address or name")
-		}
+	const key, address, name = "sink.notify.contact_details", "sink.notify.contact_details.address", "sink.notify.contact_details.name"
+	if !l.has(key) {
 		return c
 	}
 	c.SMS, c.Email = l.text(key+".sms", s.SMS), l.text(key+".email", s.Email)
-	if a := s.Address; a == nil && l.has(key+".address") {
-		l.wrong(key+".address", "needs lines and a postcode")
-	} else if a != nil {
-		c.Lines, c.Postcode = a.Lines, l.text(key+".address.postcode", a.Postcode)
-		if n := len(a.Lines); n < fewestLines || n > mostLines {
-			l.wrong(key+".address", "needs between %d and %d lines; a record may fill 5 of them", fewestLines, mostLines)
-		}
-		for _, line := range a.Lines {
-			if line == "" {
-				l.wrong(key+".address.lines", "must each be a text, such as \"((address_line_1))\"")
-			}
-		}
-		if a.Postcode == nil {
-			l.wrong(key+".address", "needs a postcode")
-		}
+	c.Lines, c.Postcode = s.Address.Lines, l.text(address+".postcode", s.Address.Postcode)
+	if n := len(c.Lines); l.has(address) && (n < fewestLines || n > mostLines) {
+		l.wrong(address, "needs between %d and %d lines; a record may fill 5 of them", fewestLines, mostLines)
 	}
-	if n := s.Name; n == nil && l.has(key+".name") {
-		l.wrong(key+".name", "needs a last_name")
-	} else if n != nil {
-		c.Prefix, c.FirstName = l.text(key+".name.prefix", n.Prefix), l.text(key+".name.first_name", n.FirstName)
-		c.MiddleNames, c.LastName = l.text(key+".name.middle_names", n.MiddleNames), l.text(key+".name.last_name", n.LastName)
-		c.Suffix = l.text(key+".name.suffix", n.Suffix)
-		if n.LastName == nil {
-			l.wrong(key+".name", "needs a last_name")
-		}
+	if slices.Contains(c.Lines, "") {
+		l.wrong(address+".lines", "must each be a text, such as \"((address_line_1))\"")
 	}
-	if l.err == nil && c.IsEmpty() {
+	if l.has(address) && c.Postcode == "" {
+		l.wrong(address, "needs a postcode")
+	}
+	n := &s.Name
+	c.Prefix, c.FirstName = l.text(name+".prefix", n.Prefix), l.text(name+".first_name", n.FirstName)
+	c.MiddleNames, c.LastName = l.text(name+".middle_names", n.MiddleNames), l.text(name+".last_name", n.LastName)
+	c.Suffix = l.text(name+".suffix", n.Suffix)
+	if l.has(name) && c.LastName == "" {
+		l.wrong(name, "needs a last_name")
+	}
+	if c.IsEmpty() {
 		l.wrong(key, "must name sms, email, address or name")
 	}
 	return c
