@@ -7,102 +7,100 @@ import (
 	"time"
 )
 
-// Campaign is a campaign file after its defaults are filled in and its values
-// checked. It is read-only once loaded.
+// Campaign is a checked campaign file with its defaults. It is read-only once loaded.
 type Campaign struct {
 	Name            string            // campaign: part of every identity
-	Profile         Profile           // which number range may be sent to
-	Register        string            // absolute path of the folder that knows every run
-	MoreRegisters   []string          // further ones, absolute, that are kept beside it on other storage
-	OverlapDays     int               // for how many days a message to the same person counts as the same again
+	Profile         Profile           // the range of NHS numbers that may be sent to
+	Register        string            // absolute path of the folder that records every run
+	MoreRegisters   []string          // absolute paths of its copies on other storage
+	OverlapDays     int               // a message to the same person within these days may be the same again
 	Cohort          Cohort            // how the cohort file is read
-	Suppress        []List            // who must not be sent to
-	Personalisation []Personalisation // sorted by field name, the order they have on the wire
-	ReservedNames   string            // checked: names are allowed that only resemble one that NHS Notify reserves
-	Literal         bool              // {{name}} and (name) are words, also where name is a column
-	Routes          []Route           // by which of them each record's message goes; none: all go the same way
-	Reach           *Reach            // where the cohort tells each person's GP practice; nil: it need not
+	Suppress        []List            // people who must not be sent to
+	Personalisation []Personalisation // sorted by field name, as on the wire
+	ReservedNames   string            // checked: names similar to a reserved one are allowed
+	Literal         bool              // {{name}} and (name) are plain text, even if name is a column
+	Routes          []Route           // each record takes the first that fits; none: there is one way for all
+	Reach           *Reach            // the column with each person's GP practice; nil: not needed
 	Pace            Pace              // how fast, and when
 	StopIf          StopIf            // the share of refusals that halts a run
-	GiveUpAfter     time.Duration     // how long without any answer before the run ends
+	GiveUpAfter     time.Duration     // the run ends after this time without any answer
 	OnHalt          []string          // command run when the run halts; empty: none
-	Notify          Notify            // the service, unless NHSApp or File is
-	NHSApp          *NHSApp           // the service; nil: it is not the NHS App
-	File            *File             // what is written in place of sending to a service; nil: nothing
+	Notify          Notify            // the service, unless NHSApp or File is set
+	NHSApp          *NHSApp           // the service if not nil
+	File            *File             // the files to write in place of sending, if not nil
 	Path            string            // absolute path of the file it was read from
 
-	lines   map[string]int    // of each key of the file
-	renamed map[string]string // of a campaign of ByRoute: keys for which it has the route's own
+	lines   map[string]int    // the line of each key of the file
+	renamed map[string]string // set by ByRoute: keys that the route replaces, and their replacements
 }
 
-// Registers are the folders that know every run.
+// Registers are the folders that record every run.
 func (c *Campaign) Registers() []string { return append([]string{c.Register}, c.MoreRegisters...) }
 
-// Profile says which NHS numbers a campaign may send to.
+// Profile is the range of NHS numbers that a campaign may send to.
 type Profile string
 
-// The profiles. NHS numbers that start with 9 are test patients'.
+// The profiles. NHS numbers of test patients start with 9.
 const (
-	AnyNumber  Profile = ""           // both; a mixture is warned about
+	AnyNumber  Profile = ""           // both; a mixture gives a warning
 	Test       Profile = "test"       // only numbers that start with 9
 	Production Profile = "production" // only numbers that do not
 )
 
-// Numbers says whether NHS numbers are taken that the profile would refuse.
+// Numbers may allow NHS numbers that the profile refuses.
 type Numbers string
 
 // The values of cohort.numbers.
 const (
-	ProfileNumbers  Numbers = ""    // what the profile says
+	ProfileNumbers  Numbers = ""    // as the profile allows
 	WhateverNumbers Numbers = "any" // both ranges under either profile, with a warning
 )
 
-// Cohort says how the cohort file is read and what it must hold.
+// Cohort has the format of the cohort file and the rules for its records.
 type Cohort struct {
-	Columns    map[string][]string // field to the headers it may stand under
+	Columns    map[string][]string // the headers that a field may have
 	Required   []string            // fields that may not be empty
-	Types      map[string]string   // field to the type of its values: date, time, postcode, uk_mobile
-	Duplicates Duplicates          // which of a person's records counts
-	Superseded string              // the column with the number that superseded the record's; empty: none
-	Withdrawn  Withdrawn           // which records say that the person is not to be invited
-	Format     Format              // what the file is, where it is not told by its content
-	Multiline  []string            // columns whose values may hold lines that would be records by themselves
-	Checked    bool                // the file is in Format.Encoding, whatever it looks like
-	Defaults   map[string]string   // what a field is when it is empty or white space
-	Numbers    Numbers             // whether the profile is overridden
-	MaxInvalid float64             // share of invalid records, 0 to 1, above which the file is refused
-	Expect     Expect              // what the file must be
+	Types      map[string]string   // the type of a field: date, time, postcode, uk_mobile
+	Duplicates Duplicates          // which record of a person counts
+	Superseded string              // the column with the NHS number that replaces the record's; empty: none
+	Withdrawn  Withdrawn           // records that withdraw their person
+	Format     Format              // the format, as far as the content does not show it
+	Multiline  []string            // columns of free text, which may have lines that look like records
+	Checked    bool                // a person has checked that the file is in Format.Encoding
+	Defaults   map[string]string   // the value of a field that is empty or blank
+	Numbers    Numbers             // whether it overrides the profile
+	MaxInvalid float64             // a larger share of invalid records, 0 to 1, refuses the file
+	Expect     Expect              // the expected file
 }
 
-// Format says what a cohort file is. What is left out is told by the file's content.
+// Format is the format of a file. The content of the file decides what is left empty.
 type Format struct {
-	Type      string // csv, nbss, parquet, arrow; empty: told by content
-	Delimiter string // one character; empty: told by content
-	Encoding  string // utf-8, utf-16, windows-1252; empty: told by content, and never guessed to be windows-1252
+	Type      string // csv, tsv, mesh, nbss, parquet, arrow; empty: by content
+	Delimiter string // one character; empty: by content
+	Encoding  string // utf-8, utf-16, windows-1252; empty: by content, but windows-1252 is never guessed
 	Header    *bool  // nil: there is one
 }
 
 // List is a suppression list.
 type List struct {
 	File      string // absolute
-	Reason    string // the reason code of its people, where the list itself gives none
-	MayShrink bool   // it is right that the list names far fewer people than when it was applied last
+	Reason    string // the reason code of its people, unless the list has one
+	MayShrink bool   // the list may name far fewer people than when it was last applied
 	Format    Format
 
-	Unreadable int64 // rows without a readable number that are tolerated
+	Unreadable int64 // this many rows may lack a readable number
 }
 
-// Duplicates says which of several sendable records of one person counts.
+// Duplicates decides which of several sendable records of one person counts.
 type Duplicates struct {
 	Rule     string // first, last or latest
 	LatestBy string // with latest: the column that decides
 }
 
-// Withdrawn says which records withdraw their person from the cohort. Column is empty
-// when there is no such rule.
+// Withdrawn is the rule for records that withdraw their person. Column is empty without a rule.
 type Withdrawn struct {
-	Column string
-	Values []string
+	Column string   `yaml:"column"`
+	Values []string `yaml:"values"`
 }
 
 // Expect guards against a truncated or swapped cohort file.
@@ -111,63 +109,63 @@ type Expect struct {
 	SHA256  string // lower-case hex; empty: not checked
 }
 
-// Personalisation is one field of the service's template and the text that fills it.
+// Personalisation is one field of the service's template and its text.
 type Personalisation struct {
 	Field string
 	Text  string // with ((column)) placeholders
 }
 
-// Pace says how fast a run may send and when.
+// Pace limits the rate and the times of sending.
 type Pace struct {
-	Messages  int64          // capacity of one window, spent evenly; used only with a window
+	Messages  int64          // the capacity of one window, spread evenly; used only with a window
 	Window    *Hours         // nil: any time of day
-	Location  *time.Location // where the window's clock hangs
-	PerSecond float64        // with a window a ceiling, without one the rate; 0: none
-	Spread    bool           // with a window: what is left of the cohort over what is left of the window
-	CatchUp   float64        // how many times the even rate lost time may be made up at; 1: it is not
-	LastCall  time.Duration  // no request starts this close to the window's end
-	Until     time.Time      // the first instant at which nothing is sent any more; zero: no end
+	Location  *time.Location // the time zone of the window
+	PerSecond float64        // with a window the highest rate, without one the rate; 0: none
+	Spread    bool           // with a window: spread the rest of the cohort over the rest of the window
+	CatchUp   float64        // lost time may be made up at this multiple of the even rate; 1: never
+	LastCall  time.Duration  // no request starts in this time before the window's end
+	Until     time.Time      // nothing is sent from this time on; zero: no end
 }
 
-// Hours is a daily span of wall-clock time in minutes after midnight. When To is not
-// after From the span runs over midnight.
+// Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is
+// not after From.
 type Hours struct{ From, To int }
 
-// StopIf halts a run when more than Refused of the last Of settled messages were
-// refused by their content. Of = 0 switches it off.
+// StopIf halts a run when the service refused the content of more than Refused of the last Of
+// settled messages. Of = 0 switches it off.
 type StopIf struct {
 	Refused float64
 	Of      int
 }
 
-// Access says where a service is and as whom to sign in to it.
+// Access is the address of a service and the keys to sign in.
 type Access struct {
-	BaseURL        string
-	TokenURL       string
-	APIKeyFile     string // absolute; empty when APIKeyEnv is used
-	APIKeyEnv      string
-	KeyID          string
-	PrivateKeyFile string // absolute
-	CAFile         string // absolute; empty: the system's certificates
+	BaseURL        string `yaml:"base_url"`
+	TokenURL       string `yaml:"token_url"`
+	APIKeyFile     string `yaml:"api_key_file"` // absolute; empty if APIKeyEnv is used
+	APIKeyEnv      string `yaml:"api_key_env"`
+	KeyID          string `yaml:"key_id"`
+	PrivateKeyFile string `yaml:"private_key_file"` // absolute
+	CAFile         string `yaml:"ca_file"`          // absolute; empty: the system's certificates
 }
 
 // Notify is the NHS Notify sink's part of the campaign file.
 type Notify struct {
 	Access
-	RoutingPlan   string // the name of a plan that the service has for everybody; empty: the campaign names an id
+	RoutingPlan   string // the name of a free-text plan; empty: the campaign names an id
 	RoutingPlanID string
 	ODSCode       string // empty: the account's default
 	Endpoint      Endpoint
 	Batch         Batch
 
-	// Texts with ((column)) placeholders; an empty one is not sent, and one that is blank
-	// for a record is left out of its message.
+	// Texts with ((column)) placeholders. An empty text is not sent. A text that is blank for a
+	// record is left out of its message.
 	BillingReference string
-	Originator       string // the ODS code of the record's sender; blank: ODSCode
+	Originator       string // the ODS code of the sender; blank: ODSCode
 	Contact          Contact
 }
 
-// Access is that of the campaign's service, whichever it is; that of a file is empty.
+// Access returns the access of the campaign's service. It is empty for files.
 func (c *Campaign) Access() *Access {
 	if c.NHSApp != nil {
 		return &c.NHSApp.Access
@@ -183,26 +181,25 @@ func (c *Campaign) SecretVariables() []string {
 	return nil
 }
 
-// Endpoint says how messages are handed over.
+// Endpoint is the way of handing over messages.
 type Endpoint string
 
-// The endpoints. The service remembers what it has had of either apart from the other.
+// The endpoints. The service remembers the messages of each separately.
 const (
 	Batches  Endpoint = "batches"  // many in a request, remembered by the batch's reference
-	Messages Endpoint = "messages" // each by itself, remembered by its own reference
+	Messages Endpoint = "messages" // one in a request, remembered by its own reference
 )
 
-// Batch limits what one request holds.
+// Batch limits one request.
 type Batch struct {
 	MaxMessages int
 	MaxBytes    int
-	Smoothing   time.Duration // at most this much of the even rate in one batch
+	Smoothing   time.Duration // one batch has at most the messages of this time at the even rate
 }
 
-// EvenRate is the rate in messages a second that the packing of batches goes by: the
-// window's capacity over its nominal length, or PerSecond without a window. 0 means
-// that there is none. It ignores clock changes, so that a plan does not depend on
-// the day it was made.
+// EvenRate is the rate for packing batches, in messages a second: the capacity of the window
+// over its nominal length, or PerSecond without a window. 0 means no rate. It ignores clock
+// changes, so that a plan does not depend on its day.
 func (p Pace) EvenRate() float64 {
 	rate := p.PerSecond
 	if p.Window != nil {
@@ -239,8 +236,8 @@ func (c *Campaign) Warnings() (all []string) {
 	return all
 }
 
-// ServiceID names the service a campaign sends to, for identities and the register.
-// With simulate it is the embedded simulator whatever the file says.
+// ServiceID names the service of a campaign, for identities and the register. With simulate it
+// is the embedded simulator.
 func (c *Campaign) ServiceID(simulate bool) string {
 	kind := "notify "
 	switch {

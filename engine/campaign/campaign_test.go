@@ -241,9 +241,9 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"an alias":                           {with("stop_if: &s {of: 3}\npace: *s"), 1, "stop_if"},
 		"a merge":                            {with("pace:\n  <<: {window: 10:00-11:00}"), 2, "unknown key pace.<<"},
 		"no campaign":                        {replaced("campaign", ""), 0, "campaign is missing"},
-		"a campaign with capitals":           {replaced("campaign", "Bowel"), 1, "campaign may hold a-z, 0-9 and hyphens"},
+		"a campaign with capitals":           {replaced("campaign", "Bowel"), 1, `campaign may have only a-z, 0-9 and hyphens, at most 64 of them; it is "Bowel"`},
 		"a campaign of 65":                   {replaced("campaign", strings.Repeat("a", 65)), 1, "at most 64"},
-		"a profile that there is not":        {with("profile: live"), 1, "profile must be test or production"},
+		"a profile that there is not":        {with("profile: live"), 1, `profile must be test or production, not "live"`},
 		"a register of no name":              {with(`register: ""`), 1, "register must name a folder"},
 		"a halt command of no name":          {with(`on_halt: [""]`), 1, "on_halt must start with a command"},
 		"a column without a header":          {with("cohort:\n  columns:\n    nhs_number:"), 3, "cohort.columns.nhs_number must name"},
@@ -254,13 +254,13 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"a default of nothing":               {with("cohort:\n  defaults:\n    a:"), 3, "cohort.defaults.a must be a text"},
 		"a default of a list":                {with("cohort:\n  defaults:\n    a: [b]"), 3, "cohort.defaults.a must be a text, not a list"},
 		"a default of a map":                 {with("cohort:\n  defaults:\n    a: {b: c}"), 3, "cohort.defaults.a must be a text, not a section with keys"},
-		"a default for what is required":     {with("cohort:\n  required: [a]\n  defaults:\n    b: x\n    a: x"), 5, "cohort.defaults.a is for a field that cohort.required says may not be empty"},
+		"a default for what is required":     {with("cohort:\n  required: [a]\n  defaults:\n    b: x\n    a: x"), 5, "cohort.defaults.a is for a field of cohort.required, which may not be empty"},
 		"a default NHS number":               {with("cohort:\n  defaults: {nhs_number: 1}"), 2, "cohort.defaults.nhs_number cannot be"},
 		"numbers that there are not":         {with("cohort:\n  numbers: test"), 2, "cohort.numbers must be any"},
 		"numbers of no name":                 {with("cohort:\n  numbers: ''"), 2, "cohort.numbers must be any"},
 		"a share that is no number":          {with("stop_if: {refused: NaN%}"), 1, "stop_if.refused must be a percentage"},
 		"fewer than no refusals":             {with("stop_if: {refused: -1%}"), 1, "stop_if.refused must be a percentage"},
-		"a number below none":                {with("stop_if: {of: -1}"), 1, "stop_if.of must be a number of messages"},
+		"a number below none":                {with("stop_if: {of: -1}"), 1, "stop_if.of must be at least 0 messages; 0 switches stop_if off; it is -1"},
 		"a text for a number":                {with("stop_if: {of: many}"), 1, "stop_if.of must be a whole number, not \"many\""},
 		"no records expected":                {with("cohort:\n  expect: {records: 0}"), 2, "cohort.expect.records must be"},
 		"a digest that is too short":         {with("cohort:\n  expect: {sha256: abc}"), 2, "cohort.expect.sha256 must be 64"},
@@ -268,7 +268,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"reserved names":                     {with("reserved_names: yes"), 1, "reserved_names must be checked"},
 		"no reserved names":                  {with("reserved_names:"), 1, "reserved_names must be checked"},
 		"another key of content":             {with("content: {file: x}"), 1, "unknown key content.file"},
-		"messages that never count":          {with("overlap_days: 0"), 1, "overlap_days must be a number of days, 1 or more"},
+		"messages that never count":          {with("overlap_days: 0"), 1, "overlap_days must be at least 1; it is 0"},
 		"giving up at once":                  {with("give_up_after: 0s"), 1, "give_up_after must be longer"},
 		"a duration without a unit":          {with("give_up_after: 15"), 1, "give_up_after must be a duration"},
 		"no service":                         {"campaign: a\n", 0, "sink.notify is missing"},
@@ -284,9 +284,9 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"no key_id":                          {replaced("key_id", ""), 0, "sink.notify.key_id is missing"},
 		"no private key":                     {replaced("private_key_file", ""), 0, "sink.notify.private_key_file is missing"},
 		"no routing plan":                    {replaced("routing_plan_id", ""), 0, "sink.notify.routing_plan_id must be"},
-		"two routing plans":                  {with("    routing_plan: app"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
-		"an empty name beside the id":        {with("    routing_plan:"), 10, "sink.notify.routing_plan and routing_plan_id both say which routing plan"},
-		"a routing plan of no name":          {replaced("routing_plan_id", "") + "    routing_plan:\n", 9, "sink.notify.routing_plan must be one of app, email, sms, app-then-email, app-4h-then-email, app-then-sms, app-4h-then-sms; a plan of your own goes by routing_plan_id"},
+		"two routing plans":                  {with("    routing_plan: app"), 10, "sink.notify.routing_plan and routing_plan_id both name a routing plan"},
+		"an empty name beside the id":        {with("    routing_plan:"), 10, "sink.notify.routing_plan and routing_plan_id both name a routing plan"},
+		"a routing plan of no name":          {replaced("routing_plan_id", "") + "    routing_plan:\n", 9, "sink.notify.routing_plan must be one of app, email, sms, app-then-email, app-4h-then-email, app-then-sms, app-4h-then-sms; name a plan of your own under routing_plan_id"},
 		"a name that there is not":           {replaced("routing_plan_id", "") + "    routing_plan: pigeon\n", 9, "sink.notify.routing_plan must be one of app, email"},
 		"a routing plan that is no id":       {replaced("routing_plan_id", "b838b13c"), 9, "sink.notify.routing_plan_id must be"},
 		"batches of none":                    {with("    batch: {max_messages: 0}"), 10, "max_messages must be between 1 and 45000"},
@@ -304,8 +304,8 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"contact details of nothing":         {with("    contact_details: {}"), 10, "sink.notify.contact_details must name sms, email, address or name"},
 		"an unknown contact detail":          {with("    contact_details: {fax: x}"), 10, "unknown key sink.notify.contact_details.fax; allowed here: sms, email, address, name"},
 		"an empty email":                     {with("    contact_details: {email: ''}"), 10, "sink.notify.contact_details.email must be a text"},
-		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs lines and a postcode"},
-		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs lines: between 2 and 20"},
+		"an address of nothing":              {with("    contact_details: {sms: x, address: }"), 10, "sink.notify.contact_details.address needs between 2 and 20 lines"},
+		"an address of one line":             {with("    contact_details: {address: {lines: [a], postcode: x}}"), 10, "sink.notify.contact_details.address needs between 2 and 20 lines"},
 		"an address with an empty line":      {with("    contact_details: {address: {lines: [a, ''], postcode: x}}"), 10, "sink.notify.contact_details.address.lines must each be a text"},
 		"an address without a postcode":      {with("    contact_details: {address: {lines: [a, b]}}"), 10, "sink.notify.contact_details.address needs a postcode"},
 		"a name of nothing":                  {with("    contact_details: {sms: x, name: }"), 10, "sink.notify.contact_details.name needs a last_name"},
@@ -378,7 +378,7 @@ func TestAByteOrderMarkIsSkipped(t *testing.T) {
 	}
 }
 
-// Those who know more than this package name the line of a key as it does.
+// Other packages name the line of a key as this one does.
 func TestMistakesThatOthersFind(t *testing.T) {
 	c := parse(t, with("cohort:\n  types: {day: date}\n  defaults:\n    day: soon"))
 	if got := c.Mistake("cohort.defaults.day", "is not a date").Error(); got != "campaign.yaml:4: cohort.defaults.day is not a date" {

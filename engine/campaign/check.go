@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What holds when the campaign file says nothing else.
+// The defaults, and the limits of the services.
 const (
 	defaultRegister    = ".cohort"
 	defaultOverlapDays = 30
@@ -43,11 +43,9 @@ func (l *loader) identity(c *Campaign, d *document) {
 	case c.Name == "":
 		l.wrong("campaign", "is missing; give the campaign a name, such as bowel-screening-invitation-2026-11-21")
 	case !nameForm.MatchString(c.Name):
-		l.wrong("campaign", "may hold a-z, 0-9 and hyphens, at most 64 of them")
+		l.wrong("campaign", "may have only a-z, 0-9 and hyphens, at most 64 of them; it is %.70q", c.Name)
 	}
-	if !slices.Contains([]Profile{AnyNumber, Test, Production}, c.Profile) {
-		l.wrong("profile", "must be test or production")
-	}
+	l.oneOf("profile", d.Profile, string(Test), string(Production))
 	registers := oneOrMore{defaultRegister}
 	if d.Register != nil {
 		registers = *d.Register
@@ -65,15 +63,12 @@ func (l *loader) identity(c *Campaign, d *document) {
 		c.MoreRegisters = append(c.MoreRegisters, folder)
 	}
 	c.OverlapDays = defaultOverlapDays
-	if d.OverlapDays != nil {
-		if c.OverlapDays = *d.OverlapDays; c.OverlapDays < 1 {
-			l.wrong("overlap_days", "must be a number of days, 1 or more")
-		}
-	}
-	if len(c.OnHalt) > 0 && c.OnHalt[0] == "" {
+	within(l, "overlap_days", &c.OverlapDays, d.OverlapDays, 1, math.MaxInt, "")
+	switch {
+	case len(c.OnHalt) == 0:
+	case c.OnHalt[0] == "":
 		l.wrong("on_halt", "must start with a command")
-	}
-	if len(c.OnHalt) > 0 && strings.Contains(c.OnHalt[0], "/") { // a bare name is looked up in PATH
+	case strings.Contains(c.OnHalt[0], "/"): // a bare name is looked up in PATH
 		c.OnHalt = append([]string{l.absolute(c.OnHalt[0])}, c.OnHalt[1:]...)
 	}
 }
@@ -91,28 +86,20 @@ func (l *loader) cohort(c *Campaign, s *cohortSection) {
 	if s.MaxInvalid != nil {
 		c.Cohort.MaxInvalid = l.percent("cohort.max_invalid", *s.MaxInvalid)
 	}
-	if s.Expect.Records != nil {
-		if c.Cohort.Expect.Records = *s.Expect.Records; *s.Expect.Records <= 0 {
-			l.wrong("cohort.expect.records", "must be a number above 0")
-		}
-	}
+	within(l, "cohort.expect.records", &c.Cohort.Expect.Records, s.Expect.Records, 1, math.MaxInt64, "")
 	c.Cohort.Expect.SHA256 = strings.ToLower(s.Expect.SHA256)
 	if sum := c.Cohort.Expect.SHA256; sum != "" && !shaForm.MatchString(sum) {
-		l.wrong("cohort.expect.sha256", "must be 64 hexadecimal digits")
+		l.wrong("cohort.expect.sha256", "must be 64 hexadecimal digits, not %q", sum)
 	}
 }
 
 func (l *loader) personalisation(c *Campaign, d *document) {
 	c.Personalisation = l.fields("personalisation", d.Personalisation)
-	if d.ReservedNames != nil {
-		c.ReservedNames = *d.ReservedNames
+	set(&c.ReservedNames, d.ReservedNames)
+	if l.has("reserved_names") && c.ReservedNames != checkedNames {
+		l.wrong("reserved_names", "must be %s; leave it out if no name resembles a reserved one", checkedNames)
 	}
-	if l.lines["reserved_names"] != 0 && c.ReservedNames != checkedNames {
-		l.wrong("reserved_names", "must be %s; leave it out where no name resembles a reserved one", checkedNames)
-	}
-	if d.Content.Literal != nil {
-		c.Literal = *d.Content.Literal
-	}
+	set(&c.Literal, d.Content.Literal)
 }
 
 // fields reads the personalisation under a key.
@@ -130,21 +117,30 @@ func (l *loader) fields(key string, fields map[string]*string) (all []Personalis
 
 func (l *loader) limits(c *Campaign, d *document) {
 	c.StopIf = StopIf{Refused: defaultRefused, Of: defaultOf}
-	if d.StopIf != nil {
-		if d.StopIf.Refused != nil {
-			c.StopIf.Refused = l.percent("stop_if.refused", *d.StopIf.Refused)
-		}
-		if d.StopIf.Of != nil {
-			if c.StopIf.Of = *d.StopIf.Of; c.StopIf.Of < 0 {
-				l.wrong("stop_if.of", "must be a number of messages; 0 switches stop_if off")
-			}
-		}
+	if d.StopIf.Refused != nil {
+		c.StopIf.Refused = l.percent("stop_if.refused", *d.StopIf.Refused)
 	}
+	within(l, "stop_if.of", &c.StopIf.Of, d.StopIf.Of, 0, math.MaxInt, " messages; 0 switches stop_if off")
 	c.GiveUpAfter = defaultGiveUpAfter
-	if d.GiveUpAfter != nil {
-		if c.GiveUpAfter = l.duration("give_up_after", *d.GiveUpAfter); c.GiveUpAfter <= 0 {
-			l.wrong("give_up_after", "must be longer than 0, such as 15m")
-		}
+	l.duration("give_up_after", &c.GiveUpAfter, d.GiveUpAfter, time.Nanosecond)
+}
+
+// set replaces a default by the value of the file, if it has one.
+func set[T any](value, found *T) {
+	if found != nil {
+		*value = *found
+	}
+}
+
+// within is set for a number that must be between least and most. hint follows the bounds.
+func within[T int | int64 | float64](l *loader, key string, value, found *T, least, most T, hint string) {
+	set(value, found)
+	switch {
+	case found == nil || *found >= least && *found <= most:
+	case float64(most) >= math.MaxInt64:
+		l.wrong(key, "must be at least %v%s; it is %v", least, hint, *found)
+	default:
+		l.wrong(key, "must be between %v and %v%s; it is %v", least, most, hint, *found)
 	}
 }
 
@@ -153,7 +149,7 @@ func (l *loader) sink(c *Campaign, d *document) {
 	notify, nhsapp, file := d.Sink.Notify, d.Sink.NHSApp, d.Sink.File
 	switch {
 	case notify != nil && nhsapp != nil, file != nil && (notify != nil || nhsapp != nil):
-		l.wrong("sink", "names two services; a campaign sends to one")
+		l.wrong("sink", "names two services, but a campaign sends to one; keep one of them")
 	case nhsapp != nil:
 		l.nhsapp(c, nhsapp, d.routed())
 	case file != nil:
@@ -163,28 +159,29 @@ func (l *loader) sink(c *Campaign, d *document) {
 	}
 }
 
-// access reads what every service's section begins with.
-func (l *loader) access(at string, s accessSection) Access {
-	l.address(at+".base_url", s.BaseURL)
-	l.address(at+".token_url", s.TokenURL)
-	if (s.APIKeyFile == "") == (s.APIKeyEnv == "") {
+// access checks the keys that every service has, and makes paths absolute.
+func (l *loader) access(at string, a Access) Access {
+	l.address(at+".base_url", a.BaseURL)
+	l.address(at+".token_url", a.TokenURL)
+	if (a.APIKeyFile == "") == (a.APIKeyEnv == "") {
 		l.wrong(at, "needs api_key_file or api_key_env, and not both")
 	}
-	if s.KeyID == "" {
-		l.wrong(at+".key_id", "is missing; it is the name under which the public key is registered")
+	if a.KeyID == "" {
+		l.wrong(at+".key_id", "is missing; it is the name of the registered public key")
 	}
-	if s.PrivateKeyFile == "" {
-		l.wrong(at+".private_key_file", "is missing")
+	if a.PrivateKeyFile == "" {
+		l.wrong(at+".private_key_file", "is missing; it names the file with the private key")
 	}
-	return Access{
-		BaseURL: plainAddress(s.BaseURL), TokenURL: s.TokenURL,
-		APIKeyFile: l.absolute(s.APIKeyFile), APIKeyEnv: s.APIKeyEnv, KeyID: s.KeyID, PrivateKeyFile: l.absolute(s.PrivateKeyFile), CAFile: l.absolute(s.CAFile),
+	a.BaseURL = plainAddress(a.BaseURL)
+	for _, path := range []*string{&a.APIKeyFile, &a.PrivateKeyFile, &a.CAFile} {
+		*path = l.absolute(*path)
 	}
+	return a
 }
 
 func (l *loader) notify(c *Campaign, s *notifySection, routed bool) {
 	if s == nil {
-		l.wrong("sink.notify", "is missing; it says which service to send to")
+		l.wrong("sink.notify", "is missing; a campaign needs sink.notify, sink.nhsapp or sink.file")
 		return
 	}
 	n := Notify{
@@ -192,43 +189,31 @@ func (l *loader) notify(c *Campaign, s *notifySection, routed bool) {
 		Batch: Batch{MaxMessages: defaultMaxMessages, MaxBytes: defaultMaxBytes, Smoothing: defaultSmoothing},
 	}
 	l.routingPlan(&n, s, routed)
-	if s.Endpoint != nil {
-		if n.Endpoint = Endpoint(*s.Endpoint); n.Endpoint != Batches && n.Endpoint != Messages {
+	if l.has("sink.notify.endpoint") {
+		if s.Endpoint == nil || *s.Endpoint != string(Batches) && *s.Endpoint != string(Messages) {
 			l.wrong("sink.notify.endpoint", "must be batches or messages")
+		} else {
+			n.Endpoint = Endpoint(*s.Endpoint)
 		}
-	} else if l.lines["sink.notify.endpoint"] != 0 {
-		l.wrong("sink.notify.endpoint", "must be batches or messages")
 	}
 	if n.Endpoint == Messages {
 		n.Batch.MaxMessages = 1
 		for _, key := range []string{"sink.notify.batch.max_messages", "sink.notify.batch.smoothing"} {
-			if l.lines[key] != 0 {
-				l.wrong(key, "has no meaning with endpoint: messages, whose requests hold one message each; take it out")
+			if l.has(key) {
+				l.wrong(key, "has no meaning with endpoint: messages, because each request has one message; take it out")
 			}
 		}
 	}
-	if m := s.Batch.MaxMessages; m != nil {
-		if n.Batch.MaxMessages = *m; *m < 1 || *m > defaultMaxMessages {
-			l.wrong("sink.notify.batch.max_messages", "must be between 1 and %d", defaultMaxMessages)
-		}
-	}
-	if b := s.Batch.MaxBytes; b != nil {
-		if n.Batch.MaxBytes = *b; *b < fewestBytes || *b > mostBytes {
-			l.wrong("sink.notify.batch.max_bytes", "must be between %d and %d", fewestBytes, mostBytes)
-		}
-	}
-	if d := s.Batch.Smoothing; d != nil {
-		if n.Batch.Smoothing = l.duration("sink.notify.batch.smoothing", *d); n.Batch.Smoothing <= 0 {
-			l.wrong("sink.notify.batch.smoothing", "must be longer than 0, such as 10s")
-		}
-	}
+	within(l, "sink.notify.batch.max_messages", &n.Batch.MaxMessages, s.Batch.MaxMessages, 1, defaultMaxMessages, "")
+	within(l, "sink.notify.batch.max_bytes", &n.Batch.MaxBytes, s.Batch.MaxBytes, fewestBytes, mostBytes, "")
+	l.duration("sink.notify.batch.smoothing", &n.Batch.Smoothing, s.Batch.Smoothing, time.Nanosecond)
 	n.BillingReference = l.text("sink.notify.billing_reference", s.BillingReference)
 	n.Originator = l.text("sink.notify.originator", s.Originator)
-	n.Contact = l.contact(s.ContactDetails)
+	n.Contact = l.contact(&s.ContactDetails)
 	c.Notify = n
 }
 
-// address accepts https everywhere and plain http to this machine alone.
+// address accepts https, and plain http to this machine.
 func (l *loader) address(key, text string) {
 	u, err := url.Parse(text)
 	switch {
@@ -239,15 +224,14 @@ func (l *loader) address(key, text string) {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 	case u.Scheme == "http":
-		l.wrong(key, "must start with https://; plain http is taken for this machine only")
+		l.wrong(key, "must start with https://; plain http is allowed only to this machine")
 	default:
 		l.wrong(key, "must start with https://")
 	}
 }
 
-// plainAddress gives the one spelling of an address by which a service is known:
-// scheme and host in lower case, no default port, no slash at the end. Two spellings
-// of one service must not be two services.
+// plainAddress normalises an address: scheme and host in lower case, without the default port
+// and a final slash. Two spellings of one service must not be two services.
 func plainAddress(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -266,12 +250,18 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-func (l *loader) duration(key, text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		l.wrong(key, "must be a duration such as 90s or 15m, not %q", text)
+// duration is set for a duration that must be at least least: 0, or any time above it.
+func (l *loader) duration(key string, value *time.Duration, found *string, least time.Duration) {
+	if found == nil {
+		return
 	}
-	return d
+	var err error
+	if *value, err = time.ParseDuration(*found); err != nil || *value < 0 {
+		l.wrong(key, "must be a duration such as 90s or 15m, not %q", *found)
+	}
+	if *value < least {
+		l.wrong(key, "must be longer than 0, such as 15m")
+	}
 }
 
 func (l *loader) percent(key, text string) float64 {

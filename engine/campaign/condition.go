@@ -9,8 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Condition asks something of a column of the cohort: to be one of Values, or to lie between
-// From and To, which are whole numbers or dates (2027-01-31). A bound that is empty is none.
+// Condition is a test of a column of the cohort. Its value must be one of Values, or be between
+// From and To: whole numbers or dates (2027-01-31). An empty bound means no bound.
 type Condition struct {
 	Column   string
 	Values   []string
@@ -21,7 +21,7 @@ type Condition struct {
 type conditionSection struct {
 	values   []string
 	From, To string
-	wrong    bool // it is neither
+	wrong    bool // it is neither of them
 }
 
 type boundsSection struct {
@@ -47,7 +47,7 @@ func (c *conditionSection) UnmarshalYAML(text []byte) error {
 	return nil
 }
 
-// asWritten is a text that is one although it may look like a number: 01 is not 1.
+// asWritten keeps a value that looks like a number as it is written: 01 is not 1.
 type asWritten string
 
 // UnmarshalYAML takes any scalar.
@@ -63,7 +63,7 @@ func (a *asWritten) UnmarshalYAML(text []byte) error {
 	return nil
 }
 
-// condition fills in what is asked of a column. kinds is how columns were compared before.
+// condition reads the condition of a column. kinds has the kinds of bounds in earlier routes.
 func (l *loader) condition(key, column string, s conditionSection, kinds map[string]string) Condition {
 	c := Condition{Column: column, Values: s.values, From: s.From, To: s.To}
 	kind := ""
@@ -71,21 +71,21 @@ func (l *loader) condition(key, column string, s conditionSection, kinds map[str
 	case s.wrong || !ranged && len(s.values) == 0:
 		l.wrong(key, "must list values, such as [cy, cym], or have bounds, such as {from: 1940-01-01, to: 1950-12-31}")
 	case column == "nhs_number":
-		l.wrong(key, "cannot choose a route: an NHS number says nothing about a person")
+		l.wrong(key, "cannot choose a route: an NHS number has no meaning")
 	case ranged:
 		if kind = l.bounds(key, s.From, s.To); kind != "" && cmp.Or(kinds[column], kind) != kind {
-			l.wrong(key, "is compared as %s here, and as %s by a route before it", kind, kinds[column])
+			l.wrong(key, "is %s here, and %s in an earlier route", kind, kinds[column])
 		}
 		kinds[column] = kind
 	}
 	return c
 }
 
-// bounds says what the bounds of a range are; empty when that is wrong.
+// bounds returns the kind of the bounds of a range; empty if they are wrong.
 func (l *loader) bounds(key, from, to string) string {
 	number := func(text string) (int64, bool) {
 		n, err := strconv.ParseInt(text, 10, 64)
-		return n, err == nil && !strings.HasPrefix(text, "+") && len(text) < 18 // as package ingest reads them
+		return n, err == nil && !strings.HasPrefix(text, "+") && len(text) < 18 // as package ingest reads it
 	}
 	day := func(text string) (int64, bool) {
 		t, err := time.Parse(time.DateOnly, text)
@@ -99,11 +99,11 @@ func (l *loader) bounds(key, from, to string) string {
 		b, okB := kind.read(cmp.Or(to, from))
 		if okA && okB {
 			if a > b {
-				l.wrong(key, "is from %s to %s, which nothing is", from, to)
+				l.wrong(key, "is from %s to %s, but the first bound must be the lower one", from, to)
 			}
 			return kind.words
 		}
 	}
-	l.wrong(key, "must have whole numbers as bounds, or dates such as 1950-12-31, and not one of each")
+	l.wrong(key, "must have two whole numbers or two dates such as 1950-12-31 as bounds")
 	return ""
 }

@@ -2,7 +2,7 @@ package campaign
 
 import "github.com/goccy/go-yaml"
 
-// document is the campaign file as it is written: pointers tell what was left out.
+// document is the campaign file as it is written. A nil pointer is a missing value.
 type document struct {
 	Campaign        string             `yaml:"campaign"`
 	Profile         string             `yaml:"profile"`
@@ -16,9 +16,9 @@ type document struct {
 		Literal *bool `yaml:"literal"`
 	} `yaml:"content"`
 	Route       []routeSection `yaml:"route"`
-	Reach       *reachSection  `yaml:"reach"`
+	Reach       *Reach         `yaml:"reach"`
 	Pace        *paceSection   `yaml:"pace"`
-	StopIf      *stopSection   `yaml:"stop_if"`
+	StopIf      stopSection    `yaml:"stop_if"`
 	GiveUpAfter *string        `yaml:"give_up_after"`
 	OnHalt      []string       `yaml:"on_halt"`
 	Sink        struct {
@@ -33,17 +33,14 @@ type cohortSection struct {
 	Required   []string             `yaml:"required"`
 	Types      map[string]string    `yaml:"types"`
 	Duplicates duplicates           `yaml:"duplicates"`
-	Withdrawn  *struct {
-		Column string   `yaml:"column"`
-		Values []string `yaml:"values"`
-	} `yaml:"withdrawn"`
-	Format     formatSection      `yaml:"format"`
-	Defaults   map[string]*string `yaml:"defaults"`
-	Superseded *string            `yaml:"superseded_by"`
-	Numbers    *string            `yaml:"numbers"`
-	Multiline  []string           `yaml:"multiline"`
-	Checked    bool               `yaml:"encoding_checked"`
-	MaxInvalid *string            `yaml:"max_invalid"`
+	Withdrawn  *Withdrawn           `yaml:"withdrawn"`
+	Format     formatSection        `yaml:"format"`
+	Defaults   map[string]*string   `yaml:"defaults"`
+	Superseded *string              `yaml:"superseded_by"`
+	Numbers    *string              `yaml:"numbers"`
+	Multiline  []string             `yaml:"multiline"`
+	Checked    bool                 `yaml:"encoding_checked"`
+	MaxInvalid *string              `yaml:"max_invalid"`
 	Expect     struct {
 		Records *int64 `yaml:"records"`
 		SHA256  string `yaml:"sha256"`
@@ -76,10 +73,6 @@ type listSection struct {
 	Format     formatSection `yaml:"format"`
 }
 
-type reachSection struct {
-	Practice string `yaml:"practice"`
-}
-
 type paceSection struct {
 	Messages  *int64   `yaml:"messages"`
 	Window    *string  `yaml:"window"`
@@ -96,30 +89,16 @@ type stopSection struct {
 	Of      *int    `yaml:"of"`
 }
 
-// accessSection is what every service's section begins with.
-type accessSection struct {
-	BaseURL        string `yaml:"base_url"`
-	TokenURL       string `yaml:"token_url"`
-	APIKeyFile     string `yaml:"api_key_file"`
-	APIKeyEnv      string `yaml:"api_key_env"`
-	KeyID          string `yaml:"key_id"`
-	PrivateKeyFile string `yaml:"private_key_file"`
-	CAFile         string `yaml:"ca_file"`
-}
-
 type nhsappSection struct {
-	Access     accessSection `yaml:",inline"`
-	ODSCode    string        `yaml:"requester_ods_code"`
-	CampaignID string        `yaml:"campaign_id"`
-	OnBehalfOf string        `yaml:"on_behalf_of"`
+	Access     Access `yaml:",inline"`
+	ODSCode    string `yaml:"requester_ods_code"`
+	CampaignID string `yaml:"campaign_id"`
+	OnBehalfOf string `yaml:"on_behalf_of"`
 	InApp      *struct {
 		ContentFile string        `yaml:"content_file"`
 		Reply       *replySection `yaml:"reply"`
 	} `yaml:"in_app"`
-	Push *struct {
-		Display   string `yaml:"display"`
-		Reference string `yaml:"reference"`
-	} `yaml:"push"`
+	Push *Push `yaml:"push"`
 }
 
 type replySection struct {
@@ -133,10 +112,8 @@ type fileSection struct {
 }
 
 type meshSection struct {
-	RoutingPlanID string        `yaml:"routing_plan_id"`
-	From          string        `yaml:"from"`
-	To            string        `yaml:"to"`
-	Limits        limitsSection `yaml:",inline"`
+	Mesh   Mesh          `yaml:",inline"`
+	Limits limitsSection `yaml:",inline"`
 }
 
 type lettersSection struct {
@@ -154,15 +131,15 @@ type limitsSection struct {
 }
 
 type notifySection struct {
-	Access        accessSection `yaml:",inline"`
-	Endpoint      *string       `yaml:"endpoint"`
-	RoutingPlan   *string       `yaml:"routing_plan"`
-	RoutingPlanID string        `yaml:"routing_plan_id"`
-	ODSCode       string        `yaml:"ods_code"`
+	Access        Access  `yaml:",inline"`
+	Endpoint      *string `yaml:"endpoint"`
+	RoutingPlan   *string `yaml:"routing_plan"`
+	RoutingPlanID string  `yaml:"routing_plan_id"`
+	ODSCode       string  `yaml:"ods_code"`
 
-	BillingReference *string         `yaml:"billing_reference"`
-	Originator       *string         `yaml:"originator"`
-	ContactDetails   *contactSection `yaml:"contact_details"`
+	BillingReference *string        `yaml:"billing_reference"`
+	Originator       *string        `yaml:"originator"`
+	ContactDetails   contactSection `yaml:"contact_details"`
 
 	Batch struct {
 		MaxMessages *int    `yaml:"max_messages"`
@@ -174,11 +151,11 @@ type notifySection struct {
 type contactSection struct {
 	SMS     *string `yaml:"sms"`
 	Email   *string `yaml:"email"`
-	Address *struct {
+	Address struct {
 		Lines    []string `yaml:"lines"`
 		Postcode *string  `yaml:"postcode"`
 	} `yaml:"address"`
-	Name *struct {
+	Name struct {
 		Prefix      *string `yaml:"prefix"`
 		FirstName   *string `yaml:"first_name"`
 		MiddleNames *string `yaml:"middle_names"`

@@ -17,8 +17,9 @@ type File struct {
 
 // Mesh is the upload that NHS Notify takes over MESH.
 type Mesh struct {
-	RoutingPlanID string
-	From, To      string // mailboxes; empty: left empty in the control file
+	RoutingPlanID string `yaml:"routing_plan_id"`
+	From          string `yaml:"from"` // a mailbox; empty in the control file if empty
+	To            string `yaml:"to"`   // as From
 }
 
 // Letters is a file for a print supplier.
@@ -30,10 +31,10 @@ type Letters struct {
 	Postcode     string   // the field of the cohort that must hold one
 }
 
-// What holds of files when the campaign file says nothing else.
+// The defaults and limits of files.
 const (
 	mostFileMessages   = 6_000_000     // NHS Notify's limit for an upload
-	mostFileBytes      = 2_000_000_000 // the limit, which is not reached
+	mostFileBytes      = 2_000_000_000 // a file must be smaller
 	fewestFileBytes    = 1_000
 	defaultFewestLines = 2
 )
@@ -41,13 +42,13 @@ const (
 // The columns of a letters file that are not the cohort's.
 var ownColumns = []string{"message_reference", "nhs_number"}
 
-// PersonalisesAll says whether the messages are made of the personalisation alone, so
-// that an upload file of NHS Notify may bring it with it.
+// PersonalisesAll reports whether a message consists of the personalisation alone. Only then
+// can an upload file of NHS Notify bring its own personalisation.
 func (c *Campaign) PersonalisesAll() bool {
 	return c.NHSApp == nil && (c.File == nil || c.File.Letters == nil)
 }
 
-// letters are the texts of a letters file, in the order of its columns.
+// letters lists the texts of a letters file, in the order of its columns.
 func (c *Campaign) letters() (texts []Text) {
 	for _, column := range c.File.Letters.Columns {
 		if slices.Contains(ownColumns, column) {
@@ -68,7 +69,7 @@ func (l *loader) files(c *Campaign, s *fileSection, paced bool) {
 	f := &File{MaxMessages: mostFileMessages, MaxBytes: mostFileBytes - 1}
 	c.File = f
 	if paced {
-		l.wrong("pace", "is for services that are sent to over hours; files are written at once, so take it out")
+		l.wrong("pace", "is for services; files are written at once, so take it out")
 	}
 	var limits limitsSection
 	at := "sink.file.mesh"
@@ -78,72 +79,62 @@ func (l *loader) files(c *Campaign, s *fileSection, paced bool) {
 		return
 	case s.Mesh != nil:
 		limits = s.Mesh.Limits
-		f.Mesh = &Mesh{RoutingPlanID: strings.ToLower(s.Mesh.RoutingPlanID), From: s.Mesh.From, To: s.Mesh.To}
-		if !uuidForm.MatchString(s.Mesh.RoutingPlanID) {
+		f.Mesh = &s.Mesh.Mesh
+		f.Mesh.RoutingPlanID = strings.ToLower(f.Mesh.RoutingPlanID)
+		if !uuidForm.MatchString(f.Mesh.RoutingPlanID) {
 			l.wrong(at+".routing_plan_id", "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1")
 		}
 	default:
 		at, limits = "sink.file.letters", s.Letters.Limits
 		f.Letters = l.letters(c, s.Letters)
 	}
-	if m := limits.MaxMessages; m != nil {
-		if f.MaxMessages = *m; *m < 1 || *m > mostFileMessages {
-			l.wrong(at+".max_messages", "must be between 1 and %d", mostFileMessages)
-		}
-	}
-	if b := limits.MaxBytes; b != nil {
-		if f.MaxBytes = *b; *b < fewestFileBytes || *b >= mostFileBytes {
-			l.wrong(at+".max_bytes", "must be at least %d and less than %d", fewestFileBytes, int64(mostFileBytes))
-		}
-	}
+	within(l, at+".max_messages", &f.MaxMessages, limits.MaxMessages, 1, mostFileMessages, "")
+	within(l, at+".max_bytes", &f.MaxBytes, limits.MaxBytes, fewestFileBytes, mostFileBytes-1, "")
 }
 
 func (l *loader) letters(c *Campaign, s *lettersSection) *Letters {
 	const at = "sink.file.letters"
 	f := &Letters{Format: "csv", Columns: s.Columns, AddressLines: s.AddressLines, FewestLines: defaultFewestLines, Postcode: s.Postcode}
-	if s.Format != nil {
-		f.Format = *s.Format
-	}
-	if s.FewestLines != nil {
-		f.FewestLines = *s.FewestLines
-	}
+	set(&f.Format, s.Format)
+	set(&f.FewestLines, s.FewestLines)
 	for i, column := range f.Columns {
 		if column == "" || strings.ContainsAny(column, "()\r\n") || slices.Contains(f.Columns[:i], column) {
-			l.wrong(at+".columns", "must name each column once; %q is not one, or is named twice", column)
+			l.wrong(at+".columns", "must name each column once; %q is not a name, or is there twice", column)
 		}
 	}
 	for _, p := range c.Personalisation {
 		if !slices.Contains(f.Columns, p.Field) || slices.Contains(ownColumns, p.Field) {
-			l.wrong("personalisation."+p.Field, "is in no column of the letters; name it under sink.file.letters.columns, or take it out")
+			l.wrong("personalisation."+p.Field, "is not a column of the letters; name it under sink.file.letters.columns, or take it out")
 		}
 	}
 	switch {
 	case f.Format != "csv" && f.Format != "jsonl":
 		l.wrong(at+".format", "must be csv or jsonl, not %q", f.Format)
 	case len(f.Columns) == 0:
-		l.wrong(at+".columns", "is missing; it lists the columns of the file, such as [message_reference, given_name, address_line_1, postcode]")
+		l.wrong(at+".columns",
+			"is missing; it lists the columns of the file, such as [message_reference, given_name, address_line_1, postcode]")
 	case len(f.AddressLines) == 0 || slices.Contains(f.AddressLines, ""):
-		l.wrong(at+".address_lines", "is missing; it lists the columns of the cohort that make up the address, which are checked before anything is written")
+		l.wrong(at+".address_lines", "is missing; it lists the columns of the cohort with the address")
 	case f.FewestLines < 1 || f.FewestLines > len(f.AddressLines):
 		l.wrong(at+".fewest_lines", "must be between 1 and the number of address_lines")
 	case f.Postcode == "":
-		l.wrong(at+".postcode", "is missing; it names the column of the cohort that holds the postcode")
+		l.wrong(at+".postcode", "is missing; it names the column of the cohort with the postcode")
 	}
 	if t, typed := c.Cohort.Types[f.Postcode]; typed && t != "postcode" {
-		l.wrong("cohort.types."+f.Postcode, "must be postcode, since sink.file.letters.postcode says so")
+		l.wrong("cohort.types."+f.Postcode, "must be postcode, because sink.file.letters.postcode names this column")
 	}
 	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Defaults)) {
 		if field == f.Postcode || slices.Contains(f.AddressLines, field) {
-			l.wrong("cohort.defaults."+field, "cannot be: it is part of the address, and nobody's is made up")
+			l.wrong("cohort.defaults."+field, "cannot be: it is part of the address, and an address has no default")
 		}
 	}
 	return f
 }
 
-// WritesFiles says whether a service, as ServiceID names it, is files.
+// WritesFiles reports whether a ServiceID means files.
 func WritesFiles(service string) bool { return strings.HasPrefix(service, "file ") }
 
-// kind is the service that stands for the files.
+// kind is the ServiceID of the files.
 func (f *File) kind() string {
 	if f.Mesh != nil {
 		return "file mesh"

@@ -64,17 +64,17 @@ func TestMistakesAboutFiles(t *testing.T) {
 		"a pace":                     {upload, "sink:", "pace: {per_second: 3}\nsink:", "campaign.yaml:3: pace is for services"},
 		"no plan":                    {upload, "B838b13c", "x", "campaign.yaml:6: sink.file.mesh.routing_plan_id must be"},
 		"too many messages":          {upload, "1000", "6000001", "campaign.yaml:9: sink.file.mesh.max_messages must be between 1 and 6000000"},
-		"too many bytes":             {upload, "max_bytes: 5000", "max_bytes: 2000000000", "max_bytes must be at least 1000 and less than 2000000000"},
+		"too many bytes":             {upload, "max_bytes: 5000", "max_bytes: 2000000000", "max_bytes must be between 1000 and 1999999999; it is 2000000000"},
 		"a key of the other kind":    {upload, "from: X26OT001", "postcode: x", "unknown key sink.file.mesh.postcode; allowed here: routing_plan_id"},
 		"an unknown format":          {letters, "      postcode: postcode", "      postcode: postcode\n      format: xml", "format must be csv or jsonl"},
-		"no columns":                 {letters, "      columns: [message_reference, greeting, line_1, line_2, postcode, nhs_number]\n", "", "personalisation.greeting is in no column"},
+		"no columns":                 {letters, "      columns: [message_reference, greeting, line_1, line_2, postcode, nhs_number]\n", "", "personalisation.greeting is not a column"},
 		"a column twice":             {letters, "line_2, postcode, nhs", "line_1, postcode, nhs", `sink.file.letters.columns must name each column once; "line_1"`},
 		"no address":                 {letters, "      address_lines: [line_1, line_2, line_3]\n", "", "address_lines is missing"},
 		"more lines than there are":  {letters, "      postcode: postcode", "      postcode: postcode\n      fewest_lines: 4", "fewest_lines must be between 1 and the number of address_lines"},
 		"no postcode":                {letters, "      postcode: postcode\n", "", "sink.file.letters.postcode is missing"},
 		"a postcode of another type": {letters, "postcode: postcode, day", "postcode: date, day", "cohort.types.postcode must be postcode"},
 		"an address made up":         {letters, "given_name: patient", "line_2: London", "cohort.defaults.line_2 cannot be"},
-		"a field of no column":       {letters, "greeting, line_1", "line_1", "personalisation.greeting is in no column of the letters"},
+		"a field of no column":       {letters, "greeting, line_1", "line_1", "personalisation.greeting is not a column of the letters"},
 	} {
 		text := strings.Replace(test.text, test.from, test.to, 1)
 		if text == test.text {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Frozen returns the keys that may not change once a run is planned, with their
-// values as one line of text each, sorted by key.
+// Frozen returns the keys that must not change after planning, with their values as one line of
+// text each, sorted by key.
 func (c *Campaign) Frozen() []Setting {
 	settings := []Setting{
 		{"campaign", c.Name},
@@ -87,8 +87,8 @@ func (n *NHSApp) frozen() []Setting {
 	return append(settings, Setting{"sink.nhsapp.in_app.content", n.Content}, Setting{"sink.nhsapp.in_app.reply", n.Reply.words()})
 }
 
-// frozenRoutes are the routes in their order, and what each has of its own. Where there are
-// none there is nothing, as in plans that were made before there could be any.
+// frozenRoutes lists the routes in order, and the keys that each replaces. Without routes it is
+// empty, as in plans of older versions.
 func frozenRoutes(routes []Route) (settings []Setting) {
 	var all []string
 	for _, r := range routes {
@@ -116,7 +116,7 @@ func frozenRoutes(routes []Route) (settings []Setting) {
 	return settings
 }
 
-// words says which records a route takes, so that no two routes that differ read the same.
+// words describes the records of a route. Different routes have different words.
 func (r Route) words() string {
 	if len(r.When) == 0 {
 		return "takes every record"
@@ -143,7 +143,7 @@ func (r Route) words() string {
 
 var plainForm = regexp.MustCompile(`^[\p{L}\p{N}._/-]+$`)
 
-// plainly is a text as it stands between words: quoted, unless it is one of its own.
+// plainly quotes a text, unless it is one plain word.
 func plainly(text string) string {
 	if !plainForm.MatchString(text) || slices.Contains([]string{"or", "and", "is", "whose"}, text) {
 		return strconv.Quote(text)
@@ -151,7 +151,7 @@ func plainly(text string) string {
 	return text
 }
 
-// list writes names in one line, so that no two lists read the same.
+// list writes names in one line. Different lists have different lines.
 func list(names []string) string {
 	quoted := slices.Clone(names)
 	for i, name := range quoted {
@@ -162,27 +162,26 @@ func list(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// Setting is one key of a campaign file with its value in words.
+// Setting is a key of the campaign file with its value as text.
 type Setting struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// DifferenceError says that a frozen key has another value than the plan.
+// DifferenceError means that the value of a frozen key differs from the plan.
 type DifferenceError struct {
 	Key, Planned, Now string
 }
 
-// Error says what differs and what to do.
+// Error names the key and both values.
 func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back", e.Key, e.Now, e.Planned)
 }
 
-// Compare returns a *DifferenceError for the first frozen key whose value is not the
-// planned one, nil when all are the same. A key that one side lacks has no value, except
-// that an empty personalisation is still a field in every message, and that an empty
-// default still takes the place of white space. reserved_names is not compared: it says that a
-// person has looked at the names, and changes no message.
+// Compare returns a *DifferenceError for the first frozen key with another value than planned, or
+// nil. A missing key is like an empty value. But an empty personalisation is still a field of
+// every message, and an empty default still replaces white space: these keys must exist on both
+// sides. It does not compare reserved_names, because that changes no message.
 func Compare(planned, now []Setting) error {
 	was := make(map[string]string, len(planned))
 	for _, s := range planned {
@@ -207,7 +206,8 @@ func Compare(planned, now []Setting) error {
 }
 
 func isField(key string) bool {
-	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.") || strings.HasPrefix(key, "route.") && strings.Contains(key, ".personalisation.")
+	return strings.HasPrefix(key, "personalisation.") || strings.HasPrefix(key, "cohort.defaults.") ||
+		strings.HasPrefix(key, "route.") && strings.Contains(key, ".personalisation.")
 }
 
 func (d Duplicates) words() string {
@@ -217,7 +217,7 @@ func (d Duplicates) words() string {
 	return d.Rule
 }
 
-// words is nothing for what was the only way when the first plans were made.
+// words is empty for Batches, as in plans of older versions.
 func (e Endpoint) words() string {
 	if e == Batches {
 		return ""
@@ -232,7 +232,7 @@ func (w Withdrawn) words() string {
 	return w.Column + ": " + list(w.Values)
 }
 
-// Words lists what the campaign says of a file's format; empty when it says nothing.
+// Words lists the keys of a format in one line; empty without keys.
 func (f Format) Words() string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"type", f.Type}, {"delimiter", f.Delimiter}, {"encoding", f.Encoding}} {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Load reads and checks a campaign file. Relative paths in it start from the file's
-// own folder. A mistake in the file is a *FileError.
+// Load reads and checks a campaign file. Relative paths in it start from its folder. A mistake in
+// the file is a *FileError.
 func Load(path string) (*Campaign, error) {
 	text, err := read(path)
 	if err != nil {
@@ -21,8 +21,8 @@ func Load(path string) (*Campaign, error) {
 	return Parse(text, full)
 }
 
-// Parse reads and checks the text of a campaign file that stands, or stood, at path,
-// which must be absolute. The byte order mark that Notepad puts first is no part of it.
+// Parse reads and checks the text of the campaign file at path, which must be absolute. The file
+// need not exist. A byte order mark is ignored.
 func Parse(text []byte, path string) (*Campaign, error) {
 	l := loader{file: filepath.Base(path), dir: filepath.Dir(path), lines: map[string]int{}}
 	var doc document
@@ -41,7 +41,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.reach(c, doc.Reach)
 	l.routes(c, doc.Route)
 	for _, way := range c.ByRoute() {
-		if l.err == nil && len(way.Personalisation) > 0 { // otherwise the cohort may bring it
+		if l.err == nil && len(way.Personalisation) > 0 { // if it is empty, the cohort may bring it
 			l.err = way.checkFields()
 		}
 	}
@@ -51,23 +51,26 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	return c, nil
 }
 
-// loader turns a document into a Campaign and keeps the first mistake it meets.
+// loader turns a document into a Campaign and keeps the first mistake.
 type loader struct {
 	file    string
 	dir     string
-	lines   map[string]int // where to look for what is wrong with a key
-	written map[string]int // the keys that the file has, by their lines
+	lines   map[string]int // the line of each key; a missing key may have the line of its section
+	written map[string]int // the line of each key that the file has
 	err     error
 
-	ownInApp, ownPush bool // a route of the NHS App has a message, or a notification, of its own
+	ownInApp, ownPush bool // a route of the NHS App has its own message, or notification
 }
 
-// wrong notes a mistake in the value of key.
+// wrong records a mistake in the value of key, unless there is an earlier one.
 func (l *loader) wrong(key, format string, args ...any) {
 	if l.err == nil {
 		l.err = &FileError{l.file, l.lines[key], key + " " + fmt.Sprintf(format, args...)}
 	}
 }
+
+// has reports whether the file has a key.
+func (l *loader) has(key string) bool { return l.written[key] != 0 }
 
 // absolute resolves a path of the file.
 func (l *loader) absolute(path string) string {

@@ -11,22 +11,22 @@ type NHSApp struct {
 	Access
 	ODSCode     string // of the organisation that people see as the sender
 	ContentFile string // absolute: where Content was read from; empty: it is a push notification
-	Content     string // of an in-app message: the service's Markdown with ((column)) placeholders
-	Reply       *Reply // what may be answered to an in-app message; nil: nothing
+	Content     string // of an in-app message: Markdown with ((column)) placeholders
+	Reply       *Reply // the allowed reply to an in-app message; nil: none
 	Push        *Push  // instead of an in-app message
 	CampaignID  string
-	OnBehalfOf  string // whom an intermediary sends for; empty: nobody else
+	OnBehalfOf  string // the organisation that an intermediary sends for; empty: none
 }
 
 // Push is a notification that is the same for everybody.
 type Push struct {
-	Display   string
-	Reference string // the address in the NHS App that it opens
+	Display   string `yaml:"display"`
+	Reference string `yaml:"reference"` // the address in the NHS App that it opens
 }
 
-// Reply is what a person may answer to an in-app message. The question stands in the message.
+// Reply is the allowed reply to an in-app message. The message has the question.
 type Reply struct {
-	Options []string // one of these; empty: a text of their own
+	Options []string // one of these; empty: any text
 }
 
 // The types of a reply.
@@ -42,14 +42,14 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 		n.CampaignID = c.Name
 	}
 	if len(c.Personalisation) > 0 {
-		l.wrong("personalisation", "is for NHS Notify's templates; the placeholders of an NHS App message stand in the file that sink.nhsapp.in_app.content_file names")
+		l.wrong("personalisation", "is for NHS Notify; write the placeholders of an NHS App message in its content_file")
 	}
 	switch {
 	case routed && s.InApp == nil && s.Push == nil: // every route has its own
 	case (s.InApp == nil) == (s.Push == nil):
 		l.wrong(at, "needs in_app or push, and not both")
 	case s.Push != nil:
-		n.Push = &Push{s.Push.Display, s.Push.Reference}
+		n.Push = s.Push
 	case s.InApp.ContentFile == "":
 		l.wrong(at+".in_app.content_file", "is missing; it names the file that holds the message")
 	default:
@@ -60,17 +60,16 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	c.NHSApp = n
 }
 
-// reply reads what may be answered. What the service asks of the options is the sink's to
-// say.
+// reply reads the allowed reply. The sink checks the service's rules for options.
 func (l *loader) reply(key string, s *replySection) *Reply {
 	switch {
-	case s == nil && l.lines[key] == 0:
+	case s == nil && !l.has(key):
 		return nil
 	case s == nil || s.Type != textReply && s.Type != choiceReply:
 		l.wrong(key, "needs a type: text, or choice with options, such as {type: choice, options: [\"Yes\", \"No\"]}")
 	case s.Type == choiceReply && len(s.Options) == 0:
 		l.wrong(key, "of type choice needs options, such as [\"Yes\", \"No\"]")
-	case s.Type == textReply && l.lines[key+".options"] != 0:
+	case s.Type == textReply && l.has(key+".options"):
 		l.wrong(key+".options", "are for type choice; with type text people write what they like")
 	default:
 		return &Reply{Options: s.Options}
@@ -78,7 +77,7 @@ func (l *loader) reply(key string, s *replySection) *Reply {
 	return nil
 }
 
-// words tells what may be answered in one line; nothing when nothing may.
+// words describes the reply in one line; empty without a reply.
 func (r *Reply) words() string {
 	switch {
 	case r == nil:
@@ -89,11 +88,10 @@ func (r *Reply) words() string {
 	return choiceReply + ": " + list(r.Options)
 }
 
-// mostContentFile is how large the file of a message may be, in bytes.
+// mostContentFile limits the file of a message, in bytes.
 const mostContentFile = 1 << 20
 
-// content reads the text of a message. A byte order mark and the lines' ends behind the
-// last letter are the editor's and not the message's.
+// content reads the text of a message, without a byte order mark and final line breaks.
 func (l *loader) content(key, path string) string {
 	text, err := os.ReadFile(path)
 	text = bytes.TrimRight(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), "\r\n")
@@ -101,11 +99,11 @@ func (l *loader) content(key, path string) string {
 	case err != nil:
 		l.wrong(key, "cannot be read: %v", err)
 	case len(text) > mostContentFile:
-		l.wrong(key, "is no message: it has %d bytes", len(text))
+		l.wrong(key, "has %d bytes; a message may have %d", len(text), mostContentFile)
 	case !utf8.Valid(text):
 		l.wrong(key, "must be in UTF-8")
 	case len(bytes.TrimSpace(text)) == 0:
-		l.wrong(key, "holds no text")
+		l.wrong(key, "names a file without text")
 	}
 	return string(text)
 }

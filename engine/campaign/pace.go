@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"time"
@@ -8,8 +9,8 @@ import (
 
 var hoursForm = regexp.MustCompile(`^(\d{2}):(\d{2})\s*-\s*(\d{2}):(\d{2})$`)
 
-// pace fills in the pace. Without the section the national window holds; with it and
-// without a window, and where window says that there is none, any time of day will do.
+// pace reads the pace. A missing section means the national window if window is true. A section
+// without a window means any time of day.
 func (l *loader) pace(c *Campaign, s *paceSection, window bool) {
 	p := Pace{Messages: defaultMessages, CatchUp: 1, LastCall: defaultLastCall}
 	zone := defaultTimezone
@@ -22,41 +23,25 @@ func (l *loader) pace(c *Campaign, s *paceSection, window bool) {
 	if s.Window != nil {
 		p.Window = l.hours(*s.Window)
 	}
-	if s.Messages != nil {
-		if p.Messages = *s.Messages; p.Messages <= 0 {
-			l.wrong("pace.messages", "must be a number above 0")
-		}
-		if p.Window == nil {
-			l.wrong("pace.messages", "is the capacity of a window and needs pace.window; without a window set pace.per_second")
-		}
+	within(l, "pace.messages", &p.Messages, s.Messages, 1, math.MaxInt64, "")
+	if s.Messages != nil && p.Window == nil {
+		l.wrong("pace.messages", "is the capacity of a window and needs pace.window; without a window set pace.per_second")
 	}
-	if s.Timezone != nil {
-		zone = *s.Timezone
-	}
+	set(&zone, s.Timezone)
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "" || zone == "Local" {
 		l.wrong("pace.timezone", "must be the name of a time zone such as Europe/London, not %q", zone)
 		location = time.UTC
 	}
 	p.Location = location
-	if s.PerSecond != nil {
-		if p.PerSecond = *s.PerSecond; !(p.PerSecond >= 0 && p.PerSecond <= 1e9) {
-			l.wrong("pace.per_second", "must be a number of messages a second; 0 is no ceiling")
-		}
-	}
+	within(l, "pace.per_second", &p.PerSecond, s.PerSecond, 0, 1e9, " messages a second; 0 is no limit")
 	if p.Spread = s.Spread; p.Spread && p.Window == nil {
 		l.wrong("pace.spread", "spreads the cohort over a window and needs pace.window")
 	}
-	if s.CatchUp != nil {
-		if p.CatchUp = *s.CatchUp; !(p.CatchUp >= 1 && p.CatchUp <= 100) {
-			l.wrong("pace.catch_up", "must be a number from 1, which makes nothing up, to 100")
-		}
-	}
-	if s.LastCall != nil {
-		p.LastCall = l.duration("pace.last_call", *s.LastCall)
-	}
+	within(l, "pace.catch_up", &p.CatchUp, s.CatchUp, 1, 100, "; 1 makes up no lost time")
+	l.duration("pace.last_call", &p.LastCall, s.LastCall, 0)
 	if p.Window != nil && p.LastCall >= time.Duration(p.Window.nominalMinutes())*time.Minute {
-		l.wrong("pace.last_call", "leaves nothing of the window")
+		l.wrong("pace.last_call", "is as long as the window, so nothing could be sent")
 	}
 	if s.Until != nil {
 		day, err := time.ParseInLocation(time.DateOnly, *s.Until, location)
@@ -68,7 +53,7 @@ func (l *loader) pace(c *Campaign, s *paceSection, window bool) {
 	c.Pace = p
 }
 
-// hours reads a window such as 06:00-22:00. 24:00 may stand at its end.
+// hours reads a window such as 06:00-22:00. It may end at 24:00.
 func (l *loader) hours(text string) *Hours {
 	m := hoursForm.FindStringSubmatch(text)
 	if m == nil {

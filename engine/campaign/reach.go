@@ -2,27 +2,26 @@ package campaign
 
 import "slices"
 
-// AppColumn is the column that a campaign with reach has beside those of its cohort: whether
-// each person can be reached by the NHS App.
+// AppColumn is the column that reach adds to the cohort: whether the NHS App reaches a person.
 const AppColumn = "nhs_app"
 
-// Reach says how the cohort tells at which GP practice each person is a patient, so that
-// the service can be asked who has the NHS App.
+// Reach names the column with each person's GP practice. The service then tells who has the NHS
+// App.
 type Reach struct {
-	Practice string // the column of the practice's ODS code
+	Practice string `yaml:"practice"` // the column with the ODS code of the practice
 }
 
-func (l *loader) reach(c *Campaign, s *reachSection) {
+func (l *loader) reach(c *Campaign, s *Reach) {
 	switch {
-	case s == nil && l.lines["reach"] == 0:
+	case s == nil && !l.has("reach"):
 		return
 	case s == nil || s.Practice == "" || s.Practice == "nhs_number" || s.Practice == AppColumn:
-		l.wrong("reach", "needs the column of the cohort that holds the GP practice's ODS code, such as {practice: gp_ods_code}")
+		l.wrong("reach", "needs the column with the ODS code of the GP practice, such as {practice: gp_ods_code}")
 		return
 	case c.File != nil:
-		l.wrong("reach", "asks a service, and sink.file has none; take it out")
+		l.wrong("reach", "needs a service, and sink.file has none; take it out")
 	}
-	c.Reach = &Reach{Practice: s.Practice}
+	c.Reach = s
 	_, mapped := c.Cohort.Columns[AppColumn]
 	_, typed := c.Cohort.Types[AppColumn]
 	_, defaulted := c.Cohort.Defaults[AppColumn]
@@ -35,7 +34,7 @@ func (l *loader) reach(c *Campaign, s *reachSection) {
 		{"cohort.duplicates", c.Cohort.Duplicates.LatestBy == AppColumn}, {"cohort.superseded_by", c.Cohort.Superseded == AppColumn},
 	} {
 		if clash.is {
-			l.wrong(clash.key, "cannot be about %s: with reach that column is not the file's, and says notifications, yes, no or unknown of everybody", AppColumn)
+			l.wrong(clash.key, "cannot be about %s: reach fills this column with notifications, yes, no or unknown", AppColumn)
 		}
 	}
 }

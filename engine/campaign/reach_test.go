@@ -8,7 +8,7 @@ import (
 func TestReach(t *testing.T) {
 	for sentence, test := range map[string]struct{ text, err string }{
 		"a column":                   {"reach: {practice: gp_ods_code}\n", ""},
-		"nothing":                    {"reach:\n", ":1: reach needs the column of the cohort that holds the GP practice's ODS code"},
+		"nothing":                    {"reach:\n", ":1: reach needs the column with the ODS code of the GP practice"},
 		"an empty column":            {"reach: {practice: ''}\n", ":1: reach needs the column"},
 		"the NHS number":             {"reach: {practice: nhs_number}\n", "reach needs the column"},
 		"the answer itself":          {"reach: {practice: nhs_app}\n", "reach needs the column"},
@@ -31,7 +31,7 @@ func TestReach(t *testing.T) {
 		}
 	}
 	_, err := Parse([]byte("campaign: a\nreach: {practice: gp}\nsink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}}\n"), path)
-	if err == nil || !strings.Contains(err.Error(), ":2: reach asks a service, and sink.file has none") {
+	if err == nil || !strings.Contains(err.Error(), ":2: reach needs a service, and sink.file has none") {
 		t.Errorf("files: %v", err)
 	}
 }

@@ -145,14 +145,17 @@ func (l *loader) yamlError(err error, text []byte) error {
 		return &FileError{l.file, 0, "this cannot be read as YAML"}
 	}
 	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n"), "\n")
-	at := e.GetToken().Position.Line
-	line := lines[min(max(at, 1), len(lines))-1]
-	message := e.GetMessage()
+	at := min(max(e.GetToken().Position.Line, 1), len(lines))
+	line, message := lines[at-1], e.GetMessage()
 	hasText := func(s string) bool { return strings.TrimSpace(s) != "" }
-	if next := slices.IndexFunc(lines[min(at, len(lines)):], hasText); next >= 0 && indent(lines[at+next]) > indent(line) {
+	if next := slices.IndexFunc(lines[at:], hasText); next >= 0 && indent(lines[at+next]) > indent(line) {
 		message += " <next deeper>"
 	}
-	if above := slices.DeleteFunc(slices.Clone(lines[:min(max(at, 1), len(lines))-1]), func(s string) bool { return !hasText(s) }); len(above) > 0 && indent(above[len(above)-1]) != indent(line) {
+	above := at - 2
+	for above >= 0 && !hasText(lines[above]) {
+		above--
+	}
+	if above >= 0 && indent(lines[above]) != indent(line) {
 		message += " <indented>"
 	}
 	for _, m := range yamlMistakes {

@@ -7,22 +7,21 @@ import (
 	"unicode"
 )
 
-// reservedNames are the personalisation names that NHS Notify keeps for itself (contract,
-// section 4.9). The service accepts a batch with one of them, and every message fails later.
+// reservedNames are the personalisation names that NHS Notify reserves (contract, section 4.9).
+// The service accepts a batch with one of them, and later every message fails.
 var reservedNames = strings.Fields(`full_name first_name last_name middle_names name_prefix name_suffix
 	nhs_number date email_address phone_number client_ref recipient_contact_value template
 	address_line_1 address_line_2 address_line_3 address_line_4 address_line_5 address_line_6 address_line_7`)
 
-// reservedNamesKey is the setting that allows names which only resemble a reserved one.
+// reservedNamesKey is the key that allows names similar to a reserved one.
 const reservedNamesKey = "reserved_names"
 
 // checkedNames is the value of reserved_names that allows them.
 const checkedNames = "checked"
 
-// CheckNames refuses personalisation names that NHS Notify reserves, in every route. The
-// free-text plans, which everybody has, bring names of their own and are left out. A mistake
-// is a *FileError. Where the cohort file brings the personalisation, that must have been
-// filled in before.
+// CheckNames refuses personalisation names that NHS Notify reserves, in every route except those
+// with a free-text plan. A mistake is a *FileError. If the cohort file brings the personalisation,
+// the caller fills it in before.
 func (c *Campaign) CheckNames() error {
 	for _, way := range c.ByRoute() {
 		if way.takesFreeText() || !way.PersonalisesAll() {
@@ -37,7 +36,7 @@ func (c *Campaign) CheckNames() error {
 	return nil
 }
 
-// takesFreeText says whether the messages go by one of the plans that everybody has.
+// takesFreeText reports whether the routing plan is one of the free-text plans.
 func (c *Campaign) takesFreeText() bool {
 	id := c.Notify.RoutingPlanID
 	if c.File != nil && c.File.Mesh != nil {
@@ -63,15 +62,15 @@ func (c *Campaign) checkName(p Personalisation) error {
 		insist = "; if NHS Notify has said that this name works, set reserved_names: checked"
 	}
 	key, free := "personalisation."+p.Field, word+reserved
-	if c.lines[c.Key(key)] == 0 { // the upload file brings it
+	if c.lines[c.Key(key)] == 0 { // the name comes from the upload file
 		return c.Mistake(key, fmt.Sprintf("(a column of the upload file) %s; name the personalisation in the campaign file, "+
 			"such as personalisation: {%s: %q}, and use ((%s)) in the service's template%s", problem, free, p.Text, free, insist))
 	}
 	return c.Mistake(key, fmt.Sprintf("%s; call it %s here and in the service's template%s", problem, free, insist))
 }
 
-// reservedName finds the reserved name that a name is, or resembles: all but letters and
-// digits is left out, and upper and lower case are the same. Without one it is empty.
+// reservedName finds the reserved name that is equal or similar to a name. It compares only
+// letters and digits, without case. It is empty if there is none.
 func reservedName(name string) (reserved string, exact bool) {
 	for _, r := range reservedNames {
 		if plainName(r) == plainName(name) {

@@ -9,30 +9,30 @@ import (
 	"strings"
 )
 
-// Route is one of the ways by which the messages of a campaign go, and says whose do: those
-// of the records that no route before it takes, and for which every condition holds.
+// Route is one of several ways for the messages of a campaign. It takes the records that meet all
+// its conditions and that no earlier route takes.
 type Route struct {
 	Name string
 	When []Condition // sorted by column; none: every record
 
-	// What is sent in place of what the sink's section says. Empty: as that says.
-	RoutingPlan        string // the name of a plan that the service has for everybody
+	// These replace the keys of the sink's section, unless they are empty.
+	RoutingPlan        string // the name of a free-text plan
 	RoutingPlanID      string
 	Personalisation    []Personalisation
-	OwnPersonalisation bool // Personalisation holds, and not the campaign's
+	OwnPersonalisation bool // Personalisation replaces the campaign's, even if it is empty
 	ContentFile        string
 	Content            string
 	Push               *Push
 }
 
-// mostRoutes is how many there may be, as package ingest has it.
+// mostRoutes limits the routes, as package ingest does.
 const mostRoutes = 100
 
 var routeForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
-// ByRoute is the campaign as it is for each of its routes, in their order: with the routing
-// plan, the personalisation and the texts of that route. Without routes it is the campaign
-// alone. What it returns is read-only.
+// ByRoute returns a campaign for each route, in order: with the routing plan, the personalisation
+// and the texts of that route. Without routes it returns the campaign alone. The result is
+// read-only.
 func (c *Campaign) ByRoute() []*Campaign {
 	if len(c.Routes) == 0 {
 		return []*Campaign{c}
@@ -60,8 +60,8 @@ func (c *Campaign) ByRoute() []*Campaign {
 	return all
 }
 
-// Key is where a value stands that the campaign has under a key: in a campaign of ByRoute it
-// may be the route's own.
+// Key returns the key of the file for a key of the campaign. In a campaign of ByRoute the route
+// may replace it.
 func (c *Campaign) Key(key string) string {
 	for plain, own := range c.renamed {
 		if key == plain || strings.HasPrefix(key, plain+".") {
@@ -71,25 +71,24 @@ func (c *Campaign) Key(key string) string {
 	return key
 }
 
-// routed says whether every route brings what the sink's section would say of the messages,
-// which then need not be there.
+// routed reports whether every route names its own messages. Then the sink's section need not.
 func (d *document) routed() bool {
 	return len(d.Route) > 0 && !slices.ContainsFunc(d.Route, func(s routeSection) bool {
 		return s.RoutingPlan == nil && s.RoutingPlanID == nil && s.ContentFile == nil && s.Display == nil && s.Reference == nil
 	})
 }
 
-// routes fills in by which way each record's message goes. The sink is known already.
+// routes reads the routes. It runs after the sink is read.
 func (l *loader) routes(c *Campaign, sections []routeSection) {
 	switch {
-	case l.lines["route"] == 0:
+	case !l.has("route"):
 		return
 	case len(sections) == 0:
 		l.wrong("route", "must list the routes, such as - {name: welsh, when: {language: [cy]}, routing_plan_id: …}")
 	case len(sections) > mostRoutes:
-		l.wrong("route", "lists %d routes, and there may be %d", len(sections), mostRoutes)
+		l.wrong("route", "lists %d routes; at most %d are allowed", len(sections), mostRoutes)
 	case c.File != nil:
-		l.wrong("route", "is for messages to NHS Notify and the NHS App; a file is for one routing plan or one print run, so make a campaign for each")
+		l.wrong("route", "is for NHS Notify and the NHS App; make a campaign for each file")
 	}
 	if l.err != nil {
 		return
@@ -98,16 +97,16 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 	for i, s := range sections {
 		at := fmt.Sprintf("route[%d]", i)
 		for _, key := range []string{at, at + ".name", at + ".when"} {
-			l.lines[key] = cmp.Or(l.lines[key], l.lines[at+".name"], l.lines[at+".when"], l.lines["route"]) // where to look when it is missing
+			l.lines[key] = cmp.Or(l.lines[key], l.lines[at+".name"], l.lines[at+".when"], l.lines["route"]) // a missing key has the line of a neighbour
 		}
 		r := Route{Name: s.Name}
 		switch {
 		case !routeForm.MatchString(s.Name):
-			l.wrong(at+".name", "must name the route in small letters, digits and hyphens, such as welsh")
+			l.wrong(at+".name", "must be small letters, digits and hyphens, such as welsh; it is %.50q", s.Name)
 		case slices.ContainsFunc(c.Routes, func(other Route) bool { return other.Name == s.Name }):
-			l.wrong(at+".name", "%s is the name of a route before it", s.Name)
+			l.wrong(at+".name", "%s is the name of an earlier route", s.Name)
 		case i > 0 && len(c.Routes[i-1].When) == 0:
-			l.wrong(at+".name", "%s is behind a route that takes every record, and would take none; put it before that one", s.Name)
+			l.wrong(at+".name", "%s would take no record, because the route before it takes every record; put %[1]s first", s.Name)
 		case s.When != nil && len(*s.When) == 0, s.When == nil && l.has(at+".when"):
 			l.wrong(at+".when", "must name a column; leave it out for a route that takes every record")
 		}
@@ -121,19 +120,18 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 	}
 }
 
-// has says whether the file has a key.
-func (l *loader) has(key string) bool { return l.written[key] != 0 }
-
-// routeTexts fills in what a route's messages are, where it says so itself.
+// routeTexts reads the texts that a route replaces.
 func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	for _, key := range []string{"routing_plan", "routing_plan_id", "personalisation"} {
 		if c.NHSApp != nil && l.has(at+"."+key) {
-			l.wrong(at+"."+key, "is for NHS Notify; a route of the NHS App has a content_file, or the display and reference of a notification")
+			l.wrong(at+"."+key,
+				"is for NHS Notify; a route of the NHS App has a content_file, or the display and reference of a notification")
 		}
 	}
 	for _, key := range []string{"content_file", "display", "reference"} {
 		if c.NHSApp == nil && l.has(at+"."+key) {
-			l.wrong(at+"."+key, "is for the NHS App; a route of NHS Notify has a routing_plan_id or a routing_plan, and may have a personalisation")
+			l.wrong(at+"."+key,
+				"is for the NHS App; a route of NHS Notify has a routing_plan_id or a routing_plan, and may have a personalisation")
 		}
 	}
 	if c.NHSApp != nil {
@@ -142,7 +140,7 @@ func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	}
 	switch byName, byID := l.has(at+".routing_plan"), l.has(at+".routing_plan_id"); {
 	case byName && byID:
-		l.wrong(at+".routing_plan", "and routing_plan_id both say which routing plan; keep one of the two")
+		l.wrong(at+".routing_plan", "and routing_plan_id both name a routing plan; keep one of the two")
 	case byName:
 		r.RoutingPlan, r.RoutingPlanID = l.planNamed(at+".routing_plan", c.Notify.BaseURL, s.RoutingPlan)
 	case byID:
@@ -153,22 +151,22 @@ func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	}
 }
 
-// routeContent fills in what a route sends to the NHS App. All of them use one channel.
+// routeContent reads the message of a route to the NHS App. All routes use one channel.
 func (l *loader) routeContent(n *NHSApp, r *Route, at string, s routeSection) {
 	push := s.Display != nil || s.Reference != nil
 	switch {
 	case push && (s.ContentFile != nil || n.Content != "" || l.ownInApp):
-		l.wrong(at+".display", "is of a notification, and the campaign has in-app messages; make a campaign for each")
+		l.wrong(at+".display", "is for a notification, and the campaign has in-app messages; make a campaign for each")
 	case s.ContentFile != nil && (n.Push != nil || l.ownPush):
-		l.wrong(at+".content_file", "is of an in-app message, and the campaign has notifications; make a campaign for each")
+		l.wrong(at+".content_file", "is for an in-app message, and the campaign has notifications; make a campaign for each")
 	case push && (s.Display == nil || s.Reference == nil):
-		l.wrong(at, "needs a display and a reference, and not only one of the two")
+		l.wrong(at, "needs both a display and a reference")
 	case push:
 		l.ownPush, r.Push = true, &Push{*s.Display, *s.Reference}
 	case l.has(at + ".content_file"):
 		l.ownInApp = true
 		if s.ContentFile == nil || *s.ContentFile == "" {
-			l.wrong(at+".content_file", "must name the file that holds the message")
+			l.wrong(at+".content_file", "must name the file with the message")
 			return
 		}
 		r.ContentFile = l.absolute(*s.ContentFile)

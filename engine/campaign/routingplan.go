@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// routingPlan is one of the free-text plans that NHS Notify has for everybody (contract,
-// section 12). Their ids are the same in every environment; the sandbox has the first three.
+// routingPlan is one of the free-text plans of NHS Notify (contract, section 12). Their ids are
+// the same in every environment. The sandbox has the first three.
 type routingPlan struct {
 	name    string
 	id      string
@@ -15,7 +15,7 @@ type routingPlan struct {
 	sandbox bool
 }
 
-// planField is a field of the personalisation, and how many characters its channel takes.
+// planField is a field of the personalisation with the most characters that its channel allows.
 type planField struct {
 	name string
 	most int
@@ -50,9 +50,8 @@ func planNamed(name string) (routingPlan, bool) {
 	return routingPlans[i], true
 }
 
-// routingPlan fills in which plan the messages go by: one of the campaign's own, by its
-// id, or one that everybody has, by its name.
-// routed says that every route says so itself.
+// routingPlan reads the routing plan: the id of the campaign's own plan, or the name of a
+// free-text plan. routed means that every route names its own.
 func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 	const byName, byID = "sink.notify.routing_plan", "sink.notify.routing_plan_id"
 	switch {
@@ -61,7 +60,7 @@ func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 			n.RoutingPlanID = l.planID(byID, &s.RoutingPlanID)
 		}
 	case l.lines[byID] != 0:
-		l.wrong(byName, "and routing_plan_id both say which routing plan; keep one of the two")
+		l.wrong(byName, "and routing_plan_id both name a routing plan; keep one of the two")
 	default:
 		n.RoutingPlan, n.RoutingPlanID = l.planNamed(byName, n.BaseURL, s.RoutingPlan)
 	}
@@ -70,14 +69,14 @@ func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 // planID reads the id of a routing plan.
 func (l *loader) planID(key string, id *string) string {
 	if id == nil || !uuidForm.MatchString(*id) {
-		l.wrong(key, "must be the routing plan's id, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name one of the service's free-text plans under routing_plan")
+		l.wrong(key,
+			"must be the id of a routing plan, such as b838b13c-f98c-4def-93f0-515d4e4f4ee1; or name a free-text plan under routing_plan")
 		return ""
 	}
 	return strings.ToLower(*id)
 }
 
-// planNamed finds the routing plan of a name that the service at an address has for
-// everybody.
+// planNamed finds a free-text plan by its name. The sandbox has only some of them.
 func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) {
 	var names []string
 	for _, p := range routingPlans {
@@ -88,18 +87,19 @@ func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) 
 	}
 	p, known := planNamed(name)
 	if !known {
-		l.wrong(key, "must be one of %s; a plan of your own goes by routing_plan_id", strings.Join(names, ", "))
+		l.wrong(key, "must be one of %s; name a plan of your own under routing_plan_id", strings.Join(names, ", "))
 		return "", ""
 	}
 	if base, err := url.Parse(baseURL); err == nil && base.Hostname() == sandboxHost && !p.sandbox {
-		l.wrong(key, "%s is not in the service's sandbox, which has app, email and sms; name one of these, or rehearse against the simulator (cohort simulate) or the integration environment", name)
+		l.wrong(key,
+			"%s is not in the sandbox, which has app, email and sms; name one of these, or rehearse with cohort simulate or the integration environment", name)
 	}
 	return p.name, p.id
 }
 
-// CheckFields holds the personalisation of each route against the fields that a routing plan
-// known by its name has: all of them, and no others. A mistake is a *FileError. Where the
-// cohort file brings the personalisation with it, that must have been filled in before.
+// CheckFields compares the personalisation of each route with the fields of a free-text plan: it
+// must have exactly these. A mistake is a *FileError. If the cohort file brings the
+// personalisation, the caller fills it in before.
 func (c *Campaign) CheckFields() error {
 	for _, way := range c.ByRoute() {
 		if err := way.checkFields(); err != nil {
@@ -121,7 +121,7 @@ func (c *Campaign) checkFields() error {
 	has := strings.Join(names, ", ")
 	for _, p := range c.Personalisation {
 		if !slices.Contains(names, p.Field) {
-			return c.Mistake("personalisation."+p.Field, "is no field of the routing plan "+plan.name+", which has "+has)
+			return c.Mistake("personalisation."+p.Field, "is not a field of the routing plan "+plan.name+", which has "+has)
 		}
 	}
 	for _, name := range names {
@@ -132,8 +132,8 @@ func (c *Campaign) checkFields() error {
 	return nil
 }
 
-// Longest is how many characters a field of the personalisation may have; 0 where nothing
-// is known of that, as of a plan that is known by its id.
+// Longest is the most characters that a field of the personalisation may have; 0 if unknown, as
+// for a plan named by its id.
 func (c *Campaign) Longest(field string) int {
 	plan, _ := planNamed(c.Notify.RoutingPlan)
 	for _, f := range plan.fields {

@@ -22,7 +22,7 @@ const integration, sandbox, production = "int.api.service.nhs.uk", "sandbox.api.
 
 // The contract's section 12, row by row.
 func TestRoutingPlansByName(t *testing.T) {
-	const notThere = "is not in the service's sandbox"
+	const notThere = "is not in the sandbox"
 	for _, test := range []struct {
 		name    string
 		id      string
@@ -70,7 +70,7 @@ func TestRoutingPlansByName(t *testing.T) {
 			}
 		}
 		_, err := Parse([]byte(planned(test.name, integration, append(test.fields, "given_name")...)), path)
-		if err == nil || !strings.Contains(err.Error(), ": personalisation.given_name is no field of the routing plan "+test.name+", which has "+strings.Join(test.fields, ", ")) {
+		if err == nil || !strings.Contains(err.Error(), ": personalisation.given_name is not a field of the routing plan "+test.name+", which has "+strings.Join(test.fields, ", ")) {
 			t.Errorf("%s with one field more: %v", test.name, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// rules fills in what the file is and which of its records count.
+// rules reads the format of the file and the rules about its records.
 func (l *loader) rules(c *Campaign, s *cohortSection) {
 	c.Cohort.Format = l.format("cohort.format", s.Format)
 	c.Cohort.Multiline, c.Cohort.Checked = s.Multiline, s.Checked
@@ -16,7 +17,7 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 		l.wrong("cohort.multiline", "must name columns of free text, such as [notes]")
 	}
 	if s.Checked && c.Cohort.Format.Encoding != "windows-1252" {
-		l.wrong("cohort.encoding_checked", "insists on cohort.format.encoding: windows-1252, and has no meaning without it")
+		l.wrong("cohort.encoding_checked", "has a meaning only with cohort.format.encoding: windows-1252")
 	}
 	c.Cohort.Types = s.Types
 	for _, field := range slices.Sorted(maps.Keys(s.Types)) {
@@ -35,23 +36,24 @@ func (l *loader) rules(c *Campaign, s *cohortSection) {
 	l.defaults(c, s.Defaults)
 	if s.Numbers != nil {
 		if c.Cohort.Numbers = Numbers(*s.Numbers); c.Cohort.Numbers != WhateverNumbers {
-			l.wrong("cohort.numbers", "must be any; leave it out, and the profile says which NHS numbers may be sent to")
+			l.wrong("cohort.numbers", "must be any; without it, the profile decides which NHS numbers may be sent to")
 		}
 	}
 	if s.Superseded != nil {
 		if c.Cohort.Superseded = *s.Superseded; *s.Superseded == "" || *s.Superseded == "nhs_number" {
-			l.wrong("cohort.superseded_by", "must name the column with the number that superseded the record's, such as superseded_by_nhs_number")
+			l.wrong("cohort.superseded_by", "must name the column with the newer NHS number, such as superseded_by_nhs_number")
 		}
 	}
 	if w := s.Withdrawn; w != nil {
-		c.Cohort.Withdrawn = Withdrawn{w.Column, w.Values}
+		c.Cohort.Withdrawn = *w
 		if w.Column == "" || len(w.Values) == 0 {
-			l.wrong("cohort.withdrawn", "needs a column and the values that withdraw, such as {column: record_type, values: [DEL]}")
+			l.wrong("cohort.withdrawn",
+				"needs a column and the values that withdraw a person, such as {column: record_type, values: [DEL]}")
 		}
 	}
 }
 
-// format fills in what a file is that is not told by its content.
+// format reads the format of a file, as far as its content does not show it.
 func (l *loader) format(key string, s formatSection) Format {
 	f := Format{Type: s.Type, Encoding: strings.ToLower(s.Encoding), Header: s.Header}
 	l.oneOf(key+".type", f.Type, "csv", "tsv", "mesh", "nbss", "parquet", "arrow")
@@ -67,15 +69,16 @@ func (l *loader) format(key string, s formatSection) Format {
 
 var reasonForm = regexp.MustCompile(`^[a-z][a-z_]*[0-9]?[a-z_]*$`)
 
-// suppress fills in the suppression lists.
+// suppress reads the suppression lists.
 func (l *loader) suppress(c *Campaign, lists []listSection) {
 	for i, s := range lists {
 		key := fmt.Sprintf("suppress[%d]", i)
-		list := List{File: l.absolute(s.File), Reason: s.Reason, MayShrink: s.MayShrink, Unreadable: s.Unreadable, Format: l.format(key+".format", s.Format)}
-		for _, k := range []string{key + ".file", key + ".reason"} {
-			if l.lines[k] == 0 { // missing: the list as a whole is where to look
-				l.lines[k] = l.lines["suppress"]
-			}
+		list := List{
+			File: l.absolute(s.File), Reason: s.Reason, MayShrink: s.MayShrink, Unreadable: s.Unreadable,
+			Format: l.format(key+".format", s.Format),
+		}
+		for _, k := range []string{key + ".file", key + ".reason"} { // a missing key has the line of the section
+			l.lines[k] = cmp.Or(l.lines[k], l.lines["suppress"])
 		}
 		switch {
 		case s.File == "":
@@ -83,9 +86,9 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 		case s.Reason == "":
 			l.wrong(key+".reason", "is missing; say why these people are left out, such as deceased_formal or opted_out")
 		case !reasonForm.MatchString(s.Reason) || len(s.Reason) > 40:
-			l.wrong(key+".reason", "must be a reason code of small letters and underscores, such as deceased_formal or opted_out")
+			l.wrong(key+".reason", "must be small letters and underscores, such as deceased_formal or opted_out; it is %.50q", s.Reason)
 		case s.Unreadable < 0:
-			l.wrong(key+".unreadable", "must be a number of rows, such as 4")
+			l.wrong(key+".unreadable", "must be at least 0; it is %d", s.Unreadable)
 		case slices.ContainsFunc(c.Suppress, func(other List) bool { return other.File == list.File }):
 			l.wrong(key+".file", "is named twice")
 		}
@@ -93,8 +96,8 @@ func (l *loader) suppress(c *Campaign, lists []listSection) {
 	}
 }
 
-// defaults fills in what empty fields become. Whether a default is of its field's type,
-// and whether the field is used, is for those to say who read the cohort.
+// defaults reads the values of empty fields. The reader of the cohort checks their types, and
+// whether the fields are used.
 func (l *loader) defaults(c *Campaign, defaults map[string]*string) {
 	for _, field := range slices.Sorted(maps.Keys(defaults)) {
 		key := "cohort.defaults." + field
@@ -103,9 +106,9 @@ func (l *loader) defaults(c *Campaign, defaults map[string]*string) {
 			l.wrong(key, "must be a text, such as \"you\"")
 			continue
 		case field == "nhs_number":
-			l.wrong(key, "cannot be: nobody has an NHS number by default")
+			l.wrong(key, "cannot be: an NHS number has no default")
 		case slices.Contains(c.Cohort.Required, field):
-			l.wrong(key, "is for a field that cohort.required says may not be empty; keep one of the two")
+			l.wrong(key, "is for a field of cohort.required, which may not be empty; keep one of the two")
 		}
 		if c.Cohort.Defaults == nil {
 			c.Cohort.Defaults = map[string]string{}
@@ -116,6 +119,7 @@ func (l *loader) defaults(c *Campaign, defaults map[string]*string) {
 
 func (l *loader) oneOf(key, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
-		l.wrong(key, "must be one of %s, not %q", strings.Join(allowed, ", "), value)
+		last := len(allowed) - 1
+		l.wrong(key, "must be %s or %s, not %q", strings.Join(allowed[:last], ", "), allowed[last], value)
 	}
 }

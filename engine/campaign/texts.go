@@ -1,9 +1,12 @@
 package campaign
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Contact is what a campaign says of how to reach a person, instead of what the service
-// knows itself. Each is a text with ((column)) placeholders; an empty one is not said.
+// Contact has contact details that replace those of the service. Each is a text with ((column))
+// placeholders; an empty one is not sent.
 type Contact struct {
 	SMS, Email string
 
@@ -13,22 +16,21 @@ type Contact struct {
 	Prefix, FirstName, MiddleNames, LastName, Suffix string
 }
 
-// IsEmpty reports whether the campaign says nothing of how to reach people.
+// IsEmpty reports whether the campaign has no contact details.
 func (c Contact) IsEmpty() bool { return len(c.texts()) == 0 }
 
 // Text is a text that is filled in for each record.
 type Text struct {
 	Key  string // of the campaign file
-	Name string // the field of the message's wording that it fills; empty: it is a detail
+	Name string // the field of the message that it fills; empty: it is a detail
 	Text string // with ((column)) placeholders
 }
 
-// Texts lists every text that is filled in for each record: the wording, and what the
-// service is told beside it.
+// Texts lists every text that is filled in for each record: the wording and the details.
 func (c *Campaign) Texts() []Text { return append(c.Wording(), c.Notify.Details()...) }
 
-// Wording lists the texts that a person gets to read, in the order that they have on the
-// wire: the personalisation, the content of an NHS App message, or what a letters file holds.
+// Wording lists the texts that a person reads, in their order on the wire: the personalisation,
+// the content of an NHS App message, or the columns of a letters file.
 func (c *Campaign) Wording() (texts []Text) {
 	switch {
 	case c.NHSApp != nil && c.NHSApp.Push != nil: // a notification is the same for everybody
@@ -44,7 +46,7 @@ func (c *Campaign) Wording() (texts []Text) {
 	return texts
 }
 
-// Details lists the texts that the service is told beside the personalisation.
+// Details lists the texts that the service gets beside the personalisation.
 func (n Notify) Details() []Text {
 	all := []Text{detail("billing_reference", n.BillingReference), detail("originator", n.Originator)}
 	return append(present(all), n.Contact.texts()...)
@@ -74,62 +76,50 @@ func present(all []Text) (said []Text) {
 	return said
 }
 
-// text reads a text that may be left out.
+// text reads an optional text.
 func (l *loader) text(key string, text *string) string {
 	switch {
-	case text == nil && l.lines[key] == 0:
+	case text == nil && !l.has(key):
 		return ""
 	case text == nil || *text == "":
-		l.wrong(key, "must be a text, such as \"((column))\"; take it out where there is none")
+		l.wrong(key, "must be a text, such as \"((column))\"; take the key out if there is none")
 		return ""
 	}
 	return *text
 }
 
-// The service wants two lines of an address at least. How many it takes is a question to
-// each record, whose empty lines are left out.
+// The service wants at least two lines of an address. The most is checked for each record,
+// because its empty lines are left out.
 const (
 	fewestLines = 2
 	mostLines   = 20
 )
 
-// contact fills in how people are reached, and asks of the parts what the service does.
+// contact reads the contact details and checks the rules of the service.
 func (l *loader) contact(s *contactSection) (c Contact) {
-	const key = "sink.notify.contact_details"
-	if s == nil {
-		if l.lines[key] != 0 {
-			l.wrong(key, "must name sms, email, address or name")
-		}
+	const key, address, name = "sink.notify.contact_details", "sink.notify.contact_details.address", "sink.notify.contact_details.name"
+	if !l.has(key) {
 		return c
 	}
 	c.SMS, c.Email = l.text(key+".sms", s.SMS), l.text(key+".email", s.Email)
-	if a := s.Address; a == nil && l.lines[key+".address"] != 0 {
-		l.wrong(key+".address", "needs lines and a postcode")
-	} else if a != nil {
-		c.Lines, c.Postcode = a.Lines, l.text(key+".address.postcode", a.Postcode)
-		if n := len(a.Lines); n < fewestLines || n > mostLines {
-			l.wrong(key+".address", "needs lines: between %d and %d of them, of which 5 may be filled in a record", fewestLines, mostLines)
-		}
-		for _, line := range a.Lines {
-			if line == "" {
-				l.wrong(key+".address.lines", "must each be a text, such as \"((address_line_1))\"")
-			}
-		}
-		if a.Postcode == nil {
-			l.wrong(key+".address", "needs a postcode")
-		}
+	c.Lines, c.Postcode = s.Address.Lines, l.text(address+".postcode", s.Address.Postcode)
+	if n := len(c.Lines); l.has(address) && (n < fewestLines || n > mostLines) {
+		l.wrong(address, "needs between %d and %d lines; a record may fill 5 of them", fewestLines, mostLines)
 	}
-	if n := s.Name; n == nil && l.lines[key+".name"] != 0 {
-		l.wrong(key+".name", "needs a last_name")
-	} else if n != nil {
-		c.Prefix, c.FirstName = l.text(key+".name.prefix", n.Prefix), l.text(key+".name.first_name", n.FirstName)
-		c.MiddleNames, c.LastName = l.text(key+".name.middle_names", n.MiddleNames), l.text(key+".name.last_name", n.LastName)
-		c.Suffix = l.text(key+".name.suffix", n.Suffix)
-		if n.LastName == nil {
-			l.wrong(key+".name", "needs a last_name")
-		}
+	if slices.Contains(c.Lines, "") {
+		l.wrong(address+".lines", "must each be a text, such as \"((address_line_1))\"")
 	}
-	if l.err == nil && c.IsEmpty() {
+	if l.has(address) && c.Postcode == "" {
+		l.wrong(address, "needs a postcode")
+	}
+	n := &s.Name
+	c.Prefix, c.FirstName = l.text(name+".prefix", n.Prefix), l.text(name+".first_name", n.FirstName)
+	c.MiddleNames, c.LastName = l.text(name+".middle_names", n.MiddleNames), l.text(name+".last_name", n.LastName)
+	c.Suffix = l.text(name+".suffix", n.Suffix)
+	if l.has(name) && c.LastName == "" {
+		l.wrong(name, "needs a last_name")
+	}
+	if c.IsEmpty() {
 		l.wrong(key, "must name sms, email, address or name")
 	}
 	return c

@@ -11,13 +11,13 @@ import (
 
 var (
 	placeholder = regexp.MustCompile(`\(\([^()\n]+\)\)`)
-	// lookalike is a name in the brackets that other programs fill in, or in one bracket of ours.
+	// lookalike is a name in the placeholder brackets of other programs, or in single ones.
 	lookalike = regexp.MustCompile(`\{+([^{}\n]+)\}+|\(([^()\n]+)\)|\[\[([^\[\]\n]+)\]\]|<+([^<>\n]+)>+|«([^«»\n]+)»`)
 )
 
-// CheckWords refuses words that a person would get to read and should not: {{name}}, (name)
-// and their like, where name is one of the cohort's columns, and characters that no message
-// may hold. With content: {literal: true} the first are words. A mistake is a *FileError.
+// CheckWords refuses texts that a person should not read. These are {{name}}, (name) and similar
+// ones if name is a column of the cohort, and forbidden characters. content: {literal: true}
+// allows the former. A mistake is a *FileError.
 func (c *Campaign) CheckWords(columns []string) error {
 	for field := range c.Cohort.Columns {
 		columns = append(slices.Clip(columns), field)
@@ -29,11 +29,11 @@ func (c *Campaign) CheckWords(columns []string) error {
 		}
 		for _, t := range texts {
 			if person.HasControl(t.Text) {
-				return way.Mistake(t.Key, "holds a control character, or an invisible one that changes how the text is read; take it out")
+				return way.Mistake(t.Key, "has a control character, or an invisible character that changes the text; take it out")
 			}
 			if found, column := unfilled(t.Text, columns); found != "" && !c.Literal {
-				return way.Mistake(t.Key, fmt.Sprintf("has %q, which would be sent as it stands; "+
-					"write ((%s)) to fill in the column, or set content: {literal: true} if these are words", found, column))
+				return way.Mistake(t.Key, fmt.Sprintf("has %q, which would be sent unchanged; "+
+					"write ((%s)) to fill in the column, or set content: {literal: true} if this is plain text", found, column))
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func TestWordsThatShouldHaveBeenFilledIn(t *testing.T) {
 		"the right form":            {"Dear ((given_name))", ""},
 		"the right form, spaced":    {"Dear (( given_name ))", ""},
 		"in brackets of its own":    {"( ((given_name)) )", ""},
-		"two braces":                {"Dear {{given_name}}", `has "{{given_name}}", which would be sent as it stands; write ((given_name))`},
+		"two braces":                {"Dear {{given_name}}", `has "{{given_name}}", which would be sent unchanged; write ((given_name))`},
 		"two braces, spaced":        {"Dear {{ given_name }}", "write ((given_name))"},
 		"a brace":                   {"Dear {given_name}", "write ((given_name))"},
 		"a dollar and a brace":      {"Dear ${given_name}", "write ((given_name))"},
@@ -33,8 +33,8 @@ func TestWordsThatShouldHaveBeenFilledIn(t *testing.T) {
 		"around a placeholder":      {"{ ((given_name)) clinic }", ""},
 		"no column":                 {"call {{us}} (now) [[here]] <b>", ""},
 		"a column in square braces": {"[clinic](https://nhs.uk)", ""},
-		"a control character":       {`Dear \u001b x`, "holds a control character"},
-		"an override":               {`Dear \u202e x`, "holds a control character"},
+		"a control character":       {`Dear \u001b x`, "has a control character"},
+		"an override":               {`Dear \u202e x`, "has a control character"},
 		"two lines and a tab":       {`Dear\n\tx`, ""},
 	} {
 		file := with("cohort: {columns: {clinic: Clinic}}\nprofile: test\npersonalisation:\n  body: \"" + test.words + `"`)

@@ -114,7 +114,7 @@ func TestALockCanBeTakenAgain(t *testing.T) {
 	}
 }
 
-// Who only looks keeps nobody out, however often he looks.
+// LockHolder keeps nobody out, however often it is called.
 func TestALookDisturbsNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -138,7 +138,7 @@ func TestALookDisturbsNobody(t *testing.T) {
 	<-done
 }
 
-// Nor do two who look take each other for a holder.
+// Two calls of LockHolder do not take each other for a holder.
 func TestTwoWhoLookSeeNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	must(t, os.WriteFile(path, nil, 0o600))

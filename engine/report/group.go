@@ -33,8 +33,10 @@ const noNumber = math.MaxUint64
 // begin empties the group for n rows.
 func (g *group) begin(first int64, n int) {
 	if g.lines == nil {
-		*g = group{lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n), found: map[int]string{}, references: map[int]string{}}
-		g.outcomes, g.ids = make([]*outcomeValues, n), make([][]byte, n)
+		*g = group{
+			lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
+			outcomes: make([]*outcomeValues, n), ids: make([][]byte, n), found: map[int]string{}, references: map[int]string{},
+		}
 	}
 	g.first = first
 	g.lines, g.numbers, g.files, g.shards = g.lines[:n], g.numbers[:n], g.files[:n], g.shards[:n]
@@ -62,7 +64,10 @@ type laneOutcome struct {
 }
 
 func newReader(in Input) (*reader, error) {
-	r := &reader{in: in, counts: make([]int64, len(person.Fates)), files: len(in.Plan.Cohort.Files), lanes: make([]laneOutcome, len(in.Plan.ShardStarts)), invalids: map[person.Verdict]*outcomeValues{}}
+	r := &reader{
+		in: in, counts: make([]int64, len(person.Fates)), files: len(in.Plan.Cohort.Files),
+		lanes: make([]laneOutcome, len(in.Plan.ShardStarts)), invalids: map[person.Verdict]*outcomeValues{},
+	}
 	for _, v := range in.Records.Verdicts() {
 		var s *outcomeValues
 		if v.Fate != "" {

@@ -11,7 +11,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
-	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
@@ -44,17 +43,8 @@ type Source interface {
 // the work, so more groups would mostly use memory.
 const mostAtOnce = 4
 
-// Write writes the report to path, durably and as a whole. It counts the fates, and fails
-// if they differ from those of the account.
-func Write(path string, in Input) error {
-	err := disk.WriteFile(path, func(w io.Writer) error { return write(w, in) })
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	return nil
-}
-
-// Encode is Write to a stream. After an error the stream is not a report.
+// Encode writes the report to w. It counts the fates, and fails if they differ from those of the
+// account. After an error the output is not a report.
 func Encode(w io.Writer, in Input) error {
 	if err := write(w, in); err != nil {
 		return fmt.Errorf("report: %w", err)

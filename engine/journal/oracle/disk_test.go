@@ -13,11 +13,11 @@ import (
 	"cohort/engine/journal"
 )
 
-// errCut is what every operation returns once the power is off.
+// errCut is the error of every operation after the power cut.
 var errCut = errors.New("the power is off")
 
-// disk is pebble's crashable memory as a journal's filesystem. At an operation the power
-// goes: what a crash leaves is taken then, and nothing works any more.
+// disk uses pebble's crashable memory as the filesystem of a journal. At operation cutAt the power
+// goes: left is the state after the crash, and every later operation fails.
 type disk struct {
 	mem *vfs.MemFS
 	rng *rand.Rand

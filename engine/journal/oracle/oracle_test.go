@@ -18,8 +18,8 @@ const header = 92 // bytes, of a segment
 
 var run = [16]byte{1, 2, 3}
 
-// story is a process that works until the power goes at an operation, then a second,
-// then one that must find everything that the two were told is durable.
+// story has three processes. The power goes during the first and the second. The third must find
+// every record that the two know to be durable.
 type story struct {
 	seed, cut int
 	lie       func(op, name string) bool
@@ -32,7 +32,7 @@ func (s story) tell() (ops int, err error) {
 	rng := rand.New(rand.NewPCG(uint64(s.seed), uint64(s.cut)))
 	work := rand.New(rand.NewPCG(uint64(s.seed), 0)) // the same for every cut
 	d := newDisk(rng)
-	acked, given := 0, 0 // records; the log's are always the first so many
+	acked, given := 0, 0 // records; the log always has the first of them
 	for process := range 3 {
 		d.lie = s.lie
 		switch process {
