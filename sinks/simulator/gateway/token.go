@@ -31,11 +31,9 @@ func unauthorised(description string) *oauthError {
 }
 
 func (e *oauthError) reply(messageID string) Reply {
-	return Reply{Status: e.status, ContentType: JSON, Body: EncodeJSON(struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		MessageID   string `json:"message_id"`
-	}{e.code, e.description, messageID})}
+	return Reply{Status: e.status, ContentType: JSON, Body: EncodeJSON(map[string]string{
+		"error": e.code, "error_description": e.description, "message_id": messageID,
+	})}
 }
 
 // answerToken is POST /oauth2/token.
@@ -47,12 +45,10 @@ func (g *Gateway) answerToken(x *Exchange) Reply {
 	lifetime := g.o.TokenLifetime
 	access := g.accessToken()
 	g.tokens.issue(access, &token{application: application, expires: x.Now.Add(lifetime)})
-	return Reply{Status: 200, ContentType: JSON, Body: EncodeJSON(struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   string `json:"expires_in"`
-		TokenType   string `json:"token_type"`
-		IssuedAt    string `json:"issued_at"`
-	}{access, strconv.Itoa(int(lifetime / time.Second)), "Bearer", strconv.FormatInt(x.Now.UnixMilli(), 10)})}
+	return Reply{Status: 200, ContentType: JSON, Body: EncodeJSON(map[string]string{
+		"access_token": access, "token_type": "Bearer", "expires_in": strconv.Itoa(int(lifetime / time.Second)),
+		"issued_at": strconv.FormatInt(x.Now.UnixMilli(), 10),
+	})}
 }
 
 // exchangeAssertion reads the form and returns the application that signed it.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
@@ -89,18 +90,13 @@ func created(x *gateway.Exchange, id string, c communication) gateway.Reply {
 	if c.behalf != "" {
 		identifiers = append(identifiers, fhirIdentifier{behalfSystem, c.behalf})
 	}
-	raw := func(v string) json.RawMessage { return json.RawMessage(v) }
-	return gateway.Reply{Status: 201, Location: x.Root() + "/communication/" + id, Body: gateway.EncodeJSON(struct {
-		ResourceType string           `json:"resourceType"`
-		Identifier   []fhirIdentifier `json:"identifier"`
-		Status       string           `json:"status"`
-		Payload      json.RawMessage  `json:"payload"`
-		Contained    json.RawMessage  `json:"contained,omitempty"`
-		Extension    json.RawMessage  `json:"extension,omitempty"`
-		Recipient    json.RawMessage  `json:"recipient"`
-		Requester    json.RawMessage  `json:"requester,omitempty"`
-	}{
-		"CommunicationRequest", identifiers, "active", raw(c.payload.Raw), raw(c.contained.Raw), raw(c.extension.Raw),
-		raw(c.recipient.Raw), raw(c.requester.Raw),
-	})}
+	body := object{"resourceType": "CommunicationRequest", "identifier": identifiers, "status": "active"}
+	for name, v := range map[string]gjson.Result{
+		"payload": c.payload, "contained": c.contained, "extension": c.extension, "recipient": c.recipient, "requester": c.requester,
+	} {
+		if v.Exists() {
+			body[name] = json.RawMessage(v.Raw)
+		}
+	}
+	return gateway.Reply{Status: 201, Location: x.Root() + "/communication/" + id, Body: gateway.EncodeJSON(body)}
 }
