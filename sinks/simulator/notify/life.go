@@ -160,36 +160,32 @@ const (
 	statusSkipped   = "skipped"
 )
 
-// at is the status of the message at a moment.
-func (l *life) at(now time.Time) string {
-	switch {
-	case reached(l.delivered, now):
-		return statusDelivered
-	case reached(l.failed, now):
-		return statusFailed
-	case reached(l.sending, now):
-		return statusSending
-	case reached(l.enriched, now):
-		return statusEnriched
-	case reached(l.pending, now):
-		return statusPending
+// moment is a status and its time.
+type moment struct {
+	status string
+	at     time.Time
+}
+
+// lastOf is the status of the first of the moments that has come; created when none has. The latest
+// status stands first.
+func lastOf(now time.Time, moments ...moment) string {
+	for _, m := range moments {
+		if reached(m.at, now) {
+			return m.status
+		}
 	}
 	return statusCreated
 }
 
+// at is the status of the message at a moment.
+func (l *life) at(now time.Time) string {
+	return lastOf(now, moment{statusDelivered, l.delivered}, moment{statusFailed, l.failed}, moment{statusSending, l.sending},
+		moment{statusEnriched, l.enriched}, moment{statusPending, l.pending})
+}
+
 // at is the status of the channel at a moment.
 func (c *stay) at(now time.Time) string {
-	switch {
-	case reached(c.delivered, now):
-		return statusDelivered
-	case reached(c.failed, now):
-		return statusFailed
-	case reached(c.skipped, now):
-		return statusSkipped
-	case reached(c.begins, now):
-		return statusSending
-	}
-	return statusCreated
+	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed}, moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})
 }
 
 // reached reports whether a moment has come.
