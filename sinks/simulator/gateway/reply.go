@@ -38,7 +38,7 @@ var Reset = Reply{manner: reset}
 
 func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 	g.count(func(c *Counts) { c.ByStatus[rep.name()]++ })
-	g.o.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "status", rep.Status, "manner", int(rep.manner), "id", x.ID)
+	g.Options.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "status", rep.Status, "manner", int(rep.manner), "id", x.ID)
 	switch rep.manner {
 	case reset:
 		resetConnection(w)
@@ -47,7 +47,7 @@ func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 		return
 	}
 	h := w.Header()
-	h.Set("Date", g.Now().UTC().Format(http.TimeFormat))
+	h.Set("Date", g.Options.Now().UTC().Format(http.TimeFormat))
 	if id := x.correlationID(); id != "" {
 		h.Set("X-Correlation-Id", id)
 	}
@@ -86,7 +86,7 @@ func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 		rep.Delivered(rep.Status)
 	}
 	if x.token != nil {
-		g.tokens.served(x.token)
+		x.token.served.Add(1)
 	}
 }
 

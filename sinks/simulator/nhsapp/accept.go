@@ -44,7 +44,7 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	s.gateway.Think(x)
 	r := &ledger.Request{
 		Application: x.Application, Reference: c.request, Single: true, Channel: channel, CampaignID: c.campaign,
-		ID: s.communicationID(), AcceptedAt: s.gateway.Now().UTC().Round(0), BodyCRC32C: crc32.Checksum(x.Body, castagnoli),
+		ID: s.communicationID(), AcceptedAt: s.gateway.Options.Now().UTC().Round(0), BodyCRC32C: crc32.Checksum(x.Body, castagnoli),
 		Messages: []ledger.Message{{Reference: c.request, NHSNumber: c.nhsNumber, Personalisation: json.RawMessage(c.payload.Raw)}},
 	}
 	if err := s.ledger.Accept(nil, r, nil); err != nil {
@@ -55,7 +55,7 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 
 // communicationID is the id of the next communication.
 func (s *Service) communicationID() string {
-	return uuidOf(rand.NewPCG(s.gateway.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
+	return uuidOf(rand.NewPCG(s.gateway.Options.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
 }
 
 // uuidOf makes a version 4 UUID of a stream.

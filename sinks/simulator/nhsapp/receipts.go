@@ -37,7 +37,7 @@ func (s *Service) tasksOf(r *ledger.Request) []task {
 	o := s.o.Receipts
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.ID))
-	source := rand.NewPCG(s.gateway.Seed, h.Sum64())
+	source := rand.NewPCG(s.gateway.Options.Seed, h.Sum64())
 	dice := rand.New(source)
 	after := func(from time.Time, most time.Duration) time.Time {
 		return from.Add(time.Second + time.Duration(dice.Float64()*float64(most)/o.Hasten))

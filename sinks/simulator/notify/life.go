@@ -33,7 +33,7 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	o := s.o.Statuses
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(a.MessageID))
-	f := fortune{rand.New(rand.NewPCG(s.gateway.Seed, h.Sum64())), o}
+	f := fortune{rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64())), o}
 	l := life{created: a.AcceptedAt}
 	l.pending = f.after(l.created, 10*time.Second)
 	l.enriched = f.after(l.pending, 10*time.Minute)

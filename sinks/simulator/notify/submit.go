@@ -117,7 +117,7 @@ func (s *Service) accept(x *gateway.Exchange, sub submission, single bool) gatew
 		rep.Delivered = noteDelivery
 		return s.gateway.FaultAfter(x, rep)
 	}
-	r.AcceptedAt = s.gateway.Now().UTC().Round(0)
+	r.AcceptedAt = s.gateway.Options.Now().UTC().Round(0)
 	rep := s.created(x, r)
 	rep.Delivered = noteDelivery
 	slow := s.delay(faults.SlowAccept)
