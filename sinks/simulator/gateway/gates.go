@@ -42,7 +42,8 @@ func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
 	if quota == 0 {
 		quota = defaultQuota
 	}
-	exceeded := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has exceeded its quota of %d requests every 1 minute(s) and is being rate limited.", g.Options.Application, quota))
+	exceeded := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has exceeded its quota of %d requests "+
+		"every 1 minute(s) and is being rate limited.", g.Options.Application, quota))
 	if over {
 		if x.api.NamesWait {
 			exceeded.RetryAfter = g.Dice.Fault(faults.Quota429).RetryAfter
@@ -53,7 +54,8 @@ func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
 		return x.Refuse(exceeded.RetryIn(f.RetryAfter)), false
 	}
 	if f, hit := g.Dice.Strike(faults.Spike429); hit {
-		spike := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests.", g.Options.Application))
+		spike := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has created a spike in traffic "+
+			"and is being rate limited. Please reduce the frequency of your requests.", g.Options.Application))
 		if x.api.NamesWait {
 			spike.RetryAfter = f.RetryAfter
 		}
@@ -72,7 +74,7 @@ func (g *Gateway) FaultBefore(x *Exchange) (rep Reply, ok bool) {
 		return x.Refuse(badGateway), false
 	}
 	if g.Dice.Hit(faults.HTMLError) {
-		return Reply{Status: 502, ContentType: HTML, Body: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>")}, false
+		return Page(502, "Bad Gateway"), false
 	}
 	if f, hit := g.Dice.Strike(faults.Unavailable503); hit {
 		return x.Refuse(unavailable.RetryIn(f.RetryAfter)), false

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -33,12 +34,18 @@ type Reply struct {
 	manner manner
 }
 
+// Page is a web page of the gateway, in place of an answer of the API.
+func Page(status int, title string) Reply {
+	text := fmt.Sprintf("<html><head><title>%d %s</title></head><body><h1>%s</h1></body></html>", status, title, title)
+	return Reply{Status: status, ContentType: "text/html; charset=utf-8", Body: []byte(text)}
+}
+
 // Reset makes the client see ECONNRESET.
 var Reset = Reply{manner: reset}
 
 func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 	g.count(func(c *Counts) { c.ByStatus[rep.name()]++ })
-	g.Options.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "status", rep.Status, "manner", int(rep.manner), "id", x.ID)
+	g.Options.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "reply", rep.name(), "id", x.ID)
 	switch rep.manner {
 	case reset:
 		resetConnection(w)
@@ -115,11 +122,8 @@ func resetConnection(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// Media types.
-const (
-	JSON = "application/json"
-	HTML = "text/html; charset=utf-8"
-)
+// JSON is the media type of the gateway's own answers.
+const JSON = "application/json"
 
 // IsMedia reports whether a value is one of the media types, bare or with charset=utf-8.
 func IsMedia(value string, types ...string) bool {

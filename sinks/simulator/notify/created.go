@@ -72,7 +72,9 @@ type routingPlan struct {
 }
 
 func planOf(id string) routingPlan {
-	return routingPlan{ID: id, Version: "ztoe2qRAM8M8vS0bqajhyEBcvXacrGPp", Name: "Simulated routing plan", CreatedDate: "2023-11-17T14:27:51.413Z"}
+	return routingPlan{
+		ID: id, Version: "ztoe2qRAM8M8vS0bqajhyEBcvXacrGPp", Name: "Simulated routing plan", CreatedDate: "2023-11-17T14:27:51.413Z",
+	}
 }
 
 // appendString writes a JSON string.

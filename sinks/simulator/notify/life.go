@@ -185,7 +185,8 @@ func (l *life) at(now time.Time) string {
 
 // at is the status of the channel at a moment.
 func (c *stay) at(now time.Time) string {
-	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed}, moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})
+	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed},
+		moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})
 }
 
 // reached reports whether a moment has come.

@@ -30,7 +30,7 @@ func (s *Service) submitSingle(x *gateway.Exchange) gateway.Reply { return s.sub
 
 func (s *Service) submit(x *gateway.Exchange, single bool) gateway.Reply {
 	if x.Large {
-		return gateway.Reply{Status: 413, ContentType: gateway.HTML, Body: []byte("<html><head><title>413 Request Entity Too Large</title></head><body>Request Entity Too Large</body></html>")}
+		return gateway.Page(413, "Request Entity Too Large")
 	}
 	hits := 0
 	sub, wrong := validate(x.Body, single, func(nhsNumber string) bool {
