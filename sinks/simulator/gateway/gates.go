@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -37,29 +38,26 @@ const defaultQuota = 1200
 
 // Limit is the rate gate: the quota, then the faults. The reply counts only when ok is false.
 func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
-	quota := g.Options.QuotaPerMinute
-	over := quota > 0 && g.requestsInMinute(x) > quota
-	if quota == 0 {
-		quota = defaultQuota
+	throttled := func(wait time.Duration, format string, details ...any) (Reply, bool) {
+		text := "Your application, " + g.Options.Application + ", has " + fmt.Sprintf(format, details...)
+		return x.Refuse(x.api.Throttled.Saying(text).RetryIn(wait)), false
 	}
-	exceeded := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has exceeded its quota of %d requests "+
-		"every 1 minute(s) and is being rate limited.", g.Options.Application, quota))
-	if over {
-		if x.api.NamesWait {
-			exceeded.RetryAfter = g.Dice.Fault(faults.Quota429).RetryAfter
+	named := func(wait time.Duration) time.Duration {
+		if !x.api.NamesWait {
+			return 0
 		}
-		return x.Refuse(exceeded), false
+		return wait
+	}
+	const quotaText = "exceeded its quota of %d requests every 1 minute(s) and is being rate limited."
+	const spikeText = "created a spike in traffic and is being rate limited. Please reduce the frequency of your requests."
+	if quota := g.Options.QuotaPerMinute; quota > 0 && g.requestsInMinute(x) > quota {
+		return throttled(named(g.Dice.Fault(faults.Quota429).RetryAfter), quotaText, quota)
 	}
 	if f, hit := g.Dice.Strike(faults.Quota429); hit {
-		return x.Refuse(exceeded.RetryIn(f.RetryAfter)), false
+		return throttled(f.RetryAfter, quotaText, cmp.Or(g.Options.QuotaPerMinute, defaultQuota))
 	}
 	if f, hit := g.Dice.Strike(faults.Spike429); hit {
-		spike := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has created a spike in traffic "+
-			"and is being rate limited. Please reduce the frequency of your requests.", g.Options.Application))
-		if x.api.NamesWait {
-			spike.RetryAfter = f.RetryAfter
-		}
-		return x.Refuse(spike), false
+		return throttled(named(f.RetryAfter), spikeText)
 	}
 	if x.api.BusyFault && g.Dice.Hit(faults.Busy429) {
 		return x.Refuse(x.api.Throttled), false
