@@ -46,47 +46,57 @@ var (
 // headers as a JSON object. They have no body, and so can refuse nothing. An answer that leaves
 // any doubt is an error, which names the file and repeats nothing of it.
 func ReadAcknowledgement(path string) (*Acknowledgement, error) {
+	h, control, body, err := readAcknowledged(path)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(h.Workflow, acknowledgementWorkflow) {
+		return nil, fmt.Errorf("%s is not an acknowledgement: its workflow is not %s", path, acknowledgementWorkflow)
+	}
+	a := &Acknowledgement{Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(control, body)))}
+	if doubt := a.decide(h.Subject, body, control == nil); doubt != "" {
+		return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: %s; "+
+			"a person must ask NHS Notify what became of the upload", path, doubt)
+	}
+	return a, nil
+}
+
+// readAcknowledged reads the headers, the control file and the body. control is nil when there is
+// no control file.
+func readAcknowledged(path string) (h Headers, control, body []byte, err error) {
 	beside := strings.TrimSuffix(path, filepath.Ext(path)) + controlExtension
 	content := path
 	if path == beside {
 		content = strings.TrimSuffix(path, controlExtension) + (*Mesh)(nil).extension()
 	}
-	body, err := os.ReadFile(content)
-	if err != nil {
-		return nil, err
+	if body, err = os.ReadFile(content); err != nil {
+		return h, nil, nil, err
 	}
-	headersAlone := false
-	var h Headers
-	headers, err := os.ReadFile(beside)
-	var c control
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	control, err = os.ReadFile(beside)
+	if errors.Is(err, fs.ErrNotExist) {
 		if json.Unmarshal(body, &h) != nil || h.LocalID == "" {
-			return nil, fmt.Errorf("%s does not name its upload: there is no control file %s beside it; "+
+			return h, nil, nil, fmt.Errorf("%s does not name its upload: there is no control file %s beside it; "+
 				"put that file there, or name a JSON object with the headers mex-workflowid, mex-subject and mex-localid",
 				path, filepath.Base(beside))
 		}
-		headersAlone = true
-	case err != nil:
-		return nil, err
-	case xml.Unmarshal(headers, &c) != nil:
-		return nil, fmt.Errorf("%s is not a control file of MESH", beside)
-	default:
-		h = Headers{Workflow: c.WorkflowID, Subject: c.Subject, LocalID: c.LocalID}
+		return h, nil, body, nil
 	}
-	if !strings.HasSuffix(h.Workflow, acknowledgementWorkflow) {
-		return nil, fmt.Errorf("%s is not an acknowledgement: its workflow is not %s", path, acknowledgementWorkflow)
+	var c controlFile
+	if err == nil && xml.Unmarshal(control, &c) != nil {
+		err = fmt.Errorf("%s is not a control file of MESH", beside)
 	}
-	digits := h.Subject[:min(3, len(h.Subject))]
+	return Headers{Workflow: c.WorkflowID, Subject: c.Subject, LocalID: c.LocalID}, control, body, err
+}
+
+// decide reads the verdict of an acknowledgement. doubt is the reason why it has none.
+func (a *Acknowledgement) decide(subject string, body []byte, headersAlone bool) (doubt string) {
+	digits := subject[:min(3, len(subject))]
 	status, err := strconv.Atoi(digits)
-	if err != nil || len(h.Subject) > 3 && '0' <= h.Subject[3] && h.Subject[3] <= '9' {
+	if err != nil || len(subject) > 3 && '0' <= subject[3] && subject[3] <= '9' {
 		status = 0
 	}
-	a := &Acknowledgement{
-		Reference: h.LocalID, SHA256: fmt.Sprintf("%x", sha256.Sum256(slices.Concat(headers, body))),
-	}
 	in, strange := readBody(body, digits)
-	text := strings.ToLower(h.Subject + "\n" + string(body) + "\n" + strings.Join(in.words, "\n"))
+	text := strings.ToLower(subject + "\n" + string(body) + "\n" + strings.Join(in.words, "\n"))
 	found := func(words []string) string {
 		for _, word := range words {
 			if strings.Contains(text, word) {
@@ -95,33 +105,31 @@ func ReadAcknowledgement(path string) (*Acknowledgement, error) {
 		}
 		return ""
 	}
-	var why string
 	switch {
 	case status >= 200 && status < 300:
-		if why = found(notConfirmed); why == "" && len(body) > 0 && (!utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0) {
-			why = "its body is not text in UTF-8"
-		}
-		if why == "" && len(in.codes) > 0 {
-			why = "its body has a code, as errors have"
+		doubt = found(notConfirmed)
+		switch {
+		case doubt != "":
+		case !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0:
+			doubt = "its body is not text in UTF-8"
+		case len(in.codes) > 0:
+			doubt = "its body has a code, as errors have"
 		}
 	case slices.Contains([]int{400, 403, 404, 413}, status):
 		if headersAlone {
-			strange = "it is a refusal without its body, which may be about a duplicate (name the file of the body, with its control file beside it)"
+			strange = "it is a refusal without its body, which may be about a duplicate " +
+				"(name the file of the body, with its control file beside it)"
 		}
-		if why = cmp.Or(found(notRefused), strange); why == "" {
+		if doubt = cmp.Or(found(notRefused), strange); doubt == "" {
 			a.Refused, a.Code = true, ledger.CodeUploadRefused+digits
 			if len(in.codes) > 0 {
 				a.Code += "_" + in.codes[0]
 			}
 		}
 	default:
-		why = "its mex-subject is neither 200 to 299 nor 400, 403, 404 or 413"
+		doubt = "its mex-subject is neither 200 to 299 nor 400, 403, 404 or 413"
 	}
-	if why != "" {
-		return nil, fmt.Errorf("%s neither confirms nor refuses an upload beyond doubt: %s; "+
-			"a person must ask NHS Notify what became of the upload", path, why)
-	}
-	return a, nil
+	return doubt
 }
 
 // bodyWords holds the codes of a body, and every name and text in it.

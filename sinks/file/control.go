@@ -14,10 +14,10 @@ type Headers struct {
 	LocalID  string `json:"mex-localid"`
 }
 
-// control is the control file of the MESH client: the headers in the client's own words. It
+// controlFile is the control file of the MESH client: the headers in the client's own words. It
 // stands beside the data file, under the same name with .ctl. Compress asks the client to
 // compress the transfer, and AllowChunking to split a file that is too large for one.
-type control struct {
+type controlFile struct {
 	XMLName       xml.Name `xml:"DTSControl"`
 	Version       string
 	AddressType   string
@@ -35,7 +35,7 @@ type control struct {
 const controlExtension = ".ctl"
 
 func (h *Headers) write(w io.Writer) error {
-	text, err := xml.MarshalIndent(control{
+	text, err := xml.MarshalIndent(controlFile{
 		Version: "1.0", AddressType: "DTS", MessageType: "Data", WorkflowID: h.Workflow, To: h.To, From: h.From,
 		Subject: h.Subject, LocalID: h.LocalID, Compress: "Y", AllowChunking: "Y", Encrypted: "N",
 	}, "", "  ")

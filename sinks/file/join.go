@@ -163,10 +163,7 @@ func (s *Sink) draft(name string, content func(io.Writer) error) (string, error)
 	}
 	digest := hex.EncodeToString(sum.Sum(nil))
 	there, err := s.digest(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return digest, nil
-	}
-	if err == nil && there != digest {
+	if err == nil && there != "" && there != digest {
 		err = fmt.Errorf("%s: %w", path, ErrOther)
 	}
 	if err != nil {
@@ -211,21 +208,20 @@ func (s *Sink) reveal(m *Manifest) error {
 func (s *Sink) appear(name, want string) error {
 	path := filepath.Join(s.o.Folder, name)
 	there, err := s.digest(path)
-	found := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return err
 	}
 	draft, err := s.digest(temporary(path))
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return err
-	case found && there != want:
+	case there != "" && there != want:
 		return fmt.Errorf("%s: %w", path, ErrOther)
-	case found && err == nil:
+	case there != "" && draft != "":
 		return s.disk.remove(temporary(path))
-	case found:
+	case there != "":
 		return nil
-	case err == nil && draft == want:
+	case draft == want:
 		return s.disk.rename(temporary(path), path)
 	}
 	return fmt.Errorf("%s is missing, and not all files were whole. If it was sent, put a copy of it back. If it was not sent, move %s away. Then resume", path, manifestFile)
@@ -259,13 +255,10 @@ func (s *Sink) unchanged(ctx context.Context, m *Manifest) error {
 	check := func(name, want string) error {
 		path := filepath.Join(s.o.Folder, name)
 		got, err := s.digest(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return ctx.Err() // taken away, to be sent
-		}
-		if err == nil && got != want {
+		if err == nil && got != "" && got != want { // a missing file was taken away, to be sent
 			err = fmt.Errorf("%s was changed after it was written. Do not send it. Move it away together with %s, and resume makes it again", path, manifestFile)
 		}
-		return err
+		return cmp.Or(err, ctx.Err())
 	}
 	for i := range m.Files {
 		f := &m.Files[i]
@@ -281,8 +274,12 @@ func (s *Sink) unchanged(ctx context.Context, m *Manifest) error {
 	return nil
 }
 
+// digest is the SHA-256 of a file in hex; empty when there is no file.
 func (s *Sink) digest(path string) (string, error) {
 	f, err := s.disk.open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package nhsapp
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -139,7 +140,7 @@ func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, 
 func readPage(body []byte, each func(Receipt)) (more bool, unread int, err error) {
 	bundle := gjson.ParseBytes(body)
 	links, entries := bundle.Get("link"), bundle.Get("entry")
-	if !gjson.ValidBytes(body) || bundle.Get("resourceType").Str != "Bundle" || !isList(links) || !isList(entries) {
+	if !json.Valid(body) || bundle.Get("resourceType").Str != "Bundle" || !isList(links) || !isList(entries) {
 		return false, 0, errNoBundle
 	}
 	for _, e := range entries.Array() {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -41,7 +42,7 @@ type ChannelStatus struct {
 // readStatus reads the answer about a message. ok is false when it has no status, or is about
 // another message. The service may add members without notice.
 func readStatus(id string, body []byte) (s Status, ok bool) {
-	if !gjson.ValidBytes(body) {
+	if !json.Valid(body) {
 		return s, false
 	}
 	data := gjson.GetBytes(body, "data")

@@ -41,7 +41,8 @@ type DifferError struct {
 // Error counts the differences.
 func (e *DifferError) Error() string {
 	if e.OtherSeed {
-		return fmt.Sprintf("the ledger and the report differ in %d places; every message id differs: start --check with the --seed of the simulator", e.Places)
+		return fmt.Sprintf("the ledger and the report differ in %d places; every message id differs: "+
+			"start --check with the --seed of the simulator", e.Places)
 	}
 	return fmt.Sprintf("the ledger and the report differ in %d places", e.Places)
 }
@@ -59,7 +60,8 @@ func Check(out io.Writer, report Report, state string, seed uint64) error {
 		return fmt.Errorf("the report cannot be read: %w", err)
 	}
 	if len(c.people) == 0 && c.fates[accepted] > 0 {
-		return fmt.Errorf("the simulator's state has no message of run %s; name the --state file of the simulator that the run was sent to", report.Run)
+		return fmt.Errorf("the simulator's state has no message of run %s; "+
+			"name the --state file of the simulator that the run was sent to", report.Run)
 	}
 	c.print()
 	if c.differ > 0 {
@@ -178,13 +180,15 @@ func (c *check) print() {
 		words := "none may be in the ledger"
 		switch fate {
 		case accepted:
-			words = fmt.Sprintf("each must be in the ledger once: %d under the same id, %d without an id in the report", c.same, c.unknown)
+			words = fmt.Sprintf("each must be in the ledger once: %d under the same id, %d without an id in the report",
+				c.same, c.unknown)
 		case inDoubt:
 			words = fmt.Sprintf("the ledger has %d of them", c.doubted)
 		}
 		fmt.Fprintf(c.out, "  %-12s %10d  %s\n", fate, c.fates[fate], words)
 	}
-	fmt.Fprintf(c.out, "report   %d records, run %s\nledger   %d messages of this run, and %d others\n", records, c.report.Run, len(c.people), c.others)
+	fmt.Fprintf(c.out, "report   %d records, run %s\n", records, c.report.Run)
+	fmt.Fprintf(c.out, "ledger   %d messages of this run, and %d others\n", len(c.people), c.others)
 	if !c.report.Complete {
 		fmt.Fprintln(c.out, "the report is not complete: the run had not ended when it was written")
 	}

@@ -38,7 +38,8 @@ func Embed(version string) (*Embedded, error) {
 	}
 	const apiKey = "simulated-application"
 	e := &Embedded{
-		APIKeyFile: filepath.Join(folder, "api-key"), PrivateKeyFile: filepath.Join(folder, "key.pem"), KeyID: "simulated-1", folder: folder,
+		APIKeyFile: filepath.Join(folder, "api-key"), PrivateKeyFile: filepath.Join(folder, "key.pem"),
+		KeyID: "simulated-1", folder: folder,
 		server: &http.Server{ReadHeaderTimeout: time.Minute, Handler: New(Options{
 			Version: version, APIKey: apiKey, KeyID: "simulated-1", PublicKey: &key.PublicKey,
 			Notify: notify.Options{ContactDetails: true}, NHSApp: nhsapp.Options{Intermediary: true}, ForgetPersonalisation: true,

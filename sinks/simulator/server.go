@@ -124,7 +124,7 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 	twice, statuses := query.Get("twice") != "", query.Get("statuses") != ""
 	now, err := time.Parse(time.RFC3339, query.Get("statuses"))
 	if err != nil {
-		now = s.gateway.Now()
+		now = s.gateway.Options.Now()
 	}
 	w.Header().Set("Content-Type", "application/jsonl")
 	out := bufio.NewWriterSize(w, 64<<10)

@@ -155,7 +155,7 @@ func (s *service) askToken(form url.Values) answer {
 
 func (s *service) fetchToken(apiKey string) string {
 	s.t.Helper()
-	got := s.askToken(tokenForm(sign(signingKey(), apiKey, s.url+"/oauth2/token", s.gateway.Now(), nil)))
+	got := s.askToken(tokenForm(sign(signingKey(), apiKey, s.url+"/oauth2/token", s.gateway.Options.Now(), nil)))
 	var v struct {
 		Access string `json:"access_token"`
 	}

@@ -109,58 +109,45 @@ const (
 	kindCount
 )
 
-// A setting is one key of a fault's mapping.
-type setting uint16
-
-const (
-	setShare setting = 1 << iota
-	setAfter
-	setLimit
-	setRetryAfter
-	setHold
-	setProcessing
-	setFixed
-	setJitter
-
-	setUsual = setShare | setAfter | setLimit
-)
+// usual are the settings of most faults.
+const usual = "share after limit"
 
 // kinds holds each fault's name in a faults file, the keys it takes, and their defaults.
 var kinds = [kindCount]struct {
 	name     string
-	takes    setting
+	takes    string // the keys of its mapping, with blanks between
 	defaults Fault
 }{
-	ResetBefore:        {name: "reset_before", takes: setUsual},
-	ResetAfter:         {name: "reset_after", takes: setUsual},
-	TimeoutAfter:       {name: "timeout_after", takes: setUsual | setHold, defaults: Fault{Hold: 29 * time.Second}},
-	Gateway504After:    {name: "gateway_504_after", takes: setUsual},
-	Gateway504Before:   {name: "gateway_504_before", takes: setUsual},
-	Truncated201:       {name: "truncated_201", takes: setUsual},
-	Quota429:           {name: "quota_429", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: time.Minute}},
-	Spike429:           {name: "spike_429", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: time.Second}},
-	TooEarly425:        {name: "too_early_425", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
-	SlowAccept:         {name: "slow_accept", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
-	Unavailable503:     {name: "unavailable_503", takes: setUsual | setRetryAfter, defaults: Fault{RetryAfter: 5 * time.Second}},
-	Unavailable503Bare: {name: "unavailable_503_bare", takes: setUsual},
-	Error500Before:     {name: "error_500_before", takes: setUsual},
-	Error500After:      {name: "error_500_after", takes: setUsual},
-	BadGateway502:      {name: "bad_gateway_502", takes: setUsual},
-	HTMLError:          {name: "html_error", takes: setUsual},
-	TokenRevoked:       {name: "token_revoked", takes: setUsual},
-	TokenEndpoint500:   {name: "token_endpoint_500", takes: setUsual},
-	TokenJWKS403:       {name: "token_jwks_403", takes: setUsual},
-	Latency:            {name: "latency", takes: setUsual | setFixed | setJitter, defaults: Fault{Share: 1}},
-	PoisonedRecipients: {name: "poisoned_recipients", takes: setShare},
-	Banned:             {name: "banned", takes: setUsual, defaults: Fault{Share: 1}},
-	NoSuchPlan:         {name: "no_such_plan", takes: setUsual},
-	NotOnboarded:       {name: "not_onboarded", takes: setUsual, defaults: Fault{Share: 1}},
-	TokenRefused:       {name: "token_refused", takes: setUsual, defaults: Fault{Share: 1}},
-	TokenAudience401:   {name: "token_audience_401", takes: setUsual},
-	ClockAhead:         {name: "clock_ahead", takes: setFixed, defaults: Fault{Share: 1}},
-	ClockBehind:        {name: "clock_behind", takes: setFixed, defaults: Fault{Share: 1}},
-	Busy429:            {name: "busy_429", takes: setUsual},
-	DeliveredTwice:     {name: "delivered_twice", takes: setUsual | setRetryAfter | setProcessing, defaults: Fault{RetryAfter: 300 * time.Second}},
+	ResetBefore:        {name: "reset_before", takes: usual},
+	ResetAfter:         {name: "reset_after", takes: usual},
+	TimeoutAfter:       {name: "timeout_after", takes: usual + " hold", defaults: Fault{Hold: 29 * time.Second}},
+	Gateway504After:    {name: "gateway_504_after", takes: usual},
+	Gateway504Before:   {name: "gateway_504_before", takes: usual},
+	Truncated201:       {name: "truncated_201", takes: usual},
+	Quota429:           {name: "quota_429", takes: usual + " retry_after", defaults: Fault{RetryAfter: time.Minute}},
+	Spike429:           {name: "spike_429", takes: usual + " retry_after", defaults: Fault{RetryAfter: time.Second}},
+	TooEarly425:        {name: "too_early_425", takes: usual + " retry_after processing", defaults: Fault{RetryAfter: 300 * time.Second}},
+	SlowAccept:         {name: "slow_accept", takes: usual + " retry_after processing", defaults: Fault{RetryAfter: 300 * time.Second}},
+	Unavailable503:     {name: "unavailable_503", takes: usual + " retry_after", defaults: Fault{RetryAfter: 5 * time.Second}},
+	Unavailable503Bare: {name: "unavailable_503_bare", takes: usual},
+	Error500Before:     {name: "error_500_before", takes: usual},
+	Error500After:      {name: "error_500_after", takes: usual},
+	BadGateway502:      {name: "bad_gateway_502", takes: usual},
+	HTMLError:          {name: "html_error", takes: usual},
+	TokenRevoked:       {name: "token_revoked", takes: usual},
+	TokenEndpoint500:   {name: "token_endpoint_500", takes: usual},
+	TokenJWKS403:       {name: "token_jwks_403", takes: usual},
+	Latency:            {name: "latency", takes: usual + " fixed jitter", defaults: Fault{Share: 1}},
+	PoisonedRecipients: {name: "poisoned_recipients", takes: "share"},
+	Banned:             {name: "banned", takes: usual, defaults: Fault{Share: 1}},
+	NoSuchPlan:         {name: "no_such_plan", takes: usual},
+	NotOnboarded:       {name: "not_onboarded", takes: usual, defaults: Fault{Share: 1}},
+	TokenRefused:       {name: "token_refused", takes: usual, defaults: Fault{Share: 1}},
+	TokenAudience401:   {name: "token_audience_401", takes: usual},
+	ClockAhead:         {name: "clock_ahead", takes: "fixed", defaults: Fault{Share: 1}},
+	ClockBehind:        {name: "clock_behind", takes: "fixed", defaults: Fault{Share: 1}},
+	Busy429:            {name: "busy_429", takes: usual},
+	DeliveredTwice:     {name: "delivered_twice", takes: usual + " retry_after processing", defaults: Fault{RetryAfter: 300 * time.Second}},
 }
 
 // String is the fault's key in a faults file.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -61,50 +62,52 @@ func parseFault(kind Kind, node ast.Node) (Fault, error) {
 		if kind == Latency {
 			return f, fmt.Errorf("line %d: latency: want a mapping with fixed or jitter", line(node))
 		}
-		if kinds[kind].takes&setShare == 0 {
+		if !takes(kind, "share") {
 			return f, fmt.Errorf("line %d: %s: want a mapping with fixed", line(node), kind)
 		}
 		return f, setFault(&f, "share", kind, node)
 	}
-	given := setting(0)
+	shared := kinds[kind].defaults.Share > 0
 	for _, pair := range pairs {
 		name := pair.Key.GetToken().Value
-		s, known := settings[name]
-		if !known {
+		if _, known := settings[name]; !known {
 			return f, fmt.Errorf("line %d: %s: unknown setting %q", line(pair.Key), kind, name)
 		}
-		if kinds[kind].takes&s.key == 0 {
+		if !takes(kind, name) {
 			return f, fmt.Errorf("line %d: %s: takes no %q", line(pair.Key), kind, name)
 		}
 		if err := setFault(&f, name, kind, pair.Value); err != nil {
 			return f, err
 		}
-		given |= s.key
+		shared = shared || name == "share"
 	}
-	if given&setShare == 0 && kinds[kind].defaults.Share == 0 {
+	if !shared {
 		return f, fmt.Errorf("line %d: %s: share is missing", line(node), kind)
 	}
 	return f, nil
 }
 
+func takes(kind Kind, setting string) bool {
+	return slices.Contains(strings.Fields(kinds[kind].takes), setting)
+}
+
 // settings are the keys of a fault's mapping. set reports whether it could read the text.
 var settings = map[string]struct {
-	key  setting
 	want string
 	set  func(f *Fault, text string) bool
 }{
-	"share": {setShare, "a share from 0 to 1", func(f *Fault, text string) bool {
+	"share": {"a share from 0 to 1", func(f *Fault, text string) bool {
 		share, err := strconv.ParseFloat(text, 64)
 		f.Share = share
 		return err == nil && share >= 0 && share <= 1
 	}},
-	"after":       {setAfter, wantCount, count(func(f *Fault) *int { return &f.After })},
-	"limit":       {setLimit, wantCount, count(func(f *Fault) *int { return &f.Limit })},
-	"retry_after": {setRetryAfter, wantDuration, duration(func(f *Fault) *time.Duration { return &f.RetryAfter })},
-	"hold":        {setHold, wantDuration, duration(func(f *Fault) *time.Duration { return &f.Hold })},
-	"processing":  {setProcessing, wantDuration, duration(func(f *Fault) *time.Duration { return &f.Processing })},
-	"fixed":       {setFixed, wantDuration, duration(func(f *Fault) *time.Duration { return &f.Fixed })},
-	"jitter":      {setJitter, wantDuration, duration(func(f *Fault) *time.Duration { return &f.Jitter })},
+	"after":       {wantCount, count(func(f *Fault) *int { return &f.After })},
+	"limit":       {wantCount, count(func(f *Fault) *int { return &f.Limit })},
+	"retry_after": {wantDuration, duration(func(f *Fault) *time.Duration { return &f.RetryAfter })},
+	"hold":        {wantDuration, duration(func(f *Fault) *time.Duration { return &f.Hold })},
+	"processing":  {wantDuration, duration(func(f *Fault) *time.Duration { return &f.Processing })},
+	"fixed":       {wantDuration, duration(func(f *Fault) *time.Duration { return &f.Fixed })},
+	"jitter":      {wantDuration, duration(func(f *Fault) *time.Duration { return &f.Jitter })},
 }
 
 const (

@@ -19,7 +19,6 @@ type assertion struct {
 	header, claims map[string]any
 	signed         string // header.claims, as signed
 	signature      []byte
-	expires        time.Time // set by check
 }
 
 func readAssertion(jwt string) (*assertion, bool) {
@@ -48,7 +47,7 @@ func (a *assertion) issuer() string { s, _ := a.claims["iss"].(string); return s
 
 func (a *assertion) jti() string { s, _ := a.claims["jti"].(string); return s }
 
-// check applies the rules on headers and claims in the live service's order. It sets expires.
+// check applies the rules on headers and claims in the live service's order.
 func (a *assertion) check(now time.Time, audience string, used func(jti string) bool) *oauthError {
 	const in = " in client_assertion JWT"
 	alg, _ := a.header["alg"].(string)
@@ -57,13 +56,13 @@ func (a *assertion) check(now time.Time, audience string, used func(jti string) 
 	number, isNumber := exp.(json.Number)
 	seconds, err := strconv.ParseInt(number.String(), 10, 64)
 	isInteger := isNumber && err == nil
-	a.expires = time.Unix(seconds, 0)
+	expires := time.Unix(seconds, 0)
 	switch {
 	case alg == "":
 		return badRequest("Missing 'alg' header" + in)
 	case alg != "RS512":
 		return badRequest("Invalid 'alg' header" + in + " - unsupported JWT algorithm - must be 'RS512'")
-	case isInteger && now.After(a.expires):
+	case isInteger && now.After(expires):
 		return badRequest("Invalid 'exp' claim" + in + " - JWT has expired")
 	case kid == "":
 		return badRequest("Missing 'kid' header" + in)
@@ -81,7 +80,7 @@ func (a *assertion) check(now time.Time, audience string, used func(jti string) 
 		return badRequest("Invalid 'jti' claim" + in + " - must be a unique string value such as a GUID")
 	case used(a.jti()):
 		return badRequest(jtiNotUnique)
-	case a.expires.Sub(now) > 5*time.Minute:
+	case expires.Sub(now) > 5*time.Minute:
 		return badRequest("Invalid 'exp' claim" + in + " - more than 5 minutes in future")
 	case a.claims["aud"] != any(audience):
 		return unauthorised("Missing or invalid 'aud' claim" + in)
@@ -92,16 +91,16 @@ func (a *assertion) check(now time.Time, audience string, used func(jti string) 
 // checkCredentials checks the key id, the issuer and the signature.
 func (g *Gateway) checkCredentials(a *assertion) *oauthError {
 	kid, _ := a.header["kid"].(string)
-	key, known := g.o.PublicKey, g.o.KeyID == "" || kid == g.o.KeyID
-	if g.o.Keys != nil {
-		key, known = g.o.Keys[kid], g.o.Keys[kid] != nil
+	key, known := g.Options.PublicKey, g.Options.KeyID == "" || kid == g.Options.KeyID
+	if g.Options.Keys != nil {
+		key, known = g.Options.Keys[kid], g.Options.Keys[kid] != nil
 	} else if key == nil {
 		return nil
 	}
 	if !known {
 		return unauthorised("Invalid 'kid' header in client_assertion JWT - no matching public key")
 	}
-	if g.o.APIKey != "" && a.issuer() != g.o.APIKey {
+	if g.Options.APIKey != "" && a.issuer() != g.Options.APIKey {
 		return unauthorised("Invalid 'iss'/'sub' claims in client_assertion JWT")
 	}
 	digest := sha512.Sum512([]byte(a.signed))

@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"cohort/sinks/simulator/faults"
@@ -19,14 +19,14 @@ func (g *Gateway) SignIn(x *Exchange) (rep Reply, ok bool) {
 	if x.R.Method == http.MethodPost && g.Dice.Hit(faults.ResetBefore) {
 		return Reset, false
 	}
-	token, served, valid := g.tokens.find(x.R.Header.Get("Authorization"), x.Now)
+	token, valid := g.findToken(x.R.Header.Get("Authorization"), x.Now)
 	switch {
 	case token == nil:
 		return x.Refuse(x.api.Invalid), false
 	case !valid:
 		return x.Refuse(x.api.Expired), false
-	case served >= trustedAnswers && g.Dice.Hit(faults.TokenRevoked):
-		g.tokens.revoke(token)
+	case token.served.Load() >= trustedAnswers && g.Dice.Hit(faults.TokenRevoked):
+		token.revoked.Store(true)
 		return x.Refuse(x.api.Expired), false
 	}
 	x.token, x.Application = token, token.application
@@ -38,27 +38,26 @@ const defaultQuota = 1200
 
 // Limit is the rate gate: the quota, then the faults. The reply counts only when ok is false.
 func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
-	quota := g.o.QuotaPerMinute
-	over := quota > 0 && g.rates.over(x.Application, x.Now.Unix()/60, quota)
-	if quota == 0 {
-		quota = defaultQuota
+	throttled := func(wait time.Duration, format string, details ...any) (Reply, bool) {
+		text := "Your application, " + g.Options.Application + ", has " + fmt.Sprintf(format, details...)
+		return x.Refuse(x.api.Throttled.Saying(text).RetryIn(wait)), false
 	}
-	exceeded := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has exceeded its quota of %d requests every 1 minute(s) and is being rate limited.", g.o.Application, quota))
-	if over {
-		if x.api.NamesWait {
-			exceeded.RetryAfter = g.Dice.Fault(faults.Quota429).RetryAfter
+	named := func(wait time.Duration) time.Duration {
+		if !x.api.NamesWait {
+			return 0
 		}
-		return x.Refuse(exceeded), false
+		return wait
+	}
+	const quotaText = "exceeded its quota of %d requests every 1 minute(s) and is being rate limited."
+	const spikeText = "created a spike in traffic and is being rate limited. Please reduce the frequency of your requests."
+	if quota := g.Options.QuotaPerMinute; quota > 0 && g.requestsInMinute(x) > quota {
+		return throttled(named(g.Dice.Fault(faults.Quota429).RetryAfter), quotaText, quota)
 	}
 	if f, hit := g.Dice.Strike(faults.Quota429); hit {
-		return x.Refuse(exceeded.RetryIn(f.RetryAfter)), false
+		return throttled(f.RetryAfter, quotaText, cmp.Or(g.Options.QuotaPerMinute, defaultQuota))
 	}
 	if f, hit := g.Dice.Strike(faults.Spike429); hit {
-		spike := x.api.Throttled.Saying(fmt.Sprintf("Your application, %s, has created a spike in traffic and is being rate limited. Please reduce the frequency of your requests.", g.o.Application))
-		if x.api.NamesWait {
-			spike.RetryAfter = f.RetryAfter
-		}
-		return x.Refuse(spike), false
+		return throttled(named(f.RetryAfter), spikeText)
 	}
 	if x.api.BusyFault && g.Dice.Hit(faults.Busy429) {
 		return x.Refuse(x.api.Throttled), false
@@ -73,7 +72,7 @@ func (g *Gateway) FaultBefore(x *Exchange) (rep Reply, ok bool) {
 		return x.Refuse(badGateway), false
 	}
 	if g.Dice.Hit(faults.HTMLError) {
-		return Reply{Status: 502, ContentType: HTML, Body: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>")}, false
+		return Page(502, "Bad Gateway"), false
 	}
 	if f, hit := g.Dice.Strike(faults.Unavailable503); hit {
 		return x.Refuse(unavailable.RetryIn(f.RetryAfter)), false
@@ -133,33 +132,24 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// rates counts requests by application and minute. It is safe for concurrent use.
-type rates struct {
-	mu      sync.Mutex
-	windows map[string]window
+// minute is one minute of one application.
+type minute struct {
+	application string
+	unix        int64 // minutes
 }
 
-type window struct {
-	minute int64
-	count  int
-}
-
-// over counts one request and reports whether it is beyond the quota.
-func (r *rates) over(application string, minute int64, quota int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	w := r.windows[application]
-	if w.minute != minute {
-		w = window{minute: minute}
-	}
-	w.count++
-	r.windows[application] = w
-	return w.count > quota
+// requestsInMinute counts one request, and returns the count of its minute.
+func (g *Gateway) requestsInMinute(x *Exchange) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := minute{x.Application, x.Now.Unix() / 60}
+	g.minutes[m]++
+	return g.minutes[m]
 }
 
 // NotKept answers a request that the ledger could not keep. It is neither accepted nor
 // forgotten: replays are too early.
 func (g *Gateway) NotKept(x *Exchange, err error) Reply {
-	g.o.Log.Error("nothing is accepted any more: the state cannot be written", "error", err)
+	g.Options.Log.Error("nothing is accepted any more: the state cannot be written", "error", err)
 	return x.Refuse(InternalError)
 }

@@ -47,25 +47,22 @@ type Options struct {
 // Gateway serves the APIs behind it. It is safe for concurrent use. Its exported fields never
 // change.
 type Gateway struct {
-	Dice         *faults.Dice
-	Seed         uint64
-	Now          func() time.Time
-	NotOnboarded bool // the services know nothing of the application
+	Dice    *faults.Dice
+	Options Options
 
-	o      Options
-	tokens *tokens
-	rates  *rates
+	tokens sync.Map // of *token, by access token
+	jtis   sync.Map // of used assertions
 
-	mu     sync.Mutex // guards what follows
-	counts Counts
-	names  *rand.Rand // message ids and tokens
+	mu      sync.Mutex // guards what follows
+	minutes map[minute]int
+	counts  Counts
+	names   *rand.Rand // message ids and tokens
 }
 
 // New makes a gateway. Every option is set but the credentials and the quota.
 func New(o Options) *Gateway {
 	return &Gateway{
-		Dice: faults.NewDice(o.Seed, o.Faults), Seed: o.Seed, Now: o.Now, NotOnboarded: o.NotOnboarded,
-		o: o, tokens: newTokens(), rates: &rates{windows: map[string]window{}},
+		Dice: faults.NewDice(o.Seed, o.Faults), Options: o, minutes: map[minute]int{},
 		counts: Counts{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
 	}
 }
@@ -128,13 +125,13 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer
 		c.MostConcurrent = max(c.MostConcurrent, c.Open)
 	})
 	defer g.count(func(c *Counts) { c.Open-- })
-	x := &Exchange{R: r, ID: g.messageID(), Now: g.Now(), api: api}
+	x := &Exchange{R: r, ID: g.messageID(), Now: g.Options.Now(), api: api}
 	var rep Reply
 	if err := x.readBody(); err != nil {
 		rep = x.Refuse(notReceived)
 	} else {
 		g.count(func(c *Counts) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
-		x.Now = g.Now()
+		x.Now = g.Options.Now()
 		rep = answer(x)
 	}
 	g.deliver(w, x, rep)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -33,12 +34,18 @@ type Reply struct {
 	manner manner
 }
 
+// Page is a web page of the gateway, in place of an answer of the API.
+func Page(status int, title string) Reply {
+	text := fmt.Sprintf("<html><head><title>%d %s</title></head><body><h1>%s</h1></body></html>", status, title, title)
+	return Reply{Status: status, ContentType: "text/html; charset=utf-8", Body: []byte(text)}
+}
+
 // Reset makes the client see ECONNRESET.
 var Reset = Reply{manner: reset}
 
 func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 	g.count(func(c *Counts) { c.ByStatus[rep.name()]++ })
-	g.o.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "status", rep.Status, "manner", int(rep.manner), "id", x.ID)
+	g.Options.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "reply", rep.name(), "id", x.ID)
 	switch rep.manner {
 	case reset:
 		resetConnection(w)
@@ -47,7 +54,7 @@ func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 		return
 	}
 	h := w.Header()
-	h.Set("Date", g.Now().UTC().Format(http.TimeFormat))
+	h.Set("Date", g.Options.Now().UTC().Format(http.TimeFormat))
 	if id := x.correlationID(); id != "" {
 		h.Set("X-Correlation-Id", id)
 	}
@@ -86,7 +93,7 @@ func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
 		rep.Delivered(rep.Status)
 	}
 	if x.token != nil {
-		g.tokens.served(x.token)
+		x.token.served.Add(1)
 	}
 }
 
@@ -115,11 +122,8 @@ func resetConnection(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// Media types.
-const (
-	JSON = "application/json"
-	HTML = "text/html; charset=utf-8"
-)
+// JSON is the media type of the gateway's own answers.
+const JSON = "application/json"
 
 // IsMedia reports whether a value is one of the media types, bare or with charset=utf-8.
 func IsMedia(value string, types ...string) bool {

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,11 +31,9 @@ func unauthorised(description string) *oauthError {
 }
 
 func (e *oauthError) reply(messageID string) Reply {
-	return Reply{Status: e.status, ContentType: JSON, Body: EncodeJSON(struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		MessageID   string `json:"message_id"`
-	}{e.code, e.description, messageID})}
+	return Reply{Status: e.status, ContentType: JSON, Body: EncodeJSON(map[string]string{
+		"error": e.code, "error_description": e.description, "message_id": messageID,
+	})}
 }
 
 // answerToken is POST /oauth2/token.
@@ -44,15 +42,13 @@ func (g *Gateway) answerToken(x *Exchange) Reply {
 	if wrong != nil {
 		return wrong.reply(x.ID)
 	}
-	lifetime := g.o.TokenLifetime
+	lifetime := g.Options.TokenLifetime
 	access := g.accessToken()
-	g.tokens.issue(access, &token{application: application, expires: x.Now.Add(lifetime)})
-	return Reply{Status: 200, ContentType: JSON, Body: EncodeJSON(struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   string `json:"expires_in"`
-		TokenType   string `json:"token_type"`
-		IssuedAt    string `json:"issued_at"`
-	}{access, strconv.Itoa(int(lifetime / time.Second)), "Bearer", strconv.FormatInt(x.Now.UnixMilli(), 10)})}
+	g.tokens.Store(access, &token{application: application, expires: x.Now.Add(lifetime)})
+	return Reply{Status: 200, ContentType: JSON, Body: EncodeJSON(map[string]string{
+		"access_token": access, "token_type": "Bearer", "expires_in": strconv.Itoa(int(lifetime / time.Second)),
+		"issued_at": strconv.FormatInt(x.Now.UnixMilli(), 10),
+	})}
 }
 
 // exchangeAssertion reads the form and returns the application that signed it.
@@ -79,13 +75,14 @@ func (g *Gateway) exchangeAssertion(x *Exchange) (string, *oauthError) {
 	if !ok {
 		return "", badRequest("Malformed JWT in client_assertion")
 	}
-	if wrong := a.check(x.Now, g.audience(x.R), g.tokens.jtiUsed); wrong != nil {
+	used := func(jti string) bool { _, used := g.jtis.Load(jti); return used }
+	if wrong := a.check(x.Now, g.audience(x.R), used); wrong != nil {
 		return "", wrong
 	}
 	if wrong := g.checkCredentials(a); wrong != nil {
 		return "", wrong
 	}
-	if !g.tokens.useJTI(a.jti(), a.expires, x.Now) {
+	if _, used := g.jtis.LoadOrStore(a.jti(), true); used {
 		return "", badRequest(jtiNotUnique)
 	}
 	if g.Dice.Hit(faults.TokenJWKS403) {
@@ -105,77 +102,22 @@ func (g *Gateway) audience(r *http.Request) string {
 	return address(r) + r.URL.Path
 }
 
-// token is one bearer token. tokens.mu guards revoked and served.
+// token is one bearer token. It is safe for concurrent use.
 type token struct {
 	application string
 	expires     time.Time
-	revoked     bool
-	served      int // answered requests
+	revoked     atomic.Bool
+	served      atomic.Int64 // answered requests
 }
 
-// tokens are the tokens given out and the jtis seen. They are safe for concurrent use.
-type tokens struct {
-	mu    sync.Mutex
-	given map[string]*token
-	jtis  map[string]time.Time // each is remembered until this time
-}
-
-func newTokens() *tokens {
-	return &tokens{given: map[string]*token{}, jtis: map[string]time.Time{}}
-}
-
-func (t *tokens) issue(access string, v *token) {
-	t.mu.Lock()
-	t.given[access] = v
-	t.mu.Unlock()
-}
-
-// find looks up the token of an Authorization header. v is nil when there is none. served is
-// the number of requests that were answered with it.
-func (t *tokens) find(authorization string, now time.Time) (v *token, served int, valid bool) {
+// findToken looks up the token of an Authorization header; nil when there is none.
+func (g *Gateway) findToken(authorization string, now time.Time) (t *token, valid bool) {
 	access, bearer := strings.CutPrefix(authorization, "Bearer ")
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if v = t.given[access]; v == nil {
-		return nil, 0, false
+	if found, ok := g.tokens.Load(access); ok {
+		t = found.(*token)
+		valid = bearer && !t.revoked.Load() && now.Before(t.expires)
 	}
-	return v, v.served, bearer && !v.revoked && now.Before(v.expires)
-}
-
-func (t *tokens) served(v *token) {
-	t.mu.Lock()
-	v.served++
-	t.mu.Unlock()
-}
-
-func (t *tokens) revoke(v *token) {
-	t.mu.Lock()
-	v.revoked = true
-	t.mu.Unlock()
-}
-
-func (t *tokens) jtiUsed(jti string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, used := t.jtis[jti]
-	return used
-}
-
-// useJTI uses up a jti until its assertion expires. It returns false when the jti was used
-// up before.
-func (t *tokens) useJTI(jti string, until, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for old, end := range t.jtis {
-		if now.After(end) {
-			delete(t.jtis, old)
-		}
-	}
-	if _, used := t.jtis[jti]; used {
-		return false
-	}
-	t.jtis[jti] = until
-	return true
+	return t, valid
 }
 
 // ApplicationID is the id of the application of an API key.

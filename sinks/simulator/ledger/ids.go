@@ -28,8 +28,10 @@ func (l *Ledger) IDs(r *Request) IDs {
 func (s IDs) Next() string { return s.next().String() }
 
 func (s IDs) next() ksuid.KSUID {
-	payload := binary.BigEndian.AppendUint64(nil, s.random.Uint64())
-	id, _ := ksuid.FromParts(s.at, binary.BigEndian.AppendUint64(payload, s.random.Uint64())) // 16 bytes never fail
+	var payload [16]byte
+	binary.BigEndian.PutUint64(payload[:8], s.random.Uint64())
+	binary.BigEndian.PutUint64(payload[8:], s.random.Uint64())
+	id, _ := ksuid.FromParts(s.at, payload[:]) // 16 bytes never fail
 	return id
 }
 

@@ -320,7 +320,8 @@ func (l *Ledger) unpack(r *record, from, to int) []Accepted {
 	of := &r.request
 	ids := l.IDs(of)
 	common := Accepted{
-		Application: of.Application, RoutingPlanID: of.RoutingPlanID, Channel: of.Channel, CampaignID: of.CampaignID, AcceptedAt: of.AcceptedAt,
+		Application: of.Application, RoutingPlanID: of.RoutingPlanID, Channel: of.Channel, CampaignID: of.CampaignID,
+		AcceptedAt: of.AcceptedAt,
 	}
 	if !of.Single {
 		common.BatchReference, common.BatchID = of.Reference, ids.Next()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
@@ -43,7 +44,7 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	s.gateway.Think(x)
 	r := &ledger.Request{
 		Application: x.Application, Reference: c.request, Single: true, Channel: channel, CampaignID: c.campaign,
-		ID: s.communicationID(), AcceptedAt: s.gateway.Now().UTC().Round(0), BodyCRC32C: crc32.Checksum(x.Body, castagnoli),
+		ID: s.communicationID(), AcceptedAt: s.gateway.Options.Now().UTC().Round(0), BodyCRC32C: crc32.Checksum(x.Body, castagnoli),
 		Messages: []ledger.Message{{Reference: c.request, NHSNumber: c.nhsNumber, Personalisation: json.RawMessage(c.payload.Raw)}},
 	}
 	if err := s.ledger.Accept(nil, r, nil); err != nil {
@@ -54,7 +55,7 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 
 // communicationID is the id of the next communication.
 func (s *Service) communicationID() string {
-	return uuidOf(rand.NewPCG(s.gateway.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
+	return uuidOf(rand.NewPCG(s.gateway.Options.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
 }
 
 // uuidOf makes a version 4 UUID of a stream.
@@ -89,18 +90,13 @@ func created(x *gateway.Exchange, id string, c communication) gateway.Reply {
 	if c.behalf != "" {
 		identifiers = append(identifiers, fhirIdentifier{behalfSystem, c.behalf})
 	}
-	raw := func(v string) json.RawMessage { return json.RawMessage(v) }
-	return gateway.Reply{Status: 201, Location: x.Root() + "/communication/" + id, Body: gateway.EncodeJSON(struct {
-		ResourceType string           `json:"resourceType"`
-		Identifier   []fhirIdentifier `json:"identifier"`
-		Status       string           `json:"status"`
-		Payload      json.RawMessage  `json:"payload"`
-		Contained    json.RawMessage  `json:"contained,omitempty"`
-		Extension    json.RawMessage  `json:"extension,omitempty"`
-		Recipient    json.RawMessage  `json:"recipient"`
-		Requester    json.RawMessage  `json:"requester,omitempty"`
-	}{
-		"CommunicationRequest", identifiers, "active", raw(c.payload.Raw), raw(c.contained.Raw), raw(c.extension.Raw),
-		raw(c.recipient.Raw), raw(c.requester.Raw),
-	})}
+	body := object{"resourceType": "CommunicationRequest", "identifier": identifiers, "status": "active"}
+	for name, v := range map[string]gjson.Result{
+		"payload": c.payload, "contained": c.contained, "extension": c.extension, "recipient": c.recipient, "requester": c.requester,
+	} {
+		if v.Exists() {
+			body[name] = json.RawMessage(v.Raw)
+		}
+	}
+	return gateway.Reply{Status: 201, Location: x.Root() + "/communication/" + id, Body: gateway.EncodeJSON(body)}
 }

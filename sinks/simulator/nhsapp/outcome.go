@@ -45,37 +45,32 @@ func mayNot(application, channel string) gateway.Refusal {
 	return gateway.Refusal{Status: 403, Code: "security", Detail: fmt.Sprintf("Supplier with ID %s does not have channel %s permission", application, channel)}
 }
 
-// outcomeIssue is one issue of an OperationOutcome.
-type outcomeIssue struct {
-	Severity    string   `json:"severity"`
-	Code        string   `json:"code"`
-	Diagnostics string   `json:"diagnostics,omitempty"`
-	Expression  []string `json:"expression,omitempty"`
-}
+// object is a JSON object.
+type object = map[string]any
 
 // outcome answers with an OperationOutcome. The proxy replaces an error that is not the
 // service's own by one of the code unknown, with the message id.
 func outcome(messageID string, list ...gateway.Refusal) gateway.Reply {
-	issues := make([]outcomeIssue, len(list))
+	issues := make([]object, len(list))
 	for n, f := range list {
-		issues[n] = outcomeIssue{Severity: "error", Code: f.Code, Diagnostics: f.Detail}
+		issues[n] = object{"severity": "error", "code": f.Code, "diagnostics": f.Detail}
 		if f.Pointer != "" {
-			issues[n].Expression = []string{f.Pointer}
+			issues[n]["expression"] = []string{f.Pointer}
 		}
 		if f.Status >= 500 || f.Status == http.StatusRequestTimeout {
-			issues[n] = outcomeIssue{Severity: "error", Code: "unknown", Diagnostics: "An error occurred: " + messageID}
+			issues[n] = object{"severity": "error", "code": "unknown", "diagnostics": "An error occurred: " + messageID}
 		}
 	}
-	return gateway.Reply{Status: list[0].Status, RetryAfter: list[0].RetryAfter, Body: gateway.EncodeJSON(struct {
-		ResourceType string         `json:"resourceType"`
-		Issue        []outcomeIssue `json:"issue"`
-	}{"OperationOutcome", issues})}
+	return gateway.Reply{
+		Status: list[0].Status, RetryAfter: list[0].RetryAfter,
+		Body: gateway.EncodeJSON(object{"resourceType": "OperationOutcome", "issue": issues}),
+	}
 }
 
 // gatewayFault is the gateway's own answer to a request that belongs to no proxy. It is not
 // FHIR.
 func gatewayFault(status int, code string) gateway.Reply {
-	return gateway.Reply{Status: status, ContentType: gateway.JSON, Body: gateway.EncodeJSON(map[string]any{
-		"fault": map[string]any{"faultstring": "the gateway takes no such request", "detail": map[string]string{"errorcode": code}},
+	return gateway.Reply{Status: status, ContentType: gateway.JSON, Body: gateway.EncodeJSON(object{
+		"fault": object{"faultstring": "the gateway takes no such request", "detail": object{"errorcode": code}},
 	})}
 }

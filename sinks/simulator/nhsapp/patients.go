@@ -50,7 +50,7 @@ func (s *Service) Patients(code string) []Patient {
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(code))
-	dice := rand.New(rand.NewPCG(s.gateway.Seed, h.Sum64()))
+	dice := rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64()))
 	list := make([]Patient, 0, n)
 	for len(list) < n {
 		if number := fmt.Sprintf("999%07d", dice.IntN(10_000_000)); gateway.ValidNHSNumber(number) {

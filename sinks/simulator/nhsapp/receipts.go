@@ -2,7 +2,6 @@ package nhsapp
 
 import (
 	"cmp"
-	"encoding/json"
 	"hash/fnv"
 	"math/rand/v2"
 	"net/url"
@@ -38,7 +37,7 @@ func (s *Service) tasksOf(r *ledger.Request) []task {
 	o := s.o.Receipts
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.ID))
-	source := rand.NewPCG(s.gateway.Seed, h.Sum64())
+	source := rand.NewPCG(s.gateway.Options.Seed, h.Sum64())
 	dice := rand.New(source)
 	after := func(from time.Time, most time.Duration) time.Time {
 		return from.Add(time.Second + time.Duration(dice.Float64()*float64(most)/o.Hasten))
@@ -125,33 +124,21 @@ func (s *Service) receipts(x *gateway.Exchange) gateway.Reply {
 	if !ok {
 		return x.Refuse(noReport)
 	}
-	type link struct {
-		Relation string `json:"relation"`
-		URL      string `json:"url"`
+	address := func(relation string, page int) object {
+		return object{"relation": relation, "url": x.Root() + receiptsPath + "?day=" + day + "&page=" + strconv.Itoa(page)}
 	}
-	type entry struct {
-		FullURL  string          `json:"fullUrl"`
-		Resource json.RawMessage `json:"resource"`
-	}
-	address := func(page int) string {
-		return x.Root() + receiptsPath + "?day=" + day + "&page=" + strconv.Itoa(page)
-	}
-	links := []link{{"self", address(page)}}
+	links := []object{address("self", page)}
 	if page < last {
-		links = append(links, link{"next", address(page + 1)})
+		links = append(links, address("next", page+1))
 	}
-	links = append(links, link{"last", address(last)})
-	entries := make([]entry, 0, to-from)
+	links = append(links, address("last", last))
+	entries := []object{}
 	for _, t := range s.report[from:to] {
-		entries = append(entries, entry{x.Root() + receiptsPath + "/" + t.id, t.resource()})
+		entries = append(entries, object{"fullUrl": x.Root() + receiptsPath + "/" + t.id, "resource": t.resource()})
 	}
-	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(struct {
-		ResourceType string  `json:"resourceType"`
-		Type         string  `json:"type"`
-		Total        int     `json:"total"`
-		Link         []link  `json:"link"`
-		Entry        []entry `json:"entry"`
-	}{"Bundle", "searchset", total, links, entries})}
+	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(object{
+		"resourceType": "Bundle", "type": "searchset", "total": total, "link": links, "entry": entries,
+	})}
 }
 
 func (s *Service) receiptsOf(day string, now time.Time) []task {
@@ -168,36 +155,23 @@ func (s *Service) receiptsOf(day string, now time.Time) []task {
 }
 
 // resource is the receipt in FHIR.
-func (t task) resource() []byte {
-	system, status := communicationSystem, "completed"
-	if t.insecure {
-		system = "http" + communicationSystem[len("https"):]
-	}
+func (t task) resource() object {
 	identifiers := identifiersOf(t.of.ID, t.of.CampaignID, t.of.Reference)
-	identifiers[0].System = system
-	identifiers = append(identifiers[1:], identifiers[0])
-	var reason any
+	if t.insecure {
+		identifiers[0].System = "http" + communicationSystem[len("https"):]
+	}
+	r := object{
+		"id": t.id, "resourceType": "Task", "intent": "order", "identifier": append(identifiers[1:], identifiers[0]), "status": "completed",
+		"code":       object{"coding": []object{{"system": communicationStatus, "code": t.code}}},
+		"authoredOn": fhirTime(t.of.AcceptedAt), "lastModified": fhirTime(t.at),
+	}
 	if t.rejected {
-		status, reason = "rejected", map[string]string{"text": t.reason}
+		r["status"], r["statusReason"] = "rejected", object{"text": t.reason}
 		if t.plain {
-			reason = t.reason
+			r["statusReason"] = t.reason
 		}
 	}
-	type coding struct {
-		System string `json:"system"`
-		Code   string `json:"code"`
-	}
-	return gateway.EncodeJSON(struct {
-		ID           string              `json:"id"`
-		ResourceType string              `json:"resourceType"`
-		Intent       string              `json:"intent"`
-		Identifier   []fhirIdentifier    `json:"identifier"`
-		Status       string              `json:"status"`
-		StatusReason any                 `json:"statusReason,omitempty"`
-		Code         map[string][]coding `json:"code"`
-		AuthoredOn   string              `json:"authoredOn"`
-		LastModified string              `json:"lastModified"`
-	}{t.id, "Task", "order", identifiers, status, reason, map[string][]coding{"coding": {{communicationStatus, t.code}}}, fhirTime(t.of.AcceptedAt), fhirTime(t.at)})
+	return r
 }
 
 // oneValue is a mandatory value of a query.

@@ -121,7 +121,7 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 		return rep
 	}
 	to, known := endpoints[strings.TrimPrefix(x.R.URL.Path, Root)]
-	if s.gateway.Dice.Hit(faults.Banned) || s.gateway.NotOnboarded || known && to.forbidden(s.o) {
+	if s.gateway.Dice.Hit(faults.Banned) || s.gateway.Options.NotOnboarded || known && to.forbidden(s.o) {
 		return x.Refuse(mayNot(x.Application, to.channel))
 	}
 	if rep, ok := s.gateway.Limit(x); !ok {

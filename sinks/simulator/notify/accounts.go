@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"cohort/sinks/simulator/gateway"
-	"cohort/sinks/simulator/nhsapp"
 )
 
 const accountsPath = "/channels/nhsapp/accounts"
@@ -40,22 +39,14 @@ func (s *Service) accounts(x *gateway.Exchange) gateway.Reply {
 	address := func(page int) string {
 		return fmt.Sprintf("%s%s?ods-organisation-code=%s&page=%d", x.Root(), accountsPath, code, page)
 	}
-	links := map[string]string{"self": address(page), "last": address(last)}
+	links := object{"self": address(page), "last": address(last)}
 	if page < last {
 		links["next"] = address(page + 1)
 	}
-	type attributes struct {
-		Accounts []nhsapp.Patient `json:"accounts"`
-	}
-	type data struct {
-		Type       string     `json:"type"`
-		ID         string     `json:"id"`
-		Attributes attributes `json:"attributes"`
-	}
-	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(struct {
-		Data  data              `json:"data"`
-		Links map[string]string `json:"links"`
-	}{data{"NhsAppAccounts", code, attributes{list[from:to]}}, links})}
+	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(object{
+		"data":  object{"type": "NhsAppAccounts", "id": code, "attributes": object{"accounts": list[from:to]}},
+		"links": links,
+	})}
 }
 
 func pageNumber(query url.Values) (int, error) {

@@ -15,16 +15,12 @@ func (s *Service) created(x *gateway.Exchange, r *ledger.Request) gateway.Reply 
 		return gateway.Reply{Status: 201, Body: batchBody(ids, r)}
 	}
 	id := ids.Next()
-	return gateway.Reply{Status: 201, Location: messagePath + id, Body: gateway.EncodeJSON(map[string]shown{"data": {
-		Type: "Message",
-		ID:   id,
-		Attributes: messageAttributes{
-			MessageReference: r.Reference,
-			MessageStatus:    statusCreated,
-			Timestamps:       map[string]string{"created": javaScriptTime(r.AcceptedAt)},
-			RoutingPlan:      planOf(r.RoutingPlanID),
+	return gateway.Reply{Status: 201, Location: messagePath + id, Body: gateway.EncodeJSON(object{"data": object{
+		"type": "Message", "id": id, "links": object{"self": x.Root() + messagePath + id},
+		"attributes": object{
+			"messageReference": r.Reference, "messageStatus": statusCreated, "routingPlan": planOf(r.RoutingPlanID),
+			"timestamps": object{"created": javaScriptTime(r.AcceptedAt)},
 		},
-		Links: map[string]string{"self": x.Root() + messagePath + id},
 	}})}
 }
 
@@ -76,7 +72,9 @@ type routingPlan struct {
 }
 
 func planOf(id string) routingPlan {
-	return routingPlan{ID: id, Version: "ztoe2qRAM8M8vS0bqajhyEBcvXacrGPp", Name: "Simulated routing plan", CreatedDate: "2023-11-17T14:27:51.413Z"}
+	return routingPlan{
+		ID: id, Version: "ztoe2qRAM8M8vS0bqajhyEBcvXacrGPp", Name: "Simulated routing plan", CreatedDate: "2023-11-17T14:27:51.413Z",
+	}
 }
 
 // appendString writes a JSON string.

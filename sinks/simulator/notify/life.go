@@ -15,12 +15,13 @@ type life struct {
 	created, pending, enriched, sending time.Time
 	delivered, failed                   time.Time
 	because                             failure
-	channels                            []stay
+	channels                            []channelLife
 }
 
-// stay is the time of a message in one channel.
-type stay struct {
-	step
+// channelLife holds every step of a message in one channel.
+type channelLife struct {
+	channel                            string
+	within                             time.Duration
 	begins, delivered, failed, skipped time.Time
 	because                            failure
 	retries                            int
@@ -33,7 +34,7 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	o := s.o.Statuses
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(a.MessageID))
-	f := fortune{rand.New(rand.NewPCG(s.gateway.Seed, h.Sum64())), o}
+	f := odds{rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64())), o}
 	l := life{created: a.AcceptedAt}
 	l.pending = f.after(l.created, 10*time.Second)
 	l.enriched = f.after(l.pending, 10*time.Minute)
@@ -45,9 +46,9 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	from := f.after(l.enriched, time.Minute)
 	l.sending = from
 	for i, step := range cascade {
-		c := stay{step: step}
+		c := channelLife{channel: step.channel, within: step.within}
 		if l.delivered.IsZero() {
-			f.live(&c, from, i+1 < len(cascade))
+			f.decide(&c, from, i+1 < len(cascade))
 			from = latest(c.failed, c.skipped)
 			l.delivered = c.delivered
 		}
@@ -62,26 +63,26 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	return l
 }
 
-// fortune decides the outcome of one message.
-type fortune struct {
+// odds decides the outcome of one message.
+type odds struct {
 	dice *rand.Rand
 	o    Statuses
 }
 
-func (f fortune) strikes(share float64) bool { return f.dice.Float64() < share }
+func (f odds) strikes(share float64) bool { return f.dice.Float64() < share }
 
 // after is a moment between from and most later.
-func (f fortune) after(from time.Time, most time.Duration) time.Time {
-	return from.Add(f.hastened(f.dice.Float64() * float64(most)))
+func (f odds) after(from time.Time, most time.Duration) time.Time {
+	return from.Add(f.delay(f.dice.Float64() * float64(most)))
 }
 
-// hastened is a delay divided by Hasten, a century at most.
-func (f fortune) hastened(nanoseconds float64) time.Duration {
+// delay is a time divided by Hasten, a century at most.
+func (f odds) delay(nanoseconds float64) time.Duration {
 	return time.Duration(min(nanoseconds/f.o.Hasten, float64(100*365*day)))
 }
 
-// live decides the outcome of a message in a channel that it reaches.
-func (f fortune) live(c *stay, from time.Time, more bool) {
+// decide draws the outcome of a message in a channel that it reaches.
+func (f odds) decide(c *channelLife, from time.Time, more bool) {
 	if c.begins = from; f.o.Hasten <= 1 {
 		c.begins = opens(c.channel, from)
 	}
@@ -90,7 +91,7 @@ func (f fortune) live(c *stay, from time.Time, more bool) {
 		return
 	}
 	if c.channel == toApp {
-		f.liveInApp(c)
+		f.decideApp(c)
 		return
 	}
 	switch {
@@ -108,7 +109,7 @@ func (f fortune) live(c *stay, from time.Time, more bool) {
 	}
 }
 
-func (f fortune) liveInApp(c *stay) {
+func (f odds) decideApp(c *channelLife) {
 	status := "notified"
 	if f.strikes(0.2) {
 		status = "unnotified"
@@ -117,7 +118,7 @@ func (f fortune) liveInApp(c *stay) {
 	case f.strikes(f.o.NoApp):
 		c.failed, c.because, c.early, c.late = f.after(c.begins, time.Minute), noAppUser, "", "rejected"
 	case f.strikes(f.o.Unread):
-		c.failed, c.because, c.early, c.late = c.begins.Add(f.hastened(float64(c.within))), unread, status, status
+		c.failed, c.because, c.early, c.late = c.begins.Add(f.delay(float64(c.within))), unread, status, status
 	default:
 		c.delivered, c.early, c.late = f.after(c.begins, c.within), status, "read"
 	}
@@ -160,36 +161,33 @@ const (
 	statusSkipped   = "skipped"
 )
 
-// at is the status of the message at a moment.
-func (l *life) at(now time.Time) string {
-	switch {
-	case reached(l.delivered, now):
-		return statusDelivered
-	case reached(l.failed, now):
-		return statusFailed
-	case reached(l.sending, now):
-		return statusSending
-	case reached(l.enriched, now):
-		return statusEnriched
-	case reached(l.pending, now):
-		return statusPending
+// moment is a status and its time.
+type moment struct {
+	status string
+	at     time.Time
+}
+
+// lastOf is the status of the first of the moments that has come; created when none has. The latest
+// status stands first.
+func lastOf(now time.Time, moments ...moment) string {
+	for _, m := range moments {
+		if reached(m.at, now) {
+			return m.status
+		}
 	}
 	return statusCreated
 }
 
+// at is the status of the message at a moment.
+func (l *life) at(now time.Time) string {
+	return lastOf(now, moment{statusDelivered, l.delivered}, moment{statusFailed, l.failed}, moment{statusSending, l.sending},
+		moment{statusEnriched, l.enriched}, moment{statusPending, l.pending})
+}
+
 // at is the status of the channel at a moment.
-func (c *stay) at(now time.Time) string {
-	switch {
-	case reached(c.delivered, now):
-		return statusDelivered
-	case reached(c.failed, now):
-		return statusFailed
-	case reached(c.skipped, now):
-		return statusSkipped
-	case reached(c.begins, now):
-		return statusSending
-	}
-	return statusCreated
+func (c *channelLife) at(now time.Time) string {
+	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed},
+		moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})
 }
 
 // reached reports whether a moment has come.

@@ -49,46 +49,30 @@ var (
 	}}
 )
 
-type errorLinks struct {
-	About      string `json:"about"`
-	NHSNumbers string `json:"nhsNumbers,omitempty"`
-}
-
-type errorSource struct {
-	Pointer string `json:"pointer,omitempty"`
-	Header  string `json:"header,omitempty"`
-}
-
-type errorItem struct {
-	ID     string       `json:"id"`
-	Code   string       `json:"code"`
-	Links  errorLinks   `json:"links"`
-	Status string       `json:"status"`
-	Title  string       `json:"title"`
-	Detail string       `json:"detail"`
-	Source *errorSource `json:"source,omitempty"`
-	Meta   any          `json:"meta,omitempty"`
-}
-
 // refuse answers with a list of errors. The HTTP status is that of the first.
 func refuse(messageID string, list ...gateway.Refusal) gateway.Reply {
-	items := make([]errorItem, len(list))
+	items := make([]object, len(list))
 	for n, f := range list {
-		items[n] = errorItem{
-			ID:     messageID + "." + strconv.Itoa(n),
-			Code:   f.Code,
-			Links:  errorLinks{About: aboutLink},
-			Status: strconv.Itoa(f.Status),
-			Title:  f.Title,
-			Detail: f.Detail,
-			Meta:   f.Meta,
+		links, source := object{"about": aboutLink}, object{}
+		items[n] = object{
+			"id": messageID + "." + strconv.Itoa(n), "code": f.Code, "links": links,
+			"status": strconv.Itoa(f.Status), "title": f.Title, "detail": f.Detail,
 		}
 		if f.Code == invalidNHSNumber.Code {
-			items[n].Links.NHSNumbers = nhsNumbersLink
+			links["nhsNumbers"] = nhsNumbersLink
 		}
-		if f.Pointer != "" || f.Header != "" {
-			items[n].Source = &errorSource{Pointer: f.Pointer, Header: f.Header}
+		if f.Pointer != "" {
+			source["pointer"] = f.Pointer
+		}
+		if f.Header != "" {
+			source["header"] = f.Header
+		}
+		if len(source) > 0 {
+			items[n]["source"] = source
+		}
+		if f.Meta != nil {
+			items[n]["meta"] = f.Meta
 		}
 	}
-	return gateway.Reply{Status: list[0].Status, RetryAfter: list[0].RetryAfter, Body: gateway.EncodeJSON(map[string]any{"errors": items})}
+	return gateway.Reply{Status: list[0].Status, RetryAfter: list[0].RetryAfter, Body: gateway.EncodeJSON(object{"errors": items})}
 }

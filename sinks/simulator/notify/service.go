@@ -121,7 +121,7 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 	switch {
 	case s.gateway.Dice.Hit(faults.TokenRefused):
 		return x.Refuse(denied)
-	case s.gateway.Dice.Hit(faults.NotOnboarded) || s.gateway.NotOnboarded:
+	case s.gateway.Dice.Hit(faults.NotOnboarded) || s.gateway.Options.NotOnboarded:
 		return x.Refuse(forbidden)
 	case s.gateway.Dice.Hit(faults.Banned):
 		return x.Refuse(serviceBan)

@@ -8,140 +8,91 @@ import (
 	"cohort/sinks/simulator/ledger"
 )
 
-// shown is the answer to GET /v1/messages/{id}. It leaves out members that a message does not
-// have yet, such as its channels.
-type shown struct {
-	Type          string             `json:"type"`
-	ID            string             `json:"id"`
-	Attributes    messageAttributes  `json:"attributes"`
-	Relationships *shownRelationship `json:"relationships,omitempty"`
-	Links         map[string]string  `json:"links"`
-}
+// object is a JSON object. It leaves out members that a message does not have yet.
+type object = map[string]any
 
-type messageAttributes struct {
-	MessageReference  string            `json:"messageReference"`
-	MessageStatus     string            `json:"messageStatus"`
-	Description       string            `json:"messageStatusDescription,omitempty"`
-	FailureReasonCode string            `json:"messageFailureReasonCode,omitempty"`
-	Channels          []shownChannel    `json:"channels,omitempty"`
-	Timestamps        map[string]string `json:"timestamps"`
-	Metadata          []shownQuery      `json:"metadata,omitempty"`
-	RoutingPlan       routingPlan       `json:"routingPlan"`
-}
-
-type shownChannel struct {
-	Type              string            `json:"type"`
-	RetryCount        int               `json:"retryCount,omitempty"`
-	CascadeType       string            `json:"cascadeType"`
-	CascadeOrder      int               `json:"cascadeOrder"`
-	Status            string            `json:"channelStatus"`
-	Description       string            `json:"channelStatusDescription,omitempty"`
-	FailureReasonCode string            `json:"channelFailureReasonCode,omitempty"`
-	SupplierStatus    string            `json:"supplierStatus,omitempty"`
-	Timestamps        map[string]string `json:"timestamps"`
-	RoutingPlan       struct {
-		ID      string `json:"id"`
-		Version string `json:"version"`
-		Type    string `json:"type"`
-	} `json:"routingPlan"`
-	Metadata []shownContact `json:"metadata,omitempty"`
-}
-
-// shownContact names the source of a contact detail, and not the detail.
-type shownContact struct {
-	ID     string `json:"id"`
-	Source string `json:"source"`
-	Label  string `json:"label"`
-}
-
-// shownQuery is the lookup of the person's record.
-type shownQuery struct {
-	QueriedAt string   `json:"queriedAt"`
-	Source    string   `json:"source"`
-	Version   string   `json:"version"`
-	Labels    []string `json:"labels"`
-}
-
-// shownRelationship names the batch of a message by its id, and not by the sender's
-// reference.
-type shownRelationship struct {
-	MessageBatch struct {
-		Data struct {
-			Type string `json:"type"`
-			ID   string `json:"id"`
-		} `json:"data"`
-	} `json:"messageBatch"`
-}
-
-// show is GET /v1/messages/{id}. An application sees only its own messages.
+// show is GET /v1/messages/{id}. An application sees only its own messages. The batch has its own
+// id there, and not the sender's reference.
 func (s *Service) show(x *gateway.Exchange) gateway.Reply {
 	a, found := s.ledger.Find(x.Application, strings.TrimPrefix(x.R.URL.Path, Root+messagePath))
 	if !found {
 		return x.Refuse(notFound)
 	}
-	m := shown{
-		Type: "Message", ID: a.MessageID, Links: map[string]string{"self": x.Root() + messagePath + a.MessageID},
-		Attributes: s.attributes(&a, x.Now),
+	m := object{
+		"type": "Message", "id": a.MessageID, "attributes": s.attributes(&a, x.Now),
+		"links": object{"self": x.Root() + messagePath + a.MessageID},
 	}
 	if a.BatchID != "" {
-		m.Relationships = &shownRelationship{}
-		m.Relationships.MessageBatch.Data.Type, m.Relationships.MessageBatch.Data.ID = "MessageBatch", a.BatchID
+		m["relationships"] = object{"messageBatch": object{"data": object{"type": "MessageBatch", "id": a.BatchID}}}
 	}
-	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(map[string]shown{"data": m})}
+	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(object{"data": m})}
 }
 
 // attributes are the attributes of a message at a moment.
-func (s *Service) attributes(a *ledger.Accepted, now time.Time) messageAttributes {
+func (s *Service) attributes(a *ledger.Accepted, now time.Time) object {
 	l := s.lifeOf(a)
-	m := messageAttributes{
-		MessageReference: a.MessageReference, MessageStatus: l.at(now), RoutingPlan: planOf(a.RoutingPlanID),
-		Timestamps: timestamps(now, map[string]time.Time{"created": l.created, "enriched": l.enriched, "delivered": l.delivered, "failed": l.failed}),
+	status, times := l.at(now), map[string]time.Time{"created": l.created, "enriched": l.enriched, "delivered": l.delivered}
+	m := object{"messageReference": a.MessageReference, "messageStatus": status, "routingPlan": planOf(a.RoutingPlanID)}
+	if status == statusFailed {
+		times["failed"] = l.failed
+		l.because.put(m, "message", "MFR_")
 	}
+	m["timestamps"] = timestamps(now, times)
 	if !reached(l.enriched, now) {
 		return m
 	}
-	if m.MessageStatus == statusFailed {
-		m.Description, m.FailureReasonCode = l.because.shown("MFR_")
-	} else {
-		delete(m.Timestamps, "failed")
-	}
-	query := shownQuery{QueriedAt: javaScriptTime(l.enriched), Source: "pds", Version: "1", Labels: []string{}}
+	var channels []object
+	labels := []string{}
 	for i := range l.channels {
-		m.Channels = append(m.Channels, l.shownChannel(i, a.RoutingPlanID, now))
-		query.Labels = append(query.Labels, l.channels[i].channel)
+		channels = append(channels, l.channel(i, a.RoutingPlanID, now))
+		labels = append(labels, l.channels[i].channel)
 	}
-	m.Metadata = []shownQuery{query}
+	if channels != nil {
+		m["channels"] = channels
+	}
+	m["metadata"] = []object{{"queriedAt": javaScriptTime(l.enriched), "source": "pds", "version": "1", "labels": labels}}
 	return m
 }
 
-func (l *life) shownChannel(i int, plan string, now time.Time) shownChannel {
+// channel is a channel of a message at a moment. It names the source of a contact detail, and not
+// the detail.
+func (l *life) channel(i int, plan string, now time.Time) object {
 	c := &l.channels[i]
-	out := shownChannel{
-		Type: c.channel, CascadeType: "primary", CascadeOrder: i + 1, Status: c.at(now),
-		Timestamps: timestamps(now, map[string]time.Time{"created": l.enriched, "delivered": c.delivered, "failed": c.failed}),
+	status := c.at(now)
+	out := object{
+		"type": c.channel, "cascadeType": "primary", "cascadeOrder": i + 1, "channelStatus": status,
+		"timestamps":  timestamps(now, map[string]time.Time{"created": l.enriched, "delivered": c.delivered, "failed": c.failed}),
+		"routingPlan": object{"id": plan, "version": planOf(plan).Version, "type": "original"},
 	}
-	out.RoutingPlan.ID, out.RoutingPlan.Version, out.RoutingPlan.Type = plan, planOf(plan).Version, "original"
 	if c.channel != toApp && c.because != noDetail {
-		out.Metadata = []shownContact{{"contact-1", "pds", "recipient_contact"}}
+		out["metadata"] = []object{{"id": "contact-1", "source": "pds", "label": "recipient_contact"}}
 	}
-	switch out.Status {
+	supplier := ""
+	switch status {
 	case statusSending:
-		out.SupplierStatus = c.early
+		supplier = c.early
 	case statusDelivered, statusFailed:
-		out.SupplierStatus, out.RetryCount = c.late, c.retries
+		supplier = c.late
+		if c.retries > 0 {
+			out["retryCount"] = c.retries
+		}
 	}
-	if out.Status == statusFailed {
-		out.Description, out.FailureReasonCode = c.because.shown("CFR_")
+	if supplier != "" {
+		out["supplierStatus"] = supplier
+	}
+	if status == statusFailed {
+		c.because.put(out, "channel", "CFR_")
 	}
 	return out
 }
 
-// shown is the failure in the words of a message or of a channel.
-func (f failure) shown(prefix string) (words, code string) {
+// put adds the failure to the members of a message or a channel.
+func (f failure) put(to object, kind, prefix string) {
 	if f.code == "" {
-		return f.words, ""
+		to[kind+"StatusDescription"] = f.words
+		return
 	}
-	return "Failed reason: " + f.words, prefix + f.code
+	to[kind+"StatusDescription"], to[kind+"FailureReasonCode"] = "Failed reason: "+f.words, prefix+f.code
 }
 
 // timestamps lists the moments that have come.

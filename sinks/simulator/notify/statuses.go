@@ -78,6 +78,9 @@ var (
 
 // Outcome is the status of an accepted message at a moment, and the code of its failure.
 func (s *Service) Outcome(a *ledger.Accepted, now time.Time) (status, code string) {
-	m := s.attributes(a, now)
-	return m.MessageStatus, m.FailureReasonCode
+	l := s.lifeOf(a)
+	if status = l.at(now); status == statusFailed && l.because.code != "" {
+		code = "MFR_" + l.because.code
+	}
+	return status, code
 }

@@ -30,7 +30,7 @@ func (s *Service) submitSingle(x *gateway.Exchange) gateway.Reply { return s.sub
 
 func (s *Service) submit(x *gateway.Exchange, single bool) gateway.Reply {
 	if x.Large {
-		return gateway.Reply{Status: 413, ContentType: gateway.HTML, Body: []byte("<html><head><title>413 Request Entity Too Large</title></head><body>Request Entity Too Large</body></html>")}
+		return gateway.Page(413, "Request Entity Too Large")
 	}
 	hits := 0
 	sub, wrong := validate(x.Body, single, func(nhsNumber string) bool {
@@ -117,7 +117,7 @@ func (s *Service) accept(x *gateway.Exchange, sub submission, single bool) gatew
 		rep.Delivered = noteDelivery
 		return s.gateway.FaultAfter(x, rep)
 	}
-	r.AcceptedAt = s.gateway.Now().UTC().Round(0)
+	r.AcceptedAt = s.gateway.Options.Now().UTC().Round(0)
 	rep := s.created(x, r)
 	rep.Delivered = noteDelivery
 	slow := s.delay(faults.SlowAccept)
