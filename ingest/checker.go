@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -23,23 +24,23 @@ type checker struct {
 
 // fill takes records until the batch is full, or the source has an error: io.EOF at
 // its end. Rows are numbered later.
-func (c *checker) fill(b *batch, from source) error {
-	s := from.values()
+func (c *checker) fill(b *batch, from format.Source) error {
+	s := from.Values()
 	fields, dressed := c.rules.fields, c.rules.dressed
 	for !b.full() {
-		record, line, err := from.next()
+		record, line, err := from.Next()
 		if err != nil {
 			return err
 		}
-		if s.breaks > 1 || s.breaks == 1 && record[len(record)-1] != '\n' {
+		if s.Breaks > 1 || s.Breaks == 1 && record[len(record)-1] != '\n' {
 			if refused := c.rules.swallowed(s, record, line); refused != nil {
 				return refused
 			}
 		}
 		c.tally.records++
 		b.begin(c.file, line)
-		if k := c.rules.reference; k >= 0 && k < s.count {
-			b.reference(clean(s.value(record, k)))
+		if k := c.rules.reference; k >= 0 && k < s.Count {
+			b.reference(clean(s.Value(record, k)))
 		}
 		j := c.rules.judge(s, record)
 		if j.verdict == sendable && len(c.rules.routes) > 0 {
@@ -67,17 +68,17 @@ func (c *checker) fill(b *batch, from source) error {
 		if j.nearly {
 			c.tally.nearly++
 		}
-		if c.rules.listing && s.count != c.rules.columns { // nobody knows which value is which
+		if c.rules.listing && s.Count != c.rules.columns { // nobody knows which value is which
 			for i := range fields {
 				b.field(i, nil)
 			}
 		} else if !dressed {
 			for i, k := range fields {
-				b.field(i, s.value(record, k))
+				b.field(i, s.Value(record, k))
 			}
 		} else {
 			for i, k := range fields {
-				b.field(i, c.rules.dress(i, s.value(record, k)))
+				b.field(i, c.rules.dress(i, s.Value(record, k)))
 			}
 		}
 		b.accept(j.number)
@@ -87,9 +88,9 @@ func (c *checker) fill(b *batch, from source) error {
 
 // limit holds the fields of a record, as they would be carried, against what no message may
 // hold, and against the service's limits for its route.
-func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
+func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 	for _, k := range c.rules.fields {
-		if person.HasControl(s.value(record, k)) {
+		if person.HasControl(s.Value(record, k)) {
 			return controls
 		}
 	}
@@ -99,11 +100,11 @@ func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 	}
 	c.text, c.field = c.text[:0], c.field[:0]
 	for i, k := range c.rules.fields {
-		c.text = append(c.text, c.rules.dress(i, s.value(record, k))...)
+		c.text = append(c.text, c.rules.dress(i, s.Value(record, k))...)
 	}
 	all := string(c.text)
 	for i, k := range c.rules.fields {
-		n := len(c.rules.dress(i, s.value(record, k)))
+		n := len(c.rules.dress(i, s.Value(record, k)))
 		c.field, all = append(c.field, all[:n]), all[n:]
 	}
 	for i := range c.rules.limits {
@@ -116,20 +117,20 @@ func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 
 // most is how many bytes the fields of the record just split have at the most: they become
 // no longer than they stand, but for a default and the space in a postcode.
-func (c *checker) most(s *splitter) (bytes int) {
+func (c *checker) most(s *format.Values) (bytes int) {
 	for i, k := range c.rules.fields {
-		bytes += max(int(s.spans[k].end-s.spans[k].start)+1, len(c.rules.defaults[i]))
+		bytes += max(int(s.Spans[k].End-s.Spans[k].Start)+1, len(c.rules.defaults[i]))
 	}
 	return bytes
 }
 
 // explain says in words why the record just split is invalid.
-func (c *checker) explain(s *splitter, v verdict) string {
+func (c *checker) explain(s *format.Values, v verdict) string {
 	if v != fewer && v != more {
 		return c.tally.reasons[v].Words
 	}
-	c.words = strconv.AppendInt(c.words[:0], int64(s.count), 10)
-	if s.count == 1 {
+	c.words = strconv.AppendInt(c.words[:0], int64(s.Count), 10)
+	if s.Count == 1 {
 		c.words = append(c.words, " value where "...)
 	} else {
 		c.words = append(c.words, " values where "...)
@@ -144,11 +145,11 @@ const maxFound = 64
 
 // found is the number of an invalid record as it stood, for the report: trimmed, in
 // UTF-8 whatever it was, and short.
-func (c *checker) found(s *splitter, record []byte) []byte {
-	if c.rules.number >= s.count {
+func (c *checker) found(s *format.Values, record []byte) []byte {
+	if c.rules.number >= s.Count {
 		return nil
 	}
-	text := bytes.TrimSpace(s.value(record, c.rules.number))
+	text := bytes.TrimSpace(s.Value(record, c.rules.number))
 	c.shown = c.shown[:0]
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)

@@ -6,11 +6,16 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 )
 
 // FileInfo is what is known of one file of a cohort.
@@ -18,7 +23,7 @@ type FileInfo struct {
 	Path     string
 	SHA256   [32]byte // zero until Digest or Records has read the file to its end
 	Bytes    int64
-	Format   Format
+	Format   format.Format
 	Records  int64 // once Records has read the file
 	Sequence int64 // the extract's number in an NBSS file, else 0
 }
@@ -113,11 +118,11 @@ func (d *Reader) list(paths []string, names map[string]string) (_ []part, err er
 		case err != nil:
 			return nil, err
 		case info.IsDir():
-			return nil, &FileError{File: f.name, Problem: "this is a folder inside a folder", Fix: "name the files that are meant"}
+			return nil, &format.FileError{File: f.name, Problem: "this is a folder inside a folder", Fix: "name the files that are meant"}
 		case !info.Mode().IsRegular():
-			return nil, &FileError{File: f.name, Problem: "this is no regular file", Fix: "copy what it holds to a file"}
+			return nil, &format.FileError{File: f.name, Problem: "this is no regular file", Fix: "copy what it holds to a file"}
 		case slices.ContainsFunc(seen, func(s os.FileInfo) bool { return s.Size() == info.Size() && os.SameFile(s, info) }):
-			return nil, &FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
+			return nil, &format.FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
 		}
 		f.info.Bytes, f.seen = info.Size(), info
 		files, seen = append(files, f), append(seen, info)
@@ -127,24 +132,24 @@ func (d *Reader) list(paths []string, names map[string]string) (_ []part, err er
 
 // look opens a file, notes what it is, and closes it.
 func (d *Reader) look(f *part) error {
-	handle, err := os.Open(f.info.Path)
+	o, err := file.Open(d.ctx, f.info.Path, d.options.opening())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = handle.Close() }()
-	o, err := open(&tap{ctx: d.ctx, src: handle}, handle, d.options, false)
-	if err != nil {
-		return err
-	}
-	defer o.close()
-	d.note(f.name, o.note)
-	f.info.Format, f.info.Sequence = o.format, o.sequence
-	header := o.source.header()
-	if f.mesh = header.personalisation(); header.named {
-		f.head = header.names
-	}
-	_, err = plan(o.source, d.options)
+	defer o.Close()
+	d.describe(f, o)
+	_, err = plan(o.Source, d.options)
 	return err
+}
+
+// describe notes what a file is.
+func (d *Reader) describe(f *part, o *file.File) {
+	h := o.Source.Header()
+	d.note(f.name, h.Note)
+	f.info.Format, f.info.Sequence, f.mesh = o.Format, h.Sequence, h.Personalisation()
+	if h.Named {
+		f.head = h.Names
+	}
 }
 
 // open begins the next file, and says whether there is one.
@@ -154,22 +159,18 @@ func (d *Reader) open() (more bool, err error) {
 	}
 	d.at = uint16(d.next)
 	d.next++
-	handle, err := os.Open(d.files[d.at].info.Path)
-	if err != nil {
-		return false, err
-	}
-	raw := &tap{ctx: d.ctx, src: handle, read: &d.read, hash: sha256.New()}
+	how := d.options.opening()
+	how.Ahead, how.Read, how.Hash = true, &d.read, sha256.New()
 	if d.files[d.at].like != nil {
-		raw.hash = newLikeness()
+		how.Hash = file.NewLikeness()
 	}
-	o, err := open(raw, handle, d.options, true)
+	o, err := file.Open(d.ctx, d.files[d.at].info.Path, how)
 	if err != nil {
-		_ = handle.Close()
 		return false, err
 	}
 	d.current = o
 	d.before = d.total.records
-	if d.checker.rules.mapping, err = plan(o.source, d.options); err != nil {
+	if d.checker.rules.mapping, err = plan(o.Source, d.options); err != nil {
 		return false, err
 	}
 	d.begin()
@@ -178,10 +179,11 @@ func (d *Reader) open() (more bool, err error) {
 
 // finish ends the current file: all of it has been read, and it is what it was.
 func (d *Reader) finish() error {
-	d.total.blank += d.current.source.blanks()
+	d.total.blank += d.current.Source.Blanks()
 	touched := d.touched()
-	sum, size, err := d.current.finish()
-	d.current, d.crew = nil, nil
+	d.stop()
+	sum, size, err := d.current.Finish()
+	d.current = nil
 	if err != nil {
 		return err
 	}
@@ -192,7 +194,7 @@ func (d *Reader) finish() error {
 	}
 	changed := known == nil && touched || known != nil && !bytes.Equal(known, sum)
 	if !d.stream && (changed || f.info.Bytes != size) {
-		return &FileError{Problem: changedWords, Fix: changedFix}
+		return &format.FileError{Problem: changedWords, Fix: changedFix}
 	}
 	f.info.Records, f.info.Bytes = d.total.records-d.before, size
 	if f.like == nil {
@@ -211,18 +213,18 @@ const (
 // after Open had looked at it.
 func (d *Reader) touched() bool {
 	was := d.files[d.at].seen
-	if was == nil || d.current == nil || d.current.handle == nil {
+	if was == nil || d.current == nil {
 		return false
 	}
-	now, err := d.current.handle.Stat()
+	now, err := d.current.Stat()
 	return err == nil && (now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) || !os.SameFile(now, was))
 }
 
 // blame says of a mistake in the current file that the file has changed, where it has: the
 // mistake may be that of half a file.
 func (d *Reader) blame(err error) error {
-	if mistake, ok := errors.AsType[*FileError](err); ok && d.touched() {
-		return &FileError{Line: mistake.Line, Problem: changedWords + " (what was found: " + mistake.Problem + ")", Fix: changedFix}
+	if mistake, ok := errors.AsType[*format.FileError](err); ok && d.touched() {
+		return &format.FileError{Line: mistake.Line, Problem: changedWords + " (what was found: " + mistake.Problem + ")", Fix: changedFix}
 	}
 	return err
 }
@@ -251,8 +253,8 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 		if f.info.SHA256 != [32]byte{} {
 			continue
 		}
-		like := newLikeness()
-		if f.info.SHA256, f.info.Bytes, err = digest(ctx, f.info.Path, &d.digested, like); err != nil {
+		like := file.NewLikeness()
+		if f.info.SHA256, f.info.Bytes, err = file.Digest(ctx, f.info.Path, &d.digested, like); err != nil {
 			return sum, err
 		}
 		f.like = like.Sum(nil)
@@ -282,25 +284,31 @@ func (d *Reader) Columns() (names []string) {
 // with no mapping. Files that differ in them are a *FileError, and so is a mixture of
 // such files with others.
 func (d *Reader) Mesh() (fields []string, mesh bool, err error) {
-	isMESH := func(f part) bool { return f.info.Format.Type == typeMESH }
+	isMESH := func(f part) bool { return f.info.Format.Type == format.TypeMESH }
 	first := slices.IndexFunc(d.files, isMESH)
 	if first < 0 {
 		return nil, false, nil
 	}
 	for i, f := range d.files {
 		if !isMESH(f) {
-			return nil, false, &FileError{
+			return nil, false, &format.FileError{
 				File:    f.name,
 				Problem: "this is no NHS Notify upload file and " + d.files[first].name + " is one, which brings its personalisation with it",
 				Fix:     "send the files as cohorts of their own, or name the personalisation of all in the campaign file",
 			}
 		}
 		if i > 0 && !slices.Equal(slices.Sorted(slices.Values(fields)), slices.Sorted(slices.Values(f.mesh))) {
-			return nil, false, &FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as cohorts of their own"}
+			return nil, false, &format.FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as cohorts of their own"}
 		}
 		if i == 0 {
 			fields = f.mesh
 		}
 	}
 	return slices.Clone(fields), true, nil
+}
+
+// Digest reads a file once and returns its SHA-256 and its size in bytes. It stops
+// soon after ctx ends, with the context's cause; other errors are the file system's.
+func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err error) {
+	return file.Digest(ctx, path, new(atomic.Int64), io.Discard)
 }

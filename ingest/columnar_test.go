@@ -22,6 +22,7 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 )
 
 var london = must(time.LoadLocation("Europe/London"))
@@ -238,7 +239,7 @@ func TestNestedColumns(t *testing.T) {
 // A list may be in columns too.
 func TestListsInColumns(t *testing.T) {
 	for _, path := range []string{"../cmd/cohort/testdata/cases/13-lz4-polars.parquet", "../cmd/cohort/testdata/cases/08-decimal-12-2.parquet", save(t, "c", arrowed(worded(), true))} {
-		l, err := ingest.OpenList(t.Context(), path, ingest.Format{})
+		l, err := ingest.OpenList(t.Context(), path, format.Format{})
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue

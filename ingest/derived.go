@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -24,7 +25,7 @@ func (d Derived) settle(o Options) error {
 	switch {
 	case d.Field == "":
 		return nil
-	case d.From == "" || d.Value == nil || d.From == d.Field || d.Field == numberField || d.From == numberField:
+	case d.From == "" || d.Value == nil || d.From == d.Field || d.Field == format.NumberField || d.From == format.NumberField:
 		return fmt.Errorf("ingest: the column %s cannot be worked out from %q", d.Field, d.From)
 	case o.Columns[d.Field] != nil:
 		return fmt.Errorf("ingest: cohort.columns has the column %s, which is worked out", d.Field)
@@ -32,21 +33,19 @@ func (d Derived) settle(o Options) error {
 	return nil
 }
 
-// derive tells a file's header of the derived column. Its place is that behind the last.
-func (h header) derive(d Derived) (header, *FileError) {
-	if slices.Contains(h.names, d.Field) {
-		return h, &FileError{
-			Line:    h.line,
-			Problem: "there is a column " + strconv.Quote(d.Field) + ", and under that name the campaign has what is worked out from the column of " + d.From,
-			Fix:     "rename the column, or take out of the campaign file what works it out",
-		}
+// refuse refuses a file that has a column of the derived column's name.
+func (d Derived) refuse(h format.Header) *format.FileError {
+	if d.Field == "" || !slices.Contains(h.Names, d.Field) {
+		return nil
 	}
-	h.derived = d.Field
-	return h, nil
+	return &format.FileError{
+		Line:    h.Line,
+		Problem: "there is a column " + strconv.Quote(d.Field) + ", and under that name the campaign has what is worked out from the column of " + d.From,
+		Fix:     "rename the column, or take out of the campaign file what works it out",
+	}
 }
 
 // derive works out a record's derived column and puts it among its values.
-func (r *rules) derive(s *splitter, record []byte, n person.NHSNumber) {
-	s.derived = append(s.derived[:0], r.value(trim(s.value(record, r.derivedFrom)), n)...)
-	s.spans[r.derived] = span{folded: true}
+func (r *rules) derive(s *format.Values, record []byte, n person.NHSNumber) {
+	s.SetDerived(r.value(trim(s.Value(record, r.derivedFrom)), n))
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"cohort/ingest/format"
 )
 
 var (
@@ -39,7 +41,7 @@ func (d *Reader) sift(folder string, paths []string) (cohort []string, err error
 	for _, path := range paths {
 		switch name := filepath.Base(path); {
 		case isUnfinished(name):
-			return nil, &FileError{
+			return nil, &format.FileError{
 				File:    name,
 				Problem: "the name says that this file is still being written, or is a copy that a program keeps",
 				Fix:     "wait until it is complete, or take it out of the folder",
@@ -51,7 +53,7 @@ func (d *Reader) sift(folder string, paths []string) (cohort []string, err error
 		}
 	}
 	if len(cohort) == 0 {
-		return nil, &FileError{File: folder, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
+		return nil, &format.FileError{File: folder, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
 	}
 	return cohort, nil
 }

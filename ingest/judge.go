@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/csv"
 	"cohort/ingest/person"
 )
 
@@ -68,33 +70,33 @@ type judgement struct {
 
 // judge gives a record its outcome. The order of the checks is the contract's:
 // columns, encoding, number, required fields, types; and then the address.
-func (r *rules) judge(s *splitter, record []byte) judgement {
+func (r *rules) judge(s *format.Values, record []byte) judgement {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
 	if r.listing {
 		return r.judgeListed(s, record)
 	}
 	switch {
-	case s.count < r.columns:
+	case s.Count < r.columns:
 		return fail(fewer)
-	case s.count > r.columns:
+	case s.Count > r.columns:
 		return fail(more)
-	case !s.textual:
-		if valid, nul := textual(record); !valid {
+	case !s.Textual:
+		if valid, nul := format.CheckText(record); !valid {
 			return fail(r.garbled)
 		} else if nul {
 			return fail(noText)
 		}
 	}
-	if !s.sound && r.lost(s, record) {
+	if !s.Sound && r.lost(s, record) {
 		return fail(lostText)
 	}
-	number, err := person.ParseNHSNumber(s.value(record, r.number))
+	number, err := person.ParseNHSNumber(s.Value(record, r.number))
 	if err != nil {
 		return fail(numberVerdict(err))
 	}
 	if r.successor >= 0 {
 		own := number
-		if value := s.value(record, r.successor); !blank(value) {
+		if value := s.Value(record, r.successor); !blank(value) {
 			if _, err := person.ParseNHSNumber(value); err != nil {
 				return fail(badSuccessor)
 			}
@@ -114,12 +116,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		r.derive(s, record, number)
 	}
 	for i, k := range r.required {
-		if blank(s.value(record, k)) {
+		if blank(s.Value(record, k)) {
 			return fail(firstRequired + verdict(i))
 		}
 	}
 	for i, k := range r.typed {
-		if value := trim(s.value(record, k)); len(value) > 0 && !r.types[i](value) {
+		if value := trim(s.Value(record, k)); len(value) > 0 && !r.types[i](value) {
 			v := firstRequired + verdict(len(r.required)+2*i)
 			if isMoment(value) {
 				v++
@@ -133,12 +135,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	j := judgement{number: number, verdict: sendable}
 	if r.mapping.order >= 0 {
 		var ok bool
-		if j.order, ok = r.order.read(trim(s.value(record, r.mapping.order))); !ok {
+		if j.order, ok = r.order.read(trim(s.Value(record, r.mapping.order))); !ok {
 			return fail(r.firstLimit() - 1)
 		}
 	}
 	if r.withdrawn >= 0 {
-		value := trim(s.value(record, r.withdrawn))
+		value := trim(s.Value(record, r.withdrawn))
 		for _, v := range r.values {
 			j.withdrawn = j.withdrawn || string(value) == v
 			j.nearly = j.nearly || len(value) == len(v) && strings.EqualFold(string(value), v)
@@ -148,15 +150,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	return j
 }
 
-// lostMark is U+FFFD, which programs write for a character that they cannot read.
-var lostMark = []byte("\ufffd")
-
 // lost reports whether a value for the message has lost characters before it came here. Such
 // a record is invalid, as one with bytes that are no text is: the fault is the same, and
 // nobody can say what stood there. In columns that no message uses it does no harm.
-func (r *rules) lost(s *splitter, record []byte) bool {
-	return bytes.Contains(record, lostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
-		return k < s.count && bytes.Contains(s.value(record, k), lostMark)
+func (r *rules) lost(s *format.Values, record []byte) bool {
+	return bytes.Contains(record, format.LostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
+		return k < s.Count && bytes.Contains(s.Value(record, k), format.LostMark)
 	})
 }
 
@@ -167,10 +166,10 @@ func (r *rules) firstLimit() verdict {
 }
 
 // judgeAddress looks at the lines of a postal address.
-func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
+func (r *rules) judgeAddress(s *format.Values, record []byte) verdict {
 	filled := 0
 	for _, k := range r.address {
-		value := s.value(record, k)
+		value := s.Value(record, k)
 		if bytes.ContainsFunc(value, breaks) {
 			return brokenAddress
 		}
@@ -197,19 +196,19 @@ var zeroedRow = make([]byte, 11)
 // only number in it is the one, and of several nobody knows who is meant, or whether the row
 // was two. A row where control characters stand in place of others
 // may have named somebody, or have been several.
-func (r *rules) judgeListed(s *splitter, record []byte) judgement {
+func (r *rules) judgeListed(s *format.Values, record []byte) judgement {
 	if bytes.Contains(record, zeroedRow) {
 		return judgement{verdict: lostRow}
 	}
 	var own person.NHSNumber // 0: none
-	if r.number < s.count {
+	if r.number < s.Count {
 		var err error
-		own, err = person.ParseNHSNumber(s.value(record, r.number))
+		own, err = person.ParseNHSNumber(s.Value(record, r.number))
 		missing := errors.Is(err, person.ErrNumberMissing)
 		switch {
 		case missing && bytes.ContainsFunc(record, person.Stray):
 			return judgement{verdict: lostRow}
-		case s.count != r.columns:
+		case s.Count != r.columns:
 		case missing:
 			if whole, part := r.numbersIn(s, record); len(whole)+len(part) > 0 {
 				return judgement{verdict: strayNumber}
@@ -230,7 +229,7 @@ func (r *rules) judgeListed(s *splitter, record []byte) judgement {
 		return judgement{verdict: severalNumbers}
 	case own != 0:
 		return judgement{number: own, verdict: sendable}
-	case s.count > r.columns:
+	case s.Count > r.columns:
 		return judgement{verdict: more}
 	}
 	return judgement{verdict: fewer}
@@ -244,16 +243,12 @@ var (
 // numbersIn are the NHS numbers in all of a row's columns: those that are a whole value,
 // and those at the start or the end of one, where the line end between two rows was lost.
 // Few rows need it.
-func (r *rules) numbersIn(s *splitter, record []byte) (whole, part []person.NHSNumber) {
-	if s.count > len(s.spans) { // it knows no place of those that are too many
-		all := splitter{comma: s.comma, spans: make([]span, s.count)}
-		if _, what := all.next(record, true); what != cutRecord {
-			return nil, nil
-		}
-		s = &all
+func (r *rules) numbersIn(s *format.Values, record []byte) (whole, part []person.NHSNumber) {
+	if s.Count > len(s.Spans) { // it knows no place of those that are too many
+		s = csv.AllValues(s, record)
 	}
-	for k := range s.count {
-		value := s.value(record, k)
+	for k := range s.Count {
+		value := s.Value(record, k)
 		if number, err := person.ParseNHSNumber(value); err == nil {
 			whole = append(whole, number)
 			continue

@@ -14,6 +14,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
 
@@ -37,8 +39,8 @@ type Entry struct {
 // first line that is a number of somebody's, and no header, is taken for that. A list
 // without a row is refused: it is more likely lost than empty. Errors are a *FileError
 // when the file is no list, the file system's, or ctx's cause.
-func OpenList(ctx context.Context, path string, f Format) (*List, error) {
-	f, err := f.settled()
+func OpenList(ctx context.Context, path string, f format.Format) (*List, error) {
+	f, err := f.Settled()
 	if err != nil {
 		return nil, err
 	}
@@ -48,26 +50,26 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 	if err != nil {
 		return nil, named(err, path)
 	}
-	if f.Header != nil && *f.Header && kind == typeCSV && slices.ContainsFunc(names, isNumber) {
-		return nil, &FileError{File: path, Line: 1, Problem: "the first line holds an NHS number, and the list's format says that it is a header line", Fix: "take header: true out, or give the list a header line"}
+	if f.Header != nil && *f.Header && kind == format.TypeCSV && slices.ContainsFunc(names, format.IsNumber) {
+		return nil, &format.FileError{File: path, Line: 1, Problem: "the first line holds an NHS number, and the list's format says that it is a header line", Fix: "take header: true out, or give the list a header line"}
 	}
 	o := Options{Format: f, listing: true}
 	l := &List{name: path}
-	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, mayBeNumber) && !slices.ContainsFunc(names, isNumberName) {
+	if kind == format.TypeCSV && f.Header == nil && slices.ContainsFunc(names, mayBeNumber) && !slices.ContainsFunc(names, isNumberName) {
 		headed := false
 		o.Format.Header = &headed
 	}
-	number, reason := listColumns(names, o.Format.headed())
+	number, reason := listColumns(names, o.Format.Headed())
 	if number < 0 {
 		fix := "call it nhs_number"
-		if !o.Format.headed() {
+		if !o.Format.Headed() {
 			fix = "give the list a header line that calls it nhs_number"
 		}
-		return nil, &FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: fix}
+		return nil, &format.FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: fix}
 	}
-	o.Columns = map[string][]string{numberField: {names[number]}}
-	if !o.Format.headed() {
-		o.Columns[numberField] = []string{strconv.Itoa(number + 1)}
+	o.Columns = map[string][]string{format.NumberField: {names[number]}}
+	if !o.Format.Headed() {
+		o.Columns[format.NumberField] = []string{strconv.Itoa(number + 1)}
 	}
 	if reason >= 0 {
 		l.reasons = true
@@ -78,19 +80,17 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 }
 
 // glimpse reads the names of a file's columns.
-func glimpse(ctx context.Context, path string, f Format) (names []string, kind string, err error) {
-	handle, err := openRegular(path)
+func glimpse(ctx context.Context, path string, f format.Format) (names []string, kind string, err error) {
+	if err := file.RequireRegular(path); err != nil {
+		return nil, "", err
+	}
+	o, err := file.Open(ctx, path, file.Options{Format: f})
 	if err != nil {
 		return nil, "", err
 	}
-	defer func() { _ = handle.Close() }()
-	o, err := open(&tap{ctx: ctx, src: handle}, handle, Options{Format: f}, false)
-	if err != nil {
-		return nil, "", err
-	}
-	defer o.close()
-	h := o.source.header()
-	return h.names, h.kind, nil
+	defer o.Close()
+	h := o.Source.Header()
+	return h.Names, h.Type, nil
 }
 
 // listColumns finds the columns of the numbers and of the reasons; -1 for none.
@@ -103,7 +103,7 @@ func listColumns(names []string, headed bool) (number, reason int) {
 		return at
 	}
 	if !headed {
-		number = find(isNumber)
+		number = find(format.IsNumber)
 		reason = -1
 	} else {
 		number = find(isNumberName)
@@ -116,7 +116,7 @@ func listColumns(names []string, headed bool) (number, reason int) {
 }
 
 // plainHeading is a heading without what people write differently.
-func plainHeading(name string) string { return strings.ReplaceAll(nbssHeading(name), ".", "") }
+func plainHeading(name string) string { return strings.ReplaceAll(format.CanonicalName(name), ".", "") }
 
 // isNumberName reports whether a heading is the NHS number's.
 func isNumberName(name string) bool {
@@ -129,12 +129,7 @@ var nineDigits = regexp.MustCompile(`([0-9][^0-9]*){9}`)
 // number that was mistyped.
 func mayBeNumber(value string) bool {
 	_, err := person.ParseNHSNumber(value)
-	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
-}
-
-func isNumber(value string) bool {
-	_, err := person.ParseNHSNumber(value)
-	return err == nil
+	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || format.LooksLikeData(value)
 }
 
 // ListCount counts a list's rows.
@@ -178,7 +173,7 @@ func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 }
 
 // refuse returns why the list cannot be relied on, once it has been read.
-func (l *List) refuse(tolerated int64) *FileError {
+func (l *List) refuse(tolerated int64) *format.FileError {
 	n := l.Count()
 	switch {
 	case n.Unreadable > tolerated:
@@ -186,12 +181,12 @@ func (l *List) refuse(tolerated int64) *FileError {
 		if n.Unreadable > 1 {
 			problem += fmt.Sprintf("; %d rows of the list cannot be read", n.Unreadable)
 		}
-		return &FileError{
+		return &format.FileError{
 			File: l.name, Line: n.Lines[0], Problem: problem,
 			Fix: fmt.Sprintf("correct the list, since such a row may name somebody; or write unreadable: %d beside the list in the campaign file, and such rows are ignored", n.Unreadable),
 		}
 	case n.People == 0:
-		return &FileError{File: l.name, Problem: "no row has an NHS number", Fix: "make sure that this is a list of NHS numbers"}
+		return &format.FileError{File: l.name, Problem: "no row has an NHS number", Fix: "make sure that this is a list of NHS numbers"}
 	}
 	return nil
 }

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"cohort/ingest/format"
 )
 
 func TestLists(t *testing.T) {
 	const a, b, c = "9990000018", "9990000026", "9990000034" // made, of nobody
 	for sentence, test := range map[string]struct {
 		text   string
-		format Format
+		format format.Format
 		want   string // the numbers and their reasons
 		bad    int64  // unreadable rows, which are tolerated
 		empty  int64
@@ -32,7 +34,7 @@ func TestLists(t *testing.T) {
 		"no header, the second column is the number":   {text: "x|" + a + "|y\nz|" + b + "|w\n", want: a + " " + b},
 		"spaces in the numbers":                        {text: "nhs_number\n999 000 0018\n", want: a},
 		"an upload file of NHS Notify":                 {text: "messageReference,nhsNumber,personalisation_x\nr1," + a + ",y\n", want: a},
-		"header said to be absent":                     {text: a + "\n" + b + "\n", format: Format{Header: new(bool)}, want: a + " " + b},
+		"header said to be absent":                     {text: a + "\n" + b + "\n", format: format.Format{Header: new(bool)}, want: a + " " + b},
 		"one bad row among many":                       {text: "nhs_number\n" + strings.Repeat(a+"\n", 30) + "?\n", want: strings.TrimSuffix(strings.Repeat(a+" ", 30), " "), bad: 1},
 		"a comma too many behind the number":           {text: "nhs_number,note\n" + a + ",died, at home\n" + b + ",\n", want: a + " " + b},
 		"a comma too many before the number":           {text: "name,nhs_number,reason\nLee, Ann," + a + ",opted_out\nBo," + b + ",opted_out\n", want: a + " " + b + "=opted_out"},
@@ -71,7 +73,7 @@ func TestLists(t *testing.T) {
 		"a row of another length that names nobody":    {text: "nhs_number,name,note\n" + a + ",x,y\nwho,is,this,now\n", err: "list.csv:3: no NHS number can be read from this row: more values than the header has"},
 		"a row of another length with two numbers":     {text: "name,nhs_number\n" + "x,y," + a + "," + b + "\n", err: "list.csv:2: no NHS number can be read from this row"},
 		"a heading like a date beside the number's":    {text: "nhs_number,2026-11-21\n" + a + ",x\n", want: a},
-		"header said, and there is none":               {text: a + "\n" + b + "\n", format: Format{Header: yes()}, err: "the first line holds an NHS number, and the list's format says that it is a header line"},
+		"header said, and there is none":               {text: a + "\n" + b + "\n", format: format.Format{Header: yes()}, err: "the first line holds an NHS number, and the list's format says that it is a header line"},
 		"a list of names, all of them tolerated":       {text: "nhs_number\nAnn\nBob\n", bad: 2, err: "no row has an NHS number; make sure that this is a list of NHS numbers"},
 		"a list of nothing but empty cells":            {text: "nhs_number,x\n,1\n,2\n", err: "no row has an NHS number; make sure that this is a list of NHS numbers"},
 		"nothing":                                      {text: "", err: "the file is empty"},
@@ -100,7 +102,7 @@ func TestLists(t *testing.T) {
 			}
 		}
 		if test.err != "" {
-			var refused *FileError
+			var refused *format.FileError
 			// The folder's name has digits of its own, which may happen to look like a number's.
 			said := strings.ReplaceAll(fmt.Sprint(err), path, "list.csv")
 			if !errors.As(err, &refused) || !strings.Contains(said, test.err) || strings.Contains(said, "999") {
@@ -126,7 +128,7 @@ func TestAListThatIsAPipeIsRefused(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skip("no pipes here")
 	}
-	if _, err := OpenList(t.Context(), path, Format{}); err == nil || !strings.Contains(err.Error(), "this is no regular file") {
+	if _, err := OpenList(t.Context(), path, format.Format{}); err == nil || !strings.Contains(err.Error(), "this is no regular file") {
 		t.Errorf("%v", err)
 	}
 	if _, _, err := Digest(t.Context(), path); err == nil || !strings.Contains(err.Error(), "this is no regular file") {

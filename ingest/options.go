@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
+
+// Format is how a cohort's files are written.
+type Format = format.Format
 
 // Options say which columns of a cohort matter and what is asked of their values. The
 // zero value reads the numbers of the column nhs_number and nothing else. Wherever a
@@ -60,23 +64,6 @@ type Address struct {
 	Least int
 }
 
-// Format is how a file is written. In Options an empty entry is told by the content;
-// of a file that was read every entry that applies is set.
-type Format struct {
-	Type        string // csv (whatever the delimiter), mesh, nbss, parquet or arrow; in Options also tsv
-	Compression string // gzip, zstd or zip; told by content, never said
-	Delimiter   string // one ASCII character
-	Encoding    string // utf-8, utf-16le, utf-16be or windows-1252; in Options also utf-16, whose byte order mark then says which
-	Header      *bool  // whether the first line names the columns
-}
-
-// The values of Format.
-const (
-	typeCSV, typeTSV, typeMESH, typeNBSS, typeParquet, typeArrow = "csv", "tsv", "mesh", "nbss", "parquet", "arrow"
-	compGzip, compZstd, compZip                                  = "gzip", "zstd", "zip"
-	encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252    = "utf-8", "utf-16", "utf-16le", "utf-16be", "windows-1252"
-)
-
 // settled checks options and returns them in their plainest form.
 func (o Options) settled() (Options, error) {
 	if o.BatchRows < 0 {
@@ -86,12 +73,12 @@ func (o Options) settled() (Options, error) {
 		o.BatchRows = 4096
 	}
 	for i, field := range o.Fields {
-		if field == numberField || slices.Contains(o.Fields[:i], field) {
+		if field == format.NumberField || slices.Contains(o.Fields[:i], field) {
 			return o, fmt.Errorf("ingest: the field %s is carried already", field)
 		}
 	}
 	for field, t := range o.Types {
-		if _, known := types[t]; !known || field == numberField {
+		if _, known := types[t]; !known || field == format.NumberField {
 			return o, fmt.Errorf("ingest: the field %s cannot be of the type %q; cohort.types takes %s", field, t, typeNames)
 		}
 	}
@@ -116,31 +103,13 @@ func (o Options) settled() (Options, error) {
 		return o, fmt.Errorf("ingest: %d of %d address lines are asked for", o.Address.Least, len(o.Address.Lines))
 	}
 	var err error
-	o.Format, err = o.Format.settled()
+	o.Format, err = o.Format.Settled()
 	return o, err
 }
 
-func (f Format) settled() (Format, error) {
-	f.Type, f.Encoding = strings.ToLower(f.Type), strings.ToLower(f.Encoding)
-	if f.Type == typeTSV {
-		f.Type = typeCSV
-		if f.Delimiter == "" {
-			f.Delimiter = "\t"
-		}
-	}
-	if !slices.Contains([]string{"", typeCSV, typeMESH, typeNBSS, typeParquet, typeArrow}, f.Type) {
-		return f, fmt.Errorf("ingest: cohort.format.type is %q; it can be csv, tsv, mesh, nbss, parquet or arrow", f.Type)
-	}
-	if !slices.Contains([]string{"", encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252}, f.Encoding) {
-		return f, fmt.Errorf("ingest: cohort.format.encoding is %q; it can be utf-8, utf-16, utf-16le, utf-16be or windows-1252", f.Encoding)
-	}
-	if d := f.Delimiter; d != "" && (len(d) > 1 || strings.ContainsAny(d, "\"\r\n\x00") || d[0] > '~' || fits([]byte(d), "9") || fits([]byte(d), "A")) {
-		return f, fmt.Errorf("ingest: cohort.format.delimiter is %q; it can be one ASCII character that is no quote, line end, letter or digit", d)
-	}
-	return f, nil
-}
-
-// headed says whether the first line is to name the columns.
-func (f Format) headed() bool { return f.Header == nil || *f.Header }
-
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// opening is how the files are opened. A list is trusted: only its numbers matter.
+func (o Options) opening() file.Options {
+	return file.Options{Format: o.Format, Zone: o.Zone, Trusted: o.EncodingChecked || o.listing}
+}

@@ -10,6 +10,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/csv"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
 
@@ -19,21 +22,21 @@ type Reader struct {
 	ctx      context.Context
 	options  Options // settled
 	files    []part
-	current  *opened // the file under work
-	at       uint16  // its index
-	next     int     // the index of the file behind it
-	before   int64   // records of the files before it
-	stream   bool    // made by NewReader: one file, open from the start
+	current  *file.File // the file under work
+	at       uint16     // its index
+	next     int        // the index of the file behind it
+	before   int64      // records of the files before it
+	stream   bool       // made by NewReader: one file, open from the start
 	checker  checker
-	workers  int   // that parse a text file; none when the consumer does so itself
-	chunk    int   // bytes that one of them takes at a time
-	crew     *crew // of the current file, if there is one
+	workers  int         // that parse a text file; none when the consumer does so itself
+	chunk    int         // bytes that one of them takes at a time
+	pool     *workerPool // of the current file, if there is one
 	schema   *arrow.Schema
 	read     atomic.Int64 // bytes, as they stand in the files
 	digested atomic.Int64 // bytes that Digest has read
 	total    tally        // of what was read; empty lines only of what is behind or parsed in chunks
 	yielded  int64        // rows
-	pool     sync.Pool
+	batches  sync.Pool
 	started  bool
 	ended    bool
 	notes    []string // what of the files is left out
@@ -45,21 +48,24 @@ type Reader struct {
 // *FileError when the file is no cohort or lacks a column that the options ask for,
 // errors of r, or an error in the options.
 func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
-	d, err := newReader(context.Background(), o)
+	return newStream(context.Background(), r, name, o)
+}
+
+func newStream(ctx context.Context, r io.Reader, name string, o Options) (*Reader, error) {
+	d, err := newReader(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	d.files, d.next, d.stream = []part{{name: name, info: FileInfo{Path: name}}}, 1, true
-	raw := &tap{ctx: d.ctx, src: r, read: &d.read}
-	if d.current, err = open(raw, nil, d.options, false); err == nil {
-		d.checker.rules.mapping, err = plan(d.current.source, d.options)
+	how := d.options.opening()
+	how.Read = &d.read
+	if d.current, err = file.OpenStream(ctx, r, how); err == nil {
+		d.checker.rules.mapping, err = plan(d.current.Source, d.options)
 	}
 	if err != nil {
 		return nil, named(err, name)
 	}
-	d.note(name, d.current.note)
-	d.files[0].info.Format, d.files[0].info.Sequence = d.current.format, d.current.sequence
-	d.files[0].mesh = d.current.source.header().personalisation()
+	d.describe(&d.files[0], d.current)
 	return d, nil
 }
 
@@ -68,9 +74,9 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ctx: ctx, options: o, chunk: chunkSize, schema: schema(o.Fields), total: tally{reasons: reasons(o)}}
+	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: tally{reasons: reasons(o)}}
 	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total}
-	d.pool.New = func() any { return newBatch(&d.pool, o.BatchRows, len(o.Fields)) }
+	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, len(o.Fields)) }
 	return d, nil
 }
 
@@ -121,8 +127,9 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 			return
 		}
 		defer func() {
+			d.stop()
 			if d.current != nil {
-				d.current.close()
+				d.current.Close()
 			}
 		}()
 		if d.current != nil {
@@ -165,7 +172,7 @@ func (d *Reader) Summary() Summary {
 		Notes:      d.notes,
 	}
 	if d.current != nil {
-		s.BlankLines += d.current.source.blanks()
+		s.BlankLines += d.current.Source.Blanks()
 	}
 	return s
 }
@@ -186,10 +193,17 @@ func (d *Reader) BytesDigested() int64 { return d.digested.Load() }
 
 // begin starts the parsing of the current file, which is planned.
 func (d *Reader) begin() {
-	d.checker.file, d.checker.rules.garbled = d.at, d.current.garbled()
-	if t, delimited := d.current.source.(*sheet); delimited && d.workers > 0 {
-		d.crew = newCrew(d.workers, d.chunk, t, d.checker, &d.pool)
-		d.current.closers = append(d.current.closers, d.crew.close)
+	d.checker.file, d.checker.rules.garbled = d.at, garbled(d.current.Format)
+	if t, delimited := d.current.Source.(*csv.Sheet); delimited && d.workers > 0 {
+		d.pool = newWorkerPool(d.workers, d.chunk, t, d.checker, &d.batches)
+	}
+}
+
+// stop ends the parsing of the current file.
+func (d *Reader) stop() {
+	if d.pool != nil {
+		d.pool.close()
+		d.pool = nil
 	}
 }
 
@@ -219,7 +233,7 @@ func (d *Reader) batch() (*batch, error) {
 		}
 	}
 	if d.total.records == 0 {
-		return nil, &FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
+		return nil, &format.FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
 	}
 	return nil, nil
 }
@@ -227,14 +241,14 @@ func (d *Reader) batch() (*batch, error) {
 // take returns the next batch of the current file; io.EOF, beside a batch or none, says
 // that it has no more.
 func (d *Reader) take() (*batch, error) {
-	if d.crew != nil {
-		return d.crew.next(&d.total)
+	if d.pool != nil {
+		return d.pool.next(&d.total)
 	}
-	b := d.pool.Get().(*batch)
+	b := d.batches.Get().(*batch)
 	b.reset()
-	err := d.checker.fill(b, d.current.source)
+	err := d.checker.fill(b, d.current.Source)
 	if b.rows == 0 {
-		d.pool.Put(b)
+		d.batches.Put(b)
 		b = nil
 	}
 	return b, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -104,7 +105,7 @@ func reasons(o Options) []Reason {
 
 // model is what every record's number of values is held against.
 func model(o Options) string {
-	if o.Format.headed() {
+	if o.Format.Headed() {
 		return "the header"
 	}
 	return "the first record"
@@ -185,4 +186,15 @@ func (r Range) words() string {
 // holds reports whether a number may be sent to.
 func (r Range) holds(n person.NHSNumber) bool {
 	return r == AnyNumber || (r == TestNumbers) == n.IsTest()
+}
+
+// garbled is the verdict on bytes that are no text in a file's encoding.
+func garbled(f format.Format) verdict {
+	switch f.Encoding {
+	case format.UTF16LE, format.UTF16BE:
+		return noUTF16
+	case format.Windows1252:
+		return noWindows1252
+	}
+	return noUTF8
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -38,7 +39,7 @@ type bounds struct {
 // bounds are the bounds of a condition. Of one with values there are none.
 func (c Condition) bounds() (bounds, error) {
 	switch ranged := c.From != "" || c.To != ""; {
-	case c.Field == numberField:
+	case c.Field == format.NumberField:
 		return bounds{}, fmt.Errorf("nobody is routed by the NHS number")
 	case ranged == (len(c.Values) > 0):
 		return bounds{}, fmt.Errorf("the field %s needs values or bounds, and not both", c.Field)
@@ -159,10 +160,10 @@ func routeReasons(routes []Route) (all []Reason) {
 
 // route finds the first route that takes a record. Of one that withdraws its person, who is
 // sent nothing, nothing is asked: without a route it goes by the first.
-func (r *rules) route(s *splitter, record []byte, withdrawn bool) (uint8, verdict) {
+func (r *rules) route(s *format.Values, record []byte, withdrawn bool) (uint8, verdict) {
 	none := r.firstLimit() + verdict(len(r.limits))
 	for i := range r.routes {
-		takes, unread := r.routes[i].takes(func(field int) []byte { return s.value(record, r.routed[field]) })
+		takes, unread := r.routes[i].takes(func(field int) []byte { return s.Value(record, r.routed[field]) })
 		switch {
 		case takes && unread < 0:
 			return uint8(i), sendable

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"pgregory.net/rapid"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -136,7 +137,7 @@ func TestRoutesThatCannotBeAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 		}
 	}
-	missing := (*FileError)(nil)
+	missing := (*format.FileError)(nil)
 	_, err := NewReader(strings.NewReader("nhs_number,a\n9990000018,x\n"), "cohort.csv", Options{Routes: []Route{{[]Condition{{Field: "b", From: "1"}}}}})
 	if !errors.As(err, &missing) || missing.Line != 1 {
 		t.Errorf("%v", err)

@@ -39,6 +39,9 @@ func newShape(pattern string) shape {
 	return s
 }
 
+// highBits1 is the high bit of each byte.
+const highBits = 0x8080808080808080
+
 // fits says whether a value has the shape.
 func (s *shape) fits(value []byte) bool {
 	if len(value) != s.length {

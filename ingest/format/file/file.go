@@ -1,0 +1,201 @@
+package file
+
+import (
+	"context"
+	"hash"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"cohort/ingest/format"
+	"cohort/ingest/format/columnar"
+	"cohort/ingest/format/csv"
+)
+
+// opening says how a file is opened.
+type Options struct {
+	Format  format.Format  // what the file is, where its content shall not say so
+	Zone    *time.Location // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
+	Trusted bool           // a file that is said to be in Windows-1252 is, even if it could be UTF-8
+	Ahead   bool           // read ahead and hash on goroutines of its own
+	Read    *atomic.Int64  // counts the bytes as they stand in the file; may be nil
+	Hash    hash.Hash      // of those bytes; may be nil
+}
+
+// opened is one file with all the layers that its content asks for:
+//
+//	tap → decompressor → decoder → source
+//
+// with a pump below a source that is not read in chunks.
+type File struct {
+	Source format.Source
+	Format format.Format
+
+	options Options
+	raw     *hashingReader
+	handle  *os.File // nil of a stream
+	closers []func() // the topmost layer last
+	hashed  chan error
+}
+
+// openFile opens a file. It must be closed or finished.
+func Open(ctx context.Context, path string, o Options) (*File, error) {
+	handle, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, handle, handle, o)
+}
+
+// openStream opens a stream, which is read from front to back once. It must be closed or
+// finished.
+func OpenStream(ctx context.Context, r io.Reader, o Options) (*File, error) {
+	return open(ctx, r, nil, o)
+}
+
+func open(ctx context.Context, src io.Reader, handle *os.File, o Options) (*File, error) {
+	f := &File{options: o, raw: &hashingReader{ctx: ctx, src: src, read: o.Read, hash: o.Hash}, handle: handle}
+	err := f.build()
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if f.hashed == nil && f.raw.err != nil {
+		return nil, f.raw.err // what a decoder makes of it is beside the point
+	}
+	return nil, err
+}
+
+// build finds out what the file is and builds its layers.
+func (f *File) build() error {
+	head, whole, text, err := peek(f.raw, csv.StartSize)
+	if err != nil {
+		return err
+	}
+	kind := told(head)
+	switch kind {
+	case kindGzip, kindZstd, kindZip:
+		f.Format.Compression = string(kind)
+		if text, err = f.unpack(kind, text); err != nil {
+			return err
+		}
+		if head, whole, text, err = peek(text, csv.StartSize); err != nil {
+			return err
+		}
+		if kind = told(head); kind != kindText && kind != kindArrowStream {
+			return &format.FileError{Problem: kind.article() + " file is inside the " + f.Format.Compression + " file", Fix: "unpack it first"}
+		}
+	case kindParquet, kindArrowFile:
+		if f.handle == nil {
+			return &format.FileError{Problem: "this is " + kind.article() + " file, which cannot be read from a stream", Fix: "give it as a file"}
+		}
+		f.hashBeside(text)
+	}
+	if said := f.options.Format.Type; said != "" && !kind.may(said) {
+		return &format.FileError{Problem: "the content is " + kind.article() + " file, and cohort.format.type is " + said, Fix: "correct the campaign, or ask the sender for the right file"}
+	}
+	if kind != kindText {
+		if kind == kindArrowStream {
+			text = f.readAhead(text)
+		}
+		c, err := columnar.Open(columnar.Kind(kind), f.handle, text, f.options.Zone)
+		if err == nil {
+			f.closers = append(f.closers, c.Close)
+			f.Source, f.Format.Type = c, c.Head.Type
+		}
+		return err
+	}
+	return f.text(text, head, whole)
+}
+
+// readAhead puts a goroutine below a source that is not read in chunks.
+func (f *File) readAhead(r io.Reader) io.Reader {
+	if !f.options.Ahead {
+		return r
+	}
+	p := newAheadReader(r)
+	f.closers = append(f.closers, p.close)
+	return p
+}
+
+// text builds the layers of a text file.
+func (f *File) text(r io.Reader, head []byte, whole bool) error {
+	said := f.options.Format
+	encoding, err := encodingOf(head, whole, said.Encoding)
+	if err != nil {
+		return err
+	}
+	if encoding == format.Windows1252 && !f.options.Trusted {
+		r = &doubted{src: r}
+	}
+	if f.Source, err = csv.Open(decoded(r, encoding), said, f.readAhead); err != nil {
+		return err
+	}
+	h := f.Source.Header()
+	f.Format.Type, f.Format.Encoding = h.Type, encoding
+	f.Format.Delimiter, f.Format.Header = string(rune(f.Source.Values().Comma)), &h.Named
+	return nil
+}
+
+// hashBeside reads what is left of the file for its digest while others read it in
+// their own order. The bytes go through the tap.
+func (f *File) hashBeside(rest io.Reader) {
+	if !f.options.Ahead {
+		return
+	}
+	ctx, cancel := context.WithCancel(f.raw.ctx)
+	f.raw.ctx = ctx
+	f.hashed = make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, rest)
+		f.hashed <- err
+		close(f.hashed)
+	}()
+	f.closers = append(f.closers, func() {
+		cancel()
+		for range f.hashed { // until it has stopped
+		}
+	})
+}
+
+// stat describes the file as it is now; an error for a stream.
+func (f *File) Stat() (os.FileInfo, error) { return f.handle.Stat() }
+
+// finish reads what may be left behind the last record and returns the hash of the
+// file, nil of one that is not hashed, and its size.
+func (f *File) Finish() (sum []byte, size int64, err error) {
+	if f.hashed != nil {
+		if err := <-f.hashed; err != nil {
+			f.Close()
+			return nil, 0, err
+		}
+	}
+	handle := f.handle
+	f.handle = nil
+	f.Close()
+	if handle != nil {
+		defer func() { _ = handle.Close() }()
+	}
+	if f.hashed == nil {
+		if _, err := io.Copy(io.Discard, f.raw); err != nil {
+			return nil, 0, err
+		}
+	}
+	if f.raw.hash != nil {
+		sum = f.raw.hash.Sum(nil)
+	}
+	return sum, f.raw.size, nil
+}
+
+// close ends every layer; nothing works on the file afterwards.
+func (f *File) Close() {
+	for i := len(f.closers) - 1; i >= 0; i-- {
+		f.closers[i]()
+	}
+	f.closers = nil
+	if f.handle != nil {
+		_ = f.handle.Close()
+		f.handle = nil
+	}
+}
