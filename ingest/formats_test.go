@@ -132,8 +132,8 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 		want string
 	}{
 		"gzip cut short":                              {half(long(gzipped)), ingest.Options{}, "c: the gzip file is cut short" + again},
-		"a byte behind gzip":                          {gzipped(plain) + "x", ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
-		"many bytes behind gzip":                      {gzipped(plain) + "x" + plain, ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
+		"a byte behind gzip":                          {gzipped(plain) + "x", ingest.Options{}, "c: there are more bytes behind the end of the gzip file" + again},
+		"many bytes behind gzip":                      {gzipped(plain) + "x" + plain, ingest.Options{}, "c: there are more bytes behind the end of the gzip file" + again},
 		"gzip whose second part is short":             {gzipped(plain) + half(gzipped(plain)), ingest.Options{}, "c: the gzip file is cut short" + again},
 		"gzip with a wrong checksum":                  {string(flipped), ingest.Options{}, "c: the gzip file is damaged" + again},
 		"zstd cut short in a skippable frame":         {skippable(0, "abcd")[:10], ingest.Options{}, "c: the zstd file is cut short" + again},

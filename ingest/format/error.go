@@ -2,7 +2,7 @@ package format
 
 import "strconv"
 
-// FileError says why a whole file is refused and what to do about it. It never holds a value
+// FileError refuses a whole file: the reason and the remedy. It never holds a value
 // of the file. It may hold names of columns, unless the first line looks like data.
 type FileError struct {
 	File    string // as the caller named it

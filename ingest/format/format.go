@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// Format says how a file is written. Where a caller leaves an entry empty, the content
+// Format describes a file. Where a caller leaves an entry empty, the content
 // decides. The format of an opened file has every entry that applies.
 type Format struct {
 	Type        string // csv (whatever the delimiter), mesh, nbss, parquet or arrow; a caller may also say tsv

@@ -18,7 +18,7 @@ type Source interface {
 	// or an error of reading.
 	Next() (record []byte, line int64, err error)
 
-	// Values says where the values of the last record stand. It is always the same pointer.
+	// Values gives the places of the last record's values. It is always the same pointer.
 	Values() *Values
 
 	// Blanks counts the empty lines so far.

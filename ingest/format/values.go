@@ -2,13 +2,13 @@ package format
 
 import "slices"
 
-// Span is where one value stands in its record, without its surrounding quotes.
+// Span is the place of one value in its record, without its surrounding quotes.
 type Span struct {
 	Start, End int32
 	Folded     bool // it holds doubled quotes or line feeds, and must be unescaped
 }
 
-// Values says where the values of one record stand in its bytes. One goroutine at a time
+// Values gives the places of the values in the bytes of one record. One goroutine at a time
 // may use it.
 type Values struct {
 	Comma   byte   // the delimiter; 0 in a file of columns

@@ -13,17 +13,17 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// arrowReader reads an Arrow IPC stream, a record batch at a time. A file is a stream too,
-// with a footer behind it.
+// arrowReader reads an Arrow IPC stream, a record batch at a time. An Arrow file is such a
+// stream with a footer behind it.
 type arrowReader struct {
 	reader *ipc.Reader
 	at     int          // record batches read
-	ended  func() error // behind the last one: whether the file is complete
+	ended  func() error // checks behind the last one that the file is complete
 	arrowColumns
 }
 
-// newArrowFile reads a file. Its footer must have the columns and the number of record
-// batches that come before it.
+// newArrowFile reads a file. Its footer must agree with the columns and with the number of
+// record batches.
 func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
 	const start, ending = 8, 4 + 6 // ARROW1; the footer's length and ARROW1
 	info, err := handle.Stat()
@@ -63,7 +63,7 @@ func newArrowFile(handle *os.File, mem *ceiling) (*arrowReader, error) {
 	return a, err
 }
 
-// newArrowStream reads a stream. Only its end marker says that it is complete.
+// newArrowStream reads a stream. Only an end marker shows that it is complete.
 func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
 	t := &tail{src: r}
 	a := &arrowReader{}
@@ -74,7 +74,7 @@ func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
 		require(bytes.Equal(t.last, endOfStream))
 		switch n, err := io.ReadFull(t, make([]byte, 1)); {
 		case n > 0:
-			return refuse("there is more behind the end of the Arrow stream", "ask the sender for the file again")
+			return refuse("there are more bytes behind the end of the Arrow stream", "ask the sender for the file again")
 		case err == io.EOF:
 			return errNoBatch
 		default:
@@ -84,7 +84,7 @@ func newArrowStream(r io.Reader, mem *ceiling) (*arrowReader, error) {
 	return a, t.or(a.open(t, 16<<20, mem))
 }
 
-// open reads the schema. room is memory that may be taken at once for any message.
+// open reads the schema. A message may take up to room bytes at once.
 func (a *arrowReader) open(src io.Reader, room int64, mem *ceiling) (err error) {
 	if a.reader, err = ipc.NewReaderFromMessageReader(&messages{src, room, mem}, ipc.WithAllocator(mem)); err == nil {
 		a.arrowColumns.columns = a.reader.Schema().Fields()
@@ -106,8 +106,8 @@ func (a *arrowReader) next() (int, error) {
 	return 0, a.ended()
 }
 
-// messages reads the messages of an Arrow stream. Memory for one is taken as its bytes
-// come, and it is looked at before the library does.
+// messages reads the messages of an Arrow stream. It takes memory only as the bytes arrive,
+// and checks a message before the library sees it.
 type messages struct {
 	src    io.Reader
 	room   int64
@@ -117,7 +117,7 @@ type messages struct {
 func (m *messages) Retain()  {}
 func (m *messages) Release() {}
 
-// Message is part of ipc.MessageReader.
+// Message reads the next message, as ipc.MessageReader.
 func (m *messages) Message() (*ipc.Message, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(m.src, head[:]); err != nil {
@@ -147,7 +147,7 @@ func (m *messages) Message() (*ipc.Message, error) {
 	return ipc.NewMessage(memory.NewBufferBytes(meta), memory.NewBufferBytes(body)), nil
 }
 
-// take reads bytes of a length that may be damaged.
+// take reads a number of bytes that may be damaged.
 func (m *messages) take(length int64) ([]byte, error) {
 	m.memory.check(length)
 	b := bytes.NewBuffer(make([]byte, 0, min(length, m.room)+bytes.MinRead))
@@ -159,7 +159,7 @@ func (m *messages) take(length int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// endOfStream is the message without a length that ends a stream.
+// endOfStream is the empty message that ends a stream.
 var endOfStream = []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 
 // tail remembers the last bytes read, and an error that the reader above it hides.
@@ -179,7 +179,7 @@ func (t *tail) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// or returns the source's own error, if there was one, in place of another.
+// or returns the source's own error if there was one, else err.
 func (t *tail) or(err error) error {
 	if t.err != nil {
 		return &sourceError{t.err}
@@ -187,7 +187,7 @@ func (t *tail) or(err error) error {
 	return err
 }
 
-// sourceError is an error of the source that does not speak against the file.
+// sourceError is an error of reading. The file is not at fault.
 type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return e.err.Error() }

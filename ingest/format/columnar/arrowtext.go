@@ -7,11 +7,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// arrowText finds the renderer of a type's values; nil for types without a text.
+// arrowText finds the renderer for a type; nil when its values have no plain text.
 func arrowText(of arrow.DataType, s style) renderer {
 	switch of := of.(type) {
 	case *arrow.StringType, *arrow.LargeStringType, *arrow.StringViewType, *arrow.NullType,
-		*arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType, *arrow.FixedSizeBinaryType: // of writers that do not say that it is text
+		*arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType, *arrow.FixedSizeBinaryType: // some writers store text as binary
 		return plainText
 	case *arrow.BooleanType:
 		return booleanText
@@ -43,7 +43,7 @@ func arrowText(of arrow.DataType, s style) renderer {
 	return nil
 }
 
-// arrowColumns writes the rows of Arrow's record batches.
+// arrowColumns writes the rows of Arrow record batches as text.
 type arrowColumns struct {
 	columns []arrow.Field
 	wanted  []int
@@ -89,7 +89,7 @@ func (a *arrowColumns) write(dst []byte, i, row int) ([]byte, error) {
 	return dst, nil
 }
 
-// arrowValues yields the bytes of an array's values. They last until the next call.
+// arrowValues returns the bytes of an array's i-th value. They are valid until the next call.
 func arrowValues(a arrow.Array) func(i int) []byte {
 	var room []byte
 	switch a := a.(type) {

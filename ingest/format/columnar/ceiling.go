@@ -2,24 +2,24 @@ package columnar
 
 import "github.com/apache/arrow/go/v15/arrow/memory"
 
-// maxColumnar is the most memory that a Parquet or Arrow file may ask for at once. A
-// record batch of an Arrow file is read in one piece, and what a damaged file asks for
-// has no bounds.
+// maxColumnar is the most memory in bytes that a file may ask for at once. An Arrow record
+// batch is read in one piece, and a damaged file may ask for any amount.
 const maxColumnar = 128 << 20
 
-// ceiling is an allocator that refuses more, by a panic, as an allocator must.
+// ceiling is an allocator that panics when more is asked for; an allocator cannot return an
+// error.
 type ceiling struct {
 	memory.GoAllocator
 	hit bool
 }
 
-// Allocate is part of memory.Allocator.
+// Allocate implements memory.Allocator.
 func (c *ceiling) Allocate(size int) []byte {
 	c.check(int64(size))
 	return c.GoAllocator.Allocate(size)
 }
 
-// Reallocate is part of memory.Allocator.
+// Reallocate implements memory.Allocator.
 func (c *ceiling) Reallocate(size int, old []byte) []byte {
 	c.check(int64(size))
 	return c.GoAllocator.Reallocate(size, old)

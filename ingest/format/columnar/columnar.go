@@ -16,51 +16,49 @@ import (
 	"cohort/ingest/format"
 )
 
-// columnarKind is a kind of file that is read by columns.
+// Kind is a kind of file, as errors call it.
 type Kind string
 
-// The kinds, as errors call them.
+// The kinds.
 const (
 	Parquet     Kind = "Parquet"
 	Arrow       Kind = "Arrow"
 	ArrowStream Kind = "Arrow stream"
 )
 
-// columnar is a file of columns, Parquet or Arrow. Its rows are written out as text one
-// by one, so that the checks behind it are those of a text file.
+// File is a Parquet or Arrow file, or an Arrow stream. It is a format.Source.
 type File struct {
 	kind    Kind
 	memory  ceiling
 	batches batches
-	open    bool // the metadata has been read
+	open    bool // the metadata is read
 	fields  []field
 	Head    format.Header
 	wanted  []int // the columns in use
 	zone    *time.Location
-	padded  []bool // which of wanted are NHS numbers as numbers
-	rows    int    // in the batch
-	at      int    // the row in it
+	padded  []bool // for each of wanted: it holds NHS numbers, as numbers
+	rows    int    // in the current batch
+	at      int    // the next of them
 	row     int64
 	buffer  []byte
 	split   format.Values
 }
 
-// batches yields the rows of a file batch by batch.
+// batches yields the rows of a file, batch by batch.
 type batches interface {
 	fields() []field
 
-	// choose says which columns are wanted and how, once, before the first batch.
+	// choose sets the wanted columns and their styles, once, before the first batch.
 	choose(wanted []int, styles []style)
 
-	// next begins the next batch, errNoBatch behind the last. io.EOF is damage, as it is
-	// wherever a library meets an end.
+	// next begins the next batch. It returns errNoBatch behind the last. io.EOF means damage.
 	next() (rows int, err error)
 
-	// write appends the text of a wanted column's value. It is asked of every wanted column
-	// of a row, and of one row after another.
+	// write appends the text of a value. column is an index into wanted. The caller asks for
+	// every column of a row, and for one row after another.
 	write(dst []byte, column, row int) ([]byte, error)
 
-	// where names the place that the reader has come to, for errors.
+	// where names the current place in the file, for errors.
 	where() string
 
 	close()
@@ -69,17 +67,17 @@ type batches interface {
 // errNoBatch is the end of a file that is complete.
 var errNoBatch = errors.New("ingest: no more record batches")
 
-// field is a column of a file.
+// field describes a column of a file.
 type field struct {
 	name   string
-	kind   string // what its values are called
-	text   bool   // its values have a text
-	number bool   // they are numbers
-	short  bool   // they are numbers that cannot have ten digits
+	kind   string // the name of its type
+	text   bool   // its values can be written as plain text
+	number bool   // its values are numbers
+	short  bool   // its values are numbers that cannot hold ten digits
 }
 
-// openColumnar reads the metadata of a Parquet or Arrow file, or of an Arrow stream. The
-// instants in it are written out in a zone; UTC when nil.
+// Open reads the metadata of the file handle, or of the stream when kind is ArrowStream.
+// Instants are written out in the zone; UTC when nil. The file must be closed.
 func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*File, error) {
 	c := &File{kind: kind, zone: cmp.Or(zone, time.UTC), Head: format.Header{Type: format.TypeArrow, Named: true}}
 	err := c.guard(func() (err error) {
@@ -107,16 +105,16 @@ func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*F
 	return c, nil
 }
 
-// close frees the memory of the current batch.
+// Close frees the memory of the current batch. It does not close the handle.
 func (c *File) Close() { c.batches.close() }
 
 func (c *File) Header() format.Header  { return c.Head }
 func (c *File) Values() *format.Values { return &c.split }
 func (c *File) Blanks() int64          { return 0 }
 
-// use looks at the wanted columns, and at the first rows.
+// Use checks the types of the columns, and reads the first batch.
 func (c *File) Use(columns []format.Column) error {
-	is := map[int]format.Column{} // a column may be wanted for several reasons
+	is := map[int]format.Column{} // several fields may use one column
 	for _, w := range columns {
 		is[w.At] = format.Column{Number: is[w.At].Number || w.Number, Day: is[w.At].Day || w.Day}
 	}
@@ -128,7 +126,7 @@ func (c *File) Use(columns []format.Column) error {
 		case !f.text:
 			return refuse("the column "+name+" holds "+f.kind+" values, which have no plain text", "send it as text")
 		case is[k].Number && f.short:
-			return refuse("the column "+name+" holds floating-point numbers of 32 bits, in which an NHS number loses digits", "ask the sender to write it as text")
+			return refuse("the column "+name+" holds floating-point numbers of 32 bits, and an NHS number loses digits there", "ask the sender to write it as text")
 		}
 		c.padded = append(c.padded, is[k].Number && f.number)
 		styles = append(styles, style{zone: c.zone, days: is[k].Day})
@@ -174,7 +172,7 @@ func (c *File) Next() (record []byte, line int64, err error) {
 	return c.buffer, c.row, nil
 }
 
-// write writes out the next row.
+// write writes the next row as text.
 func (c *File) write() (err error) {
 	b := c.buffer[:0]
 	for i, k := range c.wanted {
@@ -186,7 +184,7 @@ func (c *File) write() (err error) {
 			b = plainNumber(b, from)
 		}
 		c.split.Spans[k] = format.Span{Start: int32(from), End: int32(len(b))}
-		b = append(b, '\n') // so that two values never make up a character
+		b = append(b, '\n') // so that two values never form one character
 		if len(b) > format.MaxRecord {
 			return &format.FileError{Line: c.row + 1, Problem: "a record is longer than 1 MiB", Fix: "ask the sender for the file without what is not needed"}
 		}
@@ -195,8 +193,8 @@ func (c *File) write() (err error) {
 	return nil
 }
 
-// plainNumber makes ten digits of an NHS number that stands as a number: a fraction of
-// noughts goes, and the noughts in front come back.
+// plainNumber makes ten digits of an NHS number that was stored as a number. It removes a
+// fraction of zeros, and restores leading zeros.
 func plainNumber(b []byte, from int) []byte {
 	whole, fraction, _ := bytes.Cut(b[from:], []byte{'.'})
 	if len(bytes.Trim(fraction, "0")) == 0 {
@@ -214,8 +212,7 @@ func plainNumber(b []byte, from int) []byte {
 	return slices.Insert(b, from, []byte("0000000000")[n:]...)
 }
 
-// guard calls into the libraries, and says of what goes wrong there what it means for
-// the file.
+// guard calls into the libraries, and translates their errors and panics.
 func (c *File) guard(call func() error) (err error) {
 	defer func() {
 		if recover() != nil { // the libraries panic on some damaged files

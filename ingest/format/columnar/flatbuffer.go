@@ -6,12 +6,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// flatbuffer walks the metadata of an Arrow file before the library reads it. The library
-// believes every length in it, and a damaged length asks for more memory than there is.
-// The methods panic when something lies outside of data, as an index of a slice does.
+// flatbuffer checks the metadata of an Arrow file before the library reads it, because the
+// library believes every length. The methods panic when something lies outside of data.
 type flatbuffer struct {
 	data   []byte
-	tables int // that may still be visited: each takes four bytes or more
+	tables int // how many may still be visited; each takes at least four bytes
 	depth  int
 }
 
@@ -24,7 +23,7 @@ func (f *flatbuffer) root() int          { return f.follow(0) }
 func (f *flatbuffer) follow(at int) int  { return at + int(binary.LittleEndian.Uint32(f.data[at:])) }
 func (f *flatbuffer) int64(at int) int64 { return int64(binary.LittleEndian.Uint64(f.data[at:])) }
 
-// slot finds a value of a table; 0 when the table has none.
+// slot finds a value of a table; 0 when it is not set.
 func (f *flatbuffer) slot(table, slot int) int {
 	layout := f.data[table-int(int32(binary.LittleEndian.Uint32(f.data[table:]))):]
 	if at := 4 + 2*slot; at+2 <= int(binary.LittleEndian.Uint16(layout)) {
@@ -43,7 +42,7 @@ func (f *flatbuffer) byte(table, slot int) byte {
 	return 0
 }
 
-// vector finds the elements of a vector or text, which are width bytes each.
+// vector finds the elements of a vector or text. Each is width bytes long.
 func (f *flatbuffer) vector(table, slot, width int) (at, elements int) {
 	if at = f.slot(table, slot); at == 0 {
 		return 0, 0
@@ -78,15 +77,15 @@ func (f *flatbuffer) visit(table int, visit func(table int)) {
 	f.depth--
 }
 
-// require panics when a file does not hold what it should. See columnar.guard.
+// require panics when a file is damaged: see File.guard.
 func require(ok bool) {
 	if !ok {
 		panic("ingest: damaged")
 	}
 }
 
-// message checks Arrow's table Message and the tables below it: the body must hold every
-// buffer that they name.
+// message checks Arrow's table Message and the tables below it. The body must hold every
+// buffer that they mention.
 func (f *flatbuffer) message(body []byte, mem *ceiling) {
 	const schema, dictionary, records = 1, 2, 3
 	root := f.root()
@@ -122,7 +121,7 @@ func (f *flatbuffer) field(table int) {
 	f.each(table, 6, f.pair)
 }
 
-// pair is a key and a value that a writer adds.
+// pair checks a key and a value of custom metadata.
 func (f *flatbuffer) pair(table int) {
 	f.vector(table, 0, 1)
 	f.vector(table, 1, 1)
@@ -134,7 +133,7 @@ func (f *flatbuffer) batch(table int, body []byte, mem *ceiling) {
 	for ; n > 0; buffers, n = buffers+16, n-1 {
 		at, length := f.int64(buffers), f.int64(buffers+8)
 		buffer := body[at:][:length]
-		if f.slot(table, 3) > 0 && length > 0 { // packed
+		if f.slot(table, 3) > 0 && length > 0 { // compressed
 			length = unpackedLength(buffer)
 		}
 		mem.check(length)
@@ -150,13 +149,14 @@ func (f *flatbuffer) batch(table int, body []byte, mem *ceiling) {
 	}
 }
 
-// maxBuffers limits the memory of a batch: so many times maxColumnar.
+// maxBuffers limits the memory of a batch to this multiple of maxColumnar.
 const maxBuffers = 8
 
-// unpackedLength reads the unpacked length of a buffer, and panics when it cannot be true.
+// unpackedLength reads the unpacked length of a buffer in bytes. It panics when that is
+// impossible.
 func unpackedLength(buffer []byte) int64 {
 	length := int64(binary.LittleEndian.Uint64(buffer))
-	if length == -1 { // it is not packed after all
+	if length == -1 { // it is not compressed
 		return int64(len(buffer))
 	}
 	require(mayUnpack(int64(len(buffer)), length))
@@ -165,6 +165,6 @@ func unpackedLength(buffer []byte) int64 {
 	return length
 }
 
-// mayUnpack reports whether packed bytes can hold that many unpacked ones. Every codec
-// writes four bytes or more for 128 KiB.
+// mayUnpack reports whether a number of packed bytes can hold a number of unpacked ones.
+// Every codec writes at least four bytes for 128 KiB.
 func mayUnpack(packed, unpacked int64) bool { return unpacked >= 0 && unpacked <= 1<<20+packed<<15 }

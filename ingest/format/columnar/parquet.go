@@ -10,17 +10,17 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// parquetFile reads the wanted columns of a Parquet file, row group after row group, a
-// page at a time. The library reads the metadata. The pages are read here: the library's
-// readers take as much memory as a damaged page asks for.
+// parquetFile reads the wanted columns of a Parquet file, one row group after another, a page
+// at a time. The library decodes the metadata. It does not read the pages, because it would
+// take as much memory as a damaged page asks for.
 type parquetFile struct {
 	source  *io.SectionReader
 	memory  *ceiling
 	meta    format.FileMetaData
 	leaves  []parquetLeaf // one for each column of the header
 	columns []*parquetColumn
-	group   int // the row group behind the current one
-	column  int // the one at work
+	group   int // the next row group
+	column  int // the current one of columns
 }
 
 func newParquet(handle *os.File, mem *ceiling) (*parquetFile, error) {
@@ -58,7 +58,7 @@ func newParquet(handle *os.File, mem *ceiling) (*parquetFile, error) {
 	return p, nil
 }
 
-// readAt reads bytes that must be there.
+// readAt reads bytes that must be in the file.
 func readAt(source *io.SectionReader, at, length int64) ([]byte, error) {
 	require(at >= 0 && length >= 0 && length <= source.Size()-at)
 	b := make([]byte, length)
@@ -66,14 +66,14 @@ func readAt(source *io.SectionReader, at, length int64) ([]byte, error) {
 	return b, err
 }
 
-// decodeThrift reads a structure of the metadata, and says how many bytes it takes.
+// decodeThrift reads a structure of the metadata, and returns its length in bytes.
 func decodeThrift(data []byte, into any) (int, error) {
 	r := boundedThrift{new(thrift.CompactProtocol).NewReaderFromBytes(data), len(data)}
 	err := thrift.NewDecoder(r).Decode(into)
 	return r.BytesRead(), err
 }
 
-// boundedThrift believes no length of a list that the bytes left cannot hold.
+// boundedThrift refuses a length of a list that the remaining bytes cannot hold.
 type boundedThrift struct {
 	thrift.BytesReader
 	size int
@@ -83,7 +83,7 @@ func (r boundedThrift) ReadList() (thrift.List, error) {
 	l, err := r.BytesReader.ReadList()
 	least := 1
 	if l.Type == thrift.STRUCT {
-		least = 3 // what the smallest structure of Parquet takes
+		least = 3 // bytes of Parquet's smallest structure
 	}
 	require(int(l.Size) <= (r.size-r.BytesRead())/least)
 	return l, err

@@ -23,10 +23,10 @@ type parquetColumn struct {
 
 	codec      format.CompressionCodec
 	at         int64 // of the next page in the file
-	left       int64 // values of the row group that no page has brought yet
+	left       int64 // values of the row group in the pages to come
 	dictionary [][]byte
-	inPage     int   // values of the page that were not taken yet
-	filled     *runs // says which values there are; nil when there are all
+	inPage     int   // values of the current page to come
+	filled     *runs // 1 for a value and 0 for a null; nil when no value is null
 	next       func() []byte
 }
 
@@ -39,7 +39,7 @@ func (c *parquetColumn) open(chunk *format.ColumnMetaData) {
 	}
 }
 
-// write appends the text of the next value, nothing when there is none.
+// write appends the text of the next value; nothing for a null.
 func (c *parquetColumn) write(dst []byte) ([]byte, error) {
 	for c.inPage == 0 {
 		if err := c.page(); err != nil {
@@ -98,7 +98,7 @@ func (c *parquetColumn) page() error {
 
 // header reads the header of the next page.
 func (c *parquetColumn) header() (*format.PageHeader, error) {
-	for size := int64(4 << 10); ; size *= 16 { // it may hold long values
+	for size := int64(4 << 10); ; size *= 16 { // statistics may hold long values
 		size = min(size, c.source.Size()-c.at)
 		start, err := readAt(c.source, c.at, size)
 		if err != nil {
@@ -121,13 +121,13 @@ func (c *parquetColumn) begin(levels, data []byte, values int, encoding format.E
 	if c.RepetitionType.V == format.Optional {
 		c.filled = &runs{data: levels, width: 1}
 	}
-	c.next = func() []byte { // not before there is a value
+	c.next = func() []byte { // the first value makes the decoder
 		c.next = c.decoder(data, values, encoding)
 		return c.next()
 	}
 }
 
-// unpackZstd unpacks a zstd frame into the room that it is given, and no more.
+// unpackZstd is a decoder that never grows the room that it is given.
 var unpackZstd = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true))
 })
@@ -143,7 +143,7 @@ func (c *parquetColumn) unpack(packed []byte, size int) (page []byte, err error)
 		n, err = lz4.UncompressBlock(packed, page)
 	case format.Lz4:
 		if n = unpackHadoop(packed, page); n != size {
-			n, err = lz4.UncompressBlock(packed, page) // as Arrow once wrote it
+			n, err = lz4.UncompressBlock(packed, page) // as old versions of Arrow wrote it
 		}
 	case format.Zstd:
 		var z *zstd.Decoder
@@ -165,7 +165,7 @@ func (c *parquetColumn) unpack(packed []byte, size int) (page []byte, err error)
 	return page, err
 }
 
-// unpackHadoop unpacks LZ4 as Hadoop writes it: blocks with both lengths before each.
+// unpackHadoop unpacks LZ4 as Hadoop writes it: both lengths stand before each block.
 func unpackHadoop(packed, page []byte) (done int) {
 	for len(packed) >= 8 {
 		size, length := int(binary.BigEndian.Uint32(packed)), int(binary.BigEndian.Uint32(packed[4:]))

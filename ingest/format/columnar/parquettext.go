@@ -7,14 +7,14 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// parquetLeaf is a column of the header, and where a row group has it.
+// parquetLeaf is a column of the schema, and its index in a row group.
 type parquetLeaf struct {
 	format.SchemaElement
 	index int
 }
 
-// logical finds the logical type of a leaf; nil when it has none. Older writers give a
-// converted type only, whose times are instants.
+// logical finds the logical type of a leaf; nil when it has none. Older writers give only a
+// converted type; its times are instants.
 func (l *parquetLeaf) logical() any {
 	if l.LogicalType.Value != nil || !l.ConvertedType.Valid {
 		return l.LogicalType.Value
@@ -72,7 +72,7 @@ func (l *parquetLeaf) field() field {
 	return f
 }
 
-// text finds the renderer of a leaf's values; nil for types without a text.
+// text finds the renderer for a leaf; nil when its values have no plain text.
 func (l *parquetLeaf) text(s style) renderer {
 	if !l.Type.Valid || l.RepetitionType.V == format.Repeated {
 		return nil
@@ -109,5 +109,5 @@ func (l *parquetLeaf) text(s style) renderer {
 	case format.Float, format.Double:
 		return floatText
 	}
-	return plainText // said to be text or not
+	return plainText // some writers store text as binary
 }

@@ -17,7 +17,7 @@ func (c *parquetColumn) readDictionary(data []byte, values int) {
 	}
 }
 
-// decoder yields the values of a page, at most so many. It panics when there are too few.
+// decoder yields the values of a page, at most most. It panics when there are too few.
 func (c *parquetColumn) decoder(data []byte, most int, encoding format.Encoding) func() []byte {
 	switch encoding {
 	case format.Plain:
@@ -60,7 +60,7 @@ func (c *parquetColumn) decoder(data []byte, most int, encoding format.Encoding)
 	}
 }
 
-// plain yields values that stand one behind the other.
+// plain yields values in plain encoding.
 func (c *parquetColumn) plain(data []byte) func() []byte {
 	width := int64(c.width())
 	switch {
@@ -85,12 +85,11 @@ func front(data *[]byte, n int64) []byte {
 	return taken
 }
 
-// runs are numbers of a few bits, as runs of one number and as numbers packed one behind
-// the other.
+// runs decodes Parquet's RLE encoding: numbers of a few bits, repeated or packed.
 type runs struct {
 	data   []byte
 	width  uint
-	left   int // numbers in the run
+	left   int // numbers of the run to come
 	packed bool
 	bit    uint // of the next packed number
 	number uint64
@@ -121,7 +120,7 @@ func (r *runs) next() uint64 {
 	return r.number
 }
 
-// packedBits reads a number of a few bits, the lowest first.
+// packedBits reads a number of width bits, the lowest bit first.
 func packedBits(data []byte, from, width uint) uint64 {
 	data = data[from/8 : (from+width+7)/8]
 	var room [16]byte
@@ -148,8 +147,8 @@ func varint(data *[]byte) int64 {
 	return n
 }
 
-// skipDeltas checks numbers that are packed as differences, and returns the bytes behind
-// them. The library takes memory for as many as the page says, so more than most are damage.
+// skipDeltas checks delta-encoded numbers, and returns the bytes behind them. More than most
+// numbers are damage: the library would take memory for any number of them.
 func skipDeltas(data []byte, most int) []byte {
 	block, parts, values := uvarint(&data), uvarint(&data), uvarint(&data)
 	require(parts > 0 && parts <= block && block <= 1<<16 && values <= uint64(most))

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// renderer appends the text of one value, which is not null, as its bytes stand in the
-// file: numbers in plain decimal, dates as 2027-01-31, times of day as 09:30:00, points
-// in time as style says.
+// renderer appends the text of a value to dst. value holds its bytes as they stand in the file.
+// Numbers are plain decimals, dates are 2027-01-31, times of day are 09:30:00. See style for
+// points in time.
 type renderer func(dst, value []byte) []byte
 
-// style is the form of the points in time of a column. An instant is written as RFC 3339
-// in a time zone. A time without a zone is written as it stands. In a column of dates a
-// midnight is written as a date.
+// style is the notation of a column's points in time. An instant is in RFC 3339, in a time
+// zone. A time without a zone is written without one. In a column of dates, midnight is
+// written as a date.
 type style struct {
 	zone *time.Location
 	days bool
@@ -38,12 +38,12 @@ func (s style) moment(dst []byte, t time.Time, instant bool) []byte {
 	return t.AppendFormat(dst, layout)
 }
 
-// timestamp renders times counted from 1970.
+// timestamp renders points in time, counted from 1970 in a unit.
 func (s style) timestamp(unit time.Duration, instant bool) renderer {
 	return func(dst, v []byte) []byte { return s.moment(dst, since1970(v, unit), instant) }
 }
 
-// clocked renders times counted from 1970, or from midnight, in one layout.
+// clocked renders times in one layout, counted from 1970 or from midnight.
 func clocked(unit time.Duration, layout string) renderer {
 	return func(dst, v []byte) []byte { return since1970(v, unit).UTC().AppendFormat(dst, layout) }
 }
@@ -57,7 +57,7 @@ func since1970(v []byte, unit time.Duration) time.Time {
 	}
 }
 
-// int96 renders nanoseconds of a Julian day. They are an instant, as Spark writes them.
+// int96 renders nanoseconds of a Julian day. Spark writes instants so.
 func (s style) int96(dst, v []byte) []byte {
 	const epoch = 2440588
 	return s.moment(dst, time.Unix((signed(v[8:12])-epoch)*86400, signed(v[:8])), true)
@@ -85,7 +85,7 @@ func uuidText(dst, v []byte) []byte {
 	return fmt.Appendf(dst, "%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:16])
 }
 
-// floatText writes nothing for what is no number.
+// floatText writes nothing for NaN.
 func floatText(dst, v []byte) []byte {
 	n, size := math.Float64frombits(unsigned(v)), 64
 	if len(v) == 4 {
@@ -97,8 +97,8 @@ func floatText(dst, v []byte) []byte {
 	return strconv.AppendFloat(dst, n, 'f', -1, size)
 }
 
-// decimal renders whole numbers of any length, in two's complement, with so many digits
-// behind a point.
+// decimal renders whole numbers of any length, in two's complement, with scale digits behind
+// the decimal point.
 func decimal(scale int, lowestFirst bool) renderer {
 	return func(dst, v []byte) []byte {
 		if v = slices.Clone(v); lowestFirst {

@@ -10,7 +10,7 @@ import (
 // delimiters are tried when the campaign names none.
 var delimiters = []byte{',', '\t', '|', ';'}
 
-// sampled is the number of records from which the delimiter is detected.
+// sampled is the number of records that the detection looks at.
 const sampled = 100
 
 // delimiter detects the delimiter from the first records of a file. A header without any

@@ -126,7 +126,7 @@ func (t *Sheet) Next() (record []byte, line int64, err error) {
 
 // peek skips empty lines, finds the next record, and leaves it in place. The record is valid
 // until the next peek. The error is io.EOF at the end of the file, a *FileError when there is
-// no telling where the record ends, or an error of the source.
+// no certain end of the record, or an error of the source.
 func (t *Sheet) peek() ([]byte, error) {
 	for {
 		w, last := t.window.bytes()
@@ -195,8 +195,8 @@ func (t *Sheet) refuse(w []byte, what cut) *format.FileError {
 	return &format.FileError{Line: t.line, Problem: "a record is longer than 1 MiB", Fix: "make sure that this is a CSV with one record a line"}
 }
 
-// start returns the first unread bytes, from which the dialect is detected, and whether the
-// file ends there.
+// start returns the first unread bytes, and whether the file ends there. They decide the
+// dialect.
 func (t *Sheet) start() (start []byte, whole bool) {
 	w := t.window.buf[t.window.start:t.window.end]
 	return w[:min(len(w), StartSize)], t.window.done && len(w) <= StartSize

@@ -7,8 +7,7 @@ import (
 	"cohort/ingest/format"
 )
 
-// StartSize is the number of bytes at a file's start from which its type and dialect are
-// detected.
+// StartSize is the number of bytes at a file's start that decide its type and dialect.
 const StartSize = 64 << 10
 
 // magics are the first bytes of files that are often sent in place of a cohort.

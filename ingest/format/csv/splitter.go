@@ -6,7 +6,7 @@ import (
 	"cohort/ingest/format"
 )
 
-// cut is what a splitter found at the start of its window.
+// cut is the finding of a splitter at the start of its window.
 type cut uint8
 
 const (

@@ -14,11 +14,10 @@ import (
 	"cohort/ingest/format"
 )
 
-// zstdWindow is the most memory that a zstd file may ask for: what the zstd tool itself
-// allows unless told otherwise.
+// zstdWindow is the most memory in bytes that a zstd file may ask for, as with the zstd tool.
 const zstdWindow = 128 << 20
 
-// unpack puts the decompressor of a kind above the file's bytes.
+// unpack puts a decompressor above the file's bytes.
 func (f *File) unpack(kind kind, r io.Reader) (io.Reader, error) {
 	u := &unpacked{kind: kind, raw: f.raw}
 	var err error
@@ -43,7 +42,7 @@ func (f *File) unpack(kind kind, r io.Reader) (io.Reader, error) {
 	return u, nil
 }
 
-// member opens the one file in a zip. Folders and hidden files in it do not count.
+// member opens the only file in a zip. Folders and hidden files in the zip do not count.
 func (f *File) member() (io.Reader, error) {
 	if f.handle == nil {
 		return nil, &format.FileError{Problem: "this is a zip file, which cannot be read from a stream", Fix: "give it as a file, or unzip it first"}
@@ -84,7 +83,7 @@ func (f *File) member() (io.Reader, error) {
 	return r, nil
 }
 
-// unpacked says of a decompressor's errors what they mean for the file.
+// unpacked translates the errors of a decompressor into those of the file.
 type unpacked struct {
 	kind kind
 	raw  *hashingReader
@@ -100,7 +99,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 }
 
 func (u *unpacked) refuse(err error) error {
-	if u.kind != kindZip && u.raw.err != nil { // a zip is read past the tap
+	if u.kind != kindZip && u.raw.err != nil { // a zip is not read through raw
 		return u.raw.err
 	}
 	if _, disk := errors.AsType[*fs.PathError](err); disk {

@@ -8,10 +8,12 @@ import (
 	"unicode/utf8"
 
 	"cohort/ingest/format"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
-// encodingOf tells a text file's encoding from its first bytes, or holds them against
-// what is said. Windows-1252 is never guessed.
+// encodingOf detects a text file's encoding from its byte order mark, or compares the mark
+// with what the campaign says. Windows-1252 is never guessed.
 func encodingOf(head []byte, whole bool, said string) (string, error) {
 	mark := ""
 	switch {
@@ -40,8 +42,9 @@ func encodingOf(head []byte, whole bool, said string) (string, error) {
 	return said, nil
 }
 
-// decoded makes UTF-8 of a text in an encoding. What cannot be decoded becomes a byte
-// that is no UTF-8, so that its record, and it alone, is refused.
+// decoded makes UTF-8 of a text. What cannot be decoded becomes a byte that is not UTF-8, so
+// that only its record is refused. The decoders of x/text would write U+FFFD instead, which a
+// file may hold itself; only the table of Windows-1252 is from there.
 func decoded(r io.Reader, encoding string) io.Reader {
 	switch encoding {
 	case format.Windows1252:
@@ -54,7 +57,7 @@ func decoded(r io.Reader, encoding string) io.Reader {
 	return r
 }
 
-// undecodable stands for what cannot be decoded.
+// undecodable replaces what cannot be decoded.
 const undecodable = 0xFF
 
 // decoder reads UTF-8 out of another encoding.
@@ -62,7 +65,7 @@ type decoder struct {
 	src    io.Reader
 	decode func(dst, src []byte) (_ []byte, used int)
 	in     []byte // not yet decoded
-	out    []byte // decoded, and from at on not yet taken
+	out    []byte // decoded; not yet taken from at on
 	at     int
 	err    error
 }
@@ -94,24 +97,15 @@ func (d *decoder) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// windows1252 is the upper part of the code page, 0x80 to 0x9F; 0 is not assigned. The
-// rest of it is as in Unicode.
-var windows1252 = [32]rune{
-	'€', 0, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0, 'Ž', 0,
-	0, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0, 'ž', 'Ÿ',
-}
-
 func decode1252(dst, src []byte) ([]byte, int) {
 	for _, c := range src {
-		switch {
+		switch r := charmap.Windows1252.DecodeByte(c); {
 		case c < utf8.RuneSelf:
 			dst = append(dst, c)
-		case c >= 0xA0:
-			dst = utf8.AppendRune(dst, rune(c))
-		case windows1252[c-0x80] == 0:
+		case r < 0xA0, r == utf8.RuneError: // not assigned
 			dst = append(dst, undecodable)
 		default:
-			dst = utf8.AppendRune(dst, windows1252[c-0x80])
+			dst = utf8.AppendRune(dst, r)
 		}
 	}
 	return dst, len(src)
@@ -127,7 +121,7 @@ func decode16(dst, src []byte, order binary.ByteOrder) ([]byte, int) {
 		}
 		if utf16.IsSurrogate(r) {
 			if r < 0xDC00 && at+4 > len(src) {
-				break // its other half is still to come
+				break // the other half is not read yet
 			}
 			if r < 0xDC00 {
 				if pair := utf16.DecodeRune(r, rune(order.Uint16(src[at+2:]))); pair != utf8.RuneError {

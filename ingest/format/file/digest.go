@@ -13,11 +13,10 @@ import (
 	"cohort/ingest/format"
 )
 
-// likeness is a hash that says whether a file is still what it was when it was digested:
-// XXH3 of 128 bits, as fast as memory, beside which a second SHA-256 would be a fourth of
-// the work of reading a cohort. It guards against accidents, such as a file that is still
-// being copied, and not against somebody who means harm: what was sent is told by the
-// SHA-256 alone.
+// likeness is a fast hash (XXH3, 128 bits) that shows whether a file has changed since its
+// SHA-256 was computed. A second SHA-256 would be a quarter of the work of reading a cohort.
+// It guards against accidents, such as a file that is still being copied, but not against
+// an attacker. Only the SHA-256 is evidence of what was sent.
 type likeness struct{ *xxh3.Hasher }
 
 func NewLikeness() hash.Hash { return likeness{xxh3.New()} }
@@ -29,9 +28,10 @@ func (l likeness) Sum(b []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// digest reads a file once and returns its SHA-256 and its size in bytes. It stops soon
-// after ctx ends, with the context's cause; other errors are the file system's. It counts the
-// bytes while it reads them, and writes them to also, whose errors do not matter.
+// Digest reads a file once and returns its SHA-256 and its size in bytes. It adds the bytes to
+// read as it goes, and writes them to also, without looking at errors there. It stops soon
+// after ctx ends, with the context's cause. Other errors are those of the file system, or a
+// *format.FileError.
 func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer) (sum [32]byte, size int64, err error) {
 	if err := RequireRegular(path); err != nil {
 		return sum, 0, err
@@ -61,8 +61,7 @@ func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer
 	}
 }
 
-// regular refuses what is no file that can be read to its end: a pipe could be waited for
-// without end.
+// RequireRegular refuses a path that is not a regular file: a pipe may never end.
 func RequireRegular(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {

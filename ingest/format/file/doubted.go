@@ -8,13 +8,13 @@ import (
 	"cohort/ingest/format"
 )
 
-// doubted is a text that is said to be in Windows-1252. Where all of it is UTF-8, and not
-// ASCII alone, it is refused at its end: hardly any text in Windows-1252 looks like that.
+// doubted reads a text that the campaign says is in Windows-1252. At its end it refuses the
+// text when all of it is UTF-8 and not only ASCII: real Windows-1252 hardly ever looks so.
 type doubted struct {
 	src   io.Reader
-	begun []byte // a character whose end is still to come
+	begun []byte // the start of an unfinished character
 	wide  bool   // it has characters beyond ASCII
-	sure  bool   // it is no UTF-8
+	sure  bool   // it is not UTF-8
 }
 
 func (d *doubted) Read(p []byte) (int, error) {
@@ -32,7 +32,7 @@ func (d *doubted) Read(p []byte) (int, error) {
 	if err == io.EOF && d.wide && !d.sure && len(d.begun) == 0 {
 		return n, &format.FileError{
 			Problem: "the whole file is UTF-8 with letters beyond ASCII, and cohort.format.encoding is windows-1252",
-			Fix:     "take that encoding out of the campaign; if the file is in Windows-1252 after all, say cohort.encoding_checked: true",
+			Fix:     "remove that encoding from the campaign; if the file really is in Windows-1252, set cohort.encoding_checked: true",
 		}
 	}
 	return n, err

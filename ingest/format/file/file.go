@@ -13,33 +13,30 @@ import (
 	"cohort/ingest/format/csv"
 )
 
-// opening says how a file is opened.
+// Options say how a file is opened.
 type Options struct {
-	Format  format.Format  // what the file is, where its content shall not say so
-	Zone    *time.Location // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
-	Trusted bool           // a file that is said to be in Windows-1252 is, even if it could be UTF-8
-	Ahead   bool           // read ahead and hash on goroutines of its own
-	Read    *atomic.Int64  // counts the bytes as they stand in the file; may be nil
+	Format  format.Format  // what the content shall not decide; a settled one
+	Zone    *time.Location // instants of Parquet and Arrow files are written in this zone; nil: UTC
+	Trusted bool           // believe that a file is in Windows-1252, even when it could be UTF-8
+	Ahead   bool           // read ahead and hash on other goroutines
+	Read    *atomic.Int64  // counts the bytes read, as they stand in the file; may be nil
 	Hash    hash.Hash      // of those bytes; may be nil
 }
 
-// opened is one file with all the layers that its content asks for:
-//
-//	tap → decompressor → decoder → source
-//
-// with a pump below a source that is not read in chunks.
+// File is an open file: its source, and the layers below. One goroutine at a time may use it.
 type File struct {
 	Source format.Source
 	Format format.Format
 
 	options Options
 	raw     *hashingReader
-	handle  *os.File // nil of a stream
-	closers []func() // the topmost layer last
-	hashed  chan error
+	handle  *os.File   // nil for a stream
+	closers []func()   // of the layers, the topmost last
+	hashed  chan error // the result of hashBeside; nil without it
 }
 
-// openFile opens a file. It must be closed or finished.
+// Open opens the file at path. It must be closed or finished. An error is a *format.FileError
+// when the file is at fault, the file system's, or ctx's cause.
 func Open(ctx context.Context, path string, o Options) (*File, error) {
 	handle, err := os.Open(path)
 	if err != nil {
@@ -48,8 +45,8 @@ func Open(ctx context.Context, path string, o Options) (*File, error) {
 	return open(ctx, handle, handle, o)
 }
 
-// openStream opens a stream, which is read from front to back once. It must be closed or
-// finished.
+// OpenStream opens a stream, which is read once from front to back. It must be closed or
+// finished. Errors are as with Open, or those of r.
 func OpenStream(ctx context.Context, r io.Reader, o Options) (*File, error) {
 	return open(ctx, r, nil, o)
 }
@@ -62,18 +59,18 @@ func open(ctx context.Context, src io.Reader, handle *os.File, o Options) (*File
 	}
 	f.Close()
 	if f.hashed == nil && f.raw.err != nil {
-		return nil, f.raw.err // what a decoder makes of it is beside the point
+		return nil, f.raw.err // the decoder's error only follows from it
 	}
 	return nil, err
 }
 
-// build finds out what the file is and builds its layers.
+// build detects what the file is and builds its layers.
 func (f *File) build() error {
 	head, whole, text, err := peek(f.raw, csv.StartSize)
 	if err != nil {
 		return err
 	}
-	kind := told(head)
+	kind := kindOf(head)
 	switch kind {
 	case kindGzip, kindZstd, kindZip:
 		f.Format.Compression = string(kind)
@@ -83,7 +80,7 @@ func (f *File) build() error {
 		if head, whole, text, err = peek(text, csv.StartSize); err != nil {
 			return err
 		}
-		if kind = told(head); kind != kindText && kind != kindArrowStream {
+		if kind = kindOf(head); kind != kindText && kind != kindArrowStream {
 			return &format.FileError{Problem: kind.article() + " file is inside the " + f.Format.Compression + " file", Fix: "unpack it first"}
 		}
 	case kindParquet, kindArrowFile:
@@ -109,7 +106,7 @@ func (f *File) build() error {
 	return f.text(text, head, whole)
 }
 
-// readAhead puts a goroutine below a source that is not read in chunks.
+// readAhead makes a goroutine read ahead, for a source that is not read in chunks.
 func (f *File) readAhead(r io.Reader) io.Reader {
 	if !f.options.Ahead {
 		return r
@@ -138,8 +135,8 @@ func (f *File) text(r io.Reader, head []byte, whole bool) error {
 	return nil
 }
 
-// hashBeside reads what is left of the file for its digest while others read it in
-// their own order. The bytes go through the tap.
+// hashBeside reads the rest of the file through the hashing reader on a goroutine of its own.
+// The source reads the file in another order.
 func (f *File) hashBeside(rest io.Reader) {
 	if !f.options.Ahead {
 		return
@@ -154,16 +151,16 @@ func (f *File) hashBeside(rest io.Reader) {
 	}()
 	f.closers = append(f.closers, func() {
 		cancel()
-		for range f.hashed { // until it has stopped
+		for range f.hashed { // wait until it has stopped
 		}
 	})
 }
 
-// stat describes the file as it is now; an error for a stream.
+// Stat describes the file as it is now. For a stream it returns an error.
 func (f *File) Stat() (os.FileInfo, error) { return f.handle.Stat() }
 
-// finish reads what may be left behind the last record and returns the hash of the
-// file, nil of one that is not hashed, and its size.
+// Finish reads what is left behind the last record, and closes the file. It returns the hash
+// of the file, nil without Options.Hash, and its size in bytes.
 func (f *File) Finish() (sum []byte, size int64, err error) {
 	if f.hashed != nil {
 		if err := <-f.hashed; err != nil {
@@ -188,7 +185,7 @@ func (f *File) Finish() (sum []byte, size int64, err error) {
 	return sum, f.raw.size, nil
 }
 
-// close ends every layer; nothing works on the file afterwards.
+// Close ends every layer and goroutine, and closes the file.
 func (f *File) Close() {
 	for i := len(f.closers) - 1; i >= 0; i-- {
 		f.closers[i]()

@@ -10,9 +10,8 @@ import (
 	"cohort/ingest/format"
 )
 
-// tap is where a file's bytes come in: they are counted and hashed as they stand, and
-// the context is heard. It remembers the source's own error, which the decoders above
-// it hide.
+// hashingReader counts and hashes a file's bytes as they stand, and stops when ctx ends. It
+// keeps the source's own error, which the decoders above it hide.
 type hashingReader struct {
 	ctx  context.Context
 	src  io.Reader
@@ -41,8 +40,8 @@ func (t *hashingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// peek reads up to the first n bytes of r and returns them, whether they are all there
-// is, and a reader of the whole.
+// peek reads up to n bytes of r. It returns them, whether r ends there, and a reader of
+// everything.
 func peek(r io.Reader, n int) (head []byte, whole bool, all io.Reader, err error) {
 	head = make([]byte, n)
 	n, err = format.Fill(r, head)

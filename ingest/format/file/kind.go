@@ -8,11 +8,11 @@ import (
 	"cohort/ingest/format/csv"
 )
 
-// kind is what the first bytes of a file say it is.
+// kind is a file's kind by its first bytes.
 type kind string
 
 const (
-	kindText        kind = "text" // or something that sniff refuses
+	kindText        kind = "text" // or something that csv.Open refuses
 	kindGzip        kind = format.Gzip
 	kindZstd        kind = format.Zstd
 	kindZip         kind = format.Zip
@@ -21,15 +21,10 @@ const (
 	kindArrowStream      = kind(columnar.ArrowStream)
 )
 
-// skippableFrame says whether a zstd file begins with a frame that holds none of its text, as
-// pzstd writes one before each of the others.
-func skippableFrame(start []byte) bool {
-	return len(start) >= 4 && start[0]&0xf0 == 0x50 && string(start[1:4]) == "\x2a\x4d\x18"
-}
-
-func told(start []byte) kind {
-	if skippableFrame(start) {
-		return kindZstd
+// kindOf detects the kind of a file.
+func kindOf(start []byte) kind {
+	if len(start) >= 4 && start[0]&0xf0 == 0x50 && string(start[1:4]) == "\x2a\x4d\x18" {
+		return kindZstd // a skippable frame, which pzstd writes before each of the others
 	}
 	for _, k := range []struct {
 		start string
@@ -58,7 +53,7 @@ func (k kind) article() string {
 	return "a " + string(k)
 }
 
-// may says whether a file of this kind can be what cohort.format.type says.
+// may reports whether a file of this kind can be of a Format.Type.
 func (k kind) may(said string) bool {
 	switch said {
 	case format.TypeParquet:

@@ -6,17 +6,17 @@ import (
 	"cohort/ingest/format"
 )
 
-// pump reads ahead on a goroutine of its own, so that reading, hashing, decompressing
-// and decoding run beside the parsing. At most pumpBlocks blocks are filled ahead.
+// aheadReader reads ahead on a goroutine of its own, so that reading, hashing, decompressing
+// and decoding run beside the parsing. At most aheadBlocks blocks are filled ahead.
 type aheadReader struct {
 	full chan block
 	free chan []byte
 	stop chan struct{}
 	now  block
-	at   int // how much of it is taken
+	at   int // bytes of it that were taken
 }
 
-// block is a stretch of bytes, or the error behind the last.
+// block is some bytes of the source, and the error behind them.
 type block struct {
 	bytes []byte
 	err   error
