@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"math"
+	"strconv"
 	"time"
 )
 
@@ -61,23 +61,8 @@ func moment(v []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// whole reads a whole number in decimal, with a minus in front or not.
+// whole reads a whole number in decimal, with or without a minus sign.
 func whole(v []byte) (n int64, ok bool) {
-	digits := v
-	if len(v) > 0 && v[0] == '-' {
-		digits = v[1:]
-	}
-	if len(digits) == 0 {
-		return 0, false
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if len(digits) < len(v) {
-		n = -n
-	}
-	return n, true
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil && v[0] != '+'
 }

@@ -13,20 +13,11 @@ import (
 	"cohort/ingest/format"
 )
 
-// likeness is a fast hash (XXH3, 128 bits) that shows whether a file has changed since its
+// NewLikeness makes a fast hash (XXH3) that shows whether a file has changed since its
 // SHA-256 was computed. A second SHA-256 would be a quarter of the work of reading a cohort.
 // It guards against accidents, such as a file that is still being copied, but not against
 // an attacker. Only the SHA-256 is evidence of what was sent.
-type likeness struct{ *xxh3.Hasher }
-
-func NewLikeness() hash.Hash { return likeness{xxh3.New()} }
-
-func (l likeness) Size() int { return 16 }
-
-func (l likeness) Sum(b []byte) []byte {
-	sum := l.Sum128().Bytes()
-	return append(b, sum[:]...)
-}
+func NewLikeness() hash.Hash { return xxh3.New() }
 
 // Digest reads a file once and returns its SHA-256 and its size in bytes. It adds the bytes to
 // read as it goes, and writes them to also, without looking at errors there. It stops soon

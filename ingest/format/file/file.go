@@ -11,6 +11,8 @@ import (
 	"cohort/ingest/format"
 	"cohort/ingest/format/columnar"
 	"cohort/ingest/format/csv"
+
+	"github.com/klauspost/readahead"
 )
 
 // Options say how a file is opened.
@@ -111,10 +113,16 @@ func (f *File) readAhead(r io.Reader) io.Reader {
 	if !f.options.Ahead {
 		return r
 	}
-	p := newAheadReader(r)
-	f.closers = append(f.closers, p.close)
-	return p
+	a, err := readahead.NewReaderSize(r, aheadBuffers, aheadSize)
+	if err != nil {
+		panic(err) // only a size below 1 is refused
+	}
+	f.closers = append(f.closers, func() { _ = a.Close() })
+	return a
 }
+
+// The number and the bytes of the buffers that are filled ahead.
+const aheadBuffers, aheadSize = 4, 256 << 10
 
 // text builds the layers of a text file.
 func (f *File) text(r io.Reader, head []byte, whole bool) error {
