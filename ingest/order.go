@@ -35,25 +35,23 @@ func (o *order) read(v []byte) (int64, bool) {
 	return n, ok
 }
 
-// moment reads a date or time: ISO 8601, or yyyymmdd with -HHMMSS behind it or not. A
-// time that does not say its zone is UTC, which keeps the order.
+// moment reads a date or time: ISO 8601, or yyyymmdd with or without -HHMMSS behind it. A time
+// without a zone is taken as UTC, which keeps the order.
 func moment(v []byte) (time.Time, bool) {
-	if t, ok := day(v); ok {
-		return t, true
-	}
-	if plainMoment.fits(v) {
-		t, ok := day(v[:8])
-		h, m, s := two(v[9:]), two(v[11:]), two(v[13:])
-		return t.Add(time.Duration(h*3600+m*60+s) * time.Second), ok && h < 24 && m < 60 && s < 60
-	}
-	if len(v) < 16 || len(v) > 40 || !fits(v[:4], "9999") {
+	layouts := []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "20060102T150405"}
+	switch n := len(v); {
+	case n < 8, n > 40, !fits(v[:4], "9999"):
 		return time.Time{}, false
+	case n == 8:
+		layouts = []string{"20060102"}
+	case n < 16:
+		layouts = []string{time.DateOnly, "20060102-150405"}
 	}
 	text := string(v)
-	if text[10] == ' ' {
+	if len(text) > 10 && text[10] == ' ' {
 		text = text[:10] + "T" + text[11:]
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "20060102T150405"} {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, t.Year() >= 1800 && t.Year() < 2300
 		}

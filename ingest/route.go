@@ -83,19 +83,6 @@ func settleRoutes(routes []Route) error {
 	return nil
 }
 
-// dayNumber reads a date as cohort.types has them. Days in their order have ascending
-// numbers.
-func dayNumber(v []byte) (int64, bool) {
-	if !isDate(v) {
-		return 0, false
-	}
-	if britishDay.fits(v) {
-		return int64(digits(v[6:])*10_000 + two(v[3:])*100 + two(v)), true
-	}
-	day, _ := day(v)
-	return int64(day.Year()*10_000 + int(day.Month())*100 + day.Day()), true
-}
-
 // route is a Route for asking.
 type route struct{ when []condition }
 
