@@ -77,7 +77,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// processorTime is what the process has used of all cores.
+// processorTime is the CPU time of the process, over all cores.
 func processorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

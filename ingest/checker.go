@@ -9,21 +9,23 @@ import (
 	"cohort/ingest/person"
 )
 
-// checker takes records from a source, gives each its outcome and enters it into a
-// batch and into the tally. It is one goroutine's: each that parses has its own.
+// checker takes records from a source, gives each its outcome, and adds it to a batch and to
+// the tally. Every goroutine that parses has a checker of its own.
 type checker struct {
 	rules rules
-	file  uint16 // the index of the file under work
-	model string // what a record's number of values is held against
+	file  uint16 // the index of the current file
+	model string // the record that decides how many values a record has
 	tally *tally
+
+	// Memory for one record at a time.
 	words []byte
 	shown []byte
-	text  []byte   // of the fields of a record, one behind the other
-	field []string // each by itself
+	text  []byte   // the texts of the fields, one behind the other
+	field []string // each of them
 }
 
-// fill takes records until the batch is full, or the source has an error: io.EOF at
-// its end. Rows are numbered later.
+// fill takes records until the batch is full or the source returns an error, io.EOF at its
+// end. Rows are numbered later.
 func (c *checker) fill(b *batch, from format.Source) error {
 	s := from.Values()
 	fields, dressed := c.rules.fields, c.rules.dressed
@@ -46,7 +48,7 @@ func (c *checker) fill(b *batch, from format.Source) error {
 		if j.verdict == sendable && len(c.rules.routes) > 0 {
 			b.route[b.rows], j.verdict = c.rules.route(s, record, j.withdrawn)
 		}
-		if j.verdict == sendable && !j.withdrawn && !c.rules.listing { // whoever withdraws is sent nothing
+		if j.verdict == sendable && !j.withdrawn && !c.rules.listing { // nothing is sent to a withdrawn person
 			j.verdict = c.limit(s, record, b.route[b.rows])
 		}
 		if j.verdict != sendable {
@@ -68,7 +70,7 @@ func (c *checker) fill(b *batch, from format.Source) error {
 		if j.nearly {
 			c.tally.nearly++
 		}
-		if c.rules.listing && s.Count != c.rules.columns { // nobody knows which value is which
+		if c.rules.listing && s.Count != c.rules.columns { // the columns may have moved
 			for i := range fields {
 				b.field(i, nil)
 			}
@@ -86,8 +88,8 @@ func (c *checker) fill(b *batch, from format.Source) error {
 	return nil
 }
 
-// limit holds the fields of a record, as they would be carried, against what no message may
-// hold, and against the service's limits for its route.
+// limit checks the fields of a record, as a message would carry them: for characters that no
+// message may hold, and for the service's limits on its route.
 func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 	for _, k := range c.rules.fields {
 		if person.HasControl(s.Value(record, k)) {
@@ -115,8 +117,8 @@ func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 	return sendable
 }
 
-// most is how many bytes the fields of the record just split have at the most: they become
-// no longer than they stand, but for a default and the space in a postcode.
+// most is the most bytes that the fields of the current record can have. They get longer only
+// by a default or by the space in a postcode.
 func (c *checker) most(s *format.Values) (bytes int) {
 	for i, k := range c.rules.fields {
 		bytes += max(int(s.Spans[k].End-s.Spans[k].Start)+1, len(c.rules.defaults[i]))
@@ -124,7 +126,7 @@ func (c *checker) most(s *format.Values) (bytes int) {
 	return bytes
 }
 
-// explain says in words why the record just split is invalid.
+// explain is the reason in words why the current record is invalid.
 func (c *checker) explain(s *format.Values, v verdict) string {
 	if v != fewer && v != more {
 		return c.tally.reasons[v].Words
@@ -140,11 +142,11 @@ func (c *checker) explain(s *format.Values, v verdict) string {
 	return string(strconv.AppendInt(c.words, int64(c.rules.columns), 10))
 }
 
-// maxFound is how many bytes of a bad number are shown.
+// maxFound is the number of bytes that are shown of a bad number.
 const maxFound = 64
 
-// found is the number of an invalid record as it stood, for the report: trimmed, in
-// UTF-8 whatever it was, and short.
+// found is the NHS number of an invalid record as the file has it, for the report: trimmed,
+// in valid UTF-8, and at most maxFound bytes.
 func (c *checker) found(s *format.Values, record []byte) []byte {
 	if c.rules.number >= s.Count {
 		return nil
@@ -165,7 +167,7 @@ func (c *checker) found(s *format.Values, record []byte) []byte {
 	return c.shown
 }
 
-// clean is a message reference as a report can hold it: trimmed and in UTF-8.
+// clean is a message reference for the report: trimmed, and in valid UTF-8.
 func clean(reference []byte) []byte {
 	reference = bytes.TrimSpace(reference)
 	if !utf8.Valid(reference) || bytes.IndexByte(reference, 0) >= 0 {

@@ -6,9 +6,9 @@ import (
 	"cohort/ingest/format"
 )
 
-// mapping is where one file has the columns that the options ask for; -1 for none.
+// mapping holds the places of the columns in one file; -1 for none.
 type mapping struct {
-	columns   int // values in a record
+	columns   int // the number of values in a record
 	number    int
 	fields    []int
 	required  []int
@@ -16,15 +16,15 @@ type mapping struct {
 	address   []int
 	order     int
 	withdrawn int
-	routed    []int // of the fields that choose a route, sorted by name
+	routed    []int // the fields of routes, sorted by name
 	successor int
 	reference int
 	multiline []int // columns that may hold whole records
 
-	derived, derivedFrom int // the derived column, and what it is worked out from
+	derived, derivedFrom int // the derived column, and the one that it is computed from
 }
 
-// plan finds the columns in a file's header and tells the source which of them it needs.
+// plan finds the columns in a file's header, and tells the source which of them are used.
 func plan(s format.Source, o Options) (mapping, error) {
 	h := s.Header()
 	if refused := o.Derived.refuse(h); refused != nil {

@@ -18,7 +18,7 @@ import (
 	"cohort/ingest/format"
 )
 
-// mostTaken is how much memory reading a damaged file of a few kilobytes may take in all.
+// mostTaken is the most memory in bytes that reading a damaged file of a few kilobytes may take in all.
 // What is sound takes about 8 MiB.
 const mostTaken = 192 << 20
 

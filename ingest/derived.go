@@ -9,14 +9,13 @@ import (
 	"cohort/ingest/person"
 )
 
-// Derived is a column that no file has: its value is worked out for each record, from
-// another column and the number of the person as it is known now. It stands behind the
-// file's own columns, and wherever a field may be named it may be. The zero value is none.
+// Derived is a column that is computed for each record, from another column and the person's
+// current NHS number. Options may name it like any other field. The zero value is none.
 type Derived struct {
 	Field string // its name
-	From  string // the field that it is worked out from
-	// Value is the value. It is asked of records with a valid NHS number, from several
-	// goroutines at once, and must not keep from.
+	From  string // the field that it is computed from
+	// Value computes the value of a record with a valid NHS number. Several goroutines call
+	// it at once. It must not keep from.
 	Value func(from []byte, n person.NHSNumber) string
 }
 
@@ -26,9 +25,9 @@ func (d Derived) settle(o Options) error {
 	case d.Field == "":
 		return nil
 	case d.From == "" || d.Value == nil || d.From == d.Field || d.Field == format.NumberField || d.From == format.NumberField:
-		return fmt.Errorf("ingest: the column %s cannot be worked out from %q", d.Field, d.From)
+		return fmt.Errorf("ingest: the column %s cannot be computed from %q", d.Field, d.From)
 	case o.Columns[d.Field] != nil:
-		return fmt.Errorf("ingest: cohort.columns has the column %s, which is worked out", d.Field)
+		return fmt.Errorf("ingest: cohort.columns has the column %s, but the campaign computes it", d.Field)
 	}
 	return nil
 }
@@ -40,12 +39,12 @@ func (d Derived) refuse(h format.Header) *format.FileError {
 	}
 	return &format.FileError{
 		Line:    h.Line,
-		Problem: "there is a column " + strconv.Quote(d.Field) + ", and under that name the campaign has what is worked out from the column of " + d.From,
-		Fix:     "rename the column, or take out of the campaign file what works it out",
+		Problem: "there is a column " + strconv.Quote(d.Field) + ", but the campaign computes a column of that name from " + d.From,
+		Fix:     "rename the column, or remove the computed column from the campaign file",
 	}
 }
 
-// derive works out a record's derived column and puts it among its values.
+// derive computes a record's derived column and adds it to the values.
 func (r *rules) derive(s *format.Values, record []byte, n person.NHSNumber) {
 	s.SetDerived(r.value(trim(s.Value(record, r.derivedFrom)), n))
 }

@@ -107,7 +107,7 @@ func TestFoldersOfTheField(t *testing.T) {
 			r, err := ingest.Open(t.Context(), given, ingest.Options{})
 			switch {
 			case refused:
-				if err == nil || !strings.Contains(err.Error(), name+": the name says that this file is still being written") {
+				if err == nil || !strings.Contains(err.Error(), name+": by its name, this file is still being written") {
 					t.Errorf("%s: %v", name, err)
 				}
 			case hidden && len(given) > 1: // it is named

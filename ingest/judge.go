@@ -13,31 +13,34 @@ import (
 	"cohort/ingest/person"
 )
 
-// rules are what the options ask of every record, and where one file has what they
-// ask about.
+// rules are the demands of the options on every record, and the places of the columns in the
+// current file.
 type rules struct {
 	mapping
-	garbled  verdict // what bytes that are no text are called in this file's encoding
+	garbled  verdict // the verdict on bytes that are not text in the file's encoding
 	only     Range
-	least    int // address lines that may not be empty
+	least    int // address lines that must not be empty
 	types    []func([]byte) bool
-	defaults [][]byte // of each field; nil for none
-	kinds    []Type   // of each field: a value with a type is carried without white space around it
-	postcode [8]byte  // the last that was dressed
-	dressed  bool     // whether any field has a default or is trimmed
+	defaults [][]byte // by field; nil for none
+	kinds    []Type   // by field: a typed value is carried without white space around it
+	postcode [8]byte  // memory for the last one
+	dressed  bool     // some field has a default or a type
 	values   []string // of the withdrawn column
 	order    order
 	routes   []route
 	limits   []person.Limit
+	asked    int                                          // records with fewer bytes of fields keep to all limits
 	value    func(from []byte, n person.NHSNumber) string // of the derived column; nil without one
-	asked    int                                          // bytes of fields with which a record must be asked at least one of them
-	listing  bool                                         // nothing but the number is asked for, and a row that is awry may tell it all the same
+	listing  bool                                         // the file is a list: only the number matters, also in a malformed row
 
 	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields))}
+	r := rules{
+		only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values,
+		routes: newRoutes(o), defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields)),
+	}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -55,21 +58,20 @@ func newRules(o Options) rules {
 			r.kinds[i], r.dressed = t, true
 		}
 	}
-	r.routes = newRoutes(o)
 	return r
 }
 
-// judgement is what the rules find in a record.
+// judgement is the result of the rules for one record.
 type judgement struct {
 	number    person.NHSNumber
 	verdict   verdict
 	order     int64
 	withdrawn bool
-	nearly    bool // withdrawn, but for upper and lower case
+	nearly    bool // it would be withdrawn if case did not matter
 }
 
-// judge gives a record its outcome. The order of the checks is the contract's:
-// columns, encoding, number, required fields, types; and then the address.
+// judge gives a record its outcome. The order of the checks is the contract's: columns,
+// encoding, number, required fields, types, and then the address.
 func (r *rules) judge(s *format.Values, record []byte) judgement {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
 	if r.listing {
@@ -150,22 +152,22 @@ func (r *rules) judge(s *format.Values, record []byte) judgement {
 	return j
 }
 
-// lost reports whether a value for the message has lost characters before it came here. Such
-// a record is invalid, as one with bytes that are no text is: the fault is the same, and
-// nobody can say what stood there. In columns that no message uses it does no harm.
+// lost reports whether an earlier program lost characters of a value for the message. Such a
+// record is invalid, like one with bytes that are not text: nobody knows the lost characters.
+// In columns that no message uses they do no harm.
 func (r *rules) lost(s *format.Values, record []byte) bool {
 	return bytes.Contains(record, format.LostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
 		return k < s.Count && bytes.Contains(s.Value(record, k), format.LostMark)
 	})
 }
 
-// firstLimit is the verdict of the first of the service's limits. The one before it is the
-// order's; behind them all come those of the routes.
+// firstLimit is the verdict of the first of the service's limits. Before it is the order's
+// verdict; behind the limits come those of the routes.
 func (r *rules) firstLimit() verdict {
 	return firstRequired + verdict(len(r.required)+2*len(r.typed)+1)
 }
 
-// judgeAddress looks at the lines of a postal address.
+// judgeAddress checks the lines of a postal address.
 func (r *rules) judgeAddress(s *format.Values, record []byte) verdict {
 	filled := 0
 	for _, k := range r.address {
@@ -183,19 +185,17 @@ func (r *rules) judgeAddress(s *format.Values, record []byte) verdict {
 	return sendable
 }
 
-// breaks says whether a character ends a line, or does something else than being read.
+// breaks reports whether a character ends a line or is a control character.
 func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// zeroedRow is the least that stands in a file where a row of a list was overwritten with
-// NUL bytes: a line end and ten digits.
+// zeroedRow is the least that is left of a list's row overwritten with NUL bytes: as many
+// bytes as a line end and ten digits.
 var zeroedRow = make([]byte, 11)
 
-// judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
-// that are no text in another column, names somebody all the same, and leaving him out is
-// what the list is for. In a row of another length the columns may have moved: then the
-// only number in it is the one, and of several nobody knows who is meant, or whether the row
-// was two. A row where control characters stand in place of others
-// may have named somebody, or have been several.
+// judgeListed finds the person that a row of a list names. A malformed row still suppresses
+// the person it names. A row of another length may have moved columns: its only number counts.
+// With several numbers nobody knows who is meant, or whether the row was two rows. A row with
+// control characters may have named somebody, or may have been several rows.
 func (r *rules) judgeListed(s *format.Values, record []byte) judgement {
 	if bytes.Contains(record, zeroedRow) {
 		return judgement{verdict: lostRow}
@@ -240,11 +240,10 @@ var (
 	endsWithTen   = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){9}$`)
 )
 
-// numbersIn are the NHS numbers in all of a row's columns: those that are a whole value,
-// and those at the start or the end of one, where the line end between two rows was lost.
-// Few rows need it.
+// numbersIn finds the NHS numbers in all columns of a row. whole are those that are a whole
+// value. part are those at the start or the end of a value, where a line end may be lost.
 func (r *rules) numbersIn(s *format.Values, record []byte) (whole, part []person.NHSNumber) {
-	if s.Count > len(s.Spans) { // it knows no place of those that are too many
+	if s.Count > len(s.Spans) { // some values were only counted
 		s = csv.AllValues(s, record)
 	}
 	for k := range s.Count {
@@ -263,7 +262,7 @@ func (r *rules) numbersIn(s *format.Values, record []byte) (whole, part []person
 	return whole, part
 }
 
-// dress gives a field's value its default, and a typed one its plain form.
+// dress replaces an empty value by the field's default, and writes a typed value plainly.
 func (r *rules) dress(field int, value []byte) []byte {
 	if r.defaults[field] != nil && blank(value) {
 		return r.defaults[field]
@@ -279,10 +278,10 @@ func (r *rules) dress(field int, value []byte) []byte {
 	return trim(value)
 }
 
-// visible says whether a byte is ASCII and neither white space nor a control character.
+// visible reports whether a byte is printable ASCII, and not a space.
 func visible(c byte) bool { return c-'!' <= '~'-'!' }
 
-// trim takes away what cannot be seen at both ends of a value, which is rarely in need of it.
+// trim removes invisible characters at both ends of a value. Most values have none.
 func trim(value []byte) []byte {
 	if n := len(value); n > 0 && visible(value[0]) && visible(value[n-1]) {
 		return value
@@ -290,7 +289,7 @@ func trim(value []byte) []byte {
 	return bytes.TrimFunc(value, person.Invisible)
 }
 
-// blank says whether there is nothing to be seen of a value.
+// blank reports whether all characters of a value are invisible.
 func blank(value []byte) bool {
 	return len(value) == 0 || !visible(value[0]) && len(trim(value)) == 0
 }

@@ -12,59 +12,66 @@ import (
 	"cohort/ingest/person"
 )
 
-// Format is how a cohort's files are written.
+// Format describes a cohort's files.
 type Format = format.Format
 
-// Options say which columns of a cohort matter and what is asked of their values. The
-// zero value reads the numbers of the column nhs_number and nothing else. Wherever a
-// field is named, Columns says which column carries it.
+// Options say which columns of a cohort matter, and the demands on their values. The zero
+// value reads only the numbers of the column nhs_number. Columns maps fields to columns.
 type Options struct {
-	Format   Format              // what the files are, where their content shall not say so
-	Columns  map[string][]string // field: the headers it may have, or positions ("1", "2", …) without a header line. A field without an entry has its own name as header. The field nhs_number is the NHS number
-	Fields   []string            // the fields to carry, in this order; not nhs_number, which is always carried
-	Required []string            // the fields that may be neither empty nor white space
-	Types    map[string]Type     // the fields whose values, unless empty, must be of a type; such a value is carried without the white space around it
-	Defaults map[string]string   // what a carried field is when it is empty or white space
-	// SupersededBy is the field with the number that superseded the record's own; none when
-	// empty. Its chains are followed over the whole cohort, which is read twice for it, and
-	// the record then bears the number at the end. Whose chain has none is invalid.
+	Format Format // of the files; an empty entry is detected
+
+	// Columns maps a field to the names that its column may have, or to positions ("1", "2", …)
+	// without a header line. A field without an entry goes by its own name. The field
+	// nhs_number is the NHS number.
+	Columns map[string][]string
+
+	Fields   []string          // the fields to carry, in this order; nhs_number is always carried and not in it
+	Required []string          // fields that must not be empty or white space
+	Types    map[string]Type   // fields with values of a type, or empty; white space around such a value is removed
+	Defaults map[string]string // replace a carried field that is empty or white space
+
+	// SupersededBy is the field of the number that superseded the record's own; empty: none.
+	// The whole cohort is read twice to follow the chains. A record then gets the number at the
+	// end of its chain; it is invalid when the chain has no end.
 	SupersededBy string
 
-	Routes    []Route           // by which of them a record goes: the first that takes it. Whose record none takes is invalid, unless it is withdrawn. None: there is one
-	Derived   Derived           // a column that is worked out
-	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
-	Address   Address           // what a postal address must have
-	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
-	Withdrawn Withdrawn         // when a record says that the person is not to be invited
-	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
-	Names     map[string]string // path: what errors call the file that stands there; without an entry its own name
-	Zone      *time.Location    // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
-	Multiline []string          // fields whose values may hold lines that would be records by themselves
+	// Routes are tried in order, and a record takes the first that fits. A record without a
+	// route is invalid, unless it is withdrawn. Empty: there is one route.
+	Routes []Route
 
-	EncodingChecked bool // a file that is said to be in Windows-1252 is, even if it could be UTF-8
+	Derived   Derived           // a computed column
+	Limits    []person.Limit    // the service's demands on a record that is otherwise sendable and not withdrawn
+	Address   Address           // the demands on a postal address
+	LatestBy  string            // the field that orders the records of a person; empty: none
+	Withdrawn Withdrawn         // which records ask that the person is not invited
+	Only      Range             // the NHS numbers that may be sent to; records of others are invalid
+	Names     map[string]string // by path: the file's name in errors; without an entry its own
+	Zone      *time.Location    // instants of Parquet and Arrow files are written in this zone; nil: UTC
+	Multiline []string          // fields with values that may hold lines like records
 
-	successor string // a field that holds an NHS number, as SupersededBy does, whose chains are not followed
-	listing   bool   // the file is a list: nothing but the number of a row is asked for
-	BatchRows int    // the most rows in a batch, 4096 when 0
+	EncodingChecked bool // believe that a file is in Windows-1252, even when it could be UTF-8
+	BatchRows       int  // the most rows in a batch; 0: 4096
+
+	successor string // like SupersededBy, but its chains are not followed
+	listing   bool   // the file is a list: only the number of a row matters
 }
 
-// Withdrawn says when a record asks for its person not to be invited: the field Column
-// holds one of Values, to the letter but for white space around it. The zero value
-// withdraws nobody.
+// Withdrawn selects records that ask not to invite the person: the field Column is exactly one
+// of Values, apart from white space around it. The zero value withdraws nobody.
 type Withdrawn struct {
 	Column string
 	Values []string
 }
 
-// Address says which fields are the lines of a postal address, and how many of them may
-// not be empty. No line may hold a line break or another control character, which would
-// move the lines on the envelope. The zero value asks for no address.
+// Address names the fields that are the lines of a postal address. At least Least of them must
+// not be empty. No line may hold a line break or another control character, which would move
+// the lines on the envelope. The zero value demands no address.
 type Address struct {
 	Lines []string
 	Least int
 }
 
-// settled checks options and returns them in their plainest form.
+// settled checks the options and fills in defaults.
 func (o Options) settled() (Options, error) {
 	if o.BatchRows < 0 {
 		return o, fmt.Errorf("ingest: %d rows in a batch", o.BatchRows)
@@ -109,7 +116,7 @@ func (o Options) settled() (Options, error) {
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// opening is how the files are opened. A list is trusted: only its numbers matter.
+// opening returns the options for opening a file. A list is trusted: only its numbers matter.
 func (o Options) opening() file.Options {
 	return file.Options{Format: o.Format, Zone: o.Zone, Trusted: o.EncodingChecked || o.listing}
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// order is what the values that say which record of a person is the latest are. Whole
-// numbers stand for themselves, dates and times for Unix milliseconds. The two cannot
-// be compared, so the first value that can be read settles which of them a cohort has.
-// Eight digits that are a date are one, unless whole numbers came first.
+// order is the kind of the values that order the records of a person: whole numbers, or dates
+// and times as Unix milliseconds. The two cannot be compared, so the first readable value
+// decides for the whole cohort. Eight digits that form a date are a date, unless whole numbers
+// came first.
 type order uint32
 
 const (
@@ -17,7 +17,7 @@ const (
 	times
 )
 
-// read returns what to compare by, or false when it cannot be told.
+// read returns the number to compare by; false when the value cannot be read.
 func (o *order) read(v []byte) (int64, bool) {
 	if *o != numbers {
 		if t, ok := moment(v); ok {

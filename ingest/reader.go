@@ -16,37 +16,37 @@ import (
 	"cohort/ingest/person"
 )
 
-// Reader reads the records of a cohort: of one stream, or of one file after another.
-// It is not safe for concurrent use, but for BytesRead and BytesDigested.
+// Reader reads the records of a cohort: of one stream, or of one file after another. It is not
+// safe for concurrent use, except BytesRead and BytesDigested.
 type Reader struct {
 	ctx      context.Context
 	options  Options // settled
 	files    []part
-	current  *file.File // the file under work
+	current  *file.File // the current file
 	at       uint16     // its index
-	next     int        // the index of the file behind it
-	before   int64      // records of the files before it
+	next     int        // the index of the next file
+	before   int64      // records of the files before the current one
 	stream   bool       // made by NewReader: one file, open from the start
 	checker  checker
-	workers  int         // that parse a text file; none when the consumer does so itself
-	chunk    int         // bytes that one of them takes at a time
-	pool     *workerPool // of the current file, if there is one
+	workers  int         // goroutines that parse a text file; 0: the consumer parses it
+	chunk    int         // bytes that a worker takes at a time
+	pool     *workerPool // of the current file; may be nil
 	schema   *arrow.Schema
-	read     atomic.Int64 // bytes, as they stand in the files
+	read     atomic.Int64 // bytes read, as they stand in the files
 	digested atomic.Int64 // bytes that Digest has read
-	total    tally        // of what was read; empty lines only of what is behind or parsed in chunks
+	total    tally        // of the records so far; without the empty lines of a file that the consumer parses
 	yielded  int64        // rows
 	batches  sync.Pool
 	started  bool
 	ended    bool
-	notes    []string // what of the files is left out
+	notes    []string // the files, and lines of files, that are left out
 }
 
-// NewReader reads a cohort of one stream. It reads the header line and makes sure that
-// a record follows. name is how errors call the file. What cannot be read from front
-// to back, a zip, a Parquet file or an Arrow file, is refused: see Open. Errors are a
-// *FileError when the file is no cohort or lacks a column that the options ask for,
-// errors of r, or an error in the options.
+// NewReader reads a cohort from one stream. It reads the header line and makes sure that a
+// record follows. name is the file's name in errors. A zip, Parquet or Arrow file is refused,
+// because it cannot be read from front to back: see Open. Errors are a *format.FileError when
+// the file is not a cohort or lacks a column that the options name, errors of r, or an error
+// in the options.
 func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
 	return newStream(context.Background(), r, name, o)
 }
@@ -100,21 +100,19 @@ func schema(fields []string) *arrow.Schema {
 	return arrow.NewSchema(columns, nil)
 }
 
-// Schema is the layout of the batches: person's columns, then one for each of
-// Options.Fields, null where the record is invalid. A field may share its name with
-// one of person's columns: find columns by index.
+// Schema is the layout of the batches: package person's columns, then one for each of
+// Options.Fields, null where the record is invalid. Find columns by index, because a field may
+// share its name with one of person's columns.
 func (d *Reader) Schema() *arrow.Schema { return d.schema }
 
-// Records yields the cohort's records in their order, in batches of at most
-// Options.BatchRows rows that are never empty. A batch is the consumer's until it
-// asks for the next or leaves the loop: the Reader releases it then, so the consumer
-// does not. To keep a batch longer, or to hand it to another goroutine, Retain it
-// first and Release it later. Strings taken out of a batch alias its memory and die
-// with it.
+// Records yields the cohort's records in their order, in batches of 1 to Options.BatchRows
+// rows. The Reader releases a batch when the consumer asks for the next or leaves the loop. To
+// keep a batch longer, or to give it to another goroutine, Retain it first and Release it
+// later. Strings taken out of a batch alias its memory.
 //
-// An error is the last thing yielded, with a nil batch, and refuses the cohort as a
-// whole: what was yielded before it must not be sent. It is a *FileError when a file
-// is at fault. Records can be called once; nothing that it starts outlives it.
+// An error comes last, with a nil batch, and refuses the whole cohort: nothing that was yielded
+// before may be sent. It is a *format.FileError when a file is at fault. Records can be called
+// once. Nothing that it starts outlives it.
 func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		if d.started {
@@ -157,8 +155,8 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	}
 }
 
-// Summary is the account of what Records has read: of the whole cohort once it has
-// ended without error.
+// Summary is the account of the records so far: of the whole cohort once Records has ended
+// without an error.
 func (d *Reader) Summary() Summary {
 	s := Summary{
 		Records:    d.total.records,
@@ -177,21 +175,21 @@ func (d *Reader) Summary() Summary {
 	return s
 }
 
-// note keeps what is left out of a file.
+// note records that something of a file is left out.
 func (d *Reader) note(name, what string) {
 	if what != "" {
 		d.notes = append(d.notes, name+": "+what)
 	}
 }
 
-// BytesRead says how many bytes of the files Records has taken so far, for a progress
-// bar beside it: any goroutine may ask at any time.
+// BytesRead is the number of bytes that Records has read, as they stand in the files. It is
+// safe for concurrent use.
 func (d *Reader) BytesRead() int64 { return d.read.Load() }
 
-// BytesDigested says the same of Digest.
+// BytesDigested is the number of bytes that Digest has read. It is safe for concurrent use.
 func (d *Reader) BytesDigested() int64 { return d.digested.Load() }
 
-// begin starts the parsing of the current file, which is planned.
+// begin starts to parse the current file.
 func (d *Reader) begin() {
 	d.checker.file, d.checker.rules.garbled = d.at, garbled(d.current.Format)
 	if t, delimited := d.current.Source.(*csv.Sheet); delimited && d.workers > 0 {
@@ -207,8 +205,7 @@ func (d *Reader) stop() {
 	}
 }
 
-// batch returns the next batch, nil when the cohort has ended. It holds records of one
-// file.
+// batch returns the next batch, with records of one file; nil when the cohort has ended.
 func (d *Reader) batch() (*batch, error) {
 	for {
 		if d.ctx.Err() != nil {
@@ -238,8 +235,8 @@ func (d *Reader) batch() (*batch, error) {
 	return nil, nil
 }
 
-// take returns the next batch of the current file; io.EOF, beside a batch or none, says
-// that it has no more.
+// take returns the next batch of the current file. io.EOF, with or without a batch, says that
+// the file has no more.
 func (d *Reader) take() (*batch, error) {
 	if d.pool != nil {
 		return d.pool.next(&d.total)

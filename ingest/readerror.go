@@ -15,7 +15,7 @@ func named(err error, name string) error {
 	return &readError{name, err}
 }
 
-// readError is an error of the source with the file's name.
+// readError is an error of reading, with the file's name.
 type readError struct {
 	name string
 	err  error

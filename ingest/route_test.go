@@ -124,12 +124,12 @@ func TestRoutesThatCannotBeAreRefused(t *testing.T) {
 		says   string
 	}{
 		"a column that is not there":   {[]Route{{[]Condition{{Field: "tongue", Values: []string{"cy"}}}}}, `no column "tongue"`},
-		"a condition of nothing":       {[]Route{{[]Condition{{Field: "a"}}}}, "needs values or bounds"},
-		"a condition of both":          {[]Route{{[]Condition{{Field: "a", Values: []string{"b"}, From: "1"}}}}, "needs values or bounds"},
+		"a condition of nothing":       {[]Route{{[]Condition{{Field: "a"}}}}, "needs either values or bounds"},
+		"a condition of both":          {[]Route{{[]Condition{{Field: "a", Values: []string{"b"}, From: "1"}}}}, "needs either values or bounds"},
 		"bounds of no kind":            {[]Route{{[]Condition{{Field: "a", From: "soon"}}}}, "neither whole numbers nor dates"},
 		"bounds of two kinds":          {[]Route{{[]Condition{{Field: "a", From: "1", To: "1950-12-31"}}}}, "neither whole numbers nor dates"},
 		"a field compared in two ways": {[]Route{{[]Condition{{Field: "a", From: "1"}}}, {[]Condition{{Field: "a", To: "1950-12-31"}}}}, "before as a whole number"},
-		"an NHS number":                {[]Route{{[]Condition{{Field: "nhs_number", Values: []string{"1"}}}}}, "by the NHS number"},
+		"an NHS number":                {[]Route{{[]Condition{{Field: "nhs_number", Values: []string{"1"}}}}}, "the NHS number cannot choose a route"},
 		"too many":                     {make([]Route, MostRoutes+1), "there are 101 routes"},
 	} {
 		_, err := NewReader(strings.NewReader("nhs_number,a\n9990000018,x\n"), "cohort.csv", Options{Routes: test.routes})

@@ -93,7 +93,7 @@ func (s *succession) of(n person.NHSNumber) (person.NHSNumber, verdict) {
 	return s.current[i], sendable
 }
 
-// follow finds out, before the records are read, which of their numbers were superseded.
+// follow reads the superseded numbers, before the records are read.
 func (d *Reader) follow() (err error) {
 	if d.options.SupersededBy == "" {
 		return nil
@@ -140,7 +140,7 @@ func (s *succession) ends(i int) (ends []person.NHSNumber) {
 	return slices.Compact(ends)
 }
 
-// readSuccession reads the whole cohort for the numbers that were superseded alone.
+// readSuccession reads the whole cohort, only for its superseded numbers.
 func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	var paths []string
 	for _, f := range d.files {
@@ -159,7 +159,7 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.files { // what was digested must be what is read, now and the second time
+	for i := range d.files { // both readings must read what was digested
 		first.files[i].like, first.files[i].info = d.files[i].like, d.files[i].info
 	}
 	var links []link
@@ -183,13 +183,12 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	return newSuccession(links), nil
 }
 
-// Superseded yields the numbers that the cohort says were superseded, ascending, with the
-// number under which the person is known now, which is the one that Records yields. A
-// number that was superseded by two different ones comes with each: its own records are
-// invalid, and a list that names it means one of the others. One whose chain goes round in
-// a circle, or through a fork, comes with the next number too. Their records are invalid,
-// and another cohort may know the person by any of them. It is known when the first record
-// has come.
+// Superseded yields the superseded numbers, ascending, each with the person's current number,
+// which Records yields. It is complete once the first record has come.
+//
+// A number that was superseded by two comes with each of them: its own records are invalid, and
+// a list that names it means one of them. A number with a circular or forked chain comes with
+// the next number too, because another cohort may know the person by any of them.
 func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		s := d.checker.rules.succession

@@ -9,11 +9,11 @@ import (
 	"cohort/ingest/person"
 )
 
-// swallowed refuses a file when a line of the record just split would be a record by itself:
-// it has as many delimiters as a record, and an NHS number where a record has it. Then two
-// stray quotes have made one value of several people's records: some would vanish, and their
-// numbers would stand in a message to somebody else. Columns that are said to be multiline
-// may hold such lines. The record starts on line.
+// swallowed refuses a file when a line inside the current record would be a record itself: it
+// has as many delimiters as a record, and an NHS number in the right place. Then two stray
+// quotes have made one value of several people's records. Some people would vanish, and their
+// numbers would appear in a message to somebody else. Options.Multiline allows such lines. The
+// record starts on line.
 func (r *rules) swallowed(s *format.Values, record []byte, line int64) *format.FileError {
 	comma, opened, from := []byte{s.Comma}, line, 0
 	for text := range bytes.Lines(record) {
@@ -31,15 +31,15 @@ func (r *rules) swallowed(s *format.Values, record []byte, line int64) *format.F
 		}
 		return &format.FileError{
 			Line:    line - 1,
-			Problem: fmt.Sprintf("this line would be a record by itself, and stands inside quotes of the record that starts on line %d", opened),
-			Fix:     "take the stray quotes out; a column of a cohort that may hold such lines is named under cohort.multiline",
+			Problem: fmt.Sprintf("this line would be a record by itself, but it is inside quotes of the record that starts on line %d", opened),
+			Fix:     "remove the stray quotes; if a column may hold such lines, name it under cohort.multiline",
 		}
 	}
 	return nil
 }
 
-// mayStand reports whether the number at record[from:to] is in its place: it is the record's
-// own, or inside a column that is said to be multiline.
+// mayStand reports whether the number at record[from:to] belongs there: it is the record's own,
+// or it is in a multiline column.
 func (r *rules) mayStand(s *format.Values, record []byte, from, to int) bool {
 	within := func(k int) bool {
 		return k < s.Count && int(s.Spans[k].Start) < to && from < int(s.Spans[k].End)

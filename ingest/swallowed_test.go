@@ -23,7 +23,7 @@ func TestSwallowedRecords(t *testing.T) {
 		o    ingest.Options
 		want string // of the error; empty: none
 	}{
-		"a whole record between two quotes":               {head + a + ",\"Ann,1\n" + b + ",Bob,1\n" + c + ",Cy\",1\n", ingest.Options{}, "c.csv:3: this line would be a record by itself, and stands inside quotes of the record that starts on line 2; take the stray quotes out; a column of a cohort that may hold such lines is named under cohort.multiline"},
+		"a whole record between two quotes":               {head + a + ",\"Ann,1\n" + b + ",Bob,1\n" + c + ",Cy\",1\n", ingest.Options{}, "c.csv:3: this line would be a record by itself, but it is inside quotes of the record that starts on line 2; remove the stray quotes; if a column may hold such lines, name it under cohort.multiline"},
 		"with CRLF":                                       {strings.ReplaceAll(head+a+",\"Ann,1\n"+b+",Bob,1\n"+c+",Cy\",1\n", "\n", "\r\n"), ingest.Options{}, "c.csv:3: "},
 		"opened in one record and closed in the next":     {head + a + ",\"Ann,1\n" + b + ",Bob\",1\n" + c + ",Cy,1\n", ingest.Options{}, "c.csv:3: "},
 		"closed at the end of a line":                     {head + a + ",\"Ann,1\n" + b + ",Bob,1\"\n" + c + ",Cy,1\n", ingest.Options{}, "c.csv:3: "},

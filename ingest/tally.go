@@ -2,17 +2,17 @@ package ingest
 
 import "slices"
 
-// tally counts what became of records: of all that were read, or of one chunk's.
+// tally counts the outcomes of records: of all, or of one chunk.
 type tally struct {
 	records  int64
 	sendable int64
 	test     int64 // sendable records of test patients
-	nearly   int64 // sendable records that are withdrawn but for upper and lower case
+	nearly   int64 // sendable records that would be withdrawn if case did not matter
 	blank    int64 // empty lines
 	reasons  []Reason
 }
 
-// another is an empty tally of the same reasons.
+// another makes an empty tally with the same reasons.
 func (t *tally) another() tally {
 	other := tally{reasons: slices.Clone(t.reasons)}
 	for v := range other.reasons {
@@ -30,8 +30,8 @@ func (t *tally) reset() {
 	}
 }
 
-// add counts what comes next in the cohort's order: the first lines of a reason are
-// those that were added first.
+// add adds the tally of the next records in the cohort's order: a reason keeps the lines that
+// were added first.
 func (t *tally) add(next *tally) {
 	t.records += next.records
 	t.sendable += next.sendable

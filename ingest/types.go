@@ -9,7 +9,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Type is what the values of a field must look like, because a template relies on it.
+// Type is the form that the values of a field must have, because a template relies on it.
 type Type string
 
 // The types.
@@ -22,7 +22,7 @@ const (
 
 const typeNames = "date, time, postcode or uk_mobile"
 
-// types says of each type how its values are told and called.
+// types holds each type's name for its values, and the check of a value.
 var types = map[Type]struct {
 	words string
 	holds func([]byte) bool
@@ -33,13 +33,13 @@ var types = map[Type]struct {
 	UKMobile: {"a UK mobile number", isUKMobile},
 }
 
-// Holds says whether a value is of the type, which must be one of the above.
+// Holds reports whether a value is of the type, which must be one of the above.
 func (t Type) Holds(value string) bool { return types[t].holds([]byte(value)) }
 
-// Words is what a value of the type is called, as in "a date".
+// Words is the name for a value of the type, as in "a date".
 func (t Type) Words() string { return types[t].words }
 
-// days are the fields whose values are dates.
+// days are the fields with dates.
 func (o Options) days() (fields []string) {
 	for _, field := range sortedKeys(o.Types) {
 		if o.Types[field] == Date {
@@ -56,8 +56,8 @@ func (o Options) days() (fields []string) {
 	return fields
 }
 
-// fits says whether text has the shape of a pattern: 9 is a digit, A a letter, all
-// else is itself.
+// fits reports whether text matches a pattern: 9 is a digit, A a letter, and any other
+// character itself.
 func fits(text []byte, pattern string) bool {
 	if len(text) != len(pattern) {
 		return false
@@ -114,7 +114,7 @@ func isMoment(v []byte) bool {
 	return len(v) > 13 && fits(v[:10], "9999-99-99") && (v[10] == 'T' || v[10] == ' ') && fits(v[11:13], "99")
 }
 
-// exists reports whether the calendar has a day, in the years in which people live.
+// exists reports whether the calendar has a day, in the years from 1800 to 2299.
 func exists(year, month, day int) bool {
 	if year < 1800 || year >= 2300 || month < 1 || month > 12 || day < 1 {
 		return false
@@ -137,8 +137,8 @@ func isPostcode(v []byte) bool {
 	return len(writtenPostcode(room[:0], v)) > 0
 }
 
-// writtenPostcode appends a postcode to dst, which has room for 8 bytes, as it is usually
-// written: with one space, wherever v has white space. Of another value it appends nothing.
+// writtenPostcode appends a postcode to dst, which has room for 8 bytes, with one space in the
+// usual place. For any other value it appends nothing.
 func writtenPostcode(dst, v []byte) []byte {
 	code := dst
 	for len(v) > 0 {

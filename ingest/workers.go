@@ -9,19 +9,19 @@ import (
 	"cohort/ingest/format/csv"
 )
 
-// maxWorkers is how many parse one file at once, at most. A few keep up with any
-// decompressor and any consumer.
+// maxWorkers limits the goroutines that parse one file. A few keep up with any decompressor
+// and any consumer.
 const maxWorkers = 8
 
 func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 
-// parsed is a chunk of a file and what became of its records. Whoever has it from a channel
-// owns it: first the chunker, then one worker, then the consumer.
+// parsed is a chunk of a file, with the outcome of its records. It has one owner at a time:
+// first the chunker, then a worker, then the consumer.
 type parsed struct {
 	chunk   csv.Chunk
 	batches []*batch
 	tally   tally
-	order   order // as it stands behind the chunk
+	order   order // the kind of order behind the chunk
 	err     error // nil when every record was read
 	done    chan struct{}
 }
@@ -33,7 +33,7 @@ type parser struct {
 	pool    *sync.Pool
 }
 
-// parse reads a chunk's records under an order.
+// parse reads a chunk's records. under is the kind of order before it.
 func (p *parser) parse(c *parsed, under order) {
 	c.tally.reset()
 	c.batches = c.batches[:0]
@@ -52,10 +52,10 @@ func (p *parser) parse(c *parsed, under order) {
 	c.tally.blank, c.order, c.err = p.sheet.Blanks(), p.checker.rules.order, p.sheet.End(err)
 }
 
-// crew reads one text file on several goroutines: one takes the bytes in and cuts them
-// into chunks, the workers parse chunks, and the consumer takes these in the file's
-// order. There are so many chunks and no more: they go round from free to the chunker,
-// through work to a worker and through order to the consumer, and back.
+// workerPool reads one text file on several goroutines. One reads the bytes and cuts them into
+// chunks, the workers parse the chunks, and the consumer takes them in the file's order. The
+// number of chunks is fixed. They circulate: from free to the chunker, through work to a
+// worker, through ordered to the consumer, and back.
 type workerPool struct {
 	free    chan *parsed
 	work    chan *parsed // to whichever worker is idle
@@ -63,15 +63,14 @@ type workerPool struct {
 	stop    chan struct{}
 	running sync.WaitGroup
 	order   atomic.Uint32 // as far as the consumer knows
-	again   parser        // the consumer's own
-	ready   []*batch      // of the chunk under the consumer's hand
-	err     error         // what follows them
+	again   parser        // parses a chunk again: see settle
+	ready   []*batch      // what is left of the consumer's chunk
+	err     error         // comes behind them
 }
 
-// newCrew begins to read what a sheet has not consumed yet. The sheet is the crew's
-// from then on.
+// newWorkerPool begins to read the unread part of a sheet, and then owns the sheet.
 func newWorkerPool(workers, size int, t *csv.Sheet, c checker, pool *sync.Pool) *workerPool {
-	chunks := 2*workers + 1 // each worker has one and one waiting, and the consumer has one
+	chunks := 2*workers + 1 // a worker has one, and one waits for it; the consumer has one
 	w := &workerPool{free: make(chan *parsed, chunks), work: make(chan *parsed, chunks), ordered: make(chan *parsed, chunks), stop: make(chan struct{})}
 	for range chunks {
 		w.free <- &parsed{tally: c.tally.another(), done: make(chan struct{}, 1)}
@@ -119,8 +118,8 @@ func (w *workerPool) parse(p *parser) {
 	}
 }
 
-// next returns the next batch in the file's order; io.EOF says that there is none. It
-// adds the account of what it takes to total.
+// next returns the next batch in the file's order, io.EOF behind the last. It adds the counts
+// of its chunk to total.
 func (w *workerPool) next(total *tally) (*batch, error) {
 	for len(w.ready) == 0 {
 		if w.err != nil {
@@ -141,11 +140,10 @@ func (w *workerPool) next(total *tally) (*batch, error) {
 	return b, nil
 }
 
-// settle makes sure that a chunk was parsed under the order of the chunks before it. A
-// worker cannot wait for that: it takes the order as far as it is known. When none is,
-// and the chunk's own first value settles it otherwise than an earlier chunk has in the
-// meantime, the chunk is parsed again. When it settles it likewise, or nothing, no
-// value of the chunk would be read differently.
+// settle makes sure that a chunk was parsed under the order of the chunks before it. A worker
+// cannot wait for that, so it uses the order that is known. When none was known, and the chunk
+// decided for another order than an earlier chunk did meanwhile, the chunk is parsed again.
+// When it decided for the same order, or for none, its values would be read the same.
 func (w *workerPool) settle(c *parsed) {
 	known := order(w.order.Load())
 	if known != unsettled && c.order != unsettled && c.order != known {

@@ -60,8 +60,8 @@ func accountOf(src io.Reader, o Options, workers, chunk int) (a account) {
 	return a
 }
 
-// differs says where two accounts differ. One that was refused may have kept to itself
-// the rows that it had not yielded yet.
+// differs describes the difference of two accounts; "" for none. A refused one may lack
+// rows that were not yielded yet.
 func (a account) differs(b account) string {
 	if a.err != b.err {
 		return fmt.Sprintf("%q and %q", a.err, b.err)
@@ -170,7 +170,7 @@ func againstCSV(t *testing.T, text []byte, a account) {
 	}
 }
 
-// pieces is a reader that hands out its bytes in pieces whose sizes come from a seed.
+// pieces is a reader that returns its bytes in pieces. A seed decides their sizes.
 type pieces struct {
 	rest []byte
 	seed uint64

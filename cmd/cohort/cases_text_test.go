@@ -3,7 +3,7 @@ package main
 var textCases = []fieldCase{
 	{
 		name: "02 two stray quotes", args: "check -c plain.yaml 02-quote-swallows-two-people.csv", exit: 10,
-		says:  []string{`02-quote-swallows-two-people.csv:3: this line would be a record by itself, and stands inside quotes of the record that starts on line 2`},
+		says:  []string{`02-quote-swallows-two-people.csv:3: this line would be a record by itself, but it is inside quotes of the record that starts on line 2`},
 		never: []string{`999100`},
 	},
 	{
@@ -43,6 +43,6 @@ var textCases = []fieldCase{
 	},
 	{
 		name: "12 a folder with an upload under way", args: "check -c plain.yaml 12-folder-with-upload-under-way", exit: 10,
-		says: []string{`b.csv.filepart: the name says that this file is still being written`},
+		says: []string{`b.csv.filepart: by its name, this file is still being written`},
 	},
 }

@@ -133,7 +133,7 @@ func (h Header) missing(field string, wanted []string, certain bool) *FileError 
 		refused.Problem += fmt.Sprintf(", but there is %q", h.Names[likely])
 		refused.Fix = "add to the campaign: " + inCampaign(field, h.Names[likely])
 	case certain:
-		refused.Problem += "; the columns are " + h.list()
+		refused.Problem += "; the columns are " + h.List()
 		refused.Fix = "add to the campaign: " + inCampaign(field, place)
 	default:
 		refused.Fix = "make sure that the first line names the columns; if it does, add to the campaign: " + inCampaign(field, place)
@@ -141,8 +141,8 @@ func (h Header) missing(field string, wanted []string, certain bool) *FileError 
 	return refused
 }
 
-// list shows the names of the columns: at most 30, and at most 40 characters of each.
-func (h Header) list() string {
+// List shows the names of the columns: at most 30, and at most 40 characters of each.
+func (h Header) List() string {
 	var shown []string
 	for _, name := range h.Names[:min(30, len(h.Names))] {
 		if utf8.RuneCountInString(name) > 40 {
