@@ -65,7 +65,7 @@ func TestMistakesAboutFiles(t *testing.T) {
 		"no plan":                    {upload, "B838b13c", "x", "campaign.yaml:6: sink.file.mesh.routing_plan_id must be"},
 		"too many messages":          {upload, "1000", "6000001", "campaign.yaml:9: sink.file.mesh.max_messages must be between 1 and 6000000"},
 		"too many bytes":             {upload, "max_bytes: 5000", "max_bytes: 2000000000", "max_bytes must be at least 1000 and less than 2000000000"},
-		"a key of the other kind":    {upload, "from: X26OT001", "postcode: x", "unknown key sink.file.mesh.postcode; here may stand: routing_plan_id"},
+		"a key of the other kind":    {upload, "from: X26OT001", "postcode: x", "unknown key sink.file.mesh.postcode; allowed here: routing_plan_id"},
 		"an unknown format":          {letters, "      postcode: postcode", "      postcode: postcode\n      format: xml", "format must be csv or jsonl"},
 		"no columns":                 {letters, "      columns: [message_reference, greeting, line_1, line_2, postcode, nhs_number]\n", "", "personalisation.greeting is in no column"},
 		"a column twice":             {letters, "line_2, postcode, nhs", "line_1, postcode, nhs", `sink.file.letters.columns must name each column once; "line_1"`},

@@ -124,7 +124,7 @@ func suggestion(path string) string {
 	if len(siblings) == 0 {
 		return ""
 	}
-	return "; here may stand: " + strings.Join(siblings, ", ")
+	return "; allowed here: " + strings.Join(siblings, ", ")
 }
 
 // FileError is a mistake in a campaign file.

@@ -86,12 +86,12 @@ func TestMistakesAboutTheNHSApp(t *testing.T) {
 		"a reply of another type":     {strings.Replace(inApp, "message.md}", "message.md, reply: {type: boolean}}", 1), "m", "needs a type: text, or choice"},
 		"a choice of nothing":         {strings.Replace(inApp, "message.md}", "message.md, reply: {type: choice}}", 1), "m", "sink.nhsapp.in_app.reply of type choice needs options"},
 		"options beside a text":       {strings.Replace(inApp, "message.md}", "message.md, reply: {type: text, options: [a]}}", 1), "m", "sink.nhsapp.in_app.reply.options are for type choice"},
-		"a question":                  {strings.Replace(inApp, "message.md}", "message.md, reply: {type: text, question: a}}", 1), "m", "unknown key sink.nhsapp.in_app.reply.question; here may stand: type, options"},
+		"a question":                  {strings.Replace(inApp, "message.md}", "message.md, reply: {type: text, question: a}}", 1), "m", "unknown key sink.nhsapp.in_app.reply.question; allowed here: type, options"},
 		"personalisation beside it":   {"personalisation: {a: b}\n" + inApp, "m", "campaign.yaml:1: personalisation is for NHS Notify"},
 		"an address without TLS":      {strings.Replace(inApp, "https://int.api.service.nhs.uk/nhs-app/", "http://service.example", 1), "m", "sink.nhsapp.base_url must start with https://"},
 		"no key":                      {strings.Replace(inApp, "    key_id: int-1\n", "", 1), "m", "sink.nhsapp.key_id is missing"},
 		"a key of the other service":  {inApp + "    batch: {max_messages: 3}\n", "m", "unknown key sink.nhsapp.batch"},
-		"a key that is spelt wrongly": {strings.Replace(inApp, "requester_ods_code", "ods_code", 1), "m", "unknown key sink.nhsapp.ods_code; here may stand: base_url"},
+		"a key that is spelt wrongly": {strings.Replace(inApp, "requester_ods_code", "ods_code", 1), "m", "unknown key sink.nhsapp.ods_code; allowed here: base_url"},
 	} {
 		_, err := inFolder(t, test.text, test.message)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

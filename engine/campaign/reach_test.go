@@ -12,7 +12,7 @@ func TestReach(t *testing.T) {
 		"an empty column":            {"reach: {practice: ''}\n", ":1: reach needs the column"},
 		"the NHS number":             {"reach: {practice: nhs_number}\n", "reach needs the column"},
 		"the answer itself":          {"reach: {practice: nhs_app}\n", "reach needs the column"},
-		"another key":                {"reach: {column: gp}\n", ":1: unknown key reach.column; here may stand: practice"},
+		"another key":                {"reach: {column: gp}\n", ":1: unknown key reach.column; allowed here: practice"},
 		"a column of that name":      {"reach: {practice: gp_ods_code}\ncohort: {columns: {nhs_app: x}}\n", ":2: cohort.columns.nhs_app cannot be about nhs_app"},
 		"a type of it":               {"reach: {practice: gp_ods_code}\ncohort: {types: {nhs_app: date}}\n", ":2: cohort.types.nhs_app cannot be"},
 		"a default of it":            {"reach: {practice: gp_ods_code}\ncohort: {defaults: {nhs_app: x}}\n", ":2: cohort.defaults.nhs_app cannot be"},

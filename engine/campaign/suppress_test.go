@@ -15,7 +15,7 @@ func TestSuppressionLists(t *testing.T) {
 		"no reason":                         {"suppress:\n  - {file: a}\n", ":1: suppress[0].reason must be a reason code"},
 		"a reason in words":                 {"suppress:\n  - {file: a, reason: Deceased}\n", ":2: suppress[0].reason must be a reason code"},
 		"the same file twice":               {"suppress:\n  - {file: a, reason: x}\n  - {file: ./a, reason: y}\n", ":3: suppress[1].file is named twice"},
-		"an unknown key in it":              {"suppress:\n  - {file: a, reason: x}\n  - {file: b, raeson: y}\n", ":3: unknown key suppress[1].raeson; here may stand: file, reason, may_shrink, unreadable, format"},
+		"an unknown key in it":              {"suppress:\n  - {file: a, reason: x}\n  - {file: b, raeson: y}\n", ":3: unknown key suppress[1].raeson; allowed here: file, reason, may_shrink, unreadable, format"},
 		"an unknown format":                 {"suppress:\n  - {file: a, reason: x, format: {type: xls}}\n", "suppress[0].format.type must be one of"},
 		"a key of that name":                {"suppress[]: 1\n", "unknown key"},
 	} {
