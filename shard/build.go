@@ -96,6 +96,8 @@ type build struct {
 	workers  int // how many shards are worked on at once
 	shards   []*shardBuild
 	invalid  *file
+	keys     keyFiles // the numbers of all records
+	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
 	manifest Manifest
 	verdicts *file
 	routes   *file // nil where there is one route
@@ -108,9 +110,8 @@ type build struct {
 type shardBuild struct {
 	file   *file
 	schema *arrow.Schema
-	draft  draft
-	keys   *keyFile // the numbers of its records, in order; tagged when withdrawn
-	listed *keyFile // the numbers that must not be sent to, tagged with their verdict; may be nil
+	record recordBuilder
+	keys   *keyFile // the numbers of its records, in order, with the tag withdrawn
 	routes []uint8  // of its records, in order; nil where there is one route
 
 	withdrawn bool // some record says that its person is not to be invited
@@ -127,25 +128,23 @@ func (b *build) begin() error {
 	if b.o.Routes > 1 {
 		b.manifest.Routes = b.o.Routes
 	}
-	schema := shardSchema(b.o.Fields)
-	for i := range b.o.Shards {
-		s := &shardBuild{schema: schema}
-		b.shards = append(b.shards, s)
-		var err error
-		if s.file, err = createFile(b.dir, fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
-			return err
-		}
-		if s.keys, err = createKeyFile(b.dir, fmt.Sprintf("keys-%03d.tmp", i), b.o.Duplicates == Latest); err != nil {
-			return err
-		}
-		if b.o.Exclude == nil && b.o.Replaced == nil {
-			continue
-		}
-		if s.listed, err = createKeyFile(b.dir, fmt.Sprintf("listed-%03d.tmp", i), false); err != nil {
+	var err error
+	if b.keys, err = createKeyFiles(b.dir, "keys", b.o.Shards, b.o.Duplicates == Latest); err != nil {
+		return err
+	}
+	if b.o.Exclude != nil || b.o.Replaced != nil {
+		if b.listed, err = createKeyFiles(b.dir, "listed", b.o.Shards, false); err != nil {
 			return err
 		}
 	}
-	var err error
+	schema := shardSchema(b.o.Fields)
+	for i := range b.o.Shards {
+		s := &shardBuild{schema: schema, keys: b.keys[i]}
+		b.shards = append(b.shards, s)
+		if s.file, err = createFile(b.dir, fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
+			return err
+		}
+	}
 	b.invalid, err = createFile(b.dir, invalidFile, invalidSchema)
 	return err
 }
@@ -153,12 +152,9 @@ func (b *build) begin() error {
 // abandon lets go of what a failed build still holds, and of the temporary files of
 // any build.
 func (b *build) abandon() {
+	b.keys.remove()
+	b.listed.remove()
 	for _, s := range b.shards {
-		for _, k := range []*keyFile{s.keys, s.listed} {
-			if k != nil {
-				k.remove()
-			}
-		}
 		if s.file != nil {
 			_ = s.file.f.Close()
 		}

@@ -54,7 +54,7 @@ func (b *build) exclude(ctx context.Context) error {
 			return err
 		}
 		for _, number := range b.superseded.of(e.Number) {
-			if err := b.shards[Of(person.NHSNumber(number), len(b.shards))].listed.add(number, verdict, 0); err != nil {
+			if err := b.listed.add(number, verdict, 0); err != nil {
 				return err
 			}
 		}
@@ -74,6 +74,7 @@ func (b *build) judge(ctx context.Context) (err error) {
 	if b.verdicts, err = createFile(b.dir, verdictsFile, verdictSchema); err != nil {
 		return err
 	}
+	done := 0
 	for some := range slices.Chunk(b.shards, b.workers) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -81,11 +82,16 @@ func (b *build) judge(ctx context.Context) (err error) {
 		verdicts := make([][]uint8, len(some))
 		var group errgroup.Group
 		for i, s := range some {
+			var listed *keyFile
+			if b.listed != nil {
+				listed = b.listed[done+i]
+			}
 			group.Go(func() (err error) {
-				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn)
+				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn, listed)
 				return err
 			})
 		}
+		done += len(some)
 		if err := group.Wait(); err != nil {
 			return err
 		}
@@ -126,19 +132,19 @@ func (w *file) writeBytes(schema *arrow.Schema, values []uint8) error {
 // judge finds, for each record of the shard in order, whether it may be sent to. Of the
 // records of a person one counts, by the rule; the others are duplicates. A list that
 // has the person comes before what the record itself says.
-func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte) ([]uint8, error) {
-	w := newWinners(s.keys.n, rule == Latest)
+func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte, listed *keyFile) ([]uint8, error) {
+	d := newDedupe(s.keys.n, rule == Latest)
 	verdicts := make([]uint8, s.keys.n)
 	tags := make([]bool, s.keys.n)
 	err := s.keys.each(func(i int, number uint64, tag byte, order int64) {
 		tags[i] = tag == withdrawn
-		if loser := w.add(i, number, order, rule); loser >= 0 {
-			verdicts[loser] = duplicate
+		if other := d.add(i, number, order, rule); other >= 0 {
+			verdicts[other] = duplicate
 		}
 	})
-	if err == nil && s.listed != nil {
-		err = s.listed.each(func(_ int, number uint64, verdict byte, _ int64) {
-			if i := w.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
+	if err == nil && listed != nil {
+		err = listed.each(func(_ int, number uint64, verdict byte, _ int64) {
+			if i := d.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
 				verdicts[i] = verdict
 			}
 		})

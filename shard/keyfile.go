@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bufio"
+	"cohort/ingest/person"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -87,4 +88,31 @@ func (k *keyFile) each(yield func(i int, number uint64, tag byte, order int64)) 
 func (k *keyFile) remove() {
 	_ = k.f.Close()
 	_ = os.Remove(k.f.Name())
+}
+
+// keyFiles are key files by shard.
+type keyFiles []*keyFile
+
+// createKeyFiles creates a key file for each shard. Those created before an error are returned
+// too, and must be removed.
+func createKeyFiles(dir, name string, shards int, ordered bool) (files keyFiles, err error) {
+	for i := range shards {
+		k, err := createKeyFile(dir, fmt.Sprintf("%s-%03d.tmp", name, i), ordered)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, k)
+	}
+	return files, nil
+}
+
+// add adds an entry to the file of the number's shard.
+func (f keyFiles) add(number uint64, tag byte, order int64) error {
+	return f[Index(person.NHSNumber(number), len(f))].add(number, tag, order)
+}
+
+func (f keyFiles) remove() {
+	for _, k := range f {
+		k.remove()
+	}
 }

@@ -69,7 +69,7 @@ func expectBy(rule shard.Rule, entries []entry, list []shard.Exclusion, shards i
 			continue
 		}
 		r.Number = e.number.Digits()
-		r.Shard = shard.Of(e.number, shards)
+		r.Shard = shard.Index(e.number, shards)
 		r.Lane = r.Shard
 		r.Position = m.positions[r.Shard]
 		m.positions[r.Shard]++

@@ -2,7 +2,6 @@ package shard
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"cohort/ingest/person"
@@ -44,47 +43,30 @@ func (s *Spool) Compare(dir string, message func(route uint8, fields []string) u
 
 // With compares the people of one other run. A person may come more than once.
 func (c *Comparison) With(ctx context.Context, people iter.Seq2[Reached, error]) (all Overlap, err error) {
-	files := make([]*keyFile, len(c.spool.shards))
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				f.remove()
-			}
-		}
-	}()
+	files, err := createKeyFiles(c.dir, "overlap", len(c.spool.shards), true)
+	defer files.remove()
+	if err != nil {
+		return Overlap{}, err
+	}
 	for p, err := range people {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil {
-			err = c.putAside(files, p)
+		for _, number := range c.spool.superseded.of(p.Number) {
+			if err == nil {
+				err = files.add(number, 0, int64(p.Message))
+			}
 		}
 		if err != nil {
 			return Overlap{}, err
 		}
 	}
 	for shard, f := range files {
-		if f != nil && err == nil {
+		if f.n > 0 && err == nil {
 			err = c.count(ctx, shard, f, &all)
 		}
 	}
 	return all, err
-}
-
-func (c *Comparison) putAside(files []*keyFile, p Reached) (err error) {
-	for _, number := range c.spool.superseded.of(p.Number) {
-		shard := Of(person.NHSNumber(number), len(files))
-		if files[shard] == nil {
-			files[shard], err = createKeyFile(c.dir, fmt.Sprintf("overlap-%03d.tmp", shard), true)
-		}
-		if err == nil {
-			err = files[shard].add(number, 0, int64(p.Message))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // count compares one shard.
@@ -93,9 +75,9 @@ func (c *Comparison) count(ctx context.Context, shard int, f *keyFile, all *Over
 	if err != nil {
 		return err
 	}
-	reached, same := make([]bool, len(mine.numbers)), make([]bool, len(mine.numbers))
+	reached, same := make([]bool, len(mine.orders)), make([]bool, len(mine.orders))
 	if c.again[shard] == nil {
-		c.again[shard] = make([]bool, len(mine.numbers))
+		c.again[shard] = make([]bool, len(mine.orders))
 	}
 	mark := func(person *bool, count *int64) {
 		if !*person {
@@ -118,9 +100,9 @@ func (c *Comparison) count(ctx context.Context, shard int, f *keyFile, all *Over
 
 // messages are the people of a shard who are to be sent to, in an order that does not
 // change. The order of each is the digest of the message.
-func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) {
+func (c *Comparison) messages(ctx context.Context, shard int) (*dedupe, error) {
 	s := c.spool
-	w := newWinners(int(s.Manifest.Shards[shard].Rows), true)
+	d := newDedupe(int(s.Manifest.Shards[shard].Rows), true)
 	for route := range s.Routes() {
 		lane := person.Lane(shard, s.Routes(), uint8(route))
 		for p, err := range s.Recipients(lane, 0, s.Positions(lane)) {
@@ -137,9 +119,9 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) 
 				}
 			}
 			if due {
-				w.add(len(w.numbers), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
+				d.add(len(d.orders), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
 			}
 		}
 	}
-	return w, nil
+	return d, nil
 }

@@ -20,8 +20,8 @@ func (b *build) excludeReplaced() error {
 		}
 	}
 	numbers := person.NewSets(b.o.Replaced)
-	for _, s := range b.shards {
-		err := s.keys.each(func(_ int, number uint64, _ byte, _ int64) {
+	for _, k := range b.keys {
+		err := k.each(func(_ int, number uint64, _ byte, _ int64) {
 			if n := person.NHSNumber(number); len(numbers.Of(n)) > 1 {
 				here[n] = true
 			}
@@ -38,7 +38,7 @@ func (b *build) excludeReplaced() error {
 		}
 		verdict, err := b.verdictFor(person.CodeReplaced)
 		if err == nil {
-			err = b.shards[Of(n, len(b.shards))].listed.add(n.Uint64(), verdict, 0)
+			err = b.listed.add(n.Uint64(), verdict, 0)
 		}
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -51,7 +50,7 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 		return fail(fmt.Errorf("spool: %w", err))
 	}
 	err = durable.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
-		_, err := io.Copy(w, bytes.NewReader(text))
+		_, err := w.Write(text)
 		return err
 	})
 	if err != nil {

@@ -83,15 +83,9 @@ func Open(dir string) (*Spool, error) {
 }
 
 func openShard(dir string, info FileInfo, routes int) (*shard, error) {
-	name := filepath.Join(dir, info.File)
-	f, err := os.Open(name)
+	f, r, err := openArrow(filepath.Join(dir, info.File))
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	r, err := ipc.NewFileReader(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("%s is damaged: %w", name, err)
+		return nil, err
 	}
 	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, routes)}, nil
 }
@@ -106,13 +100,12 @@ func (s *Spool) readVerdicts() error {
 // readBytes reads a file of one byte a record, shard by shard.
 func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) error {
 	name := filepath.Join(s.dir, file)
-	f, err := os.Open(name)
+	f, r, err := openArrow(name)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := ipc.NewFileReader(f)
-	if err == nil && r.NumRecords() != len(s.shards) {
+	if r.NumRecords() != len(s.shards) {
 		err = fmt.Errorf("it has %d shards and the manifest %d", r.NumRecords(), len(s.shards))
 	}
 	for i := 0; err == nil && i < len(s.shards); i++ {
@@ -133,13 +126,11 @@ func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) e
 
 // Close lets go of the spool's files.
 func (s *Spool) Close() error {
-	var err error
+	var errs []error
 	for _, sh := range s.shards {
-		if e := sh.file.Close(); err == nil {
-			err = e
-		}
+		errs = append(errs, sh.file.Close())
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // Shards implements engine.Source: it counts the lanes.

@@ -3,13 +3,11 @@ package shard
 import (
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"cohort/ingest/person"
@@ -72,12 +70,11 @@ func (s *Spool) readSuperseded() error {
 		return nil
 	}
 	name := filepath.Join(s.dir, supersededFile)
-	f, err := os.Open(name)
+	f, r, err := openArrow(name)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := ipc.NewFileReader(f)
 	for i := 0; err == nil && i < r.NumRecords(); i++ {
 		var record arrow.Record
 		if record, err = r.RecordAt(i); err == nil {

@@ -38,7 +38,7 @@ func TestAPersonLivesInTheSameShardForEver(t *testing.T) {
 			t.Fatalf("%s: %v", digits, err)
 		}
 		for shards, want := range map[int]int{1: row.of1, 4: row.of4, 64: row.of64, 65536: row.of65536} {
-			if got := shard.Of(row.number, shards); got != want {
+			if got := shard.Index(row.number, shards); got != want {
 				t.Errorf("%s of %d shards lives in %d, not %d", digits, shards, got, want)
 			}
 		}
@@ -50,7 +50,7 @@ func TestPeopleSpreadEvenlyOverTheShards(t *testing.T) {
 	for _, shards := range []int{2, 4, 8, 64} {
 		count := make([]int, shards)
 		for n := range each * shards {
-			count[shard.Of(number(t, n), shards)]++ // neighbouring numbers, as real ranges have them
+			count[shard.Index(number(t, n), shards)]++ // neighbouring numbers, as real ranges have them
 		}
 		for i, n := range count {
 			if n < each*80/100 || n > each*120/100 {
@@ -64,7 +64,7 @@ func TestMoreShardsCutOldOnesAndDoNotShuffle(t *testing.T) {
 	for n := range 2000 {
 		p := number(t, n)
 		for shards := 1; shards < 64; shards *= 2 {
-			if shard.Of(p, 2*shards)/2 != shard.Of(p, shards) {
+			if shard.Index(p, 2*shards)/2 != shard.Index(p, shards) {
 				t.Fatalf("%s moves between %d and %d shards", p.Digits(), shards, 2*shards)
 			}
 		}

@@ -20,16 +20,20 @@ type Listed struct {
 // Match is a list held against a spool. It is not safe for concurrent use.
 type Match struct {
 	spool   *Spool
-	files   []*keyFile // one a shard; nil where the list names nobody
-	reasons []string   // as the entries' tags number them
+	files   keyFiles // the list's entries
+	reasons []string // as the entries' tags number them
 }
 
-// Match reads a list to its end and puts its entries aside in files in dir, which must
-// exist, until Close. So memory holds the entries for one shard at a time. The error is
-// the list's, ctx's, or the file system's.
-func (s *Spool) Match(ctx context.Context, dir string, people iter.Seq2[Exclusion, error]) (*Match, error) {
-	m := &Match{spool: s}
-	if err := m.deal(ctx, dir, people); err != nil {
+// Match reads a list to its end, and keeps its entries in files in dir, which must exist,
+// until Close. Memory holds the entries of one shard at a time. The error is the list's,
+// ctx's, or the file system's.
+func (s *Spool) Match(ctx context.Context, dir string, people iter.Seq2[Exclusion, error]) (m *Match, err error) {
+	m = &Match{spool: s}
+	m.files, err = createKeyFiles(dir, "listed", len(s.shards), false)
+	if err == nil {
+		err = m.read(ctx, people)
+	}
+	if err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -38,11 +42,7 @@ func (s *Spool) Match(ctx context.Context, dir string, people iter.Seq2[Exclusio
 
 // Close removes the files.
 func (m *Match) Close() {
-	for _, k := range m.files {
-		if k != nil {
-			k.remove()
-		}
-	}
+	m.files.remove()
 	m.files = nil
 }
 
@@ -59,9 +59,8 @@ func (m *Match) Listed(ctx context.Context) iter.Seq2[Listed, error] {
 	}
 }
 
-func (m *Match) deal(ctx context.Context, dir string, people iter.Seq2[Exclusion, error]) error {
-	m.files = make([]*keyFile, len(m.spool.shards))
-	tags := map[string]byte{}
+// read writes the entries of a list to the files.
+func (m *Match) read(ctx context.Context, people iter.Seq2[Exclusion, error]) error {
 	for e, err := range people {
 		if err == nil {
 			err = ctx.Err()
@@ -69,23 +68,15 @@ func (m *Match) deal(ctx context.Context, dir string, people iter.Seq2[Exclusion
 		if err != nil {
 			return err
 		}
-		tag, known := tags[e.Reason]
-		if !known {
-			if len(m.reasons) == 256 {
+		tag := slices.Index(m.reasons, e.Reason)
+		if tag < 0 {
+			if tag = len(m.reasons); tag == 256 {
 				return fmt.Errorf("more than 256 reasons to leave people out")
 			}
-			tag = byte(len(m.reasons))
-			tags[e.Reason] = tag
 			m.reasons = append(m.reasons, e.Reason)
 		}
 		for _, number := range m.spool.superseded.of(e.Number) {
-			shard := Of(person.NHSNumber(number), len(m.files))
-			if m.files[shard] == nil {
-				if m.files[shard], err = createKeyFile(dir, fmt.Sprintf("listed-%03d.tmp", shard), false); err != nil {
-					return err
-				}
-			}
-			if err := m.files[shard].add(number, tag, 0); err != nil {
+			if err := m.files.add(number, byte(tag), 0); err != nil {
 				return err
 			}
 		}
@@ -95,7 +86,7 @@ func (m *Match) deal(ctx context.Context, dir string, people iter.Seq2[Exclusion
 
 // find yields the records of one shard; false when that was the last that is wanted.
 func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) bool) bool {
-	if m.files[number] == nil {
+	if m.files[number].n == 0 {
 		return true
 	}
 	named := map[person.NHSNumber]byte{}

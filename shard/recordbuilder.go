@@ -74,16 +74,16 @@ func newTexts(column arrow.Array) texts {
 
 // draft is one record batch of a shard in the making. Its memory serves for every record
 // batch of the shard in turn.
-type draft struct {
+type recordBuilder struct {
 	rows, lines []int64
 	files       []uint16
 	numbers     []uint64
-	reference   draftTexts
-	fields      []draftTexts
+	reference   textBuilder
+	fields      []textBuilder
 }
 
-// draftTexts is one column of texts of a draft.
-type draftTexts struct {
+// textBuilder is one column of texts of a draft.
+type textBuilder struct {
 	offsets []int32
 	bytes   []byte
 	valid   []byte // a bit for each text, as far as nulls have been seen
@@ -92,7 +92,7 @@ type draftTexts struct {
 
 // take appends the records of in at the indices which. A column is done at a time, which
 // is several times as fast as record by record.
-func (d *draft) take(in *incoming, which []int32) error {
+func (d *recordBuilder) take(in *incoming, which []int32) error {
 	d.rows = gather(d.rows, in.rows, which)
 	d.files = gather(d.files, in.files, which)
 	d.lines = gather(d.lines, in.lines, which)
@@ -101,7 +101,7 @@ func (d *draft) take(in *incoming, which []int32) error {
 		return err
 	}
 	if d.fields == nil {
-		d.fields = make([]draftTexts, len(in.fields))
+		d.fields = make([]textBuilder, len(in.fields))
 	}
 	for f := range d.fields {
 		if err := d.fields[f].take(&in.fields[f], which); err != nil {
@@ -122,7 +122,7 @@ func gather[T any](to, from []T, which []int32) []T {
 }
 
 // take appends the texts of from at the indices which.
-func (d *draftTexts) take(from *texts, which []int32) error {
+func (d *textBuilder) take(from *texts, which []int32) error {
 	if len(d.offsets) == 0 {
 		d.offsets = append(d.offsets, 0)
 	}
@@ -166,7 +166,7 @@ func (d *draftTexts) take(from *texts, which []int32) error {
 }
 
 // mark notes which of the texts are null. As long as none is, nothing is noted.
-func (d *draftTexts) mark(column arrow.Array, which []int32) {
+func (d *textBuilder) mark(column arrow.Array, which []int32) {
 	at := len(d.offsets) - 1
 	d.grow(at + len(which))
 	if column.NullN() == column.Len() {
@@ -183,14 +183,14 @@ func (d *draftTexts) mark(column arrow.Array, which []int32) {
 }
 
 // grow makes room for the validity of n texts, all of them there.
-func (d *draftTexts) grow(n int) {
+func (d *textBuilder) grow(n int) {
 	for len(d.valid) < bitutil.CeilByte(n)/8 {
 		d.valid = append(d.valid, 0xFF)
 	}
 }
 
 // record is the draft as an Arrow record, which borrows the draft's memory.
-func (d *draft) record(schema *arrow.Schema) arrow.Record {
+func (d *recordBuilder) build(schema *arrow.Schema) arrow.Record {
 	n := len(d.rows)
 	columns := []arrow.Array{
 		fixed(arrow.PrimitiveTypes.Int64, n, arrow.Int64Traits.CastToBytes(d.rows)),
@@ -209,7 +209,7 @@ func fixed(t arrow.DataType, n int, bytes []byte) arrow.Array {
 	return array.MakeFromData(array.NewData(t, n, []*memory.Buffer{nil, memory.NewBufferBytes(bytes)}, nil, 0, 0))
 }
 
-func (d *draftTexts) array(n int) arrow.Array {
+func (d *textBuilder) array(n int) arrow.Array {
 	var valid *memory.Buffer
 	if d.nulls > 0 {
 		d.grow(n)
@@ -220,7 +220,7 @@ func (d *draftTexts) array(n int) arrow.Array {
 }
 
 // empty makes the draft ready for the next record batch.
-func (d *draft) empty() {
+func (d *recordBuilder) empty() {
 	d.rows, d.files, d.lines, d.numbers = d.rows[:0], d.files[:0], d.lines[:0], d.numbers[:0]
 	d.reference.empty()
 	for f := range d.fields {
@@ -228,6 +228,6 @@ func (d *draft) empty() {
 	}
 }
 
-func (d *draftTexts) empty() {
+func (d *textBuilder) empty() {
 	d.offsets, d.bytes, d.valid, d.nulls = d.offsets[:0], d.bytes[:0], d.valid[:0], 0
 }

@@ -12,8 +12,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// hand is one batch of records, dealt: which of them belong to which shard.
-type hand struct {
+// sliced is one batch of records, dealt: which of them belong to which shard.
+type sliced struct {
 	record arrow.Record
 	in     *incoming // of the record
 	which  []int32   // indices of the batch, shard by shard, each shard's in the order of the file
@@ -28,22 +28,22 @@ func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, working := errgroup.WithContext(ctx)
-	hands := make([]chan hand, b.workers)
-	for w := range hands {
-		hands[w] = make(chan hand, 2)
-		group.Go(func() error { return b.work(working, w, hands[w]) })
+	queues := make([]chan sliced, b.workers)
+	for w := range queues {
+		queues[w] = make(chan sliced, 2)
+		group.Go(func() error { return b.work(working, w, queues[w]) })
 	}
-	err := b.read(working, records, hands)
+	err := b.read(working, records, queues)
 	if err != nil {
 		cancel()
 	}
-	for _, c := range hands {
+	for _, c := range queues {
 		close(c)
 	}
 	if e := group.Wait(); err == nil {
 		err = e
 	}
-	for _, c := range hands {
+	for _, c := range queues {
 		for h := range c { // that a worker left when it failed
 			h.record.Release()
 		}
@@ -53,7 +53,7 @@ func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, e
 
 // read deals every batch to all workers. A worker that fails ends it, with the worker's
 // error.
-func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error], hands []chan hand) error {
+func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error], queues []chan sliced) error {
 	for record, err := range records {
 		if err == nil {
 			err = context.Cause(ctx)
@@ -61,11 +61,11 @@ func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error]
 		if err != nil {
 			return err
 		}
-		h, err := b.deal(record)
+		h, err := b.slice(record)
 		if err != nil {
 			return err
 		}
-		for _, c := range hands {
+		for _, c := range queues {
 			record.Retain()
 			select {
 			case c <- h:
@@ -80,17 +80,17 @@ func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error]
 
 // deal finds out where each record of a batch belongs, and writes those that belong
 // nowhere to the invalid ones.
-func (b *build) deal(r arrow.Record) (hand, error) {
+func (b *build) slice(r arrow.Record) (sliced, error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
 	of := make([]int32, len(values))
-	h := hand{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
+	h := sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
 	for i, n := range values {
 		if nulls && numbers.IsNull(i) {
 			of[i] = -1
 			continue
 		}
-		of[i] = int32(Of(person.NHSNumber(n), shards))
+		of[i] = int32(Index(person.NHSNumber(n), shards))
 		h.ends[of[i]]++
 	}
 	valid := int32(0)
@@ -111,11 +111,11 @@ func (b *build) deal(r arrow.Record) (hand, error) {
 	if invalid == 0 {
 		return h, nil
 	}
-	return h, b.dealInvalid(r, numbers)
+	return h, b.writeInvalid(r, numbers)
 }
 
-// dealInvalid writes the invalid records of one batch.
-func (b *build) dealInvalid(r arrow.Record, numbers *array.Uint64) error {
+// writeInvalid writes the invalid records of one batch.
+func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
 	builder := array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	defer builder.Release()
 	for i := range int(r.NumRows()) {
@@ -141,9 +141,9 @@ func (b *build) dealInvalid(r arrow.Record, numbers *array.Uint64) error {
 }
 
 // work takes the records of every shard of worker w, and writes what is left of them
-// when there are no more hands.
-func (b *build) work(ctx context.Context, w int, hands <-chan hand) error {
-	for h := range hands {
+// when there are no more queues.
+func (b *build) work(ctx context.Context, w int, queues <-chan sliced) error {
+	for h := range queues {
 		err := ctx.Err()
 		for s := w; s < len(b.shards) && err == nil; s += b.workers {
 			start := int32(0)
@@ -168,7 +168,7 @@ func (b *build) work(ctx context.Context, w int, hands <-chan hand) error {
 		if err := b.shards[s].flush(); err != nil {
 			return err
 		}
-		b.shards[s].draft = draft{} // its memory is of no more use
+		b.shards[s].record = recordBuilder{} // its memory is of no more use
 	}
 	return nil
 }
@@ -185,12 +185,12 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 		}
 	}
 	for len(which) > 0 {
-		n := min(len(which), batchRows-len(s.draft.rows))
-		if err := s.draft.take(in, which[:n]); err != nil {
+		n := min(len(which), batchRows-len(s.record.rows))
+		if err := s.record.take(in, which[:n]); err != nil {
 			return err
 		}
 		which = which[n:]
-		if len(s.draft.rows) == batchRows {
+		if len(s.record.rows) == batchRows {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -200,12 +200,12 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 }
 
 func (s *shardBuild) flush() error {
-	if len(s.draft.rows) == 0 {
+	if len(s.record.rows) == 0 {
 		return nil
 	}
-	r := s.draft.record(s.schema)
+	r := s.record.build(s.schema)
 	defer r.Release()
 	err := s.file.write(r)
-	s.draft.empty()
+	s.record.empty()
 	return err
 }

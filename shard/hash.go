@@ -2,13 +2,13 @@ package shard
 
 import "cohort/ingest/person"
 
-// Of is the shard, from 0, in which a person lives when there are shards of them. It
+// Index is the shard, from 0, in which a person lives when there are shards of them. It
 // depends on nothing but the number and is part of the spool's format: the same
 // person lives in the same shard in every run and on every machine.
 //
 // The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), whose upper
 // bits are scaled to the number of shards.
-func Of(n person.NHSNumber, shards int) int {
+func Index(n person.NHSNumber, shards int) int {
 	z := n.Uint64() + 0x9E3779B97F4A7C15
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
