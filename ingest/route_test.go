@@ -13,8 +13,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// routesOf reads a cohort and lists, for each record, its route, or the code for which it is
-// invalid.
+// routesOf reads a cohort, and lists the route or the reason code of each record.
 func routesOf(t *testing.T, text string, o Options) (routes []string, s Summary) {
 	t.Helper()
 	d, err := NewReader(strings.NewReader(text), "cohort.csv", o)

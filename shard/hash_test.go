@@ -8,8 +8,8 @@ import (
 	"cohort/shard"
 )
 
-// The numbers were worked out by another program. They are part of the spool's format:
-// when this test fails the format has changed, and with it who is in which batch.
+// Another program computed the numbers. They are part of the spool's format: when this test
+// fails, the format has changed, and people would move to other batches.
 func TestAPersonLivesInTheSameShardForEver(t *testing.T) {
 	for _, row := range []struct {
 		number                  person.NHSNumber

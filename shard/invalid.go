@@ -17,9 +17,9 @@ type invalidCursor struct {
 	file  *os.File
 	name  string
 	ipc   *ipc.FileReader
-	batch int
-	i     int
-	at    arrow.Record // the batch it stands in; nil before the first
+	batch int          // the next one
+	at    arrow.Record // the current one; nil before the first
+	i     int          // the current record in it
 }
 
 // openArrow opens an Arrow file, and checks its metadata.

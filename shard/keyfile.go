@@ -10,15 +10,15 @@ import (
 	"path/filepath"
 )
 
-// keyFile holds NHS numbers, each with a byte of meaning, until a shard is judged. It is
-// temporary and never part of a spool. An entry is little endian:
+// keyFile holds NHS numbers of one shard, each with a tag. It is temporary and never part of a
+// spool. An entry is little endian:
 //
 //	 0        7     8          16
 //	┌─────────┬─────┬───────────┐
 //	│ number  │ tag │ order     │   order only in an ordered file
 //	└─────────┴─────┴───────────┘
 //
-// An NHS number has ten digits and needs no more than five of its seven bytes.
+// An NHS number has ten digits and needs five of the seven bytes.
 type keyFile struct {
 	f       *os.File
 	ordered bool
@@ -60,12 +60,12 @@ func (k *keyFile) flush() error {
 	return nil
 }
 
-// each gives back every entry in order. The order is 0 in a file that is not ordered.
+// each yields every entry, in order, and ends the writing. order is 0 in an unordered file.
 func (k *keyFile) each(yield func(i int, number uint64, tag byte, order int64)) error {
 	if err := k.flush(); err != nil {
 		return err
 	}
-	k.buffer = nil // nothing more is added
+	k.buffer = nil
 	_, err := k.f.Seek(0, io.SeekStart)
 	in := bufio.NewReaderSize(k.f, 64<<10)
 	var b [16]byte

@@ -10,18 +10,18 @@ import (
 	"cohort/ingest/person"
 )
 
-// Listed is one record of a spool whose person a list names.
+// Listed is one record of a spool that a list suppresses.
 type Listed struct {
 	Lane     int
 	Position uint32
 	Reason   string
 }
 
-// Match is a list held against a spool. It is not safe for concurrent use.
+// Match compares a list with a spool. It is not safe for concurrent use.
 type Match struct {
 	spool   *Spool
 	files   keyFiles // the list's entries
-	reasons []string // as the entries' tags number them
+	reasons []string // tags of entries are indices into them
 }
 
 // Match reads a list to its end, and keeps its entries in files in dir, which must exist,
@@ -46,9 +46,9 @@ func (m *Match) Close() {
 	m.files = nil
 }
 
-// Listed finds the records whose persons the list names, among those that may be sent
-// to: lane by lane in ascending positions. Of a person who came more than once the
-// first reason counts. The first error ends the sequence. It can be ranged over once.
+// Listed yields the records to send that the list suppresses, lane by lane in ascending
+// positions. Of several entries for a person the first counts. The first error ends the
+// sequence. It can be ranged over once.
 func (m *Match) Listed(ctx context.Context) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
 		for shard := range m.files {
@@ -84,7 +84,7 @@ func (m *Match) read(ctx context.Context, people iter.Seq2[Exclusion, error]) er
 	return nil
 }
 
-// find yields the records of one shard; false when that was the last that is wanted.
+// find yields the records of one shard. It returns false when the sequence has ended.
 func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) bool) bool {
 	if m.files[number].n == 0 {
 		return true
@@ -96,7 +96,7 @@ func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) 
 		}
 	})
 	sh, size := m.spool.shards[number], m.spool.Manifest.BatchRows
-	others := make([][]Listed, m.spool.Routes()) // of the lanes behind the first
+	others := make([][]Listed, m.spool.Routes()) // records of the lanes behind the first
 	for at := 0; at < len(sh.verdicts) && err == nil; {
 		if err = ctx.Err(); err != nil {
 			break

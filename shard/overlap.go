@@ -7,36 +7,36 @@ import (
 	"cohort/ingest/person"
 )
 
-// Reached is one person to whom another run sends a message.
+// Reached is one recipient of another run.
 type Reached struct {
 	Number  person.NHSNumber
-	Message uint64 // equal only for equal messages; 0: no message of this spool equals it
+	Message uint64 // a digest; 0: it equals no message of this spool
 }
 
-// Overlap counts the people to whom both a spool and another run send.
+// Overlap counts the people that a spool and another run have in common.
 type Overlap struct {
 	Reached int64
-	Same    int64 // of Reached: it is the same message
+	Same    int64 // those of Reached with the same message
 }
 
-// Comparison holds other runs against a spool, one after another. It puts their people
-// aside in files, one a shard. So memory holds the people of one shard of the spool, and a
-// byte for each record. It is not safe for concurrent use.
+// Comparison compares other runs with a spool, one after another. It keeps their people in
+// files, one for each shard. So memory holds the people of one shard of the spool, and a byte
+// for each record. It is not safe for concurrent use.
 type Comparison struct {
-	Again int64 // people to whom the runs so far send the same message, each once
+	Again int64 // people with the same message in any of the runs so far
 
-	// Due says whether a record's message is still to be sent: only those count. It is asked in
-	// order, once a record for each run. Nil: all are.
+	// Due reports whether a record's message is still to be sent. Only those records count. It
+	// is called in order, once for each record and run. Nil: all records count.
 	Due func(lane int, position uint32) (bool, error)
 
 	spool   *Spool
 	dir     string
 	message func(route uint8, fields []string) uint64
-	again   [][]bool // by shard, and by person to send to; nil: nobody yet
+	again   [][]bool // by shard and person to send to; nil: nobody yet
 }
 
-// Compare begins a comparison, with files in dir, which must exist. message is the digest of
-// the message that goes by a route with the values of the spool's fields. It keeps no value.
+// Compare begins a comparison, with files in dir, which must exist. message is the digest of the
+// message for a route and the values of the spool's fields. It must not keep the values.
 func (s *Spool) Compare(dir string, message func(route uint8, fields []string) uint64) *Comparison {
 	return &Comparison{spool: s, dir: dir, message: message, again: make([][]bool, len(s.shards))}
 }
@@ -98,8 +98,8 @@ func (c *Comparison) count(ctx context.Context, shard int, f *keyFile, all *Over
 	})
 }
 
-// messages are the people of a shard who are to be sent to, in an order that does not
-// change. The order of each is the digest of the message.
+// messages are the people of a shard to send to, always in the same order. The order of each is
+// the digest of the message.
 func (c *Comparison) messages(ctx context.Context, shard int) (*dedupe, error) {
 	s := c.spool
 	d := newDedupe(int(s.Manifest.Shards[shard].Rows), true)

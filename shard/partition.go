@@ -12,18 +12,17 @@ import (
 	"cohort/ingest/person"
 )
 
-// sliced is one batch of records, dealt: which of them belong to which shard.
+// sliced is one batch of records, sorted by shard.
 type sliced struct {
 	record arrow.Record
-	in     *incoming // of the record
-	which  []int32   // indices of the batch, shard by shard, each shard's in the order of the file
-	ends   []int32   // where in which each shard's end
+	in     *incoming // the columns of record
+	which  []int32   // indices of records, shard by shard; in the order of the file within a shard
+	ends   []int32   // by shard: the end of its indices in which
 }
 
-// partition deals the records out. Every shard has one worker for as long as the build
-// reads, which keeps the order within the shard, and which also compresses and writes
-// its record batches. The caller's goroutine reads and deals; a worker lags at most two
-// batches behind it.
+// partition distributes the records to the shards. Every shard has one worker, which keeps the
+// order of its records, and compresses and writes them. The caller's goroutine reads the
+// batches and slices them. A worker is at most two batches behind.
 func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, error]) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -44,15 +43,14 @@ func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, e
 		err = e
 	}
 	for _, c := range queues {
-		for h := range c { // that a worker left when it failed
+		for h := range c { // a failed worker has left them
 			h.record.Release()
 		}
 	}
 	return err
 }
 
-// read deals every batch to all workers. A worker that fails ends it, with the worker's
-// error.
+// read gives every batch to all workers. It ends with the error of a worker that fails.
 func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error], queues []chan sliced) error {
 	for record, err := range records {
 		if err == nil {
@@ -78,8 +76,7 @@ func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error]
 	return context.Cause(ctx)
 }
 
-// deal finds out where each record of a batch belongs, and writes those that belong
-// nowhere to the invalid ones.
+// slice sorts the records of a batch by shard, and writes the invalid ones.
 func (b *build) slice(r arrow.Record) (sliced, error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
@@ -114,7 +111,6 @@ func (b *build) slice(r arrow.Record) (sliced, error) {
 	return h, b.writeInvalid(r, numbers)
 }
 
-// writeInvalid writes the invalid records of one batch.
 func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
 	builder := array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	defer builder.Release()
@@ -140,8 +136,7 @@ func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
 	return b.invalid.write(out)
 }
 
-// work takes the records of every shard of worker w, and writes what is left of them
-// when there are no more queues.
+// work takes the records of the shards of worker w, until the queue ends.
 func (b *build) work(ctx context.Context, w int, queues <-chan sliced) error {
 	for h := range queues {
 		err := ctx.Err()
@@ -168,12 +163,12 @@ func (b *build) work(ctx context.Context, w int, queues <-chan sliced) error {
 		if err := b.shards[s].flush(); err != nil {
 			return err
 		}
-		b.shards[s].record = recordBuilder{} // its memory is of no more use
+		b.shards[s].record = recordBuilder{} // frees its memory
 	}
 	return nil
 }
 
-// take appends records to the shard and writes every record batch that is full.
+// take appends records to the shard, and writes every full record batch.
 func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 	for _, i := range which {
 		tag := byte(0)

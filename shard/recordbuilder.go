@@ -13,15 +13,15 @@ import (
 	"cohort/ingest/person"
 )
 
-// incoming is one batch of records as ingest yields it, its columns at hand. Several
-// goroutines read it at once, so what the Arrow library works out when first asked, such
-// as the number of nulls, is asked for beforehand.
+// incoming holds the columns of one batch of records from ingest. Several goroutines read it at
+// once. So newIncoming already calls what the Arrow library computes at the first call, such as
+// the number of nulls.
 type incoming struct {
 	rows, lines, orders []int64
 	files               []uint16
 	numbers             []uint64
 	routes              []uint8
-	withdrawn           *array.Boolean // nil when nobody is
+	withdrawn           *array.Boolean // nil when no record is
 	reference           texts
 	fields              []texts
 }
@@ -48,7 +48,7 @@ func newIncoming(r arrow.Record, fields int) *incoming {
 	return in
 }
 
-// anySet says whether a column without nulls has a true value.
+// anySet reports whether a column without nulls has a true value.
 func anySet(c *array.Boolean) bool {
 	data := c.Data()
 	return data.Len() > 0 && bitutil.CountSetBits(data.Buffers()[1].Bytes(), data.Offset(), data.Len()) > 0
@@ -56,10 +56,10 @@ func anySet(c *array.Boolean) bool {
 
 // texts is one column of texts of an incoming batch.
 type texts struct {
-	offsets  []int32     // where each text begins, and where the last one ends
+	offsets  []int32     // the start of each text, and the end of the last
 	bytes    []byte      // from the first text on
-	nullable arrow.Array // the column, when some of its texts are null and that matters
-	absent   bool        // all of them are empty, as references mostly are
+	nullable arrow.Array // the column, if some texts are null and that matters
+	absent   bool        // all texts are empty, as references mostly are
 }
 
 func newTexts(column arrow.Array) texts {
@@ -72,8 +72,7 @@ func newTexts(column arrow.Array) texts {
 	return t
 }
 
-// draft is one record batch of a shard in the making. Its memory serves for every record
-// batch of the shard in turn.
+// recordBuilder builds the record batches of a shard, one after another in the same memory.
 type recordBuilder struct {
 	rows, lines []int64
 	files       []uint16
@@ -82,16 +81,16 @@ type recordBuilder struct {
 	fields      []textBuilder
 }
 
-// textBuilder is one column of texts of a draft.
+// textBuilder builds one column of texts.
 type textBuilder struct {
 	offsets []int32
 	bytes   []byte
-	valid   []byte // a bit for each text, as far as nulls have been seen
+	valid   []byte // a bit for each text; empty until the first null
 	nulls   int
 }
 
-// take appends the records of in at the indices which. A column is done at a time, which
-// is several times as fast as record by record.
+// take appends the records of in at the indices which. Column by column is several times as
+// fast as record by record.
 func (d *recordBuilder) take(in *incoming, which []int32) error {
 	d.rows = gather(d.rows, in.rows, which)
 	d.files = gather(d.files, in.files, which)
@@ -138,8 +137,8 @@ func (d *textBuilder) take(from *texts, which []int32) error {
 		d.offsets = offsets
 		return nil
 	}
-	// Most texts are short, and moving some bytes is several times as fast as asking for
-	// as many as there are. What is moved too much is written over by the next text.
+	// Most texts are short. Moving 32 bytes is several times as fast as copying the exact
+	// number. The next text overwrites the surplus.
 	const short = 32
 	to := d.bytes[:cap(d.bytes)]
 	ends, texts := offsets[at:], from.bytes
@@ -165,7 +164,7 @@ func (d *textBuilder) take(from *texts, which []int32) error {
 	return nil
 }
 
-// mark notes which of the texts are null. As long as none is, nothing is noted.
+// mark clears the bits of null texts.
 func (d *textBuilder) mark(column arrow.Array, which []int32) {
 	at := len(d.offsets) - 1
 	d.grow(at + len(which))
@@ -182,14 +181,14 @@ func (d *textBuilder) mark(column arrow.Array, which []int32) {
 	}
 }
 
-// grow makes room for the validity of n texts, all of them there.
+// grow makes room for n texts, not null.
 func (d *textBuilder) grow(n int) {
 	for len(d.valid) < bitutil.CeilByte(n)/8 {
 		d.valid = append(d.valid, 0xFF)
 	}
 }
 
-// record is the draft as an Arrow record, which borrows the draft's memory.
+// build makes an Arrow record, which borrows the builder's memory until empty.
 func (d *recordBuilder) build(schema *arrow.Schema) arrow.Record {
 	n := len(d.rows)
 	columns := []arrow.Array{
@@ -219,7 +218,6 @@ func (d *textBuilder) array(n int) arrow.Array {
 	return array.NewStringData(array.NewData(arrow.BinaryTypes.String, n, []*memory.Buffer{valid, offsets, memory.NewBufferBytes(d.bytes)}, nil, d.nulls, 0))
 }
 
-// empty makes the draft ready for the next record batch.
 func (d *recordBuilder) empty() {
 	d.rows, d.files, d.lines, d.numbers = d.rows[:0], d.files[:0], d.lines[:0], d.numbers[:0]
 	d.reference.empty()

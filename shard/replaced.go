@@ -6,9 +6,9 @@ import (
 	"cohort/ingest/person"
 )
 
-// excludeReplaced leaves out records of people whom this cohort has under several numbers that
-// only earlier files connect. A number that was replaced gives way to one that was not; where
-// all were replaced, the least number stays. Memory grows with the replaced numbers alone.
+// excludeReplaced leaves out records of a person with several numbers in this cohort, when only
+// earlier files connect the numbers. A number that was not replaced stays; when all were
+// replaced, the lowest stays. Memory grows only with the replaced numbers.
 func (b *build) excludeReplaced() error {
 	if b.o.Replaced == nil {
 		return nil
