@@ -15,7 +15,7 @@ type checker struct {
 	rules rules
 	file  uint16 // the index of the current file
 	model string // the record that decides how many values a record has
-	tally *tally
+	tally *Summary
 
 	// Memory for one record at a time.
 	words []byte
@@ -28,7 +28,6 @@ type checker struct {
 // end. Rows are numbered later.
 func (c *checker) fill(b *batch, from format.Source) error {
 	s := from.Values()
-	fields, dressed := c.rules.fields, c.rules.dressed
 	for !b.full() {
 		record, line, err := from.Next()
 		if err != nil {
@@ -39,7 +38,7 @@ func (c *checker) fill(b *batch, from format.Source) error {
 				return refused
 			}
 		}
-		c.tally.records++
+		c.tally.Records++
 		b.begin(c.file, line)
 		if k := c.rules.reference; k >= 0 && k < s.Count {
 			b.reference(clean(s.Value(record, k)))
@@ -52,14 +51,14 @@ func (c *checker) fill(b *batch, from format.Source) error {
 			j.verdict = c.limit(s, record, b.route[b.rows])
 		}
 		if j.verdict != sendable {
-			reason := &c.tally.reasons[j.verdict]
+			reason := &c.tally.Reasons[j.verdict]
 			reason.add(c.file, line)
 			b.refuse(c.found(s, record), reason.Code, c.explain(s, j.verdict))
 			continue
 		}
-		c.tally.sendable++
+		c.tally.Sendable++
 		if j.number.IsTest() {
-			c.tally.test++
+			c.tally.Test++
 		}
 		if c.rules.mapping.order >= 0 {
 			b.order[b.rows] = j.order
@@ -68,18 +67,13 @@ func (c *checker) fill(b *batch, from format.Source) error {
 			b.gone.set(b.rows)
 		}
 		if j.nearly {
-			c.tally.nearly++
+			c.tally.Nearly++
 		}
-		if c.rules.listing && s.Count != c.rules.columns { // the columns may have moved
-			for i := range fields {
+		moved := c.rules.listing && s.Count != c.rules.columns
+		for i, k := range c.rules.fields {
+			if moved { // nobody knows which value is the field's
 				b.field(i, nil)
-			}
-		} else if !dressed {
-			for i, k := range fields {
-				b.field(i, s.Value(record, k))
-			}
-		} else {
-			for i, k := range fields {
+			} else {
 				b.field(i, c.rules.dress(i, s.Value(record, k)))
 			}
 		}
@@ -96,7 +90,10 @@ func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 			return controls
 		}
 	}
-	bytes := c.most(s)
+	bytes := 0 // at most: a field gets longer only by a default or by the space in a postcode
+	for i, k := range c.rules.fields {
+		bytes += max(int(s.Spans[k].End-s.Spans[k].Start)+1, len(c.rules.defaults[i]))
+	}
 	if len(c.rules.limits) == 0 || bytes < c.rules.asked {
 		return sendable
 	}
@@ -117,19 +114,10 @@ func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 	return sendable
 }
 
-// most is the most bytes that the fields of the current record can have. They get longer only
-// by a default or by the space in a postcode.
-func (c *checker) most(s *format.Values) (bytes int) {
-	for i, k := range c.rules.fields {
-		bytes += max(int(s.Spans[k].End-s.Spans[k].Start)+1, len(c.rules.defaults[i]))
-	}
-	return bytes
-}
-
 // explain is the reason in words why the current record is invalid.
 func (c *checker) explain(s *format.Values, v verdict) string {
 	if v != fewer && v != more {
-		return c.tally.reasons[v].Words
+		return c.tally.Reasons[v].Words
 	}
 	c.words = strconv.AppendInt(c.words[:0], int64(s.Count), 10)
 	if s.Count == 1 {

@@ -170,7 +170,7 @@ func (d *Reader) open() (more bool, err error) {
 		return false, err
 	}
 	d.current = o
-	d.before = d.total.records
+	d.before = d.total.Records
 	if d.checker.rules.mapping, err = plan(o.Source, d.options); err != nil {
 		return false, err
 	}
@@ -180,7 +180,7 @@ func (d *Reader) open() (more bool, err error) {
 
 // finish ends the current file, and makes sure that it has not changed.
 func (d *Reader) finish() error {
-	d.total.blank += d.current.Source.Blanks()
+	d.total.BlankLines += d.current.Source.Blanks()
 	touched := d.touched()
 	d.stop()
 	sum, size, err := d.current.Finish()
@@ -197,7 +197,7 @@ func (d *Reader) finish() error {
 	if !d.stream && (changed || f.info.Bytes != size) {
 		return &format.FileError{Problem: changedWords, Fix: changedFix}
 	}
-	f.info.Records, f.info.Bytes = d.total.records-d.before, size
+	f.info.Records, f.info.Bytes = d.total.Records-d.before, size
 	if f.like == nil {
 		copy(f.info.SHA256[:], sum)
 	}

@@ -24,7 +24,6 @@ type rules struct {
 	defaults [][]byte // by field; nil for none
 	kinds    []Type   // by field: a typed value is carried without white space around it
 	postcode [8]byte  // memory for the last one
-	dressed  bool     // some field has a default or a type
 	values   []string // of the withdrawn column
 	order    order
 	routes   []route
@@ -52,11 +51,8 @@ func newRules(o Options) rules {
 	for i, field := range o.Fields {
 		if value, has := o.Defaults[field]; has {
 			r.defaults[i] = []byte(value)
-			r.dressed = true
 		}
-		if t, typed := o.Types[field]; typed {
-			r.kinds[i], r.dressed = t, true
-		}
+		r.kinds[i] = o.Types[field]
 	}
 	return r
 }

@@ -34,7 +34,7 @@ type Reader struct {
 	schema   *arrow.Schema
 	read     atomic.Int64 // bytes read, as they stand in the files
 	digested atomic.Int64 // bytes that Digest has read
-	total    tally        // of the records so far; without the empty lines of a file that the consumer parses
+	total    Summary      // of the records so far; without the empty lines of a file that the consumer parses
 	yielded  int64        // rows
 	batches  sync.Pool
 	started  bool
@@ -74,7 +74,7 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: tally{reasons: reasons(o)}}
+	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: Summary{Reasons: reasons(o)}}
 	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total}
 	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, len(o.Fields)) }
 	return d, nil
@@ -158,17 +158,8 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 // Summary is the account of the records so far: of the whole cohort once Records has ended
 // without an error.
 func (d *Reader) Summary() Summary {
-	s := Summary{
-		Records:    d.total.records,
-		Sendable:   d.total.sendable,
-		Test:       d.total.test,
-		Nearly:     d.total.nearly,
-		Invalid:    d.total.records - d.total.sendable,
-		BlankLines: d.total.blank,
-		Bytes:      d.read.Load(),
-		Reasons:    ranked(d.total.reasons),
-		Notes:      d.notes,
-	}
+	s := d.total
+	s.Invalid, s.Bytes, s.Reasons, s.Notes = s.Records-s.Sendable, d.read.Load(), ranked(s.Reasons), d.notes
 	if d.current != nil {
 		s.BlankLines += d.current.Source.Blanks()
 	}
@@ -229,7 +220,7 @@ func (d *Reader) batch() (*batch, error) {
 			return b, nil
 		}
 	}
-	if d.total.records == 0 {
+	if d.total.Records == 0 {
 		return nil, &format.FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
 	}
 	return nil, nil

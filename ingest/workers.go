@@ -20,7 +20,7 @@ func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 type parsed struct {
 	chunk   csv.Chunk
 	batches []*batch
-	tally   tally
+	tally   Summary
 	order   order // the kind of order behind the chunk
 	err     error // nil when every record was read
 	done    chan struct{}
@@ -49,7 +49,7 @@ func (p *parser) parse(c *parsed, under order) {
 			p.pool.Put(b)
 		}
 	}
-	c.tally.blank, c.order, c.err = p.sheet.Blanks(), p.checker.rules.order, p.sheet.End(err)
+	c.tally.BlankLines, c.order, c.err = p.sheet.Blanks(), p.checker.rules.order, p.sheet.End(err)
 }
 
 // workerPool reads one text file on several goroutines. One reads the bytes and cuts them into
@@ -120,7 +120,7 @@ func (w *workerPool) parse(p *parser) {
 
 // next returns the next batch in the file's order, io.EOF behind the last. It adds the counts
 // of its chunk to total.
-func (w *workerPool) next(total *tally) (*batch, error) {
+func (w *workerPool) next(total *Summary) (*batch, error) {
 	for len(w.ready) == 0 {
 		if w.err != nil {
 			return nil, w.err
