@@ -11,14 +11,14 @@ import (
 	"cohort/ingest/person"
 )
 
-// maxBatchText is how many bytes of text a batch takes before it ends early, so
-// that long values cost no memory.
+// maxBatchText is the number of bytes of text after which a batch ends early, so that long
+// values do not cost memory.
 const maxBatchText = 4 << 20
 
-// text is a column of UTF-8 in Arrow's layout. Rows without a value need no word:
-// the next value, or the end, fills them in.
+// text is a column of UTF-8 in Arrow's layout. The next value, or the end, fills in rows
+// without a value.
 type text struct {
-	offsets []int32 // offsets[row+1] is where the value of row ends
+	offsets []int32 // offsets[row+1] is the end of row's value
 	filled  int     // rows done
 	data    []byte
 }
@@ -32,8 +32,8 @@ func (t *text) add(row int, value []byte) {
 		t.fill(row)
 	}
 	if n := len(t.data); len(value) <= 32 && cap(value) >= 32 && cap(t.data) >= n+32 {
-		// Most values are short. Sixteen bytes at once, twice, cost less than a call for
-		// just as many as there are; what is too much is overwritten or never looked at.
+		// Most values are short. Copying 16 bytes twice is cheaper than a call that copies the
+		// exact number. The next value overwrites the surplus.
 		*(*[16]byte)(t.data[n : n+16]) = [16]byte(value[:16])
 		*(*[16]byte)(t.data[n+16 : n+32]) = [16]byte(value[16:32])
 		t.data = t.data[:n+len(value)]
@@ -58,10 +58,9 @@ type bitmap []byte
 
 func (b bitmap) set(row int) { b[row>>3] |= 1 << (row & 7) }
 
-// batch is the memory of one record batch in the making. Handed over as an
-// arrow.Record it is lent out; as the allocator of its own buffers it learns when
-// the last of them is released, and goes back to the pool. The goroutine that fills it
-// owns it until then, the record's holders after that.
+// batch is the memory of one record batch. The goroutine that fills it owns it until record
+// lends it out; then the record's holders own it. It is the allocator of its own buffers, so
+// it goes back to the pool when the last buffer is released.
 type batch struct {
 	pool    *sync.Pool
 	lent    atomic.Int32 // buffers not yet released
@@ -128,19 +127,19 @@ func (b *batch) reset() {
 
 func (b *batch) full() bool { return b.rows == len(b.row) || b.text >= maxBatchText }
 
-// begin opens the next row; accept or refuse must follow.
+// begin starts the next row; accept or refuse must follow.
 func (b *batch) begin(file uint16, line int64) {
 	b.file[b.rows], b.line[b.rows] = file, line
 }
 
-// count gives every row its number: the first has the one behind last.
+// count numbers the rows, from last+1 on.
 func (b *batch) count(last int64) {
 	for i := range b.row[:b.rows] {
 		b.row[i] = last + int64(i) + 1
 	}
 }
 
-// reference gives the open row the file's own message reference. An empty one is null.
+// reference sets the file's own message reference for the current row. An empty one is null.
 func (b *batch) reference(value []byte) {
 	if len(value) > 0 {
 		b.quoted.set(b.rows)
@@ -150,13 +149,13 @@ func (b *batch) reference(value []byte) {
 	}
 }
 
-// field gives the open row the value of a field.
+// field sets the value of a field for the current row.
 func (b *batch) field(i int, value []byte) {
 	b.fields[i].add(b.rows, value)
 	b.text += len(value)
 }
 
-// accept ends a sendable row whose fields have been added.
+// accept ends a sendable row. Its fields must be set.
 func (b *batch) accept(number person.NHSNumber) {
 	b.ok.set(b.rows)
 	b.number[b.rows] = number.Uint64()
@@ -179,10 +178,10 @@ func (b *batch) refuse(found []byte, code, reason string) {
 	b.rows++
 }
 
-// record lends the batch out. It comes back to the pool when the record and all
-// that was retained of it are released.
+// record lends the batch out. It returns to the pool when the record, and everything retained
+// from it, is released.
 func (b *batch) record(schema *arrow.Schema) arrow.Record {
-	b.lent.Store(1) // its own, until every buffer is counted
+	b.lent.Store(1) // until every buffer is counted
 	used := (b.rows + 7) / 8
 	ok, bad, named, quoted := b.buffer(b.ok[:used]), b.buffer(b.bad[:used]), b.buffer(b.named[:used]), b.buffer(b.quoted[:used])
 	columns := []arrow.Array{
@@ -222,7 +221,7 @@ func (b *batch) texts(t *text, nulls int, valid *memory.Buffer) arrow.Array {
 	return b.column(arrow.BinaryTypes.String, nulls, valid, b.buffer(arrow.Int32Traits.CastToBytes(t.offsets[:b.rows+1])), b.buffer(t.data))
 }
 
-// column makes an array of its own buffers and a validity bitmap that it shares.
+// column makes an array from its own buffers and a shared validity bitmap.
 func (b *batch) column(of arrow.DataType, nulls int, valid *memory.Buffer, own ...*memory.Buffer) arrow.Array {
 	data := array.NewData(of, b.rows, append([]*memory.Buffer{valid}, own...), nil, nulls, 0)
 	defer data.Release()
@@ -232,17 +231,15 @@ func (b *batch) column(of arrow.DataType, nulls int, valid *memory.Buffer, own .
 	return array.MakeFromData(data)
 }
 
-// Allocate is part of memory.Allocator; a record's buffers never grow.
+// Allocate implements memory.Allocator. A record's buffers never grow.
 func (b *batch) Allocate(size int) []byte { return make([]byte, size) }
 
-// Reallocate is part of memory.Allocator; a record's buffers never grow.
+// Reallocate implements memory.Allocator. A record's buffers never grow.
 func (b *batch) Reallocate(size int, old []byte) []byte {
-	grown := make([]byte, size)
-	copy(grown, old)
-	return grown
+	return append(make([]byte, 0, size), old...)[:size]
 }
 
-// Free takes one buffer back, and the batch to the pool with the last.
+// Free takes one buffer back. The last one returns the batch to the pool.
 func (b *batch) Free([]byte) {
 	if b.lent.Add(-1) == 0 {
 		b.pool.Put(b)

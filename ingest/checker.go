@@ -5,58 +5,60 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
-// checker takes records from a source, gives each its outcome and enters it into a
-// batch and into the tally. It is one goroutine's: each that parses has its own.
+// checker takes records from a source, gives each its outcome, and adds it to a batch and to
+// the tally. Every goroutine that parses has a checker of its own.
 type checker struct {
 	rules rules
-	file  uint16 // the index of the file under work
-	model string // what a record's number of values is held against
-	tally *tally
+	file  uint16 // the index of the current file
+	model string // the record that decides how many values a record has
+	tally *Summary
+
+	// Memory for one record at a time.
 	words []byte
 	shown []byte
-	text  []byte   // of the fields of a record, one behind the other
-	field []string // each by itself
+	text  []byte   // the texts of the fields, one behind the other
+	field []string // each of them
 }
 
-// fill takes records until the batch is full, or the source has an error: io.EOF at
-// its end. Rows are numbered later.
-func (c *checker) fill(b *batch, from source) error {
-	s := from.values()
-	fields, dressed := c.rules.fields, c.rules.dressed
+// fill takes records until the batch is full or the source returns an error, io.EOF at its
+// end. Rows are numbered later.
+func (c *checker) fill(b *batch, from format.Source) error {
+	s := from.Values()
 	for !b.full() {
-		record, line, err := from.next()
+		record, line, err := from.Next()
 		if err != nil {
 			return err
 		}
-		if s.breaks > 1 || s.breaks == 1 && record[len(record)-1] != '\n' {
+		if s.Breaks > 1 || s.Breaks == 1 && record[len(record)-1] != '\n' {
 			if refused := c.rules.swallowed(s, record, line); refused != nil {
 				return refused
 			}
 		}
-		c.tally.records++
+		c.tally.Records++
 		b.begin(c.file, line)
-		if k := c.rules.reference; k >= 0 && k < s.count {
-			b.reference(clean(s.value(record, k)))
+		if k := c.rules.reference; k >= 0 && k < s.Count {
+			b.reference(clean(s.Value(record, k)))
 		}
 		j := c.rules.judge(s, record)
 		if j.verdict == sendable && len(c.rules.routes) > 0 {
 			b.route[b.rows], j.verdict = c.rules.route(s, record, j.withdrawn)
 		}
-		if j.verdict == sendable && !j.withdrawn && !c.rules.listing { // whoever withdraws is sent nothing
+		if j.verdict == sendable && !j.withdrawn && !c.rules.listing { // nothing is sent to a withdrawn person
 			j.verdict = c.limit(s, record, b.route[b.rows])
 		}
 		if j.verdict != sendable {
-			reason := &c.tally.reasons[j.verdict]
+			reason := &c.tally.Reasons[j.verdict]
 			reason.add(c.file, line)
 			b.refuse(c.found(s, record), reason.Code, c.explain(s, j.verdict))
 			continue
 		}
-		c.tally.sendable++
+		c.tally.Sendable++
 		if j.number.IsTest() {
-			c.tally.test++
+			c.tally.Test++
 		}
 		if c.rules.mapping.order >= 0 {
 			b.order[b.rows] = j.order
@@ -65,19 +67,14 @@ func (c *checker) fill(b *batch, from source) error {
 			b.gone.set(b.rows)
 		}
 		if j.nearly {
-			c.tally.nearly++
+			c.tally.Nearly++
 		}
-		if c.rules.listing && s.count != c.rules.columns { // nobody knows which value is which
-			for i := range fields {
+		moved := c.rules.listing && s.Count != c.rules.columns
+		for i, k := range c.rules.fields {
+			if moved { // nobody knows which value is the field's
 				b.field(i, nil)
-			}
-		} else if !dressed {
-			for i, k := range fields {
-				b.field(i, s.value(record, k))
-			}
-		} else {
-			for i, k := range fields {
-				b.field(i, c.rules.dress(i, s.value(record, k)))
+			} else {
+				b.field(i, c.rules.dress(i, s.Value(record, k)))
 			}
 		}
 		b.accept(j.number)
@@ -85,25 +82,28 @@ func (c *checker) fill(b *batch, from source) error {
 	return nil
 }
 
-// limit holds the fields of a record, as they would be carried, against what no message may
-// hold, and against the service's limits for its route.
-func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
+// limit checks the fields of a record, as a message would carry them: for characters that no
+// message may hold, and for the service's limits on its route.
+func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
 	for _, k := range c.rules.fields {
-		if person.HasControl(s.value(record, k)) {
+		if person.HasControl(s.Value(record, k)) {
 			return controls
 		}
 	}
-	bytes := c.most(s)
+	bytes := 0 // at most: a field gets longer only by a default or by the space in a postcode
+	for i, k := range c.rules.fields {
+		bytes += max(int(s.Spans[k].End-s.Spans[k].Start)+1, len(c.rules.defaults[i]))
+	}
 	if len(c.rules.limits) == 0 || bytes < c.rules.asked {
 		return sendable
 	}
 	c.text, c.field = c.text[:0], c.field[:0]
 	for i, k := range c.rules.fields {
-		c.text = append(c.text, c.rules.dress(i, s.value(record, k))...)
+		c.text = append(c.text, c.rules.dress(i, s.Value(record, k))...)
 	}
 	all := string(c.text)
 	for i, k := range c.rules.fields {
-		n := len(c.rules.dress(i, s.value(record, k)))
+		n := len(c.rules.dress(i, s.Value(record, k)))
 		c.field, all = append(c.field, all[:n]), all[n:]
 	}
 	for i := range c.rules.limits {
@@ -114,22 +114,13 @@ func (c *checker) limit(s *splitter, record []byte, route uint8) verdict {
 	return sendable
 }
 
-// most is how many bytes the fields of the record just split have at the most: they become
-// no longer than they stand, but for a default and the space in a postcode.
-func (c *checker) most(s *splitter) (bytes int) {
-	for i, k := range c.rules.fields {
-		bytes += max(int(s.spans[k].end-s.spans[k].start)+1, len(c.rules.defaults[i]))
-	}
-	return bytes
-}
-
-// explain says in words why the record just split is invalid.
-func (c *checker) explain(s *splitter, v verdict) string {
+// explain is the reason in words why the current record is invalid.
+func (c *checker) explain(s *format.Values, v verdict) string {
 	if v != fewer && v != more {
-		return c.tally.reasons[v].Words
+		return c.tally.Reasons[v].Words
 	}
-	c.words = strconv.AppendInt(c.words[:0], int64(s.count), 10)
-	if s.count == 1 {
+	c.words = strconv.AppendInt(c.words[:0], int64(s.Count), 10)
+	if s.Count == 1 {
 		c.words = append(c.words, " value where "...)
 	} else {
 		c.words = append(c.words, " values where "...)
@@ -139,16 +130,16 @@ func (c *checker) explain(s *splitter, v verdict) string {
 	return string(strconv.AppendInt(c.words, int64(c.rules.columns), 10))
 }
 
-// maxFound is how many bytes of a bad number are shown.
+// maxFound is the number of bytes that are shown of a bad number.
 const maxFound = 64
 
-// found is the number of an invalid record as it stood, for the report: trimmed, in
-// UTF-8 whatever it was, and short.
-func (c *checker) found(s *splitter, record []byte) []byte {
-	if c.rules.number >= s.count {
+// found is the NHS number of an invalid record as the file has it, for the report: trimmed,
+// in valid UTF-8, and at most maxFound bytes.
+func (c *checker) found(s *format.Values, record []byte) []byte {
+	if c.rules.number >= s.Count {
 		return nil
 	}
-	text := bytes.TrimSpace(s.value(record, c.rules.number))
+	text := bytes.TrimSpace(s.Value(record, c.rules.number))
 	c.shown = c.shown[:0]
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -164,7 +155,7 @@ func (c *checker) found(s *splitter, record []byte) []byte {
 	return c.shown
 }
 
-// clean is a message reference as a report can hold it: trimmed and in UTF-8.
+// clean is a message reference for the report: trimmed, and in valid UTF-8.
 func clean(reference []byte) []byte {
 	reference = bytes.TrimSpace(reference)
 	if !utf8.Valid(reference) || bytes.IndexByte(reference, 0) >= 0 {

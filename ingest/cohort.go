@@ -6,42 +6,48 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 )
 
-// FileInfo is what is known of one file of a cohort.
+// FileInfo describes one file of a cohort.
 type FileInfo struct {
 	Path     string
 	SHA256   [32]byte // zero until Digest or Records has read the file to its end
 	Bytes    int64
-	Format   Format
-	Records  int64 // once Records has read the file
+	Format   format.Format
+	Records  int64 // 0 until Records has read the file
 	Sequence int64 // the extract's number in an NBSS file, else 0
 }
 
-// part is one file of a cohort to read.
+// part is one file of a cohort.
 type part struct {
 	info FileInfo
 	name string      // for errors
-	like []byte      // the file's likeness when it was digested; nil when that was not before reading
-	mesh []string    // the personalisation that it brings
-	head []string    // the names of its columns; none where they go by position
-	seen os.FileInfo // when Open looked at it; nil of a stream
+	like []byte      // the file's likeness when Digest read it; nil before
+	mesh []string    // the fields that its personalisation columns bring
+	head []string    // the names of its columns; empty when they go by position
+	seen os.FileInfo // the file when Open looked at it; nil for a stream
 }
 
-// Open looks at every file of a cohort: what it is, whether it has the columns that
-// the options ask for, and whether a record follows. Nothing stays open until Records
-// reads the files, one after another in the order of paths; row numbers run on from
-// file to file. A folder stands for the regular files in it in the order of their
-// names, without hidden ones and known companions; a folder inside a folder is refused, as nobody can say
-// whether it is meant. The same file twice is refused.
+// Open looks at every file of a cohort: its format, whether it has the columns that the
+// options ask for, and whether a record follows. Then it closes the file. Records reads the
+// files one after another in the order of paths; row numbers run on from file to file.
 //
-// Decompression, decoding and hashing run beside the parsing on a goroutine of their
-// own, and delimited text is parsed on up to eight of them. When ctx ends, so do Open and Records, with its cause.
+// A folder stands for the regular files in it, in the order of their names, without hidden
+// files and known companions. A folder inside a folder is refused, because nobody can say
+// whether it is meant. So is the same file twice.
+//
+// Delimited text is parsed on up to eight goroutines. Another one decompresses, decodes and
+// hashes. When ctx ends, Open and Records end with its cause.
 func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 	d, err := newReader(ctx, o)
 	if err != nil {
@@ -62,7 +68,7 @@ func Open(ctx context.Context, paths []string, o Options) (*Reader, error) {
 // list finds the files of a cohort.
 func (d *Reader) list(paths []string, names map[string]string) (_ []part, err error) {
 	var all []string
-	if len(paths) > 1 { // the shell may have named all that is in a folder
+	if len(paths) > 1 { // the shell may have named everything in a folder
 		if paths, err = d.sift(filepath.Dir(paths[0]), paths); err != nil {
 			return nil, err
 		}
@@ -113,11 +119,11 @@ func (d *Reader) list(paths []string, names map[string]string) (_ []part, err er
 		case err != nil:
 			return nil, err
 		case info.IsDir():
-			return nil, &FileError{File: f.name, Problem: "this is a folder inside a folder", Fix: "name the files that are meant"}
+			return nil, &format.FileError{File: f.name, Problem: "this is a folder inside a folder", Fix: "name the files of the cohort"}
 		case !info.Mode().IsRegular():
-			return nil, &FileError{File: f.name, Problem: "this is no regular file", Fix: "copy what it holds to a file"}
+			return nil, named(file.RequireRegular(path), f.name)
 		case slices.ContainsFunc(seen, func(s os.FileInfo) bool { return s.Size() == info.Size() && os.SameFile(s, info) }):
-			return nil, &FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
+			return nil, &format.FileError{File: f.name, Problem: "the file is named twice", Fix: "name it once"}
 		}
 		f.info.Bytes, f.seen = info.Size(), info
 		files, seen = append(files, f), append(seen, info)
@@ -125,109 +131,104 @@ func (d *Reader) list(paths []string, names map[string]string) (_ []part, err er
 	return files, nil
 }
 
-// look opens a file, notes what it is, and closes it.
+// look opens a file, notes its format, and closes it.
 func (d *Reader) look(f *part) error {
-	handle, err := os.Open(f.info.Path)
+	o, err := file.Open(d.ctx, f.info.Path, d.options.opening())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = handle.Close() }()
-	o, err := open(&tap{ctx: d.ctx, src: handle}, handle, d.options, false)
-	if err != nil {
-		return err
-	}
-	defer o.close()
-	d.note(f.name, o.note)
-	f.info.Format, f.info.Sequence = o.format, o.sequence
-	header := o.source.header()
-	if f.mesh = header.personalisation(); header.named {
-		f.head = header.names
-	}
-	_, err = plan(o.source, d.options)
+	defer o.Close()
+	d.describe(f, o)
+	_, err = plan(o.Source, d.options)
 	return err
 }
 
-// open begins the next file, and says whether there is one.
+// describe notes the format and the columns of a file.
+func (d *Reader) describe(f *part, o *file.File) {
+	h := o.Source.Header()
+	d.note(f.name, h.Note)
+	f.info.Format, f.info.Sequence, f.mesh = o.Format, h.Sequence, h.Personalisation()
+	if h.Named {
+		f.head = h.Names
+	}
+}
+
+// open begins the next file. It returns false when there is none.
 func (d *Reader) open() (more bool, err error) {
 	if d.next == len(d.files) {
 		return false, nil
 	}
 	d.at = uint16(d.next)
 	d.next++
-	handle, err := os.Open(d.files[d.at].info.Path)
-	if err != nil {
-		return false, err
-	}
-	raw := &tap{ctx: d.ctx, src: handle, read: &d.read, hash: sha256.New()}
+	how := d.options.opening()
+	how.Ahead, how.Read, how.Hash = true, &d.read, sha256.New()
 	if d.files[d.at].like != nil {
-		raw.hash = newLikeness()
+		how.Hash = file.NewLikeness()
 	}
-	o, err := open(raw, handle, d.options, true)
+	o, err := file.Open(d.ctx, d.files[d.at].info.Path, how)
 	if err != nil {
-		_ = handle.Close()
 		return false, err
 	}
 	d.current = o
-	d.before = d.total.records
-	if d.checker.rules.mapping, err = plan(o.source, d.options); err != nil {
+	d.before = d.total.Records
+	if d.checker.rules.mapping, err = plan(o.Source, d.options); err != nil {
 		return false, err
 	}
 	d.begin()
 	return true, nil
 }
 
-// finish ends the current file: all of it has been read, and it is what it was.
+// finish ends the current file, and makes sure that it has not changed.
 func (d *Reader) finish() error {
-	d.total.blank += d.current.source.blanks()
+	d.total.BlankLines += d.current.Source.Blanks()
 	touched := d.touched()
-	sum, size, err := d.current.finish()
-	d.current, d.crew = nil, nil
+	d.stop()
+	sum, size, err := d.current.Finish()
+	d.current = nil
 	if err != nil {
 		return err
 	}
 	f := &d.files[d.at]
-	known := f.like // as long as it was digested by this Reader
+	known := f.like // nil unless this Reader digested the file
 	if known == nil && f.info.SHA256 != [32]byte{} {
 		known = f.info.SHA256[:]
 	}
 	changed := known == nil && touched || known != nil && !bytes.Equal(known, sum)
 	if !d.stream && (changed || f.info.Bytes != size) {
-		return &FileError{Problem: changedWords, Fix: changedFix}
+		return &format.FileError{Problem: changedWords, Fix: changedFix}
 	}
-	f.info.Records, f.info.Bytes = d.total.records-d.before, size
+	f.info.Records, f.info.Bytes = d.total.Records-d.before, size
 	if f.like == nil {
 		copy(f.info.SHA256[:], sum)
 	}
 	return nil
 }
 
-// What is said of a file that changed.
 const (
 	changedWords = "the file changed while it was read"
 	changedFix   = "wait until it is complete and start again"
 )
 
-// touched reports whether somebody wrote to the current file, or put another in its place,
-// after Open had looked at it.
+// touched reports whether the current file was written to or replaced after Open looked at it.
 func (d *Reader) touched() bool {
 	was := d.files[d.at].seen
-	if was == nil || d.current == nil || d.current.handle == nil {
+	if was == nil || d.current == nil {
 		return false
 	}
-	now, err := d.current.handle.Stat()
+	now, err := d.current.Stat()
 	return err == nil && (now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) || !os.SameFile(now, was))
 }
 
-// blame says of a mistake in the current file that the file has changed, where it has: the
-// mistake may be that of half a file.
+// blame blames a change of the current file for a mistake in it, if the file has changed: the
+// mistake may come from half a file.
 func (d *Reader) blame(err error) error {
-	if mistake, ok := errors.AsType[*FileError](err); ok && d.touched() {
-		return &FileError{Line: mistake.Line, Problem: changedWords + " (what was found: " + mistake.Problem + ")", Fix: changedFix}
+	if mistake, ok := errors.AsType[*format.FileError](err); ok && d.touched() {
+		return &format.FileError{Line: mistake.Line, Problem: changedWords + " (what was found: " + mistake.Problem + ")", Fix: changedFix}
 	}
 	return err
 }
 
-// Files tells of each file what is known so far.
+// Files describes the files, as far as they are known.
 func (d *Reader) Files() []FileInfo {
 	var infos []FileInfo
 	for _, f := range d.files {
@@ -236,12 +237,12 @@ func (d *Reader) Files() []FileInfo {
 	return infos
 }
 
-// Digest is the cohort's identity: of one file the SHA-256 of its bytes as they stand,
-// of several the SHA-256 over those of the files in their order. Before Records it
-// reads every file for it, and Records then refuses a file that has changed since,
-// which a faster hash of the same reading tells.
-// After Records it costs nothing. Errors are the file system's, or ctx's cause. Of a
-// stream the digest is known only after Records.
+// Digest is the cohort's identity. For one file it is the SHA-256 of the bytes as they stand
+// in the file; for several, the SHA-256 over the files' SHA-256 in their order.
+//
+// Before Records it reads every file, and Records then refuses a file that has changed since.
+// After Records it costs nothing. The digest of a stream is known only after Records. Errors
+// are the file system's, or ctx's cause.
 func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 	if d.stream && !d.ended {
 		return sum, errors.New("ingest: the digest of a stream is known when it has been read")
@@ -251,8 +252,8 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 		if f.info.SHA256 != [32]byte{} {
 			continue
 		}
-		like := newLikeness()
-		if f.info.SHA256, f.info.Bytes, err = digest(ctx, f.info.Path, &d.digested, like); err != nil {
+		like := file.NewLikeness()
+		if f.info.SHA256, f.info.Bytes, err = file.Digest(ctx, f.info.Path, &d.digested, like); err != nil {
 			return sum, err
 		}
 		f.like = like.Sum(nil)
@@ -268,8 +269,8 @@ func (d *Reader) Digest(ctx context.Context) (sum [32]byte, err error) {
 	return sum, nil
 }
 
-// Columns lists the names of the files' columns, and of what upload files bring. Columns that
-// go by position have none.
+// Columns lists the names of the files' columns, and the fields of their personalisation
+// columns. Columns that go by position have no names.
 func (d *Reader) Columns() (names []string) {
 	for _, f := range d.files {
 		names = slices.Concat(names, f.head, f.mesh)
@@ -277,30 +278,35 @@ func (d *Reader) Columns() (names []string) {
 	return names
 }
 
-// Mesh reports whether the files are NHS Notify upload CSVs as sent over MESH, and
-// which fields their personalisation columns bring: those can be named in Options.Fields
-// with no mapping. Files that differ in them are a *FileError, and so is a mixture of
-// such files with others.
+// Mesh reports whether the files are NHS Notify upload files, as sent over MESH. fields are
+// those of their personalisation columns; Options.Fields can name them without a mapping.
+// Files with different fields, or mixed with other files, are a *format.FileError.
 func (d *Reader) Mesh() (fields []string, mesh bool, err error) {
-	isMESH := func(f part) bool { return f.info.Format.Type == typeMESH }
+	isMESH := func(f part) bool { return f.info.Format.Type == format.TypeMESH }
 	first := slices.IndexFunc(d.files, isMESH)
 	if first < 0 {
 		return nil, false, nil
 	}
 	for i, f := range d.files {
 		if !isMESH(f) {
-			return nil, false, &FileError{
+			return nil, false, &format.FileError{
 				File:    f.name,
-				Problem: "this is no NHS Notify upload file and " + d.files[first].name + " is one, which brings its personalisation with it",
-				Fix:     "send the files as cohorts of their own, or name the personalisation of all in the campaign file",
+				Problem: "this is not an NHS Notify upload file, but " + d.files[first].name + " is one",
+				Fix:     "send the files as separate cohorts, or name the personalisation of all files in the campaign file",
 			}
 		}
 		if i > 0 && !slices.Equal(slices.Sorted(slices.Values(fields)), slices.Sorted(slices.Values(f.mesh))) {
-			return nil, false, &FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as cohorts of their own"}
+			return nil, false, &format.FileError{File: f.name, Line: 1, Problem: "the personalisation columns are not those of " + d.files[0].name, Fix: "send the files as separate cohorts"}
 		}
 		if i == 0 {
 			fields = f.mesh
 		}
 	}
 	return slices.Clone(fields), true, nil
+}
+
+// Digest reads a file once and returns its SHA-256 and its size in bytes. It stops soon after
+// ctx ends, with the context's cause. Other errors are the file system's.
+func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err error) {
+	return file.Digest(ctx, path, new(atomic.Int64), io.Discard)
 }

@@ -189,7 +189,7 @@ func TestMeshFilesOfferTheirFields(t *testing.T) {
 	}
 	for _, mixed := range [][]string{{one, plain}, {plain, one}} {
 		_, _, err := must(ingest.Open(t.Context(), mixed, ingest.Options{})).Mesh()
-		if err == nil || !strings.Contains(err.Error(), "4: this is no NHS Notify upload file and 1 is one") {
+		if err == nil || !strings.Contains(err.Error(), "4: this is not an NHS Notify upload file, but 1 is one") {
 			t.Errorf("%v", err)
 		}
 	}

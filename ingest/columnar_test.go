@@ -22,6 +22,7 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 )
 
 var london = must(time.LoadLocation("Europe/London"))
@@ -148,7 +149,7 @@ func TestNumbersAsNumbers(t *testing.T) {
 		"unsigned":      {number(parquet.Uint(64), uint64(9990001006), uint64(math.MaxUint64)), []string{"9990001006", "does not have ten digits"}},
 		"decimals":      {number(parquet.Decimal(2, 12, parquet.Int64Type), int64(999000100600), int64(999000100650), int64(-999000100600)), []string{"9990001006", "with a fraction", "is negative"}},
 		"doubles":       {number(parquet.Leaf(parquet.DoubleType), 9990001006.0, 9990001006.5, -9990001006.0, 101010109.0, math.NaN(), 9.99e30), []string{"9990001006", "with a fraction", "is negative", "0101010109", "is empty", "does not have ten digits"}},
-		"floats":        {number(parquet.Leaf(parquet.FloatType), float32(9990001006)), []string{`the column "nhs_number" holds floating-point numbers of 32 bits, in which an NHS number loses digits`}},
+		"floats":        {number(parquet.Leaf(parquet.FloatType), float32(9990001006)), []string{`the column "nhs_number" holds floating-point numbers of 32 bits, and an NHS number loses digits there`}},
 	} {
 		r, err := ingest.Open(t.Context(), []string{save(t, "c", test.file)}, ingest.Options{})
 		var got []string
@@ -238,7 +239,7 @@ func TestNestedColumns(t *testing.T) {
 // A list may be in columns too.
 func TestListsInColumns(t *testing.T) {
 	for _, path := range []string{"../cmd/cohort/testdata/cases/13-lz4-polars.parquet", "../cmd/cohort/testdata/cases/08-decimal-12-2.parquet", save(t, "c", arrowed(worded(), true))} {
-		l, err := ingest.OpenList(t.Context(), path, ingest.Format{})
+		l, err := ingest.OpenList(t.Context(), path, format.Format{})
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue

@@ -15,9 +15,10 @@ import (
 	"github.com/parquet-go/parquet-go/compress"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 )
 
-// mostTaken is how much memory reading a damaged file of a few kilobytes may take in all.
+// mostTaken is the most memory in bytes that reading a damaged file of a few kilobytes may take in all.
 // What is sound takes about 8 MiB.
 const mostTaken = 192 << 20
 
@@ -32,7 +33,7 @@ func readDamaged(t testing.TB, path string, file []byte) {
 		if err == nil {
 			_, err = told(r)
 		}
-		if _, ok := errors.AsType[*ingest.FileError](err); !ok && err != nil {
+		if _, ok := errors.AsType[*format.FileError](err); !ok && err != nil {
 			t.Fatalf("%v", err)
 		}
 	}

@@ -5,17 +5,17 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
-// Derived is a column that no file has: its value is worked out for each record, from
-// another column and the number of the person as it is known now. It stands behind the
-// file's own columns, and wherever a field may be named it may be. The zero value is none.
+// Derived is a column that is computed for each record, from another column and the person's
+// current NHS number. Options may name it like any other field. The zero value is none.
 type Derived struct {
 	Field string // its name
-	From  string // the field that it is worked out from
-	// Value is the value. It is asked of records with a valid NHS number, from several
-	// goroutines at once, and must not keep from.
+	From  string // the field that it is computed from
+	// Value computes the value of a record with a valid NHS number. Several goroutines call
+	// it at once. It must not keep from.
 	Value func(from []byte, n person.NHSNumber) string
 }
 
@@ -24,29 +24,27 @@ func (d Derived) settle(o Options) error {
 	switch {
 	case d.Field == "":
 		return nil
-	case d.From == "" || d.Value == nil || d.From == d.Field || d.Field == numberField || d.From == numberField:
-		return fmt.Errorf("ingest: the column %s cannot be worked out from %q", d.Field, d.From)
+	case d.From == "" || d.Value == nil || d.From == d.Field || d.Field == format.NumberField || d.From == format.NumberField:
+		return fmt.Errorf("ingest: the column %s cannot be computed from %q", d.Field, d.From)
 	case o.Columns[d.Field] != nil:
-		return fmt.Errorf("ingest: cohort.columns has the column %s, which is worked out", d.Field)
+		return fmt.Errorf("ingest: cohort.columns has the column %s, but the campaign computes it", d.Field)
 	}
 	return nil
 }
 
-// derive tells a file's header of the derived column. Its place is that behind the last.
-func (h header) derive(d Derived) (header, *FileError) {
-	if slices.Contains(h.names, d.Field) {
-		return h, &FileError{
-			Line:    h.line,
-			Problem: "there is a column " + strconv.Quote(d.Field) + ", and under that name the campaign has what is worked out from the column of " + d.From,
-			Fix:     "rename the column, or take out of the campaign file what works it out",
-		}
+// refuse refuses a file that has a column of the derived column's name.
+func (d Derived) refuse(h format.Header) *format.FileError {
+	if d.Field == "" || !slices.Contains(h.Names, d.Field) {
+		return nil
 	}
-	h.derived = d.Field
-	return h, nil
+	return &format.FileError{
+		Line:    h.Line,
+		Problem: "there is a column " + strconv.Quote(d.Field) + ", but the campaign computes a column of that name from " + d.From,
+		Fix:     "rename the column, or remove the computed column from the campaign file",
+	}
 }
 
-// derive works out a record's derived column and puts it among its values.
-func (r *rules) derive(s *splitter, record []byte, n person.NHSNumber) {
-	s.derived = append(s.derived[:0], r.value(trim(s.value(record, r.derivedFrom)), n)...)
-	s.spans[r.derived] = span{folded: true}
+// derive computes a record's derived column and adds it to the values.
+func (r *rules) derive(s *format.Values, record []byte, n person.NHSNumber) {
+	s.SetDerived(r.value(trim(s.Value(record, r.derivedFrom)), n))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -112,7 +113,7 @@ func TestADerivedColumnOfALongFile(t *testing.T) {
 
 func TestADerivedColumnAndOneOfTheFile(t *testing.T) {
 	_, err := derivedOf(t, saved(t, "c.csv", "nhs_number,practice,nhs_app\n9990000018,A1,yes\n"), Options{Fields: []string{"nhs_app"}, Derived: spelt})
-	if f := (*FileError)(nil); !errors.As(err, &f) || f.Line != 1 || !strings.Contains(f.Problem, `there is a column "nhs_app"`) {
+	if f := (*format.FileError)(nil); !errors.As(err, &f) || f.Line != 1 || !strings.Contains(f.Problem, `there is a column "nhs_app"`) {
 		t.Errorf("a column of its name: %v", err)
 	}
 	_, err = derivedOf(t, saved(t, "c.csv", "nhs_number,gp\n9990000018,A1\n"), Options{Fields: []string{"nhs_app"}, Derived: spelt})

@@ -43,16 +43,16 @@ func TestFilesOfTheField(t *testing.T) {
 		"with another":                            {"sep=;\n" + semicolons, of(func(o *ingest.Options) { o.Format.Delimiter = "," }), nil, "", `c.csv:2: there is no column "nhs_number"`},
 		"padded":                                  {"sep=;;;\n" + semicolons, names, later, "Excel's \"sep=;\"", ""},
 		"in quotes, and padded":                   {"\"sep=;\";\r\n" + semicolons, names, later, "Excel's \"sep=;\"", ""},
-		"padded with another":                     {"sep=;,\n" + semicolons, names, nil, "", "behind a title"},
+		"padded with another":                     {"sep=;,\n" + semicolons, names, nil, "", "not on this line"},
 		"before PowerShell's":                     {"sep=,\n#TYPE System.Data.DataRow,\n" + head + rows, names, []string{"0:4 " + a + "|Siân", "0:5 " + b + "|Bob"}, "Excel's \"sep=,\", which names the delimiter, and is left out; the second line is PowerShell's #TYPE line", ""},
-		"before another of its kind":              {"sep=;\nsep=;\n" + semicolons, names, nil, "", "behind a title"},
-		"with no delimiter":                       {"sep=x\n" + head + rows, names, nil, "", "c.csv:1: the names of the columns are not here but on line 2, behind a title; take the lines above them out of the file"},
+		"before another of its kind":              {"sep=;\nsep=;\n" + semicolons, names, nil, "", "not on this line"},
+		"with no delimiter":                       {"sep=x\n" + head + rows, names, nil, "", "c.csv:1: the columns are named on line 2, not on this line; remove the lines above line 2 from the file"},
 		"no header line behind it": {"sep=;\n" + strings.ReplaceAll(rows, ",", ";"), of(func(o *ingest.Options) {
 			o.Format.Header = new(bool)
 			o.Columns = map[string][]string{"nhs_number": {"1"}, "name": {"2"}}
 		}), good, "Excel's", ""},
 		"PowerShell's first line":                  {"#TYPE System.Data.DataRow\r\n" + head + rows, names, later, "PowerShell's #TYPE line", ""},
-		"a title":                                  {"Cohort of November,,\n,,\n" + head + rows, names, nil, "", "c.csv:1: the names of the columns are not here but on line 3"},
+		"a title":                                  {"Cohort of November,,\n,,\n" + head + rows, names, nil, "", "c.csv:1: the columns are named on line 3, not on this line"},
 		"a title before other columns":             {"Cohort of November\nNHS No;name\n" + a + ";Ann\n", names, nil, "", `there is no column "nhs_number"`},
 		"UTF-8 that is said to be Windows-1252":    {head + rows, windows, nil, "", "c.csv: the whole file is UTF-8 with letters beyond ASCII, and cohort.format.encoding is windows-1252"},
 		"and is, says the campaign":                {head + rows, sure, []string{"0:2 " + a + "|SiÃ¢n", good[1]}, "", ""},
@@ -107,7 +107,7 @@ func TestFoldersOfTheField(t *testing.T) {
 			r, err := ingest.Open(t.Context(), given, ingest.Options{})
 			switch {
 			case refused:
-				if err == nil || !strings.Contains(err.Error(), name+": the name says that this file is still being written") {
+				if err == nil || !strings.Contains(err.Error(), name+": by its name, this file is still being written") {
 					t.Errorf("%s: %v", name, err)
 				}
 			case hidden && len(given) > 1: // it is named

@@ -5,19 +5,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"cohort/ingest/format"
 )
 
 var (
-	// unfinished are the endings of names under which programs write a file that is not complete,
-	// or keep an older copy of one.
+	// unfinished are endings of names that programs use for an incomplete file or an old copy.
 	unfinished = []string{
 		".filepart", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".upload", ".uploading",
 		".incomplete", ".inprogress", ".writing", ".swp", ".lock", ".bak", ".old", ".orig", "~",
 	}
-	// partName is rsync's name for a file that it is writing.
+	// partName is rsync's name for an incomplete file.
 	partName = regexp.MustCompile(`^\..+\..+\.[A-Za-z0-9]{6}$`)
 
-	// companions are files that stand beside a cohort and are none.
+	// companions are files beside a cohort that do not belong to it.
 	companions = []string{
 		".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig", ".ctl", ":zone.identifier",
 		"/md5sums", "/sha256sums", "/checksums.txt", "/thumbs.db", "/desktop.ini", "/_success",
@@ -33,25 +34,24 @@ func endsIn(name string, endings []string) bool {
 	return slices.ContainsFunc(endings, func(ending string) bool { return strings.HasSuffix("/"+strings.ToLower(name), ending) })
 }
 
-// sift leaves out of the paths in a folder the known companions of a cohort. It refuses a
-// file that is not complete.
+// sift leaves out the known companions of a cohort. It refuses an incomplete file.
 func (d *Reader) sift(folder string, paths []string) (cohort []string, err error) {
 	for _, path := range paths {
 		switch name := filepath.Base(path); {
 		case isUnfinished(name):
-			return nil, &FileError{
+			return nil, &format.FileError{
 				File:    name,
-				Problem: "the name says that this file is still being written, or is a copy that a program keeps",
-				Fix:     "wait until it is complete, or take it out of the folder",
+				Problem: "by its name, this file is still being written, or is a program's old copy",
+				Fix:     "wait until it is complete, or remove it from the folder",
 			}
 		case endsIn(name, companions):
-			d.note(name, "a file of this name is no cohort, and is left out")
+			d.note(name, "by its name, this file is not a cohort; it is left out")
 		default:
 			cohort = append(cohort, path)
 		}
 	}
 	if len(cohort) == 0 {
-		return nil, &FileError{File: folder, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
+		return nil, &format.FileError{File: folder, Problem: "the folder holds no files", Fix: "ask the sender for the files again"}
 	}
 	return cohort, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"cohort/fixtures"
 	"cohort/ingest"
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -24,9 +25,9 @@ var headless = false
 func TestFormats(t *testing.T) {
 	const plain = "nhs_number,name\n" + a + ",Siân\n1,Bob\n"
 	names := ingest.Options{Fields: []string{"name"}}
-	with := func(f ingest.Format) ingest.Options { return ingest.Options{Fields: []string{"name"}, Format: f} }
+	with := func(f format.Format) ingest.Options { return ingest.Options{Fields: []string{"name"}, Format: f} }
 	good := []string{"0:2 " + a + "|Siân", "0:3 bad_number 1"}
-	positions := ingest.Options{Fields: []string{"name"}, Format: ingest.Format{Header: &headless}, Columns: map[string][]string{"nhs_number": {"2"}, "name": {"1"}}}
+	positions := ingest.Options{Fields: []string{"name"}, Format: format.Format{Header: &headless}, Columns: map[string][]string{"nhs_number": {"2"}, "name": {"1"}}}
 	columns := ingest.Options{Fields: []string{"name", "born", "changed", "age", "score", "dead"}, LatestBy: "changed", Types: map[string]ingest.Type{"born": ingest.Date}}
 	inColumns := []string{
 		"0:1 " + a + "|Siân|1970-01-01|1970-01-01T00:00:01.5Z|40|0.5|true order 1500",
@@ -48,18 +49,18 @@ func TestFormats(t *testing.T) {
 		"tab":                           {"c.csv", strings.ReplaceAll(plain, ",", "\t"), names, "csv  \t utf-8 true", good},
 		"pipe":                          {"c.csv", strings.ReplaceAll(plain, ",", "|"), names, "csv  | utf-8 true", good},
 		"semicolon":                     {"c.csv", strings.ReplaceAll(plain, ",", ";"), names, "csv  ; utf-8 true", good},
-		"a colon, when it is said":      {"c.csv", strings.ReplaceAll(plain, ",", ":"), with(ingest.Format{Delimiter: ":"}), "csv  : utf-8 true", good},
-		"tsv said":                      {"c.csv", strings.ReplaceAll(plain, ",", "\t"), with(ingest.Format{Type: "tsv"}), "csv  \t utf-8 true", good},
+		"a colon, when it is said":      {"c.csv", strings.ReplaceAll(plain, ",", ":"), with(format.Format{Delimiter: ":"}), "csv  : utf-8 true", good},
+		"tsv said":                      {"c.csv", strings.ReplaceAll(plain, ",", "\t"), with(format.Format{Type: "tsv"}), "csv  \t utf-8 true", good},
 		"semicolons with commas in":     {"c.csv", "nhs_number;name;a, b\n" + a + ";Ann, B;1,2\n" + b + ";Bob;2\n", names, "csv  ; utf-8 true", []string{"0:2 " + a + "|Ann, B", "0:3 " + b + "|Bob"}},
 		"quoted delimiters":             {"c.csv", "nhs_number|name\n" + a + "|\"A|n\nn\"\n", names, "csv  | utf-8 true", []string{"0:2 " + a + "|A|n\nn"}},
 		"no header":                     {"c.csv", "Siân," + a + "\nBob,1\nCy\n", positions, "csv  , utf-8 false", []string{"0:1 " + a + "|Siân", "0:2 bad_number 1", "0:3 wrong_columns "}},
 		"byte order mark":               {"c.csv", "\xef\xbb\xbf" + plain, names, "csv  , utf-8 true", good},
 		"UTF-16, little end first":      {"c.csv", "\xff\xfe" + utf16ed(plain, binary.LittleEndian), names, "csv  , utf-16le true", good},
-		"UTF-16, big end first":         {"c.csv", "\xfe\xff" + utf16ed(plain, binary.BigEndian), with(ingest.Format{Encoding: "UTF-16"}), "csv  , utf-16be true", good},
-		"UTF-16 that is said":           {"c.csv", utf16ed(plain, binary.LittleEndian), with(ingest.Format{Encoding: "utf-16le"}), "csv  , utf-16le true", good},
+		"UTF-16, big end first":         {"c.csv", "\xfe\xff" + utf16ed(plain, binary.BigEndian), with(format.Format{Encoding: "UTF-16"}), "csv  , utf-16be true", good},
+		"UTF-16 that is said":           {"c.csv", utf16ed(plain, binary.LittleEndian), with(format.Format{Encoding: "utf-16le"}), "csv  , utf-16le true", good},
 		"UTF-16 beyond the basics":      {"c.csv", "\xff\xfe" + utf16ed("nhs_number,name\n"+a+",𝒜𝒷\n", binary.LittleEndian), names, "csv  , utf-16le true", []string{"0:2 " + a + "|𝒜𝒷"}},
 		"half a UTF-16 character":       {"c.csv", "\xff\xfe" + utf16ed("nhs_number,name\n"+a+",x", binary.LittleEndian) + "\x00\xd8" + utf16ed("\n"+b+",y\n", binary.LittleEndian), names, "csv  , utf-16le true", []string{"0:2 bad_encoding " + a, "0:3 " + b + "|y"}},
-		"Windows-1252 that is said":     {"c.csv", "nhs_number,name\n" + a + ",Si\xe2n \x80\n" + b + ",\x81\n", with(ingest.Format{Encoding: "Windows-1252"}), "csv  , windows-1252 true", []string{"0:2 " + a + "|Siân €", "0:3 bad_encoding " + b}},
+		"Windows-1252 that is said":     {"c.csv", "nhs_number,name\n" + a + ",Si\xe2n \x80\n" + b + ",\x81\n", with(format.Format{Encoding: "Windows-1252"}), "csv  , windows-1252 true", []string{"0:2 " + a + "|Siân €", "0:3 bad_encoding " + b}},
 		"Windows-1252 that is not":      {"c.csv", "nhs_number,name\n" + a + ",Si\xe2n\n", names, "csv  , utf-8 true", []string{"0:2 bad_encoding " + a}},
 		"a NUL in the middle":           {"c.csv", "nhs_number,name\n" + a + ",x\n" + b + ",\x00\n", names, "csv  , utf-8 true", []string{"0:2 " + a + "|x", "0:3 bad_encoding " + b}},
 		"the header in the middle":      {"c.csv", "nhs_number,name\n" + a + ",x\nnhs_number,name\n", names, "csv  , utf-8 true", []string{"0:2 " + a + "|x", "0:3 bad_number nhs_number"}},
@@ -114,7 +115,7 @@ func TestFormats(t *testing.T) {
 
 func TestFilesThatOpenRefuses(t *testing.T) {
 	const plain = "nhs_number,name\n" + a + ",Ann\n"
-	with := func(f ingest.Format) ingest.Options { return ingest.Options{Format: f} }
+	with := func(f format.Format) ingest.Options { return ingest.Options{Format: f} }
 	long := func(pack func(string) string) string {
 		var text bytes.Buffer
 		must(fixtures.Cohort{People: 20_000}.WriteCSV(&text))
@@ -131,8 +132,8 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 		want string
 	}{
 		"gzip cut short":                              {half(long(gzipped)), ingest.Options{}, "c: the gzip file is cut short" + again},
-		"a byte behind gzip":                          {gzipped(plain) + "x", ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
-		"many bytes behind gzip":                      {gzipped(plain) + "x" + plain, ingest.Options{}, "c: there is something behind the end of the gzip file" + again},
+		"a byte behind gzip":                          {gzipped(plain) + "x", ingest.Options{}, "c: there are more bytes behind the end of the gzip file" + again},
+		"many bytes behind gzip":                      {gzipped(plain) + "x" + plain, ingest.Options{}, "c: there are more bytes behind the end of the gzip file" + again},
 		"gzip whose second part is short":             {gzipped(plain) + half(gzipped(plain)), ingest.Options{}, "c: the gzip file is cut short" + again},
 		"gzip with a wrong checksum":                  {string(flipped), ingest.Options{}, "c: the gzip file is damaged" + again},
 		"zstd cut short in a skippable frame":         {skippable(0, "abcd")[:10], ingest.Options{}, "c: the zstd file is cut short" + again},
@@ -151,14 +152,14 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 		"an Arrow stream cut short":                   {half(arrowed(table(true), true)), ingest.Options{}, "c: the Arrow stream file is cut short or damaged, in record batch 1" + again},
 		"an Arrow stream without its end":             {strings.TrimSuffix(arrowed(table(true), true), "\xff\xff\xff\xff\x00\x00\x00\x00"), ingest.Options{}, "c: the Arrow stream file is cut short or damaged, in record batch 3" + again},
 		"a list where text is wanted":                 {parqueted(table(true)), ingest.Options{Fields: []string{"tags"}}, `c: the column "tags" holds list values, which have no plain text; send it as text`},
-		"UTF-16 that says UTF-8":                      {marked(plain), with(ingest.Format{Encoding: "utf-8"}), "c: the file begins with the mark of utf-16le, and cohort.format.encoding is utf-8; correct the campaign, or save the file in that encoding"},
-		"UTF-8 that says UTF-16":                      {plain, with(ingest.Format{Encoding: "utf-16le"}), "c: the content is not UTF-16, and cohort.format.encoding is utf-16le; correct the campaign, or ask the sender for the right file"},
-		"UTF-16 without mark or order":                {utf16ed(plain, binary.BigEndian), with(ingest.Format{Encoding: "utf-16"}), "c: the file has no byte order mark, and cohort.format.encoding is utf-16; set it to utf-16le or utf-16be"},
+		"UTF-16 that says UTF-8":                      {marked(plain), with(format.Format{Encoding: "utf-8"}), "c: the file begins with the mark of utf-16le, and cohort.format.encoding is utf-8; correct the campaign, or save the file in that encoding"},
+		"UTF-8 that says UTF-16":                      {plain, with(format.Format{Encoding: "utf-16le"}), "c: the content is not UTF-16, and cohort.format.encoding is utf-16le; correct the campaign, or ask the sender for the right file"},
+		"UTF-16 without mark or order":                {utf16ed(plain, binary.BigEndian), with(format.Format{Encoding: "utf-16"}), "c: the file has no byte order mark, and cohort.format.encoding is utf-16; set it to utf-16le or utf-16be"},
 		"UTF-16 cut in a character":                   {marked(plain) + "x", ingest.Options{}, "c: the file ends in the middle of a UTF-16 character" + again},
-		"two delimiters that both fit":                {"nhs_number,a|b,c\n1,2|3,4\n", ingest.Options{}, `c:1: the values could be separated by "," or by "|"; say which under cohort.format.delimiter`},
-		"a type that it is not":                       {plain, with(ingest.Format{Type: "parquet"}), "c: the content is a text file, and cohort.format.type is parquet; correct the campaign, or ask the sender for the right file"},
-		"no mesh file":                                {plain, with(ingest.Format{Type: "mesh"}), "c:1: the header lacks messageReference or nhsNumber, and cohort.format.type is mesh; correct the campaign, or ask the sender for the right file"},
-		"a position that is not there":                {"x," + a + "\n", ingest.Options{Format: ingest.Format{Header: &headless}, Columns: map[string][]string{"nhs_number": {"3"}}}, `c:1: there is no column "3" for the field nhs_number; the columns are "1", "2"; name the right one under cohort.columns`},
+		"two delimiters that both fit":                {"nhs_number,a|b,c\n1,2|3,4\n", ingest.Options{}, `c:1: the values could be separated by "," or by "|"; name the right one in the campaign as cohort.format.delimiter`},
+		"a type that it is not":                       {plain, with(format.Format{Type: "parquet"}), "c: the content is a text file, and cohort.format.type is parquet; correct the campaign, or ask the sender for the right file"},
+		"no mesh file":                                {plain, with(format.Format{Type: "mesh"}), "c:1: the header lacks messageReference or nhsNumber, and cohort.format.type is mesh; correct the campaign, or ask the sender for the right file"},
+		"a position that is not there":                {"x," + a + "\n", ingest.Options{Format: format.Format{Header: &headless}, Columns: map[string][]string{"nhs_number": {"3"}}}, `c:1: there is no column "3" for the field nhs_number; the columns are "1", "2"; add to the campaign: cohort: {columns: {nhs_number: "POSITION OF THE COLUMN"}}`},
 		"NBSS with a record missing":                  {nbss("000002", "B,"+a+",F,20250102,x") + nbssEnd, ingest.Options{}, "c:4: the header promises 2 records and the file holds 1" + again},
 		"NBSS without its end":                        {nbss("000001", "B,"+a+",F,20250102,x"), ingest.Options{}, "c: the file is cut short: there is no NBSSAPPT_END record" + again},
 		"NBSS of a header alone":                      {strings.SplitAfter(nbss("000001"), "\n")[0], ingest.Options{}, "c: the file is cut short: there is no NBSSAPPT_END record" + again},
@@ -172,7 +173,7 @@ func TestFilesThatOpenRefuses(t *testing.T) {
 			if err == nil {
 				_, err = told(r)
 			}
-			if _, ok := errors.AsType[*ingest.FileError](err); !ok || err.Error() != test.want {
+			if _, ok := errors.AsType[*format.FileError](err); !ok || err.Error() != test.want {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})
@@ -196,7 +197,7 @@ func TestNoCutFileCountsAsWhole(t *testing.T) {
 				if err == nil {
 					_, err = told(r)
 				}
-				if _, ok := errors.AsType[*ingest.FileError](err); !ok {
+				if _, ok := errors.AsType[*format.FileError](err); !ok {
 					t.Errorf("%d of %d bytes: %v", n, len(whole), err)
 				}
 			}

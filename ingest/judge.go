@@ -8,34 +8,38 @@ import (
 	"strings"
 	"unicode"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/csv"
 	"cohort/ingest/person"
 )
 
-// rules are what the options ask of every record, and where one file has what they
-// ask about.
+// rules are the demands of the options on every record, and the places of the columns in the
+// current file.
 type rules struct {
 	mapping
-	garbled  verdict // what bytes that are no text are called in this file's encoding
+	garbled  verdict // the verdict on bytes that are not text in the file's encoding
 	only     Range
-	least    int // address lines that may not be empty
+	least    int // address lines that must not be empty
 	types    []func([]byte) bool
-	defaults [][]byte // of each field; nil for none
-	kinds    []Type   // of each field: a value with a type is carried without white space around it
-	postcode [8]byte  // the last that was dressed
-	dressed  bool     // whether any field has a default or is trimmed
+	defaults [][]byte // by field; nil for none
+	kinds    []Type   // by field: a typed value is carried without white space around it
+	postcode [8]byte  // memory for the last one
 	values   []string // of the withdrawn column
 	order    order
 	routes   []route
 	limits   []person.Limit
+	asked    int                                          // records with fewer bytes of fields keep to all limits
 	value    func(from []byte, n person.NHSNumber) string // of the derived column; nil without one
-	asked    int                                          // bytes of fields with which a record must be asked at least one of them
-	listing  bool                                         // nothing but the number is asked for, and a row that is awry may tell it all the same
+	listing  bool                                         // the file is a list: only the number matters, also in a malformed row
 
 	succession *succession // nil without superseded numbers
 }
 
 func newRules(o Options) rules {
-	r := rules{only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values, defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields))}
+	r := rules{
+		only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values,
+		routes: newRoutes(o), defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields)),
+	}
 	for _, field := range sortedKeys(o.Types) {
 		r.types = append(r.types, types[o.Types[field]].holds)
 	}
@@ -47,54 +51,50 @@ func newRules(o Options) rules {
 	for i, field := range o.Fields {
 		if value, has := o.Defaults[field]; has {
 			r.defaults[i] = []byte(value)
-			r.dressed = true
 		}
-		if t, typed := o.Types[field]; typed {
-			r.kinds[i], r.dressed = t, true
-		}
+		r.kinds[i] = o.Types[field]
 	}
-	r.routes = newRoutes(o)
 	return r
 }
 
-// judgement is what the rules find in a record.
+// judgement is the result of the rules for one record.
 type judgement struct {
 	number    person.NHSNumber
 	verdict   verdict
 	order     int64
 	withdrawn bool
-	nearly    bool // withdrawn, but for upper and lower case
+	nearly    bool // it would be withdrawn if case did not matter
 }
 
-// judge gives a record its outcome. The order of the checks is the contract's:
-// columns, encoding, number, required fields, types; and then the address.
-func (r *rules) judge(s *splitter, record []byte) judgement {
+// judge gives a record its outcome. The order of the checks is the contract's: columns,
+// encoding, number, required fields, types, and then the address.
+func (r *rules) judge(s *format.Values, record []byte) judgement {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
 	if r.listing {
 		return r.judgeListed(s, record)
 	}
 	switch {
-	case s.count < r.columns:
+	case s.Count < r.columns:
 		return fail(fewer)
-	case s.count > r.columns:
+	case s.Count > r.columns:
 		return fail(more)
-	case !s.textual:
-		if valid, nul := textual(record); !valid {
+	case !s.Textual:
+		if valid, nul := format.CheckText(record); !valid {
 			return fail(r.garbled)
 		} else if nul {
 			return fail(noText)
 		}
 	}
-	if !s.sound && r.lost(s, record) {
+	if !s.Sound && r.lost(s, record) {
 		return fail(lostText)
 	}
-	number, err := person.ParseNHSNumber(s.value(record, r.number))
+	number, err := person.ParseNHSNumber(s.Value(record, r.number))
 	if err != nil {
 		return fail(numberVerdict(err))
 	}
 	if r.successor >= 0 {
 		own := number
-		if value := s.value(record, r.successor); !blank(value) {
+		if value := s.Value(record, r.successor); !blank(value) {
 			if _, err := person.ParseNHSNumber(value); err != nil {
 				return fail(badSuccessor)
 			}
@@ -114,12 +114,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 		r.derive(s, record, number)
 	}
 	for i, k := range r.required {
-		if blank(s.value(record, k)) {
+		if blank(s.Value(record, k)) {
 			return fail(firstRequired + verdict(i))
 		}
 	}
 	for i, k := range r.typed {
-		if value := trim(s.value(record, k)); len(value) > 0 && !r.types[i](value) {
+		if value := trim(s.Value(record, k)); len(value) > 0 && !r.types[i](value) {
 			v := firstRequired + verdict(len(r.required)+2*i)
 			if isMoment(value) {
 				v++
@@ -133,12 +133,12 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	j := judgement{number: number, verdict: sendable}
 	if r.mapping.order >= 0 {
 		var ok bool
-		if j.order, ok = r.order.read(trim(s.value(record, r.mapping.order))); !ok {
+		if j.order, ok = r.order.read(trim(s.Value(record, r.mapping.order))); !ok {
 			return fail(r.firstLimit() - 1)
 		}
 	}
 	if r.withdrawn >= 0 {
-		value := trim(s.value(record, r.withdrawn))
+		value := trim(s.Value(record, r.withdrawn))
 		for _, v := range r.values {
 			j.withdrawn = j.withdrawn || string(value) == v
 			j.nearly = j.nearly || len(value) == len(v) && strings.EqualFold(string(value), v)
@@ -148,29 +148,26 @@ func (r *rules) judge(s *splitter, record []byte) judgement {
 	return j
 }
 
-// lostMark is U+FFFD, which programs write for a character that they cannot read.
-var lostMark = []byte("\ufffd")
-
-// lost reports whether a value for the message has lost characters before it came here. Such
-// a record is invalid, as one with bytes that are no text is: the fault is the same, and
-// nobody can say what stood there. In columns that no message uses it does no harm.
-func (r *rules) lost(s *splitter, record []byte) bool {
-	return bytes.Contains(record, lostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
-		return k < s.count && bytes.Contains(s.value(record, k), lostMark)
+// lost reports whether an earlier program lost characters of a value for the message. Such a
+// record is invalid, like one with bytes that are not text: nobody knows the lost characters.
+// In columns that no message uses they do no harm.
+func (r *rules) lost(s *format.Values, record []byte) bool {
+	return bytes.Contains(record, format.LostMark) && slices.ContainsFunc(r.fields, func(k int) bool {
+		return k < s.Count && bytes.Contains(s.Value(record, k), format.LostMark)
 	})
 }
 
-// firstLimit is the verdict of the first of the service's limits. The one before it is the
-// order's; behind them all come those of the routes.
+// firstLimit is the verdict of the first of the service's limits. Before it is the order's
+// verdict; behind the limits come those of the routes.
 func (r *rules) firstLimit() verdict {
 	return firstRequired + verdict(len(r.required)+2*len(r.typed)+1)
 }
 
-// judgeAddress looks at the lines of a postal address.
-func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
+// judgeAddress checks the lines of a postal address.
+func (r *rules) judgeAddress(s *format.Values, record []byte) verdict {
 	filled := 0
 	for _, k := range r.address {
-		value := s.value(record, k)
+		value := s.Value(record, k)
 		if bytes.ContainsFunc(value, breaks) {
 			return brokenAddress
 		}
@@ -184,32 +181,30 @@ func (r *rules) judgeAddress(s *splitter, record []byte) verdict {
 	return sendable
 }
 
-// breaks says whether a character ends a line, or does something else than being read.
+// breaks reports whether a character ends a line or is a control character.
 func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// zeroedRow is the least that stands in a file where a row of a list was overwritten with
-// NUL bytes: a line end and ten digits.
+// zeroedRow is the least that is left of a list's row overwritten with NUL bytes: as many
+// bytes as a line end and ten digits.
 var zeroedRow = make([]byte, 11)
 
-// judgeListed finds whom a row of a list names. A row with a comma too many, or with bytes
-// that are no text in another column, names somebody all the same, and leaving him out is
-// what the list is for. In a row of another length the columns may have moved: then the
-// only number in it is the one, and of several nobody knows who is meant, or whether the row
-// was two. A row where control characters stand in place of others
-// may have named somebody, or have been several.
-func (r *rules) judgeListed(s *splitter, record []byte) judgement {
+// judgeListed finds the person that a row of a list names. A malformed row still suppresses
+// the person it names. A row of another length may have moved columns: its only number counts.
+// With several numbers nobody knows who is meant, or whether the row was two rows. A row with
+// control characters may have named somebody, or may have been several rows.
+func (r *rules) judgeListed(s *format.Values, record []byte) judgement {
 	if bytes.Contains(record, zeroedRow) {
 		return judgement{verdict: lostRow}
 	}
 	var own person.NHSNumber // 0: none
-	if r.number < s.count {
+	if r.number < s.Count {
 		var err error
-		own, err = person.ParseNHSNumber(s.value(record, r.number))
+		own, err = person.ParseNHSNumber(s.Value(record, r.number))
 		missing := errors.Is(err, person.ErrNumberMissing)
 		switch {
 		case missing && bytes.ContainsFunc(record, person.Stray):
 			return judgement{verdict: lostRow}
-		case s.count != r.columns:
+		case s.Count != r.columns:
 		case missing:
 			if whole, part := r.numbersIn(s, record); len(whole)+len(part) > 0 {
 				return judgement{verdict: strayNumber}
@@ -230,7 +225,7 @@ func (r *rules) judgeListed(s *splitter, record []byte) judgement {
 		return judgement{verdict: severalNumbers}
 	case own != 0:
 		return judgement{number: own, verdict: sendable}
-	case s.count > r.columns:
+	case s.Count > r.columns:
 		return judgement{verdict: more}
 	}
 	return judgement{verdict: fewer}
@@ -241,19 +236,14 @@ var (
 	endsWithTen   = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){9}$`)
 )
 
-// numbersIn are the NHS numbers in all of a row's columns: those that are a whole value,
-// and those at the start or the end of one, where the line end between two rows was lost.
-// Few rows need it.
-func (r *rules) numbersIn(s *splitter, record []byte) (whole, part []person.NHSNumber) {
-	if s.count > len(s.spans) { // it knows no place of those that are too many
-		all := splitter{comma: s.comma, spans: make([]span, s.count)}
-		if _, what := all.next(record, true); what != cutRecord {
-			return nil, nil
-		}
-		s = &all
+// numbersIn finds the NHS numbers in all columns of a row. whole are those that are a whole
+// value. part are those at the start or the end of a value, where a line end may be lost.
+func (r *rules) numbersIn(s *format.Values, record []byte) (whole, part []person.NHSNumber) {
+	if s.Count > len(s.Spans) { // some values were only counted
+		s = csv.AllValues(s, record)
 	}
-	for k := range s.count {
-		value := s.value(record, k)
+	for k := range s.Count {
+		value := s.Value(record, k)
 		if number, err := person.ParseNHSNumber(value); err == nil {
 			whole = append(whole, number)
 			continue
@@ -268,7 +258,7 @@ func (r *rules) numbersIn(s *splitter, record []byte) (whole, part []person.NHSN
 	return whole, part
 }
 
-// dress gives a field's value its default, and a typed one its plain form.
+// dress replaces an empty value by the field's default, and writes a typed value plainly.
 func (r *rules) dress(field int, value []byte) []byte {
 	if r.defaults[field] != nil && blank(value) {
 		return r.defaults[field]
@@ -284,10 +274,10 @@ func (r *rules) dress(field int, value []byte) []byte {
 	return trim(value)
 }
 
-// visible says whether a byte is ASCII and neither white space nor a control character.
+// visible reports whether a byte is printable ASCII, and not a space.
 func visible(c byte) bool { return c-'!' <= '~'-'!' }
 
-// trim takes away what cannot be seen at both ends of a value, which is rarely in need of it.
+// trim removes invisible characters at both ends of a value. Most values have none.
 func trim(value []byte) []byte {
 	if n := len(value); n > 0 && visible(value[0]) && visible(value[n-1]) {
 		return value
@@ -295,7 +285,7 @@ func trim(value []byte) []byte {
 	return bytes.TrimFunc(value, person.Invisible)
 }
 
-// blank says whether there is nothing to be seen of a value.
+// blank reports whether all characters of a value are invisible.
 func blank(value []byte) bool {
 	return len(value) == 0 || !visible(value[0]) && len(trim(value)) == 0
 }

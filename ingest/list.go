@@ -14,12 +14,14 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
 
-// List is a suppression list: people who must not be sent to, one NHS number a row, in
-// any of the formats of a cohort. It may have a column of reason codes, and others that
-// are not looked at. It is not safe for concurrent use.
+// List is a suppression list: people who must not be sent to, one NHS number in each row, in
+// any format of a cohort. It may have a column of reason codes; other columns do not matter.
+// It is not safe for concurrent use.
 type List struct {
 	reader  *Reader
 	name    string
@@ -29,45 +31,49 @@ type List struct {
 // Entry is one row of a list.
 type Entry struct {
 	Number person.NHSNumber
-	Reason string // the row's own reason code; empty when it gives none
+	Reason string // the row's own reason code; empty when it has none
 }
 
-// OpenList looks at a list: what it is, and where the numbers are. The column is the one
-// that is called nhs_number, NHS Number, nhsNo or the like, or the only one there is. A
-// first line that is a number of somebody's, and no header, is taken for that. A list
-// without a row is refused: it is more likely lost than empty. Errors are a *FileError
-// when the file is no list, the file system's, or ctx's cause.
-func OpenList(ctx context.Context, path string, f Format) (*List, error) {
-	f, err := f.settled()
+// OpenList detects the format of a list and the column of the numbers: the one named
+// nhs_number, NHS Number, nhsNo or similar, or the only column. A first line with somebody's
+// number is a row, not a header line. A list without rows is refused, because it is more
+// likely lost than empty. Errors are a *format.FileError when the file is not a list, the file
+// system's, or ctx's cause.
+func OpenList(ctx context.Context, path string, f format.Format) (*List, error) {
+	f, err := f.Settled()
 	if err != nil {
 		return nil, err
 	}
-	look := f
-	look.Header = nil // so that the first line's values are seen, whatever they are
-	names, kind, err := glimpse(ctx, path, look)
+	any := f
+	any.Header = nil // the first line's values are needed, whatever they are
+	h, err := firstLine(ctx, path, any)
 	if err != nil {
 		return nil, named(err, path)
 	}
-	if f.Header != nil && *f.Header && kind == typeCSV && slices.ContainsFunc(names, isNumber) {
-		return nil, &FileError{File: path, Line: 1, Problem: "the first line holds an NHS number, and the list's format says that it is a header line", Fix: "take header: true out, or give the list a header line"}
+	names, kind := h.Names, h.Type
+	if f.Header != nil && *f.Header && kind == format.TypeCSV && slices.ContainsFunc(names, format.IsNumber) {
+		return nil, &format.FileError{File: path, Line: 1, Problem: "the first line holds an NHS number, but the list's format has header: true", Fix: "remove header: true, or give the list a header line"}
 	}
 	o := Options{Format: f, listing: true}
 	l := &List{name: path}
-	if kind == typeCSV && f.Header == nil && slices.ContainsFunc(names, mayBeNumber) && !slices.ContainsFunc(names, isNumberName) {
+	if kind == format.TypeCSV && f.Header == nil && slices.ContainsFunc(names, mayBeNumber) && !slices.ContainsFunc(names, isNumberName) {
 		headed := false
 		o.Format.Header = &headed
 	}
-	number, reason := listColumns(names, o.Format.headed())
+	number, reason := listColumns(names, o.Format.Headed())
 	if number < 0 {
-		fix := "call it nhs_number"
-		if !o.Format.headed() {
-			fix = "give the list a header line that calls it nhs_number"
+		refused := &format.FileError{File: path, Line: 1, Problem: fmt.Sprintf("it is not clear which of the %d columns holds the NHS numbers", len(names)), Fix: "rename that column to nhs_number"}
+		switch {
+		case !o.Format.Headed():
+			refused.Fix = "give the list a header line that calls that column nhs_number"
+		case slices.ContainsFunc(names, isNumberName): // so it is a header line, and nobody's data
+			refused.Problem += ": " + h.List()
 		}
-		return nil, &FileError{File: path, Line: 1, Problem: "no one column is the NHS number's", Fix: fix}
+		return nil, refused
 	}
-	o.Columns = map[string][]string{numberField: {names[number]}}
-	if !o.Format.headed() {
-		o.Columns[numberField] = []string{strconv.Itoa(number + 1)}
+	o.Columns = map[string][]string{format.NumberField: {names[number]}}
+	if !o.Format.Headed() {
+		o.Columns[format.NumberField] = []string{strconv.Itoa(number + 1)}
 	}
 	if reason >= 0 {
 		l.reasons = true
@@ -77,23 +83,21 @@ func OpenList(ctx context.Context, path string, f Format) (*List, error) {
 	return l, err
 }
 
-// glimpse reads the names of a file's columns.
-func glimpse(ctx context.Context, path string, f Format) (names []string, kind string, err error) {
-	handle, err := openRegular(path)
-	if err != nil {
-		return nil, "", err
+// firstLine reads the names of a file's columns.
+func firstLine(ctx context.Context, path string, f format.Format) (h format.Header, err error) {
+	if err := file.RequireRegular(path); err != nil {
+		return h, err
 	}
-	defer func() { _ = handle.Close() }()
-	o, err := open(&tap{ctx: ctx, src: handle}, handle, Options{Format: f}, false)
+	o, err := file.Open(ctx, path, file.Options{Format: f})
 	if err != nil {
-		return nil, "", err
+		return h, err
 	}
-	defer o.close()
-	h := o.source.header()
-	return h.names, h.kind, nil
+	defer o.Close()
+	return o.Source.Header(), nil
 }
 
-// listColumns finds the columns of the numbers and of the reasons; -1 for none.
+// listColumns finds the columns of the numbers and of the reasons; -1 when there is none, or
+// more than one.
 func listColumns(names []string, headed bool) (number, reason int) {
 	find := func(is func(name string) bool) int {
 		at := slices.IndexFunc(names, is)
@@ -103,7 +107,7 @@ func listColumns(names []string, headed bool) (number, reason int) {
 		return at
 	}
 	if !headed {
-		number = find(isNumber)
+		number = find(format.IsNumber)
 		reason = -1
 	} else {
 		number = find(isNumberName)
@@ -115,41 +119,35 @@ func listColumns(names []string, headed bool) (number, reason int) {
 	return number, reason
 }
 
-// plainHeading is a heading without what people write differently.
-func plainHeading(name string) string { return strings.ReplaceAll(nbssHeading(name), ".", "") }
+func plainHeading(name string) string { return strings.ReplaceAll(format.CanonicalName(name), ".", "") }
 
-// isNumberName reports whether a heading is the NHS number's.
+// isNumberName reports whether a column's name is one for the NHS number.
 func isNumberName(name string) bool {
 	return slices.Contains([]string{"nhsnumber", "nhsno", "nhsnum"}, plainHeading(name))
 }
 
 var nineDigits = regexp.MustCompile(`([0-9][^0-9]*){9}`)
 
-// mayBeNumber reports whether a list's first line may name somebody already. It may hold a
-// number that was mistyped.
+// mayBeNumber reports whether a value of a list's first line may name somebody, also by a
+// mistyped number.
 func mayBeNumber(value string) bool {
 	_, err := person.ParseNHSNumber(value)
-	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || looksLikeData(value)
-}
-
-func isNumber(value string) bool {
-	_, err := person.ParseNHSNumber(value)
-	return err == nil
+	return nineDigits.MatchString(value) || errors.Is(err, person.ErrNumberShortened) || format.LooksLikeData(value)
 }
 
 // ListCount counts a list's rows.
 type ListCount struct {
 	People     int64   // rows with an NHS number
 	Empty      int64   // rows with an empty number: they name nobody
-	Unreadable int64   // rows without a readable number: they may name somebody
-	Blank      int64   // lines without anything: they are no rows
-	Lines      []int64 // where the first of the unreadable rows are
+	Unreadable int64   // rows with an unreadable number: they may name somebody
+	Blank      int64   // empty lines, which are not rows
+	Lines      []int64 // of the first unreadable rows
 }
 
 // People yields the people on the list, in its order. A row with an empty number is only
-// counted. An unreadable row may name somebody who would then be sent to: more of them than
-// tolerated refuse the list. A list without any number is refused as well. An error is the
-// last thing yielded, and refuses the list as a whole. People can be called once.
+// counted. An unreadable row may name somebody, who would then be sent to. So a list with more
+// of them than tolerated is refused, and so is a list without any number. An error comes last,
+// and refuses the whole list. People can be called once.
 func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for batch, err := range l.reader.Records() {
@@ -177,8 +175,8 @@ func (l *List) People(tolerated int64) iter.Seq2[Entry, error] {
 	}
 }
 
-// refuse returns why the list cannot be relied on, once it has been read.
-func (l *List) refuse(tolerated int64) *FileError {
+// refuse refuses a list that cannot be relied on, once it has been read.
+func (l *List) refuse(tolerated int64) *format.FileError {
 	n := l.Count()
 	switch {
 	case n.Unreadable > tolerated:
@@ -186,18 +184,17 @@ func (l *List) refuse(tolerated int64) *FileError {
 		if n.Unreadable > 1 {
 			problem += fmt.Sprintf("; %d rows of the list cannot be read", n.Unreadable)
 		}
-		return &FileError{
+		return &format.FileError{
 			File: l.name, Line: n.Lines[0], Problem: problem,
-			Fix: fmt.Sprintf("correct the list, since such a row may name somebody; or write unreadable: %d beside the list in the campaign file, and such rows are ignored", n.Unreadable),
+			Fix: fmt.Sprintf("correct the list, because such a row may name somebody; or ignore such rows with unreadable: %d beside the list in the campaign file", n.Unreadable),
 		}
 	case n.People == 0:
-		return &FileError{File: l.name, Problem: "no row has an NHS number", Fix: "make sure that this is a list of NHS numbers"}
+		return &format.FileError{File: l.name, Problem: "no row has an NHS number", Fix: "make sure that this is a list of NHS numbers"}
 	}
 	return nil
 }
 
-// unreadable are the reasons why no number can be read from rows, that of the first such
-// row first.
+// unreadable lists the reasons for unreadable rows, in the order of their first rows.
 func (l *List) unreadable() []Reason {
 	empty := func(r Reason) bool { return r.Words == person.ErrNumberMissing.Error() }
 	all := slices.DeleteFunc(l.reader.Summary().Reasons, empty)
@@ -205,8 +202,8 @@ func (l *List) unreadable() []Reason {
 	return all
 }
 
-// reasonCode is what a row gives as a reason, if it is a code: small letters, digits and
-// underscores. Free text may speak of a person and is not taken.
+// reasonCode is a row's reason if it is a code of lower-case letters, digits and underscores.
+// Free text may hold personal data, and is dropped.
 func reasonCode(text string) string {
 	text = strings.TrimSpace(text)
 	code := func(r rune) bool { return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '_' }
@@ -216,7 +213,7 @@ func reasonCode(text string) string {
 	return strings.Clone(text)
 }
 
-// Count counts the rows, once People has ended.
+// Count counts the rows. It is complete once People has ended.
 func (l *List) Count() ListCount {
 	s := l.reader.Summary()
 	n := ListCount{People: s.Sendable, Empty: s.Invalid, Blank: s.BlankLines}
@@ -229,7 +226,7 @@ func (l *List) Count() ListCount {
 	return n
 }
 
-// Digest is the SHA-256 of the file, known when People has ended.
+// Digest is the SHA-256 of the file. It is known once People has ended.
 func (l *List) Digest() (sum [sha256.Size]byte, err error) {
 	if !l.reader.ended {
 		return sum, errors.New("ingest: the digest of a list is known when it has been read")

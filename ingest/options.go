@@ -5,79 +5,73 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
 
-// Options say which columns of a cohort matter and what is asked of their values. The
-// zero value reads the numbers of the column nhs_number and nothing else. Wherever a
-// field is named, Columns says which column carries it.
+// Format describes a cohort's files.
+type Format = format.Format
+
+// Options say which columns of a cohort matter, and the demands on their values. The zero
+// value reads only the numbers of the column nhs_number. Columns maps fields to columns.
 type Options struct {
-	Format   Format              // what the files are, where their content shall not say so
-	Columns  map[string][]string // field: the headers it may have, or positions ("1", "2", …) without a header line. A field without an entry has its own name as header. The field nhs_number is the NHS number
-	Fields   []string            // the fields to carry, in this order; not nhs_number, which is always carried
-	Required []string            // the fields that may be neither empty nor white space
-	Types    map[string]Type     // the fields whose values, unless empty, must be of a type; such a value is carried without the white space around it
-	Defaults map[string]string   // what a carried field is when it is empty or white space
-	// SupersededBy is the field with the number that superseded the record's own; none when
-	// empty. Its chains are followed over the whole cohort, which is read twice for it, and
-	// the record then bears the number at the end. Whose chain has none is invalid.
+	Format Format // of the files; an empty entry is detected
+
+	// Columns maps a field to the names that its column may have, or to positions ("1", "2", …)
+	// without a header line. A field without an entry goes by its own name. The field
+	// nhs_number is the NHS number.
+	Columns map[string][]string
+
+	Fields   []string          // the fields to carry, in this order; nhs_number is always carried and not in it
+	Required []string          // fields that must not be empty or white space
+	Types    map[string]Type   // fields with values of a type, or empty; white space around such a value is removed
+	Defaults map[string]string // replace a carried field that is empty or white space
+
+	// SupersededBy is the field of the number that superseded the record's own; empty: none.
+	// The whole cohort is read twice to follow the chains. A record then gets the number at the
+	// end of its chain; it is invalid when the chain has no end.
 	SupersededBy string
 
-	Routes    []Route           // by which of them a record goes: the first that takes it. Whose record none takes is invalid, unless it is withdrawn. None: there is one
-	Derived   Derived           // a column that is worked out
-	Limits    []person.Limit    // what the service asks of a record that could be sent, after all else; not of one that is withdrawn
-	Address   Address           // what a postal address must have
-	LatestBy  string            // the field that says which record of a person is the latest; no order when empty
-	Withdrawn Withdrawn         // when a record says that the person is not to be invited
-	Only      Range             // which NHS numbers may be sent to; the others' records are invalid
-	Names     map[string]string // path: what errors call the file that stands there; without an entry its own name
-	Zone      *time.Location    // the time zone in which the instants of Parquet and Arrow files are written out; UTC when nil
-	Multiline []string          // fields whose values may hold lines that would be records by themselves
+	// Routes are tried in order, and a record takes the first that fits. A record without a
+	// route is invalid, unless it is withdrawn. Empty: there is one route.
+	Routes []Route
 
-	EncodingChecked bool // a file that is said to be in Windows-1252 is, even if it could be UTF-8
+	Derived   Derived           // a computed column
+	Limits    []person.Limit    // the service's demands on a record that is otherwise sendable and not withdrawn
+	Address   Address           // the demands on a postal address
+	LatestBy  string            // the field that orders the records of a person; empty: none
+	Withdrawn Withdrawn         // which records ask that the person is not invited
+	Only      Range             // the NHS numbers that may be sent to; records of others are invalid
+	Names     map[string]string // by path: the file's name in errors; without an entry its own
+	Zone      *time.Location    // instants of Parquet and Arrow files are written in this zone; nil: UTC
+	Multiline []string          // fields with values that may hold lines like records
 
-	successor string // a field that holds an NHS number, as SupersededBy does, whose chains are not followed
-	listing   bool   // the file is a list: nothing but the number of a row is asked for
-	BatchRows int    // the most rows in a batch, 4096 when 0
+	EncodingChecked bool // believe that a file is in Windows-1252, even when it could be UTF-8
+	BatchRows       int  // the most rows in a batch; 0: 4096
+
+	successor string // like SupersededBy, but its chains are not followed
+	listing   bool   // the file is a list: only the number of a row matters
 }
 
-// Withdrawn says when a record asks for its person not to be invited: the field Column
-// holds one of Values, to the letter but for white space around it. The zero value
-// withdraws nobody.
+// Withdrawn selects records that ask not to invite the person: the field Column is exactly one
+// of Values, apart from white space around it. The zero value withdraws nobody.
 type Withdrawn struct {
 	Column string
 	Values []string
 }
 
-// Address says which fields are the lines of a postal address, and how many of them may
-// not be empty. No line may hold a line break or another control character, which would
-// move the lines on the envelope. The zero value asks for no address.
+// Address names the fields that are the lines of a postal address. At least Least of them must
+// not be empty. No line may hold a line break or another control character, which would move
+// the lines on the envelope. The zero value demands no address.
 type Address struct {
 	Lines []string
 	Least int
 }
 
-// Format is how a file is written. In Options an empty entry is told by the content;
-// of a file that was read every entry that applies is set.
-type Format struct {
-	Type        string // csv (whatever the delimiter), mesh, nbss, parquet or arrow; in Options also tsv
-	Compression string // gzip, zstd or zip; told by content, never said
-	Delimiter   string // one ASCII character
-	Encoding    string // utf-8, utf-16le, utf-16be or windows-1252; in Options also utf-16, whose byte order mark then says which
-	Header      *bool  // whether the first line names the columns
-}
-
-// The values of Format.
-const (
-	typeCSV, typeTSV, typeMESH, typeNBSS, typeParquet, typeArrow = "csv", "tsv", "mesh", "nbss", "parquet", "arrow"
-	compGzip, compZstd, compZip                                  = "gzip", "zstd", "zip"
-	encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252    = "utf-8", "utf-16", "utf-16le", "utf-16be", "windows-1252"
-)
-
-// settled checks options and returns them in their plainest form.
+// settled checks the options and fills in defaults.
 func (o Options) settled() (Options, error) {
 	if o.BatchRows < 0 {
 		return o, fmt.Errorf("ingest: %d rows in a batch", o.BatchRows)
@@ -86,12 +80,12 @@ func (o Options) settled() (Options, error) {
 		o.BatchRows = 4096
 	}
 	for i, field := range o.Fields {
-		if field == numberField || slices.Contains(o.Fields[:i], field) {
+		if field == format.NumberField || slices.Contains(o.Fields[:i], field) {
 			return o, fmt.Errorf("ingest: the field %s is carried already", field)
 		}
 	}
 	for field, t := range o.Types {
-		if _, known := types[t]; !known || field == numberField {
+		if _, known := types[t]; !known || field == format.NumberField {
 			return o, fmt.Errorf("ingest: the field %s cannot be of the type %q; cohort.types takes %s", field, t, typeNames)
 		}
 	}
@@ -116,31 +110,13 @@ func (o Options) settled() (Options, error) {
 		return o, fmt.Errorf("ingest: %d of %d address lines are asked for", o.Address.Least, len(o.Address.Lines))
 	}
 	var err error
-	o.Format, err = o.Format.settled()
+	o.Format, err = o.Format.Settled()
 	return o, err
 }
 
-func (f Format) settled() (Format, error) {
-	f.Type, f.Encoding = strings.ToLower(f.Type), strings.ToLower(f.Encoding)
-	if f.Type == typeTSV {
-		f.Type = typeCSV
-		if f.Delimiter == "" {
-			f.Delimiter = "\t"
-		}
-	}
-	if !slices.Contains([]string{"", typeCSV, typeMESH, typeNBSS, typeParquet, typeArrow}, f.Type) {
-		return f, fmt.Errorf("ingest: cohort.format.type is %q; it can be csv, tsv, mesh, nbss, parquet or arrow", f.Type)
-	}
-	if !slices.Contains([]string{"", encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252}, f.Encoding) {
-		return f, fmt.Errorf("ingest: cohort.format.encoding is %q; it can be utf-8, utf-16, utf-16le, utf-16be or windows-1252", f.Encoding)
-	}
-	if d := f.Delimiter; d != "" && (len(d) > 1 || strings.ContainsAny(d, "\"\r\n\x00") || d[0] > '~' || fits([]byte(d), "9") || fits([]byte(d), "A")) {
-		return f, fmt.Errorf("ingest: cohort.format.delimiter is %q; it can be one ASCII character that is no quote, line end, letter or digit", d)
-	}
-	return f, nil
-}
-
-// headed says whether the first line is to name the columns.
-func (f Format) headed() bool { return f.Header == nil || *f.Header }
-
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// opening returns the options for opening a file. A list is trusted: only its numbers matter.
+func (o Options) opening() file.Options {
+	return file.Options{Format: o.Format, Zone: o.Zone, Trusted: o.EncodingChecked || o.listing}
+}

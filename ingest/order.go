@@ -1,14 +1,14 @@
 package ingest
 
 import (
-	"math"
+	"strconv"
 	"time"
 )
 
-// order is what the values that say which record of a person is the latest are. Whole
-// numbers stand for themselves, dates and times for Unix milliseconds. The two cannot
-// be compared, so the first value that can be read settles which of them a cohort has.
-// Eight digits that are a date are one, unless whole numbers came first.
+// order is the kind of the values that order the records of a person: whole numbers, or dates
+// and times as Unix milliseconds. The two cannot be compared, so the first readable value
+// decides for the whole cohort. Eight digits that form a date are a date, unless whole numbers
+// came first.
 type order uint32
 
 const (
@@ -17,7 +17,7 @@ const (
 	times
 )
 
-// read returns what to compare by, or false when it cannot be told.
+// read returns the number to compare by; false when the value cannot be read.
 func (o *order) read(v []byte) (int64, bool) {
 	if *o != numbers {
 		if t, ok := moment(v); ok {
@@ -35,25 +35,23 @@ func (o *order) read(v []byte) (int64, bool) {
 	return n, ok
 }
 
-// moment reads a date or time: ISO 8601, or yyyymmdd with -HHMMSS behind it or not. A
-// time that does not say its zone is UTC, which keeps the order.
+// moment reads a date or time: ISO 8601, or yyyymmdd with or without -HHMMSS behind it. A time
+// without a zone is taken as UTC, which keeps the order.
 func moment(v []byte) (time.Time, bool) {
-	if t, ok := day(v); ok {
-		return t, true
-	}
-	if plainMoment.fits(v) {
-		t, ok := day(v[:8])
-		h, m, s := two(v[9:]), two(v[11:]), two(v[13:])
-		return t.Add(time.Duration(h*3600+m*60+s) * time.Second), ok && h < 24 && m < 60 && s < 60
-	}
-	if len(v) < 16 || len(v) > 40 || !fits(v[:4], "9999") {
+	layouts := []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "20060102T150405"}
+	switch n := len(v); {
+	case n < 8, n > 40, !fits(v[:4], "9999"):
 		return time.Time{}, false
+	case n == 8:
+		layouts = []string{"20060102"}
+	case n < 16:
+		layouts = []string{time.DateOnly, "20060102-150405"}
 	}
 	text := string(v)
-	if text[10] == ' ' {
+	if len(text) > 10 && text[10] == ' ' {
 		text = text[:10] + "T" + text[11:]
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "20060102T150405"} {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, t.Year() >= 1800 && t.Year() < 2300
 		}
@@ -61,23 +59,8 @@ func moment(v []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// whole reads a whole number in decimal, with a minus in front or not.
+// whole reads a whole number in decimal, with or without a minus sign.
 func whole(v []byte) (n int64, ok bool) {
-	digits := v
-	if len(v) > 0 && v[0] == '-' {
-		digits = v[1:]
-	}
-	if len(digits) == 0 {
-		return 0, false
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if len(digits) < len(v) {
-		n = -n
-	}
-	return n, true
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil && v[0] != '+'
 }

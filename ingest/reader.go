@@ -10,56 +10,62 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"cohort/ingest/format"
+	"cohort/ingest/format/csv"
+	"cohort/ingest/format/file"
 	"cohort/ingest/person"
 )
 
-// Reader reads the records of a cohort: of one stream, or of one file after another.
-// It is not safe for concurrent use, but for BytesRead and BytesDigested.
+// Reader reads the records of a cohort: of one stream, or of one file after another. It is not
+// safe for concurrent use, except BytesRead and BytesDigested.
 type Reader struct {
 	ctx      context.Context
 	options  Options // settled
 	files    []part
-	current  *opened // the file under work
-	at       uint16  // its index
-	next     int     // the index of the file behind it
-	before   int64   // records of the files before it
-	stream   bool    // made by NewReader: one file, open from the start
+	current  *file.File // the current file
+	at       uint16     // its index
+	next     int        // the index of the next file
+	before   int64      // records of the files before the current one
+	stream   bool       // made by NewReader: one file, open from the start
 	checker  checker
-	workers  int   // that parse a text file; none when the consumer does so itself
-	chunk    int   // bytes that one of them takes at a time
-	crew     *crew // of the current file, if there is one
+	workers  int         // goroutines that parse a text file; 0: the consumer parses it
+	chunk    int         // bytes that a worker takes at a time
+	pool     *workerPool // of the current file; may be nil
 	schema   *arrow.Schema
-	read     atomic.Int64 // bytes, as they stand in the files
+	read     atomic.Int64 // bytes read, as they stand in the files
 	digested atomic.Int64 // bytes that Digest has read
-	total    tally        // of what was read; empty lines only of what is behind or parsed in chunks
+	total    Summary      // of the records so far; without the empty lines of a file that the consumer parses
 	yielded  int64        // rows
-	pool     sync.Pool
+	batches  sync.Pool
 	started  bool
 	ended    bool
-	notes    []string // what of the files is left out
+	notes    []string // the files, and lines of files, that are left out
 }
 
-// NewReader reads a cohort of one stream. It reads the header line and makes sure that
-// a record follows. name is how errors call the file. What cannot be read from front
-// to back, a zip, a Parquet file or an Arrow file, is refused: see Open. Errors are a
-// *FileError when the file is no cohort or lacks a column that the options ask for,
-// errors of r, or an error in the options.
+// NewReader reads a cohort from one stream. It reads the header line and makes sure that a
+// record follows. name is the file's name in errors. A zip, Parquet or Arrow file is refused,
+// because it cannot be read from front to back: see Open. Errors are a *format.FileError when
+// the file is not a cohort or lacks a column that the options name, errors of r, or an error
+// in the options.
 func NewReader(r io.Reader, name string, o Options) (*Reader, error) {
-	d, err := newReader(context.Background(), o)
+	return newStream(context.Background(), r, name, o)
+}
+
+func newStream(ctx context.Context, r io.Reader, name string, o Options) (*Reader, error) {
+	d, err := newReader(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	d.files, d.next, d.stream = []part{{name: name, info: FileInfo{Path: name}}}, 1, true
-	raw := &tap{ctx: d.ctx, src: r, read: &d.read}
-	if d.current, err = open(raw, nil, d.options, false); err == nil {
-		d.checker.rules.mapping, err = plan(d.current.source, d.options)
+	how := d.options.opening()
+	how.Read = &d.read
+	if d.current, err = file.OpenStream(ctx, r, how); err == nil {
+		d.checker.rules.mapping, err = plan(d.current.Source, d.options)
 	}
 	if err != nil {
 		return nil, named(err, name)
 	}
-	d.note(name, d.current.note)
-	d.files[0].info.Format, d.files[0].info.Sequence = d.current.format, d.current.sequence
-	d.files[0].mesh = d.current.source.header().personalisation()
+	d.describe(&d.files[0], d.current)
 	return d, nil
 }
 
@@ -68,9 +74,9 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ctx: ctx, options: o, chunk: chunkSize, schema: schema(o.Fields), total: tally{reasons: reasons(o)}}
+	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: Summary{Reasons: reasons(o)}}
 	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total}
-	d.pool.New = func() any { return newBatch(&d.pool, o.BatchRows, len(o.Fields)) }
+	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, len(o.Fields)) }
 	return d, nil
 }
 
@@ -94,21 +100,19 @@ func schema(fields []string) *arrow.Schema {
 	return arrow.NewSchema(columns, nil)
 }
 
-// Schema is the layout of the batches: person's columns, then one for each of
-// Options.Fields, null where the record is invalid. A field may share its name with
-// one of person's columns: find columns by index.
+// Schema is the layout of the batches: package person's columns, then one for each of
+// Options.Fields, null where the record is invalid. Find columns by index, because a field may
+// share its name with one of person's columns.
 func (d *Reader) Schema() *arrow.Schema { return d.schema }
 
-// Records yields the cohort's records in their order, in batches of at most
-// Options.BatchRows rows that are never empty. A batch is the consumer's until it
-// asks for the next or leaves the loop: the Reader releases it then, so the consumer
-// does not. To keep a batch longer, or to hand it to another goroutine, Retain it
-// first and Release it later. Strings taken out of a batch alias its memory and die
-// with it.
+// Records yields the cohort's records in their order, in batches of 1 to Options.BatchRows
+// rows. The Reader releases a batch when the consumer asks for the next or leaves the loop. To
+// keep a batch longer, or to give it to another goroutine, Retain it first and Release it
+// later. Strings taken out of a batch alias its memory.
 //
-// An error is the last thing yielded, with a nil batch, and refuses the cohort as a
-// whole: what was yielded before it must not be sent. It is a *FileError when a file
-// is at fault. Records can be called once; nothing that it starts outlives it.
+// An error comes last, with a nil batch, and refuses the whole cohort: nothing that was yielded
+// before may be sent. It is a *format.FileError when a file is at fault. Records can be called
+// once. Nothing that it starts outlives it.
 func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		if d.started {
@@ -121,8 +125,9 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 			return
 		}
 		defer func() {
+			d.stop()
 			if d.current != nil {
-				d.current.close()
+				d.current.Close()
 			}
 		}()
 		if d.current != nil {
@@ -150,51 +155,48 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 	}
 }
 
-// Summary is the account of what Records has read: of the whole cohort once it has
-// ended without error.
+// Summary is the account of the records so far: of the whole cohort once Records has ended
+// without an error.
 func (d *Reader) Summary() Summary {
-	s := Summary{
-		Records:    d.total.records,
-		Sendable:   d.total.sendable,
-		Test:       d.total.test,
-		Nearly:     d.total.nearly,
-		Invalid:    d.total.records - d.total.sendable,
-		BlankLines: d.total.blank,
-		Bytes:      d.read.Load(),
-		Reasons:    ranked(d.total.reasons),
-		Notes:      d.notes,
-	}
+	s := d.total
+	s.Invalid, s.Bytes, s.Reasons, s.Notes = s.Records-s.Sendable, d.read.Load(), ranked(s.Reasons), d.notes
 	if d.current != nil {
-		s.BlankLines += d.current.source.blanks()
+		s.BlankLines += d.current.Source.Blanks()
 	}
 	return s
 }
 
-// note keeps what is left out of a file.
+// note records that something of a file is left out.
 func (d *Reader) note(name, what string) {
 	if what != "" {
 		d.notes = append(d.notes, name+": "+what)
 	}
 }
 
-// BytesRead says how many bytes of the files Records has taken so far, for a progress
-// bar beside it: any goroutine may ask at any time.
+// BytesRead is the number of bytes that Records has read, as they stand in the files. It is
+// safe for concurrent use.
 func (d *Reader) BytesRead() int64 { return d.read.Load() }
 
-// BytesDigested says the same of Digest.
+// BytesDigested is the number of bytes that Digest has read. It is safe for concurrent use.
 func (d *Reader) BytesDigested() int64 { return d.digested.Load() }
 
-// begin starts the parsing of the current file, which is planned.
+// begin starts to parse the current file.
 func (d *Reader) begin() {
-	d.checker.file, d.checker.rules.garbled = d.at, d.current.garbled()
-	if t, delimited := d.current.source.(*sheet); delimited && d.workers > 0 {
-		d.crew = newCrew(d.workers, d.chunk, t, d.checker, &d.pool)
-		d.current.closers = append(d.current.closers, d.crew.close)
+	d.checker.file, d.checker.rules.garbled = d.at, garbled(d.current.Format)
+	if t, delimited := d.current.Source.(*csv.Sheet); delimited && d.workers > 0 {
+		d.pool = newWorkerPool(d.workers, d.chunk, t, d.checker, &d.batches)
 	}
 }
 
-// batch returns the next batch, nil when the cohort has ended. It holds records of one
-// file.
+// stop ends the parsing of the current file.
+func (d *Reader) stop() {
+	if d.pool != nil {
+		d.pool.close()
+		d.pool = nil
+	}
+}
+
+// batch returns the next batch, with records of one file; nil when the cohort has ended.
 func (d *Reader) batch() (*batch, error) {
 	for {
 		if d.ctx.Err() != nil {
@@ -218,23 +220,23 @@ func (d *Reader) batch() (*batch, error) {
 			return b, nil
 		}
 	}
-	if d.total.records == 0 {
-		return nil, &FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
+	if d.total.Records == 0 {
+		return nil, &format.FileError{Problem: "there are no records", Fix: "ask the sender for the file again"}
 	}
 	return nil, nil
 }
 
-// take returns the next batch of the current file; io.EOF, beside a batch or none, says
-// that it has no more.
+// take returns the next batch of the current file. io.EOF, with or without a batch, says that
+// the file has no more.
 func (d *Reader) take() (*batch, error) {
-	if d.crew != nil {
-		return d.crew.next(&d.total)
+	if d.pool != nil {
+		return d.pool.next(&d.total)
 	}
-	b := d.pool.Get().(*batch)
+	b := d.batches.Get().(*batch)
 	b.reset()
-	err := d.checker.fill(b, d.current.source)
+	err := d.checker.fill(b, d.current.Source)
 	if b.rows == 0 {
-		d.pool.Put(b)
+		d.batches.Put(b)
 		b = nil
 	}
 	return b, err

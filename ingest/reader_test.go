@@ -157,7 +157,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// empty says whether there is nothing to be seen in values.
+// empty reports whether all values are invisible.
 func empty(values []string) bool {
 	return strings.Trim(strings.Join(values, ""), " ") == ""
 }

@@ -7,19 +7,18 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
-// verdict is the outcome of a record: sendable, or an index into the tallies of the
-// reasons for which it is not.
+// verdict is the outcome of a record: sendable, or the index of the reason why it is invalid.
 type verdict int
 
 const sendable verdict = -1
 
-// The verdicts whose place does not depend on the options. Behind them stand one
-// for each required field, two for each type that is asked for, for the order, for each of the
-// service's limits, for records that no route takes, and for each field that a route
-// compares.
+// The verdicts that do not depend on the options. Behind them come, in this order: one for
+// each required field, two for each typed field, one for the order, one for each of the
+// service's limits, one for records without a route, and one for each field of a route.
 const (
 	fewer verdict = iota
 	more
@@ -54,16 +53,16 @@ var numberErrors = []error{
 
 var firstRequired = firstNumber + verdict(len(numberErrors))
 
-// Reason tallies one reason for which records are invalid.
+// Reason counts the records that are invalid for one reason.
 type Reason struct {
 	Code  string  // one of person's codes
-	Words string  // the same for every record counted here, without personal data
+	Words string  // without personal data
 	Count int64   // records
-	Lines []int64 // where the first of them start, at most 5, 1-based
-	Files []int   // the files of those lines, by their index
+	Lines []int64 // 1-based lines of the first records, at most 5
+	Files []int   // the indices of the files of those lines
 }
 
-// reasons lists a tally for each verdict.
+// reasons lists the reason of each verdict, without counts.
 func reasons(o Options) []Reason {
 	all := []Reason{
 		fewer:         {Code: person.CodeWrongColumns, Words: "fewer values than " + model(o) + " has"},
@@ -73,16 +72,16 @@ func reasons(o Options) []Reason {
 		noWindows1252: {Code: person.CodeBadEncoding, Words: "the record holds bytes that are not Windows-1252"},
 		noText:        {Code: person.CodeBadEncoding, Words: "the record holds a NUL byte"},
 		otherRange:    {Code: person.CodeTestNumber, Words: o.Only.words()},
-		badSuccessor:  {Code: person.CodeBadNumber, Words: "the number that superseded the NHS number is not a valid one"},
+		badSuccessor:  {Code: person.CodeBadNumber, Words: "the number that superseded the NHS number is not valid"},
 		inCircle:      {Code: person.CodeSupersedeCycle, Words: "the NHS number was superseded by others that lead back to it or to each other"},
 		inFork:        {Code: person.CodeSupersedeFork, Words: "the NHS number, or one that superseded it, was superseded by two different ones"},
 		shortAddress:  {Code: person.CodeShortAddress, Words: fmt.Sprintf("fewer than %d address lines are filled in", o.Address.Least)},
 		brokenAddress: {Code: person.CodeBrokenAddress, Words: "an address line holds a line break or another control character"},
-		controls:      {Code: person.CodeControl, Words: "a value of the message holds a control character, or an invisible one that changes how the text around it is read"},
-		lostText:      {Code: person.CodeBadEncoding, Words: "a value for the message holds U+FFFD, the sign of a character that an earlier program has lost"},
-		lostRow:       {Code: person.CodeBadNumber, Words: "it holds NUL bytes or other control characters where an NHS number may have stood"},
+		controls:      {Code: person.CodeControl, Words: "a value for the message holds a control character, or an invisible one that changes the text around it"},
+		lostText:      {Code: person.CodeBadEncoding, Words: "a value for the message holds U+FFFD, the sign of a character that an earlier program lost"},
+		lostRow:       {Code: person.CodeBadNumber, Words: "the row holds NUL bytes or other control characters, and may have held an NHS number"},
 
-		severalNumbers: {Code: person.CodeWrongColumns, Words: "it has too few or too many values and more than one NHS number: a line end may be lost"},
+		severalNumbers: {Code: person.CodeWrongColumns, Words: "the row has too few or too many values and more than one NHS number: a line end may be lost"},
 		strayNumber:    {Code: person.CodeBadNumber, Words: "the NHS number is empty, and another column holds one"},
 	}
 	for _, err := range numberErrors {
@@ -102,15 +101,15 @@ func reasons(o Options) []Reason {
 	return append(all, routeReasons(o.Routes)...)
 }
 
-// model is what every record's number of values is held against.
+// model names the record that decides how many values a record has.
 func model(o Options) string {
-	if o.Format.headed() {
+	if o.Format.Headed() {
 		return "the header"
 	}
 	return "the first record"
 }
 
-// hint is what the summary adds to a reason that the campaign file can do something about.
+// hint follows a reason that the campaign file may remove.
 const hint = " (if the file is written in Windows-1252, set cohort.format.encoding: windows-1252)"
 
 // numberVerdict finds the verdict for an error of person.ParseNHSNumber.
@@ -123,7 +122,7 @@ func numberVerdict(err error) verdict {
 	panic("ingest: an NHS number refused for an unknown reason: " + err.Error())
 }
 
-// maxLines is how many lines a reason tells of.
+// maxLines is the most lines that a reason lists.
 const maxLines = 5
 
 func (t *Reason) add(file uint16, line int64) {
@@ -134,7 +133,7 @@ func (t *Reason) add(file uint16, line int64) {
 	}
 }
 
-// ranked returns the reasons that occurred, the most frequent first.
+// ranked returns the reasons that occurred, most frequent first.
 func ranked(all []Reason) []Reason {
 	var seen []Reason
 	for v, t := range all {
@@ -154,18 +153,18 @@ func ranked(all []Reason) []Reason {
 // is the sum of the reasons' counts.
 type Summary struct {
 	Records    int64    // records in all files, headers not counted
-	Sendable   int64    // duplicates included: ingest does not know them
+	Sendable   int64    // with duplicates, which ingest does not detect
 	Test       int64    // sendable records of test patients
-	Nearly     int64    // sendable records whose value is one of Withdrawn's but for upper and lower case
+	Nearly     int64    // sendable records with one of Withdrawn.Values in the wrong case
 	Invalid    int64    // records that cannot be sent
-	BlankLines int64    // lines without a value, which are no records
+	BlankLines int64    // lines without a value, which are not records
 	Bytes      int64    // bytes read, as they stand in the files
-	Reasons    []Reason // why records are invalid, the most frequent first
-	Notes      []string // which files, and which lines of files, are no part of the cohort
+	Reasons    []Reason // most frequent first
+	Notes      []string // the files, and lines of files, that are left out
 }
 
-// Range says which NHS numbers may be sent to. Numbers that start with 9 are test
-// patients': they were never issued to anybody.
+// Range restricts the NHS numbers that may be sent to. Numbers that start with 9 belong to test
+// patients: they were never issued.
 type Range int
 
 // The ranges.
@@ -185,4 +184,15 @@ func (r Range) words() string {
 // holds reports whether a number may be sent to.
 func (r Range) holds(n person.NHSNumber) bool {
 	return r == AnyNumber || (r == TestNumbers) == n.IsTest()
+}
+
+// garbled is the verdict on bytes that are not text in a file's encoding.
+func garbled(f format.Format) verdict {
+	switch f.Encoding {
+	case format.UTF16LE, format.UTF16BE:
+		return noUTF16
+	case format.Windows1252:
+		return noWindows1252
+	}
+	return noUTF8
 }

@@ -9,6 +9,7 @@ import (
 	"testing/iotest"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 )
 
 func TestFilesThatAreRefused(t *testing.T) {
@@ -26,16 +27,21 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"Parquet":                    {"PAR1\x15\x04", "cohort.csv: this is a Parquet file, which cannot be read from a stream; give it as a file"},
 		"UTF-16 with its mark":       {"\xff\xfen\x00h", "cohort.csv: the file ends in the middle of a UTF-16 character; ask the sender for the file again"},
 		"UTF-16 without its mark":    {"\x00n\x00h\x00s\x00\n", "cohort.csv: this looks like a UTF-16 text file; set cohort.format.encoding: utf-16le (or utf-16be), or save it as UTF-8"},
+		"JSON":                       {"[\n  {\"nhs_number\": \"" + a + "\"}]\n", "cohort.csv: this is a JSON file; export the cohort as CSV"},
+		"JSON lines":                 {"{\"nhs_number\": \"" + a + "\"}\n", "cohort.csv: this is a JSON file; export the cohort as CSV"},
+		"a log-in page":              {"\n<!DOCTYPE html>\n<html><head>\n", "cohort.csv: this is an HTML page, not a cohort; download the file again; the page may be a log-in page"},
+		"XML":                        {"<?xml version=\"1.0\"?>\n<people/>\n", "cohort.csv: this is an XML file; export the cohort as CSV"},
+		"names in brackets":          {"[number],[name]\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number"; make sure that the first line names the columns; if it does, add to the campaign: cohort: {columns: {nhs_number: "NAME OF THE COLUMN"}}`},
 		"a binary file":              {"ab\x00\x01\x02\n", "cohort.csv: this is a binary file, not text; export the cohort as CSV"},
 		"carriage returns alone":     {"nhs_number,name\r" + a + ",Ann\r", "cohort.csv:1: the lines end in a carriage return alone; save the file with LF or CRLF line ends"},
 		"a header in Windows-1252":   {"nhs_number,pr\xe9nom\n" + a + ",Ann\n", "cohort.csv:1: the header line holds bytes that are not UTF-8; save the file as UTF-8, or set cohort.format.encoding: windows-1252 if that is what it is"},
-		"no column for the number":   {"\nnumber,name\n" + a + ",Ann\n", `cohort.csv:2: there is no column "nhs_number"; the columns are "number", "name"; name the right one under cohort.columns`},
-		"another case":               {"NHS_Number,name\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number", but there is "NHS_Number", which differs only in case; name "NHS_Number" under cohort.columns, or rename the column`},
-		"a column that is missing":   {"nhs_number\n" + a + "\n", `cohort.csv:1: there is no column "name"; the columns are "nhs_number"; name the right one under cohort.columns`},
+		"no column for the number":   {"\nnumber,name\n" + a + ",Ann\n", `cohort.csv:2: there is no column "nhs_number"; the columns are "number", "name"; add to the campaign: cohort: {columns: {nhs_number: "NAME OF THE COLUMN"}}`},
+		"another case":               {"NHS_Number,name\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number", but there is "NHS_Number"; add to the campaign: cohort: {columns: {nhs_number: "NHS_Number"}}`},
+		"a column that is missing":   {"nhs_number\n" + a + "\n", `cohort.csv:1: there is no column "name"; the columns are "nhs_number"; add to the campaign: cohort: {columns: {name: "NAME OF THE COLUMN"}}`},
 		"no header at all":           {a + ",Ann\n" + b + ",Bob\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
 		"no header and a bad number": {"9990000019,Ann\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
 		"no header but a date":       {"Ann,01/02/1950\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
-		"a needed column twice":      {"nhs_number,name,name\n" + a + ",Ann,Ann\n", "cohort.csv:1: columns 2 and 3 could both be the field name; rename one of the two, or name the right one under cohort.columns"},
+		"a needed column twice":      {"nhs_number,name,name\n" + a + ",Ann,Ann\n", "cohort.csv:1: columns 2 and 3 could both be the field name; rename one of the two, or name only one of them under cohort.columns"},
 		"a quote inside a value":     {head + "\n" + a + ",\"x\ny\"\n" + b + ",Bo\"b\n", "cohort.csv:5: there is a quote inside a value that does not begin with one; put the value in quotes and double every quote inside it"},
 		"text after a closing quote": {head + a + ",\"x\"y\n", "cohort.csv:2: there is text after a closing quote; put the value in quotes and double every quote inside it"},
 		"a quote closed on another line by the next quote": {head + a + ",\"Ann\n" + b + ",\"Bob\"\n", "cohort.csv:3: there is text after a closing quote (the quote was opened on line 2); put the value in quotes and double every quote inside it"},
@@ -48,7 +54,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			_, _, err := read(t, strings.NewReader(test.file), ingest.Options{Fields: []string{"name"}})
-			if _, ok := errors.AsType[*ingest.FileError](err); !ok {
+			if _, ok := errors.AsType[*format.FileError](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			if err.Error() != test.want {
@@ -76,7 +82,7 @@ func TestColumnsAreFoundByTheirAliases(t *testing.T) {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	_, _, err = read(t, strings.NewReader("nhs_number\n"+a+"\n"), o)
-	if want := `cohort.csv:1: there is no column "NHS No" or "NHS Number" for the field nhs_number; the columns are "nhs_number"; name the right one under cohort.columns`; err == nil || err.Error() != want {
+	if want := `cohort.csv:1: there is no column "NHS No" or "NHS Number" for the field nhs_number, but there is "nhs_number"; add to the campaign: cohort: {columns: {nhs_number: "nhs_number"}}`; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	_, _, err = read(t, strings.NewReader("NHS No,NHS Number\n"+a+","+a+"\n"), ingest.Options{Columns: o.Columns})
@@ -124,7 +130,7 @@ func TestEndlessRecordsAreRefusedSoon(t *testing.T) {
 		"an endless header":         {text: "x,"},
 		"an endless quoted header":  {head: "\"", text: "x"},
 	} {
-		var refused *ingest.FileError
+		var refused *format.FileError
 		_, _, err := read(t, file, ingest.Options{})
 		if !errors.As(err, &refused) {
 			t.Errorf("%s: %v", sentence, err)

@@ -10,42 +10,25 @@ import (
 // RejectHeader is the header line of a list of rejects.
 const RejectHeader = "row,file,line,code,reason"
 
-// RejectWriter writes the list of records that will not be sent, as CSV with the
-// header row,file,line,code,reason: where they stand in the file and why, nothing about
-// whom. Not safe for concurrent use.
-type RejectWriter struct {
-	csv   *csv.Writer
-	begun bool
-}
+// RejectWriter writes the list of records that will not be sent, as CSV: the place of each in
+// the cohort, and the reason. It holds no personal data. Not safe for concurrent use.
+type RejectWriter struct{ csv *csv.Writer }
 
-// NewRejectWriter writes to w, which it does not close.
+// NewRejectWriter writes the header line to w, which it does not close.
 func NewRejectWriter(w io.Writer) *RejectWriter {
-	return &RejectWriter{csv: csv.NewWriter(w)}
+	c := csv.NewWriter(w)
+	_ = c.Write(strings.Split(RejectHeader, ",")) // Flush returns the error
+	return &RejectWriter{c}
 }
 
-// Write adds a record: its 1-based row, its file and the 1-based line there, the reason code and the reason in
-// words, which must hold no personal data. Lines may stay in memory until Flush.
+// Write adds a record: its 1-based row, its file and 1-based line there, the reason code, and
+// the reason in words. Lines may stay in memory until Flush.
 func (w *RejectWriter) Write(row int64, file string, line int64, code, reason string) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
 	return w.csv.Write([]string{strconv.FormatInt(row, 10), file, strconv.FormatInt(line, 10), code, reason})
 }
 
-// Flush hands everything to the underlying writer, the header line at the least,
-// and returns the first error there was.
+// Flush writes what is still in memory, and returns the first error of all writing.
 func (w *RejectWriter) Flush() error {
-	if err := w.begin(); err != nil {
-		return err
-	}
 	w.csv.Flush()
 	return w.csv.Error()
-}
-
-func (w *RejectWriter) begin() error {
-	if w.begun {
-		return nil
-	}
-	w.begun = true
-	return w.csv.Write(strings.Split(RejectHeader, ","))
 }

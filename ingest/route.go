@@ -8,23 +8,23 @@ import (
 	"slices"
 	"strconv"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
-// MostRoutes is how many routes there may be: a record's is a byte.
+// MostRoutes is the most routes of a campaign: a record's route is a byte.
 const MostRoutes = 100
 
-// Route says which records a route takes: those for which all conditions hold. Without
-// conditions it takes every record.
+// Route takes the records that meet all conditions. Without conditions it takes every record.
 type Route struct {
 	When []Condition
 }
 
-// Condition asks something of a field: to be one of Values, or to lie between From and To.
-// What it says hangs on the record alone, so that a cohort read again is routed as it was.
+// Condition demands that a field is one of Values, or between From and To. It depends only on
+// the record, so that a cohort that is read again gets the same routes.
 type Condition struct {
 	Field    string
-	Values   []string // but for white space around it, and for upper and lower case
+	Values   []string // compared without case, and without white space around them
 	From, To string   // inclusive; whole numbers, or dates as 2027-01-31; empty: no bound
 }
 
@@ -35,13 +35,13 @@ type bounds struct {
 	from, to int64
 }
 
-// bounds are the bounds of a condition. Of one with values there are none.
+// bounds checks a condition and returns its bounds; none for one with values.
 func (c Condition) bounds() (bounds, error) {
 	switch ranged := c.From != "" || c.To != ""; {
-	case c.Field == numberField:
-		return bounds{}, fmt.Errorf("nobody is routed by the NHS number")
+	case c.Field == format.NumberField:
+		return bounds{}, fmt.Errorf("the NHS number cannot choose a route")
 	case ranged == (len(c.Values) > 0):
-		return bounds{}, fmt.Errorf("the field %s needs values or bounds, and not both", c.Field)
+		return bounds{}, fmt.Errorf("the field %s needs either values or bounds", c.Field)
 	case !ranged:
 		return bounds{}, nil
 	}
@@ -60,11 +60,11 @@ func (c Condition) bounds() (bounds, error) {
 	return bounds{}, fmt.Errorf("the bounds of the field %s are neither whole numbers nor dates", c.Field)
 }
 
-// settleRoutes checks routes. Each field is compared in one way, so that its reason says
-// which.
+// settleRoutes checks routes. Each field is compared in one way only, so that its reason can
+// name the way.
 func settleRoutes(routes []Route) error {
 	if len(routes) > MostRoutes {
-		return fmt.Errorf("ingest: there are %d routes, and there may be %d", len(routes), MostRoutes)
+		return fmt.Errorf("ingest: there are %d routes; the most is %d", len(routes), MostRoutes)
 	}
 	kinds := map[string]string{}
 	for i, r := range routes {
@@ -82,30 +82,17 @@ func settleRoutes(routes []Route) error {
 	return nil
 }
 
-// dayNumber reads a date as cohort.types has them. Days in their order have ascending
-// numbers.
-func dayNumber(v []byte) (int64, bool) {
-	if !isDate(v) {
-		return 0, false
-	}
-	if britishDay.fits(v) {
-		return int64(digits(v[6:])*10_000 + two(v[3:])*100 + two(v)), true
-	}
-	day, _ := day(v)
-	return int64(day.Year()*10_000 + int(day.Month())*100 + day.Day()), true
-}
-
-// route is a Route for asking.
+// route is a Route that is ready to compare.
 type route struct{ when []condition }
 
 type condition struct {
 	field  int // into mapping.routed
 	values [][]byte
 	bounds
-	instead []byte // of an empty value: the field's default; nil for none
+	instead []byte // the field's default, for an empty value; nil for none
 }
 
-// routedBy lists the fields that routes look at, sorted.
+// routedBy lists the fields of routes, sorted.
 func routedBy(routes []Route) (fields []string) {
 	for _, r := range routes {
 		for _, c := range r.When {
@@ -122,7 +109,7 @@ func newRoutes(o Options) (routes []route) {
 		var when []condition
 		for _, c := range r.When {
 			asked := condition{field: slices.Index(fields, c.Field)}
-			asked.bounds, _ = c.bounds() // they were looked at when the options were settled
+			asked.bounds, _ = c.bounds() // settleRoutes has checked them
 			for _, v := range c.Values {
 				asked.values = append(asked.values, bytes.TrimSpace([]byte(v)))
 			}
@@ -136,8 +123,8 @@ func newRoutes(o Options) (routes []route) {
 	return routes
 }
 
-// routeReasons lists the reasons for which a record has no route: that none takes it, and of
-// each field that it cannot be compared.
+// routeReasons lists the reasons why a record has no route: none fits, or a field cannot be
+// compared.
 func routeReasons(routes []Route) (all []Reason) {
 	if len(routes) == 0 {
 		return nil
@@ -157,12 +144,12 @@ func routeReasons(routes []Route) (all []Reason) {
 	return all
 }
 
-// route finds the first route that takes a record. Of one that withdraws its person, who is
-// sent nothing, nothing is asked: without a route it goes by the first.
-func (r *rules) route(s *splitter, record []byte, withdrawn bool) (uint8, verdict) {
+// route finds the first route that takes a record. A withdrawn record is sent nothing, so it
+// needs no route and then gets the first.
+func (r *rules) route(s *format.Values, record []byte, withdrawn bool) (uint8, verdict) {
 	none := r.firstLimit() + verdict(len(r.limits))
 	for i := range r.routes {
-		takes, unread := r.routes[i].takes(func(field int) []byte { return s.value(record, r.routed[field]) })
+		takes, unread := r.routes[i].takes(func(field int) []byte { return s.Value(record, r.routed[field]) })
 		switch {
 		case takes && unread < 0:
 			return uint8(i), sendable
@@ -176,8 +163,8 @@ func (r *rules) route(s *splitter, record []byte, withdrawn bool) (uint8, verdic
 	return 0, none
 }
 
-// takes says whether a route takes a record whose values of() has. Where that hangs on a
-// value that cannot be compared, unread is its field; else -1.
+// takes reports whether a route takes a record; of returns its values. When that depends on a
+// value that cannot be compared, unread is its field, else -1.
 func (r *route) takes(of func(field int) []byte) (takes bool, unread int) {
 	unread = -1
 	for i := range r.when {

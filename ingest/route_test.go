@@ -9,11 +9,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"pgregory.net/rapid"
 
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
-// routesOf reads a cohort and lists, for each record, its route, or the code for which it is
-// invalid.
+// routesOf reads a cohort, and lists the route or the reason code of each record.
 func routesOf(t *testing.T, text string, o Options) (routes []string, s Summary) {
 	t.Helper()
 	d, err := NewReader(strings.NewReader(text), "cohort.csv", o)
@@ -123,12 +123,12 @@ func TestRoutesThatCannotBeAreRefused(t *testing.T) {
 		says   string
 	}{
 		"a column that is not there":   {[]Route{{[]Condition{{Field: "tongue", Values: []string{"cy"}}}}}, `no column "tongue"`},
-		"a condition of nothing":       {[]Route{{[]Condition{{Field: "a"}}}}, "needs values or bounds"},
-		"a condition of both":          {[]Route{{[]Condition{{Field: "a", Values: []string{"b"}, From: "1"}}}}, "needs values or bounds"},
+		"a condition of nothing":       {[]Route{{[]Condition{{Field: "a"}}}}, "needs either values or bounds"},
+		"a condition of both":          {[]Route{{[]Condition{{Field: "a", Values: []string{"b"}, From: "1"}}}}, "needs either values or bounds"},
 		"bounds of no kind":            {[]Route{{[]Condition{{Field: "a", From: "soon"}}}}, "neither whole numbers nor dates"},
 		"bounds of two kinds":          {[]Route{{[]Condition{{Field: "a", From: "1", To: "1950-12-31"}}}}, "neither whole numbers nor dates"},
 		"a field compared in two ways": {[]Route{{[]Condition{{Field: "a", From: "1"}}}, {[]Condition{{Field: "a", To: "1950-12-31"}}}}, "before as a whole number"},
-		"an NHS number":                {[]Route{{[]Condition{{Field: "nhs_number", Values: []string{"1"}}}}}, "by the NHS number"},
+		"an NHS number":                {[]Route{{[]Condition{{Field: "nhs_number", Values: []string{"1"}}}}}, "the NHS number cannot choose a route"},
 		"too many":                     {make([]Route, MostRoutes+1), "there are 101 routes"},
 	} {
 		_, err := NewReader(strings.NewReader("nhs_number,a\n9990000018,x\n"), "cohort.csv", Options{Routes: test.routes})
@@ -136,7 +136,7 @@ func TestRoutesThatCannotBeAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 		}
 	}
-	missing := (*FileError)(nil)
+	missing := (*format.FileError)(nil)
 	_, err := NewReader(strings.NewReader("nhs_number,a\n9990000018,x\n"), "cohort.csv", Options{Routes: []Route{{[]Condition{{Field: "b", From: "1"}}}}})
 	if !errors.As(err, &missing) || missing.Line != 1 {
 		t.Errorf("%v", err)

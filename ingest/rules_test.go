@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 	"cohort/ingest/person"
 )
 
@@ -141,12 +142,12 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		"more address lines than there are":   {Address: ingest.Address{Lines: []string{"x"}, Least: 2}},
 		"withdrawn without values":            {Withdrawn: ingest.Withdrawn{Column: "x"}},
 		"withdrawn without a column":          {Withdrawn: ingest.Withdrawn{Values: []string{"x"}}},
-		"an unknown file type":                {Format: ingest.Format{Type: "xml"}},
-		"an unknown encoding":                 {Format: ingest.Format{Encoding: "latin-1"}},
-		"a delimiter of two characters":       {Format: ingest.Format{Delimiter: "||"}},
-		"a letter as delimiter":               {Format: ingest.Format{Delimiter: "x"}},
-		"a quote as delimiter":                {Format: ingest.Format{Delimiter: `"`}},
-		"a delimiter beyond ASCII":            {Format: ingest.Format{Delimiter: "§"}},
+		"an unknown file type":                {Format: format.Format{Type: "xml"}},
+		"an unknown encoding":                 {Format: format.Format{Encoding: "latin-1"}},
+		"a delimiter of two characters":       {Format: format.Format{Delimiter: "||"}},
+		"a letter as delimiter":               {Format: format.Format{Delimiter: "x"}},
+		"a quote as delimiter":                {Format: format.Format{Delimiter: `"`}},
+		"a delimiter beyond ASCII":            {Format: format.Format{Delimiter: "§"}},
 		"a batch of less than no rows at all": {BatchRows: -1},
 	} {
 		if _, err := ingest.NewReader(strings.NewReader("nhs_number,x\n"+a+",1\n"+no), "c", o); err == nil {

@@ -13,97 +13,74 @@ import (
 	"cohort/ingest/person"
 )
 
-// succession knows under which number each person is known now, of those whose number
-// was superseded. It grows with their number and not with the cohort's, and is read-only
-// once made.
+// succession knows the current number of each person with a superseded number. Its memory
+// grows with the superseded numbers, not with the cohort. It is read-only once made.
 type succession struct {
-	old     []person.NHSNumber // ascending
-	current []person.NHSNumber // the end of the chain that begins there, or circular, or forked
-	forks   []link             // of the numbers that were superseded by several, in order; all of their links
-	into    []person.NHSNumber // the next number of each old one that leads into a fork; 0 of others; nil without forks
-	circles []link             // of the numbers that lead into a circle, in order
+	links   []link             // by old number
+	current []person.NHSNumber // for the first link of each old number: the end of its chain, or a mark below
 }
 
-// The numbers of a chain without an end are of two kinds.
-const circular, forked = 0, 1
+// The marks of chains without an end. No NHS number is so low.
+const circular, forked, followed = 1, 2, 3
 
 // link says that one number was superseded by another.
 type link struct{ old, next person.NHSNumber }
 
-// newSuccession follows every chain of links to its end. A chain that comes back to
-// itself, or that forks since a number was superseded by two, has none.
+func byOld(a, b link) int { return cmp.Or(cmp.Compare(a.old, b.old), cmp.Compare(a.next, b.next)) }
+
+// newSuccession follows every chain of links to its end. A chain has no end when it comes
+// back to itself, or when a number in it was superseded by two.
 func newSuccession(links []link) *succession {
 	slices.SortFunc(links, byOld)
 	links = slices.Compact(links)
-	s := &succession{}
-	var next []person.NHSNumber
-	for i, l := range links {
-		if n := len(s.old); n > 0 && s.old[n-1] == l.old {
-			if next[n-1] != forked {
-				s.forks = append(s.forks, links[i-1])
-			}
-			s.forks = append(s.forks, l)
-			next[n-1] = forked
-			continue
-		}
-		s.old, next = append(s.old, l.old), append(next, l.next)
-	}
-	if len(s.forks) > 0 {
-		s.into = slices.Clone(next)
-	}
-	s.current = make([]person.NHSNumber, len(next))
-	done := make([]bool, len(next))
+	s := &succession{links, make([]person.NHSNumber, len(links))}
 	var path []int
-	var steps []person.NHSNumber // from each of path to the next
-	for start := range next {
-		path, steps = path[:0], steps[:0]
+	for start := range links {
+		path = path[:0]
 		end := person.NHSNumber(circular)
-		for i := start; ; {
-			if done[i] {
-				end = s.current[i]
+		for i, found := start, true; s.current[i] != followed; {
+			if end = s.current[i]; end != 0 {
 				break
 			}
-			if next[i] == forked {
+			path = append(path, i)
+			s.current[i] = followed
+			if len(s.next(i)) > 1 {
 				end = forked
-				path = append(path, i)
 				break
 			}
-			if next[i] == underWay {
+			end = links[i].next
+			if i, found = s.find(end); !found {
 				break
 			}
-			to := next[i]
-			path, steps = append(path, i), append(steps, to)
-			next[i] = underWay
-			var found bool
-			if i, found = slices.BinarySearch(s.old, to); !found {
-				end = to
-				break
-			}
+			end = circular
 		}
-		for k, i := range path {
-			s.current[i], done[i] = end, true
-			if end == circular {
-				s.circles = append(s.circles, link{s.old[i], steps[k]})
-			}
+		for _, i := range path {
+			s.current[i] = end
 		}
 	}
-	slices.SortFunc(s.circles, byOld)
 	return s
 }
 
-func byOld(a, b link) int { return cmp.Or(cmp.Compare(a.old, b.old), cmp.Compare(a.next, b.next)) }
+// find is the first link of an old number.
+func (s *succession) find(old person.NHSNumber) (at int, found bool) {
+	return slices.BinarySearchFunc(s.links, old, func(l link, n person.NHSNumber) int { return cmp.Compare(l.old, n) })
+}
 
-// underWay marks the numbers of the chain that is being followed: met again, it is a
-// circle.
-const underWay = 2
+// next lists the links from i on with the same old number.
+func (s *succession) next(i int) []link {
+	n := 1
+	for i+n < len(s.links) && s.links[i+n].old == s.links[i].old {
+		n++
+	}
+	return s.links[i:][:n]
+}
 
-// of is the number under which the person is known now, or the verdict on a chain
-// without an end.
+// of is the current number of the person, or the verdict on a chain without an end.
 func (s *succession) of(n person.NHSNumber) (person.NHSNumber, verdict) {
 	if s == nil {
 		return n, sendable
 	}
-	i, found := slices.BinarySearch(s.old, n)
+	i, found := s.find(n)
 	if !found {
 		return n, sendable
 	}
@@ -116,7 +93,7 @@ func (s *succession) of(n person.NHSNumber) (person.NHSNumber, verdict) {
 	return s.current[i], sendable
 }
 
-// follow finds out, before the records are read, which of their numbers were superseded.
+// follow reads the superseded numbers, before the records are read.
 func (d *Reader) follow() (err error) {
 	if d.options.SupersededBy == "" {
 		return nil
@@ -128,19 +105,20 @@ func (d *Reader) follow() (err error) {
 	return err
 }
 
-// ends lists where the chains from the i-th old number lead, by every fork: a person who has
-// had that number is one of them. Where a chain forks or goes round in a circle, the next
-// numbers are in the list too: they may be the same person's.
+// ends lists the ends of all chains from the i-th link, by every fork: a person who had that
+// old number is one of them. Where a chain forks or is circular, the list has the next numbers
+// too, because they may be the same person's.
 func (s *succession) ends(i int) (ends []person.NHSNumber) {
 	switch s.current[i] {
-	case forked:
 	case circular:
-		at, _ := slices.BinarySearchFunc(s.circles, s.old[i], startsAt)
-		return []person.NHSNumber{s.circles[at].next}
+		return []person.NHSNumber{s.links[i].next}
+	case forked:
 	default:
 		return []person.NHSNumber{s.current[i]}
 	}
-	ends = s.steps(i)
+	for _, l := range s.next(i) {
+		ends = append(ends, l.next)
+	}
 	seen, todo := map[person.NHSNumber]bool{}, slices.Clone(ends)
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
@@ -149,31 +127,20 @@ func (s *succession) ends(i int) (ends []person.NHSNumber) {
 			continue
 		}
 		seen[n] = true
-		if k, superseded := slices.BinarySearch(s.old, n); superseded {
-			todo = append(todo, s.steps(k)...)
-		} else {
+		k, superseded := s.find(n)
+		if !superseded {
 			ends = append(ends, n)
+			continue
+		}
+		for _, l := range s.next(k) {
+			todo = append(todo, l.next)
 		}
 	}
 	slices.Sort(ends)
 	return slices.Compact(ends)
 }
 
-// steps lists the next numbers of the i-th old number, where there are forks.
-func (s *succession) steps(i int) (next []person.NHSNumber) {
-	if s.into[i] != forked {
-		return []person.NHSNumber{s.into[i]}
-	}
-	first, _ := slices.BinarySearchFunc(s.forks, s.old[i], startsAt)
-	for ; first < len(s.forks) && s.forks[first].old == s.old[i]; first++ {
-		next = append(next, s.forks[first].next)
-	}
-	return next
-}
-
-func startsAt(l link, n person.NHSNumber) int { return cmp.Compare(l.old, n) }
-
-// readSuccession reads the whole cohort for the numbers that were superseded alone.
+// readSuccession reads the whole cohort, only for its superseded numbers.
 func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	var paths []string
 	for _, f := range d.files {
@@ -192,7 +159,7 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.files { // what was digested must be what is read, now and the second time
+	for i := range d.files { // both readings must read what was digested
 		first.files[i].like, first.files[i].info = d.files[i].like, d.files[i].info
 	}
 	var links []link
@@ -216,22 +183,24 @@ func (d *Reader) readSuccession(ctx context.Context) (*succession, error) {
 	return newSuccession(links), nil
 }
 
-// Superseded yields the numbers that the cohort says were superseded, ascending, with the
-// number under which the person is known now, which is the one that Records yields. A
-// number that was superseded by two different ones comes with each: its own records are
-// invalid, and a list that names it means one of the others. One whose chain goes round in
-// a circle, or through a fork, comes with the next number too. Their records are invalid,
-// and another cohort may know the person by any of them. It is known when the first record
-// has come.
+// Superseded yields the superseded numbers, ascending, each with the person's current number,
+// which Records yields. It is complete once the first record has come.
+//
+// A number that was superseded by two comes with each of them: its own records are invalid, and
+// a list that names it means one of them. A number with a circular or forked chain comes with
+// the next number too, because another cohort may know the person by any of them.
 func (d *Reader) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		s := d.checker.rules.succession
 		if s == nil {
 			return
 		}
-		for i, old := range s.old {
+		for i, l := range s.links {
+			if i > 0 && s.links[i-1].old == l.old {
+				continue
+			}
 			for _, end := range s.ends(i) {
-				if !yield(old, end) {
+				if !yield(l.old, end) {
 					return
 				}
 			}

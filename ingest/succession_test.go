@@ -17,16 +17,16 @@ import (
 func TestChainsOfSupersededNumbers(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		links []link
-		want  map[person.NHSNumber]person.NHSNumber // 0: in a circle, 1: where a chain forks
+		want  map[person.NHSNumber]person.NHSNumber // or circular, or forked
 	}{
 		"none":                           {nil, map[person.NHSNumber]person.NHSNumber{10: 10}},
 		"one":                            {[]link{{10, 20}}, map[person.NHSNumber]person.NHSNumber{10: 20, 20: 20, 30: 30}},
 		"said twice":                     {[]link{{10, 20}, {10, 20}}, map[person.NHSNumber]person.NHSNumber{10: 20}},
 		"a chain, last link first":       {[]link{{30, 40}, {20, 30}, {10, 20}}, map[person.NHSNumber]person.NHSNumber{10: 40, 20: 40, 30: 40, 40: 40}},
 		"two that become one":            {[]link{{10, 30}, {20, 30}}, map[person.NHSNumber]person.NHSNumber{10: 30, 20: 30}},
-		"by itself":                      {[]link{{10, 10}}, map[person.NHSNumber]person.NHSNumber{10: 0}},
-		"a circle, and what leads to it": {[]link{{10, 20}, {20, 30}, {30, 20}, {40, 50}}, map[person.NHSNumber]person.NHSNumber{10: 0, 20: 0, 30: 0, 40: 50}},
-		"a fork, and what leads to it":   {[]link{{10, 20}, {20, 30}, {20, 40}, {30, 50}}, map[person.NHSNumber]person.NHSNumber{10: 1, 20: 1, 30: 50, 40: 40}},
+		"by itself":                      {[]link{{10, 10}}, map[person.NHSNumber]person.NHSNumber{10: circular}},
+		"a circle, and what leads to it": {[]link{{10, 20}, {20, 30}, {30, 20}, {40, 50}}, map[person.NHSNumber]person.NHSNumber{10: circular, 20: circular, 30: circular, 40: 50}},
+		"a fork, and what leads to it":   {[]link{{10, 20}, {20, 30}, {20, 40}, {30, 50}}, map[person.NHSNumber]person.NHSNumber{10: forked, 20: forked, 30: 50, 40: 40}},
 	} {
 		s := newSuccession(test.links)
 		for n, want := range test.want {

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cohort/ingest"
+	"cohort/ingest/format"
 )
 
 // Stray quotes that swallow other people's records refuse the file, and values of several
@@ -22,7 +23,7 @@ func TestSwallowedRecords(t *testing.T) {
 		o    ingest.Options
 		want string // of the error; empty: none
 	}{
-		"a whole record between two quotes":               {head + a + ",\"Ann,1\n" + b + ",Bob,1\n" + c + ",Cy\",1\n", ingest.Options{}, "c.csv:3: this line would be a record by itself, and stands inside quotes of the record that starts on line 2; take the stray quotes out; a column of a cohort that may hold such lines is named under cohort.multiline"},
+		"a whole record between two quotes":               {head + a + ",\"Ann,1\n" + b + ",Bob,1\n" + c + ",Cy\",1\n", ingest.Options{}, "c.csv:3: this line would be a record by itself, but it is inside quotes of the record that starts on line 2; remove the stray quotes; if a column may hold such lines, name it under cohort.multiline"},
 		"with CRLF":                                       {strings.ReplaceAll(head+a+",\"Ann,1\n"+b+",Bob,1\n"+c+",Cy\",1\n", "\n", "\r\n"), ingest.Options{}, "c.csv:3: "},
 		"opened in one record and closed in the next":     {head + a + ",\"Ann,1\n" + b + ",Bob\",1\n" + c + ",Cy,1\n", ingest.Options{}, "c.csv:3: "},
 		"closed at the end of a line":                     {head + a + ",\"Ann,1\n" + b + ",Bob,1\"\n" + c + ",Cy,1\n", ingest.Options{}, "c.csv:3: "},
@@ -64,7 +65,7 @@ func TestSwallowedRecords(t *testing.T) {
 					_, err = told(r)
 				}
 			}
-			refused, _ := errors.AsType[*ingest.FileError](err)
+			refused, _ := errors.AsType[*format.FileError](err)
 			switch {
 			case test.want == "" && err != nil:
 				t.Errorf("%s, %s: %v", sentence, how, err)
@@ -81,7 +82,7 @@ func TestSwallowedRecordsOfAList(t *testing.T) {
 		"the next row":       "nhs_number,note\n" + a + ",\"x\n" + b + ",y\"\n",
 		"rows of one column": "nhs_number\n\"" + a + "\n" + b + "\"\n" + c + "\n",
 	} {
-		l, err := ingest.OpenList(t.Context(), save(t, "list.csv", file), ingest.Format{})
+		l, err := ingest.OpenList(t.Context(), save(t, "list.csv", file), format.Format{})
 		if err == nil {
 			for _, fault := range l.People(100) {
 				err = fault
@@ -126,7 +127,7 @@ func TestUnreadableRowsOfColumnarLists(t *testing.T) {
 		"Parquet of numbers": parqueted(table(true)), "Arrow of numbers": arrowed(table(true), false), "Arrow stream of text": arrowed(table(false), true),
 	} {
 		for tolerated, want := range []string{":3: no NHS number can be read from this row", ""} {
-			l, err := ingest.OpenList(t.Context(), save(t, "list.bin", file), ingest.Format{})
+			l, err := ingest.OpenList(t.Context(), save(t, "list.bin", file), format.Format{})
 			if err == nil {
 				for _, fault := range l.People(int64(tolerated)) {
 					err = fault

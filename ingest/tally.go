@@ -2,44 +2,34 @@ package ingest
 
 import "slices"
 
-// tally counts what became of records: of all that were read, or of one chunk's.
-type tally struct {
-	records  int64
-	sendable int64
-	test     int64 // sendable records of test patients
-	nearly   int64 // sendable records that are withdrawn but for upper and lower case
-	blank    int64 // empty lines
-	reasons  []Reason
-}
-
-// another is an empty tally of the same reasons.
-func (t *tally) another() tally {
-	other := tally{reasons: slices.Clone(t.reasons)}
-	for v := range other.reasons {
-		other.reasons[v].Lines, other.reasons[v].Files = nil, nil
+// another makes an empty summary with the same reasons.
+func (t *Summary) another() Summary {
+	other := Summary{Reasons: slices.Clone(t.Reasons)}
+	for v := range other.Reasons {
+		other.Reasons[v].Lines, other.Reasons[v].Files = nil, nil
 	}
 	other.reset()
 	return other
 }
 
-func (t *tally) reset() {
-	t.records, t.sendable, t.test, t.nearly, t.blank = 0, 0, 0, 0, 0
-	for v := range t.reasons {
-		r := &t.reasons[v]
+func (t *Summary) reset() {
+	*t = Summary{Reasons: t.Reasons}
+	for v := range t.Reasons {
+		r := &t.Reasons[v]
 		r.Count, r.Lines, r.Files = 0, r.Lines[:0], r.Files[:0]
 	}
 }
 
-// add counts what comes next in the cohort's order: the first lines of a reason are
-// those that were added first.
-func (t *tally) add(next *tally) {
-	t.records += next.records
-	t.sendable += next.sendable
-	t.test += next.test
-	t.nearly += next.nearly
-	t.blank += next.blank
-	for v := range next.reasons {
-		more, r := &next.reasons[v], &t.reasons[v]
+// add adds the summary of the next records in the cohort's order: a reason keeps the lines that
+// were added first.
+func (t *Summary) add(next *Summary) {
+	t.Records += next.Records
+	t.Sendable += next.Sendable
+	t.Test += next.Test
+	t.Nearly += next.Nearly
+	t.BlankLines += next.BlankLines
+	for v := range next.Reasons {
+		more, r := &next.Reasons[v], &t.Reasons[v]
 		r.Count += more.Count
 		for i := 0; i < len(more.Lines) && len(r.Lines) < maxLines; i++ {
 			r.Lines, r.Files = append(r.Lines, more.Lines[i]), append(r.Files, more.Files[i])

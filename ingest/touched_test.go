@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/ingest/format"
 )
 
 // A file that is written to while it is read is refused for that, and for nothing that half of
@@ -32,7 +34,7 @@ func TestAFileThatChangesWhileItIsRead(t *testing.T) {
 		return nil
 	}
 	list := func(path string, change func()) error {
-		l, err := OpenList(t.Context(), path, Format{})
+		l, err := OpenList(t.Context(), path, format.Format{})
 		if err != nil {
 			return err
 		}

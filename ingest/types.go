@@ -9,7 +9,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Type is what the values of a field must look like, because a template relies on it.
+// Type is the form that the values of a field must have, because a template relies on it.
 type Type string
 
 // The types.
@@ -22,7 +22,7 @@ const (
 
 const typeNames = "date, time, postcode or uk_mobile"
 
-// types says of each type how its values are told and called.
+// types holds each type's name for its values, and the check of a value.
 var types = map[Type]struct {
 	words string
 	holds func([]byte) bool
@@ -33,13 +33,13 @@ var types = map[Type]struct {
 	UKMobile: {"a UK mobile number", isUKMobile},
 }
 
-// Holds says whether a value is of the type, which must be one of the above.
+// Holds reports whether a value is of the type, which must be one of the above.
 func (t Type) Holds(value string) bool { return types[t].holds([]byte(value)) }
 
-// Words is what a value of the type is called, as in "a date".
+// Words is the name for a value of the type, as in "a date".
 func (t Type) Words() string { return types[t].words }
 
-// days are the fields whose values are dates.
+// days are the fields with dates.
 func (o Options) days() (fields []string) {
 	for _, field := range sortedKeys(o.Types) {
 		if o.Types[field] == Date {
@@ -56,8 +56,8 @@ func (o Options) days() (fields []string) {
 	return fields
 }
 
-// fits says whether text has the shape of a pattern: 9 is a digit, A a letter, all
-// else is itself.
+// fits reports whether text matches a pattern: 9 is a digit, A a letter, and any other
+// character itself.
 func fits(text []byte, pattern string) bool {
 	if len(text) != len(pattern) {
 		return false
@@ -89,70 +89,47 @@ func digits(text []byte) (n int) {
 	return n
 }
 
-// two reads the first two bytes, ASCII digits.
-func two(text []byte) int { return int(text[0]-'0')*10 + int(text[1]-'0') }
-
+// isDate accepts 2027-01-31, 20270131 and 31/01/2027.
 func isDate(v []byte) bool {
-	switch {
-	case len(v) == 8:
-		return plainDay.fits(v) && exists(digits(v[:4]), two(v[4:]), two(v[6:]))
-	case len(v) != 10:
-		return false
-	case isoDay.fits(v):
-		return exists(digits(v[:4]), two(v[5:]), two(v[8:]))
-	}
-	return britishDay.fits(v) && exists(digits(v[6:]), two(v[3:]), two(v))
+	_, ok := dayNumber(v)
+	return ok
 }
 
-// isMoment says whether a value begins with a date, and goes on with a time of day.
+// dayNumber reads such a date as 20270131, so that later days have higher numbers.
+func dayNumber(v []byte) (n int64, ok bool) {
+	var year, month, day int
+	switch {
+	case fits(v, "99999999"):
+		year, month, day = digits(v[:4]), digits(v[4:6]), digits(v[6:])
+	case fits(v, "9999-99-99"):
+		year, month, day = digits(v[:4]), digits(v[5:7]), digits(v[8:])
+	case fits(v, "99/99/9999"):
+		year, month, day = digits(v[6:]), digits(v[3:5]), digits(v[:2])
+	}
+	return int64(year*10_000 + month*100 + day), exists(year, month, day)
+}
+
+// isMoment reports whether a value is a date with a time of day behind it.
 func isMoment(v []byte) bool {
-	return len(v) > 13 && isoDay.fits(v[:10]) && (v[10] == 'T' || v[10] == ' ') && fits(v[11:13], "99")
+	return len(v) > 13 && fits(v[:10], "9999-99-99") && (v[10] == 'T' || v[10] == ' ') && fits(v[11:13], "99")
 }
 
-// day reads 2027-01-31 or 20270131.
-func day(v []byte) (time.Time, bool) {
-	switch {
-	case isoDay.fits(v):
-		return calendar(digits(v[:4]), two(v[5:]), two(v[8:]))
-	case plainDay.fits(v):
-		return calendar(digits(v[:4]), two(v[4:]), two(v[6:]))
-	}
-	return time.Time{}, false
-}
-
-// calendar makes a day that there is.
-func calendar(year, month, day int) (time.Time, bool) {
-	return time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC), exists(year, month, day)
-}
-
-// exists says whether there is such a day, of the years in which people live.
+// exists reports whether the calendar has a day, in the years from 1800 to 2299.
 func exists(year, month, day int) bool {
 	if year < 1800 || year >= 2300 || month < 1 || month > 12 || day < 1 {
 		return false
 	}
-	days := 31
-	switch month {
-	case 4, 6, 9, 11:
-		days = 30
-	case 2:
-		days = 28
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			days = 29
-		}
-	}
-	return day <= days
+	return day <= 28 || day <= time.Date(year, time.Month(month+1), 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 func isTime(v []byte) bool {
-	switch len(v) {
-	case 4:
-		return plainTime.fits(v) && two(v) < 24 && two(v[2:]) < 60
-	case 5:
-		return minuteTime.fits(v) && two(v) < 24 && two(v[3:]) < 60
-	case 8:
-		return secondTime.fits(v) && two(v) < 24 && two(v[3:]) < 60 && two(v[6:]) < 60
+	switch {
+	case fits(v, "9999"):
+		return digits(v[:2]) < 24 && digits(v[2:]) < 60
+	case fits(v, "99:99:99"):
+		return digits(v[:2]) < 24 && digits(v[3:5]) < 60 && digits(v[6:]) < 60
 	}
-	return false
+	return fits(v, "99:99") && digits(v[:2]) < 24 && digits(v[3:]) < 60
 }
 
 func isPostcode(v []byte) bool {
@@ -160,8 +137,8 @@ func isPostcode(v []byte) bool {
 	return len(writtenPostcode(room[:0], v)) > 0
 }
 
-// writtenPostcode appends a postcode to dst, which has room for 8 bytes, as it is usually
-// written: with one space, wherever v has white space. Of another value it appends nothing.
+// writtenPostcode appends a postcode to dst, which has room for 8 bytes, with one space in the
+// usual place. For any other value it appends nothing.
 func writtenPostcode(dst, v []byte) []byte {
 	code := dst
 	for len(v) > 0 {

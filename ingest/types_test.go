@@ -58,25 +58,3 @@ func TestOrder(t *testing.T) {
 		}
 	}
 }
-
-func TestHeadingsOfEveryEditionAreOne(t *testing.T) {
-	for _, pair := range [][2]string{{"Epsiode Type", "Episode Type"}, {"Screen or Asses", "Screen or Assess"}, {"Screen or Asses", "SCREEN OR ASSESS"}, {"BatchID", "Batch ID"}, {"NHS Num", "nhs_num"}} {
-		if nbssHeading(pair[0]) != nbssHeading(pair[1]) {
-			t.Errorf("%q is not %q", pair[0], pair[1])
-		}
-	}
-	if nbssHeading("Episode Type") == nbssHeading("Episode Start") {
-		t.Error("two headings are one")
-	}
-}
-
-func TestWindows1252(t *testing.T) {
-	all := make([]byte, 256)
-	for i := range all {
-		all[i] = byte(i)
-	}
-	out, used := decode1252(nil, all)
-	if text := string(out); used != 256 || !strings.HasPrefix(text[128:], "€\xff‚ƒ„…†‡ˆ‰Š‹Œ\xffŽ\xff\xff‘’“”•–—˜™š›œ\xffžŸ\u00a0¡") || !strings.HasSuffix(text, "üýþÿ") {
-		t.Errorf("%q", text[128:])
-	}
-}

@@ -8,8 +8,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// Values is Records for who wants to know only what stands in the first of Options.Fields:
-// its value in each record that could be sent. A value lasts until the next.
+// Values yields only the first of Options.Fields, for each sendable record. It takes the place
+// of Records. A value is valid until the next.
 func (d *Reader) Values() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for batch, err := range d.Records() {

@@ -73,7 +73,7 @@ func peakMemory() float64 {
 	return float64(n) / 1024
 }
 
-// cpu is how many seconds of a processor this process has used.
+// cpu is the CPU time of this process in seconds.
 func cpu() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

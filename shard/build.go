@@ -18,23 +18,22 @@ type Options struct {
 	Shards     int
 	Fields     []string // the campaign's fields, in the order of the incoming records
 	Duplicates Rule     // which record of a person counts
-	Routes     int      // by which the records go, up to 256; one when zero
-	BatchRows  int      // records in a record batch; chosen by the number of fields when zero
+	Routes     int      // the number of routes, up to 256; 0 means 1
+	BatchRows  int      // records in a record batch; 0: the number of fields decides
 
-	// Superseded yields the numbers that were superseded, ascending, each with the number
-	// that its person's records bear here. May be nil. It is asked once records has ended,
-	// before Exclude, which it holds for too: either number leaves the person out.
+	// Superseded yields the superseded numbers, ascending, each with the number of the person's
+	// records here. Exclude may name a person by either number. May be nil. It is ranged over
+	// once, behind the records and before Exclude.
 	Superseded iter.Seq2[person.NHSNumber, person.NHSNumber]
 
-	// Replaced yields numbers that earlier files say were replaced, each with the number that
-	// took its place, in any order. A record under the old one is left out, as
-	// person.CodeReplaced, where this cohort has the person's newer number too. May be nil. It
-	// is asked once records has ended.
+	// Replaced yields the numbers that earlier files have replaced, each with the newer number,
+	// in any order. A record under the old number is left out, as person.CodeReplaced, when
+	// this cohort has the person's newer number too. May be nil. It is ranged over behind the
+	// records.
 	Replaced iter.Seq2[person.NHSNumber, person.NHSNumber]
 
-	// Exclude yields people who must not be sent to, each with the reason code; a person
-	// may come more than once, and the first reason counts. May be nil. It is asked once
-	// records has ended.
+	// Exclude yields people who must not be sent to, each with a reason code. Of several entries
+	// for a person the first counts. May be nil. It is ranged over behind the records.
 	Exclude iter.Seq2[Exclusion, error]
 }
 
@@ -44,12 +43,13 @@ type Exclusion struct {
 	Reason string
 }
 
-// Build writes the spool of a cohort into dir, which must exist, and returns its
-// manifest and the manifest's digest. What an earlier, unfinished build left there is
-// overwritten. The spool is valid when Build returns nil and not before: the manifest
-// is written last. records, laid out as package person draws it, and o.Exclude are
-// ranged over on the caller's goroutine; the record batches stay the caller's, and Build
-// retains those it still works on. Nothing that Build starts outlives it.
+// Build writes the spool of a cohort into dir, which must exist. It returns the manifest and
+// its digest. It overwrites the files of an unfinished build. The spool is valid only when
+// Build returns nil, because the manifest is written last.
+//
+// records has the columns that package person describes. Build ranges over it and over the
+// options' sequences on the caller's goroutine, and retains the batches that it still needs.
+// Nothing that Build starts outlives it.
 func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, error], o Options) (Manifest, [32]byte, error) {
 	if o.BatchRows == 0 {
 		o.BatchRows = batchRows(len(o.Fields))
@@ -78,9 +78,9 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	return b.seal(ctx)
 }
 
-// batchRows is how many records a record batch has when nobody says so: 4096, and fewer
-// for a cohort of many fields, since every shard has one in memory while it is filled. Of
-// five fields it is 2048: 4096 are no faster and 2 % smaller, at 35 MiB more memory.
+// batchRows is the default for Options.BatchRows: 4096, and fewer for many fields, because
+// every shard has one record batch in memory. For five fields it is 2048: with 4096 the spool
+// was 2 % smaller and not faster, and took 35 MiB more memory.
 func batchRows(fields int) int {
 	rows := 4096
 	for rows > 256 && rows*(fields+2) > 16<<10 {
@@ -89,31 +89,32 @@ func batchRows(fields int) int {
 	return rows
 }
 
-// build is one spool in the making.
+// build is the state of one Build.
 type build struct {
 	dir      string
 	o        Options
-	workers  int // how many shards are worked on at once
+	workers  int // shards that are worked on at once
 	shards   []*shardBuild
 	invalid  *file
+	keys     keyFiles // the numbers of all records
+	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
 	manifest Manifest
 	verdicts *file
-	routes   *file // nil where there is one route
+	routes   *file // nil when there is one route
 
 	superseded  succession
-	successions *file // nil when nobody says which numbers were superseded
+	successions *file // nil without Options.Superseded
 }
 
-// shardBuild is one shard in the making. Only one goroutine works on it at a time.
+// shardBuild is the state of one shard. One goroutine at a time works on it.
 type shardBuild struct {
 	file   *file
 	schema *arrow.Schema
-	draft  draft
-	keys   *keyFile // the numbers of its records, in order; tagged when withdrawn
-	listed *keyFile // the numbers that must not be sent to, tagged with their verdict; may be nil
-	routes []uint8  // of its records, in order; nil where there is one route
+	record recordBuilder
+	keys   *keyFile // the numbers of its records, in order, with the tag withdrawn
+	routes []uint8  // of its records, in order; nil when there is one route
 
-	withdrawn bool // some record says that its person is not to be invited
+	withdrawn bool // some record is withdrawn
 }
 
 func (b *build) begin() error {
@@ -127,38 +128,32 @@ func (b *build) begin() error {
 	if b.o.Routes > 1 {
 		b.manifest.Routes = b.o.Routes
 	}
-	schema := shardSchema(b.o.Fields)
-	for i := range b.o.Shards {
-		s := &shardBuild{schema: schema}
-		b.shards = append(b.shards, s)
-		var err error
-		if s.file, err = createFile(b.dir, fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
-			return err
-		}
-		if s.keys, err = createKeyFile(b.dir, fmt.Sprintf("keys-%03d.tmp", i), b.o.Duplicates == Latest); err != nil {
-			return err
-		}
-		if b.o.Exclude == nil && b.o.Replaced == nil {
-			continue
-		}
-		if s.listed, err = createKeyFile(b.dir, fmt.Sprintf("listed-%03d.tmp", i), false); err != nil {
+	var err error
+	if b.keys, err = createKeyFiles(b.dir, "keys", b.o.Shards, b.o.Duplicates == Latest); err != nil {
+		return err
+	}
+	if b.o.Exclude != nil || b.o.Replaced != nil {
+		if b.listed, err = createKeyFiles(b.dir, "listed", b.o.Shards, false); err != nil {
 			return err
 		}
 	}
-	var err error
+	schema := shardSchema(b.o.Fields)
+	for i := range b.o.Shards {
+		s := &shardBuild{schema: schema, keys: b.keys[i]}
+		b.shards = append(b.shards, s)
+		if s.file, err = createFile(b.dir, fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
+			return err
+		}
+	}
 	b.invalid, err = createFile(b.dir, invalidFile, invalidSchema)
 	return err
 }
 
-// abandon lets go of what a failed build still holds, and of the temporary files of
-// any build.
+// abandon closes the files of a failed build, and removes the temporary files of any build.
 func (b *build) abandon() {
+	b.keys.remove()
+	b.listed.remove()
 	for _, s := range b.shards {
-		for _, k := range []*keyFile{s.keys, s.listed} {
-			if k != nil {
-				k.remove()
-			}
-		}
 		if s.file != nil {
 			_ = s.file.f.Close()
 		}

@@ -15,8 +15,8 @@ import (
 	"cohort/shard"
 )
 
-// number makes a valid NHS number of the range that was never issued out of its nine
-// leading digits, which are 999 and n, or of the next digits that have a check digit.
+// number makes a valid NHS number that was never issued. It begins with 999 and n, or with the
+// next digits that have a check digit.
 func number(t interface{ Fatal(...any) }, n int) person.NHSNumber {
 	for body := 999_000_000 + n; body < 1_000_000_000; body++ {
 		sum := 0
@@ -67,14 +67,14 @@ func incomingSchema(fields []string) *arrow.Schema {
 	return arrow.NewSchema(columns, nil)
 }
 
-// lineOf is the line on which a record starts: the cohort has a header and a blank line
+// lineOf is the line where a record starts: the cohort has a header line, and a blank line
 // behind every third record.
 func lineOf(row int64) int64 { return row + 1 + (row-1)/3 }
 
-// fileOf is the file of which a record is one: each has eleven.
+// fileOf is the file of a record: each file has eleven records.
 func fileOf(row int64) int { return int(row-1) / 11 }
 
-// incoming lays entries out as package person draws them, so many in a record batch.
+// incoming makes record batches of entries, with each entries in a batch.
 func incoming(entries []entry, fields []string, each int) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		builder := array.NewRecordBuilder(memory.DefaultAllocator, incomingSchema(fields))
@@ -136,7 +136,7 @@ func listing(list []shard.Exclusion) iter.Seq2[shard.Exclusion, error] {
 	}
 }
 
-// tb is what helpers need of a test, be it testing's or rapid's.
+// tb is the part of testing.TB that rapid's tests have too.
 type tb interface {
 	Helper()
 	Fatal(...any)

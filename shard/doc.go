@@ -1,28 +1,27 @@
-// Package shard decides in which shard a person lives, and keeps the records of a
-// cohort there: sealed Arrow IPC files, one a shard, compressed, under a manifest.
+// Package shard keeps the records of a cohort by shard: sealed, compressed Arrow IPC files, one
+// for each shard, and a manifest. A hash of the NHS number decides a person's shard.
 //
 // A spool is a folder:
 //
-//	manifest.json    written last: a folder without it is half made and worth nothing
+//	manifest.json    written last: a folder without it is incomplete
 //	shard-000.arrow  the sendable records of shard 0 in file order: row, file, line, number, reference, fields
 //	...
 //	invalid.arrow    the records that cannot be sent, in file order: row, file, line, found, code, reason, reference
-//	verdicts.arrow   one record batch a shard, one byte a record of it: 0 may be sent to,
-//	                 1 duplicate, 2 and up suppressed for the manifest's reason of that number less 2
-//	superseded.arrow which numbers were superseded, where the cohort says so: old, current
-//	routes.arrow     as verdicts.arrow, where the campaign has several routes: that of each record
+//	verdicts.arrow   one record batch for each shard, one byte for each record: 0 may be sent to,
+//	                 1 duplicate, 2+r suppressed for the r-th of the manifest's reasons
+//	superseded.arrow the superseded numbers, if the cohort has any: old, current
+//	routes.arrow     like verdicts.arrow, if the campaign has several routes: the route of each record
 //
-// The records are written while the cohort file is read, before it is known which of
-// them are duplicates; the verdicts are made afterwards, shard by shard. So memory
-// holds a few thousand records of each shard and the numbers of a few shards, however
-// large the cohort:
+// The records are written while the cohort file is read, before the duplicates are known. The
+// verdicts are made afterwards, shard by shard. So memory holds a few thousand records of each
+// shard, and the numbers of a few shards, for a cohort of any size:
 //
-//	            ┌─ worker 0 ─ gather ─ compress ─ digest ─→ shard-000, -002, …
-//	read, deal ─┤                                                             ─→ judge ─→ seal
-//	            └─ worker 1 ─ gather ─ compress ─ digest ─→ shard-001, -003, …
+//	             ┌─ worker 0 ─ gather ─ compress ─ digest ─→ shard-000, -002, …
+//	read, slice ─┤                                                             ─→ judge ─→ seal
+//	             └─ worker 1 ─ gather ─ compress ─ digest ─→ shard-001, -003, …
 //
-// A shard has a lane for each route: those of its records that go by it. To the engine the
-// lanes are the shards, since a batch goes by one route; where there is one they are the same.
+// A shard has a lane for each route: its records with that route. To the engine the lanes are
+// the shards, because a batch goes by one route. With one route, lanes and shards are the same.
 //
-// This package is where Arrow stops: what leaves it are person.Recipient and Record.
+// Arrow stops here: this package hands out person.Recipient and person.Record.
 package shard

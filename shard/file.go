@@ -13,11 +13,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// file is one Arrow IPC file being written, with its digest. Its buffers are compressed
-// with LZ4. Of a record of five fields and 104 bytes, measured over whole builds of 3.4
-// million records on two cores, Zstandard left 38 bytes at 1.6 µs of processor time, since
-// the Arrow library makes a new encoder, and its tables, for every record batch; LZ4
-// leaves 57 at 0.6 µs, and is read twice as fast; nothing at all would be 110 at 0.4 µs.
+// file writes one Arrow IPC file and its digest. The buffers are compressed with LZ4. A record
+// of five fields and 104 bytes takes 57 bytes and 0.6 µs of CPU time with LZ4, 110 bytes and
+// 0.4 µs without compression, and 38 bytes and 1.6 µs with Zstandard, where the Arrow library
+// makes a new encoder for every record batch. LZ4 is read twice as fast as Zstandard. Measured
+// over whole builds of 3.4 million records on two cores.
 type file struct {
 	info FileInfo
 	f    *os.File
@@ -39,8 +39,7 @@ func createFile(dir, name string, schema *arrow.Schema) (*file, error) {
 	return w, nil
 }
 
-// counting is the file as the IPC writer sees it. The writer only seeks to ask where
-// it stands.
+// counting is the file for the IPC writer, which seeks only to learn its position.
 type counting struct{ *file }
 
 func (c counting) Write(b []byte) (int, error) {
@@ -65,7 +64,7 @@ func (w *file) write(r arrow.Record) error {
 	return nil
 }
 
-// seal ends the file, makes it durable and returns its description.
+// seal ends the file, makes it durable, and describes it.
 func (w *file) seal() (FileInfo, error) {
 	err := w.ipc.Close()
 	if err == nil {

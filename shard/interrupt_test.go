@@ -48,9 +48,8 @@ func between(records iter.Seq2[arrow.Record, error], w *watched) iter.Seq2[arrow
 	}
 }
 
-// A folder in which a spool is being made over an older one is, at every moment at which
-// a kill might come, no spool: neither as it is, nor with the older one's manifest back in
-// its place.
+// While a build replaces an older spool, its folder is never a sealed spool, whenever a kill
+// comes: not as it is, and not with the older manifest put back.
 func TestAtNoMomentOfABuildIsThereASpool(t *testing.T) {
 	entries, list := mixed(t)
 	earlier := people(t, 30)

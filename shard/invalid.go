@@ -17,23 +17,29 @@ type invalidCursor struct {
 	file  *os.File
 	name  string
 	ipc   *ipc.FileReader
-	batch int
-	i     int
-	at    arrow.Record // the batch it stands in; nil before the first
+	batch int          // the next one
+	at    arrow.Record // the current one; nil before the first
+	i     int          // the current record in it
 }
 
-func (s *Spool) openInvalid() (*invalidCursor, error) {
-	name := filepath.Join(s.dir, invalidFile)
+// openArrow opens an Arrow file, and checks its metadata.
+func openArrow(name string) (*os.File, *ipc.FileReader, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, nil, fmt.Errorf("spool: %w", err)
 	}
 	r, err := ipc.NewFileReader(f)
 	if err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("%s is damaged: %w", name, err)
+		return nil, nil, fmt.Errorf("%s is damaged: %w", name, err)
 	}
-	return &invalidCursor{file: f, name: name, ipc: r}, nil
+	return f, r, nil
+}
+
+func (s *Spool) openInvalid() (*invalidCursor, error) {
+	name := filepath.Join(s.dir, invalidFile)
+	f, r, err := openArrow(name)
+	return &invalidCursor{file: f, name: name, ipc: r}, err
 }
 
 func (c *invalidCursor) next() (bool, error) {

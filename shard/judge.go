@@ -13,19 +13,17 @@ import (
 	"cohort/ingest/person"
 )
 
-// The verdicts on a sendable record. Suppression for reason r of the manifest is
-// suppressed+r.
+// The verdicts on a record. suppressed+r is suppression for the manifest's reason r.
 const (
 	sendable   = 0
 	duplicate  = 1
 	suppressed = 2
 )
 
-// withdrawn is the tag of a number in the key file whose record says that the person is
-// not to be invited.
+// withdrawn is the tag in the key file for a record that asks not to invite the person.
 const withdrawn = 1
 
-// verdictFor is the verdict of suppression for a reason, which the manifest learns.
+// verdictFor is the verdict for a reason of suppression. It adds a new reason to the manifest.
 func (b *build) verdictFor(reason string) (byte, error) {
 	r := slices.Index(b.manifest.Reasons, reason)
 	if r < 0 {
@@ -37,7 +35,7 @@ func (b *build) verdictFor(reason string) (byte, error) {
 	return byte(suppressed + r), nil
 }
 
-// exclude deals out the people who must not be sent to.
+// exclude writes the people who must not be sent to to the key files of their shards.
 func (b *build) exclude(ctx context.Context) error {
 	if b.o.Exclude == nil {
 		return b.excludeReplaced()
@@ -54,7 +52,7 @@ func (b *build) exclude(ctx context.Context) error {
 			return err
 		}
 		for _, number := range b.superseded.of(e.Number) {
-			if err := b.shards[Of(person.NHSNumber(number), len(b.shards))].listed.add(number, verdict, 0); err != nil {
+			if err := b.listed.add(number, verdict, 0); err != nil {
 				return err
 			}
 		}
@@ -62,8 +60,7 @@ func (b *build) exclude(ctx context.Context) error {
 	return b.excludeReplaced()
 }
 
-// judge finds the duplicates and the suppressed of every shard and writes the
-// verdicts. As many shards as there are workers are judged side by side.
+// judge makes and writes the verdicts of all shards, several shards at a time.
 func (b *build) judge(ctx context.Context) (err error) {
 	var verdictWithdrawn byte
 	if slices.ContainsFunc(b.shards, func(s *shardBuild) bool { return s.withdrawn }) {
@@ -74,6 +71,7 @@ func (b *build) judge(ctx context.Context) (err error) {
 	if b.verdicts, err = createFile(b.dir, verdictsFile, verdictSchema); err != nil {
 		return err
 	}
+	done := 0
 	for some := range slices.Chunk(b.shards, b.workers) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -81,11 +79,16 @@ func (b *build) judge(ctx context.Context) (err error) {
 		verdicts := make([][]uint8, len(some))
 		var group errgroup.Group
 		for i, s := range some {
+			var listed *keyFile
+			if b.listed != nil {
+				listed = b.listed[done+i]
+			}
 			group.Go(func() (err error) {
-				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn)
+				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn, listed)
 				return err
 			})
 		}
+		done += len(some)
 		if err := group.Wait(); err != nil {
 			return err
 		}
@@ -123,22 +126,21 @@ func (w *file) writeBytes(schema *arrow.Schema, values []uint8) error {
 	return w.write(record)
 }
 
-// judge finds, for each record of the shard in order, whether it may be sent to. Of the
-// records of a person one counts, by the rule; the others are duplicates. A list that
-// has the person comes before what the record itself says.
-func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte) ([]uint8, error) {
-	w := newWinners(s.keys.n, rule == Latest)
+// judge makes the verdicts on the records of a shard, in order. By the rule one record of a
+// person counts, and the others are duplicates. A list's reason goes before a withdrawal.
+func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte, listed *keyFile) ([]uint8, error) {
+	d := newDedupe(s.keys.n, rule == Latest)
 	verdicts := make([]uint8, s.keys.n)
 	tags := make([]bool, s.keys.n)
 	err := s.keys.each(func(i int, number uint64, tag byte, order int64) {
 		tags[i] = tag == withdrawn
-		if loser := w.add(i, number, order, rule); loser >= 0 {
-			verdicts[loser] = duplicate
+		if other := d.add(i, number, order, rule); other >= 0 {
+			verdicts[other] = duplicate
 		}
 	})
-	if err == nil && s.listed != nil {
-		err = s.listed.each(func(_ int, number uint64, verdict byte, _ int64) {
-			if i := w.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
+	if err == nil && listed != nil {
+		err = listed.each(func(_ int, number uint64, verdict byte, _ int64) {
+			if i := d.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
 				verdicts[i] = verdict
 			}
 		})

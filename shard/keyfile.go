@@ -7,17 +7,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"cohort/ingest/person"
 )
 
-// keyFile holds NHS numbers, each with a byte of meaning, until a shard is judged. It is
-// temporary and never part of a spool. An entry is little endian:
+// keyFile holds NHS numbers of one shard, each with a tag. It is temporary and never part of a
+// spool. An entry is little endian:
 //
 //	 0        7     8          16
 //	┌─────────┬─────┬───────────┐
 //	│ number  │ tag │ order     │   order only in an ordered file
 //	└─────────┴─────┴───────────┘
 //
-// An NHS number has ten digits and needs no more than five of its seven bytes.
+// An NHS number has ten digits and needs five of the seven bytes.
 type keyFile struct {
 	f       *os.File
 	ordered bool
@@ -59,12 +61,12 @@ func (k *keyFile) flush() error {
 	return nil
 }
 
-// each gives back every entry in order. The order is 0 in a file that is not ordered.
+// each yields every entry, in order, and ends the writing. order is 0 in an unordered file.
 func (k *keyFile) each(yield func(i int, number uint64, tag byte, order int64)) error {
 	if err := k.flush(); err != nil {
 		return err
 	}
-	k.buffer = nil // nothing more is added
+	k.buffer = nil
 	_, err := k.f.Seek(0, io.SeekStart)
 	in := bufio.NewReaderSize(k.f, 64<<10)
 	var b [16]byte
@@ -87,4 +89,31 @@ func (k *keyFile) each(yield func(i int, number uint64, tag byte, order int64)) 
 func (k *keyFile) remove() {
 	_ = k.f.Close()
 	_ = os.Remove(k.f.Name())
+}
+
+// keyFiles are key files by shard.
+type keyFiles []*keyFile
+
+// createKeyFiles creates a key file for each shard. Those created before an error are returned
+// too, and must be removed.
+func createKeyFiles(dir, name string, shards int, ordered bool) (files keyFiles, err error) {
+	for i := range shards {
+		k, err := createKeyFile(dir, fmt.Sprintf("%s-%03d.tmp", name, i), ordered)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, k)
+	}
+	return files, nil
+}
+
+// add adds an entry to the file of the number's shard.
+func (f keyFiles) add(number uint64, tag byte, order int64) error {
+	return f[Index(person.NHSNumber(number), len(f))].add(number, tag, order)
+}
+
+func (f keyFiles) remove() {
+	for _, k := range f {
+		k.remove()
+	}
 }

@@ -27,7 +27,7 @@ var ErrNotSealed = errors.New("there is no sealed spool here")
 // Manifest describes a sealed spool.
 type Manifest struct {
 	Version    int        `json:"version"`
-	Hash       string     `json:"hash"` // how a person's shard is found
+	Hash       string     `json:"hash"` // the hash that decides a person's shard
 	Fields     []string   `json:"fields"`
 	BatchRows  int        `json:"batch_rows"` // records in each record batch of a shard but the last
 	Duplicates Rule       `json:"duplicates"` // which record of a person counts
@@ -35,9 +35,9 @@ type Manifest struct {
 	Invalid    int64      `json:"invalid"`
 	Duplicate  int64      `json:"duplicate"`
 	Suppressed int64      `json:"suppressed"`
-	Sendable   int64      `json:"sendable"`          // what is left to send to
-	Reasons    []string   `json:"reasons,omitempty"` // of suppression, as verdicts number them
-	Routes     int        `json:"routes,omitempty"`  // how many there are; absent where there is one
+	Sendable   int64      `json:"sendable"`          // the records to send
+	Reasons    []string   `json:"reasons,omitempty"` // of suppression; a verdict is an index into them
+	Routes     int        `json:"routes,omitempty"`  // the number of routes; absent when there is one
 	Shards     []FileInfo `json:"shards"`
 	Others     []FileInfo `json:"others"`
 }
@@ -52,7 +52,7 @@ type FileInfo struct {
 
 const hashName = "splitmix64"
 
-// ReadManifest reads a spool's manifest and its digest. ErrNotSealed says that the
+// ReadManifest reads a spool's manifest and its digest. The error is ErrNotSealed when the
 // spool was never finished.
 func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	name := filepath.Join(dir, manifestFile)
@@ -78,7 +78,7 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	return m, sha256.Sum256(text), nil
 }
 
-// Verify reads every file of the spool and holds it against its digest.
+// Verify compares every file of the spool with its digest.
 func (m Manifest) Verify(dir string) error {
 	for _, info := range append(m.Shards[:len(m.Shards):len(m.Shards)], m.Others...) {
 		name := filepath.Join(dir, info.File)

@@ -8,7 +8,7 @@ import (
 	"cohort/shard"
 )
 
-// model is what a spool must hold, worked out in the plainest way.
+// model is the expected content of a spool, computed in the plainest way.
 type model struct {
 	records    []person.Record      // in the order of the file
 	recipients [][]person.Recipient // by shard, with the fields as copies
@@ -69,7 +69,7 @@ func expectBy(rule shard.Rule, entries []entry, list []shard.Exclusion, shards i
 			continue
 		}
 		r.Number = e.number.Digits()
-		r.Shard = shard.Of(e.number, shards)
+		r.Shard = shard.Index(e.number, shards)
 		r.Lane = r.Shard
 		r.Position = m.positions[r.Shard]
 		m.positions[r.Shard]++

@@ -2,89 +2,71 @@ package shard
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"cohort/ingest/person"
 )
 
-// Reached is one person to whom another run sends a message.
+// Reached is one recipient of another run.
 type Reached struct {
 	Number  person.NHSNumber
-	Message uint64 // equal only for equal messages; 0: no message of this spool equals it
+	Message uint64 // a digest; 0: it equals no message of this spool
 }
 
-// Overlap counts the people to whom both a spool and another run send.
+// Overlap counts the people that a spool and another run have in common.
 type Overlap struct {
 	Reached int64
-	Same    int64 // of Reached: it is the same message
+	Same    int64 // those of Reached with the same message
 }
 
-// Comparison holds other runs against a spool, one after another. It puts their people
-// aside in files, one a shard. So memory holds the people of one shard of the spool, and a
-// byte for each record. It is not safe for concurrent use.
+// Comparison compares other runs with a spool, one after another. It keeps their people in
+// files, one for each shard. So memory holds the people of one shard of the spool, and a byte
+// for each record. It is not safe for concurrent use.
 type Comparison struct {
-	Again int64 // people to whom the runs so far send the same message, each once
+	Again int64 // people with the same message in any of the runs so far
 
-	// Due says whether a record's message is still to be sent: only those count. It is asked in
-	// order, once a record for each run. Nil: all are.
+	// Due reports whether a record's message is still to be sent. Only those records count. It
+	// is called in order, once for each record and run. Nil: all records count.
 	Due func(lane int, position uint32) (bool, error)
 
 	spool   *Spool
 	dir     string
 	message func(route uint8, fields []string) uint64
-	again   [][]bool // by shard, and by person to send to; nil: nobody yet
+	again   [][]bool // by shard and person to send to; nil: nobody yet
 }
 
-// Compare begins a comparison, with files in dir, which must exist. message is the digest of
-// the message that goes by a route with the values of the spool's fields. It keeps no value.
+// Compare begins a comparison, with files in dir, which must exist. message is the digest of the
+// message for a route and the values of the spool's fields. It must not keep the values.
 func (s *Spool) Compare(dir string, message func(route uint8, fields []string) uint64) *Comparison {
 	return &Comparison{spool: s, dir: dir, message: message, again: make([][]bool, len(s.shards))}
 }
 
 // With compares the people of one other run. A person may come more than once.
 func (c *Comparison) With(ctx context.Context, people iter.Seq2[Reached, error]) (all Overlap, err error) {
-	files := make([]*keyFile, len(c.spool.shards))
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				f.remove()
-			}
-		}
-	}()
+	files, err := createKeyFiles(c.dir, "overlap", len(c.spool.shards), true)
+	defer files.remove()
+	if err != nil {
+		return Overlap{}, err
+	}
 	for p, err := range people {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil {
-			err = c.putAside(files, p)
+		for _, number := range c.spool.superseded.of(p.Number) {
+			if err == nil {
+				err = files.add(number, 0, int64(p.Message))
+			}
 		}
 		if err != nil {
 			return Overlap{}, err
 		}
 	}
 	for shard, f := range files {
-		if f != nil && err == nil {
+		if f.n > 0 && err == nil {
 			err = c.count(ctx, shard, f, &all)
 		}
 	}
 	return all, err
-}
-
-func (c *Comparison) putAside(files []*keyFile, p Reached) (err error) {
-	for _, number := range c.spool.superseded.of(p.Number) {
-		shard := Of(person.NHSNumber(number), len(files))
-		if files[shard] == nil {
-			files[shard], err = createKeyFile(c.dir, fmt.Sprintf("overlap-%03d.tmp", shard), true)
-		}
-		if err == nil {
-			err = files[shard].add(number, 0, int64(p.Message))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // count compares one shard.
@@ -93,9 +75,9 @@ func (c *Comparison) count(ctx context.Context, shard int, f *keyFile, all *Over
 	if err != nil {
 		return err
 	}
-	reached, same := make([]bool, len(mine.numbers)), make([]bool, len(mine.numbers))
+	reached, same := make([]bool, len(mine.orders)), make([]bool, len(mine.orders))
 	if c.again[shard] == nil {
-		c.again[shard] = make([]bool, len(mine.numbers))
+		c.again[shard] = make([]bool, len(mine.orders))
 	}
 	mark := func(person *bool, count *int64) {
 		if !*person {
@@ -116,11 +98,11 @@ func (c *Comparison) count(ctx context.Context, shard int, f *keyFile, all *Over
 	})
 }
 
-// messages are the people of a shard who are to be sent to, in an order that does not
-// change. The order of each is the digest of the message.
-func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) {
+// messages are the people of a shard to send to, always in the same order. The order of each is
+// the digest of the message.
+func (c *Comparison) messages(ctx context.Context, shard int) (*dedupe, error) {
 	s := c.spool
-	w := newWinners(int(s.Manifest.Shards[shard].Rows), true)
+	d := newDedupe(int(s.Manifest.Shards[shard].Rows), true)
 	for route := range s.Routes() {
 		lane := person.Lane(shard, s.Routes(), uint8(route))
 		for p, err := range s.Recipients(lane, 0, s.Positions(lane)) {
@@ -137,9 +119,9 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) 
 				}
 			}
 			if due {
-				w.add(len(w.numbers), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
+				d.add(len(d.orders), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
 			}
 		}
 	}
-	return w, nil
+	return d, nil
 }

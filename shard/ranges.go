@@ -8,15 +8,14 @@ import (
 	"cohort/ingest/person"
 )
 
-// Ranges reads the records of a spool in the order of the cohort file, a range of rows at
-// a time, and within the range shard by shard. Whoever has a place for each row of
-// the range needs no more than that, and is spared the merging that Records does. It is not
-// safe for concurrent use, but several may read a spool at once.
+// Ranges reads the records of a spool, a range of rows at a time, and within a range shard by
+// shard. It is faster than Records, which merges the shards by row. It is not safe for
+// concurrent use, but several Ranges may read a spool at once.
 type Ranges struct {
 	spool   *Spool
-	after   []uint32 // by shard: the position behind the last that was read
+	after   []uint32 // by shard: the next position
 	invalid *invalidCursor
-	left    bool // the invalid cursor stands on a record that was not read yet
+	left    bool // the invalid cursor stands on the next record
 }
 
 // Ranges begins to read at the first row. Close must be called.
@@ -33,10 +32,10 @@ func (s *Spool) Ranges() (*Ranges, error) {
 	return r, nil
 }
 
-// Close lets go of what Ranges opened.
+// Close closes what Ranges opened.
 func (r *Ranges) Close() error { return r.invalid.file.Close() }
 
-// Verdicts are the words for the verdicts of stretches.
+// Verdicts explains the verdicts of stretches.
 func (r *Ranges) Verdicts() []person.Verdict {
 	m := &r.spool.Manifest
 	all := make([]person.Verdict, suppressed+len(m.Reasons))
@@ -48,8 +47,8 @@ func (r *Ranges) Verdicts() []person.Verdict {
 	return all
 }
 
-// Below reads the records of the rows that were not read yet and come before end. The
-// first error, also of a function it was given, ends it.
+// Below reads the next records, up to the row before end. The first error ends it, also one of
+// valid or invalid.
 func (r *Ranges) Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error {
 	for shard := range r.after {
 		if err := r.shardBelow(shard, end, valid); err != nil {

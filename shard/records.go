@@ -11,12 +11,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// Records yields every record of the cohort file in its order: the shards and the
-// invalid records merged by row. The first error ends the sequence.
+// Records yields every record of the cohort in the order of rows. The first error ends the
+// sequence.
 func (s *Spool) Records() iter.Seq2[person.Record, error] { return s.merged(false) }
 
-// Rejected yields the invalid, duplicate and suppressed records of the cohort file in
-// its order. It reads only those parts of the spool that hold any.
+// Rejected yields the invalid, duplicate and suppressed records in the order of rows. It reads
+// only the parts of the spool that hold any.
 func (s *Spool) Rejected() iter.Seq2[person.Record, error] { return s.merged(true) }
 
 // Record is the record at a position of a lane.
@@ -78,9 +78,9 @@ func (s *Spool) merged(rejected bool) iter.Seq2[person.Record, error] {
 	}
 }
 
-// cursor walks over records in the order of their rows.
+// cursor walks over records in the order of rows.
 type cursor interface {
-	next() (bool, error) // goes to the next record; to the first when called first
+	next() (bool, error) // moves to the next record, at first to the first
 	row() int64
 	record() person.Record
 }
@@ -101,10 +101,10 @@ func (m *merge) Pop() any {
 type shardCursor struct {
 	spool    *Spool
 	shard    int
-	rejected bool   // over its duplicate and suppressed records only
-	after    uint32 // position behind the record it stands on
+	rejected bool   // only over its duplicate and suppressed records
+	after    uint32 // the position behind the current record
 	page     *page
-	pageN    uint32 // number of page, from 1; 0 while there is none
+	pageN    uint32 // the number of page, from 1; 0 for none
 }
 
 func (c *shardCursor) next() (bool, error) {
@@ -148,7 +148,7 @@ func text(column *array.String, i int) string {
 	return column.Value(i)
 }
 
-// verdict puts a verdict in words. A record to send to has none.
+// verdict is the fate and the reason code of a record; both empty for one to send.
 func (s *Spool) verdict(shard int, position uint32) (person.Fate, string) {
 	return verdictWords(s.shards[shard].verdicts[position], s.Manifest.Reasons)
 }
@@ -163,8 +163,7 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 	return person.Suppressed, reasons[v-suppressed]
 }
 
-// words explains the codes that this package gives, but for duplicates, which depend on
-// the rule.
+// words explains this package's reason codes, except for duplicates: see ruleWords.
 var words = map[string]string{
 	person.CodeWithdrawn:     "the record says that the person is not to be invited",
 	person.CodeAlreadySent:   "the person was accepted in an earlier run",

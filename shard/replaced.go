@@ -6,9 +6,9 @@ import (
 	"cohort/ingest/person"
 )
 
-// excludeReplaced leaves out records of people whom this cohort has under several numbers that
-// only earlier files connect. A number that was replaced gives way to one that was not; where
-// all were replaced, the least number stays. Memory grows with the replaced numbers alone.
+// excludeReplaced leaves out records of a person with several numbers in this cohort, when only
+// earlier files connect the numbers. A number that was not replaced stays; when all were
+// replaced, the lowest stays. Memory grows only with the replaced numbers.
 func (b *build) excludeReplaced() error {
 	if b.o.Replaced == nil {
 		return nil
@@ -20,8 +20,8 @@ func (b *build) excludeReplaced() error {
 		}
 	}
 	numbers := person.NewSets(b.o.Replaced)
-	for _, s := range b.shards {
-		err := s.keys.each(func(_ int, number uint64, _ byte, _ int64) {
+	for _, k := range b.keys {
+		err := k.each(func(_ int, number uint64, _ byte, _ int64) {
 			if n := person.NHSNumber(number); len(numbers.Of(n)) > 1 {
 				here[n] = true
 			}
@@ -38,7 +38,7 @@ func (b *build) excludeReplaced() error {
 		}
 		verdict, err := b.verdictFor(person.CodeReplaced)
 		if err == nil {
-			err = b.shards[Of(n, len(b.shards))].listed.add(n.Uint64(), verdict, 0)
+			err = b.listed.add(n.Uint64(), verdict, 0)
 		}
 		if err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// writeRoutes writes by which route each record goes, where there are several.
+// writeRoutes writes the route of each record, when there are several routes.
 func (b *build) writeRoutes() (err error) {
 	if b.manifest.Routes == 0 {
 		return nil
@@ -38,10 +38,10 @@ func (s *Spool) readRoutes() error {
 	})
 }
 
-// Routes is how many routes there are, of which each shard has a lane.
+// Routes is the number of routes. Each shard has a lane for each route.
 func (s *Spool) Routes() int { return max(1, s.Manifest.Routes) }
 
-// lane is that of the record at a position of a shard.
+// lane is the lane of the record at a position of a shard.
 func (s *Spool) lane(shard int, position uint32) int {
 	if routes := s.shards[shard].routes; routes != nil {
 		return person.Lane(shard, s.Routes(), routes[position])
@@ -49,8 +49,8 @@ func (s *Spool) lane(shard int, position uint32) int {
 	return shard
 }
 
-// RouteFates counts the records of each route that can be sent, as they were judged: those
-// to send to (the empty fate), duplicates, and the suppressed.
+// RouteFates counts the valid records of each route by fate: to send (the empty fate),
+// duplicate, and suppressed.
 func (s *Spool) RouteFates() []map[person.Fate]int64 {
 	fates := make([]map[person.Fate]int64, s.Routes())
 	for route := range fates {

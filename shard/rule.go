@@ -2,7 +2,7 @@ package shard
 
 import "fmt"
 
-// Rule says which of a person's sendable records counts; the others are duplicates.
+// Rule chooses the one of a person's sendable records that counts. The others are duplicates.
 type Rule uint8
 
 // The rules.
@@ -14,7 +14,7 @@ const (
 
 var ruleNames = [...]string{First: "first", Last: "last", Latest: "latest"}
 
-// ruleWords says why a record is a duplicate under each rule.
+// ruleWords explains a duplicate under each rule.
 var ruleWords = [...]string{
 	First:  "an earlier record of the file is the same person",
 	Last:   "a later record of the file is the same person",

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -27,7 +26,7 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 	}
 	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, len(others))
 	var group errgroup.Group
-	group.SetLimit(4) // a disk takes several files to heart at once
+	group.SetLimit(4) // a disk syncs several files at once
 	end := func(f *file, info *FileInfo) {
 		group.Go(func() (err error) {
 			if err = ctx.Err(); err == nil {
@@ -51,7 +50,7 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 		return fail(fmt.Errorf("spool: %w", err))
 	}
 	err = disk.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
-		_, err := io.Copy(w, bytes.NewReader(text))
+		_, err := w.Write(text)
 		return err
 	})
 	if err != nil {

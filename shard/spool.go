@@ -16,8 +16,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// Spool is a sealed spool, open for reading. It is an engine.Source, whose shards are the
-// spool's lanes, and safe for concurrent use.
+// Spool is a sealed spool, open for reading. It is an engine.Source: the spool's lanes are its
+// shards. It is safe for concurrent use.
 type Spool struct {
 	Manifest Manifest
 	Digest   [32]byte // of the manifest
@@ -27,16 +27,16 @@ type Spool struct {
 	superseded succession
 }
 
-// shard is one shard of a spool: its verdicts, and the record batch that was read
-// last, since neighbouring batches of messages are read one after another.
+// shard is one shard of a spool. It keeps the record batch that was read last, because the
+// messages of neighbouring batches are read one after another.
 type shard struct {
 	verdicts []uint8
-	routes   []uint8 // nil where there is one
+	routes   []uint8 // nil when there is one route
 
 	mu   sync.Mutex
 	file *os.File
 	ipc  *ipc.FileReader
-	last []lastPage // by route: each is read at its own pace
+	last []lastPage // by route, because each has its own pace
 }
 
 // lastPage is the record batch that was read last; number -1 before the first.
@@ -45,8 +45,7 @@ type lastPage struct {
 	number int
 }
 
-// page is one record batch, decoded. It is read-only and lives as long as anybody
-// looks at it.
+// page is one record batch, decoded. It is read-only.
 type page struct {
 	rows, lines []int64
 	files       []uint16
@@ -55,9 +54,9 @@ type page struct {
 	fields      []*array.String
 }
 
-// Open opens the sealed spool in dir. ErrNotSealed says that there is none. Every file
-// is held against its digest first: the Arrow library trusts what it reads, and a single
-// damaged byte can have it ask for more memory than there is.
+// Open opens the sealed spool in dir. The error is ErrNotSealed when there is none. Every file
+// is compared with its digest first, because the Arrow library trusts what it reads: a damaged
+// byte can make it ask for more memory than there is.
 func Open(dir string) (*Spool, error) {
 	m, digest, err := ReadManifest(dir)
 	if err == nil {
@@ -83,15 +82,9 @@ func Open(dir string) (*Spool, error) {
 }
 
 func openShard(dir string, info FileInfo, routes int) (*shard, error) {
-	name := filepath.Join(dir, info.File)
-	f, err := os.Open(name)
+	f, r, err := openArrow(filepath.Join(dir, info.File))
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	r, err := ipc.NewFileReader(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("%s is damaged: %w", name, err)
+		return nil, err
 	}
 	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, routes)}, nil
 }
@@ -103,16 +96,15 @@ func (s *Spool) readVerdicts() error {
 	})
 }
 
-// readBytes reads a file of one byte a record, shard by shard.
+// readBytes reads a file with one byte for each record, shard by shard.
 func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) error {
 	name := filepath.Join(s.dir, file)
-	f, err := os.Open(name)
+	f, r, err := openArrow(name)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := ipc.NewFileReader(f)
-	if err == nil && r.NumRecords() != len(s.shards) {
+	if r.NumRecords() != len(s.shards) {
 		err = fmt.Errorf("it has %d shards and the manifest %d", r.NumRecords(), len(s.shards))
 	}
 	for i := 0; err == nil && i < len(s.shards); i++ {
@@ -131,21 +123,19 @@ func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) e
 	return nil
 }
 
-// Close lets go of the spool's files.
+// Close closes the spool's files.
 func (s *Spool) Close() error {
-	var err error
+	var errs []error
 	for _, sh := range s.shards {
-		if e := sh.file.Close(); err == nil {
-			err = e
-		}
+		errs = append(errs, sh.file.Close())
 	}
-	return err
+	return errors.Join(errs...)
 }
 
-// Shards implements engine.Source: it counts the lanes.
+// Shards implements engine.Source: it is the number of lanes.
 func (s *Spool) Shards() int { return len(s.shards) * s.Routes() }
 
-// Positions implements engine.Source. The lanes of a shard have its positions in common.
+// Positions implements engine.Source. The lanes of a shard share its positions.
 func (s *Spool) Positions(lane int) uint32 {
 	return uint32(len(s.shards[lane/s.Routes()].verdicts))
 }
@@ -181,8 +171,8 @@ func (s *Spool) Recipients(lane int, from, to uint32) iter.Seq2[person.Recipient
 	}
 }
 
-// page returns record batch n of the shard, for a reader of the records of a route. One of
-// all of them says 0.
+// page returns record batch n of the shard, for a reader of one route's records. A reader of all
+// records uses route 0.
 func (sh *shard) page(n int, route uint8) (*page, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -193,7 +183,7 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	if n >= sh.ipc.NumRecords() {
 		return nil, fmt.Errorf("it has no record batch %d", n)
 	}
-	// The memory is the garbage collector's: a page may outlive its place here.
+	// The garbage collector frees the memory: a page may outlive its place in last.
 	record, err := sh.ipc.RecordAt(n)
 	if err != nil {
 		return nil, fmt.Errorf("record batch %d: %w", n, err)

@@ -3,25 +3,22 @@ package shard
 import (
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"cohort/ingest/person"
 )
 
-// succession knows under which number a person who had another is in the spool. It is
-// empty when no number was superseded, and read-only once made.
+// succession maps superseded numbers to the numbers in the spool. It is read-only once made.
 type succession struct {
-	old, current []uint64 // by old number, ascending; one that was superseded by several comes as often
+	old, current []uint64 // in the order of old, which may repeat with several current numbers
 }
 
-// of is the number, or the numbers, under which a person may be in the spool.
+// of lists the numbers that a person may have in the spool.
 func (s succession) of(n person.NHSNumber) []uint64 {
 	first, found := slices.BinarySearch(s.old, n.Uint64())
 	if !found {
@@ -39,8 +36,7 @@ var supersededSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "current", Type: arrow.PrimitiveTypes.Uint64},
 }, nil)
 
-// supersede notes which numbers were superseded, and writes them down. They are asked for
-// when the records have ended.
+// supersede keeps and writes the superseded numbers.
 func (b *build) supersede() error {
 	if b.o.Superseded == nil {
 		return nil
@@ -65,19 +61,17 @@ func (b *build) supersede() error {
 	return b.successions.write(r)
 }
 
-// readSuperseded reads what supersede wrote. A spool of a cohort without superseded
-// numbers may have no such file.
+// readSuperseded reads what supersede wrote, if it did.
 func (s *Spool) readSuperseded() error {
 	if !slices.ContainsFunc(s.Manifest.Others, func(f FileInfo) bool { return f.File == supersededFile }) {
 		return nil
 	}
 	name := filepath.Join(s.dir, supersededFile)
-	f, err := os.Open(name)
+	f, r, err := openArrow(name)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := ipc.NewFileReader(f)
 	for i := 0; err == nil && i < r.NumRecords(); i++ {
 		var record arrow.Record
 		if record, err = r.RecordAt(i); err == nil {
@@ -91,8 +85,8 @@ func (s *Spool) readSuperseded() error {
 	return nil
 }
 
-// Superseded yields every number that the cohort says was superseded, ascending, with the
-// number under which that person is in the spool.
+// Superseded yields every superseded number of the cohort, ascending, with the person's number
+// in the spool.
 func (s *Spool) Superseded() iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		for i, old := range s.superseded.old {

@@ -9,7 +9,7 @@ import (
 	"cohort/shard"
 )
 
-// pairs yields which numbers were superseded by which.
+// pairs yields old numbers with their newer ones.
 func pairs(p [][2]person.NHSNumber) iter.Seq2[person.NHSNumber, person.NHSNumber] {
 	return func(yield func(old, current person.NHSNumber) bool) {
 		for _, x := range p {

@@ -3,7 +3,7 @@ package main
 var textCases = []fieldCase{
 	{
 		name: "02 two stray quotes", args: "check -c plain.yaml 02-quote-swallows-two-people.csv", exit: 10,
-		says:  []string{`02-quote-swallows-two-people.csv:3: this line would be a record by itself, and stands inside quotes of the record that starts on line 2`},
+		says:  []string{`02-quote-swallows-two-people.csv:3: this line would be a record by itself, but it is inside quotes of the record that starts on line 2`},
 		never: []string{`999100`},
 	},
 	{
@@ -43,6 +43,27 @@ var textCases = []fieldCase{
 	},
 	{
 		name: "12 a folder with an upload under way", args: "check -c plain.yaml 12-folder-with-upload-under-way", exit: 10,
-		says: []string{`b.csv.filepart: the name says that this file is still being written`},
+		says: []string{`b.csv.filepart: by its name, this file is still being written`},
+	},
+	{
+		name: "19 JSON", args: "check -c plain.yaml 19-people.json", exit: 10,
+		says: []string{`19-people.json: this is a JSON file; export the cohort as CSV`}, never: []string{`9990000018`},
+	},
+	{
+		name: "19 a log-in page", args: "check -c plain.yaml 19-log-in.html", exit: 10,
+		says: []string{`19-log-in.html: this is an HTML page, not a cohort; download the file again`},
+	},
+	{
+		name: "19 a title line", args: "check -c plain.yaml 19-title.csv", exit: 10,
+		says: []string{`19-title.csv:1: the columns are named on line 2, not on this line; remove the lines above line 2`},
+	},
+	{
+		name: "19 a column of another name", args: "check -c plain.yaml 19-other-name.csv", exit: 10,
+		says: []string{`there is no column "nhs_number", but there is "NHS Number"; add to the campaign: cohort: \{columns: \{nhs_number: "NHS Number"\}\}`},
+	},
+	{
+		name: "19 only test numbers in production", args: "check -c 19-production.yaml 19-test-numbers.csv", exit: 10,
+		says:  []string{`2 of 2 records are invalid, .* make sure that this is the right file, and that the campaign has the right profile`},
+		never: []string{`raise max_invalid`},
 	},
 }

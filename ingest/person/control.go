@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// CodeControl is the reason code of a record with a value that HasControl finds something in.
+// CodeControl is the reason code of a record with a value for which HasControl is true.
 const CodeControl = "message_has_control"
 
-// HasControl reports whether a text holds a character that no message may hold: a control
-// character other than tab, carriage return and line feed, a line or paragraph separator
-// (U+2028, U+2029), or a character that turns the direction of the text around it (U+202A to
-// U+202E, U+2066 to U+2069). The NHS App refuses the first, and nobody can see any of them.
+// HasControl reports whether a text holds a character that no message may hold. They are the
+// control characters except tab, carriage return and line feed, the line and paragraph
+// separators (U+2028, U+2029), and the characters that change the direction of text (U+202A
+// to U+202E, U+2066 to U+2069). Nobody can see them, and the NHS App refuses the first.
 func HasControl[T string | []byte](text T) bool {
 	for i := 0; i < len(text); {
 		if i+8 <= len(text) && isPrintable([]byte(text[i:i+8])) {
@@ -39,8 +39,8 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r) || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }
 
-// isPrintable reports whether eight bytes are all from space to tilde. In w-ones*n&^w&tops a
-// byte's top bit is set when a byte of w is below n, and no bit is set when none is.
+// isPrintable reports whether eight bytes are all from space to tilde. w-ones*n&^w&tops is not
+// zero exactly when a byte of w is below n.
 func isPrintable(eight []byte) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	w := binary.LittleEndian.Uint64(eight)

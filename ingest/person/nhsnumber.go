@@ -6,18 +6,17 @@ import (
 	"log/slog"
 )
 
-// NHSNumber is a valid NHS number: ten digits whose modulus 11 check holds and
-// which are not all the same. The zero value is "no number".
+// NHSNumber is a valid NHS number: ten digits, not all the same, with a correct check digit.
+// The zero value is "no number".
 //
-// It masks itself in every formatter (fmt, slog, JSON, text), so that it cannot
-// slip into a log or an error. Code that must put the digits on the wire or on
-// disk asks for them by name: Digits, AppendDigits or Uint64. Note that package
-// fmt bypasses methods on unexported struct fields: never print a struct that
-// holds an NHSNumber in one. It bypasses them too for the verbs %p and %w, which go
-// vet refuses for a number.
+// It masks itself in every formatter (fmt, slog, JSON, text), so that it cannot slip into a
+// log or an error. Code that writes the digits to the wire or to disk uses Digits,
+// AppendDigits or Uint64. Package fmt bypasses methods on unexported struct fields: never
+// print a struct with an NHSNumber in one. It bypasses them for the verbs %p and %w too, but
+// go vet refuses those.
 type NHSNumber uint64
 
-// The reasons for which a text is no NHS number. None of them holds the text.
+// The reasons why a text is not an NHS number. None of them holds the text.
 var (
 	ErrNumberMissing  = errors.New("the NHS number is empty")
 	ErrNumberLength   = errors.New("the NHS number does not have ten digits")
@@ -30,18 +29,17 @@ var (
 	ErrNumberShortened = errors.New("a spreadsheet has shortened the NHS number (as 9.99E+09), and its last digits are lost")
 )
 
-// ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with white
-// space and hyphens between and around them (the display form is 3-3-4). What programs
-// make of a number is that number, where it can be no other: invisible characters, other
-// dashes, quotes and apostrophes around it, ".0" behind it, ="9434765919", NUL bytes behind
-// it. Any other control character makes it none, and is not nothing either. A number with a
-// minus before or behind it is none, and one that was shortened to 9.43E+09 is none.
-// The order of the checks, and so of the errors, is: shortened, fraction, characters, empty,
-// negative, length, check digit, repeated digits.
+// ParseNHSNumber reads an NHS number as people write it: ten ASCII digits, with white space
+// and hyphens between and around them (the display form is 3-3-4). It also undoes what programs
+// do to a number, where only one number is possible: invisible characters, other dashes,
+// quotes around it, ".0" or NUL bytes behind it, ="9434765919". Any other control character is
+// an error, and so is a minus before or behind the number, or the short form 9.43E+09. The
+// checks come in this order: shortened, fraction, characters, empty, negative, length, check
+// digit, repeated digits.
 //
-// The rule is the NHS Data Dictionary's: the first nine digits are weighted 10 to
-// 2, summed, and the check digit is 11 less the sum modulo 11, where 11 stands for
-// 0 and 10 is never issued. Repeated digits pass that rule and are refused beside it.
+// The rule is the NHS Data Dictionary's: the first nine digits are weighted 10 to 2 and summed.
+// The check digit is 11 less the sum modulo 11; 11 means 0, and 10 is never issued. Ten equal
+// digits pass that rule, but are refused.
 func ParseNHSNumber[T string | []byte](text T) (NHSNumber, error) {
 	if len(text) == 10 { // ten plain digits, as nearly every file has them
 		if number, check := tenDigits(text); check && number%1111111111 != 0 {
@@ -73,7 +71,7 @@ func parsePlain[T string | []byte](text T) (NHSNumber, error) {
 			digits++
 			end = false
 			if digits > 10 {
-				continue // too long, but a stray character further on is the better reason
+				continue // too long; a stray character further on is the better reason
 			}
 			d := uint64(c - '0')
 			number = number*10 + d
@@ -104,9 +102,8 @@ func parsePlain[T string | []byte](text T) (NHSNumber, error) {
 	return NHSNumber(number), nil
 }
 
-// tenDigits reads ten bytes as a number, and says whether they are digits whose check
-// digit is right. Eight of them are worked on at once, a byte each and then two, four
-// and eight bytes together, since this is done for every record of a cohort.
+// tenDigits reads ten bytes as a number. check reports whether they are digits with a correct
+// check digit. It handles eight digits at once, because it runs for every record of a cohort.
 func tenDigits[T string | []byte](text T) (number uint64, check bool) {
 	_ = text[9]
 	x := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
@@ -142,7 +139,7 @@ func (n NHSNumber) AppendDigits(dst []byte) []byte {
 	return append(dst, d[:]...)
 }
 
-// IsTest reports whether the number is a test patient's: no number that starts with 9
+// IsTest reports whether the number is a test patient's. It then starts with 9; no such number
 // was ever issued.
 func (n NHSNumber) IsTest() bool { return n >= 9000000000 }
 

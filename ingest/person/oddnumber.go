@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Invisible reports whether a reader sees nothing of a character: white space of every
-// kind, control characters, and characters without a width.
+// Invisible reports whether a character is invisible: white space of any kind, a control
+// character, or a character without width.
 func Invisible(r rune) bool {
 	if '!' <= r && r <= '~' {
 		return false
@@ -17,8 +17,8 @@ func Invisible(r rune) bool {
 		r == '\u2800' // the empty Braille pattern
 }
 
-// Stray reports whether a character is a control character other than a tab and a line's end:
-// nobody writes one, and where a file was damaged they stand in place of what was lost.
+// Stray reports whether a character is a control character, but no tab or line end. Nobody
+// writes one. In a damaged file it may replace lost text.
 func Stray(r rune) bool {
 	return r != '\t' && r != '\r' && r != '\n' && unicode.Is(unicode.Cc, r)
 }
@@ -27,21 +27,21 @@ func Stray(r rune) bool {
 const quoteMarks = "'\"`´‘’‚“”„ʼ′"
 
 var (
-	// wholeForm is a number that ends in noughts behind a decimal sign, with or without a sign
+	// wholeForm is a number with only zeros behind its decimal sign, with or without a sign
 	// between the thousands.
 	wholeForm = regexp.MustCompile(`^([0-9]{10}|[0-9](?:,[0-9]{3}){3}|[0-9](?:\.[0-9]{3}){3}|[0-9](?:'[0-9]{3}){3})(?:[.,]0*)?$`)
 
-	// fractionForm is a number with something other than noughts behind its decimal point.
+	// fractionForm is a number with a digit other than zero behind its decimal point.
 	fractionForm = regexp.MustCompile(`^[0-9]+\.[0-9]*[1-9][0-9]*$`)
 
-	// powerForm is a number that stands as a power of ten.
+	// powerForm is a number in scientific notation.
 	powerForm = regexp.MustCompile(`^([0-9])(?:[.,]([0-9]*))?[eE]\+?0*([0-9]+)$`)
 
 	notDigits = regexp.MustCompile(`[^0-9]`)
 )
 
-// tidy takes away what programs and people put into and around an NHS number, where the
-// rest can only be one number. A text that it does not understand stays as it is.
+// tidy removes what programs and people put into and around an NHS number, where the rest can
+// only be one number. It does not change a text that it does not understand.
 func tidy(text string) (string, error) {
 	plain := strings.Map(func(r rune) rune {
 		switch {

@@ -3,94 +3,93 @@ package person
 // Recipient is one sendable record of a cohort, as the engine sees it.
 type Recipient struct {
 	Row      int64     // 1-based data record over all files of the cohort
-	Number   NHSNumber // whom the message is for
-	Position uint32    // place within its shard, 0-based, counted over the shard's sendable records
-	// Suppressed says that the person must not be sent to. Such a recipient counts when
+	Number   NHSNumber // the person's
+	Position uint32    // 0-based place among the sendable records of its shard
+	// Suppressed says that nothing may be sent to the person. Such a recipient counts when
 	// batches are cut, so that a changed list does not move their boundaries.
 	Suppressed bool
-	Fields     []string // the columns the campaign asked for, in the schema's order
-	Route      uint8    // of the campaign, by which the message goes; 0 where there is one
+	Fields     []string // the campaign's columns, in the schema's order
+	Route      uint8    // the campaign's route for the message; 0 when there is one route
 }
 
-// Record is one record of a cohort file as the spool holds it, whatever its fate.
+// Record is one record of a cohort file as the spool holds it, with any fate.
 type Record struct {
 	Row, Line int64
 	File      int    // 0-based index of the cohort's files
-	Reference string // the file's own message reference; empty when it brings none
-	Number    string // ten digits when valid, else as found; empty when nothing was
-	Fate      Fate   // invalid, duplicate or suppressed; empty for one to send to
-	Code      string // why
-	Reason    string // why, in words
+	Reference string // the file's own message reference; may be empty
+	Number    string // ten digits when valid, else as the file has it
+	Fate      Fate   // invalid, duplicate or suppressed; empty for a record to send
+	Code      string // the reason code of the fate
+	Reason    string // the reason in words
 	Shard     int    // -1 for an invalid record
-	Lane      int    // the shard's part that goes by the record's route: see Lane
+	Lane      int    // see the function Lane
 	Position  uint32 // in the shard
 }
 
-// Lane numbers the part of a shard that goes by a route, when there are so many routes. A
-// batch is of one lane. Where there is one route the lanes are the shards.
+// Lane is the number of the lane of a shard's records with a route. routes is the number of
+// routes. A batch has records of one lane. With one route the lanes are the shards.
 func Lane(shard, routes int, route uint8) int { return shard*max(1, routes) + int(route) }
 
-// Fate is what became of one record of the cohort file. The names are the report's.
+// Fate is the outcome of one record of the cohort file. The names are the report's.
 type Fate string
 
-// The seven fates. Every record of the file has exactly one; at the end of a run
-// they add up to the number of records.
+// The seven fates. Every record of the file has exactly one. At the end of a run they add up
+// to the number of records.
 const (
-	Accepted   Fate = "accepted"   // the service took the message
-	Refused    Fate = "refused"    // the service looked at the message and will not have it
+	Accepted   Fate = "accepted"   // the service accepted the message
+	Refused    Fate = "refused"    // the service refused the message
 	Invalid    Fate = "invalid"    // the record cannot be sent
 	Duplicate  Fate = "duplicate"  // another sendable record of the same person was chosen
-	Suppressed Fate = "suppressed" // the person must not be sent to
-	InDoubt    Fate = "in_doubt"   // it may have been accepted and nobody can say so yet
-	NotSent    Fate = "not_sent"   // nothing was attempted, or every attempt was certainly not accepted
+	Suppressed Fate = "suppressed" // nothing may be sent to the person
+	InDoubt    Fate = "in_doubt"   // the service may have accepted the message; nobody knows yet
+	NotSent    Fate = "not_sent"   // nothing was attempted, or every attempt certainly failed
 )
 
-// Fates lists the fates in the order in which an account prints them.
+// Fates lists the fates in the order of an account.
 var Fates = []Fate{Accepted, Refused, Invalid, Duplicate, Suppressed, InDoubt, NotSent}
 
-// The reason codes of records that never reach a service (contract: NHS numbers,
-// cohort files and send rules, section 4, widened by what a file can get wrong).
+// The reason codes of records that never reach a service (contract: NHS numbers, cohort files
+// and send rules, section 4, and the faults of files).
 const (
 	CodeBadNumber      = "bad_number"         // no valid NHS number
 	CodeWrongColumns   = "wrong_columns"      // more or fewer values than the header has
-	CodeBadEncoding    = "bad_encoding"       // bytes that are no UTF-8
+	CodeBadEncoding    = "bad_encoding"       // bytes that are not UTF-8
 	CodeEmptyRequired  = "empty_required"     // a column that the campaign requires is empty
-	CodeBadType        = "bad_type"           // a value is not of the type that the campaign gives its column
-	CodeBadContact     = "bad_contact"        // the contact details are not what the service takes
-	CodeBadODSCode     = "bad_ods_code"       // the sender is no ODS code
-	CodeTooLong        = "too_long"           // a text is longer than its channel takes, or a message than a request
-	CodeLongMessage    = "message_too_long"   // the NHS App takes no message of that length
-	CodeMarkup         = "message_has_markup" // the NHS App takes none with what may be HTML; and a value is text, not Markdown
-	CodeEmptyMessage   = "message_empty"      // there is nothing to read in it
+	CodeBadType        = "bad_type"           // a value is not of the campaign's type for its column
+	CodeBadContact     = "bad_contact"        // the service does not take such contact details
+	CodeBadODSCode     = "bad_ods_code"       // the sender is not an ODS code
+	CodeTooLong        = "too_long"           // a text is too long for its channel, or a message for a request
+	CodeLongMessage    = "message_too_long"   // the message is too long for the NHS App
+	CodeMarkup         = "message_has_markup" // the message may hold HTML, which the NHS App refuses; or a value holds Markdown
+	CodeEmptyMessage   = "message_empty"      // the message has no visible text
 	CodeShortAddress   = "short_address"      // too few lines of a postal address are filled in
-	CodeBrokenAddress  = "broken_address"     // a line of it holds a line break
-	CodeSupersedeCycle = "superseded_cycle"   // the numbers that supersede each other go round in a circle
+	CodeBrokenAddress  = "broken_address"     // a line of a postal address holds a line break
+	CodeSupersedeCycle = "superseded_cycle"   // the numbers supersede each other in a circle
 	CodeSupersedeFork  = "superseded_twice"   // a number was superseded by two different ones
-	CodeWithdrawn      = "withdrawn"          // the winning record says that the person is not to be invited
-	CodeDuplicate      = "duplicate"          // a second sendable record of the person
-	CodeTestNumber     = "test_number"        // a 9-range number under profile production, or another under profile test
+	CodeWithdrawn      = "withdrawn"          // the person's record asks not to invite them
+	CodeDuplicate      = "duplicate"          // another sendable record of the person
+	CodeTestNumber     = "test_number"        // a number from 9 on under profile production, or another under profile test
 	CodeAlreadySent    = "already_sent"       // accepted in an earlier run of the campaign
 	CodeInDoubtBefore  = "in_doubt_elsewhere" // in doubt in an earlier run of the campaign
-	CodeReplaced       = "number_replaced"    // an earlier file says that the number was replaced, and the cohort has the newer one too
+	CodeReplaced       = "number_replaced"    // an earlier file replaced the number, and the cohort has the newer one too
 	CodeNoRoute        = "no_route"           // none of the campaign's routes takes the record
 )
 
-// Limit is what a service asks of every record, over what the cohort's own rules ask.
-// Whose record does not keep to it is invalid.
+// Limit is a service's demand on every record, beside the cohort's own rules. A record that
+// does not meet it is invalid.
 type Limit struct {
 	Code  string                     // one of the above
-	Words string                     // why a record is invalid that does not keep to it, without personal data
-	Keeps func(fields []string) bool // of a record, in the schema's order; safe for concurrent use
-	Route int                        // whose records it is asked of, counted from 1; 0: of every record
-	Least int                        // a record whose fields have fewer bytes than that, all together, keeps to it and need not be asked
+	Words string                     // the reason of such a record, without personal data
+	Keeps func(fields []string) bool // reports whether a record meets it; fields are in the schema's order; safe for concurrent use
+	Route int                        // it holds for this route, counted from 1; 0: for every record
+	Least int                        // records with fewer bytes in all fields meet it, and Keeps need not be called
 }
 
-// IsOf reports whether it is asked of records that go by a route.
+// IsOf reports whether the limit holds for records of a route.
 func (l *Limit) IsOf(route uint8) bool { return l.Route == 0 || l.Route == int(route)+1 }
 
-// The columns of the Arrow record batches that ingest yields and shard takes.
-// Behind them come the campaign's fields, one UTF-8 column each, never null for a
-// sendable record.
+// The columns of the Arrow record batches that ingest yields and shard takes. Behind them come
+// the campaign's fields, one UTF-8 column each, never null for a sendable record.
 //
 //	row        int64   never null   1-based data record over all files
 //	file       uint16  never null   0-based index of the cohort's files
@@ -100,9 +99,9 @@ func (l *Limit) IsOf(route uint8) bool { return l.Route == 0 || l.Route == int(r
 //	code       utf8    null unless invalid: the reason code
 //	reason     utf8    null unless invalid: the reason in words, without personal data
 //	reference  utf8    null unless the file brings its own message references
-//	order      int64   never null   what the latest record of a person is chosen by; 0 without such a rule
-//	withdrawn  bool    never null   the record says that the person is not to be invited
-//	route      uint8   never null   by which of the campaign's routes the message goes; 0 where there is one
+//	order      int64   never null   the latest record of a person has the highest; 0 without such a rule
+//	withdrawn  bool    never null   the record asks not to invite the person
+//	route      uint8   never null   the campaign's route for the message; 0 when there is one route
 const (
 	ColumnRow = iota
 	ColumnFile

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Sets knows which NHS numbers are one person's: those that links connect. It grows with
-// the number of links. A nil *Sets has none.
+// Sets groups NHS numbers of one person: those that links connect. It grows with the number of
+// links. A nil *Sets has no groups. It is read-only once made.
 type Sets struct {
-	numbers []NHSNumber // that a link names, ascending
-	starts  []int32     // where in grouped the set of each begins
+	numbers []NHSNumber // of all links, ascending
+	starts  []int32     // for each number: the start of its set in grouped
 	grouped []NHSNumber // the same numbers set by set, each set ascending
-	ends    []int32     // where in grouped the set that begins there ends
+	ends    []int32     // for each start: the end of the set in grouped
 }
 
-// NewSets makes sets of links, which say that two numbers are one person's. Links are
-// ranged over twice.
+// NewSets makes sets of links. A link says that two numbers are one person's. Links are ranged
+// over twice.
 func NewSets(links iter.Seq2[NHSNumber, NHSNumber]) *Sets {
 	s := &Sets{}
 	for a, b := range links {
@@ -67,7 +67,7 @@ func (s *Sets) group(parent []int32) {
 	}
 }
 
-// Of lists all numbers of the person who has or had n, ascending.
+// Of lists all numbers of the person who has or had the number n, ascending.
 func (s *Sets) Of(n NHSNumber) []NHSNumber {
 	if s != nil {
 		if i, found := slices.BinarySearch(s.numbers, n); found {

@@ -1,17 +1,17 @@
 package person
 
-// Stretch is a part of a shard as columns: one or more records at neighbouring positions, in the order
-// of their rows. It is read-only, and gone when the call it was given to returns.
+// Stretch is one or more records of a shard at neighbouring positions, as columns, in the order
+// of their rows. It is read-only, and valid only during the call that it is given to.
 type Stretch struct {
 	Shard       int
 	Position    uint32 // of the first
 	Rows, Lines []int64
 	Files       []uint16
 	Numbers     []uint64           // NHS numbers
-	Verdicts    []uint8            // index into the Verdicts of the source
-	Reference   func(i int) string // as in Record; nil where none has any
-	Routes      []uint8            // nil where there is one route
-	RouteCount  int                // of the campaign
+	Verdicts    []uint8            // indices into the Verdicts of the source
+	Reference   func(i int) string // as in Record; nil when no record has one
+	Routes      []uint8            // nil when there is one route
+	RouteCount  int                // the number of the campaign's routes
 }
 
 // Lane is the lane of the i-th of the records.
@@ -22,8 +22,8 @@ func (s *Stretch) Lane(i int) int {
 	return Lane(s.Shard, s.RouteCount, s.Routes[i])
 }
 
-// Verdict is what was known of a record when its cohort was read: Fate, Code and Reason of
-// Record. The zero Verdict is that of one to send to.
+// Verdict is the fate of a record from the reading of its cohort: Fate, Code and Reason of
+// Record. The zero Verdict is for a record to send.
 type Verdict struct {
 	Fate         Fate
 	Code, Reason string

@@ -206,8 +206,12 @@ func allowed(campaign *campaign.Campaign, s ingest.Summary, cohort plan.Cohort) 
 	for _, r := range s.Reasons[:min(3, len(s.Reasons))] {
 		reasons = append(reasons, fmt.Sprintf("%s (%d, first on line %s)", r.Words, r.Count, placeOf(cohort, r.Files[0], r.Lines[0])))
 	}
-	return fmt.Errorf("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; have the file corrected, or raise max_invalid",
-		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "))
+	advice := "have the file corrected, or raise max_invalid"
+	if s.Reasons[0].Code == person.CodeTestNumber {
+		advice = "make sure that this is the right file, and that the campaign has the right profile"
+	}
+	return fmt.Errorf("%d of %d records are invalid, more than cohort.max_invalid allows (%g %%): %s; %s",
+		s.Invalid, s.Records, c.MaxInvalid*100, strings.Join(reasons, "; "), advice)
 }
 
 func numberRange(c *campaign.Campaign) ingest.Range {
