@@ -42,6 +42,7 @@ Exit codes, of every command:
 		Version:       build.Version(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	choice(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
 	})
@@ -56,10 +57,33 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if err := swallowed(c); err != nil {
 			return err
 		}
-		if err := check(c, args); err != nil {
-			return refusal.New("arguments_wrong", "problem", err, "usage", c.UseLine())
+		if check(c, args) == nil {
+			return nil
 		}
-		return nil
+		for n, arg := range args {
+			if check(c, args[:n]) == nil {
+				return refusal.New("argument_too_many", "argument", arg, "usage", c.UseLine())
+			}
+		}
+		return refusal.New("argument_missing", "usage", c.UseLine())
+	}
+}
+
+// choice makes a command one that only holds others: it shows its help, and refuses a name that
+// none of them has.
+func choice(c *cobra.Command) {
+	c.DisableFlagsInUseLine = true
+	c.SuggestionsMinimumDistance = 2
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		advice := "see: " + c.CommandPath() + " --help"
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			advice = "did you mean: " + c.CommandPath() + " " + strings.Join(near, ", "+c.CommandPath()+" ")
+		}
+		return refusal.New("unknown_command", "given", args[0], "advice", advice)
 	}
 }
 

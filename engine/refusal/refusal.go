@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Refused says that nothing was attempted, and what to do.
+// Refused says that nothing was attempted, and what to do. Within an Ended it says how the run ended.
 type Refused struct {
 	Code  string         // names the reason; it stays the same when its sentence is reworded
 	Facts map[string]any // what the sentence names

@@ -60,7 +60,7 @@ func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, 
 func (c *Check) Run(ctx context.Context) (*Findings, error) {
 	found, err := c.findRecords(ctx)
 	if ctx.Err() != nil {
-		return nil, &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
+		return nil, &dispatch.Stopped{Code: "signal", Why: "stopped while checking; nothing was sent"}
 	}
 	return found, err
 }

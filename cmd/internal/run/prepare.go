@@ -103,7 +103,7 @@ func (p *preparation) refused(ctx context.Context, err error) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	if full(err) {
 		return refusal.New("no_room_to_prepare", "cause", err, "folder", p.folder.Path)

@@ -71,7 +71,7 @@ func (s *Runner) keep(ctx context.Context) (err error) {
 	s.in.paths = []string{path}
 	s.reader, err = openCohort(ctx, s.Campaign, s.in)
 	if ctx.Err() != nil {
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	return err
 }
