@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -43,11 +44,30 @@ Exit codes, of every command:
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	choice(root)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagRefused)
 	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand())
 	return root
+}
+
+// flagRefused is the refusal of a flag that the command line cannot have.
+func flagRefused(c *cobra.Command, err error) error {
+	var (
+		missing *pflag.ValueRequiredError
+		wrong   *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return refusal.New("flag_value_missing", "flag", missing.GetFlag().Name, "command", c.CommandPath())
+	case errors.As(err, &wrong):
+		flag := wrong.GetFlag()
+		return refusal.New("flag_value_wrong", "flag", flag.Name, "wanted", kinds[flag.Value.Type()], "value", wrong.GetValue(), "command", c.CommandPath())
+	}
+	return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
+}
+
+// kinds names what a flag of each type takes.
+var kinds = map[string]string{
+	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
 }
 
 // arguments wraps cobra's check of the arguments, so that a wrong call is a refusal

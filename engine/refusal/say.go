@@ -71,6 +71,8 @@ var sentences = map[string]string{
 	"finish_by_too_late":            "{time} has passed today, and tomorrow it is after the window's last call; give a time before {closes}",
 	"finish_by_wrong":               "--finish-by takes a time of day such as 21:00, not \"{time}\"",
 	"finish_unrecorded":             "{cause}",
+	"flag_value_missing":            "--{flag} needs a value; see: {command} --help",
+	"flag_value_wrong":              "--{flag} takes {wanted}, not \"{value}\"; see: {command} --help",
 	"flag_without_value":            "--{flag} has no value: {next} follows it and is a flag itself; give --{flag} a value of its own",
 	"flag_wrong":                    "{problem}; see: {command} --help",
 	"folder_damaged":                "the run's folder is damaged: {cause}. Restore it from a copy before anything is sent",
