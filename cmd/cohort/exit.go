@@ -43,15 +43,14 @@ func conclude(err error, stderr io.Writer) int {
 func outcome(err error) (exit int, code, last string) {
 	var (
 		ended   *refusal.Ended
-		refused *refusal.Refused
 		stopped *dispatch.Stopped
 	)
 	switch {
 	case errors.As(err, &ended):
 		_, code, _ = outcome(ended.Err)
 		return ended.Code, code, ended.Next
-	case errors.As(err, &refused):
-		return refusal.ExitRefused, refused.Code, ""
+	case refusal.Code(err) != "":
+		return refusal.ExitRefused, refusal.Code(err), ""
 	case errors.As(err, &stopped):
 		return refusal.ExitStopped, stopped.Code, ""
 	}

@@ -6,6 +6,7 @@
 package refusal
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -72,3 +73,11 @@ func (e *Ended) Unwrap() error { return e.Err }
 
 // OneLine puts a text on one line.
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// Code is the code of the refusal that an error is or wraps; empty when it is none.
+func Code(err error) string {
+	if r := (*Refused)(nil); errors.As(err, &r) {
+		return r.Code
+	}
+	return ""
+}

@@ -204,10 +204,10 @@ func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger
 	if err := tell(s, s.Stdout, d, sum, o); err != nil {
 		return err
 	}
-	switch refused := (*refusal.Refused)(nil); {
+	switch {
 	case ctx.Err() != nil:
 		why = refusal.New("stopped_asking", "left", left)
-	case errors.As(why, &refused) && sweep.Asked == 0:
+	case refusal.Code(why) != "" && sweep.Asked == 0:
 		return why
 	case why != nil:
 		why = refusal.New("asking_cut_short", "cause", why, "left", left)

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"errors"
 	"time"
 
 	"cohort/cmd/internal/run"
@@ -69,7 +68,7 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 		}
 		return save()
 	})
-	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
+	if err != nil && refusal.Code(err) == "" {
 		err = refusal.New("daily_report_failed", "cause", err)
 	}
 	if err != nil {

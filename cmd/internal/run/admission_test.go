@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -29,38 +30,38 @@ func TestWhichRunMaySend(t *testing.T) {
 	rival := register.Entry{RunID: "rival-00", Campaign: "c", Folder: "/rival", State: register.Begun}
 	for sentence, c := range map[string]struct {
 		standing
-		says string // empty: it may
+		codes string // of the refusal and its cause; empty: it may
 	}{
 		"a run that nobody knows":                                {standing{facts: facts{}}, ""},
 		"a run that goes on":                                     {standing{known: true, entry: mine(register.Begun, 7), facts: at}, ""},
 		"a run whose register line is older than its log":        {standing{known: true, entry: mine(register.Begun, 3), facts: at}, ""},
-		"a run whose log says that it was superseded":            {standing{facts: facts{Starts: 1, superseded: "ab in /x"}}, "ab in /x has taken this run's place; nothing more is sent from here"},
-		"a run whose register says that it was superseded":       {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "place was taken"},
-		"a copy beside the run":                                  {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "/copy is a copy"},
-		"a run that was begun and has no log":                    {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "missing or empty"},
-		"a run that finished and whose log has not":              {standing{known: true, entry: mine(register.Finished, 7), facts: at}, "older copy"},
+		"a run whose log says that it was superseded":            {standing{facts: facts{Starts: 1, superseded: "ab in /x"}}, "run_superseded"},
+		"a run whose register says that it was superseded":       {standing{known: true, entry: mine(register.Superseded, 0), facts: at}, "superseded_in_register"},
+		"a copy beside the run":                                  {standing{known: true, elsewhere: true, folder: "/copy", entry: mine(register.Begun, 0), facts: at}, "folder_is_copy"},
+		"a run that was begun and has no log":                    {standing{known: true, entry: mine(register.Begun, 0), facts: facts{}}, "folder_not_latest log_missing"},
+		"a run that finished and whose log has not":              {standing{known: true, entry: mine(register.Finished, 7), facts: at}, "folder_not_latest log_unfinished"},
 		"a run that finished, and so says its log":               {standing{known: true, entry: mine(register.Finished, 7), facts: facts{Starts: 2, attempts: 7, closed: true}}, ""},
-		"a run whose log has fewer requests than were noted":     {standing{known: true, entry: mine(register.Begun, 8), facts: at}, "older copy"},
+		"a run whose log has fewer requests than were noted":     {standing{known: true, entry: mine(register.Begun, 8), facts: at}, "folder_not_latest log_shorter"},
 		"a run that finished, and whose log was recovered since": {standing{known: true, entry: mine(register.Finished, 7), facts: facts{attempts: 7, Recovered: true}}, ""},
-		"an older copy of a run that was recovered":              {standing{known: true, entry: mine(register.Begun, 8), facts: facts{attempts: 7, Recovered: true}}, "older copy"},
-		"a run with somebody else's references":                  {standing{known: true, entry: mine(register.Begun, 7), facts: facts{Starts: 1, attempts: 7, Foreign: 2}}, "never sent"},
-		"another run of the campaign":                            {standing{rivals: []register.Entry{rival}}, "--new-cohort"},
+		"an older copy of a run that was recovered":              {standing{known: true, entry: mine(register.Begun, 8), facts: facts{attempts: 7, Recovered: true}}, "folder_not_latest log_shorter"},
+		"a run with somebody else's references":                  {standing{known: true, entry: mine(register.Begun, 7), facts: facts{Starts: 1, attempts: 7, Foreign: 2}}, "folder_not_latest log_knows_less"},
+		"another run of the campaign":                            {standing{rivals: []register.Entry{rival}}, "sent_to_another_cohort"},
 		"another run that the plan has taken into account":       {standing{rivals: []register.Entry{rival}, planned: []plan.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":                     {standing{rivals: []register.Entry{rival}, sendAgain: true}, ""},
-		"a run of this application at another address":           {standing{heard: true, service: "notify b", moved: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with this API key, in run moved-00 (/moved), and this send is to b;"},
-		"a run of another application at what may be the same":   {standing{heard: true, service: "notify b", maybeSame: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "c was sent to a with another API key, in run moved-00 (/moved), and this send is to b;"},
+		"a run of this application at another address":           {standing{heard: true, service: "notify b", moved: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "sent_to_another_address"},
+		"a run of another application at what may be the same":   {standing{heard: true, service: "notify b", maybeSame: []register.Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "sent_to_another_address"},
 		"the same, and a simulator answers":                      {standing{heard: true, simulator: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
 		"the same, and a person's reason":                        {standing{heard: true, sendAgain: true, moved: []register.Entry{{RunID: "moved-00"}}}, ""},
 		"a run of which nobody knows, and a simulator answers":   {standing{known: true, heard: true, simulator: true, entry: mine(register.Begun, 7), facts: at}, ""},
-		"a rehearsal, and the service answers":                   {standing{known: true, heard: true, service: "notify a", entry: register.Entry{Simulator: true}, facts: at}, "rehearsal against a simulator, and the service itself answers at a now"},
+		"a rehearsal, and the service answers":                   {standing{known: true, heard: true, service: "notify a", entry: register.Entry{Simulator: true}, facts: at}, "real_service_answers"},
 		"a rehearsal that goes on":                               {standing{known: true, heard: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
 		"a rehearsal, and nothing answers":                       {standing{known: true, simulator: true, entry: register.Entry{Simulator: true}, facts: at}, ""},
-		"a run at the service, and a simulator answers":          {standing{known: true, heard: true, simulator: true, service: "notify a", entry: atService(mine(register.Begun, 7)), facts: at}, "a simulator answers at a now"},
-		"an older copy, and a person's reason":                   {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "older copy"},
+		"a run at the service, and a simulator answers":          {standing{known: true, heard: true, simulator: true, service: "notify a", entry: atService(mine(register.Begun, 7)), facts: at}, "simulator_answers"},
+		"an older copy, and a person's reason":                   {standing{known: true, entry: mine(register.Begun, 8), facts: at, sendAgain: true}, "folder_not_latest log_shorter"},
 	} {
 		err := admit(c.standing)
-		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v", sentence, err)
+		if codes := strings.TrimSpace(refusal.Code(err) + " " + refusal.Code(errors.Unwrap(err))); codes != c.codes || (err == nil) != (codes == "") {
+			t.Errorf("%s: %s: %v", sentence, codes, err)
 		}
 	}
 }

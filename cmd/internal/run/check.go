@@ -110,7 +110,7 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 	shown := c.screen.Follow("reading the cohort", size, reader.BytesRead)
 	manifest, _, err := buildSpool(ctx, dir, reader, c.Campaign, fields, plan.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
 	shown()
-	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
+	if refusal.Code(err) != "" {
 		return nil, err
 	}
 	if full(err) {

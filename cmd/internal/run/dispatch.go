@@ -204,7 +204,7 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 	if err == nil {
 		return nil
 	}
-	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
+	if refusal.Code(err) != "" {
 		return err
 	}
 	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {

@@ -99,7 +99,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 
 // refused says of an error in the preparation that nothing was sent.
 func (p *preparation) refused(ctx context.Context, err error) error {
-	if errors.As(err, new(*refusal.Refused)) || errors.As(err, new(*engine.UnfitError)) {
+	if refusal.Code(err) != "" || errors.As(err, new(*engine.UnfitError)) {
 		return err
 	}
 	if ctx.Err() != nil {
