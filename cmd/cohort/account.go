@@ -54,7 +54,7 @@ func writeReport(path, dir string, plan *plan.Plan, spool *shard.Spool) error {
 	account := ledger.Account()
 	return writeTo(path, func(w io.Writer) error {
 		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Events: ledger.Events, Trail: trail, Records: records, Version: version(),
+			Plan: plan, Account: account, Events: ledger.Facts().Events, Trail: trail, Records: records, Version: version(),
 			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 		})
 	})

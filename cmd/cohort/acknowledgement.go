@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/register"
@@ -20,7 +21,7 @@ const askFirst = "was it handed over twice? Ask NHS Notify what became of it; no
 type acknowledged struct {
 	*file.Acknowledgement
 	upload *file.File
-	forms  []ledger.AcceptedForm // of the upload, as far as they still count as accepted
+	forms  []plan.AcceptedForm // of the upload, as far as they still count as accepted
 }
 
 // acknowledgements records what NHS Notify says of a run's uploads. All files are read and
@@ -104,7 +105,7 @@ func (a *acknowledged) contradiction(ledger *ledger.Ledger, others []acknowledge
 		}
 	}
 	switch {
-	case a.Refused && slices.Contains(ledger.Confirmed, a.Reference):
+	case a.Refused && slices.Contains(ledger.Facts().Confirmed, a.Reference):
 		return "the confirmation that was recorded"
 	case !a.Refused && len(a.forms) == 0:
 		return "the refusal that was recorded"
@@ -158,10 +159,10 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 	changed := false
 	for _, a := range all {
 		now := time.Now()
-		decision := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.upload.Name, whoAmI(), a.SHA256)
+		detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.upload.Name, whoAmI(), a.SHA256)
 		switch {
 		case a.Refused && len(a.forms) > 0:
-			if err := log.RefuseUpload(a.forms, d.spool, sink, a.Code, decision, now); err != nil {
+			if err := decision.RefuseUpload(log, a.forms, d.spool, sink, a.Code, detail, now); err != nil {
 				return refuse("not all of it could be recorded: %w; the same again goes on", err)
 			}
 			changed = true
@@ -170,8 +171,8 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 				"upload", a.upload.Name, "messages", a.upload.Messages, "code", a.Code)
 		case a.Refused:
 			s.log.Info("known already: the service has refused the upload", "upload", a.upload.Name)
-		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
-			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
+		case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
+			if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
 				return refuse("it could not be recorded: %w; the same again goes on", err)
 			}
 			s.log.Info("the service has confirmed an upload", "upload", a.upload.Name, "messages", a.upload.Messages)
@@ -179,12 +180,12 @@ func (s *session) recordAcknowledged(d *delivery, sink engine.Sink, folded *ledg
 			s.log.Info("known already: the service has confirmed the upload", "upload", a.upload.Name)
 		}
 	}
-	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
+	if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
 		if err := log.Finish(time.Now(), account); err != nil {
 			return refuse("%w", err)
 		}
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), d.plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

@@ -41,7 +41,7 @@ type facts struct {
 
 func factsOf(l *ledger.Ledger) facts {
 	_, _, foreign := l.Unsettled()
-	return facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
+	return facts{l.Facts().Starts, l.Facts().Attempts, l.Facts().Closed, l.Facts().Superseded, foreign, !l.Facts().Recovered.IsZero()}
 }
 
 // admitReceipts says whether a run's log may be told what the service has of its messages.

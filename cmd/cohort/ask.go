@@ -138,7 +138,7 @@ func (s *session) deliveries(ctx context.Context, plan *plan.Plan, o *deliveryOp
 	if err := s.sink.Check(ctx); err != nil {
 		return refuse("%w", err)
 	}
-	if key, err := s.key(); err == nil && ledger.Key != "" && key != ledger.Key {
+	if key, err := s.key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
 		s.log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
 	}
 	return s.sweepStatuses(ctx, d, ledger, o)

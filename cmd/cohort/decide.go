@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
 )
@@ -13,7 +15,7 @@ const mostShown = 20
 
 // decide shows what waits for a person, or records what the person decided.
 func (r *recovering) decide(ledger *ledger.Ledger) error {
-	d, err := ledger.Decisions()
+	d, err := decision.Find(ledger)
 	if err != nil {
 		return err
 	}
@@ -23,8 +25,8 @@ func (r *recovering) decide(ledger *ledger.Ledger) error {
 		asked = d.Withheld
 	}
 	switch {
-	case ledger.Superseded != "" && result != 0:
-		return refuse("run %s has taken this run's place; nothing more is sent from here", ledger.Superseded)
+	case ledger.Facts().Superseded != "" && result != 0:
+		return refuse("run %s has taken this run's place; nothing more is sent from here", ledger.Facts().Superseded)
 	case result != 0 && len(asked) == 0:
 		return refuse("no batch waits for this decision; see: %s", command("recover", r.dir))
 	case result != 0:
@@ -35,19 +37,19 @@ func (r *recovering) decide(ledger *ledger.Ledger) error {
 	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
 	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
 	held := "held in doubt: they may have been accepted, and no replay can settle them"
-	if r.plan.NeverAgain {
+	if r.plan.Kind() == engine.CanBeAsked {
 		held += "; what the service's receipts name is settled by: " + command("reconcile", r.dir)
 	}
 	r.show(held, d.Held)
 	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
-	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Superseded == "" {
+	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Facts().Superseded == "" {
 		fmt.Fprintf(r.out, "go on with: %s\n", command("resume", r.dir))
 	}
 	return nil
 }
 
 // show lists batches.
-func (r *recovering) show(title string, waiting []ledger.Waiting) {
+func (r *recovering) show(title string, waiting []decision.Waiting) {
 	if len(waiting) == 0 {
 		return
 	}
@@ -66,7 +68,7 @@ func (r *recovering) resolve(result record.Result) (err error) {
 	if err != nil {
 		return unsound(r.dir, err)
 	}
-	batches, err := log.Resolve(time.Now(), result, r.reason)
+	batches, err := decision.Resolve(log, time.Now(), result, r.reason)
 	if e := log.Close(); err == nil {
 		err = e
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
 	"cohort/engine/journal"
@@ -45,7 +46,7 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	}
 	if left := folded.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.settle { // a plan that was sealed a while ago
 		rest := &unsent{folder: s.folder.path, plan: plan, ledger: folded, people: left, consented: s.call.Consented}
-		if folded.Attempts == 0 {
+		if folded.Facts().Attempts == 0 {
 			rest = nil
 		}
 		if err := s.overlap(ctx, spool, plan.Earlier, s.sendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
@@ -61,7 +62,7 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.call.Simulate && !plan.NeverAgain {
+	if folded.AnyInDoubt() && folded.Facts().Key != "" && folded.Facts().Key != key && !s.call.Simulate && plan.Kind() == engine.Deduplicates {
 		return refuse("the API key is another one than when the run was last at work, and messages are in doubt: the service would not know their references and take them again; put the old key back until nothing is in doubt")
 	}
 	if age := clockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > remembered && !s.call.Simulate && s.campaign.File == nil {
@@ -88,8 +89,8 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 		s.log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
-	if folded.Paused != "" {
-		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", folded.Paused)
+	if folded.Facts().Paused != "" {
+		s.log.Warn("the run is paused, and stays so: to go on, "+command("continue", s.folder.path), "paused", folded.Facts().Paused)
 	}
 	levers, noLevers := control(s.folder.path, s.screen.latest.Load, s.log)
 	defer noLevers()
@@ -101,12 +102,12 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 			if err := log.NoteWitness(time.Now(), s.folder.path, ""); err != nil {
 				return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
 			}
-			if plan.SendAgain != "" && folded.Starts == 0 {
+			if plan.SendAgain != "" && folded.Facts().Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
 					return refuse("%w", err)
 				}
 			}
-			if plan.RestOf != "" && folded.Starts == 0 {
+			if plan.RestOf != "" && folded.Facts().Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
 					return refuse("%w", err)
 				}
@@ -156,18 +157,18 @@ func (s *session) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledg
 			s.onHalt(err.Error())
 		}
 		return true, &ended{err, exitStopped, command("recover", s.folder.path)}
-	case live > 0 || !ledger.Closed && held == 0:
+	case live > 0 || !ledger.Facts().Closed && held == 0:
 		return false, nil
 	}
 	s.log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.folder.path)
-	return true, s.conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
 // the start. Nil when the campaign has none.
 func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *ledger.Ledger) (dispatch.Lists, error) {
 	l := s.lists()
-	for _, was := range ledger.Lists {
+	for _, was := range ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.of, func(list campaign.List) bool { return list.File == was.File }) {
 			s.log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
@@ -175,7 +176,7 @@ func (s *session) suppress(ctx context.Context, spool *shard.Spool, ledger *ledg
 	if len(l.of) == 0 {
 		return nil, nil
 	}
-	first, err := l.listing(ctx, s.folder.path, spool, ledger.Lists)
+	first, err := l.listing(ctx, s.folder.path, spool, ledger.Facts().Lists)
 	if ctx.Err() != nil {
 		return nil, s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
 	}
@@ -201,7 +202,7 @@ func (s *session) check(ctx context.Context, plan *plan.Plan, ledger *ledger.Led
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return err
 	}
-	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
+	if m := (*apim.Mistake)(nil); ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.campaign.GiveUpAfter.String(), "problem", oneLine(err.Error()))
 		return nil
 	}
@@ -273,7 +274,7 @@ func (s *session) conclude(ctx context.Context, plan *plan.Plan, spool *shard.Sp
 		s.note(plan, register.Begun, summary)
 		next := s.goOn()
 		switch {
-		case !plan.NeverAgain: // it was held by what is known after a recovery, or by a 413
+		case plan.Kind() == engine.Deduplicates: // it was held by what is known after a recovery, or by a 413
 			next = command("recover", s.folder.path)
 		case !s.call.Simulate:
 			next = s.asks()

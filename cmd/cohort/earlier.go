@@ -132,7 +132,7 @@ func (e *earlierRuns) settled() error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
+		if n := r.ledger.Settleable(); n > 0 && r.ledger.Facts().Superseded == "" {
 			return refuse("%d messages of run %.8s are in doubt, and only that run can settle them before this one takes its place: %s",
 				n, r.entry.RunID, command("resume", r.entry.Folder, "--settle"))
 		}
@@ -144,8 +144,8 @@ func (e *earlierRuns) settled() error {
 // all of them. A run from which nothing more can be sent knows them whichever copy it is.
 func (r *earlierRun) latest() error {
 	fates := r.ledger.Account().Fates
-	over := r.ledger.Superseded != "" || r.ledger.Closed && fates[person.Refused]+fates[person.InDoubt] == 0
-	if over || r.ledger.Witness == nil { // an older version's, which notes none
+	over := r.ledger.Facts().Superseded != "" || r.ledger.Facts().Closed && fates[person.Refused]+fates[person.InDoubt] == 0
+	if over || r.ledger.Facts().Witness == nil { // an older version's, which notes none
 		return nil
 	}
 	return askLatest(r.entry.Folder, r.ledger.ShowsLatest(r.entry.Folder))
@@ -277,10 +277,10 @@ func (e *earlierRuns) supersede(by engine.RunID, folder string) error {
 		live, _, foreign := r.ledger.Unsettled()
 		fates := r.ledger.Account().Fates
 		again := fates[person.Refused] // what a person might have sent again
-		if r.plan.NeverAgain {
+		if r.plan.Kind() == engine.CanBeAsked {
 			again += fates[person.InDoubt]
 		}
-		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
+		if r.ledger.Facts().Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
 		log, err := ledger.Open(r.entry.Folder, r.plan)

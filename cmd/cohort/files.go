@@ -7,6 +7,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/shard"
@@ -93,7 +94,7 @@ func (e *earlierRuns) joined() error {
 			return refuse("the files of run %.8s cannot be read: %w", r.entry.RunID, err)
 		}
 		n := 0
-		for f, err := range r.ledger.Accepted() {
+		for f, err := range decision.Accepted(r.ledger) {
 			if err != nil {
 				return damaged(err)
 			}
@@ -101,7 +102,7 @@ func (e *earlierRuns) joined() error {
 				n += int(f.Messages)
 			}
 		}
-		if n > 0 && r.ledger.Superseded == "" {
+		if n > 0 && r.ledger.Facts().Superseded == "" {
 			return refuse("%d messages of run %.8s stand in no file yet, and would stand in none if this run took its place: finish it first, which sends nobody anything: %s",
 				n, r.entry.RunID, command("resume", r.entry.Folder))
 		}
@@ -138,14 +139,14 @@ func (s *status) look(plan *plan.Plan) error {
 
 // inFiles lists the batches that stand in a run's files or are to, and those that stand in an
 // upload that the service has refused.
-func inFiles(ledger *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
-	for f, err := range ledger.Accepted() {
+func inFiles(ledger *ledger.Ledger) (forms []plan.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, nil, damaged(err)
 		}
 		forms = append(forms, f)
 	}
-	uploads, err := ledger.RefusedUploads()
+	uploads, err := decision.RefusedUploads(ledger)
 	refused = map[engine.Reference]bool{}
 	for reference := range uploads {
 		refused[reference] = true
@@ -167,8 +168,8 @@ func (s *session) join(ctx context.Context, planned *plan.Plan, spool *shard.Spo
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}
-	if folded.Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Facts().Superseded)
 	}
 	forms, refused, err := inFiles(folded)
 	if err != nil {
@@ -176,7 +177,7 @@ func (s *session) join(ctx context.Context, planned *plan.Plan, spool *shard.Spo
 	}
 	r := plan.NewRenderer(planned.Run, spool, sink)
 	mended := 0
-	again := func(f *ledger.AcceptedForm) ([]byte, error) {
+	again := func(f *plan.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := r.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {

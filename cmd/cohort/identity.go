@@ -240,7 +240,7 @@ func (s *session) standing(r *register.Register, plan *plan.Plan, ledger *ledger
 		st.maybeSame = s.mayBeSame(st.otherKeys)
 	}
 	st.elsewhere = st.known && !same(st.entry.Folder, st.folder) && s.holds(st.entry.Folder)
-	if plan.BeganAgain && ledger.Attempts == 0 {
+	if plan.BeganAgain && ledger.Facts().Attempts == 0 {
 		st.known = false // what the register knows is the lost folder's
 	}
 	return st
@@ -279,7 +279,7 @@ func (s *session) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		return err
 	}
 	s.sayOtherKeys(st.otherKeys)
-	if err := s.uncompared(r, plan, ledger); err != nil {
+	if err := s.uncompared(r, plan, ledger.Facts()); err != nil {
 		return err
 	}
 	for _, e := range plan.Earlier {
@@ -301,13 +301,13 @@ func (s *session) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		}
 		return nil
 	}
-	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
+	if plan.BeganAgain && ledger.Facts().Attempts == 0 { // what was noted is the lost folder's
 		if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, 0, 0); err != nil {
 			return refuse("%w", err)
 		}
 	}
 	return s.record(r, plan, register.Entry{
-		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: st.simulator,
+		State: register.Begun, Attempts: max(st.entry.Attempts, ledger.Facts().Attempts), Revisions: st.entry.Revisions, Keys: keys, Simulator: st.simulator,
 	})
 }
 

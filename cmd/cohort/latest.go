@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -17,7 +18,7 @@ import (
 )
 
 func decideCommand() *cobra.Command {
-	var d decision
+	var d latestDecision
 	c := &cobra.Command{
 		Use:   "decide DIR latest --reason TEXT [--dry-run]",
 		Short: "Decide what cohort cannot know about a run",
@@ -57,16 +58,16 @@ Exit codes: 0 recorded, or shown with --dry-run; 10 refused, nothing was changed
 	return c
 }
 
-// decision is one call of decide.
+// latestDecision is one call of decide.
 //
 //	hold the folder ─▶ is anything asked? ─▶ receipts ─▶ show ─▶ control record
-type decision struct {
+type latestDecision struct {
 	session
 	reason string
 	dryRun bool
 }
 
-func (d *decision) run(ctx context.Context) (err error) {
+func (d *latestDecision) run(ctx context.Context) (err error) {
 	if d.call, err = readCall(d.runFolder); err != nil {
 		return err
 	}
@@ -104,8 +105,8 @@ func (d *decision) run(ctx context.Context) (err error) {
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return askLatest(d.runFolder, why)
 	}
-	fmt.Fprintf(d.stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.runFolder, why, folded.LastAnswer.In(d.campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Attempts)
-	if plan.NeverAgain && !d.call.Simulate {
+	fmt.Fprintf(d.stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.runFolder, why, folded.Facts().LastAnswer.In(d.campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Facts().Attempts)
+	if plan.Kind() == engine.CanBeAsked && !d.call.Simulate {
 		if err := d.show(ctx, plan); err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func (d *decision) run(ctx context.Context) (err error) {
 
 // show shows what the folder says of the run's messages, and how many of them the service has a
 // receipt of. It refuses when the service has more than the folder has sent.
-func (d *decision) show(ctx context.Context, plan *plan.Plan) error {
+func (d *latestDecision) show(ctx context.Context, plan *plan.Plan) error {
 	if err := d.connect(); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (s *session) noteWitness(plan *plan.Plan, decided string) error {
 
 // isLatest refuses a folder that may be a copy, where the service takes a message twice.
 func (s *session) isLatest(plan *plan.Plan, ledger *ledger.Ledger) error {
-	if !plan.NeverAgain || s.call.Simulate {
+	if plan.Kind() == engine.Deduplicates || s.call.Simulate {
 		return nil
 	}
 	return askLatest(s.folder.path, ledger.ShowsLatest(s.folder.path))

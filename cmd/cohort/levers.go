@@ -120,8 +120,8 @@ func (l *pulling) note() error {
 	if err != nil {
 		return unsound(l.folder, err)
 	}
-	if folded.Superseded != "" {
-		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return refuse("another run has taken this one's place (%s): nothing is sent from here any more", folded.Facts().Superseded)
 	}
 	if live, _, _ := folded.Unsettled(); live == 0 {
 		return refuse("the run has nothing left to send")

@@ -219,7 +219,7 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, num
 
 // closed reports whether another run has taken the run's place.
 func (r *earlierRun) closed() bool {
-	return r.ledger.Superseded != "" || r.entry.State == register.Superseded
+	return r.ledger.Facts().Superseded != "" || r.entry.State == register.Superseded
 }
 
 // refusal refuses a send that would repeat what other runs have sent; nil: it may go on.

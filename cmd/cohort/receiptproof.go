@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
+	"cohort/engine/decision"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
@@ -27,7 +27,7 @@ func (s *session) receiptsCome(r *receipts, messages iter.Seq2[sentMessage, erro
 		if err != nil {
 			return nil, err
 		}
-		if m.fate != person.Accepted || now.Before(ledger.ResendFrom(m.accepted)) {
+		if m.fate != person.Accepted || now.Before(decision.ResendFrom(m.accepted)) {
 			continue
 		}
 		day := of[dayOf(m.accepted)]
@@ -65,7 +65,7 @@ func (s *session) warnOfKeys(planned *plan.Plan, forms map[engine.Reference]plan
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return unsound(s.folder.path, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -116,7 +117,7 @@ a person can.
 
 // reconcile settles what the service's receipts name.
 func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOptions) error {
-	if !plan.NeverAgain {
+	if plan.Kind() == engine.Deduplicates {
 		return s.deliveries(ctx, plan, o)
 	}
 	if o.given != nil && o.given("per-second") {
@@ -154,7 +155,7 @@ func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOpt
 		if folded, err = ledger.Read(s.folder.path, plan); err != nil {
 			return unsound(s.folder.path, err)
 		}
-	} else if folded.Attempts > 0 {
+	} else if folded.Facts().Attempts > 0 {
 		if _, err := s.readReceipts(ctx, plan, nil, receipts); err != nil {
 			return err
 		}
@@ -169,7 +170,7 @@ func (s *session) reconcile(ctx context.Context, plan *plan.Plan, o *deliveryOpt
 func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
-		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
+		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.conclude(ctx, plan, spool, summary, nil)
@@ -177,7 +178,7 @@ func (s *session) settledBy(ctx context.Context, plan *plan.Plan, spool *shard.S
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
+	if _, due := ledger.Resent(); due > 0 && ledger.Facts().Superseded == "" {
 		return &ended{fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), exitInDoubt, s.goOn()}
 	}
 	if doubtful > 0 {
@@ -211,7 +212,7 @@ func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, 
 	if err := log.Open(ledger.Start{At: time.Now(), Version: version(), Key: key}); err != nil {
 		return refuse("%w", err)
 	}
-	forms, _, err := log.Ledger.Doubtful(spool)
+	forms, _, err := decision.InDoubt(log.Ledger, spool)
 	if err != nil {
 		return damaged(err)
 	}
@@ -223,7 +224,7 @@ func (s *session) ask(ctx context.Context, plan *plan.Plan, spool *shard.Spool, 
 		return err
 	}
 	now := time.Now()
-	if err := log.Found(now, found); err != nil {
+	if err := decision.Found(log, now, found); err != nil {
 		return refuse("%w", err)
 	}
 	s.log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/inspect"
 	"cohort/engine/ledger"
@@ -177,7 +178,7 @@ func (r *recovering) look() error {
 		return unsound(r.dir, err)
 	case err != nil:
 		return refuse("the run's log cannot be read: %w; when it is lost for good, move the folder log out of %s and recover again", err, r.dir)
-	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+	case survey.Ledger.Facts().Starts == 0 && survey.Ledger.Facts().Recovered.IsZero() && survey.Copied == 0 && !r.known:
 		return refuse("nothing was ever sent by this run: its log knows of no start, and the register does not know it; go on with: %s", command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
@@ -250,9 +251,9 @@ func (r *recovering) recover(why error) error {
 	account := done.Ledger.Account()
 	fmt.Fprintf(r.out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
 	switch {
-	case done.Ledger.Hold != "":
-		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Hold), command("report", r.dir))
-	case r.plan.NeverAgain:
+	case done.Ledger.Facts().Hold != "":
+		fmt.Fprintf(r.out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", holdWords(done.Ledger.Facts().Hold), command("report", r.dir))
+	case r.plan.Kind() == engine.CanBeAsked:
 		fmt.Fprintf(r.out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", command("reconcile", r.dir))
 	case r.files:
 		fmt.Fprintf(r.out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", command("resume", r.dir))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -71,7 +73,7 @@ func clockOf(ctx context.Context) func() time.Time {
 
 // resendInDoubt does it. Nothing is changed unless all of it may be done.
 func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resending) error {
-	if !plan.NeverAgain {
+	if plan.Kind() == engine.Deduplicates {
 		return refuse("the run's service knows references: a replay settles what is in doubt, and nobody gets a message twice: %s", command("resume", s.folder.path, "--settle"))
 	}
 	if err := s.asPlanned(plan); err != nil {
@@ -91,7 +93,7 @@ func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resendi
 	now := clockOf(ctx)()
 	folded, err := ledger.Read(s.folder.path, plan)
 	if err == nil {
-		err = folded.Take(ledger.Start{At: now, Key: folded.Key})
+		err = folded.Take(ledger.Start{At: now, Key: folded.Facts().Key})
 	}
 	if err != nil {
 		return unsound(s.folder.path, err)
@@ -131,11 +133,11 @@ func (s *session) resendInDoubt(ctx context.Context, plan *plan.Plan, r *resendi
 
 // weigh asks the service's receipts and the suppression lists what may become of the
 // messages in doubt. proof is why receipts that did not come prove nothing.
-func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *ledger.Resend, proof, err error) {
+func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *decision.Resend, proof, err error) {
 	if err := s.sink.Check(ctx); err != nil {
 		return nil, nil, nil, refuse("%w", err)
 	}
-	forms, _, err := folded.Doubtful(spool)
+	forms, _, err := decision.InDoubt(folded, spool)
 	if err != nil {
 		return nil, nil, nil, damaged(err)
 	}
@@ -148,7 +150,7 @@ func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(s.folder.path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return nil, nil, nil, unsound(s.folder.path, err)
 	}
@@ -169,11 +171,11 @@ func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.
 	defer func() { _ = os.RemoveAll(s.folder.file(listsFolder)) }()
 	var listing dispatch.Listing
 	if lists := s.lists(); len(lists.of) > 0 {
-		if listing, err = lists.listing(ctx, s.folder.path, spool, folded.Lists); err != nil {
+		if listing, err = lists.listing(ctx, s.folder.path, spool, folded.Facts().Lists); err != nil {
 			return nil, nil, nil, refuse("%w; nothing was changed", err)
 		}
 	}
-	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
+	again, err = decision.ResendCandidates(ctx, folded, decision.Evidence{Found: found, Attempts: attempted, Key: key, People: listing.People}, now)
 	if ctx.Err() != nil {
 		return nil, nil, nil, &ended{errors.New("stopped; nobody's fate was changed"), exitStopped, ""}
 	}
@@ -184,7 +186,7 @@ func (s *session) weigh(ctx context.Context, planned *plan.Plan, folded *ledger.
 }
 
 // showAgain says what becomes of the messages in doubt.
-func (s *session) showAgain(again *ledger.Resend) {
+func (s *session) showAgain(again *decision.Resend) {
 	for _, line := range []struct {
 		words    string
 		messages int
@@ -202,7 +204,7 @@ func (s *session) showAgain(again *ledger.Resend) {
 }
 
 // decide writes down what the receipts tell, and then the decision.
-func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *ledger.Resend, reason string, now time.Time) (err error) {
+func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *decision.Resend, reason string, now time.Time) (err error) {
 	key, err := s.key()
 	if err != nil {
 		return refuse("%w", err)
@@ -218,15 +220,15 @@ func (s *session) decide(plan *plan.Plan, found map[plan.FormID]string, again *l
 	}()
 	err = log.Open(ledger.Start{At: now, Version: version(), Key: key})
 	if err == nil {
-		err = log.Found(now, found)
+		err = decision.Found(log, now, found)
 	}
 	if err == nil {
-		err = log.Resend(again, whoAmI(), reason, now)
+		err = again.Commit(log, whoAmI(), reason, now)
 	}
 	if err != nil {
 		return refuse("not all of them could be taken up: %w; %s says how many are, and a further --resend-in-doubt takes up the others", err, command("status", s.folder.path))
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		s.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -106,7 +107,7 @@ func (r *retrying) run(path string) error {
 	if err := s.mayRetry(plan, ledger, "whom the service refused here"); err != nil {
 		return err
 	}
-	again := ledger.Retry(r.codes)
+	again := decision.RetryCandidates(ledger, r.codes)
 	r.show(again)
 	if again.Sum().Again == 0 {
 		return nothingAgain(ledger, again)
@@ -150,8 +151,8 @@ func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom strin
 	switch {
 	case st.facts.foreign > 0:
 		return refuse("the service holds %d batches under references of this run that its log never sent; a person has to decide about these first: %s", st.facts.foreign, command("recover", s.folder.path))
-	case ledger.Hold != "":
-		return refuse("the log took the place of one that was lost, and nothing may be sent again: %s", holdWords(ledger.Hold))
+	case ledger.Facts().Hold != "":
+		return refuse("the log took the place of one that was lost, and nothing may be sent again: %s", holdWords(ledger.Facts().Hold))
 	case st.facts.superseded != "":
 		return admit(st)
 	}
@@ -165,11 +166,11 @@ func (s *session) mayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom strin
 }
 
 // show says by reason code what becomes of the refused messages.
-func (r *retrying) show(again *ledger.Retry) {
+func (r *retrying) show(again *decision.Retry) {
 	if len(again.Counts) == 0 {
 		return
 	}
-	line := func(title string, c ledger.RetryCount) {
+	line := func(title string, c decision.RetryCount) {
 		fmt.Fprintf(r.out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
 	}
 	fmt.Fprintf(r.out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
@@ -180,7 +181,7 @@ func (r *retrying) show(again *ledger.Retry) {
 }
 
 // nothingAgain says why there is nothing to send again.
-func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
+func nothingAgain(ledger *ledger.Ledger, again *decision.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
@@ -189,7 +190,7 @@ func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 		return refuse("nothing is sent again: a suppression list has named the people of all %d refused messages", sum.Listed)
 	case ledger.Account().Fates[person.Refused] > 0:
 		var codes []string
-		for _, c := range ledger.Retry(nil).Counts {
+		for _, c := range decision.RetryCandidates(ledger, nil).Counts {
 			codes = append(codes, c.Code)
 		}
 		return refuse("nothing is sent again: no message was refused with such a code; those of the run are %s", strings.Join(codes, ", "))
@@ -228,10 +229,10 @@ func (r *retrying) write(s *session, plan *plan.Plan) (err error) {
 			err = refuse("the progress log cannot be written: %w", e)
 		}
 	}()
-	if err := log.Retry(log.Ledger.Retry(r.codes), spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
+	if err := decision.RetryCandidates(log.Ledger, r.codes).Commit(log, spool, sink, whoAmI(), r.reason, time.Now()); err != nil {
 		return refuse("not all of them could be taken up: %w; those that are count as not_sent (%s), and a further retry takes up the others", err, command("status", s.folder.path))
 	}
-	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.campaign.Registers(), plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		r.log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

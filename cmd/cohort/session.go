@@ -126,7 +126,7 @@ func (s *session) planAgain(planned *plan.Plan, at place) (bool, error) {
 	if err != nil {
 		return false, unsound(at.folder, err)
 	}
-	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
+	if at.begun && !at.again || ledger.Facts().Attempts > 0 || !ledger.Facts().Recovered.IsZero() {
 		if s.call.SendAgain != "" && planned.SendAgain == "" {
 			return false, refuse("--send-again has no effect here: the run has begun without it")
 		}
@@ -165,7 +165,7 @@ func (s *session) begin(ctx context.Context, others []register.Entry) error {
 		return err
 	}
 	defer func() { _ = plan.Close() }()
-	if plan.NeverAgain {
+	if plan.Kind() == engine.CanBeAsked {
 		if err := s.noteWitness(plan, ""); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/engine"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
@@ -89,7 +90,7 @@ func (e event) words() string {
 }
 
 func events(l *ledger.Ledger) (all []event) {
-	for _, e := range l.Events {
+	for _, e := range l.Facts().Events {
 		all = append(all, event{e.At.UTC(), e.Verb, e.Detail})
 	}
 	return all
@@ -199,16 +200,16 @@ func (s *status) fill(plan *plan.Plan, at ledger.Standing) {
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
-	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
+	s.routes, s.byReceipts = folded.ByRoute(), plan.Kind() == engine.CanBeAsked
 	s.Routes = routesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
-	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
 	s.Resent, s.ToBeResent = folded.Resent()
-	s.FirstStart, s.LastAnswer = moment(folded.FirstStart), moment(folded.LastAnswer)
-	s.Events, s.Paused = events(folded), folded.Paused
-	if folded.Override != (pace.Override{}) {
-		s.PaceLever = &folded.Override
+	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	if override := folded.Facts().Override; override != (pace.Override{}) {
+		s.PaceLever = &override
 	}
 	if s.State = at.State(); s.State == ledger.Died {
 		s.died(at.Gone())

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/sinks/file"
 )
 
@@ -14,7 +16,7 @@ import (
 type refusedUploads struct {
 	files    []refusedUpload
 	only     map[string]uint32 // the batches' numbers, by the references under which they stand in no other upload
-	accepted []ledger.AcceptedForm
+	accepted []plan.AcceptedForm
 	written  map[string]string // the file's name, by the references of the batches in it
 	taken    map[int]bool      // of files: the reports name messages of them
 }
@@ -26,7 +28,7 @@ type refusedUpload struct {
 
 // refusedUploads finds them; nil: there are none.
 func (s *session) refusedUploads(ledger *ledger.Ledger) (*refusedUploads, error) {
-	refused, err := ledger.RefusedUploads()
+	refused, err := decision.RefusedUploads(ledger)
 	if err != nil {
 		return nil, damaged(err)
 	}
@@ -63,7 +65,7 @@ func (s *session) refusedUploads(ledger *ledger.Ledger) (*refusedUploads, error)
 			}
 		}
 	}
-	for f, err := range ledger.Accepted() {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, damaged(err)
 		}
@@ -129,25 +131,25 @@ func (s *session) recordTaken(d *delivery, u *refusedUploads) (err error) {
 			continue
 		}
 		now := time.Now()
-		decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.name, whoAmI())
+		detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.name, whoAmI())
 		if slices.ContainsFunc(up.batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
-			if err := log.UploadTaken(slices.Clone(up.batches), decision, now); err != nil {
+			if err := decision.UploadTaken(log, slices.Clone(up.batches), detail, now); err != nil {
 				return refuse("it could not be recorded: %w; the same again goes on", err)
 			}
 		}
-		var again []ledger.AcceptedForm
+		var again []plan.AcceptedForm
 		var also []string
 		for _, f := range u.accepted {
 			switch name := u.written[f.Reference.String()]; {
 			case !slices.Contains(up.batches, f.ID.Batch):
 			case name != "":
 				also = append(also, name)
-			case log.Ledger.State(f.ID).Phase == ledger.AcceptedBy:
+			case log.Ledger.State(f.ID).Phase == ledger.Accepted:
 				again = append(again, f)
 			}
 		}
 		if len(again) > 0 {
-			if err := log.RefuseUpload(again, d.spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
+			if err := decision.RefuseUpload(log, again, d.spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
 				return refuse("not all of it could be recorded: %w; the same again goes on", err)
 			}
 		}

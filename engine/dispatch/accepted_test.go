@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
@@ -52,7 +53,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 		}
 		l, seen, last := b.ledger(), map[string]int{}, plan.FormID{}
 		r := plan.NewRenderer(enginetest.TestRun, b.people, enginetest.Encoding{})
-		for f, err := range l.Accepted() {
+		for f, err := range decision.Accepted(l) {
 			enginetest.Must(t, err)
 			if f.ID.Batch < last.Batch {
 				t.Errorf("batch %d comes after %d", f.ID.Batch, last.Batch)
@@ -76,7 +77,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 			t.Errorf("%d messages stand and %d were accepted", len(seen), len(s.accepted))
 		}
 		b.people.Lanes[0][0].Fields[0] = "another"
-		for f := range l.Accepted() {
+		for f := range decision.Accepted(l) {
 			if f.ID.Batch == 0 {
 				if _, err := r.Render(&f.Planned, f.ID, &f.Form); f.From == 0 && !errors.Is(err, plan.ErrChanged) {
 					t.Errorf("a changed spool was rendered: %v", err)

@@ -29,11 +29,11 @@ type history struct {
 func (h *history) round() {
 	var forms []plan.FormID
 	for b := range uint32(h.log.Ledger.Plan.Batches()) {
-		h.log.Ledger.Forms(b, func(id plan.FormID, s *ledger.State) {
-			if !s.IsSettled() && !s.Pending {
+		for id, s := range h.log.Ledger.Forms(b) {
+			if !s.IsSettled() && !s.IsPending() {
 				forms = append(forms, id)
 			}
-		})
+		}
 	}
 	if len(forms) == 0 {
 		return
@@ -132,7 +132,7 @@ func difference(live, replayed *ledger.Ledger) string {
 		}
 	}
 	whole := func(l *ledger.Ledger) string {
-		return fmt.Sprint(l.FormIDs(), l.Account(), l.Starts, l.FirstStart.UnixMilli(), l.Key, l.Closed, l.Superseded, l.LastControl, l.Attempts)
+		return fmt.Sprint(l.FormIDs(), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
 	}
 	if one, other := whole(live), whole(replayed); one != other {
 		return one + " and replayed " + other
@@ -150,7 +150,7 @@ func TestQuietOutlivesAHold(t *testing.T) {
 	enginetest.Must(t, l.Fold(&record.RunOpened{Plan: planned.Digest}, journal.Position{}))
 	enginetest.Must(t, l.Fold(&record.Attempt{N: 1, At: at}, journal.Position{}))
 	busy := engine.Answer{Reply: engine.Unknown, Status: 503, RetryAfter: time.Hour, HoldAll: true}
-	step := ledger.Decide(engine.Neither, l.State(plan.FormID{}), busy, at)
+	step := ledger.Decide(engine.CanBeAsked, l.State(plan.FormID{}), busy, at)
 	enginetest.Must(t, l.Fold(ledger.OutcomeOf(step, plan.FormID{}, 1, busy, at), journal.Position{}))
 	if l.State(plan.FormID{}).Phase != ledger.Held || !l.QuietAt(at).Equal(at.Add(time.Hour)) {
 		t.Errorf("the form is %+v, and the service is left alone until %v", l.State(plan.FormID{}), l.QuietAt(at))

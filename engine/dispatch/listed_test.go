@@ -58,7 +58,7 @@ func (b *bench) outcomes() map[int64]outcome.Message {
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
 	all := map[int64]outcome.Message{}
 	for shard := range b.people.Lanes {
-		plain := newPlainTrail(trail, shard)
+		plain := newPlainTrail(trail, b.dir, shard)
 		for _, r := range b.people.Lanes[shard] {
 			if !r.Suppressed && !b.people.Dropped[r.Row] {
 				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
@@ -148,7 +148,7 @@ func TestPeopleListedTooLateAreFlagged(t *testing.T) {
 		if n := b.ledger().ListedLate(); n != 2 {
 			t.Errorf("%d people were listed too late", n)
 		}
-		if last := b.ledger().Lists; len(last) != 1 || last[0].People != 3 {
+		if last := b.ledger().Facts().Lists; len(last) != 1 || last[0].People != 3 {
 			t.Errorf("the log says that %+v was applied", last)
 		}
 	})

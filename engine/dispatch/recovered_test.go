@@ -27,7 +27,7 @@ func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
 	since := time.UnixMilli(1_795_000_000_000)
 	l, err := ledger.New(planned)
 	enginetest.Must(t, err)
-	for _, r := range []any{
+	for _, r := range []record.Record{
 		&record.Recovered{Plan: planned.Digest, Since: since}, &record.RunOpened{Plan: planned.Digest},
 		&record.Attempt{N: 1, At: since.Add(48 * time.Hour)}, &record.Outcome{N: 1, Result: record.ResultNotAccepted}, // it never left the machine
 		&record.Attempt{N: 2, At: since.Add(49 * time.Hour)},
@@ -35,10 +35,10 @@ func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
 		enginetest.Must(t, l.Fold(r, journal.Position{}))
 	}
 	s := l.State(plan.FormID{})
-	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(49*time.Hour)); step != ledger.StepHold {
+	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(49*time.Hour)); step != record.ResultHeld {
 		t.Errorf("the step is %d, of %+v", step, s)
 	}
-	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(23*time.Hour)); step != ledger.StepRevise {
+	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(23*time.Hour)); step != record.ResultRevise {
 		t.Errorf("within the day the step is %d", step)
 	}
 }
@@ -153,7 +153,7 @@ func TestWithoutTheSecondCopyNothingIsReplayed(t *testing.T) {
 		for range 2 {
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.RevisionsFolder)))
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.LogFolder)))
-			if done := b.recover(recovery.Recovery{}); done.Ledger.Hold != ledger.HoldRevisionsLost || done.Revisions != 0 {
+			if done := b.recover(recovery.Recovery{}); done.Ledger.Facts().Hold != ledger.HoldRevisionsLost || done.Revisions != 0 {
 				t.Fatalf("%+v", done)
 			}
 			if _, err := ledger.CopiedRevisions(b.dir, enginetest.OpenPlan(t, b.dir)); !errors.Is(err, ledger.ErrRevisions) {
@@ -164,7 +164,7 @@ func TestWithoutTheSecondCopyNothingIsReplayed(t *testing.T) {
 			enginetest.Must(t, err)
 			enginetest.Must(t, log.Close())
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.LogFolder)))
-			if done := b.recover(recovery.Recovery{}); done.Ledger.Hold != ledger.HoldRevisionsLost {
+			if done := b.recover(recovery.Recovery{}); done.Ledger.Facts().Hold != ledger.HoldRevisionsLost {
 				t.Fatalf("the copy that was made again passes for the whole: %+v", done)
 			}
 		}

@@ -11,10 +11,13 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/inspect"
+	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/recovery"
 	"cohort/ingest/person"
 )
@@ -47,7 +50,7 @@ func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 		}
 		refused := map[string]int64{}
 		for _, r := range summary.Routes {
-			refused[r.Name] = r.Fates[person.Refused]
+			refused[r.Name] = r.Account.Fates[person.Refused]
 		}
 		if !maps.Equal(refused, map[string]int64{"way0": 1, "way1": 2, "way2": 1}) { // rows 38; 33 and 34; 35
 			t.Errorf("refused by route: %v", refused)
@@ -66,8 +69,8 @@ func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 		plan := enginetest.OpenPlan(t, b.dir)
 		log, err := ledger.Open(b.dir, plan)
 		enginetest.Must(t, err)
-		again := log.Ledger.Retry(nil)
-		enginetest.Must(t, log.Retry(again, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
+		again := decision.RetryCandidates(log.Ledger, nil)
+		enginetest.Must(t, again.Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
 		enginetest.Must(t, log.Close())
 		summary, err = b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Lists = l.lists })
 		enginetest.Must(t, err)
@@ -172,8 +175,9 @@ func TestAPlanOfThreeRoutes(t *testing.T) {
 		if got := planned.Routes[planned.RouteOfBatch(b.Number)].Name; got != route || planned.TemplateOf(int(b.Shard)) != fmt.Sprint("t", b.Shard%3) {
 			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Shard, got)
 		}
-		e := inspect.Entry{}
-		enginetest.Must(t, e.Form(planned, plan.FormID{Batch: b.Number}))
+		attempt := &record.Attempt{Form: plan.FormID{Batch: b.Number}}
+		e, err := inspect.ReadEntry(planned, journal.Record{Type: attempt.Kind(), Payload: record.Append(nil, attempt)})
+		enginetest.Must(t, err)
 		if *e.Shard != b.Shard/3 || e.Route != route || e.BatchReference != out.Reference.String() {
 			t.Errorf("the log says of batch %d: %+v", b.Number, e)
 		}

@@ -314,8 +314,8 @@ func (b *bench) finished(s *service, summary Summary, err error) {
 		b.Error(err)
 	}
 	l := b.ledger()
-	if !l.Closed || !maps.Equal(l.Account().Fates, summary.Account.Fates) {
-		b.Errorf("the log says closed %v and %v", l.Closed, l.Account().Fates)
+	if !l.Facts().Closed || !maps.Equal(l.Account().Fates, summary.Account.Fates) {
+		b.Errorf("the log says closed %v and %v", l.Facts().Closed, l.Account().Fates)
 	}
 	b.trail(l, s)
 }
@@ -327,7 +327,7 @@ func (b *bench) trail(l *ledger.Ledger, s *service) {
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
 	for shard := range b.people.Lanes {
-		plain := newPlainTrail(trail, shard)
+		plain := newPlainTrail(trail, b.dir, shard)
 		for _, r := range b.people.Lanes[shard] {
 			if r.Suppressed || b.people.Dropped[r.Row] {
 				continue

@@ -199,7 +199,7 @@ func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
 	plan := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	at := time.UnixMilli(1_795_000_000_000)
 	for sentence, test := range map[string]struct {
-		answer any
+		answer record.Record
 		moves  bool
 	}{
 		"a connection that is refused": {&record.Outcome{N: 1, At: at, Result: record.ResultNotAccepted, Code: "not_reached"}, false},
@@ -217,8 +217,8 @@ func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
 		enginetest.Must(t, l.Fold(&record.RunOpened{Plan: plan.Digest}, journal.Position{}))
 		enginetest.Must(t, l.Fold(&record.Attempt{N: 1, At: at}, journal.Position{}))
 		enginetest.Must(t, l.Fold(test.answer, journal.Position{}))
-		if l.LastAnswer.Equal(at) != test.moves {
-			t.Errorf("%s: the last answer was at %s", sentence, l.LastAnswer)
+		if l.Facts().LastAnswer.Equal(at) != test.moves {
+			t.Errorf("%s: the last answer was at %s", sentence, l.Facts().LastAnswer)
 		}
 	}
 }

@@ -87,22 +87,6 @@ func (bd *Builder) seal(b *Body, planned *Batch, id FormID, f *Form) error {
 	return nil
 }
 
-// without is f less some positions, which must be ascending.
-func (f *Form) Without(positions []uint32) Form {
-	dropped := append(slices.Clone(f.Dropped), positions...)
-	slices.Sort(dropped)
-	return Form{From: f.From, To: f.To, Dropped: dropped}
-}
-
-// halves cuts f in two at position at.
-func (f *Form) Halves(at uint32) [2]Form {
-	i, _ := slices.BinarySearch(f.Dropped, at)
-	return [2]Form{
-		{From: f.From, To: at, Dropped: slices.Clone(f.Dropped[:i])},
-		{From: at, To: f.To, Dropped: slices.Clone(f.Dropped[i:])},
-	}
-}
-
 // newForms seals the parts of a revision. first is the id of the first of them.
 func (bd *Builder) NewForms(scratch *Body, planned *Batch, first FormID, parts []Form) error {
 	for i := range parts {

@@ -226,7 +226,15 @@ func Open(dir string) (*Plan, error) {
 // Close lets go of the plan's file.
 func (p *Plan) Close() error { return p.file.Close() }
 
-// Batches is how many batches the plan has.
+// Kind returns the kind of the service, as the plan was made for it.
+func (h *Header) Kind() engine.Kind {
+	if h.NeverAgain {
+		return engine.CanBeAsked
+	}
+	return engine.Deduplicates
+}
+
+// Batches returns the number of batches.
 func (p *Plan) Batches() int { return p.BatchCount }
 
 // Batch reads one batch of the plan. It is safe for concurrent use.

@@ -8,85 +8,102 @@ import (
 	"cohort/engine/plan"
 )
 
-// encoder appends the fields of a record to a buffer. Integers are varints, texts
-// and lists carry their length before them.
-type Encoder struct{ B []byte }
+// encoder appends the fields of a record to a buffer. Integers are varints. A text or a list has its length before it.
+type encoder struct{ b []byte }
 
-func (e *Encoder) uint(v uint64) { e.B = binary.AppendUvarint(e.B, v) }
+func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
 
-func (e *Encoder) Text(s string) { e.uint(uint64(len(s))); e.B = append(e.B, s...) }
+func (e *encoder) text(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 
-func (e *Encoder) time(t time.Time) { e.uint(uint64(t.UnixMilli())) }
+func (e *encoder) time(t time.Time) { e.uint(uint64(t.UnixMilli())) }
 
-func (e *Encoder) bytes(b []byte) { e.B = append(e.B, b...) }
+func (e *encoder) bytes(b []byte) { e.b = append(e.b, b...) }
 
-func (e *Encoder) form(f plan.FormID) {
+func (e *encoder) form(f plan.FormID) {
 	e.uint(uint64(f.Batch))
 	e.uint(uint64(f.Revision))
 	e.uint(uint64(f.Part))
 }
 
-func (e *Encoder) positions(p []uint32) {
+func (e *encoder) texts(all []string) {
+	e.uint(uint64(len(all)))
+	for _, s := range all {
+		e.text(s)
+	}
+}
+
+func (e *encoder) positions(p []uint32) {
 	e.uint(uint64(len(p)))
 	last := uint32(0)
-	for _, v := range p { // ascending, so the steps are small
+	for _, v := range p { // ascending, so the differences are small
 		e.uint(uint64(v - last))
 		last = v
 	}
 }
 
-var ErrShort = errors.New("the record is shorter or longer than its kind allows")
+// ErrLength says that a record has more or fewer bytes than its kind allows.
+var ErrLength = errors.New("the record is shorter or longer than its kind allows")
 
-// decoder reads what encoder wrote. After a failure every read gives zero; end tells.
-type Decoder struct {
-	B      []byte
+// decoder reads the bytes of an encoder. After a failure every read gives zero, and end returns ErrLength.
+type decoder struct {
+	b      []byte
 	failed bool
 }
 
-func (d *Decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.B)
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
-		d.failed, d.B = true, nil
+		d.failed, d.b = true, nil
 		return 0
 	}
-	d.B = d.B[n:]
+	d.b = d.b[n:]
 	return v
 }
 
-// count reads the length of a list whose elements take at least size bytes each.
-func (d *Decoder) Count(size int) int {
+// count reads the length of a list. Each element has at least size bytes.
+func (d *decoder) count(size int) int {
 	n := d.uint()
-	if n > uint64(len(d.B)/size) {
-		d.failed, d.B = true, nil
+	if n > uint64(len(d.b)/size) {
+		d.failed, d.b = true, nil
 		return 0
 	}
 	return int(n)
 }
 
-func (d *Decoder) Bytes(n int) []byte {
-	if n > len(d.B) {
-		d.failed, d.B = true, nil
+func (d *decoder) bytes(n int) []byte {
+	if n > len(d.b) {
+		d.failed, d.b = true, nil
 		return make([]byte, n)
 	}
-	b := d.B[:n]
-	d.B = d.B[n:]
+	b := d.b[:n]
+	d.b = d.b[n:]
 	return b
 }
 
-func (d *Decoder) text() string { return string(d.Bytes(d.Count(1))) }
+func (d *decoder) text() string { return string(d.bytes(d.count(1))) }
 
-func (d *Decoder) time() time.Time { return time.UnixMilli(int64(d.uint())) }
+func (d *decoder) time() time.Time { return time.UnixMilli(int64(d.uint())) }
 
-func (d *Decoder) small() uint16 { return uint16(d.uint()) }
+func (d *decoder) milliseconds() time.Duration { return time.Duration(d.uint()) * time.Millisecond }
 
-func (d *Decoder) form() plan.FormID {
+func (d *decoder) small() uint16 { return uint16(d.uint()) }
+
+func (d *decoder) form() plan.FormID {
 	return plan.FormID{Batch: uint32(d.uint()), Revision: d.small(), Part: d.small()}
 }
 
-func (d *Decoder) digest() (s [32]byte) { copy(s[:], d.Bytes(32)); return s }
+func (d *decoder) digest() (s [32]byte) { copy(s[:], d.bytes(32)); return s }
 
-func (d *Decoder) positions() []uint32 {
-	n := d.Count(1)
+func (d *decoder) texts() []string {
+	all := make([]string, d.count(1))
+	for i := range all {
+		all[i] = d.text()
+	}
+	return all
+}
+
+func (d *decoder) positions() []uint32 {
+	n := d.count(1)
 	if n == 0 {
 		return nil
 	}
@@ -99,9 +116,9 @@ func (d *Decoder) positions() []uint32 {
 	return p
 }
 
-func (d *Decoder) end() error {
-	if d.failed || len(d.B) != 0 {
-		return ErrShort
+func (d *decoder) end() error {
+	if d.failed || len(d.b) != 0 {
+		return ErrLength
 	}
 	return nil
 }

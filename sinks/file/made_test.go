@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
@@ -62,7 +61,7 @@ func fields(t testing.TB, texts ...string) (all []Field) {
 
 // batches cuts people into the forms of a plan whose every message was accepted, and
 // renders their bodies.
-func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.AcceptedForm, bodies [][]byte) {
+func batches(t testing.TB, s *Sink, p people, most int) (forms []plan.AcceptedForm, bodies [][]byte) {
 	t.Helper()
 	limits := s.Limits()
 	limits.Messages = min(limits.Messages, most)
@@ -77,7 +76,7 @@ func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.Accepted
 			t.Fatal("a body is not what was planned")
 		}
 		bodies = append(bodies, append([]byte(nil), request.Body...))
-		forms = append(forms, ledger.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
+		forms = append(forms, plan.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
 	}
 	return forms, bodies
 }

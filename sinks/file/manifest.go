@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 const (
@@ -42,7 +42,7 @@ type File struct {
 	Batches  []string `json:"batches,omitempty"` // the references of those in it; older versions did not say
 
 	reference engine.Reference
-	forms     []ledger.AcceptedForm
+	forms     []plan.AcceptedForm
 }
 
 // Control is the control file beside a file.
@@ -54,7 +54,7 @@ type Control struct {
 
 // layOut says which batches go into which file, behind those that are written already. name is
 // what the files' names begin with.
-func (s *Sink) layOut(run engine.RunID, name string, forms []ledger.AcceptedForm, written *Manifest) *Manifest {
+func (s *Sink) layOut(run engine.RunID, name string, forms []plan.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
 	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
 	if written != nil {
