@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"sinks/notify":      {"engine", "engine/campaign", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/nhsapp":      {"engine", "engine/pace", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/sinktest":    {"engine", "ingest/person", "sinks/apim"},
-	"sinks/file":        {"engine", "engine/disk", "engine/plan", "ingest/person"},
+	"sinks/file":        {"engine", "engine/disk", "engine/ledger", "engine/plan", "ingest/person"},
 	"sinks/simulator":   {},
 	"engine/journal":    {},
 	"engine/campaign":   {"ingest/person"},

@@ -12,10 +12,9 @@ import (
 	"cohort/ingest/person"
 )
 
-// Cut renders every message of every shard once and cuts the shards into batches,
-// which it returns by shard. Boundaries depend on the cohort file and the frozen
-// keys alone: suppressed people count in them, though they are in no body. Every message is held
-// once more against what a record is Asked: one that does not keep to it is an *UnfitError.
+// Cut renders each message once and cuts each lane into batches. It returns the batches by lane. Boundaries depend on
+// the cohort file and the frozen keys alone: suppressed people count, though they are in no body. A message beyond the
+// sink's limits is an *engine.UnfitError.
 func Cut(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits) ([][]Batch, error) {
 	shards := make([][]Batch, source.Shards())
 	g, ctx := errgroup.WithContext(ctx)
@@ -61,7 +60,7 @@ func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink 
 	}
 	begin(0)
 	asks := engine.AsksOf(sink)
-	var p person.Recipient // one for all, since the sink is given its address
+	var p person.Recipient // one for all, since the sink gets its address
 	for next, err := range source.Recipients(int(shard), 0, positions) {
 		if err == nil {
 			err = ctx.Err()
@@ -79,7 +78,8 @@ func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink 
 			scratch = append(scratch[:0], message...)
 		}
 		if sized+len(scratch) > limits.Bytes && !p.Suppressed {
-			return nil, &engine.UnfitError{Row: p.Row, Code: person.CodeTooLong, Reason: fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)}
+			reason := fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)
+			return nil, &engine.UnfitError{Row: p.Row, Code: person.CodeTooLong, Reason: reason}
 		}
 		sized += len(scratch)
 		counted++

@@ -1,11 +1,41 @@
 package record
 
 import (
+	"fmt"
+
 	"cohort/engine/journal"
 	"cohort/engine/plan"
 )
 
-// Each kind's fields are encoded in the order that is part of the log's format.
+// Append appends the encoded record to dst.
+func Append(dst []byte, r Record) []byte {
+	c := coder{b: dst}
+	r.code(&c)
+	return c.b
+}
+
+// Decode reads the payload of a journal record. A payload of the wrong length is ErrLength.
+func Decode(kind journal.Type, payload []byte) (Record, error) {
+	if int(kind) >= len(empty) || empty[kind] == nil {
+		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", kind)
+	}
+	r, c := empty[kind](), &coder{b: payload, reading: true}
+	r.code(c)
+	return r, c.end()
+}
+
+var empty = [...]func() Record{
+	KindRunOpened:  func() Record { return new(RunOpened) },
+	KindAttempt:    func() Record { return new(Attempt) },
+	KindOutcome:    func() Record { return new(Outcome) },
+	KindInDoubt:    func() Record { return new(InDoubt) },
+	KindRevision:   func() Record { return new(Revision) },
+	KindResolved:   func() Record { return new(Resolved) },
+	KindControl:    func() Record { return new(Control) },
+	KindRunClosed:  func() Record { return new(RunClosed) },
+	KindListedLate: func() Record { return new(ListedLate) },
+	KindRecovered:  func() Record { return new(Recovered) },
+}
 
 func (*RunOpened) Kind() journal.Type  { return KindRunOpened }
 func (*Attempt) Kind() journal.Type    { return KindAttempt }
@@ -18,186 +48,119 @@ func (*RunClosed) Kind() journal.Type  { return KindRunClosed }
 func (*ListedLate) Kind() journal.Type { return KindListedLate }
 func (*Recovered) Kind() journal.Type  { return KindRecovered }
 
-func (r *RunOpened) encode(e *encoder) {
-	e.bytes(r.Plan[:])
-	e.time(r.At)
-	e.uint(r.PID)
-	e.text(r.Host)
-	e.text(r.Version)
-	e.text(r.Key)
+// The methods code write or read the fields of a kind, in the order that is part of the log's format.
+
+func (r *RunOpened) code(c *coder) {
+	c.bytes(r.Plan[:])
+	c.time(&r.At)
+	integer(c, &r.PID)
+	c.text(&r.Host)
+	c.text(&r.Version)
+	c.text(&r.Key)
 }
 
-func (r *RunOpened) decode(d *decoder) {
-	*r = RunOpened{Plan: d.digest(), At: d.time(), PID: d.uint(), Host: d.text(), Version: d.text(), Key: d.text()}
+func (r *Attempt) code(c *coder) {
+	c.form(&r.Form)
+	integer(c, &r.N)
+	c.time(&r.At)
+	c.bytes(r.Correlation[:])
 }
 
-func (r *Attempt) encode(e *encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.bytes(r.Correlation[:])
-}
-
-func (r *Attempt) decode(d *decoder) {
-	*r = Attempt{Form: d.form(), N: d.small(), At: d.time(), Correlation: [16]byte(d.bytes(16))}
-}
-
-func (r *Outcome) encode(e *encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Result))
-	e.uint(uint64(r.Status))
-	e.text(r.Code)
-	e.uint(uint64(r.RetryAfter.Milliseconds()))
-	e.texts(r.IDs)
-}
-
-func (r *Outcome) decode(d *decoder) {
-	*r = Outcome{
-		Form: d.form(), N: d.small(), At: d.time(), Result: Result(d.uint()), Status: int(d.uint()), Code: d.text(),
-		RetryAfter: d.milliseconds(),
+func (r *Outcome) code(c *coder) {
+	c.form(&r.Form)
+	integer(c, &r.N)
+	c.time(&r.At)
+	integer(c, &r.Result)
+	integer(c, &r.Status)
+	c.text(&r.Code)
+	c.milliseconds(&r.RetryAfter)
+	if c.reading { // most readers need no ids
+		r.rawIDs, c.b = c.b, nil
+		return
 	}
-	r.rawIDs, d.b = d.b, nil // most readers need no ids
+	list(c, &r.IDs, 1, c.text)
 }
 
-func (r *InDoubt) encode(e *encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Status))
-	e.text(r.Code)
-	e.uint(uint64(r.RetryAfter.Milliseconds()))
+func (r *InDoubt) code(c *coder) {
+	c.form(&r.Form)
+	integer(c, &r.N)
+	c.time(&r.At)
+	integer(c, &r.Status)
+	c.text(&r.Code)
+	c.milliseconds(&r.RetryAfter)
 }
 
-func (r *InDoubt) decode(d *decoder) {
-	*r = InDoubt{
-		Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), RetryAfter: d.milliseconds(),
-	}
-}
-
-func (r *Revision) encode(e *encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Status))
-	e.text(r.Code)
-	e.uint(uint64(r.Number))
-	e.uint(uint64(len(r.Parts)))
-	for i := range r.Parts {
-		p := &r.Parts[i]
-		e.uint(uint64(p.From))
-		e.uint(uint64(p.To))
-		e.uint(uint64(p.Messages))
-		e.uint(uint64(p.Bytes))
-		e.bytes(p.SHA256[:])
-		e.positions(p.Dropped)
-	}
-	e.uint(uint64(len(r.Refused)))
-	for _, row := range r.Refused {
-		e.uint(uint64(row.Position))
-		e.text(row.Code)
-		e.text(row.Reason)
-	}
-	if r.Sure { // older versions wrote nothing here, which means not sure
-		e.uint(1)
-	}
-}
-
-func (r *Revision) decode(d *decoder) {
-	*r = Revision{
-		Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), Number: d.small(),
-	}
-	for range d.count(37) {
-		r.Parts = append(r.Parts, plan.Form{
-			From: uint32(d.uint()), To: uint32(d.uint()), Messages: uint32(d.uint()), Bytes: uint32(d.uint()),
-			SHA256: d.digest(), Dropped: d.positions(),
-		})
-	}
-	for range d.count(3) {
-		row := RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()}
-		if n := len(r.Refused); n > 0 && r.Refused[n-1].Code == row.Code {
-			row.Code = r.Refused[n-1].Code // one string for all rows, which may be a whole cohort
+func (r *Revision) code(c *coder) {
+	c.form(&r.Form)
+	integer(c, &r.N)
+	c.time(&r.At)
+	integer(c, &r.Status)
+	c.text(&r.Code)
+	integer(c, &r.Number)
+	list(c, &r.Parts, 37, func(p *plan.Form) {
+		integer(c, &p.From)
+		integer(c, &p.To)
+		integer(c, &p.Messages)
+		integer(c, &p.Bytes)
+		c.bytes(p.SHA256[:])
+		c.positions(&p.Dropped)
+	})
+	last := ""
+	list(c, &r.Refused, 3, func(row *RefusedRow) {
+		integer(c, &row.Position)
+		if c.text(&row.Code); c.reading && row.Code == last {
+			row.Code = last // one string for all rows, which may be a whole cohort
 		}
-		r.Refused = append(r.Refused, row)
-	}
-	if len(d.b) > 0 {
-		r.Sure, d.failed = true, d.uint() != 1 || d.failed
+		last = row.Code
+		c.text(&row.Reason)
+	})
+	switch { // older versions wrote nothing here, which means not sure
+	case !c.reading && r.Sure:
+		c.number(1)
+	case c.reading && len(c.b) > 0:
+		r.Sure, c.failed = true, c.number(0) != 1 || c.failed
 	}
 }
 
-func (r *Resolved) encode(e *encoder) {
-	e.form(r.Form)
-	e.time(r.At)
-	e.uint(uint64(r.Result))
-	e.text(r.Reason)
+func (r *Resolved) code(c *coder) {
+	c.form(&r.Form)
+	c.time(&r.At)
+	integer(c, &r.Result)
+	c.text(&r.Reason)
 	if r.Result == ResultAccepted {
-		e.texts(r.IDs)
+		list(c, &r.IDs, 1, c.text)
 	}
 }
 
-func (r *Resolved) decode(d *decoder) {
-	*r = Resolved{Form: d.form(), At: d.time(), Result: Result(d.uint()), Reason: d.text()}
-	if r.Result == ResultAccepted {
-		r.IDs = d.texts()
-	}
+func (r *Control) code(c *coder) {
+	c.time(&r.At)
+	c.text(&r.Verb)
+	c.text(&r.Detail)
 }
 
-func (r *Control) encode(e *encoder) {
-	e.time(r.At)
-	e.text(r.Verb)
-	e.text(r.Detail)
-}
-
-func (r *Control) decode(d *decoder) {
-	*r = Control{At: d.time(), Verb: d.text(), Detail: d.text()}
-}
-
-func (r *RunClosed) encode(e *encoder) {
-	e.time(r.At)
-	for _, n := range r.Counts {
-		e.uint(n)
-	}
-}
-
-func (r *RunClosed) decode(d *decoder) {
-	r.At = d.time()
+func (r *RunClosed) code(c *coder) {
+	c.time(&r.At)
 	for i := range r.Counts {
-		r.Counts[i] = d.uint()
+		integer(c, &r.Counts[i])
 	}
 }
 
-func (r *ListedLate) encode(e *encoder) {
-	e.uint(uint64(r.Batch))
-	e.time(r.At)
-	e.uint(uint64(len(r.People)))
-	for _, p := range r.People {
-		e.uint(uint64(p.Position))
-		e.text(p.Code)
-	}
+func (r *ListedLate) code(c *coder) {
+	integer(c, &r.Batch)
+	c.time(&r.At)
+	list(c, &r.People, 2, func(p *RefusedRow) {
+		integer(c, &p.Position)
+		c.text(&p.Code)
+	})
 }
 
-func (r *ListedLate) decode(d *decoder) {
-	*r = ListedLate{Batch: uint32(d.uint()), At: d.time()}
-	for range d.count(2) {
-		r.People = append(r.People, RefusedRow{Position: uint32(d.uint()), Code: d.text()})
-	}
-}
-
-func (r *Recovered) encode(e *encoder) {
-	e.bytes(r.Plan[:])
-	e.time(r.At)
-	e.time(r.Since)
-	e.text(r.Hold)
-	e.uint(r.Attempts)
-	e.uint(r.Revisions)
-	e.text(r.Key)
-	e.text(r.Aside)
-}
-
-func (r *Recovered) decode(d *decoder) {
-	*r = Recovered{
-		Plan: d.digest(), At: d.time(), Since: d.time(), Hold: d.text(),
-		Attempts: d.uint(), Revisions: d.uint(), Key: d.text(), Aside: d.text(),
-	}
+func (r *Recovered) code(c *coder) {
+	c.bytes(r.Plan[:])
+	c.time(&r.At)
+	c.time(&r.Since)
+	c.text(&r.Hold)
+	integer(c, &r.Attempts)
+	integer(c, &r.Revisions)
+	c.text(&r.Key)
+	c.text(&r.Aside)
 }

@@ -2,7 +2,7 @@
 package record
 
 import (
-	"fmt"
+	"bytes"
 	"time"
 
 	"cohort/engine/journal"
@@ -26,8 +26,7 @@ const (
 // Record is one record of the progress log.
 type Record interface {
 	Kind() journal.Type
-	encode(e *encoder)
-	decode(d *decoder)
+	code(c *coder)
 }
 
 // Result says what happens to a form. ledger.Decide returns it for an answer; an Outcome records the result of an
@@ -167,79 +166,35 @@ func (r *Revision) Part(i int) plan.FormID {
 func (r *Revision) IsOfRefused() bool { return r.Form.Revision == r.Number }
 
 // MessageIDs decodes the message ids of an outcome, in the order of the body.
-func (r *Outcome) MessageIDs() ([]string, error) {
-	d := &decoder{b: r.rawIDs}
-	ids := d.texts()
-	return ids, d.end()
+func (r *Outcome) MessageIDs() (ids []string, err error) {
+	c := &coder{b: r.rawIDs, reading: true}
+	list(c, &ids, 1, c.text)
+	return ids, c.end()
 }
 
 // IDs iterates over message ids without making a string of each.
-type IDs struct{ d decoder }
+type IDs struct{ c coder }
 
 // IDsOf returns an iterator over ids.
 func IDsOf(ids []string) *IDs {
-	var e encoder
-	for _, id := range ids {
-		e.text(id)
+	var c coder
+	for i := range ids {
+		c.text(&ids[i])
 	}
-	return &IDs{decoder{b: e.b}}
+	return &IDs{coder{b: c.b, reading: true}}
 }
 
 // Next returns the next id. The caller counts the ids and does not change the bytes.
-func (i *IDs) Next() []byte { return i.d.bytes(i.d.count(1)) }
+func (i *IDs) Next() []byte { return i.c.raw() }
 
 // EachID checks the message ids of an outcome, and returns an iterator and their number. The iterator has its own
 // copy of the bytes.
 func (r *Outcome) EachID() (ids *IDs, n int, err error) {
-	d := decoder{b: append([]byte(nil), r.rawIDs...)}
-	n = d.count(1)
-	ids = &IDs{decoder{b: d.b}}
+	c := coder{b: bytes.Clone(r.rawIDs), reading: true}
+	n = c.length(0, 1)
+	ids = &IDs{c}
 	for range n {
-		d.bytes(d.count(1))
+		c.raw()
 	}
-	return ids, n, d.end()
-}
-
-// Append appends the encoded record to dst.
-func Append(dst []byte, r Record) []byte {
-	e := encoder{b: dst}
-	r.encode(&e)
-	return e.b
-}
-
-// Decode reads the payload of a journal record. A payload of the wrong length is ErrLength.
-func Decode(kind journal.Type, payload []byte) (Record, error) {
-	r := empty(kind)
-	if r == nil {
-		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", kind)
-	}
-	d := &decoder{b: payload}
-	r.decode(d)
-	return r, d.end()
-}
-
-func empty(kind journal.Type) Record {
-	switch kind {
-	case KindRunOpened:
-		return new(RunOpened)
-	case KindAttempt:
-		return new(Attempt)
-	case KindOutcome:
-		return new(Outcome)
-	case KindInDoubt:
-		return new(InDoubt)
-	case KindRevision:
-		return new(Revision)
-	case KindResolved:
-		return new(Resolved)
-	case KindControl:
-		return new(Control)
-	case KindRunClosed:
-		return new(RunClosed)
-	case KindListedLate:
-		return new(ListedLate)
-	case KindRecovered:
-		return new(Recovered)
-	}
-	return nil
+	return ids, n, c.end()
 }
