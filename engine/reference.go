@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cohort/ingest/person"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -49,11 +50,11 @@ func (r Reference) String() string { return string(r[:]) }
 
 // BatchReference names one form of a batch: the batch's place in its lane, and the revision and part of the form. It
 // does not depend on the contents: the service compares references, not bodies.
-func (id RunID) BatchReference(lane, batch uint32, revision, part uint16) Reference {
+func (id RunID) BatchReference(lane person.Lane, batch uint32, revision, part uint16) Reference {
 	var b [29]byte
 	copy(b[:], id[:])
 	b[16] = 'B'
-	binary.LittleEndian.PutUint32(b[17:], lane)
+	binary.LittleEndian.PutUint32(b[17:], uint32(lane))
 	binary.LittleEndian.PutUint32(b[21:], batch)
 	binary.LittleEndian.PutUint16(b[25:], revision)
 	binary.LittleEndian.PutUint16(b[27:], part)

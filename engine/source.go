@@ -10,17 +10,17 @@ import (
 // a batch has one route. Without routes, a lane is a shard. A Source never changes once sealed, and it is safe for
 // concurrent use.
 type Source interface {
-	// Shards returns the number of lanes.
-	Shards() int
+	// Lanes returns the number of lanes.
+	Lanes() int
 
 	// Positions returns the number of sendable records of a lane's shard, with duplicates and suppressed people.
 	// Position p of a shard is its p-th sendable record in file order. The lanes of a shard share its positions.
-	Positions(lane int) uint32
+	Positions(lane person.Lane) uint32
 
 	// Recipients yields the recipients of a lane at positions from up to and not including to, in order. Duplicates
 	// are absent. Suppressed people have Suppressed set, since they count when batches are cut. A Recipient and its
 	// Fields are valid until the next one. The first error ends the sequence.
-	Recipients(lane int, from, to uint32) iter.Seq2[person.Recipient, error]
+	Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error]
 }
 
 // Routed is a Source, or a Sink, for a campaign that may have several routes. Lane l of such a Source has route l
@@ -30,9 +30,9 @@ type Routed interface {
 }
 
 // RouteOf returns the route of a lane.
-func RouteOf(s Source, lane uint32) uint8 {
+func RouteOf(s Source, lane person.Lane) uint8 {
 	if s, ok := s.(Routed); ok {
-		return uint8(lane % uint32(s.Routes()))
+		return uint8(int(lane) % s.Routes())
 	}
 	return 0
 }

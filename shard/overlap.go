@@ -28,7 +28,7 @@ type Comparison struct {
 
 	// Due says whether a record's message is still to be sent: only those count. It is asked in
 	// order, once a record for each run. Nil: all are.
-	Due func(lane int, position uint32) (bool, error)
+	Due func(lane person.Lane, position uint32) (bool, error)
 
 	spool   *Spool
 	dir     string
@@ -122,7 +122,7 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*winners, error) 
 	s := c.spool
 	w := newWinners(int(s.Manifest.Shards[shard].Rows), true)
 	for route := range s.Routes() {
-		lane := person.Lane(shard, s.Routes(), uint8(route))
+		lane := person.LaneOf(shard, s.Routes(), uint8(route))
 		for p, err := range s.Recipients(lane, 0, s.Positions(lane)) {
 			if err == nil {
 				err = ctx.Err()

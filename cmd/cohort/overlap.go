@@ -47,12 +47,12 @@ type unsent struct {
 }
 
 // due says of each record, in order, whether it is still to be sent.
-func (u *unsent) due() (_ func(lane int, position uint32) (bool, error), done func() error, err error) {
+func (u *unsent) due() (_ func(lane person.Lane, position uint32) (bool, error), done func() error, err error) {
 	trail, err := outcome.Open(u.folder, u.plan, u.ledger)
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(lane int, position uint32) (bool, error) {
+	return func(lane person.Lane, position uint32) (bool, error) {
 		told, _, err := trail.At(lane, position)
 		return err == nil && told.Fate == person.NotSent, err
 	}, trail.Close, nil
@@ -190,7 +190,7 @@ func (r *earlierRun) sent(message func(route uint8, values []string) uint64, num
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		for lane := range r.spool.Shards() {
+		for lane := range person.Lane(r.spool.Lanes()) {
 			for p, err := range r.spool.Recipients(lane, 0, r.spool.Positions(lane)) {
 				if err == nil && p.Suppressed {
 					continue

@@ -43,7 +43,7 @@ func addMessages(forms map[engine.Reference]plan.FormID, l *ledger.Ledger, sourc
 	if err != nil {
 		return err
 	}
-	for person, err := range source.Recipients(int(planned.Shard), form.From, form.To) {
+	for person, err := range source.Recipients(planned.Lane, form.From, form.To) {
 		if err != nil {
 			return err
 		}

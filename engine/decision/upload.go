@@ -24,7 +24,7 @@ func Accepted(l *ledger.Ledger) iter.Seq2[plan.AcceptedForm, error] {
 			if err == nil {
 				form, err = l.Form(id)
 			}
-			reference := l.Plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part)
+			reference := l.Plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part)
 			if !yield(plan.AcceptedForm{Form: form, ID: id, Planned: planned, Reference: reference}, err) {
 				return
 			}

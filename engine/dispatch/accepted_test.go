@@ -76,7 +76,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 		if len(seen) != len(s.accepted) {
 			t.Errorf("%d messages stand and %d were accepted", len(seen), len(s.accepted))
 		}
-		b.people.Lanes[0][0].Fields[0] = "another"
+		b.people.ByLane[0][0].Fields[0] = "another"
 		for f := range decision.Accepted(l) {
 			if f.ID.Batch == 0 {
 				if _, err := r.Render(&f.Planned, f.ID, &f.Form); f.From == 0 && !errors.Is(err, plan.ErrChanged) {

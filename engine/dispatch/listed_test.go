@@ -57,11 +57,11 @@ func (b *bench) outcomes() map[int64]outcome.Message {
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
 	all := map[int64]outcome.Message{}
-	for shard := range b.people.Lanes {
+	for shard := range b.people.ByLane {
 		plain := newPlainTrail(trail, b.dir, shard)
-		for _, r := range b.people.Lanes[shard] {
+		for _, r := range b.people.ByLane[shard] {
 			if !r.Suppressed && !b.people.Dropped[r.Row] {
-				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
+				all[r.Row], err = trail.Outcome(r.Row, person.Lane(shard), r.Position)
 				enginetest.Must(b.T, err)
 				enginetest.Must(b.T, plain.check(r.Row, r.Position, all[r.Row]))
 			}

@@ -367,13 +367,13 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 	for route := range byRoute {
 		byRoute[route] = map[person.Fate]int64{}
 	}
-	for shard := range m.cohort.Lanes {
+	for shard := range m.cohort.ByLane {
 		plain := newPlainTrail(trail, m.dir, shard)
-		for _, r := range m.cohort.Lanes[shard] {
+		for _, r := range m.cohort.ByLane[shard] {
 			if r.Suppressed || m.cohort.Dropped[r.Row] {
 				continue
 			}
-			o, err := trail.Outcome(r.Row, shard, r.Position)
+			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			if err == nil {
 				err = plain.check(r.Row, r.Position, o)
 			}

@@ -41,7 +41,7 @@ func (p *plainTrail) forms(batch uint32) (ids []plan.FormID) {
 
 func (p *plainTrail) outcome(row int64, position uint32) (o outcome.Message, err error) {
 	l, plan := p.t.Ledger, p.t.Plan
-	first, end := plan.ShardBatches(p.shard)
+	first, end := plan.LaneBatches(person.Lane(p.shard))
 	for batch := first; batch < end; batch++ {
 		planned, err := plan.Batch(batch)
 		if err != nil {
@@ -85,7 +85,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 	s := l.State(id)
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || s.Loss != ledger.NotLost {
-		o.BatchReference = p.t.Plan.Run.BatchReference(uint32(p.shard), batch, id.Revision, id.Part).String()
+		o.BatchReference = p.t.Plan.Run.BatchReference(person.Lane(p.shard), batch, id.Revision, id.Part).String()
 		if first := s.First.Time(); s.Loss == ledger.NotLost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}

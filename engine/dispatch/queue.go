@@ -7,6 +7,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/ingest/person"
 )
 
 // queue holds what is still to be sent: first the forms that are due again, oldest
@@ -37,8 +38,8 @@ func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *q
 		}
 		return !s.IsSettled() && (kind == engine.Deduplicates || !s.IsDoubtful()) && (s.IsDoubtful() || !settle)
 	}
-	for shard := range l.Plan.ShardStarts {
-		from, to := l.Plan.ShardBatches(shard)
+	for shard := range l.Plan.LaneStarts {
+		from, to := l.Plan.LaneBatches(person.Lane(shard))
 		if settle {
 			q.fresh = append(q.fresh, span{to, to})
 		} else {

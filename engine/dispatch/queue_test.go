@@ -127,8 +127,8 @@ func TestTheQueueDoesNotStandStillForAReplay(t *testing.T) {
 // Batches in which everybody is suppressed are never sent.
 func TestTheQueueLeavesEmptyBatchesOut(t *testing.T) {
 	p := enginetest.NewPeople(4, 1, nil)
-	p.Lanes[0][1].Suppressed = true
-	p.Lanes[0][2].Suppressed = true
+	p.ByLane[0][1].Suppressed = true
+	p.ByLane[0][2].Suppressed = true
 	ledger, err := ledger.New(enginetest.SealPlan(t, t.TempDir(), p, engine.Limits{Messages: 1, Bytes: 1000}))
 	enginetest.Must(t, err)
 	now := time.Now()

@@ -388,9 +388,9 @@ func TestRetriesUnderFaults(t *testing.T) {
 // nothing is recorded.
 func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
-		"the name of somebody who was refused":  func(p *enginetest.People) { p.Lanes[0][2].Fields[0] = "Taken2" },
-		"the name of somebody who was accepted": func(p *enginetest.People) { p.Lanes[0][0].Fields[0] = "Taken0" },
-		"somebody is newly left out":            func(p *enginetest.People) { p.Lanes[0][2].Suppressed = true },
+		"the name of somebody who was refused":  func(p *enginetest.People) { p.ByLane[0][2].Fields[0] = "Taken2" },
+		"the name of somebody who was accepted": func(p *enginetest.People) { p.ByLane[0][0].Fields[0] = "Taken0" },
+		"somebody is newly left out":            func(p *enginetest.People) { p.ByLane[0][2].Suppressed = true },
 		"the spool cannot be read":              func(p *enginetest.People) { p.FailAt = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {

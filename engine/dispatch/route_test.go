@@ -148,9 +148,9 @@ func TestAPlanWithoutRoutesIsAsItWas(t *testing.T) {
 func TestAPlanOfThreeRoutes(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewRouted(40, 2, 3, some(4, person.Duplicate))
-	p.Lanes[4] = nil // nobody of the second shard goes by the second route
+	p.ByLane[4] = nil // nobody of the second shard goes by the second route
 	planned := enginetest.SealPlan(t, dir, p, engine.Limits{Messages: 3, Bytes: 1 << 20})
-	if planned.Version != 2 || len(planned.ShardStarts) != 6 {
+	if planned.Version != 2 || len(planned.LaneStarts) != 6 {
 		t.Fatalf("%+v", planned.Header)
 	}
 	bd, seen, positions := plan.Builder{Run: enginetest.TestRun, Source: p, Sink: enginetest.Encoding{}}, map[engine.Reference]bool{}, [2]map[uint32]bool{{}, {}}
@@ -166,19 +166,19 @@ func TestAPlanOfThreeRoutes(t *testing.T) {
 		}
 		seen[out.Reference] = true
 		for _, at := range out.Positions {
-			if positions[b.Shard/3][at] {
-				t.Errorf("position %d of shard %d is in two batches", at, b.Shard/3)
+			if positions[b.Lane/3][at] {
+				t.Errorf("position %d of shard %d is in two batches", at, b.Lane/3)
 			}
-			positions[b.Shard/3][at] = true
+			positions[b.Lane/3][at] = true
 		}
-		route := fmt.Sprint("way", b.Shard%3)
-		if got := planned.Routes[planned.RouteOfBatch(b.Number)].Name; got != route || planned.TemplateOf(int(b.Shard)) != fmt.Sprint("t", b.Shard%3) {
-			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Shard, got)
+		route := fmt.Sprint("way", b.Lane%3)
+		if got := planned.Routes[planned.RouteOfBatch(b.Number)].Name; got != route || planned.TemplateOf(b.Lane) != fmt.Sprint("t", b.Lane%3) {
+			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Lane, got)
 		}
 		attempt := &record.Attempt{Form: plan.FormID{Batch: b.Number}}
 		e, err := inspect.ReadEntry(planned, journal.Record{Type: attempt.Kind(), Payload: record.Append(nil, attempt)})
 		enginetest.Must(t, err)
-		if *e.Shard != b.Shard/3 || e.Route != route || e.BatchReference != out.Reference.String() {
+		if *e.Shard != uint32(b.Lane)/3 || e.Route != route || e.BatchReference != out.Reference.String() {
 			t.Errorf("the log says of batch %d: %+v", b.Number, e)
 		}
 	}

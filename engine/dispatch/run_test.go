@@ -265,7 +265,7 @@ func (b *bench) asks(doubtful int) {
 	enginetest.Must(b.T, err)
 	defer func() { _ = trail.Close() }()
 	told := 0
-	for shard := range b.people.Shards() {
+	for shard := range person.Lane(b.people.Lanes()) {
 		for p, err := range b.people.Recipients(shard, 0, b.people.Positions(shard)) {
 			enginetest.Must(b.T, err)
 			o, err := trail.Outcome(p.Row, shard, p.Position)
@@ -333,8 +333,8 @@ func TestAnOutageCostsFewMessages(t *testing.T) {
 // A body that no longer comes out as it was planned is never sent.
 func TestARunOnAnotherSpoolSendsNothing(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
-		"a name has changed, not its length": func(p *enginetest.People) { p.Lanes[0][0].Fields[0] = "Taken0" },
-		"a person is newly left out":         func(p *enginetest.People) { p.Lanes[0][0].Suppressed = true },
+		"a name has changed, not its length": func(p *enginetest.People) { p.ByLane[0][0].Fields[0] = "Taken0" },
+		"a person is newly left out":         func(p *enginetest.People) { p.ByLane[0][0].Suppressed = true },
 		"the spool cannot be read":           func(p *enginetest.People) { p.FailAt = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {

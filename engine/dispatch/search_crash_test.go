@@ -147,7 +147,7 @@ func (s *search) apply(w world, o int, yield func(world)) {
 		var named []record.RefusedRow
 		planned, err := s.plan.Batch(batch)
 		enginetest.Must(s.t, err)
-		for r := range s.builder.Source.Recipients(int(planned.Shard), planned.From, planned.To) {
+		for r := range s.builder.Source.Recipients(planned.Lane, planned.From, planned.To) {
 			if s.scope.listed&(1<<r.Position) != 0 {
 				named = append(named, record.RefusedRow{Position: r.Position, Code: "listed"})
 			}

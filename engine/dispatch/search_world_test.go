@@ -447,11 +447,11 @@ func (s *search) positions(l *ledger.Ledger, id plan.FormID) []uint32 {
 	}
 	planned, err := s.plan.Batch(id.Batch)
 	enginetest.Must(s.t, err)
-	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask | uint64(planned.Shard)<<32}
+	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask | uint64(planned.Lane)<<32}
 	if known, ok := s.bodies[key]; ok {
 		return known
 	}
-	enginetest.Must(s.t, s.builder.Encode(&s.scratch, engine.Reference{}, planned.Shard, &f))
+	enginetest.Must(s.t, s.builder.Encode(&s.scratch, engine.Reference{}, planned.Lane, &f))
 	s.bodies[key] = slices.Clone(s.scratch.Positions)
 	return s.bodies[key]
 }

@@ -326,13 +326,13 @@ func (b *bench) trail(l *ledger.Ledger, s *service) {
 	trail, err := outcome.Open(b.dir, enginetest.OpenPlan(b.T, b.dir), l)
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
-	for shard := range b.people.Lanes {
+	for shard := range b.people.ByLane {
 		plain := newPlainTrail(trail, b.dir, shard)
-		for _, r := range b.people.Lanes[shard] {
+		for _, r := range b.people.ByLane[shard] {
 			if r.Suppressed || b.people.Dropped[r.Row] {
 				continue
 			}
-			o, err := trail.Outcome(r.Row, shard, r.Position)
+			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			enginetest.Must(b.T, err)
 			enginetest.Must(b.T, plain.check(r.Row, r.Position, o))
 			m := enginetest.TestRun.MessageReference(r.Row)

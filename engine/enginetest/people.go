@@ -47,7 +47,7 @@ func TestNumber(i int) person.NHSNumber {
 // People is a cohort in memory, as an engine.Source. Row i is in shard i modulo the number of shards. Duplicates keep
 // their position and are not yielded.
 type People struct {
-	Lanes   [][]person.Recipient // by lane
+	ByLane  [][]person.Recipient // by lane
 	ways    []plan.Route         // none: the cohort has no routes
 	Dropped map[int64]bool       // rows that are duplicates
 	FailAt  int64                // the row at which reading fails; never when 0
@@ -60,11 +60,11 @@ var ErrUnreadable = errors.New("the spool cannot be read")
 
 // NewPeople makes a cohort of n sendable records. The role of a row is person.Duplicate, person.Suppressed or nothing.
 func NewPeople(n, shards int, role func(row int64) person.Fate) *People {
-	p := &People{Lanes: make([][]person.Recipient, shards), Dropped: map[int64]bool{}, Static: map[string]int64{}, Rows: int64(n)}
+	p := &People{ByLane: make([][]person.Recipient, shards), Dropped: map[int64]bool{}, Static: map[string]int64{}, Rows: int64(n)}
 	for i := range n {
 		row, shard := int64(i+1), i%shards
 		r := person.Recipient{
-			Row: row, Number: TestNumber(i), Position: uint32(len(p.Lanes[shard])),
+			Row: row, Number: TestNumber(i), Position: uint32(len(p.ByLane[shard])),
 			Fields: []string{fmt.Sprintf("Given%d", i%97), "Family \"" + string(rune('a'+i%26)) + "\""},
 		}
 		if role != nil {
@@ -77,7 +77,7 @@ func NewPeople(n, shards int, role func(row int64) person.Fate) *People {
 				p.Static[string(person.Suppressed)]++
 			}
 		}
-		p.Lanes[shard] = append(p.Lanes[shard], r)
+		p.ByLane[shard] = append(p.ByLane[shard], r)
 	}
 	return p
 }
@@ -93,10 +93,10 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 		p.ways = append(p.ways, plan.Route{Name: fmt.Sprint("way", route), Template: fmt.Sprint("t", route), Static: map[string]int64{}})
 	}
 	lanes := make([][]person.Recipient, shards*routes)
-	for shard, all := range p.Lanes {
+	for shard, all := range p.ByLane {
 		for _, r := range all {
 			r.Route = uint8((r.Row - 1) / int64(shards) % int64(routes))
-			lane := person.Lane(shard, routes, r.Route)
+			lane := person.LaneOf(shard, routes, r.Route)
 			lanes[lane] = append(lanes[lane], r)
 			switch {
 			case p.Dropped[r.Row]:
@@ -106,20 +106,20 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 			}
 		}
 	}
-	p.Lanes = lanes
+	p.ByLane = lanes
 	return p
 }
 
 // Routes is part of engine.Routed.
 func (p *People) Routes() int { return max(1, len(p.ways)) }
 
-// Shards is part of engine.Source.
-func (p *People) Shards() int { return len(p.Lanes) }
+// Lanes is part of engine.Source.
+func (p *People) Lanes() int { return len(p.ByLane) }
 
 // Positions is part of engine.Source.
-func (p *People) Positions(shard int) (n uint32) {
-	first := shard / p.Routes() * p.Routes()
-	for _, lane := range p.Lanes[first : first+p.Routes()] {
+func (p *People) Positions(lane person.Lane) (n uint32) {
+	first := int(lane) / p.Routes() * p.Routes()
+	for _, lane := range p.ByLane[first : first+p.Routes()] {
 		if len(lane) > 0 {
 			n = max(n, lane[len(lane)-1].Position+1)
 		}
@@ -128,9 +128,9 @@ func (p *People) Positions(shard int) (n uint32) {
 }
 
 // Recipients is part of engine.Source.
-func (p *People) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
-		for _, r := range p.Lanes[shard] {
+		for _, r := range p.ByLane[lane] {
 			if r.Position < from || r.Position >= to {
 				continue
 			}
@@ -148,7 +148,7 @@ func (p *People) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipie
 // ToSend lists the rows that are to be sent to.
 func (p *People) ToSend() []int64 {
 	var rows []int64
-	for _, shard := range p.Lanes {
+	for _, shard := range p.ByLane {
 		for _, r := range shard {
 			if !r.Suppressed && !p.Dropped[r.Row] {
 				rows = append(rows, r.Row)
@@ -281,13 +281,13 @@ func Kept(t *testing.T, dir string, plan *plan.Plan) (all []string) {
 // Listed yields those of some rows that were to be sent to, with a reason code for each.
 func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
 	return func(yield func(plan.Listed, error) bool) {
-		for shard := range p.Lanes {
-			for _, r := range p.Lanes[shard] {
+		for shard := range p.ByLane {
+			for _, r := range p.ByLane[shard] {
 				code, named := rows[r.Row]
 				if !named || r.Suppressed || p.Dropped[r.Row] {
 					continue
 				}
-				if !yield(plan.Listed{Shard: shard, Position: r.Position, Code: code}, nil) {
+				if !yield(plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}, nil) {
 					return
 				}
 			}
@@ -311,7 +311,7 @@ func DrawPeople(t *rapid.T) *People {
 	n, shards := rapid.IntRange(0, 60).Draw(t, "people"), rapid.IntRange(1, 4).Draw(t, "shards")
 	routes := rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, "routes")
 	p := NewRouted(n, shards, routes, func(int64) person.Fate { return role.Draw(t, "role") })
-	for _, shard := range p.Lanes {
+	for _, shard := range p.ByLane {
 		for i := range shard {
 			shard[i].Fields[0] = strings.Repeat("n", rapid.IntRange(0, 300).Draw(t, "length"))
 		}

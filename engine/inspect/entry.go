@@ -152,7 +152,7 @@ func (e *Entry) people(rows []record.RefusedRow) {
 func (e *Entry) form(plan *plan.Plan, id plan.FormID) error {
 	planned, err := e.planned(plan, id.Batch)
 	e.Revision, e.Part = &id.Revision, &id.Part
-	e.BatchReference = plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part).String()
+	e.BatchReference = plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part).String()
 	return err
 }
 
@@ -161,9 +161,9 @@ func (e *Entry) planned(p *plan.Plan, number uint32) (plan.Batch, error) {
 		return plan.Batch{}, fmt.Errorf("%w: the plan has no batch %d", ledger.ErrIllegal, number)
 	}
 	planned, err := p.Batch(number)
-	shard := planned.Shard
+	shard := uint32(planned.Lane)
 	if n := len(p.Routes); n > 0 {
-		e.Route, shard = p.Routes[p.RouteOf(int(shard))].Name, shard/uint32(n)
+		e.Route, shard = p.Routes[p.RouteOf(planned.Lane)].Name, shard/uint32(n)
 	}
 	e.Batch, e.Shard = &number, &shard
 	return planned, err

@@ -11,6 +11,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/plan"
 	"cohort/engine/record"
+	"cohort/ingest/person"
 )
 
 // CodeListedTooLate is the code of a message that was attempted before a suppression list named the person. The
@@ -34,7 +35,7 @@ type ListedBatch struct {
 func ByBatch(ctx context.Context, planned *plan.Plan, people iter.Seq2[plan.Listed, error], give func(ListedBatch)) error {
 	var b ListedBatch
 	var next, end uint32 // the batches of the lane after b
-	shard := -1
+	lane := person.Lane(-1)
 	done := func() {
 		if len(b.People) > 0 {
 			give(b)
@@ -48,15 +49,15 @@ func ByBatch(ctx context.Context, planned *plan.Plan, people iter.Seq2[plan.List
 		if err != nil {
 			return err
 		}
-		if p.Shard != shard {
+		if p.Lane != lane {
 			done()
-			shard, b.Planned = p.Shard, plan.Batch{}
-			next, end = planned.ShardBatches(shard)
+			lane, b.Planned = p.Lane, plan.Batch{}
+			next, end = planned.LaneBatches(lane)
 		}
 		for p.Position >= b.Planned.To {
 			done()
 			if next == end {
-				return fmt.Errorf("position %d of shard %d is in no batch", p.Position, shard)
+				return fmt.Errorf("position %d of lane %d is in no batch", p.Position, lane)
 			}
 			if b.Planned, err = planned.Batch(next); err != nil {
 				return err

@@ -64,9 +64,9 @@ func Open(dir string, plan *plan.Plan, folded *ledger.Ledger) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("progress log: %w", err)
 	}
-	t := &Reader{Plan: plan, Ledger: folded, log: log, lanes: make([]batchReader, len(plan.ShardStarts))}
+	t := &Reader{Plan: plan, Ledger: folded, log: log, lanes: make([]batchReader, len(plan.LaneStarts))}
 	for lane := range t.lanes {
-		t.lanes[lane].next, _ = plan.ShardBatches(lane)
+		t.lanes[lane].next, _ = plan.LaneBatches(person.Lane(lane))
 		t.lanes[lane].log = log.Cursor()
 	}
 	return t, nil
@@ -77,7 +77,7 @@ func (t *Reader) Close() error { return t.log.Close() }
 
 // Outcome returns the outcome of the record of a row, at a position of a lane. The caller asks about each record of a
 // lane that was to be sent, in order.
-func (t *Reader) Outcome(row int64, lane int, position uint32) (Message, error) {
+func (t *Reader) Outcome(row int64, lane person.Lane, position uint32) (Message, error) {
 	shared, id, err := t.At(lane, position)
 	if err != nil {
 		return Message{}, err
@@ -89,7 +89,7 @@ func (t *Reader) Outcome(row int64, lane int, position uint32) (Message, error) 
 
 // At is Outcome for many records. It returns the message id separately, nil when unknown, and no message reference.
 // While records of a lane share an outcome, the pointer is the same. The caller changes neither it nor the id.
-func (t *Reader) At(lane int, position uint32) (shared *Message, id []byte, err error) {
+func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []byte, err error) {
 	b := &t.lanes[lane]
 	for position >= b.end {
 		if err := t.enter(b); err != nil {
@@ -126,7 +126,7 @@ func (o *Message) with(fate person.Fate, code, reason string) *Message {
 }
 
 // share computes the outcome of the message at a position, and of the messages behind it in the same forms.
-func (t *Reader) share(b *batchReader, lane int, position uint32) {
+func (t *Reader) share(b *batchReader, lane person.Lane, position uint32) {
 	b.shared, b.until, b.ids = &Message{Fate: person.NotSent}, b.end, b.ids[:0]
 	for i := range b.forms {
 		f := &b.forms[i]
@@ -139,13 +139,13 @@ func (t *Reader) share(b *batchReader, lane int, position uint32) {
 }
 
 // add adds the state of one form to the shared outcome.
-func (t *Reader) add(b *batchReader, lane int, f *formReader) {
+func (t *Reader) add(b *batchReader, lane person.Lane, f *formReader) {
 	o, s := b.shared, f.state
 	lost := s.Loss != ledger.NotLost
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || lost {
-		from, _ := t.Plan.ShardBatches(lane)
-		o.BatchReference = t.Plan.Run.BatchReference(uint32(lane), f.id.Batch-from, f.id.Revision, f.id.Part).String()
+		from, _ := t.Plan.LaneBatches(lane)
+		o.BatchReference = t.Plan.Run.BatchReference(lane, f.id.Batch-from, f.id.Revision, f.id.Part).String()
 		if first := s.First.Time(); !lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}

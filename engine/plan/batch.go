@@ -31,13 +31,13 @@ type Body struct {
 }
 
 // Encode renders the recipients of a form into one request. It uses the buffers of b again.
-func (bd *Builder) Encode(b *Body, reference engine.Reference, lane uint32, f *Form) error {
+func (bd *Builder) Encode(b *Body, reference engine.Reference, lane person.Lane, f *Form) error {
 	b.Reference = reference
 	b.Bytes = bd.Sink.AppendHead(b.Bytes[:0], reference, engine.RouteOf(bd.Source, lane))
 	b.Messages, b.Positions = b.Messages[:0], b.Positions[:0]
 	separator := engine.SeparatorOf(bd.Sink)
 	var p person.Recipient // one for all, since the sink gets its address
-	for next, err := range bd.Source.Recipients(int(lane), f.From, f.To) {
+	for next, err := range bd.Source.Recipients(lane, f.From, f.To) {
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (bd *Builder) Encode(b *Body, reference engine.Reference, lane uint32, f *F
 
 // Rebuild encodes a form again and compares it with the form that was recorded. A difference is ErrChanged.
 func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
-	if err := bd.Encode(b, bd.Reference(planned, id), planned.Shard, f); err != nil {
+	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(b.Bytes)
@@ -74,12 +74,12 @@ func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
 
 // Reference returns the reference of a form.
 func (bd *Builder) Reference(planned *Batch, id FormID) engine.Reference {
-	return bd.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part)
+	return bd.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part)
 }
 
 // seal encodes a new form and fills in its size and digest.
 func (bd *Builder) seal(b *Body, planned *Batch, id FormID, f *Form) error {
-	if err := bd.Encode(b, bd.Reference(planned, id), planned.Shard, f); err != nil {
+	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
 	f.Messages, f.Bytes, f.SHA256 = uint32(len(b.Messages)), uint32(len(b.Bytes)), sha256.Sum256(b.Bytes)

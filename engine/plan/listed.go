@@ -1,8 +1,10 @@
 package plan
 
+import "cohort/ingest/person"
+
 // Listed is one record of a person on a suppression list.
 type Listed struct {
-	Shard    int // its lane
+	Lane     person.Lane
 	Position uint32
 	Code     string // reason code
 }

@@ -19,6 +19,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/ingest/person"
 )
 
 // The files of a plan. PlanFile has the digest of BatchesFile and is renamed into place, so a folder with PlanFile has
@@ -70,7 +71,7 @@ type Header struct {
 	BatchesSHA256 string             `json:"batches_sha256"`
 	Largest       int                `json:"largest_batch"`    // in messages
 	LargestBody   int                `json:"largest_body"`     // in bytes
-	ShardStarts   []int              `json:"shard_starts"`     // the first batch of each lane
+	LaneStarts    []int              `json:"shard_starts"`     // the first batch of each lane
 	Routes        []Route            `json:"routes,omitempty"` // none: the campaign has no routes
 	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
 	Reach         *ReachRead         `json:"reach,omitempty"`  // reports on the NHS App that the cohort was read with
@@ -114,7 +115,7 @@ type EarlierRun struct {
 type Batch struct {
 	Form
 	Number  uint32 // over all lanes
-	Shard   uint32 // its lane
+	Lane    person.Lane
 	Ordinal uint32 // within its lane
 }
 
@@ -123,15 +124,16 @@ type Batch struct {
 const plannedSize = 6*4 + 32
 
 func (b *Batch) appendTo(dst []byte) []byte {
-	for _, v := range []uint32{b.Shard, b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
+	for _, v := range []uint32{uint32(b.Lane), b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
 		dst = binary.LittleEndian.AppendUint32(dst, v)
 	}
 	return append(dst, b.SHA256[:]...)
 }
 
 func (b *Batch) readFrom(src []byte) {
-	for i, v := range []*uint32{&b.Shard, &b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
-		*v = binary.LittleEndian.Uint32(src[4*i:])
+	b.Lane = person.Lane(binary.LittleEndian.Uint32(src))
+	for i, v := range []*uint32{&b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
+		*v = binary.LittleEndian.Uint32(src[4+4*i:])
 	}
 	copy(b.SHA256[:], src[24:])
 }
@@ -142,13 +144,13 @@ func Seal(dir string, header Header, batches [][]Batch, before func() error) err
 	if header.Version = planVersion; len(header.Routes) == 0 {
 		header.Version = 1
 	}
-	header.ShardStarts = header.ShardStarts[:0]
+	header.LaneStarts = header.LaneStarts[:0]
 	sum := sha256.New()
 	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		var line []byte
 		for _, shard := range batches {
-			header.ShardStarts = append(header.ShardStarts, header.BatchCount)
+			header.LaneStarts = append(header.LaneStarts, header.BatchCount)
 			for i := range shard {
 				b := &shard[i]
 				header.BatchCount++
@@ -262,10 +264,10 @@ func (p *Plan) Each() iter.Seq2[Batch, error] {
 }
 
 // ShardBatches returns the range of batches of a lane: from up to and not including to.
-func (p *Plan) ShardBatches(lane int) (from, to uint32) {
+func (p *Plan) LaneBatches(lane person.Lane) (from, to uint32) {
 	end := p.BatchCount
-	if lane+1 < len(p.ShardStarts) {
-		end = p.ShardStarts[lane+1]
+	if int(lane)+1 < len(p.LaneStarts) {
+		end = p.LaneStarts[lane+1]
 	}
-	return uint32(p.ShardStarts[lane]), uint32(end)
+	return uint32(p.LaneStarts[lane]), uint32(end)
 }

@@ -1,6 +1,9 @@
 package plan
 
-import "sort"
+import (
+	"cohort/ingest/person"
+	"sort"
+)
 
 // Route is a route of a campaign.
 type Route struct {
@@ -11,14 +14,14 @@ type Route struct {
 
 // RouteOfBatch returns the index of a batch's route. Several lanes may start at one batch; the last of them has it.
 func (p *Plan) RouteOfBatch(batch uint32) int {
-	return p.RouteOf(sort.SearchInts(p.ShardStarts, int(batch)+1) - 1)
+	return p.RouteOf(person.Lane(sort.SearchInts(p.LaneStarts, int(batch)+1) - 1))
 }
 
 // RouteOf returns the index of a lane's route; 0 without routes.
-func (p *Plan) RouteOf(lane int) int { return lane % max(1, len(p.Routes)) }
+func (p *Plan) RouteOf(lane person.Lane) int { return int(lane) % max(1, len(p.Routes)) }
 
 // TemplateOf returns the fingerprint of the template for a lane.
-func (p *Plan) TemplateOf(lane int) string {
+func (p *Plan) TemplateOf(lane person.Lane) string {
 	if len(p.Routes) == 0 {
 		return p.Template
 	}

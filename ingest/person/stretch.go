@@ -14,12 +14,12 @@ type Stretch struct {
 	RouteCount  int                // of the campaign
 }
 
-// Lane is the lane of the i-th of the records.
-func (s *Stretch) Lane(i int) int {
+// Lane returns the lane of the record with index i.
+func (s *Stretch) Lane(i int) Lane {
 	if s.Routes == nil {
-		return s.Shard
+		return Lane(s.Shard)
 	}
-	return Lane(s.Shard, s.RouteCount, s.Routes[i])
+	return LaneOf(s.Shard, s.RouteCount, s.Routes[i])
 }
 
 // Verdict is what was known of a record when its cohort was read: Fate, Code and Reason of

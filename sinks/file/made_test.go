@@ -36,9 +36,9 @@ var testRun = engine.NewRunID("a-campaign", [32]byte{1}, "file mesh")
 // people is a cohort of one shard in memory.
 type people [][]string
 
-func (p people) Shards() int          { return 1 }
-func (p people) Positions(int) uint32 { return uint32(len(p)) }
-func (p people) Recipients(_ int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (p people) Lanes() int           { return 1 }
+func (p people) Positions(person.Lane) uint32 { return uint32(len(p)) }
+func (p people) Recipients(_ person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		for i := from; i < to; i++ {
 			if !yield(person.Recipient{Row: int64(i) + 1, Number: testNumber(int(i)), Position: i, Fields: p[i]}, nil) {
