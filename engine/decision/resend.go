@@ -15,10 +15,10 @@ import (
 	"cohort/engine/record"
 )
 
-// clocksDiffer is the most by which this machine's clock and the service's may differ.
+// clocksDiffer is the greatest expected difference between this machine's clock and the service's.
 const clocksDiffer = time.Hour
 
-// ResendFrom returns the time from which a message may be sent again after its last attempt. The service reports
+// ResendFrom returns the earliest time for sending a message again after its last attempt. The service reports
 // receipts by the day, in UTC, so the whole day after the day of the attempt must be over.
 func ResendFrom(last time.Time) time.Time {
 	return last.UTC().Add(clocksDiffer).Truncate(24*time.Hour).AddDate(0, 0, 2).Add(clocksDiffer)
@@ -41,7 +41,7 @@ type Resend struct {
 	last time.Time // the last attempt of Again
 }
 
-// Evidence is what is known about messages in doubt, beside the ledger.
+// Evidence has the facts about messages in doubt that are not in the ledger.
 type Evidence struct {
 	Found    map[plan.FormID]string        // messages that receipts of all days name, with the service's id
 	Attempts map[plan.FormID]Attempted     // from Attempts
@@ -138,7 +138,7 @@ func (r *Resend) Commit(log *ledger.Log, by, reason string, at time.Time) error 
 	return log.Flush()
 }
 
-// Attempted says how a form was attempted.
+// Attempted describes the attempts of a form.
 type Attempted struct {
 	Last time.Time // when the last attempt was made or given up
 	Keys []string  // fingerprints of the credentials, each once

@@ -146,8 +146,8 @@ func (l *Ledger) Unsettled() (live, held, foreign int) {
 	return live, held, foreign
 }
 
-// ListedLate counts the people whom a suppression list named after their batch was attempted, and who were neither
-// excluded nor refused since.
+// ListedLate counts the people who were listed after their batch was attempted, and were neither excluded nor refused
+// since.
 func (l *Ledger) ListedLate() (people int) {
 	for batch := range l.late {
 		people += l.StillLate(batch)
@@ -190,7 +190,7 @@ func (l *Ledger) Settleable() (messages int64) {
 // AnyInDoubt reports whether the outcome of any request is unknown.
 func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 0 }
 
-// Resent counts the messages that a person decided to send again: those that went, and those still to be sent.
+// Resent counts the messages that a person decided to send again: sent so far, and still to be sent.
 func (l *Ledger) Resent() (went, due int) {
 	for _, s := range l.all {
 		switch {

@@ -18,7 +18,7 @@ const ValidatorMemory = 24 * time.Hour
 //
 //	answer       no earlier attempt in doubt   an earlier attempt in doubt
 //	Accepted     accepted                      accepted: the service takes a reference once
-//	Known        foreign                       accepted, ids unknown: an earlier attempt arrived
+//	Known        foreign                       accepted, ids unknown
 //	RowsRefused  revise                        revise within a day of the first attempt, then held
 //	TooLarge     split                         held
 //	Refused      not accepted                  not accepted, still in doubt

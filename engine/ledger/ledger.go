@@ -1,5 +1,5 @@
-// Package ledger gives the records of the progress log their meaning. Decide says what an answer means, and
-// Ledger.Apply folds records to the state of each form.
+// Package ledger gives the records of the progress log their meaning. Decide interprets an answer. Ledger.Apply folds
+// records to the state of each form.
 package ledger
 
 import (
@@ -16,9 +16,9 @@ import (
 	"cohort/engine/record"
 )
 
-// Ledger is the progress log, folded: the state of each form, the rows that were refused, and the people whom
-// suppression lists name. It grows with the number of batches and of those people, not with the cohort. It is not
-// safe for concurrent use. In a run, the run's loop owns it.
+// Ledger is the progress log, folded: the state of each form, the refused rows, and the people on suppression lists.
+// It grows with the number of batches and of those people, not with the cohort. It is not safe for concurrent use. In
+// a run, the run's loop owns it.
 type Ledger struct {
 	Plan    *plan.Plan
 	facts   Facts
@@ -250,7 +250,7 @@ func (l *Ledger) RefusedBatches() iter.Seq2[uint32, []record.RefusedRow] { retur
 // LeftOut lists the people of a batch who are excluded because a list names them, by position.
 func (l *Ledger) LeftOut(batch uint32) []record.RefusedRow { return l.listed[batch] }
 
-// TooLate lists the people of a batch whom a list named when it was already attempted, by position.
+// TooLate lists the people of a batch who were listed after it was attempted, by position.
 func (l *Ledger) TooLate(batch uint32) []record.RefusedRow { return l.late[batch] }
 
 // IsUnsure reports whether a refused message of a batch may have been accepted. Then none is sent again.
@@ -262,8 +262,8 @@ func (l *Ledger) NextRevision(batch uint32) uint16 { return l.last[batch] + 1 }
 // IsCopying reports whether the next records must be revisions from the second copy.
 func (l *Ledger) IsCopying() bool { return l.copied > 0 }
 
-// QuietAt returns the time until which the service wants no request at all. A process with a fast clock may have
-// noted a time that is too far ahead, so the wait is at most the longest that the service ever asked for.
+// QuietAt returns the end of the quiet that the service asked for. A process with a fast clock may have noted a late
+// time, so the wait is at most the longest that the service ever asked for.
 func (l *Ledger) QuietAt(now time.Time) time.Time { return pace.Sooner(l.quiet, now.Add(l.longest)) }
 
 // DueAt is QuietAt for one form, and never before now.
@@ -271,7 +271,7 @@ func (l *Ledger) DueAt(id plan.FormID, now time.Time) time.Time {
 	return pace.Later(now, pace.Sooner(l.due[id], now.Add(l.longest)))
 }
 
-// BeginWindow notes the start of a window that needs no record, because no rate depends on it after a restart.
+// BeginWindow notes the start of a window without a record. It is for paces that ignore the start after a restart.
 func (l *Ledger) BeginWindow(s pace.WindowStart) { l.facts.Stretch = s }
 
 // Clone copies a ledger, so that a record can be folded into the copy.

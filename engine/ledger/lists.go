@@ -21,7 +21,7 @@ const CodeListedTooLate = "listed_too_late"
 // CodeListed is the code of a form that was replaced, or is held, because a suppression list names people in it.
 const CodeListed = "listed"
 
-// ListedBatch has the people of one batch whom suppression lists name. The last one of a reading has Read or Err.
+// ListedBatch has the listed people of one batch. The last one of a reading has Read or Err.
 type ListedBatch struct {
 	Planned plan.Batch
 	People  []record.RefusedRow // in ascending positions
@@ -71,7 +71,7 @@ func ByBatch(ctx context.Context, planned *plan.Plan, people iter.Seq2[plan.List
 }
 
 // SplitListed sorts the listed people of a form. Those in out can still be excluded. Those in late cannot, since an
-// attempt of the form may have been accepted; late lacks people whom the log already calls too late.
+// attempt of the form may have been accepted; late excludes people who are late in the log already.
 func (l *Ledger) SplitListed(id plan.FormID, form plan.Form, people []record.RefusedRow) (out, late []record.RefusedRow) {
 	people = among(form, people)
 	if l.State(id).isClean() {
@@ -98,7 +98,7 @@ func (l *Ledger) Revision(
 	}
 }
 
-// Without returns a form of so many messages without some rows; nothing when no message is left.
+// Without returns a form without some of its messages; nil when none is left.
 func Without(f plan.Form, messages int, rows []record.RefusedRow) []plan.Form {
 	if len(rows) >= messages {
 		return nil
@@ -110,7 +110,7 @@ func Without(f plan.Form, messages int, rows []record.RefusedRow) []plan.Form {
 	return []plan.Form{f.Without(positions)}
 }
 
-// among returns the people whose messages are in f. They are in ascending positions.
+// among returns the people with a message in f.
 func among(f plan.Form, people []record.RefusedRow) []record.RefusedRow {
 	var in []record.RefusedRow
 	for _, p := range people {
@@ -121,7 +121,7 @@ func among(f plan.Form, people []record.RefusedRow) []record.RefusedRow {
 	return in
 }
 
-// InForm is among for a form of the ledger; nothing when there is no such form.
+// InForm returns the people with a message in a form; nil when there is no such form.
 func (l *Ledger) InForm(id plan.FormID, people []record.RefusedRow) []record.RefusedRow {
 	form, err := l.Form(id)
 	if err != nil {

@@ -49,8 +49,8 @@ type Start struct {
 // lock. A missing log is ErrLost; damage is an error that IsDamage knows.
 func Open(dir string, plan *plan.Plan) (*Log, error) { return OpenOn(nil, dir, plan) }
 
-// OpenOn is Open on another filesystem, for tests only: no replay can mend what a filesystem promises and does not
-// keep. Nil is the filesystem of the operating system.
+// OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts. Nil is
+// the filesystem of the operating system.
 func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
 	if fsys == nil {
 		if err := LostLog(dir, plan); err != nil {
@@ -197,7 +197,7 @@ func (p *Log) ListsApplied(at time.Time, read []plan.ListRead) error {
 	return p.controlJSON(at, record.ControlLists, read)
 }
 
-// TooLate records people whom a list names after their batch was attempted. It does not wait for the disk.
+// TooLate records people who were listed after their batch was attempted. It does not wait for the disk.
 func (p *Log) TooLate(r *record.ListedLate) error {
 	if len(r.People) == 0 {
 		return nil
@@ -225,11 +225,11 @@ func (p *Log) Dir() string { return p.dir }
 // Failed is closed when the disk has refused a write. From then on no attempt can be recorded.
 func (p *Log) Failed() <-chan struct{} { return p.log.Failed() }
 
-// Err says why Failed is closed.
+// Err returns the reason for closing Failed.
 func (p *Log) Err() error { return p.log.Err() }
 
-// Close makes everything durable and closes the files. When the process has noted no end, Close notes that it ended
-// in good order; otherwise it would look killed.
+// Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
+// ended in good order. Otherwise it would look killed.
 func (p *Log) Close() error {
 	var err error
 	if p.opened && p.Ledger.facts.Ended == "" {

@@ -24,7 +24,7 @@ func TestDecide(t *testing.T) {
 		engine.Refused:     {record.ResultNotAccepted, record.ResultNotAccepted, record.ResultNotAccepted},
 		engine.Unsent:      {record.ResultNotAccepted, record.ResultNotAccepted, record.ResultNotAccepted},
 		engine.Unknown:     {record.ResultReplay, record.ResultReplay, record.ResultReplay},
-		engine.Unsent + 1:  {record.ResultReplay, record.ResultReplay, record.ResultReplay}, // a reply that there is not is one not understood
+		engine.Unsent + 1:  {record.ResultReplay, record.ResultReplay, record.ResultReplay}, // an unknown reply is unclear
 	}
 	// Whatever is in doubt at a service that does not take a reference once is held: no
 	// answer to a later attempt says anything about an earlier one.

@@ -8,7 +8,7 @@ import (
 	"cohort/engine/plan"
 )
 
-// A process whose clock was ahead may have noted a wait that ends hours from now. The next
+// A process with a fast clock may have noted a wait that ends hours from now. The next
 // one waits no longer than the service has ever asked for.
 func TestAWaitNotedByAClockThatWasAhead(t *testing.T) {
 	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)

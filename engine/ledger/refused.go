@@ -83,7 +83,7 @@ func (l *Ledger) reviseRefused(r *record.Revision) error {
 		case len(again) == 0 || len(again) != int(f.Messages):
 			return illegal("%d messages are sent again, and %d of them were refused", f.Messages, len(again))
 		case l.isLateForm(batch, f):
-			return illegal("somebody is sent to again whom a suppression list has named")
+			return illegal("somebody on a suppression list is sent to again")
 		case l.unsure[batch]:
 			return illegal("messages are sent again that an unanswered request may have brought in")
 		}

@@ -27,8 +27,8 @@ type PaceChange struct {
 const leastSpan = time.Minute
 
 // Repace returns the effect of a pace command at now. For a FinishBy it settles the rate, once: the messages that are
-// left over the time from now, or from the opening of the window. The rate is never above the pace's per_second. An
-// error says why the command makes no sense.
+// left over the time from now, or from the opening of the window. The rate is never above the pace's per_second. A
+// command that makes no sense is an error.
 func (l *Ledger) Repace(p campaign.Pace, asked pace.Override, now time.Time) (PaceChange, error) {
 	t := &pace.Controller{
 		Pace: p, Slack: 2 * l.Plan.Largest, Stretch: l.facts.Stretch, Left: Unsent(l.Account()), Lever: l.facts.Override,

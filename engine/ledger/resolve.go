@@ -8,8 +8,8 @@ import (
 	"cohort/engine/record"
 )
 
-// A service that does not deduplicate gets a message in doubt again only by a person's decision, after the service's
-// receipts had time to name the message. The same form lives again under the same reference. There is no revision:
+// A service that does not deduplicate gets a message in doubt again only if a person decides so. The service's
+// receipts must have had time to name the message. The same form lives again under the same reference. There is no revision:
 // receipts of either sending are about the form, its attempts count on, and a lost log leaves it in doubt as before.
 // The earlier attempts stay in doubt. Only an acceptance or a receipt settles the message, and it is never called
 // refused, suppressed or not sent.

@@ -5,7 +5,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Phase is how far a form has come.
+// Phase is the progress of a form.
 type Phase uint8
 
 // The phases. A form is settled from Accepted on: nothing more is sent for it.
@@ -21,7 +21,7 @@ const (
 	Foreign                      // the service knows its reference, and this log never sent it
 )
 
-// Loss says how a lost log affects a form.
+// Loss is the effect of a lost log on a form.
 type Loss uint8
 
 // The losses.
@@ -31,7 +31,7 @@ const (
 	LostThenDoubted      // and an attempt since then may have been accepted
 )
 
-// Resending says whether a person decided to send a form in doubt again.
+// Resending has the decisions of a person to send a form in doubt again.
 type Resending uint8
 
 // The bits of Resending. Both are set when a person decided twice.

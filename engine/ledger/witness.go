@@ -32,13 +32,13 @@ type fileID struct {
 	Born  int64  `json:"born,omitempty"`  // Unix nanoseconds; 0: the filesystem does not say
 }
 
-// CopyError says why a run's folder cannot show that it is the latest.
+// CopyError is the reason why a folder may be an older copy of its run.
 type CopyError struct {
 	Why   string
 	Older bool // the folder itself proves that it is an older copy
 }
 
-// Error says what was found.
+// Error returns the reason.
 func (e *CopyError) Error() string { return e.Why }
 
 // NoteWitness records, durably, the files that the run in a folder writes to from now on. Decided names the person

@@ -146,7 +146,7 @@ func TestWhatCannotBeCut(t *testing.T) {
 		t.Errorf("the error tells a number: %v", err)
 	}
 	choosy := enginetest.NewPeople(20, 1, nil)
-	choosy.ByLane[0][3].Fields[0], choosy.ByLane[0][3].Suppressed = "odd", true // to whom nothing is sent
+	choosy.ByLane[0][3].Fields[0], choosy.ByLane[0][3].Suppressed = "odd", true // a suppressed person
 	choosy.ByLane[0][11].Fields[0] = "odd"
 	_, err = plan.Cut(t.Context(), enginetest.TestRun, choosy, examining{}, engine.Limits{Messages: 100, Bytes: 2000})
 	enginetest.CheckError(t, "a message that the sink objects to", err, "record 12 should have been invalid (odd_name: its name is odd)")

@@ -14,7 +14,7 @@ func NewRenderer(run engine.RunID, source engine.Source, sink engine.Sink) *Rend
 }
 
 // Render makes the request of a form. A form that does not come out as recorded is ErrChanged. The request is valid
-// until the next call. It has no correlation id, since it is no attempt.
+// until the next call. It lacks a correlation id, since it is no attempt.
 func (r *Renderer) Render(planned *Batch, id FormID, form *Form) (*engine.Request, error) {
 	if err := r.builder.Rebuild(&r.body, planned, id, form); err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func (r *Revision) code(c *coder) {
 		last = row.Code
 		c.text(&row.Reason)
 	})
-	switch { // older versions wrote nothing here, which means not sure
+	switch { // older versions wrote no flag
 	case !c.reading && r.Sure:
 		c.number(1)
 	case c.reading && len(c.b) > 0:

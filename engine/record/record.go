@@ -29,7 +29,7 @@ type Record interface {
 	code(c *coder)
 }
 
-// Result says what happens to a form. ledger.Decide returns it for an answer; an Outcome records the result of an
+// Result is the next step for a form. ledger.Decide returns it for an answer. An Outcome records the result of an
 // answer, and a Resolved the decision of a person. Numbers below 100 are part of the log's format.
 type Result uint8
 
@@ -79,7 +79,7 @@ type Outcome struct {
 	rawIDs     []byte
 }
 
-// InDoubt says that an attempt got no answer, or an answer that says nothing.
+// InDoubt says that an attempt got no clear answer.
 type InDoubt struct {
 	Form       plan.FormID
 	N          uint16 // of the attempt

@@ -36,7 +36,7 @@ var testRun = engine.NewRunID("a-campaign", [32]byte{1}, "file mesh")
 // people is a cohort of one shard in memory.
 type people [][]string
 
-func (p people) Lanes() int           { return 1 }
+func (p people) Lanes() int                   { return 1 }
 func (p people) Positions(person.Lane) uint32 { return uint32(len(p)) }
 func (p people) Recipients(_ person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
