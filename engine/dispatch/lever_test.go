@@ -135,18 +135,6 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 	})
 }
 
-func TestWhatAPersonHasTypedIsPrintable(t *testing.T) {
-	for typed, want := range map[string]string{
-		"the helpline is full – wait": "the helpline is full – wait",
-		"a\x1b[2J\nb\tc\u009bd":       "a [2J b c d",
-		"turned \u202eround":          "turned  round",
-	} {
-		if got := (record.CommandDetail{By: "ann", Reason: typed}).Words(); got != "by ann: "+want {
-			t.Errorf("%q is shown as %q", typed, got)
-		}
-	}
-}
-
 // At a slow pace the next request may be far off: who changes that does not wait for it.
 func TestALeverIsObeyedAtOnce(t *testing.T) {
 	for sentence, test := range map[string]struct {

@@ -186,21 +186,3 @@ func TestAPlanOfThreeRoutes(t *testing.T) {
 		t.Errorf("%d are in batches", n)
 	}
 }
-
-// Whoever is counted by two routes, or by none, is found out.
-func TestAccountsByRouteAreHeldAgainstTheRuns(t *testing.T) {
-	of := func(accepted, invalid int64) ledger.Account {
-		return ledger.Account{Records: accepted + invalid, Fates: map[person.Fate]int64{person.Accepted: accepted, person.Invalid: invalid}}
-	}
-	routes := []ledger.RouteAccount{{Name: "a", Account: of(2, 0)}, {Name: "b", Account: of(3, 0)}}
-	enginetest.Must(t, ledger.CheckRoutes(routes, of(5, 4)))
-	enginetest.Must(t, ledger.CheckRoutes(nil, of(5, 4)))
-	for _, wrong := range []ledger.Account{of(4, 4), of(6, 4)} {
-		if ledger.CheckRoutes(routes, wrong) == nil {
-			t.Errorf("%v is taken", wrong)
-		}
-	}
-	if ledger.CheckRoutes([]ledger.RouteAccount{{Name: "a", Account: of(5, 1)}}, of(5, 1)) == nil {
-		t.Error("a route has somebody who is invalid")
-	}
-}
