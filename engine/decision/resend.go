@@ -147,16 +147,16 @@ type Attempted struct {
 // Attempts reads from a run's log how some forms were attempted. Forms without an attempt are absent.
 func Attempts(dir string, planned *plan.Plan, of func(plan.FormID) bool) (map[plan.FormID]Attempted, error) {
 	all := attempts{of: of, by: map[plan.FormID]Attempted{}}
-	kinds := []journal.Type{record.KindRunOpened, record.KindAttempt, record.KindOutcome, record.KindInDoubt}
 	_, err := ledger.ReadLog(dir, planned, journal.Tail{}, func(r journal.Record) error {
-		if !slices.Contains(kinds, r.Type) {
-			return nil
+		switch r.Type {
+		case record.KindRunOpened, record.KindAttempt, record.KindOutcome, record.KindInDoubt:
+			rec, err := record.Decode(r.Type, r.Payload)
+			if err == nil {
+				all.add(rec)
+			}
+			return err
 		}
-		rec, err := record.Decode(r.Type, r.Payload)
-		if err == nil {
-			all.add(rec)
-		}
-		return err
+		return nil
 	})
 	return all.by, err
 }
@@ -173,8 +173,7 @@ func (a *attempts) add(rec record.Record) {
 	case *record.RunOpened:
 		a.key = r.Key
 	case *record.Attempt:
-		if a.of(r.Form) {
-			tried := a.by[r.Form]
+		if tried := a.by[r.Form]; a.of(r.Form) {
 			if tried.Last = r.At; !slices.Contains(tried.Keys, a.key) {
 				tried.Keys = append(tried.Keys, a.key)
 			}

@@ -20,7 +20,7 @@ import (
 	"cohort/engine/record"
 )
 
-// openLogOn opens the progress log of a run as OpenProgressLog does, on another disk.
+// openLogOn opens the progress log of a run on another disk.
 func openLogOn(fsys journal.FS, dir string, plan *plan.Plan) (*ledger.Log, error) {
 	return ledger.OpenOn(fsys, dir, plan)
 }

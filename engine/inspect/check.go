@@ -110,12 +110,12 @@ func located(err error, at journal.Position, segments []journal.SegmentInfo) err
 
 // add folds one record into the summary.
 func (s *Summary) add(r journal.Record) error {
-	if err := s.Ledger.Apply(r); err != nil {
-		return err
-	}
 	rec, err := record.Decode(r.Type, r.Payload)
+	if err == nil {
+		err = s.Ledger.Fold(rec, r.At)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("record %d of the progress log: %w", r.Seq, err)
 	}
 	var when time.Time
 	switch r := rec.(type) {

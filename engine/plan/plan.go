@@ -263,7 +263,7 @@ func (p *Plan) Each() iter.Seq2[Batch, error] {
 	}
 }
 
-// ShardBatches returns the range of batches of a lane: from up to and not including to.
+// LaneBatches returns the range of batches of a lane: from up to and not including to.
 func (p *Plan) LaneBatches(lane person.Lane) (from, to uint32) {
 	end := p.BatchCount
 	if int(lane)+1 < len(p.LaneStarts) {
