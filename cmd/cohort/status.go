@@ -95,7 +95,7 @@ func (e Event) words() string {
 }
 
 func events(l *ledger.Ledger) (all []Event) {
-	for _, e := range l.Events {
+	for _, e := range l.Facts().Events {
 		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
 	}
 	return all
@@ -208,13 +208,13 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
-	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
 	s.Resent, s.ToBeResent = folded.Resent()
-	s.FirstStart, s.LastAnswer = moment(folded.FirstStart), moment(folded.LastAnswer)
-	s.Events, s.Paused = events(folded), folded.Paused
-	if folded.Override != (pace.Override{}) {
-		s.PaceLever = &folded.Override
+	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	if folded.Facts().Override != (pace.Override{}) {
+		s.PaceLever = new(folded.Facts().Override)
 	}
 	if s.State = at.State(); s.State == ledger.Died {
 		s.died(at.Gone())

@@ -25,7 +25,7 @@ func broken(p *ledger.Log, cause error) *Stopped {
 	if errors.Is(cause, journal.ErrFull) {
 		_, left := p.Ledger.Tally()
 		need := roomToStart + left*roomPerMessage
-		code, why = "full_disk", fmt.Sprintf("%s: the disk that holds %s is full%s; make at least %d MB free there and go on", why, filepath.Clean(p.Dir), freeOn(p.Dir), (need+1e6-1)/1e6)
+		code, why = "full_disk", fmt.Sprintf("%s: the disk that holds %s is full%s; make at least %d MB free there and go on", why, filepath.Clean(p.Dir()), freeOn(p.Dir()), (need+1e6-1)/1e6)
 	}
 	return &Stopped{Code: code, Why: why, Cause: cause, Halt: true}
 }

@@ -10,7 +10,6 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/enginetest"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -29,11 +28,11 @@ type history struct {
 func (h *history) round() {
 	var forms []plan.FormID
 	for b := range uint32(h.log.Ledger.Plan.Batches()) {
-		h.log.Ledger.Forms(b, func(id plan.FormID, s *ledger.State) {
-			if !s.IsSettled() && !s.Pending {
+		for id, s := range h.log.Ledger.Forms(b) {
+			if !s.IsSettled() && !s.IsPending() {
 				forms = append(forms, id)
 			}
-		})
+		}
 	}
 	if len(forms) == 0 {
 		return
@@ -132,27 +131,10 @@ func difference(live, replayed *ledger.Ledger) string {
 		}
 	}
 	whole := func(l *ledger.Ledger) string {
-		return fmt.Sprint(l.FormIDs(), l.Account(), l.Starts, l.FirstStart.UnixMilli(), l.Key, l.Closed, l.Superseded, l.LastControl, l.Attempts)
+		return fmt.Sprint(l.FormIDs(), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
 	}
 	if one, other := whole(live), whole(replayed); one != other {
 		return one + " and replayed " + other
 	}
 	return ""
-}
-
-// What a service asks for when it leaves a request in doubt for good holds over a restart
-// too: its answer is an outcome then, and no doubt to be replayed.
-func TestQuietOutlivesAHold(t *testing.T) {
-	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
-	at := time.UnixMilli(1_795_000_000_000)
-	l, err := ledger.New(planned)
-	enginetest.Must(t, err)
-	enginetest.Must(t, l.Fold(&record.RunOpened{Plan: planned.Digest}, journal.Position{}))
-	enginetest.Must(t, l.Fold(&record.Attempt{N: 1, At: at}, journal.Position{}))
-	busy := engine.Answer{Reply: engine.Unknown, Status: 503, RetryAfter: time.Hour, HoldAll: true}
-	step := ledger.Decide(engine.Neither, l.State(plan.FormID{}), busy, at)
-	enginetest.Must(t, l.Fold(ledger.OutcomeOf(step, plan.FormID{}, 1, busy, at), journal.Position{}))
-	if l.State(plan.FormID{}).Phase != ledger.Held || !l.QuietAt(at).Equal(at.Add(time.Hour)) {
-		t.Errorf("the form is %+v, and the service is left alone until %v", l.State(plan.FormID{}), l.QuietAt(at))
-	}
 }

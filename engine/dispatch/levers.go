@@ -42,7 +42,7 @@ func (r *run) order(p Order, now time.Time) error {
 func (r *run) apply(l ledger.Command) {
 	switch l.Verb {
 	case record.VerbPause:
-		r.job.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.job.Log.Ledger.Paused)
+		r.job.Logger.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.job.Log.Ledger.Facts().Paused)
 	case record.VerbContinue:
 		now := time.Now()
 		r.continued(now)
@@ -51,18 +51,18 @@ func (r *run) apply(l ledger.Command) {
 		}
 		r.job.Logger.Info("the run continues")
 	case record.VerbPace:
-		r.tempo.Set(func(t *pace.Controller) { t.Lever = r.job.Log.Ledger.Override })
+		r.tempo.Set(func(t *pace.Controller) { t.Lever = r.job.Log.Ledger.Facts().Override })
 		r.short, r.late = time.Time{}, false // what was foretold was of another rate
-		say := r.job.Logger.With("per_second", r.job.Log.Ledger.Override.PerSecond)
-		if by := r.job.Log.Ledger.Override.FinishBy; !by.IsZero() {
+		say := r.job.Logger.With("per_second", r.job.Log.Ledger.Facts().Override.PerSecond)
+		if by := r.job.Log.Ledger.Facts().Override.FinishBy; !by.IsZero() {
 			say = say.With("finish_by", by.Format(time.RFC3339))
 		}
 		say.Info("the pace was changed")
 	case record.VerbReason:
-		r.job.Logger.Info("the reason is noted", "event", r.job.Log.Ledger.LastControl)
+		r.job.Logger.Info("the reason is noted", "event", r.job.Log.Ledger.Facts().LastControl)
 	case record.VerbStop:
 		r.halt(&Stopped{Code: "stopped_by_command", Why: "stopped " + record.CommandDetail{By: l.By, Reason: l.Reason}.Words()})
 	}
-	r.gate.Pause(r.job.Log.Ledger.Paused)
+	r.gate.Pause(r.job.Log.Ledger.Facts().Paused)
 	r.gate.Wake()
 }

@@ -76,7 +76,7 @@ func (r *run) listed(b ledger.ListedBatch, more bool) {
 	case b.Err != nil:
 		r.halt(&Stopped{Code: "lists_not_applied", Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true})
 	default:
-		if err = r.job.Log.SettleRevisions(); err == nil && !slices.Equal(b.Read, r.job.Log.Ledger.Lists) {
+		if err = r.job.Log.SettleRevisions(); err == nil && !slices.Equal(b.Read, r.job.Log.Ledger.Facts().Lists) {
 			err = r.job.Log.ListsApplied(now, b.Read)
 		}
 		if err == nil {
@@ -96,7 +96,9 @@ func (r *run) listed(b ledger.ListedBatch, more bool) {
 // were refused that they are not to be sent to again.
 func (r *run) suppress(b ledger.ListedBatch, now time.Time) error {
 	var forms []plan.FormID
-	r.job.Log.Ledger.Forms(b.Planned.Number, func(id plan.FormID, _ *ledger.State) { forms = append(forms, id) })
+	for id := range r.job.Log.Ledger.Forms(b.Planned.Number) {
+		forms = append(forms, id)
+	}
 	for _, id := range forms {
 		form, err := r.job.Log.Ledger.Form(id)
 		if err != nil {

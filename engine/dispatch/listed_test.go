@@ -57,11 +57,11 @@ func (b *bench) outcomes() map[int64]outcome.Message {
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
 	all := map[int64]outcome.Message{}
-	for shard := range b.people.Lanes {
-		plain := newPlainTrail(trail, shard)
-		for _, r := range b.people.Lanes[shard] {
+	for shard := range b.people.ByLane {
+		plain := newPlainTrail(trail, b.dir, shard)
+		for _, r := range b.people.ByLane[shard] {
 			if !r.Suppressed && !b.people.Dropped[r.Row] {
-				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
+				all[r.Row], err = trail.Outcome(r.Row, person.Lane(shard), r.Position)
 				enginetest.Must(b.T, err)
 				enginetest.Must(b.T, plain.check(r.Row, r.Position, all[r.Row]))
 			}
@@ -148,7 +148,7 @@ func TestPeopleListedTooLateAreFlagged(t *testing.T) {
 		if n := b.ledger().ListedLate(); n != 2 {
 			t.Errorf("%d people were listed too late", n)
 		}
-		if last := b.ledger().Lists; len(last) != 1 || last[0].People != 3 {
+		if last := b.ledger().Facts().Lists; len(last) != 1 || last[0].People != 3 {
 			t.Errorf("the log says that %+v was applied", last)
 		}
 	})

@@ -34,7 +34,7 @@ func (r *run) clocks(now time.Time) clocks { return clocks{wall: now.Round(0), r
 // another reason: he has not been told.
 func (r *run) checkClock(now time.Time) {
 	off := stepped(r.clock, r.clocks(now))
-	if off == 0 || r.job.Log.Ledger.Paused != "" || r.stop != nil {
+	if off == 0 || r.job.Log.Ledger.Facts().Paused != "" || r.stop != nil {
 		return
 	}
 	where := "forward"
@@ -65,8 +65,8 @@ func (r *run) checkWindow(s Snapshot) {
 		r.tempo.Set(func(t *pace.Controller) { t.Left = left })
 		return
 	}
-	begun := o.IsOpen(s.At) && r.job.Log.Ledger.Stretch.Opens.Equal(o.Opens)
-	stretch := r.job.Log.Ledger.Stretch
+	begun := o.IsOpen(s.At) && r.job.Log.Ledger.Facts().Stretch.Opens.Equal(o.Opens)
+	stretch := r.job.Log.Ledger.Facts().Stretch
 	if o.IsOpen(s.At) && !begun {
 		stretch = pace.WindowStart{Opens: o.Opens, Begun: s.At.UTC().Round(0), Left: left}
 		if err := r.beginStretch(stretch, s.At); err != nil {
@@ -94,7 +94,7 @@ func (r *run) checkWindow(s Snapshot) {
 // stays what it is: it was settled when he asked, and nothing that was lost since is made up
 // in a hurry.
 func (r *run) checkFinish(o pace.Opening, left int64, now time.Time) {
-	by := r.job.Log.Ledger.Override.FinishBy
+	by := r.job.Log.Ledger.Facts().Override.FinishBy
 	if !by.After(now) {
 		return
 	}
@@ -113,7 +113,7 @@ func (r *run) checkFinish(o pace.Opening, left int64, now time.Time) {
 // depends on it.
 func (r *run) beginStretch(s pace.WindowStart, now time.Time) error {
 	if !r.job.Pace.Spread && r.job.Pace.CatchUp <= 1 {
-		r.job.Log.Ledger.Stretch = s // nothing hangs on it after a restart
+		r.job.Log.Ledger.BeginWindow(s) // nothing hangs on it after a restart
 		return nil
 	}
 	detail, err := json.Marshal(s)

@@ -367,13 +367,13 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 	for route := range byRoute {
 		byRoute[route] = map[person.Fate]int64{}
 	}
-	for shard := range m.cohort.Lanes {
-		plain := newPlainTrail(trail, shard)
-		for _, r := range m.cohort.Lanes[shard] {
+	for shard := range m.cohort.ByLane {
+		plain := newPlainTrail(trail, m.dir, shard)
+		for _, r := range m.cohort.ByLane[shard] {
 			if r.Suppressed || m.cohort.Dropped[r.Row] {
 				continue
 			}
-			o, err := trail.Outcome(r.Row, shard, r.Position)
+			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			if err == nil {
 				err = plain.check(r.Row, r.Position, o)
 			}
@@ -410,8 +410,8 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 			byRoute[route][person.Fate(fate)] += n
 		}
 		for _, fate := range person.Fates {
-			if account.Fates[fate] != byRoute[route][fate] {
-				m.say("route %d has %d that are %s, and its account %d", route, byRoute[route][fate], fate, account.Fates[fate])
+			if account.Account.Fates[fate] != byRoute[route][fate] {
+				m.say("route %d has %d that are %s, and its account %d", route, byRoute[route][fate], fate, account.Account.Fates[fate])
 			}
 		}
 	}
@@ -424,12 +424,12 @@ func ledgerText(l *ledger.Ledger) string {
 	for _, id := range l.FormIDs() {
 		s := l.State(id)
 		form, _ := l.Form(id)
-		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Pending, s.InDoubt, s.Resend, s.First.UnixMilli(), l.Reason(s), l.DueAt(id, l.LastAnswer).UnixMilli())
+		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Resend, s.First.UnixMilli(), l.Reason(s), l.DueAt(id, l.Facts().LastAnswer).UnixMilli())
 		if id.Revision == 0 {
 			fmt.Fprintln(&b, l.Refused(id.Batch), l.LeftOut(id.Batch), l.TooLate(id.Batch))
 		}
 	}
-	fmt.Fprintln(&b, l.Account(), l.Attempts, l.Starts, l.Lists, l.LastControl, l.Closed, l.Quiet.UnixMilli())
+	fmt.Fprintln(&b, l.Account(), l.Facts().Attempts, l.Facts().Starts, l.Facts().Lists, l.Facts().LastControl, l.Facts().Closed, l.QuietAt(time.UnixMilli(0).AddDate(99, 0, 0)).UnixMilli())
 	return b.String()
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
@@ -121,9 +122,7 @@ func drawStory(t *rapid.T) *story {
 		took:   rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, 10 * time.Second, 40 * time.Second}).Draw(t, "took"),
 	}
 	if often("kind") {
-		if h.kind = rapid.SampledFrom([]engine.Kind{engine.CanBeAsked, engine.Neither}).Draw(t, "kind of service"); h.kind == engine.CanBeAsked {
-			h.limits.Messages = 1
-		}
+		h.kind, h.limits.Messages = engine.CanBeAsked, 1
 	}
 	row := rapid.Int64Range(1, int64(h.people))
 	if often("refuses") {
@@ -243,9 +242,9 @@ func (m *model) retry() (messages int) {
 	if !m.check(err) {
 		return 0
 	}
-	again := log.Ledger.Retry(nil)
+	again := decision.RetryCandidates(log.Ledger, nil)
 	if messages = again.Sum().Again; messages > 0 {
-		m.check(log.Retry(again, m.cohort, enginetest.Encoding{}, "ann", "mended", time.Now()))
+		m.check(again.Commit(log, m.cohort, enginetest.Encoding{}, "ann", "mended", time.Now()))
 	}
 	m.check(log.Ledger.Account().Check())
 	m.check(log.Close())
@@ -275,7 +274,7 @@ func (m *model) decide(messages *int) (young bool) {
 	defer func() { m.check(log.Close()) }()
 	now := time.Now()
 	m.check(log.Open(ledger.Start{At: now, Version: "test"}))
-	forms, _, err := log.Ledger.Doubtful(m.cohort)
+	forms, _, err := decision.InDoubt(log.Ledger, m.cohort)
 	m.check(err)
 	found, asked := map[plan.FormID]string{}, map[plan.FormID]bool{}
 	m.service.mu.Lock()
@@ -286,22 +285,22 @@ func (m *model) decide(messages *int) (young bool) {
 		}
 	}
 	m.service.mu.Unlock()
-	attempted, err := ledger.Attempts(m.dir, planned, func(id plan.FormID) bool { return asked[id] })
+	attempted, err := decision.Attempts(m.dir, planned, func(id plan.FormID) bool { return asked[id] })
 	m.check(err)
-	again, err := log.Ledger.Resend(context.Background(), found, attempted, "", m.cohort.Listed(m.rows(now)), now)
+	again, err := decision.ResendCandidates(context.Background(), log.Ledger, decision.Evidence{Found: found, Attempts: attempted, People: m.cohort.Listed(m.rows(now))}, now)
 	m.check(err)
 	if len(m.wrong) > 0 {
 		return false
 	}
 	if again.Young > 0 {
-		if err := log.Resend(again, "ann", "too early", now); !errors.Is(err, ledger.ErrYoung) {
+		if err := again.Commit(log, "ann", "too early", now); !errors.Is(err, decision.ErrYoung) {
 			m.say("messages are sent again before their receipts had the time: %v", err)
 		}
 		return true
 	}
 	*messages += again.Again
-	m.check(log.Found(now, found))
-	m.check(log.Resend(again, "ann", "asked for", now))
+	m.check(decision.Found(log, now, found))
+	m.check(again.Commit(log, "ann", "asked for", now))
 	for row := range m.rows(now) {
 		m.noted[enginetest.TestRun.MessageReference(row)] = true
 	}
@@ -352,9 +351,9 @@ func (m *model) judge() {
 		m.say("%d forms are held for no reason", held)
 	case held == 0 && fates[person.InDoubt] > 0 && m.kind == engine.Deduplicates:
 		m.say("at the end the account is %v", fates)
-	case m.mends && m.most == 0 && l.Retry(nil).Sum().Again > 0:
-		m.say("%d messages could be sent again and are refused", l.Retry(nil).Sum().Again)
-	case fates[person.InDoubt] == 0 && !l.Closed:
+	case m.mends && m.most == 0 && decision.RetryCandidates(l, nil).Sum().Again > 0:
+		m.say("%d messages could be sent again and are refused", decision.RetryCandidates(l, nil).Sum().Again)
+	case fates[person.InDoubt] == 0 && !l.Facts().Closed:
 		m.say("the run is finished and not closed")
 	}
 	m.check(ledger.CheckRoutes(l.ByRoute(), l.Account()))

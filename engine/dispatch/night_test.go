@@ -21,15 +21,15 @@ import (
 // crowd is a source of a whole nation, of which nothing is kept.
 type crowd struct{ n, shards int }
 
-func (c crowd) Shards() int { return c.shards }
-func (c crowd) Positions(shard int) uint32 {
-	return uint32((c.n - shard + c.shards - 1) / c.shards)
+func (c crowd) Lanes() int { return c.shards }
+func (c crowd) Positions(shard person.Lane) uint32 {
+	return uint32((c.n - int(shard) + c.shards - 1) / c.shards)
 }
-func (c crowd) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (c crowd) Recipients(shard person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		fields := []string{"Zoë", "O'Neill"}
 		for position := from; position < to; position++ {
-			i := int(position)*c.shards + shard
+			i := int(position)*c.shards + int(shard)
 			if !yield(person.Recipient{Row: int64(i + 1), Number: enginetest.TestNumber(i), Position: position, Fields: fields}, nil) {
 				return
 			}

@@ -121,7 +121,7 @@ func TestARunPausesWhenTheClockIsSet(t *testing.T) {
 				r.clock.wall, r.clock.ran = r.clock.wall.Add(-l.wall), r.clock.ran-l.ran
 				r.checkClock(time.Now())
 			}
-			if said := log.Ledger.Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
+			if said := log.Ledger.Facts().Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
 				t.Errorf("%s: paused %q", sentence, said)
 			}
 			if wait, why, _ := r.gate.Next(time.Now(), 1); (wait > 0) != (test.paused != "") {
@@ -158,13 +158,13 @@ func TestTheClockIsRightFromWhenTheRunContinues(t *testing.T) {
 			}
 			r.clock.wall = r.clock.wall.Add(-time.Hour)
 			r.checkClock(time.Now())
-			if by := "by cohort itself"; strings.Contains(log.Ledger.Paused, by) == test.paused || log.Ledger.Paused == "" {
-				t.Fatalf("%s: paused %q", sentence, log.Ledger.Paused)
+			if by := "by cohort itself"; strings.Contains(log.Ledger.Facts().Paused, by) == test.paused || log.Ledger.Facts().Paused == "" {
+				t.Fatalf("%s: paused %q", sentence, log.Ledger.Facts().Paused)
 			}
 			ask(record.VerbContinue)
 			r.checkClock(time.Now())
-			if again := strings.Contains(log.Ledger.Paused, "set forward by 1h"); again != test.again {
-				t.Errorf("%s: then paused %q", sentence, log.Ledger.Paused)
+			if again := strings.Contains(log.Ledger.Facts().Paused, "set forward by 1h"); again != test.again {
+				t.Errorf("%s: then paused %q", sentence, log.Ledger.Facts().Paused)
 			}
 			enginetest.Must(t, log.Close())
 		})

@@ -20,18 +20,9 @@ import (
 	"cohort/engine/record"
 )
 
-// openLogOn opens the progress log of a run as OpenProgressLog does, on another disk.
+// openLogOn opens the progress log of a run on another disk.
 func openLogOn(fsys journal.FS, dir string, plan *plan.Plan) (*ledger.Log, error) {
-	folded, err := ledger.New(plan)
-	if err != nil {
-		return nil, err
-	}
-	p := &ledger.Log{Ledger: folded}
-	if p.Log, err = journal.Open(filepath.Join(dir, ledger.LogFolder), plan.Run, journal.Options{FS: fsys}, folded.Apply); err != nil {
-		return nil, err
-	}
-	p.Revisions, err = journal.Open(filepath.Join(dir, ledger.RevisionsFolder), plan.Run, journal.Options{FS: fsys, Reserve: -1}, nil)
-	return p, err
+	return ledger.OpenOn(fsys, dir, plan)
 }
 
 // attemptsOn lists the correlation ids of the attempts that a disk holds.
@@ -113,7 +104,7 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 	}
 	enginetest.Must(t, disk.durable().unload())
 	summary, err = b.start(context.WithoutCancel(t.Context()), &connection{kind: engine.Deduplicates, service: s, took: time.Second}, nil)
-	if summary.Finished && b.ledger().Closed && err == nil {
+	if summary.Finished && b.ledger().Facts().Closed && err == nil {
 		b.finished(s, summary, err)
 	} else {
 		t.Errorf("the next process ended with %+v, %v", summary, err)

@@ -7,6 +7,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/ingest/person"
 )
 
 // queue holds what is still to be sent: first the forms that are due again, oldest
@@ -16,7 +17,7 @@ type queue struct {
 	again dueForms
 	fresh []span // of each shard: its batches that were never handed out
 	turn  int    // the shard whose turn it is
-	state func(plan.FormID) *ledger.State
+	state func(plan.FormID) ledger.State
 }
 
 type span struct{ next, end uint32 }
@@ -30,15 +31,15 @@ type dueForm struct {
 // settled comes first. What a process left in doubt is replayed to a service that takes
 // a reference once, and to no other. settle leaves out everything else.
 func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *queue {
-	q := &queue{state: l.At}
-	again := func(s *ledger.State) bool {
+	q := &queue{state: l.State}
+	again := func(s ledger.State) bool {
 		if s.Resend.IsDue() { // by a person, and no replay
 			return !s.IsSettled() && !settle
 		}
-		return !s.IsSettled() && (kind == engine.Deduplicates || !s.InDoubt) && (s.InDoubt || !settle)
+		return !s.IsSettled() && (kind == engine.Deduplicates || !s.IsDoubtful()) && (s.IsDoubtful() || !settle)
 	}
-	for shard := range l.Plan.ShardStarts {
-		from, to := l.Plan.ShardBatches(shard)
+	for shard := range l.Plan.LaneStarts {
+		from, to := l.Plan.LaneBatches(person.Lane(shard))
 		if settle {
 			q.fresh = append(q.fresh, span{to, to})
 		} else {
@@ -60,7 +61,7 @@ func (q *queue) add(id plan.FormID, due time.Time) { heap.Push(&q.again, dueForm
 // the first is due; 0 when there is none at all.
 func (q *queue) next(now time.Time) (id plan.FormID, wait time.Duration, ok bool) {
 	for len(q.again) > 0 {
-		if s := q.state(q.again[0].form); s != nil && !s.IsSettled() {
+		if s := q.state(q.again[0].form); !s.IsSettled() {
 			break
 		}
 		heap.Pop(&q.again) // it was replaced while it waited
@@ -71,7 +72,7 @@ func (q *queue) next(now time.Time) (id plan.FormID, wait time.Duration, ok bool
 	for range q.fresh {
 		s := &q.fresh[q.turn]
 		for ; s.next < s.end; s.next++ {
-			if state := q.state(plan.FormID{Batch: s.next}); state.Attempts == 0 && !state.InDoubt && !state.IsSettled() {
+			if state := q.state(plan.FormID{Batch: s.next}); state.Phase == ledger.Planned && state.Attempts == 0 && !state.IsSettled() {
 				return plan.FormID{Batch: s.next}, 0, true
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/inspect"
 	"cohort/engine/ledger"
@@ -26,10 +27,10 @@ func (b *bench) retry(codes ...string) int {
 	plan := enginetest.OpenPlan(b.T, b.dir)
 	log, err := ledger.Open(b.dir, plan)
 	enginetest.Must(b.T, err)
-	again := log.Ledger.Retry(codes)
+	again := decision.RetryCandidates(log.Ledger, codes)
 	if n := again.Sum().Again; n > 0 {
 		before := log.Ledger.Account().Fates
-		enginetest.Must(b.T, log.Retry(again, b.people, enginetest.Encoding{}, "ann", "the template is mended", time.Now()))
+		enginetest.Must(b.T, again.Commit(log, b.people, enginetest.Encoding{}, "ann", "the template is mended", time.Now()))
 		after := log.Ledger.Account().Fates
 		if after[person.NotSent] != before[person.NotSent]+int64(n) || after[person.Refused] != before[person.Refused]-int64(n) {
 			b.Errorf("%d are sent again, and the account goes from %v to %v", n, before, after)
@@ -55,10 +56,10 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 		if refused < 5 {
 			t.Fatalf("%d were refused", refused)
 		}
-		if n := b.retry("ANOTHER_CODE"); n != 0 || !b.ledger().Closed {
+		if n := b.retry("ANOTHER_CODE"); n != 0 || !b.ledger().Facts().Closed {
 			t.Errorf("%d of another code are sent again", n)
 		}
-		if n := b.retry("ANOTHER_CODE", "INVALID_VALUE"); n != refused || b.ledger().Closed {
+		if n := b.retry("ANOTHER_CODE", "INVALID_VALUE"); n != refused || b.ledger().Facts().Closed {
 			t.Errorf("%d are sent again", n)
 		}
 		for row, o := range b.outcomes() {
@@ -288,7 +289,7 @@ func TestARetryThatIsCutShort(t *testing.T) {
 				return false, nil
 			}
 			disk.mu.Unlock()
-			err = log.Retry(log.Ledger.Retry(nil), b.people, enginetest.Encoding{}, "ann", "mended", time.Now())
+			err = decision.RetryCandidates(log.Ledger, nil).Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now())
 			_ = log.Close()
 			left := disk.durable()
 			next, e := ledger.OpenOn(left, b.dir, plan)
@@ -298,13 +299,13 @@ func TestARetryThatIsCutShort(t *testing.T) {
 			if refused+unsent != 10 || err == nil && refused != 0 {
 				t.Fatalf("cut %d: %d are refused and %d not sent, %v", cut, refused, unsent, err)
 			}
-			if again := next.Ledger.Retry(nil); int64(again.Sum().Again) != refused {
+			if again := decision.RetryCandidates(next.Ledger, nil); int64(again.Sum().Again) != refused {
 				t.Fatalf("cut %d: %d of %d can be sent again", cut, again.Sum().Again, refused)
 			} else if refused > 0 {
-				enginetest.Must(t, next.Retry(again, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
+				enginetest.Must(t, again.Commit(next, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
 			}
-			if n := next.Ledger.Account().Fates[person.NotSent]; n != 10 || next.Copied != uint64(next.Ledger.Revisions) {
-				t.Fatalf("cut %d: %d are not sent, and the second copy has %d revisions of %d", cut, n, next.Copied, next.Ledger.Revisions)
+			if n := next.Ledger.Account().Fates[person.NotSent]; n != 10 || next.Copied() != uint64(next.Ledger.Facts().Revisions) {
+				t.Fatalf("cut %d: %d are not sent, and the second copy has %d revisions of %d", cut, n, next.Copied(), next.Ledger.Facts().Revisions)
 			}
 			enginetest.Must(t, next.Close())
 			if err == nil {
@@ -371,7 +372,7 @@ func TestRetriesUnderFaults(t *testing.T) {
 					t.Errorf("seed %d, row %d was accepted %d times: %+v", seed, row, sent, o)
 				}
 			}
-			unsure += b.ledger().Retry(nil).Sum().Unsure
+			unsure += decision.RetryCandidates(b.ledger(), nil).Sum().Unsure
 			for _, w := range s.wrong {
 				t.Error(w)
 			}
@@ -387,9 +388,9 @@ func TestRetriesUnderFaults(t *testing.T) {
 // nothing is recorded.
 func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
-		"the name of somebody who was refused":  func(p *enginetest.People) { p.Lanes[0][2].Fields[0] = "Taken2" },
-		"the name of somebody who was accepted": func(p *enginetest.People) { p.Lanes[0][0].Fields[0] = "Taken0" },
-		"somebody is newly left out":            func(p *enginetest.People) { p.Lanes[0][2].Suppressed = true },
+		"the name of somebody who was refused":  func(p *enginetest.People) { p.ByLane[0][2].Fields[0] = "Taken2" },
+		"the name of somebody who was accepted": func(p *enginetest.People) { p.ByLane[0][0].Fields[0] = "Taken0" },
+		"somebody is newly left out":            func(p *enginetest.People) { p.ByLane[0][2].Suppressed = true },
 		"the spool cannot be read":              func(p *enginetest.People) { p.FailAt = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -401,11 +402,11 @@ func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 			change(b.people)
 			log, err := ledger.Open(b.dir, enginetest.OpenPlan(t, b.dir))
 			enginetest.Must(t, err)
-			if err := log.Retry(log.Ledger.Retry(nil), b.people, enginetest.Encoding{}, "ann", "mended", time.Now()); !errors.Is(err, plan.ErrChanged) && !errors.Is(err, enginetest.ErrUnreadable) {
+			if err := decision.RetryCandidates(log.Ledger, nil).Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()); !errors.Is(err, plan.ErrChanged) && !errors.Is(err, enginetest.ErrUnreadable) {
 				t.Errorf("%s: %v", sentence, err)
 			}
 			enginetest.Must(t, log.Close())
-			if l := b.ledger(); !l.Closed || l.Account().Fates[person.Refused] != 1 {
+			if l := b.ledger(); !l.Facts().Closed || l.Account().Fates[person.Refused] != 1 {
 				t.Errorf("%s: and yet the account is %v", sentence, l.Account().Fates)
 			}
 		})

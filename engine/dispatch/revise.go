@@ -25,7 +25,7 @@ func refusedRows(positions []uint32, named []engine.RowError) []record.RefusedRo
 // revise replaces a form by one that lacks the rows that were refused.
 func (r *run) revise(res result, refused []record.RefusedRow, now time.Time) error {
 	messages := len(res.body.Messages)
-	parts := ledger.Less(res.errand.form, messages, refused)
+	parts := ledger.Without(res.errand.form, messages, refused)
 	r.job.Logger.Debug("the service refused rows of a batch; the others go out in a revision",
 		"batch", res.body.Reference.String(), "refused", len(refused), "left", messages-len(refused), "code", res.answer.Code)
 	looked := messages

@@ -35,7 +35,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	if err := job.Log.Open(job.Start); err != nil {
 		stop := broken(job.Log, err)
 		_ = job.Log.End(time.Now(), record.ControlHalted, stop.Error()) // as far as it can
-		return Summary{Account: job.Log.Ledger.Account(), Attempts: job.Log.Ledger.Attempts}, stop
+		return Summary{Account: job.Log.Ledger.Account(), Attempts: job.Log.Ledger.Facts().Attempts}, stop
 	}
 	if job.Opened != nil {
 		if err := job.Opened(); err != nil {
@@ -48,7 +48,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	for range job.Ceiling {
 		pool.Go(func() { r.workers.run(wait, work) })
 	}
-	if job.Log.Ledger.Paused != "" {
+	if job.Log.Ledger.Facts().Paused != "" {
 		r.apply(ledger.Command{Verb: record.VerbPause})
 	}
 	r.tick()
@@ -105,7 +105,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r.health.good = now
 	r.began = now
 	r.clock = r.clocks(now)
-	r.tempo = &pace.Controller{Pace: job.Pace, Slack: 2 * job.Plan.Largest, Lever: job.Log.Ledger.Override, Left: ledger.Unsent(job.Log.Ledger.Account())}
+	r.tempo = &pace.Controller{Pace: job.Pace, Slack: 2 * job.Plan.Largest, Lever: job.Log.Ledger.Facts().Override, Left: ledger.Unsent(job.Log.Ledger.Account())}
 	r.gate = pace.NewGate(job.Pace, job.OneWindow, job.Plan.Largest, now, r.waits)
 	r.gate.Rate = r.tempo.Rate
 	r.gate.Hold(job.Log.Ledger.QuietAt(now), job.Service+" asked for quiet before this start")
@@ -215,7 +215,7 @@ func (r *run) handOut(ctx context.Context) (wait time.Duration) {
 		}
 		if o, _ := pace.NextOpening(r.job.Pace, now); r.lists.due(o, now) {
 			if r.inHand == 0 {
-				r.lists.begin(ctx, r.job.Plan, r.job.Log.Ledger.Lists, o, now)
+				r.lists.begin(ctx, r.job.Plan, r.job.Log.Ledger.Facts().Lists, o, now)
 			}
 			return 0
 		}
@@ -318,7 +318,7 @@ func (r *run) fail(err error) {
 func (r *run) snapshot() Snapshot {
 	now := time.Now()
 	account, left := r.job.Log.Ledger.Tally()
-	s := Snapshot{At: now, Account: account, Left: left, Attempts: r.job.Log.Ledger.Attempts, Revisions: r.job.Log.Copied, InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
+	s := Snapshot{At: now, Account: account, Left: left, Attempts: r.job.Log.Ledger.Facts().Attempts, Revisions: r.job.Log.Copied(), InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load())}
 	o, ok := pace.NextOpening(r.job.Pace, now)
 	if ok {
 		s.Rate, s.Closes = r.tempo.Rate(o, now), o.Closes
@@ -327,7 +327,7 @@ func (r *run) snapshot() Snapshot {
 			s.Remain = 0
 		}
 	}
-	s.Paused, s.Latency, s.Retries = r.job.Log.Ledger.Paused != "", r.latency.spread(), maps.Clone(r.retries)
+	s.Paused, s.Latency, s.Retries = r.job.Log.Ledger.Facts().Paused != "", r.latency.spread(), maps.Clone(r.retries)
 	r.waiting.mu.Lock()
 	s.Waiting, s.Until = r.waiting.why, r.waiting.until
 	r.waiting.mu.Unlock()
@@ -347,7 +347,7 @@ func (r *run) snapshot() Snapshot {
 // end records how the run ended and adds it up.
 func (r *run) end(stop error) (Summary, error) {
 	r.job.Progress(r.snapshot())
-	s := Summary{Account: r.job.Log.Ledger.Account(), Attempts: r.job.Log.Ledger.Attempts, Revisions: r.job.Log.Copied}
+	s := Summary{Account: r.job.Log.Ledger.Account(), Attempts: r.job.Log.Ledger.Facts().Attempts, Revisions: r.job.Log.Copied()}
 	s.Routes = r.job.Log.Ledger.ByRoute()
 	if err := cmp.Or(r.broken, s.Account.Check(), ledger.CheckRoutes(s.Routes, s.Account)); err != nil {
 		_ = r.job.Log.End(time.Now(), record.ControlHalted, "a defect: "+err.Error()) // as far as it still can

@@ -71,28 +71,27 @@ func (r *run) notStarted(res result) {
 }
 
 // take records what a step means and puts back in the queue what is to be sent again.
-func (r *run) take(step ledger.Step, res result, now time.Time) error {
+func (r *run) take(step record.Result, res result, now time.Time) error {
 	id, n, a := res.errand.id, res.attempt.N, res.answer
 	switch step {
-	case ledger.StepAccept, ledger.StepAcceptUnknown:
+	case record.ResultAccepted, record.ResultAcceptedUnknown:
 		r.looked(id.Batch, int(res.errand.form.Messages), 0, true)
-	case ledger.StepAgain:
+	case record.ResultNotAccepted:
 		r.queue.add(id, now.Add(r.pause(res)))
-	case ledger.StepHold:
+	case record.ResultHeld:
 		r.job.Logger.Warn("a batch is in doubt and no replay can settle it", "batch", res.body.Reference.String(), "status", a.Status, "code", a.Code)
-	case ledger.StepForeign:
+	case record.ResultForeign:
 		r.halt(&Stopped{Code: "foreign_batches", Why: foreignHalt(res.body.Reference), Halt: true})
-	case ledger.StepReplay:
+	case record.ResultReplay:
 		r.queue.add(id, now.Add(r.pause(res)))
 		d := &record.InDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter}
-		return r.job.Log.Answer(record.KindInDoubt, d, d.Encode)
-	case ledger.StepRevise:
+		return r.job.Log.Append(d)
+	case record.ResultRevise:
 		return r.revise(res, refusedRows(res.body.Positions, a.Rows), now)
-	case ledger.StepSplit:
+	case record.ResultSplit:
 		return r.split(res, now)
 	}
-	o := ledger.OutcomeOf(step, id, n, a, now)
-	return r.job.Log.Answer(record.KindOutcome, o, o.Encode)
+	return r.job.Log.Append(ledger.OutcomeOf(step, id, n, a, now))
 }
 
 func foreignHalt(reference engine.Reference) string {

@@ -18,7 +18,7 @@ import (
 
 // step is one record of a history that a table tells.
 type step struct {
-	record any
+	record record.Record
 	legal  bool
 }
 
@@ -126,8 +126,8 @@ func TestA425InTheLogOfAnOlderVersion(t *testing.T) {
 				t.Errorf("%s: record %d: %v", sentence, i+1, err)
 			}
 		}
-		if n := l.Account().Fates[person.InDoubt]; n != test.doubtful || l.Unsure[0] != test.unsure {
-			t.Errorf("%s: %d in doubt, unsure %v", sentence, n, l.Unsure[0])
+		if n := l.Account().Fates[person.InDoubt]; n != test.doubtful || l.unsure[0] != test.unsure {
+			t.Errorf("%s: %d in doubt, unsure %v", sentence, n, l.unsure[0])
 		}
 	}
 }
@@ -139,10 +139,10 @@ func TestFates(t *testing.T) {
 	}{
 		"never attempted":            {State{}, person.NotSent},
 		"certainly not accepted":     {State{Attempts: 2}, person.NotSent},
-		"under way":                  {State{Attempts: 1, Pending: true}, person.InDoubt},
-		"in doubt":                   {State{Attempts: 1, InDoubt: true}, person.InDoubt},
-		"accepted":                   {State{Attempts: 1, Phase: AcceptedBy}, person.Accepted},
-		"accepted by an earlier one": {State{Attempts: 2, Phase: AcceptedNo}, person.Accepted},
+		"under way":                  {State{Attempts: 1, Phase: Attempted}, person.InDoubt},
+		"in doubt":                   {State{Attempts: 1, Phase: InDoubt}, person.InDoubt},
+		"accepted":                   {State{Attempts: 1, Phase: Accepted}, person.Accepted},
+		"accepted by an earlier one": {State{Attempts: 2, Phase: AcceptedUnknown}, person.Accepted},
 		"held":                       {State{Attempts: 1, Phase: Held}, person.InDoubt},
 		"somebody else's reference":  {State{Attempts: 1, Phase: Foreign}, person.InDoubt},
 	} {
@@ -203,14 +203,14 @@ func TestWhatTheLedgerRemembers(t *testing.T) {
 	enginetest.Must(t, log.Close())
 	l, err := Read(dir, plan)
 	enginetest.Must(t, err)
-	if l.Superseded != enginetest.TestRun.Short()+" in /elsewhere" || !l.Closed || l.Key != "one" || l.Starts != 1 || !l.FirstStart.Equal(at) {
+	if l.facts.Superseded != enginetest.TestRun.Short()+" in /elsewhere" || !l.facts.Closed || l.facts.Key != "one" || l.facts.Starts != 1 || !l.facts.FirstStart.Equal(at) {
 		t.Errorf("%+v", l)
 	}
 	log, err = Open(dir, plan)
 	enginetest.Must(t, err)
 	enginetest.Must(t, log.Open(Start{At: at.Add(time.Hour), Key: "two"}))
 	enginetest.Must(t, log.Close())
-	if l, err = Read(dir, plan); err != nil || l.Closed || l.Key != "two" || l.Starts != 2 || !l.FirstStart.Equal(at) {
+	if l, err = Read(dir, plan); err != nil || l.facts.Closed || l.facts.Key != "two" || l.facts.Starts != 2 || !l.facts.FirstStart.Equal(at) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	if got := Fingerprint([32]byte{0xAB, 7: 1, 8: 9}); got != "ab00000000000001" {

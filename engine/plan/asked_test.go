@@ -18,7 +18,7 @@ func TestAskedIsWhatCutHoldsARecordAgainst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := enginetest.NewPeople(5, 1, nil)
 		at := rapid.IntRange(0, 4).Draw(t, "at")
-		long := &p.Lanes[0][at]
+		long := &p.ByLane[0][at]
 		long.Fields[0] = strings.Repeat("\x01", rapid.IntRange(0, 400).Draw(t, "length"))
 		long.Suppressed = rapid.Bool().Draw(t, "suppressed")
 		limits := engine.Limits{Messages: rapid.IntRange(1, 5).Draw(t, "messages"), Bytes: 1000}

@@ -54,7 +54,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	}
 	if left := folded.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.Settle { // a plan that was sealed a while ago
 		rest := &earlier.Unsent{Folder: s.Folder.Path, Plan: plan, Ledger: folded, People: left, Consented: s.Call.Consented}
-		if folded.Attempts == 0 {
+		if folded.Facts().Attempts == 0 {
 			rest = nil
 		}
 		if err := s.overlap(ctx, spool, plan.Earlier, s.SendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
@@ -70,7 +70,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
 	}
-	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.Call.Simulate && !plan.NeverAgain {
+	if folded.AnyInDoubt() && folded.Facts().Key != "" && folded.Facts().Key != key && !s.Call.Simulate && !plan.NeverAgain {
 		return refusal.New("key_changed")
 	}
 	if age := ClockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > Remembered && !s.Call.Simulate && s.Campaign.File == nil {
@@ -97,8 +97,8 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 		s.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
-	if folded.Paused != "" {
-		s.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", s.Folder.Path), "paused", folded.Paused)
+	if folded.Facts().Paused != "" {
+		s.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", s.Folder.Path), "paused", folded.Facts().Paused)
 	}
 	levers, noLevers := control.Serve(s.Folder.Path, s.screen.Latest.Load, s.Log)
 	defer noLevers()
@@ -110,12 +110,12 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 			if err := log.NoteWitness(time.Now(), s.Folder.Path, ""); err != nil {
 				return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
 			}
-			if plan.SendAgain != "" && folded.Starts == 0 {
+			if plan.SendAgain != "" && folded.Facts().Starts == 0 {
 				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
 					return refusal.New("send_again_not_recorded", "cause", err)
 				}
 			}
-			if plan.RestOf != "" && folded.Starts == 0 {
+			if plan.RestOf != "" && folded.Facts().Starts == 0 {
 				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
 					return refusal.New("rest_of_not_recorded", "cause", err)
 				}
@@ -165,18 +165,18 @@ func (s *Runner) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledge
 			s.onHalt(err.Error())
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", s.Folder.Path)}
-	case live > 0 || !ledger.Closed && held == 0:
+	case live > 0 || !ledger.Facts().Closed && held == 0:
 		return false, nil
 	}
 	s.Log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.Folder.Path)
-	return true, s.Conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.Conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
 // the start. Nil when the campaign has none.
 func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledger.Ledger) (dispatch.Lists, error) {
 	l := s.Lists()
-	for _, was := range ledger.Lists {
+	for _, was := range ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
 			s.Log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
@@ -184,7 +184,7 @@ func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledge
 	if len(l.Of) == 0 {
 		return nil, nil
 	}
-	first, err := l.Listing(ctx, s.Folder.Path, spool, ledger.Lists)
+	first, err := l.Listing(ctx, s.Folder.Path, spool, ledger.Facts().Lists)
 	if ctx.Err() != nil {
 		return nil, s.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
@@ -210,7 +210,7 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 	if refusal.Code(err) != "" {
 		return err
 	}
-	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
+	if m := (*apim.Mistake)(nil); ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/runfolder"
@@ -22,14 +23,14 @@ type FilesStatus struct {
 
 // inFiles lists the batches that stand in a run's files or are to, and those that stand in an
 // upload that the service has refused.
-func InFiles(ledger *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
-	for f, err := range ledger.Accepted() {
+func InFiles(ledger *ledger.Ledger) (forms []plan.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, nil, runfolder.Damaged(err)
 		}
 		forms = append(forms, f)
 	}
-	uploads, err := ledger.RefusedUploads()
+	uploads, err := decision.RefusedUploads(ledger)
 	refused = map[engine.Reference]bool{}
 	for reference := range uploads {
 		refused[reference] = true
@@ -51,8 +52,8 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
-	if folded.Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Facts().Superseded)
 	}
 	forms, refused, err := InFiles(folded)
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	}
 	r := plan.NewRenderer(planned.Run, spool, sink)
 	mended := 0
-	again := func(f *ledger.AcceptedForm) ([]byte, error) {
+	again := func(f *plan.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := r.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {

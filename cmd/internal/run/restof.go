@@ -63,8 +63,8 @@ func (s *Runner) rehearses(ctx context.Context) bool {
 
 // uncompared refuses a start when another campaign has begun to send the same words since this
 // run was compared.
-func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) error {
-	if s.compared == nil || ledger.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
+func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, facts ledger.Facts) error {
+	if s.compared == nil || facts.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(plan.Service, " ")

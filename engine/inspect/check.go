@@ -1,3 +1,4 @@
+// Package inspect checks the progress log of a run and shows its records.
 package inspect
 
 import (
@@ -12,43 +13,39 @@ import (
 	"cohort/engine/record"
 )
 
-// Survey is what a reading of a run's whole progress log found. All of it was checked:
-// every checksum, the chain over the segments, that each record follows from those before
-// it, and that the fates add up, after the last record and at each RunClosed.
+// Summary is a checked progress log. Check has verified every checksum, the chain over the segments, and that each
+// record follows from those before it. The fates add up at the end and at each RunClosed.
 type Summary struct {
 	Ledger   *ledger.Ledger
 	Segments []journal.SegmentInfo
 	Records  uint64
 	Bytes    int64       // of the log's files
-	Torn     int64       // of those: behind sealed ends and behind the last record, half written by processes that died
-	Kinds    []KindCount // those that there are, in order of their numbers
-	First    time.Time   // the earliest record; zero: there is none
+	Torn     int64       // of Bytes: half-written ends of processes that died
+	Kinds    []KindCount // in the order of their numbers; kinds without records are absent
+	First    time.Time   // the earliest record; zero: none
 	Last     time.Time   // the latest
 
 	Requests  uint64 // attempts in the log
 	Settled   uint64 // answers that settled an attempt
-	Doubts    uint64 // answers that left one in doubt
+	Doubts    uint64 // answers that left an attempt in doubt
 	Batches   int    // of the plan
 	Forms     int    // planned and newer
 	Revisions int    // in the log
-	Copied    int    // of those: in the second copy; the next start makes up for what is missing
-	Closed    bool   // a RunClosed was there, and was right when it was written
+	Copied    int    // of Revisions: in the second copy; the next start adds those that are missing
+	Closed    bool   // the log has a RunClosed, and it was right
 }
 
-// KindCount is how much there is of one kind of record.
+// KindCount counts the records of one kind.
 type KindCount struct {
 	Record string `json:"record"`
 	Count  uint64 `json:"count"`
 	Bytes  int64  `json:"bytes"`
 }
 
-// TakeSurvey reads and checks the progress log of a run and the second copy of its
-// revisions. It changes nothing and may run while a process writes. Of an empty log it
-// finds nothing. Damage is an error that says where: a *journal.CorruptError, or one that
-// wraps ErrIllegal.
+// Check reads and checks the progress log of a run and the second copy of its revisions. It changes nothing, and a
+// process may be writing to the log. Damage is an error that says where: a *journal.CorruptError or ledger.ErrIllegal.
 func Check(dir string, plan *plan.Plan) (*Summary, error) {
-	// The copy first: it never has what the log has not.
-	copied, _, err := ledger.ReadCopy(dir, plan)
+	copied, _, err := ledger.ReadCopy(dir, plan) // before the log, which always has more
 	if err != nil && !errors.Is(err, ledger.ErrNoCopy) {
 		return nil, err
 	}
@@ -70,7 +67,7 @@ func Check(dir string, plan *plan.Plan) (*Summary, error) {
 		if r.Type == record.KindRevision {
 			logged = append(logged, string(r.Payload))
 		}
-		return s.take(r)
+		return s.add(r)
 	})
 	segments, listing := journal.Segments(folder, plan.Run, journal.Options{})
 	if err != nil {
@@ -102,8 +99,7 @@ func Check(dir string, plan *plan.Plan) (*Summary, error) {
 	return s, s.Ledger.Account().Check()
 }
 
-// located says in which segment and where the record stands that an error is about.
-// A *journal.CorruptError says so itself.
+// located adds the place of the record to an error. A *journal.CorruptError has it already.
 func located(err error, at journal.Position, segments []journal.SegmentInfo) error {
 	damage := (*journal.CorruptError)(nil)
 	if at.Segment == 0 || at.Segment > uint64(len(segments)) || errors.As(err, &damage) {
@@ -112,14 +108,14 @@ func located(err error, at journal.Position, segments []journal.SegmentInfo) err
 	return fmt.Errorf("%s, the record at byte %d: %w", segments[at.Segment-1].File, at.Offset, err)
 }
 
-// take folds one record into the survey.
-func (s *Summary) take(r journal.Record) error {
-	if err := s.Ledger.Apply(r); err != nil {
-		return err
-	}
+// add folds one record into the summary.
+func (s *Summary) add(r journal.Record) error {
 	rec, err := record.Decode(r.Type, r.Payload)
+	if err == nil {
+		err = s.Ledger.Fold(rec, r.At)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("record %d of the progress log: %w", r.Seq, err)
 	}
 	var when time.Time
 	switch r := rec.(type) {
@@ -135,7 +131,7 @@ func (s *Summary) take(r journal.Record) error {
 		} else {
 			s.Settled++
 		}
-		if _, err := r.Ids(); err != nil {
+		if _, err := r.MessageIDs(); err != nil {
 			return fmt.Errorf("%w: the ids of an accepted batch cannot be read: %w", ledger.ErrIllegal, err)
 		}
 	case *record.InDoubt:
@@ -143,10 +139,10 @@ func (s *Summary) take(r journal.Record) error {
 		s.Doubts++
 	case *record.Revision:
 		when = r.At
-		if r.N > 0 && !s.Ledger.Copying() && !ledger.IsUploadRefused(r.Code) {
+		if r.N > 0 && !s.Ledger.IsCopying() && !ledger.IsUploadRefused(r.Code) {
 			s.Settled++
 		}
-		s.Closed = s.Closed && s.Ledger.Closed // until refused messages are taken up
+		s.Closed = s.Closed && s.Ledger.Facts().Closed // refused messages may be sent again
 	case *record.ListedLate:
 		when = r.At
 	case *record.Resolved:
@@ -158,7 +154,8 @@ func (s *Summary) take(r journal.Record) error {
 	case *record.RunClosed:
 		when, s.Closed = r.At, true
 		if was, is := ledger.ClosedAccount(r).Counts(), s.Ledger.Account().Counts(); was != is {
-			return fmt.Errorf("%w: it says that the run ended with the fates %v, and the records before it make %v", ledger.ErrIllegal, was, is)
+			return fmt.Errorf("%w: it says that the run ended with the fates %v, and the records before it make %v",
+				ledger.ErrIllegal, was, is)
 		}
 	}
 	if s.First.IsZero() || when.Before(s.First) {
