@@ -51,7 +51,7 @@ func (c *canvas) leave() {
 
 // dispensable are the beginnings of lines that give way, in this order, where there is no
 // room for all. What became of the records and the state go last.
-var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
+var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "first ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
 
 // fit leaves of a text what a terminal has room for.
 func fit(text string, width, height int) string {

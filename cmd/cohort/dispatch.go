@@ -14,6 +14,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/register"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -97,44 +98,44 @@ func (s *session) dispatch(ctx context.Context, plan *plan.Plan) error {
 	summary, err := dispatch.Run(ctx, dispatch.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.sink,
 		Start: ledger.Start{At: time.Now(), Version: version(), Key: key},
-		Opened: func() error {
-			if err := log.NoteWitness(time.Now(), s.folder.path, ""); err != nil {
-				return roomOr(err, refuse("the run's folder cannot be written: %w", err), s.folder.path)
-			}
-			if plan.SendAgain != "" && folded.Starts == 0 {
-				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
-					return refuse("%w", err)
+		Begin: &dispatch.Beginning{
+			Notes: s.notes(plan, folded.Starts == 0),
+			Remember: func() error {
+				if !s.consented {
+					return nil
 				}
-			}
-			if plan.RestOf != "" && folded.Starts == 0 {
-				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
-					return refuse("%w", err)
-				}
-			}
-			if s.sendAgain != "" {
-				if err := log.SendAgain(time.Now(), s.sendAgain); err != nil {
-					return refuse("%w", err)
-				}
-			}
-			if s.consented {
-				if err := s.folder.remember(s.call, s.campaignText); err != nil {
-					return err
-				}
-			}
-			return s.register(plan, folded)
+				return s.folder.remember(s.call, s.campaignText)
+			},
+			Register: func() error { return s.register(plan, folded) },
 		},
-		Levers: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
+		Orders: levers, Lists: suppress, Pace: s.campaign.Pace, OneWindow: s.oneWindow, Settle: s.settle, StopIf: s.campaign.StopIf, GiveUpAfter: s.campaign.GiveUpAfter, Service: calledBy(s.campaign),
 		Logger: s.log, Progress: func(now dispatch.Snapshot) {
 			s.screen.show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
 	})
 	s.screen.end()
+	if errors.Is(err, dispatch.ErrNotBegun) {
+		err = roomOr(err, refuse("%w", err), s.folder.path)
+	}
 	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.conclude(ctx, plan, spool, summary, err)
+}
+
+// notes are the decisions that this start writes to the log before it sends anything.
+func (s *session) notes(plan *plan.Plan, first bool) (all []record.Control) {
+	add := func(verb, detail string, holds bool) {
+		if holds && detail != "" {
+			all = append(all, record.Control{At: time.Now(), Verb: verb, Detail: detail})
+		}
+	}
+	add(record.ControlSendAgain, plan.SendAgain, first)
+	add(record.ControlRestOf, plan.RestOf, first)
+	add(record.ControlSendAgain, s.sendAgain, true)
+	return all
 }
 
 // key is the fingerprint of the credential under which the service remembers references;

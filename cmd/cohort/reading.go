@@ -8,6 +8,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"cohort/engine/pace"
 	"cohort/ingest"
 )
 
@@ -24,7 +25,7 @@ type reading struct {
 	screen *screen
 	what   string // what it does, as in "reading the cohort"
 	total  int64  // bytes; 0 when nobody knows
-	speed  speed
+	speed  pace.Speed
 	spoke  time.Time
 	began  time.Time
 	bars   *mpb.Progress
@@ -58,7 +59,7 @@ func (s *screen) follow(what string, total int64, read func() int64) (end func()
 
 // show shows that n bytes were read by now.
 func (r *reading) show(now time.Time, n int64) {
-	r.speed.add(now, n)
+	r.speed.Add(now, n)
 	switch {
 	case r.screen.terminal:
 		if r.bars == nil && now.Sub(r.began) >= readingIsLong {
@@ -73,7 +74,7 @@ func (r *reading) show(now time.Time, n int64) {
 		if r.total > 0 {
 			args = append(args, "of", r.total)
 		}
-		r.screen.log.Info(r.what, append(args, "per_second", int64(r.speed.perSecond()))...)
+		r.screen.log.Info(r.what, append(args, "per_second", int64(r.speed.PerSecond()))...)
 	}
 }
 
@@ -88,7 +89,7 @@ func (r *reading) draw() {
 	}
 	r.bar = r.bars.New(0, style,
 		mpb.PrependDecorators(decor.Any(func(st decor.Statistics) string { return r.what + ", " + megabytes(st.Current, r.total) + " " })),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf(" %.0f MB/s", r.speed.perSecond()/1e6) })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf(" %.0f MB/s", r.speed.PerSecond()/1e6) })),
 	)
 	r.bar.SetTotal(r.total, false) // said here, so that a full bar can still be taken away
 	s.out.set(r.bars)

@@ -20,8 +20,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// The day for which the validator's word holds begins when a lost log can have begun, and
-// not with the first attempt that is known.
+// The validator remembers for a day. After a lost log that day counts from the earliest
+// possible attempt, not from the first known one.
 func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
 	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	since := time.UnixMilli(1_795_000_000_000)
@@ -43,7 +43,7 @@ func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
 	}
 }
 
-// halfSent is a run of which about half was sent, with one revision.
+// halfSent is a run that has sent about half, with one revision.
 func halfSent(t *testing.T, s *service) *bench {
 	b := newDatedBench(t, enginetest.NewPeople(40, 2, nil), engine.Limits{Messages: 5, Bytes: 1 << 20})
 	s.refuseRows(1)
@@ -57,8 +57,8 @@ func halfSent(t *testing.T, s *service) *bench {
 	return b
 }
 
-// A recovery that is cut short at any step leaves a folder that sends nothing, and in
-// which it is done again.
+// A recovery may be cut short at any step. Then the folder sends nothing, and the recovery
+// can be done again.
 func TestARecoveryThatIsCutShort(t *testing.T) {
 	for sentence, cut := range map[string]func(dir string) error{
 		"the new log is not whole": func(dir string) error {

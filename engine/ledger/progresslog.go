@@ -134,16 +134,6 @@ func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
 	return p.Control(at, record.ControlSuperseded, by.Short()+" in "+folder)
 }
 
-// SendAgain records that a person has said that people may be sent to again, and why.
-func (p *Log) SendAgain(at time.Time, reason string) error {
-	return p.Control(at, record.ControlSendAgain, reason)
-}
-
-// RestOf records that a person has had the people of other campaigns left out.
-func (p *Log) RestOf(at time.Time, campaigns string) error {
-	return p.Control(at, record.ControlRestOf, campaigns)
-}
-
 // Finish records that every record has its final fate.
 func (p *Log) Finish(at time.Time, a Account) error {
 	r := &record.RunClosed{At: at, Counts: a.Counts()}
