@@ -49,6 +49,9 @@ func (l *Ledger) FoldCommand(c *record.Control) (detail string, err error) {
 			l.Paused = record.CommandDetail{By: d.By, Reason: d.Reason}.Words()
 		}
 	}
+	if record.Verb(c.Verb) == record.VerbPace && d.PerSecond == 0 {
+		return "the campaign's pace again, " + d.Words(), nil
+	}
 	return d.Words(), nil
 }
 
