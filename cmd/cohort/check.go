@@ -14,6 +14,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/ingest"
@@ -199,6 +200,7 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 			}
 		}
 	}
+	found.Pace = c.expected(manifest.Sendable, fields)
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.app)
 	found.Routes = foundRoutes(c.campaign, spool)
 	if found.samples, err = samples(spool, c.campaign, fields); err != nil {
@@ -217,6 +219,16 @@ func (c *check) read(ctx context.Context, dir string) (_ *findings, err error) {
 	found.Peak = peakMemory()
 	found.Seconds = time.Since(c.started).Seconds()
 	return found, nil
+}
+
+// expected says at what rate a send of some messages would go, and when it would end.
+func (c *check) expected(messages int64, fields []string) string {
+	largest := 1
+	if sink, _, err := openSink(c.campaign, fields); err == nil {
+		largest = int(min(messages, int64(sink.Limits().Messages)))
+	}
+	p, now := c.campaign.Pace, time.Now()
+	return pace.Forecast(pace.Facts{Pace: p, Left: messages, Largest: largest}, now).Text(p.Location, now)
 }
 
 // receive copies standard input into the folder of the check.

@@ -22,6 +22,7 @@ type findings struct {
 	Reasons   []foundReason    `json:"reasons"`
 	Shards    foundShards      `json:"shards"`
 	Reach     *reached         `json:"reach,omitempty"`
+	Pace      string           `json:"pace"` // the rate, what decides it, the first and the last request
 	WouldSend bool             `json:"would_send"`
 	Why       string           `json:"why"`
 	Seconds   float64          `json:"seconds"`
@@ -118,6 +119,7 @@ func (f *findings) print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.print(w)
 	}
+	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
 	f.Overlap.print(w)
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)
