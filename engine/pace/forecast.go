@@ -43,19 +43,23 @@ func Forecast(f Facts, now time.Time) (out Outlook) {
 		if !ok {
 			break
 		}
-		d := Day{Opens: Later(at, o.Opens), Closes: o.Closes}
+		d := Day{Opens: Later(Later(at, o.Opens), f.Hold), Closes: o.Closes}
 		d.Rate = f.expected(o, d.Opens)
 		d.Messages = out.Left - remaining(d.Opens, o.Closes, out.Left, d.Rate)
+		starts := d.Opens
 		if looked == 0 {
 			out.Opens, out.Closes, out.Rate, out.Rule = o.Opens, o.Closes, d.Rate, f.rule(d.Rate)
-			out.First = Later(d.Opens, f.firstDue(now, d.Rate))
+			wait := f.batchWait(d.Rate)
+			if out.First = Later(d.Opens, cmp.Or(f.Began, at).Add(wait)); out.First.After(d.Opens) {
+				starts = out.First.Add(-wait)
+			}
 			out.Remain = out.Left - d.Messages
 			if by := f.Override.FinishBy; by.After(now) {
 				out.Late = remaining(d.Opens, by, out.Left, d.Rate)
 			}
 		}
 		if d.Rate > 0 {
-			d.Ends = d.Opens.Add(seconds(float64(d.Messages) / d.Rate))
+			d.Ends = starts.Add(seconds(float64(d.Messages) / d.Rate))
 		}
 		out.Left -= d.Messages
 		f.Left = out.Left
@@ -87,13 +91,12 @@ func (f Facts) expected(o Opening, now time.Time) float64 {
 	return rate
 }
 
-// firstDue returns when the first batch of a process has come due.
-func (f Facts) firstDue(now time.Time, rate float64) time.Time {
-	began := cmp.Or(f.Began, now)
+// batchWait is the time in which a batch comes due at a rate.
+func (f Facts) batchWait(rate float64) time.Duration {
 	if rate == 0 {
-		return began
+		return 0
 	}
-	return began.Add(seconds(float64(f.Largest) / rate))
+	return seconds(float64(f.Largest) / rate)
 }
 
 // remaining returns how many of some messages are not sent from begins to ends at a rate.

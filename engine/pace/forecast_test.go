@@ -78,7 +78,11 @@ func TestWhatAForecastSays(t *testing.T) {
 		},
 		"which counts from the start of the process": {
 			Facts{Pace: campaign.Pace{PerSecond: 5}, Left: 1000, Largest: 50, Began: monday(12, 0, 0)}, monday(12, 0, 4),
-			"5 a second (pace.per_second); the first request goes at 12:00:10; the last goes at about 12:03:24",
+			"5 a second (pace.per_second); the first request goes at 12:00:10; the last goes at about 12:03:20",
+		},
+		"unless the service has asked for quiet": {
+			Facts{Pace: campaign.Pace{PerSecond: 5}, Left: 1000, Largest: 50, Began: monday(12, 0, 0), Hold: monday(12, 5, 0)}, monday(12, 0, 4),
+			"5 a second (pace.per_second); the first request goes at 12:05:00; the last goes at about 12:08:20",
 		},
 		"before the window": {
 			Facts{Pace: campaign.Pace{Messages: 57_600, Window: window}, Left: 3600, Largest: 10}, monday(5, 0, 0),

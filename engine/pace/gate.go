@@ -212,11 +212,14 @@ func (g *Gate) Allowed(now time.Time) (rate, share float64) {
 // messages a second. First is zero when something has passed.
 func (g *Gate) Forecast(taken float64, now time.Time) Outlook {
 	g.mu.Lock()
-	f, hold, passed := g.facts, g.hold.Until, g.passed
-	f.Taken, f.Factor = taken, g.congestion.factor(now)
+	f, passed := g.facts, g.passed
+	f.Taken, f.Factor, f.Hold = taken, g.congestion.factor(now), g.hold.Until
 	g.mu.Unlock()
+	if passed {
+		f.Began = time.Time{}
+	}
 	out := Forecast(f, now)
-	if out.First = Later(out.First, hold); passed {
+	if passed {
 		out.First = time.Time{}
 	}
 	return out

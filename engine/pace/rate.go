@@ -34,7 +34,8 @@ type Facts struct {
 	Window   WindowStart // of the window that the run sent in last
 	Left     int64       // messages that are not sent yet
 	Largest  int         // messages in the largest batch
-	Began    time.Time   // when the process began; zero: it begins now
+	Began    time.Time   // when the process began, while it has sent nothing; zero: now
+	Hold     time.Time   // the end of a quiet that the service asked for
 	Taken    float64     // messages a second that the service took of late; 0: unknown
 	Factor   float64     // the part of the rate that a congested service gets; 0: all
 }
