@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"cohort/engine/campaign"
@@ -47,7 +48,7 @@ func (s *status) expect(p campaign.Pace) {
 		s.Waiting = &wait{now.Waiting, now.Until.UTC()}
 	}
 	s.Rate = &rateStatus{now.Speed, now.Rate, out.Rule}
-	s.First, s.ExpectedEnd = moment(out.First), moment(out.Last)
+	s.First, s.ExpectedEnd = moment(out.First.Truncate(time.Second)), moment(out.Last.Truncate(time.Second))
 }
 
 func windowOf(opens, closes time.Time, remain int64) *windowStatus {
@@ -63,8 +64,9 @@ func (s *status) printExpected(w io.Writer) {
 	if s.Waiting != nil {
 		fmt.Fprintf(w, "waiting   %s\n", pace.Wait{Why: s.Waiting.Reason, Until: s.Waiting.Until}.Text(zone, now))
 	} else if s.Rate != nil {
-		fmt.Fprintf(w, "rate      %.1f a second now, %s allowed (%s)  %s\n",
+		rate := fmt.Sprintf("rate      %.1f a second now, %s allowed (%s)  %s",
 			s.Rate.PerSecond, allowedRate(s.Rate.Allowed), s.Rate.Rule, bars(s.rates))
+		fmt.Fprintln(w, strings.TrimRight(rate, " "))
 	}
 	if s.First != nil {
 		fmt.Fprintf(w, "first     request at %s\n", pace.Clock(*s.First, zone, now))
