@@ -99,7 +99,7 @@ func TestAnAnswerHasIDsOrSaysThatThereAreNone(t *testing.T) {
 		{"too few", engine.Answer{Reply: engine.Accepted, IDs: []string{"a"}}, false},
 		{"none, it says, and there are", engine.Answer{Reply: engine.Accepted, IDs: []string{"a", "b"}, NoIDs: true}, false},
 	} {
-		if got := sane(test.a, 2); (got.Reply == engine.Accepted) != test.fits || test.fits == (got.Halt != "") {
+		if got := checked(test.a, 2); (got.Reply == engine.Accepted) != test.fits || test.fits == (got.Halt != "") {
 			t.Errorf("%s: %+v", test.words, got)
 		}
 	}

@@ -61,8 +61,8 @@ func (h *history) answer(id plan.FormID, n uint16, reply engine.Reply) {
 	h.ok(err)
 	var out plan.Body
 	h.ok(h.build.Rebuild(&out, &planned, id, &form))
-	// The run itself does the rest: it is what is tested.
-	r := &run{job: Job{Plan: h.log.Ledger.Plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
+	// The run itself, which this tests, does the rest.
+	r := &run{job: Job{Plan: h.log.Ledger.Plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), log: h.log, ledger: h.log.Ledger, workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
 	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, false, h.now), func() {}
 	answer := engine.Answer{Reply: reply, Status: 200, Code: fmt.Sprintf("CODE_%d", reply)}
 	for _, m := range out.Messages {
@@ -73,8 +73,8 @@ func (h *history) answer(id plan.FormID, n uint16, reply engine.Reply) {
 			answer.Rows = append(answer.Rows, engine.RowError{Index: i, Code: "BAD", Reason: "bad"})
 		}
 	}
-	res := result{errand: task{id, n, planned, form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
-	h.ok(r.take(ledger.Decide(h.kind, h.log.Ledger.State(id), answer, h.now), res, h.now))
+	res := result{task: task{id, n, planned, form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
+	h.ok(r.applyStep(ledger.Decide(h.kind, h.log.Ledger.State(id), answer, h.now), res, h.now))
 }
 
 type kindOf struct {

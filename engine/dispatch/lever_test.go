@@ -43,7 +43,7 @@ func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
 		pull(t, levers, time.Hour, ledger.Command{Verb: record.VerbContinue, By: "bob"})
 		pull(t, levers, time.Hour+time.Second, ledger.Command{Verb: record.VerbReason, Of: record.VerbPause, By: "ann", Reason: "too late"})
 		summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-			j.Pace.PerSecond, j.Levers = 10, levers
+			j.Pace.PerSecond, j.Orders = 10, levers
 		})
 		b.finished(s, summary, err)
 		for _, r := range s.requests {
@@ -68,7 +68,7 @@ func TestAPausedRunStaysPausedWhenItIsResumed(t *testing.T) {
 		levers := make(chan Order)
 		pull(t, levers, 5*time.Second, ledger.Command{Verb: record.VerbPause, By: "ann"})
 		pull(t, levers, time.Minute, ledger.Command{Verb: record.VerbStop, By: "ann"})
-		slow := func(j *Job) { j.Pace.PerSecond, j.Levers = 10, levers }
+		slow := func(j *Job) { j.Pace.PerSecond, j.Orders = 10, levers }
 		_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, slow)
 		stoppedBy(t, err, false, "stopped by ann")
 		sent := len(s.requests)
@@ -109,7 +109,7 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 		pull(t, levers, 100*time.Second, ledger.Command{Verb: record.VerbPace, By: "ann", Pace: pace.Override{PerSecond: 2}})
 		pull(t, levers, 200*time.Second, ledger.Command{Verb: record.VerbPace, By: "ann", Pace: pace.Override{FinishBy: start.Add(10*time.Minute + 200*time.Second)}})
 		summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-			j.Pace, j.Levers = campaign.Pace{PerSecond: 10, Location: time.UTC}, levers
+			j.Pace, j.Orders = campaign.Pace{PerSecond: 10, Location: time.UTC}, levers
 		})
 		b.finished(s, summary, err)
 		var sent [3]int
@@ -155,7 +155,7 @@ func TestALeverIsObeyedAtOnce(t *testing.T) {
 			}
 			pull(t, levers, at, test.lever)
 			summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-				j.Pace, j.Levers = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
+				j.Pace, j.Orders = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
 			})
 			b.finished(s, summary, err)
 			if since := s.requests[0].at.Sub(start) - at; since < 0 || since > 100*time.Millisecond {
@@ -189,7 +189,7 @@ func TestAPauseIsNoSilence(t *testing.T) {
 				pull(t, levers, 5*time.Minute+test.pause, ledger.Command{Verb: record.VerbContinue, By: "ann"})
 			}
 			_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s, took: 2 * time.Second}, func(j *Job) {
-				j.Pace.PerSecond, j.Levers, j.GiveUpAfter = 10, levers, 15*time.Minute
+				j.Pace.PerSecond, j.Orders, j.GiveUpAfter = 10, levers, 15*time.Minute
 			})
 			stoppedBy(t, err, true, "give_up_after")
 			least := 15 * time.Minute

@@ -49,7 +49,7 @@ func (l *registry) lists(_ context.Context, last []plan.ListRead) (Listing, erro
 	return Listing{Read: now, People: l.people.Listed(l.rows)}, nil
 }
 
-// outcomes tells what became of every record of a run that was to be sent to.
+// outcomes returns the outcome of every record of a run that was to be sent to.
 func (b *bench) outcomes() map[int64]outcome.Message {
 	b.Helper()
 	l := b.ledger()
@@ -242,8 +242,8 @@ func TestListsThatCannotBeReadHaltTheRun(t *testing.T) {
 	})
 }
 
-// Whatever befalls requests and processes while the lists grow: nobody twice, nobody
-// after he was listed unless a request was under way, and every fate is true.
+// Requests and processes fail while the lists grow. Nobody is sent to twice, or after being
+// listed unless a request was under way. Every fate is true.
 func TestListsThatGrowWhileRunsCrash(t *testing.T) {
 	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {

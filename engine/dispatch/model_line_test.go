@@ -37,7 +37,7 @@ type model struct {
 	lines     []*line
 	plan      int                       // the largest batch
 	refusable map[engine.Reference]bool // messages that the validator refuses at first
-	noted     map[engine.Reference]bool // of people whom the lists named when somebody decided about doubt
+	noted     map[engine.Reference]bool // of people who were listed when somebody decided about doubt
 	running   sync.WaitGroup            // processes, killed ones included
 
 	mu     sync.Mutex // for what is below
@@ -113,13 +113,13 @@ type line struct {
 	n     int
 	dead  bool
 	ended bool
-	named map[engine.Reference]bool // messages of people whom the lists named when it read them
+	named map[engine.Reference]bool // messages of people on the lists when it read them
 	read  time.Time                 // when that was; zero: it did not
 	due   map[engine.Reference]time.Time
 	told  []wish
 }
 
-// wish is what the service asked of a process: quiet from a moment until another.
+// wish is a quiet that the service asked a process for.
 type wish struct{ from, until time.Time }
 
 func (c *line) do(f func()) {
@@ -182,8 +182,8 @@ func (c *line) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	return a
 }
 
-// starts notes that a request begins and holds it to the pace, the window, the quiet
-// and the lists. roll says what befalls it, and is 1 for nothing.
+// starts notes that a request begins, and checks the pace, the window, the quiet and the
+// lists. roll decides its fault; 1: none.
 func (c *line) starts(r *engine.Request) (roll float64, wait time.Duration, dead bool) {
 	c.own.Lock()
 	defer c.own.Unlock()
@@ -217,7 +217,7 @@ func (c *line) starts(r *engine.Request) (roll float64, wait time.Duration, dead
 	}
 	for _, message := range r.Messages {
 		if c.named[message] && (!known || c.kind == engine.CanBeAsked) {
-			c.say("%s sends to somebody whom the lists named when it read them", c.name)
+			c.say("%s sends to somebody who was on the lists when it read them", c.name)
 		}
 	}
 	c.mu.Lock()
@@ -265,8 +265,8 @@ func (c *line) leaves(now time.Time) {
 	}
 }
 
-// window is when the window has opened in which now lies, or else why no request may
-// begin. It goes by the clock on the wall and not by NextOpening.
+// window returns the start of the window that now lies in, or the reason that no request may
+// begin. It computes it from the wall clock, without NextOpening.
 func window(p campaign.Pace, now time.Time) (opens time.Time, why string) {
 	if !p.Until.IsZero() && !now.Before(p.Until) {
 		return opens, "after the last day"
@@ -334,7 +334,7 @@ func (c *line) lists(_ context.Context, last []plan.ListRead) (Listing, error) {
 	return Listing{Read: now, People: people}, nil
 }
 
-// rows is whom the suppression list names at a moment.
+// rows returns the people on the suppression list at a moment.
 func (m *model) rows(now time.Time) map[int64]string {
 	rows := map[int64]string{}
 	for _, n := range m.listing {

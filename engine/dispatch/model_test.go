@@ -26,9 +26,9 @@ import (
 
 // TestModel runs the whole engine, on a fake clock and a fake network, through drawn
 // histories: cohorts, windows, faults, suppression lists that grow, processes that are
-// stopped or killed and taken on again. Everything is drawn before a history begins, so
-// that one that fails can be made smaller; the order in which goroutines run is not drawn,
-// and a failure that hangs on it may not come back.
+// stopped or killed and taken on again. Everything is drawn before a history begins, so that
+// a failing history can be made smaller. The order of goroutines is not drawn, so a failure
+// that depends on it may not come back.
 func TestModel(t *testing.T) { playStories(t, drawStory) }
 
 // TestModelOfDoubt is TestModel with a service that can be asked, much that goes wrong, and
@@ -66,7 +66,7 @@ func playStories(t *testing.T, draw func(*rapid.T) *story) {
 	}
 }
 
-// story is what one check does.
+// story holds the draws of one check.
 type story struct {
 	seed    uint64
 	kind    engine.Kind
@@ -86,7 +86,7 @@ type story struct {
 	mends   bool // at the end the cause of the refusals is mended, and they are sent again
 }
 
-// life is what becomes of one process. The last of a history is let run to its end.
+// life describes one process. The last of a history runs to its end.
 type life struct {
 	oneWindow, settle bool
 	ceiling           int
@@ -429,7 +429,7 @@ func (m *model) live(l life, name string) bool {
 	return well
 }
 
-// ended holds what a process says at its end against its log and the service.
+// ended compares the summary of a process with its log and the service.
 func (m *model) ended(c *line, dir string, plan *plan.Plan, log *ledger.Log, summary Summary, err error) {
 	stopped := (*Stopped)(nil)
 	if err != nil && !errors.As(err, &stopped) {

@@ -18,7 +18,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// crowd is a source of a whole nation, of which nothing is kept.
+// crowd is a source with the people of a whole nation, and keeps nothing.
 type crowd struct{ n, shards int }
 
 func (c crowd) Lanes() int { return c.shards }
@@ -76,9 +76,9 @@ func (c *counter) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	return engine.Answer{Reply: engine.Accepted, Status: 201, IDs: c.ids[:n]}
 }
 
-// A national night end to end on a fake clock: 3.4 million from 06:00 to 22:00, planned,
-// logged and sent as in a real one, even to within one batch in every minute, and done
-// before the last call.
+// A national night end to end on a fake clock: 3.4 million people from 06:00 to 22:00,
+// planned, logged and sent as in a real one. Every minute is even to within one batch, and
+// the run is done before the last call.
 func TestANationalNight(t *testing.T) {
 	if testing.Short() || slowed {
 		t.Skip("3.4 million messages are rendered, twice; shorter runs pass the same code under the race detector")

@@ -129,7 +129,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 	return nil
 }
 
-// check holds what the trail tells of a message against the plain one.
+// check compares the outcome of a message with the plain one.
 func (p *plainTrail) check(row int64, position uint32, told outcome.Message) error {
 	want, err := p.outcome(row, position)
 	if err == nil && told != want {

@@ -38,7 +38,7 @@ func attemptsOn(fsys journal.FS, dir string) (map[[16]byte]bool, error) {
 	return found, err
 }
 
-// failingDisk is a run whose disk fails at an operation.
+// failingDisk is a run with a disk that fails at an operation.
 type failingDisk struct {
 	n, times int // the first that fails, counted from when the log is open, and how many do
 	err      error
@@ -112,9 +112,9 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 	return wrong, reached
 }
 
-// Whichever operation of the disk fails, and however: nothing is sent of which the disk
-// does not durably know, nothing new is sent afterwards, and the next process
-// finishes the run with everybody accepted once.
+// Any operation of the disk may fail, in any way. Nothing is sent before it is on the disk,
+// and nothing new after the failure. The next process finishes the run, and everybody is
+// accepted once.
 func TestNothingIsSentAfterPoison(t *testing.T) {
 	step := 5
 	if os.Getenv("COHORT_PROVE") != "" {

@@ -124,7 +124,7 @@ func TestTheQueueDoesNotStandStillForAReplay(t *testing.T) {
 	}
 }
 
-// Batches in which everybody is suppressed are never sent.
+// A batch of suppressed people alone is never sent.
 func TestTheQueueLeavesEmptyBatchesOut(t *testing.T) {
 	p := enginetest.NewPeople(4, 1, nil)
 	p.ByLane[0][1].Suppressed = true

@@ -83,8 +83,7 @@ func (b *bench) damage(rng *rand.Rand) string {
 
 // Logs are lost and damaged at random moments, under faults, refused rows, splits, lists
 // that grow, crashes, and a validator that changes its rules overnight. Nobody is accepted
-// twice, nobody who was listed before the service first heard of him is sent to, and
-// every fate is true.
+// twice. Nobody is sent to who was listed before the first request. Every fate is true.
 func TestLogsThatAreLost(t *testing.T) {
 	recoveries, replayed, withheld, held := 0, 0, 0, 0
 	for seed := range uint64(24) {

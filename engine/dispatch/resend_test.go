@@ -48,8 +48,8 @@ func (b *bench) decide(receipts map[engine.Reference]string, listed map[int64]st
 	return again, again.Commit(log, "ann", "the patients were asked", now)
 }
 
-// A run whose answers are lost, receipts that name some of the messages, a list that
-// names one, and a person who has the others sent again. Each of those is accepted once
+// The answers of a run are lost. Receipts name some of the messages, a list names one, and a
+// person has the others sent again. Each of those is accepted once
 // more at the most, and nobody else is sent to.
 func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		if summary.Account.Fates[person.InDoubt] != 20 || summary.Held != 20 {
 			t.Fatalf("%+v", summary)
 		}
-		receipts := map[engine.Reference]string{} // of all that were accepted but for two, whose receipts got lost
+		receipts := map[engine.Reference]string{} // of all that were accepted; two more got lost
 		missing := 0
 		for m := range s.accepted {
 			var r engine.Reference
@@ -121,8 +121,8 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		if !strings.Contains(l.Facts().LastControl, "resent: 11 messages in doubt, the last of them attempted at ") || !strings.Contains(l.Facts().LastControl, "by ann: the patients were asked") {
 			t.Errorf("the log says %q", l.Facts().LastControl)
 		}
-		// A decision about the same again finds nobody, and the suppressed one stays so though
-		// the list has forgotten him.
+		// A second decision finds nobody. The suppressed person stays so, though the list has
+		// forgotten the name.
 		if none, err := b.decide(receipts, nil, time.Now(), nil); err != nil || none.Again != 0 || none.Listed != 1 {
 			t.Fatalf("%+v, %v", none, err)
 		}
@@ -187,8 +187,8 @@ func (b *bench) reasons(all map[int64]outcome.Message, doubtful []int64) {
 	}
 }
 
-// A crash in the middle of a decision leaves some of the messages as they were, and
-// nobody is to be sent to again of whom the log does not say who has decided so.
+// A crash in the middle of a decision leaves some of the messages as they were. Nobody is
+// sent to again unless the log names the person who decided it.
 func TestADecisionThatACrashCutsShort(t *testing.T) {
 	b := &bench{t, enginetest.NewPeople(5, 1, nil), t.TempDir()}
 	enginetest.SealForgetful(t, b.dir, b.people)
@@ -238,7 +238,7 @@ func TestADecisionThatACrashCutsShort(t *testing.T) {
 	}
 }
 
-// resent counts the messages of which a person has decided that they are sent again.
+// resent counts the messages that a person has decided to send again.
 func resent(l *ledger.Ledger) int {
 	went, due := l.Resent()
 	return went + due

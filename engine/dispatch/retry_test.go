@@ -91,8 +91,8 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 	})
 }
 
-// A message that is refused again stands in the report with its new code and all its
-// attempts, and is taken up by the new code alone.
+// A message that is refused again has its new code and all its attempts in the report. A
+// retry finds it by the new code alone.
 func TestARefusalWithAnotherCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)
@@ -137,11 +137,11 @@ func TestARefusalWithAnotherCode(t *testing.T) {
 	})
 }
 
-// Whoever a list has named at any moment since the plan is not sent to again: not when it
-// named him while he was refused and has forgotten him, nor when it names him only then.
+// A person that a list has named at any moment since the plan is not sent to again. The list
+// may have forgotten the person since, or name the person only after the retry.
 func TestSuppressionOutlivesARetry(t *testing.T) {
 	for sentence, test := range map[string]struct {
-		before, after []int64 // whom the list names when it is applied before and after the retry
+		before, after []int64 // people that the list names before and after the retry
 		lost          bool
 		again         int // are sent again of rows 1, 2, 3 and 4
 		accepted      []int64
@@ -320,9 +320,8 @@ func TestARetryThatIsCutShort(t *testing.T) {
 	})
 }
 
-// Under faults, splits, crashes and lost logs, a run is taken to its end, its cause is
-// mended overnight, and what was refused for certain is sent again, until nothing is left
-// that may be. Nobody is accepted twice, and what was refused in doubt stays refused.
+// A run reaches its end under faults, splits, crashes and lost logs. The cause is mended
+// overnight, and certain refusals are sent again until none is left. Nobody is accepted twice, and what was refused in doubt stays refused.
 func TestRetriesUnderFaults(t *testing.T) {
 	retried, unsure := 0, 0
 	for seed := range uint64(16) {
@@ -384,8 +383,7 @@ func TestRetriesUnderFaults(t *testing.T) {
 	}
 }
 
-// What is sent again is what was planned: where a batch does not come out so any more,
-// nothing is recorded.
+// Only a batch that is still as it was planned is sent again. Otherwise nothing is recorded.
 func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
 		"the name of somebody who was refused":  func(p *enginetest.People) { p.ByLane[0][2].Fields[0] = "Taken2" },

@@ -23,8 +23,8 @@ import (
 )
 
 // A run of three routes is killed, gets a list that was not there before, loses its log and
-// has refused messages sent again: nobody is sent to twice, everybody by the route of his
-// record, and the accounts of the routes add up to the run's.
+// has refused messages sent again. Nobody is sent to twice, every record goes by its route,
+// and the accounts of the routes add up to the run's.
 func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)

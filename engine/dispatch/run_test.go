@@ -283,7 +283,7 @@ func (b *bench) asks(doubtful int) {
 	}
 }
 
-// An outage of a service that cannot be replayed to costs what was under way when it began
+// Some services take no replay. An outage of one costs the requests under way at its start,
 // and then one message a probe, not one for every request that the pace allows.
 func TestAnOutageCostsFewMessages(t *testing.T) {
 	const perSecond, took = 100, 200 * time.Millisecond

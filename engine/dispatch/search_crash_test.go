@@ -27,8 +27,8 @@ func (s *search) crash(w world, yield func(world)) {
 	}
 }
 
-// dies takes a process out of the network: nobody waits for its answers, and what it
-// had not put on the wire is gone.
+// dies takes a process out of the network. Nobody waits for its answers, and its unsent
+// requests are gone.
 func (w *world) dies(o int) {
 	for i := range w.net {
 		switch p := &w.net[i]; {
@@ -41,7 +41,7 @@ func (w *world) dies(o int) {
 	}
 }
 
-// restarts starts a process on a log of which left is what the crash has left.
+// restarts starts a process after a crash. left is the log that the crash has left.
 func (s *search) restarts(w world, o int, left int32, yield func(world)) {
 	w.dies(o)
 	if kept, logged := s.copies[w.kept], s.copies[s.nodes[left].revisions]; len(kept) > len(logged) || !slices.Equal(kept, logged[:len(kept)]) {
@@ -184,7 +184,7 @@ func (s *search) apply(w world, o int, yield func(world)) {
 	yield(w)
 }
 
-// prospect is what decides how a run ends when nothing befalls it any more.
+// prospect holds the facts that decide the end of a run without further faults.
 type prospect struct {
 	ledger int32
 	taken  uint64
@@ -194,9 +194,8 @@ type prospect struct {
 	mended bool
 }
 
-// end lets a process take the run on at a service that is well, with time left, and
-// says what is wrong with how it ends: something that is still to be sent, somebody
-// without need in doubt, or a fate that is not true.
+// end lets a process finish the run at a service that works, with time left. It returns what
+// is wrong at the end: an unsent message, needless doubt, or a false fate.
 func (s *search) end(w world) string {
 	w.net = [4]packet{}
 	w.owners[1] = owner{}

@@ -76,7 +76,7 @@ func (s *search) resend(w world, yield func(world)) {
 	}
 }
 
-// namedNow is whom the suppression list names.
+// namedNow yields the people on the suppression list.
 func (s *search) namedNow(w *world) iter.Seq2[plan.Listed, error] {
 	if w.listed == nobodyListed {
 		return nil
@@ -90,7 +90,7 @@ func (s *search) namedNow(w *world) iter.Seq2[plan.Listed, error] {
 	}
 }
 
-// days is how many days may pass.
+// lastDay is the number of days that may pass.
 func (s *search) lastDay() uint8 {
 	if s.resends > 0 {
 		return uint8(2 * s.resends)

@@ -118,7 +118,7 @@ func (s *search) sends(w world, o int, yield func(world)) {
 	}
 }
 
-// leaveOutLate is what run.leaveOutLate does.
+// leaveOutLate does the same as run.leaveOutLate.
 func (s *search) leaveOutLate(w world, o int, id plan.FormID) (world, bool) {
 	l := s.nodes[w.owners[o].now()]
 	form, err := l.Form(id)
@@ -184,8 +184,7 @@ func (s *search) send(w world, o int, id plan.FormID, yield func(world)) {
 	yield(w)
 }
 
-// asks is what unsafe policies do about doubt: they ask the service and go by what it
-// says at that moment.
+// asks settles doubt as unsafe policies do: by the service's word at that moment.
 func (s *search) asks(w world, o int, id plan.FormID, yield func(world)) {
 	l := s.nodes[w.owners[o].now()]
 	got := true
@@ -300,8 +299,8 @@ func (s *search) arrives(w world, p packet, yield func(world)) {
 	}
 }
 
-// verdict is what a service that nothing befalls says of a request; takes: that it
-// accepts it.
+// verdict is the answer of a service without faults to a request. takes: it accepts the
+// request.
 func (s *search) verdict(w *world, p packet) (a engine.Answer, takes bool) {
 	if s.isTooLarge(p.mask) {
 		return engine.Answer{Reply: engine.TooLarge, Status: 413}, false
@@ -394,7 +393,7 @@ func (s *search) settles(folded int32, p packet, a engine.Answer, now time.Time)
 	positions := s.positions(l.Ledger, p.form)
 	form, err := l.Form(p.form)
 	enginetest.Must(s.t, err)
-	a = sane(a, len(positions))
+	a = checked(a, len(positions))
 	if s.policy.early && a.Status == 425 {
 		a = engine.Answer{Reply: engine.Refused, Status: 429} // as an older version had it
 	}

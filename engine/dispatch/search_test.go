@@ -14,9 +14,9 @@ import (
 
 // TestSearch walks every history of small runs by the product's own rules: Decide,
 // Ledger.Apply, newQueue and the functions that make its records. In none of them is a
-// message accepted twice, or called accepted, refused or suppressed when it is not; and
-// from every state of a run to a service that takes a reference once, the run comes to
-// its end when nothing befalls it any more.
+// message accepted twice, or called accepted, refused or suppressed when it is not. At a
+// service that takes a reference once, the run reaches its end from every state, once the
+// faults stop.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	deep := os.Getenv("COHORT_PROVE") != ""
@@ -90,9 +90,9 @@ func searched() map[string]scope {
 	}
 }
 
-// TestUnsafePoliciesFail shows that the search sees: by each of these rules, which are
-// those of TestSearch but for one, somebody is sent to more than once or something untrue
-// is said of him. worst is how often one message is accepted within three requests.
+// TestUnsafePoliciesFail proves the search. Each policy breaks one rule of TestSearch, and
+// then somebody is sent to more than once, or has a false fate. worst counts the acceptances
+// of one message within three requests.
 func TestUnsafePoliciesFail(t *testing.T) {
 	t.Parallel()
 	replays := func(_ engine.Kind, s ledger.State, a engine.Answer, now time.Time) record.Result {

@@ -20,13 +20,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// scope is one small run that is searched: who is in it, what may befall it and how
-// often, and the policy by which it is sent. A set of messages is a mask over their
-// positions.
+// scope is one small run that is searched: its people, its faults and their number, and the
+// policy that it follows. A set of messages is a mask over their positions.
 type scope struct {
 	kind            engine.Kind
 	messages, batch int // people, and how many of them a batch holds
-	routes          int // by which they go in turn; fewer than two: there are none
+	routes          int // the people go to them in turn; fewer than two: there are none
 
 	attempts int // requests, over all forms and processes
 	crashes  int
@@ -36,10 +35,10 @@ type scope struct {
 	retries  int // by a person who has refused messages sent again
 	resends  int // by a person who has messages in doubt sent again
 
-	bad, badLater uint8 // whom the validator refuses, on the first day and on the second
+	bad, badLater uint8 // people that the validator refuses, on the first day and on the second
 	most          int   // messages in a request, above which it is too large; 0: no limit
 	whim          bool  // a gateway may call any request too large
-	listed        uint8 // whom a suppression list names at some moment
+	listed        uint8 // people that a suppression list names at some moment
 	day           bool  // a day may pass
 	settle        bool  // processes may start to settle what is in doubt, and no more
 	unlocked      bool  // a second process may start beside the first
@@ -49,15 +48,14 @@ type scope struct {
 	foreign       bool  // the service knows the first batch's reference from elsewhere
 	prompt        bool  // every request is answered
 	lateReceipts  bool  // receipts may come late, or never; else within the settling time
-	mends         uint8 // whom the validator refuses no more from the moment on at which a person mends the cause. That
-	// alone lets in requests that were refused before and are still under way, whatever is sent
-	// again: so nobody is judged then but those who are
+	mends         uint8 // people that the validator accepts once a person has mended the cause. That also lets in
+	// old requests that are still under way, so only people who are sent to again are judged
 
 	policy policy
 }
 
-// policy is by what rules a run is sent. The zero policy is the product's own; each
-// field breaks one of its rules.
+// policy holds the rules that a run follows. The zero policy is the product's own. Each field
+// breaks one of its rules.
 type policy struct {
 	decide       func(engine.Kind, ledger.State, engine.Answer, time.Time) record.Result
 	queue        engine.Kind // what a new process takes the service for; 0: what it is
@@ -67,7 +65,7 @@ type policy struct {
 	noSecondCopy bool // revisions are in the log alone
 	forgetFirst  bool // a recovered log takes the recovery for the first attempt
 	rash         bool // a retry takes up whatever was refused
-	deaf         bool // a list says nothing about those who were refused
+	deaf         bool // a list does not count for people with refused messages
 	hasty        bool // a resend does not wait for the receipts
 	blind        bool // a resend does not read them
 	promised     bool // it is promised that what is sent again is not taken twice
@@ -76,7 +74,7 @@ type policy struct {
 	copies       bool // a refusal says nothing about a copy of the request that comes later
 }
 
-// ask is what is done about doubt at a service that can be asked.
+// ask is a way to settle doubt at a service that can be asked.
 type ask uint8
 
 const (
@@ -106,7 +104,7 @@ type world struct {
 
 	resends  uint8
 	again    [6]uint8 // how often it was decided that each message in doubt is sent again
-	last     [6]uint8 // 1 + the day on which each was last attempted
+	last     [6]uint8 // 1 + the day of the last attempt of each
 	taking   uint8    // messages that were accepted before this day
 	receipts uint8    // messages that receipts name
 }
@@ -312,7 +310,7 @@ func (s *search) lie(w *world) string {
 	return ""
 }
 
-// history tells how a world was reached.
+// history lists the steps to a world.
 func (s *search) history(at int32) string {
 	var lines []string
 	for i := at; i >= 0; i = s.parents[i] {

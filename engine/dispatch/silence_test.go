@@ -60,13 +60,13 @@ func TestSilence(t *testing.T) {
 		var lasts time.Duration
 		start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 		for _, h := range test.answers {
-			lasts = s.hear(h.a, start.Add(h.at-time.Second), start.Add(h.at))
+			lasts = s.add(h.a, start.Add(h.at-time.Second), start.Add(h.at))
 		}
 		if got := lasts.Truncate(m); got != test.lasts {
 			t.Errorf("%s: %s, not %s", sentence, got, test.lasts)
 		}
-		s.begins(start.Add(time.Hour)) // a window, or the end of a pause
-		if got := s.hear(broken, start.Add(59*m), start.Add(61*m)); got != m {
+		s.restart(start.Add(time.Hour)) // a window, or the end of a pause
+		if got := s.add(broken, start.Add(59*m), start.Add(61*m)); got != m {
 			t.Errorf("%s: after a new beginning %s", sentence, got)
 		}
 	}

@@ -59,7 +59,7 @@ func TestOneWindowEndsTheRun(t *testing.T) {
 			}
 			time.Sleep(22 * time.Hour)
 		}
-		if len(waited) == 0 || waited[0] != "the window is closed" || waited[1] != "06:00:00" {
+		if len(waited) == 0 || waited[0] != "window not open yet" || waited[1] != "06:00:00" {
 			t.Errorf("while it waited it said %q", waited)
 		}
 		for _, a := range s.requests {

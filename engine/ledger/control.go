@@ -115,6 +115,9 @@ func (f *Facts) command(r *record.Control) (detail string, err error) {
 			f.Paused = record.CommandDetail{By: d.By, Reason: d.Reason}.Words()
 		}
 	}
+	if record.Verb(r.Verb) == record.VerbPace && d.PerSecond == 0 {
+		return "the campaign's pace again, " + d.Words(), nil
+	}
 	return d.Words(), nil
 }
 

@@ -30,10 +30,8 @@ const leastSpan = time.Minute
 // left over the time from now, or from the opening of the window. The rate is never above the pace's per_second. A
 // command that makes no sense is an error.
 func (l *Ledger) Repace(p campaign.Pace, asked pace.Override, now time.Time) (PaceChange, error) {
-	t := &pace.Controller{
-		Pace: p, Slack: 2 * l.Plan.Largest, Stretch: l.facts.Stretch, Left: Unsent(l.Account()), Lever: l.facts.Override,
-	}
-	c := PaceChange{Lever: asked, Left: t.Left, Paused: l.facts.Paused != ""}
+	f := pace.Facts{Pace: p, Override: l.facts.Override, Window: l.facts.Stretch, Left: Unsent(l.Account()), Largest: l.Plan.Largest}
+	c := PaceChange{Lever: asked, Left: f.Left, Paused: l.facts.Paused != ""}
 	o, ok := pace.NextOpening(p, now)
 	if !ok {
 		return c, fmt.Errorf("pace.until has passed, and no window comes any more")
@@ -49,18 +47,14 @@ func (l *Ledger) Repace(p campaign.Pace, asked pace.Override, now time.Time) (Pa
 		}
 		c.Lever.PerSecond = finishing(c.Left, span, p.PerSecond)
 	}
-	c.From = t.Planned(o, begins)
-	t.Lever = c.Lever
-	c.To = t.Planned(o, begins)
-	c.Requests = 60 * c.To / float64(max(1, l.Plan.Largest))
-	c.At = o.Closes
+	c.From = pace.Forecast(f, now).Rate
+	f.Override = c.Lever
+	out := pace.Forecast(f, now)
+	c.To, c.Ends, c.At, c.Remain = out.Rate, out.Last, o.Closes, out.Remain
 	if !c.Lever.FinishBy.IsZero() {
-		c.At = c.Lever.FinishBy
+		c.At, c.Remain = c.Lever.FinishBy, out.Late
 	}
-	c.Remain = pace.Remaining(pace.Opening{Opens: o.Opens, Closes: c.At}, c.Left, c.To, now)
-	if days, left := pace.ForecastAt(p, c.Left, l.Plan.Largest, c.Lever.PerSecond, now); left == 0 && len(days) > 0 {
-		c.Ends = days[len(days)-1].Ends
-	}
+	c.Requests = 60 * c.To / float64(max(1, l.Plan.Largest))
 	return c, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -106,44 +107,44 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	summary, err := dispatch.Run(ctx, dispatch.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.Sink,
 		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: key},
-		Opened: func() error {
-			if err := log.NoteWitness(time.Now(), s.Folder.Path, ""); err != nil {
-				return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
-			}
-			if plan.SendAgain != "" && folded.Facts().Starts == 0 {
-				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
-					return refusal.New("send_again_not_recorded", "cause", err)
+		Begin: &dispatch.Beginning{
+			Notes: s.notes(plan, folded.Facts().Starts == 0),
+			Remember: func() error {
+				if !s.consented {
+					return nil
 				}
-			}
-			if plan.RestOf != "" && folded.Facts().Starts == 0 {
-				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
-					return refusal.New("rest_of_not_recorded", "cause", err)
-				}
-			}
-			if s.SendAgain != "" {
-				if err := log.SendAgain(time.Now(), s.SendAgain); err != nil {
-					return refusal.New("send_again_not_recorded", "cause", err)
-				}
-			}
-			if s.consented {
-				if err := s.Folder.Remember(s.Call, s.CampaignText); err != nil {
-					return err
-				}
-			}
-			return s.register(plan, folded)
+				return s.Folder.Remember(s.Call, s.CampaignText)
+			},
+			Register: func() error { return s.register(plan, folded) },
 		},
-		Levers: levers, Lists: suppress, Pace: s.Campaign.Pace, OneWindow: s.OneWindow, Settle: s.Settle, StopIf: s.Campaign.StopIf, GiveUpAfter: s.Campaign.GiveUpAfter, Service: sinks.CalledBy(s.Campaign),
+		Orders: levers, Lists: suppress, Pace: s.Campaign.Pace, OneWindow: s.OneWindow, Settle: s.Settle, StopIf: s.Campaign.StopIf, GiveUpAfter: s.Campaign.GiveUpAfter, Service: sinks.CalledBy(s.Campaign),
 		Logger: s.Log, Progress: func(now dispatch.Snapshot) {
 			s.screen.Show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
 	})
 	s.screen.End()
+	if errors.Is(err, dispatch.ErrNotBegun) {
+		err = runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
+	}
 	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.Conclude(ctx, plan, spool, summary, err)
+}
+
+// notes are the decisions that this start writes to the log before it sends anything.
+func (s *Runner) notes(plan *plan.Plan, first bool) (all []record.Control) {
+	add := func(verb, detail string, holds bool) {
+		if holds && detail != "" {
+			all = append(all, record.Control{At: time.Now(), Verb: verb, Detail: detail})
+		}
+	}
+	add(record.ControlSendAgain, plan.SendAgain, first)
+	add(record.ControlRestOf, plan.RestOf, first)
+	add(record.ControlSendAgain, s.SendAgain, true)
+	return all
 }
 
 // key is the fingerprint of the credential under which the service remembers references;

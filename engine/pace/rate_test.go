@@ -9,7 +9,7 @@ import (
 	"cohort/engine/campaign"
 )
 
-func TestRateAt(t *testing.T) {
+func TestTheRate(t *testing.T) {
 	opens := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	o := Opening{Opens: opens, Closes: opens.Add(10 * time.Hour), Rate: 10} // 360,000 messages
 	at := func(h, m int) time.Time { return opens.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute) }
@@ -46,7 +46,7 @@ func TestRateAt(t *testing.T) {
 		if !test.begun.IsZero() {
 			s.Opens = opens
 		}
-		if got := RateAt(test.pace, o, s, test.left, 100, test.now); math.Abs(got-test.rate) > 1e-9 {
+		if got := (Facts{Pace: test.pace, Window: s, Left: test.left, Largest: 50}).rateAt(o, test.now); math.Abs(got-test.rate) > 1e-9 {
 			t.Errorf("%s: %v a second, want %v", sentence, got, test.rate)
 		}
 	}
@@ -71,14 +71,14 @@ func TestRemaining(t *testing.T) {
 		"as fast as the service takes it": {o, 5000, 0, opens, 0},
 		"nothing is left":                 {o, 0, 1, opens, 0},
 	} {
-		if got := Remaining(test.o, test.left, test.rate, test.now); got != test.want {
+		if got := remaining(Later(test.now, test.o.Opens), test.o.Closes, test.left, test.rate); got != test.want {
 			t.Errorf("%s: %d remain, want %d", sentence, got, test.want)
 		}
 	}
 }
 
 func TestTheServiceIsAskedForLessWhileItRefuses(t *testing.T) {
-	var l Congestion
+	var l congestion
 	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	is := func(sentence string, want float64) {
 		t.Helper()
@@ -87,7 +87,7 @@ func TestTheServiceIsAskedForLessWhileItRefuses(t *testing.T) {
 		}
 	}
 	refuses := func(attempted time.Time, quiet time.Duration) bool {
-		return l.Refusal(attempted, now, now.Add(quiet), true)
+		return l.refusal(attempted, now, now.Add(quiet), true)
 	}
 	is("at first", 1)
 	if refuses(now, 30*time.Second) {
@@ -131,10 +131,10 @@ func TestTheServiceIsAskedForLessWhileItRefuses(t *testing.T) {
 	now = now.Add(time.Hour)
 	is("and an hour later", 1)
 	for range recentAnswers {
-		l.Answered()
+		l.answered()
 	}
 	for range 3 { // each is an incident
-		now = now.Add(loadMemory)
+		now = now.Add(sameTrouble)
 		if refuses(now, time.Second) {
 			t.Error("refusals that are far apart lower the rate")
 		}
@@ -160,7 +160,7 @@ func TestTheOddRefusalLowersNothing(t *testing.T) {
 		"everything":                      {1, false, 0, 0.1},
 		"everything, at a slow pace":      {1, true, 0, 0.1},
 	} {
-		var l Congestion
+		var l congestion
 		rng := rand.New(rand.NewPCG(1, 2))
 		now, each, sum, n := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC), 50*time.Millisecond, 0.0, 100_000
 		if test.slow {
@@ -168,12 +168,12 @@ func TestTheOddRefusalLowersNothing(t *testing.T) {
 		}
 		for range n {
 			now = now.Add(each)
-			sum += l.Factor(now)
+			sum += l.factor(now)
 			if rng.Float64() < test.share {
-				l.Refusal(now, now, now.Add(time.Second), test.slow)
+				l.refusal(now, now, now.Add(time.Second), test.slow)
 				now = now.Add(time.Second)
 			} else {
-				l.Answered()
+				l.answered()
 			}
 		}
 		if mean := sum / float64(n); mean < test.least || mean > test.top {

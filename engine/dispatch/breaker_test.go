@@ -6,7 +6,7 @@ import (
 	"cohort/engine/campaign"
 )
 
-func TestStopIf(t *testing.T) {
+func TestTheBreaker(t *testing.T) {
 	rule := campaign.StopIf{Refused: 0.10, Of: 100}
 	for sentence, test := range map[string]struct {
 		rule campaign.StopIf
@@ -27,7 +27,7 @@ func TestStopIf(t *testing.T) {
 		"a share of everything never halts":               {campaign.StopIf{Refused: 1, Of: 10}, []settled{{10, 10}, {10, 10}}, -1},
 		"what settles no messages counts nothing":         {rule, []settled{{0, 0}, {100, 11}}, 1},
 	} {
-		r := refusals{rule: test.rule}
+		r := breaker{rule: test.rule}
 		halted := -1
 		for i, add := range test.adds {
 			if r.add(add.total, add.refused) && halted < 0 {
@@ -40,9 +40,9 @@ func TestStopIf(t *testing.T) {
 	}
 }
 
-// The ring holds what the rule looks at and not the whole run.
-func TestStopIfForgets(t *testing.T) {
-	r := refusals{rule: campaign.StopIf{Refused: 0.1, Of: 2000}}
+// The breaker keeps as many messages as its rule needs, not the whole run.
+func TestTheBreakerForgets(t *testing.T) {
+	r := breaker{rule: campaign.StopIf{Refused: 0.1, Of: 2000}}
 	for range 100_000 {
 		r.add(1, 0)
 	}

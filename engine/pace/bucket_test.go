@@ -10,8 +10,8 @@ import (
 	"cohort/engine/enginetest"
 )
 
-// passedNow is how many of most messages pass one by one at a moment, and how long the next
-// one must wait.
+// passedNow lets single messages pass at a moment, at most a number of them. It returns the
+// number and the wait of the next one.
 func passedNow(a *tokenBucket, now time.Time, most int) (n int, wait time.Duration) {
 	for n < most {
 		if wait = a.take(now, 1, 0); wait > 0 {
@@ -22,7 +22,7 @@ func passedNow(a *tokenBucket, now time.Time, most int) (n int, wait time.Durati
 	return n, 0
 }
 
-func TestAllowance(t *testing.T) {
+func TestTheBucket(t *testing.T) {
 	start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	var full []time.Duration // 11 after an hour of nothing, and 9 every 90 ms make a second of 101
 	for d := range 11 {
@@ -60,7 +60,7 @@ func TestAllowance(t *testing.T) {
 	}
 }
 
-// late is somebody who sleeps as long as he is told to, and a while longer.
+// late takes messages for a while, and oversleeps each wait.
 func late(a *tokenBucket, rate float64, batch int, span time.Duration, oversleep func() time.Duration) (all []enginetest.Sent) {
 	start := a.began
 	a.setRate(start, rate)
@@ -111,9 +111,9 @@ func TestLateTimersCostNothing(t *testing.T) {
 	}
 }
 
-// Whoever comes when, with what, and however late: no second has more than the rate and one
-// batch, no more passes than has come due, and who waits as he is told to gets through.
-func TestAllowanceNeverGivesTooMuch(t *testing.T) {
+// Requests of any size come at any time, and late. No second has more than the rate and one
+// batch, no more passes than has come due, and every request gets through.
+func TestTheBucketNeverGivesTooMuch(t *testing.T) {
 	start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Float64Range(0.5, 5000).Draw(t, "rate")
@@ -145,8 +145,7 @@ func TestAllowanceNeverGivesTooMuch(t *testing.T) {
 	})
 }
 
-// He who has the turn is not overtaken by others who want less: what he waits for is set
-// aside.
+// The request that has the turn is not overtaken by smaller ones: its messages are reserved.
 func TestWhoWaitsIsNotOvertakenForEver(t *testing.T) {
 	start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	a := newTokenBucket(start, 100)
