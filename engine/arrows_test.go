@@ -112,7 +112,7 @@ func wrongArrows(lines []string) (wrong []string) {
 	return wrong
 }
 
-func TestNobodyImportsWhomHeMayNot(t *testing.T) {
+func TestImportsFollowTheArrows(t *testing.T) {
 	root, err := filepath.Abs("..")
 	noError(t, err)
 	list := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")

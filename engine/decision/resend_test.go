@@ -7,7 +7,7 @@ import (
 	"cohort/engine/enginetest"
 )
 
-func TestFromWhenOnAMessageMayBeSentAgain(t *testing.T) {
+func TestResendFrom(t *testing.T) {
 	for _, test := range []struct{ sentence, last, from string }{
 		{"in the morning", "2026-11-21T06:00:00Z", "2026-11-23T01:00:00Z"},
 		{"in the evening", "2026-11-21T22:59:59Z", "2026-11-23T01:00:00Z"},

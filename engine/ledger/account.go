@@ -167,16 +167,6 @@ func (l *Ledger) StillLate(batch uint32) (people int) {
 	return people
 }
 
-// AnyLost reports whether replays may settle forms that only a lost log knew. Such a form may never have been sent.
-func (l *Ledger) AnyLost() bool {
-	for _, s := range l.all {
-		if s.Loss != NotLost && !s.IsSettled() {
-			return true
-		}
-	}
-	return false
-}
-
 // Settleable counts the messages in doubt that a replay can settle.
 func (l *Ledger) Settleable() (messages int64) {
 	for _, s := range l.all {

@@ -8,7 +8,7 @@ import (
 )
 
 // Whoever is counted by two routes, or by none, is found out.
-func TestAccountsByRouteAreHeldAgainstTheRuns(t *testing.T) {
+func TestCheckRoutes(t *testing.T) {
 	of := func(accepted, invalid int64) Account {
 		return Account{Records: accepted + invalid, Fates: map[person.Fate]int64{person.Accepted: accepted, person.Invalid: invalid}}
 	}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,7 +45,7 @@ type Start struct {
 }
 
 // Open reads the progress log in a run's folder and makes it ready for more records. The caller holds the folder's
-// lock. A missing log is ErrLost; damage is an error that IsDamage knows.
+// lock. IsDamage knows the errors of a damaged or missing log.
 func Open(dir string, plan *plan.Plan) (*Log, error) { return OpenOn(nil, dir, plan) }
 
 // OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts. Nil is
@@ -117,7 +116,7 @@ func inCopy(err error) error {
 // Open records, durably, that this process works on the run.
 func (p *Log) Open(s Start) error {
 	host, _ := os.Hostname()
-	err := p.Commit(&record.RunOpened{
+	err := p.commit(&record.RunOpened{
 		Plan: p.Ledger.Plan.Digest, At: s.At, PID: uint64(os.Getpid()), Host: host, Version: s.Version, Key: s.Key,
 	})
 	p.opened = p.opened || err == nil
@@ -129,8 +128,8 @@ func (l *Ledger) Take(s Start) error {
 	return l.Fold(&record.RunOpened{Plan: l.Plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
 }
 
-// Commit records something durably.
-func (p *Log) Commit(r record.Record) error {
+// commit records something durably.
+func (p *Log) commit(r record.Record) error {
 	p.scratch = record.Append(p.scratch[:0], r)
 	if err := p.log.Commit(r.Kind(), p.scratch); err != nil {
 		return inLog(err)
@@ -152,7 +151,7 @@ func (p *Log) Flush() error { return inLog(p.log.Flush()) }
 
 // Control records a decision, durably.
 func (p *Log) Control(at time.Time, verb, detail string) error {
-	return p.Commit(&record.Control{At: at, Verb: verb, Detail: detail})
+	return p.commit(&record.Control{At: at, Verb: verb, Detail: detail})
 }
 
 func (p *Log) controlJSON(at time.Time, verb string, detail any) error {
@@ -207,7 +206,7 @@ func (p *Log) TooLate(r *record.ListedLate) error {
 
 // Finish records that every record has its final fate.
 func (p *Log) Finish(at time.Time, a Account) error {
-	return p.Commit(&record.RunClosed{At: at, Counts: a.Counts()})
+	return p.commit(&record.RunClosed{At: at, Counts: a.Counts()})
 }
 
 // Attempt makes the intent to send a form durable. After nil, the request may be sent. It is safe for concurrent use
@@ -268,6 +267,3 @@ func ReadLog(dir string, plan *plan.Plan, tail journal.Tail, fn func(journal.Rec
 	tail, err := journal.ReadOn(filepath.Join(dir, LogFolder), plan.Run, journal.Options{}, tail, fn)
 	return tail, inLog(err)
 }
-
-// Fingerprint names a secret by the start of its SHA-256. It is for API keys, which nobody can guess.
-func Fingerprint(digest [32]byte) string { return hex.EncodeToString(digest[:8]) }

@@ -14,17 +14,17 @@ import (
 	"cohort/engine/record"
 )
 
-// ErrLost says that there is no log, and that there was one.
-var ErrLost = errors.New("the run was begun and its progress log is missing or empty")
+// errLost says that there is no log, and that there was one.
+var errLost = errors.New("the run was begun and its progress log is missing or empty")
 
 // IsDamage reports whether an error means that the log or the second copy is damaged or lost, so that recovery may
 // replace it. A file that cannot be read, or only by another program, is no damage.
 func IsDamage(err error) bool {
 	damage := (*journal.CorruptError)(nil)
-	return errors.As(err, &damage) || errors.Is(err, ErrIllegal) || errors.Is(err, record.ErrLength) || errors.Is(err, ErrLost)
+	return errors.As(err, &damage) || errors.Is(err, ErrIllegal) || errors.Is(err, record.ErrLength) || errors.Is(err, errLost)
 }
 
-// LostLog returns ErrLost when there was a log and it is missing. There was one if the second copy exists, which is
+// LostLog returns an error when there was a log and it is missing. There was one if the second copy exists, which is
 // made after the log, or if a recovery was cut short.
 func LostLog(dir string, plan *plan.Plan) error {
 	begun := func(folder string) bool {
@@ -34,16 +34,16 @@ func LostLog(dir string, plan *plan.Plan) error {
 	if begun(LogFolder) || !begun(NewLogFolder) && !begun(RevisionsFolder) {
 		return nil
 	}
-	return ErrLost
+	return errLost
 }
 
-// PutAside renames a folder of a run, durably, to a name that is not taken. It returns the new path.
-func PutAside(dir, folder string, at time.Time) (path string, err error) {
+// putAside renames a folder of a run, durably, to a name that is not taken. It returns the new path.
+func putAside(dir, folder string, at time.Time) (path string, err error) {
 	aside := AsideName(dir, folder, at)
 	return filepath.Join(dir, aside), Rename(dir, folder, aside)
 }
 
-// AsideName returns the name that PutAside would give to a folder.
+// AsideName returns a name that is not taken, for a folder that is put aside.
 func AsideName(dir, folder string, at time.Time) string {
 	name := folder + ".lost-" + at.UTC().Format("20060102T150405Z")
 	free := name

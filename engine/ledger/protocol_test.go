@@ -77,7 +77,7 @@ func TestA425IsDoubt(t *testing.T) {
 }
 
 // Nothing else in an answer changes what the protocol does.
-func TestDecideGoesByTheReplyAlone(t *testing.T) {
+func TestDecideDependsOnTheReplyAlone(t *testing.T) {
 	now := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	for reply := engine.Unknown; reply <= engine.Unsent; reply++ {
 		plain := Decide(engine.Deduplicates, State{Messages: 1}, engine.Answer{Reply: reply}, now)

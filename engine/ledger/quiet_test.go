@@ -56,7 +56,7 @@ func TestQuietOutlivesAHold(t *testing.T) {
 }
 
 // Nothing but an answer of the service moves the time of the last answer.
-func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
+func TestOnlyTheServiceMovesTheLastAnswer(t *testing.T) {
 	plan := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	at := time.UnixMilli(1_795_000_000_000)
 	for sentence, test := range map[string]struct {

@@ -115,7 +115,7 @@ func TestReceiptsSettle(t *testing.T) {
 
 // The day for which the validator's word holds begins when a lost log can have begun, and
 // not with the first attempt that is known.
-func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
+func TestALostFormMayBeAsOldAsThePlan(t *testing.T) {
 	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	since := time.UnixMilli(1_795_000_000_000)
 	l, err := New(planned)

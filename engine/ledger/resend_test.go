@@ -16,7 +16,7 @@ import (
 
 // What an answer to a message that is sent again means: it speaks for its own attempt
 // alone, and the message stays in doubt until something accepts it.
-func TestDecideAboutWhatIsSentAgain(t *testing.T) {
+func TestDecideAfterAResend(t *testing.T) {
 	for reply, want := range map[engine.Reply]record.Result{
 		engine.Accepted: record.ResultAccepted, engine.Known: record.ResultHeld, engine.RowsRefused: record.ResultHeld, engine.TooLarge: record.ResultHeld,
 		engine.Refused: record.ResultNotAccepted, engine.Unsent: record.ResultNotAccepted, engine.Unknown: record.ResultHeld,
@@ -34,7 +34,7 @@ func TestDecideAboutWhatIsSentAgain(t *testing.T) {
 
 // Nothing is sent again but by a decision that a Control record tells of, and nobody but
 // who is in doubt.
-func TestTransitionsOfWhatIsSentAgain(t *testing.T) {
+func TestTransitionsOfAResend(t *testing.T) {
 	dir := t.TempDir()
 	enginetest.SealForgetful(t, dir, enginetest.NewPeople(2, 1, nil))
 	planned := enginetest.OpenPlan(t, dir)
@@ -77,7 +77,7 @@ func TestTransitionsOfWhatIsSentAgain(t *testing.T) {
 		"somebody who was never sent to":               {[]step{{decided, true}, {resend(first), false}}, person.NotSent},
 		"somebody who was accepted":                    {[]step{{try(first, 1), true}, {answer(1, record.ResultAccepted), true}, {decided, true}, {resend(first), false}}, person.Accepted},
 		"somebody whom only a lost log knew":           {[]step{{lost, true}, {decided, true}, {resend(first), false}}, person.InDoubt},
-		"a message that there is not":                  {[]step{{decided, true}, {resend(plan.FormID{Batch: 9}), false}}, person.NotSent},
+		"a message that does not exist":                {[]step{{decided, true}, {resend(plan.FormID{Batch: 9}), false}}, person.NotSent},
 		"a refusal by rows of one that was sent again": {after(again, step{try(first, 2), true}, step{OutcomeOf(Decide(engine.CanBeAsked, State{Phase: InDoubt, Resend: toBeResent}, engine.Answer{Reply: engine.RowsRefused}, time.Now()), first, 2, engine.Answer{}, time.Now()), true}), person.InDoubt},
 	} {
 		l, err := New(planned)

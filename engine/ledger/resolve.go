@@ -35,7 +35,7 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 		s.Phase, s.Reason = Accepted, l.intern(CodeReceipt)
 		s.Settled, err = record.SpotOf(at)
 	case r.Result == record.ResultResend:
-		if !l.deciding || !l.MayResend(r.Form) {
+		if !l.deciding || !l.mayResend(r.Form) {
 			return illegal("a message is sent again without a decision, or although it must not be")
 		}
 		s.Phase, s.Resend, s.Reason = InDoubt, s.Resend|toBeResent, l.intern(codeResent)
@@ -62,9 +62,9 @@ func (l *Ledger) IsWithheld(s State) bool {
 	return s.Phase == Held && s.Loss != NotLost && l.Reason(s) == CodeListed
 }
 
-// MayResend reports whether a person may decide that a message in doubt is sent again. It must not be listed, nor
+// mayResend reports whether a person may decide that a message in doubt is sent again. It must not be listed, nor
 // known to a lost log alone.
-func (l *Ledger) MayResend(id plan.FormID) bool {
+func (l *Ledger) mayResend(id plan.FormID) bool {
 	s := l.State(id)
 	form, err := l.Form(id)
 	return err == nil && l.doubt() == Held && l.facts.Hold == "" && s.Phase == Held && s.Loss == NotLost &&

@@ -63,7 +63,7 @@ func TestTheStateOfARun(t *testing.T) {
 
 // A process that only closes the log, as reconcile does, leaves a word; one that looks on, and
 // one that is killed, do not.
-func TestWhoClosesALogLeavesAWord(t *testing.T) {
+func TestClosingALogNotesTheEnd(t *testing.T) {
 	dir := t.TempDir()
 	plan := enginetest.SealPlan(t, dir, enginetest.NewPeople(9, 2, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	state := func() RunState {

@@ -43,7 +43,7 @@ func (p *Log) Copied() uint64 { return p.copied }
 
 // Revised records newer forms for an older one, in the log and in the second copy. After nil, they may be sent.
 func (p *Log) Revised(r *record.Revision) error {
-	if err := p.Commit(r); err != nil {
+	if err := p.commit(r); err != nil {
 		return err
 	}
 	if err := p.copies.Commit(record.KindRevision, p.scratch); err != nil {
@@ -134,6 +134,6 @@ func CopiedRevisions(dir string, plan *plan.Plan) (uint64, error) {
 // RenewRevisions puts a damaged second copy aside, beside a sound log. The next Open makes another from the log. The
 // caller holds the folder's lock.
 func RenewRevisions(dir string, at time.Time) (aside string, err error) {
-	aside, err = PutAside(dir, RevisionsFolder, at)
+	aside, err = putAside(dir, RevisionsFolder, at)
 	return aside, inCopy(err)
 }

@@ -41,7 +41,7 @@ func attempt20(t *testing.T, p *Log, attempts int) {
 
 // What happens to a folder between two starts, and whether a person is asked if it is the latest.
 // $RUN is the folder, $COPY a place beside it.
-func TestWhichFoldersShowThatTheyAreTheLatest(t *testing.T) {
+func TestShowsLatest(t *testing.T) {
 	const latest, asked, older = "latest", "asked", "older"
 	for _, row := range []struct {
 		sentence string
@@ -180,7 +180,7 @@ func TestAFolderThatIsMountedElsewhereIsTheSame(t *testing.T) {
 }
 
 // What the filesystem must say, and what it may say otherwise after a reboot.
-func TestWhatAWitnessIsWorth(t *testing.T) {
+func TestWitness(t *testing.T) {
 	dir := t.TempDir()
 	enginetest.SealForgetful(t, dir, enginetest.NewPeople(40, 1, nil))
 	enginetest.Must(t, atWork(t, dir, 5).Close())

@@ -1,3 +1,4 @@
+// Package outcome returns what became of each record of a run.
 package outcome
 
 import (

@@ -137,7 +137,7 @@ func TestBatchesAreFull(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeCut(t *testing.T) {
+func TestMessagesThatCannotBeCut(t *testing.T) {
 	long := enginetest.NewPeople(20, 1, nil)
 	long.ByLane[0][11].Fields[0] = strings.Repeat("n", 2000)
 	_, err := plan.Cut(t.Context(), enginetest.TestRun, long, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})

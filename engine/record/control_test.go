@@ -2,7 +2,7 @@ package record
 
 import "testing"
 
-func TestWhatAPersonHasTypedIsPrintable(t *testing.T) {
+func TestPrintable(t *testing.T) {
 	for typed, want := range map[string]string{
 		"the helpline is full – wait": "the helpline is full – wait",
 		"a\x1b[2J\nb\tc\u009bd":       "a [2J b c d",

@@ -113,7 +113,7 @@ func damagedRecord(kind journal.Type, raw []byte) error {
 }
 
 // The bytes are part of the format: a log that an older version wrote must be read.
-func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
+func TestRecordsKeepTheirBytes(t *testing.T) {
 	at := time.UnixMilli(1_795_000_000_000)
 	for sentence, test := range map[string]struct {
 		record Record
@@ -140,7 +140,7 @@ func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
 func TestUnknownRecordsAreRefused(t *testing.T) {
 	for _, kind := range []journal.Type{0, 11, 200} {
 		_, err := Decode(kind, nil)
-		enginetest.CheckError(t, "a kind that there is not", err, "not known to this version")
+		enginetest.CheckError(t, "a kind that does not exist", err, "not known to this version")
 	}
 }
 
