@@ -72,6 +72,9 @@ var magics = []struct{ start, problem, fix string }{
 	{"BZh", "this is a bzip2 file", "decompress it first (bunzip2)"},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "this is an Excel workbook (xls)", "save the sheet as CSV UTF-8"},
 	{"%PDF-", "this is a PDF file", "ask the sender for the cohort as CSV"},
+	{"{", "this is JSON", "ask the sender for the cohort as CSV"},
+	{"[{", "this is JSON", "ask the sender for the cohort as CSV"},
+	{"<", "this is an HTML page or XML", "ask the sender for the cohort as CSV; a sign-in page may have come in its place"},
 }
 
 // sniff tells from the first bytes of a file that is none of the kinds whether it is

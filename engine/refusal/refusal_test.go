@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -114,6 +115,10 @@ func TestARefusalWrapsItsCause(t *testing.T) {
 	sentences["a_test"] = "{file} has {share:%.1f} % bad records: {cause}"
 	defer delete(sentences, "a_test")
 	err := New("a_test", "file", "a.csv", "share", 1.25, "cause", os.ErrNotExist)
+	missing := fmt.Errorf("cohort: %w", &fs.PathError{Op: "open", Path: "a.csv", Err: os.ErrNotExist})
+	if text := New("a_test", "file", "a.csv", "share", 1.0, "cause", missing).Error(); text != "a.csv has 1.0 % bad records: cohort: a.csv: file does not exist" {
+		t.Error(text)
+	}
 	if err.Error() != "a.csv has 1.2 % bad records: file does not exist" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
