@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,5 +147,24 @@ func TestSentencesAreAsTheyWere(t *testing.T) {
 	text, err := os.ReadFile(golden)
 	if err != nil || string(text) != b.String() {
 		t.Errorf("the sentences differ from %s (%v); read the change, and run UPDATE=1 go test ./engine/refusal", golden, err)
+	}
+}
+
+// The codes of docs/operating.md are codes of the program.
+func TestThePageNamesCodesThatExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "### A start is refused\n")
+	table, _, _ = strings.Cut(table, "\n#")
+	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		if sentences[row[1]] == "" {
+			t.Errorf("docs/operating.md names %s, and no refusal has this code", row[1])
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("only %d codes were found", len(rows))
 	}
 }
