@@ -112,7 +112,7 @@ func (w *world) downForWindows() {
 		began := s.accepted() > had
 		s.kill()
 		w.endsWith(c, stderr, 3)
-		if !strings.Contains(stderr.String(), "the window has ended") {
+		if !strings.Contains(stderr.String(), "[window_over]") {
 			w.t.Fatalf("stopped for another reason\n%s", stderr)
 		}
 		if began {
@@ -123,7 +123,7 @@ func (w *world) downForWindows() {
 
 	w.paced("pace: " + windowUntil(time.Now().Add(3*time.Second), 200))
 	o := w.run("resume", "run", "--one-window")
-	if o.code != 3 || !strings.Contains(o.stderr, "the window has ended") || !strings.Contains(o.stdout, "add up") {
+	if o.code != 3 || !strings.Contains(o.stderr, "[window_over]") || !strings.Contains(o.stdout, "add up") {
 		w.t.Fatalf("a window without a service: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 
