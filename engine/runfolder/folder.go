@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
@@ -179,7 +180,14 @@ func ReadCall(path string) (Call, error) {
 	var c Call
 	text, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
+		near := ""
+		if found, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "runs", "*"+filepath.Base(path)+"*", RunFile)); len(found) == 1 {
+			near = "; did you mean: " + filepath.Dir(found[0])
+		}
+		return c, refusal.New("not_a_run", "folder", path, "file", RunFile, "near", near)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return c, refusal.New("not_a_folder", "file", path)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))

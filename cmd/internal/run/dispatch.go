@@ -215,6 +215,14 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 		s.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
+	return notReady(err)
+}
+
+// notReady is the refusal of a start that the service, or the campaign's last day, prevents.
+func notReady(err error) error {
+	if refusal.Code(err) != "" {
+		return err
+	}
 	return refusal.New("service_not_ready", "cause", err)
 }
 
@@ -265,11 +273,11 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		return s.stopped(err)
 	}
 	if reported != nil {
-		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
+		return s.stopped(refusal.New("report_not_written_at_end", "cause", reported))
 	}
 	if !summary.Finished {
 		s.note(plan, register.Begun, summary)
-		return s.stopped(errors.New("what could be settled is settled, and nothing else was sent (--settle)"))
+		return s.stopped(refusal.New("only_settled"))
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary)

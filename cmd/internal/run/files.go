@@ -8,6 +8,7 @@ import (
 	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/shard"
 	"cohort/sinks"
@@ -53,7 +54,7 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	if folded.Facts().Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Facts().Superseded)
+		return refusal.New("files_of_superseded_run", "run", folded.Facts().Superseded)
 	}
 	forms, refused, err := InFiles(folded)
 	if err != nil {
@@ -74,10 +75,10 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		s.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("stopped while the files were put together; everything is recorded")
+		return refusal.New("stopped_making_files")
 	}
 	if err != nil {
-		return fmt.Errorf("everything is recorded, but the files cannot be put together: %w", err)
+		return refusal.New("files_not_made", "cause", err)
 	}
 	fmt.Fprintf(s.Stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
 		s.Folder.File(runfolder.FilesFolder), len(m.Files), m.Messages)

@@ -339,7 +339,7 @@ func (s *Runner) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if err := s.reachable(ctx); err != nil {
-		return refusal.New("service_not_ready", "cause", err)
+		return notReady(err)
 	}
 	if simulator, _ := s.Tokens.Simulator(); simulator {
 		return nil

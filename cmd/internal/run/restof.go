@@ -34,6 +34,9 @@ func (s *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 		e, _ = r.Run(e.RunID)
 		known[e.Campaign] = append(known[e.Campaign], e)
 	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
 	for _, name := range strings.Split(s.Call.RestOf, ",") {
 		switch {
 		case name == s.Campaign.Name:

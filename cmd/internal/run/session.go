@@ -226,7 +226,7 @@ func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Pl
 			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
-			return nil, refusal.New("service_not_ready", "cause", err)
+			return nil, notReady(err)
 		}
 	}
 	p := &intake.Preparation{
