@@ -18,7 +18,7 @@ import (
 
 func paceCommand() *cobra.Command {
 	var (
-		l        pulling
+		o        operation
 		finishBy string
 		own      bool
 	)
@@ -31,43 +31,46 @@ rate is worked out once, now, is never above the campaign's per_second, and stay
 pause or a stop what is late is sent after that time at the same rate, until pace is asked
 again. The window and the quiet that the service asks for hold all the same. --campaign goes
 back to the campaign's own pace.
-` + leverWords,
+` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			l.asked.Verb = record.VerbPace
+			o.asked.Verb = record.VerbPace
 			given := 0
 			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
 				if c.Flags().Changed(flag) {
 					given++
 				}
 			}
-			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
+			if rate := o.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
 				return refusal.New("pace_not_one")
 			}
 			if c.Flags().Changed("campaign") && !own {
 				return refusal.New("pace_campaign_value")
 			}
-			pace, err := paceOf(args[0])
+			if err := o.find(args[0]); err != nil {
+				return err
+			}
+			pace, err := paceOf(o.folder)
 			if err != nil {
 				return err
 			}
 			if c.Flags().Changed("finish-by") {
-				if l.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
+				if o.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
 					return err
 				}
 			}
-			if err := l.pull(c, args[0]); err != nil {
+			if err := o.deliver(c.Context()); err != nil {
 				return err
 			}
-			answerPace(c.OutOrStdout(), l.change, l.noted, pace.Location)
-			l.explain(c)
+			answerPace(c.OutOrStdout(), o.change, o.noted, pace.Location)
+			o.askReason(c)
 			return nil
 		},
 	}
-	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
+	c.Flags().Float64Var(&o.asked.Pace.PerSecond, "per-second", 0, "messages a second")
 	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
 	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
-	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	o.flags(c)
 	return c
 }
 

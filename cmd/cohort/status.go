@@ -113,7 +113,7 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
+			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
