@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,7 +104,11 @@ func (o *operation) deliver(ctx context.Context) (err error) {
 func (o *operation) note() error {
 	held, err := disk.Acquire(filepath.Join(o.folder, runfolder.LockFile), "pause, continue or pace")
 	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
-		return refusal.New("run_not_listening", "cause", busy)
+		pid := "and the number of the process"
+		if busy.Holder.PID > 0 {
+			pid = strconv.Itoa(busy.Holder.PID)
+		}
+		return refusal.New("run_not_listening", "cause", busy, "pid", pid)
 	}
 	if err != nil {
 		return runfolder.RoomOr(err, refusal.New("folder_unlockable", "cause", err), o.folder)

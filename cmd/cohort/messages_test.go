@@ -89,7 +89,7 @@ func TestMessages(t *testing.T) {
 	for name, lines := range campaignMistakes {
 		write(name, strings.Replace(base, "\n", "\n"+lines, 1))
 	}
-	write("production.yaml", strings.ReplaceAll(base, "http://127.0.0.1:1", "https://api.service.nhs.uk"))
+	write("production.yaml", strings.ReplaceAll(base, "http://127.0.0.1:1", "https://api.service.nhs.uk")+"profile: production\n")
 	Must(0, os.Mkdir("secrets", 0o700))
 	for _, line := range []string{"generate -n 20 -o good.csv", "send -c good.yaml good.csv --simulate"} {
 		if err := called(t, line); err != nil {
@@ -121,7 +121,7 @@ func TestMessages(t *testing.T) {
 	}
 	text := got.String()
 	for pattern, plain := range map[string]string{
-		`time=\S+ level`: "level", `process \d+ on \S+`: "process 123 on host", `since [-0-9]+ [:0-9]+`: "since 2026-11-29 10:00:00", `/work/` + id[:3]: "/work/1a2",
+		`time=\S+ level`: "level", `process \d+ on \S+`: "process 123 on host", `kill -INT \d+`: "kill -INT 123", `since [-0-9]+ [:0-9]+`: "since 2026-11-29 10:00:00", `/work/` + id[:3]: "/work/1a2",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, plain)
 	}

@@ -125,7 +125,7 @@ func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Locatio
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {
-		fmt.Fprintf(w, ", about %.4g requests a minute", math.Ceil(c.Requests*10)/10)
+		fmt.Fprintf(w, ", about %s requests a minute", figure(math.Ceil(c.Requests*10)/10))
 	}
 	if !c.Ends.IsZero() {
 		fmt.Fprintf(w, "; the %d messages that are left are sent by about %s", c.Left, at(c.Ends))
@@ -149,5 +149,13 @@ func perSecond(rate float64) string {
 	if rate == 0 {
 		return "as fast as the service takes it"
 	}
-	return fmt.Sprintf("%.4g/s", rate)
+	return figure(rate) + "/s"
+}
+
+// figure writes a number with four digits, or with all that are before the point.
+func figure(n float64) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.4g", n)
 }
