@@ -52,7 +52,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 		},
 	}
 	f := command.Flags()
-	campaignFlag(f, &campaignPath, "the campaign `file`")
+	campaignFlag(command, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.Strict, "strict", false, "any invalid record is a refusal")
 	f.BoolVar(&c.Force, "force", false, "with --rejects: "+output.ForceHelp)

@@ -1,33 +1,23 @@
 package main
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"cohort/engine/refusal"
 )
 
-// campaignFile is the value of the flag --campaign, -c.
-type campaignFile string
-
-func (c *campaignFile) String() string { return string(*c) }
-func (c *campaignFile) Type() string   { return "file" }
-
-// Set refuses what remains of "-campaign", which is "-c ampaign" to a parser of flags.
-func (c *campaignFile) Set(text string) error {
-	if strings.HasPrefix(text, "ampaign") {
-		return errors.New("write --campaign, with two dashes")
+// campaignFlag adds --campaign, -c to a command. "-campaign" is "-c ampaign" to the parser of
+// flags, and is refused.
+func campaignFlag(c *cobra.Command, path *string, usage string) {
+	c.Flags().StringVarP(path, "campaign", "c", "", usage)
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if *path == "ampaign" || strings.HasPrefix(*path, "ampaign=") {
+			return refusal.New("campaign_with_one_dash", "command", c.CommandPath())
+		}
+		return nil
 	}
-	*c = campaignFile(text)
-	return nil
-}
-
-// campaignFlag adds --campaign, -c to a command.
-func campaignFlag(f *pflag.FlagSet, path *string, usage string) {
-	f.VarP((*campaignFile)(path), "campaign", "c", usage)
 }
 
 // cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that

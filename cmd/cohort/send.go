@@ -85,7 +85,7 @@ Exit codes:
 		},
 	}
 	f := c.Flags()
-	campaignFlag(f, &campaign, "the campaign `file`")
+	campaignFlag(c, &campaign, "the campaign `file`")
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")

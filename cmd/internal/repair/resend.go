@@ -158,7 +158,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 	}
 	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
 	if ctx.Err() != nil {
-		return nil, nil, nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped, Next: ""}
+		return nil, nil, nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped, Next: ""}
 	}
 	if err != nil {
 		return nil, nil, nil, refusal.New("resend_not_weighed", "cause", err)
