@@ -142,13 +142,12 @@ func (o *operation) note() error {
 		}
 		o.asked.Pace = o.change.Lever
 	}
-	log, err := ledger.Open(o.folder, plan)
-	if err != nil {
-		return runfolder.RoomOr(err, runfolder.Unsound(o.folder, err), o.folder)
-	}
 	o.noted = true
-	if err = errors.Join(log.Command(time.Now(), o.asked.Lever()), log.Close()); err != nil {
-		return runfolder.RoomOr(err, refusal.New("log_unwritable", "cause", err), o.folder)
-	}
-	return nil
+	return runfolder.WithLog(o.folder, plan, func(log *ledger.Log) error {
+		err := log.Command(time.Now(), o.asked.Lever())
+		if err != nil {
+			err = runfolder.RoomOr(err, refusal.New("log_unwritable", "cause", err), o.folder)
+		}
+		return err
+	})
 }
