@@ -30,14 +30,14 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			path, err := runfolder.Absolute(args[0])
+			path, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
 			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
 				return refusal.New("send_again_without_reason")
 			}
-			s := run.Runner{SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
+			s := run.Runner{Call: call, SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
 			s.Open(c)
 			return s.Alert(s.ResumeFolder(c.Context()))
 		},

@@ -180,11 +180,7 @@ func ReadCall(path string) (Call, error) {
 	var c Call
 	text, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		near := ""
-		if found, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "runs", "*"+filepath.Base(path)+"*", RunFile)); len(found) == 1 {
-			near = "; did you mean: " + filepath.Dir(found[0])
-		}
-		return c, refusal.New("not_a_run", "folder", path, "file", RunFile, "near", near)
+		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
 	}
 	if errors.Is(err, syscall.ENOTDIR) {
 		return c, refusal.New("not_a_folder", "file", path)

@@ -8,6 +8,7 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/terminal"
 	"cohort/engine/build"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -21,16 +22,7 @@ import (
 func printAccount(w io.Writer, plan *plan.Plan, a ledger.Account, routes []ledger.RouteAccount, listedLate int) {
 	fmt.Fprintf(w, "\n%s, run %s, %s\n", plan.Campaign, plan.Run.Short(), plan.Service)
 	fmt.Fprintf(w, "  %-12s %12d\n", "records", a.Records)
-	sum := int64(0)
-	for _, fate := range person.Fates {
-		fmt.Fprintf(w, "    %-12s %10d\n", fate, a.Fates[fate])
-		sum += a.Fates[fate]
-	}
-	if sum == a.Records {
-		fmt.Fprintf(w, "  the fates add up to %d: every record is accounted for\n", sum)
-	} else {
-		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
-	}
+	terminal.PrintFates(w, "  ", a, false)
 	intake.PrintRoutes(w, "  ", routes, a)
 	if listedLate > 0 {
 		fmt.Fprintln(w, "  "+TooLate(listedLate))

@@ -9,10 +9,7 @@ import (
 
 // openRun opens the plan of the run in a folder, to look at it.
 func OpenRun(path string) (dir string, plan *plan.Plan, err error) {
-	if dir, err = runfolder.Absolute(path); err != nil {
-		return dir, nil, err
-	}
-	if _, err = runfolder.ReadCall(dir); err != nil {
+	if dir, _, err = runfolder.Find(path); err != nil {
 		return dir, nil, err
 	}
 	plan, err = runfolder.Plan(dir)

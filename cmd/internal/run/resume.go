@@ -12,10 +12,6 @@ import (
 
 // resumeFolder goes on with the run in its folder.
 func (s *Runner) ResumeFolder(ctx context.Context) error {
-	var err error
-	if s.Call, err = runfolder.ReadCall(s.RunFolder); err != nil {
-		return err
-	}
 	planned, err := plan.Open(s.RunFolder)
 	if errors.Is(err, plan.ErrNone) {
 		s.resumed = true
