@@ -151,7 +151,6 @@ var sentences = map[string]string{
 	"no_such_rehearsal":             "the register in {register} knows no rehearsal of a campaign \"{campaign}\"; it knows rehearsals of: {known}",
 	"no_uploads_to_acknowledge":     "acknowledgements are only for uploads over MESH (sink.file.mesh), and this run has none",
 	"no_working_folder":             "no folder to work in can be made: {cause}; set TMPDIR to a folder that is writable and has room",
-	"not_a_folder":                  "{file} is a file; give the folder of a run, such as runs/NAME",
 	"not_a_run":                     "{folder} is not the folder of a run: it has no {file}",
 	"not_a_run_but":                 "{folder} is not the folder of a run: it has no {file}. The runs here are: {folders}",
 	"not_recorded":                  "this could not be recorded: {cause}; run the same command again to go on",
