@@ -68,7 +68,7 @@ a person can.
 			if err != nil {
 				return err
 			}
-			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"reconcile", path}}
+			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			s.Open(c)
 			if s.Call, err = runfolder.ReadCall(path); err != nil {
 				return err
