@@ -119,8 +119,8 @@ func (l *pulling) note() error {
 	if err != nil {
 		return runfolder.Unsound(l.folder, err)
 	}
-	if folded.Superseded != "" {
-		return refusal.New("run_superseded", "run", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return refusal.New("run_superseded", "run", folded.Facts().Superseded)
 	}
 	if live, _, _ := folded.Unsettled(); live == 0 {
 		return refusal.New("nothing_left_to_send")

@@ -14,9 +14,8 @@ nothing about anybody: people are positions in their shard.
 
 Exit codes:
 ` + exitCodes,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	choice(c)
 	c.AddCommand(verifyCommand(), dumpCommand(), statCommand())
 	return c
 }

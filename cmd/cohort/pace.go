@@ -21,6 +21,7 @@ func paceCommand() *cobra.Command {
 		l        pulling
 		finishBy string
 		own      bool
+		force    bool
 	)
 	c := &cobra.Command{
 		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
@@ -30,7 +31,8 @@ until a time of day in the campaign's time zone, at the latest the window's last
 rate is worked out once, now, is never above the campaign's per_second, and stays: after a
 pause or a stop what is late is sent after that time at the same rate, until pace is asked
 again. The window and the quiet that the service asks for hold all the same. --campaign goes
-back to the campaign's own pace.
+back to the campaign's own pace. A rate above the campaign's ceiling, pace.per_second or the
+capacity of its window, needs --force.
 ` + leverWords,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -47,28 +49,46 @@ back to the campaign's own pace.
 			if c.Flags().Changed("campaign") && !own {
 				return refusal.New("pace_campaign_value")
 			}
-			pace, err := paceOf(args[0])
+			p, err := paceOf(args[0])
 			if err != nil {
 				return err
 			}
+			rate := l.asked.Pace.PerSecond
+			above := aboveCeiling(p, rate, time.Now())
+			if above != "" && !force {
+				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", fmt.Sprintf("%g", rate), "--force"))
+			}
 			if c.Flags().Changed("finish-by") {
-				if l.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
+				if l.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
 					return err
 				}
 			}
 			if err := l.pull(c, args[0]); err != nil {
 				return err
 			}
-			answerPace(c.OutOrStdout(), l.change, l.noted, pace.Location)
+			if above != "" {
+				fmt.Fprintln(c.OutOrStdout(), above)
+			}
+			answerPace(c.OutOrStdout(), l.change, l.noted, p.Location)
 			l.explain(c)
 			return nil
 		},
 	}
 	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
 	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
+	c.Flags().BoolVar(&force, "force", false, "also above the campaign's ceiling")
 	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
 	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
 	return c
+}
+
+// aboveCeiling says which ceiling of the campaign a rate is above; empty: none.
+func aboveCeiling(p campaign.Pace, rate float64, now time.Time) string {
+	ceiling, keys := pace.Ceiling(p, now)
+	if ceiling == 0 || rate <= ceiling {
+		return ""
+	}
+	return fmt.Sprintf("%g a second is above the campaign's ceiling of %.4g a second (%s)", rate, ceiling, keys)
 }
 
 // paceOf is the pace of the campaign of a run's folder.

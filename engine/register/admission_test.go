@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,14 +42,14 @@ func TestWhichRunMaySend(t *testing.T) {
 		"superseded by its register":                       {Standing{Known: true, Entry: mine(Superseded, 0), Facts: at}, "superseded_in_register"},
 		"superseded, and a person's reason":                {Standing{Known: true, SendAgain: true, Entry: mine(Superseded, 0), Facts: at}, "superseded_in_register"},
 		"a copy beside the run":                            {Standing{Known: true, Elsewhere: true, Folder: "/copy", Entry: mine(Begun, 0), Facts: at}, "folder_is_copy"},
-		"begun, without a log":                             {Standing{Known: true, Entry: mine(Begun, 0)}, "folder_not_latest"},
-		"finished, but not by its log":                     {Standing{Known: true, Entry: mine(Finished, 7), Facts: at}, "folder_not_latest"},
+		"begun, without a log":                             {Standing{Known: true, Entry: mine(Begun, 0)}, "folder_not_latest log_missing"},
+		"finished, but not by its log":                     {Standing{Known: true, Entry: mine(Finished, 7), Facts: at}, "folder_not_latest log_unfinished"},
 		"finished, also by its log":                        {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{Starts: 2, attempts: 7, closed: true}}, ""},
 		"finished, with a log recovered since":             {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{attempts: 7, Recovered: true}}, ""},
-		"a log with fewer requests than the register":      {Standing{Known: true, Entry: mine(Begun, 8), Facts: at}, "folder_not_latest"},
-		"an older copy of a recovered run":                 {Standing{Known: true, Entry: mine(Begun, 8), Facts: Facts{attempts: 7, Recovered: true}}, "folder_not_latest"},
-		"an older copy, and a person's reason":             {Standing{Known: true, Entry: mine(Begun, 8), Facts: at, SendAgain: true}, "folder_not_latest"},
-		"references that somebody else used":               {Standing{Known: true, Entry: mine(Begun, 7), Facts: Facts{Starts: 1, attempts: 7, Foreign: 2}}, "folder_not_latest"},
+		"a log with fewer requests than the register":      {Standing{Known: true, Entry: mine(Begun, 8), Facts: at}, "folder_not_latest log_shorter"},
+		"an older copy of a recovered run":                 {Standing{Known: true, Entry: mine(Begun, 8), Facts: Facts{attempts: 7, Recovered: true}}, "folder_not_latest log_shorter"},
+		"an older copy, and a person's reason":             {Standing{Known: true, Entry: mine(Begun, 8), Facts: at, SendAgain: true}, "folder_not_latest log_shorter"},
+		"references that somebody else used":               {Standing{Known: true, Entry: mine(Begun, 7), Facts: Facts{Starts: 1, attempts: 7, Foreign: 2}}, "folder_not_latest log_knows_less"},
 		"another run of the campaign":                      {Standing{Rivals: []Entry{rival}}, "sent_to_another_cohort"},
 		"another run, in the plan":                         {Standing{Rivals: []Entry{rival}, Planned: []plan.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":               {Standing{Rivals: []Entry{rival}, SendAgain: true}, ""},
@@ -84,13 +85,9 @@ func TestWhichRunMaySend(t *testing.T) {
 	}
 }
 
-// codeOf returns the code of a refusal; empty for nil.
+// codeOf returns the code of a refusal and of its cause; empty for nil.
 func codeOf(err error) string {
-	refused := (*refusal.Refused)(nil)
-	if errors.As(err, &refused) {
-		return refused.Code
-	}
-	return ""
+	return strings.TrimSpace(refusal.Code(err) + " " + refusal.Code(errors.Unwrap(err)))
 }
 
 func TestWhatMayBeRecordedOrSentAgain(t *testing.T) {
@@ -107,7 +104,7 @@ func TestWhatMayBeRecordedOrSentAgain(t *testing.T) {
 		"references that somebody else used":   {Standing{Facts: Facts{Foreign: 1}}, "", "", "foreign_undecided"},
 		"a log that was lost":                  {Standing{}, "why", "", "nothing_sent_again_after_loss"},
 		"a copy beside the run":                {Standing{Known: true, Elsewhere: true}, "", "folder_is_copy", "folder_is_copy"},
-		"a log with fewer requests":            {Standing{Known: true, Entry: Entry{Attempts: 8}, Facts: Facts{Starts: 1}}, "", "folder_not_latest", "folder_not_latest"},
+		"a log with fewer requests":            {Standing{Known: true, Entry: Entry{Attempts: 8}, Facts: Facts{Starts: 1}}, "", "folder_not_latest log_shorter", "folder_not_latest log_shorter"},
 	} {
 		if got := codeOf(AdmitReceipts(c.Standing)); got != c.receipts {
 			t.Errorf("%s: receipts %q instead of %q", sentence, got, c.receipts)

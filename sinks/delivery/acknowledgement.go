@@ -15,7 +15,7 @@ import (
 type Acknowledged struct {
 	*file.Acknowledgement
 	Upload *file.File
-	Forms  []ledger.AcceptedForm // of the upload, as far as they still count as accepted
+	Forms  []plan.AcceptedForm // of the upload, as far as they still count as accepted
 }
 
 // contradiction names what is known and cannot be true together with an acknowledgement; empty:
@@ -27,7 +27,7 @@ func (a *Acknowledged) Contradiction(ledger *ledger.Ledger, others []Acknowledge
 		}
 	}
 	switch {
-	case a.Refused && slices.Contains(ledger.Confirmed, a.Reference):
+	case a.Refused && slices.Contains(ledger.Facts().Confirmed, a.Reference):
 		return "the confirmation that was recorded"
 	case !a.Refused && len(a.Forms) == 0:
 		return "the refusal that was recorded"

@@ -3,7 +3,7 @@ package delivery
 import (
 	"slices"
 
-	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/sinks/file"
 )
 
@@ -12,7 +12,7 @@ import (
 type RefusedUploads struct {
 	Files    []RefusedUpload
 	Only     map[string]uint32 // the batches' numbers, by the references under which they stand in no other upload
-	Accepted []ledger.AcceptedForm
+	Accepted []plan.AcceptedForm
 	Written  map[string]string // the file's name, by the references of the batches in it
 	Taken    map[int]bool      // of files: the reports name messages of them
 }

@@ -15,6 +15,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -138,7 +139,7 @@ func (e *Runs) Settled() error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
+		if n := r.ledger.Settleable(); n > 0 && r.ledger.Facts().Superseded == "" {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
 	}
@@ -149,8 +150,8 @@ func (e *Runs) Settled() error {
 // run reached. A copy of a run that can send nothing more is complete.
 func (r *Run) latest() error {
 	fates := r.ledger.Account().Fates
-	over := r.ledger.Superseded != "" || r.ledger.Closed && fates[person.Refused]+fates[person.InDoubt] == 0
-	if over || r.ledger.Witness == nil { // older versions note no witness
+	over := r.ledger.Facts().Superseded != "" || r.ledger.Facts().Closed && fates[person.Refused]+fates[person.InDoubt] == 0
+	if over || r.ledger.Facts().Witness == nil { // older versions note no witness
 		return nil
 	}
 	return AskLatest(r.Entry.Folder, r.ledger.ShowsLatest(r.Entry.Folder))
@@ -182,7 +183,7 @@ func (e *Runs) Joined() error {
 			return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
 		}
 		n := 0
-		for f, err := range r.ledger.Accepted() {
+		for f, err := range decision.Accepted(r.ledger) {
 			if err != nil {
 				return runfolder.Damaged(err)
 			}
@@ -190,7 +191,7 @@ func (e *Runs) Joined() error {
 				n += int(f.Messages)
 			}
 		}
-		if n > 0 && r.ledger.Superseded == "" {
+		if n > 0 && r.ledger.Facts().Superseded == "" {
 			return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
 		}
 	}
@@ -330,10 +331,10 @@ func (e *Runs) Supersede(by engine.RunID, folder string) error {
 		live, _, foreign := r.ledger.Unsettled()
 		fates := r.ledger.Account().Fates
 		again := fates[person.Refused] // messages that a person might send again
-		if r.plan.NeverAgain {
+		if r.plan.Kind() == engine.CanBeAsked {
 			again += fates[person.InDoubt]
 		}
-		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
+		if r.ledger.Facts().Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
 		log, err := ledger.Open(r.Entry.Folder, r.plan)

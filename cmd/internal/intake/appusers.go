@@ -105,7 +105,7 @@ func reachedOf(spool *shard.Spool, from *Reading, reasons []ingest.Reason) (*rea
 		}
 	}
 	column := slices.Index(from.Fields, campaign.AppColumn)
-	for i := range spool.Shards() {
+	for i := range person.Lane(spool.Lanes()) {
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 			if err != nil {
 				return nil, err

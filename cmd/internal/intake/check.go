@@ -19,6 +19,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
@@ -81,7 +82,7 @@ func (c *Check) Run(ctx context.Context) (*Findings, error) {
 	defer work.remove()
 	found, err := c.read(ctx, work.path)
 	if ctx.Err() != nil {
-		return nil, &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
+		return nil, &dispatch.Stopped{Code: "signal", Why: "stopped while checking; nothing was sent"}
 	}
 	return found, err
 }
@@ -122,7 +123,7 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 	}
 	spool, err := r.Spool(ctx, dir)
 	switch {
-	case errors.As(err, new(*refusal.Refused)):
+	case refusal.Code(err) != "":
 		return nil, err
 	case full(err):
 		return nil, refusal.New("working_folder_full", "cause", err, "folder", os.TempDir())
@@ -138,6 +139,9 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 	runfolder.WarnOfRegisters(c.screen.Log, c.Campaign, false)
 	found, err := findingsOf(r, spool)
 	if err != nil {
+		return nil, err
+	}
+	if found.Pace, err = r.expected(spool.Manifest.Sendable); err != nil {
 		return nil, err
 	}
 	found.WouldSend, found.Why = true, "every record is accounted for and the file keeps to the campaign's limits"
@@ -179,6 +183,17 @@ func (c *Check) verdict(r *Reading) error {
 		return errors.New(unasked)
 	}
 	return nil
+}
+
+// expected says at what rate a send of some messages would go, and when it would end.
+func (r *Reading) expected(messages int64) (string, error) {
+	sink, err := sinks.Measuring(r.Campaign, r.Fields)
+	if err != nil {
+		return "", err
+	}
+	p, now := r.Campaign.Pace, time.Now()
+	largest := int(min(messages, int64(sink.Limits().Messages)))
+	return pace.Forecast(pace.Facts{Pace: p, Left: messages, Largest: largest}, now).Text(p.Location, now), nil
 }
 
 // cut cuts the cohort into batches as a send would, and shows them to c.Look.

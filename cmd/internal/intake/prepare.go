@@ -38,10 +38,10 @@ type Preparation struct {
 func (p *Preparation) Prepare(ctx context.Context) error {
 	err := p.prepare(ctx)
 	switch {
-	case err == nil, errors.As(err, new(*refusal.Refused)), errors.As(err, new(*engine.UnfitError)):
+	case err == nil, refusal.Code(err) != "", errors.As(err, new(*engine.UnfitError)):
 		return err
 	case ctx.Err() != nil:
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	case full(err):
 		return refusal.New("no_room_to_prepare", "cause", err, "folder", p.Folder.Path)
 	}

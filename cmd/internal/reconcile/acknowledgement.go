@@ -10,6 +10,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -108,10 +109,10 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 	changed := false
 	for _, a := range all {
 		now := time.Now()
-		decision := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
+		detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
 		switch {
 		case a.Refused && len(a.Forms) > 0:
-			if err := log.RefuseUpload(a.Forms, d.Spool, sink, a.Code, decision, now); err != nil {
+			if err := decision.RefuseUpload(log, a.Forms, d.Spool, sink, a.Code, detail, now); err != nil {
 				return refusal.New("partly_recorded", "cause", err)
 			}
 			changed = true
@@ -120,8 +121,8 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 				"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
 		case a.Refused:
 			s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
-		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
-			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
+		case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
+			if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
 				return refusal.New("not_recorded", "cause", err)
 			}
 			s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
@@ -129,12 +130,12 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 			s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
 		}
 	}
-	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
+	if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
 		if err := log.Finish(time.Now(), account); err != nil {
 			return refusal.New("finish_unrecorded", "cause", err)
 		}
 	}
-	if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

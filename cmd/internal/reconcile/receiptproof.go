@@ -8,7 +8,7 @@ import (
 
 	"cohort/cmd/internal/run"
 	"cohort/engine"
-	"cohort/engine/ledger"
+	"cohort/engine/decision"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -28,7 +28,7 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		if err != nil {
 			return nil, err
 		}
-		if m.Fate != person.Accepted || now.Before(ledger.ResendFrom(m.Accepted)) {
+		if m.Fate != person.Accepted || now.Before(decision.ResendFrom(m.Accepted)) {
 			continue
 		}
 		day := of[delivery.DayOf(m.Accepted)]
@@ -66,7 +66,7 @@ func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]pl
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}

@@ -3,13 +3,13 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/build"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -65,7 +65,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		if folded, err = ledger.Read(s.Folder.Path, plan); err != nil {
 			return runfolder.Unsound(s.Folder.Path, err)
 		}
-	} else if folded.Attempts > 0 {
+	} else if folded.Facts().Attempts > 0 {
 		if _, err := ReadReceipts(s, ctx, plan, nil, receipts); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
-		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
+		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
@@ -88,11 +88,11 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
+	if _, due := ledger.Resent(); due > 0 && ledger.Facts().Superseded == "" {
+		return &refusal.Ended{Err: refusal.New("in_doubt_partly_decided", "messages", doubtful, "again", due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), Code: refusal.ExitInDoubt, Next: s.Asks()}
+		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful), Code: refusal.ExitInDoubt, Next: s.Asks()}
 	}
 	s.Log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.GoOn())
 	return nil
@@ -122,7 +122,7 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
 		return refusal.New("start_not_recorded", "cause", err)
 	}
-	forms, _, err := log.Ledger.Doubtful(spool)
+	forms, _, err := decision.InDoubt(log.Ledger, spool)
 	if err != nil {
 		return runfolder.Damaged(err)
 	}
@@ -134,7 +134,7 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		return err
 	}
 	now := time.Now()
-	if err := log.Found(now, found); err != nil {
+	if err := decision.Found(log, now, found); err != nil {
 		return refusal.New("receipts_not_recorded", "cause", err)
 	}
 	s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
@@ -175,7 +175,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			found[form] = r.MessageID
 		})
 		if ctx.Err() != nil {
-			return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped, Next: s.Asks()}
+			return nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped, Next: s.Asks()}
 		}
 		if err != nil {
 			return nil, refusal.New("receipts_unreadable", "cause", err)

@@ -7,7 +7,9 @@ import (
 
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/sinks/delivery"
@@ -16,7 +18,7 @@ import (
 
 // refusedUploads finds them; nil: there are none.
 func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUploads, error) {
-	refused, err := ledger.RefusedUploads()
+	refused, err := decision.RefusedUploads(ledger)
 	if err != nil {
 		return nil, runfolder.Damaged(err)
 	}
@@ -53,7 +55,7 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 			}
 		}
 	}
-	for f, err := range ledger.Accepted() {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, runfolder.Damaged(err)
 		}
@@ -92,25 +94,25 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (
 			continue
 		}
 		now := time.Now()
-		decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
+		detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
 		if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
-			if err := log.UploadTaken(slices.Clone(up.Batches), decision, now); err != nil {
+			if err := decision.UploadTaken(log, slices.Clone(up.Batches), detail, now); err != nil {
 				return refusal.New("not_recorded", "cause", err)
 			}
 		}
-		var again []ledger.AcceptedForm
+		var again []plan.AcceptedForm
 		var also []string
 		for _, f := range u.Accepted {
 			switch name := u.Written[f.Reference.String()]; {
 			case !slices.Contains(up.Batches, f.ID.Batch):
 			case name != "":
 				also = append(also, name)
-			case log.Ledger.State(f.ID).Phase == ledger.AcceptedBy:
+			case log.Ledger.State(f.ID).Phase == ledger.Accepted:
 				again = append(again, f)
 			}
 		}
 		if len(again) > 0 {
-			if err := log.RefuseUpload(again, d.Spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
+			if err := decision.RefuseUpload(log, again, d.Spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
 				return refusal.New("partly_recorded", "cause", err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/engine"
 	"cohort/engine/build"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -91,8 +92,7 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 		} else if !r.Call.Simulate {
 			next = r.Asks()
 		}
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", inDoubt),
-			Code: refusal.ExitInDoubt, Next: next}
+		return &refusal.Ended{Err: refusal.New("in_doubt", "messages", inDoubt), Code: refusal.ExitInDoubt, Next: next}
 	}
 	if err := r.join(ctx, plan, spool, folded); err != nil {
 		return r.stopped(err)
@@ -140,7 +140,7 @@ func WriteReport(path, dir string, plan *plan.Plan, folded *ledger.Ledger, spool
 	account := folded.Account()
 	return output.WriteTo(path, func(w io.Writer) error {
 		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Events: folded.Events, Trail: outcomes, Records: records, Version: build.Version(),
+			Plan: plan, Account: account, Events: folded.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
 			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 		})
 	})
@@ -189,12 +189,12 @@ func TooLate(people int) string {
 
 // PrintLoss says that a log replaced a lost one, if it did.
 func PrintLoss(out io.Writer, l *ledger.Ledger) {
-	if l.Recovered.IsZero() {
+	if l.Facts().Recovered.IsZero() {
 		return
 	}
-	fmt.Fprintf(out, "recovered   at %s in the place of a log that was lost\n", l.Recovered.UTC().Format(time.DateTime+" MST"))
-	if l.Hold != "" {
-		fmt.Fprintf(out, "            what was lost is held in doubt and not replayed: %s\n", HoldWords(l.Hold))
+	fmt.Fprintf(out, "recovered   at %s in the place of a log that was lost\n", l.Facts().Recovered.UTC().Format(time.DateTime+" MST"))
+	if l.Facts().Hold != "" {
+		fmt.Fprintf(out, "            what was lost is held in doubt and not replayed: %s\n", HoldWords(l.Facts().Hold))
 	}
 }
 
@@ -219,14 +219,14 @@ type FilesStatus struct {
 
 // InFiles lists the batches that belong in a run's files, and those in uploads that the service has
 // refused.
-func InFiles(folded *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
-	for f, err := range folded.Accepted() {
+func InFiles(folded *ledger.Ledger) (forms []plan.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range decision.Accepted(folded) {
 		if err != nil {
 			return nil, nil, runfolder.Damaged(err)
 		}
 		forms = append(forms, f)
 	}
-	uploads, err := folded.RefusedUploads()
+	uploads, err := decision.RefusedUploads(folded)
 	refused = map[engine.Reference]bool{}
 	for reference := range uploads {
 		refused[reference] = true
@@ -243,15 +243,15 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	if !writes {
 		return nil
 	}
-	if folded.Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Facts().Superseded)
 	}
 	forms, refused, err := InFiles(folded)
 	if err != nil {
 		return err
 	}
 	renderer, mended := plan.NewRenderer(planned.Run, spool, sink), 0
-	again := func(f *ledger.AcceptedForm) ([]byte, error) {
+	again := func(f *plan.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := renderer.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {

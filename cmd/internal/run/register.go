@@ -146,7 +146,7 @@ func (r *Runner) standing(reg *register.Register, plan *plan.Plan, folded *ledge
 		st.MaybeSame = r.mayBeSame(st.OtherKeys)
 	}
 	st.Elsewhere = st.Known && !runfolder.Same(st.Entry.Folder, st.Folder) && r.holds(st.Entry.Folder)
-	if plan.BeganAgain && folded.Attempts == 0 {
+	if plan.BeganAgain && folded.Facts().Attempts == 0 {
 		st.Known = false // the register's entry is about the lost folder
 	}
 	return st
@@ -189,7 +189,7 @@ func (r *Runner) MayRetry(planned *plan.Plan, folded *ledger.Ledger, people stri
 		return err
 	}
 	return r.inRegister(func(reg *register.Register) error {
-		return register.AdmitRetry(r.standing(reg, planned, folded), HoldWords(folded.Hold), people)
+		return register.AdmitRetry(r.standing(reg, planned, folded), HoldWords(folded.Facts().Hold), people)
 	})
 }
 
@@ -199,7 +199,7 @@ func (s *start) register() error {
 	r, p := s.run, s.plan
 	return r.inRegister(func(reg *register.Register) error {
 		st := r.standing(reg, p, s.ledger)
-		st.Meanwhile = s.meanwhile(reg)
+		st.Meanwhile = s.meanwhile(reg, s.ledger.Facts())
 		if err := register.Admit(st); err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (s *start) register() error {
 		for _, e := range p.Earlier {
 			if entry, ok := reg.Run(e.RunID); ok && entry.State == register.Begun {
 				entry.State, entry.Note = register.Superseded, "by run "+p.Run.Short()+" in "+r.Folder.Path
-				if err := record(reg, entry); err != nil {
+				if err := recordIn(reg, entry); err != nil {
 					return err
 				}
 			}
@@ -221,23 +221,23 @@ func (s *start) register() error {
 				return nil
 			}
 			st.Entry.Keys = keys
-			return record(reg, st.Entry)
+			return recordIn(reg, st.Entry)
 		}
-		if p.BeganAgain && s.ledger.Attempts == 0 { // the numbers are the lost folder's
+		if p.BeganAgain && s.ledger.Facts().Attempts == 0 { // the numbers are the lost folder's
 			if _, err := register.ReachedAll(r.Campaign.Registers(), p.RunID, 0, 0); err != nil {
 				return refusal.New("register_not_updated", "cause", err)
 			}
 		}
-		return record(reg, r.entry(p, register.Entry{
-			State: register.Begun, Attempts: max(st.Entry.Attempts, s.ledger.Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
+		return recordIn(reg, r.entry(p, register.Entry{
+			State: register.Begun, Attempts: max(st.Entry.Attempts, s.ledger.Facts().Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
 		}))
 	})
 }
 
 // meanwhile lists the runs of other campaigns that have begun to send the same words since the
 // comparison.
-func (s *start) meanwhile(reg *register.Register) (runs []register.Entry) {
-	if s.compared == nil || s.ledger.Attempts == 0 && s.plan.SendAgain != "" || s.run.atSimulator(register.Entry{}) {
+func (s *start) meanwhile(reg *register.Register, facts ledger.Facts) (runs []register.Entry) {
+	if s.compared == nil || facts.Attempts == 0 && s.plan.SendAgain != "" || s.run.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(s.plan.Service, " ")
@@ -383,7 +383,7 @@ func (r *Runner) atService() bool {
 	return known && !simulator
 }
 
-func record(reg *register.Register, e register.Entry) error {
+func recordIn(reg *register.Register, e register.Entry) error {
 	if err := reg.Record(e); err != nil {
 		return refusal.New("register_not_updated", "cause", err)
 	}
@@ -532,5 +532,5 @@ func wasNoted(folder string) bool {
 	}
 	defer func() { _ = planned.Close() }()
 	folded, err := ledger.Read(folder, planned)
-	return err != nil || folded.Attempts > 0
+	return err != nil || folded.Facts().Attempts > 0
 }

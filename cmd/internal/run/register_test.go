@@ -89,13 +89,12 @@ func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 		}
 		s := &start{run: &Runner{}, plan: plan, compared: &register.Overlaps{}}
 		for starts := range 2 { // a start that was refused counts for nothing
-			s.ledger = &ledger.Ledger{Starts: starts}
-			if runs := s.meanwhile(r); len(runs) > 0 != c.refused {
+			if runs := s.meanwhile(r, ledger.Facts{Starts: starts}); len(runs) > 0 != c.refused {
 				t.Errorf("%s, after %d starts: %v", sentence, starts, runs)
 			}
 		}
 		s.compared.Looked = []string{"other-000"}
-		if runs := s.meanwhile(r); runs != nil {
+		if runs := s.meanwhile(r, ledger.Facts{}); runs != nil {
 			t.Errorf("%s, looked at: %v", sentence, runs)
 		}
 		_ = r.Close()

@@ -102,11 +102,11 @@ func (s *send) identify(ctx context.Context) error {
 	r := s.run
 	err := s.open(ctx)
 	if ctx.Err() != nil {
-		why := "stopped before anything was sent"
+		code := "stopped_before_sending"
 		if s.reading.Copy != nil {
-			why += "; nothing of standard input is kept, so give it again"
+			code = "stopped_reading_stdin"
 		}
-		return &refusal.Ended{Err: errors.New(why), Code: refusal.ExitStopped, Next: s.options.again()}
+		return &refusal.Ended{Err: refusal.New(code), Code: refusal.ExitStopped, Next: s.options.again()}
 	}
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (s *send) keep(ctx context.Context) error {
 	s.reading.Paths = []string{path}
 	err := s.reading.Open(ctx)
 	if ctx.Err() != nil {
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	return err
 }
@@ -208,7 +208,7 @@ func (r *Runner) sendCommand() string {
 // call or the campaign has changed. If so it removes the plan.
 func (s *send) planAgain(planned *plan.Plan, folded *ledger.Ledger) (bool, error) {
 	r, call := s.run, s.run.Call
-	if s.at.begun && !s.at.again || folded.Attempts > 0 || !folded.Recovered.IsZero() {
+	if s.at.begun && !s.at.again || folded.Facts().Attempts > 0 || !folded.Facts().Recovered.IsZero() {
 		if call.SendAgain != "" && planned.SendAgain == "" {
 			return false, refusal.New("send_again_too_late")
 		}

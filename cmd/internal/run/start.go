@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +20,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -107,7 +107,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	}
 	lists, err := s.ready(ctx)
 	if ctx.Err() != nil {
-		return r.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
+		return r.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
 	if err != nil {
 		return err
@@ -129,17 +129,17 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	live, held, foreign := l.Unsettled()
 	switch {
 	case foreign > 0:
-		err := fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here until a person has decided", foreign)
+		err := refusal.New("foreign_batches", "batches", foreign)
 		if !r.attended {
 			r.onHalt(err.Error())
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", r.Folder.Path)}
-	case live > 0 || !l.Closed && held == 0:
+	case live > 0 || !l.Facts().Closed && held == 0:
 		return false, nil
 	}
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	return true, r.Conclude(ctx, s.plan, s.spool, l, dispatch.Summary{
-		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Attempts, Revisions: uint64(l.Revisions),
+		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
 		ListedLate: l.ListedLate(), Held: held, Finished: true,
 	}, nil)
 }
@@ -166,7 +166,7 @@ func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	if s.key, err = r.Key(); err != nil {
 		return nil, refusal.New("api_key_unusable", "cause", err)
 	}
-	st.OtherKey = s.ledger.AnyInDoubt() && s.ledger.Key != "" && s.ledger.Key != s.key && !r.Call.Simulate && !s.plan.NeverAgain
+	st.OtherKey = s.ledger.AnyInDoubt() && s.ledger.Facts().Key != "" && s.ledger.Facts().Key != s.key && !r.Call.Simulate && !s.plan.NeverAgain
 	if age := ClockOf(ctx)().Sub(s.plan.Created); s.ledger.Settleable() > 0 && age > Remembered && !r.Call.Simulate && r.Campaign.File == nil {
 		st.TooOld = int(age.Hours() / 24)
 	}
@@ -184,7 +184,7 @@ func (s *start) compareRest(ctx context.Context) error {
 		return nil
 	}
 	var rest *earlier.Unsent
-	if s.ledger.Attempts > 0 {
+	if s.ledger.Facts().Attempts > 0 {
 		rest = &earlier.Unsent{Folder: s.run.Folder.Path, Plan: s.plan, Ledger: s.ledger, People: left, Consented: s.run.Call.Consented}
 	}
 	return s.compare(ctx, s.spool, s.plan.Earlier, s.options.SendAgain != "" || rest == nil && s.plan.SendAgain != "", rest)
@@ -231,10 +231,10 @@ func (s *start) checkService(ctx context.Context) error {
 		return nil
 	}
 	err := s.run.reachable(ctx)
-	if err == nil || errors.As(err, new(*refusal.Refused)) {
+	if err == nil || refusal.Code(err) != "" {
 		return err
 	}
-	if m := (*apim.Mistake)(nil); s.ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
+	if m := (*apim.Mistake)(nil); s.ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.run.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
@@ -245,7 +245,7 @@ func (s *start) checkService(ctx context.Context) error {
 // the campaign has none.
 func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	l := s.run.Lists()
-	for _, was := range s.ledger.Lists {
+	for _, was := range s.ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
 			s.run.Log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
@@ -253,7 +253,7 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	if len(l.Of) == 0 {
 		return nil, nil
 	}
-	first, err := l.Listing(ctx, s.run.Folder.Path, s.spool, s.ledger.Lists)
+	first, err := l.Listing(ctx, s.run.Folder.Path, s.spool, s.ledger.Facts().Lists)
 	if err != nil {
 		return nil, refusal.New("lists_not_applied", "cause", err)
 	}
@@ -272,8 +272,8 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
-	if s.ledger.Paused != "" {
-		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), "paused", s.ledger.Paused)
+	if s.ledger.Facts().Paused != "" {
+		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), "paused", s.ledger.Facts().Paused)
 	}
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
@@ -281,8 +281,8 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	summary, err := dispatch.Run(ctx, dispatch.Job{
 		Plan: s.plan, Log: log, Source: s.spool, Sink: r.Sink,
 		Start:  ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
-		Opened: func() error { return s.opened(log) },
-		Levers: levers, Lists: lists, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
+		Begin:  &dispatch.Beginning{Notes: s.notes(), Remember: s.remember, Register: s.register},
+		Orders: levers, Lists: lists, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
 			r.screen.Show(now)
@@ -290,41 +290,36 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 		},
 	})
 	r.screen.End()
+	if errors.Is(err, dispatch.ErrNotBegun) {
+		err = runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), r.Folder.Path)
+	}
 	_ = log.Mark() // the log has everything
 	if e := log.Close(); err == nil && e != nil {
-		err = &dispatch.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
+		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
 }
 
-// opened records what must be durable before the first attempt. The register comes last.
-func (s *start) opened(log *ledger.Log) error {
-	now, first := time.Now(), s.ledger.Starts == 0
-	if err := log.NoteWitness(now, s.run.Folder.Path, ""); err != nil {
-		return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.run.Folder.Path)
-	}
-	for _, d := range []struct {
-		detail string // empty: there is nothing to record
-		due    bool
-		record func(time.Time, string) error
-		code   string
-	}{
-		{s.plan.SendAgain, first, log.SendAgain, "send_again_not_recorded"},
-		{s.plan.RestOf, first, log.RestOf, "rest_of_not_recorded"},
-		{s.options.SendAgain, true, log.SendAgain, "send_again_not_recorded"},
-	} {
-		if d.detail != "" && d.due {
-			if err := d.record(now, d.detail); err != nil {
-				return refusal.New(d.code, "cause", err)
-			}
+// notes lists the decisions that this start records in the log before it sends anything.
+func (s *start) notes() (all []record.Control) {
+	add := func(verb, detail string, due bool) {
+		if due && detail != "" {
+			all = append(all, record.Control{At: time.Now(), Verb: verb, Detail: detail})
 		}
 	}
-	if s.consents {
-		if err := s.run.Folder.Remember(s.run.Call, s.run.CampaignText); err != nil {
-			return err
-		}
+	first := s.ledger.Facts().Starts == 0
+	add(record.ControlSendAgain, s.plan.SendAgain, first)
+	add(record.ControlRestOf, s.plan.RestOf, first)
+	add(record.ControlSendAgain, s.options.SendAgain, true)
+	return all
+}
+
+// remember saves which runs a person has consented to repeat.
+func (s *start) remember() error {
+	if !s.consents {
+		return nil
 	}
-	return s.register()
+	return s.run.Folder.Remember(s.run.Call, s.run.CampaignText)
 }
 
 // reached notes about once a second how far the run has come: in the registers, and with mark in the
@@ -336,7 +331,7 @@ func (s *start) reached(mark func() error, stop context.CancelCauseFunc, attempt
 	s.noted, s.notedAt = attempts+revisions, time.Now()
 	told, err := register.ReachedAll(s.run.Campaign.Registers(), s.plan.RunID, attempts, revisions)
 	if told == 0 && s.run.Campaign.NHSApp != nil && !s.run.Call.Simulate {
-		stop(&dispatch.Stopped{Why: "no register can be written", Cause: err, Halt: true})
+		stop(&dispatch.Stopped{Code: "register_unwritable", Why: "no register can be written", Cause: err, Halt: true})
 	}
 	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true

@@ -51,7 +51,7 @@ func (c *canvas) Leave() {
 
 // dispensable are the beginnings of lines that give way, in this order, where there is no
 // room for all. What became of the records and the state go last.
-var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
+var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "first ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
 
 // Fit leaves of a text what a terminal has room for.
 func Fit(text string, width, height int) string {
