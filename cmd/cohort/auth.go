@@ -68,7 +68,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(c, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return c
 }

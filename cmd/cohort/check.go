@@ -29,7 +29,7 @@ earlier runs of this campaign: where it was sent to another file before, send as
 
 Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: cohortArguments("rejects"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.Prepare(cmd, campaignPath, args, "check"); err != nil {
 				return err
@@ -52,7 +52,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 		},
 	}
 	f := command.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.Strict, "strict", false, "any invalid record is a refusal")
 	f.BoolVar(&c.Force, "force", false, "with --rejects: "+output.ForceHelp)

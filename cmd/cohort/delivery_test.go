@@ -179,7 +179,7 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 	w.await("something more is saved", func() bool { return len(facts()) > len(saved) })
 	_ = c.Process.Signal(os.Interrupt)
 	_ = c.Wait()
-	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the sweep of") ||
+	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the poll of") ||
 		!strings.HasSuffix(strings.TrimSpace(stderr.String()), "reconcile "+folder+" --per-second 20 --json") {
 		t.Fatalf("exit %d: %+v\n%s", c.ProcessState.ExitCode(), s, stderr)
 	} else if asked += *s.Asked; int64(len(facts())) != asked {

@@ -39,7 +39,7 @@ Exit codes: 0 recorded, or shown with --dry-run; 10 refused, nothing was changed
 			if err := control.CheckReason(d.Reason); err != nil {
 				return err
 			}
-			if d.RunFolder, err = runfolder.Absolute(args[0]); err != nil {
+			if d.RunFolder, d.Call, err = runfolder.Find(args[0]); err != nil {
 				return err
 			}
 			d.Open(c)

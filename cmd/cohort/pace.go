@@ -18,7 +18,7 @@ import (
 
 func paceCommand() *cobra.Command {
 	var (
-		l        pulling
+		o        operation
 		finishBy string
 		own      bool
 		force    bool
@@ -33,52 +33,55 @@ pause or a stop what is late is sent after that time at the same rate, until pac
 again. The window and the quiet that the service asks for hold all the same. --campaign goes
 back to the campaign's own pace. A rate above the campaign's ceiling, pace.per_second or the
 capacity of its window, needs --force.
-` + leverWords,
+` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			l.asked.Verb = record.VerbPace
+			o.asked.Verb = record.VerbPace
 			given := 0
 			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
 				if c.Flags().Changed(flag) {
 					given++
 				}
 			}
-			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
+			if rate := o.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
 				return refusal.New("pace_not_one")
 			}
 			if c.Flags().Changed("campaign") && !own {
 				return refusal.New("pace_campaign_value")
 			}
-			p, err := paceOf(args[0])
+			if err := o.find(args[0]); err != nil {
+				return err
+			}
+			p, err := paceOf(o.folder)
 			if err != nil {
 				return err
 			}
-			rate := l.asked.Pace.PerSecond
+			rate := o.asked.Pace.PerSecond
 			above := aboveCeiling(p, rate, time.Now())
 			if above != "" && !force {
 				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", fmt.Sprintf("%g", rate), "--force"))
 			}
 			if c.Flags().Changed("finish-by") {
-				if l.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
+				if o.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
 					return err
 				}
 			}
-			if err := l.pull(c, args[0]); err != nil {
+			if err := o.deliver(c.Context()); err != nil {
 				return err
 			}
 			if above != "" {
 				fmt.Fprintln(c.OutOrStdout(), above)
 			}
-			answerPace(c.OutOrStdout(), l.change, l.noted, p.Location)
-			l.explain(c)
+			answerPace(c.OutOrStdout(), o.change, o.noted, p.Location)
+			o.askReason(c)
 			return nil
 		},
 	}
-	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
+	c.Flags().Float64Var(&o.asked.Pace.PerSecond, "per-second", 0, "messages a second")
 	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
 	c.Flags().BoolVar(&force, "force", false, "also above the campaign's ceiling")
 	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
-	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	o.flags(c)
 	return c
 }
 
@@ -142,7 +145,7 @@ func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Locatio
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {
-		fmt.Fprintf(w, ", about %.4g requests a minute", math.Ceil(c.Requests*10)/10)
+		fmt.Fprintf(w, ", about %s requests a minute", figure(math.Ceil(c.Requests*10)/10))
 	}
 	if !c.Ends.IsZero() {
 		fmt.Fprintf(w, "; the %d messages that are left are sent by about %s", c.Left, at(c.Ends))
@@ -166,5 +169,13 @@ func perSecond(rate float64) string {
 	if rate == 0 {
 		return "as fast as the service takes it"
 	}
-	return fmt.Sprintf("%.4g/s", rate)
+	return figure(rate) + "/s"
+}
+
+// figure writes a number with four digits, or with all that are before the point.
+func figure(n float64) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.4g", n)
 }

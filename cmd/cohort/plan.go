@@ -50,7 +50,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 			return nil
 		},
 	}
-	command.Flags().StringVarP(&path, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &path, "the campaign `file`")
 	command.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return command
 }

@@ -63,7 +63,7 @@ standard error is the command that goes on.
 		},
 	}
 	f := command.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &campaignPath, "the campaign `file`")
 	f.Float64Var(&perSecond, "per-second", intake.UsualPerSecond, "requests a `second`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return command

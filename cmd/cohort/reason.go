@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"cohort/engine/control"
 	"cohort/engine/disk"
@@ -19,33 +17,33 @@ import (
 	"cohort/engine/refusal"
 )
 
-// explain asks on a terminal why a lever was pulled, when it holds already: whoever has to
-// stop a run does not have to find the words first. The reason is noted behind the lever.
-// That it cannot be changes nothing about the lever, and is only said.
-func (l *pulling) explain(c *cobra.Command) {
-	in, ok := c.InOrStdin().(*os.File)
-	if l.asked.Reason != "" || !ok || !term.IsTerminal(int(in.Fd())) {
+// askReason asks for the reason, with --ask, when the operation holds already: an operator who
+// must stop a run does not have to find the words first. The log gets the reason as a record of
+// its own. When that fails, the operation holds all the same.
+func (o *operation) askReason(c *cobra.Command) {
+	if o.asked.Reason != "" || !o.ask {
 		return
 	}
-	reason := askReason(c.Context(), in, c.ErrOrStderr())
+	reason := readReason(c.Context(), c.InOrStdin(), c.ErrOrStderr())
 	if reason == "" {
 		return
 	}
-	why := pulling{folder: l.folder, asked: control.Request{Verb: record.VerbReason, Of: l.asked.Verb, By: l.asked.By, Reason: reason}}
+	why := operation{folder: o.folder, asked: control.Request{Verb: record.VerbReason, Of: o.asked.Verb, By: o.asked.By, Reason: reason}}
 	err := control.CheckReason(reason)
 	if err == nil {
-		err = why.patiently(c.Context())
+		err = why.deliverLater(c.Context())
 	}
 	if err != nil {
-		fmt.Fprintf(c.ErrOrStderr(), "the reason could not be noted: %s; what was asked holds all the same\n", refusal.OneLine(err.Error()))
+		fmt.Fprintf(c.ErrOrStderr(), "the reason could not be recorded: %s; the command holds all the same\n", refusal.OneLine(err.Error()))
 	}
 }
 
-// askReason asks for a reason. Ctrl-C, the end of the input and an empty line are none.
-func askReason(ctx context.Context, in io.Reader, out io.Writer) string {
+// readReason asks for a reason and reads a line. Ctrl-C, the end of the input and an empty line
+// are no reason.
+func readReason(ctx context.Context, in io.Reader, out io.Writer) string {
 	fmt.Fprint(out, "reason, for those who read the log later (Enter for none): ")
 	answer := make(chan string, 1)
-	go func() { // cannot be called back from its reading, and ends with the process
+	go func() { // a read cannot be cancelled; it ends with the process
 		line, err := bufio.NewReader(in).ReadString('\n')
 		if err != nil {
 			line = ""
@@ -63,15 +61,14 @@ func askReason(ctx context.Context, in io.Reader, out io.Writer) string {
 	return strings.TrimSpace(line)
 }
 
-// patiently asks again while the process at work is ending, as it does behind a stop: it
-// does not listen any more, and the log is not free yet.
-func (l *pulling) patiently(ctx context.Context) error {
+// deliverLater tries again while the process at work is ending, as it does after a stop: it takes
+// no commands any more, and it still holds the log.
+func (o *operation) deliverLater(ctx context.Context) error {
 	each := time.NewTicker(500 * time.Millisecond)
 	defer each.Stop()
 	for tries := 60; ; tries-- {
-		err := l.ask(ctx)
-		held := (*disk.HeldError)(nil)
-		if tries == 0 || !errors.Is(err, control.ErrEnding) && !errors.As(err, &held) {
+		err := o.deliver(ctx)
+		if tries == 0 || !errors.Is(err, control.ErrEnding) && !errors.As(err, new(*disk.HeldError)) {
 			return err
 		}
 		select {

@@ -64,15 +64,12 @@ a person can.
 			if err := again.Check(c); err != nil {
 				return err
 			}
-			path, err := runfolder.Absolute(args[0])
+			path, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
-			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path)}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			s.Open(c)
-			if s.Call, err = runfolder.ReadCall(path); err != nil {
-				return err
-			}
 			plan, err := runfolder.Plan(path)
 			if err != nil {
 				return err

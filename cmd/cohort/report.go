@@ -27,11 +27,7 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
-			if err != nil {
-				return err
-			}
-			call, err := runfolder.ReadCall(dir)
+			dir, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}

@@ -30,14 +30,14 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			path, err := runfolder.Absolute(args[0])
+			path, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
 			if c.Flags().Changed("send-again") && strings.TrimSpace(o.SendAgain) == "" {
 				return refusal.New("send_again_without_reason")
 			}
-			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path)}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			o.Words = []string{"resume", path}
 			s.Open(c)
 			return s.Alert(s.ResumeFolder(c.Context(), o))

@@ -47,7 +47,7 @@ Exit codes:
   cohort send -c campaign.yaml corrected.csv --new-cohort
   cohort send -c national.yaml national.csv --rest-of pilot
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: cohortArguments("dry-run"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
@@ -86,7 +86,7 @@ Exit codes:
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&campaign, "campaign", "c", "", "the campaign file")
+	campaignFlag(c, &campaign, "the campaign `file`")
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")

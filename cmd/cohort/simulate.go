@@ -134,7 +134,7 @@ The faults are: ` + faultNames(),
 	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
+	campaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
 	return c
 }
 

@@ -24,7 +24,7 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 		return refusal.New("report_unreadable", "cause", err)
 	}
 	defer func() { _ = f.Close() }()
-	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRowTable(f.Run, f.Records).Row}
+	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRows(f.Run, f.Records).Of}
 	for _, fate := range person.Fates {
 		r.Fates = append(r.Fates, string(fate))
 	}

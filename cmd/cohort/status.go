@@ -16,6 +16,7 @@ import (
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/terminal"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
 	"cohort/engine/disk"
@@ -119,7 +120,7 @@ Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
+			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
@@ -277,7 +278,10 @@ func (s *Status) print(w io.Writer) {
 		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
 	}
 	if s.Paused != "" {
-		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, refusal.Command("continue", s.Folder))
+		fmt.Fprintf(w, "paused    %s\n", s.Paused)
+		if !s.ended() {
+			fmt.Fprintf(w, "to go on: %s\n", refusal.Command("continue", s.Folder))
+		}
 	}
 	switch {
 	case s.PaceLever == nil:
@@ -287,17 +291,9 @@ func (s *Status) print(w io.Writer) {
 		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.clock(s.PaceLever.FinishBy))
 	}
 	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
-	sum := int64(0)
-	for _, fate := range person.Fates {
-		fmt.Fprintf(w, "  %-12s %10d\n", fate, s.Fates[fate])
-		sum += s.Fates[fate]
-	}
-	if s.AddsUp {
-		fmt.Fprintf(w, "the fates add up to %d: every record is accounted for\n", sum)
-	} else {
-		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
-	}
-	intake.PrintRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
+	account := ledger.Account{Records: s.Records, Fates: s.Fates}
+	terminal.PrintFates(w, "", account, s.PID != 0)
+	intake.PrintRoutes(w, "", s.routes, account)
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, run.TooLate(s.ListedLate))
 	}
@@ -317,19 +313,25 @@ func (s *Status) print(w io.Writer) {
 	}
 }
 
+// ended reports whether no process is at work on a run that is not finished.
+func (s *Status) ended() bool {
+	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
+}
+
 // next says which command goes on.
 func (s *Status) next(w io.Writer) {
-	switch s.State {
-	case ledger.RunStopped, ledger.Died, ledger.Halted:
+	switch {
+	case s.ended():
 		if s.Foreign > 0 {
 			return // recover comes first
 		}
 		first := ""
 		if s.Paused != "" {
-			first = "both are needed: " + refusal.Command("continue", s.Folder) + " && "
+			fmt.Fprint(w, "the run is stopped and paused, and both commands are needed; ")
+			first = refusal.Command("continue", s.Folder) + " && "
 		}
 		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
-	case ledger.EndedInDoubt:
+	case s.State == ledger.EndedInDoubt:
 		if s.byReceipts {
 			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
@@ -58,6 +59,9 @@ func ReadCall(path string) (c Call, err error) {
 	text, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return c, refusal.New("not_a_folder", "file", path)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))

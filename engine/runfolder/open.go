@@ -75,3 +75,16 @@ func RoomOr(err, other error, path string) error {
 	}
 	return other
 }
+
+// WithLog opens the progress log of the run in dir for writing, and closes it after use.
+func WithLog(dir string, plan *plan.Plan, use func(*ledger.Log) error) error {
+	log, err := ledger.Open(dir, plan)
+	if err != nil {
+		return RoomOr(err, Unsound(dir, err), dir)
+	}
+	err = use(log)
+	if e := log.Close(); err == nil && e != nil {
+		err = refusal.New("log_unwritable", "cause", e)
+	}
+	return err
+}

@@ -42,6 +42,9 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	if err := output.KeepInputs(path, append([]string{c.Campaign.Path}, c.Paths...)); err != nil {
 		return err
 	}
+	if err := output.CheckFolder(path); err != nil {
+		return err
+	}
 	if at := output.Taken(path, ""); at != "" { // file.DryRun looks again
 		return refusal.New("dry_run_file_exists", "file", at)
 	}

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -57,8 +58,20 @@ const ForceHelp = "overwrite a file that is there already"
 // claim refuses to write to a path that is taken, unless force says so. Every command calls
 // it for each file that a person names as an output, before it begins its work.
 func Claim(path string, force bool, header string) error {
+	if err := CheckFolder(path); err != nil {
+		return err
+	}
 	if at := Taken(path, header); at != "" && !force {
 		return refusal.New("output_exists", "file", at)
+	}
+	return nil
+}
+
+// CheckFolder refuses a path in a folder that is not there.
+func CheckFolder(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return refusal.New("output_folder_missing", "file", path, "folder", folder)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ import (
 
 const askFirst = "was it handed over twice? Ask NHS Notify what became of it; nothing was changed"
 
-// acknowledgements records what NHS Notify says of a run's uploads. All files are read and
-// judged before anything is changed.
+// acknowledgements records NHS Notify's acknowledgements of a run's uploads. It reads and judges
+// all files before it changes anything.
 func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, folded *ledger.Ledger, paths []string) error {
 	if s.Campaign.File == nil || s.Campaign.File.Mesh == nil {
 		return refusal.New("no_uploads_to_acknowledge")
@@ -46,7 +46,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 		if err != nil {
 			return refusal.New("acknowledgement_unreadable", "cause", err)
 		}
-		said := delivery.Acknowledged{Acknowledgement: a, Upload: manifest.Upload(a.Reference), Forms: nil}
+		said := delivery.Acknowledged{Acknowledgement: a, Upload: manifest.Upload(a.Reference)}
 		if said.Upload == nil {
 			return refusal.New("acknowledgement_not_ours", "file", path)
 		}
@@ -78,7 +78,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 	return settledBy(s, ctx, d.Plan, d.Spool, folded)
 }
 
-// uploads is what the run's files were written by.
+// uploads is the sink that wrote the run's files.
 func uploads(s *run.Runner) (sinks.Files, error) {
 	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return sinks.Files{}, err
@@ -94,49 +94,42 @@ func uploads(s *run.Runner) (sinks.Files, error) {
 	return sink.In(s.Folder.File(runfolder.FilesFolder)), nil
 }
 
-// recordAcknowledged writes what the acknowledgements say to the progress log. What is there
-// already is not written again.
-func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) (err error) {
-	log, err := ledger.Open(s.Folder.Path, d.Plan)
-	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
-		}
-	}()
-	changed := false
-	for _, a := range all {
-		now := time.Now()
-		detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
-		switch {
-		case a.Refused && len(a.Forms) > 0:
-			if err := decision.RefuseUpload(log, a.Forms, d.Spool, sink, a.Code, detail, now); err != nil {
-				return refusal.New("partly_recorded", "cause", err)
+// recordAcknowledged writes acknowledgements to the progress log. It does not write twice what is
+// there already.
+func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) error {
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
+		changed := false
+		for _, a := range all {
+			now := time.Now()
+			detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
+			switch {
+			case a.Refused && len(a.Forms) > 0:
+				if err := decision.RefuseUpload(log, a.Forms, d.Spool, sink, a.Code, detail, now); err != nil {
+					return refusal.New("partly_recorded", "cause", err)
+				}
+				changed = true
+				s.Log.Error("the service has refused an upload: its messages are refused; correct the cause, and then: "+
+					refusal.Command("retry", s.Folder.Path, "--refused", "--reason", "…"),
+					"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
+			case a.Refused:
+				s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
+			case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
+				if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
+					return refusal.New("not_recorded", "cause", err)
+				}
+				s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
+			default:
+				s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
 			}
-			changed = true
-			s.Log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+
-				refusal.Command("retry", s.Folder.Path, "--refused", "--reason", "…"),
-				"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
-		case a.Refused:
-			s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
-		case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
-			if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
-				return refusal.New("not_recorded", "cause", err)
+		}
+		if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
+			if err := log.Finish(time.Now(), account); err != nil {
+				return refusal.New("finish_unrecorded", "cause", err)
 			}
-			s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
-		default:
-			s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
 		}
-	}
-	if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
-		if err := log.Finish(time.Now(), account); err != nil {
-			return refusal.New("finish_unrecorded", "cause", err)
+		if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
+			s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 		}
-	}
-	if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
-		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
-	}
-	return nil
+		return nil
+	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,16 +25,16 @@ import (
 	"cohort/sinks/notify"
 )
 
-// deliveryOptions say how facts of delivery are come by.
+// Options are the flags of cohort reconcile.
 type Options struct {
 	perSecond float64
 	json      bool
 	daily     []string // files of daily reports
 	acks      []string // acknowledgements of uploads
-	fallback  string   // file of those whom no message has reached; empty: none is written
+	fallback  string   // file for the list of messages that reached nobody; empty: none
 	force     bool     // overwrite it
 	unread    time.Duration
-	given     func(flag string) bool // by a person; nil: nobody knows
+	given     func(flag string) bool // on the command line; may be nil
 }
 
 // The rates at which NHS Notify is asked: it takes 1,200 requests a minute of an application,
@@ -46,7 +44,7 @@ const (
 	mostAsking  = 20
 )
 
-// deliveryFlags adds the flags.
+// Flags adds the flags to a command.
 func Flags(c *cobra.Command) *Options {
 	o := &Options{}
 	c.Flags().Float64Var(&o.perSecond, "per-second", usualAsking, "messages that NHS Notify is asked for in a second, 20 at most")
@@ -60,18 +58,15 @@ func Flags(c *cobra.Command) *Options {
 	return o
 }
 
-func (o *Options) unreadGiven() bool { return o.given != nil && o.given("unread") }
-
-// ready makes sure, before anything is asked, that what is known already can be read, and that
-// the list may be written where it is wanted.
+// Ready checks, before anything is asked, that the known facts can be read and that the fallback
+// list may be written.
 func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err error) {
-	if r, err := report.OpenDelivery(filepath.Join(dir, delivery.FactsFile), plan.Run); err == nil {
-		_ = r.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return delivery.UnreadableDelivery(err)
+	known := &delivery.Facts{Dir: dir, Plan: plan}
+	if _, _, err := known.PollBegan(); err != nil {
+		return err
 	}
 	if o.fallback == "" {
-		if o.unreadGiven() {
+		if o.given != nil && o.given("unread") {
 			return refusal.New("unread_without_fallback")
 		}
 		return nil
@@ -85,7 +80,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	return output.Claim(o.fallback, o.force, delivery.FallbackHeader)
 }
 
-// again is the command that goes on.
+// again is the command that goes on after a stop.
 func (o *Options) again(folder string) string {
 	words := []string{"reconcile", folder}
 	if o.perSecond != usualAsking {
@@ -103,7 +98,7 @@ func (o *Options) again(folder string) string {
 	return refusal.Command(words...)
 }
 
-// deliveries asks NHS Notify what has become of a run's messages, or reads its daily reports.
+// deliveries asks NHS Notify about a run's messages, or reads its reports of uploads.
 func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
 	if err := s.AsPlanned(plan); err != nil {
 		return err
@@ -123,7 +118,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	d := &delivery.Facts{Folder: s.Folder, Plan: plan, Spool: spool}
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
 			return refusal.New("acknowledgement_not_alone")
@@ -148,67 +143,58 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 	if key, err := s.Key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
 		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
 	}
-	return sweepStatuses(s, ctx, d, ledger, o)
+	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// count counts questions.
-func count(questions iter.Seq2[delivery.Question, error]) (n int64, err error) {
-	for _, err := range questions {
+// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
+func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
+	service, ok := s.Sink.(*notify.Sink)
+	if !ok {
+		return errors.New("only NHS Notify can be asked about messages")
+	}
+	began, again, err := d.PollBegan()
+	if err != nil {
+		return err
+	}
+	var n, withoutID int64
+	for _, err := range d.Questions(began, &withoutID) {
 		if err != nil {
-			return n, err
+			return err
 		}
 		n++
 	}
-	return n, nil
-}
-
-// sweepStatuses asks the service what has become of the messages that it accepted.
-func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
-	service, ok := s.Sink.(*notify.Sink)
-	if !ok {
-		return errors.New("nobody is asked for messages but NHS Notify")
-	}
-	began, again, err := d.SweepBegan()
-	if err != nil {
-		return err
-	}
-	var withoutID int64
-	n, err := count(d.Questions(began, &withoutID))
-	if err != nil {
-		return err
-	}
 	words := fmt.Sprintf("at %g a second %d messages take %s", o.perSecond, n, delivery.Lasts(n, o.perSecond))
 	if again {
-		words = "going on with the sweep of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
+		words = "going on with the poll of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
 	}
 	s.Log.Info(words + "; Ctrl-C keeps what was learnt")
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
-	sweep := &delivery.StatusPoll{Ask: service.Message, Run: d.Plan.Run, Pace: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
-	sweep.Save = func(facts []report.Fact) error {
+	poll := &delivery.StatusPoll{Ask: service.Message, Run: d.Plan.Run, Limiter: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
+	poll.Save = func(facts []report.Fact) error {
 		_, err := d.Add(delivery.InOrder(facts), began)
 		return err
 	}
-	why := sweep.All(ctx, d.Questions(began, &withoutID))
-	left := n - sweep.Asked
+	why := poll.All(ctx, d.Questions(began, &withoutID))
+	left := n - poll.Asked
 	if why == nil && left == 0 {
-		began = time.Time{} // it has come to its end
+		began = time.Time{} // the poll has ended
 	}
 	statuses, err := d.Add(delivery.InOrder(nil), began)
-	if err != nil && sweep.Asked > 0 {
+	if err != nil && poll.Asked > 0 {
 		return &refusal.Ended{Err: refusal.New("delivery_partly_saved", "cause", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 	}
 	if err != nil {
 		return err
 	}
 	sum := d.Summary(ledger.Account(), statuses)
-	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &sweep.Asked, sweep.Unanswered, withoutID, left-sweep.Unanswered
+	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &poll.Asked, poll.Unanswered, withoutID, left-poll.Unanswered
 	if err := tell(s, s.Stdout, d, sum, o); err != nil {
 		return err
 	}
 	switch {
 	case ctx.Err() != nil:
 		why = refusal.New("stopped_asking", "left", left)
-	case refusal.Code(why) != "" && sweep.Asked == 0:
+	case refusal.Code(why) != "" && poll.Asked == 0:
 		return why
 	case why != nil:
 		why = refusal.New("asking_cut_short", "cause", why, "left", left)

@@ -13,9 +13,9 @@ import (
 	"cohort/sinks/delivery"
 )
 
-// received keeps what the NHS App's receipts say, and says it behind how the run stands.
+// received saves the facts of the NHS App's receipts, and prints them after the run's account.
 func received(s *run.Runner, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
-	d := &delivery.Facts{Folder: s.Folder, Plan: plan, Spool: spool}
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
 	statuses, failed := d.Add(r.Facts(delivery.EachMessage(s.Folder.Path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
 	out := s.Stdout
 	if o.json {
@@ -31,5 +31,5 @@ func received(s *run.Runner, plan *plan.Plan, spool *shard.Spool, ledger *ledger
 		s.Log.Error(failed.Error())
 		return err
 	}
-	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what was settled is settled
+	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled
 }

@@ -13,7 +13,7 @@ import (
 	"cohort/sinks/delivery"
 )
 
-// tell writes the fallback list, where one is asked for, and prints what is known.
+// tell writes the fallback list, if there is to be one, and prints the summary.
 func tell(s *run.Runner, w io.Writer, d *delivery.Facts, sum *delivery.Summary, o *Options) error {
 	if o.fallback != "" {
 		rule := delivery.FallbackRule{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: time.Now()}
@@ -25,18 +25,18 @@ func tell(s *run.Runner, w io.Writer, d *delivery.Facts, sum *delivery.Summary, 
 	return sum.Print(w, o.json)
 }
 
-// fallback writes the list of those who are to be reached in another way, in the order of the
-// cohort. People stand in it by row and reference.
+// fallback lists the messages of people who are to be reached in another way, in the order of the
+// cohort. The list names people by row and reference only.
 func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*delivery.FallbackSummary, error) {
 	sum := &delivery.FallbackSummary{File: path, Messages: map[string]int64{}}
 	err := output.WriteTo(path, func(w io.Writer) error {
 		out := csv.NewWriter(w)
-		_ = out.Write(strings.Split(delivery.FallbackHeader, ",")) // an error stays with out
+		_ = out.Write(strings.Split(delivery.FallbackHeader, ",")) // out keeps the error
 		for m, err := range d.Known() {
 			if err != nil {
 				return err
 			}
-			if reason := sum.Take(rule, m); reason != "" {
+			if reason := sum.Take(rule, &m); reason != "" {
 				code := ""
 				if m.Fact != nil {
 					code = m.Fact.Code

@@ -16,10 +16,10 @@ import (
 	"cohort/sinks/delivery"
 )
 
-// receiptsCome says why it proves nothing that messages in doubt have no receipt; nil when it
-// proves what it can: that those of the messages have come that the service has accepted, in
-// all, as far as theirs have had the time at now, and on each of the days on which the ones in
-// doubt were attempted.
+// ReceiptsCome says why a missing receipt proves nothing about a message in doubt. proof is nil when
+// enough accepted messages have their receipts: at least half of all whose receipts are due at
+// now, and at least half of those accepted on each of days. On these days messages in doubt were
+// attempted.
 func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delivery.Message, error], days map[time.Time]bool, now time.Time) (proof, err error) {
 	type count struct{ accepted, named int }
 	var all count
@@ -54,13 +54,13 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		case 2*c.named < c.accepted:
 			return few(c, " on "+day.Format(time.DateOnly)), nil
 		case c.accepted == 0:
-			s.Log.Warn("nothing was accepted on a day on which messages in doubt were attempted: nothing shows that the receipts of that day have come", "day", day.Format(time.DateOnly))
+			s.Log.Warn("messages in doubt were attempted on a day when nothing was accepted, so nothing shows that the receipts of that day have come", "day", day.Format(time.DateOnly))
 		}
 	}
 	return nil, nil
 }
 
-// warnOfKeys warns of messages in doubt of which the present application is shown nothing.
+// warnOfKeys warns of messages in doubt that were attempted with another API key than key.
 func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]plan.FormID, key string) error {
 	inDoubt := make(map[plan.FormID]bool, len(forms))
 	for _, form := range forms {

@@ -11,7 +11,6 @@ import (
 	"cohort/engine/build"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -22,10 +21,11 @@ import (
 	"cohort/sinks/nhsapp"
 )
 
-// reconcileVerb is how the command is called.
+// Verb is the name of the command.
 const Verb = "reconcile"
 
-// reconcile settles what the service's receipts name.
+// Reconcile asks the service about a run's messages. Receipts of the NHS App settle the messages in
+// doubt that they name.
 func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
 	if !plan.NeverAgain {
 		return deliveries(s, ctx, plan, o)
@@ -71,12 +71,12 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		}
 	}
 	if receipts.Read == 0 && folded.Account().Fates[person.Accepted] > 0 {
-		s.Log.Warn("the service has no receipt of any day, not even of a message that it has accepted: it may be too early, or this application may not be shown them")
+		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them")
 	}
 	return received(s, plan, spool, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
 }
 
-// settledBy says how the run stands when the receipts were read.
+// settledBy writes the report, and says what is still in doubt after the receipts were read.
 func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
@@ -98,8 +98,8 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	return nil
 }
 
-// ask reads the receipts and records what they tell.
-func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) (err error) {
+// AskService reads the receipts and records which messages in doubt they name.
+func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) error {
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
@@ -107,55 +107,45 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	log, err := ledger.Open(s.Folder.Path, plan)
-	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("no_room_for_log", "cause", err)
-	}
-	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
+	return runfolder.WithLog(s.Folder.Path, plan, func(log *ledger.Log) error {
+		if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
+			return refusal.New("start_not_recorded", "cause", err)
 		}
-	}()
-	if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
-		return refusal.New("start_not_recorded", "cause", err)
-	}
-	forms, _, err := decision.InDoubt(log.Ledger, spool)
-	if err != nil {
-		return runfolder.Damaged(err)
-	}
-	if err := warnOfKeys(s, plan, forms, key); err != nil {
-		return err
-	}
-	found, err := ReadReceipts(s, ctx, plan, forms, receipts)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	if err := decision.Found(log, now, found); err != nil {
-		return refusal.New("receipts_not_recorded", "cause", err)
-	}
-	s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
-	account := log.Ledger.Account()
-	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
-		if err := log.Finish(now, account); err != nil {
-			return refusal.New("finish_unrecorded", "cause", err)
+		forms, _, err := decision.InDoubt(log.Ledger, spool)
+		if err != nil {
+			return runfolder.Damaged(err)
 		}
-	}
-	return nil
+		if err := warnOfKeys(s, plan, forms, key); err != nil {
+			return err
+		}
+		found, err := ReadReceipts(s, ctx, plan, forms, receipts)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if err := decision.Found(log, now, found); err != nil {
+			return refusal.New("receipts_not_recorded", "cause", err)
+		}
+		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
+		account := log.Ledger.Account()
+		if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
+			if err := log.Finish(now, account); err != nil {
+				return refusal.New("finish_unrecorded", "cause", err)
+			}
+		}
+		return nil
+	})
 }
 
-// readReceipts reads the receipts of every day since the plan was made, once, and looks for
-// forms' messages in them.
+// ReadReceipts reads the receipts of every day since the plan was made. It returns the service's
+// ids of the forms that they name.
 func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID, receipts *delivery.Receipts) (map[plan.FormID]string, error) {
 	found := map[plan.FormID]string{}
 	service, ok := s.Sink.(*nhsapp.Sink)
 	if !ok {
 		return found, nil
 	}
-	// An hour earlier, since clocks differ.
+	// It starts an hour earlier, because clocks differ.
 	for day := planned.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
 		n := 0
 		unread, err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
@@ -170,7 +160,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 				return
 			}
 			if before := found[form]; before != "" && before != r.MessageID {
-				return // receipts have said that it was taken twice
+				return // receipts.Add has logged that it was taken twice
 			}
 			found[form] = r.MessageID
 		})
@@ -181,7 +171,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			return nil, refusal.New("receipts_unreadable", "cause", err)
 		}
 		if receipts.Unread += unread; unread > 0 {
-			s.Log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
+			s.Log.Warn("receipts do not have the form of the contract, and cannot be read; the people in them stay in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
 		}
 		receipts.Read += n
 		s.Log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))

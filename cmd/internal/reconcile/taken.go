@@ -16,7 +16,7 @@ import (
 	"cohort/sinks/file"
 )
 
-// refusedUploads finds them; nil: there are none.
+// refusedUploads finds the run's uploads that the service refused; nil: there are none.
 func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUploads, error) {
 	refused, err := decision.RefusedUploads(ledger)
 	if err != nil {
@@ -70,9 +70,9 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 	return u, nil
 }
 
-// recordTaken records that the service works on uploads that it has refused. What is known
-// already is not recorded again.
-func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (err error) {
+// recordTaken records that the service delivers messages of uploads that it refused. It does not
+// record twice what is known already.
+func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) error {
 	if len(u.Taken) == 0 {
 		return nil
 	}
@@ -80,47 +80,40 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) (
 	if err != nil {
 		return err
 	}
-	log, err := ledger.Open(s.Folder.Path, d.Plan)
-	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
-		}
-	}()
-	for i, up := range u.Files {
-		if !u.Taken[i] {
-			continue
-		}
-		now := time.Now()
-		detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
-		if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
-			if err := decision.UploadTaken(log, slices.Clone(up.Batches), detail, now); err != nil {
-				return refusal.New("not_recorded", "cause", err)
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
+		for i, up := range u.Files {
+			if !u.Taken[i] {
+				continue
+			}
+			now := time.Now()
+			detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
+			if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
+				if err := decision.UploadTaken(log, slices.Clone(up.Batches), detail, now); err != nil {
+					return refusal.New("not_recorded", "cause", err)
+				}
+			}
+			var again []plan.AcceptedForm
+			var also []string
+			for _, f := range u.Accepted {
+				switch name := u.Written[f.Reference.String()]; {
+				case !slices.Contains(up.Batches, f.ID.Batch):
+				case name != "":
+					also = append(also, name)
+				case log.Ledger.State(f.ID).Phase == ledger.Accepted:
+					again = append(again, f)
+				}
+			}
+			if len(again) > 0 {
+				if err := decision.RefuseUpload(log, again, d.Spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
+					return refusal.New("partly_recorded", "cause", err)
+				}
+			}
+			s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.Name)
+			slices.Sort(also)
+			if also = slices.Compact(also); len(also) > 0 {
+				s.Log.Error("its people stand in another upload too: do not hand that over; when it was, they may get two", "upload", up.Name, "also_in", also)
 			}
 		}
-		var again []plan.AcceptedForm
-		var also []string
-		for _, f := range u.Accepted {
-			switch name := u.Written[f.Reference.String()]; {
-			case !slices.Contains(up.Batches, f.ID.Batch):
-			case name != "":
-				also = append(also, name)
-			case log.Ledger.State(f.ID).Phase == ledger.Accepted:
-				again = append(again, f)
-			}
-		}
-		if len(again) > 0 {
-			if err := decision.RefuseUpload(log, again, d.Spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
-				return refusal.New("partly_recorded", "cause", err)
-			}
-		}
-		s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.Name)
-		slices.Sort(also)
-		if also = slices.Compact(also); len(also) > 0 {
-			s.Log.Error("its people stand in another upload too: do not hand that over; when it was, they may get two", "upload", up.Name, "also_in", also)
-		}
-	}
-	return nil
+		return nil
+	})
 }

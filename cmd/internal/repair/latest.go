@@ -30,9 +30,6 @@ type Latest struct {
 }
 
 func (d *Latest) Run(ctx context.Context) (err error) {
-	if d.Call, err = runfolder.ReadCall(d.RunFolder); err != nil {
-		return err
-	}
 	plan, err := runfolder.Plan(d.RunFolder)
 	if err != nil {
 		return err

@@ -44,11 +44,8 @@ func (r *Recovery) Run(path string) (err error) {
 	if err := r.flags(); err != nil {
 		return err
 	}
-	if r.dir, err = runfolder.Absolute(path); err != nil {
-		return err
-	}
-	called, err := runfolder.ReadCall(r.dir)
-	if err != nil {
+	var called runfolder.Call
+	if r.dir, called, err = runfolder.Find(path); err != nil {
 		return err
 	}
 	r.plan, err = plan.Open(r.dir)

@@ -40,14 +40,11 @@ func (r *Retry) Run(path string) error {
 	if err := r.flags(); err != nil {
 		return err
 	}
-	dir, err := runfolder.Absolute(path)
+	dir, call, err := runfolder.Find(path)
 	if err != nil {
 		return err
 	}
-	s := &run.Runner{Log: r.Log}
-	if s.Call, err = runfolder.ReadCall(dir); err != nil {
-		return err
-	}
+	s := &run.Runner{Log: r.Log, Call: call}
 	plan, err := runfolder.Plan(dir)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/build"
 	"cohort/engine/decision"
@@ -82,9 +83,9 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 		}
 		return r.stopped(stopped)
 	case reported != nil:
-		return r.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
+		return r.stopped(refusal.New("report_not_written_at_end", "cause", reported))
 	case !summary.Finished:
-		return r.stopped(errors.New("what could be settled is settled, and nothing else was sent (--settle)"))
+		return r.stopped(refusal.New("only_settled"))
 	case inDoubt > 0:
 		next := r.GoOn()
 		if !plan.NeverAgain { // a recovery or a 413 holds it
@@ -166,16 +167,7 @@ func reportIsCurrent(dir string) bool {
 func (r *Runner) printAccount(plan *plan.Plan, summary dispatch.Summary) {
 	w, a := r.Stdout, summary.Account
 	fmt.Fprintf(w, "\n%s, run %s, %s\n  %-12s %12d\n", plan.Campaign, plan.Run.Short(), plan.Service, "records", a.Records)
-	sum := int64(0)
-	for _, fate := range person.Fates {
-		fmt.Fprintf(w, "    %-12s %10d\n", fate, a.Fates[fate])
-		sum += a.Fates[fate]
-	}
-	if sum == a.Records {
-		fmt.Fprintf(w, "  the fates add up to %d: every record is accounted for\n", sum)
-	} else {
-		fmt.Fprintf(w, "  THE FATES ADD UP TO %d AND NOT TO %d: this is a defect, send nothing more\n", sum, a.Records)
-	}
+	terminal.PrintFates(w, "  ", a, false)
 	intake.PrintRoutes(w, "  ", summary.Routes, a)
 	if summary.ListedLate > 0 {
 		fmt.Fprintln(w, "  "+TooLate(summary.ListedLate))
@@ -244,7 +236,7 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		return nil
 	}
 	if folded.Facts().Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Facts().Superseded)
+		return refusal.New("files_of_superseded_run", "run", folded.Facts().Superseded)
 	}
 	forms, refused, err := InFiles(folded)
 	if err != nil {
@@ -264,10 +256,10 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		r.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}
 	if ctx.Err() != nil {
-		return errors.New("stopped while the files were put together; everything is recorded")
+		return refusal.New("stopped_making_files")
 	}
 	if err != nil {
-		return fmt.Errorf("everything is recorded, but the files cannot be put together: %w", err)
+		return refusal.New("files_not_made", "cause", err)
 	}
 	fmt.Fprintf(r.Stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
 		r.Folder.File(runfolder.FilesFolder), len(m.Files), m.Messages)

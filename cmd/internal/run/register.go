@@ -280,7 +280,7 @@ func (r *Runner) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if err := r.reachable(ctx); err != nil {
-		return refusal.New("service_not_ready", "cause", err)
+		return notReady(err)
 	}
 	st.Simulator, _ = r.Tokens.Simulator()
 	return register.Admit(st)
@@ -421,6 +421,9 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 		}
 		e, _ = reg.Run(e.RunID)
 		known[e.Campaign] = append(known[e.Campaign], e)
+	}
+	if len(names) == 0 {
+		names = []string{"none"}
 	}
 	missing := "no_such_campaign"
 	if rehearsal {

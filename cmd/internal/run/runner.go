@@ -90,9 +90,6 @@ func (r *Runner) Open(c *cobra.Command) {
 // ResumeFolder goes on with the run in r.RunFolder.
 func (r *Runner) ResumeFolder(ctx context.Context, o Options) (err error) {
 	r.goOnAs(o)
-	if r.Call, err = runfolder.ReadCall(r.RunFolder); err != nil {
-		return err
-	}
 	planned, err := plan.Open(r.RunFolder)
 	if errors.Is(err, plan.ErrNone) { // it was stopped before there was a plan
 		r.Call.SendAgain = cmp.Or(o.SendAgain, r.Call.SendAgain)
@@ -195,22 +192,17 @@ func (r *Runner) AsPlanned(plan *plan.Plan) error {
 // NoteWitness notes in the log that the run is at work in this folder. decided is who has decided
 // so, and why; it may be empty.
 func (r *Runner) NoteWitness(plan *plan.Plan, decided string) error {
-	log, err := ledger.Open(r.Folder.Path, plan)
-	if err != nil {
-		return runfolder.RoomOr(err, runfolder.Unsound(r.Folder.Path, err), r.Folder.Path)
-	}
-	if err := errors.Join(log.NoteWitness(time.Now(), r.Folder.Path, decided), log.Close()); err != nil {
-		return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), r.Folder.Path)
-	}
-	return nil
+	return runfolder.WithLog(r.Folder.Path, plan, func(log *ledger.Log) error {
+		if err := log.NoteWitness(time.Now(), r.Folder.Path, decided); err != nil {
+			return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), r.Folder.Path)
+		}
+		return nil
+	})
 }
 
 // OpenRun opens the plan of the run in a folder for reading.
 func OpenRun(path string) (dir string, plan *plan.Plan, err error) {
-	if dir, err = runfolder.Absolute(path); err != nil {
-		return dir, nil, err
-	}
-	if _, err = runfolder.ReadCall(dir); err != nil {
+	if dir, _, err = runfolder.Find(path); err != nil {
 		return dir, nil, err
 	}
 	plan, err = runfolder.Plan(dir)

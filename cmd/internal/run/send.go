@@ -337,7 +337,7 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 		return nil, err
 	}
 	if err := r.reachable(ctx); err != nil {
-		return nil, refusal.New("service_not_ready", "cause", err)
+		return nil, notReady(err)
 	}
 	return before, nil
 }

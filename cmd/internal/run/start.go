@@ -238,6 +238,14 @@ func (s *start) checkService(ctx context.Context) error {
 		s.run.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
+	return notReady(err)
+}
+
+// notReady refuses a start that the service, or the campaign's last day, prevents.
+func notReady(err error) error {
+	if refusal.Code(err) != "" {
+		return err
+	}
 	return refusal.New("service_not_ready", "cause", err)
 }
 

@@ -6,20 +6,21 @@ import (
 	"cohort/engine"
 )
 
-// rowTable finds the row of a message of a run by its reference. A reference hashes run and
-// row, so the table holds rows alone and compares references by making them again: four bytes
-// a place, and less than four places a record.
-type rowTable struct {
+// Rows finds the row of a run's message by the message's reference. A reference is a hash of run
+// and row. So the table holds rows only, and makes a reference again to compare it. That takes
+// four bytes a place, and fewer than four places a record.
+type Rows struct {
 	run   engine.RunID
-	slots []uint32 // rows; 0: nothing
+	slots []uint32 // rows; 0: empty
 }
 
-func NewRowTable(run engine.RunID, records int64) *rowTable {
+// NewRows makes the table for the messages of a run.
+func NewRows(run engine.RunID, records int64) *Rows {
 	size := 8
 	for int64(size) < 2*records {
 		size *= 2
 	}
-	t := &rowTable{run: run, slots: make([]uint32, size)}
+	t := &Rows{run: run, slots: make([]uint32, size)}
 	for row := int64(1); row <= records; row++ {
 		reference := t.run.MessageReference(row)
 		i := t.place(reference.String())
@@ -31,12 +32,12 @@ func NewRowTable(run engine.RunID, records int64) *rowTable {
 	return t
 }
 
-func (t *rowTable) place(reference string) int {
+func (t *Rows) place(reference string) int {
 	return int(xxh3.HashString(reference) % uint64(len(t.slots)))
 }
 
-// row is the row whose message has a reference; false when there is none in this run.
-func (t *rowTable) Row(reference string) (int64, bool) {
+// Of returns the row of the message that has a reference; false: the run has no such message.
+func (t *Rows) Of(reference string) (int64, bool) {
 	if len(reference) != len(engine.Reference{}) {
 		return 0, false
 	}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -8,33 +9,31 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// polite is the rate at which a service is asked questions. When the service asks for fewer
-// (429) everybody is quiet for as long as it says, and the rate is halved; it comes back by a
-// hundredth with every answer. Safe for concurrent use.
+// Limiter limits the rate of questions to a service. When the service asks for fewer (429),
+// nobody asks for as long as it says, and the rate is halved. Every answer brings back a
+// hundredth of it. A Limiter is safe for concurrent use.
 type Limiter struct {
 	most    rate.Limit
 	limiter *rate.Limiter
 
 	mu     sync.Mutex // guards what follows
-	quiet  time.Time  // nobody asks before
-	slowed time.Time  // when the rate was halved last
+	quiet  time.Time  // no question is asked before
+	slowed time.Time  // questions asked before have halved the rate already
 }
 
-// slowest is the rate that is kept to however often the service refuses.
+// slowest is the lowest rate, in questions a second.
 const slowest = 0.1
 
+// NewLimiter makes a limiter of so many questions a second.
 func NewLimiter(perSecond float64) *Limiter {
 	return &Limiter{most: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
 }
 
-// wait waits until a question may be asked, and says when that is. An error is the context's.
+// wait waits until a question may be asked, and returns that time. An error is the context's.
 func (p *Limiter) wait(ctx context.Context) (time.Time, error) {
 	for {
 		if err := p.limiter.Wait(ctx); err != nil {
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			}
-			return time.Time{}, err
+			return time.Time{}, cmp.Or(ctx.Err(), err)
 		}
 		p.mu.Lock()
 		quiet := p.quiet
@@ -49,9 +48,9 @@ func (p *Limiter) wait(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// refused has everybody be quiet for a time, since a question that was asked at a moment was
-// refused for load. It says whether the rate was halved for it: questions that were under way
-// together count once.
+// refused stops all questions for a time, because the service refused one for load. asked is when
+// that was asked. It reports whether it halved the rate: questions under way at the same time
+// count once.
 func (p *Limiter) refused(asked time.Time, after time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,7 +66,7 @@ func (p *Limiter) refused(asked time.Time, after time.Duration) bool {
 	return true
 }
 
-// answered counts a question that was answered.
+// answered raises the rate for a question that was answered.
 func (p *Limiter) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

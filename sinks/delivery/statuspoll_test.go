@@ -80,7 +80,7 @@ func (n *notebook) save(facts []report.Fact) error {
 
 func newSweep(o *oracle, perSecond float64) (*StatusPoll, *notebook) {
 	n := &notebook{rows: map[int64]report.Fact{}}
-	return &StatusPoll{Ask: o.Message, Run: sweptRun, Pace: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
+	return &StatusPoll{Ask: o.Message, Run: sweptRun, Limiter: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
 }
 
 func messagesFrom(first, last int64) iter.Seq2[Question, error] {

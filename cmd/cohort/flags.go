@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cohort/engine/refusal"
+)
+
+// campaignFlag adds --campaign, -c to a command. "-campaign" is "-c ampaign" to the parser of
+// flags, and is refused.
+func campaignFlag(c *cobra.Command, path *string, usage string) {
+	c.Flags().StringVarP(path, "campaign", "c", "", usage)
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if *path == "ampaign" || strings.HasPrefix(*path, "ampaign=") {
+			return refusal.New("campaign_with_one_dash", "command", c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
+// takes a file took the cohort.
+func cohortArguments(flag string) cobra.PositionalArgs {
+	wanted := arguments(cobra.MinimumNArgs(1))
+	return func(c *cobra.Command, args []string) error {
+		err := wanted(c, args)
+		taken := c.Flags().Lookup(flag).Value.String()
+		if len(args) > 0 || taken == "" || strings.HasPrefix(taken, "-") {
+			return err
+		}
+		return refusal.New("flag_took_cohort", "flag", flag, "value", taken, "verb", c.Name())
+	}
+}
