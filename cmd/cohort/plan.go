@@ -32,7 +32,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return err
 			}
 			p := &intake.Forecast{Campaign: c.Campaign}
-			c.Look = p.Cut
+			c.Look = p.Add
 			found, err := c.Run(cmd.Context())
 			if err != nil {
 				return err

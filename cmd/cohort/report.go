@@ -48,7 +48,7 @@ Exit codes:
 			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := run.WriteReport(out, dir, plan, spool); err != nil {
+			if err := run.WriteReport(out, dir, plan, nil, spool); err != nil {
 				return refusal.New("report_not_written", "cause", err)
 			}
 			if output.IsFile(out) { // what goes to a pipe is not mixed with its name
