@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -54,13 +53,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				err = out.Encode(found)
-			} else {
-				found.Print(cmd.OutOrStdout())
-			}
+			err = show(cmd, asJSON, found)
 			if err == nil && !found.OK {
 				err = refusal.New("sign_in_would_fail", "parts", found.Wrong())
 			}

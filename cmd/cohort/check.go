@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -38,13 +36,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				err = out.Encode(found)
-			} else {
-				found.Print(cmd.OutOrStdout())
-			}
+			err = show(cmd, asJSON, found)
 			if err == nil && !found.WouldSend {
 				err = refusal.New("send_would_be_refused", "why", found.Why)
 			}

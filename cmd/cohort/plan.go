@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -41,13 +39,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return refusal.New("send_would_be_refused", "why", found.Why)
 			}
 			p.Reach, p.Overlap = found.Reach, found.Overlap
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(p)
-			}
-			p.Print(cmd.OutOrStdout())
-			return nil
+			return show(cmd, asJSON, p)
 		},
 	}
 	campaignFlag(command, &path, "the campaign `file`")

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -53,13 +51,7 @@ standard error is the command that goes on.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(found.Reach)
-			}
-			found.Reach.Print(cmd.OutOrStdout())
-			return nil
+			return show(cmd, asJSON, found.Reach)
 		},
 	}
 	f := command.Flags()

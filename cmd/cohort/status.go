@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,13 +124,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(c.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(s)
-			}
-			s.print(c.OutOrStdout())
-			return nil
+			return show(c, asJSON, s)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
@@ -243,7 +236,8 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *Status) print(w io.Writer) {
+// Print prints the status for people.
+func (s *Status) Print(w io.Writer) {
 	state := string(s.State)
 	if s.gone.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)

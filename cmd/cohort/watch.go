@@ -117,7 +117,7 @@ func (w *Watcher) add(now *dispatch.Snapshot) {
 // text is the screen.
 func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 	var b strings.Builder
-	s.print(&b)
+	s.Print(&b)
 	if w.silent != "" {
 		fmt.Fprintf(&b, "\nno live figures: %s\n", w.silent)
 	}

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
@@ -20,12 +18,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// screen shows an operator how a run goes: on a terminal a bar, elsewhere a line of
-// the log every ten seconds. Events are log lines either way.
+// Screen shows the progress of a run: as a bar on a terminal, or else as a line of the log every ten
+// seconds. Events are log lines in both cases.
 type Screen struct {
 	terminal bool
 	out      *switchable
-	plain    io.Writer // what out writes to while there is no bar
+	plain    io.Writer // the target of out while there is no bar
 	Log      *slog.Logger
 	pace     campaign.Pace
 	bars     *mpb.Progress
@@ -35,11 +33,9 @@ type Screen struct {
 	spoke    time.Time // when the latest progress line was written
 }
 
+// NewScreen makes a screen that writes to stderr.
 func NewScreen(stderr io.Writer) *Screen {
-	s := &Screen{out: &switchable{to: stderr}}
-	if f, ok := stderr.(*os.File); ok {
-		s.terminal = term.IsTerminal(int(f.Fd()))
-	}
+	s := &Screen{out: &switchable{to: stderr}, terminal: AtTerminal(stderr)}
 	o := &slog.HandlerOptions{}
 	if s.terminal {
 		o.ReplaceAttr = forEyes
@@ -48,7 +44,7 @@ func NewScreen(stderr io.Writer) *Screen {
 	return s
 }
 
-// forEyes shortens what a person on a terminal need not read.
+// forEyes shortens log lines for a person at a terminal.
 func forEyes(_ []string, a slog.Attr) slog.Attr {
 	switch {
 	case a.Key == slog.TimeKey:
@@ -59,7 +55,7 @@ func forEyes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// begin shows the bar.
+// Begin shows the bar.
 func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.pace, s.spoke = pace, time.Now()
 	if !s.terminal {
@@ -74,7 +70,7 @@ func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.out.set(s.bars)
 }
 
-// show takes a snapshot. The run's loop calls it a few times a second.
+// Show takes a snapshot. The run's loop calls it a few times a second.
 func (s *Screen) Show(now dispatch.Snapshot) {
 	accepted := now.Account.Fates[person.Accepted]
 	s.speed.Add(now.At, accepted)
@@ -95,7 +91,7 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting)
-		if !now.Paused { // which has no end that anybody knows
+		if !now.Paused { // nobody knows the end of a pause
 			args = append(args, "until", s.clock(now.Until))
 		}
 	} else if eta, ok := s.speed.Eta(now.At, left); ok {
@@ -104,7 +100,7 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	s.Log.Info("progress", args...)
 }
 
-// line is what stands behind the bar.
+// line is the text after the bar.
 func (s *Screen) line() string {
 	now := s.Latest.Load()
 	if now == nil {
@@ -134,7 +130,7 @@ func (s *Screen) clock(t time.Time) string {
 	return t.Format("Mon 2 Jan 15:04")
 }
 
-// end takes the bar away again.
+// End removes the bar.
 func (s *Screen) End() {
 	if s.bar == nil {
 		return
@@ -163,22 +159,21 @@ func (w *switchable) Write(b []byte) (int, error) {
 	return w.to.Write(b)
 }
 
-// waits counts the messages in doubt that nothing but a person, or receipts, can settle.
+// waits counts the messages in doubt that only a person or receipts can settle.
 func waits(now dispatch.Snapshot) int64 {
 	return now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt] - now.Left
 }
 
-// speed is the rate over the last half minute or so. Its zero value is ready; it is
-// safe for concurrent use.
+// Speed is the rate over about the last half minute. Its zero value is ready. It is safe for
+// concurrent use.
 type Speed struct {
 	mu   sync.Mutex
 	seen []sample
 }
 
-// How far back a speed looks: further when nothing has come since, as between large batches.
 const (
-	speedOver   = 30 * time.Second
-	speedAtMost = 2 * time.Minute
+	speedOver   = 30 * time.Second // Speed looks back so far
+	speedAtMost = 2 * time.Minute  // and at most so far when nothing came, as between large batches
 )
 
 type sample struct {
@@ -186,6 +181,7 @@ type sample struct {
 	n  int64
 }
 
+// Add notes that the count was n at a time.
 func (s *Speed) Add(at time.Time, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,6 +195,7 @@ func (s *Speed) Add(at time.Time, n int64) {
 	}
 }
 
+// PerSecond returns the rate.
 func (s *Speed) PerSecond() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,7 +206,7 @@ func (s *Speed) PerSecond() float64 {
 	return float64(last.n-first.n) / max(last.at.Sub(first.at).Seconds(), 0.001)
 }
 
-// eta is when n more will be done at this speed.
+// Eta returns the time at which n more will be done; false: the rate is 0.
 func (s *Speed) Eta(now time.Time, n int64) (time.Time, bool) {
 	rate := s.PerSecond()
 	if rate <= 0 {
