@@ -14,7 +14,7 @@ import (
 func authCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "auth",
-		Short: "Make the key pair of an application, and check that the service lets it in",
+		Short: "Make the key pair of an application, and check that it can sign in",
 	}
 	choice(c)
 	c.AddCommand(authCheckCommand(), keygenCommand())
@@ -26,13 +26,13 @@ func authCheckCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check -c campaign.yaml",
-		Short: "Sign in as a send would, and say precisely what is wrong",
+		Short: "Sign in as a send would, and say what is wrong",
 		Long: `Check reads the keys, fetches an access token, and asks the service for a message that does
-not exist, which it answers only to whom it lets in. Nothing is sent to anybody, and
-nothing is made at the service. It says of each part what was found, and where one is
-wrong what to do. Keys and tokens are never shown; keys are told apart by fingerprints.
+not exist. Nothing is sent to anybody, and nothing changes at the service. For each part it
+says what was found and, if it is wrong, what to do. Keys and tokens are never shown;
+fingerprints tell keys apart.
 
-Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
+Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 `,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,12 +71,12 @@ func keygenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keygen [--key-id ID] [--out DIR]",
 		Short: "Make an RSA key pair, and the JWKS to register with the NHS API platform",
-		Long: `Keygen makes an RSA key of 4096 bits and writes two files, named after the key id: the
-private key (PKCS#8, readable by you alone) and the JWKS with its public half, which is what
-the NHS API platform wants. It never overwrites a file.
+		Long: `Keygen makes an RSA key of 4096 bits. It writes two files, named after the key id: the private
+key (PKCS#8, readable by you only), and the JWKS with the public key, for the NHS API platform.
+It never overwrites a file.
 
-Use another key id for each environment, and for each new key: with both registered the
-old key serves until the campaign names the new one.
+Use another key id for each environment and each new key. While both keys are registered, the
+old one works until the campaign names the new one.
 `,
 		Example: `  cohort auth keygen
   cohort auth keygen --key-id prod-1 --out /etc/cohort/secrets`,
@@ -91,17 +91,17 @@ old key serves until the campaign names the new one.
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&keyID, "key-id", "int-1", "the `name` under which the public key will be registered")
-	f.StringVar(&out, "out", "secrets", "the `folder` to write to; made when it is not there")
+	f.StringVar(&keyID, "key-id", "int-1", "the `name` of the public key at the platform")
+	f.StringVar(&out, "out", "secrets", "the `folder` to write to; it is made if it is missing")
 	return c
 }
 
 const keygenWords = `private key  %s
-             show it to nobody, and keep no copy where others can read it
+             show it to nobody, and keep copies only where nobody else can read them
 JWKS         %s
              register it with the NHS API platform, for this application and environment
 thumbprint   %s
-             how cohort auth check names this key
+             cohort auth check shows it for this key
 
 In the campaign file, under sink.notify:
   key_id: %s

@@ -10,11 +10,10 @@ import (
 	"cohort/sinks/apim"
 )
 
-// made is what keygen has written, and where.
+// made has the files that keygen wrote.
 type made struct{ private, jwks, thumbprint string }
 
-// keygen makes a key pair and writes it to a folder. Of a failure nothing stays but the
-// folder.
+// keygen makes a key pair and writes it to a folder. After a failure only the folder stays.
 func keygen(keyID, dir string) (made, error) {
 	if !apim.IsKeyID(keyID) {
 		return made{}, refusal.New("key_id_wrong", "key_id", keyID)
@@ -22,7 +21,7 @@ func keygen(keyID, dir string) (made, error) {
 	m := made{private: filepath.Join(dir, keyID+".pem"), jwks: filepath.Join(dir, keyID+".jwks.json")}
 	for _, path := range []string{m.private, m.jwks} { // before the work of making a key
 		if _, err := os.Lstat(path); err == nil {
-			return made{}, there(path)
+			return made{}, refusal.New("key_exists", "file", path)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -43,15 +42,11 @@ func keygen(keyID, dir string) (made, error) {
 	return m, nil
 }
 
-func there(path string) error {
-	return refusal.New("key_exists", "file", path)
-}
-
-// create writes a file that may not be there yet, and syncs it.
+// create writes a new file, and syncs it.
 func create(path string, text []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return there(path)
+		return refusal.New("key_exists", "file", path)
 	}
 	if err != nil {
 		return refusal.New("key_not_created", "cause", err)
@@ -60,10 +55,7 @@ func create(path string, text []byte, mode fs.FileMode) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		_ = os.Remove(path)
 		return refusal.New("key_unwritable", "cause", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// checkLedger is simulate --check.
+// checkLedger compares a report with a simulator's ledger, for simulate --check.
 func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, runfolder.ReportFile)

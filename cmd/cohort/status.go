@@ -28,7 +28,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// status is where a run stands; with --json it is what is printed.
+// Status is the state of a run. It is the output of --json.
 type Status struct {
 	RunID      string                `json:"run_id"`
 	Campaign   string                `json:"campaign"`
@@ -48,12 +48,12 @@ type Status struct {
 	FirstStart *time.Time            `json:"first_start,omitempty"`
 	LastAnswer *time.Time            `json:"last_answer,omitempty"`
 	LastEvent  string                `json:"last_event,omitempty"`
-	Waiting    *wait                 `json:"waiting,omitempty"`    // what the process at work waits for
-	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
+	Waiting    *wait                 `json:"waiting,omitempty"`    // of the process at work
+	Paused     string                `json:"paused,omitempty"`     // by a person, with the reason
 	PaceLever  *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events     []Event               `json:"events,omitempty"`     // the latest decisions
-	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
-	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
+	ListedLate int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
 	ToBeResent int                   `json:"to_be_resent"`         // and those that are still to be sent again
 	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
@@ -66,7 +66,7 @@ type Status struct {
 	zone       *time.Location     // of the campaign: what people are told of times is in it
 }
 
-// clock is a moment as people are told of it.
+// clock writes a time for people.
 func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
 
 func (s *Status) in(t time.Time) time.Time {
@@ -76,14 +76,14 @@ func (s *Status) in(t time.Time) time.Time {
 	return t.In(s.zone)
 }
 
-// event is what a person or the run itself decided.
+// Event is a decision of a person or of the run.
 type Event struct {
 	At     time.Time `json:"at"`
 	Verb   string    `json:"verb"`
 	Detail string    `json:"detail,omitempty"`
 }
 
-// words are the event for people.
+// words writes the event for people.
 func (e Event) words() string {
 	switch {
 	case e.Verb == string(record.VerbStop):
@@ -105,9 +105,9 @@ func statusCommand() *cobra.Command {
 	var asJSON, watching bool
 	c := &cobra.Command{
 		Use:   "status DIR",
-		Short: "Show where a run stands, while it runs or after",
-		Long: `Status reads the progress log and adds it up. It does not disturb a run at work, whose
-requests under way it counts as in doubt until they are answered.
+		Short: "Show the state of a run, while it runs or after",
+		Long: `Status reads the progress log and counts the fates. It does not disturb a run at work. Requests
+under way count as in doubt until they are answered.
 
 Exit codes:
 ` + exitCodes,
@@ -128,7 +128,7 @@ Exit codes:
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	c.Flags().BoolVar(&watching, "watch", false, "show it anew every second, until Ctrl-C or until no process is at work any more")
+	c.Flags().BoolVar(&watching, "watch", false, "show it every second, until Ctrl-C or until no process is at work")
 	return c
 }
 

@@ -6,14 +6,13 @@ import (
 	"cohort/engine/dispatch"
 )
 
-// wait is what the process at work waits for.
+// wait is the reason for which the process at work waits.
 type wait struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
 }
 
-// waitOf is what a process waits for by its own word; nil for nothing, or when a person has
-// paused the run, which stands elsewhere and has no end that anybody knows.
+// waitOf returns the wait of the process at work; nil: it does not wait, or a person paused the run.
 func (s *Status) waitOf(now *dispatch.Snapshot) *wait {
 	if now == nil || now.Waiting == "" || now.Paused || s.Paused != "" {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
-// --json one object a line. It ends with ctx, or when no process is at work any more.
+// watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
+// object a line. It ends with ctx, or when no process is at work.
 func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	canvas := terminal.NewCanvas(out)
 	if asJSON {
@@ -64,7 +64,7 @@ type watched struct {
 	Silent string `json:"no_live,omitempty"` // why that cannot be had
 }
 
-// live is what the process that is at work says of itself.
+// live has the figures that only the process at work knows.
 type live struct {
 	PerSecond float64            `json:"per_second"`
 	Allowed   float64            `json:"allowed_per_second"` // 0: any
@@ -93,7 +93,7 @@ func (w *Watcher) live(now *dispatch.Snapshot) *live {
 	return l
 }
 
-// watcher remembers how fast a run went.
+// Watcher remembers the rates of a run.
 type Watcher struct {
 	speed  terminal.Speed
 	rates  []float64 // one every five seconds, the latest last
@@ -101,7 +101,7 @@ type Watcher struct {
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
 }
 
-// mostRates is how many rates the line of bars has: five minutes.
+// mostRates is the number of bars: five minutes.
 const mostRates = 60
 
 func (w *Watcher) add(now *dispatch.Snapshot) {
@@ -114,7 +114,7 @@ func (w *Watcher) add(now *dispatch.Snapshot) {
 	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
 }
 
-// text is the screen.
+// Text is the text of the screen.
 func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 	var b strings.Builder
 	s.Print(&b)
