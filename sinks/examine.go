@@ -17,7 +17,7 @@ import (
 	"cohort/sinks/notify"
 )
 
-// Findings says what was found about each part of signing in. It is the output of --json.
+// Findings has the state of each part of signing in. It is the output of --json.
 type Findings struct {
 	OK    bool    `json:"ok"`
 	Parts []*Part `json:"parts"`

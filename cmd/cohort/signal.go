@@ -75,5 +75,5 @@ func (i *interruption) Error() string { return i.by }
 // Is makes an interruption equal to context.Canceled.
 func (i *interruption) Is(target error) bool { return target == context.Canceled }
 
-// oneTouch is the time in which a second signal counts as the first.
+// A second signal within oneTouch counts as the first.
 const oneTouch = 500 * time.Millisecond

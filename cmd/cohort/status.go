@@ -16,6 +16,7 @@ import (
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
+	"cohort/engine/campaign"
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
@@ -26,6 +27,7 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/sinks/file"
 )
 
 // Status is the state of a run. It is the output of --json.
@@ -170,14 +172,14 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 	}
 	s.fill(planned, at)
 	s.Waiting = s.waitOf(s.now)
-	return s, s.look(planned)
+	return s, s.addFiles(planned)
 }
 
 // sends reports whether a process that holds a run's folder sends the run. One of an older
 // version may not have said.
 func sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
-// ask asks the process at work how it stands. It has not begun to send when it says nothing.
+// ask asks the process at work how it stands. It may not have begun to send.
 func (s *Status) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -302,7 +304,7 @@ func (s *Status) Print(w io.Writer) {
 	}
 }
 
-// ended reports whether no process is at work on a run that is not finished.
+// ended reports whether a run stopped before its end.
 func (s *Status) ended() bool {
 	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
 }
@@ -322,9 +324,28 @@ func (s *Status) next(w io.Writer) {
 		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
 	case s.State == ledger.EndedInDoubt:
 		if s.byReceipts {
-			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
+			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, refusal.Command("recover", s.Folder))
 	}
+}
+
+// addFiles adds the files of a campaign that writes files. Such a run is not finished before they are
+// complete.
+func (s *Status) addFiles(plan *plan.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &run.FilesStatus{Folder: filepath.Join(s.Folder, runfolder.FilesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refusal.New("files_manifest_unreadable", "cause", err)
+	case m != nil && m.Whole:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"cohort/engine/dispatch"
 )
 
-// wait is the reason for which the process at work waits.
+// wait has the reason and the end of a wait.
 type wait struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
