@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,4 +27,15 @@ func cohortArguments(flag string) cobra.PositionalArgs {
 		}
 		return refusal.New("flag_took_cohort", "flag", flag, "value", taken, "verb", c.Name())
 	}
+}
+
+// show prints a result: for people, or as JSON for programs.
+func show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
+	if !asJSON {
+		result.Print(c.OutOrStdout())
+		return nil
+	}
+	out := json.NewEncoder(c.OutOrStdout())
+	out.SetIndent("", "  ")
+	return out.Encode(result)
 }
