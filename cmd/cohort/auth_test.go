@@ -170,7 +170,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			}
 			wanted, todo := regexp.MustCompile(row.found), regexp.MustCompile(row.todo)
 			found, text := w.examination()
-			if text.code != refusal.ExitRefused || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
+			if !text.refused("sign_in_would_fail") || !strings.Contains(text.stderr, "wrong: "+strings.Join(row.wrong, ", ")+" [") {
 				t.Errorf("exit code %d: %s", text.code, text.stderr)
 			}
 			var wrong []string

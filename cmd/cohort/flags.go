@@ -10,16 +10,9 @@ import (
 	"cohort/engine/refusal"
 )
 
-// campaignFlag adds --campaign, -c to a command. "-campaign" is "-c ampaign" to the parser of
-// flags, and is refused.
+// campaignFlag adds --campaign, -c to a command.
 func campaignFlag(c *cobra.Command, path *string, usage string) {
 	c.Flags().StringVarP(path, "campaign", "c", "", usage)
-	c.PreRunE = func(*cobra.Command, []string) error {
-		if *path == "ampaign" || strings.HasPrefix(*path, "ampaign=") {
-			return refusal.New("campaign_with_one_dash", "command", c.CommandPath())
-		}
-		return nil
-	}
 }
 
 // cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that

@@ -129,8 +129,8 @@ func (o *operation) note() error {
 	if err != nil {
 		return runfolder.Unsound(o.folder, err)
 	}
-	if folded.Superseded != "" {
-		return refusal.New("run_superseded", "run", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return refusal.New("run_superseded", "run", folded.Facts().Superseded)
 	}
 	if live, _, _ := folded.Unsettled(); live == 0 {
 		return refusal.New("nothing_left_to_send")

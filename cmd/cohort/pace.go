@@ -21,6 +21,7 @@ func paceCommand() *cobra.Command {
 		o        operation
 		finishBy string
 		own      bool
+		force    bool
 	)
 	c := &cobra.Command{
 		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
@@ -29,7 +30,8 @@ func paceCommand() *cobra.Command {
 campaign's time zone, at the latest until the window closes. It works out that rate once, now,
 and never above the campaign's per_second. The rate stays after a pause or a stop, so messages
 may then go out after that time. The window still holds, and so does a service that asks for
-fewer requests. --campaign goes back to the campaign's own pace.
+fewer requests. --campaign goes back to the campaign's own pace. A rate above the campaign's ceiling, pace.per_second or the
+capacity of its window, needs --force.
 ` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -49,28 +51,46 @@ fewer requests. --campaign goes back to the campaign's own pace.
 			if err := o.find(args[0]); err != nil {
 				return err
 			}
-			pace, err := paceOf(o.folder)
+			p, err := paceOf(o.folder)
 			if err != nil {
 				return err
 			}
+			rate := o.asked.Pace.PerSecond
+			above := aboveCeiling(p, rate, time.Now())
+			if above != "" && !force {
+				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", fmt.Sprintf("%g", rate), "--force"))
+			}
 			if c.Flags().Changed("finish-by") {
-				if o.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
+				if o.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
 					return err
 				}
 			}
 			if err := o.deliver(c.Context()); err != nil {
 				return err
 			}
-			answerPace(c.OutOrStdout(), o.change, o.noted, pace.Location)
+			if above != "" {
+				fmt.Fprintln(c.OutOrStdout(), above)
+			}
+			answerPace(c.OutOrStdout(), o.change, o.noted, p.Location)
 			o.askReason(c)
 			return nil
 		},
 	}
 	c.Flags().Float64Var(&o.asked.Pace.PerSecond, "per-second", 0, "messages a second")
 	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
+	c.Flags().BoolVar(&force, "force", false, "also above the campaign's ceiling")
 	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
 	o.flags(c)
 	return c
+}
+
+// aboveCeiling says which ceiling of the campaign a rate is above; empty: none.
+func aboveCeiling(p campaign.Pace, rate float64, now time.Time) string {
+	ceiling, keys := pace.Ceiling(p, now)
+	if ceiling == 0 || rate <= ceiling {
+		return ""
+	}
+	return fmt.Sprintf("%g a second is above the campaign's ceiling of %.4g a second (%s)", rate, ceiling, keys)
 }
 
 // paceOf returns the pace of the campaign of a run's folder.

@@ -54,7 +54,7 @@ func printStat(out io.Writer, s *inspect.Summary) {
 		fmt.Fprintf(out, "first       %s\nlast        %s\n", s.First.UTC().Format(time.DateTime+" MST"), s.Last.UTC().Format(time.DateTime+" MST"))
 	}
 	live, held, foreign := s.Ledger.Unsettled()
-	fmt.Fprintf(out, "starts      %d\nattempts    %d\n", s.Ledger.Starts, s.Requests)
+	fmt.Fprintf(out, "starts      %d\nattempts    %d\n", s.Ledger.Facts().Starts, s.Requests)
 	fmt.Fprintf(out, "in doubt    %d messages, of which replays can settle %d\n", account.Fates[person.InDoubt], s.Ledger.Settleable())
 	fmt.Fprintf(out, "forms       %d: %d to be sent, %d held, %d foreign\n", s.Forms, live, held, foreign)
 	fmt.Fprintf(out, "revisions   %d\ntoo late    %d people were listed when their message had been attempted\n", s.Revisions, s.Ledger.ListedLate())

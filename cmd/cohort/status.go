@@ -32,40 +32,45 @@ import (
 
 // Status is the state of a run. It is the output of --json.
 type Status struct {
-	RunID      string                `json:"run_id"`
-	Campaign   string                `json:"campaign"`
-	Service    string                `json:"service"`
-	Folder     string                `json:"folder"`
-	State      ledger.RunState       `json:"state"`
-	PID        int                   `json:"pid,omitempty"`
-	Host       string                `json:"host,omitempty"`
-	Files      *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
-	Records    int64                 `json:"records"`
-	Fates      map[person.Fate]int64 `json:"fates"`
-	AddsUp     bool                  `json:"adds_up"`
-	Routes     []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
-	Batches    int                   `json:"batches"`
-	Attempts   uint64                `json:"attempts"`
-	Starts     int                   `json:"starts"`
-	FirstStart *time.Time            `json:"first_start,omitempty"`
-	LastAnswer *time.Time            `json:"last_answer,omitempty"`
-	LastEvent  string                `json:"last_event,omitempty"`
-	Waiting    *wait                 `json:"waiting,omitempty"`    // of the process at work
-	Paused     string                `json:"paused,omitempty"`     // by a person, with the reason
-	PaceLever  *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
-	Events     []Event               `json:"events,omitempty"`     // the latest decisions
-	ListedLate int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
-	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
-	ToBeResent int                   `json:"to_be_resent"`         // and those that are still to be sent again
-	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
-	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+	RunID       string                `json:"run_id"`
+	Campaign    string                `json:"campaign"`
+	Service     string                `json:"service"`
+	Folder      string                `json:"folder"`
+	State       ledger.RunState       `json:"state"`
+	PID         int                   `json:"pid,omitempty"`
+	Host        string                `json:"host,omitempty"`
+	Files       *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
+	Records     int64                 `json:"records"`
+	Fates       map[person.Fate]int64 `json:"fates"`
+	AddsUp      bool                  `json:"adds_up"`
+	Routes      []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
+	Batches     int                   `json:"batches"`
+	Attempts    uint64                `json:"attempts"`
+	Starts      int                   `json:"starts"`
+	FirstStart  *time.Time            `json:"first_start,omitempty"`
+	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
+	LastEvent   string                `json:"last_event,omitempty"`
+	Waiting     *wait                 `json:"waiting,omitempty"`
+	Rate        *rateStatus           `json:"rate,omitempty"`
+	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
+	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
+	Window      *windowStatus         `json:"window,omitempty"`
+	Paused      string                `json:"paused,omitempty"`     // by a person, with the reason
+	PaceLever   *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	Events      []Event               `json:"events,omitempty"`     // the latest decisions
+	ListedLate  int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
+	ToBeResent  int                   `json:"to_be_resent"`         // and those that are still to be sent again
+	Held        int                   `json:"batches_held"`         // in doubt, and no replay can settle them
+	Foreign     int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
 	routes     []ledger.RouteAccount
 	gone       ledger.Process     // the process that left no word, of a run that died
 	now        *dispatch.Snapshot // what the process at work says
 	silent     string             // why it says nothing; empty: it does, or there is none
 	byReceipts bool               // receipts settle what is in doubt, and no replay does
-	zone       *time.Location     // of the campaign: what people are told of times is in it
+	zone       *time.Location     // of the campaign; UTC while it cannot be read
+	rates      []float64          // of the latest minutes, when they are watched
 }
 
 // clock writes a time for people.
@@ -97,7 +102,7 @@ func (e Event) words() string {
 }
 
 func events(l *ledger.Ledger) (all []Event) {
-	for _, e := range l.Events {
+	for _, e := range l.Facts().Events {
 		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
 	}
 	return all
@@ -143,10 +148,11 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 	if !busy && !sends(holder) {
 		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
 	}
-	s := &Status{RunID: call.RunID, Folder: dir}
+	s, p := &Status{RunID: call.RunID, Folder: dir}, campaign.Pace{Location: time.UTC}
 	if c, _, _, err := runfolder.ReadCampaign(dir, call); err == nil { // else the times are UTC, as they say
-		s.zone = c.Pace.Location
+		p = c.Pace
 	}
+	s.zone = p.Location
 	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcile.Verb}
 	if busy {
 		s.PID, s.Host = holder.PID, holder.Host
@@ -171,7 +177,7 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 		return nil, runfolder.Unsound(dir, err)
 	}
 	s.fill(planned, at)
-	s.Waiting = s.waitOf(s.now)
+	s.expect(p)
 	return s, s.addFiles(planned)
 }
 
@@ -204,13 +210,13 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
-	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
 	s.Resent, s.ToBeResent = folded.Resent()
-	s.FirstStart, s.LastAnswer = moment(folded.FirstStart), moment(folded.LastAnswer)
-	s.Events, s.Paused = events(folded), folded.Paused
-	if folded.Override != (pace.Override{}) {
-		s.PaceLever = &folded.Override
+	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	if folded.Facts().Override != (pace.Override{}) {
+		s.PaceLever = new(folded.Facts().Override)
 	}
 	if s.State = at.State(); s.State == ledger.Died {
 		s.died(at.Gone())
@@ -248,9 +254,7 @@ func (s *Status) Print(w io.Writer) {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
-	if s.Waiting != nil {
-		fmt.Fprintf(w, "waiting   %s\n", pace.WaitText(s.Waiting.Reason, s.in(s.Waiting.Until), time.Now()))
-	}
+	s.printExpected(w)
 	if s.Fates == nil {
 		s.next(w)
 		return

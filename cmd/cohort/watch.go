@@ -12,7 +12,6 @@ import (
 
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/dispatch"
-	"cohort/ingest/person"
 )
 
 // watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
@@ -35,9 +34,10 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 		if w.silent = s.silent; now != nil {
 			w.add(now)
 		}
+		s.rates = w.rates
 		switch {
 		case asJSON:
-			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
+			err = json.NewEncoder(out).Encode(watched{s, liveOf(now), w.silent})
 		case canvas != nil:
 			err = canvas.Draw(w.Text(s, now))
 		default:
@@ -78,24 +78,19 @@ type live struct {
 	Retries   dispatch.Retries   `json:"retries"`
 }
 
-func (w *Watcher) live(now *dispatch.Snapshot) *live {
+func liveOf(now *dispatch.Snapshot) *live {
 	if now == nil {
 		return nil
 	}
-	l := &live{
-		PerSecond: w.speed.PerSecond(), Allowed: now.Rate, Remain: now.Remain, Closes: moment(now.Closes), Waiting: now.Waiting,
+	return &live{
+		PerSecond: now.Speed, Allowed: now.Rate, ETA: moment(now.Expected.Last), Remain: now.Expected.Remain, Closes: moment(now.Expected.Closes), Waiting: now.Waiting,
 		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
 		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
 	}
-	if eta, ok := w.speed.Eta(now.At, now.Left); ok {
-		l.ETA = moment(eta)
-	}
-	return l
 }
 
 // Watcher remembers the rates of a run.
 type Watcher struct {
-	speed  terminal.Speed
 	rates  []float64 // one every five seconds, the latest last
 	took   time.Time // when the latest was taken
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
@@ -105,12 +100,11 @@ type Watcher struct {
 const mostRates = 60
 
 func (w *Watcher) add(now *dispatch.Snapshot) {
-	w.speed.Add(now.At, now.Account.Fates[person.Accepted])
 	if now.At.Sub(w.took) < 5*time.Second {
 		return
 	}
 	w.took = now.At
-	w.rates = append(w.rates, w.speed.PerSecond())
+	w.rates = append(w.rates, now.Speed)
 	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
 }
 
@@ -125,29 +119,12 @@ func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 		return b.String()
 	}
 	fmt.Fprintln(&b)
-	paused := now.Paused || s.Paused != "" // the log knows it before the next snapshot does
-	if !paused && now.Waiting == "" {
-		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.PerSecond(), allowedRate(now.Rate), bars(w.rates))
-		if eta, ok := w.speed.Eta(now.At, now.Left); ok && now.Left > 0 {
-			fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", s.in(eta).Format("Mon 2 Jan 15:04:05 MST"))
-		}
-	}
-	if now.Remain > 0 && !paused {
-		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, s.in(now.Closes).Format("15:04 MST"))
-	}
 	fmt.Fprintf(&b, "answers   p50 %s, p95 %s, p99 %s; %d requests with %d messages under way\n",
 		round(now.Latency.P50), round(now.Latency.P95), round(now.Latency.P99), now.Requests, now.InFlight)
 	for _, code := range slices.Sorted(maps.Keys(now.Retries)) {
 		fmt.Fprintf(&b, "again     %d requests after %s\n", now.Retries[code], code)
 	}
 	return b.String()
-}
-
-func allowedRate(rate float64) string {
-	if rate == 0 {
-		return "any rate"
-	}
-	return fmt.Sprintf("%.4g", rate)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

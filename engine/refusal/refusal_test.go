@@ -2,12 +2,14 @@ package refusal
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,6 +116,10 @@ func TestARefusalWrapsItsCause(t *testing.T) {
 	sentences["a_test"] = "{file} has {share:%.1f} % bad records: {cause}"
 	defer delete(sentences, "a_test")
 	err := New("a_test", "file", "a.csv", "share", 1.25, "cause", os.ErrNotExist)
+	missing := fmt.Errorf("cohort: %w", &fs.PathError{Op: "open", Path: "a.csv", Err: os.ErrNotExist})
+	if text := New("a_test", "file", "a.csv", "share", 1.0, "cause", missing).Error(); text != "a.csv has 1.0 % bad records: cohort: a.csv: file does not exist" {
+		t.Error(text)
+	}
 	if err.Error() != "a.csv has 1.2 % bad records: file does not exist" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
@@ -141,5 +147,24 @@ func TestSentencesAreAsTheyWere(t *testing.T) {
 	text, err := os.ReadFile(golden)
 	if err != nil || string(text) != b.String() {
 		t.Errorf("the sentences differ from %s (%v); read the change, and run UPDATE=1 go test ./engine/refusal", golden, err)
+	}
+}
+
+// The codes of docs/operating.md are codes of the program.
+func TestThePageNamesCodesThatExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "### A start is refused\n")
+	table, _, _ = strings.Cut(table, "\n#")
+	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		if sentences[row[1]] == "" {
+			t.Errorf("docs/operating.md names %s, and no refusal has this code", row[1])
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("only %d codes were found", len(rows))
 	}
 }

@@ -40,7 +40,7 @@ type Facts struct {
 
 func FactsOf(l *ledger.Ledger) Facts {
 	_, _, foreign := l.Unsettled()
-	return Facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
+	return Facts{l.Facts().Starts, l.Facts().Attempts, l.Facts().Closed, l.Facts().Superseded, foreign, !l.Facts().Recovered.IsZero()}
 }
 
 // admitReceipts says whether a run's log may be told what the service has of its messages.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
@@ -180,6 +181,9 @@ func ReadCall(path string) (Call, error) {
 	text, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return c, refusal.New("file_not_folder", "file", path)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))

@@ -15,7 +15,7 @@ import (
 type Acknowledged struct {
 	*file.Acknowledgement
 	Upload *file.File
-	Forms  []ledger.AcceptedForm // of the upload, as far as they still count as accepted
+	Forms  []plan.AcceptedForm // of the upload, as far as they still count as accepted
 }
 
 // Contradiction names what is known already and contradicts the acknowledgement; empty: nothing.
@@ -26,7 +26,7 @@ func (a *Acknowledged) Contradiction(ledger *ledger.Ledger, others []Acknowledge
 		}
 	}
 	switch {
-	case a.Refused && slices.Contains(ledger.Confirmed, a.Reference):
+	case a.Refused && slices.Contains(ledger.Facts().Confirmed, a.Reference):
 		return "the confirmation that was recorded"
 	case !a.Refused && len(a.Forms) == 0:
 		return "the refusal that was recorded"
@@ -70,7 +70,7 @@ func (a *Acknowledged) IsReported(d *Facts, sink engine.Sink) (bool, error) {
 type RefusedUploads struct {
 	Files    []RefusedUpload
 	Only     map[string]uint32 // numbers of batches that are in no other upload, by reference
-	Accepted []ledger.AcceptedForm
+	Accepted []plan.AcceptedForm
 	Written  map[string]string // the name of the file, by the reference of a batch in it
 	Taken    map[int]bool      // by index in Files: the reports name messages of the upload
 }

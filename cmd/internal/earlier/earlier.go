@@ -134,7 +134,7 @@ func (e *Runs) Settled() error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
+		if n := r.ledger.Settleable(); n > 0 && r.ledger.Facts().Superseded == "" {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
 	}
@@ -145,8 +145,8 @@ func (e *Runs) Settled() error {
 // all of them. A run from which nothing more can be sent knows them whichever copy it is.
 func (r *Run) latest() error {
 	fates := r.ledger.Account().Fates
-	over := r.ledger.Superseded != "" || r.ledger.Closed && fates[person.Refused]+fates[person.InDoubt] == 0
-	if over || r.ledger.Witness == nil { // an older version's, which notes none
+	over := r.ledger.Facts().Superseded != "" || r.ledger.Facts().Closed && fates[person.Refused]+fates[person.InDoubt] == 0
+	if over || r.ledger.Facts().Witness == nil { // an older version's, which notes none
 		return nil
 	}
 	return AskLatest(r.Entry.Folder, r.ledger.ShowsLatest(r.Entry.Folder))
@@ -278,10 +278,10 @@ func (e *Runs) Supersede(by engine.RunID, folder string) error {
 		live, _, foreign := r.ledger.Unsettled()
 		fates := r.ledger.Account().Fates
 		again := fates[person.Refused] // what a person might have sent again
-		if r.plan.NeverAgain {
+		if r.plan.Kind() == engine.CanBeAsked {
 			again += fates[person.InDoubt]
 		}
-		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
+		if r.ledger.Facts().Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
 		log, err := ledger.Open(r.Entry.Folder, r.plan)

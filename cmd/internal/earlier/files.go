@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/sinks/file"
@@ -24,7 +25,7 @@ func (e *Runs) Joined() error {
 			return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
 		}
 		n := 0
-		for f, err := range r.ledger.Accepted() {
+		for f, err := range decision.Accepted(r.ledger) {
 			if err != nil {
 				return runfolder.Damaged(err)
 			}
@@ -32,7 +33,7 @@ func (e *Runs) Joined() error {
 				n += int(f.Messages)
 			}
 		}
-		if n > 0 && r.ledger.Superseded == "" {
+		if n > 0 && r.ledger.Facts().Superseded == "" {
 			return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
 		}
 	}

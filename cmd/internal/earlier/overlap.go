@@ -45,12 +45,12 @@ type Unsent struct {
 }
 
 // due says of each record, in order, whether it is still to be sent.
-func (u *Unsent) due() (_ func(lane int, position uint32) (bool, error), done func() error, err error) {
+func (u *Unsent) due() (_ func(lane person.Lane, position uint32) (bool, error), done func() error, err error) {
 	trail, err := outcome.Open(u.Folder, u.Plan, u.Ledger)
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(lane int, position uint32) (bool, error) {
+	return func(lane person.Lane, position uint32) (bool, error) {
 		told, _, err := trail.At(lane, position)
 		return err == nil && told.Fate == person.NotSent, err
 	}, trail.Close, nil
@@ -178,7 +178,7 @@ func (r *Run) sent(message func(route uint8, values []string) uint64, numbers *p
 			return
 		}
 		defer func() { _ = trail.Close() }()
-		for lane := range r.Spool.Shards() {
+		for lane := range person.Lane(r.Spool.Lanes()) {
 			for p, err := range r.Spool.Recipients(lane, 0, r.Spool.Positions(lane)) {
 				if err == nil && p.Suppressed {
 					continue
@@ -207,7 +207,7 @@ func (r *Run) sent(message func(route uint8, values []string) uint64, numbers *p
 
 // closed reports whether another run has taken the run's place.
 func (r *Run) closed() bool {
-	return r.ledger.Superseded != "" || r.Entry.State == register.Superseded
+	return r.ledger.Facts().Superseded != "" || r.Entry.State == register.Superseded
 }
 
 // refusal refuses a send that would repeat what other runs have sent; nil: it may go on.

@@ -119,7 +119,7 @@ type reached struct {
 func reachedOf(spool *shard.Spool, fields []string, app *AppUsers) (*reached, error) {
 	r := &reached{ReachRead: app.read()}
 	column := slices.Index(fields, campaign.AppColumn)
-	for i := range spool.Shards() {
+	for i := range person.Lane(spool.Lanes()) {
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 			if err != nil {
 				return nil, err

@@ -15,6 +15,7 @@ import (
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
@@ -153,6 +154,7 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 			}
 		}
 	}
+	found.Pace = c.expected(manifest.Sendable, fields)
 	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.App)
 	found.Routes = foundRoutes(c.Campaign, spool)
 	if found.samples, err = samples(spool, c.Campaign, fields); err != nil {
@@ -171,6 +173,16 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 	found.Peak = peakMemory()
 	found.Seconds = time.Since(c.started).Seconds()
 	return found, nil
+}
+
+// expected says at what rate a send of some messages would go, and when it would end.
+func (c *Check) expected(messages int64, fields []string) string {
+	largest := 1
+	if sink, _, err := sinks.Open(c.Campaign, fields); err == nil {
+		largest = int(min(messages, int64(sink.Limits().Messages)))
+	}
+	p, now := c.Campaign.Pace, time.Now()
+	return pace.Forecast(pace.Facts{Pace: p, Left: messages, Largest: largest}, now).Text(p.Location, now)
 }
 
 // receive copies standard input into the folder of the check.

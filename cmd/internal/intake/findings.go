@@ -23,6 +23,7 @@ type Findings struct {
 	Reasons   []foundReason     `json:"reasons"`
 	Shards    foundShards       `json:"shards"`
 	Reach     *reached          `json:"reach,omitempty"`
+	Pace      string            `json:"pace"` // the rate, what decides it, the first and the last request
 	WouldSend bool              `json:"would_send"`
 	Why       string            `json:"why"`
 	Seconds   float64           `json:"seconds"`
@@ -119,6 +120,7 @@ func (f *Findings) Print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.Print(w)
 	}
+	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
 	f.Overlap.Print(w)
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)

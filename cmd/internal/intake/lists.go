@@ -237,7 +237,7 @@ func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 			_ = os.RemoveAll(dir)
 		}()
 		for p, err := range match.Listed(ctx) {
-			if !yield(plan.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
+			if !yield(plan.Listed{Lane: p.Lane, Position: p.Position, Code: p.Reason}, err) {
 				return
 			}
 		}

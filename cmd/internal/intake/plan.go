@@ -37,6 +37,7 @@ type Forecast struct {
 	LargestBody int               `json:"largest_body"`  // in bytes
 	Days        []forecastDay     `json:"days"`
 	Left        int64             `json:"left"` // messages that no day holds before pace.until
+	Pace        string            `json:"pace"` // the rate, what decides it, the first and the last request
 	Widest      int               `json:"widest_day"`
 	Requests    float64           `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
 	Quota       int               `json:"quota_per_minute"`
@@ -86,8 +87,8 @@ func (f *Forecast) Cut(ctx context.Context, spool *shard.Spool, fields []string,
 // expect says when the batches would go out from now on.
 func (f *Forecast) expect(now time.Time) {
 	f.Quota = quotaOf(f.Campaign)
-	var days []pace.Day
-	days, f.Left = pace.Forecast(f.Campaign.Pace, f.Messages, f.Largest, now)
+	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)
+	f.Left, f.Pace = out.Left, out.Text(f.Campaign.Pace.Location, now)
 	moment := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -95,7 +96,7 @@ func (f *Forecast) expect(now time.Time) {
 		t = t.In(f.Campaign.Pace.Location).Truncate(time.Second)
 		return &t
 	}
-	for i, d := range days {
+	for i, d := range out.Days {
 		f.Days = append(f.Days, forecastDay{*moment(d.Opens), moment(d.Closes), d.Rate, d.Messages, moment(d.Ends)})
 		if d.Messages > f.Days[f.Widest].Messages {
 			f.Widest = i
@@ -124,6 +125,7 @@ func (f *Forecast) Print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.Print(w)
 	}
+	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
 	for i, d := range f.Days {
 		fmt.Fprintf(w, "day %-5d from %s", i+1, d.Opens.Format(clock))
 		if d.Closes != nil {

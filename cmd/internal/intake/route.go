@@ -55,10 +55,10 @@ type RouteStatus struct {
 
 func RoutesStatus(routes []ledger.RouteAccount) (all []RouteStatus) {
 	for _, r := range routes {
-		s := RouteStatus{r.Name, r.Records, map[person.Fate]int64{}}
+		s := RouteStatus{r.Name, r.Account.Records, map[person.Fate]int64{}}
 		for _, fate := range person.Fates {
 			if fate != person.Invalid {
-				s.Fates[fate] = r.Fates[fate]
+				s.Fates[fate] = r.Account.Fates[fate]
 			}
 		}
 		all = append(all, s)
@@ -86,7 +86,7 @@ func PrintRoutes(w io.Writer, indent string, routes []ledger.RouteAccount, all l
 		fmt.Fprintln(w, text)
 	}
 	for _, r := range routes {
-		line("route "+r.Name, r.Records, r.Fates)
+		line("route "+r.Name, r.Account.Records, r.Account.Fates)
 	}
 	if invalid := all.Fates[person.Invalid]; invalid > 0 {
 		line("no route", invalid, map[person.Fate]int64{person.Invalid: invalid})

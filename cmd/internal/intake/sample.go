@@ -7,6 +7,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
+	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/notify"
 )
@@ -45,8 +46,8 @@ func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []str
 		return nil, refusal.New("contact_details_unusable", "cause", err)
 	}
 	var out []string
-	for i := route; i < spool.Shards(); i += spool.Routes() {
-		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
+	for i := route; i < spool.Lanes(); i += spool.Routes() {
+		for p, err := range spool.Recipients(person.Lane(i), 0, spool.Positions(person.Lane(i))) {
 			if err != nil {
 				return nil, err
 			}

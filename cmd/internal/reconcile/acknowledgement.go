@@ -10,7 +10,9 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -100,10 +102,10 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 		changed := false
 		for _, a := range all {
 			now := time.Now()
-			decision := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
+			detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
 			switch {
 			case a.Refused && len(a.Forms) > 0:
-				if err := log.RefuseUpload(a.Forms, d.Spool, sink, a.Code, decision, now); err != nil {
+				if err := decision.RefuseUpload(log, a.Forms, d.Spool, sink, a.Code, detail, now); err != nil {
 					return refusal.New("partly_recorded", "cause", err)
 				}
 				changed = true
@@ -112,8 +114,8 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 					"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
 			case a.Refused:
 				s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
-			case !slices.Contains(log.Ledger.Confirmed, a.Reference):
-				if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
+			case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
+				if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
 					return refusal.New("not_recorded", "cause", err)
 				}
 				s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
@@ -121,12 +123,12 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 				s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
 			}
 		}
-		if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
+		if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
 			if err := log.Finish(time.Now(), account); err != nil {
 				return refusal.New("finish_unrecorded", "cause", err)
 			}
 		}
-		if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+		if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 			s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 		}
 		return nil
@@ -135,7 +137,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 
 // refusedUploads finds the run's uploads that the service refused; nil: there are none.
 func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUploads, error) {
-	refused, err := ledger.RefusedUploads()
+	refused, err := decision.RefusedUploads(ledger)
 	if err != nil {
 		return nil, runfolder.Damaged(err)
 	}
@@ -172,7 +174,7 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 			}
 		}
 	}
-	for f, err := range ledger.Accepted() {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, runfolder.Damaged(err)
 		}
@@ -203,25 +205,25 @@ func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) e
 				continue
 			}
 			now := time.Now()
-			decision := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
+			detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
 			if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
-				if err := log.UploadTaken(slices.Clone(up.Batches), decision, now); err != nil {
+				if err := decision.UploadTaken(log, slices.Clone(up.Batches), detail, now); err != nil {
 					return refusal.New("not_recorded", "cause", err)
 				}
 			}
-			var again []ledger.AcceptedForm
+			var again []plan.AcceptedForm
 			var also []string
 			for _, f := range u.Accepted {
 				switch name := u.Written[f.Reference.String()]; {
 				case !slices.Contains(up.Batches, f.ID.Batch):
 				case name != "":
 					also = append(also, name)
-				case log.Ledger.State(f.ID).Phase == ledger.AcceptedBy:
+				case log.Ledger.State(f.ID).Phase == ledger.Accepted:
 					again = append(again, f)
 				}
 			}
 			if len(again) > 0 {
-				if err := log.RefuseUpload(again, d.Spool, sink, ledger.CodeUploadRefused+"and_taken", decision, now); err != nil {
+				if err := decision.RefuseUpload(log, again, d.Spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
 					return refusal.New("partly_recorded", "cause", err)
 				}
 			}

@@ -134,7 +134,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	if key, err := s.Key(); err == nil && ledger.Key != "" && key != ledger.Key {
+	if key, err := s.Key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
 		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
 	}
 	return pollStatuses(s, ctx, d, ledger, o)

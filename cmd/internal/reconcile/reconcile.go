@@ -12,6 +12,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/build"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -67,7 +68,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		if folded, err = ledger.Read(s.Folder.Path, plan); err != nil {
 			return runfolder.Unsound(s.Folder.Path, err)
 		}
-	} else if folded.Attempts > 0 {
+	} else if folded.Facts().Attempts > 0 {
 		if _, err := ReadReceipts(s, ctx, plan, nil, receipts); err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
-		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
+		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, summary, nil)
@@ -90,7 +91,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
+	if _, due := ledger.Resent(); due > 0 && ledger.Facts().Superseded == "" {
 		return &refusal.Ended{Err: refusal.New("in_doubt_partly_decided", "messages", doubtful, "again", due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
@@ -113,7 +114,7 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
 			return refusal.New("start_not_recorded", "cause", err)
 		}
-		forms, _, err := log.Ledger.Doubtful(spool)
+		forms, _, err := decision.InDoubt(log.Ledger, spool)
 		if err != nil {
 			return runfolder.Damaged(err)
 		}
@@ -125,7 +126,7 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 			return err
 		}
 		now := time.Now()
-		if err := log.Found(now, found); err != nil {
+		if err := decision.Found(log, now, found); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
 		}
 		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
@@ -192,7 +193,7 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		if err != nil {
 			return nil, err
 		}
-		if m.Fate != person.Accepted || now.Before(ledger.ResendFrom(m.Accepted)) {
+		if m.Fate != person.Accepted || now.Before(decision.ResendFrom(m.Accepted)) {
 			continue
 		}
 		day := of[delivery.DayOf(m.Accepted)]
@@ -230,7 +231,7 @@ func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]pl
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}

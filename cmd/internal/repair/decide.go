@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/run"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
@@ -16,7 +17,7 @@ const mostShown = 20
 
 // decide shows what waits for a person, or records what the person decided.
 func (r *Recovery) decide(ledger *ledger.Ledger) error {
-	d, err := ledger.Decisions()
+	d, err := decision.Find(ledger)
 	if err != nil {
 		return err
 	}
@@ -26,8 +27,8 @@ func (r *Recovery) decide(ledger *ledger.Ledger) error {
 		asked = d.Withheld
 	}
 	switch {
-	case ledger.Superseded != "" && result != 0:
-		return refusal.New("run_superseded", "run", ledger.Superseded)
+	case ledger.Facts().Superseded != "" && result != 0:
+		return refusal.New("run_superseded", "run", ledger.Facts().Superseded)
 	case result != 0 && len(asked) == 0:
 		return refusal.New("no_batch_to_decide", "command", refusal.Command("recover", r.dir))
 	case result != 0:
@@ -43,14 +44,14 @@ func (r *Recovery) decide(ledger *ledger.Ledger) error {
 	}
 	r.show(held, d.Held)
 	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
-	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Superseded == "" {
+	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Facts().Superseded == "" {
 		fmt.Fprintf(r.Out, "go on with: %s\n", refusal.Command("resume", r.dir))
 	}
 	return nil
 }
 
 // show lists batches.
-func (r *Recovery) show(title string, waiting []ledger.Waiting) {
+func (r *Recovery) show(title string, waiting []decision.Waiting) {
 	if len(waiting) == 0 {
 		return
 	}
@@ -69,7 +70,7 @@ func (r *Recovery) resolve(result record.Result) (err error) {
 	if err != nil {
 		return runfolder.Unsound(r.dir, err)
 	}
-	batches, err := log.Resolve(time.Now(), result, r.Reason)
+	batches, err := decision.Resolve(log, time.Now(), result, r.Reason)
 	if e := log.Close(); err == nil {
 		err = e
 	}

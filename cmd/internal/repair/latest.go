@@ -64,7 +64,7 @@ func (d *Latest) Run(ctx context.Context) (err error) {
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return earlier.AskLatest(d.RunFolder, why)
 	}
-	fmt.Fprintf(d.Stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.RunFolder, why, folded.LastAnswer.In(d.Campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Attempts)
+	fmt.Fprintf(d.Stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", d.RunFolder, why, folded.Facts().LastAnswer.In(d.Campaign.Pace.Location).Format(time.DateTime+" MST"), folded.Facts().Attempts)
 	if plan.NeverAgain && !d.Call.Simulate {
 		if err := d.show(ctx, plan); err != nil {
 			return err

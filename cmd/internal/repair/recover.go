@@ -128,7 +128,7 @@ func (r *Recovery) look() error {
 		return runfolder.Unsound(r.dir, err)
 	case err != nil:
 		return refusal.New("log_unreadable_here", "cause", err, "folder", r.dir)
-	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+	case survey.Ledger.Facts().Starts == 0 && survey.Ledger.Facts().Recovered.IsZero() && survey.Copied == 0 && !r.known:
 		return refusal.New("never_sent", "command", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
@@ -201,8 +201,8 @@ func (r *Recovery) recover(why error) error {
 	account := done.Ledger.Account()
 	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
 	switch {
-	case done.Ledger.Hold != "":
-		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", run.HoldWords(done.Ledger.Hold), refusal.Command("report", r.dir))
+	case done.Ledger.Facts().Hold != "":
+		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", run.HoldWords(done.Ledger.Facts().Hold), refusal.Command("report", r.dir))
 	case r.plan.NeverAgain:
 		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", refusal.Command("reconcile", r.dir))
 	case r.files:

@@ -15,6 +15,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine/build"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -74,7 +75,7 @@ func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resen
 	now := run.ClockOf(ctx)()
 	folded, err := ledger.Read(s.Folder.Path, plan)
 	if err == nil {
-		err = folded.Take(ledger.Start{At: now, Key: folded.Key})
+		err = folded.Take(ledger.Start{At: now, Key: folded.Facts().Key})
 	}
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
@@ -114,11 +115,11 @@ func ResendInDoubt(s *run.Runner, ctx context.Context, plan *plan.Plan, r *Resen
 
 // weigh asks the service's receipts and the suppression lists what may become of the
 // messages in doubt. proof is why receipts that did not come prove nothing.
-func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *ledger.Resend, proof, err error) {
+func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, now time.Time) (found map[plan.FormID]string, again *decision.Resend, proof, err error) {
 	if err := s.Sink.Check(ctx); err != nil {
 		return nil, nil, nil, refusal.New("service_check_failed", "cause", err)
 	}
-	forms, _, err := folded.Doubtful(spool)
+	forms, _, err := decision.InDoubt(folded, spool)
 	if err != nil {
 		return nil, nil, nil, runfolder.Damaged(err)
 	}
@@ -131,7 +132,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return nil, nil, nil, runfolder.Unsound(s.Folder.Path, err)
 	}
@@ -152,11 +153,11 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 	defer func() { _ = os.RemoveAll(s.Folder.File(runfolder.ListsFolder)) }()
 	var listing dispatch.Listing
 	if lists := s.Lists(); len(lists.Of) > 0 {
-		if listing, err = lists.Listing(ctx, s.Folder.Path, spool, folded.Lists); err != nil {
+		if listing, err = lists.Listing(ctx, s.Folder.Path, spool, folded.Facts().Lists); err != nil {
 			return nil, nil, nil, refusal.New("lists_unreadable", "cause", err)
 		}
 	}
-	again, err = folded.Resend(ctx, found, attempted, key, listing.People, now)
+	again, err = decision.ResendCandidates(ctx, folded, decision.Evidence{Found: found, Attempts: attempted, Key: key, People: listing.People}, now)
 	if ctx.Err() != nil {
 		return nil, nil, nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped, Next: ""}
 	}
@@ -167,7 +168,7 @@ func weigh(s *run.Runner, ctx context.Context, planned *plan.Plan, folded *ledge
 }
 
 // showAgain says what becomes of the messages in doubt.
-func showAgain(s *run.Runner, again *ledger.Resend) {
+func showAgain(s *run.Runner, again *decision.Resend) {
 	for _, line := range []struct {
 		words    string
 		messages int
@@ -185,7 +186,7 @@ func showAgain(s *run.Runner, again *ledger.Resend) {
 }
 
 // decide writes down what the receipts tell, and then the decision.
-func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again *ledger.Resend, reason string, now time.Time) (err error) {
+func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again *decision.Resend, reason string, now time.Time) (err error) {
 	key, err := s.Key()
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
@@ -201,15 +202,15 @@ func decide(s *run.Runner, plan *plan.Plan, found map[plan.FormID]string, again 
 	}()
 	err = log.Open(ledger.Start{At: now, Version: build.Version(), Key: key})
 	if err == nil {
-		err = log.Found(now, found)
+		err = decision.Found(log, now, found)
 	}
 	if err == nil {
-		err = log.Resend(again, control.WhoAmI(), reason, now)
+		err = again.Commit(log, control.WhoAmI(), reason, now)
 	}
 	if err != nil {
 		return refusal.New("resend_partly_recorded", "cause", err, "command", refusal.Command("status", s.Folder.Path))
 	}
-	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

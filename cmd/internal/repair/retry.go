@@ -14,6 +14,7 @@ import (
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -69,7 +70,7 @@ func (r *Retry) Run(path string) error {
 	if err := s.MayRetry(plan, ledger, "whom the service refused here"); err != nil {
 		return err
 	}
-	again := ledger.Retry(r.Codes)
+	again := decision.RetryCandidates(ledger, r.Codes)
 	r.show(again)
 	if again.Sum().Again == 0 {
 		return nothingAgain(ledger, again)
@@ -96,11 +97,11 @@ func (r *Retry) flags() error {
 }
 
 // show says by reason code what becomes of the refused messages.
-func (r *Retry) show(again *ledger.Retry) {
+func (r *Retry) show(again *decision.Retry) {
 	if len(again.Counts) == 0 {
 		return
 	}
-	line := func(title string, c ledger.RetryCount) {
+	line := func(title string, c decision.RetryCount) {
 		fmt.Fprintf(r.Out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
 	}
 	fmt.Fprintf(r.Out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
@@ -111,7 +112,7 @@ func (r *Retry) show(again *ledger.Retry) {
 }
 
 // nothingAgain says why there is nothing to send again.
-func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
+func nothingAgain(ledger *ledger.Ledger, again *decision.Retry) error {
 	sum := again.Sum()
 	switch {
 	case sum.Unsure > 0:
@@ -120,7 +121,7 @@ func nothingAgain(ledger *ledger.Ledger, again *ledger.Retry) error {
 		return refusal.New("refused_all_listed", "messages", sum.Listed)
 	case ledger.Account().Fates[person.Refused] > 0:
 		var codes []string
-		for _, c := range ledger.Retry(nil).Counts {
+		for _, c := range decision.RetryCandidates(ledger, nil).Counts {
 			codes = append(codes, c.Code)
 		}
 		return refusal.New("no_such_refusal_code", "codes", strings.Join(codes, ", "))
@@ -159,10 +160,10 @@ func (r *Retry) write(s *run.Runner, plan *plan.Plan) (err error) {
 			err = refusal.New("log_unwritable", "cause", e)
 		}
 	}()
-	if err := log.Retry(log.Ledger.Retry(r.Codes), spool, sink, control.WhoAmI(), r.Reason, time.Now()); err != nil {
+	if err := decision.RetryCandidates(log.Ledger, r.Codes).Commit(log, spool, sink, control.WhoAmI(), r.Reason, time.Now()); err != nil {
 		return refusal.New("retry_partly_recorded", "cause", err, "command", refusal.Command("status", s.Folder.Path))
 	}
-	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
+	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
 		r.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 	return nil

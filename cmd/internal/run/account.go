@@ -49,7 +49,7 @@ func WriteReport(path, dir string, plan *plan.Plan, spool *shard.Spool) error {
 	account := ledger.Account()
 	return output.WriteTo(path, func(w io.Writer) error {
 		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Events: ledger.Events, Trail: trail, Records: records, Version: build.Version(),
+			Plan: plan, Account: account, Events: ledger.Facts().Events, Trail: trail, Records: records, Version: build.Version(),
 			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
 		})
 	})

@@ -20,6 +20,7 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -54,7 +55,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	}
 	if left := folded.Account().Fates[person.NotSent]; s.compared == nil && left > 0 && !s.Settle { // a plan that was sealed a while ago
 		rest := &earlier.Unsent{Folder: s.Folder.Path, Plan: plan, Ledger: folded, People: left, Consented: s.Call.Consented}
-		if folded.Attempts == 0 {
+		if folded.Facts().Attempts == 0 {
 			rest = nil
 		}
 		if err := s.overlap(ctx, spool, plan.Earlier, s.SendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
@@ -70,7 +71,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
 	}
-	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.Call.Simulate && !plan.NeverAgain {
+	if folded.AnyInDoubt() && folded.Facts().Key != "" && folded.Facts().Key != key && !s.Call.Simulate && !plan.NeverAgain {
 		return refusal.New("key_changed")
 	}
 	if age := ClockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > Remembered && !s.Call.Simulate && s.Campaign.File == nil {
@@ -97,8 +98,8 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 		s.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
 	})
 	defer stopping()
-	if folded.Paused != "" {
-		s.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", s.Folder.Path), "paused", folded.Paused)
+	if folded.Facts().Paused != "" {
+		s.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", s.Folder.Path), "paused", folded.Facts().Paused)
 	}
 	levers, noLevers := control.Serve(s.Folder.Path, s.screen.Latest.Load, s.Log)
 	defer noLevers()
@@ -106,44 +107,44 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	summary, err := dispatch.Run(ctx, dispatch.Job{
 		Plan: plan, Log: log, Source: spool, Sink: s.Sink,
 		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: key},
-		Opened: func() error {
-			if err := log.NoteWitness(time.Now(), s.Folder.Path, ""); err != nil {
-				return runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
-			}
-			if plan.SendAgain != "" && folded.Starts == 0 {
-				if err := log.SendAgain(time.Now(), plan.SendAgain); err != nil {
-					return refusal.New("send_again_not_recorded", "cause", err)
+		Begin: &dispatch.Beginning{
+			Notes: s.notes(plan, folded.Facts().Starts == 0),
+			Remember: func() error {
+				if !s.consented {
+					return nil
 				}
-			}
-			if plan.RestOf != "" && folded.Starts == 0 {
-				if err := log.RestOf(time.Now(), plan.RestOf); err != nil {
-					return refusal.New("rest_of_not_recorded", "cause", err)
-				}
-			}
-			if s.SendAgain != "" {
-				if err := log.SendAgain(time.Now(), s.SendAgain); err != nil {
-					return refusal.New("send_again_not_recorded", "cause", err)
-				}
-			}
-			if s.consented {
-				if err := s.Folder.Remember(s.Call, s.CampaignText); err != nil {
-					return err
-				}
-			}
-			return s.register(plan, folded)
+				return s.Folder.Remember(s.Call, s.CampaignText)
+			},
+			Register: func() error { return s.register(plan, folded) },
 		},
-		Levers: levers, Lists: suppress, Pace: s.Campaign.Pace, OneWindow: s.OneWindow, Settle: s.Settle, StopIf: s.Campaign.StopIf, GiveUpAfter: s.Campaign.GiveUpAfter, Service: sinks.CalledBy(s.Campaign),
+		Orders: levers, Lists: suppress, Pace: s.Campaign.Pace, OneWindow: s.OneWindow, Settle: s.Settle, StopIf: s.Campaign.StopIf, GiveUpAfter: s.Campaign.GiveUpAfter, Service: sinks.CalledBy(s.Campaign),
 		Logger: s.Log, Progress: func(now dispatch.Snapshot) {
 			s.screen.Show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
 	})
 	s.screen.End()
+	if errors.Is(err, dispatch.ErrNotBegun) {
+		err = runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), s.Folder.Path)
+	}
 	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.Conclude(ctx, plan, spool, summary, err)
+}
+
+// notes are the decisions that this start writes to the log before it sends anything.
+func (s *Runner) notes(plan *plan.Plan, first bool) (all []record.Control) {
+	add := func(verb, detail string, holds bool) {
+		if holds && detail != "" {
+			all = append(all, record.Control{At: time.Now(), Verb: verb, Detail: detail})
+		}
+	}
+	add(record.ControlSendAgain, plan.SendAgain, first)
+	add(record.ControlRestOf, plan.RestOf, first)
+	add(record.ControlSendAgain, s.SendAgain, true)
+	return all
 }
 
 // key is the fingerprint of the credential under which the service remembers references;
@@ -165,18 +166,18 @@ func (s *Runner) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledge
 			s.onHalt(err.Error())
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", s.Folder.Path)}
-	case live > 0 || !ledger.Closed && held == 0:
+	case live > 0 || !ledger.Facts().Closed && held == 0:
 		return false, nil
 	}
 	s.Log.Info("this run is finished: nothing is sent", "run", plan.Run.Short(), "folder", s.Folder.Path)
-	return true, s.Conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
+	return true, s.Conclude(ctx, plan, spool, dispatch.Summary{Account: ledger.Account(), Routes: ledger.ByRoute(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions), ListedLate: ledger.ListedLate(), Held: held, Finished: true}, nil)
 }
 
 // suppress reads the suppression lists as they are now, so that one that is wrong refuses
 // the start. Nil when the campaign has none.
 func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledger.Ledger) (dispatch.Lists, error) {
 	l := s.Lists()
-	for _, was := range ledger.Lists {
+	for _, was := range ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
 			s.Log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
 		}
@@ -184,7 +185,7 @@ func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledge
 	if len(l.Of) == 0 {
 		return nil, nil
 	}
-	first, err := l.Listing(ctx, s.Folder.Path, spool, ledger.Lists)
+	first, err := l.Listing(ctx, s.Folder.Path, spool, ledger.Facts().Lists)
 	if ctx.Err() != nil {
 		return nil, s.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
@@ -210,9 +211,17 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 	if refusal.Code(err) != "" {
 		return err
 	}
-	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
+	if m := (*apim.Mistake)(nil); ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
 		s.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
+	}
+	return notReady(err)
+}
+
+// notReady is the refusal of a start that the service, or the campaign's last day, prevents.
+func notReady(err error) error {
+	if refusal.Code(err) != "" {
+		return err
 	}
 	return refusal.New("service_not_ready", "cause", err)
 }
@@ -264,11 +273,11 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		return s.stopped(err)
 	}
 	if reported != nil {
-		return s.stopped(fmt.Errorf("everything is sent and recorded, but the report could not be written: %w", reported))
+		return s.stopped(refusal.New("report_not_written_at_end", "cause", reported))
 	}
 	if !summary.Finished {
 		s.note(plan, register.Begun, summary)
-		return s.stopped(errors.New("what could be settled is settled, and nothing else was sent (--settle)"))
+		return s.stopped(refusal.New("only_settled"))
 	}
 	if summary.Account.Fates[person.InDoubt] > 0 {
 		s.note(plan, register.Begun, summary)

@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/shard"
 	"cohort/sinks"
@@ -22,14 +24,14 @@ type FilesStatus struct {
 
 // inFiles lists the batches that stand in a run's files or are to, and those that stand in an
 // upload that the service has refused.
-func InFiles(ledger *ledger.Ledger) (forms []ledger.AcceptedForm, refused map[engine.Reference]bool, err error) {
-	for f, err := range ledger.Accepted() {
+func InFiles(ledger *ledger.Ledger) (forms []plan.AcceptedForm, refused map[engine.Reference]bool, err error) {
+	for f, err := range decision.Accepted(ledger) {
 		if err != nil {
 			return nil, nil, runfolder.Damaged(err)
 		}
 		forms = append(forms, f)
 	}
-	uploads, err := ledger.RefusedUploads()
+	uploads, err := decision.RefusedUploads(ledger)
 	refused = map[engine.Reference]bool{}
 	for reference := range uploads {
 		refused[reference] = true
@@ -51,8 +53,8 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
-	if folded.Superseded != "" {
-		return fmt.Errorf("run %s has taken this run's place: its files are not put together any more", folded.Superseded)
+	if folded.Facts().Superseded != "" {
+		return refusal.New("files_of_superseded_run", "run", folded.Facts().Superseded)
 	}
 	forms, refused, err := InFiles(folded)
 	if err != nil {
@@ -60,7 +62,7 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	}
 	r := plan.NewRenderer(planned.Run, spool, sink)
 	mended := 0
-	again := func(f *ledger.AcceptedForm) ([]byte, error) {
+	again := func(f *plan.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := r.Render(&f.Planned, f.ID, &f.Form)
 		if err != nil {
@@ -73,10 +75,10 @@ func (s *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		s.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("stopped while the files were put together; everything is recorded")
+		return refusal.New("stopped_making_files")
 	}
 	if err != nil {
-		return fmt.Errorf("everything is recorded, but the files cannot be put together: %w", err)
+		return refusal.New("files_not_made", "cause", err)
 	}
 	fmt.Fprintf(s.Stdout, "files    %s: %d of them, with %d messages, as manifest.json lists them; accepted means that a message stands in one, and handing them over is yours to do\n",
 		s.Folder.File(runfolder.FilesFolder), len(m.Files), m.Messages)

@@ -235,7 +235,7 @@ func (s *Runner) standing(r *register.Register, plan *plan.Plan, ledger *ledger.
 		st.MaybeSame = s.mayBeSame(st.OtherKeys)
 	}
 	st.Elsewhere = st.Known && !runfolder.Same(st.Entry.Folder, st.Folder) && s.holds(st.Entry.Folder)
-	if plan.BeganAgain && ledger.Attempts == 0 {
+	if plan.BeganAgain && ledger.Facts().Attempts == 0 {
 		st.Known = false // what the register knows is the lost folder's
 	}
 	return st
@@ -274,7 +274,7 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		return err
 	}
 	s.sayOtherKeys(st.OtherKeys)
-	if err := s.uncompared(r, plan, ledger); err != nil {
+	if err := s.uncompared(r, plan, ledger.Facts()); err != nil {
 		return err
 	}
 	for _, e := range plan.Earlier {
@@ -296,13 +296,13 @@ func (s *Runner) register(plan *plan.Plan, ledger *ledger.Ledger) error {
 		}
 		return nil
 	}
-	if plan.BeganAgain && ledger.Attempts == 0 { // what was noted is the lost folder's
+	if plan.BeganAgain && ledger.Facts().Attempts == 0 { // what was noted is the lost folder's
 		if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, 0, 0); err != nil {
 			return refusal.New("register_not_updated", "cause", err)
 		}
 	}
 	return s.record(r, plan, register.Entry{
-		State: register.Begun, Attempts: max(st.Entry.Attempts, ledger.Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
+		State: register.Begun, Attempts: max(st.Entry.Attempts, ledger.Facts().Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
 	})
 }
 
@@ -339,7 +339,7 @@ func (s *Runner) notElsewhere(ctx context.Context) error {
 		return nil
 	}
 	if err := s.reachable(ctx); err != nil {
-		return refusal.New("service_not_ready", "cause", err)
+		return notReady(err)
 	}
 	if simulator, _ := s.Tokens.Simulator(); simulator {
 		return nil

@@ -54,7 +54,7 @@ func wasNoted(folder string) bool {
 	}
 	defer func() { _ = planned.Close() }()
 	ledger, err := ledger.Read(folder, planned)
-	return err != nil || ledger.Attempts > 0
+	return err != nil || ledger.Facts().Attempts > 0
 }
 
 // globQuoted is a path as a pattern that matches it alone.

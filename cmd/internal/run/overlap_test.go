@@ -32,12 +32,12 @@ func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
 		}
 		s := &Runner{compared: &earlier.Overlaps{}}
 		for starts := range 2 { // a start that was refused counts for nothing
-			if err := s.uncompared(r, plan, &ledger.Ledger{Starts: starts}); (err != nil) != c.refused {
+			if err := s.uncompared(r, plan, ledger.Facts{Starts: starts}); (err != nil) != c.refused {
 				t.Errorf("%s, after %d starts: %v", sentence, starts, err)
 			}
 		}
 		s.compared.Looked = []string{"other-000"}
-		if err := s.uncompared(r, plan, &ledger.Ledger{}); err != nil {
+		if err := s.uncompared(r, plan, ledger.Facts{}); err != nil {
 			t.Errorf("%s, looked at: %v", sentence, err)
 		}
 		_ = r.Close()

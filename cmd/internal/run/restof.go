@@ -34,6 +34,9 @@ func (s *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 		e, _ = r.Run(e.RunID)
 		known[e.Campaign] = append(known[e.Campaign], e)
 	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
 	for _, name := range strings.Split(s.Call.RestOf, ",") {
 		switch {
 		case name == s.Campaign.Name:
@@ -63,8 +66,8 @@ func (s *Runner) rehearses(ctx context.Context) bool {
 
 // uncompared refuses a start when another campaign has begun to send the same words since this
 // run was compared.
-func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, ledger *ledger.Ledger) error {
-	if s.compared == nil || ledger.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
+func (s *Runner) uncompared(r *register.Register, plan *plan.Plan, facts ledger.Facts) error {
+	if s.compared == nil || facts.Attempts == 0 && plan.SendAgain != "" || s.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(plan.Service, " ")

@@ -28,8 +28,8 @@ func (s *Runner) MayRetry(planned *plan.Plan, ledger *ledger.Ledger, whom string
 	switch {
 	case st.Facts.Foreign > 0:
 		return refusal.New("foreign_undecided", "batches", st.Facts.Foreign, "command", refusal.Command("recover", s.Folder.Path))
-	case ledger.Hold != "":
-		return refusal.New("nothing_sent_again_after_loss", "why", HoldWords(ledger.Hold))
+	case ledger.Facts().Hold != "":
+		return refusal.New("nothing_sent_again_after_loss", "why", HoldWords(ledger.Facts().Hold))
 	case st.Facts.Superseded != "":
 		return register.Admit(st)
 	}

@@ -132,7 +132,7 @@ func (s *Runner) planAgain(planned *plan.Plan, at place) (bool, error) {
 	if err != nil {
 		return false, runfolder.Unsound(at.folder, err)
 	}
-	if at.begun && !at.again || ledger.Attempts > 0 || !ledger.Recovered.IsZero() {
+	if at.begun && !at.again || ledger.Facts().Attempts > 0 || !ledger.Facts().Recovered.IsZero() {
 		if s.Call.SendAgain != "" && planned.SendAgain == "" {
 			return false, refusal.New("send_again_too_late")
 		}
@@ -226,7 +226,7 @@ func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Pl
 			return nil, err
 		}
 		if err := s.reachable(ctx); err != nil {
-			return nil, refusal.New("service_not_ready", "cause", err)
+			return nil, notReady(err)
 		}
 	}
 	p := &intake.Preparation{

@@ -10,12 +10,12 @@ import (
 
 // printLoss says of a log that took a lost one's place that it did.
 func PrintLoss(out io.Writer, l *ledger.Ledger) {
-	if l.Recovered.IsZero() {
+	if l.Facts().Recovered.IsZero() {
 		return
 	}
-	fmt.Fprintf(out, "recovered   at %s in the place of a log that was lost\n", l.Recovered.UTC().Format(time.DateTime+" MST"))
-	if l.Hold != "" {
-		fmt.Fprintf(out, "            what was lost is held in doubt and not replayed: %s\n", HoldWords(l.Hold))
+	fmt.Fprintf(out, "recovered   at %s in the place of a log that was lost\n", l.Facts().Recovered.UTC().Format(time.DateTime+" MST"))
+	if l.Facts().Hold != "" {
+		fmt.Fprintf(out, "            what was lost is held in doubt and not replayed: %s\n", HoldWords(l.Facts().Hold))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"cohort/engine/pace"
 	"cohort/ingest"
 )
 
@@ -22,7 +23,7 @@ type reading struct {
 	screen *Screen
 	what   string // as in "reading the cohort"
 	total  int64  // bytes; 0: not known
-	speed  Speed
+	speed  pace.Speed
 	spoke  time.Time
 	began  time.Time
 	bars   *mpb.Progress
