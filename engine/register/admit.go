@@ -10,7 +10,7 @@ import (
 	"cohort/engine/refusal"
 )
 
-// Standing is what is known about a run that is about to send something. Admit decides from it.
+// Standing holds the facts about a run that is about to send. Admit decides from them.
 type Standing struct {
 	Run       string // its id
 	Folder    string // where its folder is
@@ -64,10 +64,9 @@ func AdmitReceipts(s Standing) error {
 	return Admit(s)
 }
 
-// AdmitRetry decides whether messages of a run may be sent again that a retry or a person's
-// decision names. lost is why nothing may be sent after a loss of the log; empty: there was none.
-// people says to whom the messages go. It is stricter than Admit: a retry is the only thing that
-// makes a finished run send again.
+// AdmitRetry decides whether a retry, or a person's decision, may send messages of a run again. It is
+// stricter than Admit, because only a retry makes a finished run send again. lost names the loss of
+// the log that forbids it; empty: there was none. people describes the recipients.
 func AdmitRetry(s Standing, lost, people string) error {
 	switch {
 	case s.Facts.Foreign > 0:
@@ -83,8 +82,8 @@ func AdmitRetry(s Standing, lost, people string) error {
 	return Admit(s)
 }
 
-// Admit decides whether a run may send. The error says why it may not, and what to do. No other
-// code decides this.
+// Admit decides whether a run may send. A refusal names the reason and what to do. No other code
+// decides this.
 func Admit(s Standing) error {
 	switch {
 	case s.Facts.Superseded != "":
@@ -168,7 +167,7 @@ func AddressOf(service string) string {
 	return address
 }
 
-// Believe compares a run's log with what the register knows about the run. The error says why the
+// Believe compares a run's log with the register's entry for the run. It returns the reason if the
 // log cannot be complete.
 func Believe(e Entry, f Facts) error {
 	switch {

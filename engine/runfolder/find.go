@@ -10,7 +10,7 @@ import (
 	"cohort/engine/refusal"
 )
 
-// runsFolder is where a send makes the folders of runs, unless --runs or --run names another place.
+// runsFolder holds the folders of runs, unless --runs or --run names another place.
 const runsFolder = "runs"
 
 // shortestID is the number of characters of a run id that Find needs.

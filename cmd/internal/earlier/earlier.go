@@ -129,9 +129,9 @@ func (r *Run) Release() {
 	*r = Run{Entry: r.Entry}
 }
 
-// Settled refuses a new plan while an earlier run has messages in doubt that only that run can
-// settle. The new plan would close it.
-func (e *Runs) Settled() error {
+// Closable refuses a new plan, which closes the earlier runs, while one of them has something to
+// finish: messages in doubt that only it can settle, or messages that stand in none of its files.
+func (e *Runs) Closable() error {
 	if e == nil || e.Everybody {
 		return nil
 	}
@@ -139,9 +139,39 @@ func (e *Runs) Settled() error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Facts().Superseded == "" {
+		if r.ledger.Facts().Superseded != "" {
+			continue
+		}
+		if n := r.ledger.Settleable(); n > 0 {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
+		if err := r.joined(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joined refuses a run with messages that stand in none of its files.
+func (r *Run) joined() error {
+	if !campaign.WritesFiles(r.plan.Service) {
+		return nil
+	}
+	m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))
+	if err != nil {
+		return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
+	}
+	n := 0
+	for f, err := range decision.Accepted(r.ledger) {
+		if err != nil {
+			return runfolder.Damaged(err)
+		}
+		if m == nil || !m.Whole || !m.Holds(f.Reference) {
+			n += int(f.Messages)
+		}
+	}
+	if n > 0 {
+		return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
 	}
 	return nil
 }
@@ -164,36 +194,6 @@ func AskLatest(folder string, err error) error {
 	}
 	if err != nil {
 		return runfolder.Unsound(folder, err)
-	}
-	return nil
-}
-
-// Joined refuses a new plan while an earlier run has messages that stand in none of its files. The
-// new plan would close that run, and nobody would ever get them.
-func (e *Runs) Joined() error {
-	if e == nil || e.Everybody {
-		return nil
-	}
-	for _, r := range e.Runs {
-		if !campaign.WritesFiles(r.plan.Service) {
-			continue
-		}
-		m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))
-		if err != nil {
-			return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
-		}
-		n := 0
-		for f, err := range decision.Accepted(r.ledger) {
-			if err != nil {
-				return runfolder.Damaged(err)
-			}
-			if m == nil || !m.Whole || !m.Holds(f.Reference) {
-				n += int(f.Messages)
-			}
-		}
-		if n > 0 && r.ledger.Facts().Superseded == "" {
-			return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
-		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"cohort/shard"
 )
 
-// Unsent is what a run that has begun still has to send.
+// Unsent describes the rest of a run that has begun.
 type Unsent struct {
 	Folder    string
 	Plan      *plan.Plan

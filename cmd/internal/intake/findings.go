@@ -42,17 +42,11 @@ type Findings struct {
 }
 
 type foundFormat struct {
-	Type      string      `json:"type"`
-	Encoding  string      `json:"encoding"`
-	Delimiter string      `json:"delimiter"`
-	Header    bool        `json:"header"`
-	Files     []foundFile `json:"files"`
-}
-
-type foundFile struct {
-	Path   string `json:"path"`
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
+	Type      string            `json:"type"`
+	Encoding  string            `json:"encoding"`
+	Delimiter string            `json:"delimiter"`
+	Header    bool              `json:"header"`
+	Files     []plan.CohortFile `json:"files"`
 }
 
 type foundReason struct {
@@ -80,9 +74,9 @@ func findingsOf(r *Reading, spool *shard.Spool) (*Findings, error) {
 	}
 	first := files[0].Format
 	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
-	for i, file := range r.Cohort.Files {
-		f.Format.Files = append(f.Format.Files, foundFile(file))
-		f.extracts = append(f.extracts, files[i].Sequence)
+	f.Format.Files = r.Cohort.Files
+	for _, file := range files {
+		f.extracts = append(f.extracts, file.Sequence)
 	}
 	f.reasons = slices.Concat(summary.Reasons, others)
 	for i, reason := range f.reasons { // programs get the reasons of one code together

@@ -31,7 +31,7 @@ type Lists struct {
 }
 
 // people yields everybody on the lists, in the campaign's order of lists, and notes in l.read what
-// was read. last is what was read before; nil at first. A list that is missing, empty or much
+// was read. last describes the previous reading; nil: there was none. A list that is missing, empty or much
 // shorter than before is refused. people is nil when there are no lists.
 func (l *Lists) people(ctx context.Context, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
 	if len(l.Of) == 0 {

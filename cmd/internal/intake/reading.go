@@ -52,7 +52,7 @@ func NewReading(c *campaign.Campaign, screen *terminal.Screen, given []string) *
 // TakeStdin copies standard input to a file in dir, to read the cohort from there. verb is the
 // command, for examples in errors.
 func (r *Reading) TakeStdin(ctx context.Context, dir string, in io.Reader, verb string) (err error) {
-	if r.Copy, err = NewStdin(dir); err != nil {
+	if r.Copy, err = newStdin(dir); err != nil {
 		return refusal.New("stdin_not_saved", "cause", err)
 	}
 	r.Paths, r.Stdin = []string{r.Copy.Path}, true

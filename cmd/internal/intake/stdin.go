@@ -29,8 +29,8 @@ type Stdin struct {
 	hash hash.Hash
 }
 
-// NewStdin makes an empty copy in a folder.
-func NewStdin(dir string) (*Stdin, error) {
+// newStdin makes an empty copy in a folder.
+func newStdin(dir string) (*Stdin, error) {
 	f, err := makeLocked(func() (*os.File, error) { return os.CreateTemp(dir, runfolder.StdinPrefix+"*") }) // with mode 0600
 	if err != nil {
 		return nil, err
@@ -48,23 +48,14 @@ func (p *Stdin) Take(ctx context.Context, in io.Reader, verb string) error {
 	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return refusal.New("stdin_is_terminal", "verb", verb)
 	}
-	full, stop := readAhead(ctx, in)
-	defer stop()
-	for end := false; !end; {
-		var c chunk
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case c = <-full:
-		}
-		if _, err := p.file.Write(c.bytes); err != nil {
-			return p.noRoom(err)
-		}
-		p.hash.Write(c.bytes)
-		p.Read.Add(int64(len(c.bytes)))
-		c.done()
-		if end = c.err == io.EOF; c.err != nil && !end {
-			return refusal.New("stdin_unreadable", "cause", c.err, "verb", verb)
+	copied, file := make(chan error, 1), p.file // Drop takes p.file away
+	go func() { copied <- p.copy(file, in, verb) }()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case err := <-copied:
+		if err != nil {
+			return err
 		}
 	}
 	select {
@@ -79,6 +70,25 @@ func (p *Stdin) Take(ctx context.Context, in io.Reader, verb string) error {
 		return p.noRoom(err)
 	}
 	return nil
+}
+
+// copy copies in to the file, until its end or until the file is closed.
+func (p *Stdin) copy(file *os.File, in io.Reader, verb string) error {
+	buffer := make([]byte, 1<<18)
+	for {
+		n, err := in.Read(buffer)
+		if _, e := file.Write(buffer[:n]); e != nil {
+			return p.noRoom(e)
+		}
+		p.hash.Write(buffer[:n])
+		p.Read.Add(int64(n))
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return refusal.New("stdin_unreadable", "cause", err, "verb", verb)
+		}
+	}
 }
 
 func (p *Stdin) noRoom(err error) error {
@@ -120,41 +130,4 @@ func SweepStdin(dir string, log *slog.Logger) {
 		}
 		log.Warn("a copy of standard input, with personal data in it, was left by a killed send and cannot be removed", "file", path, "problem", err.Error())
 	})
-}
-
-// chunk is a piece of a stream. The receiver owns its bytes until it calls done.
-type chunk struct {
-	bytes []byte
-	err   error // with the last
-	done  func()
-}
-
-// readAhead reads a stream on a goroutine, one chunk ahead of the receiver. So the receiver can
-// leave during a read. It must call stop.
-func readAhead(ctx context.Context, in io.Reader) (full <-chan chunk, stop func()) {
-	ctx, stop = context.WithCancel(ctx)
-	chunks, empty := make(chan chunk), make(chan []byte, 2)
-	for range cap(empty) {
-		empty <- make([]byte, 1<<18)
-	}
-	go func() {
-		for {
-			var buffer []byte
-			select {
-			case <-ctx.Done():
-				return
-			case buffer = <-empty:
-			}
-			n, err := in.Read(buffer)
-			select {
-			case <-ctx.Done():
-				return
-			case chunks <- chunk{buffer[:n], err, func() { empty <- buffer }}:
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return chunks, stop
 }

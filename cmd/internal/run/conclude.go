@@ -32,7 +32,7 @@ import (
 )
 
 // Conclude writes the report, prints the account, tells the register, and returns how the run ended.
-// err is how dispatch ended; folded is the log, or nil to read it.
+// err is the error of dispatch. folded is the log, or nil to read it.
 func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger, summary dispatch.Summary, err error) error {
 	stopped := (*dispatch.Stopped)(nil)
 	if err != nil && !errors.As(err, &stopped) {
@@ -190,7 +190,7 @@ func PrintLoss(out io.Writer, l *ledger.Ledger) {
 	}
 }
 
-// HoldWords says why nothing is replayed; empty for no hold.
+// HoldWords describes a hold, which forbids to replay anything; empty: there is none.
 func HoldWords(hold string) string {
 	switch hold {
 	case ledger.HoldRevisionsLost:

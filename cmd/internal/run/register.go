@@ -180,7 +180,7 @@ func (r *Runner) MayWrite(plan *plan.Plan, folded *ledger.Ledger) error {
 	})
 }
 
-// MayRetry refuses unless messages of the run may be sent again. people says who gets them.
+// MayRetry refuses unless messages of the run may be sent again. people describes the recipients.
 func (r *Runner) MayRetry(planned *plan.Plan, folded *ledger.Ledger, people string) error {
 	if err := campaign.Compare(planned.Frozen, r.Campaign.Frozen()); err != nil {
 		return refusal.New("setting_changed", "cause", err)

@@ -189,8 +189,8 @@ func (r *Runner) AsPlanned(plan *plan.Plan) error {
 	return cmp.Or(runfolder.PlanChanged(r.Folder.Path, plan), refusal.New("setting_changed", "cause", err))
 }
 
-// NoteWitness notes in the log that the run is at work in this folder. decided is who has decided
-// so, and why; it may be empty.
+// NoteWitness notes in the log that the run is at work in this folder. decided names the person
+// who decided so, and the reason; it may be empty.
 func (r *Runner) NoteWitness(plan *plan.Plan, decided string) error {
 	return runfolder.WithLog(r.Folder.Path, plan, func(log *ledger.Log) error {
 		if err := log.NoteWitness(time.Now(), r.Folder.Path, decided); err != nil {

@@ -204,8 +204,8 @@ func (r *Runner) sendCommand() string {
 	return refusal.Command(words...)
 }
 
-// planAgain decides whether a plan from which nothing was ever sent must be made again, because the
-// call or the campaign has changed. If so it removes the plan.
+// planAgain decides whether the plan must be made again, because the call or the campaign has
+// changed. That needs a run that never sent anything. If so it removes the plan.
 func (s *send) planAgain(planned *plan.Plan, folded *ledger.Ledger) (bool, error) {
 	r, call := s.run, s.run.Call
 	if s.at.begun && !s.at.again || folded.Facts().Attempts > 0 || !folded.Facts().Recovered.IsZero() {
@@ -330,10 +330,7 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 	if before.Others, err = r.linksOfOthers(); err != nil {
 		return nil, err
 	}
-	if err := before.Settled(); err != nil {
-		return nil, err
-	}
-	if err := before.Joined(); err != nil {
+	if err := before.Closable(); err != nil {
 		return nil, err
 	}
 	if err := r.reachable(ctx); err != nil {
