@@ -81,8 +81,12 @@ type require interface {
 const a, b, c = "9990000018", "9990000026", "9990000034" // three valid numbers
 
 func TestRecords(t *testing.T) {
-	ok := func(line int64, number, fields string) row { return row{line: line, number: number, code: "null", reason: "null", fields: fields} }
-	bad := func(line int64, found, code, reason string) row { return row{line: line, number: found, code: code, reason: reason, fields: "null"} }
+	ok := func(line int64, number, fields string) row {
+		return row{line: line, number: number, code: "null", reason: "null", fields: fields}
+	}
+	bad := func(line int64, found, code, reason string) row {
+		return row{line: line, number: found, code: code, reason: reason, fields: "null"}
+	}
 	bell := strings.Repeat("é", 40)
 	for sentence, test := range map[string]struct {
 		file string
