@@ -30,8 +30,8 @@ func paceCommand() *cobra.Command {
 campaign's time zone, at the latest until the window closes. It works out that rate once, now,
 and never above the campaign's per_second. The rate stays after a pause or a stop, so messages
 may then go out after that time. The window still holds, and so does a service that asks for
-fewer requests. --campaign goes back to the campaign's own pace. A rate above the campaign's ceiling, pace.per_second or the
-capacity of its window, needs --force.
+fewer requests. --campaign goes back to the campaign's own pace. A rate above the
+campaign's ceiling, pace.per_second or the capacity of its window, needs --force.
 ` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

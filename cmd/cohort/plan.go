@@ -29,7 +29,7 @@ Exit codes: 0 the campaign and the cohort are correct; 10 a send would be refuse
 				return err
 			}
 			p := &intake.Forecast{Campaign: c.Campaign}
-			c.Look = p.Cut
+			c.Look = p.Add
 			found, err := c.Run(cmd.Context())
 			if err != nil {
 				return err

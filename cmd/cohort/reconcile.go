@@ -68,7 +68,7 @@ a person can.
 			if err != nil {
 				return err
 			}
-			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"reconcile", path}}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			s.Open(c)
 			plan, err := runfolder.Plan(path)
 			if err != nil {

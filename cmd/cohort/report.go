@@ -47,7 +47,7 @@ Exit codes:
 			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := run.WriteReport(out, dir, plan, spool); err != nil {
+			if err := run.WriteReport(out, dir, plan, nil, spool); err != nil {
 				return refusal.New("report_not_written", "cause", err)
 			}
 			if output.IsFile(out) { // a pipe gets the report only, without a name

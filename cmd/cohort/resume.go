@@ -12,8 +12,8 @@ import (
 )
 
 func resumeCommand() *cobra.Command {
-	var oneWindow, network, settle bool
-	var sendAgain string
+	var network bool
+	var o run.Options
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
@@ -32,17 +32,18 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
+			if c.Flags().Changed("send-again") && strings.TrimSpace(o.SendAgain) == "" {
 				return refusal.New("send_again_without_reason")
 			}
-			s := run.Runner{Call: call, SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
+			o.Words = []string{"resume", path}
 			s.Open(c)
-			return s.Alert(s.ResumeFolder(c.Context()))
+			return s.Alert(s.ResumeFolder(c.Context(), o))
 		},
 	}
-	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
-	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
-	c.Flags().StringVar(&sendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
+	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	c.Flags().BoolVar(&o.Settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
+	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

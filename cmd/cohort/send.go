@@ -15,6 +15,7 @@ const networkHelp = "keep the run's folder on a network filesystem, though two m
 func sendCommand() *cobra.Command {
 	var (
 		s          run.Runner
+		o          run.Options
 		campaign   string
 		runs, aRun string
 		dry        string
@@ -73,13 +74,13 @@ Exit codes:
 				}
 			}
 			s.Open(c)
-			s.Words = append([]string{"send", "-c", s.Call.Campaign}, s.Call.Cohort...)
+			o.Words = append([]string{"send", "-c", s.Call.Campaign}, s.Call.Cohort...)
 			c.Flags().Visit(func(f *pflag.Flag) {
 				if f.Name != "campaign" {
-					s.Words = append(s.Words, "--"+f.Name+"="+f.Value.String())
+					o.Words = append(o.Words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
-			return s.Alert(s.Send(c.Context()))
+			return s.Alert(s.Send(c.Context(), o))
 		},
 	}
 	f := c.Flags()
@@ -88,7 +89,7 @@ Exit codes:
 	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
 	f.StringVar(&dry, "dry-run", "", "send nothing: write every request to this `file` as JSON lines, compressed when it ends in .gz or .zst")
-	f.BoolVar(&s.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	f.BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	f.BoolVar(&s.Network, "allow-network-folder", false, networkHelp)
 	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to people in this file who were neither accepted nor in doubt then")
 	f.StringVar(&s.Call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")

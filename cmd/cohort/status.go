@@ -50,7 +50,7 @@ type Status struct {
 	FirstStart  *time.Time            `json:"first_start,omitempty"`
 	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
 	LastEvent   string                `json:"last_event,omitempty"`
-	Waiting     *wait                 `json:"waiting,omitempty"`
+	Waiting     *wait                 `json:"waiting,omitempty"` // of the process at work
 	Rate        *rateStatus           `json:"rate,omitempty"`
 	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between

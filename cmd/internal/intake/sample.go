@@ -12,8 +12,7 @@ import (
 	"cohort/sinks/notify"
 )
 
-// samples renders the first three messages of each route, every letter and digit of theirs
-// masked.
+// samples renders the first three messages of each route, with letters and digits masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
 	var all []string
 	for i, way := range c.ByRoute() {
@@ -31,7 +30,7 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 	return all, nil
 }
 
-// samplesOf renders those of one route. A route that takes nobody has none.
+// samplesOf renders the samples of one route.
 func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []string) ([]string, error) {
 	texts := c.Wording()
 	compiled := make([]engine.Template, len(texts))

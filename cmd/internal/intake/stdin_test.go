@@ -75,7 +75,7 @@ func TestStandardInputThatIsNoCohort(t *testing.T) {
 		}{
 			{"nothing", strings.NewReader(""), nil, "standard input is empty; give the cohort on standard input, as in: zcat cohort.csv.gz | cohort check -c campaign.yaml -"},
 			{"a stream that breaks", io.MultiReader(strings.NewReader("nhs_number\n"), iotest.ErrReader(broken)), broken, "standard input cannot be read: broken; give"},
-			{"an end that a signal has made", &arriving{strings.NewReader("nhs_number\n"), func() { time.AfterFunc(lastWord/2, func() { cancel(stopped) }) }}, stopped, "a signal"},
+			{"an end that a signal has made", &arriving{strings.NewReader("nhs_number\n"), func() { time.AfterFunc(graceForSignal/2, func() { cancel(stopped) }) }}, stopped, "a signal"},
 			{"a stream that never ends, after the signal", neverEnding{t.Context()}, stopped, "a signal"},
 		} {
 			p, err := NewStdin(t.TempDir())

@@ -86,7 +86,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
-	err := s.Conclude(ctx, plan, spool, summary, nil)
+	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
 	if end := (*refusal.Ended)(nil); summary.Finished || !errors.As(err, &end) {
 		return err
 	}

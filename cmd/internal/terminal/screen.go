@@ -103,7 +103,7 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	s.Log.Info("progress", args...)
 }
 
-// line is the text after the bar. It fits a terminal of 80 columns while nothing is sent.
+// line is the text behind the bar. It fits a terminal of 80 columns while nothing is sent.
 func (s *Screen) line() string {
 	now := s.Latest.Load()
 	switch {

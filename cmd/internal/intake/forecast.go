@@ -2,25 +2,19 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strings"
 	"time"
 
-	"cohort/cmd/internal/earlier"
-	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/pace"
-	"cohort/engine/plan"
-	"cohort/engine/refusal"
-	"cohort/shard"
-	"cohort/sinks"
+	"cohort/engine/register"
 )
 
-// quotaOf is how many requests a minute the campaign's service takes of an application:
-// 1,200 unless it is the NHS App's production.
+// quotaOf returns how many requests a minute an application may make of the campaign's service:
+// 1,200, except at the NHS App's production.
 func quotaOf(c *campaign.Campaign) int {
 	if c.NHSApp != nil && strings.HasPrefix(c.NHSApp.BaseURL, "https://api.service.nhs.uk/") {
 		return 24_000
@@ -28,23 +22,23 @@ func quotaOf(c *campaign.Campaign) int {
 	return 1200
 }
 
-// forecast is what a send would do; with --json it is what is printed.
+// Forecast describes what a send would do. It is also what plan --json prints.
 type Forecast struct {
-	Messages    int64             `json:"messages"`
-	Batches     int               `json:"batches"`
-	Largest     int               `json:"largest_batch"` // in messages
-	Bytes       int64             `json:"bytes"`         // of all requests
-	LargestBody int               `json:"largest_body"`  // in bytes
-	Days        []forecastDay     `json:"days"`
-	Left        int64             `json:"left"` // messages that no day holds before pace.until
-	Pace        string            `json:"pace"` // the rate, what decides it, the first and the last request
-	Widest      int               `json:"widest_day"`
-	Requests    float64           `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
-	Quota       int               `json:"quota_per_minute"`
-	Reach       *reached          `json:"reach,omitempty"`
-	Overlap     *earlier.Overlaps `json:"overlap,omitempty"`
+	Messages    int64              `json:"messages"`
+	Batches     int                `json:"batches"`
+	Largest     int                `json:"largest_batch"` // in messages
+	Bytes       int64              `json:"bytes"`         // of all requests
+	LargestBody int                `json:"largest_body"`  // in bytes
+	Days        []forecastDay      `json:"days"`
+	Left        int64              `json:"left"` // messages without a day before pace.until
+	Pace        string             `json:"pace"` // the rate, what decides it, the first and the last request
+	Widest      int                `json:"widest_day"`
+	Requests    float64            `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
+	Quota       int                `json:"quota_per_minute"`
+	Reach       *reached           `json:"reach,omitempty"`
+	Overlap     *register.Overlaps `json:"overlap,omitempty"`
 
-	Campaign *campaign.Campaign
+	Campaign *campaign.Campaign `json:"-"`
 }
 
 type forecastDay struct {
@@ -55,21 +49,9 @@ type forecastDay struct {
 	Ends      *time.Time `json:"ends,omitempty"`
 }
 
-// cut cuts the cohort into batches as a send would, and forgets them again.
-func (f *Forecast) Cut(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
-	sink, _, err := sinks.Open(f.Campaign, fields)
-	if err != nil {
-		return err
-	}
-	run := engine.NewRunID(f.Campaign.Name, digest, f.Campaign.ServiceID(false))
-	shards, err := plan.Cut(ctx, run, spool, sink, sink.Limits())
-	if errors.As(err, new(*engine.UnfitError)) {
-		return err
-	}
-	if err != nil {
-		return refusal.New("plan_not_cut", "cause", err)
-	}
-	for _, batches := range shards {
+// Add adds up the batches of a cohort, and forecasts when they would be sent.
+func (f *Forecast) Add(_ context.Context, cut *Cut) error {
+	for _, batches := range cut.Batches {
 		for _, b := range batches {
 			if b.Messages == 0 {
 				continue
@@ -84,7 +66,7 @@ func (f *Forecast) Cut(ctx context.Context, spool *shard.Spool, fields []string,
 	return nil
 }
 
-// expect says when the batches would go out from now on.
+// expect forecasts the days on which the batches would be sent from now on.
 func (f *Forecast) expect(now time.Time) {
 	f.Quota = quotaOf(f.Campaign)
 	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)
@@ -107,7 +89,7 @@ func (f *Forecast) expect(now time.Time) {
 	}
 }
 
-// fastest is the rate at which a run whose even rate is this makes up for lost time.
+// fastest returns the rate at which a run makes up for lost time. even is its rate otherwise.
 func fastest(p campaign.Pace, even float64) float64 {
 	if p.Window == nil {
 		return even
