@@ -158,10 +158,7 @@ func create(path string, text []byte, mode fs.FileMode) error {
 		return refusal.New("key_not_created", "cause", err)
 	}
 	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		_ = os.Remove(path)
 		return refusal.New("key_unwritable", "cause", err)
 	}

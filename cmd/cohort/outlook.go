@@ -10,7 +10,7 @@ import (
 	"cohort/engine/pace"
 )
 
-// wait is what the process at work waits for.
+// wait has the reason and the end of a wait.
 type wait struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
@@ -30,8 +30,8 @@ type windowStatus struct {
 	Remain int64      `json:"remain"` // messages that it will not hold
 }
 
-// expect fills in what the run does next: as the process at work says or, without one, as the
-// campaign's window says. A pause stands elsewhere, and has no end that anybody knows.
+// expect fills in what the run does next, from the process at work or, without one, from the
+// campaign's window. Paused has a pause, and nobody knows its end.
 func (s *Status) expect(p campaign.Pace) {
 	now := s.now
 	if now == nil {
