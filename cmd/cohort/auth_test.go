@@ -238,7 +238,7 @@ func TestWhenAllIsWell(t *testing.T) {
 					t.Errorf("%+v", p)
 				}
 			}
-			if text.code != 0 || !regexp.MustCompile(row.says).MatchString(text.stdout) || !strings.Contains(text.stdout, "a send would be let in; nothing was sent\n") {
+			if text.code != 0 || !regexp.MustCompile(row.says).MatchString(text.stdout) || !strings.Contains(text.stdout, "a send could sign in; nothing was sent\n") {
 				t.Errorf("exit code %d: %s%s", text.code, text.stdout, text.stderr)
 			}
 			if row.plant == nil {

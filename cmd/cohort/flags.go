@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -8,16 +10,9 @@ import (
 	"cohort/engine/refusal"
 )
 
-// campaignFlag adds --campaign, -c to a command. "-campaign" is "-c ampaign" to the parser of
-// flags, and is refused.
+// campaignFlag adds --campaign, -c to a command.
 func campaignFlag(c *cobra.Command, path *string, usage string) {
 	c.Flags().StringVarP(path, "campaign", "c", "", usage)
-	c.PreRunE = func(*cobra.Command, []string) error {
-		if *path == "ampaign" || strings.HasPrefix(*path, "ampaign=") {
-			return refusal.New("campaign_with_one_dash", "command", c.CommandPath())
-		}
-		return nil
-	}
 }
 
 // cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
@@ -32,4 +27,15 @@ func cohortArguments(flag string) cobra.PositionalArgs {
 		}
 		return refusal.New("flag_took_cohort", "flag", flag, "value", taken, "verb", c.Name())
 	}
+}
+
+// show prints a result: for people, or as JSON for programs.
+func show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
+	if !asJSON {
+		result.Print(c.OutOrStdout())
+		return nil
+	}
+	out := json.NewEncoder(c.OutOrStdout())
+	out.SetIndent("", "  ")
+	return out.Encode(result)
 }

@@ -85,9 +85,6 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 				return refusal.New("argument_too_many", "argument", arg, "usage", c.UseLine())
 			}
 		}
-		if f := c.Flags().Lookup("dry-run"); f != nil && f.Changed && f.Value.Type() == "string" {
-			return refusal.New("cohort_is_dry_run_file", "file", f.Value, "usage", c.UseLine())
-		}
 		return refusal.New("argument_missing", "usage", c.UseLine())
 	}
 }

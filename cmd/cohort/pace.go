@@ -26,13 +26,12 @@ func paceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
 		Short: "Send at another rate than the campaign's",
-		Long: `Pace has the run send at another rate: so many messages a second, or what is left spread
-until a time of day in the campaign's time zone, at the latest the window's last call. That
-rate is worked out once, now, is never above the campaign's per_second, and stays: after a
-pause or a stop what is late is sent after that time at the same rate, until pace is asked
-again. The window and the quiet that the service asks for hold all the same. --campaign goes
-back to the campaign's own pace. A rate above the campaign's ceiling, pace.per_second or the
-capacity of its window, needs --force.
+		Long: `Pace makes the run send at another rate. --finish-by spreads the rest until a time of day in the
+campaign's time zone, at the latest until the window closes. It works out that rate once, now,
+and never above the campaign's per_second. The rate stays after a pause or a stop, so messages
+may then go out after that time. The window still holds, and so does a service that asks for
+fewer requests. --campaign goes back to the campaign's own pace. A rate above the
+campaign's ceiling, pace.per_second or the capacity of its window, needs --force.
 ` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -94,7 +93,7 @@ func aboveCeiling(p campaign.Pace, rate float64, now time.Time) string {
 	return fmt.Sprintf("%g a second is above the campaign's ceiling of %.4g a second (%s)", rate, ceiling, keys)
 }
 
-// paceOf is the pace of the campaign of a run's folder.
+// paceOf returns the pace of the campaign of a run's folder.
 func paceOf(folder string) (campaign.Pace, error) {
 	call, err := runfolder.ReadCall(folder)
 	if err != nil {
@@ -140,7 +139,7 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// answerPace says what a change of the pace comes to; noted: while no process is at work.
+// answerPace prints the effect of a change of pace. noted: no process is at work.
 func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Location) {
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))

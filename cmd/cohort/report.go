@@ -19,9 +19,8 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write the outcome report of a run, at any moment",
-		Long: `Report writes the outcome report: a Parquet file with one row for every record of the
-cohort file. It may be called while the run is at work, which it does not disturb; the
-file's metadata then says complete = false.
+		Long: `Report writes the outcome report: a Parquet file with one row for each record of the cohort.
+It does not disturb a run at work. The file's metadata then has complete = false.
 
 Exit codes:
 ` + exitCodes,
@@ -51,7 +50,7 @@ Exit codes:
 			if err := run.WriteReport(out, dir, plan, nil, spool); err != nil {
 				return refusal.New("report_not_written", "cause", err)
 			}
-			if output.IsFile(out) { // what goes to a pipe is not mixed with its name
+			if output.IsFile(out) { // a pipe gets the report only, without a name
 				fmt.Fprintln(c.OutOrStdout(), out)
 			}
 			return nil

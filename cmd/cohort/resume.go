@@ -17,14 +17,12 @@ func resumeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
-		Long: `Resume goes on with the run in a folder: what was in doubt is replayed first, and then
-what was not sent yet. The campaign file is read again where it was; if it has gone, the
-copy in the folder serves. The cohort file is not needed, unless the run was stopped before
-its plan was sealed.
+		Long: `Resume goes on with the run in a folder. It first replays the messages in doubt, and then sends
+the rest. It reads the campaign file again, or the folder's copy if the file has gone. It needs
+the cohort file only if the run was stopped before its plan was sealed.
 
-What another campaign has sent since the plan was made is compared with what is left to send.
-If people would get the same words with the same values twice, nothing is sent (exit 10)
-unless --send-again says why they should.
+Other campaigns may have sent messages since the plan was made. If people would get the same
+words with the same values twice, nothing is sent (exit 10), unless --send-again has a reason.
 
 Exit codes:
 ` + exitCodes,
@@ -45,7 +43,7 @@ Exit codes:
 	}
 	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&o.Settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
-	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send what is left also to people whom another campaign has reached since; takes the `reason`, which is recorded")
+	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

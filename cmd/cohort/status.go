@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +27,10 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/sinks/file"
 )
 
-// status is where a run stands; with --json it is what is printed.
+// Status is the state of a run. It is the output of --json.
 type Status struct {
 	RunID       string                `json:"run_id"`
 	Campaign    string                `json:"campaign"`
@@ -50,16 +50,16 @@ type Status struct {
 	FirstStart  *time.Time            `json:"first_start,omitempty"`
 	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
 	LastEvent   string                `json:"last_event,omitempty"`
-	Waiting     *wait                 `json:"waiting,omitempty"`
+	Waiting     *wait                 `json:"waiting,omitempty"` // of the process at work
 	Rate        *rateStatus           `json:"rate,omitempty"`
 	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
 	Window      *windowStatus         `json:"window,omitempty"`
-	Paused      string                `json:"paused,omitempty"`     // who has paused the run, and why
+	Paused      string                `json:"paused,omitempty"`     // by a person, with the reason
 	PaceLever   *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events      []Event               `json:"events,omitempty"`     // the latest decisions
-	ListedLate  int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
-	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
+	ListedLate  int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
 	ToBeResent  int                   `json:"to_be_resent"`         // and those that are still to be sent again
 	Held        int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign     int                   `json:"batches_foreign"`      // known to the service and not sent by this run
@@ -73,7 +73,7 @@ type Status struct {
 	rates      []float64          // of the latest minutes, when they are watched
 }
 
-// clock is a moment as people are told of it.
+// clock writes a time for people.
 func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
 
 func (s *Status) in(t time.Time) time.Time {
@@ -83,14 +83,14 @@ func (s *Status) in(t time.Time) time.Time {
 	return t.In(s.zone)
 }
 
-// event is what a person or the run itself decided.
+// Event is a decision of a person or of the run.
 type Event struct {
 	At     time.Time `json:"at"`
 	Verb   string    `json:"verb"`
 	Detail string    `json:"detail,omitempty"`
 }
 
-// words are the event for people.
+// words writes the event for people.
 func (e Event) words() string {
 	switch {
 	case e.Verb == string(record.VerbStop):
@@ -112,9 +112,9 @@ func statusCommand() *cobra.Command {
 	var asJSON, watching bool
 	c := &cobra.Command{
 		Use:   "status DIR",
-		Short: "Show where a run stands, while it runs or after",
-		Long: `Status reads the progress log and adds it up. It does not disturb a run at work, whose
-requests under way it counts as in doubt until they are answered.
+		Short: "Show the state of a run, while it runs or after",
+		Long: `Status reads the progress log and counts the fates. It does not disturb a run at work. Requests
+under way count as in doubt until they are answered.
 
 Exit codes:
 ` + exitCodes,
@@ -131,17 +131,11 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(c.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(s)
-			}
-			s.print(c.OutOrStdout())
-			return nil
+			return show(c, asJSON, s)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	c.Flags().BoolVar(&watching, "watch", false, "show it anew every second, until Ctrl-C or until no process is at work any more")
+	c.Flags().BoolVar(&watching, "watch", false, "show it every second, until Ctrl-C or until no process is at work")
 	return c
 }
 
@@ -184,14 +178,14 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 	}
 	s.fill(planned, at)
 	s.expect(p)
-	return s, s.look(planned)
+	return s, s.addFiles(planned)
 }
 
 // sends reports whether a process that holds a run's folder sends the run. One of an older
 // version may not have said.
 func sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
-// ask asks the process at work how it stands. It has not begun to send when it says nothing.
+// ask asks the process at work how it stands. It may not have begun to send.
 func (s *Status) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -250,7 +244,8 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *Status) print(w io.Writer) {
+// Print prints the status for people.
+func (s *Status) Print(w io.Writer) {
 	state := string(s.State)
 	if s.gone.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
@@ -313,7 +308,7 @@ func (s *Status) print(w io.Writer) {
 	}
 }
 
-// ended reports whether no process is at work on a run that is not finished.
+// ended reports whether a run stopped before its end.
 func (s *Status) ended() bool {
 	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
 }
@@ -333,9 +328,28 @@ func (s *Status) next(w io.Writer) {
 		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
 	case s.State == ledger.EndedInDoubt:
 		if s.byReceipts {
-			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
+			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, refusal.Command("recover", s.Folder))
 	}
+}
+
+// addFiles adds the files of a campaign that writes files. Such a run is not finished before they are
+// complete.
+func (s *Status) addFiles(plan *plan.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &run.FilesStatus{Folder: filepath.Join(s.Folder, runfolder.FilesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refusal.New("files_manifest_unreadable", "cause", err)
+	case m != nil && m.Whole:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
 }

@@ -138,7 +138,7 @@ func (w *world) downForWindows() {
 	w.onceEach(truth)
 }
 
-// windowUntil is a pace whose window is open now and in which nothing starts after closes.
+// windowUntil is a pace with an open window. No request starts after closes.
 func windowUntil(closes time.Time, perSecond int) string {
 	from, to := time.Now().Add(-time.Minute).UTC().Truncate(time.Minute), closes.Add(2*time.Minute).UTC().Truncate(time.Minute)
 	return fmt.Sprintf("{messages: %d, timezone: UTC, window: %q, last_call: %s}",

@@ -14,8 +14,8 @@ import (
 	"cohort/engine/dispatch"
 )
 
-// watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
-// --json one object a line. It ends with ctx, or when no process is at work any more.
+// watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
+// object a line. It ends with ctx, or when no process is at work.
 func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	canvas := terminal.NewCanvas(out)
 	if asJSON {
@@ -64,7 +64,7 @@ type watched struct {
 	Silent string `json:"no_live,omitempty"` // why that cannot be had
 }
 
-// live is what the process that is at work says of itself.
+// live has the figures that only the process at work knows.
 type live struct {
 	PerSecond float64            `json:"per_second"`
 	Allowed   float64            `json:"allowed_per_second"` // 0: any
@@ -89,14 +89,14 @@ func liveOf(now *dispatch.Snapshot) *live {
 	}
 }
 
-// watcher remembers how fast a run went.
+// Watcher remembers the rates of a run.
 type Watcher struct {
 	rates  []float64 // one every five seconds, the latest last
 	took   time.Time // when the latest was taken
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
 }
 
-// mostRates is how many rates the line of bars has: five minutes.
+// mostRates is the number of bars: five minutes.
 const mostRates = 60
 
 func (w *Watcher) add(now *dispatch.Snapshot) {
@@ -108,10 +108,10 @@ func (w *Watcher) add(now *dispatch.Snapshot) {
 	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
 }
 
-// text is the screen.
+// Text is the text of the screen.
 func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 	var b strings.Builder
-	s.print(&b)
+	s.Print(&b)
 	if w.silent != "" {
 		fmt.Fprintf(&b, "\nno live figures: %s\n", w.silent)
 	}

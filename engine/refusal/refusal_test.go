@@ -22,6 +22,12 @@ func TestEveryRefusalHasItsSentence(t *testing.T) {
 	used := map[string]bool{}
 	for _, call := range refusals(t) {
 		code, facts := call.code, call.facts
+		if code == "" { // a variable: one of the codes in its function
+			for _, one := range call.near {
+				used[one] = true
+			}
+			continue
+		}
 		sentence, ok := sentences[code]
 		if !ok {
 			t.Errorf("%s: no sentence for %q", call.at, code)
@@ -55,6 +61,7 @@ type found struct {
 	at    string
 	code  string
 	facts []string
+	near  []string // where the code is a variable: the texts of its function
 }
 
 // refusals lists the calls of New in the files of the program.
@@ -73,20 +80,32 @@ func refusals(t *testing.T) (all []found) {
 		if err != nil {
 			return err
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && name(f.X) == "refusal" {
-				c := found{at: files.Position(call.Pos()).String(), code: literal(call.Args[0])}
-				for i := 1; i < len(call.Args); i += 2 {
-					c.facts = append(c.facts, literal(call.Args[i]))
+		for _, decl := range file.Decls {
+			var texts []string
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+					texts = append(texts, literal(l))
 				}
-				all = append(all, c)
-			}
-			return true
-		})
+				return true
+			})
+			ast.Inspect(decl, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && name(f.X) == "refusal" {
+					c := found{at: files.Position(call.Pos()).String(), code: literal(call.Args[0])}
+					if c.code == "" {
+						c.near = texts
+					}
+					for i := 1; i < len(call.Args); i += 2 {
+						c.facts = append(c.facts, literal(call.Args[i]))
+					}
+					all = append(all, c)
+				}
+				return true
+			})
+		}
 		return nil
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func ReadCall(path string) (c Call, err error) {
 		return c, refusal.New("not_a_run", "folder", path, "file", RunFile)
 	}
 	if errors.Is(err, syscall.ENOTDIR) {
-		return c, refusal.New("not_a_folder", "file", path)
+		return c, refusal.New("file_not_folder", "file", path)
 	}
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(text))

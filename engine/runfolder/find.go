@@ -1,6 +1,8 @@
 package runfolder
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,12 +17,13 @@ const runsFolder = "runs"
 const shortestID = 4
 
 // Find returns the absolute path of the run's folder that a person names, and its run.json. A
-// name that is no folder may be a run id, or the start of one: Find looks for it in ./runs.
+// name that does not exist may be a run id, or the start of one: Find looks for it in ./runs.
 func Find(name string) (dir string, c Call, err error) {
 	if dir, err = Absolute(name); err != nil {
 		return "", c, err
 	}
 	info, err := os.Stat(dir)
+	missing := errors.Is(err, fs.ErrNotExist)
 	if err == nil && !info.IsDir() {
 		return "", c, refusal.New("file_not_folder", "file", name)
 	}
@@ -33,7 +36,7 @@ func Find(name string) (dir string, c Call, err error) {
 	for _, file := range known {
 		folder := filepath.Dir(file)
 		all = append(all, folder)
-		if c, err := ReadCall(folder); err == nil && len(name) >= shortestID && strings.HasPrefix(c.RunID, strings.ToLower(name)) {
+		if c, err := ReadCall(folder); err == nil && missing && len(name) >= shortestID && strings.HasPrefix(c.RunID, strings.ToLower(name)) {
 			named = append(named, folder)
 		}
 	}

@@ -46,16 +46,16 @@ func (f *FallbackSummary) print(w io.Writer) {
 // FallbackHeader is the header line of the list.
 const FallbackHeader = "row,message_reference,reason,failure_code"
 
-// FallbackRule decides whose message goes into the list.
+// FallbackRule decides which messages are listed.
 type FallbackRule struct {
 	App    bool          // the messages are in the NHS App, which reports whether they were read
 	Unread time.Duration // the time that a message in the app may stay unread
 	Now    time.Time
 }
 
-// reason is the reason for reaching the person of a message in another way; empty: there is
-// none, or none yet. At the NHS App a message that was rejected or did not notify has one at
-// once, and another when it was unread for long enough.
+// reason is the reason for reaching the person of a message in another way; empty: none yet. A
+// message that the NHS App rejected or did not notify has one at once. Any other has one when it
+// stays unread for too long.
 func (r FallbackRule) reason(m *Message) string {
 	f := m.Fact
 	switch {
@@ -76,7 +76,7 @@ func (r FallbackRule) reason(m *Message) string {
 	return ""
 }
 
-// Take counts a message, and returns the reason for which it is listed; empty: it is not.
+// Take counts a message, and returns its reason; empty: it is not listed.
 func (f *FallbackSummary) Take(rule FallbackRule, m *Message) string {
 	reason := rule.reason(m)
 	switch {

@@ -24,7 +24,7 @@ type Limiter struct {
 // slowest is the lowest rate, in questions a second.
 const slowest = 0.1
 
-// NewLimiter makes a limiter of so many questions a second.
+// NewLimiter makes a limiter.
 func NewLimiter(perSecond float64) *Limiter {
 	return &Limiter{most: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
 }
@@ -48,9 +48,8 @@ func (p *Limiter) wait(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// refused stops all questions for a time, because the service refused one for load. asked is when
-// that was asked. It reports whether it halved the rate: questions under way at the same time
-// count once.
+// refused stops all questions for a time, because the service refused the one asked at asked. It
+// reports whether it halved the rate: questions under way at the same time count once.
 func (p *Limiter) refused(asked time.Time, after time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,14 +2,18 @@ package reconcile
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
@@ -21,6 +25,7 @@ import (
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/shard"
 	"cohort/sinks/delivery"
 	"cohort/sinks/notify"
 )
@@ -34,7 +39,7 @@ type Options struct {
 	fallback  string   // file for the list of messages that reached nobody; empty: none
 	force     bool     // overwrite it
 	unread    time.Duration
-	given     func(flag string) bool // on the command line; may be nil
+	flags     *pflag.FlagSet
 }
 
 // The rates at which NHS Notify is asked: it takes 1,200 requests a minute of an application,
@@ -54,7 +59,7 @@ func Flags(c *cobra.Command) *Options {
 	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
 	c.Flags().BoolVar(&o.force, "force", false, "with --fallback: "+output.ForceHelp)
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
-	o.given = c.Flags().Changed
+	o.flags = c.Flags()
 	return o
 }
 
@@ -66,7 +71,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 		return err
 	}
 	if o.fallback == "" {
-		if o.given != nil && o.given("unread") {
+		if o.flags.Changed("unread") {
 			return refusal.New("unread_without_fallback")
 		}
 		return nil
@@ -83,18 +88,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 // again is the command that goes on after a stop.
 func (o *Options) again(folder string) string {
 	words := []string{"reconcile", folder}
-	if o.perSecond != usualAsking {
-		words = append(words, "--per-second", strconv.FormatFloat(o.perSecond, 'g', -1, 64))
-	}
-	if o.json {
-		words = append(words, "--json")
-	}
-	if o.fallback != "" {
-		words = append(words, "--fallback", o.fallback)
-		if o.force {
-			words = append(words, "--force")
-		}
-	}
+	o.flags.Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+f.Value.String()) })
 	return refusal.Command(words...)
 }
 
@@ -206,4 +200,65 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 		return nil
 	}
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
+}
+
+// received saves the facts of the NHS App's receipts, and prints them after the run's account.
+func received(s *run.Runner, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
+	statuses, failed := d.Add(r.Facts(delivery.EachMessage(s.Folder.Path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
+	out := s.Stdout
+	if o.json {
+		s.Stdout = io.Discard
+	}
+	err := stands()
+	switch {
+	case failed == nil:
+		sum := d.Summary(ledger.Account(), statuses)
+		sum.Twice = int64(len(r.Twice))
+		return errors.Join(err, tell(s, out, d, sum, o))
+	case err != nil:
+		s.Log.Error(failed.Error())
+		return err
+	}
+	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled
+}
+
+// tell writes the fallback list, if there is to be one, and prints the summary.
+func tell(s *run.Runner, w io.Writer, d *delivery.Facts, sum *delivery.Summary, o *Options) error {
+	if o.fallback != "" {
+		rule := delivery.FallbackRule{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: time.Now()}
+		var err error
+		if sum.Fallback, err = fallback(d, o.fallback, rule); err != nil {
+			return err
+		}
+	}
+	return sum.Print(w, o.json)
+}
+
+// fallback lists the messages of people who are to be reached in another way, in the order of the
+// cohort. The list names people by row and reference only.
+func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*delivery.FallbackSummary, error) {
+	sum := &delivery.FallbackSummary{File: path, Messages: map[string]int64{}}
+	err := output.WriteTo(path, func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		_ = out.Write(strings.Split(delivery.FallbackHeader, ",")) // out keeps the error
+		for m, err := range d.Known() {
+			if err != nil {
+				return err
+			}
+			if reason := sum.Take(rule, &m); reason != "" {
+				code := ""
+				if m.Fact != nil {
+					code = m.Fact.Code
+				}
+				_ = out.Write([]string{strconv.FormatInt(m.Row, 10), d.Plan.Run.MessageReference(m.Row).String(), reason, code})
+			}
+		}
+		out.Flush()
+		return out.Error()
+	})
+	if err != nil {
+		return nil, refusal.New("fallback_unwritable", "cause", err)
+	}
+	return sum, nil
 }

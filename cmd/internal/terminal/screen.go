@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
@@ -20,12 +18,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// screen shows an operator how a run goes: on a terminal a bar, elsewhere a line of
-// the log every ten seconds. Events are log lines either way.
+// Screen shows the progress of a run: as a bar on a terminal, or else as a line of the log every ten
+// seconds. Events are log lines in both cases.
 type Screen struct {
 	terminal bool
 	out      *switchable
-	plain    io.Writer // what out writes to while there is no bar
+	plain    io.Writer // the target of out while there is no bar
 	Log      *slog.Logger
 	pace     campaign.Pace
 	bars     *mpb.Progress
@@ -34,11 +32,9 @@ type Screen struct {
 	spoke    time.Time // when the latest progress line was written
 }
 
+// NewScreen makes a screen that writes to stderr.
 func NewScreen(stderr io.Writer) *Screen {
-	s := &Screen{out: &switchable{to: stderr}}
-	if f, ok := stderr.(*os.File); ok {
-		s.terminal = term.IsTerminal(int(f.Fd()))
-	}
+	s := &Screen{out: &switchable{to: stderr}, terminal: AtTerminal(stderr)}
 	o := &slog.HandlerOptions{}
 	if s.terminal {
 		o.ReplaceAttr = forEyes
@@ -47,7 +43,7 @@ func NewScreen(stderr io.Writer) *Screen {
 	return s
 }
 
-// forEyes shortens what a person on a terminal need not read.
+// forEyes shortens log lines for a person at a terminal.
 func forEyes(_ []string, a slog.Attr) slog.Attr {
 	switch {
 	case a.Key == slog.TimeKey:
@@ -58,7 +54,7 @@ func forEyes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// begin shows the bar.
+// Begin shows the bar.
 func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.pace, s.spoke = pace, time.Now()
 	if !s.terminal {
@@ -73,7 +69,7 @@ func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.out.set(s.bars)
 }
 
-// show takes a snapshot. The run's loop calls it a few times a second.
+// Show takes a snapshot. The run's loop calls it a few times a second.
 func (s *Screen) Show(now dispatch.Snapshot) {
 	accepted := now.Account.Fates[person.Accepted]
 	s.Latest.Store(&now)
@@ -93,7 +89,7 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting)
-		if !now.Paused { // which has no end that anybody knows
+		if !now.Paused { // nobody knows the end of a pause
 			args = append(args, "until", s.clock(now.Until))
 		}
 	} else {
@@ -143,7 +139,7 @@ func (s *Screen) count(st decor.Statistics) string {
 
 func (s *Screen) clock(t time.Time) string { return pace.Clock(t, s.pace.Location, time.Now()) }
 
-// end takes the bar away again.
+// End removes the bar.
 func (s *Screen) End() {
 	if s.bar == nil {
 		return
@@ -172,7 +168,7 @@ func (w *switchable) Write(b []byte) (int, error) {
 	return w.to.Write(b)
 }
 
-// waits counts the messages in doubt that nothing but a person, or receipts, can settle.
+// waits counts the messages in doubt that only a person or receipts can settle.
 func waits(now dispatch.Snapshot) int64 {
 	return now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt] - now.Left
 }
