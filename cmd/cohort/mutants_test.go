@@ -26,14 +26,24 @@ var mutants = []mutant{
 	},
 	{
 		"a torn line of the register is damage", "engine/register/register.go",
-		"if !whole { // torn by", "if false { // torn by",
+		"if !whole { // a power cut", "if false { // a power cut",
 		"the register is lost or torn",
 	},
 	{
-		"a folder is known by its name", "cmd/internal/run/identity.go",
-		"case s.holds(at.folder): // it was moved", "case false:",
+		"a folder is known by its name", "cmd/internal/run/register.go",
+		"case r.holds(at.folder): // it was moved", "case false:",
 		"the folder is moved",
 	},
+}
+
+// Every mutant's line stands in the code once, so that make prove finds it.
+func TestMutantsFitTheCode(t *testing.T) {
+	for _, m := range mutants {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(m.file)))
+		if err != nil || strings.Count(string(text), m.old) != 1 {
+			t.Errorf("%s: %s has its line %d times, %v", m.name, m.file, strings.Count(string(text), m.old), err)
+		}
+	}
 }
 
 // Each new misfortune catches the mutant that was made for it, and lets the honest product be.
