@@ -102,7 +102,7 @@ func CheckFolder(path string) error {
 	return nil
 }
 
-// Discard removes a folder from which nothing was sent. It removes only what this program makes, by
+// Discard removes the folder of a run that sent nothing. It removes only what this program makes, by
 // name. If there are rejects the folder stays, without the records.
 func (f *Folder) Discard() {
 	f.Forget()

@@ -278,8 +278,8 @@ func (e *Runs) People(cohort Links) iter.Seq2[shard.Exclusion, error] {
 	}
 }
 
-// reached yields the people that the run has reached or has in doubt, and those that it excluded
-// because an earlier run had reached them.
+// reached yields the people that the run has reached or has in doubt. It adds people that the run
+// excluded because an earlier run had reached them.
 func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
 		trail, err := outcome.Open(r.Entry.Folder, r.plan, r.ledger)

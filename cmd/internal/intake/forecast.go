@@ -66,7 +66,7 @@ func (f *Forecast) Add(_ context.Context, cut *Cut) error {
 	return nil
 }
 
-// expect forecasts the days on which the batches would be sent from now on.
+// expect forecasts when the batches would be sent, from now on.
 func (f *Forecast) expect(now time.Time) {
 	f.Quota = quotaOf(f.Campaign)
 	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)

@@ -251,7 +251,7 @@ func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 	}}, nil
 }
 
-// ForRun returns the function with which a run reads the lists. first is its first result: the
+// ForRun returns the function that reads the lists for a run. first is its first result: the
 // lists were read before the run, so that a wrong list refuses the start.
 func (l *Lists) ForRun(folder string, spool *shard.Spool, first dispatch.Listing) dispatch.Lists {
 	fresh := true

@@ -152,15 +152,6 @@ func (r *Runner) standing(reg *register.Register, plan *plan.Plan, folded *ledge
 	return st
 }
 
-// standing gathers what is known about the run of this start.
-func (s *start) standing() (st register.Standing, err error) {
-	err = s.run.inRegister(func(reg *register.Register) error {
-		st = s.run.standing(reg, s.plan, s.ledger)
-		return nil
-	})
-	return st, err
-}
-
 // copied returns why the folder may be an older copy. Only a service that takes a message twice
 // needs to know.
 func (r *Runner) copied(plan *plan.Plan, folded *ledger.Ledger) (copied *ledger.CopyError, err error) {

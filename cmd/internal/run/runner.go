@@ -65,7 +65,7 @@ type Options struct {
 // again is the command to repeat.
 func (o Options) again() string { return refusal.Command(o.Words...) }
 
-// Remembered is the time for which the service surely knows a reference: nine months.
+// Remembered is nine months. A service certainly knows a reference until then.
 const Remembered = 270 * 24 * time.Hour
 
 // ClockKey is the key of another clock than the machine's in a context.

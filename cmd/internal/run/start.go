@@ -147,14 +147,15 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 // ready checks everything that may refuse the start, and reads the suppression lists.
 func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	r := s.run
-	st, err := s.standing()
-	if err == nil {
+	var st register.Standing
+	if err := r.inRegister(func(reg *register.Register) (err error) {
+		st = r.standing(reg, s.plan, s.ledger)
 		st.Copied, err = r.copied(s.plan, s.ledger)
+		return err
+	}); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = register.Admit(st)
-	}
-	if err != nil {
+	if err := register.Admit(st); err != nil {
 		return nil, err
 	}
 	if err := s.compareRest(ctx); err != nil {
@@ -163,6 +164,7 @@ func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	if err := s.checkService(ctx); err != nil {
 		return nil, err
 	}
+	var err error
 	if s.key, err = r.Key(); err != nil {
 		return nil, refusal.New("api_key_unusable", "cause", err)
 	}
