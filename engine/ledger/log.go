@@ -175,16 +175,6 @@ func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
 	return p.Control(at, record.ControlSuperseded, by.Short()+" in "+folder)
 }
 
-// SendAgain records that a person allows people to be sent to again, and the reason.
-func (p *Log) SendAgain(at time.Time, reason string) error {
-	return p.Control(at, record.ControlSendAgain, reason)
-}
-
-// RestOf records that a person excluded the people of other campaigns.
-func (p *Log) RestOf(at time.Time, campaigns string) error {
-	return p.Control(at, record.ControlRestOf, campaigns)
-}
-
 // Command records a command of an operator, durably.
 func (p *Log) Command(at time.Time, c Command) error {
 	detail := record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace}

@@ -36,7 +36,6 @@ const (
 	StdinWord    = "-"              // on the command line and in run.json
 	StdinName    = "standard input" // in errors, rejects and the report
 	StdinPrefix  = ".cohort-stdin-" // begins the name of the copy until the run has a folder
-	StdinExample = "as in: zcat cohort.csv.gz | cohort %s -c campaign.yaml -"
 )
 
 // Folder is a run's folder that this process has locked.
