@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/engine/yamlfile"
 )
 
 func must(t testing.TB, err error) {
@@ -185,8 +187,8 @@ func everyKey(t reflect.Type, path string) (keys []string) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	if choice, ok := reflect.Zero(t).Interface().(either); ok && choice.section() != nil {
-		t = reflect.TypeOf(choice.section())
+	if choice, ok := reflect.Zero(t).Interface().(yamlfile.Either); ok && choice.Section() != nil {
+		t = reflect.TypeOf(choice.Section())
 	}
 	if t.Kind() == reflect.Map {
 		return everyKey(t.Elem(), path+".*")
@@ -194,7 +196,7 @@ func everyKey(t reflect.Type, path string) (keys []string) {
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	names, types := keysOf(t)
+	names, types := yamlfile.KeysOf(t)
 	for i, name := range names {
 		key := strings.TrimPrefix(path+"."+name, ".")
 		keys = append(append(keys, key), everyKey(types[i], key)...)

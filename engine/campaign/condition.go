@@ -29,8 +29,8 @@ type boundsSection struct {
 	To   asWritten `yaml:"to"`
 }
 
-func (conditionSection) section() any   { return boundsSection{} }
-func (conditionSection) wanted() string { return "a list of values, or {from: …, to: …}" }
+func (conditionSection) Section() any   { return boundsSection{} }
+func (conditionSection) Wanted() string { return "a list of values, or {from: …, to: …}" }
 
 // UnmarshalYAML takes either form.
 func (c *conditionSection) UnmarshalYAML(text []byte) error {

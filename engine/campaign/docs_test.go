@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cohort/engine/yamlfile"
 )
 
 // docs/campaign.md has a row for each key: | `key` | default | frozen or may change | meaning |
@@ -28,11 +30,11 @@ func allKeys(t reflect.Type, path string) (all []string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if choice, ok := reflect.Zero(t).Interface().(either); ok {
-		if choice.section() == nil {
+	if choice, ok := reflect.Zero(t).Interface().(yamlfile.Either); ok {
+		if choice.Section() == nil {
 			return nil
 		}
-		t = reflect.TypeOf(choice.section())
+		t = reflect.TypeOf(choice.Section())
 	}
 	switch t.Kind() {
 	case reflect.Slice:
@@ -40,7 +42,7 @@ func allKeys(t reflect.Type, path string) (all []string) {
 	case reflect.Map:
 		return append(all, append([]string{path + ".*"}, allKeys(t.Elem(), path+".*")...)...)
 	case reflect.Struct:
-		names, types := keysOf(t)
+		names, types := yamlfile.KeysOf(t)
 		for i, name := range names {
 			key := strings.TrimPrefix(path+"."+name, ".")
 			all = append(append(all, key), allKeys(types[i], key)...)

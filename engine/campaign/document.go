@@ -167,8 +167,8 @@ type contactSection struct {
 // oneOrMore is a text, such as a header, or a list of them.
 type oneOrMore []string
 
-func (oneOrMore) section() any   { return nil }
-func (oneOrMore) wanted() string { return "a text or a list of texts" }
+func (oneOrMore) Section() any   { return nil }
+func (oneOrMore) Wanted() string { return "a text or a list of texts" }
 
 // UnmarshalYAML takes either form.
 func (o *oneOrMore) UnmarshalYAML(text []byte) error {
@@ -189,8 +189,8 @@ type latestBy struct {
 	Column string `yaml:"latest_by"`
 }
 
-func (duplicates) section() any   { return latestBy{} }
-func (duplicates) wanted() string { return "first, last, or {latest_by: column}" }
+func (duplicates) Section() any   { return latestBy{} }
+func (duplicates) Wanted() string { return "first, last, or {latest_by: column}" }
 
 // UnmarshalYAML takes either form.
 func (d *duplicates) UnmarshalYAML(text []byte) error {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+
+	"cohort/engine/yamlfile"
 )
 
 // Load reads and checks a campaign file. Relative paths in it start from its folder. A mistake in
 // the file is a *FileError.
 func Load(path string) (*Campaign, error) {
-	text, err := read(path)
+	text, err := yamlfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("the campaign file cannot be read: %w", err)
 	}
@@ -24,9 +26,10 @@ func Load(path string) (*Campaign, error) {
 // Parse reads and checks the text of the campaign file at path, which must be absolute. The file
 // need not exist. A byte order mark is ignored.
 func Parse(text []byte, path string) (*Campaign, error) {
-	l := loader{file: filepath.Base(path), dir: filepath.Dir(path), lines: map[string]int{}}
+	l := loader{file: filepath.Base(path), dir: filepath.Dir(path)}
 	var doc document
-	if err := l.decode(bytes.TrimPrefix(text, []byte("\ufeff")), &doc); err != nil {
+	var err error
+	if l.lines, err = yamlfile.Decode(l.file, bytes.TrimPrefix(text, []byte("\ufeff")), &doc, laterKeys); err != nil {
 		return nil, err
 	}
 	l.written = maps.Clone(l.lines)
@@ -51,6 +54,12 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	return c, nil
 }
 
+// FileError is a mistake in a campaign file.
+type FileError = yamlfile.Error
+
+// laterKeys belong to the format, but this version does not act on them. It refuses them.
+var laterKeys = []string{"series"}
+
 // loader turns a document into a Campaign and keeps the first mistake.
 type loader struct {
 	file    string
@@ -65,7 +74,7 @@ type loader struct {
 // wrong records a mistake in the value of key, unless there is an earlier one.
 func (l *loader) wrong(key, format string, args ...any) {
 	if l.err == nil {
-		l.err = &FileError{l.file, l.lines[key], key + " " + fmt.Sprintf(format, args...)}
+		l.err = &FileError{File: l.file, Line: l.lines[key], Problem: key + " " + fmt.Sprintf(format, args...)}
 	}
 }
 

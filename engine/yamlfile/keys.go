@@ -1,4 +1,4 @@
-package campaign
+package yamlfile
 
 import (
 	"fmt"
@@ -11,18 +11,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// laterKeys belong to the format, but this version does not act on them. It refuses them.
-var laterKeys = []string{"series"}
-
-// notYet says of a key that it is one of laterKeys.
+// notYet says of a key that it belongs to the format, and is not acted on.
 const notYet = "is not yet supported by this version of cohort; take it out"
 
-// keysOf lists the keys of a section and the types of their values, as its yaml tags name them.
-func keysOf(section reflect.Type) (names []string, types []reflect.Type) {
+// KeysOf lists the keys of a section and the types of their values, as its yaml tags name them.
+func KeysOf(section reflect.Type) (names []string, types []reflect.Type) {
 	for f := range section.Fields() {
 		switch name, inline := strings.CutSuffix(f.Tag.Get("yaml"), ",inline"); {
 		case inline:
-			n, t := keysOf(f.Type)
+			n, t := KeysOf(f.Type)
 			names, types = append(names, n...), append(types, t...)
 		case name != "":
 			names, types = append(names, name), append(types, f.Type)
@@ -31,19 +28,19 @@ func keysOf(section reflect.Type) (names []string, types []reflect.Type) {
 	return names, types
 }
 
-// either is a value that is written in one of several forms, and reads itself.
-type either interface {
-	section() any // the struct whose keys a mapping has; nil if it cannot be a mapping
-	wanted() string
+// Either is a value that is written in one of several forms, and reads itself.
+type Either interface {
+	Section() any // the struct whose keys a mapping has; nil if it cannot be a mapping
+	Wanted() string
 }
 
 // shape refuses unknown keys and values of the wrong type. It notes the line of each key.
 // node is the value of the key at path, and t is the type it is read into.
-func (l *loader) shape(node ast.Node, t reflect.Type, path string) error {
+func (l *reader) shape(node ast.Node, t reflect.Type, path string) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	choice, isEither := reflect.Zero(t).Interface().(either)
+	choice, isEither := reflect.Zero(t).Interface().(Either)
 	var pairs []*ast.MappingValueNode
 	switch n := node.(type) {
 	case *ast.NullNode: // as if the key were missing
@@ -66,8 +63,8 @@ func (l *loader) shape(node ast.Node, t reflect.Type, path string) error {
 		return nil
 	}
 	if section := t; pairs != nil {
-		if isEither && choice.section() != nil {
-			section = reflect.TypeOf(choice.section())
+		if isEither && choice.Section() != nil {
+			section = reflect.TypeOf(choice.Section())
 		}
 		if kind := section.Kind(); kind == reflect.Struct || kind == reflect.Map {
 			if err := l.pairs(pairs, section, path); err != nil || !isEither {
@@ -82,19 +79,19 @@ func (l *loader) shape(node ast.Node, t reflect.Type, path string) error {
 }
 
 // pairs checks the keys of a section, which is a struct, or a map that may have any key.
-func (l *loader) pairs(pairs []*ast.MappingValueNode, section reflect.Type, path string) error {
+func (l *reader) pairs(pairs []*ast.MappingValueNode, section reflect.Type, path string) error {
 	for _, pair := range pairs {
 		key := pair.Key.GetToken().Value
 		full := strings.TrimPrefix(path+"."+key, ".")
 		l.lines[full] = pair.Key.GetToken().Position.Line
-		if slices.Contains(laterKeys, full) && !strings.Contains(key, ".") {
+		if slices.Contains(l.later, full) && !strings.Contains(key, ".") {
 			return l.mistake(pair.Key, full, notYet)
 		}
 		var value reflect.Type
 		if section.Kind() == reflect.Map {
 			value = section.Elem()
 		} else {
-			names, types := keysOf(section)
+			names, types := KeysOf(section)
 			i := slices.Index(names, key)
 			if i < 0 {
 				return l.mistake(pair.Key, "unknown key", full+"; allowed here: "+strings.Join(names, ", "))
@@ -109,14 +106,14 @@ func (l *loader) pairs(pairs []*ast.MappingValueNode, section reflect.Type, path
 }
 
 // mistake is an error at a node of the file.
-func (l *loader) mistake(at ast.Node, key, problem string) error {
-	return &FileError{l.file, at.GetToken().Position.Line, key + " " + problem}
+func (l *reader) mistake(at ast.Node, key, problem string) error {
+	return &Error{l.name, at.GetToken().Position.Line, key + " " + problem}
 }
 
 // wanted is the form that a value of a type has. A list is shown with the value that was found.
 func wanted(t reflect.Type, node ast.Node) string {
-	if choice, ok := reflect.Zero(t).Interface().(either); ok {
-		return choice.wanted()
+	if choice, ok := reflect.Zero(t).Interface().(Either); ok {
+		return choice.Wanted()
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -131,7 +128,7 @@ func wanted(t reflect.Type, node ast.Node) string {
 		}
 		return "a list"
 	case reflect.Struct:
-		names, _ := keysOf(t)
+		names, _ := KeysOf(t)
 		return "a section with keys (" + strings.Join(names, ", ") + ")"
 	case reflect.Map:
 		return "a section with a name and a value on each line"
@@ -158,15 +155,15 @@ func found(node ast.Node) string {
 	}
 }
 
-// FileError is a mistake in a campaign file.
-type FileError struct {
+// Error is a mistake in a campaign file.
+type Error struct {
 	File    string
 	Line    int // 0 if the mistake has no line, such as a missing key
 	Problem string
 }
 
 // Error is one line: file, line, and what is wrong.
-func (e *FileError) Error() string {
+func (e *Error) Error() string {
 	if e.Line == 0 {
 		return fmt.Sprintf("%s: %s", e.File, e.Problem)
 	}

@@ -1,4 +1,4 @@
-package campaign
+package yamlfile
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ const (
 	mostLevels   = 100
 )
 
-// read reads a campaign file, and one byte more than it may have.
-func read(path string) ([]byte, error) {
+// Read reads a campaign file, and one byte more than it may have.
+func Read(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -35,31 +35,44 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, mostFileSize+1))
 }
 
-// decode reads the text into doc. Its errors are *FileError.
-func (l *loader) decode(text []byte, doc *document) error {
+// reader reads one file.
+type reader struct {
+	name  string         // of the file, for errors
+	later []string       // keys that are refused as not yet supported
+	lines map[string]int // the line of each key
+}
+
+// Decode reads the text of a file into doc, a pointer to a struct with yaml tags. It returns the
+// line of each key. Keys in later are refused as not yet supported. Its errors are *Error.
+func Decode(name string, text []byte, doc any, later []string) (lines map[string]int, err error) {
+	l := &reader{name: name, later: later, lines: map[string]int{}}
+	return l.lines, l.decode(text, doc)
+}
+
+func (l *reader) decode(text []byte, doc any) error {
 	if err := l.bounded(text); err != nil {
 		return err
 	}
 	if is := otherFile(text); is != "" {
-		return &FileError{l.file, 1, is + "; " + wantedFile}
+		return &Error{l.name, 1, is + "; " + wantedFile}
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return l.yamlError(err, text)
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return &FileError{l.file, 0, "the campaign file is empty"}
+		return &Error{l.name, 0, "the campaign file is empty"}
 	}
 	if len(file.Docs) > 1 {
-		return &FileError{l.file, 0, "the campaign file has more than one YAML document (---); keep one campaign to a file"}
+		return &Error{l.name, 0, "the campaign file has more than one YAML document (---); keep one campaign to a file"}
 	}
 	body := file.Docs[0].Body
 	switch body.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
-		return &FileError{l.file, body.GetToken().Position.Line, wantedFile}
+		return &Error{l.name, body.GetToken().Position.Line, wantedFile}
 	}
-	if err := l.shape(body, reflect.TypeOf(*doc), ""); err != nil {
+	if err := l.shape(body, reflect.TypeOf(doc).Elem(), ""); err != nil {
 		return err
 	}
 	if err := yaml.NodeToValue(body, doc); err != nil {
@@ -70,9 +83,9 @@ func (l *loader) decode(text []byte, doc *document) error {
 
 // bounded refuses a text that is too large, or nested too deeply. It counts brackets
 // everywhere, also in quotes.
-func (l *loader) bounded(text []byte) error {
+func (l *reader) bounded(text []byte) error {
 	if len(text) > mostFileSize {
-		return &FileError{l.file, 0, fmt.Sprintf("the file is larger than %d KiB; is it a campaign file?", mostFileSize>>10)}
+		return &Error{l.name, 0, fmt.Sprintf("the file is larger than %d KiB; is it a campaign file?", mostFileSize>>10)}
 	}
 	line, open := 0, 0
 	for text := range bytes.Lines(text) {
@@ -89,7 +102,7 @@ func (l *loader) bounded(text []byte) error {
 		}
 		indent := text[:len(text)-len(bytes.TrimLeft(text, " -?\t"))]
 		if max(deepest, bytes.Count(indent, []byte("- "))+bytes.Count(indent, []byte("? "))) > mostLevels {
-			return &FileError{l.file, line, fmt.Sprintf("there are more than %d levels of brackets or lists; is it a campaign file?", mostLevels)}
+			return &Error{l.name, line, fmt.Sprintf("there are more than %d levels of brackets or lists; is it a campaign file?", mostLevels)}
 		}
 	}
 	return nil
@@ -139,10 +152,10 @@ var yamlMistakes = []struct{ message, line, says string }{
 }
 
 // yamlError translates an error of the YAML library.
-func (l *loader) yamlError(err error, text []byte) error {
+func (l *reader) yamlError(err error, text []byte) error {
 	var e yaml.Error
 	if !errors.As(err, &e) || e.GetToken() == nil {
-		return &FileError{l.file, 0, "this cannot be read as YAML"}
+		return &Error{l.name, 0, "this cannot be read as YAML"}
 	}
 	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n"), "\n")
 	at := min(max(e.GetToken().Position.Line, 1), len(lines))
@@ -168,9 +181,9 @@ func (l *loader) yamlError(err error, text []byte) error {
 		if len(inLine) > 1 {
 			says = strings.ReplaceAll(says, "$L", inLine[1])
 		}
-		return &FileError{l.file, at, string(regexp.MustCompile(m.message).ExpandString(nil, says, message, found))}
+		return &Error{l.name, at, string(regexp.MustCompile(m.message).ExpandString(nil, says, message, found))}
 	}
-	return &FileError{l.file, at, "this cannot be read as YAML"}
+	return &Error{l.name, at, "this cannot be read as YAML"}
 }
 
 func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
