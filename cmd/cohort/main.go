@@ -45,7 +45,7 @@ Exit codes, of every command:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
 	})
-	root.AddCommand(authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), retryCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand())
+	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand(), oldRetry())
 	return root
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func resumeCommand() *cobra.Command {
-	var oneWindow, network, settle bool
+	var oneWindow, network, settle, oneApp bool
 	var sendAgain string
 	c := &cobra.Command{
 		Use:   "resume DIR",
@@ -37,13 +37,14 @@ Exit codes:
 			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
 				return refusal.New("send_again_without_reason")
 			}
-			s := run.Runner{SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
+			s := run.Runner{SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, OneApp: oneApp, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
 			s.Open(c)
 			return s.Alert(s.ResumeFolder(c.Context()))
 		},
 	}
 	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
+	c.Flags().BoolVar(&oneApp, "one-application", false, oneApplicationHelp)
 	c.Flags().StringVar(&sendAgain, "send-again", "", "send what is left also to people whom another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c

@@ -308,7 +308,7 @@ func (s *Status) print(w io.Writer) {
 	}
 	s.next(w)
 	if s.Foreign > 0 {
-		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, refusal.Command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then decide: %s\n", s.Foreign, refusal.Command("decide", s.Folder))
 	}
 }
 
@@ -317,7 +317,7 @@ func (s *Status) next(w io.Writer) {
 	switch s.State {
 	case ledger.RunStopped, ledger.Died, ledger.Halted:
 		if s.Foreign > 0 {
-			return // recover comes first
+			return // the decision comes first
 		}
 		first := ""
 		if s.Paused != "" {
@@ -329,6 +329,6 @@ func (s *Status) next(w io.Writer) {
 			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
-		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, refusal.Command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; to see what can be decided: %s\n", s.Held, refusal.Command("decide", s.Folder))
 	}
 }

@@ -213,7 +213,7 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 func Plan(path string) (*plan.Plan, error) {
 	planned, err := plan.Open(path)
 	if errors.Is(err, plan.ErrNone) {
-		return nil, refusal.New("plan_missing", "folder", path)
+		return nil, refusal.New("plan_missing", "folder", path, "command", refusal.Command("resume", path))
 	}
 	if err != nil {
 		return nil, Damaged(err)

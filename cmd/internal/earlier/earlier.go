@@ -124,9 +124,10 @@ func (r *Run) Release() {
 	*r = Run{Entry: r.Entry}
 }
 
-// settled refuses while an earlier run that will be closed has messages in doubt that it
-// alone can settle. Closed, it would leave their people without an answer for good.
-func (e *Runs) Settled() error {
+// Settled refuses while an earlier run that will be closed has messages in doubt that it alone can
+// settle. Closed, it would leave their people without an answer for good. A plan that its service
+// has forgotten settles nothing. unsettled allows it all the same; the people are left out.
+func (e *Runs) Settled(now time.Time, unsettled bool) error {
 	if e == nil || e.Everybody {
 		return nil
 	}
@@ -134,7 +135,7 @@ func (e *Runs) Settled() error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" {
+		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" && !unsettled && r.plan.Forgotten(now) == 0 {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
 	}
@@ -267,9 +268,8 @@ func reachedBy(trail *outcome.Reader, record person.Record) (reason string, err 
 	return "", nil
 }
 
-// supersede closes the earlier runs that might still send something: a finished one too, if
-// messages of it were refused, or are in doubt at the NHS App, since a person could have these
-// sent again (cohort retry, reconcile --resend-in-doubt).
+// Supersede closes the earlier runs that might still send something. A finished run is closed too
+// if a person could have messages of it sent again: refused ones, or those in doubt at the NHS App.
 func (e *Runs) Supersede(by engine.RunID, folder string) error {
 	if e == nil {
 		return nil

@@ -92,7 +92,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again (--resend-in-doubt)", doubtful), Code: refusal.ExitInDoubt, Next: s.Asks()}
+		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again: %s", doubtful, refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: s.Asks()}
 	}
 	s.Log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.GoOn())
 	return nil

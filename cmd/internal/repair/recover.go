@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"cohort/cmd/internal/run"
@@ -21,29 +20,27 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// recovery is one call of recover.
+// Recovery puts a new log in the place of one that is lost or damaged.
 //
-//	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show, or decide
+//	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show what waits for a person
 //	                                                    └▶ lost:  put aside, begin anew
 type Recovery struct {
-	Foreign, Held, Reason   string
-	OneApplication, Network bool
-	Clock                   func() time.Time
-	Out                     io.Writer
-	Log                     *slog.Logger
+	OneApplication bool // a person says that every API key of the run belongs to one application
+	Network        bool // the folder may be on a network filesystem
+	Clock          func() time.Time
+	Out            io.Writer
+	Log            *slog.Logger
 
 	dir      string
 	plan     *plan.Plan
 	simulate bool
-	files    bool // what it sends is written to files, and again is not twice
+	files    bool // it writes files, and writing one again is not sending twice
 	entry    register.Entry
 	known    bool // the register has the entry
 }
 
+// Run recovers the run in a folder. Of a sound log it changes nothing.
 func (r *Recovery) Run(path string) (err error) {
-	if err := r.flags(); err != nil {
-		return err
-	}
 	if r.dir, err = runfolder.Absolute(path); err != nil {
 		return err
 	}
@@ -56,7 +53,7 @@ func (r *Recovery) Run(path string) (err error) {
 		return refusal.New("plan_lost", "folder", r.dir)
 	}
 	if errors.Is(err, plan.ErrNone) {
-		return refusal.New("nothing_to_recover", "folder", r.dir, "command", refusal.Command("resume", r.dir))
+		return refusal.New("plan_missing", "folder", r.dir, "command", refusal.Command("resume", r.dir))
 	}
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -76,24 +73,6 @@ func (r *Recovery) Run(path string) (err error) {
 		return err
 	}
 	return r.look()
-}
-
-// flags refuses flags that do not belong together.
-func (r *Recovery) flags() error {
-	decides := r.Foreign != "" || r.Held != ""
-	switch {
-	case r.Foreign != "" && r.Foreign != "accepted" && r.Foreign != "in-doubt":
-		return refusal.New("foreign_answer_wrong", "answer", r.Foreign)
-	case r.Held != "" && r.Held != "replay":
-		return refusal.New("held_answer_wrong", "answer", r.Held)
-	case r.Foreign != "" && r.Held != "":
-		return refusal.New("two_decisions")
-	case decides && strings.TrimSpace(r.Reason) == "":
-		return refusal.New("decision_without_reason")
-	case !decides && r.Reason != "":
-		return refusal.New("reason_without_decision")
-	}
-	return nil
 }
 
 // ask asks the register what it knows of the run, and refuses where the run does not live
@@ -135,11 +114,9 @@ func (r *Recovery) look() error {
 		return refusal.New("never_sent", "command", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
-			return r.decide(survey.Ledger)
+			fmt.Fprintf(r.Out, "the log of %s is sound: nothing was changed\n", r.dir)
+			return (&waiting{r.Out, r.dir, r.plan, survey.Ledger}).show(r.Clock())
 		}
-	}
-	if r.Foreign != "" || r.Held != "" {
-		return refusal.New("recover_before_deciding", "cause", err)
 	}
 	return r.recover(err)
 }
@@ -186,7 +163,7 @@ func (r *Recovery) recover(why error) error {
 	default:
 		return refusal.New("lost_log_key_unknown", "cause", why)
 	}
-	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > run.Remembered {
+	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > plan.Remembered {
 		known.Hold = ledger.HoldForgotten
 	}
 	paused := recovery.PausedBefore(r.dir, r.plan)

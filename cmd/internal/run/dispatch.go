@@ -70,11 +70,11 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
 	}
-	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.Call.Simulate && !plan.NeverAgain {
-		return refusal.New("key_changed")
+	if folded.AnyInDoubt() && folded.Key != "" && folded.Key != key && !s.Call.Simulate && !plan.NeverAgain && !s.OneApp {
+		return refusal.New("key_changed", "command", refusal.Command("resume", s.Folder.Path, "--one-application"), "report", refusal.Command("report", s.Folder.Path))
 	}
-	if age := ClockOf(ctx)().Sub(plan.Created); folded.Settleable() > 0 && age > Remembered && !s.Call.Simulate && s.Campaign.File == nil {
-		return refusal.New("plan_too_old", "days", int(age.Hours()/24))
+	if days := plan.Forgotten(ClockOf(ctx)()); days > 0 && folded.Settleable() > 0 {
+		return tooOld(s.Folder.Path, days)
 	}
 	suppress, err := s.suppress(ctx, spool, folded)
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Runner) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledge
 		if !s.attended {
 			s.onHalt(err.Error())
 		}
-		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", s.Folder.Path)}
+		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", s.Folder.Path)}
 	case live > 0 || !ledger.Closed && held == 0:
 		return false, nil
 	}
@@ -259,7 +259,7 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 			s.onHalt(stopped.Error())
 		}
 		if summary.Foreign > 0 {
-			return &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", s.Folder.Path)}
+			return &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", s.Folder.Path)}
 		}
 		return s.stopped(err)
 	}
@@ -275,7 +275,7 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		next := s.GoOn()
 		switch {
 		case !plan.NeverAgain: // it was held by what is known after a recovery, or by a 413
-			next = refusal.Command("recover", s.Folder.Path)
+			next = refusal.Command("decide", s.Folder.Path)
 		case !s.Call.Simulate:
 			next = s.Asks()
 		}
@@ -293,10 +293,6 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 func (s *Runner) stopped(err error) error {
 	return &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: s.GoOn()}
 }
-
-// remembered is for how long the service is relied upon to know a reference that it has
-// had: nine months, and the days by which these differ.
-const Remembered = 270 * 24 * time.Hour
 
 // goOn is the command that goes on with the run.
 func (s *Runner) GoOn() string {

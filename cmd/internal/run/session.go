@@ -36,6 +36,7 @@ type Runner struct {
 	OneWindow  bool
 	SendAgain  string // the reason that a resume was given for sending again
 	Settle     bool   // replay what is in doubt, and send nothing else
+	OneApp     bool   // a person says that every API key of the run belongs to one application
 	beganAgain bool   // the run was begun before, and its folder is lost
 	Network    bool   // the folder may be on a network filesystem
 	resumed    bool   // there is a folder to go on from, and no plan in it
@@ -219,7 +220,7 @@ func (s *Runner) prepare(ctx context.Context, others []register.Entry) (*plan.Pl
 		}
 		// Earlier runs are closed for good when the plan is sealed. So what would refuse the
 		// send is better known before.
-		if err := earlier.Settled(); err != nil {
+		if err := earlier.Settled(ClockOf(ctx)(), s.Call.SendAgain != ""); err != nil {
 			return nil, err
 		}
 		if err := earlier.Joined(); err != nil {

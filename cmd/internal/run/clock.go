@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// clockKey is under which a context has another clock than the machine's.
+// ClockKey is the key of a context's own clock. Only tests set one.
 type ClockKey struct{}
 
-// clockOf is the clock to go by: the machine's, unless a test has set another.
+// ClockOf returns the clock to go by: the machine's, unless a test has set another.
 func ClockOf(ctx context.Context) func() time.Time {
 	if clock, ok := ctx.Value(ClockKey{}).(func() time.Time); ok {
 		return clock
