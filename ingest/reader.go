@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"cohort/ingest/format"
 	"cohort/ingest/format/csv"
@@ -241,3 +242,40 @@ func (d *Reader) take() (*batch, error) {
 	}
 	return b, err
 }
+
+// Values yields only the first of Options.Fields, for each sendable record. It takes the place
+// of Records. A value is valid until the next.
+func (d *Reader) Values() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for batch, err := range d.Records() {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			values := batch.Column(person.FirstField).(*array.String)
+			for i := range values.Len() {
+				if values.IsValid(i) && !yield(values.Value(i), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// named puts a file's name on an error.
+func named(err error, name string) error {
+	if refused, ok := errors.AsType[*format.FileError](err); ok {
+		refused.File = name
+		return refused
+	}
+	return &readError{name, err}
+}
+
+// readError is an error of reading, with the file's name.
+type readError struct {
+	name string
+	err  error
+}
+
+func (e *readError) Error() string { return "reading " + e.name + ": " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }

@@ -16,9 +16,8 @@ func authCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "auth",
 		Short: "Make the key pair of an application, and check that the service lets it in",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	choice(c)
 	c.AddCommand(authCheckCommand(), keygenCommand())
 	return c
 }
@@ -50,7 +49,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 			}
 			found, err := sinks.Examine(cmd.Context(), c)
 			if cmd.Context().Err() != nil {
-				return &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
+				return &dispatch.Stopped{Code: "signal", Why: "stopped while checking; nothing was sent"}
 			}
 			if err != nil {
 				return err

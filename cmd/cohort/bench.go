@@ -50,7 +50,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 			}
 			err := selfTest(c.Context(), c.OutOrStdout(), parent, records)
 			if c.Context().Err() != nil {
-				return &dispatch.Stopped{Why: "stopped while measuring; nothing was sent"}
+				return &dispatch.Stopped{Code: "signal", Why: "stopped while measuring; nothing was sent"}
 			}
 			return err
 		},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
@@ -29,27 +28,31 @@ func conclude(err error, stderr io.Writer) int {
 	if err == nil {
 		return refusal.ExitDone
 	}
-	var (
-		refused *refusal.Refused
-		end     *refusal.Ended
-		stopped *dispatch.Stopped
-	)
-	code := ""
-	if errors.As(err, &refused) {
-		code = " [" + refused.Code + "]"
+	exit, code, last := outcome(err)
+	if code != "" {
+		code = " [" + code + "]"
 	}
 	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error())+code)
-	switch {
-	case errors.As(err, &end):
-		fmt.Fprintln(stderr, end.Next)
-		return end.Code
-	case code != "":
-		return refusal.ExitRefused
-	case errors.As(err, &stopped):
-		return refusal.ExitStopped
-	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "required flag"):
-		return refusal.ExitRefused // cobra's own complaints
+	if last != "" {
+		fmt.Fprintln(stderr, last)
 	}
-	fmt.Fprintln(stderr, "this is a defect in cohort, or something it did not expect; nothing is lost: the run's folder holds everything")
-	return refusal.ExitDefect
+	return exit
+}
+
+// outcome is the exit code of an error, the code that names its reason, and the last line to print.
+func outcome(err error) (exit int, code, last string) {
+	var (
+		ended   *refusal.Ended
+		stopped *dispatch.Stopped
+	)
+	switch {
+	case errors.As(err, &ended):
+		_, code, _ = outcome(ended.Err)
+		return ended.Code, code, ended.Next
+	case refusal.Code(err) != "":
+		return refusal.ExitRefused, refusal.Code(err), ""
+	case errors.As(err, &stopped):
+		return refusal.ExitStopped, stopped.Code, ""
+	}
+	return refusal.ExitDefect, "", "this is a defect in cohort, or something it did not expect; nothing is lost: the run's folder holds everything"
 }

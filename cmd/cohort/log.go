@@ -14,9 +14,8 @@ positions in their shard, so the output holds no personal data.
 
 Exit codes:
 ` + exitCodes,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	choice(c)
 	c.AddCommand(verifyCommand(), dumpCommand(), oldStat())
 	return c
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -42,11 +43,31 @@ Exit codes, of every command:
 		Version:       build.Version(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
-	})
+	choice(root)
+	root.SetFlagErrorFunc(flagRefused)
 	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), logCommand(), recoverCommand(), decideCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand(), oldRetry())
 	return root
+}
+
+// flagRefused is the refusal of a flag that the command line cannot have.
+func flagRefused(c *cobra.Command, err error) error {
+	var (
+		missing *pflag.ValueRequiredError
+		wrong   *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return refusal.New("flag_value_missing", "flag", missing.GetFlag().Name, "command", c.CommandPath())
+	case errors.As(err, &wrong):
+		flag := wrong.GetFlag()
+		return refusal.New("flag_value_wrong", "flag", flag.Name, "wanted", kinds[flag.Value.Type()], "value", wrong.GetValue(), "command", c.CommandPath())
+	}
+	return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
+}
+
+// kinds names what a flag of each type takes.
+var kinds = map[string]string{
+	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
 }
 
 // arguments wraps cobra's check of the arguments, so that a wrong call is a refusal
@@ -56,10 +77,33 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if err := swallowed(c); err != nil {
 			return err
 		}
-		if err := check(c, args); err != nil {
-			return refusal.New("arguments_wrong", "problem", err, "usage", c.UseLine())
+		if check(c, args) == nil {
+			return nil
 		}
-		return nil
+		for n, arg := range args {
+			if check(c, args[:n]) == nil {
+				return refusal.New("argument_too_many", "argument", arg, "usage", c.UseLine())
+			}
+		}
+		return refusal.New("argument_missing", "usage", c.UseLine())
+	}
+}
+
+// choice makes a command one that only holds others: it shows its help, and refuses a name that
+// none of them has.
+func choice(c *cobra.Command) {
+	c.DisableFlagsInUseLine = true
+	c.SuggestionsMinimumDistance = 2
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		advice := "see: " + c.CommandPath() + " --help"
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			advice = "did you mean: " + c.CommandPath() + " " + strings.Join(near, ", "+c.CommandPath()+" ")
+		}
+		return refusal.New("unknown_command", "given", args[0], "advice", advice)
 	}
 }
 

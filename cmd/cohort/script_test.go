@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
+			"refused": refused,
 			"answers": answers,
 			"unnamed": unnamed,
 			"tmpfs":   tmpfs,
@@ -124,6 +125,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if code != args[0] {
 		ts.Fatalf("exit code %s, not %s", code, args[0])
+	}
+}
+
+// refused runs a command, and compares the code of its refusal: refused run_busy cohort send …
+func refused(ts *testscript.TestScript, _ bool, args []string) {
+	exits(ts, false, append([]string{"10"}, args[1:]...))
+	if said := ts.ReadFile("stderr"); !strings.HasSuffix(said, " ["+args[0]+"]\n") {
+		ts.Fatalf("it is not refused with %s: %s", args[0], said)
 	}
 }
 

@@ -21,13 +21,13 @@ const (
 // broken makes the error of a log that cannot be written. For a full disk it names the disk and
 // the room that the run needs to go on.
 func broken(p *ledger.Log, cause error) *Stopped {
-	why := "the progress log cannot be written"
+	code, why := "log_unwritable", "the progress log cannot be written"
 	if errors.Is(cause, journal.ErrFull) {
 		_, left := p.Ledger.Tally()
 		need := roomToStart + left*roomPerMessage
-		why = fmt.Sprintf("%s: the disk that holds %s is full%s; make at least %d MB free there and go on", why, filepath.Clean(p.Dir), freeOn(p.Dir), (need+1e6-1)/1e6)
+		code, why = "full_disk", fmt.Sprintf("%s: the disk that holds %s is full%s; make at least %d MB free there and go on", why, filepath.Clean(p.Dir), freeOn(p.Dir), (need+1e6-1)/1e6)
 	}
-	return &Stopped{Why: why, Cause: cause, Halt: true}
+	return &Stopped{Code: code, Why: why, Cause: cause, Halt: true}
 }
 
 // freeOn describes the size of a folder's disk and its free room. It is empty when the system

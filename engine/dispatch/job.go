@@ -117,6 +117,7 @@ type Summary struct {
 
 // Stopped is the error of a run that ended before it was finished and can go on.
 type Stopped struct {
+	Code  string // names the reason; it stays the same when Why is reworded
 	Why   string // in words, with what to do about it
 	Cause error  // nil when a person, a window or a limit stopped it
 	Halt  bool   // the run stopped itself because something is wrong

@@ -61,7 +61,7 @@ func (r *run) apply(l ledger.Command) {
 	case record.VerbReason:
 		r.job.Logger.Info("the reason is noted", "event", r.job.Log.Ledger.LastControl)
 	case record.VerbStop:
-		r.halt(&Stopped{Why: "stopped " + record.CommandDetail{By: l.By, Reason: l.Reason}.Words()})
+		r.halt(&Stopped{Code: "stopped_by_command", Why: "stopped " + record.CommandDetail{By: l.By, Reason: l.Reason}.Words()})
 	}
 	r.gate.Pause(r.job.Log.Ledger.Paused)
 	r.gate.Wake()

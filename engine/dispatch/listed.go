@@ -74,7 +74,7 @@ func (r *run) listed(b ledger.ListedBatch, more bool) {
 	case !b.Last:
 		err = r.suppress(b, now)
 	case b.Err != nil:
-		r.halt(&Stopped{Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true})
+		r.halt(&Stopped{Code: "lists_not_applied", Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true})
 	default:
 		if err = r.job.Log.SettleRevisions(); err == nil && !slices.Equal(b.Read, r.job.Log.Ledger.Lists) {
 			err = r.job.Log.ListsApplied(now, b.Read)

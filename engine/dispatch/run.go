@@ -182,9 +182,9 @@ func interruptedBy(ctx context.Context) *Stopped {
 		return stopped
 	}
 	if cause == context.Canceled || cause == context.DeadlineExceeded {
-		return &Stopped{Why: "stopped by a signal"}
+		return &Stopped{Code: "signal", Why: "stopped by a signal"}
 	}
-	return &Stopped{Why: "stopped by " + cause.Error()}
+	return &Stopped{Code: "signal", Why: "stopped by " + cause.Error()}
 }
 
 // back takes a result back, and others that have come meanwhile.
@@ -301,7 +301,7 @@ func (r *run) logFailed(err error) {
 		return
 	}
 	if diskFailed(err) {
-		r.halt(&Stopped{Why: "the disk of the run's folder cannot be read or written; mend it, or bring the folder to another", Cause: err, Halt: true})
+		r.halt(&Stopped{Code: "disk_failed", Why: "the disk of the run's folder cannot be read or written; mend it, or bring the folder to another", Cause: err, Halt: true})
 		return
 	}
 	r.fail(err)
@@ -312,7 +312,7 @@ func (r *run) fail(err error) {
 	if r.broken == nil {
 		r.broken = err
 	}
-	r.halt(&Stopped{Why: "the run cannot go on", Cause: err, Halt: true})
+	r.halt(&Stopped{Code: "cannot_go_on", Why: "the run cannot go on", Cause: err, Halt: true})
 }
 
 func (r *run) snapshot() Snapshot {

@@ -34,7 +34,7 @@ func (r *run) settle(res result) {
 		return
 	}
 	if res.answer.Halt != "" {
-		r.halt(&Stopped{Why: res.answer.Halt, Halt: true})
+		r.halt(&Stopped{Code: "halted_by_service", Why: res.answer.Halt, Halt: true})
 	}
 }
 
@@ -61,9 +61,9 @@ func (r *run) notStarted(res result) {
 	case errors.Is(res.err, pace.ErrNewWindow): // the loop reads the lists first
 	case errors.Is(res.err, pace.ErrProbing): // the loop sends one at a time
 	case errors.Is(res.err, pace.ErrWindowOver):
-		r.halt(&Stopped{Why: "the window has ended"})
+		r.halt(&Stopped{Code: "window_over", Why: "the window has ended"})
 	case errors.Is(res.err, pace.ErrUntilOver):
-		r.halt(&Stopped{Why: "pace.until has passed; move it in the campaign file to go on"})
+		r.halt(&Stopped{Code: "campaign_is_over", Why: "pace.until has passed; move it in the campaign file to go on"})
 	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded): // the loop hears it too
 	default:
 		r.logFailed(res.err)
@@ -81,7 +81,7 @@ func (r *run) take(step ledger.Step, res result, now time.Time) error {
 	case ledger.StepHold:
 		r.job.Logger.Warn("a batch is in doubt and no replay can settle it", "batch", res.body.Reference.String(), "status", a.Status, "code", a.Code)
 	case ledger.StepForeign:
-		r.halt(&Stopped{Why: foreignHalt(res.body.Reference), Halt: true})
+		r.halt(&Stopped{Code: "foreign_batches", Why: foreignHalt(res.body.Reference), Halt: true})
 	case ledger.StepReplay:
 		r.queue.add(id, now.Add(r.pause(res)))
 		d := &record.InDoubt{Form: id, N: n, At: now, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter}
@@ -115,7 +115,7 @@ func (r *run) looked(batch uint32, good, bad int, settled bool) {
 		delete(r.goodSoFar, batch)
 	}
 	if r.refusals.add(more+bad, bad) {
-		r.halt(&Stopped{Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on: a resume counts anew, and may have up to %d more refused before it stops again",
+		r.halt(&Stopped{Code: "stop_if", Why: fmt.Sprintf("more than %g %% of the latest %d messages were refused (stop_if); look at the reasons in the report before going on: a resume counts anew, and may have up to %d more refused before it stops again",
 			r.job.StopIf.Refused*100, r.job.StopIf.Of, r.job.StopIf.Of), Halt: true})
 	}
 }

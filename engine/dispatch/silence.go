@@ -70,7 +70,7 @@ func (r *run) hearSilence(a engine.Answer, attempted, now time.Time) {
 	if s.heard {
 		kind = "that settles or refuses anything"
 	}
-	r.halt(&Stopped{Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after): %s; check the network and the service's status page", kind, r.job.GiveUpAfter, trouble(r.job.Service, a)), Halt: true})
+	r.halt(&Stopped{Code: "give_up_after", Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after): %s; check the network and the service's status page", kind, r.job.GiveUpAfter, trouble(r.job.Service, a)), Halt: true})
 }
 
 // trouble says in words what an answer that settles nothing tells of a service.

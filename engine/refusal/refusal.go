@@ -6,12 +6,13 @@
 package refusal
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 )
 
-// Refused says that nothing was attempted, and what to do.
+// Refused says that nothing was attempted, and what to do. Within an Ended it says how the run ended.
 type Refused struct {
 	Code  string         // names the reason; it stays the same when its sentence is reworded
 	Facts map[string]any // what the sentence names
@@ -72,3 +73,11 @@ func (e *Ended) Unwrap() error { return e.Err }
 
 // OneLine puts a text on one line.
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// Code is the code of the refusal that an error is or wraps; empty when it is none.
+func Code(err error) string {
+	if r := (*Refused)(nil); errors.As(err, &r) {
+		return r.Code
+	}
+	return ""
+}

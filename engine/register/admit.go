@@ -1,7 +1,6 @@
 package register
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -112,13 +111,13 @@ func standsInTheWay(rival Entry) error {
 func Believe(e Entry, f Facts) error {
 	switch {
 	case f.Starts == 0 && !f.Recovered:
-		return fmt.Errorf("the run was begun and its progress log is missing or empty")
+		return refusal.New("log_missing")
 	case e.State == Finished && !f.closed && !f.Recovered:
-		return fmt.Errorf("the register says that the run finished and its progress log does not: the folder is an older copy")
+		return refusal.New("log_unfinished")
 	case f.attempts < e.Attempts:
-		return fmt.Errorf("the register knows of %d requests of the run and its progress log of %d: the folder is an older copy", e.Attempts, f.attempts)
+		return refusal.New("log_shorter", "requests", e.Attempts, "logged", f.attempts)
 	case f.Foreign > 0:
-		return fmt.Errorf("the service holds %d batches under references of the run that its progress log never sent", f.Foreign)
+		return refusal.New("log_knows_less", "batches", f.Foreign)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (d *Facts) Facts() iter.Seq2[report.Fact, error] {
 // and counts all of them by status. A sweep that has not ended is noted with its beginning.
 func (d *Facts) Add(news iter.Seq2[report.Fact, error], sweepBegan time.Time) (map[string]int64, error) {
 	counts, err := report.WriteDelivery(d.Folder.File(FactsFile), report.Delivery{Plan: d.Plan, Version: build.Version(), SweepBegan: sweepBegan}, merged(d.Facts(), news))
-	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
+	if err != nil && refusal.Code(err) == "" {
 		err = refusal.New("delivery_unwritable", "cause", err)
 	}
 	return counts, err

@@ -60,7 +60,7 @@ func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, 
 func (c *Check) Run(ctx context.Context) (*Findings, error) {
 	found, err := c.findRecords(ctx)
 	if ctx.Err() != nil {
-		return nil, &dispatch.Stopped{Why: "stopped while checking; nothing was sent"}
+		return nil, &dispatch.Stopped{Code: "signal", Why: "stopped while checking; nothing was sent"}
 	}
 	return found, err
 }
@@ -110,7 +110,7 @@ func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
 	shown := c.screen.Follow("reading the cohort", size, reader.BytesRead)
 	manifest, _, err := buildSpool(ctx, dir, reader, c.Campaign, fields, plan.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
 	shown()
-	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
+	if refusal.Code(err) != "" {
 		return nil, err
 	}
 	if full(err) {

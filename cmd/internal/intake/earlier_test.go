@@ -173,7 +173,7 @@ func TestNobodyIsReachedTwiceUnderAnotherNumber(t *testing.T) {
 		}
 		reached, merged = reached+len(h.reached), merged+h.merged
 	})
-	if reached < n/4 || left < n/4 || merged < n/50 {
+	if reached < n/4 || left < n/4 || merged < n/100 {
 		t.Errorf("%d runs reached %d people and left out %d, %d of them as replaced: they show nothing", n, reached, left, merged)
 	}
 }

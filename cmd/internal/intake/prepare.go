@@ -100,11 +100,11 @@ func (p *Preparation) Prepare(ctx context.Context) error {
 
 // refused says of an error in the preparation that nothing was sent.
 func (p *Preparation) refused(ctx context.Context, err error) error {
-	if errors.As(err, new(*refusal.Refused)) || errors.As(err, new(*engine.UnfitError)) {
+	if refusal.Code(err) != "" || errors.As(err, new(*engine.UnfitError)) {
 		return err
 	}
 	if ctx.Err() != nil {
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	if full(err) {
 		return refusal.New("no_room_to_prepare", "cause", err, "folder", p.Folder.Path)

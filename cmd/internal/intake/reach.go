@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -35,7 +34,7 @@ const mostPractices = 20_000
 func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 	goOn := ReachCommand(c.Campaign, c.Paths)
 	terminal.PartWith(ctx, goOn)
-	stopped := &refusal.Ended{Err: errors.New("stopped while fetching who has the NHS App; what was fetched is kept"), Code: refusal.ExitStopped, Next: goOn}
+	stopped := &refusal.Ended{Err: refusal.New("stopped_fetching"), Code: refusal.ExitStopped, Next: goOn}
 	codes, err := c.practices(ctx)
 	if ctx.Err() != nil {
 		return stopped

@@ -195,7 +195,7 @@ func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger
 	}
 	statuses, err := d.Add(delivery.InOrder(nil), began)
 	if err != nil && sweep.Asked > 0 {
-		return &refusal.Ended{Err: fmt.Errorf("%w; what was learnt since it was last saved is lost, and asked for again", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
+		return &refusal.Ended{Err: refusal.New("delivery_partly_saved", "cause", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 	}
 	if err != nil {
 		return err
@@ -205,17 +205,17 @@ func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger
 	if err := tell(s, s.Stdout, d, sum, o); err != nil {
 		return err
 	}
-	switch refused := (*refusal.Refused)(nil); {
+	switch {
 	case ctx.Err() != nil:
-		why = fmt.Errorf("stopped; %d messages are still to be asked for", left)
-	case errors.As(why, &refused) && sweep.Asked == 0:
+		why = refusal.New("stopped_asking", "left", left)
+	case refusal.Code(why) != "" && sweep.Asked == 0:
 		return why
 	case why != nil:
-		why = fmt.Errorf("%w; %d messages are still to be asked for", why, left)
+		why = refusal.New("asking_cut_short", "cause", why, "left", left)
 	case left > 0:
-		why = fmt.Errorf("the service gave no answer about %d messages", left)
+		why = refusal.New("messages_unanswered", "messages", left)
 	case sum.Fates[person.InDoubt] > 0:
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt and no replay can settle them", sum.Fates[person.InDoubt]), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
+		return &refusal.Ended{Err: refusal.New("in_doubt", "messages", sum.Fates[person.InDoubt]), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
 	default:
 		return nil
 	}

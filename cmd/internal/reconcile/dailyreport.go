@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"errors"
 	"time"
 
 	"cohort/cmd/internal/run"
@@ -69,7 +68,7 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 		}
 		return save()
 	})
-	if refused := (*refusal.Refused)(nil); err != nil && !errors.As(err, &refused) {
+	if err != nil && refusal.Code(err) == "" {
 		err = refusal.New("daily_report_failed", "cause", err)
 	}
 	if err != nil {
@@ -91,5 +90,5 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 	if err := tell(s, s.Stdout, d, sum, o); err != nil || refused == nil || len(refused.Taken) == 0 {
 		return err
 	}
-	return &refusal.Ended{Err: errors.New("NHS Notify has refused an upload and its reports name messages of it: nobody of it is sent to again from this run; a person must ask NHS Notify what became of it"), Code: refusal.ExitInDoubt, Next: refusal.Command("status", s.Folder.Path)}
+	return &refusal.Ended{Err: refusal.New("upload_contradicted"), Code: refusal.ExitInDoubt, Next: refusal.Command("status", s.Folder.Path)}
 }

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
@@ -89,10 +88,10 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
 	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt, and a person has decided that %d of them are sent again", doubtful, due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
+		return &refusal.Ended{Err: refusal.New("in_doubt_partly_decided", "messages", doubtful, "again", due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt: no receipt names them, and only a person may have them sent again: %s", doubtful, refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: s.Asks()}
+		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful, "command", refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: s.Asks()}
 	}
 	s.Log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.GoOn())
 	return nil
@@ -175,7 +174,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			found[form] = r.MessageID
 		})
 		if ctx.Err() != nil {
-			return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped, Next: s.Asks()}
+			return nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped, Next: s.Asks()}
 		}
 		if err != nil {
 			return nil, refusal.New("receipts_unreadable", "cause", err)

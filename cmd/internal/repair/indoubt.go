@@ -139,7 +139,7 @@ func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, a
 	again, err := d.ledger.Resend(ctx, found, attempted, key, listing.People, now)
 	switch {
 	case ctx.Err() != nil:
-		return nil, &refusal.Ended{Err: errors.New("stopped; nobody's fate was changed"), Code: refusal.ExitStopped}
+		return nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped}
 	case err != nil:
 		return nil, refusal.New("resend_not_weighed", "cause", err)
 	}

@@ -127,7 +127,7 @@ func (r *Recovery) distrust(ledger *ledger.Ledger) error {
 	f.Foreign = 0
 	switch {
 	case f.Starts == 0 && !f.Recovered:
-		return errors.New("the progress log is missing or empty")
+		return refusal.New("log_missing")
 	case r.known:
 		return register.Believe(r.entry, f)
 	}

@@ -58,7 +58,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 			rest = nil
 		}
 		if err := s.overlap(ctx, spool, plan.Earlier, s.SendAgain != "" || rest == nil && plan.SendAgain != "", rest); ctx.Err() != nil {
-			return s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
+			return s.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 		} else if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (s *Runner) dispatchRun(ctx context.Context, plan *plan.Plan) error {
 	s.screen.End()
 	_ = log.Mark() // the log knows all
 	if e := log.Close(); err == nil && e != nil {
-		err = &dispatch.Stopped{Why: "the progress log cannot be written", Cause: e, Halt: true}
+		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
 	return s.Conclude(ctx, plan, spool, summary, err)
 }
@@ -160,7 +160,7 @@ func (s *Runner) nothingToDo(ctx context.Context, plan *plan.Plan, ledger *ledge
 	live, held, foreign := ledger.Unsettled()
 	switch {
 	case foreign > 0:
-		err := fmt.Errorf("the service holds %d batches under references of this run that this run's log never sent: the log may be an older copy, or another copy of the run is at work. Nothing more is sent from here until a person has decided", foreign)
+		err := refusal.New("foreign_batches", "batches", foreign)
 		if !s.attended {
 			s.onHalt(err.Error())
 		}
@@ -186,7 +186,7 @@ func (s *Runner) suppress(ctx context.Context, spool *shard.Spool, ledger *ledge
 	}
 	first, err := l.Listing(ctx, s.Folder.Path, spool, ledger.Lists)
 	if ctx.Err() != nil {
-		return nil, s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
+		return nil, s.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
 	if err != nil {
 		return nil, refusal.New("lists_not_applied", "cause", err)
@@ -202,12 +202,12 @@ func (s *Runner) checkService(ctx context.Context, plan *plan.Plan, ledger *ledg
 	}
 	err := s.reachable(ctx)
 	if ctx.Err() != nil {
-		return s.stopped(&dispatch.Stopped{Why: "stopped before anything was sent"})
+		return s.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
 	if err == nil {
 		return nil
 	}
-	if refused := (*refusal.Refused)(nil); errors.As(err, &refused) {
+	if refusal.Code(err) != "" {
 		return err
 	}
 	if m := (*apim.Mistake)(nil); ledger.Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
@@ -279,7 +279,7 @@ func (s *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		case !s.Call.Simulate:
 			next = s.Asks()
 		}
-		return &refusal.Ended{Err: fmt.Errorf("%d messages are in doubt and no replay can settle them: they may have been accepted, and must not be sent again unless a person decides so", summary.Account.Fates[person.InDoubt]),
+		return &refusal.Ended{Err: refusal.New("in_doubt", "messages", summary.Account.Fates[person.InDoubt]),
 			Code: refusal.ExitInDoubt, Next: next}
 	}
 	if err := s.join(ctx, plan, spool); err != nil {

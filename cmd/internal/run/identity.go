@@ -31,10 +31,10 @@ import (
 func (s *Runner) identify(ctx context.Context) error {
 	err := s.read(ctx)
 	if ctx.Err() != nil && s.piped != nil {
-		return &refusal.Ended{Err: errors.New("stopped before anything was sent; nothing of standard input is kept, so give it again"), Code: refusal.ExitStopped, Next: s.again()}
+		return &refusal.Ended{Err: refusal.New("stopped_reading_stdin"), Code: refusal.ExitStopped, Next: s.again()}
 	}
 	if ctx.Err() != nil {
-		return &refusal.Ended{Err: errors.New("stopped before anything was sent"), Code: refusal.ExitStopped, Next: s.again()}
+		return &refusal.Ended{Err: refusal.New("stopped_before_sending"), Code: refusal.ExitStopped, Next: s.again()}
 	}
 	if err != nil {
 		return err
@@ -417,7 +417,7 @@ func (s *Runner) reached(mark func() error, stop context.CancelCauseFunc, attemp
 	s.noted, s.notedAt = attempts+revisions, time.Now()
 	told, err := register.ReachedAll(s.Campaign.Registers(), s.Id.String(), attempts, revisions)
 	if told == 0 && s.Campaign.NHSApp != nil && !s.Call.Simulate {
-		stop(&dispatch.Stopped{Why: "no register can be written", Cause: err, Halt: true})
+		stop(&dispatch.Stopped{Code: "register_unwritable", Why: "no register can be written", Cause: err, Halt: true})
 	}
 	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true

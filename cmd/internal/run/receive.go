@@ -72,7 +72,7 @@ func (s *Runner) keep(ctx context.Context) (err error) {
 	s.in.Paths = []string{path}
 	s.reader, err = intake.OpenCohort(ctx, s.Campaign, s.in)
 	if ctx.Err() != nil {
-		return &dispatch.Stopped{Why: "stopped while preparing; nothing was sent"}
+		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	return err
 }

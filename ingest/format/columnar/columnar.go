@@ -33,7 +33,7 @@ type File struct {
 	batches batches
 	open    bool // the metadata is read
 	fields  []field
-	Head    format.Header
+	head    format.Header
 	wanted  []int // the columns in use
 	zone    *time.Location
 	padded  []bool // for each of wanted: it holds NHS numbers, as numbers
@@ -79,11 +79,11 @@ type field struct {
 // Open reads the metadata of the file handle, or of the stream when kind is ArrowStream.
 // Instants are written out in the zone; UTC when nil. The file must be closed.
 func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*File, error) {
-	c := &File{kind: kind, zone: cmp.Or(zone, time.UTC), Head: format.Header{Type: format.TypeArrow, Named: true}}
+	c := &File{kind: kind, zone: cmp.Or(zone, time.UTC), head: format.Header{Type: format.TypeArrow, Named: true}}
 	err := c.guard(func() (err error) {
 		switch kind {
 		case Parquet:
-			c.Head.Type = format.TypeParquet
+			c.head.Type = format.TypeParquet
 			c.batches, err = newParquet(handle, &c.memory)
 		case Arrow:
 			c.batches, err = newArrowFile(handle, &c.memory)
@@ -100,7 +100,7 @@ func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*F
 	}
 	c.open = true
 	for _, field := range c.fields {
-		c.Head.Names = append(c.Head.Names, strings.TrimSpace(field.name))
+		c.head.Names = append(c.head.Names, strings.TrimSpace(field.name))
 	}
 	return c, nil
 }
@@ -108,7 +108,8 @@ func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*F
 // Close frees the memory of the current batch. It does not close the handle.
 func (c *File) Close() { c.batches.close() }
 
-func (c *File) Header() format.Header  { return c.Head }
+// Header, Values, Blanks and Next implement format.Source.
+func (c *File) Header() format.Header  { return c.head }
 func (c *File) Values() *format.Values { return &c.split }
 func (c *File) Blanks() int64          { return 0 }
 
@@ -121,7 +122,7 @@ func (c *File) Use(columns []format.Column) error {
 	c.wanted = slices.Sorted(maps.Keys(is))
 	var styles []style
 	for _, k := range c.wanted {
-		f, name := c.fields[k], strconv.Quote(c.Head.Names[k])
+		f, name := c.fields[k], strconv.Quote(c.head.Names[k])
 		switch {
 		case !f.text:
 			return refuse("the column "+name+" holds "+f.kind+" values, which have no plain text", "send it as text")
@@ -131,8 +132,8 @@ func (c *File) Use(columns []format.Column) error {
 		c.padded = append(c.padded, is[k].Number && f.number)
 		styles = append(styles, style{zone: c.zone, days: is[k].Day})
 	}
-	c.split.Spans = make([]format.Span, len(c.Head.Names))
-	c.split.Count = len(c.Head.Names)
+	c.split.Spans = make([]format.Span, len(c.head.Names))
+	c.split.Count = len(c.head.Names)
 	c.batches.choose(c.wanted, styles)
 	if err := c.fill(); err == io.EOF {
 		return refuse("there are no records in the file", "ask the sender for the file again")

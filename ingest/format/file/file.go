@@ -101,7 +101,7 @@ func (f *File) build() error {
 		c, err := columnar.Open(columnar.Kind(kind), f.handle, text, f.options.Zone)
 		if err == nil {
 			f.closers = append(f.closers, c.Close)
-			f.Source, f.Format.Type = c, c.Head.Type
+			f.Source, f.Format.Type = c, c.Header().Type
 		}
 		return err
 	}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cohort/ingest/person"
+)
+
+// testdata/older holds runs that version 511999f began on 29 November 2026 and that were
+// killed in the middle: one for each sink, sixty people each. A plan is resumed for 270 days.
+var olderRunsAreTooOld = time.Date(2027, 8, 20, 0, 0, 0, 0, time.UTC)
+
+// This version finishes what an older version began: nobody is sent to twice, and nobody is
+// lost.
+func TestRunsOfAnOlderVersionAreResumed(t *testing.T) {
+	if time.Now().After(olderRunsAreTooOld) {
+		t.Skip("the runs in testdata/older are too old to be resumed; begin others with an older version")
+	}
+	for _, test := range []struct {
+		sink     string
+		code     int
+		accepted int // of the 60
+		before   int // accepted by the older version
+		inDoubt  int // and in doubt since its kill
+		requests int // in all: a batch in doubt is replayed where the service takes a reference once
+	}{
+		{"notify", 0, 60, 30, 5, 13},
+		{"nhsapp", 4, 59, 20, 1, 60},
+		{"file", 0, 60, 20, 40, 20},
+	} {
+		t.Run(test.sink, func(t *testing.T) {
+			w := newWorld(t)
+			folder := filepath.Join(w.dir, test.sink)
+			if err := os.CopyFS(folder, os.DirFS(filepath.Join("testdata", "older", test.sink))); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(folder, "register"), filepath.Join(folder, ".cohort")); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"run/run.json", ".cohort/register.jsonl"} {
+				text := w.mustRead(filepath.Join(test.sink, name))
+				w.write(filepath.Join(test.sink, name), strings.ReplaceAll(text, "/older/"+test.sink, folder))
+			}
+			before := statusOf(t, w, folder)
+			if before.Fates[person.Accepted] != int64(test.before) || before.Fates[person.InDoubt] != int64(test.inDoubt) {
+				t.Fatalf("the older version left %v", before.Fates)
+			}
+			end := w.run("resume", filepath.Join(folder, "run"))
+			after := statusOf(t, w, folder)
+			if end.code != test.code || after.Fates[person.Accepted] != int64(test.accepted) || after.Attempts != uint64(test.requests) || !after.AddsUp {
+				t.Errorf("exit %d, %v, %d requests\n%s", end.code, after.Fates, after.Attempts, end.stderr)
+			}
+			if check := w.run("log", "verify", filepath.Join(folder, "run")); check.code != 0 {
+				t.Errorf("log verify: exit %d\n%s", check.code, check.stderr)
+			}
+		})
+	}
+}
+
+func statusOf(t *testing.T, w *world, folder string) (s struct {
+	Fates    map[person.Fate]int64
+	Attempts uint64
+	AddsUp   bool `json:"adds_up"`
+}) {
+	t.Helper()
+	o := w.run("status", filepath.Join(folder, "run"), "--json")
+	if err := json.Unmarshal([]byte(o.stdout), &s); err != nil {
+		t.Fatalf("%v: %s%s", err, o.stdout, o.stderr)
+	}
+	return s
+}
