@@ -16,7 +16,7 @@ const (
 
 // Codes that say why a form is where it is, beside the service's.
 const (
-	codeLogLost = "log_lost" // it may have been attempted: the log that knew is lost
+	CodeLogLost = "log_lost" // it may have been attempted: the log that knew is lost
 	CodeDecided = "decided"  // a person decided
 	CodeReceipt = "receipt"  // the service's receipts told
 )
@@ -44,7 +44,7 @@ func (l *Ledger) markLost(s *State) {
 	if s.IsSettled() {
 		return
 	}
-	s.Pending, s.InDoubt, s.Lost, s.Doubted, s.Reason = false, true, true, false, l.intern(codeLogLost)
+	s.Pending, s.InDoubt, s.Lost, s.Doubted, s.Reason = false, true, true, false, l.intern(CodeLogLost)
 	if s.First == (record.Instant{}) {
 		s.First = record.InstantOf(l.since)
 	}
@@ -119,7 +119,7 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) error {
 		s.Phase, s.InDoubt, s.Reason = Held, true, l.intern(CodeDecided)
 		return nil
 	case r.Result == record.ResultReplay && l.isWithheld(s):
-		s.Phase, s.Reason = Live, l.intern(codeLogLost)
+		s.Phase, s.Reason = Live, l.intern(CodeLogLost)
 		return nil
 	}
 	return fmt.Errorf("%w: a decision about a form that asks for none", ErrIllegal)

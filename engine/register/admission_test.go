@@ -41,6 +41,7 @@ func TestWhichRunMaySend(t *testing.T) {
 		"an older copy of a run that was recovered":              {Standing{Known: true, Entry: mine(Begun, 8), Facts: Facts{attempts: 7, Recovered: true}}, "folder_not_latest log_shorter"},
 		"a run with somebody else's references":                  {Standing{Known: true, Entry: mine(Begun, 7), Facts: Facts{Starts: 1, attempts: 7, Foreign: 2}}, "folder_not_latest log_knows_less"},
 		"another run of the campaign":                            {Standing{Rivals: []Entry{rival}}, "sent_to_another_cohort"},
+		"another run of the campaign, when this one has begun":   {Standing{Rivals: []Entry{rival}, Facts: Facts{Starts: 1}}, "rival_may_have_reached"},
 		"another run that the plan has taken into account":       {Standing{Rivals: []Entry{rival}, Planned: []plan.EarlierRun{{RunID: "rival-00"}}}, ""},
 		"another run, and a person's reason":                     {Standing{Rivals: []Entry{rival}, SendAgain: true}, ""},
 		"a run of this application at another address":           {Standing{Heard: true, Service: "notify b", Moved: []Entry{{RunID: "moved-00", Campaign: "c", Service: "notify a", Folder: "/moved"}}}, "sent_to_another_address"},

@@ -78,7 +78,7 @@ func Admit(s Standing) error {
 	}
 	for _, rival := range s.Rivals {
 		if !slices.ContainsFunc(s.Planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return standsInTheWay(rival)
+			return standsInTheWay(rival, s.Facts.Starts > 0 || s.Facts.Recovered)
 		}
 	}
 	if len(s.Moved) > 0 && !s.Simulator {
@@ -102,7 +102,12 @@ func AddressOf(service string) string {
 	return address
 }
 
-func standsInTheWay(rival Entry) error {
+// standsInTheWay refuses because of another run of the campaign. A run that has begun cannot take
+// that run into account any more.
+func standsInTheWay(rival Entry, begun bool) error {
+	if begun {
+		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", "who are left here")
+	}
 	return refusal.New("sent_to_another_cohort", "campaign", rival.Campaign, "run", rival.RunID, "folder", rival.Folder, "new_name", NewCampaignName(rival))
 }
 

@@ -36,6 +36,7 @@ type Run struct {
 	lock   *disk.Lock
 	plan   *plan.Plan
 	ledger *ledger.Ledger
+	older  bool // the folder is an older copy, and does not know everybody that the run has reached
 	Spool  *shard.Spool
 	People func() iter.Seq2[shard.Exclusion, error] // reached
 }
@@ -52,7 +53,7 @@ func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 	for _, entry := range entries {
 		run := &Run{Entry: entry}
 		run.People = run.reached
-		err := run.Hold()
+		err := run.Hold(sendAgain)
 		if err != nil {
 			run.Release()
 		}
@@ -73,18 +74,19 @@ func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 // otherRunVerb is what a send does that holds the folder of another run.
 const otherRunVerb = "send of another run"
 
-func (r *Run) Hold() (err error) {
+// Hold locks the run's folder and reads the run. older allows an older copy of the folder.
+func (r *Run) Hold(older bool) (err error) {
 	if _, err := os.Stat(r.Entry.Folder); err != nil {
 		return err
 	}
 	if r.lock, err = disk.Acquire(filepath.Join(r.Entry.Folder, runfolder.LockFile), otherRunVerb); err != nil {
 		return err
 	}
-	return r.read()
+	return r.read(older)
 }
 
 // read opens the run for reading, also while a process is at work on it.
-func (r *Run) read() (err error) {
+func (r *Run) read(older bool) (err error) {
 	if r.plan, err = plan.Open(r.Entry.Folder); err != nil {
 		return err
 	}
@@ -94,8 +96,10 @@ func (r *Run) read() (err error) {
 	if r.ledger, err = ledger.Read(r.Entry.Folder, r.plan); err != nil {
 		return err
 	}
-	if err := register.Believe(r.Entry, register.FactsOf(r.ledger)); err != nil {
+	if err := register.Believe(r.Entry, register.FactsOf(r.ledger)); err != nil && !older {
 		return err
+	} else if err != nil {
+		r.older = true
 	}
 	r.Spool, err = cohortspool.Open(filepath.Join(r.Entry.Folder, runfolder.SpoolFolder), r.plan)
 	return err
@@ -132,6 +136,9 @@ func (e *Runs) Settled(now time.Time, unsettled bool) error {
 		return nil
 	}
 	for _, r := range e.Runs {
+		if r.older { // a person has said to send again all the same
+			continue
+		}
 		if err := r.latest(); err != nil {
 			return err
 		}

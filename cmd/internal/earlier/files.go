@@ -16,7 +16,7 @@ func (e *Runs) Joined() error {
 		return nil
 	}
 	for _, r := range e.Runs {
-		if !campaign.WritesFiles(r.plan.Service) {
+		if !campaign.WritesFiles(r.plan.Service) || r.older {
 			continue
 		}
 		m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))

@@ -30,7 +30,11 @@ func (d *decider) latest(ctx context.Context) (func() (string, error), error) {
 	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
 		return nil, earlier.AskLatest(s.RunFolder, why)
 	}
-	fmt.Fprintf(s.Stdout, "folder     %s: %s\nlast       answer at %s, %d requests\n", s.RunFolder, why, d.ledger.LastAnswer.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST"), d.ledger.Attempts)
+	last := "no answer"
+	if at := d.ledger.LastAnswer; !at.IsZero() {
+		last = "answer at " + at.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST")
+	}
+	fmt.Fprintf(s.Stdout, "folder     %s: %s\nlast       %s, %d requests\n", s.RunFolder, why, last, d.ledger.Attempts)
 	if d.plan.NeverAgain && !s.Call.Simulate {
 		if err := d.askReceipts(ctx); err != nil {
 			return nil, err

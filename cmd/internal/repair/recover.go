@@ -18,6 +18,7 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
+	"cohort/ingest/person"
 )
 
 // Recovery puts a new log in the place of one that is lost or damaged.
@@ -151,7 +152,7 @@ func (r *Recovery) recover(why error) error {
 	}
 	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
 	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
-		return refusal.New("lost_log_older_copy", "cause", why, "copied", n, "known", r.entry.Revisions)
+		return refusal.New("lost_log_older_copy", "cause", why, "copied", n, "known", r.entry.Revisions, "people", r.unanswered(), "campaign", r.plan.Campaign)
 	}
 	switch keys := r.entry.Keys; {
 	case r.simulate, r.files:
@@ -193,6 +194,16 @@ func (r *Recovery) recover(why error) error {
 		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", refusal.Command("resume", r.dir))
 	}
 	return nil
+}
+
+// unanswered counts the messages that have no answer by what is left of the log.
+func (r *Recovery) unanswered() int64 {
+	folded, err := ledger.Read(r.dir, r.plan)
+	if err != nil {
+		return int64(r.plan.Messages)
+	}
+	fates := folded.Account().Fates
+	return fates[person.NotSent] + fates[person.InDoubt]
 }
 
 // pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more

@@ -3,6 +3,7 @@ package repair
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"cohort/cmd/internal/run"
@@ -10,7 +11,6 @@ import (
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
-	"cohort/ingest/person"
 )
 
 // Show prints what needs a person's decision in the run of a folder, and the command for each. It
@@ -108,7 +108,9 @@ func (w *waiting) inDoubt(held []ledger.Waiting, now time.Time) bool {
 	}
 	list(w.out, "messages in doubt: they may have been accepted", held)
 	fmt.Fprintf(w.out, "to settle those that the service's receipts name:\n  %s\n", refusal.Command("reconcile", w.dir))
-	if w.ledger.Hold != "" || w.ledger.Account().Fates[person.InDoubt] == 0 {
+	known := func(h ledger.Waiting) bool { return h.Code != ledger.CodeLogLost }
+	if w.ledger.Hold != "" || !slices.ContainsFunc(held, known) {
+		fmt.Fprintln(w.out, "the others stay in doubt for good: only a lost log knew whether they were sent")
 		return false
 	}
 	w.commands("to have the others sent again, though people may get them twice", "in-doubt again")
