@@ -17,7 +17,7 @@ func renamed(old, dir string, d repair.Decision) error {
 	return refusal.New("command_renamed", "old", old, "command", repair.Command(dir, d))
 }
 
-// oldRetry is how "decide DIR refused again" was called.
+// oldRetry is the former name of "decide DIR refused again".
 func oldRetry() *cobra.Command {
 	d := repair.Decision{What: "refused again"}
 	c := &cobra.Command{
@@ -32,7 +32,7 @@ func oldRetry() *cobra.Command {
 	return c
 }
 
-// oldStat is how "log verify" was called too.
+// oldStat is the former command that measured a log. "log verify" measures it now.
 func oldStat() *cobra.Command {
 	return &cobra.Command{
 		Use: "stat DIR", Short: "Now: cohort log verify DIR", Hidden: true, Args: arguments(cobra.ExactArgs(1)),
@@ -46,8 +46,8 @@ func oldStat() *cobra.Command {
 	}
 }
 
-// oldResend adds to reconcile the flags of what is now "decide DIR in-doubt again". The function
-// that it returns refuses them.
+// oldResend adds the former flags of "decide DIR in-doubt again" to reconcile. It returns a
+// function that refuses a call with one of them.
 func oldResend(c *cobra.Command) func(dir string) error {
 	d := repair.Decision{What: "in-doubt again"}
 	c.Flags().StringVar(&d.Reason, "resend-in-doubt", "", "")
@@ -55,7 +55,8 @@ func oldResend(c *cobra.Command) func(dir string) error {
 	return oldFlags(c, func(dir string) error { return renamed("reconcile --resend-in-doubt", dir, d) }, "resend-in-doubt", "dry-run")
 }
 
-// oldRecover does the same for recover, whose decisions about batches are now decide's.
+// oldRecover adds the former flags of "decide DIR foreign" and "decide DIR held" to recover. It
+// returns a function that refuses a call with one of them.
 func oldRecover(c *cobra.Command) func(dir string) error {
 	var foreign, held, reason string
 	c.Flags().StringVar(&foreign, "foreign", "", "")
@@ -69,7 +70,7 @@ func oldRecover(c *cobra.Command) func(dir string) error {
 	}, "foreign", "held", "reason")
 }
 
-// oldFlags hides flags, and refuses a call that has one of them.
+// oldFlags hides flags. It returns a function that refuses a call with one of them.
 func oldFlags(c *cobra.Command, refuse func(dir string) error, names ...string) func(dir string) error {
 	for _, name := range names {
 		c.Flags().Lookup(name).Hidden = true

@@ -68,7 +68,7 @@ func verifySpool(out io.Writer, dir string, plan *plan.Plan) error {
 	return nil
 }
 
-// verified says what was checked of a log.
+// verified prints what was checked in a log, and its measures.
 func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	fmt.Fprintf(out, "segments    %d, %d bytes: every checksum and the chain are right\n", len(s.Segments), s.Bytes)
 	if s.Torn > 0 {

@@ -76,8 +76,7 @@ func (r *Recovery) Run(path string) (err error) {
 	return r.look()
 }
 
-// ask asks the register what it knows of the run, and refuses where the run does not live
-// here or is no more.
+// ask reads what the register knows of the run. It refuses a copy of the folder, and a superseded run.
 func (r *Recovery) ask(c *campaign.Campaign) error {
 	reg, err := run.OpenRegister(c)
 	if err != nil {
@@ -97,7 +96,7 @@ func (r *Recovery) ask(c *campaign.Campaign) error {
 	return nil
 }
 
-// look reads the log and does what it asks for.
+// look reads the log. If it is sound it shows what waits for a person, and else it recovers.
 func (r *Recovery) look() error {
 	survey, err := inspect.Check(r.dir, r.plan)
 	if errors.Is(err, ledger.ErrRevisions) {
@@ -160,9 +159,9 @@ func (r *Recovery) recover(why error) error {
 	case len(keys) == 1:
 		known.Key = keys[0]
 	case len(keys) > 1:
-		return refusal.New("lost_log_several_keys", "cause", why, "keys", len(keys))
+		return refusal.New("lost_log_several_keys", "cause", why, "keys", len(keys), "command", refusal.Command("recover", r.dir, "--one-application"))
 	default:
-		return refusal.New("lost_log_key_unknown", "cause", why)
+		return refusal.New("lost_log_key_unknown", "cause", why, "command", refusal.Command("recover", r.dir, "--one-application"))
 	}
 	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > plan.Remembered {
 		known.Hold = ledger.HoldForgotten
@@ -175,25 +174,31 @@ func (r *Recovery) recover(why error) error {
 	if err := r.pauseAgain(paused); err != nil {
 		return err
 	}
+	r.tell(why, done)
+	return nil
+}
+
+// tell says what was done, and which command goes on.
+func (r *Recovery) tell(why error, done recovery.RecoveredLog) {
 	fmt.Fprintf(r.Out, "lost       %v\n", why)
 	for _, folder := range done.Aside {
 		fmt.Fprintf(r.Out, "put aside  %s\n", folder)
 	}
-	account := done.Ledger.Account()
-	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
+	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n",
+		done.Revisions, done.Ledger.Account().Fates[person.InDoubt])
+	resume := refusal.Command("resume", r.dir)
 	switch {
 	case done.Ledger.Hold != "":
-		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", run.HoldWords(done.Ledger.Hold), refusal.Command("report", r.dir))
+		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report names it: %s\n", run.HoldWords(done.Ledger.Hold), refusal.Command("report", r.dir))
 	case r.plan.NeverAgain:
-		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", refusal.Command("reconcile", r.dir))
+		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nTo settle what the service's receipts name: %s\n", refusal.Command("reconcile", r.dir))
 	case r.files:
-		fmt.Fprintf(r.Out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "Each batch is written again, byte for byte. Files that are there already stay as they are.\ngo on with: %s\n", resume)
 	case r.simulate:
-		fmt.Fprintf(r.Out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "The simulator of a rehearsal remembers nothing: it takes everything anew, and nobody is sent to.\ngo on with: %s\n", resume)
 	default:
-		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference. The service says which batches it had, and takes the others now.\ngo on with: %s\n", resume)
 	}
-	return nil
 }
 
 // unanswered counts the messages that have no answer by what is left of the log.
@@ -206,11 +211,11 @@ func (r *Recovery) unanswered() int64 {
 	return fates[person.NotSent] + fates[person.InDoubt]
 }
 
-// pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more
-// nobody knows, and that is said.
+// pauseAgain pauses the run again if the lost log said so. It warns that a pause may be forgotten
+// if that part of the log cannot be read.
 func (r *Recovery) pauseAgain(paused string) error {
 	if paused == "" {
-		fmt.Fprintln(r.Out, "levers     a pause or another pace that may have been asked for is forgotten; ask for it again before the run goes on, if there was one")
+		fmt.Fprintln(r.Out, "levers     a pause or another pace that somebody asked for may be forgotten; if there was one, ask for it again before the run goes on")
 		return nil
 	}
 	log, err := ledger.Open(r.dir, r.plan)

@@ -41,8 +41,8 @@ func (s *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people 
 	return register.Admit(st)
 }
 
-// MayDecide refuses where nothing may be decided about batches: in a copy of the folder, an older
-// state of it, or a run whose place was taken. Other runs of the campaign do not matter to it.
+// MayDecide refuses where nothing may be decided about batches: in a copy of the folder, in an
+// older state of it, and in a superseded run. Other runs of the campaign do not matter.
 func (s *Runner) MayDecide(planned *plan.Plan, folded *ledger.Ledger) error {
 	reg, err := OpenRegister(s.Campaign)
 	if err != nil {
