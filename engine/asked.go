@@ -9,10 +9,9 @@ import (
 	"cohort/ingest/person"
 )
 
-// Asked is what a sink's service asks of every record of so many fields, so that its
-// message can go out: what it asks of a message, and that a request has room for it.
-// Whoever reads the cohort is to ask it: then a record that does not keep to it is
-// invalid, and no other is touched by that.
+// Asked returns the limits that a sink sets for every record with a number of fields: the service's own, and the size
+// of a request with that message alone. The reader of the cohort applies them, so that a record beyond them is
+// invalid and no other record is affected.
 func Asked(sink Sink, limits Limits, fields int) []person.Limit {
 	asks := slices.Clone(AsksOf(sink))
 	r, ok := sink.(Routed)
@@ -26,6 +25,7 @@ func Asked(sink Sink, limits Limits, fields int) []person.Limit {
 	return asks
 }
 
+// AsksOf returns the service's own limits for a message.
 func AsksOf(sink Sink) []person.Limit {
 	if examiner, ok := sink.(Examiner); ok {
 		return examiner.Asks()
@@ -33,16 +33,15 @@ func AsksOf(sink Sink) []person.Limit {
 	return nil
 }
 
-// mostEscape is how many bytes a byte of a field can become in a message: a control
-// character in JSON. A CSV file doubles a quote, and puts two around the value.
+// mostEscape is the most bytes that one byte of a field can become in a message: a control character in JSON. A CSV
+// file doubles a quote, and puts two around the value.
 const mostEscape = 6
 
-// room asks that a request with a record's message alone, which goes by a route, is not too large. It renders
-// only records that are large themselves. What a message consists of is constant but for
-// the fields, and for what is left out, or put in, where fields are blank: so one with
-// all fields and one with none hold together every constant part that any can have.
+// room limits the size of a request with one message. It renders only records that are large themselves. Blank fields
+// may add or remove constant parts of a message. So a message with all fields and one with none contain, together,
+// every constant part.
 func room(sink Sink, limits Limits, fields int, route uint8) person.Limit {
-	some := RunID{}.MessageReference(1) // all are of one length
+	some := RunID{}.MessageReference(1) // all have the same length
 	around := len(sink.AppendTail(sink.AppendHead(nil, some, route))) + len(SeparatorOf(sink))
 	size := func(fields []string) int {
 		return around + len(sink.AppendMessage(nil, some, &person.Recipient{Fields: fields, Route: route}))
@@ -50,14 +49,15 @@ func room(sink Sink, limits Limits, fields int, route uint8) person.Limit {
 	each := func(text string) int { return size(slices.Repeat([]string{text}, fields)) }
 	constant := each("") + each("x")
 	return person.Limit{
-		Code: person.CodeTooLong, Words: fmt.Sprintf("the message makes a request of more than %d bytes", limits.Bytes),
+		Code:  person.CodeTooLong,
+		Words: fmt.Sprintf("the message makes a request of more than %d bytes", limits.Bytes),
 		Keeps: func(fields []string) bool { return size(fields) <= limits.Bytes },
 		Least: leastAbove(limits.Bytes, constant, mostEscape*(each("xx")-each("x"))),
 	}
 }
 
-// leastAbove is how many bytes of fields it takes at least for constant bytes, and each of
-// those times over, to be more than most.
+// leastAbove returns the least number of field bytes that make a text longer than most. The text has constant bytes,
+// and each field byte several times.
 func leastAbove(most, constant, times int) int {
 	switch {
 	case constant > most:
@@ -68,8 +68,7 @@ func leastAbove(most, constant, times int) int {
 	return (most-constant)/times + 1
 }
 
-// unkept is the first of what is asked that a recipient's fields do not keep to; nil when
-// they keep to all.
+// Unkept returns the first limit that a recipient's fields exceed; nil when there is none.
 func Unkept(asks []person.Limit, p *person.Recipient) *person.Limit {
 	if len(asks) == 0 {
 		return nil
@@ -86,8 +85,7 @@ func Unkept(asks []person.Limit, p *person.Recipient) *person.Limit {
 	return nil
 }
 
-// LeastAbove is how many bytes all fields of a record must have at least, together, for
-// the rendered text to have more than most.
+// LeastAbove returns the least number of bytes of all fields that make the rendered text longer than most.
 func (t Template) LeastAbove(most int) int {
 	constant, times := 0, 0
 	for _, s := range t.segments {
@@ -99,11 +97,25 @@ func (t Template) LeastAbove(most int) int {
 	return leastAbove(most, constant, times)
 }
 
-// Literal is the text without what is filled in.
+// Literal returns the text without the fields.
 func (t Template) Literal() string {
 	var b strings.Builder
 	for _, s := range t.segments {
 		b.WriteString(s.plain)
 	}
 	return b.String()
+}
+
+// UnfitError says that the service would refuse the message of one record. It is a defect: Asked should have made the
+// record invalid.
+type UnfitError struct {
+	Row    int64
+	Code   string
+	Reason string // in words, without personal data
+}
+
+// Error names the record by its row.
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("record %d should have been invalid (%s: %s), and was taken for one that can be sent; "+
+		"this is a defect of cohort", e.Row, e.Code, e.Reason)
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestFromWhichLengthOnARecordIsAsked(t *testing.T) {
+func TestLeastAbove(t *testing.T) {
 	for _, test := range []struct{ most, constant, times, want int }{
 		{10, 4, 1, 7}, {10, 4, 2, 4}, {10, 4, 6, 2}, {10, 10, 1, 1}, {10, 11, 1, 0}, {10, 4, 0, math.MaxInt}, {10, 11, 0, 0},
 	} {

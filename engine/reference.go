@@ -5,15 +5,16 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+
+	"cohort/ingest/person"
 )
 
 // RunID names one run: one campaign, one cohort file, one service. Two runs with the
 // same id are the same run.
 type RunID [16]byte
 
-// NewRunID derives the id of a run from what identifies it: the campaign's name, the
-// cohort's SHA-256, and the service in the words of campaign.ServiceID. A rehearsal
-// against another service is never the same run as the real one.
+// NewRunID derives the id of a run from the campaign's name, the cohort's SHA-256 and the service (campaign.ServiceID).
+// A rehearsal against another service is another run.
 func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	h := sha256.New()
 	for _, part := range []string{"cohort run 1", campaign, string(cohort[:]), service} {
@@ -25,10 +26,10 @@ func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	return RunID(h.Sum(nil)[:16])
 }
 
-// String is the id in hexadecimal.
+// String returns the id in hexadecimal.
 func (id RunID) String() string { return hex.EncodeToString(id[:]) }
 
-// Short is what folders are named by and people say: the first eight digits.
+// Short returns the first eight digits, for people and the names of folders.
 func (id RunID) Short() string { return hex.EncodeToString(id[:4]) }
 
 // ParseRunID reads what String wrote.
@@ -41,21 +42,20 @@ func ParseRunID(text string) (RunID, error) {
 	return RunID(raw), nil
 }
 
-// Reference is the name under which a service remembers a batch or a message: a
-// UUID (version 8, RFC 9562) derived by SHA-256 from the run and a place in it, so
-// that a replay carries the same one and nobody can read a person out of it.
+// Reference is the name of a batch, a message or a file at a service. It is a UUID (version 8, RFC 9562), derived by
+// SHA-256 from the run and a place in it. So a replay has the same one, and it reveals nobody.
 type Reference [36]byte
 
-// String is the UUID in its usual form.
+// String returns the UUID in its usual form.
 func (r Reference) String() string { return string(r[:]) }
 
-// BatchReference names one form of one batch. The contents of the batch are not part
-// of it: the service compares references, not bodies.
-func (id RunID) BatchReference(shard, batch uint32, revision, part uint16) Reference {
+// BatchReference names one form of a batch: the batch's place in its lane, and the revision and part of the form. It
+// does not depend on the contents: the service compares references, not bodies.
+func (id RunID) BatchReference(lane person.Lane, batch uint32, revision, part uint16) Reference {
 	var b [29]byte
 	copy(b[:], id[:])
 	b[16] = 'B'
-	binary.LittleEndian.PutUint32(b[17:], shard)
+	binary.LittleEndian.PutUint32(b[17:], uint32(lane))
 	binary.LittleEndian.PutUint32(b[21:], batch)
 	binary.LittleEndian.PutUint16(b[25:], revision)
 	binary.LittleEndian.PutUint16(b[27:], part)
@@ -71,8 +71,7 @@ func (id RunID) MessageReference(row int64) Reference {
 	return newReference(sha256.Sum256(b[:]))
 }
 
-// FileReference names one of the files in which a run hands over its messages, counted
-// from 1.
+// FileReference names one of the files of a run, counted from 1.
 func (id RunID) FileReference(file uint32) Reference {
 	var b [21]byte
 	copy(b[:], id[:])

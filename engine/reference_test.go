@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"cohort/ingest/person"
+
 	"pgregory.net/rapid"
 )
 
@@ -71,7 +73,7 @@ func TestReferencesAreUUIDsOfVersion8(t *testing.T) {
 		if r := aRun.MessageReference(row).String(); !uuid8(r) {
 			t.Fatal(r)
 		}
-		if r := aRun.BatchReference(uint32(row), 1, 2, 3).String(); !uuid8(r) {
+		if r := aRun.BatchReference(person.Lane(row), 1, 2, 3).String(); !uuid8(r) {
 			t.Fatal(r)
 		}
 	}
@@ -89,7 +91,7 @@ func (p place) reference() Reference {
 	if p.isMessage {
 		return p.run.MessageReference(p.row)
 	}
-	return p.run.BatchReference(p.shard, p.batch, p.revision, p.part)
+	return p.run.BatchReference(person.Lane(p.shard), p.batch, p.revision, p.part)
 }
 
 // Two forms share a reference only if they are the same form, also where the numbers

@@ -1,67 +1,73 @@
+// Package engine is the contract between runs, sources of recipients, and sinks.
 package engine
 
 import (
 	"context"
+	"math"
+	"net/http"
 	"time"
 
 	"cohort/ingest/person"
 )
 
-// Kind says what a service does with a reference that it has seen before, and so what
-// may be done about a request that was never answered.
+// Kind is the behaviour of a service when it gets a reference again.
 type Kind uint8
 
 // The kinds of service.
 const (
-	// Deduplicates takes a batch reference once. An unanswered request is settled by
-	// replaying the same bytes under the same reference.
+	// Deduplicates accepts a batch reference once. A replay of the same bytes under the same reference settles a
+	// request that got no answer.
 	Deduplicates Kind = iota + 1
-	// CanBeAsked takes a message twice but can say later which it has. An unanswered
-	// request stays in doubt until it is asked.
+	// CanBeAsked accepts a message twice, and can say later which messages it has. A request without an answer stays
+	// in doubt until the service says so, or a person decides.
 	CanBeAsked
-	// Neither leaves an unanswered request in doubt until a person decides.
-	Neither
 )
 
-// Limits is what one request may hold.
+// Limits are the limits of one request.
 type Limits struct {
 	Messages int
 	Bytes    int // of the encoded body
 }
 
+// Smooth lowers the number of messages to what a rate (messages a second; 0: no limit) sends in span. So a slow pace
+// sends a trickle of small batches.
+func (l Limits) Smooth(rate float64, span time.Duration) Limits {
+	if rate > 0 {
+		l.Messages = min(l.Messages, max(1, int(math.Floor(rate*span.Seconds()))))
+	}
+	return l
+}
+
 // Sink delivers batches to one service. It is safe for concurrent use.
 type Sink interface {
-	// Kind declares the rule for requests that were never answered.
+	// Kind returns the rule for requests that got no answer.
 	Kind() Kind
 
-	// AppendHead, AppendMessage and AppendTail append the parts of a request's body:
-	// the head, the messages with a comma between them (see Separated), the tail. They are pure: the
-	// same arguments give the same bytes for as long as the campaign's frozen keys are
-	// the same. The length of head and tail does not depend on the reference. route is that
-	// of all recipients of the batch.
+	// AppendHead, AppendMessage and AppendTail append the parts of a request's body: the head, the messages with a
+	// comma between them (see Separated), the tail. They are pure: the same arguments give the same bytes while the
+	// campaign's frozen keys stay the same. The length of head and tail does not depend on the reference. All
+	// recipients of the batch have the same route.
 	AppendHead(dst []byte, batch Reference, route uint8) []byte
 	AppendMessage(dst []byte, message Reference, p *person.Recipient) []byte
 	AppendTail(dst []byte) []byte
 
-	// Send puts one request on the wire, once: it never repeats a request by itself.
-	// The engine calls it only when the attempt is in the progress log. It returns when
-	// there is an answer or certainty that there will be none; what it cannot classify
-	// is Unknown. ctx is cancelled only when the run's grace period is over.
+	// Send puts one request on the wire, once: it never repeats a request by itself. The engine calls it only when the
+	// attempt is in the progress log. It returns with an answer, or when there will be none. An answer that it cannot
+	// classify is Unknown. The engine cancels ctx only when the run's grace period is over.
 	Send(ctx context.Context, r *Request) Answer
 }
 
-// Examiner is a Sink whose service has limits for a message beside the size of its
-// request.
+// Examiner is a Sink with limits for a message, beside the size of a request.
 type Examiner interface {
-	// Asks is what the service asks of every record; always the same. See Asked.
-	Asks() []person.Limit
+	Asks() []person.Limit // always the same; see Asked
 }
 
-// Separated is a Sink whose messages have something else than a comma between them.
+// Separated is a Sink with another separator between messages than a comma.
 type Separated interface {
 	Separator() string // always the same
 }
 
+// SeparatorOf returns the text between the messages of a request.
 func SeparatorOf(s Sink) string {
 	if s, ok := s.(Separated); ok {
 		return s.Separator()
@@ -77,37 +83,34 @@ type Request struct {
 	Messages    []Reference // of the messages in the body, in its order
 }
 
-// Reply classifies what came back for a request. It says what is known of this
-// attempt and nothing of earlier ones: that is the protocol's business.
+// Reply classifies the answer to a request. It is about this attempt alone; ledger.Decide knows the earlier ones.
 type Reply uint8
 
 // The replies.
 const (
-	Unknown     Reply = iota // no answer, or none that says what became of it: in doubt
+	Unknown     Reply = iota // no answer, or an unclear one: the request is in doubt
 	Accepted                 // accepted, with the ids of its messages
 	Known                    // the service has had this reference before
-	RowsRefused              // the service's validator refused the rows named; nothing was accepted
-	TooLarge                 // more than the service takes in one request; nothing was accepted
-	Refused                  // certainly not accepted, for a reason that is not in the rows
-	Unsent                   // not one byte of it left this machine
+	RowsRefused              // the service's validator refused some rows; nothing was accepted
+	TooLarge                 // too large for one request; nothing was accepted
+	Refused                  // certainly not accepted, and the rows are not the reason
+	Unsent                   // no byte of it left this machine
 )
 
-// Answer is what a sink says of one request.
+// Answer is a sink's answer to one request.
 type Answer struct {
 	Reply  Reply
 	Status int    // HTTP status, 0 when there was none
-	Code   string // the service's code, or a word of our own for what happened; never personal data
-	Why    string // the same in words where there was no answer, such as "connection refused"; may be empty
+	Code   string // the service's code, or one of ours; never personal data
+	Why    string // the reason in words when there was no answer, such as "connection refused"; may be empty
 
 	IDs   []string   // Accepted: the service's ids, in the order of Request.Messages
-	NoIDs bool       // Accepted: what takes the messages gives them no ids; IDs is empty
+	NoIDs bool       // Accepted: messages get no ids; IDs is empty
 	Rows  []RowError // RowsRefused: at least one, in the order of the body
-	// RowsCut says that the service names no more rows than it did, and did not look
-	// further than the last of them.
-	RowsCut bool
 
-	RetryAfter time.Duration // not before; 0: the service did not say
-	HoldAll    bool          // RetryAfter, or a backoff, is meant for every request and not only this one
+	RowsCut    bool          // the service looked at no row behind the last of Rows
+	RetryAfter time.Duration // the wait that the service asks for; 0: none
+	HoldAll    bool          // RetryAfter, or a backoff, is for every request, not only for this one
 	Halt       string        // non-empty: nothing more may be sent until a person has mended this
 }
 
@@ -117,3 +120,15 @@ type RowError struct {
 	Code   string // the service's code
 	Reason string // in words, without personal data
 }
+
+// Settles reports whether an answer accepts or refuses a form for good.
+func (a Answer) Settles() bool {
+	switch a.Reply {
+	case Accepted, Known, RowsRefused, TooLarge:
+		return true
+	}
+	return false
+}
+
+// IsEarly reports whether the service is processing a request with this reference (425).
+func (a Answer) IsEarly() bool { return a.Reply == Unknown && a.Status == http.StatusTooEarly }

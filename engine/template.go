@@ -15,7 +15,7 @@ type Template struct {
 	segments []segment
 }
 
-// segment is literal text, as it is and escaped for JSON, and then a field: -1 for none.
+// segment is literal text, plain and escaped for JSON, and a field behind it; -1: none.
 type segment struct {
 	plain, literal string
 	field          int
@@ -39,8 +39,8 @@ func Placeholders(text string) ([]string, error) {
 	}
 }
 
-// CompileTemplate prepares a text for rendering against records whose fields stand in
-// the order of fields. A placeholder that names none of them is an error.
+// CompileTemplate prepares a text for rendering. The records have their fields in the order of fields. A placeholder
+// that names none of them is an error.
 func CompileTemplate(text string, fields []string) (Template, error) {
 	var t Template
 	for rest := text; ; {
@@ -62,7 +62,7 @@ func CompileTemplate(text string, fields []string) (Template, error) {
 	}
 }
 
-// columnStart is the start of a name, as far as it is surely one.
+// columnStart matches the part of a name that is certainly a column's.
 var columnStart = regexp.MustCompile(`^[\pL\pN_-]{0,40}`)
 
 // nextPlaceholder cuts text at its first placeholder. Without one, name is empty.
@@ -107,7 +107,7 @@ func (t Template) AppendText(dst []byte, fields []string) []byte {
 	return dst
 }
 
-// AppendTraced is AppendText, and says of each byte whether a field brought it.
+// AppendTraced is AppendText. For each byte it also reports whether it comes from a field.
 func (t Template) AppendTraced(dst []byte, filled []bool, fields []string) ([]byte, []bool) {
 	for _, s := range t.segments {
 		dst = append(dst, s.plain...)
@@ -127,8 +127,7 @@ func AppendJSONString(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-// AppendJSONBytes is AppendJSONString for a short text in a buffer, of which dst may be a
-// part.
+// AppendJSONBytes is AppendJSONString for a short text in a buffer. That buffer may contain dst.
 func AppendJSONBytes(dst, text []byte) []byte {
 	dst = append(dst, '"')
 	for _, c := range text {
@@ -171,15 +170,15 @@ func appendEscaped(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
 
-// clean is how many bytes text begins with that need no escape. It looks at eight at once
-// until it meets one that does: in x-ones&^x&tops a byte's top bit is set when the byte of
-// x was 0, and no bit is set when none was.
+// clean returns the number of bytes at the start of text that need no escape. It looks at eight bytes at once. In
+// x-ones&^x&tops, the top bit of a byte is set if the byte of x is 0; without such a byte, the result is 0.
 func clean(text string) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
 		t := text[i : i+8]
-		w := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 | uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		w := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
 		quote, solidus := w^ones*'"', w^ones*'\\'
 		if ((w-ones*' ')&^w|(quote-ones)&^quote|(solidus-ones)&^solidus)&tops != 0 {
 			break

@@ -117,7 +117,7 @@ func BenchmarkRecipients(b *testing.B) {
 	defer func() { _ = s.Close() }()
 	for b.Loop() {
 		read := 0
-		for i := range s.Shards() {
+		for i := range person.Lane(s.Lanes()) {
 			for _, err := range s.Recipients(i, 0, s.Positions(i)) {
 				if err != nil {
 					b.Fatal(err)

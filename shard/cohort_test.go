@@ -186,7 +186,7 @@ func all(t tb, records iter.Seq2[person.Record, error]) []person.Record {
 
 // recipients collects a range of a shard. The slice of a Recipient's fields is lent, so
 // it is copied; the texts in it are not, and must stay what they were.
-func recipients(t tb, s *shard.Spool, n int, from, to uint32) []person.Recipient {
+func recipients(t tb, s *shard.Spool, n person.Lane, from, to uint32) []person.Recipient {
 	t.Helper()
 	var list []person.Recipient
 	for p, err := range s.Recipients(n, from, to) {

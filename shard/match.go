@@ -12,7 +12,7 @@ import (
 
 // Listed is one record of a spool that a list suppresses.
 type Listed struct {
-	Lane     int
+	Lane     person.Lane
 	Position uint32
 	Reason   string
 }
@@ -115,7 +115,7 @@ func (m *Match) find(ctx context.Context, number int, yield func(Listed, error) 
 				continue
 			}
 			found := Listed{m.spool.lane(number, uint32(at+i)), uint32(at + i), m.reasons[tag]}
-			if route := found.Lane % len(others); route > 0 {
+			if route := int(found.Lane) % len(others); route > 0 {
 				others[route] = append(others[route], found)
 			} else if !yield(found, nil) {
 				return false

@@ -70,7 +70,7 @@ func expectBy(rule shard.Rule, entries []entry, list []shard.Exclusion, shards i
 		}
 		r.Number = e.number.Digits()
 		r.Shard = shard.Index(e.number, shards)
-		r.Lane = r.Shard
+		r.Lane = person.Lane(r.Shard)
 		r.Position = m.positions[r.Shard]
 		m.positions[r.Shard]++
 		reason, listed := reasons[e.number]

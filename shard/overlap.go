@@ -27,7 +27,7 @@ type Comparison struct {
 
 	// Due reports whether a record's message is still to be sent. Only those records count. It
 	// is called in order, once for each record and run. Nil: all records count.
-	Due func(lane int, position uint32) (bool, error)
+	Due func(lane person.Lane, position uint32) (bool, error)
 
 	spool   *Spool
 	dir     string
@@ -104,7 +104,7 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*dedupe, error) {
 	s := c.spool
 	d := newDedupe(int(s.Manifest.Shards[shard].Rows), true)
 	for route := range s.Routes() {
-		lane := person.Lane(shard, s.Routes(), uint8(route))
+		lane := person.LaneOf(shard, s.Routes(), uint8(route))
 		for p, err := range s.Recipients(lane, 0, s.Positions(lane)) {
 			if err == nil {
 				err = ctx.Err()

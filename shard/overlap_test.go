@@ -58,7 +58,7 @@ func TestAnOverlapIsCountedAsByHand(t *testing.T) {
 		defer func() { _ = s.Close() }()
 
 		mine := map[person.NHSNumber]uint64{}
-		for lane := range s.Shards() {
+		for lane := range person.Lane(s.Lanes()) {
 			for p, err := range s.Recipients(lane, 0, s.Positions(lane)) {
 				if err != nil {
 					t.Fatal(err)

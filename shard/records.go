@@ -20,8 +20,8 @@ func (s *Spool) Records() iter.Seq2[person.Record, error] { return s.merged(fals
 func (s *Spool) Rejected() iter.Seq2[person.Record, error] { return s.merged(true) }
 
 // Record is the record at a position of a lane.
-func (s *Spool) Record(lane int, position uint32) (person.Record, error) {
-	shard := lane / s.Routes()
+func (s *Spool) Record(lane person.Lane, position uint32) (person.Record, error) {
+	shard := int(lane) / s.Routes()
 	c := &shardCursor{spool: s, shard: shard, after: position}
 	there, err := c.next()
 	if err == nil && !there {

@@ -62,7 +62,7 @@ func TestASpoolGivesBackEveryRecordOnce(t *testing.T) {
 		defer func() { _ = s.Close() }()
 		holds(t, s, expectBy(rule, entries, list, shards))
 
-		n := rapid.IntRange(0, shards-1).Draw(t, "shard")
+		n := person.Lane(rapid.IntRange(0, shards-1).Draw(t, "shard"))
 		whole := recipients(t, s, n, 0, s.Positions(n))
 		from := rapid.Uint32Range(0, s.Positions(n)).Draw(t, "from")
 		to := rapid.Uint32Range(from, s.Positions(n)).Draw(t, "to")
@@ -109,14 +109,14 @@ func holds(t tb, s *shard.Spool, want model) {
 	if got := all(t, s.Rejected()); !slices.Equal(got, rejected) {
 		t.Fatalf("the rejected records are\n%+v\nand not\n%+v", got, rejected)
 	}
-	if s.Shards() != len(want.positions) {
-		t.Fatalf("%d shards, not %d", s.Shards(), len(want.positions))
+	if s.Lanes() != len(want.positions) {
+		t.Fatalf("%d shards, not %d", s.Lanes(), len(want.positions))
 	}
 	for n, positions := range want.positions {
-		if s.Positions(n) != positions {
-			t.Errorf("shard %d has %d positions, not %d", n, s.Positions(n), positions)
+		if s.Positions(person.Lane(n)) != positions {
+			t.Errorf("shard %d has %d positions, not %d", n, s.Positions(person.Lane(n)), positions)
 		}
-		if got := recipients(t, s, n, 0, positions); !sameRecipients(got, want.recipients[n]) {
+		if got := recipients(t, s, person.Lane(n), 0, positions); !sameRecipients(got, want.recipients[n]) {
 			t.Errorf("shard %d yields %v, not %v", n, got, want.recipients[n])
 		}
 	}
@@ -205,7 +205,7 @@ func TestManyMayReadOneShardAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for reader := range 12 {
 		all.Go(func() {
-			n := reader % 2
+			n := person.Lane(reader % 2)
 			step := uint32(5 + reader)
 			var got []person.Recipient
 			for from := uint32(0); from < s.Positions(n); from += step {

@@ -42,11 +42,11 @@ func (s *Spool) readRoutes() error {
 func (s *Spool) Routes() int { return max(1, s.Manifest.Routes) }
 
 // lane is the lane of the record at a position of a shard.
-func (s *Spool) lane(shard int, position uint32) int {
+func (s *Spool) lane(shard int, position uint32) person.Lane {
 	if routes := s.shards[shard].routes; routes != nil {
-		return person.Lane(shard, s.Routes(), routes[position])
+		return person.LaneOf(shard, s.Routes(), routes[position])
 	}
-	return shard
+	return person.Lane(shard)
 }
 
 // RouteFates counts the valid records of each route by fate: to send (the empty fate),
@@ -59,7 +59,7 @@ func (s *Spool) RouteFates() []map[person.Fate]int64 {
 	for shard, sh := range s.shards {
 		for at, verdict := range sh.verdicts {
 			fate, _ := verdictWords(verdict, s.Manifest.Reasons)
-			fates[s.lane(shard, uint32(at))%len(fates)][fate]++
+			fates[int(s.lane(shard, uint32(at)))%len(fates)][fate]++
 		}
 	}
 	return fates

@@ -28,11 +28,11 @@ func TestALaneHoldsTheRecordsOfItsRoute(t *testing.T) {
 	entries := routed(t)
 	list := listing([]shard.Exclusion{{Number: entries[3].number, Reason: "opted_out"}, {Number: entries[4].number, Reason: "opted_out"}})
 	s := closing(t, mustBuild(t, t.TempDir(), incoming(entries, twoFields, 100), shard.Options{Shards: 4, Fields: twoFields, BatchRows: 64, Routes: 3, Exclude: list}))
-	if s.Routes() != 3 || s.Shards() != 12 {
-		t.Fatalf("%d routes, %d lanes", s.Routes(), s.Shards())
+	if s.Routes() != 3 || s.Lanes() != 12 {
+		t.Fatalf("%d routes, %d lanes", s.Routes(), s.Lanes())
 	}
 	type place struct {
-		lane     int
+		lane     person.Lane
 		position uint32
 	}
 	want, counted := map[place]person.Record{}, [3]map[person.Fate]int64{}
@@ -44,7 +44,7 @@ func TestALaneHoldsTheRecordsOfItsRoute(t *testing.T) {
 			continue
 		}
 		route := entries[r.Row-1].route
-		if r.Lane != 3*r.Shard+int(route) {
+		if int(r.Lane) != 3*r.Shard+int(route) {
 			t.Fatalf("row %d of shard %d and route %d is in lane %d", r.Row, r.Shard, route, r.Lane)
 		}
 		counted[route][r.Fate]++
@@ -55,11 +55,11 @@ func TestALaneHoldsTheRecordsOfItsRoute(t *testing.T) {
 			want[place{lane: r.Lane, position: r.Position}] = r
 		}
 	}
-	for lane := range s.Shards() {
+	for lane := range person.Lane(s.Lanes()) {
 		last := -1
 		for _, p := range recipients(t, s, lane, 0, s.Positions(lane)) {
 			r, there := want[place{lane: lane, position: p.Position}]
-			if !there || r.Row != p.Row || int(p.Position) <= last || int(p.Route) != lane%3 || p.Suppressed != (r.Fate == person.Suppressed) {
+			if !there || r.Row != p.Row || int(p.Position) <= last || person.Lane(p.Route) != lane%3 || p.Suppressed != (r.Fate == person.Suppressed) {
 				t.Fatalf("lane %d has %+v", lane, p)
 			}
 			last = int(p.Position)
@@ -83,7 +83,7 @@ func TestALaneHoldsTheRecordsOfItsRoute(t *testing.T) {
 	defer func() { _ = lanes.Close() }()
 	err = lanes.Below(1<<62, func(part *person.Stretch) error {
 		for i, row := range part.Rows {
-			if lane := part.Lane(i); lane != 3*part.Shard+int(entries[row-1].route) {
+			if lane := part.Lane(i); int(lane) != 3*part.Shard+int(entries[row-1].route) {
 				t.Errorf("row %d is read in lane %d", row, lane)
 			}
 		}

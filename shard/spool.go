@@ -132,18 +132,18 @@ func (s *Spool) Close() error {
 	return errors.Join(errs...)
 }
 
-// Shards implements engine.Source: it is the number of lanes.
-func (s *Spool) Shards() int { return len(s.shards) * s.Routes() }
+// Lanes implements engine.Source.
+func (s *Spool) Lanes() int { return len(s.shards) * s.Routes() }
 
-// Positions implements engine.Source. The lanes of a shard share its positions.
-func (s *Spool) Positions(lane int) uint32 {
-	return uint32(len(s.shards[lane/s.Routes()].verdicts))
+// Positions implements engine.Source. The lanes of a shard have its positions in common.
+func (s *Spool) Positions(lane person.Lane) uint32 {
+	return uint32(len(s.shards[int(lane)/s.Routes()].verdicts))
 }
 
 // Recipients implements engine.Source.
-func (s *Spool) Recipients(lane int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
-		shard, route := lane/s.Routes(), uint8(lane%s.Routes())
+		shard, route := int(lane)/s.Routes(), uint8(int(lane)%s.Routes())
 		sh, size := s.shards[shard], uint32(s.Manifest.BatchRows)
 		p := person.Recipient{Fields: make([]string, len(s.Manifest.Fields)), Route: route}
 		for at := from; at < to; {

@@ -17,8 +17,7 @@ import (
 	"cohort/sinks/notify"
 )
 
-// examination is what was found of each part that signing in takes; with --json it is
-// what is printed.
+// Findings has the state of each part of signing in. It is the output of --json.
 type Findings struct {
 	OK    bool    `json:"ok"`
 	Parts []*Part `json:"parts"`
@@ -26,7 +25,7 @@ type Findings struct {
 	by map[apim.Part]*Part
 }
 
-// part is one of them. State is ok, wrong, or unknown where another part was in the way.
+// Part is one part of signing in. Its state is unknown when another part prevents the test.
 type Part struct {
 	Name  apim.Part `json:"part"`
 	State string    `json:"state"`
@@ -34,14 +33,15 @@ type Part struct {
 	Fix   string    `json:"fix,omitempty"`
 }
 
+// The states of a part.
 const (
 	StateOK      = "ok"
 	StateWrong   = "wrong"
 	stateUnknown = "unknown"
 )
 
-// examine signs in as a send would, with each part looked at by itself as far as the
-// others let it. An error means that nothing could be tried.
+// Examine signs in as a send would, and looks at each part by itself as far as the others allow.
+// An error means that nothing could be tried.
 func Examine(ctx context.Context, c *campaign.Campaign) (*Findings, error) {
 	client, tokens, err := SignIn(c, 1)
 	if err != nil {
@@ -64,7 +64,7 @@ func Examine(ctx context.Context, c *campaign.Campaign) (*Findings, error) {
 
 func (e *Findings) notify(ctx context.Context, c *campaign.Campaign, client *http.Client, tokens *apim.Tokens) {
 	sink := notify.New(notify.Options{BaseURL: c.Notify.BaseURL, Client: client, Tokens: tokens})
-	clock, mistake := sink.Ping(ctx) // first, so that the clock is known whatever the keys are
+	clock, mistake := sink.Ping(ctx) // first, so that the clock is known even if the keys are wrong
 	e.judge(apim.BaseURL, mistake, c.Notify.BaseURL+" is NHS Notify's")
 	signedIn := e.keys(c, tokens) && e.token(ctx, c, tokens, &clock)
 	if signedIn && e.by[apim.BaseURL].State == StateOK {
@@ -73,7 +73,7 @@ func (e *Findings) notify(ctx context.Context, c *campaign.Campaign, client *htt
 	e.clock(clock, signedIn)
 }
 
-// nhsapp looks at a service that has nothing to be asked but its receipts.
+// nhsapp examines the NHS App. Its receipts are all that can be asked for.
 func (e *Findings) nhsapp(ctx context.Context, c *campaign.Campaign, client *http.Client, tokens *apim.Tokens) {
 	var clock *apim.Clock
 	signedIn := e.keys(c, tokens) && e.token(ctx, c, tokens, &clock)
@@ -90,7 +90,7 @@ func (e *Findings) nhsapp(ctx context.Context, c *campaign.Campaign, client *htt
 	e.found(apim.Permission, "the service takes the token and lets this application read receipts; whether it may send, only a send tells")
 }
 
-// keys looks at what is on this machine.
+// keys examines the keys on this machine.
 func (e *Findings) keys(c *campaign.Campaign, tokens *apim.Tokens) (both bool) {
 	key, err := CredentialsOf(c).PublicKey()
 	if err != nil {
@@ -111,7 +111,7 @@ func (e *Findings) keys(c *campaign.Campaign, tokens *apim.Tokens) (both bool) {
 	return err == nil && err2 == nil
 }
 
-// token asks for a token. clock becomes what its answer tells, where that is closer.
+// token asks for a token. It sets clock when the answer shows the clock more closely.
 func (e *Findings) token(ctx context.Context, c *campaign.Campaign, tokens *apim.Tokens, clock **apim.Clock) bool {
 	life, told, err := tokens.Try(ctx)
 	refused := (*apim.TokenError)(nil)
@@ -130,19 +130,19 @@ func (e *Findings) token(ctx context.Context, c *campaign.Campaign, tokens *apim
 		return false
 	}
 	e.found(apim.KeyID, fmt.Sprintf("%s is registered, with the other half of this private key", c.Access().KeyID))
-	e.found(apim.Token, fmt.Sprintf("had, good for %d s", life/time.Second))
+	e.found(apim.Token, fmt.Sprintf("received, valid for %d s", life/time.Second))
 	return true
 }
 
-// clock judges this machine's clock. Where a token was had it is good enough.
+// clock judges this machine's clock. It is good enough when a token was received.
 func (e *Findings) clock(clock *apim.Clock, signedIn bool) {
 	p := e.by[apim.TheClock]
 	switch {
 	case p.State == StateWrong: // the token endpoint has said so
 	case clock == nil && signedIn:
-		p.State, p.Found = StateOK, "good enough for the token endpoint; no answer tells more"
+		p.State, p.Found = StateOK, "good enough for the token endpoint"
 	case clock == nil:
-		p.Found = "nothing answers that tells"
+		p.Found = "no answer shows it"
 	case !signedIn && clock.Refused():
 		p.State, p.Found, p.Fix = StateWrong, clock.String(), "set this machine's clock"
 	default:
@@ -176,7 +176,7 @@ func (e *Findings) blame(err error) {
 	p.State, p.Found, p.Fix = StateWrong, refusal.OneLine(m.Problem()), m.Fix
 }
 
-// wrong names the parts that are.
+// Wrong names the parts that are wrong.
 func (e *Findings) Wrong() string {
 	var names []string
 	for _, p := range e.Parts {
@@ -187,6 +187,7 @@ func (e *Findings) Wrong() string {
 	return strings.Join(names, ", ")
 }
 
+// Print prints the findings for people.
 func (e *Findings) Print(w io.Writer) {
 	for _, p := range e.Parts {
 		mark := map[string]string{StateOK: "ok", StateWrong: "WRONG", stateUnknown: "?"}[p.State]
@@ -196,11 +197,11 @@ func (e *Findings) Print(w io.Writer) {
 		}
 	}
 	if e.OK {
-		fmt.Fprintln(w, "a send would be let in; nothing was sent")
+		fmt.Fprintln(w, "a send could sign in; nothing was sent")
 	}
 }
 
-// openToOthers remarks that a file of secrets can be read by other users.
+// openToOthers warns about a file of secrets that other users can read.
 func openToOthers(path string) string {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return fmt.Sprintf("; other users may read it, so: chmod 600 %s", refusal.ShellWord(path))

@@ -9,10 +9,10 @@ import (
 	"cohort/sinks/file"
 )
 
-// files is the service of a campaign that writes files.
+// Files is the service of a campaign that writes files.
 type Files struct{ *file.Sink }
 
-// Check makes sure that the files can be written.
+// Check checks that the files can be written.
 func (f Files) Check(ctx context.Context) error {
 	if err := f.Sink.Check(ctx); err != nil {
 		return refusal.New("files_unwritable", "cause", err)
@@ -20,10 +20,10 @@ func (f Files) Check(ctx context.Context) error {
 	return nil
 }
 
-// in is the same service with a place to write to.
+// In returns the same service with a folder to write to.
 func (f Files) In(folder string) Files { return Files{f.Sink.In(folder)} }
 
-// newFiles makes the service of a campaign that writes files. It can write none yet.
+// NewFiles makes the service of a campaign that writes files. It cannot write before In.
 func NewFiles(c *campaign.Campaign, fields []string) (Files, error) {
 	o := file.Options{Limits: file.Limits{Messages: c.File.MaxMessages, Bytes: c.File.MaxBytes}}
 	var err error

@@ -2,7 +2,7 @@ package sinks
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -16,37 +16,32 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// service is what a campaign's messages go to.
+// Service is a sink as a run uses it.
 type Service interface {
 	engine.Sink
-	Limits() engine.Limits           // what one request may hold
-	Check(ctx context.Context) error // that a token is to be had and something answers; sends no message
+	Limits() engine.Limits           // of one request
+	Check(ctx context.Context) error // gets a token and an answer, and sends no message
 }
 
-// calledBy is how people call the campaign's service.
+// CalledBy is the name of the campaign's service for people.
 func CalledBy(c *campaign.Campaign) string {
 	if c.NHSApp != nil {
 		return "the NHS App"
 	}
-	return "NHS Notify" // files never keep anybody waiting
+	return "NHS Notify" // nobody waits for files
 }
 
-// mostConnections is how many connections to the service are kept open: as many as there are
-// requests under way at once, which is the engine's to say.
+// mostConnections is the number of connections that stay open. The engine never has more requests
+// under way.
 const mostConnections = 256
 
-// openSink makes the campaign's sink. Nothing is read or sent yet. Files have no tokens.
+// Open makes the campaign's sink. It reads and sends nothing yet. Files have no tokens.
 func Open(c *campaign.Campaign, fields []string) (Service, *apim.Tokens, error) {
 	if c.File != nil {
 		sink, err := NewFiles(c, fields)
 		return sink, nil, err
 	}
-	return openSinkFor(c, fields, mostConnections)
-}
-
-// openSinkFor is openSink with another number of connections that are kept open.
-func openSinkFor(c *campaign.Campaign, fields []string, connections int) (Service, *apim.Tokens, error) {
-	client, tokens, err := SignIn(c, connections)
+	client, tokens, err := SignIn(c, mostConnections)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,8 +49,7 @@ func openSinkFor(c *campaign.Campaign, fields []string, connections int) (Servic
 	return sink, tokens, err
 }
 
-// signIn makes the client and the tokens with which the campaign's service is spoken to.
-// Only ca_file is read yet.
+// SignIn makes the client and the tokens for the campaign's service. It reads only ca_file yet.
 func SignIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, error) {
 	at := c.Access()
 	client, err := apim.Client(at.CAFile, connections)
@@ -65,14 +59,14 @@ func SignIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, 
 	return client, apim.NewTokens(apim.Options{TokenURL: at.TokenURL, Credentials: CredentialsOf(c), Client: client}), nil
 }
 
-// credentialsOf says who the campaign's application is.
+// CredentialsOf returns the credentials of the campaign's application.
 func CredentialsOf(c *campaign.Campaign) apim.Credentials {
 	at := c.Access()
 	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
 }
 
-// measuringSink makes a sink that renders messages as the campaign's does, and can send
-// none: it needs no keys.
+// Measuring makes a sink that renders messages as the campaign's sink does. It needs no keys, and
+// cannot send.
 func Measuring(c *campaign.Campaign, fields []string) (Service, error) {
 	if c.File != nil {
 		return NewFiles(c, fields)
@@ -114,7 +108,7 @@ func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens 
 	}), nil
 }
 
-// messageOf is what a campaign sends to the NHS App: an in-app message, or a notification.
+// messageOf makes the NHS App message of a campaign: in-app content, or a push notification.
 func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, push *nhsapp.Push, err error) {
 	if p := c.NHSApp.Push; p != nil {
 		push = &nhsapp.Push{Display: p.Display, Reference: p.Reference}
@@ -127,15 +121,15 @@ func messageOf(c *campaign.Campaign, fields []string) (content engine.Template, 
 	return content, push, nil
 }
 
-// fieldsOf lists the columns that the messages need, whichever way they go, and that of who
-// has the NHS App where the campaign has it, sorted.
+// FieldsOf returns, sorted, the columns that the messages of all routes need, and the column of app
+// users if the campaign has it.
 func FieldsOf(c *campaign.Campaign) ([]string, error) {
 	var fields []string
 	for _, way := range c.ByRoute() {
 		for _, t := range way.Texts() {
 			names, err := engine.Placeholders(t.Text)
 			if err == nil && slices.Contains(names, "nhs_number") {
-				err = fmt.Errorf("an NHS number has no place in a message")
+				err = errors.New("an NHS number may not be in a message")
 			}
 			if err != nil {
 				return nil, refusal.New("text_not_fillable", "cause", way.Mistake(t.Key, "cannot be filled in: "+err.Error()))
@@ -150,7 +144,7 @@ func FieldsOf(c *campaign.Campaign) ([]string, error) {
 	return slices.Compact(fields), nil
 }
 
-// embed starts a simulator inside this process, and sends the campaign to it. stop ends it.
+// Embed starts a simulator in this process, and points the campaign to it. stop ends it.
 func Embed(c *campaign.Campaign) (stop func(), err error) {
 	s, err := simulator.Embed(build.Version())
 	if err != nil {

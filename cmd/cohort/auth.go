@@ -1,8 +1,11 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -10,12 +13,13 @@ import (
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/sinks"
+	"cohort/sinks/apim"
 )
 
 func authCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "auth",
-		Short: "Make the key pair of an application, and check that the service lets it in",
+		Short: "Make the key pair of an application, and check that it can sign in",
 	}
 	choice(c)
 	c.AddCommand(authCheckCommand(), keygenCommand())
@@ -27,13 +31,13 @@ func authCheckCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check -c campaign.yaml",
-		Short: "Sign in as a send would, and say precisely what is wrong",
+		Short: "Sign in as a send would, and say what is wrong",
 		Long: `Check reads the keys, fetches an access token, and asks the service for a message that does
-not exist, which it answers only to whom it lets in. Nothing is sent to anybody, and
-nothing is made at the service. It says of each part what was found, and where one is
-wrong what to do. Keys and tokens are never shown; keys are told apart by fingerprints.
+not exist. Nothing is sent to anybody, and nothing changes at the service. For each part it
+says what was found and, if it is wrong, what to do. Keys and tokens are never shown;
+fingerprints tell keys apart.
 
-Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
+Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 `,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,13 +58,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				err = out.Encode(found)
-			} else {
-				found.Print(cmd.OutOrStdout())
-			}
+			err = show(cmd, asJSON, found)
 			if err == nil && !found.OK {
 				err = refusal.New("sign_in_would_fail", "parts", found.Wrong())
 			}
@@ -68,7 +66,7 @@ Exit codes: 0 a send would be let in; 10 it would not, or nobody can say.
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(c, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return c
 }
@@ -78,12 +76,12 @@ func keygenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keygen [--key-id ID] [--out DIR]",
 		Short: "Make an RSA key pair, and the JWKS to register with the NHS API platform",
-		Long: `Keygen makes an RSA key of 4096 bits and writes two files, named after the key id: the
-private key (PKCS#8, readable by you alone) and the JWKS with its public half, which is what
-the NHS API platform wants. It never overwrites a file.
+		Long: `Keygen makes an RSA key of 4096 bits. It writes two files, named after the key id: the private
+key (PKCS#8, readable by you only), and the JWKS with the public key, for the NHS API platform.
+It never overwrites a file.
 
-Use another key id for each environment, and for each new key: with both registered the
-old key serves until the campaign names the new one.
+Use another key id for each environment and each new key. While both keys are registered, the
+old one works until the campaign names the new one.
 `,
 		Example: `  cohort auth keygen
   cohort auth keygen --key-id prod-1 --out /etc/cohort/secrets`,
@@ -98,17 +96,17 @@ old key serves until the campaign names the new one.
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&keyID, "key-id", "int-1", "the `name` under which the public key will be registered")
-	f.StringVar(&out, "out", "secrets", "the `folder` to write to; made when it is not there")
+	f.StringVar(&keyID, "key-id", "int-1", "the `name` of the public key at the platform")
+	f.StringVar(&out, "out", "secrets", "the `folder` to write to; it is made if it is missing")
 	return c
 }
 
 const keygenWords = `private key  %s
-             show it to nobody, and keep no copy where others can read it
+             show it to nobody, and keep copies only where nobody else can read them
 JWKS         %s
              register it with the NHS API platform, for this application and environment
 thumbprint   %s
-             how cohort auth check names this key
+             cohort auth check shows it for this key
 
 In the campaign file, under sink.notify:
   key_id: %s
@@ -117,3 +115,55 @@ In the campaign file, under sink.notify:
 When it is registered: cohort auth check -c campaign.yaml
 Before that, against a simulator: cohort simulate -c campaign.yaml --jwks %s
 `
+
+// made has the files that keygen wrote.
+type made struct{ private, jwks, thumbprint string }
+
+// keygen makes a key pair and writes it to a folder. After a failure only the folder stays.
+func keygen(keyID, dir string) (made, error) {
+	if !apim.IsKeyID(keyID) {
+		return made{}, refusal.New("key_id_wrong", "key_id", keyID)
+	}
+	m := made{private: filepath.Join(dir, keyID+".pem"), jwks: filepath.Join(dir, keyID+".jwks.json")}
+	for _, path := range []string{m.private, m.jwks} { // before the work of making a key
+		if _, err := os.Lstat(path); err == nil {
+			return made{}, refusal.New("key_exists", "file", path)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return made{}, refusal.New("key_folder_unmakeable", "cause", err)
+	}
+	pair, err := apim.NewKeyPair(keyID)
+	if err != nil {
+		return made{}, err
+	}
+	if err := create(m.private, pair.Private, 0o600); err != nil {
+		return made{}, err
+	}
+	if err := create(m.jwks, pair.JWKS, 0o644); err != nil {
+		_ = os.Remove(m.private)
+		return made{}, err
+	}
+	m.thumbprint = apim.Thumbprint(pair.Public)
+	return m, nil
+}
+
+// create writes a new file, and syncs it.
+func create(path string, text []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return refusal.New("key_exists", "file", path)
+	}
+	if err != nil {
+		return refusal.New("key_not_created", "cause", err)
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path)
+		return refusal.New("key_unwritable", "cause", err)
+	}
+	return nil
+}

@@ -170,7 +170,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			}
 			wanted, todo := regexp.MustCompile(row.found), regexp.MustCompile(row.todo)
 			found, text := w.examination()
-			if text.code != refusal.ExitRefused || !strings.Contains(text.stderr, "would not let a send in; wrong: "+strings.Join(row.wrong, ", ")+"\n") {
+			if !text.refused("sign_in_would_fail") || !strings.Contains(text.stderr, "wrong: "+strings.Join(row.wrong, ", ")+" [") {
 				t.Errorf("exit code %d: %s", text.code, text.stderr)
 			}
 			var wrong []string
@@ -238,7 +238,7 @@ func TestWhenAllIsWell(t *testing.T) {
 					t.Errorf("%+v", p)
 				}
 			}
-			if text.code != 0 || !regexp.MustCompile(row.says).MatchString(text.stdout) || !strings.Contains(text.stdout, "a send would be let in; nothing was sent\n") {
+			if text.code != 0 || !regexp.MustCompile(row.says).MatchString(text.stdout) || !strings.Contains(text.stdout, "a send could sign in; nothing was sent\n") {
 				t.Errorf("exit code %d: %s%s", text.code, text.stdout, text.stderr)
 			}
 			if row.plant == nil {

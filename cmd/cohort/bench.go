@@ -109,8 +109,8 @@ type testSend struct {
 	perHour float64 // messages, from the cohort file to the report
 }
 
-// sendOnce checks a new cohort and sends it to a simulator, in a new folder. The two ways
-// need a register each, or the second would be refused: it sends to the same people.
+// sendOnce checks a new cohort and sends it to a simulator, in a new folder. Each folder has its
+// own register, because the second send to the same people would be refused.
 func sendOnce(ctx context.Context, folder string, records, batch int) (s testSend, err error) {
 	at := func(name string) string { return filepath.Join(folder, name) }
 	file, campaign, aRun := at("cohort.csv"), at("campaign.yaml"), at("run")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
 
@@ -129,6 +130,11 @@ type exited struct {
 	code   int
 	stdout string
 	stderr string
+}
+
+// refused reports whether the command was refused with this code.
+func (o exited) refused(code string) bool {
+	return o.code == refusal.ExitRefused && strings.HasSuffix(o.stderr, " ["+code+"]\n")
 }
 
 func (w *world) start(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"cohort/engine/refusal"
 )
 
 var serviceCases = []fieldCase{
@@ -32,7 +30,7 @@ func anotherTime(t *testing.T, w *world, _ exited) {
 		{15 * time.Minute, "JWT has expired", `set this machine's clock: it is (899|900|901) s behind the service's`},
 		{-15 * time.Minute, "no", `set this machine's clock: it is (899|900|901) s ahead`},
 		{-15 * time.Minute, "Invalid 'kid' header in client_assertion JWT - no matching public key", `correct key_id; also set this machine's clock: it is (899|900|901) s ahead`},
-		{0, "no", `check token_url, the API key, key_id and private_key_file in the campaign file; nothing was sent`},
+		{0, "no", `check token_url.*\[service_not_ready\]`},
 	} {
 		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(test.by).UTC().Format(http.TimeFormat))
@@ -48,7 +46,7 @@ func anotherTime(t *testing.T, w *world, _ exited) {
 		w.write("here.yaml", strings.ReplaceAll(string(campaign), "http://127.0.0.1:9107", service.URL))
 		o := w.run("send", "-c", "here.yaml", "17-cohort.csv")
 		service.Close()
-		if o.code != refusal.ExitRefused || !regexp.MustCompile(test.says).MatchString(o.stderr) {
+		if !o.refused("service_not_ready") || !regexp.MustCompile(test.says).MatchString(o.stderr) {
 			t.Errorf("%s: exit %d\n%s", test.problem, o.code, o.stderr)
 		}
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -19,17 +17,16 @@ func checkCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check -c campaign.yaml COHORT...",
 		Short: "Read a cohort as a send would, and send nothing",
-		Long: `Check reads everything and says what a send would make of it. It needs no keys and no
-network. It keeps the records in a temporary folder (TMPDIR) while it works, and removes
-it. COHORT can be - for standard input, of which a copy is kept there too.
+		Long: `Check reads everything and shows what a send would do. It needs no keys and no network. It
+keeps the records in a temporary folder (TMPDIR) while it works. COHORT can be - for standard
+input; the folder then has a copy of it too.
 
-It says how many of the people the runs of other campaigns have reached. It does not look at
-earlier runs of this campaign: where it was sent to another file before, send asks for
---new-cohort. Nor does it try keys and addresses.
+It counts the people that runs of other campaigns have reached. It does not look at earlier
+runs of this campaign, keys or addresses.
 
 Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: cohortArguments("rejects"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.Prepare(cmd, campaignPath, args, "check"); err != nil {
 				return err
@@ -38,13 +35,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				err = out.Encode(found)
-			} else {
-				found.Print(cmd.OutOrStdout())
-			}
+			err = show(cmd, asJSON, found)
 			if err == nil && !found.WouldSend {
 				err = refusal.New("send_would_be_refused", "why", found.Why)
 			}
@@ -52,7 +43,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 		},
 	}
 	f := command.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.Strict, "strict", false, "any invalid record is a refusal")
 	f.BoolVar(&c.Force, "force", false, "with --rejects: "+output.ForceHelp)

@@ -25,8 +25,8 @@ type checked struct {
 	why     string   // part of why a send would be refused; empty: it would go ahead
 }
 
-// The six are a cohort in whose values everything is that makes rows hard to read: the
-// delimiter, quotes, a line end, letters beyond ASCII, and numbers written in three ways.
+// six is a cohort with values that make rows hard to read: the delimiter, quotes, a line end,
+// letters beyond ASCII, and numbers written in three ways.
 func six(header ...string) sheet {
 	n := Numbers(5)
 	rows := sheet{

@@ -109,7 +109,7 @@ func (w *world) clockStepped() {
 		truth := w.generate(2000, 0.01)
 		c, _, stderr := w.startIn(stepAfter(2500*time.Millisecond, time.Hour), "send", "-c", "campaign.yaml", "cohort.csv", "--run", "run", "--one-window")
 		w.endsWith(c, stderr, 3)
-		if n := s.accepted(); !strings.Contains(stderr.String(), "the window has ended") || n == 0 || n >= truth.Sendable {
+		if n := s.accepted(); !strings.Contains(stderr.String(), "[window_over]") || n == 0 || n >= truth.Sendable {
 			t.Fatalf("%d accepted\n%s", n, stderr)
 		}
 		w.paced("pace: {per_second: 0}")

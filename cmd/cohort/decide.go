@@ -60,7 +60,7 @@ Exit codes: 0 recorded, or shown; 10 refused, and nothing was changed.`,
 			if len(args) == 1 {
 				return repair.Show(c.OutOrStdout(), args[0], run.ClockOf(c.Context())())
 			}
-			if s.RunFolder, err = runfolder.Absolute(args[0]); err != nil {
+			if s.RunFolder, s.Call, err = runfolder.Find(args[0]); err != nil {
 				return err
 			}
 			s.Open(c)

@@ -179,8 +179,8 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 	w.await("something more is saved", func() bool { return len(facts()) > len(saved) })
 	_ = c.Process.Signal(os.Interrupt)
 	_ = c.Wait()
-	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the sweep of") ||
-		!strings.HasSuffix(strings.TrimSpace(stderr.String()), "reconcile "+folder+" --per-second 20 --json") {
+	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the poll of") ||
+		!strings.HasSuffix(strings.TrimSpace(stderr.String()), "reconcile "+folder+" --json=true --per-second=20") {
 		t.Fatalf("exit %d: %+v\n%s", c.ProcessState.ExitCode(), s, stderr)
 	} else if asked += *s.Asked; int64(len(facts())) != asked {
 		t.Fatalf("%d facts and %d asked", len(facts()), asked)

@@ -22,9 +22,9 @@ func generateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate -n N",
 		Short: "Make a synthetic cohort file",
-		Long: `Generate writes a cohort of people who do not exist: NHS numbers of the range 999, which
-was never issued, and beyond 900,000 people of the rest of the range 9, all with valid
-check digits. The same flags give the same file.`,
+		Long: `Generate writes a cohort of people who do not exist. Their NHS numbers begin with 999, which was
+never issued; beyond 900,000 people they begin with 9. All have valid check digits. The same
+flags give the same file.`,
 		Example: `  cohort generate -n 100000 --bad 0.01 -o cohort.csv`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {

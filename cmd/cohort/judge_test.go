@@ -152,16 +152,16 @@ func (l *life) addUp() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.done.starts, l.done.requests = folded.Starts, folded.Attempts
+	l.done.starts, l.done.requests = folded.Facts().Starts, folded.Facts().Attempts
 	for b := range planned.Batches() {
-		folded.Forms(uint32(b), func(id plan.FormID, s *ledger.State) {
+		for id, s := range folded.Forms(uint32(b)) {
 			if s.Attempts > 1 {
 				l.done.replays += uint64(s.Attempts) - 1
 			}
 			if id.Revision > 0 && id.Part == 0 {
 				l.done.revisions++
 			}
-		})
+		}
 	}
 }
 

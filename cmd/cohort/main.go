@@ -107,8 +107,8 @@ func choice(c *cobra.Command) {
 	}
 }
 
-// swallowed refuses a flag whose value is the next flag, since its own was left out: a send
-// to a simulator, or a dry run, would otherwise be a real one.
+// swallowed refuses a flag that took the next flag for its value: a send to a simulator, or a
+// dry run, would otherwise be a real one. It also refuses -campaign, which reads as -c ampaign.
 func swallowed(c *cobra.Command) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
@@ -119,6 +119,9 @@ func swallowed(c *cobra.Command) (err error) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(v, "--"), "=")
 			isLong := strings.HasPrefix(v, "--") && c.Flags().Lookup(name) != nil
 			isShort := len(v) == 2 && v[0] == '-' && c.Flags().ShorthandLookup(v[1:]) != nil
+			if f.Shorthand != "" && c.Flags().Lookup(f.Shorthand+v) != nil {
+				err = refusal.New("flag_with_one_dash", "flag", f.Shorthand+v)
+			}
 			if isLong || isShort {
 				err = refusal.New("flag_without_value", "flag", f.Name, "next", v)
 			}

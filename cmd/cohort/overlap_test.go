@@ -49,11 +49,11 @@ func (w *world) named(name, words string) {
 	w.write(name+".yaml", strings.Replace(string(text), "((appointment_date)) at", words, 1))
 }
 
-// refused makes sure that a call is refused with these words, and not otherwise.
-func (w *world) refused(words string, args ...string) {
+// refused makes sure that a call is refused with this code, and that it names a fact.
+func (w *world) refused(code, fact string, args ...string) {
 	w.t.Helper()
-	if o := w.run(args...); o.code != refusal.ExitRefused || !strings.Contains(refusal.OneLine(o.stderr), words) {
-		w.t.Fatalf("%v: exit %d, not refused with %q\n%s", args, o.code, words, o.stderr)
+	if o := w.run(args...); !o.refused(code) || !strings.Contains(refusal.OneLine(o.stderr), fact) {
+		w.t.Fatalf("%v: exit %d, not refused with %s and %q\n%s", args, o.code, code, fact, o.stderr)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.service = freeAddress(t)
 	w.named("late", words)
 	w.service = open
-	w.refused("nothing was sent", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
+	w.refused("service_not_ready", "", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
 
 	w.named("first", words)
 	w.named("second", words)
@@ -114,16 +114,16 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.named("unlike", corrected)
 	c, stderr := w.sendInTheMiddle(s, truth, "send", "-c", "first.yaml", "cohort.csv", "--run", "first")
 	// at work: what it still has to send counts as well
-	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
-	w.refused("of campaign first in "+w.path("first")+" is at work", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
+	w.refused("same_words", "is not finished", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("earlier_run_at_work", w.path("first"), "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
 	_ = c.Process.Kill()
 	_ = c.Wait()
 	_ = stderr
-	w.refused("is not finished and sends ", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
-	w.refused("is not finished and sends ", "resume", "late")
+	w.refused("same_words", "is not finished", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("same_words", "is not finished", "resume", "late")
 	w.startedInVain("late")
-	w.refused("is not finished and sends ", "resume", "late")
-	w.refused("is not finished and sends ", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
+	w.refused("same_words", "is not finished", "resume", "late")
+	w.refused("same_words", "is not finished", "send", "-c", "late.yaml", "cohort.csv", "--run", "late")
 	if o := w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "simulated", "--simulate"); !strings.Contains(o.stderr, "a real send would be refused: ") {
 		t.Errorf("a rehearsal that does not say that the real send would be refused\n%s", o.stderr)
 	}
@@ -132,11 +132,11 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	through := w.service
 	w.service = simulator
 	w.named("dry", corrected)
-	w.refused(`knows no rehearsal of a campaign "first"; it knows rehearsals of: rehearsal, again, second`, "send", "-c", "dry.yaml", "cohort.csv", "--rest-of", "first")
+	w.refused("no_such_rehearsal", "rehearsal, again, second", "send", "-c", "dry.yaml", "cohort.csv", "--rest-of", "first")
 	w.service = through
 
 	// what only that run can settle it settles first
-	w.refused("resume "+w.path("first")+" --settle", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
+	w.refused("earlier_run_in_doubt", "resume "+w.path("first")+" --settle", "send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
 	if o := w.run("resume", "first", "--settle"); o.code != refusal.ExitStopped {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
@@ -148,7 +148,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("first.yaml", strings.Replace(string(text), words, corrected, 1))
-	w.refused(fmt.Sprintf("put it back; a new campaign name would send again to the %s people this run has reached; with --rest-of first it sends only to the others", refusal.Thousands(int64(reached))), "resume", "first")
+	w.refused("setting_changed_since_plan", refusal.Thousands(int64(reached))+" people this run has reached; with --rest-of first", "resume", "first")
 
 	o := w.sent("send", "-c", "corrected.yaml", "cohort.csv", "--run", "corrected", "--rest-of", "first")
 	if !strings.Contains(o.stdout, fmt.Sprintf("accepted %12d", truth.Sendable-reached)) && s.accepted() != truth.Sendable {
@@ -158,11 +158,11 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 		t.Errorf("the service has %d of %d people", n, truth.Sendable)
 	}
 	w.write("first.yaml", string(text))
-	w.refused("has taken this run's place", "resume", "first")
+	w.refused("run_superseded", w.path("corrected"), "resume", "first")
 
 	// one who was left out counts as reached by the run that reached them
-	w.refused("sent "+refusal.Thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
-	w.refused("sent "+refusal.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
+	w.refused("same_words", "sent "+refusal.Thousands(int64(reached))+" of these people the same words with the same values", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("same_words", "sent "+refusal.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
 // A run that was stopped does not send to the people whom another campaign has sent to since,
@@ -190,10 +190,10 @@ func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
 
 	before := s.accepted()
 	for _, call := range [][]string{{"resume", "first"}, {"send", "-c", "first.yaml", "cohort.csv", "--run", "first"}} {
-		w.refused("to whom this run still has to send would get the same words with the same values twice: run ", call...)
+		w.refused("same_words_rest", "", call...)
 	}
-	w.refused("--rest-of first,second; to send to all that are left: ", "resume", "first")
-	w.refused("needs a reason", "resume", "first", "--send-again", "")
+	w.refused("same_words_rest", "--rest-of first,second", "resume", "first")
+	w.refused("send_again_without_reason", "", "resume", "first", "--send-again", "")
 	w.sent("send", "-c", "third.yaml", "cohort.csv", "--run", "third", "--rest-of", "first,second")
 	if s.accepted() != before {
 		t.Errorf("%d were accepted, and then %d", before, s.accepted())
@@ -213,7 +213,7 @@ func TestAResumeSendsAgainWhenAPersonSaysSo(t *testing.T) {
 	_ = c.Process.Kill()
 	_ = c.Wait()
 	w.sent("send", "-c", "second.yaml", "cohort.csv", "--run", "second", "--send-again", "for the second")
-	w.refused("still has to send", "resume", "first")
+	w.refused("same_words_rest", "", "resume", "first")
 	c, _, _ = w.start("resume", "first", "--send-again", "the second was a mistake")
 	before := s.accepted()
 	w.await("something more is accepted", func() bool { return s.accepted() > before })
@@ -251,7 +251,7 @@ func TestAnUnfinishedRunIsNeverTooOldToCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.refused(fmt.Sprintf("%s of the 1,500 people", refusal.Thousands(int64(truth.Sendable-s.accepted()))), "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
+	w.refused("same_words", refusal.Thousands(int64(truth.Sendable-s.accepted()))+" of the 1,500", "send", "-c", "second.yaml", "cohort.csv", "--run", "second")
 	if err := os.Rename(w.path("first"), w.path("gone")); err != nil {
 		t.Fatal(err)
 	}

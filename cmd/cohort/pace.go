@@ -18,60 +18,82 @@ import (
 
 func paceCommand() *cobra.Command {
 	var (
-		l        pulling
+		o        operation
 		finishBy string
 		own      bool
+		force    bool
 	)
 	c := &cobra.Command{
 		Use:   "pace DIR --per-second N | --finish-by 21:00 | --campaign",
 		Short: "Send at another rate than the campaign's",
-		Long: `Pace has the run send at another rate: so many messages a second, or what is left spread
-until a time of day in the campaign's time zone, at the latest the window's last call. That
-rate is worked out once, now, is never above the campaign's per_second, and stays: after a
-pause or a stop what is late is sent after that time at the same rate, until pace is asked
-again. The window and the quiet that the service asks for hold all the same. --campaign goes
-back to the campaign's own pace.
-` + leverWords,
+		Long: `Pace makes the run send at another rate. --finish-by spreads the rest until a time of day in the
+campaign's time zone, at the latest until the window closes. It works out that rate once, now,
+and never above the campaign's per_second. The rate stays after a pause or a stop, so messages
+may then go out after that time. The window still holds, and so does a service that asks for
+fewer requests. --campaign goes back to the campaign's own pace. A rate above the
+campaign's ceiling, pace.per_second or the capacity of its window, needs --force.
+` + operationHelp,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			l.asked.Verb = record.VerbPace
+			o.asked.Verb = record.VerbPace
 			given := 0
 			for _, flag := range []string{"per-second", "finish-by", "campaign"} {
 				if c.Flags().Changed(flag) {
 					given++
 				}
 			}
-			if rate := l.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
+			if rate := o.asked.Pace.PerSecond; given != 1 || c.Flags().Changed("per-second") && !(rate > 0 && rate <= 1e9) {
 				return refusal.New("pace_not_one")
 			}
 			if c.Flags().Changed("campaign") && !own {
 				return refusal.New("pace_campaign_value")
 			}
-			pace, err := paceOf(args[0])
+			if err := o.find(args[0]); err != nil {
+				return err
+			}
+			p, err := paceOf(o.folder)
 			if err != nil {
 				return err
 			}
+			rate := o.asked.Pace.PerSecond
+			above := aboveCeiling(p, rate, time.Now())
+			if above != "" && !force {
+				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", fmt.Sprintf("%g", rate), "--force"))
+			}
 			if c.Flags().Changed("finish-by") {
-				if l.asked.Pace.FinishBy, err = timeAhead(pace, finishBy, time.Now()); err != nil {
+				if o.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
 					return err
 				}
 			}
-			if err := l.pull(c, args[0]); err != nil {
+			if err := o.deliver(c.Context()); err != nil {
 				return err
 			}
-			answerPace(c.OutOrStdout(), l.change, l.noted, pace.Location)
-			l.explain(c)
+			if above != "" {
+				fmt.Fprintln(c.OutOrStdout(), above)
+			}
+			answerPace(c.OutOrStdout(), o.change, o.noted, p.Location)
+			o.askReason(c)
 			return nil
 		},
 	}
-	c.Flags().Float64Var(&l.asked.Pace.PerSecond, "per-second", 0, "messages a second")
+	c.Flags().Float64Var(&o.asked.Pace.PerSecond, "per-second", 0, "messages a second")
 	c.Flags().StringVar(&finishBy, "finish-by", "", "spread what is left until this `time` of day")
+	c.Flags().BoolVar(&force, "force", false, "also above the campaign's ceiling")
 	c.Flags().BoolVar(&own, "campaign", false, "the campaign's own pace again")
-	c.Flags().StringVar(&l.asked.Reason, "reason", "", "why, for those who read the log later")
+	o.flags(c)
 	return c
 }
 
-// paceOf is the pace of the campaign of a run's folder.
+// aboveCeiling says which ceiling of the campaign a rate is above; empty: none.
+func aboveCeiling(p campaign.Pace, rate float64, now time.Time) string {
+	ceiling, keys := pace.Ceiling(p, now)
+	if ceiling == 0 || rate <= ceiling {
+		return ""
+	}
+	return fmt.Sprintf("%g a second is above the campaign's ceiling of %.4g a second (%s)", rate, ceiling, keys)
+}
+
+// paceOf returns the pace of the campaign of a run's folder.
 func paceOf(folder string) (campaign.Pace, error) {
 	call, err := runfolder.ReadCall(folder)
 	if err != nil {
@@ -117,12 +139,12 @@ func timeAhead(p campaign.Pace, text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// answerPace says what a change of the pace comes to; noted: while no process is at work.
+// answerPace prints the effect of a change of pace. noted: no process is at work.
 func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Location) {
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {
-		fmt.Fprintf(w, ", about %.4g requests a minute", math.Ceil(c.Requests*10)/10)
+		fmt.Fprintf(w, ", about %s requests a minute", figure(math.Ceil(c.Requests*10)/10))
 	}
 	if !c.Ends.IsZero() {
 		fmt.Fprintf(w, "; the %d messages that are left are sent by about %s", c.Left, at(c.Ends))
@@ -146,5 +168,13 @@ func perSecond(rate float64) string {
 	if rate == 0 {
 		return "as fast as the service takes it"
 	}
-	return fmt.Sprintf("%.4g/s", rate)
+	return figure(rate) + "/s"
+}
+
+// figure writes a number with four digits, or with all that are before the point.
+func figure(n float64) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.4g", n)
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
+	"cohort/engine/refusal"
 )
 
 func TestATimeOfDayToFinishBy(t *testing.T) {
@@ -24,16 +28,16 @@ func TestATimeOfDayToFinishBy(t *testing.T) {
 	}{
 		"later today":                                {day, "2026-11-24 14:00", "21:00", "2026-11-24 21:00"},
 		"later today, after the window's end":        {day, "2026-11-24 14:00", "23:00", "2026-11-24 23:00"},
-		"over today, and the window ends before":     {day, "2026-11-24 14:00", "10:00", "10:00 is over today, and tomorrow's comes after the window's last call; give a time before 21:59 on Tue 24 Nov"},
+		"over today, and the window ends before":     {day, "2026-11-24 14:00", "10:00", "finish_by_too_late: 21:59 on Tue 24 Nov"},
 		"in tomorrow's window, which comes next":     {day, "2026-11-24 23:00", "10:00", "2026-11-25 10:00"},
 		"over midnight, in the window that is open":  {night, "2026-11-24 23:00", "05:00", "2026-11-25 05:00"},
 		"over midnight, before the window opens":     {night, "2026-11-24 20:00", "05:00", "2026-11-25 05:00"},
 		"after midnight, in the window that is open": {night, "2026-11-25 01:00", "05:00", "2026-11-25 05:00"},
-		"over midnight, and the window ends before":  {night, "2026-11-24 23:00", "08:00", "give a time before 05:59 on Wed 25 Nov"},
-		"before the window opens":                    {night, "2026-11-24 20:00", "21:00", "nothing is sent before 22:00 on Tue 24 Nov"},
+		"over midnight, and the window ends before":  {night, "2026-11-24 23:00", "08:00", "finish_by_too_late: 05:59 on Wed 25 Nov"},
+		"before the window opens":                    {night, "2026-11-24 20:00", "21:00", "finish_by_too_early: 22:00 on Tue 24 Nov"},
 		"without a window, tomorrow":                 {nil, "2026-11-24 23:00", "02:00", "2026-11-25 02:00"},
 		"in the night when an hour comes twice":      {nil, "2026-10-24 23:00", "02:00", "2026-10-25 02:00"},
-		"no time at all":                             {nil, "2026-11-24 23:00", "25:00", "takes a time of day such as 21:00"},
+		"no time at all":                             {nil, "2026-11-24 23:00", "25:00", "finish_by_wrong: 25:00"},
 	} {
 		now, err := time.ParseInLocation("2006-01-02 15:04", test.now, london)
 		if err != nil {
@@ -41,7 +45,11 @@ func TestATimeOfDayToFinishBy(t *testing.T) {
 		}
 		p := campaign.Pace{Messages: 1000, CatchUp: 1, Window: test.window, Location: london, LastCall: time.Minute}
 		at, err := timeAhead(p, test.text, now)
-		if got := at.Format("2006-01-02 15:04"); err != nil && !strings.Contains(err.Error(), test.want) || err == nil && got != test.want {
+		got := at.Format("2006-01-02 15:04")
+		if r := (*refusal.Refused)(nil); errors.As(err, &r) {
+			got = fmt.Sprint(r.Code, ": ", cmp.Or(r.Facts["closes"], r.Facts["opens"], r.Facts["time"]))
+		}
+		if got != test.want {
 			t.Errorf("%s: %s, %v; want %s", sentence, got, err, test.want)
 		}
 	}

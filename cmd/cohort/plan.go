@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -18,13 +16,12 @@ func planCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "plan -c campaign.yaml COHORT...",
 		Short: "Show what a send would do and when it would end, and send nothing",
-		Long: `Plan reads the cohort as a send would, renders every message, cuts the batches, and says
-how many there are, how large, on which days they would go out and when the last of them
-would. It needs no keys and no network, and keeps nothing. It says how many of the people the
-runs of other campaigns have reached. That this campaign was begun with another file, or another
-run of it is at work, shows when it is sent.
+		Long: `Plan reads the cohort as a send would, renders every message, and cuts the batches. It shows
+their number and size, the days on which they would go out, and the time of the last. It needs
+no keys and no network, and keeps nothing. It counts the people that runs of other campaigns
+have reached. It does not look at other runs of this campaign.
 
-Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refused for them.
+Exit codes: 0 the campaign and the cohort are correct; 10 a send would be refused.
 `,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +29,7 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return err
 			}
 			p := &intake.Forecast{Campaign: c.Campaign}
-			c.Look = p.Cut
+			c.Look = p.Add
 			found, err := c.Run(cmd.Context())
 			if err != nil {
 				return err
@@ -41,16 +38,10 @@ Exit codes: 0 the campaign and the cohort are in order; 10 a send would be refus
 				return refusal.New("send_would_be_refused", "why", found.Why)
 			}
 			p.Reach, p.Overlap = found.Reach, found.Overlap
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(p)
-			}
-			p.Print(cmd.OutOrStdout())
-			return nil
+			return show(cmd, asJSON, p)
 		},
 	}
-	command.Flags().StringVarP(&path, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &path, "the campaign `file`")
 	command.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return command
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cohort/engine/plan"
-	"cohort/engine/refusal"
 	"cohort/fixtures"
 	"cohort/shard"
 )
@@ -113,7 +112,7 @@ func (w *world) changedBeforeAPlan() {
 		t.Fatalf("killed while %s", stage)
 	}
 	second := w.generate(3000, 0.01)
-	if o := w.run("resume", "run"); o.code != refusal.ExitRefused || !strings.Contains(o.stderr, "its cohort, campaign name or service is another one now") {
+	if o := w.run("resume", "run"); !o.refused("run_identity_changed") {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv", "--run", "run"); o.code != 0 {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
@@ -19,15 +17,14 @@ func reachCommandOf() *cobra.Command {
 	)
 	command := &cobra.Command{
 		Use:   "reach -c campaign.yaml COHORT...",
-		Short: "Fetch who of a cohort has the NHS App, and say how much of it the app reaches",
-		Long: `Reach asks the campaign's service, for each GP practice that the cohort names, which of its
-patients have the NHS App and whether notifications are on. The campaign file says under reach
-which column holds the practice's ODS code. Nothing is sent to anybody.
+		Short: "Fetch who of a cohort has the NHS App, and count the people that the app reaches",
+		Long: `Reach asks the campaign's service about each GP practice in the cohort: which patients have the
+NHS App, and whether notifications are on. In the campaign file, reach names the column of the
+practice's ODS code. Nothing is sent to anybody.
 
-The service makes its reports once a day. What was fetched is kept until the next (UTC), in the
-folder reach of the register, so that a practice is asked about once a day, whichever
-campaign asks, and a fetch that was stopped goes on where it was. It holds personal data. Check and
-send then go by it.
+The service makes its reports once a day. The folder reach of the register keeps them until the
+next day (UTC), for all campaigns, so each practice is asked about once a day. A fetch that was
+stopped goes on. The folder holds personal data. Check and send use it.
 
 Exit codes: 0 everything was fetched; 10 it could not be; 3 stopped, and the last line of
 standard error is the command that goes on.
@@ -53,17 +50,11 @@ standard error is the command that goes on.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(found.Reach)
-			}
-			found.Reach.Print(cmd.OutOrStdout())
-			return nil
+			return show(cmd, asJSON, found.Reach)
 		},
 	}
 	f := command.Flags()
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file`")
+	campaignFlag(command, &campaignPath, "the campaign `file`")
 	f.Float64Var(&perSecond, "per-second", intake.UsualPerSecond, "requests a `second`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return command

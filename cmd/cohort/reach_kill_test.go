@@ -62,7 +62,7 @@ func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
 		}
 		defer func() { _ = spool.Close() }()
 		column, n := slices.Index(spool.Manifest.Fields, campaign.AppColumn), 0
-		for i := range spool.Shards() {
+		for i := range person.Lane(spool.Lanes()) {
 			for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 				if err != nil || reach.Answer(p.Fields[column]) != want {
 					t.Fatalf("%s, %v", p.Fields[column], err)

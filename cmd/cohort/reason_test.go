@@ -26,7 +26,7 @@ func TestAReasonMayBeLeftOut(t *testing.T) {
 		"Ctrl-C meanwhile": {gone, open, "", ": \n"},
 	} {
 		var out bytes.Buffer
-		got := askReason(test.ctx, test.in, &out)
+		got := readReason(test.ctx, test.in, &out)
 		if _, tail, _ := strings.Cut(out.String(), "(Enter for none)"); got != test.want || tail != test.out {
 			t.Errorf("%s: %q, behind the question %q", sentence, got, tail)
 		}

@@ -60,15 +60,12 @@ On 3 and 4 the last line of standard error is the command that goes on.
 			if err := renamed(args[0]); err != nil {
 				return err
 			}
-			path, err := runfolder.Absolute(args[0])
+			path, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
-			s := run.Runner{Network: network, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"reconcile", path}}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			s.Open(c)
-			if s.Call, err = runfolder.ReadCall(path); err != nil {
-				return err
-			}
 			plan, err := runfolder.Plan(path)
 			if err != nil {
 				return err

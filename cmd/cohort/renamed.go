@@ -10,11 +10,15 @@ import (
 
 // renamed refuses an old command and names the new one, which does the same.
 func renamed(old, dir string, d repair.Decision) error {
-	dir, err := runfolder.Absolute(dir)
-	if err != nil {
-		return err
+	return refusal.New("command_renamed", "old", old, "command", repair.Command(found(dir), d))
+}
+
+// found is the path of the run's folder that a person names, or the name itself if there is none.
+func found(name string) string {
+	if dir, _, err := runfolder.Find(name); err == nil {
+		return dir
 	}
-	return refusal.New("command_renamed", "old", old, "command", repair.Command(dir, d))
+	return name
 }
 
 // oldRetry is the former name of "decide DIR refused again".
@@ -37,11 +41,7 @@ func oldStat() *cobra.Command {
 	return &cobra.Command{
 		Use: "stat DIR", Short: "Now: cohort log verify DIR", Hidden: true, Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
-			if err != nil {
-				return err
-			}
-			return refusal.New("command_renamed", "old", "log stat", "command", refusal.Command("log", "verify", dir))
+			return refusal.New("command_renamed", "old", "log stat", "command", refusal.Command("log", "verify", found(args[0])))
 		},
 	}
 }

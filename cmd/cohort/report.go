@@ -19,19 +19,14 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write the outcome report of a run, at any moment",
-		Long: `Report writes the outcome report: a Parquet file with one row for every record of the
-cohort file. It may be called while the run is at work, which it does not disturb; the
-file's metadata then says complete = false.
+		Long: `Report writes the outcome report: a Parquet file with one row for each record of the cohort.
+It does not disturb a run at work. The file's metadata then has complete = false.
 
 Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
-			if err != nil {
-				return err
-			}
-			call, err := runfolder.ReadCall(dir)
+			dir, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
@@ -52,10 +47,10 @@ Exit codes:
 			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := run.WriteReport(out, dir, plan, spool); err != nil {
+			if err := run.WriteReport(out, dir, plan, nil, spool); err != nil {
 				return refusal.New("report_not_written", "cause", err)
 			}
-			if output.IsFile(out) { // what goes to a pipe is not mixed with its name
+			if output.IsFile(out) { // a pipe gets the report only, without a name
 				fmt.Fprintln(c.OutOrStdout(), out)
 			}
 			return nil

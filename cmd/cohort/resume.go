@@ -12,40 +12,39 @@ import (
 )
 
 func resumeCommand() *cobra.Command {
-	var oneWindow, network, settle, oneApp bool
-	var sendAgain string
+	var network bool
+	var o run.Options
 	c := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with a run, from its folder alone",
-		Long: `Resume goes on with the run in a folder: what was in doubt is replayed first, and then
-what was not sent yet. The campaign file is read again where it was; if it has gone, the
-copy in the folder serves. The cohort file is not needed, unless the run was stopped before
-its plan was sealed.
+		Long: `Resume goes on with the run in a folder. It first replays the messages in doubt, and then sends
+the rest. It reads the campaign file again, or the folder's copy if the file has gone. It needs
+the cohort file only if the run was stopped before its plan was sealed.
 
-What another campaign has sent since the plan was made is compared with what is left to send.
-If people would get the same words with the same values twice, nothing is sent (exit 10)
-unless --send-again says why they should.
+Other campaigns may have sent messages since the plan was made. If people would get the same
+words with the same values twice, nothing is sent (exit 10), unless --send-again has a reason.
 
 Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			path, err := runfolder.Absolute(args[0])
+			path, call, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
-			if c.Flags().Changed("send-again") && strings.TrimSpace(sendAgain) == "" {
+			if c.Flags().Changed("send-again") && strings.TrimSpace(o.SendAgain) == "" {
 				return refusal.New("send_again_without_reason")
 			}
-			s := run.Runner{SendAgain: sendAgain, OneWindow: oneWindow, Network: network, Settle: settle, OneApp: oneApp, RunFolder: path, Runs: filepath.Dir(path), Words: []string{"resume", path}}
+			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
+			o.Words = []string{"resume", path}
 			s.Open(c)
-			return s.Alert(s.ResumeFolder(c.Context()))
+			return s.Alert(s.ResumeFolder(c.Context(), o))
 		},
 	}
-	c.Flags().BoolVar(&oneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
-	c.Flags().BoolVar(&settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
-	c.Flags().BoolVar(&oneApp, "one-application", false, oneApplicationHelp)
-	c.Flags().StringVar(&sendAgain, "send-again", "", "send what is left also to people whom another campaign has reached since; takes the `reason`, which is recorded")
+	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	c.Flags().BoolVar(&o.Settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
+	c.Flags().BoolVar(&o.OneApplication, "one-application", false, oneApplicationHelp)
+	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

@@ -15,6 +15,7 @@ const networkHelp = "keep the run's folder on a network filesystem, though two m
 func sendCommand() *cobra.Command {
 	var (
 		s          run.Runner
+		o          run.Options
 		campaign   string
 		runs, aRun string
 		dry        string
@@ -22,19 +23,17 @@ func sendCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send -c campaign.yaml COHORT...",
 		Short: "Send a cohort; the same command again goes on, or says it is finished",
-		Long: `Send reads the cohort, one file or several or a folder of them, checks every record, seals the plan, sends what may be sent
-and writes the report. The same command again goes on where the run was stopped; when
-the run is finished it says so and sends nothing.
+		Long: `Send reads the cohort (files, or a folder of files), checks every record, seals the plan, sends
+the messages and writes the report. The same command again goes on where the run was stopped.
+When the run is finished, it says so and sends nothing.
 
 A send is refused when another campaign has sent many of the people the same words with the
 same values within overlap_days. Give --rest-of that campaign to send to the others only.
 
-COHORT can be - for standard input, which is copied to disk first. The copy goes when the
-plan is sealed; the run is then resumed without it.
+COHORT can be - for standard input. It is copied to disk until the plan is sealed.
 
-With --dry-run FILE nothing is sent and no run begins: the cohort is read as cohort check
-does, and every request is written to FILE as it would be made, under references that no
-run has. The file holds personal data.
+With --dry-run FILE nothing is sent and no run begins. The cohort is read as cohort check reads
+it, and FILE gets every request, under references that no run has. FILE holds personal data.
 
 The run's folder is runs/<campaign>-<first 8 digits of the run id> unless --run names one.
 
@@ -46,7 +45,7 @@ Exit codes:
   cohort send -c campaign.yaml corrected.csv --new-cohort
   cohort send -c national.yaml national.csv --rest-of pilot
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: cohortArguments("dry-run"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
@@ -75,25 +74,25 @@ Exit codes:
 				}
 			}
 			s.Open(c)
-			s.Words = append([]string{"send", "-c", s.Call.Campaign}, s.Call.Cohort...)
+			o.Words = append([]string{"send", "-c", s.Call.Campaign}, s.Call.Cohort...)
 			c.Flags().Visit(func(f *pflag.Flag) {
 				if f.Name != "campaign" {
-					s.Words = append(s.Words, "--"+f.Name+"="+f.Value.String())
+					o.Words = append(o.Words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
-			return s.Alert(s.Send(c.Context()))
+			return s.Alert(s.Send(c.Context(), o))
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&campaign, "campaign", "c", "", "the campaign file")
+	campaignFlag(c, &campaign, "the campaign `file`")
 	f.StringVar(&aRun, "run", "", "the run's folder")
-	f.StringVar(&runs, "runs", "runs", "where the folders of runs lie")
+	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
 	f.StringVar(&dry, "dry-run", "", "send nothing: write every request to this `file` as JSON lines, compressed when it ends in .gz or .zst")
-	f.BoolVar(&s.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	f.BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	f.BoolVar(&s.Network, "allow-network-folder", false, networkHelp)
-	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to the people of this one who were neither accepted nor in doubt then")
+	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to people in this file who were neither accepted nor in doubt then")
 	f.StringVar(&s.Call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
-	f.StringVar(&s.Call.SendAgain, "send-again", "", "send also to people who were reached before, and to a run whose folder has gone; takes the `reason`, which is recorded")
+	f.StringVar(&s.Call.SendAgain, "send-again", "", "send also to people who were reached before, or by a run with a lost folder; takes the `reason`, which is recorded")
 	return c
 }

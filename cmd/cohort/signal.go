@@ -14,16 +14,16 @@ import (
 	"cohort/engine/refusal"
 )
 
-// endings are the signals that end a run in good order, and what people call them. SIGABRT
-// is not among them: it stays a crash, with the Go runtime's exit code 2.
+// endings has the signals that end a run in good order, and their names for people. SIGABRT stays a
+// crash, with the Go runtime's exit code 2.
 var endings = map[os.Signal]string{
 	syscall.SIGINT: "Ctrl-C (SIGINT)", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP, the terminal was closed", syscall.SIGQUIT: "SIGQUIT",
 }
 
-// takeSignals asks for the signals that end a run. A process that was started with SIGHUP
-// ignored, as by nohup, leaves it alone.
+// takeSignals asks for the signals that end a run. It leaves SIGHUP alone when the process was
+// started with SIGHUP ignored, as by nohup.
 func takeSignals(to chan<- os.Signal) {
-	ignored := signal.Ignored(syscall.SIGHUP) // asked first: Notify would take it
+	ignored := signal.Ignored(syscall.SIGHUP) // ask before Notify, which changes it
 	for s := range endings {
 		if s != syscall.SIGHUP || !ignored {
 			signal.Notify(to, s)
@@ -31,9 +31,9 @@ func takeSignals(to chan<- os.Signal) {
 	}
 }
 
-// interruptible returns a context that the first of these signals cancels, with the signal
-// as the cause. The second ends the process at once, which is safe at any moment: what was
-// not recorded is in doubt, and the next start settles it.
+// interruptible returns a context that the first of these signals cancels, with the signal as the
+// cause. The second signal ends the process at once. That is safe at any time: what was not
+// recorded is in doubt, and the next start settles it.
 func interruptible(stderr io.Writer) (context.Context, func()) {
 	last := &terminal.Parting{}
 	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), terminal.PartingKey{}, last))
@@ -53,8 +53,8 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			case first.IsZero():
 				first = time.Now()
 				cancel(&interruption{fmt.Sprintf("%s, %s, process %d", endings[s], control.WhoAmI(), os.Getpid())})
-			case s == syscall.SIGHUP: // a terminal that closes may say so several times, and nobody is in a hurry
-			case time.Since(first) < oneTouch: // one key press can reach a process twice
+			case s == syscall.SIGHUP: // a terminal that closes may send several
+			case time.Since(first) < oneTouch: // one key press can send two signals
 			default:
 				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
 				if line := last.Line.Load(); line != nil {
@@ -72,8 +72,8 @@ type interruption struct{ by string }
 
 func (i *interruption) Error() string { return i.by }
 
-// Is says that it is a cancellation like any other.
+// Is makes an interruption equal to context.Canceled.
 func (i *interruption) Is(target error) bool { return target == context.Canceled }
 
-// oneTouch is how long after the first a second signal still counts as the first.
+// A second signal within oneTouch counts as the first.
 const oneTouch = 500 * time.Millisecond

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +20,11 @@ import (
 	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
+	"cohort/engine/report"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
 	"cohort/sinks"
+	"cohort/sinks/delivery"
 	"cohort/sinks/simulator"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
@@ -33,27 +39,23 @@ func simulateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
-		Long: `Simulate answers as NHS Notify does: it refuses what the service refuses, remembers batch
-references, checks access tokens, and says of each message that it accepted what has become
-of it, which changes as time passes. Under /nhs-app it answers as the NHS App does, which
-remembers no references, and reports receipts. It sends nothing to anybody. What it has accepted
-is listed at /_simulator/ledger (JSON lines) and counted at /_simulator/stats, and is
-forgotten when the process ends; with --state it is kept in a file, synced before it is
-answered, and a later process with the same file goes on with it. That file holds
-personal data.
+		Long: `Simulate answers as NHS Notify does, and under /nhs-app as the NHS App does. It refuses what the
+service refuses, remembers batch references, checks access tokens, and reports the statuses and
+receipts of messages as time passes. It sends nothing to anybody. /_simulator/ledger lists what
+it has accepted (JSON lines), and /_simulator/stats counts it.
 
-With -c it knows the campaign's API key, key id and the public half of its private key,
-and signs nobody else in. With --jwks it knows the public keys of that file, as the platform
-does once it is registered, and no other. Without either it takes any API key and does not
-check signatures.
+With --state a file keeps the ledger, so that a later process goes on with it. The file holds
+personal data. Without --state the ledger is lost when the process ends.
 
-With --check it serves nothing: it holds the report of a run (or that in a run's folder)
-against the ledger that the --state file has. Every accepted record must be in it once, for the
-same person and under the same id; of those in doubt some are; and nobody else. Rows that differ
-are named, people never are. The --seed must be that of the simulator, which its ids come
-from. Exit code 0 when they agree, 1 when they differ, 10 when that cannot be told.
+With -c only the campaign's API key and private key can sign in. With --jwks only the keys of
+that file can. Without both, any API key can sign in, and signatures are not checked.
 
-Faults are switched on by a YAML file: each with its share of the requests, as in
+With --check it compares the report of a run, or of a run's folder, with the ledger in --state:
+it serves nothing. Every accepted record must be there once, for the same person and under the
+same id, and nobody else except people in doubt. Differences name rows, never people. --seed must
+be that of the simulator. Exit code 0: they agree; 1: they differ; 10: nobody can say.
+
+A YAML file switches faults on, each with its share of the requests:
     reset_after: 0.02                                # accepted, then the connection breaks
     quota_429: {share: 0.05, retry_after: 1s}
     latency: {fixed: 20ms, jitter: 30ms}
@@ -82,17 +84,9 @@ The faults are: ` + faultNames(),
 					return refusal.New("faults_unreadable", "cause", err)
 				}
 			}
-			keys := "any API key signs in and signatures are not checked (name a campaign with -c to check them)"
-			if err := trust(&o, campaignPath, jwks); err != nil {
+			keys, err := trust(&o, campaignPath, jwks)
+			if err != nil {
 				return err
-			}
-			switch {
-			case campaignPath != "" && jwks != "":
-				keys = "only the campaign's API key signs in, with a key of the JWKS"
-			case campaignPath != "":
-				keys = "only the campaign's API key and key sign in"
-			case jwks != "":
-				keys = "any API key signs in, with a key of the JWKS"
 			}
 			if patients != "" {
 				text, err := os.ReadFile(patients)
@@ -104,7 +98,6 @@ The faults are: ` + faultNames(),
 				}
 			}
 			if state != "" {
-				var err error
 				if o.State, err = ledger.OpenState(state); err != nil {
 					return refusal.New("state_unusable", "cause", err)
 				}
@@ -119,7 +112,7 @@ The faults are: ` + faultNames(),
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
 			if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
-				fmt.Fprintf(c.ErrOrStderr(), "WARNING: it listens beyond this machine, at %s: whoever reaches it can read what it was sent, with NHS numbers; --listen 127.0.0.1:%d keeps it to this machine\n", listener.Addr(), at.Port)
+				fmt.Fprintf(c.ErrOrStderr(), "WARNING: it listens beyond this machine, at %s: other machines can read the messages and NHS numbers that it gets; --listen 127.0.0.1:%d keeps it to this machine\n", listener.Addr(), at.Port)
 			}
 			return serve(c.Context(), listener, simulator.New(o))
 		},
@@ -127,45 +120,50 @@ The faults are: ` + faultNames(),
 	f := c.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the address to listen on")
 	f.StringVar(&faultsFile, "faults", "", "a YAML `file` of faults")
-	f.StringVar(&state, "state", "", "a `file` that keeps what was accepted, over the end of this process")
-	f.StringVar(&check, "check", "", "a `report`, or a run's folder, to hold against the ledger in --state")
+	f.StringVar(&state, "state", "", "a `file` that keeps the ledger after the end of this process")
+	f.StringVar(&check, "check", "", "a `report`, or a run's folder, to compare with the ledger in --state")
 	f.StringVar(&patients, "patients", "", "a JSON `file` of who has the NHS App: a list of nhsNumber and notificationsEnabled by ODS code")
-	f.Float64Var(&hasten, "hasten", 1, "what becomes of accepted messages, and the receipts of it, come so many times sooner than they would")
+	f.Float64Var(&hasten, "hasten", 1, "statuses and receipts come this many times sooner")
 	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
-	f.StringVarP(&campaignPath, "campaign", "c", "", "the campaign `file` whose keys to know")
+	campaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
 	return c
 }
 
-// trust makes the simulator know a campaign's application, the keys of a JWKS, or both.
-func trust(o *simulator.Options, campaignPath, jwks string) error {
+// trust lets a campaign's application, the keys of a JWKS, or both sign in to the simulator. It
+// says in words who can sign in.
+func trust(o *simulator.Options, campaignPath, jwks string) (who string, err error) {
 	if jwks != "" {
 		text, err := os.ReadFile(jwks)
 		if err == nil {
 			o.Keys, err = gateway.ReadJWKS(text)
 		}
 		if err != nil {
-			return refusal.New("public_keys_unreadable", "cause", err)
+			return "", refusal.New("public_keys_unreadable", "cause", err)
 		}
 	}
-	if campaignPath == "" {
-		return nil
+	switch {
+	case campaignPath == "" && jwks == "":
+		return "any API key signs in and signatures are not checked (name a campaign with -c to check them)", nil
+	case campaignPath == "":
+		return "any API key signs in, with a key of the JWKS", nil
 	}
 	c, err := campaign.Load(campaignPath)
 	if err != nil {
-		return refusal.New("campaign_invalid", "cause", err)
+		return "", refusal.New("campaign_invalid", "cause", err)
 	}
 	if o.APIKey, err = sinks.CredentialsOf(c).APIKey(); err != nil {
-		return refusal.New("api_key_unusable", "cause", err)
+		return "", refusal.New("api_key_unusable", "cause", err)
 	}
-	if jwks == "" {
-		o.KeyID = c.Access().KeyID
-		if o.PublicKey, err = sinks.CredentialsOf(c).PublicKey(); err != nil {
-			return refusal.New("private_key_unusable", "cause", err)
-		}
+	if jwks != "" {
+		return "only the campaign's API key signs in, with a key of the JWKS", nil
 	}
-	return nil
+	o.KeyID = c.Access().KeyID
+	if o.PublicKey, err = sinks.CredentialsOf(c).PublicKey(); err != nil {
+		return "", refusal.New("private_key_unusable", "cause", err)
+	}
+	return "only the campaign's API key and key sign in", nil
 }
 
 // serve serves until ctx is done.
@@ -185,4 +183,32 @@ func faultNames() string {
 		names = append(names, k.String())
 	}
 	return strings.Join(names, ", ") + "."
+}
+
+// checkLedger compares a report with a simulator's ledger, for simulate --check.
+func checkLedger(out io.Writer, path, state string, seed uint64) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, runfolder.ReportFile)
+	}
+	f, err := report.OpenReport(path)
+	if err != nil {
+		return refusal.New("report_unreadable", "cause", err)
+	}
+	defer func() { _ = f.Close() }()
+	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRows(f.Run, f.Records).Of}
+	for _, fate := range person.Fates {
+		r.Fates = append(r.Fates, string(fate))
+	}
+	r.Outcomes = func(yield func(simulator.Outcome, error) bool) {
+		for o, err := range f.Outcomes() {
+			if !yield(simulator.Outcome{Row: o.Row, Fate: string(o.Fate), NHSNumber: o.NHSNumber, MessageID: o.MessageID}, err) {
+				return
+			}
+		}
+	}
+	err = simulator.Check(out, r, state, seed)
+	if differ := (*simulator.DifferError)(nil); err != nil && !errors.As(err, &differ) {
+		return refusal.New("ledger_unreadable", "cause", err)
+	}
+	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/terminal"
+	"cohort/engine/campaign"
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
@@ -26,47 +27,53 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/sinks/file"
 )
 
-// status is where a run stands; with --json it is what is printed.
+// Status is the state of a run. It is the output of --json.
 type Status struct {
-	RunID      string                `json:"run_id"`
-	Campaign   string                `json:"campaign"`
-	Service    string                `json:"service"`
-	Folder     string                `json:"folder"`
-	State      ledger.RunState       `json:"state"`
-	PID        int                   `json:"pid,omitempty"`
-	Host       string                `json:"host,omitempty"`
-	Files      *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
-	Records    int64                 `json:"records"`
-	Fates      map[person.Fate]int64 `json:"fates"`
-	AddsUp     bool                  `json:"adds_up"`
-	Routes     []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
-	Batches    int                   `json:"batches"`
-	Attempts   uint64                `json:"attempts"`
-	Starts     int                   `json:"starts"`
-	FirstStart *time.Time            `json:"first_start,omitempty"`
-	LastAnswer *time.Time            `json:"last_answer,omitempty"`
-	LastEvent  string                `json:"last_event,omitempty"`
-	Waiting    *wait                 `json:"waiting,omitempty"`    // what the process at work waits for
-	Paused     string                `json:"paused,omitempty"`     // who has paused the run, and why
-	PaceLever  *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
-	Events     []Event               `json:"events,omitempty"`     // the latest decisions
-	ListedLate int                   `json:"listed_too_late"`      // people whom a suppression list named when their message had been attempted
-	Resent     int                   `json:"resent_in_doubt"`      // messages in doubt that a person has had sent again
-	ToBeResent int                   `json:"to_be_resent"`         // and those that are still to be sent again
-	Held       int                   `json:"batches_held"`         // in doubt, and no replay can settle them
-	Foreign    int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+	RunID       string                `json:"run_id"`
+	Campaign    string                `json:"campaign"`
+	Service     string                `json:"service"`
+	Folder      string                `json:"folder"`
+	State       ledger.RunState       `json:"state"`
+	PID         int                   `json:"pid,omitempty"`
+	Host        string                `json:"host,omitempty"`
+	Files       *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
+	Records     int64                 `json:"records"`
+	Fates       map[person.Fate]int64 `json:"fates"`
+	AddsUp      bool                  `json:"adds_up"`
+	Routes      []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
+	Batches     int                   `json:"batches"`
+	Attempts    uint64                `json:"attempts"`
+	Starts      int                   `json:"starts"`
+	FirstStart  *time.Time            `json:"first_start,omitempty"`
+	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
+	LastEvent   string                `json:"last_event,omitempty"`
+	Waiting     *wait                 `json:"waiting,omitempty"` // of the process at work
+	Rate        *rateStatus           `json:"rate,omitempty"`
+	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
+	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
+	Window      *windowStatus         `json:"window,omitempty"`
+	Paused      string                `json:"paused,omitempty"`     // by a person, with the reason
+	PaceLever   *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	Events      []Event               `json:"events,omitempty"`     // the latest decisions
+	ListedLate  int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
+	ToBeResent  int                   `json:"to_be_resent"`         // and those that are still to be sent again
+	Held        int                   `json:"batches_held"`         // in doubt, and no replay can settle them
+	Foreign     int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
 	routes     []ledger.RouteAccount
 	gone       ledger.Process     // the process that left no word, of a run that died
 	now        *dispatch.Snapshot // what the process at work says
 	silent     string             // why it says nothing; empty: it does, or there is none
 	byReceipts bool               // receipts settle what is in doubt, and no replay does
-	zone       *time.Location     // of the campaign: what people are told of times is in it
+	zone       *time.Location     // of the campaign; UTC while it cannot be read
+	rates      []float64          // of the latest minutes, when they are watched
 }
 
-// clock is a moment as people are told of it.
+// clock writes a time for people.
 func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
 
 func (s *Status) in(t time.Time) time.Time {
@@ -76,14 +83,14 @@ func (s *Status) in(t time.Time) time.Time {
 	return t.In(s.zone)
 }
 
-// event is what a person or the run itself decided.
+// Event is a decision of a person or of the run.
 type Event struct {
 	At     time.Time `json:"at"`
 	Verb   string    `json:"verb"`
 	Detail string    `json:"detail,omitempty"`
 }
 
-// words are the event for people.
+// words writes the event for people.
 func (e Event) words() string {
 	switch {
 	case e.Verb == string(record.VerbStop):
@@ -95,7 +102,7 @@ func (e Event) words() string {
 }
 
 func events(l *ledger.Ledger) (all []Event) {
-	for _, e := range l.Events {
+	for _, e := range l.Facts().Events {
 		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
 	}
 	return all
@@ -105,15 +112,15 @@ func statusCommand() *cobra.Command {
 	var asJSON, watching bool
 	c := &cobra.Command{
 		Use:   "status DIR",
-		Short: "Show where a run stands, while it runs or after",
-		Long: `Status reads the progress log and adds it up. It does not disturb a run at work, whose
-requests under way it counts as in doubt until they are answered.
+		Short: "Show the state of a run, while it runs or after",
+		Long: `Status reads the progress log and counts the fates. It does not disturb a run at work. Requests
+under way count as in doubt until they are answered.
 
 Exit codes:
 ` + exitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := runfolder.Absolute(args[0])
+			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
@@ -124,17 +131,11 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				out := json.NewEncoder(c.OutOrStdout())
-				out.SetIndent("", "  ")
-				return out.Encode(s)
-			}
-			s.print(c.OutOrStdout())
-			return nil
+			return show(c, asJSON, s)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	c.Flags().BoolVar(&watching, "watch", false, "show it anew every second, until Ctrl-C or until no process is at work any more")
+	c.Flags().BoolVar(&watching, "watch", false, "show it every second, until Ctrl-C or until no process is at work")
 	return c
 }
 
@@ -147,10 +148,11 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 	if !busy && !sends(holder) {
 		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
 	}
-	s := &Status{RunID: call.RunID, Folder: dir}
+	s, p := &Status{RunID: call.RunID, Folder: dir}, campaign.Pace{Location: time.UTC}
 	if c, _, _, err := runfolder.ReadCampaign(dir, call); err == nil { // else the times are UTC, as they say
-		s.zone = c.Pace.Location
+		p = c.Pace
 	}
+	s.zone = p.Location
 	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcile.Verb}
 	if busy {
 		s.PID, s.Host = holder.PID, holder.Host
@@ -175,15 +177,15 @@ func readStatus(ctx context.Context, dir string) (*Status, error) {
 		return nil, runfolder.Unsound(dir, err)
 	}
 	s.fill(planned, at)
-	s.Waiting = s.waitOf(s.now)
-	return s, s.look(planned)
+	s.expect(p)
+	return s, s.addFiles(planned)
 }
 
 // sends reports whether a process that holds a run's folder sends the run. One of an older
 // version may not have said.
 func sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
-// ask asks the process at work how it stands. It has not begun to send when it says nothing.
+// ask asks the process at work how it stands. It may not have begun to send.
 func (s *Status) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -208,13 +210,13 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
-	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Attempts, folded.Starts, folded.LastControl
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
 	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
 	s.Resent, s.ToBeResent = folded.Resent()
-	s.FirstStart, s.LastAnswer = moment(folded.FirstStart), moment(folded.LastAnswer)
-	s.Events, s.Paused = events(folded), folded.Paused
-	if folded.Override != (pace.Override{}) {
-		s.PaceLever = &folded.Override
+	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	if folded.Facts().Override != (pace.Override{}) {
+		s.PaceLever = new(folded.Facts().Override)
 	}
 	if s.State = at.State(); s.State == ledger.Died {
 		s.died(at.Gone())
@@ -242,7 +244,8 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *Status) print(w io.Writer) {
+// Print prints the status for people.
+func (s *Status) Print(w io.Writer) {
 	state := string(s.State)
 	if s.gone.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
@@ -251,9 +254,7 @@ func (s *Status) print(w io.Writer) {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
 	}
 	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
-	if s.Waiting != nil {
-		fmt.Fprintf(w, "waiting   %s\n", pace.WaitText(s.Waiting.Reason, s.in(s.Waiting.Until), time.Now()))
-	}
+	s.printExpected(w)
 	if s.Fates == nil {
 		s.next(w)
 		return
@@ -272,7 +273,10 @@ func (s *Status) print(w io.Writer) {
 		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
 	}
 	if s.Paused != "" {
-		fmt.Fprintf(w, "paused    %s\nto go on: %s\n", s.Paused, refusal.Command("continue", s.Folder))
+		fmt.Fprintf(w, "paused    %s\n", s.Paused)
+		if !s.ended() {
+			fmt.Fprintf(w, "to go on: %s\n", refusal.Command("continue", s.Folder))
+		}
 	}
 	switch {
 	case s.PaceLever == nil:
@@ -282,17 +286,9 @@ func (s *Status) print(w io.Writer) {
 		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.clock(s.PaceLever.FinishBy))
 	}
 	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
-	sum := int64(0)
-	for _, fate := range person.Fates {
-		fmt.Fprintf(w, "  %-12s %10d\n", fate, s.Fates[fate])
-		sum += s.Fates[fate]
-	}
-	if s.AddsUp {
-		fmt.Fprintf(w, "the fates add up to %d: every record is accounted for\n", sum)
-	} else {
-		fmt.Fprintf(w, "THE FATES ADD UP TO %d: this is a defect, send nothing more\n", sum)
-	}
-	intake.PrintRoutes(w, "", s.routes, ledger.Account{Records: s.Records, Fates: s.Fates})
+	account := ledger.Account{Records: s.Records, Fates: s.Fates}
+	terminal.PrintFates(w, "", account, s.PID != 0)
+	intake.PrintRoutes(w, "", s.routes, account)
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, run.TooLate(s.ListedLate))
 	}
@@ -312,23 +308,48 @@ func (s *Status) print(w io.Writer) {
 	}
 }
 
+// ended reports whether a run stopped before its end.
+func (s *Status) ended() bool {
+	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
+}
+
 // next says which command goes on.
 func (s *Status) next(w io.Writer) {
-	switch s.State {
-	case ledger.RunStopped, ledger.Died, ledger.Halted:
+	switch {
+	case s.ended():
 		if s.Foreign > 0 {
 			return // the decision comes first
 		}
 		first := ""
 		if s.Paused != "" {
-			first = "both are needed: " + refusal.Command("continue", s.Folder) + " && "
+			fmt.Fprint(w, "the run is stopped and paused, and both commands are needed; ")
+			first = refusal.Command("continue", s.Folder) + " && "
 		}
 		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
-	case ledger.EndedInDoubt:
+	case s.State == ledger.EndedInDoubt:
 		if s.byReceipts {
-			fmt.Fprintf(w, "%d messages are in doubt; those that the service's receipts name are settled by: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
+			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
 		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; to see what can be decided: %s\n", s.Held, refusal.Command("decide", s.Folder))
 	}
+}
+
+// addFiles adds the files of a campaign that writes files. Such a run is not finished before they are
+// complete.
+func (s *Status) addFiles(plan *plan.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &run.FilesStatus{Folder: filepath.Join(s.Folder, runfolder.FilesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refusal.New("files_manifest_unreadable", "cause", err)
+	case m != nil && m.Whole:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
 }

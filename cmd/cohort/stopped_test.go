@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"cohort/engine/refusal"
 	"cohort/fixtures"
 )
 
@@ -113,7 +112,7 @@ func (w *world) downForWindows() {
 		began := s.accepted() > had
 		s.kill()
 		w.endsWith(c, stderr, 3)
-		if !strings.Contains(stderr.String(), "the window has ended") {
+		if !strings.Contains(stderr.String(), "[window_over]") {
 			w.t.Fatalf("stopped for another reason\n%s", stderr)
 		}
 		if began {
@@ -124,7 +123,7 @@ func (w *world) downForWindows() {
 
 	w.paced("pace: " + windowUntil(time.Now().Add(3*time.Second), 200))
 	o := w.run("resume", "run", "--one-window")
-	if o.code != 3 || !strings.Contains(o.stderr, "the window has ended") || !strings.Contains(o.stdout, "add up") {
+	if o.code != 3 || !strings.Contains(o.stderr, "[window_over]") || !strings.Contains(o.stdout, "add up") {
 		w.t.Fatalf("a window without a service: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 
@@ -139,7 +138,7 @@ func (w *world) downForWindows() {
 	w.onceEach(truth)
 }
 
-// windowUntil is a pace whose window is open now and in which nothing starts after closes.
+// windowUntil is a pace with an open window. No request starts after closes.
 func windowUntil(closes time.Time, perSecond int) string {
 	from, to := time.Now().Add(-time.Minute).UTC().Truncate(time.Minute), closes.Add(2*time.Minute).UTC().Truncate(time.Minute)
 	return fmt.Sprintf("{messages: %d, timezone: UTC, window: %q, last_call: %s}",
@@ -169,7 +168,7 @@ func (w *world) twoManyTimes() {
 		c1, _, stderr1 := w.start(send...)
 		c2, _, stderr2 := w.start("resume", "run")
 		if copied {
-			if o := w.run("resume", "copy"); o.code != refusal.ExitRefused || !strings.Contains(o.stderr, "is a copy") {
+			if o := w.run("resume", "copy"); !o.refused("folder_is_copy") {
 				w.t.Fatalf("a copy: exit %d\n%s", o.code, o.stderr)
 			}
 			if err := os.RemoveAll(w.path("copy")); err != nil {
@@ -193,7 +192,7 @@ func (w *world) twoManyTimes() {
 			_ = p.c.Process.Kill()
 			<-p.ended
 			switch code := p.c.ProcessState.ExitCode(); {
-			case code == refusal.ExitRefused && strings.Contains(p.stderr.String(), "is at work here"):
+			case exited{code: code, stderr: p.stderr.String()}.refused("run_busy"):
 				busy++
 			case code > 0:
 				w.t.Fatalf("exit %d\n%s", code, p.stderr)

@@ -85,7 +85,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if s.Records > 0 {
 		fmt.Fprintf(out, "first       %s\nlast        %s\n", s.First.UTC().Format(time.DateTime+" MST"), s.Last.UTC().Format(time.DateTime+" MST"))
 	}
-	fmt.Fprintf(out, "starts      %d\n", s.Ledger.Starts)
+	fmt.Fprintf(out, "starts      %d\n", s.Ledger.Facts().Starts)
 	fmt.Fprintf(out, "attempts    %d: %d settled by their answers, %d left in doubt by them, %d never answered\n", s.Requests, s.Settled, s.Doubts, s.Requests-min(s.Requests, s.Settled+s.Doubts))
 	live, held, foreign := s.Ledger.Unsettled()
 	fmt.Fprintf(out, "in doubt    %d messages; replays can settle %d\n", account.Fates[person.InDoubt], s.Ledger.Settleable())

@@ -12,11 +12,10 @@ import (
 
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/dispatch"
-	"cohort/ingest/person"
 )
 
-// watch shows again and again how a run stands: on a terminal a screen, elsewhere or with
-// --json one object a line. It ends with ctx, or when no process is at work any more.
+// watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
+// object a line. It ends with ctx, or when no process is at work.
 func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	canvas := terminal.NewCanvas(out)
 	if asJSON {
@@ -35,9 +34,10 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 		if w.silent = s.silent; now != nil {
 			w.add(now)
 		}
+		s.rates = w.rates
 		switch {
 		case asJSON:
-			err = json.NewEncoder(out).Encode(watched{s, w.live(now), w.silent})
+			err = json.NewEncoder(out).Encode(watched{s, liveOf(now), w.silent})
 		case canvas != nil:
 			err = canvas.Draw(w.Text(s, now))
 		default:
@@ -64,7 +64,7 @@ type watched struct {
 	Silent string `json:"no_live,omitempty"` // why that cannot be had
 }
 
-// live is what the process that is at work says of itself.
+// live has the figures that only the process at work knows.
 type live struct {
 	PerSecond float64            `json:"per_second"`
 	Allowed   float64            `json:"allowed_per_second"` // 0: any
@@ -78,46 +78,40 @@ type live struct {
 	Retries   dispatch.Retries   `json:"retries"`
 }
 
-func (w *Watcher) live(now *dispatch.Snapshot) *live {
+func liveOf(now *dispatch.Snapshot) *live {
 	if now == nil {
 		return nil
 	}
-	l := &live{
-		PerSecond: w.speed.PerSecond(), Allowed: now.Rate, Remain: now.Remain, Closes: moment(now.Closes), Waiting: now.Waiting,
+	return &live{
+		PerSecond: now.Speed, Allowed: now.Rate, ETA: moment(now.Expected.Last), Remain: now.Expected.Remain, Closes: moment(now.Expected.Closes), Waiting: now.Waiting,
 		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
 		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
 	}
-	if eta, ok := w.speed.Eta(now.At, now.Left); ok {
-		l.ETA = moment(eta)
-	}
-	return l
 }
 
-// watcher remembers how fast a run went.
+// Watcher remembers the rates of a run.
 type Watcher struct {
-	speed  terminal.Speed
 	rates  []float64 // one every five seconds, the latest last
 	took   time.Time // when the latest was taken
 	silent string    // why the process at work could not be asked; empty: it was, or there is none
 }
 
-// mostRates is how many rates the line of bars has: five minutes.
+// mostRates is the number of bars: five minutes.
 const mostRates = 60
 
 func (w *Watcher) add(now *dispatch.Snapshot) {
-	w.speed.Add(now.At, now.Account.Fates[person.Accepted])
 	if now.At.Sub(w.took) < 5*time.Second {
 		return
 	}
 	w.took = now.At
-	w.rates = append(w.rates, w.speed.PerSecond())
+	w.rates = append(w.rates, now.Speed)
 	w.rates = w.rates[max(0, len(w.rates)-mostRates):]
 }
 
-// text is the screen.
+// Text is the text of the screen.
 func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 	var b strings.Builder
-	s.print(&b)
+	s.Print(&b)
 	if w.silent != "" {
 		fmt.Fprintf(&b, "\nno live figures: %s\n", w.silent)
 	}
@@ -125,29 +119,12 @@ func (w *Watcher) Text(s *Status, now *dispatch.Snapshot) string {
 		return b.String()
 	}
 	fmt.Fprintln(&b)
-	paused := now.Paused || s.Paused != "" // the log knows it before the next snapshot does
-	if !paused && now.Waiting == "" {
-		fmt.Fprintf(&b, "rate      %.1f a second now, %s allowed  %s\n", w.speed.PerSecond(), allowedRate(now.Rate), bars(w.rates))
-		if eta, ok := w.speed.Eta(now.At, now.Left); ok && now.Left > 0 {
-			fmt.Fprintf(&b, "done      at about %s, if it goes on like this\n", s.in(eta).Format("Mon 2 Jan 15:04:05 MST"))
-		}
-	}
-	if now.Remain > 0 && !paused {
-		fmt.Fprintf(&b, "window    %d messages will remain when it closes at %s\n", now.Remain, s.in(now.Closes).Format("15:04 MST"))
-	}
 	fmt.Fprintf(&b, "answers   p50 %s, p95 %s, p99 %s; %d requests with %d messages under way\n",
 		round(now.Latency.P50), round(now.Latency.P95), round(now.Latency.P99), now.Requests, now.InFlight)
 	for _, code := range slices.Sorted(maps.Keys(now.Retries)) {
 		fmt.Fprintf(&b, "again     %d requests after %s\n", now.Retries[code], code)
 	}
 	return b.String()
-}
-
-func allowedRate(rate float64) string {
-	if rate == 0 {
-		return "any rate"
-	}
-	return fmt.Sprintf("%.4g", rate)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -30,7 +30,7 @@ func TestATextIsCutToItsTerminal(t *testing.T) {
 				t.Errorf("%q is too wide", line)
 			}
 		}
-		for _, want := range []string{"state     sending", "records   12345", "accepted          12345", "not_sent              0"} {
+		for _, want := range []string{"state     sending", "records   12345", "accepted          12345", "to go                 0"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%d lines have no %q", height, want)
 			}

@@ -1,5 +1,5 @@
-// Package campaign reads campaign.yaml: what is sent to whom, through which
-// service, and how fast.
+// Package campaign reads campaign.yaml: the cohort's columns, the message, the service, and
+// the pace.
 //
 // Every key is either frozen or changeable. A frozen key shapes the messages or
 // their identity; it is written into the plan, and a resume under another value is

@@ -12,7 +12,7 @@ import (
 func Load(path string) (*Campaign, error) {
 	text, err := read(path)
 	if err != nil {
-		return nil, fmt.Errorf("campaign file: %w", err)
+		return nil, fmt.Errorf("the campaign file cannot be read: %w", err)
 	}
 	full, err := filepath.Abs(path)
 	if err != nil {

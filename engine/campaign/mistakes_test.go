@@ -79,7 +79,7 @@ func TestEachMistakeHasAPlainSentence(t *testing.T) {
 	}
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
-	want := "campaign file: " + dir + " is a folder; name the campaign file in it, such as " + dir + "/campaign.yaml"
+	want := "the campaign file cannot be read: " + dir + " is a folder; name the campaign file in it, such as " + dir + "/campaign.yaml"
 	if _, err := Load(dir); err == nil || err.Error() != want {
 		t.Errorf("a folder: %v", err)
 	}

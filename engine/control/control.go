@@ -1,3 +1,5 @@
+// Package control is the socket of a run: an HTTP server on a Unix socket that only the run's owner
+// can open. Commands ask the process at work on the run for operations and for snapshots.
 package control
 
 import (
@@ -11,8 +13,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
@@ -21,25 +25,23 @@ import (
 	"cohort/engine/refusal"
 )
 
-// The control socket is how a command speaks to the process that is at work on a run: one
-// HTTP request over a Unix socket that only the run's owner can open.
-
-// asked is what a command sends over the socket.
+// Request asks for an operation on a run.
 type Request struct {
 	Verb   record.Verb   `json:"verb"`
 	Pace   pace.Override `json:"pace,omitzero"`
 	By     string        `json:"by"`
 	Reason string        `json:"reason,omitempty"`
-	Of     record.Verb   `json:"of,omitempty"` // of a reason: what it is for
+	Of     record.Verb   `json:"of,omitempty"` // the operation that a reason is for
 }
 
+// Lever is the request as the ledger knows it.
 func (a Request) Lever() ledger.Command {
 	return ledger.Command{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
 }
 
-// control listens for what people ask of the run in a folder that this process holds, and
-// hands it to the engine. Without a socket, as on a filesystem that has none, the run goes
-// on and can be stopped by a signal: that is said. end lets go of the socket.
+// Serve listens for requests about the run in a folder that this process holds, and passes them
+// on as orders. On a filesystem without sockets it logs a warning, and the run goes on: a signal
+// can still stop it. end closes the socket.
 func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (pulls <-chan dispatch.Order, end func()) {
 	out, over := make(chan dispatch.Order), make(chan struct{})
 	socket, err := listen(folder)
@@ -72,11 +74,11 @@ func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (p
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(change) // a client that has gone misses it
+		_ = json.NewEncoder(w).Encode(change) // the client may have gone
 	})
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(latest()) // a client that has gone misses it
+		_ = json.NewEncoder(w).Encode(latest()) // the client may have gone
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	served := make(chan struct{})
@@ -90,21 +92,22 @@ func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (p
 		defer cancel()
 		_ = server.Shutdown(ctx)
 		<-served
-		_ = socket.remove() // what stays is the next process's to remove
+		_ = socket.remove() // the next process removes what stays
 		if dir := filepath.Dir(socket.path); dir != socket.folder {
 			_ = os.Remove(dir) // only when it is empty
 		}
 	}
 }
 
+// Why a request has no answer.
 var (
-	ErrNobody = errors.New("no process is at work on the run") // that listens
+	ErrNobody = errors.New("no process is at work on the run")
 	ErrEnding = errors.New("the run is ending")
 	errSilent = errors.New("the process that is at work on the run does not answer")
 )
 
-// ask has the process that is at work on a run do something. Its answer to LeverPace is what
-// that changes.
+// Ask sends a request to the process at work on a run. The answer to a change of pace says what
+// changes. When no process listens, the error is ErrNobody.
 func Ask(ctx context.Context, folder string, a Request) (change ledger.PaceChange, err error) {
 	text, err := json.Marshal(a)
 	if err != nil {
@@ -120,8 +123,7 @@ func Ask(ctx context.Context, folder string, a Request) (change ledger.PaceChang
 	return change, json.Unmarshal(text, &change)
 }
 
-// snapshot asks the process that is at work on a run how it stands; nil when it has not
-// begun to send.
+// Snapshot gets a snapshot from the process at work on a run; nil: it has not begun to send.
 func Snapshot(ctx context.Context, folder string) (*dispatch.Snapshot, error) {
 	text, err := speak(ctx, folder, http.MethodGet, "snapshot", nil)
 	if err != nil {
@@ -131,7 +133,7 @@ func Snapshot(ctx context.Context, folder string) (*dispatch.Snapshot, error) {
 	return now, json.Unmarshal(text, &now)
 }
 
-// speak makes one request of the process that is at work on a run.
+// speak makes one HTTP request to the process at work on a run.
 func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]byte, error) {
 	path, err := socketOf(folder)
 	if err != nil {
@@ -166,4 +168,23 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 		err = errors.New(refusal.OneLine(string(text)))
 	}
 	return text, err
+}
+
+// mostReason is the longest reason, in characters.
+const mostReason = 1000
+
+// CheckReason refuses a reason that is too long for the log.
+func CheckReason(reason string) error {
+	if n := utf8.RuneCountInString(reason); n > mostReason {
+		return refusal.New("reason_too_long", "characters", n, "most", mostReason)
+	}
+	return nil
+}
+
+// WhoAmI returns the name of the user.
+func WhoAmI() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return fmt.Sprintf("user %d", os.Getuid())
 }

@@ -16,13 +16,11 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// mostSocketPath is how long the path of a Unix socket may be: the kernel takes 107 bytes,
-// and some other systems 103.
+// mostSocketPath is the longest path of a socket. Linux takes 107 bytes, and some systems 103.
 const mostSocketPath = 100
 
-// socketPath is where a process makes the socket of a run's folder: in it or, when that path
-// is too long for the kernel, in a folder of the user's for temporary files, under a name
-// that follows from the folder's.
+// socketPath returns the path of a run's socket. It is in the run's folder. When that path is too
+// long, it is in a temporary folder of the user, under a hash of the run folder's path.
 func socketPath(folder string) string {
 	path := filepath.Join(folder, runfolder.SocketFile)
 	if len(path) <= mostSocketPath {
@@ -37,14 +35,14 @@ type socket struct {
 	folder, path string
 }
 
-// listen opens the socket of a run's folder for the owner alone, and writes down where it is
-// when it is not in the folder. What an earlier process left is removed: this one holds the
-// run's lock.
+// listen opens the socket of a run's folder for the owner only. When the socket is not in the
+// folder, a file there has its path. listen removes what an earlier process left, because this
+// process holds the run's lock.
 func listen(folder string) (_ *socket, err error) {
 	if folder, err = filepath.EvalSymlinks(folder); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(socketPath(folder)) // TMPDIR need not be
+	path, err := filepath.Abs(socketPath(folder)) // TMPDIR may be relative
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +74,7 @@ func listen(folder string) (_ *socket, err error) {
 	return s, nil
 }
 
-// remove takes away what there is of the socket, of this process or of an earlier one.
+// remove removes the socket and the file with its path.
 func (s *socket) remove() error {
 	for _, path := range []string{s.path, filepath.Join(s.folder, runfolder.PathFile)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +84,7 @@ func (s *socket) remove() error {
 	return nil
 }
 
-// socketOf is where the process at work on a run has its socket, if there is one.
+// socketOf returns the path at which a process at work on a run has its socket.
 func socketOf(folder string) (string, error) {
 	folder, err := filepath.EvalSymlinks(folder)
 	if err != nil {
@@ -106,15 +104,14 @@ func socketOf(folder string) (string, error) {
 	return path, nil
 }
 
-// ours makes sure that a folder for sockets is this user's and nobody else can put
-// something there.
+// ours checks that only this user can use a folder for sockets.
 func ours(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(owner.Uid) != os.Getuid() || info.Mode().Perm() != 0o700 {
-		return fmt.Errorf("%s, where the control socket is to be, is not this user's alone (mode 0700)", dir)
+		return fmt.Errorf("the folder of the control socket, %s, is not this user's alone (mode 0700)", dir)
 	}
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
@@ -52,7 +52,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 		}
 		l, seen, last := b.ledger(), map[string]int{}, plan.FormID{}
 		r := plan.NewRenderer(enginetest.TestRun, b.people, enginetest.Encoding{})
-		for f, err := range l.Accepted() {
+		for f, err := range decision.Accepted(l) {
 			enginetest.Must(t, err)
 			if f.ID.Batch < last.Batch {
 				t.Errorf("batch %d comes after %d", f.ID.Batch, last.Batch)
@@ -75,8 +75,8 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 		if len(seen) != len(s.accepted) {
 			t.Errorf("%d messages stand and %d were accepted", len(seen), len(s.accepted))
 		}
-		b.people.Lanes[0][0].Fields[0] = "another"
-		for f := range l.Accepted() {
+		b.people.ByLane[0][0].Fields[0] = "another"
+		for f := range decision.Accepted(l) {
 			if f.ID.Batch == 0 {
 				if _, err := r.Render(&f.Planned, f.ID, &f.Form); f.From == 0 && !errors.Is(err, plan.ErrChanged) {
 					t.Errorf("a changed spool was rendered: %v", err)
@@ -99,38 +99,8 @@ func TestAnAnswerHasIDsOrSaysThatThereAreNone(t *testing.T) {
 		{"too few", engine.Answer{Reply: engine.Accepted, IDs: []string{"a"}}, false},
 		{"none, it says, and there are", engine.Answer{Reply: engine.Accepted, IDs: []string{"a", "b"}, NoIDs: true}, false},
 	} {
-		if got := sane(test.a, 2); (got.Reply == engine.Accepted) != test.fits || test.fits == (got.Halt != "") {
+		if got := checked(test.a, 2); (got.Reply == engine.Accepted) != test.fits || test.fits == (got.Halt != "") {
 			t.Errorf("%s: %+v", test.words, got)
 		}
-	}
-}
-
-// lines is a sink of rows that end by themselves.
-type lines struct{ enginetest.Encoding }
-
-func (lines) AppendHead(dst []byte, _ engine.Reference, _ uint8) []byte { return dst }
-func (lines) AppendMessage(dst []byte, message engine.Reference, _ *person.Recipient) []byte {
-	return append(append(dst, message[:]...), '\n')
-}
-func (lines) AppendTail(dst []byte) []byte { return dst }
-func (lines) Separator() string            { return "" }
-
-func TestNothingStandsBetweenLines(t *testing.T) {
-	p := enginetest.NewPeople(20, 1, some(5, person.Suppressed))
-	limits := engine.Limits{Messages: 8, Bytes: 37 * 4}
-	shards, err := plan.Cut(t.Context(), enginetest.TestRun, p, lines{}, limits)
-	enginetest.Must(t, err)
-	r, rows := plan.NewRenderer(enginetest.TestRun, p, lines{}), []string{}
-	for _, b := range shards[0] {
-		request, err := r.Render(&b, plan.FormID{}, &b.Form)
-		enginetest.Must(t, err)
-		rows = append(rows, strings.Split(strings.TrimSuffix(string(request.Body), "\n"), "\n")...)
-	}
-	want := []string{}
-	for _, row := range p.ToSend() {
-		want = append(want, enginetest.TestRun.MessageReference(row).String())
-	}
-	if strings.Join(rows, " ") != strings.Join(want, " ") || len(shards[0]) != 5 {
-		t.Errorf("%d batches of %q", len(shards[0]), rows)
 	}
 }

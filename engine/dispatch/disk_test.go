@@ -22,7 +22,7 @@ type failingSource struct {
 	err  error
 }
 
-func (f *failingSource) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (f *failingSource) Recipients(shard person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	if f.left.Add(-1) == 0 {
 		return func(yield func(person.Recipient, error) bool) {
 			yield(person.Recipient{}, &fs.PathError{Op: "read", Path: "spool/shard-000.arrow", Err: f.err})

@@ -17,9 +17,9 @@ import (
 	"cohort/engine/record"
 )
 
-// That the window will not hold all is said again when a person has changed the pace, and
-// of no window in which the run does not send.
-func TestWhatTheWindowWillNotHoldIsSaidAnewAtEveryPace(t *testing.T) {
+// The warning that a window will not hold all comes again after each change of the pace. It
+// never concerns a window that the run does not send in.
+func TestEachPaceHasItsWarningAboutTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(5 * time.Hour)
 		opens, s := time.Hour, newService(1)
@@ -32,7 +32,7 @@ func TestWhatTheWindowWillNotHoldIsSaidAnewAtEveryPace(t *testing.T) {
 		var said bytes.Buffer
 		_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
 			j.Pace = campaign.Pace{Messages: 3600, CatchUp: 1, Window: &campaign.Hours{From: 360, To: 420}, Location: time.UTC, LastCall: time.Minute}
-			j.OneWindow, j.Levers, j.Logger = true, levers, slog.New(slog.NewTextHandler(&said, nil))
+			j.OneWindow, j.Orders, j.Logger = true, levers, slog.New(slog.NewTextHandler(&said, nil))
 		})
 		stoppedBy(t, err, false, "the window has ended")
 		told := strings.Join(regexp.MustCompile(`at [0-9.]+/s|remain at 06:59 on Sat 1 Jan`).FindAllString(said.String(), -1), ", ")

@@ -3,118 +3,118 @@ package dispatch
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"cohort/engine"
 	"cohort/engine/pace"
 )
 
-// health is what the answers so far tell of the service. The run's loop owns it.
+// health sums up the answers of the service. The run's loop owns it.
 type health struct {
-	failures int       // rounds of them, over all requests, since one went well
-	failed   time.Time // when the latest was counted
+	failures int       // rounds of failures, over all requests, since the last good answer
+	failed   time.Time // when the latest round was counted
 	good     time.Time // when the service last looked at a message
-	probing  bool      // one request at a time, since the service leaves messages in doubt
+	probing  bool      // single requests only, since the service leaves messages in doubt
 }
 
-// patience is how many rounds of failures are taken for single requests' bad luck.
-const patience = 4
+const (
+	patience = 4           // rounds of failures that may be chance
+	soon     = time.Second // after a good answer, one bad answer may be chance
+)
 
-// soon is how long after a good answer a bad one may be a single request's bad luck.
-const soon = time.Second
-
-// fail counts a round of failures. What was under way together when the service failed
-// counts once.
+// fail counts a round of failures. Requests that were under way together count once.
 func (h *health) fail(attempted, now time.Time) {
 	if attempted.After(h.failed) {
 		h.failures, h.failed = h.failures+1, now
 	}
 }
 
-// codeOf names an answer for those who count them.
+// codeOf names an answer by its status, if it has one, and its code.
 func codeOf(a engine.Answer) string {
-	switch {
-	case a.Status == 0:
+	if a.Status == 0 {
 		return a.Code
-	case a.Code == "":
-		return strconv.Itoa(a.Status)
 	}
-	return strconv.Itoa(a.Status) + " " + a.Code
+	return strings.TrimSpace(strconv.Itoa(a.Status) + " " + a.Code)
 }
 
-// hold is called by workers with each answer, before they begin anything else: what asks for
-// quiet must not wait for its turn with the loop.
-func (r *run) hold(a engine.Answer) {
+// holdForQuiet closes the gate for an answer that asks for quiet. Workers call it, since the
+// loop may hear of the answer too late.
+func (r *run) holdForQuiet(a engine.Answer) {
 	if a.HoldAll && a.RetryAfter > 0 {
 		r.gate.Hold(time.Now().Add(a.RetryAfter), trouble(r.job.Service, a))
 	}
 }
 
-// isCostly reports whether no replay settles what an answer has left in doubt.
+// isCostly reports whether no replay can settle the doubt that an answer leaves.
 func (r *run) isCostly(a engine.Answer) bool {
 	return a.Reply == engine.Unknown && r.job.Sink.Kind() != engine.Deduplicates
 }
 
-// note learns from an answer what concerns every request: how long one takes, whether
-// the service goes on refusing, whether it is there at all.
-func (r *run) note(res result, now time.Time) {
+// learn takes from an answer what concerns every request: the latency, the load, and whether
+// the service works at all.
+func (r *run) learn(res result, now time.Time) {
 	a := res.answer
 	if a.Status != 0 {
 		r.latency.add(res.took)
 	}
 	if a.Reply == engine.Unsent && a.Code == codeWindowClosed {
-		return // which says nothing of the service
+		return // it tells nothing about the service
 	}
-	r.answeredForLoad(a, res.attempt.At, now)
+	switch {
+	case a.HoldAll:
+		if lowered, share := r.gate.Refused(res.attempt.At, now, a.RetryAfter); lowered {
+			r.job.Logger.Warn("the service goes on refusing: the rate is lowered until the service has kept up for a while",
+				"percent_of_the_rate", int(100*share))
+		}
+	case a.Status != 0:
+		r.gate.Answered()
+	}
 	switch a.Reply {
 	case engine.Accepted, engine.Known, engine.RowsRefused:
-		r.isWell(now)
+		r.markHealthy(now)
 	default:
 		r.retries[codeOf(a)]++
 		r.trouble = trouble(r.job.Service, a)
-		r.isIll(a, res.attempt.At, now)
+		r.markFailing(a, res.attempt.At, now)
 	}
 	switch {
 	case a.Reply == engine.Unknown && !r.isCostly(a):
-		r.job.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.Reference.String(), "messages", len(res.body.Messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
+		r.job.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.Reference.String(),
+			"messages", len(res.body.Messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
 	case a.Reply == engine.Unsent:
-		r.job.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.Reference.String(), "attempt", res.attempt.N, "code", a.Code, "why", a.Why)
+		r.job.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.Reference.String(),
+			"attempt", res.attempt.N, "code", a.Code, "why", a.Why)
 	}
-	r.hearSilence(a, res.attempt.At, now)
+	r.checkSilence(a, res.attempt.At, now)
 }
 
-// continued notes that the run was paused until now. Nothing was sent, and so no silence tells
-// anything; of what was under way when it was paused neither.
-func (r *run) continued(now time.Time) {
-	r.health.failures = 0
-	r.silence.begins(now)
-}
-
-// isWell notes that the service has looked at messages.
-func (r *run) isWell(now time.Time) {
+// markHealthy notes that the service has looked at messages.
+func (r *run) markHealthy(now time.Time) {
 	r.health.failures, r.health.good = 0, now
 	if r.health.probing {
 		r.health.probing = false
-		r.gate.Trust()
+		r.gate.Probe(pace.NoProbe)
 		r.job.Logger.Info("the service answers again")
 	}
 }
 
-// isIll notes an answer that is none, or no good one, to an attempt.
+// markFailing notes an attempt without a good answer.
 //
-// One failure is that request's business. Several in a row are the service's, and then every
-// request holds back, so that it is not kept down by our knocking. Where each costs a message
-// there is no patience, and one at a time finds out. A 425 is about its form alone: the service
-// is at work.
-func (r *run) isIll(a engine.Answer, attempted, now time.Time) {
+// One failure concerns one request. After several in a row every request waits, so that the
+// run does not keep a failing service down. Where each failure leaves a message in doubt, the
+// first is enough, and single requests find out when the service works again. A 425 concerns
+// its form alone: the service works.
+func (r *run) markFailing(a engine.Answer, attempted, now time.Time) {
 	h, costly := &r.health, r.isCostly(a)
+	asksQuiet := a.HoldAll && a.RetryAfter > 0
 	switch {
-	case a.HoldAll && a.RetryAfter > 0 && !costly: // the gate is told already
+	case asksQuiet && !costly: // the gate is closed already
 	case a.IsEarly() && !costly:
 	case a.HoldAll, a.Reply == engine.Unknown, a.Reply == engine.Unsent:
 		h.fail(attempted, now)
 		rounds := h.failures - patience
-		if costly && (h.probing || a.HoldAll && a.RetryAfter > 0) {
+		if costly && (h.probing || asksQuiet) {
 			rounds = h.failures
 		}
 		if rounds > 0 || a.HoldAll {
@@ -124,6 +124,7 @@ func (r *run) isIll(a engine.Answer, attempted, now time.Time) {
 	if costly && !h.probing && (h.failures > 1 || now.Sub(h.good) > soon) {
 		h.probing = true
 		r.gate.Probe(0)
-		r.job.Logger.Warn("the service leaves messages in doubt; until it answers again one at a time is sent", "status", a.Status, "code", a.Code)
+		r.job.Logger.Warn("the service leaves messages in doubt; only single requests are sent until it answers again",
+			"status", a.Status, "code", a.Code)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/enginetest"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -29,11 +28,11 @@ type history struct {
 func (h *history) round() {
 	var forms []plan.FormID
 	for b := range uint32(h.log.Ledger.Plan.Batches()) {
-		h.log.Ledger.Forms(b, func(id plan.FormID, s *ledger.State) {
-			if !s.IsSettled() && !s.Pending {
+		for id, s := range h.log.Ledger.Forms(b) {
+			if !s.IsSettled() && !s.IsPending() {
 				forms = append(forms, id)
 			}
-		})
+		}
 	}
 	if len(forms) == 0 {
 		return
@@ -62,8 +61,8 @@ func (h *history) answer(id plan.FormID, n uint16, reply engine.Reply) {
 	h.ok(err)
 	var out plan.Body
 	h.ok(h.build.Rebuild(&out, &planned, id, &form))
-	// The run itself does the rest: it is what is tested.
-	r := &run{job: Job{Plan: h.log.Ledger.Plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
+	// The run itself, which this tests, does the rest.
+	r := &run{job: Job{Plan: h.log.Ledger.Plan, Log: h.log, Sink: kindOf{kind: h.kind}}.withDefaults(), log: h.log, ledger: h.log.Ledger, workers: &workers{builder: h.build}, goodSoFar: map[uint32]int{}}
 	r.queue, r.stopWaiting = newQueue(h.log.Ledger, h.kind, false, h.now), func() {}
 	answer := engine.Answer{Reply: reply, Status: 200, Code: fmt.Sprintf("CODE_%d", reply)}
 	for _, m := range out.Messages {
@@ -74,8 +73,8 @@ func (h *history) answer(id plan.FormID, n uint16, reply engine.Reply) {
 			answer.Rows = append(answer.Rows, engine.RowError{Index: i, Code: "BAD", Reason: "bad"})
 		}
 	}
-	res := result{errand: task{id, n, planned, form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
-	h.ok(r.take(ledger.Decide(h.kind, h.log.Ledger.State(id), answer, h.now), res, h.now))
+	res := result{task: task{id, n, planned, form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
+	h.ok(r.applyStep(ledger.Decide(h.kind, h.log.Ledger.State(id), answer, h.now), res, h.now))
 }
 
 type kindOf struct {
@@ -132,27 +131,10 @@ func difference(live, replayed *ledger.Ledger) string {
 		}
 	}
 	whole := func(l *ledger.Ledger) string {
-		return fmt.Sprint(l.FormIDs(), l.Account(), l.Starts, l.FirstStart.UnixMilli(), l.Key, l.Closed, l.Superseded, l.LastControl, l.Attempts)
+		return fmt.Sprint(l.FormIDs(), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
 	}
 	if one, other := whole(live), whole(replayed); one != other {
 		return one + " and replayed " + other
 	}
 	return ""
-}
-
-// What a service asks for when it leaves a request in doubt for good holds over a restart
-// too: its answer is an outcome then, and no doubt to be replayed.
-func TestQuietOutlivesAHold(t *testing.T) {
-	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
-	at := time.UnixMilli(1_795_000_000_000)
-	l, err := ledger.New(planned)
-	enginetest.Must(t, err)
-	enginetest.Must(t, l.Fold(&record.RunOpened{Plan: planned.Digest}, journal.Position{}))
-	enginetest.Must(t, l.Fold(&record.Attempt{N: 1, At: at}, journal.Position{}))
-	busy := engine.Answer{Reply: engine.Unknown, Status: 503, RetryAfter: time.Hour, HoldAll: true}
-	step := ledger.Decide(engine.Neither, l.State(plan.FormID{}), busy, at)
-	enginetest.Must(t, l.Fold(ledger.OutcomeOf(step, plan.FormID{}, 1, busy, at), journal.Position{}))
-	if l.State(plan.FormID{}).Phase != ledger.Held || !l.QuietAt(at).Equal(at.Add(time.Hour)) {
-		t.Errorf("the form is %+v, and the service is left alone until %v", l.State(plan.FormID{}), l.QuietAt(at))
-	}
 }

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -8,32 +9,30 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 )
 
-// Job is one process's part of a run: what may differ from one start to the next.
-// What may not is in the Plan.
+// Job is one process's part of a run: what may differ from one start to the next. The rest
+// is in the Plan.
 type Job struct {
 	Plan   *plan.Plan
 	Log    *ledger.Log
 	Source engine.Source
 	Sink   engine.Sink
 	Start  ledger.Start // what this process says of itself
+	Begin  *Beginning   // nil: a run in a test, which no register knows
 
-	// Opened is called when the start is in the log and nothing is attempted yet. An error
-	// ends the run, which then has attempted nothing. May be nil.
-	Opened func() error
-
-	Levers      <-chan Order // what people ask of the run while it is at work; may be nil
+	Orders      <-chan Order // what people ask of the run while it is at work; may be nil
 	Lists       Lists        // the suppression lists, applied before anything is sent; nil: there are none
 	Pace        campaign.Pace
-	OneWindow   bool // end with the window instead of waiting for the next
+	OneWindow   bool // end with the window, and do not wait for the next
 	Settle      bool // replay what is in doubt, and send nothing else
 	StopIf      campaign.StopIf
 	GiveUpAfter time.Duration // without an answer that settles or refuses anything; see silence
-	Service     string        // as people call it; empty: the service
+	Service     string        // the name that people know; empty: the service
 
-	Grace   time.Duration // how long requests under way may go on after a stop; 45 s when zero
+	Grace   time.Duration // for requests under way after a stop; 45 s when zero
 	Ceiling int           // most requests under way at once; when zero 16 of batches, 256 of single messages
 	Budget  int64         // most bytes of requests under way at once, or one request; 32 MiB when zero
 
@@ -41,9 +40,9 @@ type Job struct {
 	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
 }
 
-// What is under way at once when a Job does not say. An answer and what is made of it take some
-// three times as much memory again as the request. Beyond mostFlatOut single messages nothing gets faster when
-// there is no rate to keep to.
+// What is under way at once when a Job does not say. A request and its answer take some four
+// times the memory of the request. Without a rate, more than mostFlatOut single messages at
+// once are no faster.
 const (
 	mostBatches = 16
 	mostSingles = 256
@@ -52,67 +51,54 @@ const (
 )
 
 func (j Job) withDefaults() Job {
-	if j.Grace == 0 {
-		j.Grace = 45 * time.Second
+	ceiling := mostSingles
+	switch {
+	case j.Plan.Largest > 1:
+		ceiling = mostBatches
+	case j.Pace.Window == nil && j.Pace.PerSecond == 0:
+		ceiling = mostFlatOut
 	}
-	if j.Ceiling == 0 {
-		switch {
-		case j.Plan.Largest > 1:
-			j.Ceiling = mostBatches
-		case j.Pace.Window == nil && j.Pace.PerSecond == 0:
-			j.Ceiling = mostFlatOut
-		default:
-			j.Ceiling = mostSingles
-		}
-	}
-	if j.Budget == 0 {
-		j.Budget = mostBytes
-	}
-	if j.Service == "" {
-		j.Service = "the service"
-	}
-	if j.Logger == nil {
-		j.Logger = slog.New(slog.DiscardHandler)
-	}
+	j.Grace, j.Ceiling, j.Budget = cmp.Or(j.Grace, 45*time.Second), cmp.Or(j.Ceiling, ceiling), cmp.Or(j.Budget, mostBytes)
+	j.Service, j.Logger = cmp.Or(j.Service, "the service"), cmp.Or(j.Logger, slog.New(slog.DiscardHandler))
 	if j.Progress == nil {
 		j.Progress = func(Snapshot) {}
 	}
 	return j
 }
 
-// Snapshot is where a run stands at a moment.
+// Snapshot is the progress of a run at a moment.
 type Snapshot struct {
 	At        time.Time
+	State     ledger.RunState // one of a run that sends
 	Account   ledger.Account
-	Left      int64           // messages for which something is still to be sent: not those that wait for a person
-	Attempts  uint64          // requests answered or given up, over all starts
-	Revisions uint64          // in the second copy
-	InFlight  int             // messages in requests under way; the account calls them not sent or in doubt
-	Requests  int             // under way
-	Rate      float64         // what the pace allows now, messages a second; 0: no limit
-	Closes    time.Time       // when the window ends; zero: never
-	Latency   Latency         // of the latest answers
-	Retries   Retries         // answers of this process that call for another request, by code
-	Remain    int64           // messages that the window will not hold at this rate
-	Paused    bool            // by a person, or because the clock was set
-	State     ledger.RunState // in one word: one of those of a run that sends
-	Waiting   string          // why nothing starts; empty while something does
-	Until     time.Time       // of the waiting
+	Left      int64        // messages that are still to be sent; without those that wait for a person
+	Attempts  uint64       // requests answered or given up, over all starts
+	Revisions uint64       // in the second copy
+	InFlight  int          // messages in requests under way; the account calls them not sent or in doubt
+	Requests  int          // under way
+	Rate      float64      // what the pace allows now, messages a second; 0: no limit
+	Speed     float64      // messages a second that were accepted of late
+	Expected  pace.Outlook // what is expected from now on
+	Latency   Latency      // of the latest answers
+	Retries   Retries      // answers of this process that call for another request, by code
+	Paused    bool         // by a person, or because the clock was set
+	Waiting   string       // why nothing starts; empty while something does
+	Until     time.Time    // of the waiting
 }
 
 // Retries counts answers by their code.
 type Retries map[string]int
 
-// Summary is how a run, or this process's part of it, ended.
+// Summary describes the end of a run, or of this process's part of it.
 type Summary struct {
 	Account    ledger.Account
 	Routes     []ledger.RouteAccount // by route; nil where there are none
 	Attempts   uint64                // requests, over all starts
 	Revisions  uint64                // in their second copy
 	Held       int                   // forms in doubt that no replay can settle
-	Foreign    int                   // forms that the service holds and this run never got there
-	ListedLate int                   // people whom a suppression list named when their message had been attempted
-	Finished   bool                  // every record has its final fate, but for those Held
+	Foreign    int                   // forms that the service holds, and that this run never sent there
+	ListedLate int                   // people who were listed after their message was attempted
+	Finished   bool                  // every record has its final fate, except those in Held
 }
 
 // Stopped is the error of a run that ended before it was finished and can go on.
@@ -123,7 +109,7 @@ type Stopped struct {
 	Halt  bool   // the run stopped itself because something is wrong
 }
 
-// Error says why the run stopped.
+// Error gives the reason and the cause.
 func (s *Stopped) Error() string {
 	if s.Cause != nil {
 		return fmt.Sprintf("%s: %v", s.Why, s.Cause)

@@ -23,7 +23,7 @@ type journalDisk struct {
 	fault func(op int, write bool) (part bool, _ error) // of an operation that changes something; part: a write writes half
 }
 
-// segmentHeader is where the first record of a segment begins.
+// segmentHeader is the offset of the first record of a segment.
 const segmentHeader = 92
 
 type journalFile struct {

@@ -36,14 +36,14 @@ func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
 		pull(t, levers, 5*time.Second+time.Millisecond, ledger.Command{Verb: record.VerbPause, By: "ann", Reason: "the helpline is full"})
 		pull(t, levers, 6*time.Second, ledger.Command{Verb: record.VerbReason, Of: record.VerbPause, By: "ann", Reason: "since noon"})
 		time.AfterFunc(7*time.Second, func() {
-			if got := b.ledger().Paused; got != "by ann: since noon" {
+			if got := b.ledger().Facts().Paused; got != "by ann: since noon" {
 				t.Errorf("paused %q", got)
 			}
 		})
 		pull(t, levers, time.Hour, ledger.Command{Verb: record.VerbContinue, By: "bob"})
 		pull(t, levers, time.Hour+time.Second, ledger.Command{Verb: record.VerbReason, Of: record.VerbPause, By: "ann", Reason: "too late"})
 		summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-			j.Pace.PerSecond, j.Levers = 10, levers
+			j.Pace.PerSecond, j.Orders = 10, levers
 		})
 		b.finished(s, summary, err)
 		for _, r := range s.requests {
@@ -52,7 +52,7 @@ func TestARunThatIsPausedSendsNothingUntilItContinues(t *testing.T) {
 			}
 		}
 		var verbs []string
-		for _, e := range b.ledger().Events {
+		for _, e := range b.ledger().Facts().Events {
 			verbs = append(verbs, e.Verb+" "+e.Detail)
 		}
 		if got := strings.Join(verbs, "; "); got != "paused by ann: the helpline is full; reason for paused, by ann: since noon; continued by bob; reason for paused, by ann: too late" {
@@ -68,12 +68,12 @@ func TestAPausedRunStaysPausedWhenItIsResumed(t *testing.T) {
 		levers := make(chan Order)
 		pull(t, levers, 5*time.Second, ledger.Command{Verb: record.VerbPause, By: "ann"})
 		pull(t, levers, time.Minute, ledger.Command{Verb: record.VerbStop, By: "ann"})
-		slow := func(j *Job) { j.Pace.PerSecond, j.Levers = 10, levers }
+		slow := func(j *Job) { j.Pace.PerSecond, j.Orders = 10, levers }
 		_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, slow)
 		stoppedBy(t, err, false, "stopped by ann")
 		sent := len(s.requests)
-		if l := b.ledger(); l.Paused != "by ann" {
-			t.Errorf("the log says paused %q", l.Paused)
+		if l := b.ledger(); l.Facts().Paused != "by ann" {
+			t.Errorf("the log says paused %q", l.Facts().Paused)
 		}
 		var waited string
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -109,7 +109,7 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 		pull(t, levers, 100*time.Second, ledger.Command{Verb: record.VerbPace, By: "ann", Pace: pace.Override{PerSecond: 2}})
 		pull(t, levers, 200*time.Second, ledger.Command{Verb: record.VerbPace, By: "ann", Pace: pace.Override{FinishBy: start.Add(10*time.Minute + 200*time.Second)}})
 		summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-			j.Pace, j.Levers = campaign.Pace{PerSecond: 10, Location: time.UTC}, levers
+			j.Pace, j.Orders = campaign.Pace{PerSecond: 10, Location: time.UTC}, levers
 		})
 		b.finished(s, summary, err)
 		var sent [3]int
@@ -129,22 +129,10 @@ func TestTheRateThatAPersonAsksFor(t *testing.T) {
 		if took := time.Since(start); took < 12*time.Minute || took > 14*time.Minute {
 			t.Errorf("it took %s", took)
 		}
-		if l := b.ledger(); l.Override.FinishBy.IsZero() || math.Abs(l.Override.PerSecond-1800.0/600) > 0.1 {
-			t.Errorf("the log says %+v", l.Override)
+		if l := b.ledger(); l.Facts().Override.FinishBy.IsZero() || math.Abs(l.Facts().Override.PerSecond-1800.0/600) > 0.1 {
+			t.Errorf("the log says %+v", l.Facts().Override)
 		}
 	})
-}
-
-func TestWhatAPersonHasTypedIsPrintable(t *testing.T) {
-	for typed, want := range map[string]string{
-		"the helpline is full – wait": "the helpline is full – wait",
-		"a\x1b[2J\nb\tc\u009bd":       "a [2J b c d",
-		"turned \u202eround":          "turned  round",
-	} {
-		if got := (record.CommandDetail{By: "ann", Reason: typed}).Words(); got != "by ann: "+want {
-			t.Errorf("%q is shown as %q", typed, got)
-		}
-	}
 }
 
 // At a slow pace the next request may be far off: who changes that does not wait for it.
@@ -167,7 +155,7 @@ func TestALeverIsObeyedAtOnce(t *testing.T) {
 			}
 			pull(t, levers, at, test.lever)
 			summary, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) {
-				j.Pace, j.Levers = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
+				j.Pace, j.Orders = campaign.Pace{PerSecond: 0.02, Location: time.UTC}, levers
 			})
 			b.finished(s, summary, err)
 			if since := s.requests[0].at.Sub(start) - at; since < 0 || since > 100*time.Millisecond {
@@ -201,7 +189,7 @@ func TestAPauseIsNoSilence(t *testing.T) {
 				pull(t, levers, 5*time.Minute+test.pause, ledger.Command{Verb: record.VerbContinue, By: "ann"})
 			}
 			_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s, took: 2 * time.Second}, func(j *Job) {
-				j.Pace.PerSecond, j.Levers, j.GiveUpAfter = 10, levers, 15*time.Minute
+				j.Pace.PerSecond, j.Orders, j.GiveUpAfter = 10, levers, 15*time.Minute
 			})
 			stoppedBy(t, err, true, "give_up_after")
 			least := 15 * time.Minute

@@ -49,7 +49,7 @@ func (l *registry) lists(_ context.Context, last []plan.ListRead) (Listing, erro
 	return Listing{Read: now, People: l.people.Listed(l.rows)}, nil
 }
 
-// outcomes tells what became of every record of a run that was to be sent to.
+// outcomes returns the outcome of every record of a run that was to be sent to.
 func (b *bench) outcomes() map[int64]outcome.Message {
 	b.Helper()
 	l := b.ledger()
@@ -57,11 +57,11 @@ func (b *bench) outcomes() map[int64]outcome.Message {
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
 	all := map[int64]outcome.Message{}
-	for shard := range b.people.Lanes {
-		plain := newPlainTrail(trail, shard)
-		for _, r := range b.people.Lanes[shard] {
+	for shard := range b.people.ByLane {
+		plain := newPlainTrail(trail, b.dir, shard)
+		for _, r := range b.people.ByLane[shard] {
 			if !r.Suppressed && !b.people.Dropped[r.Row] {
-				all[r.Row], err = trail.Outcome(r.Row, shard, r.Position)
+				all[r.Row], err = trail.Outcome(r.Row, person.Lane(shard), r.Position)
 				enginetest.Must(b.T, err)
 				enginetest.Must(b.T, plain.check(r.Row, r.Position, all[r.Row]))
 			}
@@ -148,7 +148,7 @@ func TestPeopleListedTooLateAreFlagged(t *testing.T) {
 		if n := b.ledger().ListedLate(); n != 2 {
 			t.Errorf("%d people were listed too late", n)
 		}
-		if last := b.ledger().Lists; len(last) != 1 || last[0].People != 3 {
+		if last := b.ledger().Facts().Lists; len(last) != 1 || last[0].People != 3 {
 			t.Errorf("the log says that %+v was applied", last)
 		}
 	})
@@ -242,8 +242,8 @@ func TestListsThatCannotBeReadHaltTheRun(t *testing.T) {
 	})
 }
 
-// Whatever befalls requests and processes while the lists grow: nobody twice, nobody
-// after he was listed unless a request was under way, and every fate is true.
+// Requests and processes fail while the lists grow. Nobody is sent to twice, or after being
+// listed unless a request was under way. Every fate is true.
 func TestListsThatGrowWhileRunsCrash(t *testing.T) {
 	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {

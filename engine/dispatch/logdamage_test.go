@@ -106,9 +106,8 @@ type damaged struct {
 // names lists the log's files in order.
 func (d *damaged) names() []string { return slices.Sorted(maps.Keys(d.disk.files)) }
 
-// check reads the damaged log, of which the bytes of a file from at on are damaged. It
-// must give whole records up to the one that at is in and be refused there; with torn it
-// must say that they end there.
+// check reads the log when a file is damaged from byte at on. It must give whole records up
+// to the one that at is in, and be refused there. With torn it must say that they end there.
 func (d *damaged) check(name string, at int64, torn bool) {
 	segment := uint64(slices.Index(d.names(), name) + 1)
 	n := 0 // records before the damage
@@ -117,7 +116,7 @@ func (d *damaged) check(name string, at int64, torn bool) {
 	}
 	got, err := recordsOn(d.disk, d.dir, d.plan)
 	if len(got) > n || !slices.EqualFunc(got, d.want[:len(got)], sameRecord) {
-		d.Fatalf("%s, byte %d: %d records, of which a wrong one, or one too many", name, at, len(got))
+		d.Fatalf("%s, byte %d: %d records: one is wrong, or one too many", name, at, len(got))
 	}
 	var damage *journal.CorruptError
 	switch {

@@ -37,7 +37,7 @@ type model struct {
 	lines     []*line
 	plan      int                       // the largest batch
 	refusable map[engine.Reference]bool // messages that the validator refuses at first
-	noted     map[engine.Reference]bool // of people whom the lists named when somebody decided about doubt
+	noted     map[engine.Reference]bool // of people who were listed when somebody decided about doubt
 	running   sync.WaitGroup            // processes, killed ones included
 
 	mu     sync.Mutex // for what is below
@@ -113,13 +113,13 @@ type line struct {
 	n     int
 	dead  bool
 	ended bool
-	named map[engine.Reference]bool // messages of people whom the lists named when it read them
+	named map[engine.Reference]bool // messages of people on the lists when it read them
 	read  time.Time                 // when that was; zero: it did not
 	due   map[engine.Reference]time.Time
 	told  []wish
 }
 
-// wish is what the service asked of a process: quiet from a moment until another.
+// wish is a quiet that the service asked a process for.
 type wish struct{ from, until time.Time }
 
 func (c *line) do(f func()) {
@@ -182,8 +182,8 @@ func (c *line) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	return a
 }
 
-// starts notes that a request begins and holds it to the pace, the window, the quiet
-// and the lists. roll says what befalls it, and is 1 for nothing.
+// starts notes that a request begins, and checks the pace, the window, the quiet and the
+// lists. roll decides its fault; 1: none.
 func (c *line) starts(r *engine.Request) (roll float64, wait time.Duration, dead bool) {
 	c.own.Lock()
 	defer c.own.Unlock()
@@ -217,7 +217,7 @@ func (c *line) starts(r *engine.Request) (roll float64, wait time.Duration, dead
 	}
 	for _, message := range r.Messages {
 		if c.named[message] && (!known || c.kind == engine.CanBeAsked) {
-			c.say("%s sends to somebody whom the lists named when it read them", c.name)
+			c.say("%s sends to somebody who was on the lists when it read them", c.name)
 		}
 	}
 	c.mu.Lock()
@@ -265,8 +265,8 @@ func (c *line) leaves(now time.Time) {
 	}
 }
 
-// window is when the window has opened in which now lies, or else why no request may
-// begin. It goes by the clock on the wall and not by NextOpening.
+// window returns the start of the window that now lies in, or the reason that no request may
+// begin. It computes it from the wall clock, without NextOpening.
 func window(p campaign.Pace, now time.Time) (opens time.Time, why string) {
 	if !p.Until.IsZero() && !now.Before(p.Until) {
 		return opens, "after the last day"
@@ -334,7 +334,7 @@ func (c *line) lists(_ context.Context, last []plan.ListRead) (Listing, error) {
 	return Listing{Read: now, People: people}, nil
 }
 
-// rows is whom the suppression list names at a moment.
+// rows returns the people on the suppression list at a moment.
 func (m *model) rows(now time.Time) map[int64]string {
 	rows := map[int64]string{}
 	for _, n := range m.listing {
@@ -367,13 +367,13 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 	for route := range byRoute {
 		byRoute[route] = map[person.Fate]int64{}
 	}
-	for shard := range m.cohort.Lanes {
-		plain := newPlainTrail(trail, shard)
-		for _, r := range m.cohort.Lanes[shard] {
+	for shard := range m.cohort.ByLane {
+		plain := newPlainTrail(trail, m.dir, shard)
+		for _, r := range m.cohort.ByLane[shard] {
 			if r.Suppressed || m.cohort.Dropped[r.Row] {
 				continue
 			}
-			o, err := trail.Outcome(r.Row, shard, r.Position)
+			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			if err == nil {
 				err = plain.check(r.Row, r.Position, o)
 			}
@@ -410,8 +410,8 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 			byRoute[route][person.Fate(fate)] += n
 		}
 		for _, fate := range person.Fates {
-			if account.Fates[fate] != byRoute[route][fate] {
-				m.say("route %d has %d that are %s, and its account %d", route, byRoute[route][fate], fate, account.Fates[fate])
+			if account.Account.Fates[fate] != byRoute[route][fate] {
+				m.say("route %d has %d that are %s, and its account %d", route, byRoute[route][fate], fate, account.Account.Fates[fate])
 			}
 		}
 	}
@@ -424,12 +424,12 @@ func ledgerText(l *ledger.Ledger) string {
 	for _, id := range l.FormIDs() {
 		s := l.State(id)
 		form, _ := l.Form(id)
-		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Pending, s.InDoubt, s.Resend, s.First.UnixMilli(), l.Reason(s), l.DueAt(id, l.LastAnswer).UnixMilli())
+		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Resend, s.First.UnixMilli(), l.Reason(s), l.DueAt(id, l.Facts().LastAnswer).UnixMilli())
 		if id.Revision == 0 {
 			fmt.Fprintln(&b, l.Refused(id.Batch), l.LeftOut(id.Batch), l.TooLate(id.Batch))
 		}
 	}
-	fmt.Fprintln(&b, l.Account(), l.Attempts, l.Starts, l.Lists, l.LastControl, l.Closed, l.Quiet.UnixMilli())
+	fmt.Fprintln(&b, l.Account(), l.Facts().Attempts, l.Facts().Starts, l.Facts().Lists, l.Facts().LastControl, l.Facts().Closed, l.QuietAt(time.UnixMilli(0).AddDate(99, 0, 0)).UnixMilli())
 	return b.String()
 }
 

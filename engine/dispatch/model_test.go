@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
@@ -25,9 +26,9 @@ import (
 
 // TestModel runs the whole engine, on a fake clock and a fake network, through drawn
 // histories: cohorts, windows, faults, suppression lists that grow, processes that are
-// stopped or killed and taken on again. Everything is drawn before a history begins, so
-// that one that fails can be made smaller; the order in which goroutines run is not drawn,
-// and a failure that hangs on it may not come back.
+// stopped or killed and taken on again. Everything is drawn before a history begins, so that
+// a failing history can be made smaller. The order of goroutines is not drawn, so a failure
+// that depends on it may not come back.
 func TestModel(t *testing.T) { playStories(t, drawStory) }
 
 // TestModelOfDoubt is TestModel with a service that can be asked, much that goes wrong, and
@@ -65,7 +66,7 @@ func playStories(t *testing.T, draw func(*rapid.T) *story) {
 	}
 }
 
-// story is what one check does.
+// story holds the draws of one check.
 type story struct {
 	seed    uint64
 	kind    engine.Kind
@@ -85,7 +86,7 @@ type story struct {
 	mends   bool // at the end the cause of the refusals is mended, and they are sent again
 }
 
-// life is what becomes of one process. The last of a history is let run to its end.
+// life describes one process. The last of a history runs to its end.
 type life struct {
 	oneWindow, settle bool
 	ceiling           int
@@ -121,9 +122,7 @@ func drawStory(t *rapid.T) *story {
 		took:   rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, 10 * time.Second, 40 * time.Second}).Draw(t, "took"),
 	}
 	if often("kind") {
-		if h.kind = rapid.SampledFrom([]engine.Kind{engine.CanBeAsked, engine.Neither}).Draw(t, "kind of service"); h.kind == engine.CanBeAsked {
-			h.limits.Messages = 1
-		}
+		h.kind, h.limits.Messages = engine.CanBeAsked, 1
 	}
 	row := rapid.Int64Range(1, int64(h.people))
 	if often("refuses") {
@@ -243,9 +242,9 @@ func (m *model) retry() (messages int) {
 	if !m.check(err) {
 		return 0
 	}
-	again := log.Ledger.Retry(nil)
+	again := decision.RetryCandidates(log.Ledger, nil)
 	if messages = again.Sum().Again; messages > 0 {
-		m.check(log.Retry(again, m.cohort, enginetest.Encoding{}, "ann", "mended", time.Now()))
+		m.check(again.Commit(log, m.cohort, enginetest.Encoding{}, "ann", "mended", time.Now()))
 	}
 	m.check(log.Ledger.Account().Check())
 	m.check(log.Close())
@@ -275,7 +274,7 @@ func (m *model) decide(messages *int) (young bool) {
 	defer func() { m.check(log.Close()) }()
 	now := time.Now()
 	m.check(log.Open(ledger.Start{At: now, Version: "test"}))
-	forms, _, err := log.Ledger.Doubtful(m.cohort)
+	forms, _, err := decision.InDoubt(log.Ledger, m.cohort)
 	m.check(err)
 	found, asked := map[plan.FormID]string{}, map[plan.FormID]bool{}
 	m.service.mu.Lock()
@@ -286,22 +285,22 @@ func (m *model) decide(messages *int) (young bool) {
 		}
 	}
 	m.service.mu.Unlock()
-	attempted, err := ledger.Attempts(m.dir, planned, func(id plan.FormID) bool { return asked[id] })
+	attempted, err := decision.Attempts(m.dir, planned, func(id plan.FormID) bool { return asked[id] })
 	m.check(err)
-	again, err := log.Ledger.Resend(context.Background(), found, attempted, "", m.cohort.Listed(m.rows(now)), now)
+	again, err := decision.ResendCandidates(context.Background(), log.Ledger, decision.Evidence{Found: found, Attempts: attempted, People: m.cohort.Listed(m.rows(now))}, now)
 	m.check(err)
 	if len(m.wrong) > 0 {
 		return false
 	}
 	if again.Young > 0 {
-		if err := log.Resend(again, "ann", "too early", now); !errors.Is(err, ledger.ErrYoung) {
+		if err := again.Commit(log, "ann", "too early", now); !errors.Is(err, decision.ErrYoung) {
 			m.say("messages are sent again before their receipts had the time: %v", err)
 		}
 		return true
 	}
 	*messages += again.Again
-	m.check(log.Found(now, found))
-	m.check(log.Resend(again, "ann", "asked for", now))
+	m.check(decision.Found(log, now, found))
+	m.check(again.Commit(log, "ann", "asked for", now))
 	for row := range m.rows(now) {
 		m.noted[enginetest.TestRun.MessageReference(row)] = true
 	}
@@ -352,9 +351,9 @@ func (m *model) judge() {
 		m.say("%d forms are held for no reason", held)
 	case held == 0 && fates[person.InDoubt] > 0 && m.kind == engine.Deduplicates:
 		m.say("at the end the account is %v", fates)
-	case m.mends && m.most == 0 && l.Retry(nil).Sum().Again > 0:
-		m.say("%d messages could be sent again and are refused", l.Retry(nil).Sum().Again)
-	case fates[person.InDoubt] == 0 && !l.Closed:
+	case m.mends && m.most == 0 && decision.RetryCandidates(l, nil).Sum().Again > 0:
+		m.say("%d messages could be sent again and are refused", decision.RetryCandidates(l, nil).Sum().Again)
+	case fates[person.InDoubt] == 0 && !l.Facts().Closed:
 		m.say("the run is finished and not closed")
 	}
 	m.check(ledger.CheckRoutes(l.ByRoute(), l.Account()))
@@ -430,7 +429,7 @@ func (m *model) live(l life, name string) bool {
 	return well
 }
 
-// ended holds what a process says at its end against its log and the service.
+// ended compares the summary of a process with its log and the service.
 func (m *model) ended(c *line, dir string, plan *plan.Plan, log *ledger.Log, summary Summary, err error) {
 	stopped := (*Stopped)(nil)
 	if err != nil && !errors.As(err, &stopped) {

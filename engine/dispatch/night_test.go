@@ -18,18 +18,18 @@ import (
 	"cohort/ingest/person"
 )
 
-// crowd is a source of a whole nation, of which nothing is kept.
+// crowd is a source with the people of a whole nation, and keeps nothing.
 type crowd struct{ n, shards int }
 
-func (c crowd) Shards() int { return c.shards }
-func (c crowd) Positions(shard int) uint32 {
-	return uint32((c.n - shard + c.shards - 1) / c.shards)
+func (c crowd) Lanes() int { return c.shards }
+func (c crowd) Positions(shard person.Lane) uint32 {
+	return uint32((c.n - int(shard) + c.shards - 1) / c.shards)
 }
-func (c crowd) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (c crowd) Recipients(shard person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		fields := []string{"Zoë", "O'Neill"}
 		for position := from; position < to; position++ {
-			i := int(position)*c.shards + shard
+			i := int(position)*c.shards + int(shard)
 			if !yield(person.Recipient{Row: int64(i + 1), Number: enginetest.TestNumber(i), Position: position, Fields: fields}, nil) {
 				return
 			}
@@ -76,9 +76,9 @@ func (c *counter) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	return engine.Answer{Reply: engine.Accepted, Status: 201, IDs: c.ids[:n]}
 }
 
-// A national night end to end on a fake clock: 3.4 million from 06:00 to 22:00, planned,
-// logged and sent as in a real one, even to within one batch in every minute, and done
-// before the last call.
+// A national night end to end on a fake clock: 3.4 million people from 06:00 to 22:00,
+// planned, logged and sent as in a real one. Every minute is even to within one batch, and
+// the run is done before the last call.
 func TestANationalNight(t *testing.T) {
 	if testing.Short() || slowed {
 		t.Skip("3.4 million messages are rendered, twice; shorter runs pass the same code under the race detector")

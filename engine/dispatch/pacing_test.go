@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"slices"
@@ -16,9 +17,9 @@ import (
 	"cohort/engine/record"
 )
 
-// The service asks for quiet for a minute: nothing goes out in it, and then requests come
-// back by and by, from a tenth of the rate to all of it.
-func TestAfterAQuietTheRateComesBackByAndBy(t *testing.T) {
+// The service asks for a minute of quiet. Nothing goes out in it. Then requests come back
+// gradually, from a tenth of the rate to all of it.
+func TestTheRateComesBackGraduallyAfterAQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)
 		b := newBench(t, enginetest.NewPeople(20_000, 2, nil), engine.Limits{Messages: 10, Bytes: 1 << 20})
@@ -65,7 +66,7 @@ func TestAStopOfThirtySixHours(t *testing.T) {
 		pace := campaign.Pace{Messages: 9600, CatchUp: 2, Window: &campaign.Hours{From: 360, To: 1320}, Location: time.UTC, LastCall: time.Minute}
 		levers := make(chan Order)
 		pull(t, levers, 6*time.Hour, ledger.Command{Verb: record.VerbStop, By: "ann"})
-		_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Pace, j.Levers = pace, levers })
+		_, err := b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Pace, j.Orders = pace, levers })
 		stoppedBy(t, err, false, "stopped by ann")
 		before := len(s.requests)
 		time.Sleep(36 * time.Hour)
@@ -114,30 +115,32 @@ func TestARunPausesWhenTheClockIsSet(t *testing.T) {
 			enginetest.Must(t, log.Open(job.Start))
 			r := newRun(job.withDefaults(), func() {})
 			r.tick()
-			if r.gate.Paused != "" {
+			if log.Ledger.Facts().Paused != "" {
 				t.Fatalf("%s: paused at the first look", sentence)
 			}
 			for _, l := range test.looks {
 				r.clock.wall, r.clock.ran = r.clock.wall.Add(-l.wall), r.clock.ran-l.ran
 				r.checkClock(time.Now())
 			}
-			if said := log.Ledger.Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
+			if said := log.Ledger.Facts().Paused; (said != "") != (test.paused != "") || !strings.Contains(said, test.paused) {
 				t.Errorf("%s: paused %q", sentence, said)
 			}
-			if wait, why, _ := r.gate.Next(time.Now(), 1); (wait > 0) != (test.paused != "") {
-				t.Errorf("%s: a request waits for %s at the gate, since %s", sentence, wait, why)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := r.gate.WaitN(ctx, 1); (err != nil) != (test.paused != "") {
+				t.Errorf("%s: the gate says %v", sentence, err)
 			}
 			enginetest.Must(t, log.Close())
 		})
 	}
 }
 
-// Who lets a run continue that paused because of its clock stands by the clock as it is then. A
-// step during a pause that somebody made for another reason is said when it is over.
+// A person who lets a run continue after its clock was set vouches for the clock. A step during
+// a pause for another reason is reported when that pause is over.
 func TestTheClockIsRightFromWhenTheRunContinues(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		paused bool // by a person, before the clock is set
-		again  bool // it pauses itself after he lets it continue
+		again  bool // it pauses itself again after that
 	}{
 		"it paused itself":                 {false, false},
 		"it was paused for something else": {true, true},
@@ -158,13 +161,13 @@ func TestTheClockIsRightFromWhenTheRunContinues(t *testing.T) {
 			}
 			r.clock.wall = r.clock.wall.Add(-time.Hour)
 			r.checkClock(time.Now())
-			if by := "by cohort itself"; strings.Contains(log.Ledger.Paused, by) == test.paused || log.Ledger.Paused == "" {
-				t.Fatalf("%s: paused %q", sentence, log.Ledger.Paused)
+			if by := "by cohort itself"; strings.Contains(log.Ledger.Facts().Paused, by) == test.paused || log.Ledger.Facts().Paused == "" {
+				t.Fatalf("%s: paused %q", sentence, log.Ledger.Facts().Paused)
 			}
 			ask(record.VerbContinue)
 			r.checkClock(time.Now())
-			if again := strings.Contains(log.Ledger.Paused, "set forward by 1h"); again != test.again {
-				t.Errorf("%s: then paused %q", sentence, log.Ledger.Paused)
+			if again := strings.Contains(log.Ledger.Facts().Paused, "set forward by 1h"); again != test.again {
+				t.Errorf("%s: then paused %q", sentence, log.Ledger.Facts().Paused)
 			}
 			enginetest.Must(t, log.Close())
 		})

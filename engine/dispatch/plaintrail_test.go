@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
@@ -15,15 +17,16 @@ import (
 // plainTrail is the trail of one shard without a thought of speed: every form of a batch is
 // asked about every message, and every id is a text.
 type plainTrail struct {
-	t     *outcome.Reader // for its files alone
+	t     *outcome.Reader // for its plan and ledger alone
+	dir   string
 	shard int
 	index map[plan.FormID]int // in the body, of the next message
 	ids   map[plan.FormID][]string
 	at    map[plan.FormID]time.Time // when it was accepted
 }
 
-func newPlainTrail(t *outcome.Reader, shard int) *plainTrail {
-	return &plainTrail{t, shard, map[plan.FormID]int{}, map[plan.FormID][]string{}, map[plan.FormID]time.Time{}}
+func newPlainTrail(t *outcome.Reader, dir string, shard int) *plainTrail {
+	return &plainTrail{t, dir, shard, map[plan.FormID]int{}, map[plan.FormID][]string{}, map[plan.FormID]time.Time{}}
 }
 
 // forms lists every form that a batch ever had, the planned one first.
@@ -38,7 +41,7 @@ func (p *plainTrail) forms(batch uint32) (ids []plan.FormID) {
 
 func (p *plainTrail) outcome(row int64, position uint32) (o outcome.Message, err error) {
 	l, plan := p.t.Ledger, p.t.Plan
-	first, end := plan.ShardBatches(p.shard)
+	first, end := plan.LaneBatches(person.Lane(p.shard))
 	for batch := first; batch < end; batch++ {
 		planned, err := plan.Batch(batch)
 		if err != nil {
@@ -81,18 +84,23 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 	}
 	s := l.State(id)
 	o.Attempts += int(s.Attempts - s.Unsent)
-	if s.Attempts > s.Unsent || s.Lost {
-		o.BatchReference = p.t.Plan.Run.BatchReference(uint32(p.shard), batch, id.Revision, id.Part).String()
-		if first := s.First.Time(); !s.Lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
+	if s.Attempts > s.Unsent || s.Loss != ledger.NotLost {
+		o.BatchReference = p.t.Plan.Run.BatchReference(person.Lane(p.shard), batch, id.Revision, id.Part).String()
+		if first := s.First.Time(); s.Loss == ledger.NotLost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}
 	}
 	if s.Phase != ledger.Replaced {
 		o.Fate, o.Code, o.AcceptedAt = s.Fate(), l.Reason(s), time.Time{}
 		o.Reason = outcome.ReasonWords(s, o.Code)
-		if s.Phase == ledger.AcceptedBy {
+		if s.Phase == ledger.Accepted {
 			if p.ids[id] == nil {
-				r, err := p.t.Ids.At(s.Settled.Position())
+				log, err := journal.OpenReader(filepath.Join(p.dir, ledger.LogFolder), p.t.Plan.Run, journal.Options{})
+				if err != nil {
+					return err
+				}
+				defer func() { _ = log.Close() }()
+				r, err := log.At(s.Settled.Position())
 				if err != nil {
 					return err
 				}
@@ -103,7 +111,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 				switch r := rec.(type) {
 				case *record.Outcome:
 					p.at[id] = r.At
-					p.ids[id], err = r.Ids()
+					p.ids[id], err = r.MessageIDs()
 				case *record.Resolved: // the service's receipts told
 					p.at[id], p.ids[id] = r.At, r.IDs
 				}
@@ -121,7 +129,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 	return nil
 }
 
-// check holds what the trail tells of a message against the plain one.
+// check compares the outcome of a message with the plain one.
 func (p *plainTrail) check(row int64, position uint32, told outcome.Message) error {
 	want, err := p.outcome(row, position)
 	if err == nil && told != want {

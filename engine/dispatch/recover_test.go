@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/inspect"
 	"cohort/engine/ledger"
@@ -82,8 +83,7 @@ func (b *bench) damage(rng *rand.Rand) string {
 
 // Logs are lost and damaged at random moments, under faults, refused rows, splits, lists
 // that grow, crashes, and a validator that changes its rules overnight. Nobody is accepted
-// twice, nobody who was listed before the service first heard of him is sent to, and
-// every fate is true.
+// twice. Nobody is sent to who was listed before the first request. Every fate is true.
 func TestLogsThatAreLost(t *testing.T) {
 	recoveries, replayed, withheld, held := 0, 0, 0, 0
 	for seed := range uint64(24) {
@@ -153,8 +153,8 @@ func TestLogsThatAreLost(t *testing.T) {
 				}
 				done := b.recover(recovery.Recovery{Attempts: uint64(len(s.requests))})
 				recoveries++
-				if lost && done.Ledger.Hold != ledger.HoldRevisionsLost {
-					t.Fatalf("seed %d: %s, and the hold is %q", seed, what, done.Ledger.Hold)
+				if lost && done.Ledger.Facts().Hold != ledger.HoldRevisionsLost {
+					t.Fatalf("seed %d: %s, and the hold is %q", seed, what, done.Ledger.Facts().Hold)
 				}
 				for row, o := range b.outcomes() {
 					if o.Fate == person.Accepted || o.Fate == person.NotSent {
@@ -163,13 +163,13 @@ func TestLogsThatAreLost(t *testing.T) {
 				}
 			}
 			folded := b.ledger()
-			decisions, err := folded.Decisions()
+			decisions, err := decision.Find(folded)
 			enginetest.Must(t, err)
 			if len(decisions.Withheld) > 0 && seed%2 == 0 { // a person says to send them
 				withheld++
 				log, err := ledger.Open(b.dir, enginetest.OpenPlan(t, b.dir))
 				enginetest.Must(t, err)
-				n, err := log.Resolve(time.Now(), record.ResultReplay, "decided")
+				n, err := decision.Resolve(log, time.Now(), record.ResultReplay, "decided")
 				enginetest.Must(t, errors.Join(err, log.Close()))
 				if n != len(decisions.Withheld) {
 					t.Errorf("%d of %d were released", n, len(decisions.Withheld))
@@ -177,7 +177,7 @@ func TestLogsThatAreLost(t *testing.T) {
 				clear(intime)
 				summary, err = b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Lists = l.lists })
 				enginetest.Must(t, err)
-				if d, err := b.ledger().Decisions(); err != nil || len(d.Withheld) != 0 {
+				if d, err := decision.Find(b.ledger()); err != nil || len(d.Withheld) != 0 {
 					t.Errorf("%d are held again, %v", len(d.Withheld), err)
 				}
 			}

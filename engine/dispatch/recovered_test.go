@@ -14,34 +14,9 @@ import (
 	"cohort/engine/inspect"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
-	"cohort/engine/plan"
-	"cohort/engine/record"
 	"cohort/engine/recovery"
 	"cohort/ingest/person"
 )
-
-// The day for which the validator's word holds begins when a lost log can have begun, and
-// not with the first attempt that is known.
-func TestALostFormIsAsOldAsItMayBe(t *testing.T) {
-	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
-	since := time.UnixMilli(1_795_000_000_000)
-	l, err := ledger.New(planned)
-	enginetest.Must(t, err)
-	for _, r := range []any{
-		&record.Recovered{Plan: planned.Digest, Since: since}, &record.RunOpened{Plan: planned.Digest},
-		&record.Attempt{N: 1, At: since.Add(48 * time.Hour)}, &record.Outcome{N: 1, Result: record.ResultNotAccepted}, // it never left the machine
-		&record.Attempt{N: 2, At: since.Add(49 * time.Hour)},
-	} {
-		enginetest.Must(t, l.Fold(r, journal.Position{}))
-	}
-	s := l.State(plan.FormID{})
-	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(49*time.Hour)); step != ledger.StepHold {
-		t.Errorf("the step is %d, of %+v", step, s)
-	}
-	if step := ledger.Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(23*time.Hour)); step != ledger.StepRevise {
-		t.Errorf("within the day the step is %d", step)
-	}
-}
 
 // halfSent is a run of which about half was sent, with one revision.
 func halfSent(t *testing.T, s *service) *bench {
@@ -119,30 +94,6 @@ func TestNothingOfALostLogIsDeleted(t *testing.T) {
 	})
 }
 
-// A damaged log still says, as far as it can be read, that the run has no business any more.
-func TestADamagedLogSaysWhoTookTheRunsPlace(t *testing.T) {
-	dir := t.TempDir()
-	plan := enginetest.SealPlan(t, dir, enginetest.NewPeople(6, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
-	log, err := ledger.Open(dir, plan)
-	enginetest.Must(t, err)
-	enginetest.Must(t, log.Open(ledger.Start{}))
-	enginetest.Must(t, log.Supersede(time.Now(), enginetest.TestRun, "/elsewhere"))
-	enginetest.Must(t, log.Open(ledger.Start{}))
-	enginetest.Must(t, log.Open(ledger.Start{}))
-	enginetest.Must(t, log.Close())
-	name := segments(t, filepath.Join(dir, ledger.LogFolder))[0]
-	raw, err := os.ReadFile(name)
-	enginetest.Must(t, err)
-	raw[len(raw)-100] ^= 1 // in the last start but one, so that a valid record follows
-	enginetest.Must(t, os.WriteFile(name, raw, 0o600))
-	if _, err := ledger.Read(dir, plan); !ledger.IsDamage(err) {
-		t.Fatal(err)
-	}
-	if by := recovery.Superseding(dir, plan); by != enginetest.TestRun.Short()+" in /elsewhere" {
-		t.Errorf("%q", by)
-	}
-}
-
 // Without the second copy nothing is ever sent again, however often the log and the new
 // copy are lost.
 func TestWithoutTheSecondCopyNothingIsReplayed(t *testing.T) {
@@ -153,7 +104,7 @@ func TestWithoutTheSecondCopyNothingIsReplayed(t *testing.T) {
 		for range 2 {
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.RevisionsFolder)))
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.LogFolder)))
-			if done := b.recover(recovery.Recovery{}); done.Ledger.Hold != ledger.HoldRevisionsLost || done.Revisions != 0 {
+			if done := b.recover(recovery.Recovery{}); done.Ledger.Facts().Hold != ledger.HoldRevisionsLost || done.Revisions != 0 {
 				t.Fatalf("%+v", done)
 			}
 			if _, err := ledger.CopiedRevisions(b.dir, enginetest.OpenPlan(t, b.dir)); !errors.Is(err, ledger.ErrRevisions) {
@@ -164,7 +115,7 @@ func TestWithoutTheSecondCopyNothingIsReplayed(t *testing.T) {
 			enginetest.Must(t, err)
 			enginetest.Must(t, log.Close())
 			enginetest.Must(t, os.RemoveAll(filepath.Join(b.dir, ledger.LogFolder)))
-			if done := b.recover(recovery.Recovery{}); done.Ledger.Hold != ledger.HoldRevisionsLost {
+			if done := b.recover(recovery.Recovery{}); done.Ledger.Facts().Hold != ledger.HoldRevisionsLost {
 				t.Fatalf("the copy that was made again passes for the whole: %+v", done)
 			}
 		}

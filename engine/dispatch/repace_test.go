@@ -17,9 +17,9 @@ import (
 	"cohort/engine/record"
 )
 
-// The rate of a time to finish by is settled when it is asked for. Whatever is lost between
-// then and the time, no second has more than that rate and one batch, and what is late goes
-// out after the time at the same rate.
+// A time to finish by has its rate computed when it is ordered. Whatever is lost before that
+// time, no second has more than the rate and one batch. The rest goes out after the time, at
+// the same rate.
 func TestATimeToFinishByNeverEndsInASpike(t *testing.T) {
 	const batch, people = 50, 12_000 // in two minutes: 100 a second
 	for sentence, test := range map[string]struct {
@@ -47,7 +47,7 @@ func TestATimeToFinishByNeverEndsInASpike(t *testing.T) {
 			by := start.Add(2 * time.Minute)
 			var said bytes.Buffer
 			job := func(j *Job) {
-				j.Pace, j.Levers = campaign.Pace{PerSecond: 100, Location: time.UTC}, levers
+				j.Pace, j.Orders = campaign.Pace{PerSecond: 100, Location: time.UTC}, levers
 				j.Logger = slog.New(slog.NewTextHandler(&said, nil))
 			}
 			pull(t, levers, time.Millisecond, ledger.Command{Verb: record.VerbPace, By: "ann", Pace: pace.Override{FinishBy: by}})

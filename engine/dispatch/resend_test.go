@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -18,24 +19,8 @@ import (
 	"cohort/ingest/person"
 )
 
-func TestFromWhenOnAMessageMayBeSentAgain(t *testing.T) {
-	for _, test := range []struct{ sentence, last, from string }{
-		{"in the morning", "2026-11-21T06:00:00Z", "2026-11-23T01:00:00Z"},
-		{"in the evening", "2026-11-21T22:59:59Z", "2026-11-23T01:00:00Z"},
-		{"so late that it may be the next day for the service", "2026-11-21T23:00:00Z", "2026-11-24T01:00:00Z"},
-		{"at midnight", "2026-11-22T00:00:00Z", "2026-11-24T01:00:00Z"},
-		{"in summer, in another time zone", "2026-07-01T00:30:00+01:00", "2026-07-03T01:00:00Z"},
-	} {
-		last, err := time.Parse(time.RFC3339, test.last)
-		enginetest.Must(t, err)
-		if got := ledger.ResendFrom(last).Format(time.RFC3339); got != test.from {
-			t.Errorf("%s: %s", test.sentence, got)
-		}
-	}
-}
-
 // decide is a person who reads the receipts and has sent again what they do not name.
-func (b *bench) decide(receipts map[engine.Reference]string, listed map[int64]string, now time.Time, change func(*ledger.Resend)) (*ledger.Resend, error) {
+func (b *bench) decide(receipts map[engine.Reference]string, listed map[int64]string, now time.Time, change func(*decision.Resend)) (*decision.Resend, error) {
 	b.Helper()
 	planned := enginetest.OpenPlan(b.T, b.dir)
 	defer func() { _ = planned.Close() }()
@@ -43,7 +28,7 @@ func (b *bench) decide(receipts map[engine.Reference]string, listed map[int64]st
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, log.Close()) }()
 	enginetest.Must(b.T, log.Open(ledger.Start{At: now}))
-	forms, _, err := log.Ledger.Doubtful(b.people)
+	forms, _, err := decision.InDoubt(log.Ledger, b.people)
 	enginetest.Must(b.T, err)
 	found, inDoubt := map[plan.FormID]string{}, map[plan.FormID]bool{}
 	for r, id := range forms {
@@ -52,19 +37,19 @@ func (b *bench) decide(receipts map[engine.Reference]string, listed map[int64]st
 			found[forms[r]] = id
 		}
 	}
-	attempted, err := ledger.Attempts(b.dir, planned, func(id plan.FormID) bool { return inDoubt[id] })
+	attempted, err := decision.Attempts(b.dir, planned, func(id plan.FormID) bool { return inDoubt[id] })
 	enginetest.Must(b.T, err)
-	again, err := log.Ledger.Resend(b.Context(), found, attempted, "", b.people.Listed(listed), now)
+	again, err := decision.ResendCandidates(b.Context(), log.Ledger, decision.Evidence{Found: found, Attempts: attempted, People: b.people.Listed(listed)}, now)
 	enginetest.Must(b.T, err)
 	if change != nil {
 		change(again)
 	}
-	enginetest.Must(b.T, log.Found(now, found))
-	return again, log.Resend(again, "ann", "the patients were asked", now)
+	enginetest.Must(b.T, decision.Found(log, now, found))
+	return again, again.Commit(log, "ann", "the patients were asked", now)
 }
 
-// A run whose answers are lost, receipts that name some of the messages, a list that
-// names one, and a person who has the others sent again. Each of those is accepted once
+// The answers of a run are lost. Receipts name some of the messages, a list names one, and a
+// person has the others sent again. Each of those is accepted once
 // more at the most, and nobody else is sent to.
 func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -88,7 +73,7 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		if summary.Account.Fates[person.InDoubt] != 20 || summary.Held != 20 {
 			t.Fatalf("%+v", summary)
 		}
-		receipts := map[engine.Reference]string{} // of all that were accepted but for two, whose receipts got lost
+		receipts := map[engine.Reference]string{} // of all that were accepted; two more got lost
 		missing := 0
 		for m := range s.accepted {
 			var r engine.Reference
@@ -116,7 +101,7 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 
 		// Too early, nothing is decided.
 		early, err := b.decide(receipts, ceased, time.Now().Add(24*time.Hour), nil)
-		if !errors.Is(err, ledger.ErrYoung) || early.Young != 11 || early.Again != 11 || early.Named != 8 || early.Listed != 1 {
+		if !errors.Is(err, decision.ErrYoung) || early.Young != 11 || early.Again != 11 || early.Named != 8 || early.Listed != 1 {
 			t.Fatalf("%+v, %v", early, err)
 		}
 		if got := b.ledger(); resent(got) != 0 || got.Account().Fates[person.InDoubt] != 12 {
@@ -133,11 +118,11 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		if live, held, _ := l.Unsettled(); live != 11 || held != 1 || left != 11 || resent(l) != 11 || l.Settleable() != 0 || len(s.requests) != requests {
 			t.Fatalf("%d live, %d held, %d resent", live, held, resent(l))
 		}
-		if !strings.Contains(l.LastControl, "resent: 11 messages in doubt, the last of them attempted at ") || !strings.Contains(l.LastControl, "by ann: the patients were asked") {
-			t.Errorf("the log says %q", l.LastControl)
+		if !strings.Contains(l.Facts().LastControl, "resent: 11 messages in doubt, the last of them attempted at ") || !strings.Contains(l.Facts().LastControl, "by ann: the patients were asked") {
+			t.Errorf("the log says %q", l.Facts().LastControl)
 		}
-		// A decision about the same again finds nobody, and the suppressed one stays so though
-		// the list has forgotten him.
+		// A second decision finds nobody. The suppressed person stays so, though the list has
+		// forgotten the name.
 		if none, err := b.decide(receipts, nil, time.Now(), nil); err != nil || none.Again != 0 || none.Listed != 1 {
 			t.Fatalf("%+v, %v", none, err)
 		}
@@ -202,8 +187,8 @@ func (b *bench) reasons(all map[int64]outcome.Message, doubtful []int64) {
 	}
 }
 
-// A crash in the middle of a decision leaves some of the messages as they were, and
-// nobody is to be sent to again of whom the log does not say who has decided so.
+// A crash in the middle of a decision leaves some of the messages as they were. Nobody is
+// sent to again unless the log names the person who decided it.
 func TestADecisionThatACrashCutsShort(t *testing.T) {
 	b := &bench{t, enginetest.NewPeople(5, 1, nil), t.TempDir()}
 	enginetest.SealForgetful(t, b.dir, b.people)
@@ -236,10 +221,10 @@ func TestADecisionThatACrashCutsShort(t *testing.T) {
 			enginetest.Must(t, l.Apply(r))
 		}
 		enginetest.Must(t, l.Account().Check())
-		if live, _, _ := l.Unsettled(); l.Starts == 2 && live != resent(l) { // nothing else is to be sent any more
+		if live, _, _ := l.Unsettled(); l.Facts().Starts == 2 && live != resent(l) { // nothing else is to be sent any more
 			t.Errorf("behind record %d, %d are to be sent, and %d were decided about", cut, live, resent(l))
 		}
-		if said := strings.Contains(l.LastControl, "ann: the patients were asked"); resent(l) > 0 && !said {
+		if said := strings.Contains(l.Facts().LastControl, "ann: the patients were asked"); resent(l) > 0 && !said {
 			t.Errorf("behind record %d, %d are sent again, and nobody has decided it", cut, resent(l))
 		} else if said {
 			decisions++
@@ -253,7 +238,7 @@ func TestADecisionThatACrashCutsShort(t *testing.T) {
 	}
 }
 
-// resent counts the messages of which a person has decided that they are sent again.
+// resent counts the messages that a person has decided to send again.
 func resent(l *ledger.Ledger) int {
 	went, due := l.Resent()
 	return went + due

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/inspect"
 	"cohort/engine/ledger"
@@ -26,10 +27,10 @@ func (b *bench) retry(codes ...string) int {
 	plan := enginetest.OpenPlan(b.T, b.dir)
 	log, err := ledger.Open(b.dir, plan)
 	enginetest.Must(b.T, err)
-	again := log.Ledger.Retry(codes)
+	again := decision.RetryCandidates(log.Ledger, codes)
 	if n := again.Sum().Again; n > 0 {
 		before := log.Ledger.Account().Fates
-		enginetest.Must(b.T, log.Retry(again, b.people, enginetest.Encoding{}, "ann", "the template is mended", time.Now()))
+		enginetest.Must(b.T, again.Commit(log, b.people, enginetest.Encoding{}, "ann", "the template is mended", time.Now()))
 		after := log.Ledger.Account().Fates
 		if after[person.NotSent] != before[person.NotSent]+int64(n) || after[person.Refused] != before[person.Refused]-int64(n) {
 			b.Errorf("%d are sent again, and the account goes from %v to %v", n, before, after)
@@ -55,10 +56,10 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 		if refused < 5 {
 			t.Fatalf("%d were refused", refused)
 		}
-		if n := b.retry("ANOTHER_CODE"); n != 0 || !b.ledger().Closed {
+		if n := b.retry("ANOTHER_CODE"); n != 0 || !b.ledger().Facts().Closed {
 			t.Errorf("%d of another code are sent again", n)
 		}
-		if n := b.retry("ANOTHER_CODE", "INVALID_VALUE"); n != refused || b.ledger().Closed {
+		if n := b.retry("ANOTHER_CODE", "INVALID_VALUE"); n != refused || b.ledger().Facts().Closed {
 			t.Errorf("%d are sent again", n)
 		}
 		for row, o := range b.outcomes() {
@@ -90,8 +91,8 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 	})
 }
 
-// A message that is refused again stands in the report with its new code and all its
-// attempts, and is taken up by the new code alone.
+// A message that is refused again has its new code and all its attempts in the report. A
+// retry finds it by the new code alone.
 func TestARefusalWithAnotherCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)
@@ -136,11 +137,11 @@ func TestARefusalWithAnotherCode(t *testing.T) {
 	})
 }
 
-// Whoever a list has named at any moment since the plan is not sent to again: not when it
-// named him while he was refused and has forgotten him, nor when it names him only then.
+// A person that a list has named at any moment since the plan is not sent to again. The list
+// may have forgotten the person since, or name the person only after the retry.
 func TestSuppressionOutlivesARetry(t *testing.T) {
 	for sentence, test := range map[string]struct {
-		before, after []int64 // whom the list names when it is applied before and after the retry
+		before, after []int64 // people that the list names before and after the retry
 		lost          bool
 		again         int // are sent again of rows 1, 2, 3 and 4
 		accepted      []int64
@@ -288,7 +289,7 @@ func TestARetryThatIsCutShort(t *testing.T) {
 				return false, nil
 			}
 			disk.mu.Unlock()
-			err = log.Retry(log.Ledger.Retry(nil), b.people, enginetest.Encoding{}, "ann", "mended", time.Now())
+			err = decision.RetryCandidates(log.Ledger, nil).Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now())
 			_ = log.Close()
 			left := disk.durable()
 			next, e := ledger.OpenOn(left, b.dir, plan)
@@ -298,13 +299,13 @@ func TestARetryThatIsCutShort(t *testing.T) {
 			if refused+unsent != 10 || err == nil && refused != 0 {
 				t.Fatalf("cut %d: %d are refused and %d not sent, %v", cut, refused, unsent, err)
 			}
-			if again := next.Ledger.Retry(nil); int64(again.Sum().Again) != refused {
+			if again := decision.RetryCandidates(next.Ledger, nil); int64(again.Sum().Again) != refused {
 				t.Fatalf("cut %d: %d of %d can be sent again", cut, again.Sum().Again, refused)
 			} else if refused > 0 {
-				enginetest.Must(t, next.Retry(again, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
+				enginetest.Must(t, again.Commit(next, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
 			}
-			if n := next.Ledger.Account().Fates[person.NotSent]; n != 10 || next.Copied != uint64(next.Ledger.Revisions) {
-				t.Fatalf("cut %d: %d are not sent, and the second copy has %d revisions of %d", cut, n, next.Copied, next.Ledger.Revisions)
+			if n := next.Ledger.Account().Fates[person.NotSent]; n != 10 || next.Copied() != uint64(next.Ledger.Facts().Revisions) {
+				t.Fatalf("cut %d: %d are not sent, and the second copy has %d revisions of %d", cut, n, next.Copied(), next.Ledger.Facts().Revisions)
 			}
 			enginetest.Must(t, next.Close())
 			if err == nil {
@@ -319,9 +320,8 @@ func TestARetryThatIsCutShort(t *testing.T) {
 	})
 }
 
-// Under faults, splits, crashes and lost logs, a run is taken to its end, its cause is
-// mended overnight, and what was refused for certain is sent again, until nothing is left
-// that may be. Nobody is accepted twice, and what was refused in doubt stays refused.
+// A run reaches its end under faults, splits, crashes and lost logs. The cause is mended
+// overnight, and certain refusals are sent again until none is left. Nobody is accepted twice, and what was refused in doubt stays refused.
 func TestRetriesUnderFaults(t *testing.T) {
 	retried, unsure := 0, 0
 	for seed := range uint64(16) {
@@ -371,7 +371,7 @@ func TestRetriesUnderFaults(t *testing.T) {
 					t.Errorf("seed %d, row %d was accepted %d times: %+v", seed, row, sent, o)
 				}
 			}
-			unsure += b.ledger().Retry(nil).Sum().Unsure
+			unsure += decision.RetryCandidates(b.ledger(), nil).Sum().Unsure
 			for _, w := range s.wrong {
 				t.Error(w)
 			}
@@ -383,13 +383,12 @@ func TestRetriesUnderFaults(t *testing.T) {
 	}
 }
 
-// What is sent again is what was planned: where a batch does not come out so any more,
-// nothing is recorded.
+// Only a batch that is still as it was planned is sent again. Otherwise nothing is recorded.
 func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
-		"the name of somebody who was refused":  func(p *enginetest.People) { p.Lanes[0][2].Fields[0] = "Taken2" },
-		"the name of somebody who was accepted": func(p *enginetest.People) { p.Lanes[0][0].Fields[0] = "Taken0" },
-		"somebody is newly left out":            func(p *enginetest.People) { p.Lanes[0][2].Suppressed = true },
+		"the name of somebody who was refused":  func(p *enginetest.People) { p.ByLane[0][2].Fields[0] = "Taken2" },
+		"the name of somebody who was accepted": func(p *enginetest.People) { p.ByLane[0][0].Fields[0] = "Taken0" },
+		"somebody is newly left out":            func(p *enginetest.People) { p.ByLane[0][2].Suppressed = true },
 		"the spool cannot be read":              func(p *enginetest.People) { p.FailAt = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -401,11 +400,11 @@ func TestARetryOnAnotherSpoolIsRefused(t *testing.T) {
 			change(b.people)
 			log, err := ledger.Open(b.dir, enginetest.OpenPlan(t, b.dir))
 			enginetest.Must(t, err)
-			if err := log.Retry(log.Ledger.Retry(nil), b.people, enginetest.Encoding{}, "ann", "mended", time.Now()); !errors.Is(err, plan.ErrChanged) && !errors.Is(err, enginetest.ErrUnreadable) {
+			if err := decision.RetryCandidates(log.Ledger, nil).Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()); !errors.Is(err, plan.ErrChanged) && !errors.Is(err, enginetest.ErrUnreadable) {
 				t.Errorf("%s: %v", sentence, err)
 			}
 			enginetest.Must(t, log.Close())
-			if l := b.ledger(); !l.Closed || l.Account().Fates[person.Refused] != 1 {
+			if l := b.ledger(); !l.Facts().Closed || l.Account().Fates[person.Refused] != 1 {
 				t.Errorf("%s: and yet the account is %v", sentence, l.Account().Fates)
 			}
 		})

@@ -10,9 +10,8 @@ import (
 	"cohort/engine/record"
 )
 
-// refusedRows turns the rows that a service named into positions of the shard, each
-// once, the first reason given for a row being the one that counts. positions are those
-// of the request's messages.
+// refusedRows turns the rows that a service named into positions in the shard, each once.
+// The first reason given for a row counts. positions are those of the request's messages.
 func refusedRows(positions []uint32, named []engine.RowError) []record.RefusedRow {
 	rows := make([]record.RefusedRow, 0, len(named))
 	for _, row := range named {
@@ -25,36 +24,36 @@ func refusedRows(positions []uint32, named []engine.RowError) []record.RefusedRo
 // revise replaces a form by one that lacks the rows that were refused.
 func (r *run) revise(res result, refused []record.RefusedRow, now time.Time) error {
 	messages := len(res.body.Messages)
-	parts := ledger.Less(res.errand.form, messages, refused)
+	parts := ledger.Without(res.task.form, messages, refused)
 	r.job.Logger.Debug("the service refused rows of a batch; the others go out in a revision",
 		"batch", res.body.Reference.String(), "refused", len(refused), "left", messages-len(refused), "code", res.answer.Code)
 	looked := messages
-	if res.answer.RowsCut { // it looked no further than the last row that it names
+	if res.answer.RowsCut { // the service did not look behind the last row that it names
 		looked = res.answer.Rows[len(res.answer.Rows)-1].Index + 1
 	}
-	r.looked(res.errand.id.Batch, max(0, looked-len(refused)), len(refused), len(parts) == 0)
+	r.countRefusals(res.task.id.Batch, max(0, looked-len(refused)), len(refused), len(parts) == 0)
 	return r.replace(res, parts, refused, now)
 }
 
 // split replaces a form that was too large for the service by smaller ones.
 func (r *run) split(res result, now time.Time) error {
-	parts, refused := smaller(res.errand.form, res.body.Positions, res.answer.Code)
+	parts, refused := smaller(res.task.form, res.body.Positions, res.answer.Code)
 	if len(parts) > 0 {
 		r.job.Logger.Warn("a batch was too large for the service and is split; consider a smaller sink.notify.batch.max_bytes",
 			"batch", res.body.Reference.String(), "bytes", len(res.body.Bytes))
 	} else {
-		r.looked(res.errand.id.Batch, 0, 1, true)
+		r.countRefusals(res.task.id.Batch, 0, 1, true)
 	}
 	return r.replace(res, parts, refused, now)
 }
 
-// replace seals the newer forms, records them, and makes them due.
+// replace seals the new forms, records them, and makes them due.
 func (r *run) replace(res result, parts []plan.Form, refused []record.RefusedRow, now time.Time) error {
-	record := r.job.Log.Ledger.Revision(res.errand.id, res.attempt.N, res.answer, parts, refused, now)
-	if err := r.workers.builder.NewForms(&r.scratch, &res.errand.planned, record.Part(0), record.Parts); err != nil {
+	record := r.ledger.Revision(res.task.id, res.attempt.N, res.answer, parts, refused, now)
+	if err := r.workers.builder.NewForms(&r.scratch, &res.task.planned, record.Part(0), record.Parts); err != nil {
 		return err
 	}
-	if err := r.job.Log.Revised(record); err != nil {
+	if err := r.log.Revised(record); err != nil {
 		return err
 	}
 	if r.job.Settle {
@@ -66,8 +65,8 @@ func (r *run) replace(res result, parts []plan.Form, refused []record.RefusedRow
 	return nil
 }
 
-// smaller cuts f, whose messages have these positions, in two because the service found
-// it too large. One message that is too large by itself is refused.
+// smaller halves a form that was too large for the service. Its messages have these
+// positions. A single message that is too large is refused.
 func smaller(f plan.Form, positions []uint32, code string) (parts []plan.Form, refused []record.RefusedRow) {
 	if n := len(positions); n > 1 {
 		halves := f.Halves(positions[n/2])

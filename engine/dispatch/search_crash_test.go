@@ -27,8 +27,8 @@ func (s *search) crash(w world, yield func(world)) {
 	}
 }
 
-// dies takes a process out of the network: nobody waits for its answers, and what it
-// had not put on the wire is gone.
+// dies takes a process out of the network. Nobody waits for its answers, and its unsent
+// requests are gone.
 func (w *world) dies(o int) {
 	for i := range w.net {
 		switch p := &w.net[i]; {
@@ -41,7 +41,7 @@ func (w *world) dies(o int) {
 	}
 }
 
-// restarts starts a process on a log of which left is what the crash has left.
+// restarts starts a process after a crash. left is the log that the crash has left.
 func (s *search) restarts(w world, o int, left int32, yield func(world)) {
 	w.dies(o)
 	if kept, logged := s.copies[w.kept], s.copies[s.nodes[left].revisions]; len(kept) > len(logged) || !slices.Equal(kept, logged[:len(kept)]) {
@@ -89,7 +89,7 @@ func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
 	}
 	l := s.open(s.intern(fresh, 0), 0)
 	try := func(id plan.FormID, n uint16) {
-		l = s.logged(l, record.KindAttempt, &record.Attempt{Form: id, N: n, At: at})
+		l = s.logged(l, &record.Attempt{Form: id, N: n, At: at})
 	}
 	for _, payload := range revisions {
 		rec, err := record.Decode(record.KindRevision, []byte(payload))
@@ -98,16 +98,16 @@ func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
 		for n := uint16(1); n <= r.N; n++ {
 			try(r.Form, n)
 			if n < r.N {
-				l = s.logged(l, record.KindInDoubt, &record.InDoubt{Form: r.Form, N: n, At: at})
+				l = s.logged(l, &record.InDoubt{Form: r.Form, N: n, At: at})
 			}
 		}
-		l = s.logged(l, record.KindRevision, r)
+		l = s.logged(l, r)
 	}
 	for _, id := range s.nodes[l].FormIDs() {
-		if st := s.nodes[l].At(id); !st.IsSettled() {
+		if st := s.nodes[l].State(id); !st.IsSettled() {
 			try(id, 1)
 			if hold {
-				l = s.logged(l, record.KindOutcome, ledger.OutcomeOf(ledger.StepHold, id, 1, engine.Answer{}, at))
+				l = s.logged(l, ledger.OutcomeOf(record.ResultHeld, id, 1, engine.Answer{}, at))
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func (s *search) recoveredAsTheProductDoes(revisions []string, day uint8, hold b
 	if hold {
 		first.Hold = ledger.HoldRevisionsLost
 	}
-	l, err := recovery.RecoveredLedger(s.plan, first, revisions)
+	l, err := recovery.Ledger(s.plan, first, revisions)
 	enginetest.Must(s.t, err)
 	enginetest.Must(s.t, l.Whole())
 	return s.open(s.intern(l, s.keep(revisions)), day)
@@ -147,13 +147,15 @@ func (s *search) apply(w world, o int, yield func(world)) {
 		var named []record.RefusedRow
 		planned, err := s.plan.Batch(batch)
 		enginetest.Must(s.t, err)
-		for r := range s.builder.Source.Recipients(int(planned.Shard), planned.From, planned.To) {
+		for r := range s.builder.Source.Recipients(planned.Lane, planned.From, planned.To) {
 			if s.scope.listed&(1<<r.Position) != 0 {
 				named = append(named, record.RefusedRow{Position: r.Position, Code: "listed"})
 			}
 		}
 		var forms []plan.FormID
-		s.nodes[l].Forms(batch, func(id plan.FormID, _ *ledger.State) { forms = append(forms, id) })
+		for id := range s.nodes[l].Forms(batch) {
+			forms = append(forms, id)
+		}
 		for _, id := range forms {
 			form, err := s.nodes[l].Form(id)
 			enginetest.Must(s.t, err)
@@ -163,12 +165,12 @@ func (s *search) apply(w world, o int, yield func(world)) {
 				crashes(l, w.kept)
 			}
 			if len(late) > 0 {
-				l = s.logged(l, record.KindListedLate, &record.ListedLate{Batch: batch, At: clock(w.day), People: late})
+				l = s.logged(l, &record.ListedLate{Batch: batch, At: clock(w.day), People: late})
 				crashes(l, w.kept)
 			}
 		}
 		if rows := s.nodes[l].BlockedRefused(batch, named); len(rows) > 0 && !s.policy.deaf {
-			l = s.logged(l, record.KindRevision, s.nodes[l].BlockRefused(batch, rows, clock(w.day)))
+			l = s.logged(l, s.nodes[l].BlockRefused(batch, rows, clock(w.day)))
 			crashes(l, w.kept)
 		}
 	}
@@ -182,7 +184,7 @@ func (s *search) apply(w world, o int, yield func(world)) {
 	yield(w)
 }
 
-// prospect is what decides how a run ends when nothing befalls it any more.
+// prospect holds the facts that decide the end of a run without further faults.
 type prospect struct {
 	ledger int32
 	taken  uint64
@@ -192,9 +194,8 @@ type prospect struct {
 	mended bool
 }
 
-// end lets a process take the run on at a service that is well, with time left, and
-// says what is wrong with how it ends: something that is still to be sent, somebody
-// without need in doubt, or a fate that is not true.
+// end lets a process finish the run at a service that works, with time left. It returns what
+// is wrong at the end: an unsent message, needless doubt, or a false fate.
 func (s *search) end(w world) string {
 	w.net = [4]packet{}
 	w.owners[1] = owner{}

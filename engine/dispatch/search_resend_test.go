@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -25,9 +26,9 @@ func (s *search) resend(w world, yield func(world)) {
 			}
 		}
 		l := s.nodes[at].Ledger
-		found, attempted := map[plan.FormID]string{}, map[plan.FormID]ledger.Attempted{}
+		found, attempted := map[plan.FormID]string{}, map[plan.FormID]decision.Attempted{}
 		for _, id := range l.FormIDs() {
-			st := l.At(id)
+			st := l.State(id)
 			if st.Messages != 1 || !l.IsAsked(st) && !s.policy.bold {
 				continue
 			}
@@ -36,26 +37,26 @@ func (s *search) resend(w world, yield func(world)) {
 				found[id] = "id"
 			}
 			if w.last[m] > 0 {
-				attempted[id] = ledger.Attempted{Last: clock(w.last[m] - 1), Keys: []string{""}}
+				attempted[id] = decision.Attempted{Last: clock(w.last[m] - 1), Keys: []string{""}}
 			}
 		}
-		again, err := l.Resend(s.t.Context(), found, attempted, "", s.namedNow(&w), clock(w.day))
+		again, err := decision.ResendCandidates(s.t.Context(), l, decision.Evidence{Found: found, Attempts: attempted, People: s.namedNow(&w)}, clock(w.day))
 		enginetest.Must(s.t, err)
 		for _, id := range slices.SortedFunc(maps.Keys(found), ledger.ByForm) {
-			at = s.logged(at, record.KindResolved, &record.Resolved{Form: id, At: clock(w.day), Result: record.ResultAccepted, IDs: []string{found[id]}})
+			at = s.logged(at, &record.Resolved{Form: id, At: clock(w.day), Result: record.ResultAccepted, IDs: []string{found[id]}})
 			ends(w)
 		}
 		if int(w.resends) == s.resends || again.Young > 0 && !s.policy.hasty {
 			continue
 		}
 		for _, r := range again.Late {
-			at = s.logged(at, record.KindListedLate, r)
+			at = s.logged(at, r)
 			ends(w)
 		}
-		ids := again.Ids
+		ids := again.IDs
 		if s.policy.bold {
 			for _, id := range l.FormIDs() {
-				if l.At(id).Phase == ledger.AcceptedBy {
+				if l.State(id).Phase == ledger.Accepted {
 					ids = append(ids, id)
 				}
 			}
@@ -65,17 +66,17 @@ func (s *search) resend(w world, yield func(world)) {
 		}
 		next := w
 		next.resends++
-		at = s.logged(at, record.KindControl, &record.Control{At: clock(w.day), Verb: record.ControlResent})
+		at = s.logged(at, &record.Control{At: clock(w.day), Verb: record.ControlResent})
 		ends(next)
 		for _, id := range ids {
-			at = s.logged(at, record.KindResolved, &record.Resolved{Form: id, At: clock(w.day), Result: record.ResultResend})
+			at = s.logged(at, &record.Resolved{Form: id, At: clock(w.day), Result: record.ResultResend})
 			next.again[s.positions(l, id)[0]]++
 			ends(next)
 		}
 	}
 }
 
-// namedNow is whom the suppression list names.
+// namedNow yields the people on the suppression list.
 func (s *search) namedNow(w *world) iter.Seq2[plan.Listed, error] {
 	if w.listed == nobodyListed {
 		return nil
@@ -89,7 +90,7 @@ func (s *search) namedNow(w *world) iter.Seq2[plan.Listed, error] {
 	}
 }
 
-// days is how many days may pass.
+// lastDay is the number of days that may pass.
 func (s *search) lastDay() uint8 {
 	if s.resends > 0 {
 		return uint8(2 * s.resends)

@@ -1,8 +1,8 @@
 package dispatch
 
 import (
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
-	"cohort/engine/record"
 )
 
 // retry is a person who has what was refused sent again: at every moment, since the run's
@@ -14,13 +14,13 @@ func (s *search) retry(w world, yield func(world)) {
 	for _, left := range w.owners[0].tail[:w.owners[0].n] {
 		l := s.nodes[left].Clone()
 		if s.policy.rash {
-			clear(l.Unsure)
+			clear(*inside[map[uint32]bool](l, "unsure"))
 		}
-		again := l.Retry(nil)
+		again := decision.RetryCandidates(l, nil)
 		if again.Sum().Again == 0 {
 			continue
 		}
-		revisions, err := again.Prepare(s.nodes[left].Ledger, s.builder.Source, s.builder.Sink, clock(w.day))
+		revisions, err := again.Revisions(s.nodes[left].Ledger, s.builder.Source, s.builder.Sink, clock(w.day))
 		enginetest.Must(s.t, err)
 		ends := func(at int32, kept uint16) {
 			next := w
@@ -41,7 +41,7 @@ func (s *search) retry(w world, yield func(world)) {
 		}
 		ends(at, before.kept)
 		for _, r := range revisions {
-			at = s.logged(at, record.KindRevision, r)
+			at = s.logged(at, r)
 			ends(at, before.kept)
 		}
 		kept, all := s.copies[before.kept], s.copies[s.nodes[at].revisions]

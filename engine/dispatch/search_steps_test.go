@@ -97,7 +97,7 @@ func (s *search) sends(w world, o int, yield func(world)) {
 	ready := slices.Clone(n.ready[flag(w.owners[o].settle)])
 	for _, id := range w.owners[o].again {
 		id.Batch--
-		if st := n.At(id); st != nil && !st.IsSettled() && !st.Pending && !slices.Contains(ready, id) {
+		if st := n.State(id); !st.IsSettled() && !st.IsPending() && !slices.Contains(ready, id) {
 			ready = append(ready, id)
 		}
 	}
@@ -112,13 +112,13 @@ func (s *search) sends(w world, o int, yield func(world)) {
 		return
 	}
 	for _, id := range n.FormIDs() {
-		if st := n.At(id); st.Phase == ledger.Live && st.InDoubt && !st.Pending {
+		if st := n.State(id); st.Phase == ledger.InDoubt {
 			s.asks(w, o, id, yield)
 		}
 	}
 }
 
-// leaveOutLate is what run.leaveOutLate does.
+// leaveOutLate does the same as run.leaveOutLate.
 func (s *search) leaveOutLate(w world, o int, id plan.FormID) (world, bool) {
 	l := s.nodes[w.owners[o].now()]
 	form, err := l.Form(id)
@@ -135,7 +135,7 @@ func (s *search) leaveOutLate(w world, o int, id plan.FormID) (world, bool) {
 func (s *search) leaveOut(ledger int32, day uint8, id plan.FormID, form plan.Form, people []record.RefusedRow) int32 {
 	r := s.nodes[ledger].WithoutListed(id, form, people, clock(day))
 	s.sealed(r)
-	return s.logged(ledger, record.KindRevision, r)
+	return s.logged(ledger, r)
 }
 
 func (s *search) sealed(r *record.Revision) {
@@ -157,7 +157,7 @@ func (s *search) send(w world, o int, id plan.FormID, yield func(world)) {
 		return
 	}
 	l := s.nodes[w.owners[o].now()]
-	n := l.At(id).Attempts + 1
+	n := l.State(id).Attempts + 1
 	p := packet{form: id, n: n, ref: s.reference(id, n), mask: maskOf(s.positions(l.Ledger, id)), owner: uint8(o + 1)}
 	if s.scope.standing {
 		p.state = standing
@@ -166,7 +166,7 @@ func (s *search) send(w world, o int, id plan.FormID, yield func(world)) {
 	if !w.put(p, s.flying) {
 		return
 	}
-	if w.listed == applied && (n == 1 || l.At(id).Resend.IsDue()) && p.mask&s.scope.listed != 0 && !w.owners[o].settle && len(s.lies) == 0 {
+	if w.listed == applied && (n == 1 || l.State(id).Resend.IsDue()) && p.mask&s.scope.listed != 0 && !w.owners[o].settle && len(s.lies) == 0 {
 		s.lies = append(s.lies, fmt.Sprintf("somebody who is listed is sent to for the first time, or again: %v", id))
 	}
 	w.sent++
@@ -175,7 +175,7 @@ func (s *search) send(w world, o int, id plan.FormID, yield func(world)) {
 			w.last[m] = w.day + 1
 		}
 	}
-	after := s.logged(w.owners[o].now(), record.KindAttempt, &record.Attempt{Form: id, N: n, At: clock(w.day)})
+	after := s.logged(w.owners[o].now(), &record.Attempt{Form: id, N: n, At: clock(w.day)})
 	if s.policy.lateIntent {
 		w.owners[o].append(after)
 	} else {
@@ -184,8 +184,7 @@ func (s *search) send(w world, o int, id plan.FormID, yield func(world)) {
 	yield(w)
 }
 
-// asks is what unsafe policies do about doubt: they ask the service and go by what it
-// says at that moment.
+// asks settles doubt as unsafe policies do: by the service's word at that moment.
 func (s *search) asks(w world, o int, id plan.FormID, yield func(world)) {
 	l := s.nodes[w.owners[o].now()]
 	got := true
@@ -197,9 +196,9 @@ func (s *search) asks(w world, o int, id plan.FormID, yield func(world)) {
 	case got: // the answer that it gives is taken for one to a further attempt
 		if int(w.sent) < s.attempts {
 			w.sent++
-			n := l.At(id).Attempts + 1
-			at := s.logged(w.owners[o].now(), record.KindAttempt, &record.Attempt{Form: id, N: n, At: clock(w.day)})
-			w.owners[o].synced(s.logged(at, record.KindOutcome, ledger.OutcomeOf(ledger.StepAcceptUnknown, id, n, engine.Answer{Status: 200}, clock(w.day))))
+			n := l.State(id).Attempts + 1
+			at := s.logged(w.owners[o].now(), &record.Attempt{Form: id, N: n, At: clock(w.day)})
+			w.owners[o].synced(s.logged(at, ledger.OutcomeOf(record.ResultAcceptedUnknown, id, n, engine.Answer{Status: 200}, clock(w.day))))
 			yield(w)
 		}
 	case s.policy.ask == askAtOnce, s.policy.ask == askInCalm && !busy:
@@ -300,8 +299,8 @@ func (s *search) arrives(w world, p packet, yield func(world)) {
 	}
 }
 
-// verdict is what a service that nothing befalls says of a request; takes: that it
-// accepts it.
+// verdict is the answer of a service without faults to a request. takes: it accepts the
+// request.
 func (s *search) verdict(w *world, p packet) (a engine.Answer, takes bool) {
 	if s.isTooLarge(p.mask) {
 		return engine.Answer{Reply: engine.TooLarge, Status: 413}, false
@@ -394,7 +393,7 @@ func (s *search) settles(folded int32, p packet, a engine.Answer, now time.Time)
 	positions := s.positions(l.Ledger, p.form)
 	form, err := l.Form(p.form)
 	enginetest.Must(s.t, err)
-	a = sane(a, len(positions))
+	a = checked(a, len(positions))
 	if s.policy.early && a.Status == 425 {
 		a = engine.Answer{Reply: engine.Refused, Status: 429} // as an older version had it
 	}
@@ -404,18 +403,18 @@ func (s *search) settles(folded int32, p packet, a engine.Answer, now time.Time)
 	}
 	var parts []plan.Form
 	var refused []record.RefusedRow
-	switch step := decide(s.kind, *l.At(p.form), a, now); step {
-	case ledger.StepReplay:
-		return settlement{again: true, after: s.logged(folded, record.KindInDoubt, &record.InDoubt{Form: p.form, N: p.n, At: now, Status: a.Status})}
-	case ledger.StepRevise:
+	switch step := decide(s.kind, l.State(p.form), a, now); step {
+	case record.ResultReplay:
+		return settlement{again: true, after: s.logged(folded, &record.InDoubt{Form: p.form, N: p.n, At: now, Status: a.Status})}
+	case record.ResultRevise:
 		refused = refusedRows(positions, a.Rows)
-		parts = ledger.Less(form, len(positions), refused)
-	case ledger.StepSplit:
+		parts = ledger.Without(form, len(positions), refused)
+	case record.ResultSplit:
 		parts, refused = smaller(form, positions, a.Code)
 	default:
-		return settlement{again: step == ledger.StepAgain, after: s.logged(folded, record.KindOutcome, ledger.OutcomeOf(step, p.form, p.n, a, now))}
+		return settlement{again: step == record.ResultNotAccepted, after: s.logged(folded, ledger.OutcomeOf(step, p.form, p.n, a, now))}
 	}
 	r := l.Revision(p.form, p.n, a, parts, refused, now)
 	s.sealed(r)
-	return settlement{after: s.logged(folded, record.KindRevision, r), revision: true}
+	return settlement{after: s.logged(folded, r), revision: true}
 }

@@ -9,13 +9,14 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/ledger"
+	"cohort/engine/record"
 )
 
 // TestSearch walks every history of small runs by the product's own rules: Decide,
 // Ledger.Apply, newQueue and the functions that make its records. In none of them is a
-// message accepted twice, or called accepted, refused or suppressed when it is not; and
-// from every state of a run to a service that takes a reference once, the run comes to
-// its end when nothing befalls it any more.
+// message accepted twice, or called accepted, refused or suppressed when it is not. At a
+// service that takes a reference once, the run reaches its end from every state, once the
+// faults stop.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	deep := os.Getenv("COHORT_PROVE") != ""
@@ -72,34 +73,34 @@ func searched() map[string]scope {
 		"refused messages sent again, and everything lost":              {kind: engine.Deduplicates, messages: 2, batch: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, retries: 2, bad: 0b01, day: true, noPlan: true},
 		"a cause that is mended while requests are under way":           {kind: engine.Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
 		"a cause mended, where everybody was refused":                   {kind: engine.Deduplicates, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b11, mends: 0b11},
-		"a cause mended at a service that takes everything":             {kind: engine.Neither, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
+		"a cause mended at a service that takes everything":             {kind: engine.CanBeAsked, messages: 2, batch: 2, attempts: 4, crashes: 1, losses: 1, flying: 3, retries: 1, bad: 0b01, mends: 0b01},
 		"two processes without the lock":                                {kind: engine.Deduplicates, messages: 2, batch: 2, attempts: 5, flying: 3, unlocked: true, standing: true, bad: 0b0010},
 		"a reference that is somebody else's":                           {kind: engine.Deduplicates, messages: 2, batch: 1, attempts: 4, flying: 2, foreign: true, prompt: true, listed: 0b01},
-		"a process that another takes over from while it stands still":  {kind: engine.Neither, messages: 2, batch: 2, attempts: 4, flying: 3, takeover: true, standing: true, bad: 0b01, whim: true},
+		"a process that another takes over from while it stands still":  {kind: engine.CanBeAsked, messages: 2, batch: 2, attempts: 4, flying: 3, takeover: true, standing: true, bad: 0b01, whim: true},
 		"a service that can be asked":                                   {kind: engine.CanBeAsked, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
 		"what is in doubt sent again, behind its receipts":              {kind: engine.CanBeAsked, messages: 2, batch: 1, attempts: 4, crashes: 1, flying: 2, resends: 1, bad: 0b01, badLater: 0b10, day: true},
 		"what is in doubt sent again, twice":                            {kind: engine.CanBeAsked, messages: 1, batch: 1, attempts: 4, crashes: 2, flying: 2, resends: 2, day: true},
 		"what is in doubt sent again, and receipts that may never come": {kind: engine.CanBeAsked, messages: 2, batch: 1, attempts: 3, crashes: 1, flying: 2, resends: 1, day: true, lateReceipts: true},
 		"what is in doubt sent again, and people listed":                {kind: engine.CanBeAsked, messages: 2, batch: 1, attempts: 3, crashes: 1, flying: 2, resends: 1, listed: 0b01, day: true},
 		"what is in doubt sent again, and the log lost":                 {kind: engine.CanBeAsked, messages: 1, batch: 1, attempts: 3, crashes: 2, losses: 1, flying: 2, resends: 2, listed: 0b1, day: true, lateReceipts: true},
-		"a service that takes everything and can never be asked":        {kind: engine.Neither, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
+		"a service that takes everything and can never be asked":        {kind: engine.CanBeAsked, messages: 3, batch: 3, attempts: 3, crashes: 2, losses: 1, flying: 2, bad: 0b001, listed: 0b010, whim: true},
 		"two routes":                                {kind: engine.Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 4, crashes: 1, flying: 2, bad: 0b0001, listed: 0b0110},
 		"two routes, and the log lost":              {kind: engine.Deduplicates, messages: 3, batch: 2, routes: 2, attempts: 3, crashes: 1, losses: 1, flying: 2, bad: 0b010, listed: 0b001},
 		"refused messages of two routes sent again": {kind: engine.Deduplicates, messages: 4, batch: 2, routes: 2, attempts: 3, flying: 1, retries: 1, bad: 0b0110, day: true},
 	}
 }
 
-// TestUnsafePoliciesFail shows that the search sees: by each of these rules, which are
-// those of TestSearch but for one, somebody is sent to more than once or something untrue
-// is said of him. worst is how often one message is accepted within three requests.
+// TestUnsafePoliciesFail proves the search. Each policy breaks one rule of TestSearch, and
+// then somebody is sent to more than once, or has a false fate. worst counts the acceptances
+// of one message within three requests.
 func TestUnsafePoliciesFail(t *testing.T) {
 	t.Parallel()
-	replays := func(_ engine.Kind, s ledger.State, a engine.Answer, now time.Time) ledger.Step {
+	replays := func(_ engine.Kind, s ledger.State, a engine.Answer, now time.Time) record.Result {
 		return ledger.Decide(engine.Deduplicates, s, a, now)
 	}
-	instead := func(of engine.Reply, inDoubt bool, step ledger.Step) func(engine.Kind, ledger.State, engine.Answer, time.Time) ledger.Step {
-		return func(k engine.Kind, s ledger.State, a engine.Answer, now time.Time) ledger.Step {
-			if a.Reply == of && (s.InDoubt || !inDoubt) {
+	instead := func(of engine.Reply, inDoubt bool, step record.Result) func(engine.Kind, ledger.State, engine.Answer, time.Time) record.Result {
+		return func(k engine.Kind, s ledger.State, a engine.Answer, now time.Time) record.Result {
+			if a.Reply == of && (s.IsDoubtful() || !inDoubt) {
 				return step
 			}
 			return ledger.Decide(k, s, a, now)
@@ -118,16 +119,18 @@ func TestUnsafePoliciesFail(t *testing.T) {
 		"A: a new reference for each attempt":                            {a, func(c *scope) { c.policy.newReference = true }, 3, false},
 		"A: two processes, and suppression lists that one of them reads": {a, func(c *scope) { c.crashes, c.unlocked, c.listed = 0, true, 0b10 }, 2, true},
 		"A: the attempt is written when the request goes out":            {a, func(c *scope) { c.policy.lateIntent, c.listed = true, 0b10 }, 2, true},
-		"A: no answer is taken for not accepted":                         {a, func(c *scope) { c.policy.decide, c.listed = instead(engine.Unknown, false, ledger.StepAgain), 0b10 }, 2, true},
+		"A: no answer is taken for not accepted": {a, func(c *scope) {
+			c.policy.decide, c.listed = instead(engine.Unknown, false, record.ResultNotAccepted), 0b10
+		}, 2, true},
 		"A: a duplicate answer is always taken for accepted": {a, func(c *scope) {
-			c.policy.decide, c.foreign, c.prompt = instead(engine.Known, false, ledger.StepAccept), true, true
+			c.policy.decide, c.foreign, c.prompt = instead(engine.Known, false, record.ResultAccepted), true, true
 			c.crashes = 0
 		}, 0, true},
-		"A: a duplicate answer is taken for a refusal of no row": {a, func(c *scope) { c.policy.decide, c.listed = instead(engine.Known, true, ledger.StepRevise), 0b10 }, 2, true},
+		"A: a duplicate answer is taken for a refusal of no row": {a, func(c *scope) { c.policy.decide, c.listed = instead(engine.Known, true, record.ResultRevise), 0b10 }, 2, true},
 		"A: refused rows speak for all attempts for ever": {a, func(c *scope) {
-			c.policy.decide, c.badLater, c.day = instead(engine.RowsRefused, true, ledger.StepRevise), 0b10, true
+			c.policy.decide, c.badLater, c.day = instead(engine.RowsRefused, true, record.ResultRevise), 0b10, true
 		}, 2, true},
-		"A: too large speaks for all attempts":                             {a, func(c *scope) { c.policy.decide, c.whim = instead(engine.TooLarge, true, ledger.StepSplit), true }, 2, true},
+		"A: too large speaks for all attempts":                             {a, func(c *scope) { c.policy.decide, c.whim = instead(engine.TooLarge, true, record.ResultSplit), true }, 2, true},
 		"A: a 425 is taken for not accepted, and a gateway delivers twice": {a, func(c *scope) { c.policy.early, c.crashes, c.listed = true, 0, 0b10 }, 2, true},
 		"A: the same, and it is taken for doubt":                           {a, func(c *scope) { c.crashes, c.listed = 0, 0b10 }, 1, false},
 		"A: revisions are in the log alone, and it is lost":                {a, func(c *scope) { c.policy.noSecondCopy, c.losses, c.listed = true, 1, 0b10 }, 2, false},
@@ -159,7 +162,7 @@ func TestUnsafePoliciesFail(t *testing.T) {
 		"B: sent again whoever was accepted":                                       {again, func(c *scope) { c.policy.bold = true }, 2, false},
 		"B: sent again, and receipts that never come: once more for each decision": {again, func(c *scope) { c.lateReceipts = true }, 1, false},
 		"B: the same, and it is promised that nobody gets it twice":                {again, func(c *scope) { c.lateReceipts, c.policy.promised = true, true }, 2, false},
-		"C: what is in doubt stays so":                                             {b, func(c *scope) { c.kind = engine.Neither }, 1, false},
+		"C: what is in doubt stays so":                                             {b, func(c *scope) { c.kind = engine.CanBeAsked }, 1, false},
 	} {
 		c := test.scope
 		test.change(&c)

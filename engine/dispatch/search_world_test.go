@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,13 +20,12 @@ import (
 	"cohort/ingest/person"
 )
 
-// scope is one small run that is searched: who is in it, what may befall it and how
-// often, and the policy by which it is sent. A set of messages is a mask over their
-// positions.
+// scope is one small run that is searched: its people, its faults and their number, and the
+// policy that it follows. A set of messages is a mask over their positions.
 type scope struct {
 	kind            engine.Kind
 	messages, batch int // people, and how many of them a batch holds
-	routes          int // by which they go in turn; fewer than two: there are none
+	routes          int // the people go to them in turn; fewer than two: there are none
 
 	attempts int // requests, over all forms and processes
 	crashes  int
@@ -35,10 +35,10 @@ type scope struct {
 	retries  int // by a person who has refused messages sent again
 	resends  int // by a person who has messages in doubt sent again
 
-	bad, badLater uint8 // whom the validator refuses, on the first day and on the second
+	bad, badLater uint8 // people that the validator refuses, on the first day and on the second
 	most          int   // messages in a request, above which it is too large; 0: no limit
 	whim          bool  // a gateway may call any request too large
-	listed        uint8 // whom a suppression list names at some moment
+	listed        uint8 // people that a suppression list names at some moment
 	day           bool  // a day may pass
 	settle        bool  // processes may start to settle what is in doubt, and no more
 	unlocked      bool  // a second process may start beside the first
@@ -48,17 +48,16 @@ type scope struct {
 	foreign       bool  // the service knows the first batch's reference from elsewhere
 	prompt        bool  // every request is answered
 	lateReceipts  bool  // receipts may come late, or never; else within the settling time
-	mends         uint8 // whom the validator refuses no more from the moment on at which a person mends the cause. That
-	// alone lets in requests that were refused before and are still under way, whatever is sent
-	// again: so nobody is judged then but those who are
+	mends         uint8 // people that the validator accepts once a person has mended the cause. That also lets in
+	// old requests that are still under way, so only people who are sent to again are judged
 
 	policy policy
 }
 
-// policy is by what rules a run is sent. The zero policy is the product's own; each
-// field breaks one of its rules.
+// policy holds the rules that a run follows. The zero policy is the product's own. Each field
+// breaks one of its rules.
 type policy struct {
-	decide       func(engine.Kind, ledger.State, engine.Answer, time.Time) ledger.Step
+	decide       func(engine.Kind, ledger.State, engine.Answer, time.Time) record.Result
 	queue        engine.Kind // what a new process takes the service for; 0: what it is
 	ask          ask
 	newReference bool // each attempt has a reference of its own
@@ -66,7 +65,7 @@ type policy struct {
 	noSecondCopy bool // revisions are in the log alone
 	forgetFirst  bool // a recovered log takes the recovery for the first attempt
 	rash         bool // a retry takes up whatever was refused
-	deaf         bool // a list says nothing about those who were refused
+	deaf         bool // a list does not count for people with refused messages
 	hasty        bool // a resend does not wait for the receipts
 	blind        bool // a resend does not read them
 	promised     bool // it is promised that what is sent again is not taken twice
@@ -75,7 +74,7 @@ type policy struct {
 	copies       bool // a refusal says nothing about a copy of the request that comes later
 }
 
-// ask is what is done about doubt at a service that can be asked.
+// ask is a way to settle doubt at a service that can be asked.
 type ask uint8
 
 const (
@@ -105,7 +104,7 @@ type world struct {
 
 	resends  uint8
 	again    [6]uint8 // how often it was decided that each message in doubt is sent again
-	last     [6]uint8 // 1 + the day on which each was last attempted
+	last     [6]uint8 // 1 + the day of the last attempt of each
 	taking   uint8    // messages that were accepted before this day
 	receipts uint8    // messages that receipts name
 }
@@ -311,7 +310,7 @@ func (s *search) lie(w *world) string {
 	return ""
 }
 
-// history tells how a world was reached.
+// history lists the steps to a world.
 func (s *search) history(at int32) string {
 	var lines []string
 	for i := at; i >= 0; i = s.parents[i] {
@@ -327,7 +326,7 @@ func (s *search) history(at int32) string {
 				line += fmt.Sprintf("\n    process %d:", j)
 				n := s.nodes[w.owners[j].now()]
 				for _, id := range n.FormIDs() {
-					line += fmt.Sprintf(" %v %+v", id, *n.At(id))
+					line += fmt.Sprintf(" %v %+v", id, n.State(id))
 				}
 			}
 		}
@@ -341,13 +340,13 @@ func (s *search) history(at int32) string {
 func (s *search) intern(l *ledger.Ledger, revisions uint16) int32 {
 	b := binary.LittleEndian.AppendUint16(nil, revisions)
 	for _, id := range l.FormIDs() {
-		st := l.At(id)
-		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase), flag(st.Pending)|flag(st.InDoubt)<<1)
+		st := l.State(id)
+		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase))
 		if st.First != (record.Instant{}) {
 			b = append(b, byte(1+st.First.Time().Sub(searchStart)/ledger.ValidatorMemory))
 		}
 		if s.retries+s.resends > 0 { // then lost logs are recovered as the product does it
-			b = append(b, flag(st.Lost)|flag(st.Doubted)<<1, byte(st.Resend))
+			b = append(b, byte(st.Loss), byte(st.Resend))
 		}
 		b = append(b, 255)
 	}
@@ -362,7 +361,7 @@ func (s *search) intern(l *ledger.Ledger, revisions uint16) int32 {
 			b = append(b, flag(l.IsUnsure(batch)))
 		}
 	}
-	b = append(b, flag(l.Deciding))
+	b = append(b, flag(*inside[bool](l, "deciding")))
 	if id, known := s.byKey[string(b)]; known {
 		return id
 	}
@@ -393,7 +392,7 @@ func (s *search) fill(n *node) {
 		n.fates[position] = fate
 	}
 	for batch := range uint32(s.plan.Batches()) {
-		n.Forms(batch, func(id plan.FormID, st *ledger.State) {
+		for id, st := range n.Forms(batch) {
 			positions := s.positions(n.Ledger, id)
 			if len(positions) != int(st.Messages) {
 				s.t.Fatalf("form %v has %d messages and says %d", id, len(positions), st.Messages)
@@ -401,7 +400,7 @@ func (s *search) fill(n *node) {
 			for _, p := range positions {
 				say(p, st.Fate())
 			}
-		})
+		}
 		for _, r := range n.Refused(batch) {
 			say(r.Position, person.Refused)
 		}
@@ -423,13 +422,13 @@ func (s *search) fill(n *node) {
 				break
 			}
 			q.take(id)
-			if !n.At(id).Pending { // that one is in hand
+			if !n.State(id).IsPending() { // that one is in hand
 				n.ready[i] = append(n.ready[i], id)
 			}
 		}
 		slices.SortFunc(n.ready[i], ledger.ByForm)
 		for _, id := range n.FormIDs() {
-			if st := n.At(id); st.Resend.IsDue() && st.Phase == ledger.Live && !st.Pending && slices.Contains(n.ready[i], id) == settle {
+			if st := n.State(id); st.Resend.IsDue() && st.Phase == ledger.InDoubt && slices.Contains(n.ready[i], id) == settle {
 				s.t.Fatalf("a message that is to be sent again, in a process that settles %v: %v", settle, n.ready[i])
 			}
 		}
@@ -446,11 +445,11 @@ func (s *search) positions(l *ledger.Ledger, id plan.FormID) []uint32 {
 	}
 	planned, err := s.plan.Batch(id.Batch)
 	enginetest.Must(s.t, err)
-	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask | uint64(planned.Shard)<<32}
+	key := [2]uint64{uint64(f.From)<<32 | uint64(f.To), mask | uint64(planned.Lane)<<32}
 	if known, ok := s.bodies[key]; ok {
 		return known
 	}
-	enginetest.Must(s.t, s.builder.Encode(&s.scratch, engine.Reference{}, planned.Shard, &f))
+	enginetest.Must(s.t, s.builder.Encode(&s.scratch, engine.Reference{}, planned.Lane, &f))
 	s.bodies[key] = slices.Clone(s.scratch.Positions)
 	return s.bodies[key]
 }
@@ -463,31 +462,34 @@ func maskOf(positions []uint32) (m uint8) {
 }
 
 // logged folds a record into a ledger as production does: from its bytes.
-func (s *search) logged(folded int32, t journal.Type, rec interface{ Encode(*record.Encoder) }) int32 {
-	var e record.Encoder
-	e.B = binary.LittleEndian.AppendUint32(e.B, uint32(folded))
-	e.B = append(e.B, byte(t))
-	rec.Encode(&e)
-	if after, known := s.applied[string(e.B)]; known {
+func (s *search) logged(folded int32, rec record.Record) int32 {
+	key := binary.LittleEndian.AppendUint32(nil, uint32(folded))
+	key = record.Append(append(key, byte(rec.Kind())), rec)
+	if after, known := s.applied[string(key)]; known {
 		return after
 	}
-	l, payload := s.nodes[folded].Clone(), e.B[5:]
+	l, payload := s.nodes[folded].Clone(), key[5:]
 	if s.policy.rash {
-		clear(l.Unsure)
+		clear(*inside[map[uint32]bool](l, "unsure"))
 	}
-	if r, ok := any(rec).(*record.Resolved); ok && s.policy.bold && r.Result == record.ResultResend {
-		l.At(r.Form).Phase = ledger.Held
+	if r, ok := rec.(*record.Resolved); ok && s.policy.bold && r.Result == record.ResultResend {
+		(*inside[[]ledger.State](l, "base"))[r.Form.Batch].Phase = ledger.Held
 	}
-	if err := l.Apply(journal.Record{Type: t, Payload: payload}); err != nil {
+	if err := l.Apply(journal.Record{Type: rec.Kind(), Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[folded].FormIDs(), rec)
 	}
 	revisions := s.nodes[folded].revisions
-	if t == record.KindRevision {
+	if rec.Kind() == record.KindRevision {
 		revisions = s.keep(append(slices.Clone(s.copies[revisions]), string(payload)))
 	}
 	after := s.intern(l, revisions)
-	s.applied[string(e.B)] = after
+	s.applied[string(key)] = after
 	return after
+}
+
+// inside is a field of a ledger that nothing but the fold may change, for rules that are unsafe.
+func inside[T any](l *ledger.Ledger, field string) *T {
+	return (*T)(reflect.ValueOf(l).Elem().FieldByName(field).Addr().UnsafePointer())
 }
 
 // keep gives a list of revisions its number.
@@ -503,7 +505,7 @@ func (s *search) keep(revisions []string) uint16 {
 
 // open has a process take a ledger on.
 func (s *search) open(ledger int32, day uint8) int32 {
-	return s.logged(ledger, record.KindRunOpened, &record.RunOpened{Plan: s.plan.Digest, At: clock(day)})
+	return s.logged(ledger, &record.RunOpened{Plan: s.plan.Digest, At: clock(day)})
 }
 
 // reference is the name under which a form goes out, as a number from 1.

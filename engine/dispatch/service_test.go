@@ -314,8 +314,8 @@ func (b *bench) finished(s *service, summary Summary, err error) {
 		b.Error(err)
 	}
 	l := b.ledger()
-	if !l.Closed || !maps.Equal(l.Account().Fates, summary.Account.Fates) {
-		b.Errorf("the log says closed %v and %v", l.Closed, l.Account().Fates)
+	if !l.Facts().Closed || !maps.Equal(l.Account().Fates, summary.Account.Fates) {
+		b.Errorf("the log says closed %v and %v", l.Facts().Closed, l.Account().Fates)
 	}
 	b.trail(l, s)
 }
@@ -326,13 +326,13 @@ func (b *bench) trail(l *ledger.Ledger, s *service) {
 	trail, err := outcome.Open(b.dir, enginetest.OpenPlan(b.T, b.dir), l)
 	enginetest.Must(b.T, err)
 	defer func() { enginetest.Must(b.T, trail.Close()) }()
-	for shard := range b.people.Lanes {
-		plain := newPlainTrail(trail, shard)
-		for _, r := range b.people.Lanes[shard] {
+	for shard := range b.people.ByLane {
+		plain := newPlainTrail(trail, b.dir, shard)
+		for _, r := range b.people.ByLane[shard] {
 			if r.Suppressed || b.people.Dropped[r.Row] {
 				continue
 			}
-			o, err := trail.Outcome(r.Row, shard, r.Position)
+			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			enginetest.Must(b.T, err)
 			enginetest.Must(b.T, plain.check(r.Row, r.Position, o))
 			m := enginetest.TestRun.MessageReference(r.Row)

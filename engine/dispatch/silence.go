@@ -3,32 +3,30 @@ package dispatch
 import (
 	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"cohort/engine"
 	"cohort/engine/pace"
 )
 
-// silence is how long a service has settled and refused nothing. It begins with the first
-// attempt after the last answer that did. Two things are not counted: the quiet that the
-// service asked for (429, 503), and the wait of a 425, once. A service that answers 425 for
-// ever is so found out, and one that has asked for an hour's patience gets it.
+// silence is a time without an answer that settled or refused anything. It begins with the first
+// attempt after the last answer that did. Two waits do not count: the quiet that the service
+// asked for (429, 503), and the first wait of a 425. So a service that answers 425 for ever is
+// given up, and one that asks for an hour of quiet is not.
 type silence struct {
-	last    time.Time     // when an answer last settled or refused something, a person let the run continue, or a window opened
-	since   time.Time     // zero: every attempt since last is settled
-	rounds  int           // of answers that settled nothing: what was under way together counts once
-	round   time.Time     // when the latest was counted
-	excused time.Duration // since then, that is not counted
-	until   time.Time     // the end of it
-	early   bool          // the wait of a 425 is part of it
-	heard   bool          // an answer was among them
+	last     time.Time     // of the last answer that settled or refused something, or of the last restart
+	since    time.Time     // zero: every attempt since last is settled
+	rounds   int           // answers that settled nothing; several at once count as one
+	round    time.Time     // when the latest was counted
+	excused  time.Duration // since then, that does not count
+	until    time.Time     // the end of it
+	early    bool          // it includes the wait of a 425
+	answered bool          // there was an answer
 }
 
-// hear notes an answer to an attempt, and returns how long the silence has lasted: 0 when the
-// answer ends it.
-func (s *silence) hear(a engine.Answer, attempted, now time.Time) time.Duration {
+// add notes an answer to an attempt. It returns the length of the silence, 0 when the answer
+// ends it.
+func (s *silence) add(a engine.Answer, attempted, now time.Time) time.Duration {
 	if a.Settles() {
 		*s = silence{last: now}
 		return 0
@@ -39,7 +37,7 @@ func (s *silence) hear(a engine.Answer, attempted, now time.Time) time.Duration 
 	if attempted.After(s.round) {
 		s.rounds, s.round = s.rounds+1, now
 	}
-	s.heard = s.heard || a.Status != 0
+	s.answered = s.answered || a.Status != 0
 	if a.RetryAfter > 0 && (a.HoldAll || a.IsEarly() && !s.early) {
 		s.early = s.early || a.IsEarly()
 		from, until := pace.Later(now, s.until), now.Add(a.RetryAfter)
@@ -48,34 +46,35 @@ func (s *silence) hear(a engine.Answer, attempted, now time.Time) time.Duration 
 	return now.Sub(s.since) - s.excused + max(0, s.until.Sub(now))
 }
 
-// begins has the silence count from a moment at the earliest.
-func (s *silence) begins(at time.Time) {
+// restart makes the silence count from a moment at the earliest.
+func (s *silence) restart(at time.Time) {
 	if s.since.Before(at) {
 		*s = silence{last: pace.Later(s.last, at)}
 	}
 }
 
-// hearSilence halts a run of which nothing was settled or refused for too long.
-func (r *run) hearSilence(a engine.Answer, attempted, now time.Time) {
+// checkSilence halts a run when nothing was settled or refused for too long.
+func (r *run) checkSilence(a engine.Answer, attempted, now time.Time) {
 	s := &r.silence
 	o, _ := pace.NextOpening(r.job.Pace, attempted)
-	s.begins(o.Opens) // what was not settled before this window tells nothing of the night between
-	lasts := s.hear(a, attempted, now)
-	// One request that failed is no silence, however long ago: at a slow pace the next may
-	// be far off. It takes two rounds, and the time between them.
+	s.restart(o.Opens) // the night before this window does not count
+	lasts := s.add(a, attempted, now)
+	// At a slow pace the next request may be far off. So one failed request is no silence:
+	// it takes two rounds, and the time between them.
 	if r.job.GiveUpAfter <= 0 || s.rounds < 2 || lasts < r.job.GiveUpAfter {
 		return
 	}
 	kind := "at all"
-	if s.heard {
+	if s.answered {
 		kind = "that settles or refuses anything"
 	}
-	r.halt(&Stopped{Code: "give_up_after", Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after): %s; check the network and the service's status page", kind, r.job.GiveUpAfter, trouble(r.job.Service, a)), Halt: true})
+	r.halt(&Stopped{Code: "give_up_after", Halt: true, Why: fmt.Sprintf("there has been no answer %s for %s (give_up_after): %s; "+
+		"check the network and the service's status page", kind, r.job.GiveUpAfter, trouble(r.job.Service, a))})
 }
 
-// trouble says in words what an answer that settles nothing tells of a service.
+// trouble puts an answer that settles nothing into words.
 func trouble(service string, a engine.Answer) string {
-	said := strings.TrimSpace(strconv.Itoa(a.Status) + " " + a.Code)
+	said := codeOf(a)
 	switch {
 	case a.Reply == engine.Unsent:
 		return fmt.Sprintf("%s cannot be reached (%s)", service, cmp.Or(a.Why, a.Code))

@@ -9,9 +9,6 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/enginetest"
-	"cohort/engine/journal"
-	"cohort/engine/ledger"
-	"cohort/engine/record"
 )
 
 // What counts as silence, answer by answer. Each answer is to an attempt a second before it.
@@ -63,13 +60,13 @@ func TestSilence(t *testing.T) {
 		var lasts time.Duration
 		start := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 		for _, h := range test.answers {
-			lasts = s.hear(h.a, start.Add(h.at-time.Second), start.Add(h.at))
+			lasts = s.add(h.a, start.Add(h.at-time.Second), start.Add(h.at))
 		}
 		if got := lasts.Truncate(m); got != test.lasts {
 			t.Errorf("%s: %s, not %s", sentence, got, test.lasts)
 		}
-		s.begins(start.Add(time.Hour)) // a window, or the end of a pause
-		if got := s.hear(broken, start.Add(59*m), start.Add(61*m)); got != m {
+		s.restart(start.Add(time.Hour)) // a window, or the end of a pause
+		if got := s.add(broken, start.Add(59*m), start.Add(61*m)); got != m {
 			t.Errorf("%s: after a new beginning %s", sentence, got)
 		}
 	}
@@ -192,35 +189,6 @@ func TestTheWaitOfTheLastForms(t *testing.T) {
 			t.Error(got)
 		}
 	})
-}
-
-// Nothing but an answer of the service moves the time of the last answer.
-func TestTheLastAnswerIsOneOfTheService(t *testing.T) {
-	plan := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
-	at := time.UnixMilli(1_795_000_000_000)
-	for sentence, test := range map[string]struct {
-		answer any
-		moves  bool
-	}{
-		"a connection that is refused": {&record.Outcome{N: 1, At: at, Result: record.ResultNotAccepted, Code: "not_reached"}, false},
-		"a timeout":                    {&record.InDoubt{N: 1, At: at, Code: "timeout"}, false},
-		"held without an answer":       {&record.Outcome{N: 1, At: at, Result: record.ResultHeld, Code: "timeout"}, false},
-		"a 500":                        {&record.InDoubt{N: 1, At: at, Status: 500}, true},
-		"a 425":                        {&record.InDoubt{N: 1, At: at, Status: 425}, true},
-		"a 429":                        {&record.Outcome{N: 1, At: at, Result: record.ResultNotAccepted, Status: 429}, true},
-		"an acceptance":                {&record.Outcome{N: 1, At: at, Result: record.ResultAccepted, Status: 201}, true},
-		"a file that was written":      {&record.Outcome{N: 1, At: at, Result: record.ResultAccepted}, true},
-		"rows that are refused":        {&record.Revision{N: 1, At: at, Status: 400, Number: 1, Refused: make([]record.RefusedRow, 3)}, true},
-	} {
-		l, err := ledger.New(plan)
-		enginetest.Must(t, err)
-		enginetest.Must(t, l.Fold(&record.RunOpened{Plan: plan.Digest}, journal.Position{}))
-		enginetest.Must(t, l.Fold(&record.Attempt{N: 1, At: at}, journal.Position{}))
-		enginetest.Must(t, l.Fold(test.answer, journal.Position{}))
-		if l.LastAnswer.Equal(at) != test.moves {
-			t.Errorf("%s: the last answer was at %s", sentence, l.LastAnswer)
-		}
-	}
 }
 
 // The wait of a 425 holds after a restart too, for its form alone.

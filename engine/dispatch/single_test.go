@@ -11,6 +11,7 @@ import (
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/ingest/person"
 )
 
 // Where a request holds one message, no newer form of it ever holds a message: whatever the
@@ -28,7 +29,7 @@ func TestASingleMessageIsNeverRevisedIntoAnother(t *testing.T) {
 		for shard, batches := range shards {
 			for _, b := range batches {
 				var out plan.Body
-				if err := builder.Encode(&out, engine.Reference{}, uint32(shard), &b.Form); err != nil {
+				if err := builder.Encode(&out, engine.Reference{}, person.Lane(shard), &b.Form); err != nil {
 					t.Fatal(err)
 				}
 				if len(out.Messages) != int(b.Messages) || b.Messages > 1 {
@@ -39,14 +40,14 @@ func TestASingleMessageIsNeverRevisedIntoAnother(t *testing.T) {
 				}
 				sent = append(sent, out.Messages...)
 				refused := refusedRows(out.Positions, []engine.RowError{{Index: 0, Code: "c"}})
-				if parts := ledger.Less(b.Form, 1, refused); len(parts) > 0 {
+				if parts := ledger.Without(b.Form, 1, refused); len(parts) > 0 {
 					t.Fatalf("a refused message has newer forms: %+v", parts)
 				}
 				if parts, refused := smaller(b.Form, out.Positions, "c"); len(parts) > 0 || len(refused) != 1 {
 					t.Fatalf("a message that is too large has newer forms: %+v", parts)
 				}
 				listed := b.Without(out.Positions)
-				if err := builder.Encode(&out, engine.Reference{}, uint32(shard), &listed); err != nil || len(out.Messages) > 0 {
+				if err := builder.Encode(&out, engine.Reference{}, person.Lane(shard), &listed); err != nil || len(out.Messages) > 0 {
 					t.Fatalf("a message of somebody who was listed is still sent: %v", err)
 				}
 			}

@@ -59,7 +59,7 @@ func TestOneWindowEndsTheRun(t *testing.T) {
 			}
 			time.Sleep(22 * time.Hour)
 		}
-		if len(waited) == 0 || waited[0] != "the window is closed" || waited[1] != "06:00:00" {
+		if len(waited) == 0 || waited[0] != "window not open yet" || waited[1] != "06:00:00" {
 			t.Errorf("while it waited it said %q", waited)
 		}
 		for _, a := range s.requests {
@@ -98,8 +98,8 @@ func TestStopIfHaltsTheRun(t *testing.T) {
 		if n := summary.Account.Fates[person.Refused]; n < 10 || n > 20 {
 			t.Errorf("%d were refused before it halted", n)
 		}
-		if l := b.ledger(); !strings.HasPrefix(l.LastControl, "halted: more than 10 %") {
-			t.Errorf("the log says %q", l.LastControl)
+		if l := b.ledger(); !strings.HasPrefix(l.Facts().LastControl, "halted: more than 10 %") {
+			t.Errorf("the log says %q", l.Facts().LastControl)
 		}
 		// It counts anew in the next process, which may cost as much as the halt has said.
 		before := summary.Account.Fates[person.Refused]
@@ -175,8 +175,8 @@ func TestTheGracePeriod(t *testing.T) {
 		if f[person.Accepted] != 20 || f[person.InDoubt] != 10 || f[person.NotSent] != 70 || len(s.requests) != 2 {
 			t.Errorf("%v after %d requests", f, len(s.requests))
 		}
-		if l := b.ledger(); l.LastControl != "stopped: stopped by a signal" || l.Account().Fates[person.InDoubt] != 10 {
-			t.Errorf("the log says %q and %v", l.LastControl, l.Account().Fates)
+		if l := b.ledger(); l.Facts().LastControl != "stopped: stopped by a signal" || l.Account().Fates[person.InDoubt] != 10 {
+			t.Errorf("the log says %q and %v", l.Facts().LastControl, l.Account().Fates)
 		}
 		// What was cut off is replayed first, under the same reference.
 		summary, err = b.start(t.Context(), &connection{kind: engine.Deduplicates, service: s}, func(j *Job) { j.Ceiling = 1 })

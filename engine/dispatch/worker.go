@@ -15,10 +15,11 @@ import (
 	"cohort/engine/record"
 )
 
-// codeWindowClosed is why a request was not sent that the gate had let through.
+// codeWindowClosed says that a request passed the gate and was not sent, because the window
+// had closed since.
 const codeWindowClosed = "window_closed"
 
-// errand is one form on its way to the service.
+// task is one form to be sent.
 type task struct {
 	id      plan.FormID
 	n       uint16 // number of the attempt
@@ -26,9 +27,9 @@ type task struct {
 	form    plan.Form
 }
 
-// result is what came of an errand. Without attempt nothing was sent.
+// result is the end of a task. Without attempt nothing was sent.
 type result struct {
-	errand  task
+	task    task
 	body    *plan.Body // of the request; the loop gives it back
 	attempt *record.Attempt
 	answer  engine.Answer
@@ -36,43 +37,42 @@ type result struct {
 	err     error
 }
 
-// workers carry errands out: build the request, wait for the gate, record the
-// attempt, send. Everything they share is safe for concurrent use.
+// workers execute tasks: build the request, wait for the gate, record the attempt, send.
+// Everything that they share is safe for concurrent use.
 type workers struct {
-	builder plan.Builder
-	gate    pace.Pacer
-	hold    func(engine.Answer)
-	log     *ledger.Log
-	bodies  sync.Pool
-	pace    campaign.Pace
-	errands chan task
-	results chan result
+	builder  plan.Builder
+	wait     func(ctx context.Context, messages int) error // for the gate
+	onAnswer func(engine.Answer)                           // called before another task begins
+	log      *ledger.Log
+	bodies   sync.Pool
+	pace     campaign.Pace
+	tasks    chan task
+	results  chan result
 
 	requests, messages atomic.Int64 // on the wire
 }
 
-// run carries out errands until there are no more. wait ends the waiting for the
-// gate, work cuts off requests under way.
+// run executes tasks until there are no more. wait ends the wait for the gate, work cuts off
+// requests under way.
 func (w *workers) run(wait, work context.Context) {
-	for e := range w.errands {
-		r := w.execute(wait, work, e)
-		r.errand = e
-		w.results <- r
+	for t := range w.tasks {
+		w.results <- w.execute(wait, work, t)
 	}
 }
 
-func (w *workers) execute(wait, work context.Context, e task) (r result) {
+func (w *workers) execute(wait, work context.Context, t task) (r result) {
+	r.task = t
 	r.body, _ = w.bodies.Get().(*plan.Body)
 	if r.body == nil {
 		r.body = &plan.Body{}
 	}
-	if r.err = w.builder.Rebuild(r.body, &e.planned, e.id, &e.form); r.err != nil {
+	if r.err = w.builder.Rebuild(r.body, &t.planned, t.id, &t.form); r.err != nil {
 		return r
 	}
-	if r.err = w.gate.WaitN(wait, len(r.body.Messages)); r.err != nil {
+	if r.err = w.wait(wait, len(r.body.Messages)); r.err != nil {
 		return r
 	}
-	a := &record.Attempt{Form: e.id, N: e.n, At: time.Now()}
+	a := &record.Attempt{Form: t.id, N: t.n, At: time.Now()}
 	_, _ = rand.Read(a.Correlation[:])
 	a.Correlation[6], a.Correlation[8] = a.Correlation[6]&0x0F|0x40, a.Correlation[8]&0x3F|0x80 // a random UUID
 	if r.err = w.log.Attempt(a); r.err != nil {
@@ -81,21 +81,19 @@ func (w *workers) execute(wait, work context.Context, e task) (r result) {
 	r.attempt = a
 	start := time.Now()
 	if o, ok := pace.NextOpening(w.pace, start); !ok || !o.IsOpen(start) {
-		// The window has closed since the gate let us through: the disk was slow, or this
-		// process stood still.
+		// The window closed after the gate: the disk was slow, or this process stood still.
 		r.answer = engine.Answer{Reply: engine.Unsent, Code: codeWindowClosed}
 		return r
 	}
+	messages := int64(len(r.body.Messages))
 	w.requests.Add(1)
-	w.messages.Add(int64(len(r.body.Messages)))
-	defer func() {
-		w.requests.Add(-1)
-		w.messages.Add(-int64(len(r.body.Messages)))
-	}()
+	w.messages.Add(messages)
 	r.answer = w.builder.Sink.Send(work, &engine.Request{
 		Reference: r.body.Reference, Correlation: a.Correlation, Body: r.body.Bytes, Messages: r.body.Messages,
 	})
+	w.requests.Add(-1)
+	w.messages.Add(-messages)
 	r.took = time.Since(start)
-	w.hold(r.answer)
+	w.onAnswer(r.answer)
 	return r
 }

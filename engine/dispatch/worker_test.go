@@ -13,18 +13,10 @@ import (
 	"cohort/engine/plan"
 )
 
-// standsStill is a gate behind which the process stands still for a while.
-type standsStill time.Duration
-
-func (l standsStill) WaitN(context.Context, int) error {
-	time.Sleep(time.Duration(l))
-	return nil
-}
-
-// A process may stand still between the gate and the wire, or wait for a slow disk. What then
-// falls outside the window, or behind the last day, is not sent: its attempt is in the log, and
-// certainly not accepted.
-func TestTheWindowIsLookedAtBetweenTheLogAndTheWire(t *testing.T) {
+// A process may stand still between the gate and the wire, or wait for a slow disk. A request
+// that then falls outside the window, or after the last day, is not sent. Its attempt is in the
+// log, and was certainly not accepted.
+func TestTheWindowIsCheckedBetweenTheLogAndTheWire(t *testing.T) {
 	hours := campaign.Pace{Window: &campaign.Hours{From: 0, To: 60}, Messages: 60_000, LastCall: 10 * time.Minute, Location: time.UTC}
 	until := campaign.Pace{Until: time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC), Location: time.UTC}
 	for _, test := range []struct {
@@ -50,8 +42,9 @@ func TestTheWindowIsLookedAtBetweenTheLogAndTheWire(t *testing.T) {
 			planned, err := p.Batch(0)
 			enginetest.Must(t, err)
 			w := &workers{
-				builder: plan.Builder{Run: p.Run, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
-				gate:    standsStill(test.stands), hold: func(engine.Answer) {}, log: log, pace: test.pace,
+				builder:  plan.Builder{Run: p.Run, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
+				wait:     func(context.Context, int) error { time.Sleep(test.stands); return nil }, // the process stands still behind the gate
+				onAnswer: func(engine.Answer) {}, log: log, pace: test.pace,
 			}
 			r := w.execute(t.Context(), t.Context(), task{n: 1, planned: planned, form: planned.Form})
 			enginetest.Must(t, r.err)

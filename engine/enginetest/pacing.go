@@ -1,16 +1,14 @@
 package enginetest
 
-import (
-	"time"
-)
+import "time"
 
-// sent is one request that a gate let through.
+// Sent is one request.
 type Sent struct {
 	At time.Time
-	N  int
+	N  int // messages
 }
 
-// worstSecond is the most messages in any sliding second.
+// WorstSecond returns the most messages in any sliding second.
 func WorstSecond(all []Sent) int {
 	worst, sum, from := 0, 0, 0
 	for _, s := range all {

@@ -1,3 +1,4 @@
+// Package enginetest has what tests of several rooms share: cohorts in memory, plans, and checks.
 package enginetest
 
 import (
@@ -8,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +18,11 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
+
+	"pgregory.net/rapid"
 )
 
+// Must fails the test unless err is nil.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -25,7 +30,7 @@ func Must(t testing.TB, err error) {
 	}
 }
 
-// testNumber is the i-th valid NHS number of the 999 range.
+// TestNumber returns the i-th valid NHS number of the 999 range.
 func TestNumber(i int) person.NHSNumber {
 	for body := uint64(999_000_000 + i); ; body += 500_000 {
 		sum, rest := uint64(0), body
@@ -39,27 +44,27 @@ func TestNumber(i int) person.NHSNumber {
 	}
 }
 
-// people is a cohort in memory. Row i of them lives in shard i modulo the number of
-// shards; duplicates keep their position and are not yielded.
+// People is a cohort in memory, as an engine.Source. Row i is in shard i modulo the number of shards. Duplicates keep
+// their position and are not yielded.
 type People struct {
-	Lanes   [][]person.Recipient // by lane, where there are routes
-	ways    []plan.Route         // none: there are no routes
+	ByLane  [][]person.Recipient // by lane
+	ways    []plan.Route         // none: the cohort has no routes
 	Dropped map[int64]bool       // rows that are duplicates
 	FailAt  int64                // the row at which reading fails; never when 0
 	Static  map[string]int64
 	Rows    int64
 }
 
+// ErrUnreadable is the error of reading the row FailAt.
 var ErrUnreadable = errors.New("the spool cannot be read")
 
-// newPeople makes a cohort of n sendable records, of which role says "duplicate" or
-// "suppressed", or nothing.
+// NewPeople makes a cohort of n sendable records. The role of a row is person.Duplicate, person.Suppressed or nothing.
 func NewPeople(n, shards int, role func(row int64) person.Fate) *People {
-	p := &People{Lanes: make([][]person.Recipient, shards), Dropped: map[int64]bool{}, Static: map[string]int64{}, Rows: int64(n)}
+	p := &People{ByLane: make([][]person.Recipient, shards), Dropped: map[int64]bool{}, Static: map[string]int64{}, Rows: int64(n)}
 	for i := range n {
 		row, shard := int64(i+1), i%shards
 		r := person.Recipient{
-			Row: row, Number: TestNumber(i), Position: uint32(len(p.Lanes[shard])),
+			Row: row, Number: TestNumber(i), Position: uint32(len(p.ByLane[shard])),
 			Fields: []string{fmt.Sprintf("Given%d", i%97), "Family \"" + string(rune('a'+i%26)) + "\""},
 		}
 		if role != nil {
@@ -72,14 +77,13 @@ func NewPeople(n, shards int, role func(row int64) person.Fate) *People {
 				p.Static[string(person.Suppressed)]++
 			}
 		}
-		p.Lanes[shard] = append(p.Lanes[shard], r)
+		p.ByLane[shard] = append(p.ByLane[shard], r)
 	}
 	return p
 }
 
-// newRouted makes the same cohort, of which row i goes by route i modulo the number of
-// routes, counted
-// within its shard. With one route the campaign has none.
+// NewRouted is NewPeople with routes. Row i of a shard has route i modulo the number of routes. With one route the
+// campaign has none.
 func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People {
 	p := NewPeople(n, shards, role)
 	if routes < 2 {
@@ -89,10 +93,10 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 		p.ways = append(p.ways, plan.Route{Name: fmt.Sprint("way", route), Template: fmt.Sprint("t", route), Static: map[string]int64{}})
 	}
 	lanes := make([][]person.Recipient, shards*routes)
-	for shard, all := range p.Lanes {
+	for shard, all := range p.ByLane {
 		for _, r := range all {
 			r.Route = uint8((r.Row - 1) / int64(shards) % int64(routes))
-			lane := person.Lane(shard, routes, r.Route)
+			lane := person.LaneOf(shard, routes, r.Route)
 			lanes[lane] = append(lanes[lane], r)
 			switch {
 			case p.Dropped[r.Row]:
@@ -102,24 +106,31 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 			}
 		}
 	}
-	p.Lanes = lanes
+	p.ByLane = lanes
 	return p
 }
 
+// Routes is part of engine.Routed.
 func (p *People) Routes() int { return max(1, len(p.ways)) }
-func (p *People) Shards() int { return len(p.Lanes) }
-func (p *People) Positions(shard int) (n uint32) {
-	first := shard / p.Routes() * p.Routes()
-	for _, lane := range p.Lanes[first : first+p.Routes()] {
+
+// Lanes is part of engine.Source.
+func (p *People) Lanes() int { return len(p.ByLane) }
+
+// Positions is part of engine.Source.
+func (p *People) Positions(lane person.Lane) (n uint32) {
+	first := int(lane) / p.Routes() * p.Routes()
+	for _, lane := range p.ByLane[first : first+p.Routes()] {
 		if len(lane) > 0 {
 			n = max(n, lane[len(lane)-1].Position+1)
 		}
 	}
 	return n
 }
-func (p *People) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+
+// Recipients is part of engine.Source.
+func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
-		for _, r := range p.Lanes[shard] {
+		for _, r := range p.ByLane[lane] {
 			if r.Position < from || r.Position >= to {
 				continue
 			}
@@ -134,10 +145,10 @@ func (p *People) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipie
 	}
 }
 
-// toSend lists the rows that are to be sent to.
+// ToSend lists the rows that are to be sent to.
 func (p *People) ToSend() []int64 {
 	var rows []int64
-	for _, shard := range p.Lanes {
+	for _, shard := range p.ByLane {
 		for _, r := range shard {
 			if !r.Suppressed && !p.Dropped[r.Row] {
 				rows = append(rows, r.Row)
@@ -147,8 +158,7 @@ func (p *People) ToSend() []int64 {
 	return rows
 }
 
-// plainBody encodes requests as a plain JSON document. It says by which route they go, unless
-// by the first.
+// PlainBody encodes requests as plain JSON. A route other than the first is in the request.
 type PlainBody struct{}
 
 func (PlainBody) AppendHead(dst []byte, batch engine.Reference, route uint8) []byte {
@@ -170,8 +180,7 @@ func (PlainBody) AppendMessage(dst []byte, message engine.Reference, p *person.R
 
 func (PlainBody) AppendTail(dst []byte) []byte { return append(dst, "]}"...) }
 
-// readPlainBody lists the message references of a body in its order. All of its messages go by
-// the body's route.
+// ReadPlainBody returns the references of a body: the batch's, and the messages' in its order.
 func ReadPlainBody(body []byte) (batch string, messages []string, err error) {
 	var b struct {
 		Batch    string
@@ -191,7 +200,7 @@ func ReadPlainBody(body []byte) (batch string, messages []string, err error) {
 	return b.Batch, messages, err
 }
 
-// encoding is a Sink that only encodes.
+// Encoding is a Sink that only encodes.
 type Encoding struct{ PlainBody }
 
 func (Encoding) Kind() engine.Kind { return engine.Deduplicates }
@@ -199,9 +208,10 @@ func (Encoding) Send(context.Context, *engine.Request) engine.Answer {
 	panic("nothing is sent here")
 }
 
+// TestRun is the run of all plans of this package.
 var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
 
-// sealPlan seals a plan of people in dir and opens it.
+// SealPlan seals a plan of people in dir and opens it.
 func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.Plan {
 	t.Helper()
 	batches, err := plan.Cut(t.Context(), TestRun, p, Encoding{}, limits)
@@ -210,6 +220,7 @@ func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.P
 	return OpenPlan(t, dir)
 }
 
+// TestHeader returns the header of a plan of people.
 func TestHeader(p *People) plan.Header {
 	return plan.Header{
 		RunID: TestRun.String(), Campaign: "a-campaign", Service: "notify simulator", Records: p.Rows, Static: p.Static,
@@ -218,6 +229,7 @@ func TestHeader(p *People) plan.Header {
 	}
 }
 
+// OpenPlan opens the plan in dir for the length of the test.
 func OpenPlan(t testing.TB, dir string) *plan.Plan {
 	t.Helper()
 	plan, err := plan.Open(dir)
@@ -226,6 +238,7 @@ func OpenPlan(t testing.TB, dir string) *plan.Plan {
 	return plan
 }
 
+// London returns the time zone Europe/London.
 func London(t testing.TB) *time.Location {
 	t.Helper()
 	l, err := time.LoadLocation("Europe/London")
@@ -233,6 +246,7 @@ func London(t testing.TB) *time.Location {
 	return l
 }
 
+// CopyFolder copies the files of a folder, without a journal's reserve.
 func CopyFolder(t testing.TB, from, to string) {
 	t.Helper()
 	Must(t, os.MkdirAll(to, 0o700))
@@ -245,6 +259,7 @@ func CopyFolder(t testing.TB, from, to string) {
 	}
 }
 
+// CopyFile copies a file.
 func CopyFile(t testing.TB, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
@@ -252,7 +267,7 @@ func CopyFile(t testing.TB, from, to string) {
 	Must(t, os.WriteFile(to, text, 0o600))
 }
 
-// kept lists the records of the second copy of the revisions.
+// Kept lists the records of the second copy of the revisions.
 func Kept(t *testing.T, dir string, plan *plan.Plan) (all []string) {
 	t.Helper()
 	_, err := journal.Read(filepath.Join(dir, "revisions"), plan.Run, journal.Options{}, func(r journal.Record) error {
@@ -261,4 +276,56 @@ func Kept(t *testing.T, dir string, plan *plan.Plan) (all []string) {
 	})
 	Must(t, err)
 	return all
+}
+
+// Listed yields those of some rows that were to be sent to, with a reason code for each.
+func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
+	return func(yield func(plan.Listed, error) bool) {
+		for shard := range p.ByLane {
+			for _, r := range p.ByLane[shard] {
+				code, named := rows[r.Row]
+				if !named || r.Suppressed || p.Dropped[r.Row] {
+					continue
+				}
+				if !yield(plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// SealForgetful seals a plan of single messages to a service that does not deduplicate.
+func SealForgetful(t testing.TB, dir string, p *People) {
+	t.Helper()
+	batches, err := plan.Cut(t.Context(), TestRun, p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
+	Must(t, err)
+	header := TestHeader(p)
+	header.NeverAgain = true
+	Must(t, plan.Seal(dir, header, batches, nil))
+}
+
+// DrawPeople draws a cohort with names of many lengths.
+func DrawPeople(t *rapid.T) *People {
+	role := rapid.SampledFrom([]person.Fate{"", "", "", person.Duplicate, person.Suppressed})
+	n, shards := rapid.IntRange(0, 60).Draw(t, "people"), rapid.IntRange(1, 4).Draw(t, "shards")
+	routes := rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, "routes")
+	p := NewRouted(n, shards, routes, func(int64) person.Fate { return role.Draw(t, "role") })
+	for _, shard := range p.ByLane {
+		for i := range shard {
+			shard[i].Fields[0] = strings.Repeat("n", rapid.IntRange(0, 300).Draw(t, "length"))
+		}
+	}
+	return p
+}
+
+// CheckError fails the test unless an error contains some words; without words, unless it is nil.
+func CheckError(t testing.TB, sentence string, err error, words string) {
+	t.Helper()
+	switch {
+	case words == "" && err != nil:
+		t.Errorf("%s: %v", sentence, err)
+	case words != "" && (err == nil || !strings.Contains(err.Error(), words)):
+		t.Errorf("%s: the error is %v and should say %q", sentence, err, words)
+	}
 }

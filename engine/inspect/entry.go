@@ -12,8 +12,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// Entry is one record of the progress log in words. It holds no personal data: people
-// are positions in their shard. What a kind of record does not say is left out.
+// Entry is one record of the progress log, for people and programs. It holds no personal data: people are positions
+// in their shard. Fields that the kind of record does not have are absent.
 type Entry struct {
 	Seq     uint64    `json:"seq"`
 	At      time.Time `json:"at"`
@@ -50,38 +50,37 @@ type Entry struct {
 // EntryPart is one of the forms that a revision makes.
 type EntryPart struct {
 	From     uint32 `json:"from"` // positions of the shard
-	To       uint32 `json:"to"`   // the first that is no longer in it
+	To       uint32 `json:"to"`   // the first position behind it
 	Messages uint32 `json:"messages"`
 	Bytes    uint32 `json:"bytes"`
 	SHA256   string `json:"sha256"`
 }
 
-// EntryPerson is a position of a shard, and why it is named.
+// EntryPerson is a position of a shard, and the reason why the record names it.
 type EntryPerson struct {
 	Position uint32 `json:"position"`
 	Code     string `json:"reason_code,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 }
 
-// recordNames are the kinds of records as people and programs are told of them.
 var recordNames = map[journal.Type]string{
-	record.KindRunOpened: "run_opened", record.KindAttempt: "attempt", record.KindOutcome: "outcome", record.KindInDoubt: "in_doubt", record.KindRevision: "revision",
-	record.KindResolved: "resolved", record.KindControl: "control", record.KindRunClosed: "run_closed", record.KindListedLate: "listed_late", record.KindRecovered: "recovered",
+	record.KindRunOpened: "run_opened", record.KindAttempt: "attempt", record.KindOutcome: "outcome",
+	record.KindInDoubt: "in_doubt", record.KindRevision: "revision", record.KindResolved: "resolved",
+	record.KindControl: "control", record.KindRunClosed: "run_closed", record.KindListedLate: "listed_late",
+	record.KindRecovered: "recovered",
 }
 
-// resultNames are the results as people and programs are told of them.
 var resultNames = map[record.Result]string{
 	record.ResultAccepted: "accepted", record.ResultAcceptedUnknown: "accepted_ids_unknown", record.ResultNotAccepted: "not_accepted",
 	record.ResultHeld: "held", record.ResultForeign: "foreign", record.ResultReplay: "replay", record.ResultResend: "resend",
 }
 
-// ReadEntry puts a record of a run's progress log into words. It reads the plan for the
-// batch's reference.
+// ReadEntry decodes a record of a run's progress log. It reads the plan for the batch's reference.
 func ReadEntry(plan *plan.Plan, r journal.Record) (Entry, error) {
-	record, err := record.Decode(r.Type, r.Payload)
+	rec, err := record.Decode(r.Type, r.Payload)
 	e := Entry{Seq: r.Seq, Record: recordNames[r.Type], Segment: r.At.Segment, Offset: r.At.Offset}
 	if err == nil {
-		err = e.fill(plan, record)
+		err = e.fill(plan, rec)
 	}
 	if err != nil {
 		return e, fmt.Errorf("record %d of the progress log: %w", r.Seq, err)
@@ -90,40 +89,43 @@ func ReadEntry(plan *plan.Plan, r journal.Record) (Entry, error) {
 	return e, nil
 }
 
-func (e *Entry) fill(plan *plan.Plan, rec any) error {
+func (e *Entry) fill(plan *plan.Plan, rec record.Record) error {
 	switch r := rec.(type) {
 	case *record.RunOpened:
 		e.At, e.PID, e.Host, e.Version, e.Key = r.At, r.PID, r.Host, r.Version, r.Key
 	case *record.Attempt:
 		c := r.Correlation
 		e.At, e.Attempt, e.CorrelationID = r.At, r.N, fmt.Sprintf("%x-%x-%x-%x-%x", c[:4], c[4:6], c[6:8], c[8:10], c[10:])
-		return e.Form(plan, r.Form)
+		return e.form(plan, r.Form)
 	case *record.Outcome:
 		var err error
-		e.At, e.Attempt, e.Result, e.Status, e.Code, e.RetryAfterMS = r.At, r.N, resultNames[r.Result], r.Status, r.Code, r.RetryAfter.Milliseconds()
-		if e.MessageIDs, err = r.Ids(); err != nil {
+		e.At, e.Attempt, e.Result, e.Status, e.Code = r.At, r.N, resultNames[r.Result], r.Status, r.Code
+		e.RetryAfterMS = r.RetryAfter.Milliseconds()
+		if e.MessageIDs, err = r.MessageIDs(); err != nil {
 			return err
 		}
-		return e.Form(plan, r.Form)
+		return e.form(plan, r.Form)
 	case *record.InDoubt:
 		e.At, e.Attempt, e.Status, e.Code, e.RetryAfterMS = r.At, r.N, r.Status, r.Code, r.RetryAfter.Milliseconds()
-		return e.Form(plan, r.Form)
+		return e.form(plan, r.Form)
 	case *record.Revision:
 		e.At, e.Attempt, e.Status, e.Code, e.NewRevision = r.At, r.N, r.Status, r.Code, r.Number
 		e.people(r.Refused)
 		for _, p := range r.Parts {
 			e.Parts = append(e.Parts, EntryPart{p.From, p.To, p.Messages, p.Bytes, fmt.Sprintf("%x", p.SHA256)})
 		}
-		return e.Form(plan, r.Form)
+		return e.form(plan, r.Form)
 	case *record.ListedLate:
 		e.At = r.At
 		e.people(r.People)
-		return e.batch(plan, r.Batch)
+		_, err := e.planned(plan, r.Batch)
+		return err
 	case *record.Resolved:
 		e.At, e.Result, e.Detail, e.MessageIDs = r.At, resultNames[r.Result], r.Reason, r.IDs
-		return e.Form(plan, r.Form)
+		return e.form(plan, r.Form)
 	case *record.Recovered:
-		e.At, e.Key, e.Verb, e.Detail = r.At, r.Key, "replay", fmt.Sprintf("%d requests were known of; %d revisions follow", r.Attempts, r.Revisions)
+		e.At, e.Key, e.Verb = r.At, r.Key, "replay"
+		e.Detail = fmt.Sprintf("%d requests were known of; %d revisions follow", r.Attempts, r.Revisions)
 		if r.Hold != "" {
 			e.Verb = "hold: " + r.Hold
 		}
@@ -147,15 +149,10 @@ func (e *Entry) people(rows []record.RefusedRow) {
 	}
 }
 
-func (e *Entry) Form(plan *plan.Plan, id plan.FormID) error {
+func (e *Entry) form(plan *plan.Plan, id plan.FormID) error {
 	planned, err := e.planned(plan, id.Batch)
 	e.Revision, e.Part = &id.Revision, &id.Part
-	e.BatchReference = plan.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part).String()
-	return err
-}
-
-func (e *Entry) batch(plan *plan.Plan, number uint32) error {
-	_, err := e.planned(plan, number)
+	e.BatchReference = plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part).String()
 	return err
 }
 
@@ -164,15 +161,15 @@ func (e *Entry) planned(p *plan.Plan, number uint32) (plan.Batch, error) {
 		return plan.Batch{}, fmt.Errorf("%w: the plan has no batch %d", ledger.ErrIllegal, number)
 	}
 	planned, err := p.Batch(number)
-	shard := planned.Shard
+	shard := uint32(planned.Lane)
 	if n := len(p.Routes); n > 0 {
-		e.Route, shard = p.Routes[p.RouteOf(int(shard))].Name, shard/uint32(n)
+		e.Route, shard = p.Routes[p.RouteOf(planned.Lane)].Name, shard/uint32(n)
 	}
 	e.Batch, e.Shard = &number, &shard
 	return planned, err
 }
 
-// String is the record in one line for people.
+// String returns the record as one line for people.
 func (e Entry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s %s", e.Seq, e.At.Format("2006-01-02T15:04:05.000Z"), e.Record)

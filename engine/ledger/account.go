@@ -7,26 +7,27 @@ import (
 	"cohort/ingest/person"
 )
 
-// Account says what became of every record of a cohort file.
+// Account counts the records of a cohort by fate.
 type Account struct {
 	Records int64
 	Fates   map[person.Fate]int64
 }
 
-// Check holds the account to the conservation law: the fates add up to the records.
-// An error here means that the program has lost or invented somebody.
+// Check returns an error unless the fates add up to the records. An error is a defect of cohort: it has lost or
+// invented somebody.
 func (a Account) Check() error {
 	var sum int64
 	for _, n := range a.Fates {
 		sum += n
 	}
 	if sum != a.Records {
-		return fmt.Errorf("the account does not add up: the file has %d records and their fates are %d; this is a defect of cohort, send nothing more", a.Records, sum)
+		return fmt.Errorf("the account does not add up: the file has %d records and their fates are %d; "+
+			"this is a defect of cohort, send nothing more", a.Records, sum)
 	}
 	return nil
 }
 
-// counts lists the account in the order of person.Fates.
+// Counts lists the account in the order of person.Fates.
 func (a Account) Counts() (c [7]uint64) {
 	for i, fate := range person.Fates {
 		c[i] = uint64(a.Fates[fate])
@@ -34,7 +35,7 @@ func (a Account) Counts() (c [7]uint64) {
 	return c
 }
 
-// closedAccount is the account that a RunClosed holds.
+// ClosedAccount returns the account in a RunClosed.
 func ClosedAccount(r *record.RunClosed) Account {
 	a := Account{Fates: map[person.Fate]int64{}}
 	for i, fate := range person.Fates {
@@ -44,58 +45,95 @@ func ClosedAccount(r *record.RunClosed) Account {
 	return a
 }
 
-// Fate is what became of the messages of a form in this state. A replaced form has
-// none: the forms that replaced it have.
-func (s State) Fate() person.Fate {
-	switch {
-	case s.Phase == AcceptedBy || s.Phase == AcceptedNo:
-		return person.Accepted
-	case s.Phase == Held || s.Phase == Foreign || s.InDoubt || s.Pending:
-		return person.InDoubt
-	}
-	return person.NotSent
-}
+// Unsent counts the messages that are still to be sent, as far as is known.
+func Unsent(a Account) int64 { return a.Fates[person.NotSent] + a.Fates[person.InDoubt] }
 
-// Account adds up the fates of all records.
+// Account counts all records by fate.
 func (l *Ledger) Account() Account {
 	a, _ := l.Tally()
 	return a
 }
 
-// tally is Account, and the number of messages for which something is still to be sent.
+// Tally returns the account, and the number of messages that are not settled.
 func (l *Ledger) Tally() (a Account, left int64) {
 	a = Account{Records: l.Plan.Records, Fates: map[person.Fate]int64{}}
 	for fate, n := range l.Plan.Static {
 		a.Fates[person.Fate(fate)] += n
 	}
-	add := func(s *State) {
+	return a, l.addFates(func(uint32) map[person.Fate]int64 { return a.Fates })
+}
+
+// addFates adds the fate of each message that was to be sent to the fates of its batch. It returns the number of
+// messages that are not settled.
+func (l *Ledger) addFates(of func(batch uint32) map[person.Fate]int64) (left int64) {
+	for id, s := range l.all {
 		if s.Phase != Replaced {
-			a.Fates[s.Fate()] += int64(s.Messages)
+			of(id.Batch)[s.Fate()] += int64(s.Messages)
 		}
 		if !s.IsSettled() {
 			left += int64(s.Messages)
 		}
 	}
-	for i := range l.base {
-		add(&l.base[i])
+	for batch, rows := range l.refused {
+		of(batch)[person.Refused] += int64(len(rows))
 	}
-	for _, n := range l.newer {
-		add(&n.state)
+	for batch, rows := range l.listed {
+		of(batch)[person.Suppressed] += int64(len(rows))
 	}
-	for _, rows := range l.refused {
-		a.Fates[person.Refused] += int64(len(rows))
-	}
-	for _, rows := range l.listed {
-		a.Fates[person.Suppressed] += int64(len(rows))
-	}
-	return a, left
+	return left
 }
 
-// Unsettled counts the forms for which something is still to be sent, and those that
-// wait for a person: in doubt where no replay helps, or under a reference that is
-// somebody else's.
+// RouteAccount is the account of the records of one route. Invalid records have no route.
+type RouteAccount struct {
+	Name    string
+	Account Account
+}
+
+// ByRoute returns the account of each route, in the order of the campaign; nil without routes.
+func (l *Ledger) ByRoute() []RouteAccount {
+	if len(l.Plan.Routes) == 0 {
+		return nil
+	}
+	all := make([]RouteAccount, len(l.Plan.Routes))
+	for i, route := range l.Plan.Routes {
+		all[i] = RouteAccount{route.Name, Account{Fates: map[person.Fate]int64{}}}
+		for fate, n := range route.Static {
+			all[i].Account.Fates[person.Fate(fate)] += n
+		}
+	}
+	l.addFates(func(batch uint32) map[person.Fate]int64 { return all[l.Plan.RouteOfBatch(batch)].Account.Fates })
+	for i := range all {
+		for _, n := range all[i].Account.Fates {
+			all[i].Account.Records += n
+		}
+	}
+	return all
+}
+
+// CheckRoutes returns an error unless the accounts of the routes and the invalid records add up to the whole account.
+func CheckRoutes(routes []RouteAccount, all Account) error {
+	if routes == nil {
+		return nil
+	}
+	for _, fate := range person.Fates {
+		var sum int64
+		for _, r := range routes {
+			sum += r.Account.Fates[fate]
+		}
+		if fate == person.Invalid {
+			sum += all.Fates[fate]
+		}
+		if sum != all.Fates[fate] {
+			return fmt.Errorf("the account by route does not add up: %d records are %s, and %d by route; "+
+				"this is a defect of cohort, send nothing more", all.Fates[fate], fate, sum)
+		}
+	}
+	return nil
+}
+
+// Unsettled counts the forms that are still to be sent, the forms that are held, and the foreign forms.
 func (l *Ledger) Unsettled() (live, held, foreign int) {
-	count := func(s *State) {
+	for _, s := range l.all {
 		switch {
 		case s.Phase == Held:
 			held++
@@ -105,26 +143,20 @@ func (l *Ledger) Unsettled() (live, held, foreign int) {
 			live++
 		}
 	}
-	for i := range l.base {
-		count(&l.base[i])
-	}
-	for _, n := range l.newer {
-		count(&n.state)
-	}
 	return live, held, foreign
 }
 
-// ListedLate counts the people whom a suppression list named when their batch had been
-// attempted, and who were not left out since.
+// ListedLate counts the people who were listed after their batch was attempted, and were neither excluded nor refused
+// since.
 func (l *Ledger) ListedLate() (people int) {
 	for batch := range l.late {
-		people += l.lateNow(batch)
+		people += l.StillLate(batch)
 	}
 	return people
 }
 
-// stillLate is ListedLate of one batch.
-func (l *Ledger) lateNow(batch uint32) (people int) {
+// StillLate is ListedLate for one batch.
+func (l *Ledger) StillLate(batch uint32) (people int) {
 	for _, p := range l.late[batch] {
 		_, left := RowAt(l.listed[batch], p.Position)
 		_, refused := RowAt(l.refused[batch], p.Position)
@@ -135,38 +167,29 @@ func (l *Ledger) lateNow(batch uint32) (people int) {
 	return people
 }
 
-// AnyLost reports whether replays may settle forms that only a lost log knew of. They
-// may never have been sent before.
-func (l *Ledger) AnyLost() bool {
-	lost := func(s *State) bool { return s.Lost && !s.IsSettled() }
-	for i := range l.base {
-		if lost(&l.base[i]) {
-			return true
-		}
-	}
-	for _, n := range l.newer {
-		if lost(&n.state) {
-			return true
-		}
-	}
-	return false
-}
-
 // Settleable counts the messages in doubt that a replay can settle.
 func (l *Ledger) Settleable() (messages int64) {
-	count := func(s *State) {
-		if s.Phase == Live && (s.InDoubt || s.Pending) && !s.Resend.IsDue() {
+	for _, s := range l.all {
+		if (s.IsPending() || s.IsDoubtful()) && !s.Resend.IsDue() {
 			messages += int64(s.Messages)
 		}
-	}
-	for i := range l.base {
-		count(&l.base[i])
-	}
-	for _, n := range l.newer {
-		count(&n.state)
 	}
 	return messages
 }
 
-// AnyInDoubt reports whether a request was made whose outcome is not known.
+// AnyInDoubt reports whether the outcome of any request is unknown.
 func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 0 }
+
+// Resent counts the messages that a person decided to send again: sent so far, and still to be sent.
+func (l *Ledger) Resent() (went, due int) {
+	for _, s := range l.all {
+		switch {
+		case s.Phase == Replaced:
+		case !s.IsSettled() && s.Resend.IsDue():
+			due += int(s.Messages)
+		case s.Resend.IsDone():
+			went += int(s.Messages)
+		}
+	}
+	return went, due
+}

@@ -1,60 +1,68 @@
+// Package ledger gives the records of the progress log their meaning. Decide interprets an answer. Ledger.Apply folds
+// records to the state of each form.
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
+	"cohort/engine"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/record"
 )
 
-// Ledger is what the progress log says, folded: the state of every form of every
-// batch, the rows that were refused, and the people whom suppression lists have named
-// since the cohort was planned. It grows with the number of batches and of those, not
-// with the number of people. It is not safe for concurrent use: during a
-// run the run's own loop owns it.
+// Ledger is the progress log, folded: the state of each form, the refused rows, and the people on suppression lists.
+// It grows with the number of batches and of those people, not with the cohort. It is not safe for concurrent use. In
+// a run, the run's loop owns it.
 type Ledger struct {
 	Plan    *plan.Plan
+	facts   Facts
 	base    []State                    // of the planned forms, by batch
-	newer   map[plan.FormID]*newerForm // of all the others
-	last    map[uint32]uint16          // the highest revision of a batch that has any
+	newer   map[plan.FormID]*newerForm // all other forms
+	last    map[uint32]uint16          // highest revision of a batch; no entry: it has none
 	refused map[uint32][]record.RefusedRow
-	listed  map[uint32][]record.RefusedRow // left out since planning, because a list names them
-	late    map[uint32][]record.RefusedRow // named by a list when their batch was already attempted, also if they were refused
-	Unsure  map[uint32]bool                // batches of which a refused request had gone unanswered before: see retry.go
-	due     map[plan.FormID]time.Time      // when the service said that a form may be sent again
-	early   map[plan.FormID]bool           // forms in doubt only by a 425 in the log of an older version, which may have replaced them
-	codes   []string                       // why forms are where they are; State.Reason points here
+	listed  map[uint32][]record.RefusedRow // excluded after planning, because a list names them
+	late    map[uint32][]record.RefusedRow // named by a list when their batch was already attempted or refused
+	unsure  map[uint32]bool                // batches with refused messages that may have been accepted, see refused.go
+	due     map[plan.FormID]time.Time      // the service asked to wait with this form until then
+	early   map[plan.FormID]bool           // in doubt only by a 425 that an older version took for a refusal
+	codes   []string                       // State.Reason is an index
+	longest time.Duration                  // longest wait that the service asked for
+	quiet   time.Time                      // the service wants no request before then
 
-	Starts      int              // how often a process took the run on
-	FirstStart  time.Time        // zero: never
-	Latest      Process          // the one that took it on last; its PID is 0 when none did
-	Ended       string           // how that one ended: the verb of a control record; empty: it has noted no end
-	EndedAt     time.Time        // when an end was noted last
+	deciding bool   // the latest records are a decision to send again, see resend.go
+	copied   uint64 // revisions from the second copy that must follow now
+	since    int64  // no attempt in a lost log was earlier, Unix milliseconds
+}
+
+// Facts are what a log says about its run as a whole.
+type Facts struct {
+	Starts      int              // processes that worked on the run
+	FirstStart  time.Time        // zero: none
+	Latest      Process          // the latest process that worked on the run; PID 0: none
+	Ended       string           // how that process ended: the verb of a Control; empty: it noted no end
+	EndedAt     time.Time        // the latest end that was noted
 	Key         string           // fingerprint of the credential of the latest start
-	Closed      bool             // every record had its final fate
-	Superseded  string           // the run that took this one's place, and its folder; empty: none
-	Confirmed   []string         // references of the files that the service has confirmed
-	Witness     *Witness         // the files that the run was written to; nil: not noted
-	Lists       []plan.ListRead  // the suppression lists as they were applied last
-	Paused      string           // a person has paused the run: who and why; empty: it is not paused
-	Override    pace.Override    // the rate that a person has asked for
-	Stretch     pace.WindowStart // the window that was begun last, where the rate depends on it
-	Events      []Event          // the latest decisions
-	LastControl string           // the latest decision, verb and detail
-	Attempts    uint64           // over all forms
-	Revisions   int              // in the log
-	LastAnswer  time.Time        // the latest of the service
-	longest     time.Duration    // the longest wait that the service has asked for
-	Quiet       time.Time        // until when the service wants no request at all
-	Recovered   time.Time        // when this log took the place of one that was lost; zero: it did not
-	Hold        string           // why nothing that was lost may be replayed: one of the holds; empty: it may
-
-	Deciding bool   // the records before this one are of a decision to send again: see resend.go
-	copied   uint64 // revisions that must follow now, copied from beside a log that was lost
-	since    int64  // no attempt that a lost log knew of was made before, Unix milliseconds
+	Closed      bool             // every record has its final fate
+	Superseded  string           // the run that replaced this one, and its folder; empty: none
+	Confirmed   []string         // references of files that the service confirmed
+	Witness     *Witness         // the files of the log; nil: not noted
+	Lists       []plan.ListRead  // the suppression lists that were applied last
+	Paused      string           // the person who paused the run, and the reason; empty: not paused
+	Override    pace.Override    // rate that a person asked for
+	Stretch     pace.WindowStart // latest window, where the rate depends on it
+	Events      []Event          // latest decisions
+	LastControl string           // latest decision: verb and detail
+	Attempts    uint64           // of all forms
+	Revisions   int
+	LastAnswer  time.Time // latest answer of the service
+	Recovered   time.Time // this log replaced a lost one then; zero: it did not
+	Hold        string    // the reason why nothing lost is replayed: a Hold constant; empty: forms are replayed
 }
 
 type newerForm struct {
@@ -62,12 +70,13 @@ type newerForm struct {
 	state State
 }
 
-// NewLedger is the ledger of a run whose log is empty.
+// New returns the ledger of an empty log.
 func New(p *plan.Plan) (*Ledger, error) {
 	l := &Ledger{
-		Plan: p, base: make([]State, p.Batches()), newer: map[plan.FormID]*newerForm{},
-		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{}, late: map[uint32][]record.RefusedRow{},
-		Lists: p.Lists, Unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{}, early: map[plan.FormID]bool{}, codes: []string{""},
+		Plan: p, facts: Facts{Lists: p.Lists}, base: make([]State, p.Batches()), newer: map[plan.FormID]*newerForm{},
+		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
+		late: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
+		early: map[plan.FormID]bool{}, codes: []string{""},
 	}
 	for b, err := range p.Each() {
 		if err != nil {
@@ -78,15 +87,18 @@ func New(p *plan.Plan) (*Ledger, error) {
 	return l, nil
 }
 
-// State is where a form stands.
+// Facts returns what the log says about the run as a whole. The caller does not change its lists.
+func (l *Ledger) Facts() Facts { return l.facts }
+
+// State returns the state of a form; the zero State when there is no such form.
 func (l *Ledger) State(id plan.FormID) State {
-	if s := l.At(id); s != nil {
+	if s := l.at(id); s != nil {
 		return *s
 	}
 	return State{}
 }
 
-func (l *Ledger) At(id plan.FormID) *State {
+func (l *Ledger) at(id plan.FormID) *State {
 	if id.Revision == 0 {
 		if id.Part == 0 && int(id.Batch) < len(l.base) {
 			return &l.base[id.Batch]
@@ -99,7 +111,7 @@ func (l *Ledger) At(id plan.FormID) *State {
 	return nil
 }
 
-// Form is what a form holds.
+// Form returns the contents of a form.
 func (l *Ledger) Form(id plan.FormID) (plan.Form, error) {
 	if id.Revision == 0 {
 		b, err := l.Plan.Batch(id.Batch)
@@ -111,55 +123,29 @@ func (l *Ledger) Form(id plan.FormID) (plan.Form, error) {
 	return plan.Form{}, fmt.Errorf("batch %d has no revision %d part %d", id.Batch, id.Revision, id.Part)
 }
 
-// Forms calls yield for every form of a batch that stands for messages: the planned
-// one, or those that replaced it.
-func (l *Ledger) Forms(batch uint32, yield func(plan.FormID, *State)) {
-	if s := &l.base[batch]; s.Phase != Replaced {
-		yield(plan.FormID{Batch: batch}, s)
-		return
-	}
-	for revision := uint16(1); revision <= l.last[batch]; revision++ {
-		for part := uint16(0); ; part++ {
-			id := plan.FormID{Batch: batch, Revision: revision, Part: part}
-			n := l.newer[id]
-			if n == nil {
-				break
-			}
-			if n.state.Phase != Replaced {
-				yield(id, &n.state)
+// Reference returns the reference of a form at the service.
+func (l *Ledger) Reference(id plan.FormID) (engine.Reference, error) {
+	planned, err := l.Plan.Batch(id.Batch)
+	return l.Plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part), err
+}
+
+// Forms yields the forms of a batch that stand for its messages: the planned form, or the forms that replaced it.
+func (l *Ledger) Forms(batch uint32) iter.Seq2[plan.FormID, State] {
+	return func(yield func(plan.FormID, State) bool) {
+		for id, s := range l.standing(batch) {
+			if !yield(id, *s) {
+				return
 			}
 		}
 	}
 }
 
-// Refused lists the rows of a batch that the service refused, by position.
-func (l *Ledger) Refused(batch uint32) []record.RefusedRow { return l.refused[batch] }
-
-// Reason is the code that says why a form is where it is.
-func (l *Ledger) Reason(s State) string { return l.codes[s.Reason] }
-
-// leftOut lists the people of a batch who were left out since planning, because a list names
-// them, by position.
-func (l *Ledger) LeftOut(batch uint32) []record.RefusedRow { return l.listed[batch] }
-
-// tooLate lists the people of a batch whom a list named when the batch was already
-// attempted, by position.
-func (l *Ledger) TooLate(batch uint32) []record.RefusedRow { return l.late[batch] }
-
-// everyForm yields every form that a batch has had, the planned one first.
-func (l *Ledger) EveryForm(planned *plan.Batch) iter.Seq2[plan.FormID, plan.Form] {
-	return func(yield func(plan.FormID, plan.Form) bool) {
-		if !yield(plan.FormID{Batch: planned.Number}, planned.Form) {
-			return
-		}
-		for revision := uint16(1); revision <= l.last[planned.Number]; revision++ {
-			for part := uint16(0); ; part++ {
-				id := plan.FormID{Batch: planned.Number, Revision: revision, Part: part}
-				n := l.newer[id]
-				if n == nil {
-					break
-				}
-				if !yield(id, n.Form) {
+// Standing is Forms for all batches, in the order of the plan.
+func (l *Ledger) Standing() iter.Seq2[plan.FormID, State] {
+	return func(yield func(plan.FormID, State) bool) {
+		for b := range l.base {
+			for id, s := range l.standing(uint32(b)) {
+				if !yield(id, *s) {
 					return
 				}
 			}
@@ -167,11 +153,55 @@ func (l *Ledger) EveryForm(planned *plan.Batch) iter.Seq2[plan.FormID, plan.Form
 	}
 }
 
-// begun yields the planned forms of which an attempt was made, or may have been, and all newer
-// forms.
-func (l *Ledger) Begun(yield func(plan.FormID, *State) bool) {
+func (l *Ledger) standing(batch uint32) iter.Seq2[plan.FormID, *State] {
+	return func(yield func(plan.FormID, *State) bool) {
+		if s := &l.base[batch]; s.Phase != Replaced {
+			yield(plan.FormID{Batch: batch}, s)
+			return
+		}
+		for id, n := range l.revisions(batch) {
+			if n.state.Phase != Replaced && !yield(id, &n.state) {
+				return
+			}
+		}
+	}
+}
+
+func (l *Ledger) revisions(batch uint32) iter.Seq2[plan.FormID, *newerForm] {
+	return func(yield func(plan.FormID, *newerForm) bool) {
+		for revision := uint16(1); revision <= l.last[batch]; revision++ {
+			for part := uint16(0); ; part++ {
+				id := plan.FormID{Batch: batch, Revision: revision, Part: part}
+				n := l.newer[id]
+				if n == nil {
+					break
+				}
+				if !yield(id, n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// EveryForm yields every form that a batch ever had, the planned form first.
+func (l *Ledger) EveryForm(planned *plan.Batch) iter.Seq2[plan.FormID, plan.Form] {
+	return func(yield func(plan.FormID, plan.Form) bool) {
+		if !yield(plan.FormID{Batch: planned.Number}, planned.Form) {
+			return
+		}
+		for id, n := range l.revisions(planned.Number) {
+			if !yield(id, n.Form) {
+				return
+			}
+		}
+	}
+}
+
+// all yields the state of every form, in no order.
+func (l *Ledger) all(yield func(plan.FormID, *State) bool) {
 	for b := range l.base {
-		if s := &l.base[b]; (s.Attempts > 0 || s.InDoubt) && !yield(plan.FormID{Batch: uint32(b)}, s) {
+		if !yield(plan.FormID{Batch: uint32(b)}, &l.base[b]) {
 			return
 		}
 	}
@@ -182,8 +212,83 @@ func (l *Ledger) Begun(yield func(plan.FormID, *State) bool) {
 	}
 }
 
-// formCount is the number of forms, planned and newer.
+// Begun yields all newer forms, and the planned forms that were attempted or may have been. It has no order.
+func (l *Ledger) Begun(yield func(plan.FormID, State) bool) {
+	for id, s := range l.all {
+		if (id.Revision > 0 || s.Attempts > 0 || s.Phase != Planned) && !yield(id, *s) {
+			return
+		}
+	}
+}
+
+// FormCount returns the number of forms, planned and newer.
 func (l *Ledger) FormCount() int { return len(l.base) + len(l.newer) }
 
-// copying reports whether the revisions that come next were copied from beside a lost log.
-func (l *Ledger) Copying() bool { return l.copied > 0 }
+// FormIDs lists every form, planned forms first.
+func (l *Ledger) FormIDs() []plan.FormID {
+	var all []plan.FormID
+	for b := range l.base {
+		all = append(all, plan.FormID{Batch: uint32(b)})
+	}
+	return append(all, slices.SortedFunc(maps.Keys(l.newer), ByForm)...)
+}
+
+// ByForm orders forms by batch, revision and part.
+func ByForm(a, b plan.FormID) int {
+	return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Part, b.Part))
+}
+
+// Reason returns the code that explains a state: the service's code, or one of ours.
+func (l *Ledger) Reason(s State) string { return l.codes[s.Reason] }
+
+// Refused lists the rows of a batch that the service refused, by position.
+func (l *Ledger) Refused(batch uint32) []record.RefusedRow { return l.refused[batch] }
+
+// RefusedBatches yields the refused rows of all batches, in no order.
+func (l *Ledger) RefusedBatches() iter.Seq2[uint32, []record.RefusedRow] { return maps.All(l.refused) }
+
+// LeftOut lists the people of a batch who are excluded because a list names them, by position.
+func (l *Ledger) LeftOut(batch uint32) []record.RefusedRow { return l.listed[batch] }
+
+// TooLate lists the people of a batch who were listed after it was attempted, by position.
+func (l *Ledger) TooLate(batch uint32) []record.RefusedRow { return l.late[batch] }
+
+// IsUnsure reports whether a refused message of a batch may have been accepted. Then none is sent again.
+func (l *Ledger) IsUnsure(batch uint32) bool { return l.unsure[batch] }
+
+// NextRevision returns the number that the next revision of a batch must have.
+func (l *Ledger) NextRevision(batch uint32) uint16 { return l.last[batch] + 1 }
+
+// IsCopying reports whether the next records must be revisions from the second copy.
+func (l *Ledger) IsCopying() bool { return l.copied > 0 }
+
+// QuietAt returns the end of the quiet that the service asked for. A process with a fast clock may have noted a late
+// time, so the wait is at most the longest that the service ever asked for.
+func (l *Ledger) QuietAt(now time.Time) time.Time { return pace.Sooner(l.quiet, now.Add(l.longest)) }
+
+// DueAt is QuietAt for one form, and never before now.
+func (l *Ledger) DueAt(id plan.FormID, now time.Time) time.Time {
+	return pace.Later(now, pace.Sooner(l.due[id], now.Add(l.longest)))
+}
+
+// BeginWindow notes the start of a window without a record. It is for paces that ignore the start after a restart.
+func (l *Ledger) BeginWindow(s pace.WindowStart) { l.facts.Stretch = s }
+
+// Clone copies a ledger, so that a record can be folded into the copy.
+func (l *Ledger) Clone() *Ledger {
+	c := *l
+	c.base, c.codes, c.facts.Events = slices.Clone(l.base), slices.Clone(l.codes), slices.Clone(l.facts.Events)
+	c.newer = make(map[plan.FormID]*newerForm, len(l.newer))
+	for id, n := range l.newer {
+		form := *n
+		c.newer[id] = &form
+	}
+	c.last, c.due, c.unsure, c.early = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure), maps.Clone(l.early)
+	for _, rows := range []*map[uint32][]record.RefusedRow{&c.refused, &c.listed, &c.late} {
+		*rows = maps.Clone(*rows)
+		for batch, r := range *rows {
+			(*rows)[batch] = slices.Clone(r)
+		}
+	}
+	return &c
+}

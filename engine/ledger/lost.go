@@ -14,32 +14,38 @@ import (
 	"cohort/engine/record"
 )
 
-// IsDamage reports whether an error of ReadLedger, OpenProgressLog or TakeSurvey means
-// that the log or the second copy of the revisions is damaged or lost, so that Recover may put
-// another in its place; and not that it could not be read, or by another program alone.
+// errLost says that there is no log, and that there was one.
+var errLost = errors.New("the run was begun and its progress log is missing or empty")
+
+// IsDamage reports whether an error means that the log or the second copy is damaged or lost, so that recovery may
+// replace it. A file that cannot be read, or only by another program, is no damage.
 func IsDamage(err error) bool {
 	damage := (*journal.CorruptError)(nil)
-	return errors.As(err, &damage) || errors.Is(err, ErrIllegal) || errors.Is(err, record.ErrShort) || errors.Is(err, ErrLost)
+	return errors.As(err, &damage) || errors.Is(err, ErrIllegal) || errors.Is(err, record.ErrLength) || errors.Is(err, errLost)
 }
 
-// ErrLost says that there is no log, and that there was one.
-var ErrLost = errors.New("the run was begun and its progress log is missing or empty")
-
-// lostLog says whether a log is missing that was there: the second copy of the revisions
-// is begun after it, and a recovery that was cut short has put it aside.
+// LostLog returns an error when there was a log and it is missing. There was one if the second copy exists, which is
+// made after the log, or if a recovery was cut short.
 func LostLog(dir string, plan *plan.Plan) error {
 	begun := func(folder string) bool {
 		segments, err := journal.Segments(filepath.Join(dir, folder), plan.Run, journal.Options{})
-		return err != nil || len(segments) > 0 // what is wrong with it shows when it is read
+		return err != nil || len(segments) > 0 // reading it will show the error
 	}
 	if begun(LogFolder) || !begun(NewLogFolder) && !begun(RevisionsFolder) {
 		return nil
 	}
-	return ErrLost
+	return errLost
 }
 
-// freeName is a name that nothing in a folder has yet.
-func FreeName(dir, name string) string {
+// putAside renames a folder of a run, durably, to a name that is not taken. It returns the new path.
+func putAside(dir, folder string, at time.Time) (path string, err error) {
+	aside := AsideName(dir, folder, at)
+	return filepath.Join(dir, aside), Rename(dir, folder, aside)
+}
+
+// AsideName returns a name that is not taken, for a folder that is put aside.
+func AsideName(dir, folder string, at time.Time) string {
+	name := folder + ".lost-" + at.UTC().Format("20060102T150405Z")
 	free := name
 	for i := 2; ; i++ {
 		if _, err := os.Lstat(filepath.Join(dir, free)); errors.Is(err, fs.ErrNotExist) {
@@ -49,11 +55,10 @@ func FreeName(dir, name string) string {
 	}
 }
 
+// Rename renames something in a folder, durably.
 func Rename(dir, from, to string) error {
 	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
 		return err
 	}
 	return disk.SyncFolder(dir)
 }
-
-func StampOf(at time.Time) string { return at.UTC().Format("20060102T150405Z") }

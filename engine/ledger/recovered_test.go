@@ -112,3 +112,26 @@ func TestReceiptsSettle(t *testing.T) {
 		}
 	}
 }
+
+// The day for which the validator's word holds begins when a lost log can have begun, and
+// not with the first attempt that is known.
+func TestALostFormMayBeAsOldAsThePlan(t *testing.T) {
+	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
+	since := time.UnixMilli(1_795_000_000_000)
+	l, err := New(planned)
+	enginetest.Must(t, err)
+	for _, r := range []record.Record{
+		&record.Recovered{Plan: planned.Digest, Since: since}, &record.RunOpened{Plan: planned.Digest},
+		&record.Attempt{N: 1, At: since.Add(48 * time.Hour)}, &record.Outcome{N: 1, Result: record.ResultNotAccepted}, // it never left the machine
+		&record.Attempt{N: 2, At: since.Add(49 * time.Hour)},
+	} {
+		enginetest.Must(t, l.Fold(r, journal.Position{}))
+	}
+	s := l.State(plan.FormID{})
+	if step := Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(49*time.Hour)); step != record.ResultHeld {
+		t.Errorf("the step is %d, of %+v", step, s)
+	}
+	if step := Decide(engine.Deduplicates, s, engine.Answer{Reply: engine.RowsRefused}, since.Add(23*time.Hour)); step != record.ResultRevise {
+		t.Errorf("within the day the step is %d", step)
+	}
+}

@@ -9,31 +9,29 @@ import (
 	"cohort/engine/pace"
 )
 
-// PaceChange is what a pace lever makes of a run's rate.
+// PaceChange is the effect of a pace command on a run's rate.
 type PaceChange struct {
 	Lever    pace.Override `json:"lever"`            // as it goes into the log
-	Asked    time.Time     `json:"asked,omitzero"`   // the FinishBy that was asked for, when the window's last call comes before it
-	From     float64       `json:"from"`             // messages a second; 0: no limit
-	To       float64       `json:"to"`               // the same from now on
-	Requests float64       `json:"requests"`         // a minute, of the largest size that the run has; 0: no limit
-	Paused   bool          `json:"paused,omitempty"` // and so it holds from when the run continues
+	Asked    time.Time     `json:"asked,omitzero"`   // the FinishBy that was asked for, if the window closes earlier
+	From     float64       `json:"from"`             // rate before, messages a second; 0: no limit
+	To       float64       `json:"to"`               // rate from now on
+	Requests float64       `json:"requests"`         // requests a minute, of the run's largest size; 0: no limit
+	Paused   bool          `json:"paused,omitempty"` // the change holds when the run continues
 	Left     int64         `json:"left"`             // messages that are not sent yet
-	Remain   int64         `json:"remain"`           // of them at Lever.FinishBy or else at the window's last call
-	At       time.Time     `json:"at,omitzero"`      // which of the two; zero: there is neither
-	Ends     time.Time     `json:"ends,omitzero"`    // when the last goes out, if nothing comes in between; zero: nobody can say
+	Remain   int64         `json:"remain"`           // messages that are not sent at At
+	At       time.Time     `json:"at,omitzero"`      // Lever.FinishBy, or else the end of the window; zero: neither
+	Ends     time.Time     `json:"ends,omitzero"`    // forecast of the last request; zero: unknown
 }
 
-// leastSpan is how far off a time to finish by must be. What is left spread over less would
-// be a spike.
+// leastSpan is the least time until a FinishBy. A shorter time would make a spike.
 const leastSpan = time.Minute
 
-// Repace works out what a pace lever that is pulled at now would change, and what is to be
-// put into the log. The rate of a FinishBy is settled here, once: it is what is left over
-// the time from now, or from when the window opens, and never above the pace's per_second.
-// An error says why the lever makes no sense.
+// Repace returns the effect of a pace command at now. For a FinishBy it settles the rate, once: the messages that are
+// left over the time from now, or from the opening of the window. The rate is never above the pace's per_second. A
+// command that makes no sense is an error.
 func (l *Ledger) Repace(p campaign.Pace, asked pace.Override, now time.Time) (PaceChange, error) {
-	t := &pace.Controller{Pace: p, Slack: 2 * l.Plan.Largest, Stretch: l.Stretch, Left: Unsent(l.Account()), Lever: l.Override}
-	c := PaceChange{Lever: asked, Left: t.Left, Paused: l.Paused != ""}
+	f := pace.Facts{Pace: p, Override: l.facts.Override, Window: l.facts.Stretch, Left: Unsent(l.Account()), Largest: l.Plan.Largest}
+	c := PaceChange{Lever: asked, Left: f.Left, Paused: l.facts.Paused != ""}
 	o, ok := pace.NextOpening(p, now)
 	if !ok {
 		return c, fmt.Errorf("pace.until has passed, and no window comes any more")
@@ -49,23 +47,19 @@ func (l *Ledger) Repace(p campaign.Pace, asked pace.Override, now time.Time) (Pa
 		}
 		c.Lever.PerSecond = finishing(c.Left, span, p.PerSecond)
 	}
-	c.From = t.Planned(o, begins)
-	t.Lever = c.Lever
-	c.To = t.Planned(o, begins)
-	c.Requests = 60 * c.To / float64(max(1, l.Plan.Largest))
-	c.At = o.Closes
+	c.From = pace.Forecast(f, now).Rate
+	f.Override = c.Lever
+	out := pace.Forecast(f, now)
+	c.To, c.Ends, c.At, c.Remain = out.Rate, out.Last, o.Closes, out.Remain
 	if !c.Lever.FinishBy.IsZero() {
-		c.At = c.Lever.FinishBy
+		c.At, c.Remain = c.Lever.FinishBy, out.Late
 	}
-	c.Remain = pace.Remaining(pace.Opening{Opens: o.Opens, Closes: c.At}, c.Left, c.To, now)
-	if days, left := pace.ForecastAt(p, c.Left, l.Plan.Largest, c.Lever.PerSecond, now); left == 0 && len(days) > 0 {
-		c.Ends = days[len(days)-1].Ends
-	}
+	c.Requests = 60 * c.To / float64(max(1, l.Plan.Largest))
 	return c, nil
 }
 
-// finishing is the rate at which messages are sent in a span, messages a second, at most
-// ceiling when that is above 0. It is a round number above what it takes. It is pure.
+// finishing returns the rate, in messages a second, that sends the messages within the span. It is rounded up, and at
+// most ceiling when ceiling is above 0.
 func finishing(messages int64, span time.Duration, ceiling float64) float64 {
 	rate := max(0.001, math.Ceil(float64(messages)/span.Seconds()*1000)/1000)
 	if ceiling > 0 {

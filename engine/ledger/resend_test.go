@@ -16,17 +16,17 @@ import (
 
 // What an answer to a message that is sent again means: it speaks for its own attempt
 // alone, and the message stays in doubt until something accepts it.
-func TestDecideAboutWhatIsSentAgain(t *testing.T) {
-	for reply, want := range map[engine.Reply]Step{
-		engine.Accepted: StepAccept, engine.Known: StepHold, engine.RowsRefused: StepHold, engine.TooLarge: StepHold,
-		engine.Refused: StepAgain, engine.Unsent: StepAgain, engine.Unknown: StepHold,
+func TestDecideAfterAResend(t *testing.T) {
+	for reply, want := range map[engine.Reply]record.Result{
+		engine.Accepted: record.ResultAccepted, engine.Known: record.ResultHeld, engine.RowsRefused: record.ResultHeld, engine.TooLarge: record.ResultHeld,
+		engine.Refused: record.ResultNotAccepted, engine.Unsent: record.ResultNotAccepted, engine.Unknown: record.ResultHeld,
 	} {
 		for _, s := range []Resending{toBeResent, toBeResent | wasResent} {
-			if got := Decide(engine.CanBeAsked, State{Messages: 1, Attempts: 2, InDoubt: true, Pending: true, Resend: s}, engine.Answer{Reply: reply}, time.Now()); got != want {
+			if got := Decide(engine.CanBeAsked, State{Messages: 1, Attempts: 2, Phase: Replayed, Resend: s}, engine.Answer{Reply: reply}, time.Now()); got != want {
 				t.Errorf("reply %d: step %d, want %d", reply, got, want)
 			}
 		}
-		if got := Decide(engine.CanBeAsked, State{Messages: 1, Attempts: 2, InDoubt: true, Pending: true, Resend: wasResent}, engine.Answer{Reply: reply}, time.Now()); got != StepHold {
+		if got := Decide(engine.CanBeAsked, State{Messages: 1, Attempts: 2, Phase: Replayed, Resend: wasResent}, engine.Answer{Reply: reply}, time.Now()); got != record.ResultHeld {
 			t.Errorf("reply %d to a message that nobody has decided about anew: step %d", reply, got)
 		}
 	}
@@ -34,7 +34,7 @@ func TestDecideAboutWhatIsSentAgain(t *testing.T) {
 
 // Nothing is sent again but by a decision that a Control record tells of, and nobody but
 // who is in doubt.
-func TestTransitionsOfWhatIsSentAgain(t *testing.T) {
+func TestTransitionsOfAResend(t *testing.T) {
 	dir := t.TempDir()
 	enginetest.SealForgetful(t, dir, enginetest.NewPeople(2, 1, nil))
 	planned := enginetest.OpenPlan(t, dir)
@@ -77,8 +77,8 @@ func TestTransitionsOfWhatIsSentAgain(t *testing.T) {
 		"somebody who was never sent to":               {[]step{{decided, true}, {resend(first), false}}, person.NotSent},
 		"somebody who was accepted":                    {[]step{{try(first, 1), true}, {answer(1, record.ResultAccepted), true}, {decided, true}, {resend(first), false}}, person.Accepted},
 		"somebody whom only a lost log knew":           {[]step{{lost, true}, {decided, true}, {resend(first), false}}, person.InDoubt},
-		"a message that there is not":                  {[]step{{decided, true}, {resend(plan.FormID{Batch: 9}), false}}, person.NotSent},
-		"a refusal by rows of one that was sent again": {after(again, step{try(first, 2), true}, step{OutcomeOf(Decide(engine.CanBeAsked, State{InDoubt: true, Resend: toBeResent}, engine.Answer{Reply: engine.RowsRefused}, time.Now()), first, 2, engine.Answer{}, time.Now()), true}), person.InDoubt},
+		"a message that does not exist":                {[]step{{decided, true}, {resend(plan.FormID{Batch: 9}), false}}, person.NotSent},
+		"a refusal by rows of one that was sent again": {after(again, step{try(first, 2), true}, step{OutcomeOf(Decide(engine.CanBeAsked, State{Phase: InDoubt, Resend: toBeResent}, engine.Answer{Reply: engine.RowsRefused}, time.Now()), first, 2, engine.Answer{}, time.Now()), true}), person.InDoubt},
 	} {
 		l, err := New(planned)
 		enginetest.Must(t, err)
@@ -99,8 +99,8 @@ func TestTransitionsOfWhatIsSentAgain(t *testing.T) {
 	plain := t.TempDir()
 	l, err := New(enginetest.SealPlan(t, plain, enginetest.NewPeople(2, 1, nil), engine.Limits{Messages: 1, Bytes: 1 << 20}))
 	enginetest.Must(t, err)
-	for _, r := range []any{&record.RunOpened{Plan: l.Plan.Digest}, held[0].record, held[1].record, decided} {
+	for _, r := range []record.Record{&record.RunOpened{Plan: l.Plan.Digest}, held[0].record, held[1].record, decided} {
 		enginetest.Must(t, l.Fold(r, journal.Position{}))
 	}
-	enginetest.CheckError(t, "where replays settle it", l.Fold(resend(first), journal.Position{}), "nobody has decided about")
+	enginetest.CheckError(t, "where replays settle it", l.Fold(resend(first), journal.Position{}), "without a decision")
 }

@@ -11,12 +11,12 @@ import (
 
 func TestTheStateOfARun(t *testing.T) {
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
-	live, held, foreign, done := State{Messages: 1}, State{Phase: Held, Messages: 1}, State{Phase: Foreign, Messages: 1}, State{Phase: AcceptedBy, Messages: 1}
+	live, held, foreign, done := State{Messages: 1}, State{Phase: Held, Messages: 1}, State{Phase: Foreign, Messages: 1}, State{Phase: Accepted, Messages: 1}
 	first, second := Process{7, "vm", at}, Process{8, "vm", at.Add(time.Hour)}
-	ledger := func(l Ledger, forms ...State) *Ledger { l.base = forms; return &l }
-	started := Ledger{Starts: 1, Latest: first}
-	ended := func(how string) Ledger {
-		return Ledger{Starts: 1, Latest: first, Ended: how, EndedAt: at.Add(time.Minute)}
+	ledger := func(f Facts, forms ...State) *Ledger { return &Ledger{facts: f, base: forms} }
+	started := Facts{Starts: 1, Latest: first}
+	ended := func(how string) Facts {
+		return Facts{Starts: 1, Latest: first, Ended: how, EndedAt: at.Add(time.Minute)}
 	}
 	paused := started
 	paused.Paused = "by ann"
@@ -44,7 +44,7 @@ func TestTheStateOfARun(t *testing.T) {
 		"stopped":                                {Standing{Ledger: ledger(ended(record.ControlStopped), live)}, RunStopped, 0},
 		"halted":                                 {Standing{Ledger: ledger(ended(record.ControlHalted), live)}, Halted, 0},
 		"not ours, and stopped since":            {Standing{Ledger: ledger(ended(record.ControlStopped), foreign, live)}, Halted, 0},
-		"planned, and nothing was sent":          {Standing{Ledger: ledger(Ledger{}, live)}, RunStopped, 0},
+		"planned, and nothing was sent":          {Standing{Ledger: ledger(Facts{}, live)}, RunStopped, 0},
 		"in doubt for good":                      {Standing{Ledger: ledger(ended(record.ControlInDoubt), held, done)}, EndedInDoubt, 0},
 		"in doubt, by a version that noted none": {Standing{Ledger: ledger(started, held)}, EndedInDoubt, 7},
 		"finished":                               {Standing{Ledger: ledger(closed, done)}, Finished, 0},
@@ -63,7 +63,7 @@ func TestTheStateOfARun(t *testing.T) {
 
 // A process that only closes the log, as reconcile does, leaves a word; one that looks on, and
 // one that is killed, do not.
-func TestWhoClosesALogLeavesAWord(t *testing.T) {
+func TestClosingALogNotesTheEnd(t *testing.T) {
 	dir := t.TempDir()
 	plan := enginetest.SealPlan(t, dir, enginetest.NewPeople(9, 2, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	state := func() RunState {

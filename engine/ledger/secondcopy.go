@@ -12,78 +12,78 @@ import (
 	"cohort/engine/record"
 )
 
-// reconcile brings the second copy of the revisions up to the log. A revision is
-// written to the log first, so a copy that the log does not have means that the log
-// is an older one.
-func (p *Log) reconcile(logged, kept []string) error {
+// catchUp adds to the second copy the revisions that only the log has. A revision is written to the log first, so a
+// copy with more revisions means that the log is an older one.
+func (p *Log) catchUp(logged, kept []string) error {
 	if err := SameRevisions(logged, kept); err != nil {
 		return err
 	}
 	for _, r := range logged[len(kept):] {
-		if err := p.Revisions.Commit(record.KindRevision, []byte(r)); err != nil {
-			return fmt.Errorf("revisions: %w", err)
+		if err := p.copies.Commit(record.KindRevision, []byte(r)); err != nil {
+			return inCopy(err)
 		}
 	}
-	p.Copied = uint64(len(logged))
+	p.copied = uint64(len(logged))
 	return nil
 }
 
-// sameRevisions says whether the second copy of the revisions holds nothing but what the
-// log does, in its order. It may lack the last of them.
+// SameRevisions returns an error unless the second copy has the revisions of the log, in the same order. It may lack
+// the last of them.
 func SameRevisions(logged, kept []string) error {
 	for i, r := range kept {
 		if i >= len(logged) || logged[i] != r {
-			return fmt.Errorf("%w: the folder %s holds a revision that the log does not; has the log been restored from a backup?", ErrIllegal, RevisionsFolder)
+			return illegal("the folder %s holds a revision that the log does not; has the log been restored from a backup?", RevisionsFolder)
 		}
 	}
 	return nil
 }
 
-// revised records newer forms for an older one, in the log and in the second copy.
-// When it returns nil the newer forms may be sent.
+// Copied returns the number of revisions in the second copy.
+func (p *Log) Copied() uint64 { return p.copied }
+
+// Revised records newer forms for an older one, in the log and in the second copy. After nil, they may be sent.
 func (p *Log) Revised(r *record.Revision) error {
-	if err := p.commit(record.KindRevision, r, r.Encode); err != nil {
+	if err := p.commit(r); err != nil {
 		return err
 	}
-	if err := p.Revisions.Commit(record.KindRevision, p.scratch.B); err != nil {
-		return fmt.Errorf("revisions: %w", err)
+	if err := p.copies.Commit(record.KindRevision, p.scratch); err != nil {
+		return inCopy(err)
 	}
-	p.Copied++
+	p.copied++
 	return nil
 }
 
-// together is how many revisions a suppression list may ask for before they are made
-// durable.
-const together = 1024
+// mostUnsettled limits the revisions that are not durable yet.
+const mostUnsettled = 1024
 
-// revisedByList records newer forms for an older one, as revised does, and leaves it to
-// settleRevisions to make it durable: a list may touch every batch.
+// RevisedByList is Revised without waiting for the disk, since a list may touch every batch. SettleRevisions makes
+// the revision durable.
 func (p *Log) RevisedByList(r *record.Revision) error {
-	if err := p.Answer(record.KindRevision, r, r.Encode); err != nil {
+	if err := p.Append(r); err != nil {
 		return err
 	}
-	p.unsettled = append(p.unsettled, slices.Clone(p.scratch.B))
-	if len(p.unsettled) < together {
+	p.unsettled = append(p.unsettled, slices.Clone(p.scratch))
+	if len(p.unsettled) < mostUnsettled {
 		return nil
 	}
 	return p.SettleRevisions()
 }
 
-// settleRevisions makes durable what revisedByList and tooLate have recorded, in the log
-// and then in the second copy. When it returns nil the newer forms may be sent.
+// SettleRevisions makes durable what RevisedByList and TooLate have recorded, in the log and then in the second copy.
+// After nil, the newer forms may be sent.
 func (p *Log) SettleRevisions() error {
-	if err := p.Log.Flush(); err != nil {
-		return fmt.Errorf("progress log: %w", err)
+	if err := p.Flush(); err != nil {
+		return err
 	}
 	for _, r := range p.unsettled {
-		if err := p.Revisions.Append(record.KindRevision, r); err != nil {
-			return fmt.Errorf("revisions: %w", err)
+		if err := p.copies.Append(record.KindRevision, r); err != nil {
+			return inCopy(err)
 		}
 	}
-	if err := p.Revisions.Flush(); err != nil {
-		return fmt.Errorf("revisions: %w", err)
+	if err := p.copies.Flush(); err != nil {
+		return inCopy(err)
 	}
-	p.Copied += uint64(len(p.unsettled))
+	p.copied += uint64(len(p.unsettled))
 	p.unsettled = p.unsettled[:0]
 	return nil
 }
@@ -91,13 +91,13 @@ func (p *Log) SettleRevisions() error {
 // ErrRevisions says that the second copy of the revisions is damaged or missing.
 var ErrRevisions = errors.New("the second copy of the revisions is not whole")
 
-// errNoCopy says that there is no second copy of the revisions, not even an empty one.
+// ErrNoCopy says that there is no second copy of the revisions, not even an empty one.
 var ErrNoCopy = errors.New("the second copy of the revisions is missing")
 
-// readCopy reads the second copy of the revisions. hold is why it is not the whole of
-// them, as an earlier recovery noted; empty: it is.
+// ReadCopy reads the second copy of the revisions. A hold is the reason why the copy is incomplete, as an earlier
+// recovery noted; empty: it is complete.
 func ReadCopy(dir string, plan *plan.Plan) (revisions []string, hold string, err error) {
-	tail, err := journal.Read(filepath.Join(dir, RevisionsFolder), plan.Run, journal.Options{}, func(r journal.Record) error {
+	read := func(r journal.Record) error {
 		if r.Type == record.KindRevision {
 			revisions = append(revisions, string(r.Payload))
 			return nil
@@ -107,8 +107,9 @@ func ReadCopy(dir string, plan *plan.Plan) (revisions []string, hold string, err
 			hold = note.Hold
 			return nil
 		}
-		return fmt.Errorf("%w: the second copy of the revisions holds something else", ErrIllegal)
-	})
+		return illegal("the second copy of the revisions holds something else")
+	}
+	tail, err := journal.Read(filepath.Join(dir, RevisionsFolder), plan.Run, journal.Options{}, read)
 	if err == nil && tail.Segment == 0 {
 		err = ErrNoCopy
 	}
@@ -118,11 +119,10 @@ func ReadCopy(dir string, plan *plan.Plan) (revisions []string, hold string, err
 	case IsDamage(err), errors.Is(err, ErrNoCopy):
 		return nil, "", fmt.Errorf("revisions: %w: %w", ErrRevisions, err)
 	}
-	return nil, "", fmt.Errorf("revisions: %w", err)
+	return nil, "", inCopy(err)
 }
 
-// CopiedRevisions counts the revisions in their second copy. ErrRevisions says that it is
-// not the whole of them.
+// CopiedRevisions counts the revisions in the second copy. ErrRevisions says that the copy is incomplete.
 func CopiedRevisions(dir string, plan *plan.Plan) (uint64, error) {
 	revisions, hold, err := ReadCopy(dir, plan)
 	if err == nil && hold != "" {
@@ -131,13 +131,9 @@ func CopiedRevisions(dir string, plan *plan.Plan) (uint64, error) {
 	return uint64(len(revisions)), err
 }
 
-// RenewRevisions puts a second copy of the revisions aside that is damaged, beside a log
-// that is sound. The next OpenProgressLog makes another from the log. The caller holds the
-// folder's lock.
+// RenewRevisions puts a damaged second copy aside, beside a sound log. The next Open makes another from the log. The
+// caller holds the folder's lock.
 func RenewRevisions(dir string, at time.Time) (aside string, err error) {
-	aside = FreeName(dir, RevisionsFolder+".lost-"+StampOf(at))
-	if err := Rename(dir, RevisionsFolder, aside); err != nil {
-		return "", fmt.Errorf("revisions: %w", err)
-	}
-	return filepath.Join(dir, aside), nil
+	aside, err = putAside(dir, RevisionsFolder, at)
+	return aside, inCopy(err)
 }

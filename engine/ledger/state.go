@@ -2,41 +2,95 @@ package ledger
 
 import (
 	"cohort/engine/record"
+	"cohort/ingest/person"
 )
 
-// Phase is how far a form has come.
+// Phase is the progress of a form.
 type Phase uint8
 
-// The phases. A form is Live until it is settled; it may then be planned, in flight,
-// waiting to be tried again, or in doubt, as its State tells.
+// The phases. A form is settled from Accepted on: nothing more is sent for it.
 const (
-	Live       Phase = iota
-	AcceptedBy       // accepted, and the service told its ids, where it gives any
-	AcceptedNo       // accepted, as a duplicate answer proved; its ids are not known
-	Replaced         // rows of it were refused, or it was split: newer forms stand for the rest
-	Held             // in doubt, and no replay can settle it
-	Foreign          // the service knew its reference though this run never got it there
+	Planned         Phase = iota // to be sent: each attempt so far, if any, was certainly not accepted
+	Attempted                    // an attempt has no answer yet
+	InDoubt                      // an attempt may have been accepted
+	Replayed                     // in doubt, and another attempt has no answer yet
+	Accepted                     // accepted, and the message ids are known, where the sink has ids
+	AcceptedUnknown              // accepted, and the message ids are unknown
+	Replaced                     // newer forms stand for its messages, or the messages were refused
+	Held                         // in doubt, and no replay can settle it
+	Foreign                      // the service knows its reference, and this log never sent it
 )
 
-// State is what the progress log says of one form. There is one for each batch of a run.
+// Loss is the effect of a lost log on a form.
+type Loss uint8
+
+// The losses.
+const (
+	NotLost         Loss = iota
+	LogLost              // the log that knew of its attempts, if any, is lost
+	LostThenDoubted      // and an attempt since then may have been accepted
+)
+
+// Resending has the decisions of a person to send a form in doubt again.
+type Resending uint8
+
+// The bits of Resending. Both are set when a person decided twice.
+const (
+	toBeResent Resending = 1 << iota // decided, and each attempt since then was certainly not accepted
+	wasResent                        // decided, and an attempt since then was accepted, or may have been
+)
+
+// IsDue reports whether the form is still to be sent again.
+func (r Resending) IsDue() bool { return r&toBeResent != 0 }
+
+// IsDone reports whether the form was sent again, so the service may have accepted it twice.
+func (r Resending) IsDone() bool { return r&wasResent != 0 }
+
+// State is the state of one form. A run of single messages has one for each message, so it is small.
 type State struct {
 	Messages uint32
 	Attempts uint16
-	Unsent   uint16 // of the attempts: those of which certainly nothing left this machine
-	Reason   uint16 // index into the ledger's codes: why it is where it is
+	Unsent   uint16 // attempts that certainly never left this machine
+	Reason   uint16 // code that explains the state, see Ledger.Reason
 	Phase    Phase
-	Pending  bool           // its last attempt is in the log and has no answer there
-	InDoubt  bool           // an attempt was never answered, or not understandably
-	Lost     bool           // the log that knew of its attempts, if there were any, is lost
-	Resend   Resending      // whether a person has had it sent again, in doubt as it was
-	Doubted  bool           // Lost, and an attempt since then was never answered, or not understandably
-	First    record.Instant // when it was first attempted; zero: never. Lost: not before
-	Settled  record.Spot    // of the record that accepted it
+	Loss     Loss
+	Resend   Resending
+	First    record.Instant // first attempt; zero: none. After a loss: no attempt was earlier
+	Settled  record.Spot    // the record that accepted it
 }
 
-// isClean reports whether the form may be replaced: no attempt of it can have been
-// accepted, nor can one still be.
-func (s State) isClean() bool { return !s.IsSettled() && !s.Pending && !s.InDoubt }
+// IsSettled reports whether nothing more is sent for the form.
+func (s State) IsSettled() bool { return s.Phase >= Accepted || s.Messages == 0 }
 
-// IsSettled reports whether nothing more is to be sent for the form.
-func (s State) IsSettled() bool { return s.Phase != Live || s.Messages == 0 }
+// IsPending reports whether the latest attempt has no answer in the log.
+func (s State) IsPending() bool { return s.Phase == Attempted || s.Phase == Replayed }
+
+// IsDoubtful reports whether an earlier attempt of an unsettled form may have been accepted.
+func (s State) IsDoubtful() bool { return s.Phase == InDoubt || s.Phase == Replayed }
+
+// IsAccepted reports whether the service has accepted the form.
+func (s State) IsAccepted() bool { return s.Phase == Accepted || s.Phase == AcceptedUnknown }
+
+// isClean reports whether the form may be replaced: no attempt was accepted, or can still be.
+func (s State) isClean() bool { return s.Phase == Planned && s.Messages > 0 }
+
+// Fate returns the fate of the messages of a form. For a replaced form it means nothing.
+func (s State) Fate() person.Fate {
+	switch s.Phase {
+	case Accepted, AcceptedUnknown:
+		return person.Accepted
+	case Planned, Replaced:
+		return person.NotSent
+	}
+	return person.InDoubt
+}
+
+// mayBeAccepted notes that an attempt may have been accepted. That uses up a decision to send the form again.
+func (s *State) mayBeAccepted() {
+	if s.Resend.IsDue() {
+		s.Resend = wasResent
+	}
+	if s.Loss == LogLost {
+		s.Loss = LostThenDoubted
+	}
+}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,32 +18,31 @@ import (
 	"cohort/engine/record"
 )
 
-// A Witness says which files a run wrote to. It is noted in the log itself, so a copy of the
-// folder brings it along; but the copy's files are other files. A reboot, a move on the same
-// filesystem, and a change of mode or owner leave it as it is.
+// A Witness identifies the files that a run wrote to. It is in the log, so a copy of the folder has it too, but the
+// copy has other files. A reboot, a move on the same filesystem and a change of mode or owner do not change it.
 type Witness struct {
-	Segment    uint64   `json:"segment"`              // of the log: the newest
-	Files      []fileID `json:"files"`                // that segment, its folder (hard links share files, not folders), the mark
+	Segment    uint64   `json:"segment"`              // newest segment of the log
+	Files      []fileID `json:"files"`                // that segment, its folder (hard links share no folder), the mark
 	Filesystem string   `json:"filesystem,omitempty"` // its id; empty: it has none that outlives a reboot
 }
 
-// fileID tells a file from a copy of it, also where the copy has got the file's old inode.
+// fileID distinguishes a file from a copy of it, even when the copy has the file's old inode.
 type fileID struct {
-	Inode uint64 `json:"inode,omitempty"` // 0: a folder's, which an overlay may change
+	Inode uint64 `json:"inode,omitempty"` // 0 for a folder: an overlay may change a folder's inode
 	Born  int64  `json:"born,omitempty"`  // Unix nanoseconds; 0: the filesystem does not say
 }
 
-// CopyError says why a run's folder cannot show that it is the latest.
+// CopyError is the reason why a folder may be an older copy of its run.
 type CopyError struct {
 	Why   string
 	Older bool // the folder itself proves that it is an older copy
 }
 
-// Error says what was found.
+// Error returns the reason.
 func (e *CopyError) Error() string { return e.Why }
 
-// NoteWitness notes, durably, which files the run in a folder writes to from here on. decided is
-// who has said that the folder is the latest, and why; empty: nobody had to.
+// NoteWitness records, durably, the files that the run in a folder writes to from now on. Decided names the person
+// who said that the folder is the latest, and the reason; empty: nobody had to.
 func (p *Log) NoteWitness(at time.Time, dir, decided string) error {
 	segments, err := journal.Segments(filepath.Join(dir, LogFolder), p.Ledger.Plan.Run, journal.Options{})
 	if err != nil {
@@ -54,7 +52,7 @@ func (p *Log) NoteWitness(at time.Time, dir, decided string) error {
 	if err != nil {
 		return err
 	}
-	p.mark = mark{dir, uint64(len(segments)), p.Ledger.Attempts}
+	p.mark = mark{dir, uint64(len(segments)), p.Ledger.facts.Attempts}
 	if err := disk.WriteFile(p.mark.path(), func(io.Writer) error { return nil }); err != nil {
 		return err
 	}
@@ -62,12 +60,11 @@ func (p *Log) NoteWitness(at time.Time, dir, decided string) error {
 	if err != nil {
 		return err
 	}
-	detail, err := json.Marshal(w)
-	if err == nil && decided != "" {
+	if decided != "" {
 		err = p.Control(at, record.ControlLatest, decided)
 	}
 	if err == nil {
-		err = p.Control(at, record.ControlWitness, string(detail))
+		err = p.controlJSON(at, record.ControlWitness, w)
 	}
 	for _, m := range old {
 		if err == nil && m != p.mark {
@@ -77,21 +74,22 @@ func (p *Log) NoteWitness(at time.Time, dir, decided string) error {
 	return err
 }
 
-// ShowsLatest returns a *CopyError unless a run's folder shows that its log was written here, and
-// that no older copy was put over it.
+// ShowsLatest returns a *CopyError unless the folder shows that its log was written here, and that no older copy
+// replaced it.
 func (l *Ledger) ShowsLatest(dir string) error {
 	all, err := marks(dir)
 	if err != nil {
 		return err
 	}
 	for _, m := range all {
-		if m.attempts > l.Attempts && l.Recovered.IsZero() {
-			return &CopyError{fmt.Sprintf("the file %s says that the run has made %d requests, and its log knows of %d", filepath.Base(m.path()), m.attempts, l.Attempts), true}
+		if m.attempts > l.facts.Attempts && l.facts.Recovered.IsZero() {
+			return &CopyError{fmt.Sprintf("the file %s says that the run has made %d requests, and its log knows of %d",
+				filepath.Base(m.path()), m.attempts, l.facts.Attempts), true}
 		}
 	}
-	was := l.Witness
+	was := l.facts.Witness
 	switch {
-	case was == nil && (l.Starts == 0 || !l.Recovered.IsZero()): // it never sent, or sends nothing more by itself
+	case was == nil && (l.facts.Starts == 0 || !l.facts.Recovered.IsZero()): // it never sent, or it replays only
 		return nil
 	case was == nil:
 		return &CopyError{Why: "an older version of cohort wrote its log, and noted nothing that tells it from a copy"}
@@ -112,7 +110,7 @@ func (l *Ledger) ShowsLatest(dir string) error {
 	return nil
 }
 
-// witnessOf looks at a mark and at the segment that was the newest when it was made.
+// witnessOf returns the witness of a mark, and of the segment that was the newest when the mark was made.
 func witnessOf(m mark) (w Witness, err error) {
 	w.Segment = m.segment
 	segment := journal.SegmentPath(filepath.Join(m.dir, LogFolder), m.segment)
@@ -136,8 +134,8 @@ func witnessOf(m mark) (w Witness, err error) {
 	return w, nil
 }
 
-// filesystemID is a filesystem's id. That of some, such as XFS, is their device's number, which
-// may be another after a reboot: it does not count.
+// filesystemID returns the id of a filesystem. Some, such as XFS, use the device number, which may change at a reboot.
+// Then the id is empty.
 func filesystemID(disk *unix.Statfs_t, file *unix.Statx_t) string {
 	id := uint64(uint32(disk.Fsid.Val[0])) | uint64(uint32(disk.Fsid.Val[1]))<<32
 	if id == 0 || id == uint64(file.Dev_minor&0xff|file.Dev_major<<8|file.Dev_minor&^0xff<<12) {
@@ -146,9 +144,8 @@ func filesystemID(disk *unix.Statfs_t, file *unix.Statx_t) string {
 	return strconv.FormatUint(id, 16)
 }
 
-// mark is an empty file in a run's folder, made anew at each start. Its name says how many requests
-// the run has made. A backup that is put back file by file keeps the inodes of files that it
-// overwrites, or that have not changed; but it leaves a later mark, or makes an older one anew.
+// mark is an empty file in a run's folder, made at each start. Its name has the number of requests so far. A backup
+// that is restored file by file may keep inodes. But it leaves a later mark in place, or makes an older mark anew.
 type mark struct {
 	dir               string
 	segment, attempts uint64
@@ -158,12 +155,11 @@ func (m mark) path() string {
 	return filepath.Join(m.dir, fmt.Sprintf("reached-%d-%d", m.segment, m.attempts))
 }
 
-// Mark gives the run's mark a name with the requests made so far. The name before it stays until
-// the next one, so that a backup of a run at work does not miss a file that it has just listed. A
-// power cut may take a name back.
+// Mark renames the mark to the number of requests so far. The former name stays until the next call, so that a backup
+// of a run at work finds each file that it has listed. A power cut may undo a rename.
 func (p *Log) Mark() error {
 	next := p.mark
-	next.attempts = p.Ledger.Attempts
+	next.attempts = p.Ledger.facts.Attempts
 	if p.mark.segment == 0 || next == p.mark {
 		return nil
 	}

@@ -32,7 +32,7 @@ func atWork(t *testing.T, dir string, attempts int) *Log {
 func attempt20(t *testing.T, p *Log, attempts int) {
 	t.Helper()
 	for range attempts {
-		a := &record.Attempt{Form: plan.FormID{Batch: uint32(p.Ledger.Attempts)}, N: 1, At: time.Now()}
+		a := &record.Attempt{Form: plan.FormID{Batch: uint32(p.Ledger.facts.Attempts)}, N: 1, At: time.Now()}
 		enginetest.Must(t, p.Attempt(a))
 		enginetest.Must(t, p.Attempted(a))
 	}
@@ -41,7 +41,7 @@ func attempt20(t *testing.T, p *Log, attempts int) {
 
 // What happens to a folder between two starts, and whether a person is asked if it is the latest.
 // $RUN is the folder, $COPY a place beside it.
-func TestWhichFoldersShowThatTheyAreTheLatest(t *testing.T) {
+func TestShowsLatest(t *testing.T) {
 	const latest, asked, older = "latest", "asked", "older"
 	for _, row := range []struct {
 		sentence string
@@ -136,8 +136,8 @@ func TestWhichFoldersShowThatTheyAreTheLatest(t *testing.T) {
 			enginetest.Must(t, p.Close())
 			ledger, err = Read(dir, enginetest.OpenPlan(t, dir))
 			enginetest.Must(t, err)
-			if why := ledger.ShowsLatest(dir); row.want == asked && why != nil || ledger.LastControl != "latest: by ann: moved" {
-				t.Fatalf("after the decision: %v, %s", why, ledger.LastControl)
+			if why := ledger.ShowsLatest(dir); row.want == asked && why != nil || ledger.facts.LastControl != "latest: by ann: moved" {
+				t.Fatalf("after the decision: %v, %s", why, ledger.facts.LastControl)
 			}
 		})
 	}
@@ -180,7 +180,7 @@ func TestAFolderThatIsMountedElsewhereIsTheSame(t *testing.T) {
 }
 
 // What the filesystem must say, and what it may say otherwise after a reboot.
-func TestWhatAWitnessIsWorth(t *testing.T) {
+func TestWitness(t *testing.T) {
 	dir := t.TempDir()
 	enginetest.SealForgetful(t, dir, enginetest.NewPeople(40, 1, nil))
 	enginetest.Must(t, atWork(t, dir, 5).Close())
@@ -198,10 +198,10 @@ func TestWhatAWitnessIsWorth(t *testing.T) {
 	} {
 		ledger, err := Read(dir, enginetest.OpenPlan(t, dir))
 		enginetest.Must(t, err)
-		if ledger.Witness.Filesystem == "" {
+		if ledger.facts.Witness.Filesystem == "" {
 			t.Skip("this filesystem has no id")
 		}
-		row.change(ledger.Witness)
+		row.change(ledger.facts.Witness)
 		err = ledger.ShowsLatest(dir)
 		if asked := errors.As(err, new(*CopyError)); asked != (row.asked != "") || asked && !strings.Contains(err.Error(), row.asked) {
 			t.Errorf("%s: %v", sentence, err)
@@ -209,7 +209,7 @@ func TestWhatAWitnessIsWorth(t *testing.T) {
 	}
 	ledger, err := Read(dir, enginetest.OpenPlan(t, dir))
 	enginetest.Must(t, err)
-	ledger.Witness = nil
+	ledger.facts.Witness = nil
 	if !errors.As(ledger.ShowsLatest(dir), new(*CopyError)) {
 		t.Error("a log of an older version shows that it is the latest")
 	}

@@ -1,55 +1,146 @@
 package pace
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"time"
-
-	"cohort/engine/campaign"
 )
 
-// Day is what a window is expected to hold of a run.
+// Outlook holds the expectations for a run if nothing comes in between. A time is zero when
+// nobody can say.
+type Outlook struct {
+	Opens  time.Time // of the window that is open or comes next; zero without a window
+	Closes time.Time // of that window: its last call
+	Rate   float64   // messages a second in it; 0: as fast as the service takes them
+	Rule   string    // what decides the rate
+	First  time.Time // when the process sends its first request
+	Last   time.Time // when the run sends its last request
+	Remain int64     // messages that this window will not hold
+	Late   int64     // messages that will not be sent by the override's FinishBy
+	Days   []Day     `json:"-"`
+	Left   int64     // messages that no window holds before pace.until, or within a year
+}
+
+// Day is the part of a run that one window is expected to hold.
 type Day struct {
-	Opens, Closes time.Time // Closes is zero without a window
+	Opens, Closes time.Time // from when the run can send; Closes is zero without a window
 	Rate          float64   // messages a second; 0: as fast as the service takes them
 	Messages      int64
-	Ends          time.Time // when the last of them goes out; zero: nobody can say
+	Ends          time.Time // when the last of them goes; zero: nobody can say
 }
 
-// mostDays is how far a forecast looks.
+// mostDays is the number of windows that a forecast looks at.
 const mostDays = 366
 
-// Forecast says which windows a run of messages needs from now on, in batches of at most
-// largest, if nothing comes in between. left is what no window holds before pace.until, or
-// within a year. It is pure.
-func Forecast(p campaign.Pace, messages int64, largest int, now time.Time) (days []Day, left int64) {
-	return ForecastAt(p, messages, largest, 0, now)
-}
-
-// forecast is Forecast at a rate that a person has asked for; 0: he has not.
-func ForecastAt(p campaign.Pace, messages int64, largest int, asked float64, now time.Time) (days []Day, left int64) {
-	left = messages
-	for looked := 0; looked < mostDays && left > 0; looked++ { // also past windows that hold nothing
-		o, ok := NextOpening(p, now)
+// Forecast computes when a run sends its remaining messages. Every place that shows an
+// expected rate or end asks it. It is pure.
+func Forecast(f Facts, now time.Time) (out Outlook) {
+	out.Left = f.Left
+	at := now
+	for looked := range mostDays {
+		o, ok := NextOpening(f.Pace, at)
 		if !ok {
 			break
 		}
-		begins := Later(now, o.Opens)
-		rate := asked
-		if rate == 0 {
-			rate = RateAt(p, o, WindowStart{}, left, largest, begins)
+		d := Day{Opens: Later(Later(at, o.Opens), f.Hold), Closes: o.Closes}
+		d.Rate = f.expected(o, d.Opens)
+		d.Messages = out.Left - remaining(d.Opens, o.Closes, out.Left, d.Rate)
+		starts := d.Opens
+		if looked == 0 {
+			out.Opens, out.Closes, out.Rate, out.Rule = o.Opens, o.Closes, d.Rate, f.rule(d.Rate)
+			wait := f.batchWait(d.Rate)
+			if out.First = Later(d.Opens, cmp.Or(f.Began, at).Add(wait)); out.First.After(d.Opens) {
+				starts = out.First.Add(-wait)
+			}
+			out.Remain = out.Left - d.Messages
+			if by := f.Override.FinishBy; by.After(now) {
+				out.Late = remaining(d.Opens, by, out.Left, d.Rate)
+			}
 		}
-		d := Day{Opens: begins, Closes: o.Closes, Rate: rate, Messages: left - Remaining(o, left, rate, begins)}
-		if rate > 0 {
-			d.Ends = begins.Add(time.Duration(math.Round(float64(d.Messages) / rate * float64(time.Second))))
+		if d.Rate > 0 {
+			d.Ends = starts.Add(seconds(float64(d.Messages) / d.Rate))
 		}
-		left -= d.Messages
+		out.Left -= d.Messages
+		f.Left = out.Left
 		if d.Messages > 0 {
-			days = append(days, d)
+			out.Days = append(out.Days, d)
 		}
-		if o.Closes.IsZero() {
+		if o.Closes.IsZero() || out.Left == 0 {
 			break
 		}
-		now = o.Closes
+		at = o.Closes
 	}
-	return days, left
+	if out.Left == 0 && len(out.Days) > 0 {
+		out.Last = out.Days[len(out.Days)-1].Ends
+	}
+	return out
+}
+
+// expected is the rate at which the run will send: the one that it may. Without a limit, or
+// when the service takes less than a third of it, it is the rate at which the service takes
+// messages. Smaller differences come from the size of the batches.
+func (f Facts) expected(o Opening, now time.Time) float64 {
+	rate := f.rateAt(o, now)
+	if f.Factor > 0 {
+		rate *= f.Factor
+	}
+	if f.Taken > 0 && (rate == 0 || f.Taken < rate/3) {
+		return f.Taken
+	}
+	return rate
+}
+
+// batchWait is the time in which a batch comes due at a rate.
+func (f Facts) batchWait(rate float64) time.Duration {
+	if rate == 0 {
+		return 0
+	}
+	return seconds(float64(f.Largest) / rate)
+}
+
+// remaining returns how many of some messages are not sent from begins to ends at a rate.
+// ends zero, or rate 0: none.
+func remaining(begins, ends time.Time, messages int64, rate float64) int64 {
+	if ends.IsZero() || rate == 0 {
+		return 0
+	}
+	// A rate that spreads just these messages may be a little too high or too low.
+	return max(0, messages-int64(math.Round(rate*max(0, ends.Sub(begins).Seconds()))))
+}
+
+func seconds(n float64) time.Duration { return time.Duration(math.Round(n * float64(time.Second))) }
+
+// rule names what decides a rate.
+func (f Facts) rule(rate float64) string {
+	p, rule := f.Pace, "pace.messages over pace.window"
+	switch {
+	case f.Taken > 0 && rate == f.Taken:
+		return "what the service takes"
+	case f.Override.PerSecond > 0:
+		return "ordered with cohort pace"
+	case p.Window == nil, p.PerSecond > 0 && rate >= p.PerSecond:
+		return "pace.per_second"
+	case p.Spread:
+		rule = "pace.spread over the window"
+	}
+	if p.PerSecond > 0 {
+		rule += fmt.Sprintf("; pace.per_second, %g, is only the ceiling", p.PerSecond)
+	}
+	return rule
+}
+
+// Text says at what rate a run sends, and when its first and its last request go.
+func (o Outlook) Text(zone *time.Location, now time.Time) string {
+	text := "as fast as the service takes messages"
+	if o.Rate > 0 {
+		text = fmt.Sprintf("%.4g a second (%s)", o.Rate, o.Rule)
+	}
+	if !o.First.IsZero() {
+		text += "; the first request goes at " + Clock(o.First, zone, now)
+	}
+	if !o.Last.IsZero() {
+		text += "; the last goes at about " + Clock(o.Last, zone, now)
+	}
+	return text
 }

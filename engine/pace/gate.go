@@ -9,137 +9,82 @@ import (
 	"cohort/engine/campaign"
 )
 
-// Pacer says when a request may start.
-type Pacer interface {
-	// WaitN returns nil when a request of n messages may start at once. Callers are let
-	// through one at a time, in no promised order. An error means that none may start
-	// any more: ctx is done, or the pacer's time is over.
-	WaitN(ctx context.Context, n int) error
-}
-
-// The reasons for which a gate closes for good.
+// The errors of a gate that lets nothing more through.
 var (
 	ErrWindowOver = errors.New("the window has ended")
 	ErrUntilOver  = errors.New("pace.until has passed")
-	ErrProbing    = errors.New("the service does not answer, and one request at a time finds out whether it does again")
-	ErrNewWindow  = errors.New("the suppression lists are to be read before anything is sent in this window")
+	ErrProbing    = errors.New("the service does not answer; single requests find out when it does again")
+	ErrNewWindow  = errors.New("the suppression lists must be read before anything is sent in this window")
 )
 
-// gate paces requests over the campaign's windows: it holds them outside a window,
-// while the service has asked for quiet, and until the rate allows them. The allowance
-// starts at none, so that a resumed run does not begin with a burst.
-type Gate struct {
-	pace      campaign.Pace
-	oneWindow bool
-	Rate      func(o Opening, now time.Time) float64
-	waits     func(until time.Time, why string) // told when a wait begins that a person should know of
-	clock     func() time.Time                  // time.Now, but in tests
-
-	Only Opening // with oneWindow, the one window; zero until it is known
-
-	turn chan struct{} // holds one token: who has it sleeps, the others wait for it
-
-	mu        sync.Mutex
-	woken     chan struct{} // closed when what was asked for may have changed, and made anew
-	allowance *tokenBucket
-	aside     int     // messages of who has the turn: nobody is let through at his expense
-	opening   Opening // the one that was last looked up
-	known     bool    // there is one
-
-	hold    time.Time
-	why     string
-	Paused  string    // why nothing passes until it is empty again
-	Lists   bool      // nothing passes in a window before Clear
-	cleared time.Time // when the window opens that Clear was called for
-	probing bool      // only probes pass
-	probes  int       // that may still
+// Options are what a gate is made from.
+type Options struct {
+	Pace      campaign.Pace
+	OneWindow bool       // the gate closes for good with the first window
+	Largest   int        // messages in the largest batch
+	Left      int64      // messages that are not sent yet
+	Override  Override   // as the progress log has it
+	Quiet     Wait       // that the service asked an earlier process for
+	Lists     bool       // in each window nothing passes before ListsApplied
+	OnWait    func(Wait) // called when a wait begins or changes, with the gate unlocked; may be nil
 }
 
-var _ Pacer = (*Gate)(nil)
+// Gate lets requests through over the campaign's windows. It holds them outside a window,
+// during a quiet that the service asked for, during a pause, and until the rate allows them.
+// It begins empty, so that a resumed run does not begin with a burst. It is safe for
+// concurrent use.
+type Gate struct {
+	oneWindow bool
+	lists     bool // nothing passes in a window before ListsApplied
+	onWait    func(Wait)
+	clock     func() time.Time // time.Now, except in tests
+	only      Opening          // with oneWindow, the one window; zero: there is none
 
-// newGate makes a gate for batches of at most largest messages.
-func NewGate(p campaign.Pace, oneWindow bool, largest int, now time.Time, waits func(time.Time, string)) *Gate {
-	g := &Gate{pace: p, oneWindow: oneWindow, waits: waits, clock: time.Now, turn: make(chan struct{}, 1), woken: make(chan struct{})}
-	g.Rate = func(o Opening, _ time.Time) float64 { return o.Rate }
-	g.allowance = newTokenBucket(now, max(1, largest))
-	if o, ok := NextOpening(p, now); ok {
-		g.allowance.setRate(now, o.Rate)
-		if oneWindow {
-			g.Only = o
+	turn chan struct{} // holds one token: its owner sleeps, the others wait for it
+
+	mu         sync.Mutex
+	woken      chan struct{} // closed, and made anew, when the rules may have changed
+	facts      Facts
+	congestion congestion
+	bucket     *tokenBucket
+	reserved   int     // messages of the request that has the turn: no other may take their place
+	opening    Opening // that was looked up last
+	known      bool    // opening is one
+
+	hold    Wait
+	waiting Wait
+	paused  string    // why nothing passes; empty: it may
+	cleared time.Time // the start of the window that ListsApplied has opened
+	probes  int       // requests that may still pass while the service is probed; below 0: any number
+	passed  bool      // something has passed
+}
+
+// New makes a gate.
+func New(o Options, now time.Time) *Gate {
+	g := &Gate{
+		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
+		turn: make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
+		facts: Facts{Pace: o.Pace, Override: o.Override, Left: o.Left, Largest: o.Largest, Began: now},
+	}
+	g.congestion.keepQuiet(o.Quiet.Until)
+	if o, ok := NextOpening(o.Pace, now); ok {
+		g.bucket.setRate(now, o.Rate)
+		if g.oneWindow {
+			g.only = o
 		}
 	}
 	return g
 }
 
-// Hold keeps every request back until a moment, for a reason in words.
-func (g *Gate) Hold(until time.Time, why string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if until.After(g.hold) {
-		g.hold, g.why = until, why
-	}
-}
-
-// mostNap is how long the gate sleeps at most before it looks again. A timer goes by the
-// monotonic clock: it sleeps through a wall clock that is set forward and, on some systems,
-// begins anew after the machine was suspended.
-const mostNap = 30 * time.Second
-
-// Pause lets nothing pass, for a reason in words, until it is called with none.
-func (g *Gate) Pause(why string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.Paused = why
-}
-
-// pauseLook is how long a gate that is paused says that it waits: nobody knows how long it is.
-const pauseLook = time.Second
-
-// Wake has whoever sleeps look at once at what holds now.
-func (g *Gate) Wake() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	close(g.woken)
-	g.woken = make(chan struct{})
-}
-
-// Clear lets requests pass in the window that opens at a moment.
-func (g *Gate) Clear(opens time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.cleared = opens
-}
-
-// Probe lets so many requests pass and no more, until Trust. Whoever waits is turned away.
-func (g *Gate) Probe(requests int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.probing, g.probes = true, requests
-}
-
-// Trust takes Probe back.
-func (g *Gate) Trust() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.probing = false
-}
-
-// openingAt is NextOpening, which need not be asked again while its answer is open: it is
-// the same from anywhere inside it.
-func (g *Gate) openingAt(now time.Time) (Opening, bool) {
-	if !g.known || !g.opening.IsOpen(now) {
-		g.opening, g.known = NextOpening(g.pace, now)
-	}
-	return g.opening, g.known
-}
-
-// WaitN implements Pacer.
+// WaitN returns nil when a request of n messages may start at once. Requests pass one at a
+// time, in no promised order. An error means that none may start any more: ctx is done, or
+// it is one of the gate's errors.
 func (g *Gate) WaitN(ctx context.Context, n int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	// What is due passes without a turn, and so without waking anybody.
-	if wait, _, err := g.ask(n, false); wait <= 0 || err != nil {
+	if wait, _, _, err := g.try(n, false); wait <= 0 || err != nil {
 		return err
 	}
 	select {
@@ -147,22 +92,20 @@ func (g *Gate) WaitN(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer g.leave()
-	said := WaitNotice{}
-	defer func() { said.Over(g) }()
+	defer g.release()
 	for {
-		wait, asked, err := g.ask(n, true)
+		wait, reason, woken, err := g.try(n, true)
 		if err != nil {
 			return err
 		}
 		if wait <= 0 {
 			return ctx.Err()
 		}
-		said.Say(g, asked)
+		g.Announce(reason)
 		timer := time.NewTimer(min(wait, mostNap))
 		select {
 		case <-timer.C:
-		case <-asked.woken:
+		case <-woken:
 			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
@@ -171,75 +114,206 @@ func (g *Gate) WaitN(ctx context.Context, n int) error {
 	}
 }
 
-// question is what was found when the gate was asked.
-type Wait struct {
-	Until time.Time // when the wait ends, as far as can be foretold
-	Why   string    // that there is one; empty: a person need not know
-	woken <-chan struct{}
-}
+const (
+	// mostNap is the longest sleep. A timer follows the monotonic clock: it does not notice a
+	// wall clock that is set forward and, on some systems, a machine that was suspended.
+	mostNap = 30 * time.Second
+	// pauseNap is the sleep during a pause, which has no known end.
+	pauseNap = time.Second
+)
 
-// ask asks next at the present moment. What is set aside is for him who has the turn.
-func (g *Gate) ask(n int, turn bool) (wait time.Duration, asked Wait, err error) {
+// try asks whether a request of n messages may start now. turn: the request has the turn, and
+// its messages are reserved while it waits.
+func (g *Gate) try(n int, turn bool) (wait time.Duration, reason Wait, woken <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if turn {
-		g.aside = 0
+		g.reserved = 0
 	}
 	now := g.clock()
-	wait, asked.Why, err = g.Next(now, n)
+	wait, reason.Why, err = g.next(now, n)
 	if turn && wait > 0 {
-		g.aside = n
+		g.reserved = n
 	}
-	asked.Until, asked.woken = now.Add(wait), g.woken
-	return wait, asked, err
+	if reason.Why != "" {
+		reason.Until = now.Add(wait)
+	}
+	return wait, reason, g.woken, err
 }
 
-// leave gives the turn back.
-func (g *Gate) leave() {
+// release gives the turn back.
+func (g *Gate) release() {
+	g.Announce(Wait{})
 	g.mu.Lock()
-	g.aside = 0
+	g.reserved = 0
 	g.mu.Unlock()
 	<-g.turn
 }
 
-// next says how long a request of n messages must still wait at now; 0 lets it start
-// and spends its allowance.
-func (g *Gate) Next(now time.Time, n int) (wait time.Duration, why string, err error) {
+// next returns how long a request of n messages must still wait at now, and why when an
+// operator should know. 0 lets it start and takes its tokens.
+func (g *Gate) next(now time.Time, n int) (wait time.Duration, why string, err error) {
 	o, ok := g.openingAt(now)
 	switch {
 	case !ok:
 		return 0, "", ErrUntilOver
-	case g.oneWindow && !o.Opens.Equal(g.Only.Opens):
+	case g.oneWindow && !o.Opens.Equal(g.only.Opens):
 		return 0, "", ErrWindowOver
 	case !o.IsOpen(now):
-		return o.Opens.Sub(now), windowClosed, nil
+		return o.Opens.Sub(now), windowShut(g.facts.Pace, now), nil
+	case g.lists && !o.Opens.Equal(g.cleared):
+		return 0, "", ErrNewWindow
+	case g.probes == 0:
+		return 0, "", ErrProbing
+	case g.paused != "":
+		return pauseNap, "the run is paused " + g.paused, nil
+	case g.hold.Until.After(now):
+		return g.hold.Until.Sub(now), g.hold.Why, nil
 	}
-	if wait, why, err := g.barred(o, now); wait > 0 || err != nil {
-		return wait, why, err
-	}
-	g.allowance.open(now, o.Opens)
-	g.allowance.setRate(now, g.Rate(o, now))
-	if wait = g.allowance.take(now, n, g.aside); wait > 0 {
+	g.bucket.open(now, o.Opens)
+	g.bucket.setRate(now, g.rate(o, now))
+	if wait = g.bucket.take(now, n, g.reserved); wait > 0 {
 		if !o.Closes.IsZero() {
-			wait = min(wait, o.Closes.Sub(now)) // so that the window's end is noticed when it comes
+			wait = min(wait, o.Closes.Sub(now)) // the end of the window is noticed when it comes
 		}
 		return wait, "", nil
 	}
-	g.probes--
+	g.probes, g.passed = max(NoProbe, g.probes-1), true
 	return 0, "", nil
 }
 
-// barred is how long nothing may pass at now in an opening whatever the rate, and why.
-func (g *Gate) barred(o Opening, now time.Time) (wait time.Duration, why string, err error) {
-	switch {
-	case g.Lists && !o.Opens.Equal(g.cleared):
-		return 0, "", ErrNewWindow
-	case g.probing && g.probes <= 0:
-		return 0, "", ErrProbing
-	case g.Paused != "":
-		return pauseLook, "the run is paused " + g.Paused, nil
-	case g.hold.After(now):
-		return g.hold.Sub(now), g.why, nil
+// openingAt is NextOpening, and keeps its answer while that is open.
+func (g *Gate) openingAt(now time.Time) (Opening, bool) {
+	if !g.known || !g.opening.IsOpen(now) {
+		g.opening, g.known = NextOpening(g.facts.Pace, now)
 	}
-	return 0, "", nil
+	return g.opening, g.known
+}
+
+// rate returns the messages a second that may start at now in an opening; 0: no limit.
+func (g *Gate) rate(o Opening, now time.Time) float64 {
+	rate := g.facts.rateAt(o, now)
+	if rate == 0 {
+		return 0
+	}
+	return max(slowest, rate*g.congestion.share(now))
+}
+
+// Allowed returns the messages a second that may start at now; 0: no limit. share is the part
+// of the usual number of requests that may be under way at once.
+func (g *Gate) Allowed(now time.Time) (rate, share float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o, _ := g.openingAt(now)
+	return g.rate(o, now), g.congestion.share(now)
+}
+
+// Forecast is the function Forecast for this run. taken is the speed of the service of late,
+// messages a second. First is zero when something has passed.
+func (g *Gate) Forecast(taken float64, now time.Time) Outlook {
+	g.mu.Lock()
+	f, passed := g.facts, g.passed
+	f.Taken, f.Factor, f.Hold = taken, g.congestion.factor(now), g.hold.Until
+	g.mu.Unlock()
+	if passed {
+		f.Began = time.Time{}
+	}
+	out := Forecast(f, now)
+	if passed {
+		out.First = time.Time{}
+	}
+	return out
+}
+
+// Hold keeps every request back until a moment, for a reason in words. It never shortens a
+// hold.
+func (g *Gate) Hold(until time.Time, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until.After(g.hold.Until) {
+		g.hold = Wait{why, until}
+	}
+}
+
+// Command applies the orders of people. paused names who has paused the run and the reason;
+// empty: nobody has. Requests that wait obey the new rules at once.
+func (g *Gate) Command(paused string, o Override) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.paused, g.facts.Override = paused, o
+	close(g.woken)
+	g.woken = make(chan struct{})
+}
+
+// Update notes the messages that are left. was is the latest window start in the log. start is
+// another one when a window has opened since. sends is false when the run may not send at now
+// or later.
+func (g *Gate) Update(left int64, was WindowStart, now time.Time) (start WindowStart, sends bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o, ok := g.openingAt(now)
+	sends = ok && (!g.oneWindow || o.Opens.Equal(g.only.Opens))
+	if sends && g.facts.Pace.Window != nil && o.IsOpen(now) && !was.Opens.Equal(o.Opens) {
+		was = WindowStart{Opens: o.Opens, Begun: now.UTC().Round(0), Left: left}
+	}
+	g.facts.Left, g.facts.Window = left, was
+	return was, sends
+}
+
+// ListsApplied lets requests pass in the window that opens at a moment.
+func (g *Gate) ListsApplied(opens time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cleared = opens
+}
+
+// NoProbe ends a probe.
+const NoProbe = -1
+
+// Probe lets a number of requests pass. After them requests get ErrProbing, until a probe
+// with another number or NoProbe.
+func (g *Gate) Probe(requests int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probes = requests
+}
+
+// Answered notes that the service took a request.
+func (g *Gate) Answered() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.congestion.answered()
+}
+
+// Refused notes that the service refused an attempt because of its load, and asked for quiet.
+// lowered: the run asks for less from now on, share of its rate.
+func (g *Gate) Refused(attempted, now time.Time, quiet time.Duration) (lowered bool, share float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o, _ := g.openingAt(now)
+	rate := g.facts.rateAt(o, now) * g.congestion.factor(now)
+	slow := rate > 0 && rate < slowRequests*float64(max(1, g.facts.Largest))
+	lowered = g.congestion.refusal(attempted, now, now.Add(quiet), slow)
+	return lowered, g.congestion.factor(now)
+}
+
+// Announce notes a reason to wait; the zero Wait: there is none.
+func (g *Gate) Announce(w Wait) {
+	g.mu.Lock()
+	was := g.waiting
+	same := w.Why == was.Why && w.Until.Round(time.Second).Equal(was.Until.Round(time.Second))
+	if !same {
+		g.waiting = w
+	}
+	g.mu.Unlock()
+	if !same && w.Why != "" && g.onWait != nil {
+		g.onWait(w)
+	}
+}
+
+// Waiting returns why nothing starts; the zero value while something may.
+func (g *Gate) Waiting() Wait {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting
 }

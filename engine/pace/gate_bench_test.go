@@ -3,7 +3,6 @@ package pace
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,7 +18,7 @@ import (
 // usually used. Nothing is sent. "% of rate" is what was reached; cpu-ns/message is the
 // processor time of all goroutines.
 //
-//	go test ./engine -run - -bench Gate -benchtime 2s
+//	go test ./engine/pace -run - -bench Gate -benchtime 2s
 func BenchmarkGate(b *testing.B) {
 	for _, asked := range []struct {
 		perSecond float64
@@ -28,8 +27,7 @@ func BenchmarkGate(b *testing.B) {
 		at := fmt.Sprintf("%g a second, %d a request", asked.perSecond, asked.batch)
 		b.Run("gate/"+at, func(b *testing.B) {
 			p := campaign.Pace{PerSecond: asked.perSecond, CatchUp: 1, Location: time.UTC}
-			g := NewGate(p, false, asked.batch, time.Now(), func(time.Time, string) {})
-			g.Rate = (&Controller{Pace: p, Slack: 2 * asked.batch, Left: math.MaxInt64}).Rate
+			g := gateOf(p, false, asked.batch)
 			benchmarkPass(b, asked.perSecond, asked.batch, g.WaitN)
 		})
 		b.Run("x-time-rate/"+at, func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"cohort/engine/enginetest"
 )
 
-// throughGate has some goroutines pass a gate with requests of the sizes that size
-// gives, until an error or until stop, and returns what went through, in order.
+// throughGate sends requests of some sizes through a gate, from several goroutines, until an
+// error. It returns what passed, in order.
 func throughGate(ctx context.Context, g *Gate, callers int, size func() int) (all []enginetest.Sent, err error) {
 	var (
 		mu   sync.Mutex
@@ -42,7 +42,10 @@ func throughGate(ctx context.Context, g *Gate, callers int, size func() int) (al
 	return all, err
 }
 
-func quiet(time.Time, string) {}
+// gateOf makes a gate that tells nobody when it waits.
+func gateOf(p campaign.Pace, oneWindow bool, largest int) *Gate {
+	return New(Options{Pace: p, OneWindow: oneWindow, Largest: largest, Left: 1 << 40}, time.Now())
+}
 
 func TestTheGateKeepsTheRate(t *testing.T) {
 	for sentence, test := range map[string]struct {
@@ -63,7 +66,7 @@ func TestTheGateKeepsTheRate(t *testing.T) {
 			start := time.Now()
 			ctx, cancel := context.WithDeadline(t.Context(), start.Add(test.span))
 			defer cancel()
-			g := NewGate(campaign.Pace{PerSecond: test.rate}, false, test.largest, start, quiet)
+			g := gateOf(campaign.Pace{PerSecond: test.rate}, false, test.largest)
 			all, err := throughGate(ctx, g, test.callers, test.size)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: ended by %v", sentence, err)
@@ -89,7 +92,7 @@ func TestTheGateKeepsTheRate(t *testing.T) {
 // After a pause of the callers themselves there is no more than one batch to catch up.
 func TestTheGateDoesNotSaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(campaign.Pace{PerSecond: 100}, false, 500, time.Now(), quiet)
+		g := gateOf(campaign.Pace{PerSecond: 100}, false, 500)
 		time.Sleep(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -103,7 +106,7 @@ func TestTheGateDoesNotSaveUp(t *testing.T) {
 func TestWithoutARateTheGateIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		g := NewGate(campaign.Pace{}, false, 10, start, quiet)
+		g := gateOf(campaign.Pace{}, false, 10)
 		for range 1000 {
 			enginetest.Must(t, g.WaitN(t.Context(), 10))
 		}
@@ -118,12 +121,12 @@ func TestAHoldIsObeyedByAll(t *testing.T) {
 		start := time.Now()
 		until := start.Add(5*time.Minute + 300*time.Millisecond)
 		var told []string
-		g := NewGate(campaign.Pace{PerSecond: 100}, false, 10, start, func(at time.Time, why string) {
-			if why != "" && !at.Equal(until) {
-				t.Errorf("the wait is said to end at %s", at)
+		g := New(Options{Pace: campaign.Pace{PerSecond: 100}, Largest: 10, OnWait: func(w Wait) {
+			if !w.Until.Equal(until) {
+				t.Errorf("the wait is said to end at %s", w.Until)
 			}
-			told = append(told, why)
-		})
+			told = append(told, w.Why)
+		}}, start)
 		ctx, cancel := context.WithDeadline(t.Context(), start.Add(10*time.Minute))
 		defer cancel()
 		time.AfterFunc(time.Minute, func() {
@@ -145,8 +148,8 @@ func TestAHoldIsObeyedByAll(t *testing.T) {
 		if before < 590 || after < 2790 {
 			t.Errorf("%d requests before the hold and %d after it", before, after)
 		}
-		if len(told) != 2 || told[0] != "the service asked for quiet" || told[1] != "" {
-			t.Errorf("told %q", told)
+		if len(told) != 1 || told[0] != "the service asked for quiet" || g.Waiting() != (Wait{}) {
+			t.Errorf("told %q, and then %+v", told, g.Waiting())
 		}
 	})
 }
@@ -158,7 +161,7 @@ func TestTheGateOverWindows(t *testing.T) {
 		oneWindow bool
 		until     string
 		want      error
-		days      []string // on which something was sent
+		days      []string // with requests
 	}{
 		"it goes on in the next window":          {"2026-11-21 20:00:00 GMT", false, "2026-11-24 00:00:00 GMT", ErrUntilOver, []string{"2026-11-21", "2026-11-22", "2026-11-23"}},
 		"one window ends with it":                {"2026-11-21 20:00:00 GMT", true, "", ErrWindowOver, []string{"2026-11-21"}},
@@ -174,7 +177,7 @@ func TestTheGateOverWindows(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Until(start))
 			p := campaign.Pace{Messages: 57600, Window: day, Location: zone, LastCall: time.Minute, Until: until}
-			g := NewGate(p, test.oneWindow, 60, time.Now(), quiet)
+			g := gateOf(p, test.oneWindow, 60)
 			ctx, cancel := context.WithTimeout(t.Context(), 5*24*time.Hour)
 			defer cancel()
 			all, err := throughGate(ctx, g, 3, func() int { return 60 })
@@ -221,7 +224,7 @@ func TestEveryWaitHearsCancel(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(12 * time.Hour) // the bubble begins at midnight UTC
 			start := time.Now()
-			g := NewGate(test.pace, false, 10, start, quiet)
+			g := gateOf(test.pace, false, 10)
 			if test.hold {
 				g.Hold(start.Add(time.Hour), "quiet")
 			}
@@ -236,7 +239,7 @@ func TestEveryWaitHearsCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		g := NewGate(campaign.Pace{}, false, 1, time.Now(), quiet)
+		g := gateOf(campaign.Pace{}, false, 1)
 		if err := g.WaitN(ctx, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("an open gate lets through who has been cancelled: %v", err)
 		}
@@ -259,7 +262,7 @@ func TestTheGateDoesNotSleepThroughAClockThatIsSet(t *testing.T) {
 			var said []string
 			start := time.Now()
 			p := campaign.Pace{Messages: 57600, Window: &campaign.Hours{From: 6 * 60, To: 22 * 60}, Location: time.UTC}
-			g := NewGate(p, false, 1, start, func(_ time.Time, why string) { said = append(said, why) })
+			g := New(Options{Pace: p, Largest: 1, Left: 1, OnWait: func(w Wait) { said = append(said, w.Why) }}, start)
 			g.clock = func() time.Time {
 				if time.Since(start) < time.Hour {
 					return time.Now().Round(0)
@@ -270,7 +273,7 @@ func TestTheGateDoesNotSleepThroughAClockThatIsSet(t *testing.T) {
 			if took := time.Since(start); took < test.want || took > test.want+mostNap+time.Second {
 				t.Errorf("%s: the first request goes out after %s, want %s", sentence, took, test.want)
 			}
-			if len(said) != 2 || said[0] == "" || said[1] != "" {
+			if len(said) != 1 || said[0] != notYetOpen {
 				t.Errorf("%s: it said %q", sentence, said)
 			}
 		})

@@ -10,8 +10,8 @@ import (
 	"cohort/engine/enginetest"
 )
 
-// A window in the night of a clock change is as long as the clock on the wall makes it, and
-// what is in it is as even as elsewhere.
+// A window in the night of a clock change has the length that the wall clock shows, and its
+// requests are even.
 func TestTheGateInTheNightsWhenTheClocksChange(t *testing.T) {
 	for sentence, test := range map[string]struct {
 		from, to   int // minutes of the day
@@ -34,7 +34,7 @@ func TestTheGateInTheNightsWhenTheClocksChange(t *testing.T) {
 			time.Sleep(time.Until(start))
 			const capacity, batch = 36_000, 10
 			p := campaign.Pace{Messages: capacity, Window: &campaign.Hours{From: test.from, To: test.to}, Location: zone, LastCall: time.Minute}
-			all, err := throughGate(t.Context(), NewGate(p, true, batch, time.Now(), quiet), 3, func() int { return batch })
+			all, err := throughGate(t.Context(), gateOf(p, true, batch), 3, func() int { return batch })
 			if !errors.Is(err, ErrWindowOver) || len(all) == 0 {
 				t.Fatalf("%s: %d requests, ended by %v", sentence, len(all), err)
 			}

@@ -6,11 +6,11 @@ import (
 	"cohort/engine/campaign"
 )
 
-// Opening is a span of time in which requests may start.
+// Opening is a span of time: requests may start in it.
 type Opening struct {
-	Opens  time.Time
+	Opens  time.Time // zero without a window
 	Closes time.Time // no request starts at or after this; zero: it never closes
-	Rate   float64   // messages a second; 0: as fast as the service takes them
+	Rate   float64   // messages a second, when they are spread evenly; 0: as fast as the service takes them
 }
 
 // IsOpen reports whether requests may start at now.
@@ -18,29 +18,20 @@ func (o Opening) IsOpen(now time.Time) bool {
 	return !now.Before(o.Opens) && (o.Closes.IsZero() || now.Before(o.Closes))
 }
 
-// NextOpening returns the span that now lies in, or else the next one. ok is false
-// when there is none before pace.until. It is pure, and follows the wall clock of the
-// campaign's time zone: on the two days of a clock change a window that spans the
-// change is an hour shorter or longer, and its even rate follows.
+// NextOpening returns the span that now lies in or, outside one, the next. ok is false when
+// there is none before pace.until. It follows the clock of the campaign's time zone: a window
+// over a clock change is an hour shorter or longer, and its even rate follows. It is pure.
 func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 	if p.Window == nil {
 		o = Opening{Closes: p.Until, Rate: p.PerSecond}
 		return o, p.Until.IsZero() || now.Before(p.Until)
 	}
-	year, month, day := now.In(p.Location).Date()
-	clock := func(day, minutes int) time.Time {
-		return time.Date(year, month, day, 0, minutes, 0, 0, p.Location)
-	}
-	for d := day - 1; ; d++ {
-		opens, closes := clock(d, p.Window.From), clock(d, p.Window.To)
-		if p.Window.To <= p.Window.From {
-			closes = clock(d+1, p.Window.To)
-		}
-		closes = closes.Add(-p.LastCall)
+	for day := -1; ; day++ {
+		opens, closes := openingOn(p, now, day)
 		if !now.Before(closes) || !opens.Before(closes) {
-			continue // it is over, or the clock change has left nothing of it
+			continue // it is over, or the clock change left nothing of it
 		}
-		// The capacity is spent by the last call, so that a cohort of just that size is done.
+		// The last call ends the window, so that a cohort of just its capacity is done.
 		rate := float64(p.Messages) / closes.Sub(opens).Seconds()
 		if p.PerSecond > 0 {
 			rate = min(rate, p.PerSecond)
@@ -51,4 +42,35 @@ func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 		o = Opening{Opens: opens, Closes: closes, Rate: rate}
 		return o, opens.Before(closes) && now.Before(closes)
 	}
+}
+
+// openingOn returns the times of the window that opens some days after now's date. It closes
+// at its last call.
+func openingOn(p campaign.Pace, now time.Time, days int) (opens, closes time.Time) {
+	year, month, day := now.In(p.Location).Date()
+	clock := func(day, minutes int) time.Time {
+		return time.Date(year, month, day, 0, minutes, 0, 0, p.Location)
+	}
+	day += days
+	opens, closes = clock(day, p.Window.From), clock(day, p.Window.To)
+	if p.Window.To <= p.Window.From {
+		closes = clock(day+1, p.Window.To)
+	}
+	return opens, closes.Add(-p.LastCall)
+}
+
+// Later returns the later of two times.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Sooner returns the earlier of two times.
+func Sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

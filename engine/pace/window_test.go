@@ -105,9 +105,8 @@ func TestNoWindow(t *testing.T) {
 	}
 }
 
-// Whatever the window and the moment: an opening never lies wholly in the past, it has
-// a length and a rate that a request can go by, and the same one is found from
-// anywhere inside it.
+// For any window and moment, an opening is not over, and has a length and a rate. From
+// anywhere inside it the same one is found.
 func TestOpeningsAreNeverInThePast(t *testing.T) {
 	location := enginetest.London(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -14,11 +14,11 @@ import (
 
 // What Asked finds of a record is what Cut would find, and whoever is sent nothing may have
 // a message of any size: it is in no body.
-func TestAskedIsWhatCutHoldsARecordAgainst(t *testing.T) {
+func TestCutKeepsToTheLimitsOfAsked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := enginetest.NewPeople(5, 1, nil)
 		at := rapid.IntRange(0, 4).Draw(t, "at")
-		long := &p.Lanes[0][at]
+		long := &p.ByLane[0][at]
 		long.Fields[0] = strings.Repeat("\x01", rapid.IntRange(0, 400).Draw(t, "length"))
 		long.Suppressed = rapid.Bool().Draw(t, "suppressed")
 		limits := engine.Limits{Messages: rapid.IntRange(1, 5).Draw(t, "messages"), Bytes: 1000}
@@ -43,7 +43,7 @@ func TestAskedIsWhatCutHoldsARecordAgainst(t *testing.T) {
 	})
 }
 
-func TestWhatASinkAsksComesBeforeTheRoom(t *testing.T) {
+func TestTheServicesLimitsComeFirst(t *testing.T) {
 	asked := engine.Asked(examining{}, engine.Limits{Messages: 1, Bytes: 50}, 2)
 	if len(asked) != 2 || asked[0].Code != "odd_name" || asked[1].Code != person.CodeTooLong || asked[1].Words != "the message makes a request of more than 50 bytes" {
 		t.Errorf("%+v", asked)

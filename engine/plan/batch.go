@@ -11,18 +11,18 @@ import (
 	"cohort/ingest/person"
 )
 
-// ErrChanged says that a batch does not come out as it was planned: the spool, the
-// plan or the program is not the one that the run began with.
+// ErrChanged says that a batch does not come out as it was planned: the spool, the plan or the program has changed
+// since the run began.
 var ErrChanged = errors.New("a batch does not come out as it was planned")
 
-// builder makes the bytes of requests. It is safe for concurrent use.
+// Builder makes the bytes of requests. It is safe for concurrent use.
 type Builder struct {
 	Run    engine.RunID
 	Source engine.Source
 	Sink   engine.Sink
 }
 
-// body is a form of a batch, encoded.
+// Body is a form of a batch, encoded.
 type Body struct {
 	Reference engine.Reference
 	Bytes     []byte
@@ -30,15 +30,14 @@ type Body struct {
 	Positions []uint32           // of the messages, in the body's order
 }
 
-// encode renders the recipients of a range of a shard into one request. The buffers
-// of b are used again.
-func (bd *Builder) Encode(b *Body, reference engine.Reference, shard uint32, f *Form) error {
+// Encode renders the recipients of a form into one request. It uses the buffers of b again.
+func (bd *Builder) Encode(b *Body, reference engine.Reference, lane person.Lane, f *Form) error {
 	b.Reference = reference
-	b.Bytes = bd.Sink.AppendHead(b.Bytes[:0], reference, engine.RouteOf(bd.Source, shard))
+	b.Bytes = bd.Sink.AppendHead(b.Bytes[:0], reference, engine.RouteOf(bd.Source, lane))
 	b.Messages, b.Positions = b.Messages[:0], b.Positions[:0]
 	separator := engine.SeparatorOf(bd.Sink)
-	var p person.Recipient // one for all, since the sink is given its address
-	for next, err := range bd.Source.Recipients(int(shard), f.From, f.To) {
+	var p person.Recipient // one for all, since the sink gets its address
+	for next, err := range bd.Source.Recipients(lane, f.From, f.To) {
 		if err != nil {
 			return err
 		}
@@ -61,10 +60,9 @@ func (bd *Builder) Encode(b *Body, reference engine.Reference, shard uint32, f *
 	return nil
 }
 
-// rebuild encodes a form that was encoded before and compares it with what was
-// recorded then. A difference is ErrChanged.
+// Rebuild encodes a form again and compares it with the form that was recorded. A difference is ErrChanged.
 func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
-	if err := bd.Encode(b, bd.Reference(planned, id), planned.Shard, f); err != nil {
+	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(b.Bytes)
@@ -74,36 +72,21 @@ func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
 	return nil
 }
 
+// Reference returns the reference of a form.
 func (bd *Builder) Reference(planned *Batch, id FormID) engine.Reference {
-	return bd.Run.BatchReference(planned.Shard, planned.Ordinal, id.Revision, id.Part)
+	return bd.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part)
 }
 
-// seal encodes a new form for the first time and fills in what must hold from then on.
+// seal encodes a new form and fills in its size and digest.
 func (bd *Builder) seal(b *Body, planned *Batch, id FormID, f *Form) error {
-	if err := bd.Encode(b, bd.Reference(planned, id), planned.Shard, f); err != nil {
+	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
 	f.Messages, f.Bytes, f.SHA256 = uint32(len(b.Messages)), uint32(len(b.Bytes)), sha256.Sum256(b.Bytes)
 	return nil
 }
 
-// without is f less some positions, which must be ascending.
-func (f *Form) Without(positions []uint32) Form {
-	dropped := append(slices.Clone(f.Dropped), positions...)
-	slices.Sort(dropped)
-	return Form{From: f.From, To: f.To, Dropped: dropped}
-}
-
-// halves cuts f in two at position at.
-func (f *Form) Halves(at uint32) [2]Form {
-	i, _ := slices.BinarySearch(f.Dropped, at)
-	return [2]Form{
-		{From: f.From, To: at, Dropped: slices.Clone(f.Dropped[:i])},
-		{From: at, To: f.To, Dropped: slices.Clone(f.Dropped[i:])},
-	}
-}
-
-// newForms seals the parts of a revision. first is the id of the first of them.
+// NewForms seals the parts of a revision. First is the id of the first part.
 func (bd *Builder) NewForms(scratch *Body, planned *Batch, first FormID, parts []Form) error {
 	for i := range parts {
 		id := FormID{first.Batch, first.Revision, first.Part + uint16(i)}

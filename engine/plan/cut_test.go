@@ -56,7 +56,7 @@ func TestCut(t *testing.T) {
 			next := uint32(0)
 			for i := range batches {
 				b := &batches[i]
-				if b.Shard != uint32(shard) || b.Ordinal != uint32(i) || b.From != next || b.To <= b.From {
+				if b.Lane != person.Lane(shard) || b.Ordinal != uint32(i) || b.From != next || b.To <= b.From {
 					t.Fatalf("batch %d of shard %d: %+v follows position %d", i, shard, b, next)
 				}
 				next = b.To
@@ -78,8 +78,8 @@ func TestCut(t *testing.T) {
 					inBody[m]++
 				}
 			}
-			if next != p.Positions(shard) {
-				t.Fatalf("shard %d ends at %d of %d", shard, next, p.Positions(shard))
+			if next != p.Positions(person.Lane(shard)) {
+				t.Fatalf("shard %d ends at %d of %d", shard, next, p.Positions(person.Lane(shard)))
 			}
 		}
 		for _, row := range p.ToSend() {
@@ -108,7 +108,7 @@ func TestBoundariesDoNotMove(t *testing.T) {
 			return all
 		}
 		before := ranges()
-		for _, shard := range p.Lanes {
+		for _, shard := range p.ByLane {
 			for i := range shard {
 				shard[i].Suppressed = rapid.Bool().Draw(t, "suppressed")
 			}
@@ -137,17 +137,17 @@ func TestBatchesAreFull(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeCut(t *testing.T) {
+func TestMessagesThatCannotBeCut(t *testing.T) {
 	long := enginetest.NewPeople(20, 1, nil)
-	long.Lanes[0][11].Fields[0] = strings.Repeat("n", 2000)
+	long.ByLane[0][11].Fields[0] = strings.Repeat("n", 2000)
 	_, err := plan.Cut(t.Context(), enginetest.TestRun, long, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})
 	enginetest.CheckError(t, "a message that no request has room for", err, "record 12 should have been invalid (too_long: it makes a request of")
 	if err != nil && strings.Contains(err.Error(), "999") {
 		t.Errorf("the error tells a number: %v", err)
 	}
 	choosy := enginetest.NewPeople(20, 1, nil)
-	choosy.Lanes[0][3].Fields[0], choosy.Lanes[0][3].Suppressed = "odd", true // to whom nothing is sent
-	choosy.Lanes[0][11].Fields[0] = "odd"
+	choosy.ByLane[0][3].Fields[0], choosy.ByLane[0][3].Suppressed = "odd", true // a suppressed person
+	choosy.ByLane[0][11].Fields[0] = "odd"
 	_, err = plan.Cut(t.Context(), enginetest.TestRun, choosy, examining{}, engine.Limits{Messages: 100, Bytes: 2000})
 	enginetest.CheckError(t, "a message that the sink objects to", err, "record 12 should have been invalid (odd_name: its name is odd)")
 	broken := enginetest.NewPeople(20, 2, nil)

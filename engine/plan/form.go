@@ -1,20 +1,68 @@
 package plan
 
-// FormID names one form of a batch. Revision 0, part 0 is the form that the plan
-// sealed. A revision replaces a form by others of the same batch: by one that lacks
-// some rows, or by several parts of it.
+import (
+	"math"
+	"slices"
+
+	"cohort/engine"
+)
+
+// FormID names one form of a batch. Revision 0, part 0 is the planned form. A revision replaces a form by a form that
+// lacks some rows, or by several parts.
 type FormID struct {
-	Batch    uint32 // in the plan, over all shards
+	Batch    uint32 // in the plan, over all lanes
 	Revision uint16
 	Part     uint16
 }
 
-// Form is what a form of a batch holds: the positions of a shard from From up to To,
-// less the duplicates, the suppressed, and those in Dropped.
+// Form is the contents of a form of a batch: the positions of a lane from From up to To, without duplicates,
+// suppressed people, and the positions in Dropped.
 type Form struct {
 	From, To uint32
-	Dropped  []uint32 // ascending positions
+	Dropped  []uint32 // in ascending order
 	Messages uint32
 	Bytes    uint32   // of the encoded body
 	SHA256   [32]byte // of the encoded body
+}
+
+// AcceptedForm is a form that the service has accepted.
+type AcceptedForm struct {
+	Form
+	ID        FormID
+	Planned   Batch
+	Reference engine.Reference
+}
+
+// Holds reports whether a form has a position, and the first position behind it where the answer may change.
+func (f *Form) Holds(position uint32) (bool, uint32) {
+	switch {
+	case position < f.From:
+		return false, f.From
+	case position >= f.To:
+		return false, math.MaxUint32
+	}
+	i, dropped := slices.BinarySearch(f.Dropped, position)
+	if dropped {
+		return false, position + 1
+	}
+	if i < len(f.Dropped) {
+		return true, min(f.To, f.Dropped[i])
+	}
+	return true, f.To
+}
+
+// Without returns the form without some more positions.
+func (f *Form) Without(positions []uint32) Form {
+	dropped := append(slices.Clone(f.Dropped), positions...)
+	slices.Sort(dropped)
+	return Form{From: f.From, To: f.To, Dropped: dropped}
+}
+
+// Halves cuts the form in two at a position.
+func (f *Form) Halves(at uint32) [2]Form {
+	i, _ := slices.BinarySearch(f.Dropped, at)
+	return [2]Form{
+		{From: f.From, To: at, Dropped: slices.Clone(f.Dropped[:i])},
+		{From: at, To: f.To, Dropped: slices.Clone(f.Dropped[i:])},
+	}
 }

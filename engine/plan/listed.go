@@ -1,22 +1,22 @@
 package plan
 
-// Listed is one record whose person a suppression list names.
+import "cohort/ingest/person"
+
+// Listed is one record of a person on a suppression list.
 type Listed struct {
-	Shard    int
+	Lane     person.Lane
 	Position uint32
-	Code     string // why: one of the reason codes
+	Code     string // reason code
 }
 
-// ListRead is what was read of one suppression list. It holds nothing about anybody.
+// ListRead describes one suppression list as it was read, without personal data.
 type ListRead struct {
 	File   string `json:"file"`
-	Format string `json:"format,omitempty"` // as the campaign says that it is to be read; empty: told by its content
-	Reason string `json:"reason,omitempty"` // of its people, where the list itself gives none
+	Format string `json:"format,omitempty"` // as the campaign says; empty: found from its content
+	Reason string `json:"reason,omitempty"` // for its people, if the list has none
 	SHA256 string `json:"sha256"`
 	People int64  `json:"people"` // different NHS numbers; by rules older than 2, rows with one
 
-	// Unreadable is how many rows had something in place of a number. Rules says by which
-	// rules the numbers were read: 0 before odd ones were read and unreadable rows counted.
-	Unreadable int64 `json:"unreadable,omitempty"`
-	Rules      int   `json:"rules,omitempty"`
+	Unreadable int64 `json:"unreadable,omitempty"` // rows with something else in place of a number
+	Rules      int   `json:"rules,omitempty"`      // version of the rules for reading numbers; 0: unreadable rows were not counted
 }

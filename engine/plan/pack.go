@@ -12,24 +12,23 @@ import (
 	"cohort/ingest/person"
 )
 
-// Cut renders every message of every shard once and cuts the shards into batches,
-// which it returns by shard. Boundaries depend on the cohort file and the frozen
-// keys alone: suppressed people count in them, though they are in no body. Every message is held
-// once more against what a record is Asked: one that does not keep to it is an *UnfitError.
+// Cut renders each message once and cuts each lane into batches. It returns the batches by lane. Boundaries depend on
+// the cohort file and the frozen keys alone: suppressed people count, though they are in no body. A message beyond the
+// sink's limits is an *engine.UnfitError.
 func Cut(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits) ([][]Batch, error) {
-	shards := make([][]Batch, source.Shards())
+	lanes := make([][]Batch, source.Lanes())
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for shard := range shards {
+	for lane := range lanes {
 		g.Go(func() (err error) {
-			shards[shard], err = cutShard(ctx, run, source, sink, limits, uint32(shard))
+			lanes[lane], err = cutLane(ctx, run, source, sink, limits, person.Lane(lane))
 			return err
 		})
 	}
-	return shards, g.Wait()
+	return lanes, g.Wait()
 }
 
-func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits, shard uint32) ([]Batch, error) {
+func cutLane(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits, lane person.Lane) ([]Batch, error) {
 	var (
 		batches []Batch
 		open    Batch // the batch that is being filled
@@ -39,9 +38,9 @@ func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink 
 		scratch []byte
 	)
 	begin := func(from uint32) {
-		open = Batch{Form: Form{From: from}, Shard: shard, Ordinal: uint32(len(batches))}
+		open = Batch{Form: Form{From: from}, Lane: lane, Ordinal: uint32(len(batches))}
 		digest.Reset()
-		scratch = sink.AppendHead(scratch[:0], run.BatchReference(shard, open.Ordinal, 0, 0), engine.RouteOf(source, shard))
+		scratch = sink.AppendHead(scratch[:0], run.BatchReference(lane, open.Ordinal, 0, 0), engine.RouteOf(source, lane))
 		digest.Write(scratch)
 		open.Bytes, counted = uint32(len(scratch)), 0
 		sized = len(scratch) + len(sink.AppendTail(scratch[:0]))
@@ -55,14 +54,14 @@ func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink 
 		batches = append(batches, open)
 	}
 	separator := engine.SeparatorOf(sink)
-	positions := source.Positions(int(shard))
+	positions := source.Positions(lane)
 	if positions == 0 {
 		return nil, nil
 	}
 	begin(0)
 	asks := engine.AsksOf(sink)
-	var p person.Recipient // one for all, since the sink is given its address
-	for next, err := range source.Recipients(int(shard), 0, positions) {
+	var p person.Recipient // one for all, since the sink gets its address
+	for next, err := range source.Recipients(lane, 0, positions) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -79,7 +78,8 @@ func cutShard(ctx context.Context, run engine.RunID, source engine.Source, sink 
 			scratch = append(scratch[:0], message...)
 		}
 		if sized+len(scratch) > limits.Bytes && !p.Suppressed {
-			return nil, &engine.UnfitError{Row: p.Row, Code: person.CodeTooLong, Reason: fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)}
+			reason := fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)
+			return nil, &engine.UnfitError{Row: p.Row, Code: person.CodeTooLong, Reason: reason}
 		}
 		sized += len(scratch)
 		counted++

@@ -11,8 +11,8 @@ const (
 	keptPages   = 256 // some 1 MB
 )
 
-// pages are the parts of plan.batches that were read last. Batches are asked for shard by
-// shard in turn, and in order within each. It is safe for concurrent use.
+// pages caches parts of plan.batches. Batches are read from each lane in turn, and in order within a lane. It is safe
+// for concurrent use.
 type pages struct {
 	mu   sync.Mutex
 	kept [keptPages]*planPage
@@ -23,13 +23,13 @@ type planPage struct {
 	raw    [pageBatches * plannedSize]byte
 }
 
-// read fills in b, one of count batches, by its number.
+// read fills in the batch b, which has its number. There are count batches.
 func (p *pages) read(file *os.File, count int, b *Batch) error {
 	if int64(b.Number) >= int64(count) {
 		return io.EOF
 	}
 	number := b.Number / pageBatches
-	// Shards begin at equal distances, so a plain remainder would put all of them in one place.
+	// Lanes begin at equal distances, so a plain remainder would put all of them in one slot.
 	slot := number * 0x9E3779B1 >> 24
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,7 +38,7 @@ func (p *pages) read(file *os.File, count int, b *Batch) error {
 		if page == nil {
 			page = new(planPage)
 		}
-		p.kept[slot] = nil // it is neither the one nor the other while it is read
+		p.kept[slot] = nil // while it is read it is neither page
 		first := number * pageBatches
 		if _, err := file.ReadAt(page.raw[:min(pageBatches, count-int(first))*plannedSize], int64(first)*plannedSize); err != nil {
 			return err

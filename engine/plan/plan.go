@@ -1,3 +1,4 @@
+// Package plan has what is frozen before the first attempt: the batches, and what identifies the run.
 package plan
 
 import (
@@ -19,24 +20,23 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/ingest/person"
 )
 
-// The files of a plan. The first holds the batches; the second holds the rest and the
-// first one's digest, and comes into being by a rename: a folder that has it has a
-// whole plan.
+// The files of a plan. PlanFile has the digest of BatchesFile and is renamed into place, so a folder with PlanFile has
+// a whole plan.
 const (
 	BatchesFile = "plan.batches"
 	PlanFile    = "plan.json"
-	planVersion = 2 // 1 without routes: what an older version reads
+	planVersion = 2 // 1 without routes, for older versions
 )
 
-// ErrNoPlan says that a folder holds no sealed plan: nothing was ever sent from it.
+// ErrNone says that a folder has no sealed plan: nothing was ever sent from it.
 var ErrNone = errors.New("there is no sealed plan here")
 
-// PlanChangedError says that plan.json is not the one that the run's log was begun with. The
-// log is not to blame, and nothing may take its place.
+// ChangedError says that plan.json is not the plan that the run's log began with. The log is sound, and must stay.
 type ChangedError struct {
-	Has, Logged [32]byte // digests of plan.json as it is, and as the log names it
+	Has, Logged [32]byte // digests of plan.json now, and in the log
 }
 
 // Error names the file and both digests.
@@ -44,9 +44,8 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s has SHA-256 %x, and the run's log was begun with %x", PlanFile, e.Has[:8], e.Logged[:8])
 }
 
-// Plan is what a resumed run must share with the first: who, what, through which
-// service, in which batches. It is sealed on disk before the first attempt and never
-// changes.
+// Plan has everything that a resumed run must share with the first start. It is sealed on disk before the first
+// attempt and never changes.
 type Plan struct {
 	Header
 	Run    engine.RunID
@@ -55,7 +54,7 @@ type Plan struct {
 	pages  pages // of file
 }
 
-// PlanHeader is plan.json.
+// Header is plan.json.
 type Header struct {
 	Version       int                `json:"version"`
 	RunID         string             `json:"run_id"`
@@ -73,18 +72,18 @@ type Header struct {
 	BatchesSHA256 string             `json:"batches_sha256"`
 	Largest       int                `json:"largest_batch"`    // in messages
 	LargestBody   int                `json:"largest_body"`     // in bytes
-	ShardStarts   []int              `json:"shard_starts"`     // the first batch of each shard, as a Source counts them
+	LaneStarts    []int              `json:"shard_starts"`     // the first batch of each lane
 	Routes        []Route            `json:"routes,omitempty"` // none: the campaign has no routes
 	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
-	Reach         *ReachRead         `json:"reach,omitempty"`  // who has the NHS App, as the cohort was read with
+	Reach         *ReachRead         `json:"reach,omitempty"`  // reports on the NHS App that the cohort was read with
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
-	RestOf        string             `json:"rest_of,omitempty"`     // the campaigns whose people a person has left out
+	RestOf        string             `json:"rest_of,omitempty"`     // campaigns; a person excluded their people
 	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
 	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
-	NeverAgain    bool               `json:"never_again,omitempty"` // the service would take a message twice: what is in doubt is held from the start
+	NeverAgain    bool               `json:"never_again,omitempty"` // the service does not deduplicate; see Kind
 }
 
-// Cohort is what a run sends: one file, or several in their order.
+// Cohort is the input of a run: one file, or several in their order.
 type Cohort struct {
 	SHA256 string       `json:"sha256"` // of the file, or of the files' digests when there are several
 	Bytes  int64        `json:"bytes"`
@@ -98,62 +97,61 @@ type CohortFile struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// ReachRead is what was known of who has the NHS App: the reports of a day, and of how many
-// of the cohort's practices there was one.
+// ReachRead describes the reports of a day on who has the NHS App.
 type ReachRead struct {
 	Day      string `json:"day"`    // UTC
-	SHA256   string `json:"sha256"` // of the reports, as they were fixed for the reading
+	SHA256   string `json:"sha256"` // of the reports
 	Reported int    `json:"practices_with_report"`
 	Missing  int    `json:"practices_without_report"`
 	Refused  int    `json:"practices_unknown_to_the_service"`
 }
 
-// EarlierRun is a run whose people this plan leaves out: of the same campaign, or of one of RestOf.
+// EarlierRun is a run of the same campaign, or of one in RestOf. This plan excludes its people.
 type EarlierRun struct {
 	RunID  string `json:"run_id"`
 	Folder string `json:"folder"`
 }
 
-// PlannedBatch is one batch of a plan.
+// Batch is one batch of a plan.
 type Batch struct {
 	Form
-	Number  uint32 // over all shards
-	Shard   uint32
-	Ordinal uint32 // within its shard
+	Number  uint32 // over all lanes
+	Lane    person.Lane
+	Ordinal uint32 // within its lane
 }
 
-// plannedSize is the length of one batch in plan.batches: six 32-bit integers (shard,
-// ordinal, from, to, messages, bytes) and the SHA-256 of the body, little endian.
+// plannedSize is the length of one batch in plan.batches: six 32-bit integers (lane, ordinal, from, to, messages,
+// bytes), little endian, and the SHA-256 of the body.
 const plannedSize = 6*4 + 32
 
 func (b *Batch) appendTo(dst []byte) []byte {
-	for _, v := range []uint32{b.Shard, b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
+	for _, v := range []uint32{uint32(b.Lane), b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
 		dst = binary.LittleEndian.AppendUint32(dst, v)
 	}
 	return append(dst, b.SHA256[:]...)
 }
 
 func (b *Batch) readFrom(src []byte) {
-	for i, v := range []*uint32{&b.Shard, &b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
-		*v = binary.LittleEndian.Uint32(src[4*i:])
+	b.Lane = person.Lane(binary.LittleEndian.Uint32(src))
+	for i, v := range []*uint32{&b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
+		*v = binary.LittleEndian.Uint32(src[4+4*i:])
 	}
 	copy(b.SHA256[:], src[24:])
 }
 
-// Seal writes a plan into dir: the batches, then the header, each synced before the
-// next. When it returns the plan is on disk whole. before runs just ahead of the
-// rename that makes the plan valid.
+// Seal writes a plan into dir: the batches, then the header, each synced before the next. After nil, the whole plan is
+// on disk. Before, if not nil, runs just ahead of the rename that makes the plan valid.
 func Seal(dir string, header Header, batches [][]Batch, before func() error) error {
 	if header.Version = planVersion; len(header.Routes) == 0 {
 		header.Version = 1
 	}
-	header.ShardStarts = header.ShardStarts[:0]
+	header.LaneStarts = header.LaneStarts[:0]
 	sum := sha256.New()
 	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		var line []byte
 		for _, shard := range batches {
-			header.ShardStarts = append(header.ShardStarts, header.BatchCount)
+			header.LaneStarts = append(header.LaneStarts, header.BatchCount)
 			for i := range shard {
 				b := &shard[i]
 				header.BatchCount++
@@ -189,8 +187,7 @@ func Seal(dir string, header Header, batches [][]Batch, before func() error) err
 	return nil
 }
 
-// OpenPlan reads the sealed plan in dir and checks its digests. ErrNoPlan says that
-// there is none.
+// Open reads the sealed plan in dir and checks its digests. ErrNone says that there is none.
 func Open(dir string) (*Plan, error) {
 	text, err := os.ReadFile(filepath.Join(dir, PlanFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -204,7 +201,8 @@ func Open(dir string) (*Plan, error) {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)
 	}
 	if p.Version > planVersion {
-		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version", filepath.Join(dir, PlanFile), p.Version, planVersion)
+		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version",
+			filepath.Join(dir, PlanFile), p.Version, planVersion)
 	}
 	if p.Run, err = engine.ParseRunID(p.RunID); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)
@@ -224,10 +222,18 @@ func Open(dir string) (*Plan, error) {
 	return p, nil
 }
 
-// Close lets go of the plan's file.
+// Close closes the plan's file.
 func (p *Plan) Close() error { return p.file.Close() }
 
-// Batches is how many batches the plan has.
+// Kind returns the kind of the service, as the plan was made for it.
+func (h *Header) Kind() engine.Kind {
+	if h.NeverAgain {
+		return engine.CanBeAsked
+	}
+	return engine.Deduplicates
+}
+
+// Batches returns the number of batches.
 func (p *Plan) Batches() int { return p.BatchCount }
 
 // Batch reads one batch of the plan. It is safe for concurrent use.
@@ -258,13 +264,13 @@ func (p *Plan) Each() iter.Seq2[Batch, error] {
 	}
 }
 
-// ShardBatches is the range of batches of one shard.
-func (p *Plan) ShardBatches(shard int) (from, to uint32) {
+// LaneBatches returns the range of batches of a lane: from up to and not including to.
+func (p *Plan) LaneBatches(lane person.Lane) (from, to uint32) {
 	end := p.BatchCount
-	if shard+1 < len(p.ShardStarts) {
-		end = p.ShardStarts[shard+1]
+	if int(lane)+1 < len(p.LaneStarts) {
+		end = p.LaneStarts[lane+1]
 	}
-	return uint32(p.ShardStarts[shard]), uint32(end)
+	return uint32(p.LaneStarts[lane]), uint32(end)
 }
 
 // Remembered is how long NHS Notify is relied upon to know a reference: nine months, less the days

@@ -13,12 +13,13 @@ import (
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/ingest/person"
 )
 
 func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewPeople(40, 4, nil)
-	p.Lanes[2] = nil // a shard that nobody lives in
+	p.ByLane[2] = nil // a shard that nobody lives in
 	batches, err := plan.Cut(t.Context(), enginetest.TestRun, p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20})
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
@@ -36,7 +37,7 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	}
 	planned := enginetest.OpenPlan(t, dir)
 	want := slices.Concat(batches...)
-	if planned.Run != enginetest.TestRun || planned.Messages != 30 || planned.Batches() != len(want) || planned.Largest != 3 || !slices.Equal(planned.ShardStarts, []int{0, 4, 8, 8}) {
+	if planned.Run != enginetest.TestRun || planned.Messages != 30 || planned.Batches() != len(want) || planned.Largest != 3 || !slices.Equal(planned.LaneStarts, []int{0, 4, 8, 8}) {
 		t.Errorf("the plan says %+v", planned.Header)
 	}
 	if !slices.Equal(planned.Frozen, header.Frozen) || !slices.Equal(planned.Earlier, header.Earlier) || planned.Static["duplicate"] != 0 {
@@ -57,7 +58,7 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	}
 	ends := [][2]uint32{{0, 4}, {4, 8}, {8, 8}, {8, 12}}
 	for shard := range 4 {
-		if from, to := planned.ShardBatches(shard); [2]uint32{from, to} != ends[shard] {
+		if from, to := planned.LaneBatches(person.Lane(shard)); [2]uint32{from, to} != ends[shard] {
 			t.Errorf("shard %d has batches %d to %d", shard, from, to)
 		}
 	}

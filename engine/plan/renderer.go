@@ -1,24 +1,20 @@
 package plan
 
-import (
-	"cohort/engine"
-)
+import "cohort/engine"
 
-// Renderer makes the bytes of requests outside a run: for those who want to see them, or
-// have lost a copy. It is not safe for concurrent use.
+// Renderer makes requests outside a run, to show them or to restore a lost copy. It is not safe for concurrent use.
 type Renderer struct {
 	builder Builder
 	body    Body
 }
 
-// NewRenderer makes a renderer of a run's requests.
+// NewRenderer returns a renderer of a run's requests.
 func NewRenderer(run engine.RunID, source engine.Source, sink engine.Sink) *Renderer {
 	return &Renderer{builder: Builder{Run: run, Source: source, Sink: sink}}
 }
 
-// Render makes the request of a form as it was planned, or recorded. One that does not
-// come out so is ErrChanged. The request holds until the next is rendered; it has no
-// correlation id, since it is no attempt.
+// Render makes the request of a form. A form that does not come out as recorded is ErrChanged. The request is valid
+// until the next call. It lacks a correlation id, since it is no attempt.
 func (r *Renderer) Render(planned *Batch, id FormID, form *Form) (*engine.Request, error) {
 	if err := r.builder.Rebuild(&r.body, planned, id, form); err != nil {
 		return nil, err

@@ -8,100 +8,125 @@ import (
 	"cohort/engine/plan"
 )
 
-// encoder appends the fields of a record to a buffer. Integers are varints, texts
-// and lists carry their length before them.
-type Encoder struct{ B []byte }
-
-func (e *Encoder) uint(v uint64) { e.B = binary.AppendUvarint(e.B, v) }
-
-func (e *Encoder) Text(s string) { e.uint(uint64(len(s))); e.B = append(e.B, s...) }
-
-func (e *Encoder) time(t time.Time) { e.uint(uint64(t.UnixMilli())) }
-
-func (e *Encoder) bytes(b []byte) { e.B = append(e.B, b...) }
-
-func (e *Encoder) form(f plan.FormID) {
-	e.uint(uint64(f.Batch))
-	e.uint(uint64(f.Revision))
-	e.uint(uint64(f.Part))
+// coder writes the fields of a record to b, or reads them from b. Integers are varints. A text or a list has its
+// length before it. After a failure every read gives zero, and end returns ErrLength.
+type coder struct {
+	b       []byte
+	reading bool
+	failed  bool
 }
 
-func (e *Encoder) positions(p []uint32) {
-	e.uint(uint64(len(p)))
-	last := uint32(0)
-	for _, v := range p { // ascending, so the steps are small
-		e.uint(uint64(v - last))
-		last = v
+// ErrLength says that a record has more or fewer bytes than its kind allows.
+var ErrLength = errors.New("the record is shorter or longer than its kind allows")
+
+func (c *coder) end() error {
+	if c.failed || len(c.b) != 0 {
+		return ErrLength
 	}
+	return nil
 }
 
-var ErrShort = errors.New("the record is shorter or longer than its kind allows")
+func (c *coder) fail() { c.failed, c.b = true, nil }
 
-// decoder reads what encoder wrote. After a failure every read gives zero; end tells.
-type Decoder struct {
-	B      []byte
-	failed bool
-}
-
-func (d *Decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.B)
+// number writes v, or reads a number. It returns the number.
+func (c *coder) number(v uint64) uint64 {
+	if !c.reading {
+		c.b = binary.AppendUvarint(c.b, v)
+		return v
+	}
+	v, n := binary.Uvarint(c.b)
 	if n <= 0 {
-		d.failed, d.B = true, nil
+		c.fail()
 		return 0
 	}
-	d.B = d.B[n:]
+	c.b = c.b[n:]
 	return v
 }
 
-// count reads the length of a list whose elements take at least size bytes each.
-func (d *Decoder) Count(size int) int {
-	n := d.uint()
-	if n > uint64(len(d.B)/size) {
-		d.failed, d.B = true, nil
+// length writes or reads the length of a list. Each element has at least size bytes.
+func (c *coder) length(n, size int) int {
+	v := c.number(uint64(n))
+	if c.reading && v > uint64(len(c.b)/size) {
+		c.fail()
 		return 0
 	}
-	return int(n)
+	return int(v)
 }
 
-func (d *Decoder) Bytes(n int) []byte {
-	if n > len(d.B) {
-		d.failed, d.B = true, nil
-		return make([]byte, n)
+func integer[T ~int | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, v *T) {
+	if n := c.number(uint64(*v)); c.reading { // writing must not touch what another goroutine may read
+		*v = T(n)
 	}
-	b := d.B[:n]
-	d.B = d.B[n:]
-	return b
 }
 
-func (d *Decoder) text() string { return string(d.Bytes(d.Count(1))) }
-
-func (d *Decoder) time() time.Time { return time.UnixMilli(int64(d.uint())) }
-
-func (d *Decoder) small() uint16 { return uint16(d.uint()) }
-
-func (d *Decoder) form() plan.FormID {
-	return plan.FormID{Batch: uint32(d.uint()), Revision: d.small(), Part: d.small()}
+// list writes or reads a list. Each element has at least size bytes. A list without elements is read as nil.
+func list[T any](c *coder, v *[]T, size int, element func(*T)) {
+	n := c.length(len(*v), size)
+	if c.reading {
+		*v = nil
+		if n > 0 {
+			*v = make([]T, n)
+		}
+	}
+	for i := range *v {
+		element(&(*v)[i])
+	}
 }
 
-func (d *Decoder) digest() (s [32]byte) { copy(s[:], d.Bytes(32)); return s }
+// bytes writes p, or fills it.
+func (c *coder) bytes(p []byte) {
+	switch {
+	case !c.reading:
+		c.b = append(c.b, p...)
+	case len(p) > len(c.b):
+		c.fail()
+	default:
+		c.b = c.b[copy(p, c.b):]
+	}
+}
 
-func (d *Decoder) positions() []uint32 {
-	n := d.Count(1)
-	if n == 0 {
-		return nil
-	}
-	p := make([]uint32, n)
-	last := uint32(0)
-	for i := range p {
-		last += uint32(d.uint())
-		p[i] = last
-	}
+// raw reads a text as bytes of b.
+func (c *coder) raw() []byte {
+	n := c.length(0, 1)
+	p := c.b[:n]
+	c.b = c.b[n:]
 	return p
 }
 
-func (d *Decoder) end() error {
-	if d.failed || len(d.B) != 0 {
-		return ErrShort
+func (c *coder) text(v *string) {
+	if c.reading {
+		*v = string(c.raw())
+		return
 	}
-	return nil
+	c.number(uint64(len(*v)))
+	c.b = append(c.b, *v...)
+}
+
+func (c *coder) time(v *time.Time) {
+	if n := c.number(uint64(v.UnixMilli())); c.reading {
+		*v = time.UnixMilli(int64(n))
+	}
+}
+
+func (c *coder) milliseconds(v *time.Duration) {
+	if n := c.number(uint64(v.Milliseconds())); c.reading {
+		*v = time.Duration(n) * time.Millisecond
+	}
+}
+
+func (c *coder) form(v *plan.FormID) {
+	integer(c, &v.Batch)
+	integer(c, &v.Revision)
+	integer(c, &v.Part)
+}
+
+// positions writes or reads the differences between ascending positions, which are small.
+func (c *coder) positions(v *[]uint32) {
+	last := uint32(0)
+	list(c, v, 1, func(p *uint32) {
+		step := uint32(c.number(uint64(*p - last)))
+		if last += step; c.reading {
+			*p = last
+		}
+	})
 }

@@ -7,31 +7,21 @@ import (
 	"cohort/engine/journal"
 )
 
-// A run of single messages keeps a State for each of them, so what a State holds is packed.
+// A run of single messages keeps a ledger.State for each message. The types of this file keep that state small.
 
-// instant is a moment in Unix milliseconds, up to the year 10889. Zero is none.
+// Instant is a time in Unix milliseconds, up to the year 10889. The zero Instant means no time.
 type Instant [6]byte
 
-func InstantOf(ms int64) (s Instant) {
-	for i := range s {
-		s[i] = byte(ms >> (8 * i))
-	}
-	return s
-}
+// InstantOf packs a time in Unix milliseconds.
+func InstantOf(ms int64) Instant { return Instant(pack(uint64(ms))) }
 
-// UnixMilli is the moment; 0 when there is none.
-func (s Instant) UnixMilli() (ms int64) {
-	for i, b := range s {
-		ms |= int64(b) << (8 * i)
-	}
-	return ms
-}
+// UnixMilli returns the time in Unix milliseconds; 0 for no time.
+func (s Instant) UnixMilli() int64 { return int64(unpack(s)) }
 
-// Time is the moment. There must be one.
+// Time returns the time; 1 January 1970 for no time.
 func (s Instant) Time() time.Time { return time.UnixMilli(s.UnixMilli()) }
 
-// spot is where a record of the log stands: its segment, of which there may be 65,535 (4 TB
-// as they are written), and the byte in it, up to 4 GiB.
+// Spot is the place of a record in the log: its segment (at most 65,535) and its byte there (at most 4 GiB).
 type Spot [6]byte
 
 const (
@@ -39,21 +29,31 @@ const (
 	mostOffset  = 1<<32 - 1
 )
 
-func SpotOf(at journal.Position) (p Spot, err error) {
+// SpotOf packs a position in the log. It fails when the position is too far to be packed.
+func SpotOf(at journal.Position) (Spot, error) {
 	if at.Segment > mostSegment || at.Offset > mostOffset {
-		return p, fmt.Errorf("byte %d of segment %d of the progress log is further than this version of cohort can count", at.Offset, at.Segment)
+		return Spot{}, fmt.Errorf("byte %d of segment %d of the progress log is beyond the limit of this version of cohort",
+			at.Offset, at.Segment)
 	}
-	packed := at.Segment<<32 | uint64(at.Offset)
-	for i := range p {
-		p[i] = byte(packed >> (8 * i))
-	}
-	return p, nil
+	return Spot(pack(at.Segment<<32 | uint64(at.Offset))), nil
 }
 
+// Position returns the position in the log.
 func (p Spot) Position() journal.Position {
-	var packed uint64
-	for i, b := range p {
-		packed |= uint64(b) << (8 * i)
-	}
+	packed := unpack(p)
 	return journal.Position{Segment: packed >> 32, Offset: int64(packed & mostOffset)}
+}
+
+func pack(v uint64) (p [6]byte) {
+	for i := range p {
+		p[i] = byte(v >> (8 * i))
+	}
+	return p
+}
+
+func unpack(p [6]byte) (v uint64) {
+	for i, b := range p {
+		v |= uint64(b) << (8 * i)
+	}
+	return v
 }

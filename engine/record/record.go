@@ -1,31 +1,15 @@
+// Package record has the records of the progress log and their encoding.
 package record
 
 import (
-	"fmt"
+	"bytes"
 	"time"
 
 	"cohort/engine/journal"
 	"cohort/engine/plan"
 )
 
-// The records of the progress log. Their numbers are part of the format.
-//
-//	RunOpened   a process took the run on: plan digest, time, process, host, version, key
-//	Attempt     a request is about to be sent: form, number, time, correlation id
-//	Outcome     an answer that settles an attempt: form, number, time, result, status, code, ids
-//	InDoubt     an attempt that got no answer, or none to be understood
-//	Revision    newer forms for an older one, and the rows that were refused
-//	            by number 0 as the attempt: without the people that a suppression list names
-//	            of itself: refused messages once more, in a form of their own; or, without
-//	            one, those of the refused whom a list names, so that they never are
-//	            with a code of CodeUploadRefused: of a form that was accepted, in a file that
-//	            the service has refused since
-//	Control     what a person or the run itself decided: verb and detail
-//	RunClosed   every record has its final fate: the account
-//	ListedLate  people whom a suppression list names and of whom a batch was already attempted
-//	Resolved    what a person decided about a form that no answer could settle
-//	Recovered   the log before this one is lost: every form may have been attempted. So many
-//	            Revisions follow it, copied from beside the log
+// The kinds of record. Their numbers are part of the log's format.
 const (
 	KindRunOpened  journal.Type = 1
 	KindAttempt    journal.Type = 2
@@ -39,296 +23,178 @@ const (
 	KindRecovered  journal.Type = 10
 )
 
-// Result is what an Outcome, or a person in a Resolved, says of its form.
+// Record is one record of the progress log.
+type Record interface {
+	Kind() journal.Type
+	code(c *coder)
+}
+
+// Result is the next step for a form. ledger.Decide returns it for an answer. An Outcome records the result of an
+// answer, and a Resolved the decision of a person. Numbers below 100 are part of the log's format.
 type Result uint8
 
 // The results.
 const (
-	ResultAccepted        Result = 1 // with ids, or with none where none are given (Answer.NoIDs)
-	ResultAcceptedUnknown Result = 2 // by an earlier attempt; ids not known
-	ResultNotAccepted     Result = 3 // to be tried again
+	ResultAccepted        Result = 1 // the message ids are known, or the sink has none (Answer.NoIDs)
+	ResultAcceptedUnknown Result = 2 // accepted by an attempt that got no answer; the message ids are unknown
+	ResultNotAccepted     Result = 3 // this attempt was certainly not accepted: try again later
 	ResultHeld            Result = 4 // in doubt, and no replay can settle it
-	ResultForeign         Result = 5 // the reference is somebody else's
-	ResultReplay          Result = 6 // by a person alone: to be replayed though people of it are listed
-	ResultResend          Result = 7 // by a person alone: to be sent again though it is in doubt
+	ResultForeign         Result = 5 // the service knows the reference, and this log never sent it
+	ResultReplay          Result = 6 // in doubt: send the same bytes again. In a Resolved: although people in it are listed
+	ResultResend          Result = 7 // only by a person: send again although it is in doubt
+
+	ResultRevise Result = 100 // never in a record: a Revision drops the refused rows
+	ResultSplit  Result = 101 // never in a record: a Revision cuts the form into parts
 )
 
+// RunOpened says that a process has started to work on the run.
 type RunOpened struct {
-	Plan    [32]byte
+	Plan    [32]byte // digest of plan.json
 	At      time.Time
 	PID     uint64
 	Host    string
 	Version string
-	Key     string // fingerprint of the credential under which references are remembered
+	Key     string // fingerprint of the credential; the service remembers references for it
 }
 
+// Attempt says that a request is about to be sent.
 type Attempt struct {
 	Form        plan.FormID
-	N           uint16
+	N           uint16 // counted from 1 for each form
 	At          time.Time
 	Correlation [16]byte
 }
 
+// Outcome is an answer that needs no new forms.
 type Outcome struct {
 	Form   plan.FormID
-	N      uint16
+	N      uint16 // of the attempt
 	At     time.Time
 	Result Result
-	Status int
-	Code   string
+	Status int    // HTTP status; 0: none
+	Code   string // the service's code, or one of ours
 
-	RetryAfter time.Duration // NotAccepted, Held: what the service asked for; whole milliseconds
-	IDs        []string      // nil when decoded: rawIDs has them, and most readers want none
-	RawIDs     []byte
+	RetryAfter time.Duration // the wait that the service asked for, in whole milliseconds (NotAccepted and Held)
+	IDs        []string      // message ids; nil after decoding, see MessageIDs and EachID
+	rawIDs     []byte
 }
 
+// InDoubt says that an attempt got no clear answer.
 type InDoubt struct {
 	Form       plan.FormID
-	N          uint16
+	N          uint16 // of the attempt
 	At         time.Time
 	Status     int
 	Code       string
-	RetryAfter time.Duration // what the service asked for; whole milliseconds
+	RetryAfter time.Duration // the wait that the service asked for, in whole milliseconds
 }
 
+// Revision replaces a form by newer forms. Its cause decides the fields:
+//
+//	an answer refused rows, or the request was too large   N is the attempt's number
+//	a suppression list names people of the form            N is 0; Refused are the people who are excluded
+//	refused messages are sent again                        Form is the new form itself; it has one part
+//	a suppression list names refused people                Form is as above; no part: they are never sent again
+//	the service refused an uploaded file                   Code begins with upload_refused_; no part
 type Revision struct {
-	Form    plan.FormID // the one that is replaced; the new one itself where refused messages are taken up
-	N       uint16      // of the attempt whose answer asked for it; 0: a suppression list did
+	Form    plan.FormID // the form that is replaced
+	N       uint16
 	At      time.Time
 	Status  int
 	Code    string
-	Number  uint16 // of the new revision; its parts are counted from 0
+	Number  uint16 // of the new revision
 	Parts   []plan.Form
-	Refused []RefusedRow // by the service, or by the list; of itself: who is listed
-	Sure    bool         // every request of the form was answered, so that none can be under way; not said by lists
+	Refused []RefusedRow
+	Sure    bool // every attempt of the form was answered, so no request can be on its way; lists leave it false
 }
 
-// RefusedRow is one record that the service refused by its content, or that a
-// suppression list names.
+// RefusedRow is one record that the service refused by its content, or that a suppression list names.
 type RefusedRow struct {
-	Position uint32 // in its shard
+	Position uint32 // in its lane
 	Code     string
 	Reason   string
 }
 
-type ListedLate struct {
-	Batch  uint32
-	At     time.Time
-	People []RefusedRow // ascending positions; no reason in words
-}
-
+// Control is a decision of a person, or of the run itself.
 type Control struct {
 	At     time.Time
-	Verb   string
+	Verb   string // one of the Control constants or a Verb
 	Detail string
 }
 
+// RunClosed says that every record of the cohort has its final fate.
 type RunClosed struct {
 	At     time.Time
 	Counts [7]uint64 // in the order of person.Fates
 }
 
-func (r *RunOpened) Encode(e *Encoder) {
-	e.bytes(r.Plan[:])
-	e.time(r.At)
-	e.uint(r.PID)
-	e.Text(r.Host)
-	e.Text(r.Version)
-	e.Text(r.Key)
+// ListedLate names people of a batch that a suppression list names after the batch was attempted.
+type ListedLate struct {
+	Batch  uint32
+	At     time.Time
+	People []RefusedRow // in ascending positions, without Reason
 }
 
-func (r *Attempt) Encode(e *Encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.bytes(r.Correlation[:])
+// Resolved settles a form that no answer could settle.
+type Resolved struct {
+	Form   plan.FormID
+	At     time.Time
+	Result Result   // AcceptedUnknown, Held, Replay or Resend by a person; Accepted by the service's receipts
+	Reason string   // in the words of the person
+	IDs    []string // message ids, in the order of the body (Accepted)
 }
 
-func (r *Outcome) Encode(e *Encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Result))
-	e.uint(uint64(r.Status))
-	e.Text(r.Code)
-	e.uint(uint64(r.RetryAfter.Milliseconds()))
-	e.uint(uint64(len(r.IDs)))
-	for _, id := range r.IDs {
-		e.Text(id)
-	}
+// Recovered says that the log before this one is lost, so every form may have been attempted. The Revisions behind
+// it come from the second copy.
+type Recovered struct {
+	Plan      [32]byte
+	At        time.Time
+	Since     time.Time // no attempt was made before this time
+	Hold      string    // the reason why nothing is replayed; empty: forms are replayed
+	Attempts  uint64    // requests that the run has made at least
+	Revisions uint64    // number of Revisions that follow
+	Key       string    // fingerprint of the credential; empty: unknown
+	Aside     string    // folder with the old log; empty: there was none
 }
 
-func (r *InDoubt) Encode(e *Encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Status))
-	e.Text(r.Code)
-	e.uint(uint64(r.RetryAfter.Milliseconds()))
-}
-
-func (r *Revision) Encode(e *Encoder) {
-	e.form(r.Form)
-	e.uint(uint64(r.N))
-	e.time(r.At)
-	e.uint(uint64(r.Status))
-	e.Text(r.Code)
-	e.uint(uint64(r.Number))
-	e.uint(uint64(len(r.Parts)))
-	for i := range r.Parts {
-		p := &r.Parts[i]
-		e.uint(uint64(p.From))
-		e.uint(uint64(p.To))
-		e.uint(uint64(p.Messages))
-		e.uint(uint64(p.Bytes))
-		e.bytes(p.SHA256[:])
-		e.positions(p.Dropped)
-	}
-	e.uint(uint64(len(r.Refused)))
-	for _, row := range r.Refused {
-		e.uint(uint64(row.Position))
-		e.Text(row.Code)
-		e.Text(row.Reason)
-	}
-	if r.Sure { // what an older version wrote does not say, and counts as not sure
-		e.uint(1)
-	}
-}
-
-func (r *ListedLate) Encode(e *Encoder) {
-	e.uint(uint64(r.Batch))
-	e.time(r.At)
-	e.uint(uint64(len(r.People)))
-	for _, p := range r.People {
-		e.uint(uint64(p.Position))
-		e.Text(p.Code)
-	}
-}
-
-func (r *Control) Encode(e *Encoder) {
-	e.time(r.At)
-	e.Text(r.Verb)
-	e.Text(r.Detail)
-}
-
-func (r *RunClosed) Encode(e *Encoder) {
-	e.time(r.At)
-	for _, n := range r.Counts {
-		e.uint(n)
-	}
-}
-
-func (r *RunOpened) decode(d *Decoder) {
-	*r = RunOpened{Plan: d.digest(), At: d.time(), PID: d.uint(), Host: d.text(), Version: d.text(), Key: d.text()}
-}
-
-func (r *Attempt) decode(d *Decoder) {
-	*r = Attempt{Form: d.form(), N: d.small(), At: d.time()}
-	copy(r.Correlation[:], d.Bytes(16))
-}
-
-func (r *Outcome) decode(d *Decoder) {
-	*r = Outcome{Form: d.form(), N: d.small(), At: d.time(), Result: Result(d.uint()), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
-	r.RawIDs, d.B = d.B, nil
-}
-
-// ids decodes the ids of the messages of an accepted form, in the body's order.
-func (r *Outcome) Ids() ([]string, error) {
-	d := &Decoder{B: r.RawIDs}
-	ids := make([]string, d.Count(1))
-	for i := range ids {
-		ids[i] = d.text()
-	}
-	return ids, d.end()
-}
-
-// eachID is ids for a reader of one after the other, who makes no text of each: a decoder
-// that stands at the first, and how many there are. All of them have been looked at.
-func (r *Outcome) EachID() (first *Decoder, n int, err error) {
-	d := &Decoder{B: r.RawIDs}
-	n = d.Count(1)
-	first = &Decoder{B: d.B}
-	for range n {
-		d.Bytes(d.Count(1))
-	}
-	return first, n, d.end()
-}
-
-func (r *InDoubt) decode(d *Decoder) {
-	*r = InDoubt{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), RetryAfter: time.Duration(d.uint()) * time.Millisecond}
-}
-
-func (r *Revision) decode(d *Decoder) {
-	*r = Revision{Form: d.form(), N: d.small(), At: d.time(), Status: int(d.uint()), Code: d.text(), Number: d.small()}
-	for range d.Count(37) {
-		r.Parts = append(r.Parts, plan.Form{
-			From: uint32(d.uint()), To: uint32(d.uint()), Messages: uint32(d.uint()), Bytes: uint32(d.uint()),
-			SHA256: d.digest(), Dropped: d.positions(),
-		})
-	}
-	for range d.Count(3) {
-		row := RefusedRow{Position: uint32(d.uint()), Code: d.text(), Reason: d.text()}
-		if n := len(r.Refused); n > 0 && r.Refused[n-1].Code == row.Code {
-			row.Code = r.Refused[n-1].Code // one text for all, since they may be a whole cohort
-		}
-		r.Refused = append(r.Refused, row)
-	}
-	if len(d.B) > 0 {
-		r.Sure, d.failed = true, d.uint() != 1 || d.failed
-	}
-}
-
-func (r *ListedLate) decode(d *Decoder) {
-	*r = ListedLate{Batch: uint32(d.uint()), At: d.time()}
-	for range d.Count(2) {
-		r.People = append(r.People, RefusedRow{Position: uint32(d.uint()), Code: d.text()})
-	}
-}
-
-func (r *Control) decode(d *Decoder) {
-	*r = Control{At: d.time(), Verb: d.text(), Detail: d.text()}
-}
-
-func (r *RunClosed) decode(d *Decoder) {
-	r.At = d.time()
-	for i := range r.Counts {
-		r.Counts[i] = d.uint()
-	}
-}
-
-// decodeRecord reads the payload of a journal record of any kind of this package.
-func Decode(t journal.Type, payload []byte) (any, error) {
-	d := &Decoder{B: payload}
-	var r interface{ decode(*Decoder) }
-	switch t {
-	case KindRunOpened:
-		r = new(RunOpened)
-	case KindAttempt:
-		r = new(Attempt)
-	case KindOutcome:
-		r = new(Outcome)
-	case KindInDoubt:
-		r = new(InDoubt)
-	case KindRevision:
-		r = new(Revision)
-	case KindResolved:
-		r = new(Resolved)
-	case KindControl:
-		r = new(Control)
-	case KindRunClosed:
-		r = new(RunClosed)
-	case KindListedLate:
-		r = new(ListedLate)
-	case KindRecovered:
-		r = new(Recovered)
-	default:
-		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", t)
-	}
-	r.decode(d)
-	return r, d.end()
-}
-
-// part names one of the newer forms.
+// Part returns the id of the new form with index i.
 func (r *Revision) Part(i int) plan.FormID {
 	return plan.FormID{Batch: r.Form.Batch, Revision: r.Number, Part: uint16(i)}
+}
+
+// IsOfRefused reports whether the revision is about messages that were refused earlier. It replaces no form.
+func (r *Revision) IsOfRefused() bool { return r.Form.Revision == r.Number }
+
+// MessageIDs decodes the message ids of an outcome, in the order of the body.
+func (r *Outcome) MessageIDs() (ids []string, err error) {
+	c := &coder{b: r.rawIDs, reading: true}
+	list(c, &ids, 1, c.text)
+	return ids, c.end()
+}
+
+// IDs iterates over message ids without making a string of each.
+type IDs struct{ c coder }
+
+// IDsOf returns an iterator over ids.
+func IDsOf(ids []string) *IDs {
+	var c coder
+	for i := range ids {
+		c.text(&ids[i])
+	}
+	return &IDs{coder{b: c.b, reading: true}}
+}
+
+// Next returns the next id. The caller counts the ids and does not change the bytes.
+func (i *IDs) Next() []byte { return i.c.raw() }
+
+// EachID checks the message ids of an outcome, and returns an iterator and their number. The iterator has its own
+// copy of the bytes.
+func (r *Outcome) EachID() (ids *IDs, n int, err error) {
+	c := coder{b: bytes.Clone(r.rawIDs), reading: true}
+	n = c.length(0, 1)
+	ids = &IDs{c}
+	for range n {
+		c.raw()
+	}
+	return ids, n, c.end()
 }

@@ -14,17 +14,10 @@ import (
 	"cohort/engine/plan"
 )
 
-// encodable is a record that can be written.
-type encodable interface{ Encode(*Encoder) }
-
-func encoded(r encodable) []byte {
-	var e Encoder
-	r.Encode(&e)
-	return e.B
-}
+func encoded(r Record) []byte { return Append(nil, r) }
 
 // drawRecord draws a record of any kind, with times of whole milliseconds.
-func drawRecord(t *rapid.T) (journal.Type, encodable) {
+func drawRecord(t *rapid.T) (journal.Type, Record) {
 	text := rapid.String()
 	at := time.UnixMilli(rapid.Int64().Draw(t, "at"))
 	id := plan.FormID{Batch: rapid.Uint32().Draw(t, "batch"), Revision: rapid.Uint16().Draw(t, "revision"), Part: rapid.Uint16().Draw(t, "part")}
@@ -85,10 +78,10 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 			t.Fatalf("%+v: %v", record, err)
 		}
 		if o, ok := got.(*Outcome); ok {
-			if o.IDs, err = o.Ids(); err != nil {
+			if o.IDs, err = o.MessageIDs(); err != nil {
 				t.Fatal(err)
 			}
-			o.RawIDs = nil
+			o.rawIDs = nil
 			if len(o.IDs) == 0 {
 				o.IDs, record.(*Outcome).IDs = nil, nil
 			}
@@ -114,16 +107,16 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 func damagedRecord(kind journal.Type, raw []byte) error {
 	r, err := Decode(kind, raw)
 	if o, ok := r.(*Outcome); ok && err == nil {
-		_, err = o.Ids()
+		_, err = o.MessageIDs()
 	}
 	return err
 }
 
 // The bytes are part of the format: a log that an older version wrote must be read.
-func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
+func TestRecordsKeepTheirBytes(t *testing.T) {
 	at := time.UnixMilli(1_795_000_000_000)
 	for sentence, test := range map[string]struct {
-		record encodable
+		record Record
 		want   string
 	}{
 		"an attempt":             {&Attempt{Form: plan.FormID{Batch: 300, Revision: 1, Part: 2}, N: 3, At: at, Correlation: [16]byte{0xAA}}, "ac02010203" + "80bcd9f29e34" + "aa000000000000000000000000000000"},
@@ -147,14 +140,14 @@ func TestRecordsAreAsTheyAlwaysWere(t *testing.T) {
 func TestUnknownRecordsAreRefused(t *testing.T) {
 	for _, kind := range []journal.Type{0, 11, 200} {
 		_, err := Decode(kind, nil)
-		enginetest.CheckError(t, "a kind that there is not", err, "not known to this version")
+		enginetest.CheckError(t, "a kind that does not exist", err, "not known to this version")
 	}
 }
 
 // Whatever the bytes, decoding ends, without a panic and without taking much more
 // memory than they have; and what it accepts it also writes in a form that it accepts.
 func FuzzDecodeRecord(f *testing.F) {
-	for _, r := range []encodable{&RunOpened{Host: "h"}, &Attempt{}, &Outcome{IDs: []string{"a", "b"}}, &InDoubt{Code: "x"}, &Revision{Parts: []plan.Form{{Dropped: []uint32{1, 5}}}, Refused: []RefusedRow{{1, "c", "r"}}}, &Control{}, &RunClosed{}, &Resolved{Reason: "r"}, &Resolved{Result: ResultAccepted, IDs: []string{"a"}}, &Recovered{Key: "k"}, &ListedLate{People: []RefusedRow{{Position: 1, Code: "c"}}}} {
+	for _, r := range []Record{&RunOpened{Host: "h"}, &Attempt{}, &Outcome{IDs: []string{"a", "b"}}, &InDoubt{Code: "x"}, &Revision{Parts: []plan.Form{{Dropped: []uint32{1, 5}}}, Refused: []RefusedRow{{1, "c", "r"}}}, &Control{}, &RunClosed{}, &Resolved{Reason: "r"}, &Resolved{Result: ResultAccepted, IDs: []string{"a"}}, &Recovered{Key: "k"}, &ListedLate{People: []RefusedRow{{Position: 1, Code: "c"}}}} {
 		for kind := range 11 {
 			f.Add(uint8(kind), encoded(r))
 		}
@@ -175,7 +168,7 @@ func FuzzDecodeRecord(f *testing.F) {
 				t.Fatalf("%d bytes became %d parts, %d drops and %d rows", len(raw), len(r.Parts), size, len(r.Refused))
 			}
 		case *Outcome:
-			if ids, idsErr := r.Ids(); len(ids) > len(raw) {
+			if ids, idsErr := r.MessageIDs(); len(ids) > len(raw) {
 				t.Fatalf("%d bytes became %d ids", len(raw), len(ids))
 			} else if idsErr != nil {
 				return
@@ -184,7 +177,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 		}
 		if err == nil {
-			if again, err := Decode(journal.Type(kind), encoded(r.(encodable))); err != nil {
+			if again, err := Decode(journal.Type(kind), encoded(r)); err != nil {
 				t.Fatalf("%+v is written in a form that is refused: %v", again, err)
 			}
 		}

@@ -8,6 +8,7 @@ package refusal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 )
@@ -57,8 +58,20 @@ func fill(sentence string, facts map[string]any) string {
 		case parts[2] != "":
 			return fmt.Sprintf(parts[2], value)
 		}
+		if err, is := value.(error); is {
+			value = plain(err)
+		}
 		return fmt.Sprint(value)
 	})
+}
+
+// plain is the text of an error, without the system call that found no file.
+func plain(err error) string {
+	text := err.Error()
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		text = strings.ReplaceAll(text, p.Error(), p.Path+": "+p.Err.Error())
+	}
+	return text
 }
 
 // Ended says how a run ended before every record had its final fate.

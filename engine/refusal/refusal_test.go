@@ -2,12 +2,14 @@ package refusal
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +22,12 @@ func TestEveryRefusalHasItsSentence(t *testing.T) {
 	used := map[string]bool{}
 	for _, call := range refusals(t) {
 		code, facts := call.code, call.facts
+		if code == "" { // a variable: one of the codes in its function
+			for _, one := range call.near {
+				used[one] = true
+			}
+			continue
+		}
 		sentence, ok := sentences[code]
 		if !ok {
 			t.Errorf("%s: no sentence for %q", call.at, code)
@@ -53,6 +61,7 @@ type found struct {
 	at    string
 	code  string
 	facts []string
+	near  []string // where the code is a variable: the texts of its function
 }
 
 // refusals lists the calls of New in the files of the program.
@@ -71,20 +80,32 @@ func refusals(t *testing.T) (all []found) {
 		if err != nil {
 			return err
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && name(f.X) == "refusal" {
-				c := found{at: files.Position(call.Pos()).String(), code: literal(call.Args[0])}
-				for i := 1; i < len(call.Args); i += 2 {
-					c.facts = append(c.facts, literal(call.Args[i]))
+		for _, decl := range file.Decls {
+			var texts []string
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+					texts = append(texts, literal(l))
 				}
-				all = append(all, c)
-			}
-			return true
-		})
+				return true
+			})
+			ast.Inspect(decl, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && name(f.X) == "refusal" {
+					c := found{at: files.Position(call.Pos()).String(), code: literal(call.Args[0])}
+					if c.code == "" {
+						c.near = texts
+					}
+					for i := 1; i < len(call.Args); i += 2 {
+						c.facts = append(c.facts, literal(call.Args[i]))
+					}
+					all = append(all, c)
+				}
+				return true
+			})
+		}
 		return nil
 	})
 	if err != nil {
@@ -114,6 +135,10 @@ func TestARefusalWrapsItsCause(t *testing.T) {
 	sentences["a_test"] = "{file} has {share:%.1f} % bad records: {cause}"
 	defer delete(sentences, "a_test")
 	err := New("a_test", "file", "a.csv", "share", 1.25, "cause", os.ErrNotExist)
+	missing := fmt.Errorf("cohort: %w", &fs.PathError{Op: "open", Path: "a.csv", Err: os.ErrNotExist})
+	if text := New("a_test", "file", "a.csv", "share", 1.0, "cause", missing).Error(); text != "a.csv has 1.0 % bad records: cohort: a.csv: file does not exist" {
+		t.Error(text)
+	}
 	if err.Error() != "a.csv has 1.2 % bad records: file does not exist" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
@@ -141,5 +166,24 @@ func TestSentencesAreAsTheyWere(t *testing.T) {
 	text, err := os.ReadFile(golden)
 	if err != nil || string(text) != b.String() {
 		t.Errorf("the sentences differ from %s (%v); read the change, and run UPDATE=1 go test ./engine/refusal", golden, err)
+	}
+}
+
+// The codes of docs/operating.md are codes of the program.
+func TestThePageNamesCodesThatExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "### A start is refused\n")
+	table, _, _ = strings.Cut(table, "\n#")
+	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		if sentences[row[1]] == "" {
+			t.Errorf("docs/operating.md names %s, and no refusal has this code", row[1])
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("only %d codes were found", len(rows))
 	}
 }

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -9,42 +10,52 @@ import (
 	"cohort/engine/refusal"
 )
 
-// standing is all that is known of a run that is about to send something.
+// Standing holds the facts about a run that is about to send. Admit decides from them.
 type Standing struct {
 	Run       string // its id
 	Folder    string // where its folder is
 	Entry     Entry
 	Known     bool // the register has the entry
-	Elsewhere bool // the entry's folder is another, and holds this run too
+	Elsewhere bool // the entry names another folder, and that folder also holds this run
 	Facts     Facts
 	Rivals    []Entry           // the other runs of the campaign on the service
-	Planned   []plan.EarlierRun // those that its plan has taken into account
+	Planned   []plan.EarlierRun // the runs that its plan takes into account
 	Service   string
-	Moved     []Entry // runs of the campaign that the same application has sent to another service
-	OtherKeys []Entry // such runs of other API keys: all, while this one has not begun
-	MaybeSame []Entry // those of them that may have gone to the same service
-	Heard     bool    // something has answered this process
-	Simulator bool    // and it was a simulator
+	Moved     []Entry // runs of the campaign that the same application sent to another service
+	OtherKeys []Entry // such runs with other API keys; empty once this run has begun
+	MaybeSame []Entry // those of OtherKeys that may have gone to the same service
+	Heard     bool    // a service has answered this process
+	Simulator bool    // the service that answered is a simulator
 	SendAgain bool    // a person has said that people may be sent to again
+
+	Copied    *ledger.CopyError // why the folder may be an older copy; nil: it is the latest, or was not examined
+	SameWords *Overlaps         // the comparison with runs of other campaigns; nil: not compared
+	Consented bool              // a person has allowed that the same words are sent again
+	Rehearsal bool              // the run goes to a simulator, so the same words do no harm
+	Meanwhile []Entry           // runs that began to send the same words after the comparison
+	OtherKey  bool              // messages in doubt were sent with another API key, which alone can replay them
+	TooOld    int               // days since the plan, if the service may have forgotten messages in doubt; else 0
 }
 
-// facts are what a run's own log says, as far as trust in it goes.
+// Facts are what a run's own log says about how far the run came.
 type Facts struct {
 	Starts     int
 	attempts   uint64
 	closed     bool
 	Superseded string
 	Foreign    int
-	Recovered  bool // the log took the place of one that was lost
+	Recovered  bool // the log replaced one that was lost
 }
 
+// FactsOf reads the facts from a ledger.
 func FactsOf(l *ledger.Ledger) Facts {
 	_, _, foreign := l.Unsettled()
-	return Facts{l.Starts, l.Attempts, l.Closed, l.Superseded, foreign, !l.Recovered.IsZero()}
+	f := l.Facts()
+	return Facts{f.Starts, f.Attempts, f.Closed, f.Superseded, foreign, !f.Recovered.IsZero()}
 }
 
-// admitReceipts says whether a run's log may be told what the service has of its messages.
-// Nothing is sent by that, so it may also be one whose place was taken.
+// AdmitReceipts decides whether a command may record in a run's log what the service knows about
+// its messages. It sends nothing, so a run that was superseded may do it too.
 func AdmitReceipts(s Standing) error {
 	s.Facts.Superseded, s.SendAgain = "", true
 	if s.Entry.State == Superseded {
@@ -53,8 +64,33 @@ func AdmitReceipts(s Standing) error {
 	return Admit(s)
 }
 
-// admit says whether a run may send, and if not, why and what to do. It is the one
-// place that decides which run stands in whose way.
+// AdmitRetry decides whether a retry, or a person's decision, may send messages of a run again. It is
+// stricter than Admit, because only a retry makes a finished run send again. lost names the loss of
+// the log that forbids it; empty: there was none. people describes the recipients.
+func AdmitRetry(s Standing, lost, people string) error {
+	switch {
+	case s.Facts.Foreign > 0:
+		return refusal.New("foreign_undecided", "batches", s.Facts.Foreign, "command", refusal.Command("decide", s.Folder))
+	case lost != "":
+		return refusal.New("nothing_sent_again_after_loss", "why", lost)
+	case s.Facts.Superseded != "":
+		return Admit(s)
+	}
+	if rival, stands := s.rival(); stands {
+		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", people)
+	}
+	return Admit(s)
+}
+
+// AdmitDecision decides whether a person may decide about batches of a run: not in a copy of the
+// folder, in an older state of it, or in a superseded run. Other runs do not matter.
+func AdmitDecision(s Standing) error {
+	s.Facts.Foreign, s.SendAgain = 0, true
+	return Admit(s)
+}
+
+// Admit decides whether a run may send. A refusal names the reason and what to do. No other code
+// decides this.
 func Admit(s Standing) error {
 	switch {
 	case s.Facts.Superseded != "":
@@ -73,46 +109,80 @@ func Admit(s Standing) error {
 			return refusal.New("folder_not_latest", "cause", err, "command", refusal.Command("recover", s.Folder))
 		}
 	}
-	if s.SendAgain {
-		return nil
-	}
-	for _, rival := range s.Rivals {
-		if !slices.ContainsFunc(s.Planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
-			return standsInTheWay(rival, s.Facts.Starts > 0 || s.Facts.Recovered)
+	if !s.SendAgain {
+		if err := s.otherRuns(); err != nil {
+			return err
 		}
 	}
-	if len(s.Moved) > 0 && !s.Simulator {
-		return SentElsewhere(s.Moved[0], s.Service, "this")
-	}
-	if len(s.MaybeSame) > 0 && !s.Simulator {
-		return SentElsewhere(s.MaybeSame[0], s.Service, "another")
+	switch {
+	case s.Copied != nil:
+		return NotLatest(s.Folder, s.Copied)
+	case len(s.Meanwhile) > 0:
+		return refusal.New("same_words_since", "run", s.Meanwhile[0].RunID, "campaign", s.Meanwhile[0].Campaign)
+	case s.OtherKey:
+		return refusal.New("key_changed", "command", refusal.Command("resume", s.Folder, "--one-application"), "report", refusal.Command("report", s.Folder))
+	case s.TooOld > 0:
+		return TooOld(s.Folder, s.TooOld)
+	case s.SameWords != nil && !s.Consented && !s.Rehearsal:
+		return s.SameWords.refusal()
 	}
 	return nil
 }
 
-// sentElsewhere refuses what may be the same service under another address. key says whether the
-// run was sent with this API key or another.
-func SentElsewhere(run Entry, service, key string) error {
+// otherRuns refuses when another run of the campaign may have reached the same people.
+func (s *Standing) otherRuns() error {
+	rival, stands := s.rival()
+	switch {
+	case stands && (s.Facts.Starts > 0 || s.Facts.Recovered): // its plan cannot take the rival into account any more
+		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", "who are left here")
+	case stands:
+		return refusal.New("sent_to_another_cohort", "campaign", rival.Campaign, "run", rival.RunID, "folder", rival.Folder, "new_name", NewCampaignName(rival))
+	case len(s.Moved) > 0 && !s.Simulator:
+		return sentElsewhere(s.Moved[0], s.Service, "this")
+	case len(s.MaybeSame) > 0 && !s.Simulator:
+		return sentElsewhere(s.MaybeSame[0], s.Service, "another")
+	}
+	return nil
+}
+
+// rival returns the first rival that the plan does not take into account.
+func (s *Standing) rival() (Entry, bool) {
+	for _, rival := range s.Rivals {
+		if !slices.ContainsFunc(s.Planned, func(e plan.EarlierRun) bool { return e.RunID == rival.RunID }) {
+			return rival, true
+		}
+	}
+	return Entry{}, false
+}
+
+// NotLatest refuses a folder that may be an older copy of its run.
+func NotLatest(folder string, why *ledger.CopyError) error {
+	if why.Older {
+		log := filepath.Join(folder, ledger.LogFolder)
+		return refusal.New("folder_is_older", "folder", folder, "cause", why, "log", refusal.ShellWord(log), "log_aside", refusal.ShellWord(log+".older"), "command", refusal.Command("recover", folder))
+	}
+	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "how you know"))
+}
+
+// TooOld says that no replay may settle the messages in doubt of a plan.
+func TooOld(folder string, days int) error {
+	return refusal.New("plan_too_old", "days", days, "command", refusal.Command("report", folder))
+}
+
+// sentElsewhere refuses a service that may be the one of run under another address. key is "this"
+// or "another": the API key that run was sent with.
+func sentElsewhere(run Entry, service, key string) error {
 	return refusal.New("sent_to_another_address", "campaign", run.Campaign, "address", AddressOf(run.Service), "key", key, "run", run.RunID, "folder", run.Folder, "new_address", AddressOf(service), "command", refusal.Command("resume", run.Folder))
 }
 
-// addressOf is the address in a service's name.
+// AddressOf returns the address in a service's name.
 func AddressOf(service string) string {
 	_, address, _ := strings.Cut(service, " ")
 	return address
 }
 
-// standsInTheWay refuses because of another run of the campaign. A run that has begun cannot take
-// that run into account any more.
-func standsInTheWay(rival Entry, begun bool) error {
-	if begun {
-		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", "who are left here")
-	}
-	return refusal.New("sent_to_another_cohort", "campaign", rival.Campaign, "run", rival.RunID, "folder", rival.Folder, "new_name", NewCampaignName(rival))
-}
-
-// believe says whether a run's log can be the whole of what the run has done, held
-// against what the register noted of it.
+// Believe compares a run's log with the register's entry for the run. It returns the reason if the
+// log cannot be complete.
 func Believe(e Entry, f Facts) error {
 	switch {
 	case f.Starts == 0 && !f.Recovered:

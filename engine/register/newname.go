@@ -9,7 +9,8 @@ import (
 	"cohort/ingest/person"
 )
 
-// newName says what a send under a new campaign name would do to the people of a run.
+// NewCampaignName describes the effect of a new campaign name: it would send again to the people of
+// this run.
 func NewCampaignName(e Entry) string {
 	if plan, err := plan.Open(e.Folder); err == nil {
 		defer func() { _ = plan.Close() }()

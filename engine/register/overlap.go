@@ -1,6 +1,15 @@
 package register
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/engine/refusal"
+)
 
 // Look reads the registers in several folders as one, without locking or creating them. A
 // missing register is empty. Nothing can be recorded in the result.
@@ -42,19 +51,100 @@ type Overlap struct {
 	Problem   string    `json:"problem,omitempty"`     // why the comparison failed
 }
 
+// Overlaps is the comparison of a cohort with the runs of other campaigns.
+type Overlaps struct {
+	Campaign string         // of the cohort
+	Days     int            // overlap_days of that campaign
+	Zone     *time.Location // for dates in sentences
+	Register *Register      // as it was read
+	Looked   []string       // ids of the runs that were looked at
+	Since    time.Time      // they were at work since then
+	Begun    string         // the folder of the run that is compared, if it has begun
+	Found    []Overlap
+	Again    int64 // people who get the same words and values from any of these runs
+	People   int64 // of the cohort, to send to
+}
+
 // mostAgain limits the people that may get the same message again without permission: fewer
 // than this number, and less than one in mostAgain of the cohort.
 const mostAgain = 100
 
-// Repeated returns the runs that a send would repeat. again counts the people of the cohort
-// that get the same texts and values from any of them. A run with the same texts counts as
+// Repeated returns the runs that a send would repeat. A run with the same texts counts as
 // repeated if the comparison failed.
-func Repeated(all []Overlap, again, people int64) (repeated []Overlap) {
-	tooMany := again >= mostAgain || again*mostAgain >= people
-	for _, o := range all {
-		if tooMany && o.Same > 0 || o.Problem != "" && o.SameWords {
-			repeated = append(repeated, o)
+func (o *Overlaps) Repeated() (repeated []Overlap) {
+	tooMany := o.Again >= mostAgain || o.Again*mostAgain >= o.People
+	for _, run := range o.Found {
+		if tooMany && run.Same > 0 || run.Problem != "" && run.SameWords {
+			repeated = append(repeated, run)
 		}
 	}
 	return repeated
 }
+
+// refusal refuses a send that would repeat what other runs have sent; nil: there is none.
+func (o *Overlaps) refusal() error {
+	var runs, unread, campaigns []string
+	for _, run := range o.Repeated() {
+		if run.Problem != "" {
+			unread = append(unread, o.Words(run))
+			continue
+		}
+		runs, campaigns = append(runs, o.Words(run)), append(campaigns, run.Campaign)
+	}
+	slices.Sort(campaigns)
+	campaigns = slices.Compact(campaigns)
+	again, people, unreadRuns := refusal.Thousands(o.Again), refusal.Thousands(o.People), strings.Join(unread, "; ")
+	allRuns := strings.Join(append(runs, unread...), "; ")
+	sendAgain := refusal.Command("resume", o.Begun, "--send-again")
+	switch {
+	case len(runs) > 0 && o.Begun != "":
+		all := strings.Join(append([]string{o.Campaign}, campaigns...), ",")
+		return refusal.New("same_words_rest", "again", again, "people", people, "runs", allRuns, "send", refusal.Command("send"), "campaigns", all, "command", sendAgain)
+	case len(unread) > 0 && o.Begun != "":
+		return refusal.New("same_words_rest_unknown", "runs", unreadRuns, "resume", refusal.Command("resume"), "command", sendAgain)
+	case len(runs) > 0:
+		return refusal.New("same_words", "again", again, "people", people, "days", o.Days, "runs", allRuns, "campaigns", strings.Join(campaigns, ","))
+	case len(unread) > 0:
+		return refusal.New("same_words_unknown", "runs", unreadRuns, "resume", refusal.Command("resume"))
+	}
+	return nil
+}
+
+// Words says in a sentence what a run has in common with the cohort.
+func (o *Overlaps) Words(run Overlap) string {
+	head := fmt.Sprintf("run %.8s of campaign %s, %s", run.RunID, run.Campaign, run.At.In(o.Zone).Format("2 January 2006"))
+	others := "other words"
+	if run.SameWords {
+		others = "the same words with other values"
+	}
+	switch {
+	case run.Problem != "" && run.SameWords:
+		return head + ", begun on " + run.Host + ", has the same words and cannot be compared: " + run.Problem
+	case run.Problem != "":
+		return head + ", begun on " + run.Host + ", cannot be compared: " + run.Problem
+	}
+	sent := ", sent "
+	if run.Open {
+		sent = ", is not finished and sends "
+	}
+	switch same, unlike := refusal.Thousands(run.Same), refusal.Thousands(run.Reached-run.Same); {
+	case run.Same == 0:
+		return head + sent + unlike + " of these people " + others
+	case run.Same == run.Reached:
+		return head + sent + same + " of these people the same words with the same values"
+	default:
+		return head + sent + same + " of these people the same words with the same values, and " + unlike + " " + others
+	}
+}
+
+// Print prints a line for each run. A nil Overlaps prints nothing.
+func (o *Overlaps) Print(w io.Writer) {
+	if o != nil {
+		for _, run := range o.Found {
+			fmt.Fprintf(w, "overlap   %s\n", o.Words(run))
+		}
+	}
+}
+
+// MarshalJSON writes the list of Found.
+func (o *Overlaps) MarshalJSON() ([]byte, error) { return json.Marshal(o.Found) }

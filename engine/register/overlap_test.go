@@ -75,7 +75,7 @@ func TestWhichSendsAreRefused(t *testing.T) {
 		"a lost run, and one that was compared": {[]Overlap{{RunID: "1", Problem: "lost"}, {RunID: "2", Same: 400}}, 400, 1000, "2"},
 	} {
 		var got []Entry
-		for _, o := range Repeated(c.all, c.again, c.people) {
+		for _, o := range (&Overlaps{Found: c.all, Again: c.again, People: c.people}).Repeated() {
 			got = append(got, Entry{RunID: o.RunID})
 		}
 		if ids(got) != c.want {

@@ -27,7 +27,7 @@ func newColumns(out *parquet.GenericWriter[row], plan *plan.Plan) *columns {
 	for _, f := range plan.Cohort.Files {
 		c.files = append(c.files, parquet.ByteArrayValue([]byte(filepath.Base(f.Path))))
 	}
-	for shard := range plan.ShardStarts {
+	for shard := range plan.LaneStarts {
 		c.shards = append(c.shards, present(parquet.Int32Value(int32(shard)), columnShard))
 	}
 	c.shards = append(c.shards, null(columnShard))

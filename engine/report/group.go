@@ -66,7 +66,7 @@ type laneOutcome struct {
 func newReader(in Input) (*reader, error) {
 	r := &reader{
 		in: in, counts: make([]int64, len(person.Fates)), files: len(in.Plan.Cohort.Files),
-		lanes: make([]laneOutcome, len(in.Plan.ShardStarts)), invalids: map[person.Verdict]*outcomeValues{},
+		lanes: make([]laneOutcome, len(in.Plan.LaneStarts)), invalids: map[person.Verdict]*outcomeValues{},
 	}
 	for _, v := range in.Records.Verdicts() {
 		var s *outcomeValues

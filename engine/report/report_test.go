@@ -90,9 +90,9 @@ func newCohort() *cohort {
 	return c
 }
 
-func (c *cohort) Shards() int                { return shards }
-func (c *cohort) Positions(shard int) uint32 { return uint32(len(c.shards[shard])) }
-func (c *cohort) Recipients(shard int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (c *cohort) Lanes() int                         { return shards }
+func (c *cohort) Positions(shard person.Lane) uint32 { return uint32(len(c.shards[shard])) }
+func (c *cohort) Recipients(shard person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		for _, r := range c.shards[shard][from:to] {
 			if !yield(r, nil) {

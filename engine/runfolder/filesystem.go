@@ -11,19 +11,18 @@ import (
 	"cohort/engine/refusal"
 )
 
-// The filesystems, by the magic number of statfs(2), on which neither the lock nor the
-// log can be relied upon.
+// networkFilesystems are unreliable for the lock and the log. Keys are magic numbers of statfs(2).
 var networkFilesystems = map[int64]string{
 	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", 0xFF534D42: "CIFS", unix.SMB2_SUPER_MAGIC: "SMB",
 	unix.V9FS_MAGIC: "9p", unix.AFS_SUPER_MAGIC: "AFS", unix.CODA_SUPER_MAGIC: "Coda", unix.NCP_SUPER_MAGIC: "NCP",
 	unix.CEPH_SUPER_MAGIC: "Ceph", 0x0BD00BD0: "Lustre", 0x47504653: "GPFS", unix.FUSE_SUPER_MAGIC: "FUSE",
 }
 
-// passingFilesystems are those that do not outlive the machine or the container.
+// passingFilesystems are lost with the machine or the container.
 var passingFilesystems = map[int64]string{unix.TMPFS_MAGIC: "tmpfs", unix.OVERLAYFS_SUPER_MAGIC: "overlay"}
 
-// warnOfRegisters warns of a send to the NHS App that has its registers on one filesystem. Where
-// that is put back from a snapshot of the disk, nothing can tell.
+// WarnOfRegisters warns if a send to the NHS App has all its registers on one filesystem. After a
+// restore from a snapshot, nothing would show that it is older.
 func WarnOfRegisters(log *slog.Logger, c *campaign.Campaign, simulate bool) {
 	if c.NHSApp == nil || c.Profile != campaign.Production || simulate {
 		return
@@ -32,7 +31,7 @@ func WarnOfRegisters(log *slog.Logger, c *campaign.Campaign, simulate bool) {
 	for _, path := range c.Registers() {
 		var at unix.Stat_t
 		for unix.Stat(path, &at) != nil && path != "/" {
-			path = filepath.Dir(path) // it is still to be made
+			path = filepath.Dir(path) // it is not made yet
 		}
 		disks[at.Dev] = true
 	}
@@ -41,12 +40,12 @@ func WarnOfRegisters(log *slog.Logger, c *campaign.Campaign, simulate bool) {
 	}
 }
 
-// checkFilesystem refuses a folder on a network filesystem, unless allowed, and warns
-// of one that will not last.
+// checkFilesystem refuses a network filesystem unless network allows it, and warns of one that is
+// lost with the machine.
 func checkFilesystem(path string, network bool, log *slog.Logger) error {
 	var fs unix.Statfs_t
 	if unix.Statfs(path, &fs) != nil {
-		return nil // whatever is wrong shows soon enough
+		return nil // opening the folder reports what is wrong
 	}
 	kind := int64(fs.Type) //nolint:unconvert // its width differs between machines
 	if name := networkFilesystems[kind]; name != "" && !network {

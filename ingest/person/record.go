@@ -22,13 +22,15 @@ type Record struct {
 	Code      string // the reason code of the fate
 	Reason    string // the reason in words
 	Shard     int    // -1 for an invalid record
-	Lane      int    // see the function Lane
+	Lane      Lane
 	Position  uint32 // in the shard
 }
 
-// Lane is the number of the lane of a shard's records with a route. routes is the number of
-// routes. A batch has records of one lane. With one route the lanes are the shards.
-func Lane(shard, routes int, route uint8) int { return shard*max(1, routes) + int(route) }
+// Lane is the number of a lane: the records of one shard that go by one route. With one route, lanes are shards.
+type Lane int
+
+// LaneOf returns the lane of a shard's route. Routes is the number of routes; 0 counts as 1.
+func LaneOf(shard, routes int, route uint8) Lane { return Lane(shard*max(1, routes) + int(route)) }
 
 // Fate is the outcome of one record of the cohort file. The names are the report's.
 type Fate string

@@ -14,12 +14,12 @@ type Stretch struct {
 	RouteCount  int                // the number of the campaign's routes
 }
 
-// Lane is the lane of the i-th of the records.
-func (s *Stretch) Lane(i int) int {
+// Lane returns the lane of the record with index i.
+func (s *Stretch) Lane(i int) Lane {
 	if s.Routes == nil {
-		return s.Shard
+		return Lane(s.Shard)
 	}
-	return Lane(s.Shard, s.RouteCount, s.Routes[i])
+	return LaneOf(s.Shard, s.RouteCount, s.Routes[i])
 }
 
 // Verdict is the fate of a record from the reading of its cohort: Fate, Code and Reason of

@@ -15,11 +15,10 @@ import (
 	"cohort/sinks/file"
 )
 
-// factsAtOnce bounds the memory for what daily reports say: after so many messages it is
-// saved.
+// FactsAtOnce bounds the memory for the facts of daily reports: so many are saved at once.
 const FactsAtOnce = 200_000
 
-// eachDailyRow reads daily reports in turn.
+// EachDailyRow reads daily reports one after another.
 func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 	for _, path := range paths {
 		in, err := os.Open(path)
@@ -35,31 +34,32 @@ func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 	return nil
 }
 
-// dailyFold is what daily reports say of a run's messages.
-type dailyFold struct {
-	table   *rowTable
-	refused []uint32 // 1 + the number of the batch, of messages in refused uploads and in no other, by row - 1; nil: there are none
-	Sent    []bool   // whether the upload has the message, by row - 1
-	Ids     []uint32 // of the service's id, a hash, by row - 1
+// DailyReports collects what daily reports say of a run's messages. Slices are indexed by row - 1.
+type DailyReports struct {
+	rows    *Rows
+	refused []uint32 // of a message that is in refused uploads only: the number of its batch + 1; may be nil
+	Sent    []bool   // the message is in an upload
+	IDs     []uint32 // hashes of the service's ids
 	Facts   map[int64]report.Fact
 	learned time.Time
 
 	Strangers int64              // rows about messages of others
-	Taken     int64              // rows about messages that stand in a refused upload alone
-	Unsent    int64              // rows about records that stand in no upload of this run
+	Taken     int64              // rows about messages that are in refused uploads only
+	Unsent    int64              // rows about records that are in no upload of this run
 	Twice     map[int64]struct{} // rows of messages with a second id
 }
 
-func NewDailyFold(plan *plan.Plan, learned time.Time) *dailyFold {
-	return &dailyFold{
-		table: NewRowTable(plan.Run, plan.Records), Sent: make([]bool, plan.Records), Ids: make([]uint32, plan.Records),
+// NewDailyReports makes an empty collection. learned is the time of its facts.
+func NewDailyReports(plan *plan.Plan, learned time.Time) *DailyReports {
+	return &DailyReports{
+		rows: NewRows(plan.Run, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
 		Facts: map[int64]report.Fact{}, learned: learned, Twice: map[int64]struct{}{},
 	}
 }
 
-// add takes a row.
-func (f *dailyFold) Add(r *file.DailyRow) {
-	row, ours := f.table.Row(r.Reference)
+// Add takes a row of a report.
+func (f *DailyReports) Add(r *file.DailyRow) {
+	row, ours := f.rows.Of(r.Reference)
 	if !ours {
 		f.Strangers++
 		return
@@ -74,10 +74,10 @@ func (f *dailyFold) Add(r *file.DailyRow) {
 	}
 	if r.ID != "" {
 		id := ShortHash(r.ID)
-		if f.Ids[row-1] != 0 && f.Ids[row-1] != id {
-			f.Twice[row] = struct{}{} // what has reached the person is what either has reached
+		if f.IDs[row-1] != 0 && f.IDs[row-1] != id {
+			f.Twice[row] = struct{}{} // the person got what either message delivered
 		} else {
-			f.Ids[row-1] = id
+			f.IDs[row-1] = id
 		}
 	}
 	fact := dailyFact(row, r)
@@ -88,14 +88,14 @@ func (f *dailyFold) Add(r *file.DailyRow) {
 	f.Facts[row] = fact
 }
 
-// take hands out the facts in the order of their rows, and forgets them.
-func (f *dailyFold) Take() iter.Seq2[report.Fact, error] {
+// Take yields the facts in the order of their rows, and forgets them.
+func (f *DailyReports) Take() iter.Seq2[report.Fact, error] {
 	list := slices.Collect(maps.Values(f.Facts))
 	clear(f.Facts)
 	return InOrder(list)
 }
 
-// dailyFact is what one row says by itself.
+// dailyFact makes the fact of one row.
 func dailyFact(row int64, r *file.DailyRow) report.Fact {
 	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted))}
 	channel, status := strings.Clone(strings.ToLower(r.Channel)), strings.ToLower(r.ChannelStatus)
@@ -106,7 +106,7 @@ func dailyFact(row int64, r *file.DailyRow) report.Fact {
 	case status == report.Delivered || strings.EqualFold(r.Status, report.Delivered):
 		f.Status = report.Delivered
 		if status != report.Delivered {
-			f.Channel = "" // another one reached the person
+			f.Channel = "" // another channel reached the person
 		}
 		return f
 	case strings.EqualFold(r.Status, report.Failed):
@@ -120,7 +120,7 @@ func dailyFact(row int64, r *file.DailyRow) report.Fact {
 	return f
 }
 
-// dailyTime reads when something happened; zero when it cannot.
+// dailyTime reads a time; zero: it cannot be read.
 func dailyTime(text string) time.Time {
 	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {

@@ -48,7 +48,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 		shuffled := append(slices.Clone(rows), rows[random.IntN(len(rows)-1)])
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		put := random.IntN(len(shuffled))
-		f := uploaded(NewDailyFold(planOf(10), day.AddDate(0, 0, 1)))
+		f := uploaded(NewDailyReports(planOf(10), day.AddDate(0, 0, 1)))
 		kept, n := InOrder(nil), 0
 		err := file.ReadDaily(strings.NewReader(dailyHeader+strings.Join(shuffled, "")), func(r *file.DailyRow) error {
 			f.Add(r)
@@ -74,7 +74,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 }
 
 func TestAMessageThatWasTakenTwice(t *testing.T) {
-	f := uploaded(NewDailyFold(planOf(1), time.Time{}))
+	f := uploaded(NewDailyReports(planOf(1), time.Time{}))
 	for _, id := range []string{"a", "", "a", "b"} {
 		f.Add(&file.DailyRow{Reference: sweptRun.MessageReference(1).String(), ID: id, Status: "DELIVERED"})
 	}
@@ -95,7 +95,7 @@ func TestWhenThingsHappened(t *testing.T) {
 }
 
 // uploaded is a fold over the reports of a run of which every message stands in an upload.
-func uploaded(f *dailyFold) *dailyFold {
+func uploaded(f *DailyReports) *DailyReports {
 	for i := range f.Sent {
 		f.Sent[i] = true
 	}
@@ -104,7 +104,7 @@ func uploaded(f *dailyFold) *dailyFold {
 
 // A record that was left out is no message that was accepted, whoever has delivered it.
 func TestARecordThatWasNeverUploaded(t *testing.T) {
-	f := NewDailyFold(planOf(2), time.Time{})
+	f := NewDailyReports(planOf(2), time.Time{})
 	f.Sent[1] = true
 	for row := range int64(3) {
 		f.Add(&file.DailyRow{Reference: sweptRun.MessageReference(row + 1).String(), ID: "a", Status: "DELIVERED"})

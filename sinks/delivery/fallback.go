@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -10,21 +11,21 @@ import (
 	"cohort/ingest/person"
 )
 
-// Why somebody is to be reached in another way.
+// Why a person is to be reached in another way.
 const (
-	reasonFailed     = report.Failed // by every channel that the service had
+	reasonFailed     = report.Failed // by every channel of the service
 	reasonRejected   = "rejected"    // the NHS App has nobody with the number
-	reasonUnnotified = "unnotified"  // the push did not get through
-	reasonUnread     = "unread"      // nobody has read it in time
+	reasonUnnotified = "unnotified"  // the push failed
+	reasonUnread     = "unread"      // not read in time
 )
 
-// fallbackSummary says what stands in a fallback list.
+// FallbackSummary counts the messages in a fallback list, and those left out of it.
 type FallbackSummary struct {
 	File     string           `json:"file"`
 	Messages map[string]int64 `json:"messages"`            // by reason
 	Record   int64            `json:"left_out_record"`     // failed before any channel: the person's record forbids a message
 	Listed   int64            `json:"left_out_suppressed"` // a suppression list has named the person since
-	InDoubt  int64            `json:"left_out_in_doubt"`   // nobody knows whether the person was reached
+	InDoubt  int64            `json:"left_out_in_doubt"`   // the person may have been reached
 }
 
 func (f *FallbackSummary) print(w io.Writer) {
@@ -34,35 +35,29 @@ func (f *FallbackSummary) print(w io.Writer) {
 			words = append(words, fmt.Sprintf("%d %s", n, reason))
 		}
 	}
-	if len(words) == 0 {
-		words = []string{"nobody"}
-	}
-	fmt.Fprintf(w, "fallback %s: %s\n", f.File, strings.Join(words, ", "))
-	if f.Record > 0 {
-		fmt.Fprintf(w, "  left out: %d that failed before any channel was tried, since the person's record does not let anybody write (as of people who have died)\n", f.Record)
-	}
-	if f.Listed > 0 {
-		fmt.Fprintf(w, "  left out: %d whom a suppression list has named since\n", f.Listed)
-	}
-	if f.InDoubt > 0 {
-		fmt.Fprintf(w, "  left out: %d in doubt, who may have been reached\n", f.InDoubt)
-	}
+	fmt.Fprintf(w, "fallback %s: %s\n", f.File, cmp.Or(strings.Join(words, ", "), "nobody"))
+	printCounts(w, []counted{
+		{f.Record, "left out: %d that failed before any channel was tried. The person's record forbids messages, as it does for people who have died"},
+		{f.Listed, "left out: %d with people that a suppression list has named since"},
+		{f.InDoubt, "left out: %d in doubt, with people who may have been reached"},
+	})
 }
 
-// fallbackHeader is the header line of the list.
+// FallbackHeader is the header line of the list.
 const FallbackHeader = "row,message_reference,reason,failure_code"
 
-// fallbackRule says who is to be reached in another way.
+// FallbackRule decides which messages are listed.
 type FallbackRule struct {
-	App    bool // the messages are in the NHS App, which says of each whether it was read
-	Unread time.Duration
+	App    bool          // the messages are in the NHS App, which reports whether they were read
+	Unread time.Duration // the time that a message in the app may stay unread
 	Now    time.Time
 }
 
-// reason is why the person of a message is to be reached in another way, by what is known of
-// it, if anything is; empty: not so, or not yet. An NHS App message that was rejected or did not
-// notify is at once, and any other when it was unread for long enough.
-func (r FallbackRule) reason(m Message, f *report.Fact) string {
+// reason is the reason for reaching the person of a message in another way; empty: none yet. A
+// message that the NHS App rejected or did not notify has one at once. Any other has one when it
+// stays unread for too long.
+func (r FallbackRule) reason(m *Message) string {
+	f := m.Fact
 	switch {
 	case m.Fate != person.Accepted:
 		return ""
@@ -81,9 +76,9 @@ func (r FallbackRule) reason(m Message, f *report.Fact) string {
 	return ""
 }
 
-// take counts a message, and says why it is listed; empty: it is not.
-func (f *FallbackSummary) Take(rule FallbackRule, m knownMessage) string {
-	reason := rule.reason(m.Message, m.Fact)
+// Take counts a message, and returns its reason; empty: it is not listed.
+func (f *FallbackSummary) Take(rule FallbackRule, m *Message) string {
+	reason := rule.reason(m)
 	switch {
 	case m.Fate == person.InDoubt:
 		f.InDoubt++

@@ -39,11 +39,11 @@ func TestWhoIsReachedInAnotherWay(t *testing.T) {
 		{"it was never sent", false, person.NotSent, 90 * time.Hour, status("failed"), ""},
 	} {
 		rule := FallbackRule{App: row.app, Unread: 24 * time.Hour, Now: now}
-		if got := rule.reason(Message{Row: 1, Fate: row.fate, Accepted: now.Add(-row.age)}, row.fact); got != row.want {
+		if got := rule.reason(&Message{Row: 1, Fate: row.fate, Accepted: now.Add(-row.age), Fact: row.fact}); got != row.want {
 			t.Errorf("%s: %q, not %q", row.sentence, got, row.want)
 		}
 	}
-	if got := (FallbackRule{App: true, Now: now}).reason(Message{Fate: person.Accepted}, nil); got != "" {
+	if got := (FallbackRule{App: true, Now: now}).reason(&Message{Fate: person.Accepted}); got != "" {
 		t.Errorf("nobody knows when it was accepted: %q", got)
 	}
 }
@@ -51,14 +51,14 @@ func TestWhoIsReachedInAnotherWay(t *testing.T) {
 // Nobody is written to in another way whom a list has named since, or whose record forbids it.
 func TestWhoIsLeftOutOfTheFallback(t *testing.T) {
 	sum := &FallbackSummary{Messages: map[string]int64{}}
-	failed := func(steps string, late bool) knownMessage {
-		return knownMessage{Message{Row: 1, Fate: person.Accepted, late: late}, &report.Fact{Status: report.Failed, Steps: steps, Origin: report.OfStatus}}
+	failed := func(steps string, late bool) Message {
+		return Message{Row: 1, Fate: person.Accepted, late: late, Fact: &report.Fact{Status: report.Failed, Steps: steps, Origin: report.OfStatus}}
 	}
 	for _, row := range []struct {
-		m    knownMessage
+		m    Message
 		want string
-	}{{failed("sms failed", false), "failed"}, {failed("", false), ""}, {failed("sms failed", true), ""}, {failed("", true), ""}, {failed("email failed", false), "failed"}, {knownMessage{Message{Row: 2, Fate: person.InDoubt}, nil}, ""}} {
-		if got := sum.Take(FallbackRule{}, row.m); got != row.want {
+	}{{failed("sms failed", false), "failed"}, {failed("", false), ""}, {failed("sms failed", true), ""}, {failed("", true), ""}, {failed("email failed", false), "failed"}, {Message{Row: 2, Fate: person.InDoubt}, ""}} {
+		if got := sum.Take(FallbackRule{}, &row.m); got != row.want {
 			t.Errorf("%+v: %q, not %q", row.m, got, row.want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestWhoIsLeftOutOfTheFallback(t *testing.T) {
 	}
 	var out strings.Builder
 	sum.print(&out)
-	for _, want := range []string{": 2 failed\n", "left out: 1 that failed before any channel", "left out: 2 whom a suppression list", "left out: 1 in doubt, who may have been reached"} {
+	for _, want := range []string{": 2 failed\n", "left out: 1 that failed before any channel", "left out: 2 with people that a suppression list", "left out: 1 in doubt, with people who may have been reached"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}

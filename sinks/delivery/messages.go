@@ -7,26 +7,27 @@ import (
 
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
-// sentMessage is a message of a run as its log has it.
+// Message is a message of a run, as the run's log has it.
 type Message struct {
 	Row      int64
 	Fate     person.Fate
-	id       string    // the service's; empty: not known
-	Accepted time.Time // zero: it was not, or it is not known when
-	batch    string    // the reference of the batch that it was in last; empty: it was in none yet
-	late     bool      // a suppression list has named the person since
+	Accepted time.Time    // zero: not accepted, or not known when
+	Fact     *report.Fact // from Facts.Known; nil: nothing is known
+	id       string       // the service's; empty: not known
+	batch    string       // the reference of the batch that held it last; empty: none yet
+	late     bool         // a suppression list has named the person since
 }
 
-// messagesAtOnce bounds the memory for messages on their way into the order of their rows.
+// messagesAtOnce bounds the memory that puts messages into the order of their rows.
 const messagesAtOnce = 1 << 16
 
-// eachMessage yields the messages that the run in dir was to send, in the order of their
-// rows.
+// EachMessage yields the messages that the run in dir was to send, in the order of their rows.
 func EachMessage(dir string, plan *plan.Plan, spool *shard.Spool) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		trail, _, err := runfolder.OpenTrail(dir, plan)
@@ -57,7 +58,10 @@ func EachMessage(dir string, plan *plan.Plan, spool *shard.Spool) iter.Seq2[Mess
 					if err != nil {
 						return err
 					}
-					room[row-first] = Message{row, told.Fate, string(id), told.AcceptedAt, told.BatchReference, told.Code == ledger.CodeListedTooLate}
+					room[row-first] = Message{
+						Row: row, Fate: told.Fate, Accepted: told.AcceptedAt, id: string(id),
+						batch: told.BatchReference, late: told.Code == ledger.CodeListedTooLate,
+					}
 				}
 				return nil
 			}, func(*person.Record) error { return nil })

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,40 +17,44 @@ import (
 	"cohort/sinks/nhsapp"
 )
 
-// receipts are what the NHS App's receipts say of a run's messages: ten bytes a record, and
-// the table.
+// Receipts collects what the NHS App's receipts say of a run's messages. It takes ten bytes a
+// record and the table of rows. Slices are indexed by row - 1.
 type Receipts struct {
-	table *rowTable
-	log   *slog.Logger
+	rows *Rows
+	log  *slog.Logger
 
-	seen    []uint8  // a bit for each rank of which there is a receipt, by row - 1
-	at      []uint32 // when the one of the highest rank happened, Unix seconds; 0: not known
-	ids     []uint32 // of the communication's id, a hash
-	reasons []uint8  // into words
-	words   []string // why messages were rejected; the first is for none
+	seen    []uint8  // a bit for each rank that has a receipt
+	at      []uint32 // time of the receipt with the highest rank, Unix seconds; 0: not known
+	ids     []uint32 // hashes of the communications' ids
+	reasons []uint8  // indexes of words
+	words   []string // reasons for a rejection; the first is empty
 
 	Read   int                // receipts of any campaign
 	Unread int                // receipts that could not be read
 	Twice  map[int64]struct{} // rows of messages that were taken twice
 }
 
-// mostWords bounds the memory for reasons, of which the service has few.
+// mostWords bounds the memory for reasons. The service has few.
 const mostWords = 250
 
+// NewReceipts makes an empty collection for the messages of a plan.
 func NewReceipts(plan *plan.Plan, log *slog.Logger) *Receipts {
 	n := plan.Records
-	return &Receipts{table: NewRowTable(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n), reasons: make([]uint8, n), words: []string{""}, Twice: map[int64]struct{}{}}
+	return &Receipts{
+		rows: NewRows(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n),
+		reasons: make([]uint8, n), words: []string{""}, Twice: map[int64]struct{}{},
+	}
 }
 
-// add takes a receipt. One of another campaign's message is none.
+// Add takes a receipt. It ignores one of another campaign's message.
 func (r *Receipts) Add(x nhsapp.Receipt) {
-	row, ours := r.table.Row(x.RequestID)
+	row, ours := r.rows.Of(x.RequestID)
 	if !ours {
 		return
 	}
 	i, id := row-1, ShortHash(x.MessageID)
-	if r.ids[i] != 0 && r.ids[i] != id { // what has reached the person is what either has reached
-		if _, known := r.Twice[row]; !known && len(r.Twice) < 10 { // more would say no more
+	if r.ids[i] != 0 && r.ids[i] != id { // the person got what either message delivered
+		if _, known := r.Twice[row]; !known && len(r.Twice) < 10 { // ten are enough for the log
 			r.log.Error("the service has taken a message twice", "message", x.RequestID)
 		}
 		r.Twice[row] = struct{}{}
@@ -66,23 +71,19 @@ func (r *Receipts) Add(x nhsapp.Receipt) {
 	}
 }
 
-// rank is the highest rank of a message's receipts; less than 0: there is none.
+// Rank returns the highest rank of the receipts for row i+1; less than 0: there is no receipt.
 func (r *Receipts) Rank(i int64) int { return bits.Len8(r.seen[i]) - 1 }
 
+// reason returns the index of words. It is 0 when there are too many.
 func (r *Receipts) reason(words string) uint8 {
-	for n, known := range r.words {
-		if known == words {
-			return uint8(n)
-		}
+	n := slices.Index(r.words, words)
+	if n < 0 && len(r.words) < mostWords {
+		n, r.words = len(r.words), append(r.words, words)
 	}
-	if len(r.words) == mostWords {
-		return 0
-	}
-	r.words = append(r.words, words)
-	return uint8(len(r.words) - 1)
+	return uint8(max(n, 0))
 }
 
-// facts yields what the receipts say of messages, as it was learnt at a moment.
+// Facts yields the facts of messages that have receipts. learned is the time of the facts.
 func (r *Receipts) Facts(messages iter.Seq2[Message, error], learned time.Time) iter.Seq2[report.Fact, error] {
 	return func(yield func(report.Fact, error) bool) {
 		unlike := 0
@@ -131,10 +132,13 @@ func (r *Receipts) fact(m Message) report.Fact {
 	return f
 }
 
-// shortHash is a hash that is not 0.
+// ShortHash is a hash that is not 0.
 func ShortHash(id string) uint32 { return uint32(xxh3.HashString(id)) | 1 }
 
-// snake writes a code such as NotificationAttempted in small letters.
+// DayOf is the day of a time as the service's receipts count days.
+func DayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// Snake writes a code such as NotificationAttempted as notification_attempted.
 func Snake(code string) string {
 	var out []byte
 	for i := range len(code) {
@@ -150,8 +154,8 @@ func Snake(code string) string {
 	return string(out)
 }
 
-// plainWords are the service's words for a failure; none when they are long, or hold so many
-// digits that they may name somebody.
+// plainWords returns the service's words for a failure. It returns none when they are long, or
+// have so many digits that they may identify a person.
 func plainWords(text string) string {
 	text = refusal.OneLine(text)
 	digits := 0

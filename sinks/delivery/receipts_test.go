@@ -24,18 +24,18 @@ func planOf(records int64) *plan.Plan {
 // Every reference of a run finds its row, and nobody else's finds any.
 func TestRowsAreFoundByReference(t *testing.T) {
 	for _, records := range []int64{0, 1, 3, 4, 5, 20_000} {
-		table := NewRowTable(sweptRun, records)
+		table := NewRows(sweptRun, records)
 		other := engine.NewRunID("other", [32]byte{}, "")
 		for row := int64(1); row <= records+100; row++ {
-			if got, ok := table.Row(sweptRun.MessageReference(row).String()); ok != (row <= records) || ok && got != row {
+			if got, ok := table.Of(sweptRun.MessageReference(row).String()); ok != (row <= records) || ok && got != row {
 				t.Fatalf("of %d: row %d is %d %v", records, row, got, ok)
 			}
-			if got, ok := table.Row(other.MessageReference(row).String()); ok {
+			if got, ok := table.Of(other.MessageReference(row).String()); ok {
 				t.Fatalf("another run's row %d is %d", row, got)
 			}
 		}
 		for _, text := range []string{"", "x", strings.Repeat("0", 36)} {
-			if _, ok := table.Row(text); ok {
+			if _, ok := table.Of(text); ok {
 				t.Errorf("%q has a row", text)
 			}
 		}

@@ -50,7 +50,7 @@ var jsonType = []string{"application/json"}
 // is not whole: it broke off, or it is longer than MaxAnswer. judge must not keep the body.
 func (p *Poster) Post(ctx context.Context, r *engine.Request, judge func(resp *http.Response, body []byte, broken bool) engine.Answer) engine.Answer {
 	if p.URL == nil {
-		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: p.Key + " cannot be used; put it right in the campaign file"}
+		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: p.Key + " cannot be used; correct it in the campaign file"}
 	}
 	header := http.Header{"Content-Type": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}}
 	if p.Accept != nil {

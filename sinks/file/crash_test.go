@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 // night is a run of some batches on a disk, with its log.
 type night struct {
 	sink     *Sink
-	forms    []ledger.AcceptedForm
+	forms    []plan.AcceptedForm
 	bodies   [][]byte
 	accepted map[engine.Reference]bool
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
 )
 
@@ -23,7 +22,7 @@ import (
 var ErrOther = errors.New("this run did not write this file, and leaves it as it is")
 
 // Again makes the bytes of a batch again, from the sealed plan.
-type Again func(*ledger.AcceptedForm) ([]byte, error)
+type Again func(*plan.AcceptedForm) ([]byte, error)
 
 // Join writes the files of a run from its accepted batches (forms), in their order. It may be
 // killed at any moment and called again, and the files come out the same. Without again, a
@@ -36,7 +35,7 @@ type Again func(*ledger.AcceptedForm) ([]byte, error)
 // more files.
 //
 // refused holds the batches of uploads that the service refused.
-func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []ledger.AcceptedForm,
+func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []plan.AcceptedForm,
 	refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 
 // Written returns the manifest of whole files, with the batches of each file. The arguments are
 // those of Join.
-func (s *Sink) Written(run engine.RunID, name string, forms []ledger.AcceptedForm,
+func (s *Sink) Written(run engine.RunID, name string, forms []plan.AcceptedForm,
 	refused map[engine.Reference]bool) (*Manifest, error) {
 	m, _, err := s.written(run, name, forms, refused)
 	if err == nil && (m == nil || !m.Whole) {
@@ -79,8 +78,8 @@ func (s *Sink) Written(run engine.RunID, name string, forms []ledger.AcceptedFor
 
 // written returns the manifest, nil when there is none, and the forms that no file holds yet.
 // Every batch in a file must be accepted, or refused since.
-func (s *Sink) written(run engine.RunID, name string, forms []ledger.AcceptedForm,
-	refused map[engine.Reference]bool) (m *Manifest, more []ledger.AcceptedForm, err error) {
+func (s *Sink) written(run engine.RunID, name string, forms []plan.AcceptedForm,
+	refused map[engine.Reference]bool) (m *Manifest, more []plan.AcceptedForm, err error) {
 	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
 		return nil, forms, err
 	}
@@ -228,7 +227,7 @@ func (s *Sink) appear(name, want string) error {
 }
 
 // body is the bytes of a batch: those of its part, when they match the log.
-func (s *Sink) body(f *ledger.AcceptedForm, again Again) ([]byte, error) {
+func (s *Sink) body(f *plan.AcceptedForm, again Again) ([]byte, error) {
 	body, err := read(s.disk, s.part(f.Reference))
 	if err == nil && holds(f, body) {
 		return body, nil
@@ -245,7 +244,7 @@ func (s *Sink) body(f *ledger.AcceptedForm, again Again) ([]byte, error) {
 	return body, nil
 }
 
-func holds(f *ledger.AcceptedForm, body []byte) bool {
+func holds(f *plan.AcceptedForm, body []byte) bool {
 	sum := sha256.Sum256(body)
 	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
 }

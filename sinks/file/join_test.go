@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
 )
 
@@ -36,7 +35,7 @@ func (n *night) join(t *testing.T, again Again) (*Manifest, error) {
 }
 
 // again renders batches as cmd does.
-func (n *night) again(f *ledger.AcceptedForm) ([]byte, error) {
+func (n *night) again(f *plan.AcceptedForm) ([]byte, error) {
 	for i := range n.forms {
 		if n.forms[i].Reference == f.Reference {
 			return n.bodies[i], nil
@@ -96,7 +95,7 @@ func TestPartsOutsideTheLogAreIgnored(t *testing.T) {
 	if _, err := n.join(t, nil); err == nil || !strings.Contains(err.Error(), "missing or changed") {
 		t.Errorf("changed parts were joined: %v", err)
 	}
-	if _, err := n.join(t, func(*ledger.AcceptedForm) ([]byte, error) { return []byte("other"), nil }); !errors.Is(err, plan.ErrChanged) {
+	if _, err := n.join(t, func(*plan.AcceptedForm) ([]byte, error) { return []byte("other"), nil }); !errors.Is(err, plan.ErrChanged) {
 		t.Errorf("a part was replaced by something else: %v", err)
 	}
 	_, err = n.join(t, n.again)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
@@ -37,9 +36,9 @@ var testRun = engine.NewRunID("a-campaign", [32]byte{1}, "file mesh")
 // people is a cohort of one shard in memory.
 type people [][]string
 
-func (p people) Shards() int          { return 1 }
-func (p people) Positions(int) uint32 { return uint32(len(p)) }
-func (p people) Recipients(_ int, from, to uint32) iter.Seq2[person.Recipient, error] {
+func (p people) Lanes() int                   { return 1 }
+func (p people) Positions(person.Lane) uint32 { return uint32(len(p)) }
+func (p people) Recipients(_ person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		for i := from; i < to; i++ {
 			if !yield(person.Recipient{Row: int64(i) + 1, Number: testNumber(int(i)), Position: i, Fields: p[i]}, nil) {
@@ -61,7 +60,7 @@ func fields(t testing.TB, texts ...string) (all []Field) {
 }
 
 // batches cuts people into accepted forms, and renders their bodies.
-func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.AcceptedForm, bodies [][]byte) {
+func batches(t testing.TB, s *Sink, p people, most int) (forms []plan.AcceptedForm, bodies [][]byte) {
 	t.Helper()
 	limits := s.Limits()
 	limits.Messages = min(limits.Messages, most)
@@ -76,7 +75,7 @@ func batches(t testing.TB, s *Sink, p people, most int) (forms []ledger.Accepted
 			t.Fatal("a body is not what was planned")
 		}
 		bodies = append(bodies, append([]byte(nil), request.Body...))
-		forms = append(forms, ledger.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
+		forms = append(forms, plan.AcceptedForm{Form: b.Form, ID: id, Planned: b, Reference: request.Reference})
 	}
 	return forms, bodies
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
+	"cohort/engine/plan"
 )
 
 const (
@@ -42,7 +42,7 @@ type File struct {
 	Batches  []string `json:"batches,omitempty"` // references; absent in manifests of older versions
 
 	reference engine.Reference
-	forms     []ledger.AcceptedForm
+	forms     []plan.AcceptedForm
 }
 
 // Control is the control file beside a file.
@@ -53,7 +53,7 @@ type Control struct {
 }
 
 // layOut distributes batches over new files, after those in written. name begins their names.
-func (s *Sink) layOut(run engine.RunID, name string, forms []ledger.AcceptedForm, written *Manifest) *Manifest {
+func (s *Sink) layOut(run engine.RunID, name string, forms []plan.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
 	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
 	if written != nil {

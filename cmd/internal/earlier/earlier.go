@@ -1,15 +1,21 @@
+// Package earlier reads earlier runs: those of the same campaign, so that nobody gets a message
+// twice, and those of other campaigns, to find people who would get the same words again.
 package earlier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -19,18 +25,20 @@ import (
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
+	"cohort/sinks/file"
 )
 
-// earlierRuns are the runs of the same campaign, on the same service, over other
-// cohort files, and the runs of the campaigns that --rest-of names. This process holds their folders, so that none of them moves while
-// their people are left out of a new plan. A nil *earlierRuns is none.
+// Runs are the runs that a new plan takes into account: the campaign's runs on the same service
+// over other cohort files, and the runs of the campaigns that --rest-of names. This process
+// holds their folders, so their state cannot change while the plan is made. A nil *Runs is empty.
 type Runs struct {
 	Runs      []*Run
-	Everybody bool // leave nobody out
+	Everybody bool // exclude nobody
 
-	Others iter.Seq2[person.NHSNumber, person.NHSNumber] // what runs that are not among these say of replaced numbers; may be nil
+	Others iter.Seq2[person.NHSNumber, person.NHSNumber] // replaced numbers that runs not in Runs know; may be nil
 }
 
+// Run is one earlier run, open for reading.
 type Run struct {
 	Entry  register.Entry
 	lock   *disk.Lock
@@ -38,11 +46,10 @@ type Run struct {
 	ledger *ledger.Ledger
 	older  bool // the folder is an older copy, and does not know everybody that the run has reached
 	Spool  *shard.Spool
-	People func() iter.Seq2[shard.Exclusion, error] // reached
+	People func() iter.Seq2[shard.Exclusion, error] // the people reached
 }
 
-// holdEarlier takes hold of earlier runs. One that cannot be read refuses the start,
-// unless people are to be sent to again anyway.
+// Hold locks and opens earlier runs. An unreadable run refuses the start, unless sendAgain is set.
 func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 	e := &Runs{Everybody: sendAgain}
 	defer func() {
@@ -54,38 +61,33 @@ func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 		run := &Run{Entry: entry}
 		run.People = run.reached
 		err := run.Hold(sendAgain)
-		if err != nil {
-			run.Release()
+		if err == nil {
+			e.Runs = append(e.Runs, run)
+			continue
 		}
+		run.Release()
 		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
 			return nil, refusal.New("earlier_run_at_work", "run", entry.RunID, "campaign", entry.Campaign, "folder", entry.Folder, "cause", held)
 		}
-		if err != nil && sendAgain {
-			continue
-		}
-		if err != nil {
+		if !sendAgain {
 			return nil, refusal.New("earlier_run_unreadable", "run", entry.RunID[:8], "campaign", entry.Campaign, "folder", entry.Folder, "host", entry.Host, "cause", err, "command", refusal.Command("resume"))
 		}
-		e.Runs = append(e.Runs, run)
 	}
 	return e, nil
 }
 
-// otherRunVerb is what a send does that holds the folder of another run.
-const otherRunVerb = "send of another run"
-
-// Hold locks the run's folder and reads the run. older allows an older copy of the folder.
+// Hold locks and opens the run. older allows an older copy of its folder.
 func (r *Run) Hold(older bool) (err error) {
 	if _, err := os.Stat(r.Entry.Folder); err != nil {
 		return err
 	}
-	if r.lock, err = disk.Acquire(filepath.Join(r.Entry.Folder, runfolder.LockFile), otherRunVerb); err != nil {
+	if r.lock, err = disk.Acquire(filepath.Join(r.Entry.Folder, runfolder.LockFile), "send of another run"); err != nil {
 		return err
 	}
 	return r.read(older)
 }
 
-// read opens the run for reading, also while a process is at work on it.
+// read opens the run for reading. A process may be at work on it.
 func (r *Run) read(older bool) (err error) {
 	if r.plan, err = plan.Open(r.Entry.Folder); err != nil {
 		return err
@@ -105,6 +107,7 @@ func (r *Run) read(older bool) (err error) {
 	return err
 }
 
+// Release closes and unlocks all runs.
 func (e *Runs) Release() {
 	if e == nil {
 		return
@@ -115,6 +118,7 @@ func (e *Runs) Release() {
 	e.Runs = nil
 }
 
+// Release closes and unlocks the run.
 func (r *Run) Release() {
 	if r.Spool != nil {
 		_ = r.Spool.Close()
@@ -128,10 +132,11 @@ func (r *Run) Release() {
 	*r = Run{Entry: r.Entry}
 }
 
-// Settled refuses while an earlier run that will be closed has messages in doubt that it alone can
-// settle. Closed, it would leave their people without an answer for good. A plan that its service
-// has forgotten settles nothing. unsettled allows it all the same; the people are left out.
-func (e *Runs) Settled(now time.Time, unsettled bool) error {
+// Closable refuses a new plan, which closes the earlier runs, while one of them has something to
+// finish: messages in doubt that only it can settle, or messages that stand in none of its files.
+// It does not wait for a plan that its service has forgotten. unsettled closes runs with messages in
+// doubt all the same; their people are left out.
+func (e *Runs) Closable(now time.Time, unsettled bool) error {
 	if e == nil || e.Everybody {
 		return nil
 	}
@@ -142,48 +147,88 @@ func (e *Runs) Settled(now time.Time, unsettled bool) error {
 		if err := r.latest(); err != nil {
 			return err
 		}
-		if n := r.ledger.Settleable(); n > 0 && r.ledger.Superseded == "" && !unsettled && r.plan.Forgotten(now) == 0 {
+		if r.ledger.Facts().Superseded != "" {
+			continue
+		}
+		if n := r.ledger.Settleable(); n > 0 && !unsettled && r.plan.Forgotten(now) == 0 {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
+		}
+		if err := r.joined(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// latest refuses to leave out the people of a folder that may be an older copy: it does not know
-// all of them. A run from which nothing more can be sent knows them whichever copy it is.
+// joined refuses a run with messages that stand in none of its files.
+func (r *Run) joined() error {
+	if !campaign.WritesFiles(r.plan.Service) {
+		return nil
+	}
+	m, err := file.ReadManifest(filepath.Join(r.Entry.Folder, runfolder.FilesFolder))
+	if err != nil {
+		return refusal.New("earlier_files_unreadable", "run", r.Entry.RunID, "cause", err)
+	}
+	n := 0
+	for f, err := range decision.Accepted(r.ledger) {
+		if err != nil {
+			return runfolder.Damaged(err)
+		}
+		if m == nil || !m.Whole || !m.Holds(f.Reference) {
+			n += int(f.Messages)
+		}
+	}
+	if n > 0 {
+		return refusal.New("earlier_files_unfinished", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder))
+	}
+	return nil
+}
+
+// latest refuses a folder that may be an older copy, because it may not know everybody that the
+// run reached. A copy of a run that can send nothing more is complete.
 func (r *Run) latest() error {
 	fates := r.ledger.Account().Fates
-	over := r.ledger.Superseded != "" || r.ledger.Closed && fates[person.Refused]+fates[person.InDoubt] == 0
-	if over || r.ledger.Witness == nil { // an older version's, which notes none
+	over := r.ledger.Facts().Superseded != "" || r.ledger.Facts().Closed && fates[person.Refused]+fates[person.InDoubt] == 0
+	if over || r.ledger.Facts().Witness == nil { // older versions note no witness
 		return nil
 	}
 	return AskLatest(r.Entry.Folder, r.ledger.ShowsLatest(r.Entry.Folder))
 }
 
-// named lists the runs for the plan.
-func (e *Runs) Named() []plan.EarlierRun {
-	var named []plan.EarlierRun
-	if e != nil {
-		for _, r := range e.Runs {
-			named = append(named, plan.EarlierRun{RunID: r.Entry.RunID, Folder: r.Entry.Folder})
-		}
+// AskLatest turns an error of Ledger.ShowsLatest into a refusal; nil stays nil.
+func AskLatest(folder string, err error) error {
+	if copied := (*ledger.CopyError)(nil); errors.As(err, &copied) {
+		return register.NotLatest(folder, copied)
+	}
+	if err != nil {
+		return runfolder.Unsound(folder, err)
+	}
+	return nil
+}
+
+// Named lists the runs for the plan.
+func (e *Runs) Named() (named []plan.EarlierRun) {
+	if e == nil {
+		return nil
+	}
+	for _, r := range e.Runs {
+		named = append(named, plan.EarlierRun{RunID: r.Entry.RunID, Folder: r.Entry.Folder})
 	}
 	return named
 }
 
-// links yields every pair of numbers that belong to one person, as the earlier runs' cohorts
-// and the new one say. said is what the new one says; nil: nothing.
-func (e *Runs) links(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Seq2[person.NHSNumber, person.NHSNumber] {
-	return func(yield func(a, b person.NHSNumber) bool) {
-		all := []iter.Seq2[person.NHSNumber, person.NHSNumber]{said, e.Others}
-		for _, r := range e.Runs {
-			all = append(all, r.Spool.Superseded())
-		}
-		for _, links := range all {
-			if links == nil {
-				continue
-			}
-			for a, b := range links {
+// Links yields pairs of NHS numbers that belong to one person.
+type Links = iter.Seq2[person.NHSNumber, person.NHSNumber]
+
+// Concat yields one sequence after another. A nil sequence is empty; so is the result if all are.
+func Concat[A, B any](all ...iter.Seq2[A, B]) iter.Seq2[A, B] {
+	all = slices.DeleteFunc(all, func(one iter.Seq2[A, B]) bool { return one == nil })
+	if len(all) == 0 {
+		return nil
+	}
+	return func(yield func(A, B) bool) {
+		for _, one := range all {
+			for a, b := range one {
 				if !yield(a, b) {
 					return
 				}
@@ -192,23 +237,32 @@ func (e *Runs) links(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Se
 	}
 }
 
-// replaced yields what the earlier runs' cohorts say of replaced numbers; nil where there are none.
-func (e *Runs) Replaced() iter.Seq2[person.NHSNumber, person.NHSNumber] {
+// links yields the pairs of the earlier runs' cohorts.
+func (e *Runs) links() Links {
+	all := []Links{e.Others}
+	for _, r := range e.Runs {
+		all = append(all, r.Spool.Superseded())
+	}
+	return Concat(all...)
+}
+
+// Replaced yields the replaced numbers in the earlier runs' cohorts; nil without earlier runs.
+func (e *Runs) Replaced() Links {
 	if e == nil || len(e.Runs) == 0 {
 		return nil
 	}
-	return e.links(nil)
+	return e.links()
 }
 
-// people yields everybody whom an earlier run has reached or has in doubt, under every number
-// that the person has or had. said yields what the new cohort says of replaced numbers; it is
-// asked when people is. May be nil.
-func (e *Runs) People(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.Seq2[shard.Exclusion, error] {
-	if e == nil || e.Everybody {
+// People yields everybody that an earlier run has reached or has in doubt, under every number
+// that the person has or had; nil without earlier runs. cohort yields the replaced numbers of the
+// new cohort, and is read when People is; it may be nil.
+func (e *Runs) People(cohort Links) iter.Seq2[shard.Exclusion, error] {
+	if e == nil || e.Everybody || len(e.Runs) == 0 {
 		return nil
 	}
 	return func(yield func(shard.Exclusion, error) bool) {
-		numbers, told := person.NewSets(e.links(said)), map[person.NHSNumber]bool{}
+		numbers, told := person.NewSets(Concat(cohort, e.links())), map[person.NHSNumber]bool{}
 		for _, r := range e.Runs {
 			for exclusion, err := range r.People() {
 				if err != nil {
@@ -216,7 +270,7 @@ func (e *Runs) People(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.S
 					return
 				}
 				all := numbers.Of(exclusion.Number)
-				if len(all) > 1 { // so that told grows with the replaced numbers alone
+				if len(all) > 1 { // so told holds only people with replaced numbers
 					if told[all[0]] {
 						continue
 					}
@@ -232,8 +286,8 @@ func (e *Runs) People(said iter.Seq2[person.NHSNumber, person.NHSNumber]) iter.S
 	}
 }
 
-// reached yields those whom the run has reached or has in doubt, and those whom it left out
-// because an earlier run had.
+// reached yields the people that the run has reached or has in doubt, and those that it excluded
+// because an earlier run had reached them.
 func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
 		trail, err := outcome.Open(r.Entry.Folder, r.plan, r.ledger)
@@ -261,7 +315,7 @@ func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 	}
 }
 
-// reachedBy says why another run must not send to the person of a record; empty: it may.
+// reachedBy returns why another run must not send to the person of a record; empty: it may.
 func reachedBy(trail *outcome.Reader, record person.Record) (reason string, err error) {
 	told, _, err := trail.At(record.Lane, record.Position)
 	switch {
@@ -275,8 +329,8 @@ func reachedBy(trail *outcome.Reader, record person.Record) (reason string, err 
 	return "", nil
 }
 
-// Supersede closes the earlier runs that might still send something. A finished run is closed too
-// if a person could have messages of it sent again: refused ones, or those in doubt at the NHS App.
+// Supersede closes the earlier runs that might still send something. These include finished runs
+// with refused messages, or messages in doubt at the NHS App: a person could send them again.
 func (e *Runs) Supersede(by engine.RunID, folder string) error {
 	if e == nil {
 		return nil
@@ -284,19 +338,16 @@ func (e *Runs) Supersede(by engine.RunID, folder string) error {
 	for _, r := range e.Runs {
 		live, _, foreign := r.ledger.Unsettled()
 		fates := r.ledger.Account().Fates
-		again := fates[person.Refused] // what a person might have sent again
-		if r.plan.NeverAgain {
+		again := fates[person.Refused] // messages that a person might send again
+		if r.plan.Kind() == engine.CanBeAsked {
 			again += fates[person.InDoubt]
 		}
-		if r.ledger.Superseded != "" || live+foreign == 0 && again == 0 {
+		if r.ledger.Facts().Superseded != "" || live+foreign == 0 && again == 0 {
 			continue
 		}
 		log, err := ledger.Open(r.Entry.Folder, r.plan)
 		if err == nil {
-			err = log.Supersede(time.Now(), by, folder)
-			if e := log.Close(); err == nil {
-				err = e
-			}
+			err = cmp.Or(log.Supersede(time.Now(), by, folder), log.Close())
 		}
 		if err != nil {
 			return fmt.Errorf("run %s in %s cannot be closed in favour of this one: %w", r.Entry.RunID[:8], r.Entry.Folder, err)

@@ -1,6 +1,9 @@
 package earlier
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"hash/maphash"
 	"slices"
 
@@ -9,20 +12,20 @@ import (
 	"cohort/sinks"
 )
 
-// words are what the people of a campaign get to read: by the fingerprint of the template of
-// each route, the columns that it uses.
-type Words struct {
+// words are the message texts of a campaign. For each template's fingerprint they list the
+// columns that the template uses.
+type words struct {
 	templates []string // by route
 	columns   map[string][]string
 	seed      maphash.Seed
 }
 
-// campaignWords takes the campaign as it is when its cohort is open.
-func campaignWords(c *campaign.Campaign) (*Words, error) {
-	w := &Words{columns: map[string][]string{}, seed: maphash.MakeSeed()}
+// campaignWords reads the texts of a campaign. Its cohort must be open, because upload files bring texts.
+func campaignWords(c *campaign.Campaign) (*words, error) {
+	w := &words{columns: map[string][]string{}, seed: maphash.MakeSeed()}
 	for _, way := range c.ByRoute() {
 		read := *way
-		read.Notify.BillingReference = "" // nobody reads it, see wayVersion
+		read.Notify.BillingReference = "" // nobody reads it, see WayVersion
 		read.Routes, read.Reach = nil, nil
 		columns, err := sinks.FieldsOf(&read)
 		if err != nil {
@@ -34,7 +37,7 @@ func campaignWords(c *campaign.Campaign) (*Words, error) {
 	return w, nil
 }
 
-// templatesOf are the fingerprints of a plan's templates, by route.
+// TemplatesOf returns the fingerprints of a plan's templates, by route.
 func TemplatesOf(plan *plan.Plan) (all []string) {
 	for _, route := range plan.Routes {
 		all = append(all, route.Template)
@@ -45,15 +48,15 @@ func TemplatesOf(plan *plan.Plan) (all []string) {
 	return all
 }
 
-// share reports whether any of the words have one of these templates.
-func (w *Words) share(templates []string) bool {
+// share reports whether the texts have one of these templates.
+func (w *words) share(templates []string) bool {
 	return slices.ContainsFunc(templates, func(t string) bool { return w.columns[t] != nil })
 }
 
-// messages makes the digest of each message of a cohort with these templates by route, and
-// with these columns: of its words, and of the values that they use. It is 0 for words that
-// are not w's. A digest has 63 bits and means nothing outside this process.
-func (w *Words) messages(templates, columns []string) func(route uint8, values []string) uint64 {
+// messages returns a function that digests a message: its template and the values that the
+// template uses. templates are a cohort's, by route, and columns its fields. The digest is 0 for a
+// template that w does not have. It has 63 bits, and is valid only in this process.
+func (w *words) messages(templates, columns []string) func(route uint8, values []string) uint64 {
 	used := make([][]int, len(templates))
 	for route, t := range templates {
 		for _, name := range w.columns[t] {
@@ -73,4 +76,34 @@ func (w *Words) messages(templates, columns []string) func(route uint8, values [
 		}
 		return h.Sum64() | 1
 	}
+}
+
+// WayVersion is the fingerprint of the words of one route: the routing plan, the kind of NHS App
+// message or the columns of letters, and every text.
+func WayVersion(c *campaign.Campaign) string {
+	h := sha256.New()
+	switch n, f := c.NHSApp, c.File; {
+	case f != nil && f.Letters != nil:
+		fmt.Fprintf(h, "letters%q%q", f.Letters.Format, f.Letters.Columns)
+	case f != nil:
+		fmt.Fprintf(h, "mesh%q", f.Mesh.RoutingPlanID)
+	case n == nil:
+		fmt.Fprintf(h, "%q", c.Notify.RoutingPlanID)
+	case n.Push != nil:
+		fmt.Fprintf(h, "push%q%q", n.Push.Display, n.Push.Reference)
+	default:
+		fmt.Fprint(h, "in-app")
+		if n.Reply != nil {
+			fmt.Fprintf(h, "reply%q", n.Reply.Options)
+		}
+	}
+	for _, t := range c.Wording() {
+		fmt.Fprintf(h, "%q%q", t.Name, t.Text)
+	}
+	read := c.Notify
+	read.BillingReference = "" // nobody reads it
+	for _, t := range read.Details() {
+		fmt.Fprintf(h, "%q%q", t.Key, t.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,30 +13,31 @@ import (
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
-	"cohort/engine/runfolder"
+	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
-// appUsers knows who of a cohort has the NHS App, once it has reports. Nil knows nobody.
+// AppUsers knows who has the NHS App. Without reports everybody is unknown.
 type AppUsers struct{ Reports *reach.Fixed }
 
-// of is the value of the column campaign.AppColumn.
+// of returns the value of the column campaign.AppColumn for a person.
 func (a *AppUsers) of(practice []byte, n person.NHSNumber) string {
-	if a == nil || a.Reports == nil {
+	if a.Reports == nil {
 		return string(reach.Unknown)
 	}
 	return string(a.Reports.Of(practice, n))
 }
 
+// Close closes the reports.
 func (a *AppUsers) Close() {
 	if a.Reports != nil {
 		_ = a.Reports.Close()
 	}
 }
 
-// today is the reports that the campaign's service has given today. Those of earlier days
-// are personal data that nobody needs any more, and are taken away.
+// Today opens today's reports of the campaign's service. It removes those of earlier days, because
+// they are personal data.
 func Today(c *campaign.Campaign, log *slog.Logger) *reach.Day {
 	day := reach.Open(filepath.Join(c.Register, "reach"), c.ServiceID(false), time.Now())
 	if err := day.Sweep(); err != nil {
@@ -46,46 +46,27 @@ func Today(c *campaign.Campaign, log *slog.Logger) *reach.Day {
 	return day
 }
 
-// fixReports fixes for one check what is known today, in the folder in which it works.
-func (c *Check) fixReports(dir string, app *AppUsers) error {
-	if c.day == nil {
-		c.day = Today(c.Campaign, c.screen.Log)
-	}
-	path := filepath.Join(dir, runfolder.UsersFile)
-	_, err := c.day.Fix(path)
-	if errors.Is(err, reach.ErrNone) {
-		return nil
-	}
-	if err == nil {
-		app.Reports, err = reach.OpenFixed(path)
-	}
-	if err != nil {
-		return refusal.New("reach_unusable", "cause", err)
-	}
-	return nil
-}
-
-// reachCommand is the command that fetches who has the app.
+// ReachCommand is the command that fetches who has the app.
 func ReachCommand(c *campaign.Campaign, paths []string) string {
 	return refusal.Command(append([]string{"reach", "-c", c.Path}, paths...)...)
 }
 
-// unfetched says that nothing was fetched today, and what to do.
+// Unfetched says that nothing was fetched today, and what to do.
 func Unfetched(day *reach.Day, c *campaign.Campaign, paths []string) string {
 	return fmt.Sprintf("the campaign has reach, and who has the NHS App was not fetched today (%s, UTC): %s", day.Date(), ReachCommand(c, paths))
 }
 
-// unasked says of practices that the service was not asked about what to do; empty when it
-// was asked about all.
-func (a *AppUsers) unasked(c *campaign.Campaign, paths []string) string {
-	if a == nil || a.Reports == nil {
+// unasked says that the service was not asked about some practices; empty if it was, or without
+// reports.
+func (r *Reading) unasked() string {
+	if r.App.Reports == nil {
 		return ""
 	}
-	codes := a.Reports.Unasked()
+	codes := r.App.Reports.Unasked()
 	if len(codes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the service was not asked about %s of the cohort (such as %s): %s", counted(len(codes), "practice", "practices"), codes[0], ReachCommand(c, paths))
+	return fmt.Sprintf("the service was not asked about %s of the cohort (such as %s): %s", counted(len(codes), "practice", "practices"), codes[0], ReachCommand(r.Campaign, r.Given))
 }
 
 func counted(n int, one, many string) string {
@@ -95,16 +76,16 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// read is what the plan keeps of the reports; nil when there were none.
+// read describes the reports for the plan; nil without reports.
 func (a *AppUsers) read() *plan.ReachRead {
-	if a == nil || a.Reports == nil {
+	if a.Reports == nil {
 		return nil
 	}
 	practices := a.Reports.Practices()
 	return &plan.ReachRead{Day: a.Reports.Day, SHA256: a.Reports.Digest, Reported: practices[reach.Reported], Missing: practices[reach.Missing], Refused: practices[reach.Refused]}
 }
 
-// reached is how much of a cohort the NHS App can reach: of the people to send to.
+// reached counts the people to send to by what is known about their NHS App.
 type reached struct {
 	*plan.ReachRead
 	People        int64 `json:"people"`
@@ -112,14 +93,19 @@ type reached struct {
 	Yes           int64 `json:"yes"`
 	No            int64 `json:"no"`
 	Unknown       int64 `json:"unknown"`
-	NoRoute       int64 `json:"no_route,omitempty"` // records that no route takes, who are none of these
+	NoRoute       int64 `json:"no_route,omitempty"` // records that no route takes; not counted above
 }
 
-// reachedOf counts the answers that a spool has.
-func reachedOf(spool *shard.Spool, fields []string, app *AppUsers) (*reached, error) {
-	r := &reached{ReachRead: app.read()}
-	column := slices.Index(fields, campaign.AppColumn)
-	for i := range spool.Shards() {
+// reachedOf counts the people of a spool. reasons are those of its records that are not sent.
+func reachedOf(spool *shard.Spool, from *Reading, reasons []ingest.Reason) (*reached, error) {
+	r := &reached{ReachRead: from.App.read()}
+	for _, reason := range reasons {
+		if reason.Code == person.CodeNoRoute {
+			r.NoRoute += reason.Count
+		}
+	}
+	column := slices.Index(from.Fields, campaign.AppColumn)
+	for i := range person.Lane(spool.Lanes()) {
 		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
 			if err != nil {
 				return nil, err
@@ -143,6 +129,7 @@ func reachedOf(spool *shard.Spool, fields []string, app *AppUsers) (*reached, er
 	return r, nil
 }
 
+// Print prints the counts in one line.
 func (r *reached) Print(w io.Writer) {
 	if r.ReachRead == nil {
 		fmt.Fprintln(w, "reach     not known: who has the NHS App was not fetched today")
@@ -168,7 +155,7 @@ func (r *reached) Print(w io.Writer) {
 	fmt.Fprintf(w, "reach     %s (as of %s)\n", strings.Join(said, "; "), r.Day)
 }
 
-// percent is a share in whole percents, of which only all is 100 and only none is 0.
+// percent is a share in whole percents. Only all is 100 %, and only none is 0 %.
 func percent(n, of int64) string {
 	switch share := (200*n + of) / max(1, 2*of); {
 	case n == 0 || of == 0:

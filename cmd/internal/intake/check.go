@@ -1,48 +1,64 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/terminal"
+	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
-	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks"
 )
 
-// check is one reading of a cohort that sends nothing.
+// Check reads a cohort as a send would, and sends nothing.
 type Check struct {
 	Campaign *campaign.Campaign
 	Paths    []string
-	Strict   bool
-	alone    bool // do not compare the cohort with other runs
+	Strict   bool // any invalid record is a refusal
 	Rejects  string
-	Force    bool // overwrite it
-	started  time.Time
-	stdin    io.Reader
-	screen   *terminal.Screen
-	day      *reach.Day // whose reports of app users count; nil: today's
+	Force    bool // overwrite Rejects
 
-	// look is shown the spool of a cohort that a send would take; may be nil.
-	Look func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error
+	// Look is shown the cohort as a send would cut it into batches, if a send would go ahead.
+	// May be nil.
+	Look func(context.Context, *Cut) error
+
+	alone   bool   // do not compare the cohort with other runs
+	service string // in references; empty: the campaign's
+	started time.Time
+	stdin   io.Reader
+	screen  *terminal.Screen
+	day     *reach.Day // whose reports of app users count
 }
 
-// prepare takes in what a command was called with.
+// Cut is a cohort in batches.
+type Cut struct {
+	Run     engine.RunID
+	Spool   *shard.Spool
+	Sink    sinks.Service
+	Batches [][]plan.Batch // by lane
+}
+
+// Prepare takes the campaign, the cohort's paths and the streams from a command.
 func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, verb string) (err error) {
 	if campaignPath == "" {
 		return refusal.New("campaign_not_named", "verb", verb, "cohort", refusal.ShellWord(args[0]))
@@ -57,160 +73,181 @@ func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, 
 	return nil
 }
 
+// Run checks the cohort in a temporary folder.
 func (c *Check) Run(ctx context.Context) (*Findings, error) {
-	found, err := c.findRecords(ctx)
+	work, err := newScratch(os.TempDir(), c.screen.Log)
+	if err != nil {
+		return nil, refusal.New("no_working_folder", "cause", err)
+	}
+	defer work.remove()
+	found, err := c.read(ctx, work.path)
 	if ctx.Err() != nil {
 		return nil, &dispatch.Stopped{Code: "signal", Why: "stopped while checking; nothing was sent"}
 	}
 	return found, err
 }
 
-func (c *Check) findRecords(ctx context.Context) (*Findings, error) {
-	work, err := newScratch(os.TempDir(), c.screen.Log)
-	if err != nil {
-		return nil, refusal.New("no_working_folder", "cause", err)
-	}
-	defer work.remove()
-	return c.read(ctx, work.path)
-}
-
-// read reads everything, and keeps the records in dir.
-func (c *Check) read(ctx context.Context, dir string) (_ *Findings, err error) {
-	in := Input{Paths: c.Paths}
+// open opens the cohort, with its records to be kept in dir.
+func (c *Check) open(ctx context.Context, dir string) (*Reading, error) {
+	r := NewReading(c.Campaign, c.screen, c.Paths)
 	if runfolder.FromStdin(c.Paths) {
-		if in, err = c.receive(ctx, dir); err != nil {
+		if err := r.TakeStdin(ctx, dir, c.stdin, "check"); err != nil {
 			return nil, err
 		}
 	}
 	if c.Campaign.Reach != nil {
-		in.App = &AppUsers{}
-		if err := c.fixReports(dir, in.App); err != nil {
-			return nil, err
+		if c.day == nil {
+			c.day = Today(c.Campaign, c.screen.Log)
 		}
-		defer in.App.Close()
+		if err := r.FixReach(c.day, filepath.Join(dir, runfolder.UsersFile)); err != nil && !errors.Is(err, reach.ErrNone) {
+			return nil, refusal.New("reach_unusable", "cause", err)
+		}
 	}
-	reader, err := OpenCohort(ctx, c.Campaign, in)
+	return r, r.Open(ctx)
+}
+
+// read reads the whole cohort, and keeps its records in dir.
+func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
+	r, err := c.open(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
+	defer r.App.Close()
 	if c.Rejects != "" {
-		if err := output.KeepInputs(c.Rejects, output.CheckInputs(c.Campaign, c.Paths, reader)); err != nil {
+		if err := output.KeepInputs(c.Rejects, output.CheckInputs(c.Campaign, c.Paths, r.Reader)); err != nil {
 			return nil, err
 		}
 		if err := output.Claim(c.Rejects, c.Force, ingest.RejectHeader); err != nil {
 			return nil, err
 		}
 	}
-	fields, err := sinks.FieldsOf(c.Campaign)
-	if err != nil {
+	spool, err := r.Spool(ctx, dir)
+	switch {
+	case refusal.Code(err) != "":
 		return nil, err
-	}
-	size := terminal.BytesOf(reader)
-	suppress := &Lists{Of: c.Campaign.Suppress, Log: c.screen.Log}
-	shown := c.screen.Follow("reading the cohort", size, reader.BytesRead)
-	manifest, _, err := buildSpool(ctx, dir, reader, c.Campaign, fields, plan.Cohort{Bytes: size}, suppress.people(ctx, nil), nil)
-	shown()
-	if refusal.Code(err) != "" {
-		return nil, err
-	}
-	if full(err) {
+	case full(err):
 		return nil, refusal.New("working_folder_full", "cause", err, "folder", os.TempDir())
-	}
-	if err != nil {
+	case err != nil:
 		return nil, refusal.New("cohort_unreadable", "cause", err)
-	}
-	digest, err := reader.Digest(ctx)
-	if err != nil {
-		return nil, refusal.New("cohort_unreadable", "cause", err)
-	}
-	spool, err := shard.Open(dir)
-	if err != nil {
-		return nil, err
 	}
 	defer func() { _ = spool.Close() }()
-	cohort := CohortOf(reader, digest, in)
 	if c.Rejects != "" {
-		if err := writeRejects(c.Rejects, spool.Rejected(), cohort); err != nil {
+		if err := writeRejects(c.Rejects, spool.Rejected(), r.Cohort); err != nil {
 			return nil, refusal.New("rejects_unwritable", "cause", err)
 		}
 	}
-	warn(c.screen.Log, c.Campaign, reader.Summary())
 	runfolder.WarnOfRegisters(c.screen.Log, c.Campaign, false)
-	suppress.warnMost(manifest)
-	others, err := leftOut(spool)
+	found, err := findingsOf(r, spool)
 	if err != nil {
 		return nil, err
 	}
-	found := &Findings{Records: manifest.Records, reasons: slices.Concat(reader.Summary().Reasons, others), Lists: suppress.read}
-	found.describe(reader.Files(), cohort, manifest)
-	if c.Campaign.Reach != nil {
-		if found.Reach, err = reachedOf(spool, fields, in.App); err != nil {
-			return nil, err
-		}
-		for _, reason := range found.reasons {
-			if reason.Code == person.CodeNoRoute {
-				found.Reach.NoRoute += reason.Count
-			}
-		}
-	}
-	found.WouldSend, found.Why = c.verdict(reader.Summary(), cohort, in.App)
-	found.Routes = foundRoutes(c.Campaign, spool)
-	if found.samples, err = samples(spool, c.Campaign, fields); err != nil {
+	if found.Pace, err = r.expected(spool.Manifest.Sendable); err != nil {
 		return nil, err
 	}
+	found.WouldSend, found.Why = true, "every record is accounted for and the file keeps to the campaign's limits"
+	if err := c.verdict(r); err != nil {
+		found.WouldSend, found.Why = false, refusal.OneLine(err.Error())
+	}
 	if c.Look != nil && found.WouldSend {
-		if err := c.Look(ctx, spool, fields, digest); err != nil {
+		if err := c.cut(ctx, r, spool); err != nil {
 			return nil, err
 		}
 	}
 	if !c.alone {
-		if err := c.compare(ctx, found, spool, dir, digest); err != nil {
+		if err := c.compare(ctx, found, r, spool, dir); err != nil {
 			return nil, err
 		}
 	}
-	found.Peak = peakMemory()
-	found.Seconds = time.Since(c.started).Seconds()
+	found.Peak, found.Seconds = peakMemory(), time.Since(c.started).Seconds()
 	return found, nil
 }
 
-// receive copies standard input into the folder of the check.
-func (c *Check) receive(ctx context.Context, dir string) (Input, error) {
-	p, err := NewStdin(dir)
-	if err != nil {
-		return Input{}, refusal.New("stdin_not_saved", "cause", err)
+// verdict returns why a send would be refused; nil if it would go ahead.
+func (c *Check) verdict(r *Reading) error {
+	if err := r.allowed(); err != nil {
+		return err
 	}
-	shown := c.screen.Follow("taking standard input", 0, p.Read.Load)
-	defer shown()
-	if err := p.Take(ctx, c.stdin, "check"); err != nil {
-		p.Drop()
-		return Input{}, err
+	if want := c.Campaign.Cohort.Expect.SHA256; want != "" && want != r.Cohort.SHA256 {
+		return errors.New("the cohort is not the one that cohort.expect.sha256 names")
 	}
-	return Input{Paths: []string{p.Path}, Stdin: true}, nil
+	if invalid := r.Reader.Summary().Invalid; c.Strict && invalid > 0 {
+		return fmt.Errorf("%d records are invalid, and --strict allows none", invalid)
+	}
+	if err := cmp.Or(InTime(c.Campaign), CanAlert(c.Campaign)); err != nil {
+		return err
+	}
+	if c.Campaign.Reach != nil && r.App.Reports == nil {
+		return errors.New(Unfetched(c.day, c.Campaign, c.Paths))
+	}
+	if unasked := r.unasked(); unasked != "" {
+		return errors.New(unasked)
+	}
+	return nil
 }
 
-// verdict says whether a send would go ahead.
-func (c *Check) verdict(s ingest.Summary, cohort plan.Cohort, app *AppUsers) (bool, string) {
-	err := allowed(c.Campaign, s, cohort)
-	if want := c.Campaign.Cohort.Expect.SHA256; err == nil && want != "" && want != cohort.SHA256 {
-		err = errors.New("the cohort is not the one that cohort.expect.sha256 names")
-	}
-	if err == nil && c.Strict && s.Invalid > 0 {
-		err = fmt.Errorf("%d records are invalid, and --strict allows none", s.Invalid)
-	}
-	if err == nil {
-		err = InTime(c.Campaign)
-	}
-	if err == nil {
-		err = CanAlert(c.Campaign)
-	}
-	if err == nil && app != nil && app.Reports == nil {
-		err = errors.New(Unfetched(c.day, c.Campaign, c.Paths))
-	}
-	if unasked := app.unasked(c.Campaign, c.Paths); err == nil && unasked != "" {
-		err = errors.New(unasked)
-	}
+// expected says at what rate a send of some messages would go, and when it would end.
+func (r *Reading) expected(messages int64) (string, error) {
+	sink, err := sinks.Measuring(r.Campaign, r.Fields)
 	if err != nil {
-		return false, refusal.OneLine(err.Error())
+		return "", err
 	}
-	return true, "every record is accounted for and the file keeps to the campaign's limits"
+	p, now := r.Campaign.Pace, time.Now()
+	largest := int(min(messages, int64(sink.Limits().Messages)))
+	return pace.Forecast(pace.Facts{Pace: p, Left: messages, Largest: largest}, now).Text(p.Location, now), nil
+}
+
+// cut cuts the cohort into batches as a send would, and shows them to c.Look.
+func (c *Check) cut(ctx context.Context, r *Reading, spool *shard.Spool) (err error) {
+	cut := &Cut{Run: engine.NewRunID(c.Campaign.Name, r.Digest, cmp.Or(c.service, c.Campaign.ServiceID(false))), Spool: spool}
+	if cut.Sink, err = sinks.Measuring(c.Campaign, r.Fields); err != nil {
+		return err
+	}
+	cut.Batches, err = plan.Cut(ctx, cut.Run, spool, cut.Sink, cut.Sink.Limits())
+	switch {
+	case errors.As(err, new(*engine.UnfitError)):
+		return err
+	case err != nil:
+		return refusal.New("plan_not_cut", "cause", err)
+	}
+	return c.Look(ctx, cut)
+}
+
+// compare adds the runs of other campaigns that have reached the same people. They refuse only a
+// run that has not begun.
+func (c *Check) compare(ctx context.Context, found *Findings, r *Reading, spool *shard.Spool, dir string) error {
+	all, err := earlier.Compare(ctx, c.Campaign, spool, dir, nil, nil)
+	if err != nil {
+		return err
+	}
+	if len(all.Found) > 0 {
+		found.Overlap = all
+	}
+	_, begun := all.Register.Run(engine.NewRunID(c.Campaign.Name, r.Digest, c.Campaign.ServiceID(false)).String())
+	if err := register.Admit(register.Standing{SameWords: all, Consented: begun}); err != nil && found.WouldSend {
+		found.WouldSend, found.Why = false, err.Error()
+	}
+	return nil
+}
+
+// InTime refuses a campaign whose last day has passed.
+func InTime(c *campaign.Campaign) error {
+	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
+		return refusal.New("campaign_is_over", "last_day", until.AddDate(0, 0, -1).Format(time.DateOnly))
+	}
+	return nil
+}
+
+// CanAlert refuses a campaign with an on_halt command that is not on this machine.
+func CanAlert(c *campaign.Campaign) error {
+	if len(c.OnHalt) == 0 {
+		return nil
+	}
+	_, err := exec.LookPath(c.OnHalt[0])
+	if err == nil {
+		return nil
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) { // the innermost does not repeat the name
+		err = inner
+	}
+	return refusal.New("on_halt_not_runnable", "cause", c.Mistake("on_halt", fmt.Sprintf("names %s, which cannot be run: %v; name a program that is there, or remove on_halt", c.OnHalt[0], err)))
 }

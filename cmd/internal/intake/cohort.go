@@ -3,116 +3,105 @@ package intake
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"iter"
 	"slices"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
-	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
-	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks"
 	"cohort/sinks/notify"
 )
 
-// openCohort opens the files of a cohort as the campaign says that they are to be read.
-// Upload files of NHS Notify bring their personalisation with them: where the campaign
-// names none, it is theirs.
-func OpenCohort(ctx context.Context, c *campaign.Campaign, in Input) (*ingest.Reader, error) {
-	fields, err := sinks.FieldsOf(c)
-	if err == nil {
-		err = typedDefaults(c)
+// Open opens the files of the cohort as the campaign file describes them. If the campaign file
+// names no personalisation, it takes over that of an upload file for NHS Notify.
+func (r *Reading) Open(ctx context.Context) (err error) {
+	c, own := r.Campaign, mayBring(r.Campaign)
+	if r.Fields, err = sinks.FieldsOf(c); err != nil {
+		return err
 	}
-	if mistake := c.CheckNames(); err == nil && mistake != nil {
-		err = refusal.New("fields_refused", "cause", mistake)
+	if err := typedDefaults(c); err != nil {
+		return err
 	}
-	own := mayBring(c)
-	if err == nil && !own {
-		err = usedDefaults(c, fields)
-	}
-	if err != nil {
-		return nil, err
-	}
-	reader, err := openFiles(ctx, c, fields, in)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.CheckWords(reader.Columns()); err != nil {
-		return nil, refusal.New("content_words_refused", "cause", err)
+	if err := c.CheckNames(); err != nil {
+		return refusal.New("fields_refused", "cause", err)
 	}
 	if !own {
-		return reader, nil
+		if err := usedDefaults(c, r.Fields); err != nil {
+			return err
+		}
 	}
-	brought, _, err := reader.Mesh()
+	if err := r.openFiles(ctx); err != nil {
+		return err
+	}
+	if err := c.CheckWords(r.Reader.Columns()); err != nil {
+		return refusal.New("content_words_refused", "cause", err)
+	}
+	if !own {
+		return nil
+	}
+	brought, _, err := r.Reader.Mesh()
 	if err != nil {
-		return nil, refusal.New("upload_unreadable", "cause", err)
+		return refusal.New("upload_unreadable", "cause", err)
 	}
-	if err := usedDefaults(c, slices.Concat(fields, brought)); err != nil {
-		return nil, err
+	if err := usedDefaults(c, slices.Concat(r.Fields, brought)); err != nil {
+		return err
 	}
-	if len(brought) == 0 {
-		return fitting(reader, c)
+	if len(brought) > 0 {
+		if err := r.bring(ctx, brought); err != nil {
+			return err
+		}
 	}
+	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
+		return refusal.New("fields_refused", "cause", err)
+	}
+	return nil
+}
+
+// bring opens the files again, with the personalisation that an upload file brings.
+func (r *Reading) bring(ctx context.Context, brought []string) error {
+	c, example := r.Campaign, "such as "+brought[0]+": \"(("+brought[0]+"))\""
 	if c.Reach != nil {
-		return nil, refusal.New("reach_with_upload_fields", "cause", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return refusal.New("reach_with_upload_fields", "cause", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, "+example))
 	}
 	if texts := textsOf(c); len(texts) > 0 {
-		return nil, refusal.New("texts_with_upload_fields", "cause", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, such as "+brought[0]+": \"(("+brought[0]+"))\""))
+		return refusal.New("texts_with_upload_fields", "cause", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, "+example))
 	}
-	slices.Sort(brought) // the order in which the spool and the messages have every campaign's fields
+	slices.Sort(brought)
 	ownPersonalisation(c, brought)
-	if reader, err = openFiles(ctx, c, brought, in); err != nil {
-		return nil, err
-	}
-	return fitting(reader, c)
-}
-
-// fitting refuses a personalisation, known by now, that is not its routing plan's, or that no
-// plan may have.
-func fitting(reader *ingest.Reader, c *campaign.Campaign) (*ingest.Reader, error) {
-	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
-		return nil, refusal.New("fields_refused", "cause", err)
-	}
-	return reader, nil
-}
-
-// openFiles opens the files of a cohort whose records carry fields.
-func openFiles(ctx context.Context, c *campaign.Campaign, fields []string, in Input) (*ingest.Reader, error) {
-	o := ingestOptions(c, fields, in)
 	var err error
-	if o.Limits, err = limitsOf(c, fields); err != nil {
-		return nil, err
+	if r.Fields, err = sinks.FieldsOf(c); err != nil {
+		return err
 	}
-	reader, err := ingest.Open(ctx, in.Paths, o)
-	if err != nil {
-		return nil, refusal.New("cohort_unreadable", "cause", err)
-	}
-	return reader, nil
+	return r.openFiles(ctx)
 }
 
-// limitsOf is what the campaign's service asks of every record.
-func limitsOf(c *campaign.Campaign, fields []string) ([]person.Limit, error) {
-	limits, err := notify.Limits(c, fields)
+// openFiles opens the files, whose records have r.Fields.
+func (r *Reading) openFiles(ctx context.Context) error {
+	o := r.options()
+	limits, err := notify.Limits(r.Campaign, r.Fields)
 	if err != nil {
-		return nil, refusal.New("field_limits_wrong", "cause", err)
+		return refusal.New("field_limits_wrong", "cause", err)
 	}
-	sink, err := sinks.Measuring(c, fields)
+	sink, err := sinks.Measuring(r.Campaign, r.Fields)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return append(limits, engine.Asked(sink, sink.Limits(), len(fields))...), nil
+	o.Limits = append(limits, engine.Asked(sink, sink.Limits(), len(r.Fields))...)
+	if r.Reader, err = ingest.Open(ctx, r.Paths, o); err != nil {
+		return refusal.New("cohort_unreadable", "cause", err)
+	}
+	return nil
 }
 
-// mayBring reports whether the cohort may bring the personalisation with it: the campaign
-// file names none, and the service has one.
+// mayBring reports whether an upload file may bring the personalisation: the campaign file names
+// none, and the service has one.
 func mayBring(c *campaign.Campaign) bool { return len(c.Personalisation) == 0 && c.PersonalisesAll() }
 
-// broughtPersonalisation fills in the personalisation of a planned run whose cohort has
-// brought it, which the spool knows. What else is taken from columns is never beside it.
+// BroughtPersonalisation adds to the campaign of a planned run the personalisation that its upload
+// file brought. The spool has it.
 func BroughtPersonalisation(c *campaign.Campaign, f *runfolder.Folder) error {
 	if !mayBring(c) || len(textsOf(c)) > 0 || c.Reach != nil {
 		return nil
@@ -125,7 +114,7 @@ func BroughtPersonalisation(c *campaign.Campaign, f *runfolder.Folder) error {
 	return nil
 }
 
-// textsOf lists the texts of all routes of a campaign, under the keys where they stand.
+// textsOf lists the texts of all routes, with their keys in the campaign file.
 func textsOf(c *campaign.Campaign) (all []campaign.Text) {
 	for _, way := range c.ByRoute() {
 		for _, t := range way.Texts() {
@@ -143,96 +132,84 @@ func ownPersonalisation(c *campaign.Campaign, fields []string) {
 	}
 }
 
-func ingestOptions(c *campaign.Campaign, fields []string, in Input) ingest.Options {
-	o := ingest.Options{
-		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields, Required: c.Cohort.Required, Only: numberRange(c),
+// baseOptions describe the files, for any reading of them.
+func baseOptions(c *campaign.Campaign, fields []string) ingest.Options {
+	return ingest.Options{
+		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: fields,
 		Multiline: c.Cohort.Multiline, EncodingChecked: c.Cohort.Checked,
-		LatestBy: c.Cohort.Duplicates.LatestBy, SupersededBy: c.Cohort.Superseded,
-		Withdrawn: ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values},
-		Types:     map[string]ingest.Type{}, Defaults: map[string]string{}, Names: in.names(), Zone: c.Pace.Location,
+	}
+}
+
+func (r *Reading) options() ingest.Options {
+	c, o := r.Campaign, baseOptions(r.Campaign, r.Fields)
+	o.Required, o.Only, o.Zone = c.Cohort.Required, numberRange(c), c.Pace.Location
+	o.LatestBy, o.SupersededBy = c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
+	o.Withdrawn = ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values}
+	o.Types, o.Defaults = map[string]ingest.Type{}, map[string]string{}
+	if r.Stdin {
+		o.Names = map[string]string{r.Paths[0]: runfolder.StdinName}
 	}
 	if c.Reach != nil {
-		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: in.App.of}
+		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: r.App.of}
 	}
 	for field, t := range c.Cohort.Types {
 		o.Types[field] = ingest.Type(t)
 	}
 	for field, value := range c.Cohort.Defaults {
-		if slices.Contains(fields, field) { // those of an upload file are known only when it is open
+		if slices.Contains(r.Fields, field) { // the fields of an upload file are known once it is open
 			o.Defaults[field] = value
 		}
 	}
-	if c.File != nil && c.File.Letters != nil {
-		addressed(&o, c.File.Letters)
-	}
-	for _, r := range c.Routes {
-		var route ingest.Route
-		for _, when := range r.When {
-			route.When = append(route.When, ingest.Condition{Field: when.Column, Values: when.Values, From: when.From, To: when.To})
+	if c.File != nil && c.File.Letters != nil { // every record needs an address
+		l := c.File.Letters
+		o.Address = ingest.Address{Lines: l.AddressLines, Least: l.FewestLines}
+		o.Types[l.Postcode] = ingest.Postcode
+		if !slices.Contains(o.Required, l.Postcode) {
+			o.Required = append(slices.Clip(o.Required), l.Postcode)
 		}
-		o.Routes = append(o.Routes, route)
+	}
+	for _, route := range c.Routes {
+		var when []ingest.Condition
+		for _, w := range route.When {
+			when = append(when, ingest.Condition{Field: w.Column, Values: w.Values, From: w.From, To: w.To})
+		}
+		o.Routes = append(o.Routes, ingest.Route{When: when})
 	}
 	return o
-}
-
-// addressed asks of every record for an address that a letter can be sent to.
-func addressed(o *ingest.Options, l *campaign.Letters) {
-	o.Address = ingest.Address{Lines: l.AddressLines, Least: l.FewestLines}
-	o.Types[l.Postcode] = ingest.Postcode
-	if !slices.Contains(o.Required, l.Postcode) {
-		o.Required = append(slices.Clip(o.Required), l.Postcode)
-	}
 }
 
 func ingestFormat(f campaign.Format) ingest.Format {
 	return ingest.Format{Type: f.Type, Delimiter: f.Delimiter, Encoding: f.Encoding, Header: f.Header}
 }
 
-// cohortOf describes a cohort whose digest is known.
-func CohortOf(r *ingest.Reader, digest [32]byte, in Input) plan.Cohort {
-	cohort := plan.Cohort{SHA256: fmt.Sprintf("%x", digest)}
-	for _, f := range r.Files() {
-		cohort.Bytes += f.Bytes
-		cohort.Files = append(cohort.Files, plan.CohortFile{Path: in.called(f.Path), SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes})
-	}
-	return cohort
-}
-
-// buildSpool reads a cohort into a spool. exclude, which may be nil, yields the people who
-// must not be sent to; replaced, which may be nil, what earlier files say of replaced numbers.
-func buildSpool(ctx context.Context, dir string, r *ingest.Reader, c *campaign.Campaign, fields []string, cohort plan.Cohort,
-	exclude iter.Seq2[shard.Exclusion, error], replaced iter.Seq2[person.NHSNumber, person.NHSNumber]) (shard.Manifest, [32]byte, error) {
-	rule := map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[c.Cohort.Duplicates.Rule]
-	return shard.Build(ctx, dir, r.Records(), shard.Options{
-		Shards: shard.CountRouted(cohort.Bytes, len(c.Routes)), Fields: fields, Duplicates: rule, Superseded: supersededIn(c, r), Exclude: exclude, Replaced: replaced, Routes: len(c.Routes),
-	})
-}
-
-// supersededIn yields which numbers the cohort says were superseded; nil where the campaign
-// does not ask.
-func supersededIn(c *campaign.Campaign, r *ingest.Reader) iter.Seq2[person.NHSNumber, person.NHSNumber] {
-	if c.Cohort.Superseded == "" {
-		return nil
-	}
-	return r.Superseded()
-}
-
-// concat yields the people of two sequences, either of which may be nil; nil of two
-// that are.
-func concat(a, b iter.Seq2[shard.Exclusion, error]) iter.Seq2[shard.Exclusion, error] {
+// numberRange returns the NHS numbers that the campaign's profile accepts.
+func numberRange(c *campaign.Campaign) ingest.Range {
 	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
+	case c.Cohort.Numbers == campaign.WhateverNumbers:
+	case c.Profile == campaign.Test:
+		return ingest.TestNumbers
+	case c.Profile == campaign.Production:
+		return ingest.RealNumbers
 	}
-	return func(yield func(shard.Exclusion, error) bool) {
-		for _, people := range []iter.Seq2[shard.Exclusion, error]{a, b} {
-			for e, err := range people {
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
+	return ingest.AnyNumber
+}
+
+// typedDefaults refuses a default that does not have its field's type.
+func typedDefaults(c *campaign.Campaign) error {
+	for field, value := range c.Cohort.Defaults {
+		if t, typed := c.Cohort.Types[field]; typed && value != "" && !ingest.Type(t).Holds(value) {
+			return refusal.New("default_of_wrong_type", "cause", c.Mistake("cohort.defaults."+field, "is not "+ingest.Type(t).Words()+", as cohort.types asks of the field"))
 		}
 	}
+	return nil
+}
+
+// usedDefaults refuses a default for a field that is in no message.
+func usedDefaults(c *campaign.Campaign, fields []string) error {
+	for field := range c.Cohort.Defaults {
+		if !slices.Contains(fields, field) {
+			return refusal.New("default_unused", "cause", c.Mistake("cohort.defaults."+field, "is for a field that no personalisation uses; take it out, or put (("+field+")) into a text"))
+		}
+	}
+	return nil
 }

@@ -14,13 +14,11 @@ import (
 	"cohort/engine"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
-	"cohort/shard"
-	"cohort/sinks"
 	"cohort/sinks/file"
 )
 
-// dryRun renders every request of a send into a file, and sends none. It is a check that
-// keeps what it has rendered: there is no run, and nothing to resume.
+// DryRun reads a cohort as a check does, writes every request to a file, and sends none. There is
+// no run, and nothing to resume.
 func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string) error {
 	var other string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -38,27 +36,22 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	if err := c.Prepare(cmd, campaignPath, args, "send --dry-run "+refusal.ShellWord(path)); err != nil {
 		return err
 	}
+	// References of its own: a file that is handed to the service by mistake must not use up the
+	// references of the real run.
+	c.service = "dry run of " + c.Campaign.ServiceID(false)
 	if err := output.KeepInputs(path, append([]string{c.Campaign.Path}, c.Paths...)); err != nil {
 		return err
 	}
-	if at := output.Taken(path, ""); at != "" { // also before the work; DryRun looks again
+	if err := output.CheckFolder(path); err != nil {
+		return err
+	}
+	if at := output.Taken(path, ""); at != "" { // file.DryRun looks again
 		return refusal.New("dry_run_file_exists", "file", at)
 	}
 	requests, messages := 0, 0
-	c.Look = func(ctx context.Context, spool *shard.Spool, fields []string, digest [32]byte) error {
-		sink, err := sinks.Measuring(c.Campaign, fields)
-		if err != nil {
-			return err
-		}
-		// References of its own: no file of a rehearsal, put before a service by mistake, may
-		// take those of the real run.
-		run := engine.NewRunID(c.Campaign.Name, digest, "dry run of "+c.Campaign.ServiceID(false))
-		shards, err := plan.Cut(ctx, run, spool, sink, sink.Limits())
-		if err != nil {
-			return err
-		}
-		_, rows := sink.(engine.Separated)
-		err = file.DryRun(path, rows, render(ctx, plan.NewRenderer(run, spool, sink), shards, func(r *engine.Request) {
+	c.Look = func(ctx context.Context, cut *Cut) error {
+		_, rows := cut.Sink.(engine.Separated)
+		err := file.DryRun(path, rows, cut.render(ctx, func(r *engine.Request) {
 			requests, messages = requests+1, messages+len(r.Messages)
 		}))
 		if errors.Is(err, fs.ErrExist) {
@@ -80,10 +73,11 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	return nil
 }
 
-// render yields the request of each planned batch that holds anybody, in their order.
-func render(ctx context.Context, r *plan.Renderer, shards [][]plan.Batch, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
+// render yields the request of each batch that holds anybody, in order.
+func (c *Cut) render(ctx context.Context, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
+	r := plan.NewRenderer(c.Run, c.Spool, c.Sink)
 	return func(yield func(*engine.Request, error) bool) {
-		for _, batches := range shards {
+		for _, batches := range c.Batches {
 			for i := range batches {
 				b := &batches[i]
 				if b.Messages == 0 {

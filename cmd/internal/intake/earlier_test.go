@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/terminal"
 	"cohort/engine/campaign"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -99,15 +101,12 @@ func (h *history) run(dir string) {
 		c.Cohort.Superseded = "replaced_by"
 	}
 	ctx := h.t.Context()
-	reader, err := OpenCohort(ctx, c, Input{Paths: []string{path}, App: &AppUsers{}})
-	if err != nil {
+	r := NewReading(c, terminal.NewScreen(io.Discard), []string{path})
+	r.Earlier = &h.earlier
+	if err := r.Open(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	cohort := CohortOf(reader, [32]byte{}, Input{})
-	if _, _, err := buildSpool(ctx, spoolDir, reader, c, nil, cohort, h.earlier.People(supersededIn(c, reader)), h.earlier.Replaced()); err != nil {
-		h.t.Fatal(err)
-	}
-	spool, err := shard.Open(spoolDir)
+	spool, err := r.Spool(ctx, spoolDir)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -1,54 +1,52 @@
 package intake
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
-	"cohort/cmd/internal/earlier"
 	"cohort/engine/plan"
+	"cohort/engine/register"
 	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
-// findings is what a check found; with --json it is what is printed.
+// Findings are the results of a check. They are also what check --json prints.
 type Findings struct {
-	Format    foundFormat       `json:"format"`
-	Records   int64             `json:"records"`
-	Fates     map[string]int64  `json:"fates"`
-	Reasons   []foundReason     `json:"reasons"`
-	Shards    foundShards       `json:"shards"`
-	Reach     *reached          `json:"reach,omitempty"`
-	WouldSend bool              `json:"would_send"`
-	Why       string            `json:"why"`
-	Seconds   float64           `json:"seconds"`
-	Peak      int64             `json:"peak_memory_bytes"`
-	Routes    []foundRoute      `json:"routes,omitempty"` // of a campaign that has any
-	Lists     []plan.ListRead   `json:"lists,omitempty"`
-	Overlap   *earlier.Overlaps `json:"overlap,omitempty"`
+	Format    foundFormat        `json:"format"`
+	Records   int64              `json:"records"`
+	Fates     map[string]int64   `json:"fates"`
+	Reasons   []foundReason      `json:"reasons"`
+	Shards    foundShards        `json:"shards"`
+	Reach     *reached           `json:"reach,omitempty"`
+	Pace      string             `json:"pace"` // the rate, what decides it, the first and the last request
+	WouldSend bool               `json:"would_send"`
+	Why       string             `json:"why"`
+	Seconds   float64            `json:"seconds"`
+	Peak      int64              `json:"peak_memory_bytes"`
+	Routes    []foundRoute       `json:"routes,omitempty"` // of a campaign that has any
+	Lists     []plan.ListRead    `json:"lists,omitempty"`
+	Overlap   *register.Overlaps `json:"overlap,omitempty"`
 
 	cohort   plan.Cohort
 	reasons  []ingest.Reason
 	samples  []string
-	extracts []int64 // the extract's number of each file, 0 where a format has none
+	extracts []int64 // the number of each file's extract; 0: its format has none
 }
 
 type foundFormat struct {
-	Type      string      `json:"type"`
-	Encoding  string      `json:"encoding"`
-	Delimiter string      `json:"delimiter"`
-	Header    bool        `json:"header"`
-	Files     []foundFile `json:"files"`
-}
-
-type foundFile struct {
-	Path   string `json:"path"`
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
+	Type      string            `json:"type"`
+	Encoding  string            `json:"encoding"`
+	Delimiter string            `json:"delimiter"`
+	Header    bool              `json:"header"`
+	Files     []plan.CohortFile `json:"files"`
 }
 
 type foundReason struct {
@@ -63,28 +61,44 @@ type foundShards struct {
 	Max   int64 `json:"max"`
 }
 
-func (f *Findings) describe(files []ingest.FileInfo, cohort plan.Cohort, m shard.Manifest) {
-	f.cohort = cohort
-	first := files[0].Format
-	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
-	for i, file := range cohort.Files {
-		f.Format.Files = append(f.Format.Files, foundFile(file))
-		f.extracts = append(f.extracts, files[i].Sequence)
+// findingsOf describes a cohort that was read.
+func findingsOf(r *Reading, spool *shard.Spool) (*Findings, error) {
+	m, summary, files := spool.Manifest, r.Reader.Summary(), r.Reader.Files()
+	others, err := leftOut(spool)
+	if err != nil {
+		return nil, err
 	}
+	f := &Findings{Records: m.Records, Reasons: []foundReason{}, Lists: r.Lists.read, Routes: foundRoutes(r.Campaign, spool), cohort: r.Cohort}
 	f.Fates = map[string]int64{
 		"sendable": m.Sendable, string(person.Invalid): m.Invalid, string(person.Duplicate): m.Duplicate, string(person.Suppressed): m.Suppressed,
 	}
-	f.Reasons = []foundReason{}
-	for _, code := range codesOf(f.reasons) { // the reasons of one code together, as programs know them
-		f.Reasons = append(f.Reasons, together(f.reasons, code))
+	first := files[0].Format
+	f.Format = foundFormat{Type: first.Type, Encoding: first.Encoding, Delimiter: first.Delimiter, Header: first.Header == nil || *first.Header}
+	f.Format.Files = r.Cohort.Files
+	for _, file := range files {
+		f.extracts = append(f.extracts, file.Sequence)
+	}
+	f.reasons = slices.Concat(summary.Reasons, others)
+	for i, reason := range f.reasons { // programs get the reasons of one code together
+		if !slices.ContainsFunc(f.reasons[:i], func(r ingest.Reason) bool { return r.Code == reason.Code }) {
+			f.Reasons = append(f.Reasons, together(f.reasons, reason.Code))
+		}
 	}
 	slices.SortStableFunc(f.Reasons, func(a, b foundReason) int { return cmp.Compare(b.Count, a.Count) })
 	f.Shards = foundShards{Count: len(m.Shards), Min: m.Shards[0].Rows, Max: m.Shards[0].Rows}
 	for _, s := range m.Shards {
 		f.Shards.Min, f.Shards.Max = min(f.Shards.Min, s.Rows), max(f.Shards.Max, s.Rows)
 	}
+	if r.Campaign.Reach != nil {
+		if f.Reach, err = reachedOf(spool, r, f.reasons); err != nil {
+			return nil, err
+		}
+	}
+	f.samples, err = samples(spool, r.Campaign, r.Fields)
+	return f, err
 }
 
+// Print prints the findings for a person.
 func (f *Findings) Print(w io.Writer) {
 	fmt.Fprintf(w, "format    %s", f.Format.Type)
 	if f.Format.Encoding != "" { // it is text
@@ -119,6 +133,7 @@ func (f *Findings) Print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.Print(w)
 	}
+	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
 	f.Overlap.Print(w)
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)
@@ -129,7 +144,7 @@ func (f *Findings) Print(w io.Writer) {
 	}
 }
 
-// places are the first lines of a reason.
+// places lists the first lines of a reason.
 func (f *Findings) places(r ingest.Reason) string {
 	var all []string
 	for i, line := range r.Lines {
@@ -141,18 +156,7 @@ func (f *Findings) places(r ingest.Reason) string {
 	return strings.Join(all, ", ")
 }
 
-// codesOf lists the codes of reasons, each once.
-func codesOf(reasons []ingest.Reason) (codes []string) {
-	for _, r := range reasons {
-		if !slices.Contains(codes, r.Code) {
-			codes = append(codes, r.Code)
-		}
-	}
-	return codes
-}
-
-// together adds up the reasons of one code. Its first lines are the first of all of them,
-// in the order of the files.
+// together adds up the reasons with one code. It lists their first five lines, in file order.
 func together(reasons []ingest.Reason, code string) foundReason {
 	type place struct {
 		file int
@@ -176,7 +180,7 @@ func together(reasons []ingest.Reason, code string) foundReason {
 	return all
 }
 
-// leftOut tallies why records that could be sent are not: duplicates and the suppressed.
+// leftOut counts the reasons of duplicate and suppressed records.
 func leftOut(spool *shard.Spool) ([]ingest.Reason, error) {
 	var all []ingest.Reason
 	if spool.Manifest.Duplicate+spool.Manifest.Suppressed == 0 {
@@ -201,4 +205,14 @@ func leftOut(spool *shard.Spool) ([]ingest.Reason, error) {
 	}
 	slices.SortStableFunc(all, func(a, b ingest.Reason) int { return cmp.Compare(b.Count, a.Count) })
 	return all, nil
+}
+
+// peakMemory returns the peak resident memory of this process in bytes (VmHWM); 0 if unknown.
+// ru_maxrss would include the process that started this one.
+func peakMemory() int64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := bytes.Cut(text, []byte("VmHWM:"))
+	kib, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
+	n, _ := strconv.ParseInt(string(kib), 10, 64)
+	return n << 10
 }

@@ -19,20 +19,20 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
+	"cohort/ingest/person"
 	"cohort/shard"
 )
 
-// lists are a campaign's suppression lists.
+// Lists are a campaign's suppression lists.
 type Lists struct {
 	Of   []campaign.List
-	read []plan.ListRead // what people has read, once it has ended
+	read []plan.ListRead // what people has read
 	Log  *slog.Logger
 }
 
-// people yields everybody whom the lists name, list by list in the campaign's order, and
-// notes what was read. last is what was read of them before; nil at the first time. A
-// list that is lost, empty or much shorter than it was is refused with a *refusal. Nil
-// when there are no lists.
+// people yields everybody on the lists, in the campaign's order of lists, and notes in l.read what
+// was read. last describes the previous reading; nil: there was none. A list that is missing, empty or much
+// shorter than before is refused. people is nil when there are no lists.
 func (l *Lists) people(ctx context.Context, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
 	if len(l.Of) == 0 {
 		return nil
@@ -49,69 +49,76 @@ func (l *Lists) people(ctx context.Context, last []plan.ListRead) iter.Seq2[shar
 	}
 }
 
-// one yields whom one list names.
+// one yields the people on one list.
 func (l *Lists) one(ctx context.Context, list campaign.List, last []plan.ListRead) iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
-		in, err := ingest.OpenList(ctx, list.File, ingestFormat(list.Format))
-		if err != nil {
+		err := l.readOne(ctx, list, last, func(x shard.Exclusion) bool { return yield(x, nil) })
+		if err != nil && !errors.Is(err, errEnough) {
 			yield(shard.Exclusion{}, notApplied(ctx, err))
-			return
 		}
-		tolerated, err := l.tolerated(ctx, list, last)
-		if err != nil {
-			yield(shard.Exclusion{}, notApplied(ctx, err))
-			return
-		}
-		var numbers Distinct
-		for e, err := range in.People(tolerated) {
-			if err != nil {
-				yield(shard.Exclusion{}, notApplied(ctx, err))
-				return
-			}
-			numbers.add(e.Number)
-			x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
-			if l.knows(e.Reason) {
-				x.Reason = e.Reason
-			}
-			if !yield(x, nil) {
-				return
-			}
-		}
-		digest, err := in.Digest()
-		n, people := in.Count(), int64(numbers.count())
-		if err == nil {
-			err = l.whole(list, people, n.People, last)
-		}
-		if err != nil {
-			yield(shard.Exclusion{}, notApplied(ctx, err))
-			return
-		}
-		if n.Unreadable > 0 {
-			l.Log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows so many, or this run began with them",
-				"list", filepath.Base(list.File), "rows", n.Unreadable, "first_lines", n.Lines)
-		}
-		if n.Empty > 0 {
-			l.Log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", filepath.Base(list.File), "rows", n.Empty)
-		}
-		if n.Blank > 0 {
-			l.Log.Warn("a suppression list has blank lines; they name nobody", "list", filepath.Base(list.File), "lines", n.Blank)
-		}
-		l.read = append(l.read, plan.ListRead{
-			File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
-			People: people, Unreadable: n.Unreadable, Rules: listRules,
-		})
 	}
 }
 
-// listRules is the edition of the rules that read numbers. A list that was read under older
-// rules is read again, even if it has not changed: it may name more people now,
-// or have rows that nobody can read. Since the second, a number that stands in several rows
-// counts once, and control characters and second numbers are seen.
+// errEnough ends a reading whose receiver wants no more.
+var errEnough = errors.New("enough")
+
+func (l *Lists) readOne(ctx context.Context, list campaign.List, last []plan.ListRead, yield func(shard.Exclusion) bool) error {
+	in, err := ingest.OpenList(ctx, list.File, ingestFormat(list.Format))
+	if err != nil {
+		return err
+	}
+	tolerated, err := l.tolerated(ctx, list, last)
+	if err != nil {
+		return err
+	}
+	var numbers distinct
+	for e, err := range in.People(tolerated) {
+		if err != nil {
+			return err
+		}
+		numbers.add(e.Number)
+		x := shard.Exclusion{Number: e.Number, Reason: list.Reason}
+		if l.knows(e.Reason) {
+			x.Reason = e.Reason
+		}
+		if !yield(x) {
+			return errEnough
+		}
+	}
+	digest, err := in.Digest()
+	if err != nil {
+		return err
+	}
+	n, people := in.Count(), int64(numbers.count())
+	if err := l.whole(list, people, n.People, last); err != nil {
+		return err
+	}
+	name := filepath.Base(list.File)
+	if n.Unreadable > 0 {
+		l.Log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows this number, or this run began with them", "list", name, "rows", n.Unreadable, "first_lines", n.Lines)
+	}
+	if n.Empty > 0 {
+		l.Log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", name, "rows", n.Empty)
+	}
+	if n.Blank > 0 {
+		l.Log.Warn("a suppression list has blank lines; they name nobody", "list", name, "lines", n.Blank)
+	}
+	l.read = append(l.read, plan.ListRead{
+		File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
+		People: people, Unreadable: n.Unreadable, Rules: listRules,
+	})
+	return nil
+}
+
+// listRules is the version of the rules for reading numbers. A list read under older rules is read
+// again, even if it has not changed: it may name more people now, or have unreadable rows. Since
+// version 2 a number in several rows counts once, and control characters and second numbers are
+// recognised.
 const listRules = 2
 
-// tolerated returns the number of rows of a list that may be unreadable: as many as the
-// campaign file allows, and in a run that has begun, as many as it began with. Earlier
-// versions did not count them: a list of theirs that has not changed may keep all it has.
+// tolerated returns the number of rows of a list that may be unreadable: the number in the campaign
+// file, or the number that the run began with. Versions before rules 1 did not count them, so an
+// unchanged list of theirs may have any number.
 func (l *Lists) tolerated(ctx context.Context, list campaign.List, last []plan.ListRead) (int64, error) {
 	rows := list.Unreadable
 	for _, before := range last {
@@ -135,8 +142,8 @@ func (l *Lists) tolerated(ctx context.Context, list campaign.List, last []plan.L
 // mostShrunk is the share of its people that a list may lose between two readings.
 const mostShrunk = 0.20
 
-// whole refuses a list that has lost more people since it was last applied than lists
-// lose by themselves. Older rules counted rows.
+// whole refuses a list that has lost too many people since it was last applied. Older rules counted
+// rows.
 func (l *Lists) whole(list campaign.List, people, rows int64, last []plan.ListRead) error {
 	for _, before := range last {
 		people := people
@@ -151,8 +158,8 @@ func (l *Lists) whole(list campaign.List, people, rows int64, last []plan.ListRe
 	return nil
 }
 
-// follows reports whether a list is what an earlier one has become: the same file, or the
-// only one for its reason that is new, in the place of one that is gone.
+// follows reports whether a list is a newer state of an earlier one: the same file, or one with the
+// same reason when the earlier file is no longer in the campaign.
 func (l *Lists) follows(list campaign.List, before plan.ListRead) bool {
 	if list.File == before.File {
 		return true
@@ -161,21 +168,21 @@ func (l *Lists) follows(list campaign.List, before plan.ListRead) bool {
 	return gone && list.Reason == before.Reason
 }
 
-// reasonCodes are the codes that a row of a list may give for itself (contract: NHS
-// numbers, cohort files and send rules, section 4, and what screening programmes add).
-// Whatever else stands there may speak of a person, and the list's own reason holds.
+// reasonCodes are the codes that a row of a list may give as its reason (contract: NHS numbers,
+// cohort files and send rules, section 4; and codes of screening programmes). Other text may be
+// personal data, so the list's own reason replaces it.
 var reasonCodes = []string{
 	"deceased", "deceased_formal", "deceased_informal", "sensitive", "invalid", "exit_code", "superseded", "opted_out",
 	"ineligible", "already_vaccinated", "already_attended", "attended", "ceased", "moved_away",
 }
 
-// knows reports whether a row's own reason is a code: one of those, or one that the
-// campaign gives to a list.
+// knows reports whether a row's reason is a code: a known one, or one that the campaign gives to a
+// list.
 func (l *Lists) knows(reason string) bool {
 	return slices.Contains(reasonCodes, reason) || reason != "" && slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.Reason == reason })
 }
 
-// notApplied says of an error in a list what it means.
+// notApplied turns an error in a list into a refusal.
 func notApplied(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -186,15 +193,15 @@ func notApplied(ctx context.Context, err error) error {
 	return refusal.New("list_unusable", "cause", err)
 }
 
-// warnMost says that the lists leave out most of a cohort: suppression cannot be taken back
-// within a run, and a cohort that was named as a list by mistake leaves out everybody.
+// warnMost warns that the lists exclude most of a cohort. The cohort may have been named as a list
+// by mistake, and suppression cannot be taken back within a run.
 func (l *Lists) warnMost(m shard.Manifest) {
 	if people := m.Sendable + m.Suppressed; len(l.Of) > 0 && m.Suppressed > people/2 {
 		l.Log.Warn("the suppression lists leave out most of the cohort; make sure that they are the right ones before anything is sent: suppression is never taken back within a run", "suppressed", m.Suppressed, "of", people)
 	}
 }
 
-// unchanged reports whether the lists are to the byte those that were applied last.
+// unchanged reports whether the lists are byte for byte those that were applied last.
 func (l *Lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, error) {
 	if len(l.Of) != len(last) {
 		return false, nil
@@ -214,8 +221,8 @@ func (l *Lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, erro
 	return true, nil
 }
 
-// listing holds the lists as they are now against the cohort. folder is the run's. It
-// is used up when its people have been ranged over.
+// Listing matches the present lists with the cohort. folder is the run's. Its people can be ranged
+// over once.
 func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, last []plan.ListRead) (dispatch.Listing, error) {
 	same, err := l.unchanged(ctx, last)
 	if err != nil || same {
@@ -237,15 +244,15 @@ func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 			_ = os.RemoveAll(dir)
 		}()
 		for p, err := range match.Listed(ctx) {
-			if !yield(plan.Listed{Shard: p.Lane, Position: p.Position, Code: p.Reason}, err) {
+			if !yield(plan.Listed{Lane: p.Lane, Position: p.Position, Code: p.Reason}, err) {
 				return
 			}
 		}
 	}}, nil
 }
 
-// forRun is what the engine calls to read the lists. first is what they said when this
-// process began, read before the run so that a list that is wrong refuses the start.
+// ForRun returns the function with which a run reads the lists. first is its first result: the
+// lists were read before the run, so that a wrong list refuses the start.
 func (l *Lists) ForRun(folder string, spool *shard.Spool, first dispatch.Listing) dispatch.Lists {
 	fresh := true
 	return func(ctx context.Context, last []plan.ListRead) (dispatch.Listing, error) {
@@ -255,4 +262,23 @@ func (l *Lists) ForRun(folder string, spool *shard.Spool, first dispatch.Listing
 		}
 		return l.Listing(ctx, folder, spool, last)
 	}
+}
+
+// distinct counts different NHS numbers. It takes four to eight bytes for each.
+type distinct struct {
+	heads []uint32 // the first nine digits of each number; the tenth is a check digit
+}
+
+func (d *distinct) add(n person.NHSNumber) {
+	if len(d.heads) == cap(d.heads) {
+		d.heads = slices.Grow(d.heads[:d.count()], max(1024, len(d.heads)))
+	}
+	d.heads = append(d.heads, uint32(n.Uint64()/10))
+}
+
+// count returns the number of different numbers.
+func (d *distinct) count() int {
+	slices.Sort(d.heads)
+	d.heads = slices.Compact(d.heads)
+	return len(d.heads)
 }

@@ -111,7 +111,7 @@ func TestAListThatRepeatsItselfHasShrunk(t *testing.T) {
 }
 
 func TestDistinct(t *testing.T) {
-	var d Distinct
+	var d distinct
 	for i := range 10000 {
 		d.add(person.NHSNumber(9000000000 + 10*(i*7919%3000)))
 	}

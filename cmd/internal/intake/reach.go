@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"cohort/cmd/internal/terminal"
-	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/pace"
 	"cohort/engine/reach"
@@ -22,15 +21,14 @@ import (
 	"cohort/sinks/notify"
 )
 
-// usualPerSecond is how many reports are asked for: half of what the service takes of an
-// application, so that a run at work beside it is still let in.
+// UsualPerSecond is the usual rate of requests for reports. It is half of what the service allows an
+// application, to leave room for a run.
 const UsualPerSecond = 10
 
-// mostPractices is more than there are GP practices. A column with more different codes
-// holds something else, which is nobody's business.
+// mostPractices is more than there are GP practices. A column with more codes holds something else.
 const mostPractices = 20_000
 
-// fetch asks the service about each practice of the cohort that it was not asked about today.
+// Fetch asks the service for the report of each practice in the cohort, once a day.
 func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 	goOn := ReachCommand(c.Campaign, c.Paths)
 	terminal.PartWith(ctx, goOn)
@@ -82,8 +80,8 @@ func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 	return c.believable(codes)
 }
 
-// believable refuses reports of which there is none at all: the service has one code for a
-// report and an address that are not there.
+// believable refuses when the service has no report at all. It answers alike for a missing report
+// and for a wrong address.
 func (c *Check) believable(codes []string) error {
 	for _, code := range codes {
 		state, err := c.day.State(code)
@@ -106,7 +104,7 @@ func (c *Check) believable(codes []string) error {
 	return refusal.New("no_practice_reported", "practices", len(codes), "practice", codes[0], "column", c.Campaign.Reach.Practice)
 }
 
-// tell logs now and then how far a fetching has come, until the end is called.
+// tell logs the progress of a fetch now and then, until end is called.
 func tell(log *slog.Logger, f *reach.Fetching, of int) (end func()) {
 	done := make(chan struct{})
 	go func() {
@@ -126,7 +124,7 @@ func tell(log *slog.Logger, f *reach.Fetching, of int) (end func()) {
 
 // practices lists the ODS codes that the cohort holds, sorted.
 func (c *Check) practices(ctx context.Context) ([]string, error) {
-	reader, err := ingest.Open(ctx, c.Paths, practiceOptions(c.Campaign))
+	reader, err := ingest.Open(ctx, c.Paths, baseOptions(c.Campaign, []string{c.Campaign.Reach.Practice}))
 	if err != nil {
 		return nil, refusal.New("cohort_unreadable", "cause", err)
 	}
@@ -145,12 +143,4 @@ func (c *Check) practices(ctx context.Context) ([]string, error) {
 		}
 	}
 	return slices.Sorted(maps.Keys(seen)), nil
-}
-
-// practiceOptions read nothing but the column of the practice.
-func practiceOptions(c *campaign.Campaign) ingest.Options {
-	return ingest.Options{
-		Format: ingestFormat(c.Cohort.Format), Columns: c.Cohort.Columns, Fields: []string{c.Reach.Practice},
-		Multiline: c.Cohort.Multiline, EncodingChecked: c.Cohort.Checked,
-	}
 }

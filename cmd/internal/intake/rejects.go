@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"cohort/cmd/internal/output"
+	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
 	"cohort/engine/runfolder"
@@ -16,7 +17,7 @@ import (
 	"cohort/shard"
 )
 
-// placeOf names a line of a cohort: by its number, and by its file where there are several.
+// placeOf names a line of a cohort; with its file if the cohort has several.
 func placeOf(cohort plan.Cohort, file int, line int64) string {
 	if len(cohort.Files) == 1 {
 		return strconv.FormatInt(line, 10)
@@ -24,7 +25,7 @@ func placeOf(cohort plan.Cohort, file int, line int64) string {
 	return fmt.Sprintf("%d of %s", line, nameOf(cohort, file))
 }
 
-// nameOf is a file of a cohort by its own name; by its path where another has that name too.
+// nameOf returns the base name of a file; its path if another file has the same base name.
 func nameOf(cohort plan.Cohort, file int) string {
 	path := cohort.Files[file].Path
 	name := filepath.Base(path)
@@ -36,18 +37,8 @@ func nameOf(cohort plan.Cohort, file int) string {
 	return name
 }
 
-// keepRejects writes the rejects of a file that is refused for them.
-func (p *Preparation) keepRejects() error {
-	spool, err := shard.Open(p.Folder.File(runfolder.SpoolFolder))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	return writeRejects(p.Folder.File(runfolder.RejectsFile), spool.Rejected(), p.Cohort)
-}
-
-// writeRejects lists the records that will not be sent: where they stand and why,
-// nothing about whom.
+// writeRejects writes a CSV of the records that will not be sent: their lines and the reasons, but
+// no personal data.
 func writeRejects(path string, rejected iter.Seq2[person.Record, error], cohort plan.Cohort) error {
 	return output.WriteTo(path, func(w io.Writer) error {
 		out := ingest.NewRejectWriter(w)
@@ -63,29 +54,28 @@ func writeRejects(path string, rejected iter.Seq2[person.Record, error], cohort 
 	})
 }
 
-// writeRejectsNow lists again the records of the run in dir that are not sent, with those
-// that a suppression list has named since the cohort was planned.
-func WriteRejectsNow(dir string, plan *plan.Plan, spool *shard.Spool) error {
-	trail, _, err := runfolder.OpenTrail(dir, plan)
+// WriteRejectsNow writes the rejects of a run again, with people that suppression lists named since
+// the cohort was planned.
+func WriteRejectsNow(dir string, plan *plan.Plan, folded *ledger.Ledger, spool *shard.Spool) error {
+	reader, err := outcome.Open(dir, plan, folded)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = trail.Close() }()
-	err = writeRejects(filepath.Join(dir, runfolder.RejectsFile), rejectedNow(spool, trail), plan.Cohort)
+	defer func() { _ = reader.Close() }()
+	err = writeRejects(filepath.Join(dir, runfolder.RejectsFile), rejectedNow(spool, reader), plan.Cohort)
 	if err != nil {
 		return fmt.Errorf("rejects: %w", err)
 	}
 	return nil
 }
 
-// rejectedNow yields the invalid, duplicate and suppressed records of a run in the order
-// of the cohort.
-func rejectedNow(spool *shard.Spool, trail *outcome.Reader) iter.Seq2[person.Record, error] {
+// rejectedNow yields the invalid, duplicate and suppressed records of a run, in cohort order.
+func rejectedNow(spool *shard.Spool, reader *outcome.Reader) iter.Seq2[person.Record, error] {
 	return func(yield func(person.Record, error) bool) {
 		for r, err := range spool.Records() {
 			if err == nil && r.Fate == "" {
 				var o outcome.Message
-				if o, err = trail.Outcome(r.Row, r.Lane, r.Position); o.Fate == person.Suppressed {
+				if o, err = reader.Outcome(r.Row, r.Lane, r.Position); o.Fate == person.Suppressed {
 					r.Fate, r.Code, r.Reason = o.Fate, o.Code, o.Reason
 				}
 			}

@@ -13,7 +13,7 @@ import (
 	"cohort/shard"
 )
 
-// plannedRoutes are a campaign's routes as its plan has them.
+// plannedRoutes describes a campaign's routes for the plan.
 func plannedRoutes(c *campaign.Campaign, spool *shard.Spool) (routes []plan.Route) {
 	if len(c.Routes) == 0 {
 		return nil
@@ -28,7 +28,7 @@ func plannedRoutes(c *campaign.Campaign, spool *shard.Spool) (routes []plan.Rout
 	return routes
 }
 
-// foundRoute is how many records a check found to go by a route.
+// foundRoute counts the records of a route.
 type foundRoute struct {
 	Name       string `json:"name"`
 	Sendable   int64  `json:"sendable"`
@@ -46,19 +46,20 @@ func foundRoutes(c *campaign.Campaign, spool *shard.Spool) (routes []foundRoute)
 	return routes
 }
 
-// routeStatus is where the records of a route stand. Those that are invalid are of none.
+// RouteStatus counts the records of a route by fate. Invalid records have no route.
 type RouteStatus struct {
 	Name    string                `json:"name"`
 	Records int64                 `json:"records"`
 	Fates   map[person.Fate]int64 `json:"fates"`
 }
 
+// RoutesStatus lists the routes with their counts.
 func RoutesStatus(routes []ledger.RouteAccount) (all []RouteStatus) {
 	for _, r := range routes {
-		s := RouteStatus{r.Name, r.Records, map[person.Fate]int64{}}
+		s := RouteStatus{r.Name, r.Account.Records, map[person.Fate]int64{}}
 		for _, fate := range person.Fates {
 			if fate != person.Invalid {
-				s.Fates[fate] = r.Fates[fate]
+				s.Fates[fate] = r.Account.Fates[fate]
 			}
 		}
 		all = append(all, s)
@@ -66,8 +67,7 @@ func RoutesStatus(routes []ledger.RouteAccount) (all []RouteStatus) {
 	return all
 }
 
-// printRoutes prints the fates by route, behind those of all records: a line for each route,
-// and one for the records that go by none.
+// PrintRoutes prints a line for each route, and one for the records without a route.
 func PrintRoutes(w io.Writer, indent string, routes []ledger.RouteAccount, all ledger.Account) {
 	if len(routes) == 0 {
 		return
@@ -86,7 +86,7 @@ func PrintRoutes(w io.Writer, indent string, routes []ledger.RouteAccount, all l
 		fmt.Fprintln(w, text)
 	}
 	for _, r := range routes {
-		line("route "+r.Name, r.Records, r.Fates)
+		line("route "+r.Name, r.Account.Records, r.Account.Fates)
 	}
 	if invalid := all.Fates[person.Invalid]; invalid > 0 {
 		line("no route", invalid, map[person.Fate]int64{person.Invalid: invalid})

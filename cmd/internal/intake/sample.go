@@ -7,12 +7,12 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
+	"cohort/ingest/person"
 	"cohort/shard"
 	"cohort/sinks/notify"
 )
 
-// samples renders the first three messages of each route, every letter and digit of theirs
-// masked.
+// samples renders the first three messages of each route, with letters and digits masked.
 func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]string, error) {
 	var all []string
 	for i, way := range c.ByRoute() {
@@ -30,7 +30,7 @@ func samples(spool *shard.Spool, c *campaign.Campaign, fields []string) ([]strin
 	return all, nil
 }
 
-// samplesOf renders those of one route. A route that takes nobody has none.
+// samplesOf renders the samples of one route.
 func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []string) ([]string, error) {
 	texts := c.Wording()
 	compiled := make([]engine.Template, len(texts))
@@ -45,8 +45,8 @@ func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []str
 		return nil, refusal.New("contact_details_unusable", "cause", err)
 	}
 	var out []string
-	for i := route; i < spool.Shards(); i += spool.Routes() {
-		for p, err := range spool.Recipients(i, 0, spool.Positions(i)) {
+	for i := route; i < spool.Lanes(); i += spool.Routes() {
+		for p, err := range spool.Recipients(person.Lane(i), 0, spool.Positions(person.Lane(i))) {
 			if err != nil {
 				return nil, err
 			}

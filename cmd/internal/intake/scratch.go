@@ -13,50 +13,65 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// scratchPrefix begins the names of the folders in which checks work.
+// scratchPrefix begins the names of the folders of checks.
 const scratchPrefix = "cohort-check-"
 
-// scratch is a temporary folder for records. The lock file in it is held for as long as
-// the process lives, so that nobody takes the folder for one that was left behind.
+// scratch is a temporary folder for records. Its lock file is held while the process lives, so a
+// sweep leaves it alone.
 type scratch struct {
 	path string
 	held *os.File
 }
 
-// newScratch makes a folder in dir, and removes there what was left behind.
+// newScratch makes a folder in dir, and removes the folders of killed checks there.
 func newScratch(dir string, log *slog.Logger) (*scratch, error) {
 	sweepScratch(dir, log)
+	var path string
+	held, err := makeLocked(func() (f *os.File, err error) {
+		if path, err = os.MkdirTemp(dir, scratchPrefix); err != nil { // with mode 0700
+			return nil, err
+		}
+		if f, err = scratchLock(path); errors.Is(err, fs.ErrNotExist) {
+			err = unix.EWOULDBLOCK // a sweep has removed the folder
+		}
+		return f, err
+	})
+	if err != nil {
+		_ = os.RemoveAll(path)
+		return nil, err
+	}
+	return &scratch{path, held}, nil
+}
+
+func scratchLock(path string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(path, runfolder.LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+}
+
+// makeLocked creates and locks a file. It tries again when the sweep of another process was
+// quicker than the lock; create returns EWOULDBLOCK for that.
+func makeLocked(create func() (*os.File, error)) (*os.File, error) {
 	for {
-		path, err := os.MkdirTemp(dir, scratchPrefix) // with mode 0700
-		if err != nil {
+		f, err := create()
+		if err == nil {
+			if err = lock(f); err == nil && stands(f) {
+				return f, nil
+			}
+			_ = f.Close()
+		}
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, err
 		}
-		held, err := holdScratch(path)
-		if err == nil && stands(held) {
-			return &scratch{path, held}, nil
-		}
-		if held != nil {
-			_ = held.Close()
-		}
-		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, fs.ErrNotExist) {
-			_ = os.RemoveAll(path)
-			return nil, err
-		}
-		// A sweep was quicker than the lock, and removes it.
 	}
 }
 
-// holdScratch locks a folder. EWOULDBLOCK says that another process holds it.
-func holdScratch(path string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(path, runfolder.LockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
+// lock locks a file. EWOULDBLOCK means that another process holds it.
+func lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
+// stands reports whether an open file still has its name.
+func stands(f *os.File) bool {
+	mine, errMine := f.Stat()
+	there, errThere := os.Stat(f.Name())
+	return errMine == nil && errThere == nil && os.SameFile(mine, there)
 }
 
 // remove removes the folder.
@@ -65,24 +80,42 @@ func (s *scratch) remove() {
 	_ = s.held.Close()
 }
 
-// sweepScratch removes the folders that checks which were killed have left in dir. Those
-// of checks at work are locked, and those of other people cannot be opened.
+// sweepScratch removes the folders that killed checks left in dir.
 func sweepScratch(dir string, log *slog.Logger) {
-	entries, _ := os.ReadDir(dir) // whatever is wrong with the folder is said elsewhere
+	open := func(path string) (*os.File, error) {
+		f, err := scratchLock(path)
+		if err != nil {
+			err = fs.ErrNotExist // it belongs to another user
+		}
+		return f, err
+	}
+	sweep(dir, scratchPrefix, fs.ModeDir, open, func(path string, err error) {
+		if err == nil {
+			log.Info("the folder of a killed check is removed", "folder", path)
+			return
+		}
+		log.Warn("a folder with personal data in it was left by a killed check and cannot be removed", "folder", path, "problem", err.Error())
+	})
+}
+
+// sweep removes what killed processes left in dir, and reports each removal to done. Of a type of
+// file, it takes those with a prefix; open opens the file that their owner locks.
+func sweep(dir, prefix string, kind fs.FileMode, open func(path string) (*os.File, error), done func(path string, err error)) {
+	entries, _ := os.ReadDir(dir) // other code reports what is wrong with the folder
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), scratchPrefix) || !e.IsDir() {
+		if !strings.HasPrefix(e.Name(), prefix) || e.Type() != kind {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		held, err := holdScratch(path)
-		if err != nil {
-			continue
+		f, err := open(path)
+		if err == nil {
+			if err = lock(f); err == nil {
+				err = os.RemoveAll(path)
+			}
+			_ = f.Close()
 		}
-		if err := os.RemoveAll(path); err == nil {
-			log.Info("what a killed check had left is removed", "folder", path)
-		} else {
-			log.Warn("a folder with personal data in it was left by a killed check and cannot be removed", "folder", path, "problem", err.Error())
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, fs.ErrNotExist) {
+			done(path, err)
 		}
-		_ = held.Close()
 	}
 }

@@ -29,7 +29,7 @@ func TestScratchFoldersAreSwept(t *testing.T) {
 			t.Errorf("what nobody has left is gone: %v", err)
 		}
 	}
-	if n := strings.Count(said.String(), "what a killed check had left is removed"); n != 1 {
+	if n := strings.Count(said.String(), "the folder of a killed check is removed"); n != 1 {
 		t.Errorf("%d were removed:\n%s", n, said.String())
 	}
 	atWork.remove()

@@ -40,7 +40,7 @@ func TestStandardInputIsKeptAsItCame(t *testing.T) {
 		"with its end in the last":     iotest.DataErrReader(strings.NewReader(text)),
 		"in pieces and empty readings": iotest.OneByteReader(io.MultiReader(strings.NewReader(text[:11]), iotest.HalfReader(strings.NewReader(text[11:5000])), strings.NewReader(text[5000:]))),
 	} {
-		p, err := NewStdin(t.TempDir())
+		p, err := newStdin(t.TempDir())
 		if err == nil {
 			err = p.Take(t.Context(), in, "send")
 		}
@@ -75,10 +75,10 @@ func TestStandardInputThatIsNoCohort(t *testing.T) {
 		}{
 			{"nothing", strings.NewReader(""), nil, "standard input is empty; give the cohort on standard input, as in: zcat cohort.csv.gz | cohort check -c campaign.yaml -"},
 			{"a stream that breaks", io.MultiReader(strings.NewReader("nhs_number\n"), iotest.ErrReader(broken)), broken, "standard input cannot be read: broken; give"},
-			{"an end that a signal has made", &arriving{strings.NewReader("nhs_number\n"), func() { time.AfterFunc(lastWord/2, func() { cancel(stopped) }) }}, stopped, "a signal"},
+			{"an end that a signal has made", &arriving{strings.NewReader("nhs_number\n"), func() { time.AfterFunc(graceForSignal/2, func() { cancel(stopped) }) }}, stopped, "a signal"},
 			{"a stream that never ends, after the signal", neverEnding{t.Context()}, stopped, "a signal"},
 		} {
-			p, err := NewStdin(t.TempDir())
+			p, err := newStdin(t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func (n neverEnding) Read([]byte) (int, error) {
 
 func TestOnlyWhatWasLeftIsSwept(t *testing.T) {
 	dir := t.TempDir()
-	mine, err := NewStdin(dir)
+	mine, err := newStdin(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -14,11 +15,11 @@ import (
 	"cohort/ingest"
 )
 
-// writeTo writes what a person has asked for to the path that they have named. A regular
-// file is replaced as a whole; a device or a pipe, such as /dev/stdout, is written to.
+// WriteTo writes to the path that a person named. It replaces a regular file as a whole. It writes
+// into a device or a pipe, such as /dev/stdout.
 func WriteTo(path string, write func(io.Writer) error) error {
 	there, err := os.Stat(path)
-	if err != nil { // there is nothing, or durable says what is wrong
+	if err != nil { // there is nothing, or WriteFile says what is wrong
 		return disk.WriteFile(path, write)
 	}
 	if stream := streamOf(there); stream != nil {
@@ -34,15 +35,11 @@ func WriteTo(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = write(f)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
+	return errors.Join(write(f), f.Close())
 }
 
-// streamOf is standard output or standard error when a file is theirs, also where they lead
-// to a regular file; else nil.
+// streamOf returns standard output or standard error when a file is theirs, even a regular file.
+// Otherwise it returns nil.
 func streamOf(there os.FileInfo) *os.File {
 	for _, stream := range []*os.File{os.Stdout, os.Stderr} {
 		if open, err := stream.Stat(); err == nil && os.SameFile(open, there) {
@@ -52,20 +49,33 @@ func streamOf(there os.FileInfo) *os.File {
 	return nil
 }
 
+// ForceHelp is the help of a flag --force.
 const ForceHelp = "overwrite a file that is there already"
 
-// claim refuses to write to a path that is taken, unless force says so. Every command calls
-// it for each file that a person names as an output, before it begins its work.
+// Claim refuses a path whose folder is missing, and, without force, a path that is taken. Every
+// command calls it for each output that a person names, before it begins its work.
 func Claim(path string, force bool, header string) error {
+	if err := CheckFolder(path); err != nil {
+		return err
+	}
 	if at := Taken(path, header); at != "" && !force {
 		return refusal.New("output_exists", "file", at)
 	}
 	return nil
 }
 
-// taken returns what a command would overwrite at a path and did not make: the file, or the
-// temporary one that it is written under. What it made is told by its header line, where it
-// writes one. Devices and pipes are only written to.
+// CheckFolder refuses a path in a folder that is not there.
+func CheckFolder(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return refusal.New("output_folder_missing", "file", path, "folder", folder)
+	}
+	return nil
+}
+
+// Taken returns the file that a command would overwrite and did not make itself: the path, or its
+// temporary name. The header line, if there is one, shows what the command made. Devices and pipes
+// are never taken.
 func Taken(path, header string) string {
 	for _, at := range []string{path, path + ".tmp"} {
 		if inTheWay(at) && (header == "" || !beginsWith(at, header+"\n")) {
@@ -75,14 +85,14 @@ func Taken(path, header string) string {
 	return ""
 }
 
-// inTheWay reports whether writing to a path would take something away.
+// inTheWay reports whether writing to a path would destroy something.
 func inTheWay(path string) bool {
 	if _, err := os.Lstat(path); err != nil {
 		return false
 	}
 	there, err := os.Stat(path)
 	if err != nil {
-		return true // a link to nothing, which would be replaced
+		return true // a link to nothing would be replaced
 	}
 	return there.IsDir() || there.Mode().IsRegular() && streamOf(there) == nil
 }
@@ -99,14 +109,13 @@ func beginsWith(path, text string) bool {
 	return err == nil && string(start) == text
 }
 
-// isFile reports whether a path names a regular file by itself.
+// IsFile reports whether a path is a regular file, and not a link.
 func IsFile(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().IsRegular()
 }
 
-// keepInputs refuses to write to a path that is one of the inputs, or whose temporary
-// name is.
+// KeepInputs refuses a path when it, or its temporary name, is one of the inputs.
 func KeepInputs(path string, inputs []string) error {
 	for _, input := range inputs {
 		for _, written := range []string{path, path + ".tmp"} {
@@ -118,7 +127,7 @@ func KeepInputs(path string, inputs []string) error {
 	return nil
 }
 
-// checkInputs lists the files that a check reads.
+// CheckInputs lists the files that a check reads.
 func CheckInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []string {
 	inputs := campaignInputs(c)
 	for _, f := range r.Files() {
@@ -133,7 +142,7 @@ func CheckInputs(c *campaign.Campaign, paths []string, r *ingest.Reader) []strin
 	return inputs
 }
 
-// campaignInputs lists the files that a campaign's file names or is, and those of its register.
+// campaignInputs lists the campaign file, the files that it names, and those of its registers.
 func campaignInputs(c *campaign.Campaign) []string {
 	inputs := []string{c.Path}
 	if c.File == nil {
@@ -147,14 +156,13 @@ func campaignInputs(c *campaign.Campaign) []string {
 		inputs = append(inputs, r.ContentFile)
 	}
 	for _, dir := range c.Registers() {
-		known, _ := filepath.Glob(filepath.Join(dir, "*")) // what cannot be read is not kept from anybody
+		known, _ := filepath.Glob(filepath.Join(dir, "*")) // what cannot be read cannot be protected
 		inputs = append(inputs, known...)
 	}
 	return inputs
 }
 
-// reportInputs lists the files that a run has read and those in its folder, but for its
-// report.
+// ReportInputs lists the files that a run has read and those in its folder, except its report.
 func ReportInputs(dir string, c runfolder.Call, plan *plan.Plan) []string {
 	inputs := []string{c.Campaign}
 	if campaign, _, _, err := runfolder.ReadCampaign(dir, c); err == nil {
@@ -171,7 +179,7 @@ func ReportInputs(dir string, c runfolder.Call, plan *plan.Plan) []string {
 		if err == nil && d.Type().IsRegular() && path != own {
 			inputs = append(inputs, path)
 		}
-		return nil // what cannot be read is not kept from anybody
+		return nil // what cannot be read cannot be protected
 	})
 	return inputs
 }

@@ -10,7 +10,9 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -21,8 +23,8 @@ import (
 
 const askFirst = "was it handed over twice? Ask NHS Notify what became of it; nothing was changed"
 
-// acknowledgements records what NHS Notify says of a run's uploads. All files are read and
-// judged before anything is changed.
+// acknowledgements records NHS Notify's acknowledgements of a run's uploads. It reads and judges
+// all files before it changes anything.
 func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, folded *ledger.Ledger, paths []string) error {
 	if s.Campaign.File == nil || s.Campaign.File.Mesh == nil {
 		return refusal.New("no_uploads_to_acknowledge")
@@ -45,7 +47,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 		if err != nil {
 			return refusal.New("acknowledgement_unreadable", "cause", err)
 		}
-		said := delivery.Acknowledged{Acknowledgement: a, Upload: manifest.Upload(a.Reference), Forms: nil}
+		said := delivery.Acknowledged{Acknowledgement: a, Upload: manifest.Upload(a.Reference)}
 		if said.Upload == nil {
 			return refusal.New("acknowledgement_not_ours", "file", path)
 		}
@@ -77,7 +79,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 	return settledBy(s, ctx, d.Plan, d.Spool, folded)
 }
 
-// uploads is what the run's files were written by.
+// uploads is the sink that wrote the run's files.
 func uploads(s *run.Runner) (sinks.Files, error) {
 	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
 		return sinks.Files{}, err
@@ -93,49 +95,144 @@ func uploads(s *run.Runner) (sinks.Files, error) {
 	return sink.In(s.Folder.File(runfolder.FilesFolder)), nil
 }
 
-// recordAcknowledged writes what the acknowledgements say to the progress log. What is there
-// already is not written again.
-func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) (err error) {
-	log, err := ledger.Open(s.Folder.Path, d.Plan)
+// recordAcknowledged writes acknowledgements to the progress log. It does not write twice what is
+// there already.
+func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) error {
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
+		changed := false
+		for _, a := range all {
+			now := time.Now()
+			detail := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
+			switch {
+			case a.Refused && len(a.Forms) > 0:
+				if err := decision.RefuseUpload(log, a.Forms, d.Spool, sink, a.Code, detail, now); err != nil {
+					return refusal.New("partly_recorded", "cause", err)
+				}
+				changed = true
+				s.Log.Error("the service has refused an upload: its messages are refused; correct the cause, and then: "+
+					refusal.Command("decide", s.Folder.Path, "refused", "again", "--reason", "…"),
+					"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
+			case a.Refused:
+				s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
+			case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
+				if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
+					return refusal.New("not_recorded", "cause", err)
+				}
+				s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
+			default:
+				s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
+			}
+		}
+		if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
+			if err := log.Finish(time.Now(), account); err != nil {
+				return refusal.New("finish_unrecorded", "cause", err)
+			}
+		}
+		if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
+			s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		}
+		return nil
+	})
+}
+
+// refusedUploads finds the run's uploads that the service refused; nil: there are none.
+func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUploads, error) {
+	refused, err := decision.RefusedUploads(ledger)
 	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
+		return nil, runfolder.Damaged(err)
 	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
+	if len(refused) == 0 {
+		return nil, nil
+	}
+	u := &delivery.RefusedUploads{Only: map[string]uint32{}, Written: map[string]string{}, Taken: map[int]bool{}}
+	batches := map[uint32]bool{}
+	for reference, batch := range refused {
+		u.Only[reference.String()], batches[batch] = batch, true
+	}
+	manifest, err := file.ReadManifest(s.Folder.File(runfolder.FilesFolder))
+	if err != nil {
+		return nil, refusal.New("run_files_unreadable", "cause", err)
+	}
+	if manifest != nil {
+		whole := len(manifest.Files)
+		if !manifest.Whole {
+			whole = manifest.Earlier
 		}
-	}()
-	changed := false
-	for _, a := range all {
-		now := time.Now()
-		decision := fmt.Sprintf("%s, by %s: acknowledgement with SHA-256 %s", a.Upload.Name, control.WhoAmI(), a.SHA256)
-		switch {
-		case a.Refused && len(a.Forms) > 0:
-			if err := log.RefuseUpload(a.Forms, d.Spool, sink, a.Code, decision, now); err != nil {
-				return refusal.New("partly_recorded", "cause", err)
+		for _, f := range manifest.Files[:whole] {
+			up := delivery.RefusedUpload{Name: f.Name}
+			if f.Control != nil {
+				up.Reference = f.Control.Headers.LocalID
 			}
-			changed = true
-			s.Log.Error("the service has refused an upload: its messages are refused; mend what it was refused for, and then: "+
-				refusal.Command("decide", s.Folder.Path, "refused", "again", "--reason", "…"),
-				"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
-		case a.Refused:
-			s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
-		case !slices.Contains(log.Ledger.Confirmed, a.Reference):
-			if err := log.ConfirmUpload(a.Reference, decision, now); err != nil {
-				return refusal.New("not_recorded", "cause", err)
+			for _, reference := range f.Batches {
+				u.Written[reference] = f.Name
+				if batch, ok := u.Only[reference]; ok {
+					up.Batches = append(up.Batches, batch)
+				}
 			}
-			s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
-		default:
-			s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
+			if len(up.Batches) > 0 {
+				u.Files = append(u.Files, up)
+			}
 		}
 	}
-	if account := log.Ledger.Account(); changed && folded.Closed && account.Check() == nil {
-		if err := log.Finish(time.Now(), account); err != nil {
-			return refusal.New("finish_unrecorded", "cause", err)
+	for f, err := range decision.Accepted(ledger) {
+		if err != nil {
+			return nil, runfolder.Damaged(err)
+		}
+		if !batches[f.ID.Batch] {
+			continue
+		}
+		u.Accepted = append(u.Accepted, f)
+		if u.Written[f.Reference.String()] == "" { // to be sent again, and in no file yet
+			u.Only[f.Reference.String()] = f.ID.Batch
 		}
 	}
-	if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
-		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	return u, nil
+}
+
+// recordTaken records that the service delivers messages of uploads that it refused. It does not
+// record twice what is known already.
+func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) error {
+	if len(u.Taken) == 0 {
+		return nil
 	}
-	return nil
+	sink, err := uploads(s)
+	if err != nil {
+		return err
+	}
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
+		for i, up := range u.Files {
+			if !u.Taken[i] {
+				continue
+			}
+			now := time.Now()
+			detail := fmt.Sprintf("%s, by %s: daily reports name messages of it", up.Name, control.WhoAmI())
+			if slices.ContainsFunc(up.Batches, func(batch uint32) bool { return !log.Ledger.IsUnsure(batch) }) {
+				if err := decision.UploadTaken(log, slices.Clone(up.Batches), detail, now); err != nil {
+					return refusal.New("not_recorded", "cause", err)
+				}
+			}
+			var again []plan.AcceptedForm
+			var also []string
+			for _, f := range u.Accepted {
+				switch name := u.Written[f.Reference.String()]; {
+				case !slices.Contains(up.Batches, f.ID.Batch):
+				case name != "":
+					also = append(also, name)
+				case log.Ledger.State(f.ID).Phase == ledger.Accepted:
+					again = append(again, f)
+				}
+			}
+			if len(again) > 0 {
+				if err := decision.RefuseUpload(log, again, d.Spool, sink, ledger.CodeUploadTaken, detail, now); err != nil {
+					return refusal.New("partly_recorded", "cause", err)
+				}
+			}
+			s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.Name)
+			slices.Sort(also)
+			if also = slices.Compact(also); len(also) > 0 {
+				s.Log.Error("its people stand in another upload too: do not hand that over; when it was, they may get two", "upload", up.Name, "also_in", also)
+			}
+		}
+		return nil
+	})
 }

@@ -2,16 +2,18 @@ package reconcile
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
+	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
@@ -23,20 +25,21 @@ import (
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
+	"cohort/shard"
 	"cohort/sinks/delivery"
 	"cohort/sinks/notify"
 )
 
-// deliveryOptions say how facts of delivery are come by.
+// Options are the flags of cohort reconcile.
 type Options struct {
 	perSecond float64
 	json      bool
 	daily     []string // files of daily reports
 	acks      []string // acknowledgements of uploads
-	fallback  string   // file of those whom no message has reached; empty: none is written
+	fallback  string   // file for the list of messages that reached nobody; empty: none
 	force     bool     // overwrite it
 	unread    time.Duration
-	given     func(flag string) bool // by a person; nil: nobody knows
+	flags     *pflag.FlagSet
 }
 
 // The rates at which NHS Notify is asked: it takes 1,200 requests a minute of an application,
@@ -46,7 +49,7 @@ const (
 	mostAsking  = 20
 )
 
-// deliveryFlags adds the flags.
+// Flags adds the flags to a command.
 func Flags(c *cobra.Command) *Options {
 	o := &Options{}
 	c.Flags().Float64Var(&o.perSecond, "per-second", usualAsking, "messages that NHS Notify is asked for in a second, 20 at most")
@@ -56,22 +59,19 @@ func Flags(c *cobra.Command) *Options {
 	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
 	c.Flags().BoolVar(&o.force, "force", false, "with --fallback: "+output.ForceHelp)
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
-	o.given = c.Flags().Changed
+	o.flags = c.Flags()
 	return o
 }
 
-func (o *Options) unreadGiven() bool { return o.given != nil && o.given("unread") }
-
-// ready makes sure, before anything is asked, that what is known already can be read, and that
-// the list may be written where it is wanted.
+// Ready checks, before anything is asked, that the known facts can be read and that the fallback
+// list may be written.
 func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err error) {
-	if r, err := report.OpenDelivery(filepath.Join(dir, delivery.FactsFile), plan.Run); err == nil {
-		_ = r.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return delivery.UnreadableDelivery(err)
+	known := &delivery.Facts{Dir: dir, Plan: plan}
+	if _, _, err := known.PollBegan(); err != nil {
+		return err
 	}
 	if o.fallback == "" {
-		if o.unreadGiven() {
+		if o.flags.Changed("unread") {
 			return refusal.New("unread_without_fallback")
 		}
 		return nil
@@ -85,25 +85,14 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	return output.Claim(o.fallback, o.force, delivery.FallbackHeader)
 }
 
-// again is the command that goes on.
+// again is the command that goes on after a stop.
 func (o *Options) again(folder string) string {
 	words := []string{"reconcile", folder}
-	if o.perSecond != usualAsking {
-		words = append(words, "--per-second", strconv.FormatFloat(o.perSecond, 'g', -1, 64))
-	}
-	if o.json {
-		words = append(words, "--json")
-	}
-	if o.fallback != "" {
-		words = append(words, "--fallback", o.fallback)
-		if o.force {
-			words = append(words, "--force")
-		}
-	}
+	o.flags.Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+f.Value.String()) })
 	return refusal.Command(words...)
 }
 
-// deliveries asks NHS Notify what has become of a run's messages, or reads its daily reports.
+// deliveries asks NHS Notify about a run's messages, or reads its reports of uploads.
 func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
 	if err := s.AsPlanned(plan); err != nil {
 		return err
@@ -123,7 +112,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	d := &delivery.Facts{Folder: s.Folder, Plan: plan, Spool: spool}
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
 			return refusal.New("acknowledgement_not_alone")
@@ -145,70 +134,61 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	if key, err := s.Key(); err == nil && ledger.Key != "" && key != ledger.Key {
+	if key, err := s.Key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
 		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
 	}
-	return sweepStatuses(s, ctx, d, ledger, o)
+	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// count counts questions.
-func count(questions iter.Seq2[delivery.Question, error]) (n int64, err error) {
-	for _, err := range questions {
+// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
+func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
+	service, ok := s.Sink.(*notify.Sink)
+	if !ok {
+		return errors.New("only NHS Notify can be asked about messages")
+	}
+	began, again, err := d.PollBegan()
+	if err != nil {
+		return err
+	}
+	var n, withoutID int64
+	for _, err := range d.Questions(began, &withoutID) {
 		if err != nil {
-			return n, err
+			return err
 		}
 		n++
 	}
-	return n, nil
-}
-
-// sweepStatuses asks the service what has become of the messages that it accepted.
-func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
-	service, ok := s.Sink.(*notify.Sink)
-	if !ok {
-		return errors.New("nobody is asked for messages but NHS Notify")
-	}
-	began, again, err := d.SweepBegan()
-	if err != nil {
-		return err
-	}
-	var withoutID int64
-	n, err := count(d.Questions(began, &withoutID))
-	if err != nil {
-		return err
-	}
 	words := fmt.Sprintf("at %g a second %d messages take %s", o.perSecond, n, delivery.Lasts(n, o.perSecond))
 	if again {
-		words = "going on with the sweep of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
+		words = "going on with the poll of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
 	}
 	s.Log.Info(words + "; Ctrl-C keeps what was learnt")
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
-	sweep := &delivery.StatusPoll{Ask: service.Message, Run: d.Plan.Run, Pace: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
-	sweep.Save = func(facts []report.Fact) error {
+	poll := &delivery.StatusPoll{Ask: service.Message, Run: d.Plan.Run, Limiter: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
+	poll.Save = func(facts []report.Fact) error {
 		_, err := d.Add(delivery.InOrder(facts), began)
 		return err
 	}
-	why := sweep.All(ctx, d.Questions(began, &withoutID))
-	left := n - sweep.Asked
+	why := poll.All(ctx, d.Questions(began, &withoutID))
+	left := n - poll.Asked
 	if why == nil && left == 0 {
-		began = time.Time{} // it has come to its end
+		began = time.Time{} // the poll has ended
 	}
 	statuses, err := d.Add(delivery.InOrder(nil), began)
-	if err != nil && sweep.Asked > 0 {
+	if err != nil && poll.Asked > 0 {
 		return &refusal.Ended{Err: refusal.New("delivery_partly_saved", "cause", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 	}
 	if err != nil {
 		return err
 	}
 	sum := d.Summary(ledger.Account(), statuses)
-	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &sweep.Asked, sweep.Unanswered, withoutID, left-sweep.Unanswered
+	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &poll.Asked, poll.Unanswered, withoutID, left-poll.Unanswered
 	if err := tell(s, s.Stdout, d, sum, o); err != nil {
 		return err
 	}
 	switch {
 	case ctx.Err() != nil:
 		why = refusal.New("stopped_asking", "left", left)
-	case refusal.Code(why) != "" && sweep.Asked == 0:
+	case refusal.Code(why) != "" && poll.Asked == 0:
 		return why
 	case why != nil:
 		why = refusal.New("asking_cut_short", "cause", why, "left", left)
@@ -220,4 +200,65 @@ func sweepStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger
 		return nil
 	}
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
+}
+
+// received saves the facts of the NHS App's receipts, and prints them after the run's account.
+func received(s *run.Runner, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
+	statuses, failed := d.Add(r.Facts(delivery.EachMessage(s.Folder.Path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
+	out := s.Stdout
+	if o.json {
+		s.Stdout = io.Discard
+	}
+	err := stands()
+	switch {
+	case failed == nil:
+		sum := d.Summary(ledger.Account(), statuses)
+		sum.Twice = int64(len(r.Twice))
+		return errors.Join(err, tell(s, out, d, sum, o))
+	case err != nil:
+		s.Log.Error(failed.Error())
+		return err
+	}
+	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled
+}
+
+// tell writes the fallback list, if there is to be one, and prints the summary.
+func tell(s *run.Runner, w io.Writer, d *delivery.Facts, sum *delivery.Summary, o *Options) error {
+	if o.fallback != "" {
+		rule := delivery.FallbackRule{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: time.Now()}
+		var err error
+		if sum.Fallback, err = fallback(d, o.fallback, rule); err != nil {
+			return err
+		}
+	}
+	return sum.Print(w, o.json)
+}
+
+// fallback lists the messages of people who are to be reached in another way, in the order of the
+// cohort. The list names people by row and reference only.
+func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*delivery.FallbackSummary, error) {
+	sum := &delivery.FallbackSummary{File: path, Messages: map[string]int64{}}
+	err := output.WriteTo(path, func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		_ = out.Write(strings.Split(delivery.FallbackHeader, ",")) // out keeps the error
+		for m, err := range d.Known() {
+			if err != nil {
+				return err
+			}
+			if reason := sum.Take(rule, &m); reason != "" {
+				code := ""
+				if m.Fact != nil {
+					code = m.Fact.Code
+				}
+				_ = out.Write([]string{strconv.FormatInt(m.Row, 10), d.Plan.Run.MessageReference(m.Row).String(), reason, code})
+			}
+		}
+		out.Flush()
+		return out.Error()
+	})
+	if err != nil {
+		return nil, refusal.New("fallback_unwritable", "cause", err)
+	}
+	return sum, nil
 }

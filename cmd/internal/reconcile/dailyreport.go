@@ -13,8 +13,8 @@ import (
 	"cohort/sinks/file"
 )
 
-// dailyReports reads what came back over MESH about a run's upload. The files are read twice:
-// nothing is changed before all of them were read to their end.
+// dailyReports reads the daily reports about a run's upload. It reads the files twice, and changes
+// nothing before it has read all of them to their end.
 func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Options) error {
 	switch {
 	case s.Campaign.File.Mesh == nil:
@@ -30,20 +30,20 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 	if err := delivery.EachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
 		return refusal.New("daily_report_unreadable", "cause", err)
 	}
-	f := delivery.NewDailyFold(d.Plan, time.Now().Truncate(time.Millisecond))
-	for m, err := range delivery.EachMessage(d.Folder.Path, d.Plan, d.Spool) {
+	f := delivery.NewDailyReports(d.Plan, time.Now().Truncate(time.Millisecond))
+	for m, err := range delivery.EachMessage(d.Dir, d.Plan, d.Spool) {
 		if err != nil {
 			return err
 		}
 		f.Sent[m.Row-1] = m.Fate == person.Accepted
-		refused.Note(f, &m)
+		refused.Mark(f, &m)
 	}
-	for known, err := range d.Facts() { // the reports of other days
+	for known, err := range d.All() { // the reports of other days
 		if err != nil {
 			return err
 		}
 		if known.Origin == report.OfDaily && known.MessageID != "" && known.Row <= d.Plan.Records {
-			f.Ids[known.Row-1] = delivery.ShortHash(known.MessageID)
+			f.IDs[known.Row-1] = delivery.ShortHash(known.MessageID)
 		}
 	}
 	if refused != nil {
@@ -57,16 +57,13 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 			return runfolder.Unsound(s.Folder.Path, err)
 		}
 	}
-	save := func() error {
-		_, err := d.Add(f.Take(), time.Time{})
-		return err
-	}
 	err = delivery.EachDailyRow(o.daily, func(r *file.DailyRow) error {
 		f.Add(r)
 		if len(f.Facts) < delivery.FactsAtOnce {
 			return nil
 		}
-		return save()
+		_, err := d.Add(f.Take(), time.Time{})
+		return err
 	})
 	if err != nil && refusal.Code(err) == "" {
 		err = refusal.New("daily_report_failed", "cause", err)

@@ -3,14 +3,17 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/build"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -21,15 +24,16 @@ import (
 	"cohort/sinks/nhsapp"
 )
 
-// reconcileVerb is how the command is called.
+// Verb is the name of the command.
 const Verb = "reconcile"
 
-// reconcile settles what the service's receipts name.
+// Reconcile asks the service about a run's messages. Receipts of the NHS App settle the messages in
+// doubt that they name.
 func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
 	if !plan.NeverAgain {
 		return deliveries(s, ctx, plan, o)
 	}
-	if o.given != nil && o.given("per-second") {
+	if o.flags.Changed("per-second") {
 		return refusal.New("asking_rate_for_nhsapp")
 	}
 	if len(o.daily)+len(o.acks) > 0 {
@@ -64,25 +68,25 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		if folded, err = ledger.Read(s.Folder.Path, plan); err != nil {
 			return runfolder.Unsound(s.Folder.Path, err)
 		}
-	} else if folded.Attempts > 0 {
+	} else if folded.Facts().Attempts > 0 {
 		if _, err := ReadReceipts(s, ctx, plan, nil, receipts); err != nil {
 			return err
 		}
 	}
 	if receipts.Read == 0 && folded.Account().Fates[person.Accepted] > 0 {
-		s.Log.Warn("the service has no receipt of any day, not even of a message that it has accepted: it may be too early, or this application may not be shown them")
+		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them")
 	}
 	return received(s, plan, spool, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
 }
 
-// settledBy says how the run stands when the receipts were read.
+// settledBy writes the report, and says what is still in doubt after the receipts were read.
 func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger) error {
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
-		Account: ledger.Account(), Attempts: ledger.Attempts, Revisions: uint64(ledger.Revisions),
+		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
-	err := s.Conclude(ctx, plan, spool, summary, nil)
+	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
 	end := (*refusal.Ended)(nil)
 	switch isEnd := errors.As(err, &end); {
 	case isEnd && end.Code == refusal.ExitInDoubt: // the service was asked just now
@@ -92,18 +96,18 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
-	if _, due := ledger.Resent(); due > 0 && ledger.Superseded == "" {
+	if _, due := ledger.Resent(); due > 0 && ledger.Facts().Superseded == "" {
 		return &refusal.Ended{Err: refusal.New("in_doubt_partly_decided", "messages", doubtful, "again", due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
 		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful, "command", refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
 	}
-	s.Log.Info("nothing is in doubt, and not everything is sent", "go_on_with", s.GoOn())
+	s.Log.Info("nothing is in doubt, and the run has more to send", "go_on_with", s.GoOn())
 	return nil
 }
 
-// ask reads the receipts and records what they tell.
-func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) (err error) {
+// AskService reads the receipts and records which messages in doubt they name.
+func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) error {
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
@@ -111,55 +115,45 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	log, err := ledger.Open(s.Folder.Path, plan)
-	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("no_room_for_log", "cause", err)
-	}
-	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
+	return runfolder.WithLog(s.Folder.Path, plan, func(log *ledger.Log) error {
+		if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
+			return refusal.New("start_not_recorded", "cause", err)
 		}
-	}()
-	if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
-		return refusal.New("start_not_recorded", "cause", err)
-	}
-	forms, _, err := log.Ledger.Doubtful(spool)
-	if err != nil {
-		return runfolder.Damaged(err)
-	}
-	if err := warnOfKeys(s, plan, forms, key); err != nil {
-		return err
-	}
-	found, err := ReadReceipts(s, ctx, plan, forms, receipts)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	if err := log.Found(now, found); err != nil {
-		return refusal.New("receipts_not_recorded", "cause", err)
-	}
-	s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
-	account := log.Ledger.Account()
-	if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
-		if err := log.Finish(now, account); err != nil {
-			return refusal.New("finish_unrecorded", "cause", err)
+		forms, _, err := decision.InDoubt(log.Ledger, spool)
+		if err != nil {
+			return runfolder.Damaged(err)
 		}
-	}
-	return nil
+		if err := warnOfKeys(s, plan, forms, key); err != nil {
+			return err
+		}
+		found, err := ReadReceipts(s, ctx, plan, forms, receipts)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if err := decision.Found(log, now, found); err != nil {
+			return refusal.New("receipts_not_recorded", "cause", err)
+		}
+		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
+		account := log.Ledger.Account()
+		if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
+			if err := log.Finish(now, account); err != nil {
+				return refusal.New("finish_unrecorded", "cause", err)
+			}
+		}
+		return nil
+	})
 }
 
-// readReceipts reads the receipts of every day since the plan was made, once, and looks for
-// forms' messages in them.
+// ReadReceipts reads the receipts of every day since the plan was made. It returns the service's
+// ids of the forms that they name.
 func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID, receipts *delivery.Receipts) (map[plan.FormID]string, error) {
 	found := map[plan.FormID]string{}
 	service, ok := s.Sink.(*nhsapp.Sink)
 	if !ok {
 		return found, nil
 	}
-	// An hour earlier, since clocks differ.
+	// It starts an hour earlier, because clocks differ.
 	for day := planned.Created.UTC().Add(-time.Hour).Truncate(24 * time.Hour); !day.After(time.Now().UTC()); day = day.AddDate(0, 0, 1) {
 		n := 0
 		unread, err := service.Receipts(ctx, day, func(r nhsapp.Receipt) {
@@ -174,7 +168,7 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 				return
 			}
 			if before := found[form]; before != "" && before != r.MessageID {
-				return // receipts have said that it was taken twice
+				return // receipts.Add has logged that it was taken twice
 			}
 			found[form] = r.MessageID
 		})
@@ -185,10 +179,75 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			return nil, refusal.New("receipts_unreadable", "cause", err)
 		}
 		if receipts.Unread += unread; unread > 0 {
-			s.Log.Warn("receipts cannot be read, since they are of another form than the contract's; whom they name stays in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
+			s.Log.Warn("receipts do not have the form of the contract, and cannot be read; the people in them stay in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
 		}
 		receipts.Read += n
 		s.Log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
 	}
 	return found, nil
+}
+
+// ReceiptsCome checks whether a missing receipt proves something about a message in doubt. proof is
+// nil when at least half of the accepted messages with a due receipt have one, in all and on each
+// of days. On these days messages in doubt were attempted. Otherwise proof is a refusal.
+func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delivery.Message, error], days map[time.Time]bool, now time.Time) (proof, err error) {
+	type count struct{ accepted, named int }
+	var all count
+	of := map[time.Time]count{}
+	for m, err := range messages {
+		if err != nil {
+			return nil, err
+		}
+		if m.Fate != person.Accepted || now.Before(decision.ResendFrom(m.Accepted)) {
+			continue
+		}
+		day := of[delivery.DayOf(m.Accepted)]
+		all.accepted++
+		day.accepted++
+		if r.Rank(m.Row-1) >= 0 {
+			all.named++
+			day.named++
+		}
+		of[delivery.DayOf(m.Accepted)] = day
+	}
+	few := func(c count, when string) error {
+		return refusal.New("too_few_receipts", "accepted", c.accepted, "when", when, "receipts", c.named)
+	}
+	if r.Unread > 0 {
+		return refusal.New("receipts_not_understood", "receipts", r.Unread), nil
+	}
+	if 2*all.named < all.accepted {
+		return few(all, ""), nil
+	}
+	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
+		switch c := of[day]; {
+		case 2*c.named < c.accepted:
+			return few(c, " on "+day.Format(time.DateOnly)), nil
+		case c.accepted == 0:
+			s.Log.Warn("messages in doubt were attempted on a day when nothing was accepted, so nothing shows that the receipts of that day have come", "day", day.Format(time.DateOnly))
+		}
+	}
+	return nil, nil
+}
+
+// warnOfKeys warns of messages in doubt that were attempted with another API key than key.
+func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]plan.FormID, key string) error {
+	inDoubt := make(map[plan.FormID]bool, len(forms))
+	for _, form := range forms {
+		inDoubt[form] = true
+	}
+	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	if err != nil {
+		return runfolder.Unsound(s.Folder.Path, err)
+	}
+	others := 0
+	for _, a := range attempted {
+		if slices.ContainsFunc(a.Keys, func(k string) bool { return k != key }) {
+			others++
+		}
+	}
+	if others > 0 {
+		s.Log.Warn("messages in doubt were attempted with another API key; an application is shown the receipts of its own messages only, so ask with that key as well", "messages", others)
+	}
+	return nil
 }

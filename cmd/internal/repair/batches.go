@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
@@ -18,7 +19,7 @@ func batches(result record.Result) func(*decider, context.Context) (func() (stri
 		if err := d.run.MayDecide(d.plan, d.ledger); err != nil {
 			return nil, err
 		}
-		all, err := d.ledger.Decisions()
+		all, err := decision.Find(d.ledger)
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +33,7 @@ func batches(result record.Result) func(*decider, context.Context) (func() (stri
 		list(d.run.Stdout, "batches to decide about", waiting)
 		return func() (done string, err error) {
 			return fmt.Sprintf("%d batches, %s", len(waiting), d.What), d.inLog(func(log *ledger.Log) error {
-				_, err := log.Resolve(time.Now(), result, d.Reason)
+				_, err := decision.Resolve(log, time.Now(), result, d.Reason)
 				return err
 			})
 		}, nil
@@ -43,7 +44,7 @@ func batches(result record.Result) func(*decider, context.Context) (func() (stri
 const mostListed = 20
 
 // list names batches.
-func list(out io.Writer, title string, waiting []ledger.Waiting) {
+func list(out io.Writer, title string, waiting []decision.Waiting) {
 	fmt.Fprintf(out, "%d %s\n", len(waiting), title)
 	for _, w := range waiting[:min(mostListed, len(waiting))] {
 		fmt.Fprintf(out, "  %s  %6d messages  %s\n", w.Reference, w.Messages, w.Code)

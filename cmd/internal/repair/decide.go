@@ -67,7 +67,7 @@ type decider struct {
 	ledger *ledger.Ledger // as this process found it
 }
 
-// Decide records a decision about the run in s.RunFolder. It sends nothing: the next resume does.
+// Decide records a decision about the run in s.RunFolder, which was called as s.Call says. It sends nothing: the next resume does.
 //
 //	hold the folder ─▶ same campaign? ─▶ weigh: may it be decided? show ─▶ record
 //
@@ -116,12 +116,9 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	return err
 }
 
-// read reads how the run was called, its plan and its campaign.
+// read reads the run's plan and its campaign.
 func (d *decider) read() (err error) {
 	s := d.run
-	if s.Call, err = runfolder.ReadCall(s.RunFolder); err != nil {
-		return err
-	}
 	if d.plan, err = runfolder.Plan(s.RunFolder); err != nil {
 		return err
 	}
@@ -134,22 +131,16 @@ func (d *decider) read() (err error) {
 }
 
 // inLog has write add to the run's log, and then tells the register how far the run has come.
-func (d *decider) inLog(write func(log *ledger.Log) error) (err error) {
+func (d *decider) inLog(write func(log *ledger.Log) error) error {
 	dir := d.run.Folder.Path
-	log, err := ledger.Open(dir, d.plan)
-	if err != nil {
-		return runfolder.RoomOr(err, runfolder.Unsound(dir, err), dir)
-	}
-	defer func() {
-		if e := log.Close(); err == nil && e != nil {
-			err = refusal.New("log_unwritable", "cause", e)
+	return runfolder.WithLog(dir, d.plan, func(log *ledger.Log) error {
+		if err := write(log); err != nil {
+			return refusal.New("decision_partly_recorded", "cause", err, "command", refusal.Command("decide", dir))
 		}
-	}()
-	if err := write(log); err != nil {
-		return refusal.New("decision_partly_recorded", "cause", err, "command", refusal.Command("decide", dir))
-	}
-	if _, err := register.ReachedAll(d.run.Campaign.Registers(), d.plan.RunID, log.Ledger.Attempts, uint64(log.Ledger.Revisions)); err != nil {
-		d.run.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
-	}
-	return nil
+		facts := log.Ledger.Facts()
+		if _, err := register.ReachedAll(d.run.Campaign.Registers(), d.plan.RunID, facts.Attempts, uint64(facts.Revisions)); err != nil {
+			d.run.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		}
+		return nil
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/decision"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -26,7 +27,7 @@ func TestWhatIsNoDecision(t *testing.T) {
 		"code_without_refused":    {What: "in-doubt again", Codes: []string{"X"}, Reason: "because"},
 		"decision_without_reason": {What: "held replay", Reason: " "},
 		"reason_too_long":         {What: "latest", Reason: strings.Repeat("x", 100_000)},
-		"not_a_run":               {What: "refused again", DryRun: true},
+		"plan_missing":            {What: "refused again", DryRun: true},
 	} {
 		err := Decide(t.Context(), &run.Runner{RunFolder: t.TempDir()}, d)
 		if refusal.Code(err) != code {
@@ -59,19 +60,19 @@ func TestWhatKeepsMessagesInDoubtFromBeingSentAgain(t *testing.T) {
 	s := &run.Runner{Folder: &runfolder.Folder{Path: "/a/run"}}
 	proof := refusal.New("too_few_receipts", "accepted", 3, "when", "", "receipts", 1)
 	for sentence, row := range map[string]struct {
-		again ledger.Resend
+		again decision.Resend
 		proof error
 		code  string
 	}{
-		"all may go":                            {ledger.Resend{Again: 2}, nil, ""},
-		"one is young":                          {ledger.Resend{Again: 2, Young: 1}, nil, "resend_too_early"},
-		"receipts do not come":                  {ledger.Resend{Again: 2}, proof, "too_few_receipts"},
-		"young, and receipts do not come":       {ledger.Resend{Again: 2, Young: 2}, proof, "resend_too_early"},
-		"none, and receipts do not come":        {ledger.Resend{}, proof, "nothing_to_resend"},
-		"all have a receipt, are listed, lost":  {ledger.Resend{Named: 1, Listed: 1, Lost: 1}, nil, "nothing_to_resend"},
-		"another application sent them":         {ledger.Resend{Other: 1}, nil, "resend_with_another_key"},
-		"decided before":                        {ledger.Resend{Due: 1}, nil, "resend_decided_before"},
-		"decided before, others by another key": {ledger.Resend{Due: 1, Other: 1}, nil, "resend_decided_before"},
+		"all may go":                            {decision.Resend{Again: 2}, nil, ""},
+		"one is young":                          {decision.Resend{Again: 2, Young: 1}, nil, "resend_too_early"},
+		"receipts do not come":                  {decision.Resend{Again: 2}, proof, "too_few_receipts"},
+		"young, and receipts do not come":       {decision.Resend{Again: 2, Young: 2}, proof, "resend_too_early"},
+		"none, and receipts do not come":        {decision.Resend{}, proof, "nothing_to_resend"},
+		"all have a receipt, are listed, lost":  {decision.Resend{Named: 1, Listed: 1, Lost: 1}, nil, "nothing_to_resend"},
+		"another application sent them":         {decision.Resend{Other: 1}, nil, "resend_with_another_key"},
+		"decided before":                        {decision.Resend{Due: 1}, nil, "resend_decided_before"},
+		"decided before, others by another key": {decision.Resend{Due: 1, Other: 1}, nil, "resend_decided_before"},
 	} {
 		w := &doubt{again: &row.again, proof: row.proof}
 		if err := w.refuses(s); refusal.Code(err) != row.code || (err == nil) != (row.code == "") {
@@ -98,7 +99,7 @@ func newFolder(t *testing.T) *aFolder {
 		foreign := &record.Outcome{Form: form, N: 1, At: at, Result: record.ResultForeign}
 		attempt := &record.Attempt{Form: form, N: 1, At: at}
 		return errors.Join(log.Open(ledger.Start{At: at, Version: "test"}), log.Attempt(attempt), log.Attempted(attempt),
-			log.Answer(record.KindOutcome, foreign, foreign.Encode))
+			log.Append(foreign))
 	})
 	return f
 }

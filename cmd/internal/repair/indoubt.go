@@ -13,6 +13,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine/build"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -37,7 +38,7 @@ func (d *decider) inDoubtAgain(ctx context.Context) (func() (string, error), err
 		return nil, err
 	}
 	now := run.ClockOf(ctx)()
-	if err := d.ledger.Take(ledger.Start{At: now, Key: d.ledger.Key}); err != nil {
+	if err := d.ledger.Take(ledger.Start{At: now, Key: d.ledger.Facts().Key}); err != nil {
 		return nil, runfolder.Unsound(s.Folder.Path, err)
 	}
 	if err := s.MaySendAgain(d.plan, d.ledger, "who are in doubt here"); err != nil {
@@ -62,7 +63,7 @@ func (d *decider) inDoubtAgain(ctx context.Context) (func() (string, error), err
 // doubt is what receipts and lists say about the messages in doubt.
 type doubt struct {
 	found map[plan.FormID]string // ids of messages that receipts name
-	again *ledger.Resend
+	again *decision.Resend
 	proof error // why a missing receipt proves nothing; nil: it proves what it can
 }
 
@@ -92,7 +93,7 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 	if err := s.Sink.Check(ctx); err != nil {
 		return nil, refusal.New("service_check_failed", "cause", err)
 	}
-	forms, _, err := d.ledger.Doubtful(spool)
+	forms, _, err := decision.InDoubt(d.ledger, spool)
 	if err != nil {
 		return nil, runfolder.Damaged(err)
 	}
@@ -104,7 +105,7 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 	for _, form := range forms {
 		inDoubt[form] = true
 	}
-	attempted, err := ledger.Attempts(dir, d.plan, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := decision.Attempts(dir, d.plan, func(form plan.FormID) bool { return inDoubt[form] })
 	if err != nil {
 		return nil, runfolder.Unsound(dir, err)
 	}
@@ -123,7 +124,7 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 }
 
 // notListed leaves out the people that suppression lists name.
-func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, attempted map[plan.FormID]ledger.Attempted, spool *shard.Spool, now time.Time) (*ledger.Resend, error) {
+func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, attempted map[plan.FormID]decision.Attempted, spool *shard.Spool, now time.Time) (*decision.Resend, error) {
 	s := d.run
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
@@ -132,11 +133,11 @@ func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, a
 	defer func() { _ = os.RemoveAll(s.Folder.File(runfolder.ListsFolder)) }()
 	var listing dispatch.Listing
 	if lists := s.Lists(); len(lists.Of) > 0 {
-		if listing, err = lists.Listing(ctx, s.Folder.Path, spool, d.ledger.Lists); err != nil {
+		if listing, err = lists.Listing(ctx, s.Folder.Path, spool, d.ledger.Facts().Lists); err != nil {
 			return nil, refusal.New("lists_unreadable", "cause", err)
 		}
 	}
-	again, err := d.ledger.Resend(ctx, found, attempted, key, listing.People, now)
+	again, err := decision.ResendCandidates(ctx, d.ledger, decision.Evidence{Found: found, Attempts: attempted, Key: key, People: listing.People}, now)
 	switch {
 	case ctx.Err() != nil:
 		return nil, &refusal.Ended{Err: refusal.New("stopped_changing_nothing"), Code: refusal.ExitStopped}
@@ -147,7 +148,7 @@ func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, a
 }
 
 // showDoubt shows what becomes of the messages in doubt.
-func showDoubt(out io.Writer, again *ledger.Resend) {
+func showDoubt(out io.Writer, again *decision.Resend) {
 	for _, line := range []struct {
 		words    string
 		messages int
@@ -173,10 +174,10 @@ func (d *decider) takeUpDoubt(w *doubt, now time.Time) error {
 	return d.inLog(func(log *ledger.Log) error {
 		err := log.Open(ledger.Start{At: now, Version: build.Version(), Key: key})
 		if err == nil {
-			err = log.Found(now, w.found)
+			err = decision.Found(log, now, w.found)
 		}
 		if err == nil {
-			err = log.Resend(w.again, control.WhoAmI(), d.Reason, now)
+			err = w.again.Commit(log, control.WhoAmI(), d.Reason, now)
 		}
 		return err
 	})

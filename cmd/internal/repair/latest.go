@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
-	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/reconcile"
 	"cohort/engine/control"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/sinks/delivery"
@@ -27,14 +27,18 @@ func (d *decider) latest(ctx context.Context) (func() (string, error), error) {
 	if why == nil {
 		return nil, refusal.New("latest_already_known", "folder", s.RunFolder, "command", refusal.Command("resume", s.RunFolder))
 	}
-	if copied := (*ledger.CopyError)(nil); !errors.As(why, &copied) || copied.Older {
-		return nil, earlier.AskLatest(s.RunFolder, why)
+	copied := (*ledger.CopyError)(nil)
+	switch {
+	case !errors.As(why, &copied):
+		return nil, runfolder.Unsound(s.RunFolder, why)
+	case copied.Older:
+		return nil, register.NotLatest(s.RunFolder, copied)
 	}
 	last := "no answer"
-	if at := d.ledger.LastAnswer; !at.IsZero() {
+	if at := d.ledger.Facts().LastAnswer; !at.IsZero() {
 		last = "answer at " + at.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST")
 	}
-	fmt.Fprintf(s.Stdout, "folder     %s: %s\nlast       %s, %d requests\n", s.RunFolder, why, last, d.ledger.Attempts)
+	fmt.Fprintf(s.Stdout, "folder     %s: %s\nlast       %s, %d requests\n", s.RunFolder, why, last, d.ledger.Facts().Attempts)
 	if d.plan.NeverAgain && !s.Call.Simulate {
 		if err := d.askReceipts(ctx); err != nil {
 			return nil, err
@@ -86,7 +90,7 @@ func (d *decider) askReceipts(ctx context.Context) error {
 		}
 	}
 	if beyond > 0 {
-		return earlier.AskLatest(s.RunFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
+		return register.NotLatest(s.RunFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
 	}
 	if accepted := of[person.Accepted]; 2*named[person.Accepted] <= accepted {
 		s.Log.Warn("the receipts prove little: most are still to come, or this application is not shown them", "accepted", accepted, "with_receipt", named[person.Accepted])

@@ -42,11 +42,8 @@ type Recovery struct {
 
 // Run recovers the run in a folder. Of a sound log it changes nothing.
 func (r *Recovery) Run(path string) (err error) {
-	if r.dir, err = runfolder.Absolute(path); err != nil {
-		return err
-	}
-	called, err := runfolder.ReadCall(r.dir)
-	if err != nil {
+	var called runfolder.Call
+	if r.dir, called, err = runfolder.Find(path); err != nil {
 		return err
 	}
 	r.plan, err = plan.Open(r.dir)
@@ -110,7 +107,7 @@ func (r *Recovery) look() error {
 		return runfolder.Unsound(r.dir, err)
 	case err != nil:
 		return refusal.New("log_unreadable_here", "cause", err, "folder", r.dir)
-	case survey.Ledger.Starts == 0 && survey.Ledger.Recovered.IsZero() && survey.Copied == 0 && !r.known:
+	case survey.Ledger.Facts().Starts == 0 && survey.Ledger.Facts().Recovered.IsZero() && survey.Copied == 0 && !r.known:
 		return refusal.New("never_sent", "command", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
@@ -188,8 +185,8 @@ func (r *Recovery) tell(why error, done recovery.RecoveredLog) {
 		done.Revisions, done.Ledger.Account().Fates[person.InDoubt])
 	resume := refusal.Command("resume", r.dir)
 	switch {
-	case done.Ledger.Hold != "":
-		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report names it: %s\n", run.HoldWords(done.Ledger.Hold), refusal.Command("report", r.dir))
+	case done.Ledger.Facts().Hold != "":
+		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report names it: %s\n", run.HoldWords(done.Ledger.Facts().Hold), refusal.Command("report", r.dir))
 	case r.plan.NeverAgain:
 		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nTo settle what the service's receipts name: %s\n", refusal.Command("reconcile", r.dir))
 	case r.files:

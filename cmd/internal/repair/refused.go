@@ -12,6 +12,7 @@ import (
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -26,7 +27,7 @@ func (d *decider) refusedAgain(context.Context) (func() (string, error), error) 
 	if err := d.run.MaySendAgain(d.plan, d.ledger, "whom the service refused here"); err != nil {
 		return nil, err
 	}
-	again := d.ledger.Retry(d.Codes)
+	again := decision.RetryCandidates(d.ledger, d.Codes)
 	showRefused(d.run.Stdout, again)
 	if again.Sum().Again == 0 {
 		return nil, noneRefused(d.ledger, again.Sum())
@@ -37,11 +38,11 @@ func (d *decider) refusedAgain(context.Context) (func() (string, error), error) 
 }
 
 // showRefused shows by reason code what becomes of refused messages.
-func showRefused(out io.Writer, again *ledger.Retry) {
+func showRefused(out io.Writer, again *decision.Retry) {
 	if len(again.Counts) == 0 {
 		return
 	}
-	line := func(title string, c ledger.RetryCount) {
+	line := func(title string, c decision.RetryCount) {
 		fmt.Fprintf(out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
 	}
 	fmt.Fprintf(out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
@@ -52,7 +53,7 @@ func showRefused(out io.Writer, again *ledger.Retry) {
 }
 
 // noneRefused says why no refused message may be sent again. of counts those asked for.
-func noneRefused(folded *ledger.Ledger, of ledger.RetryCount) error {
+func noneRefused(folded *ledger.Ledger, of decision.RetryCount) error {
 	switch {
 	case of.Unsure > 0:
 		return refusal.New("refused_unsure_or_listed", "unsure", of.Unsure, "listed", of.Listed)
@@ -60,7 +61,7 @@ func noneRefused(folded *ledger.Ledger, of ledger.RetryCount) error {
 		return refusal.New("refused_all_listed", "messages", of.Listed)
 	case folded.Account().Fates[person.Refused] > 0:
 		var codes []string
-		for _, c := range folded.Retry(nil).Counts {
+		for _, c := range decision.RetryCandidates(folded, nil).Counts {
 			codes = append(codes, c.Code)
 		}
 		return refusal.New("no_such_refusal_code", "codes", strings.Join(codes, ", "))
@@ -92,7 +93,7 @@ func (d *decider) takeUpRefused() error {
 		return err
 	}
 	return d.inLog(func(log *ledger.Log) error {
-		return log.Retry(log.Ledger.Retry(d.Codes), spool, sink, control.WhoAmI(), d.Reason, time.Now())
+		return decision.RetryCandidates(log.Ledger, d.Codes).Commit(log, spool, sink, control.WhoAmI(), d.Reason, time.Now())
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/run"
+	"cohort/engine/decision"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -38,11 +39,11 @@ type waiting struct {
 
 func (w *waiting) show(now time.Time) error {
 	run.PrintLoss(w.out, w.ledger)
-	if by := w.ledger.Superseded; by != "" {
+	if by := w.ledger.Facts().Superseded; by != "" {
 		fmt.Fprintf(w.out, "nothing can be decided here: run %s has taken this run's place\n", by)
 		return nil
 	}
-	all, err := w.ledger.Decisions()
+	all, err := decision.Find(w.ledger)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (w *waiting) show(now time.Time) error {
 	shown = w.batches("batches held: only a lost log knew whether they were sent, and a list names people of them since; to send them as they are", all.Withheld, "held replay") || shown
 	shown = w.inDoubt(all.Held, now) || shown
 	w.batches("batches with people who were listed when their messages had been attempted (listed_too_late in the report)", all.Late)
-	if refused := w.ledger.Retry(nil); refused.Sum().Again > 0 && w.ledger.Hold == "" {
+	if refused := decision.RetryCandidates(w.ledger, nil); refused.Sum().Again > 0 && w.ledger.Facts().Hold == "" {
 		showRefused(w.out, refused)
 		w.commands("when the cause is fixed, to send them again", "refused again")
 		shown = true
@@ -70,7 +71,7 @@ func (w *waiting) show(now time.Time) error {
 }
 
 // batches lists batches and the decisions about them. It reports whether there are any.
-func (w *waiting) batches(title string, of []ledger.Waiting, decisions ...string) bool {
+func (w *waiting) batches(title string, of []decision.Waiting, decisions ...string) bool {
 	if len(of) == 0 {
 		return false
 	}
@@ -91,7 +92,7 @@ func (w *waiting) commands(title string, decisions ...string) {
 
 // inDoubt lists the batches that no replay settles. It reports whether a person can decide about
 // any: where a service knows references they stay in doubt for good.
-func (w *waiting) inDoubt(held []ledger.Waiting, now time.Time) bool {
+func (w *waiting) inDoubt(held []decision.Waiting, now time.Time) bool {
 	days, settleable := w.plan.Forgotten(now), w.ledger.Settleable()
 	switch {
 	case days > 0 && settleable > 0:
@@ -108,8 +109,8 @@ func (w *waiting) inDoubt(held []ledger.Waiting, now time.Time) bool {
 	}
 	list(w.out, "messages in doubt: they may have been accepted", held)
 	fmt.Fprintf(w.out, "to settle those that the service's receipts name:\n  %s\n", refusal.Command("reconcile", w.dir))
-	known := func(h ledger.Waiting) bool { return h.Code != ledger.CodeLogLost }
-	if w.ledger.Hold != "" || !slices.ContainsFunc(held, known) {
+	known := func(h decision.Waiting) bool { return h.Code != ledger.CodeLogLost }
+	if w.ledger.Facts().Hold != "" || !slices.ContainsFunc(held, known) {
 		fmt.Fprintln(w.out, "the others stay in doubt for good: only a lost log knew whether they were sent")
 		return false
 	}

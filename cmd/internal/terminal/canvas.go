@@ -10,25 +10,24 @@ import (
 	"golang.org/x/term"
 )
 
-// canvas is a terminal's other screen, on which frames take each other's place and leave
-// nothing to scroll back through. A nil canvas has nothing to leave.
-type canvas struct {
+// Canvas draws frames on a terminal's alternate screen, so that they leave nothing to scroll back
+// through. A nil Canvas may be left.
+type Canvas struct {
 	file  *os.File
 	shown bool
 	last  string
 }
 
-// newCanvas is nil where out is no terminal.
-func NewCanvas(out io.Writer) *canvas {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+// NewCanvas makes a canvas. It returns nil when out is not a terminal.
+func NewCanvas(out io.Writer) *Canvas {
+	if !AtTerminal(out) {
 		return nil
 	}
-	return &canvas{file: file}
+	return &Canvas{file: out.(*os.File)}
 }
 
-// draw shows a text, as much of it as there is room for.
-func (c *canvas) Draw(text string) error {
+// Draw shows as much of a text as there is room for.
+func (c *Canvas) Draw(text string) error {
 	frame := ""
 	if !c.shown {
 		frame = "\x1b[?1049h"
@@ -41,19 +40,19 @@ func (c *canvas) Draw(text string) error {
 	return err
 }
 
-// leave goes back to the terminal as it was, with the latest text left on it.
-func (c *canvas) Leave() {
+// Leave returns to the normal screen, and leaves the latest text there.
+func (c *Canvas) Leave() {
 	if c == nil || !c.shown {
 		return
 	}
 	_, _ = io.WriteString(c.file, "\x1b[?1049l"+c.last)
 }
 
-// dispensable are the beginnings of lines that give way, in this order, where there is no
-// room for all. What became of the records and the state go last.
-var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
+// dispensable has the beginnings of lines that are left out first when there is no room for all, in
+// this order. The fates and the state are left out last.
+var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "first ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
 
-// Fit leaves of a text what a terminal has room for.
+// Fit shortens a text to the lines and columns of a terminal.
 func Fit(text string, width, height int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for _, beginning := range dispensable {

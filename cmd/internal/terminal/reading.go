@@ -8,31 +8,30 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"cohort/engine/pace"
 	"cohort/ingest"
 )
 
-// How a long reading is shown: not at all while it is short, then on a terminal as a bar
-// and elsewhere as a line of the log now and then.
 const (
 	readingStep   = 250 * time.Millisecond
-	readingIsLong = time.Second
-	ReadingSpeaks = 10 * time.Second
+	readingIsLong = time.Second      // a terminal then shows a bar
+	ReadingSpeaks = 10 * time.Second // elsewhere, the log has a line so often
 )
 
-// reading is something that reads many bytes while an operator waits.
+// reading shows an operator how much was read.
 type reading struct {
 	screen *Screen
-	what   string // what it does, as in "reading the cohort"
-	total  int64  // bytes; 0 when nobody knows
-	speed  Speed
+	what   string // as in "reading the cohort"
+	total  int64  // bytes; 0: not known
+	speed  pace.Speed
 	spoke  time.Time
 	began  time.Time
 	bars   *mpb.Progress
 	bar    *mpb.Bar
 }
 
-// follow shows how far a reading of total bytes has come, which read tells, until end is
-// called. It takes what it has drawn away again.
+// Follow shows how many of total bytes were read, as read returns them, until end is called. end
+// removes the bar.
 func (s *Screen) Follow(what string, total int64, read func() int64) (end func()) {
 	done, over := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -56,7 +55,7 @@ func (s *Screen) Follow(what string, total int64, read func() int64) (end func()
 	})
 }
 
-// show shows that n bytes were read by now.
+// show shows n bytes.
 func (r *reading) show(now time.Time, n int64) {
 	r.speed.Add(now, n)
 	switch {
@@ -77,7 +76,7 @@ func (r *reading) show(now time.Time, n int64) {
 	}
 }
 
-// draw begins the bar; of a reading whose length nobody knows there is only the text.
+// draw begins the bar. It is only a text when the total is not known.
 func (r *reading) draw() {
 	s := r.screen
 	s.plain = s.out.to
@@ -90,11 +89,11 @@ func (r *reading) draw() {
 		mpb.PrependDecorators(decor.Any(func(st decor.Statistics) string { return r.what + ", " + megabytes(st.Current, r.total) + " " })),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return fmt.Sprintf(" %.0f MB/s", r.speed.PerSecond()/1e6) })),
 	)
-	r.bar.SetTotal(r.total, false) // said here, so that a full bar can still be taken away
+	r.bar.SetTotal(r.total, false) // set here, so that a full bar can still be removed
 	s.out.set(r.bars)
 }
 
-// end takes the bar away again.
+// end removes the bar.
 func (r *reading) end() {
 	if r.bar == nil {
 		return
@@ -104,7 +103,7 @@ func (r *reading) end() {
 	r.screen.out.set(r.screen.plain)
 }
 
-// megabytes is how much of how much, of which 0 is not known.
+// megabytes writes n, and what it is a part of unless that is 0.
 func megabytes(n, of int64) string {
 	if of == 0 {
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
@@ -112,7 +111,7 @@ func megabytes(n, of int64) string {
 	return fmt.Sprintf("%.1f of %.1f MB", float64(min(n, of))/1e6, float64(of)/1e6)
 }
 
-// bytesOf is how large the files of a cohort are together.
+// BytesOf returns the total size of a cohort's files.
 func BytesOf(r *ingest.Reader) (n int64) {
 	for _, f := range r.Files() {
 		n += f.Bytes

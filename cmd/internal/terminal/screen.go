@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
@@ -20,26 +18,23 @@ import (
 	"cohort/ingest/person"
 )
 
-// screen shows an operator how a run goes: on a terminal a bar, elsewhere a line of
-// the log every ten seconds. Events are log lines either way.
+// Screen shows the progress of a run: as a bar on a terminal, or else as a line of the log every ten
+// seconds. Events are log lines in both cases.
 type Screen struct {
 	terminal bool
 	out      *switchable
-	plain    io.Writer // what out writes to while there is no bar
+	plain    io.Writer // the target of out while there is no bar
 	Log      *slog.Logger
 	pace     campaign.Pace
 	bars     *mpb.Progress
 	bar      *mpb.Bar
 	Latest   atomic.Pointer[dispatch.Snapshot]
-	speed    Speed
 	spoke    time.Time // when the latest progress line was written
 }
 
+// NewScreen makes a screen that writes to stderr.
 func NewScreen(stderr io.Writer) *Screen {
-	s := &Screen{out: &switchable{to: stderr}}
-	if f, ok := stderr.(*os.File); ok {
-		s.terminal = term.IsTerminal(int(f.Fd()))
-	}
+	s := &Screen{out: &switchable{to: stderr}, terminal: AtTerminal(stderr)}
 	o := &slog.HandlerOptions{}
 	if s.terminal {
 		o.ReplaceAttr = forEyes
@@ -48,7 +43,7 @@ func NewScreen(stderr io.Writer) *Screen {
 	return s
 }
 
-// forEyes shortens what a person on a terminal need not read.
+// forEyes shortens log lines for a person at a terminal.
 func forEyes(_ []string, a slog.Attr) slog.Attr {
 	switch {
 	case a.Key == slog.TimeKey:
@@ -59,7 +54,7 @@ func forEyes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// begin shows the bar.
+// Begin shows the bar.
 func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.pace, s.spoke = pace, time.Now()
 	if !s.terminal {
@@ -68,16 +63,15 @@ func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.plain = s.out.to
 	s.bars = mpb.New(mpb.WithOutput(s.plain), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
 	s.bar = s.bars.New(plan.Messages, mpb.BarStyle().Rbound("|").Lbound("|"),
-		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d accepted ")),
+		mpb.PrependDecorators(decor.Any(s.count)),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return s.line() })),
 	)
 	s.out.set(s.bars)
 }
 
-// show takes a snapshot. The run's loop calls it a few times a second.
+// Show takes a snapshot. The run's loop calls it a few times a second.
 func (s *Screen) Show(now dispatch.Snapshot) {
 	accepted := now.Account.Fates[person.Accepted]
-	s.speed.Add(now.At, accepted)
 	s.Latest.Store(&now)
 	if s.bar != nil {
 		s.bar.SetCurrent(accepted)
@@ -88,53 +82,64 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	}
 	s.spoke = now.At
 	left := now.Left
-	args := []any{"state", string(now.State), "accepted", accepted, "left", left, "per_second", int64(s.speed.PerSecond() + 0.5), "in_flight", now.InFlight,
+	args := []any{"state", string(now.State), "accepted", accepted, "left", left, "per_second", int64(now.Speed + 0.5), "in_flight", now.InFlight,
 		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
 	if held := waits(now); held > 0 {
 		args = append(args, "for_a_person", held)
 	}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting)
-		if !now.Paused { // which has no end that anybody knows
+		if !now.Paused { // nobody knows the end of a pause
 			args = append(args, "until", s.clock(now.Until))
 		}
-	} else if eta, ok := s.speed.Eta(now.At, left); ok {
-		args = append(args, "done_at", s.clock(eta))
+	} else {
+		if first := now.Expected.First; !first.IsZero() {
+			args = append(args, "first_request", s.clock(first))
+		}
+		if last := now.Expected.Last; !last.IsZero() {
+			args = append(args, "done_at", s.clock(last))
+		}
 	}
 	s.Log.Info("progress", args...)
 }
 
-// line is what stands behind the bar.
+// line is the text behind the bar. It fits a terminal of 80 columns while nothing is sent.
 func (s *Screen) line() string {
 	now := s.Latest.Load()
-	if now == nil {
+	switch {
+	case now == nil:
 		return " starting"
+	case now.Waiting != "" && now.Paused:
+		return " " + now.Waiting
+	case now.Waiting != "":
+		return " " + (pace.Wait{Why: now.Waiting, Until: now.Until}).Text(s.pace.Location, now.At)
 	}
-	if now.Waiting != "" && now.Paused {
-		return fmt.Sprintf(" %s: %s", now.State, now.Waiting)
+	out := now.Expected
+	text := fmt.Sprintf(" %.0f/s", now.Speed)
+	if !out.First.IsZero() {
+		text = " first request at " + s.clock(out.First)
 	}
-	if now.Waiting != "" {
-		return fmt.Sprintf(" %s: %s", now.State, pace.WaitText(now.Waiting, now.Until.In(s.pace.Location), now.At))
+	if !out.Last.IsZero() {
+		text += ", done at " + s.clock(out.Last)
 	}
-	text := fmt.Sprintf(" %.0f/s", s.speed.PerSecond())
-	if eta, ok := s.speed.Eta(now.At, now.Left); ok {
-		text += ", done at " + s.clock(eta)
-		if !now.Closes.IsZero() && eta.After(now.Closes) {
-			text += " if the window did not close at " + s.clock(now.Closes)
-		}
+	if out.Remain > 0 {
+		text += fmt.Sprintf(", %d will remain at %s", out.Remain, s.clock(out.Closes))
 	}
 	return text + fmt.Sprintf(", %d in flight, %d refused, %d in doubt", now.InFlight, now.Account.Fates[person.Refused], now.Account.Fates[person.InDoubt])
 }
 
-func (s *Screen) clock(t time.Time) string {
-	t = t.In(s.pace.Location)
-	if t.YearDay() == time.Now().In(s.pace.Location).YearDay() {
-		return t.Format("15:04:05")
+// count is the text before the bar: shorter while the text behind it needs the room.
+func (s *Screen) count(st decor.Statistics) string {
+	accepted := "accepted "
+	if now := s.Latest.Load(); now != nil && now.Waiting != "" {
+		accepted = ""
 	}
-	return t.Format("Mon 2 Jan 15:04")
+	return fmt.Sprintf("%d of %d %s", st.Current, st.Total, accepted)
 }
 
-// end takes the bar away again.
+func (s *Screen) clock(t time.Time) string { return pace.Clock(t, s.pace.Location, time.Now()) }
+
+// End removes the bar.
 func (s *Screen) End() {
 	if s.bar == nil {
 		return
@@ -163,57 +168,7 @@ func (w *switchable) Write(b []byte) (int, error) {
 	return w.to.Write(b)
 }
 
-// waits counts the messages in doubt that nothing but a person, or receipts, can settle.
+// waits counts the messages in doubt that only a person or receipts can settle.
 func waits(now dispatch.Snapshot) int64 {
 	return now.Account.Fates[person.NotSent] + now.Account.Fates[person.InDoubt] - now.Left
-}
-
-// speed is the rate over the last half minute or so. Its zero value is ready; it is
-// safe for concurrent use.
-type Speed struct {
-	mu   sync.Mutex
-	seen []sample
-}
-
-// How far back a speed looks: further when nothing has come since, as between large batches.
-const (
-	speedOver   = 30 * time.Second
-	speedAtMost = 2 * time.Minute
-)
-
-type sample struct {
-	at time.Time
-	n  int64
-}
-
-func (s *Speed) Add(at time.Time, n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen = append(s.seen, sample{at, n})
-	for len(s.seen) > 2 {
-		age := at.Sub(s.seen[0].at)
-		if grows := s.seen[1].n < n; age <= speedOver || !grows && age <= speedAtMost {
-			break
-		}
-		s.seen = s.seen[1:]
-	}
-}
-
-func (s *Speed) PerSecond() float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.seen) < 2 {
-		return 0
-	}
-	first, last := s.seen[0], s.seen[len(s.seen)-1]
-	return float64(last.n-first.n) / max(last.at.Sub(first.at).Seconds(), 0.001)
-}
-
-// eta is when n more will be done at this speed.
-func (s *Speed) Eta(now time.Time, n int64) (time.Time, bool) {
-	rate := s.PerSecond()
-	if rate <= 0 {
-		return time.Time{}, false
-	}
-	return now.Add(time.Duration(float64(n) / rate * float64(time.Second))), true
 }

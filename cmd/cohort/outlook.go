@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"cohort/engine/campaign"
+	"cohort/engine/pace"
+)
+
+// wait is what the process at work waits for.
+type wait struct {
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
+}
+
+// rateStatus is the rate of the process at work.
+type rateStatus struct {
+	PerSecond float64 `json:"per_second"`         // accepted over the last half minute or so
+	Allowed   float64 `json:"allowed_per_second"` // 0: any
+	Rule      string  `json:"rule"`               // what decides it
+}
+
+// windowStatus is the window that is open or comes next.
+type windowStatus struct {
+	Opens  *time.Time `json:"opens,omitempty"`
+	Closes *time.Time `json:"closes,omitempty"`
+	Remain int64      `json:"remain"` // messages that it will not hold
+}
+
+// expect fills in what the run does next: as the process at work says or, without one, as the
+// campaign's window says. A pause stands elsewhere, and has no end that anybody knows.
+func (s *Status) expect(p campaign.Pace) {
+	now := s.now
+	if now == nil {
+		next, _ := pace.NextOpening(p, time.Now())
+		s.Window = windowOf(next.Opens, next.Closes, 0)
+		return
+	}
+	out := now.Expected
+	s.Window = windowOf(out.Opens, out.Closes, out.Remain)
+	if now.Paused || s.Paused != "" { // the log knows of a pause before the next snapshot
+		return
+	}
+	if now.Waiting != "" {
+		s.Waiting = &wait{now.Waiting, now.Until.UTC()}
+	}
+	s.Rate = &rateStatus{now.Speed, now.Rate, out.Rule}
+	s.First, s.ExpectedEnd = moment(out.First.Truncate(time.Second)), moment(out.Last.Truncate(time.Second))
+}
+
+func windowOf(opens, closes time.Time, remain int64) *windowStatus {
+	if opens.IsZero() && closes.IsZero() {
+		return nil
+	}
+	return &windowStatus{moment(opens), moment(closes), remain}
+}
+
+// printExpected writes what the run does next.
+func (s *Status) printExpected(w io.Writer) {
+	now, zone := time.Now(), s.in(time.Now()).Location()
+	if s.Waiting != nil {
+		fmt.Fprintf(w, "waiting   %s\n", pace.Wait{Why: s.Waiting.Reason, Until: s.Waiting.Until}.Text(zone, now))
+	} else if s.Rate != nil {
+		rate := fmt.Sprintf("rate      %.1f a second now, %s allowed (%s)  %s",
+			s.Rate.PerSecond, allowedRate(s.Rate.Allowed), s.Rate.Rule, bars(s.rates))
+		fmt.Fprintln(w, strings.TrimRight(rate, " "))
+	}
+	if s.First != nil {
+		fmt.Fprintf(w, "first     request at %s\n", pace.Clock(*s.First, zone, now))
+	}
+	if s.ExpectedEnd != nil {
+		fmt.Fprintf(w, "done      at about %s, if nothing comes in between\n",
+			s.ExpectedEnd.In(zone).Format("Mon 2 Jan 15:04:05 MST"))
+	}
+	if s.Rate != nil && s.Window != nil && s.Window.Remain > 0 {
+		fmt.Fprintf(w, "window    %d messages will remain when it closes at %s\n",
+			s.Window.Remain, s.Window.Closes.In(zone).Format("15:04 MST"))
+	}
+}
+
+func allowedRate(rate float64) string {
+	if rate == 0 {
+		return "any rate"
+	}
+	return fmt.Sprintf("%.4g", rate)
+}

@@ -1,0 +1,145 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"cohort/engine/campaign"
+	"cohort/engine/pace"
+	"cohort/engine/register"
+)
+
+// quotaOf returns how many requests a minute an application may make of the campaign's service:
+// 1,200, except at the NHS App's production.
+func quotaOf(c *campaign.Campaign) int {
+	if c.NHSApp != nil && strings.HasPrefix(c.NHSApp.BaseURL, "https://api.service.nhs.uk/") {
+		return 24_000
+	}
+	return 1200
+}
+
+// Forecast describes what a send would do. It is also what plan --json prints.
+type Forecast struct {
+	Messages    int64              `json:"messages"`
+	Batches     int                `json:"batches"`
+	Largest     int                `json:"largest_batch"` // in messages
+	Bytes       int64              `json:"bytes"`         // of all requests
+	LargestBody int                `json:"largest_body"`  // in bytes
+	Days        []forecastDay      `json:"days"`
+	Left        int64              `json:"left"` // messages without a day before pace.until
+	Pace        string             `json:"pace"` // the rate, what decides it, the first and the last request
+	Widest      int                `json:"widest_day"`
+	Requests    float64            `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
+	Quota       int                `json:"quota_per_minute"`
+	Reach       *reached           `json:"reach,omitempty"`
+	Overlap     *register.Overlaps `json:"overlap,omitempty"`
+
+	Campaign *campaign.Campaign `json:"-"`
+}
+
+type forecastDay struct {
+	Opens     time.Time  `json:"opens"`
+	Closes    *time.Time `json:"closes,omitempty"`
+	PerSecond float64    `json:"per_second"` // 0: as fast as the service takes them
+	Messages  int64      `json:"messages"`
+	Ends      *time.Time `json:"ends,omitempty"`
+}
+
+// Add adds up the batches of a cohort, and forecasts when they would be sent.
+func (f *Forecast) Add(_ context.Context, cut *Cut) error {
+	for _, batches := range cut.Batches {
+		for _, b := range batches {
+			if b.Messages == 0 {
+				continue
+			}
+			f.Batches++
+			f.Messages += int64(b.Messages)
+			f.Bytes += int64(b.Bytes)
+			f.Largest, f.LargestBody = max(f.Largest, int(b.Messages)), max(f.LargestBody, int(b.Bytes))
+		}
+	}
+	f.expect(time.Now())
+	return nil
+}
+
+// expect forecasts the days on which the batches would be sent from now on.
+func (f *Forecast) expect(now time.Time) {
+	f.Quota = quotaOf(f.Campaign)
+	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)
+	f.Left, f.Pace = out.Left, out.Text(f.Campaign.Pace.Location, now)
+	moment := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		t = t.In(f.Campaign.Pace.Location).Truncate(time.Second)
+		return &t
+	}
+	for i, d := range out.Days {
+		f.Days = append(f.Days, forecastDay{*moment(d.Opens), moment(d.Closes), d.Rate, d.Messages, moment(d.Ends)})
+		if d.Messages > f.Days[f.Widest].Messages {
+			f.Widest = i
+		}
+		if each := float64(f.Messages) / float64(max(1, f.Batches)); d.Rate > 0 {
+			f.Requests = max(f.Requests, 60*fastest(f.Campaign.Pace, d.Rate)/each)
+		}
+	}
+}
+
+// fastest returns the rate at which a run makes up for lost time. even is its rate otherwise.
+func fastest(p campaign.Pace, even float64) float64 {
+	if p.Window == nil {
+		return even
+	}
+	rate := even * max(1, p.CatchUp)
+	if p.PerSecond > 0 {
+		rate = min(rate, p.PerSecond)
+	}
+	return rate
+}
+
+func (f *Forecast) Print(w io.Writer) {
+	const clock = "Mon 2 Jan 15:04"
+	fmt.Fprintf(w, "messages  %d in %d batches of at most %d, %d MB of requests, the largest of %d bytes\n", f.Messages, f.Batches, f.Largest, f.Bytes/1_000_000, f.LargestBody)
+	if f.Reach != nil {
+		f.Reach.Print(w)
+	}
+	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
+	for i, d := range f.Days {
+		fmt.Fprintf(w, "day %-5d from %s", i+1, d.Opens.Format(clock))
+		if d.Closes != nil {
+			fmt.Fprintf(w, " to %s at the latest", d.Closes.Format("15:04"))
+		}
+		rate := "as fast as the service takes them"
+		if d.PerSecond > 0 {
+			rate = fmt.Sprintf("%.4g a second", d.PerSecond)
+		}
+		fmt.Fprintf(w, ": %d messages, %s", d.Messages, rate)
+		if d.Ends != nil {
+			fmt.Fprintf(w, ", the last at %s", d.Ends.Format("15:04"))
+		}
+		if i == f.Widest && len(f.Days) > 1 {
+			fmt.Fprint(w, " (the widest day)")
+		}
+		fmt.Fprintln(w)
+		if i == 13 && len(f.Days) > 15 {
+			fmt.Fprintf(w, "          and %d days more, until %s\n", len(f.Days)-14, f.Days[len(f.Days)-1].Opens.Format("Mon 2 Jan 2006"))
+			break
+		}
+	}
+	if f.Left > 0 {
+		fmt.Fprintf(w, "left      %d messages have no day before pace.until, or within a year\n", f.Left)
+	}
+	if f.Requests > 0 {
+		within := "within"
+		if f.Requests > float64(f.Quota) {
+			within = "ABOVE"
+		}
+		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
+	}
+	f.Overlap.Print(w)
+	fmt.Fprintln(w, "whether other runs of this campaign stand in the way shows when it is sent")
+}

@@ -1,0 +1,543 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cohort/cmd/internal/earlier"
+	"cohort/engine/campaign"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+)
+
+// OpenRegister opens the campaign's registers.
+func OpenRegister(c *campaign.Campaign) (*register.Register, error) {
+	reg, err := register.OpenAll(c.Registers())
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		return nil, refusal.New("register_unwritable", "cause", err)
+	}
+	if err != nil {
+		return nil, refusal.New("register_not_opened", "cause", err)
+	}
+	return reg, nil
+}
+
+// inRegister calls fn with the campaign's registers open.
+func (r *Runner) inRegister(fn func(*register.Register) error) error {
+	reg, err := OpenRegister(r.Campaign)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reg.Close() }()
+	return fn(reg)
+}
+
+// lookInRegister reads the campaign's registers without locking them.
+func (r *Runner) lookInRegister() (*register.Register, error) {
+	reg, err := register.Look(r.Campaign.Registers()...)
+	if err != nil {
+		return nil, refusal.New("register_unreadable", "cause", err)
+	}
+	return reg, nil
+}
+
+// place is a run's folder, and what the register knows about the run.
+type place struct {
+	folder string
+	begun  bool             // the run may have sent something
+	again  bool             // it was begun, its folder is lost, and a person has allowed to begin again
+	others []register.Entry // the other runs of the campaign on the service
+}
+
+// locate asks the register for the run's folder, and for the other runs of the campaign.
+func (r *Runner) locate() (at place, err error) {
+	at.folder = cmp.Or(r.RunFolder, filepath.Join(r.Runs, r.Campaign.Name+"-"+r.Id.Short()))
+	if err := r.adopt(at.folder); err != nil {
+		return at, err
+	}
+	err = r.inRegister(func(reg *register.Register) error {
+		at.others = reg.Others(r.Campaign.Name, r.Service, r.Id.String())
+		entry, begun := reg.Run(r.Id.String())
+		if at.begun = begun; begun {
+			return r.locateBegun(&at, entry)
+		}
+		if r.Call.NewCohort || r.Call.SendAgain != "" {
+			return nil
+		}
+		// If there is a plan, it says which runs it takes into account.
+		return register.Admit(register.Standing{Folder: at.folder, Rivals: at.others, Planned: earlierIn(at.folder)})
+	})
+	return at, err
+}
+
+// locateBegun finds the folder of a run that was begun.
+func (r *Runner) locateBegun(at *place, entry register.Entry) error {
+	gone := func(code string) error {
+		return refusal.New(code, "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", register.NewCampaignName(entry))
+	}
+	switch {
+	case r.holds(entry.Folder):
+		if r.RunFolder != "" && !runfolder.Same(r.RunFolder, entry.Folder) {
+			return refusal.New("run_in_another_folder", "folder", entry.Folder, "command", refusal.Command("resume", entry.Folder))
+		}
+		at.folder = entry.Folder
+		return nil
+	case r.holds(at.folder): // it was moved
+		return nil
+	case r.Campaign.NHSApp != nil: // it remembers no references, so it would take every message again
+		return gone("folder_gone_nhsapp")
+	case r.Call.SendAgain != "":
+		const one = string(campaign.Batches) // or the only endpoint, as the NHS App's
+		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(r.Campaign.Notify.Endpoint), one) {
+			return refusal.New("endpoint_changed", "host", entry.Host, "endpoint", was)
+		}
+		at.again = true
+		return nil
+	}
+	return gone("folder_gone")
+}
+
+// holds reports whether a folder holds this run.
+func (r *Runner) holds(folder string) bool {
+	c, err := runfolder.ReadCall(folder)
+	return err == nil && c.RunID == r.Call.RunID
+}
+
+// earlierIn lists the runs that the plan in a folder takes into account.
+func earlierIn(folder string) []plan.EarlierRun {
+	plan, err := plan.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = plan.Close() }()
+	return plan.Earlier
+}
+
+// standing gathers what is known about the run. folded is its log as this process found it.
+func (r *Runner) standing(reg *register.Register, plan *plan.Plan, folded *ledger.Ledger) register.Standing {
+	st := register.Standing{
+		Run: plan.RunID, Folder: r.Folder.Path, Facts: register.FactsOf(folded), Planned: plan.Earlier, SendAgain: plan.SendAgain != "",
+		Rivals: reg.Others(plan.Campaign, plan.Service, plan.RunID),
+	}
+	st.Entry, st.Known = reg.Run(plan.RunID)
+	st.Service, st.Simulator = plan.Service, st.Entry.Simulator
+	if r.Tokens != nil {
+		st.Simulator, st.Heard = r.Tokens.Simulator()
+	}
+	if st.Known || st.Heard { // before that it may be a rehearsal
+		st.Moved = reg.Elsewhere(plan.Campaign, plan.Service, r.keys(st.Entry.Keys))
+	}
+	if st.Heard && !st.Known && !st.Simulator { // a run that was admitted before is admitted again
+		st.OtherKeys = reg.OtherKeys(plan.Campaign, plan.Service, r.keys(nil))
+		st.MaybeSame = r.mayBeSame(st.OtherKeys)
+	}
+	st.Elsewhere = st.Known && !runfolder.Same(st.Entry.Folder, st.Folder) && r.holds(st.Entry.Folder)
+	if plan.BeganAgain && folded.Facts().Attempts == 0 {
+		st.Known = false // the register's entry is about the lost folder
+	}
+	return st
+}
+
+// standing gathers what is known about the run of this start.
+func (s *start) standing() (st register.Standing, err error) {
+	err = s.run.inRegister(func(reg *register.Register) error {
+		st = s.run.standing(reg, s.plan, s.ledger)
+		return nil
+	})
+	return st, err
+}
+
+// copied returns why the folder may be an older copy. Only a service that takes a message twice
+// needs to know.
+func (r *Runner) copied(plan *plan.Plan, folded *ledger.Ledger) (copied *ledger.CopyError, err error) {
+	if !plan.NeverAgain || r.Call.Simulate {
+		return nil, nil
+	}
+	if err := folded.ShowsLatest(r.Folder.Path); err != nil && !errors.As(err, &copied) {
+		return nil, runfolder.Unsound(r.Folder.Path, err)
+	}
+	return copied, nil
+}
+
+// MayWrite refuses unless what the service knows may be recorded in the run's log.
+func (r *Runner) MayWrite(plan *plan.Plan, folded *ledger.Ledger) error {
+	return r.inRegister(func(reg *register.Register) error {
+		return register.AdmitReceipts(r.standing(reg, plan, folded))
+	})
+}
+
+// MayDecide refuses unless a person may decide about batches of the run.
+func (r *Runner) MayDecide(planned *plan.Plan, folded *ledger.Ledger) error {
+	return r.inRegister(func(reg *register.Register) error {
+		return register.AdmitDecision(r.standing(reg, planned, folded))
+	})
+}
+
+// MaySendAgain refuses unless messages of the run may be sent again. people describes the recipients.
+func (r *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people string) error {
+	if err := r.adopt(r.Folder.Path); err != nil {
+		return err
+	}
+	return r.inRegister(func(reg *register.Register) error {
+		return register.AdmitRetry(r.standing(reg, planned, folded), HoldWords(folded.Facts().Hold), people)
+	})
+}
+
+// register notes that the run may send from here on. It decides about that once more, with the
+// register locked.
+func (s *start) register() error {
+	r, p := s.run, s.plan
+	return r.inRegister(func(reg *register.Register) error {
+		st := r.standing(reg, p, s.ledger)
+		st.Meanwhile = s.meanwhile(reg, s.ledger.Facts())
+		if err := register.Admit(st); err != nil {
+			return err
+		}
+		for _, e := range st.OtherKeys {
+			r.Log.Warn("this campaign was sent to another address with another API key; if both are the same service, its people are sent to twice: then stop this run and go on with that one",
+				"was", register.AddressOf(e.Service), "is", register.AddressOf(r.Service), "run", e.Folder, "requests", e.Attempts, "last_at_work", e.At.Format(time.DateOnly))
+		}
+		for _, e := range p.Earlier {
+			if entry, ok := reg.Run(e.RunID); ok && entry.State == register.Begun {
+				entry.State, entry.Note = register.Superseded, "by run "+p.Run.Short()+" in "+r.Folder.Path
+				if err := recordIn(reg, entry); err != nil {
+					return err
+				}
+			}
+		}
+		keys := r.keys(st.Entry.Keys)
+		if st.Known && runfolder.Same(st.Entry.Folder, r.Folder.Path) {
+			if len(keys) == len(st.Entry.Keys) {
+				return nil
+			}
+			st.Entry.Keys = keys
+			return recordIn(reg, st.Entry)
+		}
+		if p.BeganAgain && s.ledger.Facts().Attempts == 0 { // the numbers are the lost folder's
+			if _, err := register.ReachedAll(r.Campaign.Registers(), p.RunID, 0, 0); err != nil {
+				return refusal.New("register_not_updated", "cause", err)
+			}
+		}
+		return recordIn(reg, r.entry(p, register.Entry{
+			State: register.Begun, Attempts: max(st.Entry.Attempts, s.ledger.Facts().Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
+		}))
+	})
+}
+
+// meanwhile lists the runs of other campaigns that have begun to send the same words since the
+// comparison.
+func (s *start) meanwhile(reg *register.Register, facts ledger.Facts) (runs []register.Entry) {
+	if s.compared == nil || facts.Attempts == 0 && s.plan.SendAgain != "" || s.run.atSimulator(register.Entry{}) {
+		return nil
+	}
+	kind, _, _ := strings.Cut(s.plan.Service, " ")
+	for _, e := range reg.OfOtherCampaigns(s.plan.Campaign, kind, s.compared.Since) {
+		same := slices.ContainsFunc(e.Templates, func(t string) bool { return slices.Contains(earlier.TemplatesOf(s.plan), t) })
+		if same && !e.At.Before(s.compared.Since) && !slices.Contains(s.compared.Looked, e.RunID) {
+			runs = append(runs, e)
+		}
+	}
+	return runs
+}
+
+// keys adds the fingerprint of the present API key to those that a run used. An error of the key is
+// reported when it is used.
+func (r *Runner) keys(was []string) []string {
+	key, _ := r.Key()
+	if r.Call.Simulate || key == "" || slices.Contains(was, key) {
+		return was
+	}
+	return append(slices.Clone(was), key)
+}
+
+// notElsewhere refuses, before anything is prepared, a campaign that was sent to another address of
+// what may be the same service.
+func (r *Runner) notElsewhere(ctx context.Context) error {
+	if r.Call.SendAgain != "" {
+		return nil
+	}
+	st := register.Standing{Service: r.Service}
+	if err := r.inRegister(func(reg *register.Register) error {
+		st.Moved = reg.Elsewhere(r.Campaign.Name, r.Service, r.keys(nil))
+		if r.Tokens != nil && !r.Call.Simulate {
+			st.MaybeSame = r.mayBeSame(reg.OtherKeys(r.Campaign.Name, r.Service, r.keys(nil)))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if register.Admit(st) == nil {
+		return nil
+	}
+	if err := r.reachable(ctx); err != nil {
+		return notReady(err)
+	}
+	st.Simulator, _ = r.Tokens.Simulator()
+	return register.Admit(st)
+}
+
+// mayBeSame lists those runs that may have gone to this service, although their address and API key
+// differ. Either both are production, or both addresses lead to one machine. A test and a production
+// profile are two services.
+func (r *Runner) mayBeSame(runs []register.Entry) (same []register.Entry) {
+	mine := r.Campaign.Profile
+	for _, e := range runs {
+		was := campaign.Profile(e.Profile)
+		differ := was != campaign.AnyNumber && mine != campaign.AnyNumber && was != mine
+		if was == campaign.Production && mine == campaign.Production || !differ && register.SameMachine(register.AddressOf(e.Service), register.AddressOf(r.Service)) {
+			same = append(same, e)
+		}
+	}
+	return same
+}
+
+// atSimulator reports whether every answer to the run came from a simulator. was is the register's
+// entry, or zero.
+func (r *Runner) atSimulator(was register.Entry) bool {
+	if r.Tokens == nil {
+		return was.Simulator
+	}
+	is, known := r.Tokens.Simulator()
+	if was.RunID == "" {
+		return is
+	}
+	return was.Simulator && (is || !known)
+}
+
+// rehearses reports whether the run goes to a simulator. It asks the service if it has not answered
+// yet.
+func (r *Runner) rehearses(ctx context.Context) bool {
+	if r.Call.Simulate || r.Tokens == nil {
+		return r.Call.Simulate
+	}
+	if _, known := r.Tokens.Simulator(); !known {
+		_ = r.Sink.Check(ctx) // its error is reported before the first request
+	}
+	is, _ := r.Tokens.Simulator()
+	return is
+}
+
+// note records in the register how far the run has come. If it fails, the log still has everything.
+func (r *Runner) note(plan *plan.Plan, state register.State, summary dispatch.Summary) {
+	people := summary.Account.Fates[person.Accepted] + summary.Account.Fates[person.InDoubt]
+	reg, err := register.OpenAll(r.Campaign.Registers())
+	if err == nil {
+		defer func() { _ = reg.Close() }()
+		was, known := reg.Run(plan.RunID)
+		here := runfolder.Same(was.Folder, r.Folder.Path)
+		if known && !here && r.holds(was.Folder) {
+			return // this folder is a copy
+		}
+		e := was
+		if e.Simulator = r.atSimulator(was); !known {
+			e.State, e.Keys = state, r.keys(nil)
+		}
+		// Numbers never go back: a folder that knows fewer requests is taken for an older copy.
+		e.Attempts, e.Revisions, e.People = max(was.Attempts, summary.Attempts), max(was.Revisions, summary.Revisions), people
+		if here && was.State == state && was.Attempts == summary.Attempts && was.Revisions == summary.Revisions && was.People == people && was.Simulator == e.Simulator {
+			return
+		}
+		if known {
+			if was.State == register.Begun {
+				e.State = state
+			}
+			e.Real = e.Real || r.atService()
+			e.Templates, e.Folder = earlier.TemplatesOf(plan), r.Folder.Path
+		} else {
+			e = r.entry(plan, e)
+		}
+		err = reg.Record(e)
+	}
+	if err != nil {
+		r.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	}
+}
+
+// entry completes a new entry of the register from the plan.
+func (r *Runner) entry(plan *plan.Plan, e register.Entry) register.Entry {
+	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
+	e.Folder, e.Note, e.Templates, e.Profile = r.Folder.Path, plan.SendAgain, earlier.TemplatesOf(plan), string(r.Campaign.Profile)
+	e.Real = e.Real || r.atService()
+	if r.Campaign.Notify.Endpoint == campaign.Messages {
+		e.Endpoint = string(r.Campaign.Notify.Endpoint)
+	}
+	return e
+}
+
+// atService reports whether the service itself, not a simulator, has answered this process.
+func (r *Runner) atService() bool {
+	if r.Tokens == nil {
+		return false
+	}
+	simulator, known := r.Tokens.Simulator()
+	return known && !simulator
+}
+
+func recordIn(reg *register.Register, e register.Entry) error {
+	if err := reg.Record(e); err != nil {
+		return refusal.New("register_not_updated", "cause", err)
+	}
+	return nil
+}
+
+// linksOfOthers yields the replaced numbers that runs of other campaigns know.
+func (r *Runner) linksOfOthers() (earlier.Links, error) {
+	reg, err := r.lookInRegister()
+	if err != nil {
+		return nil, err
+	}
+	kind, _, _ := strings.Cut(r.Campaign.ServiceID(false), " ")
+	return earlier.LinksOf(reg.OfOtherCampaigns(r.Campaign.Name, kind, time.Now().AddDate(0, 0, -r.Campaign.OverlapDays))), nil
+}
+
+// restOf lists the runs of the campaigns that --rest-of names. A rehearsal takes only rehearsals, and
+// closes no real run.
+func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) {
+	if r.Call.RestOf == "" {
+		return nil, nil
+	}
+	reg, err := r.lookInRegister()
+	if err != nil {
+		return nil, err
+	}
+	known, rehearsal := map[string][]register.Entry{}, r.rehearses(ctx)
+	var names []string
+	for _, e := range reg.Runs() {
+		if e.Simulator != rehearsal || e.Campaign == r.Campaign.Name {
+			continue
+		}
+		if known[e.Campaign] == nil {
+			names = append(names, e.Campaign)
+		}
+		e, _ = reg.Run(e.RunID)
+		known[e.Campaign] = append(known[e.Campaign], e)
+	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
+	missing := "no_such_campaign"
+	if rehearsal {
+		missing = "no_such_rehearsal"
+	}
+	for _, name := range strings.Split(r.Call.RestOf, ",") {
+		if name == r.Campaign.Name {
+			return nil, refusal.New("rest_of_itself", "campaign", name)
+		}
+		if known[name] == nil {
+			return nil, refusal.New(missing, "register", r.Campaign.Register, "campaign", name, "known", strings.Join(names, ", "))
+		}
+		runs = append(runs, known[name]...)
+	}
+	return runs, nil
+}
+
+// adopt copies to the campaign's register what other registers know that its runs used before: the
+// run in folder, and the runs beside it.
+func (r *Runner) adopt(folder string) error {
+	if err := r.registerLost(folder); err != nil {
+		return err
+	}
+	if r.Call.Register == r.Campaign.Register {
+		return nil
+	}
+	r.Call.Register = r.Campaign.Register
+	folders := []string{folder}
+	beside, _ := os.ReadDir(r.Runs)
+	for _, f := range beside {
+		if short, of := strings.CutPrefix(f.Name(), r.Campaign.Name+"-"); of && len(short) == len(r.Id.Short()) {
+			folders = append(folders, filepath.Join(r.Runs, f.Name()))
+		}
+	}
+	var adopted []string
+	for _, f := range folders {
+		c, err := runfolder.ReadCall(f)
+		inUse := func(folder string) bool { return c.Register == folder || runfolder.Same(c.Register, folder) }
+		if err != nil || c.Register == "" || slices.ContainsFunc(r.Campaign.Registers(), inUse) || slices.Contains(adopted, c.Register) {
+			continue
+		}
+		adopted = append(adopted, c.Register)
+		if err := r.adoptFrom(c.Register); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runner) adoptFrom(was string) error {
+	now := r.Campaign.Register
+	if !runfolder.Exists(was) {
+		r.Log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
+		return nil
+	}
+	r.Log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
+	old, err := register.Open(was)
+	if err != nil {
+		return refusal.New("old_register_unreadable", "cause", err, "register", now)
+	}
+	defer func() { _ = old.Close() }()
+	return r.inRegister(func(reg *register.Register) error {
+		if err := reg.Adopt(old); err != nil {
+			return refusal.New("register_not_adopted", "cause", err)
+		}
+		return nil
+	})
+}
+
+// registerLost looks, if the campaign's registers are empty, for a run that was noted in them: in
+// folder, beside it, and under r.Runs. Several empty registers mean storage that is not mounted, and
+// the start is refused. A single one gets a warning: each run still knows from its log whom it reached.
+func (r *Runner) registerLost(folder string) error {
+	registers := r.Campaign.Registers()
+	used := func(dir string) bool {
+		info, err := os.Stat(filepath.Join(dir, "register.jsonl"))
+		return err == nil && info.Size() > 0
+	}
+	if slices.ContainsFunc(registers, used) {
+		return nil
+	}
+	folders := []string{folder}
+	for _, runs := range []string{r.Runs, filepath.Dir(folder)} {
+		beside, _ := os.ReadDir(runs)
+		for _, f := range beside {
+			folders = append(folders, filepath.Join(runs, f.Name()))
+		}
+	}
+	for _, f := range folders {
+		c, err := runfolder.ReadCall(f)
+		if err != nil || !slices.Contains(registers, c.Register) || !wasNoted(f) {
+			continue
+		}
+		if len(registers) > 1 {
+			return refusal.New("registers_empty", "registers", strings.Join(registers, ", "), "folder", f)
+		}
+		r.Log.Warn("the register knows no run, and a run was noted in it before: what it knew is lost, and people whom other runs have reached may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
+		return nil
+	}
+	return nil
+}
+
+// wasNoted reports whether a register must know the run in a folder: it is told before the first
+// request. An unreadable log is taken for one with requests.
+func wasNoted(folder string) bool {
+	planned, err := plan.Open(folder)
+	if err != nil {
+		return !errors.Is(err, plan.ErrNone)
+	}
+	defer func() { _ = planned.Close() }()
+	folded, err := ledger.Read(folder, planned)
+	return err != nil || folded.Facts().Attempts > 0
+}

@@ -1,0 +1,348 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/terminal"
+	"cohort/engine/build"
+	"cohort/engine/campaign"
+	"cohort/engine/control"
+	"cohort/engine/disk"
+	"cohort/engine/dispatch"
+	"cohort/engine/journal"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/record"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+	"cohort/shard"
+	"cohort/sinks"
+	"cohort/sinks/apim"
+)
+
+// start is one start of a run that has a plan.
+//
+//	read the log ─▶ admit ─▶ compare ─▶ check the service ─▶ lists ─▶ open the log ─▶ register ─▶ dispatch.Run ─▶ conclude
+type start struct {
+	run      *Runner
+	options  Options
+	copy     *intake.Stdin // of standard input; may be nil
+	plan     *plan.Plan
+	ledger   *ledger.Ledger // the log as this process found it; nil: not read yet
+	spool    *shard.Spool
+	key      string             // fingerprint of the API key
+	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
+	consents bool               // Call.Consented has changed
+
+	noted      uint64 // requests and revisions together, as last noted
+	notedAt    time.Time
+	noteFailed bool
+}
+
+// resume goes on with a run that has a plan.
+func (s *start) resume(ctx context.Context) error {
+	r := s.run
+	if err := campaign.Compare(s.plan.Frozen, r.Frozen); err != nil {
+		if changed := runfolder.PlanChanged(r.Folder.Path, s.plan); changed != nil {
+			return changed
+		}
+		return refusal.New("setting_changed_since_plan", "cause", err, "new_name", register.NewCampaignName(register.Entry{RunID: s.plan.RunID, Folder: r.Folder.Path}))
+	}
+	if err := intake.BroughtPersonalisation(r.Campaign, r.Folder); err != nil {
+		return err
+	}
+	if r.Campaign.Reach != nil {
+		intake.Today(r.Campaign, r.Log) // removes older reports
+	}
+	if err := r.adopt(r.Folder.Path); err != nil {
+		return err
+	}
+	// Only the plan decides where a run goes.
+	r.Call.RunID, r.Call.Simulate = s.plan.RunID, s.plan.Service == r.Campaign.ServiceID(true)
+	if s.plan.Service != r.Campaign.ServiceID(r.Call.Simulate) {
+		if changed := runfolder.PlanChanged(r.Folder.Path, s.plan); changed != nil {
+			return changed
+		}
+		return refusal.New("service_changed", "planned", s.plan.Service, "service", r.Campaign.ServiceID(false))
+	}
+	if was, err := runfolder.ReadCall(r.Folder.Path); err == nil {
+		r.Call.Consented = was.Consented
+	}
+	if err := r.Folder.Remember(r.Call, r.CampaignText); err != nil {
+		return err
+	}
+	if err := r.Connect(); err != nil {
+		return err
+	}
+	return s.dispatch(ctx)
+}
+
+// dispatch sends what the plan still has to send.
+func (s *start) dispatch(ctx context.Context) (err error) {
+	r := s.run
+	// The spool replaces the cohort's files from here on. Personal data must not be kept twice.
+	s.copy.Drop()
+	r.Folder.Forget()
+	if s.spool, err = cohortspool.Open(r.Folder.File(runfolder.SpoolFolder), s.plan); err != nil {
+		return err
+	}
+	defer func() { _ = s.spool.Close() }()
+	if s.ledger == nil {
+		if s.ledger, err = runfolder.Ledger(r.Folder.Path, s.plan); err != nil {
+			return err
+		}
+	}
+	if done, err := s.nothingToDo(ctx); done {
+		return err
+	}
+	lists, err := s.ready(ctx)
+	if ctx.Err() != nil {
+		return r.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
+	log, err := ledger.Open(r.Folder.Path, s.plan)
+	if errors.Is(err, journal.ErrFull) {
+		return refusal.New("no_room_for_log", "cause", err)
+	}
+	if err != nil {
+		return runfolder.Unsound(r.Folder.Path, err)
+	}
+	return s.send(ctx, log, lists)
+}
+
+// nothingToDo ends the start of a run that cannot or need not go on.
+func (s *start) nothingToDo(ctx context.Context) (bool, error) {
+	r, l := s.run, s.ledger
+	live, held, foreign := l.Unsettled()
+	switch {
+	case foreign > 0:
+		err := refusal.New("foreign_batches", "batches", foreign)
+		if !r.attended {
+			r.onHalt(err.Error())
+		}
+		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
+	case live > 0 || !l.Facts().Closed && held == 0:
+		return false, nil
+	}
+	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
+	return true, r.Conclude(ctx, s.plan, s.spool, l, dispatch.Summary{
+		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
+		ListedLate: l.ListedLate(), Held: held, Finished: true,
+	}, nil)
+}
+
+// ready checks everything that may refuse the start, and reads the suppression lists.
+func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
+	r := s.run
+	st, err := s.standing()
+	if err == nil {
+		st.Copied, err = r.copied(s.plan, s.ledger)
+	}
+	if err == nil {
+		err = register.Admit(st)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compareRest(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.checkService(ctx); err != nil {
+		return nil, err
+	}
+	if s.key, err = r.Key(); err != nil {
+		return nil, refusal.New("api_key_unusable", "cause", err)
+	}
+	st.OtherKey = s.ledger.AnyInDoubt() && s.ledger.Facts().Key != "" && s.ledger.Facts().Key != s.key && !r.Call.Simulate && !s.plan.NeverAgain && !s.options.OneApplication
+	if s.ledger.Settleable() > 0 {
+		st.TooOld = s.plan.Forgotten(ClockOf(ctx)())
+	}
+	if err := register.Admit(st); err != nil {
+		return nil, err
+	}
+	return s.suppress(ctx)
+}
+
+// compareRest compares what is left to send with the runs of other campaigns, if the plan was sealed
+// by an earlier start.
+func (s *start) compareRest(ctx context.Context) error {
+	left := s.ledger.Account().Fates[person.NotSent]
+	if s.compared != nil || left == 0 || s.options.Settle {
+		return nil
+	}
+	var rest *earlier.Unsent
+	if s.ledger.Facts().Attempts > 0 {
+		rest = &earlier.Unsent{Folder: s.run.Folder.Path, Plan: s.plan, Ledger: s.ledger, People: left, Consented: s.run.Call.Consented}
+	}
+	return s.compare(ctx, s.spool, s.plan.Earlier, s.options.SendAgain != "" || rest == nil && s.plan.SendAgain != "", rest)
+}
+
+// compare compares a cohort with the runs of other campaigns, and refuses a send that would repeat
+// them. consented says that a person allows it.
+func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.EarlierRun, consented bool, rest *earlier.Unsent) (err error) {
+	r := s.run
+	dir := r.Folder.File(runfolder.ListsFolder)
+	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
+		return refusal.New("no_room_to_compare", "cause", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if s.compared, err = earlier.Compare(ctx, r.Campaign, spool, dir, closed, rest); err != nil {
+		return err
+	}
+	if _, begun := s.compared.Register.Run(r.Id.String()); begun {
+		s.compared.Begun = r.Folder.Path
+	}
+	for _, run := range s.compared.Found {
+		r.Log.Info(s.compared.Words(run))
+	}
+	st := register.Standing{SameWords: s.compared}
+	repeats := register.Admit(st)
+	if repeats == nil {
+		return nil
+	}
+	if st.Consented = consented; consented {
+		for _, run := range s.compared.Repeated() {
+			r.Call.Consented, s.consents = append(r.Call.Consented, run.RunID), true
+		}
+		r.Log.Warn("people get the same words with the same values again, as --send-again says", "people", s.compared.Again)
+	} else if st.Rehearsal = r.rehearses(ctx); st.Rehearsal {
+		r.Log.Warn("a real send would be refused: " + repeats.Error())
+	}
+	return register.Admit(st)
+}
+
+// checkService checks that the service can be reached, before the first attempt. A run that has
+// begun keeps trying when the service does not answer.
+func (s *start) checkService(ctx context.Context) error {
+	if live, _, _ := s.ledger.Unsettled(); live == 0 {
+		return nil
+	}
+	err := s.run.reachable(ctx)
+	if err == nil || refusal.Code(err) != "" {
+		return err
+	}
+	if m := (*apim.Mistake)(nil); s.ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
+		s.run.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
+		return nil
+	}
+	return notReady(err)
+}
+
+// notReady refuses a start that the service, or the campaign's last day, prevents.
+func notReady(err error) error {
+	if refusal.Code(err) != "" {
+		return err
+	}
+	return refusal.New("service_not_ready", "cause", err)
+}
+
+// suppress reads the suppression lists, so that a wrong list refuses the start. It returns nil if
+// the campaign has none.
+func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
+	l := s.run.Lists()
+	for _, was := range s.ledger.Facts().Lists {
+		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
+			s.run.Log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
+		}
+	}
+	if len(l.Of) == 0 {
+		return nil, nil
+	}
+	first, err := l.Listing(ctx, s.run.Folder.Path, s.spool, s.ledger.Facts().Lists)
+	if err != nil {
+		return nil, refusal.New("lists_not_applied", "cause", err)
+	}
+	return l.ForRun(s.run.Folder.Path, s.spool, first), nil
+}
+
+// send runs the dispatch loop until the run ends or stops, and concludes it. It closes the log.
+func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) error {
+	r, c := s.run, s.run.Campaign
+	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r.Log.Info("sending", "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
+	terminal.PartWith(ctx, r.GoOn())
+	stopping := context.AfterFunc(ctx, func() {
+		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
+	})
+	defer stopping()
+	if s.ledger.Facts().Paused != "" {
+		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), "paused", s.ledger.Facts().Paused)
+	}
+	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
+	defer noLevers()
+	r.screen.Begin(s.plan, c.Pace)
+	summary, err := dispatch.Run(ctx, dispatch.Job{
+		Plan: s.plan, Log: log, Source: s.spool, Sink: r.Sink,
+		Start:  ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
+		Begin:  &dispatch.Beginning{Notes: s.notes(), Remember: s.remember, Register: s.register},
+		Orders: levers, Lists: lists, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
+		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
+		Progress: func(now dispatch.Snapshot) {
+			r.screen.Show(now)
+			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
+		},
+	})
+	r.screen.End()
+	if errors.Is(err, dispatch.ErrNotBegun) {
+		err = runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), r.Folder.Path)
+	}
+	_ = log.Mark() // the log has everything
+	if e := log.Close(); err == nil && e != nil {
+		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
+	}
+	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+}
+
+// notes lists the decisions that this start records in the log before it sends anything.
+func (s *start) notes() (all []record.Control) {
+	add := func(verb, detail string, due bool) {
+		if due && detail != "" {
+			all = append(all, record.Control{At: time.Now(), Verb: verb, Detail: detail})
+		}
+	}
+	first := s.ledger.Facts().Starts == 0
+	add(record.ControlSendAgain, s.plan.SendAgain, first)
+	add(record.ControlRestOf, s.plan.RestOf, first)
+	add(record.ControlSendAgain, s.options.SendAgain, true)
+	return all
+}
+
+// remember saves which runs a person has consented to repeat.
+func (s *start) remember() error {
+	if !s.consents {
+		return nil
+	}
+	return s.run.Folder.Remember(s.run.Call, s.run.CampaignText)
+}
+
+// reached notes about once a second how far the run has come: in the registers, and with mark in the
+// folder. If no register can be written, it stops a run at a service that takes a message twice.
+func (s *start) reached(mark func() error, stop context.CancelCauseFunc, attempts, revisions uint64) {
+	if attempts+revisions == s.noted || time.Since(s.notedAt) < time.Second {
+		return
+	}
+	s.noted, s.notedAt = attempts+revisions, time.Now()
+	told, err := register.ReachedAll(s.run.Campaign.Registers(), s.plan.RunID, attempts, revisions)
+	if told == 0 && s.run.Campaign.NHSApp != nil && !s.run.Call.Simulate {
+		stop(&dispatch.Stopped{Code: "register_unwritable", Why: "no register can be written", Cause: err, Halt: true})
+	}
+	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
+		s.noteFailed = true
+		s.run.Log.Warn("it could not be noted how far the run has come", "problem", err.Error())
+	}
+}

@@ -1,0 +1,269 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/journal"
+	"cohort/engine/plan"
+	"cohort/engine/record"
+)
+
+// The folders of a run with records. The new folders replace lost ones; beside the others they are litter.
+const (
+	LogFolder       = "log"       // the progress log
+	RevisionsFolder = "revisions" // the second copy of the revisions, in case the log is lost
+	NewLogFolder    = "log.new"
+	NewCopyFolder   = "revisions.new"
+)
+
+// Log is the progress log of a run that this process works on: the records on disk, and their ledger. Attempt, Failed
+// and Err are safe for concurrent use. Everything else, the ledger too, belongs to one goroutine.
+type Log struct {
+	Ledger     *Ledger
+	dir        string
+	opened     bool // by Open, in this process
+	log        *journal.Log
+	copies     *journal.Log // the second copy of the revisions
+	scratch    []byte
+	unsettled  [][]byte // revisions that are not in the second copy yet
+	copied     uint64   // revisions in the second copy
+	mark       mark     // of this process, after NoteWitness
+	markBefore mark     // the mark under its former name
+}
+
+// Start describes a process that starts to work on a run.
+type Start struct {
+	At      time.Time
+	Version string
+	Key     string // fingerprint of the credential; the service remembers references for it
+}
+
+// Open reads the progress log in a run's folder and makes it ready for more records. The caller holds the folder's
+// lock. IsDamage knows the errors of a damaged or missing log.
+func Open(dir string, plan *plan.Plan) (*Log, error) { return OpenOn(nil, dir, plan) }
+
+// OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts. Nil is
+// the filesystem of the operating system.
+func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
+	if fsys == nil {
+		if err := LostLog(dir, plan); err != nil {
+			return nil, err
+		}
+	}
+	ledger, err := New(plan)
+	if err != nil {
+		return nil, err
+	}
+	p := &Log{Ledger: ledger, dir: dir}
+	var logged, kept []string
+	marked := false
+	p.log, err = journal.Open(filepath.Join(dir, LogFolder), plan.Run, journal.Options{FS: fsys}, func(r journal.Record) error {
+		if r.Type == record.KindRevision {
+			logged = append(logged, string(r.Payload))
+		}
+		return ledger.Apply(r)
+	})
+	if err != nil {
+		return nil, inLog(err)
+	}
+	defer func() {
+		if err != nil {
+			_ = p.Close()
+		}
+	}()
+	if err := ledger.Whole(); err != nil {
+		return nil, inLog(err)
+	}
+	options := journal.Options{Reserve: -1, FS: fsys}
+	p.copies, err = journal.Open(filepath.Join(dir, RevisionsFolder), plan.Run, options, func(r journal.Record) error {
+		if r.Type == record.KindRevision {
+			kept = append(kept, string(r.Payload))
+		}
+		marked = marked || r.Type == record.KindRecovered
+		return nil
+	})
+	if err != nil {
+		return nil, inCopy(err)
+	}
+	if err = p.catchUp(logged, kept); err == nil && ledger.facts.Hold == HoldRevisionsLost && !marked {
+		// The copy was lost once more. A later recovery must know that it was never whole again.
+		note := &record.Recovered{Plan: plan.Digest, At: ledger.facts.Recovered, Since: plan.Created, Hold: ledger.facts.Hold}
+		err = p.copies.Commit(record.KindRecovered, record.Append(nil, note))
+	}
+	return p, err
+}
+
+func inLog(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("progress log: %w", err)
+}
+
+func inCopy(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("revisions: %w", err)
+}
+
+// Open records, durably, that this process works on the run.
+func (p *Log) Open(s Start) error {
+	host, _ := os.Hostname()
+	err := p.commit(&record.RunOpened{
+		Plan: p.Ledger.Plan.Digest, At: s.At, PID: uint64(os.Getpid()), Host: host, Version: s.Version, Key: s.Key,
+	})
+	p.opened = p.opened || err == nil
+	return err
+}
+
+// Take folds a start into a ledger without writing it: what a process left without an answer is in doubt.
+func (l *Ledger) Take(s Start) error {
+	return l.Fold(&record.RunOpened{Plan: l.Plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
+}
+
+// commit records something durably.
+func (p *Log) commit(r record.Record) error {
+	p.scratch = record.Append(p.scratch[:0], r)
+	if err := p.log.Commit(r.Kind(), p.scratch); err != nil {
+		return inLog(err)
+	}
+	return p.Ledger.Fold(r, journal.Position{})
+}
+
+// Append records something and does not wait for the disk: after a crash, a lost answer leaves the attempt in doubt.
+func (p *Log) Append(r record.Record) error {
+	p.scratch = record.Append(p.scratch[:0], r)
+	if err := p.log.Append(r.Kind(), p.scratch); err != nil {
+		return inLog(err)
+	}
+	return p.Ledger.Fold(r, journal.Position{})
+}
+
+// Flush makes durable what Append has recorded.
+func (p *Log) Flush() error { return inLog(p.log.Flush()) }
+
+// Control records a decision, durably.
+func (p *Log) Control(at time.Time, verb, detail string) error {
+	return p.commit(&record.Control{At: at, Verb: verb, Detail: detail})
+}
+
+func (p *Log) controlJSON(at time.Time, verb string, detail any) error {
+	text, err := json.Marshal(detail)
+	if err != nil {
+		return err
+	}
+	return p.Control(at, verb, string(text))
+}
+
+// End records, durably, how this process ended. On a full disk it uses the room that is reserved for answers.
+func (p *Log) End(at time.Time, verb, detail string) error {
+	if err := p.Append(&record.Control{At: at, Verb: verb, Detail: detail}); err != nil {
+		return err
+	}
+	return p.log.Flush()
+}
+
+// Supersede records that another run replaces this one. Nothing more is sent from this run.
+func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
+	return p.Control(at, record.ControlSuperseded, by.Short()+" in "+folder)
+}
+
+// SendAgain records that a person allows people to be sent to again, and the reason.
+func (p *Log) SendAgain(at time.Time, reason string) error {
+	return p.Control(at, record.ControlSendAgain, reason)
+}
+
+// RestOf records that a person excluded the people of other campaigns.
+func (p *Log) RestOf(at time.Time, campaigns string) error {
+	return p.Control(at, record.ControlRestOf, campaigns)
+}
+
+// Command records a command of an operator, durably.
+func (p *Log) Command(at time.Time, c Command) error {
+	detail := record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace}
+	return p.controlJSON(at, string(c.Verb), detail)
+}
+
+// ListsApplied records, durably, which suppression lists were applied.
+func (p *Log) ListsApplied(at time.Time, read []plan.ListRead) error {
+	return p.controlJSON(at, record.ControlLists, read)
+}
+
+// TooLate records people who were listed after their batch was attempted. It does not wait for the disk.
+func (p *Log) TooLate(r *record.ListedLate) error {
+	if len(r.People) == 0 {
+		return nil
+	}
+	return p.Append(r)
+}
+
+// Finish records that every record has its final fate.
+func (p *Log) Finish(at time.Time, a Account) error {
+	return p.commit(&record.RunClosed{At: at, Counts: a.Counts()})
+}
+
+// Attempt makes the intent to send a form durable. After nil, the request may be sent. It is safe for concurrent use
+// and does not touch the ledger: the ledger's goroutine calls Attempted afterwards.
+func (p *Log) Attempt(a *record.Attempt) error {
+	return inLog(p.log.Commit(record.KindAttempt, record.Append(nil, a)))
+}
+
+// Attempted folds an attempt that Attempt has written.
+func (p *Log) Attempted(a *record.Attempt) error { return p.Ledger.Fold(a, journal.Position{}) }
+
+// Dir returns the folder of the run.
+func (p *Log) Dir() string { return p.dir }
+
+// Failed is closed when the disk has refused a write. From then on no attempt can be recorded.
+func (p *Log) Failed() <-chan struct{} { return p.log.Failed() }
+
+// Err returns the reason for closing Failed.
+func (p *Log) Err() error { return p.log.Err() }
+
+// Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
+// ended in good order. Otherwise it would look killed.
+func (p *Log) Close() error {
+	var err error
+	if p.opened && p.Ledger.facts.Ended == "" {
+		_ = p.End(time.Now(), record.ControlLeft, "")
+	}
+	for _, l := range []*journal.Log{p.log, p.copies} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return err
+}
+
+// Read folds the progress log of a run and changes nothing. A process may be writing to the log. Damage is an error
+// that IsDamage knows.
+func Read(dir string, plan *plan.Plan) (*Ledger, error) {
+	l, err := New(plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := LostLog(dir, plan); err != nil {
+		return nil, err
+	}
+	if _, err = ReadLog(dir, plan, journal.Tail{}, l.Apply); err != nil {
+		return nil, err
+	}
+	if err := l.Whole(); err != nil {
+		return nil, inLog(err)
+	}
+	return l, nil
+}
+
+// ReadLog calls fn with each record of a run's log behind tail, and returns the new tail. The zero tail is the start
+// of the log. It changes nothing, and a process may be writing to the log.
+func ReadLog(dir string, plan *plan.Plan, tail journal.Tail, fn func(journal.Record) error) (journal.Tail, error) {
+	tail, err := journal.ReadOn(filepath.Join(dir, LogFolder), plan.Run, journal.Options{}, tail, fn)
+	return tail, inLog(err)
+}

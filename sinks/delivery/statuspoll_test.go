@@ -1,0 +1,332 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/report"
+	"cohort/sinks/notify"
+)
+
+// oracle answers questions, and remembers when each was asked. It is in a bubble, where time
+// passes only when everybody waits.
+type oracle struct {
+	mu     sync.Mutex
+	asked  map[string][]time.Time
+	answer func(id string, nth int) error // of the nth time that it is asked, from 1; nil: it is delivered
+	delay  time.Duration
+}
+
+var sweptRun = engine.NewRunID("swept", [32]byte{}, "")
+
+func idOf(row int64) string { return fmt.Sprintf("id-%d", row) }
+
+func (o *oracle) Message(ctx context.Context, id string) (notify.Status, error) {
+	o.mu.Lock()
+	if o.asked == nil {
+		o.asked = map[string][]time.Time{}
+	}
+	o.asked[id] = append(o.asked[id], time.Now())
+	nth := len(o.asked[id])
+	o.mu.Unlock()
+	if err := pause(ctx, o.delay); err != nil {
+		return notify.Status{}, err
+	}
+	if o.answer != nil {
+		if err := o.answer(id, nth); err != nil {
+			return notify.Status{}, err
+		}
+	}
+	var row int64
+	_, _ = fmt.Sscanf(id, "id-%d", &row)
+	return notify.Status{ID: id, Reference: sweptRun.MessageReference(row).String(), Status: report.Delivered}, nil
+}
+
+// moments are when questions were asked, in order.
+func (o *oracle) moments() (all []time.Time) {
+	for _, times := range o.asked {
+		all = append(all, times...)
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return all
+}
+
+// notebook is where a sweep saves.
+type notebook struct {
+	rows  map[int64]report.Fact
+	saves int
+	fails error
+}
+
+func (n *notebook) save(facts []report.Fact) error {
+	if n.fails != nil {
+		return n.fails
+	}
+	n.saves++
+	for _, f := range facts {
+		n.rows[f.Row] = f
+	}
+	return nil
+}
+
+func newSweep(o *oracle, perSecond float64) (*StatusPoll, *notebook) {
+	n := &notebook{rows: map[int64]report.Fact{}}
+	return &StatusPoll{Ask: o.Message, Run: sweptRun, Limiter: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
+}
+
+func messagesFrom(first, last int64) iter.Seq2[Question, error] {
+	return func(yield func(Question, error) bool) {
+		for row := first; row <= last; row++ {
+			if !yield(Question{row, idOf(row)}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func unansweredBy(status int, code string, after time.Duration) error {
+	return &notify.AskError{Kind: notify.AskLater, Status: status, Code: code, RetryAfter: after, HoldAll: status == 429 || status == 503}
+}
+
+// Every message is asked for once, never more of them in a second than is polite, however
+// slow the answers are; and what was learnt is saved on the way.
+func TestASweepAsksPolitely(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oracle{delay: delay}
+			s, n := newSweep(o, 10)
+			began := time.Now()
+			if err := s.All(t.Context(), messagesFrom(1, 600)); err != nil {
+				t.Fatal(err)
+			}
+			if s.Asked != 600 || len(n.rows) != 600 || len(o.asked) != 600 || s.Unanswered != 0 {
+				t.Errorf("asked %d, learnt %d of %d", s.Asked, len(n.rows), len(o.asked))
+			}
+			at := o.moments()
+			for i := 11; i < len(at); i++ {
+				if span := at[i].Sub(at[i-11]); span < time.Second {
+					t.Fatalf("12 questions in %s", span)
+				}
+			}
+			if took := time.Since(began); took < 59*time.Second || took > 62*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if n.saves < 4 || n.saves > 10 {
+				t.Errorf("%d savings in a minute", n.saves)
+			}
+		})
+	}
+}
+
+// A refusal for load quietens everybody for as long as the service says, and then halves the
+// rate, which comes back.
+func TestASweepSlowsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{delay: 10 * time.Millisecond}
+		o.answer = func(id string, nth int) error {
+			if id == idOf(50) && nth <= 2 {
+				return unansweredBy(429, "CM_QUOTA", time.Minute)
+			}
+			return nil
+		}
+		s, n := newSweep(o, 10)
+		if err := s.All(t.Context(), messagesFrom(1, 400)); err != nil {
+			t.Fatal(err)
+		}
+		if len(n.rows) != 400 || s.Unanswered != 0 || len(o.asked[idOf(50)]) != 3 {
+			t.Errorf("learnt %d, asked three times: %v", len(n.rows), o.asked[idOf(50)])
+		}
+		at, refused := o.moments(), o.asked[idOf(50)]
+		for _, r := range refused[:2] {
+			for _, m := range at {
+				if since := m.Sub(r); since > 100*time.Millisecond && since < time.Minute {
+					t.Fatalf("a question %s after the refusal", since)
+				}
+			}
+		}
+		second := func(from time.Time) (n int) {
+			for _, m := range at {
+				if d := m.Sub(from); d >= 0 && d < 10*time.Second {
+					n++
+				}
+			}
+			return n
+		}
+		if before, after, end := second(at[0]), second(refused[2]), second(at[len(at)-1].Add(-10*time.Second)); before < 45 || after > 45 || end < 70 {
+			t.Errorf("questions in ten seconds: %d before, %d after two refusals, %d at the end", before, after, end)
+		}
+	})
+}
+
+// What comes of single questions: an answer that is late, none at all, no such message.
+func TestWhatComesOfQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: func(id string, nth int) error {
+			switch {
+			case id == idOf(1) && nth < 4:
+				return unansweredBy(504, "CM_TIMEOUT", 0)
+			case id == idOf(2):
+				return unansweredBy(500, "CM_INTERNAL_SERVER_ERROR", 0)
+			case id == idOf(3):
+				return &notify.AskError{Kind: notify.AskNoSuch, Status: 404, Code: "CM_NOT_FOUND"}
+			}
+			return nil
+		}}
+		s, n := newSweep(o, 20)
+		if err := s.All(t.Context(), messagesFrom(1, 5)); err != nil {
+			t.Fatal(err)
+		}
+		if s.Asked != 4 || s.Unanswered != 1 || len(o.asked[idOf(1)]) != 4 || len(o.asked[idOf(2)]) != mostAsked || len(o.asked[idOf(3)]) != 1 {
+			t.Errorf("asked %d, unanswered %d, %v", s.Asked, s.Unanswered, o.asked)
+		}
+		if _, there := n.rows[2]; there || n.rows[3].Status != report.NoSuch || n.rows[3].Final() || n.rows[1].Status != report.Delivered {
+			t.Errorf("%+v", n.rows)
+		}
+	})
+}
+
+// A sweep ends early when it is stopped, when nothing is answered any more, when a person must
+// mend something, when a record cannot be read and when nothing can be saved. But for the last
+// it has then saved what it had learnt.
+func TestASweepEndsEarly(t *testing.T) {
+	broken := errors.New("broken")
+	for _, row := range []struct {
+		sentence string
+		answer   func(id string, nth int) error
+		stop     time.Duration
+		unread   bool
+		unsaved  bool
+		want     error
+	}{
+		{sentence: "it is stopped", stop: 5 * time.Second, want: context.Canceled},
+		{sentence: "it is stopped while everybody is quiet", stop: 30 * time.Second, want: context.Canceled, answer: func(id string, _ int) error {
+			if id == idOf(50) {
+				return unansweredBy(429, "CM_QUOTA", time.Hour)
+			}
+			return nil
+		}},
+		{sentence: "the service has gone", want: errGone, answer: func(id string, _ int) error {
+			if len(id) > 4 { // from row 10 on
+				return unansweredBy(0, "no_answer", 0)
+			}
+			return nil
+		}},
+		{sentence: "the service wants nothing to do with us", want: broken, answer: func(id string, _ int) error {
+			if id == idOf(30) {
+				return errors.Join(&notify.AskError{Kind: notify.AskStop, Why: "ban"}, broken)
+			}
+			return nil
+		}},
+		{sentence: "a record cannot be read", unread: true, want: broken},
+		{sentence: "the disk is full", unsaved: true, want: broken},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &oracle{answer: row.answer}
+				s, n := newSweep(o, 10)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if row.stop > 0 {
+					time.AfterFunc(row.stop, cancel)
+				}
+				if row.unsaved {
+					n.fails = broken
+				}
+				questions := messagesFrom(1, 5000)
+				if row.unread {
+					questions = func(yield func(Question, error) bool) {
+						for q := range messagesFrom(1, 40) {
+							if !yield(q, nil) {
+								return
+							}
+						}
+						yield(Question{}, broken)
+					}
+				}
+				err := s.All(ctx, questions)
+				if !errors.Is(err, row.want) {
+					t.Fatalf("it ended with %v", err)
+				}
+				if !row.unsaved && (len(n.rows) != int(s.Asked) || s.Asked == 0) || len(o.asked) > 1000 {
+					t.Errorf("%d asked, %d told, %d saved", len(o.asked), s.Asked, len(n.rows))
+				}
+			})
+		})
+	}
+}
+
+// An answer about another message than the one of the row is not believed.
+func TestAnUnlikeAnswerIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{}
+		s, n := newSweep(o, 20)
+		questions := func(yield func(Question, error) bool) {
+			_ = yield(Question{1, idOf(2)}, nil) && yield(Question{3, idOf(3)}, nil)
+		}
+		if err := s.All(t.Context(), questions); err != nil || s.Asked != 1 || s.Unanswered != 1 || len(n.rows) != 1 {
+			t.Errorf("%v: %+v", err, n.rows)
+		}
+	})
+}
+
+func TestWhatAStatusSays(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	channel := func(name, status, code string) notify.ChannelStatus {
+		return notify.ChannelStatus{Channel: name, Status: status, FailureCode: code}
+	}
+	for _, row := range []struct {
+		sentence             string
+		status               notify.Status
+		channel, steps, code string
+		at                   time.Time
+	}{
+		{"it was just accepted", notify.Status{Status: "created", Created: at}, "", "", "", at},
+		{"it is looked up", notify.Status{Status: "enriched", Created: at, Enriched: at.Add(1), Channels: []notify.ChannelStatus{channel("nhsapp", "created", "")}}, "", "", "", at},
+		{"the second channel has reached the person", notify.Status{Status: "delivered", Created: at, Enriched: at.Add(time.Hour), Delivered: at.Add(2 * time.Hour), Channels: []notify.ChannelStatus{
+			channel("nhsapp", "failed", "CFR_PDSV_0004"), channel("sms", "delivered", ""), channel("letter", "created", "")}}, "sms", "nhsapp failed, sms delivered", "", at.Add(2 * time.Hour)},
+		{"every channel has failed, and the last was skipped", notify.Status{Status: "failed", Failed: at, Channels: []notify.ChannelStatus{
+			channel("nhsapp", "failed", ""), channel("email", "failed", "CFR_PDSV_0002"), channel("sms", "skipped", "")}}, "email", "nhsapp failed, email failed, sms skipped", "CFR_PDSV_0002", at},
+		{"the message has a code of its own", notify.Status{Status: "failed", FailureCode: "MFR_PDSV_0112", Failed: at}, "", "", "MFR_PDSV_0112", at},
+		{"two channels have reached the person", notify.Status{Status: "delivered", Channels: []notify.ChannelStatus{channel("sms", "delivered", ""), channel("letter", "delivered", "")}}, "sms", "sms delivered, letter delivered", "", time.Time{}},
+	} {
+		got := factOf(Question{7, "id"}, &row.status, at)
+		want := report.Fact{Row: 7, MessageID: "id", Status: row.status.Status, Channel: row.channel, Steps: row.steps, Code: row.code, At: row.at, Origin: report.OfStatus, Learned: at}
+		if got != want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", row.sentence, got, want)
+		}
+	}
+}
+
+func TestHowLongQuestionsLast(t *testing.T) {
+	for want, n := range map[string]int64{"94 hours": 3_400_000, "17 minutes": 10_000, "40 seconds": 400, "0 seconds": 0} {
+		if got := Lasts(n, 10); got != want {
+			t.Errorf("%d: %s, not %s", n, got, want)
+		}
+	}
+}
+
+// A message here and there that the service cannot tell of does not end a sweep, however many
+// they are.
+func TestASweepGoesOnPastSingleSilences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: func(id string, _ int) error {
+			if id[len(id)-1] == '7' {
+				return unansweredBy(500, "CM_INTERNAL_SERVER_ERROR", 0)
+			}
+			return nil
+		}}
+		s, n := newSweep(o, 20)
+		if err := s.All(t.Context(), messagesFrom(1, 400)); err != nil || s.Unanswered != 40 || s.Asked != 360 || len(n.rows) != 360 {
+			t.Errorf("%v: %d asked, %d unanswered", err, s.Asked, s.Unanswered)
+		}
+	})
+}
