@@ -25,31 +25,30 @@ func dumpCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dump DIR",
 		Short: "Show a run's progress log, one line a record",
-		Long: `Dump shows every record of the log in its order: for people, or with --json as an object a
-line. There is nothing in it about anybody: people are positions in their shard, and the
-report says which rows these are. With --follow it goes on as a run writes, until Ctrl-C.
+		Long: `Dump shows every record of the log in order, one line each, or with --json one object each.
+The records hold no personal data: people are positions in their shard, and the report names
+their rows. With --follow it goes on as a run writes, until Ctrl-C.
 
-Every object has: seq (from 1), at (UTC), record, segment and offset (where it stands). record
-is one of
+Every object has: seq (from 1), at (UTC), record, segment and offset (its place). record is one of
 
   run_opened   a process took the run on: pid, host, version, key (fingerprint of the API key)
   attempt      a request is about to be sent: attempt (its number), correlation_id
   outcome      its answer: attempt, result, status (HTTP), code, retry_after_ms, message_ids
-  in_doubt     it got no answer, or none to be understood: attempt, status, code, retry_after_ms
+  in_doubt     it got no answer, or an unclear one: attempt, status, code, retry_after_ms
   revision     newer forms for an older one: attempt (none: a suppression list asked for it),
                status, code, new_revision, parts (from, to, messages, bytes, sha256), people.
-               Where revision is new_revision it replaces none: code retried, refused messages
-               are sent again; code listed, people who were refused are not to be
-  listed_late  people whom a list names when they had been attempted: people
+               If revision is new_revision, it replaces none: with code retried, refused
+               messages are sent again; with code listed, refused people are not to be
+  listed_late  a list names people who had been attempted: people
   resolved     what a person decided about a form: result, detail (the reason)
   control      what a person or the run decided: verb, detail
   run_closed   every record has its final fate: fates
   recovered    the log before this one is lost: verb (replay, or hold and why), detail, key
 
-and those that are about a form of a batch have: batch (its number in the plan, from 0),
-revision and part (0 and 0 as planned), shard, batch_reference. result is accepted,
-accepted_ids_unknown, not_accepted, held, foreign or replay. people are objects of position
-(in the shard), reason_code, reason. What a record does not say is left out.
+Records about a form of a batch also have: batch (its number in the plan, from 0), revision and
+part (0 and 0 as planned), shard, batch_reference. result is accepted, accepted_ids_unknown,
+not_accepted, held, foreign or replay. people are objects of position (in the shard),
+reason_code, reason. What a record does not say is left out.
 
 Exit codes: 0 done, or ended by Ctrl-C; 10 the log is damaged, it cannot be read, or there is
 no run.`,
@@ -72,7 +71,7 @@ no run.`,
 				err = d.follow(c.Context(), err)
 			}
 			if errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
-				return nil // whoever reads has enough
+				return nil // the reader has enough
 			}
 			return err
 		},
@@ -82,7 +81,7 @@ no run.`,
 	return c
 }
 
-// dump shows a log from where it has come.
+// dump shows a log from the place that it has reached.
 type dump struct {
 	dir   string
 	plan  *plan.Plan
@@ -124,7 +123,7 @@ func (d *dump) more(ctx context.Context) error {
 	return nil
 }
 
-// lookAgain is how often a log that is followed is looked at.
+// lookAgain is the time between two looks at a log that is followed.
 const lookAgain = 200 * time.Millisecond
 
 // follow shows what comes until ctx is done.

@@ -15,7 +15,7 @@ import (
 func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	r := &earlier.Run{Entry: register.Entry{Folder: dir}}
-	_ = r.Hold() // there is no plan
+	_ = r.Hold(false) // there is no plan
 	defer r.Release()
 	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))
 	if !busy || sends(holder) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -107,11 +106,7 @@ func (o *operation) deliver(ctx context.Context) (err error) {
 func (o *operation) note() error {
 	held, err := disk.Acquire(filepath.Join(o.folder, runfolder.LockFile), "pause, continue or pace")
 	if busy := (*disk.HeldError)(nil); errors.As(err, &busy) {
-		pid := "and the number of the process"
-		if busy.Holder.PID > 0 {
-			pid = strconv.Itoa(busy.Holder.PID)
-		}
-		return refusal.New("run_not_listening", "cause", busy, "pid", pid)
+		return refusal.New("run_not_listening", "cause", busy)
 	}
 	if err != nil {
 		return runfolder.RoomOr(err, refusal.New("folder_unlockable", "cause", err), o.folder)

@@ -33,7 +33,7 @@ var operatorMistakes = []struct{ mistake, call string }{
 	{"an output in a folder that is not there", "report RUN8 -o no/such/x.parquet"},
 	{"an output in a folder that is not there", "check -c good.yaml good.csv --rejects no/such/x.csv"},
 	{"an output in a folder that is not there", "send -c good.yaml good.csv --dry-run no/such/x.jsonl"},
-	{"reconcile is at work", "HELD retry RUN8 --refused --reason mended"},
+	{"reconcile is at work", "HELD decide RUN8 refused again --reason mended"},
 	{"reconcile is at work", "HELD stop RUN8"},
 	{"reconcile is at work", "HELD resume RUN8"},
 	{"a port without a host", "simulate --listen 9300"},
@@ -121,7 +121,7 @@ func TestMessages(t *testing.T) {
 	}
 	text := got.String()
 	for pattern, plain := range map[string]string{
-		`time=\S+ level`: "level", `process \d+ on \S+`: "process 123 on host", `kill -INT \d+`: "kill -INT 123", `since [-0-9]+ [:0-9]+`: "since 2026-11-29 10:00:00", `/work/` + id[:3]: "/work/1a2",
+		`time=\S+ level`: "level", `process \d+ on \S+`: "process 123 on host", `or on \S+: kill -INT \d+`: "or on host: kill -INT 123", `since [-0-9]+ [:0-9]+`: "since 2026-11-29 10:00:00", `/work/` + id[:3]: "/work/1a2",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, plain)
 	}

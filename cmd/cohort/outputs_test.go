@@ -34,7 +34,7 @@ var outputs = map[string]struct {
 // notOutputs are the other flags with a text, by name: they name what is read, a folder in which
 // something new is made, or nothing on a disk.
 var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held check faults listen patients jwks" +
-	" runs send-again rest-of acknowledgement dir key-id finish-by"
+	" profile runs send-again rest-of acknowledgement dir key-id finish-by"
 
 // No command overwrites a file that it did not make. A new flag must be put into one of the two
 // lists above.

@@ -43,6 +43,7 @@ Exit codes:
 	}
 	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&o.Settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
+	c.Flags().BoolVar(&o.OneApplication, "one-application", false, oneApplicationHelp)
 	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c

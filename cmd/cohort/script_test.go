@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"refused": refused,
+			"leads":   leads,
 			"answers": answers,
 			"unnamed": unnamed,
 			"tmpfs":   tmpfs,

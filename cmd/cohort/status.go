@@ -304,7 +304,7 @@ func (s *Status) Print(w io.Writer) {
 	}
 	s.next(w)
 	if s.Foreign > 0 {
-		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then: %s\n", s.Foreign, refusal.Command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then decide: %s\n", s.Foreign, refusal.Command("decide", s.Folder))
 	}
 }
 
@@ -318,7 +318,7 @@ func (s *Status) next(w io.Writer) {
 	switch {
 	case s.ended():
 		if s.Foreign > 0 {
-			return // recover comes first
+			return // the decision comes first
 		}
 		first := ""
 		if s.Paused != "" {
@@ -331,7 +331,7 @@ func (s *Status) next(w io.Writer) {
 			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
 			break
 		}
-		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; a person must decide: %s\n", s.Held, refusal.Command("recover", s.Folder))
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; to see what can be decided: %s\n", s.Held, refusal.Command("decide", s.Folder))
 	}
 }
 

@@ -96,7 +96,7 @@ func TestReceiptsSettleWhatFaultsAndKillsLeaveInDoubt(t *testing.T) {
 
 	// Three days later a person has the rest sent again. Some of it is left without an answer
 	// once more, and receipts settle that.
-	w.later("reconcile", "run", "--resend-in-doubt", "they were not reached")
+	w.later("decide", "run", "in-doubt", "again", "--reason", "they were not reached")
 	if code := w.run("resume", "run").code; code != 0 && code != 4 {
 		t.Fatalf("exit %d", code)
 	}

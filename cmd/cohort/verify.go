@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,14 +20,14 @@ import (
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify DIR",
-		Short: "Check every byte of a run's progress log",
-		Long: `Verify checks the digests of the plan and, where it is there, the spool; every checksum of
-the log, and the chain over its segments; that every record follows from those before it;
-that the second copy of the revisions matches; and that the fates add up to the records, as
-they also did whenever the run ended. It says what it checked.
+		Short: "Check every byte of a run's progress log, and measure it",
+		Long: `Verify checks the digests of the plan and, if it is there, the spool; every checksum of the log,
+and the chain over its segments; that every record follows from those before it; that the second
+copy of the revisions matches; and that the fates add up to the records. It says what it checked,
+how large the log is, and which records it holds.
 
-What a process that was killed left half written at the end is no damage: it was never
-acknowledged, and nobody acted upon it. It is told.
+A process that was killed may leave a record half written at the end. That is no damage: nobody
+has acted on it.
 
 Exit codes: 0 the log is sound; 10 it is damaged, and the last line says where and what to do,
 or it cannot be read, or there is no run.`,
@@ -56,7 +57,7 @@ func verifySpool(out io.Writer, dir string, plan *plan.Plan) error {
 	_, digest, err := shard.ReadManifest(filepath.Join(dir, runfolder.SpoolFolder))
 	switch {
 	case errors.Is(err, shard.ErrNotSealed):
-		fmt.Fprintln(out, "spool       it is not there: the log can be checked without it, and nothing can be sent")
+		fmt.Fprintln(out, "spool       missing: the log can be checked without it, and nothing can be sent")
 	case err != nil:
 		return runfolder.Damaged(err)
 	case fmt.Sprintf("%x", digest) != plan.Spool:
@@ -67,22 +68,36 @@ func verifySpool(out io.Writer, dir string, plan *plan.Plan) error {
 	return nil
 }
 
-// verified says what was checked of a log.
+// verified prints what was checked in a log, and its measures.
 func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	fmt.Fprintf(out, "segments    %d, %d bytes: every checksum and the chain are right\n", len(s.Segments), s.Bytes)
 	if s.Torn > 0 {
 		fmt.Fprintf(out, "torn        %d bytes behind the last record of a process that did not end by itself; they were never acknowledged\n", s.Torn)
 	}
+	account := s.Ledger.Account()
+	if accepted := account.Fates[person.Accepted]; accepted > 0 {
+		fmt.Fprintf(out, "a message   %.1f bytes, of %d that were accepted\n", float64(s.Bytes)/float64(accepted), accepted)
+	}
 	fmt.Fprintf(out, "records     %d, each follows from those before it\n", s.Records)
-	printKinds(out, s)
+	for _, k := range s.Kinds {
+		fmt.Fprintf(out, "  %-12s %10d %14d bytes\n", k.Record, k.Count, k.Bytes)
+	}
+	if s.Records > 0 {
+		fmt.Fprintf(out, "first       %s\nlast        %s\n", s.First.UTC().Format(time.DateTime+" MST"), s.Last.UTC().Format(time.DateTime+" MST"))
+	}
+	fmt.Fprintf(out, "starts      %d\n", s.Ledger.Facts().Starts)
 	fmt.Fprintf(out, "attempts    %d: %d settled by their answers, %d left in doubt by them, %d never answered\n", s.Requests, s.Settled, s.Doubts, s.Requests-min(s.Requests, s.Settled+s.Doubts))
-	fmt.Fprintf(out, "forms       %d of %d batches\n", s.Forms, s.Batches)
-	fmt.Fprintf(out, "revisions   %d, of which the second copy has %d\n", s.Revisions, s.Copied)
+	live, held, foreign := s.Ledger.Unsettled()
+	fmt.Fprintf(out, "in doubt    %d messages; replays can settle %d\n", account.Fates[person.InDoubt], s.Ledger.Settleable())
+	fmt.Fprintf(out, "forms       %d of %d batches: %d to be sent, %d held, %d foreign\n", s.Forms, s.Batches, live, held, foreign)
+	fmt.Fprintf(out, "revisions   %d; the second copy has %d\n", s.Revisions, s.Copied)
 	if s.Copied < s.Revisions {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
+	if late := s.Ledger.ListedLate(); late > 0 {
+		fmt.Fprintln(out, "too late    "+run.TooLate(late))
+	}
 	run.PrintLoss(out, s.Ledger)
-	account := s.Ledger.Account()
 	for _, fate := range person.Fates {
 		fmt.Fprintf(out, "  %-12s %10d\n", fate, account.Fates[fate])
 	}
@@ -93,10 +108,4 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	fmt.Fprintf(out, "account     the fates add up to %d%s\n", account.Records, words)
 	fmt.Fprintf(out, "the log of %s is sound\n", dir)
 	return nil
-}
-
-func printKinds(out io.Writer, s *inspect.Summary) {
-	for _, k := range s.Kinds {
-		fmt.Fprintf(out, "  %-12s %10d %14d bytes\n", k.Record, k.Count, k.Bytes)
-	}
 }

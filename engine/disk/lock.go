@@ -26,16 +26,16 @@ type Holder struct {
 // HeldError says that another process holds the lock.
 type HeldError struct{ Holder Holder }
 
-// Error names the process.
+// Error names the process, and the signal that stops it: a command of cohort may not reach it.
 func (e *HeldError) Error() string {
 	if e.Holder.PID == 0 {
-		return "another process is at work here; wait for it or stop it"
+		return "another process is at work here; wait for it"
 	}
 	doing := ""
 	if e.Holder.Doing != "" {
 		doing = " (cohort " + e.Holder.Doing + ")"
 	}
-	return fmt.Sprintf("process %d on %s is at work here%s since %s; wait for it or stop it",
+	return fmt.Sprintf("process %[1]d on %[2]s is at work here%[3]s since %[4]s; wait for it, or on %[2]s: kill -INT %[1]d",
 		e.Holder.PID, e.Holder.Host, doing, e.Holder.Since.Format(time.DateTime))
 }
 

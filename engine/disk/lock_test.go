@@ -70,7 +70,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 		t.Fatalf("got %v, and process %d holds it", err, pid)
 	}
 	host, _ := os.Hostname()
-	for _, words := range []string{fmt.Sprintf("process %d on %s", pid, host), "wait for it or stop it"} {
+	for _, words := range []string{fmt.Sprintf("process %d on %s", pid, host), fmt.Sprintf("wait for it, or on %s: kill -INT %d", host, pid)} {
 		if !strings.Contains(err.Error(), words) {
 			t.Errorf("the error %q does not say %q", err, words)
 		}

@@ -19,7 +19,7 @@ import (
 
 // Codes that say why a form is where it is, beside the service's.
 const (
-	codeLogLost = "log_lost" // it may have been attempted: the log is lost
+	CodeLogLost = "log_lost" // it may have been attempted: the log is lost
 	codeResent  = "resent"   // a person decided to send it again
 	CodeDecided = "decided"  // a person decided
 	CodeReceipt = "receipt"  // the service's receipts name it
@@ -44,7 +44,7 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 	case r.Result == record.ResultHeld && s.Phase == Foreign:
 		s.Phase, s.Reason = Held, l.intern(CodeDecided)
 	case r.Result == record.ResultReplay && l.IsWithheld(*s):
-		s.Phase, s.Reason = InDoubt, l.intern(codeLogLost)
+		s.Phase, s.Reason = InDoubt, l.intern(CodeLogLost)
 	default:
 		return illegal("a decision about a form that needs none")
 	}
@@ -118,7 +118,7 @@ func (l *Ledger) markLost(s *State) {
 	if s.IsSettled() {
 		return
 	}
-	s.Phase, s.Loss, s.Reason = l.doubt(), LogLost, l.intern(codeLogLost)
+	s.Phase, s.Loss, s.Reason = l.doubt(), LogLost, l.intern(CodeLogLost)
 	if s.First == (record.Instant{}) {
 		s.First = record.InstantOf(l.since)
 	}

@@ -14,6 +14,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cohort/engine"
@@ -270,4 +271,20 @@ func (p *Plan) LaneBatches(lane person.Lane) (from, to uint32) {
 		end = p.LaneStarts[lane+1]
 	}
 	return uint32(p.LaneStarts[lane]), uint32(end)
+}
+
+// Remembered is how long NHS Notify is relied upon to know a reference: nine months, less the days
+// by which months differ.
+const Remembered = 270 * 24 * time.Hour
+
+// Forgotten returns the plan's age in days when NHS Notify may no longer know its references. It
+// is 0 before that, and where no service has to remember any: the NHS App takes a message twice,
+// and files and the simulator of a rehearsal are no memory.
+func (p *Plan) Forgotten(now time.Time) (days int) {
+	kind, address, _ := strings.Cut(p.Service, " ")
+	age := now.Sub(p.Created)
+	if kind != "notify" || address == "simulator" || age <= Remembered {
+		return 0
+	}
+	return int(age.Hours() / 24)
 }

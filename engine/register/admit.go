@@ -70,7 +70,7 @@ func AdmitReceipts(s Standing) error {
 func AdmitRetry(s Standing, lost, people string) error {
 	switch {
 	case s.Facts.Foreign > 0:
-		return refusal.New("foreign_undecided", "batches", s.Facts.Foreign, "command", refusal.Command("recover", s.Folder))
+		return refusal.New("foreign_undecided", "batches", s.Facts.Foreign, "command", refusal.Command("decide", s.Folder))
 	case lost != "":
 		return refusal.New("nothing_sent_again_after_loss", "why", lost)
 	case s.Facts.Superseded != "":
@@ -79,6 +79,13 @@ func AdmitRetry(s Standing, lost, people string) error {
 	if rival, stands := s.rival(); stands {
 		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", people)
 	}
+	return Admit(s)
+}
+
+// AdmitDecision decides whether a person may decide about batches of a run: not in a copy of the
+// folder, in an older state of it, or in a superseded run. Other runs do not matter.
+func AdmitDecision(s Standing) error {
+	s.Facts.Foreign, s.SendAgain = 0, true
 	return Admit(s)
 }
 
@@ -113,9 +120,9 @@ func Admit(s Standing) error {
 	case len(s.Meanwhile) > 0:
 		return refusal.New("same_words_since", "run", s.Meanwhile[0].RunID, "campaign", s.Meanwhile[0].Campaign)
 	case s.OtherKey:
-		return refusal.New("key_changed")
+		return refusal.New("key_changed", "command", refusal.Command("resume", s.Folder, "--one-application"), "report", refusal.Command("report", s.Folder))
 	case s.TooOld > 0:
-		return refusal.New("plan_too_old", "days", s.TooOld)
+		return TooOld(s.Folder, s.TooOld)
 	case s.SameWords != nil && !s.Consented && !s.Rehearsal:
 		return s.SameWords.refusal()
 	}
@@ -126,6 +133,8 @@ func Admit(s Standing) error {
 func (s *Standing) otherRuns() error {
 	rival, stands := s.rival()
 	switch {
+	case stands && (s.Facts.Starts > 0 || s.Facts.Recovered): // its plan cannot take the rival into account any more
+		return refusal.New("rival_may_have_reached", "run", rival.RunID, "folder", rival.Folder, "people", "who are left here")
 	case stands:
 		return refusal.New("sent_to_another_cohort", "campaign", rival.Campaign, "run", rival.RunID, "folder", rival.Folder, "new_name", NewCampaignName(rival))
 	case len(s.Moved) > 0 && !s.Simulator:
@@ -153,6 +162,11 @@ func NotLatest(folder string, why *ledger.CopyError) error {
 		return refusal.New("folder_is_older", "folder", folder, "cause", why, "log", refusal.ShellWord(log), "log_aside", refusal.ShellWord(log+".older"), "command", refusal.Command("recover", folder))
 	}
 	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "how you know"))
+}
+
+// TooOld says that no replay may settle the messages in doubt of a plan.
+func TooOld(folder string, days int) error {
+	return refusal.New("plan_too_old", "days", days, "command", refusal.Command("report", folder))
 }
 
 // sentElsewhere refuses a service that may be the one of run under another address. key is "this"

@@ -17,7 +17,7 @@ import (
 func Plan(path string) (*plan.Plan, error) {
 	planned, err := plan.Open(path)
 	if errors.Is(err, plan.ErrNone) {
-		return nil, refusal.New("plan_missing", "folder", path)
+		return nil, refusal.New("plan_missing", "folder", path, "command", refusal.Command("resume", path))
 	}
 	if err != nil {
 		return nil, Damaged(err)

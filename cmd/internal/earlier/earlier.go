@@ -44,6 +44,7 @@ type Run struct {
 	lock   *disk.Lock
 	plan   *plan.Plan
 	ledger *ledger.Ledger
+	older  bool // the folder is an older copy, and does not know everybody that the run has reached
 	Spool  *shard.Spool
 	People func() iter.Seq2[shard.Exclusion, error] // the people reached
 }
@@ -59,7 +60,7 @@ func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 	for _, entry := range entries {
 		run := &Run{Entry: entry}
 		run.People = run.reached
-		err := run.Hold()
+		err := run.Hold(sendAgain)
 		if err == nil {
 			e.Runs = append(e.Runs, run)
 			continue
@@ -75,19 +76,19 @@ func Hold(entries []register.Entry, sendAgain bool) (_ *Runs, err error) {
 	return e, nil
 }
 
-// Hold locks and opens the run.
-func (r *Run) Hold() (err error) {
+// Hold locks and opens the run. older allows an older copy of its folder.
+func (r *Run) Hold(older bool) (err error) {
 	if _, err := os.Stat(r.Entry.Folder); err != nil {
 		return err
 	}
 	if r.lock, err = disk.Acquire(filepath.Join(r.Entry.Folder, runfolder.LockFile), "send of another run"); err != nil {
 		return err
 	}
-	return r.read()
+	return r.read(older)
 }
 
 // read opens the run for reading. A process may be at work on it.
-func (r *Run) read() (err error) {
+func (r *Run) read(older bool) (err error) {
 	if r.plan, err = plan.Open(r.Entry.Folder); err != nil {
 		return err
 	}
@@ -97,8 +98,10 @@ func (r *Run) read() (err error) {
 	if r.ledger, err = ledger.Read(r.Entry.Folder, r.plan); err != nil {
 		return err
 	}
-	if err := register.Believe(r.Entry, register.FactsOf(r.ledger)); err != nil {
+	if err := register.Believe(r.Entry, register.FactsOf(r.ledger)); err != nil && !older {
 		return err
+	} else if err != nil {
+		r.older = true
 	}
 	r.Spool, err = cohortspool.Open(filepath.Join(r.Entry.Folder, runfolder.SpoolFolder), r.plan)
 	return err
@@ -131,18 +134,23 @@ func (r *Run) Release() {
 
 // Closable refuses a new plan, which closes the earlier runs, while one of them has something to
 // finish: messages in doubt that only it can settle, or messages that stand in none of its files.
-func (e *Runs) Closable() error {
+// It does not wait for a plan that its service has forgotten. unsettled closes runs with messages in
+// doubt all the same; their people are left out.
+func (e *Runs) Closable(now time.Time, unsettled bool) error {
 	if e == nil || e.Everybody {
 		return nil
 	}
 	for _, r := range e.Runs {
+		if r.older { // a person has said to send again all the same
+			continue
+		}
 		if err := r.latest(); err != nil {
 			return err
 		}
 		if r.ledger.Facts().Superseded != "" {
 			continue
 		}
-		if n := r.ledger.Settleable(); n > 0 {
+		if n := r.ledger.Settleable(); n > 0 && !unsettled && r.plan.Forgotten(now) == 0 {
 			return refusal.New("earlier_run_in_doubt", "messages", n, "run", r.Entry.RunID, "command", refusal.Command("resume", r.Entry.Folder, "--settle"))
 		}
 		if err := r.joined(); err != nil {

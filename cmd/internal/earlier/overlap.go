@@ -118,7 +118,7 @@ func compareRun(ctx context.Context, comparison *shard.Comparison, numbers *pers
 	o := register.Overlap{Campaign: entry.Campaign, RunID: entry.RunID, Host: entry.Host, At: entry.At, SameWords: w.share(entry.Templates)}
 	run := &Run{Entry: entry}
 	defer run.Release()
-	if err := run.read(); err != nil {
+	if err := run.read(false); err != nil {
 		return o, err
 	}
 	templates := TemplatesOf(run.plan)

@@ -110,7 +110,7 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 				}
 				changed = true
 				s.Log.Error("the service has refused an upload: its messages are refused; correct the cause, and then: "+
-					refusal.Command("retry", s.Folder.Path, "--refused", "--reason", "…"),
+					refusal.Command("decide", s.Folder.Path, "refused", "again", "--reason", "…"),
 					"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
 			case a.Refused:
 				s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)

@@ -105,7 +105,7 @@ func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options)
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	if ledger.Settleable() > 0 {
-		return refusal.New("settle_first", "command", refusal.Command("resume", s.Folder.Path, "--settle"))
+		return run.BySettling(s.Folder.Path, plan, run.ClockOf(ctx)())
 	}
 	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
@@ -195,7 +195,7 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 	case left > 0:
 		why = refusal.New("messages_unanswered", "messages", left)
 	case sum.Fates[person.InDoubt] > 0:
-		return &refusal.Ended{Err: refusal.New("in_doubt", "messages", sum.Fates[person.InDoubt]), Code: refusal.ExitInDoubt, Next: refusal.Command("recover", s.Folder.Path)}
+		return &refusal.Ended{Err: refusal.New("in_doubt", "messages", sum.Fates[person.InDoubt]), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
 	default:
 		return nil
 	}

@@ -87,7 +87,12 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
-	if end := (*refusal.Ended)(nil); summary.Finished || !errors.As(err, &end) {
+	end := (*refusal.Ended)(nil)
+	switch isEnd := errors.As(err, &end); {
+	case isEnd && end.Code == refusal.ExitInDoubt: // the service was asked just now
+		end.Next = refusal.Command("decide", s.Folder.Path)
+		return err
+	case summary.Finished || !isEnd:
 		return err
 	}
 	doubtful := summary.Account.Fates[person.InDoubt]
@@ -95,7 +100,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 		return &refusal.Ended{Err: refusal.New("in_doubt_partly_decided", "messages", doubtful, "again", due), Code: refusal.ExitInDoubt, Next: s.GoOn()}
 	}
 	if doubtful > 0 {
-		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful), Code: refusal.ExitInDoubt, Next: s.Asks()}
+		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful, "command", refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
 	}
 	s.Log.Info("nothing is in doubt, and the run has more to send", "go_on_with", s.GoOn())
 	return nil

@@ -1,82 +1,147 @@
 package repair
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"time"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"cohort/cmd/internal/run"
-	"cohort/engine/decision"
+	"cohort/engine/control"
 	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 )
 
-// mostShown is how many batches of a kind are listed.
-const mostShown = 20
+// Decision is a person's decision about something that cohort cannot know.
+type Decision struct {
+	What   string   // a key of kinds, such as "refused again"
+	Codes  []string // of "refused again": only messages with these reason codes; none means all
+	Reason string   // recorded; needed unless DryRun
+	DryRun bool     // show what would be decided, and change nothing
+}
 
-// decide shows what waits for a person, or records what the person decided.
-func (r *Recovery) decide(ledger *ledger.Ledger) error {
-	d, err := decision.Find(ledger)
+// kind is a kind of decision. weigh shows what the decision is about, and refuses a decision that
+// may not be made. record then writes the decision to the log, and returns what it recorded.
+type kind struct {
+	say   string // what the reason has to say
+	weigh func(*decider, context.Context) (record func() (string, error), err error)
+}
+
+// kinds are the decisions by their words on the command line.
+var kinds = map[string]kind{
+	"refused again":    {"why the messages were refused, and that the cause is fixed", (*decider).refusedAgain},
+	"in-doubt again":   {"why these messages go out again, though people may get them twice", (*decider).inDoubtAgain},
+	"foreign accepted": {"how you know that this run sent them", batches(record.ResultAcceptedUnknown)},
+	"foreign in-doubt": {"why nobody can say who sent them", batches(record.ResultHeld)},
+	"held replay":      {"how you know that the service had them, or why listed people get them", batches(record.ResultReplay)},
+	"latest":           {"how you know that the run did not go on elsewhere", (*decider).latest},
+}
+
+// Command is the command line of a decision. A reason that is not given yet shows as "why".
+func Command(dir string, d Decision) string {
+	words := append([]string{"decide", dir}, strings.Fields(d.What)...)
+	for _, code := range d.Codes {
+		words = append(words, "--code", code)
+	}
+	if d.DryRun {
+		words = append(words, "--dry-run")
+	}
+	if d.Reason != "" || !d.DryRun {
+		words = append(words, "--reason", cmp.Or(d.Reason, "why"))
+	}
+	return refusal.Command(words...)
+}
+
+// decider is one call of Decide. It holds the run's folder.
+type decider struct {
+	Decision
+	run    *run.Runner
+	plan   *plan.Plan
+	ledger *ledger.Ledger // as this process found it
+}
+
+// Decide records a decision about the run in s.RunFolder, which was called as s.Call says. It sends
+// nothing: the next resume does.
+//
+//	hold the folder ─▶ same campaign? ─▶ weigh: may it be decided? show ─▶ record
+//
+// A decision that may not be made is a *refusal.Refused, and then nothing was changed.
+func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
+	kind, known := kinds[d.What]
+	switch {
+	case !known:
+		return refusal.New("no_such_decision", "decision", d.What, "known", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	case len(d.Codes) > 0 && d.What != "refused again":
+		return refusal.New("code_without_refused")
+	case !d.DryRun && strings.TrimSpace(d.Reason) == "":
+		return refusal.New("decision_without_reason", "say", kind.say)
+	}
+	if err := control.CheckReason(d.Reason); err != nil {
+		return err
+	}
+	p := &decider{Decision: d, run: s}
+	if err := p.read(); err != nil {
+		return err
+	}
+	defer func() { _ = p.plan.Close() }()
+	if s.Folder, err = runfolder.Hold(s.RunFolder, "decide", s.Network, s.Log); err != nil {
+		return err
+	}
+	defer s.Folder.Release()
+	defer s.End()
+	if err := s.AsPlanned(p.plan); err != nil {
+		return err
+	}
+	if p.ledger, err = runfolder.Ledger(s.RunFolder, p.plan); err != nil {
+		return err
+	}
+	record, err := kind.weigh(p, ctx)
 	if err != nil {
 		return err
 	}
-	result := map[string]record.Result{"accepted": record.ResultAcceptedUnknown, "in-doubt": record.ResultHeld, "replay": record.ResultReplay}[r.Foreign+r.Held]
-	asked := d.Foreign
-	if r.Held != "" {
-		asked = d.Withheld
+	if d.DryRun {
+		fmt.Fprintln(s.Stdout, "nothing was changed (--dry-run)")
+		return nil
 	}
-	switch {
-	case ledger.Facts().Superseded != "" && result != 0:
-		return refusal.New("run_superseded", "run", ledger.Facts().Superseded)
-	case result != 0 && len(asked) == 0:
-		return refusal.New("no_batch_to_decide", "command", refusal.Command("recover", r.dir))
-	case result != 0:
-		return r.resolve(result)
+	done, err := record()
+	if err == nil {
+		fmt.Fprintf(s.Stdout, "recorded: %s, because: %s\ngo on with: %s\n", done, d.Reason, s.GoOn())
 	}
-	fmt.Fprintf(r.Out, "the log of %s is sound: nothing was changed\n", r.dir)
-	run.PrintLoss(r.Out, ledger)
-	r.show("known to the service and never sent by this run's log; find out who sent them, then: "+refusal.Command("recover", r.dir, "--foreign", "accepted|in-doubt", "--reason", "…"), d.Foreign)
-	r.show("held, since a lost log alone knew whether they were sent, and people of them are listed since; to send them as they are: "+refusal.Command("recover", r.dir, "--held", "replay", "--reason", "…"), d.Withheld)
-	held := "held in doubt: they may have been accepted, and no replay can settle them"
-	if r.plan.NeverAgain {
-		held += "; what the service's receipts name is settled by: " + refusal.Command("reconcile", r.dir)
+	return err
+}
+
+// read reads the run's plan and its campaign.
+func (d *decider) read() (err error) {
+	s := d.run
+	if d.plan, err = runfolder.Plan(s.RunFolder); err != nil {
+		return err
 	}
-	r.show(held, d.Held)
-	r.show("with people who were listed when their messages had been attempted (reason code listed_too_late in the report)", d.Late)
-	if live, _, _ := ledger.Unsettled(); live > 0 && len(d.Foreign) == 0 && ledger.Facts().Superseded == "" {
-		fmt.Fprintf(r.Out, "go on with: %s\n", refusal.Command("resume", r.dir))
+	if s.Campaign, s.CampaignText, _, err = runfolder.ReadCampaign(s.RunFolder, s.Call); err != nil {
+		return err
 	}
+	s.Service, s.Id, s.Frozen, s.Runs = d.plan.Service, d.plan.Run, s.Campaign.Frozen(), filepath.Dir(s.RunFolder)
+	s.Call.Simulate = d.plan.Service == s.Campaign.ServiceID(true)
 	return nil
 }
 
-// show lists batches.
-func (r *Recovery) show(title string, waiting []decision.Waiting) {
-	if len(waiting) == 0 {
-		return
-	}
-	fmt.Fprintf(r.Out, "%d batches %s\n", len(waiting), title)
-	for _, w := range waiting[:min(mostShown, len(waiting))] {
-		fmt.Fprintf(r.Out, "  %s  %6d messages  %s\n", w.Reference, w.Messages, w.Code)
-	}
-	if more := len(waiting) - mostShown; more > 0 {
-		fmt.Fprintf(r.Out, "  and %d more, which the report names\n", more)
-	}
-}
-
-// resolve records a decision.
-func (r *Recovery) resolve(result record.Result) (err error) {
-	log, err := ledger.Open(r.dir, r.plan)
-	if err != nil {
-		return runfolder.Unsound(r.dir, err)
-	}
-	batches, err := decision.Resolve(log, time.Now(), result, r.Reason)
-	if e := log.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return refusal.New("decision_not_recorded", "cause", err)
-	}
-	fmt.Fprintf(r.Out, "recorded for %d batches: %s%s, because: %s\ngo on with: %s\n", batches, r.Foreign, r.Held, r.Reason, refusal.Command("resume", r.dir))
-	return nil
+// inLog has write add to the run's log, and then tells the register how far the run has come.
+func (d *decider) inLog(write func(log *ledger.Log) error) error {
+	dir := d.run.Folder.Path
+	return runfolder.WithLog(dir, d.plan, func(log *ledger.Log) error {
+		if err := write(log); err != nil {
+			return refusal.New("decision_partly_recorded", "cause", err, "command", refusal.Command("decide", dir))
+		}
+		facts := log.Ledger.Facts()
+		if _, err := register.ReachedAll(d.run.Campaign.Registers(), d.plan.RunID, facts.Attempts, uint64(facts.Revisions)); err != nil {
+			d.run.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		}
+		return nil
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"cohort/cmd/internal/run"
@@ -19,31 +18,30 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
+	"cohort/ingest/person"
 )
 
-// recovery is one call of recover.
+// Recovery puts a new log in the place of one that is lost or damaged.
 //
-//	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show, or decide
+//	hold the folder ─▶ ask the register ─▶ read the log ─▶ sound: show what waits for a person
 //	                                                    └▶ lost:  put aside, begin anew
 type Recovery struct {
-	Foreign, Held, Reason   string
-	OneApplication, Network bool
-	Clock                   func() time.Time
-	Out                     io.Writer
-	Log                     *slog.Logger
+	OneApplication bool // a person says that every API key of the run belongs to one application
+	Network        bool // the folder may be on a network filesystem
+	Clock          func() time.Time
+	Out            io.Writer
+	Log            *slog.Logger
 
 	dir      string
 	plan     *plan.Plan
 	simulate bool
-	files    bool // what it sends is written to files, and again is not twice
+	files    bool // it writes files, and writing one again is not sending twice
 	entry    register.Entry
 	known    bool // the register has the entry
 }
 
+// Run recovers the run in a folder. Of a sound log it changes nothing.
 func (r *Recovery) Run(path string) (err error) {
-	if err := r.flags(); err != nil {
-		return err
-	}
 	var called runfolder.Call
 	if r.dir, called, err = runfolder.Find(path); err != nil {
 		return err
@@ -53,7 +51,7 @@ func (r *Recovery) Run(path string) (err error) {
 		return refusal.New("plan_lost", "folder", r.dir)
 	}
 	if errors.Is(err, plan.ErrNone) {
-		return refusal.New("nothing_to_recover", "folder", r.dir, "command", refusal.Command("resume", r.dir))
+		return refusal.New("plan_missing", "folder", r.dir, "command", refusal.Command("resume", r.dir))
 	}
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -75,26 +73,7 @@ func (r *Recovery) Run(path string) (err error) {
 	return r.look()
 }
 
-// flags refuses flags that do not belong together.
-func (r *Recovery) flags() error {
-	decides := r.Foreign != "" || r.Held != ""
-	switch {
-	case r.Foreign != "" && r.Foreign != "accepted" && r.Foreign != "in-doubt":
-		return refusal.New("foreign_answer_wrong", "answer", r.Foreign)
-	case r.Held != "" && r.Held != "replay":
-		return refusal.New("held_answer_wrong", "answer", r.Held)
-	case r.Foreign != "" && r.Held != "":
-		return refusal.New("two_decisions")
-	case decides && strings.TrimSpace(r.Reason) == "":
-		return refusal.New("decision_without_reason")
-	case !decides && r.Reason != "":
-		return refusal.New("reason_without_decision")
-	}
-	return nil
-}
-
-// ask asks the register what it knows of the run, and refuses where the run does not live
-// here or is no more.
+// ask reads what the register knows of the run. It refuses a copy of the folder, and a superseded run.
 func (r *Recovery) ask(c *campaign.Campaign) error {
 	reg, err := run.OpenRegister(c)
 	if err != nil {
@@ -114,7 +93,7 @@ func (r *Recovery) ask(c *campaign.Campaign) error {
 	return nil
 }
 
-// look reads the log and does what it asks for.
+// look reads the log. If it is sound it shows what waits for a person, and else it recovers.
 func (r *Recovery) look() error {
 	survey, err := inspect.Check(r.dir, r.plan)
 	if errors.Is(err, ledger.ErrRevisions) {
@@ -132,11 +111,9 @@ func (r *Recovery) look() error {
 		return refusal.New("never_sent", "command", refusal.Command("resume", r.dir))
 	default:
 		if err = r.distrust(survey.Ledger); err == nil {
-			return r.decide(survey.Ledger)
+			fmt.Fprintf(r.Out, "the log of %s is sound: nothing was changed\n", r.dir)
+			return (&waiting{r.Out, r.dir, r.plan, survey.Ledger}).show(r.Clock())
 		}
-	}
-	if r.Foreign != "" || r.Held != "" {
-		return refusal.New("recover_before_deciding", "cause", err)
 	}
 	return r.recover(err)
 }
@@ -171,7 +148,7 @@ func (r *Recovery) recover(why error) error {
 	}
 	known := recovery.Recovery{At: time.Now(), Attempts: r.entry.Attempts}
 	if n, err := ledger.CopiedRevisions(r.dir, r.plan); err == nil && n < r.entry.Revisions {
-		return refusal.New("lost_log_older_copy", "cause", why, "copied", n, "known", r.entry.Revisions)
+		return refusal.New("lost_log_older_copy", "cause", why, "copied", n, "known", r.entry.Revisions, "people", r.unanswered(), "campaign", r.plan.Campaign)
 	}
 	switch keys := r.entry.Keys; {
 	case r.simulate, r.files:
@@ -179,11 +156,11 @@ func (r *Recovery) recover(why error) error {
 	case len(keys) == 1:
 		known.Key = keys[0]
 	case len(keys) > 1:
-		return refusal.New("lost_log_several_keys", "cause", why, "keys", len(keys))
+		return refusal.New("lost_log_several_keys", "cause", why, "keys", len(keys), "command", refusal.Command("recover", r.dir, "--one-application"))
 	default:
-		return refusal.New("lost_log_key_unknown", "cause", why)
+		return refusal.New("lost_log_key_unknown", "cause", why, "command", refusal.Command("recover", r.dir, "--one-application"))
 	}
-	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > run.Remembered {
+	if !r.simulate && !r.files && r.Clock().Sub(r.plan.Created) > plan.Remembered {
 		known.Hold = ledger.HoldForgotten
 	}
 	paused := recovery.PausedBefore(r.dir, r.plan)
@@ -194,32 +171,48 @@ func (r *Recovery) recover(why error) error {
 	if err := r.pauseAgain(paused); err != nil {
 		return err
 	}
+	r.tell(why, done)
+	return nil
+}
+
+// tell says what was done, and which command goes on.
+func (r *Recovery) tell(why error, done recovery.RecoveredLog) {
 	fmt.Fprintf(r.Out, "lost       %v\n", why)
 	for _, folder := range done.Aside {
 		fmt.Fprintf(r.Out, "put aside  %s\n", folder)
 	}
-	account := done.Ledger.Account()
-	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n", done.Revisions, account.Fates["in_doubt"])
+	fmt.Fprintf(r.Out, "revisions  %d, from their second copy\nin doubt   %d messages, which may have been sent\n",
+		done.Revisions, done.Ledger.Account().Fates[person.InDoubt])
+	resume := refusal.Command("resume", r.dir)
 	switch {
 	case done.Ledger.Facts().Hold != "":
-		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report says so: %s\n", run.HoldWords(done.Ledger.Facts().Hold), refusal.Command("report", r.dir))
+		fmt.Fprintf(r.Out, "Nothing of it may be replayed: %s.\nIt stays in doubt, and the report names it: %s\n", run.HoldWords(done.Ledger.Facts().Hold), refusal.Command("report", r.dir))
 	case r.plan.NeverAgain:
-		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nWhat its receipts name is settled by: %s\n", refusal.Command("reconcile", r.dir))
+		fmt.Fprintf(r.Out, "The service would take a message twice, so nothing of it is sent again.\nTo settle what the service's receipts name: %s\n", refusal.Command("reconcile", r.dir))
 	case r.files:
-		fmt.Fprintf(r.Out, "Each batch is written again, byte for byte, and files that are there already are left as they are.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "Each batch is written again, byte for byte. Files that are there already stay as they are.\ngo on with: %s\n", resume)
 	case r.simulate:
-		fmt.Fprintf(r.Out, "The simulator of a rehearsal remembers nothing: it will take everything anew, and nobody is sent to.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "The simulator of a rehearsal remembers nothing: it takes everything anew, and nobody is sent to.\ngo on with: %s\n", resume)
 	default:
-		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference: what the service had it says so, and what it never had it takes now.\ngo on with: %s\n", refusal.Command("resume", r.dir))
+		fmt.Fprintf(r.Out, "Each batch is replayed under its own reference. The service says which batches it had, and takes the others now.\ngo on with: %s\n", resume)
 	}
-	return nil
 }
 
-// pauseAgain keeps a run paused whose lost log said so. Of what cannot be read any more
-// nobody knows, and that is said.
+// unanswered counts the messages that have no answer by what is left of the log.
+func (r *Recovery) unanswered() int64 {
+	folded, err := ledger.Read(r.dir, r.plan)
+	if err != nil {
+		return int64(r.plan.Messages)
+	}
+	fates := folded.Account().Fates
+	return fates[person.NotSent] + fates[person.InDoubt]
+}
+
+// pauseAgain pauses the run again if the lost log said so. It warns that a pause may be forgotten
+// if that part of the log cannot be read.
 func (r *Recovery) pauseAgain(paused string) error {
 	if paused == "" {
-		fmt.Fprintln(r.Out, "levers     a pause or another pace that may have been asked for is forgotten; ask for it again before the run goes on, if there was one")
+		fmt.Fprintln(r.Out, "levers     a pause or another pace that somebody asked for may be forgotten; if there was one, ask for it again before the run goes on")
 		return nil
 	}
 	log, err := ledger.Open(r.dir, r.plan)

@@ -79,7 +79,7 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 		fallthrough
 	case stopped != nil:
 		if summary.Foreign > 0 {
-			return &refusal.Ended{Err: stopped, Code: refusal.ExitStopped, Next: refusal.Command("recover", r.Folder.Path)}
+			return &refusal.Ended{Err: stopped, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
 		}
 		return r.stopped(stopped)
 	case reported != nil:
@@ -89,7 +89,7 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 	case inDoubt > 0:
 		next := r.GoOn()
 		if !plan.NeverAgain { // a recovery or a 413 holds it
-			next = refusal.Command("recover", r.Folder.Path)
+			next = refusal.Command("decide", r.Folder.Path)
 		} else if !r.Call.Simulate {
 			next = r.Asks()
 		}

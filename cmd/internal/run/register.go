@@ -171,11 +171,15 @@ func (r *Runner) MayWrite(plan *plan.Plan, folded *ledger.Ledger) error {
 	})
 }
 
-// MayRetry refuses unless messages of the run may be sent again. people describes the recipients.
-func (r *Runner) MayRetry(planned *plan.Plan, folded *ledger.Ledger, people string) error {
-	if err := campaign.Compare(planned.Frozen, r.Campaign.Frozen()); err != nil {
-		return refusal.New("setting_changed", "cause", err)
-	}
+// MayDecide refuses unless a person may decide about batches of the run.
+func (r *Runner) MayDecide(planned *plan.Plan, folded *ledger.Ledger) error {
+	return r.inRegister(func(reg *register.Register) error {
+		return register.AdmitDecision(r.standing(reg, planned, folded))
+	})
+}
+
+// MaySendAgain refuses unless messages of the run may be sent again. people describes the recipients.
+func (r *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people string) error {
 	if err := r.adopt(r.Folder.Path); err != nil {
 		return err
 	}

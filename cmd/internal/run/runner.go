@@ -20,6 +20,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/sinks"
 	"cohort/sinks/apim"
@@ -56,17 +57,15 @@ type Runner struct {
 
 // Options are what a start may ask for.
 type Options struct {
-	OneWindow bool     // end with the window instead of waiting for the next
-	Settle    bool     // replay what is in doubt, and send nothing else
-	SendAgain string   // the reason that a resume was given for sending the same words again
-	Words     []string // the command and its arguments, to repeat when there is nothing to resume yet
+	OneWindow      bool     // end with the window instead of waiting for the next
+	Settle         bool     // replay what is in doubt, and send nothing else
+	SendAgain      string   // the reason that a resume was given for sending the same words again
+	OneApplication bool     // a person says that every API key of the run belongs to one application
+	Words          []string // the command and its arguments, to repeat when there is nothing to resume yet
 }
 
 // again is the command to repeat.
 func (o Options) again() string { return refusal.Command(o.Words...) }
-
-// Remembered is nine months. A service certainly knows a reference until then.
-const Remembered = 270 * 24 * time.Hour
 
 // ClockKey is the key of another clock than the machine's in a context.
 type ClockKey struct{}
@@ -179,6 +178,15 @@ func (r *Runner) GoOn() string {
 
 // Asks is the command that asks the service about messages in doubt.
 func (r *Runner) Asks() string { return refusal.Command("reconcile", r.Folder.Path) }
+
+// BySettling refuses what a replay has to come before. It names the replay, or says that none can
+// settle the messages in doubt any more.
+func BySettling(dir string, planned *plan.Plan, now time.Time) error {
+	if days := planned.Forgotten(now); days > 0 {
+		return register.TooOld(dir, days)
+	}
+	return refusal.New("replay_settles", "command", refusal.Command("resume", dir, "--settle"))
+}
 
 // AsPlanned refuses a campaign file that has changed since the run was planned.
 func (r *Runner) AsPlanned(plan *plan.Plan) error {

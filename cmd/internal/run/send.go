@@ -330,7 +330,7 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 	if before.Others, err = r.linksOfOthers(); err != nil {
 		return nil, err
 	}
-	if err := before.Closable(); err != nil {
+	if err := before.Closable(ClockOf(ctx)(), r.Call.SendAgain != ""); err != nil {
 		return nil, err
 	}
 	if err := r.reachable(ctx); err != nil {

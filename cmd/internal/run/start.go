@@ -133,7 +133,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 		if !r.attended {
 			r.onHalt(err.Error())
 		}
-		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("recover", r.Folder.Path)}
+		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
 	case live > 0 || !l.Facts().Closed && held == 0:
 		return false, nil
 	}
@@ -168,9 +168,9 @@ func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	if s.key, err = r.Key(); err != nil {
 		return nil, refusal.New("api_key_unusable", "cause", err)
 	}
-	st.OtherKey = s.ledger.AnyInDoubt() && s.ledger.Facts().Key != "" && s.ledger.Facts().Key != s.key && !r.Call.Simulate && !s.plan.NeverAgain
-	if age := ClockOf(ctx)().Sub(s.plan.Created); s.ledger.Settleable() > 0 && age > Remembered && !r.Call.Simulate && r.Campaign.File == nil {
-		st.TooOld = int(age.Hours() / 24)
+	st.OtherKey = s.ledger.AnyInDoubt() && s.ledger.Facts().Key != "" && s.ledger.Facts().Key != s.key && !r.Call.Simulate && !s.plan.NeverAgain && !s.options.OneApplication
+	if s.ledger.Settleable() > 0 {
+		st.TooOld = s.plan.Forgotten(ClockOf(ctx)())
 	}
 	if err := register.Admit(st); err != nil {
 		return nil, err
