@@ -17,6 +17,7 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/status"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/fixtures"
@@ -136,7 +137,7 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 		return s, err
 	}
 	hours := time.Since(start).Hours()
-	var ended Status
+	var ended status.Status
 	if err := callHere(ctx, &ended, "status", aRun, "--json"); err != nil {
 		return s, err
 	}

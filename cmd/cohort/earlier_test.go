@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/status"
 	"cohort/engine/disk"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -18,7 +19,7 @@ func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
 	_ = r.Hold(false) // there is no plan
 	defer r.Release()
 	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))
-	if !busy || sends(holder) {
+	if !busy || status.Sends(holder) {
 		t.Errorf("held: %v, by %+v", busy, holder)
 	}
 }

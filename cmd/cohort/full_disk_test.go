@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"cohort/cmd/internal/status"
 )
 
 // fillUp leaves so many KiB of the small filesystem and returns what makes room again.
@@ -45,7 +47,7 @@ func (w *world) fullInTheMiddle() {
 		l := newLife(t, t.TempDir(), w.binary, 28, true, slower)
 		l.fullWhileUnderWay()
 		// The room for outcomes had been reserved: whatever was accepted is known to be.
-		var s Status
+		var s status.Status
 		o := l.hear("status", l.folder, "--json")
 		if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || !s.AddsUp {
 			t.Fatalf("%v %s%s", err, o.stdout, o.stderr)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/cmd/internal/status"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/sinks/simulator"
@@ -121,7 +122,7 @@ func (l *life) finished(accepted int) {
 	if o := l.hear("send", "-c", "campaign.yaml", "cohort.csv", "--run", l.folder); o.code != 0 || !strings.Contains(o.stderr, "finished") {
 		l.t.Fatalf("a send of a finished run: exit %d\n%s", o.code, o.stderr)
 	}
-	var s Status
+	var s status.Status
 	if o := l.hear("status", l.folder, "--json"); json.Unmarshal([]byte(o.stdout), &s) != nil || !s.AddsUp || s.State != "finished" {
 		l.t.Fatalf("status: %s", o.stdout)
 	}

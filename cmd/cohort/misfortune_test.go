@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"cohort/cmd/internal/status"
 	"cohort/engine/refusal"
 )
 
@@ -58,7 +59,7 @@ func (l *life) senderKilled() {
 	l.moment(1200)
 	if l.began { // whoever looks does not disturb
 		o := l.run("status", l.folder, "--json")
-		var s Status
+		var s status.Status
 		if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || o.code != 0 || !s.AddsUp {
 			l.t.Fatalf("status: exit %d: %s%s", o.code, o.stdout, o.stderr)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cohort/cmd/internal/status"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator/ledger"
 )
@@ -108,7 +109,7 @@ func (l *life) wentRightWay(rows []reportRow, ledger map[string]accepted) {
 			l.t.Fatalf("row %d was sent by routing plan %s, and not by %s", r.Row, plan, want)
 		}
 	}
-	var s Status
+	var s status.Status
 	if o := l.hear("status", l.folder, "--json"); json.Unmarshal([]byte(o.stdout), &s) != nil || !s.AddsUp || (len(s.Routes) == 3) != l.routes {
 		l.t.Fatalf("status: %s", o.stdout)
 	}

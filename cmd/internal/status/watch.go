@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"cohort/engine/dispatch"
 )
 
-// watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
+// Watch shows the status every second: as a screen on a terminal, as text elsewhere, or as one JSON
 // object a line. It ends with ctx, or when no process is at work.
-func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
+func Watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	canvas := terminal.NewCanvas(out)
 	if asJSON {
 		canvas = nil
@@ -26,7 +26,7 @@ func watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	defer each.Stop()
 	w := &Watcher{}
 	for {
-		s, err := readStatus(ctx, dir)
+		s, err := Read(ctx, dir)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,322 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/reconcile"
+	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/terminal"
+	"cohort/engine/campaign"
+	"cohort/engine/control"
+	"cohort/engine/disk"
+	"cohort/engine/dispatch"
+	"cohort/engine/ledger"
+	"cohort/engine/pace"
+	"cohort/engine/plan"
+	"cohort/engine/record"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+	"cohort/sinks/file"
+)
+
+// Status is the state of a run. It is the output of --json.
+type Status struct {
+	RunID       string                `json:"run_id"`
+	Campaign    string                `json:"campaign"`
+	Service     string                `json:"service"`
+	Folder      string                `json:"folder"`
+	State       ledger.RunState       `json:"state"`
+	PID         int                   `json:"pid,omitempty"`
+	Host        string                `json:"host,omitempty"`
+	Files       *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
+	Records     int64                 `json:"records"`
+	Fates       map[person.Fate]int64 `json:"fates"`
+	AddsUp      bool                  `json:"adds_up"`
+	Routes      []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
+	Batches     int                   `json:"batches"`
+	Attempts    uint64                `json:"attempts"`
+	Starts      int                   `json:"starts"`
+	FirstStart  *time.Time            `json:"first_start,omitempty"`
+	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
+	LastEvent   string                `json:"last_event,omitempty"`
+	Waiting     *wait                 `json:"waiting,omitempty"` // of the process at work
+	Rate        *rateStatus           `json:"rate,omitempty"`
+	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
+	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
+	Window      *windowStatus         `json:"window,omitempty"`
+	Paused      string                `json:"paused,omitempty"`     // by a person, with the reason
+	PaceLever   *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	Events      []Event               `json:"events,omitempty"`     // the latest decisions
+	ListedLate  int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
+	ToBeResent  int                   `json:"to_be_resent"`         // and those that are still to be sent again
+	Held        int                   `json:"batches_held"`         // in doubt, and no replay can settle them
+	Foreign     int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+
+	routes     []ledger.RouteAccount
+	gone       ledger.Process     // the process that left no word, of a run that died
+	now        *dispatch.Snapshot // what the process at work says
+	silent     string             // why it says nothing; empty: it does, or there is none
+	byReceipts bool               // receipts settle what is in doubt, and no replay does
+	zone       *time.Location     // of the campaign; UTC while it cannot be read
+	rates      []float64          // of the latest minutes, when they are watched
+}
+
+// clock writes a time for people.
+func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
+
+func (s *Status) in(t time.Time) time.Time {
+	if s.zone == nil {
+		return t.UTC()
+	}
+	return t.In(s.zone)
+}
+
+// Event is a decision of a person or of the run.
+type Event struct {
+	At     time.Time `json:"at"`
+	Verb   string    `json:"verb"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+// words writes the event for people.
+func (e Event) words() string {
+	switch {
+	case e.Verb == string(record.VerbStop):
+		return "stop asked for " + e.Detail
+	case strings.HasPrefix(e.Detail, e.Verb+" "): // a process that was stopped says so itself
+		return e.Detail
+	}
+	return e.Verb + ": " + e.Detail
+}
+
+func events(l *ledger.Ledger) (all []Event) {
+	for _, e := range l.Facts().Events {
+		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
+	}
+	return all
+}
+
+func Read(ctx context.Context, dir string) (*Status, error) {
+	call, err := runfolder.ReadCall(dir)
+	if err != nil {
+		return nil, err
+	}
+	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))
+	if !busy && !Sends(holder) {
+		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
+	}
+	s, p := &Status{RunID: call.RunID, Folder: dir}, campaign.Pace{Location: time.UTC}
+	if c, _, _, err := runfolder.ReadCampaign(dir, call); err == nil { // else the times are UTC, as they say
+		p = c.Pace
+	}
+	s.zone = p.Location
+	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcile.Verb}
+	if busy {
+		s.PID, s.Host = holder.PID, holder.Host
+		s.ask(ctx)
+		if at.Answers = s.now != nil; at.Answers {
+			at.Says = s.now.State
+		}
+	}
+	planned, err := plan.Open(dir)
+	if errors.Is(err, plan.ErrNone) {
+		if !busy && runfolder.RefusedFor(dir) {
+			return nil, refusal.New("cohort_was_refused", "folder", dir, "file", filepath.Join(dir, runfolder.RejectsFile))
+		}
+		s.State, s.gone = at.State(), at.Gone()
+		return s, nil
+	}
+	if err != nil {
+		return nil, runfolder.Damaged(err)
+	}
+	defer func() { _ = planned.Close() }()
+	if at.Ledger, err = ledger.Read(dir, planned); err != nil {
+		return nil, runfolder.Unsound(dir, err)
+	}
+	s.fill(planned, at)
+	s.expect(p)
+	return s, s.addFiles(planned)
+}
+
+// sends reports whether a process that holds a run's folder sends the run. One of an older
+// version may not have said.
+func Sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
+
+// ask asks the process at work how it stands. It may not have begun to send.
+func (s *Status) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var err error
+	switch s.now, err = control.Snapshot(ctx, s.Folder); {
+	case errors.Is(err, control.ErrNobody):
+		s.silent = "the process at work does not listen; it may be preparing, or ending"
+	case err != nil:
+		s.silent = refusal.OneLine(err.Error())
+	}
+}
+
+func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
+	folded := at.Ledger
+	account := folded.Account()
+	_, held, foreign := folded.Unsettled()
+	s.RunID, s.Campaign, s.Service = plan.RunID, plan.Campaign, plan.Service
+	s.Records, s.Fates, s.AddsUp = account.Records, map[person.Fate]int64{}, account.Check() == nil
+	for _, fate := range person.Fates {
+		s.Fates[fate] = account.Fates[fate]
+	}
+	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
+	s.Routes = intake.RoutesStatus(s.routes)
+	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
+	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
+	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
+	s.Resent, s.ToBeResent = folded.Resent()
+	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	if folded.Facts().Override != (pace.Override{}) {
+		s.PaceLever = new(folded.Facts().Override)
+	}
+	if s.State = at.State(); s.State == ledger.Died {
+		s.died(at.Gone())
+	}
+}
+
+// died has the start of the process that is gone stand behind what was noted before it.
+func (s *Status) died(gone ledger.Process) {
+	s.gone = gone
+	started := Event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
+	i := len(s.Events)
+	for i > 0 && s.Events[i-1].At.After(started.At) {
+		i--
+	}
+	if s.Events = slices.Insert(s.Events, i, started); i == len(s.Events)-1 {
+		s.LastEvent = started.Verb + ": " + started.Detail
+	}
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// Print prints the status for people.
+func (s *Status) Print(w io.Writer) {
+	state := string(s.State)
+	if s.gone.PID != 0 {
+		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
+	}
+	if s.PID != 0 {
+		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
+	}
+	fmt.Fprintf(w, "run       %.8s of %s, %s\nfolder    %s\nstate     %s\n", s.RunID, s.Campaign, s.Service, s.Folder, state)
+	s.printExpected(w)
+	if s.Fates == nil {
+		s.next(w)
+		return
+	}
+	if s.FirstStart != nil {
+		often := "once"
+		if s.Starts > 1 {
+			often = fmt.Sprintf("%d times", s.Starts)
+		}
+		fmt.Fprintf(w, "begun     %s, started %s\n", s.clock(*s.FirstStart), often)
+	}
+	if s.LastAnswer != nil {
+		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
+	}
+	for _, e := range s.Events[max(0, len(s.Events)-5):] {
+		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
+	}
+	if s.Paused != "" {
+		fmt.Fprintf(w, "paused    %s\n", s.Paused)
+		if !s.ended() {
+			fmt.Fprintf(w, "to go on: %s\n", refusal.Command("continue", s.Folder))
+		}
+	}
+	switch {
+	case s.PaceLever == nil:
+	case s.PaceLever.PerSecond > 0:
+		fmt.Fprintf(w, "pace      %g a second instead of the campaign's\n", s.PaceLever.PerSecond)
+	default:
+		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.clock(s.PaceLever.FinishBy))
+	}
+	fmt.Fprintf(w, "batches   %d planned, %d requests\nrecords   %d\n", s.Batches, s.Attempts, s.Records)
+	account := ledger.Account{Records: s.Records, Fates: s.Fates}
+	terminal.PrintFates(w, "", account, s.PID != 0)
+	intake.PrintRoutes(w, "", s.routes, account)
+	if s.ListedLate > 0 {
+		fmt.Fprintln(w, run.TooLate(s.ListedLate))
+	}
+	if s.Resent+s.ToBeResent > 0 {
+		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)
+	}
+	switch {
+	case s.Files == nil:
+	case s.Files.Whole:
+		fmt.Fprintf(w, "files     %d with %d messages in %s\n", s.Files.Count, s.Files.Messages, s.Files.Folder)
+	default:
+		fmt.Fprintln(w, "files     not whole yet: hand nothing over")
+	}
+	s.next(w)
+	if s.Foreign > 0 {
+		fmt.Fprintf(w, "%d batches are known to the service and were not sent by this run; find out who sent them, then decide: %s\n", s.Foreign, refusal.Command("decide", s.Folder))
+	}
+}
+
+// ended reports whether a run stopped before its end.
+func (s *Status) ended() bool {
+	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
+}
+
+// next says which command goes on.
+func (s *Status) next(w io.Writer) {
+	switch {
+	case s.ended():
+		if s.Foreign > 0 {
+			return // the decision comes first
+		}
+		first := ""
+		if s.Paused != "" {
+			fmt.Fprint(w, "the run is stopped and paused, and both commands are needed; ")
+			first = refusal.Command("continue", s.Folder) + " && "
+		}
+		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
+	case s.State == ledger.EndedInDoubt:
+		if s.byReceipts {
+			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))
+			break
+		}
+		fmt.Fprintf(w, "%d batches may have been accepted and no replay can settle them; to see what can be decided: %s\n", s.Held, refusal.Command("decide", s.Folder))
+	}
+}
+
+// addFiles adds the files of a campaign that writes files. Such a run is not finished before they are
+// complete.
+func (s *Status) addFiles(plan *plan.Plan) error {
+	if !campaign.WritesFiles(plan.Service) {
+		return nil
+	}
+	s.Files = &run.FilesStatus{Folder: filepath.Join(s.Folder, runfolder.FilesFolder)}
+	m, err := file.ReadManifest(s.Files.Folder)
+	switch {
+	case err != nil:
+		return refusal.New("files_manifest_unreadable", "cause", err)
+	case m != nil && m.Whole:
+		s.Files.Whole, s.Files.Count, s.Files.Messages = true, len(m.Files), m.Messages
+	case s.State == "finished":
+		s.State = "stopped"
+	}
+	return nil
+}
