@@ -189,15 +189,19 @@ func (c *connection) die() {
 	c.dead = true
 }
 
+// begin counts a request, and runs the hook. While the hook copies the folder, no other request
+// begins: its attempt would be missing from the copy.
 func (c *connection) begin(r *engine.Request) (dead bool) {
+	if c.onSend != nil {
+		c.hook.Lock()
+		defer c.hook.Unlock()
+	}
 	c.mu.Lock()
 	n := c.n
 	c.n++
 	dead = c.dead
 	c.mu.Unlock()
 	if c.onSend != nil && !dead {
-		c.hook.Lock() // one at a time
-		defer c.hook.Unlock()
 		c.onSend(n, r)
 	}
 	return dead
