@@ -125,7 +125,7 @@ func (w *world) simulate(faults string, more ...string) {
 	w.t.Fatal("the simulator did not start")
 }
 
-// outcome is what one call of the binary came to.
+// exited is the result of one call of the binary.
 type exited struct {
 	code   int
 	stdout string

@@ -79,8 +79,8 @@ func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// received holds the facts of delivery in a run's folder against the receipts that the NHS
-// App's simulator at an address has given of each message.
+// received compares the delivery facts in a run's folder with the receipts of the NHS App's
+// simulator at an address.
 func received(ts *testscript.TestScript, _ bool, args []string) {
 	truth, wrong, rejected := statusesAt(ts, args[1], "1"), 0, 0
 	facts, err := factsIn(ts.MkAbs(args[0]))
@@ -110,11 +110,11 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	if wrong > 0 || len(facts) != len(truth) || len(facts) == 0 || rejected == 0 {
-		ts.Fatalf("%d of %d facts are wrong, of %d messages, of which %d were rejected", wrong, len(facts), len(truth), rejected)
+		ts.Fatalf("%d of %d facts are wrong; there are %d messages, %d of them rejected", wrong, len(facts), len(truth), rejected)
 	}
 }
 
-// factsIn are the facts of delivery in a run's folder; none when there is no file.
+// factsIn returns the delivery facts in a run's folder. Without a file it returns nil.
 func factsIn(dir string) (all []report.Fact, err error) {
 	plan, err := plan.Open(dir)
 	if err != nil {

@@ -146,7 +146,7 @@ func TestThePagesShowCommandsAndFlagsThatExist(t *testing.T) {
 	}
 }
 
-// has says whether a page has a row of a table that begins with a word, alone or among others.
+// has reports whether a table in the page has a row with the word in its first cell.
 func has(text, word string) bool {
 	return regexp.MustCompile("(?m)^\\|([^|]*[ `])?" + regexp.QuoteMeta(word) + "[` ,][^|]*\\|").MatchString(text)
 }

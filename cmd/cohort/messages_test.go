@@ -11,8 +11,8 @@ import (
 	"cohort/engine/disk"
 )
 
-// A mistake that an operator made, and how the program is to answer. HELD in the call: reconcile
-// is at work on the run.
+// operatorMistakes lists calls with a mistake of an operator. With HELD in the call, reconcile is at
+// work on the run.
 var operatorMistakes = []struct{ mistake, call string }{
 	{"one dash before a long flag", "check -campaign good.yaml good.csv"},
 	{"a flag takes the cohort for its file", "send -c good.yaml --dry-run good.csv"},

@@ -18,7 +18,7 @@ import (
 	"cohort/shard"
 )
 
-// The stages in which a preparation can be killed, as what is left tells them.
+// The stages of a preparation at its kill, by the files left.
 const (
 	nothingYet = "nothing is there yet"
 	unsealed   = "the cohort is being read, judged or sealed"
@@ -46,7 +46,7 @@ func (w *world) livesOfKills() {
 	truth := w.generate(20_000, 0.01)
 	stages := map[string]int{}
 	send := []string{"send", "-c", "campaign.yaml", "cohort.csv", "--run", "run"}
-	// The files with which each part of the preparation begins or ends.
+	// Each part of the preparation begins or ends with one of these files.
 	ends := []string{
 		"run.json", "spool", "shard-000.arrow", "verdicts.arrow", "manifest.json.tmp", "manifest.json",
 		"rejects.csv.tmp", "rejects.csv", "plan.batches.tmp", "plan.batches", "plan.json.tmp",
@@ -100,9 +100,8 @@ func (w *world) livesOfKills() {
 	}
 }
 
-// What is read again after a kill is the file as it is by then: nothing was sent yet, so
-// nothing of the other one is left, and none of its people. A resume, which is of the run
-// as it was called, says that it would be another one.
+// changedBeforeAPlan kills a preparation and changes the cohort file. The next send reads the changed
+// file, and keeps none of the old people. A resume of the old call reports a different cohort.
 func (w *world) changedBeforeAPlan() {
 	t := w.t
 	first := w.generate(5000, 0)
@@ -124,8 +123,7 @@ func (w *world) changedBeforeAPlan() {
 	}
 }
 
-// life begins anew: an empty folder for the run, no register, and a service that nobody
-// has sent to.
+// life begins anew: without a run's folder, without a register, and with a new service.
 func (w *world) life() {
 	w.t.Helper()
 	for _, name := range []string{"run", ".cohort"} {
@@ -196,9 +194,8 @@ func (w *world) everybodyOnce(truth fixtures.Truth) {
 	}
 }
 
-// killedWhen starts the binary and kills it as soon as the folder of the run, or the spool
-// in it, has seen the change that is asked for: when is told of each, how many there were
-// and of which file. The process may end before.
+// killedWhen starts the binary and kills it at a change in the folder of the run or its spool. It
+// calls when with the count of changes so far and the file's name. The process may end before.
 func (w *world) killedWhen(when func(seen int, name string) bool, args ...string) {
 	w.t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)

@@ -115,7 +115,7 @@ func (s *standIn) stats() simulator.Stats {
 	return now
 }
 
-// accepted is how many messages the service has.
+// accepted counts the messages that the service has.
 func (s *standIn) accepted() int { return s.stats().MessagesAccepted }
 
 // await waits until a condition holds, and fails the test when it takes too long.

@@ -145,8 +145,8 @@ func windowUntil(closes time.Time, perSecond int) string {
 		perSecond*int(to.Sub(from).Seconds()), from.Format("15:04")+"-"+to.Format("15:04"), to.Sub(closes).Round(time.Millisecond))
 }
 
-// twoManyTimes starts two processes on a run at the same moment, again and again, and
-// every other time one more on a copy of its folder.
+// twoManyTimes starts two processes on a run at the same moment, in many rounds. Every other round
+// starts a third on a copy of the folder.
 func (w *world) twoManyTimes() {
 	rounds := 8
 	if os.Getenv("COHORT_PROVE") != "" {

@@ -18,8 +18,7 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// arriving is a stream that does something when it has been read to its end, as the other
-// half of a pipeline does when it dies.
+// arriving is a stream that calls atEnd at its end, like a pipeline when its other half dies.
 type arriving struct {
 	io.Reader
 	atEnd func()
@@ -94,7 +93,7 @@ func TestStandardInputThatIsNoCohort(t *testing.T) {
 	})
 }
 
-// neverEnding is a stream on which nothing comes while the test runs.
+// neverEnding is a stream that blocks until the test ends.
 type neverEnding struct{ test context.Context }
 
 func (n neverEnding) Read([]byte) (int, error) {

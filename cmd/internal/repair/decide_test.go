@@ -20,8 +20,8 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// A decision that is no decision, or has no reason, is refused before the folder is looked at.
-func TestWhatIsNoDecision(t *testing.T) {
+// Decide refuses an invalid decision before it opens the folder.
+func TestInvalidDecisionsAreRefused(t *testing.T) {
 	for code, d := range map[string]Decision{
 		"no_such_decision":        {What: "refused", Reason: "because"},
 		"code_without_refused":    {What: "in-doubt again", Codes: []string{"X"}, Reason: "because"},
