@@ -203,7 +203,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 	}
 }
 
-func TestWhenAllIsWell(t *testing.T) {
+func TestChecksWithoutAMistake(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t)
 	for _, row := range []struct {

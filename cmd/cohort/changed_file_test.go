@@ -13,7 +13,7 @@ import (
 // The cohort file changes while a run is stopped. The run sends its sealed records and never reads
 // the file again: a moved batch boundary would reach people twice. A send of the changed file is
 // another run, and needs a person's decision.
-func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
+func TestAChangedCohortFileIsNeverMixedIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.simulate("{}\n")

@@ -40,7 +40,7 @@ func pages(t *testing.T) []string {
 	return all
 }
 
-func TestTheCommandsPageIsWhatTheProgramPrints(t *testing.T) {
+func TestTheCommandsPageMatchesTheProgram(t *testing.T) {
 	if page(t, "docs/commands.md") != string(commandsPage(rootCommand())) {
 		t.Error("docs/commands.md is stale; run: make docs")
 	}

@@ -12,7 +12,7 @@ import (
 
 // A killed process leaves its name in the lock of an earlier run. A reader of the lock must not take
 // that process for the run's own sender.
-func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
+func TestTheHolderOfAnEarlierRunIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	r := &earlier.Run{Entry: register.Entry{Folder: dir}}
 	_ = r.Hold(false) // there is no plan

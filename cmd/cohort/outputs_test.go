@@ -37,7 +37,7 @@ var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held
 	" profile runs send-again rest-of acknowledgement dir key-id finish-by"
 
 // A command overwrites only its own files. A new flag belongs in one of the two lists above.
-func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
+func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
 		t.Helper()

@@ -167,7 +167,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 
 // A stopped run does not send to people reached by another campaign since, whatever a person decided
 // about that campaign.
-func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
+func TestAResumeComparesWithNewerCampaigns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.standIn("latency: {fixed: 300ms}\n", 4)

@@ -30,7 +30,7 @@ const (
 // file of its folder has just changed. Either there is no plan then, and the next start
 // begins at the beginning; or there is one, whole, and the next start goes on with it.
 // At the end of every such life each person was sent to exactly once.
-func TestPreparingKilledAtAnyMomentLeavesNothingToMistake(t *testing.T) {
+func TestPreparationsKilledAtAnyMomentAreDoneAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	t.Run("and everybody is sent to once", func(t *testing.T) { w.t = t; w.livesOfKills() })

@@ -8,7 +8,7 @@ import (
 )
 
 // A flag without its value never takes the next flag as the value.
-func TestAFlagIsNoValue(t *testing.T) {
+func TestAFlagIsNeverAValue(t *testing.T) {
 	for line, flag := range map[string]string{
 		"send -c campaign.yaml cohort.csv --send-again --simulate":      "--send-again has no value: --simulate ",
 		"send -c campaign.yaml cohort.csv --run --simulate":             "--run has no value: --simulate ",

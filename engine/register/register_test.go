@@ -173,7 +173,7 @@ func TestAServiceTellsItsKind(t *testing.T) {
 	}
 }
 
-func TestAdoptedIsWhatIsFurthest(t *testing.T) {
+func TestAdoptKeepsTheFurthestState(t *testing.T) {
 	old, dir := t.TempDir(), t.TempDir()
 	further := func(e Entry, attempts uint64) Entry { e.Attempts = attempts; return e }
 	record(t, old, entry("1", "a", Begun), entry("2", "a", Finished), further(entry("3", "a", Begun), 5), further(entry("4", "a", Begun), 9), entry("5", "a", Begun))

@@ -66,7 +66,7 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 }
 
 // A missing register means storage that is not mounted, if a run was ever registered.
-func TestARegisterThatCannotBeReached(t *testing.T) {
+func TestAnUnreachableRegister(t *testing.T) {
 	base := t.TempDir()
 	here, mount := filepath.Join(base, "here"), filepath.Join(base, "mount")
 	there := filepath.Join(mount, "register")

@@ -32,7 +32,7 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestStandardInputIsKeptAsItCame(t *testing.T) {
+func TestStandardInputIsKeptUnchanged(t *testing.T) {
 	text := strings.Repeat("nhs_number\n", 100_000)
 	for sentence, in := range map[string]io.Reader{
 		"in one piece":                 strings.NewReader(text),
@@ -62,7 +62,7 @@ func TestStandardInputIsKeptAsItCame(t *testing.T) {
 	}
 }
 
-func TestStandardInputThatIsNoCohort(t *testing.T) {
+func TestStandardInputWithoutACohort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		broken, stopped := errors.New("broken"), errors.New("a signal")
@@ -101,7 +101,7 @@ func (n neverEnding) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestOnlyWhatWasLeftIsSwept(t *testing.T) {
+func TestOnlyLeftoversAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	mine, err := newStdin(dir)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestTheCommandOfADecision(t *testing.T) {
 
 // Messages in doubt are sent again only if there are any, their receipts had time to come, and
 // receipts prove something.
-func TestWhatKeepsMessagesInDoubtFromBeingSentAgain(t *testing.T) {
+func TestRefusalsOfInDoubtAgain(t *testing.T) {
 	s := &run.Runner{Folder: &runfolder.Folder{Path: "/a/run"}}
 	proof := refusal.New("too_few_receipts", "accepted", 3, "when", "", "receipts", 1)
 	for sentence, row := range map[string]struct {
@@ -175,7 +175,7 @@ func (f *aFolder) supersede() {
 
 // What is shown without a decision names a command for each thing that waits, and none that
 // would be refused.
-func TestWhatWaitsForADecision(t *testing.T) {
+func TestShowListsOpenDecisions(t *testing.T) {
 	f := newFolder(t)
 	show := func() string {
 		var out strings.Builder
