@@ -250,7 +250,7 @@ func TestChecksWithoutAMistake(t *testing.T) {
 	}
 }
 
-// What is wrong in several places is said at once, as far as one does not hide the other.
+// The check reports several mistakes at once, unless one hides another.
 func TestSeveralMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t)

@@ -55,8 +55,7 @@ func sixFound(format string, invalid, duplicate int) checked {
 	}
 }
 
-// checks calls cohort check, for programs and for people, and holds what it says against
-// what is to be found.
+// checks calls cohort check, for programs and for people, and compares the results with want.
 func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	t.Helper()
 	aside := t.TempDir()

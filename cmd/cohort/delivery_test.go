@@ -52,9 +52,8 @@ func wordsOf(of map[string]ledger.Accepted) map[string]string {
 	return words
 }
 
-// delivered holds the facts of delivery in a run's folder against what the simulator at an
-// address says has become of each message: delivered DIR ADDRESS. All of them must have come
-// to their end; with a third word, partly, a fact may be older.
+// delivered compares the delivery facts in a run's folder with the simulator's statuses: delivered
+// DIR ADDRESS. Every fact must be final; with a third word, partly, a fact may be older.
 func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	truth := statusesAt(ts, args[1], "1")
 	facts, err := factsIn(ts.MkAbs(args[0]))

@@ -24,7 +24,7 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// pages are what people read, by their names from the root.
+// pages returns the paths of the project's pages, from the root.
 func pages(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "bench/README.md"}

@@ -75,8 +75,8 @@ var campaignMistakes = map[string]string{
 	"list.yaml":     "suppress: [{file: x}]\n",
 }
 
-// TestMessages holds the answers to operators' mistakes against testdata/messages.golden, which
-// UPDATE=1 writes anew. Each answer has an exit code and what standard error shows.
+// TestMessages compares the answers to operators' mistakes with testdata/messages.golden. UPDATE=1
+// writes the file anew. An answer is an exit code and the text on standard error.
 func TestMessages(t *testing.T) {
 	golden, err := filepath.Abs("testdata/messages.golden")
 	if err != nil {

@@ -26,10 +26,9 @@ const (
 	sealed     = "the plan is sealed"
 )
 
-// A preparation is killed again and again, each time at another of the moments at which a
-// file of its folder has just changed. Either there is no plan then, and the next start
-// begins at the beginning; or there is one, whole, and the next start goes on with it.
-// At the end of every such life each person was sent to exactly once.
+// A preparation is killed in many rounds, each time just after a different change in its folder.
+// Without a plan the next start begins anew. With a plan, always whole, the next start goes on from
+// it. At the end of every round each person was sent to exactly once.
 func TestPreparationsKilledAtAnyMomentAreDoneAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -185,7 +184,7 @@ func (w *world) stage(truth fixtures.Truth) string {
 	return nothingYet
 }
 
-// everybodyOnce holds the service's own ledger against the cohort and the report.
+// everybodyOnce compares the service's own ledger with the cohort and the report.
 func (w *world) everybodyOnce(truth fixtures.Truth) {
 	w.t.Helper()
 	counts := w.agree(w.report(w.path("run")), w.ledger())

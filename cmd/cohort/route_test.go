@@ -24,7 +24,7 @@ func wayOf(language, born string) string {
 	return "rest"
 }
 
-// wentBy holds a report against the cohort and the ledger of the simulator at an address:
+// wentBy compares a report with the cohort and the ledger of the simulator at an address:
 // wentby REPORT COHORT ADDRESS ROUTE=PLAN... Each accepted message used the routing plan and the
 // text of its record's route. In the report each route's template has its own version.
 func wentBy(ts *testscript.TestScript, _ bool, args []string) {

@@ -50,7 +50,7 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 		t.Error("a register that was up to the others was written to")
 	}
 
-	// What is recorded is recorded in all, and read again as it was.
+	// Record writes to all registers, and the entry reads back unchanged.
 	r, err := OpenAll([]string{a, b})
 	must(t, err)
 	must(t, r.Record(counted("4", Begun, 1, 0)))

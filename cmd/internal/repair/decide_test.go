@@ -118,7 +118,7 @@ func (f *aFolder) read() *ledger.Ledger {
 	return l
 }
 
-// inRegister notes the run in the register, as far as entry says.
+// inRegister records the run in the register with the fields of entry.
 func (f *aFolder) inRegister(entry register.Entry) {
 	f.t.Helper()
 	reg, err := register.OpenAll(f.s.Campaign.Registers())
@@ -173,8 +173,7 @@ func (f *aFolder) supersede() {
 	f.inLog(func(log *ledger.Log) error { return log.Supersede(time.Now(), engine.RunID{1}, "/another") })
 }
 
-// What is shown without a decision names a command for each thing that waits, and none that
-// would be refused.
+// Show names a command for each open decision, and none that would be refused.
 func TestShowListsOpenDecisions(t *testing.T) {
 	f := newFolder(t)
 	show := func() string {
