@@ -40,8 +40,8 @@ const (
 	stateUnknown = "unknown"
 )
 
-// Examine signs in as a send would, and looks at each part by itself as far as the others allow.
-// An error means that nothing could be tried.
+// Examine signs in as a send would, and checks each part alone unless another part prevents it. An
+// error means that no part could be tried.
 func Examine(ctx context.Context, c *campaign.Campaign) (*Findings, error) {
 	client, tokens, err := SignIn(c, 1)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// mostFollowed is how many commands a person follows, one after the other, before giving up.
+// mostFollowed limits the commands that a person follows in turn before giving up.
 const mostFollowed = 4
 
 // advised is a command line in what the program says: a command of cohort, perhaps behind another

@@ -45,8 +45,8 @@ func (w *world) pem(name, kind string, der []byte, err error) {
 	w.write(name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
 }
 
-// simulateTLS turns the world to a simulator behind TLS whose certificate nobody knows
-// who does not name ca.pem. Its host is one that the certificate names, or another.
+// simulateTLS connects the world to a simulator behind TLS. A client needs ca.pem to trust the
+// certificate. The certificate may name host or not.
 func (w *world) simulateTLS(host string) {
 	w.t.Helper()
 	text, err := os.ReadFile(w.path("key.pem"))
@@ -90,8 +90,8 @@ func (w *world) examination() (found sinks.Findings, text exited) {
 	return found, text
 }
 
-// Each mistake that an operator can make is planted in a world that is otherwise right,
-// and must be found, alone, in words of its own that send says too.
+// The check finds each planted mistake of an operator, reports nothing else, and uses the same
+// words as send.
 func TestEveryMistakeIsFound(t *testing.T) {
 	t.Parallel()
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -203,7 +203,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 	}
 }
 
-func TestWhenAllIsWell(t *testing.T) {
+func TestChecksWithoutAMistake(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t)
 	for _, row := range []struct {
@@ -250,7 +250,7 @@ func TestWhenAllIsWell(t *testing.T) {
 	}
 }
 
-// What is wrong in several places is said at once, as far as one does not hide the other.
+// The check reports several mistakes at once, unless one hides another.
 func TestSeveralMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t)

@@ -125,7 +125,7 @@ func (w *world) simulate(faults string, more ...string) {
 	w.t.Fatal("the simulator did not start")
 }
 
-// outcome is what one call of the binary came to.
+// exited is the result of one call of the binary.
 type exited struct {
 	code   int
 	stdout string
@@ -234,8 +234,7 @@ func (w *world) ledger() map[string]accepted {
 	return all
 }
 
-// agree holds the report against the simulator's ledger, row for row, and returns how
-// many rows have each outcome.
+// agree compares the report with the simulator's ledger, row for row, and counts the rows by outcome.
 func (w *world) agree(rows []reportRow, ledger map[string]accepted) map[string]int {
 	w.t.Helper()
 	counts := map[string]int{}
@@ -263,8 +262,7 @@ func (w *world) agree(rows []reportRow, ledger map[string]accepted) map[string]i
 	return counts
 }
 
-// eachFile reads every file below a folder. What a killed process leaves of its control socket
-// is none.
+// eachFile reads every regular file below a folder, and skips the control socket of a killed process.
 func eachFile(folder string, yield func(path string, text []byte, mode fs.FileMode)) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

@@ -13,13 +13,13 @@ import (
 
 var serviceCases = []fieldCase{
 	{
-		name: "17 a campaign whose service has another time", args: "check -c 17-skew.yaml 17-cohort.csv --json",
+		name: "17 the clock of the campaign's service is wrong", args: "check -c 17-skew.yaml 17-cohort.csv --json",
 		fates: map[string]int{"sendable": 6}, then: anotherTime,
 	},
 }
 
-// anotherTime sends to a service whose clock is a quarter of an hour off. The clock is named,
-// whatever its token endpoint finds wrong.
+// anotherTime sends to a service with a clock that is a quarter of an hour off. The error names the
+// clock, whatever the token endpoint says.
 func anotherTime(t *testing.T, w *world, _ exited) {
 	for _, test := range []struct {
 		by      time.Duration // that the service is ahead

@@ -10,12 +10,10 @@ import (
 	"cohort/fixtures"
 )
 
-// A run is stopped half way and the cohort file changes before it goes on. What was sealed
-// is what is sent: the run never looks at the file again, since a batch that is in doubt
-// can only be replayed byte for byte, and a batch boundary that moved would reach people
-// twice. The changed file is another run, which is refused until a person says that it is
-// meant.
-func TestACohortFileThatChangesBetweenTwoStartsIsNeverMixedIn(t *testing.T) {
+// The cohort file changes while a run is stopped. The run sends its sealed records and never reads
+// the file again: a moved batch boundary would reach people twice. A send of the changed file is
+// another run, and needs a person's decision.
+func TestAChangedCohortFileIsNeverMixedIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.simulate("{}\n")

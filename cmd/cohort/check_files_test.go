@@ -11,7 +11,7 @@ import (
 
 // The fixture table: a cohort of each format, encoding, compression and quirk, and what
 // cohort check says of it, to the last record.
-func TestCheckFindsInEveryKindOfFileWhatIsInIt(t *testing.T) {
+func TestCheckReadsEveryKindOfFile(t *testing.T) {
 	n := Numbers(40)
 	head := []string{"nhs_number", "name"}
 	rows := six(head...).text

@@ -15,7 +15,7 @@ import (
 	"cohort/engine/refusal"
 )
 
-// checked is what cohort check finds in a cohort.
+// checked is the expected result of cohort check.
 type checked struct {
 	format  string // type, encoding, delimiter, and whether there is a header
 	fates   string // of every record: sendable, invalid, duplicate, suppressed
@@ -43,7 +43,7 @@ func six(header ...string) sheet {
 	return rows
 }
 
-// sixFound is what there is to find in the six when their lines are these.
+// sixFound is the expected result for the six records, with an invalid and a duplicate on these lines.
 func sixFound(format string, invalid, duplicate int) checked {
 	return checked{
 		format: format, fates: "4 1 1 0", reasons: fmt.Sprintf("bad_number 1 on %d", invalid),
@@ -55,8 +55,7 @@ func sixFound(format string, invalid, duplicate int) checked {
 	}
 }
 
-// checks calls cohort check, for programs and for people, and holds what it says against
-// what is to be found.
+// checks calls cohort check, for programs and for people, and compares the results with want.
 func checks(t *testing.T, dir, campaign string, args []string, want checked) {
 	t.Helper()
 	aside := t.TempDir()

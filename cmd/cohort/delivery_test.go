@@ -52,9 +52,8 @@ func wordsOf(of map[string]ledger.Accepted) map[string]string {
 	return words
 }
 
-// delivered holds the facts of delivery in a run's folder against what the simulator at an
-// address says has become of each message: delivered DIR ADDRESS. All of them must have come
-// to their end; with a third word, partly, a fact may be older.
+// delivered compares the delivery facts in a run's folder with the simulator's statuses: delivered
+// DIR ADDRESS. Every fact must be final; with a third word, partly, a fact may be older.
 func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	truth := statusesAt(ts, args[1], "1")
 	facts, err := factsIn(ts.MkAbs(args[0]))
@@ -79,8 +78,8 @@ func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// received holds the facts of delivery in a run's folder against the receipts that the NHS
-// App's simulator at an address has given of each message.
+// received compares the delivery facts in a run's folder with the receipts of the NHS App's
+// simulator at an address.
 func received(ts *testscript.TestScript, _ bool, args []string) {
 	truth, wrong, rejected := statusesAt(ts, args[1], "1"), 0, 0
 	facts, err := factsIn(ts.MkAbs(args[0]))
@@ -110,11 +109,11 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	if wrong > 0 || len(facts) != len(truth) || len(facts) == 0 || rejected == 0 {
-		ts.Fatalf("%d of %d facts are wrong, of %d messages, of which %d were rejected", wrong, len(facts), len(truth), rejected)
+		ts.Fatalf("%d of %d facts are wrong; there are %d messages, %d of them rejected", wrong, len(facts), len(truth), rejected)
 	}
 }
 
-// factsIn are the facts of delivery in a run's folder; none when there is no file.
+// factsIn returns the delivery facts in a run's folder. Without a file it returns nil.
 func factsIn(dir string) (all []report.Fact, err error) {
 	plan, err := plan.Open(dir)
 	if err != nil {

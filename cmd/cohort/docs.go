@@ -14,7 +14,7 @@ import (
 	"cohort/engine/refusal"
 )
 
-// docsCommand is for those who build or package cohort, so help does not list it.
+// docsCommand serves builders and packagers of cohort, so help does not list it.
 func docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIR",

@@ -24,7 +24,7 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// pages are what people read, by their names from the root.
+// pages returns the paths of the project's pages, from the root.
 func pages(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "bench/README.md"}
@@ -40,7 +40,7 @@ func pages(t *testing.T) []string {
 	return all
 }
 
-func TestTheCommandsPageIsWhatTheProgramPrints(t *testing.T) {
+func TestTheCommandsPageMatchesTheProgram(t *testing.T) {
 	if page(t, "docs/commands.md") != string(commandsPage(rootCommand())) {
 		t.Error("docs/commands.md is stale; run: make docs")
 	}
@@ -146,7 +146,7 @@ func TestThePagesShowCommandsAndFlagsThatExist(t *testing.T) {
 	}
 }
 
-// has says whether a page has a row of a table that begins with a word, alone or among others.
+// has reports whether a table in the page has a row with the word in its first cell.
 func has(text, word string) bool {
 	return regexp.MustCompile("(?m)^\\|([^|]*[ `])?" + regexp.QuoteMeta(word) + "[` ,][^|]*\\|").MatchString(text)
 }

@@ -11,9 +11,9 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// Who reads the lock of an earlier run, whose holder was killed, must not take that for the run's
-// own sender.
-func TestWhoHoldsAnEarlierRunSaysSo(t *testing.T) {
+// A killed process leaves its name in the lock of an earlier run. A reader of the lock must not take
+// that process for the run's own sender.
+func TestTheHolderOfAnEarlierRunIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	r := &earlier.Run{Entry: register.Entry{Folder: dir}}
 	_ = r.Hold(false) // there is no plan

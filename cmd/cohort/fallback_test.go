@@ -10,8 +10,8 @@ import (
 	"cohort/engine/plan"
 )
 
-// listed holds a fallback list against the facts of delivery that it was made from: listed DIR
-// FILE. With a third word, unread, everything that was not read is on it.
+// listed compares a fallback list with the delivery facts behind it: listed DIR FILE. With a third
+// word, unread, every unread message is on the list.
 func listed(ts *testscript.TestScript, _ bool, args []string) {
 	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// figures are what came of one life, or of many.
+// figures are the totals of one life, or of many.
 type figures struct {
 	lives      int
 	kinds      map[string]int // misfortunes, by their names

@@ -7,8 +7,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// noIDs makes sure that everybody in a report is accepted at a known moment and that no
-// id is told, not even an empty one: noids REPORT.
+// noIDs checks that a report has every person as accepted, with a time and without an id: noids
+// REPORT.
 func noIDs(ts *testscript.TestScript, _ bool, args []string) {
 	type row struct {
 		Row              int64      `parquet:"row"`

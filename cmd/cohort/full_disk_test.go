@@ -11,7 +11,7 @@ import (
 	"cohort/cmd/internal/status"
 )
 
-// fillUp leaves so many KiB of the small filesystem and returns what makes room again.
+// fillUp leaves keep KiB free on the small filesystem. It returns a function that makes room again.
 func (l *life) fillUp(keep int64) (room func()) {
 	l.t.Helper()
 	ballast := filepath.Join(l.small, "ballast")
@@ -34,9 +34,9 @@ func (l *life) fillUp(keep int64) (room func()) {
 	}
 }
 
-// fullInTheMiddle fills the disk while requests are under way whose answers become
-// outcomes, or revisions; and before a start at which a list asks for revisions of nearly
-// every batch. With room again the run goes on to the end.
+// fullInTheMiddle fills the disk while requests are under way, so that outcomes or revisions find no
+// room. It also fills the disk before a start with a list that revises nearly every batch. With room
+// again the run goes on to the end.
 func (w *world) fullInTheMiddle() {
 	if !canMount(w.t) {
 		w.t.Skip("no small filesystem can be mounted here")

@@ -104,8 +104,8 @@ func TestTheServicesNameIsLost(t *testing.T) {
 	}
 }
 
-// The disk is full in the middle of a send, and a judge that shares no code with the simulator
-// looks at who was sent to.
+// The disk fills up during a send. An independent judge, without code of the simulator, counts the
+// people reached.
 func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
 	t.Parallel()
 	if !canMount(t) {
@@ -145,8 +145,8 @@ func TestTheDiskIsFullBeforeAnIndependentJudge(t *testing.T) {
 	}
 }
 
-// Several files are one cohort in the order in which they are named. In another order they
-// are another cohort, which sends to nobody twice.
+// The order of the files is part of the cohort. Files in another order are another cohort, and it
+// sends to nobody twice.
 func TestFilesInAnotherOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

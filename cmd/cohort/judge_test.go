@@ -55,8 +55,8 @@ func (l *life) live(of []misfortune) {
 	l.judge()
 }
 
-// heal restarts the service without its faults, but for those people whom it always
-// refuses and for what comes too early.
+// heal restarts the service without its faults. It still refuses the poisoned people and early
+// requests.
 func (l *life) heal() {
 	l.t.Helper()
 	var well strings.Builder

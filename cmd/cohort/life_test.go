@@ -34,7 +34,7 @@ type life struct {
 	numbers []string         // of the cohort's valid people, in the order of the file
 	routes  bool             // the campaign has some
 	clinics map[int64]string // of the cohort's records, by line
-	listed  map[string]bool  // whom the list named before any attempt held them
+	listed  map[string]bool  // people listed before any attempt held them
 	listing int              // people on the list
 	began   bool             // a process has got as far as an attempt
 	small   string           // the small filesystem that the run is on; empty: none
@@ -90,7 +90,7 @@ func newLife(t *testing.T, dir, binary string, seed uint64, small bool, faults s
 	return l
 }
 
-// readNumbers finds the people whom the file names with valid numbers.
+// readNumbers reads the people with valid numbers from the cohort file.
 func (l *life) readNumbers() {
 	f, err := os.Open(l.path("cohort.csv"))
 	if err != nil {
@@ -163,8 +163,8 @@ func (l *life) setPace(pace string) {
 	l.write("campaign.yaml", strings.Replace(string(text), "max_messages: 400", "max_messages: "+strconv.Itoa(size), 1))
 }
 
-// grow puts more people on the list. Whoever of them was in no attempt must never be sent
-// to from now on. No process may be at work.
+// grow puts more people on the list. From now on the run must not send to a listed person without
+// an earlier attempt. No process may be at work.
 func (l *life) grow(more int) {
 	l.t.Helper()
 	attempted := l.attempted()
@@ -178,8 +178,8 @@ func (l *life) grow(more int) {
 	l.write("optout.csv", "nhs_number\n"+strings.Join(l.numbers[:upTo], "\n")+"\n")
 }
 
-// attempted is whom the run may have sent to, as its own report has it; and whoever is in
-// the service's ledger must be among them.
+// attempted returns the people that the run may have sent to, by its own report. It fails the test
+// if the service's ledger has anybody else.
 func (l *life) attempted() map[string]bool {
 	l.t.Helper()
 	people := map[string]bool{}
@@ -196,7 +196,7 @@ func (l *life) attempted() map[string]bool {
 	}
 	for number := range l.ledger() {
 		if !people[number] {
-			l.t.Fatal("the service has a person whom the run does not know to have attempted")
+			l.t.Fatal("the service has a person that the run's report never attempted")
 		}
 	}
 	return people
@@ -239,8 +239,8 @@ func (l *life) ends(c *exec.Cmd, stderr *bytes.Buffer, codes ...int) int {
 	return code
 }
 
-// clock is how the wall clock of the next process goes. A step of a minute or more would
-// pause the run, which clock_test.go looks at.
+// clock may step the wall clock of the next process. The step is under a minute: a longer one would
+// pause the run, and clock_test.go covers that.
 func (l *life) clock() []string {
 	if !l.stepped {
 		return nil

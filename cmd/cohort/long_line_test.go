@@ -10,8 +10,8 @@ import (
 	"cohort/engine/refusal"
 )
 
-// A line of 2 GiB without an end, packed or not, at the beginning or behind good records,
-// is refused with its line, in the memory of any other file.
+// The program refuses an endless line of 2 GiB, packed or plain, and names the line. It needs no
+// more memory than for any other file.
 func TestALineOfTwoGibibytesIsRefusedInBoundedMemory(t *testing.T) {
 	const (
 		piece  = 16 << 20
@@ -69,9 +69,8 @@ func TestALineOfTwoGibibytesIsRefusedInBoundedMemory(t *testing.T) {
 	}
 }
 
-// within runs the binary with so many bytes of memory that it may write to; beyond that
-// it dies. (What a child has used at most cannot be asked for afterwards: the answer
-// counts the memory of the process that started it.)
+// within runs the binary with a limit on its writable memory. Beyond the limit it dies. (The peak of
+// a child cannot be read afterwards: it includes the memory of the parent.)
 func (w *world) within(bytes int, args ...string) exited {
 	w.t.Helper()
 	binary := w.binary

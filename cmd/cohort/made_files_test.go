@@ -24,10 +24,10 @@ import (
 	"cohort/fixtures"
 )
 
-// The makers of the cohort files that the tests of check and send are given. Whom they
-// hold comes from package fixtures: nobody there is.
+// These functions make the cohort files for the tests of check and send. Package fixtures makes up
+// the people.
 
-// must returns what was made, where making cannot fail.
+// Must returns a value that was made without an error.
 func Must[V any](v V, err error) V {
 	if err != nil {
 		panic(err)
@@ -35,7 +35,7 @@ func Must[V any](v V, err error) V {
 	return v
 }
 
-// numbers are n NHS numbers of the range that was never issued.
+// Numbers returns n NHS numbers from the range that was never issued.
 func Numbers(n int) []string {
 	var text bytes.Buffer
 	Must(fixtures.Cohort{People: n, Seed: 3}.WriteCSV(&text))

@@ -11,8 +11,8 @@ import (
 	"cohort/engine/disk"
 )
 
-// A mistake that an operator made, and how the program is to answer. HELD in the call: reconcile
-// is at work on the run.
+// operatorMistakes lists calls with a mistake of an operator. With HELD in the call, reconcile is at
+// work on the run.
 var operatorMistakes = []struct{ mistake, call string }{
 	{"one dash before a long flag", "check -campaign good.yaml good.csv"},
 	{"a flag takes the cohort for its file", "send -c good.yaml --dry-run good.csv"},
@@ -75,8 +75,8 @@ var campaignMistakes = map[string]string{
 	"list.yaml":     "suppress: [{file: x}]\n",
 }
 
-// TestMessages holds the answers to operators' mistakes against testdata/messages.golden, which
-// UPDATE=1 writes anew. Each answer has an exit code and what standard error shows.
+// TestMessages compares the answers to operators' mistakes with testdata/messages.golden. UPDATE=1
+// writes the file anew. An answer is an exit code and the text on standard error.
 func TestMessages(t *testing.T) {
 	golden, err := filepath.Abs("testdata/messages.golden")
 	if err != nil {

@@ -43,10 +43,10 @@ var misfortunes = []misfortune{
 // longest is longer than the 60 s that a request may take.
 const longest = 65 * time.Second
 
-// hasTime is whether a misfortune of a minute may come, which is seldom.
+// hasTime reports whether a misfortune may take a minute. Few may.
 func (l *life) hasTime() bool { return l.long && l.random.IntN(12) == 0 }
 
-// a moment is a random time of at most so many milliseconds.
+// moment sleeps for a random time below most milliseconds.
 func (l *life) moment(most int) { time.Sleep(time.Duration(l.random.IntN(most)) * time.Millisecond) }
 
 func (l *life) kill(c *exec.Cmd, stderr *bytes.Buffer) {
@@ -68,9 +68,8 @@ func (l *life) senderKilled() {
 	l.ends(c, stderr, l.usual()...)
 }
 
-// usual are the codes with which a sender may end that was left alone with its service:
-// done, or halted. A clock that was stepped before there was a token gets none. A run that has
-// not begun is refused when the service gives it no token.
+// usual returns the possible exit codes of an undisturbed sender: done, or halted. After a step of
+// the clock the service may give no token, and then it refuses a run that has not begun.
 func (l *life) usual() []int {
 	if l.stepped || !l.began {
 		return []int{refusal.ExitDone, refusal.ExitRefused, refusal.ExitStopped}
@@ -163,7 +162,7 @@ func (l *life) twoAtOnce() {
 	}
 }
 
-// registered is whether the register knows of the run, so that it can tell a copy.
+// registered reports whether the register has the run and can recognise a copy.
 func (l *life) registered() bool {
 	text, _ := os.ReadFile(l.path(".cohort/register.jsonl"))
 	return bytes.Contains(text, []byte("begun"))

@@ -80,7 +80,7 @@ func oneLife(binary, misfortune string, seed int) (said string, ok bool) {
 	return string(out), err == nil
 }
 
-// TestOneLife is what oneLife runs.
+// TestOneLife runs one life in the process that oneLife starts.
 func TestOneLife(t *testing.T) {
 	binary := os.Getenv("COHORT_LIFE_BINARY")
 	if binary == "" {

@@ -35,12 +35,10 @@ func ledgerEmpty(ts *testscript.TestScript, _ bool, args []string) {
 // unproven are the codes of answers that prove nothing.
 var unproven = []string{"no_answer", "unknown", "HTTP_502"}
 
-// proven holds the report in a run's folder against the ledger of the simulator at an
-// address: proven DIR ADDRESS. What is accepted there is accepted here, under the same id;
-// what is refused or not sent here is not there; and in doubt is what has no proof: as many
-// as the simulator's faults have robbed of an answer, and at most what was under way at the
-// kill besides. With a third word, settled, the receipts were read: whatever the service has
-// is accepted.
+// proven compares the report in a run's folder with the simulator's ledger: proven DIR ADDRESS. An
+// accepted message is in the ledger under the same id, and a refused or unsent one is not. Messages
+// without proof are in doubt: those that faults robbed of an answer, and those under way at the kill.
+// With a third word, settled, the receipts were read, and every message in the ledger is accepted.
 func proven(ts *testscript.TestScript, _ bool, args []string) {
 	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + runfolder.ReportFile)
 	ts.Check(err)
@@ -78,7 +76,7 @@ func proven(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	if len(sent) != counts["accepted"]+silent {
-		ts.Fatalf("the service has %d, of which %d are accepted and %d in doubt", len(sent), counts["accepted"], silent)
+		ts.Fatalf("the service has %d messages, but the report has %d accepted, and the service %d of those in doubt", len(sent), counts["accepted"], silent)
 	}
 	var stats simulator.Stats
 	ts.Check(json.Unmarshal(simulated(ts, args[1], "stats"), &stats))
@@ -88,7 +86,7 @@ func proven(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(args) > 2 {
 		if silent > 0 || counts["in_doubt"] == 0 {
-			ts.Fatalf("%d are in doubt, of which the service has %d", counts["in_doubt"], silent)
+			ts.Fatalf("%d are in doubt, and the service has %d of them", counts["in_doubt"], silent)
 		}
 		return
 	}

@@ -11,12 +11,11 @@ import (
 	"cohort/ingest/person"
 )
 
-// testdata/older holds runs that version 511999f began on 29 November 2026 and that were
-// killed in the middle: one for each sink, sixty people each. A plan is resumed for 270 days.
+// olderRunsAreTooOld is just before the plans in testdata/older expire, 270 days after they began.
+// Version 511999f began one run for each sink on 29 November 2026, with sixty people, and was killed.
 var olderRunsAreTooOld = time.Date(2027, 8, 20, 0, 0, 0, 0, time.UTC)
 
-// This version finishes what an older version began: nobody is sent to twice, and nobody is
-// lost.
+// This version finishes the runs of an older version. It reaches every person once.
 func TestRunsOfAnOlderVersionAreResumed(t *testing.T) {
 	if time.Now().After(olderRunsAreTooOld) {
 		t.Skip("the runs in testdata/older are too old to be resumed; begin others with an older version")

@@ -14,8 +14,8 @@ import (
 	"cohort/engine/refusal"
 )
 
-// outputs are the flags that name something to write, by command and flag, and a call of each
-// in which OUT is the name. made is what the command itself may have written there before.
+// outputs lists the flags that name an output, by command and flag. In call, OUT stands for the
+// name. made is an earlier output of the same command.
 var outputs = map[string]struct {
 	call  string
 	made  string
@@ -31,14 +31,13 @@ var outputs = map[string]struct {
 	"send --run":           {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
 }
 
-// notOutputs are the other flags with a text, by name: they name what is read, a folder in which
-// something new is made, or nothing on a disk.
+// notOutputs lists the other flags with a text: they name an input, a folder for new files, or
+// nothing on a disk.
 var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held check faults listen patients jwks" +
 	" profile runs send-again rest-of acknowledgement dir key-id finish-by"
 
-// No command overwrites a file that it did not make. A new flag must be put into one of the two
-// lists above.
-func TestNoOutputOverwritesWhatItDidNotMake(t *testing.T) {
+// A command overwrites only its own files. A new flag belongs in one of the two lists above.
+func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
 		t.Helper()

@@ -84,8 +84,8 @@ func (w *world) startedInVain(folder string) {
 	}
 }
 
-// A rehearsal and a send under one name do not stand in the way of a send under another. A
-// stopped send does, and its rest gets corrected words: nobody twice, nobody left out.
+// A rehearsal and a finished send do not block a send under another name. A stopped send does, and
+// its rest gets corrected words. Every person is reached once.
 func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,7 +101,7 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.sent("send", "-c", "again.yaml", "cohort.csv", "--simulate")
 	w.incognito()
 
-	// a plan that is sealed and from which nothing could be sent yet
+	// this plan is sealed, but the service is away and nothing is sent
 	open := w.service
 	w.service = freeAddress(t)
 	w.named("late", words)
@@ -165,9 +165,9 @@ func TestTheRestOfAStoppedRunGetsCorrectedWords(t *testing.T) {
 	w.refused("same_words", "sent "+refusal.Thousands(int64(truth.Sendable-reached))+" of these people the same words with the same values", "send", "-c", "unlike.yaml", "cohort.csv", "--run", "unlike")
 }
 
-// A run that was stopped does not send to the people whom another campaign has sent to since,
-// whatever a person said of that one.
-func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
+// A stopped run does not send to people reached by another campaign since, whatever a person decided
+// about that campaign.
+func TestAResumeComparesWithNewerCampaigns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.standIn("latency: {fixed: 300ms}\n", 4)
@@ -200,7 +200,7 @@ func TestAResumeLooksWhatOtherCampaignsHaveSentSince(t *testing.T) {
 	}
 }
 
-// Whom a person has had sent to again, a run is not asked about again.
+// After a person's decision to send again, a resume does not ask again.
 func TestAResumeSendsAgainWhenAPersonSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

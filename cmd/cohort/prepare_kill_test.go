@@ -18,7 +18,7 @@ import (
 	"cohort/shard"
 )
 
-// The stages in which a preparation can be killed, as what is left tells them.
+// The stages of a preparation at its kill, by the files left.
 const (
 	nothingYet = "nothing is there yet"
 	unsealed   = "the cohort is being read, judged or sealed"
@@ -26,11 +26,10 @@ const (
 	sealed     = "the plan is sealed"
 )
 
-// A preparation is killed again and again, each time at another of the moments at which a
-// file of its folder has just changed. Either there is no plan then, and the next start
-// begins at the beginning; or there is one, whole, and the next start goes on with it.
-// At the end of every such life each person was sent to exactly once.
-func TestPreparingKilledAtAnyMomentLeavesNothingToMistake(t *testing.T) {
+// A preparation is killed in many rounds, each time just after a different change in its folder.
+// Without a plan the next start begins anew. With a plan, always whole, the next start goes on from
+// it. At the end of every round each person was sent to exactly once.
+func TestPreparationsKilledAtAnyMomentAreDoneAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	t.Run("and everybody is sent to once", func(t *testing.T) { w.t = t; w.livesOfKills() })
@@ -46,7 +45,7 @@ func (w *world) livesOfKills() {
 	truth := w.generate(20_000, 0.01)
 	stages := map[string]int{}
 	send := []string{"send", "-c", "campaign.yaml", "cohort.csv", "--run", "run"}
-	// The files with which each part of the preparation begins or ends.
+	// Each part of the preparation begins or ends with one of these files.
 	ends := []string{
 		"run.json", "spool", "shard-000.arrow", "verdicts.arrow", "manifest.json.tmp", "manifest.json",
 		"rejects.csv.tmp", "rejects.csv", "plan.batches.tmp", "plan.batches", "plan.json.tmp",
@@ -100,9 +99,8 @@ func (w *world) livesOfKills() {
 	}
 }
 
-// What is read again after a kill is the file as it is by then: nothing was sent yet, so
-// nothing of the other one is left, and none of its people. A resume, which is of the run
-// as it was called, says that it would be another one.
+// changedBeforeAPlan kills a preparation and changes the cohort file. The next send reads the changed
+// file, and keeps none of the old people. A resume of the old call reports a different cohort.
 func (w *world) changedBeforeAPlan() {
 	t := w.t
 	first := w.generate(5000, 0)
@@ -124,8 +122,7 @@ func (w *world) changedBeforeAPlan() {
 	}
 }
 
-// life begins anew: an empty folder for the run, no register, and a service that nobody
-// has sent to.
+// life begins anew: without a run's folder, without a register, and with a new service.
 func (w *world) life() {
 	w.t.Helper()
 	for _, name := range []string{"run", ".cohort"} {
@@ -187,7 +184,7 @@ func (w *world) stage(truth fixtures.Truth) string {
 	return nothingYet
 }
 
-// everybodyOnce holds the service's own ledger against the cohort and the report.
+// everybodyOnce compares the service's own ledger with the cohort and the report.
 func (w *world) everybodyOnce(truth fixtures.Truth) {
 	w.t.Helper()
 	counts := w.agree(w.report(w.path("run")), w.ledger())
@@ -196,9 +193,8 @@ func (w *world) everybodyOnce(truth fixtures.Truth) {
 	}
 }
 
-// killedWhen starts the binary and kills it as soon as the folder of the run, or the spool
-// in it, has seen the change that is asked for: when is told of each, how many there were
-// and of which file. The process may end before.
+// killedWhen starts the binary and kills it at a change in the folder of the run or its spool. It
+// calls when with the count of changes so far and the file's name. The process may end before.
 func (w *world) killedWhen(when func(seen int, name string) bool, args ...string) {
 	w.t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)

@@ -18,9 +18,9 @@ import (
 	"cohort/shard"
 )
 
-// Who has the NHS App is fixed before the cohort is read. A preparation that is killed and
-// made again goes by the same, whatever the service has said since.
-func TestWhoHasTheAppStaysAsItWasAfterAKill(t *testing.T) {
+// The set of app users is fixed before the cohort is read. A preparation repeated after a kill uses
+// the same set, whatever the service has said since.
+func TestAppUsersStayTheSameAfterAKill(t *testing.T) {
 	t.Parallel()
 	for now := time.Now().UTC(); now.Hour() == 23 && now.Minute() == 59; now = time.Now().UTC() {
 		time.Sleep(time.Second) // the reports' days are UTC's, and this is about one of them

@@ -112,8 +112,8 @@ func (r *referee) accepted() int {
 	return len(r.people)
 }
 
-// judges holds a run's report against the people that the referee has, and returns how many
-// rows have each outcome.
+// judges compares a run's report with the people that the referee has, and counts the rows by
+// outcome.
 func (r *referee) judges(w *world, folder string) map[string]int {
 	w.t.Helper()
 	r.mu.Lock()

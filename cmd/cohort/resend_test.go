@@ -21,9 +21,8 @@ func ledgerCounts(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// doubtful writes a suppression list of the first so many people whose message is in doubt
-// in a run's report, and was not accepted by the simulator at an address: doubtful DIR
-// ADDRESS N FILE.
+// doubtful writes a suppression list of N people in doubt: doubtful DIR ADDRESS N FILE. Their
+// messages are in doubt in the run's report, and the simulator at ADDRESS did not accept them.
 func doubtful(ts *testscript.TestScript, _ bool, args []string) {
 	rows, err := parquet.ReadFile[reportRow](ts.MkAbs(args[0]) + "/" + runfolder.ReportFile)
 	ts.Check(err)

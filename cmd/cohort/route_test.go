@@ -14,7 +14,7 @@ import (
 	"cohort/sinks/simulator/ledger"
 )
 
-// wayOf says by which route a record goes, as route.txtar has them.
+// wayOf returns the route of a record, as route.txtar defines it.
 func wayOf(language, born string) string {
 	switch {
 	case slices.Contains([]string{"cy", "cym"}, strings.ToLower(strings.TrimSpace(language))):
@@ -25,10 +25,9 @@ func wayOf(language, born string) string {
 	return "rest"
 }
 
-// wentBy holds a report against the cohort and the ledger of the simulator at an address:
-// wentby REPORT COHORT ADDRESS ROUTE=PLAN... Whoever is accepted was sent to by the routing
-// plan that his record asks for, with the text in his personalisation that goes with it, and
-// the report names each route's template by a version of its own.
+// wentBy compares a report with the cohort and the ledger of the simulator at an address:
+// wentby REPORT COHORT ADDRESS ROUTE=PLAN... Each accepted message used the routing plan and the
+// text of its record's route. In the report each route's template has its own version.
 func wentBy(ts *testscript.TestScript, _ bool, args []string) {
 	rows, err := parquet.ReadFile[struct {
 		Row              int64   `parquet:"row"`
@@ -88,8 +87,8 @@ const clinicRoutes = `route:
   - {name: rest, routing_plan_id: 22222222-2222-4222-8222-222222222222}
 `
 
-// wentRightWay makes sure that everybody was sent to by the routing plan of his clinic, as far
-// as there are routes, and that the accounts of the routes add up.
+// wentRightWay checks that each accepted message used the routing plan of its clinic, and that the
+// accounts of the routes add up.
 func (l *life) wentRightWay(rows []reportRow, ledger map[string]accepted) {
 	l.t.Helper()
 	const own = "b838b13c-f98c-4def-93f0-515d4e4f4ee1"

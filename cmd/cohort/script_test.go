@@ -23,8 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cohort": main, "later": later, "tenmonthslater": tenMonthsLater})
 }
 
-// later is the program on a machine whose clock is three days ahead, as far as messages in
-// doubt are concerned.
+// later is the program with a clock that is three days ahead for messages in doubt.
 func later() { runAhead(0, 3) }
 
 // tenMonthsLater is the same, when a service has forgotten the references that it was sent.
@@ -187,8 +186,7 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// nobodyTwice asks the simulator at an address whom it has accepted twice, and whom at
-// all.
+// nobodyTwice checks that the simulator at an address has accepted messages, and no person twice.
 func nobodyTwice(ts *testscript.TestScript, _ bool, args []string) {
 	for _, c := range []struct {
 		query string

@@ -11,7 +11,7 @@ import (
 )
 
 // A process that was killed leaves its socket behind, which is no file that could be read.
-func TestASocketThatWasLeftIsNoFile(t *testing.T) {
+func TestALeftoverSocketIsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	s, err := net.Listen("unix", filepath.Join(dir, "control.sock"))
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"cohort/sinks/simulator"
 )
 
-// standIn is the simulator as a process that may die, stand still and come back. What it
-// has accepted is in its state file, so it stays the judge of what was sent.
+// standIn is the simulator as a process that may die, stand still and come back. Its state file keeps
+// the accepted messages, so a restart forgets nothing.
 type standIn struct {
 	t      *testing.T
 	binary string
@@ -115,7 +115,7 @@ func (s *standIn) stats() simulator.Stats {
 	return now
 }
 
-// accepted is how many messages the service has.
+// accepted counts the messages that the service has.
 func (s *standIn) accepted() int { return s.stats().MessagesAccepted }
 
 // await waits until a condition holds, and fails the test when it takes too long.

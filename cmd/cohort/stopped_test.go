@@ -13,8 +13,8 @@ import (
 	"cohort/fixtures"
 )
 
-// slow is a service that takes its time. What comes while the first request is before it
-// it wants again in a second, instead of the 5 minutes that are usual.
+// slow is a service with slow answers. It refuses some replays as too early, and asks for them in a
+// second instead of the usual 5 minutes.
 const slow = "latency: {fixed: 30ms, jitter: 30ms}\ntoo_early_425: {share: 0.01, retry_after: 1s}\n"
 
 // paced writes a campaign of small batches.
@@ -51,7 +51,7 @@ func (w *world) endsWith(c *exec.Cmd, stderr *bytes.Buffer, code int) {
 	}
 }
 
-// onceEach holds the report of the run in the folder run against the service.
+// onceEach compares the report of the run in the folder run with the service.
 func (w *world) onceEach(truth fixtures.Truth) {
 	w.t.Helper()
 	counts := w.agree(w.report(w.path("run")), w.ledger())
@@ -145,8 +145,8 @@ func windowUntil(closes time.Time, perSecond int) string {
 		perSecond*int(to.Sub(from).Seconds()), from.Format("15:04")+"-"+to.Format("15:04"), to.Sub(closes).Round(time.Millisecond))
 }
 
-// twoManyTimes starts two processes on a run at the same moment, again and again, and
-// every other time one more on a copy of its folder.
+// twoManyTimes starts two processes on a run at the same moment, in many rounds. Every other round
+// starts a third on a copy of the folder.
 func (w *world) twoManyTimes() {
 	rounds := 8
 	if os.Getenv("COHORT_PROVE") != "" {

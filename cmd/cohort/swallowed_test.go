@@ -7,8 +7,8 @@ import (
 	"cohort/engine/refusal"
 )
 
-// A flag whose value was left out never takes the next flag for it.
-func TestAFlagIsNoValue(t *testing.T) {
+// A flag without its value never takes the next flag as the value.
+func TestAFlagIsNeverAValue(t *testing.T) {
 	for line, flag := range map[string]string{
 		"send -c campaign.yaml cohort.csv --send-again --simulate":      "--send-again has no value: --simulate ",
 		"send -c campaign.yaml cohort.csv --run --simulate":             "--run has no value: --simulate ",

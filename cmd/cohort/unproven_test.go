@@ -17,7 +17,7 @@ import (
 	"cohort/sinks/simulator/ledger"
 )
 
-// appFaults is what befalls in-app messages: some five answers in a hundred are lost.
+// appFaults makes the service lose about 5% of its answers to in-app messages.
 const appFaults = `reset_before: 0.01
 reset_after: 0.01
 gateway_504_before: 0.01
@@ -91,7 +91,7 @@ func TestReceiptsSettleWhatFaultsAndKillsLeaveInDoubt(t *testing.T) {
 		t.Fatalf("%+v became %+v", sent, settled)
 	}
 	if settled.inDoubt == 0 || sent.taken == 0 {
-		t.Fatal("nobody is in doubt, or nobody was settled: the test has lost its point")
+		t.Fatal("the test needs people in doubt, and people settled")
 	}
 
 	// Three days later a person has the rest sent again. Some of it is left without an answer
@@ -109,19 +109,18 @@ func TestReceiptsSettleWhatFaultsAndKillsLeaveInDoubt(t *testing.T) {
 	}
 }
 
-// fates is what a report says, held against the service.
+// fates counts the messages of a report by fate, checked against the service.
 type fates struct {
 	accepted, refused, inDoubt int
 	taken                      int // of those in doubt: the service has them
 }
 
 func (f fates) log(t *testing.T, name string) {
-	t.Logf("%-10s accepted %d, refused %d, in doubt %d, of which the service has %d", name, f.accepted, f.refused, f.inDoubt, f.taken)
+	t.Logf("%-10s accepted %d, refused %d, in doubt %d (the service has %d of them)", name, f.accepted, f.refused, f.inDoubt, f.taken)
 }
 
-// tally holds the report of the run against the simulator's ledger, row for row: nobody is
-// there twice, who is accepted is there under the same id, who is refused is not, and the
-// fates add up.
+// tally compares the report of the run with the simulator's ledger, row for row. Nobody is there
+// twice. An accepted message is there under the same id, and a refused one is not. The fates add up.
 func (w *world) tally(name string, records int) (f fates) {
 	w.t.Helper()
 	there := map[string]ledger.Accepted{}
@@ -167,9 +166,8 @@ func (w *world) tally(name string, records int) (f fates) {
 	return f
 }
 
-// unproven counts, by the log alone, the messages whose last attempt proves nothing: held
-// have an answer that cannot be understood, or none came; of unanswered the log has nothing,
-// since the process was killed.
+// unproven counts, by the log alone, the messages without proof from the last attempt. held have no
+// answer or an unreadable one. For unanswered the log has no outcome, because the process was killed.
 func (w *world) unproven(folder string) (held, unanswered int) {
 	w.t.Helper()
 	o := w.run("log", "dump", folder, "--json")
@@ -203,7 +201,7 @@ func (w *world) unproven(folder string) (held, unanswered int) {
 	return held, unanswered
 }
 
-// robbed is how many requests the simulator's faults have left without an answer.
+// robbed counts the requests that the simulator's faults left without an answer.
 func (w *world) robbed() (n int) {
 	struck := w.stats().Faults
 	for _, fault := range []faults.Kind{faults.ResetBefore, faults.ResetAfter, faults.Gateway504Before, faults.Gateway504After, faults.Error500After, faults.HTMLError} {

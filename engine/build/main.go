@@ -4,8 +4,7 @@ import (
 	"runtime/debug"
 )
 
-// version is the version that reports carry: the module's, or the commit it was built
-// from.
+// Version returns the version for reports: the module's version, or the commit of the build.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

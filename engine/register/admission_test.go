@@ -92,7 +92,7 @@ func codeOf(err error) string {
 	return strings.TrimSpace(refusal.Code(err) + " " + refusal.Code(errors.Unwrap(err)))
 }
 
-func TestWhatMayBeRecordedOrSentAgain(t *testing.T) {
+func TestMayRecordOrSendAgain(t *testing.T) {
 	superseded := Standing{Known: true, Entry: Entry{State: Superseded}, Facts: Facts{Starts: 1, Superseded: "ab"}}
 	rival := Standing{SendAgain: true, Rivals: []Entry{{RunID: "rival-00"}}}
 	for sentence, c := range map[string]struct {

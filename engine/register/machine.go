@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sameMachine reports whether two base URLs lead to the same machine, as far as the names of
-// their hosts say. Any port and path of it may be the same service.
+// SameMachine reports whether two base URLs name the same host. Any port and path of a host may be
+// the same service.
 func SameMachine(a, b string) bool {
 	x, errX := url.Parse(a)
 	y, errY := url.Parse(b)

@@ -36,8 +36,7 @@ func TestWhichRunsAreCompared(t *testing.T) {
 	}
 }
 
-// Look needs no register and creates none.
-func TestLookingMakesNothing(t *testing.T) {
+func TestLookCreatesNoRegister(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	r, err := Look(dir)
 	if err != nil || len(r.Runs()) > 0 {

@@ -95,8 +95,7 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-// A line that a power cut tore was never acknowledged. It is cut off; whatever else
-// is damaged stops the program.
+// A line torn by a power cut was never acknowledged, so Open cuts it off. Other damage is an error.
 func TestDamage(t *testing.T) {
 	whole := `{"run_id":"1","state":"begun"}` + "\n"
 	for sentence, test := range map[string]struct {
@@ -133,7 +132,7 @@ func TestDamage(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 			continue
 		}
-		// What is recorded next is whole, and so is what was there before.
+		// The next entry is whole, and so are the earlier ones.
 		must(t, r.Record(entry("3", "c", Begun)))
 		must(t, r.Close())
 		if got := states(t, dir); !slices.Equal(got, test.knows) {
@@ -173,7 +172,7 @@ func TestAServiceTellsItsKind(t *testing.T) {
 	}
 }
 
-func TestAdoptedIsWhatIsFurthest(t *testing.T) {
+func TestAdoptKeepsTheFurthestState(t *testing.T) {
 	old, dir := t.TempDir(), t.TempDir()
 	further := func(e Entry, attempts uint64) Entry { e.Attempts = attempts; return e }
 	record(t, old, entry("1", "a", Begun), entry("2", "a", Finished), further(entry("3", "a", Begun), 5), further(entry("4", "a", Begun), 9), entry("5", "a", Begun))

@@ -50,7 +50,7 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 		t.Error("a register that was up to the others was written to")
 	}
 
-	// What is recorded is recorded in all, and read again as it was.
+	// Record writes to all registers, and the entry reads back unchanged.
 	r, err := OpenAll([]string{a, b})
 	must(t, err)
 	must(t, r.Record(counted("4", Begun, 1, 0)))
@@ -65,8 +65,8 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 	}
 }
 
-// A missing register means storage that is not mounted, unless no run was ever registered.
-func TestARegisterThatCannotBeReached(t *testing.T) {
+// A missing register means storage that is not mounted, if a run was ever registered.
+func TestAnUnreachableRegister(t *testing.T) {
 	base := t.TempDir()
 	here, mount := filepath.Join(base, "here"), filepath.Join(base, "mount")
 	there := filepath.Join(mount, "register")
@@ -79,7 +79,7 @@ func TestARegisterThatCannotBeReached(t *testing.T) {
 			t.Errorf("%s: it was made", sentence)
 		}
 	}
-	refused("nothing is mounted, and there is no place for it", "mount its storage")
+	refused("the mount point is missing", "mount its storage")
 	must(t, os.Mkdir(mount, 0o700))
 	knows(t, here, there) // new: both are made
 	record(t, here, entry("1", "a", Begun))

@@ -33,9 +33,9 @@ const (
 
 // Names of standard input.
 const (
-	StdinWord    = "-"              // on the command line and in run.json
-	StdinName    = "standard input" // in errors, rejects and the report
-	StdinPrefix  = ".cohort-stdin-" // begins the name of the copy until the run has a folder
+	StdinWord   = "-"              // on the command line and in run.json
+	StdinName   = "standard input" // in errors, rejects and the report
+	StdinPrefix = ".cohort-stdin-" // begins the name of the copy until the run has a folder
 )
 
 // Folder is a run's folder that this process has locked.

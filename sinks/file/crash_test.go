@@ -51,7 +51,7 @@ func (n *night) live(t testing.TB, d *memory) error {
 	return err
 }
 
-// files lists the files that are not parts.
+// check fails the test if the files differ from want.
 func (n *night) check(t *testing.T, d *memory, want map[string]string, when string) {
 	t.Helper()
 	if got := d.contents(); !maps.Equal(got, want) {

@@ -8,7 +8,7 @@ import (
 	"cohort/shard"
 )
 
-// openSpool opens the spool that a plan was made from.
+// Open opens the spool that a plan was made from.
 func Open(path string, plan *plan.Plan) (*shard.Spool, error) {
 	spool, err := shard.Open(path)
 	if err != nil {

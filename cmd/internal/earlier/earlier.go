@@ -1,5 +1,5 @@
-// Package earlier reads earlier runs: those of the same campaign, so that nobody gets a message
-// twice, and those of other campaigns, to find people who would get the same words again.
+// Package earlier reads earlier runs. Runs of the same campaign prevent a second message to a
+// person. Runs of other campaigns show who would get the same words again.
 package earlier
 
 import (

@@ -42,8 +42,8 @@ func (u *Unsent) due() (_ func(lane person.Lane, position uint32) (bool, error),
 }
 
 // Compare compares a cohort with the runs of other campaigns. It writes temporary files to dir.
-// closed are runs that the new plan closes and whose people it excludes. Of a run that has begun,
-// only rest is compared, and only with runs at work since its plan was made.
+// The new plan closes the runs in closed and excludes their people. For a run that has begun, only
+// rest is compared, and only with runs at work since its plan was made.
 func Compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *Unsent) (*register.Overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // Two messages are the same when a person reads the same in both.
-func TestWhatMakesAMessageTheSame(t *testing.T) {
+func TestSameMessages(t *testing.T) {
 	load := func(text string) *campaign.Campaign {
 		t.Helper()
 		c, err := campaign.Parse([]byte(text), t.TempDir()+"/campaign.yaml")

@@ -47,7 +47,7 @@ type Check struct {
 	started time.Time
 	stdin   io.Reader
 	screen  *terminal.Screen
-	day     *reach.Day // whose reports of app users count
+	day     *reach.Day // the reports of app users of this day count
 }
 
 // Cut is a cohort in batches.
@@ -229,7 +229,7 @@ func (c *Check) compare(ctx context.Context, found *Findings, r *Reading, spool 
 	return nil
 }
 
-// InTime refuses a campaign whose last day has passed.
+// InTime refuses a campaign after its last day.
 func InTime(c *campaign.Campaign) error {
 	if until := c.Pace.Until; !until.IsZero() && !time.Now().Before(until) {
 		return refusal.New("campaign_is_over", "last_day", until.AddDate(0, 0, -1).Format(time.DateOnly))

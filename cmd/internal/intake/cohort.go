@@ -64,7 +64,7 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 func (r *Reading) bring(ctx context.Context, brought []string) error {
 	c, example := r.Campaign, "such as "+brought[0]+": \"(("+brought[0]+"))\""
 	if c.Reach != nil {
-		return refusal.New("reach_with_upload_fields", "cause", c.Mistake("reach", "is for cohorts whose personalisation the campaign file names, and the upload file brings its own; name it in the campaign file too, "+example))
+		return refusal.New("reach_with_upload_fields", "cause", c.Mistake("reach", "needs personalisation named in the campaign file, and the upload file brings its own; name it in the campaign file too, "+example))
 	}
 	if texts := textsOf(c); len(texts) > 0 {
 		return refusal.New("texts_with_upload_fields", "cause", c.Mistake(texts[0].Key, "is taken from the cohort's columns, and so is the personalisation that the upload file brings; name the personalisation in the campaign file too, "+example))
@@ -78,7 +78,7 @@ func (r *Reading) bring(ctx context.Context, brought []string) error {
 	return r.openFiles(ctx)
 }
 
-// openFiles opens the files, whose records have r.Fields.
+// openFiles opens the files. Their records have r.Fields.
 func (r *Reading) openFiles(ctx context.Context) error {
 	o := r.options()
 	limits, err := notify.Limits(r.Campaign, r.Fields)

@@ -17,8 +17,8 @@ import (
 	"cohort/sinks/file"
 )
 
-// DryRun reads a cohort as a check does, writes every request to a file, and sends none. There is
-// no run, and nothing to resume.
+// DryRun reads a cohort as a check does, writes every request to a file, and sends none. It starts
+// no run.
 func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string) error {
 	var other string
 	cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -19,12 +19,12 @@ import (
 	"cohort/shard"
 )
 
-// history is a campaign that was sent to one file after the other, over a few people whose
-// numbers were merged in every way there is.
+// history is a campaign that sends to several files in turn. The files hold a few people, and
+// merge their numbers at random.
 type history struct {
 	t       *rapid.T
 	numbers []string
-	said    [][2]string // which number belongs with which, as the files so far say
+	said    [][2]string // pairs of numbers that the files so far merge
 	reached []string    // by the runs so far
 	left    int         // out of the latest run
 	merged  int         // records left out because the file has the newer number
@@ -62,8 +62,8 @@ func (h *history) file() (text string, column bool) {
 	return b.String(), column
 }
 
-// oncePerPerson looks at the records of one file whose numbers only the files before it connect.
-// Those that were replaced give way to one that was not; else all but the least.
+// oncePerPerson drops records that only the earlier files connect to one person. It keeps a record
+// with a current number, or else the one with the least number.
 func (h *history) oncePerPerson(rows []person.Record, earlier [][2]string) {
 	before := &history{said: earlier}
 	old := func(number string) bool {
@@ -148,8 +148,8 @@ func (h *history) run(dir string) {
 	h.earlier.Runs = append(h.earlier.Runs, made)
 }
 
-// Whichever numbers were merged, and whichever file says so, no person is reached by two
-// runs under any number, and nobody else is left out.
+// No two runs reach a person under any number, whichever file merges the numbers. Nobody else is
+// left out.
 func TestNobodyIsReachedTwiceUnderAnotherNumber(t *testing.T) {
 	dir := t.TempDir()
 	n, reached, left, merged := 0, 0, 0, 0

@@ -7,7 +7,7 @@ import (
 	"cohort/engine/campaign"
 )
 
-func TestRequestsAMinuteWhileLostTimeIsMadeUpFor(t *testing.T) {
+func TestRequestsAMinuteDuringCatchUp(t *testing.T) {
 	window := &campaign.Hours{From: 360, To: 1320}
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	for sentence, test := range map[string]struct {

@@ -59,7 +59,7 @@ func (l *Lists) one(ctx context.Context, list campaign.List, last []plan.ListRea
 	}
 }
 
-// errEnough ends a reading whose receiver wants no more.
+// errEnough ends a reading when the receiver wants no more.
 var errEnough = errors.New("enough")
 
 func (l *Lists) readOne(ctx context.Context, list campaign.List, last []plan.ListRead, yield func(shard.Exclusion) bool) error {
@@ -201,7 +201,7 @@ func (l *Lists) warnMost(m shard.Manifest) {
 	}
 }
 
-// unchanged reports whether the lists are byte for byte those that were applied last.
+// unchanged reports whether the lists have the same bytes as the last ones applied.
 func (l *Lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, error) {
 	if len(l.Of) != len(last) {
 		return false, nil

@@ -16,8 +16,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// A list may have as many unreadable rows as the campaign says, and in a run that has begun
-// as many as it went on with.
+// The campaign limits the unreadable rows of a list. A run that has begun keeps its own limit.
 func TestUnreadableRowsOfAList(t *testing.T) {
 	const few, more = "nhs_number\n9990000018\n?\n", "nhs_number\n9990000018\n?\n??\n"
 	for sentence, test := range map[string]struct {
@@ -83,7 +82,7 @@ func readLists(ctx context.Context, l *Lists, last []plan.ListRead) error {
 }
 
 // A list that names fewer people than it did is refused, however many rows it has.
-func TestAListThatRepeatsItselfHasShrunk(t *testing.T) {
+func TestAListWithFewerPeopleIsRefused(t *testing.T) {
 	const one, three = "nhs_number\n9990000018\n9990000018\n999 000 0018\n", "nhs_number\n9990000018\n9990000026\n9990000034\n9990000034\n"
 	for sentence, test := range map[string]struct {
 		rules   int

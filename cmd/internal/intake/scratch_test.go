@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What checks that were killed have left is removed; what checks at work have is not.
+// The sweep removes the folders of killed checks, and keeps those of checks at work.
 func TestScratchFoldersAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	var said bytes.Buffer

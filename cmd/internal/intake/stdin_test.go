@@ -18,8 +18,7 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// arriving is a stream that does something when it has been read to its end, as the other
-// half of a pipeline does when it dies.
+// arriving is a stream that calls atEnd at its end, like a pipeline when its other half dies.
 type arriving struct {
 	io.Reader
 	atEnd func()
@@ -33,7 +32,7 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestStandardInputIsKeptAsItCame(t *testing.T) {
+func TestStandardInputIsKeptUnchanged(t *testing.T) {
 	text := strings.Repeat("nhs_number\n", 100_000)
 	for sentence, in := range map[string]io.Reader{
 		"in one piece":                 strings.NewReader(text),
@@ -63,7 +62,7 @@ func TestStandardInputIsKeptAsItCame(t *testing.T) {
 	}
 }
 
-func TestStandardInputThatIsNoCohort(t *testing.T) {
+func TestStandardInputWithoutACohort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		broken, stopped := errors.New("broken"), errors.New("a signal")
@@ -94,7 +93,7 @@ func TestStandardInputThatIsNoCohort(t *testing.T) {
 	})
 }
 
-// neverEnding is a stream on which nothing comes while the test runs.
+// neverEnding is a stream that blocks until the test ends.
 type neverEnding struct{ test context.Context }
 
 func (n neverEnding) Read([]byte) (int, error) {
@@ -102,7 +101,7 @@ func (n neverEnding) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestOnlyWhatWasLeftIsSwept(t *testing.T) {
+func TestOnlyLeftoversAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	mine, err := newStdin(dir)
 	if err != nil {

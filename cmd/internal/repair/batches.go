@@ -12,8 +12,8 @@ import (
 	"cohort/engine/refusal"
 )
 
-// batches decides about batches that no replay settles by itself: those that the service holds and
-// this run's log never sent (foreign), and those that a recovery holds because of listed people.
+// batches decides about batches that no replay settles by itself. The service holds a foreign batch,
+// though this run's log never sent it. A recovery withholds a batch because a list names its people.
 func batches(result record.Result) func(*decider, context.Context) (func() (string, error), error) {
 	return func(d *decider, _ context.Context) (func() (string, error), error) {
 		if err := d.run.MayDecide(d.plan, d.ledger); err != nil {
@@ -40,7 +40,7 @@ func batches(result record.Result) func(*decider, context.Context) (func() (stri
 	}
 }
 
-// mostListed is how many batches of a kind are listed.
+// mostListed limits the batches of a kind in a list.
 const mostListed = 20
 
 // list names batches.

@@ -20,8 +20,8 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// A decision that is no decision, or has no reason, is refused before the folder is looked at.
-func TestWhatIsNoDecision(t *testing.T) {
+// Decide refuses an invalid decision before it opens the folder.
+func TestInvalidDecisionsAreRefused(t *testing.T) {
 	for code, d := range map[string]Decision{
 		"no_such_decision":        {What: "refused", Reason: "because"},
 		"code_without_refused":    {What: "in-doubt again", Codes: []string{"X"}, Reason: "because"},
@@ -56,7 +56,7 @@ func TestTheCommandOfADecision(t *testing.T) {
 
 // Messages in doubt are sent again only if there are any, their receipts had time to come, and
 // receipts prove something.
-func TestWhatKeepsMessagesInDoubtFromBeingSentAgain(t *testing.T) {
+func TestRefusalsOfInDoubtAgain(t *testing.T) {
 	s := &run.Runner{Folder: &runfolder.Folder{Path: "/a/run"}}
 	proof := refusal.New("too_few_receipts", "accepted", 3, "when", "", "receipts", 1)
 	for sentence, row := range map[string]struct {
@@ -118,7 +118,7 @@ func (f *aFolder) read() *ledger.Ledger {
 	return l
 }
 
-// inRegister notes the run in the register, as far as entry says.
+// inRegister records the run in the register with the fields of entry.
 func (f *aFolder) inRegister(entry register.Entry) {
 	f.t.Helper()
 	reg, err := register.OpenAll(f.s.Campaign.Registers())
@@ -173,9 +173,8 @@ func (f *aFolder) supersede() {
 	f.inLog(func(log *ledger.Log) error { return log.Supersede(time.Now(), engine.RunID{1}, "/another") })
 }
 
-// What is shown without a decision names a command for each thing that waits, and none that
-// would be refused.
-func TestWhatWaitsForADecision(t *testing.T) {
+// Show names a command for each open decision, and none that would be refused.
+func TestShowListsOpenDecisions(t *testing.T) {
 	f := newFolder(t)
 	show := func() string {
 		var out strings.Builder

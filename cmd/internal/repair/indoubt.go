@@ -60,14 +60,14 @@ func (d *decider) inDoubtAgain(ctx context.Context) (func() (string, error), err
 	}, nil
 }
 
-// doubt is what receipts and lists say about the messages in doubt.
+// doubt holds the evidence of receipts and lists about the messages in doubt.
 type doubt struct {
 	found map[plan.FormID]string // ids of messages that receipts name
 	again *decision.Resend
 	proof error // why a missing receipt proves nothing; nil: it proves what it can
 }
 
-// refuses says why the messages may not be sent again.
+// refuses returns an error if the messages may not be sent again.
 func (w *doubt) refuses(s *run.Runner) error {
 	switch again := w.again; {
 	case again.Again == 0 && again.Due > 0:

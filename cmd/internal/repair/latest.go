@@ -17,7 +17,7 @@ import (
 	"cohort/sinks/delivery"
 )
 
-// latest notes that the folder is the latest state of the run, not an older copy.
+// latest notes that the folder holds the latest state of the run.
 func (d *decider) latest(ctx context.Context) (func() (string, error), error) {
 	s := d.run
 	if err := s.MayWrite(d.plan, d.ledger); err != nil {

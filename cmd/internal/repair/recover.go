@@ -40,7 +40,7 @@ type Recovery struct {
 	known    bool // the register has the entry
 }
 
-// Run recovers the run in a folder. Of a sound log it changes nothing.
+// Run recovers the run in a folder. It changes nothing in a sound log.
 func (r *Recovery) Run(path string) (err error) {
 	var called runfolder.Call
 	if r.dir, called, err = runfolder.Find(path); err != nil {
@@ -73,7 +73,7 @@ func (r *Recovery) Run(path string) (err error) {
 	return r.look()
 }
 
-// ask reads what the register knows of the run. It refuses a copy of the folder, and a superseded run.
+// ask reads the run's entry in the register. It refuses a copy of the folder and a superseded run.
 func (r *Recovery) ask(c *campaign.Campaign) error {
 	reg, err := run.OpenRegister(c)
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *Recovery) ask(c *campaign.Campaign) error {
 	return nil
 }
 
-// look reads the log. If it is sound it shows what waits for a person, and else it recovers.
+// look reads the log. It shows the open decisions of a sound log, and recovers a lost one.
 func (r *Recovery) look() error {
 	survey, err := inspect.Check(r.dir, r.plan)
 	if errors.Is(err, ledger.ErrRevisions) {
@@ -118,7 +118,7 @@ func (r *Recovery) look() error {
 	return r.recover(err)
 }
 
-// distrust says why a log that reads well is not the whole of what the run has done.
+// distrust returns an error if a readable log lacks some of the run's work.
 func (r *Recovery) distrust(ledger *ledger.Ledger) error {
 	f := register.FactsOf(ledger)
 	f.Foreign = 0
@@ -175,7 +175,7 @@ func (r *Recovery) recover(why error) error {
 	return nil
 }
 
-// tell says what was done, and which command goes on.
+// tell prints the result of the recovery and the next command.
 func (r *Recovery) tell(why error, done recovery.RecoveredLog) {
 	fmt.Fprintf(r.Out, "lost       %v\n", why)
 	for _, folder := range done.Aside {

@@ -52,7 +52,7 @@ func showRefused(out io.Writer, again *decision.Retry) {
 	line("in all", again.Sum())
 }
 
-// noneRefused says why no refused message may be sent again. of counts those asked for.
+// noneRefused is the refusal when no refused message may be sent again. of counts those asked for.
 func noneRefused(folded *ledger.Ledger, of decision.RetryCount) error {
 	switch {
 	case of.Unsure > 0:

@@ -14,8 +14,8 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// Show prints what needs a person's decision in the run of a folder, and the command for each. It
-// changes nothing, and does not disturb a run at work.
+// Show prints the open decisions of the run in a folder, and the command for each. It changes
+// nothing, and a run at work goes on undisturbed.
 func Show(out io.Writer, path string, now time.Time) error {
 	dir, planned, err := run.OpenRun(path)
 	if err != nil {

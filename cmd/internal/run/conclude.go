@@ -194,7 +194,7 @@ func PrintLoss(out io.Writer, l *ledger.Ledger) {
 func HoldWords(hold string) string {
 	switch hold {
 	case ledger.HoldRevisionsLost:
-		return "the second copy of the revisions was lost too, so that people might be sent to in a batch and in the one that replaced it"
+		return "the second copy of the revisions was lost too, so people might be sent to in a batch and again in its replacement"
 	case ledger.HoldForgotten:
 		return "the plan is so old that the service may no longer know the references"
 	}

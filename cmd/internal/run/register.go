@@ -245,8 +245,8 @@ func (s *start) meanwhile(reg *register.Register, facts ledger.Facts) (runs []re
 	return runs
 }
 
-// keys adds the fingerprint of the present API key to those that a run used. An error of the key is
-// reported when it is used.
+// keys adds the fingerprint of the present API key to the run's earlier ones. The first use of the
+// key reports its errors.
 func (r *Runner) keys(was []string) []string {
 	key, _ := r.Key()
 	if r.Call.Simulate || key == "" || slices.Contains(was, key) {
@@ -490,7 +490,7 @@ func (r *Runner) adoptFrom(was string) error {
 
 // registerLost looks, if the campaign's registers are empty, for a run that was noted in them: in
 // folder, beside it, and under r.Runs. Several empty registers mean storage that is not mounted, and
-// the start is refused. A single one gets a warning: each run still knows from its log whom it reached.
+// the start is refused. A single one gets a warning: each log still names the people reached.
 func (r *Runner) registerLost(folder string) error {
 	registers := r.Campaign.Registers()
 	used := func(dir string) bool {
@@ -515,7 +515,7 @@ func (r *Runner) registerLost(folder string) error {
 		if len(registers) > 1 {
 			return refusal.New("registers_empty", "registers", strings.Join(registers, ", "), "folder", f)
 		}
-		r.Log.Warn("the register knows no run, and a run was noted in it before: what it knew is lost, and people whom other runs have reached may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
+		r.Log.Warn("the register knows no run, and a run was noted in it before: its knowledge is lost, and people reached by other runs may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
 		return nil
 	}
 	return nil

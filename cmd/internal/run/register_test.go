@@ -12,9 +12,9 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// A start that fails early knows of fewer requests than the register. Were it to say so
-// there, an older copy of the folder would be believed from then on.
-func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
+// A start that fails early knows of fewer requests than the register. It must not lower the
+// register's count: later an older copy of the folder would pass as the latest.
+func TestRegisterEntriesNeverGoBack(t *testing.T) {
 	dir := t.TempDir()
 	s := &Runner{Campaign: &campaign.Campaign{Register: dir + "/register"}, Folder: &runfolder.Folder{Path: dir}, Log: slog.New(slog.DiscardHandler)}
 	plan := &plan.Plan{Header: plan.Header{RunID: "0123456789abcdef0123456789abcdef", Campaign: "c", Service: "s"}}
@@ -44,7 +44,7 @@ func TestWhatTheRegisterKnowsNeverGoesBack(t *testing.T) {
 
 // Another key and another address are the same service where both are production, or where the
 // addresses lead to the same machine.
-func TestWhatMayBeTheSameServiceUnderAnotherKey(t *testing.T) {
+func TestSameServiceUnderAnotherKey(t *testing.T) {
 	const here, loopback, other = "http://127.0.0.1:1/comms", "http://127.0.0.2:2/comms", "https://192.0.2.1/comms"
 	for name, c := range map[string]struct {
 		was, is     campaign.Profile
@@ -66,8 +66,8 @@ func TestWhatMayBeTheSameServiceUnderAnotherKey(t *testing.T) {
 	}
 }
 
-// A run of another campaign that begins while one is prepared is not overlooked.
-func TestARunThatBeginsMeanwhileIsNotOverlooked(t *testing.T) {
+// The preparation finds a run of another campaign that begins meanwhile.
+func TestARunThatBeginsMeanwhileIsFound(t *testing.T) {
 	plan := &plan.Plan{Header: plan.Header{RunID: "mine-0000", Campaign: "mine", Service: "notify https://a", Template: "w"}}
 	for sentence, c := range map[string]struct {
 		other   register.Entry

@@ -55,7 +55,7 @@ type Runner struct {
 	close  []func()     // what End calls
 }
 
-// Options are what a start may ask for.
+// Options are the choices of a start.
 type Options struct {
 	OneWindow      bool     // end with the window instead of waiting for the next
 	Settle         bool     // replay what is in doubt, and send nothing else

@@ -123,7 +123,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	return s.send(ctx, log, lists)
 }
 
-// nothingToDo ends the start of a run that cannot or need not go on.
+// nothingToDo ends the start of a run if it cannot go on or has nothing left to do.
 func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r, l := s.run, s.ledger
 	live, held, foreign := l.Unsettled()
@@ -257,7 +257,7 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	l := s.run.Lists()
 	for _, was := range s.ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
-			s.run.Log.Warn("a suppression list is no longer in the campaign file; those whom it named stay left out", "list", filepath.Base(was.File))
+			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", "list", filepath.Base(was.File))
 		}
 	}
 	if len(l.Of) == 0 {

@@ -28,7 +28,7 @@ func TestBars(t *testing.T) {
 	}
 }
 
-func TestWhatIsWatched(t *testing.T) {
+func TestWatchARunThatSends(t *testing.T) {
 	w := &Watcher{}
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	snapshot := func(after time.Duration, accepted int64) *dispatch.Snapshot {
@@ -62,7 +62,7 @@ func TestWhatIsWatched(t *testing.T) {
 	}
 }
 
-func TestWhatIsWatchedOfARunThatSendsNothing(t *testing.T) {
+func TestWatchARunThatSendsNothing(t *testing.T) {
 	w := &Watcher{}
 	fates := map[person.Fate]int64{person.Accepted: 10, person.NotSent: 990}
 	now := &dispatch.Snapshot{Account: ledger.Account{Records: 1000, Fates: fates}, Rate: 5, Expected: pace.Outlook{Remain: 90, Closes: time.Now()}, Waiting: "the run is paused by ann", Paused: true}
@@ -82,9 +82,9 @@ func TestWhatIsWatchedOfARunThatSendsNothing(t *testing.T) {
 	}
 }
 
-// What programs and people are told of a run that waits: the reason, until when, and the words
-// on a terminal of 80 columns.
-func TestWhatARunThatWaitsSays(t *testing.T) {
+// A waiting run tells programs and people the reason and the end of the wait. On a terminal its
+// words fit in 80 columns.
+func TestWatchARunThatWaits(t *testing.T) {
 	london, err := time.LoadLocation("Europe/London")
 	if err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ func Open(kind Kind, handle *os.File, stream io.Reader, zone *time.Location) (*F
 // Close frees the memory of the current batch. It does not close the handle.
 func (c *File) Close() { c.batches.close() }
 
-// Header, Values, Blanks and Next implement format.Source.
+// Header implements format.Source, as Values, Blanks and Next do.
 func (c *File) Header() format.Header  { return c.head }
 func (c *File) Values() *format.Values { return &c.split }
 func (c *File) Blanks() int64          { return 0 }

@@ -22,7 +22,7 @@ type Sheet struct {
 	note    string
 }
 
-// Header, Values, Blanks and Next implement format.Source.
+// Header implements format.Source, as Values, Blanks and Next do.
 func (t *Sheet) Header() format.Header  { return t.head }
 func (t *Sheet) Values() *format.Values { return &t.split.values }
 func (t *Sheet) Blanks() int64          { return t.skipped }
