@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cohort/engine/campaign"
+	"cohort/cmd/internal/intake"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 	"cohort/sinks"
@@ -44,9 +44,9 @@ Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 			if campaignPath == "" {
 				return refusal.New("auth_without_campaign")
 			}
-			c, err := campaign.Load(campaignPath)
+			c, err := intake.LoadCampaign(campaignPath)
 			if err != nil {
-				return refusal.New("campaign_invalid", "cause", err)
+				return err
 			}
 			if c.File != nil {
 				return refusal.New("nothing_to_sign_in_to", "cause", c.Mistake("sink.file", "writes files and signs in nowhere: there is nothing to check; cohort send -c "+campaignPath+" writes them"))

@@ -9,6 +9,10 @@ import (
 	"cohort/engine/refusal"
 )
 
+// showCodes are the exit codes of commands that only show a run.
+const showCodes = `Exit codes: 0 when it could be shown, whatever the state of the run; 10 when it could not.
+`
+
 const exitCodes = `  0  done: every record has its final fate
   1  a defect in cohort
   2  cohort crashed (SIGABRT, out of memory); look at the run with cohort status, it

@@ -12,8 +12,7 @@ func logCommand() *cobra.Command {
 answer. These commands read it. They change nothing and do not disturb a run at work. People are
 positions in their shard, so the output holds no personal data.
 
-Exit codes:
-` + exitCodes,
+` + showCodes,
 	}
 	choice(c)
 	c.AddCommand(verifyCommand(), dumpCommand(), oldStat())

@@ -36,7 +36,7 @@ func rootCommand() *cobra.Command {
 NHS Notify in paced batches, or to the NHS App. Every step is in a progress log, so that a run that was
 stopped or killed goes on where it was: nobody is sent to twice, and nobody is lost.
 
-Exit codes, of every command:
+Exit codes of the commands that send:
 ` + exitCodes,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -62,12 +62,16 @@ func flagRefused(c *cobra.Command, err error) error {
 		flag := wrong.GetFlag()
 		return refusal.New("flag_value_wrong", "flag", flag.Name, "wanted", kinds[flag.Value.Type()], "value", wrong.GetValue(), "command", c.CommandPath())
 	}
+	if c.HasAvailableSubCommands() && c.Flags().NArg() > 0 { // a mistyped command, with its flags
+		return unknownCommand(c, c.Flags().Arg(0))
+	}
 	return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
 }
 
 // kinds names what a flag of each type takes.
 var kinds = map[string]string{
 	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
+	"uint64": "a whole number, 0 or more", "int64": "a whole number",
 }
 
 // arguments wraps cobra's check of the arguments, so that a wrong call is a refusal
@@ -99,12 +103,17 @@ func choice(c *cobra.Command) {
 		if len(args) == 0 {
 			return c.Help()
 		}
-		advice := "see: " + c.CommandPath() + " --help"
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			advice = "did you mean: " + c.CommandPath() + " " + strings.Join(near, ", "+c.CommandPath()+" ")
-		}
-		return refusal.New("unknown_command", "given", args[0], "advice", advice)
+		return unknownCommand(c, args[0])
 	}
+}
+
+// unknownCommand refuses a name that no command below c has, and names the nearest.
+func unknownCommand(c *cobra.Command, given string) error {
+	advice := "see: " + c.CommandPath() + " --help"
+	if near := c.SuggestionsFor(given); len(near) > 0 {
+		advice = "did you mean: " + c.CommandPath() + " " + strings.Join(near, ", "+c.CommandPath()+" ")
+	}
+	return refusal.New("unknown_command", "given", given, "advice", advice)
 }
 
 // swallowed refuses a flag that took the next flag for its value: a send to a simulator, or a

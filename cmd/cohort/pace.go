@@ -58,7 +58,7 @@ campaign's ceiling, pace.per_second or the capacity of its window, needs --force
 			rate := o.asked.Pace.PerSecond
 			above := aboveCeiling(p, rate, time.Now())
 			if above != "" && !force {
-				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", fmt.Sprintf("%g", rate), "--force"))
+				return refusal.New("pace_above_ceiling", "above", above, "command", refusal.Command("pace", args[0], "--per-second", pace.Figure(rate), "--force"))
 			}
 			if c.Flags().Changed("finish-by") {
 				if o.asked.Pace.FinishBy, err = timeAhead(p, finishBy, time.Now()); err != nil {
@@ -90,7 +90,7 @@ func aboveCeiling(p campaign.Pace, rate float64, now time.Time) string {
 	if ceiling == 0 || rate <= ceiling {
 		return ""
 	}
-	return fmt.Sprintf("%g a second is above the campaign's ceiling of %.4g a second (%s)", rate, ceiling, keys)
+	return fmt.Sprintf("%s a second is above the campaign's ceiling of %s a second (%s)", pace.Figure(rate), pace.Figure(ceiling), keys)
 }
 
 // paceOf returns the pace of the campaign of a run's folder.
@@ -144,7 +144,7 @@ func answerPace(w io.Writer, c ledger.PaceChange, noted bool, zone *time.Locatio
 	at := func(t time.Time) string { return t.In(zone).Format(dayClock) }
 	fmt.Fprintf(w, "the pace goes from %s to %s", perSecond(c.From), perSecond(c.To))
 	if c.Requests > 0 {
-		fmt.Fprintf(w, ", about %s requests a minute", figure(math.Ceil(c.Requests*10)/10))
+		fmt.Fprintf(w, ", about %s requests a minute", pace.Figure(math.Ceil(c.Requests*10)/10))
 	}
 	if !c.Ends.IsZero() {
 		fmt.Fprintf(w, "; the %d messages that are left are sent by about %s", c.Left, at(c.Ends))
@@ -168,13 +168,5 @@ func perSecond(rate float64) string {
 	if rate == 0 {
 		return "as fast as the service takes it"
 	}
-	return figure(rate) + "/s"
-}
-
-// figure writes a number with four digits, or with all that are before the point.
-func figure(n float64) string {
-	if n >= 1000 {
-		return fmt.Sprintf("%.0f", n)
-	}
-	return fmt.Sprintf("%.4g", n)
+	return pace.Figure(rate) + "/s"
 }

@@ -22,8 +22,7 @@ func reportCommand() *cobra.Command {
 		Long: `Report writes the outcome report: a Parquet file with one row for each record of the cohort.
 It does not disturb a run at work. The file's metadata then has complete = false.
 
-Exit codes:
-` + exitCodes,
+` + showCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, call, err := runfolder.Find(args[0])

@@ -17,8 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/intake"
 	"cohort/engine/build"
-	"cohort/engine/campaign"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -149,9 +149,9 @@ func trust(o *simulator.Options, campaignPath, jwks string) (who string, err err
 	case campaignPath == "":
 		return "any API key signs in, with a key of the JWKS", nil
 	}
-	c, err := campaign.Load(campaignPath)
+	c, err := intake.LoadCampaign(campaignPath)
 	if err != nil {
-		return "", refusal.New("campaign_invalid", "cause", err)
+		return "", err
 	}
 	if o.APIKey, err = sinks.CredentialsOf(c).APIKey(); err != nil {
 		return "", refusal.New("api_key_unusable", "cause", err)

@@ -15,8 +15,7 @@ func statusCommand() *cobra.Command {
 		Long: `Status reads the progress log and counts the fates. It does not disturb a run at work. Requests
 under way count as in doubt until they are answered.
 
-Exit codes:
-` + exitCodes,
+` + showCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, _, err := runfolder.Find(args[0])

@@ -40,7 +40,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	if r.ledger.Facts().Paused != "" {
 		r.applyCommand(ledger.Command{Verb: record.VerbPause})
 	}
-	if now := time.Now(); !job.Settle && r.ledger.Facts().Paused == "" {
+	if now := time.Now(); !job.Settle && r.ledger.Facts().Paused == "" && ledger.Unsent(r.ledger.Account()) > 0 {
 		job.Logger.Info("the pace is " + r.gate.Forecast(0, now).Text(job.Pace.Location, now))
 	}
 	r.tick()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func (f Facts) rule(rate float64) string {
 		rule = "pace.spread over the window"
 	}
 	if p.PerSecond > 0 {
-		rule += fmt.Sprintf("; pace.per_second, %g, is only the ceiling", p.PerSecond)
+		rule += "; pace.per_second, " + Figure(p.PerSecond) + ", is only the ceiling"
 	}
 	return rule
 }
@@ -134,7 +135,7 @@ func (f Facts) rule(rate float64) string {
 func (o Outlook) Text(zone *time.Location, now time.Time) string {
 	text := "as fast as the service takes messages"
 	if o.Rate > 0 {
-		text = fmt.Sprintf("%.4g a second (%s)", o.Rate, o.Rule)
+		text = fmt.Sprintf("%s a second (%s)", Figure(o.Rate), o.Rule)
 	}
 	if !o.First.IsZero() {
 		text += "; the first request goes at " + Clock(o.First, zone, now)
@@ -143,4 +144,12 @@ func (o Outlook) Text(zone *time.Location, now time.Time) string {
 		text += "; the last goes at about " + Clock(o.Last, zone, now)
 	}
 	return text
+}
+
+// Figure writes a number with four digits, or with all that are before the point.
+func Figure(n float64) string {
+	if n >= 1000 {
+		return strconv.FormatFloat(n, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(n, 'g', 4, 64)
 }

@@ -143,6 +143,7 @@ var sentences = map[string]string{
 	"no_room_to_compare":            "there is no room to compare the cohort with earlier runs: {cause}",
 	"no_room_to_prepare":            "{cause}; free some room in {folder}; nothing was sent",
 	"no_room_to_record":             "there is no room to record this: {cause}. Nothing was changed; free some room in {folder} and ask again",
+	"none_in_doubt":                 "no message of this run is in doubt; nothing was changed",
 	"no_such_campaign":              "the register in {register} knows no run of a campaign \"{campaign}\"; it knows runs of: {known}",
 	"no_such_decision":              "\"{decision}\" is not a decision; allowed here: {known}",
 	"no_such_profile":               "--profile is test or production, not {profile}",

@@ -133,7 +133,9 @@ func (f *Findings) Print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.Print(w)
 	}
-	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
+	if f.Pace != "" {
+		fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
+	}
 	f.Overlap.Print(w)
 	for _, s := range f.samples {
 		fmt.Fprintf(w, "sample    %s\n", s)

@@ -70,7 +70,9 @@ func (f *Forecast) Add(_ context.Context, cut *Cut) error {
 func (f *Forecast) expect(now time.Time) {
 	f.Quota = quotaOf(f.Campaign)
 	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)
-	f.Left, f.Pace = out.Left, out.Text(f.Campaign.Pace.Location, now)
+	if f.Left = out.Left; f.Campaign.File == nil && f.Messages > 0 {
+		f.Pace = out.Text(f.Campaign.Pace.Location, now)
+	}
 	moment := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -107,7 +109,9 @@ func (f *Forecast) Print(w io.Writer) {
 	if f.Reach != nil {
 		f.Reach.Print(w)
 	}
-	fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
+	if f.Pace != "" {
+		fmt.Fprintf(w, "pace      if it began now: %s\n", f.Pace)
+	}
 	for i, d := range f.Days {
 		fmt.Fprintf(w, "day %-5d from %s", i+1, d.Opens.Format(clock))
 		if d.Closes != nil {

@@ -224,7 +224,7 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		case 2*c.named < c.accepted:
 			return few(c, " on "+day.Format(time.DateOnly)), nil
 		case c.accepted == 0:
-			s.Log.Warn("messages in doubt were attempted on a day when nothing was accepted, so nothing shows that the receipts of that day have come", "day", day.Format(time.DateOnly))
+			s.Log.Warn("of a day with messages in doubt, no accepted message must have its receipt yet, so nothing shows that the receipts of this day have come", "day", day.Format(time.DateOnly))
 		}
 	}
 	return nil, nil

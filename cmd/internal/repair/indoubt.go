@@ -28,6 +28,9 @@ import (
 //	may the run send? ─▶ receipts ─▶ lists ─▶ show ─▶ old enough? do receipts come?
 func (d *decider) inDoubtAgain(ctx context.Context) (func() (string, error), error) {
 	s := d.run
+	if !d.ledger.AnyInDoubt() {
+		return nil, refusal.New("none_in_doubt")
+	}
 	if !d.plan.NeverAgain {
 		return nil, run.BySettling(s.Folder.Path, d.plan, run.ClockOf(ctx)())
 	}

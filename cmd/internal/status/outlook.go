@@ -64,8 +64,12 @@ func (s *Status) printExpected(w io.Writer) {
 	if s.Waiting != nil {
 		fmt.Fprintf(w, "waiting   %s\n", pace.Wait{Why: s.Waiting.Reason, Until: s.Waiting.Until}.Text(zone, now))
 	} else if s.Rate != nil {
-		rate := fmt.Sprintf("rate      %.1f a second now, %s allowed (%s)  %s",
-			s.Rate.PerSecond, allowedRate(s.Rate.Allowed), s.Rate.Rule, bars(s.rates))
+		rule := ""
+		if s.Rate.Rule != "" { // a process of an older version does not say
+			rule = " (" + s.Rate.Rule + ")"
+		}
+		rate := fmt.Sprintf("rate      %.1f a second now, %s allowed%s  %s",
+			s.Rate.PerSecond, allowedRate(s.Rate.Allowed), rule, bars(s.rates))
 		fmt.Fprintln(w, strings.TrimRight(rate, " "))
 	}
 	if s.First != nil {
@@ -85,5 +89,5 @@ func allowedRate(rate float64) string {
 	if rate == 0 {
 		return "any rate"
 	}
-	return fmt.Sprintf("%.4g", rate)
+	return pace.Figure(rate)
 }

@@ -248,7 +248,7 @@ func (s *Status) Print(w io.Writer) {
 	switch {
 	case s.PaceLever == nil:
 	case s.PaceLever.PerSecond > 0:
-		fmt.Fprintf(w, "pace      %g a second instead of the campaign's\n", s.PaceLever.PerSecond)
+		fmt.Fprintf(w, "pace      %s a second instead of the campaign's\n", pace.Figure(s.PaceLever.PerSecond))
 	default:
 		fmt.Fprintf(w, "pace      to finish by %s instead of the campaign's\n", s.clock(s.PaceLever.FinishBy))
 	}

@@ -82,11 +82,15 @@ func liveOf(now *dispatch.Snapshot) *live {
 	if now == nil {
 		return nil
 	}
-	return &live{
-		PerSecond: now.Speed, Allowed: now.Rate, ETA: moment(now.Expected.Last), Remain: now.Expected.Remain, Closes: moment(now.Expected.Closes), Waiting: now.Waiting,
+	l := &live{
+		PerSecond: now.Speed, Allowed: now.Rate, Remain: now.Expected.Remain, Closes: moment(now.Expected.Closes), Waiting: now.Waiting,
 		Latency:  map[string]float64{"p50": now.Latency.P50.Seconds() * 1000, "p95": now.Latency.P95.Seconds() * 1000, "p99": now.Latency.P99.Seconds() * 1000},
 		Requests: now.Requests, Messages: now.InFlight, Retries: now.Retries,
 	}
+	if !now.Paused { // nobody knows when a pause ends
+		l.ETA = moment(now.Expected.Last)
+	}
+	return l
 }
 
 // Watcher remembers the rates of a run.
