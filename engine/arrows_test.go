@@ -132,7 +132,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 }
 
 // Only tests of the engine may open a progress log on another filesystem than the operating
-// system's, so that no flag and no campaign can ask for a log without fsync.
+// system's. So no flag and no campaign can ask for a log without fsync.
 func TestNoRunIsOpenedOnAnotherFilesystem(t *testing.T) {
 	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
 		name := filepath.ToSlash(path)

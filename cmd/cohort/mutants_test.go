@@ -30,7 +30,7 @@ var mutants = []mutant{
 		"the register is lost or torn",
 	},
 	{
-		"a folder is known by its name", "cmd/internal/run/register.go",
+		"a folder is known by its name", "cmd/internal/run/locate.go",
 		"case r.holds(at.folder): // it was moved", "case false:",
 		"the folder is moved",
 	},

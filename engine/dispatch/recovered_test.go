@@ -18,7 +18,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// halfSent is a run of which about half was sent, with one revision.
+// halfSent makes a run that stopped about half way, with one revision.
 func halfSent(t *testing.T, s *service) *bench {
 	b := newDatedBench(t, enginetest.NewPeople(40, 2, nil), engine.Limits{Messages: 5, Bytes: 1 << 20})
 	s.refuseRows(1)
@@ -32,8 +32,8 @@ func halfSent(t *testing.T, s *service) *bench {
 	return b
 }
 
-// A recovery that is cut short at any step leaves a folder that sends nothing, and in
-// which it is done again.
+// A recovery may be cut short at any step. The folder then sends nothing, and the recovery can be
+// repeated.
 func TestARecoveryThatIsCutShort(t *testing.T) {
 	for sentence, cut := range map[string]func(dir string) error{
 		"the new log is not whole": func(dir string) error {

@@ -25,7 +25,7 @@ func TestWhetherReceiptsCome(t *testing.T) {
 		accepted       []time.Time // of the messages in the order of their rows
 		named          []int64     // rows with a receipt
 		unread         int
-		days           []time.Time // on which those in doubt were attempted
+		days           []time.Time // with attempts in doubt
 		refused, warns string
 	}{
 		{"all have receipts", []time.Time{monday, monday, tuesday}, []int64{1, 2, 3}, 0, []time.Time{monday, tuesday}, "", ""},
@@ -33,7 +33,7 @@ func TestWhetherReceiptsCome(t *testing.T) {
 		{"less", []time.Time{monday, monday, monday}, []int64{2}, 0, []time.Time{monday}, "too_few_receipts", ""},
 		{"none", []time.Time{monday}, nil, 0, []time.Time{monday}, "too_few_receipts", ""},
 		{"the report of one day is missing", []time.Time{monday, monday, monday, tuesday}, []int64{1, 2, 3}, 0, []time.Time{monday, tuesday}, "too_few_receipts", ""},
-		{"that of a day on which nothing is in doubt", []time.Time{monday, monday, monday, tuesday}, []int64{1, 2, 3}, 0, []time.Time{monday}, "", ""},
+		{"the report of a day without doubt is missing", []time.Time{monday, monday, monday, tuesday}, []int64{1, 2, 3}, 0, []time.Time{monday}, "", ""},
 		{"those of today may still come", []time.Time{monday, thursday, thursday, thursday}, []int64{1}, 0, []time.Time{monday}, "", ""},
 		{"nothing was accepted on that day", []time.Time{monday}, []int64{1}, 0, []time.Time{tuesday}, "", "day=2026-11-24"},
 		{"nothing was accepted at all", nil, nil, 0, []time.Time{tuesday}, "", "day=2026-11-24"},

@@ -1,12 +1,9 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -53,78 +50,6 @@ func (r *Runner) lookInRegister() (*register.Register, error) {
 		return nil, refusal.New("register_unreadable", "cause", err)
 	}
 	return reg, nil
-}
-
-// place is a run's folder, and what the register knows about the run.
-type place struct {
-	folder string
-	begun  bool             // the run may have sent something
-	again  bool             // it was begun, its folder is lost, and a person has allowed to begin again
-	others []register.Entry // the other runs of the campaign on the service
-}
-
-// locate asks the register for the run's folder, and for the other runs of the campaign.
-func (r *Runner) locate() (at place, err error) {
-	at.folder = cmp.Or(r.RunFolder, filepath.Join(r.Runs, r.Campaign.Name+"-"+r.Id.Short()))
-	if err := r.adopt(at.folder); err != nil {
-		return at, err
-	}
-	err = r.inRegister(func(reg *register.Register) error {
-		at.others = reg.Others(r.Campaign.Name, r.Service, r.Id.String())
-		entry, begun := reg.Run(r.Id.String())
-		if at.begun = begun; begun {
-			return r.locateBegun(&at, entry)
-		}
-		if r.Call.NewCohort || r.Call.SendAgain != "" {
-			return nil
-		}
-		// If there is a plan, it says which runs it takes into account.
-		return register.Admit(register.Standing{Folder: at.folder, Rivals: at.others, Planned: earlierIn(at.folder)})
-	})
-	return at, err
-}
-
-// locateBegun finds the folder of a run that was begun.
-func (r *Runner) locateBegun(at *place, entry register.Entry) error {
-	gone := func(code string) error {
-		return refusal.New(code, "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", register.NewCampaignName(entry))
-	}
-	switch {
-	case r.holds(entry.Folder):
-		if r.RunFolder != "" && !runfolder.Same(r.RunFolder, entry.Folder) {
-			return refusal.New("run_in_another_folder", "folder", entry.Folder, "command", refusal.Command("resume", entry.Folder))
-		}
-		at.folder = entry.Folder
-		return nil
-	case r.holds(at.folder): // it was moved
-		return nil
-	case r.Campaign.NHSApp != nil: // it remembers no references, so it would take every message again
-		return gone("folder_gone_nhsapp")
-	case r.Call.SendAgain != "":
-		const one = string(campaign.Batches) // or the only endpoint, as the NHS App's
-		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(r.Campaign.Notify.Endpoint), one) {
-			return refusal.New("endpoint_changed", "host", entry.Host, "endpoint", was)
-		}
-		at.again = true
-		return nil
-	}
-	return gone("folder_gone")
-}
-
-// holds reports whether a folder holds this run.
-func (r *Runner) holds(folder string) bool {
-	c, err := runfolder.ReadCall(folder)
-	return err == nil && c.RunID == r.Call.RunID
-}
-
-// earlierIn lists the runs that the plan in a folder takes into account.
-func earlierIn(folder string) []plan.EarlierRun {
-	plan, err := plan.Open(folder)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = plan.Close() }()
-	return plan.Earlier
 }
 
 // standing gathers what is known about the run. folded is its log as this process found it.
@@ -434,101 +359,4 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 		runs = append(runs, known[name]...)
 	}
 	return runs, nil
-}
-
-// adopt copies to the campaign's register what other registers know that its runs used before: the
-// run in folder, and the runs beside it.
-func (r *Runner) adopt(folder string) error {
-	if err := r.registerLost(folder); err != nil {
-		return err
-	}
-	if r.Call.Register == r.Campaign.Register {
-		return nil
-	}
-	r.Call.Register = r.Campaign.Register
-	folders := []string{folder}
-	beside, _ := os.ReadDir(r.Runs)
-	for _, f := range beside {
-		if short, of := strings.CutPrefix(f.Name(), r.Campaign.Name+"-"); of && len(short) == len(r.Id.Short()) {
-			folders = append(folders, filepath.Join(r.Runs, f.Name()))
-		}
-	}
-	var adopted []string
-	for _, f := range folders {
-		c, err := runfolder.ReadCall(f)
-		inUse := func(folder string) bool { return c.Register == folder || runfolder.Same(c.Register, folder) }
-		if err != nil || c.Register == "" || slices.ContainsFunc(r.Campaign.Registers(), inUse) || slices.Contains(adopted, c.Register) {
-			continue
-		}
-		adopted = append(adopted, c.Register)
-		if err := r.adoptFrom(c.Register); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *Runner) adoptFrom(was string) error {
-	now := r.Campaign.Register
-	if !runfolder.Exists(was) {
-		r.Log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
-		return nil
-	}
-	r.Log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
-	old, err := register.Open(was)
-	if err != nil {
-		return refusal.New("old_register_unreadable", "cause", err, "register", now)
-	}
-	defer func() { _ = old.Close() }()
-	return r.inRegister(func(reg *register.Register) error {
-		if err := reg.Adopt(old); err != nil {
-			return refusal.New("register_not_adopted", "cause", err)
-		}
-		return nil
-	})
-}
-
-// registerLost looks, if the campaign's registers are empty, for a run that was noted in them: in
-// folder, beside it, and under r.Runs. Several empty registers mean storage that is not mounted, and
-// the start is refused. A single one gets a warning: each log still names the people reached.
-func (r *Runner) registerLost(folder string) error {
-	registers := r.Campaign.Registers()
-	used := func(dir string) bool {
-		info, err := os.Stat(filepath.Join(dir, "register.jsonl"))
-		return err == nil && info.Size() > 0
-	}
-	if slices.ContainsFunc(registers, used) {
-		return nil
-	}
-	folders := []string{folder}
-	for _, runs := range []string{r.Runs, filepath.Dir(folder)} {
-		beside, _ := os.ReadDir(runs)
-		for _, f := range beside {
-			folders = append(folders, filepath.Join(runs, f.Name()))
-		}
-	}
-	for _, f := range folders {
-		c, err := runfolder.ReadCall(f)
-		if err != nil || !slices.Contains(registers, c.Register) || !wasNoted(f) {
-			continue
-		}
-		if len(registers) > 1 {
-			return refusal.New("registers_empty", "registers", strings.Join(registers, ", "), "folder", f)
-		}
-		r.Log.Warn("the register knows no run, and a run was noted in it before: its knowledge is lost, and people reached by other runs may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
-		return nil
-	}
-	return nil
-}
-
-// wasNoted reports whether a register must know the run in a folder: it is told before the first
-// request. An unreadable log is taken for one with requests.
-func wasNoted(folder string) bool {
-	planned, err := plan.Open(folder)
-	if err != nil {
-		return !errors.Is(err, plan.ErrNone)
-	}
-	defer func() { _ = planned.Close() }()
-	folded, err := ledger.Read(folder, planned)
-	return err != nil || folded.Facts().Attempts > 0
 }
