@@ -53,7 +53,7 @@ func leads(ts *testscript.TestScript, _ bool, args []string) {
 			time.Sleep(time.Second)
 			followed = followed[:len(followed)-1] // and the same again
 		case next != "":
-			line = next
+			line = strings.ReplaceAll(next, "--reason why", "--reason 'a person says so'")
 		case strings.HasSuffix(said, " ["+want+"]\n"):
 			return
 		default:

@@ -39,7 +39,7 @@ var sentences = map[string]string{
 	"daily_report_unreadable":       "{cause}; nothing was changed",
 	"daily_report_without_upload":   "daily reports are only for uploads over MESH (sink.file.mesh); leave out --daily-report to ask about this run's messages",
 	"decision_partly_recorded":      "the decision is recorded for some of the messages only: {cause}. The same decision again takes up the others. To see what is left: {command}",
-	"decision_without_reason":       "give --reason: {say}. The reason is recorded; --dry-run shows what would happen and needs none",
+	"decision_without_reason":       "give --reason in your own words: {say}. The reason is recorded; --dry-run shows what would happen and needs none",
 	"default_of_wrong_type":         "{cause}",
 	"default_unused":                "{cause}",
 	"delivery_partly_saved":         "{cause}; what was learnt since the last save is lost, and is asked for again",

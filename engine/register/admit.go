@@ -161,7 +161,7 @@ func NotLatest(folder string, why *ledger.CopyError) error {
 		log := filepath.Join(folder, ledger.LogFolder)
 		return refusal.New("folder_is_older", "folder", folder, "cause", why, "log", refusal.ShellWord(log), "log_aside", refusal.ShellWord(log+".older"), "command", refusal.Command("recover", folder))
 	}
-	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "how you know"))
+	return refusal.New("folder_may_be_older", "folder", folder, "cause", why, "command", refusal.Command("decide", folder, "latest", "--reason", "why"))
 }
 
 // TooOld says that no replay may settle the messages in doubt of a plan.

@@ -44,6 +44,10 @@ var kinds = map[string]kind{
 	"latest":           {"how you know that the run did not go on elsewhere", (*decider).latest},
 }
 
+// placeholder stands for a reason that is not given yet. Decide refuses it, so that a pasted
+// command decides nothing.
+const placeholder = "why"
+
 // Command is the command line of a decision. A reason that is not given yet shows as "why".
 func Command(dir string, d Decision) string {
 	words := append([]string{"decide", dir}, strings.Fields(d.What)...)
@@ -54,7 +58,7 @@ func Command(dir string, d Decision) string {
 		words = append(words, "--dry-run")
 	}
 	if d.Reason != "" || !d.DryRun {
-		words = append(words, "--reason", cmp.Or(d.Reason, "why"))
+		words = append(words, "--reason", cmp.Or(d.Reason, placeholder))
 	}
 	return refusal.Command(words...)
 }
@@ -80,7 +84,7 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 		return refusal.New("no_such_decision", "decision", d.What, "known", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	case len(d.Codes) > 0 && d.What != "refused again":
 		return refusal.New("code_without_refused")
-	case !d.DryRun && strings.TrimSpace(d.Reason) == "":
+	case !d.DryRun && (strings.TrimSpace(d.Reason) == "" || d.Reason == placeholder):
 		return refusal.New("decision_without_reason", "say", kind.say)
 	}
 	if err := control.CheckReason(d.Reason); err != nil {

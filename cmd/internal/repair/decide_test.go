@@ -35,8 +35,10 @@ func TestInvalidDecisionsAreRefused(t *testing.T) {
 		}
 	}
 	for what, kind := range kinds {
-		if err := Decide(t.Context(), &run.Runner{}, Decision{What: what}); refusal.Code(err) != "decision_without_reason" || !strings.Contains(err.Error(), kind.say) {
-			t.Errorf("%s without a reason: %v", what, err)
+		for _, reason := range []string{"", "why"} { // the second as it stands in a printed command
+			if err := Decide(t.Context(), &run.Runner{}, Decision{What: what, Reason: reason}); refusal.Code(err) != "decision_without_reason" || !strings.Contains(err.Error(), kind.say) {
+				t.Errorf("%s without a reason: %v", what, err)
+			}
 		}
 	}
 }
