@@ -8,8 +8,8 @@ import (
 	"iter"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,12 +27,18 @@ func Cut(
 	if err != nil {
 		return nil, err
 	}
-	all, lanes := &Batches{file: file}, make([]cutter, source.Lanes())
+	all, lanes, next := &Batches{file: file}, make([]laneBatches, source.Lanes()), atomic.Int64{}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range lanes {
-		lanes[i] = cutter{names: names, source: source, sink: sink, limits: limits, lane: person.Lane(i), out: all}
-		g.Go(func() error { return lanes[i].cut(ctx) })
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			c := cutter{names: names, source: source, sink: sink, limits: limits, out: all}
+			for lane := next.Add(1) - 1; lane < int64(len(lanes)); lane = next.Add(1) - 1 {
+				if err := c.cut(ctx, person.Lane(lane), &lanes[lane]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	if err := errors.Join(g.Wait(), os.Remove(file.Name())); err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -55,9 +61,9 @@ type Batches struct {
 // piece is a range of the file with batches of one lane.
 type piece struct{ at, size int64 }
 
-func (b *Batches) add(lane *cutter) {
+func (b *Batches) add(lane *laneBatches) {
 	b.LaneStarts = append(b.LaneStarts, b.BatchCount)
-	b.BatchCount += int(lane.ordinal)
+	b.BatchCount += lane.count
 	b.Messages += lane.messages
 	b.Largest, b.LargestBody = max(b.Largest, lane.largest), max(b.LargestBody, lane.largestBody)
 	b.pieces = append(b.pieces, lane.pieces...)
@@ -88,64 +94,70 @@ func (b *Batches) write(raw []byte) (piece, error) {
 	return p, err
 }
 
-// cutter cuts a lane into batches.
+// laneBatches are the batches of a lane.
+type laneBatches struct {
+	count, largest, largestBody int // see Extent
+	messages                    int64
+	pieces                      []piece
+}
+
+// cutter cuts one lane after another.
 type cutter struct {
 	names  engine.References
 	source engine.Source
 	sink   engine.Sink
 	limits engine.Limits
-	lane   person.Lane
 	out    *Batches
 
-	ordinal              uint32 // of the open batch
-	open                 Form
-	body                 []byte
-	sized                int    // its bytes, suppressed people counted
-	counted              int    // its messages, suppressed people counted
-	raw                  []byte // batches that are not in the file yet
-	pieces               []piece
-	messages             int64
-	largest, largestBody int
+	lane    person.Lane
+	done    *laneBatches // of the lane
+	raw     []byte       // the last of them, which are not in the file yet
+	open    Form
+	body    []byte // of the open batch
+	sized   int    // its bytes, suppressed people counted
+	counted int    // its messages, suppressed people counted
+	moved   []byte // the first message of the next batch
 }
 
-// mostRaw is the number of bytes of batches that a lane keeps in memory.
+// mostRaw is the number of bytes of batches that are kept in memory.
 const mostRaw = 64 << 10
 
 func (c *cutter) begin(from uint32) {
 	c.open = Form{From: from}
-	c.body = c.sink.AppendHead(c.body[:0], c.names.Batch(c.lane, c.ordinal, 0, 0), engine.RouteOf(c.source, c.lane))
+	c.body = c.sink.AppendHead(c.body[:0], c.names.Batch(c.lane, uint32(c.done.count), 0, 0), engine.RouteOf(c.source, c.lane))
 	c.counted, c.sized = 0, len(c.sink.AppendTail(c.body))
 }
 
-func (c *cutter) end(to uint32) (err error) {
+func (c *cutter) end(to uint32) error {
 	c.body = c.sink.AppendTail(c.body)
 	f := &c.open
 	f.To, f.Bytes, f.Digest = to, uint32(len(c.body)), f.Digest.Of(c.body)
 	c.raw = f.appendTo(c.raw)
-	c.ordinal++
-	c.messages += int64(f.Messages)
-	c.largest, c.largestBody = max(c.largest, int(f.Messages)), max(c.largestBody, int(f.Bytes))
-	if len(c.raw) >= mostRaw {
-		err = c.flush()
+	c.done.count++
+	c.done.messages += int64(f.Messages)
+	c.done.largest, c.done.largestBody = max(c.done.largest, int(f.Messages)), max(c.done.largestBody, int(f.Bytes))
+	if len(c.raw) < mostRaw {
+		return nil
 	}
-	return err
+	return c.flush()
 }
 
 func (c *cutter) flush() error {
 	p, err := c.out.write(c.raw)
-	c.pieces, c.raw = append(c.pieces, p), c.raw[:0]
+	c.done.pieces, c.raw = append(c.done.pieces, p), c.raw[:0]
 	return err
 }
 
-func (c *cutter) cut(ctx context.Context) error {
-	positions := c.source.Positions(c.lane)
+func (c *cutter) cut(ctx context.Context, lane person.Lane, done *laneBatches) error {
+	c.lane, c.done = lane, done
+	positions := c.source.Positions(lane)
 	if positions == 0 {
 		return nil
 	}
 	c.begin(0)
 	separator, asks := engine.SeparatorOf(c.sink), engine.AsksOf(c.sink)
 	var p person.Recipient // one for all, since the sink gets its address
-	for next, err := range c.source.Recipients(c.lane, 0, positions) {
+	for next, err := range c.source.Recipients(lane, 0, positions) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -153,10 +165,13 @@ func (c *cutter) cut(ctx context.Context) error {
 			return err
 		}
 		p = next
-		message := c.sink.AppendMessage(append(c.body, separator...), c.names.Message(p.Row), &p)[len(c.body):]
+		body := c.sink.AppendMessage(append(c.body, separator...), c.names.Message(p.Row), &p)
+		message := body[len(c.body):]
+		c.body = body[:len(c.body)]
 		// The separator before it is counted for the first message too: a byte of slack.
 		if c.counted > 0 && (c.counted == c.limits.Messages || c.sized+len(message) > c.limits.Bytes) {
-			message = slices.Clone(message)
+			c.moved = append(c.moved[:0], message...)
+			message = c.moved
 			if err := c.end(p.Position); err != nil {
 				return err
 			}
