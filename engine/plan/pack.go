@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"iter"
 	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +16,29 @@ import (
 	"cohort/engine"
 	"cohort/ingest/person"
 )
+
+// Batches are batches that are not sealed yet. They are in a file, since there may be as many as people.
+type Batches struct {
+	Extent
+	file *os.File
+	at   []int64 // where each lane begins; behind a lane is room for a batch at each of its positions, and a hole
+}
+
+// Close gives the file up.
+func (b *Batches) Close() error { return b.file.Close() }
+
+// Each yields the batches in the order of the plan.
+func (b *Batches) Each() iter.Seq2[Batch, error] { return b.each(b.read(), batchSize) }
+
+// read returns the contents of BatchesFile.
+func (b *Batches) read() io.Reader {
+	all := make([]io.Reader, len(b.at))
+	for lane, at := range b.at {
+		from, to := b.LaneBatches(person.Lane(lane))
+		all[lane] = io.NewSectionReader(b.file, at, int64(to-from)*batchSize)
+	}
+	return io.MultiReader(all...)
+}
 
 // Cut renders each message once and cuts each lane into batches. Boundaries depend on the cohort file and the frozen
 // keys alone: suppressed people count, though they are in no body. A message beyond the sink's limits is an
@@ -27,13 +50,19 @@ func Cut(
 	if err != nil {
 		return nil, err
 	}
-	all, lanes, next := &Batches{file: file}, make([]laneBatches, source.Lanes()), atomic.Int64{}
+	b, lanes, end := &Batches{file: file}, make([]Extent, source.Lanes()), int64(0)
+	for lane := range lanes {
+		b.at = append(b.at, end)
+		end += int64(source.Positions(person.Lane(lane))) * batchSize
+	}
 	g, ctx := errgroup.WithContext(ctx)
+	next := atomic.Int64{}
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
-			c := cutter{names: names, source: source, sink: sink, limits: limits, out: all}
+			c := cutter{names: names, source: source, sink: sink, limits: limits}
 			for lane := next.Add(1) - 1; lane < int64(len(lanes)); lane = next.Add(1) - 1 {
-				if err := c.cut(ctx, person.Lane(lane), &lanes[lane]); err != nil {
+				c.lane, c.done, c.out = person.Lane(lane), &lanes[lane], bufio.NewWriter(io.NewOffsetWriter(file, b.at[lane]))
+				if err := c.cut(ctx); err != nil {
 					return err
 				}
 			}
@@ -43,62 +72,11 @@ func Cut(
 	if err := errors.Join(g.Wait(), os.Remove(file.Name())); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	for i := range lanes {
-		all.add(&lanes[i])
+	for _, lane := range lanes {
+		b.LaneStarts = append(b.LaneStarts, b.BatchCount)
+		b.add(lane)
 	}
-	return all, nil
-}
-
-// Batches are batches that are not sealed yet. They are in a file, since there may be as many as people.
-type Batches struct {
-	Extent
-	file   *os.File
-	mu     sync.Mutex // while lanes are cut
-	size   int64
-	pieces []piece // in the order of the plan
-}
-
-// piece is a range of the file with batches of one lane.
-type piece struct{ at, size int64 }
-
-func (b *Batches) add(lane *laneBatches) {
-	b.LaneStarts = append(b.LaneStarts, b.BatchCount)
-	b.BatchCount += lane.count
-	b.Messages += lane.messages
-	b.Largest, b.LargestBody = max(b.Largest, lane.largest), max(b.LargestBody, lane.largestBody)
-	b.pieces = append(b.pieces, lane.pieces...)
-}
-
-// Close gives the file up.
-func (b *Batches) Close() error { return b.file.Close() }
-
-// Each yields the batches in the order of the plan.
-func (b *Batches) Each() iter.Seq2[Batch, error] { return b.each(b.read(), batchSize) }
-
-// read returns the contents of BatchesFile.
-func (b *Batches) read() io.Reader {
-	all := make([]io.Reader, len(b.pieces))
-	for i, p := range b.pieces {
-		all[i] = io.NewSectionReader(b.file, p.at, p.size)
-	}
-	return io.MultiReader(all...)
-}
-
-// write appends batches of a lane to the file. Lanes are cut at the same time.
-func (b *Batches) write(raw []byte) (piece, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := piece{b.size, int64(len(raw))}
-	b.size += p.size
-	_, err := b.file.WriteAt(raw, p.at)
-	return p, err
-}
-
-// laneBatches are the batches of a lane.
-type laneBatches struct {
-	count, largest, largestBody int // see Extent
-	messages                    int64
-	pieces                      []piece
+	return b, nil
 }
 
 // cutter cuts one lane after another.
@@ -107,11 +85,10 @@ type cutter struct {
 	source engine.Source
 	sink   engine.Sink
 	limits engine.Limits
-	out    *Batches
 
 	lane    person.Lane
-	done    *laneBatches // of the lane
-	raw     []byte       // the last of them, which are not in the file yet
+	done    *Extent // of the lane
+	out     *bufio.Writer
 	open    Form
 	body    []byte // of the open batch
 	sized   int    // its bytes, suppressed people counted
@@ -119,12 +96,9 @@ type cutter struct {
 	moved   []byte // the first message of the next batch
 }
 
-// mostRaw is the number of bytes of batches that are kept in memory.
-const mostRaw = 64 << 10
-
 func (c *cutter) begin(from uint32) {
 	c.open = Form{From: from}
-	c.body = c.sink.AppendHead(c.body[:0], c.names.Batch(c.lane, uint32(c.done.count), 0, 0), engine.RouteOf(c.source, c.lane))
+	c.body = c.sink.AppendHead(c.body[:0], c.names.Batch(c.lane, uint32(c.done.BatchCount), 0, 0), engine.RouteOf(c.source, c.lane))
 	c.counted, c.sized = 0, len(c.sink.AppendTail(c.body))
 }
 
@@ -132,32 +106,20 @@ func (c *cutter) end(to uint32) error {
 	c.body = c.sink.AppendTail(c.body)
 	f := &c.open
 	f.To, f.Bytes, f.Digest = to, uint32(len(c.body)), f.Digest.Of(c.body)
-	c.raw = f.appendTo(c.raw)
-	c.done.count++
-	c.done.messages += int64(f.Messages)
-	c.done.largest, c.done.largestBody = max(c.done.largest, int(f.Messages)), max(c.done.largestBody, int(f.Bytes))
-	if len(c.raw) < mostRaw {
-		return nil
-	}
-	return c.flush()
-}
-
-func (c *cutter) flush() error {
-	p, err := c.out.write(c.raw)
-	c.done.pieces, c.raw = append(c.done.pieces, p), c.raw[:0]
+	c.done.add(Extent{BatchCount: 1, Messages: int64(f.Messages), Largest: int(f.Messages), LargestBody: int(f.Bytes)})
+	_, err := c.out.Write(f.appendTo(c.out.AvailableBuffer()))
 	return err
 }
 
-func (c *cutter) cut(ctx context.Context, lane person.Lane, done *laneBatches) error {
-	c.lane, c.done = lane, done
-	positions := c.source.Positions(lane)
+func (c *cutter) cut(ctx context.Context) error {
+	positions := c.source.Positions(c.lane)
 	if positions == 0 {
 		return nil
 	}
 	c.begin(0)
 	separator, asks := engine.SeparatorOf(c.sink), engine.AsksOf(c.sink)
 	var p person.Recipient // one for all, since the sink gets its address
-	for next, err := range c.source.Recipients(lane, 0, positions) {
+	for next, err := range c.source.Recipients(c.lane, 0, positions) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -195,5 +157,5 @@ func (c *cutter) cut(ctx context.Context, lane person.Lane, done *laneBatches) e
 		c.body = append(c.body, message...)
 		c.open.Messages++
 	}
-	return errors.Join(c.end(positions), c.flush())
+	return errors.Join(c.end(positions), c.out.Flush())
 }
