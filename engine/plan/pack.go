@@ -47,6 +47,9 @@ func Cut(
 	ctx context.Context, names engine.References, source engine.Source, sink engine.Sink, limits engine.Limits, dir string,
 ) (*Batches, error) {
 	file, err := os.CreateTemp(dir, BatchesFile+".*")
+	if err == nil {
+		err = os.Remove(file.Name()) // it stays until it is closed
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func Cut(
 			return nil
 		})
 	}
-	if err := errors.Join(g.Wait(), os.Remove(file.Name())); err != nil {
+	if err := g.Wait(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	for _, lane := range lanes {
