@@ -175,6 +175,7 @@ func TestMeasurements(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"ingest": {"cohort check, from gzip", "per_second to encoding/csv, modulus 11", "per_second_from_gzip to gunzip alone"},
+		"floor":  {"floor_percent", "cohort send, less plan and report", "floor of sending: ready requests, sockets"},
 		"send":   {"cohort resume, stopped at a quarter", "per_second to plain Go loop", "first_request_seconds"},
 		"log":    {"wire_per_second to cohort send, the run in memory", "log_bytes_per_message", "log_per_second to SHA-256"},
 		"pace":   {"50000 messages a second", "worst_to_limit", "core_percent to plain Go loop"},
@@ -213,7 +214,7 @@ func TestMiscountsEndTheMeasurement(t *testing.T) {
 	if _, err := b.peerReader(c, read{Records: 1001}, "csv")(t.Context()); err == nil {
 		t.Error("1,000 records pass for 1,001")
 	}
-	if u, n, err := b.sendBy(t.Context(), "plain", c, 100, 0); err != nil || n.Messages != c.Sendable || u.seconds <= 0 {
+	if u, n, _, err := b.sendBy(t.Context(), "plain", c, 100, 0); err != nil || n.Messages != c.Sendable || u.seconds <= 0 {
 		t.Errorf("%+v %v, of %d", n, err, c.Sendable)
 	}
 	if agree(999, 1000) == nil {

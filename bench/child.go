@@ -34,6 +34,7 @@ var children = map[string]func(context.Context, []string) error{
 	"gunzip":  gunzipChild,
 	"plain":   plainChild,
 	"ready":   readyChild,
+	"copy":    copyChild,
 	"fsync":   fsyncChild,
 	"sha256":  sha256Child,
 }
@@ -187,6 +188,32 @@ func withFile(args []string, reader func(io.Reader) (read, error)) error {
 		return err
 	}
 	return printResult(found)
+}
+
+// copyChild writes the bytes of files to a new file and calls fdatasync: the floor of whatever
+// makes a file from others.
+func copyChild(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("copy", flag.ContinueOnError)
+	file := flags.String("file", "", "the file to make")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var found read
+	err := createFile(*file, func(w io.Writer) error {
+		for _, path := range flags.Args() {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			n, err := io.Copy(struct{ io.Writer }{w}, f) // in memory, as a program that looks at them
+			if err = errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+			found.Bytes += n
+		}
+		return nil
+	})
+	return errors.Join(err, os.Remove(*file), printResult(found))
 }
 
 // written counts the writes of one process.

@@ -20,7 +20,7 @@ func logTables(ctx context.Context, b *bencher) (tables []table, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tenth, err := b.cohort(ctx, "tenth.csv", b.records/10, badShare, false)
+	single, err := b.singles(ctx, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func logTables(ctx context.Context, b *bencher) (tables []table, err error) {
 	for _, shape := range []struct {
 		c     cohortFile
 		batch int
-	}{{whole, 1000}, {tenth, 1}} {
+	}{{whole, 1000}, {single, 1}} {
 		tables = append(tables, b.logTable(memory, shape.c, shape.batch))
 	}
 	return tables, nil

@@ -1,7 +1,7 @@
 // Bench measures the built cohort program from outside, beside other programs that do the
 // same work:
 //
-//	go run ./bench ingest|send|log|pace
+//	go run ./bench ingest|send|floor|log|pace
 //
 // Each part runs in a process of its own, and rounds of all parts follow each other, so
 // that a slow minute of the machine is slow for all of them. Every figure is the median of
@@ -26,14 +26,16 @@ import (
 var measurements = map[string]func(context.Context, *bencher) ([]table, error){
 	"ingest": ingestTables,
 	"send":   sendTables,
+	"floor":  floorTables,
 	"log":    logTables,
 	"pace":   paceTables,
 }
 
-const usageText = `usage: go run ./bench ingest|send|log|pace [flags]
+const usageText = `usage: go run ./bench ingest|send|floor|log|pace [flags]
 
   ingest  how fast a cohort file is read
   send    how fast a cohort is sent, and how soon a stopped run goes on
+  floor   how far each stage of a send is from the least that it could cost
   log     what the progress log costs
   pace    how exactly a send keeps to a rate
 
@@ -62,6 +64,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&b.latency, "latency", 0, "send and log: how long the service takes to answer")
 	flags.StringVar(&b.binary, "binary", "", "the cohort `program` to measure (default: build it)")
 	flags.StringVar(&b.parent, "dir", os.TempDir(), "the `folder` to work in; its disk holds the progress log")
+	flags.BoolVar(&b.wholeSingle, "whole", false, "one message a request: send the whole cohort instead of a tenth")
 	flags.BoolVar(&b.asJSON, "json", false, "print JSON in place of tables")
 	flags.Usage = func() {
 		fmt.Fprint(os.Stderr, usageText)
@@ -69,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) == 0 || measurements[args[0]] == nil {
 		flags.Usage()
-		return errors.New("the first argument must be ingest, send, log or pace")
+		return errors.New("the first argument must be ingest, send, floor, log or pace")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

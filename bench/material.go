@@ -33,6 +33,14 @@ func (b *bencher) cohort(ctx context.Context, name string, records int, bad floa
 	return c, err
 }
 
+// singles is the cohort that is sent one message a request: a tenth, or the whole with -whole.
+func (b *bencher) singles(ctx context.Context, whole cohortFile) (cohortFile, error) {
+	if b.wholeSingle {
+		return whole, nil
+	}
+	return b.cohort(ctx, "tenth.csv", b.records/10, badShare, false)
+}
+
 // campaign writes a campaign file and its secrets into a folder.
 func (b *bencher) campaign(folder, address string, batch int, perSecond float64) error {
 	text := fmt.Sprintf(`campaign: bench
@@ -126,23 +134,26 @@ func (b *bencher) send(
 
 // sendBy starts a service and has a child send the cohort to it.
 func (b *bencher) sendBy(
-	ctx context.Context, name string, c cohortFile, batch int, perSecond float64,
-) (u used, n counted, err error) {
+	ctx context.Context, name string, c cohortFile, batch int, perSecond float64, options ...string,
+) (u used, n counted, sent said, err error) {
 	s, err := startService(ctx, b.latency)
 	if err != nil {
-		return u, n, err
+		return u, n, sent, err
 	}
 	defer s.stop()
-	var sent said
-	u, err = askChild(ctx, &sent, name, "-url", "http://"+s.address+submitPath, "-file", c.path,
-		"-batch", strconv.Itoa(batch), "-per-second", fmt.Sprint(perSecond))
-	if err != nil {
-		return u, n, err
+	inFlight := 32
+	if batch == 1 {
+		inFlight = 64
+	}
+	args := append([]string{"-url", "http://" + s.address + submitPath, "-file", c.path, "-batch", strconv.Itoa(batch),
+		"-in-flight", strconv.Itoa(inFlight), "-per-second", fmt.Sprint(perSecond)}, options...)
+	if u, err = askChild(ctx, &sent, name, args...); err != nil {
+		return u, n, sent, err
 	}
 	if n, err = s.counted(ctx, false); err != nil {
-		return u, n, err
+		return u, n, sent, err
 	}
-	return u, n, agree(n.Messages, sent.Sent)
+	return u, n, sent, agree(n.Messages, sent.Sent)
 }
 
 // agree compares what the service has counted with what was to be sent.

@@ -46,7 +46,7 @@ func paceTables(ctx context.Context, b *bencher) (tables []table, err error) {
 				return paced(run.used, run.counted), err
 			}},
 			{plainName, func(ctx context.Context) (sample, error) {
-				u, n, err := b.sendBy(ctx, "plain", c, r.batch, r.perSecond)
+				u, n, _, err := b.sendBy(ctx, "plain", c, r.batch, r.perSecond)
 				return paced(u, n), err
 			}},
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -9,10 +10,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +54,7 @@ type sender struct {
 	url, file       string
 	batch, inFlight int
 	perSecond       float64
+	sockets         bool
 }
 
 func newSender(name string, args []string) (s sender, err error) {
@@ -58,12 +64,15 @@ func newSender(name string, args []string) (s sender, err error) {
 	flags.IntVar(&s.batch, "batch", 1000, "messages a request")
 	flags.IntVar(&s.inFlight, "in-flight", 32, "requests at once")
 	flags.Float64Var(&s.perSecond, "per-second", 0, "messages a second; 0: no limit")
+	flags.BoolVar(&s.sockets, "sockets", false, "ready: write to the sockets, without net/http")
 	return s, flags.Parse(args)
 }
 
 // said counts the messages that a sender believes it has sent.
 type said struct {
-	Sent int64 `json:"sent"`
+	Sent    int64   `json:"sent"`
+	Seconds float64 `json:"seconds"` // of ready alone, while it sends
+	CPU     float64 `json:"cpu"`
 }
 
 // plainChild is the sender that a competent engineer writes in an hour: encoding/csv, a map
@@ -103,7 +112,7 @@ func plainChild(ctx context.Context, args []string) error {
 	if err = errors.Join(group.Wait(), err); err != nil {
 		return err
 	}
-	return printResult(said{sent.Load()})
+	return printResult(said{Sent: sent.Load()})
 }
 
 // mostReady limits the bytes of ready-made requests.
@@ -131,19 +140,29 @@ func readyChild(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client := s.client()
 	group, ctx := errgroup.WithContext(ctx)
 	var next, sent atomic.Int64
 	requests := (messages + int64(s.batch) - 1) / int64(s.batch)
+	began, spent := time.Now(), cpuTime()
+	client := s.client()
 	for range s.inFlight {
 		group.Go(func() error {
+			send := func(body []byte) error { return post(ctx, client, s.url, body) }
+			if s.sockets {
+				c, err := dialPlain(s.url)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = c.Close() }()
+				send = c.post
+			}
 			for {
 				n := next.Add(1) - 1
 				if n >= requests {
 					return nil
 				}
 				i := n % int64(len(bodies))
-				if err := post(ctx, client, s.url, bodies[i]); err != nil {
+				if err := send(bodies[i]); err != nil {
 					return err
 				}
 				sent.Add(held[i])
@@ -153,7 +172,56 @@ func readyChild(ctx context.Context, args []string) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return printResult(said{sent.Load()})
+	return printResult(said{sent.Load(), time.Since(began).Seconds(), (cpuTime() - spent).Seconds()})
+}
+
+// cpuTime is what this process has spent.
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// plainConn posts through a socket, and reads no more of an answer than its length.
+type plainConn struct {
+	net.Conn
+	in   *bufio.Reader
+	head string
+	out  []byte
+}
+
+func dialPlain(address string) (*plainConn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.Dial("tcp", u.Host)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: ", u.Path, u.Host)
+	return &plainConn{Conn: c, in: bufio.NewReaderSize(c, 64<<10), head: head}, err
+}
+
+func (c *plainConn) post(body []byte) error {
+	c.out = strconv.AppendInt(append(c.out[:0], c.head...), int64(len(body)), 10)
+	c.out = append(append(c.out, "\r\n\r\n"...), body...)
+	if _, err := c.Write(c.out); err != nil {
+		return err
+	}
+	length := 0
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if number, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(number))); err != nil {
+				return err
+			}
+		}
+		if len(line) == 2 {
+			_, err = c.in.Discard(length)
+			return err
+		}
+	}
 }
 
 func (s sender) client() *http.Client {

@@ -15,7 +15,7 @@ func sendTables(ctx context.Context, b *bencher) (tables []table, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tenth, err := b.cohort(ctx, "tenth.csv", b.records/10, badShare, false)
+	single, err := b.singles(ctx, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -23,10 +23,10 @@ func sendTables(ctx context.Context, b *bencher) (tables []table, err error) {
 	for _, shape := range []struct {
 		c     cohortFile
 		batch int
-	}{{whole, 1000}, {tenth, 1}} {
+	}{{whole, 1000}, {single, 1}} {
 		by := func(child string) work {
 			return func(ctx context.Context) (sample, error) {
-				u, n, err := b.sendBy(ctx, child, shape.c, shape.batch, 0)
+				u, n, _, err := b.sendBy(ctx, child, shape.c, shape.batch, 0)
 				if child == "ready" { // making the requests is no part of it
 					return sample{kWire: n.Wire}, err
 				}
@@ -42,6 +42,7 @@ func sendTables(ctx context.Context, b *bencher) (tables []table, err error) {
 				{heading: "msg/s from then", key: kWire, format: "%.0f"},
 				{heading: "to net/http", key: kWire, per: readyName, format: "%.2f"},
 				{heading: "CPU s/M", key: kMillion, format: "%.2f"},
+				{heading: "CPU to plain Go", key: kMillion, per: plainName, format: "%.2f"},
 				{heading: "peak MiB", key: kPeak, format: "%.0f", scale: 1.0 / (1 << 20)},
 				{heading: "memory to plain Go", key: kPeak, per: plainName, format: "%.2f"},
 			},

@@ -14,21 +14,22 @@ import (
 
 // bencher is one measurement.
 type bencher struct {
-	name     string
-	tables   func(context.Context, *bencher) ([]table, error)
-	records  int
-	runs     int
-	span     time.Duration
-	latency  time.Duration
-	binary   string // the program that is measured
-	version  string // what it says of itself
-	parent   string // where folder is made
-	folder   string // holds every file that the measurement makes
-	asJSON   bool
-	out      io.Writer
-	started  time.Time
-	attempts int            // folders of sends so far
-	atEnd    []func() error // removes what was made outside the folder
+	name        string
+	tables      func(context.Context, *bencher) ([]table, error)
+	records     int
+	runs        int
+	span        time.Duration
+	latency     time.Duration
+	wholeSingle bool   // one message a request: the whole cohort
+	binary      string // the program that is measured
+	version     string // what it says of itself
+	parent      string // where folder is made
+	folder      string // holds every file that the measurement makes
+	asJSON      bool
+	out         io.Writer
+	started     time.Time
+	attempts    int            // folders of sends so far
+	atEnd       []func() error // removes what was made outside the folder
 }
 
 // sample holds the figures of one process in one round, by the keys below.
@@ -45,6 +46,7 @@ const (
 	kCPU      = "cpu_seconds"          // of all cores, user and system
 	kPeak     = "peak_bytes"           // the most resident memory
 	kMillion  = "cpu_seconds_per_million"
+	kFloor    = "floor_percent"          // CPU of the floor, of the stage's
 	kFirst    = "first_request_seconds"  // from the start of the process to its first request
 	kBytes    = "log_bytes_per_message"  // of the progress log
 	kPlain    = "fdatasyncs_per_second"  // of 64 bytes on the same disk, right before
