@@ -41,7 +41,7 @@ func (g *group) encode(e *encoder, plan *plan.Plan) ([]chunk, error) {
 		if !g.told[g.outcomes[i]].planned {
 			return dst
 		}
-		reference := plan.Run.MessageReference(g.rows[i])
+		reference := plan.References.Message(g.rows[i])
 		return append(dst, reference[:]...)
 	})
 	e.texts(func(dst []byte, i int) []byte { return append(dst, g.ids[i]...) })

@@ -101,7 +101,7 @@ func (d Delivery) writeGroup(out *parquetFile, e *encoder, group []Fact) error {
 	e.begin(len(group))
 	e.integers(rows)
 	e.texts(func(dst []byte, i int) []byte {
-		reference := d.Plan.Run.MessageReference(rows[i])
+		reference := d.Plan.References.Message(rows[i])
 		return append(dst, reference[:]...)
 	})
 	e.texts(func(dst []byte, i int) []byte { return append(dst, group[i].MessageID...) })
