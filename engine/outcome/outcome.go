@@ -46,8 +46,9 @@ type batchReader struct {
 	refused, listed, late []record.RefusedRow
 	none                  bool // of the three: nobody in the batch has an outcome alone
 
-	// Neighbouring messages are mostly in the same forms, and share an outcome.
-	shared Message
+	// Neighbouring messages are mostly in the same forms, and share an outcome. The one before it stays as it was.
+	shared *Message
+	room   [2]Message
 	until  uint32        // the first position with another outcome
 	ids    []*formReader // forms of shared with message ids
 }
@@ -89,8 +90,9 @@ func (t *Reader) Outcome(row int64, lane person.Lane, position uint32) (Message,
 	return o, nil
 }
 
-// At is Outcome for many records. It returns the message id separately, nil when unknown, and no message reference. The
-// outcome is valid until the next call for the lane. The caller changes neither it nor the id.
+// At is Outcome for many records. It returns the message id separately, nil when unknown, and no message reference. While
+// records of a lane share an outcome, the pointer is the same; the next outcome has another one. The caller copies what
+// it keeps, and changes neither the outcome nor the id.
 func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []byte, err error) {
 	b := &t.lanes[lane]
 	for position >= b.end {
@@ -105,7 +107,7 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 		id = f.ids.Next()
 	}
 	if b.none {
-		return &b.shared, id, nil
+		return b.shared, id, nil
 	}
 	if r, refused := ledger.RowAt(b.refused, position); refused {
 		if r.Reason == "" && ledger.IsUploadRefused(r.Code) {
@@ -120,7 +122,7 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 		reason := "a suppression list names the person (" + r.Code + ") since the message was attempted"
 		return b.shared.with(b.shared.Fate, ledger.CodeListedTooLate, reason), id, nil
 	}
-	return &b.shared, id, nil
+	return b.shared, id, nil
 }
 
 // with returns a copy for one message alone.
@@ -132,7 +134,12 @@ func (o *Message) with(fate person.Fate, code, reason string) *Message {
 
 // share computes the outcome of the message at a position, and of the messages behind it in the same forms.
 func (t *Reader) share(b *batchReader, lane person.Lane, position uint32) {
-	b.shared, b.until, b.ids = Message{Fate: person.NotSent}, b.end, b.ids[:0]
+	next := &b.room[0]
+	if b.shared == next {
+		next = &b.room[1]
+	}
+	*next = Message{Fate: person.NotSent}
+	b.shared, b.until, b.ids = next, b.end, b.ids[:0]
 	for i := range b.forms {
 		f := &b.forms[i]
 		holds, until := f.Holds(position)
@@ -145,7 +152,7 @@ func (t *Reader) share(b *batchReader, lane person.Lane, position uint32) {
 
 // add adds the state of one form to the shared outcome.
 func (t *Reader) add(b *batchReader, lane person.Lane, f *formReader) {
-	o, s := &b.shared, f.state
+	o, s := b.shared, f.state
 	lost := s.Loss != ledger.NotLost
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || lost {

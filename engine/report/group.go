@@ -25,7 +25,7 @@ type group struct {
 	references map[int]string
 
 	told     []told                    // the different outcomes
-	lanes    []uint16                  // the latest outcome of each lane; neighbouring records mostly share it
+	lanes    []laneTold                // by lane: the latest outcome. Neighbouring records mostly share it
 	verdicts map[person.Verdict]uint16 // the outcomes of records that were never to be sent
 }
 
@@ -37,6 +37,11 @@ type told struct {
 	fate     int // index into person.Fates
 }
 
+type laneTold struct {
+	message *outcome.Message
+	of      uint16 // index into told
+}
+
 const noNumber = math.MaxUint64
 
 // begin empties the group for n rows.
@@ -45,7 +50,7 @@ func (g *group) begin(first int64, n, lanes int) {
 		*g = group{
 			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
 			ids: make([][]byte, n), found: map[int]string{}, references: map[int]string{},
-			lanes: make([]uint16, lanes), verdicts: map[person.Verdict]uint16{},
+			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
 	g.rows = g.rows[:n]
@@ -122,11 +127,12 @@ func (r *reader) outcome(g *group, lane person.Lane, position uint32) (of uint16
 	if err != nil {
 		return 0, nil, err
 	}
-	if of = g.lanes[lane]; of == 0 || g.told[of].Message != *message {
-		of, err = g.add(told{Message: *message, planned: true, template: r.in.Plan.TemplateOf(lane)})
-		g.lanes[lane] = of
+	last := &g.lanes[lane]
+	if last.message != message {
+		last.message = message
+		last.of, err = g.add(told{Message: *message, planned: true, template: r.in.Plan.TemplateOf(lane)})
 	}
-	return of, id, err
+	return last.of, id, err
 }
 
 // put enters a record into the group and returns its place.
