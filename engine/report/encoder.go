@@ -20,8 +20,7 @@ type encoder struct {
 	*compressor
 	columns []format.SchemaElement
 	chunks  []chunk
-	next    int // column
-	rows    int
+	next    int   // column
 	err     error // the first
 
 	// Of the present column:
@@ -50,10 +49,7 @@ func newEncoder(f *parquetFile) (*encoder, error) {
 
 // begin begins a row group.
 func (e *encoder) begin(rows int) {
-	e.rows, e.next = rows, 0
-	if len(e.levels) < rows {
-		e.levels = make([]byte, rows)
-	}
+	e.levels, e.next = slices.Grow(e.levels[:0], rows)[:rows], 0
 }
 
 // end returns the row group. It is valid until the next begins.
@@ -69,7 +65,7 @@ func (e *encoder) column(encodings ...format.Encoding) *chunk {
 	c, s := &e.chunks[e.next], &e.columns[e.next]
 	e.next++
 	*c = chunk{pages: c.pages[:0], ColumnMetaData: format.ColumnMetaData{
-		Type: s.Type.V, PathInSchema: []string{s.Name}, Encoding: encodings, Codec: format.Zstd, NumValues: int64(e.rows),
+		Type: s.Type.V, PathInSchema: []string{s.Name}, Encoding: encodings, Codec: format.Zstd, NumValues: int64(len(e.levels)),
 	}}
 	e.plain, e.ordinals, e.ofEntry = e.plain[:0], e.ordinals[:0], e.ofEntry[:0]
 	return c
@@ -88,20 +84,21 @@ func (e *encoder) integers(values []int64) {
 
 // texts encodes a column of texts that rows seldom share. value appends that of a row; an empty one is null.
 func (e *encoder) texts(value func(dst []byte, row int) []byte) {
-	c := e.column(format.Plain, format.RLE)
-	for i := range e.rows {
-		at := len(e.plain)
-		e.plain = value(append(e.plain, 0, 0, 0, 0), i)
-		text := e.plain[at+4:]
+	c, plain := e.column(format.Plain, format.RLE), e.plain
+	for i := range e.levels {
+		at := len(plain)
+		plain = value(append(plain, 0, 0, 0, 0), i)
+		text := plain[at+4:]
 		if len(text) == 0 {
-			e.plain, e.levels[i] = e.plain[:at], 0
+			plain, e.levels[i] = plain[:at], 0
 			c.Statistics.NullCount++
 			continue
 		}
-		binary.LittleEndian.PutUint32(e.plain[at:], uint32(len(text)))
+		binary.LittleEndian.PutUint32(plain[at:], uint32(len(text)))
 		e.levels[i] = 1
 		c.bound(text)
 	}
+	e.plain = plain
 	e.head(c)
 	e.packed = e.packTexts(e.packed[:0], e.body, e.plain, c.common())
 	e.data(c, format.Plain, len(e.body)+len(e.plain))
@@ -115,6 +112,7 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 	for range n {
 		e.ofEntry = append(e.ofEntry, unknown)
 	}
+	levels, ordinals := e.levels[:len(which)], e.ordinals
 	for i, entry := range which {
 		ordinal := e.ofEntry[entry]
 		if ordinal == unknown {
@@ -122,13 +120,14 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 			ordinal = e.define(c, e.body)
 			e.ofEntry[entry] = ordinal
 		}
-		if e.levels[i] = 1; ordinal == null {
-			e.levels[i] = 0
+		if levels[i] = 1; ordinal == null {
+			levels[i] = 0
 			continue
 		}
-		e.ordinals = append(e.ordinals, ordinal)
+		ordinals = append(ordinals, ordinal)
 	}
-	c.Statistics.NullCount = int64(e.rows - len(e.ordinals))
+	e.ordinals = ordinals
+	c.Statistics.NullCount = int64(len(which) - len(e.ordinals))
 	e.head(c)
 	if len(e.dictionary) == 0 { // all are null
 		c.Encoding = c.Encoding[1:]
@@ -182,7 +181,7 @@ func (e *encoder) define(c *chunk, value []byte) int32 {
 func (e *encoder) head(c *chunk) {
 	e.body = e.body[:0]
 	if s := &e.columns[e.next-1]; s.RepetitionType.V == format.Optional {
-		e.runs = e.must((&rle.Encoding{BitWidth: 1}).EncodeLevels(e.runs, e.levels[:e.rows]))
+		e.runs = e.must((&rle.Encoding{BitWidth: 1}).EncodeLevels(e.runs, e.levels))
 		e.body = append(binary.LittleEndian.AppendUint32(e.body, uint32(len(e.runs))), e.runs...)
 	} else if c.Statistics.NullCount > 0 {
 		e.must(nil, fmt.Errorf("a value of column %s is missing; this is a defect of cohort", s.Name))
@@ -192,7 +191,7 @@ func (e *encoder) head(c *chunk) {
 // data appends the page of data in packed.
 func (e *encoder) data(c *chunk, encoding format.Encoding, size int) {
 	e.page(c, size, format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
-		NumValues: int32(e.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		NumValues: int32(len(e.levels)), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
 		Statistics: format.Statistics{NullCount: c.Statistics.NullCount},
 	})})
 }
