@@ -34,7 +34,7 @@ const leastInRun = 64
 // is their number. References, ids and NHS numbers hardly ever repeat. A search for repetitions is nearly all of the
 // work of the library, and it finds the lengths and common beginnings. The blocks name them without a search.
 func (c *compressor) packTexts(dst, head, texts []byte, shared int) []byte {
-	dst = append(dst, 0x28, 0xB5, 0x2F, 0xFD, 0xA0) // the magic number; a segment with its size in four bytes
+	dst = append(dst, 0x28, 0xB5, 0x2F, 0xFD, 0x80, 0x38) // the magic number, a size in four bytes, a window of 128 KiB
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(head)+len(texts)))
 	dst = c.block(dst, head, matches{})
 	from := 0
@@ -80,35 +80,26 @@ type matches struct{ n, literals, length, distance int }
 // block appends a block that is not the last: literals coded by frequency, and sequences of them (RFC 8878, 3.1.1.3).
 // Literals for which there is no room in one block are more blocks; they have no matches.
 func (c *compressor) block(dst, literals []byte, m matches) []byte {
-	for len(literals) > mostInBlock {
-		dst = c.block(dst, literals[:mostInBlock], matches{})
-		literals = literals[mostInBlock:]
+	for len(literals) > mostInBlock-8 { // the rest is for heads
+		dst = c.block(dst, literals[:mostInBlock-8], matches{})
+		literals = literals[mostInBlock-8:]
 	}
 	if len(literals) == 0 {
 		return dst
 	}
 	at := len(dst)
 	dst = append(dst, 0, 0, 0)
-	coded, _, err := huff0.Compress4X(literals, &c.huffman)
-	switch {
-	case err == nil: // 18 bits for each size
+	if coded, _, err := huff0.Compress4X(literals, &c.huffman); err == nil { // 18 bits for each size
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(2|3<<2|len(literals)<<4|len(coded)<<22))
 		dst = append(append(dst, byte(len(coded)>>10)), coded...)
-	case m.n == 0: // it does not pay
-		putBlock(dst[at:], 0, len(literals))
-		return append(dst, literals...)
-	default:
+	} else { // it does not pay
 		dst = append(dst, byte(3<<2|len(literals)<<4), byte(len(literals)>>4), byte(len(literals)>>12))
 		dst = append(dst, literals...)
 	}
 	dst = m.append(dst)
-	putBlock(dst[at:], 2, len(dst)-at-3)
+	size := len(dst) - at - 3
+	dst[at], dst[at+1], dst[at+2] = byte(2<<1|size<<3), byte(size>>5), byte(size>>13)
 	return dst
-}
-
-// putBlock writes the head of a block.
-func putBlock(head []byte, kind, size int) {
-	head[0], head[1], head[2] = byte(kind<<1|size<<3), byte(size>>5), byte(size>>13)
 }
 
 // literalCodes are the least numbers of literals with codes from 16. The next power of two is beyond them.
