@@ -44,9 +44,11 @@ type batchReader struct {
 	log   *journal.Cursor
 
 	refused, listed, late []record.RefusedRow
+	none                  bool // of the three: nobody in the batch has an outcome alone
 
-	// Neighbouring messages are mostly in the same forms, and share an outcome.
+	// Neighbouring messages are mostly in the same forms, and share an outcome. The one before it stays as it was.
 	shared *Message
+	room   [2]Message
 	until  uint32        // the first position with another outcome
 	ids    []*formReader // forms of shared with message ids
 }
@@ -88,8 +90,9 @@ func (t *Reader) Outcome(row int64, lane person.Lane, position uint32) (Message,
 	return o, nil
 }
 
-// At is Outcome for many records. It returns the message id separately, nil when unknown, and no message reference.
-// While records of a lane share an outcome, the pointer is the same. The caller changes neither it nor the id.
+// At is Outcome for many records. It returns the message id separately, nil when unknown, and no message reference. While
+// records of a lane share an outcome, the pointer is the same; the next outcome has another one. The caller copies what
+// it keeps, and changes neither the outcome nor the id.
 func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []byte, err error) {
 	b := &t.lanes[lane]
 	for position >= b.end {
@@ -102,6 +105,9 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 	}
 	for _, f := range b.ids {
 		id = f.ids.Next()
+	}
+	if b.none {
+		return b.shared, id, nil
 	}
 	if r, refused := ledger.RowAt(b.refused, position); refused {
 		if r.Reason == "" && ledger.IsUploadRefused(r.Code) {
@@ -128,7 +134,12 @@ func (o *Message) with(fate person.Fate, code, reason string) *Message {
 
 // share computes the outcome of the message at a position, and of the messages behind it in the same forms.
 func (t *Reader) share(b *batchReader, lane person.Lane, position uint32) {
-	b.shared, b.until, b.ids = &Message{Fate: person.NotSent}, b.end, b.ids[:0]
+	next := &b.room[0]
+	if b.shared == next {
+		next = &b.room[1]
+	}
+	*next = Message{Fate: person.NotSent}
+	b.shared, b.until, b.ids = next, b.end, b.ids[:0]
 	for i := range b.forms {
 		f := &b.forms[i]
 		holds, until := f.Holds(position)
@@ -222,6 +233,7 @@ func (t *Reader) enter(b *batchReader) error {
 	b.end, b.until = planned.To, 0
 	b.forms, b.ids = b.forms[:0], b.ids[:0]
 	b.refused, b.listed, b.late = t.Ledger.Refused(b.next), t.Ledger.LeftOut(b.next), t.Ledger.TooLate(b.next)
+	b.none = len(b.refused)+len(b.listed)+len(b.late) == 0
 	for id, form := range t.Ledger.EveryForm(&planned) {
 		f := formReader{Form: form, id: id, state: t.Ledger.State(id)}
 		if f.state.Phase == ledger.Accepted {

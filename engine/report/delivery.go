@@ -7,61 +7,23 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
-
-	"cohort/engine"
 	"cohort/engine/disk"
 	"cohort/engine/plan"
 )
 
-// deliveryRow is one row of delivery.parquet: its schema, and the type for reading. Writing
-// is by column: see row.
+// deliveryRow is one row of delivery.parquet: its schema, and the type for reading.
 type deliveryRow struct {
-	Row              int64      `parquet:"row,delta"`
+	Row              int64      `parquet:"row"`
 	MessageReference string     `parquet:"message_reference"`
 	MessageID        *string    `parquet:"message_id,optional"`
-	Status           *string    `parquet:"status,optional,dict"`
-	Channel          *string    `parquet:"channel,optional,dict"`
-	Steps            *string    `parquet:"steps,optional,dict"`
-	FailureCode      *string    `parquet:"failure_code,optional,dict"`
-	FailureReason    *string    `parquet:"failure_reason,optional,dict"`
-	HappenedAt       *time.Time `parquet:"happened_at,optional,timestamp(millisecond),dict"`
-	Source           string     `parquet:"source,dict"`
-	LearnedAt        *time.Time `parquet:"learned_at,optional,timestamp(millisecond),dict"`
-}
-
-// The columns of a delivery file, in the order of deliveryRow.
-const (
-	deliveryRowNumber = iota
-	deliveryReference
-	deliveryMessageID
-	deliveryStatus
-	deliveryChannel
-	deliverySteps
-	deliveryCode
-	deliveryReason
-	deliveryHappened
-	deliverySource
-	deliveryLearned
-)
-
-// deliveryValues makes the value of a column of a fact.
-var deliveryValues = [...]func(f *Fact, reference []byte) parquet.Value{
-	deliveryRowNumber: func(f *Fact, _ []byte) parquet.Value { return parquet.Int64Value(f.Row) },
-	deliveryReference: func(_ *Fact, reference []byte) parquet.Value {
-		return parquet.ByteArrayValue(reference).Level(0, 0, deliveryReference)
-	},
-	deliveryMessageID: func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.MessageID), deliveryMessageID) },
-	deliveryStatus:    func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.Status), deliveryStatus) },
-	deliveryChannel:   func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.Channel), deliveryChannel) },
-	deliverySteps:     func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.Steps), deliverySteps) },
-	deliveryCode:      func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.Code), deliveryCode) },
-	deliveryReason:    func(f *Fact, _ []byte) parquet.Value { return optionalText([]byte(f.Reason), deliveryReason) },
-	deliveryHappened:  func(f *Fact, _ []byte) parquet.Value { return optionalTime(f.At, deliveryHappened) },
-	deliverySource: func(f *Fact, _ []byte) parquet.Value {
-		return parquet.ByteArrayValue([]byte(f.Origin)).Level(0, 0, deliverySource)
-	},
-	deliveryLearned: func(f *Fact, _ []byte) parquet.Value { return optionalTime(f.Learned, deliveryLearned) },
+	Status           *string    `parquet:"status,optional"`
+	Channel          *string    `parquet:"channel,optional"`
+	Steps            *string    `parquet:"steps,optional"`
+	FailureCode      *string    `parquet:"failure_code,optional"`
+	FailureReason    *string    `parquet:"failure_reason,optional"`
+	HappenedAt       *time.Time `parquet:"happened_at,optional,timestamp(millisecond)"`
+	Source           string     `parquet:"source"`
+	LearnedAt        *time.Time `parquet:"learned_at,optional,timestamp(millisecond)"`
 }
 
 // Delivery is the head of a delivery file.
@@ -87,12 +49,15 @@ func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (count
 }
 
 func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]int64, error) {
-	out, err := newWriter[deliveryRow](w, d.Version)
+	out, err := newParquetFile[deliveryRow](w, d.Version)
 	if err != nil {
 		return nil, err
 	}
-	group, counts, last, total := make([]Fact, 0, rowsInGroup), map[string]int64{}, int64(0), int64(0)
-	rows := out.BeginRowGroup()
+	e, err := newEncoder(out)
+	if err != nil {
+		return nil, err
+	}
+	group, counts, last := make([]Fact, 0, rowsInGroup), map[string]int64{}, int64(0)
 	for f, err := range facts {
 		if err != nil {
 			return nil, err
@@ -102,53 +67,55 @@ func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]i
 		}
 		last = f.Row
 		counts[f.Status]++
-		total++
 		if group = append(group, f); len(group) == rowsInGroup {
-			if err := d.writeGroup(rows, group); err != nil {
+			if err := d.writeGroup(out, e, group); err != nil {
 				return nil, err
 			}
 			group = group[:0]
 		}
 	}
-	if err := d.writeGroup(rows, group); err != nil {
+	if err := d.writeGroup(out, e, group); err != nil {
 		return nil, err
 	}
-	for key, value := range map[string]string{
-		"campaign": d.Plan.Campaign, "run_id": d.Plan.RunID, "service": d.Plan.Service, "version": d.Version, "messages": strconv.FormatInt(total, 10),
-	} {
-		out.SetKeyValueMetadata(key, value)
+	metadata := map[string]string{
+		"campaign": d.Plan.Campaign, "run_id": d.Plan.RunID, "service": d.Plan.Service, "version": d.Version, "messages": strconv.FormatInt(out.NumRows, 10),
 	}
 	if !d.SweepBegan.IsZero() {
-		out.SetKeyValueMetadata(sweepBegan, d.SweepBegan.UTC().Format(time.RFC3339Nano))
+		metadata[sweepBegan] = d.SweepBegan.UTC().Format(time.RFC3339Nano)
 	}
-	return counts, out.Close()
+	return counts, out.close(metadata)
 }
 
-// writeGroup writes a row group, unless it is empty.
-func (d Delivery) writeGroup(rows *parquet.ConcurrentRowGroupWriter, group []Fact) error {
+// writeGroup writes a row group, unless it is empty. The columns are those of deliveryRow. An empty value is null.
+func (d Delivery) writeGroup(out *parquetFile, e *encoder, group []Fact) error {
 	if len(group) == 0 {
 		return nil
 	}
-	var made [chunk]parquet.Value
-	var references [chunk]engine.Reference
-	for column, out := range rows.ColumnWriters() {
-		for from := 0; from < len(group); from += chunk {
-			n := min(chunk, len(group)-from)
-			for i := range n {
-				f := &group[from+i]
-				if column == deliveryReference {
-					references[i] = d.Plan.References.Message(f.Row)
-				}
-				made[i] = deliveryValues[column](f, references[i][:])
-			}
-			if _, err := out.WriteRowValues(made[:n]); err != nil { // it copies them
-				return err
-			}
-		}
+	rows, each := make([]int64, len(group)), make([]uint16, len(group))
+	for i := range group {
+		rows[i], each[i] = group[i].Row, uint16(i)
 	}
-	if err := rows.Flush(); err != nil {
+	text := func(of func(*Fact) string) {
+		e.shared(each, len(each), func(dst []byte, i int) []byte { return append(dst, of(&group[i])...) })
+	}
+	e.begin(len(group))
+	e.integers(rows)
+	e.texts(func(dst []byte, i int) []byte {
+		reference := d.Plan.References.Message(rows[i])
+		return append(dst, reference[:]...)
+	})
+	e.texts(func(dst []byte, i int) []byte { return append(dst, group[i].MessageID...) })
+	text(func(f *Fact) string { return f.Status })
+	text(func(f *Fact) string { return f.Channel })
+	text(func(f *Fact) string { return f.Steps })
+	text(func(f *Fact) string { return f.Code })
+	text(func(f *Fact) string { return f.Reason })
+	e.shared(each, len(each), func(dst []byte, i int) []byte { return appendTime(dst, group[i].At) })
+	text(func(f *Fact) string { return string(f.Origin) })
+	e.shared(each, len(each), func(dst []byte, i int) []byte { return appendTime(dst, group[i].Learned) })
+	chunks, err := e.end()
+	if err != nil {
 		return err
 	}
-	_, err := rows.Commit()
-	return err
+	return out.append(chunks)
 }

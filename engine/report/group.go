@@ -3,87 +3,85 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
 
 // rowsInGroup bounds the memory, because at most mostAtOnce groups exist at a time.
-const rowsInGroup = 1 << 16
+const rowsInGroup = 1 << 14
 
 // group has the records of one row group, by row. Records arrive shard by shard.
 type group struct {
-	first      int64 // row of the first place
-	outcomes   []*outcomeValues
+	rows       []int64
+	outcomes   []uint16 // by index into told; 0: there is no record yet
 	lines      []int64
 	numbers    []uint64 // noNumber: found has the invalid text
 	files      []uint16
-	shards     []uint16 // the number of shards: the record is in no shard
+	shards     []uint16 // the number of lanes: the record is in no shard
 	ids        [][]byte
 	found      map[int]string
 	references map[int]string
+
+	told     []told                    // the different outcomes
+	lanes    []laneTold                // by lane: the latest outcome. Neighbouring records mostly share it
+	verdicts map[person.Verdict]uint16 // the outcomes of records that were never to be sent
 }
 
-// mostReasons bounds the memory for the outcomes of invalid records. Most files have few
-// different ones.
-const mostReasons = 1000
+// told is an outcome.
+type told struct {
+	outcome.Message
+	planned  bool // it was to be sent, so it has a message reference
+	template string
+	fate     int // index into person.Fates
+}
+
+type laneTold struct {
+	message *outcome.Message
+	of      uint16 // index into told
+}
 
 const noNumber = math.MaxUint64
 
 // begin empties the group for n rows.
-func (g *group) begin(first int64, n int) {
+func (g *group) begin(first int64, n, lanes int) {
 	if g.lines == nil {
 		*g = group{
-			lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
-			outcomes: make([]*outcomeValues, n), ids: make([][]byte, n), found: map[int]string{}, references: map[int]string{},
+			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
+			ids: make([][]byte, n), found: map[int]string{}, references: map[int]string{},
+			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
-	g.first = first
-	g.lines, g.numbers, g.files, g.shards = g.lines[:n], g.numbers[:n], g.files[:n], g.shards[:n]
+	g.rows = g.rows[:n]
+	for i := range g.rows {
+		g.rows[i] = first + int64(i)
+	}
 	clear(g.outcomes)
 	clear(g.ids)
-	g.outcomes, g.ids = g.outcomes[:n], g.ids[:n]
+	g.outcomes, g.lines, g.numbers = g.outcomes[:n], g.lines[:n], g.numbers[:n]
+	g.files, g.shards, g.ids = g.files[:n], g.shards[:n], g.ids[:n]
 	clear(g.found)
 	clear(g.references)
+	clear(g.lanes)
+	clear(g.verdicts)
+	g.told = append(g.told[:0], told{})
 }
 
 // reader fills groups in the order of the rows. One goroutine at a time uses it.
 type reader struct {
 	in       Input
-	verdicts []*outcomeValues // nil for records to send
-	lanes    []laneOutcome    // by lane
-	invalids map[person.Verdict]*outcomeValues
+	verdicts []person.Verdict
 	counts   []int64 // by index into person.Fates
-	files    int
 }
 
-// laneOutcome is the latest outcome of a lane. Neighbouring records mostly share it.
-type laneOutcome struct {
-	outcome *outcome.Message
-	values  *outcomeValues
-}
-
-func newReader(in Input) (*reader, error) {
-	r := &reader{
-		in: in, counts: make([]int64, len(person.Fates)), files: len(in.Plan.Cohort.Files),
-		lanes: make([]laneOutcome, len(in.Plan.LaneStarts)), invalids: map[person.Verdict]*outcomeValues{},
-	}
-	for _, v := range in.Records.Verdicts() {
-		var s *outcomeValues
-		if v.Fate != "" {
-			var err error
-			if s, err = newOutcomeValues(v, nil, ""); err != nil {
-				return nil, err
-			}
-		}
-		r.verdicts = append(r.verdicts, s)
-	}
-	return r, nil
+func newReader(in Input) *reader {
+	return &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
 }
 
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
 func (r *reader) fill(g *group, first int64, n int) error {
-	g.begin(first, n)
+	g.begin(first, n, len(r.in.Plan.LaneStarts))
 	missing := n
 	err := r.in.Records.Below(first+int64(n), func(s *person.Stretch) error {
 		missing -= len(s.Rows)
@@ -104,18 +102,51 @@ func (r *reader) end() error {
 	return r.in.Records.Below(math.MaxInt64, func(*person.Stretch) error { return more }, func(*person.Record) error { return more })
 }
 
+// add adds an outcome to the group and returns its index.
+func (g *group) add(t told) (uint16, error) {
+	if t.fate = slices.Index(person.Fates, t.Fate); t.fate < 0 {
+		return 0, fmt.Errorf("%q is not a fate; this is a defect of cohort", t.Fate)
+	}
+	g.told = append(g.told, t)
+	return uint16(len(g.told) - 1), nil
+}
+
+// verdict returns the index of the outcome of a record that was never to be sent.
+func (g *group) verdict(v person.Verdict) (of uint16, err error) {
+	of = g.verdicts[v]
+	if of == 0 {
+		of, err = g.add(told{Message: outcome.Message{Fate: v.Fate, Code: v.Code, Reason: v.Reason}})
+		g.verdicts[v] = of
+	}
+	return of, err
+}
+
+// outcome returns the index of the outcome of a record to send, and the message's id.
+func (r *reader) outcome(g *group, lane person.Lane, position uint32) (of uint16, id []byte, err error) {
+	message, id, err := r.in.Trail.At(lane, position)
+	if err != nil {
+		return 0, nil, err
+	}
+	last := &g.lanes[lane]
+	if last.message != message {
+		last.message = message
+		last.of, err = g.add(told{Message: *message, planned: true, template: r.in.Plan.TemplateOf(lane)})
+	}
+	return last.of, id, err
+}
+
 // put enters a record into the group and returns its place.
-func (r *reader) put(g *group, row, line int64, file int, s *outcomeValues) (place int, err error) {
-	at := row - g.first
+func (r *reader) put(g *group, row, line int64, file int, of uint16) (place int, err error) {
+	at := row - g.rows[0]
 	switch {
-	case at < 0 || at >= int64(len(g.outcomes)) || g.outcomes[at] != nil:
+	case at < 0 || at >= int64(len(g.outcomes)) || g.outcomes[at] != 0:
 		return 0, fmt.Errorf("record %d is there twice", row)
-	case file >= r.files:
-		return 0, fmt.Errorf("record %d is of file %d, and the plan knows %d files", row, file+1, r.files)
+	case file >= len(r.in.Plan.Cohort.Files):
+		return 0, fmt.Errorf("record %d is of file %d, and the plan knows %d files", row, file+1, len(r.in.Plan.Cohort.Files))
 	}
 	place = int(at)
-	g.outcomes[place], g.lines[place], g.files[place] = s, line, uint16(file)
-	r.counts[s.fate]++
+	g.outcomes[place], g.lines[place], g.files[place] = of, line, uint16(file)
+	r.counts[g.told[of].fate]++
 	return place, nil
 }
 
@@ -124,23 +155,18 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 		if int(s.Verdicts[i]) >= len(r.verdicts) {
 			return fmt.Errorf("record %d has an unknown verdict", row)
 		}
-		result, id := r.verdicts[s.Verdicts[i]], []byte(nil)
-		if result == nil {
-			lane := s.Lane(i)
-			outcome, known, err := r.in.Trail.At(lane, s.Position+uint32(i))
-			if err != nil {
-				return err
-			}
-			last := &r.lanes[lane]
-			if last.outcome != outcome {
-				if last.values, err = newOutcomeValues(person.Verdict{}, outcome, r.in.Plan.TemplateOf(lane)); err != nil {
-					return err
-				}
-				last.outcome = outcome
-			}
-			result, id = last.values, known
+		var of uint16
+		var id []byte
+		var err error
+		if v := &r.verdicts[s.Verdicts[i]]; v.Fate != "" {
+			of, err = g.verdict(*v)
+		} else {
+			of, id, err = r.outcome(g, s.Lane(i), s.Position+uint32(i))
 		}
-		place, err := r.put(g, row, s.Lines[i], int(s.Files[i]), result)
+		if err != nil {
+			return err
+		}
+		place, err := r.put(g, row, s.Lines[i], int(s.Files[i]), of)
 		if err != nil {
 			return err
 		}
@@ -155,23 +181,15 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 }
 
 func (r *reader) invalid(g *group, record *person.Record) error {
-	v := person.Verdict{Fate: record.Fate, Code: record.Code, Reason: record.Reason}
-	result := r.invalids[v]
-	if result == nil {
-		var err error
-		if result, err = newOutcomeValues(v, nil, ""); err != nil {
-			return err
-		}
-		if len(r.invalids) == mostReasons {
-			clear(r.invalids)
-		}
-		r.invalids[v] = result
-	}
-	place, err := r.put(g, record.Row, record.Line, record.File, result)
+	of, err := g.verdict(person.Verdict{Fate: record.Fate, Code: record.Code, Reason: record.Reason})
 	if err != nil {
 		return err
 	}
-	g.shards[place], g.numbers[place] = uint16(len(r.lanes)), noNumber
+	place, err := r.put(g, record.Row, record.Line, record.File, of)
+	if err != nil {
+		return err
+	}
+	g.shards[place], g.numbers[place] = uint16(len(g.lanes)), noNumber
 	g.found[place] = record.Number
 	if record.Reference != "" {
 		g.references[place] = record.Reference

@@ -88,7 +88,7 @@ func (f *File) Outcomes() iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
 		in := parquet.NewGenericReader[outcomeRow](f.in)
 		defer func() { _ = in.Close() }()
-		room := make([]outcomeRow, chunk)
+		room := make([]outcomeRow, 256)
 		for {
 			clear(room)
 			n, err := in.Read(room)

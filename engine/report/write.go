@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
 	"cohort/engine/ledger"
@@ -53,7 +52,7 @@ func Encode(w io.Writer, in Input) error {
 }
 
 func write(w io.Writer, in Input) error {
-	out, err := newWriter[row](w, in.Version)
+	out, err := newParquetFile[row](w, in.Version)
 	if err != nil {
 		return err
 	}
@@ -61,48 +60,29 @@ func write(w io.Writer, in Input) error {
 	if err != nil {
 		return err
 	}
-	for _, fate := range person.Fates {
-		if counts[fate] != in.Account.Fates[fate] {
-			return fmt.Errorf("the report has %d records as %s, and the account has %d; this is a defect of cohort", counts[fate], fate, in.Account.Fates[fate])
-		}
-		out.SetKeyValueMetadata(string(fate), strconv.FormatInt(counts[fate], 10))
-	}
 	events, err := json.Marshal(in.Events)
 	if err != nil {
 		return err
 	}
-	for key, value := range map[string]string{
+	metadata := map[string]string{
 		"events":   string(events),
 		"campaign": in.Plan.Campaign, "run_id": in.Plan.RunID, "cohort_sha256": in.Plan.Cohort.SHA256,
 		"service": in.Plan.Service, "records": strconv.FormatInt(in.Plan.Records, 10),
 		"version": in.Version, "complete": strconv.FormatBool(in.Complete),
-	} {
-		out.SetKeyValueMetadata(key, value)
 	}
-	return out.Close()
+	for i, fate := range person.Fates {
+		if counts[i] != in.Account.Fates[fate] {
+			return fmt.Errorf("the report has %d records as %s, and the account has %d; this is a defect of cohort", counts[i], fate, in.Account.Fates[fate])
+		}
+		metadata[string(fate)] = strconv.FormatInt(counts[i], 10)
+	}
+	return out.close(metadata)
 }
 
-// newWriter begins a file that is sorted by row.
-func newWriter[T any](w io.Writer, version string) (*parquet.GenericWriter[T], error) {
-	zstd, err := newCodec()
-	if err != nil {
-		return nil, err
-	}
-	return parquet.NewGenericWriter[T](w,
-		parquet.Compression(zstd),
-		parquet.DataPageStatistics(false), // the column index has them as well
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("row"))),
-		parquet.CreatedBy("cohort", version, ""),
-	), nil
-}
-
-// writeRows writes a row for each record and counts the fates. It makes several row groups
+// writeRows writes a row for each record and counts the fates, by index into person.Fates. It makes several row groups
 // at once. It reads them in order, and writes them to the file in order.
-func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64, error) {
-	r, err := newReader(in)
-	if err != nil {
-		return nil, err
-	}
+func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
+	r := newReader(in)
 	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
 	toRead := make(chan int, 1) // the next group; whoever has it may use the reader
 	toRead <- 0
@@ -113,21 +93,20 @@ func writeRows(out *parquet.GenericWriter[row], in Input) (map[person.Fate]int64
 	close(committed[0])
 	makers, ctx := errgroup.WithContext(context.Background())
 	for range min(groups, runtime.GOMAXPROCS(0), mostAtOnce) {
-		c := newColumns(out, in.Plan)
-		makers.Go(func() error { return r.makeGroups(ctx, c, toRead, committed) })
+		e, err := newEncoder(out)
+		if err != nil {
+			return nil, err
+		}
+		makers.Go(func() error { return r.makeGroups(ctx, out, e, toRead, committed) })
 	}
 	if err := makers.Wait(); err != nil {
 		return nil, err
 	}
-	counts := map[person.Fate]int64{}
-	for i, n := range r.counts {
-		counts[person.Fates[i]] = n
-	}
-	return counts, r.end()
+	return r.counts, r.end()
 }
 
 // makeGroups makes groups until none are left, or ctx ends because another maker failed.
-func (r *reader) makeGroups(ctx context.Context, c *columns, toRead chan int, committed []chan struct{}) error {
+func (r *reader) makeGroups(ctx context.Context, out *parquetFile, e *encoder, toRead chan int, committed []chan struct{}) error {
 	var g group
 	for {
 		var n int
@@ -145,7 +124,8 @@ func (r *reader) makeGroups(ctx context.Context, c *columns, toRead chan int, co
 			return err
 		}
 		toRead <- n + 1
-		if err := c.write(&g); err != nil {
+		chunks, err := g.encode(e, r.in.Plan)
+		if err != nil {
 			return err
 		}
 		select {
@@ -153,7 +133,7 @@ func (r *reader) makeGroups(ctx context.Context, c *columns, toRead chan int, co
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if _, err := c.out.Commit(); err != nil {
+		if err := out.append(chunks); err != nil {
 			return err
 		}
 		close(committed[n+1])
