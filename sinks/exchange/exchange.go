@@ -104,7 +104,7 @@ const maxRetryAfter = 24 * time.Hour
 
 // RetryAfter reads a Retry-After header: seconds, or a date. It returns 0 for a missing or
 // unreadable one.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h apim.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31); err == nil {
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)

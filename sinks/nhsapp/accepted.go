@@ -8,17 +8,18 @@ import (
 	"github.com/google/uuid"
 
 	"cohort/engine"
+	"cohort/sinks/wire"
 )
 
 // accepted reads a 201. The service gives the communication's id twice: among the identifiers in
 // the body, and at the end of Location. When the body broke off, Location is enough. An answer
 // that contradicts the request or itself, or has no id, is unreadable, and the request in doubt.
-func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bool) engine.Answer {
+func (s *Sink) accepted(r *engine.Request, reply *wire.Answer) engine.Answer {
 	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
-	location, _ := communicationID(path.Base(h.Get("Location")))
+	location, _ := communicationID(path.Base(reply.Get("Location")))
 	id := location
-	if !broken {
-		said, request, ok := readCreated(body)
+	if !reply.Broken {
+		said, request, ok := readCreated(reply.Body)
 		if !ok || len(r.Messages) != 1 || request != r.Messages[0].String() || location != "" && said != location {
 			return doubt
 		}
