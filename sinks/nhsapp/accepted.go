@@ -1,13 +1,13 @@
 package nhsapp
 
 import (
-	"encoding/json"
 	"net/http"
 	"path"
 
 	"github.com/google/uuid"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
 	"cohort/sinks/wire"
 )
 
@@ -33,30 +33,38 @@ func (s *Sink) accepted(r *engine.Request, reply *wire.Answer) engine.Answer {
 
 // readCreated reads the communication's id and the request-id out of a 201.
 func readCreated(body []byte) (id, request string, ok bool) {
-	var reply struct {
-		ResourceType string       `json:"resourceType"`
-		Identifier   []identifier `json:"identifier"`
-	}
-	if json.Unmarshal(body, &reply) != nil || reply.ResourceType != "CommunicationRequest" {
-		return "", "", false
-	}
-	for _, i := range reply.Identifier {
-		switch i.System {
-		case communicationSystem, insecureSystem:
-			if id != "" {
-				return "", "", false
-			}
-			id, ok = communicationID(i.Value)
-		case requestSystem:
-			request = i.Value
+	c := exchange.NewCursor(body)
+	ours, ids := false, 0
+	c.Object(func(key []byte) {
+		switch string(key) {
+		case "resourceType":
+			ours = string(c.Text()) == "CommunicationRequest"
+		case "identifier":
+			c.Array(func() {
+				var system, value []byte
+				c.Object(func(key []byte) {
+					switch string(key) {
+					case "system":
+						system = c.Text()
+					case "value":
+						value = c.Text()
+					default:
+						c.Skip()
+					}
+				})
+				switch string(system) {
+				case communicationSystem, insecureSystem:
+					id, ok = communicationID(string(value))
+					ids++
+				case requestSystem:
+					request = string(value)
+				}
+			})
+		default:
+			c.Skip()
 		}
-	}
-	return id, request, ok
-}
-
-type identifier struct {
-	System string `json:"system"`
-	Value  string `json:"value"`
+	})
+	return id, request, ok && ours && ids == 1 && c.Ended()
 }
 
 // insecureSystem is communicationSystem as some published examples of the service spell it.

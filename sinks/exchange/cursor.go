@@ -1,29 +1,32 @@
-package notify
+package exchange
 
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// cursor reads JSON (RFC 8259) in place, from beginning to end. Bad JSON, or a value of another type
-// than the caller asks for, makes it fail. Then it reads nothing more, and ended reports it.
-type cursor struct {
+// Cursor reads JSON (RFC 8259) in place, from beginning to end. Bad JSON, or a value of another type
+// than the caller asks for, makes it fail. Then it reads nothing more, and Ended reports it.
+type Cursor struct {
 	b      []byte
 	at     int
 	depth  int
 	failed bool
 }
 
+// NewCursor makes a cursor at the beginning of a text.
+func NewCursor(text []byte) Cursor { return Cursor{b: text} }
+
 // deepest is the most levels of nesting. No answer has as many.
 const deepest = 100
 
-// ended reports whether all of the JSON was read without failure.
-func (c *cursor) ended() bool {
+// Ended reports whether all of the JSON was read without failure.
+func (c *Cursor) Ended() bool {
 	return c.next() == 0 && !c.failed && c.at == len(c.b)
 }
 
 // next passes white space and returns the next byte, without passing it; 0 at the end.
-func (c *cursor) next() byte {
+func (c *Cursor) next() byte {
 	for ; c.at < len(c.b); c.at++ {
 		switch c.b[c.at] {
 		case ' ', '\t', '\n', '\r':
@@ -35,7 +38,7 @@ func (c *cursor) next() byte {
 }
 
 // take passes the next byte, which must be want.
-func (c *cursor) take(want byte) bool {
+func (c *Cursor) take(want byte) bool {
 	if c.failed || c.next() != want {
 		return c.fail()
 	}
@@ -43,25 +46,25 @@ func (c *cursor) take(want byte) bool {
 	return true
 }
 
-func (c *cursor) fail() bool {
+func (c *Cursor) fail() bool {
 	c.failed = true
 	return false
 }
 
-// object reads an object. member reads the value of each key.
-func (c *cursor) object(member func(key []byte)) {
+// Object reads an object. member reads the value of each key.
+func (c *Cursor) Object(member func(key []byte)) {
 	c.list('{', '}', func() {
-		key := c.text()
+		key := c.Text()
 		if c.take(':') {
 			member(key)
 		}
 	})
 }
 
-// array reads an array. element reads each of its values.
-func (c *cursor) array(element func()) { c.list('[', ']', element) }
+// Array reads an array. element reads each of its values.
+func (c *Cursor) Array(element func()) { c.list('[', ']', element) }
 
-func (c *cursor) list(open, end byte, item func()) {
+func (c *Cursor) list(open, end byte, item func()) {
 	if c.depth++; c.depth > deepest {
 		c.fail()
 	}
@@ -87,40 +90,32 @@ func (c *cursor) list(open, end byte, item func()) {
 	}
 }
 
-// text reads a string. Without escapes, the result is a part of the JSON.
-func (c *cursor) text() []byte {
+// Text reads a string. Without escapes, the result is a part of the JSON.
+func (c *Cursor) Text() []byte {
 	if !c.take('"') {
 		return nil
 	}
-	start := c.at
-	if n := bytes.IndexByte(c.b[c.at:], '"'); n >= 0 && isPlain(c.b[c.at:c.at+n]) {
-		c.at += n + 1
-		return c.b[start : c.at-1]
-	}
+	start, isPlain := c.at, true
 	for ; c.at < len(c.b); c.at++ {
-		switch c.b[c.at] {
-		case '"':
+		switch ch := c.b[c.at]; {
+		case ch == '"' && isPlain:
+			c.at++
+			return c.b[start : c.at-1]
+		case ch == '"':
 			c.at++
 			return c.decoded(c.b[start-1 : c.at])
-		case '\\':
+		case ch == '\\':
 			c.at++
+			isPlain = false
+		case ch < ' ' || ch >= 0x80:
+			isPlain = false
 		}
 	}
 	c.fail()
 	return nil
 }
 
-// isPlain reports whether a text needs no decoding.
-func isPlain(text []byte) bool {
-	for _, ch := range text {
-		if ch < ' ' || ch >= 0x80 || ch == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
-func (c *cursor) decoded(quoted []byte) []byte {
+func (c *Cursor) decoded(quoted []byte) []byte {
 	var s string
 	if json.Unmarshal(quoted, &s) != nil {
 		c.fail()
@@ -129,15 +124,15 @@ func (c *cursor) decoded(quoted []byte) []byte {
 	return []byte(s)
 }
 
-// skip reads a value of any kind.
-func (c *cursor) skip() {
+// Skip reads a value of any kind.
+func (c *Cursor) Skip() {
 	switch c.next() {
 	case '"':
-		c.text()
+		c.Text()
 	case '{':
-		c.object(func([]byte) { c.skip() })
+		c.Object(func([]byte) { c.Skip() })
 	case '[':
-		c.array(c.skip)
+		c.Array(c.Skip)
 	default: // a number, true, false or null
 		n := bytes.IndexAny(c.b[c.at:], " \t\r\n,]}")
 		if n < 0 {
