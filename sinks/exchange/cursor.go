@@ -61,6 +61,32 @@ func (c *Cursor) Object(member func(key []byte)) {
 	})
 }
 
+// In reads an object. read reads the value of one member; the others are skipped.
+func (c *Cursor) In(name string, read func()) {
+	c.Object(func(key []byte) {
+		if string(key) == name {
+			read()
+		} else {
+			c.Skip()
+		}
+	})
+}
+
+// Texts reads an object, and returns the texts of two of its members; nil when absent.
+func (c *Cursor) Texts(first, second string) (a, b []byte) {
+	c.Object(func(key []byte) {
+		switch string(key) {
+		case first:
+			a = c.Text()
+		case second:
+			b = c.Text()
+		default:
+			c.Skip()
+		}
+	})
+	return a, b
+}
+
 // Array reads an array. element reads each of its values.
 func (c *Cursor) Array(element func()) { c.list('[', ']', element) }
 
@@ -95,20 +121,23 @@ func (c *Cursor) Text() []byte {
 	if !c.take('"') {
 		return nil
 	}
-	start, isPlain := c.at, true
-	for ; c.at < len(c.b); c.at++ {
-		switch ch := c.b[c.at]; {
-		case ch == '"' && isPlain:
-			c.at++
+	start := c.at
+	for i, ch := range c.b[start:] {
+		if ch == '"' {
+			c.at += i + 1
 			return c.b[start : c.at-1]
-		case ch == '"':
+		}
+		if ch < ' ' || ch >= 0x80 || ch == '\\' {
+			break
+		}
+	}
+	for ; c.at < len(c.b); c.at++ {
+		switch c.b[c.at] {
+		case '"':
 			c.at++
 			return c.decoded(c.b[start-1 : c.at])
-		case ch == '\\':
+		case '\\':
 			c.at++
-			isPlain = false
-		case ch < ' ' || ch >= 0x80:
-			isPlain = false
 		}
 	}
 	c.fail()

@@ -41,17 +41,7 @@ func readCreated(body []byte) (id, request string, ok bool) {
 			ours = string(c.Text()) == "CommunicationRequest"
 		case "identifier":
 			c.Array(func() {
-				var system, value []byte
-				c.Object(func(key []byte) {
-					switch string(key) {
-					case "system":
-						system = c.Text()
-					case "value":
-						value = c.Text()
-					default:
-						c.Skip()
-					}
-				})
+				system, value := c.Texts("system", "value")
 				switch string(system) {
 				case communicationSystem, insecureSystem:
 					id, ok = communicationID(string(value))

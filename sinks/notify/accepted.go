@@ -32,21 +32,13 @@ func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
 	c := exchange.NewCursor(body)
 	var id string
 	ours, ids := false, 0
-	c.Object(func(key []byte) {
-		if string(key) != "data" {
-			c.Skip()
-			return
-		}
+	c.In("data", func() {
 		c.Object(func(key []byte) {
 			switch string(key) {
 			case "id":
 				id, ids = string(c.Text()), ids+1
 			case "attributes":
-				c.Object(func(key []byte) {
-					if string(key) != "messageReference" {
-						c.Skip()
-						return
-					}
+				c.In("messageReference", func() {
 					ours = len(r.Messages) == 1 && bytes.Equal(c.Text(), r.Messages[0][:])
 				})
 			default:
@@ -96,16 +88,8 @@ func (j *join) release() {
 // read reads a whole answer, and reports whether it matches the request.
 func (j *join) read(body []byte) bool {
 	c := exchange.NewCursor(body)
-	c.Object(func(key []byte) {
-		if string(key) != "data" {
-			c.Skip()
-			return
-		}
-		c.Object(func(key []byte) {
-			if string(key) != "attributes" {
-				c.Skip()
-				return
-			}
+	c.In("data", func() {
+		c.In("attributes", func() {
 			c.Object(func(key []byte) { j.attribute(&c, key) })
 		})
 	})
@@ -127,17 +111,7 @@ func (j *join) attribute(c *exchange.Cursor, key []byte) {
 
 // message reads one message of the answer.
 func (j *join) message(c *exchange.Cursor) {
-	var reference, id []byte
-	c.Object(func(key []byte) {
-		switch string(key) {
-		case "messageReference":
-			reference = c.Text()
-		case "id":
-			id = c.Text()
-		default:
-			c.Skip()
-		}
-	})
+	reference, id := c.Texts("messageReference", "id")
 	i := j.place(reference)
 	if i < 0 || j.slots[i] != nil || !exchange.IsID(id) {
 		j.bad = true

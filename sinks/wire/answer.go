@@ -34,10 +34,8 @@ func (a *Answer) Values(name string) (values []string) {
 
 // Get returns the first value of a header; empty when there is none.
 func (a *Answer) Get(name string) string {
-	for _, f := range a.fields {
-		if f.is(name) {
-			return string(f.value)
-		}
+	if values := a.Values(name); len(values) > 0 {
+		return values[0]
 	}
 	return ""
 }
@@ -95,21 +93,17 @@ func (a *Answer) plain(b []byte) (head, body int, ok bool) {
 	}
 }
 
+// nameBytes are in the names of plain headers.
+const nameBytes = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 // readField reads a line of a head.
 func readField(line []byte) (f field, ok bool) {
 	n := bytes.IndexByte(line, ':')
 	if n < 1 {
 		return f, false
 	}
-	for _, c := range line[:n] {
-		if c|0x20 < 'a' || c|0x20 > 'z' {
-			if c != '-' && (c < '0' || c > '9') {
-				return f, false
-			}
-		}
-	}
 	f = field{line[:n], bytes.Trim(line[n+1:], " ")}
-	return f, isPrintable(f.value)
+	return f, len(bytes.TrimLeft(f.name, nameBytes)) == 0 && isPrintable(f.value)
 }
 
 // isPrintable reports whether a text is printable ASCII.
