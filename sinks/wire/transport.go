@@ -163,7 +163,7 @@ func (t *Transport) pop(now time.Time) *conn {
 
 // put keeps a connection for another request.
 func (t *Transport) put(c *conn) {
-	c.idleSince = time.Now()
+	c.idleSince, c.request = time.Now(), Request{}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.idle) < t.maxIdle {
