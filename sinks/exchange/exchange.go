@@ -1,7 +1,6 @@
 // Package exchange is the part that the sinks of NHS Notify and the NHS App share. It posts a
-// request and reads the answer, and classifies a missing answer. It reads Retry-After, and
-// decides which codes of a service may be logged. It also reads the report of app users, which
-// both services have.
+// request, reads JSON in place, and classifies a missing answer. It reads Retry-After, and
+// decides which codes of a service may be logged. It also reads the services' reports.
 package exchange
 
 import (

@@ -503,6 +503,7 @@ func TestContextAndDeadlineHoldOnAUsedConnection(t *testing.T) {
 	pair := certificate(t)
 	for name, secured := range map[string]bool{"plain": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
 			var connections atomic.Int32
 			var silent atomic.Bool
 			asked := make(chan bool, 9)
