@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,16 +48,21 @@ func Client(caFile string, connections int) (*http.Client, error) {
 	}, nil
 }
 
-// userAgent is in every signed request. Gateways may refuse a client without a name.
-var userAgent = []string{"cohort"}
+// Sign adds the token to the headers of a request, and this program's name: gateways may refuse
+// a client without one.
+func Sign(h http.Header, token string) {
+	h["Authorization"] = []string{"Bearer " + token}
+	h["User-Agent"] = []string{"cohort"}
+}
 
-// Transport adds the shared token to every request, and learns from the answers whether the
-// service accepts it. Base sends the request. Without a token the error is a
-// *wire.NotSentError. It holds a *TokenError when the token endpoint gave no token.
+// Transport adds the shared token to every question, and learns from the answers. Base asks.
+// Without a token the error is a *wire.NotSentError that holds a *TokenError.
 type Transport struct {
 	Tokens *Tokens
 	Base   http.RoundTripper
 }
+
+const correlation = "X-Correlation-Id"
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -72,37 +76,45 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.WithContext(req.Context()) // a copy, since the caller's request must not change
 	header := make(http.Header, len(req.Header)+2)
 	maps.Copy(header, req.Header)
-	header["Authorization"] = []string{"Bearer " + text}
-	header["User-Agent"] = userAgent
+	Sign(header, text)
 	req.Header = header
 	resp, err := t.Base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	if !isOurs(req.Header, resp.Header) {
+	if err := t.Tokens.Learn(text, header.Get(correlation), resp.StatusCode, resp.Header); err != nil {
 		_ = resp.Body.Close()
-		return nil, ErrNotOurs
-	}
-	t.Tokens.Heard(resp)
-	switch {
-	case resp.StatusCode == http.StatusUnauthorized:
-		t.Tokens.reject(text)
-	case resp.StatusCode < 500:
-		t.Tokens.accepted(text)
+		return nil, err
 	}
 	return resp, nil
+}
+
+// Header holds the headers of an answer: an http.Header or a *wire.Answer.
+type Header interface {
+	Get(name string) string
+	Values(name string) []string
+}
+
+// Learn learns from the answer to a request with a token whether the service accepts it. The
+// error is ErrNotOurs when the answer is another request's; then nothing is learnt. The services
+// repeat the request's X-Correlation-Id in every answer; a gateway before them may answer
+// without one. own is empty when the request has none.
+func (t *Tokens) Learn(token, own string, status int, h Header) error {
+	for _, id := range h.Values(correlation) {
+		if own != "" && id != "" && !strings.EqualFold(id, own) {
+			return ErrNotOurs
+		}
+	}
+	t.Heard(status, h)
+	switch {
+	case status == http.StatusUnauthorized:
+		t.reject(token)
+	case status < 500:
+		t.accepted(token)
+	}
+	return nil
 }
 
 // ErrNotOurs says that an answer was given to another request. What became of this one is
 // not known.
 var ErrNotOurs = errors.New("the answer has the X-Correlation-Id of another request")
-
-// isOurs reports whether an answer may be the request's. The services repeat the request's
-// X-Correlation-Id in every answer; a gateway before them may answer without one.
-func isOurs(sent, got http.Header) bool {
-	const name = "X-Correlation-Id"
-	want := sent.Get(name)
-	return want == "" || !slices.ContainsFunc(got[name], func(id string) bool {
-		return id != "" && !strings.EqualFold(id, want)
-	})
-}

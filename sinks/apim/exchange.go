@@ -54,7 +54,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		return token{}, &TokenError{Mistake: *Unreachable(TokenURL, "the token endpoint", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	t.Heard(resp)
+	t.Heard(resp.StatusCode, resp.Header)
 	clock := ReadClock(resp.Header, asked, t.now())
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {

@@ -7,11 +7,11 @@ const simulatorHeader = "X-Cohort-Simulator"
 
 // Heard notes whether an answer came from the service or from a simulator. A 5xx may come from
 // a gateway before either, so it tells nothing.
-func (t *Tokens) Heard(r *http.Response) {
+func (t *Tokens) Heard(status int, h Header) {
 	switch {
-	case r.Header.Get(simulatorHeader) != "":
+	case h.Get(simulatorHeader) != "":
 		t.simulated.Store(true)
-	case r.StatusCode < http.StatusInternalServerError:
+	case status < http.StatusInternalServerError:
 		t.real.Store(true)
 	}
 }

@@ -26,7 +26,7 @@ func TestASimulatorNamesItself(t *testing.T) {
 	via := &apim.Transport{Tokens: tokens, Base: web.Transport}
 	status(t, via, service.URL)
 	says(true, true)
-	tokens.Heard(&http.Response{StatusCode: 502}) // a proxy's
+	tokens.Heard(502, http.Header{}) // a proxy's
 	says(true, true)
 
 	real := newEndpoint(t)
@@ -38,6 +38,6 @@ func TestASimulatorNamesItself(t *testing.T) {
 	tokens = real.tokens(t, nil)
 	token(t, tokens)
 	says(false, true)
-	tokens.Heard(&http.Response{StatusCode: 404, Header: http.Header{"X-Cohort-Simulator": {"devel"}}})
+	tokens.Heard(404, http.Header{"X-Cohort-Simulator": {"devel"}})
 	says(false, true)
 }

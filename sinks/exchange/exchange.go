@@ -1,7 +1,6 @@
 // Package exchange is the part that the sinks of NHS Notify and the NHS App share. It posts a
-// request and reads the answer, and classifies a missing answer. It reads Retry-After, and
-// decides which codes of a service may be logged. It also reads the report of app users, which
-// both services have.
+// request, reads JSON in place, and classifies a missing answer. It reads Retry-After, and
+// decides which codes of a service may be logged. It also reads the services' reports.
 package exchange
 
 import (
@@ -104,7 +103,7 @@ const maxRetryAfter = 24 * time.Hour
 
 // RetryAfter reads a Retry-After header: seconds, or a date. It returns 0 for a missing or
 // unreadable one.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h apim.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31); err == nil {
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bytes"
 	"sync"
 
 	"cohort/engine"
@@ -10,8 +9,12 @@ import (
 // IsID reports whether a text may be a service's id of a message: at most 64 characters of
 // printable ASCII, without blanks. Ids go into the log and the report.
 func IsID(text []byte) bool {
-	odd := func(r rune) bool { return r <= ' ' || r > '~' }
-	return len(text) > 0 && len(text) <= 64 && !bytes.ContainsFunc(text, odd)
+	for _, c := range text {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(text) > 0 && len(text) <= 64
 }
 
 // IDs detects a service that gives one id to several messages. The zero value is ready. It is

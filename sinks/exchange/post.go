@@ -1,12 +1,11 @@
 package exchange
 
 import (
-	"bytes"
 	"context"
-	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,11 +17,19 @@ import (
 
 // Poster posts requests that hold messages, each once. It is safe for concurrent use.
 type Poster struct {
-	Key       string   // the key of the service's address in the campaign file
-	URL       *url.URL // where requests are posted; nil: the address cannot be used
-	Accept    []string // the type that is asked for; nil: none
-	MaxAnswer int64    // bytes of an answer
-	carrier   *apim.Transport
+	Key       string      // the key of the service's address in the campaign file
+	URL       *url.URL    // where requests are posted; nil: the address cannot be used
+	Header    http.Header // of every request
+	MaxAnswer int64       // bytes of an answer
+	tokens    *apim.Tokens
+	transport *wire.Transport
+	latest    atomic.Pointer[signed]
+}
+
+// signed is the head of the requests with a token.
+type signed struct {
+	token string
+	head  []byte
 }
 
 // NewPoster makes a Poster to a path of the service at base. It uses the certificates and the
@@ -32,44 +39,46 @@ func NewPoster(client *http.Client, tokens *apim.Tokens, base, path string, time
 	if !ok { // the sink only renders messages
 		settings = &http.Transport{}
 	}
-	p := &Poster{}
-	transport, err := wire.New(base, settings, timeout)
-	if err == nil {
+	p := &Poster{Header: http.Header{"Content-Type": {"application/json"}}, tokens: tokens}
+	var err error
+	if p.transport, err = wire.New(base, settings, timeout); err == nil {
 		p.URL, _ = url.Parse(base + path)
 	}
-	p.carrier = &apim.Transport{Tokens: tokens, Base: transport}
 	return p
 }
 
-// answerBuffers hold answers while they are read.
-var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-var jsonType = []string{"application/json"}
-
-// Post posts a request once and has judge classify its answer. broken means that the body
-// is not whole: it broke off, or it is longer than MaxAnswer. judge must not keep the body.
-func (p *Poster) Post(ctx context.Context, r *engine.Request, judge func(resp *http.Response, body []byte, broken bool) engine.Answer) engine.Answer {
+// Post posts a request once and has judge classify its answer. judge must not keep it.
+func (p *Poster) Post(ctx context.Context, r *engine.Request, judge func(*wire.Answer) engine.Answer) (a engine.Answer) {
 	if p.URL == nil {
 		return engine.Answer{Reply: engine.Unsent, Code: "bad_address", Halt: p.Key + " cannot be used; correct it in the campaign file"}
 	}
-	header := http.Header{"Content-Type": jsonType, "X-Correlation-Id": {uuid.UUID(r.Correlation).String()}}
-	if p.Accept != nil {
-		header["Accept"] = p.Accept
+	token, err := p.tokens.Token(ctx)
+	if err != nil {
+		return NoAnswer(ctx, &wire.NotSentError{Err: err})
 	}
-	resp, err := p.carrier.RoundTrip((&http.Request{
-		Method: http.MethodPost, URL: p.URL, Header: header,
-		Body: io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
-	}).WithContext(ctx))
+	id := uuid.UUID(r.Correlation).String()
+	request := wire.Request{Head: p.head(token), Correlation: id, Body: r.Body, MaxAnswer: p.MaxAnswer}
+	err = p.transport.Post(ctx, request, func(answer *wire.Answer) error {
+		if err := p.tokens.Learn(token, id, answer.Status, answer); err != nil {
+			return err
+		}
+		a = judge(answer)
+		return nil
+	})
 	if err != nil {
 		return NoAnswer(ctx, err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	buffer := answerBuffers.Get().(*bytes.Buffer)
-	defer answerBuffers.Put(buffer)
-	buffer.Reset()
-	if resp.ContentLength > 0 && resp.ContentLength <= p.MaxAnswer {
-		buffer.Grow(int(resp.ContentLength) + bytes.MinRead) // so that it need not grow while it is read
+	return a
+}
+
+// head returns the head of the requests with a token. Few tokens follow each other.
+func (p *Poster) head(token string) []byte {
+	s := p.latest.Load()
+	if s == nil || s.token != token {
+		header := maps.Clone(p.Header)
+		apim.Sign(header, token)
+		s = &signed{token, wire.Head(p.URL, header)}
+		p.latest.Store(s)
 	}
-	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, p.MaxAnswer+1))
-	return judge(resp, buffer.Bytes(), err != nil || int64(buffer.Len()) > p.MaxAnswer)
+	return s.head
 }

@@ -16,12 +16,13 @@ import (
 	"cohort/sinks/apim"
 )
 
-// Report reads a service's report of the app users of a practice, page by page.
+// Report reads a report of a service, page by page, such as the one of a practice's app users.
 type Report struct {
 	Carrier  http.RoundTripper // signs in
 	Timeout  time.Duration     // of one request
 	Key      string            // the key of the service's address in the campaign file
 	Team     string            // gives access to the report
+	Of       string            // what it tells
 	NoReport string            // in a 404: the report is missing, and the address is right
 	Hopeless func() bool       // every access token is refused
 }
@@ -63,12 +64,12 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 	case code == http.StatusBadRequest:
 		return nil, nil, reach.ErrRefused
 	case code == http.StatusUnauthorized && r.Hopeless():
-		return nil, nil, fmt.Errorf("the service refuses every access token (401); ask %s whether this application may read the report of app users, and check that %s and token_url belong together", r.Team, r.Key)
+		return nil, nil, fmt.Errorf("the service refuses every access token (401); ask %s whether this application may read the report of %s, and check that %s and token_url belong together", r.Team, r.Of, r.Key)
 	case code == http.StatusUnauthorized: // again, with a new token
 		later.Wait = time.Millisecond
 		return nil, nil, later
 	case code == http.StatusForbidden:
-		return nil, nil, fmt.Errorf("%w; ask %s for the report of app users", status, r.Team)
+		return nil, nil, fmt.Errorf("%w; ask %s for the report of %s", status, r.Team, r.Of)
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		later.HoldAll = true
 		return nil, nil, later
@@ -80,7 +81,7 @@ func (r Report) Page(ctx context.Context, address string) (http.Header, []byte, 
 
 // NoPage is the error for an answer that is not a page of a report.
 func (r Report) NoPage() error {
-	return fmt.Errorf("the service's answer is no report of app users; check %s", r.Key)
+	return fmt.Errorf("the service's answer is no report of %s; check %s", r.Of, r.Key)
 }
 
 func (r Report) unanswered(ctx context.Context, err error) error {

@@ -1,24 +1,25 @@
 package nhsapp
 
 import (
-	"encoding/json"
 	"net/http"
 	"path"
 
 	"github.com/google/uuid"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
+	"cohort/sinks/wire"
 )
 
 // accepted reads a 201. The service gives the communication's id twice: among the identifiers in
 // the body, and at the end of Location. When the body broke off, Location is enough. An answer
 // that contradicts the request or itself, or has no id, is unreadable, and the request in doubt.
-func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bool) engine.Answer {
+func (s *Sink) accepted(r *engine.Request, reply *wire.Answer) engine.Answer {
 	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
-	location, _ := communicationID(path.Base(h.Get("Location")))
+	location, _ := communicationID(path.Base(reply.Get("Location")))
 	id := location
-	if !broken {
-		said, request, ok := readCreated(body)
+	if !reply.Broken {
+		said, request, ok := readCreated(reply.Body)
 		if !ok || len(r.Messages) != 1 || request != r.Messages[0].String() || location != "" && said != location {
 			return doubt
 		}
@@ -32,30 +33,28 @@ func (s *Sink) accepted(r *engine.Request, h http.Header, body []byte, broken bo
 
 // readCreated reads the communication's id and the request-id out of a 201.
 func readCreated(body []byte) (id, request string, ok bool) {
-	var reply struct {
-		ResourceType string       `json:"resourceType"`
-		Identifier   []identifier `json:"identifier"`
-	}
-	if json.Unmarshal(body, &reply) != nil || reply.ResourceType != "CommunicationRequest" {
-		return "", "", false
-	}
-	for _, i := range reply.Identifier {
-		switch i.System {
-		case communicationSystem, insecureSystem:
-			if id != "" {
-				return "", "", false
-			}
-			id, ok = communicationID(i.Value)
-		case requestSystem:
-			request = i.Value
+	c := exchange.NewCursor(body)
+	ours, ids := false, 0
+	c.Object(func(key []byte) {
+		switch string(key) {
+		case "resourceType":
+			ours = string(c.Text()) == "CommunicationRequest"
+		case "identifier":
+			c.Array(func() {
+				system, value := c.Texts("system", "value")
+				switch string(system) {
+				case communicationSystem, insecureSystem:
+					id, ok = communicationID(string(value))
+					ids++
+				case requestSystem:
+					request = string(value)
+				}
+			})
+		default:
+			c.Skip()
 		}
-	}
-	return id, request, ok
-}
-
-type identifier struct {
-	System string `json:"system"`
-	Value  string `json:"value"`
+	})
+	return id, request, ok && ours && ids == 1 && c.Ended()
 }
 
 // insecureSystem is communicationSystem as some published examples of the service spell it.

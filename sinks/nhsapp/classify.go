@@ -11,6 +11,7 @@ import (
 
 	"cohort/engine"
 	"cohort/sinks/exchange"
+	"cohort/sinks/wire"
 )
 
 // issue is one issue of an OperationOutcome. Its diagnostics are never read: they may repeat parts
@@ -21,21 +22,21 @@ type issue struct {
 }
 
 // classify classifies every answer but a 201, by the table of the contract (section 5).
-func (s *Sink) classify(resp *http.Response, body []byte) engine.Answer {
+func (s *Sink) classify(reply *wire.Answer) engine.Answer {
 	var outcome struct {
 		Issue []issue `json:"issue"`
 	}
-	if json.Unmarshal(body, &outcome) != nil { // gateways answer with other bodies too
+	if json.Unmarshal(reply.Body, &outcome) != nil { // gateways answer with other bodies too
 		outcome.Issue = nil
 	}
-	a := engine.Answer{Status: resp.StatusCode, RetryAfter: exchange.RetryAfter(resp.Header, time.Now())}
+	a := engine.Answer{Status: reply.Status, RetryAfter: exchange.RetryAfter(reply, time.Now())}
 	if len(outcome.Issue) > 0 {
 		a.Code = exchange.Plain(outcome.Issue[0].Code)
 	}
 	if a.Code == "" {
-		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
+		a.Code = "HTTP_" + strconv.Itoa(reply.Status)
 	}
-	switch status := resp.StatusCode; {
+	switch status := reply.Status; {
 	case status == http.StatusBadRequest:
 		return s.badRequest(a, outcome.Issue)
 	case status == http.StatusUnauthorized && a.Code == "forbidden":

@@ -412,7 +412,9 @@ func TestRepliesThatTheServiceTakes(t *testing.T) {
 func TestAnIDOfThePreviousMessageIsInDoubt(t *testing.T) {
 	id := someID
 	w := sinktest.NewWire(t, sinktest.Listen(t, func(w http.ResponseWriter, r *http.Request) {
-		var sent struct{ Identifier []identifier }
+		var sent struct {
+			Identifier []struct{ System, Value string }
+		}
 		_ = json.NewDecoder(r.Body).Decode(&sent)
 		for _, i := range sent.Identifier {
 			if i.System == requestSystem {

@@ -17,7 +17,7 @@ var _ reach.Asker = (*Sink)(nil)
 // AppUsers implements reach.Asker with the service's daily report of a practice's patients with the
 // app. The Link header tells whether another page follows.
 func (s *Sink) AppUsers(ctx context.Context, practice string, page int) (users []reach.User, more bool, err error) {
-	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.nhsapp.base_url", Team: "the NHS App team", NoReport: `"not-found"`, Hopeless: s.o.Tokens.Hopeless}
+	r := s.report("app users")
 	header, body, err := r.Page(ctx, s.o.BaseURL+"/communication/report/patients?ods-organisation-code="+url.QueryEscape(practice)+"&page="+strconv.Itoa(page))
 	if err != nil {
 		return nil, false, err

@@ -1,21 +1,17 @@
 package nhsapp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/tidwall/gjson"
 
 	"cohort/engine/pace"
-	"cohort/sinks/apim"
+	"cohort/engine/reach"
 	"cohort/sinks/exchange"
 )
 
@@ -29,7 +25,6 @@ type Receipt struct {
 }
 
 const (
-	mostPage  = 64 << 20 // bytes of one page of the report
 	mostPages = 1_000_000
 	mostTries = 8 // of one page
 )
@@ -73,16 +68,27 @@ var (
 	errNoBundle = errors.New("the service's answer is not a report of receipts; check sink.nhsapp.base_url")
 )
 
+// report is a report of the service.
+func (s *Sink) report(of string) exchange.Report {
+	return exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.nhsapp.base_url", Team: "the NHS App team", Of: of, NoReport: `"not-found"`, Hopeless: s.o.Tokens.Hopeless}
+}
+
 // reportPage asks for one page, and again while the service cannot answer for now.
 func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, error) {
 	var last error
 	for try := range mostTries {
-		body, wait, err := s.askOnce(ctx, day, page)
-		if err == nil || wait < 0 {
+		_, body, err := s.report("receipts").Page(ctx, s.o.BaseURL+"/communication/report/receipts/FHIR/R4/Task?day="+day+"&page="+strconv.Itoa(page))
+		later := (*reach.LaterError)(nil)
+		switch {
+		case errors.Is(err, reach.ErrMissing):
+			return nil, errNoReport
+		case errors.Is(err, reach.ErrRefused):
+			return nil, errors.New("the service answered 400")
+		case !errors.As(err, &later):
 			return body, err
 		}
 		last = err
-		timer := time.NewTimer(max(wait, pace.Backoff(try, 0.5)))
+		timer := time.NewTimer(max(later.Wait, pace.Backoff(try, 0.5)))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -91,48 +97,6 @@ func (s *Sink) reportPage(ctx context.Context, day string, page int) ([]byte, er
 		}
 	}
 	return nil, last
-}
-
-// askOnce asks for one page. After an error, wait is the time before the next try; below 0
-// there is none.
-func (s *Sink) askOnce(ctx context.Context, day string, page int) (body []byte, wait time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.BaseURL+"/communication/report/receipts/FHIR/R4/Task?day="+day+"&page="+strconv.Itoa(page), nil)
-	if err != nil {
-		return nil, -1, fmt.Errorf("sink.nhsapp.base_url cannot be used: %w", err)
-	}
-	req.Header.Set("X-Correlation-Id", uuid.NewString())
-	resp, err := s.signed.RoundTrip(req)
-	if t := (*apim.TokenError)(nil); errors.As(err, &t) && t.Permanent() {
-		return nil, -1, err
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, mostPage+1))
-	status := fmt.Errorf("the service answered %d", resp.StatusCode)
-	switch resp.StatusCode {
-	case http.StatusOK:
-		if err == nil && len(body) > mostPage {
-			err = errNoBundle
-		}
-		return body, 0, err
-	case http.StatusNotFound:
-		if err == nil && bytes.Contains(body, []byte(`"not-found"`)) {
-			return nil, -1, errNoReport
-		}
-		return nil, -1, fmt.Errorf("%w; check sink.nhsapp.base_url", status)
-	case http.StatusUnauthorized, http.StatusTooManyRequests:
-		return nil, exchange.RetryAfter(resp.Header, time.Now()), status
-	case http.StatusForbidden:
-		return nil, -1, fmt.Errorf("%w; ask the NHS App team for the report of receipts", status)
-	}
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout {
-		return nil, exchange.RetryAfter(resp.Header, time.Now()), status
-	}
-	return nil, -1, status
 }
 
 // readPage reads the receipts of a page, and reports whether another page follows. A receipt

@@ -12,6 +12,7 @@ import (
 	"cohort/ingest/person"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
+	"cohort/sinks/wire"
 )
 
 // Options configure a Sink.
@@ -117,23 +118,23 @@ func (s *Sink) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("nothing answers at sink.nhsapp.base_url (%s): %w; check the address and the network", s.o.BaseURL, err)
 	}
-	s.o.Tokens.Heard(resp)
+	s.o.Tokens.Heard(resp.StatusCode, resp.Header)
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	return resp.Body.Close()
 }
 
 // Send implements engine.Sink. No type is asked for: the contract names none.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	return s.poster.Post(ctx, r, func(resp *http.Response, body []byte, broken bool) engine.Answer {
-		switch status := resp.StatusCode; {
+	return s.poster.Post(ctx, r, func(a *wire.Answer) engine.Answer {
+		switch status := a.Status; {
 		case status == http.StatusCreated:
-			return s.accepted(r, resp.Header, body, broken)
-		case status == http.StatusBadRequest && broken:
+			return s.accepted(r, a)
+		case status == http.StatusBadRequest && a.Broken:
 			// Certainly not accepted, but what for is lost. Sent again it says so again.
 			return engine.Answer{Reply: engine.Refused, Status: status, Code: codeBroken}
 		}
 		// Everywhere else the status alone decides enough, so a broken body does not matter much.
-		return s.classify(resp, body)
+		return s.classify(a)
 	})
 }
 

@@ -29,32 +29,24 @@ func accepted(r *engine.Request, body []byte) engine.Answer {
 // acceptedMessage reads the 201 of a single message. An answer about another message is
 // unreadable.
 func acceptedMessage(r *engine.Request, body []byte) engine.Answer {
-	c := cursor{b: body}
+	c := exchange.NewCursor(body)
 	var id string
 	ours, ids := false, 0
-	c.object(func(key []byte) {
-		if string(key) != "data" {
-			c.skip()
-			return
-		}
-		c.object(func(key []byte) {
+	c.In("data", func() {
+		c.Object(func(key []byte) {
 			switch string(key) {
 			case "id":
-				id, ids = string(c.text()), ids+1
+				id, ids = string(c.Text()), ids+1
 			case "attributes":
-				c.object(func(key []byte) {
-					if string(key) != "messageReference" {
-						c.skip()
-						return
-					}
-					ours = len(r.Messages) == 1 && bytes.Equal(c.text(), r.Messages[0][:])
+				c.In("messageReference", func() {
+					ours = len(r.Messages) == 1 && bytes.Equal(c.Text(), r.Messages[0][:])
 				})
 			default:
-				c.skip()
+				c.Skip()
 			}
 		})
 	})
-	if !c.ended() || !ours || ids != 1 || !exchange.IsID([]byte(id)) {
+	if !c.Ended() || !ours || ids != 1 || !exchange.IsID([]byte(id)) {
 		return engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
 	}
 	return engine.Answer{Reply: engine.Accepted, Status: http.StatusCreated, IDs: []string{id}}
@@ -95,49 +87,31 @@ func (j *join) release() {
 
 // read reads a whole answer, and reports whether it matches the request.
 func (j *join) read(body []byte) bool {
-	c := cursor{b: body}
-	c.object(func(key []byte) {
-		if string(key) != "data" {
-			c.skip()
-			return
-		}
-		c.object(func(key []byte) {
-			if string(key) != "attributes" {
-				c.skip()
-				return
-			}
-			c.object(func(key []byte) { j.attribute(&c, key) })
+	c := exchange.NewCursor(body)
+	c.In("data", func() {
+		c.In("attributes", func() {
+			c.Object(func(key []byte) { j.attribute(&c, key) })
 		})
 	})
-	return c.ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots)
+	return c.Ended() && !j.bad && j.batch && j.listed && j.known == len(j.slots)
 }
 
-func (j *join) attribute(c *cursor, key []byte) {
+func (j *join) attribute(c *exchange.Cursor, key []byte) {
 	switch string(key) {
 	case "messageBatchReference":
-		j.batch = bytes.Equal(c.text(), j.request.Reference[:])
+		j.batch = bytes.Equal(c.Text(), j.request.Reference[:])
 	case "messages":
 		j.bad = j.bad || j.listed
 		j.listed = true
-		c.array(func() { j.message(c) })
+		c.Array(func() { j.message(c) })
 	default:
-		c.skip()
+		c.Skip()
 	}
 }
 
 // message reads one message of the answer.
-func (j *join) message(c *cursor) {
-	var reference, id []byte
-	c.object(func(key []byte) {
-		switch string(key) {
-		case "messageReference":
-			reference = c.text()
-		case "id":
-			id = c.text()
-		default:
-			c.skip()
-		}
-	})
+func (j *join) message(c *exchange.Cursor) {
+	reference, id := c.Texts("messageReference", "id")
 	i := j.place(reference)
 	if i < 0 || j.slots[i] != nil || !exchange.IsID(id) {
 		j.bad = true

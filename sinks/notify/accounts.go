@@ -16,7 +16,7 @@ var _ reach.Asker = (*Sink)(nil)
 // of a practice's patients with the app. A 404 has the same code for a missing report and for a
 // wrong address. The caller notices when no practice has a report.
 func (s *Sink) AppUsers(ctx context.Context, practice string, page int) (users []reach.User, more bool, err error) {
-	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.notify.base_url", Team: "NHS Notify onboarding", NoReport: `"CM_NOT_FOUND"`, Hopeless: s.o.Tokens.Hopeless}
+	r := exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.notify.base_url", Team: "NHS Notify onboarding", Of: "app users", NoReport: `"CM_NOT_FOUND"`, Hopeless: s.o.Tokens.Hopeless}
 	_, body, err := r.Page(ctx, s.o.BaseURL+"/channels/nhsapp/accounts?ods-organisation-code="+url.QueryEscape(practice)+"&page="+strconv.Itoa(page))
 	if err != nil {
 		return nil, false, err

@@ -73,7 +73,7 @@ const codeUnreadable200 = "unreadable_200"
 // classifyAsked classifies every answer but a 200, by the table of requests. A question is never
 // in doubt.
 func (s *Sink) classifyAsked(resp answered) *AskError {
-	a := s.classify(&engine.Request{}, resp.Response, resp.body)
+	a := s.classify(&engine.Request{}, resp.StatusCode, resp.Header, resp.body)
 	e := &AskError{Kind: AskStop, Status: a.Status, Code: a.Code, RetryAfter: a.RetryAfter, HoldAll: a.HoldAll, Why: a.Halt}
 	switch {
 	case a.Status == http.StatusNotFound && a.Code == "CM_NOT_FOUND":

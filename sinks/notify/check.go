@@ -77,7 +77,7 @@ func (s *Sink) Allowed(ctx context.Context) *apim.Mistake {
 		if err != nil {
 			return s.noReply(err)
 		}
-		a = s.classify(&engine.Request{}, resp.Response, resp.body)
+		a = s.classify(&engine.Request{}, resp.StatusCode, resp.Header, resp.body)
 		switch {
 		case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusNotFound && a.Code == "CM_NOT_FOUND", resp.StatusCode == http.StatusBadRequest && strings.HasPrefix(a.Code, "CM_"):
 			return nil

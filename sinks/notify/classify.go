@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
 )
 
@@ -22,50 +23,50 @@ type serviceError struct {
 }
 
 // classify classifies every answer but a 201, by the error table of the contract (section 8).
-func (s *Sink) classify(r *engine.Request, resp *http.Response, body []byte) engine.Answer {
+func (s *Sink) classify(r *engine.Request, status int, h apim.Header, body []byte) engine.Answer {
 	var reply struct {
 		Errors []serviceError `json:"errors"`
 	}
 	_ = json.Unmarshal(body, &reply) // gateways answer with other bodies too
-	a := engine.Answer{Status: resp.StatusCode, RetryAfter: exchange.RetryAfter(resp.Header, time.Now())}
+	a := engine.Answer{Status: status, RetryAfter: exchange.RetryAfter(h, time.Now())}
 	if len(reply.Errors) > 0 {
 		a.Code = exchange.Plain(reply.Errors[0].Code)
 	}
 	if a.Code == "" {
-		a.Code = "HTTP_" + strconv.Itoa(resp.StatusCode)
+		a.Code = "HTTP_" + strconv.Itoa(status)
 	}
 	switch {
-	case resp.StatusCode == http.StatusBadRequest:
+	case status == http.StatusBadRequest:
 		return s.badRequest(a, r, reply.Errors)
-	case resp.StatusCode == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized:
 		a.Reply, a.RetryAfter = engine.Refused, time.Millisecond // at once, with a fresh token
 		if s.o.Tokens.Hopeless() {
 			a.Halt = refusesTokens
 		}
-	case resp.StatusCode == http.StatusRequestEntityTooLarge:
+	case status == http.StatusRequestEntityTooLarge:
 		a.Reply = engine.TooLarge
-	case resp.StatusCode == http.StatusUnprocessableEntity && a.Code == "CM_DUPLICATE_REQUEST":
+	case status == http.StatusUnprocessableEntity && a.Code == "CM_DUPLICATE_REQUEST":
 		a.Reply = engine.Known
-	case resp.StatusCode == http.StatusUnprocessableEntity:
+	case status == http.StatusUnprocessableEntity:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service gave an answer outside its contract (422 %s); check base_url", a.Code)
-	case resp.StatusCode == http.StatusTooEarly:
+	case status == http.StatusTooEarly:
 		a.Reply = engine.Unknown
 		if a.RetryAfter == 0 {
 			a.RetryAfter = 5 * time.Minute
 		}
-	case resp.StatusCode == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		a.Reply, a.HoldAll = engine.Refused, true
-	case resp.StatusCode == http.StatusRequestTimeout:
+	case status == http.StatusRequestTimeout:
 		a.Reply = engine.Unknown
-	case halts[statusCode{resp.StatusCode, a.Code}] != "":
-		a.Reply, a.Halt = engine.Refused, halts[statusCode{resp.StatusCode, a.Code}]
-	case resp.StatusCode == http.StatusForbidden, resp.StatusCode == http.StatusNotFound:
+	case halts[statusCode{status, a.Code}] != "":
+		a.Reply, a.Halt = engine.Refused, halts[statusCode{status, a.Code}]
+	case status == http.StatusForbidden, status == http.StatusNotFound:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service answered %d (%s); check base_url and that this application is set up for NHS Notify", a.Status, a.Code)
-	case resp.StatusCode == http.StatusMethodNotAllowed, resp.StatusCode == http.StatusNotAcceptable, resp.StatusCode == http.StatusUnsupportedMediaType:
+	case status == http.StatusMethodNotAllowed, status == http.StatusNotAcceptable, status == http.StatusUnsupportedMediaType:
 		a.Reply, a.Halt = engine.Refused, fmt.Sprintf("the service refuses requests of this form (%d %s); check base_url, and whether this version of cohort is still current", a.Status, a.Code)
-	case resp.StatusCode == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable:
 		a.Reply, a.HoldAll = engine.Unknown, true
-	case resp.StatusCode >= 500:
+	case status >= 500:
 		a.Reply = engine.Unknown
 	default: // redirects, other successes, answers outside the contract
 		a.Reply, a.Halt = engine.Unknown, fmt.Sprintf("the service gave an answer outside its contract (%d %s); check base_url", a.Status, a.Code)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cohort/engine"
+	"cohort/sinks/exchange"
 )
 
 // readPlainly reads a 201 with encoding/json and a map. accepted must agree with it.
@@ -52,9 +53,9 @@ func FuzzAcceptedAgreesWithEncodingJSON(f *testing.F) {
 		if a.Reply == engine.Accepted && !slices.Equal(a.IDs, readPlainly(r, body)) {
 			t.Errorf("%s gives %q", body, a.IDs)
 		}
-		c := cursor{b: body}
-		c.skip()
-		if valid := json.Valid(body); c.ended() && !valid {
+		c := exchange.NewCursor(body)
+		c.Skip()
+		if valid := json.Valid(body); c.Ended() && !valid {
 			t.Errorf("%q is no JSON and was read", body)
 		}
 	})

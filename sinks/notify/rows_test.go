@@ -97,8 +97,8 @@ func TestAnswersLeakNoPersonalData(t *testing.T) {
 	for _, code := range []string{"", badNumber, "CM_INVALID_VALUE", digits, "CM_" + digits, "CM_9_9_9_0_0_0_0_0_1_8", "CM_INVALID_VALUE " + digits, "CM_INVALID_VALUE:" + name, "999 000 0018", strings.Repeat("CM_X", 100)} {
 		for _, pointer := range []string{"", at(0, ""), at(1, "/recipient/nhsNumber"), at(2, "/"+digits), "/" + digits, messages + "/" + digits, planAt} {
 			for _, status := range []int{200, 302, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 425, 429, 500, 502, 503, 504} {
-				resp := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {digits}, "X-Correlation-Id": {digits}, "Location": {"/" + digits}}}
-				a := s.classify(r, resp, []byte(problems(texts(code, pointer))))
+				h := http.Header{"Retry-After": {digits}, "X-Correlation-Id": {digits}, "Location": {"/" + digits}}
+				a := s.classify(r, status, h, []byte(problems(texts(code, pointer))))
 				shown := a.Code + "|" + a.Halt
 				for _, r := range a.Rows {
 					shown += "|" + r.Code + "|" + r.Reason

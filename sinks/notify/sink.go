@@ -8,6 +8,7 @@ import (
 	"cohort/engine"
 	"cohort/sinks/apim"
 	"cohort/sinks/exchange"
+	"cohort/sinks/wire"
 )
 
 // Options configure a Sink.
@@ -62,7 +63,8 @@ func New(o Options) *Sink {
 		path = "/v1/messages"
 	}
 	s.poster = exchange.NewPoster(o.Client, o.Tokens, o.BaseURL, path, o.Timeout)
-	s.poster.Key, s.poster.Accept, s.poster.MaxAnswer = "sink.notify.base_url", jsonType, mostReply
+	s.poster.Key, s.poster.MaxAnswer = "sink.notify.base_url", mostReply
+	s.poster.Header["Accept"] = jsonType
 	s.signed = &apim.Transport{Tokens: o.Tokens, Base: o.Client.Transport}
 	return s
 }
@@ -84,30 +86,30 @@ var jsonType = []string{"application/json"}
 
 // Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
-	return s.poster.Post(ctx, r, func(resp *http.Response, body []byte, broken bool) engine.Answer {
-		switch status := resp.StatusCode; {
+	return s.poster.Post(ctx, r, func(a *wire.Answer) engine.Answer {
+		switch status := a.Status; {
 		case status == http.StatusCreated:
-			return s.created(r, body, broken)
-		case broken && (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity):
+			return s.created(r, a)
+		case a.Broken && (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity):
 			// Certainly not accepted, but what for is lost. A replay says it again. To call this
 			// doubt would let a batch that is somebody else's pass for ours.
 			return engine.Answer{Reply: engine.Refused, Status: status, Code: codeBroken}
 		}
 		// Everywhere else the status alone decides enough, so a broken body does not matter much.
-		return s.classify(r, resp, body)
+		return s.classify(r, a.Status, a, a.Body)
 	})
 }
 
-func (s *Sink) created(r *engine.Request, body []byte, broken bool) engine.Answer {
+func (s *Sink) created(r *engine.Request, reply *wire.Answer) engine.Answer {
 	doubt := engine.Answer{Reply: engine.Unknown, Status: http.StatusCreated, Code: codeUnreadable}
-	if broken {
+	if reply.Broken {
 		return doubt
 	}
 	read := accepted
 	if s.o.Single {
 		read = acceptedMessage
 	}
-	a := read(r, body)
+	a := read(r, reply.Body)
 	if a.Reply == engine.Accepted && s.ids.Repeats(a.IDs[0], r.Messages[0]) {
 		return doubt
 	}

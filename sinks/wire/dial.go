@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -22,8 +23,12 @@ func (t *Transport) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{transport: t, socket: &counter{Conn: socket}}
+	c := &conn{transport: t, socket: &counter{Conn: socket}, unwatch: func() bool { return true }}
 	c.stream = c.socket
+	if c.raw, err = socket.(syscall.Conn).SyscallConn(); err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
 	if t.tls != nil {
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
@@ -33,6 +38,9 @@ func (t *Transport) dial(ctx context.Context) (*conn, error) {
 			return nil, err
 		}
 		c.stream = secured
+	}
+	c.peek = func(fd uintptr) {
+		_, _, c.peeked = syscall.Recvfrom(int(fd), c.one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	}
 	c.head.R = c.stream
 	c.in = bufio.NewReaderSize(&c.head, bufferSize)

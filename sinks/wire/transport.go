@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -33,10 +34,11 @@ type Transport struct {
 	idle []*conn // the one that was used last comes last
 }
 
-var _ http.RoundTripper = (*Transport)(nil)
+// tolerance: a request may take this part of its timeout longer, a second of each minute.
+const tolerance = 60
 
 // New makes a transport to the service at base, an http or https address. A request may take
-// timeout, from connecting to the end of its answer; 0 means any time. The certificates, the
+// timeout, from connecting to the end of its answer, and up to a sixtieth more; 0 means any time. The certificates, the
 // proxy, and the number and age of idle connections are those of settings.
 func New(base string, settings *http.Transport, timeout time.Duration) (*Transport, error) {
 	at, err := url.Parse(base)
@@ -67,24 +69,40 @@ func New(base string, settings *http.Transport, timeout time.Duration) (*Transpo
 	return t, err
 }
 
-// RoundTrip implements http.RoundTripper for requests with a body of known length. The caller
-// reads the answer's body to its end, or closes it. Only a body that was read to its end leaves
-// the connection for another request.
-func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
-	var deadline time.Time
-	if t.timeout > 0 {
-		deadline = time.Now().Add(t.timeout)
-	}
-	c, err := t.take(ctx, deadline)
+// Head makes the head of POST requests to an address, without the lines that differ between
+// them. It is made once for many requests.
+func Head(at *url.URL, h http.Header) []byte {
+	var b bytes.Buffer
+	_, _ = fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\n", at.RequestURI(), at.Host)
+	_ = h.Write(&b) // lets no value end its line
+	return b.Bytes()
+}
+
+// Request is a request that holds messages.
+type Request struct {
+	Head        []byte // from Head
+	Correlation string // the X-Correlation-Id, a UUID
+	Body        []byte
+	MaxAnswer   int64 // bytes of the answer's body
+}
+
+// Post sends a request, and has read read the answer, which is valid until it returns. Then the
+// connection may carry another request. An error of read closes it, and is returned. After
+// any other error there was no answer.
+func (t *Transport) Post(ctx context.Context, r Request, read func(*Answer) error) error {
+	now := time.Now()
+	c, err := t.take(ctx, now)
 	if err != nil {
-		_ = req.Body.Close()
-		return nil, &NotSentError{err}
+		return &NotSentError{err}
 	}
-	c.begin(ctx, deadline)
-	resp, err := c.exchange(req)
+	c.request = r
+	if err = c.begin(ctx, now); err == nil {
+		err = c.exchange()
+	}
 	if err == nil {
-		return resp, nil
+		err = read(&c.answer)
+		c.end(err == nil)
+		return err
 	}
 	c.abort()
 	if ctx.Err() != nil {
@@ -95,37 +113,42 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c.socket.sent.Load() == 0 {
 		err = &NotSentError{err}
 	}
-	return nil, err
+	return err
 }
 
-// take returns an open connection that nobody else uses.
-func (t *Transport) take(ctx context.Context, deadline time.Time) (*conn, error) {
+// take returns an open connection that nobody else uses, and whose requests end with ctx.
+func (t *Transport) take(ctx context.Context, now time.Time) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for c := t.pop(); c != nil; c = t.pop() {
-		if c.isQuiet() {
+	for c := t.pop(now); c != nil; c = t.pop(now) {
+		if c.isQuiet() && c.watch(ctx) {
 			return c, nil
 		}
-		_ = c.stream.Close()
+		c.close()
 	}
-	if !deadline.IsZero() {
+	dialing := ctx
+	if t.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
+		dialing, cancel = context.WithDeadline(ctx, now.Add(t.timeout))
 		defer cancel()
 	}
-	return t.dial(ctx)
+	c, err := t.dial(dialing)
+	if err == nil {
+		c.watch(ctx)
+	}
+	return c, err
 }
 
 // pop takes the connection that was used last. When that one has been idle for too long, all
 // have.
-func (t *Transport) pop() *conn {
+func (t *Transport) pop(now time.Time) *conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(t.idle)
-	if n > 0 && t.maxAge > 0 && time.Since(t.idle[n-1].idleSince) > t.maxAge {
+	if n > 0 && t.maxAge > 0 && now.Sub(t.idle[n-1].idleSince) > t.maxAge {
 		for _, c := range t.idle {
-			_ = c.stream.Close()
+			c.close()
 		}
 		n, t.idle = 0, nil
 	}
@@ -140,12 +163,12 @@ func (t *Transport) pop() *conn {
 
 // put keeps a connection for another request.
 func (t *Transport) put(c *conn) {
-	c.idleSince = time.Now()
+	c.idleSince, c.request = time.Now(), Request{}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.idle) < t.maxIdle {
 		t.idle = append(t.idle, c)
 		return
 	}
-	_ = c.stream.Close()
+	c.close()
 }

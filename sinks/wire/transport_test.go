@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -52,19 +53,27 @@ func startTLS(t *testing.T, config *tls.Config, handler http.HandlerFunc) *httpt
 }
 
 // post sends a body and reads the answer to its end.
-func post(ctx context.Context, c http.RoundTripper, base string, body []byte) (status int, answer string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages?a=b", bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
+func post(ctx context.Context, c *wire.Transport, base string, body []byte) (status int, answer string, err error) {
+	broken := false
+	err = c.Post(ctx, request(base, "application/json", body), func(a *wire.Answer) error {
+		status, answer, broken = a.Status, string(a.Body), a.Broken
+		return nil
+	})
+	if broken {
+		err = io.ErrUnexpectedEOF
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.RoundTrip(req)
+	return status, answer, err
+}
+
+const correlation = "5f3c1f6e-5f0b-4b8c-9f43-2c2c1d1f8a11"
+
+// request makes a request of a type.
+func request(base, contentType string, body []byte) wire.Request {
+	at, err := url.Parse(base + "/v1/messages?a=b")
 	if err != nil {
-		return 0, "", err
+		panic(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text), err
+	return wire.Request{Head: wire.Head(at, http.Header{"Content-Type": {contentType}}), Correlation: correlation, Body: body, MaxAnswer: 8 << 20}
 }
 
 func notSent(err error) bool { _, is := errors.AsType[*wire.NotSentError](err); return is }
@@ -111,7 +120,7 @@ func TestARequestArrivesAsItWasMeant(t *testing.T) {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			got, err := io.ReadAll(r.Body)
 			if err != nil || !bytes.Equal(got, body) || r.ContentLength != int64(size) || r.RequestURI != "/v1/messages?a=b" || r.Proto != "HTTP/1.1" ||
-				r.Header.Get("Content-Type") != "application/json" || len(r.TransferEncoding) > 0 || !strings.HasPrefix(r.Host, "127.0.0.1:") {
+				r.Header.Get("Content-Type") != "application/json" || r.Header.Get("X-Correlation-Id") != correlation || len(r.TransferEncoding) > 0 || !strings.HasPrefix(r.Host, "127.0.0.1:") {
 				t.Errorf("%d bytes: %d arrived, %v; %s %s %v", size, len(got), err, r.Host, r.RequestURI, r.Header)
 			}
 			w.WriteHeader(http.StatusCreated)
@@ -271,21 +280,20 @@ func TestAHeaderCannotEndItsLine(t *testing.T) {
 	for _, value := range []string{"a\r\nX-More: b", "a\nX-More: b", "a\rX-More: b"} {
 		base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
 			req, err := http.ReadRequest(in)
-			if err != nil || req.Header.Get("X-More") != "" || !strings.HasPrefix(req.Header.Get("Authorization"), "a") {
+			if err != nil || req.Header.Get("X-More") != "" || !strings.HasPrefix(req.Header.Get("Content-Type"), "a") {
 				t.Errorf("%v: %v", req, err)
 			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
 		})
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base, http.NoBody)
+		err := newTransport(t, base, nil, time.Second).Post(t.Context(), request(base, value, nil), func(a *wire.Answer) error {
+			if a.Status != http.StatusUnauthorized {
+				t.Errorf("%q: %d", value, a.Status)
+			}
+			return nil
+		})
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%q: %v", value, err)
 		}
-		req.Header["Authorization"] = []string{value}
-		resp, err := newTransport(t, base, nil, time.Second).RoundTrip(req)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized {
-			t.Fatalf("%q: %v", value, err)
-		}
-		_ = resp.Body.Close()
 	}
 }
 
@@ -487,6 +495,155 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	}
 	if connections.Load() != 3 || ended.Load() != 2 {
 		t.Errorf("%d connections, %d of them closed", connections.Load(), ended.Load())
+	}
+}
+
+// One watch and one deadline serve many requests of a connection.
+func TestContextAndDeadlineHoldOnAUsedConnection(t *testing.T) {
+	pair := certificate(t)
+	for name, secured := range map[string]bool{"plain": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			var connections atomic.Int32
+			var silent atomic.Bool
+			asked := make(chan bool, 9)
+			base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+				connections.Add(1)
+				out := io.Writer(conn)
+				if secured {
+					stream := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}})
+					in, out = bufio.NewReader(stream), stream
+				}
+				for readRequest(in) {
+					if silent.Load() {
+						asked <- true
+						continue
+					}
+					_, _ = io.WriteString(out, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+				}
+			})
+			if secured {
+				base = strings.Replace(base, "http:", "https:", 1)
+			}
+			c := newTransport(t, base, pair.Leaf, time.Second)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			answers := func(ctx context.Context, over int32) {
+				t.Helper()
+				if status, _, err := post(ctx, c, base, []byte("{}")); status != 201 || err != nil || connections.Load() != over {
+					t.Fatalf("%d, %v, over %d connections; want %d", status, err, connections.Load(), over)
+				}
+			}
+			breaks := func(ctx context.Context, why error) {
+				t.Helper()
+				if _, _, err := post(ctx, c, base, []byte("{}")); !errors.Is(err, why) || notSent(err) {
+					t.Fatalf("%v; want %v", err, why)
+				}
+			}
+			for range 4 { // for longer than one deadline
+				answers(ctx, 1)
+				time.Sleep(400 * time.Millisecond)
+			}
+			silent.Store(true)
+			breaks(ctx, os.ErrDeadlineExceeded)
+			silent.Store(false)
+			<-asked
+			answers(ctx, 2)
+			answers(t.Context(), 2)
+			answers(ctx, 2)
+			silent.Store(true)
+			go func() { <-asked; cancel() }()
+			breaks(ctx, context.Canceled)
+			silent.Store(false)
+
+			ended, end := context.WithCancel(t.Context())
+			answers(ended, 3)
+			end()
+			if _, _, err := post(ended, c, base, []byte("{}")); !notSent(err) {
+				t.Errorf("%v", err)
+			}
+			answers(t.Context(), 4)
+		})
+	}
+}
+
+// lateContext is over when it is asked for the second time.
+type lateContext struct {
+	context.Context
+	asked atomic.Int32
+}
+
+func (c *lateContext) Err() error {
+	if c.asked.Add(1) > 1 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The end of a context may be missed while its connection is prepared.
+func TestAContextMayEndAtTheLastMoment(t *testing.T) {
+	var requests atomic.Int32
+	base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for readRequest(in) {
+			requests.Add(1)
+			_, _ = io.WriteString(conn, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	c := newTransport(t, base, nil, 10*time.Second)
+	if _, _, err := post(context.Background(), c, base, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	late := &lateContext{Context: context.Background()}
+	if _, _, err := post(late, c, base, []byte("{}")); !notSent(err) || requests.Load() != 1 {
+		t.Errorf("%v; %d requests arrived", err, requests.Load())
+	}
+}
+
+// A caller that rejects an answer cannot say what comes next on its connection, nor can one that
+// has not the whole of an answer.
+func TestARejectedOrBrokenAnswerClosesItsConnection(t *testing.T) {
+	rejected := errors.New("another's")
+	for answer, want := range map[string]error{"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n": rejected, "HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n": nil} {
+		var connections atomic.Int32
+		base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+			for connections.Add(1); readRequest(in); {
+				_, _ = io.WriteString(conn, answer)
+			}
+		})
+		c := newTransport(t, base, nil, 200*time.Millisecond)
+		for n := range int32(3) {
+			err := c.Post(t.Context(), request(base, "x", nil), func(a *wire.Answer) error {
+				if a.Broken != (want == nil) {
+					t.Errorf("%q is broken: %v", answer, a.Broken)
+				}
+				return want
+			})
+			if err != want || connections.Load() != n+1 {
+				t.Errorf("%q: %v after %d connections", answer, err, connections.Load())
+			}
+		}
+	}
+}
+
+// The wait for the end of a request leaves no deadline for the next one.
+func TestAnAnswerMayComeBeforeTheEndOfItsRequest(t *testing.T) {
+	base := byHand(t, func(_ int, conn net.Conn, in *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+			time.Sleep(5 * time.Millisecond)
+			_, _ = io.Copy(io.Discard, req.Body)
+		}
+	})
+	c := newTransport(t, base, nil, 10*time.Second)
+	for range 8 {
+		if status, _, err := post(t.Context(), c, base, bytes.Repeat([]byte("x"), 10<<20)); status != 201 || err != nil {
+			t.Errorf("%d, %v", status, err)
+		}
+		time.Sleep(60 * time.Millisecond)
 	}
 }
 
