@@ -68,7 +68,7 @@ func (b *build) judge(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.verdicts, err = createFile(b.dir, verdictsFile, verdictSchema); err != nil {
+	if b.verdicts, err = b.create(verdictsFile, verdictSchema); err != nil {
 		return err
 	}
 	done := 0

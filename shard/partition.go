@@ -21,7 +21,7 @@ type sliced struct {
 }
 
 // partition distributes the records to the shards. Every shard has one worker, which keeps the
-// order of its records, and compresses and writes them. The caller's goroutine reads the
+// order of its records, and writes them. The caller's goroutine reads the
 // batches and slices them. A worker is at most two batches behind.
 func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, error]) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -81,7 +81,11 @@ func (b *build) slice(r arrow.Record) (sliced, error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
 	of := make([]int32, len(values))
-	h := sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
+	in := newIncoming(r, len(b.o.Fields))
+	if b.o.Use == ToCount {
+		in.textless = in.withoutTexts()
+	}
+	h := sliced{record: r, in: in, ends: make([]int32, shards)}
 	for i, n := range values {
 		if nulls && numbers.IsNull(i) {
 			of[i] = -1
@@ -181,6 +185,9 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 	}
 	for len(which) > 0 {
 		n := min(len(which), batchRows-len(s.record.rows))
+		if in.textless != nil && s.file.info.Rows > 0 {
+			in = in.textless
+		}
 		if err := s.record.take(in, which[:n]); err != nil {
 			return err
 		}

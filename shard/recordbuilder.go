@@ -24,6 +24,7 @@ type incoming struct {
 	withdrawn           *array.Boolean // nil when no record is
 	reference           texts
 	fields              []texts
+	textless            *incoming // the same without texts, for a spool to count
 }
 
 func newIncoming(r arrow.Record, fields int) *incoming {
@@ -46,6 +47,13 @@ func newIncoming(r arrow.Record, fields int) *incoming {
 		in.fields = append(in.fields, newTexts(r.Column(person.FirstField+i)))
 	}
 	return in
+}
+
+// withoutTexts returns the same records with empty fields.
+func (in *incoming) withoutTexts() *incoming {
+	empty := *in
+	empty.fields = slices.Repeat([]texts{{absent: true}}, len(in.fields))
+	return &empty
 }
 
 // anySet reports whether a column without nulls has a true value.

@@ -20,8 +20,9 @@ import (
 // shards. It is safe for concurrent use.
 type Spool struct {
 	Manifest Manifest
-	Digest   [32]byte // of the manifest
+	Digest   [32]byte // of the manifest; zero if the spool is not sealed
 	dir      string
+	use      Use
 	shards   []*shard
 
 	superseded succession
@@ -65,7 +66,12 @@ func Open(dir string) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{Manifest: m, Digest: digest, dir: dir}
+	return open(dir, m, digest, ToSend)
+}
+
+// open opens a spool that is as it was built.
+func open(dir string, m Manifest, digest [32]byte, use Use) (*Spool, error) {
+	s := &Spool{Manifest: m, Digest: digest, dir: dir, use: use}
 	for _, info := range m.Shards {
 		sh, err := openShard(dir, info, s.Routes())
 		if err != nil {
@@ -140,7 +146,16 @@ func (s *Spool) Positions(lane person.Lane) uint32 {
 	return uint32(len(s.shards[int(lane)/s.Routes()].verdicts))
 }
 
-// Recipients implements engine.Source.
+// Readable is how many positions of a lane Recipients can read. Only in a spool ToCount they are
+// not all of them.
+func (s *Spool) Readable(lane person.Lane) uint32 {
+	if s.use == ToCount {
+		return min(s.Positions(lane), uint32(s.Manifest.BatchRows))
+	}
+	return s.Positions(lane)
+}
+
+// Recipients implements engine.Source. Behind the readable positions is an error.
 func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		shard, route := int(lane)/s.Routes(), uint8(int(lane)%s.Routes())
@@ -148,6 +163,9 @@ func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.R
 		p := person.Recipient{Fields: make([]string, len(s.Manifest.Fields)), Route: route}
 		for at := from; at < to; {
 			page, err := sh.page(int(at/size), route)
+			if err == nil && at >= s.Readable(lane) {
+				err = errors.New("the texts of its records were not kept")
+			}
 			if err != nil {
 				yield(person.Recipient{}, fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err))
 				return

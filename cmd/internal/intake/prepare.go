@@ -32,6 +32,8 @@ type Preparation struct {
 	Sink      sinks.Service
 	Rehearsal bool
 	Compare   func(context.Context, *shard.Spool) error // with runs of other campaigns
+
+	Spool *shard.Spool // what Prepare made, to be closed by the caller; nil after an error
 }
 
 // Prepare makes the spool and the plan. The error is a *dispatch.Stopped if ctx ended.
@@ -56,11 +58,15 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(rejects), disk.MakeFolder(dir)); err != nil {
 		return err
 	}
-	spool, err := r.Spool(ctx, dir)
+	spool, err := r.Spool(ctx, dir, shard.ToSend)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = spool.Close() }()
+	defer func() {
+		if p.Spool == nil {
+			_ = spool.Close()
+		}
+	}()
 	if unasked := r.unasked(); unasked != "" && p.Rehearsal {
 		log.Warn(unasked)
 	} else if unasked != "" {
@@ -88,7 +94,11 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	// Earlier runs are closed for good before the plan that excludes their people becomes valid.
 	// So at no moment may both send.
-	return plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.Run, p.Folder.Path) })
+	err = plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.Run, p.Folder.Path) })
+	if err == nil {
+		p.Spool = spool
+	}
+	return err
 }
 
 // header completes the plan's header.
