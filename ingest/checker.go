@@ -85,9 +85,11 @@ func (c *checker) fill(b *batch, from format.Source) error {
 // limit checks the fields of a record, as a message would carry them: for characters that no
 // message may hold, and for the service's limits on its route.
 func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
-	for _, k := range c.rules.fields {
-		if person.HasControl(s.Value(record, k)) {
-			return controls
+	if !s.Plain || c.rules.derived >= 0 { // a derived value is in no record
+		for _, k := range c.rules.fields {
+			if person.HasControl(s.Value(record, k)) {
+				return controls
+			}
 		}
 	}
 	bytes := 0 // at most: a field gets longer only by a default or by the space in a postcode

@@ -163,6 +163,23 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 	return person.Suppressed, reasons[v-suppressed]
 }
 
+// Codes counts the duplicate and suppressed records by their reason codes.
+func (s *Spool) Codes() map[string]int64 {
+	var counts [256]int64
+	for _, sh := range s.shards {
+		for _, v := range sh.verdicts {
+			counts[v]++
+		}
+	}
+	codes := map[string]int64{}
+	for v := duplicate; v < suppressed+len(s.Manifest.Reasons); v++ {
+		if _, code := verdictWords(uint8(v), s.Manifest.Reasons); counts[v] > 0 {
+			codes[code] += counts[v]
+		}
+	}
+	return codes
+}
+
 // words explains this package's reason codes, except for duplicates: see ruleWords.
 var words = map[string]string{
 	person.CodeWithdrawn:     "the record says that the person is not to be invited",
