@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"cohort/ingest/person"
 )
@@ -21,6 +23,7 @@ type Options struct {
 	Routes     int      // the number of routes, up to 256; 0 means 1
 	BatchRows  int      // records in a record batch; 0: the number of fields decides
 	Use        Use      // what the spool is for
+	Enough     func()   // called once, when a spool ToCount needs no more texts of fields; may be nil
 
 	// Superseded yields the superseded numbers, ascending, each with the number of the person's
 	// records here. Exclude may name a person by either number. May be nil. It is ranged over
@@ -46,7 +49,7 @@ type Use uint8
 const (
 	ToSend  Use = iota
 	ToCut       // into batches, and to look at
-	ToCount     // only the first record batch of each shard has the texts of the fields: see Spool.Readable
+	ToCount     // only the first records of each shard have the texts of the fields, in memory: see Spool.Readable
 )
 
 // Exclusion is one person who must not be sent to.
@@ -91,7 +94,13 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	if err != nil {
 		return nil, err
 	}
-	return open(dir, b.manifest, digest, o.Use)
+	s, err := open(dir, b.manifest, digest)
+	for i := range b.shards {
+		if err == nil {
+			s.shards[i].texts = b.shards[i].texts
+		}
+	}
+	return s, err
 }
 
 // batchRows is the default for Options.BatchRows: 4096, and fewer for many fields, because
@@ -116,7 +125,8 @@ type build struct {
 	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
 	manifest Manifest
 	verdicts *file
-	routes   *file // nil when there is one route
+	routes   *file        // nil when there is one route
+	texted   atomic.Int32 // shards that have all texts they need
 
 	superseded  succession
 	successions *file // nil without Options.Superseded
@@ -127,10 +137,12 @@ type shardBuild struct {
 	file   *file
 	schema *arrow.Schema
 	record recordBuilder
-	keys   *keyFile // the numbers of its records, in order, with the tag withdrawn
-	routes []uint8  // of its records, in order; nil when there is one route
+	texts  []*array.String // by field, of the first record batch; nil until then, and unless counts
+	keys   *keyFile        // the numbers of its records, in order, with the tag withdrawn
+	routes []uint8         // of its records, in order; nil when there is one route
 
 	withdrawn bool // some record is withdrawn
+	counts    bool // the spool is to count
 }
 
 func (b *build) begin() error {
@@ -154,8 +166,12 @@ func (b *build) begin() error {
 		}
 	}
 	schema := shardSchema(b.o.Fields)
+	counts := b.o.Use == ToCount
+	if counts {
+		schema = shardSchema(nil)
+	}
 	for i := range b.o.Shards {
-		s := &shardBuild{schema: schema, keys: b.keys[i]}
+		s := &shardBuild{schema: schema, keys: b.keys[i], counts: counts}
 		b.shards = append(b.shards, s)
 		if s.file, err = b.create(fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
 			return err

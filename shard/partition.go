@@ -81,11 +81,7 @@ func (b *build) slice(r arrow.Record) (sliced, error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
 	of := make([]int32, len(values))
-	in := newIncoming(r, len(b.o.Fields))
-	if b.o.Use == ToCount {
-		in.textless = in.withoutTexts()
-	}
-	h := sliced{record: r, in: in, ends: make([]int32, shards)}
+	h := sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
 	for i, n := range values {
 		if nulls && numbers.IsNull(i) {
 			of[i] = -1
@@ -153,7 +149,11 @@ func (b *build) work(ctx context.Context, w int, queues <-chan sliced) error {
 			if b.manifest.Routes > 1 {
 				b.shards[s].routes = gather(b.shards[s].routes, h.in.routes, which)
 			}
+			had := b.shards[s].texts != nil
 			err = b.shards[s].take(h.in, which, b.o.BatchRows)
+			if !had && b.shards[s].texts != nil && int(b.texted.Add(1)) == len(b.shards) && b.o.Enough != nil {
+				b.o.Enough()
+			}
 		}
 		h.record.Release()
 		if err != nil {
@@ -185,10 +185,11 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 	}
 	for len(which) > 0 {
 		n := min(len(which), batchRows-len(s.record.rows))
-		if in.textless != nil && s.file.info.Rows > 0 {
-			in = in.textless
+		fields := in.fields
+		if s.texts != nil {
+			fields = nil
 		}
-		if err := s.record.take(in, which[:n]); err != nil {
+		if err := s.record.take(in, fields, which[:n]); err != nil {
 			return err
 		}
 		which = which[n:]
@@ -204,6 +205,9 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 func (s *shardBuild) flush() error {
 	if len(s.record.rows) == 0 {
 		return nil
+	}
+	if s.counts && s.texts == nil {
+		s.texts = s.record.texts()
 	}
 	r := s.record.build(s.schema)
 	defer r.Release()

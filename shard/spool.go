@@ -22,7 +22,6 @@ type Spool struct {
 	Manifest Manifest
 	Digest   [32]byte // of the manifest; zero if the spool is not sealed
 	dir      string
-	use      Use
 	shards   []*shard
 
 	superseded succession
@@ -32,7 +31,8 @@ type Spool struct {
 // messages of neighbouring batches are read one after another.
 type shard struct {
 	verdicts []uint8
-	routes   []uint8 // nil when there is one route
+	routes   []uint8         // nil when there is one route
+	texts    []*array.String // by field, of the first record batch of a spool to count; else nil
 
 	mu   sync.Mutex
 	file *os.File
@@ -66,12 +66,12 @@ func Open(dir string) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(dir, m, digest, ToSend)
+	return open(dir, m, digest)
 }
 
 // open opens a spool that is as it was built.
-func open(dir string, m Manifest, digest [32]byte, use Use) (*Spool, error) {
-	s := &Spool{Manifest: m, Digest: digest, dir: dir, use: use}
+func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
+	s := &Spool{Manifest: m, Digest: digest, dir: dir}
 	for _, info := range m.Shards {
 		sh, err := openShard(dir, info, s.Routes())
 		if err != nil {
@@ -149,7 +149,7 @@ func (s *Spool) Positions(lane person.Lane) uint32 {
 // Readable is how many positions of a lane Recipients can read. Only in a spool ToCount they are
 // not all of them.
 func (s *Spool) Readable(lane person.Lane) uint32 {
-	if s.use == ToCount {
+	if s.shards[int(lane)/s.Routes()].texts != nil {
 		return min(s.Positions(lane), uint32(s.Manifest.BatchRows))
 	}
 	return s.Positions(lane)
@@ -212,6 +212,9 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 		lines:      record.Column(shardLine).(*array.Int64).Int64Values(),
 		numbers:    record.Column(shardNumber).(*array.Uint64).Uint64Values(),
 		references: record.Column(shardReference).(*array.String),
+	}
+	if n == 0 {
+		p.fields = sh.texts
 	}
 	for i := shardField; i < int(record.NumCols()); i++ {
 		p.fields = append(p.fields, record.Column(i).(*array.String))

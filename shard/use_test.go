@@ -13,10 +13,11 @@ import (
 // taken for one.
 func TestASpoolForThisProcessHasTheSameRecords(t *testing.T) {
 	entries := routed(t)
+	enough := 0
 	build := func(dir string, use shard.Use) *shard.Spool {
 		list := listing([]shard.Exclusion{{Number: entries[3].number, Reason: "opted_out"}, {Number: entries[4].number, Reason: "moved"}})
 		s, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), shard.Options{
-			Shards: 4, Fields: twoFields, BatchRows: 64, Routes: 3, Duplicates: shard.Last, Exclude: list, Use: use,
+			Shards: 4, Fields: twoFields, BatchRows: 64, Routes: 3, Duplicates: shard.Last, Exclude: list, Use: use, Enough: func() { enough++ },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -24,6 +25,11 @@ func TestASpoolForThisProcessHasTheSameRecords(t *testing.T) {
 		return closing(t, s)
 	}
 	sealed := build(t.TempDir(), shard.ToSend)
+	defer func() {
+		if enough != 1 {
+			t.Errorf("the spool to count has enough texts %d times", enough)
+		}
+	}()
 	for _, use := range []shard.Use{shard.ToCut, shard.ToCount} {
 		dir := t.TempDir()
 		s := build(dir, use)

@@ -134,6 +134,7 @@ func (r *Reading) build(ctx context.Context, dir string, use shard.Use) (*shard.
 		Routes:     len(r.Campaign.Routes),
 		Fields:     r.Fields,
 		Use:        use,
+		Enough:     r.Reader.OmitFields,
 		Duplicates: map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[r.Campaign.Cohort.Duplicates.Rule],
 		Superseded: superseded,
 		Replaced:   r.Earlier.Replaced(),
