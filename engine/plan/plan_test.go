@@ -20,7 +20,7 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewPeople(40, 4, nil)
 	p.ByLane[2] = nil // a shard that nobody lives in
-	batches, err := plan.Cut(t.Context(), enginetest.TestRun, p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20})
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20}, "")
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
 	header.Earlier = []plan.EarlierRun{{"00", "/somewhere"}}
@@ -36,7 +36,11 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 		t.Error("nobody was asked before the plan became valid")
 	}
 	planned := enginetest.OpenPlan(t, dir)
-	want := slices.Concat(batches...)
+	var want []plan.Batch
+	for b, err := range batches.Each() {
+		enginetest.Must(t, err)
+		want = append(want, b)
+	}
 	if planned.Run != enginetest.TestRun || planned.Messages != 30 || planned.Batches() != len(want) || planned.Largest != 3 || !slices.Equal(planned.LaneStarts, []int{0, 4, 8, 8}) {
 		t.Errorf("the plan says %+v", planned.Header)
 	}
@@ -49,7 +53,6 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 		got = append(got, b)
 	}
 	for i := range want {
-		want[i].Number = uint32(i)
 		single, err := planned.Batch(uint32(i))
 		enginetest.Must(t, err)
 		if !reflect.DeepEqual(got[i], want[i]) || !reflect.DeepEqual(single, want[i]) {
@@ -72,13 +75,52 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	}
 }
 
+// Lanes are cut at the same time, and written in pieces. Each batch comes back in its place.
+func TestAPlanOfManyBatches(t *testing.T) {
+	p := enginetest.NewPeople(30_000, 3, nil)
+	planned := enginetest.SealPlan(t, t.TempDir(), p, engine.Limits{Messages: 1, Bytes: 1 << 20})
+	next, number := [3]uint32{}, uint32(0)
+	for b, err := range planned.Each() {
+		enginetest.Must(t, err)
+		if b.Number != number || b.Ordinal != next[b.Lane] || b.From != b.Ordinal || b.To != b.From+1 || b.Messages != 1 {
+			t.Fatalf("batch %d is %+v", number, b)
+		}
+		if at, err := planned.Batch(number); err != nil || !reflect.DeepEqual(at, b) {
+			t.Fatalf("batch %d is %+v and %+v, %v", number, b, at, err)
+		}
+		number, next[b.Lane] = number+1, next[b.Lane]+1
+	}
+	for lane, n := range next {
+		if n != p.Positions(person.Lane(lane)) {
+			t.Errorf("lane %d has %d batches", lane, n)
+		}
+	}
+}
+
+// Digests are part of the format.
+func TestDigestsAreAsTheyAlwaysWere(t *testing.T) {
+	for of, want := range map[plan.Digest]string{
+		{}:      "99aa06d3014798d86001c324468d497f", // the specification's for no bytes
+		{15: 1}: "99aa06d3014798d86001c324468d497f",
+		{31: 1}: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", // FIPS 180-4
+		{16: 1}: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+	} {
+		if got := of.Of(nil).String(); got != want {
+			t.Errorf("a digest like %s of nothing is %s", of, got)
+		}
+	}
+}
+
 func TestAPlanThatIsNotSealed(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := plan.Open(dir); !errors.Is(err, plan.ErrNone) {
 		t.Errorf("an empty folder: %v", err)
 	}
 	refused := errors.New("no")
-	if err := plan.Seal(dir, enginetest.TestHeader(enginetest.NewPeople(0, 1, nil)), nil, func() error { return refused }); !errors.Is(err, refused) {
+	nobody := enginetest.NewPeople(0, 1, nil)
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), nobody, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20}, "")
+	enginetest.Must(t, err)
+	if err := plan.Seal(dir, enginetest.TestHeader(nobody), batches, func() error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("sealing went on: %v", err)
 	}
 	if _, err := plan.Open(dir); !errors.Is(err, plan.ErrNone) {
@@ -121,7 +163,7 @@ func TestADamagedPlanIsNoticed(t *testing.T) {
 		}
 		enginetest.Must(t, os.WriteFile(path, sound, 0o600))
 	}
-	enginetest.Must(t, os.WriteFile(filepath.Join(dir, plan.PlanFile), []byte(`{"version": 3}`), 0o600))
+	enginetest.Must(t, os.WriteFile(filepath.Join(dir, plan.PlanFile), []byte(`{"version": 4}`), 0o600))
 	enginetest.CheckError(t, "a plan of a newer version", open(), "use the newer version")
 	enginetest.Must(t, os.Remove(filepath.Join(dir, plan.BatchesFile)))
 	if open() == nil {

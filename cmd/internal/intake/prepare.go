@@ -85,10 +85,11 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
-	batches, err := plan.Cut(ctx, p.Run, spool, p.Sink, p.Sink.Limits())
+	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = batches.Close() }()
 	if err := writeRejects(rejects, spool.Rejected(), r.Cohort); err != nil {
 		return err
 	}
@@ -99,6 +100,15 @@ func (p *Preparation) prepare(ctx context.Context) error {
 		p.Spool = spool
 	}
 	return err
+}
+
+// references returns the references of the run. Those of a run that was begun before stay as they are: the service
+// knows a batch or a message again by its reference.
+func (p *Preparation) references() engine.References {
+	if p.Header.OlderNames {
+		return p.Run.OlderReferences()
+	}
+	return p.Run.References()
 }
 
 // header completes the plan's header.
