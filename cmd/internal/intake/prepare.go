@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cohort/cmd/internal/earlier"
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -85,13 +87,16 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
+	var beside errgroup.Group // the merge of the shards for the rejects uses one core
+	beside.Go(func() error { return writeRejects(rejects, spool.Rejected(), r.Cohort) })
 	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
+	unwritten := beside.Wait()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = batches.Close() }()
-	if err := writeRejects(rejects, spool.Rejected(), r.Cohort); err != nil {
-		return err
+	if unwritten != nil {
+		return unwritten
 	}
 	// Earlier runs are closed for good before the plan that excludes their people becomes valid.
 	// So at no moment may both send.
