@@ -23,6 +23,7 @@ type Spool struct {
 	Digest   [32]byte // of the manifest; zero if the spool is not sealed
 	dir      string
 	shards   []*shard
+	messages messages // that are read from the shards
 
 	superseded succession
 }
@@ -73,7 +74,7 @@ func Open(dir string) (*Spool, error) {
 func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
 	s := &Spool{Manifest: m, Digest: digest, dir: dir}
 	for _, info := range m.Shards {
-		sh, err := openShard(dir, info, s.Routes())
+		sh, err := s.openShard(info)
 		if err != nil {
 			_ = s.Close()
 			return nil, err
@@ -87,12 +88,12 @@ func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
 	return s, nil
 }
 
-func openShard(dir string, info FileInfo, routes int) (*shard, error) {
-	f, r, err := openArrow(filepath.Join(dir, info.File))
+func (s *Spool) openShard(info FileInfo) (*shard, error) {
+	f, r, err := openArrow(filepath.Join(s.dir, info.File), ipc.WithAllocator(&s.messages))
 	if err != nil {
 		return nil, err
 	}
-	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, routes)}, nil
+	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, s.Routes())}, nil
 }
 
 func (s *Spool) readVerdicts() error {
