@@ -199,6 +199,15 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	if last.number == n {
 		return last.page, nil
 	}
+	p, err := sh.read(n)
+	if err == nil {
+		*last = lastPage{p, n}
+	}
+	return p, err
+}
+
+// read reads record batch n.
+func (sh *shard) read(n int) (*page, error) {
 	if n >= sh.ipc.NumRecords() {
 		return nil, fmt.Errorf("it has no record batch %d", n)
 	}
@@ -220,6 +229,5 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	for i := shardField; i < int(record.NumCols()); i++ {
 		p.fields = append(p.fields, record.Column(i).(*array.String))
 	}
-	*last = lastPage{p, n}
 	return p, nil
 }
