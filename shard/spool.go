@@ -187,7 +187,17 @@ func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.R
 				}
 			}
 		}
+		if to == s.Positions(lane) { // nobody reads on from here
+			sh.forget(route)
+		}
 	}
+}
+
+// forget frees the record batch that a route's reader read last.
+func (sh *shard) forget(route uint8) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.last[route] = lastPage{number: -1}
 }
 
 // page returns record batch n of the shard, for a reader of one route's records. A reader of all
