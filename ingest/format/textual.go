@@ -18,14 +18,14 @@ func CheckText(text []byte) (valid, nul, plain bool) {
 	for i := 0; i < len(text); {
 		if i+32 <= len(text) {
 			b := (*[32]byte)(text[i:])
-			if odd(binary.LittleEndian.Uint64(b[:]))|odd(binary.LittleEndian.Uint64(b[8:]))|
-				odd(binary.LittleEndian.Uint64(b[16:]))|odd(binary.LittleEndian.Uint64(b[24:])) == 0 {
+			if person.Odd(binary.LittleEndian.Uint64(b[:]))|person.Odd(binary.LittleEndian.Uint64(b[8:]))|
+				person.Odd(binary.LittleEndian.Uint64(b[16:]))|person.Odd(binary.LittleEndian.Uint64(b[24:])) == 0 {
 				i += 32
 				continue
 			}
 		}
 		if i+8 <= len(text) {
-			odd := odd(binary.LittleEndian.Uint64(text[i:]))
+			odd := person.Odd(binary.LittleEndian.Uint64(text[i:]))
 			if odd == 0 {
 				i += 8
 				continue
@@ -51,11 +51,4 @@ func CheckText(text []byte) (valid, nul, plain bool) {
 		i += size
 	}
 	return true, !plain && bytes.IndexByte(text, 0) >= 0, plain
-}
-
-// odd has the high bit of each byte of w that is not from space to tilde.
-func odd(w uint64) uint64 {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	low := w &^ tops
-	return (w | ^(low + 0x60*ones) | (low + ones)) & tops
 }
