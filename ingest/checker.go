@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"strconv"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"cohort/ingest/format"
@@ -16,6 +17,7 @@ type checker struct {
 	file  uint16 // the index of the current file
 	model string // the record that decides how many values a record has
 	tally *Summary
+	bare  *atomic.Bool // fields are left empty; shared by all checkers of a Reader
 
 	// Memory for one record at a time.
 	words []byte
@@ -71,6 +73,9 @@ func (c *checker) fill(b *batch, from format.Source) error {
 		}
 		moved := c.rules.listing && s.Count != c.rules.columns
 		for i, k := range c.rules.fields {
+			if c.bare.Load() {
+				break
+			}
 			if moved { // nobody knows which value is the field's
 				b.field(i, nil)
 			} else {
@@ -85,9 +90,11 @@ func (c *checker) fill(b *batch, from format.Source) error {
 // limit checks the fields of a record, as a message would carry them: for characters that no
 // message may hold, and for the service's limits on its route.
 func (c *checker) limit(s *format.Values, record []byte, route uint8) verdict {
-	for _, k := range c.rules.fields {
-		if person.HasControl(s.Value(record, k)) {
-			return controls
+	if !s.Plain || c.rules.derived >= 0 { // a derived value is in no record
+		for _, k := range c.rules.fields {
+			if person.HasControl(s.Value(record, k)) {
+				return controls
+			}
 		}
 	}
 	bytes := 0 // at most: a field gets longer only by a default or by the space in a postcode

@@ -79,7 +79,7 @@ func (r *rules) judge(s *format.Values, record []byte) judgement {
 	case s.Count > r.columns:
 		return fail(more)
 	case !s.Textual:
-		if valid, nul := format.CheckText(record); !valid {
+		if valid, nul, _ := format.CheckText(record); !valid {
 			return fail(r.garbled)
 		} else if nul {
 			return fail(noText)

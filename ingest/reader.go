@@ -18,7 +18,7 @@ import (
 )
 
 // Reader reads the records of a cohort: of one stream, or of one file after another. It is not
-// safe for concurrent use, except BytesRead and BytesDigested.
+// safe for concurrent use, except BytesRead, BytesDigested and OmitFields.
 type Reader struct {
 	ctx      context.Context
 	options  Options // settled
@@ -76,7 +76,7 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 		return nil, err
 	}
 	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: Summary{Reasons: reasons(o)}}
-	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total}
+	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total, bare: new(atomic.Bool)}
 	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, len(o.Fields)) }
 	return d, nil
 }
@@ -155,6 +155,10 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 		}
 	}
 }
+
+// OmitFields lets Records leave the fields of further records empty. They are judged as before.
+// It is safe for concurrent use.
+func (d *Reader) OmitFields() { d.checker.bare.Store(true) }
 
 // Summary is the account of the records so far: of the whole cohort once Records has ended
 // without an error.

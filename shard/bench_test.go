@@ -87,14 +87,15 @@ func benchmarkBuild(b *testing.B, n int, o shard.Options) {
 	o.Shards, o.Fields = 64, fiveFields
 	size, before := int64(0), cpu()
 	for b.Loop() {
-		m, _, err := shard.Build(b.Context(), b.TempDir(), records, o)
-		if err != nil || m.Sendable != int64(n) {
-			b.Fatal(m.Sendable, err)
+		s, err := shard.Build(b.Context(), b.TempDir(), records, o)
+		if err != nil || s.Manifest.Sendable != int64(n) {
+			b.Fatal(err)
 		}
 		size = 0
-		for _, f := range m.Shards {
+		for _, f := range s.Manifest.Shards {
 			size += f.Bytes
 		}
+		_ = s.Close()
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrow/s")
 	b.ReportMetric((cpu()-before)*1e9/float64(n)/float64(b.N), "cpu-ns/row")

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"cohort/ingest/person"
 )
@@ -20,6 +22,8 @@ type Options struct {
 	Duplicates Rule     // which record of a person counts
 	Routes     int      // the number of routes, up to 256; 0 means 1
 	BatchRows  int      // records in a record batch; 0: the number of fields decides
+	Use        Use      // what the spool is for
+	Enough     func()   // called once, when a spool ToCount needs no more texts of fields; may be nil
 
 	// Superseded yields the superseded numbers, ascending, each with the number of the person's
 	// records here. Exclude may name a person by either number. May be nil. It is ranged over
@@ -37,20 +41,31 @@ type Options struct {
 	Exclude iter.Seq2[Exclusion, error]
 }
 
+// Use says what a spool is for. Only one to send from is sealed. The others are for the process
+// that builds them: they are not synced, have no digests, and Open refuses them.
+type Use uint8
+
+// The uses.
+const (
+	ToSend  Use = iota
+	ToCut       // into batches, and to look at
+	ToCount     // only the first records of each shard have the texts of the fields, in memory: see Spool.Readable
+)
+
 // Exclusion is one person who must not be sent to.
 type Exclusion struct {
 	Number person.NHSNumber
 	Reason string
 }
 
-// Build writes the spool of a cohort into dir, which must exist. It returns the manifest and
-// its digest. It overwrites the files of an unfinished build. The spool is valid only when
-// Build returns nil, because the manifest is written last.
+// Build writes the spool of a cohort into dir, which must exist, and opens it. It overwrites the
+// files of an unfinished build. The spool is valid only when Build returns no error, because the
+// manifest is written last.
 //
 // records has the columns that package person describes. Build ranges over it and over the
 // options' sequences on the caller's goroutine, and retains the batches that it still needs.
 // Nothing that Build starts outlives it.
-func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, error], o Options) (Manifest, [32]byte, error) {
+func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, error], o Options) (*Spool, error) {
 	if o.BatchRows == 0 {
 		o.BatchRows = batchRows(len(o.Fields))
 	}
@@ -73,9 +88,19 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 		err = b.writeRoutes()
 	}
 	if err != nil {
-		return Manifest{}, [32]byte{}, err
+		return nil, err
 	}
-	return b.seal(ctx)
+	digest, err := b.seal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(dir, b.manifest, digest)
+	for i := range b.shards {
+		if err == nil {
+			s.shards[i].texts = b.shards[i].texts
+		}
+	}
+	return s, err
 }
 
 // batchRows is the default for Options.BatchRows: 4096, and fewer for many fields, because
@@ -100,7 +125,8 @@ type build struct {
 	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
 	manifest Manifest
 	verdicts *file
-	routes   *file // nil when there is one route
+	routes   *file        // nil when there is one route
+	texted   atomic.Int32 // shards that have all texts they need
 
 	superseded  succession
 	successions *file // nil without Options.Superseded
@@ -111,10 +137,12 @@ type shardBuild struct {
 	file   *file
 	schema *arrow.Schema
 	record recordBuilder
-	keys   *keyFile // the numbers of its records, in order, with the tag withdrawn
-	routes []uint8  // of its records, in order; nil when there is one route
+	texts  []*array.String // by field, of the first record batch; nil until then, and unless counts
+	keys   *keyFile        // the numbers of its records, in order, with the tag withdrawn
+	routes []uint8         // of its records, in order; nil when there is one route
 
 	withdrawn bool // some record is withdrawn
+	counts    bool // the spool is to count
 }
 
 func (b *build) begin() error {
@@ -138,14 +166,18 @@ func (b *build) begin() error {
 		}
 	}
 	schema := shardSchema(b.o.Fields)
+	counts := b.o.Use == ToCount
+	if counts {
+		schema = shardSchema(nil)
+	}
 	for i := range b.o.Shards {
-		s := &shardBuild{schema: schema, keys: b.keys[i]}
+		s := &shardBuild{schema: schema, keys: b.keys[i], counts: counts}
 		b.shards = append(b.shards, s)
-		if s.file, err = createFile(b.dir, fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
+		if s.file, err = b.create(fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
 			return err
 		}
 	}
-	b.invalid, err = createFile(b.dir, invalidFile, invalidSchema)
+	b.invalid, err = b.create(invalidFile, invalidSchema)
 	return err
 }
 

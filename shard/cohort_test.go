@@ -3,6 +3,7 @@ package shard_test
 import (
 	"context"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -147,15 +148,16 @@ type tb interface {
 // mustBuild builds a spool and opens it.
 func mustBuild(t tb, dir string, records iter.Seq2[arrow.Record, error], o shard.Options) *shard.Spool {
 	t.Helper()
-	m, digest, err := shard.Build(context.Background(), dir, records, o)
+	built, err := shard.Build(context.Background(), dir, records, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = built.Close() }()
 	s, err := shard.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Digest != digest || s.Manifest.Records != m.Records {
+	if s.Digest != built.Digest || !reflect.DeepEqual(s.Manifest, built.Manifest) {
 		t.Errorf("the spool that was opened is not the one that was built")
 	}
 	return s

@@ -1,5 +1,5 @@
-// Package shard keeps the records of a cohort by shard: sealed, compressed Arrow IPC files, one
-// for each shard, and a manifest. A hash of the NHS number decides a person's shard.
+// Package shard keeps the records of a cohort by shard: sealed Arrow IPC files, one for
+// each shard, and a manifest. A hash of the NHS number decides a person's shard.
 //
 // A spool is a folder:
 //
@@ -16,9 +16,9 @@
 // verdicts are made afterwards, shard by shard. So memory holds a few thousand records of each
 // shard, and the numbers of a few shards, for a cohort of any size:
 //
-//	             ┌─ worker 0 ─ gather ─ compress ─ digest ─→ shard-000, -002, …
-//	read, slice ─┤                                                             ─→ judge ─→ seal
-//	             └─ worker 1 ─ gather ─ compress ─ digest ─→ shard-001, -003, …
+//	             ┌─ worker 0 ─ gather ─ digest ─→ shard-000, -002, …
+//	read, slice ─┤                                                  ─→ judge ─→ seal
+//	             └─ worker 1 ─ gather ─ digest ─→ shard-001, -003, …
 //
 // A shard has a lane for each route: its records with that route. To the engine the lanes are
 // the shards, because a batch goes by one route. With one route, lanes and shards are the same.

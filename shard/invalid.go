@@ -23,12 +23,12 @@ type invalidCursor struct {
 }
 
 // openArrow opens an Arrow file, and checks its metadata.
-func openArrow(name string) (*os.File, *ipc.FileReader, error) {
+func openArrow(name string, o ...ipc.Option) (*os.File, *ipc.FileReader, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("spool: %w", err)
 	}
-	r, err := ipc.NewFileReader(f)
+	r, err := ipc.NewFileReader(f, o...)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, fmt.Errorf("%s is damaged: %w", name, err)

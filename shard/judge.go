@@ -68,7 +68,7 @@ func (b *build) judge(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.verdicts, err = createFile(b.dir, verdictsFile, verdictSchema); err != nil {
+	if b.verdicts, err = b.create(verdictsFile, verdictSchema); err != nil {
 		return err
 	}
 	done := 0
@@ -134,7 +134,7 @@ func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte, listed *keyFile) ([
 	tags := make([]bool, s.keys.n)
 	err := s.keys.each(func(i int, number uint64, tag byte, order int64) {
 		tags[i] = tag == withdrawn
-		if other := d.add(i, number, order, rule); other >= 0 {
+		if other := d.add(number, order, rule); other >= 0 {
 			verdicts[other] = duplicate
 		}
 	})

@@ -71,7 +71,7 @@ func TestThereAre254ReasonsAndNotOneMore(t *testing.T) {
 		list[i].Reason = fmt.Sprint("reason_", i)
 	}
 	dir := t.TempDir()
-	if _, _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(list)}); err == nil {
+	if _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), shard.Options{Shards: 2, Fields: twoFields, Exclude: listing(list)}); err == nil {
 		t.Error("a 255th reason is taken for another")
 	}
 	unsealed(t, dir)
@@ -133,7 +133,7 @@ func TestWhichRecordOfAPersonCounts(t *testing.T) {
 
 func TestAnUnknownRuleIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, err := shard.Build(t.Context(), dir, incoming(people(t, 3), twoFields, 2), shard.Options{Shards: 1, Fields: twoFields, Duplicates: 3}); err == nil || !strings.Contains(err.Error(), "rule 3") {
+	if _, err := shard.Build(t.Context(), dir, incoming(people(t, 3), twoFields, 2), shard.Options{Shards: 1, Fields: twoFields, Duplicates: 3}); err == nil || !strings.Contains(err.Error(), "rule 3") {
 		t.Errorf("it is taken: %v", err)
 	}
 	unsealed(t, dir)
@@ -152,7 +152,7 @@ func TestAWithdrawalMayBeTheReasonTooMany(t *testing.T) {
 	s := closing(t, mustBuild(t, dir, incoming(entries, twoFields, 100), o))
 	holds(t, s, expect(entries, list[:253], 2))
 	o.Exclude = listing(list)
-	if _, _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), o); err == nil {
+	if _, err := shard.Build(t.Context(), dir, incoming(entries, twoFields, 100), o); err == nil {
 		t.Error("a 255th reason is taken for another")
 	}
 	unsealed(t, dir)

@@ -10,6 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -78,23 +82,28 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	return m, sha256.Sum256(text), nil
 }
 
-// Verify compares every file of the spool with its digest.
+// Verify compares every file of the spool with its digest, several at a time.
 func (m Manifest) Verify(dir string) error {
-	for _, info := range append(m.Shards[:len(m.Shards):len(m.Shards)], m.Others...) {
-		name := filepath.Join(dir, info.File)
-		f, err := os.Open(name)
-		if err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		sum := sha256.New()
-		_, err = io.Copy(sum, f)
-		_ = f.Close()
-		if err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		if hex.EncodeToString(sum.Sum(nil)) != info.SHA256 {
-			return fmt.Errorf("%s is damaged: it is not the file that the spool was sealed with", name)
-		}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, info := range slices.Concat(m.Shards, m.Others) {
+		group.Go(func() error { return info.verify(filepath.Join(dir, info.File)) })
+	}
+	return group.Wait()
+}
+
+func (i FileInfo) verify(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	if _, err = io.Copy(sum, f); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != i.SHA256 {
+		return fmt.Errorf("%s is damaged: it is not the file that the spool was sealed with", name)
 	}
 	return nil
 }

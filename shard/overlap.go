@@ -119,7 +119,7 @@ func (c *Comparison) messages(ctx context.Context, shard int) (*dedupe, error) {
 				}
 			}
 			if due {
-				d.add(len(d.orders), p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
+				d.add(p.Number.Uint64(), int64(c.message(p.Route, p.Fields)), First)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type sliced struct {
 }
 
 // partition distributes the records to the shards. Every shard has one worker, which keeps the
-// order of its records, and compresses and writes them. The caller's goroutine reads the
+// order of its records, and writes them. The caller's goroutine reads the
 // batches and slices them. A worker is at most two batches behind.
 func (b *build) partition(ctx context.Context, records iter.Seq2[arrow.Record, error]) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -149,7 +149,11 @@ func (b *build) work(ctx context.Context, w int, queues <-chan sliced) error {
 			if b.manifest.Routes > 1 {
 				b.shards[s].routes = gather(b.shards[s].routes, h.in.routes, which)
 			}
+			had := b.shards[s].texts != nil
 			err = b.shards[s].take(h.in, which, b.o.BatchRows)
+			if !had && b.shards[s].texts != nil && int(b.texted.Add(1)) == len(b.shards) && b.o.Enough != nil {
+				b.o.Enough()
+			}
 		}
 		h.record.Release()
 		if err != nil {
@@ -181,7 +185,11 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 	}
 	for len(which) > 0 {
 		n := min(len(which), batchRows-len(s.record.rows))
-		if err := s.record.take(in, which[:n]); err != nil {
+		fields := in.fields
+		if s.texts != nil {
+			fields = nil
+		}
+		if err := s.record.take(in, fields, which[:n]); err != nil {
 			return err
 		}
 		which = which[n:]
@@ -197,6 +205,9 @@ func (s *shardBuild) take(in *incoming, which []int32, batchRows int) error {
 func (s *shardBuild) flush() error {
 	if len(s.record.rows) == 0 {
 		return nil
+	}
+	if s.counts && s.texts == nil {
+		s.texts = s.record.texts()
 	}
 	r := s.record.build(s.schema)
 	defer r.Release()

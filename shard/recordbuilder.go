@@ -89,9 +89,9 @@ type textBuilder struct {
 	nulls   int
 }
 
-// take appends the records of in at the indices which. Column by column is several times as
-// fast as record by record.
-func (d *recordBuilder) take(in *incoming, which []int32) error {
+// take appends the records of in at the indices which, with those fields. Column by column is
+// several times as fast as record by record.
+func (d *recordBuilder) take(in *incoming, fields []texts, which []int32) error {
 	d.rows = gather(d.rows, in.rows, which)
 	d.files = gather(d.files, in.files, which)
 	d.lines = gather(d.lines, in.lines, which)
@@ -100,10 +100,10 @@ func (d *recordBuilder) take(in *incoming, which []int32) error {
 		return err
 	}
 	if d.fields == nil {
-		d.fields = make([]textBuilder, len(in.fields))
+		d.fields = make([]textBuilder, len(fields))
 	}
 	for f := range d.fields {
-		if err := d.fields[f].take(&in.fields[f], which); err != nil {
+		if err := d.fields[f].take(&fields[f], which); err != nil {
 			return err
 		}
 	}
@@ -202,6 +202,16 @@ func (d *recordBuilder) build(schema *arrow.Schema) arrow.Record {
 		columns = append(columns, d.fields[f].array(n))
 	}
 	return array.NewRecord(schema, columns, int64(n))
+}
+
+// texts takes the fields out of the builder.
+func (d *recordBuilder) texts() []*array.String {
+	all := make([]*array.String, len(d.fields))
+	for f := range d.fields {
+		all[f] = d.fields[f].array(len(d.rows)).(*array.String)
+	}
+	d.fields = nil
+	return all
 }
 
 func fixed(t arrow.DataType, n int, bytes []byte) arrow.Array {

@@ -117,10 +117,17 @@ func (c *shardCursor) next() (bool, error) {
 	}
 	if n := c.after/size + 1; n != c.pageN {
 		var err error
-		if c.page, err = sh.page(int(n-1), 0); err != nil {
+		if c.rejected { // beside other readers, for a few records, and without their fields
+			c.page, err = sh.read(int(n - 1))
+		} else {
+			c.page, err = sh.page(int(n-1), 0)
+		}
+		if err != nil {
 			return false, fmt.Errorf("%s: %w", filepath.Join(c.spool.dir, c.spool.Manifest.Shards[c.shard].File), err)
 		}
-		c.pageN = n
+		if c.pageN = n; c.rejected {
+			c.page.fields = nil
+		}
 	}
 	c.after++
 	return true, nil
@@ -161,6 +168,23 @@ func verdictWords(v uint8, reasons []string) (person.Fate, string) {
 		return person.Duplicate, person.CodeDuplicate
 	}
 	return person.Suppressed, reasons[v-suppressed]
+}
+
+// Codes counts the duplicate and suppressed records by their reason codes.
+func (s *Spool) Codes() map[string]int64 {
+	var counts [256]int64
+	for _, sh := range s.shards {
+		for _, v := range sh.verdicts {
+			counts[v]++
+		}
+	}
+	codes := map[string]int64{}
+	for v := duplicate; v < suppressed+len(s.Manifest.Reasons); v++ {
+		if _, code := verdictWords(uint8(v), s.Manifest.Reasons); counts[v] > 0 {
+			codes[code] += counts[v]
+		}
+	}
+	return codes
 }
 
 // words explains this package's reason codes, except for duplicates: see ruleWords.

@@ -12,7 +12,7 @@ func (b *build) writeRoutes() (err error) {
 	if b.manifest.Routes == 0 {
 		return nil
 	}
-	if b.routes, err = createFile(b.dir, routesFile, routeSchema); err != nil {
+	if b.routes, err = b.create(routesFile, routeSchema); err != nil {
 		return err
 	}
 	for _, s := range b.shards {

@@ -13,9 +13,8 @@ import (
 	"cohort/engine/disk"
 )
 
-// seal ends every file and writes the manifest.
-func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
-	fail := func(err error) (Manifest, [32]byte, error) { return Manifest{}, [32]byte{}, err }
+// seal ends every file and writes the manifest, and returns its digest.
+func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
 	m := &b.manifest
 	others := []*file{b.invalid, b.verdicts}
 	if b.successions != nil {
@@ -42,19 +41,22 @@ func (b *build) seal(ctx context.Context) (Manifest, [32]byte, error) {
 		end(f, &m.Others[i])
 	}
 	if err := group.Wait(); err != nil {
-		return fail(err)
+		return digest, err
 	}
 	m.Sendable = m.Records - m.Invalid - m.Duplicate - m.Suppressed
+	if b.o.Use != ToSend {
+		return digest, nil
+	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fail(fmt.Errorf("spool: %w", err))
+		return digest, fmt.Errorf("spool: %w", err)
 	}
 	err = disk.WriteFile(filepath.Join(b.dir, manifestFile), func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
 	if err != nil {
-		return fail(fmt.Errorf("spool: %w", err))
+		return digest, fmt.Errorf("spool: %w", err)
 	}
-	return *m, sha256.Sum256(text), nil
+	return sha256.Sum256(text), nil
 }

@@ -20,9 +20,10 @@ import (
 // shards. It is safe for concurrent use.
 type Spool struct {
 	Manifest Manifest
-	Digest   [32]byte // of the manifest
+	Digest   [32]byte // of the manifest; zero if the spool is not sealed
 	dir      string
 	shards   []*shard
+	messages messages // that are read from the shards
 
 	superseded succession
 }
@@ -31,7 +32,8 @@ type Spool struct {
 // messages of neighbouring batches are read one after another.
 type shard struct {
 	verdicts []uint8
-	routes   []uint8 // nil when there is one route
+	routes   []uint8         // nil when there is one route
+	texts    []*array.String // by field, of the first record batch of a spool to count; else nil
 
 	mu   sync.Mutex
 	file *os.File
@@ -65,9 +67,14 @@ func Open(dir string) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return open(dir, m, digest)
+}
+
+// open opens a spool that is as it was built.
+func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
 	s := &Spool{Manifest: m, Digest: digest, dir: dir}
 	for _, info := range m.Shards {
-		sh, err := openShard(dir, info, s.Routes())
+		sh, err := s.openShard(info)
 		if err != nil {
 			_ = s.Close()
 			return nil, err
@@ -81,12 +88,12 @@ func Open(dir string) (*Spool, error) {
 	return s, nil
 }
 
-func openShard(dir string, info FileInfo, routes int) (*shard, error) {
-	f, r, err := openArrow(filepath.Join(dir, info.File))
+func (s *Spool) openShard(info FileInfo) (*shard, error) {
+	f, r, err := openArrow(filepath.Join(s.dir, info.File), ipc.WithAllocator(&s.messages))
 	if err != nil {
 		return nil, err
 	}
-	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, routes)}, nil
+	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, s.Routes())}, nil
 }
 
 func (s *Spool) readVerdicts() error {
@@ -140,7 +147,16 @@ func (s *Spool) Positions(lane person.Lane) uint32 {
 	return uint32(len(s.shards[int(lane)/s.Routes()].verdicts))
 }
 
-// Recipients implements engine.Source.
+// Readable is how many positions of a lane Recipients can read. Only in a spool ToCount they are
+// not all of them.
+func (s *Spool) Readable(lane person.Lane) uint32 {
+	if s.shards[int(lane)/s.Routes()].texts != nil {
+		return min(s.Positions(lane), uint32(s.Manifest.BatchRows))
+	}
+	return s.Positions(lane)
+}
+
+// Recipients implements engine.Source. Behind the readable positions is an error.
 func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		shard, route := int(lane)/s.Routes(), uint8(int(lane)%s.Routes())
@@ -148,6 +164,9 @@ func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.R
 		p := person.Recipient{Fields: make([]string, len(s.Manifest.Fields)), Route: route}
 		for at := from; at < to; {
 			page, err := sh.page(int(at/size), route)
+			if err == nil && at >= s.Readable(lane) {
+				err = errors.New("the texts of its records were not kept")
+			}
 			if err != nil {
 				yield(person.Recipient{}, fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err))
 				return
@@ -168,7 +187,17 @@ func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.R
 				}
 			}
 		}
+		if to == s.Positions(lane) { // nobody reads on from here
+			sh.forget(route)
+		}
 	}
+}
+
+// forget frees the record batch that a route's reader read last.
+func (sh *shard) forget(route uint8) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.last[route] = lastPage{number: -1}
 }
 
 // page returns record batch n of the shard, for a reader of one route's records. A reader of all
@@ -180,6 +209,15 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	if last.number == n {
 		return last.page, nil
 	}
+	p, err := sh.read(n)
+	if err == nil {
+		*last = lastPage{p, n}
+	}
+	return p, err
+}
+
+// read reads record batch n.
+func (sh *shard) read(n int) (*page, error) {
 	if n >= sh.ipc.NumRecords() {
 		return nil, fmt.Errorf("it has no record batch %d", n)
 	}
@@ -195,9 +233,11 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 		numbers:    record.Column(shardNumber).(*array.Uint64).Uint64Values(),
 		references: record.Column(shardReference).(*array.String),
 	}
+	if n == 0 {
+		p.fields = sh.texts
+	}
 	for i := shardField; i < int(record.NumCols()); i++ {
 		p.fields = append(p.fields, record.Column(i).(*array.String))
 	}
-	*last = lastPage{p, n}
 	return p, nil
 }

@@ -55,7 +55,7 @@ func TestAWorkerThatFailsStopsTheReader(t *testing.T) {
 				}
 			}
 			quiet(t, func() {
-				if _, _, err := shard.Build(t.Context(), dir, endless, shard.Options{Shards: 4, Fields: twoFields, BatchRows: 100}); !errors.Is(err, syscall.ENOSPC) {
+				if _, err := shard.Build(t.Context(), dir, endless, shard.Options{Shards: 4, Fields: twoFields, BatchRows: 100}); !errors.Is(err, syscall.ENOSPC) {
 					t.Errorf("a full disk is no error: %v", err)
 				}
 			})
@@ -100,7 +100,7 @@ func TestABuildLeavesNothingBehind(t *testing.T) {
 				}
 				quiet(t, func() {
 					dir := t.TempDir()
-					_, _, err := shard.Build(ctx, dir, records, shard.Options{Shards: 5, Fields: twoFields, BatchRows: 30, Exclude: listing(list)})
+					_, err := shard.Build(ctx, dir, records, shard.Options{Shards: 5, Fields: twoFields, BatchRows: 30, Exclude: listing(list)})
 					switch {
 					case at < batches && how == "an error":
 						if !errors.Is(err, boom) {

@@ -49,7 +49,7 @@ func (b *build) supersede() error {
 		b.superseded.current = append(b.superseded.current, current.Uint64())
 	}
 	var err error
-	if b.successions, err = createFile(b.dir, supersededFile, supersededSchema); err != nil {
+	if b.successions, err = b.create(supersededFile, supersededSchema); err != nil {
 		return err
 	}
 	builder := array.NewRecordBuilder(memory.DefaultAllocator, supersededSchema)

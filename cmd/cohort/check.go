@@ -18,8 +18,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check -c campaign.yaml COHORT...",
 		Short: "Read a cohort as a send would, and send nothing",
 		Long: `Check reads everything and shows what a send would do. It needs no keys and no network. It
-keeps the records in a temporary folder (TMPDIR) while it works. COHORT can be - for standard
-input; the folder then has a copy of it too.
+keeps NHS numbers in a temporary folder (TMPDIR) while it works; whole records, if the campaign
+has reach or others have sent. COHORT can be - for standard input, which is copied there.
 
 It counts the people that runs of other campaigns have reached. It does not look at earlier
 runs of this campaign, keys or addresses.

@@ -5,44 +5,50 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
+
+	"cohort/ingest/person"
 )
 
-// highBits is the high bit of each byte.
-const highBits = 0x8080808080808080
-
-// CheckText reports whether a text is valid UTF-8, and whether it then holds a NUL byte. It
-// skips ASCII many bytes at a time everywhere. utf8.Valid does so only up to the first
-// letter beyond ASCII, and many names have one.
-func CheckText(text []byte) (valid, nul bool) {
+// CheckText reports whether a text is valid UTF-8. If it is, nul reports whether it holds a NUL
+// byte, and plain that person.HasControl is false for all of it. It looks at ASCII many bytes at
+// a time everywhere. utf8.Valid does so only up to the first letter beyond ASCII, and many names
+// have one.
+func CheckText(text []byte) (valid, nul, plain bool) {
+	plain = true
 	for i := 0; i < len(text); {
 		if i+32 <= len(text) {
-			if b := (*[32]byte)(text[i:]); (binary.LittleEndian.Uint64(b[:])|binary.LittleEndian.Uint64(b[8:])|
-				binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:]))&highBits == 0 {
+			b := (*[32]byte)(text[i:])
+			if person.Odd(binary.LittleEndian.Uint64(b[:]))|person.Odd(binary.LittleEndian.Uint64(b[8:]))|
+				person.Odd(binary.LittleEndian.Uint64(b[16:]))|person.Odd(binary.LittleEndian.Uint64(b[24:])) == 0 {
 				i += 32
 				continue
 			}
 		}
 		if i+8 <= len(text) {
-			odd := binary.LittleEndian.Uint64(text[i:]) & highBits
+			odd := person.Odd(binary.LittleEndian.Uint64(text[i:]))
 			if odd == 0 {
 				i += 8
 				continue
 			}
 			i += bits.TrailingZeros64(odd) >> 3
-		} else if text[i] < utf8.RuneSelf {
-			i++
-			continue
 		}
 		// Most letters that are not ASCII take two bytes: C2 to DF and then 80 to BF.
-		if i+1 < len(text) && text[i]-0xC2 <= 0xDF-0xC2 && text[i+1]&0xC0 == 0x80 {
-			i += 2
-			continue
-		}
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			return false, false
+		c, size := text[i], 1
+		switch {
+		case c == '\n' || c == '\r' || c == '\t' || c-' ' <= '~'-' ':
+		case c < utf8.RuneSelf:
+			plain = false
+		case i+1 < len(text) && c-0xC2 <= 0xDF-0xC2 && text[i+1]&0xC0 == 0x80:
+			size = 2
+			plain = plain && (c != 0xC2 || text[i+1] >= 0xA0) // U+0080 to U+009F are controls
+		default:
+			var r rune
+			if r, size = utf8.DecodeRune(text[i:]); r == utf8.RuneError && size == 1 {
+				return false, false, false
+			}
+			plain = plain && !person.HasControl(text[i:i+size])
 		}
 		i += size
 	}
-	return true, bytes.IndexByte(text, 0) >= 0
+	return true, !plain && bytes.IndexByte(text, 0) >= 0, plain
 }

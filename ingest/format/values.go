@@ -17,6 +17,7 @@ type Values struct {
 	Breaks  int    // line feeds in the record, its own end included
 	Textual bool   // every record is known to be UTF-8 without NUL bytes
 	Sound   bool   // every record is known to hold no U+FFFD
+	Plain   bool   // person.HasControl is known to be false for every record
 	derived []byte // the value of the span that derive adds
 	scratch []byte // an unescaped value
 }

@@ -15,7 +15,7 @@ const CodeControl = "message_has_control"
 // to U+202E, U+2066 to U+2069). Nobody can see them, and the NHS App refuses the first.
 func HasControl[T string | []byte](text T) bool {
 	for i := 0; i < len(text); {
-		if i+8 <= len(text) && isPrintable([]byte(text[i:i+8])) {
+		if i+8 <= len(text) && Odd(binary.LittleEndian.Uint64([]byte(text[i:i+8]))) == 0 {
 			i += 8
 			continue
 		}
@@ -39,11 +39,9 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r) || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }
 
-// isPrintable reports whether eight bytes are all from space to tilde. w-ones*n&^w&tops is not
-// zero exactly when a byte of w is below n.
-func isPrintable(eight []byte) bool {
+// Odd has the high bit of each byte of w that is not from space to tilde.
+func Odd(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	w := binary.LittleEndian.Uint64(eight)
-	delete := w ^ ones*0x7f
-	return (w|(w-ones*' ')&^w|(delete-ones)&^delete)&tops == 0
+	low := w &^ tops
+	return (w | ^(low + 0x60*ones) | (low + ones)) & tops
 }

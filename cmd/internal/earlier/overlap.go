@@ -55,14 +55,13 @@ func Compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	}
 	all := &register.Overlaps{
 		Campaign: c.Name, Days: c.OverlapDays, Zone: c.Pace.Location, Register: r,
-		People: spool.Manifest.Sendable, Since: time.Now().AddDate(0, 0, -c.OverlapDays),
+		People: spool.Manifest.Sendable, Since: since(c),
 	}
 	if rest != nil {
 		all.People, all.Since, all.Begun = rest.People, rest.Plan.Created, rest.Folder
 	}
 	comparison := spool.Compare(dir, w.messages(w.templates, spool.Manifest.Fields))
-	kind, _, _ := strings.Cut(c.ServiceID(false), " ")
-	others := r.OfOtherCampaigns(c.Name, kind, all.Since)
+	others := r.OfOtherCampaigns(c.Name, kindOf(c), all.Since)
 	numbers := person.NewSets(Concat(spool.Superseded(), LinksOf(others)))
 	for _, entry := range others {
 		old := entry.At.Before(all.Since) // only what it has not sent yet counts
@@ -88,6 +87,21 @@ func Compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir 
 	all.Again = comparison.Again
 	return all, nil
 }
+
+// AnyOther reports whether Compare may find runs of other campaigns, for a run that has not begun.
+func AnyOther(c *campaign.Campaign) bool {
+	r, err := register.Look(c.Registers()...)
+	return err != nil || len(r.OfOtherCampaigns(c.Name, kindOf(c), since(c))) > 0
+}
+
+// kindOf is the kind of a campaign's service.
+func kindOf(c *campaign.Campaign) string {
+	kind, _, _ := strings.Cut(c.ServiceID(false), " ")
+	return kind
+}
+
+// since is the time from which on runs of other campaigns count.
+func since(c *campaign.Campaign) time.Time { return time.Now().AddDate(0, 0, -c.OverlapDays) }
 
 // LinksOf yields the replaced numbers in the cohorts of those runs that can be read.
 func LinksOf(entries []register.Entry) Links {

@@ -133,7 +133,7 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 			return nil, err
 		}
 	}
-	spool, err := r.Spool(ctx, dir)
+	spool, err := r.Spool(ctx, dir, c.use())
 	switch {
 	case refusal.Code(err) != "":
 		return nil, err
@@ -172,6 +172,15 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 	}
 	found.Peak, found.Seconds = peakMemory(), time.Since(c.started).Seconds()
 	return found, nil
+}
+
+// use returns what the spool of a check is for. Who has the app, and the words that other campaigns
+// have sent, are looked up record by record.
+func (c *Check) use() shard.Use {
+	if c.Look == nil && c.Campaign.Reach == nil && (c.alone || !earlier.AnyOther(c.Campaign)) {
+		return shard.ToCount
+	}
+	return shard.ToCut
 }
 
 // verdict returns why a send would be refused; nil if it would go ahead.

@@ -106,7 +106,7 @@ func (h *history) run(dir string) {
 	if err := r.Open(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	spool, err := r.Spool(ctx, spoolDir)
+	spool, err := r.Spool(ctx, spoolDir, shard.ToSend)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -185,12 +185,16 @@ func together(reasons []ingest.Reason, code string) foundReason {
 // leftOut counts the reasons of duplicate and suppressed records.
 func leftOut(spool *shard.Spool) ([]ingest.Reason, error) {
 	var all []ingest.Reason
-	if spool.Manifest.Duplicate+spool.Manifest.Suppressed == 0 {
-		return nil, nil
+	counts, missing := spool.Codes(), int64(0) // lines to find
+	for _, n := range counts {
+		missing += min(n, 5)
 	}
 	for r, err := range spool.Rejected() {
 		if err != nil {
 			return nil, err
+		}
+		if missing == 0 {
+			break
 		}
 		if r.Fate == person.Invalid {
 			continue
@@ -198,11 +202,11 @@ func leftOut(spool *shard.Spool) ([]ingest.Reason, error) {
 		i := slices.IndexFunc(all, func(known ingest.Reason) bool { return known.Code == r.Code })
 		if i < 0 {
 			i = len(all)
-			all = append(all, ingest.Reason{Code: r.Code, Words: r.Reason})
+			all = append(all, ingest.Reason{Code: r.Code, Words: r.Reason, Count: counts[r.Code]})
 		}
-		all[i].Count++
 		if len(all[i].Lines) < 5 {
 			all[i].Lines, all[i].Files = append(all[i].Lines, r.Line), append(all[i].Files, r.File)
+			missing--
 		}
 	}
 	slices.SortStableFunc(all, func(a, b ingest.Reason) int { return cmp.Compare(b.Count, a.Count) })

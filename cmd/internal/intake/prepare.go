@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cohort/cmd/internal/earlier"
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -32,6 +34,8 @@ type Preparation struct {
 	Sink       sinks.Service
 	Rehearsal  bool
 	Compare    func(context.Context, *shard.Spool) error // with runs of other campaigns
+
+	Spool *shard.Spool // what Prepare made, to be closed by the caller; nil after an error
 }
 
 // Prepare makes the spool and the plan. The error is a *dispatch.Stopped if ctx ended.
@@ -56,11 +60,15 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(rejects), disk.MakeFolder(dir)); err != nil {
 		return err
 	}
-	spool, err := r.Spool(ctx, dir)
+	spool, err := r.Spool(ctx, dir, shard.ToSend)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = spool.Close() }()
+	defer func() {
+		if p.Spool == nil {
+			_ = spool.Close()
+		}
+	}()
 	if unasked := r.unasked(); unasked != "" && p.Rehearsal {
 		log.Warn(unasked)
 	} else if unasked != "" {
@@ -79,17 +87,24 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
+	var beside errgroup.Group // the merge of the shards for the rejects uses one core
+	beside.Go(func() error { return writeRejects(rejects, spool.Rejected(), r.Cohort) })
 	batches, err := plan.Cut(ctx, p.References, spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
+	unwritten := beside.Wait()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = batches.Close() }()
-	if err := writeRejects(rejects, spool.Rejected(), r.Cohort); err != nil {
-		return err
+	if unwritten != nil {
+		return unwritten
 	}
 	// Earlier runs are closed for good before the plan that excludes their people becomes valid.
 	// So at no moment may both send.
-	return plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.References.Run, p.Folder.Path) })
+	err = plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.References.Run, p.Folder.Path) })
+	if err == nil {
+		p.Spool = spool
+	}
+	return err
 }
 
 // header completes the plan's header.

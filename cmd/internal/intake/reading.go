@@ -99,47 +99,47 @@ func (r *Reading) identified(digest [32]byte) {
 	}
 }
 
-// Spool reads the cohort into a sealed spool in dir, and logs what a person should know about it.
-// The cohort must not have changed since Identify.
-func (r *Reading) Spool(ctx context.Context, dir string) (*shard.Spool, error) {
+// Spool reads the cohort into a spool in dir, and logs what a person should know about it. The
+// cohort must not have changed since Identify.
+func (r *Reading) Spool(ctx context.Context, dir string, use shard.Use) (*shard.Spool, error) {
 	shown := r.Screen.Follow("reading the cohort", terminal.BytesOf(r.Reader), r.Reader.BytesRead)
-	err := r.build(ctx, dir)
+	spool, err := r.build(ctx, dir, use)
 	shown()
 	if err != nil {
 		return nil, err
 	}
 	digest, err := r.Reader.Digest(ctx)
+	if err == nil && r.Cohort.SHA256 != "" && digest != r.Digest {
+		err = errors.New("the cohort changed after the run was named after its digest; start again")
+	}
 	if err != nil {
+		_ = spool.Close()
 		return nil, err
 	}
 	if r.Cohort.SHA256 == "" {
 		r.identified(digest)
-	} else if digest != r.Digest {
-		return nil, errors.New("the cohort changed after the run was named after its digest; start again")
 	}
 	warn(r.Screen.Log, r.Campaign, r.Reader.Summary())
-	spool, err := shard.Open(dir)
-	if err == nil {
-		r.Lists.warnMost(spool.Manifest)
-	}
-	return spool, err
+	r.Lists.warnMost(spool.Manifest)
+	return spool, nil
 }
 
-func (r *Reading) build(ctx context.Context, dir string) error {
+func (r *Reading) build(ctx context.Context, dir string, use shard.Use) (*shard.Spool, error) {
 	var superseded earlier.Links // as the cohort says
 	if r.Campaign.Cohort.Superseded != "" {
 		superseded = r.Reader.Superseded()
 	}
-	_, _, err := shard.Build(ctx, dir, r.Reader.Records(), shard.Options{
+	return shard.Build(ctx, dir, r.Reader.Records(), shard.Options{
 		Shards:     shard.CountRouted(terminal.BytesOf(r.Reader), len(r.Campaign.Routes)),
 		Routes:     len(r.Campaign.Routes),
 		Fields:     r.Fields,
+		Use:        use,
+		Enough:     r.Reader.OmitFields,
 		Duplicates: map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[r.Campaign.Cohort.Duplicates.Rule],
 		Superseded: superseded,
 		Replaced:   r.Earlier.Replaced(),
 		Exclude:    earlier.Concat(r.Earlier.People(superseded), r.Lists.people(ctx, nil)),
 	})
-	return err
 }
 
 // full reports whether an error means that a disk has no room left.

@@ -46,7 +46,7 @@ func samplesOf(spool *shard.Spool, route int, c *campaign.Campaign, fields []str
 	}
 	var out []string
 	for i := route; i < spool.Lanes(); i += spool.Routes() {
-		for p, err := range spool.Recipients(person.Lane(i), 0, spool.Positions(person.Lane(i))) {
+		for p, err := range spool.Recipients(person.Lane(i), 0, spool.Readable(person.Lane(i))) {
 			if err != nil {
 				return nil, err
 			}

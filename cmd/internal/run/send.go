@@ -302,6 +302,7 @@ func (s *send) prepare(ctx context.Context, next *start) error {
 	if err := p.Prepare(ctx); err != nil {
 		return err
 	}
+	next.spool = p.Spool
 	next.plan, err = runfolder.Plan(r.Folder.Path)
 	return err
 }

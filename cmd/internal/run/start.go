@@ -38,8 +38,8 @@ type start struct {
 	options  Options
 	copy     *intake.Stdin // of standard input; may be nil
 	plan     *plan.Plan
-	ledger   *ledger.Ledger // the log as this process found it; nil: not read yet
-	spool    *shard.Spool
+	ledger   *ledger.Ledger     // the log as this process found it; nil: not read yet
+	spool    *shard.Spool       // as this process prepared it; nil: not open yet
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
 	consents bool               // Call.Consented has changed
@@ -93,8 +93,10 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	// The spool replaces the cohort's files from here on. Personal data must not be kept twice.
 	s.copy.Drop()
 	r.Folder.Forget()
-	if s.spool, err = cohortspool.Open(r.Folder.File(runfolder.SpoolFolder), s.plan); err != nil {
-		return err
+	if s.spool == nil {
+		if s.spool, err = cohortspool.Open(r.Folder.File(runfolder.SpoolFolder), s.plan); err != nil {
+			return err
+		}
 	}
 	defer func() { _ = s.spool.Close() }()
 	if s.ledger == nil {

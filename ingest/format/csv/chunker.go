@@ -77,8 +77,9 @@ func (t *Sheet) Load(c *Chunk) {
 	t.line, t.skipped = c.line, 0
 	// Nearly every chunk is valid text. Checking it at once is cheaper than record by record,
 	// and no character lies across the line feed that ends a chunk.
-	valid, nul := format.CheckText(c.Text)
-	t.split.values.Textual, t.split.values.Sound = valid && !nul, !bytes.Contains(c.Text, format.LostMark)
+	valid, nul, plain := format.CheckText(c.Text)
+	v := &t.split.values
+	v.Textual, v.Plain, v.Sound = valid && !nul, plain, !bytes.Contains(c.Text, format.LostMark)
 }
 
 // End translates the error that ended the reading of a chunk. It is nil when the whole chunk

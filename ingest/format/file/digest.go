@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/klauspost/readahead"
 	"github.com/zeebo/xxh3"
 
 	"cohort/ingest/format"
@@ -20,7 +21,7 @@ import (
 func NewLikeness() hash.Hash { return xxh3.New() }
 
 // Digest reads a file once and returns its SHA-256 and its size in bytes. It adds the bytes to
-// read as it goes, and writes them to also, without looking at errors there. It stops soon
+// read as it goes, and writes them to also. It reads ahead on another goroutine. It stops soon
 // after ctx ends, with the context's cause. Other errors are those of the file system, or a
 // *format.FileError.
 func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer) (sum [32]byte, size int64, err error) {
@@ -32,24 +33,16 @@ func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer
 		return sum, 0, err
 	}
 	defer file.Close()
-	hash := sha256.New()
-	for buffer := make([]byte, 1<<20); ; {
-		if ctx.Err() != nil {
-			return [32]byte{}, 0, context.Cause(ctx)
-		}
-		n, err := file.Read(buffer)
-		hash.Write(buffer[:n])
-		_, _ = also.Write(buffer[:n])
-		size += int64(n)
-		read.Add(int64(n))
-		if err == io.EOF {
-			hash.Sum(sum[:0])
-			return sum, size, nil
-		}
-		if err != nil {
-			return sum, 0, err
-		}
+	ahead, err := readahead.NewReaderSize(&hashingReader{ctx: ctx, src: file, read: read}, aheadBuffers, aheadSize)
+	if err != nil {
+		return sum, 0, err
 	}
+	defer func() { _ = ahead.Close() }()
+	hash := sha256.New()
+	if size, err = io.Copy(io.MultiWriter(hash, also), ahead); err != nil {
+		return sum, 0, err
+	}
+	return [32]byte(hash.Sum(nil)), size, nil
 }
 
 // RequireRegular refuses a path that is not a regular file: a pipe may never end.
