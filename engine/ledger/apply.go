@@ -56,12 +56,13 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 		}
 		s.Phase, s.Reason = InDoubt, l.intern(r.Code)
 		s.mayBeAccepted()
+		l.put(r.Form, s)
 		delete(l.early, r.Form)
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *record.Revision:
 		return l.revise(r)
 	case *record.ListedLate:
-		if r.Batch >= uint32(len(l.base)) {
+		if r.Batch >= uint32(len(l.base.packed)) {
 			return illegal("a suppression list names people of batch %d, which does not exist", r.Batch)
 		}
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
@@ -91,11 +92,12 @@ func (l *Ledger) open(r *record.RunOpened) error {
 	f.Starts++
 	f.Key, f.Closed, f.Ended = r.Key, false, ""
 	f.Latest = Process{int(r.PID), r.Host, r.At}
-	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.at(id).IsPending() })
-	for _, s := range l.all {
+	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.State(id).IsPending() })
+	for id, s := range l.all {
 		if s.IsPending() {
 			s.Phase, s.Reason = l.doubt(), l.intern("no_answer")
 			s.mayBeAccepted()
+			l.put(id, s)
 		}
 	}
 	return nil
@@ -110,8 +112,8 @@ func (l *Ledger) doubt() Phase {
 }
 
 func (l *Ledger) attempt(r *record.Attempt) error {
-	s := l.at(r.Form)
-	if s == nil || s.IsSettled() || s.IsPending() || r.N != s.Attempts+1 {
+	s, exists := l.at(r.Form)
+	if !exists || s.IsSettled() || s.IsPending() || r.N != s.Attempts+1 {
 		return illegal("an attempt of a form that was not waiting for one")
 	}
 	if s.Attempts = r.N; s.Phase == InDoubt {
@@ -122,15 +124,17 @@ func (l *Ledger) attempt(r *record.Attempt) error {
 	if s.First == (record.Instant{}) {
 		s.First = record.InstantOf(r.At.UnixMilli())
 	}
+	l.put(r.Form, s)
 	l.facts.Attempts++
 	return nil
 }
 
-// answered takes the answer to the latest attempt of a form. Status 0 means that the service did not answer.
-func (l *Ledger) answered(id plan.FormID, n uint16, status int, at time.Time) (*State, error) {
-	s := l.at(id)
-	if s == nil || !s.IsPending() || s.Attempts != n {
-		return nil, illegal("an answer to an attempt that was not made")
+// answered takes the answer to the latest attempt of a form, and returns the state without it. Status 0 means that
+// the service did not answer.
+func (l *Ledger) answered(id plan.FormID, n uint16, status int, at time.Time) (State, error) {
+	s, exists := l.at(id)
+	if !exists || !s.IsPending() || s.Attempts != n {
+		return s, illegal("an answer to an attempt that was not made")
 	}
 	if s.Phase == Replayed {
 		s.Phase = InDoubt
@@ -182,6 +186,7 @@ func (l *Ledger) outcome(r *record.Outcome, at journal.Position) error {
 	default:
 		return illegal("an outcome has result %d, which does not exist", r.Result)
 	}
+	l.put(r.Form, s)
 	return err
 }
 
@@ -210,27 +215,30 @@ func (l *Ledger) revise(r *record.Revision) error {
 		l.unsure[batch] = true
 	}
 	s.Phase, s.Reason = Replaced, l.intern(r.Code)
+	l.put(r.Form, s)
 	for i, p := range r.Parts {
 		l.addForm(r.Part(i), p, 0)
 	}
 	l.revised(r)
 	if len(r.Refused) > 0 {
-		rows := l.refused
+		rows, count := l.refused, &l.totalsOf(batch).refused
 		if r.N == 0 {
-			rows = l.listed
+			rows, count = l.listed, &l.totalsOf(batch).listed
 		}
 		rows[batch] = inOrder(rows[batch], r.Refused)
+		*count += int64(len(r.Refused))
 	}
 	return nil
 }
 
 // addForm adds a form of a revision. A form from the second copy may have been attempted.
 func (l *Ledger) addForm(id plan.FormID, f plan.Form, reason uint16) {
-	n := &newerForm{f, State{Messages: f.Messages, Reason: reason}}
+	s := State{Messages: f.Messages, Reason: reason}
 	if l.copied > 0 {
-		l.markLost(&n.state)
+		s = l.lost(s)
 	}
-	l.newer[id] = n
+	l.newer[id] = &newerForm{Form: f}
+	l.put(id, s)
 }
 
 func (l *Ledger) revised(r *record.Revision) {
@@ -241,20 +249,20 @@ func (l *Ledger) revised(r *record.Revision) {
 
 // replaceable returns the form that a revision replaces. An answer's revision replaces the form that was answered. A
 // list's revision replaces a form that cannot have been accepted.
-func (l *Ledger) replaceable(r *record.Revision) (*State, error) {
-	s := l.at(r.Form)
+func (l *Ledger) replaceable(r *record.Revision) (State, error) {
+	s, exists := l.at(r.Form)
 	switch {
 	case l.copied > 0: // the records that would justify the revision are lost
-		if s == nil || s.Loss == NotLost || s.Messages == 0 || s.Phase != InDoubt && s.Phase != Held {
-			return nil, illegal("a revision from the second copy replaces a form that does not exist")
+		if !exists || s.Loss == NotLost || s.Messages == 0 || s.Phase != InDoubt && s.Phase != Held {
+			return s, illegal("a revision from the second copy replaces a form that does not exist")
 		}
 		return s, nil
-	case IsUploadRefused(r.Code) && len(r.Parts) == 0 && s != nil && s.Phase == Accepted:
+	case IsUploadRefused(r.Code) && len(r.Parts) == 0 && s.Phase == Accepted:
 		return s, nil
 	case r.N > 0:
 		return l.answered(r.Form, r.N, r.Status, r.At)
-	case s == nil || !s.isClean() && (!l.early[r.Form] || s.Phase != InDoubt || s.Messages == 0):
-		return nil, illegal("people were left out of a form that may have been accepted")
+	case !s.isClean() && (!l.early[r.Form] || s.Phase != InDoubt || s.Messages == 0):
+		return s, illegal("people were left out of a form that may have been accepted")
 	}
 	delete(l.due, r.Form)
 	return s, nil
