@@ -196,7 +196,7 @@ func difference(live, replayed *ledger.Ledger) string {
 	text := func(l *ledger.Ledger, id plan.FormID) string {
 		s := l.State(id)
 		reason := l.Reason(s)
-		s.Reason, s.Settled = 0, record.Spot{}
+		s.Reason, s.Settled = 0, 0
 		form, _ := l.Form(id)
 		return fmt.Sprintf("%+v %+v %s %v", form, s, reason, l.Refused(id.Batch))
 	}

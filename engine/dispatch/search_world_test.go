@@ -342,7 +342,7 @@ func (s *search) intern(l *ledger.Ledger, revisions uint16) int32 {
 	for _, id := range l.FormIDs() {
 		st := l.State(id)
 		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase))
-		if st.First != (record.Instant{}) {
+		if st.First != 0 {
 			b = append(b, byte(1+st.First.Time().Sub(searchStart)/ledger.ValidatorMemory))
 		}
 		if s.retries+s.resends > 0 { // then lost logs are recovered as the product does it

@@ -36,6 +36,7 @@ type Ledger struct {
 	longest time.Duration                  // longest wait that the service asked for
 	quiet   time.Time                      // the service wants no request before then
 
+	decoder  record.Decoder
 	deciding bool   // the latest records are a decision to send again, see resend.go
 	copied   uint64 // revisions from the second copy that must follow now
 	since    int64  // no attempt in a lost log was earlier, Unix milliseconds
@@ -83,7 +84,7 @@ func New(p *plan.Plan) (*Ledger, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.put(plan.FormID{Batch: b.Number}, State{Messages: b.Messages})
+		l.put(plan.FormID{Batch: b.Number}, &State{Messages: b.Messages})
 	}
 	return l, nil
 }
@@ -92,33 +93,31 @@ func New(p *plan.Plan) (*Ledger, error) {
 func (l *Ledger) Facts() Facts { return l.facts }
 
 // State returns the state of a form; the zero State when there is no such form.
-func (l *Ledger) State(id plan.FormID) State {
-	s, _ := l.at(id)
+func (l *Ledger) State(id plan.FormID) (s State) {
+	l.get(id, &s)
 	return s
 }
 
-func (l *Ledger) at(id plan.FormID) (s State, exists bool) {
-	if id.Revision == 0 {
-		if exists = id.Part == 0 && int(id.Batch) < len(l.base.packed); exists {
-			s = l.base.get(id.Batch)
-		}
-		return s, exists
+// get is State without a copy. s is the zero State before.
+func (l *Ledger) get(id plan.FormID, s *State) {
+	if id.Revision == 0 && id.Part == 0 && int(id.Batch) < len(l.base.packed) {
+		l.base.get(id.Batch, s)
+	} else if n := l.newer[id]; n != nil {
+		*s = n.state
 	}
-	if n := l.newer[id]; n != nil {
-		return n.state, true
-	}
-	return s, false
 }
 
 // put replaces the state of a form that exists.
-func (l *Ledger) put(id plan.FormID, s State) {
+func (l *Ledger) put(id plan.FormID, s *State) {
+	var was State
+	l.get(id, &was)
 	t := l.totalsOf(id.Batch)
-	t.add(l.State(id), -1)
+	t.add(&was, -1)
 	t.add(s, 1)
 	if id.Revision == 0 {
 		l.base.set(id.Batch, s)
 	} else {
-		l.newer[id].state = s
+		l.newer[id].state = *s
 	}
 }
 
@@ -150,7 +149,7 @@ func (l *Ledger) Reference(id plan.FormID) (engine.Reference, error) {
 // Forms yields the forms of a batch that stand for its messages: the planned form, or the forms that replaced it.
 func (l *Ledger) Forms(batch uint32) iter.Seq2[plan.FormID, State] {
 	return func(yield func(plan.FormID, State) bool) {
-		if s := l.base.get(batch); s.Phase != Replaced {
+		if s := l.State(plan.FormID{Batch: batch}); s.Phase != Replaced {
 			yield(plan.FormID{Batch: batch}, s)
 			return
 		}
@@ -209,7 +208,7 @@ func (l *Ledger) EveryForm(planned *plan.Batch) iter.Seq2[plan.FormID, plan.Form
 // all yields the state of every form, in no order.
 func (l *Ledger) all(yield func(plan.FormID, State) bool) {
 	for b := range l.base.packed {
-		if !yield(plan.FormID{Batch: uint32(b)}, l.base.get(uint32(b))) {
+		if id := (plan.FormID{Batch: uint32(b)}); !yield(id, l.State(id)) {
 			return
 		}
 	}

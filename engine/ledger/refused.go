@@ -119,7 +119,7 @@ func (l *Ledger) uploadTaken(batches string) error {
 		}
 		s := n.state
 		s.Phase, s.Reason = Replaced, l.intern(CodeUploadTaken)
-		l.put(id, s)
+		l.put(id, &s)
 		var rows []record.RefusedRow
 		for position := n.From; position < n.To; position++ {
 			if _, dropped := slices.BinarySearch(n.Dropped, position); !dropped {

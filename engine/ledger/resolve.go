@@ -27,10 +27,8 @@ const (
 
 // resolve folds a decision of a person about a form, or what the service's receipts say about it.
 func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
-	s, exists := l.at(r.Form)
+	s := l.State(r.Form)
 	switch {
-	case !exists:
-		return illegal("a decision about a form that does not exist")
 	case r.Result == record.ResultAccepted && l.IsAsked(s) && len(r.IDs) == int(s.Messages):
 		s.Phase, s.Reason = Accepted, l.intern(CodeReceipt)
 		s.Settled, err = record.SpotOf(at)
@@ -48,7 +46,7 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 	default:
 		return illegal("a decision about a form that needs none")
 	}
-	l.put(r.Form, s)
+	l.put(r.Form, &s)
 	return err
 }
 
@@ -88,7 +86,7 @@ func (l *Ledger) holdListed(batch uint32, people []record.RefusedRow) error {
 		}
 		if len(among(form, people)) > 0 {
 			s.Phase, s.Resend, s.Reason = Held, s.Resend&^toBeResent, l.intern(CodeListed)
-			l.put(id, s)
+			l.put(id, &s)
 		}
 	}
 	return nil
@@ -110,7 +108,8 @@ func (l *Ledger) recover(r *record.Recovered) error {
 	f.Attempts = max(f.Attempts, r.Attempts)
 	l.copied, l.since = r.Revisions, r.Since.UnixMilli()
 	for id, s := range l.all {
-		l.put(id, l.lost(s))
+		s = l.lost(s)
+		l.put(id, &s)
 	}
 	return nil
 }
@@ -121,8 +120,8 @@ func (l *Ledger) lost(s State) State {
 		return s
 	}
 	s.Phase, s.Loss, s.Reason = l.doubt(), LogLost, l.intern(CodeLogLost)
-	if s.First == (record.Instant{}) {
-		s.First = record.InstantOf(l.since)
+	if s.First == 0 {
+		s.First = record.Instant(l.since)
 	}
 	if l.facts.Hold != "" {
 		s.Phase, s.Reason = Held, l.intern(l.facts.Hold)

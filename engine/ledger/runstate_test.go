@@ -16,7 +16,7 @@ func TestTheStateOfARun(t *testing.T) {
 	ledger := func(f Facts, forms ...State) *Ledger {
 		l := &Ledger{facts: f, totals: make([]totals, 1)}
 		for _, s := range forms {
-			l.totals[0].add(s, 1)
+			l.totals[0].add(&s, 1)
 		}
 		return l
 	}

@@ -10,57 +10,50 @@ type states struct {
 	origin int64 // Unix milliseconds; no first attempt is earlier, as a rule
 }
 
-// packed is a State in 16 bytes.
-type packed struct {
-	settled  record.Spot
-	messages uint16
-	first    uint32 // milliseconds since the origin, and 1; 0: none
-	attempts uint8
-	unsent   uint8
-	reason   uint8
-	kind     uint8 // phase, loss and resending
-}
+// packed is a State in 16 bytes, from the lowest bits on: in place, Settled (48 bits) and Messages (16); in rest, Resend
+// (2), Loss (2), Phase (4), Reason (8), Unsent (8), Attempts (8), and First (32) in milliseconds since the origin, and 1.
+type packed struct{ place, rest uint64 }
 
-// isRare is the kind of a state that is in the map. Its phase does not exist.
+// isRare is the rest of a state that is in the map. Its phase does not exist.
 const isRare = 0xFF
 
 func newStates(n int, origin int64) states {
 	return states{packed: make([]packed, n), rare: map[uint32]State{}, origin: origin}
 }
 
-// get returns the state of a batch.
-func (t *states) get(batch uint32) State {
-	p := &t.packed[batch]
-	if p.kind == isRare {
-		return t.rare[batch]
+// get fills s with the state of a batch. Copying a State costs more than reading one.
+func (t *states) get(batch uint32, s *State) {
+	p := t.packed[batch]
+	if p.rest == isRare {
+		*s = t.rare[batch]
+		return
 	}
-	s := State{
-		Messages: uint32(p.messages), Attempts: uint16(p.attempts), Unsent: uint16(p.unsent), Reason: uint16(p.reason),
-		Phase: Phase(p.kind >> 4), Loss: Loss(p.kind >> 2 & 3), Resend: Resending(p.kind & 3), Settled: p.settled,
+	s.Settled, s.Messages = record.Spot(p.place&(1<<48-1)), uint32(p.place>>48)
+	s.Resend, s.Loss, s.Phase = Resending(p.rest&3), Loss(p.rest>>2&3), Phase(p.rest>>4&15)
+	s.Reason, s.Unsent, s.Attempts = uint16(p.rest>>8&0xFF), uint16(p.rest>>16&0xFF), uint16(p.rest>>24&0xFF)
+	s.First = 0
+	if first := int64(p.rest >> 32); first != 0 {
+		s.First = record.Instant(t.origin + first - 1)
 	}
-	if p.first != 0 {
-		s.First = record.InstantOf(t.origin + int64(p.first) - 1)
-	}
-	return s
 }
 
 // set replaces the state of a batch.
-func (t *states) set(batch uint32, s State) {
+func (t *states) set(batch uint32, s *State) {
 	p := &t.packed[batch]
-	if p.kind == isRare {
+	if p.rest == isRare {
 		delete(t.rare, batch)
 	}
 	first := int64(0)
-	if s.First != (record.Instant{}) {
-		first = s.First.UnixMilli() - t.origin + 1
+	if s.First != 0 {
+		first = int64(s.First) - t.origin + 1
 	}
-	*p = packed{
-		settled: s.Settled, messages: uint16(s.Messages), first: uint32(first), attempts: uint8(s.Attempts),
-		unsent: uint8(s.Unsent), reason: uint8(s.Reason), kind: uint8(s.Phase)<<4 | uint8(s.Loss)<<2 | uint8(s.Resend),
+	if s.Messages >= 1<<16 || max(s.Attempts, s.Unsent, s.Reason) >= 1<<8 || first>>32 != 0 || (first == 0) != (s.First == 0) {
+		p.rest, t.rare[batch] = isRare, *s
+		return
 	}
-	if t.get(batch) != s {
-		p.kind, t.rare[batch] = isRare, s
-	}
+	p.place = uint64(s.Settled) | uint64(s.Messages)<<48
+	p.rest = uint64(s.Resend) | uint64(s.Loss)<<2 | uint64(s.Phase)<<4 |
+		uint64(s.Reason)<<8 | uint64(s.Unsent)<<16 | uint64(s.Attempts)<<24 | uint64(first)<<32
 }
 
 // totals counts the forms that have messages by what Phase and Resend say. The fold keeps it, so nobody has to look at
@@ -74,7 +67,7 @@ type totals struct {
 type count struct{ forms, messages int64 }
 
 // add counts a form n times.
-func (t *totals) add(s State, n int64) {
+func (t *totals) add(s *State, n int64) {
 	if s.Messages > 0 {
 		c := &t.counts[s.Phase][s.Resend]
 		c.forms += n
@@ -91,6 +84,16 @@ func (t *totals) each(yield func(State, count) bool) {
 			}
 		}
 	}
+}
+
+// anyPending reports whether an attempt has no answer in the log.
+func (l *Ledger) anyPending() bool {
+	for s, n := range l.counts {
+		if s.IsPending() && n.forms > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // counts yields the counts of all routes.
