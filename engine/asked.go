@@ -41,7 +41,7 @@ const mostEscape = 6
 // may add or remove constant parts of a message. So a message with all fields and one with none contain, together,
 // every constant part.
 func room(sink Sink, limits Limits, fields int, route uint8) person.Limit {
-	some := RunID{}.MessageReference(1) // all have the same length
+	some := RunID{}.References().Message(1) // all have the same length
 	around := len(sink.AppendTail(sink.AppendHead(nil, some, route))) + len(SeparatorOf(sink))
 	size := func(fields []string) int {
 		return around + len(sink.AppendMessage(nil, some, &person.Recipient{Fields: fields, Route: route}))

@@ -65,7 +65,7 @@ func delivered(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%d facts of %d messages", len(facts), len(truth))
 	}
 	for _, f := range facts {
-		a, there := truth[plan.Run.MessageReference(f.Row).String()]
+		a, there := truth[plan.References.Message(f.Row).String()]
 		if !there || a.MessageID != f.MessageID || f.Origin != report.OfStatus || f.Learned.IsZero() || f.At.IsZero() {
 			ts.Fatalf("row %d: %+v is %+v", f.Row, f, a)
 		}
@@ -88,7 +88,7 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
 	for _, f := range facts {
-		a, there := truth[plan.Run.MessageReference(f.Row).String()]
+		a, there := truth[plan.References.Message(f.Row).String()]
 		codes := []string{}
 		for code := range strings.SplitSeq(a.Status, ",") {
 			if code = delivery.Snake(code); code == "archived" {

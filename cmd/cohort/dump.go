@@ -36,7 +36,7 @@ Every object has: seq (from 1), at (UTC), record, segment and offset (its place)
   outcome      its answer: attempt, result, status (HTTP), code, retry_after_ms, message_ids
   in_doubt     it got no answer, or an unclear one: attempt, status, code, retry_after_ms
   revision     newer forms for an older one: attempt (none: a suppression list asked for it),
-               status, code, new_revision, parts (from, to, messages, bytes, sha256), people.
+               status, code, new_revision, parts (from, to, messages, bytes, digest), people.
                If revision is new_revision, it replaces none: with code retried, refused
                messages are sent again; with code listed, refused people are not to be
   listed_late  a list names people who had been attempted: people

@@ -28,7 +28,7 @@ func listed(ts *testscript.TestScript, _ bool, args []string) {
 			reason = "unread"
 		}
 		if reason != "" {
-			want += fmt.Sprintf("%d,%s,%s,%s\n", f.Row, plan.Run.MessageReference(f.Row), reason, f.Code)
+			want += fmt.Sprintf("%d,%s,%s,%s\n", f.Row, plan.References.Message(f.Row), reason, f.Code)
 		}
 	}
 	got := ts.ReadFile(args[1])

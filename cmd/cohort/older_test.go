@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -34,17 +35,7 @@ func TestRunsOfAnOlderVersionAreResumed(t *testing.T) {
 	} {
 		t.Run(test.sink, func(t *testing.T) {
 			w := newWorld(t)
-			folder := filepath.Join(w.dir, test.sink)
-			if err := os.CopyFS(folder, os.DirFS(filepath.Join("testdata", "older", test.sink))); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Rename(filepath.Join(folder, "register"), filepath.Join(folder, ".cohort")); err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range []string{"run/run.json", ".cohort/register.jsonl"} {
-				text := w.mustRead(filepath.Join(test.sink, name))
-				w.write(filepath.Join(test.sink, name), strings.ReplaceAll(text, "/older/"+test.sink, folder))
-			}
+			folder := olderRun(w, test.sink)
 			before := statusOf(t, w, folder)
 			if before.Fates[person.Accepted] != int64(test.before) || before.Fates[person.InDoubt] != int64(test.inDoubt) {
 				t.Fatalf("the older version left %v", before.Fates)
@@ -59,6 +50,48 @@ func TestRunsOfAnOlderVersionAreResumed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A run that an older version began, and whose folder is lost, is begun again under its old references. So the service
+// knows what it has.
+func TestALostRunOfAnOlderVersionKeepsItsReferences(t *testing.T) {
+	w := newWorld(t)
+	folder := olderRun(w, "notify")
+	for range 2 {
+		if err := os.RemoveAll(filepath.Join(folder, "run")); err != nil {
+			t.Fatal(err)
+		}
+		end := w.run("send", "-c", filepath.Join(folder, "campaign.yaml"), filepath.Join(folder, "cohort.csv"),
+			"--simulate", "--run", filepath.Join(folder, "run"), "--send-again", "its folder is lost")
+		if end.code != 0 {
+			t.Fatalf("exit %d\n%s", end.code, end.stderr)
+		}
+		planned, err := plan.Open(filepath.Join(folder, "run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := planned.References; got != planned.Run.OlderReferences() {
+			t.Errorf("the references are %+v", got)
+		}
+		_ = planned.Close()
+	}
+}
+
+// olderRun copies a run that an older version began, and returns the folder that holds it.
+func olderRun(w *world, sink string) string {
+	w.t.Helper()
+	folder := filepath.Join(w.dir, sink)
+	if err := os.CopyFS(folder, os.DirFS(filepath.Join("testdata", "older", sink))); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(folder, "register"), filepath.Join(folder, ".cohort")); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, name := range []string{"run/run.json", ".cohort/register.jsonl"} {
+		text := w.mustRead(filepath.Join(sink, name))
+		w.write(filepath.Join(sink, name), strings.ReplaceAll(text, "/older/"+sink, folder))
+	}
+	return folder
 }
 
 func statusOf(t *testing.T, w *world, folder string) (s struct {

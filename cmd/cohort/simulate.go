@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -195,7 +196,15 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 		return refusal.New("report_unreadable", "cause", err)
 	}
 	defer func() { _ = f.Close() }()
-	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: delivery.NewRows(f.Run, f.Records).Of}
+	// A report does not say the version of its plan.
+	rows := delivery.NewRows(f.Run.References(), f.Records)
+	older := sync.OnceValue(func() *delivery.Rows { return delivery.NewRows(f.Run.OlderReferences(), f.Records) })
+	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: func(reference string) (int64, bool) {
+		if row, ok := rows.Of(reference); ok {
+			return row, true
+		}
+		return older().Of(reference)
+	}}
 	for _, fate := range person.Fates {
 		r.Fates = append(r.Fates, string(fate))
 	}

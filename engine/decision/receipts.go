@@ -48,7 +48,7 @@ func addMessages(forms map[engine.Reference]plan.FormID, l *ledger.Ledger, sourc
 			return err
 		}
 		if _, dropped := slices.BinarySearch(form.Dropped, person.Position); !dropped && !person.Suppressed {
-			forms[l.Plan.Run.MessageReference(person.Row)] = id
+			forms[l.Plan.References.Message(person.Row)] = id
 		}
 	}
 	return nil

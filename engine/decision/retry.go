@@ -72,7 +72,7 @@ func RetryCandidates(l *ledger.Ledger, codes []string) *Retry {
 func (r *Retry) Revisions(
 	l *ledger.Ledger, source engine.Source, sink engine.Sink, now time.Time,
 ) (all []*record.Revision, err error) {
-	bd := plan.Builder{Run: l.Plan.Run, Source: source, Sink: sink}
+	bd := plan.Builder{References: l.Plan.References, Source: source, Sink: sink}
 	var scratch plan.Body
 	for _, batch := range slices.Sorted(maps.Keys(r.Rows)) {
 		rows := r.Rows[batch]

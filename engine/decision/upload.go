@@ -24,7 +24,7 @@ func Accepted(l *ledger.Ledger) iter.Seq2[plan.AcceptedForm, error] {
 			if err == nil {
 				form, err = l.Form(id)
 			}
-			reference := l.Plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part)
+			reference := l.Plan.References.Batch(planned.Lane, planned.Ordinal, id.Revision, id.Part)
 			if !yield(plan.AcceptedForm{Form: form, ID: id, Planned: planned, Reference: reference}, err) {
 				return
 			}
@@ -39,7 +39,7 @@ func RefuseUpload(
 	log *ledger.Log, forms []plan.AcceptedForm, source engine.Source, sink engine.Sink, code, decision string, at time.Time,
 ) error {
 	l := log.Ledger
-	bd, scratch := plan.Builder{Run: l.Plan.Run, Source: source, Sink: sink}, plan.Body{}
+	bd, scratch := plan.Builder{References: l.Plan.References, Source: source, Sink: sink}, plan.Body{}
 	if err := log.Control(at, record.ControlUpload, decision); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -51,7 +50,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 			t.Error("nobody knows when a message was accepted")
 		}
 		l, seen, last := b.ledger(), map[string]int{}, plan.FormID{}
-		r := plan.NewRenderer(enginetest.TestRun, b.people, enginetest.Encoding{})
+		r := plan.NewRenderer(enginetest.TestRun.References(), b.people, enginetest.Encoding{})
 		for f, err := range decision.Accepted(l) {
 			enginetest.Must(t, err)
 			if f.ID.Batch < last.Batch {
@@ -60,7 +59,7 @@ func TestMessagesAreAcceptedWithoutIDs(t *testing.T) {
 			last = f.ID
 			request, err := r.Render(&f.Planned, f.ID, &f.Form)
 			enginetest.Must(t, err)
-			if request.Reference != f.Reference || sha256.Sum256(request.Body) != f.SHA256 || !s.batches[f.Reference] {
+			if request.Reference != f.Reference || !f.Fits(request.Body) || !s.batches[f.Reference] {
 				t.Errorf("batch %s is not what was accepted", f.Reference)
 			}
 			for _, m := range request.Messages {

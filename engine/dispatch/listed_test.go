@@ -91,7 +91,7 @@ func TestPeopleListedSinceThePlanAreLeftOut(t *testing.T) {
 		}
 		for row, o := range b.outcomes() {
 			code, listed := l.rows[row]
-			sent := s.accepted[enginetest.TestRun.MessageReference(row).String()]
+			sent := s.accepted[enginetest.TestRun.References().Message(row).String()]
 			if listed != (o.Fate == person.Suppressed) || listed && (o.Code != code || o.Reason == "" || o.Attempts != 0 || sent != 0) || !listed && sent != 1 {
 				t.Errorf("row %d: %+v, sent %d times", row, o, sent)
 			}
@@ -179,7 +179,7 @@ func TestPeopleListedInDoubtAreLeftOutOnceThatIsSafe(t *testing.T) {
 			if f, special := want[row]; special {
 				fate = f
 			}
-			if sent := s.accepted[enginetest.TestRun.MessageReference(row).String()]; o.Fate != fate || sent == 1 != (fate == person.Accepted) {
+			if sent := s.accepted[enginetest.TestRun.References().Message(row).String()]; o.Fate != fate || sent == 1 != (fate == person.Accepted) {
 				t.Errorf("row %d: %+v, sent %d times", row, o, sent)
 			}
 		}
@@ -203,7 +203,7 @@ func TestListsAreReadWhenAWindowOpens(t *testing.T) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				for row, n := int64(1), 0; n < 20 && row <= 300; row++ {
-					if s.accepted[enginetest.TestRun.MessageReference(row).String()] == 0 && l.rows[row] == "" {
+					if s.accepted[enginetest.TestRun.References().Message(row).String()] == 0 && l.rows[row] == "" {
 						l.list("opted_out", row)
 						n++
 					}
@@ -215,7 +215,7 @@ func TestListsAreReadWhenAWindowOpens(t *testing.T) {
 			t.Fatalf("%+v, %v", summary, err)
 		}
 		for row, o := range b.outcomes() {
-			sent := s.accepted[enginetest.TestRun.MessageReference(row).String()]
+			sent := s.accepted[enginetest.TestRun.References().Message(row).String()]
 			if l.rows[row] != "" && (o.Fate != person.Suppressed || sent != 0) || l.rows[row] == "" && sent != 1 {
 				t.Errorf("row %d: %+v, sent %d times", row, o, sent)
 			}
@@ -292,7 +292,7 @@ func TestListsThatGrowWhileRunsCrash(t *testing.T) {
 				b.dir = next
 			}
 			for row, o := range b.outcomes() {
-				m := enginetest.TestRun.MessageReference(row)
+				m := enginetest.TestRun.References().Message(row)
 				sent := s.accepted[m.String()]
 				switch {
 				case o.Fate == person.InDoubt && o.Code == "TOO_LARGE" && s.most > 0 && sent == 0: // held: in doubt, and no replay helps

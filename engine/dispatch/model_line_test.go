@@ -71,7 +71,7 @@ func (m *model) seal() error {
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return err
 	}
-	batches, err := plan.Cut(context.Background(), enginetest.TestRun, m.cohort, enginetest.Encoding{}, m.limits)
+	batches, err := plan.Cut(context.Background(), enginetest.TestRun.References(), m.cohort, enginetest.Encoding{}, m.limits)
 	if err != nil {
 		return err
 	}
@@ -324,7 +324,7 @@ func (c *line) lists(_ context.Context, last []plan.ListRead) (Listing, error) {
 	now := []plan.ListRead{{File: "list.csv", SHA256: fmt.Sprint(len(rows)), People: int64(len(rows))}}
 	named := map[engine.Reference]bool{}
 	for row := range rows {
-		named[enginetest.TestRun.MessageReference(row)] = true
+		named[enginetest.TestRun.References().Message(row)] = true
 	}
 	c.do(func() { c.named, c.read = named, time.Now() })
 	var people iter.Seq2[plan.Listed, error]
@@ -381,7 +381,7 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 				return err
 			}
 			byRoute[r.Route][o.Fate]++
-			message := enginetest.TestRun.MessageReference(r.Row)
+			message := enginetest.TestRun.References().Message(r.Row)
 			took := m.service.accepted[message.String()]
 			why := ""
 			switch {

@@ -302,7 +302,7 @@ func (m *model) decide(messages *int) (young bool) {
 	m.check(decision.Found(log, now, found))
 	m.check(again.Commit(log, "ann", "asked for", now))
 	for row := range m.rows(now) {
-		m.noted[enginetest.TestRun.MessageReference(row)] = true
+		m.noted[enginetest.TestRun.References().Message(row)] = true
 	}
 	account := log.Ledger.Account()
 	m.check(account.Check())

@@ -50,7 +50,7 @@ func (p *plainTrail) outcome(row int64, position uint32) (o outcome.Message, err
 		if position < planned.From || position >= planned.To {
 			continue
 		}
-		o = outcome.Message{Fate: person.NotSent, MessageReference: plan.Run.MessageReference(row).String()}
+		o = outcome.Message{Fate: person.NotSent, MessageReference: plan.References.Message(row).String()}
 		for _, id := range p.forms(batch) {
 			if err := p.add(&o, batch-first, id, position); err != nil {
 				return o, err
@@ -85,7 +85,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 	s := l.State(id)
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || s.Loss != ledger.NotLost {
-		o.BatchReference = p.t.Plan.Run.BatchReference(person.Lane(p.shard), batch, id.Revision, id.Part).String()
+		o.BatchReference = p.t.Plan.References.Batch(person.Lane(p.shard), batch, id.Revision, id.Part).String()
 		if first := s.First.Time(); s.Loss == ledger.NotLost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}

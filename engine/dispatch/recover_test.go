@@ -25,7 +25,7 @@ import (
 func newDatedBench(t *testing.T, p *enginetest.People, limits engine.Limits) *bench {
 	t.Helper()
 	b := &bench{t, p, t.TempDir()}
-	batches, err := plan.Cut(t.Context(), enginetest.TestRun, p, enginetest.Encoding{}, limits)
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits)
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
 	header.Created = time.Now()
@@ -109,7 +109,7 @@ func TestLogsThatAreLost(t *testing.T) {
 				for range n {
 					row := 1 + rng.Int64N(240)
 					l.list("opted_out", row)
-					intime[row] = intime[row] || !heard[enginetest.TestRun.MessageReference(row)]
+					intime[row] = intime[row] || !heard[enginetest.TestRun.References().Message(row)]
 				}
 			}
 			var summary Summary
@@ -182,7 +182,7 @@ func TestLogsThatAreLost(t *testing.T) {
 				}
 			}
 			for row, o := range b.outcomes() {
-				m := enginetest.TestRun.MessageReference(row)
+				m := enginetest.TestRun.References().Message(row)
 				sent := s.accepted[m.String()]
 				switch {
 				case sent > 1,

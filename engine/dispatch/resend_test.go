@@ -83,13 +83,13 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		before := b.outcomes()
 		var doubtful []int64
 		for _, row := range slices.Backward(b.people.ToSend()) {
-			if m := enginetest.TestRun.MessageReference(row); s.accepted[m.String()] == 1 && missing < 2 && before[row].Fate == person.InDoubt {
+			if m := enginetest.TestRun.References().Message(row); s.accepted[m.String()] == 1 && missing < 2 && before[row].Fate == person.InDoubt {
 				delete(receipts, m)
 				missing++
 			}
 		}
 		for _, row := range b.people.ToSend() {
-			m := enginetest.TestRun.MessageReference(row)
+			m := enginetest.TestRun.References().Message(row)
 			if before[row].Fate == person.InDoubt && receipts[m] == "" {
 				doubtful = append(doubtful, row)
 			}
@@ -133,12 +133,12 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		}
 		// One is not answered again, one is refused by its row, one for now.
 		tries := 0
-		s.bad[enginetest.TestRun.MessageReference(doubtful[0])] = true
+		s.bad[enginetest.TestRun.References().Message(doubtful[0])] = true
 		s.fault = func(_ int, r *engine.Request) (engine.Answer, bool) {
 			switch tries++; {
-			case r.Messages[0] == enginetest.TestRun.MessageReference(doubtful[1]):
+			case r.Messages[0] == enginetest.TestRun.References().Message(doubtful[1]):
 				return engine.Answer{Reply: engine.Unknown, Status: 504, Code: "GATEWAY"}, true
-			case r.Messages[0] == enginetest.TestRun.MessageReference(doubtful[2]) && tries < 30:
+			case r.Messages[0] == enginetest.TestRun.References().Message(doubtful[2]) && tries < 30:
 				tries += 30
 				return engine.Answer{Reply: engine.Refused, Status: 429, Code: "throttled", RetryAfter: time.Second, HoldAll: true}, true
 			}
@@ -151,7 +151,7 @@ func TestMessagesInDoubtAreSentAgain(t *testing.T) {
 		}
 		after, twice := b.outcomes(), 0
 		for _, row := range b.people.ToSend() {
-			n := s.accepted[enginetest.TestRun.MessageReference(row).String()]
+			n := s.accepted[enginetest.TestRun.References().Message(row).String()]
 			if n == 2 {
 				twice++
 			}

@@ -63,7 +63,7 @@ func TestRefusedMessagesAreSentAgain(t *testing.T) {
 			t.Errorf("%d are sent again", n)
 		}
 		for row, o := range b.outcomes() {
-			if was := s.bad[enginetest.TestRun.MessageReference(row)]; was != (o.Fate == person.NotSent) || was && (o.Attempts != 1 || o.Reason == "") {
+			if was := s.bad[enginetest.TestRun.References().Message(row)]; was != (o.Fate == person.NotSent) || was && (o.Attempts != 1 || o.Reason == "") {
 				t.Errorf("row %d, which was refused: %t, is %+v", row, was, o)
 			}
 		}
@@ -186,7 +186,7 @@ func TestSuppressionOutlivesARetry(t *testing.T) {
 			enginetest.Must(t, err)
 			enginetest.Must(t, summary.Account.Check())
 			for row, o := range b.outcomes() {
-				sent := s.accepted[enginetest.TestRun.MessageReference(row).String()]
+				sent := s.accepted[enginetest.TestRun.References().Message(row).String()]
 				want := row > 4 && !slices.Contains(test.after, row) || slices.Contains(test.accepted, row)
 				switch {
 				case sent > 1, want != (sent == 1), want != (o.Fate == person.Accepted):
@@ -365,7 +365,7 @@ func TestRetriesUnderFaults(t *testing.T) {
 				finish()
 			}
 			for row, o := range b.outcomes() {
-				m := enginetest.TestRun.MessageReference(row)
+				m := enginetest.TestRun.References().Message(row)
 				switch sent := s.accepted[m.String()]; {
 				case sent > 1, o.Fate == person.Accepted && sent != 1, o.Fate == person.Refused && sent != 0, o.Fate == person.NotSent:
 					t.Errorf("seed %d, row %d was accepted %d times: %+v", seed, row, sent, o)

@@ -97,7 +97,7 @@ func newRun(job Job, stopWaiting func()) *run {
 		Lists: job.Lists != nil, OnWait: r.logWait,
 	}, now)
 	r.workers = &workers{
-		builder: plan.Builder{Run: job.Plan.Run, Source: job.Source, Sink: job.Sink}, log: job.Log, pace: job.Pace,
+		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, pace: job.Pace,
 		wait: r.gate.WaitN, onAnswer: r.holdForQuiet,
 		tasks: make(chan task, job.Ceiling), results: make(chan result, job.Ceiling),
 	}

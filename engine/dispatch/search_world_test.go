@@ -216,7 +216,7 @@ func newSearch(t testing.TB, c scope) *search {
 	p := enginetest.NewRouted(c.messages, 1, c.routes, nil)
 	s := &search{
 		scope: c, t: t, plan: enginetest.SealPlan(t, t.TempDir(), p, engine.Limits{Messages: c.batch, Bytes: 1 << 20}),
-		builder: plan.Builder{Run: enginetest.TestRun, Source: p, Sink: enginetest.Encoding{}},
+		builder: plan.Builder{References: enginetest.TestRun.References(), Source: p, Sink: enginetest.Encoding{}},
 		byKey:   map[string]int32{}, applied: map[string]int32{}, byCopy: map[string]uint16{}, refs: map[engine.Reference]uint8{},
 		settled: map[settling]settlement{}, bodies: map[[2]uint64][]uint32{}, seen: map[world]int32{}, good: map[prospect]bool{},
 	}

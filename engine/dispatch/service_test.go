@@ -51,7 +51,7 @@ func newService(seed uint64) *service {
 // refuseRows has the validator refuse the messages of some rows.
 func (s *service) refuseRows(rows ...int64) {
 	for _, row := range rows {
-		s.bad[enginetest.TestRun.MessageReference(row)] = true
+		s.bad[enginetest.TestRun.References().Message(row)] = true
 	}
 }
 
@@ -297,11 +297,11 @@ func (b *bench) finished(s *service, summary Summary, err error) {
 	for _, row := range b.people.ToSend() {
 		want := 1
 		fate := person.Accepted
-		if s.bad[enginetest.TestRun.MessageReference(row)] {
+		if s.bad[enginetest.TestRun.References().Message(row)] {
 			want, fate = 0, person.Refused
 		}
 		fates[fate]++
-		if got := s.accepted[enginetest.TestRun.MessageReference(row).String()]; got != want {
+		if got := s.accepted[enginetest.TestRun.References().Message(row).String()]; got != want {
 			b.Errorf("row %d was accepted %d times", row, got)
 		}
 	}
@@ -339,7 +339,7 @@ func (b *bench) trail(l *ledger.Ledger, s *service) {
 			o, err := trail.Outcome(r.Row, person.Lane(shard), r.Position)
 			enginetest.Must(b.T, err)
 			enginetest.Must(b.T, plain.check(r.Row, r.Position, o))
-			m := enginetest.TestRun.MessageReference(r.Row)
+			m := enginetest.TestRun.References().Message(r.Row)
 			switch {
 			case o.MessageReference != m.String() || o.Attempts == 0 || o.BatchReference == "" || o.FirstAttempt.IsZero():
 				b.Fatalf("row %d: %+v", r.Row, o)

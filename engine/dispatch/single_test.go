@@ -20,11 +20,11 @@ import (
 func TestASingleMessageIsNeverRevisedIntoAnother(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := enginetest.DrawPeople(t)
-		shards, err := plan.Cut(context.Background(), enginetest.TestRun, p, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 5000})
+		shards, err := plan.Cut(context.Background(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 5000})
 		if err != nil {
 			t.Fatal(err)
 		}
-		builder := plan.Builder{Run: enginetest.TestRun, Source: p, Sink: enginetest.Encoding{}}
+		builder := plan.Builder{References: enginetest.TestRun.References(), Source: p, Sink: enginetest.Encoding{}}
 		var sent []engine.Reference
 		for shard, batches := range shards {
 			for _, b := range batches {
@@ -58,7 +58,7 @@ func TestASingleMessageIsNeverRevisedIntoAnother(t *testing.T) {
 			t.Fatalf("%d references for %d people", len(sent), len(want))
 		}
 		for _, row := range want {
-			r := enginetest.TestRun.MessageReference(row)
+			r := enginetest.TestRun.References().Message(row)
 			if _, found := slices.BinarySearchFunc(sent, r, func(a, b engine.Reference) int { return slices.Compare(a[:], b[:]) }); !found {
 				t.Fatalf("nobody sends record %d", row)
 			}

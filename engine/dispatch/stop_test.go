@@ -162,7 +162,7 @@ func TestTheGracePeriod(t *testing.T) {
 		s := newService(1)
 		b := newBench(t, enginetest.NewPeople(100, 1, nil), engine.Limits{Messages: 10, Bytes: 1 << 20})
 		ctx, cancel := context.WithCancel(t.Context())
-		hung := enginetest.TestRun.BatchReference(0, 1, 0, 0)
+		hung := enginetest.TestRun.References().Batch(0, 1, 0, 0)
 		c := &connection{kind: engine.Deduplicates, service: s, took: 20 * time.Second, hang: func(r *engine.Request) bool { return r.Reference == hung }}
 		time.AfterFunc(5*time.Second, cancel)
 		start := time.Now()
@@ -208,7 +208,7 @@ func TestAStopBetweenRequestsIsAtOnce(t *testing.T) {
 func TestAForeignReferenceHaltsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(1)
-		foreign := enginetest.TestRun.BatchReference(0, 2, 0, 0)
+		foreign := enginetest.TestRun.References().Batch(0, 2, 0, 0)
 		s.batches[foreign] = true
 		b := newBench(t, enginetest.NewPeople(100, 1, nil), engine.Limits{Messages: 10, Bytes: 1 << 20})
 		for range 2 {

@@ -42,7 +42,7 @@ func TestTheWindowIsCheckedBetweenTheLogAndTheWire(t *testing.T) {
 			planned, err := p.Batch(0)
 			enginetest.Must(t, err)
 			w := &workers{
-				builder:  plan.Builder{Run: p.Run, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
+				builder:  plan.Builder{References: p.References, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
 				wait:     func(context.Context, int) error { time.Sleep(test.stands); return nil }, // the process stands still behind the gate
 				onAnswer: func(engine.Answer) {}, log: log, pace: test.pace,
 			}

@@ -214,7 +214,7 @@ var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
 // SealPlan seals a plan of people in dir and opens it.
 func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.Plan {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun, p, Encoding{}, limits)
+	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, limits)
 	Must(t, err)
 	Must(t, plan.Seal(dir, TestHeader(p), batches, nil))
 	return OpenPlan(t, dir)
@@ -298,7 +298,7 @@ func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
 // SealForgetful seals a plan of single messages to a service that does not deduplicate.
 func SealForgetful(t testing.TB, dir string, p *People) {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun, p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
+	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
 	Must(t, err)
 	header := TestHeader(p)
 	header.NeverAgain = true

@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 func TestReadEntry(t *testing.T) {
 	planned := enginetest.SealPlan(t, t.TempDir(), enginetest.NewPeople(3, 1, nil), engine.Limits{Messages: 3, Bytes: 1 << 20})
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
-	reference := planned.Run.BatchReference(0, 0, 0, 0).String()
+	reference := planned.References.Batch(0, 0, 0, 0).String()
 	for line, r := range map[string]record.Record{
 		"7 2026-11-21T06:00:00.000Z outcome batch 0.0.0 " + reference + " attempt 2 held status 503 BUSY retry after 5s": &record.Outcome{
 			N: 2, At: at, Result: record.ResultHeld, Status: 503, Code: "BUSY", RetryAfter: 5 * time.Second,

@@ -53,7 +53,7 @@ type EntryPart struct {
 	To       uint32 `json:"to"`   // the first position behind it
 	Messages uint32 `json:"messages"`
 	Bytes    uint32 `json:"bytes"`
-	SHA256   string `json:"sha256"`
+	Digest   string `json:"digest"` // see plan.Digest
 }
 
 // EntryPerson is a position of a shard, and the reason why the record names it.
@@ -112,7 +112,7 @@ func (e *Entry) fill(plan *plan.Plan, rec record.Record) error {
 		e.At, e.Attempt, e.Status, e.Code, e.NewRevision = r.At, r.N, r.Status, r.Code, r.Number
 		e.people(r.Refused)
 		for _, p := range r.Parts {
-			e.Parts = append(e.Parts, EntryPart{p.From, p.To, p.Messages, p.Bytes, fmt.Sprintf("%x", p.SHA256)})
+			e.Parts = append(e.Parts, EntryPart{p.From, p.To, p.Messages, p.Bytes, p.Digest.String()})
 		}
 		return e.form(plan, r.Form)
 	case *record.ListedLate:
@@ -152,7 +152,7 @@ func (e *Entry) people(rows []record.RefusedRow) {
 func (e *Entry) form(plan *plan.Plan, id plan.FormID) error {
 	planned, err := e.planned(plan, id.Batch)
 	e.Revision, e.Part = &id.Revision, &id.Part
-	e.BatchReference = plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part).String()
+	e.BatchReference = plan.References.Batch(planned.Lane, planned.Ordinal, id.Revision, id.Part).String()
 	return err
 }
 

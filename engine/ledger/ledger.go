@@ -143,7 +143,7 @@ func (l *Ledger) Form(id plan.FormID) (plan.Form, error) {
 // Reference returns the reference of a form at the service.
 func (l *Ledger) Reference(id plan.FormID) (engine.Reference, error) {
 	planned, err := l.Plan.Batch(id.Batch)
-	return l.Plan.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part), err
+	return l.Plan.References.Batch(planned.Lane, planned.Ordinal, id.Revision, id.Part), err
 }
 
 // Forms yields the forms of a batch that stand for its messages: the planned form, or the forms that replaced it.

@@ -84,7 +84,7 @@ func (t *Reader) Outcome(row int64, lane person.Lane, position uint32) (Message,
 		return Message{}, err
 	}
 	o := *shared
-	o.MessageReference, o.MessageID = t.Plan.Run.MessageReference(row).String(), string(id)
+	o.MessageReference, o.MessageID = t.Plan.References.Message(row).String(), string(id)
 	return o, nil
 }
 
@@ -146,7 +146,7 @@ func (t *Reader) add(b *batchReader, lane person.Lane, f *formReader) {
 	o.Attempts += int(s.Attempts - s.Unsent)
 	if s.Attempts > s.Unsent || lost {
 		from, _ := t.Plan.LaneBatches(lane)
-		o.BatchReference = t.Plan.Run.BatchReference(lane, f.id.Batch-from, f.id.Revision, f.id.Part).String()
+		o.BatchReference = t.Plan.References.Batch(lane, f.id.Batch-from, f.id.Revision, f.id.Part).String()
 		if first := s.First.Time(); !lost && (o.FirstAttempt.IsZero() || first.Before(o.FirstAttempt)) {
 			o.FirstAttempt = first
 		}

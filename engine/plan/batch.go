@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,9 +15,9 @@ var ErrChanged = errors.New("a batch does not come out as it was planned")
 
 // Builder makes the bytes of requests. It is safe for concurrent use.
 type Builder struct {
-	Run    engine.RunID
-	Source engine.Source
-	Sink   engine.Sink
+	References engine.References
+	Source     engine.Source
+	Sink       engine.Sink
 }
 
 // Body is a form of a batch, encoded.
@@ -51,7 +49,7 @@ func (bd *Builder) Encode(b *Body, reference engine.Reference, lane person.Lane,
 		if len(b.Messages) > 0 {
 			b.Bytes = append(b.Bytes, separator...)
 		}
-		message := bd.Run.MessageReference(p.Row)
+		message := bd.References.Message(p.Row)
 		b.Bytes = bd.Sink.AppendMessage(b.Bytes, message, &p)
 		b.Messages = append(b.Messages, message)
 		b.Positions = append(b.Positions, p.Position)
@@ -65,8 +63,7 @@ func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
 	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(b.Bytes)
-	if len(b.Messages) != int(f.Messages) || len(b.Bytes) != int(f.Bytes) || !bytes.Equal(sum[:], f.SHA256[:]) {
+	if len(b.Messages) != int(f.Messages) || !f.Fits(b.Bytes) {
 		return fmt.Errorf("batch %s: %w", b.Reference, ErrChanged)
 	}
 	return nil
@@ -74,15 +71,15 @@ func (bd *Builder) Rebuild(b *Body, planned *Batch, id FormID, f *Form) error {
 
 // Reference returns the reference of a form.
 func (bd *Builder) Reference(planned *Batch, id FormID) engine.Reference {
-	return bd.Run.BatchReference(planned.Lane, planned.Ordinal, id.Revision, id.Part)
+	return bd.References.Batch(planned.Lane, planned.Ordinal, id.Revision, id.Part)
 }
 
-// seal encodes a new form and fills in its size and digest.
+// seal encodes a new form and fills in its size and digest, of the same kind as the planned form's.
 func (bd *Builder) seal(b *Body, planned *Batch, id FormID, f *Form) error {
 	if err := bd.Encode(b, bd.Reference(planned, id), planned.Lane, f); err != nil {
 		return err
 	}
-	f.Messages, f.Bytes, f.SHA256 = uint32(len(b.Messages)), uint32(len(b.Bytes)), sha256.Sum256(b.Bytes)
+	f.Messages, f.Bytes, f.Digest = uint32(len(b.Messages)), uint32(len(b.Bytes)), planned.Digest.Of(b.Bytes)
 	return nil
 }
 

@@ -1,8 +1,13 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/zeebo/xxh3"
 
 	"cohort/engine"
 )
@@ -21,8 +26,32 @@ type Form struct {
 	From, To uint32
 	Dropped  []uint32 // in ascending order
 	Messages uint32
-	Bytes    uint32   // of the encoded body
-	SHA256   [32]byte // of the encoded body
+	Bytes    uint32 // of the encoded body
+	Digest   Digest // of the encoded body
+}
+
+// Digest is the XXH3-128 of a body, and sixteen zeros. It shows that a body does not come out again as it was: what a
+// body is made of is sealed by SHA-256. In plans of version 1 and 2 a digest is the SHA-256 of the body.
+type Digest [32]byte
+
+// Of returns the digest of a body, of the same kind as d.
+func (d Digest) Of(body []byte) (of Digest) {
+	if [16]byte(d[16:]) != [16]byte{} {
+		return sha256.Sum256(body)
+	}
+	sum := xxh3.Hash128(body).Bytes()
+	copy(of[:], sum[:])
+	return of
+}
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string {
+	return strings.TrimSuffix(hex.EncodeToString(d[:]), strings.Repeat("0", len(d)))
+}
+
+// Fits reports whether the form is of an encoded body.
+func (f *Form) Fits(body []byte) bool {
+	return len(body) == int(f.Bytes) && f.Digest == f.Digest.Of(body)
 }
 
 // AcceptedForm is a form that the service has accepted.

@@ -28,9 +28,9 @@ func TestLinesHaveNoSeparator(t *testing.T) {
 		return ""
 	})
 	limits := engine.Limits{Messages: 8, Bytes: 37 * 4}
-	shards, err := plan.Cut(t.Context(), enginetest.TestRun, p, lines{}, limits)
+	shards, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, lines{}, limits)
 	enginetest.Must(t, err)
-	r, rows := plan.NewRenderer(enginetest.TestRun, p, lines{}), []string{}
+	r, rows := plan.NewRenderer(enginetest.TestRun.References(), p, lines{}), []string{}
 	for _, b := range shards[0] {
 		request, err := r.Render(&b, plan.FormID{}, &b.Form)
 		enginetest.Must(t, err)
@@ -38,7 +38,7 @@ func TestLinesHaveNoSeparator(t *testing.T) {
 	}
 	want := []string{}
 	for _, row := range p.ToSend() {
-		want = append(want, enginetest.TestRun.MessageReference(row).String())
+		want = append(want, enginetest.TestRun.References().Message(row).String())
 	}
 	if strings.Join(rows, " ") != strings.Join(want, " ") || len(shards[0]) != 5 {
 		t.Errorf("%d batches of %q", len(shards[0]), rows)

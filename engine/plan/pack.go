@@ -2,9 +2,9 @@ package plan
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,42 +15,35 @@ import (
 // Cut renders each message once and cuts each lane into batches. It returns the batches by lane. Boundaries depend on
 // the cohort file and the frozen keys alone: suppressed people count, though they are in no body. A message beyond the
 // sink's limits is an *engine.UnfitError.
-func Cut(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits) ([][]Batch, error) {
+func Cut(ctx context.Context, names engine.References, source engine.Source, sink engine.Sink, limits engine.Limits) ([][]Batch, error) {
 	lanes := make([][]Batch, source.Lanes())
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for lane := range lanes {
 		g.Go(func() (err error) {
-			lanes[lane], err = cutLane(ctx, run, source, sink, limits, person.Lane(lane))
+			lanes[lane], err = cutLane(ctx, names, source, sink, limits, person.Lane(lane))
 			return err
 		})
 	}
 	return lanes, g.Wait()
 }
 
-func cutLane(ctx context.Context, run engine.RunID, source engine.Source, sink engine.Sink, limits engine.Limits, lane person.Lane) ([]Batch, error) {
+func cutLane(ctx context.Context, names engine.References, source engine.Source, sink engine.Sink, limits engine.Limits, lane person.Lane) ([]Batch, error) {
 	var (
 		batches []Batch
 		open    Batch // the batch that is being filled
-		sized   int   // its bytes, suppressed people counted
-		counted int   // its messages, suppressed people counted
-		digest  = sha256.New()
-		scratch []byte
+		body    []byte
+		sized   int // its bytes, suppressed people counted
+		counted int // its messages, suppressed people counted
 	)
 	begin := func(from uint32) {
 		open = Batch{Form: Form{From: from}, Lane: lane, Ordinal: uint32(len(batches))}
-		digest.Reset()
-		scratch = sink.AppendHead(scratch[:0], run.BatchReference(lane, open.Ordinal, 0, 0), engine.RouteOf(source, lane))
-		digest.Write(scratch)
-		open.Bytes, counted = uint32(len(scratch)), 0
-		sized = len(scratch) + len(sink.AppendTail(scratch[:0]))
+		body = sink.AppendHead(body[:0], names.Batch(lane, open.Ordinal, 0, 0), engine.RouteOf(source, lane))
+		counted, sized = 0, len(sink.AppendTail(body))
 	}
 	end := func(to uint32) {
-		scratch = sink.AppendTail(scratch[:0])
-		digest.Write(scratch)
-		open.Bytes += uint32(len(scratch))
-		open.To = to
-		digest.Sum(open.SHA256[:0])
+		body = sink.AppendTail(body)
+		open.To, open.Bytes, open.Digest = to, uint32(len(body)), open.Digest.Of(body)
 		batches = append(batches, open)
 	}
 	separator := engine.SeparatorOf(sink)
@@ -69,19 +62,18 @@ func cutLane(ctx context.Context, run engine.RunID, source engine.Source, sink e
 			return nil, err
 		}
 		p = next
+		message := sink.AppendMessage(append(body, separator...), names.Message(p.Row), &p)[len(body):]
 		// The separator before it is counted for the first message too: a byte of slack.
-		scratch = sink.AppendMessage(append(scratch[:0], separator...), run.MessageReference(p.Row), &p)
-		if counted > 0 && (counted == limits.Messages || sized+len(scratch) > limits.Bytes) {
-			message := append([]byte(nil), scratch...)
+		if counted > 0 && (counted == limits.Messages || sized+len(message) > limits.Bytes) {
+			message = slices.Clone(message)
 			end(p.Position)
 			begin(p.Position)
-			scratch = append(scratch[:0], message...)
 		}
-		if sized+len(scratch) > limits.Bytes && !p.Suppressed {
-			reason := fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(scratch), limits.Bytes)
+		if sized+len(message) > limits.Bytes && !p.Suppressed {
+			reason := fmt.Sprintf("it makes a request of %d bytes and one may have %d", sized+len(message), limits.Bytes)
 			return nil, &engine.UnfitError{Row: p.Row, Code: person.CodeTooLong, Reason: reason}
 		}
-		sized += len(scratch)
+		sized += len(message)
 		counted++
 		if p.Suppressed {
 			continue
@@ -89,12 +81,10 @@ func cutLane(ctx context.Context, run engine.RunID, source engine.Source, sink e
 		if l := engine.Unkept(asks, &p); l != nil {
 			return nil, &engine.UnfitError{Row: p.Row, Code: l.Code, Reason: l.Words}
 		}
-		message := scratch
 		if open.Messages == 0 {
-			message = scratch[len(separator):]
+			message = message[len(separator):]
 		}
-		digest.Write(message)
-		open.Bytes += uint32(len(message))
+		body = append(body, message...)
 		open.Messages++
 	}
 	end(positions)

@@ -28,7 +28,7 @@ import (
 const (
 	BatchesFile = "plan.batches"
 	PlanFile    = "plan.json"
-	planVersion = 2 // 1 without routes, for older versions
+	planVersion = 3 // see decision 22; before 2 there were no routes
 )
 
 // ErrNone says that a folder has no sealed plan: nothing was ever sent from it.
@@ -48,10 +48,11 @@ func (e *ChangedError) Error() string {
 // attempt and never changes.
 type Plan struct {
 	Header
-	Run    engine.RunID
-	Digest [32]byte // of plan.json, which holds the digests of everything else
-	file   *os.File
-	pages  pages // of file
+	Run        engine.RunID
+	References engine.References
+	Digest     [32]byte // of plan.json, which holds the digests of everything else
+	file       *os.File
+	pages      pages // of file
 }
 
 // Header is plan.json.
@@ -77,10 +78,11 @@ type Header struct {
 	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
 	Reach         *ReachRead         `json:"reach,omitempty"`  // reports on the NHS App that the cohort was read with
 	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
-	RestOf        string             `json:"rest_of,omitempty"`     // campaigns; a person excluded their people
-	SendAgain     string             `json:"send_again,omitempty"`  // the reason a person gave
-	BeganAgain    bool               `json:"began_again,omitempty"` // the run was begun before, and its folder is lost
-	NeverAgain    bool               `json:"never_again,omitempty"` // the service does not deduplicate; see Kind
+	RestOf        string             `json:"rest_of,omitempty"`          // campaigns; a person excluded their people
+	SendAgain     string             `json:"send_again,omitempty"`       // the reason a person gave
+	BeganAgain    bool               `json:"began_again,omitempty"`      // the run was begun before, and its folder is lost
+	OlderNames    bool               `json:"older_references,omitempty"` // it was begun again, and first with a plan before version 3
+	NeverAgain    bool               `json:"never_again,omitempty"`      // the service does not deduplicate; see Kind
 }
 
 // Cohort is the input of a run: one file, or several in their order.
@@ -121,14 +123,14 @@ type Batch struct {
 }
 
 // plannedSize is the length of one batch in plan.batches: six 32-bit integers (lane, ordinal, from, to, messages,
-// bytes), little endian, and the SHA-256 of the body.
+// bytes), little endian, and the digest of the body.
 const plannedSize = 6*4 + 32
 
 func (b *Batch) appendTo(dst []byte) []byte {
 	for _, v := range []uint32{uint32(b.Lane), b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
 		dst = binary.LittleEndian.AppendUint32(dst, v)
 	}
-	return append(dst, b.SHA256[:]...)
+	return append(dst, b.Digest[:]...)
 }
 
 func (b *Batch) readFrom(src []byte) {
@@ -136,15 +138,13 @@ func (b *Batch) readFrom(src []byte) {
 	for i, v := range []*uint32{&b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
 		*v = binary.LittleEndian.Uint32(src[4+4*i:])
 	}
-	copy(b.SHA256[:], src[24:])
+	copy(b.Digest[:], src[24:])
 }
 
 // Seal writes a plan into dir: the batches, then the header, each synced before the next. After nil, the whole plan is
 // on disk. Before, if not nil, runs just ahead of the rename that makes the plan valid.
 func Seal(dir string, header Header, batches [][]Batch, before func() error) error {
-	if header.Version = planVersion; len(header.Routes) == 0 {
-		header.Version = 1
-	}
+	header.Version = planVersion
 	header.LaneStarts = header.LaneStarts[:0]
 	sum := sha256.New()
 	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
@@ -206,6 +206,9 @@ func Open(dir string) (*Plan, error) {
 	}
 	if p.Run, err = engine.ParseRunID(p.RunID); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)
+	}
+	if p.References = p.Run.References(); p.Version < 3 || p.OlderNames {
+		p.References = p.Run.OlderReferences()
 	}
 	if p.file, err = os.Open(filepath.Join(dir, BatchesFile)); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)

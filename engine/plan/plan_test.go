@@ -20,7 +20,7 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewPeople(40, 4, nil)
 	p.ByLane[2] = nil // a shard that nobody lives in
-	batches, err := plan.Cut(t.Context(), enginetest.TestRun, p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20})
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20})
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
 	header.Earlier = []plan.EarlierRun{{"00", "/somewhere"}}
@@ -68,6 +68,20 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	for _, name := range []string{plan.PlanFile, plan.BatchesFile} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// Digests are part of the format.
+func TestDigestsAreAsTheyAlwaysWere(t *testing.T) {
+	for of, want := range map[plan.Digest]string{
+		{}:      "99aa06d3014798d86001c324468d497f", // the specification's for no bytes
+		{15: 1}: "99aa06d3014798d86001c324468d497f",
+		{31: 1}: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", // FIPS 180-4
+		{16: 1}: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+	} {
+		if got := of.Of(nil).String(); got != want {
+			t.Errorf("a digest like %s of nothing is %s", of, got)
 		}
 	}
 }
@@ -121,7 +135,7 @@ func TestADamagedPlanIsNoticed(t *testing.T) {
 		}
 		enginetest.Must(t, os.WriteFile(path, sound, 0o600))
 	}
-	enginetest.Must(t, os.WriteFile(filepath.Join(dir, plan.PlanFile), []byte(`{"version": 3}`), 0o600))
+	enginetest.Must(t, os.WriteFile(filepath.Join(dir, plan.PlanFile), []byte(`{"version": 4}`), 0o600))
 	enginetest.CheckError(t, "a plan of a newer version", open(), "use the newer version")
 	enginetest.Must(t, os.Remove(filepath.Join(dir, plan.BatchesFile)))
 	if open() == nil {

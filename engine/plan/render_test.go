@@ -41,10 +41,10 @@ func newTemplated(t testing.TB) *templated {
 // A batch of many messages costs as many allocations as one of few.
 func TestEncodingAllocatesNothingForAMessage(t *testing.T) {
 	const messages = 1000
-	builder := plan.Builder{Run: enginetest.TestRun, Source: enginetest.NewPeople(messages, 1, nil), Sink: newTemplated(t)}
+	builder := plan.Builder{References: enginetest.TestRun.References(), Source: enginetest.NewPeople(messages, 1, nil), Sink: newTemplated(t)}
 	var out plan.Body
 	encode := func() {
-		enginetest.Must(t, builder.Encode(&out, enginetest.TestRun.BatchReference(0, 0, 0, 0), 0, &plan.Form{To: messages}))
+		enginetest.Must(t, builder.Encode(&out, enginetest.TestRun.References().Batch(0, 0, 0, 0), 0, &plan.Form{To: messages}))
 	}
 	encode() // makes the buffers
 	if n := testing.AllocsPerRun(20, encode); n > 20 {
@@ -55,12 +55,12 @@ func TestEncodingAllocatesNothingForAMessage(t *testing.T) {
 func BenchmarkRenderAndEncode(b *testing.B) {
 	const messages = 1000
 	p := enginetest.NewPeople(messages, 1, nil)
-	builder := plan.Builder{Run: enginetest.TestRun, Source: p, Sink: newTemplated(b)}
+	builder := plan.Builder{References: enginetest.TestRun.References(), Source: p, Sink: newTemplated(b)}
 	var out plan.Body
 	form := plan.Form{To: messages}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := builder.Encode(&out, enginetest.TestRun.BatchReference(0, 0, 0, 0), 0, &form); err != nil {
+		if err := builder.Encode(&out, enginetest.TestRun.References().Batch(0, 0, 0, 0), 0, &form); err != nil {
 			b.Fatal(err)
 		}
 	}

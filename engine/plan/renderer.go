@@ -9,8 +9,8 @@ type Renderer struct {
 }
 
 // NewRenderer returns a renderer of a run's requests.
-func NewRenderer(run engine.RunID, source engine.Source, sink engine.Sink) *Renderer {
-	return &Renderer{builder: Builder{Run: run, Source: source, Sink: sink}}
+func NewRenderer(references engine.References, source engine.Source, sink engine.Sink) *Renderer {
+	return &Renderer{builder: Builder{References: references, Source: source, Sink: sink}}
 }
 
 // Render makes the request of a form. A form that does not come out as recorded is ErrChanged. The request is valid

@@ -119,7 +119,7 @@ func (r *Revision) code(c *coder) {
 		integer(c, &p.To)
 		integer(c, &p.Messages)
 		integer(c, &p.Bytes)
-		c.bytes(p.SHA256[:])
+		c.bytes(p.Digest[:])
 		c.positions(&p.Dropped)
 	})
 	last := ""

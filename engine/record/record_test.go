@@ -43,7 +43,7 @@ func drawRecord(t *rapid.T) (journal.Type, Record) {
 			if len(dropped) == 0 {
 				dropped = nil
 			}
-			r.Parts = append(r.Parts, plan.Form{From: rapid.Uint32().Draw(t, "from"), To: rapid.Uint32().Draw(t, "to"), Dropped: dropped, Messages: rapid.Uint32().Draw(t, "messages"), Bytes: rapid.Uint32().Draw(t, "bytes"), SHA256: digest()})
+			r.Parts = append(r.Parts, plan.Form{From: rapid.Uint32().Draw(t, "from"), To: rapid.Uint32().Draw(t, "to"), Dropped: dropped, Messages: rapid.Uint32().Draw(t, "messages"), Bytes: rapid.Uint32().Draw(t, "bytes"), Digest: digest()})
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "refused") {
 			r.Refused = append(r.Refused, RefusedRow{rapid.Uint32().Draw(t, "position"), text.Draw(t, "code"), text.Draw(t, "reason")})

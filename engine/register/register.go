@@ -43,6 +43,7 @@ type Entry struct {
 	Simulator    bool      `json:"simulator,omitempty"` // every answer to the run came from a simulator
 	Real         bool      `json:"real,omitempty"`      // an answer came from the service itself; unknown if neither is true
 	Endpoint     string    `json:"endpoint,omitempty"`  // of the service, if it has several; empty: batches
+	Keyed        bool      `json:"keyed,omitempty"`     // its references are those of plan version 3
 	CohortSHA256 string    `json:"cohort_sha256"`
 	Folder       string    `json:"folder"` // absolute
 	Host         string    `json:"host"`

@@ -12,10 +12,10 @@ import (
 
 // columns writes groups as row groups of the file.
 type columns struct {
-	run    engine.RunID
-	files  []parquet.Value // by index into the plan's files
-	shards []parquet.Value // by shard; the last is for records without a shard
-	out    *parquet.ConcurrentRowGroupWriter
+	references engine.References
+	files      []parquet.Value // by index into the plan's files
+	shards     []parquet.Value // by shard; the last is for records without a shard
+	out        *parquet.ConcurrentRowGroupWriter
 
 	buffer  [chunk]parquet.Value
 	text    []byte // the values in buffer point into it
@@ -23,7 +23,7 @@ type columns struct {
 }
 
 func newColumns(out *parquet.GenericWriter[row], plan *plan.Plan) *columns {
-	c := &columns{run: plan.Run, out: out.BeginRowGroup(), text: make([]byte, 0, chunk*len(engine.Reference{})), nothing: null(columnFileMessageReference)}
+	c := &columns{references: plan.References, out: out.BeginRowGroup(), text: make([]byte, 0, chunk*len(engine.Reference{})), nothing: null(columnFileMessageReference)}
 	for _, f := range plan.Cohort.Files {
 		c.files = append(c.files, parquet.ByteArrayValue([]byte(filepath.Base(f.Path))))
 	}
@@ -94,7 +94,7 @@ func (c *columns) messageReference(g *group, i int) parquet.Value {
 		return null(columnMessageReference)
 	}
 	from := len(c.text)
-	reference := c.run.MessageReference(g.first + int64(i))
+	reference := c.references.Message(g.first + int64(i))
 	c.text = append(c.text, reference[:]...)
 	return present(parquet.ByteArrayValue(c.text[from:]), columnMessageReference)
 }

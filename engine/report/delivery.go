@@ -137,7 +137,7 @@ func (d Delivery) writeGroup(rows *parquet.ConcurrentRowGroupWriter, group []Fac
 			for i := range n {
 				f := &group[from+i]
 				if column == deliveryReference {
-					references[i] = d.Plan.Run.MessageReference(f.Row)
+					references[i] = d.Plan.References.Message(f.Row)
 				}
 				made[i] = deliveryValues[column](f, references[i][:])
 			}

@@ -57,7 +57,7 @@ func someFacts() (list []report.Fact) {
 // null, references are the run's own, and the file is nobody else's to read.
 func TestDeliveryFactsAreReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "delivery.parquet")
-	plan := &plan.Plan{Header: plan.Header{Campaign: "a-campaign", RunID: run.String(), Service: "notify"}, Run: run}
+	plan := &plan.Plan{Header: plan.Header{Campaign: "a-campaign", RunID: run.String(), Service: "notify"}, Run: run, References: run.References()}
 	began := time.Date(2026, 11, 21, 8, 0, 0, 5e6, time.UTC)
 	list := someFacts()
 	counts, err := report.WriteDelivery(path, report.Delivery{Plan: plan, Version: "v1", SweepBegan: began}, factsOf(list, nil))
@@ -109,7 +109,7 @@ func TestDeliveryFactsAreReadBack(t *testing.T) {
 			if len(values) != len(list) || n != nulls[name] {
 				t.Errorf("column %s: %d values, %d nulls, want %d", name, len(values), n, nulls[name])
 			}
-			if name == "message_reference" && (values[0] != run.MessageReference(1).String() || values[len(values)-1] != run.MessageReference(list[len(list)-1].Row).String()) {
+			if name == "message_reference" && (values[0] != run.References().Message(1).String() || values[len(values)-1] != run.References().Message(list[len(list)-1].Row).String()) {
 				t.Errorf("references %s … %s", values[0], values[len(values)-1])
 			}
 		}
@@ -122,7 +122,7 @@ func TestDeliveryFactsAreReadBack(t *testing.T) {
 // A file that cannot be written to its end leaves the one before as it was.
 func TestAFailedWriteLeavesTheFactsBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "delivery.parquet")
-	d := report.Delivery{Plan: &plan.Plan{Header: plan.Header{RunID: run.String()}, Run: run}}
+	d := report.Delivery{Plan: &plan.Plan{Header: plan.Header{RunID: run.String()}, Run: run, References: run.References()}}
 	if _, err := report.OpenDelivery(path, run); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no file: %v", err)
 	}

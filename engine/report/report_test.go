@@ -226,7 +226,7 @@ func (s *service) Send(_ context.Context, r *engine.Request) engine.Answer {
 // report is made of.
 func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	ctx := t.Context()
-	batches, err := plan.Cut(ctx, run, c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
+	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
 	must(t, err)
 	must(t, plan.Seal(dir, plan.Header{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
@@ -466,7 +466,7 @@ func expected(r person.Record, s *service) map[string]string {
 	if r.Fate != "" {
 		return e
 	}
-	e["outcome"], e["message_reference"], e["template_version"] = string(person.NotSent), run.MessageReference(r.Row).String(), "t1"
+	e["outcome"], e["message_reference"], e["template_version"] = string(person.NotSent), run.References().Message(r.Row).String(), "t1"
 	k := s.messages[e["message_reference"]]
 	if k == nil {
 		return e

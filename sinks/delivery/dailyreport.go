@@ -52,7 +52,7 @@ type DailyReports struct {
 // NewDailyReports makes an empty collection. learned is the time of its facts.
 func NewDailyReports(plan *plan.Plan, learned time.Time) *DailyReports {
 	return &DailyReports{
-		rows: NewRows(plan.Run, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
+		rows: NewRows(plan.References, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
 		Facts: map[int64]report.Fact{}, learned: learned, Twice: map[int64]struct{}{},
 	}
 }

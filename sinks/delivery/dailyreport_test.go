@@ -17,7 +17,7 @@ const dailyHeader = "completedDate,sendingGroupId,requestRefId,requestId,request
 // A report has a row a channel. What it says of a message does not depend on the order of
 // rows, nor on how often they come, nor on when what was read is put by.
 func TestDailyReportsAddUp(t *testing.T) {
-	ref := func(row int64) string { return sweptRun.MessageReference(row).String() }
+	ref := func(row int64) string { return sweptRun.References().Message(row).String() }
 	rows := []string{
 		"2026-11-22,plan,file-1,k1," + ref(1) + ",id-1,DELIVERED,,NHSAPP,DELIVERED,\n",
 		"2026-11-22,plan,file-1,k1," + ref(2) + ",id-2,DELIVERED,,SMS,DELIVERED,\n",
@@ -76,7 +76,7 @@ func TestDailyReportsAddUp(t *testing.T) {
 func TestAMessageThatWasTakenTwice(t *testing.T) {
 	f := uploaded(NewDailyReports(planOf(1), time.Time{}))
 	for _, id := range []string{"a", "", "a", "b"} {
-		f.Add(&file.DailyRow{Reference: sweptRun.MessageReference(1).String(), ID: id, Status: "DELIVERED"})
+		f.Add(&file.DailyRow{Reference: sweptRun.References().Message(1).String(), ID: id, Status: "DELIVERED"})
 	}
 	if len(f.Twice) != 1 || f.Facts[1].MessageID != "a" {
 		t.Errorf("%d twice, %+v", len(f.Twice), f.Facts)
@@ -107,7 +107,7 @@ func TestARecordThatWasNeverUploaded(t *testing.T) {
 	f := NewDailyReports(planOf(2), time.Time{})
 	f.Sent[1] = true
 	for row := range int64(3) {
-		f.Add(&file.DailyRow{Reference: sweptRun.MessageReference(row + 1).String(), ID: "a", Status: "DELIVERED"})
+		f.Add(&file.DailyRow{Reference: sweptRun.References().Message(row + 1).String(), ID: "a", Status: "DELIVERED"})
 	}
 	if f.Unsent != 1 || f.Strangers != 1 || len(f.Facts) != 1 || f.Facts[2].Status != report.Delivered {
 		t.Errorf("%+v", f)

@@ -18,7 +18,7 @@ import (
 )
 
 // Receipts collects what the NHS App's receipts say of a run's messages. It takes ten bytes a
-// record and the table of rows. Slices are indexed by row - 1.
+// record beside rows. Slices are indexed by row - 1.
 type Receipts struct {
 	rows *Rows
 	log  *slog.Logger
@@ -41,7 +41,7 @@ const mostWords = 250
 func NewReceipts(plan *plan.Plan, log *slog.Logger) *Receipts {
 	n := plan.Records
 	return &Receipts{
-		rows: NewRows(plan.Run, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n),
+		rows: NewRows(plan.References, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n),
 		reasons: make([]uint8, n), words: []string{""}, Twice: map[int64]struct{}{},
 	}
 }

@@ -18,20 +18,27 @@ import (
 )
 
 func planOf(records int64) *plan.Plan {
-	return &plan.Plan{Header: plan.Header{Records: records}, Run: sweptRun}
+	return &plan.Plan{Header: plan.Header{Records: records}, Run: sweptRun, References: sweptRun.References()}
 }
 
 // Every reference of a run finds its row, and nobody else's finds any.
 func TestRowsAreFoundByReference(t *testing.T) {
-	for _, records := range []int64{0, 1, 3, 4, 5, 20_000} {
-		table := NewRows(sweptRun, records)
-		other := engine.NewRunID("other", [32]byte{}, "")
-		for row := int64(1); row <= records+100; row++ {
-			if got, ok := table.Of(sweptRun.MessageReference(row).String()); ok != (row <= records) || ok && got != row {
+	other := engine.NewRunID("other", [32]byte{}, "").References()
+	keyed, older := sweptRun.References(), sweptRun.OlderReferences()
+	for _, records := range []int64{0, 1, 3, 4, 5, 20_000, -1, -5, -20_000} {
+		own, strange := keyed, older
+		if records < 0 {
+			own, strange, records = older, keyed, -records
+		}
+		table := NewRows(own, records)
+		for row := int64(-1); row <= records+100; row++ {
+			if got, ok := table.Of(own.Message(row).String()); ok != (0 < row && row <= records) || ok && got != row {
 				t.Fatalf("of %d: row %d is %d %v", records, row, got, ok)
 			}
-			if got, ok := table.Of(other.MessageReference(row).String()); ok {
-				t.Fatalf("another run's row %d is %d", row, got)
+			for _, not := range []engine.References{other, strange} {
+				if got, ok := table.Of(not.Message(row).String()); ok {
+					t.Fatalf("another run's row %d is %d", row, got)
+				}
 			}
 		}
 		for _, text := range []string{"", "x", strings.Repeat("0", 36)} {
@@ -56,7 +63,7 @@ func messagesOf(list ...Message) iter.Seq2[Message, error] {
 func TestReceiptsAddUp(t *testing.T) {
 	hour := func(h int) time.Time { return time.Date(2026, 11, 21, h, 0, 0, 0, time.UTC) }
 	of := func(row int64, code string, h int, reason string) nhsapp.Receipt {
-		return nhsapp.Receipt{RequestID: sweptRun.MessageReference(row).String(), MessageID: idOf(row), Code: code, Reason: reason, At: hour(h)}
+		return nhsapp.Receipt{RequestID: sweptRun.References().Message(row).String(), MessageID: idOf(row), Code: code, Reason: reason, At: hour(h)}
 	}
 	all := []nhsapp.Receipt{
 		of(1, "Delivered", 9, ""), of(1, "NotificationAttempted", 10, ""), of(1, "Unnotified", 11, ""), of(1, "Read", 20, ""), of(1, "Archived", 21, ""),
@@ -65,7 +72,7 @@ func TestReceiptsAddUp(t *testing.T) {
 		of(4, "Archived", 12, ""),
 		of(5, "Rejected", 9, "9990000018 is nobody's"),
 		{RequestID: "another campaign's", MessageID: "x", Code: "Read"}, {MessageID: "y", Code: "Read"},
-		{RequestID: sweptRun.MessageReference(6).String(), MessageID: idOf(6), Code: "Notified"},
+		{RequestID: sweptRun.References().Message(6).String(), MessageID: idOf(6), Code: "Notified"},
 	}
 	learned := hour(23)
 	want := []report.Fact{
@@ -108,7 +115,7 @@ func TestReceiptsAddUp(t *testing.T) {
 // What cannot be is said aloud, and without anybody's name.
 func TestReceiptsThatCannotBe(t *testing.T) {
 	read := func(id string) nhsapp.Receipt {
-		return nhsapp.Receipt{RequestID: sweptRun.MessageReference(1).String(), MessageID: id, Code: "Read"}
+		return nhsapp.Receipt{RequestID: sweptRun.References().Message(1).String(), MessageID: id, Code: "Read"}
 	}
 	for _, row := range []struct {
 		sentence string

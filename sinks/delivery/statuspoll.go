@@ -59,12 +59,12 @@ func (d *Facts) Questions(began time.Time, withoutID *int64) iter.Seq2[Question,
 // StatusPoll asks NHS Notify for the status of messages. It changes nothing at the service, so it
 // may end at any time. It saves its facts first after a second, then now and then, and at its end.
 type StatusPoll struct {
-	Ask     func(ctx context.Context, id string) (notify.Status, error)
-	Run     engine.RunID
-	Limiter *Limiter
-	Save    func([]report.Fact) error // in any order
-	Total   int64                     // number of questions
-	Log     *slog.Logger
+	Ask        func(ctx context.Context, id string) (notify.Status, error)
+	References engine.References
+	Limiter    *Limiter
+	Save       func([]report.Fact) error // in any order
+	Total      int64                     // number of questions
+	Log        *slog.Logger
 
 	Asked, Unanswered int64 // messages with and without an answer
 	silent            int   // messages without an answer, in a row
@@ -147,7 +147,7 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 		switch {
 		case err == nil:
 			s.Limiter.answered()
-			if reference := s.Run.MessageReference(q.row).String(); status.Reference != reference {
+			if reference := s.References.Message(q.row).String(); status.Reference != reference {
 				s.Log.Error("the service has a message of this run under another reference; it is left out", "id", q.id, "reference", reference)
 				return answer{err: errUnlike}
 			}

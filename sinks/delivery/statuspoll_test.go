@@ -48,7 +48,7 @@ func (o *oracle) Message(ctx context.Context, id string) (notify.Status, error) 
 	}
 	var row int64
 	_, _ = fmt.Sscanf(id, "id-%d", &row)
-	return notify.Status{ID: id, Reference: sweptRun.MessageReference(row).String(), Status: report.Delivered}, nil
+	return notify.Status{ID: id, Reference: sweptRun.References().Message(row).String(), Status: report.Delivered}, nil
 }
 
 // moments are when questions were asked, in order.
@@ -80,7 +80,7 @@ func (n *notebook) save(facts []report.Fact) error {
 
 func newSweep(o *oracle, perSecond float64) (*StatusPoll, *notebook) {
 	n := &notebook{rows: map[int64]report.Fact{}}
-	return &StatusPoll{Ask: o.Message, Run: sweptRun, Limiter: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
+	return &StatusPoll{Ask: o.Message, References: sweptRun.References(), Limiter: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
 }
 
 func messagesFrom(first, last int64) iter.Seq2[Question, error] {

@@ -49,8 +49,8 @@ func (a *Acknowledged) IsReported(d *Facts, sink engine.Sink) (bool, error) {
 	if len(reported) == 0 {
 		return false, nil
 	}
-	rows := NewRows(d.Plan.Run, d.Plan.Records)
-	renderer := plan.NewRenderer(d.Plan.Run, d.Spool, sink)
+	rows := NewRows(d.Plan.References, d.Plan.Records)
+	renderer := plan.NewRenderer(d.Plan.References, d.Spool, sink)
 	for i := range a.Forms {
 		request, err := renderer.Render(&a.Forms[i].Planned, a.Forms[i].ID, &a.Forms[i].Form)
 		if err != nil {

@@ -47,7 +47,7 @@ func (n *night) live(t testing.TB, d *memory) error {
 		}
 		n.accepted[reference] = true
 	}
-	_, err := n.sink.Join(t.Context(), testRun, "night", n.forms, nil, nil)
+	_, err := n.sink.Join(t.Context(), testRun.References(), "night", n.forms, nil, nil)
 	return err
 }
 

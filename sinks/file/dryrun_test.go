@@ -20,7 +20,7 @@ import (
 func requests(bodies ...string) iter.Seq2[*engine.Request, error] {
 	return func(yield func(*engine.Request, error) bool) {
 		for i, b := range bodies {
-			r := &engine.Request{Reference: testRun.BatchReference(0, uint32(i), 0, 0), Body: []byte(b), Messages: make([]engine.Reference, i+1)}
+			r := &engine.Request{Reference: testRun.References().Batch(0, uint32(i), 0, 0), Body: []byte(b), Messages: make([]engine.Reference, i+1)}
 			if !yield(r, nil) {
 				return
 			}
@@ -71,7 +71,7 @@ func TestADryRunHoldsEveryRequestByteForByte(t *testing.T) {
 			if test.rows {
 				must(t, json.Unmarshal(line.Body, &got))
 			}
-			if got != body || line.Bytes != len(body) || line.Messages != i+1 || line.Reference != testRun.BatchReference(0, uint32(i), 0, 0).String() {
+			if got != body || line.Bytes != len(body) || line.Messages != i+1 || line.Reference != testRun.References().Batch(0, uint32(i), 0, 0).String() {
 				t.Errorf("%s, line %d: %s", test.name, i+1, lines[i])
 			}
 		}

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -35,12 +34,12 @@ type Again func(*plan.AcceptedForm) ([]byte, error)
 // more files.
 //
 // refused holds the batches of uploads that the service refused.
-func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []plan.AcceptedForm,
+func (s *Sink) Join(ctx context.Context, references engine.References, name string, forms []plan.AcceptedForm,
 	refused map[engine.Reference]bool, again Again) (*Manifest, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	m, more, err := s.written(run, name, forms, refused)
+	m, more, err := s.written(references, name, forms, refused)
 	if err == nil && m != nil && !m.Whole {
 		err = s.reveal(m)
 	}
@@ -48,7 +47,7 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 		err = s.unchanged(ctx, m)
 	}
 	if err == nil && (m == nil || len(more) > 0) {
-		m = s.layOut(run, name, more, m)
+		m = s.layOut(references, name, more, m)
 		if err = s.make(ctx, m, again); err == nil {
 			err = s.reveal(m)
 		}
@@ -64,9 +63,9 @@ func (s *Sink) Join(ctx context.Context, run engine.RunID, name string, forms []
 
 // Written returns the manifest of whole files, with the batches of each file. The arguments are
 // those of Join.
-func (s *Sink) Written(run engine.RunID, name string, forms []plan.AcceptedForm,
+func (s *Sink) Written(references engine.References, name string, forms []plan.AcceptedForm,
 	refused map[engine.Reference]bool) (*Manifest, error) {
-	m, _, err := s.written(run, name, forms, refused)
+	m, _, err := s.written(references, name, forms, refused)
 	if err == nil && (m == nil || !m.Whole) {
 		err = errors.New("the files are not whole yet")
 	}
@@ -78,12 +77,12 @@ func (s *Sink) Written(run engine.RunID, name string, forms []plan.AcceptedForm,
 
 // written returns the manifest, nil when there is none, and the forms that no file holds yet.
 // Every batch in a file must be accepted, or refused since.
-func (s *Sink) written(run engine.RunID, name string, forms []plan.AcceptedForm,
+func (s *Sink) written(references engine.References, name string, forms []plan.AcceptedForm,
 	refused map[engine.Reference]bool) (m *Manifest, more []plan.AcceptedForm, err error) {
 	if m, err = readManifest(s.disk, s.o.Folder); m == nil || err != nil {
 		return nil, forms, err
 	}
-	laid := s.layOut(run, name, forms, nil)
+	laid := s.layOut(references, name, forms, nil)
 	if m.RunID == laid.RunID && m.Forms == laid.Forms && len(m.Files) == len(laid.Files) {
 		for i := range m.Files { // absent in manifests of older versions
 			m.Files[i].Batches = laid.Files[i].Batches
@@ -229,24 +228,19 @@ func (s *Sink) appear(name, want string) error {
 // body is the bytes of a batch: those of its part, when they match the log.
 func (s *Sink) body(f *plan.AcceptedForm, again Again) ([]byte, error) {
 	body, err := read(s.disk, s.part(f.Reference))
-	if err == nil && holds(f, body) {
+	if err == nil && f.Fits(body) {
 		return body, nil
 	}
 	if again == nil {
 		return nil, cmp.Or(err, fmt.Errorf("the part of batch %s is missing or changed", f.Reference))
 	}
-	if body, err = again(f); err == nil && !holds(f, body) {
+	if body, err = again(f); err == nil && !f.Fits(body) {
 		err = plan.ErrChanged
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the part of batch %s is missing or changed, and cannot be made again: %w", f.Reference, err)
 	}
 	return body, nil
-}
-
-func holds(f *plan.AcceptedForm, body []byte) bool {
-	sum := sha256.Sum256(body)
-	return len(body) == int(f.Bytes) && bytes.Equal(sum[:], f.SHA256[:])
 }
 
 // unchanged compares the files that are still there with the manifest.

@@ -31,7 +31,7 @@ func evening(t *testing.T) (n *night, folder string) {
 }
 
 func (n *night) join(t *testing.T, again Again) (*Manifest, error) {
-	return n.sink.Join(t.Context(), testRun, "night", n.forms, nil, again)
+	return n.sink.Join(t.Context(), testRun.References(), "night", n.forms, nil, again)
 }
 
 // again renders batches as cmd does.
@@ -77,7 +77,7 @@ func TestFilesAreCutAndKeptFromOthers(t *testing.T) {
 	}
 	byBytes := newNight(t)
 	byBytes.sink.o.Limits = Limits{Messages: 1000, Bytes: 300}
-	for _, f := range byBytes.sink.layOut(testRun, "night", byBytes.forms, nil).Files {
+	for _, f := range byBytes.sink.layOut(testRun.References(), "night", byBytes.forms, nil).Files {
 		if f.Bytes > 300 {
 			t.Errorf("a file of %d bytes where 300 are the most", f.Bytes)
 		}
@@ -89,7 +89,7 @@ func TestPartsOutsideTheLogAreIgnored(t *testing.T) {
 	_, err := undisturbed.join(t, nil)
 	must(t, err)
 	n, folder := evening(t)
-	must(t, os.WriteFile(filepath.Join(n.sink.parts(), testRun.BatchReference(9, 9, 9, 9).String()+partExtension), []byte("replaced\r\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(n.sink.parts(), testRun.References().Batch(9, 9, 9, 9).String()+partExtension), []byte("replaced\r\n"), 0o600))
 	must(t, os.WriteFile(n.sink.part(n.forms[1].Reference), []byte(strings.ToUpper(string(n.bodies[1]))), 0o600))
 	must(t, os.Remove(n.sink.part(n.forms[2].Reference)))
 	if _, err := n.join(t, nil); err == nil || !strings.Contains(err.Error(), "missing or changed") {
@@ -173,7 +173,7 @@ func TestWritesThatFailStopTheRun(t *testing.T) {
 // somebody put in its place.
 func TestChangedDraftsAreNotRevealed(t *testing.T) {
 	n, folder := evening(t)
-	m := n.sink.layOut(testRun, "night", n.forms, nil)
+	m := n.sink.layOut(testRun.References(), "night", n.forms, nil)
 	must(t, n.sink.make(t.Context(), m, nil))
 	first := filepath.Join(folder, "night-001.dat")
 	whole, err := os.ReadFile(temporary(first))

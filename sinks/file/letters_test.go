@@ -31,7 +31,7 @@ func TestLettersHoldTheChosenColumns(t *testing.T) {
 		s := New(Options{Folder: folder, Layout: letters(t, format), Limits: Limits{Messages: 1_000_000, Bytes: 1 << 30}})
 		forms, bodies := batches(t, s, p, 50)
 		n := &night{sink: s, forms: forms, bodies: bodies}
-		m, err := s.Join(t.Context(), testRun, "letters", forms, nil, n.again)
+		m, err := s.Join(t.Context(), testRun.References(), "letters", forms, nil, n.again)
 		must(t, err)
 		if len(m.Files) != 1 || m.Files[0].Name != "letters-001."+string(format) || m.Files[0].Control != nil || m.Files[0].Messages != len(p) {
 			t.Fatalf("%+v", m)
@@ -45,7 +45,7 @@ func TestLettersHoldTheChosenColumns(t *testing.T) {
 			if format == CSV { // whose readers take CR LF in a value for LF
 				a, both = strings.ReplaceAll(a, "\r\n", "\n"), strings.ReplaceAll(both, "\r\n", "\n")
 			}
-			want := []string{testRun.MessageReference(int64(i + 1)).String(), string(testNumber(i).AppendDigits(nil)), a, both, `Dear "you"`}
+			want := []string{testRun.References().Message(int64(i + 1)).String(), string(testNumber(i).AppendDigits(nil)), a, both, `Dear "you"`}
 			if !slices.Equal(row, want) {
 				t.Errorf("%s, letter %d: %q, want %q", format, i, row, want)
 			}

@@ -53,9 +53,9 @@ type Control struct {
 }
 
 // layOut distributes batches over new files, after those in written. name begins their names.
-func (s *Sink) layOut(run engine.RunID, name string, forms []plan.AcceptedForm, written *Manifest) *Manifest {
+func (s *Sink) layOut(references engine.References, name string, forms []plan.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
-	m := &Manifest{Version: manifestVersion, RunID: run.String(), Files: []File{}}
+	m := &Manifest{Version: manifestVersion, RunID: references.Run.String(), Files: []File{}}
 	if written != nil {
 		m.Files, m.Messages, m.Earlier = append(m.Files, written.Files...), written.Messages, len(written.Files)
 	}
@@ -64,14 +64,14 @@ func (s *Sink) layOut(run engine.RunID, name string, forms []plan.AcceptedForm, 
 	for i := range forms {
 		f := &forms[i]
 		sum.Write(f.Reference[:])
-		sum.Write(f.SHA256[:])
+		sum.Write(f.Digest[:])
 		n, size := int(f.Messages), int64(f.Bytes)
 		open := len(m.Files) - 1
 		if open < m.Earlier || m.Files[open].Messages+n > s.o.Limits.Messages || m.Files[open].Bytes+size > s.o.Limits.Bytes {
 			open = len(m.Files)
 			m.Files = append(m.Files, File{
 				Name:  fmt.Sprintf("%s-%03d%s", name, open+1, s.o.Layout.extension()),
-				Bytes: int64(len(header)), reference: run.FileReference(uint32(open + 1)),
+				Bytes: int64(len(header)), reference: references.File(uint32(open + 1)),
 			})
 		}
 		file := &m.Files[open]

@@ -48,7 +48,7 @@ func TestAnUploadIsReadBackUnchanged(t *testing.T) {
 	s := New(Options{Folder: folder, Layout: layout, Limits: Limits{Messages: 100, Bytes: MostMeshBytes}})
 	forms, bodies := batches(t, s, p, 30)
 	n := &night{sink: s, forms: forms, bodies: bodies}
-	m, err := s.Join(t.Context(), testRun, "a", forms, nil, n.again)
+	m, err := s.Join(t.Context(), testRun.References(), "a", forms, nil, n.again)
 	must(t, err)
 	var paths []string
 	for _, f := range m.Files {
@@ -71,7 +71,7 @@ func TestAnUploadIsReadBackUnchanged(t *testing.T) {
 			if !number.IsValid(i) {
 				t.Fatalf("row %d is invalid: %s", row, text(person.ColumnReason, i))
 			}
-			if number.Value(i) != testNumber(row).Uint64() || text(person.ColumnReference, i) != testRun.MessageReference(int64(row+1)).String() {
+			if number.Value(i) != testNumber(row).Uint64() || text(person.ColumnReference, i) != testRun.References().Message(int64(row+1)).String() {
 				t.Errorf("row %d is another person's", row)
 			}
 			wantA, wantB := strings.ReplaceAll(p[row][0], lineEnd, "\n"), strings.ReplaceAll("Dear "+p[row][1]+", \"yes\"", lineEnd, "\n")
@@ -99,7 +99,7 @@ func TestTheControlFileFollowsMESH(t *testing.T) {
 	}
 	must(t, xml.Unmarshal(text, &got))
 	if got.MessageType != "Data" || got.WorkflowId != "NHS_NOTIFY_SEND_REQUEST" || got.Subject != "a<b&c" || got.To_DTS != "X26HC002" || got.From_DTS != "X26OT001" ||
-		got.LocalId != testRun.FileReference(1).String() {
+		got.LocalId != testRun.References().File(1).String() {
 		t.Errorf("%+v", got)
 	}
 	if h := m.Files[0].Control.Headers; h.LocalID != got.LocalId || h.Subject != got.Subject || h.Workflow != got.WorkflowId {
@@ -134,7 +134,7 @@ func TestRowsAreTheSameForEveryCaller(t *testing.T) {
 		}
 		all.Wait()
 		for r := range p.Recipients(0, 0, uint32(len(p))) {
-			m := testRun.MessageReference(r.Row)
+			m := testRun.References().Message(r.Row)
 			alone := s.AppendMessage(nil, m, &r)
 			if got := s.AppendMessage([]byte("\"before\","), m, &r); string(got) != "\"before\","+string(alone) {
 				t.Fatalf("what stands before a row changes it: %q", got)

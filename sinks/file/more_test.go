@@ -22,7 +22,7 @@ func refusedNight(t *testing.T) (n *night, d *memory, refused map[engine.Referen
 	for i := range n.forms {
 		if f := &n.forms[i]; m.Files[0].Batches[0] == f.Reference.String() || m.Files[0].Batches[1] == f.Reference.String() {
 			refused[f.Reference] = true
-			f.Reference = testRun.BatchReference(0, uint32(i), 1, 0)
+			f.Reference = testRun.References().Batch(0, uint32(i), 1, 0)
 		}
 	}
 	for name := range d.contents() {
@@ -34,7 +34,7 @@ func refusedNight(t *testing.T) (n *night, d *memory, refused map[engine.Referen
 	d.steps = 0
 	return n, d, refused, func(d *memory) error {
 		n.sink.disk, n.sink.ready = d, false
-		_, err := n.sink.Join(t.Context(), testRun, "night", n.forms, refused, n.again)
+		_, err := n.sink.Join(t.Context(), testRun.References(), "night", n.forms, refused, n.again)
 		return err
 	}
 }
@@ -115,7 +115,7 @@ func TestAnOlderManifestLearnsItsBatches(t *testing.T) {
 	text, err := json.Marshal(m)
 	must(t, err)
 	d.now["files/manifest.json"] = &inode{now: text, synced: text}
-	_, err = n.sink.Written(testRun, "night", n.forms, nil)
+	_, err = n.sink.Written(testRun.References(), "night", n.forms, nil)
 	must(t, err)
 	if got := d.contents()["files/manifest.json"]; got != whole {
 		t.Errorf("%s", got)

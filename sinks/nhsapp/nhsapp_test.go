@@ -81,7 +81,7 @@ func TestMessagesThatTheServiceWouldRefuse(t *testing.T) {
 		}
 		// The simulator has counted by itself. White space alone is the one thing that the
 		// contract does not forbid.
-		r := &engine.Request{Messages: []engine.Reference{sinktest.TheRun.MessageReference(1)}}
+		r := &engine.Request{Messages: []engine.Reference{sinktest.TheRun.References().Message(1)}}
 		r.Body = s.AppendTail(s.AppendMessage(s.AppendHead(nil, r.Reference, 0), r.Messages[0], &p))
 		a := s.Send(context.Background(), r)
 		if taken := a.Reply == engine.Accepted; taken != (code == "") && row.sentence != "white space" {
@@ -152,7 +152,7 @@ func TestMarkupFollowsTheContract(t *testing.T) {
 
 func TestAnAcceptanceHasItsID(t *testing.T) {
 	const other = "0f7ec136-66eb-4a9e-97ca-5c7a53d2710c"
-	request := sinktest.TheRun.MessageReference(1).String()
+	request := sinktest.TheRun.References().Message(1).String()
 	for _, test := range []struct {
 		sentence, location, body string
 		id                       string // empty: unreadable
@@ -221,7 +221,7 @@ func TestFailuresOfTheService(t *testing.T) {
 				t.Errorf("%d were accepted", n)
 			}
 			for sent := range service.Ledger() {
-				if sent.MessageReference != sinktest.TheRun.MessageReference(1).String() || sent.CampaignID != "a campaign" || a.IDs != nil && a.IDs[0] != sent.MessageID {
+				if sent.MessageReference != sinktest.TheRun.References().Message(1).String() || sent.CampaignID != "a campaign" || a.IDs != nil && a.IDs[0] != sent.MessageID {
 					t.Errorf("%+v", sent)
 				}
 			}
@@ -283,7 +283,7 @@ func TestKind(t *testing.T) {
 		t.Errorf("kind %d, limits %v", s.Kind(), s.Limits())
 	}
 	p := person.Recipient{Number: sinktest.Number(1), Fields: []string{strings.Repeat("\x01", 5000), ""}}
-	body := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, 0), sinktest.TheRun.MessageReference(1), &p))
+	body := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, 0), sinktest.TheRun.References().Message(1), &p))
 	if len(body) > s.Limits().Bytes || !json.Valid(body) {
 		t.Errorf("the largest request has %d bytes and may have %d", len(body), s.Limits().Bytes)
 	}

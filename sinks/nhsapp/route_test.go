@@ -20,7 +20,7 @@ func TestEachRouteHasItsMessage(t *testing.T) {
 		for i, r := range routes {
 			alone := New(Options{BaseURL: "http://127.0.0.1:1", Client: &http.Client{}, ODSCode: "X26", CampaignID: "a campaign", Content: r.Content, Push: r.Push})
 			p := person.Recipient{Row: 1, Number: 9990000018, Fields: []string{"Zoë", "come"}, Route: uint8(i)}
-			message := sinktest.TheRun.MessageReference(1)
+			message := sinktest.TheRun.References().Message(1)
 			got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, engine.Reference{}, uint8(i)), message, &p))
 			p.Route = 0
 			want := alone.AppendTail(alone.AppendMessage(alone.AppendHead(nil, engine.Reference{}, 0), message, &p))

@@ -82,9 +82,9 @@ func TestABodyReadsBack(t *testing.T) {
 		var messages []engine.Reference
 		for i := range rapid.IntRange(1, 5).Draw(t, "messages") {
 			people = append(people, person.Recipient{Number: number(rapid.IntRange(0, 900_000).Draw(t, "person")), Fields: []string{rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")}})
-			messages = append(messages, run.MessageReference(int64(i)))
+			messages = append(messages, run.References().Message(int64(i)))
 		}
-		batch := run.BatchReference(1, 2, 3, 4)
+		batch := run.References().Batch(1, 2, 3, 4)
 		body := encode(s, batch, messages, people)
 		if !bytes.Equal(body, encode(s, batch, messages, people)) {
 			t.Error("the same batch has other bytes the second time")

@@ -66,7 +66,7 @@ func TestDetailsFollowTheContract(t *testing.T) {
 		t.Run(test.sentence, func(t *testing.T) {
 			s := detailed(t, everyDetail(), "X26")
 			p := person.Recipient{Row: 1, Number: 9990000018, Fields: test.fields}
-			got := string(s.AppendMessage([]byte("…"), run.MessageReference(1), &p))
+			got := string(s.AppendMessage([]byte("…"), run.References().Message(1), &p))
 			if _, got, _ = strings.Cut(got, `"9990000018"`); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
@@ -83,7 +83,7 @@ func TestDetailsReadBack(t *testing.T) {
 			fields[i] = rapid.OneOf(rapid.Just(""), rapid.Just(" \t"), rapid.StringMatching(`[ "\\a-cé\n]{0,40}`)).Draw(t, detailColumns[i])
 		}
 		p := person.Recipient{Row: 1, Number: 9990000018, Fields: fields}
-		body := s.AppendMessage(nil, run.MessageReference(1), &p)
+		body := s.AppendMessage(nil, run.References().Message(1), &p)
 		var got any
 		if err := json.Unmarshal(body, &got); err != nil {
 			t.Fatalf("%v: %s", err, body)
@@ -97,7 +97,7 @@ func TestDetailsReadBack(t *testing.T) {
 		}
 		first := strings.TrimSpace(fields[slices.Index(detailColumns, "first")] + " " + fields[slices.Index(detailColumns, "middle")])
 		want := pruned(map[string]any{
-			"messageReference": run.MessageReference(1).String(), "billingReference": value("cost"), "originator": map[string]any{"odsCode": value("gp")},
+			"messageReference": run.References().Message(1).String(), "billingReference": value("cost"), "originator": map[string]any{"odsCode": value("gp")},
 			"recipient": map[string]any{"nhsNumber": "9990000018", "contactDetails": map[string]any{
 				"sms": value("sms"), "email": value("email"), "address": map[string]any{"lines": lines, "postcode": strings.Join(strings.Fields(fields[slices.Index(detailColumns, "postcode")]), " ")},
 				"name": map[string]any{"prefix": value("prefix"), "firstName": first, "middleNames": value("middle"), "lastName": value("last"), "suffix": value("suffix")},
@@ -214,7 +214,7 @@ func TestDetailsAllocateNothingForAMessage(t *testing.T) {
 	s := detailed(t, everyDetail(), "X26")
 	p := person.Recipient{Row: 1, Number: 9990000018, Fields: fieldsWith("sms=07700900123", "email="+strings.Repeat("long", 19)+"@example.org", "1=a", "2=b", "postcode=LS1 4AP", "last=Bell", "gp=A81001", "cost=C1")}
 	body := make([]byte, 0, 1<<12)
-	message := run.MessageReference(1)
+	message := run.References().Message(1)
 	if n := testing.AllocsPerRun(100, func() { body = s.AppendMessage(body[:0], message, &p) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -25,7 +25,7 @@ func TestEachRouteHasItsPlanAndItsFields(t *testing.T) {
 		for i, r := range routes {
 			alone := New(Options{BaseURL: "http://127.0.0.1:1", Client: &http.Client{}, RoutingPlanID: r.RoutingPlanID, Fields: r.Fields, ODSCode: "X26", Single: single})
 			p := person.Recipient{Row: 1, Number: 9990000018, Fields: []string{"Zoë"}, Route: uint8(i)}
-			batch, message := sinktest.TheRun.BatchReference(0, 1, 0, 0), sinktest.TheRun.MessageReference(1)
+			batch, message := sinktest.TheRun.References().Batch(0, 1, 0, 0), sinktest.TheRun.References().Message(1)
 			got := s.AppendTail(s.AppendMessage(s.AppendHead(nil, batch, uint8(i)), message, &p))
 			p.Route = 0
 			want := encode(alone, batch, []engine.Reference{message}, []person.Recipient{p})

@@ -23,21 +23,21 @@ func TestASingleMessageFollowsTheContract(t *testing.T) {
 	o := single(options(t, "http://service.example", ""))
 	o.ODSCode, o.Fields = "X26", []Field{{"body", template(t, "Dear ((given))", "given")}}
 	s := New(o)
-	message := run.MessageReference(7)
+	message := run.References().Message(7)
 	people := []person.Recipient{{Row: 7, Number: 9990000018, Fields: []string{"Zoë"}}}
-	got := encode(s, run.BatchReference(0, 3, 0, 0), []engine.Reference{message}, people)
+	got := encode(s, run.References().Batch(0, 3, 0, 0), []engine.Reference{message}, people)
 	want := `{"data":{"type":"Message","attributes":{"routingPlanId":"` + plan + `","messageReference":"` + message.String() + `","recipient":{"nhsNumber":"9990000018"},"originator":{"odsCode":"X26"},"personalisation":{"body":"Dear Zoë"}}}}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	// The name of the request is cohort's own: it is not among the bytes.
-	if other := encode(s, run.BatchReference(1, 4, 2, 1), []engine.Reference{message}, people); string(other) != want {
+	if other := encode(s, run.References().Batch(1, 4, 2, 1), []engine.Reference{message}, people); string(other) != want {
 		t.Errorf("another form of the batch makes other bytes: %s", other)
 	}
 }
 
 func TestTheAnswerToASingleMessage(t *testing.T) {
-	message := run.MessageReference(1).String()
+	message := run.References().Message(1).String()
 	created := func(id, reference string) string {
 		return fmt.Sprintf(`{"data":{"type":"Message","id":%s,"attributes":{"messageReference":%s,"messageStatus":"created","timestamps":{"created":"2026-01-01T00:00:00.000Z"},"routingPlan":{"id":"x","name":"n"}},"links":{"self":"/v1/messages/1"},"later":[1,null]},"more":{}}`, id, reference)
 	}
@@ -48,7 +48,7 @@ func TestTheAnswerToASingleMessage(t *testing.T) {
 	}{
 		{"as the contract has it", created(id, `"`+message+`"`), true},
 		{"members in another order", `{"data":{"attributes":{"messageReference":"` + message + `"},"id":` + id + `}}`, true},
-		{"another message", created(id, `"`+run.MessageReference(2).String()+`"`), false},
+		{"another message", created(id, `"`+run.References().Message(2).String()+`"`), false},
 		{"no reference", created(id, `null`), false},
 		{"an id that is a number", created(`1`, `"`+message+`"`), false},
 		{"an empty id", created(`""`, `"`+message+`"`), false},
@@ -155,7 +155,7 @@ func TestFailuresOfTheServiceForASingleMessage(t *testing.T) {
 				t.Errorf("%+v", stats)
 			}
 			for a := range service.Ledger() {
-				if want := run.MessageReference(1).String(); a.BatchReference != "" || a.MessageReference != want && a.MessageReference != run.MessageReference(2).String() {
+				if want := run.References().Message(1).String(); a.BatchReference != "" || a.MessageReference != want && a.MessageReference != run.References().Message(2).String() {
 					t.Errorf("the service knows %s", a.MessageReference)
 				}
 			}

@@ -35,7 +35,7 @@ func (s Subject) bytes(t *testing.T) {
 	if bytes.Equal(s.request(sink, 4).Body, want) {
 		t.Error("other messages are the same bytes")
 	}
-	a, b := TheRun.BatchReference(0, 1, 0, 0), TheRun.BatchReference(7, 2, 3, 4)
+	a, b := TheRun.References().Batch(0, 1, 0, 0), TheRun.References().Batch(7, 2, 3, 4)
 	if len(sink.AppendHead(nil, a, 0)) != len(sink.AppendHead(nil, b, 0)) || !bytes.Equal(sink.AppendTail(nil), sink.AppendTail(nil)) {
 		t.Error("the length of the head or the tail depends on the reference")
 	}

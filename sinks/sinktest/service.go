@@ -147,7 +147,7 @@ func Person(n, fields int) person.Recipient {
 
 // NewRequest makes a request. Its messages are for the people from first on.
 func NewRequest(s engine.Sink, batch uint32, first, messages, fields int) *engine.Request {
-	r := &engine.Request{Reference: TheRun.BatchReference(0, batch, 0, 0)}
+	r := &engine.Request{Reference: TheRun.References().Batch(0, batch, 0, 0)}
 	_, _ = rand.Read(r.Correlation[:])
 	body, between := s.AppendHead(nil, r.Reference, 0), ","
 	if other, ok := s.(engine.Separated); ok {
@@ -155,7 +155,7 @@ func NewRequest(s engine.Sink, batch uint32, first, messages, fields int) *engin
 	}
 	for i := range messages {
 		p := Person(first+i, fields)
-		m := TheRun.MessageReference(p.Row)
+		m := TheRun.References().Message(p.Row)
 		if r.Messages = append(r.Messages, m); i > 0 {
 			body = append(body, between...)
 		}

@@ -87,7 +87,7 @@ func (w Writer) bytes(t *testing.T) {
 		t.Error("other messages are the same bytes")
 	}
 	p := Person(5, w.Fields)
-	m := TheRun.MessageReference(p.Row)
+	m := TheRun.References().Message(p.Row)
 	prefix := []byte("before, ")
 	if got := sink.AppendMessage(prefix, m, &p); !bytes.Equal(got[len(prefix):], sink.AppendMessage(nil, m, &p)) {
 		t.Error("what stands before a message changes it")

@@ -218,7 +218,7 @@ func (c *Check) cut(ctx context.Context, r *Reading, spool *shard.Spool) (err er
 	if cut.Sink, err = sinks.Measuring(c.Campaign, r.Fields); err != nil {
 		return err
 	}
-	cut.Batches, err = plan.Cut(ctx, cut.Run, spool, cut.Sink, cut.Sink.Limits())
+	cut.Batches, err = plan.Cut(ctx, cut.Run.References(), spool, cut.Sink, cut.Sink.Limits())
 	switch {
 	case errors.As(err, new(*engine.UnfitError)):
 		return err

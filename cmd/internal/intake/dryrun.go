@@ -75,7 +75,7 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 
 // render yields the request of each batch that holds anybody, in order.
 func (c *Cut) render(ctx context.Context, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
-	r := plan.NewRenderer(c.Run, c.Spool, c.Sink)
+	r := plan.NewRenderer(c.Run.References(), c.Spool, c.Sink)
 	return func(yield func(*engine.Request, error) bool) {
 		for _, batches := range c.Batches {
 			for i := range batches {

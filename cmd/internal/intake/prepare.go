@@ -79,7 +79,7 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
-	batches, err := plan.Cut(ctx, p.Run, spool, p.Sink, p.Sink.Limits())
+	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits())
 	if err != nil {
 		return err
 	}
@@ -89,6 +89,15 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	// Earlier runs are closed for good before the plan that excludes their people becomes valid.
 	// So at no moment may both send.
 	return plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.Run, p.Folder.Path) })
+}
+
+// references returns the references of the run. Those of a run that was begun before stay as they are: the service
+// knows a batch or a message again by its reference.
+func (p *Preparation) references() engine.References {
+	if p.Header.OlderNames {
+		return p.Run.OlderReferences()
+	}
+	return p.Run.References()
 }
 
 // header completes the plan's header.

@@ -37,7 +37,7 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 	if err != nil {
 		return err
 	}
-	manifest, err := sink.Written(d.Plan.Run, run.NameOfFiles(d.Plan), forms, refused)
+	manifest, err := sink.Written(d.Plan.References, run.NameOfFiles(d.Plan), forms, refused)
 	if err != nil {
 		return refusal.New("run_files_unfinished", "cause", err, "command", refusal.Command("resume", s.Folder.Path))
 	}

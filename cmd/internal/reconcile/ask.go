@@ -163,7 +163,7 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 	}
 	s.Log.Info(words + "; Ctrl-C keeps what was learnt")
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
-	poll := &delivery.StatusPoll{Ask: service.Message, Run: d.Plan.Run, Limiter: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
+	poll := &delivery.StatusPoll{Ask: service.Message, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
 	poll.Save = func(facts []report.Fact) error {
 		_, err := d.Add(delivery.InOrder(facts), began)
 		return err
@@ -251,7 +251,7 @@ func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*deli
 				if m.Fact != nil {
 					code = m.Fact.Code
 				}
-				_ = out.Write([]string{strconv.FormatInt(m.Row, 10), d.Plan.Run.MessageReference(m.Row).String(), reason, code})
+				_ = out.Write([]string{strconv.FormatInt(m.Row, 10), d.Plan.References.Message(m.Row).String(), reason, code})
 			}
 		}
 		out.Flush()

@@ -41,10 +41,10 @@ func TestWhetherReceiptsCome(t *testing.T) {
 	} {
 		var said strings.Builder
 		s := &run.Runner{Log: slog.New(slog.NewTextHandler(&said, nil))}
-		r := delivery.NewReceipts(&plan.Plan{Header: plan.Header{Records: 10}, Run: sweptRun}, s.Log)
+		r := delivery.NewReceipts(&plan.Plan{Header: plan.Header{Records: 10}, Run: sweptRun, References: sweptRun.References()}, s.Log)
 		r.Unread = row.unread
 		for _, n := range row.named {
-			r.Add(nhsapp.Receipt{RequestID: sweptRun.MessageReference(n).String(), MessageID: "id", Code: "Delivered"})
+			r.Add(nhsapp.Receipt{RequestID: sweptRun.References().Message(n).String(), MessageID: "id", Code: "Delivered"})
 		}
 		messages := []delivery.Message{{Row: 9, Fate: person.InDoubt}, {Row: 10, Fate: person.Refused}}
 		for i, at := range row.accepted {

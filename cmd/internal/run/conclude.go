@@ -242,7 +242,7 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	if err != nil {
 		return err
 	}
-	renderer, mended := plan.NewRenderer(planned.Run, spool, sink), 0
+	renderer, mended := plan.NewRenderer(planned.References, spool, sink), 0
 	again := func(f *plan.AcceptedForm) ([]byte, error) {
 		mended++
 		request, err := renderer.Render(&f.Planned, f.ID, &f.Form)
@@ -251,7 +251,7 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 		}
 		return request.Body, nil
 	}
-	m, err := sink.Join(ctx, planned.Run, NameOfFiles(planned), forms, refused, again)
+	m, err := sink.Join(ctx, planned.References, NameOfFiles(planned), forms, refused, again)
 	if mended > 0 {
 		r.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
 	}

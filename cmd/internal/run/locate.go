@@ -16,6 +16,7 @@ type place struct {
 	folder string
 	begun  bool             // the run may have sent something
 	again  bool             // it was begun, its folder is lost, and a person has allowed to begin again
+	older  bool             // and its references were those of plan version 1 or 2
 	others []register.Entry // the other runs of the campaign on the service
 }
 
@@ -61,7 +62,7 @@ func (r *Runner) locateBegun(at *place, entry register.Entry) error {
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(r.Campaign.Notify.Endpoint), one) {
 			return refusal.New("endpoint_changed", "host", entry.Host, "endpoint", was)
 		}
-		at.again = true
+		at.again, at.older = true, !entry.Keyed
 		return nil
 	}
 	return gone("folder_gone")

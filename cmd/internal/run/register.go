@@ -287,7 +287,7 @@ func (r *Runner) note(plan *plan.Plan, state register.State, summary dispatch.Su
 func (r *Runner) entry(plan *plan.Plan, e register.Entry) register.Entry {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Folder, e.Note, e.Templates, e.Profile = r.Folder.Path, plan.SendAgain, earlier.TemplatesOf(plan), string(r.Campaign.Profile)
-	e.Real = e.Real || r.atService()
+	e.Real, e.Keyed = e.Real || r.atService(), plan.References.Invertible()
 	if r.Campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(r.Campaign.Notify.Endpoint)
 	}

@@ -290,7 +290,7 @@ func (s *send) prepare(ctx context.Context, next *start) error {
 	s.reading.Earlier = before
 	p := &intake.Preparation{
 		Reading: s.reading, Folder: r.Folder, Run: r.Id, Sink: r.Sink, Rehearsal: r.Call.Simulate,
-		Header: plan.Header{Service: r.Service, Frozen: r.Frozen, RestOf: r.Call.RestOf, SendAgain: r.Call.SendAgain, BeganAgain: s.at.again},
+		Header: plan.Header{Service: r.Service, Frozen: r.Frozen, RestOf: r.Call.RestOf, SendAgain: r.Call.SendAgain, BeganAgain: s.at.again, OlderNames: s.at.older},
 		Compare: func(ctx context.Context, spool *shard.Spool) error {
 			return next.compare(ctx, spool, before.Named(), r.Call.SendAgain != "", nil)
 		},
