@@ -29,13 +29,13 @@ type Log struct {
 	closeErr error
 }
 
-// Open is Replay, and then Open of what was replayed.
+// Open is Replay, and then Open of the result.
 func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, error) {
 	r, err := Replay(dir, run, o, fn)
 	if err != nil {
 		return nil, err
 	}
-	return r.Open()
+	return r.open()
 }
 
 // Replayed is a log that was read, and that can be opened.
@@ -66,10 +66,14 @@ func Replay(dir string, run [16]byte, o Options, fn func(Record) error) (*Replay
 // Replay. ErrChanged says that the log was written to since then, and ErrFull that the disk has no room for the reserve.
 // After an error the log is unchanged.
 func (r *Replayed) Open() (*Log, error) {
-	o, dir, tail := r.o, r.dir, r.tail
 	if err := r.unchanged(); err != nil {
 		return nil, err
 	}
+	return r.open()
+}
+
+func (r *Replayed) open() (*Log, error) {
+	o, dir, tail := r.o, r.dir, r.tail
 	if err := o.FS.Mkdir(dir); err != nil {
 		return nil, noRoom(dir, max(o.Reserve, 0), fmt.Errorf("journal: make the directory: %w", err))
 	}
