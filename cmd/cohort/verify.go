@@ -38,6 +38,9 @@ or it cannot be read, or there is no run.`,
 				return err
 			}
 			defer func() { _ = plan.Close() }()
+			if err := plan.Verify(); err != nil {
+				return runfolder.Damaged(err)
+			}
 			out := c.OutOrStdout()
 			fmt.Fprintf(out, "plan        %d batches, %d messages; its digests are right\n", plan.Batches(), plan.Messages)
 			if err := verifySpool(out, dir, plan); err != nil {

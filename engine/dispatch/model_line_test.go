@@ -71,13 +71,12 @@ func (m *model) seal() error {
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return err
 	}
-	batches, err := plan.Cut(context.Background(), enginetest.TestRun.References(), m.cohort, enginetest.Encoding{}, m.limits)
+	batches, err := plan.Cut(context.Background(), enginetest.TestRun.References(), m.cohort, enginetest.Encoding{}, m.limits, "")
 	if err != nil {
 		return err
 	}
-	for _, b := range slices.Concat(batches...) {
-		m.plan = max(m.plan, int(b.Messages))
-	}
+	defer func() { _ = batches.Close() }()
+	m.plan = max(m.plan, batches.Largest)
 	header := enginetest.TestHeader(m.cohort)
 	header.NeverAgain = m.kind == engine.CanBeAsked
 	return plan.Seal(m.dir, header, batches, nil)

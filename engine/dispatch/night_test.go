@@ -90,7 +90,7 @@ func TestANationalNight(t *testing.T) {
 		pace := campaign.Pace{Messages: cohort, CatchUp: 1, Window: &campaign.Hours{From: 360, To: 1320}, Location: zone, LastCall: time.Minute}
 		limits := engine.Limits{Messages: 45_000, Bytes: 5_000_000}.Smooth(pace.EvenRate(), 10*time.Second)
 		source, dir := crowd{cohort, 8}, t.TempDir()
-		batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), source, enginetest.Encoding{}, limits)
+		batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), source, enginetest.Encoding{}, limits, "")
 		enginetest.Must(t, err)
 		enginetest.Must(t, plan.Seal(dir, enginetest.TestHeader(&enginetest.People{Rows: cohort}), batches, nil))
 		plan := enginetest.OpenPlan(t, dir)

@@ -25,7 +25,7 @@ import (
 func newDatedBench(t *testing.T, p *enginetest.People, limits engine.Limits) *bench {
 	t.Helper()
 	b := &bench{t, p, t.TempDir()}
-	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits)
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits, "")
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
 	header.Created = time.Now()

@@ -129,7 +129,7 @@ func TestAPlanWithoutRoutesIsAsItWas(t *testing.T) {
   "fates_before_sending": {},
   "messages": 3,
   "batches": 2,
-  "batches_sha256": "0e007919f7df93214b9f8dc73226232f1ea2ed9eed28798a2cae6fddea77c936",
+  "batches_sha256": "88760f12e12c3f92292e8feaf29d23a8d60641af830bb11b8475060de6f9f6a9",
   "largest_batch": 2,
   "largest_body": 261,
   "shard_starts": [

@@ -203,7 +203,7 @@ func TestWhatIsLeftIsHeldWhereNothingIsSentAgain(t *testing.T) {
 		s := newService(1)
 		s.forgetful = true
 		b := &bench{t, enginetest.NewPeople(60, 2, nil), t.TempDir()}
-		batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), b.people, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
+		batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), b.people, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20}, "")
 		enginetest.Must(t, err)
 		header := enginetest.TestHeader(b.people)
 		header.NeverAgain = true
@@ -309,7 +309,7 @@ func TestAnOutageCostsFewMessages(t *testing.T) {
 				return test.answer, now.After(out) && now.Before(back)
 			}
 			b := &bench{t, enginetest.NewPeople(3000, 2, nil), t.TempDir()}
-			batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), b.people, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
+			batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), b.people, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20}, "")
 			enginetest.Must(t, err)
 			header := enginetest.TestHeader(b.people)
 			header.NeverAgain = true

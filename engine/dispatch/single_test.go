@@ -20,7 +20,7 @@ import (
 func TestASingleMessageIsNeverRevisedIntoAnother(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := enginetest.DrawPeople(t)
-		shards, err := plan.Cut(context.Background(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 5000})
+		shards, err := enginetest.Cut(context.Background(), p, enginetest.Encoding{}, engine.Limits{Messages: 1, Bytes: 5000})
 		if err != nil {
 			t.Fatal(err)
 		}

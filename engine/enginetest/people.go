@@ -214,7 +214,7 @@ var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
 // SealPlan seals a plan of people in dir and opens it.
 func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.Plan {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, limits)
+	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, limits, "")
 	Must(t, err)
 	Must(t, plan.Seal(dir, TestHeader(p), batches, nil))
 	return OpenPlan(t, dir)
@@ -295,10 +295,26 @@ func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
 	}
 }
 
+// Cut cuts people into batches and returns them by lane.
+func Cut(ctx context.Context, source engine.Source, sink engine.Sink, limits engine.Limits) ([][]plan.Batch, error) {
+	batches, err := plan.Cut(ctx, TestRun.References(), source, sink, limits, "")
+	if err != nil {
+		return nil, err
+	}
+	lanes := make([][]plan.Batch, len(batches.LaneStarts))
+	for b, err := range batches.Each() {
+		if err != nil {
+			return nil, err
+		}
+		lanes[b.Lane] = append(lanes[b.Lane], b)
+	}
+	return lanes, batches.Close()
+}
+
 // SealForgetful seals a plan of single messages to a service that does not deduplicate.
 func SealForgetful(t testing.TB, dir string, p *People) {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20})
+	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20}, "")
 	Must(t, err)
 	header := TestHeader(p)
 	header.NeverAgain = true

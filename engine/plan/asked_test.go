@@ -8,7 +8,6 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/enginetest"
-	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
@@ -24,7 +23,7 @@ func TestCutKeepsToTheLimitsOfAsked(t *testing.T) {
 		limits := engine.Limits{Messages: rapid.IntRange(1, 5).Draw(t, "messages"), Bytes: 1000}
 		room := engine.Asked(enginetest.Encoding{}, limits, len(long.Fields))[0]
 		fits := len(long.Fields[0]) < room.Least || room.Keeps(long.Fields)
-		shards, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits)
+		shards, err := enginetest.Cut(t.Context(), p, enginetest.Encoding{}, limits)
 		if fails := err != nil; fails == (fits || long.Suppressed) {
 			t.Fatalf("it fits: %v; cut: %v", fits, err)
 		}

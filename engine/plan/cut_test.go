@@ -45,7 +45,7 @@ func drawLimits(t *rapid.T) engine.Limits {
 func TestCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, limits := enginetest.DrawPeople(t), drawLimits(t)
-		shards, err := plan.Cut(context.Background(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits)
+		shards, err := enginetest.Cut(context.Background(), p, enginetest.Encoding{}, limits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestBoundariesDoNotMove(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, limits := enginetest.DrawPeople(t), drawLimits(t)
 		ranges := func() (all [][2]uint32) {
-			shards, err := plan.Cut(context.Background(), enginetest.TestRun.References(), p, enginetest.Encoding{}, limits)
+			shards, err := enginetest.Cut(context.Background(), p, enginetest.Encoding{}, limits)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,14 +120,14 @@ func TestBoundariesDoNotMove(t *testing.T) {
 
 // A batch is as full as it may be: what was cut off would not have fitted.
 func TestBatchesAreFull(t *testing.T) {
-	shards, err := plan.Cut(t.Context(), enginetest.TestRun.References(), enginetest.NewPeople(1000, 1, nil), enginetest.Encoding{}, engine.Limits{Messages: math.MaxInt, Bytes: 5000})
+	shards, err := enginetest.Cut(t.Context(), enginetest.NewPeople(1000, 1, nil), enginetest.Encoding{}, engine.Limits{Messages: math.MaxInt, Bytes: 5000})
 	enginetest.Must(t, err)
 	for _, b := range shards[0][:len(shards[0])-1] {
 		if b.Bytes < 5000-200 {
 			t.Errorf("batch %d has only %d bytes", b.Ordinal, b.Bytes)
 		}
 	}
-	shards, err = plan.Cut(t.Context(), enginetest.TestRun.References(), enginetest.NewPeople(1000, 1, nil), enginetest.Encoding{}, engine.Limits{Messages: 7, Bytes: 1 << 20})
+	shards, err = enginetest.Cut(t.Context(), enginetest.NewPeople(1000, 1, nil), enginetest.Encoding{}, engine.Limits{Messages: 7, Bytes: 1 << 20})
 	enginetest.Must(t, err)
 	for _, b := range shards[0][:len(shards[0])-1] {
 		if b.Messages != 7 {
@@ -139,7 +139,7 @@ func TestBatchesAreFull(t *testing.T) {
 func TestMessagesThatCannotBeCut(t *testing.T) {
 	long := enginetest.NewPeople(20, 1, nil)
 	long.ByLane[0][11].Fields[0] = strings.Repeat("n", 2000)
-	_, err := plan.Cut(t.Context(), enginetest.TestRun.References(), long, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})
+	_, err := enginetest.Cut(t.Context(), long, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})
 	enginetest.CheckError(t, "a message that no request has room for", err, "record 12 should have been invalid (too_long: it makes a request of")
 	if err != nil && strings.Contains(err.Error(), "999") {
 		t.Errorf("the error tells a number: %v", err)
@@ -147,19 +147,19 @@ func TestMessagesThatCannotBeCut(t *testing.T) {
 	choosy := enginetest.NewPeople(20, 1, nil)
 	choosy.ByLane[0][3].Fields[0], choosy.ByLane[0][3].Suppressed = "odd", true // a suppressed person
 	choosy.ByLane[0][11].Fields[0] = "odd"
-	_, err = plan.Cut(t.Context(), enginetest.TestRun.References(), choosy, examining{}, engine.Limits{Messages: 100, Bytes: 2000})
+	_, err = enginetest.Cut(t.Context(), choosy, examining{}, engine.Limits{Messages: 100, Bytes: 2000})
 	enginetest.CheckError(t, "a message that the sink objects to", err, "record 12 should have been invalid (odd_name: its name is odd)")
 	broken := enginetest.NewPeople(20, 2, nil)
 	broken.FailAt = 12
-	if _, err := plan.Cut(t.Context(), enginetest.TestRun.References(), broken, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, enginetest.ErrUnreadable) {
+	if _, err := enginetest.Cut(t.Context(), broken, enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, enginetest.ErrUnreadable) {
 		t.Errorf("a spool that cannot be read: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := plan.Cut(ctx, enginetest.TestRun.References(), enginetest.NewPeople(20, 2, nil), enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, context.Canceled) {
+	if _, err := enginetest.Cut(ctx, enginetest.NewPeople(20, 2, nil), enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cut that was cancelled: %v", err)
 	}
-	shards, err := plan.Cut(t.Context(), enginetest.TestRun.References(), enginetest.NewPeople(0, 3, nil), enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})
+	shards, err := enginetest.Cut(t.Context(), enginetest.NewPeople(0, 3, nil), enginetest.Encoding{}, engine.Limits{Messages: 100, Bytes: 2000})
 	if err != nil || len(shards) != 3 || len(slices.Concat(shards...)) != 0 {
 		t.Errorf("of nobody: %v, %v", shards, err)
 	}

@@ -28,7 +28,7 @@ func TestLinesHaveNoSeparator(t *testing.T) {
 		return ""
 	})
 	limits := engine.Limits{Messages: 8, Bytes: 37 * 4}
-	shards, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, lines{}, limits)
+	shards, err := enginetest.Cut(t.Context(), p, lines{}, limits)
 	enginetest.Must(t, err)
 	r, rows := plan.NewRenderer(enginetest.TestRun.References(), p, lines{}), []string{}
 	for _, b := range shards[0] {

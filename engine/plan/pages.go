@@ -1,14 +1,10 @@
 package plan
 
-import (
-	"io"
-	"os"
-	"sync"
-)
+import "sync"
 
 const (
 	pageBatches = 64  // batches in a page
-	keptPages   = 256 // some 1 MB
+	keptPages   = 256 // some 500 kB
 )
 
 // pages caches parts of plan.batches. Batches are read from each lane in turn, and in order within a lane. It is safe
@@ -20,32 +16,29 @@ type pages struct {
 
 type planPage struct {
 	number uint32
-	raw    [pageBatches * plannedSize]byte
+	raw    []byte
 }
 
-// read fills in the batch b, which has its number. There are count batches.
-func (p *pages) read(file *os.File, count int, b *Batch) error {
-	if int64(b.Number) >= int64(count) {
-		return io.EOF
-	}
-	number := b.Number / pageBatches
+// read returns a batch of the plan.
+func (c *pages) read(p *Plan, batch uint32) (Batch, error) {
+	number := batch / pageBatches
 	// Lanes begin at equal distances, so a plain remainder would put all of them in one slot.
 	slot := number * 0x9E3779B1 >> 24
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	page := p.kept[slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page := c.kept[slot]
 	if page == nil || page.number != number {
 		if page == nil {
-			page = new(planPage)
+			page = &planPage{raw: make([]byte, pageBatches*p.batchSize)}
 		}
-		p.kept[slot] = nil // while it is read it is neither page
-		first := number * pageBatches
-		if _, err := file.ReadAt(page.raw[:min(pageBatches, count-int(first))*plannedSize], int64(first)*plannedSize); err != nil {
-			return err
+		c.kept[slot] = nil // while it is read it is neither page
+		first := int(number) * pageBatches
+		if _, err := p.file.ReadAt(page.raw[:min(pageBatches, p.BatchCount-first)*p.batchSize], int64(first)*int64(p.batchSize)); err != nil {
+			return Batch{}, err
 		}
 		page.number = number
-		p.kept[slot] = page
+		c.kept[slot] = page
 	}
-	b.readFrom(page.raw[b.Number%pageBatches*plannedSize:])
-	return nil
+	at := int(batch%pageBatches) * p.batchSize
+	return p.batch(batch, page.raw[at:at+p.batchSize]), nil
 }

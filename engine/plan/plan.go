@@ -2,9 +2,8 @@
 package plan
 
 import (
-	"bufio"
+	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -20,7 +19,6 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
-	"cohort/ingest/person"
 )
 
 // The files of a plan. PlanFile has the digest of BatchesFile and is renamed into place, so a folder with PlanFile has
@@ -44,6 +42,14 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s has SHA-256 %x, and the run's log was begun with %x", PlanFile, e.Has[:8], e.Logged[:8])
 }
 
+// DamagedError says that plan.batches is not the file that plan.json was sealed with.
+type DamagedError struct{ File string }
+
+// Error names the file.
+func (e *DamagedError) Error() string {
+	return e.File + " is damaged: it is not the file that " + PlanFile + " was sealed with"
+}
+
 // Plan has everything that a resumed run must share with the first start. It is sealed on disk before the first
 // attempt and never changes.
 type Plan struct {
@@ -52,37 +58,33 @@ type Plan struct {
 	References engine.References
 	Digest     [32]byte // of plan.json, which holds the digests of everything else
 	file       *os.File
+	batchSize  int   // in file
 	pages      pages // of file
 }
 
 // Header is plan.json.
 type Header struct {
-	Version       int                `json:"version"`
-	RunID         string             `json:"run_id"`
-	Campaign      string             `json:"campaign"`
-	Service       string             `json:"service"`
-	Cohort        Cohort             `json:"cohort"`
-	Created       time.Time          `json:"created"`
-	Frozen        []campaign.Setting `json:"frozen"`
-	Template      string             `json:"template_version"` // fingerprint of what is rendered
-	Spool         string             `json:"spool_sha256"`     // of the spool's manifest
-	Records       int64              `json:"records"`
-	Static        map[string]int64   `json:"fates_before_sending"` // invalid, duplicate, suppressed
-	Messages      int64              `json:"messages"`
-	BatchCount    int                `json:"batches"`
-	BatchesSHA256 string             `json:"batches_sha256"`
-	Largest       int                `json:"largest_batch"`    // in messages
-	LargestBody   int                `json:"largest_body"`     // in bytes
-	LaneStarts    []int              `json:"shard_starts"`     // the first batch of each lane
-	Routes        []Route            `json:"routes,omitempty"` // none: the campaign has no routes
-	Lists         []ListRead         `json:"lists,omitempty"`  // the suppression lists that were applied
-	Reach         *ReachRead         `json:"reach,omitempty"`  // reports on the NHS App that the cohort was read with
-	Earlier       []EarlierRun       `json:"earlier_runs,omitempty"`
-	RestOf        string             `json:"rest_of,omitempty"`          // campaigns; a person excluded their people
-	SendAgain     string             `json:"send_again,omitempty"`       // the reason a person gave
-	BeganAgain    bool               `json:"began_again,omitempty"`      // the run was begun before, and its folder is lost
-	OlderNames    bool               `json:"older_references,omitempty"` // it was begun again, and first with a plan before version 3
-	NeverAgain    bool               `json:"never_again,omitempty"`      // the service does not deduplicate; see Kind
+	Version  int                `json:"version"`
+	RunID    string             `json:"run_id"`
+	Campaign string             `json:"campaign"`
+	Service  string             `json:"service"`
+	Cohort   Cohort             `json:"cohort"`
+	Created  time.Time          `json:"created"`
+	Frozen   []campaign.Setting `json:"frozen"`
+	Template string             `json:"template_version"` // fingerprint of what is rendered
+	Spool    string             `json:"spool_sha256"`     // of the spool's manifest
+	Records  int64              `json:"records"`
+	Static   map[string]int64   `json:"fates_before_sending"` // invalid, duplicate, suppressed
+	Extent
+	Routes     []Route      `json:"routes,omitempty"` // none: the campaign has no routes
+	Lists      []ListRead   `json:"lists,omitempty"`  // the suppression lists that were applied
+	Reach      *ReachRead   `json:"reach,omitempty"`  // reports on the NHS App that the cohort was read with
+	Earlier    []EarlierRun `json:"earlier_runs,omitempty"`
+	RestOf     string       `json:"rest_of,omitempty"`          // campaigns; a person excluded their people
+	SendAgain  string       `json:"send_again,omitempty"`       // the reason a person gave
+	BeganAgain bool         `json:"began_again,omitempty"`      // the run was begun before, and its folder is lost
+	OlderNames bool         `json:"older_references,omitempty"` // it was begun again, and first with a plan before version 3
+	NeverAgain bool         `json:"never_again,omitempty"`      // the service does not deduplicate; see Kind
 }
 
 // Cohort is the input of a run: one file, or several in their order.
@@ -114,57 +116,14 @@ type EarlierRun struct {
 	Folder string `json:"folder"`
 }
 
-// Batch is one batch of a plan.
-type Batch struct {
-	Form
-	Number  uint32 // over all lanes
-	Lane    person.Lane
-	Ordinal uint32 // within its lane
-}
-
-// plannedSize is the length of one batch in plan.batches: six 32-bit integers (lane, ordinal, from, to, messages,
-// bytes), little endian, and the digest of the body.
-const plannedSize = 6*4 + 32
-
-func (b *Batch) appendTo(dst []byte) []byte {
-	for _, v := range []uint32{uint32(b.Lane), b.Ordinal, b.From, b.To, b.Messages, b.Bytes} {
-		dst = binary.LittleEndian.AppendUint32(dst, v)
-	}
-	return append(dst, b.Digest[:]...)
-}
-
-func (b *Batch) readFrom(src []byte) {
-	b.Lane = person.Lane(binary.LittleEndian.Uint32(src))
-	for i, v := range []*uint32{&b.Ordinal, &b.From, &b.To, &b.Messages, &b.Bytes} {
-		*v = binary.LittleEndian.Uint32(src[4+4*i:])
-	}
-	copy(b.Digest[:], src[24:])
-}
-
 // Seal writes a plan into dir: the batches, then the header, each synced before the next. After nil, the whole plan is
 // on disk. Before, if not nil, runs just ahead of the rename that makes the plan valid.
-func Seal(dir string, header Header, batches [][]Batch, before func() error) error {
-	header.Version = planVersion
-	header.LaneStarts = header.LaneStarts[:0]
+func Seal(dir string, header Header, batches *Batches, before func() error) error {
+	header.Version, header.Extent = planVersion, batches.Extent
 	sum := sha256.New()
 	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
-		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
-		var line []byte
-		for _, shard := range batches {
-			header.LaneStarts = append(header.LaneStarts, header.BatchCount)
-			for i := range shard {
-				b := &shard[i]
-				header.BatchCount++
-				header.Messages += int64(b.Messages)
-				header.Largest = max(header.Largest, int(b.Messages))
-				header.LargestBody = max(header.LargestBody, int(b.Bytes))
-				line = b.appendTo(line[:0])
-				if _, err := out.Write(line); err != nil {
-					return err
-				}
-			}
-		}
-		return out.Flush()
+		_, err := io.Copy(io.MultiWriter(w, sum), batches.read())
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
@@ -187,7 +146,7 @@ func Seal(dir string, header Header, batches [][]Batch, before func() error) err
 	return nil
 }
 
-// Open reads the sealed plan in dir and checks its digests. ErrNone says that there is none.
+// Open reads the sealed plan in dir. ErrNone says that there is none. Each checks the digest of the batches.
 func Open(dir string) (*Plan, error) {
 	text, err := os.ReadFile(filepath.Join(dir, PlanFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -210,17 +169,15 @@ func Open(dir string) (*Plan, error) {
 	if p.References = p.Run.References(); p.Version < 3 || p.OlderNames {
 		p.References = p.Run.OlderReferences()
 	}
+	if p.batchSize = batchSize; p.Version < 3 {
+		p.batchSize = olderBatchSize
+	}
 	if p.file, err = os.Open(filepath.Join(dir, BatchesFile)); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	sum := sha256.New()
-	n, err := io.Copy(sum, p.file)
-	if err == nil && (n != int64(p.BatchCount)*plannedSize || hex.EncodeToString(sum.Sum(nil)) != p.BatchesSHA256) {
-		err = errors.New("it is not the file that plan.json was sealed with")
-	}
-	if err != nil {
+	if info, err := p.file.Stat(); err != nil || info.Size() != int64(p.BatchCount*p.batchSize) || !p.isSound() {
 		_ = p.file.Close()
-		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, BatchesFile), err)
+		return nil, cmp.Or(err, error(&DamagedError{p.file.Name()}))
 	}
 	return p, nil
 }
@@ -240,40 +197,43 @@ func (h *Header) Kind() engine.Kind {
 func (p *Plan) Batches() int { return p.BatchCount }
 
 // Batch reads one batch of the plan. It is safe for concurrent use.
-func (p *Plan) Batch(number uint32) (Batch, error) {
-	b := Batch{Number: number}
-	if err := p.pages.read(p.file, p.BatchCount, &b); err != nil {
+func (p *Plan) Batch(number uint32) (b Batch, err error) {
+	if int64(number) >= int64(p.BatchCount) {
+		err = io.EOF
+	} else {
+		b, err = p.pages.read(p, number)
+	}
+	if err != nil {
 		return b, fmt.Errorf("plan: batch %d: %w", number, err)
 	}
 	return b, nil
 }
 
-// Each yields the batches in order.
+// Each yields the batches in order. The last error may be a *DamagedError: then no batch is to be used. Whoever folds
+// the log of a run comes by here.
 func (p *Plan) Each() iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		in := bufio.NewReaderSize(io.NewSectionReader(p.file, 0, int64(p.BatchCount)*plannedSize), 1<<16)
-		var raw [plannedSize]byte
-		for i := range p.BatchCount {
-			b := Batch{Number: uint32(i)}
-			_, err := io.ReadFull(in, raw[:])
-			if err != nil {
-				err = fmt.Errorf("plan: batch %d: %w", i, err)
-			}
-			b.readFrom(raw[:])
+		sum := sha256.New()
+		in := io.TeeReader(io.NewSectionReader(p.file, 0, int64(p.BatchCount*p.batchSize)), sum)
+		for b, err := range p.each(in, p.batchSize) {
 			if !yield(b, err) || err != nil {
 				return
 			}
 		}
+		if hex.EncodeToString(sum.Sum(nil)) != p.BatchesSHA256 {
+			yield(Batch{}, &DamagedError{p.file.Name()})
+		}
 	}
 }
 
-// LaneBatches returns the range of batches of a lane: from up to and not including to.
-func (p *Plan) LaneBatches(lane person.Lane) (from, to uint32) {
-	end := p.BatchCount
-	if int(lane)+1 < len(p.LaneStarts) {
-		end = p.LaneStarts[lane+1]
+// Verify reads all batches and checks their digest.
+func (p *Plan) Verify() error {
+	for _, err := range p.Each() {
+		if err != nil {
+			return err
+		}
 	}
-	return uint32(p.LaneStarts[lane]), uint32(end)
+	return nil
 }
 
 // Remembered is how long NHS Notify is relied upon to know a reference: nine months, less the days

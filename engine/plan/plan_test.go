@@ -20,7 +20,7 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	dir := t.TempDir()
 	p := enginetest.NewPeople(40, 4, nil)
 	p.ByLane[2] = nil // a shard that nobody lives in
-	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20})
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), p, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20}, "")
 	enginetest.Must(t, err)
 	header := enginetest.TestHeader(p)
 	header.Earlier = []plan.EarlierRun{{"00", "/somewhere"}}
@@ -36,7 +36,11 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 		t.Error("nobody was asked before the plan became valid")
 	}
 	planned := enginetest.OpenPlan(t, dir)
-	want := slices.Concat(batches...)
+	var want []plan.Batch
+	for b, err := range batches.Each() {
+		enginetest.Must(t, err)
+		want = append(want, b)
+	}
 	if planned.Run != enginetest.TestRun || planned.Messages != 30 || planned.Batches() != len(want) || planned.Largest != 3 || !slices.Equal(planned.LaneStarts, []int{0, 4, 8, 8}) {
 		t.Errorf("the plan says %+v", planned.Header)
 	}
@@ -49,7 +53,6 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 		got = append(got, b)
 	}
 	for i := range want {
-		want[i].Number = uint32(i)
 		single, err := planned.Batch(uint32(i))
 		enginetest.Must(t, err)
 		if !reflect.DeepEqual(got[i], want[i]) || !reflect.DeepEqual(single, want[i]) {
@@ -68,6 +71,28 @@ func TestAPlanComesBackAsItWasSealed(t *testing.T) {
 	for _, name := range []string{plan.PlanFile, plan.BatchesFile} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// Lanes are cut at the same time, and written in pieces. Each batch comes back in its place.
+func TestAPlanOfManyBatches(t *testing.T) {
+	p := enginetest.NewPeople(30_000, 3, nil)
+	planned := enginetest.SealPlan(t, t.TempDir(), p, engine.Limits{Messages: 1, Bytes: 1 << 20})
+	next, number := [3]uint32{}, uint32(0)
+	for b, err := range planned.Each() {
+		enginetest.Must(t, err)
+		if b.Number != number || b.Ordinal != next[b.Lane] || b.From != b.Ordinal || b.To != b.From+1 || b.Messages != 1 {
+			t.Fatalf("batch %d is %+v", number, b)
+		}
+		if at, err := planned.Batch(number); err != nil || !reflect.DeepEqual(at, b) {
+			t.Fatalf("batch %d is %+v and %+v, %v", number, b, at, err)
+		}
+		number, next[b.Lane] = number+1, next[b.Lane]+1
+	}
+	for lane, n := range next {
+		if n != p.Positions(person.Lane(lane)) {
+			t.Errorf("lane %d has %d batches", lane, n)
 		}
 	}
 }
@@ -92,7 +117,10 @@ func TestAPlanThatIsNotSealed(t *testing.T) {
 		t.Errorf("an empty folder: %v", err)
 	}
 	refused := errors.New("no")
-	if err := plan.Seal(dir, enginetest.TestHeader(enginetest.NewPeople(0, 1, nil)), nil, func() error { return refused }); !errors.Is(err, refused) {
+	nobody := enginetest.NewPeople(0, 1, nil)
+	batches, err := plan.Cut(t.Context(), enginetest.TestRun.References(), nobody, enginetest.Encoding{}, engine.Limits{Messages: 3, Bytes: 1 << 20}, "")
+	enginetest.Must(t, err)
+	if err := plan.Seal(dir, enginetest.TestHeader(nobody), batches, func() error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("sealing went on: %v", err)
 	}
 	if _, err := plan.Open(dir); !errors.Is(err, plan.ErrNone) {

@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"sort"
-
-	"cohort/ingest/person"
-)
+import "cohort/ingest/person"
 
 // Route is a route of a campaign.
 type Route struct {
@@ -13,10 +9,8 @@ type Route struct {
 	Static   map[string]int64 `json:"fates_before_sending"` // of its records: duplicate, suppressed
 }
 
-// RouteOfBatch returns the index of a batch's route. Several lanes may start at one batch; the last of them has it.
-func (p *Plan) RouteOfBatch(batch uint32) int {
-	return p.RouteOf(person.Lane(sort.SearchInts(p.LaneStarts, int(batch)+1) - 1))
-}
+// RouteOfBatch returns the index of a batch's route.
+func (p *Plan) RouteOfBatch(batch uint32) int { return p.RouteOf(p.laneOf(batch)) }
 
 // RouteOf returns the index of a lane's route; 0 without routes.
 func (p *Plan) RouteOf(lane person.Lane) int { return int(lane) % max(1, len(p.Routes)) }

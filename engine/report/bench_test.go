@@ -35,7 +35,7 @@ func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return
 func BenchmarkEncode(b *testing.B) {
 	c, dir, ctx := newCohort(), b.TempDir(), b.Context()
 	s := accepting{service: &service{}}
-	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 5000, Bytes: 1 << 20})
+	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 5000, Bytes: 1 << 20}, "")
 	must(b, err)
 	must(b, plan.Seal(dir, plan.Header{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,

@@ -226,7 +226,7 @@ func (s *service) Send(_ context.Context, r *engine.Request) engine.Answer {
 // report is made of.
 func send(t *testing.T, dir string, c *cohort, s *service) report.Input {
 	ctx := t.Context()
-	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 220, Bytes: 1 << 20})
+	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 220, Bytes: 1 << 20}, "")
 	must(t, err)
 	must(t, plan.Seal(dir, plan.Header{
 		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,

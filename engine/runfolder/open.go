@@ -67,6 +67,9 @@ func Unsound(path string, err error) error {
 	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
 		return refusal.New("plan_changed", "file", filepath.Join(path, plan.PlanFile), "cause", changed)
 	}
+	if errors.As(err, new(*plan.DamagedError)) {
+		return Damaged(err)
+	}
 	if ledger.IsDamage(err) {
 		return refusal.New("log_damaged", "cause", err, "command", refusal.Command("recover", path))
 	}

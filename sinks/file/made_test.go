@@ -63,10 +63,11 @@ func batches(t testing.TB, s *Sink, p people, most int) (forms []plan.AcceptedFo
 	t.Helper()
 	limits := s.Limits()
 	limits.Messages = min(limits.Messages, most)
-	shards, err := plan.Cut(t.Context(), testRun.References(), p, s, limits)
+	cut, err := plan.Cut(t.Context(), testRun.References(), p, s, limits, "")
 	must(t, err)
 	r := plan.NewRenderer(testRun.References(), p, s)
-	for _, b := range shards[0] {
+	for b, err := range cut.Each() {
+		must(t, err)
 		id := plan.FormID{Batch: b.Ordinal}
 		request, err := r.Render(&b, id, &b.Form)
 		must(t, err)

@@ -55,7 +55,7 @@ type Cut struct {
 	Run     engine.RunID
 	Spool   *shard.Spool
 	Sink    sinks.Service
-	Batches [][]plan.Batch // by lane
+	Batches *plan.Batches
 }
 
 // LoadCampaign reads and checks a campaign file.
@@ -161,7 +161,7 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 		found.WouldSend, found.Why = false, refusal.OneLine(err.Error())
 	}
 	if c.Look != nil && found.WouldSend {
-		if err := c.cut(ctx, r, spool); err != nil {
+		if err := c.cut(ctx, r, spool, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -213,18 +213,19 @@ func (r *Reading) expected(messages int64) (string, error) {
 }
 
 // cut cuts the cohort into batches as a send would, and shows them to c.Look.
-func (c *Check) cut(ctx context.Context, r *Reading, spool *shard.Spool) (err error) {
+func (c *Check) cut(ctx context.Context, r *Reading, spool *shard.Spool, dir string) (err error) {
 	cut := &Cut{Run: engine.NewRunID(c.Campaign.Name, r.Digest, cmp.Or(c.service, c.Campaign.ServiceID(false))), Spool: spool}
 	if cut.Sink, err = sinks.Measuring(c.Campaign, r.Fields); err != nil {
 		return err
 	}
-	cut.Batches, err = plan.Cut(ctx, cut.Run.References(), spool, cut.Sink, cut.Sink.Limits())
+	cut.Batches, err = plan.Cut(ctx, cut.Run.References(), spool, cut.Sink, cut.Sink.Limits(), dir)
 	switch {
 	case errors.As(err, new(*engine.UnfitError)):
 		return err
 	case err != nil:
 		return refusal.New("plan_not_cut", "cause", err)
 	}
+	defer func() { _ = cut.Batches.Close() }()
 	return c.Look(ctx, cut)
 }
 

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,22 +78,19 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 func (c *Cut) render(ctx context.Context, seen func(*engine.Request)) iter.Seq2[*engine.Request, error] {
 	r := plan.NewRenderer(c.Run.References(), c.Spool, c.Sink)
 	return func(yield func(*engine.Request, error) bool) {
-		for _, batches := range c.Batches {
-			for i := range batches {
-				b := &batches[i]
-				if b.Messages == 0 {
-					continue
-				}
-				request, err := r.Render(b, plan.FormID{}, &b.Form)
-				if err == nil {
-					err = ctx.Err()
-				}
-				if err == nil {
-					seen(request)
-				}
-				if !yield(request, err) || err != nil {
-					return
-				}
+		for b, err := range c.Batches.Each() {
+			if b.Messages == 0 && err == nil {
+				continue
+			}
+			var request *engine.Request
+			if err = cmp.Or(err, ctx.Err()); err == nil {
+				request, err = r.Render(&b, plan.FormID{}, &b.Form)
+			}
+			if err == nil {
+				seen(request)
+			}
+			if !yield(request, err) || err != nil {
+				return
 			}
 		}
 	}

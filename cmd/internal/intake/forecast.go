@@ -10,6 +10,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/pace"
+	"cohort/engine/refusal"
 	"cohort/engine/register"
 )
 
@@ -51,16 +52,17 @@ type forecastDay struct {
 
 // Add adds up the batches of a cohort, and forecasts when they would be sent.
 func (f *Forecast) Add(_ context.Context, cut *Cut) error {
-	for _, batches := range cut.Batches {
-		for _, b := range batches {
-			if b.Messages == 0 {
-				continue
-			}
-			f.Batches++
-			f.Messages += int64(b.Messages)
-			f.Bytes += int64(b.Bytes)
-			f.Largest, f.LargestBody = max(f.Largest, int(b.Messages)), max(f.LargestBody, int(b.Bytes))
+	for b, err := range cut.Batches.Each() {
+		if err != nil {
+			return refusal.New("plan_not_cut", "cause", err)
 		}
+		if b.Messages == 0 {
+			continue
+		}
+		f.Batches++
+		f.Messages += int64(b.Messages)
+		f.Bytes += int64(b.Bytes)
+		f.Largest, f.LargestBody = max(f.Largest, int(b.Messages)), max(f.LargestBody, int(b.Bytes))
 	}
 	f.expect(time.Now())
 	return nil

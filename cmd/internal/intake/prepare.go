@@ -79,10 +79,11 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
-	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits())
+	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = batches.Close() }()
 	if err := writeRejects(rejects, spool.Rejected(), r.Cohort); err != nil {
 		return err
 	}

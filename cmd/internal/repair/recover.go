@@ -57,6 +57,9 @@ func (r *Recovery) Run(path string) (err error) {
 		return runfolder.Damaged(err)
 	}
 	defer func() { _ = r.plan.Close() }()
+	if err := r.plan.Verify(); err != nil {
+		return runfolder.Damaged(err)
+	}
 	c, _, _, err := runfolder.ReadCampaign(r.dir, called)
 	if err != nil {
 		return err
