@@ -60,15 +60,12 @@ func (l *Ledger) Tally() (a Account, left int64) {
 	for fate, n := range l.Plan.Static {
 		a.Fates[person.Fate(fate)] += n
 	}
-	for i := range l.totals {
-		left += l.totals[i].addFates(a.Fates)
-	}
-	return a, left
+	return a, addFates(l.totals, a.Fates)
 }
 
 // addFates adds the fate of each message that was to be sent. It returns the number of messages that are not settled.
-func (t *totals) addFates(fates map[person.Fate]int64) (left int64) {
-	for s, n := range t.each {
+func addFates(of []totals, fates map[person.Fate]int64) (left int64) {
+	for s, n := range counts(of) {
 		if s.Phase != Replaced {
 			fates[s.Fate()] += n.messages
 		}
@@ -76,8 +73,10 @@ func (t *totals) addFates(fates map[person.Fate]int64) (left int64) {
 			left += n.messages
 		}
 	}
-	fates[person.Refused] += t.refused
-	fates[person.Suppressed] += t.listed
+	for i := range of {
+		fates[person.Refused] += of[i].refused
+		fates[person.Suppressed] += of[i].listed
+	}
 	return left
 }
 
@@ -98,7 +97,7 @@ func (l *Ledger) ByRoute() []RouteAccount {
 		for fate, n := range route.Static {
 			all[i].Account.Fates[person.Fate(fate)] += n
 		}
-		l.totals[i].addFates(all[i].Account.Fates)
+		addFates(l.totals[i:i+1], all[i].Account.Fates)
 		for _, n := range all[i].Account.Fates {
 			all[i].Account.Records += n
 		}
@@ -129,7 +128,7 @@ func CheckRoutes(routes []RouteAccount, all Account) error {
 
 // Unsettled counts the forms that are still to be sent, the forms that are held, and the foreign forms.
 func (l *Ledger) Unsettled() (live, held, foreign int) {
-	for s, n := range l.counts {
+	for s, n := range counts(l.totals) {
 		switch {
 		case s.Phase == Held:
 			held += int(n.forms)
@@ -165,7 +164,7 @@ func (l *Ledger) StillLate(batch uint32) (people int) {
 
 // Settleable counts the messages in doubt that a replay can settle.
 func (l *Ledger) Settleable() (messages int64) {
-	for s, n := range l.counts {
+	for s, n := range counts(l.totals) {
 		if (s.IsPending() || s.IsDoubtful()) && !s.Resend.IsDue() {
 			messages += n.messages
 		}
@@ -178,7 +177,7 @@ func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 
 
 // Resent counts the messages that a person decided to send again: sent so far, and still to be sent.
 func (l *Ledger) Resent() (went, due int) {
-	for s, n := range l.counts {
+	for s, n := range counts(l.totals) {
 		switch {
 		case s.Phase == Replaced:
 		case !s.IsSettled() && s.Resend.IsDue():

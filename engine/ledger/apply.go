@@ -93,7 +93,13 @@ func (l *Ledger) open(r *record.RunOpened) error {
 	f.Key, f.Closed, f.Ended = r.Key, false, ""
 	f.Latest = Process{int(r.PID), r.Host, r.At}
 	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.State(id).IsPending() })
-	if !l.anyPending() {
+	pending := int64(0)
+	for s, n := range counts(l.totals) {
+		if s.IsPending() {
+			pending += n.forms
+		}
+	}
+	if pending == 0 {
 		return nil
 	}
 	for id, s := range l.all {

@@ -1,6 +1,10 @@
 package ledger
 
-import "cohort/engine/record"
+import (
+	"iter"
+
+	"cohort/engine/record"
+)
 
 // states keeps the states of the planned forms, by batch: 16 bytes each. A state that does not fit is in a map. It is
 // not safe for concurrent use.
@@ -75,33 +79,17 @@ func (t *totals) add(s *State, n int64) {
 	}
 }
 
-// each yields the counts. Each comes with a State that has the Phase and Resend of its forms, and one message.
-func (t *totals) each(yield func(State, count) bool) {
-	for phase := range t.counts {
-		for resend, c := range t.counts[phase] {
-			if !yield(State{Phase: Phase(phase), Resend: Resending(resend), Messages: 1}, c) {
-				return
-			}
-		}
-	}
-}
-
-// anyPending reports whether an attempt has no answer in the log.
-func (l *Ledger) anyPending() bool {
-	for s, n := range l.counts {
-		if s.IsPending() && n.forms > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// counts yields the counts of all routes.
-func (l *Ledger) counts(yield func(State, count) bool) {
-	for i := range l.totals {
-		for s, n := range l.totals[i].each {
-			if !yield(s, n) {
-				return
+// counts yields the counts of some totals. Each comes with a State that has the Phase and Resend of its forms, and one
+// message.
+func counts(of []totals) iter.Seq2[State, count] {
+	return func(yield func(State, count) bool) {
+		for i := range of {
+			for phase := range of[i].counts {
+				for resend, c := range of[i].counts[phase] {
+					if !yield(State{Phase: Phase(phase), Resend: Resending(resend), Messages: 1}, c) {
+						return
+					}
+				}
 			}
 		}
 	}
