@@ -112,7 +112,7 @@ func (e *Entry) fill(plan *plan.Plan, rec record.Record) error {
 		e.At, e.Attempt, e.Status, e.Code, e.NewRevision = r.At, r.N, r.Status, r.Code, r.Number
 		e.people(r.Refused)
 		for _, p := range r.Parts {
-			e.Parts = append(e.Parts, EntryPart{p.From, p.To, p.Messages, p.Bytes, p.Digest.String()})
+			e.Parts = append(e.Parts, EntryPart{p.From, p.To, p.Messages, p.Bytes, fmt.Sprintf("%x", p.Digest)})
 		}
 		return e.form(plan, r.Form)
 	case *record.ListedLate:

@@ -30,6 +30,12 @@ type Extent struct {
 	LaneStarts    []int  `json:"shard_starts"`  // the first batch of each lane
 }
 
+// add counts more batches.
+func (e *Extent) add(next Extent) {
+	e.BatchCount, e.Messages = e.BatchCount+next.BatchCount, e.Messages+next.Messages
+	e.Largest, e.LargestBody = max(e.Largest, next.Largest), max(e.LargestBody, next.LargestBody)
+}
+
 // A batch in plan.batches is four 32-bit integers (from, to, messages, bytes), little endian, and the first half of the
 // digest of the body. Plan versions 1 and 2 have two integers before them (lane, ordinal), and a whole digest.
 const (

@@ -2,10 +2,8 @@ package plan
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -42,11 +40,6 @@ func (d Digest) Of(body []byte) (of Digest) {
 	sum := xxh3.Hash128(body).Bytes()
 	copy(of[:], sum[:])
 	return of
-}
-
-// String returns the digest in hexadecimal.
-func (d Digest) String() string {
-	return strings.TrimSuffix(hex.EncodeToString(d[:]), strings.Repeat("0", len(d)))
 }
 
 // Fits reports whether the form is of an encoded body.

@@ -29,6 +29,9 @@ const (
 	planVersion = 3 // see decision 22; before 2 there were no routes
 )
 
+// ErrDamaged says what is wrong with plan.batches.
+var ErrDamaged = errors.New("it is not the file that plan.json was sealed with")
+
 // ErrNone says that a folder has no sealed plan: nothing was ever sent from it.
 var ErrNone = errors.New("there is no sealed plan here")
 
@@ -40,14 +43,6 @@ type ChangedError struct {
 // Error names the file and both digests.
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s has SHA-256 %x, and the run's log was begun with %x", PlanFile, e.Has[:8], e.Logged[:8])
-}
-
-// DamagedError says that plan.batches is not the file that plan.json was sealed with.
-type DamagedError struct{ File string }
-
-// Error names the file.
-func (e *DamagedError) Error() string {
-	return e.File + " is damaged: it is not the file that " + PlanFile + " was sealed with"
 }
 
 // Plan has everything that a resumed run must share with the first start. It is sealed on disk before the first
@@ -177,7 +172,7 @@ func Open(dir string) (*Plan, error) {
 	}
 	if info, err := p.file.Stat(); err != nil || info.Size() != int64(p.BatchCount*p.batchSize) || !p.isSound() {
 		_ = p.file.Close()
-		return nil, cmp.Or(err, error(&DamagedError{p.file.Name()}))
+		return nil, fmt.Errorf("%s is damaged: %w", p.file.Name(), cmp.Or(err, ErrDamaged))
 	}
 	return p, nil
 }
@@ -209,8 +204,8 @@ func (p *Plan) Batch(number uint32) (b Batch, err error) {
 	return b, nil
 }
 
-// Each yields the batches in order. The last error may be a *DamagedError: then no batch is to be used. Whoever folds
-// the log of a run comes by here.
+// Each yields the batches in order. It may end with ErrDamaged: then no batch is to be used. Whoever folds the log of a
+// run comes by here.
 func (p *Plan) Each() iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		sum := sha256.New()
@@ -221,7 +216,7 @@ func (p *Plan) Each() iter.Seq2[Batch, error] {
 			}
 		}
 		if hex.EncodeToString(sum.Sum(nil)) != p.BatchesSHA256 {
-			yield(Batch{}, &DamagedError{p.file.Name()})
+			yield(Batch{}, fmt.Errorf("%s is damaged: %w", p.file.Name(), ErrDamaged))
 		}
 	}
 }

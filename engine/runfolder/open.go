@@ -67,7 +67,7 @@ func Unsound(path string, err error) error {
 	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
 		return refusal.New("plan_changed", "file", filepath.Join(path, plan.PlanFile), "cause", changed)
 	}
-	if errors.As(err, new(*plan.DamagedError)) {
+	if errors.Is(err, plan.ErrDamaged) {
 		return Damaged(err)
 	}
 	if ledger.IsDamage(err) {

@@ -25,13 +25,13 @@ import (
 // Preparation turns a cohort into a sealed spool and a sealed plan. If it is killed it leaves no
 // plan, and the next one starts from the beginning.
 type Preparation struct {
-	Reading   *Reading
-	Folder    *runfolder.Folder
-	Run       engine.RunID
-	Header    plan.Header // what the call says; the rest is filled in
-	Sink      sinks.Service
-	Rehearsal bool
-	Compare   func(context.Context, *shard.Spool) error // with runs of other campaigns
+	Reading    *Reading
+	Folder     *runfolder.Folder
+	References engine.References
+	Header     plan.Header // what the call says; the rest is filled in
+	Sink       sinks.Service
+	Rehearsal  bool
+	Compare    func(context.Context, *shard.Spool) error // with runs of other campaigns
 }
 
 // Prepare makes the spool and the plan. The error is a *dispatch.Stopped if ctx ended.
@@ -79,7 +79,7 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
-	batches, err := plan.Cut(ctx, p.references(), spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
+	batches, err := plan.Cut(ctx, p.References, spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
 	if err != nil {
 		return err
 	}
@@ -89,22 +89,13 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	// Earlier runs are closed for good before the plan that excludes their people becomes valid.
 	// So at no moment may both send.
-	return plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.Run, p.Folder.Path) })
-}
-
-// references returns the references of the run. Those of a run that was begun before stay as they are: the service
-// knows a batch or a message again by its reference.
-func (p *Preparation) references() engine.References {
-	if p.Header.OlderNames {
-		return p.Run.OlderReferences()
-	}
-	return p.Run.References()
+	return plan.Seal(p.Folder.Path, p.header(spool), batches, func() error { return r.Earlier.Supersede(p.References.Run, p.Folder.Path) })
 }
 
 // header completes the plan's header.
 func (p *Preparation) header(spool *shard.Spool) plan.Header {
 	h, r, m := p.Header, p.Reading, spool.Manifest
-	h.RunID, h.Campaign, h.Cohort, h.Created = p.Run.String(), r.Campaign.Name, r.Cohort, time.Now().UTC().Truncate(time.Second)
+	h.RunID, h.Campaign, h.Cohort, h.Created = p.References.Run.String(), r.Campaign.Name, r.Cohort, time.Now().UTC().Truncate(time.Second)
 	h.Template, h.Routes = templateVersion(r.Campaign), plannedRoutes(r.Campaign, spool)
 	h.Spool, h.Records = hex.EncodeToString(spool.Digest[:]), m.Records
 	h.Static = map[string]int64{string(person.Invalid): m.Invalid, string(person.Duplicate): m.Duplicate, string(person.Suppressed): m.Suppressed}

@@ -288,8 +288,12 @@ func (s *send) prepare(ctx context.Context, next *start) error {
 	}
 	defer before.Release()
 	s.reading.Earlier = before
+	names := r.Id.References()
+	if s.at.older { // a service knows a batch or a message again by its reference
+		names = r.Id.OlderReferences()
+	}
 	p := &intake.Preparation{
-		Reading: s.reading, Folder: r.Folder, Run: r.Id, Sink: r.Sink, Rehearsal: r.Call.Simulate,
+		Reading: s.reading, Folder: r.Folder, References: names, Sink: r.Sink, Rehearsal: r.Call.Simulate,
 		Header: plan.Header{Service: r.Service, Frozen: r.Frozen, RestOf: r.Call.RestOf, SendAgain: r.Call.SendAgain, BeganAgain: s.at.again, OlderNames: s.at.older},
 		Compare: func(ctx context.Context, spool *shard.Spool) error {
 			return next.compare(ctx, spool, before.Named(), r.Call.SendAgain != "", nil)
