@@ -220,6 +220,7 @@ func newSearch(t testing.TB, c scope) *search {
 		byKey:   map[string]int32{}, applied: map[string]int32{}, byCopy: map[string]uint16{}, refs: map[engine.Reference]uint8{},
 		settled: map[settling]settlement{}, bodies: map[[2]uint64][]uint32{}, seen: map[world]int32{}, good: map[prospect]bool{},
 	}
+	s.plan.Created = searchStart // so that states are packed
 	s.plan.NeverAgain = c.resends > 0
 	s.keep(nil)
 	if s.queueKind() == 0 {
@@ -473,7 +474,8 @@ func (s *search) logged(folded int32, rec record.Record) int32 {
 		clear(*inside[map[uint32]bool](l, "unsure"))
 	}
 	if r, ok := rec.(*record.Resolved); ok && s.policy.bold && r.Result == record.ResultResend {
-		(*inside[[]ledger.State](l, "base"))[r.Form.Batch].Phase = ledger.Held
+		rest := &(*inside[[][2]uint64](l, "base"))[r.Form.Batch][1] // of the packed state, with the phase in bits 4 to 7
+		*rest = *rest&^(15<<4) | uint64(ledger.Held)<<4
 	}
 	if err := l.Apply(journal.Record{Type: rec.Kind(), Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[folded].FormIDs(), rec)
