@@ -20,7 +20,7 @@ func InDoubt(l *ledger.Ledger, source engine.Source) (forms map[engine.Reference
 		if !l.IsAsked(s) || s.Messages != 1 {
 			continue
 		}
-		if at := s.First.UnixMilli(); first == 0 || at != 0 && at < first {
+		if at := int64(s.First); first == 0 || at != 0 && at < first {
 			first = at
 		}
 		if err := addMessages(forms, l, source, id); err != nil {

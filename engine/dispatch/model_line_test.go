@@ -423,7 +423,7 @@ func ledgerText(l *ledger.Ledger) string {
 	for _, id := range l.FormIDs() {
 		s := l.State(id)
 		form, _ := l.Form(id)
-		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Resend, s.First.UnixMilli(), l.Reason(s), l.DueAt(id, l.Facts().LastAnswer).UnixMilli())
+		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Resend, int64(s.First), l.Reason(s), l.DueAt(id, l.Facts().LastAnswer).UnixMilli())
 		if id.Revision == 0 {
 			fmt.Fprintln(&b, l.Refused(id.Batch), l.LeftOut(id.Batch), l.TooLate(id.Batch))
 		}

@@ -462,6 +462,8 @@ func (m *model) ended(c *line, dir string, plan *plan.Plan, log *ledger.Log, sum
 	if !m.check(err) {
 		return
 	}
+	m.check(recount(log.Ledger))
+	m.check(recount(replayed))
 	if a, b := ledgerText(log.Ledger), ledgerText(replayed); a != b {
 		m.say("%s knew\n%s\nand its log says\n%s", c.name, a, b)
 	}

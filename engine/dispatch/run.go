@@ -73,7 +73,6 @@ type run struct {
 	trouble   string // the latest answer that settled nothing, in words; empty: there was none
 	lists     lists
 	clock     wallClock
-	nextCount time.Time // when the account is added up again
 
 	warnedWindow time.Time // the start of the window that was already logged as too short
 	warnedFinish bool      // that FinishBy will not be kept was already logged

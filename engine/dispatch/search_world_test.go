@@ -220,6 +220,7 @@ func newSearch(t testing.TB, c scope) *search {
 		byKey:   map[string]int32{}, applied: map[string]int32{}, byCopy: map[string]uint16{}, refs: map[engine.Reference]uint8{},
 		settled: map[settling]settlement{}, bodies: map[[2]uint64][]uint32{}, seen: map[world]int32{}, good: map[prospect]bool{},
 	}
+	s.plan.Created = searchStart // so that states are packed
 	s.plan.NeverAgain = c.resends > 0
 	s.keep(nil)
 	if s.queueKind() == 0 {
@@ -342,7 +343,7 @@ func (s *search) intern(l *ledger.Ledger, revisions uint16) int32 {
 	for _, id := range l.FormIDs() {
 		st := l.State(id)
 		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase))
-		if st.First != (record.Instant{}) {
+		if st.First != 0 {
 			b = append(b, byte(1+st.First.Time().Sub(searchStart)/ledger.ValidatorMemory))
 		}
 		if s.retries+s.resends > 0 { // then lost logs are recovered as the product does it
@@ -473,7 +474,8 @@ func (s *search) logged(folded int32, rec record.Record) int32 {
 		clear(*inside[map[uint32]bool](l, "unsure"))
 	}
 	if r, ok := rec.(*record.Resolved); ok && s.policy.bold && r.Result == record.ResultResend {
-		(*inside[[]ledger.State](l, "base"))[r.Form.Batch].Phase = ledger.Held
+		rest := &(*inside[[][2]uint64](l, "base"))[r.Form.Batch][1] // of the packed state, with the phase in bits 4 to 7
+		*rest = *rest&^(15<<4) | uint64(ledger.Held)<<4
 	}
 	if err := l.Apply(journal.Record{Type: rec.Kind(), Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[folded].FormIDs(), rec)

@@ -14,9 +14,6 @@ import (
 func (r *run) tick() {
 	now := time.Now()
 	r.checkClock(now)
-	if now.Before(r.nextCount) {
-		return
-	}
 	account, left := r.ledger.Tally()
 	start, sends := r.gate.Update(ledger.Unsent(account), r.ledger.Facts().Stretch, now)
 	sends = sends && r.stop == nil
@@ -30,9 +27,6 @@ func (r *run) tick() {
 		r.warnOfPace(s)
 	}
 	r.report(s)
-	// Adding up millions of batches takes a while, and nothing is sent meanwhile. It gets a
-	// hundredth of the time.
-	r.nextCount = now.Add(100 * time.Since(now))
 }
 
 // wallClock compares the wall clock with the monotonic one. Windows follow the wall clock, so

@@ -80,7 +80,8 @@ func (c *crashFS) enter(op, name string) (lie bool, f fault) {
 		c.owed()
 		c.owed = nil
 	}
-	if c.ops == c.cutAt && !c.cutAfter {
+	past := c.cutAt > 0 && c.ops > c.cutAt // the operation failed, and what fails has no after
+	if c.ops == c.cutAt && !c.cutAfter || past {
 		c.cut = true
 		return false, fault{err: errCut}
 	}

@@ -88,12 +88,13 @@
 //	new segment    create number.tmp, write the header, sync it, rename it (never onto an
 //	               existing file), sync the directory; only then write frames
 //	group          write once, sync once, acknowledge
-//	open           make the directory and sync its parent; sync the last segment and drop
-//	               its cached pages; read; sync the directory; make the reserve; new segment
+//	replay         sync the last segment and drop its cached pages; read
+//	open           make the directory and sync its parent; sync the directory; make the
+//	               reserve; new segment
 //
-// Open syncs the last segment because the previous process may have died with records in
+// Replay syncs the last segment because the previous process may have died with records in
 // the page cache. If a power cut took bytes that are already sealed, the log would be
-// unreadable. Open drops the cached pages because after a failed write-back they look
+// unreadable. Replay drops the cached pages because after a failed write-back they look
 // clean, but no disk has them.
 //
 // # Failure

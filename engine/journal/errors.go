@@ -22,6 +22,9 @@ var (
 	// ErrOtherRun means that a segment belongs to another run.
 	ErrOtherRun = errors.New("journal: the segment belongs to another run")
 
+	// ErrChanged means that a log was written to after it was replayed. It can be replayed again.
+	ErrChanged = errors.New("journal: the log was written to after it was read")
+
 	// ErrTooLarge means that a frame would be larger than 16 MiB. Nothing was written.
 	ErrTooLarge = errors.New("journal: the record is too large")
 

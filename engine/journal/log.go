@@ -29,31 +29,57 @@ type Log struct {
 	closeErr error
 }
 
-// Open replays the log in dir: it calls fn, unless it is nil, with every record in order. Then
-// it starts a new segment for appending. A missing or empty directory is a new log; its
-// parent must exist. When Open returns, every replayed record is durable. It removes the
-// temporary files of a crash.
-//
-// An error of fn ends the opening and is returned unchanged. Damage is a *CorruptError, a
-// segment of another run ErrOtherRun, a newer format ErrNewer, and a disk without room for
-// the reserve ErrFull. After an error the caller must not use the records given to fn, and
-// the log is unchanged.
+// Open is Replay, and then Open of the result.
 func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, error) {
+	r, err := Replay(dir, run, o, fn)
+	if err != nil {
+		return nil, err
+	}
+	return r.open()
+}
+
+// Replayed is a log that was read, and that can be opened.
+type Replayed struct {
+	o     Options
+	dir   string
+	run   [16]byte
+	tail  Tail
+	chain [32]byte
+}
+
+// Replay reads the log in dir to open it: it calls fn, unless it is nil, with every record in order. When it returns,
+// every record is durable. A missing or empty directory is a new log; its parent must exist. Nothing else changes.
+//
+// An error of fn ends the reading and is returned unchanged. Damage is a *CorruptError, a segment of another run
+// ErrOtherRun, and a newer format ErrNewer. After an error the caller must not use the records given to fn.
+func Replay(dir string, run [16]byte, o Options, fn func(Record) error) (*Replayed, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
-	dir = filepath.Clean(dir) // filepath.Dir needs it
+	r := &Replayed{o: o, dir: filepath.Clean(dir), run: run} // filepath.Dir needs it
+	r.tail, r.chain, err = replay(o.FS, r.dir, run, true, fn)
+	return r, err
+}
+
+// Open starts a new segment for appending. It removes the temporary files of a crash. The caller has held the lock since
+// Replay. ErrChanged says that the log was written to since then, and ErrFull that the disk has no room for the reserve.
+// After an error the log is unchanged.
+func (r *Replayed) Open() (*Log, error) {
+	if err := r.unchanged(); err != nil {
+		return nil, err
+	}
+	return r.open()
+}
+
+func (r *Replayed) open() (*Log, error) {
+	o, dir, tail := r.o, r.dir, r.tail
 	if err := o.FS.Mkdir(dir); err != nil {
 		return nil, noRoom(dir, max(o.Reserve, 0), fmt.Errorf("journal: make the directory: %w", err))
 	}
 	// Also if the directory exists: the process that made it may have died before this line.
 	if err := o.FS.SyncDir(filepath.Dir(dir)); err != nil {
 		return nil, fmt.Errorf("journal: sync the parent directory: %w", err)
-	}
-	tail, chain, err := replay(o.FS, dir, run, true, fn)
-	if err != nil {
-		return nil, err
 	}
 	// The name of the last segment must be durable before the name of the next.
 	if err := o.FS.SyncDir(dir); err != nil {
@@ -66,7 +92,7 @@ func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, err
 		return nil, err
 	}
 	out := &writer{fsys: o.FS, dir: dir, segmentBytes: o.SegmentBytes, next: tail.Seq + 1}
-	h := header{run: run, number: tail.Segment + 1, firstSeq: tail.Seq + 1, prevEnd: uint64(tail.End), prevChain: chain}
+	h := header{run: r.run, number: tail.Segment + 1, firstSeq: tail.Seq + 1, prevEnd: uint64(tail.End), prevChain: r.chain}
 	if err := out.start(h); err != nil {
 		return nil, noRoom(dir, 0, err)
 	}
@@ -80,6 +106,26 @@ func Open(dir string, run [16]byte, o Options, fn func(Record) error) (*Log, err
 	}
 	go l.commitGroups()
 	return l, nil
+}
+
+// unchanged returns an error unless the log still ends where Replay found its end.
+func (r *Replayed) unchanged() error {
+	last, err := lastSegment(r.o.FS, r.dir)
+	if err != nil || last == 0 && r.tail.Segment == 0 {
+		return err
+	}
+	if last != r.tail.Segment {
+		return ErrChanged
+	}
+	s, err := openSegment(r.o.FS, r.dir, r.run, last, false)
+	if err != nil {
+		return err
+	}
+	_ = s.file.Close() // it was opened for reading
+	if s.size != r.tail.End+r.tail.Torn {
+		return ErrChanged
+	}
+	return nil
 }
 
 // removeLitter removes the segments that a crash left half created.

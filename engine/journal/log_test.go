@@ -413,3 +413,33 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	}
 	must(t, l.Close())
 }
+
+// A log is opened where its replay ended, and not when anybody has written to it since.
+func TestALogThatChangedAfterItsReplay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	replayed := func() *Replayed {
+		r, err := Replay(dir, testRun, Options{}, nil)
+		must(t, err)
+		return r
+	}
+	early := replayed()
+	for range 2 {
+		l, err := replayed().Open()
+		must(t, err)
+		before, beside := early, replayed()
+		must(t, l.Commit(1, []byte("intent")))
+		for name, r := range map[string]*Replayed{"before a segment": before, "before a record": beside} {
+			if _, err := r.Open(); !errors.Is(err, ErrChanged) {
+				t.Errorf("replayed %s: %v", name, err)
+			}
+		}
+		must(t, l.Close())
+		early = beside
+	}
+	l, err := replayed().Open()
+	must(t, err)
+	must(t, l.Close())
+	if tail, err := Read(dir, testRun, Options{}, nil); err != nil || tail.Segment != 3 || tail.Seq != 2 {
+		t.Errorf("%+v, %v", tail, err)
+	}
+}

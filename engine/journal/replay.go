@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // Tail is the end of a log as a reader found it. An empty log has the zero Tail.
@@ -104,9 +105,59 @@ type progress struct {
 	group uint64 // the number of the first frame of that frame's group
 }
 
+// stretchBytes is how many bytes of frames are handed over at once, and one frame more.
+const stretchBytes = 256 << 10
+
+// stretch has frames that follow one another.
+type stretch struct {
+	frames []byte
+	at     int64 // where the first is in the segment
+}
+
 // readFrames reads frames from the start of reading up to limit. The first has the number seq.
-// bad means that the valid frames end before the limit.
+// bad means that the valid frames end before the limit. A goroutine checks the frames ahead of
+// those that fn is called with. It has ended when readFrames returns.
 func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (p progress, bad, err error) {
+	ahead, free := make(chan stretch), make(chan []byte, 2)
+	free <- nil
+	free <- nil
+	var refused atomic.Bool // fn has returned an error
+	go func() {
+		defer close(ahead)
+		next := stretch{frames: <-free}
+		p, bad, err = s.checkFrames(limit, seq, func(frame []byte, at int64) bool {
+			if len(next.frames) >= stretchBytes {
+				ahead <- next
+				next.frames = (<-free)[:0]
+			}
+			if len(next.frames) == 0 {
+				next.at = at
+			}
+			next.frames = append(next.frames, frame...)
+			return !refused.Load()
+		})
+		ahead <- next
+	}()
+	var fnErr error
+	for now := range ahead {
+		at := now.at
+		for rest := now.frames; fn != nil && fnErr == nil && len(rest) > 0; {
+			n := frameSize(rest)
+			fnErr = fn(record(rest[:n], Position{s.number, at}))
+			at, rest = at+int64(n), rest[n:]
+		}
+		refused.Store(fnErr != nil)
+		free <- now.frames
+	}
+	if fnErr != nil {
+		return p, nil, fnErr
+	}
+	return p, bad, err
+}
+
+// checkFrames is readFrames without records. It calls each with every valid frame and its place,
+// until each returns false. The frame is valid only during the call.
+func (s *segment) checkFrames(limit int64, seq uint64, each func([]byte, int64) bool) (p progress, bad, err error) {
 	w := window{name: s.path, file: s.file, limit: limit}
 	for p = (progress{end: max(headerSize, s.start), seq: seq, group: seq}); p.end < limit; p.seq++ {
 		frame, bad, err := readFrame(&w, p.end, s.sum)
@@ -120,10 +171,8 @@ func (s *segment) readFrames(limit int64, seq uint64, fn func(Record) error) (p 
 			return p, bad, err
 		}
 		p.group = p.seq - frameBack(frame)
-		if fn != nil {
-			if err := fn(record(frame, Position{s.number, p.end})); err != nil {
-				return p, nil, err
-			}
+		if !each(frame, p.end) {
+			break
 		}
 		p.end += int64(len(frame))
 	}

@@ -26,6 +26,11 @@ func (w *window) bytes(off int64, n int) ([]byte, error) {
 	if i := off - w.at; i >= 0 && i+int64(n) <= int64(len(w.buf)) {
 		return w.buf[i : i+int64(n)], nil
 	}
+	return w.load(off, n)
+}
+
+// load reads the bytes that bytes returns, and more behind them.
+func (w *window) load(off int64, n int) ([]byte, error) {
 	chunk := w.chunk
 	if chunk == 0 {
 		chunk = windowBytes

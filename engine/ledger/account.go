@@ -60,25 +60,22 @@ func (l *Ledger) Tally() (a Account, left int64) {
 	for fate, n := range l.Plan.Static {
 		a.Fates[person.Fate(fate)] += n
 	}
-	return a, l.addFates(func(uint32) map[person.Fate]int64 { return a.Fates })
+	return a, addFates(l.totals, a.Fates)
 }
 
-// addFates adds the fate of each message that was to be sent to the fates of its batch. It returns the number of
-// messages that are not settled.
-func (l *Ledger) addFates(of func(batch uint32) map[person.Fate]int64) (left int64) {
-	for id, s := range l.all {
+// addFates adds the fate of each message that was to be sent. It returns the number of messages that are not settled.
+func addFates(of []totals, fates map[person.Fate]int64) (left int64) {
+	for s, n := range counts(of) {
 		if s.Phase != Replaced {
-			of(id.Batch)[s.Fate()] += int64(s.Messages)
+			fates[s.Fate()] += n.messages
 		}
 		if !s.IsSettled() {
-			left += int64(s.Messages)
+			left += n.messages
 		}
 	}
-	for batch, rows := range l.refused {
-		of(batch)[person.Refused] += int64(len(rows))
-	}
-	for batch, rows := range l.listed {
-		of(batch)[person.Suppressed] += int64(len(rows))
+	for i := range of {
+		fates[person.Refused] += of[i].refused
+		fates[person.Suppressed] += of[i].listed
 	}
 	return left
 }
@@ -100,9 +97,7 @@ func (l *Ledger) ByRoute() []RouteAccount {
 		for fate, n := range route.Static {
 			all[i].Account.Fates[person.Fate(fate)] += n
 		}
-	}
-	l.addFates(func(batch uint32) map[person.Fate]int64 { return all[l.Plan.RouteOfBatch(batch)].Account.Fates })
-	for i := range all {
+		addFates(l.totals[i:i+1], all[i].Account.Fates)
 		for _, n := range all[i].Account.Fates {
 			all[i].Account.Records += n
 		}
@@ -133,14 +128,14 @@ func CheckRoutes(routes []RouteAccount, all Account) error {
 
 // Unsettled counts the forms that are still to be sent, the forms that are held, and the foreign forms.
 func (l *Ledger) Unsettled() (live, held, foreign int) {
-	for _, s := range l.all {
+	for s, n := range counts(l.totals) {
 		switch {
 		case s.Phase == Held:
-			held++
+			held += int(n.forms)
 		case s.Phase == Foreign:
-			foreign++
+			foreign += int(n.forms)
 		case !s.IsSettled():
-			live++
+			live += int(n.forms)
 		}
 	}
 	return live, held, foreign
@@ -169,9 +164,9 @@ func (l *Ledger) StillLate(batch uint32) (people int) {
 
 // Settleable counts the messages in doubt that a replay can settle.
 func (l *Ledger) Settleable() (messages int64) {
-	for _, s := range l.all {
+	for s, n := range counts(l.totals) {
 		if (s.IsPending() || s.IsDoubtful()) && !s.Resend.IsDue() {
-			messages += int64(s.Messages)
+			messages += n.messages
 		}
 	}
 	return messages
@@ -182,13 +177,13 @@ func (l *Ledger) AnyInDoubt() bool { return l.Account().Fates[person.InDoubt] > 
 
 // Resent counts the messages that a person decided to send again: sent so far, and still to be sent.
 func (l *Ledger) Resent() (went, due int) {
-	for _, s := range l.all {
+	for s, n := range counts(l.totals) {
 		switch {
 		case s.Phase == Replaced:
 		case !s.IsSettled() && s.Resend.IsDue():
-			due += int(s.Messages)
+			due += int(n.messages)
 		case s.Resend.IsDone():
-			went += int(s.Messages)
+			went += int(n.messages)
 		}
 	}
 	return went, due

@@ -25,7 +25,7 @@ func illegal(format string, args ...any) error {
 // Apply folds one record of the progress log into the ledger. Nothing else changes a ledger, in a run and in a
 // replay of the log alike. After an error the ledger must not be used.
 func (l *Ledger) Apply(r journal.Record) error {
-	rec, err := record.Decode(r.Type, r.Payload)
+	rec, err := l.decoder.Decode(r.Type, r.Payload)
 	if err == nil {
 		err = l.Fold(rec, r.At)
 	}
@@ -50,18 +50,19 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 	case *record.Outcome:
 		return l.outcome(r, at)
 	case *record.InDoubt:
-		s, err := l.answered(r.Form, r.N, r.Status, r.At)
-		if err != nil {
+		var s State
+		if err := l.answered(&s, r.Form, r.N, r.Status, r.At); err != nil {
 			return err
 		}
 		s.Phase, s.Reason = InDoubt, l.intern(r.Code)
 		s.mayBeAccepted()
+		l.put(r.Form, &s)
 		delete(l.early, r.Form)
 		l.askedToWait(r.Form, r.Status, r.At, r.RetryAfter)
 	case *record.Revision:
 		return l.revise(r)
 	case *record.ListedLate:
-		if r.Batch >= uint32(len(l.base)) {
+		if r.Batch >= uint32(len(l.base.packed)) {
 			return illegal("a suppression list names people of batch %d, which does not exist", r.Batch)
 		}
 		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
@@ -91,11 +92,21 @@ func (l *Ledger) open(r *record.RunOpened) error {
 	f.Starts++
 	f.Key, f.Closed, f.Ended = r.Key, false, ""
 	f.Latest = Process{int(r.PID), r.Host, r.At}
-	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.at(id).IsPending() })
-	for _, s := range l.all {
+	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.State(id).IsPending() })
+	pending := int64(0)
+	for s, n := range counts(l.totals) {
+		if s.IsPending() {
+			pending += n.forms
+		}
+	}
+	if pending == 0 {
+		return nil
+	}
+	for id, s := range l.all {
 		if s.IsPending() {
 			s.Phase, s.Reason = l.doubt(), l.intern("no_answer")
 			s.mayBeAccepted()
+			l.put(id, &s)
 		}
 	}
 	return nil
@@ -110,8 +121,8 @@ func (l *Ledger) doubt() Phase {
 }
 
 func (l *Ledger) attempt(r *record.Attempt) error {
-	s := l.at(r.Form)
-	if s == nil || s.IsSettled() || s.IsPending() || r.N != s.Attempts+1 {
+	var s State
+	if l.get(r.Form, &s); s.IsSettled() || s.IsPending() || r.N != s.Attempts+1 {
 		return illegal("an attempt of a form that was not waiting for one")
 	}
 	if s.Attempts = r.N; s.Phase == InDoubt {
@@ -119,18 +130,19 @@ func (l *Ledger) attempt(r *record.Attempt) error {
 	} else {
 		s.Phase = Attempted
 	}
-	if s.First == (record.Instant{}) {
-		s.First = record.InstantOf(r.At.UnixMilli())
+	if s.First == 0 {
+		s.First = record.Instant(r.At.UnixMilli())
 	}
+	l.put(r.Form, &s)
 	l.facts.Attempts++
 	return nil
 }
 
-// answered takes the answer to the latest attempt of a form. Status 0 means that the service did not answer.
-func (l *Ledger) answered(id plan.FormID, n uint16, status int, at time.Time) (*State, error) {
-	s := l.at(id)
-	if s == nil || !s.IsPending() || s.Attempts != n {
-		return nil, illegal("an answer to an attempt that was not made")
+// answered takes the answer to the latest attempt of a form. It fills s with the state without this attempt. Status 0
+// means that the service did not answer.
+func (l *Ledger) answered(s *State, id plan.FormID, n uint16, status int, at time.Time) error {
+	if l.get(id, s); !s.IsPending() || s.Attempts != n {
+		return illegal("an answer to an attempt that was not made")
 	}
 	if s.Phase == Replayed {
 		s.Phase = InDoubt
@@ -141,11 +153,12 @@ func (l *Ledger) answered(id plan.FormID, n uint16, status int, at time.Time) (*
 	if status != 0 {
 		l.facts.LastAnswer = at
 	}
-	return s, nil
+	return nil
 }
 
 func (l *Ledger) outcome(r *record.Outcome, at journal.Position) error {
-	s, err := l.answered(r.Form, r.N, r.Status, r.At)
+	var s State
+	err := l.answered(&s, r.Form, r.N, r.Status, r.At)
 	if err != nil {
 		return err
 	}
@@ -170,7 +183,7 @@ func (l *Ledger) outcome(r *record.Outcome, at journal.Position) error {
 		}
 		if r.Status == 0 { // it never left this machine
 			if s.Unsent++; s.Unsent == s.Attempts && s.Loss == NotLost {
-				s.First = record.Instant{}
+				s.First = 0
 			}
 		}
 	case record.ResultHeld:
@@ -182,6 +195,7 @@ func (l *Ledger) outcome(r *record.Outcome, at journal.Position) error {
 	default:
 		return illegal("an outcome has result %d, which does not exist", r.Result)
 	}
+	l.put(r.Form, &s)
 	return err
 }
 
@@ -210,27 +224,30 @@ func (l *Ledger) revise(r *record.Revision) error {
 		l.unsure[batch] = true
 	}
 	s.Phase, s.Reason = Replaced, l.intern(r.Code)
+	l.put(r.Form, &s)
 	for i, p := range r.Parts {
 		l.addForm(r.Part(i), p, 0)
 	}
 	l.revised(r)
 	if len(r.Refused) > 0 {
-		rows := l.refused
+		rows, count := l.refused, &l.totalsOf(batch).refused
 		if r.N == 0 {
-			rows = l.listed
+			rows, count = l.listed, &l.totalsOf(batch).listed
 		}
 		rows[batch] = inOrder(rows[batch], r.Refused)
+		*count += int64(len(r.Refused))
 	}
 	return nil
 }
 
 // addForm adds a form of a revision. A form from the second copy may have been attempted.
 func (l *Ledger) addForm(id plan.FormID, f plan.Form, reason uint16) {
-	n := &newerForm{f, State{Messages: f.Messages, Reason: reason}}
+	s := State{Messages: f.Messages, Reason: reason}
 	if l.copied > 0 {
-		l.markLost(&n.state)
+		s = l.lost(s)
 	}
-	l.newer[id] = n
+	l.newer[id] = &newerForm{Form: f}
+	l.put(id, &s)
 }
 
 func (l *Ledger) revised(r *record.Revision) {
@@ -241,20 +258,21 @@ func (l *Ledger) revised(r *record.Revision) {
 
 // replaceable returns the form that a revision replaces. An answer's revision replaces the form that was answered. A
 // list's revision replaces a form that cannot have been accepted.
-func (l *Ledger) replaceable(r *record.Revision) (*State, error) {
-	s := l.at(r.Form)
+func (l *Ledger) replaceable(r *record.Revision) (State, error) {
+	s := l.State(r.Form)
 	switch {
 	case l.copied > 0: // the records that would justify the revision are lost
-		if s == nil || s.Loss == NotLost || s.Messages == 0 || s.Phase != InDoubt && s.Phase != Held {
-			return nil, illegal("a revision from the second copy replaces a form that does not exist")
+		if s.Loss == NotLost || s.Messages == 0 || s.Phase != InDoubt && s.Phase != Held {
+			return s, illegal("a revision from the second copy replaces a form that does not exist")
 		}
 		return s, nil
-	case IsUploadRefused(r.Code) && len(r.Parts) == 0 && s != nil && s.Phase == Accepted:
+	case IsUploadRefused(r.Code) && len(r.Parts) == 0 && s.Phase == Accepted:
 		return s, nil
 	case r.N > 0:
-		return l.answered(r.Form, r.N, r.Status, r.At)
-	case s == nil || !s.isClean() && (!l.early[r.Form] || s.Phase != InDoubt || s.Messages == 0):
-		return nil, illegal("people were left out of a form that may have been accepted")
+		err := l.answered(&s, r.Form, r.N, r.Status, r.At)
+		return s, err
+	case !s.isClean() && (!l.early[r.Form] || s.Phase != InDoubt || s.Messages == 0):
+		return s, illegal("people were left out of a form that may have been accepted")
 	}
 	delete(l.due, r.Form)
 	return s, nil

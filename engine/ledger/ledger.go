@@ -22,7 +22,7 @@ import (
 type Ledger struct {
 	Plan    *plan.Plan
 	facts   Facts
-	base    []State                    // of the planned forms, by batch
+	base    states                     // of the planned forms
 	newer   map[plan.FormID]*newerForm // all other forms
 	last    map[uint32]uint16          // highest revision of a batch; no entry: it has none
 	refused map[uint32][]record.RefusedRow
@@ -32,9 +32,11 @@ type Ledger struct {
 	due     map[plan.FormID]time.Time      // the service asked to wait with this form until then
 	early   map[plan.FormID]bool           // in doubt only by a 425 that an older version took for a refusal
 	codes   []string                       // State.Reason is an index
+	totals  []totals                       // by route; one without routes
 	longest time.Duration                  // longest wait that the service asked for
 	quiet   time.Time                      // the service wants no request before then
 
+	decoder  record.Decoder
 	deciding bool   // the latest records are a decision to send again, see resend.go
 	copied   uint64 // revisions from the second copy that must follow now
 	since    int64  // no attempt in a lost log was earlier, Unix milliseconds
@@ -73,16 +75,16 @@ type newerForm struct {
 // New returns the ledger of an empty log.
 func New(p *plan.Plan) (*Ledger, error) {
 	l := &Ledger{
-		Plan: p, facts: Facts{Lists: p.Lists}, base: make([]State, p.Batches()), newer: map[plan.FormID]*newerForm{},
+		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
 		late: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
-		early: map[plan.FormID]bool{}, codes: []string{""},
+		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
 	}
 	for b, err := range p.Each() {
 		if err != nil {
 			return nil, err
 		}
-		l.base[b.Number].Messages = b.Messages
+		l.put(plan.FormID{Batch: b.Number}, &State{Messages: b.Messages})
 	}
 	return l, nil
 }
@@ -91,24 +93,39 @@ func New(p *plan.Plan) (*Ledger, error) {
 func (l *Ledger) Facts() Facts { return l.facts }
 
 // State returns the state of a form; the zero State when there is no such form.
-func (l *Ledger) State(id plan.FormID) State {
-	if s := l.at(id); s != nil {
-		return *s
-	}
-	return State{}
+func (l *Ledger) State(id plan.FormID) (s State) {
+	l.get(id, &s)
+	return s
 }
 
-func (l *Ledger) at(id plan.FormID) *State {
+// get is State without a copy. s is the zero State before.
+func (l *Ledger) get(id plan.FormID, s *State) {
+	if id.Revision == 0 && id.Part == 0 && int(id.Batch) < len(l.base.packed) {
+		l.base.get(id.Batch, s)
+	} else if n := l.newer[id]; n != nil {
+		*s = n.state
+	}
+}
+
+// put replaces the state of a form that exists.
+func (l *Ledger) put(id plan.FormID, s *State) {
+	var was State
+	l.get(id, &was)
+	t := l.totalsOf(id.Batch)
+	t.add(&was, -1)
+	t.add(s, 1)
 	if id.Revision == 0 {
-		if id.Part == 0 && int(id.Batch) < len(l.base) {
-			return &l.base[id.Batch]
-		}
-		return nil
+		l.base.set(id.Batch, s)
+	} else {
+		l.newer[id].state = *s
 	}
-	if n := l.newer[id]; n != nil {
-		return &n.state
+}
+
+func (l *Ledger) totalsOf(batch uint32) *totals {
+	if len(l.totals) == 1 {
+		return &l.totals[0]
 	}
-	return nil
+	return &l.totals[l.Plan.RouteOfBatch(batch)]
 }
 
 // Form returns the contents of a form.
@@ -132,8 +149,12 @@ func (l *Ledger) Reference(id plan.FormID) (engine.Reference, error) {
 // Forms yields the forms of a batch that stand for its messages: the planned form, or the forms that replaced it.
 func (l *Ledger) Forms(batch uint32) iter.Seq2[plan.FormID, State] {
 	return func(yield func(plan.FormID, State) bool) {
-		for id, s := range l.standing(batch) {
-			if !yield(id, *s) {
+		if s := l.State(plan.FormID{Batch: batch}); s.Phase != Replaced {
+			yield(plan.FormID{Batch: batch}, s)
+			return
+		}
+		for id, n := range l.revisions(batch) {
+			if n.state.Phase != Replaced && !yield(id, n.state) {
 				return
 			}
 		}
@@ -143,25 +164,11 @@ func (l *Ledger) Forms(batch uint32) iter.Seq2[plan.FormID, State] {
 // Standing is Forms for all batches, in the order of the plan.
 func (l *Ledger) Standing() iter.Seq2[plan.FormID, State] {
 	return func(yield func(plan.FormID, State) bool) {
-		for b := range l.base {
-			for id, s := range l.standing(uint32(b)) {
-				if !yield(id, *s) {
+		for b := range l.base.packed {
+			for id, s := range l.Forms(uint32(b)) {
+				if !yield(id, s) {
 					return
 				}
-			}
-		}
-	}
-}
-
-func (l *Ledger) standing(batch uint32) iter.Seq2[plan.FormID, *State] {
-	return func(yield func(plan.FormID, *State) bool) {
-		if s := &l.base[batch]; s.Phase != Replaced {
-			yield(plan.FormID{Batch: batch}, s)
-			return
-		}
-		for id, n := range l.revisions(batch) {
-			if n.state.Phase != Replaced && !yield(id, &n.state) {
-				return
 			}
 		}
 	}
@@ -199,14 +206,14 @@ func (l *Ledger) EveryForm(planned *plan.Batch) iter.Seq2[plan.FormID, plan.Form
 }
 
 // all yields the state of every form, in no order.
-func (l *Ledger) all(yield func(plan.FormID, *State) bool) {
-	for b := range l.base {
-		if !yield(plan.FormID{Batch: uint32(b)}, &l.base[b]) {
+func (l *Ledger) all(yield func(plan.FormID, State) bool) {
+	for b := range l.base.packed {
+		if id := (plan.FormID{Batch: uint32(b)}); !yield(id, l.State(id)) {
 			return
 		}
 	}
 	for id, n := range l.newer {
-		if !yield(id, &n.state) {
+		if !yield(id, n.state) {
 			return
 		}
 	}
@@ -215,19 +222,19 @@ func (l *Ledger) all(yield func(plan.FormID, *State) bool) {
 // Begun yields all newer forms, and the planned forms that were attempted or may have been. It has no order.
 func (l *Ledger) Begun(yield func(plan.FormID, State) bool) {
 	for id, s := range l.all {
-		if (id.Revision > 0 || s.Attempts > 0 || s.Phase != Planned) && !yield(id, *s) {
+		if (id.Revision > 0 || s.Attempts > 0 || s.Phase != Planned) && !yield(id, s) {
 			return
 		}
 	}
 }
 
 // FormCount returns the number of forms, planned and newer.
-func (l *Ledger) FormCount() int { return len(l.base) + len(l.newer) }
+func (l *Ledger) FormCount() int { return len(l.base.packed) + len(l.newer) }
 
 // FormIDs lists every form, planned forms first.
 func (l *Ledger) FormIDs() []plan.FormID {
 	var all []plan.FormID
-	for b := range l.base {
+	for b := range l.base.packed {
 		all = append(all, plan.FormID{Batch: uint32(b)})
 	}
 	return append(all, slices.SortedFunc(maps.Keys(l.newer), ByForm)...)
@@ -277,7 +284,8 @@ func (l *Ledger) BeginWindow(s pace.WindowStart) { l.facts.Stretch = s }
 // Clone copies a ledger, so that a record can be folded into the copy.
 func (l *Ledger) Clone() *Ledger {
 	c := *l
-	c.base, c.codes, c.facts.Events = slices.Clone(l.base), slices.Clone(l.codes), slices.Clone(l.facts.Events)
+	c.base.packed, c.base.rare, c.totals = slices.Clone(l.base.packed), maps.Clone(l.base.rare), slices.Clone(l.totals)
+	c.codes, c.facts.Events = slices.Clone(l.codes), slices.Clone(l.facts.Events)
 	c.newer = make(map[plan.FormID]*newerForm, len(l.newer))
 	for id, n := range l.newer {
 		form := *n

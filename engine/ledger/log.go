@@ -44,32 +44,67 @@ type Start struct {
 	Key     string // fingerprint of the credential; the service remembers references for it
 }
 
-// Open reads the progress log in a run's folder and makes it ready for more records. The caller holds the folder's
-// lock. IsDamage knows the errors of a damaged or missing log.
-func Open(dir string, plan *plan.Plan) (*Log, error) { return OpenOn(nil, dir, plan) }
+// Folded is a progress log that was read so that it can be opened.
+type Folded struct {
+	Ledger *Ledger // Open takes it over
+	fsys   journal.FS
+	dir    string
+	log    *journal.Replayed
+	logged []string // the revisions
+}
 
-// OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts. Nil is
-// the filesystem of the operating system.
-func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
-	if fsys == nil {
-		if err := LostLog(dir, plan); err != nil {
-			return nil, err
-		}
+// Fold reads the progress log in a run's folder. The caller holds the folder's lock. IsDamage knows the errors of a
+// damaged or missing log.
+func Fold(dir string, plan *plan.Plan) (*Folded, error) {
+	if err := LostLog(dir, plan); err != nil {
+		return nil, err
 	}
+	return foldOn(nil, dir, plan)
+}
+
+func foldOn(fsys journal.FS, dir string, plan *plan.Plan) (*Folded, error) {
 	ledger, err := New(plan)
 	if err != nil {
 		return nil, err
 	}
-	p := &Log{Ledger: ledger, dir: dir}
-	var logged, kept []string
-	marked := false
-	p.log, err = journal.Open(filepath.Join(dir, LogFolder), plan.Run, journal.Options{FS: fsys}, func(r journal.Record) error {
+	f := &Folded{Ledger: ledger, fsys: fsys, dir: dir}
+	f.log, err = journal.Replay(filepath.Join(dir, LogFolder), plan.Run, journal.Options{FS: fsys}, func(r journal.Record) error {
 		if r.Type == record.KindRevision {
-			logged = append(logged, string(r.Payload))
+			f.logged = append(f.logged, string(r.Payload))
 		}
 		return ledger.Apply(r)
 	})
+	if err == nil {
+		err = ledger.Whole()
+	}
+	return f, inLog(err)
+}
+
+// Open is Fold, and then Open of what was folded.
+func Open(dir string, plan *plan.Plan) (*Log, error) {
+	f, err := Fold(dir, plan)
 	if err != nil {
+		return nil, err
+	}
+	return f.Open()
+}
+
+// OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts.
+func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (*Log, error) {
+	f, err := foldOn(fsys, dir, plan)
+	if err != nil {
+		return nil, err
+	}
+	return f.Open()
+}
+
+// Open makes the log ready for more records. The caller has held the lock since Fold.
+func (f *Folded) Open() (_ *Log, err error) {
+	ledger, plan, dir := f.Ledger, f.Ledger.Plan, f.dir
+	p := &Log{Ledger: ledger, dir: dir}
+	var kept []string
+	marked := false
+	if p.log, err = f.log.Open(); err != nil {
 		return nil, inLog(err)
 	}
 	defer func() {
@@ -77,10 +112,7 @@ func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
 			_ = p.Close()
 		}
 	}()
-	if err := ledger.Whole(); err != nil {
-		return nil, inLog(err)
-	}
-	options := journal.Options{Reserve: -1, FS: fsys}
+	options := journal.Options{Reserve: -1, FS: f.fsys}
 	p.copies, err = journal.Open(filepath.Join(dir, RevisionsFolder), plan.Run, options, func(r journal.Record) error {
 		if r.Type == record.KindRevision {
 			kept = append(kept, string(r.Payload))
@@ -91,7 +123,7 @@ func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (_ *Log, err error) {
 	if err != nil {
 		return nil, inCopy(err)
 	}
-	if err = p.catchUp(logged, kept); err == nil && ledger.facts.Hold == HoldRevisionsLost && !marked {
+	if err = p.catchUp(f.logged, kept); err == nil && ledger.facts.Hold == HoldRevisionsLost && !marked {
 		// The copy was lost once more. A later recovery must know that it was never whole again.
 		note := &record.Recovered{Plan: plan.Digest, At: ledger.facts.Recovered, Since: plan.Created, Hold: ledger.facts.Hold}
 		err = p.copies.Commit(record.KindRecovered, record.Append(nil, note))

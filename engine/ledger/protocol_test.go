@@ -39,7 +39,7 @@ func TestDecide(t *testing.T) {
 	}
 	for kind, table := range map[engine.Kind]map[engine.Reply]cell{engine.Deduplicates: deduplicates, engine.CanBeAsked: others} {
 		for reply, want := range table {
-			state := State{Messages: 3, Attempts: 1, Phase: Attempted, First: record.InstantOf(first.UnixMilli())}
+			state := State{Messages: 3, Attempts: 1, Phase: Attempted, First: record.Instant(first.UnixMilli())}
 			for sentence, test := range map[string]struct {
 				doubt bool
 				now   time.Time

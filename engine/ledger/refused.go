@@ -70,7 +70,7 @@ func (l *Ledger) SendRefusedAgain(batch uint32, rows []record.RefusedRow, now ti
 // reviseRefused folds a revision of refused messages.
 func (l *Ledger) reviseRefused(r *record.Revision) error {
 	batch, refused := r.Form.Batch, l.refused[r.Form.Batch]
-	if int(batch) >= len(l.base) || r.Form.Part != 0 || r.N != 0 || r.Number == 0 || r.Number != l.NextRevision(batch) ||
+	if int(batch) >= len(l.base.packed) || r.Form.Part != 0 || r.N != 0 || r.Number == 0 || r.Number != l.NextRevision(batch) ||
 		len(r.Parts) > 1 {
 		return illegal("a revision of refused messages does not follow from the records before it")
 	}
@@ -91,6 +91,7 @@ func (l *Ledger) reviseRefused(r *record.Revision) error {
 			_, taken := RowAt(again, row.Position)
 			return taken
 		})
+		l.totalsOf(batch).refused -= int64(len(again))
 		l.addForm(r.Form, f, l.intern(r.Code))
 		l.facts.Closed = false
 	}
@@ -104,7 +105,7 @@ func (l *Ledger) reviseRefused(r *record.Revision) error {
 // uploadTaken folds ControlTaken: the service worked on a file that it had refused. From now on no refused message of
 // its batches is sent again. Those that were about to be sent again are refused again.
 func (l *Ledger) uploadTaken(batches string) error {
-	numbers, err := batchesOf(batches, len(l.base))
+	numbers, err := batchesOf(batches, len(l.base.packed))
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,9 @@ func (l *Ledger) uploadTaken(batches string) error {
 		if !l.unsure[id.Batch] || !n.state.isClean() || n.state.Attempts > 0 || n.state.Reason != retried {
 			continue
 		}
-		n.state.Phase, n.state.Reason = Replaced, l.intern(CodeUploadTaken)
+		s := n.state
+		s.Phase, s.Reason = Replaced, l.intern(CodeUploadTaken)
+		l.put(id, &s)
 		var rows []record.RefusedRow
 		for position := n.From; position < n.To; position++ {
 			if _, dropped := slices.BinarySearch(n.Dropped, position); !dropped {
@@ -124,6 +127,7 @@ func (l *Ledger) uploadTaken(batches string) error {
 			}
 		}
 		l.refused[id.Batch] = inOrder(slices.Clone(l.refused[id.Batch]), rows)
+		l.totalsOf(id.Batch).refused += int64(len(rows))
 		delete(l.due, id)
 	}
 	return nil

@@ -27,11 +27,9 @@ const (
 
 // resolve folds a decision of a person about a form, or what the service's receipts say about it.
 func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
-	s := l.at(r.Form)
+	s := l.State(r.Form)
 	switch {
-	case s == nil:
-		return illegal("a decision about a form that does not exist")
-	case r.Result == record.ResultAccepted && l.IsAsked(*s) && len(r.IDs) == int(s.Messages):
+	case r.Result == record.ResultAccepted && l.IsAsked(s) && len(r.IDs) == int(s.Messages):
 		s.Phase, s.Reason = Accepted, l.intern(CodeReceipt)
 		s.Settled, err = record.SpotOf(at)
 	case r.Result == record.ResultResend:
@@ -43,11 +41,12 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 		s.Phase, s.Reason = AcceptedUnknown, l.intern(CodeDecided)
 	case r.Result == record.ResultHeld && s.Phase == Foreign:
 		s.Phase, s.Reason = Held, l.intern(CodeDecided)
-	case r.Result == record.ResultReplay && l.IsWithheld(*s):
+	case r.Result == record.ResultReplay && l.IsWithheld(s):
 		s.Phase, s.Reason = InDoubt, l.intern(CodeLogLost)
 	default:
 		return illegal("a decision about a form that needs none")
 	}
+	l.put(r.Form, &s)
 	return err
 }
 
@@ -77,7 +76,7 @@ func (l *Ledger) mayResend(id plan.FormID) bool {
 //
 // Forms that were replayed since are replayed again: their people were sent to, if at all, before they were listed.
 func (l *Ledger) holdListed(batch uint32, people []record.RefusedRow) error {
-	for id, s := range l.standing(batch) {
+	for id, s := range l.Forms(batch) {
 		if s.Phase != InDoubt || s.Messages == 0 || !s.Resend.IsDue() && s.Loss != LogLost {
 			continue
 		}
@@ -87,6 +86,7 @@ func (l *Ledger) holdListed(batch uint32, people []record.RefusedRow) error {
 		}
 		if len(among(form, people)) > 0 {
 			s.Phase, s.Resend, s.Reason = Held, s.Resend&^toBeResent, l.intern(CodeListed)
+			l.put(id, &s)
 		}
 	}
 	return nil
@@ -107,24 +107,26 @@ func (l *Ledger) recover(r *record.Recovered) error {
 	f.Recovered, f.Hold, f.Key, f.Closed = r.At, r.Hold, r.Key, false
 	f.Attempts = max(f.Attempts, r.Attempts)
 	l.copied, l.since = r.Revisions, r.Since.UnixMilli()
-	for _, s := range l.all {
-		l.markLost(s)
+	for id, s := range l.all {
+		s = l.lost(s)
+		l.put(id, &s)
 	}
 	return nil
 }
 
-// markLost puts a form in doubt, because the log that knew of its attempts is lost.
-func (l *Ledger) markLost(s *State) {
+// lost puts a form in doubt, because the log that knew of its attempts is lost.
+func (l *Ledger) lost(s State) State {
 	if s.IsSettled() {
-		return
+		return s
 	}
 	s.Phase, s.Loss, s.Reason = l.doubt(), LogLost, l.intern(CodeLogLost)
-	if s.First == (record.Instant{}) {
-		s.First = record.InstantOf(l.since)
+	if s.First == 0 {
+		s.First = record.Instant(l.since)
 	}
 	if l.facts.Hold != "" {
 		s.Phase, s.Reason = Held, l.intern(l.facts.Hold)
 	}
+	return s
 }
 
 // Whole returns an error when revisions from the second copy are missing at the end of the log.

@@ -13,7 +13,13 @@ func TestTheStateOfARun(t *testing.T) {
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 	live, held, foreign, done := State{Messages: 1}, State{Phase: Held, Messages: 1}, State{Phase: Foreign, Messages: 1}, State{Phase: Accepted, Messages: 1}
 	first, second := Process{7, "vm", at}, Process{8, "vm", at.Add(time.Hour)}
-	ledger := func(f Facts, forms ...State) *Ledger { return &Ledger{facts: f, base: forms} }
+	ledger := func(f Facts, forms ...State) *Ledger {
+		l := &Ledger{facts: f, totals: make([]totals, 1)}
+		for _, s := range forms {
+			l.totals[0].add(&s, 1)
+		}
+		return l
+	}
 	started := Facts{Starts: 1, Latest: first}
 	ended := func(how string) Facts {
 		return Facts{Starts: 1, Latest: first, Ended: how, EndedAt: at.Add(time.Minute)}

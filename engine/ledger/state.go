@@ -46,7 +46,7 @@ func (r Resending) IsDue() bool { return r&toBeResent != 0 }
 // IsDone reports whether the form was sent again, so the service may have accepted it twice.
 func (r Resending) IsDone() bool { return r&wasResent != 0 }
 
-// State is the state of one form. A run of single messages has one for each message, so it is small.
+// State is the state of one form. Its ledger keeps it in fewer bytes, see states.
 type State struct {
 	Messages uint32
 	Attempts uint16

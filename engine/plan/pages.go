@@ -3,8 +3,8 @@ package plan
 import "sync"
 
 const (
-	pageBatches = 64  // batches in a page
-	keptPages   = 256 // some 500 kB
+	pageBatches = 64   // batches in a page
+	keptPages   = 1024 // some 2 MB: with 256 lanes in turn, few share a slot
 )
 
 // pages caches parts of plan.batches. Batches are read from each lane in turn, and in order within a lane. It is safe
@@ -23,7 +23,7 @@ type planPage struct {
 func (c *pages) read(p *Plan, batch uint32) (Batch, error) {
 	number := batch / pageBatches
 	// Lanes begin at equal distances, so a plain remainder would put all of them in one slot.
-	slot := number * 0x9E3779B1 >> 24
+	slot := number * 0x9E3779B1 >> 22
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	page := c.kept[slot]

@@ -34,6 +34,20 @@ func (c *coder) number(v uint64) uint64 {
 		c.b = binary.AppendUvarint(c.b, v)
 		return v
 	}
+	return c.uvarint()
+}
+
+// uvarint reads a number. Most numbers are a single byte.
+func (c *coder) uvarint() uint64 {
+	if len(c.b) > 0 && c.b[0] < 0x80 {
+		v := c.b[0]
+		c.b = c.b[1:]
+		return uint64(v)
+	}
+	return c.longer()
+}
+
+func (c *coder) longer() uint64 {
 	v, n := binary.Uvarint(c.b)
 	if n <= 0 {
 		c.fail()
@@ -54,9 +68,11 @@ func (c *coder) length(n, size int) int {
 }
 
 func integer[T ~int | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, v *T) {
-	if n := c.number(uint64(*v)); c.reading { // writing must not touch what another goroutine may read
-		*v = T(n)
+	if c.reading { // writing must not touch what another goroutine may read
+		*v = T(c.uvarint())
+		return
 	}
+	c.number(uint64(*v))
 }
 
 // list writes or reads a list. Each element has at least size bytes. A list without elements is read as nil.
@@ -103,15 +119,19 @@ func (c *coder) text(v *string) {
 }
 
 func (c *coder) time(v *time.Time) {
-	if n := c.number(uint64(v.UnixMilli())); c.reading {
-		*v = time.UnixMilli(int64(n))
+	if c.reading {
+		*v = time.UnixMilli(int64(c.uvarint()))
+		return
 	}
+	c.number(uint64(v.UnixMilli()))
 }
 
 func (c *coder) milliseconds(v *time.Duration) {
-	if n := c.number(uint64(v.Milliseconds())); c.reading {
-		*v = time.Duration(n) * time.Millisecond
+	if c.reading {
+		*v = time.Duration(c.uvarint()) * time.Millisecond
+		return
 	}
+	c.number(uint64(v.Milliseconds()))
 }
 
 func (c *coder) form(v *plan.FormID) {

@@ -8,11 +8,6 @@ import (
 
 // What is packed comes out as it went in, and what does not fit is refused.
 func TestPacking(t *testing.T) {
-	for _, ms := range []int64{0, 1, 1_800_000_000_123, 1<<48 - 1} {
-		if got := InstantOf(ms).UnixMilli(); got != ms {
-			t.Errorf("%d became %d", ms, got)
-		}
-	}
 	for _, at := range []journal.Position{{}, {Segment: 1, Offset: 64}, {Segment: 300, Offset: 64<<20 + 5}, {Segment: mostSegment, Offset: mostOffset}} {
 		if p, err := SpotOf(at); err != nil || p.Position() != at {
 			t.Errorf("%+v became %+v, %v", at, p.Position(), err)

@@ -16,18 +16,35 @@ func Append(dst []byte, r Record) []byte {
 
 // Decode reads the payload of a journal record. A payload of the wrong length is ErrLength.
 func Decode(kind journal.Type, payload []byte) (Record, error) {
-	if int(kind) >= len(empty) || empty[kind] == nil {
+	return new(Decoder).Decode(kind, payload)
+}
+
+// Decoder decodes records and uses memory again. It is not safe for concurrent use.
+type Decoder struct {
+	c       coder
+	attempt Attempt
+	outcome Outcome
+}
+
+// Decode is like the function Decode, but an Attempt or an Outcome is valid only until the next call.
+func (d *Decoder) Decode(kind journal.Type, payload []byte) (r Record, err error) {
+	switch {
+	case kind == KindAttempt:
+		r = &d.attempt
+	case kind == KindOutcome:
+		r = &d.outcome
+	case int(kind) < len(empty) && empty[kind] != nil:
+		r = empty[kind]()
+	default:
 		return nil, fmt.Errorf("records of kind %d are not known to this version of cohort", kind)
 	}
-	r, c := empty[kind](), &coder{b: payload, reading: true}
-	r.code(c)
-	return r, c.end()
+	d.c = coder{b: payload, reading: true}
+	r.code(&d.c)
+	return r, d.c.end()
 }
 
 var empty = [...]func() Record{
 	KindRunOpened:  func() Record { return new(RunOpened) },
-	KindAttempt:    func() Record { return new(Attempt) },
-	KindOutcome:    func() Record { return new(Outcome) },
 	KindInDoubt:    func() Record { return new(InDoubt) },
 	KindRevision:   func() Record { return new(Revision) },
 	KindResolved:   func() Record { return new(Resolved) },

@@ -20,7 +20,7 @@ func atService(e Entry) Entry {
 }
 
 func TestWhichRunMaySend(t *testing.T) {
-	at := Facts{Starts: 2, attempts: 7}
+	at := Facts{Starts: 2, Attempts: 7}
 	mine := func(state State, attempts uint64) Entry {
 		return Entry{RunID: "mine", Campaign: "c", Folder: "/mine", State: state, Attempts: attempts, Note: "by run other"}
 	}
@@ -44,12 +44,12 @@ func TestWhichRunMaySend(t *testing.T) {
 		"a copy beside the run":                                    {Standing{Known: true, Elsewhere: true, Folder: "/copy", Entry: mine(Begun, 0), Facts: at}, "folder_is_copy"},
 		"begun, without a log":                                     {Standing{Known: true, Entry: mine(Begun, 0)}, "folder_not_latest log_missing"},
 		"finished, but not by its log":                             {Standing{Known: true, Entry: mine(Finished, 7), Facts: at}, "folder_not_latest log_unfinished"},
-		"finished, also by its log":                                {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{Starts: 2, attempts: 7, closed: true}}, ""},
-		"finished, with a log recovered since":                     {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{attempts: 7, Recovered: true}}, ""},
+		"finished, also by its log":                                {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{Starts: 2, Attempts: 7, closed: true}}, ""},
+		"finished, with a log recovered since":                     {Standing{Known: true, Entry: mine(Finished, 7), Facts: Facts{Attempts: 7, Recovered: true}}, ""},
 		"a log with fewer requests than the register":              {Standing{Known: true, Entry: mine(Begun, 8), Facts: at}, "folder_not_latest log_shorter"},
-		"an older copy of a recovered run":                         {Standing{Known: true, Entry: mine(Begun, 8), Facts: Facts{attempts: 7, Recovered: true}}, "folder_not_latest log_shorter"},
+		"an older copy of a recovered run":                         {Standing{Known: true, Entry: mine(Begun, 8), Facts: Facts{Attempts: 7, Recovered: true}}, "folder_not_latest log_shorter"},
 		"an older copy, and a person's reason":                     {Standing{Known: true, Entry: mine(Begun, 8), Facts: at, SendAgain: true}, "folder_not_latest log_shorter"},
-		"references that somebody else used":                       {Standing{Known: true, Entry: mine(Begun, 7), Facts: Facts{Starts: 1, attempts: 7, Foreign: 2}}, "folder_not_latest log_knows_less"},
+		"references that somebody else used":                       {Standing{Known: true, Entry: mine(Begun, 7), Facts: Facts{Starts: 1, Attempts: 7, Foreign: 2}}, "folder_not_latest log_knows_less"},
 		"another run of the campaign":                              {Standing{Rivals: []Entry{rival}}, "sent_to_another_cohort"},
 		"another run of the campaign, when this one has begun":     {Standing{Rivals: []Entry{rival}, Facts: Facts{Starts: 1}}, "rival_may_have_reached"},
 		"another run of the campaign, when this one was recovered": {Standing{Rivals: []Entry{rival}, Facts: Facts{Recovered: true}}, "rival_may_have_reached"},

@@ -40,7 +40,7 @@ type Standing struct {
 // Facts are what a run's own log says about how far the run came.
 type Facts struct {
 	Starts     int
-	attempts   uint64
+	Attempts   uint64
 	closed     bool
 	Superseded string
 	Foreign    int
@@ -189,8 +189,8 @@ func Believe(e Entry, f Facts) error {
 		return refusal.New("log_missing")
 	case e.State == Finished && !f.closed && !f.Recovered:
 		return refusal.New("log_unfinished")
-	case f.attempts < e.Attempts:
-		return refusal.New("log_shorter", "requests", e.Attempts, "logged", f.attempts)
+	case f.Attempts < e.Attempts:
+		return refusal.New("log_shorter", "requests", e.Attempts, "logged", f.Attempts)
 	case f.Foreign > 0:
 		return refusal.New("log_knows_less", "batches", f.Foreign)
 	}

@@ -34,6 +34,15 @@ func Ledger(path string, plan *plan.Plan) (*ledger.Ledger, error) {
 	return folded, nil
 }
 
+// Fold is Ledger for a start, which opens the log later.
+func Fold(path string, plan *plan.Plan) (*ledger.Folded, error) {
+	folded, err := ledger.Fold(path, plan)
+	if err != nil {
+		return nil, Unsound(path, err)
+	}
+	return folded, nil
+}
+
 // OpenTrail opens the outcomes of a folder's messages, and folds its progress log.
 func OpenTrail(path string, plan *plan.Plan) (*outcome.Reader, *ledger.Ledger, error) {
 	folded, err := Ledger(path, plan)

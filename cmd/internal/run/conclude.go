@@ -123,6 +123,7 @@ func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledg
 // WriteReport writes the outcome report of the run in dir to path. folded is its log, or nil to read
 // it.
 func WriteReport(path, dir string, plan *plan.Plan, folded *ledger.Ledger, spool *shard.Spool) (err error) {
+	limitMemory()
 	if folded == nil {
 		if folded, err = runfolder.Ledger(dir, plan); err != nil {
 			return err

@@ -52,10 +52,10 @@ func (r *Runner) lookInRegister() (*register.Register, error) {
 	return reg, nil
 }
 
-// standing gathers what is known about the run. folded is its log as this process found it.
-func (r *Runner) standing(reg *register.Register, plan *plan.Plan, folded *ledger.Ledger) register.Standing {
+// standing gathers what is known about the run. found are the facts in its log as this process found it.
+func (r *Runner) standing(reg *register.Register, plan *plan.Plan, found register.Facts) register.Standing {
 	st := register.Standing{
-		Run: plan.RunID, Folder: r.Folder.Path, Facts: register.FactsOf(folded), Planned: plan.Earlier, SendAgain: plan.SendAgain != "",
+		Run: plan.RunID, Folder: r.Folder.Path, Facts: found, Planned: plan.Earlier, SendAgain: plan.SendAgain != "",
 		Rivals: reg.Others(plan.Campaign, plan.Service, plan.RunID),
 	}
 	st.Entry, st.Known = reg.Run(plan.RunID)
@@ -71,7 +71,7 @@ func (r *Runner) standing(reg *register.Register, plan *plan.Plan, folded *ledge
 		st.MaybeSame = r.mayBeSame(st.OtherKeys)
 	}
 	st.Elsewhere = st.Known && !runfolder.Same(st.Entry.Folder, st.Folder) && r.holds(st.Entry.Folder)
-	if plan.BeganAgain && folded.Facts().Attempts == 0 {
+	if plan.BeganAgain && found.Attempts == 0 {
 		st.Known = false // the register's entry is about the lost folder
 	}
 	return st
@@ -92,14 +92,14 @@ func (r *Runner) copied(plan *plan.Plan, folded *ledger.Ledger) (copied *ledger.
 // MayWrite refuses unless what the service knows may be recorded in the run's log.
 func (r *Runner) MayWrite(plan *plan.Plan, folded *ledger.Ledger) error {
 	return r.inRegister(func(reg *register.Register) error {
-		return register.AdmitReceipts(r.standing(reg, plan, folded))
+		return register.AdmitReceipts(r.standing(reg, plan, register.FactsOf(folded)))
 	})
 }
 
 // MayDecide refuses unless a person may decide about batches of the run.
 func (r *Runner) MayDecide(planned *plan.Plan, folded *ledger.Ledger) error {
 	return r.inRegister(func(reg *register.Register) error {
-		return register.AdmitDecision(r.standing(reg, planned, folded))
+		return register.AdmitDecision(r.standing(reg, planned, register.FactsOf(folded)))
 	})
 }
 
@@ -109,7 +109,7 @@ func (r *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people 
 		return err
 	}
 	return r.inRegister(func(reg *register.Register) error {
-		return register.AdmitRetry(r.standing(reg, planned, folded), HoldWords(folded.Facts().Hold), people)
+		return register.AdmitRetry(r.standing(reg, planned, register.FactsOf(folded)), HoldWords(folded.Facts().Hold), people)
 	})
 }
 
@@ -118,8 +118,8 @@ func (r *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people 
 func (s *start) register() error {
 	r, p := s.run, s.plan
 	return r.inRegister(func(reg *register.Register) error {
-		st := r.standing(reg, p, s.ledger)
-		st.Meanwhile = s.meanwhile(reg, s.ledger.Facts())
+		st := r.standing(reg, p, s.found)
+		st.Meanwhile = s.meanwhile(reg)
 		if err := register.Admit(st); err != nil {
 			return err
 		}
@@ -143,21 +143,21 @@ func (s *start) register() error {
 			st.Entry.Keys = keys
 			return recordIn(reg, st.Entry)
 		}
-		if p.BeganAgain && s.ledger.Facts().Attempts == 0 { // the numbers are the lost folder's
+		if p.BeganAgain && s.found.Attempts == 0 { // the numbers are the lost folder's
 			if _, err := register.ReachedAll(r.Campaign.Registers(), p.RunID, 0, 0); err != nil {
 				return refusal.New("register_not_updated", "cause", err)
 			}
 		}
 		return recordIn(reg, r.entry(p, register.Entry{
-			State: register.Begun, Attempts: max(st.Entry.Attempts, s.ledger.Facts().Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
+			State: register.Begun, Attempts: max(st.Entry.Attempts, s.found.Attempts), Revisions: st.Entry.Revisions, Keys: keys, Simulator: st.Simulator,
 		}))
 	})
 }
 
 // meanwhile lists the runs of other campaigns that have begun to send the same words since the
 // comparison.
-func (s *start) meanwhile(reg *register.Register, facts ledger.Facts) (runs []register.Entry) {
-	if s.compared == nil || facts.Attempts == 0 && s.plan.SendAgain != "" || s.run.atSimulator(register.Entry{}) {
+func (s *start) meanwhile(reg *register.Register) (runs []register.Entry) {
+	if s.compared == nil || s.found.Attempts == 0 && s.plan.SendAgain != "" || s.run.atSimulator(register.Entry{}) {
 		return nil
 	}
 	kind, _, _ := strings.Cut(s.plan.Service, " ")

@@ -6,7 +6,6 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
-	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
@@ -89,12 +88,13 @@ func TestARunThatBeginsMeanwhileIsFound(t *testing.T) {
 		}
 		s := &start{run: &Runner{}, plan: plan, compared: &register.Overlaps{}}
 		for starts := range 2 { // a start that was refused counts for nothing
-			if runs := s.meanwhile(r, ledger.Facts{Starts: starts}); len(runs) > 0 != c.refused {
+			s.found = register.Facts{Starts: starts}
+			if runs := s.meanwhile(r); len(runs) > 0 != c.refused {
 				t.Errorf("%s, after %d starts: %v", sentence, starts, runs)
 			}
 		}
 		s.compared.Looked = []string{"other-000"}
-		if runs := s.meanwhile(r, ledger.Facts{}); runs != nil {
+		if runs := s.meanwhile(r); runs != nil {
 			t.Errorf("%s, looked at: %v", sentence, runs)
 		}
 		_ = r.Close()

@@ -80,6 +80,7 @@ func ClockOf(ctx context.Context) func() time.Time {
 
 // Open connects a runner to the command's streams.
 func (r *Runner) Open(c *cobra.Command) {
+	limitMemory()
 	r.stdin, r.Stdout, r.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	r.screen, r.attended = terminal.NewScreen(r.stderr), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
 	r.Log = r.screen.Log

@@ -83,18 +83,18 @@ func (s *send) do(ctx context.Context) error {
 		}
 		return refusal.New("folder_of_another_run", "folder", s.at.folder, "held_run", planned.Run.Short(), "run", r.Id.Short())
 	}
-	folded, err := runfolder.Ledger(s.at.folder, planned)
+	log, err := runfolder.Fold(s.at.folder, planned)
 	if err != nil {
 		return err
 	}
-	again, err := s.planAgain(planned, folded)
+	again, err := s.planAgain(planned, log.Ledger)
 	if err != nil {
 		return err
 	}
 	if again {
 		return s.begin(ctx)
 	}
-	return (&start{run: r, options: s.options, plan: planned, ledger: folded, copy: s.reading.Copy}).resume(ctx)
+	return (&start{run: r, options: s.options, plan: planned, log: log, copy: s.reading.Copy}).resume(ctx)
 }
 
 // identify reads the cohort once, to compute the run's id.

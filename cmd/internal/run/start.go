@@ -38,7 +38,9 @@ type start struct {
 	options  Options
 	copy     *intake.Stdin // of standard input; may be nil
 	plan     *plan.Plan
-	ledger   *ledger.Ledger     // the log as this process found it; nil: not read yet
+	log      *ledger.Folded     // the log as this process found it; nil: not read yet
+	ledger   *ledger.Ledger     // of log
+	found    register.Facts     // of log, as this process found it
 	spool    *shard.Spool       // as this process prepared it; nil: not open yet
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
@@ -99,11 +101,12 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		}
 	}
 	defer func() { _ = s.spool.Close() }()
-	if s.ledger == nil {
-		if s.ledger, err = runfolder.Ledger(r.Folder.Path, s.plan); err != nil {
+	if s.log == nil {
+		if s.log, err = runfolder.Fold(r.Folder.Path, s.plan); err != nil {
 			return err
 		}
 	}
+	s.ledger, s.found = s.log.Ledger, register.FactsOf(s.log.Ledger)
 	if done, err := s.nothingToDo(ctx); done {
 		return err
 	}
@@ -115,7 +118,8 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
-	log, err := ledger.Open(r.Folder.Path, s.plan)
+	log, err := s.log.Open()
+	s.log = nil
 	if errors.Is(err, journal.ErrFull) {
 		return refusal.New("no_room_for_log", "cause", err)
 	}
@@ -151,7 +155,7 @@ func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	r := s.run
 	var st register.Standing
 	if err := r.inRegister(func(reg *register.Register) (err error) {
-		st = r.standing(reg, s.plan, s.ledger)
+		st = r.standing(reg, s.plan, s.found)
 		st.Copied, err = r.copied(s.plan, s.ledger)
 		return err
 	}); err != nil {
@@ -309,6 +313,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
+	s.ledger, log = nil, nil // there is memory for one ledger
 	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
 }
 
