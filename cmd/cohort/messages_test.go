@@ -60,7 +60,7 @@ var operatorMistakes = []struct{ mistake, call string }{
 
 // campaignMistakes are lines added to a campaign file that is in order, by the file's name.
 var campaignMistakes = map[string]string{
-	"good.yaml":     "",
+	"good.yaml":     "pace: {per_second: 0}\n", // sends at any time of the day
 	"tab.yaml":      "personalisation:\n\ta: b\n",
 	"indented.yaml": "personalisation:\n  a: b\n c: d\n",
 	"single.yaml":   "personalisation: {patient_first_name: (given_name)}\n",
