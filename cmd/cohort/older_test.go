@@ -77,6 +77,28 @@ func TestALostRunOfAnOlderVersionKeepsItsReferences(t *testing.T) {
 	}
 }
 
+// A run that an older version began, and that has lost its plan and its log, is planned under its old references.
+func TestARunOfAnOlderVersionWithoutItsPlanKeepsItsReferences(t *testing.T) {
+	w := newWorld(t)
+	folder := filepath.Join(olderRun(w, "notify"), "run")
+	for _, name := range []string{"plan.json", "log"} {
+		if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if end := w.run("resume", folder); end.code != 10 {
+		t.Fatalf("exit %d\n%s", end.code, end.stderr)
+	}
+	planned, err := plan.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = planned.Close() }()
+	if got := planned.References; got != planned.Run.OlderReferences() {
+		t.Errorf("the references are %+v", got)
+	}
+}
+
 // olderRun copies a run that an older version began, and returns the folder that holds it.
 func olderRun(w *world, sink string) string {
 	w.t.Helper()

@@ -16,7 +16,7 @@ type place struct {
 	folder string
 	begun  bool             // the run may have sent something
 	again  bool             // it was begun, its folder is lost, and a person has allowed to begin again
-	older  bool             // and its references were those of plan version 1 or 2
+	older  bool             // it was begun with the references of plan version 1 or 2, and a new plan keeps them
 	others []register.Entry // the other runs of the campaign on the service
 }
 
@@ -46,6 +46,7 @@ func (r *Runner) locateBegun(at *place, entry register.Entry) error {
 	gone := func(code string) error {
 		return refusal.New(code, "host", entry.Host, "folder", entry.Folder, "command", refusal.Command("resume")+" <where it is now>", "new_name", register.NewCampaignName(entry))
 	}
+	at.older = !entry.Keyed
 	switch {
 	case r.holds(entry.Folder):
 		if r.RunFolder != "" && !runfolder.Same(r.RunFolder, entry.Folder) {
@@ -62,7 +63,7 @@ func (r *Runner) locateBegun(at *place, entry register.Entry) error {
 		if was := cmp.Or(entry.Endpoint, one); was != cmp.Or(string(r.Campaign.Notify.Endpoint), one) {
 			return refusal.New("endpoint_changed", "host", entry.Host, "endpoint", was)
 		}
-		at.again, at.older = true, !entry.Keyed
+		at.again = true
 		return nil
 	}
 	return gone("folder_gone")
