@@ -151,12 +151,7 @@ var kinds = [kindCount]struct {
 }
 
 // String is the fault's key in a faults file.
-func (k Kind) String() string {
-	if k < kindCount {
-		return kinds[k].name
-	}
-	return "unknown fault"
-}
+func (k Kind) String() string { return kinds[k].name }
 
 // Fault holds the settings of one kind of fault. A zero setting takes the default that the
 // package comment names.
@@ -266,16 +261,25 @@ func (d *Dice) Poisoned(nhsNumber string) bool {
 	if share <= 0 {
 		return false
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(nhsNumber))
-	return share >= 1 || rand.New(rand.NewPCG(d.seed, h.Sum64())).Float64() < share
+	return share >= 1 || rand.New(Stream(d.seed, nhsNumber)).Float64() < share
 }
 
-// CountPoisoned adds refused rows to the count of PoisonedRecipients.
-func (d *Dice) CountPoisoned(rows int) {
-	d.mu.Lock()
-	d.struck[PoisonedRecipients] += rows
-	d.mu.Unlock()
+// Stream makes the stream of random numbers of a name, such as an id.
+func Stream(seed uint64, name string) *rand.PCG {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return rand.NewPCG(seed, h.Sum64())
+}
+
+// Poison is Poisoned for a request, and counts the refused rows.
+func (d *Dice) Poison(nhsNumber string) bool {
+	hit := d.Poisoned(nhsNumber)
+	if hit {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.struck[PoisonedRecipients]++
+	}
+	return hit
 }
 
 // Struck counts the faults so far, by name.
@@ -291,11 +295,10 @@ func (d *Dice) Struck() map[string]int {
 	return out
 }
 
-// Kinds lists all faults.
-func Kinds() []Kind {
-	all := make([]Kind, kindCount)
-	for i := range all {
-		all[i] = Kind(i)
+// Names lists all faults, as a faults file has them.
+func Names() (all []string) {
+	for _, k := range kinds {
+		all = append(all, k.name)
 	}
 	return all
 }

@@ -35,7 +35,6 @@ type Options struct {
 	PublicKey *rsa.PublicKey
 	Keys      map[string]*rsa.PublicKey // by key id, in place of KeyID and PublicKey
 
-	Application    string        // its name in the text of a 429
 	NotOnboarded   bool          // 403 for everything
 	TokenLifetime  time.Duration // of every access token
 	QuotaPerMinute int           // requests of each application; 0: no limit
@@ -55,7 +54,7 @@ type Gateway struct {
 
 	mu      sync.Mutex // guards what follows
 	minutes map[minute]int
-	counts  Counts
+	traffic Traffic
 	names   *rand.Rand // message ids and tokens
 }
 
@@ -63,7 +62,7 @@ type Gateway struct {
 func New(o Options) *Gateway {
 	return &Gateway{
 		Dice: faults.NewDice(o.Seed, o.Faults), Options: o, minutes: map[minute]int{},
-		counts: Counts{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
+		traffic: Traffic{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
 	}
 }
 
@@ -119,18 +118,18 @@ func (g *Gateway) ServeToken(w http.ResponseWriter, r *http.Request, api *API) {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer func(*Exchange) Reply) {
-	g.count(func(c *Counts) {
+	g.count(func(c *Traffic) {
 		c.Requests++
-		c.Open++
-		c.MostConcurrent = max(c.MostConcurrent, c.Open)
+		c.open++
+		c.MostConcurrent = max(c.MostConcurrent, c.open)
 	})
-	defer g.count(func(c *Counts) { c.Open-- })
+	defer g.count(func(c *Traffic) { c.open-- })
 	x := &Exchange{R: r, ID: g.messageID(), Now: g.Options.Now(), api: api}
 	var rep Reply
 	if err := x.readBody(); err != nil {
 		rep = x.Refuse(notReceived)
 	} else {
-		g.count(func(c *Counts) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
+		g.count(func(c *Traffic) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
 		x.Now = g.Options.Now()
 		rep = answer(x)
 	}

@@ -21,7 +21,7 @@ type IDs struct {
 func (l *Ledger) IDs(r *Request) IDs {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.key()))
-	return IDs{at: r.AcceptedAt, random: rand.NewPCG(l.seed, h.Sum64())}
+	return IDs{at: r.AcceptedAt, random: rand.NewPCG(l.o.Seed, h.Sum64())}
 }
 
 // Next returns the next id, a KSUID.

@@ -2,9 +2,9 @@ package nhsapp
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
 )
 
@@ -48,9 +48,7 @@ func (s *Service) Patients(code string) []Patient {
 	if code == testPractice {
 		n = 250
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(code))
-	dice := rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64()))
+	dice := rand.New(faults.Stream(s.gateway.Options.Seed, code))
 	list := make([]Patient, 0, n)
 	for len(list) < n {
 		if number := fmt.Sprintf("999%07d", dice.IntN(10_000_000)); gateway.ValidNHSNumber(number) {

@@ -77,10 +77,11 @@ func (o Options) withDefaults() Options {
 
 // Service is a simulated NHS App. It is safe for concurrent use.
 type Service struct {
+	API *gateway.API // its place behind the gateway
+
 	o       Options
 	gateway *gateway.Gateway
 	ledger  *ledger.Ledger
-	api     *gateway.API
 
 	mu     sync.Mutex // guards what follows
 	day    string     // of the report that is being paged through
@@ -90,15 +91,12 @@ type Service struct {
 // New makes a Service behind a gateway.
 func New(o Options, g *gateway.Gateway, l *ledger.Ledger) *Service {
 	s := &Service{o: o.withDefaults(), gateway: g, ledger: l}
-	s.api = &gateway.API{
+	s.API = &gateway.API{
 		Root: Root, Route: s.route, Refuse: outcome, MediaType: func(*http.Request) string { return fhirJSON }, Silent: true,
 		Invalid: tokenInvalid, Expired: tokenExpired, Throttled: throttled, BusyFault: true,
 	}
 	return s
 }
-
-// API is the service's place behind the gateway.
-func (s *Service) API() *gateway.API { return s.api }
 
 // endpoint is one path below Root.
 type endpoint struct {

@@ -1,11 +1,11 @@
 package notify
 
 import (
-	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/ledger"
 	"cohort/sinks/simulator/nhsapp"
 )
@@ -32,9 +32,7 @@ type channelLife struct {
 // is kept.
 func (s *Service) lifeOf(a *ledger.Accepted) life {
 	o := s.o.Statuses
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(a.MessageID))
-	f := odds{rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64())), o}
+	f := odds{rand.New(faults.Stream(s.gateway.Options.Seed, a.MessageID)), o}
 	l := life{created: a.AcceptedAt}
 	l.pending = f.after(l.created, 10*time.Second)
 	l.enriched = f.after(l.pending, 10*time.Minute)

@@ -36,12 +36,13 @@ type Options struct {
 
 // Service is a simulated NHS Notify. It is safe for concurrent use.
 type Service struct {
+	API *gateway.API // its place behind the gateway
+
 	o       Options
 	plans   map[string]bool // nil: all
 	gateway *gateway.Gateway
 	ledger  *ledger.Ledger
 	app     *nhsapp.Service // NHS Notify passes on its report of app users
-	api     *gateway.API
 }
 
 // New makes a Service behind a gateway.
@@ -57,15 +58,12 @@ func New(o Options, g *gateway.Gateway, l *ledger.Ledger, app *nhsapp.Service) *
 			s.plans[strings.ToLower(plan)] = true
 		}
 	}
-	s.api = &gateway.API{
+	s.API = &gateway.API{
 		Root: Root, Route: s.route, Refuse: refuse, MediaType: mediaType,
 		Invalid: denied, Expired: denied, Throttled: quotaReached, NamesWait: true,
 	}
 	return s
 }
-
-// API is the service's place behind the gateway.
-func (s *Service) API() *gateway.API { return s.api }
 
 // Root begins every path of NHS Notify.
 const Root = "/comms"
