@@ -230,15 +230,24 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 	return nil, nil
 }
 
+// AttemptsOf returns the attempts of forms.
+func AttemptsOf(dir string, planned *plan.Plan, forms map[engine.Reference]plan.FormID) (map[plan.FormID]decision.Attempted, error) {
+	asked := make(map[plan.FormID]bool, len(forms))
+	for _, form := range forms {
+		asked[form] = true
+	}
+	attempted, err := decision.Attempts(dir, planned, func(form plan.FormID) bool { return asked[form] })
+	if err != nil {
+		return nil, runfolder.Unsound(dir, err)
+	}
+	return attempted, nil
+}
+
 // warnOfKeys warns of messages in doubt that were attempted with another API key than key.
 func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]plan.FormID, key string) error {
-	inDoubt := make(map[plan.FormID]bool, len(forms))
-	for _, form := range forms {
-		inDoubt[form] = true
-	}
-	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := AttemptsOf(s.Folder.Path, planned, forms)
 	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
+		return err
 	}
 	others := 0
 	for _, a := range attempted {
