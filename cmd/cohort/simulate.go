@@ -167,7 +167,6 @@ func trust(o *simulator.Options, campaignPath, jwks string) (who string, err err
 	return "only the campaign's API key and key sign in", nil
 }
 
-// serve serves until ctx is done.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })

@@ -22,7 +22,6 @@ type TokenError struct {
 // Error is one line: the problem and what to do.
 func (e *TokenError) Error() string { return "no access token: " + e.Mistake.Error() }
 
-// Unwrap returns the mistake, which wraps the cause.
 func (e *TokenError) Unwrap() error { return &e.Mistake }
 
 // exchange asks the token endpoint for a token, once.

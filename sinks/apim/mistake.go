@@ -52,7 +52,6 @@ func (m *Mistake) Problem() string {
 	return m.Found
 }
 
-// Unwrap returns the cause.
 func (m *Mistake) Unwrap() error { return m.Err }
 
 // Permanent reports that a person must change something before another try can succeed.

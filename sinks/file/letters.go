@@ -10,7 +10,6 @@ import (
 // Format is the format of a letters file.
 type Format string
 
-// The formats.
 const (
 	CSV   Format = "csv"   // RFC 4180, with a header line, UTF-8
 	JSONL Format = "jsonl" // an object a line, every value a string, UTF-8

@@ -96,7 +96,6 @@ func New(o Options) *Sink {
 // messages it has.
 func (s *Sink) Kind() engine.Kind { return engine.CanBeAsked }
 
-// Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.routes) }
 
 // Limits returns the limits of one request: one message.

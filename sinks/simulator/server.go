@@ -94,7 +94,6 @@ func (s *Server) Poisoned(nhsNumber string) bool { return s.gateway.Dice.Poisone
 // Ledger yields every message that was accepted before the call, in the order of acceptance.
 func (s *Server) Ledger() iter.Seq[ledger.Accepted] { return s.ledger.All() }
 
-// ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(nameHeader, s.version)
 	switch path := r.URL.Path; {

@@ -12,7 +12,6 @@ type Stats struct {
 	Faults map[string]int `json:"faults"` // by name; poisoned_recipients counts rows
 }
 
-// Stats returns the counters as they stand.
 func (s *Server) Stats() Stats {
 	return Stats{s.gateway.Traffic(), s.ledger.Totals(), s.gateway.Dice.Struck()}
 }

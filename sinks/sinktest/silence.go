@@ -68,7 +68,6 @@ func (s Subject) neverLeft(t *testing.T) {
 	})
 }
 
-// hijack takes a connection from its server.
 func hijack(t *testing.T, w http.ResponseWriter) *net.TCPConn {
 	t.Helper()
 	conn, _, err := http.NewResponseController(w).Hijack()

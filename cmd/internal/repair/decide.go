@@ -121,7 +121,6 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	return err
 }
 
-// read reads the run's plan and its campaign.
 func (d *decider) read() (err error) {
 	s := d.run
 	if d.plan, err = runfolder.Plan(s.RunFolder); err != nil {

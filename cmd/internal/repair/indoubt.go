@@ -146,7 +146,6 @@ func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, a
 	return again, nil
 }
 
-// showDoubt shows what becomes of the messages in doubt.
 func showDoubt(out io.Writer, again *decision.Resend) {
 	for _, line := range []struct {
 		words    string

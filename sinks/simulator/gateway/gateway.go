@@ -159,14 +159,12 @@ func (x *Exchange) readBody() error {
 	return err
 }
 
-// messageID makes the gateway's own id of a request.
 func (g *Gateway) messageID() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return fmt.Sprintf("rrt-%019d-c-geu2-%d-%d-1", g.names.Int64(), g.names.IntN(1_000_000), g.names.IntN(10_000_000))
 }
 
-// accessToken makes a bearer token.
 func (g *Gateway) accessToken() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -141,7 +141,6 @@ type Traffic struct {
 	open int // now
 }
 
-// Traffic returns the counters as they stand.
 func (g *Gateway) Traffic() (out Traffic) {
 	g.count(func(c *Traffic) {
 		out = *c

@@ -18,7 +18,6 @@ type Claim struct {
 // Verdict is the result of the idempotency check.
 type Verdict uint8
 
-// The verdicts.
 const (
 	Fresh           Verdict = iota // the reference was free; it is now claimed
 	StillProcessing                // 425

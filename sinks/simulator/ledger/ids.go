@@ -17,7 +17,6 @@ type IDs struct {
 	random *rand.PCG
 }
 
-// IDs returns the ids of a request.
 func (l *Ledger) IDs(r *Request) IDs {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.key()))

@@ -202,7 +202,6 @@ func (l *Ledger) Communications() []*Request {
 	return l.communications
 }
 
-// Totals returns the counters as they stand.
 func (l *Ledger) Totals() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()

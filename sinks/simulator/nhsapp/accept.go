@@ -42,7 +42,6 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	return s.gateway.FaultAfter(x, created(x, r.ID, c))
 }
 
-// communicationID is the id of the next communication.
 func (s *Service) communicationID() string {
 	return uuidOf(rand.NewPCG(s.gateway.Options.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
 }

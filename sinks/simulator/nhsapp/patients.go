@@ -11,7 +11,6 @@ import (
 // testPractice is the ODS code with a report of several pages in the service's tests.
 const testPractice = "T00001"
 
-// patients is the report of an ODS code's app users.
 func (s *Service) patients(x *gateway.Exchange) gateway.Reply {
 	query := x.R.URL.Query()
 	page, wrong := pageOf(query)
@@ -36,7 +35,6 @@ func (s *Service) patients(x *gateway.Exchange) gateway.Reply {
 	return rep
 }
 
-// Patients lists the app users of an ODS code.
 func (s *Service) Patients(code string) []Patient {
 	if s.o.Patients != nil {
 		return s.o.Patients[code]

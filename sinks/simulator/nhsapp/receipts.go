@@ -152,7 +152,6 @@ func (s *Service) receiptsOf(day string, now time.Time) []task {
 	return list
 }
 
-// resource is the receipt in FHIR.
 func (t task) resource() object {
 	identifiers := identifiersOf(t.of.ID, t.of.CampaignID, t.of.Reference)
 	if t.insecure {

@@ -98,7 +98,6 @@ func New(o Options, g *gateway.Gateway, l *ledger.Ledger) *Service {
 	return s
 }
 
-// endpoint is one path below Root.
 type endpoint struct {
 	method    string
 	forbidden func(Options) bool
@@ -113,7 +112,6 @@ var endpoints = map[string]endpoint{
 	patientsPath: {http.MethodGet, func(o Options) bool { return o.NoReports }, "Patient Report", (*Service).patients},
 }
 
-// route takes a request through the gates.
 func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 	if rep, ok := s.gateway.SignIn(x); !ok {
 		return rep
@@ -145,5 +143,4 @@ func acceptable(h http.Header) bool {
 	return value == "" || value == "*/*" || gateway.IsMedia(value, fhirJSON, gateway.JSON)
 }
 
-// fhirTime is the form of every time in a receipt.
 func fhirTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -61,7 +61,6 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	return l
 }
 
-// odds decides the outcome of one message.
 type odds struct {
 	dice *rand.Rand
 	o    Statuses
@@ -159,7 +158,6 @@ const (
 	statusSkipped   = "skipped"
 )
 
-// moment is a status and its time.
 type moment struct {
 	status string
 	at     time.Time
@@ -176,13 +174,11 @@ func lastOf(now time.Time, moments ...moment) string {
 	return statusCreated
 }
 
-// at is the status of the message at a moment.
 func (l *life) at(now time.Time) string {
 	return lastOf(now, moment{statusDelivered, l.delivered}, moment{statusFailed, l.failed}, moment{statusSending, l.sending},
 		moment{statusEnriched, l.enriched}, moment{statusPending, l.pending})
 }
 
-// at is the status of the channel at a moment.
 func (c *channelLife) at(now time.Time) string {
 	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed},
 		moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})

@@ -70,7 +70,6 @@ const Root = "/comms"
 
 const messagePath = "/v1/messages/"
 
-// endpoint is one path below Root.
 type endpoint struct {
 	methods []string
 	answer  func(*Service, *gateway.Exchange) gateway.Reply
