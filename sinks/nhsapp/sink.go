@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"cohort/engine"
@@ -65,9 +64,6 @@ const mostReply = 1 << 20
 
 // mostBody is larger than any request within the limits.
 const mostBody = 64 << 10
-
-// texts are for messages that are measured.
-var texts = sync.Pool{New: func() any { return new([]byte) }}
 
 // New makes a sink. It sends nothing yet.
 func New(o Options) *Sink {

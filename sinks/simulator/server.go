@@ -87,10 +87,6 @@ func New(o Options) *Server {
 	return s
 }
 
-// Poisoned reports whether the fault poisoned_recipients makes the validator refuse this
-// person.
-func (s *Server) Poisoned(nhsNumber string) bool { return s.gateway.Dice.Poisoned(nhsNumber) }
-
 // Ledger yields every message that was accepted before the call, in the order of acceptance.
 func (s *Server) Ledger() iter.Seq[ledger.Accepted] { return s.ledger.All() }
 
