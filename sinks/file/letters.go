@@ -23,8 +23,6 @@ type Letters struct {
 	Columns []Column
 }
 
-var _ Layout = (*Letters)(nil)
-
 // Column is one column of a letters file.
 type Column struct {
 	Name string

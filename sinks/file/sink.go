@@ -51,10 +51,7 @@ type Sink struct {
 	ready bool // the folders are there
 }
 
-var (
-	_ engine.Sink      = (*Sink)(nil)
-	_ engine.Separated = (*Sink)(nil)
-)
+var _ engine.Separated = (*Sink)(nil)
 
 // New makes a sink. Nothing is written yet.
 func New(o Options) *Sink { return &Sink{o: o, disk: system{}} }

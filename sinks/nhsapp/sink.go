@@ -53,10 +53,7 @@ type Sink struct {
 	ids    exchange.IDs
 }
 
-var (
-	_ engine.Sink     = (*Sink)(nil)
-	_ engine.Examiner = (*Sink)(nil)
-)
+var _ engine.Examiner = (*Sink)(nil)
 
 // mostReply is the most bytes of an answer that are read. A 201 repeats the message, of at most about
 // 30 kB.

@@ -41,8 +41,6 @@ type Sink struct {
 	ids    exchange.IDs
 }
 
-var _ engine.Sink = (*Sink)(nil)
-
 // mostReply is the most bytes of an answer that are read. A full batch's answer has about 4.3 MB.
 const mostReply = 16 << 20
 

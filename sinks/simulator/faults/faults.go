@@ -23,6 +23,7 @@
 package faults
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
@@ -137,15 +138,8 @@ func (s Set) of(k Kind) Fault {
 	if given && f.Share == 0 {
 		f.Share = d.Share
 	}
-	if f.RetryAfter == 0 {
-		f.RetryAfter = d.RetryAfter
-	}
-	if f.Hold == 0 {
-		f.Hold = d.Hold
-	}
-	if f.Processing == 0 {
-		f.Processing = f.RetryAfter
-	}
+	f.RetryAfter, f.Hold = cmp.Or(f.RetryAfter, d.RetryAfter), cmp.Or(f.Hold, d.Hold)
+	f.Processing = cmp.Or(f.Processing, f.RetryAfter)
 	return f
 }
 

@@ -27,9 +27,7 @@ type Options struct {
 	Seed   uint64
 	Faults faults.Set
 
-	// The credentials that the token endpoint knows. With neither PublicKey nor Keys it
-	// takes any key id and API key and checks no signature. It checks every other claim
-	// either way. An empty APIKey or KeyID admits any.
+	// The credentials that the token endpoint knows, as simulator.Options explains them.
 	APIKey    string
 	KeyID     string
 	PublicKey *rsa.PublicKey
@@ -106,18 +104,16 @@ func address(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// Serve answers one request with the API's Route.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, api *API) {
-	g.serve(w, r, api, api.Route)
-}
-
 // ServeToken answers one request to the token endpoint. api writes the errors that are not
 // the endpoint's own.
 func (g *Gateway) ServeToken(w http.ResponseWriter, r *http.Request, api *API) {
-	g.serve(w, r, api, g.answerToken)
+	token := *api
+	token.Route = g.answerToken
+	g.Serve(w, r, &token)
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer func(*Exchange) Reply) {
+// Serve answers one request with the API's Route.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, api *API) {
 	g.count(func(c *Traffic) {
 		c.Requests++
 		c.open++
@@ -131,7 +127,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer
 	} else {
 		g.count(func(c *Traffic) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
 		x.Now = g.Options.Now()
-		rep = answer(x)
+		rep = api.Route(x)
 	}
 	g.deliver(w, x, rep)
 }

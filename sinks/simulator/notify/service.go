@@ -78,6 +78,7 @@ type endpoint struct {
 
 var (
 	getOrHead = []string{http.MethodGet, http.MethodHead}
+	withBody  = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
 	endpoints = map[string]endpoint{
 		"/v1/message-batches": {methods: []string{http.MethodPost}, answer: (*Service).submitBatch},
 		"/v1/messages":        {methods: []string{http.MethodPost}, answer: (*Service).submitSingle},
@@ -129,7 +130,7 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 	switch {
 	case !acceptable(h):
 		return x.Refuse(notAcceptable)
-	case hasBody(x.R.Method) && !gateway.IsMedia(h.Get("Content-Type"), jsonAPI, gateway.JSON):
+	case slices.Contains(withBody, x.R.Method) && !gateway.IsMedia(h.Get("Content-Type"), jsonAPI, gateway.JSON):
 		return x.Refuse(unsupported)
 	case !known:
 		return x.Refuse(notFound)
@@ -137,10 +138,6 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 		return x.Refuse(notAllowed)
 	}
 	return to.answer(s, x)
-}
-
-func hasBody(method string) bool {
-	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
 const jsonAPI = "application/vnd.api+json"
