@@ -77,8 +77,9 @@ func New(o Options) *Server {
 		version: cmp.Or(o.Version, "devel"),
 		gateway: gateway.New(gateway.Options{
 			Seed: o.Seed, Faults: o.Faults, APIKey: o.APIKey, KeyID: o.KeyID, PublicKey: o.PublicKey, Keys: o.Keys,
-			NotOnboarded: o.NotOnboarded, TokenLifetime: cmp.Or(o.TokenLifetime, 599*time.Second), QuotaPerMinute: o.QuotaPerMinute,
-			Now: o.Faults.Shift(now), Log: o.Log,
+			NotOnboarded: o.NotOnboarded, QuotaPerMinute: o.QuotaPerMinute,
+			TokenLifetime: cmp.Or(o.TokenLifetime, 599*time.Second),
+			Now:           o.Faults.Shift(now), Log: o.Log,
 		}),
 		ledger: ledger.New(ledger.Options{Seed: o.Seed, State: o.State, ForgetPersonalisation: o.ForgetPersonalisation}),
 	}

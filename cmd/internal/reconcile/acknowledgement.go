@@ -141,7 +141,8 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 // TellRegister tells the register how far a run has come.
 func TellRegister(s *run.Runner, plan *plan.Plan, ledger *ledger.Ledger) {
 	facts := ledger.Facts()
-	if _, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, facts.Attempts, uint64(facts.Revisions)); err != nil {
+	_, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, facts.Attempts, uint64(facts.Revisions))
+	if err != nil {
 		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
 	}
 }

@@ -185,8 +185,10 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 }
 
 // received saves the facts of the NHS App's receipts, and prints them after the run's account.
-func received(s *run.Runner, d *delivery.Facts, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
-	statuses, failed := d.Add(r.Facts(delivery.EachMessage(d.Dir, d.Plan, d.Spool), time.Now().Truncate(time.Millisecond)), time.Time{})
+func received(s *run.Runner, d *delivery.Facts, ledger *ledger.Ledger, r *delivery.Receipts, o *Options,
+	stands func() error) error {
+	learned := time.Now().Truncate(time.Millisecond)
+	statuses, failed := d.Add(r.Facts(delivery.EachMessage(d.Dir, d.Plan, d.Spool), learned), time.Time{})
 	out := s.Stdout
 	if o.json {
 		s.Stdout = io.Discard

@@ -232,7 +232,8 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 }
 
 // AttemptsOf returns the attempts of forms.
-func AttemptsOf(dir string, planned *plan.Plan, forms map[engine.Reference]plan.FormID) (map[plan.FormID]decision.Attempted, error) {
+func AttemptsOf(dir string, planned *plan.Plan, forms map[engine.Reference]plan.FormID) (
+	map[plan.FormID]decision.Attempted, error) {
 	asked := make(map[plan.FormID]bool, len(forms))
 	for _, form := range forms {
 		asked[form] = true
