@@ -33,7 +33,6 @@ type Part struct {
 	Fix   string    `json:"fix,omitempty"`
 }
 
-// The states of a part.
 const (
 	StateOK      = "ok"
 	StateWrong   = "wrong"
@@ -176,7 +175,6 @@ func (e *Findings) blame(err error) {
 	p.State, p.Found, p.Fix = StateWrong, refusal.OneLine(m.Problem()), m.Fix
 }
 
-// Wrong names the parts that are wrong.
 func (e *Findings) Wrong() string {
 	var names []string
 	for _, p := range e.Parts {
@@ -187,7 +185,6 @@ func (e *Findings) Wrong() string {
 	return strings.Join(names, ", ")
 }
 
-// Print prints the findings for people.
 func (e *Findings) Print(w io.Writer) {
 	for _, p := range e.Parts {
 		mark := map[string]string{StateOK: "ok", StateWrong: "WRONG", stateUnknown: "?"}[p.State]

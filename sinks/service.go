@@ -74,7 +74,6 @@ func Measuring(c *campaign.Campaign, fields []string) (Service, error) {
 	return newSink(c, fields, &http.Client{}, nil)
 }
 
-// newSink makes the sink of the campaign's service.
 func newSink(c *campaign.Campaign, fields []string, client *http.Client, tokens *apim.Tokens) (Service, error) {
 	if n := c.NHSApp; n != nil {
 		o := nhsapp.Options{BaseURL: n.BaseURL, ODSCode: n.ODSCode, OnBehalfOf: n.OnBehalfOf, CampaignID: n.CampaignID, Client: client, Tokens: tokens}

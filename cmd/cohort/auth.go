@@ -116,7 +116,6 @@ When it is registered: cohort auth check -c campaign.yaml
 Before that, against a simulator: cohort simulate -c campaign.yaml --jwks %s
 `
 
-// made has the files that keygen wrote.
 type made struct{ private, jwks, thumbprint string }
 
 // keygen makes a key pair and writes it to a folder. After a failure only the folder stays.
@@ -148,7 +147,6 @@ func keygen(keyID, dir string) (made, error) {
 	return m, nil
 }
 
-// create writes a new file, and syncs it.
 func create(path string, text []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {

@@ -29,26 +29,18 @@ the next resume does. Without a decision it shows what needs one, and the comman
   held replay        send the batches that a recovery holds because of listed people, as they are
   latest             this folder is the latest state of the run
 
-refused again is for a cause that is fixed by now: a template, a routing plan, a rule of the
-account. What is sent is what was planned; to correct the cohort itself, send a corrected file
-with --new-cohort. Nobody who was accepted, or may have been, is sent to. Two kinds of messages
-are left as they are, and counted:
-  listed   a suppression list has named the person since
-  unsure   a request with them got no answer before another was refused, or NHS Notify refused
-           their upload and its daily reports name messages of it. They may have been accepted
+refused again is for a cause that is fixed by now, such as a template or a routing plan. What is
+sent is what was planned. Nobody who was accepted, or may have been, is sent to. Two kinds of
+messages are left as they are, and counted: of people that a suppression list has named since
+(listed), and of requests that may have been accepted after all (unsure).
 
 in-doubt again first reads the receipts. A person whose receipt was lost gets the message twice,
-so it is refused until receipts have had time to come: when the whole day after the day of the
-last attempt is over (UTC, and an hour for clocks that differ). It is also refused where a
-missing receipt proves nothing: for messages attempted with another API key, and when less than
-half of the messages accepted on that day, or on all days, have a receipt. Nobody on a
-suppression list is sent to, and nothing that only a lost log knew is sent. The messages keep
-their references.
+so it is refused until receipts have had time to come, on the second day after the last attempt,
+and where a missing receipt proves nothing.
 
-latest is asked for when the folder of a send to the NHS App is a copy or a restored backup. If the
-run went on elsewhere, the people reached since would get the message twice. So decide first
-reads the receipts, and refuses if one names a message that this folder never sent. Receipts
-come late, so a missing receipt proves nothing.
+latest is for a folder that may be a copy or a restored backup. If the run went on elsewhere, the
+people reached since would get the message twice. So decide first reads the receipts, and refuses
+if one names a message that this folder never sent.
 
 Exit codes: 0 recorded, or shown; 10 refused, and nothing was changed.`,
 		Example: `  cohort decide runs/winter-2026-11-1a2b3c4d

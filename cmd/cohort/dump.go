@@ -126,7 +126,6 @@ func (d *dump) more(ctx context.Context) error {
 // lookAgain is the time between two looks at a log that is followed.
 const lookAgain = 200 * time.Millisecond
 
-// follow shows what comes until ctx is done.
 func (d *dump) follow(ctx context.Context, err error) error {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()

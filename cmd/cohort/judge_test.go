@@ -14,7 +14,6 @@ import (
 	"cohort/cmd/internal/status"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
-	"cohort/sinks/simulator"
 	"cohort/sinks/simulator/faults"
 )
 
@@ -73,11 +72,11 @@ func (l *life) heal() {
 // judge holds the report against the service's own ledger, the list and the cohort.
 func (l *life) judge() {
 	l.t.Helper()
-	faults, err := faults.Load(l.path("faults.yaml"))
+	set, err := faults.Load(l.path("faults.yaml"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	poisoned := simulator.New(simulator.Options{Seed: l.seed, Faults: faults}).Poisoned
+	poisoned := faults.NewDice(l.seed, set).Poisoned
 	named := map[string]bool{}
 	for _, number := range l.numbers[:l.listing] {
 		named[number] = true

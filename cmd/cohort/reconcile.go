@@ -29,23 +29,17 @@ message with a receipt is accepted from then on, under the service's id. A messa
 stays in doubt, because its receipt may still come: ask again the next day. The application
 must be allowed to read the report of receipts.
 
-NHS Notify reports in files what became of an upload over MESH (workflow NHS_NOTIFY_DAILY_REPORT,
-or NHS_NOTIFY_BATCH_REPORT at a batch's end). Name each with --daily-report, in any order, also
-more than once. Rows about messages of other runs are counted. If one of the files cannot be
-read to its end, nothing is changed.
-
-Name an acknowledgement (workflow NHS_NOTIFY_SEND_REQUEST_ACK) with --acknowledgement; its control
-file lies beside it. If it refuses an upload, the upload's messages count as refused, and
-cohort decide DIR refused again can put them into a new upload. An acknowledgement that is
-unclear, or contradicts what is known, is refused and changes nothing. If daily reports name
-messages of a refused upload, that is recorded, and the exit code is 4: nobody of that upload
-is sent to again.
+NHS Notify reports in files what became of an upload over MESH. Name each daily report and each
+report of a batch with --daily-report, in any order, also more than once. If one of them cannot be
+read to its end, nothing is changed. Name an acknowledgement with --acknowledgement; its control
+file lies beside it. One that is unclear, or contradicts what is known, is refused and changes
+nothing. If daily reports name messages of a refused upload, that is recorded, and the exit code
+is 4: nobody of that upload is sent to again.
 
 --fallback lists the messages that reached nobody, so that their people can be reached in
 another way: those that failed; and at the NHS App those that were rejected, did not notify, or
-were not read within --unread. It leaves out people on a suppression list. It also leaves out
-messages that failed before any channel was tried: the person's record forbids it, and the
-person may have died.
+were not read within --unread. It leaves out people on a suppression list, and messages that
+failed before any channel was tried: the person may have died.
 
 Exit codes: 0 everything was asked, and nothing is in doubt; 3 stopped, and the same command
 goes on; 4 something is in doubt, or a refused upload was accepted after all; 10 refused, and

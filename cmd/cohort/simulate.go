@@ -60,7 +60,7 @@ A YAML file switches faults on, each with its share of the requests:
     reset_after: 0.02                                # accepted, then the connection breaks
     quota_429: {share: 0.05, retry_after: 1s}
     latency: {fixed: 20ms, jitter: 30ms}
-The faults are: ` + faultNames(),
+The faults are: ` + strings.Join(faults.Names(), ", ") + ".",
 		Example: `  cohort simulate -c campaign.yaml
   cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7
   cohort simulate --state service.jsonl
@@ -167,7 +167,6 @@ func trust(o *simulator.Options, campaignPath, jwks string) (who string, err err
 	return "only the campaign's API key and key sign in", nil
 }
 
-// serve serves until ctx is done.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -176,14 +175,6 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return err
 	}
 	return nil
-}
-
-func faultNames() string {
-	var names []string
-	for _, k := range faults.Kinds() {
-		names = append(names, k.String())
-	}
-	return strings.Join(names, ", ") + "."
 }
 
 // checkLedger compares a report with a simulator's ledger, for simulate --check.

@@ -64,7 +64,6 @@ type Transport struct {
 
 const correlation = "X-Correlation-Id"
 
-// RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	text, err := t.Tokens.Token(req.Context())
 	if err != nil {

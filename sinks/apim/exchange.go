@@ -22,12 +22,11 @@ type TokenError struct {
 // Error is one line: the problem and what to do.
 func (e *TokenError) Error() string { return "no access token: " + e.Mistake.Error() }
 
-// Unwrap returns the mistake, which wraps the cause.
 func (e *TokenError) Unwrap() error { return &e.Mistake }
 
 // exchange asks the token endpoint for a token, once.
 func (t *Tokens) exchange(ctx context.Context) (token, error) {
-	now := t.now()
+	now := t.o.Now()
 	apiKey, err := t.apiKey()
 	var assertion string
 	if err == nil {
@@ -48,14 +47,14 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 		return token{}, &TokenError{Mistake: Mistake{Part: TokenURL, Found: "token_url cannot be used", Err: err, Fix: "correct it in the campaign file"}}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	asked := t.now()
+	asked := t.o.Now()
 	resp, err := t.o.Client.Do(req)
 	if err != nil {
 		return token{}, &TokenError{Mistake: *Unreachable(TokenURL, "the token endpoint", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	t.Heard(resp.StatusCode, resp.Header)
-	clock := ReadClock(resp.Header, asked, t.now())
+	clock := ReadClock(resp.Header, asked, t.o.Now())
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return token{}, &TokenError{Mistake: Mistake{Part: Token, Found: "the token endpoint's answer is incomplete", Err: err, Fix: "try again", Passing: true}, Clock: clock}
@@ -77,14 +76,6 @@ func localMistake(err error) *TokenError {
 		return &TokenError{Mistake: *m}
 	}
 	return &TokenError{Mistake: Mistake{Part: PrivateKey, Found: err.Error(), Fix: "check private_key_file in the campaign file"}}
-}
-
-// withoutURL drops the method and address that package http puts before a cause.
-func withoutURL(err error) error {
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // parseToken reads a token. The platform writes expires_in as a string; RFC 6749 says number.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"syscall"
 )
@@ -52,7 +53,6 @@ func (m *Mistake) Problem() string {
 	return m.Found
 }
 
-// Unwrap returns the cause.
 func (m *Mistake) Unwrap() error { return m.Err }
 
 // Permanent reports that a person must change something before another try can succeed.
@@ -61,7 +61,9 @@ func (m *Mistake) Permanent() bool { return !m.Passing }
 // Unreachable explains a request without an answer. service names the service in words. Its
 // address stands in the campaign file, under the key that part is named after.
 func Unreachable(part Part, service string, err error) *Mistake {
-	err = withoutURL(err)
+	if u := (*url.Error)(nil); errors.As(err, &u) { // without the method and the address
+		err = u.Err
+	}
 	found, fix := whyUnreachable(string(part), service, err)
 	return &Mistake{Part: part, Found: found, Fix: fix, Err: err, Passing: true}
 }

@@ -42,6 +42,9 @@ type token struct {
 
 // NewTokens makes Tokens. It asks for none yet.
 func NewTokens(o Options) *Tokens {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Tokens{o: o, busy: make(chan struct{}, 1)}
 }
 
@@ -79,7 +82,7 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 	case <-ctx.Done():
 		return 0, nil, ctx.Err()
 	}
-	asked := t.now()
+	asked := t.o.Now()
 	fresh, err := t.exchange(ctx)
 	if err != nil {
 		return 0, nil, err
@@ -88,19 +91,12 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 	return fresh.expires.Sub(asked), fresh.clock, nil
 }
 
-func (t *Tokens) now() time.Time {
-	if t.o.Now != nil {
-		return t.o.Now()
-	}
-	return time.Now()
-}
-
 // Token returns the shared token. If it is missing or soon expires, one caller asks for a new
 // one. The others wait, or use the old one while that is good. An error is a *TokenError or
 // the context's.
 func (t *Tokens) Token(ctx context.Context) (string, error) {
 	current := t.held()
-	if now := t.now(); now.Before(current.renew) {
+	if now := t.o.Now(); now.Before(current.renew) {
 		return current.text, nil
 	} else if now.Before(current.expires.Add(-10 * time.Second)) {
 		select {
@@ -117,7 +113,7 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if current = t.held(); t.now().Before(current.renew) {
+	if current = t.held(); t.o.Now().Before(current.renew) {
 		return current.text, nil // it came while this caller waited
 	}
 	fresh, err := t.exchange(ctx)
@@ -139,7 +135,7 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 		t.hold(fresh)
 		return fresh.text, nil
 	}
-	now := t.now()
+	now := t.o.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current.text != old.text || !now.Before(t.current.expires.Add(-10*time.Second)) {

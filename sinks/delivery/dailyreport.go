@@ -95,7 +95,6 @@ func (f *DailyReports) Take() iter.Seq2[report.Fact, error] {
 	return InOrder(list)
 }
 
-// dailyFact makes the fact of one row.
 func dailyFact(row int64, r *file.DailyRow) report.Fact {
 	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted))}
 	channel, status := strings.Clone(strings.ToLower(r.Channel)), strings.ToLower(r.ChannelStatus)

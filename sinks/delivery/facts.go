@@ -26,7 +26,6 @@ type Facts struct {
 	Spool *shard.Spool // for Known
 }
 
-// Path is the path of the file.
 func (d *Facts) Path() string { return filepath.Join(d.Dir, FactsFile) }
 
 // open opens the file. It returns nil when there is none yet.

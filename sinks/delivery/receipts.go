@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"iter"
 	"log/slog"
 	"math/bits"
@@ -120,12 +121,8 @@ func (r *Receipts) fact(m Message) report.Fact {
 	}
 	var steps []string
 	for rank := range 8 {
-		switch {
-		case r.seen[i]&(1<<rank) == 0:
-		case rank == 0:
-			steps = append(steps, "other")
-		default:
-			steps = append(steps, report.Ranked(rank))
+		if r.seen[i]&(1<<rank) != 0 {
+			steps = append(steps, cmp.Or(report.Ranked(rank), "other"))
 		}
 	}
 	f.Steps = strings.Join(steps, ", ")

@@ -73,7 +73,6 @@ type StatusPoll struct {
 	patience          time.Duration // until the next saving
 }
 
-// answer is the answer to a question: a fact or an error.
 type answer struct {
 	fact report.Fact
 	err  error
@@ -199,7 +198,6 @@ func (s *StatusPoll) count(ctx context.Context, a answer) error {
 	return nil
 }
 
-// save saves the facts that are not saved yet.
 func (s *StatusPoll) save() error {
 	began := time.Now()
 	if len(s.learnt) > 0 {

@@ -48,7 +48,7 @@ func (o *oracle) Message(ctx context.Context, id string) (notify.Status, error) 
 	}
 	var row int64
 	_, _ = fmt.Sscanf(id, "id-%d", &row)
-	return notify.Status{ID: id, Reference: sweptRun.References().Message(row).String(), Status: report.Delivered}, nil
+	return notify.Status{Reference: sweptRun.References().Message(row).String(), Status: report.Delivered}, nil
 }
 
 // moments are when questions were asked, in order.

@@ -76,13 +76,11 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// counted is a count and the words for it.
 type counted struct {
 	n     int64
 	words string
 }
 
-// printCounts prints those that are not 0.
 func printCounts(w io.Writer, all []counted) {
 	for _, c := range all {
 		if c.n > 0 {

@@ -21,13 +21,11 @@ type filesystem interface {
 	list(path string) ([]string, error) // the names in a folder, sorted
 }
 
-// writing is an open file.
 type writing interface {
 	io.WriteCloser
 	Sync() error
 }
 
-// system is the filesystem of the operating system.
 type system struct{}
 
 func (system) makeFolder(path string) error { return disk.MakeFolder(path) }

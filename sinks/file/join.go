@@ -135,7 +135,6 @@ func (s *Sink) make(ctx context.Context, m *Manifest, again Again) (err error) {
 	return s.note(m)
 }
 
-// rows writes the content of one file.
 func (s *Sink) rows(ctx context.Context, w io.Writer, f *File, again Again) error {
 	if _, err := w.Write(s.o.Layout.header()); err != nil {
 		return err
@@ -170,7 +169,6 @@ func (s *Sink) draft(name string, content func(io.Writer) error) (string, error)
 	return digest, err
 }
 
-// note makes the manifest durable.
 func (s *Sink) note(m *Manifest) error {
 	path := filepath.Join(s.o.Folder, manifestFile)
 	if err := write(s.disk, path, m.write); err != nil {

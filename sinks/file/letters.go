@@ -10,7 +10,6 @@ import (
 // Format is the format of a letters file.
 type Format string
 
-// The formats.
 const (
 	CSV   Format = "csv"   // RFC 4180, with a header line, UTF-8
 	JSONL Format = "jsonl" // an object a line, every value a string, UTF-8
@@ -24,39 +23,23 @@ type Letters struct {
 	Columns []Column
 }
 
-var _ Layout = (*Letters)(nil)
-
 // Column is one column of a letters file.
 type Column struct {
-	Name  string
-	Value Value
-	Text  engine.Template // of ColumnText
+	Name string
+	Text engine.Template // unless cohort makes the column itself
 }
-
-// Value is the content of a column.
-type Value uint8
-
-// The contents.
-const (
-	ColumnText      Value = iota // a rendered text
-	ColumnReference              // the message's reference, as in the report
-	ColumnNumber                 // the NHS number
-)
 
 // The names of the columns that cohort makes itself.
 const (
-	referenceColumn = "message_reference"
+	referenceColumn = "message_reference" // as in the report
 	numberColumn    = "nhs_number"
 )
 
 // NewColumn makes a column of a letters file: message_reference, nhs_number, or a text
 // with ((column)) placeholders for the fields that the cohort's records carry.
 func NewColumn(name, text string, fields []string) (Column, error) {
-	switch name {
-	case referenceColumn:
-		return Column{Name: name, Value: ColumnReference}, nil
-	case numberColumn:
-		return Column{Name: name, Value: ColumnNumber}, nil
+	if IsOwnColumn(name) {
+		return Column{Name: name}, nil
 	}
 	compiled, err := engine.CompileTemplate(text, fields)
 	if err != nil {
@@ -93,10 +76,10 @@ func (l *Letters) appendCSV(dst []byte, message engine.Reference, p *person.Reci
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		switch c := &l.Columns[i]; c.Value {
-		case ColumnReference:
+		switch c := &l.Columns[i]; c.Name {
+		case referenceColumn:
 			dst = append(dst, message[:]...)
-		case ColumnNumber:
+		case numberColumn:
 			dst = p.Number.AppendDigits(dst)
 		default:
 			dst = quoted(c.Text.AppendText(dst, p.Fields), len(dst))
@@ -113,10 +96,10 @@ func (l *Letters) appendJSON(dst []byte, message engine.Reference, p *person.Rec
 		}
 		c := &l.Columns[i]
 		dst = append(engine.AppendJSONString(dst, c.Name), ':')
-		switch c.Value {
-		case ColumnReference:
+		switch c.Name {
+		case referenceColumn:
 			dst = append(append(append(dst, '"'), message[:]...), '"')
-		case ColumnNumber:
+		case numberColumn:
 			dst = append(p.Number.AppendDigits(append(dst, '"')), '"')
 		default:
 			dst = c.Text.AppendJSON(dst, p.Fields)

@@ -26,8 +26,6 @@ type Mesh struct {
 	Fields        []Field
 }
 
-var _ Layout = (*Mesh)(nil)
-
 func (m *Mesh) header() []byte {
 	h := []byte("messageReference,nhsNumber")
 	for _, f := range m.Fields {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestRecordsTooLargeForAPart(t *testing.T) {
-	columns := []Column{{Name: "message_reference", Value: ColumnReference}, {Name: "nhs_number", Value: ColumnNumber}}
+	columns := []Column{{Name: "message_reference"}, {Name: "nhs_number"}}
 	for i, text := range []string{"((a)) and, \"((b))\"", "((a))((a))", "plain"} {
 		compiled, err := engine.CompileTemplate(text, []string{"a", "b"})
 		must(t, err)

@@ -51,10 +51,7 @@ type Sink struct {
 	ready bool // the folders are there
 }
 
-var (
-	_ engine.Sink      = (*Sink)(nil)
-	_ engine.Separated = (*Sink)(nil)
-)
+var _ engine.Separated = (*Sink)(nil)
 
 // New makes a sink. Nothing is written yet.
 func New(o Options) *Sink { return &Sink{o: o, disk: system{}} }
@@ -81,12 +78,10 @@ func (s *Sink) Limits() engine.Limits {
 // AppendHead implements engine.Sink. A part is only rows.
 func (s *Sink) AppendHead(dst []byte, _ engine.Reference, _ uint8) []byte { return dst }
 
-// AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
 	return s.o.Layout.appendRow(dst, message, p)
 }
 
-// AppendTail implements engine.Sink.
 func (s *Sink) AppendTail(dst []byte) []byte { return dst }
 
 // Separator implements engine.Separated. Every row ends its own line.
@@ -112,7 +107,6 @@ func (s *Sink) Send(_ context.Context, r *engine.Request) engine.Answer {
 	}
 }
 
-// Check makes the folders.
 func (s *Sink) Check(context.Context) error { return s.prepare() }
 
 // writePart writes a part. named reports that, after an error, the part may exist under its name.
@@ -134,7 +128,6 @@ func (s *Sink) writePart(reference engine.Reference, body []byte) (named bool, e
 	return true, s.disk.syncFolder(s.parts())
 }
 
-// prepare makes the folders, once.
 func (s *Sink) prepare() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

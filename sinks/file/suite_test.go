@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"cohort/engine"
-	"cohort/sinks/sinktest"
 )
 
 // step is one call of a disk.
@@ -123,11 +122,11 @@ func TestTheSuite(t *testing.T) {
 				must(t, os.WriteFile(path, nil, 0o600))
 				return func() { must(t, os.Remove(path)) }
 			}
-			sinktest.RunWriter(t, sinktest.Writer{
+			writer{
 				Make: whole, Messages: 3, Fields: 2,
 				Part: func(r engine.Reference) string { return filepath.Join(partsFolder, r.String()+partExtension) },
 				Rows: 19,
-				Failures: []sinktest.Failure{
+				Failures: []failure{
 					{Sentence: "the folder may not be made", Make: fails(makingFolder, syscall.EACCES), Reply: engine.Unsent, Code: codeNotWritten},
 					{Sentence: "there is no room for the folder", Make: fails(makingFolder, syscall.ENOSPC), Reply: engine.Unsent, Code: codeNotWritten},
 					{Sentence: "a file stands where the folder should", Make: whole, Before: func(folder, _ string) func() { return inTheWay(folder) }, Reply: engine.Unsent, Code: codeNotWritten},
@@ -151,7 +150,7 @@ func TestTheSuite(t *testing.T) {
 					{Sentence: "the sync of the folder fails", Make: fails(syncingFolder, syscall.EIO), Reply: engine.Unknown, Code: codeNotSynced},
 					{Sentence: "the folder is on a disk that has gone", Make: fails(syncingFolder, syscall.ENODEV), Reply: engine.Unknown, Code: codeNotSynced},
 				},
-			})
+			}.run(t)
 		})
 	}
 }

@@ -53,7 +53,6 @@ func (s *Sink) AppendHead(dst []byte, _ engine.Reference, route uint8) []byte {
 	return append(dst, s.parts[route].head...)
 }
 
-// AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
 	parts, route := &s.parts[p.Route], &s.routes[p.Route]
 	dst = append(dst, message[:]...)
@@ -65,5 +64,4 @@ func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Rec
 	return p.Number.AppendDigits(dst)
 }
 
-// AppendTail implements engine.Sink.
 func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts[0].tail...) }

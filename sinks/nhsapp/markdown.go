@@ -46,7 +46,6 @@ func marked(text []byte, filled []bool) bool {
 	return marksLine(text, filled) || marksLabel(text, filled) || marksLink(text, filled) || marksBold(text, filled)
 }
 
-// decoded replaces the entities of a message.
 func decoded(text []byte, filled []bool) (plain []byte, of []bool) {
 	last := 0
 	for _, at := range entity.FindAllIndex(text, -1) {

@@ -68,7 +68,6 @@ var (
 	errNoBundle = errors.New("the service's answer is not a report of receipts; check sink.nhsapp.base_url")
 )
 
-// report is a report of the service.
 func (s *Sink) report(of string) exchange.Report {
 	return exchange.Report{Carrier: s.signed, Timeout: s.o.Timeout, Key: "sink.nhsapp.base_url", Team: "the NHS App team", Of: of, NoReport: `"not-found"`, Hopeless: s.o.Tokens.Hopeless}
 }

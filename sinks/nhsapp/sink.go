@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"cohort/engine"
@@ -54,10 +53,7 @@ type Sink struct {
 	ids    exchange.IDs
 }
 
-var (
-	_ engine.Sink     = (*Sink)(nil)
-	_ engine.Examiner = (*Sink)(nil)
-)
+var _ engine.Examiner = (*Sink)(nil)
 
 // mostReply is the most bytes of an answer that are read. A 201 repeats the message, of at most about
 // 30 kB.
@@ -65,9 +61,6 @@ const mostReply = 1 << 20
 
 // mostBody is larger than any request within the limits.
 const mostBody = 64 << 10
-
-// texts are for messages that are measured.
-var texts = sync.Pool{New: func() any { return new([]byte) }}
 
 // New makes a sink. It sends nothing yet.
 func New(o Options) *Sink {
@@ -96,7 +89,6 @@ func New(o Options) *Sink {
 // messages it has.
 func (s *Sink) Kind() engine.Kind { return engine.CanBeAsked }
 
-// Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.routes) }
 
 // Limits returns the limits of one request: one message.

@@ -109,7 +109,6 @@ func (j *join) attribute(c *exchange.Cursor, key []byte) {
 	}
 }
 
-// message reads one message of the answer.
 func (j *join) message(c *exchange.Cursor) {
 	reference, id := c.Texts("messageReference", "id")
 	i := j.place(reference)

@@ -18,7 +18,6 @@ import (
 // AskKind tells the caller what to do after a question without an answer.
 type AskKind uint8
 
-// The kinds.
 const (
 	AskLater  AskKind = iota + 1 // ask again, not before RetryAfter
 	AskNoSuch                    // the service does not know the message as one of this application
@@ -35,7 +34,6 @@ type AskError struct {
 	Why        string // of AskStop: what is wrong, a semicolon, what to do
 }
 
-// Error describes the answer.
 func (e *AskError) Error() string {
 	switch {
 	case e.Kind == AskStop:

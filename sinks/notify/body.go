@@ -92,7 +92,6 @@ func (s *Sink) AppendHead(dst []byte, batch engine.Reference, route uint8) []byt
 	return append(dst, parts.between...)
 }
 
-// AppendMessage implements engine.Sink.
 func (s *Sink) AppendMessage(dst []byte, message engine.Reference, p *person.Recipient) []byte {
 	parts := &s.parts[p.Route]
 	dst = append(dst, parts.open...)
@@ -124,5 +123,4 @@ func (p *bodyParts) appendDetails(dst []byte, fields []string) []byte {
 	return p.details.billing.append(dst, fields)
 }
 
-// AppendTail implements engine.Sink.
 func (s *Sink) AppendTail(dst []byte) []byte { return append(dst, s.parts[0].tail...) }

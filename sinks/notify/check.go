@@ -15,7 +15,6 @@ import (
 	"cohort/sinks/apim"
 )
 
-// checkPatience is the longest wait for one answer of a check.
 const checkPatience = 30 * time.Second
 
 // nobodysMessage is a well-formed message id that no message has: the KSUID of all zeros.

@@ -14,7 +14,6 @@ import (
 	"cohort/sinks/exchange"
 )
 
-// serviceError is one error of the service's answer.
 type serviceError struct {
 	Code   string `json:"code"`
 	Source struct {

@@ -41,8 +41,6 @@ type Sink struct {
 	ids    exchange.IDs
 }
 
-var _ engine.Sink = (*Sink)(nil)
-
 // mostReply is the most bytes of an answer that are read. A full batch's answer has about 4.3 MB.
 const mostReply = 16 << 20
 
@@ -73,10 +71,8 @@ func New(o Options) *Sink {
 // months.
 func (s *Sink) Kind() engine.Kind { return engine.Deduplicates }
 
-// Routes implements engine.Routed.
 func (s *Sink) Routes() int { return len(s.parts) }
 
-// Limits returns the limits of one request.
 func (s *Sink) Limits() engine.Limits { return s.o.Limits }
 
 const badAddress = "sink.notify.base_url cannot be used; correct it in the campaign file"
@@ -84,7 +80,6 @@ const badAddress = "sink.notify.base_url cannot be used; correct it in the campa
 // jsonType is the type that is asked for. Nobody changes it.
 var jsonType = []string{"application/json"}
 
-// Send implements engine.Sink.
 func (s *Sink) Send(ctx context.Context, r *engine.Request) engine.Answer {
 	return s.poster.Post(ctx, r, func(a *wire.Answer) engine.Answer {
 		switch status := a.Status; {

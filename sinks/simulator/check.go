@@ -38,7 +38,6 @@ type DifferError struct {
 	OtherSeed bool // every id differs
 }
 
-// Error counts the differences.
 func (e *DifferError) Error() string {
 	if e.OtherSeed {
 		return fmt.Sprintf("the ledger and the report differ in %d places; every message id differs: "+
@@ -70,7 +69,6 @@ func Check(out io.Writer, report Report, state string, seed uint64) error {
 	return nil
 }
 
-// check compares one report with one ledger.
 type check struct {
 	out    io.Writer
 	report Report
@@ -99,7 +97,6 @@ func newCheck(out io.Writer, r Report) *check {
 
 func (c *check) short(text string) uint32 { return uint32(maphash.String(c.hash, text)) }
 
-// readLedger reads the accepted messages.
 func (c *check) readLedger(messages iter.Seq2[ledger.Accepted, error]) error {
 	for a, err := range messages {
 		if err != nil {
@@ -118,7 +115,6 @@ func (c *check) readLedger(messages iter.Seq2[ledger.Accepted, error]) error {
 	return nil
 }
 
-// compare compares each record of the report.
 func (c *check) compare() error {
 	for o, err := range c.report.Outcomes {
 		if err != nil {
@@ -160,10 +156,8 @@ func (c *check) compare() error {
 	return nil
 }
 
-// mostNamed is the number of rows that are named.
 const mostNamed = 20
 
-// differs names a row.
 func (c *check) differs(row int64, words string) {
 	if c.differ++; c.differ <= mostNamed {
 		fmt.Fprintf(c.out, "row %d %s\n", row, words)

@@ -228,7 +228,7 @@ func TestPoisonedRecipientsAreStable(t *testing.T) {
 	s := serve(t, Options{Seed: 3, Faults: tenth})
 	var want []string
 	for n := range 300 {
-		if s.Poisoned(number(n)) {
+		if s.gateway.Dice.Poisoned(number(n)) {
 			want = append(want, fmt.Sprintf("/data/attributes/messages/%d/recipient/nhsNumber", n))
 		}
 	}
@@ -248,10 +248,10 @@ func TestPoisonedRecipientsAreStable(t *testing.T) {
 			t.Errorf("%d %v", got.status, have)
 		}
 	}
-	if serve(t, Options{Seed: 4, Faults: tenth}).Poisoned(number(0)) == s.Poisoned(number(0)) {
+	if serve(t, Options{Seed: 4, Faults: tenth}).gateway.Dice.Poisoned(number(0)) == s.gateway.Dice.Poisoned(number(0)) {
 		same := true
 		for n := range 300 {
-			same = same && faults.NewDice(4, tenth).Poisoned(number(n)) == s.Poisoned(number(n))
+			same = same && faults.NewDice(4, tenth).Poisoned(number(n)) == s.gateway.Dice.Poisoned(number(n))
 		}
 		if same {
 			t.Error("another seed poisons the same people")

@@ -76,9 +76,13 @@ func TestStatsEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Stats{
-		Requests: 5, ByStatus: map[string]int{"200": 1, "201": 3, "429": 1}, Faults: map[string]int{"spike_429": 1},
-		BatchesAccepted: 3, MessagesAccepted: 12, People: 11, PeopleTwice: 1, ReferencesTwice: 1,
-		MostMessagesInOneSecond: 7, LargestBody: got.LargestBody, MostConcurrent: 1,
+		gateway.Traffic{
+			Requests: 5, ByStatus: map[string]int{"200": 1, "201": 3, "429": 1}, LargestBody: got.LargestBody, MostConcurrent: 1,
+		},
+		ledger.Totals{
+			BatchesAccepted: 3, MessagesAccepted: 12, People: 11, PeopleTwice: 1, ReferencesTwice: 1, MostMessagesInOneSecond: 7,
+		},
+		map[string]int{"spike_429": 1},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -38,7 +38,6 @@ type Options struct {
 	PublicKey *rsa.PublicKey
 	Keys      map[string]*rsa.PublicKey // by key id, from gateway.ReadJWKS; in place of KeyID and PublicKey
 
-	Application    string        // its name in the text of a 429; "simulated" when empty
 	NotOnboarded   bool          // 403 for everything
 	TokenLifetime  time.Duration // 599 s when zero
 	QuotaPerMinute int           // requests of each application; 0: no limit
@@ -78,9 +77,9 @@ func New(o Options) *Server {
 		version: cmp.Or(o.Version, "devel"),
 		gateway: gateway.New(gateway.Options{
 			Seed: o.Seed, Faults: o.Faults, APIKey: o.APIKey, KeyID: o.KeyID, PublicKey: o.PublicKey, Keys: o.Keys,
-			Application: cmp.Or(o.Application, "simulated"), NotOnboarded: o.NotOnboarded,
-			TokenLifetime: cmp.Or(o.TokenLifetime, 599*time.Second), QuotaPerMinute: o.QuotaPerMinute,
-			Now: o.Faults.Shift(now), Log: o.Log,
+			NotOnboarded: o.NotOnboarded, QuotaPerMinute: o.QuotaPerMinute,
+			TokenLifetime: cmp.Or(o.TokenLifetime, 599*time.Second),
+			Now:           o.Faults.Shift(now), Log: o.Log,
 		}),
 		ledger: ledger.New(ledger.Options{Seed: o.Seed, State: o.State, ForgetPersonalisation: o.ForgetPersonalisation}),
 	}
@@ -89,23 +88,18 @@ func New(o Options) *Server {
 	return s
 }
 
-// Poisoned reports whether the fault poisoned_recipients makes the validator refuse this
-// person.
-func (s *Server) Poisoned(nhsNumber string) bool { return s.gateway.Dice.Poisoned(nhsNumber) }
-
 // Ledger yields every message that was accepted before the call, in the order of acceptance.
 func (s *Server) Ledger() iter.Seq[ledger.Accepted] { return s.ledger.All() }
 
-// ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(nameHeader, s.version)
 	switch path := r.URL.Path; {
 	case path == tokenPath:
-		s.gateway.ServeToken(w, r, s.notify.API())
+		s.gateway.ServeToken(w, r, s.notify.API)
 	case strings.HasPrefix(path, notify.Root+"/"):
-		s.gateway.Serve(w, r, s.notify.API())
+		s.gateway.Serve(w, r, s.notify.API)
 	case strings.HasPrefix(path, nhsapp.Root+"/"):
-		s.gateway.Serve(w, r, s.app.API())
+		s.gateway.Serve(w, r, s.app.API)
 	case path == "/_simulator/ledger" && r.Method == http.MethodGet:
 		s.serveLedger(w, r)
 	case path == "/_simulator/stats" && r.Method == http.MethodGet:

@@ -51,7 +51,6 @@ func byHand(t *testing.T, speak func(conn *net.TCPConn)) (address string) {
 	return "http://" + l.Addr().String()
 }
 
-// readRequest reads a whole request.
 func readRequest(in *bufio.Reader) bool {
 	req, err := http.ReadRequest(in)
 	if err != nil {
@@ -66,7 +65,6 @@ func reset(conn *net.TCPConn) {
 	_ = conn.Close()
 }
 
-// raw is an answer as it is written.
 func raw(status int, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %d Words\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 }

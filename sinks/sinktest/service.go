@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,16 +78,10 @@ func credentials(t *testing.T) apim.Credentials {
 // Issuer is a token endpoint. It gives token-1, token-2 and so on.
 func Issuer(t *testing.T) *httptest.Server {
 	t.Helper()
-	var mu sync.Mutex
-	n := 0
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		n++
-		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","expires_in":"599"}`, n)
-	}))
-	t.Cleanup(s.Close)
-	return s
+	var n atomic.Int32
+	return Listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","expires_in":"599"}`, n.Add(1))
+	})
 }
 
 // Listen starts a service that answers with handler.

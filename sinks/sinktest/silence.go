@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -68,43 +69,21 @@ func (s Subject) neverLeft(t *testing.T) {
 	})
 }
 
-// hijack takes a connection from its server.
-func hijack(t *testing.T, w http.ResponseWriter) *net.TCPConn {
-	t.Helper()
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		t.Error(err)
-		return nil
-	}
-	return conn.(*net.TCPConn)
-}
-
 // mayHaveArrived: a request that left and got no answer is in doubt. It is not sent again.
 func (s Subject) mayHaveArrived(t *testing.T) {
-	for _, test := range []struct {
-		sentence string
-		handler  func(t *testing.T, w http.ResponseWriter, r *http.Request)
-	}{
-		{"closed without an answer", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			_ = hijack(t, w).Close()
-		}},
-		{"closed in the headers of the answer", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn := hijack(t, w)
-			_, _ = io.WriteString(conn, "HTTP/1.1 201 Created\r\nContent-Le")
-			_ = conn.Close()
-		}},
-		{"an answer that is not HTTP", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn := hijack(t, w)
-			_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
-			_ = conn.Close()
-		}},
+	for sentence, written := range map[string]string{
+		"closed without an answer":            "",
+		"closed in the headers of the answer": "HTTP/1.1 201 Created\r\nContent-Le",
+		"an answer that is not HTTP":          "220 mail.example ESMTP\r\n",
 	} {
-		t.Run(test.sentence, func(t *testing.T) {
+		t.Run(sentence, func(t *testing.T) {
 			var requests atomic.Int32
-			sink := s.Make(s.wire(t, Listen(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); test.handler(t, w, r) }).URL))
+			sink := s.Make(s.wire(t, byHand(t, func(conn *net.TCPConn) {
+				if readRequest(bufio.NewReader(conn)) {
+					requests.Add(1)
+					_, _ = io.WriteString(conn, written)
+				}
+			})))
 			isAnswer(t, sink.Send(context.Background(), s.request(sink, 1)), engine.Unknown, "no_answer")
 			if n := requests.Load(); n != 1 {
 				t.Errorf("the request was sent %d times", n)

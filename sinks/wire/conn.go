@@ -171,13 +171,11 @@ func (c *conn) abort() {
 	<-c.written
 }
 
-// close closes an idle connection.
 func (c *conn) close() {
 	c.unwatch()
 	_ = c.stream.Close()
 }
 
-// exchange writes a request and reads its answer.
 func (c *conn) exchange() error {
 	if len(c.request.Body) <= bufferSize {
 		c.write()

@@ -17,7 +17,6 @@ type NotSentError struct{ Err error }
 
 func (e *NotSentError) Error() string { return "not sent: " + e.Err.Error() }
 
-// Unwrap gives the cause.
 func (e *NotSentError) Unwrap() error { return e.Err }
 
 // Transport carries requests to one service over connections that stay open, one request at

@@ -107,7 +107,6 @@ func (r *Run) read(older bool) (err error) {
 	return err
 }
 
-// Release closes and unlocks all runs.
 func (e *Runs) Release() {
 	if e == nil {
 		return
@@ -118,7 +117,6 @@ func (e *Runs) Release() {
 	e.Runs = nil
 }
 
-// Release closes and unlocks the run.
 func (r *Run) Release() {
 	if r.Spool != nil {
 		_ = r.Spool.Close()

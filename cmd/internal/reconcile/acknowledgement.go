@@ -81,18 +81,23 @@ func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, fol
 
 // uploads is the sink that wrote the run's files.
 func uploads(s *run.Runner) (sinks.Files, error) {
-	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+	sink, err := Measuring(s)
+	if err != nil {
 		return sinks.Files{}, err
+	}
+	return sink.(sinks.Files).In(s.Folder.File(runfolder.FilesFolder)), nil
+}
+
+// Measuring is a sink that renders the messages of a planned run. It cannot send.
+func Measuring(s *run.Runner) (sinks.Service, error) {
+	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
+		return nil, err
 	}
 	fields, err := sinks.FieldsOf(s.Campaign)
 	if err != nil {
-		return sinks.Files{}, err
+		return nil, err
 	}
-	sink, err := sinks.NewFiles(s.Campaign, fields)
-	if err != nil {
-		return sinks.Files{}, err
-	}
-	return sink.In(s.Folder.File(runfolder.FilesFolder)), nil
+	return sinks.Measuring(s.Campaign, fields)
 }
 
 // recordAcknowledged writes acknowledgements to the progress log. It does not write twice what is
@@ -128,11 +133,18 @@ func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, fold
 				return refusal.New("finish_unrecorded", "cause", err)
 			}
 		}
-		if _, err := register.ReachedAll(s.Campaign.Registers(), d.Plan.RunID, log.Ledger.Facts().Attempts, uint64(log.Ledger.Facts().Revisions)); err != nil {
-			s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
-		}
+		TellRegister(s, d.Plan, log.Ledger)
 		return nil
 	})
+}
+
+// TellRegister tells the register how far a run has come.
+func TellRegister(s *run.Runner, plan *plan.Plan, ledger *ledger.Ledger) {
+	facts := ledger.Facts()
+	_, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, facts.Attempts, uint64(facts.Revisions))
+	if err != nil {
+		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+	}
 }
 
 // refusedUploads finds the run's uploads that the service refused; nil: there are none.

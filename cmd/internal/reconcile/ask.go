@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
@@ -25,7 +24,6 @@ import (
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
-	"cohort/shard"
 	"cohort/sinks/delivery"
 	"cohort/sinks/notify"
 )
@@ -93,26 +91,10 @@ func (o *Options) again(folder string) string {
 }
 
 // deliveries asks NHS Notify about a run's messages, or reads its reports of uploads.
-func deliveries(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
-	if err := s.AsPlanned(plan); err != nil {
-		return err
-	}
-	if plan.Service == s.Campaign.ServiceID(true) {
-		return refusal.New("rehearsal_forgotten")
-	}
-	ledger, err := ledger.Read(s.Folder.Path, plan)
-	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
-	}
+func deliveries(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
 	if ledger.Settleable() > 0 {
-		return run.BySettling(s.Folder.Path, plan, run.ClockOf(ctx)())
+		return run.BySettling(s.Folder.Path, d.Plan, run.ClockOf(ctx)())
 	}
-	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
 	if len(o.acks) > 0 {
 		if len(o.daily) > 0 || o.fallback != "" || o.json {
 			return refusal.New("acknowledgement_not_alone")
@@ -203,9 +185,10 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 }
 
 // received saves the facts of the NHS App's receipts, and prints them after the run's account.
-func received(s *run.Runner, plan *plan.Plan, spool *shard.Spool, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
-	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
-	statuses, failed := d.Add(r.Facts(delivery.EachMessage(s.Folder.Path, plan, spool), time.Now().Truncate(time.Millisecond)), time.Time{})
+func received(s *run.Runner, d *delivery.Facts, ledger *ledger.Ledger, r *delivery.Receipts, o *Options,
+	stands func() error) error {
+	learned := time.Now().Truncate(time.Millisecond)
+	statuses, failed := d.Add(r.Facts(delivery.EachMessage(d.Dir, d.Plan, d.Spool), learned), time.Time{})
 	out := s.Stdout
 	if o.json {
 		s.Stdout = io.Discard

@@ -30,13 +30,10 @@ const Verb = "reconcile"
 // Reconcile asks the service about a run's messages. Receipts of the NHS App settle the messages in
 // doubt that they name.
 func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) error {
-	if !plan.NeverAgain {
-		return deliveries(s, ctx, plan, o)
-	}
-	if o.flags.Changed("per-second") {
+	if plan.NeverAgain && o.flags.Changed("per-second") {
 		return refusal.New("asking_rate_for_nhsapp")
 	}
-	if len(o.daily)+len(o.acks) > 0 {
+	if plan.NeverAgain && len(o.daily)+len(o.acks) > 0 {
 		return refusal.New("upload_reports_for_nhsapp")
 	}
 	if err := s.AsPlanned(plan); err != nil {
@@ -44,9 +41,6 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	}
 	if s.Call.Simulate = plan.Service == s.Campaign.ServiceID(true); s.Call.Simulate {
 		return refusal.New("rehearsal_forgotten")
-	}
-	if err := s.Connect(); err != nil {
-		return err
 	}
 	spool, err := cohortspool.Open(s.Folder.File(runfolder.SpoolFolder), plan)
 	if err != nil {
@@ -56,6 +50,13 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	folded, err := ledger.Read(s.Folder.Path, plan)
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
+	}
+	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
+	if !plan.NeverAgain {
+		return deliveries(s, ctx, d, folded, o)
+	}
+	if err := s.Connect(); err != nil {
+		return err
 	}
 	receipts := delivery.NewReceipts(plan, s.Log)
 	if folded.AnyInDoubt() {
@@ -76,7 +77,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	if receipts.Read == 0 && folded.Account().Fates[person.Accepted] > 0 {
 		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them")
 	}
-	return received(s, plan, spool, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
+	return received(s, d, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
 }
 
 // settledBy writes the report, and says what is still in doubt after the receipts were read.
@@ -230,15 +231,25 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 	return nil, nil
 }
 
+// AttemptsOf returns the attempts of forms.
+func AttemptsOf(dir string, planned *plan.Plan, forms map[engine.Reference]plan.FormID) (
+	map[plan.FormID]decision.Attempted, error) {
+	asked := make(map[plan.FormID]bool, len(forms))
+	for _, form := range forms {
+		asked[form] = true
+	}
+	attempted, err := decision.Attempts(dir, planned, func(form plan.FormID) bool { return asked[form] })
+	if err != nil {
+		return nil, runfolder.Unsound(dir, err)
+	}
+	return attempted, nil
+}
+
 // warnOfKeys warns of messages in doubt that were attempted with another API key than key.
 func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]plan.FormID, key string) error {
-	inDoubt := make(map[plan.FormID]bool, len(forms))
-	for _, form := range forms {
-		inDoubt[form] = true
-	}
-	attempted, err := decision.Attempts(s.Folder.Path, planned, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := AttemptsOf(s.Folder.Path, planned, forms)
 	if err != nil {
-		return runfolder.Unsound(s.Folder.Path, err)
+		return err
 	}
 	others := 0
 	for _, a := range attempted {

@@ -43,7 +43,6 @@ func batches(result record.Result) func(*decider, context.Context) (func() (stri
 // mostListed limits the batches of a kind in a list.
 const mostListed = 20
 
-// list names batches.
 func list(out io.Writer, title string, waiting []decision.Waiting) {
 	fmt.Fprintf(out, "%d %s\n", len(waiting), title)
 	for _, w := range waiting[:min(mostListed, len(waiting))] {

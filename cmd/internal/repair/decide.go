@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/engine/refusal"
-	"cohort/engine/register"
 	"cohort/engine/runfolder"
 )
 
@@ -121,7 +121,6 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	return err
 }
 
-// read reads the run's plan and its campaign.
 func (d *decider) read() (err error) {
 	s := d.run
 	if d.plan, err = runfolder.Plan(s.RunFolder); err != nil {
@@ -142,10 +141,7 @@ func (d *decider) inLog(write func(log *ledger.Log) error) error {
 		if err := write(log); err != nil {
 			return refusal.New("decision_partly_recorded", "cause", err, "command", refusal.Command("decide", dir))
 		}
-		facts := log.Ledger.Facts()
-		if _, err := register.ReachedAll(d.run.Campaign.Registers(), d.plan.RunID, facts.Attempts, uint64(facts.Revisions)); err != nil {
-			d.run.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
-		}
+		reconcile.TellRegister(d.run, d.plan, log.Ledger)
 		return nil
 	})
 }

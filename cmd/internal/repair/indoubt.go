@@ -104,13 +104,9 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 	if w.found, err = reconcile.ReadReceipts(s, ctx, d.plan, forms, receipts); err != nil {
 		return nil, err
 	}
-	inDoubt := make(map[plan.FormID]bool, len(forms))
-	for _, form := range forms {
-		inDoubt[form] = true
-	}
-	attempted, err := decision.Attempts(dir, d.plan, func(form plan.FormID) bool { return inDoubt[form] })
+	attempted, err := reconcile.AttemptsOf(dir, d.plan, forms)
 	if err != nil {
-		return nil, runfolder.Unsound(dir, err)
+		return nil, err
 	}
 	days := map[time.Time]bool{}
 	for form, a := range attempted {
@@ -150,7 +146,6 @@ func (d *decider) notListed(ctx context.Context, found map[plan.FormID]string, a
 	return again, nil
 }
 
-// showDoubt shows what becomes of the messages in doubt.
 func showDoubt(out io.Writer, again *decision.Resend) {
 	for _, line := range []struct {
 		words    string

@@ -144,7 +144,6 @@ func (r *Recovery) renew(why error) error {
 	return nil
 }
 
-// recover begins a new log.
 func (r *Recovery) recover(why error) error {
 	if by := recovery.Superseding(r.dir, r.plan); by != "" {
 		return refusal.New("lost_log_superseded", "cause", why, "run", by)

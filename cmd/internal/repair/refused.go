@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
-	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
 	"cohort/engine/decision"
@@ -18,7 +18,6 @@ import (
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
-	"cohort/sinks"
 )
 
 // refusedAgain puts refused messages into new batches. Nobody who was accepted, or may have been,
@@ -78,14 +77,7 @@ func (d *decider) takeUpRefused() error {
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	if err := intake.BroughtPersonalisation(s.Campaign, s.Folder); err != nil {
-		return err
-	}
-	fields, err := sinks.FieldsOf(s.Campaign)
-	if err != nil {
-		return err
-	}
-	sink, err := sinks.Measuring(s.Campaign, fields)
+	sink, err := reconcile.Measuring(s)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,6 @@ func (w *waiting) batches(title string, of []decision.Waiting, decisions ...stri
 	return true
 }
 
-// commands prints the command line of each decision.
 func (w *waiting) commands(title string, decisions ...string) {
 	if title != "" {
 		fmt.Fprintln(w.out, title+":")

@@ -88,7 +88,6 @@ type Event struct {
 	Detail string    `json:"detail,omitempty"`
 }
 
-// words writes the event for people.
 func (e Event) words() string {
 	switch {
 	case e.Verb == string(record.VerbStop):
@@ -211,7 +210,6 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// Print prints the status for people.
 func (s *Status) Print(w io.Writer) {
 	state := string(s.State)
 	if s.gone.PID != 0 {

@@ -55,7 +55,6 @@ func (s *Screen) Follow(what string, total int64, read func() int64) (end func()
 	})
 }
 
-// show shows n bytes.
 func (r *reading) show(now time.Time, n int64) {
 	r.speed.Add(now, n)
 	switch {
@@ -93,7 +92,6 @@ func (r *reading) draw() {
 	s.out.set(r.bars)
 }
 
-// end removes the bar.
 func (r *reading) end() {
 	if r.bar == nil {
 		return

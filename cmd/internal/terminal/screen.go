@@ -54,7 +54,6 @@ func forEyes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Begin shows the bar.
 func (s *Screen) Begin(plan *plan.Plan, pace campaign.Pace) {
 	s.pace, s.spoke = pace, time.Now()
 	if !s.terminal {
@@ -139,7 +138,6 @@ func (s *Screen) count(st decor.Statistics) string {
 
 func (s *Screen) clock(t time.Time) string { return pace.Clock(t, s.pace.Location, time.Now()) }
 
-// End removes the bar.
 func (s *Screen) End() {
 	if s.bar == nil {
 		return

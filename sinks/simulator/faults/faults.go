@@ -11,50 +11,8 @@
 //
 // Every fault but poisoned_recipients, clock_ahead and clock_behind takes "after" (the
 // number of chances it lets pass first) and "limit" (the number of times it strikes at
-// most; 0 means no limit).
-//
-//	reset_before          connection reset; nothing was accepted
-//	reset_after           decided (accepted, or found a duplicate), then reset
-//	timeout_after         decided, held for "hold" (29s), then 504 CM_TIMEOUT
-//	gateway_504_after     decided, then 504 CM_TIMEOUT at once
-//	gateway_504_before    504 CM_TIMEOUT; nothing was accepted
-//	truncated_201         accepted; the 201 stops in the middle of its body
-//	quota_429             429 CM_QUOTA; "retry_after" (60s)
-//	spike_429             429 CM_QUOTA; "retry_after" (1s)
-//	busy_429              429 because the whole API is busy (NHS App only)
-//	too_early_425         a replay of an accepted reference is answered 425 for
-//	                      "processing" (as long as retry_after), drawn once for
-//	                      each reference; "retry_after" (300s) here also goes
-//	                      with every 425 that no fault made
-//	slow_accept           accepted, reset, and replays get 425 for "processing"
-//	                      (as long as retry_after); "retry_after" (300s)
-//	delivered_twice       a gateway delivers the POST twice: the first is accepted
-//	                      after "processing" (as long as retry_after), and the
-//	                      second, which this answers, gets 425; "retry_after" (300s)
-//	unavailable_503       503; Retry-After from "retry_after" (5s)
-//	unavailable_503_bare  503 without Retry-After, as the live policy
-//	error_500_before      500 CM_INTERNAL_SERVER_ERROR; nothing was accepted
-//	error_500_after       decided, then the same 500
-//	bad_gateway_502       502 CM_BAD_GATEWAY; nothing was accepted
-//	html_error            502 with an HTML body; nothing was accepted
-//	token_revoked         401 CM_DENIED, and the token is void; only tokens that
-//	                      have served five answered requests
-//	token_refused         401 CM_DENIED to every token, fresh ones too: the
-//	                      application may not use this service; share 1 when not
-//	                      given
-//	token_endpoint_500    the token endpoint answers 500; the jti is used up
-//	token_jwks_403        the token endpoint cannot reach the public keys
-//	token_audience_401    the token endpoint knows itself by another address, and
-//	                      refuses 'aud'
-//	latency               the backend waits for "fixed" plus up to "jitter";
-//	                      share 1 when not given
-//	poisoned_recipients   share of NHS numbers, always the same for one seed, that
-//	                      the validator refuses though they are valid
-//	banned                403 CM_SERVICE_BAN; share 1 when not given
-//	not_onboarded         403 CM_FORBIDDEN; share 1 when not given
-//	no_such_plan          404 CM_NO_SUCH_ROUTING_PLAN
-//	clock_ahead           the service's clock, and with it the Date of every answer,
-//	clock_behind          is off by "fixed"; these take nothing else
+// most; 0 means no limit). The table kinds has every fault's key, settings and defaults, and
+// the constants say what each does.
 //
 // At the NHS App, too_early_425, slow_accept, delivered_twice and no_such_plan never
 // strike. There every 5xx is an OperationOutcome of code unknown, spike_429 and busy_429
@@ -65,47 +23,52 @@
 package faults
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"time"
 )
 
-// Kind names one fault. The package comment says what each does.
+// Kind names one fault.
 type Kind uint8
 
-// The faults.
+// The faults. A decided request was accepted, or was found to be a duplicate.
+//
+// TooEarly425 is drawn once for each reference. Its RetryAfter also goes with every 425 that no
+// fault made. Of DeliveredTwice, the first delivery is accepted after Processing, and the second,
+// which this answers, gets 425.
 const (
-	ResetBefore Kind = iota
-	ResetAfter
-	TimeoutAfter
-	Gateway504After
-	Gateway504Before
-	Truncated201
-	Quota429
-	Spike429
-	TooEarly425
-	SlowAccept
-	Unavailable503
-	Unavailable503Bare
-	Error500Before
-	Error500After
-	BadGateway502
-	HTMLError
-	TokenRevoked
-	TokenEndpoint500
-	TokenJWKS403
-	Latency
-	PoisonedRecipients
-	Banned
-	NoSuchPlan
-	NotOnboarded
-	TokenRefused
-	TokenAudience401
-	ClockAhead
-	ClockBehind
-	Busy429
-	DeliveredTwice
+	ResetBefore        Kind = iota // connection reset; nothing was accepted
+	ResetAfter                     // decided, then reset
+	TimeoutAfter                   // decided, held for Hold, then 504 CM_TIMEOUT
+	Gateway504After                // decided, then 504 CM_TIMEOUT at once
+	Gateway504Before               // 504 CM_TIMEOUT; nothing was accepted
+	Truncated201                   // accepted; the 201 stops in the middle of its body
+	Quota429                       // 429 CM_QUOTA
+	Spike429                       // 429 CM_QUOTA
+	TooEarly425                    // a replay of an accepted reference is answered 425 for Processing
+	SlowAccept                     // accepted, reset, and replays get 425 for Processing
+	Unavailable503                 // 503 with a Retry-After
+	Unavailable503Bare             // 503 without Retry-After, as the live policy
+	Error500Before                 // 500 CM_INTERNAL_SERVER_ERROR; nothing was accepted
+	Error500After                  // decided, then the same 500
+	BadGateway502                  // 502 CM_BAD_GATEWAY; nothing was accepted
+	HTMLError                      // 502 with an HTML body; nothing was accepted
+	TokenRevoked                   // 401 CM_DENIED, and the token is void; only after five answered requests with it
+	TokenEndpoint500               // the token endpoint answers 500; the jti is used up
+	TokenJWKS403                   // the token endpoint cannot reach the public keys
+	Latency                        // the backend waits for Fixed plus up to Jitter
+	PoisonedRecipients             // the share of valid NHS numbers, the same for one seed, that the validator refuses
+	Banned                         // 403 CM_SERVICE_BAN
+	NoSuchPlan                     // 404 CM_NO_SUCH_ROUTING_PLAN
+	NotOnboarded                   // 403 CM_FORBIDDEN
+	TokenRefused                   // 401 CM_DENIED to every token: the application may not use this service
+	TokenAudience401               // the token endpoint knows itself by another address, and refuses 'aud'
+	ClockAhead                     // the service's clock, and the Date of every answer, is off by Fixed
+	ClockBehind                    // the same in the other direction
+	Busy429                        // 429 because the whole API is busy (NHS App only)
+	DeliveredTwice                 // a gateway delivers the POST twice
 	kindCount
 )
 
@@ -151,22 +114,16 @@ var kinds = [kindCount]struct {
 }
 
 // String is the fault's key in a faults file.
-func (k Kind) String() string {
-	if k < kindCount {
-		return kinds[k].name
-	}
-	return "unknown fault"
-}
+func (k Kind) String() string { return kinds[k].name }
 
-// Fault holds the settings of one kind of fault. A zero setting takes the default that the
-// package comment names.
+// Fault holds the settings of one kind of fault. A zero setting takes the default in kinds.
 type Fault struct {
 	Share      float64       // probability that it strikes, 0 to 1
 	After      int           // chances it lets pass before the first draw
 	Limit      int           // the most times it strikes; 0: no limit
 	RetryAfter time.Duration // the Retry-After header, rounded up to whole seconds
 	Hold       time.Duration // TimeoutAfter: the wait before the 504
-	Processing time.Duration // TooEarly425, SlowAccept, DeliveredTwice: replays get 425 for this long
+	Processing time.Duration // TooEarly425, SlowAccept, DeliveredTwice: replays get 425 for so long; else RetryAfter
 	Fixed      time.Duration // Latency: the shortest wait; ClockAhead, ClockBehind: the error of the clock
 	Jitter     time.Duration // Latency: the longest addition to it
 }
@@ -181,15 +138,8 @@ func (s Set) of(k Kind) Fault {
 	if given && f.Share == 0 {
 		f.Share = d.Share
 	}
-	if f.RetryAfter == 0 {
-		f.RetryAfter = d.RetryAfter
-	}
-	if f.Hold == 0 {
-		f.Hold = d.Hold
-	}
-	if f.Processing == 0 {
-		f.Processing = f.RetryAfter
-	}
+	f.RetryAfter, f.Hold = cmp.Or(f.RetryAfter, d.RetryAfter), cmp.Or(f.Hold, d.Hold)
+	f.Processing = cmp.Or(f.Processing, f.RetryAfter)
 	return f
 }
 
@@ -266,16 +216,25 @@ func (d *Dice) Poisoned(nhsNumber string) bool {
 	if share <= 0 {
 		return false
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(nhsNumber))
-	return share >= 1 || rand.New(rand.NewPCG(d.seed, h.Sum64())).Float64() < share
+	return share >= 1 || rand.New(Stream(d.seed, nhsNumber)).Float64() < share
 }
 
-// CountPoisoned adds refused rows to the count of PoisonedRecipients.
-func (d *Dice) CountPoisoned(rows int) {
-	d.mu.Lock()
-	d.struck[PoisonedRecipients] += rows
-	d.mu.Unlock()
+// Stream makes the stream of random numbers of a name, such as an id.
+func Stream(seed uint64, name string) *rand.PCG {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return rand.NewPCG(seed, h.Sum64())
+}
+
+// Poison is Poisoned for a request, and counts the refused rows.
+func (d *Dice) Poison(nhsNumber string) bool {
+	hit := d.Poisoned(nhsNumber)
+	if hit {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.struck[PoisonedRecipients]++
+	}
+	return hit
 }
 
 // Struck counts the faults so far, by name.
@@ -291,11 +250,10 @@ func (d *Dice) Struck() map[string]int {
 	return out
 }
 
-// Kinds lists all faults.
-func Kinds() []Kind {
-	all := make([]Kind, kindCount)
-	for i := range all {
-		all[i] = Kind(i)
+// Names lists all faults, as a faults file has them.
+func Names() (all []string) {
+	for _, k := range kinds {
+		all = append(all, k.name)
 	}
 	return all
 }

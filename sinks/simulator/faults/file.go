@@ -43,7 +43,7 @@ func Parse(yaml []byte) (Set, error) {
 		}
 		for _, pair := range pairs {
 			name := pair.Key.GetToken().Value
-			kind := slices.IndexFunc(Kinds(), func(k Kind) bool { return k.String() == name })
+			kind := slices.Index(Names(), name)
 			if kind < 0 {
 				return nil, fmt.Errorf("faults: line %d: unknown fault %q", line(pair.Key), name)
 			}

@@ -39,7 +39,7 @@ const defaultQuota = 1200
 // Limit is the rate gate: the quota, then the faults. The reply counts only when ok is false.
 func (g *Gateway) Limit(x *Exchange) (rep Reply, ok bool) {
 	throttled := func(wait time.Duration, format string, details ...any) (Reply, bool) {
-		text := "Your application, " + g.Options.Application + ", has " + fmt.Sprintf(format, details...)
+		text := "Your application, simulated, has " + fmt.Sprintf(format, details...)
 		return x.Refuse(x.api.Throttled.Saying(text).RetryIn(wait)), false
 	}
 	named := func(wait time.Duration) time.Duration {

@@ -27,15 +27,12 @@ type Options struct {
 	Seed   uint64
 	Faults faults.Set
 
-	// The credentials that the token endpoint knows. With neither PublicKey nor Keys it
-	// takes any key id and API key and checks no signature. It checks every other claim
-	// either way. An empty APIKey or KeyID admits any.
+	// The credentials that the token endpoint knows, as simulator.Options explains them.
 	APIKey    string
 	KeyID     string
 	PublicKey *rsa.PublicKey
 	Keys      map[string]*rsa.PublicKey // by key id, in place of KeyID and PublicKey
 
-	Application    string        // its name in the text of a 429
 	NotOnboarded   bool          // 403 for everything
 	TokenLifetime  time.Duration // of every access token
 	QuotaPerMinute int           // requests of each application; 0: no limit
@@ -55,7 +52,7 @@ type Gateway struct {
 
 	mu      sync.Mutex // guards what follows
 	minutes map[minute]int
-	counts  Counts
+	traffic Traffic
 	names   *rand.Rand // message ids and tokens
 }
 
@@ -63,7 +60,7 @@ type Gateway struct {
 func New(o Options) *Gateway {
 	return &Gateway{
 		Dice: faults.NewDice(o.Seed, o.Faults), Options: o, minutes: map[minute]int{},
-		counts: Counts{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
+		traffic: Traffic{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
 	}
 }
 
@@ -107,32 +104,30 @@ func address(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// Serve answers one request with the API's Route.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, api *API) {
-	g.serve(w, r, api, api.Route)
-}
-
 // ServeToken answers one request to the token endpoint. api writes the errors that are not
 // the endpoint's own.
 func (g *Gateway) ServeToken(w http.ResponseWriter, r *http.Request, api *API) {
-	g.serve(w, r, api, g.answerToken)
+	token := *api
+	token.Route = g.answerToken
+	g.Serve(w, r, &token)
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, api *API, answer func(*Exchange) Reply) {
-	g.count(func(c *Counts) {
+// Serve answers one request with the API's Route.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, api *API) {
+	g.count(func(c *Traffic) {
 		c.Requests++
-		c.Open++
-		c.MostConcurrent = max(c.MostConcurrent, c.Open)
+		c.open++
+		c.MostConcurrent = max(c.MostConcurrent, c.open)
 	})
-	defer g.count(func(c *Counts) { c.Open-- })
+	defer g.count(func(c *Traffic) { c.open-- })
 	x := &Exchange{R: r, ID: g.messageID(), Now: g.Options.Now(), api: api}
 	var rep Reply
 	if err := x.readBody(); err != nil {
 		rep = x.Refuse(notReceived)
 	} else {
-		g.count(func(c *Counts) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
+		g.count(func(c *Traffic) { c.LargestBody = max(c.LargestBody, len(x.Body)) })
 		x.Now = g.Options.Now()
-		rep = answer(x)
+		rep = api.Route(x)
 	}
 	g.deliver(w, x, rep)
 }
@@ -160,14 +155,12 @@ func (x *Exchange) readBody() error {
 	return err
 }
 
-// messageID makes the gateway's own id of a request.
 func (g *Gateway) messageID() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return fmt.Sprintf("rrt-%019d-c-geu2-%d-%d-1", g.names.Int64(), g.names.IntN(1_000_000), g.names.IntN(10_000_000))
 }
 
-// accessToken makes a bearer token.
 func (g *Gateway) accessToken() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

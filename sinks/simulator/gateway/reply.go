@@ -44,7 +44,7 @@ func Page(status int, title string) Reply {
 var Reset = Reply{manner: reset}
 
 func (g *Gateway) deliver(w http.ResponseWriter, x *Exchange, rep Reply) {
-	g.count(func(c *Counts) { c.ByStatus[rep.name()]++ })
+	g.count(func(c *Traffic) { c.ByStatus[rep.name()]++ })
 	g.Options.Log.Debug("request", "method", x.R.Method, "path", x.R.URL.Path, "reply", rep.name(), "id", x.ID)
 	switch rep.manner {
 	case reset:
@@ -131,31 +131,31 @@ func IsMedia(value string, types ...string) bool {
 	return slices.Contains(types, strings.TrimSpace(media)) && (!has || strings.EqualFold(strings.TrimSpace(parameter), "charset=utf-8"))
 }
 
-// Counts are the numbers of requests to the APIs and to the token endpoint.
-type Counts struct {
-	Requests       int
-	ByStatus       map[string]int // by HTTP status, or cut_201, reset, unanswered
-	LargestBody    int            // bytes
-	Open           int            // now
-	MostConcurrent int
+// Traffic counts the requests to the APIs and to the token endpoint.
+type Traffic struct {
+	Requests       int            `json:"requests"`
+	ByStatus       map[string]int `json:"byStatus"`    // HTTP status, or cut_201, reset, unanswered
+	LargestBody    int            `json:"largestBody"` // bytes
+	MostConcurrent int            `json:"mostConcurrent"`
+
+	open int // now
 }
 
-// Counts returns the counters as they stand.
-func (g *Gateway) Counts() (out Counts) {
-	g.count(func(c *Counts) {
+func (g *Gateway) Traffic() (out Traffic) {
+	g.count(func(c *Traffic) {
 		out = *c
 		out.ByStatus = maps.Clone(c.ByStatus)
 	})
 	return out
 }
 
-func (g *Gateway) count(change func(*Counts)) {
+func (g *Gateway) count(change func(*Traffic)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	change(&g.counts)
+	change(&g.traffic)
 }
 
-// name is the key of a reply in Counts.ByStatus.
+// name is the key of a reply in Traffic.ByStatus.
 func (rep Reply) name() string {
 	switch rep.manner {
 	case cut:

@@ -16,7 +16,6 @@ import (
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// oauthError is one row of the token endpoint's error table.
 type oauthError struct {
 	status            int
 	code, description string

@@ -18,7 +18,6 @@ type Claim struct {
 // Verdict is the result of the idempotency check.
 type Verdict uint8
 
-// The verdicts.
 const (
 	Fresh           Verdict = iota // the reference was free; it is now claimed
 	StillProcessing                // 425
@@ -42,7 +41,7 @@ func (r *Request) key() string {
 
 // Claim claims the reference of a request. usual is the Retry-After while the first request
 // is in flight. delay draws a delay of replays; it is called at most once for each reference.
-func (l *Ledger) Claim(r *Request, usual time.Duration, delay func() (Delay, bool)) (*Claim, Verdict, time.Duration) {
+func (l *Ledger) Claim(r *Request, usual time.Duration, delay func() *Delay) (*Claim, Verdict, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key, now := r.key(), r.AcceptedAt
@@ -53,20 +52,20 @@ func (l *Ledger) Claim(r *Request, usual time.Duration, delay func() (Delay, boo
 		return c, Fresh, 0
 	}
 	if c.body != r.BodyCRC32C {
-		l.counts.OtherBody++
+		l.totals.ReplaysWithOtherBody++
 	}
 	if c.answered {
-		l.counts.AfterAnswer++
+		l.totals.RequestsAfterAnswer++
 	}
 	if c.told {
-		l.counts.AfterDuplicate++
+		l.totals.RequestsAfter422++
 	}
 	if now.Before(c.notBefore) {
-		l.counts.BeforeRetryAfter++
+		l.totals.ReplaysBeforeTheirDue++
 	}
 	if !c.inFlight && !c.drawn && !now.Before(c.until) {
 		c.drawn = true
-		if d, early := delay(); early {
+		if d := delay(); d != nil {
 			c.until, c.retryAfter = now.Add(d.Processing), d.RetryAfter
 		}
 	}
@@ -76,10 +75,10 @@ func (l *Ledger) Claim(r *Request, usual time.Duration, delay func() (Delay, boo
 			wait = c.retryAfter
 		}
 		c.notBefore = now.Add(wait)
-		l.counts.TooEarly++
+		l.totals.TooEarly++
 		return c, StillProcessing, wait
 	}
-	l.counts.Duplicates++
+	l.totals.Duplicates++
 	return c, AlreadyAccepted, 0
 }
 

@@ -17,11 +17,10 @@ type IDs struct {
 	random *rand.PCG
 }
 
-// IDs returns the ids of a request.
 func (l *Ledger) IDs(r *Request) IDs {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(r.key()))
-	return IDs{at: r.AcceptedAt, random: rand.NewPCG(l.seed, h.Sum64())}
+	return IDs{at: r.AcceptedAt, random: rand.NewPCG(l.o.Seed, h.Sum64())}
 }
 
 // Next returns the next id, a KSUID.

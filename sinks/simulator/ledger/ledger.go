@@ -5,6 +5,7 @@ package ledger
 import (
 	"encoding/binary"
 	"encoding/json"
+	"hash/crc32"
 	"hash/maphash"
 	"iter"
 	"slices"
@@ -61,6 +62,9 @@ type Request struct {
 	Messages      []Message `json:"messages"`
 }
 
+// Checksum is the BodyCRC32C of a request's body.
+func Checksum(body []byte) uint32 { return crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) }
+
 // Message is one message of a request.
 type Message struct {
 	Reference       string          `json:"messageReference"`
@@ -79,7 +83,6 @@ type record struct {
 
 // Ledger is the truth about accepted requests. It is safe for concurrent use.
 type Ledger struct {
-	seed     uint64
 	hashSeed maphash.Seed
 	o        Options
 
@@ -90,7 +93,7 @@ type Ledger struct {
 	named          int              // communication ids given out, including those in a State
 	people         map[uint64]int32 // by NHS number
 	references     map[uint64]int32 // by hash of the message reference
-	counts         Counts
+	totals         Totals
 	seconds        map[int64]int        // messages accepted in each second
 	born           map[uint32][]*record // NHS Notify's, by the timestamp of their ids
 }
@@ -102,22 +105,28 @@ type Options struct {
 	ForgetPersonalisation bool   // leave it out, for size
 }
 
-// Counts are the counters of a Ledger.
-type Counts struct {
-	Batches, Singles, Communications, Messages int // accepted
+// Totals are the counters of a Ledger.
+type Totals struct {
+	BatchesAccepted         int `json:"batchesAccepted"`
+	SinglesAccepted         int `json:"singlesAccepted"`
+	Communications          int `json:"communicationsAccepted"` // by the NHS App
+	MessagesAccepted        int `json:"messagesAccepted"`
+	People                  int `json:"people"`          // distinct NHS numbers accepted
+	PeopleTwice             int `json:"peopleTwice"`     // people accepted more than once
+	ReferencesTwice         int `json:"referencesTwice"` // message references accepted more than once
+	MostMessagesInOneSecond int `json:"mostMessagesInOneSecond"`
 
-	People, PeopleTwice, ReferencesTwice int
-	MostInOneSecond                      int // messages
-
-	Duplicates, TooEarly        int // requests decided 422 and 425
-	AfterDuplicate, AfterAnswer int // replays after a whole 422 and a whole 201
-	OtherBody, BeforeRetryAfter int // replays with other bytes, and within a Retry-After
+	Duplicates            int `json:"duplicates"`            // decided 422
+	TooEarly              int `json:"tooEarly"`              // decided 425, without the fault plan
+	RequestsAfterAnswer   int `json:"requestsAfterAnswer"`   // replays of a reference after its whole 201
+	RequestsAfter422      int `json:"requestsAfter422"`      // replays of a reference after its whole 422
+	ReplaysWithOtherBody  int `json:"replaysWithOtherBody"`  // replays with other bytes than the first request
+	ReplaysBeforeTheirDue int `json:"replaysBeforeTheirDue"` // replays within the Retry-After of a 425
 }
 
 // New makes a ledger. It takes over what its State holds.
 func New(o Options) *Ledger {
 	l := &Ledger{
-		seed:       o.Seed,
 		hashSeed:   maphash.MakeSeed(),
 		o:          o,
 		claims:     map[string]*Claim{},
@@ -193,11 +202,10 @@ func (l *Ledger) Communications() []*Request {
 	return l.communications
 }
 
-// Counts returns the counters as they stand.
-func (l *Ledger) Counts() Counts {
+func (l *Ledger) Totals() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := l.counts
+	out := l.totals
 	out.People = len(l.people)
 	return out
 }
@@ -230,21 +238,21 @@ func packField[T ~string | ~[]byte](out []byte, s T) []byte {
 func (l *Ledger) add(from *Request) {
 	r := pack(from)
 	l.records = append(l.records, r)
-	l.counts.Messages += r.count
+	l.totals.MessagesAccepted += r.count
 	switch {
 	case from.Channel != "":
-		l.counts.Communications++
+		l.totals.Communications++
 		l.communications = append(l.communications, &r.request)
 	case from.Single:
-		l.counts.Singles++
+		l.totals.SinglesAccepted++
 	default:
-		l.counts.Batches++
+		l.totals.BatchesAccepted++
 	}
 	for _, m := range from.Messages {
 		if key, ok := personKey(m.NHSNumber); ok {
 			l.people[key]++
 			if l.people[key] == 2 {
-				l.counts.PeopleTwice++
+				l.totals.PeopleTwice++
 			}
 		}
 		if m.Reference == "" {
@@ -253,7 +261,7 @@ func (l *Ledger) add(from *Request) {
 		key := l.referenceKey(m.Reference)
 		l.references[key]++
 		if l.references[key] == 2 {
-			l.counts.ReferencesTwice++
+			l.totals.ReferencesTwice++
 		}
 	}
 	if from.Channel == "" {
@@ -262,7 +270,7 @@ func (l *Ledger) add(from *Request) {
 	}
 	at := from.AcceptedAt.Unix()
 	l.seconds[at] += r.count
-	l.counts.MostInOneSecond = max(l.counts.MostInOneSecond, l.seconds[at])
+	l.totals.MostMessagesInOneSecond = max(l.totals.MostMessagesInOneSecond, l.seconds[at])
 }
 
 func personKey(nhsNumber string) (uint64, bool) {

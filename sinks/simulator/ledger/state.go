@@ -32,7 +32,6 @@ type State struct {
 	found []Request // at opening
 }
 
-// lineStart begins every line.
 const lineStart = `{"application":`
 
 // OpenState opens or makes the file, and reads it. It fails when another process has the
@@ -77,7 +76,6 @@ func (s *State) open() error {
 	return nil
 }
 
-// readLine reads the nth line.
 func readLine(line []byte, n int) (r Request, err error) {
 	if !bytes.HasPrefix(line, []byte(lineStart)) || json.Unmarshal(line, &r) != nil {
 		err = fmt.Errorf("no simulator wrote line %d; name another file, or remove this one to begin with nothing", n)

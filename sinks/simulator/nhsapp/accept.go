@@ -3,7 +3,6 @@ package nhsapp
 import (
 	"encoding/binary"
 	"encoding/json"
-	"hash/crc32"
 	"math/rand/v2"
 
 	"github.com/google/uuid"
@@ -12,8 +11,6 @@ import (
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (s *Service) acceptInApp(x *gateway.Exchange) gateway.Reply { return s.accept(x, inApp) }
 
@@ -25,16 +22,8 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	if x.Large {
 		return gatewayFault(413, "protocol.http.TooBigBody")
 	}
-	hits := 0
-	v := &validator{channel: channel, intermediary: s.o.Intermediary, poisoned: func(nhsNumber string) bool {
-		hit := s.gateway.Dice.Poisoned(nhsNumber)
-		if hit {
-			hits++
-		}
-		return hit
-	}}
+	v := &validator{channel: channel, intermediary: s.o.Intermediary, poisoned: s.gateway.Dice.Poison}
 	c := v.read(x.Body)
-	s.gateway.Dice.CountPoisoned(hits)
 	if len(v.issues) > 0 {
 		return x.Refuse(v.issues...)
 	}
@@ -44,7 +33,7 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	s.gateway.Think(x)
 	r := &ledger.Request{
 		Application: x.Application, Reference: c.request, Single: true, Channel: channel, CampaignID: c.campaign,
-		ID: s.communicationID(), AcceptedAt: s.gateway.Options.Now().UTC().Round(0), BodyCRC32C: crc32.Checksum(x.Body, castagnoli),
+		ID: s.communicationID(), AcceptedAt: s.gateway.Options.Now().UTC().Round(0), BodyCRC32C: ledger.Checksum(x.Body),
 		Messages: []ledger.Message{{Reference: c.request, NHSNumber: c.nhsNumber, Personalisation: json.RawMessage(c.payload.Raw)}},
 	}
 	if err := s.ledger.Accept(nil, r, nil); err != nil {
@@ -53,7 +42,6 @@ func (s *Service) accept(x *gateway.Exchange, channel string) gateway.Reply {
 	return s.gateway.FaultAfter(x, created(x, r.ID, c))
 }
 
-// communicationID is the id of the next communication.
 func (s *Service) communicationID() string {
 	return uuidOf(rand.NewPCG(s.gateway.Options.Seed, uint64(s.ledger.NextCommunication())^0x636f6d6d756e6963))
 }

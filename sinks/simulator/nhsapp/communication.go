@@ -161,7 +161,7 @@ func (p *validator) recipient(list gjson.Result) string {
 		p.add(wrongSystem, "recipient[0].identifier.system")
 	}
 	number := text(identifier, "value")
-	if !gateway.ValidNHSNumber(number) || p.poisoned != nil && p.poisoned(number) {
+	if !gateway.ValidNHSNumber(number) || p.poisoned(number) {
 		p.add(invalidNumber, "recipient[0].identifier.value")
 	}
 	return number

@@ -45,7 +45,6 @@ func mayNot(application, channel string) gateway.Refusal {
 	return gateway.Refusal{Status: 403, Code: "security", Detail: fmt.Sprintf("Supplier with ID %s does not have channel %s permission", application, channel)}
 }
 
-// object is a JSON object.
 type object = map[string]any
 
 // outcome answers with an OperationOutcome. The proxy replaces an error that is not the

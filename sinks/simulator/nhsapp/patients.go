@@ -2,16 +2,15 @@ package nhsapp
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
 )
 
 // testPractice is the ODS code with a report of several pages in the service's tests.
 const testPractice = "T00001"
 
-// patients is the report of an ODS code's app users.
 func (s *Service) patients(x *gateway.Exchange) gateway.Reply {
 	query := x.R.URL.Query()
 	page, wrong := pageOf(query)
@@ -36,7 +35,6 @@ func (s *Service) patients(x *gateway.Exchange) gateway.Reply {
 	return rep
 }
 
-// Patients lists the app users of an ODS code.
 func (s *Service) Patients(code string) []Patient {
 	if s.o.Patients != nil {
 		return s.o.Patients[code]
@@ -48,9 +46,7 @@ func (s *Service) Patients(code string) []Patient {
 	if code == testPractice {
 		n = 250
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(code))
-	dice := rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64()))
+	dice := rand.New(faults.Stream(s.gateway.Options.Seed, code))
 	list := make([]Patient, 0, n)
 	for len(list) < n {
 		if number := fmt.Sprintf("999%07d", dice.IntN(10_000_000)); gateway.ValidNHSNumber(number) {

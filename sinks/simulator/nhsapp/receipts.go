@@ -2,7 +2,6 @@ package nhsapp
 
 import (
 	"cmp"
-	"hash/fnv"
 	"math/rand/v2"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
 )
@@ -35,9 +35,7 @@ type task struct {
 // seed and the communication's id.
 func (s *Service) tasksOf(r *ledger.Request) []task {
 	o := s.o.Receipts
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(r.ID))
-	source := rand.NewPCG(s.gateway.Options.Seed, h.Sum64())
+	source := faults.Stream(s.gateway.Options.Seed, r.ID)
 	dice := rand.New(source)
 	after := func(from time.Time, most time.Duration) time.Time {
 		return from.Add(time.Second + time.Duration(dice.Float64()*float64(most)/o.Hasten))
@@ -154,7 +152,6 @@ func (s *Service) receiptsOf(day string, now time.Time) []task {
 	return list
 }
 
-// resource is the receipt in FHIR.
 func (t task) resource() object {
 	identifiers := identifiersOf(t.of.ID, t.of.CampaignID, t.of.Reference)
 	if t.insecure {

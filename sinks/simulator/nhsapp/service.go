@@ -77,10 +77,11 @@ func (o Options) withDefaults() Options {
 
 // Service is a simulated NHS App. It is safe for concurrent use.
 type Service struct {
+	API *gateway.API // its place behind the gateway
+
 	o       Options
 	gateway *gateway.Gateway
 	ledger  *ledger.Ledger
-	api     *gateway.API
 
 	mu     sync.Mutex // guards what follows
 	day    string     // of the report that is being paged through
@@ -90,17 +91,13 @@ type Service struct {
 // New makes a Service behind a gateway.
 func New(o Options, g *gateway.Gateway, l *ledger.Ledger) *Service {
 	s := &Service{o: o.withDefaults(), gateway: g, ledger: l}
-	s.api = &gateway.API{
+	s.API = &gateway.API{
 		Root: Root, Route: s.route, Refuse: outcome, MediaType: func(*http.Request) string { return fhirJSON }, Silent: true,
 		Invalid: tokenInvalid, Expired: tokenExpired, Throttled: throttled, BusyFault: true,
 	}
 	return s
 }
 
-// API is the service's place behind the gateway.
-func (s *Service) API() *gateway.API { return s.api }
-
-// endpoint is one path below Root.
 type endpoint struct {
 	method    string
 	forbidden func(Options) bool
@@ -115,7 +112,6 @@ var endpoints = map[string]endpoint{
 	patientsPath: {http.MethodGet, func(o Options) bool { return o.NoReports }, "Patient Report", (*Service).patients},
 }
 
-// route takes a request through the gates.
 func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 	if rep, ok := s.gateway.SignIn(x); !ok {
 		return rep
@@ -147,5 +143,4 @@ func acceptable(h http.Header) bool {
 	return value == "" || value == "*/*" || gateway.IsMedia(value, fhirJSON, gateway.JSON)
 }
 
-// fhirTime is the form of every time in a receipt.
 func fhirTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

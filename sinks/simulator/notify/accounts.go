@@ -1,8 +1,8 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,13 +22,13 @@ var invalidRequest = gateway.Refusal{Status: 400, Code: "CM_INVALID_REQUEST", Ti
 func (s *Service) accounts(x *gateway.Exchange) gateway.Reply {
 	query := x.R.URL.Query()
 	code := strings.ToUpper(query.Get("ods-organisation-code"))
-	page, err := pageNumber(query)
+	page, err := strconv.Atoi(cmp.Or(query.Get("page"), "1"))
 	switch {
 	case code == "":
 		return x.Refuse(invalidRequest.Saying("Missing ODS Code"))
 	case !accountsCode.MatchString(code):
 		return x.Refuse(invalidRequest.Saying("Invalid ODS Code"))
-	case err != nil:
+	case err != nil, page < 1:
 		return x.Refuse(invalidRequest.Saying("page must be a positive non-zero integer"))
 	}
 	list := s.app.Patients(code)
@@ -47,15 +47,4 @@ func (s *Service) accounts(x *gateway.Exchange) gateway.Reply {
 		"data":  object{"type": "NhsAppAccounts", "id": code, "attributes": object{"accounts": list[from:to]}},
 		"links": links,
 	})}
-}
-
-func pageNumber(query url.Values) (int, error) {
-	if query.Get("page") == "" {
-		return 1, nil
-	}
-	page, err := strconv.Atoi(query.Get("page"))
-	if page < 1 {
-		err = strconv.ErrRange
-	}
-	return page, err
 }

@@ -33,9 +33,6 @@ func (s *Service) contactErrors(sub submission, single bool) []gateway.Refusal {
 // contactRefusals checks the contact details of one message. It finds at most one error for
 // each of sms, email, address and name.
 func contactRefusals(contact gjson.Result, pointer string) []gateway.Refusal {
-	if falsy(contact) {
-		return nil
-	}
 	if !contact.IsObject() {
 		return []gateway.Refusal{invalidValue.Saying("Invalid").At(pointer)}
 	}

@@ -1,11 +1,11 @@
 package notify
 
 import (
-	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/ledger"
 	"cohort/sinks/simulator/nhsapp"
 )
@@ -32,9 +32,7 @@ type channelLife struct {
 // is kept.
 func (s *Service) lifeOf(a *ledger.Accepted) life {
 	o := s.o.Statuses
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(a.MessageID))
-	f := odds{rand.New(rand.NewPCG(s.gateway.Options.Seed, h.Sum64())), o}
+	f := odds{rand.New(faults.Stream(s.gateway.Options.Seed, a.MessageID)), o}
 	l := life{created: a.AcceptedAt}
 	l.pending = f.after(l.created, 10*time.Second)
 	l.enriched = f.after(l.pending, 10*time.Minute)
@@ -63,7 +61,6 @@ func (s *Service) lifeOf(a *ledger.Accepted) life {
 	return l
 }
 
-// odds decides the outcome of one message.
 type odds struct {
 	dice *rand.Rand
 	o    Statuses
@@ -161,7 +158,6 @@ const (
 	statusSkipped   = "skipped"
 )
 
-// moment is a status and its time.
 type moment struct {
 	status string
 	at     time.Time
@@ -178,13 +174,11 @@ func lastOf(now time.Time, moments ...moment) string {
 	return statusCreated
 }
 
-// at is the status of the message at a moment.
 func (l *life) at(now time.Time) string {
 	return lastOf(now, moment{statusDelivered, l.delivered}, moment{statusFailed, l.failed}, moment{statusSending, l.sending},
 		moment{statusEnriched, l.enriched}, moment{statusPending, l.pending})
 }
 
-// at is the status of the channel at a moment.
 func (c *channelLife) at(now time.Time) string {
 	return lastOf(now, moment{statusDelivered, c.delivered}, moment{statusFailed, c.failed},
 		moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})

@@ -36,12 +36,13 @@ type Options struct {
 
 // Service is a simulated NHS Notify. It is safe for concurrent use.
 type Service struct {
+	API *gateway.API // its place behind the gateway
+
 	o       Options
 	plans   map[string]bool // nil: all
 	gateway *gateway.Gateway
 	ledger  *ledger.Ledger
 	app     *nhsapp.Service // NHS Notify passes on its report of app users
-	api     *gateway.API
 }
 
 // New makes a Service behind a gateway.
@@ -57,22 +58,18 @@ func New(o Options, g *gateway.Gateway, l *ledger.Ledger, app *nhsapp.Service) *
 			s.plans[strings.ToLower(plan)] = true
 		}
 	}
-	s.api = &gateway.API{
+	s.API = &gateway.API{
 		Root: Root, Route: s.route, Refuse: refuse, MediaType: mediaType,
 		Invalid: denied, Expired: denied, Throttled: quotaReached, NamesWait: true,
 	}
 	return s
 }
 
-// API is the service's place behind the gateway.
-func (s *Service) API() *gateway.API { return s.api }
-
 // Root begins every path of NHS Notify.
 const Root = "/comms"
 
 const messagePath = "/v1/messages/"
 
-// endpoint is one path below Root.
 type endpoint struct {
 	methods []string
 	answer  func(*Service, *gateway.Exchange) gateway.Reply
@@ -81,6 +78,7 @@ type endpoint struct {
 
 var (
 	getOrHead = []string{http.MethodGet, http.MethodHead}
+	withBody  = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
 	endpoints = map[string]endpoint{
 		"/v1/message-batches": {methods: []string{http.MethodPost}, answer: (*Service).submitBatch},
 		"/v1/messages":        {methods: []string{http.MethodPost}, answer: (*Service).submitSingle},
@@ -132,7 +130,7 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 	switch {
 	case !acceptable(h):
 		return x.Refuse(notAcceptable)
-	case hasBody(x.R.Method) && !gateway.IsMedia(h.Get("Content-Type"), jsonAPI, gateway.JSON):
+	case slices.Contains(withBody, x.R.Method) && !gateway.IsMedia(h.Get("Content-Type"), jsonAPI, gateway.JSON):
 		return x.Refuse(unsupported)
 	case !known:
 		return x.Refuse(notFound)
@@ -140,10 +138,6 @@ func (s *Service) route(x *gateway.Exchange) gateway.Reply {
 		return x.Refuse(notAllowed)
 	}
 	return to.answer(s, x)
-}
-
-func hasBody(method string) bool {
-	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
 const jsonAPI = "application/vnd.api+json"

@@ -28,7 +28,6 @@ func (s *Service) show(x *gateway.Exchange) gateway.Reply {
 	return gateway.Reply{Status: 200, Body: gateway.EncodeJSON(object{"data": m})}
 }
 
-// attributes are the attributes of a message at a moment.
 func (s *Service) attributes(a *ledger.Accepted, now time.Time) object {
 	l := s.lifeOf(a)
 	status, times := l.at(now), map[string]time.Time{"created": l.created, "enriched": l.enriched, "delivered": l.delivered}
@@ -95,7 +94,6 @@ func (f failure) put(to object, kind, prefix string) {
 	to[kind+"StatusDescription"], to[kind+"FailureReasonCode"] = "Failed reason: "+f.words, prefix+f.code
 }
 
-// timestamps lists the moments that have come.
 func timestamps(now time.Time, all map[string]time.Time) map[string]string {
 	out := map[string]string{}
 	for name, t := range all {

@@ -1,7 +1,7 @@
 package notify
 
 import (
-	"hash/crc32"
+	"cmp"
 	"strings"
 	"time"
 
@@ -20,8 +20,6 @@ var faultPlans = map[string]gateway.Refusal{
 	"4ead415a-c033-4b39-9b05-326ac237a3be": invalidValue.At(pointerPlan),
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // submitBatch is POST /v1/message-batches.
 func (s *Service) submitBatch(x *gateway.Exchange) gateway.Reply { return s.submit(x, false) }
 
@@ -32,15 +30,7 @@ func (s *Service) submit(x *gateway.Exchange, single bool) gateway.Reply {
 	if x.Large {
 		return gateway.Page(413, "Request Entity Too Large")
 	}
-	hits := 0
-	sub, wrong := validate(x.Body, single, func(nhsNumber string) bool {
-		hit := s.gateway.Dice.Poisoned(nhsNumber)
-		if hit {
-			hits++
-		}
-		return hit
-	})
-	s.gateway.Dice.CountPoisoned(hits)
+	sub, wrong := validate(x.Body, single, s.gateway.Dice.Poison)
 	if len(wrong) > 0 {
 		return x.Refuse(wrong...)
 	}
@@ -92,18 +82,13 @@ func (s *Service) backendRefusals(x *gateway.Exchange, sub submission, single bo
 func (s *Service) accept(x *gateway.Exchange, sub submission, single bool) gateway.Reply {
 	r := &ledger.Request{
 		Application: x.Application, Reference: sub.reference, Single: single, RoutingPlanID: sub.plan,
-		AcceptedAt: x.Now, BodyCRC32C: crc32.Checksum(x.Body, castagnoli), Messages: make([]ledger.Message, len(sub.messages)),
+		AcceptedAt: x.Now, BodyCRC32C: ledger.Checksum(x.Body), Messages: make([]ledger.Message, len(sub.messages)),
 	}
 	for i, m := range sub.messages {
 		r.Messages[i] = m.kept
 	}
-	claim, verdict, wait := s.ledger.Claim(r, s.gateway.Dice.Fault(faults.TooEarly425).RetryAfter, func() (ledger.Delay, bool) {
-		delay := s.delay(faults.TooEarly425)
-		if delay == nil {
-			return ledger.Delay{}, false
-		}
-		return *delay, true
-	})
+	usual := s.gateway.Dice.Fault(faults.TooEarly425).RetryAfter
+	claim, verdict, wait := s.ledger.Claim(r, usual, func() *ledger.Delay { return s.delay(faults.TooEarly425) })
 	if verdict == ledger.StillProcessing {
 		return x.Refuse(tooEarly.RetryIn(wait))
 	}
@@ -120,13 +105,8 @@ func (s *Service) accept(x *gateway.Exchange, sub submission, single bool) gatew
 	r.AcceptedAt = s.gateway.Options.Now().UTC().Round(0)
 	rep := s.created(x, r)
 	rep.Delivered = noteDelivery
-	slow := s.delay(faults.SlowAccept)
-	twice := s.delay(faults.DeliveredTwice)
-	delay := slow
-	if slow == nil {
-		delay = twice
-	}
-	if err := s.ledger.Accept(claim, r, delay); err != nil {
+	slow, twice := s.delay(faults.SlowAccept), s.delay(faults.DeliveredTwice)
+	if err := s.ledger.Accept(claim, r, cmp.Or(slow, twice)); err != nil {
 		return s.gateway.NotKept(x, err)
 	}
 	switch {

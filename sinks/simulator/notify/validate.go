@@ -20,7 +20,6 @@ const (
 	maxMessages = 45_000
 )
 
-// message is one message that passed the validator.
 type message struct {
 	kept    ledger.Message // without an NHS number when the request has none
 	contact gjson.Result

@@ -1,4 +1,4 @@
-package sinktest
+package file
 
 import (
 	"bytes"
@@ -14,10 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"cohort/engine"
+	"cohort/sinks/sinktest"
 )
 
-// Writer is a sink under test that writes files instead of sending requests.
-type Writer struct {
+// writer is a sink under test that writes files instead of sending requests.
+type writer struct {
 	Make     func(folder string) engine.Sink // always the same but for the folder
 	Messages int                             // in a request
 	Fields   int                             // of a person
@@ -25,11 +26,11 @@ type Writer struct {
 	Part func(engine.Reference) string
 
 	Rows     int       // the length of Failures, so that a lost row is noticed
-	Failures []Failure // all the ways a write can fail
+	Failures []failure // all the ways a write can fail
 }
 
-// Failure is a way a write can fail, and its classification.
-type Failure struct {
+// failure is a way a write can fail, and its classification.
+type failure struct {
 	Sentence string
 	Make     func(folder string) engine.Sink         // a sink that fails in this way
 	Before   func(folder, part string) (mend func()) // puts an obstacle there; nil: none is needed
@@ -37,24 +38,23 @@ type Failure struct {
 	Code     string
 }
 
-// RunWriter runs the suite for sinks that write files. Afterwards nothing of it runs on and no
-// file is open.
-func RunWriter(t *testing.T, w Writer) {
+// run runs the suite. Afterwards nothing of it runs on and no file is open.
+func (w writer) run(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Run("bytes", w.bytes)
-	t.Run("room", func(t *testing.T) { Room(t, w.Make(""), w.Fields) })
+	t.Run("room", func(t *testing.T) { sinktest.Room(t, w.Make(""), w.Fields) })
 	t.Run("replays", w.replays)
 	t.Run("cancelled", w.cancelled)
 	t.Run("failures", w.failures)
 	goleak.VerifyNone(t, before)
 }
 
-func (w Writer) request(sink engine.Sink, batch uint32) *engine.Request {
-	return NewRequest(sink, batch, int(batch)*w.Messages, w.Messages, w.Fields)
+func (w writer) request(sink engine.Sink, batch uint32) *engine.Request {
+	return sinktest.NewRequest(sink, batch, int(batch)*w.Messages, w.Messages, w.Fields)
 }
 
 // folder makes a folder, and checks in the end that none of its files is open.
-func (w Writer) folder(t *testing.T) string {
+func (w writer) folder(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "files")
 	t.Cleanup(func() {
@@ -69,7 +69,7 @@ func (w Writer) folder(t *testing.T) string {
 }
 
 // bytes: the same messages become the same bytes, at any time and in any process.
-func (w Writer) bytes(t *testing.T) {
+func (w writer) bytes(t *testing.T) {
 	sink, other := w.Make(w.folder(t)), w.Make("")
 	want := w.request(sink, 3).Body
 	var all sync.WaitGroup
@@ -86,8 +86,8 @@ func (w Writer) bytes(t *testing.T) {
 	if bytes.Equal(w.request(sink, 4).Body, want) {
 		t.Error("other messages are the same bytes")
 	}
-	p := Person(5, w.Fields)
-	m := TheRun.References().Message(p.Row)
+	p := sinktest.Person(5, w.Fields)
+	m := sinktest.TheRun.References().Message(p.Row)
 	prefix := []byte("before, ")
 	if got := sink.AppendMessage(prefix, m, &p); !bytes.Equal(got[len(prefix):], sink.AppendMessage(nil, m, &p)) {
 		t.Error("what stands before a message changes it")
@@ -96,7 +96,7 @@ func (w Writer) bytes(t *testing.T) {
 
 // replays: a request that is written again, by this process or the next, is there once.
 // Requests that are written at the same time do not disturb each other.
-func (w Writer) replays(t *testing.T) {
+func (w writer) replays(t *testing.T) {
 	folder := w.folder(t)
 	sink := w.Make(folder)
 	var requests []*engine.Request
@@ -117,7 +117,7 @@ func (w Writer) replays(t *testing.T) {
 }
 
 // cancelled: a cancelled request is written whole, or not at all.
-func (w Writer) cancelled(t *testing.T) {
+func (w writer) cancelled(t *testing.T) {
 	folder := w.folder(t)
 	sink := w.Make(folder)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -135,7 +135,7 @@ func (w Writer) cancelled(t *testing.T) {
 
 // failures: every failure is classified as the table says, and tells nothing about a person.
 // Another write then succeeds.
-func (w Writer) failures(t *testing.T) {
+func (w writer) failures(t *testing.T) {
 	t.Logf("%d rows", len(w.Failures))
 	if len(w.Failures) != w.Rows {
 		t.Errorf("there are %d rows, and %d are expected", len(w.Failures), w.Rows)
@@ -175,7 +175,7 @@ func (w Writer) failures(t *testing.T) {
 
 // holds checks that a folder holds the files of these requests and nothing else. Only their
 // owner may read them.
-func (w Writer) holds(t *testing.T, folder string, requests ...*engine.Request) {
+func (w writer) holds(t *testing.T, folder string, requests ...*engine.Request) {
 	t.Helper()
 	want := map[string][]byte{}
 	for _, r := range requests {
@@ -211,10 +211,10 @@ func (w Writer) holds(t *testing.T, folder string, requests ...*engine.Request) 
 }
 
 // namesNobody checks that a text tells nothing about the people of the requests.
-func (w Writer) namesNobody(t *testing.T, text string) {
+func (w writer) namesNobody(t *testing.T, text string) {
 	t.Helper()
 	for n := range 3 * w.Messages {
-		p := Person(n+1, w.Fields)
+		p := sinktest.Person(n+1, w.Fields)
 		if strings.Contains(text, p.Number.Digits()) {
 			t.Errorf("a person is named: %s", text)
 		}
