@@ -79,7 +79,7 @@ func (l *Log) commit(g *group) error {
 		}
 	}
 	if err != nil {
-		l.fail(&l.poison, poisoned(err))
+		l.fail(&l.poison, fmt.Errorf("%w: %w", ErrPoisoned, err))
 		return l.poison
 	}
 	return nil

@@ -77,9 +77,6 @@ func frameSize(frame []byte) int {
 	return frameHeader + int(binary.LittleEndian.Uint32(frame)>>8)
 }
 
-// frameType returns the frame's type.
-func frameType(frame []byte) Type { return Type(frame[0]) }
-
 // frameSum returns the sum of a whole frame.
 func frameSum(headerSum uint32, frame []byte) uint32 {
 	sum := crc32.Update(headerSum, castagnoli, frame[0:4])
@@ -106,7 +103,7 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 		return nil, nil, err
 	}
 	size := frameSize(head)
-	if size > maxFrame || frameType(head) == 0 {
+	if size > maxFrame || head[0] == 0 {
 		return nil, errLength, nil
 	}
 	if w.limit-off < int64(size) {
@@ -123,5 +120,5 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 
 // record returns the record of a frame. It does not copy the payload.
 func record(frame []byte, at Position) Record {
-	return Record{Seq: frameSeq(frame), Type: frameType(frame), Payload: frame[frameHeader:], At: at}
+	return Record{Seq: frameSeq(frame), Type: Type(frame[0]), Payload: frame[frameHeader:], At: at}
 }

@@ -49,10 +49,6 @@ type File interface {
 	Size() (int64, error)
 }
 
-// OS is the operating system's filesystem. A caller may wrap it, to count or measure its
-// operations.
-func OS() FS { return osFS{} }
-
 // osFS is the operating system's filesystem: files 0600, directories 0700.
 type osFS struct{}
 

@@ -277,6 +277,3 @@ func (l *Log) Close() error {
 	})
 	return l.closeErr
 }
-
-// poisoned wraps the first error for all later calls.
-func poisoned(cause error) error { return fmt.Errorf("%w: %w", ErrPoisoned, cause) }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -28,15 +29,9 @@ func (o Options) complete() (Options, error) {
 	if o.SegmentBytes < 0 || o.Delay < 0 {
 		return o, fmt.Errorf("journal: a segment of %d bytes or a delay of %v is not possible", o.SegmentBytes, o.Delay)
 	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 64 << 20
-	}
-	if o.Delay == 0 {
-		o.Delay = 5 * time.Millisecond
-	}
-	if o.Reserve == 0 {
-		o.Reserve = 16 << 20
-	}
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.Delay = cmp.Or(o.Delay, 5*time.Millisecond)
+	o.Reserve = cmp.Or(o.Reserve, 16<<20)
 	if o.FS == nil {
 		o.FS = osFS{}
 	}

@@ -51,7 +51,15 @@ func (s *segment) readToEnd(fsys FS, dir string, next, last uint64, settle bool,
 			return Tail{}, chain, err
 		}
 	}
-	if tail, err = current.readLast(next, fn); err == nil && settle {
+	read, bad, err := current.readFrames(current.size, next, fn)
+	if err == nil && bad != nil {
+		err = current.judgeTail(read, bad)
+	}
+	if err != nil {
+		return Tail{}, chain, err
+	}
+	tail = Tail{Segment: current.number, End: read.end, Seq: read.seq - 1, Torn: current.size - read.end}
+	if settle {
 		chain, err = current.chain(tail.End)
 	}
 	return tail, chain, err
@@ -82,20 +90,6 @@ func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (
 		return 0, &CorruptError{File: next.path, Offset: 40, Err: errFirst}
 	}
 	return read.seq, nil
-}
-
-// readLast reads the unsealed segment up to its end or a torn tail.
-func (s *segment) readLast(seq uint64, fn func(Record) error) (Tail, error) {
-	read, bad, err := s.readFrames(s.size, seq, fn)
-	if err != nil {
-		return Tail{}, err
-	}
-	if bad != nil {
-		if err := s.judgeTail(read, bad); err != nil {
-			return Tail{}, err
-		}
-	}
-	return Tail{Segment: s.number, End: read.end, Seq: read.seq - 1, Torn: s.size - read.end}, nil
 }
 
 // progress is the state of reading after the last valid frame of a segment.

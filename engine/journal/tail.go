@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -91,27 +92,16 @@ func (p progress) sameGroup(frame []byte) bool {
 // written. In the first sector only the bytes from the offset on count: the frame there would
 // begin with its type, which is not zero.
 func sectorMissing(w *window, from, to int64) (bool, error) {
-	for at := from; ; {
-		next := (at/sector + 1) * sector
-		if next > to {
+	for at, next := from, from; ; at = next {
+		if next = (at/sector + 1) * sector; next > to {
 			return false, nil
 		}
 		b, err := w.bytes(at, int(next-at))
 		if err != nil {
 			return false, err
 		}
-		if allZero(b) {
+		if len(bytes.TrimLeft(b, "\x00")) == 0 {
 			return true, nil
 		}
-		at = next
 	}
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

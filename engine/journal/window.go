@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,7 @@ func (w *window) bytes(off int64, n int) ([]byte, error) {
 
 // load reads the bytes that bytes returns, and more behind them.
 func (w *window) load(off int64, n int) ([]byte, error) {
-	chunk := w.chunk
-	if chunk == 0 {
-		chunk = windowBytes
-	}
-	size := int(min(max(int64(n), chunk), w.limit-off))
+	size := int(min(max(int64(n), cmp.Or(w.chunk, windowBytes)), w.limit-off))
 	if cap(w.buf) < size {
 		w.buf = make([]byte, size)
 	}
