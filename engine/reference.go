@@ -30,7 +30,6 @@ func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	return RunID(h.Sum(nil)[:16])
 }
 
-// String returns the id in hexadecimal.
 func (id RunID) String() string { return hex.EncodeToString(id[:]) }
 
 // Short returns the first eight digits, for people and the names of folders.
@@ -50,7 +49,6 @@ func ParseRunID(text string) (RunID, error) {
 // run and a place in it. So a replay has the same one, and it reveals nobody.
 type Reference [36]byte
 
-// String returns the UUID in its usual form.
 func (r Reference) String() string { return string(r[:]) }
 
 // References makes the references of a run. It is safe for concurrent use. A reference is the place in the run,

@@ -50,7 +50,6 @@ const (
 // Numbers may allow NHS numbers that the profile refuses.
 type Numbers string
 
-// The values of cohort.numbers.
 const (
 	ProfileNumbers  Numbers = ""    // as the profile allows
 	WhateverNumbers Numbers = "any" // both ranges under either profile, with a warning

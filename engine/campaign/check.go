@@ -102,7 +102,6 @@ func (l *loader) personalisation(c *Campaign, d *document) {
 	set(&c.Literal, d.Content.Literal)
 }
 
-// fields reads the personalisation under a key.
 func (l *loader) fields(key string, fields map[string]*string) (all []Personalisation) {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		text := fields[field]
@@ -144,7 +143,6 @@ func within[T int | int64 | float64](l *loader, key string, value, found *T, lea
 	}
 }
 
-// sink reads the one service that a campaign sends to.
 func (l *loader) sink(c *Campaign, d *document) {
 	notify, nhsapp, file := d.Sink.Notify, d.Sink.NHSApp, d.Sink.File
 	switch {

@@ -173,7 +173,6 @@ type DifferenceError struct {
 	Key, Planned, Now string
 }
 
-// Error names the key and both values.
 func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back", e.Key, e.Now, e.Planned)
 }

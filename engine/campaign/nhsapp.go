@@ -29,7 +29,6 @@ type Reply struct {
 	Options []string // one of these; empty: any text
 }
 
-// The types of a reply.
 const (
 	textReply   = "text"
 	choiceReply = "choice"

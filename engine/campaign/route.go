@@ -120,7 +120,6 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 	}
 }
 
-// routeTexts reads the texts that a route replaces.
 func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	for _, key := range []string{"routing_plan", "routing_plan_id", "personalisation"} {
 		if c.NHSApp != nil && l.has(at+"."+key) {

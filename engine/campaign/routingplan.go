@@ -66,7 +66,6 @@ func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 	}
 }
 
-// planID reads the id of a routing plan.
 func (l *loader) planID(key string, id *string) string {
 	if id == nil || !uuidForm.MatchString(*id) {
 		l.wrong(key,

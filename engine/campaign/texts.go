@@ -16,7 +16,6 @@ type Contact struct {
 	Prefix, FirstName, MiddleNames, LastName, Suffix string
 }
 
-// IsEmpty reports whether the campaign has no contact details.
 func (c Contact) IsEmpty() bool { return len(c.texts()) == 0 }
 
 // Text is a text that is filled in for each record.
@@ -76,7 +75,6 @@ func present(all []Text) (said []Text) {
 	return said
 }
 
-// text reads an optional text.
 func (l *loader) text(key string, text *string) string {
 	switch {
 	case text == nil && !l.has(key):

@@ -181,7 +181,6 @@ func CheckReason(reason string) error {
 	return nil
 }
 
-// WhoAmI returns the name of the user.
 func WhoAmI() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

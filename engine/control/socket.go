@@ -74,7 +74,6 @@ func listen(folder string) (_ *socket, err error) {
 	return s, nil
 }
 
-// remove removes the socket and the file with its path.
 func (s *socket) remove() error {
 	for _, path := range []string{s.path, filepath.Join(s.folder, runfolder.PathFile)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -27,7 +27,6 @@ type RetryCount struct {
 	Unsure int // they are not: a request with them got no answer, and may have been accepted since
 }
 
-// Sum adds up the counts.
 func (r *Retry) Sum() (all RetryCount) {
 	for _, c := range r.Counts {
 		all.Again, all.Listed, all.Unsure = all.Again+c.Again, all.Listed+c.Listed, all.Unsure+c.Unsure

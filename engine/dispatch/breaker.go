@@ -1,8 +1,6 @@
 package dispatch
 
-import (
-	"cohort/engine/campaign"
-)
+import "cohort/engine/campaign"
 
 // breaker watches the share of refused messages among the latest settled ones.
 type breaker struct {

@@ -16,7 +16,6 @@ type Order struct {
 	Done   chan<- error       // with room for one
 }
 
-// order notes a command in the log and then applies it.
 func (r *run) order(o Order, now time.Time) error {
 	if o.Verb == record.VerbPace {
 		change, err := r.ledger.Repace(r.job.Pace, o.Pace, now)
@@ -35,7 +34,6 @@ func (r *run) order(o Order, now time.Time) error {
 	return nil
 }
 
-// applyCommand does what a command in the ledger says.
 func (r *run) applyCommand(c ledger.Command) {
 	say, override := r.job.Logger, r.ledger.Facts().Override
 	switch c.Verb {

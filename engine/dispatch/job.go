@@ -86,7 +86,6 @@ type Snapshot struct {
 	Until     time.Time    // of the waiting
 }
 
-// Retries counts answers by their code.
 type Retries map[string]int
 
 // Summary describes the end of a run, or of this process's part of it.
@@ -109,7 +108,6 @@ type Stopped struct {
 	Halt  bool   // the run stopped itself because something is wrong
 }
 
-// Error gives the reason and the cause.
 func (s *Stopped) Error() string {
 	if s.Cause != nil {
 		return fmt.Sprintf("%s: %v", s.Why, s.Cause)
@@ -117,5 +115,4 @@ func (s *Stopped) Error() string {
 	return s.Why
 }
 
-// Unwrap gives the cause.
 func (s *Stopped) Unwrap() error { return s.Cause }

@@ -54,7 +54,6 @@ func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *q
 	return q
 }
 
-// add makes a form due at a moment.
 func (q *queue) add(id plan.FormID, due time.Time) { heap.Push(&q.again, dueForm{id, due}) }
 
 // next returns a form that may be sent at now. Without one, wait is the time until the first
@@ -94,7 +93,6 @@ func (q *queue) take(id plan.FormID) {
 	q.turn = (q.turn + 1) % len(q.fresh)
 }
 
-// dueForms is a heap by due time.
 type dueForms []dueForm
 
 func (d dueForms) Len() int           { return len(d) }

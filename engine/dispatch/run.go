@@ -267,7 +267,6 @@ func (r *run) stepFailed(err error) {
 	}
 }
 
-// fail stops the run because of a defect.
 func (r *run) fail(err error) {
 	r.defect = cmp.Or(r.defect, err)
 	r.halt(&Stopped{Code: "cannot_go_on", Why: "the run cannot go on", Cause: err, Halt: true})

@@ -120,7 +120,6 @@ func (r *run) countRefusals(batch uint32, good, bad int, final bool) {
 	}
 }
 
-// retryWait returns the wait before a form is sent again.
 func retryWait(res result) time.Duration {
 	if res.answer.RetryAfter > 0 {
 		return res.answer.RetryAfter

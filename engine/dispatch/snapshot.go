@@ -13,7 +13,6 @@ import (
 	"cohort/ingest/person"
 )
 
-// snapshot describes the run at now.
 func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapshot {
 	waiting := r.gate.Waiting()
 	s := Snapshot{

@@ -19,7 +19,6 @@ import (
 // had closed since.
 const codeWindowClosed = "window_closed"
 
-// task is one form to be sent.
 type task struct {
 	id      plan.FormID
 	n       uint16 // number of the attempt

@@ -22,7 +22,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Must fails the test unless err is nil.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -110,13 +109,10 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 	return p
 }
 
-// Routes is part of engine.Routed.
 func (p *People) Routes() int { return max(1, len(p.ways)) }
 
-// Lanes is part of engine.Source.
 func (p *People) Lanes() int { return len(p.ByLane) }
 
-// Positions is part of engine.Source.
 func (p *People) Positions(lane person.Lane) (n uint32) {
 	first := int(lane) / p.Routes() * p.Routes()
 	for _, lane := range p.ByLane[first : first+p.Routes()] {
@@ -127,7 +123,6 @@ func (p *People) Positions(lane person.Lane) (n uint32) {
 	return n
 }
 
-// Recipients is part of engine.Source.
 func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		for _, r := range p.ByLane[lane] {
@@ -238,7 +233,6 @@ func OpenPlan(t testing.TB, dir string) *plan.Plan {
 	return plan
 }
 
-// London returns the time zone Europe/London.
 func London(t testing.TB) *time.Location {
 	t.Helper()
 	l, err := time.LoadLocation("Europe/London")
@@ -259,7 +253,6 @@ func CopyFolder(t testing.TB, from, to string) {
 	}
 }
 
-// CopyFile copies a file.
 func CopyFile(t testing.TB, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)

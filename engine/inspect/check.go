@@ -108,7 +108,6 @@ func located(err error, at journal.Position, segments []journal.SegmentInfo) err
 	return fmt.Errorf("%s, the record at byte %d: %w", segments[at.Segment-1].File, at.Offset, err)
 }
 
-// add folds one record into the summary.
 func (s *Summary) add(r journal.Record) error {
 	rec, err := record.Decode(r.Type, r.Payload)
 	if err == nil {

@@ -108,7 +108,6 @@ func (l *Log) fail(field *error, err error) {
 	}
 }
 
-// settle tells the callers that wait for the group whether it is durable.
 func (l *Log) settle(g *group, err error) {
 	l.mu.Lock()
 	l.inflight = nil

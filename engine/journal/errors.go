@@ -63,12 +63,10 @@ type CorruptError struct {
 	Err    error  // what is wrong
 }
 
-// Error says which file is damaged, where and how.
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("journal: %s is damaged at byte %d: %v", e.File, e.Offset, e.Err)
 }
 
-// Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
 // outOfRoom reports whether the disk, or the user's quota, has no room left.

@@ -25,7 +25,6 @@ type Position struct {
 	Offset  int64  // bytes from the start of the file
 }
 
-// Record is one record of the log.
 type Record struct {
 	Seq     uint64 // 1 for the first record of the log, without gaps
 	Type    Type
@@ -77,13 +76,11 @@ func frameSize(frame []byte) int {
 	return frameHeader + int(binary.LittleEndian.Uint32(frame)>>8)
 }
 
-// frameSum returns the sum of a whole frame.
 func frameSum(headerSum uint32, frame []byte) uint32 {
 	sum := crc32.Update(headerSum, castagnoli, frame[0:4])
 	return crc32.Update(sum, castagnoli, frame[8:])
 }
 
-// frameSeq returns the frame's sequence number.
 func frameSeq(frame []byte) uint64 { return binary.LittleEndian.Uint64(frame[8:]) & maxSeq }
 
 // frameBack returns the number of earlier frames in the frame's group.

@@ -137,7 +137,6 @@ func writeZeros(f io.WriterAt, size int64) error {
 	return nil
 }
 
-// osFile is an open file of the operating system.
 type osFile struct{ *os.File }
 
 func (f osFile) Sync() error {

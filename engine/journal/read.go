@@ -92,7 +92,6 @@ func (c *Cursor) At(pos Position) (Record, error) {
 	return record(frame, pos), nil
 }
 
-// segment returns an open segment.
 func (r *Reader) segment(number uint64) (*segment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -102,7 +102,6 @@ type progress struct {
 // stretchBytes is how many bytes of frames are handed over at once, and one frame more.
 const stretchBytes = 256 << 10
 
-// stretch has frames that follow one another.
 type stretch struct {
 	frames []byte
 	at     int64 // where the first is in the segment
@@ -194,7 +193,6 @@ func (s *segment) checkChain(end int64, want [32]byte) error {
 	return err
 }
 
-// chain returns the hash of the segment's bytes up to end.
 func (s *segment) chain(end int64) (sum [32]byte, err error) {
 	hash := sha256.New()
 	n, err := io.Copy(hash, io.NewSectionReader(s.file, 0, end))

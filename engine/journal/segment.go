@@ -29,7 +29,6 @@ type header struct {
 	prevChain [32]byte
 }
 
-// encode returns the header's bytes and its sum.
 func (h *header) encode() (b [headerSize]byte, sum uint32) {
 	copy(b[0:], magic)
 	binary.LittleEndian.PutUint16(b[8:], version)
@@ -103,7 +102,6 @@ func lastSegment(fsys FS, dir string) (uint64, error) {
 	return last, nil
 }
 
-// segment is a segment opened for reading.
 type segment struct {
 	header
 	sum  uint32 // of the header; every frame's sum starts with it

@@ -72,5 +72,4 @@ func (w *writer) put(frames []byte) error {
 	return nil
 }
 
-// absorb adds frames that put wrote to the hash.
 func (w *writer) absorb(frames []byte) { w.hash.Write(frames) }

@@ -228,7 +228,6 @@ func (l *Ledger) Begun(yield func(plan.FormID, State) bool) {
 	}
 }
 
-// FormCount returns the number of forms, planned and newer.
 func (l *Ledger) FormCount() int { return len(l.base.packed) + len(l.newer) }
 
 // FormIDs lists every form, planned forms first.

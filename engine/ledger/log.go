@@ -160,7 +160,6 @@ func (l *Ledger) Take(s Start) error {
 	return l.Fold(&record.RunOpened{Plan: l.Plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
 }
 
-// commit records something durably.
 func (p *Log) commit(r record.Record) error {
 	p.scratch = record.Append(p.scratch[:0], r)
 	if err := p.log.Commit(r.Kind(), p.scratch); err != nil {
@@ -178,7 +177,6 @@ func (p *Log) Append(r record.Record) error {
 	return p.Ledger.Fold(r, journal.Position{})
 }
 
-// Flush makes durable what Append has recorded.
 func (p *Log) Flush() error { return inLog(p.log.Flush()) }
 
 // Control records a decision, durably.
@@ -240,7 +238,6 @@ func (p *Log) Attempt(a *record.Attempt) error {
 // Attempted folds an attempt that Attempt has written.
 func (p *Log) Attempted(a *record.Attempt) error { return p.Ledger.Fold(a, journal.Position{}) }
 
-// Dir returns the folder of the run.
 func (p *Log) Dir() string { return p.dir }
 
 // Failed is closed when the disk has refused a write. From then on no attempt can be recorded.

@@ -38,7 +38,6 @@ func SameRevisions(logged, kept []string) error {
 	return nil
 }
 
-// Copied returns the number of revisions in the second copy.
 func (p *Log) Copied() uint64 { return p.copied }
 
 // Revised records newer forms for an older one, in the log and in the second copy. After nil, they may be sent.

@@ -1,8 +1,6 @@
 package pace
 
-import (
-	"time"
-)
+import "time"
 
 const (
 	firstBackoff = time.Second

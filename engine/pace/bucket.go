@@ -1,8 +1,6 @@
 package pace
 
-import (
-	"time"
-)
+import "time"
 
 // tokenBucket counts the messages that may start. Two rules hold at once:
 //
@@ -47,7 +45,6 @@ func newTokenBucket(now time.Time, batch int) *tokenBucket {
 	return &tokenBucket{began: now, batch: float64(batch)}
 }
 
-// setRate changes the rate from now on.
 func (b *tokenBucket) setRate(now time.Time, perSecond float64) {
 	if perSecond != b.rate {
 		b.update(now)

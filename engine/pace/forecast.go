@@ -112,7 +112,6 @@ func remaining(begins, ends time.Time, messages int64, rate float64) int64 {
 
 func seconds(n float64) time.Duration { return time.Duration(math.Round(n * float64(time.Second))) }
 
-// rule names what decides a rate.
 func (f Facts) rule(rate float64) string {
 	p, rule := f.Pace, "pace.messages over pace.window"
 	switch {

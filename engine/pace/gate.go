@@ -59,7 +59,6 @@ type Gate struct {
 	passed  bool      // something has passed
 }
 
-// New makes a gate.
 func New(o Options, now time.Time) *Gate {
 	g := &Gate{
 		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
@@ -141,7 +140,6 @@ func (g *Gate) try(n int, turn bool) (wait time.Duration, reason Wait, woken <-c
 	return wait, reason, g.woken, err
 }
 
-// release gives the turn back.
 func (g *Gate) release() {
 	g.Announce(Wait{})
 	g.mu.Lock()

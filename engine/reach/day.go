@@ -37,7 +37,6 @@ func Open(root, service string, at time.Time) *Day {
 // Date is the day, as 2026-11-25.
 func (d *Day) Date() string { return d.date }
 
-// Make makes the day's folder.
 func (d *Day) Make() error {
 	for _, path := range []string{filepath.Dir(d.root), d.root, filepath.Dir(d.path), d.path} {
 		if err := disk.MakeFolder(path); err != nil {
@@ -94,7 +93,6 @@ func (d *Day) AnyReported() (bool, error) {
 
 func (d *Day) file(code string) string { return filepath.Join(d.path, code+suffix) }
 
-// Has reports whether a practice was asked about.
 func (d *Day) Has(code string) bool {
 	_, err := os.Stat(d.file(code))
 	return err == nil

@@ -22,7 +22,6 @@ const (
 	mostHead = 16 << 20
 )
 
-// head is the first line of a file.
 type head struct {
 	Version   int        `json:"version"`
 	Day       string     `json:"day"` // UTC
@@ -30,7 +29,6 @@ type head struct {
 	Practices []practice `json:"practices"`
 }
 
-// practice is one practice in the head of a file.
 type practice struct {
 	Code  string `json:"code"`
 	State State  `json:"state,omitempty"`
@@ -114,7 +112,6 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 	return h, start, hex.EncodeToString(said[:]), nil
 }
 
-// readLine reads the first line with its line break.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for len(line) < mostHead {

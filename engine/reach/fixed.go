@@ -26,7 +26,6 @@ type Fixed struct {
 	unasked map[string]bool
 }
 
-// section is a practice's entries in the file.
 type section struct {
 	state  State
 	users  []byte

@@ -23,7 +23,6 @@ const (
 	KindRecovered  journal.Type = 10
 )
 
-// Record is one record of the progress log.
 type Record interface {
 	Kind() journal.Type
 	code(c *coder)
@@ -175,7 +174,6 @@ func (r *Outcome) MessageIDs() (ids []string, err error) {
 // IDs iterates over message ids without making a string of each.
 type IDs struct{ c coder }
 
-// IDsOf returns an iterator over ids.
 func IDsOf(ids []string) *IDs {
 	var c coder
 	for i := range ids {

@@ -29,7 +29,6 @@ func New(code string, facts ...any) error {
 	return r
 }
 
-// Error is the sentence.
 func (r *Refused) Error() string {
 	sentence, ok := sentences[r.Code]
 	if !ok {

@@ -1,8 +1,6 @@
 package refusal
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // Thousands formats a number with commas.
 func Thousands(n int64) string {

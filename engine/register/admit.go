@@ -47,7 +47,6 @@ type Facts struct {
 	Recovered  bool // the log replaced one that was lost
 }
 
-// FactsOf reads the facts from a ledger.
 func FactsOf(l *ledger.Ledger) Facts {
 	_, _, foreign := l.Unsettled()
 	f := l.Facts()

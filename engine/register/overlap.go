@@ -146,5 +146,4 @@ func (o *Overlaps) Print(w io.Writer) {
 	}
 }
 
-// MarshalJSON writes the list of Found.
 func (o *Overlaps) MarshalJSON() ([]byte, error) { return json.Marshal(o.Found) }

@@ -46,7 +46,6 @@ func OpenDelivery(path string, run engine.RunID) (*DeliveryReader, error) {
 	return r, nil
 }
 
-// Close closes the file.
 func (r *DeliveryReader) Close() error { return errors.Join(r.in.Close(), r.file.Close()) }
 
 // Next returns the next fact, or false after the last one.

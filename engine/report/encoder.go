@@ -47,7 +47,6 @@ func newEncoder(f *parquetFile) (*encoder, error) {
 	return &encoder{compressor: c, columns: columns, chunks: make([]chunk, len(columns)), dictionary: map[string]int32{}}, err
 }
 
-// begin begins a row group.
 func (e *encoder) begin(rows int) {
 	e.levels, e.next = slices.Grow(e.levels[:0], rows)[:rows], 0
 }
@@ -60,7 +59,6 @@ func (e *encoder) end() ([]chunk, error) {
 	return e.chunks, e.err
 }
 
-// column begins the next column.
 func (e *encoder) column(encodings ...format.Encoding) *chunk {
 	c, s := &e.chunks[e.next], &e.columns[e.next]
 	e.next++

@@ -22,10 +22,8 @@ type Fact struct {
 	Learned   time.Time // when cohort received the fact, to the millisecond
 }
 
-// Origin is the source of a fact.
 type Origin string
 
-// The origins.
 const (
 	OfStatus  Origin = "status"       // a status that NHS Notify returned for the message
 	OfReceipt Origin = "receipt"      // the NHS App's report of receipts

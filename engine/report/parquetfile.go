@@ -108,7 +108,6 @@ func (f *parquetFile) writeIndex() (err error) {
 	return nil
 }
 
-// encode writes a value, and returns its place and size.
 func (f *parquetFile) encode(value any) (at int64, size int32, err error) {
 	at = f.written
 	b, err := thrift.Marshal(new(thrift.CompactProtocol), value)

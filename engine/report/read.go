@@ -80,7 +80,6 @@ func openParquet(path string, use func(*os.File, *parquet.File) error) error {
 	return nil
 }
 
-// Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
 // Outcomes yields every row of the report. Memory does not grow with their number.

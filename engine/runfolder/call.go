@@ -94,7 +94,6 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 // FromStdin reports whether a cohort's paths stand for standard input.
 func FromStdin(paths []string) bool { return len(paths) == 1 && paths[0] == StdinWord }
 
-// Absolute makes a path absolute.
 func Absolute(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {

@@ -51,7 +51,6 @@ func Find(name string) (dir string, c Call, err error) {
 	return "", c, refusal.New("not_a_run", "folder", dir, "file", RunFile)
 }
 
-// few joins the first names of a list.
 func few(names []string) string {
 	const most = 10
 	if len(names) > most {

@@ -143,7 +143,6 @@ func RefusedFor(path string) bool {
 	return f.has(RejectsFile) && !f.has(SpoolFolder) && !f.has(plan.PlanFile)
 }
 
-// Release unlocks the folder.
 func (f *Folder) Release() { _ = f.lock.Release() }
 
 // File returns the path of a name in the folder.

@@ -35,7 +35,6 @@ func Read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, mostFileSize+1))
 }
 
-// reader reads one file.
 type reader struct {
 	name  string         // of the file, for errors
 	later []string       // keys that are refused as not yet supported
@@ -151,7 +150,6 @@ var yamlMistakes = []struct{ message, line, says string }{
 	{``, ``, `this cannot be read as YAML; look at the quotes, brackets and indentation of this line and the line above`},
 }
 
-// yamlError translates an error of the YAML library.
 func (l *reader) yamlError(err error, text []byte) error {
 	var e yaml.Error
 	if !errors.As(err, &e) || e.GetToken() == nil {
