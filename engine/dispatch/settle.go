@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,8 +122,5 @@ func (r *run) countRefusals(batch uint32, good, bad int, final bool) {
 }
 
 func retryWait(res result) time.Duration {
-	if res.answer.RetryAfter > 0 {
-		return res.answer.RetryAfter
-	}
-	return pace.Backoff(int(res.attempt.N), rand.Float64())
+	return cmp.Or(max(0, res.answer.RetryAfter), pace.Backoff(int(res.attempt.N), rand.Float64()))
 }

@@ -74,16 +74,15 @@ func (r *run) checkSilence(a engine.Answer, attempted, now time.Time) {
 
 // trouble puts an answer that settles nothing into words.
 func trouble(service string, a engine.Answer) string {
-	said := codeOf(a)
 	switch {
 	case a.Reply == engine.Unsent:
 		return fmt.Sprintf("%s cannot be reached (%s)", service, cmp.Or(a.Why, a.Code))
 	case a.Status == 0:
 		return fmt.Sprintf("%s does not answer (%s)", service, cmp.Or(a.Why, a.Code))
 	case a.IsEarly():
-		return fmt.Sprintf("%s is still processing an earlier request (%s)", service, said)
+		return fmt.Sprintf("%s is still processing an earlier request (%s)", service, codeOf(a))
 	case a.HoldAll && a.RetryAfter > 0:
-		return fmt.Sprintf("%s asked for quiet (%s)", service, said)
+		return fmt.Sprintf("%s asked for quiet (%s)", service, codeOf(a))
 	}
-	return fmt.Sprintf("%s does not answer well (%s)", service, said)
+	return fmt.Sprintf("%s does not answer well (%s)", service, codeOf(a))
 }

@@ -86,7 +86,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		return stop
 	}
 	if stop == nil && err != nil {
-		stop = logStopped(r.log, err)
+		return logStopped(r.log, err)
 	}
 	return stop
 }

@@ -160,18 +160,14 @@ func (l *Ledger) Take(s Start) error {
 	return l.Fold(&record.RunOpened{Plan: l.Plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
 }
 
-func (p *Log) commit(r record.Record) error {
-	p.scratch = record.Append(p.scratch[:0], r)
-	if err := p.log.Commit(r.Kind(), p.scratch); err != nil {
-		return inLog(err)
-	}
-	return p.Ledger.Fold(r, journal.Position{})
-}
+func (p *Log) commit(r record.Record) error { return p.write(r, p.log.Commit) }
 
 // Append records something and does not wait for the disk: after a crash, a lost answer leaves the attempt in doubt.
-func (p *Log) Append(r record.Record) error {
+func (p *Log) Append(r record.Record) error { return p.write(r, p.log.Append) }
+
+func (p *Log) write(r record.Record, how func(journal.Type, []byte) error) error {
 	p.scratch = record.Append(p.scratch[:0], r)
-	if err := p.log.Append(r.Kind(), p.scratch); err != nil {
+	if err := how(r.Kind(), p.scratch); err != nil {
 		return inLog(err)
 	}
 	return p.Ledger.Fold(r, journal.Position{})
@@ -207,8 +203,7 @@ func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
 
 // Command records a command of an operator, durably.
 func (p *Log) Command(at time.Time, c Command) error {
-	detail := record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace}
-	return p.controlJSON(at, string(c.Verb), detail)
+	return p.controlJSON(at, string(c.Verb), record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace})
 }
 
 // ListsApplied records, durably, which suppression lists were applied.
@@ -265,19 +260,16 @@ func (p *Log) Close() error {
 // that IsDamage knows.
 func Read(dir string, plan *plan.Plan) (*Ledger, error) {
 	l, err := New(plan)
+	if err == nil {
+		err = LostLog(dir, plan)
+	}
+	if err == nil {
+		_, err = ReadLog(dir, plan, journal.Tail{}, l.Apply)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := LostLog(dir, plan); err != nil {
-		return nil, err
-	}
-	if _, err = ReadLog(dir, plan, journal.Tail{}, l.Apply); err != nil {
-		return nil, err
-	}
-	if err := l.Whole(); err != nil {
-		return nil, inLog(err)
-	}
-	return l, nil
+	return l, inLog(l.Whole())
 }
 
 // ReadLog calls fn with each record of a run's log behind tail, and returns the new tail. The zero tail is the start
