@@ -203,9 +203,7 @@ func (p Pace) EvenRate() float64 {
 	rate := p.PerSecond
 	if p.Window != nil {
 		even := float64(p.Messages) / (float64(p.Window.nominalMinutes()) * 60)
-		if rate == 0 || even < rate {
-			rate = even
-		}
+		rate = min(cmp.Or(rate, even), even)
 	}
 	return rate
 }

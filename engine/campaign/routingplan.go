@@ -42,12 +42,13 @@ var (
 	}
 )
 
-func planNamed(name string) (routingPlan, bool) {
-	i := slices.IndexFunc(routingPlans, func(p routingPlan) bool { return p.name == name })
-	if i < 0 {
-		return routingPlan{}, false
+func planNamed(name string) (plan routingPlan, known bool) {
+	for _, p := range routingPlans {
+		if p.name == name {
+			return p, true
+		}
 	}
-	return routingPlans[i], true
+	return plan, false
 }
 
 // routingPlan reads the routing plan: the id of the campaign's own plan, or the name of a

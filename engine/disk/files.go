@@ -29,10 +29,7 @@ func Replace(path string, write func(io.Writer) error, before func() error) erro
 	if err = write(f); err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = before()
 	}
 	if err == nil {

@@ -141,11 +141,10 @@ func (l *Ledger) isLateForm(batch uint32, f plan.Form) bool { return len(among(f
 
 // RowAt finds the row with a position. The rows are in ascending positions.
 func RowAt(rows []record.RefusedRow, position uint32) (record.RefusedRow, bool) {
-	i, found := slices.BinarySearchFunc(rows, record.RefusedRow{Position: position}, ByPosition)
-	if !found {
-		return record.RefusedRow{}, false
+	if i, found := slices.BinarySearchFunc(rows, record.RefusedRow{Position: position}, ByPosition); found {
+		return rows[i], true
 	}
-	return rows[i], true
+	return record.RefusedRow{}, false
 }
 
 // ByPosition orders rows by position.

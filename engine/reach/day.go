@@ -176,11 +176,7 @@ func (d *Day) read(code string, w io.Writer) (practice, error) {
 
 // Without lists the practices that were not asked about yet, sorted by code.
 func (d *Day) Without(codes []string) (missing []string) {
-	for _, code := range codes {
-		if !d.Has(code) {
-			missing = append(missing, code)
-		}
-	}
+	missing = slices.DeleteFunc(slices.Clone(codes), d.Has)
 	slices.Sort(missing)
 	return missing
 }

@@ -3,6 +3,7 @@ package reach
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -119,9 +120,5 @@ func (x *Fixed) Practices() map[State]int {
 func (x *Fixed) Unasked() (codes []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for code := range x.unasked {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	return codes
+	return slices.Sorted(maps.Keys(x.unasked))
 }

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,14 +57,8 @@ func pack(users []User) []uint64 {
 			entries[i]++
 		}
 	}
-	slices.Sort(entries)
-	n := 0
-	for i, e := range entries {
-		if i+1 < len(entries) && entries[i+1]>>1 == e>>1 {
-			continue // the later one has notifications on, if either has
-		}
-		entries[n] = e
-		n++
-	}
-	return entries[:n]
+	slices.SortFunc(entries, func(a, b uint64) int { return cmp.Compare(b, a) }) // the one with notifications on first
+	entries = slices.CompactFunc(entries, func(a, b uint64) bool { return a>>1 == b>>1 })
+	slices.Reverse(entries)
+	return entries
 }

@@ -43,9 +43,9 @@ func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (count
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("delivery facts: %w", err)
+		err = fmt.Errorf("delivery facts: %w", err)
 	}
-	return counts, nil
+	return counts, err
 }
 
 func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]int64, error) {

@@ -40,10 +40,7 @@ func OpenDelivery(path string, run engine.RunID) (*DeliveryReader, error) {
 		r.file, r.in = file, parquet.NewGenericReader[deliveryRow](in)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, err
 }
 
 func (r *DeliveryReader) Close() error { return errors.Join(r.in.Close(), r.file.Close()) }

@@ -90,9 +90,7 @@ func (f Fact) After(before Fact) Fact {
 		kept, other = before, f
 	}
 	kept.Steps = mergeSteps(f.Origin, before.Steps, f.Steps)
-	if kept.MessageID == "" {
-		kept.MessageID = other.MessageID
-	}
+	kept.MessageID = cmp.Or(kept.MessageID, other.MessageID)
 	if f.Origin == OfDaily && kept.Channel == "" && other.Status == kept.Status {
 		kept.Channel = other.Channel
 	}

@@ -47,10 +47,11 @@ type Folder struct {
 // Hold locks a run's folder, and makes it if there is none. It refuses a folder that holds anything
 // but a run. doing is the command, for other processes to read; network allows a network filesystem.
 func Hold(path, doing string, network bool, log *slog.Logger) (*Folder, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, refusal.New("folder_unmakeable", "cause", err)
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = disk.MakeFolder(path)
 	}
-	if err := disk.MakeFolder(path); err != nil {
+	if err != nil {
 		return nil, refusal.New("folder_unmakeable", "cause", err)
 	}
 	if err := CheckFolder(path); err != nil {
