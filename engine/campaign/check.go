@@ -220,7 +220,7 @@ func (l *loader) address(key, text string) {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.wrong(key, "must be an address such as https://int.api.service.nhs.uk/comms")
 	case u.Scheme == "https":
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()):
 	case u.Scheme == "http":
 		l.wrong(key, "must start with https://; plain http is allowed only to this machine")
 	default:
@@ -242,10 +242,6 @@ func plainAddress(text string) string {
 	u.Host = strings.TrimSuffix(u.Host, ".")
 	u.Path = strings.TrimRight(urlpath.Clean("/"+u.Path), "/")
 	return u.String()
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // duration is set for a duration that must be at least least: 0, or any time above it.

@@ -66,13 +66,8 @@ func (c Contact) texts() []Text {
 
 func detail(key, text string) Text { return Text{Key: "sink.notify." + key, Text: text} }
 
-func present(all []Text) (said []Text) {
-	for _, t := range all {
-		if t.Text != "" {
-			said = append(said, t)
-		}
-	}
-	return said
+func present(all []Text) []Text {
+	return slices.DeleteFunc(all, func(t Text) bool { return t.Text == "" })
 }
 
 func (l *loader) text(key string, text *string) string {

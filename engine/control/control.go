@@ -29,15 +29,13 @@ import (
 type Request struct {
 	Verb   record.Verb   `json:"verb"`
 	Pace   pace.Override `json:"pace,omitzero"`
+	Of     record.Verb   `json:"of,omitempty"` // the operation that a reason is for
 	By     string        `json:"by"`
 	Reason string        `json:"reason,omitempty"`
-	Of     record.Verb   `json:"of,omitempty"` // the operation that a reason is for
 }
 
 // Lever is the request as the ledger knows it.
-func (a Request) Lever() ledger.Command {
-	return ledger.Command{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
-}
+func (a Request) Lever() ledger.Command { return ledger.Command(a) }
 
 // Serve listens for requests about the run in a folder that this process holds, and passes them
 // on as orders. On a filesystem without sockets it logs a warning, and the run goes on: a signal

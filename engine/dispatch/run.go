@@ -88,7 +88,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r := &run{
 		job: job, log: job.Log, ledger: l, queue: newQueue(l, job.Sink.Kind(), job.Settle, now), stopWaiting: stopWaiting,
 		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
-		health: health{good: now}, lists: lists{read: job.Lists}, clock: newWallClock(now),
+		health: health{good: now}, lists: lists{read: job.Lists}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
 	r.gate = pace.New(pace.Options{
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,

@@ -14,9 +14,13 @@ func (l *Log) commitGroups() {
 	for {
 		g, last := l.take(timer)
 		err := l.commit(g)
-		l.settle(g, err)
+		l.mu.Lock()
+		l.inflight = nil
+		l.mu.Unlock()
+		g.err = err
+		close(g.done) // the callers know
 		if err == nil {
-			l.out.absorb(g.buf) // hashed after the callers were told
+			l.out.hash.Write(g.buf)
 		}
 		l.recycle(g)
 		if last {
@@ -106,14 +110,6 @@ func (l *Log) fail(field *error, err error) {
 	if first {
 		close(l.failed)
 	}
-}
-
-func (l *Log) settle(g *group, err error) {
-	l.mu.Lock()
-	l.inflight = nil
-	l.mu.Unlock()
-	g.err = err
-	close(g.done)
 }
 
 // recycle keeps the buffers of a group for a later group, unless a burst made them large.

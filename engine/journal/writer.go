@@ -19,7 +19,7 @@ type writer struct {
 	head header
 	sum  uint32    // of the header
 	end  int64     // the durable end
-	hash hash.Hash // over the bytes up to the durable end, as far as they are absorbed
+	hash hash.Hash // over the bytes up to the durable end, as far as the committer has added them
 }
 
 // start creates a segment and makes it the one to write to.
@@ -50,7 +50,7 @@ func (w *writer) seal() error {
 }
 
 // put stamps frames, writes them and makes them durable. After an error none of them counts as
-// written. After success the caller must absorb them.
+// written. After success the caller adds them to the hash.
 func (w *writer) put(frames []byte) error {
 	if len(frames) == 0 {
 		return nil
@@ -71,5 +71,3 @@ func (w *writer) put(frames []byte) error {
 	w.next = next
 	return nil
 }
-
-func (w *writer) absorb(frames []byte) { w.hash.Write(frames) }

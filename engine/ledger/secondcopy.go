@@ -133,6 +133,6 @@ func CopiedRevisions(dir string, plan *plan.Plan) (uint64, error) {
 // RenewRevisions puts a damaged second copy aside, beside a sound log. The next Open makes another from the log. The
 // caller holds the folder's lock.
 func RenewRevisions(dir string, at time.Time) (aside string, err error) {
-	aside, err = putAside(dir, RevisionsFolder, at)
-	return aside, inCopy(err)
+	aside = AsideName(dir, RevisionsFolder, at)
+	return filepath.Join(dir, aside), inCopy(Rename(dir, RevisionsFolder, aside))
 }

@@ -49,9 +49,6 @@ func (c *congestion) factor(now time.Time) float64 {
 	return min(1, (1-c.lowered)/math.Pow(lowerBy, float64(raised)))
 }
 
-// keepQuiet begins with a quiet that the service asked an earlier process for.
-func (c *congestion) keepQuiet(quiet time.Time) { c.quiet, c.ramp = quiet, longRamp }
-
 // answered counts an answer that was no refusal.
 func (c *congestion) answered() {
 	c.inRow = 0

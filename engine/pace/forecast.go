@@ -50,7 +50,10 @@ func Forecast(f Facts, now time.Time) (out Outlook) {
 		starts := d.Opens
 		if looked == 0 {
 			out.Opens, out.Closes, out.Rate, out.Rule = o.Opens, o.Closes, d.Rate, f.rule(d.Rate)
-			wait := f.batchWait(d.Rate)
+			wait := time.Duration(0) // until a batch is due
+			if d.Rate > 0 {
+				wait = seconds(float64(f.Largest) / d.Rate)
+			}
 			if out.First = Later(d.Opens, cmp.Or(f.Began, at).Add(wait)); out.First.After(d.Opens) {
 				starts = out.First.Add(-wait)
 			}
@@ -90,14 +93,6 @@ func (f Facts) expected(o Opening, now time.Time) float64 {
 		return f.Taken
 	}
 	return rate
-}
-
-// batchWait is the time in which a batch comes due at a rate.
-func (f Facts) batchWait(rate float64) time.Duration {
-	if rate == 0 {
-		return 0
-	}
-	return seconds(float64(f.Largest) / rate)
 }
 
 // remaining returns how many of some messages are not sent from begins to ends at a rate.

@@ -62,10 +62,9 @@ type Gate struct {
 func New(o Options, now time.Time) *Gate {
 	g := &Gate{
 		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
-		turn: make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
+		congestion: congestion{quiet: o.Quiet.Until, ramp: longRamp}, turn: make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
 		facts: Facts{Pace: o.Pace, Override: o.Override, Left: o.Left, Largest: o.Largest, Began: now},
 	}
-	g.congestion.keepQuiet(o.Quiet.Until)
 	if o, ok := NextOpening(o.Pace, now); ok {
 		g.bucket.setRate(now, o.Rate)
 		if g.oneWindow {

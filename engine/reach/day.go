@@ -2,6 +2,7 @@ package reach
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -109,8 +110,7 @@ func (d *Day) Put(code string, state State, users []User) error {
 	entries := pack(users)
 	h := head{version, d.date, d.service, []practice{{code, state, len(entries)}}}
 	_, err := write(d.file(code), h, func(_ int, w io.Writer) error {
-		_, err := w.Write(appendEntries(nil, entries))
-		return err
+		return binary.Write(w, binary.LittleEndian, entries)
 	})
 	return err
 }

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"cohort/engine/disk"
 )
@@ -61,14 +59,6 @@ func write(path string, h head, each func(i int, w io.Writer) error) (digest str
 		return err
 	})
 	return hex.EncodeToString(sum.Sum(nil)), err
-}
-
-func appendEntries(dst []byte, entries []uint64) []byte {
-	dst = slices.Grow(dst, entry*len(entries))
-	for _, e := range entries {
-		dst = binary.LittleEndian.AppendUint64(dst, e)
-	}
-	return dst
 }
 
 // check reads a whole file and verifies it. It returns the head, the start of the entries, and

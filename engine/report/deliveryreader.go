@@ -59,14 +59,11 @@ func (r *DeliveryReader) Next() (f Fact, ok bool, err error) {
 	}
 	row := &r.rows[0]
 	r.rows = r.rows[1:]
-	return row.fact(), true, nil
-}
-
-func (r *deliveryRow) fact() Fact {
 	return Fact{
-		Row: r.Row, MessageID: valueOf(r.MessageID), Status: valueOf(r.Status), Channel: valueOf(r.Channel), Steps: valueOf(r.Steps),
-		Code: valueOf(r.FailureCode), Reason: valueOf(r.FailureReason), At: valueOf(r.HappenedAt), Origin: Origin(r.Source), Learned: valueOf(r.LearnedAt),
-	}
+		Row: row.Row, MessageID: valueOf(row.MessageID), Status: valueOf(row.Status), Channel: valueOf(row.Channel),
+		Steps: valueOf(row.Steps), Code: valueOf(row.FailureCode), Reason: valueOf(row.FailureReason),
+		At: valueOf(row.HappenedAt), Origin: Origin(row.Source), Learned: valueOf(row.LearnedAt),
+	}, true, nil
 }
 
 // valueOf is the zero value for null.

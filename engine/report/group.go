@@ -73,10 +73,6 @@ type reader struct {
 	counts   []int64 // by index into person.Fates
 }
 
-func newReader(in Input) *reader {
-	return &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
-}
-
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
 func (r *reader) fill(g *group, first int64, n int) error {
 	g.begin(first, n, len(r.in.Plan.LaneStarts))

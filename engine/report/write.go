@@ -82,7 +82,7 @@ func write(w io.Writer, in Input) error {
 // writeRows writes a row for each record and counts the fates, by index into person.Fates. It makes several row groups
 // at once. It reads them in order, and writes them to the file in order.
 func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
-	r := newReader(in)
+	r := &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
 	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
 	toRead := make(chan int, 1) // the next group; whoever has it may use the reader
 	toRead <- 0

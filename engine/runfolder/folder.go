@@ -133,10 +133,7 @@ func (f *Folder) Forget() {
 	_ = os.Remove(f.File(UsersFile))
 }
 
-func (f *Folder) has(name string) bool {
-	_, err := os.Stat(f.File(name))
-	return err == nil
-}
+func (f *Folder) has(name string) bool { return Exists(f.File(name)) }
 
 // RefusedFor reports whether a folder holds only the rejects of a refused cohort.
 func RefusedFor(path string) bool {
