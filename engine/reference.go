@@ -13,8 +13,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// RunID names one run: one campaign, one cohort file, one service. Two runs with the
-// same id are the same run.
+// RunID names one run: one campaign, one cohort file, one service. Two runs with the same id are the same run.
 type RunID [16]byte
 
 // NewRunID derives the id of a run from the campaign's name, the cohort's SHA-256 and the service (campaign.ServiceID).

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Template is a text with ((column)) placeholders, compiled once. It is read-only
-// and safe for concurrent use.
+// Template is a text with ((column)) placeholders, compiled once. It is read-only and safe for concurrent use.
 type Template struct {
 	segments []segment
 }

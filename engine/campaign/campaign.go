@@ -126,8 +126,7 @@ type Pace struct {
 	Until     time.Time      // nothing is sent from this time on; zero: no end
 }
 
-// Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is
-// not after From.
+// Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is not after From.
 type Hours struct{ From, To int }
 
 // StopIf halts a run when the service refused the content of more than Refused of the last Of
@@ -196,9 +195,8 @@ type Batch struct {
 	Smoothing   time.Duration // one batch has at most the messages of this time at the even rate
 }
 
-// EvenRate is the rate for packing batches, in messages a second: the capacity of the window
-// over its nominal length, or PerSecond without a window. 0 means no rate. It ignores clock
-// changes, so that a plan does not depend on its day.
+// EvenRate is the rate for packing batches, in messages a second: the capacity of the window over its nominal length,
+// or PerSecond without a window. 0 means no rate. It ignores clock changes, so that a plan does not depend on its day.
 func (p Pace) EvenRate() float64 {
 	rate := p.PerSecond
 	if p.Window != nil {

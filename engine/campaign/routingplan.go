@@ -97,9 +97,8 @@ func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) 
 	return p.name, p.id
 }
 
-// CheckFields compares the personalisation of each route with the fields of a free-text plan: it
-// must have exactly these. A mistake is a *FileError. If the cohort file brings the
-// personalisation, the caller fills it in before.
+// CheckFields compares the personalisation of each route with the fields of a free-text plan: it must have exactly
+// these. A mistake is a *FileError. If the cohort file brings the personalisation, the caller fills it in before.
 func (c *Campaign) CheckFields() error {
 	for _, way := range c.ByRoute() {
 		if err := way.checkFields(); err != nil {

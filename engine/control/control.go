@@ -37,9 +37,8 @@ type Request struct {
 // Lever is the request as the ledger knows it.
 func (a Request) Lever() ledger.Command { return ledger.Command(a) }
 
-// Serve listens for requests about the run in a folder that this process holds, and passes them
-// on as orders. On a filesystem without sockets it logs a warning, and the run goes on: a signal
-// can still stop it. end closes the socket.
+// Serve listens for requests about the run in a folder that this process holds, and passes them on as orders. On a
+// filesystem without sockets it logs a warning, and the run goes on: a signal can still stop it. end closes the socket.
 func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (pulls <-chan dispatch.Order, end func()) {
 	out, over := make(chan dispatch.Order), make(chan struct{})
 	socket, err := listen(folder)

@@ -35,9 +35,8 @@ type socket struct {
 	folder, path string
 }
 
-// listen opens the socket of a run's folder for the owner only. When the socket is not in the
-// folder, a file there has its path. listen removes what an earlier process left, because this
-// process holds the run's lock.
+// listen opens the socket of a run's folder for the owner only. When the socket is not in the folder, a file there has
+// its path. listen removes what an earlier process left, because this process holds the run's lock.
 func listen(folder string) (_ *socket, err error) {
 	if folder, err = filepath.EvalSymlinks(folder); err != nil {
 		return nil, err

@@ -8,8 +8,7 @@ import (
 	"cohort/engine/record"
 )
 
-// Order is a command for a run at work. Done is given nil when the command holds, or why it
-// does not.
+// Order is a command for a run at work. Done is given nil when the command holds, or why it does not.
 type Order struct {
 	ledger.Command
 	Change *ledger.PaceChange // of a VerbPace: what changes, known when Done is given nil; may be nil

@@ -13,8 +13,7 @@ import (
 	"cohort/engine/plan"
 )
 
-// Job is one process's part of a run: what may differ from one start to the next. The rest
-// is in the Plan.
+// Job is one process's part of a run: what may differ from one start to the next. The rest is in the Plan.
 type Job struct {
 	Plan   *plan.Plan
 	Log    *ledger.Log
@@ -40,9 +39,8 @@ type Job struct {
 	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
 }
 
-// What is under way at once when a Job does not say. A request and its answer take some four
-// times the memory of the request. Without a rate, more than mostFlatOut single messages at
-// once are no faster.
+// What is under way at once when a Job does not say. A request and its answer take some four times the memory of the
+// request. Without a rate, more than mostFlatOut single messages at once are no faster.
 const (
 	mostBatches = 16
 	mostSingles = 256

@@ -16,9 +16,8 @@ import (
 type Listing struct {
 	Read []plan.ListRead
 
-	// People yields those on the lists who were to be sent to when the cohort was planned:
-	// shard by shard, in ascending positions, each once. Nil when the bytes of the lists are
-	// those that were applied last.
+	// People yields those on the lists who were to be sent to when the cohort was planned: shard by shard, in ascending
+	// positions, each once. Nil when the bytes of the lists are those that were applied last.
 	People iter.Seq2[plan.Listed, error]
 }
 

@@ -27,9 +27,8 @@ type dueForm struct {
 	due  time.Time
 }
 
-// newQueue fills a queue from a ledger. What was attempted before and is not settled comes
-// first. What is in doubt is replayed only to a service that takes a reference once. settle
-// leaves out everything else.
+// newQueue fills a queue from a ledger. What was attempted before and is not settled comes first. What is in doubt is
+// replayed only to a service that takes a reference once. settle leaves out everything else.
 func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *queue {
 	q := &queue{state: l.State}
 	again := func(s ledger.State) bool {

@@ -50,8 +50,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	return r.end(err)
 }
 
-// run is the state of one Run. The goroutine of its loop owns everything but workers and
-// gate.
+// run is the state of one Run. The goroutine of its loop owns everything but workers and gate.
 type run struct {
 	job     Job
 	log     *ledger.Log

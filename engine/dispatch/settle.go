@@ -39,8 +39,7 @@ func (r *run) settle(res result) {
 	}
 }
 
-// checked returns an answer to a request of n messages. An answer that does not fit halts the
-// run.
+// checked returns an answer to a request of n messages. An answer that does not fit halts the run.
 func checked(a engine.Answer, n int) engine.Answer {
 	fits := true
 	switch a.Reply {

@@ -9,10 +9,9 @@ import (
 	"cohort/engine/pace"
 )
 
-// silence is a time without an answer that settled or refused anything. It begins with the first
-// attempt after the last answer that did. Two waits do not count: the quiet that the service
-// asked for (429, 503), and the first wait of a 425. So a service that answers 425 for ever is
-// given up, and one that asks for an hour of quiet is not.
+// silence is a time without an answer that settled or refused anything. It begins with the first attempt after the last
+// answer that did. Two waits do not count: the quiet that the service asked for (429, 503), and the first wait of a
+// 425. So a service that answers 425 for ever is given up, and one that asks for an hour of quiet is not.
 type silence struct {
 	last     time.Time     // of the last answer that settled or refused something, or of the last restart
 	since    time.Time     // zero: every attempt since last is settled
@@ -24,8 +23,7 @@ type silence struct {
 	answered bool          // there was an answer
 }
 
-// add notes an answer to an attempt. It returns the length of the silence, 0 when the answer
-// ends it.
+// add notes an answer to an attempt. It returns the length of the silence, 0 when the answer ends it.
 func (s *silence) add(a engine.Answer, attempted, now time.Time) time.Duration {
 	if a.Settles() {
 		*s = silence{last: now}

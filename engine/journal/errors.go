@@ -15,8 +15,7 @@ var (
 	// Acknowledged records are safe. Reopen the log in a new process to go on.
 	ErrPoisoned = errors.New("journal: an earlier error stopped the log")
 
-	// ErrNewer means that a newer program wrote the log. The error names the version of the
-	// format.
+	// ErrNewer means that a newer program wrote the log. The error names the version of the format.
 	ErrNewer = errors.New("journal: the format is newer than this program")
 
 	// ErrOtherRun means that a segment belongs to another run.

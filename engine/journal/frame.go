@@ -55,9 +55,8 @@ func appendFrame(dst []byte, t Type, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// stamp completes the frames of one group in buf, for a segment with the given header sum. It
-// numbers them from seq on and returns the next sequence number. It may run again for another
-// segment, another number or a smaller group.
+// stamp completes the frames of one group in buf, for a segment with the given header sum. It numbers them from seq on
+// and returns the next sequence number. It may run again for another segment, another number or a smaller group.
 func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
 	for back := uint32(0); len(buf) > 0; back++ {
 		n := frameSize(buf)
@@ -88,9 +87,8 @@ func frameBack(frame []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(frame[13:]) >> 8)
 }
 
-// readFrame reads the frame at off, which must end at or before the window's limit. It checks
-// everything but the sequence number. bad means that the bytes are not a frame, and err that
-// they could not be read.
+// readFrame reads the frame at off, which must end at or before the window's limit. It checks everything but the
+// sequence number. bad means that the bytes are not a frame, and err that they could not be read.
 func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err error) {
 	if w.limit-off < frameHeader {
 		return nil, errShort, nil

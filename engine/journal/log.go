@@ -245,8 +245,7 @@ func (l *Log) Flush() error {
 	return g.err
 }
 
-// Err returns the error that Commit would return, or nil: it wraps ErrFull, or ErrPoisoned
-// and its cause.
+// Err returns the error that Commit would return, or nil: it wraps ErrFull, or ErrPoisoned and its cause.
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,8 +267,7 @@ func (l *Log) Close() error {
 		l.rouse()
 		l.mu.Unlock()
 		<-l.stopped
-		// Everything is synced, so an error of closing loses nothing. The next Open completes
-		// a reserve that stays.
+		// Everything is synced, so an error of closing loses nothing. The next Open completes a reserve that stays.
 		_ = l.out.file.Close()
 		if l.closeErr = l.poison; l.closeErr == nil && l.o.Reserve >= 0 {
 			_ = l.o.FS.Remove(filepath.Join(l.out.dir, reserveName))

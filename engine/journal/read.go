@@ -6,10 +6,9 @@ import (
 	"sync"
 )
 
-// Read calls fn, unless it is nil, with every record of the log in order, and returns the
-// end of the log. It never writes and may run while a Log appends. It then sees the log as it
-// was at some moment during the call, and the last records may not be durable yet. Of the
-// options it uses only FS.
+// Read calls fn, unless it is nil, with every record of the log in order, and returns the end of the log. It never
+// writes and may run while a Log appends. It then sees the log as it was at some moment during the call, and the last
+// records may not be durable yet. Of the options it uses only FS.
 //
 // A missing or empty directory is an empty log. An error of fn ends the reading and is
 // returned unchanged. Damage is a *CorruptError, a segment of another run ErrOtherRun, and a
@@ -52,12 +51,10 @@ type Cursor struct {
 	segment uint64 // the segment that the window reads; 0: none yet
 }
 
-// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close
-// together.
+// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close together.
 const aheadBytes = 16 << 10
 
-// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it
-// has read.
+// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it has read.
 func (r *Reader) Cursor() *Cursor { return &Cursor{r: r} }
 
 // At returns the record at a position. Its payload is valid until the next call. The record must have been in the log

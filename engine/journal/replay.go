@@ -15,9 +15,8 @@ type Tail struct {
 	Torn    int64  // bytes beyond End, which are not records
 }
 
-// replay reads a whole log and calls fn with every record in order. It returns the tail. With
-// settle it makes the last segment durable before it reads it, and also returns the chain
-// value that seals that segment at the tail.
+// replay reads a whole log and calls fn with every record in order. It returns the tail. With settle it makes the last
+// segment durable before it reads it, and also returns the chain value that seals that segment at the tail.
 func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
 	last, err := lastSegment(fsys, dir)
 	if err != nil || last == 0 {

@@ -162,8 +162,7 @@ func (s *segment) load(run [16]byte, number uint64, settle bool) (err error) {
 	return nil
 }
 
-// createSegment makes a segment with only a header, durable under its final name. The file is
-// open for writing.
+// createSegment makes a segment with only a header, durable under its final name. The file is open for writing.
 func createSegment(fsys FS, dir string, h header) (File, error) {
 	path := SegmentPath(dir, h.number)
 	temp := strings.TrimSuffix(path, segmentSuffix) + tempSuffix

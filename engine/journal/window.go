@@ -10,9 +10,8 @@ import (
 // windowBytes is the default size of a window's reads.
 const windowBytes = 1 << 20
 
-// window reads a file forwards, or around a place, through one buffer. The buffer never grows
-// beyond a megabyte or the largest frame. It never reads at or beyond limit, because a writer
-// may be changing those bytes.
+// window reads a file forwards, or around a place, through one buffer. The buffer never grows beyond a megabyte or the
+// largest frame. It never reads at or beyond limit, because a writer may be changing those bytes.
 type window struct {
 	name  string
 	file  io.ReaderAt

@@ -6,9 +6,8 @@ import (
 	"hash"
 )
 
-// writer appends frames to its segment, and starts the next segment when that one is full. It
-// belongs to one goroutine. After an error it must not be used, except for seal after an error
-// of a full disk.
+// writer appends frames to its segment, and starts the next segment when that one is full. It belongs to one goroutine.
+// After an error it must not be used, except for seal after an error of a full disk.
 type writer struct {
 	fsys         FS
 	dir          string

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Outlook holds the expectations for a run if nothing comes in between. A time is zero when
-// nobody can say.
+// Outlook holds the expectations for a run if nothing comes in between. A time is zero when nobody can say.
 type Outlook struct {
 	Opens  time.Time // of the window that is open or comes next; zero without a window
 	Closes time.Time // of that window: its last call
@@ -95,8 +94,7 @@ func (f Facts) expected(o Opening, now time.Time) float64 {
 	return rate
 }
 
-// remaining returns how many of some messages are not sent from begins to ends at a rate.
-// ends zero, or rate 0: none.
+// remaining returns how many of some messages are not sent from begins to ends at a rate. ends zero, or rate 0: none.
 func remaining(begins, ends time.Time, messages int64, rate float64) int64 {
 	if ends.IsZero() || rate == 0 {
 		return 0

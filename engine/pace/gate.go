@@ -29,10 +29,9 @@ type Options struct {
 	OnWait    func(Wait) // called when a wait begins or changes, with the gate unlocked; may be nil
 }
 
-// Gate lets requests through over the campaign's windows. It holds them outside a window,
-// during a quiet that the service asked for, during a pause, and until the rate allows them.
-// It begins empty, so that a resumed run does not begin with a burst. It is safe for
-// concurrent use.
+// Gate lets requests through over the campaign's windows. It holds them outside a window, during a quiet that the
+// service asked for, during a pause, and until the rate allows them. It begins empty, so that a resumed run does not
+// begin with a burst. It is safe for concurrent use.
 type Gate struct {
 	oneWindow bool
 	lists     bool // nothing passes in a window before ListsApplied
@@ -74,9 +73,8 @@ func New(o Options, now time.Time) *Gate {
 	return g
 }
 
-// WaitN returns nil when a request of n messages may start at once. Requests pass one at a
-// time, in no promised order. An error means that none may start any more: ctx is done, or
-// it is one of the gate's errors.
+// WaitN returns nil when a request of n messages may start at once. Requests pass one at a time, in no promised order.
+// An error means that none may start any more: ctx is done, or it is one of the gate's errors.
 func (g *Gate) WaitN(ctx context.Context, n int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -222,8 +220,7 @@ func (g *Gate) Forecast(taken float64, now time.Time) Outlook {
 	return out
 }
 
-// Hold keeps every request back until a moment, for a reason in words. It never shortens a
-// hold.
+// Hold keeps every request back until a moment, for a reason in words. It never shortens a hold.
 func (g *Gate) Hold(until time.Time, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -242,9 +239,8 @@ func (g *Gate) Command(paused string, o Override) {
 	g.woken = make(chan struct{})
 }
 
-// Update notes the messages that are left. was is the latest window start in the log. start is
-// another one when a window has opened since. sends is false when the run may not send at now
-// or later.
+// Update notes the messages that are left. was is the latest window start in the log. start is another one when a
+// window has opened since. sends is false when the run may not send at now or later.
 func (g *Gate) Update(left int64, was WindowStart, now time.Time) (start WindowStart, sends bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

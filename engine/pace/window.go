@@ -45,8 +45,7 @@ func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 	}
 }
 
-// openingOn returns the times of the window that opens some days after now's date. It closes
-// at its last call.
+// openingOn returns the times of the window that opens some days after now's date. It closes at its last call.
 func openingOn(p campaign.Pace, now time.Time, days int) (opens, closes time.Time) {
 	year, month, day := now.In(p.Location).Date()
 	clock := func(day, minutes int) time.Time {

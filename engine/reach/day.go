@@ -26,8 +26,7 @@ type Day struct {
 	root, path    string
 }
 
-// Open returns the day of a time, with the reports of a service. root is the folder of all days.
-// It need not exist yet.
+// Open returns the day of a time, with the reports of a service. root is the folder of all days. It need not exist yet.
 func Open(root, service string, at time.Time) *Day {
 	sum := sha256.Sum256([]byte(service))
 	d := &Day{date: at.UTC().Format(time.DateOnly), service: service, root: root}

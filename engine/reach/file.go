@@ -35,8 +35,7 @@ type practice struct {
 
 var errDamaged = errors.New("it is cut short or damaged")
 
-// write writes a file and returns its digest. It calls each for one practice after another, to
-// write the entries.
+// write writes a file and returns its digest. It calls each for one practice after another, to write the entries.
 func write(path string, h head, each func(i int, w io.Writer) error) (digest string, err error) {
 	sum := sha256.New()
 	err = disk.WriteFile(path, func(w io.Writer) error {
@@ -61,8 +60,7 @@ func write(path string, h head, each func(i int, w io.Writer) error) (digest str
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// check reads a whole file and verifies it. It returns the head, the start of the entries, and
-// the digest.
+// check reads a whole file and verifies it. It returns the head, the start of the entries, and the digest.
 func check(f *os.File) (h head, start int64, digest string, err error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -15,8 +15,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Fixed has the reports for one reading of a cohort. It is safe for concurrent use, except
-// Close.
+// Fixed has the reports for one reading of a cohort. It is safe for concurrent use, except Close.
 type Fixed struct {
 	Day       string // UTC, as 2026-11-25
 	Digest    string // SHA-256 of the file, in hexadecimal
@@ -69,8 +68,7 @@ func (x *Fixed) Close() error {
 // mostUnasked limits the list of Unasked.
 const mostUnasked = 100_000
 
-// Of returns whether the app reaches a person. practice is the value of the cohort's column; it
-// may be no code at all.
+// Of returns whether the app reaches a person. practice is the value of the cohort's column; it may be no code at all.
 func (x *Fixed) Of(practice []byte, n person.NHSNumber) Answer {
 	s := x.practices[string(practice)]
 	if s == nil {

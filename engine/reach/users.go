@@ -39,9 +39,8 @@ const (
 
 var codeForm = regexp.MustCompile(`^[0-9A-Z]{3,10}$`)
 
-// Code returns the ODS code in a value of a cohort, in capitals, or false if it is not one. The
-// code of a practice has letters and digits. So the names or numbers of a wrong column never
-// go to the service.
+// Code returns the ODS code in a value of a cohort, in capitals, or false if it is not one. The code of a practice has
+// letters and digits. So the names or numbers of a wrong column never go to the service.
 func Code(value string) (string, bool) {
 	code := strings.ToUpper(strings.TrimSpace(value))
 	return code, codeForm.MatchString(code) && strings.ContainsAny(code, "0123456789") && strings.ContainsFunc(code, unicode.IsLetter)

@@ -42,8 +42,7 @@ func (r *Refused) Unwrap() error {
 	return cause
 }
 
-// fact is the place of a fact in a sentence: its name, and the verb of package fmt that
-// formats it.
+// fact is the place of a fact in a sentence: its name, and the verb of package fmt that formats it.
 var fact = regexp.MustCompile(`\{([a-z_0-9]+)(?::(%[^}]+))?\}`)
 
 // fill puts facts into a sentence. A fact that is missing shows as its name in braces.

@@ -25,9 +25,8 @@ func Look(dirs ...string) (*Register, error) {
 	return r, nil
 }
 
-// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink, oldest first.
-// They were at work after since, or may still have something to send. Runs at a simulator are
-// left out.
+// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink, oldest first. They were at work after
+// since, or may still have something to send. Runs at a simulator are left out.
 func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (runs []Entry) {
 	for _, e := range r.runs {
 		r.raise(&e)

@@ -1,10 +1,8 @@
-// Package register remembers all runs. A second run of a campaign is noticed before it sends
-// anything.
+// Package register remembers all runs. A second run of a campaign is noticed before it sends anything.
 //
-// A register is a folder with the file register.jsonl: one JSON object a line. Each change of
-// a run adds a line; the latest line of a run counts. Each line is synced, under a lock that one
-// process holds at a time. The file <run id>.reached beside it counts the requests of a run, at
-// most about a second late.
+// A register is a folder with the file register.jsonl: one JSON object a line. Each change of a run adds a line; the
+// latest line of a run counts. Each line is synced, under a lock that one process holds at a time. The file <run
+// id>.reached beside it counts the requests of a run, at most about a second late.
 package register
 
 import (

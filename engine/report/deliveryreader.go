@@ -12,8 +12,7 @@ import (
 	"cohort/engine"
 )
 
-// DeliveryReader reads a delivery file from its first fact to its last. It is not safe for
-// concurrent use.
+// DeliveryReader reads a delivery file from its first fact to its last. It is not safe for concurrent use.
 type DeliveryReader struct {
 	SweepBegan time.Time // as in Delivery
 

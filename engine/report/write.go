@@ -27,14 +27,12 @@ type Input struct {
 	Complete bool   // every record has its final fate
 }
 
-// Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine
-// at a time calls it.
+// Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine at a time calls it.
 type Source interface {
 	// Verdicts lists the verdicts: stretches refer to them by index.
 	Verdicts() []person.Verdict
-	// Below passes on each record with a row below end that it has not passed on before. The
-	// records of a shard come in the order of their positions. The first error ends it, also
-	// an error of valid or invalid.
+	// Below passes on each record with a row below end that it has not passed on before. The records of a shard come in
+	// the order of their positions. The first error ends it, also an error of valid or invalid.
 	Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error
 }
 

@@ -32,8 +32,7 @@ type Call struct {
 	Reach     string `json:"reach_sha256,omitempty"` // of UsersFile
 }
 
-// Remember writes how the run was called, and the campaign file, so that the folder alone is enough
-// to resume.
+// Remember writes how the run was called, and the campaign file, so that the folder alone is enough to resume.
 func (f *Folder) Remember(c Call, campaignText []byte) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	write := func(name string, text []byte) error {

@@ -126,8 +126,7 @@ func (f *Folder) Discard() {
 	_ = os.Remove(f.Path) // if it is empty
 }
 
-// Forget removes personal data that only a preparation needs: the copy of standard input, and who
-// has the NHS App.
+// Forget removes personal data that only a preparation needs: the copy of standard input, and who has the NHS App.
 func (f *Folder) Forget() {
 	_ = os.Remove(f.File(StdinFile))
 	_ = os.Remove(f.File(UsersFile))

@@ -80,8 +80,7 @@ func (l *reader) decode(text []byte, doc any) error {
 	return nil
 }
 
-// bounded refuses a text that is too large, or nested too deeply. It counts brackets
-// everywhere, also in quotes.
+// bounded refuses a text that is too large, or nested too deeply. It counts brackets everywhere, also in quotes.
 func (l *reader) bounded(text []byte) error {
 	if len(text) > mostFileSize {
 		return &Error{l.name, 0, fmt.Sprintf("the file is larger than %d KiB; is it a campaign file?", mostFileSize>>10)}
