@@ -47,13 +47,11 @@ const (
 	Production Profile = "production" // only numbers that do not
 )
 
-// Numbers may allow NHS numbers that the profile refuses.
+// Numbers may allow NHS numbers that the profile refuses; empty: as the profile allows.
 type Numbers string
 
-const (
-	ProfileNumbers  Numbers = ""    // as the profile allows
-	WhateverNumbers Numbers = "any" // both ranges under either profile, with a warning
-)
+// WhateverNumbers allows both ranges under either profile, with a warning.
+const WhateverNumbers Numbers = "any"
 
 // Cohort has the format of the cohort file and the rules for its records.
 type Cohort struct {

@@ -209,10 +209,15 @@ var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
 // SealPlan seals a plan of people in dir and opens it.
 func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.Plan {
 	t.Helper()
+	seal(t, dir, p, limits, TestHeader(p))
+	return OpenPlan(t, dir)
+}
+
+func seal(t testing.TB, dir string, p *People, limits engine.Limits, header plan.Header) {
+	t.Helper()
 	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, limits, "")
 	Must(t, err)
-	Must(t, plan.Seal(dir, TestHeader(p), batches, nil))
-	return OpenPlan(t, dir)
+	Must(t, plan.Seal(dir, header, batches, nil))
 }
 
 // TestHeader returns the header of a plan of people.
@@ -307,11 +312,9 @@ func Cut(ctx context.Context, source engine.Source, sink engine.Sink, limits eng
 // SealForgetful seals a plan of single messages to a service that does not deduplicate.
 func SealForgetful(t testing.TB, dir string, p *People) {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20}, "")
-	Must(t, err)
 	header := TestHeader(p)
 	header.NeverAgain = true
-	Must(t, plan.Seal(dir, header, batches, nil))
+	seal(t, dir, p, engine.Limits{Messages: 1, Bytes: 1 << 20}, header)
 }
 
 // DrawPeople draws a cohort with names of many lengths.

@@ -97,12 +97,8 @@ func (r *Replayed) open() (*Log, error) {
 		return nil, noRoom(dir, 0, err)
 	}
 	l := &Log{
-		o:       o,
-		failed:  make(chan struct{}),
-		stopped: make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		out:     out,
-		current: newGroup(nil, nil),
+		o: o, out: out, current: newGroup(nil, nil),
+		failed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	go l.commitGroups()
 	return l, nil

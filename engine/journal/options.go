@@ -8,20 +8,10 @@ import (
 
 // Options tune a log. A run uses the zero value.
 type Options struct {
-	// SegmentBytes is the size at which the next segment starts. The last group of a
-	// segment may exceed it. 64 MiB when zero.
-	SegmentBytes int64
-
-	// Delay is the longest time that appended records wait before they are written, unless
-	// a caller waits for them. 5 ms when zero.
-	Delay time.Duration
-
-	// Reserve is the size of the reserve file in bytes. Its room takes records from Append
-	// when the disk is full. 16 MiB when zero, none when negative.
-	Reserve int64
-
-	// FS is the filesystem, the operating system's when nil.
-	FS FS
+	SegmentBytes int64         // the next segment starts at this size, which the last group may exceed; 64 MiB when zero
+	Delay        time.Duration // longest wait of appended records, unless a caller waits for them; 5 ms when zero
+	Reserve      int64         // bytes on disk that Append may use when it is full; 16 MiB when zero, none when negative
+	FS           FS            // the operating system's when nil
 }
 
 // complete fills in the defaults and refuses negative values.

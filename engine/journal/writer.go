@@ -40,11 +40,8 @@ func (w *writer) start(h header) error {
 // seal starts the next segment. Its header seals the present one at its durable end.
 func (w *writer) seal() error {
 	return w.start(header{
-		run:       w.head.run,
-		number:    w.head.number + 1,
-		firstSeq:  w.next,
-		prevEnd:   uint64(w.end),
-		prevChain: [32]byte(w.hash.Sum(nil)),
+		run: w.head.run, number: w.head.number + 1, firstSeq: w.next,
+		prevEnd: uint64(w.end), prevChain: [32]byte(w.hash.Sum(nil)),
 	})
 }
 
