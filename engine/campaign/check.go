@@ -13,7 +13,6 @@ import (
 	"time"
 )
 
-// The defaults, and the limits of the services.
 const (
 	defaultRegister    = ".cohort"
 	defaultOverlapDays = 30

@@ -17,7 +17,6 @@ type Condition struct {
 	From, To string
 }
 
-// conditionSection is a list of values, or bounds.
 type conditionSection struct {
 	values   []string
 	From, To string

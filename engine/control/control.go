@@ -167,10 +167,8 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 	return text, err
 }
 
-// mostReason is the longest reason, in characters.
-const mostReason = 1000
+const mostReason = 1000 // characters
 
-// CheckReason refuses a reason that is too long for the log.
 func CheckReason(reason string) error {
 	if n := utf8.RuneCountInString(reason); n > mostReason {
 		return refusal.New("reason_too_long", "characters", n, "most", mostReason)

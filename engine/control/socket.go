@@ -29,7 +29,6 @@ func socketPath(folder string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("cohort-%d", os.Getuid()), fmt.Sprintf("%x", sha256.Sum256([]byte(folder)))[:24]+".sock")
 }
 
-// socket is the control socket of a run that this process holds.
 type socket struct {
 	net.Listener
 	folder, path string

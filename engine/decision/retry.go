@@ -1,7 +1,6 @@
 package decision
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,10 +58,9 @@ func RetryCandidates(l *ledger.Ledger, codes []string) *Retry {
 			}
 		}
 	}
-	for _, c := range counts {
-		again.Counts = append(again.Counts, *c)
+	for _, code := range slices.Sorted(maps.Keys(counts)) {
+		again.Counts = append(again.Counts, *counts[code])
 	}
-	slices.SortFunc(again.Counts, func(a, b RetryCount) int { return cmp.Compare(a.Code, b.Code) })
 	return again
 }
 

@@ -64,7 +64,6 @@ func (j Job) withDefaults() Job {
 	return j
 }
 
-// Snapshot is the progress of a run at a moment.
 type Snapshot struct {
 	At        time.Time
 	State     ledger.RunState // one of a run that sends

@@ -12,7 +12,6 @@ import (
 	"cohort/engine/record"
 )
 
-// Listing holds the suppression lists of a moment.
 type Listing struct {
 	Read []plan.ListRead
 

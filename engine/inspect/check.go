@@ -35,7 +35,6 @@ type Summary struct {
 	Closed    bool   // the log has a RunClosed, and it was right
 }
 
-// KindCount counts the records of one kind.
 type KindCount struct {
 	Record string `json:"record"`
 	Count  uint64 `json:"count"`

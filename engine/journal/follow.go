@@ -31,7 +31,6 @@ func ReadOn(dir string, run [16]byte, o Options, from Tail, fn func(Record) erro
 	return tail, nil
 }
 
-// SegmentInfo describes one segment of a log.
 type SegmentInfo struct {
 	File     string // its path
 	Number   uint64

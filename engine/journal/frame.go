@@ -13,7 +13,6 @@ const (
 	maxSeq      = 1<<48 - 1
 )
 
-// castagnoli is the table of CRC-32C. Nothing writes to it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Type is the kind of a record. The caller defines the kinds; 0 is never valid.

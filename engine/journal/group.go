@@ -22,7 +22,6 @@ func newGroup(buf []byte, intents []int) *group {
 	return &group{buf: buf[:0], intents: intents[:0], done: make(chan struct{})}
 }
 
-// hasRoom reports whether a frame with this payload may be added now.
 func (g *group) hasRoom(payload []byte) bool {
 	return len(g.buf) == 0 || len(g.buf)+frameHeader+len(payload) <= maxPending
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 )
 
-// reserveName is the file that is removed when the disk is full.
 const reserveName = "reserve"
 
 // makeReserve makes the reserve occupy size bytes on disk; a negative size means no reserve.

@@ -7,7 +7,6 @@ import (
 	"io"
 )
 
-// windowBytes is the default size of a window's reads.
 const windowBytes = 1 << 20
 
 // window reads a file forwards, or around a place, through one buffer. The buffer never grows beyond a megabyte or the

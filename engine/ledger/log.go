@@ -37,7 +37,6 @@ type Log struct {
 	markBefore mark     // the mark under its former name
 }
 
-// Start describes a process that starts to work on a run.
 type Start struct {
 	At      time.Time
 	Version string

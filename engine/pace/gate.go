@@ -17,7 +17,6 @@ var (
 	ErrNewWindow  = errors.New("the suppression lists must be read before anything is sent in this window")
 )
 
-// Options are what a gate is made from.
 type Options struct {
 	Pace      campaign.Pace
 	OneWindow bool       // the gate closes for good with the first window

@@ -65,7 +65,6 @@ func (d *Day) Sweep() error {
 	return nil
 }
 
-// Forget removes the files of some practices.
 func (d *Day) Forget(codes []string) error {
 	for _, code := range codes {
 		if err := os.Remove(d.file(code)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -40,7 +40,6 @@ const (
 	askers    = 8 // at once
 )
 
-// Fetching fetches the reports of practices.
 type Fetching struct {
 	Asker     Asker
 	Day       *Day

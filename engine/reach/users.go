@@ -13,7 +13,6 @@ import (
 // Answer is the app status of a person.
 type Answer string
 
-// The answers.
 const (
 	Unknown       Answer = "unknown"       // the practice or its report is missing
 	No            Answer = "no"            // the practice's report does not name the person
@@ -21,7 +20,6 @@ const (
 	Notifications Answer = "notifications" // has the app, and notifications on
 )
 
-// User is a person in a practice's report.
 type User struct {
 	Number        person.NHSNumber
 	Notifications bool
@@ -30,7 +28,6 @@ type User struct {
 // State is the kind of answer that the service gave for a practice.
 type State string
 
-// The states of a practice.
 const (
 	Reported State = ""        // a report
 	Missing  State = "missing" // none

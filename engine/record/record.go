@@ -32,7 +32,6 @@ type Record interface {
 // answer, and a Resolved the decision of a person. Numbers below 100 are part of the log's format.
 type Result uint8
 
-// The results.
 const (
 	ResultAccepted        Result = 1 // the message ids are known, or the sink has none (Answer.NoIDs)
 	ResultAcceptedUnknown Result = 2 // accepted by an attempt that got no answer; the message ids are unknown

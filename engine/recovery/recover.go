@@ -22,7 +22,6 @@ type Recovery struct {
 	Hold     string // the reason why nothing is replayed; empty: forms are replayed if the second copy is there
 }
 
-// RecoveredLog is the result of Recover.
 type RecoveredLog struct {
 	Ledger    *ledger.Ledger
 	Revisions int      // number of revisions from the second copy

@@ -82,7 +82,6 @@ type Ended struct {
 func (e *Ended) Error() string { return e.Err.Error() }
 func (e *Ended) Unwrap() error { return e.Err }
 
-// OneLine puts a text on one line.
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Code is the code of the refusal that an error is or wraps; empty when it is none.

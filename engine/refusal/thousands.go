@@ -2,7 +2,6 @@ package refusal
 
 import "strconv"
 
-// Thousands formats a number with commas.
 func Thousands(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for i := len(text) - 3; i > 0; i -= 3 {

@@ -21,10 +21,8 @@ import (
 	"cohort/engine/disk"
 )
 
-// State is the progress of a run.
 type State string
 
-// The states of a run.
 const (
 	Begun      State = "begun"      // it may have sent something
 	Finished   State = "finished"   // every record has its final fate

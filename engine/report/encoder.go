@@ -41,10 +41,9 @@ type chunk struct {
 	dictionary            int // bytes of pages
 }
 
-func newEncoder(f *parquetFile) (*encoder, error) {
-	c, err := newCompressor()
+func newEncoder(f *parquetFile) *encoder {
 	columns := f.Schema[1:] // the first is the root
-	return &encoder{compressor: c, columns: columns, chunks: make([]chunk, len(columns)), dictionary: map[string]int32{}}, err
+	return &encoder{compressor: newCompressor(), columns: columns, chunks: make([]chunk, len(columns)), dictionary: map[string]int32{}}
 }
 
 func (e *encoder) begin(rows int) {

@@ -16,7 +16,6 @@ import (
 	"cohort/ingest/person"
 )
 
-// Input has all that a report contains.
 type Input struct {
 	Plan     *plan.Plan
 	Account  ledger.Account
@@ -91,11 +90,7 @@ func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
 	close(committed[0])
 	makers, ctx := errgroup.WithContext(context.Background())
 	for range min(groups, runtime.GOMAXPROCS(0), mostAtOnce) {
-		e, err := newEncoder(out)
-		if err != nil {
-			return nil, err
-		}
-		makers.Go(func() error { return r.makeGroups(ctx, out, e, toRead, committed) })
+		makers.Go(func() error { return r.makeGroups(ctx, out, newEncoder(out), toRead, committed) })
 	}
 	if err := makers.Wait(); err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ import (
 	"cohort/engine/refusal"
 )
 
-// The names in a run's folder.
 const (
 	RunFile      = "run.json"      // how the run was called
 	campaignFile = "campaign.yaml" // a copy of the campaign file as of the latest start
@@ -142,5 +141,4 @@ func RefusedFor(path string) bool {
 
 func (f *Folder) Release() { _ = f.lock.Release() }
 
-// File returns the path of a name in the folder.
 func (f *Folder) File(name string) string { return filepath.Join(f.Path, name) }

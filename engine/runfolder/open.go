@@ -25,7 +25,6 @@ func Plan(path string) (*plan.Plan, error) {
 	return planned, nil
 }
 
-// Ledger folds the progress log of a folder.
 func Ledger(path string, plan *plan.Plan) (*ledger.Ledger, error) {
 	folded, err := ledger.Read(path, plan)
 	if err != nil {
