@@ -198,10 +198,8 @@ func ReadPlainBody(body []byte) (batch string, messages []string, err error) {
 // Encoding is a Sink that only encodes.
 type Encoding struct{ PlainBody }
 
-func (Encoding) Kind() engine.Kind { return engine.Deduplicates }
-func (Encoding) Send(context.Context, *engine.Request) engine.Answer {
-	panic("nothing is sent here")
-}
+func (Encoding) Kind() engine.Kind                                   { return engine.Deduplicates }
+func (Encoding) Send(context.Context, *engine.Request) engine.Answer { panic("nothing is sent here") }
 
 // TestRun is the run of all plans of this package.
 var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
@@ -282,10 +280,8 @@ func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
 		for shard := range p.ByLane {
 			for _, r := range p.ByLane[shard] {
 				code, named := rows[r.Row]
-				if !named || r.Suppressed || p.Dropped[r.Row] {
-					continue
-				}
-				if !yield(plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}, nil) {
+				listed := plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}
+				if named && !r.Suppressed && !p.Dropped[r.Row] && !yield(listed, nil) {
 					return
 				}
 			}
