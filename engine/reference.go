@@ -21,9 +21,7 @@ type RunID [16]byte
 func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	h := sha256.New()
 	for _, part := range []string{"cohort run 1", campaign, string(cohort[:]), service} {
-		var length [8]byte
-		binary.LittleEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write([]byte(part))
 	}
 	return RunID(h.Sum(nil)[:16])

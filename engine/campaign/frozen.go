@@ -44,7 +44,8 @@ func (c *Campaign) Frozen() []Setting {
 	for field, headers := range c.Cohort.Columns {
 		settings = append(settings, Setting{"cohort.columns." + field, list(headers)})
 	}
-	for at, values := range map[string]map[string]string{"cohort.types.": c.Cohort.Types, "cohort.defaults.": c.Cohort.Defaults} {
+	byField := map[string]map[string]string{"cohort.types.": c.Cohort.Types, "cohort.defaults.": c.Cohort.Defaults}
+	for at, values := range byField {
 		for field, value := range values {
 			settings = append(settings, Setting{at + field, value})
 		}

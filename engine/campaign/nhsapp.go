@@ -38,7 +38,8 @@ const (
 func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	const at = "sink.nhsapp"
 	n := &NHSApp{
-		Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: cmp.Or(s.CampaignID, c.Name), OnBehalfOf: s.OnBehalfOf,
+		Access: l.access(at, s.Access), ODSCode: s.ODSCode, OnBehalfOf: s.OnBehalfOf,
+		CampaignID: cmp.Or(s.CampaignID, c.Name),
 	}
 	if len(c.Personalisation) > 0 {
 		l.wrong("personalisation", "is for NHS Notify; write the placeholders of an NHS App message in its content_file")

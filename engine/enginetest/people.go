@@ -141,8 +141,7 @@ func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.
 }
 
 // ToSend lists the rows that are to be sent to.
-func (p *People) ToSend() []int64 {
-	var rows []int64
+func (p *People) ToSend() (rows []int64) {
 	for _, shard := range p.ByLane {
 		for _, r := range shard {
 			if !r.Suppressed && !p.Dropped[r.Row] {

@@ -18,7 +18,7 @@ var (
 	ErrNewer    = errors.New("journal: the format is newer than this program") // wrapped with the version of the format
 	ErrOtherRun = errors.New("journal: the segment belongs to another run")
 	ErrChanged  = errors.New("journal: the log was written to after it was read") // it can be replayed again
-	ErrTooLarge = errors.New("journal: the record is too large")                  // a frame above 16 MiB; nothing was written
+	ErrTooLarge = errors.New("journal: the record is too large")                  // above 16 MiB; nothing was written
 	ErrBadType  = errors.New("journal: 0 is not a record type")                   // nothing was written
 	ErrClosed   = errors.New("journal: the log is closed")                        // the record was not taken
 )

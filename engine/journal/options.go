@@ -8,9 +8,9 @@ import (
 
 // Options tune a log. A run uses the zero value.
 type Options struct {
-	SegmentBytes int64         // the next segment starts at this size, which the last group may exceed; 64 MiB when zero
+	SegmentBytes int64         // where the next segment starts, when a group has reached it; 64 MiB when zero
 	Delay        time.Duration // longest wait of appended records, unless a caller waits for them; 5 ms when zero
-	Reserve      int64         // bytes on disk that Append may use when it is full; 16 MiB when zero, none when negative
+	Reserve      int64         // bytes that Append may use on a full disk; 16 MiB when zero, none when negative
 	FS           FS            // the operating system's when nil
 }
 

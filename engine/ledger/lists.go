@@ -111,8 +111,7 @@ func Without(f plan.Form, messages int, rows []record.RefusedRow) []plan.Form {
 }
 
 // among returns the people with a message in f.
-func among(f plan.Form, people []record.RefusedRow) []record.RefusedRow {
-	var in []record.RefusedRow
+func among(f plan.Form, people []record.RefusedRow) (in []record.RefusedRow) {
 	for _, p := range people {
 		if is, _ := f.Holds(p.Position); is {
 			in = append(in, p)

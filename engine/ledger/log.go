@@ -202,7 +202,8 @@ func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
 
 // Command records a command of an operator, durably.
 func (p *Log) Command(at time.Time, c Command) error {
-	return p.controlJSON(at, string(c.Verb), record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace})
+	detail := record.CommandDetail{By: c.By, Reason: c.Reason, Of: c.Of, Override: c.Pace}
+	return p.controlJSON(at, string(c.Verb), detail)
 }
 
 // ListsApplied records, durably, which suppression lists were applied.
@@ -242,8 +243,7 @@ func (p *Log) Err() error { return p.log.Err() }
 
 // Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
 // ended in good order. Otherwise it would look killed.
-func (p *Log) Close() error {
-	var err error
+func (p *Log) Close() (err error) {
 	if p.opened && p.Ledger.facts.Ended == "" {
 		_ = p.End(time.Now(), record.ControlLeft, "")
 	}

@@ -63,7 +63,8 @@ type Gate struct {
 func New(o Options, now time.Time) *Gate {
 	g := &Gate{
 		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
-		congestion: congestion{quiet: o.Quiet.Until, ramp: longRamp}, turn: make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
+		congestion: congestion{quiet: o.Quiet.Until, ramp: longRamp},
+		turn:       make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
 		facts: Facts{Pace: o.Pace, Override: o.Override, Left: o.Left, Largest: o.Largest, Began: now},
 	}
 	if o, ok := NextOpening(o.Pace, now); ok {

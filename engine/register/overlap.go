@@ -90,8 +90,7 @@ func (o *Overlaps) refusal() error {
 		}
 		runs, campaigns = append(runs, o.Words(run)), append(campaigns, run.Campaign)
 	}
-	slices.Sort(campaigns)
-	campaigns = slices.Compact(campaigns)
+	campaigns = slices.Compact(slices.Sorted(slices.Values(campaigns)))
 	again, people, unreadRuns := refusal.Thousands(o.Again), refusal.Thousands(o.People), strings.Join(unread, "; ")
 	allRuns := strings.Join(append(runs, unread...), "; ")
 	sendAgain := refusal.Command("resume", o.Begun, "--send-again")

@@ -155,8 +155,7 @@ func (r *Register) index(id string) int {
 }
 
 // Others returns the other runs of a campaign on a service, oldest first.
-func (r *Register) Others(campaign, service, id string) []Entry {
-	var others []Entry
+func (r *Register) Others(campaign, service, id string) (others []Entry) {
 	for _, e := range r.runs {
 		if e.Campaign == campaign && e.Service == service && e.RunID != id {
 			r.raise(&e)

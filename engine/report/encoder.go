@@ -43,7 +43,10 @@ type chunk struct {
 
 func newEncoder(f *parquetFile) *encoder {
 	columns := f.Schema[1:] // the first is the root
-	return &encoder{compressor: newCompressor(), columns: columns, chunks: make([]chunk, len(columns)), dictionary: map[string]int32{}}
+	return &encoder{
+		compressor: newCompressor(), columns: columns,
+		chunks: make([]chunk, len(columns)), dictionary: map[string]int32{},
+	}
 }
 
 func (e *encoder) begin(rows int) {

@@ -100,7 +100,8 @@ func (f *parquetFile) writeIndex() (err error) {
 		if m.DictionaryPageOffset > 0 {
 			page.CompressedPageSize -= int32(m.DataPageOffset - m.DictionaryPageOffset)
 		}
-		c.OffsetIndexOffset, c.OffsetIndexLength, err = f.encode(&format.OffsetIndex{PageLocations: []format.PageLocation{page}})
+		index := format.OffsetIndex{PageLocations: []format.PageLocation{page}}
+		c.OffsetIndexOffset, c.OffsetIndexLength, err = f.encode(&index)
 		if err != nil {
 			return err
 		}
