@@ -114,7 +114,6 @@ type UnfitError struct {
 	Reason string // in words, without personal data
 }
 
-// Error names the record by its row.
 func (e *UnfitError) Error() string {
 	return fmt.Sprintf("record %d should have been invalid (%s: %s), and was taken for one that can be sent; "+
 		"this is a defect of cohort", e.Row, e.Code, e.Reason)

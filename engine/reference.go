@@ -13,8 +13,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// RunID names one run: one campaign, one cohort file, one service. Two runs with the
-// same id are the same run.
+// RunID names one run: one campaign, one cohort file, one service. Two runs with the same id are the same run.
 type RunID [16]byte
 
 // NewRunID derives the id of a run from the campaign's name, the cohort's SHA-256 and the service (campaign.ServiceID).
@@ -22,15 +21,12 @@ type RunID [16]byte
 func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	h := sha256.New()
 	for _, part := range []string{"cohort run 1", campaign, string(cohort[:]), service} {
-		var length [8]byte
-		binary.LittleEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write([]byte(part))
 	}
 	return RunID(h.Sum(nil)[:16])
 }
 
-// String returns the id in hexadecimal.
 func (id RunID) String() string { return hex.EncodeToString(id[:]) }
 
 // Short returns the first eight digits, for people and the names of folders.
@@ -50,7 +46,6 @@ func ParseRunID(text string) (RunID, error) {
 // run and a place in it. So a replay has the same one, and it reveals nobody.
 type Reference [36]byte
 
-// String returns the UUID in its usual form.
 func (r Reference) String() string { return string(r[:]) }
 
 // References makes the references of a run. It is safe for concurrent use. A reference is the place in the run,

@@ -13,7 +13,6 @@ import (
 // Kind is the behaviour of a service when it gets a reference again.
 type Kind uint8
 
-// The kinds of service.
 const (
 	// Deduplicates accepts a batch reference once. A replay of the same bytes under the same reference settles a
 	// request that got no answer.
@@ -86,7 +85,6 @@ type Request struct {
 // Reply classifies the answer to a request. It is about this attempt alone; ledger.Decide knows the earlier ones.
 type Reply uint8
 
-// The replies.
 const (
 	Unknown     Reply = iota // no answer, or an unclear one: the request is in doubt
 	Accepted                 // accepted, with the ids of its messages

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Template is a text with ((column)) placeholders, compiled once. It is read-only
-// and safe for concurrent use.
+// Template is a text with ((column)) placeholders, compiled once. It is read-only and safe for concurrent use.
 type Template struct {
 	segments []segment
 }
@@ -122,9 +121,7 @@ func (t Template) AppendTraced(dst []byte, filled []bool, fields []string) ([]by
 
 // AppendJSONString appends text, which must be valid UTF-8, as a JSON string.
 func AppendJSONString(dst []byte, text string) []byte {
-	dst = append(dst, '"')
-	dst = appendJSONText(dst, text)
-	return append(dst, '"')
+	return append(appendJSONText(append(dst, '"'), text), '"')
 }
 
 // AppendJSONBytes is AppendJSONString for a short text in a buffer. That buffer may contain dst.

@@ -1,8 +1,6 @@
 package build
 
-import (
-	"runtime/debug"
-)
+import "runtime/debug"
 
 // Version returns the version for reports: the module's version, or the commit of the build.
 func Version() string {

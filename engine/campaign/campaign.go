@@ -47,14 +47,11 @@ const (
 	Production Profile = "production" // only numbers that do not
 )
 
-// Numbers may allow NHS numbers that the profile refuses.
+// Numbers may allow NHS numbers that the profile refuses; empty: as the profile allows.
 type Numbers string
 
-// The values of cohort.numbers.
-const (
-	ProfileNumbers  Numbers = ""    // as the profile allows
-	WhateverNumbers Numbers = "any" // both ranges under either profile, with a warning
-)
+// WhateverNumbers allows both ranges under either profile, with a warning.
+const WhateverNumbers Numbers = "any"
 
 // Cohort has the format of the cohort file and the rules for its records.
 type Cohort struct {
@@ -127,8 +124,7 @@ type Pace struct {
 	Until     time.Time      // nothing is sent from this time on; zero: no end
 }
 
-// Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is
-// not after From.
+// Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is not after From.
 type Hours struct{ From, To int }
 
 // StopIf halts a run when the service refused the content of more than Refused of the last Of
@@ -197,16 +193,13 @@ type Batch struct {
 	Smoothing   time.Duration // one batch has at most the messages of this time at the even rate
 }
 
-// EvenRate is the rate for packing batches, in messages a second: the capacity of the window
-// over its nominal length, or PerSecond without a window. 0 means no rate. It ignores clock
-// changes, so that a plan does not depend on its day.
+// EvenRate is the rate for packing batches, in messages a second: the capacity of the window over its nominal length,
+// or PerSecond without a window. 0 means no rate. It ignores clock changes, so that a plan does not depend on its day.
 func (p Pace) EvenRate() float64 {
 	rate := p.PerSecond
 	if p.Window != nil {
 		even := float64(p.Messages) / (float64(p.Window.nominalMinutes()) * 60)
-		if rate == 0 || even < rate {
-			rate = even
-		}
+		rate = min(cmp.Or(rate, even), even)
 	}
 	return rate
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 )
 
-// The defaults, and the limits of the services.
 const (
 	defaultRegister    = ".cohort"
 	defaultOverlapDays = 30
@@ -102,7 +101,6 @@ func (l *loader) personalisation(c *Campaign, d *document) {
 	set(&c.Literal, d.Content.Literal)
 }
 
-// fields reads the personalisation under a key.
 func (l *loader) fields(key string, fields map[string]*string) (all []Personalisation) {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		text := fields[field]
@@ -144,7 +142,6 @@ func within[T int | int64 | float64](l *loader, key string, value, found *T, lea
 	}
 }
 
-// sink reads the one service that a campaign sends to.
 func (l *loader) sink(c *Campaign, d *document) {
 	notify, nhsapp, file := d.Sink.Notify, d.Sink.NHSApp, d.Sink.File
 	switch {
@@ -222,7 +219,7 @@ func (l *loader) address(key, text string) {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.wrong(key, "must be an address such as https://int.api.service.nhs.uk/comms")
 	case u.Scheme == "https":
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()):
 	case u.Scheme == "http":
 		l.wrong(key, "must start with https://; plain http is allowed only to this machine")
 	default:
@@ -244,10 +241,6 @@ func plainAddress(text string) string {
 	u.Host = strings.TrimSuffix(u.Host, ".")
 	u.Path = strings.TrimRight(urlpath.Clean("/"+u.Path), "/")
 	return u.String()
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // duration is set for a duration that must be at least least: 0, or any time above it.

@@ -17,7 +17,6 @@ type Condition struct {
 	From, To string
 }
 
-// conditionSection is a list of values, or bounds.
 type conditionSection struct {
 	values   []string
 	From, To string
@@ -32,7 +31,6 @@ type boundsSection struct {
 func (conditionSection) Section() any   { return boundsSection{} }
 func (conditionSection) Wanted() string { return "a list of values, or {from: …, to: …}" }
 
-// UnmarshalYAML takes either form.
 func (c *conditionSection) UnmarshalYAML(text []byte) error {
 	var values []asWritten
 	if err := yaml.Unmarshal(text, &values); err == nil {
@@ -50,7 +48,6 @@ func (c *conditionSection) UnmarshalYAML(text []byte) error {
 // asWritten keeps a value that looks like a number as it is written: 01 is not 1.
 type asWritten string
 
-// UnmarshalYAML takes any scalar.
 func (a *asWritten) UnmarshalYAML(text []byte) error {
 	var value string
 	if err := yaml.Unmarshal(text, &value); err != nil {

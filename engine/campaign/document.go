@@ -170,7 +170,6 @@ type oneOrMore []string
 func (oneOrMore) Section() any   { return nil }
 func (oneOrMore) Wanted() string { return "a text or a list of texts" }
 
-// UnmarshalYAML takes either form.
 func (o *oneOrMore) UnmarshalYAML(text []byte) error {
 	if yaml.Unmarshal(text, (*[]string)(o)) == nil {
 		return nil
@@ -192,7 +191,6 @@ type latestBy struct {
 func (duplicates) Section() any   { return latestBy{} }
 func (duplicates) Wanted() string { return "first, last, or {latest_by: column}" }
 
-// UnmarshalYAML takes either form.
 func (d *duplicates) UnmarshalYAML(text []byte) error {
 	var by latestBy
 	if err := yaml.Unmarshal(text, &by); err == nil && by.Column != "" {

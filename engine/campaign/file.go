@@ -31,7 +31,6 @@ type Letters struct {
 	Postcode     string   // the field of the cohort that must hold one
 }
 
-// The defaults and limits of files.
 const (
 	mostFileMessages   = 6_000_000     // NHS Notify's limit for an upload
 	mostFileBytes      = 2_000_000_000 // a file must be smaller

@@ -41,14 +41,14 @@ func (c *Campaign) Frozen() []Setting {
 	default:
 		settings = append(settings, c.Notify.frozen()...)
 	}
-	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Columns)) {
-		settings = append(settings, Setting{"cohort.columns." + field, list(c.Cohort.Columns[field])})
+	for field, headers := range c.Cohort.Columns {
+		settings = append(settings, Setting{"cohort.columns." + field, list(headers)})
 	}
-	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Types)) {
-		settings = append(settings, Setting{"cohort.types." + field, c.Cohort.Types[field]})
-	}
-	for _, field := range slices.Sorted(maps.Keys(c.Cohort.Defaults)) {
-		settings = append(settings, Setting{"cohort.defaults." + field, c.Cohort.Defaults[field]})
+	byField := map[string]map[string]string{"cohort.types.": c.Cohort.Types, "cohort.defaults.": c.Cohort.Defaults}
+	for at, values := range byField {
+		for field, value := range values {
+			settings = append(settings, Setting{at + field, value})
+		}
 	}
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
@@ -173,7 +173,6 @@ type DifferenceError struct {
 	Key, Planned, Now string
 }
 
-// Error names the key and both values.
 func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("%s is %q now and %q in the plan of this run; put it back", e.Key, e.Now, e.Planned)
 }

@@ -78,10 +78,8 @@ func (l *loader) wrong(key, format string, args ...any) {
 	}
 }
 
-// has reports whether the file has a key.
 func (l *loader) has(key string) bool { return l.written[key] != 0 }
 
-// absolute resolves a path of the file.
 func (l *loader) absolute(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path

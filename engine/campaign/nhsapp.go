@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"unicode/utf8"
 )
@@ -29,7 +30,6 @@ type Reply struct {
 	Options []string // one of these; empty: any text
 }
 
-// The types of a reply.
 const (
 	textReply   = "text"
 	choiceReply = "choice"
@@ -37,9 +37,9 @@ const (
 
 func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 	const at = "sink.nhsapp"
-	n := &NHSApp{Access: l.access(at, s.Access), ODSCode: s.ODSCode, CampaignID: s.CampaignID, OnBehalfOf: s.OnBehalfOf}
-	if n.CampaignID == "" {
-		n.CampaignID = c.Name
+	n := &NHSApp{
+		Access: l.access(at, s.Access), ODSCode: s.ODSCode, OnBehalfOf: s.OnBehalfOf,
+		CampaignID: cmp.Or(s.CampaignID, c.Name),
 	}
 	if len(c.Personalisation) > 0 {
 		l.wrong("personalisation", "is for NHS Notify; write the placeholders of an NHS App message in its content_file")

@@ -5,8 +5,7 @@ import "slices"
 // AppColumn is the column that reach adds to the cohort: whether the NHS App reaches a person.
 const AppColumn = "nhs_app"
 
-// Reach names the column with each person's GP practice. The service then tells who has the NHS
-// App.
+// Reach names the column with each person's GP practice. The service then tells who has the NHS App.
 type Reach struct {
 	Practice string `yaml:"practice"` // the column with the ODS code of the practice
 }

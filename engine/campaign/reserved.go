@@ -19,9 +19,8 @@ const reservedNamesKey = "reserved_names"
 // checkedNames is the value of reserved_names that allows them.
 const checkedNames = "checked"
 
-// CheckNames refuses personalisation names that NHS Notify reserves, in every route except those
-// with a free-text plan. A mistake is a *FileError. If the cohort file brings the personalisation,
-// the caller fills it in before.
+// CheckNames refuses personalisation names that NHS Notify reserves, in every route except those with a free-text plan.
+// A mistake is a *FileError. If the cohort file brings the personalisation, the caller fills it in before.
 func (c *Campaign) CheckNames() error {
 	for _, way := range c.ByRoute() {
 		if way.takesFreeText() || !way.PersonalisesAll() {

@@ -30,9 +30,8 @@ const mostRoutes = 100
 
 var routeForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
-// ByRoute returns a campaign for each route, in order: with the routing plan, the personalisation
-// and the texts of that route. Without routes it returns the campaign alone. The result is
-// read-only.
+// ByRoute returns a campaign for each route, in order: with the routing plan, the personalisation and the texts of that
+// route. Without routes it returns the campaign alone. The result is read-only.
 func (c *Campaign) ByRoute() []*Campaign {
 	if len(c.Routes) == 0 {
 		return []*Campaign{c}
@@ -60,8 +59,7 @@ func (c *Campaign) ByRoute() []*Campaign {
 	return all
 }
 
-// Key returns the key of the file for a key of the campaign. In a campaign of ByRoute the route
-// may replace it.
+// Key returns the key of the file for a key of the campaign. In a campaign of ByRoute the route may replace it.
 func (c *Campaign) Key(key string) string {
 	for plain, own := range c.renamed {
 		if key == plain || strings.HasPrefix(key, plain+".") {
@@ -120,7 +118,6 @@ func (l *loader) routes(c *Campaign, sections []routeSection) {
 	}
 }
 
-// routeTexts reads the texts that a route replaces.
 func (l *loader) routeTexts(c *Campaign, r *Route, at string, s routeSection) {
 	for _, key := range []string{"routing_plan", "routing_plan_id", "personalisation"} {
 		if c.NHSApp != nil && l.has(at+"."+key) {

@@ -42,12 +42,13 @@ var (
 	}
 )
 
-func planNamed(name string) (routingPlan, bool) {
-	i := slices.IndexFunc(routingPlans, func(p routingPlan) bool { return p.name == name })
-	if i < 0 {
-		return routingPlan{}, false
+func planNamed(name string) (plan routingPlan, known bool) {
+	for _, p := range routingPlans {
+		if p.name == name {
+			return p, true
+		}
 	}
-	return routingPlans[i], true
+	return plan, false
 }
 
 // routingPlan reads the routing plan: the id of the campaign's own plan, or the name of a
@@ -66,7 +67,6 @@ func (l *loader) routingPlan(n *Notify, s *notifySection, routed bool) {
 	}
 }
 
-// planID reads the id of a routing plan.
 func (l *loader) planID(key string, id *string) string {
 	if id == nil || !uuidForm.MatchString(*id) {
 		l.wrong(key,
@@ -97,9 +97,8 @@ func (l *loader) planNamed(key, baseURL string, text *string) (name, id string) 
 	return p.name, p.id
 }
 
-// CheckFields compares the personalisation of each route with the fields of a free-text plan: it
-// must have exactly these. A mistake is a *FileError. If the cohort file brings the
-// personalisation, the caller fills it in before.
+// CheckFields compares the personalisation of each route with the fields of a free-text plan: it must have exactly
+// these. A mistake is a *FileError. If the cohort file brings the personalisation, the caller fills it in before.
 func (c *Campaign) CheckFields() error {
 	for _, way := range c.ByRoute() {
 		if err := way.checkFields(); err != nil {

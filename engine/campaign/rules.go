@@ -9,7 +9,6 @@ import (
 	"strings"
 )
 
-// rules reads the format of the file and the rules about its records.
 func (l *loader) rules(c *Campaign, s *cohortSection) {
 	c.Cohort.Format = l.format("cohort.format", s.Format)
 	c.Cohort.Multiline, c.Cohort.Checked = s.Multiline, s.Checked
@@ -69,7 +68,6 @@ func (l *loader) format(key string, s formatSection) Format {
 
 var reasonForm = regexp.MustCompile(`^[a-z][a-z_]*[0-9]?[a-z_]*$`)
 
-// suppress reads the suppression lists.
 func (l *loader) suppress(c *Campaign, lists []listSection) {
 	for i, s := range lists {
 		key := fmt.Sprintf("suppress[%d]", i)

@@ -16,7 +16,6 @@ type Contact struct {
 	Prefix, FirstName, MiddleNames, LastName, Suffix string
 }
 
-// IsEmpty reports whether the campaign has no contact details.
 func (c Contact) IsEmpty() bool { return len(c.texts()) == 0 }
 
 // Text is a text that is filled in for each record.
@@ -67,16 +66,10 @@ func (c Contact) texts() []Text {
 
 func detail(key, text string) Text { return Text{Key: "sink.notify." + key, Text: text} }
 
-func present(all []Text) (said []Text) {
-	for _, t := range all {
-		if t.Text != "" {
-			said = append(said, t)
-		}
-	}
-	return said
+func present(all []Text) []Text {
+	return slices.DeleteFunc(all, func(t Text) bool { return t.Text == "" })
 }
 
-// text reads an optional text.
 func (l *loader) text(key string, text *string) string {
 	switch {
 	case text == nil && !l.has(key):

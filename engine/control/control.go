@@ -29,19 +29,16 @@ import (
 type Request struct {
 	Verb   record.Verb   `json:"verb"`
 	Pace   pace.Override `json:"pace,omitzero"`
+	Of     record.Verb   `json:"of,omitempty"` // the operation that a reason is for
 	By     string        `json:"by"`
 	Reason string        `json:"reason,omitempty"`
-	Of     record.Verb   `json:"of,omitempty"` // the operation that a reason is for
 }
 
 // Lever is the request as the ledger knows it.
-func (a Request) Lever() ledger.Command {
-	return ledger.Command{Verb: a.Verb, Pace: a.Pace, By: a.By, Reason: a.Reason, Of: a.Of}
-}
+func (a Request) Lever() ledger.Command { return ledger.Command(a) }
 
-// Serve listens for requests about the run in a folder that this process holds, and passes them
-// on as orders. On a filesystem without sockets it logs a warning, and the run goes on: a signal
-// can still stop it. end closes the socket.
+// Serve listens for requests about the run in a folder that this process holds, and passes them on as orders. On a
+// filesystem without sockets it logs a warning, and the run goes on: a signal can still stop it. end closes the socket.
 func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (pulls <-chan dispatch.Order, end func()) {
 	out, over := make(chan dispatch.Order), make(chan struct{})
 	socket, err := listen(folder)
@@ -170,10 +167,8 @@ func speak(ctx context.Context, folder, method, what string, body io.Reader) ([]
 	return text, err
 }
 
-// mostReason is the longest reason, in characters.
-const mostReason = 1000
+const mostReason = 1000 // characters
 
-// CheckReason refuses a reason that is too long for the log.
 func CheckReason(reason string) error {
 	if n := utf8.RuneCountInString(reason); n > mostReason {
 		return refusal.New("reason_too_long", "characters", n, "most", mostReason)
@@ -181,7 +176,6 @@ func CheckReason(reason string) error {
 	return nil
 }
 
-// WhoAmI returns the name of the user.
 func WhoAmI() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

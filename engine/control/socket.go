@@ -29,15 +29,13 @@ func socketPath(folder string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("cohort-%d", os.Getuid()), fmt.Sprintf("%x", sha256.Sum256([]byte(folder)))[:24]+".sock")
 }
 
-// socket is the control socket of a run that this process holds.
 type socket struct {
 	net.Listener
 	folder, path string
 }
 
-// listen opens the socket of a run's folder for the owner only. When the socket is not in the
-// folder, a file there has its path. listen removes what an earlier process left, because this
-// process holds the run's lock.
+// listen opens the socket of a run's folder for the owner only. When the socket is not in the folder, a file there has
+// its path. listen removes what an earlier process left, because this process holds the run's lock.
 func listen(folder string) (_ *socket, err error) {
 	if folder, err = filepath.EvalSymlinks(folder); err != nil {
 		return nil, err
@@ -74,7 +72,6 @@ func listen(folder string) (_ *socket, err error) {
 	return s, nil
 }
 
-// remove removes the socket and the file with its path.
 func (s *socket) remove() error {
 	for _, path := range []string{s.path, filepath.Join(s.folder, runfolder.PathFile)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -33,7 +33,6 @@ func InDoubt(l *ledger.Ledger, source engine.Source) (forms map[engine.Reference
 	return forms, since, nil
 }
 
-// addMessages adds the reference of each message of a form.
 func addMessages(forms map[engine.Reference]plan.FormID, l *ledger.Ledger, source engine.Source, id plan.FormID) error {
 	planned, err := l.Plan.Batch(id.Batch)
 	if err != nil {

@@ -138,7 +138,6 @@ func (r *Resend) Commit(log *ledger.Log, by, reason string, at time.Time) error 
 	return log.Flush()
 }
 
-// Attempted describes the attempts of a form.
 type Attempted struct {
 	Last time.Time // when the last attempt was made or given up
 	Keys []string  // fingerprints of the credentials, each once
@@ -161,7 +160,6 @@ func Attempts(dir string, planned *plan.Plan, of func(plan.FormID) bool) (map[pl
 	return all.by, err
 }
 
-// attempts is a fold over a run's log.
 type attempts struct {
 	of  func(plan.FormID) bool
 	key string // of the process at work

@@ -1,7 +1,6 @@
 package decision
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,7 +26,6 @@ type RetryCount struct {
 	Unsure int // they are not: a request with them got no answer, and may have been accepted since
 }
 
-// Sum adds up the counts.
 func (r *Retry) Sum() (all RetryCount) {
 	for _, c := range r.Counts {
 		all.Again, all.Listed, all.Unsure = all.Again+c.Again, all.Listed+c.Listed, all.Unsure+c.Unsure
@@ -60,10 +58,9 @@ func RetryCandidates(l *ledger.Ledger, codes []string) *Retry {
 			}
 		}
 	}
-	for _, c := range counts {
-		again.Counts = append(again.Counts, *c)
+	for _, code := range slices.Sorted(maps.Keys(counts)) {
+		again.Counts = append(again.Counts, *counts[code])
 	}
-	slices.SortFunc(again.Counts, func(a, b RetryCount) int { return cmp.Compare(a.Code, b.Code) })
 	return again
 }
 

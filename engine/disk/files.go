@@ -9,16 +9,14 @@ import (
 	"path/filepath"
 )
 
-// WriteFile writes the file at path under a temporary name beside it, syncs it, renames it,
-// and syncs the folder. Until it returns nil the earlier file is still at path. The file has
-// mode 0600.
+// WriteFile writes the file at path under a temporary name beside it, syncs it, renames it, and syncs the folder. Until
+// it returns nil the earlier file is still at path. The file has mode 0600.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return Replace(path, write, func() error { return nil })
 }
 
-// Replace is WriteFile with a last step: it calls before when the new file is complete and
-// synced under its temporary name, just ahead of the rename. An error of before leaves the
-// earlier file at path.
+// Replace is WriteFile with a last step: it calls before when the new file is complete and synced under its temporary
+// name, just ahead of the rename. An error of before leaves the earlier file at path.
 func Replace(path string, write func(io.Writer) error, before func() error) error {
 	// The temporary name is always the same: the next write removes what a crash left behind.
 	temporary := path + ".tmp"
@@ -29,10 +27,7 @@ func Replace(path string, write func(io.Writer) error, before func() error) erro
 	if err = write(f); err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = before()
 	}
 	if err == nil {
@@ -54,8 +49,7 @@ func SyncFolder(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// MakeFolder creates a folder with mode 0700 and makes its name durable. It does not change
-// a folder that exists.
+// MakeFolder creates a folder with mode 0700 and makes its name durable. It does not change a folder that exists.
 func MakeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		if info, e := os.Stat(path); e == nil && info.IsDir() {

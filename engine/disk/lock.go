@@ -42,9 +42,8 @@ func (e *HeldError) Error() string {
 // patience is the time that Acquire keeps trying: LockHolder may hold the lock for an instant.
 const patience = time.Second
 
-// Acquire locks the file at path and creates it if necessary. doing is the command of cohort,
-// for other processes to read; it may be empty. If another process keeps the lock for a second,
-// the error is a *HeldError.
+// Acquire locks the file at path and creates it if necessary. doing is the command of cohort, for other processes to
+// read; it may be empty. If another process keeps the lock for a second, the error is a *HeldError.
 func Acquire(path, doing string) (*Lock, error) {
 	retry := time.NewTicker(patience / 20)
 	defer retry.Stop()
@@ -106,16 +105,14 @@ func sign(f *os.File, doing string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release unlocks the file and blanks its holder. A holder that stays in the file belongs to
-// a process that was killed.
+// Release unlocks the file and blanks its holder. A holder that stays in the file belongs to a process that was killed.
 func (l *Lock) Release() error {
 	_, err := l.f.WriteAt([]byte("{}"+strings.Repeat(" ", 61)+"\n"), 0)
 	return errors.Join(err, l.f.Truncate(64), l.f.Close())
 }
 
-// LockHolder reads the holder from the lock file at path, and reports whether it holds the
-// lock now. If not, it is the last holder that ended without a Release, or zero. A missing
-// file has no holder. It keeps nobody out.
+// LockHolder reads the holder from the lock file at path, and reports whether it holds the lock now. If not, it is the
+// last holder that ended without a Release, or zero. A missing file has no holder. It keeps nobody out.
 func LockHolder(path string) (h Holder, held bool) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,8 +1,6 @@
 package dispatch
 
-import (
-	"cohort/engine/campaign"
-)
+import "cohort/engine/campaign"
 
 // breaker watches the share of refused messages among the latest settled ones.
 type breaker struct {
@@ -14,9 +12,8 @@ type breaker struct {
 
 type settled struct{ total, refused int }
 
-// add counts messages that were settled together. It reports whether the run must halt: at
-// least rule.Of messages are settled, and of the latest rule.Of more than the rule's share
-// was refused.
+// add counts messages that were settled together. It reports whether the run must halt: at least rule.Of messages are
+// settled, and of the latest rule.Of more than the rule's share was refused.
 func (b *breaker) add(total, refused int) bool {
 	if b.rule.Of == 0 || total == 0 {
 		return false

@@ -1,8 +1,10 @@
 package dispatch
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"cohort/engine/enginetest"
@@ -24,4 +26,23 @@ func copyRun(t testing.TB, from, to string) {
 			enginetest.CopyFile(t, filepath.Join(from, name), filepath.Join(to, name))
 		}
 	}
+}
+
+// formIDs lists every form, planned forms first.
+func formIDs(l *ledger.Ledger) (all []plan.FormID) {
+	for batch := range uint32(l.Plan.Batches()) {
+		all = append(all, plan.FormID{Batch: batch})
+	}
+	for id := range l.Begun {
+		if id.Revision > 0 {
+			all = append(all, id)
+		}
+	}
+	slices.SortFunc(all[l.Plan.Batches():], byForm)
+	return all
+}
+
+// byForm orders forms by batch, revision and part.
+func byForm(a, b plan.FormID) int {
+	return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Part, b.Part))
 }

@@ -8,15 +8,13 @@ import (
 	"cohort/engine/record"
 )
 
-// Order is a command for a run at work. Done is given nil when the command holds, or why it
-// does not.
+// Order is a command for a run at work. Done is given nil when the command holds, or why it does not.
 type Order struct {
 	ledger.Command
 	Change *ledger.PaceChange // of a VerbPace: what changes, known when Done is given nil; may be nil
 	Done   chan<- error       // with room for one
 }
 
-// order notes a command in the log and then applies it.
 func (r *run) order(o Order, now time.Time) error {
 	if o.Verb == record.VerbPace {
 		change, err := r.ledger.Repace(r.job.Pace, o.Pace, now)
@@ -35,7 +33,6 @@ func (r *run) order(o Order, now time.Time) error {
 	return nil
 }
 
-// applyCommand does what a command in the ledger says.
 func (r *run) applyCommand(c ledger.Command) {
 	say, override := r.job.Logger, r.ledger.Facts().Override
 	switch c.Verb {

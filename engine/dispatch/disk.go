@@ -13,8 +13,7 @@ import (
 	"cohort/engine/ledger"
 )
 
-// diskErrors are those of a disk that fails, is gone, or is read-only, as Linux makes it
-// after an error.
+// diskErrors are those of a disk that fails, is gone, or is read-only, as Linux makes it after an error.
 var diskErrors = []syscall.Errno{syscall.EIO, syscall.EROFS, syscall.ENXIO, syscall.ENODEV, syscall.ESTALE, syscall.EUCLEAN}
 
 // isDiskFailure reports whether an error comes from the disk. The run can go on once the
@@ -45,8 +44,7 @@ func logStopped(p *ledger.Log, cause error) *Stopped {
 	return &Stopped{Code: code, Why: why, Cause: cause, Halt: true}
 }
 
-// freeOn describes the free room of a folder's disk. It is empty when the system does not
-// tell.
+// freeOn describes the free room of a folder's disk. It is empty when the system does not tell.
 func freeOn(dir string) string {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) != nil {

@@ -51,8 +51,7 @@ func (r *run) isCostly(a engine.Answer) bool {
 	return a.Reply == engine.Unknown && r.job.Sink.Kind() != engine.Deduplicates
 }
 
-// learn takes from an answer what concerns every request: the latency, the load, and whether
-// the service works at all.
+// learn takes from an answer what concerns every request: the latency, the load, and whether the service works at all.
 func (r *run) learn(res result, now time.Time) {
 	a := res.answer
 	if a.Status != 0 {
@@ -101,10 +100,9 @@ func (r *run) markHealthy(now time.Time) {
 
 // markFailing notes an attempt without a good answer.
 //
-// One failure concerns one request. After several in a row every request waits, so that the
-// run does not keep a failing service down. Where each failure leaves a message in doubt, the
-// first is enough, and single requests find out when the service works again. A 425 concerns
-// its form alone: the service works.
+// One failure concerns one request. After several in a row every request waits, so that the run does not keep a failing
+// service down. Where each failure leaves a message in doubt, the first is enough, and single requests find out when
+// the service works again. A 425 concerns its form alone: the service works.
 func (r *run) markFailing(a engine.Answer, attempted, now time.Time) {
 	h, costly := &r.health, r.isCostly(a)
 	asksQuiet := a.HoldAll && a.RetryAfter > 0

@@ -140,7 +140,7 @@ func recount(l *ledger.Ledger) error {
 		all.Fates[fate] += int64(n)
 		routes[route][fate] += int64(n)
 	}
-	for _, id := range l.FormIDs() {
+	for _, id := range formIDs(l) {
 		s := l.State(id)
 		if s.Phase == ledger.Replaced {
 			continue
@@ -203,13 +203,13 @@ func difference(live, replayed *ledger.Ledger) string {
 		form, _ := l.Form(id)
 		return fmt.Sprintf("%+v %+v %s %v", form, s, reason, l.Refused(id.Batch))
 	}
-	for _, id := range live.FormIDs() {
+	for _, id := range formIDs(live) {
 		if one, other := text(live, id), text(replayed, id); one != other {
 			return fmt.Sprintf("form %v is %s and replayed %s", id, one, other)
 		}
 	}
 	whole := func(l *ledger.Ledger) string {
-		return fmt.Sprint(l.FormIDs(), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
+		return fmt.Sprint(formIDs(l), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
 	}
 	if one, other := whole(live), whole(replayed); one != other {
 		return one + " and replayed " + other

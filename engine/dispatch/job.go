@@ -13,8 +13,7 @@ import (
 	"cohort/engine/plan"
 )
 
-// Job is one process's part of a run: what may differ from one start to the next. The rest
-// is in the Plan.
+// Job is one process's part of a run: what may differ from one start to the next. The rest is in the Plan.
 type Job struct {
 	Plan   *plan.Plan
 	Log    *ledger.Log
@@ -40,9 +39,8 @@ type Job struct {
 	Progress func(Snapshot) // called about four times a second, and once at the end; may be nil
 }
 
-// What is under way at once when a Job does not say. A request and its answer take some four
-// times the memory of the request. Without a rate, more than mostFlatOut single messages at
-// once are no faster.
+// What is under way at once when a Job does not say. A request and its answer take some four times the memory of the
+// request. Without a rate, more than mostFlatOut single messages at once are no faster.
 const (
 	mostBatches = 16
 	mostSingles = 256
@@ -66,7 +64,6 @@ func (j Job) withDefaults() Job {
 	return j
 }
 
-// Snapshot is the progress of a run at a moment.
 type Snapshot struct {
 	At        time.Time
 	State     ledger.RunState // one of a run that sends
@@ -86,7 +83,6 @@ type Snapshot struct {
 	Until     time.Time    // of the waiting
 }
 
-// Retries counts answers by their code.
 type Retries map[string]int
 
 // Summary describes the end of a run, or of this process's part of it.
@@ -109,7 +105,6 @@ type Stopped struct {
 	Halt  bool   // the run stopped itself because something is wrong
 }
 
-// Error gives the reason and the cause.
 func (s *Stopped) Error() string {
 	if s.Cause != nil {
 		return fmt.Sprintf("%s: %v", s.Why, s.Cause)
@@ -117,5 +112,4 @@ func (s *Stopped) Error() string {
 	return s.Why
 }
 
-// Unwrap gives the cause.
 func (s *Stopped) Unwrap() error { return s.Cause }

@@ -12,13 +12,11 @@ import (
 	"cohort/engine/record"
 )
 
-// Listing holds the suppression lists of a moment.
 type Listing struct {
 	Read []plan.ListRead
 
-	// People yields those on the lists who were to be sent to when the cohort was planned:
-	// shard by shard, in ascending positions, each once. Nil when the bytes of the lists are
-	// those that were applied last.
+	// People yields those on the lists who were to be sent to when the cohort was planned: shard by shard, in ascending
+	// positions, each once. Nil when the bytes of the lists are those that were applied last.
 	People iter.Seq2[plan.Listed, error]
 }
 

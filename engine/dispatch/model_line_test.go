@@ -420,7 +420,7 @@ func (m *model) outcomes(plan *plan.Plan, l *ledger.Ledger) error {
 // ledgerText tells all that a ledger says, so that two can be compared.
 func ledgerText(l *ledger.Ledger) string {
 	var b strings.Builder
-	for _, id := range l.FormIDs() {
+	for _, id := range formIDs(l) {
 		s := l.State(id)
 		form, _ := l.Form(id)
 		fmt.Fprintln(&b, id, form, s.Messages, s.Attempts, s.Unsent, s.Phase, s.Resend, int64(s.First), l.Reason(s), l.DueAt(id, l.Facts().LastAnswer).UnixMilli())

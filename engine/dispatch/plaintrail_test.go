@@ -31,7 +31,7 @@ func newPlainTrail(t *outcome.Reader, dir string, shard int) *plainTrail {
 
 // forms lists every form that a batch ever had, the planned one first.
 func (p *plainTrail) forms(batch uint32) (ids []plan.FormID) {
-	for _, id := range p.t.Ledger.FormIDs() {
+	for _, id := range formIDs(p.t.Ledger) {
 		if id.Batch == batch {
 			ids = append(ids, id)
 		}
@@ -100,7 +100,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 					return err
 				}
 				defer func() { _ = log.Close() }()
-				r, err := log.At(s.Settled.Position())
+				r, err := log.Cursor().At(s.Settled.Position())
 				if err != nil {
 					return err
 				}

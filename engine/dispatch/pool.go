@@ -49,8 +49,7 @@ func (l *latencies) add(d time.Duration) {
 	l.n++
 }
 
-// Latency holds percentiles of the latest answers' latencies. It is zero before the first
-// answer.
+// Latency holds percentiles of the latest answers' latencies. It is zero before the first answer.
 type Latency struct{ P50, P95, P99 time.Duration }
 
 func (l *latencies) spread() Latency {

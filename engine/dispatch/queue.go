@@ -27,9 +27,8 @@ type dueForm struct {
 	due  time.Time
 }
 
-// newQueue fills a queue from a ledger. What was attempted before and is not settled comes
-// first. What is in doubt is replayed only to a service that takes a reference once. settle
-// leaves out everything else.
+// newQueue fills a queue from a ledger. What was attempted before and is not settled comes first. What is in doubt is
+// replayed only to a service that takes a reference once. settle leaves out everything else.
 func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *queue {
 	q := &queue{state: l.State}
 	again := func(s ledger.State) bool {
@@ -54,7 +53,6 @@ func newQueue(l *ledger.Ledger, kind engine.Kind, settle bool, now time.Time) *q
 	return q
 }
 
-// add makes a form due at a moment.
 func (q *queue) add(id plan.FormID, due time.Time) { heap.Push(&q.again, dueForm{id, due}) }
 
 // next returns a form that may be sent at now. Without one, wait is the time until the first
@@ -94,7 +92,6 @@ func (q *queue) take(id plan.FormID) {
 	q.turn = (q.turn + 1) % len(q.fresh)
 }
 
-// dueForms is a heap by due time.
 type dueForms []dueForm
 
 func (d dueForms) Len() int           { return len(d) }

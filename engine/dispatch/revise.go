@@ -47,7 +47,6 @@ func (r *run) split(res result, now time.Time) error {
 	return r.replace(res, parts, refused, now)
 }
 
-// replace seals the new forms, records them, and makes them due.
 func (r *run) replace(res result, parts []plan.Form, refused []record.RefusedRow, now time.Time) error {
 	record := r.ledger.Revision(res.task.id, res.attempt.N, res.answer, parts, refused, now)
 	if err := r.workers.builder.NewForms(&r.scratch, &res.task.planned, record.Part(0), record.Parts); err != nil {

@@ -1,3 +1,5 @@
+// Package dispatch runs a plan: it queues the forms, lets workers send them through the
+// gate, and settles the answers in the progress log.
 package dispatch
 
 import (
@@ -50,8 +52,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	return r.end(err)
 }
 
-// run is the state of one Run. The goroutine of its loop owns everything but workers and
-// gate.
+// run is the state of one Run. The goroutine of its loop owns everything but workers and gate.
 type run struct {
 	job     Job
 	log     *ledger.Log
@@ -88,7 +89,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	r := &run{
 		job: job, log: job.Log, ledger: l, queue: newQueue(l, job.Sink.Kind(), job.Settle, now), stopWaiting: stopWaiting,
 		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
-		health: health{good: now}, lists: lists{read: job.Lists}, clock: newWallClock(now),
+		health: health{good: now}, lists: lists{read: job.Lists}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
 	r.gate = pace.New(pace.Options{
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
@@ -267,7 +268,6 @@ func (r *run) stepFailed(err error) {
 	}
 }
 
-// fail stops the run because of a defect.
 func (r *run) fail(err error) {
 	r.defect = cmp.Or(r.defect, err)
 	r.halt(&Stopped{Code: "cannot_go_on", Why: "the run cannot go on", Cause: err, Halt: true})

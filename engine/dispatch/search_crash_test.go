@@ -103,7 +103,7 @@ func (s *search) recovered(revisions []string, day uint8, hold bool) int32 {
 		}
 		l = s.logged(l, r)
 	}
-	for _, id := range s.nodes[l].FormIDs() {
+	for _, id := range formIDs(s.nodes[l].Ledger) {
 		if st := s.nodes[l].State(id); !st.IsSettled() {
 			try(id, 1)
 			if hold {

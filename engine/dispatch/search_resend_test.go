@@ -27,7 +27,7 @@ func (s *search) resend(w world, yield func(world)) {
 		}
 		l := s.nodes[at].Ledger
 		found, attempted := map[plan.FormID]string{}, map[plan.FormID]decision.Attempted{}
-		for _, id := range l.FormIDs() {
+		for _, id := range formIDs(l) {
 			st := l.State(id)
 			if st.Messages != 1 || !l.IsAsked(st) && !s.policy.bold {
 				continue
@@ -42,7 +42,7 @@ func (s *search) resend(w world, yield func(world)) {
 		}
 		again, err := decision.ResendCandidates(s.t.Context(), l, decision.Evidence{Found: found, Attempts: attempted, People: s.namedNow(&w)}, clock(w.day))
 		enginetest.Must(s.t, err)
-		for _, id := range slices.SortedFunc(maps.Keys(found), ledger.ByForm) {
+		for _, id := range slices.SortedFunc(maps.Keys(found), byForm) {
 			at = s.logged(at, &record.Resolved{Form: id, At: clock(w.day), Result: record.ResultAccepted, IDs: []string{found[id]}})
 			ends(w)
 		}
@@ -55,7 +55,7 @@ func (s *search) resend(w world, yield func(world)) {
 		}
 		ids := again.IDs
 		if s.policy.bold {
-			for _, id := range l.FormIDs() {
+			for _, id := range formIDs(l) {
 				if l.State(id).Phase == ledger.Accepted {
 					ids = append(ids, id)
 				}

@@ -111,7 +111,7 @@ func (s *search) sends(w world, o int, yield func(world)) {
 	if s.policy.ask == askNever {
 		return
 	}
-	for _, id := range n.FormIDs() {
+	for _, id := range formIDs(n.Ledger) {
 		if st := n.State(id); st.Phase == ledger.InDoubt {
 			s.asks(w, o, id, yield)
 		}

@@ -326,7 +326,7 @@ func (s *search) history(at int32) string {
 			if w.owners[j].isAlive() {
 				line += fmt.Sprintf("\n    process %d:", j)
 				n := s.nodes[w.owners[j].now()]
-				for _, id := range n.FormIDs() {
+				for _, id := range formIDs(n.Ledger) {
 					line += fmt.Sprintf(" %v %+v", id, n.State(id))
 				}
 			}
@@ -340,7 +340,7 @@ func (s *search) history(at int32) string {
 // intern gives a ledger its number: the same for all that nothing can tell apart.
 func (s *search) intern(l *ledger.Ledger, revisions uint16) int32 {
 	b := binary.LittleEndian.AppendUint16(nil, revisions)
-	for _, id := range l.FormIDs() {
+	for _, id := range formIDs(l) {
 		st := l.State(id)
 		b = append(b, byte(id.Batch), byte(id.Revision), byte(id.Part), byte(st.Messages), byte(st.Attempts), byte(st.Unsent), byte(st.Phase))
 		if st.First != 0 {
@@ -427,8 +427,8 @@ func (s *search) fill(n *node) {
 				n.ready[i] = append(n.ready[i], id)
 			}
 		}
-		slices.SortFunc(n.ready[i], ledger.ByForm)
-		for _, id := range n.FormIDs() {
+		slices.SortFunc(n.ready[i], byForm)
+		for _, id := range formIDs(n.Ledger) {
 			if st := n.State(id); st.Resend.IsDue() && st.Phase == ledger.InDoubt && slices.Contains(n.ready[i], id) == settle {
 				s.t.Fatalf("a message that is to be sent again, in a process that settles %v: %v", settle, n.ready[i])
 			}
@@ -478,7 +478,7 @@ func (s *search) logged(folded int32, rec record.Record) int32 {
 		*rest = *rest&^(15<<4) | uint64(ledger.Held)<<4
 	}
 	if err := l.Apply(journal.Record{Type: rec.Kind(), Payload: payload}); err != nil {
-		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, s.nodes[folded].FormIDs(), rec)
+		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, formIDs(s.nodes[folded].Ledger), rec)
 	}
 	revisions := s.nodes[folded].revisions
 	if rec.Kind() == record.KindRevision {

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,7 @@ func (r *run) settle(res result) {
 	}
 }
 
-// checked returns an answer to a request of n messages. An answer that does not fit halts the
-// run.
+// checked returns an answer to a request of n messages. An answer that does not fit halts the run.
 func checked(a engine.Answer, n int) engine.Answer {
 	fits := true
 	switch a.Reply {
@@ -120,10 +120,6 @@ func (r *run) countRefusals(batch uint32, good, bad int, final bool) {
 	}
 }
 
-// retryWait returns the wait before a form is sent again.
 func retryWait(res result) time.Duration {
-	if res.answer.RetryAfter > 0 {
-		return res.answer.RetryAfter
-	}
-	return pace.Backoff(int(res.attempt.N), rand.Float64())
+	return cmp.Or(max(0, res.answer.RetryAfter), pace.Backoff(int(res.attempt.N), rand.Float64()))
 }

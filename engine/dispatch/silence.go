@@ -9,10 +9,9 @@ import (
 	"cohort/engine/pace"
 )
 
-// silence is a time without an answer that settled or refused anything. It begins with the first
-// attempt after the last answer that did. Two waits do not count: the quiet that the service
-// asked for (429, 503), and the first wait of a 425. So a service that answers 425 for ever is
-// given up, and one that asks for an hour of quiet is not.
+// silence is a time without an answer that settled or refused anything. It begins with the first attempt after the last
+// answer that did. Two waits do not count: the quiet that the service asked for (429, 503), and the first wait of a
+// 425. So a service that answers 425 for ever is given up, and one that asks for an hour of quiet is not.
 type silence struct {
 	last     time.Time     // of the last answer that settled or refused something, or of the last restart
 	since    time.Time     // zero: every attempt since last is settled
@@ -24,8 +23,7 @@ type silence struct {
 	answered bool          // there was an answer
 }
 
-// add notes an answer to an attempt. It returns the length of the silence, 0 when the answer
-// ends it.
+// add notes an answer to an attempt. It returns the length of the silence, 0 when the answer ends it.
 func (s *silence) add(a engine.Answer, attempted, now time.Time) time.Duration {
 	if a.Settles() {
 		*s = silence{last: now}
@@ -74,16 +72,15 @@ func (r *run) checkSilence(a engine.Answer, attempted, now time.Time) {
 
 // trouble puts an answer that settles nothing into words.
 func trouble(service string, a engine.Answer) string {
-	said := codeOf(a)
 	switch {
 	case a.Reply == engine.Unsent:
 		return fmt.Sprintf("%s cannot be reached (%s)", service, cmp.Or(a.Why, a.Code))
 	case a.Status == 0:
 		return fmt.Sprintf("%s does not answer (%s)", service, cmp.Or(a.Why, a.Code))
 	case a.IsEarly():
-		return fmt.Sprintf("%s is still processing an earlier request (%s)", service, said)
+		return fmt.Sprintf("%s is still processing an earlier request (%s)", service, codeOf(a))
 	case a.HoldAll && a.RetryAfter > 0:
-		return fmt.Sprintf("%s asked for quiet (%s)", service, said)
+		return fmt.Sprintf("%s asked for quiet (%s)", service, codeOf(a))
 	}
-	return fmt.Sprintf("%s does not answer well (%s)", service, said)
+	return fmt.Sprintf("%s does not answer well (%s)", service, codeOf(a))
 }

@@ -13,7 +13,6 @@ import (
 	"cohort/ingest/person"
 )
 
-// snapshot describes the run at now.
 func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapshot {
 	waiting := r.gate.Waiting()
 	s := Snapshot{
@@ -87,7 +86,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		return stop
 	}
 	if stop == nil && err != nil {
-		stop = logStopped(r.log, err)
+		return logStopped(r.log, err)
 	}
 	return stop
 }

@@ -41,10 +41,7 @@ type wallClock struct {
 // mostStepped is the largest difference, all in all, that needs no person.
 const mostStepped = 60 * time.Second
 
-func newWallClock(now time.Time) wallClock { return wallClock{began: now, wall: now.Round(0)} }
-
-// stepped returns how far the wall clock was set since it was last trusted; 0 for less than
-// a minute.
+// stepped returns how far the wall clock was set since it was last trusted; 0 for less than a minute.
 func (c *wallClock) stepped(wall time.Time, ran time.Duration) time.Duration {
 	off := wall.Sub(c.wall) - (ran - c.ran)
 	if off.Abs() <= mostStepped {

@@ -15,11 +15,9 @@ import (
 	"cohort/engine/record"
 )
 
-// codeWindowClosed says that a request passed the gate and was not sent, because the window
-// had closed since.
+// codeWindowClosed says that a request passed the gate and was not sent, because the window had closed since.
 const codeWindowClosed = "window_closed"
 
-// task is one form to be sent.
 type task struct {
 	id      plan.FormID
 	n       uint16 // number of the attempt
@@ -52,8 +50,7 @@ type workers struct {
 	requests, messages atomic.Int64 // on the wire
 }
 
-// run executes tasks until there are no more. wait ends the wait for the gate, work cuts off
-// requests under way.
+// run executes tasks until there are no more. wait ends the wait for the gate, work cuts off requests under way.
 func (w *workers) run(wait, work context.Context) {
 	for t := range w.tasks {
 		w.results <- w.execute(wait, work, t)

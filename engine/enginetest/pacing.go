@@ -2,7 +2,6 @@ package enginetest
 
 import "time"
 
-// Sent is one request.
 type Sent struct {
 	At time.Time
 	N  int // messages

@@ -22,7 +22,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Must fails the test unless err is nil.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -110,13 +109,10 @@ func NewRouted(n, shards, routes int, role func(row int64) person.Fate) *People 
 	return p
 }
 
-// Routes is part of engine.Routed.
 func (p *People) Routes() int { return max(1, len(p.ways)) }
 
-// Lanes is part of engine.Source.
 func (p *People) Lanes() int { return len(p.ByLane) }
 
-// Positions is part of engine.Source.
 func (p *People) Positions(lane person.Lane) (n uint32) {
 	first := int(lane) / p.Routes() * p.Routes()
 	for _, lane := range p.ByLane[first : first+p.Routes()] {
@@ -127,7 +123,6 @@ func (p *People) Positions(lane person.Lane) (n uint32) {
 	return n
 }
 
-// Recipients is part of engine.Source.
 func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.Recipient, error] {
 	return func(yield func(person.Recipient, error) bool) {
 		for _, r := range p.ByLane[lane] {
@@ -146,8 +141,7 @@ func (p *People) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.
 }
 
 // ToSend lists the rows that are to be sent to.
-func (p *People) ToSend() []int64 {
-	var rows []int64
+func (p *People) ToSend() (rows []int64) {
 	for _, shard := range p.ByLane {
 		for _, r := range shard {
 			if !r.Suppressed && !p.Dropped[r.Row] {
@@ -203,10 +197,8 @@ func ReadPlainBody(body []byte) (batch string, messages []string, err error) {
 // Encoding is a Sink that only encodes.
 type Encoding struct{ PlainBody }
 
-func (Encoding) Kind() engine.Kind { return engine.Deduplicates }
-func (Encoding) Send(context.Context, *engine.Request) engine.Answer {
-	panic("nothing is sent here")
-}
+func (Encoding) Kind() engine.Kind                                   { return engine.Deduplicates }
+func (Encoding) Send(context.Context, *engine.Request) engine.Answer { panic("nothing is sent here") }
 
 // TestRun is the run of all plans of this package.
 var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
@@ -214,10 +206,15 @@ var TestRun = engine.NewRunID("a-campaign", [32]byte{1}, "notify simulator")
 // SealPlan seals a plan of people in dir and opens it.
 func SealPlan(t testing.TB, dir string, p *People, limits engine.Limits) *plan.Plan {
 	t.Helper()
+	seal(t, dir, p, limits, TestHeader(p))
+	return OpenPlan(t, dir)
+}
+
+func seal(t testing.TB, dir string, p *People, limits engine.Limits, header plan.Header) {
+	t.Helper()
 	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, limits, "")
 	Must(t, err)
-	Must(t, plan.Seal(dir, TestHeader(p), batches, nil))
-	return OpenPlan(t, dir)
+	Must(t, plan.Seal(dir, header, batches, nil))
 }
 
 // TestHeader returns the header of a plan of people.
@@ -238,7 +235,6 @@ func OpenPlan(t testing.TB, dir string) *plan.Plan {
 	return plan
 }
 
-// London returns the time zone Europe/London.
 func London(t testing.TB) *time.Location {
 	t.Helper()
 	l, err := time.LoadLocation("Europe/London")
@@ -259,7 +255,6 @@ func CopyFolder(t testing.TB, from, to string) {
 	}
 }
 
-// CopyFile copies a file.
 func CopyFile(t testing.TB, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
@@ -284,10 +279,8 @@ func (p *People) Listed(rows map[int64]string) iter.Seq2[plan.Listed, error] {
 		for shard := range p.ByLane {
 			for _, r := range p.ByLane[shard] {
 				code, named := rows[r.Row]
-				if !named || r.Suppressed || p.Dropped[r.Row] {
-					continue
-				}
-				if !yield(plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}, nil) {
+				listed := plan.Listed{Lane: person.Lane(shard), Position: r.Position, Code: code}
+				if named && !r.Suppressed && !p.Dropped[r.Row] && !yield(listed, nil) {
 					return
 				}
 			}
@@ -314,11 +307,9 @@ func Cut(ctx context.Context, source engine.Source, sink engine.Sink, limits eng
 // SealForgetful seals a plan of single messages to a service that does not deduplicate.
 func SealForgetful(t testing.TB, dir string, p *People) {
 	t.Helper()
-	batches, err := plan.Cut(t.Context(), TestRun.References(), p, Encoding{}, engine.Limits{Messages: 1, Bytes: 1 << 20}, "")
-	Must(t, err)
 	header := TestHeader(p)
 	header.NeverAgain = true
-	Must(t, plan.Seal(dir, header, batches, nil))
+	seal(t, dir, p, engine.Limits{Messages: 1, Bytes: 1 << 20}, header)
 }
 
 // DrawPeople draws a cohort with names of many lengths.

@@ -35,7 +35,6 @@ type Summary struct {
 	Closed    bool   // the log has a RunClosed, and it was right
 }
 
-// KindCount counts the records of one kind.
 type KindCount struct {
 	Record string `json:"record"`
 	Count  uint64 `json:"count"`
@@ -108,7 +107,6 @@ func located(err error, at journal.Position, segments []journal.SegmentInfo) err
 	return fmt.Errorf("%s, the record at byte %d: %w", segments[at.Segment-1].File, at.Offset, err)
 }
 
-// add folds one record into the summary.
 func (s *Summary) add(r journal.Record) error {
 	rec, err := record.Decode(r.Type, r.Payload)
 	if err == nil {

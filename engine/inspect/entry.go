@@ -169,7 +169,6 @@ func (e *Entry) planned(p *plan.Plan, number uint32) (plan.Batch, error) {
 	return planned, err
 }
 
-// String returns the record as one line for people.
 func (e Entry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s %s", e.Seq, e.At.Format("2006-01-02T15:04:05.000Z"), e.Record)

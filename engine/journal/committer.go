@@ -14,9 +14,13 @@ func (l *Log) commitGroups() {
 	for {
 		g, last := l.take(timer)
 		err := l.commit(g)
-		l.settle(g, err)
+		l.mu.Lock()
+		l.inflight = nil
+		l.mu.Unlock()
+		g.err = err
+		close(g.done) // the callers know
 		if err == nil {
-			l.out.absorb(g.buf) // hashed after the callers were told
+			l.out.hash.Write(g.buf)
 		}
 		l.recycle(g)
 		if last {
@@ -79,7 +83,7 @@ func (l *Log) commit(g *group) error {
 		}
 	}
 	if err != nil {
-		l.fail(&l.poison, poisoned(err))
+		l.fail(&l.poison, fmt.Errorf("%w: %w", ErrPoisoned, err))
 		return l.poison
 	}
 	return nil
@@ -106,15 +110,6 @@ func (l *Log) fail(field *error, err error) {
 	if first {
 		close(l.failed)
 	}
-}
-
-// settle tells the callers that wait for the group whether it is durable.
-func (l *Log) settle(g *group, err error) {
-	l.mu.Lock()
-	l.inflight = nil
-	l.mu.Unlock()
-	g.err = err
-	close(g.done)
 }
 
 // recycle keeps the buffers of a group for a later group, unless a burst made them large.

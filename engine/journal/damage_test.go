@@ -55,7 +55,7 @@ func read(fsys FS) (records []Record, tail Tail, err error) {
 
 // fileOf returns a file's bytes to be damaged in place.
 func fileOf(fsys *crashFS, number uint64) *node {
-	return fsys.root.live["log"].live[strings.TrimPrefix(segmentPath("log", number), "log/")]
+	return fsys.root.live["log"].live[strings.TrimPrefix(SegmentPath("log", number), "log/")]
 }
 
 func sameRecord(a, b Record) bool {
@@ -100,7 +100,7 @@ func refused(err error, number uint64, size int) error {
 	if !errors.As(err, &damage) {
 		return fmt.Errorf("not refused: %v", err)
 	}
-	if damage.File != segmentPath("log", number) || damage.Offset < 0 || damage.Offset > int64(size) {
+	if damage.File != SegmentPath("log", number) || damage.Offset < 0 || damage.Offset > int64(size) {
 		return fmt.Errorf("refused for another place: %v", err)
 	}
 	return nil

@@ -1,6 +1,5 @@
-// Package journal keeps the bytes of the progress log: frames, checksums, group
-// commit, segments and replay. To this package a record is a type byte and a payload.
-// An acknowledged record is never lost, and no record is invented.
+// Package journal keeps the bytes of the progress log: frames, checksums, group commit, segments and replay. To this
+// package a record is a type byte and a payload. An acknowledged record is never lost, and no record is invented.
 //
 // # Files
 //
@@ -45,22 +44,19 @@
 // byte of a frame counts. It covers the sum of the segment's header, so that an old frame
 // on a recycled disk block is invalid here, also with a plausible number.
 //
-// The chain needs no running value: a segment's hash covers its header, and the header
-// has the hash of the previous segment. SHA-256 finds every change; a sum of 32 bits
-// misses one in four thousand million. It costs about 0.7 ns a byte with the processor's
-// SHA instructions, or 43 ns for the 62 bytes of a message, after the acknowledgement.
+// The chain needs no running value: a segment's hash covers its header, and the header has the hash of the previous
+// segment. SHA-256 finds every change; a sum of 32 bits misses one in four thousand million. It costs about 0.7 ns a
+// byte with the processor's SHA instructions, or 43 ns for the 62 bytes of a message, after the acknowledgement.
 //
 // # Sealing, and torn tails
 //
-// A later process never writes to an existing segment and never truncates it. Open reads
-// the whole log, then starts a new segment. The new header seals the previous segment: it
-// has its end and its chain. Every byte before a sealed end must be valid, or the log is
-// refused with a CorruptError. Bytes beyond it are ignored.
+// A later process never writes to an existing segment and never truncates it. Open reads the whole log, then starts a
+// new segment. The new header seals the previous segment: it has its end and its chain. Every byte before a sealed end
+// must be valid, or the log is refused with a CorruptError. Bytes beyond it are ignored.
 //
-// Only the last segment is unsealed. The bytes beyond its valid frames are a torn tail or
-// damage. A torn tail is the rest of a group that a power cut interrupted before it was
-// acknowledged. Damage may affect acknowledged records. The valid frames that are found
-// later in the file decide:
+// Only the last segment is unsealed. The bytes beyond its valid frames are a torn tail or damage. A torn tail is the
+// rest of a group that a power cut interrupted before it was acknowledged. Damage may affect acknowledged records. The
+// valid frames that are found later in the file decide:
 //
 //   - There are none: a torn tail.
 //   - One belongs to a later group than the first missing frame: damage. A group is written
@@ -77,11 +73,10 @@
 // sync. Some filesystems show old bytes in sectors that were never written. There a torn
 // group may be refused as damage: a person has to look, and nothing is lost.
 //
-// A log with one copy cannot distinguish three cases in an unsealed segment: a damaged last
-// record and a torn one; a truncated file and a shorter log; a last group that lost sectors
-// after its acknowledgement and one that lost them before. Zeros in the payload of a damaged
-// record in the last group look like a lost sector. The next Open seals the segment, and
-// from then on every byte counts.
+// A log with one copy cannot distinguish three cases in an unsealed segment: a damaged last record and a torn one; a
+// truncated file and a shorter log; a last group that lost sectors after its acknowledgement and one that lost them
+// before. Zeros in the payload of a damaged record in the last group look like a lost sector. The next Open seals the
+// segment, and from then on every byte counts.
 //
 // # Order of operations
 //
@@ -92,19 +87,17 @@
 //	open           make the directory and sync its parent; sync the directory; make the
 //	               reserve; new segment
 //
-// Replay syncs the last segment because the previous process may have died with records in
-// the page cache. If a power cut took bytes that are already sealed, the log would be
-// unreadable. Replay drops the cached pages because after a failed write-back they look
-// clean, but no disk has them.
+// Replay syncs the last segment because the previous process may have died with records in the page cache. If a power
+// cut took bytes that are already sealed, the log would be unreadable. Replay drops the cached pages because after a
+// failed write-back they look clean, but no disk has them.
 //
 // # Failure
 //
-// The first failed operation poisons the log: nothing more is written, and every call
-// returns an error that wraps ErrPoisoned. The first full disk is an exception. The log
-// removes the reserve and writes the group again, into a new segment that seals the previous
-// one at its last durable end. From then on the log is full: Commit refuses records with
-// ErrFull, also those of the failing group. Append still takes records while the room of
-// the reserve lasts. The next failure poisons the log.
+// The first failed operation poisons the log: nothing more is written, and every call returns an error that wraps
+// ErrPoisoned. The first full disk is an exception. The log removes the reserve and writes the group again, into a new
+// segment that seals the previous one at its last durable end. From then on the log is full: Commit refuses records
+// with ErrFull, also those of the failing group. Append still takes records while the room of the reserve lasts. The
+// next failure poisons the log.
 //
 // If the process dies before that new segment is durable, a replay may find records of the
 // failing group in the old segment, including some that Commit refused. This is the only way

@@ -6,33 +6,21 @@ import (
 	"syscall"
 )
 
+// The errors of a log, beside CorruptError and those of the filesystem.
 var (
-	// ErrFull means that the disk is full: Commit refuses records, and Append takes them
-	// while the reserve lasts. From Open it means that the reserve has no room.
+	// ErrFull means that Commit refuses records, and that Append takes them while the reserve lasts. From Open it means
+	// that the reserve has no room.
 	ErrFull = errors.New("journal: the disk is full")
-
-	// ErrPoisoned means that an operation failed and this process cannot use the log any more.
-	// Acknowledged records are safe. Reopen the log in a new process to go on.
+	// ErrPoisoned means that an operation failed and this process cannot use the log any more. Acknowledged records are
+	// safe. Reopen the log in a new process to go on.
 	ErrPoisoned = errors.New("journal: an earlier error stopped the log")
 
-	// ErrNewer means that a newer program wrote the log. The error names the version of the
-	// format.
-	ErrNewer = errors.New("journal: the format is newer than this program")
-
-	// ErrOtherRun means that a segment belongs to another run.
+	ErrNewer    = errors.New("journal: the format is newer than this program") // wrapped with the version of the format
 	ErrOtherRun = errors.New("journal: the segment belongs to another run")
-
-	// ErrChanged means that a log was written to after it was replayed. It can be replayed again.
-	ErrChanged = errors.New("journal: the log was written to after it was read")
-
-	// ErrTooLarge means that a frame would be larger than 16 MiB. Nothing was written.
-	ErrTooLarge = errors.New("journal: the record is too large")
-
-	// ErrBadType means that the caller used type 0. Nothing was written.
-	ErrBadType = errors.New("journal: 0 is not a record type")
-
-	// ErrClosed means that the log was closed. The record was not taken.
-	ErrClosed = errors.New("journal: the log is closed")
+	ErrChanged  = errors.New("journal: the log was written to after it was read") // it can be replayed again
+	ErrTooLarge = errors.New("journal: the record is too large")                  // above 16 MiB; nothing was written
+	ErrBadType  = errors.New("journal: 0 is not a record type")                   // nothing was written
+	ErrClosed   = errors.New("journal: the log is closed")                        // the record was not taken
 )
 
 // The causes of a CorruptError.
@@ -63,12 +51,10 @@ type CorruptError struct {
 	Err    error  // what is wrong
 }
 
-// Error says which file is damaged, where and how.
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("journal: %s is damaged at byte %d: %v", e.File, e.Offset, e.Err)
 }
 
-// Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
 // outOfRoom reports whether the disk, or the user's quota, has no room left.

@@ -1,9 +1,8 @@
 package journal
 
-// ReadOn continues where Read or ReadOn ended. It calls fn with every new record in order,
-// and returns the new end. It never writes and may run while a Log appends. Its errors are
-// those of Read; the caller may try again from the same tail. A log that has become shorter
-// is damaged.
+// ReadOn continues where Read or ReadOn ended. It calls fn with every new record in order, and returns the new end. It
+// never writes and may run while a Log appends. Its errors are those of Read; the caller may try again from the same
+// tail. A log that has become shorter is damaged.
 func ReadOn(dir string, run [16]byte, o Options, from Tail, fn func(Record) error) (Tail, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -32,7 +31,6 @@ func ReadOn(dir string, run [16]byte, o Options, from Tail, fn func(Record) erro
 	return tail, nil
 }
 
-// SegmentInfo describes one segment of a log.
 type SegmentInfo struct {
 	File     string // its path
 	Number   uint64

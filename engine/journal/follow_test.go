@@ -45,7 +45,7 @@ func TestReadingOn(t *testing.T) {
 		}
 		must(t, l.Close())
 		// What a killed process left half written is no record, now or later.
-		f, err := os.OpenFile(segmentPath(dir, tail.Segment), os.O_APPEND|os.O_WRONLY, 0)
+		f, err := os.OpenFile(SegmentPath(dir, tail.Segment), os.O_APPEND|os.O_WRONLY, 0)
 		must(t, err)
 		_, err = f.Write([]byte{9, 0, 0, 0, 1, 2, 3})
 		must(t, err)
@@ -78,7 +78,7 @@ func TestReadingOnIntoDamage(t *testing.T) {
 	must(t, l.Commit(1, []byte("second")))
 	must(t, l.Commit(1, []byte("third")))
 	must(t, l.Close())
-	name := segmentPath(dir, 1)
+	name := SegmentPath(dir, 1)
 	tooFar := tail
 	tooFar.End += 1000
 	if _, err := ReadOn(dir, testRun, Options{}, tooFar, nil); !errors.Is(err, errShort) {

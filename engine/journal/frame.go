@@ -13,7 +13,6 @@ const (
 	maxSeq      = 1<<48 - 1
 )
 
-// castagnoli is the table of CRC-32C. Nothing writes to it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Type is the kind of a record. The caller defines the kinds; 0 is never valid.
@@ -25,7 +24,6 @@ type Position struct {
 	Offset  int64  // bytes from the start of the file
 }
 
-// Record is one record of the log.
 type Record struct {
 	Seq     uint64 // 1 for the first record of the log, without gaps
 	Type    Type
@@ -56,9 +54,8 @@ func appendFrame(dst []byte, t Type, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// stamp completes the frames of one group in buf, for a segment with the given header sum. It
-// numbers them from seq on and returns the next sequence number. It may run again for another
-// segment, another number or a smaller group.
+// stamp completes the frames of one group in buf, for a segment with the given header sum. It numbers them from seq on
+// and returns the next sequence number. It may run again for another segment, another number or a smaller group.
 func stamp(buf []byte, headerSum uint32, seq uint64) uint64 {
 	for back := uint32(0); len(buf) > 0; back++ {
 		n := frameSize(buf)
@@ -77,16 +74,11 @@ func frameSize(frame []byte) int {
 	return frameHeader + int(binary.LittleEndian.Uint32(frame)>>8)
 }
 
-// frameType returns the frame's type.
-func frameType(frame []byte) Type { return Type(frame[0]) }
-
-// frameSum returns the sum of a whole frame.
 func frameSum(headerSum uint32, frame []byte) uint32 {
 	sum := crc32.Update(headerSum, castagnoli, frame[0:4])
 	return crc32.Update(sum, castagnoli, frame[8:])
 }
 
-// frameSeq returns the frame's sequence number.
 func frameSeq(frame []byte) uint64 { return binary.LittleEndian.Uint64(frame[8:]) & maxSeq }
 
 // frameBack returns the number of earlier frames in the frame's group.
@@ -94,9 +86,8 @@ func frameBack(frame []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(frame[13:]) >> 8)
 }
 
-// readFrame reads the frame at off, which must end at or before the window's limit. It checks
-// everything but the sequence number. bad means that the bytes are not a frame, and err that
-// they could not be read.
+// readFrame reads the frame at off, which must end at or before the window's limit. It checks everything but the
+// sequence number. bad means that the bytes are not a frame, and err that they could not be read.
 func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err error) {
 	if w.limit-off < frameHeader {
 		return nil, errShort, nil
@@ -106,7 +97,7 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 		return nil, nil, err
 	}
 	size := frameSize(head)
-	if size > maxFrame || frameType(head) == 0 {
+	if size > maxFrame || head[0] == 0 {
 		return nil, errLength, nil
 	}
 	if w.limit-off < int64(size) {
@@ -123,5 +114,5 @@ func readFrame(w *window, off int64, headerSum uint32) (frame []byte, bad, err e
 
 // record returns the record of a frame. It does not copy the payload.
 func record(frame []byte, at Position) Record {
-	return Record{Seq: frameSeq(frame), Type: frameType(frame), Payload: frame[frameHeader:], At: at}
+	return Record{Seq: frameSeq(frame), Type: Type(frame[0]), Payload: frame[frameHeader:], At: at}
 }

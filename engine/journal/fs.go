@@ -9,14 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is the part of a filesystem that the journal needs. Without one in Options it is the
-// operating system's. No method retries after an error. Several goroutines may call the
-// methods, but never two at once that change the same name.
+// FS is the part of a filesystem that the journal needs. Without one in Options it is the operating system's. No method
+// retries after an error. Several goroutines may call the methods, but never two at once that change the same name.
 type FS interface {
 	// Mkdir makes a directory. It is not an error if it exists.
 	Mkdir(dir string) error
-	// ReadDir lists the names in a directory, in any order. Without the directory the
-	// error matches fs.ErrNotExist.
+	// ReadDir lists the names in a directory, in any order. Without the directory the error matches fs.ErrNotExist.
 	ReadDir(dir string) ([]string, error)
 	// Create makes an empty file for writing. It empties a file that exists.
 	Create(name string) (File, error)
@@ -34,8 +32,7 @@ type FS interface {
 	Allocate(name string, size int64) error
 }
 
-// File is an open file. Write appends. Several goroutines may call ReadAt; the other methods
-// belong to one goroutine.
+// File is an open file. Write appends. Several goroutines may call ReadAt; the other methods belong to one goroutine.
 type File interface {
 	io.Writer
 	io.ReaderAt
@@ -48,10 +45,6 @@ type File interface {
 	// Size returns the present size in bytes.
 	Size() (int64, error)
 }
-
-// OS is the operating system's filesystem. A caller may wrap it, to count or measure its
-// operations.
-func OS() FS { return osFS{} }
 
 // osFS is the operating system's filesystem: files 0600, directories 0700.
 type osFS struct{}
@@ -90,8 +83,7 @@ func (osFS) Rename(from, to string) error {
 		return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	})
 	if err == unix.EINVAL || err == unix.ENOSYS {
-		// This filesystem has no such rename. Checking first is not atomic, but the log has
-		// one writer.
+		// This filesystem has no such rename. Checking first is not atomic, but the log has one writer.
 		if _, statErr := os.Lstat(to); !errors.Is(statErr, fs.ErrNotExist) {
 			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 		}
@@ -141,7 +133,6 @@ func writeZeros(f io.WriterAt, size int64) error {
 	return nil
 }
 
-// osFile is an open file of the operating system.
 type osFile struct{ *os.File }
 
 func (f osFile) Sync() error {

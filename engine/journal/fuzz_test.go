@@ -173,7 +173,7 @@ func FuzzReplay(f *testing.F) {
 		fsys, want := sampleLog(t)
 		files := fsys.root.live["log"].live
 		for ; len(hits) >= 4; hits = hits[4:] {
-			name := strings.TrimPrefix(segmentPath("log", uint64(hits[0]%4)+1), "log/")
+			name := strings.TrimPrefix(SegmentPath("log", uint64(hits[0]%4)+1), "log/")
 			file := files[name]
 			if file == nil {
 				continue

@@ -18,17 +18,14 @@ type group struct {
 	intentErr error // why the frames of Commit are not durable
 }
 
-// newGroup returns an empty group with the given buffers.
 func newGroup(buf []byte, intents []int) *group {
 	return &group{buf: buf[:0], intents: intents[:0], done: make(chan struct{})}
 }
 
-// hasRoom reports whether a frame with this payload may be added now.
 func (g *group) hasRoom(payload []byte) bool {
 	return len(g.buf) == 0 || len(g.buf)+frameHeader+len(payload) <= maxPending
 }
 
-// add adds a frame.
 func (g *group) add(t Type, payload []byte, intent bool) {
 	if intent {
 		g.intents = append(g.intents, len(g.buf))
@@ -36,7 +33,6 @@ func (g *group) add(t Type, payload []byte, intent bool) {
 	g.buf = appendFrame(g.buf, t, payload)
 }
 
-// dropIntents removes the frames of Commit from the group.
 func (g *group) dropIntents(why error) {
 	if len(g.intents) == 0 {
 		return

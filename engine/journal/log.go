@@ -97,12 +97,8 @@ func (r *Replayed) open() (*Log, error) {
 		return nil, noRoom(dir, 0, err)
 	}
 	l := &Log{
-		o:       o,
-		failed:  make(chan struct{}),
-		stopped: make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		out:     out,
-		current: newGroup(nil, nil),
+		o: o, out: out, current: newGroup(nil, nil),
+		failed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	go l.commitGroups()
 	return l, nil
@@ -245,8 +241,7 @@ func (l *Log) Flush() error {
 	return g.err
 }
 
-// Err returns the error that Commit would return, or nil: it wraps ErrFull, or ErrPoisoned
-// and its cause.
+// Err returns the error that Commit would return, or nil: it wraps ErrFull, or ErrPoisoned and its cause.
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,8 +263,7 @@ func (l *Log) Close() error {
 		l.rouse()
 		l.mu.Unlock()
 		<-l.stopped
-		// Everything is synced, so an error of closing loses nothing. The next Open completes
-		// a reserve that stays.
+		// Everything is synced, so an error of closing loses nothing. The next Open completes a reserve that stays.
 		_ = l.out.file.Close()
 		if l.closeErr = l.poison; l.closeErr == nil && l.o.Reserve >= 0 {
 			_ = l.o.FS.Remove(filepath.Join(l.out.dir, reserveName))
@@ -277,6 +271,3 @@ func (l *Log) Close() error {
 	})
 	return l.closeErr
 }
-
-// poisoned wraps the first error for all later calls.
-func poisoned(cause error) error { return fmt.Errorf("%w: %w", ErrPoisoned, cause) }

@@ -1,26 +1,17 @@
 package journal
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
 
 // Options tune a log. A run uses the zero value.
 type Options struct {
-	// SegmentBytes is the size at which the next segment starts. The last group of a
-	// segment may exceed it. 64 MiB when zero.
-	SegmentBytes int64
-
-	// Delay is the longest time that appended records wait before they are written, unless
-	// a caller waits for them. 5 ms when zero.
-	Delay time.Duration
-
-	// Reserve is the size of the reserve file in bytes. Its room takes records from Append
-	// when the disk is full. 16 MiB when zero, none when negative.
-	Reserve int64
-
-	// FS is the filesystem, the operating system's when nil.
-	FS FS
+	SegmentBytes int64         // where the next segment starts, when a group has reached it; 64 MiB when zero
+	Delay        time.Duration // longest wait of appended records, unless a caller waits for them; 5 ms when zero
+	Reserve      int64         // bytes that Append may use on a full disk; 16 MiB when zero, none when negative
+	FS           FS            // the operating system's when nil
 }
 
 // complete fills in the defaults and refuses negative values.
@@ -28,15 +19,9 @@ func (o Options) complete() (Options, error) {
 	if o.SegmentBytes < 0 || o.Delay < 0 {
 		return o, fmt.Errorf("journal: a segment of %d bytes or a delay of %v is not possible", o.SegmentBytes, o.Delay)
 	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 64 << 20
-	}
-	if o.Delay == 0 {
-		o.Delay = 5 * time.Millisecond
-	}
-	if o.Reserve == 0 {
-		o.Reserve = 16 << 20
-	}
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.Delay = cmp.Or(o.Delay, 5*time.Millisecond)
+	o.Reserve = cmp.Or(o.Reserve, 16<<20)
 	if o.FS == nil {
 		o.FS = osFS{}
 	}

@@ -3,14 +3,12 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 )
 
-// Read calls fn, unless it is nil, with every record of the log in order, and returns the
-// end of the log. It never writes and may run while a Log appends. It then sees the log as it
-// was at some moment during the call, and the last records may not be durable yet. Of the
-// options it uses only FS.
+// Read calls fn, unless it is nil, with every record of the log in order, and returns the end of the log. It never
+// writes and may run while a Log appends. It then sees the log as it was at some moment during the call, and the last
+// records may not be durable yet. Of the options it uses only FS.
 //
 // A missing or empty directory is an empty log. An error of fn ends the reading and is
 // returned unchanged. Damage is a *CorruptError, a segment of another run ErrOtherRun, and a
@@ -35,8 +33,8 @@ type Reader struct {
 	segments map[uint64]*segment // nil once closed
 }
 
-// OpenReader returns a Reader. It opens no file yet, so a missing log is an error of At. Of
-// the options it uses only FS.
+// OpenReader returns a Reader. It opens no file yet, so a missing log is an error of Cursor.At. Of the options it uses
+// only FS.
 func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -44,10 +42,6 @@ func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	}
 	return &Reader{fsys: o.FS, dir: dir, run: run, segments: map[uint64]*segment{}}, nil
 }
-
-// At returns the record at a position. The caller owns the payload. An invalid frame or a
-// wrong position is a *CorruptError. After Close the error is ErrClosed.
-func (r *Reader) At(pos Position) (Record, error) { return r.Cursor().At(pos) }
 
 // Cursor reads records at positions that mostly rise. One Cursor is not safe for concurrent
 // use; several Cursors of one Reader are.
@@ -57,16 +51,15 @@ type Cursor struct {
 	segment uint64 // the segment that the window reads; 0: none yet
 }
 
-// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close
-// together.
+// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close together.
 const aheadBytes = 16 << 10
 
-// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it
-// has read.
+// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it has read.
 func (r *Reader) Cursor() *Cursor { return &Cursor{r: r} }
 
-// At is like Reader.At, but the payload is valid only until the next call. The record must
-// have been in the log before the first call of the cursor.
+// At returns the record at a position. Its payload is valid until the next call. The record must have been in the log
+// before the first call of the cursor. An invalid frame or a wrong position is a *CorruptError. After Close of the
+// Reader the error is ErrClosed.
 func (c *Cursor) At(pos Position) (Record, error) {
 	s, err := c.r.segment(pos.Segment)
 	if err != nil {
@@ -96,7 +89,6 @@ func (c *Cursor) At(pos Position) (Record, error) {
 	return record(frame, pos), nil
 }
 
-// segment returns an open segment.
 func (r *Reader) segment(number uint64) (*segment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,15 +106,12 @@ func (r *Reader) segment(number uint64) (*segment, error) {
 }
 
 // Close closes the files. It must not be called while At runs.
-func (r *Reader) Close() error {
+func (r *Reader) Close() (err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var errs []error
 	for _, s := range r.segments {
-		if err := s.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
-			errs = append(errs, err)
-		}
+		err = errors.Join(err, s.file.Close())
 	}
 	r.segments = nil
-	return errors.Join(errs...)
+	return err
 }

@@ -15,9 +15,8 @@ type Tail struct {
 	Torn    int64  // bytes beyond End, which are not records
 }
 
-// replay reads a whole log and calls fn with every record in order. It returns the tail. With
-// settle it makes the last segment durable before it reads it, and also returns the chain
-// value that seals that segment at the tail.
+// replay reads a whole log and calls fn with every record in order. It returns the tail. With settle it makes the last
+// segment durable before it reads it, and also returns the chain value that seals that segment at the tail.
 func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
 	last, err := lastSegment(fsys, dir)
 	if err != nil || last == 0 {
@@ -51,7 +50,15 @@ func (s *segment) readToEnd(fsys FS, dir string, next, last uint64, settle bool,
 			return Tail{}, chain, err
 		}
 	}
-	if tail, err = current.readLast(next, fn); err == nil && settle {
+	read, bad, err := current.readFrames(current.size, next, fn)
+	if err == nil && bad != nil {
+		err = current.judgeTail(read, bad)
+	}
+	if err != nil {
+		return Tail{}, chain, err
+	}
+	tail = Tail{Segment: current.number, End: read.end, Seq: read.seq - 1, Torn: current.size - read.end}
+	if settle {
 		chain, err = current.chain(tail.End)
 	}
 	return tail, chain, err
@@ -84,20 +91,6 @@ func (s *segment) readSealed(next *segment, seq uint64, fn func(Record) error) (
 	return read.seq, nil
 }
 
-// readLast reads the unsealed segment up to its end or a torn tail.
-func (s *segment) readLast(seq uint64, fn func(Record) error) (Tail, error) {
-	read, bad, err := s.readFrames(s.size, seq, fn)
-	if err != nil {
-		return Tail{}, err
-	}
-	if bad != nil {
-		if err := s.judgeTail(read, bad); err != nil {
-			return Tail{}, err
-		}
-	}
-	return Tail{Segment: s.number, End: read.end, Seq: read.seq - 1, Torn: s.size - read.end}, nil
-}
-
 // progress is the state of reading after the last valid frame of a segment.
 type progress struct {
 	end   int64  // where that frame ends, in bytes from the start of the file
@@ -108,7 +101,6 @@ type progress struct {
 // stretchBytes is how many bytes of frames are handed over at once, and one frame more.
 const stretchBytes = 256 << 10
 
-// stretch has frames that follow one another.
 type stretch struct {
 	frames []byte
 	at     int64 // where the first is in the segment
@@ -200,7 +192,6 @@ func (s *segment) checkChain(end int64, want [32]byte) error {
 	return err
 }
 
-// chain returns the hash of the segment's bytes up to end.
 func (s *segment) chain(end int64) (sum [32]byte, err error) {
 	hash := sha256.New()
 	n, err := io.Copy(hash, io.NewSectionReader(s.file, 0, end))

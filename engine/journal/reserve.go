@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 )
 
-// reserveName is the file that is removed when the disk is full.
 const reserveName = "reserve"
 
 // makeReserve makes the reserve occupy size bytes on disk; a negative size means no reserve.
@@ -37,10 +36,10 @@ func noRoom(dir string, reserve int64, err error) error {
 // journal may free the blocks only then.
 func releaseReserve(fsys FS, dir string) error {
 	err := fsys.Remove(filepath.Join(dir, reserveName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("journal: remove the reserve: %w", err)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = fsys.SyncDir(dir)
 	}
-	if err := fsys.SyncDir(dir); err != nil {
+	if err != nil {
 		return fmt.Errorf("journal: remove the reserve: %w", err)
 	}
 	return nil

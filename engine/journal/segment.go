@@ -29,7 +29,6 @@ type header struct {
 	prevChain [32]byte
 }
 
-// encode returns the header's bytes and its sum.
 func (h *header) encode() (b [headerSize]byte, sum uint32) {
 	copy(b[0:], magic)
 	binary.LittleEndian.PutUint16(b[8:], version)
@@ -72,13 +71,10 @@ func decodeHeader(b []byte) (h header, sum uint32, err error) {
 	return h, sum, nil
 }
 
-// segmentPath returns the path of a segment; the names sort in the order of the numbers.
-func segmentPath(dir string, number uint64) string {
+// SegmentPath returns the path of a segment of the log in dir. The names sort in the order of the numbers.
+func SegmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016d", number)+segmentSuffix)
 }
-
-// SegmentPath is the path of a segment of the log in dir.
-func SegmentPath(dir string, number uint64) string { return segmentPath(dir, number) }
 
 // lastSegment returns the highest segment number in a directory; 0 if there is no segment or
 // no directory. It does not look for gaps: a listing beside a writer may miss a segment and
@@ -98,7 +94,7 @@ func lastSegment(fsys FS, dir string) (uint64, error) {
 			continue // the reserve, a temporary file, or a foreign file
 		}
 		n, err := strconv.ParseUint(digits, 10, 53)
-		if path := filepath.Join(dir, name); err != nil || n == 0 || path != segmentPath(dir, n) {
+		if path := filepath.Join(dir, name); err != nil || n == 0 || path != SegmentPath(dir, n) {
 			return 0, &CorruptError{File: path, Err: errName}
 		}
 		last = max(last, n)
@@ -106,7 +102,6 @@ func lastSegment(fsys FS, dir string) (uint64, error) {
 	return last, nil
 }
 
-// segment is a segment opened for reading.
 type segment struct {
 	header
 	sum  uint32 // of the header; every frame's sum starts with it
@@ -120,7 +115,7 @@ type segment struct {
 // openSegment opens a segment and checks its header against its name and the run. With
 // settle it makes the file durable first.
 func openSegment(fsys FS, dir string, run [16]byte, number uint64, settle bool) (*segment, error) {
-	s := &segment{path: segmentPath(dir, number)}
+	s := &segment{path: SegmentPath(dir, number)}
 	file, err := fsys.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &CorruptError{File: s.path, Err: errMissing}
@@ -167,10 +162,9 @@ func (s *segment) load(run [16]byte, number uint64, settle bool) (err error) {
 	return nil
 }
 
-// createSegment makes a segment with only a header, durable under its final name. The file is
-// open for writing.
+// createSegment makes a segment with only a header, durable under its final name. The file is open for writing.
 func createSegment(fsys FS, dir string, h header) (File, error) {
-	path := segmentPath(dir, h.number)
+	path := SegmentPath(dir, h.number)
 	temp := strings.TrimSuffix(path, segmentSuffix) + tempSuffix
 	file, err := fsys.Create(temp)
 	if err != nil {
@@ -178,8 +172,7 @@ func createSegment(fsys FS, dir string, h header) (File, error) {
 	}
 	b, _ := h.encode()
 	name := temp
-	err = write(file, b[:])
-	if err == nil {
+	if err = write(file, b[:]); err == nil {
 		err = file.Sync()
 	}
 	if err == nil {

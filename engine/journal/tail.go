@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -13,9 +14,8 @@ const sector = 512
 // few of its bytes look like the start of a frame.
 const tailBudget = 1 << 30
 
-// judgeTail decides whether the bytes beyond the valid frames of the unsealed segment are a
-// torn tail. They are damage if the first missing frame was perhaps acknowledged. See the
-// package documentation for the rule.
+// judgeTail decides whether the bytes beyond the valid frames of the unsealed segment are a torn tail. They are damage
+// if the first missing frame was perhaps acknowledged. See the package documentation for the rule.
 func (s *segment) judgeTail(p progress, bad error) error {
 	damage := func(why error) error {
 		return &CorruptError{File: s.path, Offset: p.end, Err: fmt.Errorf("%w, and %w", bad, why)}
@@ -87,31 +87,19 @@ func (p progress) sameGroup(frame []byte) bool {
 	return first == p.seq || first == p.group && p.group < p.seq
 }
 
-// sectorMissing reports whether a sector between two offsets is all zeros, as if it was never
-// written. In the first sector only the bytes from the offset on count: the frame there would
-// begin with its type, which is not zero.
+// sectorMissing reports whether a sector between two offsets is all zeros, as if it was never written. In the first
+// sector only the bytes from the offset on count: the frame there would begin with its type, which is not zero.
 func sectorMissing(w *window, from, to int64) (bool, error) {
-	for at := from; ; {
-		next := (at/sector + 1) * sector
-		if next > to {
+	for at, next := from, from; ; at = next {
+		if next = (at/sector + 1) * sector; next > to {
 			return false, nil
 		}
 		b, err := w.bytes(at, int(next-at))
 		if err != nil {
 			return false, err
 		}
-		if allZero(b) {
+		if len(bytes.TrimLeft(b, "\x00")) == 0 {
 			return true, nil
 		}
-		at = next
 	}
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

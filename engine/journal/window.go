@@ -1,17 +1,16 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 )
 
-// windowBytes is the default size of a window's reads.
 const windowBytes = 1 << 20
 
-// window reads a file forwards, or around a place, through one buffer. The buffer never grows
-// beyond a megabyte or the largest frame. It never reads at or beyond limit, because a writer
-// may be changing those bytes.
+// window reads a file forwards, or around a place, through one buffer. The buffer never grows beyond a megabyte or the
+// largest frame. It never reads at or beyond limit, because a writer may be changing those bytes.
 type window struct {
 	name  string
 	file  io.ReaderAt
@@ -31,11 +30,7 @@ func (w *window) bytes(off int64, n int) ([]byte, error) {
 
 // load reads the bytes that bytes returns, and more behind them.
 func (w *window) load(off int64, n int) ([]byte, error) {
-	chunk := w.chunk
-	if chunk == 0 {
-		chunk = windowBytes
-	}
-	size := int(min(max(int64(n), chunk), w.limit-off))
+	size := int(min(max(int64(n), cmp.Or(w.chunk, windowBytes)), w.limit-off))
 	if cap(w.buf) < size {
 		w.buf = make([]byte, size)
 	}

@@ -6,9 +6,8 @@ import (
 	"hash"
 )
 
-// writer appends frames to its segment, and starts the next segment when that one is full. It
-// belongs to one goroutine. After an error it must not be used, except for seal after an error
-// of a full disk.
+// writer appends frames to its segment, and starts the next segment when that one is full. It belongs to one goroutine.
+// After an error it must not be used, except for seal after an error of a full disk.
 type writer struct {
 	fsys         FS
 	dir          string
@@ -19,7 +18,7 @@ type writer struct {
 	head header
 	sum  uint32    // of the header
 	end  int64     // the durable end
-	hash hash.Hash // over the bytes up to the durable end, as far as they are absorbed
+	hash hash.Hash // over the bytes up to the durable end, as far as the committer has added them
 }
 
 // start creates a segment and makes it the one to write to.
@@ -41,16 +40,13 @@ func (w *writer) start(h header) error {
 // seal starts the next segment. Its header seals the present one at its durable end.
 func (w *writer) seal() error {
 	return w.start(header{
-		run:       w.head.run,
-		number:    w.head.number + 1,
-		firstSeq:  w.next,
-		prevEnd:   uint64(w.end),
-		prevChain: [32]byte(w.hash.Sum(nil)),
+		run: w.head.run, number: w.head.number + 1, firstSeq: w.next,
+		prevEnd: uint64(w.end), prevChain: [32]byte(w.hash.Sum(nil)),
 	})
 }
 
 // put stamps frames, writes them and makes them durable. After an error none of them counts as
-// written. After success the caller must absorb them.
+// written. After success the caller adds them to the hash.
 func (w *writer) put(frames []byte) error {
 	if len(frames) == 0 {
 		return nil
@@ -71,6 +67,3 @@ func (w *writer) put(frames []byte) error {
 	w.next = next
 	return nil
 }
-
-// absorb adds frames that put wrote to the hash.
-func (w *writer) absorb(frames []byte) { w.hash.Write(frames) }

@@ -109,14 +109,12 @@ func (f *Facts) command(r *record.Control) (detail string, err error) {
 	case record.VerbPace:
 		if f.Override = d.Override; d.PerSecond == 0 {
 			f.Override = pace.Override{} // a time without a rate means nothing
+			return "the campaign's pace again, " + d.Words(), nil
 		}
 	case record.VerbReason:
 		if d.Of == record.VerbPause && f.Paused != "" {
 			f.Paused = record.CommandDetail{By: d.By, Reason: d.Reason}.Words()
 		}
-	}
-	if record.Verb(r.Verb) == record.VerbPace && d.PerSecond == 0 {
-		return "the campaign's pace again, " + d.Words(), nil
 	}
 	return d.Words(), nil
 }

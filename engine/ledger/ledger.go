@@ -3,7 +3,6 @@
 package ledger
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -228,22 +227,7 @@ func (l *Ledger) Begun(yield func(plan.FormID, State) bool) {
 	}
 }
 
-// FormCount returns the number of forms, planned and newer.
 func (l *Ledger) FormCount() int { return len(l.base.packed) + len(l.newer) }
-
-// FormIDs lists every form, planned forms first.
-func (l *Ledger) FormIDs() []plan.FormID {
-	var all []plan.FormID
-	for b := range l.base.packed {
-		all = append(all, plan.FormID{Batch: uint32(b)})
-	}
-	return append(all, slices.SortedFunc(maps.Keys(l.newer), ByForm)...)
-}
-
-// ByForm orders forms by batch, revision and part.
-func ByForm(a, b plan.FormID) int {
-	return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Part, b.Part))
-}
 
 // Reason returns the code that explains a state: the service's code, or one of ours.
 func (l *Ledger) Reason(s State) string { return l.codes[s.Reason] }

@@ -111,8 +111,7 @@ func Without(f plan.Form, messages int, rows []record.RefusedRow) []plan.Form {
 }
 
 // among returns the people with a message in f.
-func among(f plan.Form, people []record.RefusedRow) []record.RefusedRow {
-	var in []record.RefusedRow
+func among(f plan.Form, people []record.RefusedRow) (in []record.RefusedRow) {
 	for _, p := range people {
 		if is, _ := f.Holds(p.Position); is {
 			in = append(in, p)
@@ -141,11 +140,10 @@ func (l *Ledger) isLateForm(batch uint32, f plan.Form) bool { return len(among(f
 
 // RowAt finds the row with a position. The rows are in ascending positions.
 func RowAt(rows []record.RefusedRow, position uint32) (record.RefusedRow, bool) {
-	i, found := slices.BinarySearchFunc(rows, record.RefusedRow{Position: position}, ByPosition)
-	if !found {
-		return record.RefusedRow{}, false
+	if i, found := slices.BinarySearchFunc(rows, record.RefusedRow{Position: position}, ByPosition); found {
+		return rows[i], true
 	}
-	return rows[i], true
+	return record.RefusedRow{}, false
 }
 
 // ByPosition orders rows by position.

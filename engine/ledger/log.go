@@ -37,7 +37,6 @@ type Log struct {
 	markBefore mark     // the mark under its former name
 }
 
-// Start describes a process that starts to work on a run.
 type Start struct {
 	At      time.Time
 	Version string
@@ -160,25 +159,19 @@ func (l *Ledger) Take(s Start) error {
 	return l.Fold(&record.RunOpened{Plan: l.Plan.Digest, At: s.At, Key: s.Key}, journal.Position{})
 }
 
-// commit records something durably.
-func (p *Log) commit(r record.Record) error {
-	p.scratch = record.Append(p.scratch[:0], r)
-	if err := p.log.Commit(r.Kind(), p.scratch); err != nil {
-		return inLog(err)
-	}
-	return p.Ledger.Fold(r, journal.Position{})
-}
+func (p *Log) commit(r record.Record) error { return p.write(r, p.log.Commit) }
 
 // Append records something and does not wait for the disk: after a crash, a lost answer leaves the attempt in doubt.
-func (p *Log) Append(r record.Record) error {
+func (p *Log) Append(r record.Record) error { return p.write(r, p.log.Append) }
+
+func (p *Log) write(r record.Record, how func(journal.Type, []byte) error) error {
 	p.scratch = record.Append(p.scratch[:0], r)
-	if err := p.log.Append(r.Kind(), p.scratch); err != nil {
+	if err := how(r.Kind(), p.scratch); err != nil {
 		return inLog(err)
 	}
 	return p.Ledger.Fold(r, journal.Position{})
 }
 
-// Flush makes durable what Append has recorded.
 func (p *Log) Flush() error { return inLog(p.log.Flush()) }
 
 // Control records a decision, durably.
@@ -240,7 +233,6 @@ func (p *Log) Attempt(a *record.Attempt) error {
 // Attempted folds an attempt that Attempt has written.
 func (p *Log) Attempted(a *record.Attempt) error { return p.Ledger.Fold(a, journal.Position{}) }
 
-// Dir returns the folder of the run.
 func (p *Log) Dir() string { return p.dir }
 
 // Failed is closed when the disk has refused a write. From then on no attempt can be recorded.
@@ -251,8 +243,7 @@ func (p *Log) Err() error { return p.log.Err() }
 
 // Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
 // ended in good order. Otherwise it would look killed.
-func (p *Log) Close() error {
-	var err error
+func (p *Log) Close() (err error) {
 	if p.opened && p.Ledger.facts.Ended == "" {
 		_ = p.End(time.Now(), record.ControlLeft, "")
 	}
@@ -268,19 +259,16 @@ func (p *Log) Close() error {
 // that IsDamage knows.
 func Read(dir string, plan *plan.Plan) (*Ledger, error) {
 	l, err := New(plan)
+	if err == nil {
+		err = LostLog(dir, plan)
+	}
+	if err == nil {
+		_, err = ReadLog(dir, plan, journal.Tail{}, l.Apply)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := LostLog(dir, plan); err != nil {
-		return nil, err
-	}
-	if _, err = ReadLog(dir, plan, journal.Tail{}, l.Apply); err != nil {
-		return nil, err
-	}
-	if err := l.Whole(); err != nil {
-		return nil, inLog(err)
-	}
-	return l, nil
+	return l, inLog(l.Whole())
 }
 
 // ReadLog calls fn with each record of a run's log behind tail, and returns the new tail. The zero tail is the start

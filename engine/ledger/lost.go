@@ -37,12 +37,6 @@ func LostLog(dir string, plan *plan.Plan) error {
 	return errLost
 }
 
-// putAside renames a folder of a run, durably, to a name that is not taken. It returns the new path.
-func putAside(dir, folder string, at time.Time) (path string, err error) {
-	aside := AsideName(dir, folder, at)
-	return filepath.Join(dir, aside), Rename(dir, folder, aside)
-}
-
 // AsideName returns a name that is not taken, for a folder that is put aside.
 func AsideName(dir, folder string, at time.Time) string {
 	name := folder + ".lost-" + at.UTC().Format("20060102T150405Z")

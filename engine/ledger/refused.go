@@ -67,7 +67,6 @@ func (l *Ledger) SendRefusedAgain(batch uint32, rows []record.RefusedRow, now ti
 	}
 }
 
-// reviseRefused folds a revision of refused messages.
 func (l *Ledger) reviseRefused(r *record.Revision) error {
 	batch, refused := r.Form.Batch, l.refused[r.Form.Batch]
 	if int(batch) >= len(l.base.packed) || r.Form.Part != 0 || r.N != 0 || r.Number == 0 || r.Number != l.NextRevision(batch) ||

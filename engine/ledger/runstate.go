@@ -25,7 +25,6 @@ const (
 	Finished       RunState = "finished"
 )
 
-// Process is a process that works, or worked, on a run.
 type Process struct {
 	PID   int
 	Host  string
@@ -42,7 +41,6 @@ type Standing struct {
 	Says    RunState // its answer; empty: none
 }
 
-// State returns the state of the run.
 func (s Standing) State() RunState {
 	switch {
 	case s.Busy:

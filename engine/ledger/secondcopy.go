@@ -38,7 +38,6 @@ func SameRevisions(logged, kept []string) error {
 	return nil
 }
 
-// Copied returns the number of revisions in the second copy.
 func (p *Log) Copied() uint64 { return p.copied }
 
 // Revised records newer forms for an older one, in the log and in the second copy. After nil, they may be sent.
@@ -134,6 +133,6 @@ func CopiedRevisions(dir string, plan *plan.Plan) (uint64, error) {
 // RenewRevisions puts a damaged second copy aside, beside a sound log. The next Open makes another from the log. The
 // caller holds the folder's lock.
 func RenewRevisions(dir string, at time.Time) (aside string, err error) {
-	aside, err = putAside(dir, RevisionsFolder, at)
-	return aside, inCopy(err)
+	aside = AsideName(dir, RevisionsFolder, at)
+	return filepath.Join(dir, aside), inCopy(Rename(dir, RevisionsFolder, aside))
 }

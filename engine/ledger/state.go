@@ -24,7 +24,6 @@ const (
 // Loss is the effect of a lost log on a form.
 type Loss uint8
 
-// The losses.
 const (
 	NotLost         Loss = iota
 	LogLost              // the log that knew of its attempts, if any, is lost

@@ -41,7 +41,6 @@ func (t *states) get(batch uint32, s *State) {
 	}
 }
 
-// set replaces the state of a batch.
 func (t *states) set(batch uint32, s *State) {
 	p := &t.packed[batch]
 	if p.rest == isRare {
@@ -70,7 +69,6 @@ type totals struct {
 
 type count struct{ forms, messages int64 }
 
-// add counts a form n times.
 func (t *totals) add(s *State, n int64) {
 	if s.Messages > 0 {
 		c := &t.counts[s.Phase][s.Resend]

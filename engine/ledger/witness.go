@@ -38,7 +38,6 @@ type CopyError struct {
 	Older bool // the folder itself proves that it is an older copy
 }
 
-// Error returns the reason.
 func (e *CopyError) Error() string { return e.Why }
 
 // NoteWitness records, durably, the files that the run in a folder writes to from now on. Decided names the person
@@ -174,7 +173,6 @@ func (p *Log) Mark() error {
 	return os.Remove(before.path())
 }
 
-// marks lists the marks in a folder.
 func marks(dir string) (all []mark, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {

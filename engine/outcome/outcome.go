@@ -36,7 +36,6 @@ type Reader struct {
 	lanes  []batchReader
 }
 
-// batchReader reads one batch of a lane.
 type batchReader struct {
 	next  uint32 // the batch behind it
 	end   uint32 // the first position behind it; 0 before the first batch
@@ -75,7 +74,6 @@ func Open(dir string, plan *plan.Plan, folded *ledger.Ledger) (*Reader, error) {
 	return t, nil
 }
 
-// Close closes the files.
 func (t *Reader) Close() error { return t.log.Close() }
 
 // Outcome returns the outcome of the record of a row, at a position of a lane. The caller asks about each record of a
@@ -125,7 +123,6 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 	return b.shared, id, nil
 }
 
-// with returns a copy for one message alone.
 func (o *Message) with(fate person.Fate, code, reason string) *Message {
 	alone := *o
 	alone.Fate, alone.Code, alone.Reason = fate, code, reason
@@ -150,7 +147,6 @@ func (t *Reader) share(b *batchReader, lane person.Lane, position uint32) {
 	}
 }
 
-// add adds the state of one form to the shared outcome.
 func (t *Reader) add(b *batchReader, lane person.Lane, f *formReader) {
 	o, s := b.shared, f.state
 	lost := s.Loss != ledger.NotLost
@@ -224,7 +220,6 @@ func heldWords(s ledger.State, code string) string {
 	return "an attempt may have been accepted, and no replay can settle it"
 }
 
-// enter goes to the next batch of a lane.
 func (t *Reader) enter(b *batchReader) error {
 	planned, err := t.Plan.Batch(b.next)
 	if err != nil {
@@ -247,7 +242,6 @@ func (t *Reader) enter(b *batchReader) error {
 	return nil
 }
 
-// load reads the message ids of an accepted form from the log.
 func (f *formReader) load(log *journal.Cursor) error {
 	r, err := log.At(f.state.Settled.Position())
 	if err != nil {

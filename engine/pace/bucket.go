@@ -1,8 +1,6 @@
 package pace
 
-import (
-	"time"
-)
+import "time"
 
 // tokenBucket counts the messages that may start. Two rules hold at once:
 //
@@ -10,9 +8,8 @@ import (
 //     not pass, one batch is kept, and what came due in the last tenth of a second.
 //   - In any second at most the rate and one batch pass.
 //
-// Timers wake late, by a millisecond or more. The first rule makes up for that, and the
-// second keeps it from showing as a higher rate. A new bucket is empty. It is not safe for
-// concurrent use.
+// Timers wake late, by a millisecond or more. The first rule makes up for that, and the second keeps it from showing as
+// a higher rate. A new bucket is empty. It is not safe for concurrent use.
 type tokenBucket struct {
 	began time.Time
 	batch float64 // messages in the largest request
@@ -47,7 +44,6 @@ func newTokenBucket(now time.Time, batch int) *tokenBucket {
 	return &tokenBucket{began: now, batch: float64(batch)}
 }
 
-// setRate changes the rate from now on.
 func (b *tokenBucket) setRate(now time.Time, perSecond float64) {
 	if perSecond != b.rate {
 		b.update(now)
@@ -55,9 +51,8 @@ func (b *tokenBucket) setRate(now time.Time, perSecond float64) {
 	}
 }
 
-// open starts a window, unless it is the one that was open before. Time before the window
-// is not made up for. One batch may start at once, so that the last batch of the window's
-// capacity does not fall on its end.
+// open starts a window, unless it is the one that was open before. Time before the window is not made up for. One batch
+// may start at once, so that the last batch of the window's capacity does not fall on its end.
 func (b *tokenBucket) open(now, opened time.Time) {
 	if !opened.Equal(b.window) {
 		b.update(now)

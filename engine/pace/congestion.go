@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// congestion is the part of the rate that the service takes. After a quiet that the service
-// asked for, requests come back gradually. A service that goes on refusing gets fewer
-// requests until it has taken those for a while. A rare refusal changes nothing. The zero
-// value is ready.
+// congestion is the part of the rate that the service takes. After a quiet that the service asked for, requests come
+// back gradually. A service that goes on refusing gets fewer requests until it has taken those for a while. A rare
+// refusal changes nothing. The zero value is ready.
 type congestion struct {
 	quiet   time.Time     // nothing may be sent before
 	ramp    time.Duration // the time from the end of the quiet to the full rate
@@ -48,9 +47,6 @@ func (c *congestion) factor(now time.Time) float64 {
 	raised := max(0, now.Sub(c.steady)/raiseEvery)
 	return min(1, (1-c.lowered)/math.Pow(lowerBy, float64(raised)))
 }
-
-// keepQuiet begins with a quiet that the service asked an earlier process for.
-func (c *congestion) keepQuiet(quiet time.Time) { c.quiet, c.ramp = quiet, longRamp }
 
 // answered counts an answer that was no refusal.
 func (c *congestion) answered() {

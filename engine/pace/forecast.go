@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Outlook holds the expectations for a run if nothing comes in between. A time is zero when
-// nobody can say.
+// Outlook holds the expectations for a run if nothing comes in between. A time is zero when nobody can say.
 type Outlook struct {
 	Opens  time.Time // of the window that is open or comes next; zero without a window
 	Closes time.Time // of that window: its last call
@@ -50,7 +49,10 @@ func Forecast(f Facts, now time.Time) (out Outlook) {
 		starts := d.Opens
 		if looked == 0 {
 			out.Opens, out.Closes, out.Rate, out.Rule = o.Opens, o.Closes, d.Rate, f.rule(d.Rate)
-			wait := f.batchWait(d.Rate)
+			wait := time.Duration(0) // until a batch is due
+			if d.Rate > 0 {
+				wait = seconds(float64(f.Largest) / d.Rate)
+			}
 			if out.First = Later(d.Opens, cmp.Or(f.Began, at).Add(wait)); out.First.After(d.Opens) {
 				starts = out.First.Add(-wait)
 			}
@@ -92,16 +94,7 @@ func (f Facts) expected(o Opening, now time.Time) float64 {
 	return rate
 }
 
-// batchWait is the time in which a batch comes due at a rate.
-func (f Facts) batchWait(rate float64) time.Duration {
-	if rate == 0 {
-		return 0
-	}
-	return seconds(float64(f.Largest) / rate)
-}
-
-// remaining returns how many of some messages are not sent from begins to ends at a rate.
-// ends zero, or rate 0: none.
+// remaining returns how many of some messages are not sent from begins to ends at a rate. ends zero, or rate 0: none.
 func remaining(begins, ends time.Time, messages int64, rate float64) int64 {
 	if ends.IsZero() || rate == 0 {
 		return 0
@@ -112,7 +105,6 @@ func remaining(begins, ends time.Time, messages int64, rate float64) int64 {
 
 func seconds(n float64) time.Duration { return time.Duration(math.Round(n * float64(time.Second))) }
 
-// rule names what decides a rate.
 func (f Facts) rule(rate float64) string {
 	p, rule := f.Pace, "pace.messages over pace.window"
 	switch {

@@ -1,3 +1,6 @@
+// Package pace decides when a request may start. It is the only rate limiter between the
+// queue and the service: the window, the rate, the quiet that the service asks for, and
+// what a person orders are all kept by one Gate. Forecast derives the expected times from them.
 package pace
 
 import (
@@ -17,7 +20,6 @@ var (
 	ErrNewWindow  = errors.New("the suppression lists must be read before anything is sent in this window")
 )
 
-// Options are what a gate is made from.
 type Options struct {
 	Pace      campaign.Pace
 	OneWindow bool       // the gate closes for good with the first window
@@ -29,10 +31,9 @@ type Options struct {
 	OnWait    func(Wait) // called when a wait begins or changes, with the gate unlocked; may be nil
 }
 
-// Gate lets requests through over the campaign's windows. It holds them outside a window,
-// during a quiet that the service asked for, during a pause, and until the rate allows them.
-// It begins empty, so that a resumed run does not begin with a burst. It is safe for
-// concurrent use.
+// Gate lets requests through over the campaign's windows. It holds them outside a window, during a quiet that the
+// service asked for, during a pause, and until the rate allows them. It begins empty, so that a resumed run does not
+// begin with a burst. It is safe for concurrent use.
 type Gate struct {
 	oneWindow bool
 	lists     bool // nothing passes in a window before ListsApplied
@@ -59,14 +60,13 @@ type Gate struct {
 	passed  bool      // something has passed
 }
 
-// New makes a gate.
 func New(o Options, now time.Time) *Gate {
 	g := &Gate{
 		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
-		turn: make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
+		congestion: congestion{quiet: o.Quiet.Until, ramp: longRamp},
+		turn:       make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
 		facts: Facts{Pace: o.Pace, Override: o.Override, Left: o.Left, Largest: o.Largest, Began: now},
 	}
-	g.congestion.keepQuiet(o.Quiet.Until)
 	if o, ok := NextOpening(o.Pace, now); ok {
 		g.bucket.setRate(now, o.Rate)
 		if g.oneWindow {
@@ -76,9 +76,8 @@ func New(o Options, now time.Time) *Gate {
 	return g
 }
 
-// WaitN returns nil when a request of n messages may start at once. Requests pass one at a
-// time, in no promised order. An error means that none may start any more: ctx is done, or
-// it is one of the gate's errors.
+// WaitN returns nil when a request of n messages may start at once. Requests pass one at a time, in no promised order.
+// An error means that none may start any more: ctx is done, or it is one of the gate's errors.
 func (g *Gate) WaitN(ctx context.Context, n int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -141,7 +140,6 @@ func (g *Gate) try(n int, turn bool) (wait time.Duration, reason Wait, woken <-c
 	return wait, reason, g.woken, err
 }
 
-// release gives the turn back.
 func (g *Gate) release() {
 	g.Announce(Wait{})
 	g.mu.Lock()
@@ -225,8 +223,7 @@ func (g *Gate) Forecast(taken float64, now time.Time) Outlook {
 	return out
 }
 
-// Hold keeps every request back until a moment, for a reason in words. It never shortens a
-// hold.
+// Hold keeps every request back until a moment, for a reason in words. It never shortens a hold.
 func (g *Gate) Hold(until time.Time, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -245,9 +242,8 @@ func (g *Gate) Command(paused string, o Override) {
 	g.woken = make(chan struct{})
 }
 
-// Update notes the messages that are left. was is the latest window start in the log. start is
-// another one when a window has opened since. sends is false when the run may not send at now
-// or later.
+// Update notes the messages that are left. was is the latest window start in the log. start is another one when a
+// window has opened since. sends is false when the run may not send at now or later.
 func (g *Gate) Update(left int64, was WindowStart, now time.Time) (start WindowStart, sends bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

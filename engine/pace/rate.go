@@ -43,11 +43,10 @@ type Facts struct {
 // rateAt returns the messages a second that may be sent at now in an opening; 0 is no limit.
 // It is pure, and leaves congestion out.
 //
-// With an override that is the override's rate. Without a window it is the campaign's
-// per_second. With a window it is the even rate: the window's capacity over its length or,
-// with spread, what the run had left at its start over the rest of the window. A run that is
-// behind that line by more than two batches goes faster, by at most catch_up. A run that
-// spreads and is ahead goes slower.
+// With an override that is the override's rate. Without a window it is the campaign's per_second. With a window it is
+// the even rate: the window's capacity over its length or, with spread, what the run had left at its start over the
+// rest of the window. A run that is behind that line by more than two batches goes faster, by at most catch_up. A run
+// that spreads and is ahead goes slower.
 func (f Facts) rateAt(o Opening, now time.Time) float64 {
 	p := f.Pace
 	switch {

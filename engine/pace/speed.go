@@ -23,7 +23,6 @@ const (
 	speedAtMost = 2 * time.Minute
 )
 
-// Add notes that n are done at a moment.
 func (s *Speed) Add(at time.Time, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

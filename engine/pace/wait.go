@@ -18,8 +18,7 @@ const (
 	closedAt   = "window closed at "
 )
 
-// windowShut is the reason to start nothing outside every window: today's window has closed, or
-// has not opened yet.
+// windowShut is the reason to start nothing outside every window: today's window has closed, or has not opened yet.
 func windowShut(p campaign.Pace, now time.Time) string {
 	for _, day := range []int{0, -1} { // a window over midnight opened yesterday
 		_, closes := openingOn(p, now, day)

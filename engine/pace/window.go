@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"slices"
 	"time"
 
 	"cohort/engine/campaign"
@@ -44,8 +45,7 @@ func NextOpening(p campaign.Pace, now time.Time) (o Opening, ok bool) {
 	}
 }
 
-// openingOn returns the times of the window that opens some days after now's date. It closes
-// at its last call.
+// openingOn returns the times of the window that opens some days after now's date. It closes at its last call.
 func openingOn(p campaign.Pace, now time.Time, days int) (opens, closes time.Time) {
 	year, month, day := now.In(p.Location).Date()
 	clock := func(day, minutes int) time.Time {
@@ -60,17 +60,7 @@ func openingOn(p campaign.Pace, now time.Time, days int) (opens, closes time.Tim
 }
 
 // Later returns the later of two times.
-func Later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
+func Later(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare) }
 
 // Sooner returns the earlier of two times.
-func Sooner(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
+func Sooner(a, b time.Time) time.Time { return slices.MinFunc([]time.Time{a, b}, time.Time.Compare) }

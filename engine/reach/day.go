@@ -2,6 +2,7 @@ package reach
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -25,8 +26,7 @@ type Day struct {
 	root, path    string
 }
 
-// Open returns the day of a time, with the reports of a service. root is the folder of all days.
-// It need not exist yet.
+// Open returns the day of a time, with the reports of a service. root is the folder of all days. It need not exist yet.
 func Open(root, service string, at time.Time) *Day {
 	sum := sha256.Sum256([]byte(service))
 	d := &Day{date: at.UTC().Format(time.DateOnly), service: service, root: root}
@@ -37,7 +37,6 @@ func Open(root, service string, at time.Time) *Day {
 // Date is the day, as 2026-11-25.
 func (d *Day) Date() string { return d.date }
 
-// Make makes the day's folder.
 func (d *Day) Make() error {
 	for _, path := range []string{filepath.Dir(d.root), d.root, filepath.Dir(d.path), d.path} {
 		if err := disk.MakeFolder(path); err != nil {
@@ -66,7 +65,6 @@ func (d *Day) Sweep() error {
 	return nil
 }
 
-// Forget removes the files of some practices.
 func (d *Day) Forget(codes []string) error {
 	for _, code := range codes {
 		if err := os.Remove(d.file(code)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +92,6 @@ func (d *Day) AnyReported() (bool, error) {
 
 func (d *Day) file(code string) string { return filepath.Join(d.path, code+suffix) }
 
-// Has reports whether a practice was asked about.
 func (d *Day) Has(code string) bool {
 	_, err := os.Stat(d.file(code))
 	return err == nil
@@ -111,8 +108,7 @@ func (d *Day) Put(code string, state State, users []User) error {
 	entries := pack(users)
 	h := head{version, d.date, d.service, []practice{{code, state, len(entries)}}}
 	_, err := write(d.file(code), h, func(_ int, w io.Writer) error {
-		_, err := w.Write(appendEntries(nil, entries))
-		return err
+		return binary.Write(w, binary.LittleEndian, entries)
 	})
 	return err
 }
@@ -178,11 +174,7 @@ func (d *Day) read(code string, w io.Writer) (practice, error) {
 
 // Without lists the practices that were not asked about yet, sorted by code.
 func (d *Day) Without(codes []string) (missing []string) {
-	for _, code := range codes {
-		if !d.Has(code) {
-			missing = append(missing, code)
-		}
-	}
+	missing = slices.DeleteFunc(slices.Clone(codes), d.Has)
 	slices.Sort(missing)
 	return missing
 }

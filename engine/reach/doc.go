@@ -1,6 +1,5 @@
-// Package reach tells which patients of a GP practice have the NHS App. The service reports
-// this once a day. The package fetches the reports, keeps those of a day, and fixes them for one
-// reading of a cohort.
+// Package reach tells which patients of a GP practice have the NHS App. The service reports this once a day. The
+// package fetches the reports, keeps those of a day, and fixes them for one reading of a cohort.
 //
 //	users.go  people, and the report of a practice
 //	file.go   the bytes of reports on disk

@@ -40,7 +40,6 @@ const (
 	askers    = 8 // at once
 )
 
-// Fetching fetches the reports of practices.
 type Fetching struct {
 	Asker     Asker
 	Day       *Day
@@ -84,7 +83,6 @@ func (f *Fetching) Fetch(ctx context.Context, practices []string) error {
 	return ctx.Err() // when it came before the first
 }
 
-// report requests all pages of a practice's report.
 func (f *Fetching) report(ctx context.Context, code string) (state State, all []User, err error) {
 	for page := 1; page <= mostPages; page++ {
 		users, more, err := f.page(ctx, code, page)
@@ -132,7 +130,6 @@ func (f *Fetching) page(ctx context.Context, code string, page int) ([]User, boo
 	}
 }
 
-// turn waits until a request may start.
 func (f *Fetching) turn(ctx context.Context) error {
 	for {
 		if err := f.limit.Wait(ctx); err != nil {

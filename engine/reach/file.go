@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"cohort/engine/disk"
 )
@@ -22,7 +20,6 @@ const (
 	mostHead = 16 << 20
 )
 
-// head is the first line of a file.
 type head struct {
 	Version   int        `json:"version"`
 	Day       string     `json:"day"` // UTC
@@ -30,7 +27,6 @@ type head struct {
 	Practices []practice `json:"practices"`
 }
 
-// practice is one practice in the head of a file.
 type practice struct {
 	Code  string `json:"code"`
 	State State  `json:"state,omitempty"`
@@ -39,8 +35,7 @@ type practice struct {
 
 var errDamaged = errors.New("it is cut short or damaged")
 
-// write writes a file and returns its digest. It calls each for one practice after another, to
-// write the entries.
+// write writes a file and returns its digest. It calls each for one practice after another, to write the entries.
 func write(path string, h head, each func(i int, w io.Writer) error) (digest string, err error) {
 	sum := sha256.New()
 	err = disk.WriteFile(path, func(w io.Writer) error {
@@ -65,16 +60,7 @@ func write(path string, h head, each func(i int, w io.Writer) error) (digest str
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-func appendEntries(dst []byte, entries []uint64) []byte {
-	dst = slices.Grow(dst, entry*len(entries))
-	for _, e := range entries {
-		dst = binary.LittleEndian.AppendUint64(dst, e)
-	}
-	return dst
-}
-
-// check reads a whole file and verifies it. It returns the head, the start of the entries, and
-// the digest.
+// check reads a whole file and verifies it. It returns the head, the start of the entries, and the digest.
 func check(f *os.File) (h head, start int64, digest string, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -87,14 +73,14 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 	sum := sha256.New()
 	in := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(f, 0, body), sum), 1<<16)
 	line, err := readLine(in)
-	if err != nil {
-		return h, 0, "", err
-	}
-	if _, err = io.Copy(io.Discard, in); err != nil {
-		return h, 0, "", err
+	if err == nil {
+		_, err = io.Copy(io.Discard, in)
 	}
 	var said [sha256.Size]byte
-	if _, err = f.ReadAt(said[:], body); err != nil {
+	if err == nil {
+		_, err = f.ReadAt(said[:], body)
+	}
+	if err != nil {
 		return h, 0, "", err
 	}
 	if !bytes.Equal(sum.Sum(nil), said[:]) || json.Unmarshal(line, &h) != nil {
@@ -114,7 +100,6 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 	return h, start, hex.EncodeToString(said[:]), nil
 }
 
-// readLine reads the first line with its line break.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for len(line) < mostHead {

@@ -3,6 +3,7 @@ package reach
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -14,8 +15,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Fixed has the reports for one reading of a cohort. It is safe for concurrent use, except
-// Close.
+// Fixed has the reports for one reading of a cohort. It is safe for concurrent use, except Close.
 type Fixed struct {
 	Day       string // UTC, as 2026-11-25
 	Digest    string // SHA-256 of the file, in hexadecimal
@@ -26,7 +26,6 @@ type Fixed struct {
 	unasked map[string]bool
 }
 
-// section is a practice's entries in the file.
 type section struct {
 	state  State
 	users  []byte
@@ -69,8 +68,7 @@ func (x *Fixed) Close() error {
 // mostUnasked limits the list of Unasked.
 const mostUnasked = 100_000
 
-// Of returns whether the app reaches a person. practice is the value of the cohort's column; it
-// may be no code at all.
+// Of returns whether the app reaches a person. practice is the value of the cohort's column; it may be no code at all.
 func (x *Fixed) Of(practice []byte, n person.NHSNumber) Answer {
 	s := x.practices[string(practice)]
 	if s == nil {
@@ -120,9 +118,5 @@ func (x *Fixed) Practices() map[State]int {
 func (x *Fixed) Unasked() (codes []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for code := range x.unasked {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	return codes
+	return slices.Sorted(maps.Keys(x.unasked))
 }

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +13,6 @@ import (
 // Answer is the app status of a person.
 type Answer string
 
-// The answers.
 const (
 	Unknown       Answer = "unknown"       // the practice or its report is missing
 	No            Answer = "no"            // the practice's report does not name the person
@@ -20,7 +20,6 @@ const (
 	Notifications Answer = "notifications" // has the app, and notifications on
 )
 
-// User is a person in a practice's report.
 type User struct {
 	Number        person.NHSNumber
 	Notifications bool
@@ -29,7 +28,6 @@ type User struct {
 // State is the kind of answer that the service gave for a practice.
 type State string
 
-// The states of a practice.
 const (
 	Reported State = ""        // a report
 	Missing  State = "missing" // none
@@ -38,9 +36,8 @@ const (
 
 var codeForm = regexp.MustCompile(`^[0-9A-Z]{3,10}$`)
 
-// Code returns the ODS code in a value of a cohort, in capitals, or false if it is not one. The
-// code of a practice has letters and digits. So the names or numbers of a wrong column never
-// go to the service.
+// Code returns the ODS code in a value of a cohort, in capitals, or false if it is not one. The code of a practice has
+// letters and digits. So the names or numbers of a wrong column never go to the service.
 func Code(value string) (string, bool) {
 	code := strings.ToUpper(strings.TrimSpace(value))
 	return code, codeForm.MatchString(code) && strings.ContainsAny(code, "0123456789") && strings.ContainsFunc(code, unicode.IsLetter)
@@ -56,14 +53,8 @@ func pack(users []User) []uint64 {
 			entries[i]++
 		}
 	}
-	slices.Sort(entries)
-	n := 0
-	for i, e := range entries {
-		if i+1 < len(entries) && entries[i+1]>>1 == e>>1 {
-			continue // the later one has notifications on, if either has
-		}
-		entries[n] = e
-		n++
-	}
-	return entries[:n]
+	slices.SortFunc(entries, func(a, b uint64) int { return cmp.Compare(b, a) }) // the one with notifications on first
+	entries = slices.CompactFunc(entries, func(a, b uint64) bool { return a>>1 == b>>1 })
+	slices.Reverse(entries)
+	return entries
 }

@@ -30,7 +30,6 @@ func SpotOf(at journal.Position) (Spot, error) {
 	return Spot(at.Segment<<32 | uint64(at.Offset)), nil
 }
 
-// Position returns the position in the log.
 func (p Spot) Position() journal.Position {
 	return journal.Position{Segment: uint64(p >> 32), Offset: int64(p & mostOffset)}
 }

@@ -33,7 +33,6 @@ const (
 // Verb names a command of an operator. It is the verb of its Control record too.
 type Verb string
 
-// The commands of an operator.
 const (
 	VerbPause    Verb = "paused"      // nothing is sent until VerbContinue
 	VerbContinue Verb = "continued"   // ends VerbPause

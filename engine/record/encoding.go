@@ -7,7 +7,6 @@ import (
 	"cohort/engine/plan"
 )
 
-// Append appends the encoded record to dst.
 func Append(dst []byte, r Record) []byte {
 	c := coder{b: dst}
 	r.code(&c)

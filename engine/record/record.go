@@ -23,7 +23,6 @@ const (
 	KindRecovered  journal.Type = 10
 )
 
-// Record is one record of the progress log.
 type Record interface {
 	Kind() journal.Type
 	code(c *coder)
@@ -33,7 +32,6 @@ type Record interface {
 // answer, and a Resolved the decision of a person. Numbers below 100 are part of the log's format.
 type Result uint8
 
-// The results.
 const (
 	ResultAccepted        Result = 1 // the message ids are known, or the sink has none (Answer.NoIDs)
 	ResultAcceptedUnknown Result = 2 // accepted by an attempt that got no answer; the message ids are unknown
@@ -175,7 +173,6 @@ func (r *Outcome) MessageIDs() (ids []string, err error) {
 // IDs iterates over message ids without making a string of each.
 type IDs struct{ c coder }
 
-// IDsOf returns an iterator over ids.
 func IDsOf(ids []string) *IDs {
 	var c coder
 	for i := range ids {

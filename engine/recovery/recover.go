@@ -22,7 +22,6 @@ type Recovery struct {
 	Hold     string // the reason why nothing is replayed; empty: forms are replayed if the second copy is there
 }
 
-// RecoveredLog is the result of Recover.
 type RecoveredLog struct {
 	Ledger    *ledger.Ledger
 	Revisions int      // number of revisions from the second copy
@@ -139,9 +138,7 @@ func Superseding(dir string, plan *plan.Plan) (by string) {
 
 // PausedBefore reads a damaged log as far as possible. It returns the person who paused the run, and the reason;
 // empty when the run was not paused.
-func PausedBefore(dir string, plan *plan.Plan) (words string) {
-	return ledger.PausedBy(controls(dir, plan))
-}
+func PausedBefore(dir string, plan *plan.Plan) string { return ledger.PausedBy(controls(dir, plan)) }
 
 func controls(dir string, plan *plan.Plan) (all []*record.Control) {
 	_, _ = ledger.ReadLog(dir, plan, journal.Tail{}, func(r journal.Record) error {

@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -15,12 +16,11 @@ func Command(words ...string) string {
 	return line
 }
 
+var plainWord = regexp.MustCompile(`^[a-zA-Z0-9/._=:,-]+$`)
+
 // ShellWord quotes a word for a POSIX shell.
 func ShellWord(text string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/.-_=:,", r)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+	if plainWord.MatchString(text) {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

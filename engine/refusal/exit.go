@@ -1,6 +1,5 @@
 package refusal
 
-// The exit codes.
 const (
 	ExitDone   = 0
 	ExitDefect = 1

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -29,7 +30,6 @@ func New(code string, facts ...any) error {
 	return r
 }
 
-// Error is the sentence.
 func (r *Refused) Error() string {
 	sentence, ok := sentences[r.Code]
 	if !ok {
@@ -43,8 +43,7 @@ func (r *Refused) Unwrap() error {
 	return cause
 }
 
-// fact is the place of a fact in a sentence: its name, and the verb of package fmt that
-// formats it.
+// fact is the place of a fact in a sentence: its name, and the verb of package fmt that formats it.
 var fact = regexp.MustCompile(`\{([a-z_0-9]+)(?::(%[^}]+))?\}`)
 
 // fill puts facts into a sentence. A fact that is missing shows as its name in braces.
@@ -84,7 +83,14 @@ type Ended struct {
 func (e *Ended) Error() string { return e.Err.Error() }
 func (e *Ended) Unwrap() error { return e.Err }
 
-// OneLine puts a text on one line.
+func Thousands(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Code is the code of the refusal that an error is or wraps; empty when it is none.

@@ -47,7 +47,6 @@ type Facts struct {
 	Recovered  bool // the log replaced one that was lost
 }
 
-// FactsOf reads the facts from a ledger.
 func FactsOf(l *ledger.Ledger) Facts {
 	_, _, foreign := l.Unsettled()
 	f := l.Facts()
@@ -89,8 +88,7 @@ func AdmitDecision(s Standing) error {
 	return Admit(s)
 }
 
-// Admit decides whether a run may send. A refusal names the reason and what to do. No other code
-// decides this.
+// Admit decides whether a run may send. A refusal names the reason and what to do. No other code decides this.
 func Admit(s Standing) error {
 	switch {
 	case s.Facts.Superseded != "":

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// SameMachine reports whether two base URLs name the same host. Any port and path of a host may be
-// the same service.
+// SameMachine reports whether two base URLs name the same host. Any port and path of a host may be the same service.
 func SameMachine(a, b string) bool {
 	x, errX := url.Parse(a)
 	y, errY := url.Parse(b)

@@ -9,8 +9,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// NewCampaignName describes the effect of a new campaign name: it would send again to the people of
-// this run.
+// NewCampaignName describes the effect of a new campaign name: it would send again to the people of this run.
 func NewCampaignName(e Entry) string {
 	if plan, err := plan.Open(e.Folder); err == nil {
 		defer func() { _ = plan.Close() }()

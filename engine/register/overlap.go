@@ -25,9 +25,8 @@ func Look(dirs ...string) (*Register, error) {
 	return r, nil
 }
 
-// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink, oldest first.
-// They were at work after since, or may still have something to send. Runs at a simulator are
-// left out.
+// OfOtherCampaigns returns the runs of other campaigns to the same kind of sink, oldest first. They were at work after
+// since, or may still have something to send. Runs at a simulator are left out.
 func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (runs []Entry) {
 	for _, e := range r.runs {
 		r.raise(&e)
@@ -91,8 +90,7 @@ func (o *Overlaps) refusal() error {
 		}
 		runs, campaigns = append(runs, o.Words(run)), append(campaigns, run.Campaign)
 	}
-	slices.Sort(campaigns)
-	campaigns = slices.Compact(campaigns)
+	campaigns = slices.Compact(slices.Sorted(slices.Values(campaigns)))
 	again, people, unreadRuns := refusal.Thousands(o.Again), refusal.Thousands(o.People), strings.Join(unread, "; ")
 	allRuns := strings.Join(append(runs, unread...), "; ")
 	sendAgain := refusal.Command("resume", o.Begun, "--send-again")
@@ -146,5 +144,4 @@ func (o *Overlaps) Print(w io.Writer) {
 	}
 }
 
-// MarshalJSON writes the list of Found.
 func (o *Overlaps) MarshalJSON() ([]byte, error) { return json.Marshal(o.Found) }

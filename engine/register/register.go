@@ -1,10 +1,8 @@
-// Package register remembers all runs. A second run of a campaign is noticed before it sends
-// anything.
+// Package register remembers all runs. A second run of a campaign is noticed before it sends anything.
 //
-// A register is a folder with the file register.jsonl: one JSON object a line. Each change of
-// a run adds a line; the latest line of a run counts. Each line is synced, under a lock that one
-// process holds at a time. The file <run id>.reached beside it counts the requests of a run, at
-// most about a second late.
+// A register is a folder with the file register.jsonl: one JSON object a line. Each change of a run adds a line; the
+// latest line of a run counts. Each line is synced, under a lock that one process holds at a time. The file <run
+// id>.reached beside it counts the requests of a run, at most about a second late.
 package register
 
 import (
@@ -23,10 +21,8 @@ import (
 	"cohort/engine/disk"
 )
 
-// State is the progress of a run.
 type State string
 
-// The states of a run.
 const (
 	Begun      State = "begun"      // it may have sent something
 	Finished   State = "finished"   // every record has its final fate
@@ -79,10 +75,11 @@ type Register struct {
 // Open opens the register in dir and creates it if necessary. It waits about a second for
 // another process to release it.
 func Open(dir string) (*Register, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, fmt.Errorf("register: %w", err)
+	err := os.MkdirAll(filepath.Dir(dir), 0o755)
+	if err == nil {
+		err = disk.MakeFolder(dir)
 	}
-	if err := disk.MakeFolder(dir); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
 	l, err := disk.Acquire(filepath.Join(dir, "lock"), "")
@@ -147,11 +144,10 @@ func (r *Register) Run(id string) (Entry, bool) {
 }
 
 func (r *Register) latest(id string) (Entry, bool) {
-	i := r.index(id)
-	if i < 0 {
-		return Entry{}, false
+	if i := r.index(id); i >= 0 {
+		return r.runs[i], true
 	}
-	return r.runs[i], true
+	return Entry{}, false
 }
 
 func (r *Register) index(id string) int {
@@ -159,8 +155,7 @@ func (r *Register) index(id string) int {
 }
 
 // Others returns the other runs of a campaign on a service, oldest first.
-func (r *Register) Others(campaign, service, id string) []Entry {
-	var others []Entry
+func (r *Register) Others(campaign, service, id string) (others []Entry) {
 	for _, e := range r.runs {
 		if e.Campaign == campaign && e.Service == service && e.RunID != id {
 			r.raise(&e)
@@ -233,29 +228,12 @@ func (r *Register) add(e Entry) error {
 		return nil
 	}
 	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("register: %w", err)
-	}
-	name := filepath.Join(r.dir, file)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("register: %w", err)
-	}
-	line = append(line, '\n')
-	if r.open {
-		line = append([]byte{'\n'}, line...)
-	}
-	if err = f.Truncate(r.size); err == nil {
-		_, err = f.WriteAt(line, r.size)
-	}
 	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = disk.SyncFolder(r.dir)
+		line = append(line, '\n')
+		if r.open {
+			line = append([]byte{'\n'}, line...)
+		}
+		err = r.write(line)
 	}
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -263,6 +241,23 @@ func (r *Register) add(e Entry) error {
 	r.size, r.open = r.size+int64(len(line)), false
 	r.put(e)
 	return nil
+}
+
+func (r *Register) write(line []byte) error {
+	f, err := os.OpenFile(filepath.Join(r.dir, file), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = f.Truncate(r.size); err == nil {
+		_, err = f.WriteAt(line, r.size)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return disk.SyncFolder(r.dir)
 }
 
 // Reached writes the number of requests and revisions of a running run to the register in dir.

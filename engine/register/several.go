@@ -51,7 +51,6 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 	return r, nil
 }
 
-// join adds one register to the combined register.
 func (r *Register) join(one *Register) {
 	r.all = append(r.all, one)
 	for _, e := range one.runs {

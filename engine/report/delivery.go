@@ -26,7 +26,6 @@ type deliveryRow struct {
 	LearnedAt        *time.Time `parquet:"learned_at,optional,timestamp(millisecond)"`
 }
 
-// Delivery is the head of a delivery file.
 type Delivery struct {
 	Plan       *plan.Plan
 	Version    string    // of the program
@@ -43,9 +42,9 @@ func WriteDelivery(path string, d Delivery, facts iter.Seq2[Fact, error]) (count
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("delivery facts: %w", err)
+		err = fmt.Errorf("delivery facts: %w", err)
 	}
-	return counts, nil
+	return counts, err
 }
 
 func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]int64, error) {
@@ -53,10 +52,7 @@ func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]i
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEncoder(out)
-	if err != nil {
-		return nil, err
-	}
+	e := newEncoder(out)
 	group, counts, last := make([]Fact, 0, rowsInGroup), map[string]int64{}, int64(0)
 	for f, err := range facts {
 		if err != nil {
@@ -78,7 +74,8 @@ func (d Delivery) write(w io.Writer, facts iter.Seq2[Fact, error]) (map[string]i
 		return nil, err
 	}
 	metadata := map[string]string{
-		"campaign": d.Plan.Campaign, "run_id": d.Plan.RunID, "service": d.Plan.Service, "version": d.Version, "messages": strconv.FormatInt(out.NumRows, 10),
+		"campaign": d.Plan.Campaign, "run_id": d.Plan.RunID, "service": d.Plan.Service, "version": d.Version,
+		"messages": strconv.FormatInt(out.NumRows, 10),
 	}
 	if !d.SweepBegan.IsZero() {
 		metadata[sweepBegan] = d.SweepBegan.UTC().Format(time.RFC3339Nano)

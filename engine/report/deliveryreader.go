@@ -12,8 +12,7 @@ import (
 	"cohort/engine"
 )
 
-// DeliveryReader reads a delivery file from its first fact to its last. It is not safe for
-// concurrent use.
+// DeliveryReader reads a delivery file from its first fact to its last. It is not safe for concurrent use.
 type DeliveryReader struct {
 	SweepBegan time.Time // as in Delivery
 
@@ -40,13 +39,9 @@ func OpenDelivery(path string, run engine.RunID) (*DeliveryReader, error) {
 		r.file, r.in = file, parquet.NewGenericReader[deliveryRow](in)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, err
 }
 
-// Close closes the file.
 func (r *DeliveryReader) Close() error { return errors.Join(r.in.Close(), r.file.Close()) }
 
 // Next returns the next fact, or false after the last one.
@@ -63,14 +58,11 @@ func (r *DeliveryReader) Next() (f Fact, ok bool, err error) {
 	}
 	row := &r.rows[0]
 	r.rows = r.rows[1:]
-	return row.fact(), true, nil
-}
-
-func (r *deliveryRow) fact() Fact {
 	return Fact{
-		Row: r.Row, MessageID: valueOf(r.MessageID), Status: valueOf(r.Status), Channel: valueOf(r.Channel), Steps: valueOf(r.Steps),
-		Code: valueOf(r.FailureCode), Reason: valueOf(r.FailureReason), At: valueOf(r.HappenedAt), Origin: Origin(r.Source), Learned: valueOf(r.LearnedAt),
-	}
+		Row: row.Row, MessageID: valueOf(row.MessageID), Status: valueOf(row.Status), Channel: valueOf(row.Channel),
+		Steps: valueOf(row.Steps), Code: valueOf(row.FailureCode), Reason: valueOf(row.FailureReason),
+		At: valueOf(row.HappenedAt), Origin: Origin(row.Source), Learned: valueOf(row.LearnedAt),
+	}, true, nil
 }
 
 // valueOf is the zero value for null.

@@ -41,13 +41,14 @@ type chunk struct {
 	dictionary            int // bytes of pages
 }
 
-func newEncoder(f *parquetFile) (*encoder, error) {
-	c, err := newCompressor()
+func newEncoder(f *parquetFile) *encoder {
 	columns := f.Schema[1:] // the first is the root
-	return &encoder{compressor: c, columns: columns, chunks: make([]chunk, len(columns)), dictionary: map[string]int32{}}, err
+	return &encoder{
+		compressor: newCompressor(), columns: columns,
+		chunks: make([]chunk, len(columns)), dictionary: map[string]int32{},
+	}
 }
 
-// begin begins a row group.
 func (e *encoder) begin(rows int) {
 	e.levels, e.next = slices.Grow(e.levels[:0], rows)[:rows], 0
 }
@@ -60,7 +61,6 @@ func (e *encoder) end() ([]chunk, error) {
 	return e.chunks, e.err
 }
 
-// column begins the next column.
 func (e *encoder) column(encodings ...format.Encoding) *chunk {
 	c, s := &e.chunks[e.next], &e.columns[e.next]
 	e.next++

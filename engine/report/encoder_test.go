@@ -63,8 +63,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 	var b bytes.Buffer
 	out, err := newParquetFile[everyKind](&b, "v1")
 	must(t, err)
-	e, err := newEncoder(out)
-	must(t, err)
+	e := newEncoder(out)
 	want := make([][]string, 7) // by column
 	for k, n := range []int{1, 2, 7, 8, 9, 63, 64, 65, 1000, 1024, 3000, rowsInGroup} {
 		for pattern := range noValue {
@@ -98,8 +97,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 	checkCells(t, b.Bytes(), want)
 	checkBounds(t, b.Bytes(), want)
 	for sentence, missing := range map[string]int{"a column that is never null has a null": 7, "a column is missing": 6} {
-		again, err := newEncoder(out)
-		must(t, err)
+		again := newEncoder(out)
 		again.begin(1)
 		again.integers([]int64{1})
 		for range missing - 1 {

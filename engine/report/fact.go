@@ -22,10 +22,8 @@ type Fact struct {
 	Learned   time.Time // when cohort received the fact, to the millisecond
 }
 
-// Origin is the source of a fact.
 type Origin string
 
-// The origins.
 const (
 	OfStatus  Origin = "status"       // a status that NHS Notify returned for the message
 	OfReceipt Origin = "receipt"      // the NHS App's report of receipts
@@ -92,9 +90,7 @@ func (f Fact) After(before Fact) Fact {
 		kept, other = before, f
 	}
 	kept.Steps = mergeSteps(f.Origin, before.Steps, f.Steps)
-	if kept.MessageID == "" {
-		kept.MessageID = other.MessageID
-	}
+	kept.MessageID = cmp.Or(kept.MessageID, other.MessageID)
 	if f.Origin == OfDaily && kept.Channel == "" && other.Status == kept.Status {
 		kept.Channel = other.Channel
 	}

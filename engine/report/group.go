@@ -29,7 +29,6 @@ type group struct {
 	verdicts map[person.Verdict]uint16 // the outcomes of records that were never to be sent
 }
 
-// told is an outcome.
 type told struct {
 	outcome.Message
 	planned  bool // it was to be sent, so it has a message reference
@@ -44,7 +43,6 @@ type laneTold struct {
 
 const noNumber = math.MaxUint64
 
-// begin empties the group for n rows.
 func (g *group) begin(first int64, n, lanes int) {
 	if g.lines == nil {
 		*g = group{
@@ -75,10 +73,6 @@ type reader struct {
 	counts   []int64 // by index into person.Fates
 }
 
-func newReader(in Input) *reader {
-	return &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
-}
-
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
 func (r *reader) fill(g *group, first int64, n int) error {
 	g.begin(first, n, len(r.in.Plan.LaneStarts))
@@ -102,7 +96,6 @@ func (r *reader) end() error {
 	return r.in.Records.Below(math.MaxInt64, func(*person.Stretch) error { return more }, func(*person.Record) error { return more })
 }
 
-// add adds an outcome to the group and returns its index.
 func (g *group) add(t told) (uint16, error) {
 	if t.fate = slices.Index(person.Fates, t.Fate); t.fate < 0 {
 		return 0, fmt.Errorf("%q is not a fate; this is a defect of cohort", t.Fate)
@@ -135,7 +128,6 @@ func (r *reader) outcome(g *group, lane person.Lane, position uint32) (of uint16
 	return last.of, id, err
 }
 
-// put enters a record into the group and returns its place.
 func (r *reader) put(g *group, row, line int64, file int, of uint16) (place int, err error) {
 	at := row - g.rows[0]
 	switch {

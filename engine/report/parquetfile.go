@@ -78,37 +78,37 @@ func (f *parquetFile) close(metadata map[string]string) error {
 
 // writeIndex writes the page index: the bounds of each column of a row group, and then the place of its page of data.
 func (f *parquetFile) writeIndex() (err error) {
+	var all []*format.ColumnChunk
 	for _, g := range f.RowGroups {
 		for i := range g.Columns {
-			c := &g.Columns[i]
-			s := &c.MetaData.Statistics
-			c.ColumnIndexOffset, c.ColumnIndexLength, err = f.encode(&format.ColumnIndex{
-				NullPages: []bool{s.NullCount == c.MetaData.NumValues}, NullCounts: []int64{s.NullCount},
-				MinValues: [][]byte{s.MinValue}, MaxValues: [][]byte{s.MaxValue}, BoundaryOrder: format.Ascending,
-			})
-			if err != nil {
-				return err
-			}
+			all = append(all, &g.Columns[i])
 		}
 	}
-	for _, g := range f.RowGroups {
-		for i := range g.Columns {
-			c := &g.Columns[i]
-			m := &c.MetaData
-			page := format.PageLocation{Offset: m.DataPageOffset, CompressedPageSize: int32(m.TotalCompressedSize)}
-			if m.DictionaryPageOffset > 0 {
-				page.CompressedPageSize -= int32(m.DataPageOffset - m.DictionaryPageOffset)
-			}
-			c.OffsetIndexOffset, c.OffsetIndexLength, err = f.encode(&format.OffsetIndex{PageLocations: []format.PageLocation{page}})
-			if err != nil {
-				return err
-			}
+	for _, c := range all {
+		s := &c.MetaData.Statistics
+		c.ColumnIndexOffset, c.ColumnIndexLength, err = f.encode(&format.ColumnIndex{
+			NullPages: []bool{s.NullCount == c.MetaData.NumValues}, NullCounts: []int64{s.NullCount},
+			MinValues: [][]byte{s.MinValue}, MaxValues: [][]byte{s.MaxValue}, BoundaryOrder: format.Ascending,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range all {
+		m := &c.MetaData
+		page := format.PageLocation{Offset: m.DataPageOffset, CompressedPageSize: int32(m.TotalCompressedSize)}
+		if m.DictionaryPageOffset > 0 {
+			page.CompressedPageSize -= int32(m.DataPageOffset - m.DictionaryPageOffset)
+		}
+		index := format.OffsetIndex{PageLocations: []format.PageLocation{page}}
+		c.OffsetIndexOffset, c.OffsetIndexLength, err = f.encode(&index)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// encode writes a value, and returns its place and size.
 func (f *parquetFile) encode(value any) (at int64, size int32, err error) {
 	at = f.written
 	b, err := thrift.Marshal(new(thrift.CompactProtocol), value)

@@ -53,10 +53,7 @@ func OpenReport(path string) (*File, error) {
 		f.file, f.in, f.Complete, f.Records = file, in, complete == strconv.FormatBool(true), in.NumRows()
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }
 
 // openParquet opens a Parquet file for use, which keeps it. If use fails, it closes the file.
@@ -80,7 +77,6 @@ func openParquet(path string, use func(*os.File, *parquet.File) error) error {
 	return nil
 }
 
-// Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
 // Outcomes yields every row of the report. Memory does not grow with their number.

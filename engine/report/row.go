@@ -2,8 +2,7 @@ package report
 
 import "time"
 
-// row is the schema of the report. Unknown values are null, so their columns are optional.
-// group.encode writes it.
+// row is the schema of the report. Unknown values are null, so their columns are optional. group.encode writes it.
 type row struct {
 	Row                  int64      `parquet:"row"`
 	File                 string     `parquet:"file"`

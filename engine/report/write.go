@@ -1,3 +1,5 @@
+// Package report writes the outcome report: a Parquet file with one row for every record of the cohort file, in the
+// file's order, that says what became of it. It is the only package that writes Parquet.
 package report
 
 import (
@@ -16,7 +18,6 @@ import (
 	"cohort/ingest/person"
 )
 
-// Input has all that a report contains.
 type Input struct {
 	Plan     *plan.Plan
 	Account  ledger.Account
@@ -27,14 +28,12 @@ type Input struct {
 	Complete bool   // every record has its final fate
 }
 
-// Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine
-// at a time calls it.
+// Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine at a time calls it.
 type Source interface {
 	// Verdicts lists the verdicts: stretches refer to them by index.
 	Verdicts() []person.Verdict
-	// Below passes on each record with a row below end that it has not passed on before. The
-	// records of a shard come in the order of their positions. The first error ends it, also
-	// an error of valid or invalid.
+	// Below passes on each record with a row below end that it has not passed on before. The records of a shard come in
+	// the order of their positions. The first error ends it, also an error of valid or invalid.
 	Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error
 }
 
@@ -82,7 +81,7 @@ func write(w io.Writer, in Input) error {
 // writeRows writes a row for each record and counts the fates, by index into person.Fates. It makes several row groups
 // at once. It reads them in order, and writes them to the file in order.
 func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
-	r := newReader(in)
+	r := &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
 	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
 	toRead := make(chan int, 1) // the next group; whoever has it may use the reader
 	toRead <- 0
@@ -93,11 +92,7 @@ func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
 	close(committed[0])
 	makers, ctx := errgroup.WithContext(context.Background())
 	for range min(groups, runtime.GOMAXPROCS(0), mostAtOnce) {
-		e, err := newEncoder(out)
-		if err != nil {
-			return nil, err
-		}
-		makers.Go(func() error { return r.makeGroups(ctx, out, e, toRead, committed) })
+		makers.Go(func() error { return r.makeGroups(ctx, out, newEncoder(out), toRead, committed) })
 	}
 	if err := makers.Wait(); err != nil {
 		return nil, err

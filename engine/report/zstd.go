@@ -18,10 +18,13 @@ type compressor struct {
 // mostInBlock is the largest block of a Zstandard frame, in bytes (RFC 8878, 3.1.1.2.4).
 const mostInBlock = 128 << 10
 
-func newCompressor() (*compressor, error) {
+func newCompressor() *compressor {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(mostInBlock), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
-	return &compressor{encoder: e, huffman: huff0.Scratch{Reuse: huff0.ReusePolicyNone}}, err
+	if err != nil {
+		panic(err) // these options are never refused
+	}
+	return &compressor{encoder: e, huffman: huff0.Scratch{Reuse: huff0.ReusePolicyNone}}
 }
 
 // pack appends a frame of any bytes to dst.

@@ -32,8 +32,7 @@ type Call struct {
 	Reach     string `json:"reach_sha256,omitempty"` // of UsersFile
 }
 
-// Remember writes how the run was called, and the campaign file, so that the folder alone is enough
-// to resume.
+// Remember writes how the run was called, and the campaign file, so that the folder alone is enough to resume.
 func (f *Folder) Remember(c Call, campaignText []byte) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	write := func(name string, text []byte) error {
@@ -94,7 +93,6 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 // FromStdin reports whether a cohort's paths stand for standard input.
 func FromStdin(paths []string) bool { return len(paths) == 1 && paths[0] == StdinWord }
 
-// Absolute makes a path absolute.
 func Absolute(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 // runsFolder holds the folders of runs, unless --runs or --run names another place.
 const runsFolder = "runs"
 
+// mostNamed limits the runs that a refusal lists.
+const mostNamed = 10
+
 // shortestID is the number of characters of a run id that Find needs.
 const shortestID = 4
 
@@ -46,16 +49,10 @@ func Find(name string) (dir string, c Call, err error) {
 	case len(named) > 1:
 		return "", c, refusal.New("run_id_ambiguous", "id", name, "folders", strings.Join(named, ", "))
 	case len(all) > 0:
-		return "", c, refusal.New("not_a_run_but", "folder", dir, "file", RunFile, "folders", few(all))
+		if len(all) > mostNamed {
+			all = append(all[:mostNamed], "…")
+		}
+		return "", c, refusal.New("not_a_run_but", "folder", dir, "file", RunFile, "folders", strings.Join(all, ", "))
 	}
 	return "", c, refusal.New("not_a_run", "folder", dir, "file", RunFile)
-}
-
-// few joins the first names of a list.
-func few(names []string) string {
-	const most = 10
-	if len(names) > most {
-		names = append(names[:most:most], "…")
-	}
-	return strings.Join(names, ", ")
 }

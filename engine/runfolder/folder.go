@@ -14,7 +14,6 @@ import (
 	"cohort/engine/refusal"
 )
 
-// The names in a run's folder.
 const (
 	RunFile      = "run.json"      // how the run was called
 	campaignFile = "campaign.yaml" // a copy of the campaign file as of the latest start
@@ -47,10 +46,11 @@ type Folder struct {
 // Hold locks a run's folder, and makes it if there is none. It refuses a folder that holds anything
 // but a run. doing is the command, for other processes to read; network allows a network filesystem.
 func Hold(path, doing string, network bool, log *slog.Logger) (*Folder, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, refusal.New("folder_unmakeable", "cause", err)
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = disk.MakeFolder(path)
 	}
-	if err := disk.MakeFolder(path); err != nil {
+	if err != nil {
 		return nil, refusal.New("folder_unmakeable", "cause", err)
 	}
 	if err := CheckFolder(path); err != nil {
@@ -125,17 +125,13 @@ func (f *Folder) Discard() {
 	_ = os.Remove(f.Path) // if it is empty
 }
 
-// Forget removes personal data that only a preparation needs: the copy of standard input, and who
-// has the NHS App.
+// Forget removes personal data that only a preparation needs: the copy of standard input, and who has the NHS App.
 func (f *Folder) Forget() {
 	_ = os.Remove(f.File(StdinFile))
 	_ = os.Remove(f.File(UsersFile))
 }
 
-func (f *Folder) has(name string) bool {
-	_, err := os.Stat(f.File(name))
-	return err == nil
-}
+func (f *Folder) has(name string) bool { return Exists(f.File(name)) }
 
 // RefusedFor reports whether a folder holds only the rejects of a refused cohort.
 func RefusedFor(path string) bool {
@@ -143,8 +139,6 @@ func RefusedFor(path string) bool {
 	return f.has(RejectsFile) && !f.has(SpoolFolder) && !f.has(plan.PlanFile)
 }
 
-// Release unlocks the folder.
 func (f *Folder) Release() { _ = f.lock.Release() }
 
-// File returns the path of a name in the folder.
 func (f *Folder) File(name string) string { return filepath.Join(f.Path, name) }

@@ -25,7 +25,6 @@ func Plan(path string) (*plan.Plan, error) {
 	return planned, nil
 }
 
-// Ledger folds the progress log of a folder.
 func Ledger(path string, plan *plan.Plan) (*ledger.Ledger, error) {
 	folded, err := ledger.Read(path, plan)
 	if err != nil {
@@ -79,8 +78,7 @@ func Unsound(path string, err error) error {
 // Damaged refuses a folder with a damaged plan or spool.
 func Damaged(err error) error { return refusal.New("folder_damaged", "cause", err) }
 
-// RoomOr refuses an error of writing to a folder: with what to do about a full disk, or else with
-// other.
+// RoomOr refuses an error of writing to a folder: with what to do about a full disk, or else with other.
 func RoomOr(err, other error, path string) error {
 	if errors.Is(err, journal.ErrFull) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return refusal.New("no_room_to_record", "cause", err, "folder", path)

@@ -105,7 +105,6 @@ func (l *reader) pairs(pairs []*ast.MappingValueNode, section reflect.Type, path
 	return nil
 }
 
-// mistake is an error at a node of the file.
 func (l *reader) mistake(at ast.Node, key, problem string) error {
 	return &Error{l.name, at.GetToken().Position.Line, key + " " + problem}
 }
@@ -162,7 +161,6 @@ type Error struct {
 	Problem string
 }
 
-// Error is one line: file, line, and what is wrong.
 func (e *Error) Error() string {
 	if e.Line == 0 {
 		return fmt.Sprintf("%s: %s", e.File, e.Problem)

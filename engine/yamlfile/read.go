@@ -1,3 +1,5 @@
+// Package yamlfile reads a YAML file strictly into a struct: it refuses unknown keys, values of the wrong type, anchors
+// and tags. Its errors are plain sentences with file, line and key, and never messages of the YAML library.
 package yamlfile
 
 import (
@@ -35,7 +37,6 @@ func Read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, mostFileSize+1))
 }
 
-// reader reads one file.
 type reader struct {
 	name  string         // of the file, for errors
 	later []string       // keys that are refused as not yet supported
@@ -81,8 +82,7 @@ func (l *reader) decode(text []byte, doc any) error {
 	return nil
 }
 
-// bounded refuses a text that is too large, or nested too deeply. It counts brackets
-// everywhere, also in quotes.
+// bounded refuses a text that is too large, or nested too deeply. It counts brackets everywhere, also in quotes.
 func (l *reader) bounded(text []byte) error {
 	if len(text) > mostFileSize {
 		return &Error{l.name, 0, fmt.Sprintf("the file is larger than %d KiB; is it a campaign file?", mostFileSize>>10)}
@@ -151,7 +151,6 @@ var yamlMistakes = []struct{ message, line, says string }{
 	{``, ``, `this cannot be read as YAML; look at the quotes, brackets and indentation of this line and the line above`},
 }
 
-// yamlError translates an error of the YAML library.
 func (l *reader) yamlError(err error, text []byte) error {
 	var e yaml.Error
 	if !errors.As(err, &e) || e.GetToken() == nil {
