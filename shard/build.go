@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"cohort/ingest/person"
 )
@@ -116,17 +117,18 @@ func batchRows(fields int) int {
 
 // build is the state of one Build.
 type build struct {
-	dir      string
-	o        Options
-	workers  int // shards that are worked on at once
-	shards   []*shardBuild
-	invalid  *file
-	keys     keyFiles // the numbers of all records
-	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
-	manifest Manifest
-	verdicts *file
-	routes   *file        // nil when there is one route
-	texted   atomic.Int32 // shards that have all texts they need
+	dir       string
+	o         Options
+	workers   int // shards that are worked on at once
+	shards    []*shardBuild
+	invalid   *file
+	unwritten *array.RecordBuilder // invalid records
+	keys      keyFiles             // the numbers of all records
+	listed    keyFiles             // the numbers that must not be sent to, tagged with their verdict; may be empty
+	manifest  Manifest
+	verdicts  *file
+	routes    *file        // nil when there is one route
+	texted    atomic.Int32 // shards that have all texts they need
 
 	superseded  succession
 	successions *file // nil without Options.Superseded
@@ -177,6 +179,7 @@ func (b *build) begin() error {
 			return err
 		}
 	}
+	b.unwritten = array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	b.invalid, err = b.create(invalidFile, invalidSchema)
 	return err
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"cohort/ingest/person"
@@ -73,7 +72,10 @@ func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error]
 			}
 		}
 	}
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return b.writeInvalid()
 }
 
 // slice sorts the records of a batch by shard, and writes the invalid ones.
@@ -108,12 +110,12 @@ func (b *build) slice(r arrow.Record) (sliced, error) {
 	if invalid == 0 {
 		return h, nil
 	}
-	return h, b.writeInvalid(r, numbers)
+	return h, b.keepInvalid(r, numbers)
 }
 
-func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
-	builder := array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
-	defer builder.Release()
+// keepInvalid takes the invalid records of a batch, and writes them when they fill a record batch.
+func (b *build) keepInvalid(r arrow.Record, numbers *array.Uint64) error {
+	builder := b.unwritten
 	for i := range int(r.NumRows()) {
 		if !numbers.IsNull(i) {
 			continue
@@ -131,8 +133,18 @@ func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
 			}
 		}
 	}
-	out := builder.NewRecord()
+	if builder.Field(invalidRow).Len() < b.o.BatchRows {
+		return nil
+	}
+	return b.writeInvalid()
+}
+
+func (b *build) writeInvalid() error {
+	out := b.unwritten.NewRecord()
 	defer out.Release()
+	if out.NumRows() == 0 {
+		return nil
+	}
 	return b.invalid.write(out)
 }
 
