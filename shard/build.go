@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"cohort/ingest/person"
 )
@@ -83,7 +84,12 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 		err = b.exclude(ctx)
 	}
 	if err == nil {
+		var group errgroup.Group // the disk is at work while the records are judged
+		group.Go(func() error { return b.endShards(ctx) })
 		err = b.judge(ctx)
+		if e := group.Wait(); err == nil {
+			err = e
+		}
 	}
 	if err == nil {
 		err = b.writeRoutes()

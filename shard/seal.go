@@ -13,7 +13,33 @@ import (
 	"cohort/engine/disk"
 )
 
-// seal ends every file and writes the manifest, and returns its digest.
+// end ends files, and describes them.
+func end(ctx context.Context, files []*file) ([]FileInfo, error) {
+	infos := make([]FileInfo, len(files))
+	var group errgroup.Group
+	group.SetLimit(4) // a disk syncs several files at once
+	for i, f := range files {
+		group.Go(func() (err error) {
+			if err = ctx.Err(); err == nil {
+				infos[i], err = f.seal()
+			}
+			return err
+		})
+	}
+	return infos, group.Wait()
+}
+
+// endShards ends the files of all shards.
+func (b *build) endShards(ctx context.Context) (err error) {
+	files := make([]*file, len(b.shards))
+	for i, s := range b.shards {
+		files[i] = s.file
+	}
+	b.manifest.Shards, err = end(ctx, files)
+	return err
+}
+
+// seal ends the other files and writes the manifest, and returns its digest.
 func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
 	m := &b.manifest
 	others := []*file{b.invalid, b.verdicts}
@@ -23,24 +49,7 @@ func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
 	if b.routes != nil {
 		others = append(others, b.routes)
 	}
-	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, len(others))
-	var group errgroup.Group
-	group.SetLimit(4) // a disk syncs several files at once
-	end := func(f *file, info *FileInfo) {
-		group.Go(func() (err error) {
-			if err = ctx.Err(); err == nil {
-				*info, err = f.seal()
-			}
-			return err
-		})
-	}
-	for i, s := range b.shards {
-		end(s.file, &m.Shards[i])
-	}
-	for i, f := range others {
-		end(f, &m.Others[i])
-	}
-	if err := group.Wait(); err != nil {
+	if m.Others, err = end(ctx, others); err != nil {
 		return digest, err
 	}
 	m.Sendable = m.Records - m.Invalid - m.Duplicate - m.Suppressed
