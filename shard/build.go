@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"golang.org/x/sync/errgroup"
 
 	"cohort/ingest/person"
 )
@@ -73,29 +72,12 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	}
 	b := &build{dir: dir, o: o, workers: max(1, min(runtime.GOMAXPROCS(0), o.Shards, 8))}
 	defer b.abandon()
-	err := b.begin()
-	if err == nil {
-		err = b.partition(ctx, records)
-	}
-	if err == nil {
-		err = b.supersede()
-	}
-	if err == nil {
-		err = b.exclude(ctx)
-	}
-	if err == nil {
-		var group errgroup.Group // the disk is at work while the records are judged
-		group.Go(func() error { return b.endShards(ctx) })
-		err = b.judge(ctx)
-		if e := group.Wait(); err == nil {
-			err = e
+	for _, step := range []func(context.Context) error{
+		b.begin, func(ctx context.Context) error { return b.partition(ctx, records) }, b.supersede, b.exclude, b.judge, b.writeRoutes,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
 		}
-	}
-	if err == nil {
-		err = b.writeRoutes()
-	}
-	if err != nil {
-		return nil, err
 	}
 	digest, err := b.seal(ctx)
 	if err != nil {
@@ -125,7 +107,8 @@ func batchRows(fields int) int {
 type build struct {
 	dir       string
 	o         Options
-	workers   int // shards that are worked on at once
+	workers   int     // shards that are worked on at once
+	files     []*file // of the shards
 	shards    []*shardBuild
 	invalid   *file
 	unwritten *array.RecordBuilder // invalid records
@@ -153,7 +136,7 @@ type shardBuild struct {
 	counts    bool // the spool is to count
 }
 
-func (b *build) begin() error {
+func (b *build) begin(context.Context) error {
 	if err := os.Remove(filepath.Join(b.dir, manifestFile)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -184,6 +167,7 @@ func (b *build) begin() error {
 		if s.file, err = b.create(fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
 			return err
 		}
+		b.files = append(b.files, s.file)
 	}
 	b.unwritten = array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	b.invalid, err = b.create(invalidFile, invalidSchema)
@@ -194,12 +178,7 @@ func (b *build) begin() error {
 func (b *build) abandon() {
 	b.keys.remove()
 	b.listed.remove()
-	for _, s := range b.shards {
-		if s.file != nil {
-			_ = s.file.f.Close()
-		}
-	}
-	for _, f := range []*file{b.invalid, b.verdicts, b.successions, b.routes} {
+	for _, f := range append(b.files, b.invalid, b.verdicts, b.successions, b.routes) {
 		if f != nil {
 			_ = f.f.Close()
 		}

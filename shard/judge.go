@@ -60,8 +60,18 @@ func (b *build) exclude(ctx context.Context) error {
 	return b.excludeReplaced()
 }
 
-// judge makes and writes the verdicts of all shards, several shards at a time.
+// judge makes and writes the verdicts of all shards, several shards at a time. Meanwhile it ends their files.
 func (b *build) judge(ctx context.Context) (err error) {
+	var ending errgroup.Group
+	ending.Go(func() (err error) {
+		b.manifest.Shards, err = end(ctx, b.files)
+		return err
+	})
+	defer func() {
+		if e := ending.Wait(); err == nil {
+			err = e
+		}
+	}()
 	var verdictWithdrawn byte
 	if slices.ContainsFunc(b.shards, func(s *shardBuild) bool { return s.withdrawn }) {
 		if verdictWithdrawn, err = b.verdictFor(person.CodeWithdrawn); err != nil {

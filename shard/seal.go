@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,27 +30,12 @@ func end(ctx context.Context, files []*file) ([]FileInfo, error) {
 	return infos, group.Wait()
 }
 
-// endShards ends the files of all shards.
-func (b *build) endShards(ctx context.Context) (err error) {
-	files := make([]*file, len(b.shards))
-	for i, s := range b.shards {
-		files[i] = s.file
-	}
-	b.manifest.Shards, err = end(ctx, files)
-	return err
-}
-
 // seal ends the other files and writes the manifest, and returns its digest.
 func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
 	m := &b.manifest
-	others := []*file{b.invalid, b.verdicts}
-	if b.successions != nil {
-		others = append(others, b.successions)
-	}
-	if b.routes != nil {
-		others = append(others, b.routes)
-	}
-	if m.Others, err = end(ctx, others); err != nil {
+	others := []*file{b.invalid, b.verdicts, b.successions, b.routes}
+	m.Others, err = end(ctx, slices.DeleteFunc(others, func(f *file) bool { return f == nil }))
+	if err != nil {
 		return digest, err
 	}
 	m.Sendable = m.Records - m.Invalid - m.Duplicate - m.Suppressed
