@@ -130,6 +130,7 @@ type shardBuild struct {
 	record recordBuilder
 	texts  []*array.String // by field, of the first record batch; nil until then, and unless counts
 	keys   *keyFile        // the numbers of its records, in order, with the tag withdrawn
+	listed *keyFile        // the numbers that must not be sent to; may be nil
 	routes []uint8         // of its records, in order; nil when there is one route
 
 	withdrawn bool // some record is withdrawn
@@ -168,6 +169,9 @@ func (b *build) begin(context.Context) error {
 			return err
 		}
 		b.files = append(b.files, s.file)
+		if b.listed != nil {
+			s.listed = b.listed[i]
+		}
 	}
 	b.unwritten = array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	b.invalid, err = b.create(invalidFile, invalidSchema)
