@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -308,5 +307,5 @@ func (d *Reader) Mesh() (fields []string, mesh bool, err error) {
 // Digest reads a file once and returns its SHA-256 and its size in bytes. It stops soon after
 // ctx ends, with the context's cause. Other errors are the file system's.
 func Digest(ctx context.Context, path string) (sum [32]byte, size int64, err error) {
-	return file.Digest(ctx, path, new(atomic.Int64), io.Discard)
+	return file.Digest(ctx, path, new(atomic.Int64), nil)
 }

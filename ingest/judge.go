@@ -68,7 +68,7 @@ type judgement struct {
 
 // judge gives a record its outcome. The order of the checks is the contract's: columns,
 // encoding, number, required fields, types, and then the address.
-func (r *rules) judge(s *format.Values, record []byte) judgement {
+func (r *rules) judge(s *format.Values, record []byte) (j judgement) {
 	fail := func(v verdict) judgement { return judgement{verdict: v} }
 	if r.listing {
 		return r.judgeListed(s, record)
@@ -130,7 +130,7 @@ func (r *rules) judge(s *format.Values, record []byte) judgement {
 	if v := r.judgeAddress(s, record); v != sendable {
 		return fail(v)
 	}
-	j := judgement{number: number, verdict: sendable}
+	j.number, j.verdict = number, sendable
 	if r.mapping.order >= 0 {
 		var ok bool
 		if j.order, ok = r.order.read(trim(s.Value(record, r.mapping.order))); !ok {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -81,14 +82,6 @@ func fits(text []byte, pattern string) bool {
 	return true
 }
 
-// digits reads ASCII digits.
-func digits(text []byte) (n int) {
-	for _, c := range text {
-		n = n*10 + int(c-'0')
-	}
-	return n
-}
-
 // isDate accepts 2027-01-31, 20270131 and 31/01/2027.
 func isDate(v []byte) bool {
 	_, ok := dayNumber(v)
@@ -97,17 +90,21 @@ func isDate(v []byte) bool {
 
 // dayNumber reads such a date as 20270131, so that later days have higher numbers.
 func dayNumber(v []byte) (n int64, ok bool) {
-	var year, month, day int
+	var digits uint64
 	switch {
-	case fits(v, "99999999"):
-		year, month, day = digits(v[:4]), digits(v[4:6]), digits(v[6:])
-	case fits(v, "9999-99-99"):
-		year, month, day = digits(v[:4]), digits(v[5:7]), digits(v[8:])
-	case fits(v, "99/99/9999"):
-		year, month, day = digits(v[6:]), digits(v[3:5]), digits(v[:2])
+	case len(v) == 8:
+		digits = binary.LittleEndian.Uint64(v)
+	case len(v) == 10 && v[4] == '-' && v[7] == '-':
+		digits = two(v) | two(v[2:])<<16 | two(v[5:])<<32 | two(v[8:])<<48
+	case len(v) == 10 && v[2] == '/' && v[5] == '/':
+		digits = two(v[6:]) | two(v[8:])<<16 | two(v[3:])<<32 | two(v)<<48
 	}
-	return int64(year*10_000 + month*100 + day), exists(year, month, day)
+	day, ok := person.EightDigits(digits)
+	return int64(day), ok && exists(int(day/10_000), int(day/100%100), int(day%100))
 }
+
+// two returns the first two bytes of v.
+func two(v []byte) uint64 { return uint64(binary.LittleEndian.Uint16(v)) }
 
 // isMoment reports whether a value is a date with a time of day behind it.
 func isMoment(v []byte) bool {
@@ -123,13 +120,18 @@ func exists(year, month, day int) bool {
 }
 
 func isTime(v []byte) bool {
+	const zeros = '0' | '0'<<8
+	hour, minute, second := uint64(0), uint64(0), uint64(zeros)
 	switch {
-	case fits(v, "9999"):
-		return digits(v[:2]) < 24 && digits(v[2:]) < 60
-	case fits(v, "99:99:99"):
-		return digits(v[:2]) < 24 && digits(v[3:5]) < 60 && digits(v[6:]) < 60
+	case len(v) == 4:
+		hour, minute = two(v), two(v[2:])
+	case len(v) == 5 && v[2] == ':':
+		hour, minute = two(v), two(v[3:])
+	case len(v) == 8 && v[2] == ':' && v[5] == ':':
+		hour, minute, second = two(v), two(v[3:]), two(v[6:])
 	}
-	return fits(v, "99:99") && digits(v[:2]) < 24 && digits(v[3:]) < 60
+	t, ok := person.EightDigits(zeros | hour<<16 | minute<<32 | second<<48)
+	return ok && t/10_000 < 24 && t/100%100 < 60 && t%100 < 60
 }
 
 func isPostcode(v []byte) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"cohort/ingest/person"
 )
@@ -71,24 +72,12 @@ func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, erro
 	}
 	b := &build{dir: dir, o: o, workers: max(1, min(runtime.GOMAXPROCS(0), o.Shards, 8))}
 	defer b.abandon()
-	err := b.begin()
-	if err == nil {
-		err = b.partition(ctx, records)
-	}
-	if err == nil {
-		err = b.supersede()
-	}
-	if err == nil {
-		err = b.exclude(ctx)
-	}
-	if err == nil {
-		err = b.judge(ctx)
-	}
-	if err == nil {
-		err = b.writeRoutes()
-	}
-	if err != nil {
-		return nil, err
+	for _, step := range []func(context.Context) error{
+		b.begin, func(ctx context.Context) error { return b.partition(ctx, records) }, b.supersede, b.exclude, b.judge, b.writeRoutes,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
 	}
 	digest, err := b.seal(ctx)
 	if err != nil {
@@ -116,17 +105,19 @@ func batchRows(fields int) int {
 
 // build is the state of one Build.
 type build struct {
-	dir      string
-	o        Options
-	workers  int // shards that are worked on at once
-	shards   []*shardBuild
-	invalid  *file
-	keys     keyFiles // the numbers of all records
-	listed   keyFiles // the numbers that must not be sent to, tagged with their verdict; may be empty
-	manifest Manifest
-	verdicts *file
-	routes   *file        // nil when there is one route
-	texted   atomic.Int32 // shards that have all texts they need
+	dir       string
+	o         Options
+	workers   int     // shards that are worked on at once
+	files     []*file // of the shards
+	shards    []*shardBuild
+	invalid   *file
+	unwritten *array.RecordBuilder // invalid records
+	keys      keyFiles             // the numbers of all records
+	listed    keyFiles             // the numbers that must not be sent to, tagged with their verdict; may be empty
+	manifest  Manifest
+	verdicts  *file
+	routes    *file        // nil when there is one route
+	texted    atomic.Int32 // shards that have all texts they need
 
 	superseded  succession
 	successions *file // nil without Options.Superseded
@@ -139,13 +130,14 @@ type shardBuild struct {
 	record recordBuilder
 	texts  []*array.String // by field, of the first record batch; nil until then, and unless counts
 	keys   *keyFile        // the numbers of its records, in order, with the tag withdrawn
+	listed *keyFile        // the numbers that must not be sent to; may be nil
 	routes []uint8         // of its records, in order; nil when there is one route
 
 	withdrawn bool // some record is withdrawn
 	counts    bool // the spool is to count
 }
 
-func (b *build) begin() error {
+func (b *build) begin(context.Context) error {
 	if err := os.Remove(filepath.Join(b.dir, manifestFile)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -176,7 +168,12 @@ func (b *build) begin() error {
 		if s.file, err = b.create(fmt.Sprintf("shard-%03d.arrow", i), schema); err != nil {
 			return err
 		}
+		b.files = append(b.files, s.file)
+		if b.listed != nil {
+			s.listed = b.listed[i]
+		}
 	}
+	b.unwritten = array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
 	b.invalid, err = b.create(invalidFile, invalidSchema)
 	return err
 }
@@ -185,12 +182,7 @@ func (b *build) begin() error {
 func (b *build) abandon() {
 	b.keys.remove()
 	b.listed.remove()
-	for _, s := range b.shards {
-		if s.file != nil {
-			_ = s.file.f.Close()
-		}
-	}
-	for _, f := range []*file{b.invalid, b.verdicts, b.successions, b.routes} {
+	for _, f := range append(b.files, b.invalid, b.verdicts, b.successions, b.routes) {
 		if f != nil {
 			_ = f.f.Close()
 		}

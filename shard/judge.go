@@ -7,7 +7,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"cohort/ingest/person"
@@ -60,8 +59,18 @@ func (b *build) exclude(ctx context.Context) error {
 	return b.excludeReplaced()
 }
 
-// judge makes and writes the verdicts of all shards, several shards at a time.
+// judge makes and writes the verdicts of all shards, several shards at a time. Meanwhile it ends their files.
 func (b *build) judge(ctx context.Context) (err error) {
+	var ending errgroup.Group
+	ending.Go(func() (err error) {
+		b.manifest.Shards, err = end(ctx, b.files)
+		return err
+	})
+	defer func() {
+		if e := ending.Wait(); err == nil {
+			err = e
+		}
+	}()
 	var verdictWithdrawn byte
 	if slices.ContainsFunc(b.shards, func(s *shardBuild) bool { return s.withdrawn }) {
 		if verdictWithdrawn, err = b.verdictFor(person.CodeWithdrawn); err != nil {
@@ -71,7 +80,6 @@ func (b *build) judge(ctx context.Context) (err error) {
 	if b.verdicts, err = b.create(verdictsFile, verdictSchema); err != nil {
 		return err
 	}
-	done := 0
 	for some := range slices.Chunk(b.shards, b.workers) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -79,16 +87,11 @@ func (b *build) judge(ctx context.Context) (err error) {
 		verdicts := make([][]uint8, len(some))
 		var group errgroup.Group
 		for i, s := range some {
-			var listed *keyFile
-			if b.listed != nil {
-				listed = b.listed[done+i]
-			}
 			group.Go(func() (err error) {
-				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn, listed)
+				verdicts[i], err = s.judge(b.o.Duplicates, verdictWithdrawn)
 				return err
 			})
 		}
-		done += len(some)
 		if err := group.Wait(); err != nil {
 			return err
 		}
@@ -116,19 +119,14 @@ func (b *build) writeVerdicts(verdicts []uint8) error {
 
 // writeBytes writes a record batch of one byte a record.
 func (w *file) writeBytes(schema *arrow.Schema, values []uint8) error {
-	builder := array.NewUint8Builder(memory.DefaultAllocator)
-	defer builder.Release()
-	builder.AppendValues(values, nil)
-	column := builder.NewArray()
-	defer column.Release()
-	record := array.NewRecord(schema, []arrow.Array{column}, int64(len(values)))
+	record := array.NewRecord(schema, []arrow.Array{fixed(arrow.PrimitiveTypes.Uint8, len(values), values)}, int64(len(values)))
 	defer record.Release()
 	return w.write(record)
 }
 
 // judge makes the verdicts on the records of a shard, in order. By the rule one record of a
 // person counts, and the others are duplicates. A list's reason goes before a withdrawal.
-func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte, listed *keyFile) ([]uint8, error) {
+func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte) ([]uint8, error) {
 	d := newDedupe(s.keys.n, rule == Latest)
 	verdicts := make([]uint8, s.keys.n)
 	tags := make([]bool, s.keys.n)
@@ -138,8 +136,8 @@ func (s *shardBuild) judge(rule Rule, verdictWithdrawn byte, listed *keyFile) ([
 			verdicts[other] = duplicate
 		}
 	})
-	if err == nil && listed != nil {
-		err = listed.each(func(_ int, number uint64, verdict byte, _ int64) {
+	if err == nil && s.listed != nil {
+		err = s.listed.each(func(_ int, number uint64, verdict byte, _ int64) {
 			if i := d.find(number); i >= 0 && verdicts[i] == sendable { // the first reason counts
 				verdicts[i] = verdict
 			}

@@ -1,12 +1,12 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"iter"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"cohort/ingest/person"
@@ -73,15 +73,15 @@ func (b *build) read(ctx context.Context, records iter.Seq2[arrow.Record, error]
 			}
 		}
 	}
-	return context.Cause(ctx)
+	return cmp.Or(context.Cause(ctx), b.writeInvalid(1))
 }
 
 // slice sorts the records of a batch by shard, and writes the invalid ones.
-func (b *build) slice(r arrow.Record) (sliced, error) {
+func (b *build) slice(r arrow.Record) (h sliced, err error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
 	of := make([]int32, len(values))
-	h := sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
+	h = sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
 	for i, n := range values {
 		if nulls && numbers.IsNull(i) {
 			of[i] = -1
@@ -105,15 +105,15 @@ func (b *build) slice(r arrow.Record) (sliced, error) {
 	invalid := len(values) - int(valid)
 	b.manifest.Records += r.NumRows()
 	b.manifest.Invalid += int64(invalid)
-	if invalid == 0 {
-		return h, nil
+	if invalid > 0 {
+		err = b.keepInvalid(r, numbers)
 	}
-	return h, b.writeInvalid(r, numbers)
+	return h, err
 }
 
-func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
-	builder := array.NewRecordBuilder(memory.DefaultAllocator, invalidSchema)
-	defer builder.Release()
+// keepInvalid takes the invalid records of a batch, and writes them when they fill a record batch.
+func (b *build) keepInvalid(r arrow.Record, numbers *array.Uint64) error {
+	builder := b.unwritten
 	for i := range int(r.NumRows()) {
 		if !numbers.IsNull(i) {
 			continue
@@ -131,7 +131,15 @@ func (b *build) writeInvalid(r arrow.Record, numbers *array.Uint64) error {
 			}
 		}
 	}
-	out := builder.NewRecord()
+	return b.writeInvalid(b.o.BatchRows)
+}
+
+// writeInvalid writes the invalid records that keepInvalid took, if they are so many at least.
+func (b *build) writeInvalid(least int) error {
+	if b.unwritten.Field(invalidRow).Len() < least {
+		return nil
+	}
+	out := b.unwritten.NewRecord()
 	defer out.Release()
 	return b.invalid.write(out)
 }

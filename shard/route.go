@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // writeRoutes writes the route of each record, when there are several routes.
-func (b *build) writeRoutes() (err error) {
+func (b *build) writeRoutes(context.Context) (err error) {
 	if b.manifest.Routes == 0 {
 		return nil
 	}

@@ -7,40 +7,35 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"cohort/engine/disk"
 )
 
-// seal ends every file and writes the manifest, and returns its digest.
-func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
-	m := &b.manifest
-	others := []*file{b.invalid, b.verdicts}
-	if b.successions != nil {
-		others = append(others, b.successions)
-	}
-	if b.routes != nil {
-		others = append(others, b.routes)
-	}
-	m.Shards, m.Others = make([]FileInfo, len(b.shards)), make([]FileInfo, len(others))
+// end ends files, and describes them.
+func end(ctx context.Context, files []*file) ([]FileInfo, error) {
+	infos := make([]FileInfo, len(files))
 	var group errgroup.Group
 	group.SetLimit(4) // a disk syncs several files at once
-	end := func(f *file, info *FileInfo) {
+	for i, f := range files {
 		group.Go(func() (err error) {
 			if err = ctx.Err(); err == nil {
-				*info, err = f.seal()
+				infos[i], err = f.seal()
 			}
 			return err
 		})
 	}
-	for i, s := range b.shards {
-		end(s.file, &m.Shards[i])
-	}
-	for i, f := range others {
-		end(f, &m.Others[i])
-	}
-	if err := group.Wait(); err != nil {
+	return infos, group.Wait()
+}
+
+// seal ends the other files and writes the manifest, and returns its digest.
+func (b *build) seal(ctx context.Context) (digest [32]byte, err error) {
+	m := &b.manifest
+	others := []*file{b.invalid, b.verdicts, b.successions, b.routes}
+	m.Others, err = end(ctx, slices.DeleteFunc(others, func(f *file) bool { return f == nil }))
+	if err != nil {
 		return digest, err
 	}
 	m.Sendable = m.Records - m.Invalid - m.Duplicate - m.Suppressed

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -37,7 +38,7 @@ var supersededSchema = arrow.NewSchema([]arrow.Field{
 }, nil)
 
 // supersede keeps and writes the superseded numbers.
-func (b *build) supersede() error {
+func (b *build) supersede(context.Context) error {
 	if b.o.Superseded == nil {
 		return nil
 	}

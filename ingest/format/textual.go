@@ -17,20 +17,15 @@ func CheckText(text []byte) (valid, nul, plain bool) {
 	plain = true
 	for i := 0; i < len(text); {
 		if i+32 <= len(text) {
+			const collect = 0x0002040810204081 // brings the high bits of eight bytes together in the upper byte
 			b := (*[32]byte)(text[i:])
-			if person.Odd(binary.LittleEndian.Uint64(b[:]))|person.Odd(binary.LittleEndian.Uint64(b[8:]))|
-				person.Odd(binary.LittleEndian.Uint64(b[16:]))|person.Odd(binary.LittleEndian.Uint64(b[24:])) == 0 {
+			w, x := person.Odd(binary.LittleEndian.Uint64(b[:])), person.Odd(binary.LittleEndian.Uint64(b[8:]))
+			y, z := person.Odd(binary.LittleEndian.Uint64(b[16:])), person.Odd(binary.LittleEndian.Uint64(b[24:]))
+			if w|x|y|z == 0 {
 				i += 32
 				continue
 			}
-		}
-		if i+8 <= len(text) {
-			odd := person.Odd(binary.LittleEndian.Uint64(text[i:]))
-			if odd == 0 {
-				i += 8
-				continue
-			}
-			i += bits.TrailingZeros64(odd) >> 3
+			i += bits.TrailingZeros64(w*collect>>56 | x*collect>>56<<8 | y*collect>>56<<16 | z*collect>>56<<24)
 		}
 		// Most letters that are not ASCII take two bytes: C2 to DF and then 80 to BF.
 		c, size := text[i], 1

@@ -14,6 +14,11 @@ func FuzzTextual(f *testing.F) {
 		"seven ch\x7f", "a C1 \xc2\x80 and\xc2\xa0", "lines\r\n\t of \xe2\x80\xa8 texts \xe2\x81\xa6", "a control \x1f far behind the first thirty-two", "\x80\x1f"} {
 		f.Add([]byte(seed))
 	}
+	for at := range 40 {
+		text := bytes.Repeat([]byte{'a'}, 40)
+		text[at] = 0xff
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		valid, nul, plain := CheckText(text)
 		if valid != utf8.Valid(text) || valid && (nul != (bytes.IndexByte(text, 0) >= 0) || plain == person.HasControl(text)) {

@@ -39,9 +39,9 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r) || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }
 
-// Odd has the high bit of each byte of w that is not from space to tilde.
+// Odd has the high bit of each byte of w that is neither from space to tilde nor a line feed.
 func Odd(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	low := w &^ tops
-	return (w | ^(low + 0x60*ones) | (low + ones)) & tops
+	return (w | ^(low+0x60*ones)&(low^'\n'*ones+0x7f*ones) | (low + ones)) & tops
 }

@@ -109,17 +109,23 @@ func tenDigits[T string | []byte](text T) (number uint64, check bool) {
 	x := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
 		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
 	ninth, tenth := uint64(text[8])-'0', uint64(text[9])-'0'
-	x ^= 0x3030303030303030 // a digit is below ten now, and no other byte is
-	other := (x | (x&0x7f7f7f7f7f7f7f7f + 0x7676767676767676)) & 0x8080808080808080
-
+	eight, check := EightDigits(x)
+	x ^= 0x3030303030303030
 	const pairs = 0x00ff00ff00ff00ff
 	even, odd := x&pairs, x>>8&pairs // the digits weighted 10, 8, 6, 4 and 9, 7, 5, 3
 	sum := (even*(10<<48|8<<32|6<<16|4)+odd*(9<<48|7<<32|5<<16|3))>>48 + 2*ninth + tenth
+	return eight*100 + ninth*10 + tenth, check && ninth < 10 && tenth < 10 && sum%11 == 0
+}
 
-	x = even*10 + odd
-	x = (x&0x000000ff000000ff*100 + x>>16&0x000000ff000000ff)
-	x = x&0xffff*10000 + x>>32
-	return x*100 + ninth*10 + tenth, other == 0 && ninth < 10 && tenth < 10 && sum%11 == 0
+// EightDigits reads the eight bytes of x, the lowest first, as a number. ok reports whether they
+// are digits.
+func EightDigits(x uint64) (n uint64, ok bool) {
+	x ^= 0x3030303030303030 // a digit is below ten now, and no other byte is
+	other := (x | (x&0x7f7f7f7f7f7f7f7f + 0x7676767676767676)) & 0x8080808080808080
+	const pairs = 0x00ff00ff00ff00ff
+	x = x&pairs*10 + x>>8&pairs
+	x = x&0x000000ff000000ff*100 + x>>16&0x000000ff000000ff
+	return x&0xffff*10000 + x>>32, other == 0
 }
 
 // Digits returns the ten digits. The caller is about to put a person's number

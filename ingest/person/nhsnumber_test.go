@@ -2,10 +2,12 @@ package person_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -256,6 +258,20 @@ func BenchmarkParseNHSNumber(b *testing.B) {
 	for b.Loop() {
 		if _, err := person.ParseNHSNumber(text); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestEightDigitsAreDigitsAtEveryPlace(t *testing.T) {
+	for place := range 8 {
+		for c := range 256 {
+			text := []byte("98765432")
+			text[place] = byte(c)
+			want, err := strconv.ParseUint(string(text), 10, 64)
+			got, ok := person.EightDigits(binary.LittleEndian.Uint64(text))
+			if wanted := err == nil && text[0] != '+'; ok != wanted || ok && got != want {
+				t.Errorf("%q: %d, %t", text, got, ok)
+			}
 		}
 	}
 }

@@ -21,10 +21,10 @@ import (
 func NewLikeness() hash.Hash { return xxh3.New() }
 
 // Digest reads a file once and returns its SHA-256 and its size in bytes. It adds the bytes to
-// read as it goes, and writes them to also. It reads ahead on another goroutine. It stops soon
+// read as it goes. Another goroutine reads ahead, and hashes with also, which may be nil. It stops soon
 // after ctx ends, with the context's cause. Other errors are those of the file system, or a
 // *format.FileError.
-func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer) (sum [32]byte, size int64, err error) {
+func Digest(ctx context.Context, path string, read *atomic.Int64, also hash.Hash) (sum [32]byte, size int64, err error) {
 	if err := RequireRegular(path); err != nil {
 		return sum, 0, err
 	}
@@ -33,16 +33,16 @@ func Digest(ctx context.Context, path string, read *atomic.Int64, also io.Writer
 		return sum, 0, err
 	}
 	defer file.Close()
-	ahead, err := readahead.NewReaderSize(&hashingReader{ctx: ctx, src: file, read: read}, aheadBuffers, aheadSize)
+	ahead, err := readahead.NewReaderSize(&hashingReader{ctx: ctx, src: file, read: read, hash: also}, aheadBuffers, aheadSize)
 	if err != nil {
 		return sum, 0, err
 	}
 	defer func() { _ = ahead.Close() }()
-	hash := sha256.New()
-	if size, err = io.Copy(io.MultiWriter(hash, also), ahead); err != nil {
+	digest := sha256.New()
+	if size, err = io.Copy(digest, ahead); err != nil {
 		return sum, 0, err
 	}
-	return [32]byte(hash.Sum(nil)), size, nil
+	return [32]byte(digest.Sum(nil)), size, nil
 }
 
 // RequireRegular refuses a path that is not a regular file: a pipe may never end.
