@@ -135,6 +135,9 @@ func TestReader(t *testing.T) {
 			t.Errorf("at %+v: %v", pos, err)
 		}
 	}
+	must(t, reader.Close())
+	reader, err = OpenReader("log", testRun, small(fsys))
+	must(t, err)
 	fileOf(fsys, 2).data[headerSize+frameHeader] ^= 1
 	if _, err := reader.At(want[4].At); !errors.As(err, &damage) || damage.Offset != headerSize {
 		t.Errorf("a damaged frame: %v", err)
