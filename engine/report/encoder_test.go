@@ -55,7 +55,7 @@ func cell(column, row int) string {
 	case 4:
 		return fmt.Sprint(row%5 - 2)
 	}
-	return fmt.Sprint(int64(row%1000-500) << 33)
+	return fmt.Sprint(int64(row%9000-500) << 33)
 }
 
 // Nulls and values in every pattern are what another library reads, and so are their number and bounds.
@@ -85,7 +85,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 			}
 			e.begin(n)
 			e.integers(rows)
-			e.texts(value(1))
+			e.own(value(1))
 			for column := 2; column < 7; column++ {
 				e.shared(each, n, value(column))
 			}
