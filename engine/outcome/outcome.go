@@ -34,6 +34,8 @@ type Reader struct {
 	Ledger *ledger.Ledger
 	log    *journal.Reader
 	lanes  []batchReader
+
+	decoder record.Decoder
 }
 
 // batchReader reads one batch of a lane.
@@ -235,7 +237,7 @@ func (t *Reader) enter(b *batchReader) error {
 	for id, form := range t.Ledger.EveryForm(&planned) {
 		f := formReader{Form: form, id: id, state: t.Ledger.State(id)}
 		if f.state.Phase == ledger.Accepted {
-			if err := f.load(t.log); err != nil {
+			if err := t.load(&f); err != nil {
 				return fmt.Errorf("progress log: batch %d: %w", id.Batch, err)
 			}
 		}
@@ -246,12 +248,12 @@ func (t *Reader) enter(b *batchReader) error {
 }
 
 // load reads the message ids of an accepted form from the log.
-func (f *formReader) load(log *journal.Reader) error {
-	r, err := log.At(f.state.Settled.Position())
+func (t *Reader) load(f *formReader) error {
+	r, err := t.log.At(f.state.Settled.Position())
 	if err != nil {
 		return err
 	}
-	rec, err := record.Decode(r.Type, r.Payload)
+	rec, err := t.decoder.Decode(r.Type, r.Payload)
 	if err != nil {
 		return err
 	}
