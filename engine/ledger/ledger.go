@@ -284,7 +284,7 @@ func (l *Ledger) BeginWindow(s pace.WindowStart) { l.facts.Stretch = s }
 // Clone copies a ledger, so that a record can be folded into the copy.
 func (l *Ledger) Clone() *Ledger {
 	c := *l
-	c.base.packed, c.base.rare, c.totals = slices.Clone(l.base.packed), maps.Clone(l.base.rare), slices.Clone(l.totals)
+	c.base, c.totals = l.base.clone(), slices.Clone(l.totals)
 	c.codes, c.facts.Events = slices.Clone(l.codes), slices.Clone(l.facts.Events)
 	c.newer = make(map[plan.FormID]*newerForm, len(l.newer))
 	for id, n := range l.newer {
