@@ -109,15 +109,15 @@ func (l *Ledger) get(id plan.FormID, s *State) {
 
 // put replaces the state of a form that exists.
 func (l *Ledger) put(id plan.FormID, s *State) {
-	var was State
-	l.get(id, &was)
 	t := l.totalsOf(id.Batch)
-	t.add(&was, -1)
 	t.add(s, 1)
 	if id.Revision == 0 {
+		t.add(l.base.kindOf(id.Batch), -1)
 		l.base.set(id.Batch, s)
 	} else {
-		l.newer[id].state = *s
+		n := l.newer[id]
+		t.add(&n.state, -1)
+		n.state = *s
 	}
 }
 

@@ -52,6 +52,14 @@ func (t *states) get(batch uint32, s *State) {
 	}
 }
 
+// kindOf returns the state of a batch, and perhaps no First and Settled. It is valid until the next set.
+func (t *states) kindOf(batch uint32) *State {
+	if kind := t.packed[batch].kind; kind != isRare {
+		return &t.kinds[kind]
+	}
+	return new(t.rare[batch])
+}
+
 // set replaces the state of a batch.
 func (t *states) set(batch uint32, s *State) {
 	p := &t.packed[batch]
