@@ -33,9 +33,9 @@ type Reader struct {
 	blocks   [keptBlocks]window  // by their places in a segment
 }
 
-// keptBlocks is the number of blocks that a Reader keeps, some 4 MB. The positions of many lanes
+// keptBlocks is the number of blocks that a Reader keeps, some 8 MB. The positions of many lanes
 // rise side by side, so each block is read about once.
-const keptBlocks = 256
+const keptBlocks = 512
 
 // OpenReader returns a Reader. It opens no file yet, so a missing log is an error of At. Of
 // the options it uses only FS.
