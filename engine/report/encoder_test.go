@@ -70,7 +70,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 		for pattern := range noValue {
 			first, rows, each := len(want[0]), make([]int64, n), make([]uint16, n)
 			for i := range n {
-				rows[i], each[i] = int64(first+i+1), uint16(i)
+				rows[i], each[i] = int64(first+i+1), uint16(n-1-i)
 				want[0] = append(want[0], fmt.Sprint(first+i+1))
 				for column := 1; column < 7; column++ {
 					text := cell(column, first+i)
@@ -87,7 +87,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 			e.integers(rows)
 			e.own(value(1))
 			for column := 2; column < 7; column++ {
-				e.shared(each, n, value(column))
+				e.shared(each, n, func(dst []byte, entry int) []byte { return value(column)(dst, n-1-entry) })
 			}
 			chunks, err := e.end()
 			must(t, err)
