@@ -31,7 +31,7 @@ type limit struct {
 // since nothing refers to the new limit.
 func (l *limit) adjust() {
 	metrics.Read(l.live)
-	next := &limit{max(usualMemory, l.live[0].Value.Uint64()/3*4), l.live}
+	next := &limit{max(usualMemory, l.live[0].Value.Uint64()/5*6), l.live}
 	if next.bytes != l.bytes {
 		debug.SetMemoryLimit(int64(next.bytes))
 	}
