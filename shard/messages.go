@@ -28,11 +28,14 @@ func (m *messages) Reallocate(size int, old []byte) []byte {
 	return append(make([]byte, 0, size), old...)[:size]
 }
 
-// Free keeps the memory of a message. No more are kept than were read at once.
+// mostSpare limits the spare ones, because those of other sizes stay.
+const mostSpare = 4
+
+// Free keeps the memory of a message.
 func (m *messages) Free(b []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(b) >= 32<<10 {
+	if len(b) >= 32<<10 && len(m.spare) < mostSpare {
 		m.spare = append(m.spare, b)
 	}
 }

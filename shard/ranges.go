@@ -13,7 +13,8 @@ import (
 // concurrent use, but several Ranges may read a spool at once.
 type Ranges struct {
 	spool   *Spool
-	after   []uint32 // by shard: the next position
+	after   []uint32   // by shard: the next position
+	pages   []lastPage // by shard
 	invalid *invalidCursor
 	left    bool // the invalid cursor stands on the next record
 }
@@ -24,7 +25,7 @@ func (s *Spool) Ranges() (*Ranges, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), invalid: invalid}
+	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), pages: make([]lastPage, len(s.shards)), invalid: invalid}
 	if r.left, err = invalid.next(); err != nil {
 		_ = r.Close()
 		return nil, err
@@ -72,10 +73,15 @@ func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) er
 	s, sh, size := r.spool, r.spool.shards[shard], uint32(r.spool.Manifest.BatchRows)
 	for int(r.after[shard]) < len(sh.verdicts) {
 		at := r.after[shard]
-		page, err := sh.page(int(at/size), 0)
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err)
+		last := &r.pages[shard]
+		if n := int(at / size); last.page == nil || last.number != n {
+			page, err := sh.bare(n)
+			if err != nil {
+				return fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err)
+			}
+			*last = lastPage{page, n}
 		}
+		page := last.page
 		from := int(at % size)
 		n, _ := slices.BinarySearch(page.rows[from:], end)
 		if n == 0 {

@@ -117,17 +117,10 @@ func (c *shardCursor) next() (bool, error) {
 	}
 	if n := c.after/size + 1; n != c.pageN {
 		var err error
-		if c.rejected { // beside other readers, for a few records, and without their fields
-			c.page, err = sh.read(int(n - 1))
-		} else {
-			c.page, err = sh.page(int(n-1), 0)
-		}
-		if err != nil {
+		if c.page, err = sh.bare(int(n - 1)); err != nil {
 			return false, fmt.Errorf("%s: %w", filepath.Join(c.spool.dir, c.spool.Manifest.Shards[c.shard].File), err)
 		}
-		if c.pageN = n; c.rejected {
-			c.page.fields = nil
-		}
+		c.pageN = n
 	}
 	c.after++
 	return true, nil

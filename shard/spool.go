@@ -216,6 +216,15 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	return p, err
 }
 
+// bare reads record batch n without its fields. It is for one reader, beside others.
+func (sh *shard) bare(n int) (*page, error) {
+	p, err := sh.read(n)
+	if err == nil {
+		p.fields = nil
+	}
+	return p, err
+}
+
 // read reads record batch n.
 func (sh *shard) read(n int) (*page, error) {
 	if n >= sh.ipc.NumRecords() {

@@ -21,8 +21,8 @@ func verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every byte of a run's progress log, and measure it",
-		Long: `Verify checks the digests of the plan and, if it is there, the spool; every checksum of the log,
-and the chain over its segments; that every record follows from those before it; that the second
+		Long: `Verify checks the digests of the plan and, if it is there, of the spool's manifest; every checksum
+of the log, and the chain over its segments; that every record follows from those before it; that the second
 copy of the revisions matches; and that the fates add up to the records. It says what it checked,
 how large the log is, and which records it holds.
 

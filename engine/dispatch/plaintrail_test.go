@@ -100,7 +100,7 @@ func (p *plainTrail) add(o *outcome.Message, batch uint32, id plan.FormID, posit
 					return err
 				}
 				defer func() { _ = log.Close() }()
-				r, err := log.Cursor().At(s.Settled.Position())
+				r, err := log.At(s.Settled.Position())
 				if err != nil {
 					return err
 				}

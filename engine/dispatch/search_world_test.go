@@ -474,8 +474,16 @@ func (s *search) logged(folded int32, rec record.Record) int32 {
 		clear(*inside[map[uint32]bool](l, "unsure"))
 	}
 	if r, ok := rec.(*record.Resolved); ok && s.policy.bold && r.Result == record.ResultResend {
-		rest := &(*inside[[][2]uint64](l, "base"))[r.Form.Batch][1] // of the packed state, with the phase in bits 4 to 7
-		*rest = *rest&^(15<<4) | uint64(ledger.Held)<<4
+		base := inside[struct {
+			packed []struct {
+				rest [5]uint16
+				kind uint16
+			}
+			kinds []ledger.State
+		}](l, "base")
+		held := l.State(r.Form)
+		held.Phase, held.First, held.Settled = ledger.Held, 0, 0
+		base.packed[r.Form.Batch].kind, base.kinds = uint16(len(base.kinds)), append(base.kinds, held)
 	}
 	if err := l.Apply(journal.Record{Type: rec.Kind(), Payload: payload}); err != nil {
 		s.t.Fatalf("%v\nledger %+v\nrecord %+v", err, formIDs(s.nodes[folded].Ledger), rec)

@@ -94,7 +94,7 @@ func FuzzFrame(f *testing.F) {
 		if data = bytes.Clone(data); mended && off < int64(len(data)) {
 			mend(data[off:], sum)
 		}
-		w := window{file: bytes.NewReader(data), limit: min(int64(limit), int64(len(data))), chunk: 16}
+		w := window{file: bytes.NewReader(data), limit: min(int64(limit), int64(len(data))), block: 16}
 		frame, bad, err := readFrame(&w, off, sum)
 		if err != nil {
 			t.Fatal(err)

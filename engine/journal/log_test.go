@@ -123,7 +123,7 @@ func TestReader(t *testing.T) {
 	must(t, err)
 	for i := range want {
 		r := want[(i*7)%len(want)]
-		got, err := reader.Cursor().At(r.At)
+		got, err := reader.At(r.At)
 		must(t, err)
 		if !sameRecord(got, r) {
 			t.Errorf("at %+v: %+v, want %+v", r.At, got, r)
@@ -131,16 +131,19 @@ func TestReader(t *testing.T) {
 	}
 	var damage *CorruptError
 	for _, pos := range []Position{{}, {9, 92}, {1, 0}, {1, 93}, {1, -5}, {1, 1 << 40}} {
-		if _, err := reader.Cursor().At(pos); !errors.As(err, &damage) {
+		if _, err := reader.At(pos); !errors.As(err, &damage) {
 			t.Errorf("at %+v: %v", pos, err)
 		}
 	}
+	must(t, reader.Close())
+	reader, err = OpenReader("log", testRun, small(fsys))
+	must(t, err)
 	fileOf(fsys, 2).data[headerSize+frameHeader] ^= 1
-	if _, err := reader.Cursor().At(want[4].At); !errors.As(err, &damage) || damage.Offset != headerSize {
+	if _, err := reader.At(want[4].At); !errors.As(err, &damage) || damage.Offset != headerSize {
 		t.Errorf("a damaged frame: %v", err)
 	}
 	must(t, reader.Close())
-	if _, err := reader.Cursor().At(want[0].At); !errors.Is(err, ErrClosed) {
+	if _, err := reader.At(want[0].At); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }

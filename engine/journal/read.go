@@ -2,13 +2,13 @@ package journal
 
 import (
 	"errors"
-	"fmt"
-	"sync"
+	"io/fs"
 )
 
-// Read calls fn, unless it is nil, with every record of the log in order, and returns the end of the log. It never
-// writes and may run while a Log appends. It then sees the log as it was at some moment during the call, and the last
-// records may not be durable yet. Of the options it uses only FS.
+// Read calls fn, unless it is nil, with every record of the log in order, and returns the
+// end of the log. It never writes and may run while a Log appends. It then sees the log as it
+// was at some moment during the call, and the last records may not be durable yet. Of the
+// options it uses only FS.
 //
 // A missing or empty directory is an empty log. An error of fn ends the reading and is
 // returned unchanged. Damage is a *CorruptError, a segment of another run ErrOtherRun, and a
@@ -22,19 +22,23 @@ func Read(dir string, run [16]byte, o Options, fn func(Record) error) (Tail, err
 	return tail, err
 }
 
-// Reader reads single records of a log, at positions from a replay. It never writes, may be
-// used while a Log appends, and is safe for concurrent use. It keeps its segments open.
+// Reader reads single records of a log, at positions from a replay. It never writes, and may be
+// used while a Log appends. It keeps its segments open, and the blocks that it has read last. It
+// is not safe for concurrent use.
 type Reader struct {
-	fsys FS
-	dir  string
-	run  [16]byte
-
-	mu       sync.Mutex
+	fsys     FS
+	dir      string
+	run      [16]byte
 	segments map[uint64]*segment // nil once closed
+	blocks   [keptBlocks]window  // by their places in a segment
 }
 
-// OpenReader returns a Reader. It opens no file yet, so a missing log is an error of Cursor.At. Of the options it uses
-// only FS.
+// keptBlocks is the number of blocks that a Reader keeps, some 8 MB. The positions of many lanes
+// rise side by side, so each block is read about once.
+const keptBlocks = 512
+
+// OpenReader returns a Reader. It opens no file yet, so a missing log is an error of At. Of
+// the options it uses only FS.
 func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -43,40 +47,22 @@ func OpenReader(dir string, run [16]byte, o Options) (*Reader, error) {
 	return &Reader{fsys: o.FS, dir: dir, run: run, segments: map[uint64]*segment{}}, nil
 }
 
-// Cursor reads records at positions that mostly rise. One Cursor is not safe for concurrent
-// use; several Cursors of one Reader are.
-type Cursor struct {
-	r       *Reader
-	w       window
-	segment uint64 // the segment that the window reads; 0: none yet
-}
-
-// aheadBytes is the size of a cursor's reads. The records of neighbouring requests are close together.
-const aheadBytes = 16 << 10
-
-// Cursor returns a cursor. It needs no Close. Its buffer grows to the largest record that it has read.
-func (r *Reader) Cursor() *Cursor { return &Cursor{r: r} }
-
-// At returns the record at a position. Its payload is valid until the next call. The record must have been in the log
-// before the first call of the cursor. An invalid frame or a wrong position is a *CorruptError. After Close of the
-// Reader the error is ErrClosed.
-func (c *Cursor) At(pos Position) (Record, error) {
-	s, err := c.r.segment(pos.Segment)
+// At returns the record at a position. It must have been in the log before the first call. The
+// payload is valid until the next call. An invalid frame or a wrong position is a *CorruptError.
+// After Close the error is ErrClosed.
+func (r *Reader) At(pos Position) (Record, error) {
+	s, err := r.segment(pos.Segment)
 	if err != nil {
 		return Record{}, err
 	}
 	if pos.Offset < headerSize {
 		return Record{}, &CorruptError{File: s.path, Offset: pos.Offset, Err: errLength}
 	}
-	if c.segment != pos.Segment {
-		size, err := s.file.Size() // the last segment grows behind the position
-		if err != nil {
-			return Record{}, fmt.Errorf("journal: size of %s: %w", s.path, err)
-		}
-		c.w = window{name: s.path, file: s.file, limit: size, chunk: aheadBytes, buf: c.w.buf[:0]}
-		c.segment = pos.Segment
+	w := &r.blocks[pos.Offset/blockBytes%keptBlocks]
+	if w.file != s.file {
+		*w = window{name: s.path, file: s.file, limit: s.size, block: blockBytes, buf: w.buf[:0]}
 	}
-	frame, bad, err := readFrame(&c.w, pos.Offset, s.sum)
+	frame, bad, err := readFrame(w, pos.Offset, s.sum)
 	if err == nil && bad == nil && frameSeq(frame) < s.firstSeq {
 		bad = errSeq
 	}
@@ -89,9 +75,8 @@ func (c *Cursor) At(pos Position) (Record, error) {
 	return record(frame, pos), nil
 }
 
+// segment returns an open segment.
 func (r *Reader) segment(number uint64) (*segment, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.segments == nil {
 		return nil, ErrClosed
 	}
@@ -105,13 +90,14 @@ func (r *Reader) segment(number uint64) (*segment, error) {
 	return s, err
 }
 
-// Close closes the files. It must not be called while At runs.
-func (r *Reader) Close() (err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// Close closes the files.
+func (r *Reader) Close() error {
+	var errs []error
 	for _, s := range r.segments {
-		err = errors.Join(err, s.file.Close())
+		if err := s.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	r.segments = nil
-	return err
+	return errors.Join(errs...)
 }

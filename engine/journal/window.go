@@ -1,21 +1,27 @@
 package journal
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 )
 
-const windowBytes = 1 << 20
+// windowBytes is the size of a window's reads. A window of blocks reads a block, and a little of
+// the next: a small record at the end of a block seldom needs another read.
+const (
+	windowBytes = 1 << 20
+	blockBytes  = 16 << 10
+	spillBytes  = 1 << 10
+)
 
-// window reads a file forwards, or around a place, through one buffer. The buffer never grows beyond a megabyte or the
-// largest frame. It never reads at or beyond limit, because a writer may be changing those bytes.
+// window reads a file forwards, or around a place, through one buffer. The buffer never grows
+// beyond a megabyte or the largest frame. It never reads at or beyond limit, because a writer
+// may be changing those bytes.
 type window struct {
 	name  string
 	file  io.ReaderAt
 	limit int64
-	chunk int64  // the size of a read in bytes; 0: a megabyte
+	block int64  // reads begin at a multiple of it; 0: anywhere
 	at    int64  // the offset of buf[0]
 	buf   []byte // the bytes that were read
 }
@@ -28,19 +34,25 @@ func (w *window) bytes(off int64, n int) ([]byte, error) {
 	return w.load(off, n)
 }
 
-// load reads the bytes that bytes returns, and more behind them.
+// load reads the bytes that bytes returns, and more around them.
 func (w *window) load(off int64, n int) ([]byte, error) {
-	size := int(min(max(int64(n), cmp.Or(w.chunk, windowBytes)), w.limit-off))
+	w.at = off
+	size := max(n, windowBytes)
+	if w.block > 0 {
+		w.at -= off % w.block
+		size = max(int(off-w.at)+n, int(w.block)+spillBytes)
+	}
+	size = int(min(int64(size), w.limit-w.at))
 	if cap(w.buf) < size {
 		w.buf = make([]byte, size)
 	}
-	w.at, w.buf = off, w.buf[:size]
-	if got, err := w.file.ReadAt(w.buf, off); got < size {
+	w.buf = w.buf[:size]
+	if got, err := w.file.ReadAt(w.buf, w.at); got < size {
 		w.buf = w.buf[:0]
 		if err == nil || errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, fmt.Errorf("journal: read %s at byte %d: %w", w.name, off+int64(got), err)
+		return nil, fmt.Errorf("journal: read %s at byte %d: %w", w.name, w.at+int64(got), err)
 	}
-	return w.buf[:n], nil
+	return w.buf[off-w.at:][:n], nil
 }

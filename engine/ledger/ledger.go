@@ -108,15 +108,15 @@ func (l *Ledger) get(id plan.FormID, s *State) {
 
 // put replaces the state of a form that exists.
 func (l *Ledger) put(id plan.FormID, s *State) {
-	var was State
-	l.get(id, &was)
 	t := l.totalsOf(id.Batch)
-	t.add(&was, -1)
 	t.add(s, 1)
 	if id.Revision == 0 {
+		t.add(l.base.kindOf(id.Batch), -1)
 		l.base.set(id.Batch, s)
 	} else {
-		l.newer[id].state = *s
+		n := l.newer[id]
+		t.add(&n.state, -1)
+		n.state = *s
 	}
 }
 
@@ -268,7 +268,7 @@ func (l *Ledger) BeginWindow(s pace.WindowStart) { l.facts.Stretch = s }
 // Clone copies a ledger, so that a record can be folded into the copy.
 func (l *Ledger) Clone() *Ledger {
 	c := *l
-	c.base.packed, c.base.rare, c.totals = slices.Clone(l.base.packed), maps.Clone(l.base.rare), slices.Clone(l.totals)
+	c.base, c.totals = l.base.clone(), slices.Clone(l.totals)
 	c.codes, c.facts.Events = slices.Clone(l.codes), slices.Clone(l.facts.Events)
 	c.newer = make(map[plan.FormID]*newerForm, len(l.newer))
 	for id, n := range l.newer {

@@ -2,61 +2,100 @@ package ledger
 
 import (
 	"iter"
+	"maps"
+	"slices"
 
 	"cohort/engine/record"
 )
 
-// states keeps the states of the planned forms, by batch: 16 bytes each. A state that does not fit is in a map. It is
-// not safe for concurrent use.
+// states keeps the states of the planned forms, by batch: 12 bytes each. It is not safe for concurrent use.
 type states struct {
 	packed []packed
-	rare   map[uint32]State
-	origin int64 // Unix milliseconds; no first attempt is earlier, as a rule
+	kinds  []State             // the different states so far, without First and Settled
+	known  map[State]uint16    // a kind's index
+	latest [Foreign + 1]uint16 // by phase: the kind that was set last; mostly the next has it too
+	rare   map[uint32]State    // by batch: what does not fit
+	origin int64               // Unix milliseconds; no first attempt is earlier, as a rule
 }
 
-// packed is a State in 16 bytes, from the lowest bits on: in place, Settled (48 bits) and Messages (16); in rest, Resend
-// (2), Loss (2), Phase (4), Reason (8), Unsent (8), Attempts (8), and First (32) in milliseconds since the origin, and 1.
-type packed struct{ place, rest uint64 }
+// packed is a State in 12 bytes.
+type packed struct {
+	offset  uint32 // of Settled
+	first   uint32 // milliseconds since the origin, and 1; 0: no first attempt
+	segment uint16 // of Settled
+	kind    uint16 // index into kinds, or isRare
+}
 
-// isRare is the rest of a state that is in the map. Its phase does not exist.
-const isRare = 0xFF
+const isRare = 1<<16 - 1
 
 func newStates(n int, origin int64) states {
-	return states{packed: make([]packed, n), rare: map[uint32]State{}, origin: origin}
+	return states{packed: make([]packed, n), kinds: []State{{}}, known: map[State]uint16{{}: 0}, rare: map[uint32]State{}, origin: origin}
+}
+
+func (t *states) clone() states {
+	c := *t
+	c.packed, c.kinds, c.known, c.rare = slices.Clone(t.packed), slices.Clone(t.kinds), maps.Clone(t.known), maps.Clone(t.rare)
+	return c
 }
 
 // get fills s with the state of a batch. Copying a State costs more than reading one.
 func (t *states) get(batch uint32, s *State) {
 	p := t.packed[batch]
-	if p.rest == isRare {
+	if p.kind == isRare {
 		*s = t.rare[batch]
 		return
 	}
-	s.Settled, s.Messages = record.Spot(p.place&(1<<48-1)), uint32(p.place>>48)
-	s.Resend, s.Loss, s.Phase = Resending(p.rest&3), Loss(p.rest>>2&3), Phase(p.rest>>4&15)
-	s.Reason, s.Unsent, s.Attempts = uint16(p.rest>>8&0xFF), uint16(p.rest>>16&0xFF), uint16(p.rest>>24&0xFF)
-	s.First = 0
-	if first := int64(p.rest >> 32); first != 0 {
-		s.First = record.Instant(t.origin + first - 1)
+	*s = t.kinds[p.kind]
+	s.Settled = record.Spot(p.segment)<<32 | record.Spot(p.offset)
+	if p.first != 0 {
+		s.First = record.Instant(t.origin + int64(p.first) - 1)
 	}
 }
 
+// kindOf returns the state of a batch, and perhaps no First and Settled. It is valid until the next set.
+func (t *states) kindOf(batch uint32) *State {
+	if kind := t.packed[batch].kind; kind != isRare {
+		return &t.kinds[kind]
+	}
+	return new(t.rare[batch])
+}
+
+// set replaces the state of a batch.
 func (t *states) set(batch uint32, s *State) {
 	p := &t.packed[batch]
-	if p.rest == isRare {
+	if p.kind == isRare {
 		delete(t.rare, batch)
 	}
 	first := int64(0)
 	if s.First != 0 {
 		first = int64(s.First) - t.origin + 1
 	}
-	if s.Messages >= 1<<16 || max(s.Attempts, s.Unsent, s.Reason) >= 1<<8 || first>>32 != 0 || (first == 0) != (s.First == 0) {
-		p.rest, t.rare[batch] = isRare, *s
+	kind := t.kind(s)
+	if kind == isRare || first>>32 != 0 || (first == 0) != (s.First == 0) {
+		p.kind, t.rare[batch] = isRare, *s
 		return
 	}
-	p.place = uint64(s.Settled) | uint64(s.Messages)<<48
-	p.rest = uint64(s.Resend) | uint64(s.Loss)<<2 | uint64(s.Phase)<<4 |
-		uint64(s.Reason)<<8 | uint64(s.Unsent)<<16 | uint64(s.Attempts)<<24 | uint64(first)<<32
+	*p = packed{uint32(s.Settled), uint32(first), uint16(s.Settled >> 32), kind}
+}
+
+// kind returns the index of a state's kind; isRare when there are too many kinds.
+func (t *states) kind(s *State) uint16 {
+	k := *s
+	k.First, k.Settled = 0, 0
+	latest := &t.latest[s.Phase]
+	if t.kinds[*latest] == k {
+		return *latest
+	}
+	kind, known := t.known[k]
+	if !known {
+		if len(t.kinds) == isRare {
+			return isRare
+		}
+		kind = uint16(len(t.kinds))
+		t.kinds, t.known[k] = append(t.kinds, k), kind
+	}
+	*latest = kind
+	return kind
 }
 
 // totals counts the forms that have messages by what Phase and Resend say. The fold keeps it, so nobody has to look at
@@ -69,6 +108,7 @@ type totals struct {
 
 type count struct{ forms, messages int64 }
 
+// add counts a form n times.
 func (t *totals) add(s *State, n int64) {
 	if s.Messages > 0 {
 		c := &t.counts[s.Phase][s.Resend]

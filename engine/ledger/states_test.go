@@ -9,9 +9,9 @@ import (
 	"cohort/engine/record"
 )
 
-// A planned form costs 16 bytes, and each state comes back as it was, whether it fits or not.
+// A planned form costs 12 bytes, and each state comes back as it was, whether it fits or not.
 func TestStatesComeBack(t *testing.T) {
-	if size := unsafe.Sizeof(packed{}); size != 16 {
+	if size := unsafe.Sizeof(packed{}); size != 12 {
 		t.Errorf("a packed state takes %d bytes", size)
 	}
 	const origin = 1_795_000_000_000
@@ -41,13 +41,29 @@ func TestStatesComeBack(t *testing.T) {
 			}
 		}
 		for batch, s := range want { // an ordinary state is not in the map
-			fits := s.Messages < 1<<16 && max(s.Attempts, s.Unsent, s.Reason) < 1<<8
-			if at := int64(s.First) - origin; s.First != 0 && (at < 0 || at >= 1<<32-1) {
-				fits = false
-			}
+			at := int64(s.First) - origin
+			fits := s.First == 0 || at >= 0 && at < 1<<32-1
 			if _, rare := states.rare[batch]; rare == fits {
 				t.Fatalf("%+v is in the map: %v", s, rare)
 			}
 		}
 	})
+}
+
+// A state of one kind too many is in the map, and those of known kinds are not.
+func TestStatesOfTooManyKinds(t *testing.T) {
+	states := newStates(2, 0)
+	for n := range uint32(1 << 16) {
+		states.set(0, &State{Messages: n})
+	}
+	for batch, n := range []uint32{1 << 16, 1<<16 - 2} {
+		s, got := State{Messages: n}, State{}
+		states.set(uint32(batch), &s)
+		if states.get(uint32(batch), &got); got != s {
+			t.Errorf("%+v came back as %+v", s, got)
+		}
+	}
+	if len(states.rare) != 1 {
+		t.Errorf("%d states are in the map", len(states.rare))
+	}
 }

@@ -34,13 +34,14 @@ type Reader struct {
 	Ledger *ledger.Ledger
 	log    *journal.Reader
 	lanes  []batchReader
+
+	decoder record.Decoder
 }
 
 type batchReader struct {
 	next  uint32 // the batch behind it
 	end   uint32 // the first position behind it; 0 before the first batch
 	forms []formReader
-	log   *journal.Cursor
 
 	refused, listed, late []record.RefusedRow
 	none                  bool // of the three: nobody in the batch has an outcome alone
@@ -69,7 +70,6 @@ func Open(dir string, plan *plan.Plan, folded *ledger.Ledger) (*Reader, error) {
 	t := &Reader{Plan: plan, Ledger: folded, log: log, lanes: make([]batchReader, len(plan.LaneStarts))}
 	for lane := range t.lanes {
 		t.lanes[lane].next, _ = plan.LaneBatches(person.Lane(lane))
-		t.lanes[lane].log = log.Cursor()
 	}
 	return t, nil
 }
@@ -232,7 +232,7 @@ func (t *Reader) enter(b *batchReader) error {
 	for id, form := range t.Ledger.EveryForm(&planned) {
 		f := formReader{Form: form, id: id, state: t.Ledger.State(id)}
 		if f.state.Phase == ledger.Accepted {
-			if err := f.load(b.log); err != nil {
+			if err := t.load(&f); err != nil {
 				return fmt.Errorf("progress log: batch %d: %w", id.Batch, err)
 			}
 		}
@@ -242,12 +242,13 @@ func (t *Reader) enter(b *batchReader) error {
 	return nil
 }
 
-func (f *formReader) load(log *journal.Cursor) error {
-	r, err := log.At(f.state.Settled.Position())
+// load reads the message ids of an accepted form from the log.
+func (t *Reader) load(f *formReader) error {
+	r, err := t.log.At(f.state.Settled.Position())
 	if err != nil {
 		return err
 	}
-	rec, err := record.Decode(r.Type, r.Payload)
+	rec, err := t.decoder.Decode(r.Type, r.Payload)
 	if err != nil {
 		return err
 	}

@@ -50,10 +50,9 @@ func (f *Form) appendTo(dst []byte) []byte {
 	return append(dst, f.Digest[:16]...)
 }
 
-// batch decodes the batch with a number.
-func (e *Extent) batch(number uint32, raw []byte) Batch {
-	b := Batch{Number: number, Lane: e.laneOf(number)}
-	b.Ordinal = number - uint32(e.LaneStarts[b.Lane])
+// batch decodes the batch with a number, of a lane.
+func (e *Extent) batch(number uint32, lane person.Lane, raw []byte) Batch {
+	b := Batch{Number: number, Lane: lane, Ordinal: number - uint32(e.LaneStarts[lane])}
 	if len(raw) == olderBatchSize {
 		raw = raw[2*4:]
 	}
@@ -68,12 +67,16 @@ func (e *Extent) batch(number uint32, raw []byte) Batch {
 func (e *Extent) each(in io.Reader, size int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		in, raw := bufio.NewReaderSize(in, 1<<16), make([]byte, size)
+		lane := 0
 		for i := range e.BatchCount {
+			for lane+1 < len(e.LaneStarts) && e.LaneStarts[lane+1] <= i {
+				lane++
+			}
 			_, err := io.ReadFull(in, raw)
 			if err != nil {
 				err = fmt.Errorf("plan: batch %d: %w", i, err)
 			}
-			if !yield(e.batch(uint32(i), raw), err) || err != nil {
+			if !yield(e.batch(uint32(i), person.Lane(lane), raw), err) || err != nil {
 				return
 			}
 		}

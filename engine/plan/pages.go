@@ -40,5 +40,5 @@ func (c *pages) read(p *Plan, batch uint32) (Batch, error) {
 		c.kept[slot] = page
 	}
 	at := int(batch%pageBatches) * p.batchSize
-	return p.batch(batch, page.raw[at:at+p.batchSize]), nil
+	return p.batch(batch, p.laneOf(batch), page.raw[at:at+p.batchSize]), nil
 }

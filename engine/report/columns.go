@@ -21,7 +21,7 @@ func (g *group) encode(e *encoder, plan *plan.Plan) ([]chunk, error) {
 		return append(dst, filepath.Base(plan.Cohort.Files[file].Path)...)
 	})
 	e.integers(g.lines)
-	e.texts(func(dst []byte, i int) []byte {
+	e.own(func(dst []byte, i int) []byte {
 		if g.numbers[i] == noNumber {
 			return append(dst, g.found[i]...)
 		}
@@ -37,15 +37,15 @@ func (g *group) encode(e *encoder, plan *plan.Plan) ([]chunk, error) {
 		return binary.LittleEndian.AppendUint32(dst, uint32(shard))
 	})
 	each(func(dst []byte, t *told) []byte { return append(dst, t.BatchReference...) })
-	e.texts(func(dst []byte, i int) []byte {
+	e.own(func(dst []byte, i int) []byte {
 		if !g.told[g.outcomes[i]].planned {
 			return dst
 		}
 		reference := plan.References.Message(g.rows[i])
 		return append(dst, reference[:]...)
 	})
-	e.texts(func(dst []byte, i int) []byte { return append(dst, g.ids[i]...) })
-	e.texts(func(dst []byte, i int) []byte {
+	e.own(func(dst []byte, i int) []byte { return append(dst, g.ids[i]...) })
+	e.own(func(dst []byte, i int) []byte {
 		if len(g.references) == 0 {
 			return dst
 		}

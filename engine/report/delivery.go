@@ -97,11 +97,11 @@ func (d Delivery) writeGroup(out *parquetFile, e *encoder, group []Fact) error {
 	}
 	e.begin(len(group))
 	e.integers(rows)
-	e.texts(func(dst []byte, i int) []byte {
+	e.own(func(dst []byte, i int) []byte {
 		reference := d.Plan.References.Message(rows[i])
 		return append(dst, reference[:]...)
 	})
-	e.texts(func(dst []byte, i int) []byte { return append(dst, group[i].MessageID...) })
+	e.own(func(dst []byte, i int) []byte { return append(dst, group[i].MessageID...) })
 	text(func(f *Fact) string { return f.Status })
 	text(func(f *Fact) string { return f.Channel })
 	text(func(f *Fact) string { return f.Steps })

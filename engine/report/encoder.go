@@ -82,27 +82,45 @@ func (e *encoder) integers(values []int64) {
 	e.data(c, format.DeltaBinaryPacked, len(e.body))
 }
 
-// texts encodes a column of texts that rows seldom share. value appends that of a row; an empty one is null.
-func (e *encoder) texts(value func(dst []byte, row int) []byte) {
+// own encodes a column of values that rows seldom share. value appends that of a row; an empty one is null.
+func (e *encoder) own(value func(dst []byte, row int) []byte) {
 	c, plain := e.column(format.Plain, format.RLE), e.plain
+	var length []byte // of a text
+	if c.Type == format.ByteArray {
+		length = make([]byte, 4)
+	}
 	for i := range e.levels {
 		at := len(plain)
-		plain = value(append(plain, 0, 0, 0, 0), i)
-		text := plain[at+4:]
-		if len(text) == 0 {
+		plain = value(append(plain, length...), i)
+		v := plain[at+len(length):]
+		if len(v) == 0 {
 			plain, e.levels[i] = plain[:at], 0
 			c.Statistics.NullCount++
 			continue
 		}
-		binary.LittleEndian.PutUint32(plain[at:], uint32(len(text)))
+		if len(length) > 0 {
+			binary.LittleEndian.PutUint32(plain[at:], uint32(len(v)))
+		}
 		e.levels[i] = 1
-		c.bound(text)
+		c.bound(v)
 	}
 	e.plain = plain
 	e.head(c)
-	e.packed = e.packTexts(e.packed[:0], e.body, e.plain, c.common())
+	e.packValues(c, e.body)
 	e.data(c, format.Plain, len(e.body)+len(e.plain))
 }
+
+// packValues packs the head, and the values of a column.
+func (e *encoder) packValues(c *chunk, head []byte) {
+	if c.Type == format.ByteArray {
+		e.packed = e.packTexts(e.packed[:0], head, e.plain, c.common())
+	} else {
+		e.packed = e.pack(e.packed[:0], append(head, e.plain...))
+	}
+}
+
+// mostShared limits the values in a dictionary.
+const mostShared = rowsInGroup / 8
 
 // shared encodes a column with values that many rows share: a row has that of entry which[row]. There are n entries.
 // value appends that of an entry; an empty one is null.
@@ -119,6 +137,11 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 			e.body = value(e.body[:0], int(entry))
 			ordinal = e.define(c, e.body)
 			e.ofEntry[entry] = ordinal
+			if ordinal == mostShared { // single messages each have their own
+				e.next--
+				e.own(func(dst []byte, row int) []byte { return value(dst, int(which[row])) })
+				return
+			}
 		}
 		if levels[i] = 1; ordinal == null {
 			levels[i] = 0
@@ -135,11 +158,7 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 		e.data(c, format.Plain, len(e.body))
 		return
 	}
-	if c.Type == format.ByteArray {
-		e.packed = e.packTexts(e.packed[:0], nil, e.plain, c.common())
-	} else {
-		e.packed = e.pack(e.packed[:0], e.plain)
-	}
+	e.packValues(c, nil)
 	e.page(c, len(e.plain), format.PageHeader{
 		Type:                 format.DictionaryPage,
 		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(len(e.dictionary)), Encoding: format.Plain}),

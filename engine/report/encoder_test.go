@@ -55,7 +55,7 @@ func cell(column, row int) string {
 	case 4:
 		return fmt.Sprint(row%5 - 2)
 	}
-	return fmt.Sprint(int64(row%1000-500) << 33)
+	return fmt.Sprint(int64(row%9000-500) << 33)
 }
 
 // Nulls and values in every pattern are what another library reads, and so are their number and bounds.
@@ -69,7 +69,7 @@ func TestNullsInEveryPattern(t *testing.T) {
 		for pattern := range noValue {
 			first, rows, each := len(want[0]), make([]int64, n), make([]uint16, n)
 			for i := range n {
-				rows[i], each[i] = int64(first+i+1), uint16(i)
+				rows[i], each[i] = int64(first+i+1), uint16(n-1-i)
 				want[0] = append(want[0], fmt.Sprint(first+i+1))
 				for column := 1; column < 7; column++ {
 					text := cell(column, first+i)
@@ -84,9 +84,9 @@ func TestNullsInEveryPattern(t *testing.T) {
 			}
 			e.begin(n)
 			e.integers(rows)
-			e.texts(value(1))
+			e.own(value(1))
 			for column := 2; column < 7; column++ {
-				e.shared(each, n, value(column))
+				e.shared(each, n, func(dst []byte, entry int) []byte { return value(column)(dst, n-1-entry) })
 			}
 			chunks, err := e.end()
 			must(t, err)

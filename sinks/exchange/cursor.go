@@ -51,10 +51,20 @@ func (c *Cursor) fail() bool {
 	return false
 }
 
+// null passes a null. It stands for a text, an object or an array that is not there.
+func (c *Cursor) null() bool {
+	c.next()
+	is := bytes.HasPrefix(c.b[c.at:], []byte("null"))
+	if is {
+		c.at += len("null")
+	}
+	return is
+}
+
 // Object reads an object. member reads the value of each key.
 func (c *Cursor) Object(member func(key []byte)) {
 	c.list('{', '}', func() {
-		key := c.Text()
+		key := c.text()
 		if c.take(':') {
 			member(key)
 		}
@@ -91,6 +101,9 @@ func (c *Cursor) Texts(first, second string) (a, b []byte) {
 func (c *Cursor) Array(element func()) { c.list('[', ']', element) }
 
 func (c *Cursor) list(open, end byte, item func()) {
+	if c.null() {
+		return
+	}
 	if c.depth++; c.depth > deepest {
 		c.fail()
 	}
@@ -118,6 +131,13 @@ func (c *Cursor) list(open, end byte, item func()) {
 
 // Text reads a string. Without escapes, the result is a part of the JSON.
 func (c *Cursor) Text() []byte {
+	if c.null() {
+		return nil
+	}
+	return c.text()
+}
+
+func (c *Cursor) text() []byte {
 	if !c.take('"') {
 		return nil
 	}
@@ -157,7 +177,7 @@ func (c *Cursor) decoded(quoted []byte) []byte {
 func (c *Cursor) Skip() {
 	switch c.next() {
 	case '"':
-		c.Text()
+		c.text()
 	case '{':
 		c.Object(func([]byte) { c.Skip() })
 	case '[':

@@ -22,6 +22,8 @@ func TestA201IsReadWholeOrNotAtAll(t *testing.T) {
 		whole:                            true,
 		list("CommunicationRequest", ""): true,
 		list("CommunicationRequest", `,{"system":"`+communicationSystem+`","value":"`+someID+`"}`): false,
+		list("CommunicationRequest", `,{"system":null,"value":null},null`):                         true,
+		list("CommunicationRequest", `,{null:"x"}`):                                                false,
 		list("CommunicationRequest", `,"words"`):                                                   false,
 		list("OperationOutcome", ""):                                                               false,
 		whole + "}":                                                                                false,

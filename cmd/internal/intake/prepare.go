@@ -87,8 +87,10 @@ func (p *Preparation) prepare(ctx context.Context) error {
 	}
 	m := spool.Manifest
 	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
-	var beside errgroup.Group // the merge of the shards for the rejects uses one core
+	var beside errgroup.Group
 	beside.Go(func() error { return writeRejects(rejects, spool.Rejected(), r.Cohort) })
+	// The plan takes its digests from what is read here, so it must be what was written.
+	beside.Go(func() error { return m.Verify(dir) })
 	batches, err := plan.Cut(ctx, p.References, spool, p.Sink, p.Sink.Limits(), p.Folder.Path)
 	unwritten := beside.Wait()
 	if err != nil {

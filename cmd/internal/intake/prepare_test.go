@@ -1,12 +1,72 @@
 package intake
 
 import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/terminal"
+	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/fixtures"
 	"cohort/ingest"
+	"cohort/shard"
+	"cohort/sinks"
 )
+
+// A spool that is not read as it was written gets no plan.
+func TestASpoolThatChangesBeforeItsPlanIsRefused(t *testing.T) {
+	for _, file := range []string{"", "shard-000.arrow", "verdicts.arrow"} {
+		dir := t.TempDir()
+		out := must(os.Create(filepath.Join(dir, "cohort.csv")))
+		must(fixtures.Cohort{People: 50, Seed: 3}.WriteCSV(out))
+		must(0, out.Close())
+		must(0, os.WriteFile(filepath.Join(dir, "campaign.yaml"), []byte(`campaign: a-campaign
+personalisation: {first: "((given_name))"}
+sink: {notify: {base_url: "http://127.0.0.1:1/comms", token_url: "http://127.0.0.1:1/oauth2/token", `+
+			`api_key_file: k, key_id: k, private_key_file: k, routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}
+`), 0o600))
+		c := must(LoadCampaign(filepath.Join(dir, "campaign.yaml")))
+		r := NewReading(c, terminal.NewScreen(io.Discard), []string{out.Name()})
+		must(0, r.Open(t.Context()))
+		defer r.App.Close()
+		r.Earlier = must(earlier.Hold(nil, false))
+		folder := must(runfolder.Hold(filepath.Join(dir, "run"), "send", false, slog.New(slog.DiscardHandler)))
+		p := &Preparation{
+			Reading: r, Folder: folder, References: engine.RunID{1}.References(), Sink: must(sinks.Measuring(c, r.Fields)),
+			Header: plan.Header{Service: "notify"},
+			Compare: func(context.Context, *shard.Spool) error {
+				if file == "" {
+					return nil
+				}
+				path := folder.File(filepath.Join(runfolder.SpoolFolder, file))
+				bytes := must(os.ReadFile(path))
+				bytes[len(bytes)/2] ^= 1
+				return os.WriteFile(path, bytes, 0o600)
+			},
+		}
+		err := p.Prepare(t.Context())
+		_, planned := os.Stat(folder.File(plan.PlanFile))
+		if file == "" {
+			if err != nil || planned != nil {
+				t.Fatal(err, planned)
+			}
+			must(0, p.Spool.Close())
+		} else if refusal.Code(err) != "preparation_failed" || !strings.Contains(err.Error(), file) || !errors.Is(planned, fs.ErrNotExist) {
+			t.Errorf("%s: %v, %v", file, err, planned)
+		}
+	}
+}
 
 func TestMixtureOfNumberRanges(t *testing.T) {
 	for _, test := range []struct {

@@ -10,7 +10,7 @@ import (
 
 // usualMemory is what a send or a report needs at most, unless a run has tens of millions of requests or its lists
 // name millions of people.
-const usualMemory = 110 << 20
+const usualMemory = 100 << 20
 
 // limitMemory has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
 // By default the heap grows to twice of that. A run of millions of single messages keeps its ledger, and garbage as
@@ -31,7 +31,7 @@ type limit struct {
 // since nothing refers to the new limit.
 func (l *limit) adjust() {
 	metrics.Read(l.live)
-	next := &limit{max(usualMemory, l.live[0].Value.Uint64()/2*3), l.live}
+	next := &limit{max(usualMemory, l.live[0].Value.Uint64()/5*6), l.live}
 	if next.bytes != l.bytes {
 		debug.SetMemoryLimit(int64(next.bytes))
 	}

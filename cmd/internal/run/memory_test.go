@@ -20,7 +20,7 @@ func TestTheLimitFollowsWhatIsInUse(t *testing.T) {
 	}
 	until(func(limit int64) bool { return limit == usualMemory })
 	large := make([]byte, 2*usualMemory)
-	until(func(limit int64) bool { return limit >= int64(len(large))*3/2 })
+	until(func(limit int64) bool { return limit >= int64(len(large))/5*6 })
 	runtime.KeepAlive(large)
 	large = nil
 	until(func(limit int64) bool { return limit == usualMemory })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -313,7 +314,8 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
-	s.ledger, log = nil, nil // there is memory for one ledger
+	s.ledger, log = nil, nil
+	runtime.GC() // there is memory for one ledger, and the limit must not rise for two
 	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
 }
 
