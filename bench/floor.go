@@ -10,18 +10,11 @@ import (
 // floorTables measures the stages of a send, each beside the least that any program must do
 // for it: read the bytes, write them, or move them through sockets.
 func floorTables(ctx context.Context, b *bencher) (tables []table, err error) {
-	whole, err := b.cohort(ctx, "cohort.csv", b.records, badShare, false)
+	shapes, err := b.shapes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	single, err := b.singles(ctx, whole)
-	if err != nil {
-		return nil, err
-	}
-	for _, shape := range []struct {
-		c     cohortFile
-		batch int
-	}{{whole, 1000}, {single, 1}} {
+	for _, shape := range shapes {
 		tables = append(tables, b.floorTable(shape.c, shape.batch))
 	}
 	return tables, nil

@@ -16,11 +16,7 @@ const memoryDisk = "/dev/shm"
 // logTables measures what the progress log costs: the same send with the run's folder on
 // this disk and in memory, the log's bytes in a plain file, and the log read back.
 func logTables(ctx context.Context, b *bencher) (tables []table, err error) {
-	whole, err := b.cohort(ctx, "cohort.csv", b.records, badShare, false)
-	if err != nil {
-		return nil, err
-	}
-	single, err := b.singles(ctx, whole)
+	shapes, err := b.shapes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -29,10 +25,7 @@ func logTables(ctx context.Context, b *bencher) (tables []table, err error) {
 		return nil, fmt.Errorf("bench log compares this disk with memory: %w", err)
 	}
 	b.atEnd = append(b.atEnd, func() error { return os.RemoveAll(memory) })
-	for _, shape := range []struct {
-		c     cohortFile
-		batch int
-	}{{whole, 1000}, {single, 1}} {
+	for _, shape := range shapes {
 		tables = append(tables, b.logTable(memory, shape.c, shape.batch))
 	}
 	return tables, nil

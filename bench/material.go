@@ -33,12 +33,24 @@ func (b *bencher) cohort(ctx context.Context, name string, records int, bad floa
 	return c, err
 }
 
-// singles is the cohort that is sent one message a request: a tenth, or the whole with -whole.
-func (b *bencher) singles(ctx context.Context, whole cohortFile) (cohortFile, error) {
-	if b.wholeSingle {
-		return whole, nil
+// shape is a cohort and the most messages of it in a request.
+type shape struct {
+	c     cohortFile
+	batch int
+}
+
+// shapes makes the cohort for 1,000 messages a request, and the one for single messages: a tenth of
+// it, or with -whole the same.
+func (b *bencher) shapes(ctx context.Context) ([]shape, error) {
+	whole, err := b.cohort(ctx, "cohort.csv", b.records, badShare, false)
+	if err != nil {
+		return nil, err
 	}
-	return b.cohort(ctx, "tenth.csv", b.records/10, badShare, false)
+	single := whole
+	if !b.wholeSingle {
+		single, err = b.cohort(ctx, "tenth.csv", b.records/10, badShare, false)
+	}
+	return []shape{{whole, 1000}, {single, 1}}, err
 }
 
 // campaign writes a campaign file and its secrets into a folder.

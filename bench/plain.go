@@ -175,7 +175,7 @@ func readyChild(ctx context.Context, args []string) error {
 	return printResult(said{sent.Load(), time.Since(began).Seconds(), (cpuTime() - spent).Seconds()})
 }
 
-// cpuTime is what this process has spent.
+// cpuTime returns the CPU time of this process.
 func cpuTime() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)

@@ -11,19 +11,12 @@ import (
 
 // sendTables measures how a cohort is sent, batched and one message a request.
 func sendTables(ctx context.Context, b *bencher) (tables []table, err error) {
-	whole, err := b.cohort(ctx, "cohort.csv", b.records, badShare, false)
-	if err != nil {
-		return nil, err
-	}
-	single, err := b.singles(ctx, whole)
+	shapes, err := b.shapes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	const plainName, readyName = "plain Go loop", "requests made before, net/http"
-	for _, shape := range []struct {
-		c     cohortFile
-		batch int
-	}{{whole, 1000}, {single, 1}} {
+	for _, shape := range shapes {
 		by := func(child string) work {
 			return func(ctx context.Context) (sample, error) {
 				u, n, _, err := b.sendBy(ctx, child, shape.c, shape.batch, 0)

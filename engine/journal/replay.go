@@ -98,7 +98,7 @@ type progress struct {
 	group uint64 // the number of the first frame of that frame's group
 }
 
-// stretchBytes is how many bytes of frames are handed over at once, and one frame more.
+// stretchBytes limits the frames that are handed over at once, in bytes. The last frame may pass the limit.
 const stretchBytes = 256 << 10
 
 type stretch struct {

@@ -29,7 +29,7 @@ const (
 	planVersion = 3 // see decision 22; before 2 there were no routes
 )
 
-// ErrDamaged says what is wrong with plan.batches.
+// ErrDamaged reports that plan.batches does not have the digest in plan.json.
 var ErrDamaged = errors.New("it is not the file that plan.json was sealed with")
 
 // ErrNone says that a folder has no sealed plan: nothing was ever sent from it.
@@ -231,8 +231,7 @@ func (p *Plan) Verify() error {
 	return nil
 }
 
-// Remembered is how long NHS Notify is relied upon to know a reference: nine months, less the days
-// by which months differ.
+// Remembered is the time for which NHS Notify knows a reference: nine months of at least 30 days.
 const Remembered = 270 * 24 * time.Hour
 
 // Forgotten returns the plan's age in days when NHS Notify may no longer know its references. It

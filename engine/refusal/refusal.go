@@ -73,7 +73,7 @@ func plain(err error) string {
 	return text
 }
 
-// Ended says how a run ended before every record had its final fate.
+// Ended is the error of a run that ended before every record had its final fate.
 type Ended struct {
 	Err  error
 	Code int    // the exit code

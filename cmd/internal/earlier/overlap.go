@@ -100,7 +100,7 @@ func kindOf(c *campaign.Campaign) string {
 	return kind
 }
 
-// since is the time from which on runs of other campaigns count.
+// since returns the start of the days in which runs of other campaigns count.
 func since(c *campaign.Campaign) time.Time { return time.Now().AddDate(0, 0, -c.OverlapDays) }
 
 // LinksOf yields the replaced numbers in the cohorts of those runs that can be read.

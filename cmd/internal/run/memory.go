@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// usualMemory is what a send or a report needs at most, unless a run has tens of millions of requests or its lists
-// name millions of people.
+// usualMemory is enough for most sends and reports, in bytes. Tens of millions of requests need more, and so do lists
+// of millions of people.
 const usualMemory = 100 << 20
 
 // limitMemory has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
