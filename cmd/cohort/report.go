@@ -46,7 +46,9 @@ It does not disturb a run at work. The file's metadata then has complete = false
 			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := run.WriteReport(out, dir, plan, nil, spool); err != nil {
+			if err := run.WriteReport(out, dir, plan, nil, spool); refusal.Code(err) != "" {
+				return err
+			} else if err != nil {
 				return refusal.New("report_not_written", "cause", err)
 			}
 			if output.IsFile(out) { // a pipe gets the report only, without a name
