@@ -7,29 +7,16 @@ import (
 	"time"
 )
 
-// The form of an event, version 1. Every integer is an unsigned varint, except version and order.
+// The form of an event, version 1. Integers are unsigned varints, but version and order.
 //
 //	version   1 byte
-//	texts     in the order of texts: size<<2 | form, then the bytes
+//	texts     in the order of texts. For a word: its index in words<<1 | 1. For any other
+//	          text: its size<<1, and its bytes
 //	order     a signed varint
 //	at        seconds since the start of year 1, then nanoseconds; 0 0 is no time
 //	received  the same
-//	raw       size, then the bytes
-//
-// The forms of a text:
-//
-//	0  size bytes of plain text
-//	1  size bytes, written as twice as many small hexadecimal digits
-//	2  16 bytes, written as a UUID in small letters; size is 16
-//	3  a word: size is its index in words, and no bytes follow
+//	raw       size and bytes
 const eventVersion = 1
-
-const (
-	plainForm = iota
-	hexForm
-	uuidForm
-	wordForm
-)
 
 // words are common texts. They have an index in logs, so words are only ever added at the end.
 // Any other text is kept as it is.
@@ -53,8 +40,6 @@ var wordIndex = func() map[string]uint64 {
 // ErrNewer means that a newer program wrote the event.
 var ErrNewer = errors.New("a newer version of cohort wrote this event; read it with that version")
 
-const hexDigits = "0123456789abcdef"
-
 var errEvent = errors.New("the bytes are not an event")
 
 // texts are the fields with a text, in the order of the form.
@@ -69,163 +54,80 @@ func (e *Event) texts() [13]*string {
 func Append(b []byte, e *Event) []byte {
 	b = append(b, eventVersion)
 	for _, text := range e.texts() {
-		b = appendText(b, *text)
+		if i, ok := wordIndex[*text]; ok {
+			b = binary.AppendUvarint(b, i<<1|1)
+		} else {
+			b = append(binary.AppendUvarint(b, uint64(len(*text))<<1), *text...)
+		}
 	}
 	b = binary.AppendVarint(b, int64(e.Order))
-	b = appendTime(b, e.At)
-	b = appendTime(b, e.Received)
+	for _, t := range [...]time.Time{e.At, e.Received} {
+		b = binary.AppendUvarint(b, uint64(t.Unix()-time.Time{}.Unix()))
+		b = binary.AppendUvarint(b, uint64(t.Nanosecond()))
+	}
 	b = binary.AppendUvarint(b, uint64(len(e.Raw)))
 	return append(b, e.Raw...)
 }
 
-func appendText(b []byte, text string) []byte {
-	if i, ok := wordIndex[text]; ok {
-		return binary.AppendUvarint(b, i<<2|wordForm)
-	}
-	var digits [32]byte
-	packed, form := packHex(digits[:0], text)
-	if form == plainForm {
-		return append(binary.AppendUvarint(b, uint64(len(text))<<2|plainForm), text...)
-	}
-	return append(binary.AppendUvarint(b, uint64(len(packed))<<2|form), packed...)
-}
-
-// packHex packs a UUID, or up to 64 hexadecimal digits. Any other text is in plainForm.
-func packHex(b []byte, text string) ([]byte, uint64) {
-	form, dash := uint64(hexForm), len(text) == 36 && text[8] == '-'
-	if dash {
-		form = uuidForm
-	} else if len(text)%2 != 0 || len(text) == 0 || len(text) > 2*cap(b) {
-		return b, plainForm
-	}
-	high, half := byte(0), false
-	for i := range len(text) {
-		c := text[i]
-		switch {
-		case dash && (i == 8 || i == 13 || i == 18 || i == 23):
-			if c != '-' {
-				return b, plainForm
-			}
-			continue
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return b, plainForm
-		}
-		if half {
-			b = append(b, high<<4|c)
-		}
-		high, half = c, !half
-	}
-	return b, form
-}
-
-func appendTime(b []byte, t time.Time) []byte {
-	b = binary.AppendUvarint(b, uint64(t.Unix()-time.Time{}.Unix()))
-	return binary.AppendUvarint(b, uint64(t.Nanosecond()))
-}
-
 // Parse reads the form of an event. The event shares no memory with b. An event of a newer version
 // is ErrNewer. Errors never show what the event holds.
-func Parse(b []byte) (Event, error) {
+func Parse(b []byte) (e Event, err error) {
 	if len(b) > 0 && b[0] > eventVersion {
-		return Event{}, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, b[0], eventVersion)
+		return e, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, b[0], eventVersion)
 	}
 	if len(b) == 0 || b[0] == 0 {
-		return Event{}, errEvent
+		return e, errEvent
 	}
-	var e Event
-	var space [512]byte
-	r, text := reader{b: b[1:]}, space[:0]
-	texts := e.texts()
-	var ends [len(texts)]int
-	for i := range texts {
-		*texts[i], text = r.word(text)
-		ends[i] = len(text)
-	}
-	// One allocation holds all texts that are no words.
-	all, from := string(text), 0
-	for i, end := range ends {
-		if end > from {
-			*texts[i] = all[from:end]
+	r := reader{b: b, all: string(b), at: 1} // one allocation for all texts
+	for _, text := range e.texts() {
+		switch n := r.uvarint(); {
+		case n&1 == 0:
+			*text = r.text(n >> 1)
+		case n>>1 < uint64(len(words)):
+			*text = words[n>>1]
+		default:
+			r.bad = true
 		}
-		from = end
 	}
 	order := r.uvarint()
 	e.Order = int(int64(order>>1) ^ -int64(order&1)) // as binary.Varint
-	e.At, e.Received = r.time(), r.time()
-	if raw := r.bytes(r.uvarint()); len(raw) > 0 {
-		e.Raw = append([]byte(nil), raw...)
+	for _, t := range [...]*time.Time{&e.At, &e.Received} {
+		seconds, nanoseconds := r.uvarint(), r.uvarint()
+		r.bad = r.bad || nanoseconds > 999_999_999
+		if seconds != 0 || nanoseconds != 0 {
+			*t = time.Unix(int64(seconds)+time.Time{}.Unix(), int64(nanoseconds)).UTC()
+		}
 	}
-	if r.bad || len(r.b) > 0 {
+	if raw := r.text(r.uvarint()); raw != "" {
+		e.Raw = []byte(raw)
+	}
+	if r.bad || r.at != len(b) {
 		return Event{}, errEvent
 	}
 	return e, nil
 }
 
-// reader takes values from the front of b. After a wrong value it is bad, and its values mean nothing.
+// reader takes values from b, which is also in all. After a wrong value it is bad, and its values
+// mean nothing.
 type reader struct {
 	b   []byte
+	all string
+	at  int
 	bad bool
 }
 
 func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
+	v, n := binary.Uvarint(r.b[r.at:])
+	r.bad = r.bad || n <= 0
+	r.at += max(n, 0)
 	return v
 }
 
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
-// word returns a word, or appends another text to text.
-func (r *reader) word(text []byte) (string, []byte) {
-	head := r.uvarint()
-	size, form := head>>2, head&3
-	if form == wordForm {
-		if size < uint64(len(words)) {
-			return words[size], text
-		}
+func (r *reader) text(size uint64) string {
+	if size > uint64(len(r.b)-r.at) {
 		r.bad = true
-		return "", text
+		return ""
 	}
-	b := r.bytes(size)
-	switch {
-	case form == plainForm:
-		text = append(text, b...)
-	case form == uuidForm && len(b) != 16:
-		r.bad = true
-	default:
-		for i, c := range b {
-			if form == uuidForm && (i == 4 || i == 6 || i == 8 || i == 10) {
-				text = append(text, '-')
-			}
-			text = append(text, hexDigits[c>>4], hexDigits[c&0xF])
-		}
-	}
-	return "", text
-}
-
-func (r *reader) time() time.Time {
-	seconds, nanoseconds := r.uvarint(), r.uvarint()
-	if seconds == 0 && nanoseconds == 0 {
-		return time.Time{}
-	}
-	if nanoseconds > 999_999_999 {
-		r.bad = true
-	}
-	return time.Unix(int64(seconds)+time.Time{}.Unix(), int64(nanoseconds)).UTC()
+	r.at += int(size)
+	return r.all[r.at-int(size) : r.at]
 }

@@ -22,12 +22,8 @@ func anEvent() Event {
 	}
 }
 
-// drawText draws texts of every form, and those that almost have another form.
 func drawText() *rapid.Generator[string] {
-	return rapid.OneOf(
-		rapid.Just(""), rapid.SampledFrom(words), rapid.String(), rapid.StringMatching(`[0-9a-f]{0,70}`), rapid.StringMatching(`[0-9A-Fa-g]{4}`),
-		rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-fA]{12}`), rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f-]{27}`),
-	)
+	return rapid.OneOf(rapid.Just(""), rapid.SampledFrom(words), rapid.String())
 }
 
 func drawTime() *rapid.Generator[time.Time] {
@@ -90,11 +86,9 @@ func TestNoFieldIsForgotten(t *testing.T) {
 func TestTheFormStaysAsItIs(t *testing.T) {
 	e := anEvent()
 	e.Answer, e.Raw, e.Status = "yes", []byte("{}"), "a_new_status"
-	want := "01" + "03" + "17" + "42" + "1f0b7d1e6c1c8b6a9f000a1b2c3d4e5f" + // callback, channel, the reference
-		"6c" + fmt.Sprintf("%x", e.MessageID) +
-		"30" + fmt.Sprintf("%x", e.Status) + "af01" + "bb01" + "63" + // sms, secondary, permanent_failure
-		"34" + fmt.Sprintf("%x", e.Code) + "40" + fmt.Sprintf("%x", e.Reason) + "0c" + fmt.Sprintf("%x", e.Answer) +
-		"8001" + fmt.Sprintf("%x", e.RoutingVersion) + "8101" + e.Key +
+	text := func(text string) string { return fmt.Sprintf("%02x%x", 2*len(text), text) }
+	want := "01" + "01" + "0b" + text(e.Reference) + text(e.MessageID) + text(e.Status) + "57" + "5d" + "31" + // sms, secondary, permanent_failure
+		text(e.Code) + text(e.Reason) + text(e.Answer) + text(e.RoutingVersion) + "8001" + fmt.Sprintf("%x", e.Key) +
 		"04" + "90a9cd94ee01" + "c0a9d33a" + "91a9cd94ee01" + "05" + "02" + "7b7d" // order, at, received, raw
 	if got := fmt.Sprintf("%x", Append(nil, &e)); got != want {
 		t.Errorf("the form is %s", got)

@@ -32,7 +32,7 @@ type Event struct {
 	Raw      []byte    // the item as received, if it has anything that the fields above do not hold; never printed
 }
 
-// Source is the way in which an event came. A newer program may know others.
+// Source names who told this program of an event. A newer program may know others.
 type Source string
 
 // The sources. A receipt of the NHS App is a Receipt, whether the NHS App sent it or was asked.
@@ -43,7 +43,7 @@ const (
 	DailyReport Source = "daily report" // NHS Notify's daily report of uploads
 )
 
-// Kind is what an event is about. A newer program may know others.
+// Kind names the subject of an event. A newer program may know others.
 type Kind string
 
 // The kinds. Status is the message's in an event OfMessage, and the channel's in one OfChannel.
