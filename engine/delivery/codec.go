@@ -54,7 +54,9 @@ func (e *Event) texts() [13]*string {
 func Append(b []byte, e *Event) []byte {
 	b = append(b, eventVersion)
 	for _, text := range e.texts() {
-		if i, ok := wordIndex[*text]; ok {
+		if *text == "" {
+			b = append(b, 0)
+		} else if i, ok := wordIndex[*text]; ok {
 			b = binary.AppendUvarint(b, i<<1|1)
 		} else {
 			b = append(binary.AppendUvarint(b, uint64(len(*text))<<1), *text...)
