@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"sinks/exchange":          {"engine", "engine/reach", "ingest/person", "sinks/apim", "sinks/wire"},
 	"sinks/notify":            {"engine", "engine/campaign", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
 	"sinks/nhsapp":            {"engine", "engine/pace", "engine/reach", "ingest/person", "sinks/apim", "sinks/exchange"},
+	"sinks/callbacks":         {"engine/delivery"},
 	"sinks/sinktest":          {"engine", "ingest/person", "sinks/apim"},
 	"sinks/file":              {"engine", "engine/disk", "engine/ledger", "engine/plan", "ingest/person"},
 	"sinks/simulator":         {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger", "sinks/simulator/nhsapp", "sinks/simulator/notify"},
