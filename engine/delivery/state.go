@@ -177,7 +177,7 @@ func (s *State) addID(id string) {
 	}
 	ids := []string{id, s.MessageID, s.OtherID}
 	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 	s.MessageID, s.OtherID = ids[0], append(ids, "")[1]
 }
 
