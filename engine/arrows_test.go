@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"engine/enginetest":       {"engine", "engine/campaign", "engine/journal", "engine/plan", "ingest/person"},
 	"engine/report":           {"engine", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/disk", "parquet-go"},
 	"engine/delivery":         {},
+	"engine/inbox":            {"engine/delivery", "engine/disk", "engine/journal"},
 	"engine/reach":            {"ingest/person", "engine/disk"},
 	"engine/register":         {"engine/disk", "engine/ledger", "engine/plan", "engine/refusal", "ingest/person"},
 	"sinks/wire":              {},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// State is what is known of one message. A field is zero when it is not known. Everything but
+// State has the facts about one message. A field is zero when it is not known. Everything but
 // Duplicates and Backwards is the same for every order of the events.
 type State struct {
 	Status string // of the message, or the code of its receipts
@@ -37,7 +37,7 @@ type State struct {
 	Backwards  int // different events that would have moved a status backwards, and did not
 }
 
-// Attempt is what is known of one attempt to reach a person through a channel.
+// Attempt has the facts about one attempt to reach a person through a channel.
 type Attempt struct {
 	Channel, Cascade string
 	Order            int    // within the cascade, from 1
@@ -60,7 +60,7 @@ func (s *State) Final() bool {
 	return s.Status == Delivered || s.Status == Failed
 }
 
-// Effect says what an event does to a State.
+// Effect is the result of adding an event to a Fold.
 type Effect int
 
 // The effects. An event that is Backwards still counts for the time of the last event, and for
@@ -177,7 +177,7 @@ func (s *State) addID(id string) {
 	}
 	ids := []string{id, s.MessageID, s.OtherID}
 	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 	s.MessageID, s.OtherID = ids[0], append(ids, "")[1]
 }
 
