@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// Callbacks says what `cohort callbacks` trusts. Empty fields switch their paths off: without
-// ApplicationID those of a signature, without ClientCAFile those of a client certificate.
+// Callbacks names the senders that the receiver of callbacks trusts. Empty fields switch paths off:
+// without ApplicationID those of a signature, without ClientCAFile those of a client certificate.
 type Callbacks struct {
 	ApplicationID      string // a signature's key is <ApplicationID>.<API key>
 	APIKeyFile         string // absolute; empty if APIKeyEnv is used

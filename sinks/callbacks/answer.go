@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Answer is what a request gets.
+// Answer is the answer to a request.
 type Answer int
 
 // The answers.

@@ -45,7 +45,8 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// issue makes a certificate with DNS names. A name that begins with cn: is the common name.
+// issue makes a certificate with DNS names. A name that begins with cn: is the common name. With the name
+// server: it is for servers only.
 func (a *authority) issue(t testing.TB, names ...string) *tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -56,6 +57,8 @@ func (a *authority) issue(t testing.TB, names ...string) *tls.Certificate {
 	for _, name := range names {
 		if cn, is := strings.CutPrefix(name, "cn:"); is {
 			form.Subject.CommonName = cn
+		} else if name == "server:" {
+			form.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		} else {
 			form.DNSNames = append(form.DNSNames, name)
 		}

@@ -59,6 +59,8 @@ func TestReadNotify(t *testing.T) {
 		{"a new attribute", replace(leastMessage, `"timestamp"`, `"mood":"good","timestamp"`, 1),
 			with(message, raw(replace(leastMessage, `"timestamp"`, `"mood":"good","timestamp"`, 1)))},
 		{"a new member", replace(leastMessage, `"type"`, `"new":1,"type"`, 1), with(message, raw(replace(leastMessage, `"type"`, `"new":1,"type"`, 1)))},
+		{"a new member of the plan", `{"type":"MessageStatus","attributes":{"messageId":"m1","messageReference":"r1","messageStatus":"sending","timestamp":"2026-11-21T08:00:00Z","routingPlan":{"a":1}}}`,
+			with(message, raw(`{"type":"MessageStatus","attributes":{"messageId":"m1","messageReference":"r1","messageStatus":"sending","timestamp":"2026-11-21T08:00:00Z","routingPlan":{"a":1}}}`))},
 		{"an attribute of another type", replace(leastChannel, `"retryCount":0`, `"cascadeOrder":"2","supplierStatus":"read"`, 1),
 			with(channel, func(e *delivery.Event) {
 				e.Raw, e.Supplier = []byte(replace(leastChannel, `"retryCount":0`, `"cascadeOrder":"2","supplierStatus":"read"`, 1)), "read"
@@ -111,6 +113,7 @@ func TestTheChannelsOfAMessage(t *testing.T) {
 		`[{"type":"NHSAPP","channelStatus":"delivered"}]`:                                         {"nhsapp", false},
 		`[{"type":"nhsapp","channelStatus":"failed"}]`:                                            {"", true},
 		`[{"type":"nhsapp","channelStatus":"failed"},{"type":"sms","channelStatus":"delivered"}]`: {"", true},
+		`[{"type":"sms","channelStatus":"delivered"},{"type":"nhsapp","channelStatus":"failed"}]`: {"sms", true},
 		`[{"type":"sms","channelStatus":"delivered","new":1}]`:                                    {"sms", true},
 	} {
 		got := readStatuses([]byte(`{"data":[` + strings.Replace(leastMessage, `"timestamp"`, `"channels":`+channels+`,"timestamp"`, 1) + `]}`))

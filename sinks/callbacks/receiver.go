@@ -31,7 +31,7 @@ const (
 	bodyTime = 30 * time.Second
 )
 
-// way is what is behind a path: how the sender is checked, and the form of the body.
+// way has the check of the sender, and the form of the body, for a path.
 type way struct {
 	certificate bool // by its client certificate, or else by API key and signature
 	read        func(body []byte) []delivery.Event
@@ -94,7 +94,7 @@ func (r *Receiver) enter() bool {
 	return true
 }
 
-// ready says whether the next callback would be stored.
+// ready reports if the next callback would be stored, as far as is known.
 func (r *Receiver) ready() Answer {
 	switch {
 	case !r.enter():
@@ -180,8 +180,8 @@ func (r *Receiver) byCertificate(w http.ResponseWriter, req *http.Request) ([]by
 
 // body reads the bytes of a callback. Without them the answer is not Stored.
 func (r *Receiver) body(w http.ResponseWriter, req *http.Request) ([]byte, Answer) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(r.o.BodyTime)) // a recorder of a test has no deadlines
+	// A recorder of a test has no deadlines. The server sets its own before the next request.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(r.o.BodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, mostBody))
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
@@ -191,7 +191,6 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) ([]byte, Answe
 	case err != nil:
 		return nil, Broken
 	}
-	_ = control.SetReadDeadline(time.Time{})
 	return body, Stored
 }
 

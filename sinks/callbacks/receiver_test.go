@@ -173,6 +173,7 @@ func TestAnswers(t *testing.T) {
 		{"another name", by(ReceiptsPath, "evil.example.nhs.uk"), 403, 0},
 		{"a name of a subdomain", by(ReceiptsPath, "a.notify.example.nhs.uk"), 403, 0},
 		{"no name", by(ReceiptsPath), 403, 0},
+		{"a server's certificate", by(ReceiptsPath, "notify.example.nhs.uk", "server:"), 403, 0},
 		{"no TLS", post(ReceiptsPath, delivered, nil), 403, 0},
 		{"no certificate", func(*fixture) *http.Request { return withCertificate(callback(ReceiptsPath, delivered)) }, 403, 0},
 		{"the certificate of another authority", func(*fixture) *http.Request {
@@ -334,6 +335,7 @@ func TestOurOwnFaultsAre503(t *testing.T) {
 func TestSlowAndBrokenBodies(t *testing.T) {
 	f := newFixture(t, true)
 	f.o.BodyTime = 50 * time.Millisecond
+	f.keys.Load().verified.Store(true) // half a body has no right signature
 	server := httptest.NewServer(f)
 	defer server.Close()
 	answer := func(length string, hang bool) string {

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// grace is the time after a load of the secrets in which the service is asked to repeat a callback that
-// does not verify, unless one has verified. The services repeat a callback for as long.
+// grace begins when secrets are loaded, and ends when a callback verifies. In it, callbacks that do not
+// verify get 503. It is as long as the services repeat a callback.
 const grace = 2 * time.Hour
 
 // signatureHeader has the HMAC-SHA256 of the body, in hex. The service fixes its name.
 const signatureHeader = "X-Hmac-Sha256-Signature"
 
-// trust is what one load of the secrets allows: API keys, or the authority of client certificates.
+// trust holds the secrets of one load: API keys, or the authority of client certificates.
 type trust struct {
 	keys     []secret
 	roots    *x509.CertPool
