@@ -11,23 +11,15 @@ import (
 // Callbacks names the senders that the receiver of callbacks trusts. Empty fields switch paths off:
 // without ApplicationID those of a signature, without ClientCAFile those of a client certificate.
 type Callbacks struct {
-	ApplicationID      string // a signature's key is <ApplicationID>.<API key>
-	APIKeyFile         string // absolute; empty if APIKeyEnv is used
-	APIKeyEnv          string // the sink's
-	PreviousAPIKeyFile string // absolute; trusted too, during a rotation
-	APIKeyHeader       string // the name of the header with the API key
+	ApplicationID      string `yaml:"application_id"`        // a signature's key is <ApplicationID>.<API key>
+	APIKeyFile         string `yaml:"api_key_file"`          // absolute; empty if APIKeyEnv is used
+	PreviousAPIKeyFile string `yaml:"previous_api_key_file"` // absolute; trusted too, during a rotation
+	APIKeyHeader       string `yaml:"api_key_header"`        // the name of the header with the API key
 
-	ClientCAFile string   // absolute
-	ClientNames  []string // a client certificate must carry one of them
-}
+	ClientCAFile string   `yaml:"client_ca_file"` // absolute
+	ClientNames  []string `yaml:"client_names"`   // a client certificate must carry one of them
 
-type callbacksSection struct {
-	ApplicationID      string   `yaml:"application_id"`
-	APIKeyFile         string   `yaml:"api_key_file"`
-	PreviousAPIKeyFile string   `yaml:"previous_api_key_file"`
-	APIKeyHeader       string   `yaml:"api_key_header"`
-	ClientCAFile       string   `yaml:"client_ca_file"`
-	ClientNames        []string `yaml:"client_names"`
+	APIKeyEnv string // the sink's, in place of APIKeyFile; it has no key
 }
 
 // defaultAPIKeyHeader is the service's own default.
@@ -36,7 +28,7 @@ const defaultAPIKeyHeader = "x-api-key"
 var headerForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110
 
 // callbacks follows sink: the API key may be the sink's.
-func (l *loader) callbacks(c *Campaign, s *callbacksSection) {
+func (l *loader) callbacks(c *Campaign, s *Callbacks) {
 	const at = "callbacks"
 	if s == nil && !l.has(at) {
 		return
@@ -61,9 +53,10 @@ func (l *loader) callbacks(c *Campaign, s *callbacksSection) {
 	if slices.Contains(s.ClientNames, "") {
 		l.wrong(at+".client_names", "has an empty name")
 	}
-	b := &Callbacks{
-		ApplicationID: s.ApplicationID, APIKeyFile: l.absolute(s.APIKeyFile), PreviousAPIKeyFile: l.absolute(s.PreviousAPIKeyFile),
-		APIKeyHeader: cmp.Or(s.APIKeyHeader, defaultAPIKeyHeader), ClientCAFile: l.absolute(s.ClientCAFile), ClientNames: s.ClientNames,
+	b := *s
+	b.APIKeyHeader = cmp.Or(b.APIKeyHeader, defaultAPIKeyHeader)
+	for _, path := range []*string{&b.APIKeyFile, &b.PreviousAPIKeyFile, &b.ClientCAFile} {
+		*path = l.absolute(*path)
 	}
 	if !headerForm.MatchString(b.APIKeyHeader) {
 		l.wrong(at+".api_key_header", "must be the name of an HTTP header, such as %s, not %q", defaultAPIKeyHeader, b.APIKeyHeader)
@@ -74,5 +67,5 @@ func (l *loader) callbacks(c *Campaign, s *callbacksSection) {
 			l.wrong(at, "needs api_key_file: the campaign's sink has no API key")
 		}
 	}
-	c.Callbacks = b
+	c.Callbacks = &b
 }

@@ -37,10 +37,11 @@ func TestCallbacks(t *testing.T) {
 		}
 	}
 	for lines, want := range map[string]string{
-		"callbacks:":                          "1: callbacks needs application_id to check signatures, client_ca_file to check client certificates, or both",
-		"callbacks: {api_key_file: a}":        "1: callbacks needs application_id to check signatures",
-		"callbacks: {application: a}":         "1: unknown key callbacks.application; allowed here: application_id, api_key_file,",
-		"callbacks: {application_id: \"a \"}": "1: callbacks.application_id has white space",
+		"callbacks:":                                                           "1: callbacks needs application_id to check signatures, client_ca_file to check client certificates, or both",
+		"callbacks: {api_key_file: a}":                                         "1: callbacks needs application_id to check signatures",
+		"callbacks: {application_id: a, apikeyenv: b}":                         "1: unknown key callbacks.apikeyenv",
+		"callbacks: {application: a}":                                          "1: unknown key callbacks.application; allowed here: application_id, api_key_file,",
+		"callbacks: {application_id: \"a \"}":                                  "1: callbacks.application_id has white space",
 		"callbacks: {client_ca_file: a, client_names: [b], api_key_file: c}":   "1: callbacks.api_key_file needs application_id beside it",
 		"callbacks: {client_ca_file: a, client_names: [b], api_key_header: c}": "1: callbacks.api_key_header needs application_id",
 		"callbacks: {client_ca_file: a}":                                       "1: callbacks needs client_ca_file and client_names together",

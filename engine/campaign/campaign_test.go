@@ -149,7 +149,7 @@ sink:
 		},
 		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
-		Callbacks:       &Callbacks{"app", "/somewhere/a", "", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}},
+		Callbacks:       &Callbacks{"app", "/somewhere/a", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
 		ReservedNames:   "checked", Literal: true,
 		Reach: &Reach{"gp"},
 		Pace: Pace{

@@ -65,24 +65,13 @@ func (a Answer) write(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, a.String()+"\n") // the client may be gone
 }
 
-// Counts are the numbers of callbacks by answer.
-type Counts [answerEnd]int64
-
-// Counts returns what this receiver has answered so far.
-func (r *Receiver) Counts() (c Counts) {
-	for i := range c {
-		c[i] = r.counts[i].Load()
-	}
-	return c
-}
-
-// Summary tells in words how many callbacks came after earlier counts, and their answers. It is empty if
+// Report tells in words how many callbacks came since the latest Report, and their answers. It is empty if
 // none came.
-func (c Counts) Summary(earlier Counts) string {
+func (r *Receiver) Report() string {
 	var all []string
 	received := int64(0)
-	for i := range c {
-		if n := c[i] - earlier[i]; n > 0 {
+	for i := range r.counts {
+		if n := r.counts[i].Swap(0); n > 0 {
 			received += n
 			all = append(all, fmt.Sprintf("%d %s (%d)", n, answers[i].words, answers[i].status))
 		}

@@ -65,9 +65,9 @@ type Options struct {
 type Receiver struct {
 	o             Options
 	keys, clients atomic.Pointer[trust]
-	counts        [answerEnd]atomic.Int64
-	failing       atomic.Bool  // the latest callback could not be stored
-	gate          sync.RWMutex // held for reading by each callback, and for ever once stopped
+	counts        [answerEnd]atomic.Int64 // of callbacks, since the latest Report
+	failing       atomic.Bool             // the latest callback could not be stored
+	gate          sync.RWMutex            // held for reading by each callback, and for ever once stopped
 }
 
 // New makes a receiver.
@@ -96,14 +96,13 @@ func (r *Receiver) enter() bool {
 
 // ready reports if the next callback would be stored, as far as is known.
 func (r *Receiver) ready() Answer {
-	switch {
-	case !r.enter():
+	if !r.enter() {
 		return Unready
-	case r.failing.Load():
-		r.gate.RUnlock()
+	}
+	defer r.gate.RUnlock()
+	if r.failing.Load() {
 		return NotStored
 	}
-	r.gate.RUnlock()
 	return Healthy
 }
 

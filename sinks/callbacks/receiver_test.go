@@ -191,7 +191,7 @@ func TestAnswers(t *testing.T) {
 		if w.Code != test.want || len(f.memory.events) != test.events {
 			t.Errorf("%s: %d and %d events, not %d and %d", test.name, w.Code, len(f.memory.events), test.want, test.events)
 		}
-		if got := f.Counts().Summary(Counts{}); !strings.HasPrefix(got, "1 received: 1 ") || !strings.HasSuffix(got, fmt.Sprintf("(%d)", test.want)) {
+		if got := f.Report(); !strings.HasPrefix(got, "1 received: 1 ") || !strings.HasSuffix(got, fmt.Sprintf("(%d)", test.want)) {
 			t.Errorf("%s: counted as %s", test.name, got)
 		}
 		for _, e := range f.memory.events {
@@ -325,8 +325,11 @@ func TestOurOwnFaultsAre503(t *testing.T) {
 	if n := len(f.memory.events); n != 2 {
 		t.Errorf("%d events are stored, not 2", n)
 	}
-	if got := f.Counts().Summary(Counts{}); got != "7 received: 2 stored (202), 3 could not be stored (503), 2 starting or stopping (503)" {
+	if got := f.Report(); got != "7 received: 2 stored (202), 3 could not be stored (503), 2 starting or stopping (503)" {
 		t.Error(got)
+	}
+	if got := f.Report(); got != "" {
+		t.Errorf("it is reported again: %s", got)
 	}
 }
 
@@ -416,7 +419,7 @@ func TestNothingPersonalOrSecretIsShown(t *testing.T) {
 			}
 		}
 	}
-	fmt.Fprint(&shown, f.Counts().Summary(Counts{}), f.log.String())
+	fmt.Fprint(&shown, f.Report(), f.log.String())
 	find := func(text string) (found []string) {
 		for _, canary := range []string{number, name, apiKey, oldKey, application, sign(personal, apiKey), sign(personal+name, apiKey)} {
 			if strings.Contains(text, canary) {

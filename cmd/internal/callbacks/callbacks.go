@@ -115,9 +115,8 @@ type service struct {
 	withClients bool // there are paths that rest on a client certificate
 	cert        certificate
 	files       []*renewable
-	said        receive.Counts // as of the latest report
-	handshakes  atomic.Int64   // that failed since the latest report
-	lastFailed  atomic.Value   // why the latest of them did, a string
+	handshakes  atomic.Int64 // that failed since the latest report
+	lastFailed  atomic.Value // why the latest of them did, a string
 }
 
 // watch lists the files to read.
@@ -214,13 +213,10 @@ func (s *service) warnOfEnd() {
 
 // report logs the counts since the latest report, if there are any.
 func (s *service) report(when string) {
-	now := s.receiver.Counts()
-	summary, failed := now.Summary(s.said), s.handshakes.Swap(0)
-	s.said = now
-	if summary != "" {
-		s.log.Info("callbacks " + when + ": " + summary)
+	if counts := s.receiver.Report(); counts != "" {
+		s.log.Info("callbacks " + when + ": " + counts)
 	}
-	if failed > 0 {
+	if failed := s.handshakes.Swap(0); failed > 0 {
 		s.log.Info("TLS handshakes that failed "+when, "count", failed, "latest", s.lastFailed.Load())
 	}
 }
