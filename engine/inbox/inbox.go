@@ -102,16 +102,15 @@ func (in *Inbox) Put(ctx context.Context, events []delivery.Event) error {
 		return in.broken
 	}
 	var space [1024]byte
-	store, last := in.log.Append, len(events)-1
 	for i := range events {
-		if i == last {
-			store = in.log.Commit // this one and those before
-		}
 		b := delivery.Append(space[:0], &events[i])
-		if err := store(eventType, b); err != nil {
+		in.size.Add(frameBytes + int64(len(b)))
+		if i == len(events)-1 {
+			return in.log.Commit(eventType, b) // and the events before it
+		}
+		if err := in.log.Append(eventType, b); err != nil {
 			return err
 		}
-		in.size.Add(frameBytes + int64(len(b)))
 	}
 	return nil
 }

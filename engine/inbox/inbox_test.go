@@ -262,6 +262,45 @@ func TestAContextThatHasEnded(t *testing.T) {
 	}
 }
 
+// A reader has seen an event that a power cut took before its sync. It goes on with those that
+// were put since.
+func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
+	for name, lose := range map[string]func(path string, from int64) error{
+		"the file is shorter": os.Truncate,
+		"its sectors are empty": func(path string, from int64) error {
+			raw, err := os.ReadFile(path)
+			clear(raw[from:])
+			return errors.Join(err, os.WriteFile(path, raw, 0o600))
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "inbox")
+		in, err := Open(dir, "")
+		must(t, err)
+		must(t, in.Put(background, events("0")))
+		_, kept, err := readKeys(osFS, dir, Position{})
+		must(t, err)
+		must(t, in.Put(background, events("lost", "lost as well")))
+		_, at, err := readKeys(osFS, dir, Position{})
+		must(t, err)
+		must(t, in.Close())
+		must(t, lose(journal.SegmentPath(volumePath(dir, at.Volume), at.Segment), kept.Offset))
+		for range 2 {
+			if keys, end, err := readKeys(osFS, dir, at); err != nil || len(keys) > 0 || end != at {
+				t.Errorf("%s: %v to %s: %v", name, keys, end, err)
+			}
+		}
+		for _, key := range []string{"1", "2"} { // two starts: one segment each
+			in, err = Open(dir, "")
+			must(t, err)
+			must(t, in.Put(background, events(key)))
+			must(t, in.Close())
+		}
+		if keys, _, err := readKeys(osFS, dir, at); err != nil || !slices.Equal(keys, []string{"1", "2"}) {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
+	}
+}
+
 // Old volumes go, and what readers still need stays.
 func TestDrop(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "inbox")

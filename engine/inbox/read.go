@@ -46,7 +46,7 @@ func (p Position) Compare(q Position) int {
 var ErrGone = errors.New("the inbox does not have the events of this position any more; read it from its start")
 
 // Read calls fn with every event after from, in the order in which they were stored, and with the
-// position after the event. It returns the position that it has reached. It never writes, and may
+// position after the event. It returns the position after the last event. It never writes, and may
 // run while another process writes. It may see events shortly before they are acknowledged; a
 // power cut can still take those, and the next Read goes on behind them.
 //
@@ -75,7 +75,7 @@ func readOn(fsys journal.FS, dir string, from Position, fn func(Position, delive
 			start = from
 		}
 		var failed error // of fn
-		end, err := readVolume(fsys, dir, start, func(r journal.Record) error {
+		err := readVolume(fsys, dir, start, func(r journal.Record) error {
 			e, err := delivery.Parse(r.Payload)
 			if err == nil && r.Type != eventType {
 				err = delivery.ErrNewer
@@ -95,32 +95,31 @@ func readOn(fsys journal.FS, dir string, from Position, fn func(Position, delive
 		if err != nil {
 			return from, err
 		}
-		reached = Position{volume, end.Segment, end.End, end.Seq}
 	}
 	return reached, nil
 }
 
 // readVolume reads a volume from a position on.
-func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) (journal.Tail, error) {
+func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) error {
 	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
-	tail := journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}
-	end, err := journal.ReadOn(path, id, o, tail, fn)
+	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)
 	if !errors.As(err, new(*journal.CorruptError)) || from.Segment == 0 {
-		return end, err
+		return err
 	}
 	// An earlier Read may have seen events that a power cut took before their sync. Nobody was told
 	// that they were durable. What was stored since is in the next segment, if there is one yet.
 	segments, e := journal.Segments(path, id, o)
 	if e != nil || from.Segment > uint64(len(segments)) {
-		return tail, err
+		return err
 	}
 	switch s := segments[from.Segment-1]; {
 	case s.Sealed > 0 && from.Offset > s.Sealed:
-		return journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment + 1, Seq: segments[from.Segment].FirstSeq - 1}, fn)
+		next := journal.Tail{Segment: from.Segment + 1, Seq: segments[from.Segment].FirstSeq - 1}
+		_, err = journal.ReadOn(path, id, o, next, fn)
 	case s.Sealed == 0 && from.Offset > s.Size:
-		return tail, nil
+		return nil
 	}
-	return tail, err
+	return err
 }
 
 // Drop removes the volumes before that of a position: the earliest that a reader still needs. It
