@@ -106,16 +106,15 @@ sink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}}
 	}
 }
 
-// underWay is a callback of which the last byte has not been sent.
+// underWay is a callback without its body so far.
 type underWay struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
-	last string
+	body string
 }
 
-// beginCallback sends a callback but for its last byte. The receiver has begun with it once it asks for
-// the body.
+// beginCallback sends the headers of a callback. The receiver has begun with it once it asks for the body.
 func beginCallback(t *testing.T, address, key, body string) *underWay {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -127,7 +126,7 @@ func beginCallback(t *testing.T, address, key, body string) *underWay {
 	mac.Write([]byte(body))
 	fmt.Fprintf(conn, "POST /callbacks/notify/messages HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nx-api-key: %s\r\nx-hmac-sha256-signature: %s\r\nContent-Length: %d\r\n\r\n",
 		key, hex.EncodeToString(mac.Sum(nil)), len(body))
-	return &underWay{t: t, conn: conn, in: bufio.NewReader(conn), last: body}
+	return &underWay{t: t, conn: conn, in: bufio.NewReader(conn), body: body}
 }
 
 // taken waits until the receiver asks for the body.
@@ -142,7 +141,7 @@ func (u *underWay) taken() bool {
 
 // finish sends the body and returns the answer.
 func (u *underWay) finish() string {
-	_, _ = io.WriteString(u.conn, u.last)
+	_, _ = io.WriteString(u.conn, u.body)
 	for {
 		resp, err := http.ReadResponse(u.in, nil)
 		if err != nil {

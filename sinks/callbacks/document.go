@@ -15,7 +15,7 @@ type document struct {
 	whole *bool
 }
 
-// parse reads a document. One that is no JSON has no members.
+// parse reads a document. Text that is not JSON becomes a document without members.
 func parse(body []byte) document {
 	whole := gjson.ValidBytes(body)
 	if !whole {
@@ -27,7 +27,8 @@ func parse(body []byte) document {
 // get returns what is at a path; an empty document if there is nothing.
 func (d document) get(path string) document { return document{d.Get(path), d.whole} }
 
-// only says which members may be in an object, with spaces between, also those that nothing reads.
+// only names the members that an object may have, with spaces between the names. It includes members that
+// nothing reads.
 func (d document) only(names string) document {
 	known := strings.Fields(names)
 	*d.whole = *d.whole && (d.IsObject() || d.Type == gjson.Null)

@@ -207,8 +207,7 @@ func TestReadReplies(t *testing.T) {
 	}
 }
 
-// Whatever a document of the NHS App looks like, no event has the person's number, nor the name or the
-// words of a person from where such a document has them.
+// No event of the NHS App has the person's number, name or words.
 func TestNoPersonIsInAnEvent(t *testing.T) {
 	spoken := strings.NewReplacer(`"type":"Patient"`, `"display":"Philomena Canary"`, `[{"valueCoding":{"code":"SMOKE"}}]`, `"Philomena smokes"`).Replace(keyword)
 	for _, body := range []string{

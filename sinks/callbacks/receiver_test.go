@@ -396,8 +396,8 @@ type putter func() error
 
 func (p putter) Put(context.Context, []delivery.Event) error { return p() }
 
-// What is personal or secret is in no log line and in no answer, and the same search finds it where
-// it was put on purpose.
+// No log line and no answer shows a number, a name, a key or a signature. The same search finds them where
+// they were put on purpose.
 func TestNothingPersonalOrSecretIsShown(t *testing.T) {
 	const number, name = "9434765919", "Philomena Canary"
 	f := newFixture(t, true)

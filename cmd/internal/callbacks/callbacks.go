@@ -53,7 +53,7 @@ func (c *Command) Run(ctx context.Context) error {
 	}
 	b := whole.Callbacks
 	if b == nil {
-		return refusal.New("callbacks_missing", "cause", whole.Mistake("callbacks", "is missing; it says what the receiver trusts"))
+		return refusal.New("callbacks_missing", "cause", whole.Mistake("callbacks", "is missing; name the senders to trust there, such as callbacks: {application_id: 4f1c…}"))
 	}
 	if (c.Cert == "") != (c.Key == "") {
 		return refusal.New("tls_half")
