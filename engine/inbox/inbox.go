@@ -123,7 +123,7 @@ func (in *Inbox) next() {
 		return
 	}
 	if in.broken = in.log.Close(); in.broken == nil {
-		in.broken = in.begin(max(in.volume+1, uint64(time.Now().Unix())))
+		in.broken = in.begin(in.volume + 1)
 	}
 }
 

@@ -247,6 +247,24 @@ func TestAVolumeThatCannotBegin(t *testing.T) {
 	}
 }
 
+// A volume that was full before a start is full after it, and a folder of others is no volume. The
+// first number tells the inbox from an earlier one in the same place.
+func TestTheNextVolume(t *testing.T) {
+	fsys, began := newCrashFS(), uint64(time.Now().Unix())
+	must(t, fsys.Mkdir("7"))
+	for range 3 {
+		in, err := openOn(fsys, ".", 1)
+		must(t, err)
+		must(t, in.Put(background, events("a")))
+		must(t, in.Close())
+	}
+	all, err := volumes(fsys, ".")
+	must(t, err)
+	if len(all) != 3 || all[0] < began || all[2] != all[0]+2 {
+		t.Errorf("since %d: %d", began, all)
+	}
+}
+
 func TestAContextThatHasEnded(t *testing.T) {
 	fsys := newCrashFS()
 	in, err := openOn(fsys, ".", 1<<20)
@@ -424,6 +442,10 @@ func TestDamage(t *testing.T) {
 		if _, end, err := readKeys(osFS, dir, from); !errors.As(err, new(*journal.CorruptError)) || end != from {
 			t.Errorf("from %s to %s: %v", from, end, err)
 		}
+	}
+	nowhere := Position{Volume: at.Volume, Segment: 99, Offset: at.Offset, Seq: at.Seq}
+	if _, _, err := readKeys(osFS, dir, nowhere); !errors.As(err, new(*journal.CorruptError)) {
+		t.Error(err)
 	}
 	if _, err := Open(dir, ""); !errors.As(err, new(*journal.CorruptError)) {
 		t.Error(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cohort/engine/delivery"
+	"cohort/engine/journal"
 )
 
 const receiverVariable = "COHORT_TEST_INBOX"
@@ -97,8 +98,20 @@ func TestKilledReceivers(t *testing.T) {
 			t.Errorf("%s was acknowledged and is lost", key)
 		}
 	}
-	if all, err := volumes(osFS, dir); err != nil || len(all) < 3 || len(acked) < 300 {
-		t.Errorf("%d volumes, %d events: %v", len(all), len(acked), err)
+	all, err := volumes(osFS, dir)
+	must(t, err)
+	if len(all) < 3 || len(acked) < 300 {
+		t.Errorf("%d volumes, %d events", len(all), len(acked))
+	}
+	for _, volume := range all[:len(all)-1] {
+		size := int64(0)
+		_, err := journal.Read(volumePath(dir, volume), volumeID(volume), journal.Options{}, func(r journal.Record) error {
+			size += frameBytes + int64(len(r.Payload))
+			return nil
+		})
+		if err != nil || size < 20_000 {
+			t.Errorf("a volume of %d bytes was full: %v", size, err)
+		}
 	}
 }
 
