@@ -28,6 +28,7 @@ type Campaign struct {
 	Notify          Notify            // the service, unless NHSApp or File is set
 	NHSApp          *NHSApp           // the service if not nil
 	File            *File             // the files to write in place of sending, if not nil
+	Callbacks       *Callbacks        // what the receiver of callbacks trusts; nil: there is none
 	Path            string            // absolute path of the file it was read from
 
 	lines   map[string]int    // the line of each key of the file

@@ -113,6 +113,8 @@ stop_if: {refused: 3%, of: 50}
 give_up_after: 1h30m
 overlap_days: 7
 on_halt: [page, "cohort halted"]
+callbacks:
+  {application_id: app, api_key_file: a, previous_api_key_file: b, api_key_header: x-key, client_ca_file: c, client_names: [d]}
 sink:
   notify:
     base_url: http://localhost:8080/comms/
@@ -147,6 +149,7 @@ sink:
 		},
 		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
+		Callbacks:       &Callbacks{"app", "/somewhere/a", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
 		ReservedNames:   "checked", Literal: true,
 		Reach: &Reach{"gp"},
 		Pace: Pace{

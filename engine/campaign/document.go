@@ -26,6 +26,7 @@ type document struct {
 		NHSApp *nhsappSection `yaml:"nhsapp"`
 		File   *fileSection   `yaml:"file"`
 	} `yaml:"sink"`
+	Callbacks *Callbacks `yaml:"callbacks"`
 }
 
 type cohortSection struct {

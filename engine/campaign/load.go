@@ -41,6 +41,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
 	l.limits(c, &doc)
 	l.sink(c, &doc)
+	l.callbacks(c, doc.Callbacks)
 	l.reach(c, doc.Reach)
 	l.routes(c, doc.Route)
 	for _, way := range c.ByRoute() {

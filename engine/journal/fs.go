@@ -49,6 +49,9 @@ type File interface {
 // osFS is the operating system's filesystem: files 0600, directories 0700.
 type osFS struct{}
 
+// OS is the filesystem of the operating system.
+func OS() FS { return osFS{} }
+
 func (osFS) Mkdir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

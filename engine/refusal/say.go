@@ -4,7 +4,7 @@ import "strings"
 
 // causes are the codes whose sentence is their cause alone.
 var causes = strings.Fields(`
-	api_key_unusable ca_file_unusable campaign_invalid cohort_not_allowed command_not_taken contact_details_unusable
+	api_key_unusable ca_file_unusable callbacks_missing campaign_invalid cohort_not_allowed command_not_taken contact_details_unusable
 	content_words_refused daily_report_failed default_of_wrong_type default_unused faults_unreadable
 	field_limits_wrong fields_refused files_manifest_unreadable finish_unrecorded ledger_unreadable
 	letter_columns_unusable max_bytes_too_small nhsapp_setting_wrong nothing_to_sign_in_to on_halt_not_runnable
@@ -37,10 +37,16 @@ var sentences = map[string]string{
 	"bench_cohort_unmakeable":       "the test's cohort cannot be made: {cause}",
 	"bench_folder_unmakeable":       "the test cannot make a folder to work in: {cause}; name another place with --dir",
 	"bench_records_wrong":           "-n must be a number from 100 to 10000000",
+	"callbacks_cannot_listen":       "callbacks cannot be received on {address}: {cause}. Give --listen a free address; another cohort callbacks may be running",
+	"callbacks_flags_missing":       "cohort callbacks needs -c with the campaign file and --listen with an address, such as: cohort callbacks -c campaign.yaml --listen :8443 --tls-cert cert.pem --tls-key key.pem",
+	"callbacks_in_the_clear":        "{address} can be reached from other machines, and callbacks would come without TLS. Give --tls-cert and --tls-key, or listen on 127.0.0.1; if a proxy in front ends TLS, give --behind-proxy",
+	"callbacks_nothing_served":      "nothing would be served: the campaign's callbacks have no application_id, and the paths of client certificates need --tls-cert and do not go with --behind-proxy",
 	"campaign_is_over":              "pace.until has passed: nothing may be sent after {last_day}; to go on, set a later date in the campaign file",
 	"campaign_not_named":            "which campaign? name its file: cohort {verb} -c campaign.yaml {cohort}",
 	"campaign_unreadable":           "the campaign file cannot be read: {cause}",
+	"certificate_unusable":          "the certificate cannot be used: {cause}. --tls-cert and --tls-key must name a certificate and its private key, in PEM",
 	"check_without_state":           "--check needs --state: the file that the simulator kept while the run was sent",
+	"client_ca_unusable":            "callbacks.client_ca_file cannot be used: {cause}",
 	"code_without_refused":          "--code goes with one decision: cohort decide DIR refused again",
 	"cohort_not_expected":           "the cohort has SHA-256 {sha256}, and cohort.expect.sha256 names another; check that this is the right file",
 	"cohort_refused":                "{cause}; {file} names every record that cannot be sent",
@@ -107,6 +113,8 @@ var sentences = map[string]string{
 	"in_doubt":                      "{messages} messages are in doubt, and no replay can settle them. They may have been accepted, so they are sent again only if a person decides so",
 	"in_doubt_partly_decided":       "{messages} messages are in doubt, and a person has decided that {again} of them are sent again",
 	"in_doubt_unnamed":              "{messages} messages are in doubt, and no receipt names them. Only a person may have them sent again: {command}",
+	"inbox_busy":                    "the inbox of callbacks in {folder} is in use: {cause}",
+	"inbox_unusable":                "the inbox of callbacks in {folder} cannot be used: {cause}",
 	"key_changed":                   "the API key has changed since the run was last at work, and messages are in doubt. Another application does not know their references and would accept the messages twice. Put the old key back, or if both keys belong to one application: {command}. If neither is possible, they stay in doubt for good, and the report names them: {report}",
 	"key_exists":                    "{file} is there already, and a key is never overwritten; choose another --key-id or --out",
 	"key_folder_unmakeable":         "the folder for the keys cannot be made: {cause}; name another with --out",
@@ -145,7 +153,6 @@ var sentences = map[string]string{
 	"no_room_to_compare":            "there is no room to compare the cohort with earlier runs: {cause}",
 	"no_room_to_prepare":            "{cause}; free some room in {folder}; nothing was sent",
 	"no_room_to_record":             "there is no room to record this: {cause}. Nothing was changed; free some room in {folder} and ask again",
-	"none_in_doubt":                 "no message of this run is in doubt; nothing was changed",
 	"no_such_campaign":              "the register in {register} knows no run of a campaign \"{campaign}\"; it knows runs of: {known}",
 	"no_such_decision":              "\"{decision}\" is not a decision; allowed here: {known}",
 	"no_such_profile":               "--profile is test or production, not {profile}",
@@ -153,6 +160,7 @@ var sentences = map[string]string{
 	"no_such_rehearsal":             "the register in {register} knows no rehearsal of a campaign \"{campaign}\"; it knows rehearsals of: {known}",
 	"no_uploads_to_acknowledge":     "acknowledgements are only for uploads over MESH (sink.file.mesh), and this run has none",
 	"no_working_folder":             "no folder to work in can be made: {cause}; set TMPDIR to a folder that is writable and has room",
+	"none_in_doubt":                 "no message of this run is in doubt; nothing was changed",
 	"not_a_run":                     "{folder} is not the folder of a run: it has no {file}",
 	"not_a_run_but":                 "{folder} is not the folder of a run: it has no {file}. The runs here are: {folders}",
 	"not_recorded":                  "this could not be recorded: {cause}; run the same command again to go on",
@@ -254,6 +262,7 @@ var sentences = map[string]string{
 	"stopped_making_files":          "stopped while the files were made; everything is recorded",
 	"stopped_reading_stdin":         "stopped before anything was sent; no copy of standard input is kept, so give it again",
 	"superseded_in_register":        "the register says that this run's place was taken ({note}); nothing more is sent from here",
+	"tls_half":                      "--tls-cert and --tls-key go together: the certificate and its private key",
 	"too_few_receipts":              "the service has accepted {accepted} messages{when}, and only {receipts} have a receipt. So a missing receipt proves nothing either way; nothing was changed",
 	"too_many_practices":            "the column {column} holds more than {most} different codes, so they cannot be GP practices. The service was not asked; under reach, name the column of the practice's ODS code",
 	"unknown_command":               "there is no command \"{given}\"; {advice}",

@@ -1,0 +1,236 @@
+// Package callbacks is the process that receives callbacks: it listens, keeps the inbox, and watches
+// the files that may be renewed.
+package callbacks
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cohort/cmd/internal/intake"
+	"cohort/engine/campaign"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	receive "cohort/sinks/callbacks"
+)
+
+// InboxFolder is the name of the shared inbox in the folder of the runs.
+const InboxFolder = ".callbacks"
+
+const (
+	lookAfter   = 5 * time.Second // files are looked at, and an inbox that failed is opened again
+	reportAfter = time.Minute
+	headerTime  = 30 * time.Second
+	answerTime  = 2 * time.Minute // body, store and answer
+	mostHeader  = 64 << 10
+	soon        = 30 * 24 * time.Hour // before the end of a certificate
+)
+
+// Command is one call of cohort callbacks.
+type Command struct {
+	Campaign    string // the campaign file
+	Runs        string // the folder of the runs' folders
+	Listen      string
+	Cert, Key   string // files; empty: plain HTTP
+	BehindProxy bool
+	Log         *slog.Logger
+	every       time.Duration // looks at files and inbox; lookAfter when zero
+}
+
+// Run receives callbacks until ctx is done, and then answers those under way.
+func (c *Command) Run(ctx context.Context) error {
+	whole, err := intake.LoadCampaign(c.Campaign)
+	if err != nil {
+		return err
+	}
+	b := whole.Callbacks
+	if b == nil {
+		return refusal.New("callbacks_missing", "cause", whole.Mistake("callbacks", "is missing; name the senders to trust there, such as callbacks: {application_id: 4f1c…}"))
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		return refusal.New("tls_half")
+	}
+	runs, err := runfolder.Absolute(c.Runs)
+	if err != nil {
+		return err
+	}
+	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), store: &store{dir: filepath.Join(runs, InboxFolder)}}
+	o := receive.Options{Store: s.store, Log: c.Log}
+	if s.withClients = b.ClientCAFile != "" && c.Cert != "" && !c.BehindProxy; s.withClients {
+		o.ClientNames = b.ClientNames
+	}
+	if b.ApplicationID != "" {
+		o.APIKeyHeader = b.APIKeyHeader
+	} else if !s.withClients {
+		return refusal.New("callbacks_nothing_served")
+	}
+	s.receiver = receive.New(o)
+	s.watch(c, b)
+	for _, f := range s.files {
+		if _, err := f.renew(); err != nil {
+			return err
+		}
+	}
+	if err := s.store.open(); err != nil {
+		return err
+	}
+	defer func() { _ = s.store.close() }() // again, after an error
+	listener, err := c.listen()
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, listener)
+}
+
+// listen opens the port. Plain HTTP is for this machine, or behind a proxy.
+func (c *Command) listen() (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return nil, refusal.New("listen_not_host_port", "given", c.Listen)
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, refusal.New("callbacks_cannot_listen", "address", c.Listen, "cause", err)
+	}
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() && c.Cert == "" && !c.BehindProxy {
+		_ = listener.Close()
+		return nil, refusal.New("callbacks_in_the_clear", "address", c.Listen)
+	}
+	return listener, nil
+}
+
+// service is a receiver at work.
+type service struct {
+	log         *slog.Logger
+	every       time.Duration
+	receiver    *receive.Receiver
+	store       *store
+	withClients bool // there are paths that rest on a client certificate
+	cert        certificate
+	files       []*renewable
+	handshakes  atomic.Int64 // that failed since the latest report
+	lastFailed  atomic.Value // why the latest of them did, a string
+}
+
+// watch lists the files to read.
+func (s *service) watch(c *Command, b *campaign.Callbacks) {
+	if c.Cert != "" {
+		s.files = append(s.files, s.cert.files(c.Cert, c.Key))
+	}
+	if b.ApplicationID != "" {
+		s.files = append(s.files, theKeys(b, s.receiver))
+	}
+	if s.withClients {
+		s.files = append(s.files, theAuthority(b.ClientCAFile, s.receiver))
+	}
+}
+
+// run serves until ctx is done.
+func (s *service) run(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s.receiver, ErrorLog: log.New(s, "", 0), Protocols: new(http.Protocols),
+		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
+	}
+	server.Protocols.SetHTTP1(true)
+	facts := []any{"address", listener.Addr(), "inbox", s.store.dir, "client_certificates", s.withClients}
+	if pair := s.cert.current.Load(); pair != nil {
+		facts = append(facts, "certificate_sha256", s.cert.pin(), "certificate_ends", pair.Leaf.NotAfter.UTC())
+		listener = tls.NewListener(listener, s.cert.config(s.withClients))
+	}
+	s.log.Info("receiving callbacks", facts...)
+	s.warnOfEnd()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	if err := s.work(ctx, ended); err != nil {
+		return err
+	}
+	s.log.Info("stopping: callbacks under way are answered, later ones get 503", "by", context.Cause(ctx))
+	s.receiver.Stop()
+	drained, cancel := context.WithTimeout(context.Background(), lookAfter)
+	defer cancel()
+	if server.Shutdown(drained) != nil { // what is left are connections without a callback
+		_ = server.Close()
+	}
+	s.report("since the last report")
+	return s.store.close()
+}
+
+// work looks after files, inbox and reports until ctx is done, or until the server fails.
+func (s *service) work(ctx context.Context, ended <-chan error) error {
+	look, report, day := time.NewTicker(s.every), time.NewTicker(reportAfter), time.NewTicker(24*time.Hour)
+	defer look.Stop()
+	defer report.Stop()
+	defer day.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			return err
+		case <-look.C:
+			s.look()
+		case <-report.C:
+			s.report("in the last minute")
+		case <-day.C:
+			s.warnOfEnd()
+		}
+	}
+}
+
+// look takes renewed files into use, and opens the inbox again after a failure.
+func (s *service) look() {
+	for _, f := range s.files {
+		switch changed, err := f.renew(); {
+		case err != nil:
+			s.log.Warn("a renewed file cannot be used; what was loaded before stays in use", "file", f.what, "cause", err)
+		case changed:
+			s.log.Info("a renewed file is in use", "file", f.what)
+			s.warnOfEnd()
+		}
+	}
+	if s.receiver.Failing() {
+		_ = s.store.close() // it has failed, and the receiver has said so
+		if s.store.open() == nil {
+			s.receiver.Recovered()
+		}
+	}
+}
+
+// warnOfEnd warns of a certificate that ends soon.
+func (s *service) warnOfEnd() {
+	if pair := s.cert.current.Load(); pair != nil && time.Until(pair.Leaf.NotAfter) < soon {
+		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key",
+			"ends", pair.Leaf.NotAfter.UTC(), "days", int(time.Until(pair.Leaf.NotAfter).Hours()/24))
+	}
+}
+
+// report logs the counts since the latest report, if there are any.
+func (s *service) report(when string) {
+	if counts := s.receiver.Report(); counts != "" {
+		s.log.Info("callbacks " + when + ": " + counts)
+	}
+	if failed := s.handshakes.Swap(0); failed > 0 {
+		s.log.Info("TLS handshakes that failed "+when, "count", failed, "latest", s.lastFailed.Load())
+	}
+}
+
+// Write takes a line that net/http logs. Failed handshakes are counted.
+func (s *service) Write(line []byte) (int, error) {
+	text, isHandshake := strings.CutPrefix(strings.TrimSpace(string(line)), "http: TLS handshake error from ")
+	if !isHandshake {
+		first, _, _ := strings.Cut(text, "\n")
+		s.log.Error("the server of callbacks says", "line", first)
+		return len(line), nil
+	}
+	_, reason, _ := strings.Cut(text, ": ") // behind the address
+	s.lastFailed.Store(reason)
+	s.handshakes.Add(1)
+	return len(line), nil
+}

@@ -1,0 +1,112 @@
+package callbacks
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"cohort/engine/campaign"
+	"cohort/engine/refusal"
+	"cohort/sinks/apim"
+	receive "cohort/sinks/callbacks"
+)
+
+// renewable is a set of files that belong together and may be renewed while the receiver works.
+type renewable struct {
+	what  string
+	paths []string
+	use   func() error // reads the files and puts them into use, or changes nothing; an error is a refusal
+	seen  [sha256.Size]byte
+}
+
+// renew uses the files if their contents have changed since it last looked.
+func (r *renewable) renew() (changed bool, err error) {
+	all := sha256.New()
+	for _, path := range r.paths {
+		text, err := os.ReadFile(path)
+		fmt.Fprintln(all, len(text), err)
+		all.Write(text)
+	}
+	if seen := [sha256.Size]byte(all.Sum(nil)); seen != r.seen {
+		r.seen = seen
+		return true, r.use()
+	}
+	return false, nil
+}
+
+// theKeys are the files of the API keys. Another key begins another time of grace.
+func theKeys(b *campaign.Callbacks, receiver *receive.Receiver) *renewable {
+	keys := []apim.Credentials{{APIKeyFile: b.APIKeyFile, APIKeyEnv: b.APIKeyEnv}}
+	paths := []string{b.APIKeyFile}
+	if b.PreviousAPIKeyFile != "" {
+		keys, paths = append(keys, apim.Credentials{APIKeyFile: b.PreviousAPIKeyFile}), append(paths, b.PreviousAPIKeyFile)
+	}
+	return &renewable{what: "API key", paths: paths, use: func() error {
+		var all []string
+		for _, k := range keys {
+			key, err := k.APIKey()
+			if err != nil {
+				return refusal.New("api_key_unusable", "cause", err)
+			}
+			all = append(all, key)
+		}
+		receiver.TrustKeys(b.ApplicationID, all...)
+		return nil
+	}}
+}
+
+// theAuthority is the file of the authority of client certificates.
+func theAuthority(path string, receiver *receive.Receiver) *renewable {
+	return &renewable{what: "client_ca_file", paths: []string{path}, use: func() error {
+		text, err := os.ReadFile(path)
+		roots := x509.NewCertPool()
+		if err == nil && !roots.AppendCertsFromPEM(text) {
+			err = errors.New(path + " has no certificate in PEM")
+		}
+		if err != nil {
+			return refusal.New("client_ca_unusable", "cause", err)
+		}
+		receiver.TrustClients(roots)
+		return nil
+	}}
+}
+
+// certificate is the server's certificate, as of the latest renewal.
+type certificate struct {
+	current atomic.Pointer[tls.Certificate]
+}
+
+func (c *certificate) files(cert, key string) *renewable {
+	return &renewable{what: "certificate", paths: []string{cert, key}, use: func() error {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return refusal.New("certificate_unusable", "cause", err)
+		}
+		c.current.Store(&pair)
+		return nil
+	}}
+}
+
+// config is the TLS of the server. Client certificates are checked later, by path: a callback with a
+// signature may come with any certificate, or none.
+func (c *certificate) config(withClients bool) *tls.Config {
+	config := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
+	}
+	if withClients {
+		config.ClientAuth = tls.RequestClientCert
+	}
+	return config
+}
+
+// pin is the SHA-256 hash of the certificate's public key, written as the service does when it pins it.
+func (c *certificate) pin() string {
+	sum := sha256.Sum256(c.current.Load().Leaf.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

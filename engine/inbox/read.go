@@ -1,0 +1,148 @@
+package inbox
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"cohort/engine/delivery"
+	"cohort/engine/disk"
+	"cohort/engine/journal"
+)
+
+// Position is a place between two events of an inbox. The zero Position is before the first event
+// that is there.
+type Position struct {
+	Volume  uint64
+	Segment uint64 // of the volume's log
+	Offset  int64  // in the segment, in bytes
+	Seq     uint64 // how many events of the volume are before it
+}
+
+// String writes a position as VOLUME:SEGMENT:OFFSET:SEQ.
+func (p Position) String() string {
+	return fmt.Sprintf("%d:%d:%d:%d", p.Volume, p.Segment, p.Offset, p.Seq)
+}
+
+// ParsePosition reads what String wrote.
+func ParsePosition(text string) (p Position, err error) {
+	_, err = fmt.Sscanf(text, "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
+	if err != nil || p.String() != text {
+		return Position{}, fmt.Errorf("%q is not a position in an inbox", text)
+	}
+	return p, nil
+}
+
+// Compare orders positions of one inbox.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Volume, q.Volume), cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.Offset, q.Offset))
+}
+
+// ErrGone means that an inbox has no volume of a position. Its events were dropped, or its folder
+// was deleted and made anew.
+var ErrGone = errors.New("the inbox does not have the events of this position any more; read it from its start")
+
+// Read calls fn with every event after from, in the order in which they were stored, and with the
+// position after the event. It returns the position after the last event. It never writes, and may
+// run while another process writes. It may see events shortly before they are acknowledged; a
+// power cut can still take those, and the next Read goes on behind them.
+//
+// An error of fn ends the reading and is returned unchanged, with the position before its event.
+// ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
+// errors are those of journal.Read: the caller must not use what fn was given.
+func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
+	return readOn(journal.OS(), dir, from, fn)
+}
+
+func readOn(fsys journal.FS, dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
+	all, err := volumes(fsys, dir)
+	if err != nil {
+		return from, err
+	}
+	if from.Volume != 0 && !slices.Contains(all, from.Volume) {
+		return from, fmt.Errorf("%s at %s: %w", dir, from, ErrGone)
+	}
+	reached := from
+	for _, volume := range all {
+		if volume < from.Volume {
+			continue
+		}
+		start := Position{Volume: volume}
+		if volume == from.Volume {
+			start = from
+		}
+		var failed error // of fn
+		err := readVolume(fsys, dir, start, func(r journal.Record) error {
+			e, err := delivery.Parse(r.Payload)
+			if err == nil && r.Type != eventType {
+				err = delivery.ErrNewer
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", volumePath(dir, volume), err)
+			}
+			after := Position{volume, r.At.Segment, r.At.Offset + frameBytes + int64(len(r.Payload)), r.Seq}
+			if failed = fn(after, e); failed == nil {
+				reached = after
+			}
+			return failed
+		})
+		if failed != nil {
+			return reached, failed
+		}
+		if err != nil {
+			return from, err
+		}
+	}
+	return reached, nil
+}
+
+// readVolume reads a volume from a position on.
+func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) error {
+	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
+	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)
+	if !errors.As(err, new(*journal.CorruptError)) || from.Segment == 0 {
+		return err
+	}
+	// An earlier Read may have seen events that a power cut took before their sync. Nobody was told
+	// that they were durable. What was stored since is in the next segment, if there is one yet.
+	segments, e := journal.Segments(path, id, o)
+	if e != nil || from.Segment > uint64(len(segments)) {
+		return err
+	}
+	switch s := segments[from.Segment-1]; {
+	case s.Sealed > 0 && from.Offset > s.Sealed:
+		next := journal.Tail{Segment: from.Segment + 1, Seq: segments[from.Segment].FirstSeq - 1}
+		_, err = journal.ReadOn(path, id, o, next, fn)
+	case s.Sealed == 0 && from.Offset > s.Size:
+		return nil
+	}
+	return err
+}
+
+// Drop removes the volumes before that of a position: the earliest that a reader still needs. It
+// may run while others write and read. It keeps the volume that is written to.
+func Drop(dir string, before Position) error {
+	all, err := volumes(journal.OS(), dir)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	const dropped = ".dropped" // what a crash leaves behind is no volume
+	for _, volume := range all[:len(all)-1] {
+		if path := volumePath(dir, volume); volume < before.Volume {
+			if err := os.Rename(path, path+dropped); err != nil {
+				return fmt.Errorf("an old volume of the inbox cannot be dropped: %w", err)
+			}
+		}
+	}
+	if err := disk.SyncFolder(dir); err != nil {
+		return fmt.Errorf("an old volume of the inbox cannot be dropped: %w", err)
+	}
+	old, err := filepath.Glob(filepath.Join(dir, "*"+dropped))
+	for _, path := range old {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
