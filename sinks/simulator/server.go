@@ -157,24 +157,16 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 		if twice && !a.Twice() {
 			continue
 		}
-		if statuses {
-			s.conclude(&a, now)
+		switch {
+		case !statuses:
+		case a.Channel == "":
+			s.notify.Conclude(&a, now)
+		default:
+			s.app.Conclude(&a, now)
 		}
 		if err := lines.Encode(a); err != nil {
 			return // the reader has gone
 		}
 	}
 	_ = out.Flush()
-}
-
-// conclude fills in what has become of a message at a moment.
-func (s *Server) conclude(a *ledger.Accepted, now time.Time) {
-	if a.Channel == "" {
-		s.notify.Conclude(a, now)
-	} else {
-		s.app.Conclude(a, now)
-	}
-	if s.callbacks != nil {
-		a.LostCallbacks = s.callbacks.Lost(a.MessageID)
-	}
 }

@@ -19,7 +19,6 @@ import (
 type call struct {
 	Line
 	body                  []byte
-	own                   bool          // of the service; false for a copy that a fault added
 	untrue                bool          // it must be refused
 	refusable             bool          // it may be refused
 	wrongSecret, wrongKey bool          // wrongSecret: for a receipt, no client certificate
@@ -32,12 +31,6 @@ type call struct {
 func (s *Sender) announce(of *ledger.Accepted, events []Event, nth int) {
 	e := events[nth]
 	signed, more := e.Kind != Task, nth+1 < len(events)
-	build := func(fault string, content map[string]any, before ...[]byte) *call {
-		key := keyOf(e.Kind, content)
-		return &call{body: bodyOf(e.Kind, content, key, before...), Line: Line{
-			Kind: e.Kind, Status: e.Status, MessageID: of.MessageID, MessageReference: of.MessageReference, IdempotencyKey: key, Fault: fault,
-		}}
-	}
 	due, fault, content, before := e.At, "", e.Content(), [][]byte(nil)
 	if s.dice.Hit(faults.NewFields) {
 		fault, content["newMember"] = "new_fields", map[string]any{"nested": []any{1, nil, map[string]any{"deeper": "text"}}}
@@ -51,77 +44,80 @@ func (s *Sender) announce(of *ledger.Accepted, events []Event, nth int) {
 	if f, late := s.dice.Strike(faults.Late); late {
 		fault, due = "late", due.Add(s.hastened(f.Fixed))
 	}
-	c := build(fault, content, before...)
-	c.own = true
-	if f, hit := s.dice.Strike(faults.Duplicated); hit {
-		s.copy(c, faults.Duplicated, due.Add(s.hastened(time.Duration(rand.Float64()*float64(f.Jitter)))))
-	}
-	if f, hit := s.dice.Strike(faults.Replayed); hit {
-		s.copy(c, faults.Replayed, due.Add(s.hastened(f.Fixed)))
-	}
+	c := callOf(of, e, fault, content, before...)
+	copied := *c
 	if signed && s.dice.Hit(faults.WrongSecretFirst) {
 		c.Fault, c.wrongSecret = "wrong_secret_first", true
 	}
-	s.push(c, due)
+	s.push(due, c)
+	if f, hit := s.dice.Strike(faults.Duplicated); hit {
+		x := copied
+		x.Fault = "duplicated"
+		s.push(due.Add(s.hastened(time.Duration(rand.Float64()*float64(f.Jitter)))), &x)
+	}
+	if f, hit := s.dice.Strike(faults.Replayed); hit {
+		copied.Fault = "replayed"
+		s.push(due.Add(s.hastened(f.Fixed)), &copied)
+	}
+	s.announceOthers(of, e, due)
+}
+
+// announceOthers queues what faults say about an event beside the truth. The caller holds s.mu.
+func (s *Sender) announceOthers(of *ledger.Accepted, e Event, due time.Time) {
+	signed := e.Kind != Task
+	other := func(fault string, content map[string]any) *call {
+		c := callOf(of, e, fault, content)
+		s.push(due, c)
+		return c
+	}
 	if signed && e.Status != "delivered" && e.Status != "failed" && s.dice.Hit(faults.Alike) {
-		s.push(build("alike", stamped(e.Content(), e.At.Add(time.Millisecond))), due)
+		other("alike", stamped(e.Content(), e.At.Add(time.Millisecond)))
 	}
 	if s.dice.Hit(faults.UnknownValue) {
-		s.push(build("unknown_value", withStatus(e, "on_hold")), due)
+		other("unknown_value", withStatus(e, "on_hold"))
 	}
 	if s.dice.Hit(faults.UnknownType) {
-		x := build("unknown_type", e.Content())
-		x.body = bytes.Replace(x.body, []byte(`"`+e.Kind+`"`), []byte(`"PaymentStatus"`), 1)
-		s.push(x, due)
-	}
-	for _, x := range s.hostile(e, build) {
-		s.push(x, due)
-	}
-}
-
-// copy queues the same bytes again.
-func (s *Sender) copy(c *call, k faults.Kind, due time.Time) {
-	x := *c
-	x.Fault, x.own = k.String(), false
-	s.push(&x, due)
-}
-
-// hostile makes copies that are to be refused. What a forger says is untrue, and later than
-// everything else.
-func (s *Sender) hostile(e Event, build func(string, map[string]any, ...[]byte) *call) (list []*call) {
-	signed := e.Kind != Task
-	lie := func(fault string) *call {
-		untruth := "delivered"
-		if e.Status == untruth {
-			untruth = "failed"
-		}
-		content := withStatus(e, untruth)
-		if signed {
-			content = stamped(content, e.At.AddDate(1, 0, 0))
-		}
-		x := build(fault, content)
-		x.untrue = true
-		list = append(list, x)
-		return x
-	}
-	if (signed || len(s.o.Target.Certificates) > 0) && s.dice.Hit(faults.Forged) {
-		lie("forged").wrongSecret = true
-	}
-	if signed && s.dice.Hit(faults.WrongAPIKey) {
-		lie("wrong_api_key").wrongKey = true
+		c := other("unknown_type", e.Content())
+		c.body = bytes.Replace(c.body, []byte(`"`+e.Kind+`"`), []byte(`"PaymentStatus"`), 1)
 	}
 	if s.dice.Hit(faults.Oversized) {
 		content := e.Content()
 		content["padding"] = strings.Repeat("x", 2<<20)
-		list = append(list, build("oversized", content))
-		list[len(list)-1].refusable = true
+		other("oversized", content).refusable = true
 	}
 	if f, hit := s.dice.Strike(faults.SlowBody); hit {
-		x := build("slow_body", e.Content())
-		x.refusable, x.hold = true, f.Hold
-		list = append(list, x)
+		c := other("slow_body", e.Content())
+		c.refusable, c.hold = true, f.Hold
 	}
-	return list
+	if (signed || len(s.o.Target.Certificates) > 0) && s.dice.Hit(faults.Forged) {
+		c := other("forged", untruth(e))
+		c.untrue, c.wrongSecret = true, true
+	}
+	if signed && s.dice.Hit(faults.WrongAPIKey) {
+		c := other("wrong_api_key", untruth(e))
+		c.untrue, c.wrongKey = true, true
+	}
+}
+
+// callOf makes a callback about an event.
+func callOf(of *ledger.Accepted, e Event, fault string, content map[string]any, before ...[]byte) *call {
+	key := keyOf(e.Kind, content)
+	return &call{body: bodyOf(e.Kind, content, key, before...), Line: Line{
+		Kind: e.Kind, Status: e.Status, MessageID: of.MessageID, MessageReference: of.MessageReference,
+		IdempotencyKey: key, Fault: fault,
+	}}
+}
+
+// untruth is what a forger says of an event: another end, later than everything else.
+func untruth(e Event) map[string]any {
+	status := "delivered"
+	if e.Status == status {
+		status = "failed"
+	}
+	if e.Kind == Task {
+		return withStatus(e, status)
+	}
+	return stamped(withStatus(e, status), e.At.AddDate(1, 0, 0))
 }
 
 // earlierItems are an item of an unknown type, and those of earlier callbacks of the same kind.
@@ -180,7 +176,8 @@ func itemOf(kind string, content map[string]any, key string) []byte {
 		link = "https://api.service.nhs.uk/comms" + link
 	}
 	return encode(map[string]any{
-		"type": kind, "attributes": content, "links": map[string]any{"message": link}, "meta": map[string]any{"idempotencyKey": key},
+		"type": kind, "attributes": content,
+		"links": map[string]any{"message": link}, "meta": map[string]any{"idempotencyKey": key},
 	})
 }
 

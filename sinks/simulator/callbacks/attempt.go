@@ -24,11 +24,11 @@ const (
 // longestRetryAfter is the longest Retry-After that a callback survives.
 const longestRetryAfter = 43_200
 
-// judge says what an attempt makes of a callback: Acknowledged, Lost or again, with the least wait
-// before the next attempt. A server certificate that cannot be verified loses it. err is the reason
-// for no answer.
+// judge returns the fate of a callback after an attempt: Acknowledged, Lost or again. wait is the
+// least wait before the next attempt. A server certificate that cannot be verified is a loss. err is
+// the reason for no answer.
 func judge(status int, retryAfter string, err error) (fate string, wait time.Duration) {
-	switch seconds, _ := strconv.Atoi(retryAfter); { // no whole number is no wait
+	switch seconds, _ := strconv.Atoi(retryAfter); { // 0 for a text that is no number
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return Lost, 0
 	case err != nil || status >= 500:
@@ -51,9 +51,7 @@ func (s *Sender) attempt(ctx context.Context, c *call) {
 		return // nobody knows
 	}
 	fate, wait := judge(status, retryAfter, err)
-	if fate == Lost && c.wrongSecret && !c.untrue {
-		fate = again // brought back from the dead letter queue
-	}
+	rightNext := c.wrongSecret && !c.untrue && fate != Acknowledged
 	retry := s.o.Target.Retry
 	most := min(float64(retry.First)*float64(uint64(1)<<min(c.Attempts-1, 30)), float64(retry.Most))
 	at := s.now().Add(max(wait, time.Duration(rand.Float64()*most)))
@@ -61,9 +59,9 @@ func (s *Sender) attempt(ctx context.Context, c *call) {
 	defer s.mu.Unlock()
 	s.inHand--
 	s.counts.ByAnswer[status]++
-	if fate == again && (c.own && c.wrongSecret || at.Before(c.first.Add(retry.For))) {
-		c.wrongSecret = c.wrongSecret && c.untrue
-		s.push(c, at)
+	if rightNext || fate == again && at.Before(c.first.Add(retry.For)) {
+		c.wrongSecret = c.untrue && c.wrongSecret
+		s.push(at, c)
 		return
 	}
 	c.Answer, c.Fate = status, Lost
@@ -74,8 +72,6 @@ func (s *Sender) attempt(ctx context.Context, c *call) {
 		c.Fate = Acknowledged
 	case forged || c.refusable:
 		c.Fate = Refused
-	case c.own:
-		s.lost[c.MessageID]++
 	}
 	s.counts.Fates[c.Fate]++
 	if s.o.Log != nil {

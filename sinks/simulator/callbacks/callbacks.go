@@ -14,6 +14,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +75,6 @@ type Sender struct {
 	messages int // in them
 	inHand   int // taken from the queue and not decided
 	counts   Counts
-	lost     map[string]int // callbacks of the service, by message id
 }
 
 // New makes a Sender. It sends nothing before Run. events lists the events of a message in the order
@@ -82,10 +82,15 @@ type Sender struct {
 func New(o Options, seed uint64, now func() time.Time, l *ledger.Ledger, events func(*ledger.Accepted) []Event) *Sender {
 	o.Hasten = cmp.Or(o.Hasten, 1)
 	o.Target = o.Target.withDefaults(o.Hasten)
+	subscribed := func(a *ledger.Accepted) []Event {
+		return slices.DeleteFunc(events(a), func(e Event) bool {
+			return len(o.Target.Statuses) > 0 && e.Kind != Task && !slices.Contains(o.Target.Statuses, e.Status)
+		})
+	}
 	return &Sender{
-		o: o, dice: faults.NewDice(seed, o.Faults), now: now, ledger: l, events: events,
+		o: o, dice: faults.NewDice(seed, o.Faults), now: now, ledger: l, events: subscribed,
 		trusted: o.Target.client(o.Target.Certificates), stranger: o.Target.client(nil),
-		counts: Counts{ByAnswer: map[int]int{}, Fates: map[string]int{}}, lost: map[string]int{},
+		counts: Counts{ByAnswer: map[int]int{}, Fates: map[string]int{}},
 	}
 }
 
@@ -160,7 +165,7 @@ func (s *Sender) plan(of *ledger.Accepted, events []Event, nth int) {
 }
 
 // push puts a callback into the queue. The caller holds s.mu.
-func (s *Sender) push(c *call, at time.Time) { heap.Push(&s.queue, entry{at: at, call: c}) }
+func (s *Sender) push(at time.Time, c *call) { heap.Push(&s.queue, entry{at: at, call: c}) }
 
 // hastened is a time of the service in real time.
 func (s *Sender) hastened(d time.Duration) time.Duration {
@@ -176,13 +181,6 @@ func (s *Sender) Counts() Counts {
 		Pending:  len(s.queue) + s.inHand + max(0, accepted-s.messages),
 		ByAnswer: maps.Clone(s.counts.ByAnswer), Fates: maps.Clone(s.counts.Fates), Faults: s.dice.Struck(),
 	}
-}
-
-// Lost counts the callbacks of a message that were lost. Copies that a fault added do not count.
-func (s *Sender) Lost(messageID string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lost[messageID]
 }
 
 // entry is the nth event of a message, or a callback to send.

@@ -27,6 +27,7 @@ type Target struct {
 	Burst         int           `yaml:"burst"`       // callbacks at once; 2,250 when zero
 	Connections   int           `yaml:"connections"` // at a time; 20 when zero
 	Timeout       time.Duration `yaml:"timeout"`     // of an attempt; 30 s when zero
+	Statuses      []string      `yaml:"statuses"`    // that the sender has subscribed to; all when empty. Receipts all come
 
 	// Second attempts. The wait before attempt n+1 is up to First * 2^(n-1), and Most at most. After
 	// For the callback is lost. They are 5 s, 300 s and 2 h, divided by Hasten, when zero.

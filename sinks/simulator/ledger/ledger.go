@@ -37,8 +37,7 @@ type Accepted struct {
 	FailureReasonCode string     `json:"failureReasonCode,omitempty"`
 	DeliveredChannel  string     `json:"deliveredChannel,omitempty"` // nhsapp, email, sms or letter
 	DeliveredAt       *time.Time `json:"deliveredAt,omitempty"`
-	ReadAt            *time.Time `json:"readAt,omitempty"`        // in the NHS App
-	LostCallbacks     int        `json:"lostCallbacks,omitempty"` // given up, or answered with a 4xx
+	ReadAt            *time.Time `json:"readAt,omitempty"` // in the NHS App
 }
 
 // Times counts acceptances over all applications up to the moment of reading. No sender
