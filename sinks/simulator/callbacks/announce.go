@@ -108,7 +108,7 @@ func callOf(of *ledger.Accepted, e Event, fault string, content map[string]any, 
 	}}
 }
 
-// untruth is what a forger says of an event: another end, later than everything else.
+// untruth makes the content of a forged event: another end, later than everything else.
 func untruth(e Event) map[string]any {
 	status := "delivered"
 	if e.Status == status {
