@@ -51,12 +51,12 @@ var allowed = map[string][]string{
 	"sinks/callbacks":         {"engine/delivery"},
 	"sinks/sinktest":          {"engine", "ingest/person", "sinks/apim"},
 	"sinks/file":              {"engine", "engine/disk", "engine/ledger", "engine/plan", "ingest/person"},
-	"sinks/simulator":         {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger", "sinks/simulator/nhsapp", "sinks/simulator/notify"},
+	"sinks/simulator":         {"sinks/simulator/callbacks", "sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger", "sinks/simulator/nhsapp", "sinks/simulator/notify"},
 	"sinks/simulator/faults":  {},
 	"sinks/simulator/gateway": {"sinks/simulator/faults"},
 	"sinks/simulator/ledger":  {},
-	"sinks/simulator/nhsapp":  {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger"},
-	"sinks/simulator/notify":  {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger", "sinks/simulator/nhsapp"},
+	"sinks/simulator/nhsapp":  {"sinks/simulator/callbacks", "sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger"},
+	"sinks/simulator/notify":  {"sinks/simulator/callbacks", "sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger", "sinks/simulator/nhsapp"},
 	"engine/runfolder":        {"engine/campaign", "engine/disk", "engine/journal", "engine/ledger", "engine/outcome", "engine/plan", "engine/refusal"},
 	"engine/control":          {"engine/disk", "engine/dispatch", "engine/ledger", "engine/pace", "engine/record", "engine/refusal", "engine/runfolder"},
 	"engine/build":            {},
@@ -68,6 +68,8 @@ var allowed = map[string][]string{
 	"ingest/person":           {},
 	"engine/disk":             {},
 	"engine/refusal":          {},
+
+	"sinks/simulator/callbacks": {"sinks/simulator/faults", "sinks/simulator/ledger"},
 }
 
 // leaves import the standard library alone, and golang.org/x/sys.

@@ -29,11 +29,13 @@ var outputs = map[string]struct {
 	"simulate --state":     {call: "simulate --listen 127.0.0.1:0 --state OUT"},
 	"auth keygen --out":    {call: "auth keygen --key-id OUT --out ."},
 	"send --run":           {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
+
+	"simulate --callback-log": {call: "simulate --listen 127.0.0.1:0 --callbacks http://127.0.0.1:1 --callback-log OUT"},
 }
 
 // notOutputs lists the other flags with a text: they name an input, a folder for new files, or
 // nothing on a disk.
-var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held check faults listen patients jwks tls-cert tls-key" +
+var notOutputs = "campaign daily-report resend-in-doubt reason code foreign held check faults callbacks callback-target callback-faults listen patients jwks tls-cert tls-key" +
 	" profile runs send-again rest-of acknowledgement dir key-id finish-by"
 
 // A command overwrites only its own files. A new flag belongs in one of the two lists above.
@@ -60,8 +62,8 @@ func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {
 			switch name {
 			case "auth keygen --out":
 				o.call, suffixes = strings.Replace(o.call, "--key-id OUT --out .", "--key-id x --out aside", 1), suffixes[:1]
-			case "simulate --state":
-				suffixes = suffixes[:1] // it is appended to
+			case "simulate --state", "simulate --callback-log":
+				suffixes = suffixes[:1] // they are written bit by bit
 			case "send --run":
 				o.call, suffixes = strings.Replace(o.call, "OUT", "aside", 1), []string{"/../run.json", "/../campaign.yaml"}
 			}

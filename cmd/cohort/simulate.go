@@ -37,6 +37,7 @@ func simulateCommand() *cobra.Command {
 	var seed uint64
 	var hasten float64
 	var intermediary bool
+	var back calledBack
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Stand in for NHS Notify and the NHS App, as a process of its own",
@@ -60,9 +61,30 @@ A YAML file switches faults on, each with its share of the requests:
     reset_after: 0.02                                # accepted, then the connection breaks
     quota_429: {share: 0.05, retry_after: 1s}
     latency: {fixed: 20ms, jitter: 30ms}
-The faults are: ` + strings.Join(faults.Names(), ", ") + ".",
+The faults are: ` + strings.Join(faults.Names(faults.Kinds()), ", ") + `.
+
+With --callbacks it also sends the statuses of messages and channels to a receiver, as NHS Notify
+does, and the receipts of the NHS App. The paths after the URL are those of cohort callbacks. It
+signs with the key <application_id>.<API key>, and tries again for two hours, divided by --hasten.
+A 4xx other than 429 loses a callback. /_simulator/callbacks counts them. The file of
+--callback-target has these keys, none of them required:
+    application_id: simulated                 # half of the signature's key
+    api_key_file: secrets/api-key             # else the campaign's, with -c; else "simulated"
+    api_key_header: x-api-key
+    client_cert_file: client.pem              # with client_key_file: for mutual TLS
+    client_key_file: client-key.pem
+    ca_file: ca.pem                           # of the receiver's certificate
+    rate: 100                                 # callbacks a second, after a burst of 2250
+    statuses: [delivered, failed]             # subscribed; else all
+    connections: 20                           # at a time; https takes a new one for each callback
+    timeout: 30s
+    retry: {first: 5s, most: 300s, for: 2h}   # --hasten does not divide these
+--callback-faults takes a YAML file as --faults does, with shares of the callbacks. The faults are:
+` + strings.Join(faults.Names(faults.CallbackKinds()), ", ") + `.
+Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledger?statuses=1.`,
 		Example: `  cohort simulate -c campaign.yaml
   cohort simulate --listen 127.0.0.1:9000 --faults faults.yaml --seed 7
+  cohort simulate --callbacks https://127.0.0.1:9443 --callback-target target.yaml --hasten 3600
   cohort simulate --state service.jsonl
   cohort simulate --state service.jsonl --check runs/autumn-1a2b3c4d`,
 		Args: arguments(cobra.NoArgs),
@@ -98,6 +120,10 @@ The faults are: ` + strings.Join(faults.Names(), ", ") + ".",
 					return refusal.New("patients_unreadable", "cause", err)
 				}
 			}
+			if o.Callbacks, err = back.options(o.APIKey, hasten); err != nil {
+				return err
+			}
+			defer back.close()
 			if state != "" {
 				if o.State, err = ledger.OpenState(state); err != nil {
 					return refusal.New("state_unusable", "cause", err)
@@ -129,6 +155,7 @@ The faults are: ` + strings.Join(faults.Names(), ", ") + ".",
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	campaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
+	back.flags(f)
 	return c
 }
 
@@ -167,8 +194,14 @@ func trust(o *simulator.Options, campaignPath, jwks string) (who string, err err
 	return "only the campaign's API key and key sign in", nil
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+// serve serves, and sends callbacks, until ctx is done.
+func serve(ctx context.Context, listener net.Listener, simulated *simulator.Server) error {
+	server := &http.Server{Handler: simulated, ReadHeaderTimeout: time.Minute}
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sending.Go(func() { simulated.SendCallbacks(ctx) })
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -26,6 +26,7 @@
 //	GET  /_simulator/ledger?twice=1   only people or references accepted twice
 //	GET  /_simulator/ledger?statuses=1  with the outcome of each so far
 //	GET  /_simulator/stats            counters
+//	GET  /_simulator/callbacks        counters of the callbacks sent
 //
 // Every answer carries X-Cohort-Simulator with the version, so that nobody takes a rehearsal
 // for the real thing.
@@ -36,6 +37,7 @@
 //	faults    which requests are spoilt, and how; the form of a faults file
 //	notify    the NHS Notify API
 //	nhsapp    the NHS App API
+//	callbacks the callbacks of both services, and their faults
 //	ledger    accepted requests, their ids, and the file that keeps them
 //
 // With a State, an accepted request is on disk before its answer leaves, and a later Server

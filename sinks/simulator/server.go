@@ -3,6 +3,7 @@ package simulator
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"crypto/rsa"
 	"encoding/json"
 	"iter"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/sinks/simulator/callbacks"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
@@ -42,8 +44,9 @@ type Options struct {
 	TokenLifetime  time.Duration // 599 s when zero
 	QuotaPerMinute int           // requests of each application; 0: no limit
 
-	Notify notify.Options
-	NHSApp nhsapp.Options
+	Notify    notify.Options
+	NHSApp    nhsapp.Options
+	Callbacks callbacks.Options // without a URL there are none
 
 	// State outlives the Server. Without one the ledger ends with the Server. One State
 	// serves one Server.
@@ -55,13 +58,14 @@ type Options struct {
 }
 
 // Server is a simulated NHS Notify and a simulated NHS App. It is an http.Handler, is safe for
-// concurrent use, and starts nothing that outlives a request.
+// concurrent use, and starts nothing that outlives a request. Callbacks go out during SendCallbacks.
 type Server struct {
-	version string
-	gateway *gateway.Gateway
-	ledger  *ledger.Ledger
-	notify  *notify.Service
-	app     *nhsapp.Service
+	version   string
+	gateway   *gateway.Gateway
+	ledger    *ledger.Ledger
+	notify    *notify.Service
+	app       *nhsapp.Service
+	callbacks *callbacks.Sender // nil: none
 }
 
 // New makes a Server.
@@ -85,7 +89,23 @@ func New(o Options) *Server {
 	}
 	s.app = nhsapp.New(o.NHSApp, s.gateway, s.ledger)
 	s.notify = notify.New(o.Notify, s.gateway, s.ledger, s.app)
+	if o.Callbacks.URL != "" {
+		s.callbacks = callbacks.New(o.Callbacks, o.Seed, s.gateway.Options.Now, s.ledger, func(a *ledger.Accepted) []callbacks.Event {
+			if a.Channel == "" {
+				return s.notify.Events(a)
+			}
+			return s.app.Events(a)
+		})
+	}
 	return s
+}
+
+// SendCallbacks sends callbacks until ctx is done. It is called once, and returns at once when the
+// Options have no URL for them.
+func (s *Server) SendCallbacks(ctx context.Context) {
+	if s.callbacks != nil {
+		s.callbacks.Run(ctx)
+	}
 }
 
 // Ledger yields every message that was accepted before the call, in the order of acceptance.
@@ -105,6 +125,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/_simulator/stats" && r.Method == http.MethodGet:
 		w.Header().Set("Content-Type", gateway.JSON)
 		_, _ = w.Write(append(gateway.EncodeJSON(s.Stats()), '\n'))
+	case path == "/_simulator/callbacks" && r.Method == http.MethodGet && s.callbacks != nil:
+		w.Header().Set("Content-Type", gateway.JSON)
+		_, _ = w.Write(append(gateway.EncodeJSON(s.callbacks.Counts()), '\n'))
 	default:
 		http.NotFound(w, r)
 	}
@@ -131,9 +154,9 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !statuses:
 		case a.Channel == "":
-			a.Status, a.FailureReasonCode = s.notify.Outcome(&a, now)
+			s.notify.Conclude(&a, now)
 		default:
-			a.Status = s.app.Outcome(&a, now)
+			s.app.Conclude(&a, now)
 		}
 		if err := lines.Encode(a); err != nil {
 			return // the reader has gone

@@ -18,6 +18,37 @@
 // strike. There every 5xx is an OperationOutcome of code unknown, spike_429 and busy_429
 // carry no Retry-After, and a revoked token is called expired.
 //
+// Another file spoils the callbacks that the simulator sends. A callback says one thing about
+// one message. These change a callback of the service, and none of them changes its truth:
+//
+//	reordered             sent after the message's next callback
+//	late                  sent "fixed" (72h) later, divided by hasten
+//	new_fields            has members that no contract names
+//	several_items         its body begins with an item of an unknown type and the message's
+//	                      earlier callbacks of that kind; the new item is the last
+//	wrong_secret_first    the first attempt is signed with another secret. Whatever the refusal,
+//	                      the next attempts are signed right, as after a rotation
+//
+// These add a callback that must be acknowledged:
+//
+//	duplicated            the same bytes again, up to "jitter" (1m) later, divided by hasten
+//	replayed              the same bytes again, "fixed" (168h) later, divided by hasten
+//	alike                 the same status with a later time and the same idempotencyKey; only
+//	                      statuses that are not the last
+//	unknown_value         a status that no contract lists
+//	unknown_type          an item of an unknown type
+//
+// These add one that must be refused. What forged and wrong_api_key say is untrue:
+//
+//	forged                a wrong signature; for a receipt no client certificate (only when the
+//	                      simulator has one)
+//	wrong_api_key         a right signature, and a wrong API key in the header
+//	oversized             2 MiB of body
+//	slow_body             half the body, and the rest after "hold" (35s, of real time)
+//
+// Receipts of the NHS App have no signature, key, items or idempotencyKey, and faults of these
+// never strike them.
+//
 // Each fault draws from its own stream, made from the seed. A fault that is added to a file
 // leaves the decisions of the others as they were.
 package faults
@@ -69,6 +100,22 @@ const (
 	ClockBehind                    // the same in the other direction
 	Busy429                        // 429 because the whole API is busy (NHS App only)
 	DeliveredTwice                 // a gateway delivers the POST twice
+
+	// Of callbacks: the package comment says what they do.
+	Reordered
+	Late
+	NewFields
+	SeveralItems
+	WrongSecretFirst
+	Duplicated
+	Replayed
+	Alike
+	UnknownValue
+	UnknownType
+	Forged
+	WrongAPIKey
+	Oversized
+	SlowBody
 	kindCount
 )
 
@@ -111,6 +158,21 @@ var kinds = [kindCount]struct {
 	ClockBehind:        {name: "clock_behind", takes: "fixed", defaults: Fault{Share: 1}},
 	Busy429:            {name: "busy_429", takes: usual},
 	DeliveredTwice:     {name: "delivered_twice", takes: usual + " retry_after processing", defaults: Fault{RetryAfter: 300 * time.Second}},
+
+	Reordered:        {name: "reordered", takes: usual},
+	Late:             {name: "late", takes: usual + " fixed", defaults: Fault{Fixed: 72 * time.Hour}},
+	NewFields:        {name: "new_fields", takes: usual},
+	SeveralItems:     {name: "several_items", takes: usual},
+	WrongSecretFirst: {name: "wrong_secret_first", takes: usual},
+	Duplicated:       {name: "duplicated", takes: usual + " jitter", defaults: Fault{Jitter: time.Minute}},
+	Replayed:         {name: "replayed", takes: usual + " fixed", defaults: Fault{Fixed: 168 * time.Hour}},
+	Alike:            {name: "alike", takes: usual},
+	UnknownValue:     {name: "unknown_value", takes: usual},
+	UnknownType:      {name: "unknown_type", takes: usual},
+	Forged:           {name: "forged", takes: usual},
+	WrongAPIKey:      {name: "wrong_api_key", takes: usual},
+	Oversized:        {name: "oversized", takes: usual},
+	SlowBody:         {name: "slow_body", takes: usual + " hold", defaults: Fault{Hold: 35 * time.Second}},
 }
 
 // String is the fault's key in a faults file.
@@ -122,10 +184,10 @@ type Fault struct {
 	After      int           // chances it lets pass before the first draw
 	Limit      int           // the most times it strikes; 0: no limit
 	RetryAfter time.Duration // the Retry-After header, rounded up to whole seconds
-	Hold       time.Duration // TimeoutAfter: the wait before the 504
+	Hold       time.Duration // TimeoutAfter: the wait before the 504; SlowBody: the pause within the body
 	Processing time.Duration // TooEarly425, SlowAccept, DeliveredTwice: replays get 425 for so long; else RetryAfter
-	Fixed      time.Duration // Latency: the shortest wait; ClockAhead, ClockBehind: the error of the clock
-	Jitter     time.Duration // Latency: the longest addition to it
+	Fixed      time.Duration // Latency: the shortest wait; ClockAhead, ClockBehind: the error of the clock; Late, Replayed: the delay
+	Jitter     time.Duration // Latency: the longest addition to it; Duplicated: the longest delay
 }
 
 // Set holds the faults of one simulator. Nil is none.
@@ -140,6 +202,7 @@ func (s Set) of(k Kind) Fault {
 	}
 	f.RetryAfter, f.Hold = cmp.Or(f.RetryAfter, d.RetryAfter), cmp.Or(f.Hold, d.Hold)
 	f.Processing = cmp.Or(f.Processing, f.RetryAfter)
+	f.Fixed, f.Jitter = cmp.Or(f.Fixed, d.Fixed), cmp.Or(f.Jitter, d.Jitter)
 	return f
 }
 
@@ -250,10 +313,24 @@ func (d *Dice) Struck() map[string]int {
 	return out
 }
 
-// Names lists all faults, as a faults file has them.
-func Names() (all []string) {
-	for _, k := range kinds {
-		all = append(all, k.name)
+// Names lists faults as a faults file has them.
+func Names(of []Kind) (all []string) {
+	for _, k := range of {
+		all = append(all, k.String())
+	}
+	return all
+}
+
+// Kinds lists the faults of requests to the services.
+func Kinds() []Kind { return kindsFrom(0, Reordered) }
+
+// CallbackKinds lists the faults of the callbacks that the services send.
+func CallbackKinds() []Kind { return kindsFrom(Reordered, kindCount) }
+
+func kindsFrom(from, to Kind) []Kind {
+	var all []Kind
+	for k := from; k < to; k++ {
+		all = append(all, k)
 	}
 	return all
 }

@@ -13,12 +13,17 @@ import (
 )
 
 // Load reads a faults file.
-func Load(path string) (Set, error) {
+func Load(path string) (Set, error) { return load(path, Kinds()) }
+
+// LoadCallbacks reads a faults file of callbacks.
+func LoadCallbacks(path string) (Set, error) { return load(path, CallbackKinds()) }
+
+func load(path string, of []Kind) (Set, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	set, err := Parse(data)
+	set, err := parse(data, of)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -27,7 +32,9 @@ func Load(path string) (Set, error) {
 
 // Parse reads faults from YAML in the form of the package comment. An error names the line
 // and the fault. Empty YAML is no faults.
-func Parse(yaml []byte) (Set, error) {
+func Parse(yaml []byte) (Set, error) { return parse(yaml, Kinds()) }
+
+func parse(yaml []byte, of []Kind) (Set, error) {
 	file, err := parser.ParseBytes(yaml, 0)
 	if err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
@@ -43,11 +50,11 @@ func Parse(yaml []byte) (Set, error) {
 		}
 		for _, pair := range pairs {
 			name := pair.Key.GetToken().Value
-			kind := slices.Index(Names(), name)
-			if kind < 0 {
+			at := slices.IndexFunc(of, func(k Kind) bool { return k.String() == name })
+			if at < 0 {
 				return nil, fmt.Errorf("faults: line %d: unknown fault %q", line(pair.Key), name)
 			}
-			if set[Kind(kind)], err = parseFault(Kind(kind), pair.Value); err != nil {
+			if set[of[at]], err = parseFault(of[at], pair.Value); err != nil {
 				return nil, fmt.Errorf("faults: %w", err)
 			}
 		}

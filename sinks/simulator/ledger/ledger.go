@@ -34,8 +34,11 @@ type Accepted struct {
 
 	// The outcome so far, only in a listing with statuses. For the NHS App the status is the
 	// codes of the receipts, with commas between.
-	Status            string `json:"status,omitempty"`
-	FailureReasonCode string `json:"failureReasonCode,omitempty"`
+	Status            string     `json:"status,omitempty"`
+	FailureReasonCode string     `json:"failureReasonCode,omitempty"`
+	DeliveredChannel  string     `json:"deliveredChannel,omitempty"` // nhsapp, email, sms or letter
+	DeliveredAt       *time.Time `json:"deliveredAt,omitempty"`
+	ReadAt            *time.Time `json:"readAt,omitempty"` // in the NHS App
 }
 
 // Times counts acceptances over all applications up to the moment of reading. No sender
@@ -297,6 +300,18 @@ func (l *Ledger) All() iter.Seq[Accepted] {
 			}
 		}
 	}
+}
+
+// Nth returns the messages of the nth accepted request, from 0. ok is false when there is no
+// such request yet.
+func (l *Ledger) Nth(n int) (list []Accepted, ok bool) {
+	l.mu.Lock()
+	records := l.records
+	l.mu.Unlock()
+	if n >= len(records) {
+		return nil, false
+	}
+	return l.unpack(records[n], 0, records[n].count), true
 }
 
 // Find looks up a message of an application by its id.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"cohort/sinks/simulator/callbacks"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
@@ -211,13 +212,38 @@ func (s *Service) Page(page, total int) (from, to, last int, ok bool) {
 	return (page - 1) * size, min(page*size, total), last, true
 }
 
-// Outcome is the codes of a communication's receipts at a moment, with commas between.
-func (s *Service) Outcome(a *ledger.Accepted, now time.Time) string {
+// Conclude fills in what has become of an accepted communication at a moment. Its status is the
+// codes of the receipts, with commas between. Times are whole seconds, as in a receipt.
+func (s *Service) Conclude(a *ledger.Accepted, now time.Time) {
 	var codes []string
-	for _, t := range s.tasksOf(&ledger.Request{ID: a.MessageID, AcceptedAt: a.AcceptedAt, Channel: a.Channel}) {
-		if !t.at.After(now) {
-			codes = append(codes, t.code)
+	for _, t := range s.tasksOf(requestOf(a)) {
+		if t.at.After(now) {
+			continue
+		}
+		codes = append(codes, t.code)
+		at := t.at.Truncate(time.Second)
+		switch t.code {
+		case "Delivered":
+			a.DeliveredChannel, a.DeliveredAt = "nhsapp", &at
+		case "Read":
+			a.ReadAt = &at
 		}
 	}
-	return strings.Join(codes, ",")
+	a.Status = strings.Join(codes, ",")
+}
+
+// Events lists the receipts of a communication, in the order of time.
+func (s *Service) Events(a *ledger.Accepted) []callbacks.Event {
+	var list []callbacks.Event
+	for _, t := range s.tasksOf(requestOf(a)) {
+		list = append(list, callbacks.Event{At: t.at, Kind: callbacks.Task, Status: t.code, Content: t.resource})
+	}
+	slices.SortStableFunc(list, func(a, b callbacks.Event) int { return a.At.Compare(b.At) })
+	return list
+}
+
+func requestOf(a *ledger.Accepted) *ledger.Request {
+	return &ledger.Request{
+		ID: a.MessageID, AcceptedAt: a.AcceptedAt, Channel: a.Channel, CampaignID: a.CampaignID, Reference: a.MessageReference,
+	}
 }

@@ -184,5 +184,24 @@ func (c *channelLife) at(now time.Time) string {
 		moment{statusSkipped, c.skipped}, moment{statusSending, c.begins})
 }
 
+// suppliers are the supplier's statuses in this channel, the first one first. The times between
+// the beginning and the end are the same parts of it for every message.
+func (c *channelLife) suppliers() []moment {
+	var list []moment
+	end := latest(c.delivered, c.failed)
+	switch {
+	case c.early == "" || c.begins.Equal(end):
+	case c.channel == toApp:
+		part := end.Sub(c.begins) / 8
+		list = []moment{{"delivered", c.begins}, {"notification_attempted", c.begins.Add(part)}, {c.early, c.begins.Add(2 * part)}}
+	default:
+		list = []moment{{c.early, c.begins}}
+	}
+	if c.late != "" {
+		list = append(list, moment{c.late, end})
+	}
+	return list
+}
+
 // reached reports whether a moment has come.
 func reached(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }

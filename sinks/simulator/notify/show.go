@@ -66,21 +66,16 @@ func (l *life) channel(i int, plan string, now time.Time) object {
 	if c.channel != toApp && c.because != noDetail {
 		out["metadata"] = []object{{"id": "contact-1", "source": "pds", "label": "recipient_contact"}}
 	}
-	supplier := ""
-	switch status {
-	case statusSending:
-		supplier = c.early
-	case statusDelivered, statusFailed:
-		supplier = c.late
-		if c.retries > 0 {
-			out["retryCount"] = c.retries
+	for _, m := range c.suppliers() {
+		if reached(m.at, now) {
+			out["supplierStatus"] = m.status
 		}
-	}
-	if supplier != "" {
-		out["supplierStatus"] = supplier
 	}
 	if status == statusFailed {
 		c.because.put(out, "channel", "CFR_")
+	}
+	if reached(latest(c.delivered, c.failed), now) && c.retries > 0 {
+		out["retryCount"] = c.retries
 	}
 	return out
 }

@@ -76,11 +76,19 @@ var (
 	unread    = failure{"", "Message not read in specified time frame"}
 )
 
-// Outcome is the status of an accepted message at a moment, and the code of its failure.
-func (s *Service) Outcome(a *ledger.Accepted, now time.Time) (status, code string) {
+// Conclude fills in what has become of an accepted message at a moment. Times are whole
+// milliseconds, as the service gives them.
+func (s *Service) Conclude(a *ledger.Accepted, now time.Time) {
 	l := s.lifeOf(a)
-	if status = l.at(now); status == statusFailed && l.because.code != "" {
-		code = "MFR_" + l.because.code
+	if a.Status = l.at(now); a.Status == statusFailed && l.because.code != "" {
+		a.FailureReasonCode = "MFR_" + l.because.code
 	}
-	return status, code
+	for _, c := range l.channels {
+		if reached(c.delivered, now) {
+			at := c.delivered.Truncate(time.Millisecond)
+			if a.DeliveredChannel, a.DeliveredAt = c.channel, &at; c.late == "read" {
+				a.ReadAt = &at
+			}
+		}
+	}
 }
