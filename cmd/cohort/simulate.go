@@ -20,12 +20,12 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/engine/build"
+	"cohort/engine/facts"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/sinks"
-	"cohort/sinks/delivery"
 	"cohort/sinks/simulator"
 	"cohort/sinks/simulator/faults"
 	"cohort/sinks/simulator/gateway"
@@ -221,8 +221,8 @@ func checkLedger(out io.Writer, path, state string, seed uint64) error {
 	}
 	defer func() { _ = f.Close() }()
 	// A report does not say the version of its plan.
-	rows := delivery.NewRows(f.Run.References(), f.Records)
-	older := sync.OnceValue(func() *delivery.Rows { return delivery.NewRows(f.Run.OlderReferences(), f.Records) })
+	rows := facts.NewRows(f.Run.References(), f.Records)
+	older := sync.OnceValue(func() *facts.Rows { return facts.NewRows(f.Run.OlderReferences(), f.Records) })
 	r := simulator.Report{Run: f.Run.Short(), Records: f.Records, Complete: f.Complete, Row: func(reference string) (int64, bool) {
 		if row, ok := rows.Of(reference); ok {
 			return row, true

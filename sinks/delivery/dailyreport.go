@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/sinks/file"
@@ -36,7 +37,7 @@ func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 
 // DailyReports collects what daily reports say of a run's messages. Slices are indexed by row - 1.
 type DailyReports struct {
-	rows    *Rows
+	rows    *facts.Rows
 	refused []uint32 // of a message that is in refused uploads only: the number of its batch + 1; may be nil
 	Sent    []bool   // the message is in an upload
 	IDs     []uint32 // hashes of the service's ids
@@ -52,7 +53,7 @@ type DailyReports struct {
 // NewDailyReports makes an empty collection. learned is the time of its facts.
 func NewDailyReports(plan *plan.Plan, learned time.Time) *DailyReports {
 	return &DailyReports{
-		rows: NewRows(plan.References, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
+		rows: facts.NewRows(plan.References, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
 		Facts: map[int64]report.Fact{}, learned: learned, Twice: map[int64]struct{}{},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
@@ -21,7 +22,7 @@ import (
 // Receipts collects what the NHS App's receipts say of a run's messages. It takes ten bytes a
 // record beside rows. Slices are indexed by row - 1.
 type Receipts struct {
-	rows *Rows
+	rows *facts.Rows
 	log  *slog.Logger
 
 	seen    []uint8  // a bit for each rank that has a receipt
@@ -42,7 +43,7 @@ const mostWords = 250
 func NewReceipts(plan *plan.Plan, log *slog.Logger) *Receipts {
 	n := plan.Records
 	return &Receipts{
-		rows: NewRows(plan.References, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n),
+		rows: facts.NewRows(plan.References, n), log: log, seen: make([]uint8, n), at: make([]uint32, n), ids: make([]uint32, n),
 		reasons: make([]uint8, n), words: []string{""}, Twice: map[int64]struct{}{},
 	}
 }

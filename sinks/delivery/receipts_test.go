@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/report"
 	"cohort/ingest/person"
@@ -30,7 +31,7 @@ func TestRowsAreFoundByReference(t *testing.T) {
 		if records < 0 {
 			own, strange, records = older, keyed, -records
 		}
-		table := NewRows(own, records)
+		table := facts.NewRows(own, records)
 		for row := int64(-1); row <= records+100; row++ {
 			if got, ok := table.Of(own.Message(row).String()); ok != (0 < row && row <= records) || ok && got != row {
 				t.Fatalf("of %d: row %d is %d %v", records, row, got, ok)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cohort/engine"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/report"
@@ -49,7 +50,7 @@ func (a *Acknowledged) IsReported(d *Facts, sink engine.Sink) (bool, error) {
 	if len(reported) == 0 {
 		return false, nil
 	}
-	rows := NewRows(d.Plan.References, d.Plan.Records)
+	rows := facts.NewRows(d.Plan.References, d.Plan.Records)
 	renderer := plan.NewRenderer(d.Plan.References, d.Spool, sink)
 	for i := range a.Forms {
 		request, err := renderer.Render(&a.Forms[i].Planned, a.Forms[i].ID, &a.Forms[i].Form)

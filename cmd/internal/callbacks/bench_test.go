@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/engine/facts"
 	receive "cohort/sinks/callbacks"
 )
 
@@ -63,7 +64,7 @@ func BenchmarkCallbacks(b *testing.B) {
 	file, err := os.Create(filepath.Join(b.TempDir(), "smallest"))
 	must(b, err)
 	defer func() { _ = file.Close() }()
-	shared := &store{dir: filepath.Join(b.TempDir(), InboxFolder)}
+	shared := &store{dir: filepath.Join(b.TempDir(), facts.SharedFolder)}
 	must(b, shared.open())
 	defer func() { _ = shared.close() }()
 	receiver := receive.New(receive.Options{Store: shared, Log: slog.New(slog.DiscardHandler), APIKeyHeader: "x-api-key"})

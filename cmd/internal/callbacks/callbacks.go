@@ -17,13 +17,11 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/engine/campaign"
+	"cohort/engine/facts"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	receive "cohort/sinks/callbacks"
 )
-
-// InboxFolder is the name of the shared inbox in the folder of the runs.
-const InboxFolder = ".callbacks"
 
 const (
 	lookAfter   = 5 * time.Second // files are looked at, and an inbox that failed is opened again
@@ -62,7 +60,7 @@ func (c *Command) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), store: &store{dir: filepath.Join(runs, InboxFolder)}}
+	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), store: &store{dir: filepath.Join(runs, facts.SharedFolder)}}
 	o := receive.Options{Store: s.store, Log: c.Log}
 	if s.withClients = b.ClientCAFile != "" && c.Cert != "" && !c.BehindProxy; s.withClients {
 		o.ClientNames = b.ClientNames

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"cohort/engine/delivery"
+	"cohort/engine/facts"
 	"cohort/engine/inbox"
 	"cohort/engine/refusal"
 	receive "cohort/sinks/callbacks"
@@ -269,7 +270,7 @@ func TestTheStartTellsThePin(t *testing.T) {
 
 func TestAnInboxThatFailedIsOpenedAgain(t *testing.T) {
 	var log lines
-	s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), store: &store{dir: filepath.Join(t.TempDir(), "runs", InboxFolder)}}
+	s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), store: &store{dir: filepath.Join(t.TempDir(), "runs", facts.SharedFolder)}}
 	s.receiver = receive.New(receive.Options{Store: s.store, Log: s.log, APIKeyHeader: "x-api-key"})
 	s.receiver.TrustKeys("app-1", "key")
 	ask := func(want int, path string) {
@@ -318,7 +319,7 @@ func TestAFullDisk(t *testing.T) {
 	s.answers(202, receive.MessagesPath, "key-one")
 	must(t, s.stop())
 	found := 0
-	_, err := inbox.Read(filepath.Join(s.command.Runs, InboxFolder), inbox.Position{}, func(inbox.Position, delivery.Event) error {
+	_, err := inbox.Read(filepath.Join(s.command.Runs, facts.SharedFolder), inbox.Position{}, func(inbox.Position, delivery.Event) error {
 		found++
 		return nil
 	})

@@ -1,4 +1,4 @@
-package delivery
+package facts
 
 import (
 	"github.com/zeebo/xxh3"

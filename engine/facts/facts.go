@@ -1,0 +1,220 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"cohort/engine/delivery"
+	"cohort/engine/disk"
+	"cohort/engine/inbox"
+	"cohort/engine/plan"
+)
+
+const (
+	SharedFolder = ".callbacks" // the shared inbox, in the folder of the runs
+	InboxFolder  = "inbox"      // a run's own inbox, in the run's folder
+	readFile     = "read.json"
+	copiedAtOnce = 512 // events
+)
+
+// Facts are the events about the messages of a run. Those of Hold may be written to, and are safe for
+// concurrent use. Those of Of may only be read, by one goroutine at a time.
+type Facts struct {
+	dir  string // the run's folder
+	rows *Rows
+	most int64 // the plan's records
+
+	mu   sync.Mutex
+	own  *inbox.Inbox // nil: only for reading
+	read progress
+}
+
+// progress is what read.json holds.
+type progress struct {
+	Shared    string    `json:"shared,omitempty"`    // position in the shared inbox
+	PollBegan time.Time `json:"poll_began,omitzero"` // of a status poll that has not ended
+}
+
+// Of returns the facts of the run in dir, for reading. A process may be at work on the run.
+func Of(dir string, plan *plan.Plan) *Facts {
+	return &Facts{dir: dir, rows: NewRows(plan.References, plan.Records), most: plan.Records}
+}
+
+// Hold returns the facts of the run in dir, for reading and writing. The caller holds the run's folder,
+// and calls Close. doing is the command of cohort.
+func Hold(dir string, plan *plan.Plan, doing string) (*Facts, error) {
+	f := Of(dir, plan)
+	own, err := inbox.Open(f.ownFolder(), doing)
+	if err != nil {
+		return nil, fmt.Errorf("the run's inbox: %w", err)
+	}
+	if f.read, err = f.progress(); err != nil {
+		return nil, errors.Join(err, own.Close())
+	}
+	f.own = own
+	return f, nil
+}
+
+func (f *Facts) Close() error {
+	if f.own == nil {
+		return nil
+	}
+	return f.own.Close()
+}
+
+func (f *Facts) ownFolder() string    { return filepath.Join(f.dir, InboxFolder) }
+func (f *Facts) sharedFolder() string { return filepath.Join(filepath.Dir(f.dir), SharedFolder) }
+
+// Row returns the row of the message with a reference; false: the run has no such message.
+func (f *Facts) Row(reference string) (int64, bool) { return f.rows.Of(reference) }
+
+// Each calls fn with each event about a message of the run: those in the run's own inbox, and then
+// those in the shared inbox that the run has not read yet. An error of fn ends it and is returned.
+func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
+	read, err := f.progress() // before the inbox: what is copied meanwhile comes twice and not never
+	if err != nil {
+		return err
+	}
+	ours := func(_ inbox.Position, e delivery.Event) error {
+		if row, ok := f.rows.Of(e.Reference); ok {
+			return fn(row, &e)
+		}
+		return nil
+	}
+	if _, err := inbox.Read(f.ownFolder(), inbox.Position{}, ours); err != nil {
+		return err
+	}
+	_, err = f.shared(read, ours)
+	return err
+}
+
+// shared reads the shared inbox on.
+func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) error) (inbox.Position, error) {
+	var from inbox.Position
+	var err error
+	if read.Shared != "" {
+		if from, err = inbox.ParsePosition(read.Shared); err != nil {
+			return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
+		}
+	}
+	reached, err := inbox.Read(f.sharedFolder(), from, fn)
+	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
+		return inbox.Read(f.sharedFolder(), inbox.Position{}, fn)
+	}
+	return reached, err
+}
+
+// Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is
+// not nil, with each of them after they are durable.
+func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Event)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var events []delivery.Event
+	flush := func() error {
+		if err := f.own.Put(ctx, events); err != nil {
+			return err
+		}
+		for i := range events {
+			if row, ok := f.rows.Of(events[i].Reference); ok && fn != nil {
+				fn(row, &events[i])
+			}
+		}
+		events = events[:0]
+		return nil
+	}
+	reached, err := f.shared(f.read, func(_ inbox.Position, e delivery.Event) error {
+		if _, ours := f.rows.Of(e.Reference); !ours {
+			return ctx.Err()
+		}
+		if events = append(events, e); len(events) < copiedAtOnce {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return fmt.Errorf("callbacks cannot be copied into the run's inbox: %w", err)
+	}
+	if was := f.read.Shared; was == reached.String() || was == "" && reached == (inbox.Position{}) {
+		return nil
+	}
+	next := f.read
+	next.Shared = reached.String()
+	return f.save(next)
+}
+
+// Put adds events that this process has learnt, durably.
+func (f *Facts) Put(ctx context.Context, events []delivery.Event) error {
+	return f.own.Put(ctx, events)
+}
+
+// PollBegan returns when the status poll began that has not ended; zero: there is none.
+func (f *Facts) PollBegan() (time.Time, error) {
+	read, err := f.progress()
+	return read.PollBegan, err
+}
+
+// SetPollBegan notes that a status poll began, or with the zero time that it has ended.
+func (f *Facts) SetPollBegan(t time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := f.read
+	next.PollBegan = t
+	return f.save(next)
+}
+
+func (f *Facts) progress() (p progress, err error) {
+	path := filepath.Join(f.ownFolder(), readFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return p, err
+}
+
+func (f *Facts) save(next progress) error {
+	err := disk.WriteFile(filepath.Join(f.ownFolder(), readFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
+	if err == nil {
+		f.read = next
+	}
+	return err
+}
+
+// States are the states of a run's messages.
+type States struct{ sorter *delivery.Sorter }
+
+// States folds all events of the run. Its memory does not grow with their number: it sorts them in a
+// temporary file in tmp. The caller calls Close.
+func (f *Facts) States(tmp string) (*States, error) {
+	sorter, err := delivery.NewSorter(tmp, f.most)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Each(sorter.Add); err != nil {
+		return nil, errors.Join(err, sorter.Close())
+	}
+	return &States{sorter}, nil
+}
+
+// All yields the state of each message that has an event, in the order of rows. It may be called
+// again.
+func (s *States) All() iter.Seq2[delivery.Sorted, error] { return s.sorter.States() }
+
+func (s *States) Close() error { return s.sorter.Close() }

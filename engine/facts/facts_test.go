@@ -1,0 +1,123 @@
+package facts
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/delivery"
+	"cohort/engine/inbox"
+	"cohort/engine/plan"
+)
+
+// Each run finds its own events, once more after a crash between copying and noting, and none of another run.
+func TestEachRunCollectsItsEvents(t *testing.T) {
+	runs := t.TempDir()
+	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
+	shared, err := inbox.Open(filepath.Join(runs, SharedFolder), "callbacks")
+	must(t, err)
+	defer func() { _ = shared.Close() }()
+	say := func(p *plan.Plan, row int64, status string) {
+		t.Helper()
+		must(t, shared.Put(context.Background(), []delivery.Event{{
+			Source: delivery.Callback, Kind: delivery.OfMessage, Reference: p.References.Message(row).String(), Status: status,
+			At: time.Unix(1000+row, 0), Received: time.Unix(2000, 0),
+		}}))
+	}
+	const n = 3 * copiedAtOnce / 2
+	for row := int64(1); row <= n; row++ {
+		say(one.plan, row, "sending")
+		say(other.plan, row, "failed")
+	}
+	say(one.plan, one.plan.Records+1, "delivered") // no row of the plan
+
+	if got := count(t, Of(one.dir, one.plan)); got["sending"] != n || len(got) != 1 {
+		t.Errorf("before anything is copied a reader finds %v", got)
+	}
+	f, err := Hold(one.dir, one.plan, "send")
+	must(t, err)
+	told := 0
+	must(t, f.Collect(context.Background(), func(int64, *delivery.Event) { told++ }))
+	if told != n {
+		t.Errorf("%d events were collected, want %d", told, n)
+	}
+	say(one.plan, 1, "delivered")
+	must(t, f.Collect(context.Background(), func(row int64, e *delivery.Event) {
+		if told++; row != 1 || e.Status != "delivered" {
+			t.Errorf("row %d, %s: not the new event", row, e.Status)
+		}
+	}))
+	must(t, f.SetPollBegan(time.Unix(5, 0)))
+	must(t, f.Close())
+	if got := count(t, Of(one.dir, one.plan)); told != n+1 || got["sending"] != n-1 || got["delivered"] != 1 {
+		t.Errorf("after the copying a reader finds %v, and %d were told", got, told)
+	}
+	if began, err := Of(one.dir, one.plan).PollBegan(); err != nil || !began.Equal(time.Unix(5, 0)) {
+		t.Errorf("the poll began at %s, %v", began, err)
+	}
+	must(t, os.Remove(filepath.Join(one.dir, InboxFolder, readFile)))
+	f, err = Hold(one.dir, one.plan, "send")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	must(t, f.Collect(context.Background(), nil))
+	if got := count(t, f); got["sending"] != n-1 || got["delivered"] != 1 {
+		t.Errorf("after a crash a reader finds %v", got)
+	}
+}
+
+// Runs of plan versions 1 and 2 find their events too, with a table.
+func TestOlderReferences(t *testing.T) {
+	run := madeRun(t, t.TempDir(), "old")
+	run.plan.References = run.plan.Run.OlderReferences()
+	rows := NewRows(run.plan.References, run.plan.Records)
+	for row := int64(1); row <= run.plan.Records; row++ {
+		if got, ok := rows.Of(run.plan.References.Message(row).String()); !ok || got != row {
+			t.Fatalf("row %d is found as %d, %v", row, got, ok)
+		}
+	}
+	if _, ok := rows.Of(run.plan.Run.References().Message(1).String()); ok {
+		t.Error("a reference of another kind is found")
+	}
+}
+
+type made struct {
+	dir  string
+	plan *plan.Plan
+}
+
+func madeRun(t *testing.T, runs, name string) made {
+	t.Helper()
+	dir := filepath.Join(runs, name)
+	must(t, os.Mkdir(dir, 0o700))
+	p := &plan.Plan{}
+	p.Run = engine.NewRunID(name, [32]byte{}, "service")
+	p.References, p.Records = p.Run.References(), 5000
+	return made{dir, p}
+}
+
+func count(t *testing.T, f *Facts) map[string]int {
+	t.Helper()
+	states, err := f.States(t.TempDir())
+	must(t, err)
+	defer func() { _ = states.Close() }()
+	all := map[string]int{}
+	for s, err := range states.All() {
+		must(t, err)
+		all[s.State.Status]++
+		if want := fmt.Sprint(time.Unix(1000+s.Row, 0).UTC()); fmt.Sprint(s.State.At.UTC()) != want {
+			t.Errorf("row %d has the time %s, want %s", s.Row, s.State.At, want)
+		}
+	}
+	return all
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
