@@ -13,6 +13,8 @@ import (
 	"cohort/engine/delivery"
 	"cohort/engine/facts"
 	"cohort/engine/inbox"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
 	"cohort/engine/runfolder"
 )
 
@@ -84,6 +86,32 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 		}
 		w.says("report.parquet has the digest", "log", "verify", dir)
 	}
+	before := w.recorded(dir)
+	w.says("finished", "resume", dir) // nothing is recorded that is there
+	if after := w.recorded(dir); after != before {
+		t.Errorf("%d digests of the report were recorded, and then %d", before, after)
+	}
+
+	// A run that ended once more, and was killed before it recorded its report.
+	planned := Must(plan.Open(dir))
+	defer func() { _ = planned.Close() }()
+	log := Must(ledger.Open(dir, planned))
+	Must(0, log.Finish(time.Now(), log.Ledger.Account()))
+	Must(0, log.Close())
+	if o := w.run("log", "verify", dir); o.code != 0 || strings.Contains(o.stdout, "digest that the run recorded") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	w.says("finished", "resume", dir)
+	w.says("report.parquet has the digest", "log", "verify", dir)
+	if after := w.recorded(dir); after != before+1 {
+		t.Errorf("%d digests of the report were recorded, and then %d", before, after)
+	}
+}
+
+// recorded counts the digests of reports in a run's log.
+func (w *world) recorded(dir string) int {
+	w.t.Helper()
+	return strings.Count(w.run("log", "dump", dir).stdout, " control reported ")
 }
 
 // eventsOf reports on the accepted messages of a run in turn: delivered, died, failed by the supplier, under way.
