@@ -1,0 +1,76 @@
+package delivery
+
+import (
+	"errors"
+	"iter"
+
+	"cohort/engine/facts"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/shard"
+)
+
+// Run is a run with what the services said of its messages. The process that uses it holds the run's lock.
+type Run struct {
+	Dir   string // the run's folder
+	Plan  *plan.Plan
+	Spool *shard.Spool
+	Facts *facts.Facts // of facts.Hold
+}
+
+// States folds the events of the run. The caller closes them.
+func (r *Run) States() (*facts.States, error) {
+	states, err := r.Facts.States(r.Dir)
+	if err != nil {
+		return nil, refusal.New("delivery_unreadable", "cause", err)
+	}
+	return states, nil
+}
+
+// Learn begins to collect events. The caller saves or closes them.
+func (r *Run) Learn() (*facts.News, error) {
+	news, err := r.Facts.Learn(r.Dir)
+	if err != nil {
+		return nil, refusal.New("delivery_unreadable", "cause", err)
+	}
+	return news, nil
+}
+
+// Known yields every message of the run in the order of rows, with its state. It also yields the state
+// of a record that has no message: that message has no fate.
+func (r *Run) Known(states *facts.States) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		next, stop := iter.Pull2(states.All())
+		defer stop()
+		s, err, there := next()
+		before := func(row int64) bool { // yields the states before a row
+			for there && err == nil && s.Row < row {
+				if state := s.State; !yield(Message{Row: s.Row, State: &state}, nil) {
+					return false
+				}
+				s, err, there = next()
+			}
+			return true
+		}
+		for m, e := range EachMessage(r.Dir, r.Plan, r.Spool) {
+			if e == nil && !before(m.Row) {
+				return
+			}
+			if e = errors.Join(e, err); e != nil {
+				yield(Message{}, e)
+				return
+			}
+			if there && s.Row == m.Row {
+				state := s.State
+				m.State = &state
+				s, err, there = next()
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if before(r.Plan.Records+1) && err != nil {
+			yield(Message{}, err)
+		}
+	}
+}
