@@ -10,7 +10,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Sample says what became of accepted messages that were drawn at random.
+// Sample has the statuses of accepted messages that were drawn at random.
 type Sample struct {
 	Of     int64   `json:"of"`     // messages that it was drawn from
 	Drawn  int64   `json:"drawn"`  // each with the same probability
@@ -74,7 +74,7 @@ func wilson(n, total int64) (low, high float64) {
 }
 
 func (s *Sample) print(w io.Writer) {
-	fmt.Fprintf(w, "\nwhat became of %d messages, drawn at random from %d that were accepted\n", s.Drawn, s.Of)
+	fmt.Fprintf(w, "\nwhat became of %d messages, drawn at random from %d accepted ones that can be asked about\n", s.Drawn, s.Of)
 	for _, each := range s.Shares {
 		fmt.Fprintf(w, "    %-22s %10d  %5.1f %% (of all messages: %.1f %% to %.1f %%)\n",
 			each.Status, each.Messages, 100*each.Share, 100*each.Low, 100*each.High)

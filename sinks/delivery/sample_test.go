@@ -62,7 +62,7 @@ func TestSharesHaveARange(t *testing.T) {
 	s.Count(map[string]int64{"failed": 81, "delivered": 182})
 	var out strings.Builder
 	s.print(&out)
-	if len(s.Shares) != 2 || s.Shares[0].Status != "delivered" || !strings.Contains(out.String(), "264 messages, drawn at random from 9950") ||
+	if len(s.Shares) != 2 || s.Shares[0].Status != "delivered" || !strings.Contains(out.String(), "264 messages, drawn at random from 9950 accepted ones") ||
 		!strings.Contains(out.String(), "failed                         81   30.8 % (of all messages: 25.5 % to 36.6 %)\n") {
 		t.Errorf("%+v\n%s", s, out.String())
 	}
