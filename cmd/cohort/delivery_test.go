@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	events "cohort/engine/delivery"
 	"cohort/engine/facts"
+	"cohort/engine/inbox"
 	"cohort/engine/plan"
 	"cohort/sinks/delivery"
 	"cohort/sinks/simulator/ledger"
@@ -200,5 +203,62 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 	_ = c.Wait()
 	if want := fmt.Sprintf("at 10 a second %d messages take", truth.Sendable); !strings.Contains(stderr.String(), want) {
 		t.Errorf("not said: %s\n%s", want, stderr)
+	}
+}
+
+// Callbacks save questions. A message is asked about again when no callback has come for a day. An event has
+// the id of a message if the answer with the id was lost.
+func TestCallbacksSaveQuestions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.simulate("gateway_504_after: {share: 1, limit: 1}\n") // the answer with the ids of 20 messages is lost
+	w.campaign("pace: {per_second: 0}")
+	w.spoil("max_messages: 400", "max_messages: 20")
+	w.generate(60, 0)
+	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	folder, ledger, now := w.folder(), w.ledger(), time.Now()
+	old, kinds := now.Add(-25*time.Hour), map[string]int{}
+	var told []events.Event
+	for _, r := range w.report(folder) {
+		if r.Outcome != "accepted" {
+			continue
+		}
+		e := events.Event{Source: events.Callback, Kind: events.OfMessage, Reference: *r.MessageReference, Status: "sending", At: now, Received: now}
+		kind := ""
+		switch {
+		case r.MessageID == nil && kinds["lost"] == kinds["found"]:
+			kind, e.MessageID, e.At = "found", ledger[*r.NHSNumber].MessageID, old
+		case r.MessageID == nil:
+			kind = "lost"
+		default:
+			kind = []string{"old", "new", "over", "nothing"}[r.Row%4]
+		}
+		switch kinds[kind]++; kind {
+		case "old":
+			e.At = old
+		case "over":
+			e.Status, e.At = events.Delivered, old
+		case "nothing", "lost":
+			continue
+		}
+		told = append(told, e)
+	}
+	shared, err := inbox.Open(filepath.Join(filepath.Dir(folder), facts.SharedFolder), "callbacks")
+	if err == nil {
+		err = errors.Join(shared.Put(t.Context(), told), shared.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := w.run("reconcile", folder, "--per-second", "20", "--json")
+	var s delivery.Summary
+	if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || o.code != 0 {
+		t.Fatalf("exit %d: %v\n%s", o.code, err, o.stderr)
+	}
+	asked := kinds["found"] + kinds["old"] + kinds["nothing"]
+	if len(kinds) != 6 || *s.Asked != int64(asked) || s.WithoutID != int64(kinds["lost"]) || s.Nothing != int64(kinds["lost"]) || s.Twice != 0 {
+		t.Fatalf("of %v: %s", kinds, o.stdout)
 	}
 }
