@@ -175,11 +175,11 @@ func (s *start) listen(ctx context.Context) (err error) {
 }
 
 // receipts returns the messages in doubt that receipts name, at a service that tells of messages by receipts alone.
-func (s *start) receipts(l *ledger.Ledger) (map[plan.FormID]string, error) {
+func (s *start) receipts(l *ledger.Ledger, source engine.Source) (map[plan.FormID]string, error) {
 	if s.inbox == nil || !s.plan.NeverAgain || !l.AnyInDoubt() {
 		return nil, nil
 	}
-	forms, _, err := decision.InDoubt(l, s.spool)
+	forms, _, err := decision.InDoubt(l, source)
 	if err != nil {
 		return nil, runfolder.Damaged(err)
 	}
@@ -187,8 +187,8 @@ func (s *start) receipts(l *ledger.Ledger) (map[plan.FormID]string, error) {
 }
 
 // settle records which messages in doubt the receipts name. The start is in the log.
-func (s *start) settle(log *ledger.Log) error {
-	found, err := s.receipts(log.Ledger)
+func (s *start) settle(log *ledger.Log, source engine.Source) error {
+	found, err := s.receipts(log.Ledger, source)
 	if err != nil || len(found) == 0 {
 		return err
 	}

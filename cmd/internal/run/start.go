@@ -139,7 +139,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r, l := s.run, s.ledger
 	live, held, foreign := l.Unsettled()
-	named, err := s.receipts(l)
+	named, err := s.receipts(l, s.spool)
 	switch {
 	case err != nil:
 		return true, err
@@ -313,7 +313,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 			if err := s.register(); err != nil {
 				return err
 			}
-			return s.settle(log)
+			return s.settle(log, s.spool)
 		}},
 		Orders: levers, Lists: lists, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
