@@ -108,7 +108,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
 		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
-		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
+		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Contradicted: ledger.CountContradicted(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
 	end := (*refusal.Ended)(nil)
@@ -154,11 +154,20 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		if err != nil {
 			return err
 		}
+		inbox, err := run.NewInbox(facts.Of(s.Folder.Path, plan), s.Log)
+		if err != nil {
+			return refusal.New("callbacks_unreadable", "cause", err)
+		}
+		named, err := inbox.Names(forms)
+		if err != nil {
+			return err
+		}
+		maps.Copy(named, found) // these have ids
 		now := time.Now()
-		if err := decision.Found(log, now, found); err != nil {
+		if err := decision.Found(log, now, named); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
 		}
-		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
+		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(named))
 		account := log.Ledger.Account()
 		if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 			if err := log.Finish(now, account); err != nil {
