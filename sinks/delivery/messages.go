@@ -35,11 +35,6 @@ func (m *Message) isTwice() bool {
 	return m.State != nil && (m.State.OtherID != "" || m.State.MessageID != "" && m.State.MessageID != m.ID())
 }
 
-// isContradicted reports whether the service says something of a message that the run does not count as sent.
-func (m *Message) isContradicted() bool {
-	return m.State != nil && m.Fate != person.Accepted && m.Fate != person.InDoubt
-}
-
 // messagesAtOnce bounds the memory that puts messages into the order of their rows.
 const messagesAtOnce = 1 << 16
 

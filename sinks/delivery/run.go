@@ -36,41 +36,27 @@ func (r *Run) Learn() (*facts.News, error) {
 	return news, nil
 }
 
-// Known yields every message of the run in the order of rows, with its state. It also yields the state
-// of a record that has no message: that message has no fate.
+// Known yields every message of the run in the order of rows, with its state.
 func (r *Run) Known(states *facts.States) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		next, stop := iter.Pull2(states.All())
 		defer stop()
 		s, err, there := next()
-		before := func(row int64) bool { // yields the states before a row
-			for there && err == nil && s.Row < row {
-				if state := s.State; !yield(Message{Row: s.Row, State: &state}, nil) {
-					return false
-				}
+		for m, e := range EachMessage(r.Dir, r.Plan, r.Spool) {
+			for e == nil && err == nil && there && s.Row < m.Row {
 				s, err, there = next()
 			}
-			return true
-		}
-		for m, e := range EachMessage(r.Dir, r.Plan, r.Spool) {
-			if e == nil && !before(m.Row) {
-				return
-			}
-			if e = errors.Join(e, err); e != nil {
-				yield(Message{}, e)
+			if e != nil || err != nil {
+				yield(Message{}, errors.Join(e, err))
 				return
 			}
 			if there && s.Row == m.Row {
 				state := s.State
 				m.State = &state
-				s, err, there = next()
 			}
 			if !yield(m, nil) {
 				return
 			}
-		}
-		if before(r.Plan.Records+1) && err != nil {
-			yield(Message{}, err)
 		}
 	}
 }

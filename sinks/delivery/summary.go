@@ -24,7 +24,7 @@ type Summary struct {
 	DeliveredBy  map[string]int64      `json:"delivered_by"`             // accepted messages by the channel that delivered first
 	Read         int64                 `json:"read"`                     // accepted messages that were read in the NHS App
 	Nothing      int64                 `json:"nothing_known"`            // accepted messages without any event
-	Contradicted int64                 `json:"contradicted,omitempty"`   // records with an event that this run does not count as sent
+	Contradicted int                   `json:"contradicted,omitempty"`   // people with an event, whom the account does not have as sent to
 	Twice        int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
 	Asked        *int64                `json:"asked,omitempty"`          // messages about which the service answered now
 	Unanswered   int64                 `json:"unanswered,omitempty"`     // messages about which it did not
@@ -43,9 +43,10 @@ type Fallback struct {
 }
 
 // Summary makes the summary of a run with this account.
-func (r *Run) Summary(account ledger.Account, states *facts.States) (*Summary, error) {
+func (r *Run) Summary(folded *ledger.Ledger, states *facts.States) (*Summary, error) {
+	account := folded.Account()
 	s := &Summary{
-		RunID: r.Plan.RunID, Folder: r.Dir,
+		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.CountContradicted(),
 		Fates: map[person.Fate]int64{}, Statuses: map[string]int64{}, DeliveredBy: map[string]int64{},
 	}
 	for _, fate := range person.Fates {
@@ -61,9 +62,6 @@ func (r *Run) Summary(account ledger.Account, states *facts.States) (*Summary, e
 }
 
 func (s *Summary) add(m *Message) {
-	if m.isContradicted() {
-		s.Contradicted++
-	}
 	if m.isTwice() {
 		s.Twice++
 	}
@@ -111,7 +109,7 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 		{s.Read, "%d were read in the NHS App"},
 		{s.WithoutID, "%d cannot be asked about: the answer with the service's id was lost"},
 		{s.Twice, "%d MESSAGES WERE TAKEN TWICE: the service has two ids for each, and their people got both"},
-		{s.Contradicted, "%d MESSAGES CONTRADICT THE ACCOUNT: the service tells of them, and this run counts them as refused or not sent; find out who has sent them"},
+		{int64(s.Contradicted), "%d PEOPLE ARE CONTRADICTED: the service tells of their messages, and this run has them as not sent to; cohort status says what to do"},
 		{s.Strangers, "%d rows of the reports are about messages of others"},
 	} {
 		if c.n > 0 {

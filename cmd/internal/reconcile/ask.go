@@ -150,6 +150,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	if refusal.Code(why) != "" && poll.Asked == 0 {
 		return why
 	}
+	if err := heard(s, d, ledger); err != nil {
+		return errors.Join(err, why)
+	}
 	sum, err := tell(s, d, ledger, o, func(sum *delivery.Summary) {
 		sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &poll.Asked, poll.Unanswered, q.withoutID, left-poll.Unanswered
 		if sum.Sample = q.sample; q.sample != nil {
@@ -226,6 +229,11 @@ func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*que
 // received saves the NHS App's receipts, and prints what they say after the run's account.
 func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
 	failed := r.News.Save(ctx)
+	if failed != nil {
+		failed = refusal.New("delivery_unwritable", "cause", failed)
+	} else {
+		failed = heard(s, d, ledger)
+	}
 	out := s.Stdout
 	if o.json {
 		s.Stdout = io.Discard
@@ -236,12 +244,20 @@ func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledge
 		_, failed = tell(s, d, ledger, o, nil)
 		return errors.Join(err, failed)
 	}
-	failed = refusal.New("delivery_unwritable", "cause", failed)
 	if err != nil {
 		s.Log.Error(failed.Error())
 		return err
 	}
 	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled
+}
+
+// heard records which events contradict the account.
+func heard(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger) error {
+	inbox, err := run.NewInbox(d.Facts, s.Log)
+	if err != nil {
+		return refusal.New("delivery_unreadable", "cause", err)
+	}
+	return s.Contradict(inbox, d.Plan, ledger, d.Spool, s.MayWrite(d.Plan, ledger) != nil)
 }
 
 // tell writes the fallback list, if there is to be one, and prints the summary, which complete completes.
@@ -251,7 +267,7 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 		return nil, err
 	}
 	defer func() { _ = states.Close() }()
-	sum, err := d.Summary(ledger.Account(), states)
+	sum, err := d.Summary(ledger, states)
 	if err != nil {
 		return nil, err
 	}

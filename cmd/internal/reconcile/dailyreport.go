@@ -68,6 +68,9 @@ func dailyReports(s *run.Runner, ctx context.Context, d *delivery.Run, folded *l
 	if err := news.Save(ctx); err != nil {
 		return refusal.New("delivery_unwritable", "cause", err)
 	}
+	if err := heard(s, d, folded); err != nil {
+		return err
+	}
 	s.Log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", strangers)
 	sum, err := tell(s, d, folded, o, func(sum *delivery.Summary) { sum.Strangers = strangers })
 	if err != nil {
