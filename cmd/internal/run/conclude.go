@@ -35,12 +35,14 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 	if err != nil && !errors.As(err, &stopped) {
 		return err
 	}
-	var reported error
+	log, reported := (*ledger.Folded)(nil), error(nil)
 	if folded == nil {
-		folded, reported = runfolder.Ledger(r.Folder.Path, plan)
+		if log, reported = runfolder.Fold(r.Folder.Path, plan); reported == nil {
+			folded = log.Ledger
+		}
 	}
 	if reported == nil {
-		reported = r.report(plan, spool, folded, summary)
+		reported = r.report(plan, spool, folded, log, summary)
 	}
 	r.printAccount(plan, summary)
 	if reported == nil {
