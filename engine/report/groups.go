@@ -120,13 +120,14 @@ type grouping struct {
 	column int
 	into   *Groups
 	tally  map[string]*tally
+	known  bool // the service has said something about some message
 }
 
 // By counts the records by the kept column that into names. The counts are there after Write. With more values than
 // MostGroups, Write fails with ErrManyGroups.
 func By(into *Groups) Output {
 	return func(in *Input) (output, error) {
-		by := &grouping{in, slices.Index(in.Records.Keep(), into.Column), into, map[string]*tally{}}
+		by := &grouping{in, slices.Index(in.Records.Keep(), into.Column), into, map[string]*tally{}, false}
 		if by.column < 0 {
 			return nil, fmt.Errorf("the column %s is not kept; this is a defect of cohort", into.Column)
 		}
@@ -151,6 +152,7 @@ func (by *grouping) add(g *group) error {
 			of[value] = t
 		}
 		of[value][g.cell(i)]++
+		by.known = by.known || g.states[i] > 0
 	}
 	if len(by.tally) > MostGroups {
 		return ErrManyGroups
@@ -193,7 +195,7 @@ func (by *grouping) close(map[string]string) error {
 func (by *grouping) counts(of ...*tally) map[string]Count {
 	counts := map[string]Count{}
 	for i, c := range shownCounts {
-		if by.in.States == nil && i > len(person.Fates) {
+		if !by.known && i > len(person.Fates) {
 			break
 		}
 		var cells []int64

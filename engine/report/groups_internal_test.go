@@ -7,17 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"cohort/engine/delivery"
 )
 
 // grouped makes groups of some tallies, by value.
 func grouped(t *testing.T, known bool, of map[string]tally) *Groups {
 	t.Helper()
-	by := &grouping{in: &Input{}, into: &Groups{Column: "icb"}, tally: map[string]*tally{}}
-	if known {
-		by.in.States = func(func(delivery.Sorted, error) bool) {}
-	}
+	by := &grouping{in: &Input{}, into: &Groups{Column: "icb"}, tally: map[string]*tally{}, known: known}
 	for value, n := range of {
 		by.tally[value] = &n
 	}

@@ -1,6 +1,9 @@
 package report
 
 import (
+	"io"
+	"slices"
+
 	"github.com/parquet-go/parquet-go/format"
 
 	"cohort/ingest/person"
@@ -41,20 +44,18 @@ func (g *group) putKept(place int, s *person.Stretch, i int) {
 	}
 }
 
-// addTexts adds optional columns of texts to the schema, behind the others.
-func (f *parquetFile) addTexts(names []string) {
-	for _, name := range names {
-		var like format.SchemaElement // any column of texts
-		for _, c := range f.Schema {
-			if c.Name == "template_version" {
-				like = c
-			}
-		}
-		like.Name = name
-		f.Schema = append(f.Schema, like)
-		if len(f.ColumnOrders) > 0 {
-			f.ColumnOrders = append(f.ColumnOrders, f.ColumnOrders[0])
-		}
+// newReport begins a file with the columns of row, and behind them those to keep.
+func newReport(w io.Writer, in *Input) (*parquetFile, error) {
+	f, err := newParquetFile[row](w, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(f.Schema, func(c format.SchemaElement) bool { return c.Name == "template_version" })
+	for _, name := range in.Records.Keep() {
+		column := f.Schema[i] // any optional text
+		column.Name = name
+		f.Schema = append(f.Schema, column)
 		f.Schema[0].NumChildren.V++
 	}
+	return f, nil
 }

@@ -66,10 +66,7 @@ type maker func(*group) (commit func() error, err error)
 // Parquet is the outcome report. Its columns are those of row, and behind them those to keep.
 func Parquet(w io.Writer) Output {
 	return func(in *Input) (output, error) {
-		out, err := newParquetFile[row](w, in.Version)
-		if err == nil {
-			out.addTexts(in.Records.Keep())
-		}
+		out, err := newReport(w, in)
 		return &parquetReport{out, in.Plan}, err
 	}
 }
