@@ -238,6 +238,7 @@ var sentences = map[string]string{
 	"run_in_another_folder":         "this run is in {folder}; leave --run out, or: {command}",
 	"run_not_listening":             "the process at work on the run takes no commands: {cause}. If it is preparing, try again in a moment",
 	"run_superseded":                "run {run} has taken this run's place: nothing more is sent from here; go on there",
+	"runs_unreadable":               "the folder of the runs cannot be read: {cause}; name it with --runs",
 	"same_words":                    "{again} of the {people} people in this cohort would get the same words with the same values twice within {days} days (overlap_days): {runs}. To send only to people not reached there, and to close those runs: --rest-of {campaigns}. To send to all of them: --send-again and a reason",
 	"same_words_rest":               "{again} of the {people} people still to be sent to would get the same words with the same values twice: {runs}. To send only to people not reached by these runs, and to close them: {send} under a new campaign name with --rest-of {campaigns}. To send to all that are left: {command} and a reason",
 	"same_words_rest_unknown":       "nobody can say how many people still to be sent to had the same words with the same values: {runs}. If its folder was moved: {resume} <where it is now>. If it is lost, bring it back from a copy, or send to its people again: {command} and a reason",
