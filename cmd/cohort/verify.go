@@ -100,7 +100,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if late := s.Ledger.ListedLate(); late > 0 {
 		fmt.Fprintln(out, "too late    "+run.TooLate(late))
 	}
-	if people := s.Ledger.CountContradicted(); people > 0 {
+	if people := s.Ledger.Contradicted(); people > 0 {
 		fmt.Fprintln(out, "contradict  "+run.Contradicted(people))
 	}
 	run.PrintLoss(out, s.Ledger)

@@ -53,7 +53,7 @@ func Find(l *ledger.Ledger) (p Pending, err error) {
 			waiting(&p.Late, plan.FormID{Batch: batch}, people, ledger.CodeListedTooLate)
 		}
 	}
-	p.Contradicted = l.CountContradicted()
+	p.Contradicted = l.Contradicted()
 	return p, err
 }
 

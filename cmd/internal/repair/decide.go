@@ -133,7 +133,7 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 
 // contradict takes in what the services said of messages that they do not have by the account.
 func (d *decider) contradict() error {
-	if !d.inbox.Any() {
+	if d.inbox.Heard() == nil {
 		return nil
 	}
 	spool, err := cohortspool.Open(d.run.Folder.File(runfolder.SpoolFolder), d.plan)

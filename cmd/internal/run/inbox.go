@@ -10,11 +10,11 @@ import (
 	"cohort/engine"
 	"cohort/engine/decision"
 	"cohort/engine/delivery"
-	"cohort/engine/dispatch"
 	"cohort/engine/facts"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
+	"cohort/engine/record"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/shard"
@@ -72,17 +72,12 @@ func (in *Inbox) take(row int64, e *delivery.Event) {
 	}
 }
 
-// Any is of dispatch.Inbox, like Heard, Collect and Named.
-func (in *Inbox) Any() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.heard.Any
-}
-
-func (in *Inbox) Heard(row int64) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.heard.Of(row)
+// Heard is of dispatch.Inbox, like Collect and Named.
+func (in *Inbox) Heard() func(row int64) bool {
+	if in == nil || !in.heard.Any {
+		return nil
+	}
+	return in.heard.Of
 }
 
 func (in *Inbox) Collect(ctx context.Context) {
@@ -131,19 +126,14 @@ func (in *Inbox) Names(forms map[engine.Reference]plan.FormID) (map[plan.FormID]
 // Contradict finds what contradicts the account, and folds it into folded. It records it in the run's log, unless the
 // call only shows something. No request is on its way.
 func (r *Runner) Contradict(in *Inbox, planned *plan.Plan, folded *ledger.Ledger, spool *shard.Spool, show bool) error {
-	if in == nil || !in.Any() {
+	heard := in.Heard()
+	if heard == nil {
 		return nil
 	}
-	var all []*ledger.Contradicted
-	err := folded.Contradictions(spool, in.Heard, func(c *ledger.Contradicted) error {
-		dispatch.Alarm(r.Log, folded.CountContradicted(), c)
-		all = append(all, c)
-		for _, late := range c.Records {
-			if err := folded.Fold(late, journal.Position{}); err != nil {
-				return err
-			}
-		}
-		return nil
+	var all []*record.ListedLate
+	_, err := folded.Contradictions(spool, heard, r.Log, func(late *record.ListedLate) error {
+		all = append(all, late)
+		return folded.Fold(late, journal.Position{})
 	})
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -152,11 +142,9 @@ func (r *Runner) Contradict(in *Inbox, planned *plan.Plan, folded *ledger.Ledger
 		return nil
 	}
 	return runfolder.WithLog(r.Folder.Path, planned, func(log *ledger.Log) error {
-		for _, c := range all {
-			for _, late := range c.Records {
-				if err := log.TooLate(late); err != nil {
-					return err
-				}
+		for _, late := range all {
+			if err := log.TooLate(late); err != nil {
+				return err
 			}
 		}
 		return log.Flush()

@@ -158,7 +158,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	return true, r.Conclude(ctx, s.plan, s.spool, l, dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
-		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
+		ListedLate: l.ListedLate(), Contradicted: l.Contradicted(), Held: held, Finished: true,
 	}, nil)
 }
 
