@@ -97,12 +97,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if s.Copied < s.Revisions {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
-	if late := s.Ledger.ListedLate(); late > 0 {
-		fmt.Fprintln(out, "too late    "+run.TooLate(late))
-	}
-	if people := s.Ledger.Contradicted(); people > 0 {
-		fmt.Fprintln(out, "contradict  "+run.Contradicted(people))
-	}
+	run.PrintBlocked(out, "blocked     ", s.Ledger.ListedLate(), s.Ledger.Contradicted())
 	run.PrintLoss(out, s.Ledger)
 	for _, fate := range person.Fates {
 		fmt.Fprintf(out, "  %-12s %10d\n", fate, account.Fates[fate])

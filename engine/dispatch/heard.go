@@ -10,14 +10,14 @@ import (
 	"cohort/engine/record"
 )
 
-// Inbox has what the services said of the messages of the run. It is safe for concurrent use.
+// Inbox has what the services said of the messages of the run. Named is safe for concurrent use.
 type Inbox interface {
-	// Collect reads what has arrived since. It logs when it cannot.
-	Collect(ctx context.Context)
+	// Collect reads what has arrived since.
+	Collect(ctx context.Context) error
 
-	// Heard returns what reports whether a service spoke of the message of a row, as far as was read; nil: of none. No
-	// other function may be at work meanwhile.
-	Heard() func(row int64) bool
+	// Any reports whether a service spoke of any message, and Of whether it spoke of the message of a row.
+	Any() bool
+	Of(row int64) bool
 
 	// Named collects, and then reports whether a receipt names a message that is to be sent again, and the service's id.
 	Named(ctx context.Context, message engine.Reference) (id string, named bool, err error)
@@ -56,14 +56,10 @@ func (r *run) settleNamed(res result, now time.Time) error {
 // message. No task is in flight. It halts the run when such a message was still to be sent: another copy of the run may
 // be at work, and a batch without these people has another reference. The next start leaves them out.
 func (r *run) findContradictions(ctx context.Context) error {
-	if r.job.Inbox == nil {
+	if r.job.Inbox == nil || !r.job.Inbox.Any() {
 		return nil
 	}
-	heard := r.job.Inbox.Heard()
-	if heard == nil {
-		return nil
-	}
-	unsent, err := r.ledger.Contradictions(r.job.Source, heard, r.job.Logger, func(late *record.ListedLate) error {
+	unsent, err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Of, r.job.Logger, func(late *record.ListedLate) error {
 		return cmp.Or(ctx.Err(), r.log.TooLate(late))
 	})
 	if ctx.Err() != nil {
