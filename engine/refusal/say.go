@@ -5,7 +5,7 @@ import "strings"
 // causes are the codes whose sentence is their cause alone.
 var causes = strings.Fields(`
 	api_key_unusable ca_file_unusable callbacks_missing campaign_invalid cohort_not_allowed command_not_taken contact_details_unusable
-	content_words_refused daily_report_failed default_of_wrong_type default_unused faults_unreadable
+	content_words_refused default_of_wrong_type default_unused faults_unreadable
 	field_limits_wrong fields_refused files_manifest_unreadable finish_unrecorded ledger_unreadable
 	letter_columns_unusable max_bytes_too_small nhsapp_setting_wrong nothing_to_sign_in_to on_halt_not_runnable
 	pace_refused plan_not_cut private_key_unusable reach_column_empty reach_missing reach_not_forgotten
@@ -37,6 +37,7 @@ var sentences = map[string]string{
 	"bench_cohort_unmakeable":       "the test's cohort cannot be made: {cause}",
 	"bench_folder_unmakeable":       "the test cannot make a folder to work in: {cause}; name another place with --dir",
 	"bench_records_wrong":           "-n must be a number from 100 to 10000000",
+	"by_with_file":                  "--by prints counts and writes no file; leave out -o and --format",
 	"callbacks_cannot_listen":       "callbacks cannot be received on {address}: {cause}. Give --listen a free address; another cohort callbacks may be running",
 	"callbacks_flags_missing":       "cohort callbacks needs -c with the campaign file and --listen with an address, such as: cohort callbacks -c campaign.yaml --listen :8443 --tls-cert cert.pem --tls-key key.pem",
 	"callbacks_in_the_clear":        "{address} can be reached from other machines, and callbacks would come without TLS. Give --tls-cert and --tls-key, or listen on 127.0.0.1; if a proxy in front ends TLS, give --behind-proxy",
@@ -58,15 +59,15 @@ var sentences = map[string]string{
 	"cohort_unreadable":             "the cohort cannot be read: {cause}",
 	"cohort_unwritable":             "the cohort cannot be written: {cause}",
 	"cohort_was_refused":            "nothing was sent from {folder}: the cohort was refused for its records, and {file} says why. Have the cohort corrected and send it",
+	"column_not_kept":               "this run keeps no column {column}; it keeps {kept}",
 	"command_renamed":               "the command {old} is now: {command}",
 	"daily_report_not_named":        "NHS Notify reports over MESH what became of an upload (workflow NHS_NOTIFY_DAILY_REPORT). Name the files that came back: {command}",
 	"daily_report_unreadable":       "{cause}; nothing was changed",
 	"daily_report_without_upload":   "daily reports are only for uploads over MESH (sink.file.mesh); leave out --daily-report to ask about this run's messages",
 	"decision_partly_recorded":      "the decision is recorded for some of the messages only: {cause}. The same decision again takes up the others. To see what is left: {command}",
 	"decision_without_reason":       "give --reason in your own words: {say}. The reason is recorded; --dry-run shows what would happen and needs none",
-	"delivery_partly_saved":         "{cause}; what was learnt since the last save is lost, and is asked for again",
-	"delivery_unreadable":           "the file of delivery facts cannot be read: {cause}; remove it to begin the facts anew",
-	"delivery_unwritable":           "the file of delivery facts cannot be written: {cause}",
+	"delivery_unreadable":           "the run's inbox, with what the services said of its messages, cannot be read: {cause}. If the folder inbox is damaged, move it away: reconcile asks again, and only what callbacks told is lost",
+	"delivery_unwritable":           "what the services say of the messages cannot be kept: {cause}",
 	"disk_not_tested":               "the disk cannot be tested: {cause}",
 	"docs_folder_exists":            "{cause}; name a folder that does not exist yet",
 	"dry_run_file_exists":           "{file} is there already and is not overwritten; name another file",
@@ -80,6 +81,7 @@ var sentences = map[string]string{
 	"earlier_run_unreadable":        "run {run} of campaign {campaign} in {folder}, begun on {host}, cannot be read: {cause}. Nobody can say who has been sent to by that run. If its folder was moved: {command} <where it is now>. If it is lost, --send-again with a reason leaves out only the people that are known there, and may send to others twice",
 	"endpoint_changed":              "this run was begun on {host} with sink.notify.endpoint: {endpoint}. Put it back in the campaign file; under another endpoint the service does not know what it has had",
 	"fallback_unwritable":           "the fallback list cannot be written: {cause}",
+	"fate_unknown":                  "--only {fate}: there is no such fate; the fates are {fates}",
 	"fetch_failed":                  "the reports of who has the NHS App cannot be fetched: {cause}",
 	"fetch_under_way":               "the reports of who has the NHS App are already being fetched: {cause}",
 	"fetched_not_saved":             "the fetched reports cannot be saved: {cause}",
@@ -120,6 +122,7 @@ var sentences = map[string]string{
 	"in_doubt_unnamed":              "{messages} messages are in doubt, and no receipt names them. Only a person may have them sent again: {command}",
 	"inbox_busy":                    "the inbox of callbacks in {folder} is in use: {cause}",
 	"inbox_unusable":                "the inbox of callbacks in {folder} cannot be used: {cause}",
+	"json_without_by":               "--json goes with --by: add --by COLUMN",
 	"key_changed":                   "the API key has changed since the run was last at work, and messages are in doubt. Another application does not know their references and would accept the messages twice. Put the old key back, or if both keys belong to one application: {command}. If neither is possible, they stay in doubt for good, and the report names them: {report}",
 	"key_exists":                    "{file} is there already, and a key is never overwritten; choose another --key-id or --out",
 	"key_folder_unmakeable":         "the folder for the keys cannot be made: {cause}; name another with --out",
@@ -150,6 +153,7 @@ var sentences = map[string]string{
 	"network_folder":                "{folder} is on a network filesystem ({kind}). Two processes may hold one lock there, and a synced write may be lost. Use a local disk, or give --allow-network-folder if you know that it is safe",
 	"never_sent":                    "this run has never sent anything: its log has no start, and the register does not know the run; go on with: {command}",
 	"no_batch_to_decide":            "no batch waits for this decision; see what waits: {command}",
+	"no_column_kept":                "the run in {folder} keeps no columns to group people by; name them under keep_columns in the campaign file before a run is first sent",
 	"no_practice_reported":          "the service has no report for any of the cohort's {practices} practices, such as {practice}. Check base_url, and check that the column {column} holds ODS codes of GP practices",
 	"no_room_for_fetched":           "the fetched reports cannot be saved: {cause}; free some room in {folder}",
 	"no_room_for_lists":             "there is no room to read the suppression lists: {cause}",
@@ -212,6 +216,8 @@ var sentences = map[string]string{
 	"rehearsal_forgotten":           "this run was a rehearsal, and its simulator has forgotten everything; there is nothing to ask",
 	"rejects_unwritable":            "the rejects file cannot be written: {cause}",
 	"replay_settles":                "messages are in doubt, and a replay settles them; nobody gets a message twice: {command}",
+	"report_final":                  "the run is finished, and {file} is its final report; name another file with -o",
+	"report_format_unknown":         "--format {format} is not known; give parquet or csv",
 	"report_not_written":            "the report cannot be written: {cause}",
 	"report_not_written_at_end":     "everything is sent and recorded, but the report cannot be written: {cause}",
 	"report_unreadable":             "the report cannot be read: {cause}",
@@ -233,6 +239,7 @@ var sentences = map[string]string{
 	"run_in_another_folder":         "this run is in {folder}; leave --run out, or: {command}",
 	"run_not_listening":             "the process at work on the run takes no commands: {cause}. If it is preparing, try again in a moment",
 	"run_superseded":                "run {run} has taken this run's place: nothing more is sent from here; go on there",
+	"runs_unreadable":               "the folder of the runs cannot be read: {cause}; name it with --runs",
 	"same_words":                    "{again} of the {people} people in this cohort would get the same words with the same values twice within {days} days (overlap_days): {runs}. To send only to people not reached there, and to close those runs: --rest-of {campaigns}. To send to all of them: --send-again and a reason",
 	"same_words_rest":               "{again} of the {people} people still to be sent to would get the same words with the same values twice: {runs}. To send only to people not reached by these runs, and to close them: {send} under a new campaign name with --rest-of {campaigns}. To send to all that are left: {command} and a reason",
 	"same_words_rest_unknown":       "nobody can say how many people still to be sent to had the same words with the same values: {runs}. If its folder was moved: {resume} <where it is now>. If it is lost, bring it back from a copy, or send to its people again: {command} and a reason",
@@ -240,6 +247,7 @@ var sentences = map[string]string{
 	"same_words_unknown":            "nobody can say how many people in this cohort had the same words with the same values before: {runs}. If its folder was moved: {resume} <where it is now>. If it is lost, bring it back from a copy, or send to its people again: --send-again and a reason",
 	"sample_exists":                 "{file} is there already and is not overwritten; name another folder",
 	"sample_unwritable":             "the folder cannot be written: {cause}",
+	"sample_wrong":                  "--sample is a number of messages above 0 that NHS Notify is asked about; leave it out for the NHS App and for files",
 	"send_again_too_late":           "--send-again has no effect here: the run has begun without it; leave it out",
 	"send_again_without_reason":     "--send-again needs a reason, and the reason is recorded",
 	"send_without_campaign":         "which campaign? name its file: cohort send -c campaign.yaml {cohort}",
@@ -270,6 +278,7 @@ var sentences = map[string]string{
 	"superseded_in_register":        "the register says that this run's place was taken ({note}); nothing more is sent from here",
 	"tls_half":                      "--tls-cert and --tls-key go together: the certificate and its private key",
 	"too_few_receipts":              "the service has accepted {accepted} messages{when}, and only {receipts} have a receipt. So a missing receipt proves nothing either way; nothing was changed",
+	"too_many_groups":               "{column} has more than {most} different values in this cohort, so it puts nobody into groups; name another column",
 	"too_many_practices":            "the column {column} holds more than {most} different codes, so they cannot be GP practices. The service was not asked; under reach, name the column of the practice's ODS code",
 	"unknown_command":               "there is no command \"{given}\"; {advice}",
 	"unread_without_fallback":       "--unread goes with --fallback: add --fallback FILE",
