@@ -153,6 +153,7 @@ func (s *Status) waits() (all []Wait) {
 		}
 	}
 	add(s.Fates != nil && !s.AddsUp, "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
+	add(s.Contradicted > 0, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
 	if s.State == ledger.SupersededRun {
 		return all
 	}
