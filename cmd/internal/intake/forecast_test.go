@@ -31,12 +31,12 @@ func TestRequestsAMinuteDuringCatchUp(t *testing.T) {
 func TestTheCallbacksOfARun(t *testing.T) {
 	window := &campaign.Hours{From: 360, To: 1320}
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
-	printed := func(c *campaign.Campaign, messages int64) (*callbackRate, string) {
+	printed := func(c *campaign.Campaign, messages int64) (ask int, text string) {
 		f := Forecast{Campaign: c, Messages: messages, Batches: 1, Largest: 500}
 		f.expect(now)
 		var out strings.Builder
-		f.Callbacks.print(&out)
-		return f.Callbacks, out.String()
+		f.printCallbacks(&out)
+		return f.Ask, out.String()
 	}
 	for sentence, test := range map[string]struct {
 		pace     campaign.Pace
@@ -58,19 +58,19 @@ func TestTheCallbacksOfARun(t *testing.T) {
 			campaign.Pace{PerSecond: 2}, 500, 10, "callbacks 6 a second at most, 3 for each message: the usual 10 a second are enough\n",
 		},
 		"a small run without a rate": {
-			campaign.Pace{}, 1200, 10, "callbacks 3 for each message, as fast as it goes; at the usual 10 a second they take 0.1 hours. Ask NHS Notify for a higher rate at onboarding\n",
+			campaign.Pace{}, 1200, 0, "callbacks 3 for each message; at the usual 10 a second they take 0.1 hours: docs/callbacks.md\n",
 		},
 	} {
 		test.pace.Location = time.UTC
-		c, got := printed(&campaign.Campaign{Pace: test.pace}, test.messages)
-		if got != test.want || c.Ask != test.ask {
-			t.Errorf("%s: %d %s", sentence, c.Ask, got)
+		ask, got := printed(&campaign.Campaign{Pace: test.pace}, test.messages)
+		if got != test.want || ask != test.ask {
+			t.Errorf("%s: %d %s", sentence, ask, got)
 		}
 	}
 	day := campaign.Pace{Messages: 100, Window: window, CatchUp: 1, Location: time.UTC}
 	for sentence, c := range map[string]*campaign.Campaign{"the NHS App": {Pace: day, NHSApp: &campaign.NHSApp{}}, "files": {Pace: day, File: &campaign.File{}}} {
-		if found, text := printed(c, 100); found != nil || text != "" {
-			t.Errorf("%s: %+v %s", sentence, found, text)
+		if ask, text := printed(c, 100); ask != 0 || text != "" {
+			t.Errorf("%s: %d %s", sentence, ask, text)
 		}
 	}
 }
