@@ -26,9 +26,10 @@ import (
 	receive "cohort/sinks/callbacks"
 )
 
-// aCallback is as NHS Notify's sender makes it, with a reference of its own.
-func aCallback(n int) string {
-	return fmt.Sprintf(`{"data":[{"type":"ChannelStatus","attributes":{"messageId":"2WL3qFTEFM0qMY8xjRbt%07d","messageReference":"%08x-0000-8000-8000-000000000001","cascadeType":"primary","cascadeOrder":1,"channel":"nhsapp","channelStatus":"delivered","supplierStatus":"read","timestamp":"2026-11-21T08:00:00.123Z","retryCount":0},"links":{"message":"/v1/message-batches/messages/2WL3qFTEFM0qMY8xjRbt%07d"},"meta":{"idempotencyKey":"%064x"}}]}`, n, n, n, n)
+// aCallback is as NHS Notify's sender makes it.
+func aCallback(n int, reference string, at time.Time) string {
+	return fmt.Sprintf(`{"data":[{"type":"ChannelStatus","attributes":{"messageId":"2WL3qFTEFM0qMY8xjRbt%07d","messageReference":"%s","cascadeType":"primary","cascadeOrder":1,"channel":"nhsapp","channelStatus":"delivered","supplierStatus":"read","timestamp":"%s","retryCount":0},"links":{"message":"/v1/message-batches/messages/2WL3qFTEFM0qMY8xjRbt%07d"},"meta":{"idempotencyKey":"%064x"}}]}`,
+		n, reference, at.UTC().Format("2006-01-02T15:04:05.000Z"), n, n)
 }
 
 // smallest is the least that verifies a callback and syncs it before it answers.
@@ -147,7 +148,7 @@ func callAll(address string, config *tls.Config, kept bool, next func() int, end
 			}
 			in = bufio.NewReader(conn)
 		}
-		body := aCallback(n)
+		body := aCallback(n, fmt.Sprintf("%08x-0000-8000-8000-000000000001", n), time.Now())
 		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nx-api-key: key\r\nx-hmac-sha256-signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 			receive.ChannelsPath, signature("key", body), len(body), body)
 		resp, errRead := http.ReadResponse(in, nil)
