@@ -64,7 +64,7 @@ const (
 // is lost, and nothing forged was taken. No canary is shown.
 func TestCallbacksWhileTheReceiverIsKilled(t *testing.T) {
 	t.Parallel()
-	scheme, people, kills, perSecond, hasten, hold := "https", 2_000, 4, "500", "300000", "300ms"
+	scheme, people, kills, perSecond, hasten, hold := "https", 1_000, 4, "250", "300000", "300ms"
 	if os.Getenv("COHORT_PROVE") != "" { // without TLS: a connection for each of 900,000 callbacks takes long
 		scheme, people, kills, perSecond, hasten, hold = "http", 100_000, 20, "2000", "10000", "31s"
 	}
@@ -243,16 +243,6 @@ func (w *calledWorld) took(counts callbacks.Counts) {
 	w.t.Logf("%d events are stored", stored)
 }
 
-// runFolder is the folder of the only run there is.
-func (w *calledWorld) runFolder() string {
-	w.t.Helper()
-	found := Must(filepath.Glob(w.path("runs/[^.]*")))
-	if len(found) != 1 {
-		w.t.Fatalf("runs: %v", found)
-	}
-	return found[0]
-}
-
 // factsAreTheTruth compares the facts of the run with the ledger of the service: before whoever holds
 // the run has copied them, and after it.
 func (w *calledWorld) factsAreTheTruth() {
@@ -265,7 +255,7 @@ func (w *calledWorld) factsAreTheTruth() {
 		Must(0, in.Decode(&a))
 		truth[a.MessageReference] = a
 	}
-	dir := w.runFolder()
+	dir := w.folder()
 	p := Must(plan.Open(dir))
 	defer func() { _ = p.Close() }()
 	w.sameAs(truth, facts.Of(dir, p), p)
@@ -356,7 +346,7 @@ func canariesIn(text string) (found []string) {
 // search finds what is put there on purpose.
 func (w *calledWorld) showsNoCanary() {
 	w.t.Helper()
-	status := w.run("status", "--json", w.runFolder())
+	status := w.run("status", "--json", w.folder())
 	if status.code != 0 {
 		w.t.Errorf("status: exit %d\n%s", status.code, status.stderr)
 	}
