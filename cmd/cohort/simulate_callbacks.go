@@ -46,7 +46,7 @@ func (b *calledBack) options(apiKey string, hasten float64) (o callbacks.Options
 	}
 	o.Target.APIKey = cmp.Or(o.Target.APIKey, apiKey)
 	if b.faults != "" {
-		if o.Faults, err = faults.LoadCallbacks(b.faults); err != nil {
+		if o.Faults, err = faults.Load(b.faults, faults.CallbackKinds()); err != nil {
 			return o, refusal.New("faults_unreadable", "cause", err)
 		}
 	}

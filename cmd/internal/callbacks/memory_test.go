@@ -41,8 +41,8 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 	receiver.TrustKeys("app-1", "key")
 
 	var next atomic.Int64
-	receiving := func(upTo int) func() {
-		return func() {
+	receiving := func(upTo int) func(func()) {
+		return func(look func()) {
 			var callers sync.WaitGroup
 			for range 256 {
 				callers.Go(func() {
@@ -52,6 +52,9 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 							t.Errorf("callback %d gets %d", n, answer)
 							return
 						}
+						if n%int64(few/20) == 0 {
+							look()
+						}
 					}
 				})
 			}
@@ -59,15 +62,18 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 			next.Store(int64(upTo))
 		}
 	}
-	reading := func(want int) func() {
-		return func() {
+	reading := func(want int) func(func()) {
+		return func(look func()) {
 			states, err := facts.Of(run, p).States(t.TempDir())
 			must(t, err)
 			defer func() { _ = states.Close() }()
-			events := 0
+			events, seen := 0, 0
 			for s, err := range states.All() {
 				must(t, err)
 				events += s.State.Events
+				if seen++; seen%(few/20) == 0 {
+					look()
+				}
 			}
 			if events != want {
 				t.Errorf("%d events are read back, not %d", events, want)
@@ -111,24 +117,16 @@ func (a *answered) Header() http.Header {
 	return a.header
 }
 
-// peak returns the most that was alive on the heap, by the garbage collector, while work was done.
-func peak(work func()) (most uint64) {
-	runtime.GC()
-	live, done, ended := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			metrics.Read(live)
-			most = max(most, live[0].Value.Uint64())
-			select {
-			case <-done:
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
-	}()
-	work()
-	close(done)
-	<-ended
+// peak returns the most that is alive on the heap whenever work looks.
+func peak(work func(look func())) (most uint64) {
+	var mu sync.Mutex
+	work(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		runtime.GC()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		most = max(most, live[0].Value.Uint64())
+	})
 	return most
 }
