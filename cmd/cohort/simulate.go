@@ -123,7 +123,6 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 			if o.Callbacks, err = back.options(o.APIKey, hasten); err != nil {
 				return err
 			}
-			defer back.close()
 			if state != "" {
 				if o.State, err = ledger.OpenState(state); err != nil {
 					return refusal.New("state_unusable", "cause", err)

@@ -16,7 +16,6 @@ import (
 // calledBack are the flags of simulate about the callbacks that it sends.
 type calledBack struct {
 	url, target, faults, log string
-	opened                   *os.File // the log
 }
 
 func (b *calledBack) flags(f *pflag.FlagSet) {
@@ -51,17 +50,9 @@ func (b *calledBack) options(apiKey string, hasten float64) (o callbacks.Options
 		}
 	}
 	if b.log != "" {
-		if b.opened, err = os.OpenFile(b.log, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		if o.Log, err = os.OpenFile(b.log, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil { // open until the process ends
 			return o, refusal.New("callback_log_unusable", "cause", err)
 		}
-		o.Log = b.opened
 	}
 	return o, nil
-}
-
-// close ends the log.
-func (b *calledBack) close() {
-	if b.opened != nil {
-		_ = b.opened.Close()
-	}
 }
