@@ -70,7 +70,7 @@ var allowed = map[string][]string{
 	"engine/disk":             {},
 	"engine/refusal":          {},
 
-	"sinks/simulator/callbacks": {"sinks/simulator/faults", "sinks/simulator/ledger"},
+	"sinks/simulator/callbacks": {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger"},
 }
 
 // leaves import the standard library alone, and golang.org/x/sys.

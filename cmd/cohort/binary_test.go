@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,25 @@ type world struct {
 	binary  string
 	service string // the simulator's address
 	single  bool   // its campaign sends single messages
+	says    said   // by the simulator, after its start
+}
+
+// said is what a process says while a test reads it.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) add(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.WriteString(line + "\n")
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 func newWorld(t *testing.T) *world {
@@ -117,6 +137,7 @@ func (w *world) simulate(faults string, more ...string) {
 			w.service = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(address), "http://"), "/comms")
 			go func() {
 				for lines.Scan() { // so that the pipe never fills
+					w.says.add(lines.Text())
 				}
 			}()
 			return
@@ -167,7 +188,7 @@ func (w *world) run(args ...string) exited {
 // folder is the folder of the only run there is.
 func (w *world) folder() string {
 	w.t.Helper()
-	found, err := filepath.Glob(w.path("runs/*"))
+	found, err := filepath.Glob(w.path("runs/[^.]*")) // beside the inbox of callbacks
 	if err != nil || len(found) != 1 {
 		w.t.Fatalf("runs: %v %v", found, err)
 	}

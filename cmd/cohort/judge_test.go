@@ -72,7 +72,7 @@ func (l *life) heal() {
 // judge holds the report against the service's own ledger, the list and the cohort.
 func (l *life) judge() {
 	l.t.Helper()
-	set, err := faults.Load(l.path("faults.yaml"))
+	set, err := faults.Load(l.path("faults.yaml"), faults.Kinds())
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 			o.Notify.ContactDetails, o.NHSApp.Intermediary = true, intermediary
 			if faultsFile != "" {
 				var err error
-				if o.Faults, err = faults.Load(faultsFile); err != nil {
+				if o.Faults, err = faults.Load(faultsFile, faults.Kinds()); err != nil {
 					return refusal.New("faults_unreadable", "cause", err)
 				}
 			}
@@ -123,7 +123,6 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 			if o.Callbacks, err = back.options(o.APIKey, hasten); err != nil {
 				return err
 			}
-			defer back.close()
 			if state != "" {
 				if o.State, err = ledger.OpenState(state); err != nil {
 					return refusal.New("state_unusable", "cause", err)

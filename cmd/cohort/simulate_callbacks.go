@@ -16,7 +16,6 @@ import (
 // calledBack are the flags of simulate about the callbacks that it sends.
 type calledBack struct {
 	url, target, faults, log string
-	opened                   *os.File // the log
 }
 
 func (b *calledBack) flags(f *pflag.FlagSet) {
@@ -46,22 +45,14 @@ func (b *calledBack) options(apiKey string, hasten float64) (o callbacks.Options
 	}
 	o.Target.APIKey = cmp.Or(o.Target.APIKey, apiKey)
 	if b.faults != "" {
-		if o.Faults, err = faults.LoadCallbacks(b.faults); err != nil {
+		if o.Faults, err = faults.Load(b.faults, faults.CallbackKinds()); err != nil {
 			return o, refusal.New("faults_unreadable", "cause", err)
 		}
 	}
 	if b.log != "" {
-		if b.opened, err = os.OpenFile(b.log, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		if o.Log, err = os.OpenFile(b.log, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil { // open until the process ends
 			return o, refusal.New("callback_log_unusable", "cause", err)
 		}
-		o.Log = b.opened
 	}
 	return o, nil
-}
-
-// close ends the log.
-func (b *calledBack) close() {
-	if b.opened != nil {
-		_ = b.opened.Close()
-	}
 }

@@ -344,8 +344,10 @@ func TestDrop(t *testing.T) {
 	must(t, os.MkdirAll(volumePath(dir, 1)+".dropped/part", 0o700))
 	must(t, Drop(dir, positions[0], later))
 	expect(Position{}, "0", "1", "2", "3", "4")
+	old := time.Now().AddDate(-1, 0, 0)
+	must(t, os.Chtimes(volumePath(dir, positions[0].Volume), old, old)) // it was begun then
 	must(t, Drop(dir, positions[2], time.Now().Add(-time.Hour)))
-	expect(Position{}, "0", "1", "2", "3", "4") // they are young
+	expect(Position{}, "0", "1", "2", "3", "4") // they were written to lately
 	must(t, Drop(dir, positions[2], later))
 	expect(Position{}, "2", "3", "4")
 	expect(positions[2], "3", "4")

@@ -132,9 +132,9 @@ func Drop(dir string, before Position, since time.Time) error {
 		return err
 	}
 	const dropped = ".dropped" // what a crash leaves behind is no volume
-	for _, volume := range all[:len(all)-1] {
+	for i, volume := range all[:len(all)-1] {
 		path := volumePath(dir, volume)
-		info, err := os.Stat(path)
+		info, err := os.Stat(volumePath(dir, all[i+1])) // made after the last event of this one
 		if err == nil && volume < before.Volume && info.ModTime().Before(since) {
 			err = os.Rename(path, path+dropped)
 		}

@@ -135,6 +135,9 @@ func TestAnswers(t *testing.T) {
 		{"another content type", post(MessagesPath, delivered, header("Content-Type", "application/vnd.api+json")), 202, 1},
 		{"no content type", post(MessagesPath, delivered, func(r *http.Request) { r.Header.Del("Content-Type") }), 202, 1},
 		{"a strange content type", post(MessagesPath, delivered, header("Content-Type", "text/html")), 202, 1},
+		{"an unknown reference", post(MessagesPath, strings.ReplaceAll(delivered, `"r1"`, `"no run has it"`), nil), 202, 1},
+		{"no reference", post(MessagesPath, strings.ReplaceAll(delivered, `"messageReference":"r1",`, ""), nil), 202, 1},
+		{"the same item twice", post(MessagesPath, `{"data":[`+delivered[9:len(delivered)-2]+","+delivered[9:], nil), 202, 2},
 		{"an unknown type", post(MessagesPath, `{"data":[{"type":"Moon"}]}`, nil), 202, 1},
 		{"an unknown value", post(MessagesPath, strings.ReplaceAll(delivered, `"delivered"`, `"teleported"`), nil), 202, 1},
 		{"an unknown shape", post(MessagesPath, `{"data":{"a":[1]}}`, nil), 202, 1},
@@ -305,8 +308,8 @@ func TestOurOwnFaultsAre503(t *testing.T) {
 	f.TrustClients(f.ca.pool())
 	ready(200)
 	ask(202)
-	for range 3 {
-		f.memory.err = fmt.Errorf("the inbox: %w", syscall.ENOSPC)
+	for _, cause := range []error{syscall.ENOSPC, errors.New("a sync failed"), context.DeadlineExceeded} {
+		f.memory.err = fmt.Errorf("the inbox: %w", cause)
 		ask(503)
 		ready(503)
 	}
@@ -316,16 +319,17 @@ func TestOurOwnFaultsAre503(t *testing.T) {
 	f.memory.err = nil
 	ask(202)
 	ready(200)
+	ask(202) // the same callback once more is stored once more
 	if !strings.Contains(f.log.String(), "stored again") || f.Failing() {
 		t.Error(f.log.String())
 	}
 	f.Stop()
 	ask(503)
 	ready(503)
-	if n := len(f.memory.events); n != 2 {
-		t.Errorf("%d events are stored, not 2", n)
+	if n := len(f.memory.events); n != 3 {
+		t.Errorf("%d events are stored, not 3", n)
 	}
-	if got := f.Report(); got != "7 received: 2 stored (202), 3 could not be stored (503), 2 starting or stopping (503)" {
+	if got := f.Report(); got != "8 received: 3 stored (202), 3 could not be stored (503), 2 starting or stopping (503)" {
 		t.Error(got)
 	}
 	if got := f.Report(); got != "" {

@@ -89,7 +89,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 		{"not_onboarded: 1", 403, "CM_FORBIDDEN"},
 		{"token_refused: {limit: 9}", 401, "CM_DENIED"},
 	} {
-		faults, err := faults.Parse([]byte(row.faults))
+		faults, err := faults.Parse([]byte(row.faults), faults.Kinds())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 	}
 	c := newClock()
 	for text, by := range map[string]time.Duration{"clock_ahead: {fixed: 10m}": 10 * time.Minute, "clock_behind: {fixed: 90s}": -90 * time.Second} {
-		faults, err := faults.Parse([]byte(text))
+		faults, err := faults.Parse([]byte(text), faults.Kinds())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestFaultsOfSigningIn(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"clock_ahead: 0.5", "clock_ahead: {share: 0.5}", "clock_behind: {limit: 1}"} {
-		if _, err := faults.Parse([]byte(text)); err == nil {
+		if _, err := faults.Parse([]byte(text), faults.Kinds()); err == nil {
 			t.Errorf("%s is taken", text)
 		}
 	}

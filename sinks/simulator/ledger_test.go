@@ -115,7 +115,7 @@ func TestParseFaults(t *testing.T) {
 		{"latency:\n  fixed: 20ms\n  jitter: 1.5s\nbanned: {after: 9}\n", faults.Set{faults.Latency: {Share: 1, Fixed: 20 * time.Millisecond, Jitter: 1500 * time.Millisecond}, faults.Banned: {Share: 1, After: 9}}},
 		{"too_early_425: {share: 0, retry_after: 1s, processing: 2s}\ntimeout_after: {share: 0.1, hold: 3s}", faults.Set{faults.TooEarly425: {RetryAfter: time.Second, Processing: 2 * time.Second}, faults.TimeoutAfter: {Share: 0.1, Hold: 3 * time.Second}}},
 	} {
-		got, err := faults.Parse([]byte(row.yaml))
+		got, err := faults.Parse([]byte(row.yaml), faults.Kinds())
 		if err != nil || !reflect.DeepEqual(got, row.want) {
 			t.Errorf("%q: %+v, %v", row.yaml, got, err)
 		}
@@ -137,7 +137,7 @@ func TestParseFaultsRefuses(t *testing.T) {
 		{"latency: 0.5", `faults: line 1: latency: want a mapping with fixed or jitter`},
 		{"- reset_after", `faults: line 1: want a mapping of faults`},
 	} {
-		if _, err := faults.Parse([]byte(row.yaml)); err == nil || err.Error() != row.want {
+		if _, err := faults.Parse([]byte(row.yaml), faults.Kinds()); err == nil || err.Error() != row.want {
 			t.Errorf("%q:\ngot  %v\nwant %s", row.yaml, err, row.want)
 		}
 	}
@@ -145,13 +145,13 @@ func TestParseFaultsRefuses(t *testing.T) {
 
 func TestLoadFaults(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "faults.yaml")
-	if _, err := faults.Load(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := faults.Load(path, faults.Kinds()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if err := os.WriteFile(path, []byte("what: 1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := faults.Load(path); err == nil || !strings.HasPrefix(err.Error(), path+": faults: line 1: ") {
+	if _, err := faults.Load(path, faults.Kinds()); err == nil || !strings.HasPrefix(err.Error(), path+": faults: line 1: ") {
 		t.Errorf("%v", err)
 	}
 }

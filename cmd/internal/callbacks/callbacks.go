@@ -24,12 +24,11 @@ import (
 )
 
 const (
-	lookAfter   = 5 * time.Second // files are looked at, and an inbox that failed is opened again
-	reportAfter = time.Minute
-	headerTime  = 30 * time.Second
-	answerTime  = 2 * time.Minute // body, store and answer
-	mostHeader  = 64 << 10
-	soon        = 30 * 24 * time.Hour // before the end of a certificate
+	lookAfter  = 5 * time.Second // files are looked at, and an inbox that failed is opened again
+	headerTime = 30 * time.Second
+	answerTime = 2 * time.Minute // body, store and answer
+	mostHeader = 64 << 10
+	soon       = 30 * 24 * time.Hour // before the end of a certificate
 )
 
 // Command is one call of cohort callbacks.
@@ -162,11 +161,9 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 
 // work looks after files, inbox and reports until ctx is done, or until the server fails.
 func (s *service) work(ctx context.Context, ended <-chan error) error {
-	look, report, day := time.NewTicker(s.every), time.NewTicker(reportAfter), time.NewTicker(24*time.Hour)
+	look := time.NewTicker(s.every)
 	defer look.Stop()
-	defer report.Stop()
-	defer day.Stop()
-	for {
+	for n := time.Duration(1); ; n++ {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -174,9 +171,11 @@ func (s *service) work(ctx context.Context, ended <-chan error) error {
 			return err
 		case <-look.C:
 			s.look()
-		case <-report.C:
+		}
+		if n%(time.Minute/s.every) == 0 {
 			s.report("in the last minute")
-		case <-day.C:
+		}
+		if n%(24*time.Hour/s.every) == 0 {
 			s.warnOfEnd()
 		}
 	}

@@ -219,6 +219,8 @@ func TestFilesAreRenewedWithoutARestart(t *testing.T) {
 	if line := s.log.await(t, "WARN"); !strings.Contains(line, "what was loaded before stays in use") || strings.Contains(line, "two words") {
 		t.Error(line)
 	}
+	must(t, os.Remove(s.path("key")))
+	s.log.await(t, "no such file")
 	s.answers(202, receive.MessagesPath, "key-two")
 
 	// the certificate is renewed

@@ -5,13 +5,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
 )
 
@@ -155,14 +155,14 @@ func stamped(content map[string]any, at time.Time) map[string]any {
 func keyOf(kind string, content map[string]any) string {
 	timeless := maps.Clone(content)
 	delete(timeless, "timestamp")
-	sum := sha256.Sum256(append([]byte(kind), encode(timeless)...))
+	sum := sha256.Sum256(append([]byte(kind), gateway.EncodeJSON(timeless)...))
 	return hex.EncodeToString(sum[:])
 }
 
 // bodyOf is the body of a callback. A receipt is its own body.
 func bodyOf(kind string, content map[string]any, key string, before ...[]byte) []byte {
 	if kind == Task {
-		return encode(content)
+		return gateway.EncodeJSON(content)
 	}
 	items := append(before, itemOf(kind, content, key))
 	return append(append([]byte(`{"data":[`), bytes.Join(items, []byte(","))...), "]}"...)
@@ -175,19 +175,10 @@ func itemOf(kind string, content map[string]any, key string) []byte {
 	if key[0] < '8' {
 		link = "https://api.service.nhs.uk/comms" + link
 	}
-	return encode(map[string]any{
+	return gateway.EncodeJSON(map[string]any{
 		"type": kind, "attributes": content,
 		"links": map[string]any{"message": link}, "meta": map[string]any{"idempotencyKey": key},
 	})
-}
-
-// encode writes JSON. The values are texts, numbers, and lists and maps of them, and never fail.
-func encode(v any) []byte {
-	var out bytes.Buffer
-	to := json.NewEncoder(&out)
-	to.SetEscapeHTML(false)
-	_ = to.Encode(v)
-	return bytes.TrimRight(out.Bytes(), "\n")
 }
 
 // sign is the signature of a body.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"cohort/sinks/simulator/gateway"
 )
 
 // The fates of a callback.
@@ -75,7 +77,7 @@ func (s *Sender) attempt(ctx context.Context, c *call) {
 	}
 	s.counts.Fates[c.Fate]++
 	if s.o.Log != nil {
-		_, _ = s.o.Log.Write(append(encode(c.Line), '\n'))
+		_, _ = s.o.Log.Write(append(gateway.EncodeJSON(c.Line), '\n'))
 	}
 }
 

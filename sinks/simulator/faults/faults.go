@@ -321,16 +321,15 @@ func Names(of []Kind) (all []string) {
 	return all
 }
 
-// Kinds lists the faults of requests to the services.
-func Kinds() []Kind { return kindsFrom(0, Reordered) }
-
-// CallbackKinds lists the faults of the callbacks that the services send.
-func CallbackKinds() []Kind { return kindsFrom(Reordered, kindCount) }
-
-func kindsFrom(from, to Kind) []Kind {
-	var all []Kind
-	for k := from; k < to; k++ {
-		all = append(all, k)
+var every = func() (all [kindCount]Kind) {
+	for k := range kindCount {
+		all[k] = k
 	}
 	return all
-}
+}()
+
+// Kinds lists the faults of requests to the services.
+func Kinds() []Kind { return every[:Reordered] }
+
+// CallbackKinds lists the faults of the callbacks that the services send.
+func CallbackKinds() []Kind { return every[Reordered:] }

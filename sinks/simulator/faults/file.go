@@ -12,29 +12,22 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Load reads a faults file.
-func Load(path string) (Set, error) { return load(path, Kinds()) }
-
-// LoadCallbacks reads a faults file of callbacks.
-func LoadCallbacks(path string) (Set, error) { return load(path, CallbackKinds()) }
-
-func load(path string, of []Kind) (Set, error) {
+// Load reads a file of faults of some kinds.
+func Load(path string, of []Kind) (Set, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	set, err := parse(data, of)
+	set, err := Parse(data, of)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return set, nil
 }
 
-// Parse reads faults from YAML in the form of the package comment. An error names the line
-// and the fault. Empty YAML is no faults.
-func Parse(yaml []byte) (Set, error) { return parse(yaml, Kinds()) }
-
-func parse(yaml []byte, of []Kind) (Set, error) {
+// Parse reads faults of some kinds from YAML in the form of the package comment. An error names
+// the line and the fault. Empty YAML is no faults.
+func Parse(yaml []byte, of []Kind) (Set, error) {
 	file, err := parser.ParseBytes(yaml, 0)
 	if err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
