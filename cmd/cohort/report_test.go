@@ -32,7 +32,7 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 	dir := w.folder()
 	final := filepath.Join(dir, runfolder.ReportFile)
 	text := string(Must(os.ReadFile(final)))
-	w.says("report.parquet has the digest", "log", "verify", dir)
+	w.prints("report.parquet has the digest", "log", "verify", dir)
 
 	rows := w.report(dir)
 	events := eventsOf(rows)
@@ -40,8 +40,8 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 	Must(0, shared.Put(t.Context(), events))
 	Must(0, shared.Close())
 	for range 2 {
-		w.says("report-delivery.parquet\n", "report", dir)
-		w.says("this run is finished", "send", "-c", "campaign.yaml", "cohort.csv")
+		w.prints("report-delivery.parquet\n", "report", dir)
+		w.prints("this run is finished", "send", "-c", "campaign.yaml", "cohort.csv")
 	}
 	if string(Must(os.ReadFile(final))) != text {
 		t.Error("a later report has changed the final one")
@@ -68,7 +68,7 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 			t.Errorf("%s: %s", line, o.stderr)
 		}
 	}
-	w.says("report-invalid.csv", "report", dir, "--format", "csv", "--only", "invalid")
+	w.prints("report-invalid.csv", "report", dir, "--format", "csv", "--only", "invalid")
 	invalid := Must(csv.NewReader(Must(os.Open(filepath.Join(dir, "report-invalid.csv")))).ReadAll())
 	if n := len(invalid) - 1; n == 0 || n != may["invalid bad_number yes"]+may["invalid wrong_columns yes"]+may["invalid empty_required yes"]+may["invalid bad_encoding yes"] {
 		t.Errorf("%d invalid rows; %v", n, may)
@@ -79,15 +79,15 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 		func() error { return os.WriteFile(final, []byte(text+"x"), 0o600) },
 	} {
 		Must(0, spoil())
-		w.says("resume writes it again", "log", "verify", dir)
-		w.says("is written again", "resume", dir)
+		w.prints("resume writes it again", "log", "verify", dir)
+		w.prints("is written again", "resume", dir)
 		if string(Must(os.ReadFile(final))) != text {
 			t.Error("the final report was not written again as it was")
 		}
-		w.says("report.parquet has the digest", "log", "verify", dir)
+		w.prints("report.parquet has the digest", "log", "verify", dir)
 	}
 	before := w.recorded(dir)
-	w.says("finished", "resume", dir) // nothing is recorded that is there
+	w.prints("finished", "resume", dir) // nothing is recorded that is there
 	if after := w.recorded(dir); after != before {
 		t.Errorf("%d digests of the report were recorded, and then %d", before, after)
 	}
@@ -101,8 +101,8 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 	if o := w.run("log", "verify", dir); o.code != 0 || strings.Contains(o.stdout, "digest that the run recorded") {
 		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
-	w.says("finished", "resume", dir)
-	w.says("report.parquet has the digest", "log", "verify", dir)
+	w.prints("finished", "resume", dir)
+	w.prints("report.parquet has the digest", "log", "verify", dir)
 	if after := w.recorded(dir); after != before+1 {
 		t.Errorf("%d digests of the report were recorded, and then %d", before, after)
 	}
@@ -139,8 +139,8 @@ func eventsOf(rows []reportRow) (events []delivery.Event) {
 	return events
 }
 
-// says runs the binary, and looks for a text in what it prints.
-func (w *world) says(want string, args ...string) {
+// prints runs the binary, and looks for a text in what it prints.
+func (w *world) prints(want string, args ...string) {
 	w.t.Helper()
 	if o := w.run(args...); o.code != 0 || !strings.Contains(o.stdout+o.stderr, want) {
 		w.t.Fatalf("%q: exit %d\n%s%s", args, o.code, o.stdout, o.stderr)
