@@ -52,8 +52,7 @@ func (r *run) settleNamed(res result, now time.Time) error {
 	return r.log.Append(&record.Resolved{Form: res.task.id, At: now, Result: record.ResultAccepted, Reason: "its receipts", IDs: []string{res.receipt}})
 }
 
-// findContradictions records, durably, whom a service spoke of although the account says that it does not have the
-// message. No task is in flight. It halts the run when such a message was still to be sent: another copy of the run may
+// findContradictions records, durably, what the inbox contradicts. No task is in flight. It halts the run when such a message was still to be sent: another copy of the run may
 // be at work, and a batch without these people has another reference. The next start leaves them out.
 func (r *run) findContradictions(ctx context.Context) error {
 	if r.job.Inbox == nil || !r.job.Inbox.Any() {
