@@ -36,10 +36,50 @@ type Forecast struct {
 	Widest      int                `json:"widest_day"`
 	Requests    float64            `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
 	Quota       int                `json:"quota_per_minute"`
+	Callbacks   *callbackRate      `json:"callbacks,omitempty"` // of NHS Notify
 	Reach       *reached           `json:"reach,omitempty"`
 	Overlap     *register.Overlaps `json:"overlap,omitempty"`
 
 	Campaign *campaign.Campaign `json:"-"`
+}
+
+// callbackRate is the rate of the callbacks that a run causes.
+type callbackRate struct {
+	Each      int     `json:"for_each_message"`
+	PerSecond float64 `json:"per_second"` // at the highest rate of the run; 0 where the service sets the pace
+	Ask       int     `json:"ask_for_per_second"`
+	Hours     float64 `json:"hours_at_usual_rate"` // that all of them take
+}
+
+// NHS Notify calls back about the message, and about its channel when it begins and when it ends. The usual rate is what
+// it calls back without another agreement.
+const (
+	callbacksEach  = 3
+	usualCallbacks = 10 // a second
+)
+
+// callbacksOf returns the rate of callbacks of messages that go at a rate; 0: as fast as the service takes them.
+func callbacksOf(messages int64, rate float64) *callbackRate {
+	c := &callbackRate{Each: callbacksEach, PerSecond: callbacksEach * rate, Ask: usualCallbacks}
+	c.Hours = float64(callbacksEach*messages) / usualCallbacks / 3600
+	if c.PerSecond > usualCallbacks { // rounded up to one digit and noughts
+		unit := math.Pow10(int(math.Log10(c.PerSecond)))
+		c.Ask = int(math.Ceil(c.PerSecond/unit) * unit)
+	}
+	return c
+}
+
+func (c *callbackRate) print(w io.Writer) {
+	switch {
+	case c == nil:
+	case c.PerSecond == 0:
+		fmt.Fprintf(w, "callbacks %d for each message, as fast as it goes; at the usual %d a second they take %.3g hours. Ask NHS Notify for a higher rate at onboarding\n", c.Each, usualCallbacks, c.Hours)
+	case c.Ask == usualCallbacks:
+		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message: the usual %d a second are enough\n", c.PerSecond, c.Each, usualCallbacks)
+	default:
+		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message; at the usual %d a second they take %.3g hours\n", c.PerSecond, c.Each, usualCallbacks, c.Hours)
+		fmt.Fprintf(w, "          ask NHS Notify at onboarding for all message and channel statuses, and for %d a second: docs/callbacks.md\n", c.Ask)
+	}
 }
 
 type forecastDay struct {
@@ -75,6 +115,7 @@ func (f *Forecast) expect(now time.Time) {
 	if f.Left = out.Left; f.Campaign.File == nil && f.Messages > 0 {
 		f.Pace = out.Text(f.Campaign.Pace.Location, now)
 	}
+	highest := 0.0
 	moment := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -88,8 +129,12 @@ func (f *Forecast) expect(now time.Time) {
 			f.Widest = i
 		}
 		if each := float64(f.Messages) / float64(max(1, f.Batches)); d.Rate > 0 {
-			f.Requests = max(f.Requests, 60*fastest(f.Campaign.Pace, d.Rate)/each)
+			highest = max(highest, fastest(f.Campaign.Pace, d.Rate))
+			f.Requests = 60 * highest / each
 		}
+	}
+	if f.Campaign.NHSApp == nil && f.Campaign.File == nil && f.Messages > 0 {
+		f.Callbacks = callbacksOf(f.Messages, highest)
 	}
 }
 
@@ -146,6 +191,7 @@ func (f *Forecast) Print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
 	}
+	f.Callbacks.print(w)
 	f.Overlap.Print(w)
 	fmt.Fprintln(w, "whether other runs of this campaign stand in the way shows when it is sent")
 }
