@@ -1,7 +1,10 @@
 package decision
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -41,16 +44,13 @@ func TestContradictions(t *testing.T) {
 	l := log.Ledger
 	heard := map[int64]bool{1: true, 4: true, 6: true, 8: true, 11: true, 14: true, 16: true}
 	find := func() (got []string) {
-		enginetest.Must(t, l.Contradictions(people, func(row int64) bool { return heard[row] }, func(c *ledger.Contradicted) error {
-			for i, message := range c.Messages {
-				row, _ := l.Plan.References.Row(message.String())
-				got = append(got, fmt.Sprint(row, " ", c.Fates[i]))
-			}
-			for _, late := range c.Records {
-				enginetest.Must(t, log.TooLate(late))
-			}
-			return nil
-		}))
+		var said bytes.Buffer
+		_, err := l.Contradictions(people, func(row int64) bool { return heard[row] }, slog.New(slog.NewTextHandler(&said, nil)), log.TooLate)
+		enginetest.Must(t, err)
+		for _, m := range regexp.MustCompile(`message=(\S+) account=(\S+)`).FindAllStringSubmatch(said.String(), -1) {
+			row, _ := l.Plan.References.Row(m[1])
+			got = append(got, fmt.Sprint(row, " ", m[2]))
+		}
 		enginetest.Must(t, log.Flush())
 		return got
 	}

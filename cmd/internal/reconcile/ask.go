@@ -253,11 +253,11 @@ func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledge
 
 // heard records which events contradict the account.
 func heard(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger) error {
-	inbox, err := run.NewInbox(d.Facts, s.Log)
+	all, err := d.Facts.Heard()
 	if err != nil {
 		return refusal.New("delivery_unreadable", "cause", err)
 	}
-	return s.Contradict(inbox, d.Plan, ledger, d.Spool, s.MayWrite(d.Plan, ledger) != nil)
+	return s.Contradict(all, d.Plan, ledger, false)
 }
 
 // tell writes the fallback list, if there is to be one, and prints the summary, which complete completes.

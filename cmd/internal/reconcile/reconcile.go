@@ -154,13 +154,13 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		if err != nil {
 			return err
 		}
-		inbox, err := run.NewInbox(facts.Of(s.Folder.Path, plan), s.Log)
+		heard, err := facts.Of(s.Folder.Path, plan).Heard()
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}
-		named, err := inbox.Names(forms)
+		named, err := heard.Names(forms)
 		if err != nil {
-			return err
+			return refusal.New("callbacks_unreadable", "cause", err)
 		}
 		maps.Copy(named, found) // these have ids
 		now := time.Now()

@@ -255,12 +255,7 @@ func (s *Status) Print(w io.Writer) {
 	account := ledger.Account{Records: s.Records, Fates: s.Fates}
 	terminal.PrintFates(w, "", account, s.PID != 0)
 	intake.PrintRoutes(w, "", s.routes, account)
-	if s.ListedLate > 0 {
-		fmt.Fprintln(w, run.TooLate(s.ListedLate))
-	}
-	if s.Contradicted > 0 {
-		fmt.Fprintln(w, run.Contradicted(s.Contradicted))
-	}
+	run.PrintBlocked(w, "", s.ListedLate, s.Contradicted)
 	if s.Resent+s.ToBeResent > 0 {
 		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)
 	}
