@@ -42,6 +42,9 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 	}
 	deciding := l.deciding
 	l.deciding = false
+	if rec.Kind() != record.KindControl {
+		l.facts.Reported = ""
+	}
 	switch r := rec.(type) {
 	case *record.RunOpened:
 		return l.open(r)

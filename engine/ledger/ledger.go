@@ -50,6 +50,7 @@ type Facts struct {
 	EndedAt     time.Time        // the latest end that was noted
 	Key         string           // fingerprint of the credential of the latest start
 	Closed      bool             // every record has its final fate
+	Reported    string           // SHA-256 of the report that a finished run wrote; empty: none, or not of these fates
 	Superseded  string           // the run that replaced this one, and its folder; empty: none
 	Confirmed   []string         // references of files that the service confirmed
 	Witness     *Witness         // the files of the log; nil: not noted

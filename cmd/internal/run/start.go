@@ -145,10 +145,12 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
-	return true, r.Conclude(ctx, s.plan, s.spool, l, dispatch.Summary{
+	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
 		ListedLate: l.ListedLate(), Held: held, Finished: true,
-	}, nil)
+	}
+	s.log, s.ledger = nil, nil // there is memory for one ledger
+	return true, r.Conclude(ctx, s.plan, s.spool, nil, summary, nil)
 }
 
 // ready checks everything that may refuse the start, and reads the suppression lists.
