@@ -14,6 +14,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/summary"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -30,6 +31,9 @@ type reportFlags struct {
 // reportFormats are the formats of a report.
 var reportFormats = map[string]func(io.Writer) report.Output{"parquet": report.Parquet, "csv": report.CSV}
 
+// htmlFormat is the summary, which has no rows.
+const htmlFormat = "html"
+
 func reportCommand() *cobra.Command {
 	var f reportFlags
 	c := &cobra.Command{
@@ -43,6 +47,9 @@ The report of a finished run is final. Later reports go beside it, as report-del
 report comes with channels.parquet, which has a row for each channel attempt, and unreached.csv,
 which lists the people whom the run has not reached. With -o, --format csv or --only, report writes
 one file only.
+
+With --format html, report writes summary.html: a page of figures to print and forward, without
+personal data. A run writes it too when it ends.
 
 ` + showCodes,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -61,7 +68,7 @@ one file only.
 	}
 	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
-	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, or csv")
+	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, csv, or html: a summary to print")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
 }
@@ -108,6 +115,9 @@ func (f *reportFlags) write(folder string) ([]string, error) {
 		return []string{path}, output.WriteTo(path, func(w io.Writer) error { return of.Write(format(w)) })
 	}
 	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
+	case f.format == htmlFormat:
+		path := cmp.Or(f.out, filepath.Join(dir, runfolder.SummaryFile))
+		return []string{path}, summary.Write(path, summary.Run{Dir: dir, Plan: plan, Ledger: folded, Spool: spool})
 	case f.out != "":
 		return one(f.out)
 	case f.format != "parquet", len(only) > 0:
@@ -120,8 +130,11 @@ func (f *reportFlags) write(folder string) ([]string, error) {
 // check returns the format and the fates that the flags name.
 func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, error) {
 	format, known := reportFormats[f.format]
-	if !known {
+	if !known && f.format != htmlFormat {
 		return nil, nil, refusal.New("report_format_unknown", "format", f.format)
+	}
+	if f.format == htmlFormat && len(f.only) > 0 {
+		return nil, nil, refusal.New("report_html_of_all")
 	}
 	var only []person.Fate
 	for _, name := range f.only {

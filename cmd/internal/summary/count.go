@@ -65,18 +65,22 @@ func Count(run Run, until time.Time) (*Figures, error) {
 	}
 	defer func() { _ = states.Close() }()
 	c.trail, c.verdicts, c.Records = trail, records.Verdicts(), run.Plan.Records
-	c.group()
+	c.group(records.Keep())
 	if err := c.count(records, states.All()); err != nil {
 		return nil, err
 	}
 	return c.Figures, c.check()
 }
 
-// group prepares the groups: the routes of the campaign.
-func (c *counter) group() {
+// group prepares the groups: the routes of the campaign, and its columns to keep.
+func (c *counter) group(keep []string) {
 	if routes := c.run.Plan.Routes; len(routes) > 0 {
 		c.Groups = append(c.Groups, Group{Column: "route", Values: map[string]*Tally{}})
 		c.columns = append(c.columns, func(s *person.Stretch, i int) string { return routes[c.run.Plan.RouteOf(s.Lane(i))].Name })
+	}
+	for k, column := range keep {
+		c.Groups = append(c.Groups, Group{Column: column, Values: map[string]*Tally{}})
+		c.columns = append(c.columns, func(s *person.Stretch, i int) string { return s.Kept[k](i) })
 	}
 }
 
@@ -189,7 +193,7 @@ func (c *counter) message(m *counted, tallies []*Tally, s *delivery.State) {
 		c.delay(m.accepted, s)
 	case s != nil && hasFailed(s) && c.inTime(s.At):
 		t.Failed = 1
-		count(c.Failed, s.Code, tooMany)
+		count(c.Failed, failureWords(s), "Another reason")
 	default:
 		count(c.Open, standing(s), "")
 		if !m.accepted.IsZero() && time.Since(m.accepted) > longest {
@@ -201,6 +205,7 @@ func (c *counter) message(m *counted, tallies []*Tally, s *delivery.State) {
 	}
 }
 
+// hasFailed reports whether no channel reached the person, as far as the service says.
 func hasFailed(s *delivery.State) bool {
 	return !s.Delivered && (s.Status == delivery.Failed || s.Status == "rejected")
 }

@@ -32,7 +32,7 @@ type Figures struct {
 
 	// Of accepted messages:
 	Reached map[string]int64 // by the channel that delivered; empty: not known
-	Failed  map[string]int64 // by the failure's code; empty: none given
+	Failed  map[string]int64 // by the reason, in words
 	Open    map[string]int64 // neither delivered nor failed, by what is known, in words
 	Within  []int64          // delivered, by the index of Delays; the last are later
 	Untimed int64            // delivered, and the time is not known

@@ -113,8 +113,7 @@ func columnWords(column string) string {
 
 // headOf is columnWords at the head of a table.
 func headOf(column string) string {
-	words := columnWords(column)
-	return strings.ToUpper(words[:1]) + words[1:]
+	return capital(columnWords(column))
 }
 
 // rows lists the values by name. Those of too few people, and the smallest if there are too many, are one row.

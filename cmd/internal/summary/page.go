@@ -150,6 +150,9 @@ func isAre(n int64) string {
 // note says what is still to come.
 func (f *Figures) note() string {
 	var all []string
+	if strings.HasSuffix(f.Service, " simulator") {
+		all = append(all, "This was a rehearsal with a simulator: nobody was sent anything.")
+	}
 	if n := f.Fates[person.InDoubt]; n > 0 {
 		all = append(all, fmt.Sprintf("The answer for %s never came: they may have the message.", plural(n, "message", "messages")))
 	}
@@ -316,11 +319,14 @@ func (f *Figures) leftOutByRule() section {
 		}
 		s.Tables = append(s.Tables, t)
 	}
-	add("Must not be sent to", f.byReason(person.Suppressed, "Another list"), row{Name: "Suppressed", N: f.Fates[person.Suppressed], Sum: true})
-	add("A fault in the record", f.byReason(person.Invalid, "Another fault"),
-		row{Name: "Invalid", N: f.Fates[person.Invalid], Sum: true},
-		row{Name: "Duplicate: another record of the person", N: f.Fates[person.Duplicate], Sum: true},
-		row{Name: "All left out", N: f.leftOut(), Sum: true})
+	suppressed, invalid, duplicate := f.Fates[person.Suppressed], f.Fates[person.Invalid], f.Fates[person.Duplicate]
+	if suppressed > 0 {
+		add("Must not be sent to", f.byReason(person.Suppressed, "Another list"), row{Name: "Suppressed", N: suppressed, Sum: true})
+	}
+	if invalid+duplicate > 0 {
+		add("A fault in the record", f.byReason(person.Invalid, "Another fault"), row{Name: "Invalid", N: invalid, Sum: true},
+			row{Name: "Duplicate: another record of the person", N: duplicate, Sum: true}, row{Name: "All left out", N: f.leftOut(), Sum: true})
+	}
 	return s
 }
 
@@ -420,7 +426,7 @@ func (f *Figures) failures() section {
 		s.Tables = append(s.Tables, t)
 	}
 	if failed > 0 {
-		add("Not delivered", fold(byCount(f.Failed, failureWords), mostRows), failed, "Not delivered")
+		add("Not delivered", fold(byCount(f.Failed, func(words string) string { return words }), mostRows), failed, "Not delivered")
 	}
 	if refused > 0 {
 		add("Refused at once", f.byReason(person.Refused, "Another reason"), refused, "Refused")

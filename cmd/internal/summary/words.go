@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"cohort/engine/delivery"
 	"cohort/ingest/person"
 )
 
@@ -60,15 +62,40 @@ func codeWords(code, other string) string {
 		return code
 	}
 	words := strings.NewReplacer("_", " ", "-", " ").Replace(code)
-	return strings.ToUpper(words[:1]) + words[1:]
+	return capital(words)
 }
 
-func failureWords(code string) string {
-	if code == "" {
+// supplierWords are what suppliers say of a message that they could not deliver (GOV.UK Notify has the same words).
+var supplierWords = map[string]string{
+	"permanent_failure": "number or address does not work", "temporary_failure": "out of reach for too long",
+	"technical_failure": "a fault on the way", "validation_failed": "the letter cannot be printed", "returned": "it came back",
+	"rejected": "rejected", "cancelled": "cancelled", "virus_scan_failed": "the letter cannot be printed", "unnotified": "not notified",
+}
+
+// failureWords says why a message failed, and holds nothing that a person typed.
+func failureWords(s *delivery.State) string {
+	words := delivery.WordsFor(s.Code, "")
+	if words != "" && !strings.HasSuffix(s.Code, "SUPE_0007") { // it says less than the supplier
+		return capital(words)
+	}
+	if s.Status == "rejected" {
+		return "Nobody in the NHS App has the NHS number"
+	}
+	for _, a := range slices.Backward(s.Attempts) {
+		if said := supplierWords[a.Supplier]; said != "" && a.Status == delivery.Failed {
+			return channelName(a.Channel) + ": " + said
+		}
+	}
+	switch {
+	case words != "":
+		return capital(words)
+	case s.Code == "":
 		return "No reason given"
 	}
-	return codeWords(code, "Another reason")
+	return codeWords(s.Code, "Another reason")
 }
+
+func capital(words string) string { return strings.ToUpper(words[:1]) + words[1:] }
 
 func channelName(channel string) string {
 	switch channel {
