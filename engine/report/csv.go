@@ -93,7 +93,7 @@ func textOf(column *format.SchemaElement, value []byte) string {
 		return strconv.Itoa(int(int32(binary.LittleEndian.Uint32(value))))
 	}
 	number := int64(binary.LittleEndian.Uint64(value))
-	if column.ConvertedType.Valid {
+	if _, isTime := column.LogicalType.Value.(*format.TimestampType); isTime {
 		return time.UnixMilli(number).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 	}
 	return strconv.FormatInt(number, 10)

@@ -54,13 +54,12 @@ func (g *group) begin(first int64, n, lanes int) {
 			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
-	g.rows = g.rows[:n]
+	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
+	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 	for i := range g.rows {
 		g.rows[i] = first + int64(i)
 	}
 	clear(g.outcomes)
-	g.outcomes, g.lines, g.numbers = g.outcomes[:n], g.lines[:n], g.numbers[:n]
-	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 	clear(g.ids)
 	clear(g.states)
 	clear(g.known) // it holds texts
@@ -164,8 +163,11 @@ func (r *reader) fill(g *group, first int64, n int) error {
 	return err
 }
 
-// end fails if there are more records than the plan has.
+// end fails if there are more records, or states, than the plan has.
 func (r *reader) end() error {
+	if r.nextState != nil {
+		return fmt.Errorf("there is a state of row %d, and the plan has %d records; this is a defect of cohort", r.state.Row, r.in.Plan.Records)
+	}
 	more := fmt.Errorf("there are more records than the %d of the plan", r.in.Plan.Records)
 	return r.in.Records.Below(math.MaxInt64, func(*person.Stretch) error { return more }, func(*person.Record) error { return more })
 }
