@@ -26,6 +26,8 @@ type reportFlags struct {
 	out, format string
 	only        []string
 	force       bool
+	by          string
+	asJSON      bool
 }
 
 // reportFormats are the formats of a report.
@@ -51,10 +53,17 @@ one file only.
 With --format html, report writes summary.html: a page of figures to print and forward, without
 personal data. A run writes it too when it ends.
 
+With --by, report writes nothing and prints how many people of each group have each fate. A group is
+a value of one of the campaign's keep_columns. It does not tell counts of one to four people.
+
 ` + showCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			written, err := f.write(args[0])
+			var groups *report.Groups
+			if f.by != "" {
+				groups = &report.Groups{Column: f.by}
+			}
+			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
 			}
@@ -63,9 +72,14 @@ personal data. A run writes it too when it ends.
 					fmt.Fprintln(c.OutOrStdout(), path)
 				}
 			}
+			if err == nil && groups != nil {
+				return show(c, f.asJSON, groups)
+			}
 			return err
 		},
 	}
+	c.Flags().StringVar(&f.by, "by", "", "print counts for each value of a kept `column`, and write no file")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "with --by: for programs")
 	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
 	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, csv, or html: a summary to print")
@@ -73,8 +87,8 @@ personal data. A run writes it too when it ends.
 	return c
 }
 
-// write writes the report of the run in a folder, and returns the files.
-func (f *reportFlags) write(folder string) ([]string, error) {
+// write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
+func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, error) {
 	format, only, err := f.check()
 	if err != nil {
 		return nil, err
@@ -98,6 +112,9 @@ func (f *reportFlags) write(folder string) ([]string, error) {
 		return nil, err
 	}
 	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only}
+	if groups != nil {
+		return nil, of.Count(groups)
+	}
 	final := filepath.Join(dir, runfolder.ReportFile)
 	if f.out != "" {
 		if err := output.KeepInputs(f.out, output.ReportInputs(dir, call, plan)); err != nil {
@@ -130,10 +147,14 @@ func (f *reportFlags) write(folder string) ([]string, error) {
 // check returns the format and the fates that the flags name.
 func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, error) {
 	format, known := reportFormats[f.format]
-	if !known && f.format != htmlFormat {
+	switch {
+	case f.by != "" && (f.out != "" || f.format != "parquet"):
+		return nil, nil, refusal.New("by_with_file")
+	case f.by == "" && f.asJSON:
+		return nil, nil, refusal.New("json_without_by")
+	case !known && f.format != htmlFormat:
 		return nil, nil, refusal.New("report_format_unknown", "format", f.format)
-	}
-	if f.format == htmlFormat && len(f.only) > 0 {
+	case f.format == htmlFormat && len(f.only) > 0:
 		return nil, nil, refusal.New("report_html_of_all")
 	}
 	var only []person.Fate

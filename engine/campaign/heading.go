@@ -26,11 +26,12 @@ type Purpose struct {
 }
 
 // HeadingOf reads the heading in the text of a campaign file, and nothing else of it. What cannot be
-// read is empty.
+// read is empty. The title is one line.
 func HeadingOf(text []byte) (h Heading) {
 	if yaml.Unmarshal(text, &h) != nil {
 		return Heading{}
 	}
+	h.Title = strings.Join(strings.FieldsFunc(h.Title, unicode.IsControl), " ")
 	return h
 }
 

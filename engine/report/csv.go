@@ -13,11 +13,11 @@ import (
 	"cohort/engine/plan"
 )
 
-// CSV is the outcome report as text: the columns of row, in UTF-8, after RFC 4180. An unknown value is empty. A time is
+// CSV is the outcome report as text: the same columns, in UTF-8, after RFC 4180. An unknown value is empty. A time is
 // in UTC and to the millisecond.
 func CSV(w io.Writer) Output {
 	return func(in *Input) (output, error) {
-		schema, err := newParquetFile[row](io.Discard, in.Version)
+		schema, err := newReport(io.Discard, in)
 		if err != nil {
 			return nil, err
 		}

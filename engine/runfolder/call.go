@@ -90,13 +90,6 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 	return parsed, text, copied, nil
 }
 
-// Heading reads what people know a run by from the copy of the campaign file in its folder. What cannot be read is
-// empty.
-func Heading(path string) campaign.Heading {
-	text, _ := os.ReadFile(filepath.Join(path, campaignFile))
-	return campaign.HeadingOf(text)
-}
-
 // FromStdin reports whether a cohort's paths stand for standard input.
 func FromStdin(paths []string) bool { return len(paths) == 1 && paths[0] == StdinWord }
 

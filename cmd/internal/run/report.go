@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
 	"cohort/engine/record"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
@@ -116,6 +118,22 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 		in.States = states.All()
 	}
 	return report.Write(in, outputs...)
+}
+
+// Count counts the run's records by a kept column.
+func (r *Report) Count(groups *report.Groups) error {
+	kept := r.Spool.Manifest.Keep
+	switch {
+	case len(kept) == 0:
+		return refusal.New("no_column_kept", "folder", r.Dir)
+	case !slices.Contains(kept, groups.Column):
+		return refusal.New("column_not_kept", "column", groups.Column, "kept", strings.Join(kept, ", "))
+	}
+	err := r.Write(report.By(groups))
+	if errors.Is(err, report.ErrManyGroups) {
+		return refusal.New("too_many_groups", "column", groups.Column, "most", report.MostGroups)
+	}
+	return err
 }
 
 // unread is how long a message in the NHS App may stay unread, unless a person says otherwise.

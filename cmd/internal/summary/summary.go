@@ -3,6 +3,7 @@ package summary
 import (
 	"cmp"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -47,50 +48,52 @@ func (f *Figures) describe(run Run) {
 	}
 }
 
-// previous counts the run of the series that was planned last before this one, in the same folder and with the same
-// service. It counts it as it was when it was as old as this run is; nil: there is none.
+// previous counts the previous run of the series in the folder of the runs, as it was when it was as old as this run is;
+// nil: there is none.
 func (f *Figures) previous(run Run) (*Figures, error) {
-	series := runfolder.Heading(run.Dir).Series
-	if series == "" {
+	of := memberOf(run.Dir, run.Plan)
+	if of.Series == "" {
 		return nil, nil
 	}
-	var last *plan.Plan
-	var dir string
-	defer func() {
-		if last != nil {
-			_ = last.Close()
-		}
-	}()
+	var all []runfolder.Member
 	plans, _ := filepath.Glob(filepath.Join(filepath.Dir(run.Dir), "*", plan.PlanFile)) // an error is one of the pattern
 	for _, file := range plans {
-		p, err := plan.Open(filepath.Dir(file))
-		if err != nil {
-			continue // of another version, or damaged
-		}
-		if before := p.Created.Before(run.Plan.Created) && p.Service == run.Plan.Service && p.RunID != run.Plan.RunID; before &&
-			runfolder.Heading(filepath.Dir(file)).Series == series && (last == nil || last.Created.Before(p.Created)) {
-			p, last, dir = last, p, filepath.Dir(file)
-		}
-		if p != nil {
+		if p, err := plan.Open(filepath.Dir(file)); err == nil { // else it is damaged, or of a newer version
+			all = append(all, memberOf(filepath.Dir(file), p))
 			_ = p.Close()
 		}
 	}
-	if last == nil {
+	before := runfolder.PreviousOfSeries(of, all)
+	if before == nil {
 		return nil, nil
 	}
-	spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), last)
+	was, err := countOlder(before.Folder, f.AsOf.Sub(run.Ledger.Facts().LastAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("the previous run of the series: %w", err)
+	}
+	was.AsOf = f.AsOf
+	return was, nil
+}
+
+func memberOf(dir string, p *plan.Plan) runfolder.Member {
+	return runfolder.Member{RunID: p.RunID, Folder: dir, Series: runfolder.Heading(dir).Series, Service: p.Service, Began: p.Created}
+}
+
+// countOlder counts a run as it was at an age: the time since the latest answer of the service.
+func countOlder(dir string, age time.Duration) (*Figures, error) {
+	p, err := runfolder.Plan(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), p)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = spool.Close() }()
-	folded, err := runfolder.Ledger(dir, last)
+	folded, err := runfolder.Ledger(dir, p)
 	if err != nil {
 		return nil, err
 	}
-	age := f.AsOf.Sub(run.Ledger.Facts().LastAnswer)
-	was, err := Count(Run{dir, last, folded, spool}, folded.Facts().LastAnswer.Add(age))
-	if err == nil {
-		was.AsOf = f.AsOf
-	}
-	return was, err
+	return Count(Run{dir, p, folded, spool}, folded.Facts().LastAnswer.Add(age))
 }
