@@ -14,7 +14,6 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
-	"cohort/cmd/internal/summary"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -134,7 +133,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
 	case f.format == htmlFormat:
 		path := cmp.Or(f.out, filepath.Join(dir, runfolder.SummaryFile))
-		return []string{path}, summary.Write(path, summary.Run{Dir: dir, Plan: plan, Ledger: folded, Spool: spool})
+		return []string{path}, of.WriteSummary(path)
 	case f.out != "":
 		return one(f.out)
 	case f.format != "parquet", len(only) > 0:

@@ -14,7 +14,6 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
-	"cohort/cmd/internal/summary"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/decision"
@@ -76,7 +75,8 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 // summarise writes the summary. A run ends as it ended, also without one.
 func (r *Runner) summarise(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger) {
 	path := r.Folder.File(runfolder.SummaryFile)
-	if err := summary.Write(path, summary.Run{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool}); err != nil {
+	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now()}
+	if err := of.WriteSummary(path); err != nil {
 		r.Log.Warn("the summary could not be written", "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
 		return
 	}

@@ -6,170 +6,128 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"cohort/engine/report"
 )
 
 const (
-	fewest     = 5  // smaller counts are withheld
-	mostGroups = 44 // rows of groups on the page
+	fewest     = 5  // smaller counts are withheld, but not 0
+	mostGroups = 44 // rows on the page
 	mostColumn = 3  // columns on the page
-	shortName  = 20 // characters; tables with longer names do not stand side by side
 )
 
-// cell is a count of a group.
-type cell struct {
-	n     int64
-	small bool // fewer than fewest
-	away  bool // withheld because it would tell another
+// group is a column on the page.
+type group struct {
+	Column   string
+	Withheld bool
+	*table
 }
 
-func (c *cell) hidden() bool { return c.small || c.away }
-
-func (c *cell) text() string {
-	switch {
-	case c.small:
-		return fmt.Sprintf("fewer than %d", fewest)
-	case c.away:
-		return "withheld"
-	}
-	return number(c.n)
-}
-
-// groups has a section for each column with values.
-func (f *Figures) groups() (all []section) {
-	if f.accepted() == 0 {
-		return nil
-	}
-	shown := f.Groups[:min(mostColumn, len(f.Groups))]
-	for _, g := range shown { // another head takes the room of some rows
-		all = append(all, f.group(&g, max(6, (mostGroups-12*(len(shown)-1))/len(shown))))
-	}
-	if rest := len(f.Groups) - len(shown); rest > 0 {
-		all[len(all)-1].Note = plural(int64(rest), "more column is not shown.", "more columns are not shown.")
+// Grouped has a table for each of the first kept columns.
+func (p *Page) Grouped() (all []group) {
+	shown := p.Groups[:min(mostColumn, len(p.Groups))]
+	for i, g := range shown { // another head takes the room of some rows
+		all = append(all, p.group(fmt.Sprintf("group%d", i), g, max(6, (mostGroups-12*(len(shown)-1))/len(shown))))
 	}
 	return all
 }
 
-func (f *Figures) group(g *Group, most int) section {
-	s := section{Title: "By " + columnWords(g.Column), Intro: "Shares are of those sent to."}
-	names, tallies := g.rows(most)
-	if len(names) == 0 || f.accepted() < fewest {
-		s.Intro = fmt.Sprintf("Not shown: fewer than %d people were sent to.", fewest)
-		return s
+// cell is a count of a group.
+type cell struct {
+	n             int64
+	small, hidden bool // hidden: withheld because it would tell a small one
+}
+
+func (p *Page) group(id string, g report.Tallies, most int) group {
+	column := strings.ReplaceAll(g.Column, "_", " ")
+	if len(column) < 4 { // such as ICB and GP
+		column = strings.ToUpper(column)
 	}
-	cells := make([][]cell, len(tallies))
-	for i, t := range tallies {
-		cells[i] = cellsOf(t, fewest)
-	}
-	protect(cells)
-	all := Tally{f.accepted(), f.delivered(), f.failed()}
-	names, cells = append(names, "All"), append(cells, cellsOf(&all, 0))
-	t := table{Dense: true, Head: []string{headOf(g.Column), "Sent to", "Delivered", "Not delivered", "Not known"}}
-	if f.Events == 0 {
+	t := &table{ID: id, Caption: "People by " + column, Head: []string{capital(column), "Sent to", "Delivered", "Not delivered", "Not known"}, Dense: true}
+	if p.Known == 0 {
 		t.Head = t.Head[:2]
 	}
-	hidden := false
+	names, tallies := largest(g, most)
+	cells := make([][]cell, len(tallies))
+	for i, t := range tallies {
+		for _, n := range []int64{t.Sent, t.Delivered, t.Failed, t.Sent - t.Delivered - t.Failed} {
+			cells[i] = append(cells[i], cell{n: n, small: n > 0 && n < fewest})
+		}
+	}
+	protect(cells)
+	cells = append(cells, []cell{{n: p.Accepted()}, {n: p.Delivered()}, {n: p.Undelivered()}, {n: p.Unknown()}})
+	of := group{Column: column, table: t}
 	for i, c := range cells {
-		r := row{Name: names[i], Sum: i == len(cells)-1}
+		r := row{Name: append(names, "All")[i], Sum: i == len(tallies)}
 		for j := range t.Head[1:] {
-			text := c[j].text()
-			if hidden = hidden || c[j].hidden(); j == 1 && !c[0].hidden() && !c[1].hidden() {
+			text := number(c[j].n)
+			switch {
+			case c[j].small:
+				text = fmt.Sprintf("fewer than %d", fewest)
+			case c[j].hidden:
+				text = "withheld"
+			case j == 1 && !c[0].small && !c[0].hidden:
 				text = cmp.Or(share(c[1].n, c[0].n), text)
 			}
+			of.Withheld = of.Withheld || c[j].hidden
 			r.Cells = append(r.Cells, text)
 		}
 		t.Rows = append(t.Rows, r)
 	}
-	if hidden {
-		s.Intro += fmt.Sprintf(" Withheld: it would tell a count of fewer than %d people.", fewest)
-	}
-	half := len(t.Rows)
-	long := slices.ContainsFunc(names, func(name string) bool { return len(name) > shortName })
-	if s.Pair = half > 12 && !long; s.Pair {
-		half = (half + 1) / 2
-	}
-	for part := range slices.Chunk(t.Rows, half) {
-		of := t
-		of.Rows, of.Caption = part, fmt.Sprintf("%s, from %s to %s", s.Title, part[0].Name, part[len(part)-1].Name)
-		s.Tables = append(s.Tables, of)
-	}
-	return s
+	return of
 }
 
-// cellsOf counts a group. Counts between 0 and least are small.
-func cellsOf(t *Tally, least int64) (cells []cell) {
-	for _, n := range []int64{t.Sent, t.Delivered, t.Failed, t.open()} {
-		cells = append(cells, cell{n: n, small: n > 0 && n < least})
-	}
-	return cells
-}
-
-// columnWords is a column's name in words.
-func columnWords(column string) string {
-	if slices.Contains([]string{"icb", "gp", "pcn", "ods", "lsoa", "imd"}, column) {
-		return strings.ToUpper(column)
-	}
-	return strings.ReplaceAll(column, "_", " ")
-}
-
-// headOf is columnWords at the head of a table.
-func headOf(column string) string {
-	return capital(columnWords(column))
-}
-
-// rows lists the values by name. Those of too few people, and the smallest if there are too many, are one row.
-func (g *Group) rows(most int) (names []string, tallies []*Tally) {
-	shown := slices.Sorted(maps.Keys(g.Values))
-	bySize := slices.SortedFunc(slices.Values(shown), func(a, b string) int {
+// largest lists the values by name. Those of too few people, and the smallest if there are too many, are one row.
+func largest(g report.Tallies, most int) (names []string, tallies []*report.Tally) {
+	values := slices.SortedFunc(maps.Keys(g.Values), func(a, b string) int {
 		return cmp.Or(cmp.Compare(g.Values[b].Sent, g.Values[a].Sent), cmp.Compare(a, b))
 	})
-	rest := map[string]bool{}
-	others := &Tally{}
-	for i, value := range bySize {
-		if t := g.Values[value]; t.Sent < fewest || value == tooMany || len(bySize) > most && i >= most-1 {
-			rest[value] = true
-			others.add(t)
-		}
+	n := len(values)
+	if n > most {
+		n = most - 1
 	}
-	for _, value := range shown {
-		if !rest[value] {
-			names, tallies = append(names, cmp.Or(value, noValue)), append(tallies, g.Values[value])
-		}
+	for n > 0 && g.Values[values[n-1]].Sent < fewest {
+		n--
 	}
-	if len(rest) > 0 {
-		names, tallies = append(names, fmt.Sprintf("Others (%s)", plural(int64(len(rest)), "value", "values"))), append(tallies, others)
+	rest := report.Tally{}
+	for _, value := range values[n:] {
+		rest.Add(*g.Values[value])
+	}
+	for _, value := range slices.Sorted(slices.Values(values[:n])) {
+		names, tallies = append(names, cmp.Or(value, "No value in the file")), append(tallies, g.Values[value])
+	}
+	if len(values) > n {
+		names, tallies = append(names, "Others ("+plural(int64(len(values)-n), "value", "values")+")"), append(tallies, &rest)
 	}
 	return names, tallies
 }
 
-// protect withholds more cells until nobody can work out a small one: in each row, and in each column, with their
-// sums, either nothing is withheld or two cells are.
+// protect hides more cells until nobody can work out a small one from the sums. In each row and in each column, either
+// nothing is withheld or two cells are.
 func protect(cells [][]cell) {
-	line := func(of []*cell) (changed bool) {
-		var least *cell
-		hidden := 0
-		for _, c := range of {
-			if c.hidden() {
-				hidden++
-			} else if c.n > 0 && (least == nil || c.n < least.n) {
-				least = c
-			}
-		}
-		if hidden == 1 && least != nil {
-			least.away = true
-		}
-		return hidden == 1 && least != nil
-	}
 	for changed := true; changed; {
 		changed = false
-		for i := range cells {
-			changed = line([]*cell{&cells[i][1], &cells[i][2], &cells[i][3]}) || changed
+		line := func(of []*cell) {
+			var least *cell
+			withheld := 0
+			for _, c := range of {
+				if c.small || c.hidden {
+					withheld++
+				} else if c.n > 0 && (least == nil || c.n < least.n) {
+					least = c
+				}
+			}
+			if withheld == 1 && least != nil {
+				least.hidden, changed = true, true
+			}
 		}
 		for j := range 4 {
 			column := []*cell{}
 			for i := range cells {
 				column = append(column, &cells[i][j])
+				line([]*cell{&cells[i][1], &cells[i][2], &cells[i][3]})
 			}
-			changed = line(column) || changed
+			line(column)
 		}
 	}
 }

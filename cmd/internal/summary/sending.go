@@ -9,76 +9,73 @@ import (
 
 // area is a chart of messages over time.
 type area struct {
-	Title, Desc string
-	Path        string // in a box of 1000 by 100
-	Peak        string
-	Ticks       []tick
+	*table
+	Path  string // in a box of 1000 by 100
+	Peak  float64
+	Ticks []tick
+	Most  int64 // in a quarter of an hour
+	Else  int64 // accepted at a time that is not known
 }
 
 type tick struct{ X, Anchor, Label string }
 
-const quarter = 15 * time.Minute
-
-// mostPeriods limits the columns of the table, and mostPoints those of the chart.
 const (
-	mostPeriods = 10
-	mostPoints  = 400
+	quarter     = 15 * time.Minute
+	mostPeriods = 10  // columns of the table
+	mostPoints  = 400 // of the chart
 )
 
-func (f *Figures) sending() section {
-	s := section{Title: "When it was sent"}
-	first, last := f.First.In(f.AsOf.Location()), f.Last.In(f.AsOf.Location())
-	switch {
-	case f.First.IsZero():
-		return section{}
-	case first.Equal(last):
-		s.Intro = "On " + day(first) + " at " + first.Format("15:04:05") + "."
-		return s
-	case last.Sub(first) < quarter:
-		s.Intro = fmt.Sprintf("All within %s, on %s from %s.", span(last.Sub(first)), day(first), first.Format("15:04:05"))
-		return s
+// Start is the first acceptance, in the page's zone.
+func (p *Page) Start() time.Time { return p.First.In(p.AsOf.Location()) }
+
+// End is the last acceptance, in the page's zone.
+func (p *Page) End() time.Time { return p.Last.In(p.AsOf.Location()) }
+
+// Took is the time from the first acceptance to the last.
+func (p *Page) Took() time.Duration { return p.Last.Sub(p.First) }
+
+// OneDay reports whether everything was accepted on one day.
+func (p *Page) OneDay() bool {
+	return p.Start().YearDay() == p.End().YearDay() && p.Took() < 24*time.Hour
+}
+
+// Sending shows the messages over time; nil: it took less than a quarter of an hour.
+func (p *Page) Sending() *area {
+	if p.First.IsZero() || p.Took() < quarter {
+		return nil
 	}
-	bounds := periods(first, last)
+	bounds := periods(p.Start(), p.End())
+	a := &area{table: &table{ID: "sending", Caption: "Messages that the service took, over time", Head: []string{"From"}}, Else: p.Accepted() - total(p.Sent)}
 	counts := make([]int64, len(bounds)-1)
-	most := int64(0)
-	for q, n := range f.Sent {
+	for q, n := range p.Sent {
 		i, _ := slices.BinarySearchFunc(bounds, time.Unix(q*900+1, 0), time.Time.Compare)
 		counts[i-1] += n
-		most = max(most, n)
+		a.Most = max(a.Most, n)
 	}
-	to := last.Format("15:04")
-	if day(first) != day(last) {
-		to = day(last) + ", " + to
-	}
-	s.Intro = fmt.Sprintf("From %s, %s to %s. At most %s messages in a quarter of an hour: %.1f a second.",
-		day(first), first.Format("15:04"), to, number(most), float64(most)/quarter.Seconds())
-	t := table{Caption: "Messages that the service took, over time", Head: []string{"From"}, Rows: []row{{Name: "Accepted"}}}
+	cells := []string{}
 	for i, n := range counts {
-		t.Head = append(t.Head, label(bounds, i))
-		t.Rows[0].Cells = append(t.Rows[0].Cells, number(n))
+		a.Head, cells = append(a.Head, label(bounds, i)), append(cells, number(n))
 	}
-	t.Head, t.Rows[0].Cells = append(t.Head, "All"), append(t.Rows[0].Cells, number(f.accepted()))
-	if sum(f.Sent) < f.accepted() {
-		s.Note = fmt.Sprintf("All includes %s with a time that is not known.", plural(f.accepted()-sum(f.Sent), "message", "messages"))
-	}
-	s.Tables = []table{t}
-	s.Area = f.area(bounds)
-	return s
+	a.Head = append(a.Head, "All")
+	a.Rows = []row{{Name: "Accepted", Cells: append(cells, number(p.Accepted()))}}
+	a.draw(p.Sent, bounds)
+	return a
 }
 
 // periods returns the bounds of at most mostPeriods equal periods from the first to the last time, by the clock.
 func periods(first, last time.Time) (bounds []time.Time) {
-	midnight := time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, first.Location())
-	for _, hours := range []int{1, 2, 4, 6, 12, 24, 48, 96, 168, 336, 672, 1344, 2688, 5376} {
-		bounds = bounds[:0]
+	hours := []int{1, 2, 4, 6, 12, 24}
+	for days := 2; len(hours) < 20; days *= 2 {
+		hours = append(hours, 24*days)
+	}
+	for _, step := range hours {
 		at := func(i int) time.Time {
-			return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), i*hours, 0, 0, 0, midnight.Location())
+			return time.Date(first.Year(), first.Month(), first.Day(), i*step, 0, 0, 0, first.Location())
 		}
-		i := 0
-		for !at(i + 1).After(first) {
+		i := first.Hour() / step
+		bounds = []time.Time{at(i)}
+		for !bounds[len(bounds)-1].After(last) && len(bounds) <= mostPeriods+1 {
 			i++
-		}
-		for ; len(bounds) <= mostPeriods+1 && (len(bounds) < 2 || !bounds[len(bounds)-1].After(last)); i++ {
 			bounds = append(bounds, at(i))
 		}
 		if len(bounds) <= mostPeriods+1 {
@@ -90,41 +87,34 @@ func periods(first, last time.Time) (bounds []time.Time) {
 
 // label names the period that starts at a bound.
 func label(bounds []time.Time, i int) string {
-	t, step := bounds[i], bounds[1].Sub(bounds[0])
-	switch {
-	case step > 23*time.Hour:
+	switch t := bounds[i]; {
+	case bounds[1].Sub(bounds[0]) > 23*time.Hour:
 		return t.Format("2 Jan")
 	case t.Hour() == 0 && bounds[len(bounds)-1].Sub(bounds[0]) > 25*time.Hour:
 		return t.Format("Mon 2")
+	default:
+		return t.Format("15:04")
 	}
-	return t.Format("15:04")
 }
 
-// area draws the messages of each quarter of an hour; of longer times, if there would be too many points.
-func (f *Figures) area(bounds []time.Time) *area {
-	from, to := bounds[0].Unix()/900, bounds[len(bounds)-1].Unix()/900
+// draw draws the messages of each quarter of an hour; of longer times, if there would be too many points.
+func (a *area) draw(sent map[int64]int64, bounds []time.Time) {
+	n := len(bounds) - 1
+	from, to := bounds[0].Unix()/900, bounds[n].Unix()/900
 	each := (to-from)/mostPoints + 1
 	points := make([]int64, (to-from+each-1)/each)
-	for q, n := range f.Sent {
+	for q, n := range sent {
 		points[(q-from)/each] += n
 	}
-	most := max(1, slices.Max(points))
+	most, was := max(1, slices.Max(points)), int64(-1)
 	var path strings.Builder
-	path.WriteString("M0,100")
-	was := int64(-1)
 	for i, n := range points {
 		if n != was {
 			fmt.Fprintf(&path, "H%.4gV%.3g", 1000*float64(i)/float64(len(points)), 100-100*float64(n)/float64(most))
 		}
 		was = n
 	}
-	path.WriteString("H1000V100Z")
-	a := &area{
-		Title: "Messages accepted over time", Path: path.String(),
-		Peak: fmt.Sprintf("%.1f a second", float64(most)/(float64(each)*quarter.Seconds())),
-		Desc: fmt.Sprintf("Area chart with one point for each %s. The table below has the numbers.", span(time.Duration(each)*quarter)),
-	}
-	n := len(bounds) - 1
+	a.Path, a.Peak = "M0,100"+path.String()+"H1000V100Z", float64(most)/(float64(each)*quarter.Seconds())
 	for i := 0; i <= n; i += (n + 3) / 4 {
 		t := tick{percent(100 * float64(bounds[i].Sub(bounds[0])) / float64(bounds[n].Sub(bounds[0]))), "middle", label(bounds, i)}
 		switch i {
@@ -135,5 +125,4 @@ func (f *Figures) area(bounds []time.Time) *area {
 		}
 		a.Ticks = append(a.Ticks, t)
 	}
-	return a
 }

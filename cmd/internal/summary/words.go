@@ -1,121 +1,80 @@
 package summary
 
 import (
-	"cmp"
+	_ "embed" // the words
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"cohort/engine/delivery"
-	"cohort/ingest/person"
+	"cohort/engine/report"
 )
 
-const (
-	noWord  = "No word at all since the service took it"
-	tooMany = "other" // the rest, when there are too many kinds
-	noValue = "No value in the file"
-)
+//go:embed words.txt
+var wordsText string
 
-// fateWords are the fates in the order of the page, with their fills.
-var fateWords = []struct {
-	fate       person.Fate
-	name, fill string
-}{
-	{person.Accepted, "Accepted: the service took the message", "c1"},
-	{person.Refused, "Refused: the service said no", "c4"},
-	{person.InDoubt, "In doubt: the answer never came", "c3"},
-	{person.NotSent, "Not sent: not attempted, or certainly not taken", "none"},
-	{person.Suppressed, "Suppressed: a person who must not be sent to", "out"},
-	{person.Invalid, "Invalid: the record has a fault", "out"},
-	{person.Duplicate, "Duplicate: another record of the same person", "out"},
-}
-
-// reasonWords are short words for the codes of records that never reach a service.
-var reasonWords = map[string]string{
-	person.CodeBadNumber: "NHS number is not valid", person.CodeWrongColumns: "Too many or too few values",
-	person.CodeBadEncoding: "Characters cannot be read", person.CodeEmptyRequired: "A required value is empty",
-	person.CodeBadType: "A date or other value cannot be read", person.CodeBadContact: "Contact details break the limits",
-	person.CodeBadODSCode: "The sender's ODS code is not valid", person.CodeTooLong: "The message would be too long",
-	person.CodeLongMessage: "The message is too long for the NHS App", person.CodeMarkup: "The message would show markup",
-	person.CodeEmptyMessage: "The message would be empty", person.CodeShortAddress: "The address is too short",
-	person.CodeBrokenAddress: "The address has a line break", person.CodeSupersedeCycle: "Replaced NHS numbers form a circle",
-	person.CodeSupersedeFork: "The NHS number has two replacements", person.CodeWithdrawn: "Withdrawn in the file",
-	person.CodeTestNumber: "NHS number of the wrong range", person.CodeAlreadySent: "Sent to in an earlier run",
-	person.CodeInDoubtBefore: "In doubt in an earlier run", person.CodeReplaced: "The file has a newer NHS number",
-	person.CodeNoRoute: "No route takes the record", person.CodeControl: "The message holds a control character",
-}
+// words are words for codes.
+var words = func() map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(wordsText) {
+		code, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		all[code] = text
+	}
+	return all
+}()
 
 // plainCode is a code that may be shown. A text that somebody typed is not one.
 var plainCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,39}$`)
 
-// codeWords are words for a code; other when it is no code.
-func codeWords(code, other string) string {
+// codeWords are words for a code of a campaign or a service.
+func codeWords(code string) string {
 	switch {
-	case reasonWords[code] != "":
-		return reasonWords[code]
-	case code == tooMany || !plainCode.MatchString(code):
-		return other
+	case code == "":
+		return "No reason given"
+	case words[code] != "":
+		return words[code]
+	case code == report.Rest || !plainCode.MatchString(code):
+		return "Another one"
 	case strings.ToLower(code) != code: // the service's own
 		return code
 	}
-	words := strings.NewReplacer("_", " ", "-", " ").Replace(code)
-	return capital(words)
+	return capital(strings.NewReplacer("_", " ", "-", " ").Replace(code))
 }
 
-// supplierWords are what suppliers say of a message that they could not deliver (GOV.UK Notify has the same words).
-var supplierWords = map[string]string{
-	"permanent_failure": "number or address does not work", "temporary_failure": "out of reach for too long",
-	"technical_failure": "a fault on the way", "validation_failed": "the letter cannot be printed", "returned": "it came back",
-	"rejected": "rejected", "cancelled": "cancelled", "virus_scan_failed": "the letter cannot be printed", "unnotified": "not notified",
-}
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// failureWords says why a message failed, and holds nothing that a person typed.
-func failureWords(s *delivery.State) string {
-	words := delivery.WordsFor(s.Code, "")
-	if words != "" && !strings.HasSuffix(s.Code, "SUPE_0007") { // it says less than the supplier
-		return capital(words)
-	}
-	if s.Status == "rejected" {
-		return "Nobody in the NHS App has the NHS number"
-	}
-	for _, a := range slices.Backward(s.Attempts) {
-		if said := supplierWords[a.Supplier]; said != "" && a.Status == delivery.Failed {
-			return channelName(a.Channel) + ": " + said
-		}
-	}
+func failureWords(f report.Failure) string {
+	known, said := delivery.WordsFor(f.Code, ""), words[f.Supplier]
 	switch {
-	case words != "":
-		return capital(words)
-	case s.Code == "":
-		return "No reason given"
+	case said != "" && (known == "" || strings.HasSuffix(f.Code, "SUPE_0007")): // the supplier says more
+		return channelWords(f.Channel) + ": " + said
+	case known != "":
+		return capital(known)
 	}
-	return codeWords(s.Code, "Another reason")
+	return codeWords(f.Code)
 }
 
-func capital(words string) string { return strings.ToUpper(words[:1]) + words[1:] }
-
-func channelName(channel string) string {
-	switch channel {
-	case "nhsapp":
-		return "NHS App"
-	case "sms":
-		return "Text message"
-	case "email":
-		return "Email"
-	case "letter":
-		return "Letter"
-	case "":
+func channelWords(channel string) string {
+	if channel == "" {
 		return "Channel not known"
 	}
-	return codeWords(channel, "Another channel")
+	return codeWords(channel)
 }
 
-// channelFill is the fill of a channel in the chart.
-func channelFill(channel string) string {
-	return cmp.Or(map[string]string{"nhsapp": "c1", "sms": "c2", "email": "c3", "letter": "c4"}[channel], "edge")
+func progressWords(p report.Progress) string {
+	switch {
+	case p == report.Progress{}:
+		return "No word at all since the service took it"
+	case p.Status == delivery.NoSuch || p.Status == report.Rest:
+		return codeWords(p.Status)
+	case p.Channel != "":
+		return "On its way: " + channelWords(p.Channel)
+	case p.Failed:
+		return "One channel failed, the next is due"
+	}
+	return "The service works on it"
 }
 
 // number writes 3,400,000.
@@ -132,30 +91,25 @@ func number(n int64) string {
 
 // share writes n as a share of all: empty under ten, whole per cents under a thousand.
 func share(n, of int64) string {
-	if of < 10 {
-		return ""
-	}
 	decimals, least := 1, 0.1
 	if of < 1000 {
 		decimals, least = 0, 1
 	}
-	percent := 100 * float64(n) / float64(of)
+	percent := 100 * float64(n) / float64(max(1, of))
 	switch {
-	case n == 0:
-		return "0%"
-	case n == of:
-		return "100%"
-	case percent < least:
+	case of < 10:
+		return ""
+	case n > 0 && percent < least:
 		return fmt.Sprintf("under %g%%", least)
-	case percent > 100-least:
+	case n < of && percent > 100-least:
 		return fmt.Sprintf("over %g%%", 100-least)
+	case n == 0 || n == of:
+		decimals = 0
 	}
 	return strconv.FormatFloat(percent, 'f', decimals, 64) + "%"
 }
 
-// people writes "1 person" or "12 people".
-func people(n int64) string { return plural(n, "person", "people") }
-
+// of writes a number with its noun, such as 12 people.
 func plural(n int64, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -165,24 +119,18 @@ func plural(n int64, one, more string) string {
 
 // span writes how long something took.
 func span(d time.Duration) string {
-	hours, minutes := int64(d/time.Hour), int64(d/time.Minute)%60
+	hours := int64(d / time.Hour)
 	switch {
 	case d < time.Minute:
-		return plural(max(1, int64(d.Round(time.Second)/time.Second)), "second", "seconds")
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", minutes)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", hours, minutes)
-	}
-	return fmt.Sprintf("%d days %d h", hours/24, hours%24)
-}
-
-func delayWords(d time.Duration) string {
-	switch {
+		return plural(max(1, int64(d/time.Second)), "second", "seconds")
 	case d < time.Hour:
 		return plural(int64(d/time.Minute), "minute", "minutes")
-	case d <= 24*time.Hour:
-		return plural(int64(d/time.Hour), "hour", "hours")
+	case d%(24*time.Hour) == 0 && hours > 24:
+		return plural(hours/24, "day", "days")
+	case d%time.Hour == 0:
+		return plural(hours, "hour", "hours")
+	case hours < 48:
+		return fmt.Sprintf("%d h %d min", hours, int64(d/time.Minute)%60)
 	}
-	return plural(int64(d/(24*time.Hour)), "day", "days")
+	return fmt.Sprintf("%d days %d h", hours/24, hours%24)
 }
