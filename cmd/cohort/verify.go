@@ -107,6 +107,9 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 		}
 		fmt.Fprintln(out, "report      "+words)
 	}
+	if people := s.Ledger.CountContradicted(); people > 0 {
+		fmt.Fprintln(out, "contradict  "+run.Contradicted(people))
+	}
 	run.PrintLoss(out, s.Ledger)
 	for _, fate := range person.Fates {
 		fmt.Fprintf(out, "  %-12s %10d\n", fate, account.Fates[fate])

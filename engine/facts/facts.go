@@ -24,6 +24,9 @@ const (
 	InboxFolder  = "inbox"      // a run's own inbox, in the run's folder
 	readFile     = "read.json"
 	copiedAtOnce = 512 // events
+
+	// An event that belongs to no run in the folder stays in the shared inbox for so long.
+	keptShared = 90 * 24 * time.Hour
 )
 
 // Facts are the events about the messages of a run. Those of Hold may be written to, and are safe for
@@ -42,6 +45,13 @@ type Facts struct {
 type progress struct {
 	Shared    string    `json:"shared,omitempty"`    // position in the shared inbox
 	PollBegan time.Time `json:"poll_began,omitzero"` // of a status poll that has not ended
+}
+
+func (p progress) position() (inbox.Position, error) {
+	if p.Shared == "" {
+		return inbox.Position{}, nil
+	}
+	return inbox.ParsePosition(p.Shared)
 }
 
 // Of returns the facts of the run in dir, for reading. A process may be at work on the run.
@@ -107,12 +117,9 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 
 // shared reads the shared inbox on.
 func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) error) (inbox.Position, error) {
-	var from inbox.Position
-	var err error
-	if read.Shared != "" {
-		if from, err = inbox.ParsePosition(read.Shared); err != nil {
-			return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
-		}
+	from, err := read.position()
+	if err != nil {
+		return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
 	}
 	reached, err := inbox.Read(f.sharedFolder(), from, fn)
 	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
@@ -162,10 +169,88 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	return f.save(next)
 }
 
+// Tidy drops what the shared inbox needs no longer: every run in the same folder has read it, and it is
+// older than 90 days.
+func (f *Facts) Tidy(now time.Time) error {
+	runs := filepath.Dir(f.dir)
+	entries, err := os.ReadDir(runs)
+	if err != nil {
+		return err
+	}
+	needed, _ := f.read.position()
+	for _, e := range entries {
+		run := &Facts{dir: filepath.Join(runs, e.Name())}
+		if _, err := os.Stat(filepath.Join(run.dir, plan.PlanFile)); err != nil {
+			continue // no run, or one without messages
+		}
+		read, err := run.progress()
+		at, err2 := read.position()
+		if err = errors.Join(err, err2); err != nil {
+			return err
+		}
+		if at.Compare(needed) < 0 {
+			needed = at
+		}
+	}
+	return inbox.Drop(f.sharedFolder(), needed, now.Add(-keptShared))
+}
+
 // Put adds events that this process has learnt, durably.
 func (f *Facts) Put(ctx context.Context, events []delivery.Event) error {
 	return f.own.Put(ctx, events)
 }
+
+// News are events that this process has learnt. It may have learnt them before: a service repeats what
+// it reports. One goroutine at a time may use them.
+type News struct {
+	facts  *Facts
+	sorter *delivery.Sorter
+	err    error // of Add
+}
+
+// Learn begins to collect news. Their memory does not grow with their number: they are in a temporary
+// file in tmp. The caller calls Save or Close.
+func (f *Facts) Learn(tmp string) (*News, error) {
+	known, err := f.States(tmp)
+	if err != nil {
+		return nil, err
+	}
+	return &News{facts: f, sorter: known.sorter}, nil
+}
+
+// Add adds an event about the message in a row. Save returns its error.
+func (n *News) Add(row int64, e *delivery.Event) {
+	if n.err == nil {
+		n.err = n.sorter.AddNew(row, e)
+	}
+}
+
+// Save puts the events that the run does not have yet into its inbox, and closes n.
+func (n *News) Save(ctx context.Context) error {
+	defer n.Close()
+	if n.err != nil {
+		return n.err
+	}
+	var events []delivery.Event
+	n.sorter.New = func(e *delivery.Event) error {
+		events = append(events, *e)
+		if len(events) < copiedAtOnce {
+			return nil
+		}
+		err := n.facts.Put(ctx, events)
+		events = events[:0]
+		return err
+	}
+	for _, err := range n.sorter.States() {
+		if err != nil {
+			return err
+		}
+	}
+	return n.facts.Put(ctx, events)
+}
+
+// Close forgets the events.
+func (n *News) Close() { _ = n.sorter.Close() }
 
 // PollBegan returns when the status poll began that has not ended; zero: there is none.
 func (f *Facts) PollBegan() (time.Time, error) {

@@ -5,7 +5,7 @@ import "strings"
 // causes are the codes whose sentence is their cause alone.
 var causes = strings.Fields(`
 	api_key_unusable ca_file_unusable callbacks_missing campaign_invalid cohort_not_allowed command_not_taken contact_details_unusable
-	content_words_refused daily_report_failed default_of_wrong_type default_unused faults_unreadable
+	content_words_refused default_of_wrong_type default_unused faults_unreadable
 	field_limits_wrong fields_refused files_manifest_unreadable finish_unrecorded ledger_unreadable
 	letter_columns_unusable max_bytes_too_small nhsapp_setting_wrong nothing_to_sign_in_to on_halt_not_runnable
 	pace_refused plan_not_cut private_key_unusable reach_column_empty reach_missing reach_not_forgotten
@@ -46,6 +46,7 @@ var sentences = map[string]string{
 	"callback_target_unreadable":    "the file of --callback-target cannot be used: {cause}",
 	"callbacks_url_wrong":           "--callbacks must be the address of a receiver, such as https://127.0.0.1:9443, not {given}",
 	"callbacks_without_url":         "--callback-target, --callback-faults and --callback-log need --callbacks: the address of the receiver",
+	"callbacks_unreadable":          "the callbacks about this run cannot be read, and they may forbid to send to somebody again; nothing was sent or changed: {cause}",
 	"campaign_is_over":              "pace.until has passed: nothing may be sent after {last_day}; to go on, set a later date in the campaign file",
 	"campaign_not_named":            "which campaign? name its file: cohort {verb} -c campaign.yaml {cohort}",
 	"campaign_unreadable":           "the campaign file cannot be read: {cause}",
@@ -65,9 +66,8 @@ var sentences = map[string]string{
 	"daily_report_without_upload":   "daily reports are only for uploads over MESH (sink.file.mesh); leave out --daily-report to ask about this run's messages",
 	"decision_partly_recorded":      "the decision is recorded for some of the messages only: {cause}. The same decision again takes up the others. To see what is left: {command}",
 	"decision_without_reason":       "give --reason in your own words: {say}. The reason is recorded; --dry-run shows what would happen and needs none",
-	"delivery_partly_saved":         "{cause}; what was learnt since the last save is lost, and is asked for again",
-	"delivery_unreadable":           "the file of delivery facts cannot be read: {cause}; remove it to begin the facts anew",
-	"delivery_unwritable":           "the file of delivery facts cannot be written: {cause}",
+	"delivery_unreadable":           "the run's inbox, with what the services said of its messages, cannot be read: {cause}. If the folder inbox is damaged, move it away: reconcile asks again, and only what callbacks told is lost",
+	"delivery_unwritable":           "what the services say of the messages cannot be kept: {cause}",
 	"disk_not_tested":               "the disk cannot be tested: {cause}",
 	"docs_folder_exists":            "{cause}; name a folder that does not exist yet",
 	"dry_run_file_exists":           "{file} is there already and is not overwritten; name another file",
@@ -208,6 +208,7 @@ var sentences = map[string]string{
 	"receipts_unreadable":           "{cause}; nothing was changed",
 	"records_not_given":             "how many records? give -n and a number above 0",
 	"refused_all_listed":            "nothing is sent again; a suppression list names the people of all {messages} refused messages",
+	"refused_contradicted":          "nothing is sent again. The service reports about {contradicted} messages that this account calls refused, so it has them. For {listed}, a suppression list names the person",
 	"refused_unsure_or_listed":      "nothing is sent again. {unsure} refused messages may have been accepted: a request with them got no answer, or daily reports name messages of their refused upload. For {listed}, a suppression list names the person; see cohort decide --help",
 	"refused_upload_reported":       "{upload} is refused, but daily reports name messages in it: {advice}",
 	"register_unwritable":           "the register knows every run of the campaign, and it cannot be written: {cause}. Let this user write there, or name another folder under register in the campaign file",
@@ -247,6 +248,7 @@ var sentences = map[string]string{
 	"same_words_unknown":            "nobody can say how many people in this cohort had the same words with the same values before: {runs}. If its folder was moved: {resume} <where it is now>. If it is lost, bring it back from a copy, or send to its people again: --send-again and a reason",
 	"sample_exists":                 "{file} is there already and is not overwritten; name another folder",
 	"sample_unwritable":             "the folder cannot be written: {cause}",
+	"sample_wrong":                  "--sample is a number of messages above 0 that NHS Notify is asked about; leave it out for the NHS App and for files",
 	"send_again_too_late":           "--send-again has no effect here: the run has begun without it; leave it out",
 	"send_again_without_reason":     "--send-again needs a reason, and the reason is recorded",
 	"send_without_campaign":         "which campaign? name its file: cohort send -c campaign.yaml {cohort}",

@@ -80,7 +80,7 @@ func BenchmarkEncode(b *testing.B) {
 				b.StopTimer()
 				in := c.input(b)
 				if facts {
-					in.States = statesOf(rows)
+					in.States = triedStates(rows)
 				}
 				b.StartTimer()
 				size = 0
@@ -92,8 +92,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// statesOf yields the states of the messages of all rows: three attempts each.
-func statesOf(n int64) iter.Seq2[delivery.Sorted, error] {
+// triedStates yields the states of the messages of all rows: three attempts each.
+func triedStates(n int64) iter.Seq2[delivery.Sorted, error] {
 	return func(yield func(delivery.Sorted, error) bool) {
 		for row := int64(1); row <= n; row++ {
 			at := time.UnixMilli(1_795_000_000_000 + row*37)

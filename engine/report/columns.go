@@ -73,8 +73,8 @@ func (g *group) columns(e columnWriter, plan *plan.Plan) {
 	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, delivery.WordsFor(s.Code, s.Reason)...) })
 	fact(func(dst []byte, s *delivery.State) []byte { return appendTime(dst, s.LastEventAt) })
 	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.RoutingVersion...) })
-	for _, k := range g.kept {
-		e.shared(k.which, len(k.values), func(dst []byte, i int) []byte { return append(dst, k.values[i]...) })
+	for _, values := range g.kept {
+		e.own(func(dst []byte, i int) []byte { return append(dst, values[i]...) })
 	}
 }
 

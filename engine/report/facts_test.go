@@ -221,7 +221,7 @@ func TestAReportOfSomeFates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.parquet")
 	read := func(only ...person.Fate) []reportRow {
 		in := c.input(t)
-		in.States, in.Only = statesOf(150_000), only
+		in.States, in.Only = triedStates(150_000), only
 		must(t, writeFile(path, in))
 		rows, err := parquet.ReadFile[reportRow](path)
 		must(t, err)
@@ -272,7 +272,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	used := func(n int64) uint64 {
 		c := accepted(t, cohortOf(n))
 		in := c.input(t)
-		in.States = statesOf(n)
+		in.States = triedStates(n)
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)

@@ -25,7 +25,7 @@ type group struct {
 	states     []uint16 // by index into known; 0: the service has said nothing
 	found      map[int]string
 	references map[int]string
-	kept       []kept // by column to keep
+	kept       [][]string // by column to keep: the values
 
 	known    []delivery.State          // of messages
 	told     []told                    // the different outcomes
@@ -51,7 +51,7 @@ func (g *group) begin(first int64, n, lanes, keep int) {
 	if g.lines == nil {
 		*g = group{
 			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
-			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{}, kept: make([]kept, keep),
+			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{}, kept: make([][]string, keep),
 			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
@@ -68,7 +68,7 @@ func (g *group) begin(first int64, n, lanes, keep int) {
 	clear(g.found)
 	clear(g.references)
 	for c := range g.kept {
-		g.kept[c].begin(n)
+		g.kept[c] = make([]string, n)
 	}
 	clear(g.lanes)
 	clear(g.verdicts)
@@ -132,8 +132,8 @@ func (g *group) keep(only []person.Fate) {
 		}
 		g.rows[n], g.outcomes[n], g.lines[n], g.numbers[n] = g.rows[i], g.outcomes[i], g.lines[i], g.numbers[i]
 		g.files[n], g.shards[n], g.ids[n], g.states[n] = g.files[i], g.shards[i], g.ids[i], g.states[i]
-		for _, k := range g.kept {
-			k.which[n] = k.which[i]
+		for _, values := range g.kept {
+			values[n] = values[i]
 		}
 		if isOdd {
 			g.found[n] = found
@@ -145,9 +145,6 @@ func (g *group) keep(only []person.Fate) {
 	}
 	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
 	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
-	for c := range g.kept {
-		g.kept[c].which = g.kept[c].which[:n]
-	}
 }
 
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
@@ -249,7 +246,9 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 			return err
 		}
 		g.shards[place], g.numbers[place], g.ids[place] = uint16(s.Shard), s.Numbers[i], id
-		g.putKept(place, s, i)
+		for c, value := range s.Kept {
+			g.kept[c][place] = value(i)
+		}
 		if s.Reference != nil {
 			if reference := s.Reference(i); reference != "" {
 				g.references[place] = reference

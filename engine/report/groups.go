@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
-	"unicode/utf8"
-
-	"cohort/ingest/person"
 )
 
 // MostGroups limits the different values of a column that people are grouped by.
@@ -29,42 +27,18 @@ type Groups struct {
 	Total  Group     `json:"total"`
 }
 
-// Group has the counts of the records with one value: records, each fate, and of the accepted messages delivered, read
-// and failed. Those three are left out when the services have said nothing about any message.
+// Group has the counts of the records with one value: of all, by fate, and of the accepted messages that were delivered,
+// read or failed. Those three are left out when the services have said nothing about any message.
 type Group struct {
-	Value  *string          `json:"value"` // nil: the column is empty, or the record is invalid
-	Counts map[string]Count `json:"counts"`
-}
-
-// Count is a number of people as it may be shown.
-type Count struct {
-	N     int64
-	Exact bool // else there are at least N, or fewer than 5 if N is 0
+	Value  *string        `json:"value"`  // nil: the column is empty, or the record is invalid
+	Counts map[string]any `json:"counts"` // each an int64, or the words fewer than 5 or at least N
 }
 
 // fewest is the least number of people that is shown, beside none.
 const fewest = 5
 
-func (c Count) String() string {
-	switch {
-	case c.Exact:
-		return strconv.FormatInt(c.N, 10)
-	case c.N == 0:
-		return fmt.Sprintf("fewer than %d", fewest)
-	}
-	return fmt.Sprintf("at least %d", c.N)
-}
-
-// MarshalJSON writes a number, or the words of String.
-func (c Count) MarshalJSON() ([]byte, error) {
-	if c.Exact {
-		return []byte(c.String()), nil
-	}
-	return []byte(strconv.Quote(c.String())), nil
-}
-
 // add is the count of several cells together. Of a cell of one to four people it tells no more than that.
-func add(cells []int64) Count {
+func add(cells []int64) any {
 	shown, all, hidden := int64(0), int64(0), int64(0)
 	for _, n := range cells {
 		all += n
@@ -76,49 +50,40 @@ func add(cells []int64) Count {
 	}
 	switch {
 	case hidden == 0:
-		return Count{shown, true}
+		return shown
 	case shown > 0 || hidden >= fewest-1: // four cells with fewer than five people would have one each
-		return Count{shown + hidden, false}
+		return fmt.Sprintf("at least %d", shown+hidden)
 	case all < fewest:
-		return Count{}
+		return fmt.Sprintf("fewer than %d", fewest)
 	}
-	return Count{fewest, false}
+	return fmt.Sprintf("at least %d", fewest)
 }
 
-// Each record is in one cell: an accepted message in one of the first four, and others by their fate.
+// tally counts the records with one value. Each is in one cell: an accepted message in one of the first four, and others
+// by their fate, in the order of person.Fates.
+type tally [10]int64
+
 const (
 	cellRead = iota
 	cellDelivered
 	cellFailed
 	cellUnknown
-	otherFates // the second of person.Fates and those behind it
 )
 
-type tally [otherFates + 6]int64
-
-// shownCounts are the counts of a group, in order, and the cells that each adds up. The first three need facts.
-var shownCounts = func() (all []shownCount) {
-	accepted := []int{cellRead, cellDelivered, cellFailed, cellUnknown}
-	records := shownCount{"records", slices.Clip(accepted)}
-	all = append(all, shownCount{string(person.Fates[0]), accepted})
-	for i, fate := range person.Fates[1:] {
-		all = append(all, shownCount{string(fate), []int{otherFates + i}})
-		records.cells = append(records.cells, otherFates+i)
-	}
-	all = append([]shownCount{records}, all...)
-	return append(all, shownCount{"delivered", accepted[:2]}, shownCount{"read", accepted[:1]}, shownCount{"failed", accepted[2:3]})
-}()
-
-type shownCount struct {
-	name  string
-	cells []int
+// groupCounts are the counts of a group, and the cells that each adds up. The last three need facts.
+var groupCounts = []struct {
+	name     string
+	from, to int
+}{
+	{"records", 0, 10}, {"accepted", 0, 4}, {"refused", 4, 5}, {"invalid", 5, 6}, {"duplicate", 6, 7}, {"suppressed", 7, 8},
+	{"in_doubt", 8, 9}, {"not_sent", 9, 10}, {"delivered", 0, 2}, {"read", 0, 1}, {"failed", 2, 3},
 }
 
 // grouping is the Output of By.
 type grouping struct {
 	in     *Input
-	column int
 	into   *Groups
+	column int
 	tally  map[string]*tally
 	known  bool // the service has said something about some message
 }
@@ -127,11 +92,7 @@ type grouping struct {
 // MostGroups, Write fails with ErrManyGroups.
 func By(into *Groups) Output {
 	return func(in *Input) (output, error) {
-		by := &grouping{in, slices.Index(in.Records.Keep(), into.Column), into, map[string]*tally{}, false}
-		if by.column < 0 {
-			return nil, fmt.Errorf("the column %s is not kept; this is a defect of cohort", into.Column)
-		}
-		return by, nil
+		return &grouping{in: in, into: into, column: slices.Index(in.Records.Keep(), into.Column), tally: map[string]*tally{}}, nil
 	}
 }
 
@@ -140,18 +101,13 @@ func (by *grouping) maker() maker {
 }
 
 func (by *grouping) add(g *group) error {
-	k := &g.kept[by.column]
-	of := make([]*tally, len(k.values))
-	for i, value := range k.which {
-		if of[value] == nil {
-			t := by.tally[k.values[value]]
-			if t == nil {
-				t = new(tally)
-				by.tally[strings.Clone(k.values[value])] = t
-			}
-			of[value] = t
+	for i, value := range g.kept[by.column][:len(g.rows)] {
+		t := by.tally[value]
+		if t == nil {
+			t = new(tally)
+			by.tally[strings.Clone(value)] = t
 		}
-		of[value][g.cell(i)]++
+		t[g.cell(i)]++
 		by.known = by.known || g.states[i] > 0
 	}
 	if len(by.tally) > MostGroups {
@@ -165,14 +121,12 @@ func (g *group) cell(place int) int {
 	fate, s := g.told[g.outcomes[place]].fate, g.stateOf(place)
 	switch {
 	case fate > 0:
-		return otherFates + fate - 1
-	case s == nil:
-		return cellUnknown
-	case s.Read:
+		return cellUnknown + fate
+	case s != nil && s.Read:
 		return cellRead
-	case s.Delivered:
+	case s != nil && s.Delivered:
 		return cellDelivered
-	case s.Final():
+	case s != nil && s.Final():
 		return cellFailed
 	}
 	return cellUnknown
@@ -181,72 +135,53 @@ func (g *group) cell(place int) int {
 func (by *grouping) close(map[string]string) error {
 	var all []*tally
 	for _, value := range slices.Sorted(maps.Keys(by.tally)) {
-		t := by.tally[value]
-		g := Group{Counts: by.counts(t)}
+		g := Group{Counts: by.counts(by.tally[value])}
 		if value != "" {
 			g.Value = &value
 		}
-		by.into.Groups, all = append(by.into.Groups, g), append(all, t)
+		by.into.Groups, all = append(by.into.Groups, g), append(all, by.tally[value])
 	}
 	by.into.AsOf, by.into.Total = by.in.AsOf, Group{Counts: by.counts(all...)}
 	return nil
 }
 
-func (by *grouping) counts(of ...*tally) map[string]Count {
-	counts := map[string]Count{}
-	for i, c := range shownCounts {
-		if !by.known && i > len(person.Fates) {
-			break
-		}
+func (by *grouping) counts(of ...*tally) map[string]any {
+	counts := map[string]any{}
+	for i, c := range groupCounts {
 		var cells []int64
 		for _, t := range of {
-			for _, cell := range c.cells {
-				cells = append(cells, t[cell])
-			}
+			cells = append(cells, t[c.from:c.to]...)
 		}
-		counts[c.name] = add(cells)
+		if by.known || i < len(groupCounts)-3 {
+			counts[c.name] = add(cells)
+		}
 	}
 	return counts
 }
 
 // Print prints the groups as a table, without the counts that are 0 everywhere.
 func (g *Groups) Print(w io.Writer) {
-	table := [][]string{{g.Column}}
-	for _, line := range g.Groups {
-		table = append(table, []string{printed(line.Value)})
-	}
-	table = append(table, []string{"total"})
-	for _, c := range shownCounts {
-		if n, known := g.Total.Counts[c.name]; !known || n == (Count{Exact: true}) {
-			continue
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(first string, cell func(name string) any) {
+		fmt.Fprint(table, first)
+		for _, c := range groupCounts {
+			if total := g.Total.Counts[c.name]; total != nil && total != int64(0) {
+				fmt.Fprint(table, "\t", cell(c.name))
+			}
 		}
-		table[0] = append(table[0], c.name)
-		for i, line := range append(slices.Clip(g.Groups), g.Total) {
-			table[i+1] = append(table[i+1], line.Counts[c.name].String())
+		fmt.Fprintln(table)
+	}
+	line(g.Column, func(name string) any { return name })
+	for _, one := range g.Groups {
+		value := "(none)"
+		if one.Value != nil {
+			value = *one.Value
 		}
-	}
-	widths := make([]int, len(table[0]))
-	for _, line := range table {
-		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) { // it is not for a terminal
+			value = strconv.Quote(value)
 		}
+		line(value, func(name string) any { return one.Counts[name] })
 	}
-	for _, line := range table {
-		fmt.Fprintf(w, "%-*s", widths[0], line[0])
-		for i, cell := range line[1:] {
-			fmt.Fprintf(w, "  %*s", widths[i+1], cell)
-		}
-		fmt.Fprintln(w)
-	}
-}
-
-// printed is a value for a terminal.
-func printed(value *string) string {
-	switch {
-	case value == nil:
-		return "(none)"
-	case strings.ContainsFunc(*value, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return strconv.Quote(*value)
-	}
-	return *value
+	line("total", func(name string) any { return g.Total.Counts[name] })
+	_ = table.Flush()
 }

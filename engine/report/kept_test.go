@@ -23,7 +23,7 @@ func (*source) Keep() []string { return nil }
 // keeping is a source of records with two kept columns: one with few values, and one with a value for each person.
 type keeping struct{ *source }
 
-func (keeping) Keep() []string { return []string{"icb", "Home town"} }
+func (keeping) Keep() []string { return []string{"icb", "Reason"} }
 
 func icbOf(row int64) string {
 	if row%5 == 0 {
@@ -80,13 +80,13 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 		must(t, report.Write(in, report.By(&groups)))
 
 		in.Records, in.States = keeping{&source{records: c.records}}, nil
-		if err := report.Write(in, report.Parquet(io.Discard), report.By(&report.Groups{Column: "Home town"})); !errors.Is(err, report.ErrManyGroups) {
+		if err := report.Write(in, report.Parquet(io.Discard), report.By(&report.Groups{Column: "Reason"})); !errors.Is(err, report.ErrManyGroups) {
 			t.Errorf("a value for each person: %v", err)
 		}
 	})
 	readBack(t, path, func(table arrow.Table, _ map[string]string) {
 		icbs, _ := column(t, table, "icb")
-		towns, _ := column(t, table, "Home town")
+		towns, _ := column(t, table, "kept_Reason")
 		for i, r := range c.records {
 			icb, town := icbOf(r.Row), townOf(r.Row)
 			if r.Fate == person.Invalid {
@@ -96,7 +96,7 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 				t.Fatalf("row %d (%s) has %q and %q, want %q and %q", r.Row, r.Fate, icbs[i], towns[i], icb, town)
 			}
 		}
-		if fields := table.Schema().Fields(); fields[len(fields)-2].Name != "icb" || fields[len(fields)-1].Name != "Home town" {
+		if fields := table.Schema().Fields(); fields[len(fields)-2].Name != "icb" || fields[len(fields)-1].Name != "kept_Reason" {
 			t.Errorf("the columns are %v", table.Schema())
 		}
 	})
@@ -138,12 +138,12 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 		}
 		got := g.Counts
 		for name, n := range got {
-			if !n.Exact || n.N != want[value][name] {
+			if n != want[value][name] {
 				t.Errorf("group %q: %s %v, want %d", value, name, n, want[value][name])
 			}
 		}
 	}
-	if groups.Total.Counts["records"] != (report.Count{N: rows, Exact: true}) {
+	if groups.Total.Counts["records"] != int64(rows) {
 		t.Errorf("the total is %v", groups.Total)
 	}
 }

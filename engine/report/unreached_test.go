@@ -20,7 +20,9 @@ func TestWhoWasNotReachedAndWhoMayBeWrittenTo(t *testing.T) {
 	}
 	sms, waiting := delivery.Attempt{Channel: "sms", Status: "failed"}, delivery.Attempt{Channel: "letter", Status: "created"}
 	dead := delivery.Attempt{Channel: "sms", Status: "failed", Code: "CFR_PDSV_0111"}
-	message := func(fate person.Fate, code string) outcome.Message { return outcome.Message{Fate: fate, Code: code, Reason: "words"} }
+	message := func(fate person.Fate, code string) outcome.Message {
+		return outcome.Message{Fate: fate, Code: code, Reason: "words"}
+	}
 	taken := func(age time.Duration) outcome.Message {
 		return outcome.Message{Fate: person.Accepted, AcceptedAt: now.Add(-age)}
 	}

@@ -128,6 +128,15 @@ func (r *Runner) printAccount(plan *plan.Plan, summary dispatch.Summary) {
 	if summary.ListedLate > 0 {
 		fmt.Fprintln(w, "  "+TooLate(summary.ListedLate))
 	}
+	if summary.Contradicted > 0 {
+		fmt.Fprintln(w, "  "+Contradicted(summary.Contradicted))
+	}
+}
+
+// Contradicted says that the service has messages that it does not have by the account, and what to do.
+func Contradicted(people int) string {
+	return fmt.Sprintf("%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
+		"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps", people)
 }
 
 // TooLate says that people were listed after their messages were attempted.

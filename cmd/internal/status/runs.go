@@ -46,13 +46,12 @@ type Run struct {
 
 	status *Status
 	began  time.Time // for the order
-	gone   bool      // its folder is not there, and it has nothing left to do
 }
 
 // Wait is something that waits for a person, and the command that shows it or goes on.
 type Wait struct {
 	What    string `json:"what"`
-	Command string `json:"command,omitempty"`
+	Command string `json:"command"`
 }
 
 // List reads the runs under a folder. A run that cannot be read is one with a Problem. It reads each log once, and
@@ -66,11 +65,7 @@ func List(ctx context.Context, folder string) (*Runs, error) {
 		return nil, refusal.New("runs_unreadable", "cause", err)
 	}
 	all := &Runs{Folder: folder}
-	found, _ := filepath.Glob(filepath.Join(folder, "*", runfolder.RunFile)) // an error is one of the pattern
-	for _, file := range found {
-		all.Runs = append(all.Runs, &Run{Folder: filepath.Dir(file)})
-	}
-	all.addElsewhere()
+	all.find()
 	var readers errgroup.Group
 	readers.SetLimit(runtime.GOMAXPROCS(0))
 	for _, r := range all.Runs {
@@ -80,13 +75,9 @@ func List(ctx context.Context, folder string) (*Runs, error) {
 		})
 	}
 	_ = readers.Wait() // each has its own Problem
-	slices.SortStableFunc(all.Runs, func(a, b *Run) int { return cmp.Or(b.began.Compare(a.began), cmp.Compare(a.Folder, b.Folder)) })
-	var members []runfolder.Member
+	slices.SortStableFunc(all.Runs, func(a, b *Run) int { return b.began.Compare(a.began) })
 	for _, r := range all.Runs {
-		members = append(members, runfolder.Member{RunID: r.RunID, Folder: r.Folder, Series: r.Series, Service: r.Service, Began: r.began})
-	}
-	for i, r := range all.Runs {
-		if previous := runfolder.PreviousOfSeries(members[i], members); previous != nil {
+		if previous := all.PreviousOfSeries(r); previous != nil {
 			r.Previous = previous.RunID
 		}
 		if len(r.Waits) > 0 || r.Problem != "" {
@@ -96,42 +87,45 @@ func List(ctx context.Context, folder string) (*Runs, error) {
 	return all, nil
 }
 
-// addElsewhere adds the runs that the registers of the runs know in other folders.
-func (all *Runs) addElsewhere() {
-	known, registers := map[string]bool{}, []string(nil)
-	for _, r := range all.Runs {
-		c, err := runfolder.ReadCall(r.Folder)
-		known[c.RunID] = true
-		if err == nil && c.Register != "" && !slices.Contains(registers, c.Register) {
-			registers = append(registers, c.Register)
+// PreviousOfSeries returns the run of the same series on the same service that began last before a run; nil: none.
+func (all *Runs) PreviousOfSeries(of *Run) *Run {
+	for _, r := range all.Runs { // the newest is the first
+		if of.Series != "" && r.Series == of.Series && r.Service == of.Service && r.began.Before(of.began) {
+			return r
 		}
 	}
-	for _, dir := range registers {
+	return nil
+}
+
+// find finds the folders of the runs, and those elsewhere that their registers know.
+func (all *Runs) find() {
+	known, registers := map[string]bool{}, map[string]bool{}
+	found, _ := filepath.Glob(filepath.Join(all.Folder, "*", runfolder.RunFile)) // an error is one of the pattern
+	for _, file := range found {
+		r := &Run{Folder: filepath.Dir(file)}
+		all.Runs = append(all.Runs, r)
+		if c, err := runfolder.ReadCall(r.Folder); err == nil {
+			r.RunID, known[c.RunID], registers[c.Register] = c.RunID, true, true
+		}
+	}
+	for dir := range registers {
 		at, err := register.Look(dir)
 		if err != nil {
 			all.Runs = append(all.Runs, &Run{Folder: dir, Problem: refusal.OneLine(err.Error())})
 			continue
 		}
 		for _, e := range at.Runs() {
-			if known[e.RunID] {
-				continue
+			if !known[e.RunID] && (e.State == register.Begun || runfolder.Exists(e.Folder)) {
+				known[e.RunID] = true
+				all.Runs = append(all.Runs, &Run{RunID: e.RunID, Campaign: e.Campaign, Folder: e.Folder, began: e.At})
 			}
-			known[e.RunID] = true
-			r := &Run{RunID: e.RunID, Campaign: e.Campaign, Service: e.Service, Folder: e.Folder, began: e.At}
-			switch gone := !runfolder.Exists(filepath.Join(e.Folder, runfolder.RunFile)); {
-			case gone && e.State != register.Begun:
-				r.State, r.gone = ledger.RunState(e.State), true
-			case gone:
-				r.Problem = fmt.Sprintf("the register knows it as %s, in this folder on host %s, and the folder is not there", e.State, e.Host)
-			}
-			all.Runs = append(all.Runs, r)
 		}
 	}
 }
 
 // read reads the run in the folder.
 func (r *Run) read(ctx context.Context) {
-	if r.gone || r.Problem != "" {
+	if r.Problem != "" {
 		return
 	}
 	if info, err := os.Stat(filepath.Join(r.Folder, runfolder.RunFile)); err == nil {
@@ -139,19 +133,16 @@ func (r *Run) read(ctx context.Context) {
 	}
 	h := runfolder.Heading(r.Folder)
 	r.Title, r.Series = h.Title, h.Series
-	if c, err := runfolder.ReadCall(r.Folder); err == nil {
-		r.RunID = c.RunID
-	}
 	s, err := Read(ctx, r.Folder)
 	if err != nil {
 		r.Problem = refusal.OneLine(err.Error())
 		return
 	}
-	r.status, r.State, r.Started, r.Records, r.Fates = s, s.State, s.FirstStart, s.Records, s.Fates
-	if r.Campaign, r.Service = cmp.Or(s.Campaign, r.Campaign), cmp.Or(s.Service, r.Service); s.FirstStart != nil {
+	if s.FirstStart != nil {
 		r.began = *s.FirstStart
 	}
-	r.Waits = s.waits()
+	r.status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
+	r.Records, r.Fates, r.Waits = s.Records, s.Fates, s.waits()
 }
 
 // waits lists what waits for a person. The command for each is one that changes nothing, or goes on as planned.
@@ -162,6 +153,7 @@ func (s *Status) waits() (all []Wait) {
 		}
 	}
 	add(s.Fates != nil && !s.AddsUp, "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
+	add(s.Contradicted > 0, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
 	if s.State == ledger.SupersededRun {
 		return all
 	}
@@ -182,10 +174,6 @@ func (s *Status) waits() (all []Wait) {
 
 // Print prints the runs for a person.
 func (all *Runs) Print(w io.Writer) {
-	if len(all.Runs) == 0 {
-		fmt.Fprintf(w, "there are no runs in %s\n", all.Folder)
-		return
-	}
 	fmt.Fprintf(w, "%d of %d runs wait for a person\n", all.Waiting, len(all.Runs))
 	for _, r := range all.Runs {
 		r.print(w)
