@@ -114,7 +114,7 @@ func (f *sums) add(g *group) {
 		if m.Fate == person.Accepted {
 			t := f.accepted(m.AcceptedAt, s)
 			for c := range f.Groups {
-				f.Groups[c].of(g.kept[c].values[g.kept[c].which[i]]).Add(t)
+				f.Groups[c].of(g.kept[c][i]).Add(t)
 			}
 			continue
 		}
@@ -158,12 +158,12 @@ func (f *sums) accepted(at time.Time, s *delivery.State) Tally {
 		}
 	}
 	inTime := func(t time.Time) bool { return f.until.IsZero() || !t.After(f.until) }
-	switch {
-	case s != nil && (s.Delivered || s.Read) && inTime(s.DeliveredAt):
+	switch has := s != nil && (s.Delivered || s.Read); {
+	case has && inTime(s.DeliveredAt):
 		countKind(f.Reached, s.DeliveredChannel, Rest)
 		f.delay(at, s)
 		return Tally{1, 1, 0}
-	case s != nil && s.Final() && inTime(s.At):
+	case s != nil && !has && s.Final() && inTime(s.At):
 		countKind(f.Failed, failureOf(s), Failure{Code: Rest})
 		return Tally{1, 0, 1}
 	}

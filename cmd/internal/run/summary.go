@@ -39,27 +39,31 @@ func (r *Report) WriteSummary(path string) error {
 	return output.WriteTo(path, func(w io.Writer) error { return summary.Render(w, p) })
 }
 
-// previous counts the previous run of the series in the folder of the runs, as it was when it was as old as this run is:
-// by the latest answer of the service. It returns nil if there is none.
+// previous counts the run of the series on the same service that was planned last before this one, as it was when it was
+// as old as this run is: by the latest answer of the service. It looks in the folder of the runs; nil: there is none.
 func (r *Report) previous() (*report.Figures, error) {
-	member := func(dir string, p *plan.Plan) runfolder.Member {
-		return runfolder.Member{RunID: p.RunID, Folder: dir, Series: runfolder.Heading(dir).Series, Service: p.Service, Began: p.Created}
-	}
-	var all []runfolder.Member
+	series, last, found := runfolder.Heading(r.Dir).Series, time.Time{}, ""
 	plans, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Dir), "*", plan.PlanFile)) // an error is one of the pattern
 	for _, file := range plans {
-		if p, err := plan.Open(filepath.Dir(file)); err == nil { // else it is damaged, or of a newer version
-			all = append(all, member(filepath.Dir(file), p))
-			_ = p.Close()
+		dir := filepath.Dir(file)
+		if series == "" || runfolder.Heading(dir).Series != series {
+			continue
 		}
+		p, err := plan.Open(dir)
+		if err != nil {
+			continue // it is damaged, or of a newer version
+		}
+		if p.Service == r.Plan.Service && p.Created.Before(r.Plan.Created) && p.Created.After(last) {
+			last, found = p.Created, dir
+		}
+		_ = p.Close()
 	}
-	before := runfolder.PreviousOfSeries(member(r.Dir, r.Plan), all)
-	if before == nil {
+	if found == "" {
 		return nil, nil
 	}
-	f, err := r.countAsOld(before.Folder)
+	f, err := r.countAsOld(found)
 	if err != nil {
-		err = fmt.Errorf("the previous run of the series, %s: %w", before.Folder, err)
+		err = fmt.Errorf("the previous run of the series, %s: %w", found, err)
 	}
 	return f, err
 }
