@@ -15,7 +15,7 @@ type Figures struct {
 	Fates        map[person.Fate]int64
 	Reasons      map[Reason]int64 // of records that are not accepted
 	Contradicted int64            // the service speaks of a message that is not accepted
-	Known        int64            // messages of which the service speaks
+	Known        int64            // messages with any event
 
 	// Of accepted messages:
 	First, Last time.Time          // acceptance; zero: not known
@@ -29,16 +29,16 @@ type Figures struct {
 	Groups      []Tallies
 }
 
-// Reason is why records have a fate.
+// Reason explains the fate of records.
 type Reason struct {
 	Fate person.Fate
 	Code string
 }
 
-// Failure is why a message failed: the code, and the last channel that failed. An empty field is not known.
+// Failure explains a failure by its code and by the last channel that failed. An empty field is not known.
 type Failure struct{ Code, Channel, Supplier string }
 
-// Progress is how far a message is. The zero value: the service has not spoken of it.
+// Progress describes a message that has no outcome yet. The zero value: the service has not spoken of it.
 type Progress struct {
 	Status  string // of the message
 	Channel string // tries now; empty: none
@@ -160,7 +160,11 @@ func (f *sums) accepted(at time.Time, s *delivery.State) Tally {
 	inTime := func(t time.Time) bool { return f.until.IsZero() || !t.After(f.until) }
 	switch has := s != nil && (s.Delivered || s.Read); {
 	case has && inTime(s.DeliveredAt):
-		countKind(f.Reached, s.DeliveredChannel, Rest)
+		channel := s.DeliveredChannel
+		if channel == "" && s.Read {
+			channel = "nhsapp" // nobody else tells that
+		}
+		countKind(f.Reached, channel, Rest)
 		f.delay(at, s)
 		return Tally{1, 1, 0}
 	case s != nil && !has && s.Final() && inTime(s.At):

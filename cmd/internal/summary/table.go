@@ -211,7 +211,7 @@ func (p *Page) Compared() *table {
 	return t
 }
 
-// day is the day on which a run's sending began.
+// day names the day of a run's first message.
 func (p *Page) day(of *Page) string {
 	if of.First.IsZero() {
 		return "Nothing sent"
