@@ -144,6 +144,7 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 			}
 		}
 	}
+	checkFigures(t, &figures, want)
 	if groups.Total.Counts["records"] != int64(rows) {
 		t.Errorf("the total is %v", groups.Total)
 	}
