@@ -55,7 +55,7 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 	if e := summary.Account.Check(); e != nil {
 		return e
 	}
-	if reported == nil {
+	if reported == nil && stopped == nil {
 		r.summarise(plan, spool, folded)
 	}
 	end := r.end(ctx, plan, spool, folded, summary, err, reported)

@@ -91,8 +91,11 @@ func (p *Page) LeftOut() int64 { return leftOut(p.Figures) }
 // Complete reports whether nothing more is to come: every record has its final fate, and every message an outcome.
 func (p *Page) Complete() bool { return p.Left() == 0 && p.Unknown() == 0 }
 
-// Files reports whether the run writes files, and nothing is known of them.
-func (p *Page) Files() bool { return strings.HasPrefix(p.Service, "file ") && p.Known == 0 }
+// InFiles reports whether the run writes files: it sends nothing itself.
+func (p *Page) InFiles() bool { return strings.HasPrefix(p.Service, "file ") }
+
+// Files reports whether the run writes files, and nothing is known of their messages.
+func (p *Page) Files() bool { return p.InFiles() && p.Known == 0 }
 
 // Rehearsal reports whether a simulator took the messages.
 func (p *Page) Rehearsal() bool { return strings.HasSuffix(p.Service, " simulator") }

@@ -124,11 +124,15 @@ func kinds[K comparable](m map[K]int64, name func(K) string) (rows []row) {
 
 // Account has a row for each fate.
 func (p *Page) Account() (rows []row) {
+	accepted := "Accepted: the service took the message"
+	if p.InFiles() {
+		accepted = "Accepted: the message is in a file"
+	}
 	for _, w := range [...]struct {
 		fate       person.Fate
 		name, fill string
 	}{
-		{person.Accepted, "Accepted: the service took the message", "c1"}, {person.Refused, "Refused: the service said no", "c4"},
+		{person.Accepted, accepted, "c1"}, {person.Refused, "Refused: the service said no", "c4"},
 		{person.InDoubt, "In doubt: the answer never came", "c3"}, {person.NotSent, "Not sent: not tried, or certainly not taken", "none"},
 		{person.Suppressed, "Suppressed: a person who must not be sent to", "out"},
 		{person.Invalid, "Invalid: the record has a fault", "out"}, {person.Duplicate, "Duplicate: another record of the same person", "out"},
