@@ -183,7 +183,7 @@ func fullest() *Page {
 	for i := range 5 {
 		g := report.Tallies{Column: fmt.Sprintf("clinic_of_kind_%d", i), Values: map[string]*report.Tally{}}
 		for j := range 6_000 {
-			g.Values[fmt.Sprintf("Clinic number %d of the county", j)] = tally(500, 400, int64(j%9))
+			g.Values[fmt.Sprintf("Clinic number %d of the county, with a name that is far too long to be read by anybody who has other things to do", j)] = tally(500, 400, int64(j%9))
 		}
 		f.Groups = append(f.Groups, g)
 	}

@@ -14,6 +14,8 @@ const (
 	fewest     = 5  // smaller counts are withheld, but not 0
 	mostGroups = 44 // rows on the page
 	mostColumn = 3  // columns on the page
+
+	longestName = 70 // characters of a value on the page
 )
 
 // group is a column on the page.
@@ -94,7 +96,11 @@ func largest(g report.Tallies, most int) (names []string, tallies []*report.Tall
 		rest.Add(*g.Values[value])
 	}
 	for _, value := range slices.Sorted(slices.Values(values[:n])) {
-		names, tallies = append(names, cmp.Or(value, "No value in the file")), append(tallies, g.Values[value])
+		name := cmp.Or(value, "No value in the file")
+		if r := []rune(name); len(r) > longestName {
+			name = string(r[:longestName]) + "…"
+		}
+		names, tallies = append(names, name), append(tallies, g.Values[value])
 	}
 	if len(values) > n {
 		names, tallies = append(names, "Others ("+plural(int64(len(values)-n), "value", "values")+")"), append(tallies, &rest)

@@ -66,17 +66,8 @@ func (p *Page) Undelivered() int64 { return total(p.Failed) }
 func (p *Page) Unknown() int64 { return total(p.Open) }
 
 // Keys are the figures at the top, as parts of all who were sent to.
-func (p *Page) Keys() []Key {
-	return []Key{
-		{"Delivered", p.Delivered(), p.Accepted()}, {"Not delivered", p.Undelivered(), p.Accepted()},
-		{"No outcome known yet", p.Unknown(), p.Accepted()},
-	}
-}
-
-// Key is a figure at the top of the page.
-type Key struct {
-	Name  string
-	N, Of int64
+func (p *Page) Keys() []row {
+	return []row{{Name: "Delivered", N: p.Delivered()}, {Name: "Not delivered", N: p.Undelivered()}, {Name: "No outcome known yet", N: p.Unknown()}}
 }
 
 // Of counts the records with a fate.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/report"
 )
 
@@ -35,6 +36,8 @@ func codeWords(code string) string {
 		return "No reason given"
 	case words[code] != "":
 		return words[code]
+	case strings.HasPrefix(code, ledger.CodeUploadRefused):
+		return "The service refused the upload with it"
 	case code == report.Rest || !plainCode.MatchString(code):
 		return "Another one"
 	case strings.ToLower(code) != code: // the service's own
@@ -109,7 +112,7 @@ func share(n, of int64) string {
 	return strconv.FormatFloat(percent, 'f', decimals, 64) + "%"
 }
 
-// of writes a number with its noun, such as 12 people.
+// plural writes a number with its noun, such as 12 people.
 func plural(n int64, one, more string) string {
 	if n == 1 {
 		return "1 " + one
