@@ -48,13 +48,16 @@ func (r *run) settleNamed(res result, now time.Time) error {
 	if !res.named {
 		return nil
 	}
-	r.job.Logger.Info("a receipt names a message in doubt, and it is not sent again", "message", res.body.Messages[0].String())
-	return r.log.Append(&record.Resolved{Form: res.task.id, At: now, Result: record.ResultAccepted, Reason: "its receipts", IDs: []string{res.receipt}})
+	message := res.body.Messages[0].String()
+	r.job.Logger.Info("a receipt names a message in doubt, and it is not sent again", "message", message)
+	return r.log.Append(&record.Resolved{
+		Form: res.task.id, At: now, Result: record.ResultAccepted, Reason: "its receipts", IDs: []string{res.receipt},
+	})
 }
 
-// findContradictions records, durably, whom a service spoke of although the account says that it does not have the
-// message. No task is in flight. It halts the run when such a message was still to be sent: another copy of the run may
-// be at work, and a batch without these people has another reference. The next start leaves them out.
+// findContradictions records, durably, what the inbox contradicts. No task is in flight. It halts the run when such a
+// message was still to be sent: another copy of the run may be at work, and a batch without these people has another
+// reference. The next start leaves them out.
 func (r *run) findContradictions(ctx context.Context) error {
 	if r.job.Inbox == nil || !r.job.Inbox.Any() {
 		return nil

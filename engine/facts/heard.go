@@ -50,8 +50,8 @@ func (h *Heard) take(row int64, e *delivery.Event) {
 // Any reports whether a service spoke of any message.
 func (h *Heard) Any() bool { return h.any }
 
-// Of reports whether a service spoke of the message of a row.
-func (h *Heard) Of(row int64) bool { return h.bits[row/64]&(1<<(row%64)) != 0 }
+// Of reports whether a service spoke of the message of a row; of a nil Heard it spoke of none.
+func (h *Heard) Of(row int64) bool { return h != nil && h.bits[row/64]&(1<<(row%64)) != 0 }
 
 // Collect takes in what is new in the shared inbox. The facts come from Hold.
 func (h *Heard) Collect(ctx context.Context) error { return h.Facts.Collect(ctx, h.take) }

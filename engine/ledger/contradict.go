@@ -12,12 +12,11 @@ import (
 	"cohort/ingest/person"
 )
 
-// CodeContradicted is the code of a person whose message a service spoke of, though the account says that the service
-// does not have it. It counts as a person who was listed too late: nothing more is sent. A contradiction changes no
-// fate.
+// CodeContradicted is the code of a contradiction: the service reports about a message that it does not have by the
+// account. Nothing more is sent to the person, as if the person was listed too late. A contradiction changes no fate.
 const CodeContradicted = "contradicted"
 
-// codeOutside is CodeContradicted for a person whom the plan suppressed. No form has a message for the person.
+// codeOutside is CodeContradicted for people that the plan suppressed. No form has a message for them.
 const codeOutside = "contradicted_suppressed"
 
 // mostAlarms bounds the contradictions that are logged one by one.

@@ -45,7 +45,7 @@ type Run struct {
 	lock   *disk.Lock
 	plan   *plan.Plan
 	ledger *ledger.Ledger
-	heard  *facts.Heard // the rows that a service spoke of
+	heard  *facts.Heard // the messages that a service spoke of; nil: of none
 	older  bool         // the folder is an older copy, and does not know everybody that the run has reached
 	Spool  *shard.Spool
 	People func() iter.Seq2[shard.Exclusion, error] // the people reached
@@ -98,8 +98,10 @@ func (r *Run) read(older bool) (err error) {
 		return fmt.Errorf("the folder holds run %.8s", r.plan.RunID)
 	}
 	// An event is later than its attempt in the log. So it is read before the log.
-	if r.heard, err = facts.Of(r.Entry.Folder, r.plan).Heard(); err != nil {
-		return err
+	if facts.Any(r.Entry.Folder) {
+		if r.heard, err = facts.Of(r.Entry.Folder, r.plan).Heard(); err != nil {
+			return err
+		}
 	}
 	if r.ledger, err = ledger.Read(r.Entry.Folder, r.plan); err != nil {
 		return err
