@@ -52,6 +52,10 @@ func TestEventsAreReadBack(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, e) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, got, e)
 		}
+		if _, isWord := wordIndex[e.Reference]; !isWord && string(ReferenceOf(b)) != e.Reference {
+			t.Errorf("its reference is %q, not %q", ReferenceOf(b), e.Reference)
+		}
+		ReferenceOf(b[:rapid.IntRange(0, len(b)).Draw(t, "part")]) // it does not panic
 		if _, err := Parse(b[:rapid.IntRange(0, len(b)-1).Draw(t, "cut")]); err == nil {
 			t.Error("a part is read as an event")
 		}

@@ -97,20 +97,68 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 	return err
 }
 
+// Search calls fn with each event about some messages of the runs in dirs. wanted are the references of the messages.
+// It reads each inbox once, and parses nothing else, so it is for few messages among millions of events. An event may
+// come more than once.
+func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) error) error {
+	take := func(_ inbox.Position, e delivery.Event) error {
+		if !wanted[e.Reference] {
+			return nil
+		}
+		return fn(&e)
+	}
+	unread := map[string]inbox.Position{} // by shared inbox: what any of its runs has not read
+	for _, dir := range dirs {
+		f := &Facts{dir: dir}
+		read, err := f.progress() // before the inbox, as in Each
+		if err != nil {
+			return err
+		}
+		at, err := f.position(read)
+		if err != nil {
+			return err
+		}
+		if before, known := unread[f.sharedFolder()]; !known || at.Compare(before) < 0 {
+			unread[f.sharedFolder()] = at
+		}
+		if _, err := inbox.ReadOf(f.ownFolder(), inbox.Position{}, wanted, take); err != nil {
+			return err
+		}
+	}
+	for folder, from := range unread {
+		_, err := inbox.ReadOf(folder, from, wanted, take)
+		if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
+			_, err = inbox.ReadOf(folder, inbox.Position{}, wanted, take)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // shared reads the shared inbox on.
 func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) error) (inbox.Position, error) {
-	var from inbox.Position
-	var err error
-	if read.Shared != "" {
-		if from, err = inbox.ParsePosition(read.Shared); err != nil {
-			return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
-		}
+	from, err := f.position(read)
+	if err != nil {
+		return from, err
 	}
 	reached, err := inbox.Read(f.sharedFolder(), from, fn)
 	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
 		return inbox.Read(f.sharedFolder(), inbox.Position{}, fn)
 	}
 	return reached, err
+}
+
+// position is the place in the shared inbox that the run has reached.
+func (f *Facts) position(read progress) (at inbox.Position, err error) {
+	if read.Shared == "" {
+		return at, nil
+	}
+	if at, err = inbox.ParsePosition(read.Shared); err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
+	}
+	return at, err
 }
 
 // Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is

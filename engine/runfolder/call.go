@@ -90,6 +90,19 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 	return parsed, text, copied, nil
 }
 
+// KeptCampaign reads the copy of the campaign file in the run's folder: that of the latest start.
+func KeptCampaign(path string, c Call) (*campaign.Campaign, error) {
+	text, err := os.ReadFile(filepath.Join(path, campaignFile))
+	if err != nil {
+		return nil, refusal.New("campaign_unreadable", "cause", err)
+	}
+	parsed, err := campaign.Parse(text, c.Campaign)
+	if err != nil {
+		return nil, refusal.New("campaign_invalid", "cause", err)
+	}
+	return parsed, nil
+}
+
 // FromStdin reports whether a cohort's paths stand for standard input.
 func FromStdin(paths []string) bool { return len(paths) == 1 && paths[0] == StdinWord }
 

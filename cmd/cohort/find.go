@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cohort/cmd/internal/find"
+	"cohort/engine/refusal"
+	"cohort/engine/runfolder"
+	"cohort/ingest/person"
+)
+
+func findCommand() *cobra.Command {
+	var q find.Query
+	var runs, number string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "find DIR | --runs DIR",
+		Short: "Show what one person was sent, and what became of it",
+		Long: `Find answers a caller: did she get it, and what did it say? For the run in DIR, or for all runs in
+the folder of --runs, it shows each record of the person: where it stands in the cohort, its outcome,
+the text of the message, each attempt with its answer, and what the services said of it. It does not
+disturb a run at work.
+
+Name the person by NHS number, also by one that was replaced. Or name a message by its reference, as
+the report has it. A number on the command line can be read by other users of this machine, and stays in
+the shell's history. So write --nhs-number - and give the number on standard input.
+
+The text is made again from the cohort as it was read, and the request is compared with the digest in
+the plan or the log. For NHS Notify the words are in the routing plan: find shows the fields, and the
+plan's id and version.
+
+Each look-up is recorded in the audit journal beside the register, before anything is shown: who, when,
+the reason, and a pseudonym instead of the number. If it cannot be recorded, nothing is shown. A person
+who is not found is an answer too.
+
+Exit codes: 0 when there is an answer; 10 when there is none.
+`,
+		Example: `  cohort find runs/demo-1a2b3c4d --nhs-number - --reason "call 4711: has no invitation"
+  cohort find --runs runs --reference 1f0b7d1e-6c1c-8b6a-9f00-0a1b2c3d4e5f --reason "complaint 12"`,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := swallowed(c); err != nil {
+				return err
+			}
+			// No argument is repeated in an error: it may be a number that went astray.
+			astray := len(args) == 1 && len(args[0]) > 8 && strings.Trim(args[0], "0123456789 -") == "" && !runfolder.Exists(args[0])
+			one := (len(args) == 1) != (runs != "") && (number != "") != (q.Reference != "")
+			if astray || len(args) > 1 || !one {
+				return refusal.New("find_arguments")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if number != "" {
+				if q.Number, err = numberFrom(number, c.InOrStdin()); err != nil {
+					return err
+				}
+			}
+			if runs != "" {
+				q.All = true
+				if q.Runs, err = find.In(runs); err != nil {
+					return err
+				}
+			} else {
+				dir, _, err := runfolder.Find(args[0])
+				if err != nil {
+					return err
+				}
+				q.Runs = []string{dir}
+			}
+			answer, err := find.Find(c.Context(), q)
+			if err != nil {
+				return err
+			}
+			return show(c, asJSON, answer)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&runs, "runs", "", "search all runs in this `folder`")
+	f.StringVar(&number, "nhs-number", "", "the person's NHS `number`; - reads it from standard input")
+	f.StringVar(&q.Reference, "reference", "", "the `reference` of the message")
+	f.StringVar(&q.Reason, "reason", "", "why you look: a `text` for the audit journal, without personal data")
+	f.BoolVar(&asJSON, "json", false, "for programs")
+	return c
+}
+
+// numberFrom reads an NHS number. Its errors do not repeat it.
+func numberFrom(given string, in io.Reader) (person.NHSNumber, error) {
+	if given == runfolder.StdinWord {
+		given, _ = bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+	}
+	n, err := person.ParseNHSNumber(given)
+	if err != nil {
+		return 0, refusal.New("find_number_wrong", "cause", err)
+	}
+	return n, nil
+}
