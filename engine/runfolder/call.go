@@ -12,6 +12,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 )
 
@@ -90,13 +91,14 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 	return parsed, text, copied, nil
 }
 
-// KeptCampaign reads the copy of the campaign file in the run's folder: that of the latest start.
-func KeptCampaign(path string, c Call) (*campaign.Campaign, error) {
+// KeptCampaign reads the copy of the campaign file in the run's folder: that of the latest start. The texts of content
+// files are those of the plan.
+func KeptCampaign(path string, c Call, planned *plan.Plan) (*campaign.Campaign, error) {
 	text, err := os.ReadFile(filepath.Join(path, campaignFile))
 	if err != nil {
 		return nil, refusal.New("campaign_unreadable", "cause", err)
 	}
-	parsed, err := campaign.Parse(text, c.Campaign)
+	parsed, err := campaign.ParsePlanned(text, c.Campaign, planned.Frozen)
 	if err != nil {
 		return nil, refusal.New("campaign_invalid", "cause", err)
 	}

@@ -166,7 +166,7 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber, registe
 	}
 	defer func() { _ = planned.Close() }()
 	r := &run{dir: dir, plan: planned}
-	if r.campaign, err = runfolder.KeptCampaign(dir, call); err != nil && call.Register == "" {
+	if r.campaign, err = runfolder.KeptCampaign(dir, call, planned); err != nil && call.Register == "" {
 		return err
 	}
 	r.mistake = err

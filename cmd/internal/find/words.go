@@ -83,7 +83,7 @@ var statuses = map[string]string{
 	"notification_attempted": "is being announced on the person's phone", "rejected": "is rejected", "open": "is not delivered yet",
 	"no_such_message": "is not known to the service", "permanent_failure": "cannot be delivered", "temporary_failure": "could not be delivered for now",
 	"technical_failure": "could not be delivered: a fault of the service", "printed": "is printed", "enclosed": "is in its envelope",
-	"dispatched": "is in the post", "returned": "came back",
+	"accepted": "is with its supplier", "dispatched": "is in the post", "returned": "came back",
 }
 
 func statusWords(status string) string {
@@ -156,11 +156,11 @@ func (f *Found) print(w io.Writer) {
 	if f.Route != "" {
 		line("route", "%s", f.Route)
 	}
-	outcome := string(f.Outcome)
+	outcome := strings.ReplaceAll(string(f.Outcome), "_", " ")
 	if f.Code != "" {
 		outcome += " (" + f.Code + ")"
 	}
-	line("outcome", "%s%s", strings.ReplaceAll(outcome, "_", " "), detail(f.Reason))
+	line("outcome", "%s%s", outcome, detail(f.Reason))
 	if m := f.Message; m != nil {
 		line("message", "reference %s", f.MessageReference)
 		if f.MessageID != "" {
