@@ -109,27 +109,15 @@ func Parse(b []byte) (e Event, err error) {
 	return e, nil
 }
 
-// ReferenceOf returns the reference in the form of an event, without parsing the rest. It shares memory with b. It is
-// nil for an event of a newer version, and for one without a reference.
+// ReferenceOf returns the reference in the form of most events, without parsing it. It shares memory with b. It is nil
+// if the form must be parsed: the source or the kind is no word, or the reference has not the length of cohort's own.
 func ReferenceOf(b []byte) []byte {
-	if len(b) == 0 || b[0] != eventVersion {
+	const size = 36
+	isUsual := len(b) >= 4+size && b[0] == eventVersion && b[1]&b[2]&1 == 1 && (b[1]|b[2])&0x80 == 0 && b[3] == size<<1
+	if !isUsual {
 		return nil
 	}
-	b = b[1:]
-	for text := range 3 { // source, kind and reference come first
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n&1 == 0 && n>>1 > uint64(len(b)-size) {
-			return nil
-		}
-		if b = b[size:]; n&1 == 1 {
-			continue
-		}
-		if text == 2 {
-			return b[:n>>1]
-		}
-		b = b[n>>1:]
-	}
-	return nil
+	return b[4 : 4+size]
 }
 
 // reader takes values from b, which is also in all. After a wrong value it is bad, and its values

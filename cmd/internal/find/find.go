@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/earlier"
 	"cohort/engine/audit"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
@@ -135,23 +135,15 @@ func checkReason(reason string) error {
 }
 
 // links yields the replaced numbers that any of the runs knows. What is wrong with a run shows when it is searched.
-func links(dirs []string) iter.Seq2[person.NHSNumber, person.NHSNumber] {
-	var all [][2]person.NHSNumber
+func links(dirs []string) earlier.Links {
+	all := []earlier.Links{func(func(_, _ person.NHSNumber) bool) {}}
 	for _, dir := range dirs {
 		if spool, err := shard.OpenPart(filepath.Join(dir, runfolder.SpoolFolder)); err == nil {
-			for a, b := range spool.Superseded() {
-				all = append(all, [2]person.NHSNumber{a, b})
-			}
+			all = append(all, spool.Superseded())
 			_ = spool.Close()
 		}
 	}
-	return func(yield func(a, b person.NHSNumber) bool) {
-		for _, link := range all {
-			if !yield(link[0], link[1]) {
-				return
-			}
-		}
-	}
+	return earlier.Concat(all...)
 }
 
 // search searches one run, and notes its register.
