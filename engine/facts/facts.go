@@ -24,6 +24,9 @@ const (
 	InboxFolder  = "inbox"      // a run's own inbox, in the run's folder
 	readFile     = "read.json"
 	copiedAtOnce = 512 // events
+
+	// An event that belongs to no run in the folder stays in the shared inbox for so long.
+	keptShared = 90 * 24 * time.Hour
 )
 
 // Facts are the events about the messages of a run. Those of Hold may be written to, and are safe for
@@ -42,6 +45,13 @@ type Facts struct {
 type progress struct {
 	Shared    string    `json:"shared,omitempty"`    // position in the shared inbox
 	PollBegan time.Time `json:"poll_began,omitzero"` // of a status poll that has not ended
+}
+
+func (p progress) position() (inbox.Position, error) {
+	if p.Shared == "" {
+		return inbox.Position{}, nil
+	}
+	return inbox.ParsePosition(p.Shared)
 }
 
 // Of returns the facts of the run in dir, for reading. A process may be at work on the run.
@@ -111,11 +121,8 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 	for _, dir := range dirs {
 		f := &Facts{dir: dir}
 		read, err := f.progress() // before the inbox, as in Each
-		if err != nil {
-			return err
-		}
-		at, err := f.position(read)
-		if err != nil {
+		at, err2 := read.position()
+		if err = errors.Join(err, err2); err != nil {
 			return err
 		}
 		if before, known := unread[f.sharedFolder()]; !known || at.Compare(before) < 0 {
@@ -139,26 +146,15 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 
 // shared reads the shared inbox on.
 func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) error) (inbox.Position, error) {
-	from, err := f.position(read)
+	from, err := read.position()
 	if err != nil {
-		return from, err
+		return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
 	}
 	reached, err := inbox.Read(f.sharedFolder(), from, fn)
 	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
 		return inbox.Read(f.sharedFolder(), inbox.Position{}, fn)
 	}
 	return reached, err
-}
-
-// position is the place in the shared inbox that the run has reached.
-func (f *Facts) position(read progress) (at inbox.Position, err error) {
-	if read.Shared == "" {
-		return at, nil
-	}
-	if at, err = inbox.ParsePosition(read.Shared); err != nil {
-		err = fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
-	}
-	return at, err
 }
 
 // Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is
@@ -200,6 +196,32 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	next := f.read
 	next.Shared = reached.String()
 	return f.save(next)
+}
+
+// Tidy drops what the shared inbox needs no longer: every run in the same folder has read it, and it is
+// older than 90 days.
+func (f *Facts) Tidy(now time.Time) error {
+	runs := filepath.Dir(f.dir)
+	entries, err := os.ReadDir(runs)
+	if err != nil {
+		return err
+	}
+	needed, _ := f.read.position()
+	for _, e := range entries {
+		run := &Facts{dir: filepath.Join(runs, e.Name())}
+		if _, err := os.Stat(filepath.Join(run.dir, plan.PlanFile)); err != nil {
+			continue // no run, or one without messages
+		}
+		read, err := run.progress()
+		at, err2 := read.position()
+		if err = errors.Join(err, err2); err != nil {
+			return err
+		}
+		if at.Compare(needed) < 0 {
+			needed = at
+		}
+	}
+	return inbox.Drop(f.sharedFolder(), needed, now.Add(-keptShared))
 }
 
 // Put adds events that this process has learnt, durably.

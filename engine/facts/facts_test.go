@@ -120,6 +120,44 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// The shared inbox keeps what a run has not read, and what is young.
+func TestTidy(t *testing.T) {
+	runs := t.TempDir()
+	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
+	for _, run := range []made{one, other} {
+		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+	}
+	shared := filepath.Join(runs, SharedFolder)
+	kept := func() (volumes int) {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(shared, "0*"))
+		must(t, err)
+		return len(names)
+	}
+	in, err := inbox.Open(shared, "callbacks")
+	must(t, err)
+	big := delivery.Event{Source: delivery.Callback, Kind: delivery.OfUnknown, Raw: make([]byte, 1<<20)}
+	for range 66 { // one volume and a part of the next
+		must(t, in.Put(context.Background(), []delivery.Event{big}))
+	}
+	must(t, in.Close())
+	tidy := func(run made, now time.Time, want int) {
+		t.Helper()
+		f, err := Hold(run.dir, run.plan, "reconcile")
+		must(t, err)
+		defer func() { _ = f.Close() }()
+		must(t, f.Collect(context.Background(), nil))
+		must(t, f.Tidy(now))
+		if kept() != want {
+			t.Errorf("%d volumes are there, want %d", kept(), want)
+		}
+	}
+	old := time.Now().Add(keptShared + time.Hour)
+	tidy(one, old, 2)          // the other run has not read them
+	tidy(other, time.Now(), 2) // they are young
+	tidy(other, old, 1)
+}
+
 // Runs of plan versions 1 and 2 find their events too, with a table.
 func TestOlderReferences(t *testing.T) {
 	run := madeRun(t, t.TempDir(), "old")

@@ -321,8 +321,8 @@ func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 
 // Old volumes go, and what readers still need stays.
 func TestDrop(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "inbox")
-	must(t, Drop(dir, Position{})) // there is no inbox
+	dir, later := filepath.Join(t.TempDir(), "inbox"), time.Now().Add(time.Hour)
+	must(t, Drop(dir, Position{}, later)) // there is no inbox
 	in, err := Open(dir, "callbacks")
 	must(t, err)
 	in.volumeBytes = 1
@@ -342,9 +342,11 @@ func TestDrop(t *testing.T) {
 	}
 	// A crash in the middle of dropping leaves a part of a volume behind.
 	must(t, os.MkdirAll(volumePath(dir, 1)+".dropped/part", 0o700))
-	must(t, Drop(dir, positions[0]))
+	must(t, Drop(dir, positions[0], later))
 	expect(Position{}, "0", "1", "2", "3", "4")
-	must(t, Drop(dir, positions[2]))
+	must(t, Drop(dir, positions[2], time.Now().Add(-time.Hour)))
+	expect(Position{}, "0", "1", "2", "3", "4") // they are young
+	must(t, Drop(dir, positions[2], later))
 	expect(Position{}, "2", "3", "4")
 	expect(positions[2], "3", "4")
 	if _, _, err := readKeys(osFS, dir, positions[1]); !errors.Is(err, ErrGone) {
@@ -352,7 +354,7 @@ func TestDrop(t *testing.T) {
 	}
 	far := positions[4]
 	far.Volume += 1000
-	must(t, Drop(dir, far))
+	must(t, Drop(dir, far, later))
 	expect(Position{}, "4") // it is written to
 	must(t, in.Put(background, events("5")))
 	must(t, in.Close())

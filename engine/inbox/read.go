@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"cohort/engine/delivery"
 	"cohort/engine/disk"
@@ -134,19 +135,23 @@ func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Reco
 	return err
 }
 
-// Drop removes the volumes before that of a position: the earliest that a reader still needs. It
-// may run while others write and read. It keeps the volume that is written to.
-func Drop(dir string, before Position) error {
+// Drop removes the volumes before that of a position, if nobody has written to them since a time. The
+// position is the earliest that a reader still needs. It may run while others write and read. It keeps
+// the volume that is written to.
+func Drop(dir string, before Position, since time.Time) error {
 	all, err := volumes(journal.OS(), dir)
 	if err != nil || len(all) == 0 {
 		return err
 	}
 	const dropped = ".dropped" // what a crash leaves behind is no volume
 	for _, volume := range all[:len(all)-1] {
-		if path := volumePath(dir, volume); volume < before.Volume {
-			if err := os.Rename(path, path+dropped); err != nil {
-				return fmt.Errorf("an old volume of the inbox cannot be dropped: %w", err)
-			}
+		path := volumePath(dir, volume)
+		info, err := os.Stat(path)
+		if err == nil && volume < before.Volume && info.ModTime().Before(since) {
+			err = os.Rename(path, path+dropped)
+		}
+		if err != nil {
+			return fmt.Errorf("an old volume of the inbox cannot be dropped: %w", err)
 		}
 	}
 	if err := disk.SyncFolder(dir); err != nil {
