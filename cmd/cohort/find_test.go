@@ -31,7 +31,7 @@ func TestFindAgreesWithTheReport(t *testing.T) {
 	w := newWorld(t)
 	w.simulate(everyFault)
 	w.campaign("pace: {per_second: 0}")
-	w.generate(6000, 0.02)
+	w.generate(3000, 0.02)
 	for range 3 {
 		c, _, _ := w.start("send", "-c", "campaign.yaml", "cohort.csv")
 		kill := time.AfterFunc(400*time.Millisecond, func() { _ = c.Process.Kill() })
@@ -104,8 +104,8 @@ func TestFindAgreesWithTheReport(t *testing.T) {
 
 // Runs of an older version have other references, and no register in run.json.
 func TestFindInRunsOfAnOlderVersion(t *testing.T) {
-	for sink, text := range map[string]string{"notify": "Fatima", "nhsapp": "Fatima", "file": "Fatima"} {
-		w := newWorld(t)
+	w := newWorld(t)
+	for _, sink := range []string{"notify", "nhsapp", "file"} {
 		folder := filepath.Join(olderRun(w, sink), "run")
 		a := w.find(folder, "--nhs-number", "9993201693")
 		if len(a.Records) != 1 || a.Records[0].Row != 3 || !a.Records[0].Message.Proven || a.Records[0].Message.Template == "" {
@@ -114,7 +114,7 @@ func TestFindInRunsOfAnOlderVersion(t *testing.T) {
 		}
 		f := a.Records[0]
 		said, _ := json.Marshal(f.Message.Fields)
-		if !strings.Contains(string(said), text) {
+		if !strings.Contains(string(said), "Fatima") {
 			t.Errorf("%s: the text is %s", sink, said)
 		}
 		if b := w.find(folder, "--reference", f.MessageReference); len(b.Records) != 1 || b.Records[0].Row != 3 || b.Recorded[0].Record != 2 {
