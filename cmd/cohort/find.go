@@ -60,16 +60,13 @@ Exit codes: 0 when there is an answer; 10 when there is none.
 				}
 			}
 			if runs != "" {
-				q.All = true
-				if q.Runs, err = find.In(runs); err != nil {
-					return err
-				}
+				q.Runs, err = find.In(runs)
 			} else {
-				dir, _, err := runfolder.Find(args[0])
-				if err != nil {
-					return err
-				}
-				q.Runs = []string{dir}
+				q.Runs = make([]string, 1)
+				q.Runs[0], _, err = runfolder.Find(args[0])
+			}
+			if err != nil {
+				return err
 			}
 			answer, err := find.Find(c.Context(), q)
 			if err != nil {

@@ -117,7 +117,7 @@ func TestFindInRunsOfAnOlderVersion(t *testing.T) {
 		if !strings.Contains(string(said), "Fatima") {
 			t.Errorf("%s: the text is %s", sink, said)
 		}
-		if b := w.find(folder, "--reference", f.MessageReference); len(b.Records) != 1 || b.Records[0].Row != 3 || b.Recorded[0].Record != 2 {
+		if b := w.find(folder, "--reference", f.MessageReference); len(b.Records) != 1 || b.Records[0].Row != 3 || b.Recorded[0].Records != 2 {
 			t.Errorf("%s: by its reference: %+v", sink, b)
 		}
 	}

@@ -33,33 +33,26 @@ const Verb = "find"
 // Query asks for a person by NHS number, or for a message by its reference.
 type Query struct {
 	Runs      []string // the runs' folders
-	All       bool     // a run that cannot be read does not end the search
 	Number    person.NHSNumber
 	Reference string // of a message; empty: Number counts
 	Reason    string
 }
 
-// Answer is what was found. It holds personal data.
+// Answer has the records that were found. It holds personal data.
 type Answer struct {
-	Records  []*Found    `json:"records"`
-	Searched int         `json:"runs_searched"`
-	Unread   []Unread    `json:"runs_not_searched,omitempty"`
-	Recorded []*Recorded `json:"recorded"`
+	Records  []*Found          `json:"records"`
+	Searched int               `json:"runs_searched"`
+	Unread   map[string]string `json:"runs_not_searched,omitempty"` // folders of runs that cannot be read, and why
+	Recorded []Recorded        `json:"recorded"`
 
-	runs []string // ids of the runs of Records
+	runs      []string        // ids of the runs of Records
+	registers map[string]bool // of the runs that were searched
 }
 
-// Unread is a run that could not be searched.
-type Unread struct {
-	Folder string `json:"folder"`
-	Why    string `json:"why"`
-}
-
-// Recorded is the record of the look-up in an audit journal.
+// Recorded is the record of the look-up in an audit journal: its number and its hash.
 type Recorded struct {
-	Journal string `json:"journal"`
-	Record  uint64 `json:"record"`
-	SHA256  string `json:"sha256"`
+	Journal string `json:"journal"` // its folder
+	audit.Head
 }
 
 // In lists the folders of the runs in a folder.
@@ -90,27 +83,25 @@ func Find(ctx context.Context, q Query) (*Answer, error) {
 	if q.Reference == "" {
 		numbers = person.NewSets(links(q.Runs)).Of(q.Number)
 	}
-	a := &Answer{Records: []*Found{}}
-	registers := map[string]bool{}
+	a := &Answer{Records: []*Found{}, Unread: map[string]string{}, registers: map[string]bool{}}
+	var latest error
 	for _, dir := range q.Runs {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, refusal.New("find_stopped")
 		}
-		err := a.search(dir, q, numbers, registers)
-		if err != nil && !q.All {
-			return nil, err
-		}
-		if err != nil {
-			a.Unread = append(a.Unread, Unread{dir, refusal.OneLine(err.Error())})
+		if err := a.search(dir, q, numbers); err != nil {
+			latest, a.Unread[dir] = err, refusal.OneLine(err.Error())
 		}
 	}
-	if a.Searched == 0 {
-		return nil, refusal.New("runs_unsearchable", "runs", len(q.Runs), "folder", a.Unread[0].Folder, "cause", a.Unread[0].Why)
+	if a.Searched == 0 && len(q.Runs) > 1 {
+		return nil, refusal.New("runs_unsearchable", "runs", len(q.Runs), "cause", latest)
+	} else if a.Searched == 0 {
+		return nil, latest
 	}
 	if err := a.addEvents(); err != nil {
 		return nil, refusal.New("events_unreadable", "cause", err)
 	}
-	for register := range registers {
+	for register := range a.registers {
 		recorded, err := a.record(audit.Folder(register), q)
 		if err != nil {
 			return nil, refusal.New("audit_unusable", "folder", audit.Folder(register), "cause", err)
@@ -147,7 +138,7 @@ func links(dirs []string) earlier.Links {
 }
 
 // search searches one run, and notes its register.
-func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber, registers map[string]bool) error {
+func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
 	call, err := runfolder.ReadCall(dir)
 	if err != nil {
 		return err
@@ -181,7 +172,7 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber, registe
 	if a.Searched++; call.Register == "" {
 		call.Register = r.campaign.Registers()[0]
 	}
-	registers[filepath.Clean(call.Register)] = true
+	a.registers[filepath.Clean(call.Register)] = true
 	if a.Records = append(a.Records, found...); len(found) > 0 {
 		a.runs = append(a.runs, planned.RunID)
 	}
@@ -236,32 +227,32 @@ func (a *Answer) addEvents() error {
 }
 
 // record records the look-up in the audit journal in dir.
-func (a *Answer) record(dir string, q Query) (_ *Recorded, err error) {
+func (a *Answer) record(dir string, q Query) (r Recorded, err error) {
 	journal, err := audit.Open(dir, Verb)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("the folder of the register is not there; is its disk mounted?")
+		err = errors.New("the folder of the register is not there; is its disk mounted?")
 	}
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
 	host, _ := os.Hostname()
-	r := audit.Record{
+	entry := audit.Record{
 		At: time.Now().UTC(), By: control.WhoAmI(), Host: host, Command: Verb, Runs: a.runs, Reason: q.Reason,
 		Detail: fmt.Sprintf("found %s; searched %s", counted(len(a.Records), "record"), counted(a.Searched, "run")),
 	}
 	number := q.Number
 	if q.Reference != "" {
-		r.Detail = "reference " + q.Reference + "; " + r.Detail
-	}
-	if q.Reference != "" && len(a.Records) > 0 {
-		number = a.Records[0].number
+		entry.Detail = "reference " + q.Reference + "; " + entry.Detail
+		if len(a.Records) > 0 {
+			number = a.Records[0].number
+		}
 	}
 	if number != 0 {
-		r.Person = journal.Pseudonym(number)
+		entry.Person = journal.Pseudonym(number)
 	}
-	head, err := journal.Append(r)
-	return &Recorded{dir, head.Records, head.SHA256}, err
+	head, err := journal.Append(entry)
+	return Recorded{dir, head}, err
 }
 
 // run is one run that is searched.

@@ -58,7 +58,7 @@ type Found struct {
 	zone   *time.Location
 }
 
-// Message is what the person's message says.
+// Message has the texts of a person's message.
 type Message struct {
 	Template    string  `json:"template_version"`
 	Plan        string  `json:"routing_plan,omitempty"`         // its id; the service has the words
@@ -81,7 +81,7 @@ type Happened struct {
 	What   string    `json:"what"`   // in words
 }
 
-// describe tells what became of a record.
+// describe shows the fate of a record.
 func (r *run) describe(record *person.Record) (*Found, error) {
 	p := r.plan
 	f := &Found{
@@ -105,7 +105,7 @@ func (r *run) describe(record *person.Record) (*Found, error) {
 	return f, r.describeMessage(f, record.Lane, record.Position)
 }
 
-// describeMessage tells what became of a record that was to be sent.
+// describeMessage shows the fate of a record that was to be sent.
 func (r *run) describeMessage(f *Found, lane person.Lane, position uint32) error {
 	from, to := r.plan.LaneBatches(lane)
 	var failed error

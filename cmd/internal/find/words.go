@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +12,12 @@ import (
 
 	"cohort/engine/delivery"
 	"cohort/engine/inspect"
+	"cohort/engine/ledger"
 	"cohort/engine/plan"
 )
 
-// happenedIn tells what a record of the progress log says about the message at a position. held has the forms with
-// the message; false: the record is about other messages.
+// happenedIn puts a record of the progress log into words for the message at a position. held has the forms with the
+// message; false: the record is about other messages.
 func happenedIn(e *inspect.Entry, held map[plan.FormID]bool, position uint32) (Happened, bool) {
 	h := Happened{At: e.At, Source: "progress log"}
 	if e.Revision != nil && !held[plan.FormID{Batch: *e.Batch, Revision: *e.Revision, Part: *e.Part}] {
@@ -42,14 +44,11 @@ func happenedIn(e *inspect.Entry, held map[plan.FormID]bool, position uint32) (H
 		h.What = "a suppression list names the person (" + e.People[i].Code + "), after the message was attempted"
 	case i >= 0 && e.Attempt > 0:
 		h.What = fmt.Sprintf("attempt %d: the message is refused (%s)%s", e.Attempt, e.People[i].Code, detail(e.People[i].Reason))
-	case i >= 0 && len(e.Parts) > 0:
-		h.What = "the refused message is to be sent again"
-		if e.Code != "retried" {
-			h.What = "the message is left out, since a suppression list names the person (" + e.People[i].Code + ")"
-		}
 	case i >= 0:
-		h.What = "the message is not sent (" + e.People[i].Code + ")" + detail(e.People[i].Reason)
-	case e.Record == "revision" && len(e.Parts) > 0:
+		h.What = "the message is left out (" + e.People[i].Code + ")" + detail(e.People[i].Reason)
+	case e.Code == ledger.CodeRetried:
+		h.What = "decided: the refused message is to be sent again"
+	case len(e.Parts) > 0:
 		h.What = "the message goes on in another request" + answer
 	}
 	return h, h.What != ""
@@ -93,7 +92,7 @@ func statusWords(status string) string {
 	return "has the status " + status
 }
 
-// happenedTo tells what an event says.
+// happenedTo puts an event into words.
 func happenedTo(e *delivery.Event) Happened {
 	h := Happened{At: e.At, Source: string(e.Source)}
 	if h.At.IsZero() {
@@ -123,11 +122,11 @@ func happenedTo(e *delivery.Event) Happened {
 // Print shows the answer to a person.
 func (a *Answer) Print(w io.Writer) {
 	fmt.Fprintf(w, "found      %s; searched %s\n", counted(len(a.Records), "record"), counted(a.Searched, "run"))
-	for _, u := range a.Unread {
-		fmt.Fprintf(w, "NOT READ   %s: %s\n", u.Folder, u.Why)
+	for _, folder := range slices.Sorted(maps.Keys(a.Unread)) {
+		fmt.Fprintf(w, "NOT READ   %s: %s\n", folder, a.Unread[folder])
 	}
 	for _, r := range a.Recorded {
-		fmt.Fprintf(w, "look-up    record %d of %s\n", r.Record, r.Journal)
+		fmt.Fprintf(w, "look-up    record %d of %s\n", r.Records, r.Journal)
 	}
 	for _, f := range a.Records {
 		f.print(w)
