@@ -46,7 +46,8 @@ Exit codes: 0 when there is an answer; 10 when there is none.
 				return err
 			}
 			// No argument is repeated in an error: it may be a number that went astray.
-			astray := len(args) == 1 && len(args[0]) > 8 && strings.Trim(args[0], "0123456789 -") == "" && !runfolder.Exists(args[0])
+			folder := runs + strings.Join(args, "")
+			astray := len(folder) > 8 && strings.Trim(folder, "0123456789 -") == "" && !runfolder.Exists(folder)
 			one := (len(args) == 1) != (runs != "") && (number != "") != (q.Reference != "")
 			if astray || len(args) > 1 || !one {
 				return refusal.New("find_arguments")
@@ -68,6 +69,7 @@ Exit codes: 0 when there is an answer; 10 when there is none.
 			if err != nil {
 				return err
 			}
+			q.Reference = strings.ToLower(strings.TrimSpace(q.Reference))
 			answer, err := find.Find(c.Context(), q)
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@ package find
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,6 +80,9 @@ func Find(ctx context.Context, q Query) (*Answer, error) {
 	if err := checkReason(q.Reason); err != nil {
 		return nil, err
 	}
+	if raw, err := hex.DecodeString(strings.ReplaceAll(q.Reference, "-", "")); q.Reference != "" && (err != nil || len(raw) != 16) {
+		return nil, refusal.New("find_reference_wrong") // it may be a number, and would come into the journal
+	}
 	numbers := []person.NHSNumber{q.Number}
 	if q.Reference == "" {
 		numbers = person.NewSets(links(q.Runs)).Of(q.Number)
@@ -152,7 +156,9 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
 	if r.campaign, err = runfolder.KeptCampaign(dir, call, planned); err != nil && call.Register == "" {
 		return err
 	}
-	r.mistake = err
+	if r.mistake = err; err == nil && campaign.Compare(planned.Frozen, r.campaign.Frozen()) != nil {
+		r.mistake = fmt.Errorf("the campaign is not the one that was planned: %w", campaign.Compare(planned.Frozen, r.campaign.Frozen()))
+	}
 	if r.spool, err = cohortspool.OpenPart(filepath.Join(dir, runfolder.SpoolFolder), planned); err != nil {
 		return err
 	}

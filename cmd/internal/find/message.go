@@ -2,7 +2,6 @@ package find
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -213,9 +212,6 @@ func (r *run) message(planned *plan.Batch, id plan.FormID, form *plan.Form, fiel
 func (r *run) rebuild(planned *plan.Batch, id plan.FormID, form *plan.Form) (*campaign.Campaign, error) {
 	if r.mistake != nil {
 		return nil, r.mistake
-	}
-	if err := campaign.Compare(r.plan.Frozen, r.campaign.Frozen()); err != nil {
-		return nil, errors.New("the campaign is not the one that was planned: " + err.Error())
 	}
 	if err := intake.BroughtPersonalisation(r.campaign, &runfolder.Folder{Path: r.dir}); err != nil {
 		return nil, err
