@@ -168,8 +168,10 @@ func (j *Journal) Append(r Record) (Head, error) {
 	if err := errors.Join(log.Commit(kind, text), log.Close()); err != nil {
 		return Head{}, err
 	}
-	if _, err = c.take(text); err == nil {
-		err = disk.WriteFile(filepath.Join(j.dir, headFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(c.at) })
+	if _, err := c.take(text); err != nil {
+		return Head{}, err
 	}
-	return c.at, err
+	return c.at, disk.WriteFile(filepath.Join(j.dir, headFile), func(w io.Writer) error {
+		return json.NewEncoder(w).Encode(c.at)
+	})
 }

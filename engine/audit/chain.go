@@ -92,7 +92,8 @@ func (c *chain) take(text []byte) (r Record, err error) {
 // whole checks that no record is missing at the end.
 func (c *chain) whole() error {
 	if c.noted.Records > c.at.Records {
-		return &BrokenError{c.at.Records + 1, fmt.Sprintf("it is missing, and %s knows of %d records", headFile, c.noted.Records)}
+		why := fmt.Sprintf("it is missing, and %s knows of %d records", headFile, c.noted.Records)
+		return &BrokenError{c.at.Records + 1, why}
 	}
 	return nil
 }
@@ -127,8 +128,9 @@ func (c *chain) replay(dir string, volume uint64) (*journal.Replayed, error) {
 }
 
 func (c *chain) follows(volume uint64) error {
-	if c.at.Records != (volume-1)*perVolume {
-		return &BrokenError{c.at.Records + 1, fmt.Sprintf("it is missing, and the volume that begins with record %d is there", (volume-1)*perVolume+1)}
+	if before := (volume - 1) * perVolume; c.at.Records != before {
+		why := fmt.Sprintf("it is missing, and the volume of record %d is there", before+1)
+		return &BrokenError{c.at.Records + 1, why}
 	}
 	return nil
 }

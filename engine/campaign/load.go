@@ -28,13 +28,17 @@ func Load(path string) (*Campaign, error) {
 func Parse(text []byte, path string) (*Campaign, error) { return read(text, path, nil) }
 
 // ParsePlanned is Parse for the campaign of a plan. It takes the texts of content files from the plan's frozen keys:
-// the files may have gone, or have other words now.
+// the files may have gone, or have other words now. If another frozen key differs, the error is a *DifferenceError.
 func ParsePlanned(text []byte, path string, frozen []Setting) (*Campaign, error) {
 	planned := map[string]string{}
 	for _, s := range frozen {
 		planned[s.Key] = s.Value
 	}
-	return read(text, path, planned)
+	c, err := read(text, path, planned)
+	if err == nil {
+		err = Compare(frozen, c.Frozen())
+	}
+	return c, err
 }
 
 func read(text []byte, path string, planned map[string]string) (*Campaign, error) {

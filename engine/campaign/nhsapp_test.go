@@ -145,13 +145,12 @@ func TestPlannedContent(t *testing.T) {
 	for range 2 {
 		now, err := ParsePlanned([]byte(routed), c.Path, planned)
 		must(t, err)
-		if now.NHSApp.Content != "Dear ((name))" || now.Routes[0].Content != "Dear ((name))" || Compare(planned, now.Frozen()) != nil {
+		if now.NHSApp.Content != "Dear ((name))" || now.Routes[0].Content != "Dear ((name))" {
 			t.Errorf("%+v, %+v", now.NHSApp, now.Routes)
 		}
 		_ = os.Remove(c.NHSApp.ContentFile)
 	}
-	other, err := ParsePlanned([]byte(strings.Replace(routed, "X26", "X27", 1)), c.Path, planned)
-	if must(t, err); Compare(planned, other.Frozen()) == nil {
+	if _, err := ParsePlanned([]byte(strings.Replace(routed, "X26", "X27", 1)), c.Path, planned); err == nil {
 		t.Error("another sender passes for the planned one")
 	}
 }

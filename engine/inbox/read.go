@@ -59,7 +59,9 @@ func Read(dir string, from Position, fn func(Position, delivery.Event) error) (P
 }
 
 // ReadOf is Read for events about messages that are wanted, by their references. It does not parse the others.
-func ReadOf(dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error) (Position, error) {
+func ReadOf(
+	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+) (Position, error) {
 	return readOn(journal.OS(), dir, from, wanted, fn)
 }
 

@@ -91,8 +91,7 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 	return parsed, text, copied, nil
 }
 
-// KeptCampaign reads the copy of the campaign file in the run's folder: that of the latest start. The texts of content
-// files are those of the plan.
+// KeptCampaign reads the campaign of a plan from the copy in the run's folder. See campaign.ParsePlanned.
 func KeptCampaign(path string, c Call, planned *plan.Plan) (*campaign.Campaign, error) {
 	text, err := os.ReadFile(filepath.Join(path, campaignFile))
 	if err != nil {

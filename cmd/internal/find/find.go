@@ -4,7 +4,6 @@ package find
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/earlier"
+	"cohort/engine"
 	"cohort/engine/audit"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
@@ -64,7 +64,8 @@ func In(runs string) ([]string, error) {
 	}
 	var all []string
 	for _, e := range entries {
-		if dir, err := filepath.Abs(filepath.Join(runs, e.Name())); err == nil && runfolder.Exists(filepath.Join(dir, runfolder.RunFile)) {
+		dir, err := filepath.Abs(filepath.Join(runs, e.Name()))
+		if err == nil && runfolder.Exists(filepath.Join(dir, runfolder.RunFile)) {
 			all = append(all, dir)
 		}
 	}
@@ -74,13 +75,13 @@ func In(runs string) ([]string, error) {
 	return all, nil
 }
 
-// Find answers a query. It records the look-up in the audit journal of each run's register before it returns. It locks
-// no run.
+// Find answers a query. It records the look-up in the audit journal of each run's register before it returns. It
+// locks no run.
 func Find(ctx context.Context, q Query) (*Answer, error) {
 	if err := checkReason(q.Reason); err != nil {
 		return nil, err
 	}
-	if raw, err := hex.DecodeString(strings.ReplaceAll(q.Reference, "-", "")); q.Reference != "" && (err != nil || len(raw) != 16) {
+	if _, err := engine.ParseRunID(strings.ReplaceAll(q.Reference, "-", "")); q.Reference != "" && err != nil {
 		return nil, refusal.New("find_reference_wrong") // it may be a number, and would come into the journal
 	}
 	numbers := []person.NHSNumber{q.Number}
@@ -156,9 +157,7 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
 	if r.campaign, err = runfolder.KeptCampaign(dir, call, planned); err != nil && call.Register == "" {
 		return err
 	}
-	if r.mistake = err; err == nil && campaign.Compare(planned.Frozen, r.campaign.Frozen()) != nil {
-		r.mistake = fmt.Errorf("the campaign is not the one that was planned: %w", campaign.Compare(planned.Frozen, r.campaign.Frozen()))
-	}
+	r.mistake = err
 	if r.spool, err = cohortspool.OpenPart(filepath.Join(dir, runfolder.SpoolFolder), planned); err != nil {
 		return err
 	}

@@ -155,7 +155,9 @@ func (r *run) describeMessage(f *Found, lane person.Lane, position uint32) error
 }
 
 // told returns the fields and the outcome of the message at a position of a batch.
-func (r *run) told(folded *ledger.Ledger, planned *plan.Batch, position uint32) (fields []string, told outcome.Message, err error) {
+func (r *run) told(
+	folded *ledger.Ledger, planned *plan.Batch, position uint32,
+) (fields []string, told outcome.Message, err error) {
 	reader, err := outcome.Open(r.dir, r.plan, folded)
 	if err != nil {
 		return nil, told, err
@@ -195,7 +197,7 @@ func (r *run) message(planned *plan.Batch, id plan.FormID, form *plan.Form, fiel
 			m.Fields = append(m.Fields, Field{"display", way.NHSApp.Push.Display})
 		case way.File != nil && way.File.Mesh != nil:
 			m.Plan = way.File.Mesh.RoutingPlanID
-		case way.NHSApp == nil && way.File == nil && way.Notify.RoutingPlan == "": // a free-text plan has no words of its own
+		case way.NHSApp == nil && way.File == nil && way.Notify.RoutingPlan == "": // a free-text plan has no words
 			m.Plan = way.Notify.RoutingPlanID
 		}
 		m.Proven = true
@@ -229,7 +231,8 @@ func (r *run) rebuild(planned *plan.Batch, id plan.FormID, form *plan.Form) (*ca
 
 // conclude adds the state of the message, and puts its history in order.
 func (f *Found) conclude(s delivery.State) {
-	f.Status, f.Channel, f.Delivered, f.Read, f.Answer, f.Answered = s.Status, s.DeliveredChannel, s.DeliveredAt, s.ReadAt, s.Answer, s.AnsweredAt
+	f.Status, f.Channel, f.Delivered, f.Read = s.Status, s.DeliveredChannel, s.DeliveredAt, s.ReadAt
+	f.Answer, f.Answered = s.Answer, s.AnsweredAt
 	f.MessageID = cmp.Or(f.MessageID, s.MessageID)
 	if f.Message != nil {
 		f.Message.PlanVersion = s.RoutingVersion

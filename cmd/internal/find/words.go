@@ -23,29 +23,34 @@ func happenedIn(e *inspect.Entry, held map[plan.FormID]bool, position uint32) (H
 	if e.Revision != nil && !held[plan.FormID{Batch: *e.Batch, Revision: *e.Revision, Part: *e.Part}] {
 		return h, false
 	}
-	i := slices.IndexFunc(e.People, func(p inspect.EntryPerson) bool { return p.Position == position })
-	answer := ""
+	answer, named := "", ""
 	if e.Status > 0 {
 		answer = fmt.Sprintf(" (HTTP %d)", e.Status)
 	}
 	if e.Code != "" {
 		answer += " (" + e.Code + ")"
 	}
+	for _, p := range e.People {
+		if p.Position == position {
+			named = " (" + p.Code + ")" + detail(p.Reason)
+		}
+	}
+	attempt := fmt.Sprintf("attempt %d: ", e.Attempt)
 	switch {
 	case e.Record == "attempt":
-		h.What = fmt.Sprintf("attempt %d: the message is sent, in request %s", e.Attempt, e.BatchReference)
+		h.What = attempt + "the message is sent, in request " + e.BatchReference
 	case e.Record == "in_doubt":
-		h.What = fmt.Sprintf("attempt %d: no clear answer, so it may have been accepted%s", e.Attempt, answer)
+		h.What = attempt + "no clear answer, so it may have been accepted" + answer
 	case e.Record == "outcome":
-		h.What = fmt.Sprintf("attempt %d: %s%s", e.Attempt, results[e.Result], answer)
+		h.What = attempt + results[e.Result] + answer
 	case e.Record == "resolved":
 		h.What = "decided: " + results[e.Result] + detail(e.Detail)
-	case i >= 0 && e.Record == "listed_late":
-		h.What = "a suppression list names the person (" + e.People[i].Code + "), after the message was attempted"
-	case i >= 0 && e.Attempt > 0:
-		h.What = fmt.Sprintf("attempt %d: the message is refused (%s)%s", e.Attempt, e.People[i].Code, detail(e.People[i].Reason))
-	case i >= 0:
-		h.What = "the message is left out (" + e.People[i].Code + ")" + detail(e.People[i].Reason)
+	case named != "" && e.Record == "listed_late":
+		h.What = "after the message was attempted, a list names the person" + named
+	case named != "" && e.Attempt > 0:
+		h.What = attempt + "the message is refused" + named
+	case named != "":
+		h.What = "the message is left out" + named
 	case e.Code == ledger.CodeRetried:
 		h.What = "decided: the refused message is to be sent again"
 	case len(e.Parts) > 0:
@@ -72,17 +77,21 @@ var results = map[string]string{
 }
 
 // subjects name what an event is about.
-var subjects = map[string]string{"nhsapp": "the NHS App message", "sms": "the text message", "email": "the email", "letter": "the letter"}
+var subjects = map[string]string{
+	"nhsapp": "the NHS App message", "sms": "the text message", "email": "the email", "letter": "the letter",
+}
 
 // statuses say what a status means. Any other is shown as it is.
 var statuses = map[string]string{
-	"created": "is taken by the service", "pending_enrichment": "waits for the person's details", "enriched": "has the person's details",
-	"sending": "is on its way", "delivered": "is delivered", "failed": "failed", "skipped": "is not sent: another channel was enough, or was not there",
-	"read": "is read", "notified": "is announced on the person's phone", "unnotified": "could not be announced on the person's phone",
-	"notification_attempted": "is being announced on the person's phone", "rejected": "is rejected", "open": "is not delivered yet",
-	"no_such_message": "is not known to the service", "permanent_failure": "cannot be delivered", "temporary_failure": "could not be delivered for now",
-	"technical_failure": "could not be delivered: a fault of the service", "printed": "is printed", "enclosed": "is in its envelope",
-	"accepted": "is with its supplier", "dispatched": "is in the post", "returned": "came back",
+	"created": "is taken by the service", "pending_enrichment": "waits for the person's details",
+	"enriched": "has the person's details", "sending": "is on its way", "delivered": "is delivered", "failed": "failed",
+	"skipped": "is not sent: another channel was enough, or was not there", "read": "is read", "rejected": "is rejected",
+	"notified": "is announced on the person's phone", "unnotified": "could not be announced on the person's phone",
+	"notification_attempted": "is being announced on the person's phone", "open": "is not delivered yet",
+	"no_such_message": "is not known to the service", "permanent_failure": "cannot be delivered",
+	"temporary_failure": "could not be delivered for now", "technical_failure": "could not be delivered: a technical fault",
+	"accepted": "is with its supplier", "printed": "is printed", "enclosed": "is in its envelope",
+	"dispatched": "is in the post", "returned": "came back",
 }
 
 func statusWords(status string) string {
@@ -187,7 +196,7 @@ func (m *Message) print(line func(name, format string, args ...any)) {
 		line("", "its text cannot be shown: %s. These are the values from the cohort", m.Problem)
 	case m.Plan != "":
 		version := cmp.Or(m.PlanVersion, "not known")
-		line("", "the words are in routing plan %s, version %s. These are the fields that were made for it", m.Plan, version)
+		line("", "the words are in routing plan %s, version %s. These are its fields", m.Plan, version)
 	default:
 		line("", "its text, made again from the cohort; the request has the digest that was recorded")
 	}
