@@ -21,23 +21,19 @@ func findCommand() *cobra.Command {
 		Use:   "find DIR | --runs DIR",
 		Short: "Show what one person was sent, and what became of it",
 		Long: `Find answers a caller: did she get it, and what did it say? For the run in DIR, or for all runs in
-the folder of --runs, it shows each record of the person: where it stands in the cohort, its outcome,
-the text of the message, each attempt with its answer, and what the services said of it. It does not
-disturb a run at work.
+the folder of --runs, it shows each record of the person: its place in the cohort, its outcome, the
+text of the message, and its history. It does not disturb a run at work. The text is made again from
+the cohort, and compared with the digest of what was sent.
 
-Name the person by NHS number, also by one that was replaced. Or name a message by its reference, as
-the report has it. A number on the command line can be read by other users of this machine, and stays in
-the shell's history. So write --nhs-number - and give the number on standard input.
-
-The text is made again from the cohort as it was read, and the request is compared with the digest in
-the plan or the log. For NHS Notify the words are in the routing plan: find shows the fields, and the
-plan's id and version.
+Name the person by NHS number, also by one that was replaced, or name a message by its reference. A
+number on the command line can be read by other users of this machine, and stays in the shell's
+history. So write --nhs-number - and give the number on standard input.
 
 Each look-up is recorded in the audit journal beside the register, before anything is shown: who, when,
-the reason, and a pseudonym instead of the number. If it cannot be recorded, nothing is shown. A person
-who is not found is an answer too.
+the reason, and a pseudonym instead of the number. If it cannot be recorded, nothing is shown. The
+page docs/operating.md explains what is shown.
 
-Exit codes: 0 when there is an answer; 10 when there is none.
+Exit codes: 0 when there is an answer, also that nobody was found; 10 when there is none.
 `,
 		Example: `  cohort find runs/demo-1a2b3c4d --nhs-number - --reason "call 4711: has no invitation"
   cohort find --runs runs --reference 1f0b7d1e-6c1c-8b6a-9f00-0a1b2c3d4e5f --reason "complaint 12"`,

@@ -45,13 +45,8 @@ type Found struct {
 	Attempts         int         `json:"attempts"`
 	Message          *Message    `json:"message,omitempty"` // nil: the record has no message
 
-	Status    string     `json:"delivery_status,omitempty"`
-	Channel   string     `json:"delivered_channel,omitempty"`
-	Delivered time.Time  `json:"delivered_at,omitzero"`
-	Read      time.Time  `json:"read_at,omitzero"`
-	Answer    string     `json:"answer,omitempty"`
-	Answered  time.Time  `json:"answered_at,omitzero"`
-	History   []Happened `json:"history,omitempty"`
+	Status  string     `json:"delivery_status,omitempty"`
+	History []Happened `json:"history,omitempty"`
 
 	number person.NHSNumber
 	zone   *time.Location
@@ -231,9 +226,7 @@ func (r *run) rebuild(planned *plan.Batch, id plan.FormID, form *plan.Form) (*ca
 
 // conclude adds the state of the message, and puts its history in order.
 func (f *Found) conclude(s delivery.State) {
-	f.Status, f.Channel, f.Delivered, f.Read = s.Status, s.DeliveredChannel, s.DeliveredAt, s.ReadAt
-	f.Answer, f.Answered = s.Answer, s.AnsweredAt
-	f.MessageID = cmp.Or(f.MessageID, s.MessageID)
+	f.Status, f.MessageID = s.Status, cmp.Or(f.MessageID, s.MessageID)
 	if f.Message != nil {
 		f.Message.PlanVersion = s.RoutingVersion
 	}

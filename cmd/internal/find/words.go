@@ -177,13 +177,7 @@ func (f *Found) print(w io.Writer) {
 		m.print(line)
 	}
 	if f.Status != "" {
-		line("delivery", "the message %s%s", statusWords(f.Status), detail(f.Channel))
-	}
-	if !f.Read.IsZero() {
-		line("read", "%s", when(f.Read))
-	}
-	if f.Answer != "" {
-		line("answer", "%s, %s", f.Answer, when(f.Answered))
+		line("delivery", "the message %s", statusWords(f.Status))
 	}
 	for i, h := range f.History {
 		line([]string{"history", ""}[min(i, 1)], "%s  %s [%s]", when(h.At), h.What, h.Source)
