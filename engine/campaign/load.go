@@ -51,7 +51,9 @@ func read(text []byte, path string, planned map[string]string) (*Campaign, error
 	l.written = maps.Clone(l.lines)
 	c := &Campaign{Path: path, lines: l.lines}
 	l.identity(c, &doc)
+	l.heading(c, doc.Heading)
 	l.cohort(c, &doc.Cohort)
+	l.keepColumns(c, doc.KeepColumns)
 	l.suppress(c, doc.Suppress)
 	l.personalisation(c, &doc)
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
@@ -75,7 +77,7 @@ func read(text []byte, path string, planned map[string]string) (*Campaign, error
 type FileError = yamlfile.Error
 
 // laterKeys belong to the format, but this version does not act on them. It refuses them.
-var laterKeys = []string{"series"}
+var laterKeys = []string{"followup"}
 
 // loader turns a document into a Campaign and keeps the first mistake.
 type loader struct {

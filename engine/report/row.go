@@ -2,7 +2,7 @@ package report
 
 import "time"
 
-// row is the schema of the report. Unknown values are null, so their columns are optional. group.encode writes it.
+// row is the schema of the report. Unknown values are null, so their columns are optional. group.columns writes it.
 type row struct {
 	Row                  int64      `parquet:"row"`
 	File                 string     `parquet:"file"`
@@ -20,4 +20,12 @@ type row struct {
 	FirstAttemptAt       *time.Time `parquet:"first_attempt_at,optional,timestamp(millisecond)"`
 	AcceptedAt           *time.Time `parquet:"accepted_at,optional,timestamp(millisecond)"`
 	TemplateVersion      *string    `parquet:"template_version,optional"`
+	DeliveryStatus       *string    `parquet:"delivery_status,optional"`
+	DeliveredChannel     *string    `parquet:"delivered_channel,optional"`
+	DeliveredAt          *time.Time `parquet:"delivered_at,optional,timestamp(millisecond)"`
+	ReadAt               *time.Time `parquet:"read_at,optional,timestamp(millisecond)"`
+	FailureCode          *string    `parquet:"failure_code,optional"`
+	FailureReason        *string    `parquet:"failure_reason,optional"`
+	LastEventAt          *time.Time `parquet:"last_event_at,optional,timestamp(millisecond)"`
+	RoutingPlanVersion   *string    `parquet:"routing_plan_version,optional"`
 }

@@ -143,7 +143,7 @@ func baseOptions(c *campaign.Campaign, fields []string) ingest.Options {
 func (r *Reading) options() ingest.Options {
 	c, o := r.Campaign, baseOptions(r.Campaign, r.Fields)
 	o.Required, o.Only, o.Zone = c.Cohort.Required, numberRange(c), c.Pace.Location
-	o.LatestBy, o.SupersededBy = c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
+	o.Keep, o.LatestBy, o.SupersededBy = c.KeepColumns, c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
 	o.Withdrawn = ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values}
 	o.Types, o.Defaults = map[string]ingest.Type{}, map[string]string{}
 	if r.Stdin {

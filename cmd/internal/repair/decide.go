@@ -12,6 +12,7 @@ import (
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -68,7 +69,8 @@ type decider struct {
 	Decision
 	run    *run.Runner
 	plan   *plan.Plan
-	ledger *ledger.Ledger // as this process found it
+	ledger *ledger.Ledger // as this process found it, and with what the inbox contradicts
+	heard  *facts.Heard
 }
 
 // Decide records a decision about the run in s.RunFolder, which was called as s.Call says. It sends
@@ -76,7 +78,8 @@ type decider struct {
 //
 //	hold the folder ─▶ same campaign? ─▶ weigh: may it be decided? show ─▶ record
 //
-// A decision that may not be made is a *refusal.Refused, and then nothing was changed.
+// A decision that may not be made is a *refusal.Refused, and then nothing was changed. Only what contradicts the
+// account is recorded before.
 func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	kind, known := kinds[d.What]
 	switch {
@@ -104,6 +107,13 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 		return err
 	}
 	if p.ledger, err = runfolder.Ledger(s.RunFolder, p.plan); err != nil {
+		return err
+	}
+	if p.heard, err = s.Listen(ctx, p.plan, "decide"); err != nil {
+		return err
+	}
+	defer func() { _ = p.heard.Close() }()
+	if err := s.Contradict(p.heard, p.plan, p.ledger, d.DryRun); err != nil {
 		return err
 	}
 	record, err := kind.weigh(p, ctx)
