@@ -27,6 +27,7 @@ type Found struct {
 	Folder   string    `json:"folder"`
 	RunID    string    `json:"run_id"`
 	Campaign string    `json:"campaign"`
+	Purpose  string    `json:"purpose,omitempty"` // why it was sent
 	Service  string    `json:"service"`
 	Planned  time.Time `json:"planned_at"`
 
@@ -80,7 +81,8 @@ func (r *run) describe(record *person.Record) (*Found, error) {
 	p := r.plan
 	f := &Found{
 		Folder: r.dir, RunID: p.RunID, Campaign: p.Campaign, Service: p.Service, Planned: p.Created,
-		Row: record.Row, Line: record.Line, FileReference: record.Reference,
+		Purpose: runfolder.Heading(r.dir).Purpose.Text,
+		Row:     record.Row, Line: record.Line, FileReference: record.Reference,
 		Outcome: record.Fate, Code: record.Code, Reason: record.Reason, zone: time.UTC,
 	}
 	f.number, _ = person.ParseNHSNumber(record.Number) // of an invalid record it may be none

@@ -157,6 +157,9 @@ func (f *Found) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	line("run", "%s (%.8s) in %s, planned %s, to %s", f.Campaign, f.RunID, f.Folder, when(f.Planned), f.Service)
+	if f.Purpose != "" {
+		line("purpose", "%s", f.Purpose)
+	}
 	line("record", "row %d: %s, line %d", f.Row, f.File, f.Line)
 	if f.FileReference != "" {
 		line("", "its reference in the file is %s", f.FileReference)
