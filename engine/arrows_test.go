@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 		"engine", "engine/campaign", "engine/journal", "engine/ledger", "engine/pace", "engine/plan", "engine/record", "ingest/person",
 	},
 	"engine/enginetest":       {"engine", "engine/campaign", "engine/journal", "engine/plan", "ingest/person"},
-	"engine/report":           {"engine", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/disk", "parquet-go"},
+	"engine/report":           {"engine", "engine/delivery", "engine/ledger", "engine/outcome", "engine/plan", "ingest/person", "engine/disk", "parquet-go"},
 	"engine/delivery":         {},
 	"engine/inbox":            {"engine/delivery", "engine/disk", "engine/journal"},
 	"engine/facts":            {"engine", "engine/delivery", "engine/disk", "engine/inbox", "engine/plan"},

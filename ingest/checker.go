@@ -82,6 +82,12 @@ func (c *checker) fill(b *batch, from format.Source) error {
 				b.field(i, c.rules.dress(i, s.Value(record, k)))
 			}
 		}
+		for i, k := range c.rules.kept {
+			if c.bare.Load() {
+				break
+			}
+			b.field(len(c.rules.fields)+i, s.Value(record, k))
+		}
 		b.accept(j.number)
 	}
 	return nil

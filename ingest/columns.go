@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cohort/ingest/format"
+	"cohort/ingest/person"
 )
 
 // mapping holds the places of the columns in one file; -1 for none.
@@ -11,6 +12,7 @@ type mapping struct {
 	columns   int // the number of values in a record
 	number    int
 	fields    []int
+	kept      []int // columns that are carried and are no fields
 	required  []int
 	typed     []int
 	address   []int
@@ -38,6 +40,18 @@ func plan(s format.Source, o Options) (mapping, error) {
 	if refused != nil {
 		return mapping{}, refused
 	}
+	kept := person.Texts(o.Fields, o.Keep)[len(o.Fields):]
+	for _, column := range kept {
+		if column == o.Derived.Field {
+			continue
+		}
+		k, refused := h.Columns([]string{column}, o.Columns)
+		if refused != nil {
+			refused.Problem += " (keep_columns names it)"
+			return mapping{}, refused
+		}
+		fields, at = append(fields, column), append(at, k...)
+	}
 	places := map[string]int{"": -1}
 	var used []format.Column
 	for i, field := range fields {
@@ -61,8 +75,15 @@ func plan(s format.Source, o Options) (mapping, error) {
 		return at
 	}
 	m.number, m.fields, m.required, m.typed = places[format.NumberField], all(o.Fields), all(o.Required), all(typed)
-	m.address, m.routed = all(o.Address.Lines), all(routed)
+	m.address, m.routed, m.kept = all(o.Address.Lines), all(routed), all(kept)
 	m.order, m.withdrawn, m.successor = places[o.LatestBy], places[o.Withdrawn.Column], places[o.SupersededBy]
+	for _, column := range o.Keep {
+		if k := places[column]; k == m.number || k == m.successor {
+			return mapping{}, &format.FileError{
+				Line: h.Line, Problem: "keep_columns names " + column + ", which is a column of NHS numbers", Fix: "take it out of keep_columns",
+			}
+		}
+	}
 	if m.multiline, refused = h.Columns(o.Multiline, o.Columns); refused != nil {
 		return mapping{}, refused
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Required []string          // fields that must not be empty or white space
 	Types    map[string]Type   // fields with values of a type, or empty; white space around such a value is removed
 	Defaults map[string]string // replace a carried field that is empty or white space
+	Keep     []string          // columns to carry, too; those that are no fields make no record invalid
 
 	// SupersededBy is the field of the number that superseded the record's own; empty: none.
 	// The whole cohort is read twice to follow the chains. A record then gets the number at the

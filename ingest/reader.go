@@ -75,9 +75,9 @@ func newReader(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(o.Fields), total: Summary{Reasons: reasons(o)}}
+	d := &Reader{ctx: ctx, options: o, chunk: csv.ChunkSize, schema: schema(person.Texts(o.Fields, o.Keep)), total: Summary{Reasons: reasons(o)}}
 	d.checker = checker{rules: newRules(o), model: model(o), tally: &d.total, bare: new(atomic.Bool)}
-	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, len(o.Fields)) }
+	d.batches.New = func() any { return newBatch(&d.batches, o.BatchRows, d.schema.NumFields()-person.FirstField) }
 	return d, nil
 }
 
@@ -102,7 +102,7 @@ func schema(fields []string) *arrow.Schema {
 }
 
 // Schema is the layout of the batches: package person's columns, then one for each of
-// Options.Fields, null where the record is invalid. Find columns by index, because a field may
+// Options.Fields and Options.Keep, null where the record is invalid. Find columns by index, because a field may
 // share its name with one of person's columns.
 func (d *Reader) Schema() *arrow.Schema { return d.schema }
 

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Shards     int
 	Fields     []string // the campaign's fields, in the order of the incoming records
+	Keep       []string // columns to keep for Stretch.Kept; the incoming records have person.Texts of both
 	Duplicates Rule     // which record of a person counts
 	Routes     int      // the number of routes, up to 256; 0 means 1
 	BatchRows  int      // records in a record batch; 0: the number of fields decides
@@ -41,6 +42,8 @@ type Options struct {
 	// for a person the first counts. May be nil. It is ranged over behind the records.
 	Exclude iter.Seq2[Exclusion, error]
 }
+
+func (o *Options) texts() []string { return person.Texts(o.Fields, o.Keep) }
 
 // Use says what a spool is for. Only one to send from is sealed. The others are for the process
 // that builds them: they are not synced, have no digests, and Open refuses them.
@@ -68,7 +71,7 @@ type Exclusion struct {
 // Nothing that Build starts outlives it.
 func Build(ctx context.Context, dir string, records iter.Seq2[arrow.Record, error], o Options) (*Spool, error) {
 	if o.BatchRows == 0 {
-		o.BatchRows = batchRows(len(o.Fields))
+		o.BatchRows = batchRows(len(o.texts()))
 	}
 	b := &build{dir: dir, o: o, workers: max(1, min(runtime.GOMAXPROCS(0), o.Shards, 8))}
 	defer b.abandon()
@@ -144,7 +147,7 @@ func (b *build) begin(context.Context) error {
 	if !b.o.Duplicates.known() {
 		return fmt.Errorf("spool: there is no %s for duplicates", b.o.Duplicates)
 	}
-	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
+	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, Keep: b.o.Keep, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
 	if b.o.Routes > 1 {
 		b.manifest.Routes = b.o.Routes
 	}
@@ -157,7 +160,7 @@ func (b *build) begin(context.Context) error {
 			return err
 		}
 	}
-	schema := shardSchema(b.o.Fields)
+	schema := shardSchema(b.o.texts())
 	counts := b.o.Use == ToCount
 	if counts {
 		schema = shardSchema(nil)

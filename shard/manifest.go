@@ -33,8 +33,9 @@ type Manifest struct {
 	Version    int        `json:"version"`
 	Hash       string     `json:"hash"` // the hash that decides a person's shard
 	Fields     []string   `json:"fields"`
-	BatchRows  int        `json:"batch_rows"` // records in each record batch of a shard but the last
-	Duplicates Rule       `json:"duplicates"` // which record of a person counts
+	Keep       []string   `json:"keep_columns,omitempty"` // a shard has person.Texts of Fields and Keep
+	BatchRows  int        `json:"batch_rows"`             // records in each record batch of a shard but the last
+	Duplicates Rule       `json:"duplicates"`             // which record of a person counts
 	Records    int64      `json:"records"`
 	Invalid    int64      `json:"invalid"`
 	Duplicate  int64      `json:"duplicate"`

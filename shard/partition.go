@@ -81,7 +81,7 @@ func (b *build) slice(r arrow.Record) (h sliced, err error) {
 	numbers := r.Column(person.ColumnNumber).(*array.Uint64)
 	values, nulls, shards := numbers.Uint64Values(), numbers.NullN() > 0, len(b.shards)
 	of := make([]int32, len(values))
-	h = sliced{record: r, in: newIncoming(r, len(b.o.Fields)), ends: make([]int32, shards)}
+	h = sliced{record: r, in: newIncoming(r, int(r.NumCols())-person.FirstField), ends: make([]int32, shards)}
 	for i, n := range values {
 		if nulls && numbers.IsNull(i) {
 			of[i] = -1

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"cohort/ingest/person"
 )
@@ -15,6 +16,7 @@ type Ranges struct {
 	spool   *Spool
 	after   []uint32   // by shard: the next position
 	pages   []lastPage // by shard
+	keep    []int      // the places of the columns to keep among person.Texts
 	invalid *invalidCursor
 	left    bool // the invalid cursor stands on the next record
 }
@@ -26,6 +28,10 @@ func (s *Spool) Ranges() (*Ranges, error) {
 		return nil, err
 	}
 	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), pages: make([]lastPage, len(s.shards)), invalid: invalid}
+	m := &s.Manifest
+	for _, column := range m.Keep {
+		r.keep = append(r.keep, slices.Index(person.Texts(m.Fields, m.Keep), column))
+	}
 	if r.left, err = invalid.next(); err != nil {
 		_ = r.Close()
 		return nil, err
@@ -47,6 +53,9 @@ func (r *Ranges) Verdicts() []person.Verdict {
 	}
 	return all
 }
+
+// Keep names the columns of Stretch.Kept.
+func (r *Ranges) Keep() []string { return r.spool.Manifest.Keep }
 
 // Below reads the next records, up to the row before end. The first error ends it, also one of
 // valid or invalid.
@@ -75,7 +84,7 @@ func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) er
 		at := r.after[shard]
 		last := &r.pages[shard]
 		if n := int(at / size); last.page == nil || last.number != n {
-			page, err := sh.bare(n)
+			page, err := sh.bare(n, r.keep...)
 			if err != nil {
 				return fmt.Errorf("%s: %w", filepath.Join(s.dir, s.Manifest.Shards[shard].File), err)
 			}
@@ -94,6 +103,9 @@ func (r *Ranges) shardBelow(shard int, end int64, valid func(*person.Stretch) er
 		}
 		if sh.routes != nil {
 			part.Routes, part.RouteCount = sh.routes[at:][:n], s.Routes()
+		}
+		for _, column := range page.texts {
+			part.Kept = append(part.Kept, func(i int) string { return strings.TrimFunc(column.Value(from+i), person.Invisible) })
 		}
 		if page.references.NullN() < page.references.Len() {
 			part.Reference = func(i int) string { return text(page.references, from+i) }

@@ -2,7 +2,7 @@ package shard
 
 import "github.com/apache/arrow/go/v15/arrow"
 
-// The columns of a shard's file; behind them come the campaign's fields.
+// The columns of a shard's file; behind them come person.Texts.
 const (
 	shardRow = iota
 	shardFile
@@ -12,7 +12,7 @@ const (
 	shardField
 )
 
-func shardSchema(fields []string) *arrow.Schema {
+func shardSchema(texts []string) *arrow.Schema {
 	columns := []arrow.Field{
 		{Name: "row", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "file", Type: arrow.PrimitiveTypes.Uint16},
@@ -20,7 +20,7 @@ func shardSchema(fields []string) *arrow.Schema {
 		{Name: "number", Type: arrow.PrimitiveTypes.Uint64},
 		{Name: "reference", Type: arrow.BinaryTypes.String, Nullable: true},
 	}
-	for _, f := range fields {
+	for _, f := range texts {
 		columns = append(columns, arrow.Field{Name: f, Type: arrow.BinaryTypes.String})
 	}
 	return arrow.NewSchema(columns, nil)

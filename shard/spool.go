@@ -33,7 +33,7 @@ type Spool struct {
 type shard struct {
 	verdicts []uint8
 	routes   []uint8         // nil when there is one route
-	texts    []*array.String // by field, of the first record batch of a spool to count; else nil
+	texts    []*array.String // those of the first record batch of a spool to count; else nil
 
 	mu   sync.Mutex
 	file *os.File
@@ -53,7 +53,7 @@ type page struct {
 	files       []uint16
 	numbers     []uint64
 	references  *array.String
-	fields      []*array.String
+	texts       []*array.String // by column of person.Texts
 }
 
 // Open opens the sealed spool in dir. The error is ErrNotSealed when there is none. Every file
@@ -179,8 +179,8 @@ func (s *Spool) Recipients(lane person.Lane, from, to uint32) iter.Seq2[person.R
 				i := int(at % size)
 				p.Row, p.Number, p.Position = page.rows[i], person.NHSNumber(page.numbers[i]), at
 				p.Suppressed = verdict >= suppressed
-				for f, column := range page.fields {
-					p.Fields[f] = column.Value(i)
+				for f := range p.Fields {
+					p.Fields[f] = page.texts[f].Value(i)
 				}
 				if !yield(p, nil) {
 					return
@@ -216,11 +216,15 @@ func (sh *shard) page(n int, route uint8) (*page, error) {
 	return p, err
 }
 
-// bare reads record batch n without its fields. It is for one reader, beside others.
-func (sh *shard) bare(n int) (*page, error) {
+// bare reads record batch n with those of its texts. It is for one reader, beside others.
+func (sh *shard) bare(n int, keep ...int) (*page, error) {
 	p, err := sh.read(n)
 	if err == nil {
-		p.fields = nil
+		all := p.texts
+		p.texts = nil // frees the others
+		for _, i := range keep {
+			p.texts = append(p.texts, all[i])
+		}
 	}
 	return p, err
 }
@@ -243,10 +247,10 @@ func (sh *shard) read(n int) (*page, error) {
 		references: record.Column(shardReference).(*array.String),
 	}
 	if n == 0 {
-		p.fields = sh.texts
+		p.texts = sh.texts
 	}
 	for i := shardField; i < int(record.NumCols()); i++ {
-		p.fields = append(p.fields, record.Column(i).(*array.String))
+		p.texts = append(p.texts, record.Column(i).(*array.String))
 	}
 	return p, nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
+	"cohort/engine/report"
 	"cohort/engine/runfolder"
 )
 
@@ -46,7 +49,9 @@ It does not disturb a run at work. The file's metadata then has complete = false
 			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
 				return err
 			}
-			if err := run.WriteReport(out, dir, plan, nil, spool); refusal.Code(err) != "" {
+			of := run.Report{Dir: dir, Plan: plan, Spool: spool, AsOf: time.Now()}
+			err = output.WriteTo(out, func(w io.Writer) error { return of.Write(report.Parquet(w)) })
+			if refusal.Code(err) != "" {
 				return err
 			} else if err != nil {
 				return refusal.New("report_not_written", "cause", err)

@@ -29,6 +29,8 @@ type Campaign struct {
 	NHSApp          *NHSApp           // the service if not nil
 	File            *File             // the files to write in place of sending, if not nil
 	Callbacks       *Callbacks        // what the receiver of callbacks trusts; nil: there is none
+	KeepColumns     []string          // columns of the cohort that reports group people by
+	Heading         Heading           // what people know the run by
 	Path            string            // absolute path of the file it was read from
 
 	lines   map[string]int    // the line of each key of the file

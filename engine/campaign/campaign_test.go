@@ -74,6 +74,10 @@ func TestDefaults(t *testing.T) {
 
 func TestEveryKeyIsRead(t *testing.T) {
 	text := `campaign: bowel-screening-1
+series: bowel-screening
+title: "Bowel screening, round 1"
+purpose: {text: invite, owner: J. Smith, basis: "7A"}
+keep_columns: [icb, Clinic code]
 profile: production
 register: ../register
 cohort:
@@ -150,6 +154,8 @@ sink:
 		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Callbacks:       &Callbacks{"app", "/somewhere/a", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
+		KeepColumns:     []string{"icb", "Clinic code"},
+		Heading:         Heading{"bowel-screening", "Bowel screening, round 1", Purpose{"invite", "J. Smith", "7A"}},
 		ReservedNames:   "checked", Literal: true,
 		Reach: &Reach{"gp"},
 		Pace: Pace{

@@ -26,7 +26,9 @@ type document struct {
 		NHSApp *nhsappSection `yaml:"nhsapp"`
 		File   *fileSection   `yaml:"file"`
 	} `yaml:"sink"`
-	Callbacks *Callbacks `yaml:"callbacks"`
+	Callbacks   *Callbacks `yaml:"callbacks"`
+	KeepColumns []string   `yaml:"keep_columns"`
+	Heading     Heading    `yaml:",inline"`
 }
 
 type cohortSection struct {

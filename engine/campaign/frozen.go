@@ -27,6 +27,9 @@ func (c *Campaign) Frozen() []Setting {
 	if c.ReservedNames != "" {
 		settings = append(settings, Setting{reservedNamesKey, c.ReservedNames})
 	}
+	if len(c.KeepColumns) > 0 {
+		settings = append(settings, Setting{"keep_columns", list(c.KeepColumns)})
+	}
 	if c.Literal {
 		settings = append(settings, Setting{"content.literal", "true"})
 	}

@@ -35,7 +35,9 @@ func Parse(text []byte, path string) (*Campaign, error) {
 	l.written = maps.Clone(l.lines)
 	c := &Campaign{Path: path, lines: l.lines}
 	l.identity(c, &doc)
+	l.heading(c, doc.Heading)
 	l.cohort(c, &doc.Cohort)
+	l.keepColumns(c, doc.KeepColumns)
 	l.suppress(c, doc.Suppress)
 	l.personalisation(c, &doc)
 	l.pace(c, doc.Pace, doc.Sink.File == nil) // files are written at any time
@@ -59,7 +61,7 @@ func Parse(text []byte, path string) (*Campaign, error) {
 type FileError = yamlfile.Error
 
 // laterKeys belong to the format, but this version does not act on them. It refuses them.
-var laterKeys = []string{"series"}
+var laterKeys = []string{"followup"}
 
 // loader turns a document into a Campaign and keeps the first mistake.
 type loader struct {

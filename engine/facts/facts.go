@@ -59,6 +59,14 @@ func Of(dir string, plan *plan.Plan) *Facts {
 	return &Facts{dir: dir, rows: NewRows(plan.References, plan.Records), most: plan.Records}
 }
 
+// Any reports whether there may be facts about the run in dir: it has an inbox, or the folder of the runs has one.
+func Any(dir string) bool {
+	f := &Facts{dir: dir}
+	_, own := os.Stat(f.ownFolder())
+	_, shared := os.Stat(f.sharedFolder())
+	return own == nil || shared == nil
+}
+
 // Hold returns the facts of the run in dir, for reading and writing. The caller holds the run's folder,
 // and calls Close. doing is the command of cohort.
 func Hold(dir string, plan *plan.Plan, doing string) (*Facts, error) {

@@ -59,7 +59,7 @@ func BenchmarkEncode(b *testing.B) {
 		in := input(b, dir, plan, c, summary.Account)
 		b.StartTimer()
 		size = 0
-		must(b, report.Encode(&size, in))
+		must(b, report.Write(in, report.Parquet(&size)))
 	}
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(size)/rows, "bytes/row")

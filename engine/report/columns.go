@@ -5,17 +5,24 @@ import (
 	"path/filepath"
 	"time"
 
+	"cohort/engine/delivery"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
 )
 
-// encode encodes a group as the next row group. The columns are those of row. An empty value is null.
-func (g *group) encode(e *encoder, plan *plan.Plan) ([]chunk, error) {
+// columnWriter takes the columns of a group in their order. A value is as in Parquet; an empty one is null.
+type columnWriter interface {
+	integers(values []int64)
+	own(value func(dst []byte, row int) []byte)
+	shared(which []uint16, n int, value func(dst []byte, entry int) []byte)
+}
+
+// columns writes the columns of row.
+func (g *group) columns(e columnWriter, plan *plan.Plan) {
 	none := len(plan.LaneStarts)
 	each := func(value func(dst []byte, t *told) []byte) {
 		e.shared(g.outcomes, len(g.told), func(dst []byte, i int) []byte { return value(dst, &g.told[i]) })
 	}
-	e.begin(len(g.rows))
 	e.integers(g.rows)
 	e.shared(g.files, len(plan.Cohort.Files), func(dst []byte, file int) []byte {
 		return append(dst, filepath.Base(plan.Cohort.Files[file].Path)...)
@@ -55,7 +62,17 @@ func (g *group) encode(e *encoder, plan *plan.Plan) ([]chunk, error) {
 	each(func(dst []byte, t *told) []byte { return appendTime(dst, t.FirstAttempt) })
 	each(func(dst []byte, t *told) []byte { return appendTime(dst, t.AcceptedAt) })
 	each(func(dst []byte, t *told) []byte { return append(dst, t.template...) })
-	return e.end()
+	fact := func(value func(dst []byte, s *delivery.State) []byte) {
+		e.shared(g.states, len(g.known), func(dst []byte, i int) []byte { return value(dst, &g.known[i]) })
+	}
+	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.Status...) })
+	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.DeliveredChannel...) })
+	fact(func(dst []byte, s *delivery.State) []byte { return appendTime(dst, s.DeliveredAt) })
+	fact(func(dst []byte, s *delivery.State) []byte { return appendTime(dst, s.ReadAt) })
+	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.Code...) })
+	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, delivery.WordsFor(s.Code, s.Reason)...) })
+	fact(func(dst []byte, s *delivery.State) []byte { return appendTime(dst, s.LastEventAt) })
+	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.RoutingVersion...) })
 }
 
 // appendTime appends a time in milliseconds, and nothing for the zero time.

@@ -126,6 +126,10 @@ const mostShared = rowsInGroup / 8
 // value appends that of an entry; an empty one is null.
 func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int) []byte) {
 	c := e.column(format.RLEDictionary, format.Plain, format.RLE)
+	if n == 1 && len(value(e.body[:0], 0)) == 0 {
+		e.nulls(c)
+		return
+	}
 	clear(e.dictionary)
 	for range n {
 		e.ofEntry = append(e.ofEntry, unknown)
@@ -150,14 +154,12 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 		ordinals = append(ordinals, ordinal)
 	}
 	e.ordinals = ordinals
-	c.Statistics.NullCount = int64(len(which) - len(e.ordinals))
-	e.head(c)
-	if len(e.dictionary) == 0 { // all are null
-		c.Encoding = c.Encoding[1:]
-		e.packed = e.pack(e.packed[:0], e.body)
-		e.data(c, format.Plain, len(e.body))
+	if len(e.dictionary) == 0 {
+		e.nulls(c)
 		return
 	}
+	c.Statistics.NullCount = int64(len(which) - len(e.ordinals))
+	e.head(c)
 	e.packValues(c, nil)
 	e.page(c, len(e.plain), format.PageHeader{
 		Type:                 format.DictionaryPage,
@@ -169,6 +171,15 @@ func (e *encoder) shared(which []uint16, n int, value func(dst []byte, entry int
 	e.body = append(append(e.body, byte(width)), e.runs...)
 	e.packed = e.pack(e.packed[:0], e.body)
 	e.data(c, format.RLEDictionary, len(e.body))
+}
+
+// nulls encodes a column without values.
+func (e *encoder) nulls(c *chunk) {
+	clear(e.levels)
+	c.Encoding, c.Statistics.NullCount = c.Encoding[1:], int64(len(e.levels))
+	e.head(c)
+	e.packed = e.pack(e.packed[:0], e.body)
+	e.data(c, format.Plain, len(e.body))
 }
 
 // Instead of an ordinal.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"cohort/engine/delivery"
 	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
@@ -21,9 +22,11 @@ type group struct {
 	files      []uint16
 	shards     []uint16 // the number of lanes: the record is in no shard
 	ids        [][]byte
+	states     []uint16 // by index into known; 0: the service has said nothing
 	found      map[int]string
 	references map[int]string
 
+	known    []delivery.State          // of messages
 	told     []told                    // the different outcomes
 	lanes    []laneTold                // by lane: the latest outcome. Neighbouring records mostly share it
 	verdicts map[person.Verdict]uint16 // the outcomes of records that were never to be sent
@@ -47,7 +50,7 @@ func (g *group) begin(first int64, n, lanes int) {
 	if g.lines == nil {
 		*g = group{
 			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
-			ids: make([][]byte, n), found: map[int]string{}, references: map[int]string{},
+			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{},
 			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
@@ -56,9 +59,12 @@ func (g *group) begin(first int64, n, lanes int) {
 		g.rows[i] = first + int64(i)
 	}
 	clear(g.outcomes)
-	clear(g.ids)
 	g.outcomes, g.lines, g.numbers = g.outcomes[:n], g.lines[:n], g.numbers[:n]
-	g.files, g.shards, g.ids = g.files[:n], g.shards[:n], g.ids[:n]
+	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
+	clear(g.ids)
+	clear(g.states)
+	clear(g.known) // it holds texts
+	g.known = append(g.known[:0], delivery.State{})
 	clear(g.found)
 	clear(g.references)
 	clear(g.lanes)
@@ -68,9 +74,71 @@ func (g *group) begin(first int64, n, lanes int) {
 
 // reader fills groups in the order of the rows. One goroutine at a time uses it.
 type reader struct {
-	in       Input
+	in       *Input
 	verdicts []person.Verdict
 	counts   []int64 // by index into person.Fates
+
+	nextState func() (delivery.Sorted, error, bool) // nil: there are none left
+	state     delivery.Sorted                       // the next
+	stateErr  error
+}
+
+// advance goes on to the next state. The last one is followed by one of no row.
+func (r *reader) advance() {
+	last, more := r.state.Row, false
+	if r.state, r.stateErr, more = r.nextState(); !more {
+		r.nextState = nil
+	} else if r.stateErr == nil && r.state.Row <= last {
+		r.stateErr = fmt.Errorf("the state of row %d comes after row %d; this is a defect of cohort", r.state.Row, last)
+	}
+}
+
+// learn adds the states of the group's messages.
+func (r *reader) learn(g *group) error {
+	end := g.rows[0] + int64(len(g.rows))
+	for r.nextState != nil && r.stateErr == nil && r.state.Row < end {
+		i := r.state.Row - g.rows[0]
+		g.states[i] = uint16(len(g.known))
+		g.known = append(g.known, r.state.State)
+		if g.ids[i] == nil { // the answer with the id was lost
+			g.ids[i] = []byte(r.state.State.MessageID)
+		}
+		r.advance()
+	}
+	return r.stateErr
+}
+
+// stateOf returns the state of the message at a place; nil: the service has said nothing.
+func (g *group) stateOf(place int) *delivery.State {
+	if g.states[place] == 0 {
+		return nil
+	}
+	return &g.known[g.states[place]]
+}
+
+// keep leaves out the records with another fate than these.
+func (g *group) keep(only []person.Fate) {
+	n := 0
+	for i := range g.rows {
+		found, isOdd := g.found[i]
+		reference, named := g.references[i]
+		delete(g.found, i)
+		delete(g.references, i)
+		if !slices.Contains(only, g.told[g.outcomes[i]].Fate) {
+			continue
+		}
+		g.rows[n], g.outcomes[n], g.lines[n], g.numbers[n] = g.rows[i], g.outcomes[i], g.lines[i], g.numbers[i]
+		g.files[n], g.shards[n], g.ids[n], g.states[n] = g.files[i], g.shards[i], g.ids[i], g.states[i]
+		if isOdd {
+			g.found[n] = found
+		}
+		if named {
+			g.references[n] = reference
+		}
+		n++
+	}
+	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
+	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 }
 
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
@@ -86,6 +154,12 @@ func (r *reader) fill(g *group, first int64, n int) error {
 	})
 	if err == nil && missing > 0 {
 		err = fmt.Errorf("%d of the records %d to %d are missing", missing, first, first+int64(n)-1)
+	}
+	if err == nil {
+		err = r.learn(g)
+	}
+	if err == nil && len(r.in.Only) > 0 {
+		g.keep(r.in.Only)
 	}
 	return err
 }

@@ -255,7 +255,7 @@ func input(t testing.TB, dir string, plan *plan.Plan, c *cohort, account ledger.
 }
 
 func writeFile(path string, in report.Input) error {
-	return disk.WriteFile(path, func(w io.Writer) error { return report.Encode(w, in) })
+	return disk.WriteFile(path, func(w io.Writer) error { return report.Write(in, report.Parquet(w)) })
 }
 
 func TestTheReport(t *testing.T) {
@@ -328,12 +328,12 @@ func TestASourceThatIsNotWholeIsRefused(t *testing.T) {
 		} {
 			again := input(t, dir, in.Plan, c, in.Account)
 			again.Records = &source{records: row.records}
-			if err := report.Encode(io.Discard, again); err == nil || !strings.Contains(err.Error(), row.want) {
+			if err := report.Write(again, report.Parquet(io.Discard)); err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("%s: %v", row.sentence, err)
 			}
 		}
 		again := input(t, dir, in.Plan, c, in.Account)
-		if err := report.Encode(full{}, again); !errors.Is(err, errFull) {
+		if err := report.Write(again, report.Parquet(full{})); !errors.Is(err, errFull) {
 			t.Errorf("a full disk: %v", err)
 		}
 	})
@@ -418,6 +418,7 @@ func checkRows(t *testing.T, table arrow.Table, c *cohort, s *service) {
 	names := []string{
 		"row", "file", "line", "nhs_number", "outcome", "reason_code", "reason", "shard", "batch_reference", "message_reference", "message_id",
 		"file_message_reference", "attempts", "first_attempt_at", "accepted_at", "template_version",
+		"delivery_status", "delivered_channel", "delivered_at", "read_at", "failure_code", "failure_reason", "last_event_at", "routing_plan_version",
 	}
 	if table.NumRows() != rows || int(table.NumCols()) != len(names) {
 		t.Fatalf("%d rows and %d columns", table.NumRows(), table.NumCols())

@@ -1,8 +1,14 @@
 package report
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
 
-// row is the schema of the report. Unknown values are null, so their columns are optional. group.encode writes it.
+	"github.com/parquet-go/parquet-go"
+)
+
+// row is the schema of the report. Unknown values are null, so their columns are optional. group.columns writes it.
 type row struct {
 	Row                  int64      `parquet:"row"`
 	File                 string     `parquet:"file"`
@@ -20,4 +26,22 @@ type row struct {
 	FirstAttemptAt       *time.Time `parquet:"first_attempt_at,optional,timestamp(millisecond)"`
 	AcceptedAt           *time.Time `parquet:"accepted_at,optional,timestamp(millisecond)"`
 	TemplateVersion      *string    `parquet:"template_version,optional"`
+	DeliveryStatus       *string    `parquet:"delivery_status,optional"`
+	DeliveredChannel     *string    `parquet:"delivered_channel,optional"`
+	DeliveredAt          *time.Time `parquet:"delivered_at,optional,timestamp(millisecond)"`
+	ReadAt               *time.Time `parquet:"read_at,optional,timestamp(millisecond)"`
+	FailureCode          *string    `parquet:"failure_code,optional"`
+	FailureReason        *string    `parquet:"failure_reason,optional"`
+	LastEventAt          *time.Time `parquet:"last_event_at,optional,timestamp(millisecond)"`
+	RoutingPlanVersion   *string    `parquet:"routing_plan_version,optional"`
+}
+
+// laterColumns are the names of columns that reports will have.
+var laterColumns = []string{"phase", "seed"}
+
+// HasColumn reports whether a name is one of the report's own columns. Case does not matter, because it does not in SQL.
+func HasColumn(name string) bool {
+	same := func(column string) bool { return strings.EqualFold(column, name) }
+	own := parquet.SchemaOf(row{}).Columns()
+	return slices.ContainsFunc(laterColumns, same) || slices.ContainsFunc(own, func(path []string) bool { return same(path[0]) })
 }

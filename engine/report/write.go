@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
@@ -26,6 +29,11 @@ type Input struct {
 	Records  Source
 	Version  string // of the program
 	Complete bool   // every record has its final fate
+
+	// What a later report has besides.
+	States iter.Seq2[delivery.Sorted, error] // of the messages, in the order of rows; nil: nothing is known
+	AsOf   time.Time                         // of States; zero: the report of the run's end
+	Only   []person.Fate                     // leave out records with another fate; empty: none
 }
 
 // Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine at a time calls it.
@@ -41,21 +49,63 @@ type Source interface {
 // the work, so more groups would mostly use memory.
 const mostAtOnce = 4
 
-// Encode writes the report to w. It counts the fates, and fails if they differ from those of the
-// account. After an error the output is not a report.
-func Encode(w io.Writer, in Input) error {
-	if err := write(w, in); err != nil {
+// Output is one file that Write makes from the records of a run.
+type Output func(*Input) (output, error)
+
+type output interface {
+	maker() maker
+	close(metadata map[string]string) error // after the last group
+}
+
+// maker makes the part of a file from a group. Several makers of a file work at once. commit writes the part, in the
+// order of the groups. Until then the group stays as it is.
+type maker func(*group) (commit func() error, err error)
+
+// Parquet is the outcome report. Its columns are those of row.
+func Parquet(w io.Writer) Output {
+	return func(in *Input) (output, error) {
+		out, err := newParquetFile[row](w, in.Version)
+		return &parquetReport{out, in.Plan}, err
+	}
+}
+
+type parquetReport struct {
+	*parquetFile
+	plan *plan.Plan
+}
+
+func (p *parquetReport) maker() maker {
+	e := newEncoder(p.parquetFile)
+	return func(g *group) (func() error, error) {
+		if len(g.rows) == 0 {
+			return func() error { return nil }, nil
+		}
+		e.begin(len(g.rows))
+		g.columns(e, p.plan)
+		chunks, err := e.end()
+		return func() error { return p.append(chunks) }, err
+	}
+}
+
+// Write reads the records of a run once, and writes each output. It counts the fates, and fails if they differ from
+// those of the account. After an error the outputs are not whole. Memory does not grow with the number of records.
+func Write(in Input, outputs ...Output) error {
+	if err := write(&in, outputs); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-func write(w io.Writer, in Input) error {
-	out, err := newParquetFile[row](w, in.Version)
-	if err != nil {
-		return err
+func write(in *Input, outputs []Output) error {
+	var files []output
+	for _, open := range outputs {
+		f, err := open(in)
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
 	}
-	counts, err := writeRows(out, in)
+	counts, err := writeRows(files, in)
 	if err != nil {
 		return err
 	}
@@ -69,19 +119,33 @@ func write(w io.Writer, in Input) error {
 		"service": in.Plan.Service, "records": strconv.FormatInt(in.Plan.Records, 10),
 		"version": in.Version, "complete": strconv.FormatBool(in.Complete),
 	}
+	if !in.AsOf.IsZero() {
+		metadata["as_of"] = in.AsOf.UTC().Format(time.RFC3339)
+	}
 	for i, fate := range person.Fates {
 		if counts[i] != in.Account.Fates[fate] {
 			return fmt.Errorf("the report has %d records as %s, and the account has %d; this is a defect of cohort", counts[i], fate, in.Account.Fates[fate])
 		}
 		metadata[string(fate)] = strconv.FormatInt(counts[i], 10)
 	}
-	return out.close(metadata)
+	for _, f := range files {
+		if err := f.close(metadata); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeRows writes a row for each record and counts the fates, by index into person.Fates. It makes several row groups
 // at once. It reads them in order, and writes them to the file in order.
-func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
+func writeRows(files []output, in *Input) (counts []int64, err error) {
 	r := &reader{in: in, verdicts: in.Records.Verdicts(), counts: make([]int64, len(person.Fates))}
+	if in.States != nil {
+		next, stop := iter.Pull2(in.States)
+		defer stop()
+		r.nextState = next
+		r.advance()
+	}
 	groups := int((in.Plan.Records + rowsInGroup - 1) / rowsInGroup)
 	toRead := make(chan int, 1) // the next group; whoever has it may use the reader
 	toRead <- 0
@@ -92,7 +156,11 @@ func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
 	close(committed[0])
 	makers, ctx := errgroup.WithContext(context.Background())
 	for range min(groups, runtime.GOMAXPROCS(0), mostAtOnce) {
-		makers.Go(func() error { return r.makeGroups(ctx, out, newEncoder(out), toRead, committed) })
+		own := make([]maker, len(files))
+		for i, f := range files {
+			own[i] = f.maker()
+		}
+		makers.Go(func() error { return r.makeGroups(ctx, own, toRead, committed) })
 	}
 	if err := makers.Wait(); err != nil {
 		return nil, err
@@ -101,8 +169,9 @@ func writeRows(out *parquetFile, in Input) (counts []int64, err error) {
 }
 
 // makeGroups makes groups until none are left, or ctx ends because another maker failed.
-func (r *reader) makeGroups(ctx context.Context, out *parquetFile, e *encoder, toRead chan int, committed []chan struct{}) error {
+func (r *reader) makeGroups(ctx context.Context, makers []maker, toRead chan int, committed []chan struct{}) error {
 	var g group
+	commits := make([]func() error, len(makers))
 	for {
 		var n int
 		select {
@@ -119,17 +188,21 @@ func (r *reader) makeGroups(ctx context.Context, out *parquetFile, e *encoder, t
 			return err
 		}
 		toRead <- n + 1
-		chunks, err := g.encode(e, r.in.Plan)
-		if err != nil {
-			return err
+		for i, part := range makers {
+			var err error
+			if commits[i], err = part(&g); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-committed[n]:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := out.append(chunks); err != nil {
-			return err
+		for _, commit := range commits {
+			if err := commit(); err != nil {
+				return err
+			}
 		}
 		close(committed[n+1])
 	}

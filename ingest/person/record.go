@@ -1,5 +1,7 @@
 package person
 
+import "slices"
+
 // Recipient is one sendable record of a cohort, as the engine sees it.
 type Recipient struct {
 	Row      int64     // 1-based data record over all files of the cohort
@@ -91,7 +93,7 @@ type Limit struct {
 func (l *Limit) IsOf(route uint8) bool { return l.Route == 0 || l.Route == int(route)+1 }
 
 // The columns of the Arrow record batches that ingest yields and shard takes. Behind them come
-// the campaign's fields, one UTF-8 column each, never null for a sendable record.
+// those of Texts, one UTF-8 column each, never null for a sendable record.
 //
 //	row        int64   never null   1-based data record over all files
 //	file       uint16  never null   0-based index of the cohort's files
@@ -118,3 +120,14 @@ const (
 	ColumnRoute
 	FirstField // index of the first of the campaign's fields
 )
+
+// Texts are the columns of texts of a record: the fields of the campaign, and the columns to keep that are no fields.
+func Texts(fields, keep []string) []string {
+	all := slices.Clip(fields)
+	for _, column := range keep {
+		if !slices.Contains(fields, column) {
+			all = append(all, column)
+		}
+	}
+	return all
+}

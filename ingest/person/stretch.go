@@ -7,11 +7,12 @@ type Stretch struct {
 	Position    uint32 // of the first
 	Rows, Lines []int64
 	Files       []uint16
-	Numbers     []uint64           // NHS numbers
-	Verdicts    []uint8            // indices into the Verdicts of the source
-	Reference   func(i int) string // as in Record; nil when no record has one
-	Routes      []uint8            // nil when there is one route
-	RouteCount  int                // the number of the campaign's routes
+	Numbers     []uint64             // NHS numbers
+	Verdicts    []uint8              // indices into the Verdicts of the source
+	Reference   func(i int) string   // as in Record; nil when no record has one
+	Kept        []func(i int) string // by column to keep: its values, without white space around them
+	Routes      []uint8              // nil when there is one route
+	RouteCount  int                  // the number of the campaign's routes
 }
 
 // Lane returns the lane of the record with index i.

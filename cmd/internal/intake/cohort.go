@@ -8,6 +8,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
+	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
 	"cohort/shard"
@@ -25,7 +26,7 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	if err := typedDefaults(c); err != nil {
 		return err
 	}
-	if err := c.CheckNames(); err != nil {
+	if err := cmp.Or(c.CheckNames(), keptNames(c)); err != nil {
 		return refusal.New("fields_refused", "cause", err)
 	}
 	if !own {
@@ -56,6 +57,16 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	}
 	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
 		return refusal.New("fields_refused", "cause", err)
+	}
+	return nil
+}
+
+// keptNames refuses a column to keep with the name of a column of the report.
+func keptNames(c *campaign.Campaign) error {
+	for _, column := range c.KeepColumns {
+		if report.HasColumn(column) {
+			return c.Mistake("keep_columns", "names "+column+", and the report has a column of that name; choose another name, and map it to its header under cohort.columns")
+		}
 	}
 	return nil
 }
@@ -143,7 +154,7 @@ func baseOptions(c *campaign.Campaign, fields []string) ingest.Options {
 func (r *Reading) options() ingest.Options {
 	c, o := r.Campaign, baseOptions(r.Campaign, r.Fields)
 	o.Required, o.Only, o.Zone = c.Cohort.Required, numberRange(c), c.Pace.Location
-	o.LatestBy, o.SupersededBy = c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
+	o.Keep, o.LatestBy, o.SupersededBy = c.KeepColumns, c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
 	o.Withdrawn = ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values}
 	o.Types, o.Defaults = map[string]ingest.Type{}, map[string]string{}
 	if r.Stdin {

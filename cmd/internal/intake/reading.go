@@ -133,6 +133,7 @@ func (r *Reading) build(ctx context.Context, dir string, use shard.Use) (*shard.
 		Shards:     shard.CountRouted(terminal.BytesOf(r.Reader), len(r.Campaign.Routes)),
 		Routes:     len(r.Campaign.Routes),
 		Fields:     r.Fields,
+		Keep:       r.Campaign.KeepColumns,
 		Use:        use,
 		Enough:     r.Reader.OmitFields,
 		Duplicates: map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[r.Campaign.Cohort.Duplicates.Rule],

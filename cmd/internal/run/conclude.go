@@ -16,15 +16,12 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
-	"cohort/engine/build"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
-	"cohort/engine/outcome"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
-	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -104,64 +101,6 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 // stopped is the end of a run that can go on.
 func (r *Runner) stopped(err error) error {
 	return &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: r.GoOn()}
-}
-
-// report writes the report and the rejects, unless they are current.
-func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger, summary dispatch.Summary) error {
-	if reportIsCurrent(r.Folder.Path) {
-		return nil
-	}
-	if summary.Account.Fates[person.Suppressed] > plan.Static[string(person.Suppressed)] { // lists have named people since
-		if err := intake.WriteRejectsNow(r.Folder.Path, plan, folded, spool); err != nil {
-			return err
-		}
-	}
-	// The report comes last: it is current only if both are.
-	return WriteReport(r.Folder.File(runfolder.ReportFile), r.Folder.Path, plan, folded, spool)
-}
-
-// WriteReport writes the outcome report of the run in dir to path. folded is its log, or nil to read
-// it.
-func WriteReport(path, dir string, plan *plan.Plan, folded *ledger.Ledger, spool *shard.Spool) (err error) {
-	limitMemory()
-	if folded == nil {
-		if folded, err = runfolder.Ledger(dir, plan); err != nil {
-			return err
-		}
-	}
-	outcomes, err := outcome.Open(dir, plan, folded)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = outcomes.Close() }()
-	records, err := spool.Ranges()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = records.Close() }()
-	account := folded.Account()
-	return output.WriteTo(path, func(w io.Writer) error {
-		return report.Encode(w, report.Input{
-			Plan: plan, Account: account, Events: folded.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
-			Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0,
-		})
-	})
-}
-
-// reportIsCurrent reports whether the report in a run's folder is newer than the log.
-func reportIsCurrent(dir string) bool {
-	report, err := os.Stat(filepath.Join(dir, runfolder.ReportFile))
-	if err != nil {
-		return false
-	}
-	segments, err := os.ReadDir(filepath.Join(dir, ledger.LogFolder))
-	for _, segment := range segments {
-		info, e := segment.Info()
-		if e != nil || !report.ModTime().After(info.ModTime()) {
-			return false
-		}
-	}
-	return err == nil && len(segments) > 0
 }
 
 // printAccount prints the fates of all records, and whether they add up.
