@@ -36,7 +36,7 @@ func TestKeptColumnsThatCannotBe(t *testing.T) {
 		want string
 	}{
 		{path, "icb", ""},
-		{path, "ics", `c.csv:1: there is no column "ics"; the columns are "nhs_number", "newer", "icb" (keep_columns names it); add to the campaign: cohort: {columns: {ics: "NAME OF THE COLUMN"}}`},
+		{path, "ics", `c.csv:1: there is no column "ics"; the columns are "nhs_number", "newer", "icb" (keep_columns names it, or followup needs it); add to the campaign: cohort: {columns: {ics: "NAME OF THE COLUMN"}}`},
 		{path, "newer", "c.csv:1: keep_columns names newer, which is a column of NHS numbers; take it out of keep_columns"},
 		{upload, "icb", ""},
 		{upload, "nhsNumber", "m.csv:1: keep_columns names nhsNumber, which is a column of NHS numbers; take it out of keep_columns"},
