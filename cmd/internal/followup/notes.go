@@ -1,0 +1,248 @@
+package followup
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cohort/engine/disk"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+)
+
+// Folder holds the notes of a run's follow-ups, in the run's folder.
+const Folder = "followups"
+
+const noteEnd = ".note" // ends the name of a note, behind the follow-up's run id
+
+// Note says which rows of its parent a follow-up takes. It is durable before the follow-up has a folder. It holds
+// no personal data.
+type Note struct {
+	RunID  string    `json:"run_id"`
+	Folder string    `json:"folder"`
+	Rule   string    `json:"rule"`
+	At     time.Time `json:"at"`
+	People int64     `json:"people"`
+	SHA256 string    `json:"rows_sha256"`
+
+	rows rows
+}
+
+// Notes are the notes of a run's follow-ups. Who has them locked may change them.
+type Notes struct {
+	dir  string
+	lock *disk.Lock // nil: only for reading
+	All  []*Note
+}
+
+// LockNotes locks the notes in the folder of a run, and reads them.
+func LockNotes(dir string, records int64) (*Notes, error) {
+	n := &Notes{dir: filepath.Join(dir, Folder)}
+	if err := disk.MakeFolder(n.dir); err != nil {
+		return nil, refusal.New("folder_unwritable", "cause", err)
+	}
+	lock, err := disk.Acquire(filepath.Join(n.dir, runfolder.LockFile), "followup")
+	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
+		return nil, refusal.New("followup_busy", "folder", dir, "cause", held)
+	}
+	if err != nil {
+		return nil, refusal.New("folder_unlockable", "cause", err)
+	}
+	n.lock = lock
+	if err := n.read(records); err != nil {
+		n.Release()
+		return nil, err
+	}
+	return n, nil
+}
+
+// ReadNotes reads the notes in the folder of a run without locking them.
+func ReadNotes(dir string, records int64) (*Notes, error) {
+	n := &Notes{dir: filepath.Join(dir, Folder)}
+	return n, n.read(records)
+}
+
+// Release unlocks the notes. It may be called again.
+func (n *Notes) Release() {
+	if n.lock != nil {
+		_ = n.lock.Release()
+		n.lock = nil
+	}
+}
+
+func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
+
+func (n *Notes) read(records int64) error {
+	files, err := os.ReadDir(n.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return refusal.New("folder_unreadable", "cause", err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), noteEnd) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(n.dir, f.Name()))
+		if err != nil {
+			return refusal.New("folder_unreadable", "cause", err)
+		}
+		head, rows, _ := bytes.Cut(text, []byte("\n"))
+		note := &Note{rows: rows}
+		err = json.Unmarshal(head, note)
+		sum := sha256.Sum256(rows)
+		if err != nil || hex.EncodeToString(sum[:]) != note.SHA256 || len(rows) != len(newRows(records)) {
+			return runfolder.Damaged(fmt.Errorf("%s is damaged; bring it back from a copy", filepath.Join(n.dir, f.Name())))
+		}
+		n.All = append(n.All, note)
+	}
+	return nil
+}
+
+// kind is what rules have in common that must not take the same people: fates that are asked for in two calls.
+func kind(rule string) string {
+	if head, _, asked := strings.Cut(rule, ":"); asked && head == "only" {
+		return head
+	}
+	return rule
+}
+
+// Taken returns the rows that follow-ups of a rule have taken.
+func (n *Notes) Taken(rule string, records int64) rows {
+	all := newRows(records)
+	for _, note := range n.All {
+		if kind(note.Rule) == kind(rule) {
+			all.union(note.rows)
+		}
+	}
+	return all
+}
+
+// AnyOnly returns a follow-up of people whom the run has not reached.
+func (n *Notes) AnyOnly() (*Note, bool) {
+	for _, note := range n.All {
+		if kind(note.Rule) == "only" {
+			return note, true
+		}
+	}
+	return nil, false
+}
+
+// Settle looks at the earlier follow-ups of a rule. It refuses another while one of them can still send, or when
+// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
+func (n *Notes) Settle(reg *register.Register, parent, rule string, log *slog.Logger) error {
+	for _, e := range reg.Runs() {
+		if e.Parent == parent && kind(e.Rule) == kind(rule) && !n.has(e.RunID) {
+			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
+		}
+	}
+	kept := n.All[:0]
+	for _, note := range n.All {
+		if kind(note.Rule) == kind(rule) {
+			began, err := note.settled(reg)
+			if err != nil {
+				return err
+			}
+			if !began && n.lock != nil {
+				if err := n.forget(note, log); err != nil {
+					return err
+				}
+			}
+			if !began {
+				continue
+			}
+		}
+		kept = append(kept, note)
+	}
+	n.All = kept
+	return nil
+}
+
+func (n *Notes) has(run string) bool {
+	for _, note := range n.All {
+		if note.RunID == run {
+			return true
+		}
+	}
+	return false
+}
+
+// settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
+func (note *Note) settled(reg *register.Register) (began bool, err error) {
+	entry, known := reg.Run(note.RunID)
+	folder := note.Folder
+	planned, err := plan.Open(folder)
+	if (err != nil || planned.RunID != note.RunID) && known && entry.Folder != folder { // it was moved
+		if err == nil {
+			_ = planned.Close()
+		}
+		folder = entry.Folder
+		planned, err = plan.Open(folder)
+	}
+	if err == nil {
+		defer func() { _ = planned.Close() }()
+	}
+	switch {
+	case err == nil && planned.RunID == note.RunID:
+	case known || err != nil && !errors.Is(err, plan.ErrNone):
+		return true, refusal.New("followup_gone", "run", note.RunID[:8], "rule", note.Rule, "folder", folder)
+	default:
+		return false, nil
+	}
+	folded, err := ledger.Read(folder, planned)
+	if err != nil {
+		return true, runfolder.Unsound(folder, err)
+	}
+	live, held, foreign := folded.Unsettled()
+	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0)
+	if !over && folded.Facts().Superseded == "" {
+		return true, refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder, "command", refusal.Command("resume", folder))
+	}
+	return true, nil
+}
+
+// forget removes what a follow-up without a plan has left.
+func (n *Notes) forget(note *Note, log *slog.Logger) error {
+	if c, err := runfolder.ReadCall(note.Folder); err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
+		held, err := runfolder.Hold(note.Folder, "followup", true, log)
+		if err != nil {
+			return err
+		}
+		held.Discard()
+		held.Release()
+	}
+	if err := os.Remove(n.path(note.RunID)); err != nil {
+		return refusal.New("folder_unwritable", "cause", err)
+	}
+	log.Info("a follow-up was stopped before it had a plan; it sent nothing and is forgotten", "run", note.RunID[:8])
+	return disk.SyncFolder(n.dir)
+}
+
+// Add notes the people of a follow-up, durably. Its folder is made afterwards.
+func (n *Notes) Add(run, folder, rule string, s *Selection) error {
+	sum := sha256.Sum256(s.rows)
+	note := &Note{RunID: run, Folder: folder, Rule: rule, At: time.Now().UTC().Truncate(time.Second), People: s.Due, SHA256: hex.EncodeToString(sum[:]), rows: s.rows}
+	err := disk.WriteFile(n.path(run), func(w io.Writer) error {
+		if err := json.NewEncoder(w).Encode(note); err != nil {
+			return err
+		}
+		_, err := w.Write(s.rows)
+		return err
+	})
+	if err != nil {
+		return refusal.New("folder_unwritable", "cause", err)
+	}
+	n.All = append(n.All, note)
+	return nil
+}

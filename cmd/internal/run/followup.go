@@ -1,0 +1,354 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/followup"
+	"cohort/cmd/internal/intake"
+	"cohort/engine"
+	"cohort/engine/campaign"
+	"cohort/engine/disk"
+	"cohort/engine/pace"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+	"cohort/ingest"
+	"cohort/ingest/person"
+	"cohort/shard"
+)
+
+// FollowUp is one call of followup.
+type FollowUp struct {
+	Rule     string   // a rule of the parent's campaign file
+	Only     []string // fates
+	Received string   // a fingerprint of words
+	Campaign string   // the campaign file to send with; empty: the rule's
+	Reason   string
+	DryRun   bool // count, and change nothing
+	Due      bool // only say when somebody is due
+	JSON     bool
+}
+
+// followUp makes a send a follow-up. The methods of nil do nothing, for an ordinary send.
+type followUp struct {
+	of     *plan.FollowUp
+	parent *followup.Parent
+	people *os.File // a cohort file
+	notes  *followup.Notes
+	found  *followup.Selection
+	lock   *disk.Lock // of the parent's folder; may be nil
+}
+
+func (f *followUp) header() *plan.FollowUp {
+	if f == nil {
+		return nil
+	}
+	return f.of
+}
+
+// ready prepares the reading of the people due. The parent's reading has judged their records, so what a campaign
+// says of files does not count.
+func (f *followUp) ready(r *intake.Reading) {
+	c := &r.Campaign.Cohort
+	header := true
+	c.Format = campaign.Format{Type: "csv", Delimiter: ",", Encoding: "utf-8", Header: &header}
+	c.Columns, c.Superseded, c.Withdrawn, c.Expect = nil, "", campaign.Withdrawn{}, campaign.Expect{}
+	c.Duplicates = campaign.Duplicates{Rule: "first"}
+	r.Name, r.Links = "people due of run "+f.of.Parent.RunID[:8], f.parent.Spool.Superseded()
+}
+
+// note makes durable which people the run takes, before it has a folder. From here on the parent's own log cannot
+// send to people whom it had not reached.
+func (f *followUp) note(run engine.RunID, folder string) error {
+	if err := f.notes.Add(run.String(), folder, f.of.Rule, f.found); err != nil {
+		return err
+	}
+	f.unhold()
+	return nil
+}
+
+func (f *followUp) unhold() {
+	if f.lock != nil {
+		_ = f.lock.Release()
+		f.lock = nil
+	}
+}
+
+// planned ends what a follow-up holds of its parent.
+func (f *followUp) planned() {
+	if f == nil {
+		return
+	}
+	f.unhold()
+	if f.notes != nil {
+		f.notes.Release()
+	}
+	if f.people != nil {
+		_ = f.people.Close()
+	}
+	if f.parent != nil {
+		f.parent.Close()
+		f.parent = nil
+	}
+}
+
+// FollowUp finds the people of the run in a folder who are due, and sends to them.
+func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options Options) error {
+	p, err := r.parentOf(dir)
+	if err != nil {
+		return err
+	}
+	ask, err := p.ask(&o)
+	if err != nil {
+		return err
+	}
+	r.Runs, r.Call.Campaign, r.Call.Cohort = filepath.Dir(p.Folder.Path), ask.Rule.By, []string{runfolder.StdinWord}
+	r.Call.FollowUp = options.Words
+	by, err := intake.LoadCampaign(ask.Rule.By)
+	if err != nil {
+		return err
+	}
+	if err := p.suits(by); err != nil {
+		return err
+	}
+	r.Call.Simulate = p.plan.Service == p.Campaign.ServiceID(true) && by.File == nil
+	f := &followUp{of: &plan.FollowUp{
+		Parent: plan.EarlierRun{RunID: p.plan.RunID, Folder: p.Folder.Path}, Rule: ask.Rule.Name, Root: p.plan.Root(),
+		Reason: o.Reason, Unless: ask.Rule.Unless, NotAfter: ask.Rule.NotAfter,
+	}}
+	defer f.planned()
+	if err := p.find(ctx, f, ask, by, !o.DryRun && !o.Due); err != nil {
+		return err
+	}
+	if err := p.show(r.Stdout, f, ask, &o, ClockOf(ctx)()); err != nil || o.DryRun || o.Due || f.found.Due == 0 {
+		return err
+	}
+	r.followUp = f
+	return r.Send(ctx, options)
+}
+
+// parent is the run that is followed up.
+type parent struct {
+	*Runner
+	plan *plan.Plan
+}
+
+// parentOf reads what the parent was called with.
+func (r *Runner) parentOf(dir string) (*parent, error) {
+	path, call, err := runfolder.Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &parent{Runner: &Runner{Call: call, RunFolder: path, Folder: &runfolder.Folder{Path: path}, Log: r.Log}}
+	if p.plan, err = runfolder.Plan(path); err != nil {
+		return nil, err
+	}
+	_ = p.plan.Close() // its header is enough here
+	p.Campaign, _, _, err = runfolder.ReadCampaign(path, call)
+	p.chain = p.plan.Root()
+	return p, err
+}
+
+// ask is what a call asks for.
+func (p *parent) ask(o *FollowUp) (*followup.Ask, error) {
+	a := &followup.Ask{Rule: campaign.FollowUp{By: o.Campaign}}
+	var err error
+	switch {
+	case o.Rule != "":
+		err = p.rule(o, a)
+	case len(o.Only) > 0:
+		slices.Sort(o.Only)
+		for _, fate := range o.Only {
+			if fate != string(person.Refused) && fate != string(person.Invalid) {
+				return nil, refusal.New("followup_fate_wrong", "fate", fate)
+			}
+			a.Fates = append(a.Fates, person.Fate(fate))
+		}
+		a.Rule.Name = "only:" + strings.Join(slices.Compact(o.Only), ",")
+	default:
+		if words := earlier.TemplatesOf(p.plan); !slices.Contains(words, o.Received) {
+			return nil, refusal.New("followup_wording_unknown", "given", o.Received, "known", strings.Join(words, ", "))
+		}
+		a.Wording, a.Rule.Name = o.Received, "received:"+o.Received
+	}
+	if err == nil && a.Rule.By == "" {
+		err = refusal.New("followup_without_campaign")
+	}
+	return a, err
+}
+
+// rule takes a rule of the parent's campaign file, as it was when the parent was planned.
+func (p *parent) rule(o *FollowUp, a *followup.Ask) error {
+	var names []string
+	for _, f := range p.Campaign.FollowUps {
+		names = append(names, f.Name)
+	}
+	rule, there := p.Campaign.FollowUp(o.Rule)
+	is := func(s campaign.Setting) bool { return s.Key == "followup."+o.Rule }
+	was, now := slices.IndexFunc(p.plan.Frozen, is), slices.IndexFunc(p.Campaign.Frozen(), is)
+	switch {
+	case !there:
+		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", strings.Join(append(names, "none")[:max(1, len(names))], ", "), "file", p.Campaign.Path)
+	case was < 0:
+		return refusal.New("followup_rule_new", "rule", o.Rule)
+	case p.plan.Frozen[was] != p.Campaign.Frozen()[now]:
+		return refusal.New("followup_rule_changed", "rule", o.Rule, "was", p.plan.Frozen[was].Value)
+	case o.Campaign != "":
+		return refusal.New("followup_rule_has_campaign", "rule", o.Rule, "campaign", rule.By)
+	}
+	a.Rule = rule
+	return nil
+}
+
+// suits refuses a campaign that does not know the parent, or forgets whom the parent left out.
+func (p *parent) suits(by *campaign.Campaign) error {
+	switch {
+	case !slices.Contains(by.Registers(), p.Call.Register):
+		return refusal.New("followup_other_register", "register", by.Register, "parent_register", p.Call.Register)
+	case len(by.Suppress) == 0 && len(p.Campaign.Suppress) > 0:
+		return refusal.New("followup_without_lists", "list", filepath.Base(p.Campaign.Suppress[0].File))
+	case by.Name == p.plan.Campaign:
+		return refusal.New("followup_same_campaign", "campaign", by.Name)
+	}
+	return nil
+}
+
+// find finds the people due. lock keeps other calls away until the follow-up has a plan.
+func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, lock bool) (err error) {
+	dir, records := p.Folder.Path, p.plan.Records
+	if lock {
+		if f.notes, err = followup.LockNotes(dir, records); err != nil {
+			return err
+		}
+		if len(a.Fates) > 0 || p.plan.NeverAgain { // see decision 31
+			if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
+				return refusal.New("run_busy", "folder", dir, "cause", err)
+			}
+		}
+	} else if f.notes, err = followup.ReadNotes(dir, records); err != nil {
+		return err
+	}
+	columns, err := intake.ColumnsOf(by)
+	if err != nil {
+		return err
+	}
+	if below, err := intake.FollowUpColumns(by); err != nil {
+		return err
+	} else if columns = append(columns, below...); a.Rule.NotAfter != "" {
+		columns = append(columns, a.Rule.NotAfter)
+	}
+	slices.Sort(columns)
+	columns = slices.Compact(columns)
+	tmp, err := os.MkdirTemp("", "cohort-followup-")
+	if err != nil {
+		return refusal.New("no_working_folder", "cause", err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	// The register comes before the log: a run at work is ahead of what was read.
+	reg, err := p.lookInRegister()
+	if err != nil {
+		return err
+	}
+	standing := p.standing(reg, p.plan, register.Facts{})
+	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.Log); err != nil {
+		return err
+	}
+	if f.parent, err = followup.Open(dir, tmp); err != nil {
+		return err
+	}
+	standing.Facts = register.FactsOf(f.parent.Ledger)
+	if standing.Copied, err = p.copied(p.plan, f.parent.Ledger); err != nil {
+		return err
+	}
+	if err := register.AdmitParent(standing); err != nil {
+		return err
+	}
+	texts := f.parent.Spool.Manifest.Texts()
+	if missing := slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
+		return refusal.New("followup_columns_missing", "columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
+	}
+	if f.people, err = os.CreateTemp(tmp, "people-"); err != nil { // with mode 0600; it has no name from here on
+		return refusal.New("no_working_folder", "cause", err)
+	}
+	_ = os.Remove(f.people.Name())
+	now := ClockOf(ctx)()
+	f.found, err = f.parent.Select(ctx, a, f.notes.Taken(f.of.Rule, records), columns, now, sendDay(by.Pace, now), f.people)
+	if err == nil {
+		_, err = f.people.Seek(0, io.SeekStart)
+	}
+	return err
+}
+
+// sendDay is the day, such as 20270131, on which messages go that are ready at now.
+func sendDay(p campaign.Pace, now time.Time) int64 {
+	if o, ok := pace.NextOpening(p, now); ok && o.Opens.After(now) {
+		now = o.Opens
+	}
+	day, _ := ingest.Day(now.In(p.Location).Format(time.DateOnly))
+	return day
+}
+
+// show prints who is due and who is left out, and refuses a follow-up of messages that too little is known about.
+func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, now time.Time) error {
+	s := f.found
+	if o.JSON {
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(w, "follow-up %s of run %s, %s\n  %-20s %12d\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign, "due", s.Due)
+		for _, v := range followup.Words {
+			if n := s.LeftOut[v.Verdict]; n > 0 {
+				fmt.Fprintf(w, "  %-20s %12d  %s\n", v.Verdict, n, v.Words)
+			}
+		}
+		fmt.Fprintf(w, "  the service has told of %d of %d accepted messages\n", s.WithNews, s.Accepted)
+	}
+	if !s.Known(a) {
+		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted, "share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
+	}
+	switch {
+	case o.JSON:
+	case s.Due > 0 && o.Due:
+		fmt.Fprintln(w, "next due  now")
+	case s.Next.IsZero() && s.Due == 0:
+		fmt.Fprintln(w, "nobody is due, and nobody will be unless the outcomes change; nothing was sent")
+	case s.Due == 0 || o.Due:
+		fmt.Fprintf(w, "nobody is due; nothing was sent\nnext due  %s\n", pace.Clock(s.Next, p.Campaign.Pace.Location, now))
+	}
+	return nil
+}
+
+// news returns what yields the people of a follow-up who are due no more.
+func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Context) iter.Seq2[shard.Exclusion, error] {
+	clock := ClockOf(ctx)
+	day := func() int64 { return sendDay(r.Campaign.Pace, clock()) }
+	return func(ctx context.Context) iter.Seq2[shard.Exclusion, error] {
+		return followup.Overtaken(ctx, &planned.Header, r.Folder.File(runfolder.ListsFolder), day)
+	}
+}
+
+// notFollowedUp refuses to send a run's refused messages again when a follow-up has written to those people.
+func (r *Runner) notFollowedUp(planned *plan.Plan) error {
+	notes, err := followup.ReadNotes(r.Folder.Path, planned.Records)
+	if err != nil {
+		return err
+	}
+	if note, is := notes.AnyOnly(); is {
+		return refusal.New("followed_up", "run", note.RunID[:8], "folder", note.Folder)
+	}
+	return nil
+}
