@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"cohort/engine/disk"
+	"cohort/ingest/person"
 	"cohort/sinks/simulator/callbacks"
 )
 
@@ -27,15 +29,34 @@ const (
 // read it, and a letter for those whom neither has reached. A receiver takes the callbacks.
 type chain struct {
 	*world
-	numbers []string // of the cohort, in its order
+	receiver string   // the address of the receiver of callbacks
+	numbers  []string // of the cohort, in its order
+	rows     [][]string
 }
 
 func newChain(t *testing.T, people int) *chain {
 	t.Helper()
-	c := &chain{world: newWorld(t)}
 	receiver := freeAddress(t)
+	c := &chain{world: newWorld(t), receiver: receiver}
 	c.write("target.yaml", "application_id: app-1\n")
 	c.simulate("{}\n", "--hasten", "1e9", "--callbacks", "http://"+receiver, "--callback-target", c.path("target.yaml"))
+	c.files("", "24h")
+	c.write("list.csv", "nhs_number\n9990000018\n")
+	c.people(people)
+	var log bytes.Buffer
+	r := exec.Command(c.binary, "callbacks", "-c", "app.yaml", "--runs", "runs", "--listen", receiver)
+	r.Dir, r.Stderr = c.dir, &log
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Process.Kill(); _ = r.Wait() })
+	waitFor(t, func() bool { return answerAt(receiver, "/readyz") == http.StatusOK })
+	return c
+}
+
+// files writes the campaigns of a chain. The names of the first two end with end.
+func (c *chain) files(end, after string) {
+	c.t.Helper()
 	sink := fmt.Sprintf(`    base_url: http://%s/comms
     token_url: http://%[1]s/oauth2/token
     api_key_file: api-key
@@ -43,16 +64,16 @@ func newChain(t *testing.T, people int) *chain {
     private_key_file: key.pem
 `, c.service)
 	head := "profile: test\npace: {per_second: 0}\nsuppress: [{file: list.csv, reason: opted_out}]\ncallbacks: {application_id: app-1}\n"
-	c.write("app.yaml", "campaign: invitation-app\n"+head+`personalisation: {body: "Dear ((given_name)), come on ((appointment_date))."}
+	c.write("app"+end+".yaml", "campaign: invitation-app"+end+"\n"+head+`personalisation: {body: "Dear ((given_name)), come on ((appointment_date))."}
 followup:
-  - {name: sms, after: 24h, unless: [read], not_after: appointment_date, by: sms.yaml}
+  - {name: sms, after: `+after+`, unless: [read], not_after: appointment_date, by: sms`+end+`.yaml}
 sink:
   notify:
     routing_plan: app
 `+sink)
-	c.write("sms.yaml", "campaign: invitation-sms\n"+head+`personalisation: {sms_body: "((given_name)), come to ((clinic_name))."}
+	c.write("sms"+end+".yaml", "campaign: invitation-sms"+end+"\n"+head+`personalisation: {sms_body: "((given_name)), come to ((clinic_name))."}
 followup:
-  - {name: letter, after: 24h, unless: [read, delivered], by: letter.yaml}
+  - {name: letter, after: `+after+`, unless: [read, delivered], by: letter.yaml}
 sink:
   notify:
     routing_plan: sms
@@ -67,17 +88,6 @@ sink:
       address_lines: [street, town]
       postcode: postcode
 `)
-	c.write("list.csv", "nhs_number\n9990000018\n")
-	c.people(people)
-	var log bytes.Buffer
-	r := exec.Command(c.binary, "callbacks", "-c", "app.yaml", "--runs", "runs", "--listen", receiver)
-	r.Dir, r.Stderr = c.dir, &log
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.Process.Kill(); _ = r.Wait() })
-	waitFor(t, func() bool { return answerAt(receiver, "/readyz") == http.StatusOK })
-	return c
 }
 
 // people writes a cohort of people with addresses. The appointments of the first ten are over.
@@ -85,23 +95,28 @@ func (c *chain) people(n int) {
 	c.t.Helper()
 	c.generate(n, 0)
 	in := Must(csv.NewReader(Must(os.Open(c.path("cohort.csv")))).ReadAll())
-	var text strings.Builder
-	out := csv.NewWriter(&text)
 	for i, row := range in {
 		street, town, day := fmt.Sprint(i, " High Street"), "Leeds", "2099-01-31"
 		if i == 0 {
 			street, town, day = "street", "town", "appointment_date"
 		} else {
-			row[0] = strings.NewReplacer(" ", "", "-", "").Replace(row[0])
+			row[0] = Must(person.ParseNHSNumber(row[0])).Digits()
 			c.numbers = append(c.numbers, row[0])
 		}
 		if i >= 1 && i <= 10 {
 			day = "2020-01-31"
 		}
-		Must(0, out.Write([]string{row[0], row[1], day, row[7], street, town, row[4]}))
+		c.rows = append(c.rows, []string{row[0], row[1], day, row[7], street, town, row[4]})
 	}
-	out.Flush()
-	c.write("cohort.csv", text.String())
+	c.part("cohort.csv", 0, n)
+}
+
+// part writes a file with a part of the people.
+func (c *chain) part(name string, from, to int) {
+	var text strings.Builder
+	out := csv.NewWriter(&text)
+	Must(0, out.WriteAll(append(c.rows[:1:1], c.rows[1+from:1+to]...)))
+	c.write(name, text.String())
 }
 
 // told waits until the service has called back about everything.
@@ -242,4 +257,204 @@ func (c *chain) letters() map[string]bool {
 		}
 	}
 	return all
+}
+
+// killedOnce kills a call as soon as something holds. It reports whether it did.
+func (c *chain) killedOnce(holds func() bool, args ...string) bool {
+	c.t.Helper()
+	p, _, stderr := c.start(args...)
+	ended := make(chan struct{})
+	go func() { _ = p.Wait(); close(ended) }()
+	for {
+		select {
+		case <-ended:
+			if code := p.ProcessState.ExitCode(); code != 0 {
+				c.t.Fatalf("exit %d\n%s", code, stderr)
+			}
+			return false
+		default:
+		}
+		if holds() {
+			_ = p.Process.Kill()
+			<-ended
+			return true
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// A follow-up is killed at each step between the decision who is due and its end. The same call again, and the
+// command that it names, bring everybody who is due one message, and nobody two.
+func TestAFollowUpIsKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 2100)
+	steps := []string{
+		"runs/invitation-appN-*/followups/*.note", "runs/invitation-smsN-*/run.json", "runs/invitation-smsN-*/cohort.stdin",
+		"runs/invitation-smsN-*/spool/manifest.json", "runs/invitation-smsN-*/plan.json", "runs/invitation-smsN-*/log/*.log", "",
+	}
+	for n, step := range steps {
+		end := fmt.Sprint(n)
+		c.files(end, "0s")
+		c.spoilFile("sms"+end+".yaml", "per_second: 0", "per_second: 100")
+		c.spoilFile("sms"+end+".yaml", "routing_plan: sms", "routing_plan: sms\n    batch: {max_messages: 10}")
+		c.part("cohort"+end+".csv", 300*n, 300*(n+1))
+		c.exits(0, "send", "-c", "app"+end+".yaml", "cohort"+end+".csv")
+		c.told()
+		app := c.runOf("invitation-app" + end)
+		before := len(c.step(smsPlan))
+		due := 0
+		inApp := c.step(appPlan)
+		for i, number := range c.numbers[300*n : 300*(n+1)] {
+			if a, sent := inApp[number]; sent && a.ReadAt == nil && !a.forbidden() && (n > 0 || i >= 10) {
+				due++
+			}
+		}
+		holds := func() bool {
+			return len(Must(filepath.Glob(c.path(strings.ReplaceAll(step, "N-", end+"-"))))) > 0
+		}
+		if step == "" {
+			holds = func() bool { return len(c.step(smsPlan)) > before }
+		}
+		call := []string{"followup", app, "--rule", "sms"}
+		if !c.killedOnce(holds, call...) {
+			t.Errorf("%q: it was not killed", step)
+		}
+		began := len(Must(filepath.Glob(c.path("runs/invitation-sms"+end+"-*/plan.json")))) > 0
+		if n >= 4 && !began {
+			t.Errorf("%q: there is no plan", step)
+		}
+		if left := Must(filepath.Glob(c.path("runs/invitation-sms" + end + "-*"))); !began && len(left) > 0 {
+			if o := c.run("resume", left[0]); !o.refused("followup_not_planned") && !o.refused("not_a_run_but") {
+				t.Errorf("%q: exit %d\n%s", step, o.code, o.stderr)
+			}
+		}
+		o := c.run(call...)
+		switch {
+		case began && !o.refused("followup_unfinished"), !began && o.code != 0:
+			t.Errorf("%q, plan %v: exit %d\n%s", step, began, o.code, o.stderr)
+		case began:
+			c.exits(0, "resume", c.runOf("invitation-sms"+end))
+		}
+		if o = c.run(call...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
+			t.Errorf("%q: exit %d\n%s%s", step, o.code, o.stdout, o.stderr)
+		}
+		if sent := len(c.step(smsPlan)) - before; sent != due {
+			t.Errorf("%q: %d of %d people were sent to\n%s", step, sent, due, o.stdout)
+		}
+		c.runOf("invitation-sms" + end)
+		if left := Must(filepath.Glob(c.path("runs/*/cohort.stdin"))); len(left) > 0 {
+			t.Errorf("%q: personal data is left in %v", step, left)
+		}
+	}
+}
+
+// spoilFile replaces a text in a file.
+func (c *chain) spoilFile(name, old, new string) {
+	c.t.Helper()
+	text := c.mustRead(name)
+	if !strings.Contains(text, old) {
+		c.t.Fatalf("%s does not hold %q", name, old)
+	}
+	c.write(name, strings.Replace(text, old, new, 1))
+}
+
+// call posts a callback about a message to the receiver.
+func (c *chain) call(reference, status string) {
+	c.t.Helper()
+	body := fmt.Sprintf(`{"data":[{"type":"ChannelStatus","attributes":{"messageReference":%q,"channel":"nhsapp","channelStatus":"delivered","supplierStatus":%q,"timestamp":%q},"meta":{"idempotencyKey":"k"}}]}`,
+		reference, status, time.Now().UTC().Format(time.RFC3339))
+	if got := beginCallbackAt(c.t, "/callbacks/notify/channels", c.receiver, "an-application", body).finish(); got != "202" {
+		c.t.Fatalf("a callback gets %s", got)
+	}
+}
+
+// unread returns references of messages in the app that are not read, by NHS number.
+func (c *chain) unread(run string) map[string]string {
+	c.t.Helper()
+	inApp, all := c.step(appPlan), map[string]string{}
+	for _, r := range c.report(run) {
+		if r.Outcome == "accepted" && inApp[*r.NHSNumber].ReadAt == nil && !inApp[*r.NHSNumber].forbidden() && r.Row > 10 {
+			all[*r.NHSNumber] = *r.MessageReference
+		}
+	}
+	return all
+}
+
+// News that comes after the plan leaves people out, at the next start. It also reaches through a step to the one
+// behind it. What an older copy of the parent's folder would send again is refused, as a second call at once is.
+func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 200)
+	c.files("", "0s")
+	c.spoilFile("sms.yaml", "per_second: 0", "per_second: 0, window: \""+closedWindow()+"\", timezone: UTC")
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	app := c.runOf("invitation-app")
+	c.told()
+	Must(0, copyFolder(c.path("copy"), app))
+	due := c.unread(app)
+	waits := []string{"followup", app, "--rule", "sms", "--one-window"}
+	if !c.killedOnce(func() bool { return len(Must(filepath.Glob(c.path("runs/invitation-sms-*/log/*.log")))) > 0 }, waits...) {
+		t.Fatal("it does not wait for its window")
+	}
+	sms := c.runOf("invitation-sms")
+	var late []string
+	for number, reference := range due {
+		if late = append(late, number); len(late) <= 3 {
+			c.call(reference, "read")
+		}
+	}
+	if o := c.run(waits...); !o.refused("followup_unfinished") || !strings.Contains(o.stderr, "cohort resume "+sms) {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	c.spoilFile("sms.yaml", closedWindow(), openWindow())
+	c.exits(0, "resume", sms)
+	texts := c.step(smsPlan)
+	for i, number := range late {
+		if _, sent := texts[number]; sent != (i >= 3) {
+			t.Errorf("person %d: sent %v", i, sent)
+		}
+	}
+	counts := map[string]int{}
+	for _, r := range c.report(sms) {
+		counts[r.Outcome]++
+	}
+	if len(texts) != len(due)-3 || counts["suppressed"] != 3 || counts["accepted"] != len(texts) {
+		t.Errorf("%d texts to %d people, %v", len(texts), len(due), counts)
+	}
+	if o := c.run(waits...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+
+	c.told()
+	var readLater string // by a person who has no text message delivered
+	for number, a := range c.step(smsPlan) {
+		if a.Status != "delivered" && !a.forbidden() {
+			readLater = number
+		}
+	}
+	c.call(due[readLater], "read")
+	c.exits(0, "followup", sms, "--rule", "letter")
+	if letters := c.letters(); readLater == "" || letters[readLater] || len(letters) == 0 {
+		t.Errorf("%d letters; one to a person who read the first message: %v", len(letters), letters[readLater])
+	}
+
+	lock := Must(disk.Acquire(filepath.Join(app, "followups", "lock"), "followup"))
+	if o := c.run("followup", app, "--rule", "sms"); !o.refused("followup_busy") {
+		t.Errorf("two at once: exit %d\n%s", o.code, o.stderr)
+	}
+	Must(0, lock.Release())
+	Must(0, os.Rename(app, c.path("moved")))
+	Must(0, os.Rename(c.path("copy"), app))
+	if o := c.run("followup", app, "--rule", "sms"); !o.refused("followup_unknown") {
+		t.Errorf("an older copy: exit %d\n%s", o.code, o.stderr)
+	}
+}
+
+// closedWindow is some hours of the day that are not now, and openWindow the hours around now.
+func closedWindow() string { return hoursFrom(6) }
+func openWindow() string   { return hoursFrom(-6) }
+
+func hoursFrom(hours int) string {
+	at := time.Now().UTC().Add(time.Duration(hours) * time.Hour)
+	return at.Format("15:04") + "-" + at.Add(12*time.Hour).Format("15:04")
 }
