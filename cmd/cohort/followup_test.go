@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -457,4 +458,62 @@ func openWindow() string   { return hoursFrom(-6) }
 func hoursFrom(hours int) string {
 	at := time.Now().UTC().Add(time.Duration(hours) * time.Hour)
 	return at.Format("15:04") + "-" + at.Add(12*time.Hour).Format("15:04")
+}
+
+// The telephone number in an invitation is wrong, and the run is stopped half way. The rest get corrected words, and
+// exactly those with the wrong words get a correction: everybody one invitation and, where due, one correction.
+func TestAContentIncident(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 300)
+	c.files("", "0s")
+	c.spoilFile("app.yaml", "per_second: 0", "per_second: 100")
+	c.spoilFile("app.yaml", "routing_plan: app", "routing_plan: app\n    batch: {max_messages: 10}")
+	if !c.killedOnce(func() bool { return len(c.step(appPlan)) >= 50 }, "send", "-c", "app.yaml", "cohort.csv") {
+		t.Fatal("the run was not stopped")
+	}
+	wrong := c.runOf("invitation-app")
+	fingerprint := regexp.MustCompile(`"template_version": *"([0-9a-f]+)"`).FindStringSubmatch(string(Must(os.ReadFile(filepath.Join(wrong, "plan.json")))))[1]
+	c.write("correction.yaml", strings.NewReplacer("invitation-sms", "correction", `"((given_name)), come to ((clinic_name))."`, `"((given_name)), the number is 020 7946 0000."`).
+		Replace(c.mustRead("sms.yaml")[:strings.Index(c.mustRead("sms.yaml"), "followup:")]+"sink:\n"+strings.SplitN(c.mustRead("sms.yaml"), "sink:\n", 2)[1]))
+	correct := []string{"followup", wrong, "--received", fingerprint, "-c", "correction.yaml", "--reason", "wrong number"}
+	if o := c.run(append(slices.Clone(correct), "--dry-run")...); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	for code, args := range map[string][]string{
+		"followup_wording_unknown":  {"followup", wrong, "--received", "0123456789ab", "-c", "correction.yaml", "--reason", "x"},
+		"followup_without_reason":   correct[:6],
+		"followup_without_campaign": {"followup", wrong, "--received", fingerprint, "--reason", "x"},
+		"followup_of_whom":          {"followup", wrong, "--received", fingerprint, "--rule", "sms"},
+		"followup_fate_wrong":       {"followup", wrong, "--only", "not_sent", "-c", "correction.yaml", "--reason", "x"},
+		"followup_rule_unknown":     {"followup", wrong, "--rule", "email"},
+		"followup_same_campaign":    {"followup", wrong, "--received", fingerprint, "-c", "app.yaml", "--reason", "x"},
+	} {
+		if o := c.run(args...); !o.refused(code) {
+			t.Errorf("%s: exit %d\n%s", code, o.code, o.stderr)
+		}
+	}
+	c.run("resume", wrong, "--settle")
+	had := c.step(appPlan)
+	c.write("corrected.yaml", strings.NewReplacer("invitation-app", "corrected", "come on", "please come on").Replace(c.mustRead("app.yaml")))
+	c.exits(0, "send", "-c", "corrected.yaml", "cohort.csv", "--rest-of", "invitation-app")
+	c.exits(0, correct...)
+	if o := c.run(correct...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
+		t.Errorf("the second call: exit %d\n%s", o.code, o.stderr)
+	}
+	invited, corrected := c.step(appPlan), c.step(smsPlan) // each fails the test if somebody is there twice
+	forbidden := 0
+	for _, number := range c.numbers {
+		_, isInvited := invited[number]
+		a, wasWrong := had[number]
+		_, isCorrected := corrected[number]
+		if wasWrong && a.forbidden() {
+			forbidden++
+		}
+		if !isInvited || isCorrected != (wasWrong && !a.forbidden()) {
+			t.Errorf("%+v: invited %v, had the wrong words %v, corrected %v", a, isInvited, wasWrong, isCorrected)
+		}
+	}
+	if len(had) < 50 || len(had) > 250 || len(corrected) != len(had)-forbidden {
+		t.Errorf("%d had the wrong words, and %d a correction", len(had), len(corrected))
+	}
 }
