@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 	"engine/control":          {"engine/disk", "engine/dispatch", "engine/ledger", "engine/pace", "engine/record", "engine/refusal", "engine/runfolder"},
 	"engine/build":            {},
 	"sinks":                   {"engine", "engine/build", "engine/campaign", "engine/refusal", "sinks/apim", "sinks/file", "sinks/nhsapp", "sinks/notify", "sinks/simulator"},
-	"sinks/delivery":          {"engine", "engine/build", "engine/facts", "engine/ledger", "engine/pace", "engine/plan", "engine/refusal", "engine/report", "engine/runfolder", "ingest/person", "shard", "sinks/file", "sinks/nhsapp", "sinks/notify"},
+	"sinks/delivery":          {"engine", "engine/delivery", "engine/facts", "engine/ledger", "engine/pace", "engine/plan", "engine/refusal", "engine/runfolder", "ingest/person", "shard", "sinks/file", "sinks/nhsapp", "sinks/notify"},
 	"engine/journal":          {},
 	"engine/campaign":         {"engine/yamlfile", "ingest/person"},
 	"engine/yamlfile":         {},

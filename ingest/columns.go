@@ -77,13 +77,6 @@ func plan(s format.Source, o Options) (mapping, error) {
 	m.number, m.fields, m.required, m.typed = places[format.NumberField], all(o.Fields), all(o.Required), all(typed)
 	m.address, m.routed, m.kept = all(o.Address.Lines), all(routed), all(kept)
 	m.order, m.withdrawn, m.successor = places[o.LatestBy], places[o.Withdrawn.Column], places[o.SupersededBy]
-	for _, column := range o.Keep {
-		if k := places[column]; k == m.number || k == m.successor {
-			return mapping{}, &format.FileError{
-				Line: h.Line, Problem: "keep_columns names " + column + ", which is a column of NHS numbers", Fix: "take it out of keep_columns",
-			}
-		}
-	}
 	if m.multiline, refused = h.Columns(o.Multiline, o.Columns); refused != nil {
 		return mapping{}, refused
 	}

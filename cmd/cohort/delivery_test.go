@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,8 +14,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	events "cohort/engine/delivery"
+	"cohort/engine/facts"
+	"cohort/engine/inbox"
 	"cohort/engine/plan"
-	"cohort/engine/report"
 	"cohort/sinks/delivery"
 	"cohort/sinks/simulator/ledger"
 )
@@ -52,89 +53,89 @@ func wordsOf(of map[string]ledger.Accepted) map[string]string {
 	return words
 }
 
-// delivered compares the delivery facts in a run's folder with the simulator's statuses: delivered
-// DIR ADDRESS. Every fact must be final; with a third word, partly, a fact may be older.
+// delivered compares the states of a run's messages with the simulator's statuses: delivered DIR ADDRESS.
+// Every state must be final; with a third word, partly, a state may be older.
 func delivered(ts *testscript.TestScript, _ bool, args []string) {
 	truth := statusesAt(ts, args[1], "1")
-	facts, err := factsIn(ts.MkAbs(args[0]))
+	states, err := statesIn(ts.MkAbs(args[0]))
 	ts.Check(err)
 	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
-	if len(facts) != len(truth) || len(facts) == 0 {
-		ts.Fatalf("%d facts of %d messages", len(facts), len(truth))
+	if len(states) != len(truth) || len(states) == 0 {
+		ts.Fatalf("%d states of %d messages", len(states), len(truth))
 	}
-	for _, f := range facts {
-		a, there := truth[plan.References.Message(f.Row).String()]
-		if !there || a.MessageID != f.MessageID || f.Origin != report.OfStatus || f.Learned.IsZero() || f.At.IsZero() {
-			ts.Fatalf("row %d: %+v is %+v", f.Row, f, a)
+	for _, each := range states {
+		s := &each.State
+		a, there := truth[plan.References.Message(each.Row).String()]
+		if !there || a.MessageID != s.MessageID || s.OtherID != "" || s.Source != events.Status || s.Polled.IsZero() || s.At.IsZero() || s.Unknown > 0 {
+			ts.Fatalf("row %d: %+v is %+v", each.Row, s, a)
 		}
-		if f.Status != a.Status && (len(args) < 3 || f.Final()) {
-			ts.Fatalf("row %d is %s, and the service says %s", f.Row, f.Status, a.Status)
+		if s.Status != a.Status && (len(args) < 3 || s.Final()) {
+			ts.Fatalf("row %d is %s, and the service says %s", each.Row, s.Status, a.Status)
 		}
-		if f.Final() && a.FailureReasonCode != "" && f.Code != a.FailureReasonCode {
-			ts.Fatalf("row %d failed for %s, and the service says %s", f.Row, f.Code, a.FailureReasonCode)
+		if s.Final() && a.FailureReasonCode != "" && s.Code != a.FailureReasonCode {
+			ts.Fatalf("row %d failed for %s, and the service says %s", each.Row, s.Code, a.FailureReasonCode)
 		}
 	}
 }
 
-// received compares the delivery facts in a run's folder with the receipts of the NHS App's
-// simulator at an address.
+// received compares the events in a run's inbox with the receipts of the NHS App's simulator at an
+// address. The inbox has each receipt once.
 func received(ts *testscript.TestScript, _ bool, args []string) {
 	truth, wrong, rejected := statusesAt(ts, args[1], "1"), 0, 0
-	facts, err := factsIn(ts.MkAbs(args[0]))
+	dir := ts.MkAbs(args[0])
+	states, err := statesIn(dir)
 	ts.Check(err)
-	plan, err := plan.Open(ts.MkAbs(args[0]))
+	plan, err := plan.Open(dir)
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
-	for _, f := range facts {
-		a, there := truth[plan.References.Message(f.Row).String()]
-		codes := []string{}
-		for code := range strings.SplitSeq(a.Status, ",") {
-			if code = delivery.Snake(code); code == "archived" {
-				code = "other"
-			}
-			codes = append(codes, code)
-		}
-		slices.SortFunc(codes, func(a, b string) int { return report.Rank(a) - report.Rank(b) })
-		codes = slices.Compact(codes)
-		if !there || f.MessageID != a.MessageID || f.Steps != strings.Join(codes, ", ") || f.At.Before(a.AcceptedAt.Add(-time.Second)) || f.Origin != report.OfReceipt {
+	codes := map[int64][]string{}
+	ts.Check(facts.Of(dir, plan).Each(func(row int64, e *events.Event) error {
+		codes[row] = append(codes[row], strings.ReplaceAll(e.Status, "_", ""))
+		return nil
+	}))
+	for _, each := range states {
+		s := &each.State
+		a, there := truth[plan.References.Message(each.Row).String()]
+		want := strings.Split(strings.ToLower(a.Status), ",")
+		slices.Sort(want)
+		slices.Sort(codes[each.Row])
+		if !there || s.MessageID != a.MessageID || !slices.Equal(codes[each.Row], slices.Compact(want)) ||
+			s.At.Before(a.AcceptedAt.Add(-time.Second)) || s.Source != events.Receipt {
 			wrong++
-			ts.Logf("row %d: %+v is %+v", f.Row, f, a)
+			ts.Logf("row %d: %v, %+v is %+v", each.Row, codes[each.Row], s, a)
 		}
-		if f.Status == "rejected" {
-			if rejected++; f.Reason != "NHS number not found" {
-				ts.Fatalf("row %d was rejected because of %q", f.Row, f.Reason)
+		if s.Status == "rejected" {
+			if rejected++; s.Reason != "NHS number not found" {
+				ts.Fatalf("row %d was rejected because of %q", each.Row, s.Reason)
 			}
 		}
 	}
-	if wrong > 0 || len(facts) != len(truth) || len(facts) == 0 || rejected == 0 {
-		ts.Fatalf("%d of %d facts are wrong; there are %d messages, %d of them rejected", wrong, len(facts), len(truth), rejected)
+	if wrong > 0 || len(states) != len(truth) || len(states) == 0 || rejected == 0 {
+		ts.Fatalf("%d of %d states are wrong; there are %d messages, %d of them rejected", wrong, len(states), len(truth), rejected)
 	}
 }
 
-// factsIn returns the delivery facts in a run's folder. Without a file it returns nil.
-func factsIn(dir string) (all []report.Fact, err error) {
+// statesIn returns the states of the messages of the run in a folder, in the order of rows.
+func statesIn(dir string) (all []events.Sorted, err error) {
 	plan, err := plan.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = plan.Close() }()
-	r, err := report.OpenDelivery(filepath.Join(dir, delivery.FactsFile), plan.Run)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	states, err := facts.Of(dir, plan).States(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.Close() }()
-	for {
-		f, ok, err := r.Next()
-		if err != nil || !ok {
-			return all, err
+	defer func() { _ = states.Close() }()
+	for s, err := range states.All() {
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, f)
+		all = append(all, s)
 	}
+	return all, nil
 }
 
 // A sweep that was killed, and one that was stopped, have kept what they had saved; the next
@@ -150,19 +151,19 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
 	folder := w.folder()
-	facts := func() []report.Fact {
+	known := func() []events.Sorted {
 		t.Helper()
-		all, err := factsIn(folder)
+		all, err := statesIn(folder)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return all
 	}
 	c, _, _ := w.start("reconcile", folder, "--per-second", "20", "--json")
-	w.await("something is saved", func() bool { return len(facts()) > 0 })
+	w.await("something is saved", func() bool { return len(known()) > 0 })
 	_ = c.Process.Kill()
 	_ = c.Wait()
-	saved := facts()
+	saved := known()
 	if len(saved) == 0 || len(saved) == truth.Sendable {
 		t.Fatalf("%d of %d are saved", len(saved), truth.Sendable)
 	}
@@ -175,32 +176,89 @@ func TestASweepGoesOnWhereItWasEnded(t *testing.T) {
 		return s
 	}
 	c, stdout, stderr := w.start("reconcile", folder, "--per-second", "20", "--json")
-	w.await("something more is saved", func() bool { return len(facts()) > len(saved) })
+	w.await("something more is saved", func() bool { return len(known()) > len(saved) })
 	_ = c.Process.Signal(os.Interrupt)
 	_ = c.Wait()
 	if s := read(stdout.String()); c.ProcessState.ExitCode() != 3 || *s.Asked == 0 || s.Left == 0 || !strings.Contains(stderr.String(), "going on with the poll of") ||
 		!strings.HasSuffix(strings.TrimSpace(stderr.String()), "reconcile "+folder+" --json=true --per-second=20") {
 		t.Fatalf("exit %d: %+v\n%s", c.ProcessState.ExitCode(), s, stderr)
-	} else if asked += *s.Asked; int64(len(facts())) != asked {
-		t.Fatalf("%d facts and %d asked", len(facts()), asked)
+	} else if asked += *s.Asked; int64(len(known())) != asked {
+		t.Fatalf("%d states and %d asked", len(known()), asked)
 	}
 	o := w.run("reconcile", folder, "--per-second", "20", "--json")
 	s := read(o.stdout)
-	if o.code != 0 || asked+*s.Asked != int64(truth.Sendable) || s.Nothing != 0 || len(facts()) != truth.Sendable {
+	if o.code != 0 || asked+*s.Asked != int64(truth.Sendable) || s.Nothing != 0 || len(known()) != truth.Sendable {
 		t.Fatalf("exit %d: %d were asked for before, %+v\n%s", o.code, asked, s, o.stderr)
 	}
-	if slices.ContainsFunc(facts(), func(f report.Fact) bool { return f.Final() }) {
+	if slices.ContainsFunc(known(), func(s events.Sorted) bool { return s.State.Final() }) {
 		t.Error("a message has come to its end: the test has lost its point")
 	}
 	// A new sweep begins from the front.
 	c, _, stderr = w.start("reconcile", folder)
 	w.await("it begins", func() bool {
-		all := facts()
-		return all[0].Learned.After(saved[0].Learned)
+		all := known()
+		return all[0].State.Polled.After(saved[0].State.Polled)
 	})
 	_ = c.Process.Signal(os.Interrupt)
 	_ = c.Wait()
 	if want := fmt.Sprintf("at 10 a second %d messages take", truth.Sendable); !strings.Contains(stderr.String(), want) {
 		t.Errorf("not said: %s\n%s", want, stderr)
+	}
+}
+
+// Callbacks save questions. A message is asked about again when no callback has come for a day. An event has
+// the id of a message if the answer with the id was lost.
+func TestCallbacksSaveQuestions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.simulate("gateway_504_after: {share: 1, limit: 1}\n") // the answer with the ids of 20 messages is lost
+	w.campaign("pace: {per_second: 0}")
+	w.spoil("max_messages: 400", "max_messages: 20")
+	w.generate(60, 0)
+	if o := w.run("send", "-c", "campaign.yaml", "cohort.csv"); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	folder, ledger, now := w.folder(), w.ledger(), time.Now()
+	old, kinds := now.Add(-25*time.Hour), map[string]int{}
+	var told []events.Event
+	for _, r := range w.report(folder) {
+		if r.Outcome != "accepted" {
+			continue
+		}
+		e := events.Event{Source: events.Callback, Kind: events.OfMessage, Reference: *r.MessageReference, Status: "sending", At: now, Received: now}
+		kind := ""
+		switch {
+		case r.MessageID == nil && kinds["lost"] == kinds["found"]:
+			kind, e.MessageID, e.At = "found", ledger[*r.NHSNumber].MessageID, old
+		case r.MessageID == nil:
+			kind = "lost"
+		default:
+			kind = []string{"old", "new", "over", "nothing"}[r.Row%4]
+		}
+		switch kinds[kind]++; kind {
+		case "old":
+			e.At = old
+		case "over":
+			e.Status, e.At = events.Delivered, old
+		case "nothing", "lost":
+			continue
+		}
+		told = append(told, e)
+	}
+	shared, err := inbox.Open(filepath.Join(filepath.Dir(folder), facts.SharedFolder), "callbacks")
+	if err == nil {
+		err = errors.Join(shared.Put(t.Context(), told), shared.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := w.run("reconcile", folder, "--per-second", "20", "--json")
+	var s delivery.Summary
+	if err := json.Unmarshal([]byte(o.stdout), &s); err != nil || o.code != 0 {
+		t.Fatalf("exit %d: %v\n%s", o.code, err, o.stderr)
+	}
+	asked := kinds["found"] + kinds["old"] + kinds["nothing"]
+	if len(kinds) != 6 || *s.Asked != int64(asked) || s.WithoutID != int64(kinds["lost"]) || s.Nothing != int64(kinds["lost"]) || s.Twice != 0 {
+		t.Fatalf("of %v: %s", kinds, o.stdout)
 	}
 }

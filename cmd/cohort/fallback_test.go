@@ -8,31 +8,44 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cohort/engine/plan"
+	"cohort/engine/report"
 )
 
-// listed compares a fallback list with the delivery facts behind it: listed DIR FILE. With a third
-// word, unread, every unread message is on the list.
+// listed compares a fallback list with the states behind it: listed DIR FILE. With a third word, unread,
+// every unread message is on the list. All rows of the cohort are accepted.
 func listed(ts *testscript.TestScript, _ bool, args []string) {
 	plan, err := plan.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer func() { _ = plan.Close() }()
-	facts, err := factsIn(ts.MkAbs(args[0]))
+	states, err := statesIn(ts.MkAbs(args[0]))
 	ts.Check(err)
-	want := "row,message_reference,reason,failure_code\n"
-	for _, f := range facts {
-		reason := ""
+	want := ""
+	for _, each := range states {
+		s, code := &each.State, ""
 		switch {
-		case f.Status == "failed" && f.Steps != "", f.Status == "rejected", f.Status == "unnotified":
-			reason = f.Status
-		case len(args) > 2 && f.Status != "read":
-			reason = "unread"
+		case s.Status == "failed" && !s.ForbidsMessages():
+			if code = s.Code; code == "" {
+				code = "failed"
+			}
+		case s.Status == "rejected", s.Status == "unnotified":
+			code = s.Status
+		case len(args) > 2 && s.Status != "read":
+			code = "unread"
 		}
-		if reason != "" {
-			want += fmt.Sprintf("%d,%s,%s,%s\n", f.Row, plan.References.Message(f.Row), reason, f.Code)
+		if code != "" {
+			want += fmt.Sprintf("%d,cohort.csv,accepted,%s,%s,yes\n", each.Row, code, plan.References.Message(each.Row))
 		}
 	}
-	got := ts.ReadFile(args[1])
-	if _, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil || got != want || strings.Count(got, "\n") < 2 {
-		ts.Fatalf("%v\ngot\n%s\nwant\n%s", err, got, want)
+	rows, err := csv.NewReader(strings.NewReader(ts.ReadFile(args[1]))).ReadAll()
+	ts.Check(err)
+	got := ""
+	for _, r := range rows[1:] {
+		if r[2] == "" || r[5] == "" || r[8] == "" {
+			ts.Fatalf("no line, no reason or no time: %v", r)
+		}
+		got += strings.Join([]string{r[0], r[1], r[3], r[4], r[6], r[7]}, ",") + "\n"
+	}
+	if strings.Join(rows[0], ",") != report.UnreachedHeader || got != want || want == "" {
+		ts.Fatalf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -17,12 +17,16 @@ func reconcileCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reconcile DIR",
 		Short: "Ask the service what has become of a run's messages",
-		Long: `Reconcile asks the service what became of a run's messages. It sends nothing. The answers are
-in delivery.parquet in the run's folder. They change nobody's fate.
+		Long: `Reconcile takes up callbacks, and asks the service what became of a run's messages. It sends
+nothing. The answers are kept in the run's folder. They change nobody's fate.
 
-NHS Notify is asked about each accepted message that has no final state yet, at a fixed rate. The
-start says how long that takes. Ctrl-C keeps what was learnt, and the next reconcile goes on
-with the rest. If messages are in doubt, a replay settles them first: cohort resume DIR --settle.
+NHS Notify is asked about each accepted message that has no final state yet, at a fixed rate. A
+message with a callback is left out, until none has come for 24 hours. The start says how long that
+takes. Ctrl-C keeps what was learnt, and the next reconcile goes on with the rest. If messages are
+in doubt, a replay settles them first: cohort resume DIR --settle.
+
+--sample asks about some accepted messages instead, drawn at random. It prints the share of each
+status, and the range in which the share of all messages lies in 95 of 100 samples.
 
 The NHS App reports receipts by day, and reconcile reads every day since the run was planned. A
 message with a receipt is accepted from then on, under the service's id. A message without one
@@ -36,10 +40,9 @@ file lies beside it. One that is unclear, or contradicts what is known, is refus
 nothing. If daily reports name messages of a refused upload, that is recorded, and the exit code
 is 4: nobody of that upload is sent to again.
 
---fallback lists the messages that reached nobody, so that their people can be reached in
-another way: those that failed; and at the NHS App those that were rejected, did not notify, or
-were not read within --unread. It leaves out people on a suppression list, and messages that
-failed before any channel was tried: the person may have died.
+--fallback lists the people whom the run has not reached, and who may be written to in another way.
+At the NHS App that includes messages that were not read within --unread. It leaves out people who
+are suppressed or in doubt, and those whose record may forbid messages: the person may have died.
 
 Exit codes: 0 everything was asked, and nothing is in doubt; 3 stopped, and the same command
 goes on; 4 something is in doubt, or a refused upload was accepted after all; 10 refused, and
@@ -48,6 +51,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 `,
 		Example: `  cohort reconcile runs/autumn-1a2b3c4d
   cohort reconcile runs/autumn-1a2b3c4d --per-second 20 --json
+  cohort reconcile runs/autumn-1a2b3c4d --sample 400
   cohort reconcile runs/upload-1a2b3c4d --daily-report monday.csv --daily-report tuesday.csv`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,55 +17,144 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
+	"cohort/ingest/person"
 )
 
+// reportFlags are the flags of cohort report.
+type reportFlags struct {
+	out, format string
+	only        []string
+	force       bool
+	by          string
+	asJSON      bool
+}
+
+// reportFormats are the formats of a report.
+var reportFormats = map[string]func(io.Writer) report.Output{"parquet": report.Parquet, "csv": report.CSV}
+
 func reportCommand() *cobra.Command {
-	var out string
-	var force bool
+	var f reportFlags
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Write the outcome report of a run, at any moment",
-		Long: `Report writes the outcome report: a Parquet file with one row for each record of the cohort.
-It does not disturb a run at work. The file's metadata then has complete = false.
+		Long: `Report writes the outcome report: a file with one row for each record of the cohort, and with what
+the service has said of each message until now. It does not disturb a run at work. Its metadata then
+has complete = false.
+
+The report of a finished run is final. Later reports go beside it, as report-delivery.parquet. Each
+report comes with channels.parquet, which has a row for each channel attempt, and unreached.csv,
+which lists the people whom the run has not reached. With -o, --format csv or --only, report writes
+one file only.
+
+With --by, report writes nothing and prints how many people of each group have each fate. A group is
+a value of one of the campaign's keep_columns. It does not tell counts of one to four people.
 
 ` + showCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, call, err := runfolder.Find(args[0])
-			if err != nil {
-				return err
+			var groups *report.Groups
+			if f.by != "" {
+				groups = &report.Groups{Column: f.by}
 			}
-			plan, err := runfolder.Plan(dir)
-			if err != nil {
-				return err
+			written, err := f.write(args[0], groups)
+			if err != nil && refusal.Code(err) == "" {
+				err = refusal.New("report_not_written", "cause", err)
 			}
-			defer func() { _ = plan.Close() }()
-			spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), plan)
-			if err != nil {
-				return err
+			for _, path := range written {
+				if err == nil && output.IsFile(path) { // a pipe gets the report only, without a name
+					fmt.Fprintln(c.OutOrStdout(), path)
+				}
 			}
-			defer func() { _ = spool.Close() }()
-			if out == "" {
-				out = filepath.Join(dir, runfolder.ReportFile)
-			} else if err := output.KeepInputs(out, output.ReportInputs(dir, call, plan)); err != nil {
-				return err
-			} else if err := output.Claim(out, force || runfolder.Same(out, filepath.Join(dir, runfolder.ReportFile)), ""); err != nil {
-				return err
+			if err == nil && groups != nil {
+				return show(c, f.asJSON, groups)
 			}
-			of := run.Report{Dir: dir, Plan: plan, Spool: spool, AsOf: time.Now()}
-			err = output.WriteTo(out, func(w io.Writer) error { return of.Write(report.Parquet(w)) })
-			if refusal.Code(err) != "" {
-				return err
-			} else if err != nil {
-				return refusal.New("report_not_written", "cause", err)
-			}
-			if output.IsFile(out) { // a pipe gets the report only, without a name
-				fmt.Fprintln(c.OutOrStdout(), out)
-			}
-			return nil
+			return err
 		},
 	}
-	c.Flags().BoolVar(&force, "force", false, output.ForceHelp)
-	c.Flags().StringVarP(&out, "output", "o", "", "the report's `file` (default: report.parquet in the run's folder)")
+	c.Flags().StringVar(&f.by, "by", "", "print counts for each value of a kept `column`, and write no file")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "with --by: for programs")
+	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
+	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
+	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, or csv")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
+}
+
+// write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
+func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, error) {
+	format, only, err := f.check()
+	if err != nil {
+		return nil, err
+	}
+	dir, call, err := runfolder.Find(folder)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := runfolder.Plan(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = plan.Close() }()
+	spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), plan)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = spool.Close() }()
+	folded, err := runfolder.Ledger(dir, plan)
+	if err != nil {
+		return nil, err
+	}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only}
+	if groups != nil {
+		return nil, of.Count(groups)
+	}
+	final := filepath.Join(dir, runfolder.ReportFile)
+	if f.out != "" {
+		if err := output.KeepInputs(f.out, output.ReportInputs(dir, call, plan)); err != nil {
+			return nil, err
+		}
+		isOwn := runfolder.Same(f.out, final)
+		if isOwn && folded.Facts().Closed {
+			return nil, refusal.New("report_final", "file", final)
+		}
+		if err := output.Claim(f.out, f.force || isOwn, ""); err != nil {
+			return nil, err
+		}
+	}
+	one := func(path string) ([]string, error) {
+		return []string{path}, output.WriteTo(path, func(w io.Writer) error { return of.Write(format(w)) })
+	}
+	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
+	case f.out != "":
+		return one(f.out)
+	case f.format != "parquet", len(only) > 0:
+		return one(filepath.Join(dir, name+"."+f.format))
+	default:
+		return of.WriteAll()
+	}
+}
+
+// check returns the format and the fates that the flags name.
+func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, error) {
+	format, known := reportFormats[f.format]
+	switch {
+	case f.by != "" && (f.out != "" || f.format != "parquet"):
+		return nil, nil, refusal.New("by_with_file")
+	case f.by == "" && f.asJSON:
+		return nil, nil, refusal.New("json_without_by")
+	case !known:
+		return nil, nil, refusal.New("report_format_unknown", "format", f.format)
+	}
+	var only []person.Fate
+	for _, name := range f.only {
+		if !slices.Contains(person.Fates, person.Fate(name)) {
+			var all []string
+			for _, fate := range person.Fates {
+				all = append(all, string(fate))
+			}
+			return nil, nil, refusal.New("fate_unknown", "fate", cmp.Or(name, "\"\""), "fates", strings.Join(all, ", "))
+		}
+		only = append(only, person.Fate(name))
+	}
+	return format, only, nil
 }

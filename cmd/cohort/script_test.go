@@ -84,6 +84,8 @@ func TestScripts(t *testing.T) {
 
 			"ledgercounts": ledgerCounts,
 			"doubtful":     doubtful,
+			"reports":      reports,
+			"contradicted": contradicted,
 		},
 	})
 }

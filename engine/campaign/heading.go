@@ -7,8 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-
-	"cohort/ingest/person"
 )
 
 // Heading has what people know a run by. It is in no plan.
@@ -26,22 +24,22 @@ type Purpose struct {
 }
 
 // HeadingOf reads the heading in the text of a campaign file, and nothing else of it. What cannot be
-// read is empty.
+// read is empty. The title is one line.
 func HeadingOf(text []byte) (h Heading) {
 	if yaml.Unmarshal(text, &h) != nil {
 		return Heading{}
 	}
+	h.Title = oneLine(h.Title)
 	return h
 }
-
-const mostTitle = 200 // characters
 
 func (l *loader) heading(c *Campaign, h Heading) {
 	c.Heading = h
 	if l.has("series") && !nameForm.MatchString(h.Series) {
 		l.wrong("series", "may have only a-z, 0-9 and hyphens, at most 64 of them; it is %.70q", h.Series)
 	}
-	if n := utf8.RuneCountInString(h.Title); l.has("title") && (strings.TrimSpace(h.Title) == "" || n > mostTitle || strings.ContainsFunc(h.Title, unicode.IsControl)) {
+	const mostTitle = 200
+	if long := utf8.RuneCountInString(h.Title) > mostTitle; l.has("title") && (long || h.Title == "" || oneLine(h.Title) != h.Title) {
 		l.wrong("title", "must be one line of at most %d characters, such as Bowel screening invitation, November 2026", mostTitle)
 	}
 	if l.has("purpose") && strings.TrimSpace(h.Purpose.Text) == "" {
@@ -56,27 +54,25 @@ func (l *loader) keepColumns(c *Campaign, columns []string) {
 	if len(columns) == 0 && l.has(key) {
 		l.wrong(key, "must list columns of the cohort, such as [icb, clinic]")
 	}
-	numbers := append(c.Cohort.headers("nhs_number"), c.Cohort.headers(c.Cohort.Superseded)...)
+	headers := func(field string) []string { return append(slices.Clip(c.Cohort.Columns[field]), field) }
+	numbers := append(headers("nhs_number"), headers(c.Cohort.Superseded)...)
 	isNumber := func(header string) bool {
 		plain := plainName(header)
 		return slices.Contains(numbers, header) || strings.Contains(plain, "nhsno") || strings.Contains(plain, "nhsnum")
 	}
 	for i, column := range columns {
 		switch {
-		case strings.TrimSpace(column) != column || column == "" || person.HasControl(column) || strings.ContainsAny(column, "\t\r\n"):
+		case column == "" || oneLine(column) != column:
 			l.wrong(key, "must list columns of the cohort, such as [icb, clinic]; %q is no name", column)
 		case slices.ContainsFunc(columns[:i], func(other string) bool { return strings.EqualFold(other, column) }):
 			l.wrong(key, "names %s twice", column)
-		case slices.ContainsFunc(append(c.Cohort.headers(column), column), isNumber):
+		case slices.ContainsFunc(headers(column), isNumber):
 			l.wrong(key, "names %s, a column of NHS numbers; name columns that put people into groups, such as [icb, clinic]", column)
 		}
 	}
 }
 
-// headers are the names that the column of a field may have.
-func (c *Cohort) headers(field string) []string {
-	if headers, mapped := c.Columns[field]; mapped {
-		return slices.Clip(headers)
-	}
-	return []string{field}
+// oneLine is a text without control characters, and without white space around it.
+func oneLine(text string) string {
+	return strings.TrimSpace(strings.Join(strings.FieldsFunc(text, unicode.IsControl), " "))
 }

@@ -45,6 +45,9 @@ func TestAHeadingIsReadFromAnyCampaignFile(t *testing.T) {
 			t.Errorf("%+v of\n%s", got, text)
 		}
 	}
+	if got := HeadingOf([]byte("title: \"a\\e[31m\\nb\"")).Title; got != "a [31m b" {
+		t.Errorf("a title of control characters is %q", got)
+	}
 	for _, text := range []string{"", "series: [", "- a", "series: {a: b}"} {
 		if got := HeadingOf([]byte(text)); got != (Heading{}) {
 			t.Errorf("%+v of\n%s", got, text)

@@ -69,7 +69,7 @@ func ResendCandidates(ctx context.Context, l *ledger.Ledger, e Evidence, now tim
 	for id, s := range l.Standing() {
 		_, found := e.Found[id]
 		switch {
-		case s.Phase == ledger.InDoubt && s.Resend.IsDue() && e.Found[id] == "":
+		case s.Phase == ledger.InDoubt && s.Resend.IsDue() && !found:
 			r.Due++
 		case s.Phase != ledger.Held || s.Messages != 1:
 		case found:

@@ -20,15 +20,17 @@ type Retry struct {
 
 // RetryCount counts the refused messages with one code.
 type RetryCount struct {
-	Code   string
-	Again  int // they are sent again
-	Listed int // they are not: a suppression list has named the person
-	Unsure int // they are not: a request with them got no answer, and may have been accepted since
+	Code         string
+	Again        int // they are sent again
+	Listed       int // they are not: a suppression list has named the person
+	Contradicted int // they are not: the service reports about them, so it has them
+	Unsure       int // they are not: a request with them got no answer, and may have been accepted since
 }
 
 func (r *Retry) Sum() (all RetryCount) {
 	for _, c := range r.Counts {
 		all.Again, all.Listed, all.Unsure = all.Again+c.Again, all.Listed+c.Listed, all.Unsure+c.Unsure
+		all.Contradicted += c.Contradicted
 	}
 	return all
 }
@@ -48,6 +50,8 @@ func RetryCandidates(l *ledger.Ledger, codes []string) *Retry {
 				counts[row.Code] = c
 			}
 			switch {
+			case l.IsContradicted(batch, row.Position):
+				c.Contradicted++
 			case l.IsLate(batch, row.Position):
 				c.Listed++
 			case l.IsUnsure(batch):

@@ -16,7 +16,7 @@ type Event struct {
 	MessageID string // the service's id
 
 	Status   string // messageStatus, channelStatus or the receipt's code; lower case, words joined by _
-	Channel  string // nhsapp, email, sms or letter
+	Channel  string // nhsapp, email, sms or letter; of a message: the one that delivered it
 	Cascade  string // cascadeType: primary or secondary
 	Order    int    // cascadeOrder, within the cascade, from 1
 	Supplier string // supplierStatus

@@ -18,6 +18,8 @@ const (
 // grow with their number, but by 48 KiB for each 16,384 rows: it keeps the events in a temporary
 // file. One goroutine at a time may use it.
 type Sorter struct {
+	New func(*Event) error // if not nil, States calls it with each event of AddNew that had not come before
+
 	rows   int64
 	file   *os.File // it has no name, so it cannot outlive the process
 	size   int64
@@ -62,7 +64,12 @@ func NewSorter(dir string, rows int64) (*Sorter, error) {
 func (s *Sorter) Close() error { return s.file.Close() }
 
 // Add adds an event about the message in a row.
-func (s *Sorter) Add(row int64, e *Event) error {
+func (s *Sorter) Add(row int64, e *Event) error { return s.add(row, e, 0) }
+
+// AddNew adds an event that New is to be called with.
+func (s *Sorter) AddNew(row int64, e *Event) error { return s.add(row, e, 1) }
+
+func (s *Sorter) add(row int64, e *Event, isNew uint64) error {
 	if row < 1 || row > s.rows {
 		return fmt.Errorf("row %d is not one of %d; this is a defect of cohort", row, s.rows)
 	}
@@ -71,7 +78,7 @@ func (s *Sorter) Add(row int64, e *Event) error {
 	if r.last == nil {
 		r.last = make([]byte, 0, blockBytes+blockBytes/4)
 	}
-	r.last = binary.AppendUvarint(r.last, uint64((row-1)%rowsAtOnce))
+	r.last = binary.AppendUvarint(r.last, uint64((row-1)%rowsAtOnce)<<1|isNew)
 	r.last = binary.AppendUvarint(r.last, uint64(len(s.buf)))
 	if r.last = append(r.last, s.buf...); len(r.last) < blockBytes {
 		return nil
@@ -91,7 +98,7 @@ func (s *Sorter) States() iter.Seq2[Sorted, error] {
 		folds := make([]Fold, min(rowsAtOnce, s.rows))
 		for i := range s.ranges {
 			if err := s.fold(&s.ranges[i], folds); err != nil {
-				yield(Sorted{}, fmt.Errorf("events cannot be sorted in %s: %w", filepath.Dir(s.file.Name()), err))
+				yield(Sorted{}, err)
 				return
 			}
 			for j := range folds {
@@ -112,16 +119,16 @@ func (s *Sorter) fold(r *rowRange, folds []Fold) error {
 	for _, b := range r.blocks {
 		s.buf = append(s.buf[:0], make([]byte, b.to-b.from)...)
 		if _, err := s.file.ReadAt(s.buf, b.from); err != nil {
-			return err
+			return fmt.Errorf("events cannot be sorted in %s: %w", filepath.Dir(s.file.Name()), err)
 		}
-		if err := foldBlock(s.buf, folds); err != nil {
+		if err := s.foldBlock(s.buf, folds); err != nil {
 			return err
 		}
 	}
-	return foldBlock(r.last, folds)
+	return s.foldBlock(r.last, folds)
 }
 
-func foldBlock(b []byte, folds []Fold) error {
+func (s *Sorter) foldBlock(b []byte, folds []Fold) error {
 	for len(b) > 0 {
 		row, n := binary.Uvarint(b)
 		size, m := binary.Uvarint(b[n:])
@@ -129,7 +136,11 @@ func foldBlock(b []byte, folds []Fold) error {
 		if err != nil {
 			return err
 		}
-		folds[row].Add(&e)
+		if folds[row>>1].Add(&e) != Repeated && row&1 == 1 && s.New != nil {
+			if err := s.New(&e); err != nil {
+				return err
+			}
+		}
 		b = b[n+m+int(size):]
 	}
 	return nil

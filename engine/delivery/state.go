@@ -29,6 +29,7 @@ type State struct {
 	AnsweredAt     time.Time
 	RoutingVersion string // it tells which wording the service used
 	LastEventAt    time.Time
+	Callback       bool      // the service has sent a callback about it
 	Polled         time.Time // when NHS Notify last answered a question about the message
 
 	Events     int // different events
@@ -107,6 +108,7 @@ func (f *Fold) Add(e *Event) Effect {
 	}
 	f.seen = append(f.seen, id)
 	s.Events++
+	s.Callback = s.Callback || e.Source == Callback
 	if e.At.After(s.LastEventAt) {
 		s.LastEventAt = e.At
 	}
@@ -138,7 +140,7 @@ func (f *Fold) Add(e *Event) Effect {
 func (f *Fold) addMessage(e *Event) (forwards bool) {
 	if e.Source != Receipt {
 		if e.Status == Delivered {
-			f.delivered.note(e, "")
+			f.deliveredBy(e)
 		}
 		return f.message.take(messageRanks, e.Status, e)
 	}
@@ -154,10 +156,9 @@ func (f *Fold) addMessage(e *Event) (forwards bool) {
 
 func (f *Fold) addChannel(e *Event) (forwards bool) {
 	if e.Status == Delivered {
-		f.delivered.note(e, "")
-		f.channel.note(e, e.Channel)
+		f.deliveredBy(e)
 	}
-	if e.Status == Delivered && e.Channel == "nhsapp" || e.Supplier == Read {
+	if e.Supplier == Read {
 		f.read.note(e, "")
 	}
 	of := Attempt{Channel: e.Channel, Cascade: e.Cascade, Order: e.Order}
@@ -168,6 +169,17 @@ func (f *Fold) addChannel(e *Event) (forwards bool) {
 	status := f.attempts[i].status.take(channelRanks, e.Status, e)
 	supplier := f.attempts[i].supplier.take(supplierRanks, e.Supplier, e)
 	return status && e.Status != "" || supplier && (e.Supplier != "" || e.Status == "")
+}
+
+// deliveredBy notes a delivery. NHS Notify says delivered for the NHS App when the message is read.
+func (f *Fold) deliveredBy(e *Event) {
+	f.delivered.note(e, "")
+	if e.Channel != "" {
+		f.channel.note(e, e.Channel)
+	}
+	if e.Channel == "nhsapp" {
+		f.read.note(e, "")
+	}
 }
 
 // addID keeps the first two ids in the order of the alphabet.

@@ -130,7 +130,7 @@ func TestAMessageBesideItsChannels(t *testing.T) {
 			app, c("sms primary 2", "delivered", "delivered", 11), c("letter primary 3", "skipped", "", 13),
 			c("sms secondary 1", "created", "", 17), c("email secondary 2", "retry", "a_new_word", 10),
 		},
-		Events: 11, Backwards: 3,
+		Events: 11, Backwards: 3, Callback: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\ngot  %+v\nwant %+v", got, want)
@@ -202,6 +202,7 @@ func TestTheRanksOfSuppliers(t *testing.T) {
 
 func TestDeliveredAndRead(t *testing.T) {
 	daily := func(e Event) Event { e.Source, e.At = DailyReport, hour(0); return e }
+	by := func(channel string, e Event) Event { e.Channel = channel; return e }
 	never := func(e Event) Event { e.At = time.Time{}; return e }
 	for _, test := range []struct {
 		sentence      string
@@ -212,6 +213,9 @@ func TestDeliveredAndRead(t *testing.T) {
 	}{
 		{"sending", []Event{message(Callback, "sending", 9)}, "-1 ", -1, false},
 		{"a message", []Event{message(Callback, "delivered", 9)}, "9 ", -1, true},
+		{"a message that names its channel", []Event{by("sms", message(Callback, "delivered", 9))}, "9 sms", -1, true},
+		{"a message that names the NHS App", []Event{by("nhsapp", message(Callback, "delivered", 9)), message(Callback, "sending", 8)}, "9 nhsapp", 9, true},
+		{"a message that failed in the channel that it names", []Event{by("sms", message(Callback, "failed", 9))}, "-1 ", -1, false},
 		{"a channel alone", []Event{channel("sms primary 1", "delivered", "", 9)}, "9 sms", -1, true},
 		{"the first of two channels", []Event{channel("sms primary 2", "delivered", "", 12), channel("email primary 1", "delivered", "", 11)}, "11 email", -1, true},
 		{"two channels at one time", []Event{channel("sms primary 2", "delivered", "", 9), channel("email primary 1", "delivered", "", 9)}, "9 email", -1, true},

@@ -57,7 +57,7 @@ func (r *run) learn(res result, now time.Time) {
 	if a.Status != 0 {
 		r.latency.add(res.took)
 	}
-	if a.Reply == engine.Unsent && a.Code == codeWindowClosed {
+	if a.Reply == engine.Unsent && (a.Code == codeWindowClosed || a.Code == codeNamed) {
 		return // it tells nothing about the service
 	}
 	switch {

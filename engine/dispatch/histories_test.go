@@ -75,7 +75,7 @@ func (h *history) answer(id plan.FormID, n uint16, reply engine.Reply) {
 			answer.Rows = append(answer.Rows, engine.RowError{Index: i, Code: "BAD", Reason: "bad"})
 		}
 	}
-	res := result{task: task{id, n, planned, form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
+	res := result{task: task{id: id, n: n, planned: planned, form: form}, body: &out, attempt: &record.Attempt{Form: id, N: n}, answer: answer}
 	h.ok(r.applyStep(ledger.Decide(h.kind, h.log.Ledger.State(id), answer, h.now), res, h.now))
 }
 

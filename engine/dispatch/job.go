@@ -24,6 +24,7 @@ type Job struct {
 
 	Orders      <-chan Order // what people ask of the run while it is at work; may be nil
 	Lists       Lists        // the suppression lists, applied before anything is sent; nil: there are none
+	Inbox       Inbox        // what the services say of messages; nil: nobody listens
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window, and do not wait for the next
 	Settle      bool // replay what is in doubt, and send nothing else
@@ -87,14 +88,15 @@ type Retries map[string]int
 
 // Summary describes the end of a run, or of this process's part of it.
 type Summary struct {
-	Account    ledger.Account
-	Routes     []ledger.RouteAccount // by route; nil where there are none
-	Attempts   uint64                // requests, over all starts
-	Revisions  uint64                // in their second copy
-	Held       int                   // forms in doubt that no replay can settle
-	Foreign    int                   // forms that the service holds, and that this run never sent there
-	ListedLate int                   // people who were listed after their message was attempted
-	Finished   bool                  // every record has its final fate, except those in Held
+	Account      ledger.Account
+	Routes       []ledger.RouteAccount // by route; nil where there are none
+	Attempts     uint64                // requests, over all starts
+	Revisions    uint64                // in their second copy
+	Held         int                   // forms in doubt that no replay can settle
+	Foreign      int                   // forms that the service holds, and that this run never sent there
+	ListedLate   int                   // people who were listed after their message was attempted
+	Contradicted int                   // people whose message a service spoke of, though the account says that it does not have it
+	Finished     bool                  // every record has its final fate, except those in Held
 }
 
 // Stopped is the error of a run that ended before it was finished and can go on.

@@ -25,10 +25,11 @@ type Listing struct {
 // and ranges over Listing.People, on a goroutine of its own, never twice at once.
 type Lists func(ctx context.Context, last []plan.ListRead) (Listing, error)
 
-// lists applies the suppression lists when a run starts and when a window opens. Nothing is
-// sent before they are applied. The run's loop owns it.
+// lists applies the suppression lists, and what has arrived in the inbox, when a run starts and when
+// a window opens. Nothing is sent before they are applied. The run's loop owns it.
 type lists struct {
 	read    Lists                   // nil: there are none
+	inbox   Inbox                   // nil: there is none
 	started bool                    // they were read since this process began
 	opens   time.Time               // the start of the window that they were read for; zero: none
 	coming  chan ledger.ListedBatch // nil while nothing is being read
@@ -38,13 +39,13 @@ type lists struct {
 
 // due reports whether the lists must be read before anything is sent at now.
 func (l *lists) due(o pace.Opening, now time.Time) bool {
-	return l.read != nil && (!l.started || o.IsOpen(now) && !o.Opens.Equal(l.opens))
+	return (l.read != nil || l.inbox != nil) && (!l.started || o.IsOpen(now) && !o.Opens.Equal(l.opens))
 }
 
 // begin reads the lists on a goroutine that ends when it has closed l.coming. No task may be
 // in flight meanwhile: its form could change.
 func (l *lists) begin(ctx context.Context, plan *plan.Plan, last []plan.ListRead, o pace.Opening, now time.Time) {
-	*l = lists{read: l.read, started: true}
+	*l = lists{read: l.read, inbox: l.inbox, started: true}
 	if o.IsOpen(now) {
 		l.opens = o.Opens
 	}
@@ -52,7 +53,13 @@ func (l *lists) begin(ctx context.Context, plan *plan.Plan, last []plan.ListRead
 	l.coming = coming
 	go func() {
 		defer close(coming)
-		listing, err := l.read(ctx, last)
+		listing, err := Listing{Read: last}, error(nil)
+		if l.inbox != nil {
+			l.inbox.Collect(ctx)
+		}
+		if l.read != nil {
+			listing, err = l.read(ctx, last)
+		}
 		if err == nil && listing.People != nil {
 			err = ledger.ByBatch(ctx, plan, listing.People, func(b ledger.ListedBatch) { coming <- b })
 		}
@@ -61,7 +68,7 @@ func (l *lists) begin(ctx context.Context, plan *plan.Plan, last []plan.ListRead
 }
 
 // takeListed applies what comes from the reading of the lists. more is false after the last.
-func (r *run) takeListed(b ledger.ListedBatch, more bool) {
+func (r *run) takeListed(ctx context.Context, b ledger.ListedBatch, more bool) {
 	now := time.Now()
 	var err error
 	switch {
@@ -73,7 +80,10 @@ func (r *run) takeListed(b ledger.ListedBatch, more bool) {
 	case b.Err != nil:
 		r.halt(&Stopped{Code: "lists_not_applied", Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true})
 	default:
-		if err = r.log.SettleRevisions(); err == nil && !slices.Equal(b.Read, r.ledger.Facts().Lists) {
+		if err = r.findContradictions(ctx); err == nil {
+			err = r.log.SettleRevisions()
+		}
+		if err == nil && !slices.Equal(b.Read, r.ledger.Facts().Lists) {
 			err = r.log.ListsApplied(now, b.Read)
 		}
 		if err == nil {

@@ -89,16 +89,16 @@ func newRun(job Job, stopWaiting func()) *run {
 	r := &run{
 		job: job, log: job.Log, ledger: l, queue: newQueue(l, job.Sink.Kind(), job.Settle, now), stopWaiting: stopWaiting,
 		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
-		health: health{good: now}, lists: lists{read: job.Lists}, clock: wallClock{began: now, wall: now.Round(0)},
+		health: health{good: now}, lists: lists{read: job.Lists, inbox: job.Inbox}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
 	r.gate = pace.New(pace.Options{
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
 		Largest: job.Plan.Largest, Left: ledger.Unsent(l.Account()),
 		Quiet: pace.Wait{Why: job.Service + " asked for quiet before this start", Until: l.QuietAt(now)},
-		Lists: job.Lists != nil, OnWait: r.logWait,
+		Lists: job.Lists != nil || job.Inbox != nil, OnWait: r.logWait,
 	}, now)
 	r.workers = &workers{
-		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, pace: job.Pace,
+		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, inbox: job.Inbox, pace: job.Pace,
 		wait: r.gate.WaitN, onAnswer: r.holdForQuiet,
 		tasks: make(chan task, job.Ceiling), results: make(chan result, job.Ceiling),
 	}
@@ -136,7 +136,7 @@ func (r *run) loop(ctx, waitCtx context.Context, cutOff func()) error {
 		case result := <-r.workers.results:
 			r.drain(result)
 		case b, more := <-r.lists.coming:
-			r.takeListed(b, more)
+			r.takeListed(waitCtx, b, more)
 		case <-due:
 		case <-tick.C:
 			r.tick()
@@ -227,7 +227,8 @@ func (r *run) ready(now time.Time) (t task, wait time.Duration, ok bool) {
 		}
 		planned, err := r.job.Plan.Batch(id.Batch)
 		if err == nil {
-			t = task{id: id, n: r.ledger.State(id).Attempts + 1, planned: planned, form: planned.Form}
+			s := r.ledger.State(id)
+			t = task{id: id, n: s.Attempts + 1, again: s.Resend.IsDue(), planned: planned, form: planned.Form}
 			if id.Revision > 0 {
 				t.form, err = r.ledger.Form(id)
 			}

@@ -34,6 +34,10 @@ func (r *run) settle(res result) {
 		r.stepFailed(err)
 		return
 	}
+	if err := r.settleNamed(res, now); err != nil {
+		r.stepFailed(err)
+		return
+	}
 	if res.answer.Halt != "" {
 		r.halt(&Stopped{Code: "halted_by_service", Why: res.answer.Halt, Halt: true})
 	}

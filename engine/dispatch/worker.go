@@ -21,6 +21,7 @@ const codeWindowClosed = "window_closed"
 type task struct {
 	id      plan.FormID
 	n       uint16 // number of the attempt
+	again   bool   // a person has decided to send it again, at a service that takes it twice
 	planned plan.Batch
 	form    plan.Form
 }
@@ -33,6 +34,10 @@ type result struct {
 	answer  engine.Answer
 	took    time.Duration
 	err     error
+
+	named   bool   // a receipt names the message, and nothing was sent
+	receipt string // the service's id in it
+	unread  error  // why nobody knows; then nothing was sent
 }
 
 // workers execute tasks: build the request, wait for the gate, record the attempt, send.
@@ -42,6 +47,7 @@ type workers struct {
 	wait     func(ctx context.Context, messages int) error // for the gate
 	onAnswer func(engine.Answer)                           // called before another task begins
 	log      *ledger.Log
+	inbox    Inbox
 	bodies   sync.Pool
 	pace     campaign.Pace
 	tasks    chan task
@@ -80,6 +86,9 @@ func (w *workers) execute(wait, work context.Context, t task) (r result) {
 	if o, ok := pace.NextOpening(w.pace, start); !ok || !o.IsOpen(start) {
 		// The window closed after the gate: the disk was slow, or this process stood still.
 		r.answer = engine.Answer{Reply: engine.Unsent, Code: codeWindowClosed}
+		return r
+	}
+	if w.named(work, &r) {
 		return r
 	}
 	messages := int64(len(r.body.Messages))

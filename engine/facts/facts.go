@@ -200,6 +200,58 @@ func (f *Facts) Put(ctx context.Context, events []delivery.Event) error {
 	return f.own.Put(ctx, events)
 }
 
+// News are events that this process has learnt. It may have learnt them before: a service repeats what
+// it reports. One goroutine at a time may use them.
+type News struct {
+	facts  *Facts
+	sorter *delivery.Sorter
+	err    error // of Add
+}
+
+// Learn begins to collect news. Their memory does not grow with their number: they are in a temporary
+// file in tmp. The caller calls Save or Close.
+func (f *Facts) Learn(tmp string) (*News, error) {
+	known, err := f.States(tmp)
+	if err != nil {
+		return nil, err
+	}
+	return &News{facts: f, sorter: known.sorter}, nil
+}
+
+// Add adds an event about the message in a row. Save returns its error.
+func (n *News) Add(row int64, e *delivery.Event) {
+	if n.err == nil {
+		n.err = n.sorter.AddNew(row, e)
+	}
+}
+
+// Save puts the events that the run does not have yet into its inbox, and closes n.
+func (n *News) Save(ctx context.Context) error {
+	defer n.Close()
+	if n.err != nil {
+		return n.err
+	}
+	var events []delivery.Event
+	n.sorter.New = func(e *delivery.Event) error {
+		events = append(events, *e)
+		if len(events) < copiedAtOnce {
+			return nil
+		}
+		err := n.facts.Put(ctx, events)
+		events = events[:0]
+		return err
+	}
+	for _, err := range n.sorter.States() {
+		if err != nil {
+			return err
+		}
+	}
+	return n.facts.Put(ctx, events)
+}
+
+// Close forgets the events.
+func (n *News) Close() { _ = n.sorter.Close() }
+
 // PollBegan returns when the status poll began that has not ended; zero: there is none.
 func (f *Facts) PollBegan() (time.Time, error) {
 	read, err := f.progress()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,18 +108,76 @@ func TestTidy(t *testing.T) {
 	tidy(other, old, 1)
 }
 
-// Runs of plan versions 1 and 2 find their events too, with a table.
-func TestOlderReferences(t *testing.T) {
-	run := madeRun(t, t.TempDir(), "old")
-	run.plan.References = run.plan.Run.OlderReferences()
-	rows := NewRows(run.plan.References, run.plan.Records)
-	for row := int64(1); row <= run.plan.Records; row++ {
-		if got, ok := rows.Of(run.plan.References.Message(row).String()); !ok || got != row {
-			t.Fatalf("row %d is found as %d, %v", row, got, ok)
+// What a service repeats is put into the inbox once, and what differs in one thing is put beside it.
+func TestNews(t *testing.T) {
+	run := madeRun(t, t.TempDir(), "one")
+	f, err := Hold(run.dir, run.plan, "reconcile")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	const n = copiedAtOnce + 100
+	learn := func(more ...delivery.Event) (stored int) {
+		t.Helper()
+		news, err := f.Learn(run.dir)
+		must(t, err)
+		defer news.Close()
+		for row := int64(n); row >= 1; row-- {
+			for range 2 {
+				news.Add(row, &delivery.Event{
+					Source: delivery.Receipt, Kind: delivery.OfMessage, Reference: run.plan.References.Message(row).String(),
+					Status: "delivered", At: time.Unix(1000+row, 0), Received: time.Now(),
+				})
+			}
 		}
+		for _, e := range more {
+			news.Add(1, &e)
+		}
+		must(t, news.Save(context.Background()))
+		must(t, f.Each(func(int64, *delivery.Event) error { stored++; return nil }))
+		return stored
 	}
-	if _, ok := rows.Of(run.plan.Run.References().Message(1).String()); ok {
-		t.Error("a reference of another kind is found")
+	later := delivery.Event{
+		Source: delivery.Receipt, Kind: delivery.OfMessage, Reference: run.plan.References.Message(1).String(), Status: "read", At: time.Unix(1001, 0),
+	}
+	if first, second, third := learn(), learn(), learn(later, later); first != n || second != n || third != n+1 {
+		t.Errorf("the inbox has %d, then %d, then %d events, want %d, the same and one more", first, second, third, n)
+	}
+	if got := count(t, f); got["delivered"] != n-1 || got["read"] != 1 {
+		t.Errorf("%v", got)
+	}
+	news, err := f.Learn(run.dir)
+	must(t, err)
+	news.Add(run.plan.Records+1, &later)
+	if news.Save(context.Background()) == nil {
+		t.Error("an event of no row was taken")
+	}
+}
+
+// Every reference of a run finds its row, and nobody else's finds any.
+func TestRowsAreFoundByReference(t *testing.T) {
+	one := engine.NewRunID("one", [32]byte{}, "")
+	other := engine.NewRunID("other", [32]byte{}, "").References()
+	keyed, older := one.References(), one.OlderReferences()
+	for _, records := range []int64{0, 1, 3, 4, 5, 20_000, -1, -5, -20_000} {
+		own, strange := keyed, older
+		if records < 0 {
+			own, strange, records = older, keyed, -records
+		}
+		table := NewRows(own, records)
+		for row := int64(-1); row <= records+100; row++ {
+			if got, ok := table.Of(own.Message(row).String()); ok != (0 < row && row <= records) || ok && got != row {
+				t.Fatalf("of %d: row %d is %d %v", records, row, got, ok)
+			}
+			for _, not := range []engine.References{other, strange} {
+				if got, ok := table.Of(not.Message(row).String()); ok {
+					t.Fatalf("another run's row %d is %d", row, got)
+				}
+			}
+		}
+		for _, text := range []string{"", "x", strings.Repeat("0", 36)} {
+			if _, ok := table.Of(text); ok {
+				t.Errorf("%q has a row", text)
+			}
+		}
 	}
 }
 

@@ -155,7 +155,7 @@ func (l *Ledger) StillLate(batch uint32) (people int) {
 	for _, p := range l.late[batch] {
 		_, left := RowAt(l.listed[batch], p.Position)
 		_, refused := RowAt(l.refused[batch], p.Position)
-		if !left && !refused {
+		if !left && !refused && p.Code != CodeContradicted {
 			people++
 		}
 	}

@@ -42,6 +42,9 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 	}
 	deciding := l.deciding
 	l.deciding = false
+	if rec.Kind() != record.KindControl {
+		l.facts.Reported = ""
+	}
 	switch r := rec.(type) {
 	case *record.RunOpened:
 		return l.open(r)
@@ -65,8 +68,7 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 		if r.Batch >= uint32(len(l.base.packed)) {
 			return illegal("a suppression list names people of batch %d, which does not exist", r.Batch)
 		}
-		l.late[r.Batch] = inOrder(l.late[r.Batch], r.People)
-		return l.holdListed(r.Batch, r.People)
+		return l.listLate(r)
 	case *record.Resolved:
 		l.deciding = deciding && r.Result == record.ResultResend
 		return l.resolve(r, at)

@@ -45,6 +45,9 @@ func (l *Ledger) control(r *record.Control) error {
 		return nil
 	case record.ControlStretch:
 		return readDetail(r, &f.Stretch)
+	case record.ControlReported:
+		f.Reported = r.Detail
+		return nil
 	case record.ControlLeft:
 		f.Ended, f.EndedAt = r.Verb, r.At
 		return nil
@@ -52,6 +55,7 @@ func (l *Ledger) control(r *record.Control) error {
 	detail, err := record.Printable(r.Detail), error(nil)
 	switch r.Verb {
 	case record.ControlTaken:
+		f.Reported = ""
 		batches, words, _ := strings.Cut(r.Detail, " ")
 		detail, err = record.Printable(words), l.uploadTaken(batches)
 	case record.ControlConfirmed:

@@ -27,6 +27,7 @@ type Ledger struct {
 	refused map[uint32][]record.RefusedRow
 	listed  map[uint32][]record.RefusedRow // excluded after planning, because a list names them
 	late    map[uint32][]record.RefusedRow // named by a list when their batch was already attempted or refused
+	outside map[uint32][]record.RefusedRow // suppressed by the plan, and contradicted
 	unsure  map[uint32]bool                // batches with refused messages that may have been accepted, see refused.go
 	due     map[plan.FormID]time.Time      // the service asked to wait with this form until then
 	early   map[plan.FormID]bool           // in doubt only by a 425 that an older version took for a refusal
@@ -50,6 +51,7 @@ type Facts struct {
 	EndedAt     time.Time        // the latest end that was noted
 	Key         string           // fingerprint of the credential of the latest start
 	Closed      bool             // every record has its final fate
+	Reported    string           // SHA-256 of the report that a finished run wrote; empty: none, or not of these fates
 	Superseded  string           // the run that replaced this one, and its folder; empty: none
 	Confirmed   []string         // references of files that the service confirmed
 	Witness     *Witness         // the files of the log; nil: not noted
@@ -76,7 +78,7 @@ func New(p *plan.Plan) (*Ledger, error) {
 	l := &Ledger{
 		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
-		late: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
+		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
 		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
 	}
 	for b, err := range p.Each() {
@@ -276,7 +278,7 @@ func (l *Ledger) Clone() *Ledger {
 		c.newer[id] = &form
 	}
 	c.last, c.due, c.unsure, c.early = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure), maps.Clone(l.early)
-	for _, rows := range []*map[uint32][]record.RefusedRow{&c.refused, &c.listed, &c.late} {
+	for _, rows := range []*map[uint32][]record.RefusedRow{&c.refused, &c.listed, &c.late, &c.outside} {
 		*rows = maps.Clone(*rows)
 		for batch, r := range *rows {
 			(*rows)[batch] = slices.Clone(r)

@@ -107,6 +107,9 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 	if b.none {
 		return b.shared, id, nil
 	}
+	if t.Ledger.IsContradicted(b.next-1, position) && b.shared.Fate != person.Accepted {
+		return b.contradicted(position), id, nil
+	}
 	if r, refused := ledger.RowAt(b.refused, position); refused {
 		if r.Reason == "" && ledger.IsUploadRefused(r.Code) {
 			r.Reason = "the file with the message was written, and the service has refused it"
@@ -121,6 +124,21 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 		return b.shared.with(b.shared.Fate, ledger.CodeListedTooLate, reason), id, nil
 	}
 	return b.shared, id, nil
+}
+
+// contradicted is the outcome of a message that the service reports about. The account stays as it is.
+func (b *batchReader) contradicted(position uint32) *Message {
+	fate, code := b.shared.Fate, b.shared.Code
+	if r, refused := ledger.RowAt(b.refused, position); refused {
+		fate, code = person.Refused, r.Code
+	} else if _, left := ledger.RowAt(b.listed, position); left {
+		fate, code = person.Suppressed, ""
+	}
+	if code != "" {
+		code = " (" + code + ")"
+	}
+	return b.shared.with(fate, ledger.CodeContradicted,
+		"this account says "+string(fate)+code+", and the service reports about the message, so it has it; nothing more is sent to the person")
 }
 
 func (o *Message) with(fate person.Fate, code, reason string) *Message {

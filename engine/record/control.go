@@ -27,6 +27,7 @@ const (
 	ControlLists      = "lists"            // detail: the suppression lists that were applied, as JSON
 	ControlWitness    = "witness"          // detail: the files of the log, as JSON
 	ControlLatest     = "latest"           // a person says that this folder is the latest; detail: the person and the reason
+	ControlReported   = "reported"         // detail: the SHA-256 of the report of a finished run; never shown to people
 	ControlRestOf     = "rest_of"          // detail: campaigns; the plan excludes their people
 )
 

@@ -2,11 +2,14 @@ package report_test
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"testing"
 	"time"
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/delivery"
 	"cohort/engine/dispatch"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -30,37 +33,78 @@ type counting int64
 
 func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return len(b), nil }
 
-// BenchmarkEncode writes the report of a complete run.
-// The records come from memory: reading them from a spool is not in it.
-func BenchmarkEncode(b *testing.B) {
-	c, dir, ctx := newCohort(), b.TempDir(), b.Context()
+// complete is a run that the service has accepted whole. Its ledger is read anew for each input.
+type complete struct {
+	cohort  *cohort
+	dir     string
+	plan    *plan.Plan
+	account ledger.Account
+}
+
+func accepted(t testing.TB, c *cohort) *complete {
+	dir, ctx := t.TempDir(), context.Background()
 	s := accepting{service: &service{}}
 	batches, err := plan.Cut(ctx, run.References(), c, s, engine.Limits{Messages: 5000, Bytes: 1 << 20}, "")
-	must(b, err)
-	must(b, plan.Seal(dir, plan.Header{
-		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: rows, Static: c.static,
+	must(t, err)
+	must(t, plan.Seal(dir, plan.Header{
+		RunID: run.String(), Campaign: "a-campaign", Service: "notify simulator", Records: int64(len(c.records)), Static: c.static,
 		Cohort: plan.Cohort{SHA256: "c0ffee", Files: []plan.CohortFile{{Path: "/somewhere/cohort.csv", SHA256: "c0ffee"}}}, Template: "t1",
 	}, batches, nil))
 	plan, err := plan.Open(dir)
-	must(b, err)
-	defer func() { _ = plan.Close() }()
+	must(t, err)
+	t.Cleanup(func() { _ = plan.Close() })
 	log, err := ledger.Open(dir, plan)
-	must(b, err)
+	must(t, err)
 	summary, err := dispatch.Run(ctx, dispatch.Job{Plan: plan, Log: log, Source: c, Sink: s, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 1})
-	must(b, err)
-	must(b, log.Close())
+	must(t, err)
+	must(t, log.Close())
 	if summary.Account.Fates[person.Accepted] == 0 {
-		b.Fatal(summary.Account)
+		t.Fatal(summary.Account)
 	}
-	var size counting
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		in := input(b, dir, plan, c, summary.Account)
-		b.StartTimer()
-		size = 0
-		must(b, report.Write(in, report.Parquet(&size)))
+	return &complete{c, dir, plan, summary.Account}
+}
+
+func (c *complete) input(t testing.TB) report.Input {
+	return input(t, c.dir, c.plan, c.cohort, c.account)
+}
+
+// BenchmarkEncode writes the report of a complete run, of which no facts are known, and of which they are known of each
+// message. The records come from memory: reading them from a spool is not in it.
+func BenchmarkEncode(b *testing.B) {
+	c := accepted(b, newCohort())
+	for _, facts := range []bool{false, true} {
+		b.Run(fmt.Sprintf("facts=%v", facts), func(b *testing.B) {
+			var size counting
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				in := c.input(b)
+				if facts {
+					in.States = triedStates(rows)
+				}
+				b.StartTimer()
+				size = 0
+				must(b, report.Write(in, report.Parquet(&size)))
+			}
+			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(float64(size)/rows, "bytes/row")
+		})
 	}
-	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-	b.ReportMetric(float64(size)/rows, "bytes/row")
+}
+
+// triedStates yields the states of the messages of all rows: three attempts each.
+func triedStates(n int64) iter.Seq2[delivery.Sorted, error] {
+	return func(yield func(delivery.Sorted, error) bool) {
+		for row := int64(1); row <= n; row++ {
+			at := time.UnixMilli(1_795_000_000_000 + row*37)
+			attempt := delivery.Attempt{Channel: "sms", Cascade: "primary", Order: 2, Status: "delivered", Supplier: "delivered", At: at, Source: delivery.Callback}
+			s := delivery.State{
+				Status: "delivered", DeliveredChannel: "sms", Delivered: true, DeliveredAt: at, LastEventAt: at, RoutingVersion: "version-1",
+				Attempts: []delivery.Attempt{attempt, attempt, attempt}, Events: 4,
+			}
+			if !yield(delivery.Sorted{Row: row, State: s}, nil) {
+				return
+			}
+		}
+	}
 }

@@ -17,7 +17,7 @@ type columnWriter interface {
 	shared(which []uint16, n int, value func(dst []byte, entry int) []byte)
 }
 
-// columns writes the columns of row.
+// columns writes the columns of row, and those to keep.
 func (g *group) columns(e columnWriter, plan *plan.Plan) {
 	none := len(plan.LaneStarts)
 	each := func(value func(dst []byte, t *told) []byte) {
@@ -73,6 +73,9 @@ func (g *group) columns(e columnWriter, plan *plan.Plan) {
 	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, delivery.WordsFor(s.Code, s.Reason)...) })
 	fact(func(dst []byte, s *delivery.State) []byte { return appendTime(dst, s.LastEventAt) })
 	fact(func(dst []byte, s *delivery.State) []byte { return append(dst, s.RoutingVersion...) })
+	for _, values := range g.kept {
+		e.own(func(dst []byte, i int) []byte { return append(dst, values[i]...) })
+	}
 }
 
 // appendTime appends a time in milliseconds, and nothing for the zero time.

@@ -25,6 +25,7 @@ type group struct {
 	states     []uint16 // by index into known; 0: the service has said nothing
 	found      map[int]string
 	references map[int]string
+	kept       [][]string // by column to keep: the values
 
 	known    []delivery.State          // of messages
 	told     []told                    // the different outcomes
@@ -46,27 +47,29 @@ type laneTold struct {
 
 const noNumber = math.MaxUint64
 
-func (g *group) begin(first int64, n, lanes int) {
+func (g *group) begin(first int64, n, lanes, keep int) {
 	if g.lines == nil {
 		*g = group{
 			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
-			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{},
+			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{}, kept: make([][]string, keep),
 			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
-	g.rows = g.rows[:n]
+	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
+	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 	for i := range g.rows {
 		g.rows[i] = first + int64(i)
 	}
 	clear(g.outcomes)
-	g.outcomes, g.lines, g.numbers = g.outcomes[:n], g.lines[:n], g.numbers[:n]
-	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 	clear(g.ids)
 	clear(g.states)
 	clear(g.known) // it holds texts
 	g.known = append(g.known[:0], delivery.State{})
 	clear(g.found)
 	clear(g.references)
+	for c := range g.kept {
+		g.kept[c] = make([]string, n)
+	}
 	clear(g.lanes)
 	clear(g.verdicts)
 	g.told = append(g.told[:0], told{})
@@ -129,6 +132,9 @@ func (g *group) keep(only []person.Fate) {
 		}
 		g.rows[n], g.outcomes[n], g.lines[n], g.numbers[n] = g.rows[i], g.outcomes[i], g.lines[i], g.numbers[i]
 		g.files[n], g.shards[n], g.ids[n], g.states[n] = g.files[i], g.shards[i], g.ids[i], g.states[i]
+		for _, values := range g.kept {
+			values[n] = values[i]
+		}
 		if isOdd {
 			g.found[n] = found
 		}
@@ -143,7 +149,7 @@ func (g *group) keep(only []person.Fate) {
 
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
 func (r *reader) fill(g *group, first int64, n int) error {
-	g.begin(first, n, len(r.in.Plan.LaneStarts))
+	g.begin(first, n, len(r.in.Plan.LaneStarts), len(r.in.Records.Keep()))
 	missing := n
 	err := r.in.Records.Below(first+int64(n), func(s *person.Stretch) error {
 		missing -= len(s.Rows)
@@ -164,8 +170,11 @@ func (r *reader) fill(g *group, first int64, n int) error {
 	return err
 }
 
-// end fails if there are more records than the plan has.
+// end fails if there are more records, or states, than the plan has.
 func (r *reader) end() error {
+	if r.nextState != nil {
+		return fmt.Errorf("there is a state of row %d, and the plan has %d records; this is a defect of cohort", r.state.Row, r.in.Plan.Records)
+	}
 	more := fmt.Errorf("there are more records than the %d of the plan", r.in.Plan.Records)
 	return r.in.Records.Below(math.MaxInt64, func(*person.Stretch) error { return more }, func(*person.Record) error { return more })
 }
@@ -237,6 +246,9 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 			return err
 		}
 		g.shards[place], g.numbers[place], g.ids[place] = uint16(s.Shard), s.Numbers[i], id
+		for c, value := range s.Kept {
+			g.kept[c][place] = value(i)
+		}
 		if s.Reference != nil {
 			if reference := s.Reference(i); reference != "" {
 				g.references[place] = reference

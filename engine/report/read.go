@@ -103,3 +103,11 @@ func (f *File) Outcomes() iter.Seq2[Outcome, error] {
 		}
 	}
 }
+
+// valueOf is the zero value for null.
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

@@ -58,9 +58,11 @@ type cohort struct {
 	static  map[string]int64
 }
 
-func newCohort() *cohort {
+func newCohort() *cohort { return cohortOf(rows) }
+
+func cohortOf(n int64) *cohort {
 	c := &cohort{static: map[string]int64{}}
-	for row := int64(1); row <= rows; row++ {
+	for row := int64(1); row <= n; row++ {
 		r := person.Record{Row: row, Line: row + 1, Number: fmt.Sprintf("999%07d", row), Shard: int(row % shards)}
 		switch {
 		case row%11 == 0 || row > barren && row < fertile:

@@ -1,12 +1,6 @@
 package report
 
-import (
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/parquet-go/parquet-go"
-)
+import "time"
 
 // row is the schema of the report. Unknown values are null, so their columns are optional. group.columns writes it.
 type row struct {
@@ -34,14 +28,4 @@ type row struct {
 	FailureReason        *string    `parquet:"failure_reason,optional"`
 	LastEventAt          *time.Time `parquet:"last_event_at,optional,timestamp(millisecond)"`
 	RoutingPlanVersion   *string    `parquet:"routing_plan_version,optional"`
-}
-
-// laterColumns are the names of columns that reports will have.
-var laterColumns = []string{"phase", "seed"}
-
-// HasColumn reports whether a name is one of the report's own columns. Case does not matter, because it does not in SQL.
-func HasColumn(name string) bool {
-	same := func(column string) bool { return strings.EqualFold(column, name) }
-	own := parquet.SchemaOf(row{}).Columns()
-	return slices.ContainsFunc(laterColumns, same) || slices.ContainsFunc(own, func(path []string) bool { return same(path[0]) })
 }

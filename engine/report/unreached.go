@@ -40,9 +40,6 @@ const (
 	codeUnread     = "unread"        // not read in time
 )
 
-// codeContradicted is the code of a message that the account does not have as accepted, and that a service reported on.
-const codeContradicted = "contradicted"
-
 // Of returns why a record's person was not reached; false: the person was, or may still be. m has the fate, the code and
 // the reason of a record that was never to be sent. s is nil when the service has said nothing about the message.
 //
@@ -56,8 +53,10 @@ func (u *Unreached) Of(m *outcome.Message, s *delivery.State) (Missed, bool) {
 		return missed, missed.Code != ""
 	case m.Fate == person.InDoubt:
 		return missed, true
-	case s != nil, m.Code == codeContradicted:
-		return Missed{codeContradicted, "the service has reported on this message, and by the log of this run it was not accepted", false}, true
+	case m.Code == ledger.CodeContradicted:
+		return missed, true
+	case s != nil:
+		return Missed{ledger.CodeContradicted, "the service has reported on this message, and by the log of this run it was not accepted", false}, true
 	case m.Fate == person.NotSent:
 		if missed.Reason == "" {
 			missed.Reason = "it was not sent; this run, or one that took its place, can still send it"
@@ -72,7 +71,9 @@ func (u *Unreached) Of(m *outcome.Message, s *delivery.State) (Missed, bool) {
 }
 
 // forbids reports whether the code of a record forbids another message.
-func forbids(code string) bool { return code == ledger.CodeListedTooLate || code == codeContradicted }
+func forbids(code string) bool {
+	return code == ledger.CodeListedTooLate || code == ledger.CodeContradicted
+}
 
 // accepted returns why an accepted message has not reached its person; the zero value: it has, or may still.
 func (u *Unreached) accepted(m *outcome.Message, s *delivery.State) Missed {

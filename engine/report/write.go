@@ -40,6 +40,8 @@ type Input struct {
 type Source interface {
 	// Verdicts lists the verdicts: stretches refer to them by index.
 	Verdicts() []person.Verdict
+	// Keep names the columns of person.Stretch.Kept.
+	Keep() []string
 	// Below passes on each record with a row below end that it has not passed on before. The records of a shard come in
 	// the order of their positions. The first error ends it, also an error of valid or invalid.
 	Below(end int64, valid func(*person.Stretch) error, invalid func(*person.Record) error) error
@@ -61,10 +63,10 @@ type output interface {
 // order of the groups. Until then the group stays as it is.
 type maker func(*group) (commit func() error, err error)
 
-// Parquet is the outcome report. Its columns are those of row.
+// Parquet is the outcome report. Its columns are those of row, and behind them those to keep.
 func Parquet(w io.Writer) Output {
 	return func(in *Input) (output, error) {
-		out, err := newParquetFile[row](w, in.Version)
+		out, err := newReport(w, in)
 		return &parquetReport{out, in.Plan}, err
 	}
 }

@@ -92,6 +92,13 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 	return parsed, text, copied, nil
 }
 
+// Heading returns what people know the run in a folder by, as of its latest start. The campaign file itself may be
+// another campaign's by now.
+func Heading(path string) campaign.Heading {
+	text, _ := os.ReadFile(filepath.Join(path, campaignFile)) // what cannot be read is empty
+	return campaign.HeadingOf(text)
+}
+
 // FromStdin reports whether a cohort's paths stand for standard input.
 func FromStdin(paths []string) bool { return len(paths) == 1 && paths[0] == StdinWord }
 

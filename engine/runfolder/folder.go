@@ -21,13 +21,18 @@ const (
 	SpoolFolder  = "spool"
 	RejectsFile  = "rejects.csv"
 	ReportFile   = "report.parquet"
-	ListsFolder  = "lists"        // for matching lists with the cohort; gone when nothing is at work
-	FilesFolder  = "files"        // of a campaign that writes files
-	UsersFile    = "reach.users"  // who has the NHS App, until the plan is sealed
-	StdinFile    = "cohort.stdin" // a copy of standard input, until the plan is sealed
-	SocketFile   = "control.sock" // the control socket
-	PathFile     = "control.path" // names the socket's place if it cannot be in the folder
-	temporary    = ".tmp"         // ends the name of a file while it is written
+
+	LaterReportFile = "report-delivery.parquet" // of a finished run, whose report is final
+	ChannelsFile    = "channels.parquet"
+	UnreachedFile   = "unreached.csv"
+
+	ListsFolder = "lists"        // for matching lists with the cohort; gone when nothing is at work
+	FilesFolder = "files"        // of a campaign that writes files
+	UsersFile   = "reach.users"  // who has the NHS App, until the plan is sealed
+	StdinFile   = "cohort.stdin" // a copy of standard input, until the plan is sealed
+	SocketFile  = "control.sock" // the control socket
+	PathFile    = "control.path" // names the socket's place if it cannot be in the folder
+	temporary   = ".tmp"         // ends the name of a file while it is written
 )
 
 // Names of standard input.

@@ -3,21 +3,13 @@ package delivery
 import (
 	"cmp"
 	"fmt"
-	"iter"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
-	"cohort/engine/facts"
-	"cohort/engine/plan"
-	"cohort/engine/report"
+	"cohort/engine/delivery"
 	"cohort/sinks/file"
 )
-
-// FactsAtOnce bounds the memory for the facts of daily reports: so many are saved at once.
-const FactsAtOnce = 200_000
 
 // EachDailyRow reads daily reports one after another.
 func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
@@ -35,89 +27,27 @@ func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 	return nil
 }
 
-// DailyReports collects what daily reports say of a run's messages. Slices are indexed by row - 1.
-type DailyReports struct {
-	rows    *facts.Rows
-	refused []uint32 // of a message that is in refused uploads only: the number of its batch + 1; may be nil
-	Sent    []bool   // the message is in an upload
-	IDs     []uint32 // hashes of the service's ids
-	Facts   map[int64]report.Fact
-	learned time.Time
-
-	Strangers int64              // rows about messages of others
-	Taken     int64              // rows about messages that are in refused uploads only
-	Unsent    int64              // rows about records that are in no upload of this run
-	Twice     map[int64]struct{} // rows of messages with a second id
-}
-
-// NewDailyReports makes an empty collection. learned is the time of its facts.
-func NewDailyReports(plan *plan.Plan, learned time.Time) *DailyReports {
-	return &DailyReports{
-		rows: facts.NewRows(plan.References, plan.Records), Sent: make([]bool, plan.Records), IDs: make([]uint32, plan.Records),
-		Facts: map[int64]report.Fact{}, learned: learned, Twice: map[int64]struct{}{},
+// DailyEvents returns the events in a row of a daily report: what it says of the message, and of one
+// channel if it names one.
+func DailyEvents(r *file.DailyRow, received time.Time) []delivery.Event {
+	message := delivery.Event{
+		Source: delivery.DailyReport, Kind: delivery.OfMessage, Reference: r.Reference, MessageID: r.ID, Status: delivery.Open,
+		Code: delivery.PlainWords(r.ReasonCode), Reason: delivery.PlainWords(r.Reason), At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted)), Received: received,
 	}
-}
-
-// Add takes a row of a report.
-func (f *DailyReports) Add(r *file.DailyRow) {
-	row, ours := f.rows.Of(r.Reference)
-	if !ours {
-		f.Strangers++
-		return
-	}
-	if f.refused != nil && f.refused[row-1] > 0 {
-		f.Taken++
-		return
-	}
-	if !f.Sent[row-1] {
-		f.Unsent++
-		return
-	}
-	if r.ID != "" {
-		id := ShortHash(r.ID)
-		if f.IDs[row-1] != 0 && f.IDs[row-1] != id {
-			f.Twice[row] = struct{}{} // the person got what either message delivered
-		} else {
-			f.IDs[row-1] = id
-		}
-	}
-	fact := dailyFact(row, r)
-	fact.Learned = f.learned
-	if before, there := f.Facts[row]; there {
-		fact = fact.After(before)
-	}
-	f.Facts[row] = fact
-}
-
-// Take yields the facts in the order of their rows, and forgets them.
-func (f *DailyReports) Take() iter.Seq2[report.Fact, error] {
-	list := slices.Collect(maps.Values(f.Facts))
-	clear(f.Facts)
-	return InOrder(list)
-}
-
-func dailyFact(row int64, r *file.DailyRow) report.Fact {
-	f := report.Fact{Row: row, MessageID: strings.Clone(r.ID), Status: report.Open, Origin: report.OfDaily, At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted))}
-	channel, status := strings.Clone(strings.ToLower(r.Channel)), strings.ToLower(r.ChannelStatus)
-	if f.Channel = channel; channel != "" && status != "" {
-		f.Steps = channel + " " + status
-	}
+	channel := message
+	channel.Kind, channel.Channel, channel.Status = delivery.OfChannel, strings.ToLower(r.Channel), strings.ToLower(r.ChannelStatus)
+	channel.Code, channel.Reason = delivery.PlainWords(r.ChannelReasonCode), delivery.PlainWords(r.ChannelReason)
+	channel.At = dailyTime(cmp.Or(r.ChannelCompleted, r.Completed))
 	switch {
-	case status == report.Delivered || strings.EqualFold(r.Status, report.Delivered):
-		f.Status = report.Delivered
-		if status != report.Delivered {
-			f.Channel = "" // another channel reached the person
-		}
-		return f
-	case strings.EqualFold(r.Status, report.Failed):
-		f.Status = report.Failed
+	case channel.Status == delivery.Delivered || strings.EqualFold(r.Status, delivery.Delivered):
+		message.Status = delivery.Delivered
+	case strings.EqualFold(r.Status, delivery.Failed):
+		message.Status = delivery.Failed
 	}
-	f.Code, f.Reason = r.ReasonCode, r.Reason
-	if f.Code == "" && f.Reason == "" {
-		f.Code, f.Reason = r.ChannelReasonCode, r.ChannelReason
+	if channel.Channel == "" || channel.Status == "" {
+		return []delivery.Event{message}
 	}
-	f.Code, f.Reason = strings.Clone(plainWords(f.Code)), strings.Clone(plainWords(f.Reason))
-	return f
+	return []delivery.Event{message, channel}
 }
 
 // dailyTime reads a time; zero: it cannot be read.

@@ -5,9 +5,8 @@ import (
 	"iter"
 	"time"
 
-	"cohort/engine/ledger"
+	"cohort/engine/delivery"
 	"cohort/engine/plan"
-	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -17,11 +16,23 @@ import (
 type Message struct {
 	Row      int64
 	Fate     person.Fate
-	Accepted time.Time    // zero: not accepted, or not known when
-	Fact     *report.Fact // from Facts.Known; nil: nothing is known
-	id       string       // the service's; empty: not known
-	batch    string       // the reference of the batch that held it last; empty: none yet
-	late     bool         // a suppression list has named the person since
+	Accepted time.Time       // zero: not accepted, or not known when
+	State    *delivery.State // from Run.Known; nil: nothing is known
+	id       string          // the service's; empty: not known
+	batch    string          // the reference of the batch that held it last; empty: none yet
+}
+
+// ID returns the service's id of the message. An event has it if the answer to the request was lost.
+func (m *Message) ID() string {
+	if m.id == "" && m.State != nil {
+		return m.State.MessageID
+	}
+	return m.id
+}
+
+// isTwice reports whether the service has the message under two ids.
+func (m *Message) isTwice() bool {
+	return m.State != nil && (m.State.OtherID != "" || m.State.MessageID != "" && m.State.MessageID != m.ID())
 }
 
 // messagesAtOnce bounds the memory that puts messages into the order of their rows.
@@ -60,7 +71,7 @@ func EachMessage(dir string, plan *plan.Plan, spool *shard.Spool) iter.Seq2[Mess
 					}
 					room[row-first] = Message{
 						Row: row, Fate: told.Fate, Accepted: told.AcceptedAt, id: string(id),
-						batch: told.BatchReference, late: told.Code == ledger.CodeListedTooLate,
+						batch: told.BatchReference,
 					}
 				}
 				return nil

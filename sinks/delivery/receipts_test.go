@@ -1,19 +1,18 @@
 package delivery
 
 import (
-	"fmt"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"cohort/engine"
+	"cohort/engine/delivery"
 	"cohort/engine/facts"
 	"cohort/engine/plan"
-	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/nhsapp"
 )
@@ -22,45 +21,8 @@ func planOf(records int64) *plan.Plan {
 	return &plan.Plan{Header: plan.Header{Records: records}, Run: sweptRun, References: sweptRun.References()}
 }
 
-// Every reference of a run finds its row, and nobody else's finds any.
-func TestRowsAreFoundByReference(t *testing.T) {
-	other := engine.NewRunID("other", [32]byte{}, "").References()
-	keyed, older := sweptRun.References(), sweptRun.OlderReferences()
-	for _, records := range []int64{0, 1, 3, 4, 5, 20_000, -1, -5, -20_000} {
-		own, strange := keyed, older
-		if records < 0 {
-			own, strange, records = older, keyed, -records
-		}
-		table := facts.NewRows(own, records)
-		for row := int64(-1); row <= records+100; row++ {
-			if got, ok := table.Of(own.Message(row).String()); ok != (0 < row && row <= records) || ok && got != row {
-				t.Fatalf("of %d: row %d is %d %v", records, row, got, ok)
-			}
-			for _, not := range []engine.References{other, strange} {
-				if got, ok := table.Of(not.Message(row).String()); ok {
-					t.Fatalf("another run's row %d is %d", row, got)
-				}
-			}
-		}
-		for _, text := range []string{"", "x", strings.Repeat("0", 36)} {
-			if _, ok := table.Of(text); ok {
-				t.Errorf("%q has a row", text)
-			}
-		}
-	}
-}
-
-func messagesOf(list ...Message) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) {
-		for _, m := range list {
-			if !yield(m, nil) {
-				return
-			}
-		}
-	}
-}
-
-// Receipts come in no order and more than once; what they say of a message is the same.
+// Receipts come in no order and more than once, and each reconcile reads them all again. What they say
+// of a message is the same, and the run's inbox has each of them once.
 func TestReceiptsAddUp(t *testing.T) {
 	hour := func(h int) time.Time { return time.Date(2026, 11, 21, h, 0, 0, 0, time.UTC) }
 	of := func(row int64, code string, h int, reason string) nhsapp.Receipt {
@@ -72,74 +34,106 @@ func TestReceiptsAddUp(t *testing.T) {
 		of(3, "Delivered", 9, ""), of(3, "Delivered", 10, ""),
 		of(4, "Archived", 12, ""),
 		of(5, "Rejected", 9, "9990000018 is nobody's"),
-		{RequestID: "another campaign's", MessageID: "x", Code: "Read"}, {MessageID: "y", Code: "Read"},
 		{RequestID: sweptRun.References().Message(6).String(), MessageID: idOf(6), Code: "Notified"},
 	}
-	learned := hour(23)
-	want := []report.Fact{
-		{Row: 1, MessageID: idOf(1), Status: "read", Steps: "other, delivered, notification_attempted, unnotified, read", At: hour(20)},
-		{Row: 2, MessageID: idOf(2), Status: "rejected", Steps: "rejected", Reason: "NHS number not found", At: hour(9)},
-		{Row: 3, MessageID: idOf(3), Status: "delivered", Steps: "delivered", At: hour(10)},
-		{Row: 4, Steps: "other", At: hour(12)},
-		{Row: 5, MessageID: idOf(5), Status: "rejected", Steps: "rejected", At: hour(9)},
-		{Row: 6, MessageID: idOf(6), Status: "notified", Steps: "notified"},
+	want := []string{
+		"read by nhsapp, id-1; nhsapp", "rejected NHS number not found, id-2; nhsapp  NHS number not found", "delivered by nhsapp, id-3; nhsapp",
+		"archived, id-4; nhsapp", "rejected, id-5; nhsapp", "notified, id-6; nhsapp",
 	}
-	var sent []Message
-	for row := int64(1); row <= 8; row++ {
-		sent = append(sent, Message{Row: row, Fate: person.Accepted, id: idOf(row)})
-	}
-	sent[3].id = "" // not known
-	for i := range want {
-		want[i].Channel, want[i].Origin, want[i].Learned = "nhsapp", report.OfReceipt, learned
-	}
+	others := []nhsapp.Receipt{{RequestID: "another campaign's", MessageID: "x", Code: "Read"}, {MessageID: "y", Code: "Read"}}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 30 {
+	plan, dir := planOf(8), filepath.Join(t.TempDir(), "run")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	held, err := facts.Hold(dir, plan, "reconcile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	for n := range 8 {
 		var said strings.Builder
-		r := NewReceipts(planOf(8), slog.New(slog.NewTextHandler(&said, nil)))
+		r := NewReceipts(plan, slog.New(slog.NewTextHandler(&said, nil)))
+		if r.News, err = held.Learn(dir); err != nil {
+			t.Fatal(err)
+		}
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		for _, x := range append(slices.Clone(all), all[random.IntN(len(all))]) {
+		for _, x := range slices.Concat(all, others, all[:3]) {
 			r.Add(x)
 		}
-		var got []report.Fact
-		for f, err := range r.Facts(messagesOf(sent...), learned) {
+		if err := r.News.Save(t.Context()); err != nil || said.Len() > 0 {
+			t.Fatalf("%v, %s", err, said.String())
+		}
+		states, err := held.States(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for s, err := range states.All() {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, f)
+			if got = append(got, plainly(s.State)); !r.Named(s.Row) || s.State.Duplicates > 0 {
+				t.Errorf("time %d: row %d has %d duplicates", n, s.Row, s.State.Duplicates)
+			}
 		}
-		if fmt.Sprint(got) != fmt.Sprint(want) || said.Len() > 0 {
-			t.Fatalf("got  %+v\nwant %+v\n%s", got, want, said.String())
+		_ = states.Close()
+		if !slices.Equal(got, want) || r.Named(7) {
+			t.Fatalf("time %d: got\n%s\nwant\n%s", n, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
 }
 
-// What cannot be is said aloud, and without anybody's name.
-func TestReceiptsThatCannotBe(t *testing.T) {
-	read := func(id string) nhsapp.Receipt {
-		return nhsapp.Receipt{RequestID: sweptRun.References().Message(1).String(), MessageID: id, Code: "Read"}
+func TestAReceiptOfASecondMessage(t *testing.T) {
+	var said strings.Builder
+	r := NewReceipts(planOf(1), slog.New(slog.NewTextHandler(&said, nil)))
+	for _, id := range []string{"a", "a", "b", "b", "c"} {
+		r.Add(nhsapp.Receipt{RequestID: sweptRun.References().Message(1).String(), MessageID: id, Code: "Read"})
 	}
-	for _, row := range []struct {
-		sentence string
-		add      []nhsapp.Receipt
-		message  Message
-		want     string
-	}{
-		{"two communications of one message", []nhsapp.Receipt{read("a"), read("b")}, Message{Row: 1, Fate: person.Accepted, id: "a"}, "taken a message twice"},
-		{"a receipt under another id than the answer's", []nhsapp.Receipt{read("a")}, Message{Row: 1, Fate: person.Accepted, id: "b"}, "under another id, or as not sent"},
-		{"a receipt of what was refused", []nhsapp.Receipt{read("a")}, Message{Row: 1, Fate: person.Refused, id: ""}, "under another id, or as not sent"},
-		{"a receipt of what is in doubt", []nhsapp.Receipt{read("a")}, Message{Row: 1, Fate: person.InDoubt, id: ""}, ""},
+	if strings.Count(said.String(), "taken a message twice") != 1 {
+		t.Errorf("%q", said.String())
+	}
+}
+
+// The summary counts accepted messages alone, and shows what cannot be.
+func TestSummary(t *testing.T) {
+	s := &Summary{Contradicted: 3, Fates: map[person.Fate]int64{person.Accepted: 7}, Statuses: map[string]int64{}, DeliveredBy: map[string]int64{}}
+	sms := delivery.State{Status: "delivered", Delivered: true, DeliveredChannel: "sms", MessageID: "a"}
+	twice := sms
+	twice.OtherID = "b"
+	for _, m := range []Message{
+		{Fate: person.Accepted},
+		{Fate: person.Accepted, State: &sms},
+		{Fate: person.Accepted, State: &sms, id: "a"},
+		{Fate: person.Accepted, State: &sms, id: "other"},
+		{Fate: person.Accepted, State: &twice},
+		{Fate: person.Accepted, State: &delivery.State{Delivered: true, Read: true, DeliveredChannel: "nhsapp"}},
+		{Fate: person.Accepted, State: &delivery.State{Events: 1}},
+		{Fate: person.InDoubt, State: &sms},
+		{Fate: person.Refused, State: &sms},
+		{Fate: person.NotSent, State: &sms},
+		{Fate: person.Refused},
 	} {
-		var said strings.Builder
-		r := NewReceipts(planOf(1), slog.New(slog.NewTextHandler(&said, nil)))
-		for _, x := range row.add {
-			r.Add(x)
-		}
-		n := 0
-		for range r.Facts(messagesOf(row.message), time.Now()) {
-			n++
-		}
-		if n != 1 || (row.want == "") != (said.Len() == 0) || !strings.Contains(said.String(), row.want) {
-			t.Errorf("%s: %d facts, %q", row.sentence, n, said.String())
-		}
+		s.add(&m)
+	}
+	s.Fallback = &Fallback{File: "f.csv", Listed: map[string]int64{"rejected": 1, "unread": 2}, Left: map[string]int64{"in_doubt": 1}}
+	var out strings.Builder
+	if err := s.Print(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+what is known of the 7 messages that were accepted
+    delivered                       5
+    other                           1
+    nothing                         1
+delivered by 4 sms, 1 nhsapp
+  1 were read in the NHS App
+  2 MESSAGES WERE TAKEN TWICE: the service has two ids for each, and their people got both
+  3 PEOPLE ARE CONTRADICTED: the service tells of their messages, and this run has them as not sent to; cohort status says what to do
+fallback f.csv: 2 unread, 1 rejected
+  not reached either, and left out: 1 in_doubt
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

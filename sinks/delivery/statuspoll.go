@@ -8,23 +8,21 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/delivery"
 	"cohort/engine/pace"
-	"cohort/engine/report"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
 )
 
 const (
-	askersAtOnce  = 16              // questions under way
-	mostAsked     = 6               // questions about one message, before it is left for the next poll
-	mostSilent    = askersAtOnce    // unanswered messages in a row, after which the poll ends
-	mostUnsaved   = 5 * time.Minute // the work that a crash may cost
-	savingShare   = 50              // saving takes at most one part in so many of the time
+	askersAtOnce  = 16             // questions under way
+	mostAsked     = 6              // questions about one message, before it is left for the next poll
+	mostSilent    = askersAtOnce   // unanswered messages in a row, after which the poll ends
+	overdue       = 24 * time.Hour // after which a callback that has not come may be lost
 	progressEvery = time.Minute
 )
 
@@ -34,48 +32,59 @@ type Question struct {
 	id  string
 }
 
-// Questions yields the accepted messages without a final fact, except those about which the poll
-// that began at began has an answer. It counts accepted messages without an id.
-func (d *Facts) Questions(began time.Time, withoutID *int64) iter.Seq2[Question, error] {
+// Questions yields the accepted messages that the service is to be asked about, in the poll that began
+// at began. It counts those that it cannot ask about: their id is not known.
+func Questions(messages iter.Seq2[Message, error], began, now time.Time, withoutID *int64) iter.Seq2[Question, error] {
 	return func(yield func(Question, error) bool) {
 		*withoutID = 0
-		for m, err := range d.Known() {
-			if err != nil {
+		for m, err := range messages {
+			switch {
+			case err != nil:
 				yield(Question{}, err)
 				return
-			}
-			over := m.Fact != nil && (m.Fact.Final() || !m.Fact.Learned.Before(began))
-			switch {
-			case m.Fate != person.Accepted || over:
-			case m.id == "":
+			case m.Fate != person.Accepted || !m.isDue(began, now):
+			case m.ID() == "":
 				*withoutID++
-			case !yield(Question{m.Row, m.id}, nil):
+			case !yield(Question{m.Row, m.ID()}, nil):
 				return
 			}
 		}
 	}
 }
 
+// isDue reports whether the service is to be asked about the message. It is not if the state is final,
+// if the poll has an answer, or if callbacks come that tell more.
+func (m *Message) isDue(began, now time.Time) bool {
+	s := m.State
+	switch {
+	case s == nil:
+		return true
+	case s.Final() || !s.Polled.Before(began):
+		return false
+	}
+	return !s.Callback || now.Sub(s.LastEventAt) > overdue
+}
+
 // StatusPoll asks NHS Notify for the status of messages. It changes nothing at the service, so it
-// may end at any time. It saves its facts first after a second, then now and then, and at its end.
+// may end at any time. It saves what it learns each second, and at its end.
 type StatusPoll struct {
 	Ask        func(ctx context.Context, id string) (notify.Status, error)
 	References engine.References
 	Limiter    *Limiter
-	Save       func([]report.Fact) error // in any order
-	Total      int64                     // number of questions
+	Save       func(context.Context, []delivery.Event) error
+	Total      int64 // number of questions
 	Log        *slog.Logger
 
-	Asked, Unanswered int64 // messages with and without an answer
-	silent            int   // messages without an answer, in a row
-	learnt            []report.Fact
-	saved, logged     time.Time
-	patience          time.Duration // until the next saving
+	Asked, Unanswered int64            // messages with and without an answer
+	Statuses          map[string]int64 // messages with an answer, by status
+	silent            int              // messages without an answer, in a row
+	learnt            []delivery.Event
+	logged            time.Time
 }
 
 type answer struct {
-	fact report.Fact
-	err  error
+	events []delivery.Event // the first is of the message
+	err    error
 }
 
 // errGone ends a poll that gets no answers.
@@ -110,23 +119,21 @@ func (s *StatusPoll) All(ctx context.Context, questions iter.Seq2[Question, erro
 		}
 	})
 	go func() { askers.Wait(); close(answers) }()
-	s.saved, s.logged, s.patience = time.Now(), time.Now(), time.Second
+	s.logged, s.Statuses = time.Now(), map[string]int64{}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case a, more := <-answers:
 			if !more {
-				return errors.Join(context.Cause(asking), s.save())
+				return errors.Join(context.Cause(asking), s.save(ctx))
 			}
 			if err := s.count(asking, a); err != nil {
 				end(err)
 			}
 		case now := <-tick.C:
-			if now.Sub(s.saved) >= s.patience {
-				if err := s.save(); err != nil {
-					end(err)
-				}
+			if err := s.save(ctx); err != nil {
+				end(err)
 			}
 			s.logProgress(now)
 		}
@@ -141,21 +148,20 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 			return answer{err: err}
 		}
 		status, err := s.Ask(ctx, q.id)
-		now := time.Now().Truncate(time.Millisecond)
-		e := (*notify.AskError)(nil)
+		e, reference := (*notify.AskError)(nil), s.References.Message(q.row).String()
 		switch {
 		case err == nil:
 			s.Limiter.answered()
-			if reference := s.References.Message(q.row).String(); status.Reference != reference {
+			if status.Reference != reference {
 				s.Log.Error("the service has a message of this run under another reference; it is left out", "id", q.id, "reference", reference)
 				return answer{err: errUnlike}
 			}
-			return answer{fact: factOf(q, &status, now)}
+			return answer{events: eventsOf(q, &status, time.Now())}
 		case !errors.As(err, &e) || e.Kind == notify.AskStop:
 			return answer{err: err}
 		case e.Kind == notify.AskNoSuch:
 			s.Limiter.answered()
-			return answer{fact: report.Fact{Row: q.row, MessageID: q.id, Status: report.NoSuch, Code: e.Code, Origin: report.OfStatus, Learned: now}}
+			return answer{events: eventsOf(q, &notify.Status{Reference: reference, Status: delivery.NoSuch, FailureCode: e.Code}, time.Now())}
 		case e.HoldAll:
 			if s.Limiter.refused(at, e.RetryAfter) {
 				s.Log.Warn("the service asks for fewer questions: there are half as many for now", "answer", fmt.Sprintf("%d %s", e.Status, e.Code), "wait", max(e.RetryAfter, time.Second).String())
@@ -183,7 +189,8 @@ func (s *StatusPoll) count(ctx context.Context, a answer) error {
 	case a.err == nil:
 		s.Asked++
 		s.silent = 0
-		s.learnt = append(s.learnt, a.fact)
+		s.Statuses[a.events[0].Status]++
+		s.learnt = append(s.learnt, a.events...)
 	case ctx.Err() != nil: // the poll is ending
 	case errors.Is(a.err, errUnlike):
 		s.Unanswered++
@@ -198,17 +205,11 @@ func (s *StatusPoll) count(ctx context.Context, a answer) error {
 	return nil
 }
 
-func (s *StatusPoll) save() error {
-	began := time.Now()
-	if len(s.learnt) > 0 {
-		if err := s.Save(s.learnt); err != nil {
-			return err
-		}
-		s.learnt = s.learnt[:0]
-		s.patience = max(min(2*s.patience, mostUnsaved), savingShare*time.Since(began))
-	}
-	s.saved = time.Now()
-	return nil
+// save saves what was learnt, also when the poll is stopped.
+func (s *StatusPoll) save(ctx context.Context) error {
+	err := s.Save(context.WithoutCancel(ctx), s.learnt)
+	s.learnt = s.learnt[:0]
+	return err
 }
 
 // logProgress logs the progress of the poll now and then.
@@ -233,33 +234,21 @@ func Lasts(questions int64, perSecond float64) string {
 	return fmt.Sprintf("%.0f hours", seconds/3600)
 }
 
-// factOf makes the fact of a status. Its channel is the one that reached the person, or else the
-// last that was tried.
-func factOf(q Question, s *notify.Status, learned time.Time) report.Fact {
-	f := report.Fact{Row: q.row, MessageID: q.id, Status: s.Status, Code: s.FailureCode, Origin: report.OfStatus, Learned: learned}
-	var steps []string
-	reached, cause := false, ""
+// eventsOf returns what a status says: of the message, and of each channel that was tried.
+func eventsOf(q Question, s *notify.Status, received time.Time) []delivery.Event {
+	message := delivery.Event{
+		Source: delivery.Status, Kind: delivery.OfMessage, Reference: s.Reference, MessageID: q.id, Status: s.Status,
+		Code: s.FailureCode, RoutingVersion: s.RoutingVersion, At: s.At, Received: received,
+	}
+	events := []delivery.Event{message}
 	for _, c := range s.Channels {
 		if c.Status == "created" || c.Status == "" { // its turn has not come
 			continue
 		}
-		steps = append(steps, c.Channel+" "+c.Status)
-		if c.FailureCode != "" {
-			cause = c.FailureCode
-		}
-		if reached || c.Status == "skipped" {
-			continue
-		}
-		f.Channel, reached = c.Channel, c.Status == report.Delivered
+		of := message
+		of.Kind, of.Channel, of.Cascade, of.Order = delivery.OfChannel, c.Channel, c.Cascade, c.Order
+		of.Status, of.Supplier, of.Code, of.At = c.Status, c.Supplier, c.FailureCode, c.At
+		events = append(events, of)
 	}
-	f.Steps = strings.Join(steps, ", ")
-	if f.Status == report.Failed && f.Code == "" {
-		f.Code = cause
-	}
-	for _, t := range []time.Time{s.Created, s.Enriched, s.Failed, s.Delivered} {
-		if !t.IsZero() {
-			f.At = t.Truncate(time.Millisecond).UTC()
-		}
-	}
-	return f
+	return events
 }

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"cohort/engine"
-	"cohort/engine/report"
+	"cohort/engine/delivery"
+	"cohort/ingest/person"
 	"cohort/sinks/notify"
 )
 
@@ -48,7 +49,7 @@ func (o *oracle) Message(ctx context.Context, id string) (notify.Status, error) 
 	}
 	var row int64
 	_, _ = fmt.Sscanf(id, "id-%d", &row)
-	return notify.Status{Reference: sweptRun.References().Message(row).String(), Status: report.Delivered}, nil
+	return notify.Status{Reference: sweptRun.References().Message(row).String(), Status: delivery.Delivered}, nil
 }
 
 // moments are when questions were asked, in order.
@@ -62,24 +63,27 @@ func (o *oracle) moments() (all []time.Time) {
 
 // notebook is where a sweep saves.
 type notebook struct {
-	rows  map[int64]report.Fact
+	rows  map[int64]delivery.Event
 	saves int
 	fails error
 }
 
-func (n *notebook) save(facts []report.Fact) error {
-	if n.fails != nil {
-		return n.fails
+func (n *notebook) save(ctx context.Context, events []delivery.Event) error {
+	if err := errors.Join(n.fails, ctx.Err()); err != nil {
+		return err
 	}
-	n.saves++
-	for _, f := range facts {
-		n.rows[f.Row] = f
+	if len(events) > 0 {
+		n.saves++
+	}
+	for _, e := range events {
+		row, _ := sweptRun.References().Row(e.Reference)
+		n.rows[row] = e
 	}
 	return nil
 }
 
 func newSweep(o *oracle, perSecond float64) (*StatusPoll, *notebook) {
-	n := &notebook{rows: map[int64]report.Fact{}}
+	n := &notebook{rows: map[int64]delivery.Event{}}
 	return &StatusPoll{Ask: o.Message, References: sweptRun.References(), Limiter: NewLimiter(perSecond), Save: n.save, Log: slog.New(slog.DiscardHandler)}, n
 }
 
@@ -120,7 +124,7 @@ func TestASweepAsksPolitely(t *testing.T) {
 			if took := time.Since(began); took < 59*time.Second || took > 62*time.Second {
 				t.Errorf("it took %s", took)
 			}
-			if n.saves < 4 || n.saves > 10 {
+			if n.saves < 55 || n.saves > 63 {
 				t.Errorf("%d savings in a minute", n.saves)
 			}
 		})
@@ -188,7 +192,7 @@ func TestWhatComesOfQuestions(t *testing.T) {
 		if s.Asked != 4 || s.Unanswered != 1 || len(o.asked[idOf(1)]) != 4 || len(o.asked[idOf(2)]) != mostAsked || len(o.asked[idOf(3)]) != 1 {
 			t.Errorf("asked %d, unanswered %d, %v", s.Asked, s.Unanswered, o.asked)
 		}
-		if _, there := n.rows[2]; there || n.rows[3].Status != report.NoSuch || n.rows[3].Final() || n.rows[1].Status != report.Delivered {
+		if _, there := n.rows[2]; there || n.rows[3].Status != delivery.NoSuch || n.rows[1].Status != delivery.Delivered {
 			t.Errorf("%+v", n.rows)
 		}
 	})
@@ -278,30 +282,83 @@ func TestAnUnlikeAnswerIsLeftOut(t *testing.T) {
 	})
 }
 
+// A status tells of the message, and of each channel that was tried. What it tells makes one state.
 func TestWhatAStatusSays(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	channel := func(name, status, code string) notify.ChannelStatus {
-		return notify.ChannelStatus{Channel: name, Status: status, FailureCode: code}
+	channel := func(order int, name, status, code string) notify.ChannelStatus {
+		return notify.ChannelStatus{Channel: name, Cascade: "primary", Order: order, Status: status, FailureCode: code, At: at}
 	}
 	for _, row := range []struct {
-		sentence             string
-		status               notify.Status
-		channel, steps, code string
-		at                   time.Time
+		sentence       string
+		status         notify.Status
+		by, code, want string
 	}{
-		{"it was just accepted", notify.Status{Status: "created", Created: at}, "", "", "", at},
-		{"it is looked up", notify.Status{Status: "enriched", Created: at, Enriched: at.Add(1), Channels: []notify.ChannelStatus{channel("nhsapp", "created", "")}}, "", "", "", at},
-		{"the second channel has reached the person", notify.Status{Status: "delivered", Created: at, Enriched: at.Add(time.Hour), Delivered: at.Add(2 * time.Hour), Channels: []notify.ChannelStatus{
-			channel("nhsapp", "failed", "CFR_PDSV_0004"), channel("sms", "delivered", ""), channel("letter", "created", "")}}, "sms", "nhsapp failed, sms delivered", "", at.Add(2 * time.Hour)},
-		{"every channel has failed, and the last was skipped", notify.Status{Status: "failed", Failed: at, Channels: []notify.ChannelStatus{
-			channel("nhsapp", "failed", ""), channel("email", "failed", "CFR_PDSV_0002"), channel("sms", "skipped", "")}}, "email", "nhsapp failed, email failed, sms skipped", "CFR_PDSV_0002", at},
-		{"the message has a code of its own", notify.Status{Status: "failed", FailureCode: "MFR_PDSV_0112", Failed: at}, "", "", "MFR_PDSV_0112", at},
-		{"two channels have reached the person", notify.Status{Status: "delivered", Channels: []notify.ChannelStatus{channel("sms", "delivered", ""), channel("letter", "delivered", "")}}, "sms", "sms delivered, letter delivered", "", time.Time{}},
+		{"it was just accepted", notify.Status{Status: "created"}, "", "", ""},
+		{"it is looked up", notify.Status{Status: "enriched", Channels: []notify.ChannelStatus{channel(1, "nhsapp", "created", "")}}, "", "", ""},
+		{"the second channel has reached the person", notify.Status{Status: "delivered", Channels: []notify.ChannelStatus{
+			channel(1, "nhsapp", "failed", "CFR_PDSV_0004"), channel(2, "sms", "delivered", ""), channel(3, "letter", "created", "")}},
+			"sms", "", "nhsapp failed CFR_PDSV_0004, sms delivered , "},
+		{"every channel has failed, and the last was skipped", notify.Status{Status: "failed", Channels: []notify.ChannelStatus{
+			channel(1, "nhsapp", "failed", ""), channel(2, "email", "failed", "CFR_PDSV_0002"), channel(3, "sms", "skipped", "")}},
+			"", "CFR_PDSV_0002", "nhsapp failed , email failed CFR_PDSV_0002, sms skipped , "},
+		{"the message has a code of its own", notify.Status{Status: "failed", FailureCode: "MFR_PDSV_0112"}, "", "MFR_PDSV_0112", ""},
+		{"it was read in the app", notify.Status{Status: "delivered", Channels: []notify.ChannelStatus{channel(1, "nhsapp", "delivered", "")}},
+			"nhsapp", "", "nhsapp delivered , "},
 	} {
-		got := factOf(Question{7, "id"}, &row.status, at)
-		want := report.Fact{Row: 7, MessageID: "id", Status: row.status.Status, Channel: row.channel, Steps: row.steps, Code: row.code, At: row.at, Origin: report.OfStatus, Learned: at}
-		if got != want {
-			t.Errorf("%s:\ngot  %+v\nwant %+v", row.sentence, got, want)
+		row.status.Reference, row.status.At, row.status.RoutingVersion = "ref", at, "v7"
+		var fold delivery.Fold
+		for _, e := range eventsOf(Question{7, "id"}, &row.status, at.Add(time.Hour)) {
+			if e.Reference != "ref" || e.MessageID != "id" || e.Source != delivery.Status {
+				t.Errorf("%s: %+v", row.sentence, e)
+			}
+			fold.Add(&e)
+		}
+		got, tried := fold.State(), ""
+		for _, a := range got.Attempts {
+			tried += a.Channel + " " + a.Status + " " + a.Code + ", "
+		}
+		if got.Status != row.status.Status || got.DeliveredChannel != row.by || got.Code != row.code || tried != row.want ||
+			got.RoutingVersion != "v7" || !got.At.Equal(at) || !got.Polled.Equal(at.Add(time.Hour)) || got.Callback || got.Read != (row.by == "nhsapp") {
+			t.Errorf("%s: %+v, tried %q", row.sentence, got, tried)
+		}
+	}
+}
+
+// The service is not asked about what is over, what it has answered in this poll, and what callbacks tell of.
+func TestWhatTheServiceIsAskedAbout(t *testing.T) {
+	began := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	now := began.Add(time.Hour)
+	for i, row := range []struct {
+		sentence string
+		fate     person.Fate
+		id       string
+		state    *delivery.State
+		want     string
+	}{
+		{"nothing is known", person.Accepted, "id", nil, "id"},
+		{"it is in doubt", person.InDoubt, "id", nil, ""},
+		{"it is no message of the run", "", "", &delivery.State{MessageID: "other"}, ""},
+		{"its id was lost", person.Accepted, "", nil, "lost"},
+		{"its id was lost, and an event has it", person.Accepted, "", &delivery.State{MessageID: "event", Status: "sending"}, "event"},
+		{"it is delivered", person.Accepted, "id", &delivery.State{Status: delivery.Delivered, Source: delivery.Callback, Callback: true}, ""},
+		{"an earlier poll has an answer", person.Accepted, "id", &delivery.State{Status: "sending", Polled: began.Add(-1), LastEventAt: now}, "id"},
+		{"this poll has an answer", person.Accepted, "id", &delivery.State{Status: "sending", Polled: began}, ""},
+		{"a callback has just come", person.Accepted, "id", &delivery.State{Status: "sending", Callback: true, LastEventAt: now.Add(-24 * time.Hour)}, ""},
+		{"the next callback may be lost", person.Accepted, "id", &delivery.State{Status: "sending", Callback: true, LastEventAt: now.Add(-24*time.Hour - 1)}, "id"},
+		{"nobody knows when the callback's event was", person.Accepted, "id", &delivery.State{Callback: true}, "id"},
+	} {
+		var lost int64
+		got := ""
+		for q, err := range Questions(messagesOf(Message{Row: int64(i + 1), Fate: row.fate, id: row.id, State: row.state}), began, now, &lost) {
+			if got = q.id; err != nil {
+				t.Error(err)
+			}
+		}
+		if lost > 0 {
+			got = "lost"
+		}
+		if got != row.want {
+			t.Errorf("%s: %q is asked about, and not %q", row.sentence, got, row.want)
 		}
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"slices"
 
 	"cohort/engine"
-	"cohort/engine/facts"
+	"cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
-	"cohort/engine/report"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/sinks/file"
 )
@@ -36,34 +36,31 @@ func (a *Acknowledged) Contradiction(ledger *ledger.Ledger, others []Acknowledge
 }
 
 // IsReported reports whether daily reports name a message of a refused upload.
-func (a *Acknowledged) IsReported(d *Facts, sink engine.Sink) (bool, error) {
+func (a *Acknowledged) IsReported(r *Run, sink engine.Sink) (bool, error) {
 	if !a.Refused || len(a.Forms) == 0 {
 		return false, nil
 	}
-	reported := map[int64]bool{}
-	for f, err := range d.All() {
-		if err != nil {
-			return false, err
-		}
-		reported[f.Row] = f.Origin == report.OfDaily
-	}
-	if len(reported) == 0 {
-		return false, nil
-	}
-	rows := facts.NewRows(d.Plan.References, d.Plan.Records)
-	renderer := plan.NewRenderer(d.Plan.References, d.Spool, sink)
+	rows := map[int64]bool{}
+	renderer := plan.NewRenderer(r.Plan.References, r.Spool, sink)
 	for i := range a.Forms {
 		request, err := renderer.Render(&a.Forms[i].Planned, a.Forms[i].ID, &a.Forms[i].Form)
 		if err != nil {
 			return false, runfolder.Damaged(err)
 		}
 		for _, message := range request.Messages {
-			if row, _ := rows.Of(message.String()); reported[row] {
-				return true, nil
-			}
+			row, _ := r.Facts.Row(message.String())
+			rows[row] = true
 		}
 	}
-	return false, nil
+	reported := false
+	err := r.Facts.Each(func(row int64, e *delivery.Event) error {
+		reported = reported || e.Source == delivery.DailyReport && rows[row]
+		return nil
+	})
+	if err != nil {
+		return false, refusal.New("delivery_unreadable", "cause", err)
+	}
+	return reported, nil
 }
 
 // RefusedUploads are the uploads of a run that the service refused. Daily reports that name
@@ -74,6 +71,7 @@ type RefusedUploads struct {
 	Accepted []plan.AcceptedForm
 	Written  map[string]string // the name of the file, by the reference of a batch in it
 	Taken    map[int]bool      // by index in Files: the reports name messages of the upload
+	Rows     map[int64]uint32  // rows of messages that are in refused uploads only; number of the batch
 }
 
 // RefusedUpload is one of them.
@@ -82,29 +80,19 @@ type RefusedUpload struct {
 	Batches         []uint32
 }
 
-// Mark marks a message that is in refused uploads only. A nil u marks nothing.
-func (u *RefusedUploads) Mark(f *DailyReports, m *Message) {
-	if u == nil {
-		return
-	}
-	if f.refused == nil {
-		f.refused = make([]uint32, len(f.Sent))
-	}
+// Mark notes the message if it is in refused uploads only.
+func (u *RefusedUploads) Mark(m *Message) {
 	if batch, only := u.Only[m.batch]; only {
-		f.refused[m.Row-1] = batch + 1
+		u.Rows[m.Row] = batch
 	}
 }
 
-// See takes a row of a report. The upload was taken after all when the row names it, or names a
-// message that is in no other upload.
-func (u *RefusedUploads) See(f *DailyReports, r *file.DailyRow) {
-	row, ours := f.rows.Of(r.Reference)
-	if !ours {
-		return
-	}
+// See takes a row of a report about the message in a row of the cohort file. The upload was taken after
+// all when the report's row names it, or names a message that is in no other upload.
+func (u *RefusedUploads) See(row int64, r *file.DailyRow) {
+	batch, only := u.Rows[row]
 	for i := range u.Files {
-		if r.Batch != "" && r.Batch == u.Files[i].Reference ||
-			f.refused != nil && f.refused[row-1] > 0 && slices.Contains(u.Files[i].Batches, f.refused[row-1]-1) {
+		if r.Batch != "" && r.Batch == u.Files[i].Reference || only && slices.Contains(u.Files[i].Batches, batch) {
 			u.Taken[i] = true
 		}
 	}

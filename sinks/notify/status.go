@@ -12,19 +12,23 @@ import (
 // Status is the service's status of one message (contract, section 6). A member that is absent
 // or odd is the zero value. Descriptions in words are left out: they may name a person.
 type Status struct {
-	Reference   string // the message's
-	Status      string // created, pending_enrichment, enriched, sending, delivered or failed; others may come
-	FailureCode string // of a message that failed, such as PDSV_0004
-	Channels    []ChannelStatus
-
-	Created, Enriched, Delivered, Failed time.Time
+	Reference      string    // the message's
+	Status         string    // created, pending_enrichment, enriched, sending, delivered or failed; others may come
+	FailureCode    string    // of a message that failed, such as PDSV_0004
+	RoutingVersion string    // of the routing plan
+	At             time.Time // the latest that the answer has
+	Channels       []ChannelStatus
 }
 
 // ChannelStatus is the status of a message in one channel. A new message has no channels.
 type ChannelStatus struct {
 	Channel     string // nhsapp, email, sms or letter
+	Cascade     string // primary or secondary
+	Order       int    // within the cascade, from 1
 	Status      string // created, sending, delivered, failed or skipped
+	Supplier    string // the status that the supplier gave
 	FailureCode string
+	At          time.Time // the latest that the answer has
 }
 
 // readStatus reads the answer about a message. ok is false when it has no status, or is about
@@ -38,12 +42,14 @@ func readStatus(id string, body []byte) (s Status, ok bool) {
 	s = Status{
 		Reference: a.Get("messageReference").Str,
 		Status:    plain(a, "messageStatus"), FailureCode: plain(a, "messageFailureReasonCode"),
-		Created: moment(a, "created"), Enriched: moment(a, "enriched"), Delivered: moment(a, "delivered"), Failed: moment(a, "failed"),
+		RoutingVersion: a.Get("routingPlan.version").Str, At: latest(a),
 	}
 	if channels := a.Get("channels"); channels.IsArray() {
 		for _, c := range channels.Array() {
 			s.Channels = append(s.Channels, ChannelStatus{
-				Channel: plain(c, "type"), Status: plain(c, "channelStatus"), FailureCode: plain(c, "channelFailureReasonCode"),
+				Channel: plain(c, "type"), Cascade: plain(c, "cascadeType"), Order: int(c.Get("cascadeOrder").Num),
+				Status: plain(c, "channelStatus"), Supplier: plain(c, "supplierStatus"), FailureCode: plain(c, "channelFailureReasonCode"),
+				At: latest(c),
 			})
 		}
 	}
@@ -53,8 +59,13 @@ func readStatus(id string, body []byte) (s Status, ok bool) {
 // plain is a word of the service; empty when it is not plainly one.
 func plain(v gjson.Result, name string) string { return exchange.Plain(v.Get(name).Str) }
 
-// moment is a timestamp; zero when it cannot be read.
-func moment(v gjson.Result, name string) time.Time {
-	t, _ := time.Parse(time.RFC3339, v.Get("timestamps."+name).Str)
-	return t
+// latest is the latest of the timestamps; zero when none can be read.
+func latest(v gjson.Result) (last time.Time) {
+	v.Get("timestamps").ForEach(func(_, text gjson.Result) bool {
+		if t, err := time.Parse(time.RFC3339, text.Str); err == nil && t.After(last) {
+			last = t.UTC()
+		}
+		return true
+	})
+	return last
 }

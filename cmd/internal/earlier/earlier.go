@@ -17,6 +17,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/decision"
 	"cohort/engine/disk"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
@@ -44,7 +45,8 @@ type Run struct {
 	lock   *disk.Lock
 	plan   *plan.Plan
 	ledger *ledger.Ledger
-	older  bool // the folder is an older copy, and does not know everybody that the run has reached
+	heard  *facts.Heard // the rows that a service spoke of
+	older  bool         // the folder is an older copy, and does not know everybody that the run has reached
 	Spool  *shard.Spool
 	People func() iter.Seq2[shard.Exclusion, error] // the people reached
 }
@@ -94,6 +96,10 @@ func (r *Run) read(older bool) (err error) {
 	}
 	if r.plan.RunID != r.Entry.RunID {
 		return fmt.Errorf("the folder holds run %.8s", r.plan.RunID)
+	}
+	// An event is later than its attempt in the log. So it is read before the log.
+	if r.heard, err = facts.Of(r.Entry.Folder, r.plan).Heard(); err != nil {
+		return err
 	}
 	if r.ledger, err = ledger.Read(r.Entry.Folder, r.plan); err != nil {
 		return err
@@ -299,6 +305,9 @@ func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 			if err == nil && record.Fate == "" {
 				reason, err = reachedBy(trail, record)
 			}
+			if r.heard.Of(record.Row) && (reason == "" || record.Fate == person.Suppressed) {
+				reason = person.CodeAlreadySent // whatever the account says
+			}
 			if err == nil && reason != person.CodeAlreadySent && reason != person.CodeInDoubtBefore {
 				continue
 			}
@@ -319,7 +328,7 @@ func reachedBy(trail *outcome.Reader, record person.Record) (reason string, err 
 	switch {
 	case err != nil:
 		return "", err
-	case told.Fate == person.Accepted:
+	case told.Fate == person.Accepted, told.Code == ledger.CodeContradicted:
 		return person.CodeAlreadySent, nil
 	case told.Fate == person.InDoubt, told.Unsure:
 		return person.CodeInDoubtBefore, nil

@@ -37,7 +37,7 @@ func (u *Unsent) due() (_ func(lane person.Lane, position uint32) (bool, error),
 	}
 	return func(lane person.Lane, position uint32) (bool, error) {
 		told, _, err := trail.At(lane, position)
-		return err == nil && told.Fate == person.NotSent, err
+		return err == nil && told.Fate == person.NotSent && told.Code != ledger.CodeContradicted, err
 	}, trail.Close, nil
 }
 
@@ -167,20 +167,21 @@ func (r *Run) sent(message func(route uint8, values []string) uint64, numbers *p
 		defer func() { _ = trail.Close() }()
 		for lane := range person.Lane(r.Spool.Lanes()) {
 			for p, err := range r.Spool.Recipients(lane, 0, r.Spool.Positions(lane)) {
-				if err == nil && p.Suppressed {
+				heard := err == nil && r.heard.Of(p.Row) // the service has the message, whatever the account says
+				if err == nil && p.Suppressed && !heard {
 					continue
 				}
 				told := &outcome.Message{}
-				if err == nil {
+				if err == nil && !p.Suppressed {
 					told, _, err = trail.At(lane, p.Position)
 				}
 				x := shard.Reached{Number: p.Number, Message: message(p.Route, p.Fields)}
-				due := told != nil && told.Fate == person.NotSent && x.Message != 0 && !r.closed()
+				due := told != nil && told.Fate == person.NotSent && x.Message != 0 && !r.closed() && !heard
 				switch {
 				case err != nil:
 					yield(x, err)
 					return
-				case due, !old && (told.Fate == person.Accepted || told.Fate == person.InDoubt || told.Unsure):
+				case due, !old && (told.Fate == person.Accepted || told.Fate == person.InDoubt || told.Unsure || heard):
 					for _, x.Number = range numbers.Of(p.Number) {
 						if !yield(x, nil) {
 							return

@@ -8,7 +8,6 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
-	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
 	"cohort/shard"
@@ -29,7 +28,7 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	if err := typedDefaults(c); err != nil {
 		return err
 	}
-	if err := cmp.Or(c.CheckNames(), keptNames(c)); err != nil {
+	if err := c.CheckNames(); err != nil {
 		return refusal.New("fields_refused", "cause", err)
 	}
 	if !own {
@@ -60,16 +59,6 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	}
 	if err := cmp.Or(c.CheckFields(), c.CheckNames()); err != nil {
 		return refusal.New("fields_refused", "cause", err)
-	}
-	return nil
-}
-
-// keptNames refuses a column to keep with the name of a column of the report.
-func keptNames(c *campaign.Campaign) error {
-	for _, column := range c.KeepColumns {
-		if report.HasColumn(column) {
-			return c.Mistake("keep_columns", "names "+column+", and the report has a column of that name; choose another name, and map it to its header under cohort.columns")
-		}
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ type Forecast struct {
 	Widest      int                `json:"widest_day"`
 	Requests    float64            `json:"requests_per_minute"` // at the highest rate; 0 where the service sets the pace
 	Quota       int                `json:"quota_per_minute"`
+	Callbacks   float64            `json:"callbacks_per_second,omitempty"`     // of NHS Notify at the highest rate; 0: not known
+	Ask         int                `json:"callback_rate_to_ask_for,omitempty"` // likewise
 	Reach       *reached           `json:"reach,omitempty"`
 	Overlap     *register.Overlaps `json:"overlap,omitempty"`
 
@@ -75,6 +77,7 @@ func (f *Forecast) expect(now time.Time) {
 	if f.Left = out.Left; f.Campaign.File == nil && f.Messages > 0 {
 		f.Pace = out.Text(f.Campaign.Pace.Location, now)
 	}
+	highest := 0.0
 	moment := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -88,8 +91,14 @@ func (f *Forecast) expect(now time.Time) {
 			f.Widest = i
 		}
 		if each := float64(f.Messages) / float64(max(1, f.Batches)); d.Rate > 0 {
-			f.Requests = max(f.Requests, 60*fastest(f.Campaign.Pace, d.Rate)/each)
+			highest = max(highest, fastest(f.Campaign.Pace, d.Rate))
+			f.Requests = 60 * highest / each
 		}
+	}
+	if f.Campaign.NHSApp == nil && f.Campaign.File == nil && highest > 0 {
+		f.Callbacks = callbacksEach * highest
+		unit := math.Pow10(int(math.Log10(f.Callbacks)))
+		f.Ask = max(usualCallbacks, int(math.Ceil(f.Callbacks/unit)*unit)) // one digit and noughts
 	}
 }
 
@@ -103,6 +112,26 @@ func fastest(p campaign.Pace, even float64) float64 {
 		rate = min(rate, p.PerSecond)
 	}
 	return rate
+}
+
+// NHS Notify calls back about a message, and about its channel when it begins and when it ends. The usual rate is that
+// without another agreement.
+const (
+	callbacksEach  = 3
+	usualCallbacks = 10 // a second
+)
+
+func (f *Forecast) printCallbacks(w io.Writer) {
+	hours := float64(callbacksEach*f.Messages) / usualCallbacks / 3600
+	switch {
+	case f.Ask == usualCallbacks:
+		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message: the usual %d a second are enough\n", f.Callbacks, callbacksEach, usualCallbacks)
+	case f.Ask > 0:
+		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message; at the usual %d a second they take %.3g hours\n", f.Callbacks, callbacksEach, usualCallbacks, hours)
+		fmt.Fprintf(w, "          ask NHS Notify at onboarding for all message and channel statuses, and for %d a second: docs/callbacks.md\n", f.Ask)
+	case f.Campaign.NHSApp == nil && f.Campaign.File == nil:
+		fmt.Fprintf(w, "callbacks %d for each message; at the usual %d a second they take %.3g hours: docs/callbacks.md\n", callbacksEach, usualCallbacks, hours)
+	}
 }
 
 func (f *Forecast) Print(w io.Writer) {
@@ -146,6 +175,7 @@ func (f *Forecast) Print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "requests  %.4g a minute at most, %s the service's quota of %d\n", math.Ceil(f.Requests*100)/100, within, f.Quota)
 	}
+	f.printCallbacks(w)
 	f.Overlap.Print(w)
 	fmt.Fprintln(w, "whether other runs of this campaign stand in the way shows when it is sent")
 }

@@ -25,7 +25,7 @@ const askFirst = "was it handed over twice? Ask NHS Notify what became of it; no
 
 // acknowledgements records NHS Notify's acknowledgements of a run's uploads. It reads and judges
 // all files before it changes anything.
-func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Facts, folded *ledger.Ledger, paths []string) error {
+func acknowledgements(s *run.Runner, ctx context.Context, d *delivery.Run, folded *ledger.Ledger, paths []string) error {
 	if s.Campaign.File == nil || s.Campaign.File.Mesh == nil {
 		return refusal.New("no_uploads_to_acknowledge")
 	}
@@ -102,7 +102,7 @@ func Measuring(s *run.Runner) (sinks.Service, error) {
 
 // recordAcknowledged writes acknowledgements to the progress log. It does not write twice what is
 // there already.
-func recordAcknowledged(s *run.Runner, d *delivery.Facts, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) error {
+func recordAcknowledged(s *run.Runner, d *delivery.Run, sink engine.Sink, folded *ledger.Ledger, all []delivery.Acknowledged) error {
 	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
 		changed := false
 		for _, a := range all {
@@ -156,7 +156,7 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 	if len(refused) == 0 {
 		return nil, nil
 	}
-	u := &delivery.RefusedUploads{Only: map[string]uint32{}, Written: map[string]string{}, Taken: map[int]bool{}}
+	u := &delivery.RefusedUploads{Only: map[string]uint32{}, Written: map[string]string{}, Taken: map[int]bool{}, Rows: map[int64]uint32{}}
 	batches := map[uint32]bool{}
 	for reference, batch := range refused {
 		u.Only[reference.String()], batches[batch] = batch, true
@@ -203,7 +203,7 @@ func refusedUploads(s *run.Runner, ledger *ledger.Ledger) (*delivery.RefusedUplo
 
 // recordTaken records that the service delivers messages of uploads that it refused. It does not
 // record twice what is known already.
-func recordTaken(s *run.Runner, d *delivery.Facts, u *delivery.RefusedUploads) error {
+func recordTaken(s *run.Runner, d *delivery.Run, u *delivery.RefusedUploads) error {
 	if len(u.Taken) == 0 {
 		return nil
 	}

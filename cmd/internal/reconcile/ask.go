@@ -2,14 +2,12 @@ package reconcile
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -32,6 +31,7 @@ import (
 type Options struct {
 	perSecond float64
 	json      bool
+	sample    int      // messages; 0: no sample
 	daily     []string // files of daily reports
 	acks      []string // acknowledgements of uploads
 	fallback  string   // file for the list of messages that reached nobody; empty: none
@@ -51,23 +51,19 @@ const (
 func Flags(c *cobra.Command) *Options {
 	o := &Options{}
 	c.Flags().Float64Var(&o.perSecond, "per-second", usualAsking, "messages that NHS Notify is asked for in a second, 20 at most")
+	c.Flags().IntVar(&o.sample, "sample", 0, "ask NHS Notify about so many accepted messages, drawn at random, instead of all")
 	c.Flags().BoolVar(&o.json, "json", false, "for programs")
 	c.Flags().StringArrayVar(&o.daily, "daily-report", nil, "a `file` that came back over MESH; may be given several times")
 	c.Flags().StringArrayVar(&o.acks, "acknowledgement", nil, "a `file` that came back over MESH and confirms or refuses an upload; may be given several times")
-	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the messages in that have reached nobody (CSV)")
+	c.Flags().StringVar(&o.fallback, "fallback", "", "a `file` to list the people in who were not reached and may be written to (CSV)")
 	c.Flags().BoolVar(&o.force, "force", false, "with --fallback: "+output.ForceHelp)
 	c.Flags().DurationVar(&o.unread, "unread", 24*time.Hour, "with --fallback: how long a message in the NHS App may stay unread")
 	o.flags = c.Flags()
 	return o
 }
 
-// Ready checks, before anything is asked, that the known facts can be read and that the fallback
-// list may be written.
+// Ready checks, before anything is asked, that the fallback list may be written.
 func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err error) {
-	known := &delivery.Facts{Dir: dir, Plan: plan}
-	if _, _, err := known.PollBegan(); err != nil {
-		return err
-	}
 	if o.fallback == "" {
 		if o.flags.Changed("unread") {
 			return refusal.New("unread_without_fallback")
@@ -80,7 +76,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	if err := output.KeepInputs(o.fallback, slices.Concat(output.ReportInputs(dir, c, plan), []string{filepath.Join(dir, runfolder.ReportFile)}, o.daily)); err != nil {
 		return err
 	}
-	return output.Claim(o.fallback, o.force, delivery.FallbackHeader)
+	return output.Claim(o.fallback, o.force, report.UnreachedHeader)
 }
 
 // again is the command that goes on after a stop.
@@ -91,7 +87,7 @@ func (o *Options) again(folder string) string {
 }
 
 // deliveries asks NHS Notify about a run's messages, or reads its reports of uploads.
-func deliveries(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
+func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	if ledger.Settleable() > 0 {
 		return run.BySettling(s.Folder.Path, d.Plan, run.ClockOf(ctx)())
 	}
@@ -102,7 +98,7 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *l
 		return acknowledgements(s, ctx, d, ledger, o.acks)
 	}
 	if s.Campaign.File != nil {
-		return dailyReports(s, d, ledger, o)
+		return dailyReports(s, ctx, d, ledger, o)
 	}
 	if len(o.daily) > 0 {
 		return refusal.New("daily_report_without_upload")
@@ -123,55 +119,51 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *l
 }
 
 // pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
-func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger *ledger.Ledger, o *Options) error {
+func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	service, ok := s.Sink.(*notify.Sink)
 	if !ok {
 		return errors.New("only NHS Notify can be asked about messages")
 	}
-	began, again, err := d.PollBegan()
+	states, err := d.States()
 	if err != nil {
 		return err
 	}
-	var n, withoutID int64
-	for _, err := range d.Questions(began, &withoutID) {
-		if err != nil {
-			return err
-		}
-		n++
+	defer func() { _ = states.Close() }()
+	poll := &delivery.StatusPoll{
+		Ask: service.Message, Save: d.Facts.Put, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Log: s.Log,
 	}
-	words := fmt.Sprintf("at %g a second %d messages take %s", o.perSecond, n, delivery.Lasts(n, o.perSecond))
-	if again {
-		words = "going on with the poll of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; " + words
+	q, err := ask(s, d, states, o)
+	if err != nil {
+		return err
 	}
-	s.Log.Info(words + "; Ctrl-C keeps what was learnt")
+	poll.Total = q.total
+	s.Log.Info(fmt.Sprintf("%sat %g a second %d messages take %s; Ctrl-C keeps what was learnt",
+		q.goingOn, o.perSecond, poll.Total, delivery.Lasts(poll.Total, o.perSecond)))
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
-	poll := &delivery.StatusPoll{Ask: service.Message, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Total: n, Log: s.Log}
-	poll.Save = func(facts []report.Fact) error {
-		_, err := d.Add(delivery.InOrder(facts), began)
-		return err
+	why := poll.All(ctx, q.all)
+	left := poll.Total - poll.Asked
+	if why == nil && left == 0 && q.sample == nil {
+		if err := d.Facts.SetPollBegan(time.Time{}); err != nil { // the poll has ended
+			return &refusal.Ended{Err: refusal.New("delivery_unwritable", "cause", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
+		}
 	}
-	why := poll.All(ctx, d.Questions(began, &withoutID))
-	left := n - poll.Asked
-	if why == nil && left == 0 {
-		began = time.Time{} // the poll has ended
+	if refusal.Code(why) != "" && poll.Asked == 0 {
+		return why
 	}
-	statuses, err := d.Add(delivery.InOrder(nil), began)
-	if err != nil && poll.Asked > 0 {
-		return &refusal.Ended{Err: refusal.New("delivery_partly_saved", "cause", err), Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
+	if err := heard(s, d, ledger); err != nil {
+		return errors.Join(err, why)
 	}
-	if err != nil {
-		return err
-	}
-	sum := d.Summary(ledger.Account(), statuses)
-	sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &poll.Asked, poll.Unanswered, withoutID, left-poll.Unanswered
-	if err := tell(s, s.Stdout, d, sum, o); err != nil {
-		return err
-	}
+	sum, err := tell(s, d, ledger, o, func(sum *delivery.Summary) {
+		sum.Asked, sum.Unanswered, sum.WithoutID, sum.Left = &poll.Asked, poll.Unanswered, q.withoutID, left-poll.Unanswered
+		if sum.Sample = q.sample; q.sample != nil {
+			q.sample.Count(poll.Statuses)
+		}
+	})
 	switch {
+	case err != nil:
+		return errors.Join(err, why)
 	case ctx.Err() != nil:
 		why = refusal.New("stopped_asking", "left", left)
-	case refusal.Code(why) != "" && poll.Asked == 0:
-		return why
 	case why != nil:
 		why = refusal.New("asking_cut_short", "cause", why, "left", left)
 	case left > 0:
@@ -184,64 +176,120 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Facts, ledger 
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 }
 
-// received saves the facts of the NHS App's receipts, and prints them after the run's account.
-func received(s *run.Runner, d *delivery.Facts, ledger *ledger.Ledger, r *delivery.Receipts, o *Options,
-	stands func() error) error {
-	learned := time.Now().Truncate(time.Millisecond)
-	statuses, failed := d.Add(r.Facts(delivery.EachMessage(d.Dir, d.Plan, d.Spool), learned), time.Time{})
+// questions are those of one poll.
+type questions struct {
+	all       iter.Seq2[delivery.Question, error]
+	total     int64
+	withoutID int64            // accepted messages that cannot be asked about
+	sample    *delivery.Sample // nil: they are about all messages that the poll is due to ask about
+	goingOn   string           // words, if the poll began earlier
+}
+
+// ask draws the questions of a sample, or takes up those of a poll.
+func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*questions, error) {
+	q := &questions{}
+	if o.sample > 0 {
+		drawn, sample, err := delivery.Draw(d.Known(states), o.sample)
+		if err != nil {
+			return nil, err
+		}
+		q.sample, q.total = sample, sample.Drawn
+		q.all = func(yield func(delivery.Question, error) bool) {
+			for _, each := range drawn {
+				if !yield(each, nil) {
+					return
+				}
+			}
+		}
+		return q, nil
+	}
+	began, err := d.Facts.PollBegan()
+	if err != nil {
+		return nil, refusal.New("delivery_unreadable", "cause", err)
+	}
+	if began.IsZero() {
+		began = time.Now()
+		err = d.Facts.SetPollBegan(began)
+	} else {
+		q.goingOn = "going on with the poll of " + began.In(s.Campaign.Pace.Location).Format(time.DateTime+" MST") + "; "
+	}
+	if err != nil {
+		return nil, refusal.New("delivery_unwritable", "cause", err)
+	}
+	q.all = delivery.Questions(d.Known(states), began, time.Now(), &q.withoutID)
+	for _, err := range q.all {
+		if err != nil {
+			return nil, err
+		}
+		q.total++
+	}
+	return q, nil
+}
+
+// received saves the NHS App's receipts, and prints what they say after the run's account.
+func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
+	failed := r.News.Save(ctx)
+	if failed != nil {
+		failed = refusal.New("delivery_unwritable", "cause", failed)
+	} else {
+		failed = heard(s, d, ledger)
+	}
 	out := s.Stdout
 	if o.json {
 		s.Stdout = io.Discard
 	}
 	err := stands()
-	switch {
-	case failed == nil:
-		sum := d.Summary(ledger.Account(), statuses)
-		sum.Twice = int64(len(r.Twice))
-		return errors.Join(err, tell(s, out, d, sum, o))
-	case err != nil:
+	s.Stdout = out
+	if failed == nil {
+		_, failed = tell(s, d, ledger, o, nil)
+		return errors.Join(err, failed)
+	}
+	if err != nil {
 		s.Log.Error(failed.Error())
 		return err
 	}
 	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled
 }
 
-// tell writes the fallback list, if there is to be one, and prints the summary.
-func tell(s *run.Runner, w io.Writer, d *delivery.Facts, sum *delivery.Summary, o *Options) error {
-	if o.fallback != "" {
-		rule := delivery.FallbackRule{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: time.Now()}
-		var err error
-		if sum.Fallback, err = fallback(d, o.fallback, rule); err != nil {
-			return err
-		}
+// heard records which events contradict the account.
+func heard(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger) error {
+	inbox, err := run.NewInbox(d.Facts, s.Log)
+	if err != nil {
+		return refusal.New("delivery_unreadable", "cause", err)
 	}
-	return sum.Print(w, o.json)
+	return s.Contradict(inbox, d.Plan, ledger, d.Spool, s.MayWrite(d.Plan, ledger) != nil)
 }
 
-// fallback lists the messages of people who are to be reached in another way, in the order of the
-// cohort. The list names people by row and reference only.
-func fallback(d *delivery.Facts, path string, rule delivery.FallbackRule) (*delivery.FallbackSummary, error) {
-	sum := &delivery.FallbackSummary{File: path, Messages: map[string]int64{}}
-	err := output.WriteTo(path, func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		_ = out.Write(strings.Split(delivery.FallbackHeader, ",")) // out keeps the error
-		for m, err := range d.Known() {
-			if err != nil {
-				return err
-			}
-			if reason := sum.Take(rule, &m); reason != "" {
-				code := ""
-				if m.Fact != nil {
-					code = m.Fact.Code
-				}
-				_ = out.Write([]string{strconv.FormatInt(m.Row, 10), d.Plan.References.Message(m.Row).String(), reason, code})
-			}
-		}
-		out.Flush()
-		return out.Error()
-	})
+// tell writes the fallback list, if there is to be one, and prints the summary, which complete completes.
+func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, complete func(*delivery.Summary)) (*delivery.Summary, error) {
+	states, err := d.States()
 	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = states.Close() }()
+	sum, err := d.Summary(ledger, states)
+	if err != nil {
+		return nil, err
+	}
+	if complete != nil {
+		complete(sum)
+	}
+	if o.fallback != "" {
+		if sum.Fallback, err = fallback(s, d, ledger, o); err != nil {
+			return nil, err
+		}
+	}
+	return sum, sum.Print(s.Stdout, o.json)
+}
+
+// fallback lists the people whom the run has not reached and who may be written to in another way.
+func fallback(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options) (*delivery.Fallback, error) {
+	now := time.Now()
+	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now}
+	rule := report.Unreached{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: now, OnlyYes: true}
+	var counts report.UnreachedCounts
+	if err := output.WriteTo(o.fallback, func(w io.Writer) error { return of.Write(rule.CSV(w, &counts)) }); err != nil {
 		return nil, refusal.New("fallback_unwritable", "cause", err)
 	}
-	return sum, nil
+	return &delivery.Fallback{File: o.fallback, Listed: counts.Yes, Left: counts.No}, nil
 }

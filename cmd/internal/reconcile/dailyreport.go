@@ -1,21 +1,20 @@
 package reconcile
 
 import (
+	"context"
 	"time"
 
 	"cohort/cmd/internal/run"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
-	"cohort/engine/report"
 	"cohort/engine/runfolder"
-	"cohort/ingest/person"
 	"cohort/sinks/delivery"
 	"cohort/sinks/file"
 )
 
-// dailyReports reads the daily reports about a run's upload. It reads the files twice, and changes
-// nothing before it has read all of them to their end.
-func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Options) error {
+// dailyReports reads the daily reports about a run's upload. It changes nothing before it has read all
+// files to their end.
+func dailyReports(s *run.Runner, ctx context.Context, d *delivery.Run, folded *ledger.Ledger, o *Options) error {
 	switch {
 	case s.Campaign.File.Mesh == nil:
 		return refusal.New("letters_not_reported")
@@ -26,30 +25,39 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 	if err != nil {
 		return err
 	}
-	rows := 0
-	if err := delivery.EachDailyRow(o.daily, func(*file.DailyRow) error { rows++; return nil }); err != nil {
+	if refused != nil {
+		for m, err := range delivery.EachMessage(d.Dir, d.Plan, d.Spool) {
+			if err != nil {
+				return err
+			}
+			refused.Mark(&m)
+		}
+	}
+	news, err := d.Learn()
+	if err != nil {
+		return err
+	}
+	defer news.Close()
+	rows, strangers, now := 0, int64(0), time.Now()
+	err = delivery.EachDailyRow(o.daily, func(r *file.DailyRow) error {
+		rows++
+		row, ours := d.Facts.Row(r.Reference)
+		if !ours {
+			strangers++
+			return nil
+		}
+		if refused != nil {
+			refused.See(row, r)
+		}
+		for _, e := range delivery.DailyEvents(r, now) {
+			news.Add(row, &e)
+		}
+		return nil
+	})
+	if err != nil {
 		return refusal.New("daily_report_unreadable", "cause", err)
 	}
-	f := delivery.NewDailyReports(d.Plan, time.Now().Truncate(time.Millisecond))
-	for m, err := range delivery.EachMessage(d.Dir, d.Plan, d.Spool) {
-		if err != nil {
-			return err
-		}
-		f.Sent[m.Row-1] = m.Fate == person.Accepted
-		refused.Mark(f, &m)
-	}
-	for known, err := range d.All() { // the reports of other days
-		if err != nil {
-			return err
-		}
-		if known.Origin == report.OfDaily && known.MessageID != "" && known.Row <= d.Plan.Records {
-			f.IDs[known.Row-1] = delivery.ShortHash(known.MessageID)
-		}
-	}
 	if refused != nil {
-		if err := delivery.EachDailyRow(o.daily, func(r *file.DailyRow) error { refused.See(f, r); return nil }); err != nil {
-			return refusal.New("daily_report_unreadable", "cause", err)
-		}
 		if err := recordTaken(s, d, refused); err != nil {
 			return err
 		}
@@ -57,35 +65,22 @@ func dailyReports(s *run.Runner, d *delivery.Facts, folded *ledger.Ledger, o *Op
 			return runfolder.Unsound(s.Folder.Path, err)
 		}
 	}
-	err = delivery.EachDailyRow(o.daily, func(r *file.DailyRow) error {
-		f.Add(r)
-		if len(f.Facts) < delivery.FactsAtOnce {
-			return nil
-		}
-		_, err := d.Add(f.Take(), time.Time{})
-		return err
-	})
-	if err != nil && refusal.Code(err) == "" {
-		err = refusal.New("daily_report_failed", "cause", err)
+	if err := news.Save(ctx); err != nil {
+		return refusal.New("delivery_unwritable", "cause", err)
 	}
+	if err := heard(s, d, folded); err != nil {
+		return err
+	}
+	s.Log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", strangers)
+	sum, err := tell(s, d, folded, o, func(sum *delivery.Summary) { sum.Strangers = strangers })
 	if err != nil {
 		return err
 	}
-	statuses, err := d.Add(f.Take(), time.Time{})
-	if err != nil {
-		return err
+	if sum.Twice > 0 {
+		s.Log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", sum.Twice)
 	}
-	if len(f.Twice) > 0 {
-		s.Log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", len(f.Twice))
-	}
-	if f.Unsent > 0 {
-		s.Log.Error("the reports have rows about records of this run that were never uploaded: find out who has sent to them", "rows", f.Unsent)
-	}
-	s.Log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", f.Strangers)
-	sum := d.Summary(folded.Account(), statuses)
-	sum.Strangers, sum.Unsent, sum.Twice, sum.Taken = f.Strangers, f.Unsent, int64(len(f.Twice)), f.Taken
-	if err := tell(s, s.Stdout, d, sum, o); err != nil || refused == nil || len(refused.Taken) == 0 {
-		return err
+	if refused == nil || len(refused.Taken) == 0 {
+		return nil
 	}
 	return &refusal.Ended{Err: refusal.New("upload_contradicted"), Code: refusal.ExitInDoubt, Next: refusal.Command("status", s.Folder.Path)}
 }

@@ -14,6 +14,8 @@ import (
 	"cohort/engine/build"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
+	"cohort/engine/facts"
+	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -39,6 +41,9 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	if err := s.AsPlanned(plan); err != nil {
 		return err
 	}
+	if o.flags.Changed("sample") && (o.sample < 1 || plan.NeverAgain || s.Campaign.File != nil) {
+		return refusal.New("sample_wrong")
+	}
 	if s.Call.Simulate = plan.Service == s.Campaign.ServiceID(true); s.Call.Simulate {
 		return refusal.New("rehearsal_forgotten")
 	}
@@ -51,7 +56,21 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	if err != nil {
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
-	d := &delivery.Facts{Dir: s.Folder.Path, Plan: plan, Spool: spool}
+	d := &delivery.Run{Dir: s.Folder.Path, Plan: plan, Spool: spool}
+	d.Facts, err = facts.Hold(d.Dir, plan, Verb)
+	switch {
+	case errors.As(err, new(*journal.CorruptError)):
+		return refusal.New("delivery_unreadable", "cause", err)
+	case err != nil:
+		return refusal.New("delivery_unwritable", "cause", err)
+	}
+	defer func() { _ = d.Facts.Close() }()
+	if err := d.Facts.Collect(ctx, nil); err != nil {
+		return refusal.New("delivery_unwritable", "cause", err)
+	}
+	if err := d.Facts.Tidy(time.Now()); err != nil {
+		s.Log.Warn("old callbacks stay in the shared inbox", "problem", err.Error())
+	}
 	if !plan.NeverAgain {
 		return deliveries(s, ctx, d, folded, o)
 	}
@@ -59,6 +78,10 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		return err
 	}
 	receipts := delivery.NewReceipts(plan, s.Log)
+	if receipts.News, err = d.Learn(); err != nil {
+		return err
+	}
+	defer receipts.News.Close()
 	if folded.AnyInDoubt() {
 		if err := s.MayWrite(plan, folded); err != nil {
 			return err
@@ -77,7 +100,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	if receipts.Read == 0 && folded.Account().Fates[person.Accepted] > 0 {
 		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them")
 	}
-	return received(s, d, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
+	return received(s, ctx, d, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
 }
 
 // settledBy writes the report, and says what is still in doubt after the receipts were read.
@@ -85,7 +108,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
 		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
-		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Finished: live == 0 && foreign == 0,
+		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Contradicted: ledger.CountContradicted(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
 	end := (*refusal.Ended)(nil)
@@ -131,11 +154,20 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		if err != nil {
 			return err
 		}
+		inbox, err := run.NewInbox(facts.Of(s.Folder.Path, plan), s.Log)
+		if err != nil {
+			return refusal.New("callbacks_unreadable", "cause", err)
+		}
+		named, err := inbox.Names(forms)
+		if err != nil {
+			return err
+		}
+		maps.Copy(named, found) // these have ids
 		now := time.Now()
-		if err := decision.Found(log, now, found); err != nil {
+		if err := decision.Found(log, now, named); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
 		}
-		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(found))
+		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(named))
 		account := log.Ledger.Account()
 		if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 			if err := log.Finish(now, account); err != nil {
@@ -205,7 +237,7 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		day := of[delivery.DayOf(m.Accepted)]
 		all.accepted++
 		day.accepted++
-		if r.Rank(m.Row-1) >= 0 {
+		if r.Named(m.Row) {
 			all.named++
 			day.named++
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
@@ -68,7 +69,8 @@ type decider struct {
 	Decision
 	run    *run.Runner
 	plan   *plan.Plan
-	ledger *ledger.Ledger // as this process found it
+	ledger *ledger.Ledger // as this process found it, and with what the inbox contradicts
+	inbox  *run.Inbox
 }
 
 // Decide records a decision about the run in s.RunFolder, which was called as s.Call says. It sends
@@ -76,7 +78,8 @@ type decider struct {
 //
 //	hold the folder ─▶ same campaign? ─▶ weigh: may it be decided? show ─▶ record
 //
-// A decision that may not be made is a *refusal.Refused, and then nothing was changed.
+// A decision that may not be made is a *refusal.Refused, and then nothing was changed. Only what contradicts the
+// account is recorded before.
 func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	kind, known := kinds[d.What]
 	switch {
@@ -106,6 +109,13 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	if p.ledger, err = runfolder.Ledger(s.RunFolder, p.plan); err != nil {
 		return err
 	}
+	if p.inbox, err = s.Listen(ctx, p.plan, "decide"); err != nil {
+		return err
+	}
+	defer p.inbox.Close()
+	if err := p.contradict(); err != nil {
+		return err
+	}
 	record, err := kind.weigh(p, ctx)
 	if err != nil {
 		return err
@@ -119,6 +129,19 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 		fmt.Fprintf(s.Stdout, "recorded: %s, because: %s\ngo on with: %s\n", done, d.Reason, s.GoOn())
 	}
 	return err
+}
+
+// contradict takes in what the services said of messages that they do not have by the account.
+func (d *decider) contradict() error {
+	if !d.inbox.Any() {
+		return nil
+	}
+	spool, err := cohortspool.Open(d.run.Folder.File(runfolder.SpoolFolder), d.plan)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	return d.run.Contradict(d.inbox, d.plan, d.ledger, spool, d.DryRun || d.run.MayWrite(d.plan, d.ledger) != nil)
 }
 
 func (d *decider) read() (err error) {

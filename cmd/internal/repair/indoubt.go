@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"time"
 
@@ -104,13 +105,19 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 	if w.found, err = reconcile.ReadReceipts(s, ctx, d.plan, forms, receipts); err != nil {
 		return nil, err
 	}
+	named, err := d.inbox.Names(forms)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(named, w.found) // these have ids
+	w.found = named
 	attempted, err := reconcile.AttemptsOf(dir, d.plan, forms)
 	if err != nil {
 		return nil, err
 	}
 	days := map[time.Time]bool{}
 	for form, a := range attempted {
-		if w.found[form] == "" {
+		if _, found := w.found[form]; !found {
 			days[delivery.DayOf(a.Last)] = true
 		}
 	}

@@ -77,7 +77,7 @@ func (d *decider) askReceipts(ctx context.Context) error {
 			return err
 		}
 		of[m.Fate]++
-		if receipts.Rank(m.Row-1) >= 0 {
+		if receipts.Named(m.Row) {
 			named[m.Fate]++
 			if m.Fate != person.Accepted && m.Fate != person.InDoubt {
 				beyond++

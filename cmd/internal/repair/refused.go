@@ -42,9 +42,9 @@ func showRefused(out io.Writer, again *decision.Retry) {
 		return
 	}
 	line := func(title string, c decision.RetryCount) {
-		fmt.Fprintf(out, "%-34s %10d %10d %10d\n", title, c.Again, c.Listed, c.Unsure)
+		fmt.Fprintf(out, "%-34s %10d %10d %10d %12d\n", title, c.Again, c.Listed, c.Unsure, c.Contradicted)
 	}
-	fmt.Fprintf(out, "%-34s %10s %10s %10s\n", "refused with", "send again", "listed", "unsure")
+	fmt.Fprintf(out, "%-34s %10s %10s %10s %12s\n", "refused with", "send again", "listed", "unsure", "contradicted")
 	for _, c := range again.Counts {
 		line(cmp.Or(c.Code, "(no code)"), c)
 	}
@@ -56,6 +56,8 @@ func noneRefused(folded *ledger.Ledger, of decision.RetryCount) error {
 	switch {
 	case of.Unsure > 0:
 		return refusal.New("refused_unsure_or_listed", "unsure", of.Unsure, "listed", of.Listed)
+	case of.Contradicted > 0:
+		return refusal.New("refused_contradicted", "contradicted", of.Contradicted, "listed", of.Listed)
 	case of.Listed > 0:
 		return refusal.New("refused_all_listed", "messages", of.Listed)
 	case folded.Account().Fates[person.Refused] > 0:

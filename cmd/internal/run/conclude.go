@@ -35,12 +35,14 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 	if err != nil && !errors.As(err, &stopped) {
 		return err
 	}
-	var reported error
+	log, reported := (*ledger.Folded)(nil), error(nil)
 	if folded == nil {
-		folded, reported = runfolder.Ledger(r.Folder.Path, plan)
+		if log, reported = runfolder.Fold(r.Folder.Path, plan); reported == nil {
+			folded = log.Ledger
+		}
 	}
 	if reported == nil {
-		reported = r.report(plan, spool, folded, summary)
+		reported = r.report(plan, spool, folded, log, summary)
 	}
 	r.printAccount(plan, summary)
 	if reported == nil {
@@ -112,6 +114,15 @@ func (r *Runner) printAccount(plan *plan.Plan, summary dispatch.Summary) {
 	if summary.ListedLate > 0 {
 		fmt.Fprintln(w, "  "+TooLate(summary.ListedLate))
 	}
+	if summary.Contradicted > 0 {
+		fmt.Fprintln(w, "  "+Contradicted(summary.Contradicted))
+	}
+}
+
+// Contradicted says that the service has messages that it does not have by the account, and what to do.
+func Contradicted(people int) string {
+	return fmt.Sprintf("%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
+		"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps", people)
 }
 
 // TooLate says that people were listed after their messages were attempted.

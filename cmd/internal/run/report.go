@@ -1,7 +1,15 @@
 package run
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"cohort/cmd/internal/intake"
@@ -12,21 +20,60 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
+	"cohort/engine/record"
+	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
 
-// report writes the report and the rejects.
-func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger, summary dispatch.Summary) error {
+// report writes the report and the rejects. Of a finished run it records the report's digest, and then leaves a report
+// with this digest alone. log is the log of folded, or nil to read it.
+func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger, log *ledger.Folded, summary dispatch.Summary) error {
+	path, known := r.Folder.File(runfolder.ReportFile), folded.Facts().Reported
+	if known != "" {
+		problem := CompareReport(path, known)
+		if problem == nil {
+			return nil
+		}
+		r.Log.Warn("the report of this finished run is written again", "problem", problem.Error())
+	}
 	if summary.Account.Fates[person.Suppressed] > plan.Static[string(person.Suppressed)] { // lists have named people since
 		if err := intake.WriteRejectsNow(r.Folder.Path, plan, folded, spool); err != nil {
 			return err
 		}
 	}
+	hash := sha256.New()
 	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool}
-	return output.WriteTo(r.Folder.File(runfolder.ReportFile), func(w io.Writer) error { return of.Write(report.Parquet(w)) })
+	err := output.WriteTo(path, func(w io.Writer) error { return of.Write(report.Parquet(io.MultiWriter(w, hash))) })
+	digest := hex.EncodeToString(hash.Sum(nil))
+	if err != nil || !folded.Facts().Closed || digest == known {
+		return err
+	}
+	record := func(log *ledger.Log) error { return log.Control(time.Now(), record.ControlReported, digest) }
+	if log == nil {
+		return runfolder.WithLog(r.Folder.Path, plan, record)
+	}
+	opened, err := log.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(record(opened), opened.Close())
+}
+
+// CompareReport returns an error unless the file at path has a digest.
+func CompareReport(path, digest string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	hash := sha256.New()
+	if _, err = io.Copy(hash, f); err == nil && hex.EncodeToString(hash.Sum(nil)) != digest {
+		err = fmt.Errorf("%s is not the file that the run wrote at its end", path)
+	}
+	return err
 }
 
 // Report is a run as its reports see it.
@@ -72,3 +119,52 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 	}
 	return report.Write(in, outputs...)
 }
+
+// Count counts the run's records by a kept column.
+func (r *Report) Count(groups *report.Groups) error {
+	kept := r.Spool.Manifest.Keep
+	switch {
+	case len(kept) == 0:
+		return refusal.New("no_column_kept", "folder", r.Dir)
+	case !slices.Contains(kept, groups.Column):
+		return refusal.New("column_not_kept", "column", groups.Column, "kept", strings.Join(kept, ", "))
+	}
+	err := r.Write(report.By(groups))
+	if errors.Is(err, report.ErrManyGroups) {
+		return refusal.New("too_many_groups", "column", groups.Column, "most", report.MostGroups)
+	}
+	return err
+}
+
+// unread is how long a message in the NHS App may stay unread, unless a person says otherwise.
+const unread = 24 * time.Hour
+
+// Unreached returns the rule that says whom the run has not reached at this moment.
+func (r *Report) Unreached() *report.Unreached {
+	return &report.Unreached{App: strings.HasPrefix(r.Plan.Service, "nhsapp "), Unread: unread, Now: r.AsOf}
+}
+
+// WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
+// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile.
+func (r *Report) WriteAll() ([]string, error) {
+	own := r.file(runfolder.ReportFile)
+	paths := []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
+	err := output.WriteTo(paths[0], func(later io.Writer) error {
+		return output.WriteTo(paths[1], func(channels io.Writer) error {
+			return output.WriteTo(paths[2], func(list io.Writer) error {
+				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, nil))
+			})
+		})
+	})
+	if err != nil || r.Ledger.Facts().Closed {
+		return paths, err
+	}
+	now, err := runfolder.Ledger(r.Dir, r.Plan)
+	if err == nil && !now.Facts().Closed {
+		err = os.Rename(paths[0], own)
+		paths[0] = own
+	}
+	return paths, err
+}
+
+func (r *Report) file(name string) string { return filepath.Join(r.Dir, name) }

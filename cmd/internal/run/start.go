@@ -43,6 +43,7 @@ type start struct {
 	ledger   *ledger.Ledger     // of log
 	found    register.Facts     // of log, as this process found it
 	spool    *shard.Spool       // as this process prepared it; nil: not open yet
+	inbox    *Inbox             // nil: it cannot be read
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
 	consents bool               // Call.Consented has changed
@@ -108,6 +109,10 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		}
 	}
 	s.ledger, s.found = s.log.Ledger, register.FactsOf(s.log.Ledger)
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	defer s.inbox.Close()
 	if done, err := s.nothingToDo(ctx); done {
 		return err
 	}
@@ -134,21 +139,29 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r, l := s.run, s.ledger
 	live, held, foreign := l.Unsettled()
+	named, err := s.receipts(l, s.spool)
 	switch {
+	case err != nil:
+		return true, err
 	case foreign > 0:
 		err := refusal.New("foreign_batches", "batches", foreign)
 		if !r.attended {
 			r.onHalt(err.Error())
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
-	case live > 0 || !l.Facts().Closed && held == 0:
+	case live > 0 || !l.Facts().Closed && held == 0 || len(named) > 0:
 		return false, nil
 	}
+	if err := r.Contradict(s.inbox, s.plan, l, s.spool, r.MayWrite(s.plan, l) != nil); err != nil {
+		return true, err
+	}
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
-	return true, r.Conclude(ctx, s.plan, s.spool, l, dispatch.Summary{
+	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
-		ListedLate: l.ListedLate(), Held: held, Finished: true,
-	}, nil)
+		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
+	}
+	s.log, s.ledger = nil, nil // there is memory for one ledger
+	return true, r.Conclude(ctx, s.plan, s.spool, nil, summary, nil)
 }
 
 // ready checks everything that may refuse the start, and reads the suppression lists.
@@ -298,17 +311,26 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
 	r.screen.Begin(s.plan, c.Pace)
-	summary, err := dispatch.Run(ctx, dispatch.Job{
+	job := dispatch.Job{
 		Plan: s.plan, Log: log, Source: s.spool, Sink: r.Sink,
-		Start:  ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
-		Begin:  &dispatch.Beginning{Notes: s.notes(), Remember: s.remember, Register: s.register},
+		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
+		Begin: &dispatch.Beginning{Notes: s.notes(), Remember: s.remember, Register: func() error {
+			if err := s.register(); err != nil {
+				return err
+			}
+			return s.settle(log, s.spool)
+		}},
 		Orders: levers, Lists: lists, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
 			r.screen.Show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
-	})
+	}
+	if s.inbox != nil {
+		job.Inbox = s.inbox
+	}
+	summary, err := dispatch.Run(ctx, job)
 	r.screen.End()
 	if errors.Is(err, dispatch.ErrNotBegun) {
 		err = runfolder.RoomOr(err, refusal.New("folder_unwritable", "cause", err), r.Folder.Path)

@@ -30,37 +30,38 @@ import (
 
 // Status is the state of a run. It is the output of --json.
 type Status struct {
-	RunID       string                `json:"run_id"`
-	Campaign    string                `json:"campaign"`
-	Service     string                `json:"service"`
-	Folder      string                `json:"folder"`
-	State       ledger.RunState       `json:"state"`
-	PID         int                   `json:"pid,omitempty"`
-	Host        string                `json:"host,omitempty"`
-	Files       *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
-	Records     int64                 `json:"records"`
-	Fates       map[person.Fate]int64 `json:"fates"`
-	AddsUp      bool                  `json:"adds_up"`
-	Routes      []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
-	Batches     int                   `json:"batches"`
-	Attempts    uint64                `json:"attempts"`
-	Starts      int                   `json:"starts"`
-	FirstStart  *time.Time            `json:"first_start,omitempty"`
-	LastAnswer  *time.Time            `json:"last_answer,omitempty"`
-	LastEvent   string                `json:"last_event,omitempty"`
-	Waiting     *wait                 `json:"waiting,omitempty"` // of the process at work
-	Rate        *rateStatus           `json:"rate,omitempty"`
-	First       *time.Time            `json:"first_request,omitempty"` // of the process at work
-	ExpectedEnd *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
-	Window      *windowStatus         `json:"window,omitempty"`
-	Paused      string                `json:"paused,omitempty"`     // by a person, with the reason
-	PaceLever   *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
-	Events      []Event               `json:"events,omitempty"`     // the latest decisions
-	ListedLate  int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
-	Resent      int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
-	ToBeResent  int                   `json:"to_be_resent"`         // and those that are still to be sent again
-	Held        int                   `json:"batches_held"`         // in doubt, and no replay can settle them
-	Foreign     int                   `json:"batches_foreign"`      // known to the service and not sent by this run
+	RunID        string                `json:"run_id"`
+	Campaign     string                `json:"campaign"`
+	Service      string                `json:"service"`
+	Folder       string                `json:"folder"`
+	State        ledger.RunState       `json:"state"`
+	PID          int                   `json:"pid,omitempty"`
+	Host         string                `json:"host,omitempty"`
+	Files        *run.FilesStatus      `json:"files,omitempty"` // of a campaign that writes files
+	Records      int64                 `json:"records"`
+	Fates        map[person.Fate]int64 `json:"fates"`
+	AddsUp       bool                  `json:"adds_up"`
+	Routes       []intake.RouteStatus  `json:"routes,omitempty"` // of a campaign that has any
+	Batches      int                   `json:"batches"`
+	Attempts     uint64                `json:"attempts"`
+	Starts       int                   `json:"starts"`
+	FirstStart   *time.Time            `json:"first_start,omitempty"`
+	LastAnswer   *time.Time            `json:"last_answer,omitempty"`
+	LastEvent    string                `json:"last_event,omitempty"`
+	Waiting      *wait                 `json:"waiting,omitempty"` // of the process at work
+	Rate         *rateStatus           `json:"rate,omitempty"`
+	First        *time.Time            `json:"first_request,omitempty"` // of the process at work
+	ExpectedEnd  *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
+	Window       *windowStatus         `json:"window,omitempty"`
+	Paused       string                `json:"paused,omitempty"`     // by a person, with the reason
+	PaceLever    *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
+	Events       []Event               `json:"events,omitempty"`     // the latest decisions
+	ListedLate   int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
+	Contradicted int                   `json:"contradicted"`         // people whose message the service has, though the account says that it does not
+	Resent       int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
+	ToBeResent   int                   `json:"to_be_resent"`         // and those that are still to be sent again
+	Held         int                   `json:"batches_held"`         // in doubt, and no replay can settle them
+	Foreign      int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
 	routes     []ledger.RouteAccount
 	gone       ledger.Process     // the process that left no word, of a run that died
@@ -177,7 +178,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
-	s.Held, s.Foreign, s.ListedLate = held, foreign, folded.ListedLate()
+	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
 	s.Events, s.Paused = events(folded), folded.Facts().Paused
@@ -256,6 +257,9 @@ func (s *Status) Print(w io.Writer) {
 	intake.PrintRoutes(w, "", s.routes, account)
 	if s.ListedLate > 0 {
 		fmt.Fprintln(w, run.TooLate(s.ListedLate))
+	}
+	if s.Contradicted > 0 {
+		fmt.Fprintln(w, run.Contradicted(s.Contradicted))
 	}
 	if s.Resent+s.ToBeResent > 0 {
 		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)

@@ -1,0 +1,105 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"cohort/engine"
+	"cohort/engine/ledger"
+	"cohort/engine/record"
+	"cohort/ingest/person"
+)
+
+// Inbox has what the services said of the messages of the run. It is safe for concurrent use.
+type Inbox interface {
+	// Collect reads what has arrived since. It logs when it cannot.
+	Collect(ctx context.Context)
+
+	// Any reports whether a service spoke of any message, and Heard whether it spoke of the message of a row, as far as
+	// Collect has read.
+	Any() bool
+	Heard(row int64) bool
+
+	// Named collects, and then reports whether a receipt names a message that is to be sent again, and the service's id.
+	Named(ctx context.Context, message engine.Reference) (id string, named bool, err error)
+}
+
+// codeNamed says that a message in doubt was not sent again, because a receipt names it.
+const codeNamed = "named_by_receipt"
+
+// named looks for a receipt of a message in doubt, when a person has decided to send it again. Its attempt is in the
+// log and not on the wire. So every receipt that was stored before the attempt cancels the decision. Without an inbox
+// that can be read, nothing is sent.
+func (w *workers) named(ctx context.Context, r *result) bool {
+	if w.inbox == nil || !r.task.again {
+		return false
+	}
+	r.receipt, r.named, r.unread = w.inbox.Named(ctx, r.body.Messages[0])
+	if r.named || r.unread != nil {
+		r.answer = engine.Answer{Reply: engine.Unsent, Code: codeNamed}
+	}
+	return r.named || r.unread != nil
+}
+
+// settleNamed records what named has found.
+func (r *run) settleNamed(res result, now time.Time) error {
+	if res.unread != nil {
+		r.halt(&Stopped{Code: "callbacks_unread", Halt: true, Cause: res.unread, Why: "a message in doubt is not sent again while the callbacks cannot be read"})
+	}
+	if !res.named {
+		return nil
+	}
+	r.job.Logger.Info("a receipt names a message in doubt, and it is not sent again", "message", res.body.Messages[0].String())
+	return r.log.Append(&record.Resolved{Form: res.task.id, At: now, Result: record.ResultAccepted, Reason: "its receipts", IDs: []string{res.receipt}})
+}
+
+// findContradictions records, durably, whom a service spoke of although the account says that it does not have the
+// message. No task is in flight. It halts the run when such a message was still to be sent: another copy of the run may
+// be at work, and a batch without these people has another reference. The next start leaves them out.
+func (r *run) findContradictions(ctx context.Context) error {
+	if r.job.Inbox == nil || !r.job.Inbox.Any() {
+		return nil
+	}
+	unsent := 0
+	err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Heard, func(c *ledger.Contradicted) error {
+		Alarm(r.job.Logger, r.ledger.CountContradicted(), c)
+		unsent += len(c.Fates) - len(slices.DeleteFunc(slices.Clone(c.Fates), func(f person.Fate) bool { return f == person.NotSent }))
+		for _, late := range c.Records {
+			if err := r.log.TooLate(late); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	if ctx.Err() != nil {
+		return nil // the loop hears it too, and the next start goes on
+	}
+	if err == nil {
+		err = r.log.Flush()
+	}
+	if unsent > 0 && !r.job.Settle {
+		r.halt(&Stopped{Code: "contradicted", Halt: true, Why: fmt.Sprintf("%s reports about %d messages that this run has not sent: "+
+			"its log may be older than the truth, or another copy of the run is at work. "+
+			"Nothing more is sent until a person has found out; the next start leaves these people out", r.job.Service, unsent)})
+	}
+	return err
+}
+
+// mostAlarms bounds the contradictions that are logged one by one.
+const mostAlarms = 20
+
+// Alarm logs contradictions. before is the number of those that the log had already.
+func Alarm(log *slog.Logger, before int, c *ledger.Contradicted) {
+	for i, message := range c.Messages {
+		switch n := before + i; {
+		case n < mostAlarms:
+			log.Error("ALARM: the service reports about a message that it does not have by this run's account; nothing more is sent to the person",
+				"message", message.String(), "account", c.Fates[i])
+		case n == mostAlarms:
+			log.Error("ALARM: there are more such messages; cohort status counts them, and the report names them")
+		}
+	}
+}
