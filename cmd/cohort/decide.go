@@ -30,9 +30,10 @@ the next resume does. Without a decision it shows what needs one, and the comman
   latest             this folder is the latest state of the run
 
 refused again is for a cause that is fixed by now, such as a template or a routing plan. What is
-sent is what was planned. Nobody who was accepted, or may have been, is sent to. Two kinds of
+sent is what was planned. Nobody who was accepted, or may have been, is sent to. Three kinds of
 messages are left as they are, and counted: of people that a suppression list has named since
-(listed), and of requests that may have been accepted after all (unsure).
+(listed), of requests that may have been accepted after all (unsure), and those that the service
+reports about (contradicted).
 
 in-doubt again first reads the receipts. A person whose receipt was lost gets the message twice,
 so it is refused until receipts have had time to come, on the second day after the last attempt,

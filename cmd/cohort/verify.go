@@ -97,18 +97,13 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if s.Copied < s.Revisions {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
-	if late := s.Ledger.ListedLate(); late > 0 {
-		fmt.Fprintln(out, "too late    "+run.TooLate(late))
-	}
+	run.PrintBlocked(out, "blocked     ", s.Ledger.ListedLate(), s.Ledger.Contradicted())
 	if digest := s.Ledger.Facts().Reported; digest != "" {
 		words := runfolder.ReportFile + " has the digest that the run recorded at its end"
 		if err := run.CompareReport(filepath.Join(dir, runfolder.ReportFile), digest); err != nil {
 			words = err.Error() + "; resume writes it again"
 		}
 		fmt.Fprintln(out, "report      "+words)
-	}
-	if people := s.Ledger.CountContradicted(); people > 0 {
-		fmt.Fprintln(out, "contradict  "+run.Contradicted(people))
 	}
 	run.PrintLoss(out, s.Ledger)
 	for _, fate := range person.Fates {

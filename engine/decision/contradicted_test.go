@@ -1,7 +1,10 @@
 package decision
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -41,16 +44,13 @@ func TestContradictions(t *testing.T) {
 	l := log.Ledger
 	heard := map[int64]bool{1: true, 4: true, 6: true, 8: true, 11: true, 14: true, 16: true}
 	find := func() (got []string) {
-		enginetest.Must(t, l.Contradictions(people, func(row int64) bool { return heard[row] }, func(c *ledger.Contradicted) error {
-			for i, message := range c.Messages {
-				row, _ := l.Plan.References.Row(message.String())
-				got = append(got, fmt.Sprint(row, " ", c.Fates[i]))
-			}
-			for _, late := range c.Records {
-				enginetest.Must(t, log.TooLate(late))
-			}
-			return nil
-		}))
+		var said bytes.Buffer
+		_, err := l.Contradictions(people, func(row int64) bool { return heard[row] }, slog.New(slog.NewTextHandler(&said, nil)), log.TooLate)
+		enginetest.Must(t, err)
+		for _, m := range regexp.MustCompile(`message=(\S+) account=(\S+)`).FindAllStringSubmatch(said.String(), -1) {
+			row, _ := l.Plan.References.Row(m[1])
+			got = append(got, fmt.Sprint(row, " ", m[2]))
+		}
 		enginetest.Must(t, log.Flush())
 		return got
 	}
@@ -64,8 +64,8 @@ func TestContradictions(t *testing.T) {
 	again, err := ledger.Read(dir, l.Plan) // what a replay of the log makes of it
 	enginetest.Must(t, err)
 	for name, l := range map[string]*ledger.Ledger{"at work": l, "read again": again} {
-		if l.CountContradicted() != 5 || l.ListedLate() != 0 {
-			t.Errorf("%s: %d contradicted, %d listed too late", name, l.CountContradicted(), l.ListedLate())
+		if l.Contradicted() != 5 || l.ListedLate() != 0 {
+			t.Errorf("%s: %d contradicted, %d listed too late", name, l.Contradicted(), l.ListedLate())
 		}
 		if got := RetryCandidates(l, nil).Sum(); got.Again != 0 || got.Listed != 0 || got.Contradicted != 1 {
 			t.Errorf("%s: of the refused: %+v", name, got)

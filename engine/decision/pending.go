@@ -25,8 +25,6 @@ type Pending struct {
 	Withheld []Waiting // a lost log knew if they were sent, and they contain listed people
 	Held     []Waiting // in doubt for another reason, and no replay can settle them
 	Late     []Waiting // batches with people who were listed too late; Messages is the number of those people
-
-	Contradicted int // people
 }
 
 // Find returns the forms that a person has to look at.
@@ -53,7 +51,6 @@ func Find(l *ledger.Ledger) (p Pending, err error) {
 			waiting(&p.Late, plan.FormID{Batch: batch}, people, ledger.CodeListedTooLate)
 		}
 	}
-	p.Contradicted = l.CountContradicted()
 	return p, err
 }
 

@@ -1,27 +1,23 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
 	"time"
 
 	"cohort/engine"
-	"cohort/engine/ledger"
 	"cohort/engine/record"
-	"cohort/ingest/person"
 )
 
-// Inbox has what the services said of the messages of the run. It is safe for concurrent use.
+// Inbox has what the services said of the messages of the run. Named is safe for concurrent use.
 type Inbox interface {
-	// Collect reads what has arrived since. It logs when it cannot.
-	Collect(ctx context.Context)
+	// Collect reads what has arrived since.
+	Collect(ctx context.Context) error
 
-	// Any reports whether a service spoke of any message, and Heard whether it spoke of the message of a row, as far as
-	// Collect has read.
+	// Any reports whether a service spoke of any message, and Of whether it spoke of the message of a row.
 	Any() bool
-	Heard(row int64) bool
+	Of(row int64) bool
 
 	// Named collects, and then reports whether a receipt names a message that is to be sent again, and the service's id.
 	Named(ctx context.Context, message engine.Reference) (id string, named bool, err error)
@@ -63,16 +59,8 @@ func (r *run) findContradictions(ctx context.Context) error {
 	if r.job.Inbox == nil || !r.job.Inbox.Any() {
 		return nil
 	}
-	unsent := 0
-	err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Heard, func(c *ledger.Contradicted) error {
-		Alarm(r.job.Logger, r.ledger.CountContradicted(), c)
-		unsent += len(c.Fates) - len(slices.DeleteFunc(slices.Clone(c.Fates), func(f person.Fate) bool { return f == person.NotSent }))
-		for _, late := range c.Records {
-			if err := r.log.TooLate(late); err != nil {
-				return err
-			}
-		}
-		return ctx.Err()
+	unsent, err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Of, r.job.Logger, func(late *record.ListedLate) error {
+		return cmp.Or(ctx.Err(), r.log.TooLate(late))
 	})
 	if ctx.Err() != nil {
 		return nil // the loop hears it too, and the next start goes on
@@ -86,20 +74,4 @@ func (r *run) findContradictions(ctx context.Context) error {
 			"Nothing more is sent until a person has found out; the next start leaves these people out", r.job.Service, unsent)})
 	}
 	return err
-}
-
-// mostAlarms bounds the contradictions that are logged one by one.
-const mostAlarms = 20
-
-// Alarm logs contradictions. before is the number of those that the log had already.
-func Alarm(log *slog.Logger, before int, c *ledger.Contradicted) {
-	for i, message := range c.Messages {
-		switch n := before + i; {
-		case n < mostAlarms:
-			log.Error("ALARM: the service reports about a message that it does not have by this run's account; nothing more is sent to the person",
-				"message", message.String(), "account", c.Fates[i])
-		case n == mostAlarms:
-			log.Error("ALARM: there are more such messages; cohort status counts them, and the report names them")
-		}
-	}
 }

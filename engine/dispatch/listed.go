@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -44,7 +45,7 @@ func (l *lists) due(o pace.Opening, now time.Time) bool {
 
 // begin reads the lists on a goroutine that ends when it has closed l.coming. No task may be
 // in flight meanwhile: its form could change.
-func (l *lists) begin(ctx context.Context, plan *plan.Plan, last []plan.ListRead, o pace.Opening, now time.Time) {
+func (l *lists) begin(ctx context.Context, log *slog.Logger, plan *plan.Plan, last []plan.ListRead, o pace.Opening, now time.Time) {
 	*l = lists{read: l.read, inbox: l.inbox, started: true}
 	if o.IsOpen(now) {
 		l.opens = o.Opens
@@ -55,7 +56,9 @@ func (l *lists) begin(ctx context.Context, plan *plan.Plan, last []plan.ListRead
 		defer close(coming)
 		listing, err := Listing{Read: last}, error(nil)
 		if l.inbox != nil {
-			l.inbox.Collect(ctx)
+			if err := l.inbox.Collect(ctx); err != nil && ctx.Err() == nil {
+				log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
+			}
 		}
 		if l.read != nil {
 			listing, err = l.read(ctx, last)

@@ -24,6 +24,7 @@ const (
 	InboxFolder  = "inbox"      // a run's own inbox, in the run's folder
 	readFile     = "read.json"
 	copiedAtOnce = 512 // events
+	learntAtOnce = 4096
 
 	// An event that belongs to no run in the folder stays in the shared inbox for so long.
 	keptShared = 90 * 24 * time.Hour
@@ -234,7 +235,7 @@ func (n *News) Save(ctx context.Context) error {
 	var events []delivery.Event
 	n.sorter.New = func(e *delivery.Event) error {
 		events = append(events, *e)
-		if len(events) < copiedAtOnce {
+		if len(events) < learntAtOnce {
 			return nil
 		}
 		err := n.facts.Put(ctx, events)

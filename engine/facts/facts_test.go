@@ -114,7 +114,7 @@ func TestNews(t *testing.T) {
 	f, err := Hold(run.dir, run.plan, "reconcile")
 	must(t, err)
 	defer func() { _ = f.Close() }()
-	const n = copiedAtOnce + 100
+	const n = learntAtOnce + 100
 	learn := func(more ...delivery.Event) (stored int) {
 		t.Helper()
 		news, err := f.Learn(run.dir)

@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"cmp"
+	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"cohort/engine"
-	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/ingest/person"
 )
@@ -15,40 +17,64 @@ import (
 // fate.
 const CodeContradicted = "contradicted"
 
-// codeOutsider is CodeContradicted for a person whom the plan suppressed. No form has a message for the person.
-const codeOutsider = "contradicted_suppressed"
+// codeOutside is CodeContradicted for a person whom the plan suppressed. No form has a message for the person.
+const codeOutside = "contradicted_suppressed"
 
-// Contradicted has the contradictions of one batch.
-type Contradicted struct {
-	Messages []engine.Reference
-	Fates    []person.Fate        // of Messages
-	Records  []*record.ListedLate // for the log
-}
+// mostAlarms bounds the contradictions that are logged one by one.
+const mostAlarms = 20
 
-// Contradictions calls give with the contradictions that the log does not have yet, batch by batch. heard reports
-// whether a service spoke of the message of a row. No request may be on its way.
+// Contradictions finds the contradictions that the ledger does not have yet. It logs an alarm, and has them recorded.
+// heard reports whether a service spoke of the message of a row. No request may be on its way. unsent counts the
+// messages that were still to be sent.
 //
 //	refused, not sent, suppressed       contradicted
 //	held, and the service is not asked  contradicted: nothing else can settle it
 //	in doubt otherwise                  no contradiction: a replay or a receipt settles it
-func (l *Ledger) Contradictions(source engine.Source, heard func(row int64) bool, give func(*Contradicted) error) error {
+func (l *Ledger) Contradictions(
+	source engine.Source, heard func(row int64) bool, log *slog.Logger, write func(*record.ListedLate) error,
+) (unsent int, err error) {
 	outsiders := l.Plan.Static[string(person.Suppressed)] > 0
 	for b, err := range l.Plan.Each() {
 		if err != nil {
-			return err
+			return unsent, err
 		}
 		if !outsiders && l.isPlain(b.Number) {
 			continue
 		}
-		found, err := l.contradictionsOf(&b, source, heard)
-		if err == nil && len(found.Messages) > 0 {
-			err = give(found)
+		now, inForms, outside := time.Now(), []record.RefusedRow(nil), []record.RefusedRow(nil)
+		for r, err := range source.Recipients(b.Lane, b.From, b.To) {
+			if err != nil {
+				return unsent, err
+			}
+			if !heard(r.Row) || l.IsContradicted(b.Number, r.Position) {
+				continue
+			}
+			fate := person.Suppressed
+			if r.Suppressed {
+				outside = append(outside, record.RefusedRow{Position: r.Position, Code: codeOutside})
+			} else if fate = l.withoutMessage(b.Number, r.Position); fate != "" {
+				inForms = append(inForms, record.RefusedRow{Position: r.Position, Code: CodeContradicted})
+			} else {
+				continue
+			}
+			if fate == person.NotSent {
+				unsent++
+			}
+			if n := l.contradicted + len(inForms) + len(outside); n <= mostAlarms {
+				log.Error("ALARM: the service reports about a message that it does not have by this run's account; nothing more is sent to the person. "+
+					"The first "+strconv.Itoa(mostAlarms)+" are named here, and the report names all", "message", l.Plan.References.Message(r.Row).String(), "account", fate)
+			}
+		}
+		for _, people := range [][]record.RefusedRow{inForms, outside} {
+			if len(people) > 0 {
+				err = cmp.Or(err, write(&record.ListedLate{Batch: b.Number, At: now, People: people}))
+			}
 		}
 		if err != nil {
-			return err
+			return unsent, err
 		}
 	}
-	return nil
+	return unsent, nil
 }
 
 // isPlain reports whether all messages of a batch were accepted.
@@ -59,36 +85,6 @@ func (l *Ledger) isPlain(batch uint32) bool {
 		}
 	}
 	return len(l.refused[batch])+len(l.listed[batch]) == 0
-}
-
-func (l *Ledger) contradictionsOf(b *plan.Batch, source engine.Source, heard func(row int64) bool) (*Contradicted, error) {
-	c, now := &Contradicted{}, time.Now()
-	people := &record.ListedLate{Batch: b.Number, At: now}
-	outsiders := &record.ListedLate{Batch: b.Number, At: now}
-	for r, err := range source.Recipients(b.Lane, b.From, b.To) {
-		if err != nil {
-			return nil, err
-		}
-		if !heard(r.Row) {
-			continue
-		}
-		fate, of, code := person.Suppressed, outsiders, codeOutsider
-		if !r.Suppressed {
-			fate, of, code = l.withoutMessage(b.Number, r.Position), people, CodeContradicted
-		}
-		if fate == "" || l.IsContradicted(b.Number, r.Position) {
-			continue
-		}
-		of.People = append(of.People, record.RefusedRow{Position: r.Position, Code: code})
-		c.Messages = append(c.Messages, l.Plan.References.Message(r.Row))
-		c.Fates = append(c.Fates, fate)
-	}
-	for _, r := range []*record.ListedLate{people, outsiders} {
-		if len(r.People) > 0 {
-			c.Records = append(c.Records, r)
-		}
-	}
-	return c, nil
 }
 
 // withoutMessage returns the fate of a message that the service does not have, by the account; empty: it has it, or may
@@ -122,32 +118,25 @@ func (l *Ledger) IsContradicted(batch, position uint32) bool {
 
 // listLate folds people who were listed too late, or are contradicted. A contradiction outranks a list.
 func (l *Ledger) listLate(r *record.ListedLate) error {
-	outsiders := len(r.People) > 0 && r.People[0].Code == codeOutsider
-	to := l.late
-	if outsiders {
+	to, code := l.late, ""
+	if len(r.People) > 0 {
+		code = r.People[0].Code
+	}
+	if code == codeOutside {
 		to = l.outside
+	}
+	if code == codeOutside || code == CodeContradicted {
+		l.contradicted += len(r.People)
 	}
 	known := slices.DeleteFunc(slices.Clone(to[r.Batch]), func(row record.RefusedRow) bool {
 		_, again := RowAt(r.People, row.Position)
 		return again
 	})
-	if to[r.Batch] = inOrder(known, r.People); outsiders {
-		return nil
+	if to[r.Batch] = inOrder(known, r.People); code == codeOutside {
+		return nil // no form has a message for them
 	}
 	return l.holdListed(r.Batch, r.People)
 }
 
-// CountContradicted counts the people with a contradiction.
-func (l *Ledger) CountContradicted() (people int) {
-	for _, rows := range l.outside {
-		people += len(rows)
-	}
-	for _, rows := range l.late {
-		for _, row := range rows {
-			if row.Code == CodeContradicted {
-				people++
-			}
-		}
-	}
-	return people
-}
+// Contradicted counts the people with a contradiction.
+func (l *Ledger) Contradicted() int { return l.contradicted }

@@ -36,6 +36,8 @@ type Ledger struct {
 	longest time.Duration                  // longest wait that the service asked for
 	quiet   time.Time                      // the service wants no request before then
 
+	contradicted int // people
+
 	decoder  record.Decoder
 	deciding bool   // the latest records are a decision to send again, see resend.go
 	copied   uint64 // revisions from the second copy that must follow now

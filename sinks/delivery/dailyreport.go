@@ -31,11 +31,13 @@ func EachDailyRow(paths []string, each func(*file.DailyRow) error) error {
 // channel if it names one.
 func DailyEvents(r *file.DailyRow, received time.Time) []delivery.Event {
 	message := delivery.Event{
-		Source: delivery.DailyReport, Kind: delivery.OfMessage, Reference: r.Reference, MessageID: r.ID, Status: delivery.Open,
-		Code: delivery.PlainWords(r.ReasonCode), Reason: delivery.PlainWords(r.Reason), At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted)), Received: received,
+		Source: delivery.DailyReport, Kind: delivery.OfMessage, Reference: r.Reference, MessageID: r.ID,
+		Status: delivery.Open, Code: delivery.PlainWords(r.ReasonCode), Reason: delivery.PlainWords(r.Reason),
+		At: dailyTime(cmp.Or(r.Completed, r.ChannelCompleted)), Received: received,
 	}
 	channel := message
-	channel.Kind, channel.Channel, channel.Status = delivery.OfChannel, strings.ToLower(r.Channel), strings.ToLower(r.ChannelStatus)
+	channel.Kind, channel.Channel = delivery.OfChannel, strings.ToLower(r.Channel)
+	channel.Status = strings.ToLower(r.ChannelStatus)
 	channel.Code, channel.Reason = delivery.PlainWords(r.ChannelReasonCode), delivery.PlainWords(r.ChannelReason)
 	channel.At = dailyTime(cmp.Or(r.ChannelCompleted, r.Completed))
 	switch {

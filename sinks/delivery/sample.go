@@ -74,7 +74,8 @@ func wilson(n, total int64) (low, high float64) {
 }
 
 func (s *Sample) print(w io.Writer) {
-	fmt.Fprintf(w, "\nwhat became of %d messages, drawn at random from %d accepted ones that can be asked about\n", s.Drawn, s.Of)
+	fmt.Fprintf(w, "\nwhat became of %d messages, drawn at random from %d accepted ones that can be asked about\n",
+		s.Drawn, s.Of)
 	for _, each := range s.Shares {
 		fmt.Fprintf(w, "    %-22s %10d  %5.1f %% (of all messages: %.1f %% to %.1f %%)\n",
 			each.Status, each.Messages, 100*each.Share, 100*each.Low, 100*each.High)

@@ -161,7 +161,8 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 			return answer{err: err}
 		case e.Kind == notify.AskNoSuch:
 			s.Limiter.answered()
-			return answer{events: eventsOf(q, &notify.Status{Reference: reference, Status: delivery.NoSuch, FailureCode: e.Code}, time.Now())}
+			none := notify.Status{Reference: reference, Status: delivery.NoSuch, FailureCode: e.Code}
+			return answer{events: eventsOf(q, &none, time.Now())}
 		case e.HoldAll:
 			if s.Limiter.refused(at, e.RetryAfter) {
 				s.Log.Warn("the service asks for fewer questions: there are half as many for now", "answer", fmt.Sprintf("%d %s", e.Status, e.Code), "wait", max(e.RetryAfter, time.Second).String())

@@ -21,10 +21,10 @@ type Summary struct {
 	Folder       string                `json:"folder"`
 	Fates        map[person.Fate]int64 `json:"fates"`
 	Statuses     map[string]int64      `json:"statuses"`                 // accepted messages by status
-	DeliveredBy  map[string]int64      `json:"delivered_by"`             // accepted messages by the channel that delivered first
-	Read         int64                 `json:"read"`                     // accepted messages that were read in the NHS App
+	DeliveredBy  map[string]int64      `json:"delivered_by"`             // by the channel that delivered first
+	Read         int64                 `json:"read"`                     // accepted messages, read in the NHS App
 	Nothing      int64                 `json:"nothing_known"`            // accepted messages without any event
-	Contradicted int                   `json:"contradicted,omitempty"`   // people with an event, whom the account does not have as sent to
+	Contradicted int                   `json:"contradicted,omitempty"`   // people with an event, and not sent to by the account
 	Twice        int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
 	Asked        *int64                `json:"asked,omitempty"`          // messages about which the service answered now
 	Unanswered   int64                 `json:"unanswered,omitempty"`     // messages about which it did not
@@ -46,7 +46,7 @@ type Fallback struct {
 func (r *Run) Summary(folded *ledger.Ledger, states *facts.States) (*Summary, error) {
 	account := folded.Account()
 	s := &Summary{
-		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.CountContradicted(),
+		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.Contradicted(),
 		Fates: map[person.Fate]int64{}, Statuses: map[string]int64{}, DeliveredBy: map[string]int64{},
 	}
 	for _, fate := range person.Fates {
@@ -109,7 +109,8 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 		{s.Read, "%d were read in the NHS App"},
 		{s.WithoutID, "%d cannot be asked about: the answer with the service's id was lost"},
 		{s.Twice, "%d MESSAGES WERE TAKEN TWICE: the service has two ids for each, and their people got both"},
-		{int64(s.Contradicted), "%d PEOPLE ARE CONTRADICTED: the service tells of their messages, and this run has them as not sent to; cohort status says what to do"},
+		{int64(s.Contradicted), "%d PEOPLE ARE CONTRADICTED: the service tells of their messages, " +
+			"and this run has them as not sent to; cohort status says what to do"},
 		{s.Strangers, "%d rows of the reports are about messages of others"},
 	} {
 		if c.n > 0 {

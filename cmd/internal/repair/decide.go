@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/control"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -70,7 +70,7 @@ type decider struct {
 	run    *run.Runner
 	plan   *plan.Plan
 	ledger *ledger.Ledger // as this process found it, and with what the inbox contradicts
-	inbox  *run.Inbox
+	heard  *facts.Heard
 }
 
 // Decide records a decision about the run in s.RunFolder, which was called as s.Call says. It sends
@@ -109,11 +109,11 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 	if p.ledger, err = runfolder.Ledger(s.RunFolder, p.plan); err != nil {
 		return err
 	}
-	if p.inbox, err = s.Listen(ctx, p.plan, "decide"); err != nil {
+	if p.heard, err = s.Listen(ctx, p.plan, "decide"); err != nil {
 		return err
 	}
-	defer p.inbox.Close()
-	if err := p.contradict(); err != nil {
+	defer func() { _ = p.heard.Close() }()
+	if err := s.Contradict(p.heard, p.plan, p.ledger, d.DryRun); err != nil {
 		return err
 	}
 	record, err := kind.weigh(p, ctx)
@@ -129,19 +129,6 @@ func Decide(ctx context.Context, s *run.Runner, d Decision) (err error) {
 		fmt.Fprintf(s.Stdout, "recorded: %s, because: %s\ngo on with: %s\n", done, d.Reason, s.GoOn())
 	}
 	return err
-}
-
-// contradict takes in what the services said of messages that they do not have by the account.
-func (d *decider) contradict() error {
-	if !d.inbox.Any() {
-		return nil
-	}
-	spool, err := cohortspool.Open(d.run.Folder.File(runfolder.SpoolFolder), d.plan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	return d.run.Contradict(d.inbox, d.plan, d.ledger, spool, d.DryRun || d.run.MayWrite(d.plan, d.ledger) != nil)
 }
 
 func (d *decider) read() (err error) {

@@ -105,9 +105,9 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 	if w.found, err = reconcile.ReadReceipts(s, ctx, d.plan, forms, receipts); err != nil {
 		return nil, err
 	}
-	named, err := d.inbox.Names(forms)
+	named, err := d.heard.Names(forms)
 	if err != nil {
-		return nil, err
+		return nil, refusal.New("callbacks_unreadable", "cause", err)
 	}
 	maps.Copy(named, w.found) // these have ids
 	w.found = named

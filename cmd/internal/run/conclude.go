@@ -111,23 +111,18 @@ func (r *Runner) printAccount(plan *plan.Plan, summary dispatch.Summary) {
 	fmt.Fprintf(w, "\n%s, run %s, %s\n  %-12s %12d\n", plan.Campaign, plan.Run.Short(), plan.Service, "records", a.Records)
 	terminal.PrintFates(w, "  ", a, false)
 	intake.PrintRoutes(w, "  ", summary.Routes, a)
-	if summary.ListedLate > 0 {
-		fmt.Fprintln(w, "  "+TooLate(summary.ListedLate))
-	}
-	if summary.Contradicted > 0 {
-		fmt.Fprintln(w, "  "+Contradicted(summary.Contradicted))
-	}
+	PrintBlocked(w, "  ", summary.ListedLate, summary.Contradicted)
 }
 
-// Contradicted says that the service has messages that it does not have by the account, and what to do.
-func Contradicted(people int) string {
-	return fmt.Sprintf("%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
-		"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps", people)
-}
-
-// TooLate says that people were listed after their messages were attempted.
-func TooLate(people int) string {
-	return fmt.Sprintf("%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)", people)
+// PrintBlocked says how many people were listed after their messages were attempted, and how many are contradicted.
+func PrintBlocked(w io.Writer, indent string, late, contradicted int) {
+	if late > 0 {
+		fmt.Fprintf(w, "%s%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)\n", indent, late)
+	}
+	if contradicted > 0 {
+		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
+			"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps\n", indent, contradicted)
+	}
 }
 
 // PrintLoss says that a log replaced a lost one, if it did.

@@ -116,7 +116,7 @@ func (r *race) store(message engine.Reference) {
 func (r *race) decide(planned *plan.Plan) {
 	in, err := r.runner.Listen(r.Context(), planned, "decide")
 	enginetest.Must(r, err)
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	enginetest.Must(r, runfolder.WithLog(r.runner.Folder.Path, planned, func(log *ledger.Log) error {
 		enginetest.Must(r, log.Open(ledger.Start{At: time.Now()}))
 		forms, _, err := decision.InDoubt(log.Ledger, r.people)
@@ -149,8 +149,8 @@ func (r *race) send(planned *plan.Plan) {
 	enginetest.Must(r, err)
 	in, err := r.runner.Listen(r.Context(), planned, "send")
 	enginetest.Must(r, err)
-	defer in.Close()
-	s := &start{run: r.runner, plan: planned, inbox: in}
+	defer func() { _ = in.Close() }()
+	s := &start{run: r.runner, plan: planned, heard: in}
 	summary, err := dispatch.Run(r.Context(), dispatch.Job{
 		Plan: planned, Log: log, Source: r, Sink: r, Inbox: in, Pace: campaign.Pace{Location: time.UTC}, Ceiling: 3,
 		Begin: &dispatch.Beginning{Remember: func() error { return nil }, Register: func() error { return s.settle(log, r.people) }},

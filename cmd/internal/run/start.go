@@ -18,6 +18,7 @@ import (
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/facts"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -43,7 +44,7 @@ type start struct {
 	ledger   *ledger.Ledger     // of log
 	found    register.Facts     // of log, as this process found it
 	spool    *shard.Spool       // as this process prepared it; nil: not open yet
-	inbox    *Inbox             // nil: it cannot be read
+	heard    *facts.Heard       // nil: it cannot be read
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
 	consents bool               // Call.Consented has changed
@@ -112,7 +113,9 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	defer s.inbox.Close()
+	if s.heard != nil {
+		defer func() { _ = s.heard.Close() }()
+	}
 	if done, err := s.nothingToDo(ctx); done {
 		return err
 	}
@@ -139,7 +142,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r, l := s.run, s.ledger
 	live, held, foreign := l.Unsettled()
-	named, err := s.receipts(l, s.spool)
+	named, err := s.named(l, s.spool)
 	switch {
 	case err != nil:
 		return true, err
@@ -152,13 +155,13 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	case live > 0 || !l.Facts().Closed && held == 0 || len(named) > 0:
 		return false, nil
 	}
-	if err := r.Contradict(s.inbox, s.plan, l, s.spool, r.MayWrite(s.plan, l) != nil); err != nil {
+	if err := r.Contradict(s.heard, s.plan, l, false); err != nil {
 		return true, err
 	}
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
-		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
+		ListedLate: l.ListedLate(), Contradicted: l.Contradicted(), Held: held, Finished: true,
 	}
 	s.log, s.ledger = nil, nil // there is memory for one ledger
 	return true, r.Conclude(ctx, s.plan, s.spool, nil, summary, nil)
@@ -327,8 +330,8 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
 	}
-	if s.inbox != nil {
-		job.Inbox = s.inbox
+	if s.heard != nil {
+		job.Inbox = s.heard
 	}
 	summary, err := dispatch.Run(ctx, job)
 	r.screen.End()

@@ -178,7 +178,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
-	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
+	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.Contradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
 	s.Events, s.Paused = events(folded), folded.Facts().Paused
@@ -255,12 +255,7 @@ func (s *Status) Print(w io.Writer) {
 	account := ledger.Account{Records: s.Records, Fates: s.Fates}
 	terminal.PrintFates(w, "", account, s.PID != 0)
 	intake.PrintRoutes(w, "", s.routes, account)
-	if s.ListedLate > 0 {
-		fmt.Fprintln(w, run.TooLate(s.ListedLate))
-	}
-	if s.Contradicted > 0 {
-		fmt.Fprintln(w, run.Contradicted(s.Contradicted))
-	}
+	run.PrintBlocked(w, "", s.ListedLate, s.Contradicted)
 	if s.Resent+s.ToBeResent > 0 {
 		fmt.Fprintf(w, "resent    %d messages in doubt went out again because a person has decided so, and %d are still to; who got the first gets two\n", s.Resent, s.ToBeResent)
 	}
