@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,10 +38,15 @@ type chain struct {
 
 func newChain(t *testing.T, people int) *chain {
 	t.Helper()
+	return newFaultyChain(t, people, "{}\n")
+}
+
+func newFaultyChain(t *testing.T, people int, faults string) *chain {
+	t.Helper()
 	receiver := freeAddress(t)
 	c := &chain{world: newWorld(t), receiver: receiver}
 	c.write("target.yaml", "application_id: app-1\n")
-	c.simulate("{}\n", "--hasten", "1e9", "--callbacks", "http://"+receiver, "--callback-target", c.path("target.yaml"))
+	c.simulate(faults, "--hasten", "1e9", "--callbacks", "http://"+receiver, "--callback-target", c.path("target.yaml"))
 	c.files("", "24h")
 	c.write("list.csv", "nhs_number\n9990000018\n")
 	c.people(people)
@@ -515,5 +521,45 @@ func TestAContentIncident(t *testing.T) {
 	}
 	if len(had) < 50 || len(had) > 250 || len(corrected) != len(had)-forbidden {
 		t.Errorf("%d had the wrong words, and %d a correction", len(had), len(corrected))
+	}
+}
+
+// People whom the service refused get a letter. From then on neither the run itself nor a new cohort sends to them.
+func TestAFollowUpOfTheRefused(t *testing.T) {
+	t.Parallel()
+	c := newFaultyChain(t, 400, "poisoned_recipients: {share: 0.03}\n")
+	c.spoilFile("app.yaml", "profile: test", "profile: test\nstop_if: {of: 0}")
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	app := c.runOf("invitation-app")
+	refused := map[string]bool{}
+	for _, r := range c.report(app) {
+		if r.Outcome == "refused" {
+			refused[*r.NHSNumber] = true
+		}
+	}
+	letters := []string{"followup", app, "--only", "refused", "-c", "letter.yaml", "--reason", "the app does not take them"}
+	c.exits(0, letters...)
+	if got := c.letters(); len(got) < 3 || !maps.Equal(got, refused) {
+		t.Errorf("%d letters to %d people", len(got), len(refused))
+	}
+	for _, more := range []string{"refused", "refused,invalid"} {
+		letters[3] = more
+		if o := c.run(letters...); o.code != 0 && !o.refused("followup_without_values") || !strings.Contains(o.stdout+o.stderr, "nobody is due") {
+			t.Errorf("again, %s: exit %d\n%s%s", more, o.code, o.stdout, o.stderr)
+		}
+	}
+	c.runOf("invitation-letter")
+	if o := c.run("decide", app, "refused", "again", "--reason", "x"); !o.refused("followed_up") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	c.rows = append(c.rows[:1:1], c.rows[11:]...)
+	c.part("rest.csv", 0, len(c.rows)-1)
+	o := c.run("send", "-c", "app.yaml", "rest.csv", "--new-cohort")
+	if o.code != 0 || !regexp.MustCompile(`accepted +0\n`).MatchString(o.stdout) {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	letters[3] = "refused"
+	if o := c.run(letters...); !o.refused("followup_of_replaced_run") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 }

@@ -112,6 +112,7 @@ var sentences = map[string]string{
 	"followup_without_values":       "the records that cannot be sent have no values in the run's folder, and the campaign file fills in columns. Follow up refused people alone, or use words without columns",
 	"followup_not_planned":          "the follow-up in {folder} was stopped before it had a plan, and sent nothing. By now other people may be due; call it again: {command}",
 	"followup_of_rehearsal":         "one of two runs is a rehearsal: {address} is a simulator, or run {run} was sent to one, and not both. A follow-up goes where its first message went",
+	"followup_of_replaced_run":      "run {run} has taken the place of this one, and may have sent to the people whom this one had not reached. Follow that run up",
 	"followup_of_unknown_run":       "the register does not know the run in {folder}, so nobody can say if this is its latest state. Bring the register back, or start the run once more with cohort resume",
 	"followup_of_whom":              "followup of whom? give one of --rule NAME, --only FATES and --received FINGERPRINT",
 	"followup_other_register":       "the campaign file of the later message has the register {register}, and the run is in {parent_register}. A follow-up must know the run; name the same register in both",

@@ -37,7 +37,7 @@ const (
 	Read         Verdict = "read"
 	TooLate      Verdict = "too_late"
 	NoDate       Verdict = "no_date"
-	Contradicted Verdict = "contradicted"
+	Contradicted Verdict = ledger.CodeContradicted
 	Forbidden    Verdict = "no_message_allowed"
 	ListedLate   Verdict = ledger.CodeListedTooLate
 	OtherWording Verdict = "other_wording"

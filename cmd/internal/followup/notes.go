@@ -110,10 +110,13 @@ func (n *Notes) read(records int64) error {
 	return nil
 }
 
+// IsOnly reports whether a rule is for people whom the parent has not reached.
+func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
+
 // kind is what rules have in common that must not take the same people: fates that are asked for in two calls.
 func kind(rule string) string {
-	if head, _, asked := strings.Cut(rule, ":"); asked && head == "only" {
-		return head
+	if IsOnly(rule) {
+		return "only"
 	}
 	return rule
 }
@@ -132,7 +135,7 @@ func (n *Notes) Taken(rule string, records int64) rows {
 // AnyOnly returns a follow-up of people whom the run has not reached.
 func (n *Notes) AnyOnly() (*Note, bool) {
 	for _, note := range n.All {
-		if kind(note.Rule) == "only" {
+		if IsOnly(note.Rule) {
 			return note, true
 		}
 	}

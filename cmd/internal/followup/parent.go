@@ -184,7 +184,7 @@ func overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, yie
 		if v == Due && f.NotAfter != "" && r.outcome.Fate == person.Accepted {
 			v = lastDay(r.value(0), day)
 		}
-		if v != Due && r.number != 0 && !yield(shard.Exclusion{Number: r.number, Reason: string(v)}) {
+		if v != Due && r.number != 0 && !yield(shard.Exclusion{Number: r.number, Reason: plan.Overtaken + string(v)}) {
 			return errEnough
 		}
 		return nil

@@ -18,6 +18,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -274,6 +275,11 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	if err := register.AdmitParent(standing); err != nil {
 		return err
 	}
+	if len(a.Fates) > 0 {
+		if err := p.notReplaced(reg, f.parent.Ledger); err != nil {
+			return err
+		}
+	}
 	texts := f.parent.Spool.Manifest.Texts()
 	if missing := slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
 		return refusal.New("followup_columns_missing", "columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
@@ -288,6 +294,34 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 		_, err = f.people.Seek(0, io.SeekStart)
 	}
 	return err
+}
+
+// notReplaced refuses to follow up people whom a run did not reach, when another run may have.
+func (p *parent) notReplaced(reg *register.Register, folded *ledger.Ledger) error {
+	by := folded.Facts().Superseded
+	for _, e := range reg.Runs() {
+		names := func(was plan.EarlierRun) bool { return was.RunID == p.plan.RunID }
+		if slices.ContainsFunc(earlierIn(e.Folder), names) {
+			by = e.RunID[:8] + " in " + e.Folder
+		}
+	}
+	if by != "" {
+		return refusal.New("followup_of_replaced_run", "run", by)
+	}
+	return nil
+}
+
+// withFollowUps adds to runs the follow-ups of people whom these have not reached.
+func withFollowUps(reg *register.Register, runs []register.Entry) []register.Entry {
+	all := slices.Clone(runs)
+	for _, e := range reg.Runs() {
+		of := func(run register.Entry) bool { return run.RunID == e.Parent }
+		if followup.IsOnly(e.Rule) && slices.ContainsFunc(runs, of) {
+			e, _ = reg.Run(e.RunID)
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // sendDay is the day, such as 20270131, on which messages go that are ready at now.
@@ -341,8 +375,8 @@ func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Cont
 	}
 }
 
-// notFollowedUp refuses to send a run's refused messages again when a follow-up has written to those people.
-func (r *Runner) notFollowedUp(planned *plan.Plan) error {
+// NotFollowedUp refuses to send a run's refused messages again when a follow-up has written to those people.
+func (r *Runner) NotFollowedUp(planned *plan.Plan) error {
 	notes, err := followup.ReadNotes(r.Folder.Path, planned.Records)
 	if err != nil {
 		return err

@@ -113,9 +113,6 @@ func (r *Runner) MaySendAgain(planned *plan.Plan, folded *ledger.Ledger, people 
 	if err := r.adopt(r.Folder.Path); err != nil {
 		return err
 	}
-	if err := r.notFollowedUp(planned); err != nil {
-		return err
-	}
 	return r.inRegister(func(reg *register.Register) error {
 		return register.AdmitRetry(r.standing(reg, planned, register.FactsOf(folded)), HoldWords(folded.Facts().Hold), people)
 	})

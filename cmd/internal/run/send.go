@@ -341,7 +341,11 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := earlier.Hold(slices.Concat(s.at.others, rest), r.Call.SendAgain != "")
+	reg, err := r.lookInRegister()
+	if err != nil {
+		return nil, err
+	}
+	before, err := earlier.Hold(withFollowUps(reg, slices.Concat(s.at.others, rest)), r.Call.SendAgain != "")
 	if err != nil {
 		return nil, err
 	}
