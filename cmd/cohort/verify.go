@@ -97,7 +97,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	if s.Copied < s.Revisions {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
-	run.PrintBlocked(out, "blocked     ", s.Ledger.ListedLate(), s.Ledger.Contradicted())
+	run.PrintBlocked(out, "blocked     ", s.Ledger.ListedLate(), s.Ledger.CountContradicted())
 	if digest := s.Ledger.Facts().Reported; digest != "" {
 		words := runfolder.ReportFile + " has the digest that the run recorded at its end"
 		if err := run.CompareReport(filepath.Join(dir, runfolder.ReportFile), digest); err != nil {

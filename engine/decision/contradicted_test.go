@@ -64,8 +64,8 @@ func TestContradictions(t *testing.T) {
 	again, err := ledger.Read(dir, l.Plan) // what a replay of the log makes of it
 	enginetest.Must(t, err)
 	for name, l := range map[string]*ledger.Ledger{"at work": l, "read again": again} {
-		if l.Contradicted() != 5 || l.ListedLate() != 0 {
-			t.Errorf("%s: %d contradicted, %d listed too late", name, l.Contradicted(), l.ListedLate())
+		if l.CountContradicted() != 5 || l.ListedLate() != 0 {
+			t.Errorf("%s: %d contradicted, %d listed too late", name, l.CountContradicted(), l.ListedLate())
 		}
 		if got := RetryCandidates(l, nil).Sum(); got.Again != 0 || got.Listed != 0 || got.Contradicted != 1 {
 			t.Errorf("%s: of the refused: %+v", name, got)

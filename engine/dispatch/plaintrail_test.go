@@ -71,6 +71,15 @@ func (p *plainTrail) outcome(row int64, position uint32) (o outcome.Message, err
 				o.Fate, o.Code, o.Reason, o.Unsure = person.Refused, r.Code, r.Reason, l.IsUnsure(batch)
 			}
 		}
+		for _, r := range l.TooLate(batch) {
+			if r.Position == position && r.Code == ledger.CodeContradicted && o.Fate != person.Accepted {
+				was := string(o.Fate)
+				if o.Fate != person.Suppressed && o.Code != ledger.CodeListedTooLate {
+					was += " (" + o.Code + ")"
+				}
+				o.Code, o.Reason = ledger.CodeContradicted, "this account says "+was+", and the service reports about the message, so it has it; nothing more is sent to the person"
+			}
+		}
 		return o, nil
 	}
 	return o, fmt.Errorf("shard %d has no batch of position %d", p.shard, position)

@@ -60,7 +60,7 @@ func (r *run) end(stop error) (Summary, error) {
 	}
 	live, held, foreign := r.ledger.Unsettled()
 	s.Held, s.Foreign, s.Finished = held, foreign, live == 0 && foreign == 0
-	s.ListedLate, s.Contradicted = r.ledger.ListedLate(), r.ledger.Contradicted()
+	s.ListedLate, s.Contradicted = r.ledger.ListedLate(), r.ledger.CountContradicted()
 	return s, r.noteEnd(stop, s)
 }
 

@@ -138,5 +138,5 @@ func (l *Ledger) listLate(r *record.ListedLate) error {
 	return l.holdListed(r.Batch, r.People)
 }
 
-// Contradicted counts the people with a contradiction.
-func (l *Ledger) Contradicted() int { return l.contradicted }
+// CountContradicted counts the people with a contradiction.
+func (l *Ledger) CountContradicted() int { return l.contradicted }

@@ -46,7 +46,7 @@ type Fallback struct {
 func (r *Run) Summary(folded *ledger.Ledger, states *facts.States) (*Summary, error) {
 	account := folded.Account()
 	s := &Summary{
-		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.Contradicted(),
+		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.CountContradicted(),
 		Fates: map[person.Fate]int64{}, Statuses: map[string]int64{}, DeliveredBy: map[string]int64{},
 	}
 	for _, fate := range person.Fates {

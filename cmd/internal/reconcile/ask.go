@@ -255,11 +255,11 @@ func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledge
 
 // heard records which events contradict the account.
 func heard(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger) error {
-	heard, err := d.Facts.Heard()
+	all, err := d.Facts.Heard()
 	if err != nil {
 		return refusal.New("delivery_unreadable", "cause", err)
 	}
-	return s.Contradict(heard, d.Plan, ledger, false)
+	return s.Contradict(all, d.Plan, ledger, false)
 }
 
 // tell writes the fallback list, if there is to be one, and prints the summary, which complete completes.

@@ -108,7 +108,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	live, held, foreign := ledger.Unsettled()
 	summary := dispatch.Summary{
 		Account: ledger.Account(), Attempts: ledger.Facts().Attempts, Revisions: uint64(ledger.Facts().Revisions),
-		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Contradicted: ledger.Contradicted(), Finished: live == 0 && foreign == 0,
+		Held: held, Foreign: foreign, ListedLate: ledger.ListedLate(), Contradicted: ledger.CountContradicted(), Finished: live == 0 && foreign == 0,
 	}
 	err := s.Conclude(ctx, plan, spool, ledger, summary, nil)
 	end := (*refusal.Ended)(nil)

@@ -50,7 +50,7 @@ func (w *waiting) show(now time.Time) error {
 	shown := w.batches("batches that the service holds and this run's log never sent; find out who sent them, then one of", all.Foreign, "foreign accepted", "foreign in-doubt")
 	shown = w.batches("batches held: only a lost log knew whether they were sent, and a list names people of them since; to send them as they are", all.Withheld, "held replay") || shown
 	shown = w.inDoubt(all.Held, now) || shown
-	run.PrintBlocked(w.out, "", 0, w.ledger.Contradicted())
+	run.PrintBlocked(w.out, "", 0, w.ledger.CountContradicted())
 	w.batches("batches with people who were listed when their messages had been attempted (listed_too_late in the report)", all.Late)
 	if refused := decision.RetryCandidates(w.ledger, nil); refused.Sum().Again > 0 && w.ledger.Facts().Hold == "" {
 		showRefused(w.out, refused)

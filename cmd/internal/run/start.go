@@ -161,7 +161,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
-		ListedLate: l.ListedLate(), Contradicted: l.Contradicted(), Held: held, Finished: true,
+		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
 	}
 	s.log, s.ledger = nil, nil // there is memory for one ledger
 	return true, r.Conclude(ctx, s.plan, s.spool, nil, summary, nil)

@@ -178,7 +178,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
-	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.Contradicted()
+	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
 	s.Events, s.Paused = events(folded), folded.Facts().Paused
