@@ -29,6 +29,9 @@ type reportRow struct {
 	Line               int64      `parquet:"line"`
 	NHSNumber          *string    `parquet:"nhs_number,optional"`
 	Outcome            string     `parquet:"outcome"`
+	ReasonCode         *string    `parquet:"reason_code,optional"`
+	Shard              *int32     `parquet:"shard,optional"`
+	FileReference      *string    `parquet:"file_message_reference,optional"`
 	MessageReference   *string    `parquet:"message_reference,optional"`
 	MessageID          *string    `parquet:"message_id,optional"`
 	Attempts           int32      `parquet:"attempts"`
@@ -57,7 +60,7 @@ type channelRow struct {
 	Source           *string    `parquet:"source,optional"`
 }
 
-// known is nil for the zero value, as null is.
+// orNull is nil for the zero value, as null is.
 func orNull[T comparable](v T) *T {
 	if v == *new(T) {
 		return nil
@@ -206,7 +209,7 @@ func checkText(t *testing.T, path string, rows []reportRow) {
 			case field.Type() == reflect.TypeFor[*time.Time]():
 				want = field.Interface().(*time.Time).UTC().Format("2006-01-02T15:04:05.000Z")
 			default:
-				want = field.Elem().String()
+				want = fmt.Sprint(field.Elem())
 			}
 			if got := value(i, name); got != want {
 				t.Fatalf("row %d: %s is %q, want %q", row.Row, name, got, want)
