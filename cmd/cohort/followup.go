@@ -56,6 +56,9 @@ Exit codes:
 			if f.Rule == "" && strings.TrimSpace(f.Reason) == "" && !f.DryRun && !f.Due {
 				return refusal.New("followup_without_reason")
 			}
+			if f.JSON && !f.DryRun && !f.Due {
+				return refusal.New("followup_json_alone")
+			}
 			if campaign != "" {
 				if f.Campaign, err = runfolder.Absolute(campaign); err != nil {
 					return err
@@ -74,7 +77,7 @@ Exit codes:
 				}
 				o.Words = append(o.Words, "--"+flag.Name+"="+value)
 			})
-			return s.Alert(s.FollowUp(c.Context(), dir, f, o))
+			return s.FollowUp(c.Context(), dir, f, o)
 		},
 	}
 	campaignFlag(c, &campaign, "the campaign `file` of the later message, with --only and --received")
@@ -84,7 +87,7 @@ Exit codes:
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, in words without personal data; it is in the plan")
 	c.Flags().BoolVar(&f.DryRun, "dry-run", false, "count who is due and who is left out, and change nothing")
 	c.Flags().BoolVar(&f.Due, "due", false, "say when somebody is due next, and change nothing")
-	c.Flags().BoolVar(&f.JSON, "json", false, "print the counts as JSON")
+	c.Flags().BoolVar(&f.JSON, "json", false, "with --dry-run or --due: print the counts as JSON")
 	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
 	c.Flags().BoolVar(&s.Network, "allow-network-folder", false, networkHelp)
 	return c

@@ -110,6 +110,8 @@ var sentences = map[string]string{
 	"followup_fate_wrong":           "--only takes refused and invalid, not {fate}. A message that was not sent, or is in doubt, may still be sent by the run itself; --rest-of sends to the rest with other words",
 	"followup_gone":                 "run {run}, a follow-up by {rule}, is not in {folder} or cannot be read there. Nobody can say if it can still send. Bring its folder back; nothing was sent",
 	"followup_without_values":       "the records that cannot be sent have no values in the run's folder, and the campaign file fills in columns. Follow up refused people alone, or use words without columns",
+	"followup_json_alone":           "--json goes with --dry-run or --due",
+	"followup_parent_gone":          "run {run}, which this run follows up, is not in {folder}. Nobody can say who has read its message since. Bring its folder back",
 	"followup_not_planned":          "the follow-up in {folder} was stopped before it had a plan, and sent nothing. By now other people may be due; call it again: {command}",
 	"followup_of_rehearsal":         "one of two runs is a rehearsal: {address} is a simulator, or run {run} was sent to one, and not both. A follow-up goes where its first message went",
 	"followup_of_replaced_run":      "run {run} has taken the place of this one, and may have sent to the people whom this one had not reached. Follow that run up",

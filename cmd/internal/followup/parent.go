@@ -144,49 +144,51 @@ func (b *pass) invalid(found *person.Record) error {
 	})
 }
 
-// Overtaken yields the people of the follow-up with this header who are not due any more: since the follow-up was
-// planned, news of a message of the runs above it has come, or the person's last day has passed. day is the day
-// on which messages go. It reads those runs as they are now, with temporary files in tmp.
-func Overtaken(ctx context.Context, h *plan.Header, tmp string, day func() int64) iter.Seq2[shard.Exclusion, error] {
+// Overtaken yields the people of a follow-up who are not due any more: since it was planned, news of a message of
+// the runs above it has come, or the person's last day has passed. day is the day on which messages go. It reads
+// those runs as they are now, in the folders that folderOf gives, and sorts events in tmp.
+func Overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, folderOf func(plan.EarlierRun) (string, error)) iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
-		for f := h.FollowUp; f != nil; {
-			above, err := overtaken(ctx, f, tmp, day(), func(x shard.Exclusion) bool { return yield(x, nil) })
-			if errors.Is(err, errEnough) {
-				return
+		for enough := false; f != nil && !enough; {
+			dir, err := folderOf(f.Parent)
+			var p *Parent
+			if err == nil {
+				p, err = Open(dir, tmp)
 			}
-			if err != nil {
+			if err == nil {
+				err = p.overtaken(ctx, f, day, func(x shard.Exclusion) error {
+					if enough = !yield(x, nil); enough {
+						return errEnough
+					}
+					return nil
+				})
+				f = p.Plan.FollowUp
+				p.Close()
+			}
+			if err != nil && !enough {
 				yield(shard.Exclusion{}, err)
 				return
 			}
-			f = above
 		}
 	}
 }
 
 var errEnough = errors.New("enough")
 
-// overtaken yields the people of one run. above is what the run follows up itself.
-func overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, yield func(shard.Exclusion) bool) (above *plan.FollowUp, err error) {
-	p, err := Open(f.Parent.Folder, tmp)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	if p.Plan.RunID != f.Parent.RunID {
-		return nil, runfolder.Damaged(errors.New(f.Parent.Folder + " does not hold run " + f.Parent.RunID))
-	}
+// overtaken yields the people of one run.
+func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, day int64, yield func(shard.Exclusion) error) error {
 	var columns []string
 	if f.NotAfter != "" {
 		columns = append(columns, f.NotAfter)
 	}
-	return p.Plan.FollowUp, p.each(ctx, columns, func(r *record) error {
+	return p.each(ctx, columns, func(r *record) error {
 		v := r.news(f.Unless)
 		if v == Due && f.NotAfter != "" && r.outcome.Fate == person.Accepted {
 			v = lastDay(r.value(0), day)
 		}
-		if v != Due && r.number != 0 && !yield(shard.Exclusion{Number: r.number, Reason: plan.Overtaken + string(v)}) {
-			return errEnough
+		if v == Due || r.number == 0 {
+			return nil
 		}
-		return nil
+		return yield(shard.Exclusion{Number: r.number, Reason: plan.Overtaken + string(v)})
 	}, func() error { return nil })
 }

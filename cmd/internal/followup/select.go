@@ -1,10 +1,10 @@
 package followup
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -139,6 +139,17 @@ func (s *selecting) findInvalid(ctx context.Context, p *Parent) error {
 	}, func() error { return nil })
 }
 
+// Print prints the counts.
+func (s *Selection) Print(w io.Writer) {
+	fmt.Fprintf(w, "  %-20s %12d\n", "due", s.Due)
+	for _, v := range Words {
+		if n := s.LeftOut[v.Verdict]; n > 0 {
+			fmt.Fprintf(w, "  %-20s %12d  %s\n", v.Verdict, n, v.Words)
+		}
+	}
+	fmt.Fprintf(w, "  the service has told of %d of %d accepted messages\n", s.WithNews, s.Accepted)
+}
+
 // Known reports whether enough is known of the parent's messages for anybody to be due.
 func (s *Selection) Known(a *Ask) bool {
 	return len(a.Rule.Unless) == 0 || float64(s.WithNews) >= a.Rule.Known*float64(s.Accepted)
@@ -157,5 +168,3 @@ func (r rows) union(other rows) {
 		r[i] |= b
 	}
 }
-
-func (r rows) equal(other rows) bool { return bytes.Equal(r, other) }

@@ -10,57 +10,58 @@ import (
 
 // FollowUpColumns lists the columns that the follow-ups of a campaign need, and the follow-ups of those. The spool
 // of the first run carries them for all.
-func FollowUpColumns(c *campaign.Campaign) ([]string, error) {
-	var columns []string
-	err := addFollowUps(c, &columns, nil)
-	slices.Sort(columns)
-	return slices.Compact(columns), err
-}
+func FollowUpColumns(c *campaign.Campaign) ([]string, error) { return followUpColumns(c, nil) }
 
-func addFollowUps(c *campaign.Campaign, columns *[]string, above []string) error {
+// followUpColumns is FollowUpColumns. It does not go round a circle of the campaign files above.
+func followUpColumns(c *campaign.Campaign, above []string) (columns []string, err error) {
 	above = append(slices.Clip(above), c.Path)
-	for i, rule := range c.FollowUps {
+	for _, rule := range c.FollowUps {
 		if rule.NotAfter != "" {
-			*columns = append(*columns, rule.NotAfter)
+			columns = append(columns, rule.NotAfter)
 		}
 		if slices.Contains(above, rule.By) {
-			continue // a circle of rules needs no more
+			continue
 		}
 		by, err := LoadCampaign(rule.By)
+		var needs []string
+		if err == nil {
+			needs, err = columnsFor(by, above)
+		}
 		if err != nil {
-			return refusal.New("followup_campaign_unusable", "cause", err, "rule", c.FollowUps[i].Name)
+			return nil, refusal.New("followup_campaign_unusable", "cause", err, "rule", rule.Name)
 		}
-		needs, err := ColumnsOf(by)
-		if err != nil {
-			return refusal.New("followup_campaign_unusable", "cause", err, "rule", c.FollowUps[i].Name)
-		}
-		*columns = append(*columns, needs...)
-		if err := addFollowUps(by, columns, above); err != nil {
-			return err
-		}
+		columns = append(columns, needs...)
 	}
-	return nil
+	slices.Sort(columns)
+	return slices.Compact(columns), nil
 }
 
-// ColumnsOf lists the columns that a campaign needs in a cohort file beside the NHS number, when the file is made for it.
-func ColumnsOf(c *campaign.Campaign) ([]string, error) {
-	fields, err := sinks.FieldsOf(c)
+// ColumnsFor lists the columns that a follow-up by a campaign needs beside the NHS number: for its messages, its
+// rules, and the follow-ups behind it.
+func ColumnsFor(by *campaign.Campaign) ([]string, error) { return columnsFor(by, nil) }
+
+func columnsFor(by *campaign.Campaign, above []string) ([]string, error) {
+	columns, err := followUpColumns(by, above)
 	if err != nil {
 		return nil, err
 	}
-	fields = slices.Concat(fields, c.Cohort.Required, c.KeepColumns)
-	for _, route := range c.Routes {
+	fields, err := sinks.FieldsOf(by)
+	if err != nil {
+		return nil, err
+	}
+	columns = slices.Concat(columns, fields, by.Cohort.Required, by.KeepColumns)
+	for _, route := range by.Routes {
 		for _, condition := range route.When {
-			fields = append(fields, condition.Column)
+			columns = append(columns, condition.Column)
 		}
 	}
-	if c.Reach != nil {
-		fields = append(fields, c.Reach.Practice)
+	if by.Reach != nil {
+		columns = append(columns, by.Reach.Practice)
 	}
-	if c.File != nil && c.File.Letters != nil {
-		fields = append(append(fields, c.File.Letters.AddressLines...), c.File.Letters.Postcode)
+	if by.File != nil && by.File.Letters != nil {
+		columns = append(append(columns, by.File.Letters.AddressLines...), by.File.Letters.Postcode)
 	}
-	slices.Sort(fields)
-	fields = slices.DeleteFunc(fields, func(field string) bool { return field == campaign.AppColumn })
-	return slices.Compact(fields), nil
+	slices.Sort(columns)
+	columns = slices.DeleteFunc(columns, func(c string) bool { return c == campaign.AppColumn })
+	return slices.Compact(columns), nil
 }

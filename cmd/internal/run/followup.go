@@ -129,14 +129,18 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 		Reason: o.Reason, Unless: ask.Rule.Unless, NotAfter: ask.Rule.NotAfter,
 	}}
 	defer f.planned()
-	if err := p.find(ctx, f, ask, by, !o.DryRun && !o.Due); err != nil {
+	err = p.find(ctx, f, ask, by, !o.DryRun && !o.Due)
+	if ctx.Err() != nil {
+		return &refusal.Ended{Err: refusal.New("stopped_before_sending"), Code: refusal.ExitStopped, Next: options.again()}
+	}
+	if err != nil {
 		return err
 	}
 	if err := p.show(r.Stdout, f, ask, &o, ClockOf(ctx)()); err != nil || o.DryRun || o.Due || f.found.Due == 0 {
 		return err
 	}
 	r.followUp = f
-	return r.Send(ctx, options)
+	return r.Alert(r.Send(ctx, options))
 }
 
 // parent is the run that is followed up.
@@ -228,35 +232,55 @@ func (p *parent) suits(by *campaign.Campaign) error {
 // find finds the people due. lock keeps other calls away until the follow-up has a plan.
 func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, lock bool) (err error) {
 	dir, records := p.Folder.Path, p.plan.Records
-	if lock {
-		if f.notes, err = followup.LockNotes(dir, records); err != nil {
-			return err
-		}
-		if len(a.Fates) > 0 || p.plan.NeverAgain { // see decision 31
-			if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
-				return refusal.New("run_busy", "folder", dir, "cause", err)
-			}
-		}
-	} else if f.notes, err = followup.ReadNotes(dir, records); err != nil {
+	if err := p.hold(f, a, lock); err != nil {
 		return err
 	}
-	columns, err := intake.ColumnsOf(by)
+	if err := p.admit(f, a); err != nil {
+		return err
+	}
+	columns, err := intake.ColumnsFor(by)
 	if err != nil {
 		return err
 	}
-	if below, err := intake.FollowUpColumns(by); err != nil {
+	if day := a.Rule.NotAfter; day != "" && !slices.Contains(columns, day) {
+		columns = append(columns, day)
+	}
+	texts, missing := f.parent.Spool.Manifest.Texts(), slices.Clone(columns)
+	if missing = slices.DeleteFunc(missing, func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
+		return refusal.New("followup_columns_missing", "columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
+	}
+	if f.people, err = os.CreateTemp(dir, runfolder.StdinPrefix+"*"); err != nil { // with mode 0600
+		return refusal.New("folder_unwritable", "cause", err)
+	}
+	_ = os.Remove(f.people.Name()) // it is gone with this process
+	now := ClockOf(ctx)()
+	f.found, err = f.parent.Select(ctx, a, f.notes.Taken(f.of.Rule, records), columns, now, sendDay(by.Pace, now), f.people)
+	if err == nil {
+		_, err = f.people.Seek(0, io.SeekStart)
+	}
+	return err
+}
+
+// hold reads the notes of earlier follow-ups. With lock, nobody else may change them, and in two cases the parent may
+// not change either: see decision 31.
+func (p *parent) hold(f *followUp, a *followup.Ask, lock bool) (err error) {
+	dir, records := p.Folder.Path, p.plan.Records
+	if !lock {
+		f.notes, err = followup.ReadNotes(dir, records)
 		return err
-	} else if columns = append(columns, below...); a.Rule.NotAfter != "" {
-		columns = append(columns, a.Rule.NotAfter)
 	}
-	slices.Sort(columns)
-	columns = slices.Compact(columns)
-	tmp, err := os.MkdirTemp("", "cohort-followup-")
-	if err != nil {
-		return refusal.New("no_working_folder", "cause", err)
+	if f.notes, err = followup.LockNotes(dir, records); err != nil || len(a.Fates) == 0 && !p.plan.NeverAgain {
+		return err
 	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	// The register comes before the log: a run at work is ahead of what was read.
+	if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
+		err = refusal.New("run_busy", "folder", dir, "cause", err)
+	}
+	return err
+}
+
+// admit opens the parent, and refuses one that may not be followed up now. The register is read before the log: a run
+// at work is ahead of what was read.
+func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	reg, err := p.lookInRegister()
 	if err != nil {
 		return err
@@ -265,35 +289,17 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.Log); err != nil {
 		return err
 	}
-	if f.parent, err = followup.Open(dir, tmp); err != nil {
+	if f.parent, err = followup.Open(p.Folder.Path, p.Folder.Path); err != nil {
 		return err
 	}
 	standing.Facts = register.FactsOf(f.parent.Ledger)
 	if standing.Copied, err = p.copied(p.plan, f.parent.Ledger); err != nil {
 		return err
 	}
-	if err := register.AdmitParent(standing); err != nil {
+	if err := register.AdmitParent(standing); err != nil || len(a.Fates) == 0 {
 		return err
 	}
-	if len(a.Fates) > 0 {
-		if err := p.notReplaced(reg, f.parent.Ledger); err != nil {
-			return err
-		}
-	}
-	texts := f.parent.Spool.Manifest.Texts()
-	if missing := slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
-		return refusal.New("followup_columns_missing", "columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
-	}
-	if f.people, err = os.CreateTemp(tmp, "people-"); err != nil { // with mode 0600; it has no name from here on
-		return refusal.New("no_working_folder", "cause", err)
-	}
-	_ = os.Remove(f.people.Name())
-	now := ClockOf(ctx)()
-	f.found, err = f.parent.Select(ctx, a, f.notes.Taken(f.of.Rule, records), columns, now, sendDay(by.Pace, now), f.people)
-	if err == nil {
-		_, err = f.people.Seek(0, io.SeekStart)
-	}
-	return err
+	return p.notReplaced(reg, f.parent.Ledger)
 }
 
 // notReplaced refuses to follow up people whom a run did not reach, when another run may have.
@@ -339,28 +345,19 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 	if o.JSON {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
-		if err := out.Encode(s); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(w, "follow-up %s of run %s, %s\n  %-20s %12d\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign, "due", s.Due)
-		for _, v := range followup.Words {
-			if n := s.LeftOut[v.Verdict]; n > 0 {
-				fmt.Fprintf(w, "  %-20s %12d  %s\n", v.Verdict, n, v.Words)
-			}
-		}
-		fmt.Fprintf(w, "  the service has told of %d of %d accepted messages\n", s.WithNews, s.Accepted)
+		return out.Encode(s)
 	}
+	fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
+	s.Print(w)
 	if !s.Known(a) {
 		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted, "share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
 	}
 	switch {
-	case o.JSON:
 	case s.Due > 0 && o.Due:
 		fmt.Fprintln(w, "next due  now")
-	case s.Next.IsZero() && s.Due == 0:
+	case s.Due == 0 && s.Next.IsZero():
 		fmt.Fprintln(w, "nobody is due, and nobody will be unless the outcomes change; nothing was sent")
-	case s.Due == 0 || o.Due:
+	case s.Due == 0:
 		fmt.Fprintf(w, "nobody is due; nothing was sent\nnext due  %s\n", pace.Clock(s.Next, p.Campaign.Pace.Location, now))
 	}
 	return nil
@@ -369,10 +366,25 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 // news returns what yields the people of a follow-up who are due no more.
 func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Context) iter.Seq2[shard.Exclusion, error] {
 	clock := ClockOf(ctx)
-	day := func() int64 { return sendDay(r.Campaign.Pace, clock()) }
 	return func(ctx context.Context) iter.Seq2[shard.Exclusion, error] {
-		return followup.Overtaken(ctx, &planned.Header, r.Folder.File(runfolder.ListsFolder), day)
+		return followup.Overtaken(ctx, planned.FollowUp, r.Folder.File(runfolder.ListsFolder), sendDay(r.Campaign.Pace, clock()), r.folderOf)
 	}
+}
+
+// folderOf is the folder of a run above this one: where it was, or where the register has it since.
+func (r *Runner) folderOf(run plan.EarlierRun) (string, error) {
+	if c, err := runfolder.ReadCall(run.Folder); err == nil && c.RunID == run.RunID {
+		return run.Folder, nil
+	}
+	reg, err := r.lookInRegister()
+	if err != nil {
+		return "", err
+	}
+	entry, _ := reg.Run(run.RunID)
+	if c, err := runfolder.ReadCall(entry.Folder); err != nil || c.RunID != run.RunID {
+		return "", refusal.New("followup_parent_gone", "run", run.RunID[:8], "folder", run.Folder)
+	}
+	return entry.Folder, nil
 }
 
 // NotFollowedUp refuses to send a run's refused messages again when a follow-up has written to those people.
