@@ -563,3 +563,44 @@ func TestAFollowUpOfTheRefused(t *testing.T) {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 }
+
+// A run is followed up while it is half way, and again when it is done. The second follow-up is another run of the same
+// campaign, for the others. The rules about campaign names hold against a run outside of the chain.
+func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 300)
+	c.files("", "0s")
+	c.spoilFile("app.yaml", "per_second: 0", "per_second: 100")
+	c.spoilFile("app.yaml", "routing_plan: app", "routing_plan: app\n    batch: {max_messages: 10}")
+	half := func() bool { return len(c.step(appPlan)) >= 100 }
+	if !c.killedOnce(half, "send", "-c", "app.yaml", "cohort.csv") {
+		t.Fatal("the run was not stopped")
+	}
+	app := c.runOf("invitation-app")
+	c.told()
+	first := len(c.step(appPlan))
+	c.exits(0, "followup", app, "--rule", "sms")
+	early := len(c.step(smsPlan))
+	c.exits(0, "resume", app)
+	c.told()
+	dry := c.run("followup", app, "--rule", "sms", "--dry-run", "--json")
+	var counts struct {
+		Due     int            `json:"due"`
+		LeftOut map[string]int `json:"left_out"`
+	}
+	if err := json.Unmarshal([]byte(dry.stdout), &counts); err != nil || counts.LeftOut["followed_up"] != early || counts.Due == 0 {
+		t.Errorf("%v: %s", err, dry.stdout)
+	}
+	before := c.mustRead(".cohort/register.jsonl")
+	c.exits(0, "followup", app, "--rule", "sms")
+	all := c.step(smsPlan) // fails the test if somebody is there twice
+	if due := c.unread(app); early == 0 || early >= first || len(all) != len(due) || len(all) != early+counts.Due {
+		t.Errorf("%d of %d people first, and %d of %d in all", early, first, len(all), len(due))
+	}
+	if n := len(Must(filepath.Glob(c.path("runs/invitation-sms-*")))); n != 2 || before == c.mustRead(".cohort/register.jsonl") {
+		t.Errorf("%d follow-ups", n)
+	}
+	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_to_another_cohort") {
+		t.Errorf("an ordinary run of the campaign: exit %d\n%s", o.code, o.stderr)
+	}
+}
