@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
 	"cohort/engine/disk"
 	"cohort/ingest/person"
 	"cohort/sinks/simulator/callbacks"
@@ -243,7 +245,25 @@ func TestAChainOfThree(t *testing.T) {
 		t.Errorf("%d letters to people without a text message", len(letters))
 	}
 	c.days(0, "followup", sms, "--rule", "letter")
-	c.runOf("invitation-letter")
+	linked(t, sms, app, "sms", app)
+	linked(t, c.runOf("invitation-letter"), sms, "letter", app)
+}
+
+// linked checks that the report of a follow-up names its parent, its rule and the first run.
+func linked(t *testing.T, run, parent, rule, root string) {
+	t.Helper()
+	in := Must(os.Open(filepath.Join(run, "report.parquet")))
+	defer func() { _ = in.Close() }()
+	file := Must(parquet.OpenFile(in, Must(in.Stat()).Size()))
+	for key, want := range map[string]string{"parent": parent, "rule": rule, "root": root} {
+		got, there := file.Lookup(key)
+		if short, isRun := strings.CutPrefix(filepath.Base(want), "invitation-"); isRun {
+			want, got = short[strings.LastIndex(short, "-")+1:], got[:min(8, len(got))]
+		}
+		if !there || got != want {
+			t.Errorf("%s: %s is %q, want %q", run, key, got, want)
+		}
+	}
 }
 
 // letters are the people in the rows of the letter files, by what the files have of them: their names and addresses.
@@ -393,7 +413,8 @@ func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
 	t.Parallel()
 	c := newChain(t, 200)
 	c.files("", "0s")
-	c.spoilFile("sms.yaml", "per_second: 0", "per_second: 0, window: \""+closedWindow()+"\", timezone: UTC")
+	closed, open := hoursFrom(6), hoursFrom(-6)
+	c.spoilFile("sms.yaml", "per_second: 0", "per_second: 0, window: \""+closed+"\", timezone: UTC")
 	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
 	app := c.runOf("invitation-app")
 	c.told()
@@ -413,7 +434,7 @@ func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
 	if o := c.run(waits...); !o.refused("followup_unfinished") || !strings.Contains(o.stderr, "cohort resume "+sms) {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
-	c.spoilFile("sms.yaml", closedWindow(), openWindow())
+	c.spoilFile("sms.yaml", closed, open)
 	c.exits(0, "resume", sms)
 	texts := c.step(smsPlan)
 	for i, number := range late {
@@ -457,10 +478,7 @@ func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
 	}
 }
 
-// closedWindow is some hours of the day that are not now, and openWindow the hours around now.
-func closedWindow() string { return hoursFrom(6) }
-func openWindow() string   { return hoursFrom(-6) }
-
+// hoursFrom are twelve hours of the day that begin some hours from now.
 func hoursFrom(hours int) string {
 	at := time.Now().UTC().Add(time.Duration(hours) * time.Hour)
 	return at.Format("15:04") + "-" + at.Add(12*time.Hour).Format("15:04")
