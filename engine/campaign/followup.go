@@ -79,12 +79,3 @@ func (f *FollowUp) words(dir string) string {
 	known := strconv.FormatFloat(f.Known*100, 'g', -1, 64) + "%"
 	return fmt.Sprintf("after %s, unless %s, known %s, not_after %s, by %s", f.After, strings.Join(f.Unless, " or "), known, plainly(f.NotAfter), strconv.Quote(by))
 }
-
-// FollowUp returns the rule with a name.
-func (c *Campaign) FollowUp(name string) (FollowUp, bool) {
-	i := slices.IndexFunc(c.FollowUps, func(f FollowUp) bool { return f.Name == name })
-	if i < 0 {
-		return FollowUp{}, false
-	}
-	return c.FollowUps[i], true
-}

@@ -11,6 +11,7 @@ import (
 	"cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/ingest/person"
@@ -91,11 +92,12 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = reg.Close() }()
-	n, err := LockNotes(dir, 100)
+	folderOf := func(run plan.EarlierRun) (string, error) { return "", refusal.New("run_gone", "run", run.RunID) }
+	n, err := OpenNotes(dir, 100, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LockNotes(dir, 100); refusal.Code(err) != "followup_busy" {
+	if _, err := OpenNotes(dir, 100, true); refusal.Code(err) != "followup_busy" {
 		t.Errorf("locked twice: %v", err)
 	}
 	add := func(run, rule string, row int64) {
@@ -109,7 +111,7 @@ func TestNotes(t *testing.T) {
 	add("1111111100", "sms", 7)
 	add("2222222200", "only:invalid,refused", 100)
 	n.Release()
-	again, err := ReadNotes(dir, 100)
+	again, err := OpenNotes(dir, 100, false)
 	if err != nil || len(again.All) != 2 {
 		t.Fatalf("%v, %v", again.All, err)
 	}
@@ -124,11 +126,11 @@ func TestNotes(t *testing.T) {
 	if _, is := again.AnyOnly(); !is {
 		t.Error("nobody is found who was not reached")
 	}
-	if n, err = LockNotes(dir, 100); err != nil {
+	if n, err = OpenNotes(dir, 100, true); err != nil {
 		t.Fatal(err)
 	}
 	defer n.Release()
-	if err := n.Settle(reg, "parent", "sms", log); err != nil || len(n.All) != 1 || n.Taken("sms", 100).has(7) {
+	if err := n.Settle(reg, "parent", "sms", folderOf, log); err != nil || len(n.All) != 1 || n.Taken("sms", 100).has(7) {
 		t.Errorf("nothing was sent: %v, %d notes", err, len(n.All))
 	}
 	note := func(e register.Entry) {
@@ -138,14 +140,14 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	note(register.Entry{RunID: "2222222200", Parent: "parent", Rule: "only:invalid,refused", State: register.Begun})
-	if err := n.Settle(reg, "parent", "only:refused", log); refusal.Code(err) != "followup_gone" || len(n.All) != 1 {
+	if err := n.Settle(reg, "parent", "only:refused", folderOf, log); refusal.Code(err) != "followup_gone" || len(n.All) != 1 {
 		t.Errorf("a run that began and is gone: %v", err)
 	}
 	note(register.Entry{RunID: "3333333300", Parent: "parent", Rule: "sms", State: register.Begun})
-	if err := n.Settle(reg, "parent", "sms", log); refusal.Code(err) != "followup_unknown" {
+	if err := n.Settle(reg, "parent", "sms", folderOf, log); refusal.Code(err) != "followup_unknown" {
 		t.Errorf("a run without a note: %v", err)
 	}
-	if err := n.Settle(reg, "another", "sms", log); err != nil {
+	if err := n.Settle(reg, "another", "sms", folderOf, log); err != nil {
 		t.Errorf("a run of another parent: %v", err)
 	}
 	path := n.path("2222222200")
@@ -154,7 +156,7 @@ func TestNotes(t *testing.T) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadNotes(dir, 100); refusal.Code(err) != "folder_damaged" {
+	if _, err := OpenNotes(dir, 100, false); refusal.Code(err) != "folder_damaged" {
 		t.Errorf("a damaged note: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package followup decides who of a run is due for a later message.
+// Package followup finds the people of a run who are due for a later message.
 //
 //	LockNotes ─▶ Open ─▶ Settle ─▶ Select ─▶ Add ─▶ an ordinary send
 //
@@ -26,7 +26,7 @@ type Ask struct {
 	Wording string            // people who were sent these words: a fingerprint in the report's template_version
 }
 
-// Verdict says why a record is left out; empty: the person is due.
+// Verdict is the reason to leave a record out. It is empty if the person is due.
 type Verdict string
 
 // The verdicts that are no fates.
@@ -99,7 +99,7 @@ func (r *record) news(unless []string) Verdict {
 	return Due
 }
 
-// lastDay compares a person's last day with the day on which the message would go.
+// lastDay compares a person's last day with the day of the message.
 func lastDay(value string, day int64) Verdict {
 	switch last, is := ingest.Day(value); {
 	case !is:
@@ -110,7 +110,7 @@ func lastDay(value string, day int64) Verdict {
 	return Due
 }
 
-// judge decides about one record. due is when the person is due, if the verdict is NotYet.
+// judge decides about one record. With NotYet it returns the time at which the person is due.
 func (a *Ask) judge(r *record, now time.Time) (v Verdict, due time.Time) {
 	m := r.outcome
 	if m.Fate == person.InDoubt || m.Code == ledger.CodeUploadTaken {

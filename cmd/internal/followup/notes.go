@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,31 +49,25 @@ type Notes struct {
 	All  []*Note
 }
 
-// LockNotes locks the notes in the folder of a run, and reads them.
-func LockNotes(dir string, records int64) (*Notes, error) {
-	n := &Notes{dir: filepath.Join(dir, Folder)}
-	if err := disk.MakeFolder(n.dir); err != nil {
-		return nil, refusal.New("folder_unwritable", "cause", err)
+// OpenNotes reads the notes in the folder of a run. With lock, it keeps others from changing them until Release.
+func OpenNotes(dir string, records int64, lock bool) (n *Notes, err error) {
+	n = &Notes{dir: filepath.Join(dir, Folder)}
+	if lock {
+		if err := disk.MakeFolder(n.dir); err != nil {
+			return nil, refusal.New("folder_unwritable", "cause", err)
+		}
+		n.lock, err = disk.Acquire(filepath.Join(n.dir, runfolder.LockFile), "followup")
+		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
+			return nil, refusal.New("followup_busy", "folder", dir, "cause", held)
+		}
+		if err != nil {
+			return nil, refusal.New("folder_unlockable", "cause", err)
+		}
 	}
-	lock, err := disk.Acquire(filepath.Join(n.dir, runfolder.LockFile), "followup")
-	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-		return nil, refusal.New("followup_busy", "folder", dir, "cause", held)
-	}
-	if err != nil {
-		return nil, refusal.New("folder_unlockable", "cause", err)
-	}
-	n.lock = lock
-	if err := n.read(records); err != nil {
+	if err = n.read(records); err != nil {
 		n.Release()
-		return nil, err
 	}
-	return n, nil
-}
-
-// ReadNotes reads the notes in the folder of a run without locking them.
-func ReadNotes(dir string, records int64) (*Notes, error) {
-	n := &Notes{dir: filepath.Join(dir, Folder)}
-	return n, n.read(records)
+	return n, err
 }
 
 // Release unlocks the notes. It may be called again.
@@ -113,19 +108,14 @@ func (n *Notes) read(records int64) error {
 // IsOnly reports whether a rule is for people whom the parent has not reached.
 func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
 
-// kind is what rules have in common that must not take the same people: fates that are asked for in two calls.
-func kind(rule string) string {
-	if IsOnly(rule) {
-		return "only"
-	}
-	return rule
-}
+// share reports whether two rules must not take the same people.
+func share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
 
 // Taken returns the rows that follow-ups of a rule have taken.
 func (n *Notes) Taken(rule string, records int64) rows {
 	all := newRows(records)
 	for _, note := range n.All {
-		if kind(note.Rule) == kind(rule) {
+		if share(note.Rule, rule) {
 			all.union(note.rows)
 		}
 	}
@@ -143,76 +133,60 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 }
 
 // Settle looks at the earlier follow-ups of a rule. It refuses another while one of them can still send, or when
-// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
-func (n *Notes) Settle(reg *register.Register, parent, rule string, log *slog.Logger) error {
+// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing. folderOf
+// finds the folder of a run.
+func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf func(plan.EarlierRun) (string, error), log *slog.Logger) error {
 	for _, e := range reg.Runs() {
-		if e.Parent == parent && kind(e.Rule) == kind(rule) && !n.has(e.RunID) {
+		has := func(note *Note) bool { return note.RunID == e.RunID }
+		if e.Parent == parent && share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
 			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
 		}
 	}
 	kept := n.All[:0]
 	for _, note := range n.All {
-		if kind(note.Rule) == kind(rule) {
-			began, err := note.settled(reg)
+		began := true
+		if share(note.Rule, rule) {
+			var err error
+			_, known := reg.Run(note.RunID)
+			if began, err = note.settled(known, folderOf); err == nil && !began && n.lock != nil {
+				err = n.forget(note, log)
+			}
 			if err != nil {
 				return err
 			}
-			if !began && n.lock != nil {
-				if err := n.forget(note, log); err != nil {
-					return err
-				}
-			}
-			if !began {
-				continue
-			}
 		}
-		kept = append(kept, note)
+		if began {
+			kept = append(kept, note)
+		}
 	}
 	n.All = kept
 	return nil
 }
 
-func (n *Notes) has(run string) bool {
-	for _, note := range n.All {
-		if note.RunID == run {
-			return true
-		}
-	}
-	return false
-}
-
 // settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
-func (note *Note) settled(reg *register.Register) (began bool, err error) {
-	entry, known := reg.Run(note.RunID)
-	folder := note.Folder
-	planned, err := plan.Open(folder)
-	if (err != nil || planned.RunID != note.RunID) && known && entry.Folder != folder { // it was moved
-		if err == nil {
-			_ = planned.Close()
-		}
-		folder = entry.Folder
+func (note *Note) settled(known bool, folderOf func(plan.EarlierRun) (string, error)) (began bool, err error) {
+	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
+	var planned *plan.Plan
+	if err == nil {
 		planned, err = plan.Open(folder)
 	}
-	if err == nil {
-		defer func() { _ = planned.Close() }()
-	}
 	switch {
-	case err == nil && planned.RunID == note.RunID:
-	case known || err != nil && !errors.Is(err, plan.ErrNone):
-		return true, refusal.New("followup_gone", "run", note.RunID[:8], "rule", note.Rule, "folder", folder)
-	default:
+	case !known && (errors.Is(err, plan.ErrNone) || refusal.Code(err) == "run_gone"):
 		return false, nil
+	case err != nil:
+		return true, refusal.New("followup_gone", "run", note.RunID[:8], "rule", note.Rule, "folder", note.Folder)
 	}
+	defer func() { _ = planned.Close() }()
 	folded, err := ledger.Read(folder, planned)
 	if err != nil {
 		return true, runfolder.Unsound(folder, err)
 	}
 	live, held, foreign := folded.Unsettled()
-	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0)
-	if !over && folded.Facts().Superseded == "" {
-		return true, refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder, "command", refusal.Command("resume", folder))
+	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0) || folded.Facts().Superseded != ""
+	if !over {
+		err = refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder, "command", refusal.Command("resume", folder))
 	}
-	return true, nil
+	return true, err
 }
 
 // forget removes what a follow-up without a plan has left.

@@ -13,7 +13,7 @@ import (
 	"cohort/ingest/person"
 )
 
-// Selection is what a follow-up finds in its parent.
+// Selection has the people due, and counts the others.
 type Selection struct {
 	Due     int64             `json:"due"`
 	LeftOut map[Verdict]int64 `json:"left_out"` // by verdict, or by the fate in the parent
@@ -26,7 +26,7 @@ type Selection struct {
 }
 
 // Select finds the people who are due at now, and are not in taken. It writes them to out as a cohort file: the
-// NHS number and the columns, in the order of the parent's rows. day is the day on which messages go. Its memory
+// NHS number and the columns, in the order of the parent's rows. day is the day of the messages, such as 20270131. Its memory
 // does not grow with the number of people, but by a bit for each record.
 func (p *Parent) Select(ctx context.Context, a *Ask, taken rows, columns []string, now time.Time, day int64, out io.Writer) (*Selection, error) {
 	s := &selecting{

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -165,7 +166,7 @@ func (r *Runner) parentOf(dir string) (*parent, error) {
 	return p, err
 }
 
-// ask is what a call asks for.
+// ask reads from a call whom the follow-up is for.
 func (p *parent) ask(o *FollowUp) (*followup.Ask, error) {
 	a := &followup.Ask{Rule: campaign.FollowUp{By: o.Campaign}}
 	var err error
@@ -195,24 +196,25 @@ func (p *parent) ask(o *FollowUp) (*followup.Ask, error) {
 
 // rule takes a rule of the parent's campaign file, as it was when the parent was planned.
 func (p *parent) rule(o *FollowUp, a *followup.Ask) error {
-	var names []string
+	names := []string{}
 	for _, f := range p.Campaign.FollowUps {
-		names = append(names, f.Name)
+		if names = append(names, f.Name); f.Name == o.Rule {
+			a.Rule = f
+		}
 	}
-	rule, there := p.Campaign.FollowUp(o.Rule)
 	is := func(s campaign.Setting) bool { return s.Key == "followup."+o.Rule }
-	was, now := slices.IndexFunc(p.plan.Frozen, is), slices.IndexFunc(p.Campaign.Frozen(), is)
+	frozen := p.Campaign.Frozen()
+	was, now := slices.IndexFunc(p.plan.Frozen, is), slices.IndexFunc(frozen, is)
 	switch {
-	case !there:
-		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", strings.Join(append(names, "none")[:max(1, len(names))], ", "), "file", p.Campaign.Path)
+	case now < 0:
+		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", cmp.Or(strings.Join(names, ", "), "none"), "file", p.Campaign.Path)
 	case was < 0:
 		return refusal.New("followup_rule_new", "rule", o.Rule)
-	case p.plan.Frozen[was] != p.Campaign.Frozen()[now]:
+	case p.plan.Frozen[was] != frozen[now]:
 		return refusal.New("followup_rule_changed", "rule", o.Rule, "was", p.plan.Frozen[was].Value)
 	case o.Campaign != "":
-		return refusal.New("followup_rule_has_campaign", "rule", o.Rule, "campaign", rule.By)
+		return refusal.New("followup_rule_has_campaign", "rule", o.Rule, "campaign", a.Rule.By)
 	}
-	a.Rule = rule
 	return nil
 }
 
@@ -264,12 +266,8 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 // hold reads the notes of earlier follow-ups. With lock, nobody else may change them, and in two cases the parent may
 // not change either: see decision 31.
 func (p *parent) hold(f *followUp, a *followup.Ask, lock bool) (err error) {
-	dir, records := p.Folder.Path, p.plan.Records
-	if !lock {
-		f.notes, err = followup.ReadNotes(dir, records)
-		return err
-	}
-	if f.notes, err = followup.LockNotes(dir, records); err != nil || len(a.Fates) == 0 && !p.plan.NeverAgain {
+	dir := p.Folder.Path
+	if f.notes, err = followup.OpenNotes(dir, p.plan.Records, lock); err != nil || !lock || len(a.Fates) == 0 && !p.plan.NeverAgain {
 		return err
 	}
 	if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
@@ -286,7 +284,7 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 		return err
 	}
 	standing := p.standing(reg, p.plan, register.Facts{})
-	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.Log); err != nil {
+	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.folderOf, p.Log); err != nil {
 		return err
 	}
 	if f.parent, err = followup.Open(p.Folder.Path, p.Folder.Path); err != nil {
@@ -302,7 +300,7 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	return p.notReplaced(reg, f.parent.Ledger)
 }
 
-// notReplaced refuses to follow up people whom a run did not reach, when another run may have.
+// notReplaced refuses to follow up refused or invalid people if another run may have sent to them.
 func (p *parent) notReplaced(reg *register.Register, folded *ledger.Ledger) error {
 	by := folded.Facts().Superseded
 	for _, e := range reg.Runs() {
@@ -330,7 +328,7 @@ func withFollowUps(reg *register.Register, runs []register.Entry) []register.Ent
 	return all
 }
 
-// sendDay is the day, such as 20270131, on which messages go that are ready at now.
+// sendDay is the day of messages that are ready at now, such as 20270131.
 func sendDay(p campaign.Pace, now time.Time) int64 {
 	if o, ok := pace.NextOpening(p, now); ok && o.Opens.After(now) {
 		now = o.Opens
@@ -371,7 +369,7 @@ func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Cont
 	}
 }
 
-// folderOf is the folder of a run above this one: where it was, or where the register has it since.
+// folderOf is the folder of a run: where it was, or where the register has it since.
 func (r *Runner) folderOf(run plan.EarlierRun) (string, error) {
 	if c, err := runfolder.ReadCall(run.Folder); err == nil && c.RunID == run.RunID {
 		return run.Folder, nil
@@ -382,14 +380,14 @@ func (r *Runner) folderOf(run plan.EarlierRun) (string, error) {
 	}
 	entry, _ := reg.Run(run.RunID)
 	if c, err := runfolder.ReadCall(entry.Folder); err != nil || c.RunID != run.RunID {
-		return "", refusal.New("followup_parent_gone", "run", run.RunID[:8], "folder", run.Folder)
+		return "", refusal.New("run_gone", "run", run.RunID[:8], "folder", run.Folder)
 	}
 	return entry.Folder, nil
 }
 
 // NotFollowedUp refuses to send a run's refused messages again when a follow-up has written to those people.
 func (r *Runner) NotFollowedUp(planned *plan.Plan) error {
-	notes, err := followup.ReadNotes(r.Folder.Path, planned.Records)
+	notes, err := followup.OpenNotes(r.Folder.Path, planned.Records, false)
 	if err != nil {
 		return err
 	}
