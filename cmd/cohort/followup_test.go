@@ -610,7 +610,13 @@ func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 		t.Errorf("%v: %s", err, dry.stdout)
 	}
 	before := c.mustRead(".cohort/register.jsonl")
-	c.exits(0, "followup", app, "--rule", "sms")
+	one, _, said := c.start("followup", app, "--rule", "sms") // two at once
+	other := c.run("followup", app, "--rule", "sms")
+	_ = one.Wait()
+	codes := []int{one.ProcessState.ExitCode(), other.code}
+	if slices.Sort(codes); codes[0] != 0 || codes[1] != 0 && !strings.Contains(said.String()+other.stderr, "[followup_") {
+		t.Errorf("two at once: exits %v\n%s%s", codes, said, other.stderr)
+	}
 	all := c.step(smsPlan) // fails the test if somebody is there twice
 	if due := c.unread(app); early == 0 || early >= first || len(all) != len(due) || len(all) != early+counts.Due {
 		t.Errorf("%d of %d people first, and %d of %d in all", early, first, len(all), len(due))
