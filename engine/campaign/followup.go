@@ -77,5 +77,6 @@ func (f *FollowUp) words(dir string) string {
 		by = f.By
 	}
 	known := strconv.FormatFloat(f.Known*100, 'g', -1, 64) + "%"
-	return fmt.Sprintf("after %s, unless %s, known %s, not_after %s, by %s", f.After, strings.Join(f.Unless, " or "), known, plainly(f.NotAfter), strconv.Quote(by))
+	return fmt.Sprintf("after %s, unless %s, known %s, not_after %s, by %s",
+		f.After, strings.Join(f.Unless, " or "), known, plainly(f.NotAfter), strconv.Quote(by))
 }

@@ -42,6 +42,9 @@ type Note struct {
 	rows rows
 }
 
+// FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
+type FolderOf func(plan.EarlierRun) (string, error)
+
 // Notes are the notes of a run's follow-ups. Who has them locked may change them.
 type Notes struct {
 	dir  string
@@ -133,9 +136,8 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 }
 
 // Settle looks at the earlier follow-ups of a rule. It refuses another while one of them can still send, or when
-// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing. folderOf
-// finds the folder of a run.
-func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf func(plan.EarlierRun) (string, error), log *slog.Logger) error {
+// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
+func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf FolderOf, log *slog.Logger) error {
 	for _, e := range reg.Runs() {
 		has := func(note *Note) bool { return note.RunID == e.RunID }
 		if e.Parent == parent && share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
@@ -164,7 +166,7 @@ func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf fun
 }
 
 // settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
-func (note *Note) settled(known bool, folderOf func(plan.EarlierRun) (string, error)) (began bool, err error) {
+func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error) {
 	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
 	var planned *plan.Plan
 	if err == nil {
@@ -184,14 +186,16 @@ func (note *Note) settled(known bool, folderOf func(plan.EarlierRun) (string, er
 	live, held, foreign := folded.Unsettled()
 	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0) || folded.Facts().Superseded != ""
 	if !over {
-		err = refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder, "command", refusal.Command("resume", folder))
+		err = refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder,
+			"command", refusal.Command("resume", folder))
 	}
 	return true, err
 }
 
 // forget removes what a follow-up without a plan has left.
 func (n *Notes) forget(note *Note, log *slog.Logger) error {
-	if c, err := runfolder.ReadCall(note.Folder); err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
+	c, err := runfolder.ReadCall(note.Folder)
+	if err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
 		held, err := runfolder.Hold(note.Folder, "followup", true, log)
 		if err != nil {
 			return err
@@ -209,7 +213,10 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 // Add notes the people of a follow-up, durably. Its folder is made afterwards.
 func (n *Notes) Add(run, folder, rule string, s *Selection) error {
 	sum := sha256.Sum256(s.rows)
-	note := &Note{RunID: run, Folder: folder, Rule: rule, At: time.Now().UTC().Truncate(time.Second), People: s.Due, SHA256: hex.EncodeToString(sum[:]), rows: s.rows}
+	note := &Note{
+		RunID: run, Folder: folder, Rule: rule, At: time.Now().UTC().Truncate(time.Second),
+		People: s.Due, SHA256: hex.EncodeToString(sum[:]), rows: s.rows,
+	}
 	err := disk.WriteFile(n.path(run), func(w io.Writer) error {
 		if err := json.NewEncoder(w).Encode(note); err != nil {
 			return err

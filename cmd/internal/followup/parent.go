@@ -147,7 +147,7 @@ func (b *pass) invalid(found *person.Record) error {
 // Overtaken yields the people of a follow-up who are not due any more: since it was planned, news of a message of
 // the runs above it has come, or the person's last day has passed. day is the day of the messages. It reads
 // those runs as they are now, in the folders that folderOf gives, and sorts events in tmp.
-func Overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, folderOf func(plan.EarlierRun) (string, error)) iter.Seq2[shard.Exclusion, error] {
+func Overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, folderOf FolderOf) iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
 		for enough := false; f != nil && !enough; {
 			dir, err := folderOf(f.Parent)

@@ -26,9 +26,11 @@ type Selection struct {
 }
 
 // Select finds the people who are due at now, and are not in taken. It writes them to out as a cohort file: the
-// NHS number and the columns, in the order of the parent's rows. day is the day of the messages, such as 20270131. Its memory
-// does not grow with the number of people, but by a bit for each record.
-func (p *Parent) Select(ctx context.Context, a *Ask, taken rows, columns []string, now time.Time, day int64, out io.Writer) (*Selection, error) {
+// NHS number and the columns, in the order of the parent's rows. day is the day of the messages, such as 20270131.
+// Its memory does not grow with the number of people, but by a bit for each record.
+func (p *Parent) Select(
+	ctx context.Context, a *Ask, taken rows, columns []string, now time.Time, day int64, out io.Writer,
+) (*Selection, error) {
 	s := &selecting{
 		Selection: Selection{LeftOut: map[Verdict]int64{}, rows: newRows(p.Plan.Records)},
 		ask:       a, taken: taken, now: now, day: day, last: slices.Index(columns, a.Rule.NotAfter), columns: len(columns),

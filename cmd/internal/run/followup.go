@@ -207,7 +207,8 @@ func (p *parent) rule(o *FollowUp, a *followup.Ask) error {
 	was, now := slices.IndexFunc(p.plan.Frozen, is), slices.IndexFunc(frozen, is)
 	switch {
 	case now < 0:
-		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", cmp.Or(strings.Join(names, ", "), "none"), "file", p.Campaign.Path)
+		known := cmp.Or(strings.Join(names, ", "), "none")
+		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", known, "file", p.Campaign.Path)
 	case was < 0:
 		return refusal.New("followup_rule_new", "rule", o.Rule)
 	case p.plan.Frozen[was] != frozen[now]:
@@ -249,14 +250,15 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	}
 	texts, missing := f.parent.Spool.Manifest.Texts(), slices.Clone(columns)
 	if missing = slices.DeleteFunc(missing, func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
-		return refusal.New("followup_columns_missing", "columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
+		return refusal.New("followup_columns_missing",
+			"columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
 	}
 	if f.people, err = os.CreateTemp(dir, runfolder.StdinPrefix+"*"); err != nil { // with mode 0600
 		return refusal.New("folder_unwritable", "cause", err)
 	}
 	_ = os.Remove(f.people.Name()) // it is gone with this process
-	now := ClockOf(ctx)()
-	f.found, err = f.parent.Select(ctx, a, f.notes.Taken(f.of.Rule, records), columns, now, sendDay(by.Pace, now), f.people)
+	now, taken := ClockOf(ctx)(), f.notes.Taken(f.of.Rule, records)
+	f.found, err = f.parent.Select(ctx, a, taken, columns, now, sendDay(by.Pace, now), f.people)
 	if err == nil {
 		_, err = f.people.Seek(0, io.SeekStart)
 	}
@@ -267,7 +269,8 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 // not change either: see decision 31.
 func (p *parent) hold(f *followUp, a *followup.Ask, lock bool) (err error) {
 	dir := p.Folder.Path
-	if f.notes, err = followup.OpenNotes(dir, p.plan.Records, lock); err != nil || !lock || len(a.Fates) == 0 && !p.plan.NeverAgain {
+	f.notes, err = followup.OpenNotes(dir, p.plan.Records, lock)
+	if err != nil || !lock || len(a.Fates) == 0 && !p.plan.NeverAgain {
 		return err
 	}
 	if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
@@ -348,7 +351,8 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 	fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
 	s.Print(w)
 	if !s.Known(a) {
-		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted, "share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
+		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted,
+			"share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
 	}
 	switch {
 	case s.Due > 0 && o.Due:
@@ -365,7 +369,8 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Context) iter.Seq2[shard.Exclusion, error] {
 	clock := ClockOf(ctx)
 	return func(ctx context.Context) iter.Seq2[shard.Exclusion, error] {
-		return followup.Overtaken(ctx, planned.FollowUp, r.Folder.File(runfolder.ListsFolder), sendDay(r.Campaign.Pace, clock()), r.folderOf)
+		day := sendDay(r.Campaign.Pace, clock())
+		return followup.Overtaken(ctx, planned.FollowUp, r.Folder.File(runfolder.ListsFolder), day, r.folderOf)
 	}
 }
 
