@@ -628,3 +628,39 @@ func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 		t.Errorf("an ordinary run of the campaign: exit %d\n%s", o.code, o.stderr)
 	}
 }
+
+// The first message goes to the NHS App itself. Its receipts say who has read it. While a process works on such a run,
+// nobody can see if its folder is the latest, and a follow-up is refused.
+func TestAFollowUpOfARunInTheApp(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 200)
+	c.appCampaign()
+	text := c.mustRead("campaign.yaml")
+	c.write("in-app.yaml", text[:strings.Index(text, "sink:")]+"suppress: [{file: list.csv, reason: opted_out}]\n"+
+		"followup: [{name: sms, after: 24h, unless: [read], by: sms.yaml}]\n"+text[strings.Index(text, "sink:"):])
+	c.exits(0, "send", "-c", "in-app.yaml", "cohort.csv")
+	app := c.runOf("in-app")
+	time.Sleep(6 * time.Second) // each step of a message takes the simulator a second at least
+	c.days(0, "reconcile", app)
+	inApp := map[string]concluded{}
+	for line := range strings.Lines(string(c.ask("ledger?statuses=1"))) {
+		var a concluded
+		Must(0, json.Unmarshal([]byte(line), &a))
+		inApp[a.NHSNumber] = a
+	}
+	lock := Must(disk.Acquire(filepath.Join(app, "lock"), "resume"))
+	if o := c.run("followup", app, "--rule", "sms"); !o.refused("run_busy") {
+		t.Errorf("the run is at work: exit %d\n%s", o.code, o.stderr)
+	}
+	Must(0, lock.Release())
+	c.days(0, "followup", app, "--rule", "sms")
+	texts := c.step(smsPlan)
+	for number, a := range inApp {
+		if _, sent := texts[number]; sent != (a.ReadAt == nil) {
+			t.Errorf("%+v: sent %v", a, sent)
+		}
+	}
+	if len(texts) == 0 || len(texts) == len(inApp) {
+		t.Errorf("%d of %d people were sent to", len(texts), len(inApp))
+	}
+}
