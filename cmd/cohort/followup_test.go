@@ -586,7 +586,8 @@ func TestAFollowUpOfTheRefused(t *testing.T) {
 // campaign, for the others. The rules about campaign names hold against a run outside of the chain.
 func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 	t.Parallel()
-	c := newChain(t, 300)
+	c := newChain(t, 340)
+	c.part("cohort.csv", 0, 300)
 	c.files("", "0s")
 	c.spoilFile("app.yaml", "per_second: 0", "per_second: 100")
 	c.spoilFile("app.yaml", "routing_plan: app", "routing_plan: app\n    batch: {max_messages: 10}")
@@ -626,6 +627,22 @@ func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 	}
 	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_to_another_cohort") {
 		t.Errorf("an ordinary run of the campaign: exit %d\n%s", o.code, o.stderr)
+	}
+	c.part("more.csv", 0, 340)
+	c.exits(0, "send", "-c", "app.yaml", "more.csv", "--new-cohort", "--run", "runs/more")
+	c.told()
+	if o := c.run("followup", "runs/more", "--rule", "sms"); !o.refused("sent_to_another_cohort") {
+		t.Errorf("the follow-up of another run: exit %d\n%s", o.code, o.stderr)
+	}
+	c.exits(0, "followup", "runs/more", "--rule", "sms", "--new-cohort")
+	more, due := len(c.step(smsPlan))-len(all), 0
+	for _, r := range c.report(c.path("runs/more")) {
+		if a, sent := c.step(appPlan)[*r.NHSNumber]; sent && r.Outcome == "accepted" && a.ReadAt == nil && !a.forbidden() {
+			due++
+		}
+	}
+	if due == 0 || more != due {
+		t.Errorf("%d of %d people of another run were sent to", more, due)
 	}
 }
 

@@ -280,7 +280,7 @@ var sentences = map[string]string{
 	"send_without_campaign":         "which campaign? name its file: cohort send -c campaign.yaml {cohort}",
 	"send_would_be_refused":         "a send would be refused: {why}",
 	"sent_to_another_address":       "campaign {campaign} was sent to {address} with {key} API key, in run {run:%.8s} ({folder}), and this send goes to {new_address}. If both are the same service, people would get the message twice. To go on with that run, put base_url back and: {command}. To send to everybody in this file at the new address as well, give --send-again and a reason",
-	"sent_to_another_cohort":        "campaign {campaign} was already sent to another cohort file, in run {run:%.8s} ({folder}). To send only to the people in this file that it has not reached, give cohort send --new-cohort; {new_name}",
+	"sent_to_another_cohort":        "campaign {campaign} was already sent to another cohort file, in run {run:%.8s} ({folder}). To send only to the people in this file that it has not reached, give --new-cohort; {new_name}",
 	"service_changed":               "the plan is for {planned}, and the campaign file is for {service}; put the planned service back in the campaign file",
 	"service_not_ready":             "{cause}; nothing was sent",
 	"setting_changed_since_plan":    "{cause} ({new_name})",
