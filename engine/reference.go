@@ -27,6 +27,12 @@ func NewRunID(campaign string, cohort [32]byte, service string) RunID {
 	return RunID(h.Sum(nil)[:16])
 }
 
+// NewFollowUpID derives the id of a follow-up from the first run of its chain, the rule, and the run that it would be
+// otherwise. So it names the people due, with their values, and the same call with the same people is the same run.
+func NewFollowUpID(root, rule string, otherwise RunID) RunID {
+	return NewRunID("follow-up "+rule, sha256.Sum256(otherwise[:]), root)
+}
+
 func (id RunID) String() string { return hex.EncodeToString(id[:]) }
 
 // Short returns the first eight digits, for people and the names of folders.

@@ -47,7 +47,7 @@ func plan(s format.Source, o Options) (mapping, error) {
 		}
 		k, refused := h.Columns([]string{column}, o.Columns)
 		if refused != nil {
-			refused.Problem += " (keep_columns names it)"
+			refused.Problem += " (keep_columns names it, or followup needs it)"
 			return mapping{}, refused
 		}
 		fields, at = append(fields, column), append(at, k...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -102,6 +103,9 @@ func dayNumber(v []byte) (n int64, ok bool) {
 	day, ok := person.EightDigits(digits)
 	return int64(day), ok && exists(int(day/10_000), int(day/100%100), int(day%100))
 }
+
+// Day reads a value of type Date, with white space around it, as a number such as 20270131.
+func Day(value string) (n int64, ok bool) { return dayNumber([]byte(strings.TrimSpace(value))) }
 
 // two returns the first two bytes of v.
 func two(v []byte) uint64 { return uint64(binary.LittleEndian.Uint16(v)) }

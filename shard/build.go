@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -20,7 +21,8 @@ import (
 type Options struct {
 	Shards     int
 	Fields     []string // the campaign's fields, in the order of the incoming records
-	Keep       []string // columns to keep for Stretch.Kept; the incoming records have person.Texts of both
+	Keep       []string // columns to keep for reports
+	Carry      []string // columns to keep for follow-ups; the incoming records have person.Texts of all
 	Duplicates Rule     // which record of a person counts
 	Routes     int      // the number of routes, up to 256; 0 means 1
 	BatchRows  int      // records in a record batch; 0: the number of fields decides
@@ -43,7 +45,7 @@ type Options struct {
 	Exclude iter.Seq2[Exclusion, error]
 }
 
-func (o *Options) texts() []string { return person.Texts(o.Fields, o.Keep) }
+func (o *Options) texts() []string { return person.Texts(o.Fields, slices.Concat(o.Keep, o.Carry)) }
 
 // Use says what a spool is for. Only one to send from is sealed. The others are for the process
 // that builds them: they are not synced, have no digests, and Open refuses them.
@@ -147,7 +149,7 @@ func (b *build) begin(context.Context) error {
 	if !b.o.Duplicates.known() {
 		return fmt.Errorf("spool: there is no %s for duplicates", b.o.Duplicates)
 	}
-	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, Keep: b.o.Keep, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
+	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, Keep: b.o.Keep, Carry: b.o.Carry, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
 	if b.o.Routes > 1 {
 		b.manifest.Routes = b.o.Routes
 	}

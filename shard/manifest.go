@@ -14,6 +14,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"cohort/ingest/person"
 )
 
 const (
@@ -33,9 +35,10 @@ type Manifest struct {
 	Version    int        `json:"version"`
 	Hash       string     `json:"hash"` // the hash that decides a person's shard
 	Fields     []string   `json:"fields"`
-	Keep       []string   `json:"keep_columns,omitempty"` // a shard has person.Texts of Fields and Keep
-	BatchRows  int        `json:"batch_rows"`             // records in each record batch of a shard but the last
-	Duplicates Rule       `json:"duplicates"`             // which record of a person counts
+	Keep       []string   `json:"keep_columns,omitempty"`     // for reports
+	Carry      []string   `json:"followup_columns,omitempty"` // for follow-ups
+	BatchRows  int        `json:"batch_rows"`                 // records in each record batch of a shard but the last
+	Duplicates Rule       `json:"duplicates"`                 // which record of a person counts
 	Records    int64      `json:"records"`
 	Invalid    int64      `json:"invalid"`
 	Duplicate  int64      `json:"duplicate"`
@@ -56,6 +59,9 @@ type FileInfo struct {
 }
 
 const hashName = "splitmix64"
+
+// Texts names the columns of texts that a shard has: the fields, and the columns that are kept.
+func (m *Manifest) Texts() []string { return person.Texts(m.Fields, slices.Concat(m.Keep, m.Carry)) }
 
 // ReadManifest reads a spool's manifest and its digest. The error is ErrNotSealed when the
 // spool was never finished.

@@ -16,21 +16,24 @@ type Ranges struct {
 	spool   *Spool
 	after   []uint32   // by shard: the next position
 	pages   []lastPage // by shard
-	keep    []int      // the places of the columns to keep among person.Texts
+	columns []string   // of Stretch.Kept
+	keep    []int      // their places among the spool's texts
 	invalid *invalidCursor
 	left    bool // the invalid cursor stands on the next record
 }
 
-// Ranges begins to read at the first row. Close must be called.
-func (s *Spool) Ranges() (*Ranges, error) {
+// Ranges begins to read at the first row, with the columns to keep for reports. Close must be called.
+func (s *Spool) Ranges() (*Ranges, error) { return s.RangesOf(s.Manifest.Keep) }
+
+// RangesOf is Ranges with some of the spool's texts for Stretch.Kept.
+func (s *Spool) RangesOf(columns []string) (*Ranges, error) {
 	invalid, err := s.openInvalid()
 	if err != nil {
 		return nil, err
 	}
-	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), pages: make([]lastPage, len(s.shards)), invalid: invalid}
-	m := &s.Manifest
-	for _, column := range m.Keep {
-		r.keep = append(r.keep, slices.Index(person.Texts(m.Fields, m.Keep), column))
+	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), pages: make([]lastPage, len(s.shards)), columns: columns, invalid: invalid}
+	for _, column := range columns {
+		r.keep = append(r.keep, slices.Index(s.Manifest.Texts(), column))
 	}
 	if r.left, err = invalid.next(); err != nil {
 		_ = r.Close()
@@ -55,7 +58,7 @@ func (r *Ranges) Verdicts() []person.Verdict {
 }
 
 // Keep names the columns of Stretch.Kept.
-func (r *Ranges) Keep() []string { return r.spool.Manifest.Keep }
+func (r *Ranges) Keep() []string { return r.columns }
 
 // Below reads the next records, up to the row before end. The first error ends it, also one of
 // valid or invalid.

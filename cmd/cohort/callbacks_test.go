@@ -117,6 +117,11 @@ type underWay struct {
 // beginCallback sends the headers of a callback. The receiver has begun with it once it asks for the body.
 func beginCallback(t *testing.T, address, key, body string) *underWay {
 	t.Helper()
+	return beginCallbackAt(t, "/callbacks/notify/messages", address, key, body)
+}
+
+func beginCallbackAt(t *testing.T, path, address, key, body string) *underWay {
+	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -124,8 +129,8 @@ func beginCallback(t *testing.T, address, key, body string) *underWay {
 	t.Cleanup(func() { _ = conn.Close() })
 	mac := hmac.New(sha256.New, []byte("app-1."+key))
 	mac.Write([]byte(body))
-	fmt.Fprintf(conn, "POST /callbacks/notify/messages HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nx-api-key: %s\r\nx-hmac-sha256-signature: %s\r\nContent-Length: %d\r\n\r\n",
-		key, hex.EncodeToString(mac.Sum(nil)), len(body))
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nx-api-key: %s\r\nx-hmac-sha256-signature: %s\r\nContent-Length: %d\r\n\r\n",
+		path, key, hex.EncodeToString(mac.Sum(nil)), len(body))
 	return &underWay{t: t, conn: conn, in: bufio.NewReader(conn), body: body}
 }
 

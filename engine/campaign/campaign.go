@@ -31,6 +31,7 @@ type Campaign struct {
 	Callbacks       *Callbacks        // what the receiver of callbacks trusts; nil: there is none
 	KeepColumns     []string          // columns of the cohort that reports group people by
 	Heading         Heading           // what people know the run by
+	FollowUps       []FollowUp        // rules for later messages
 	Path            string            // absolute path of the file it was read from
 
 	lines   map[string]int    // the line of each key of the file

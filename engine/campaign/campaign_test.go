@@ -78,6 +78,7 @@ series: bowel-screening
 title: "Bowel screening, round 1"
 purpose: {text: invite, owner: J. Smith, basis: "7A"}
 keep_columns: [icb, Clinic code]
+followup: [{name: sms, after: 24h, unless: [read], known: 40%, not_after: day, by: sms.yaml}]
 profile: production
 register: ../register
 cohort:
@@ -155,6 +156,7 @@ sink:
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
 		Callbacks:       &Callbacks{"app", "/somewhere/a", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
 		KeepColumns:     []string{"icb", "Clinic code"},
+		FollowUps:       []FollowUp{{"sms", 24 * time.Hour, []string{"read"}, 0.4, "day", "/somewhere/sms.yaml"}},
 		Heading:         Heading{"bowel-screening", "Bowel screening, round 1", Purpose{"invite", "J. Smith", "7A"}},
 		ReservedNames:   "checked", Literal: true,
 		Reach: &Reach{"gp"},

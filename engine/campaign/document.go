@@ -26,9 +26,10 @@ type document struct {
 		NHSApp *nhsappSection `yaml:"nhsapp"`
 		File   *fileSection   `yaml:"file"`
 	} `yaml:"sink"`
-	Callbacks   *Callbacks `yaml:"callbacks"`
-	KeepColumns []string   `yaml:"keep_columns"`
-	Heading     Heading    `yaml:",inline"`
+	Callbacks   *Callbacks        `yaml:"callbacks"`
+	KeepColumns []string          `yaml:"keep_columns"`
+	Heading     Heading           `yaml:",inline"`
+	FollowUp    []followUpSection `yaml:"followup"`
 }
 
 type cohortSection struct {

@@ -3,6 +3,7 @@ package campaign
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,6 +56,9 @@ func (c *Campaign) Frozen() []Setting {
 	}
 	for _, p := range c.Personalisation {
 		settings = append(settings, Setting{"personalisation." + p.Field, p.Text})
+	}
+	for _, f := range c.FollowUps {
+		settings = append(settings, Setting{"followup." + f.Name, f.words(filepath.Dir(c.Path))})
 	}
 	settings = append(settings, frozenRoutes(c.Routes)...)
 	slices.SortFunc(settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })

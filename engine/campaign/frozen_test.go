@@ -70,6 +70,7 @@ func TestCompare(t *testing.T) {
 		"the reserved names":                  {"profile: test", "profile: test\nreserved_names: checked", ""},
 		"words that are literal":              {"profile: test", "profile: test\ncontent: {literal: true}", "content.literal"},
 		"words that are not literal":          {"profile: test", "profile: test\ncontent: {literal: false}", ""},
+		"a follow-up":                         {"profile: test", "profile: test\nfollowup: [{name: sms, by: sms.yaml}]", "followup.sms"},
 		"the endpoint alone":                  {"    ods_code: X26", "    ods_code: X26\n    endpoint: batches", ""},
 		"the billing reference":               {"((cost_centre))", "((centre))", "sink.notify.billing_reference"},
 		"no billing reference":                {"    billing_reference: \"((cost_centre))\"\n", "", "sink.notify.billing_reference"},

@@ -62,6 +62,7 @@ func read(text []byte, path string, planned map[string]string) (*Campaign, error
 	l.callbacks(c, doc.Callbacks)
 	l.reach(c, doc.Reach)
 	l.routes(c, doc.Route)
+	l.followUps(c, doc.FollowUp)
 	for _, way := range c.ByRoute() {
 		if l.err == nil && len(way.Personalisation) > 0 { // if it is empty, the cohort may bring it
 			l.err = way.checkFields()
@@ -77,7 +78,7 @@ func read(text []byte, path string, planned map[string]string) (*Campaign, error
 type FileError = yamlfile.Error
 
 // laterKeys belong to the format, but this version does not act on them. It refuses them.
-var laterKeys = []string{"followup"}
+var laterKeys = []string{"phases"}
 
 // loader turns a document into a Campaign and keeps the first mistake.
 type loader struct {

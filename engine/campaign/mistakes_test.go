@@ -53,7 +53,7 @@ func TestEachMistakeHasAPlainSentence(t *testing.T) {
 			"campaign: a\npace: {per_secnod: 5}\n",
 			"2: unknown key pace.per_secnod; allowed here: messages, window, timezone, per_second, spread, catch_up, last_call, until",
 		},
-		{"campaign: a\nfollowup: b\n", "2: followup is not yet supported by this version of cohort; take it out"},
+		{"campaign: a\nphases: b\n", "2: phases is not yet supported by this version of cohort; take it out"},
 		{"campaign: a\nsuppress: [{file: x}]\n", "2: suppress[0].reason is missing; say why these people are left out, such as deceased_formal or opted_out"},
 
 		// values of the wrong type

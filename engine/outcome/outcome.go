@@ -4,6 +4,7 @@ package outcome
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cohort/engine/journal"
@@ -118,9 +119,9 @@ func (t *Reader) At(lane person.Lane, position uint32) (shared *Message, id []by
 		alone.Unsure = t.Ledger.IsUnsure(b.next - 1)
 		return alone, id, nil
 	} else if r, left := ledger.RowAt(b.listed, position); left {
-		return b.shared.with(person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"), id, nil
+		return b.shared.with(person.Suppressed, r.Code, listedWords(r.Code)+" since the cohort was planned"), id, nil
 	} else if r, late := ledger.RowAt(b.late, position); late {
-		reason := "a suppression list names the person (" + r.Code + ") since the message was attempted"
+		reason := listedWords(r.Code) + " (" + r.Code + ") since the message was attempted"
 		return b.shared.with(b.shared.Fate, ledger.CodeListedTooLate, reason), id, nil
 	}
 	return b.shared, id, nil
@@ -139,6 +140,13 @@ func (b *batchReader) contradicted(position uint32) *Message {
 	}
 	return b.shared.with(fate, ledger.CodeContradicted,
 		"this account says "+string(fate)+code+", and the service reports about the message, so it has it; nothing more is sent to the person")
+}
+
+func listedWords(code string) string {
+	if strings.HasPrefix(code, plan.Overtaken) {
+		return "the person is not due for this follow-up any more,"
+	}
+	return "a suppression list names the person"
 }
 
 func (o *Message) with(fate person.Fate, code, reason string) *Message {

@@ -9,6 +9,9 @@ type Listed struct {
 	Code     string // reason code
 }
 
+// Overtaken begins the codes of people of a follow-up who were due when it was planned, and are due no more.
+const Overtaken = "overtaken_"
+
 // ListRead describes one suppression list as it was read, without personal data.
 type ListRead struct {
 	File   string `json:"file"`

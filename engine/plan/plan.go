@@ -80,6 +80,25 @@ type Header struct {
 	BeganAgain bool         `json:"began_again,omitempty"`      // the run was begun before, and its folder is lost
 	OlderNames bool         `json:"older_references,omitempty"` // it was begun again, and first with a plan before version 3
 	NeverAgain bool         `json:"never_again,omitempty"`      // the service does not deduplicate; see Kind
+	FollowUp   *FollowUp    `json:"follow_up,omitempty"`        // nil: the run is the first of its chain
+}
+
+// FollowUp says that a run sends to people of another run, its parent.
+type FollowUp struct {
+	Parent   EarlierRun `json:"parent"`
+	Rule     string     `json:"rule"`                // a rule of the parent's campaign file, or what was asked for, such as only:refused
+	Root     string     `json:"root"`                // id of the first run of the chain
+	Reason   string     `json:"reason,omitempty"`    // that a person gave
+	Unless   []string   `json:"unless,omitempty"`    // news of the parent's message that makes this one needless
+	NotAfter string     `json:"not_after,omitempty"` // a column of the parent with the last day for each person
+}
+
+// Root returns the id of the first run of the run's chain: its own, unless it is a follow-up.
+func (h *Header) Root() string {
+	if h.FollowUp != nil {
+		return h.FollowUp.Root
+	}
+	return h.RunID
 }
 
 // Cohort is the input of a run: one file, or several in their order.

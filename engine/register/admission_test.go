@@ -36,6 +36,9 @@ func TestWhichRunMaySend(t *testing.T) {
 		code string // of the refusal; empty: it may send
 	}{
 		"a run that nobody knows":                                  {Standing{}, ""},
+		"a follow-up where its first message went":                 {Standing{Heard: true, Parent: atService(rival)}, ""},
+		"a follow-up of a rehearsal at the service":                {Standing{Heard: true, Parent: Entry{RunID: "r", Simulator: true}}, "followup_of_rehearsal"},
+		"a follow-up of a real run at a simulator":                 {Standing{Heard: true, Simulator: true, Parent: atService(rival)}, "followup_of_rehearsal"},
 		"a run that goes on":                                       {Standing{Known: true, Entry: mine(Begun, 7), Facts: at}, ""},
 		"a register line that is older than the log":               {Standing{Known: true, Entry: mine(Begun, 3), Facts: at}, ""},
 		"superseded by its log":                                    {Standing{Facts: Facts{Starts: 1, Superseded: "ab in /x"}}, "run_superseded"},

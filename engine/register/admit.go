@@ -28,6 +28,8 @@ type Standing struct {
 	Simulator bool    // the service that answered is a simulator
 	SendAgain bool    // a person has said that people may be sent to again
 
+	Parent Entry // of a follow-up: the run with its people; else zero
+
 	Copied    *ledger.CopyError // why the folder may be an older copy; nil: it is the latest, or was not examined
 	SameWords *Overlaps         // the comparison with runs of other campaigns; nil: not compared
 	Consented bool              // a person has allowed that the same words are sent again
@@ -61,6 +63,15 @@ func AdmitReceipts(s Standing) error {
 		s.Entry.State = Begun
 	}
 	return Admit(s)
+}
+
+// AdmitParent decides whether people of a run may be written to again by a follow-up. The folder must be the latest
+// state of the run. A run that another replaced may be followed up.
+func AdmitParent(s Standing) error {
+	if !s.Known {
+		return refusal.New("followup_of_unknown_run", "folder", s.Folder)
+	}
+	return AdmitReceipts(s)
 }
 
 // AdmitRetry decides whether a retry, or a person's decision, may send messages of a run again. It is
@@ -101,6 +112,9 @@ func Admit(s Standing) error {
 		return refusal.New("simulator_answers", "address", AddressOf(s.Service))
 	case s.Known && s.Heard && !s.Simulator && s.Entry.Simulator:
 		return refusal.New("real_service_answers", "address", AddressOf(s.Service))
+	}
+	if p := &s.Parent; s.Heard && (p.Simulator && !s.Simulator || p.Real && s.Simulator) {
+		return refusal.New("followup_of_rehearsal", "address", AddressOf(s.Service), "run", p.RunID)
 	}
 	if s.Known {
 		if err := Believe(s.Entry, s.Facts); err != nil {

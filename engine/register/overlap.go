@@ -30,7 +30,7 @@ func Look(dirs ...string) (*Register, error) {
 func (r *Register) OfOtherCampaigns(campaign, kind string, since time.Time) (runs []Entry) {
 	for _, e := range r.runs {
 		r.raise(&e)
-		if e.Campaign != campaign && e.Kind == kind && !e.Simulator && (e.State == Begun || !e.At.Before(since)) {
+		if !r.inChain(&e) && e.Campaign != campaign && e.Kind == kind && !e.Simulator && (e.State == Begun || !e.At.Before(since)) {
 			runs = append(runs, e)
 		}
 	}

@@ -51,6 +51,9 @@ type Entry struct {
 	Note         string    `json:"note,omitempty"`      // such as the reason for sending again
 	Templates    []string  `json:"templates,omitempty"` // fingerprints of the message texts, by route
 	People       int64     `json:"people,omitempty"`    // accepted or in doubt when a process last left it
+	Root         string    `json:"root,omitempty"`      // of a follow-up: the first run of its chain
+	Parent       string    `json:"parent,omitempty"`    // of a follow-up: the run with its people
+	Rule         string    `json:"rule,omitempty"`      // of a follow-up: the rule
 }
 
 // complete derives Kind and Simulator from the service. Lines of older versions lack them.
@@ -63,6 +66,10 @@ const file = "register.jsonl"
 
 // Register is an open register. It belongs to this process until Close.
 type Register struct {
+	// Chain is the id of the first run of the chain that the caller works on. The chain's runs write to the same
+	// people on purpose, so none of them counts as another run. Empty: no chain.
+	Chain string
+
 	dir  string
 	lock *disk.Lock
 	size int64   // of the file, without a torn line at its end
@@ -154,10 +161,14 @@ func (r *Register) index(id string) int {
 	return slices.IndexFunc(r.runs, func(e Entry) bool { return e.RunID == id })
 }
 
+func (r *Register) inChain(e *Entry) bool {
+	return r.Chain != "" && (e.RunID == r.Chain || e.Root == r.Chain)
+}
+
 // Others returns the other runs of a campaign on a service, oldest first.
 func (r *Register) Others(campaign, service, id string) (others []Entry) {
 	for _, e := range r.runs {
-		if e.Campaign == campaign && e.Service == service && e.RunID != id {
+		if !r.inChain(&e) && e.Campaign == campaign && e.Service == service && e.RunID != id {
 			r.raise(&e)
 			others = append(others, e)
 		}
@@ -181,7 +192,7 @@ func (r *Register) atAnother(campaign, service string, keys []string, known bool
 	want.complete()
 	for _, e := range r.runs {
 		has := slices.ContainsFunc(e.Keys, func(key string) bool { return slices.Contains(keys, key) })
-		if has == known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
+		if !r.inChain(&e) && has == known && e.Campaign == campaign && e.Kind == want.Kind && e.Service != service && !e.Simulator {
 			r.raise(&e)
 			others = append(others, e)
 		}

@@ -198,3 +198,39 @@ func TestAdoptKeepsTheFurthestState(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// Runs of one chain write to the same people on purpose. They are no others to each other, and are to all else.
+func TestTheRunsOfAChainAreNoOthers(t *testing.T) {
+	r, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	for _, e := range []Entry{
+		{RunID: "root", Campaign: "app", Service: "notify a", State: Begun},
+		{RunID: "step", Campaign: "sms", Service: "notify a", State: Begun, Root: "root", Parent: "root", Rule: "sms"},
+		{RunID: "else", Campaign: "sms", Service: "notify a", State: Begun, Keys: []string{"k"}},
+		{RunID: "sibling", Campaign: "sms", Service: "notify a", State: Begun, Root: "root", Parent: "root", Rule: "sms", Keys: []string{"k"}},
+	} {
+		if err := r.Record(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := func(entries []Entry) (all string) {
+		for _, e := range entries {
+			all += e.RunID + " "
+		}
+		return all
+	}
+	for chain, want := range map[string][3]string{
+		"":     {"else sibling ", "else sibling ", "step else sibling "},
+		"root": {"else ", "else ", "else "},
+		"else": {"sibling ", "sibling ", "step sibling "},
+	} {
+		r.Chain = chain
+		got := [3]string{ids(r.Others("sms", "notify a", "step")), ids(r.Elsewhere("sms", "notify b", []string{"k"})), ids(r.OfOtherCampaigns("app", "notify", time.Now().Add(-time.Hour)))}
+		if got != want {
+			t.Errorf("in chain %q: %q, want %q", chain, got, want)
+		}
+	}
+}

@@ -121,6 +121,9 @@ func write(in *Input, outputs []Output) error {
 		"service": in.Plan.Service, "records": strconv.FormatInt(in.Plan.Records, 10),
 		"version": in.Version, "complete": strconv.FormatBool(in.Complete),
 	}
+	if f := in.Plan.FollowUp; f != nil {
+		metadata["parent"], metadata["rule"], metadata["root"] = f.Parent.RunID, f.Rule, f.Root
+	}
 	if !in.AsOf.IsZero() {
 		metadata["as_of"] = in.AsOf.UTC().Format(time.RFC3339)
 	}

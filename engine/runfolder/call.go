@@ -31,6 +31,8 @@ type Call struct {
 	RestOf    string `json:"rest_of,omitempty"`
 	SendAgain string `json:"send_again,omitempty"`
 	Reach     string `json:"reach_sha256,omitempty"` // of UsersFile
+
+	FollowUp []string `json:"follow_up,omitempty"` // the words of the command that a follow-up began with
 }
 
 // Remember writes how the run was called, and the campaign file, so that the folder alone is enough to resume.

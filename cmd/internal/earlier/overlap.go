@@ -41,14 +41,16 @@ func (u *Unsent) due() (_ func(lane person.Lane, position uint32) (bool, error),
 	}, trail.Close, nil
 }
 
-// Compare compares a cohort with the runs of other campaigns. It writes temporary files to dir.
+// Compare compares a cohort with the runs of other campaigns. It writes temporary files to dir. Runs of the chain of
+// follow-ups that begins with the run chain are not compared.
 // The new plan closes the runs in closed and excludes their people. For a run that has begun, only
 // rest is compared, and only with runs at work since its plan was made.
-func Compare(ctx context.Context, c *campaign.Campaign, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *Unsent) (*register.Overlaps, error) {
+func Compare(ctx context.Context, c *campaign.Campaign, chain string, spool *shard.Spool, dir string, closed []plan.EarlierRun, rest *Unsent) (*register.Overlaps, error) {
 	r, err := register.Look(c.Registers()...)
 	if err != nil {
 		return nil, refusal.New("register_unreadable", "cause", err)
 	}
+	r.Chain = chain
 	w, err := campaignWords(c)
 	if err != nil {
 		return nil, err

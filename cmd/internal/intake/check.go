@@ -241,7 +241,7 @@ func (c *Check) cut(ctx context.Context, r *Reading, spool *shard.Spool, dir str
 // compare adds the runs of other campaigns that have reached the same people. They refuse only a
 // run that has not begun.
 func (c *Check) compare(ctx context.Context, found *Findings, r *Reading, spool *shard.Spool, dir string) error {
-	all, err := earlier.Compare(ctx, c.Campaign, spool, dir, nil, nil)
+	all, err := earlier.Compare(ctx, c.Campaign, "", spool, dir, nil, nil)
 	if err != nil {
 		return err
 	}

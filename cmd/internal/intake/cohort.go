@@ -22,6 +22,9 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	if r.Fields, err = sinks.FieldsOf(c); err != nil {
 		return err
 	}
+	if r.carry, err = FollowUpColumns(c); err != nil {
+		return err
+	}
 	if err := typedDefaults(c); err != nil {
 		return err
 	}
@@ -143,11 +146,11 @@ func baseOptions(c *campaign.Campaign, fields []string) ingest.Options {
 func (r *Reading) options() ingest.Options {
 	c, o := r.Campaign, baseOptions(r.Campaign, r.Fields)
 	o.Required, o.Only, o.Zone = c.Cohort.Required, numberRange(c), c.Pace.Location
-	o.Keep, o.LatestBy, o.SupersededBy = c.KeepColumns, c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
+	o.Keep, o.LatestBy, o.SupersededBy = slices.Concat(c.KeepColumns, r.carry), c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
 	o.Withdrawn = ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values}
 	o.Types, o.Defaults = map[string]ingest.Type{}, map[string]string{}
 	if r.Stdin {
-		o.Names = map[string]string{r.Paths[0]: runfolder.StdinName}
+		o.Names = map[string]string{r.Paths[0]: r.Name}
 	}
 	if c.Reach != nil {
 		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: r.App.of}

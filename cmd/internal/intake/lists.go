@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"cohort/cmd/internal/earlier"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
@@ -28,6 +29,9 @@ type Lists struct {
 	Of   []campaign.List
 	read []plan.ListRead // what people has read
 	Log  *slog.Logger
+
+	// News yields people of a follow-up who are due no more, as a list does. nil: the run is no follow-up.
+	News func(ctx context.Context) iter.Seq2[shard.Exclusion, error]
 }
 
 // people yields everybody on the lists, in the campaign's order of lists, and notes in l.read what
@@ -225,7 +229,7 @@ func (l *Lists) unchanged(ctx context.Context, last []plan.ListRead) (bool, erro
 // over once.
 func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, last []plan.ListRead) (dispatch.Listing, error) {
 	same, err := l.unchanged(ctx, last)
-	if err != nil || same {
+	if err != nil || same && l.News == nil {
 		return dispatch.Listing{Read: last}, err
 	}
 	l.Log.Info("reading the suppression lists", "lists", len(l.Of))
@@ -233,7 +237,11 @@ func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
 		return dispatch.Listing{}, refusal.New("no_room_for_lists", "cause", err)
 	}
-	match, err := spool.Match(ctx, dir, l.people(ctx, last))
+	people := l.people(ctx, last)
+	if l.News != nil {
+		people = earlier.Concat(people, l.News(ctx))
+	}
+	match, err := spool.Match(ctx, dir, people)
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return dispatch.Listing{}, err

@@ -36,17 +36,20 @@ type Reading struct {
 	App      AppUsers      // who has the NHS App
 	Earlier  *earlier.Runs // people to exclude; may be nil
 	Lists    *Lists        // suppression lists to apply
+	Name     string        // of standard input, in errors, rejects and the report
+	Links    earlier.Links // replaced numbers that the cohort does not have, ascending; may be nil
 
 	Copy   *Stdin         // what TakeStdin made; else nil
 	Reader *ingest.Reader // from Open on
 	Fields []string       // of the messages, from Open on
 	Cohort plan.Cohort    // from Identify or Spool on
 	Digest [32]byte       // of the cohort, likewise
+	carry  []string       // columns that follow-ups need, from Open on
 }
 
 // NewReading returns a reading of the files that a command was given.
 func NewReading(c *campaign.Campaign, screen *terminal.Screen, given []string) *Reading {
-	return &Reading{Campaign: c, Screen: screen, Given: given, Paths: given, Lists: &Lists{Of: c.Suppress, Log: screen.Log}}
+	return &Reading{Campaign: c, Screen: screen, Given: given, Paths: given, Name: runfolder.StdinName, Lists: &Lists{Of: c.Suppress, Log: screen.Log}}
 }
 
 // TakeStdin copies standard input to a file in dir, to read the cohort from there. verb is the
@@ -92,7 +95,7 @@ func (r *Reading) identified(digest [32]byte) {
 	for _, f := range r.Reader.Files() {
 		file := plan.CohortFile{Path: f.Path, SHA256: fmt.Sprintf("%x", f.SHA256), Bytes: f.Bytes}
 		if r.Stdin {
-			file.Path, file.SHA256 = runfolder.StdinName, r.Cohort.SHA256
+			file.Path, file.SHA256 = r.Name, r.Cohort.SHA256
 		}
 		r.Cohort.Bytes += f.Bytes
 		r.Cohort.Files = append(r.Cohort.Files, file)
@@ -125,7 +128,7 @@ func (r *Reading) Spool(ctx context.Context, dir string, use shard.Use) (*shard.
 }
 
 func (r *Reading) build(ctx context.Context, dir string, use shard.Use) (*shard.Spool, error) {
-	var superseded earlier.Links // as the cohort says
+	superseded := r.Links
 	if r.Campaign.Cohort.Superseded != "" {
 		superseded = r.Reader.Superseded()
 	}
@@ -134,6 +137,7 @@ func (r *Reading) build(ctx context.Context, dir string, use shard.Use) (*shard.
 		Routes:     len(r.Campaign.Routes),
 		Fields:     r.Fields,
 		Keep:       r.Campaign.KeepColumns,
+		Carry:      r.carry,
 		Use:        use,
 		Enough:     r.Reader.OmitFields,
 		Duplicates: map[string]shard.Rule{"first": shard.First, "last": shard.Last, "latest": shard.Latest}[r.Campaign.Cohort.Duplicates.Rule],

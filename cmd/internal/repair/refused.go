@@ -26,6 +26,9 @@ func (d *decider) refusedAgain(context.Context) (func() (string, error), error) 
 	if err := d.run.MaySendAgain(d.plan, d.ledger, "whom the service refused here"); err != nil {
 		return nil, err
 	}
+	if err := d.run.NotFollowedUp(d.plan); err != nil {
+		return nil, err
+	}
 	again := decision.RetryCandidates(d.ledger, d.Codes)
 	showRefused(d.run.Stdout, again)
 	if again.Sum().Again == 0 {

@@ -40,6 +40,7 @@ func (r *Runner) inRegister(fn func(*register.Register) error) error {
 		return err
 	}
 	defer func() { _ = reg.Close() }()
+	reg.Chain = r.chain
 	return fn(reg)
 }
 
@@ -49,6 +50,7 @@ func (r *Runner) lookInRegister() (*register.Register, error) {
 	if err != nil {
 		return nil, refusal.New("register_unreadable", "cause", err)
 	}
+	reg.Chain = r.chain
 	return reg, nil
 }
 
@@ -59,6 +61,9 @@ func (r *Runner) standing(reg *register.Register, plan *plan.Plan, found registe
 		Rivals: reg.Others(plan.Campaign, plan.Service, plan.RunID),
 	}
 	st.Entry, st.Known = reg.Run(plan.RunID)
+	if plan.FollowUp != nil {
+		st.Parent, _ = reg.Run(plan.FollowUp.Parent.RunID)
+	}
 	st.Service, st.Simulator = plan.Service, st.Entry.Simulator
 	if r.Tokens != nil {
 		st.Simulator, st.Heard = r.Tokens.Simulator()
@@ -287,6 +292,9 @@ func (r *Runner) note(plan *plan.Plan, state register.State, summary dispatch.Su
 func (r *Runner) entry(plan *plan.Plan, e register.Entry) register.Entry {
 	e.RunID, e.Campaign, e.Service, e.CohortSHA256 = plan.RunID, plan.Campaign, plan.Service, plan.Cohort.SHA256
 	e.Folder, e.Note, e.Templates, e.Profile = r.Folder.Path, plan.SendAgain, earlier.TemplatesOf(plan), string(r.Campaign.Profile)
+	if f := plan.FollowUp; f != nil {
+		e.Root, e.Parent, e.Rule = f.Root, f.Parent.RunID, f.Rule
+	}
 	e.Real, e.Keyed = e.Real || r.atService(), plan.References.Invertible()
 	if r.Campaign.Notify.Endpoint == campaign.Messages {
 		e.Endpoint = string(r.Campaign.Notify.Endpoint)

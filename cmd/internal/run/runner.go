@@ -53,6 +53,9 @@ type Runner struct {
 	Sink   sinks.Service
 	Tokens *apim.Tokens // nil: the service needs no signing in
 	close  []func()     // what End calls
+
+	chain    string    // id of the first run of the chain of follow-ups that the run is in
+	followUp *followUp // of the call; nil: an ordinary send, or a resume
 }
 
 // Options are the choices of a start.
@@ -91,6 +94,9 @@ func (r *Runner) Open(c *cobra.Command) {
 func (r *Runner) ResumeFolder(ctx context.Context, o Options) (err error) {
 	r.goOnAs(o)
 	planned, err := plan.Open(r.RunFolder)
+	if errors.Is(err, plan.ErrNone) && len(r.Call.FollowUp) > 0 {
+		return refusal.New("followup_not_planned", "folder", r.RunFolder, "command", refusal.Command(r.Call.FollowUp...))
+	}
 	if errors.Is(err, plan.ErrNone) { // it was stopped before there was a plan
 		r.Call.SendAgain = cmp.Or(o.SendAgain, r.Call.SendAgain)
 		return (&send{run: r, options: o, resumed: true}).do(ctx)
@@ -109,7 +115,7 @@ func (r *Runner) ResumeFolder(ctx context.Context, o Options) (err error) {
 	if err := intake.CanAlert(r.Campaign); err != nil {
 		return err
 	}
-	r.Service, r.Id, r.Frozen = planned.Service, planned.Run, r.Campaign.Frozen()
+	r.Service, r.Id, r.Frozen, r.chain = planned.Service, planned.Run, r.Campaign.Frozen(), planned.Root()
 	if r.Folder, err = runfolder.Hold(r.RunFolder, "resume", r.Network, r.Log); err != nil {
 		return err
 	}

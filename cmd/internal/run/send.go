@@ -57,12 +57,20 @@ func (s *send) do(ctx context.Context) error {
 	}
 	r.sweep()
 	s.reading = intake.NewReading(r.Campaign, r.screen, r.Call.Cohort)
+	if r.followUp != nil {
+		r.followUp.ready(s.reading)
+	}
 	defer func() { s.reading.Copy.Drop() }()
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
 	if s.at, err = r.locate(); err != nil {
 		return err
+	}
+	if r.followUp != nil {
+		if err := r.followUp.note(r.Id, s.at.folder); err != nil {
+			return err
+		}
 	}
 	if r.Folder, err = runfolder.Hold(s.at.folder, "send", r.Network, r.Log); err != nil {
 		return err
@@ -117,6 +125,10 @@ func (s *send) identify(ctx context.Context) error {
 	}
 	r.Service = r.Campaign.ServiceID(r.Call.Simulate)
 	r.Id = engine.NewRunID(r.Campaign.Name, s.reading.Digest, r.Service)
+	r.chain = r.Id.String()
+	if f := r.followUp; f != nil {
+		r.Id, r.chain = engine.NewFollowUpID(f.of.Root, f.of.Rule, r.Id), f.of.Root
+	}
 	if s.resumed && r.Call.RunID != r.Id.String() {
 		return refusal.New("run_identity_changed", "folder", r.RunFolder, "run", r.Call.RunID, "command", r.sendCommand())
 	}
@@ -164,7 +176,11 @@ func (s *send) receive(ctx context.Context) error {
 		return refusal.New("stdin_not_saved", "cause", err)
 	}
 	terminal.PartWith(ctx, s.options.again())
-	return s.reading.TakeStdin(ctx, dir, r.stdin, "send")
+	in := r.stdin
+	if r.followUp != nil {
+		in = r.followUp.people
+	}
+	return s.reading.TakeStdin(ctx, dir, in, "send")
 }
 
 // keep moves the copy of standard input into the run's folder. A run that is stopped without a plan
@@ -177,13 +193,21 @@ func (s *send) keep(ctx context.Context) error {
 	if err := s.reading.Copy.MoveTo(path); err != nil {
 		return refusal.New("stdin_copy_not_moved", "cause", err)
 	}
-	terminal.PartWith(ctx, s.run.GoOn())
+	terminal.PartWith(ctx, s.goOn())
 	s.reading.Paths = []string{path}
 	err := s.reading.Open(ctx)
 	if ctx.Err() != nil {
 		return &dispatch.Stopped{Code: "signal", Why: "stopped while preparing; nothing was sent"}
 	}
 	return err
+}
+
+// goOn is the command that goes on while there is no plan.
+func (s *send) goOn() string {
+	if s.run.followUp != nil {
+		return s.options.again() // by then other people may be due
+	}
+	return s.run.GoOn()
 }
 
 // sendCommand is the send that the run's folder remembers.
@@ -243,9 +267,11 @@ func (s *send) planAgain(planned *plan.Plan, folded *ledger.Ledger) (bool, error
 // begin prepares a run that has no plan yet, and sends it.
 func (s *send) begin(ctx context.Context) error {
 	next := &start{run: s.run, options: s.options, copy: s.reading.Copy}
-	if err := s.prepare(ctx, next); err != nil {
+	err := s.prepare(ctx, next)
+	s.run.followUp.planned()
+	if err != nil {
 		if errors.As(err, new(*dispatch.Stopped)) {
-			return s.run.stopped(err)
+			return &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: s.goOn()}
 		}
 		s.reading.Copy.Drop()
 		s.run.Folder.Discard()
@@ -294,7 +320,7 @@ func (s *send) prepare(ctx context.Context, next *start) error {
 	}
 	p := &intake.Preparation{
 		Reading: s.reading, Folder: r.Folder, References: names, Sink: r.Sink, Rehearsal: r.Call.Simulate,
-		Header: plan.Header{Service: r.Service, Frozen: r.Frozen, RestOf: r.Call.RestOf, SendAgain: r.Call.SendAgain, BeganAgain: s.at.again, OlderNames: s.at.older},
+		Header: plan.Header{Service: r.Service, Frozen: r.Frozen, RestOf: r.Call.RestOf, SendAgain: r.Call.SendAgain, BeganAgain: s.at.again, OlderNames: s.at.older, FollowUp: r.followUp.header()},
 		Compare: func(ctx context.Context, spool *shard.Spool) error {
 			return next.compare(ctx, spool, before.Named(), r.Call.SendAgain != "", nil)
 		},
@@ -315,7 +341,11 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := earlier.Hold(slices.Concat(s.at.others, rest), r.Call.SendAgain != "")
+	reg, err := r.lookInRegister()
+	if err != nil {
+		return nil, err
+	}
+	before, err := earlier.Hold(withFollowUps(reg, slices.Concat(s.at.others, rest)), r.Call.SendAgain != "")
 	if err != nil {
 		return nil, err
 	}

@@ -224,7 +224,7 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 		return refusal.New("no_room_to_compare", "cause", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if s.compared, err = earlier.Compare(ctx, r.Campaign, spool, dir, closed, rest); err != nil {
+	if s.compared, err = earlier.Compare(ctx, r.Campaign, r.chain, spool, dir, closed, rest); err != nil {
 		return err
 	}
 	if _, begun := s.compared.Register.Run(r.Id.String()); begun {
@@ -283,7 +283,10 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", "list", filepath.Base(was.File))
 		}
 	}
-	if len(l.Of) == 0 {
+	if s.plan.FollowUp != nil {
+		l.News = s.run.news(ctx, s.plan)
+	}
+	if len(l.Of) == 0 && l.News == nil {
 		return nil, nil
 	}
 	first, err := l.Listing(ctx, s.run.Folder.Path, s.spool, s.ledger.Facts().Lists)

@@ -1,0 +1,232 @@
+package followup
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/engine/disk"
+	"cohort/engine/ledger"
+	"cohort/engine/plan"
+	"cohort/engine/refusal"
+	"cohort/engine/register"
+	"cohort/engine/runfolder"
+)
+
+// Folder holds the notes of a run's follow-ups, in the run's folder.
+const Folder = "followups"
+
+const noteEnd = ".note" // ends the name of a note, behind the follow-up's run id
+
+// Note says which rows of its parent a follow-up takes. It is durable before the follow-up has a folder. It holds
+// no personal data.
+type Note struct {
+	RunID  string    `json:"run_id"`
+	Folder string    `json:"folder"`
+	Rule   string    `json:"rule"`
+	At     time.Time `json:"at"`
+	People int64     `json:"people"`
+	SHA256 string    `json:"rows_sha256"`
+
+	rows rows
+}
+
+// FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
+type FolderOf func(plan.EarlierRun) (string, error)
+
+// Notes are the notes of a run's follow-ups. Who has them locked may change them.
+type Notes struct {
+	dir  string
+	lock *disk.Lock // nil: only for reading
+	All  []*Note
+}
+
+// OpenNotes reads the notes in the folder of a run. With lock, it keeps others from changing them until Release.
+func OpenNotes(dir string, records int64, lock bool) (n *Notes, err error) {
+	n = &Notes{dir: filepath.Join(dir, Folder)}
+	if lock {
+		if err := disk.MakeFolder(n.dir); err != nil {
+			return nil, refusal.New("folder_unwritable", "cause", err)
+		}
+		n.lock, err = disk.Acquire(filepath.Join(n.dir, runfolder.LockFile), "followup")
+		if held := (*disk.HeldError)(nil); errors.As(err, &held) {
+			return nil, refusal.New("followup_busy", "folder", dir, "cause", held)
+		}
+		if err != nil {
+			return nil, refusal.New("folder_unlockable", "cause", err)
+		}
+	}
+	if err = n.read(records); err != nil {
+		n.Release()
+	}
+	return n, err
+}
+
+// Release unlocks the notes. It may be called again.
+func (n *Notes) Release() {
+	if n.lock != nil {
+		_ = n.lock.Release()
+		n.lock = nil
+	}
+}
+
+func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
+
+func (n *Notes) read(records int64) error {
+	files, err := os.ReadDir(n.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return refusal.New("folder_unreadable", "cause", err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), noteEnd) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(n.dir, f.Name()))
+		if err != nil {
+			return refusal.New("folder_unreadable", "cause", err)
+		}
+		head, rows, _ := bytes.Cut(text, []byte("\n"))
+		note := &Note{rows: rows}
+		err = json.Unmarshal(head, note)
+		sum := sha256.Sum256(rows)
+		if err != nil || hex.EncodeToString(sum[:]) != note.SHA256 || len(rows) != len(newRows(records)) {
+			return runfolder.Damaged(fmt.Errorf("%s is damaged; bring it back from a copy", filepath.Join(n.dir, f.Name())))
+		}
+		n.All = append(n.All, note)
+	}
+	return nil
+}
+
+// IsOnly reports whether a rule is for people whom the parent has not reached.
+func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
+
+// share reports whether two rules must not take the same people.
+func share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
+
+// Taken returns the rows that follow-ups of a rule have taken.
+func (n *Notes) Taken(rule string, records int64) rows {
+	all := newRows(records)
+	for _, note := range n.All {
+		if share(note.Rule, rule) {
+			all.union(note.rows)
+		}
+	}
+	return all
+}
+
+// AnyOnly returns a follow-up of people whom the run has not reached.
+func (n *Notes) AnyOnly() (*Note, bool) {
+	for _, note := range n.All {
+		if IsOnly(note.Rule) {
+			return note, true
+		}
+	}
+	return nil, false
+}
+
+// Settle looks at the earlier follow-ups of a rule. It refuses another while one of them can still send, or when
+// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
+func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf FolderOf, log *slog.Logger) error {
+	for _, e := range reg.Runs() {
+		has := func(note *Note) bool { return note.RunID == e.RunID }
+		if e.Parent == parent && share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
+			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
+		}
+	}
+	kept := n.All[:0]
+	for _, note := range n.All {
+		began := true
+		if share(note.Rule, rule) {
+			var err error
+			_, known := reg.Run(note.RunID)
+			if began, err = note.settled(known, folderOf); err == nil && !began && n.lock != nil {
+				err = n.forget(note, log)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if began {
+			kept = append(kept, note)
+		}
+	}
+	n.All = kept
+	return nil
+}
+
+// settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
+func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error) {
+	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
+	var planned *plan.Plan
+	if err == nil {
+		planned, err = plan.Open(folder)
+	}
+	switch {
+	case !known && (errors.Is(err, plan.ErrNone) || refusal.Code(err) == "run_gone"):
+		return false, nil
+	case err != nil:
+		return true, refusal.New("followup_gone", "run", note.RunID[:8], "rule", note.Rule, "folder", note.Folder)
+	}
+	defer func() { _ = planned.Close() }()
+	folded, err := ledger.Read(folder, planned)
+	if err != nil {
+		return true, runfolder.Unsound(folder, err)
+	}
+	live, held, foreign := folded.Unsettled()
+	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0) || folded.Facts().Superseded != ""
+	if !over {
+		err = refusal.New("followup_unfinished", "run", note.RunID[:8], "rule", note.Rule, "folder", folder,
+			"command", refusal.Command("resume", folder))
+	}
+	return true, err
+}
+
+// forget removes what a follow-up without a plan has left.
+func (n *Notes) forget(note *Note, log *slog.Logger) error {
+	c, err := runfolder.ReadCall(note.Folder)
+	if err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
+		held, err := runfolder.Hold(note.Folder, "followup", true, log)
+		if err != nil {
+			return err
+		}
+		held.Discard()
+		held.Release()
+	}
+	if err := os.Remove(n.path(note.RunID)); err != nil {
+		return refusal.New("folder_unwritable", "cause", err)
+	}
+	log.Info("a follow-up was stopped before it had a plan; it sent nothing and is forgotten", "run", note.RunID[:8])
+	return disk.SyncFolder(n.dir)
+}
+
+// Add notes the people of a follow-up, durably. Its folder is made afterwards.
+func (n *Notes) Add(run, folder, rule string, s *Selection) error {
+	sum := sha256.Sum256(s.rows)
+	note := &Note{
+		RunID: run, Folder: folder, Rule: rule, At: time.Now().UTC().Truncate(time.Second),
+		People: s.Due, SHA256: hex.EncodeToString(sum[:]), rows: s.rows,
+	}
+	err := disk.WriteFile(n.path(run), func(w io.Writer) error {
+		if err := json.NewEncoder(w).Encode(note); err != nil {
+			return err
+		}
+		_, err := w.Write(s.rows)
+		return err
+	})
+	if err != nil {
+		return refusal.New("folder_unwritable", "cause", err)
+	}
+	n.All = append(n.All, note)
+	return nil
+}

@@ -1,0 +1,67 @@
+package intake
+
+import (
+	"slices"
+
+	"cohort/engine/campaign"
+	"cohort/engine/refusal"
+	"cohort/sinks"
+)
+
+// FollowUpColumns lists the columns that the follow-ups of a campaign need, and the follow-ups of those. The spool
+// of the first run carries them for all.
+func FollowUpColumns(c *campaign.Campaign) ([]string, error) { return followUpColumns(c, nil) }
+
+// followUpColumns is FollowUpColumns. It does not go round a circle of the campaign files above.
+func followUpColumns(c *campaign.Campaign, above []string) (columns []string, err error) {
+	above = append(slices.Clip(above), c.Path)
+	for _, rule := range c.FollowUps {
+		if rule.NotAfter != "" {
+			columns = append(columns, rule.NotAfter)
+		}
+		if slices.Contains(above, rule.By) {
+			continue
+		}
+		by, err := LoadCampaign(rule.By)
+		var needs []string
+		if err == nil {
+			needs, err = columnsFor(by, above)
+		}
+		if err != nil {
+			return nil, refusal.New("followup_campaign_unusable", "cause", err, "rule", rule.Name)
+		}
+		columns = append(columns, needs...)
+	}
+	slices.Sort(columns)
+	return slices.Compact(columns), nil
+}
+
+// ColumnsFor lists the columns that a follow-up by a campaign needs beside the NHS number: for its messages, its
+// rules, and the follow-ups behind it.
+func ColumnsFor(by *campaign.Campaign) ([]string, error) { return columnsFor(by, nil) }
+
+func columnsFor(by *campaign.Campaign, above []string) ([]string, error) {
+	columns, err := followUpColumns(by, above)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := sinks.FieldsOf(by)
+	if err != nil {
+		return nil, err
+	}
+	columns = slices.Concat(columns, fields, by.Cohort.Required, by.KeepColumns)
+	for _, route := range by.Routes {
+		for _, condition := range route.When {
+			columns = append(columns, condition.Column)
+		}
+	}
+	if by.Reach != nil {
+		columns = append(columns, by.Reach.Practice)
+	}
+	if by.File != nil && by.File.Letters != nil {
+		columns = append(append(columns, by.File.Letters.AddressLines...), by.File.Letters.Postcode)
+	}
+	slices.Sort(columns)
+	columns = slices.DeleteFunc(columns, func(c string) bool { return c == campaign.AppColumn })
+	return slices.Compact(columns), nil
+}
