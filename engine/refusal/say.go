@@ -83,7 +83,7 @@ var sentences = map[string]string{
 	"endpoint_changed":              "this run was begun on {host} with sink.notify.endpoint: {endpoint}. Put it back in the campaign file; under another endpoint the service does not know what it has had",
 	"events_unreadable":             "what the services said of the message cannot be read: {cause}",
 	"fallback_unwritable":           "the fallback list cannot be written: {cause}",
-	"fate_unknown":                  "--only {fate}: there is no such fate; the fates are {fates}",
+	"fate_unknown":                  "--only {fate}: there is no such fate; the fates are {fates}. Deliveries that failed are in unreached.csv, which cohort report DIR writes",
 	"fetch_failed":                  "the reports of who has the NHS App cannot be fetched: {cause}",
 	"fetch_under_way":               "the reports of who has the NHS App are already being fetched: {cause}",
 	"fetched_not_saved":             "the fetched reports cannot be saved: {cause}",
