@@ -249,6 +249,7 @@ var sentences = map[string]string{
 	"run_not_listening":             "the process at work on the run takes no commands: {cause}. If it is preparing, try again in a moment",
 	"run_superseded":                "run {run} has taken this run's place: nothing more is sent from here; go on there",
 	"runs_none":                     "{folder} has no run: --runs names the folder that holds the runs' folders",
+	"runs_misplaced":                "--runs {folder}: the folder {parent} is not there. Name the folder that send and resume keep their runs in",
 	"runs_unreadable":               "the folder of the runs cannot be read: {cause}; name it with --runs",
 	"runs_unsearchable":             "none of the {runs} runs can be searched; the latest: {cause}",
 	"same_words":                    "{again} of the {people} people in this cohort would get the same words with the same values twice within {days} days (overlap_days): {runs}. To send only to people not reached there, and to close those runs: --rest-of {campaigns}. To send to all of them: --send-again and a reason",

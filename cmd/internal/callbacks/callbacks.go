@@ -3,9 +3,11 @@
 package callbacks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log"
 	"log/slog"
 	"net"
@@ -55,6 +57,9 @@ func (c *Command) Run(ctx context.Context) error {
 	if (c.Cert == "") != (c.Key == "") {
 		return refusal.New("tls_half")
 	}
+	if err := c.lookForRuns(); err != nil {
+		return err
+	}
 	runs, err := runfolder.Absolute(c.Runs)
 	if err != nil {
 		return err
@@ -87,6 +92,21 @@ func (c *Command) Run(ctx context.Context) error {
 	return s.run(ctx, listener)
 }
 
+// lookForRuns warns of a folder without runs: its name may be wrong, or they may come later.
+func (c *Command) lookForRuns() error {
+	folder, err := runfolder.Absolute(c.Runs)
+	if err != nil {
+		return err
+	}
+	if parent := filepath.Dir(folder); !runfolder.Exists(parent) {
+		return refusal.New("runs_misplaced", "folder", folder, "parent", parent)
+	}
+	if runs, _ := filepath.Glob(filepath.Join(folder, "*", runfolder.RunFile)); len(runs) == 0 { // an error is one of the pattern
+		c.Log.Warn("the folder of --runs has no run yet: no run elsewhere gets these callbacks", "runs", folder)
+	}
+	return nil
+}
+
 // listen opens the port. Plain HTTP is for this machine, or behind a proxy.
 func (c *Command) listen() (net.Listener, error) {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -113,6 +133,7 @@ type service struct {
 	cert        certificate
 	files       []*renewable
 	handshakes  atomic.Int64 // that failed since the latest report
+	refused     atomic.Int64 // of them, because the sender refused the certificate
 	lastFailed  atomic.Value // why the latest of them did, a string
 }
 
@@ -127,6 +148,7 @@ func (s *service) watch(c *Command, b *campaign.Callbacks) {
 	if s.withClients {
 		s.files = append(s.files, theAuthority(b.ClientCAFile, s.receiver))
 	}
+	s.files = append(s.files, &renewable{paths: []string{c.Campaign}})
 }
 
 // run serves until ctx is done.
@@ -137,12 +159,11 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	}
 	server.Protocols.SetHTTP1(true)
 	facts := []any{"address", listener.Addr(), "inbox", s.store.dir, "client_certificates", s.withClients}
-	if pair := s.cert.current.Load(); pair != nil {
-		facts = append(facts, "certificate_sha256", s.cert.pin(), "certificate_ends", pair.Leaf.NotAfter.UTC())
+	if s.cert.current.Load() != nil {
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))
 	}
-	s.log.Info("receiving callbacks", facts...)
-	s.warnOfEnd()
+	s.log.Info("receiving callbacks", append(facts, s.cert.facts()...)...)
+	s.warnOfCertificate()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	if err := s.work(ctx, ended); err != nil {
@@ -176,7 +197,7 @@ func (s *service) work(ctx context.Context, ended <-chan error) error {
 			s.report("in the last minute")
 		}
 		if n%(24*time.Hour/s.every) == 0 {
-			s.warnOfEnd()
+			s.warnOfCertificate()
 		}
 	}
 }
@@ -187,9 +208,13 @@ func (s *service) look() {
 		switch changed, err := f.renew(); {
 		case err != nil:
 			s.log.Warn("a renewed file cannot be used; what was loaded before stays in use", "file", f.what, "cause", err)
+		case changed && f.use == nil:
+			s.log.Warn("the campaign file has changed: restart this receiver to take it up")
+		case changed && f.what == certificateFiles:
+			s.log.Info("a renewed file is in use", append([]any{"file", f.what}, s.cert.facts()...)...)
+			s.warnOfCertificate()
 		case changed:
 			s.log.Info("a renewed file is in use", "file", f.what)
-			s.warnOfEnd()
 		}
 	}
 	if s.receiver.Failing() {
@@ -200,11 +225,25 @@ func (s *service) look() {
 	}
 }
 
-// warnOfEnd warns of a certificate that ends soon.
-func (s *service) warnOfEnd() {
-	if pair := s.cert.current.Load(); pair != nil && time.Until(pair.Leaf.NotAfter) < soon {
+// warnOfCertificate warns of a certificate that the services refuse, soon refuse, or that costs much time.
+func (s *service) warnOfCertificate() {
+	pair := s.cert.current.Load()
+	if pair == nil {
+		return
+	}
+	leaf := pair.Leaf
+	switch left := time.Until(leaf.NotAfter); {
+	case left <= 0:
+		s.log.Error("ALARM: the certificate has ended, and the services send no callbacks; renew it, and keep its private key", "ended", leaf.NotAfter.UTC())
+	case left < soon:
 		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key",
-			"ends", pair.Leaf.NotAfter.UTC(), "days", int(time.Until(pair.Leaf.NotAfter).Hours()/24))
+			"ends", leaf.NotAfter.UTC(), "days", int(left.Hours()/24))
+	}
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		s.log.Warn("the certificate is self-signed: that is for the simulator. NHS Notify gives up at once on each callback to it")
+	}
+	if leaf.PublicKeyAlgorithm == x509.RSA {
+		s.log.Warn("the certificate has an RSA key, which is slow: NHS Notify makes a new connection for each callback. Get one with an ECDSA key")
 	}
 }
 
@@ -215,6 +254,10 @@ func (s *service) report(when string) {
 	}
 	if failed := s.handshakes.Swap(0); failed > 0 {
 		s.log.Info("TLS handshakes that failed "+when, "count", failed, "latest", s.lastFailed.Load())
+	}
+	if refused := s.refused.Swap(0); refused > 0 {
+		s.log.Warn("senders refuse the certificate of this receiver: has it ended, is it self-signed, does it name this host, "+
+			"and has its file the certificates between it and its authority?", "times", refused)
 	}
 }
 
@@ -229,5 +272,8 @@ func (s *service) Write(line []byte) (int, error) {
 	_, reason, _ := strings.Cut(text, ": ") // behind the address
 	s.lastFailed.Store(reason)
 	s.handshakes.Add(1)
+	if strings.HasPrefix(reason, "remote error: ") && strings.Contains(reason, "certificate") {
+		s.refused.Add(1)
+	}
 	return len(line), nil
 }
