@@ -197,6 +197,9 @@ func (r *Run) print(w io.Writer) {
 	if r.Series != "" {
 		fmt.Fprintf(w, ", series %s", r.Series)
 	}
+	if r.Previous != "" {
+		fmt.Fprintf(w, ", its previous run is %.8s", r.Previous)
+	}
 	fmt.Fprintf(w, "\n  folder    %s\n", r.Folder)
 	if r.Fates != nil {
 		var account []string

@@ -18,6 +18,7 @@ import (
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
@@ -265,6 +266,9 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(w, "files     %d with %d messages in %s\n", s.Files.Count, s.Files.Messages, s.Files.Folder)
 	default:
 		fmt.Fprintln(w, "files     not whole yet: hand nothing over")
+	}
+	if runfolder.Exists(filepath.Join(s.Folder, facts.InboxFolder)) || runfolder.Exists(filepath.Join(filepath.Dir(s.Folder), facts.SharedFolder)) {
+		fmt.Fprintf(w, "delivery  what became of accepted messages: %s\n", refusal.Command("report", s.Folder))
 	}
 	s.next(w)
 	if s.Foreign > 0 {
