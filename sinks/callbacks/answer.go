@@ -69,7 +69,7 @@ func (a Answer) write(w http.ResponseWriter) {
 var toCheck = map[Answer]string{
 	WrongKey: "api_key_file of callbacks in the campaign file (or else the one of sink) and api_key_header; " +
 		"or the API key was changed at the service: see Renewing in docs/callbacks.md",
-	WrongSignature:   "application_id of callbacks in the campaign file: the API key is right, and the signature is not",
+	WrongSignature:   "application_id of callbacks in the campaign file (the API key is right): see docs/callbacks.md",
 	WrongCertificate: "client_ca_file and client_names of callbacks in the campaign file: see Renewing in docs/callbacks.md",
 }
 

@@ -294,6 +294,14 @@ func TestTheStartWarns(t *testing.T) {
 	if strings.Contains(s.log.String(), "has no run yet") {
 		t.Error(s.log.String())
 	}
+	var log lines
+	slow := &service{log: slog.New(slog.NewTextHandler(&log, nil))}
+	slow.cert.current.Store(&tls.Certificate{Leaf: &x509.Certificate{
+		NotAfter: time.Now().AddDate(1, 0, 0), PublicKeyAlgorithm: x509.RSA, RawIssuer: []byte("an authority"),
+	}})
+	if slow.warnOfCertificate(); !strings.Contains(log.String(), "RSA") || strings.Count(log.String(), "\n") != 1 {
+		t.Error(log.String())
+	}
 }
 
 func TestAnInboxThatFailedIsOpenedAgain(t *testing.T) {
