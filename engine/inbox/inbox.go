@@ -51,7 +51,7 @@ func Open(dir, doing string) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := openOn(journal.OS(), dir, volumeBytes)
+	in, err := openOn(disk.OS(), dir, volumeBytes)
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
@@ -60,7 +60,7 @@ func Open(dir, doing string) (*Inbox, error) {
 }
 
 // openOn opens an inbox on a filesystem, without a lock.
-func openOn(fsys journal.FS, dir string, volumeBytes int64) (*Inbox, error) {
+func openOn(fsys disk.FS, dir string, volumeBytes int64) (*Inbox, error) {
 	// Volumes take the place of segments. A full disk refuses all events, so it needs no reserve.
 	in := &Inbox{dir: dir, volumeBytes: volumeBytes, options: journal.Options{FS: fsys, SegmentBytes: 1 << 40, Reserve: -1}}
 	all, err := volumes(fsys, dir)
@@ -144,7 +144,7 @@ func (in *Inbox) Close() error {
 }
 
 // volumes lists the numbers of the volumes, in order. A folder that is missing has none.
-func volumes(fsys journal.FS, dir string) (all []uint64, err error) {
+func volumes(fsys disk.FS, dir string) (all []uint64, err error) {
 	names, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

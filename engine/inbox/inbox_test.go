@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine/delivery"
 	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 	"cohort/engine/journal"
 )
 
@@ -26,7 +27,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var osFS = journal.OS()
+var osFS = disk.OS()
 
 var background = context.Background()
 
@@ -45,7 +46,7 @@ func events(keys ...string) (list []delivery.Event) {
 }
 
 // readKeys reads the keys of the events after a position.
-func readKeys(fsys journal.FS, dir string, from Position) (keys []string, end Position, err error) {
+func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
 	end, err = readOn(fsys, dir, from, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
@@ -144,14 +145,14 @@ func TestTwoReceivers(t *testing.T) {
 
 // Callers that come together share a sync.
 func TestCallersShareASync(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	syncs := 0
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "sync" {
 			syncs++
 			time.Sleep(2 * time.Millisecond) // the others come meanwhile
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
@@ -179,18 +180,18 @@ func TestCallersShareASync(t *testing.T) {
 // inbox has everything that was acknowledged.
 func TestAFailedSync(t *testing.T) {
 	for _, err := range []error{syscall.EIO, syscall.ENOSPC} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, e := openOn(fsys, ".", 1<<20)
 		must(t, e)
 		must(t, in.Put(background, events("before")))
-		fsys.mu.Lock()
-		fsys.fault = func(_ int, op, _ string) fault {
+		fsys.Mu.Lock()
+		fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 			if op == "sync" || op == "create" {
-				return fault{err: err}
+				return crashfs.Fault{Err: err}
 			}
-			return fault{}
+			return crashfs.Fault{}
 		}
-		fsys.mu.Unlock()
+		fsys.Mu.Unlock()
 		var wait sync.WaitGroup
 		for i := range 20 {
 			wait.Go(func() {
@@ -200,9 +201,9 @@ func TestAFailedSync(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		fsys.mu.Lock()
-		fsys.fault = nil // the disk works again
-		fsys.mu.Unlock()
+		fsys.Mu.Lock()
+		fsys.Fault = nil // the disk works again
+		fsys.Mu.Unlock()
 		if got := in.Put(background, events("later")); !errors.Is(got, err) || !errors.Is(got, journal.ErrPoisoned) {
 			t.Errorf("a later caller was told: %v", got)
 		}
@@ -223,20 +224,20 @@ func TestAFailedSync(t *testing.T) {
 
 // A volume that cannot begin stops the inbox, and what was acknowledged is there.
 func TestAVolumeThatCannotBegin(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1)
 	must(t, err)
 	must(t, in.Put(background, events("before")))
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "mkdir" {
-			return fault{err: syscall.EDQUOT}
+			return crashfs.Fault{Err: syscall.EDQUOT}
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	if err := in.Put(background, events("during")); !errors.Is(err, syscall.EDQUOT) || !errors.Is(err, journal.ErrFull) {
 		t.Error(err)
 	}
-	fsys.fault = nil
+	fsys.Fault = nil
 	if err := in.Put(background, events("later")); !errors.Is(err, syscall.EDQUOT) {
 		t.Error(err)
 	}
@@ -250,7 +251,7 @@ func TestAVolumeThatCannotBegin(t *testing.T) {
 // A volume that was full before a start is full after it, and a folder of others is no volume. The
 // first number tells the inbox from an earlier one in the same place.
 func TestTheNextVolume(t *testing.T) {
-	fsys, began := newCrashFS(), uint64(time.Now().Unix())
+	fsys, began := crashfs.New(), uint64(time.Now().Unix())
 	must(t, fsys.Mkdir("7"))
 	for range 3 {
 		in, err := openOn(fsys, ".", 1)
@@ -266,7 +267,7 @@ func TestTheNextVolume(t *testing.T) {
 }
 
 func TestAContextThatHasEnded(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
 	ended, end := context.WithCancel(background)
@@ -379,7 +380,7 @@ func TestDrop(t *testing.T) {
 
 // A reader that fails goes on with the event that it could not take.
 func TestAReaderThatFails(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 300)
 	must(t, err)
 	for i := range 6 {
@@ -415,7 +416,7 @@ func TestANewerProgramsEvents(t *testing.T) {
 		"an event": func(l *journal.Log) error { return l.Commit(eventType, []byte{200}) },
 		"a record": func(l *journal.Log) error { e := event("a"); return l.Commit(9, delivery.Append(nil, &e)) },
 	} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, err := openOn(fsys, ".", 1<<20)
 		must(t, err)
 		must(t, put(in.log))

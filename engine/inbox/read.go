@@ -55,10 +55,10 @@ var ErrGone = errors.New("the inbox does not have the events of this position an
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
 // errors are those of journal.Read: the caller must not use what fn was given.
 func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
-	return readOn(journal.OS(), dir, from, fn)
+	return readOn(disk.OS(), dir, from, fn)
 }
 
-func readOn(fsys journal.FS, dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
+func readOn(fsys disk.FS, dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
 	all, err := volumes(fsys, dir)
 	if err != nil {
 		return from, err
@@ -101,7 +101,7 @@ func readOn(fsys journal.FS, dir string, from Position, fn func(Position, delive
 }
 
 // readVolume reads a volume from a position on.
-func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) error {
+func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record) error) error {
 	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
 	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)
 	if !errors.As(err, new(*journal.CorruptError)) || from.Segment == 0 {
@@ -127,7 +127,7 @@ func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Reco
 // position is the earliest that a reader still needs. It may run while others write and read. It keeps
 // the volume that is written to.
 func Drop(dir string, before Position, since time.Time) error {
-	all, err := volumes(journal.OS(), dir)
+	all, err := volumes(disk.OS(), dir)
 	if err != nil || len(all) == 0 {
 		return err
 	}
