@@ -1,6 +1,7 @@
 package shard_test
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"os"
@@ -103,6 +104,22 @@ func holds(t tb, s *shard.Spool, want model) {
 	for _, step := range []int64{1, 7, math.MaxInt64 - 1} {
 		if got := ranged(t, s, step); !slices.Equal(got, want.records) {
 			t.Fatalf("the records, %d rows at a time, are\n%+v\nand not\n%+v", step, got, want.records)
+		}
+	}
+	people := map[person.NHSNumber][]person.Record{}
+	for _, r := range want.records {
+		if n, err := person.ParseNHSNumber(r.Number); err == nil {
+			people[n] = append(people[n], r)
+		}
+		if got, found, err := s.At(r.Row); err != nil || found != (r.Shard >= 0) || found && got != r {
+			t.Fatalf("row %d is found as %+v, %v, %v", r.Row, got, found, err)
+		}
+	}
+	for n, records := range people {
+		got, err := s.Of(n)
+		slices.SortFunc(got, func(a, b person.Record) int { return cmp.Compare(a.Row, b.Row) })
+		if err != nil || !slices.Equal(got, records) {
+			t.Fatalf("a person's records are\n%+v\nand not\n%+v, %v", got, records, err)
 		}
 	}
 	rejected := slices.DeleteFunc(slices.Clone(want.records), func(r person.Record) bool { return r.Fate == "" })

@@ -35,6 +35,8 @@ type shard struct {
 	routes   []uint8         // nil when there is one route
 	texts    []*array.String // those of the first record batch of a spool to count; else nil
 
+	ready func() error // opens file; nil when it is open
+
 	mu   sync.Mutex
 	file *os.File
 	ipc  *ipc.FileReader
@@ -70,6 +72,31 @@ func Open(dir string) (*Spool, error) {
 	return open(dir, m, digest)
 }
 
+// OpenPart is Open for a reader of few records. It compares a shard with its digest when it first reads it, and all
+// other files now.
+func OpenPart(dir string) (*Spool, error) {
+	m, digest, err := ReadManifest(dir)
+	if err == nil {
+		err = Manifest{Others: m.Others}.Verify(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Spool{Manifest: m, Digest: digest, dir: dir}
+	for _, info := range m.Shards {
+		sh := &shard{last: s.noPages()}
+		sh.ready = sync.OnceValue(func() error {
+			err := info.verify(filepath.Join(dir, info.File))
+			if err == nil {
+				sh.file, sh.ipc, err = openArrow(filepath.Join(dir, info.File), ipc.WithAllocator(&s.messages))
+			}
+			return err
+		})
+		s.shards = append(s.shards, sh)
+	}
+	return s.openOthers()
+}
+
 // open opens a spool that is as it was built.
 func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
 	s := &Spool{Manifest: m, Digest: digest, dir: dir}
@@ -81,6 +108,10 @@ func open(dir string, m Manifest, digest [32]byte) (*Spool, error) {
 		}
 		s.shards = append(s.shards, sh)
 	}
+	return s.openOthers()
+}
+
+func (s *Spool) openOthers() (*Spool, error) {
 	if err := errors.Join(s.readVerdicts(), s.readRoutes(), s.readSuperseded()); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -93,8 +124,10 @@ func (s *Spool) openShard(info FileInfo) (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shard{file: f, ipc: r, last: slices.Repeat([]lastPage{{number: -1}}, s.Routes())}, nil
+	return &shard{file: f, ipc: r, last: s.noPages()}, nil
 }
+
+func (s *Spool) noPages() []lastPage { return slices.Repeat([]lastPage{{number: -1}}, s.Routes()) }
 
 func (s *Spool) readVerdicts() error {
 	return s.readBytes(verdictsFile, "verdicts", func(sh *shard, verdicts []uint8) error {
@@ -134,7 +167,9 @@ func (s *Spool) readBytes(file, what string, take func(*shard, []uint8) error) e
 func (s *Spool) Close() error {
 	var errs []error
 	for _, sh := range s.shards {
-		errs = append(errs, sh.file.Close())
+		if sh.file != nil {
+			errs = append(errs, sh.file.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -231,6 +266,11 @@ func (sh *shard) bare(n int, keep ...int) (*page, error) {
 
 // read reads record batch n.
 func (sh *shard) read(n int) (*page, error) {
+	if sh.ready != nil {
+		if err := sh.ready(); err != nil {
+			return nil, err
+		}
+	}
 	if n >= sh.ipc.NumRecords() {
 		return nil, fmt.Errorf("it has no record batch %d", n)
 	}

@@ -32,6 +32,9 @@ type reportFlags struct {
 // reportFormats are the formats of a report.
 var reportFormats = map[string]func(io.Writer) report.Output{"parquet": report.Parquet, "csv": report.CSV}
 
+// htmlFormat is the summary, which has no rows.
+const htmlFormat = "html"
+
 func reportCommand() *cobra.Command {
 	var f reportFlags
 	c := &cobra.Command{
@@ -45,6 +48,9 @@ The report of a finished run is final. Later reports go beside it, as report-del
 report comes with channels.parquet, which has a row for each channel attempt, and unreached.csv,
 which lists the people whom the run has not reached. With -o, --format csv or --only, report writes
 one file only.
+
+With --format html, report writes summary.html: a page of figures to print and forward, without
+personal data. A run writes it too when it ends.
 
 With --by, report writes nothing and prints how many people of each group have each fate. A group is
 a value of one of the campaign's keep_columns. It does not tell counts of one to four people.
@@ -75,7 +81,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	c.Flags().BoolVar(&f.asJSON, "json", false, "with --by: for programs")
 	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
-	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, or csv")
+	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, csv, or html: a summary to print")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
 }
@@ -125,6 +131,9 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		return []string{path}, output.WriteTo(path, func(w io.Writer) error { return of.Write(format(w)) })
 	}
 	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
+	case f.format == htmlFormat:
+		path := cmp.Or(f.out, filepath.Join(dir, runfolder.SummaryFile))
+		return []string{path}, of.WriteSummary(path)
 	case f.out != "":
 		return one(f.out)
 	case f.format != "parquet", len(only) > 0:
@@ -142,8 +151,10 @@ func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, err
 		return nil, nil, refusal.New("by_with_file")
 	case f.by == "" && f.asJSON:
 		return nil, nil, refusal.New("json_without_by")
-	case !known:
+	case !known && f.format != htmlFormat:
 		return nil, nil, refusal.New("report_format_unknown", "format", f.format)
+	case f.format == htmlFormat && len(f.only) > 0:
+		return nil, nil, refusal.New("report_html_of_all")
 	}
 	var only []person.Fate
 	for _, name := range f.only {

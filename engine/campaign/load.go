@@ -25,8 +25,24 @@ func Load(path string) (*Campaign, error) {
 
 // Parse reads and checks the text of the campaign file at path, which must be absolute. The file
 // need not exist. A byte order mark is ignored.
-func Parse(text []byte, path string) (*Campaign, error) {
-	l := loader{file: filepath.Base(path), dir: filepath.Dir(path)}
+func Parse(text []byte, path string) (*Campaign, error) { return read(text, path, nil) }
+
+// ParsePlanned is Parse for the campaign of a plan. It takes the texts of content files from the plan's frozen keys:
+// the files may have gone, or have other words now. If another frozen key differs, the error is a *DifferenceError.
+func ParsePlanned(text []byte, path string, frozen []Setting) (*Campaign, error) {
+	planned := map[string]string{}
+	for _, s := range frozen {
+		planned[s.Key] = s.Value
+	}
+	c, err := read(text, path, planned)
+	if err == nil {
+		err = Compare(frozen, c.Frozen())
+	}
+	return c, err
+}
+
+func read(text []byte, path string, planned map[string]string) (*Campaign, error) {
+	l := loader{file: filepath.Base(path), dir: filepath.Dir(path), planned: planned}
 	var doc document
 	var err error
 	if l.lines, err = yamlfile.Decode(l.file, bytes.TrimPrefix(text, []byte("\ufeff")), &doc, laterKeys); err != nil {
@@ -70,6 +86,7 @@ type loader struct {
 	lines   map[string]int // the line of each key; a missing key may have the line of its section
 	written map[string]int // the line of each key that the file has
 	err     error
+	planned map[string]string // frozen keys with the texts of content files; nil: the files have them
 
 	ownInApp, ownPush bool // a route of the NHS App has its own message, or notification
 }

@@ -54,7 +54,7 @@ func (l *loader) nhsapp(c *Campaign, s *nhsappSection, routed bool) {
 		l.wrong(at+".in_app.content_file", "is missing; it names the file that holds the message")
 	default:
 		n.ContentFile = l.absolute(s.InApp.ContentFile)
-		n.Content = l.content(at+".in_app.content_file", n.ContentFile)
+		n.Content = l.content(at+".in_app.content_file", at+".in_app.content", n.ContentFile)
 		n.Reply = l.reply(at+".in_app.reply", s.InApp.Reply)
 	}
 	c.NHSApp = n
@@ -91,8 +91,11 @@ func (r *Reply) words() string {
 // mostContentFile limits the file of a message, in bytes.
 const mostContentFile = 1 << 20
 
-// content reads the text of a message, without a byte order mark and final line breaks.
-func (l *loader) content(key, path string) string {
+// content reads the text of a message, without a byte order mark and final line breaks. frozen is its key in a plan.
+func (l *loader) content(key, frozen, path string) string {
+	if l.planned != nil {
+		return l.planned[frozen]
+	}
 	text, err := os.ReadFile(path)
 	text = bytes.TrimRight(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), "\r\n")
 	switch {

@@ -134,3 +134,23 @@ func TestWhatIsFrozenOfTheNHSApp(t *testing.T) {
 		}
 	}
 }
+
+// The campaign of a plan has the words of the plan, though its content files have other words or are gone.
+func TestPlannedContent(t *testing.T) {
+	routed := inApp + "route:\n  - {name: welsh, when: {language: [cy]}, content_file: message.md}\n  - {name: english}\n"
+	c, err := inFolder(t, routed, "Dear ((name))")
+	must(t, err)
+	planned := c.Frozen()
+	must(t, os.WriteFile(c.NHSApp.ContentFile, []byte("Hello ((name))"), 0o600))
+	for range 2 {
+		now, err := ParsePlanned([]byte(routed), c.Path, planned)
+		must(t, err)
+		if now.NHSApp.Content != "Dear ((name))" || now.Routes[0].Content != "Dear ((name))" {
+			t.Errorf("%+v, %+v", now.NHSApp, now.Routes)
+		}
+		_ = os.Remove(c.NHSApp.ContentFile)
+	}
+	if _, err := ParsePlanned([]byte(strings.Replace(routed, "X26", "X27", 1)), c.Path, planned); err == nil {
+		t.Error("another sender passes for the planned one")
+	}
+}

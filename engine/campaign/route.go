@@ -167,6 +167,6 @@ func (l *loader) routeContent(n *NHSApp, r *Route, at string, s routeSection) {
 			return
 		}
 		r.ContentFile = l.absolute(*s.ContentFile)
-		r.Content = l.content(at+".content_file", r.ContentFile)
+		r.Content = l.content(at+".content_file", "route."+r.Name+".content", r.ContentFile)
 	}
 }

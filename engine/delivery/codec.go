@@ -109,6 +109,17 @@ func Parse(b []byte) (e Event, err error) {
 	return e, nil
 }
 
+// ReferenceOf returns the reference in the form of most events, without parsing it. It shares memory with b. It is nil
+// if the form must be parsed: the source or the kind is no word, or the reference has not the length of cohort's own.
+func ReferenceOf(b []byte) []byte {
+	const size = 36
+	isUsual := len(b) >= 4+size && b[0] == eventVersion && b[1]&b[2]&1 == 1 && (b[1]|b[2])&0x80 == 0 && b[3] == size<<1
+	if !isUsual {
+		return nil
+	}
+	return b[4 : 4+size]
+}
+
 // reader takes values from b, which is also in all. After a wrong value it is bad, and its values
 // mean nothing.
 type reader struct {

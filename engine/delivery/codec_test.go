@@ -52,6 +52,9 @@ func TestEventsAreReadBack(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, e) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, got, e)
 		}
+		if name := ReferenceOf(b); name != nil && string(name) != e.Reference {
+			t.Errorf("its reference is %q, not %q", name, e.Reference)
+		}
 		if _, err := Parse(b[:rapid.IntRange(0, len(b)-1).Draw(t, "cut")]); err == nil {
 			t.Error("a part is read as an event")
 		}
@@ -59,6 +62,29 @@ func TestEventsAreReadBack(t *testing.T) {
 			t.Error("more than an event is read as one")
 		}
 	})
+}
+
+func TestReferenceOf(t *testing.T) {
+	e := anEvent()
+	b := Append(nil, &e)
+	if got := string(ReferenceOf(b)); got != e.Reference {
+		t.Errorf("got %q", got)
+	}
+	for n := range 40 {
+		if got := ReferenceOf(b[:n]); got != nil {
+			t.Errorf("%d bytes: %q", n, got)
+		}
+	}
+	for _, change := range []func(*Event){
+		func(e *Event) { e.Source = "a newer source" }, func(e *Event) { e.Kind = "a newer kind" },
+		func(e *Event) { e.Reference = "" }, func(e *Event) { e.Reference += "0" },
+	} {
+		e := anEvent()
+		change(&e)
+		if got := ReferenceOf(Append(nil, &e)); got != nil {
+			t.Errorf("%+v: %q", e, got)
+		}
+	}
 }
 
 // texts names every field with a text: one that was forgotten would be lost.

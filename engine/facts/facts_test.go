@@ -70,6 +70,57 @@ func TestEachRunCollectsItsEvents(t *testing.T) {
 	}
 }
 
+// A search finds the events of a message in the run's own inbox and in the shared one, and no others.
+func TestSearch(t *testing.T) {
+	runs := t.TempDir()
+	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
+	shared, err := inbox.Open(filepath.Join(runs, SharedFolder), "callbacks")
+	must(t, err)
+	defer func() { _ = shared.Close() }()
+	said := func(p *plan.Plan, row int64, status string) []delivery.Event {
+		return []delivery.Event{{Source: delivery.Callback, Kind: delivery.OfMessage, Reference: p.References.Message(row).String(), Status: status}}
+	}
+	put := func(p *plan.Plan, status string) {
+		for row := range int64(100) {
+			must(t, shared.Put(context.Background(), said(p, row+1, status)))
+		}
+	}
+	put(one.plan, "sending")
+	f, err := Hold(one.dir, one.plan, "send")
+	must(t, err)
+	must(t, f.Collect(context.Background(), nil))
+	must(t, f.Put(context.Background(), said(one.plan, 7, "failed")))
+	must(t, f.Close())
+	put(one.plan, "delivered")
+	put(other.plan, "enriched")
+	must(t, shared.Put(context.Background(), []delivery.Event{{Source: "a newer source", Kind: delivery.OfUnknown}}))
+	find := func(dirs []string, rows ...int64) (got []string) {
+		t.Helper()
+		wanted := map[string]bool{}
+		for _, row := range rows {
+			wanted[one.plan.References.Message(row).String()] = true
+			wanted[other.plan.References.Message(row).String()] = true
+		}
+		must(t, Search(dirs, wanted, func(e *delivery.Event) error {
+			got = append(got, e.Status)
+			return nil
+		}))
+		return got
+	}
+	for _, c := range []struct {
+		want string
+		got  []string
+	}{
+		{"[sending failed delivered enriched]", find([]string{one.dir}, 7)},
+		{"[sending failed sending delivered enriched]", find([]string{one.dir, other.dir}, 7)}, // the other has read nothing yet
+		{"[]", find([]string{one.dir, other.dir}, 101)},
+	} {
+		if fmt.Sprint(c.got) != c.want {
+			t.Errorf("found %v, want %s", c.got, c.want)
+		}
+	}
+}
+
 // The shared inbox keeps what a run has not read, and what is young.
 func TestTidy(t *testing.T) {
 	runs := t.TempDir()

@@ -47,7 +47,7 @@ func events(keys ...string) (list []delivery.Event) {
 
 // readKeys reads the keys of the events after a position.
 func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
-	end, err = readOn(fsys, dir, from, func(at Position, e delivery.Event) error {
+	end, err = readOn(fsys, dir, from, nil, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -391,7 +391,7 @@ func TestAReaderThatFails(t *testing.T) {
 	var at Position
 	errFull := errors.New("full")
 	for calls := 0; ; {
-		at, err = readOn(fsys, ".", at, func(_ Position, e delivery.Event) error {
+		at, err = readOn(fsys, ".", at, nil, func(_ Position, e delivery.Event) error {
 			if calls++; calls%3 == 0 {
 				return errFull
 			}

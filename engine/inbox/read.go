@@ -55,10 +55,20 @@ var ErrGone = errors.New("the inbox does not have the events of this position an
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
 // errors are those of journal.Read: the caller must not use what fn was given.
 func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
-	return readOn(disk.OS(), dir, from, fn)
+	return readOn(disk.OS(), dir, from, nil, fn)
 }
 
-func readOn(fsys disk.FS, dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
+// ReadOf is Read for events about messages that are wanted, by their references. It does not parse the others.
+func ReadOf(
+	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+) (Position, error) {
+	return readOn(disk.OS(), dir, from, wanted, fn)
+}
+
+// readOn reads the events that are wanted; nil: all of them.
+func readOn(
+	fsys disk.FS, dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+) (Position, error) {
 	all, err := volumes(fsys, dir)
 	if err != nil {
 		return from, err
@@ -77,6 +87,11 @@ func readOn(fsys disk.FS, dir string, from Position, fn func(Position, delivery.
 		}
 		var failed error // of fn
 		err := readVolume(fsys, dir, start, func(r journal.Record) error {
+			after := Position{volume, r.At.Segment, r.At.Offset + frameBytes + int64(len(r.Payload)), r.Seq}
+			if name := delivery.ReferenceOf(r.Payload); wanted != nil && name != nil && !wanted[string(name)] {
+				reached = after
+				return nil
+			}
 			e, err := delivery.Parse(r.Payload)
 			if err == nil && r.Type != eventType {
 				err = delivery.ErrNewer
@@ -84,7 +99,6 @@ func readOn(fsys disk.FS, dir string, from Position, fn func(Position, delivery.
 			if err != nil {
 				return fmt.Errorf("%s: %w", volumePath(dir, volume), err)
 			}
-			after := Position{volume, r.At.Segment, r.At.Offset + frameBytes + int64(len(r.Payload)), r.Seq}
 			if failed = fn(after, e); failed == nil {
 				reached = after
 			}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -259,12 +260,17 @@ func (p *Log) Close() (err error) {
 // Read folds the progress log of a run and changes nothing. A process may be writing to the log. Damage is an error
 // that IsDamage knows.
 func Read(dir string, plan *plan.Plan) (*Ledger, error) {
+	return ReadWith(dir, plan, func(journal.Record) error { return nil })
+}
+
+// ReadWith is Read, and calls also with each record. An error of also ends it.
+func ReadWith(dir string, plan *plan.Plan, also func(journal.Record) error) (*Ledger, error) {
 	l, err := New(plan)
 	if err == nil {
 		err = LostLog(dir, plan)
 	}
 	if err == nil {
-		_, err = ReadLog(dir, plan, journal.Tail{}, l.Apply)
+		_, err = ReadLog(dir, plan, journal.Tail{}, func(r journal.Record) error { return cmp.Or(l.Apply(r), also(r)) })
 	}
 	if err != nil {
 		return nil, err

@@ -42,6 +42,17 @@ func (d *Decoder) Decode(kind journal.Type, payload []byte) (r Record, err error
 	return r, d.c.end()
 }
 
+// BatchOf returns the batch that a record is about, without decoding the rest; false: it is about none.
+func BatchOf(kind journal.Type, payload []byte) (batch uint32, ok bool) {
+	switch kind {
+	case KindAttempt, KindOutcome, KindInDoubt, KindRevision, KindResolved, KindListedLate: // it comes first in all of them
+		c := coder{b: payload, reading: true}
+		integer(&c, &batch)
+		return batch, !c.failed
+	}
+	return 0, false
+}
+
 var empty = [...]func() Record{
 	KindRunOpened:  func() Record { return new(RunOpened) },
 	KindInDoubt:    func() Record { return new(InDoubt) },

@@ -89,6 +89,11 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 		if !reflect.DeepEqual(got, record) {
 			t.Fatalf("%+v came back as %+v", record, got)
 		}
+		id := reflect.Indirect(reflect.ValueOf(record)).FieldByName("Form")
+		batch, about := BatchOf(kind, raw)
+		if about != id.IsValid() || about && batch != id.Interface().(plan.FormID).Batch {
+			t.Fatalf("%+v is about batch %d, %v", record, batch, about)
+		}
 		// Whatever is missing at the end, or too much, is noticed: an outcome's ids by ids. Only
 		// what older versions did not say may be missing.
 		whole := len(raw)

@@ -69,6 +69,7 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 	s := &service{pattern: map[engine.Reference]int{}, messages: map[string]*known{}}
 	path := filepath.Join(t.TempDir(), "report.parquet")
 	groups := report.Groups{Column: "icb"}
+	var figures report.Figures
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		in := send(t, dir, c, s)
@@ -77,7 +78,7 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 
 		in = input(t, dir, in.Plan, c, in.Account)
 		in.Records, in.States, in.AsOf = keeping{&source{records: c.records}}, statesOf(c), time.Now()
-		must(t, report.Write(in, report.By(&groups)))
+		must(t, report.Write(in, report.By(&groups), report.Sum(&figures, time.Time{})))
 
 		in.Records, in.States = keeping{&source{records: c.records}}, nil
 		if err := report.Write(in, report.Parquet(io.Discard), report.By(&report.Groups{Column: "Reason"})); !errors.Is(err, report.ErrManyGroups) {
@@ -143,8 +144,48 @@ func TestKeptColumnsAreInTheReportAndGroupIt(t *testing.T) {
 			}
 		}
 	}
+	checkFigures(t, &figures, want)
 	if groups.Total.Counts["records"] != int64(rows) {
 		t.Errorf("the total is %v", groups.Total)
+	}
+}
+
+// checkFigures compares figures with counts by value and fate.
+func checkFigures(t *testing.T, f *report.Figures, want map[string]map[string]int64) {
+	t.Helper()
+	all := map[string]int64{}
+	for value, n := range want {
+		for name, n := range n {
+			all[name] += n
+		}
+		if got := f.Groups[0].Values[value]; got == nil || *got != (report.Tally{Sent: n["accepted"], Delivered: n["delivered"], Failed: n["failed"]}) {
+			t.Errorf("figures of %q: %+v, want %v", value, got, n)
+		}
+	}
+	for _, fate := range person.Fates {
+		because := int64(0)
+		for r, n := range f.Reasons {
+			if r.Fate == fate {
+				because += n
+			}
+		}
+		if n := all[string(fate)]; f.Fates[fate] != n || fate != person.Accepted && because != n {
+			t.Errorf("figures have %d as %s, %d with a reason, want %d", f.Fates[fate], fate, because, n)
+		}
+	}
+	sent, open := int64(0), int64(0)
+	for _, n := range f.Sent {
+		sent += n
+	}
+	for _, n := range f.Open {
+		open += n
+	}
+	delivered, failed := f.Reached[""]+f.Reached["nhsapp"], f.Failed[report.Failure{}]
+	if f.Records != rows || delivered != all["delivered"] || failed != all["failed"] || delivered+failed+open != all["accepted"] || delivered == 0 || failed == 0 {
+		t.Errorf("figures: %+v, want %v", f, all)
+	}
+	if sent == 0 || sent > all["accepted"] || f.First.After(f.Last) {
+		t.Errorf("%d of %d have a time, from %s to %s", sent, all["accepted"], f.First, f.Last)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
 )
 
@@ -88,6 +89,19 @@ func ReadCampaign(path string, c Call) (parsed *campaign.Campaign, text []byte, 
 		return nil, nil, copied, refusal.New("campaign_invalid", "cause", err)
 	}
 	return parsed, text, copied, nil
+}
+
+// KeptCampaign reads the campaign of a plan from the copy in the run's folder. See campaign.ParsePlanned.
+func KeptCampaign(path string, c Call, planned *plan.Plan) (*campaign.Campaign, error) {
+	text, err := os.ReadFile(filepath.Join(path, campaignFile))
+	if err != nil {
+		return nil, refusal.New("campaign_unreadable", "cause", err)
+	}
+	parsed, err := campaign.ParsePlanned(text, c.Campaign, planned.Frozen)
+	if err != nil {
+		return nil, refusal.New("campaign_invalid", "cause", err)
+	}
+	return parsed, nil
 }
 
 // Heading returns what people know the run in a folder by, as of its latest start. The campaign file itself may be

@@ -25,6 +25,7 @@ const (
 	LaterReportFile = "report-delivery.parquet" // of a finished run, whose report is final
 	ChannelsFile    = "channels.parquet"
 	UnreachedFile   = "unreached.csv"
+	SummaryFile     = "summary.html"
 
 	ListsFolder = "lists"        // for matching lists with the cohort; gone when nothing is at work
 	FilesFolder = "files"        // of a campaign that writes files

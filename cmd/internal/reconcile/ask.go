@@ -130,8 +130,7 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	}
 	defer func() { _ = states.Close() }()
 	poll := &delivery.StatusPoll{
-		Ask: service.Message, Save: d.Facts.Put, References: d.Plan.References,
-		Limiter: delivery.NewLimiter(o.perSecond), Log: s.Log,
+		Ask: service.Message, Save: d.Facts.Put, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Log: s.Log,
 	}
 	q, err := ask(s, d, states, o)
 	if err != nil {
@@ -228,8 +227,7 @@ func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*que
 }
 
 // received saves the NHS App's receipts, and prints what they say after the run's account.
-func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts,
-	o *Options, stands func() error) error {
+func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
 	failed := r.News.Save(ctx)
 	if failed != nil {
 		failed = refusal.New("delivery_unwritable", "cause", failed)
@@ -263,8 +261,7 @@ func heard(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger) error {
 }
 
 // tell writes the fallback list, if there is to be one, and prints the summary, which complete completes.
-func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options,
-	complete func(*delivery.Summary)) (*delivery.Summary, error) {
+func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, complete func(*delivery.Summary)) (*delivery.Summary, error) {
 	states, err := d.States()
 	if err != nil {
 		return nil, err

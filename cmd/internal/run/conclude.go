@@ -55,6 +55,9 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 	if e := summary.Account.Check(); e != nil {
 		return e
 	}
+	if reported == nil && stopped == nil {
+		r.summarise(plan, spool, folded)
+	}
 	end := r.end(ctx, plan, spool, folded, summary, err, reported)
 	switch {
 	case stopped == nil && reported != nil: // the next start writes the report, and tells the register
@@ -67,6 +70,17 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		r.onHalt(stopped.Error())
 	}
 	return end
+}
+
+// summarise writes the summary. A run ends as it ended, also without one.
+func (r *Runner) summarise(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger) {
+	path := r.Folder.File(runfolder.SummaryFile)
+	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now()}
+	if err := of.WriteSummary(path); err != nil {
+		r.Log.Warn("the summary could not be written", "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
+		return
+	}
+	fmt.Fprintf(r.Stdout, "summary  %s\n", path)
 }
 
 // end returns how the run ended; nil: every record has its final fate.

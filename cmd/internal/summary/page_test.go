@@ -1,0 +1,156 @@
+package summary
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"cohort/engine/report"
+)
+
+// A page is one file of at most 300 kB. It has no script, no style attribute, and nothing to fetch. Each chart has a
+// name and a description.
+func TestAPageNeedsNothingElse(t *testing.T) {
+	wrong := regexp.MustCompile(`(?i)<script|style=|<link rel="(stylesheet|preload)|<img|<iframe|@import|\son[a-z]+=|(src|href)="[^#d]`)
+	for name, figures := range cases {
+		page := render(t, figures())
+		if len(page) > 300_000 {
+			t.Errorf("%s: %d bytes", name, len(page))
+		}
+		if found := wrong.Find(page); found != nil {
+			t.Errorf("%s: it has %q", name, found)
+		}
+		images := regexp.MustCompile(`<svg[^>]*role="img"`).FindAll(page, -1)
+		if n := len(regexp.MustCompile(`role="img" aria-labelledby="[\w-]+ [\w-]+"><title id="[\w-]+">[^<]+</title><desc id="[\w-]+">[^<]+</desc>`).FindAll(page, -1)); n != len(images) {
+			t.Errorf("%s: %d of %d charts have a title and a description", name, n, len(images))
+		}
+		if hidden := bytes.Count(page, []byte("<svg")) - bytes.Count(page, []byte(`aria-hidden="true"`)) - len(images); hidden > 1 { // the one inside the chart
+			t.Errorf("%s: %d drawings are neither named nor hidden", name, hidden)
+		}
+	}
+	for _, text := range []string{`<p style="x">`, `<SCRIPT>`, `<a href="https://x">`, `<p onclick="x">`} {
+		if !wrong.MatchString(text) {
+			t.Errorf("%s is not found", text)
+		}
+	}
+}
+
+// What a service or a file says is never markup, and no text that somebody typed is shown as a code.
+func TestTextsOfOthersAreNotTrusted(t *testing.T) {
+	const number, name = "9434765919", "Philomena Canary"
+	p := hundred()
+	p.Title = `<b onclick="x">`
+	p.Reasons[because("suppressed", "for "+name)], p.Fates["suppressed"] = 1, 4
+	p.Failed[report.Failure{Code: number}] = 1
+	p.Failed[report.Failure{Channel: name, Supplier: "returned"}] = 1
+	p.Open[report.Progress{Channel: name}] = 1
+	p.Reached[name] = 1
+	page := string(render(t, p))
+	for _, canary := range []string{number, name, `<b onclick`} {
+		if strings.Contains(page, canary) {
+			t.Errorf("the page has %s", canary)
+		}
+	}
+	if !strings.Contains(page, "&lt;b onclick") || !strings.Contains(page, "Another one") {
+		t.Error("the page has not what takes their place")
+	}
+}
+
+func TestHeadlines(t *testing.T) {
+	for name, want := range map[string]string{
+		"0": "Nobody was sent to. All 12 records were left out.", "1": "The one person sent to is known to have it.",
+		"100": "92 of the 100 people sent to are known to have it (92%).", "files": "100 messages are in files.",
+		"3400000":    "3,063,833 of the 3,241,876 people sent to are known to have it (94.5%).",
+		"unfinished": "2,821,957 of the 3,000,000 people so far sent to are known to have it (94.1%).",
+	} {
+		if page := string(render(t, cases[name]())); !strings.Contains(page, `<p class="headline">`+want+`</p>`) {
+			t.Errorf("%s: the headline is not %q: %s", name, want, regexp.MustCompile(`"headline">.*`).FindString(page))
+		}
+	}
+}
+
+func TestSharesAndSpans(t *testing.T) {
+	for _, test := range []struct {
+		n, of int64
+		want  string
+	}{
+		{3, 9, ""}, {0, 0, ""}, {5, 10, "50%"}, {1, 999, "under 1%"}, {998, 999, "over 99%"}, {0, 10, "0%"}, {10, 10, "100%"},
+		{1, 3_400_000, "under 0.1%"}, {3_399_999, 3_400_000, "over 99.9%"}, {945, 1000, "94.5%"}, {0, 1000, "0%"},
+	} {
+		if got := share(test.n, test.of); got != test.want {
+			t.Errorf("%d of %d is %q, want %q", test.n, test.of, got, test.want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		0: "1 second", 59 * time.Second: "59 seconds", time.Minute: "1 minute", time.Hour: "1 hour", 24 * time.Hour: "24 hours",
+		48 * time.Hour: "2 days", 15*time.Hour + 31*time.Minute: "15 h 31 min", 73*time.Hour + time.Minute: "3 days 1 h",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
+	}
+}
+
+// Whoever knows all sums cannot work out a count of one to four people: in each row and column that withholds
+// anything, the sum leaves open at least two counts, or it is that of nothing else.
+func TestNobodyCanWorkOutASmallCount(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		cells := make([][]cell, 2+r.IntN(6))
+		for i := range cells {
+			sent := int64(0)
+			cells[i] = make([]cell, 4)
+			for j := 1; j < 4; j++ {
+				n := []int64{0, r.Int64N(6), r.Int64N(100)}[r.IntN(3)]
+				cells[i][j].n = n
+				sent += n
+			}
+			cells[i][0].n = sent
+			for j := range cells[i] {
+				cells[i][j].small = cells[i][j].n > 0 && cells[i][j].n < fewest
+			}
+		}
+		protect(cells)
+		check := func(what string, of []cell) {
+			withheld, shown := 0, 0
+			for _, c := range of {
+				switch {
+				case c.small || c.hidden:
+					withheld++
+				case c.n > 0:
+					shown++
+				}
+			}
+			if withheld == 1 && shown > 0 {
+				t.Fatalf("%s of %+v gives away a count", what, cells)
+			}
+		}
+		for i := range cells {
+			check("a row", cells[i][1:])
+		}
+		for j := range 4 {
+			column := []cell{}
+			for i := range cells {
+				column = append(column, cells[i][j])
+			}
+			check("a column", column)
+		}
+	}
+}
+
+// The periods of a table are few, and hold everything that was sent, also over a change of the clock.
+func TestPeriods(t *testing.T) {
+	for _, took := range []time.Duration{quarter, 5 * time.Hour, 16 * time.Hour, 30 * time.Hour, 9 * 24 * time.Hour, 400 * 24 * time.Hour} {
+		for hour := range 48 {
+			first := time.Date(2026, 10, 24, hour, 7, 0, 0, london) // the clocks change on the 25th
+			bounds := periods(first, first.Add(took))
+			n := len(bounds)
+			if n < 2 || n > mostPeriods+1 || bounds[0].After(first) || !bounds[n-1].After(first.Add(took)) || !bounds[1].After(first) {
+				t.Errorf("%s from %s: %v", took, first, bounds)
+			}
+		}
+	}
+}
