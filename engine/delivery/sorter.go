@@ -136,7 +136,7 @@ func (s *Sorter) foldBlock(b []byte, folds []Fold) error {
 		if err != nil {
 			return err
 		}
-		if folds[row>>1].Add(&e) != Repeated && row&1 == 1 && s.New != nil {
+		if folds[row>>1].Add(&e) && row&1 == 1 && s.New != nil {
 			if err := s.New(&e); err != nil {
 				return err
 			}
