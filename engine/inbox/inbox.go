@@ -87,7 +87,7 @@ func (in *Inbox) begin(volume uint64) (err error) {
 
 // Put stores events, and returns when they are durable. Callers share a sync. After an error any
 // part of the events may be stored. An error of the disk goes to all callers, and to all later
-// ones: the inbox takes events again only after it is closed and opened. A context that has ended
+// ones: the inbox takes events again only after Reopen. A context that has ended
 // stores nothing; one that ends later does not end the call, which lasts as long as a sync.
 func (in *Inbox) Put(ctx context.Context, events []delivery.Event) error {
 	if err := ctx.Err(); err != nil || len(events) == 0 {
@@ -125,6 +125,17 @@ func (in *Inbox) next() {
 	if in.broken = in.log.Close(); in.broken == nil {
 		in.broken = in.begin(in.volume + 1)
 	}
+}
+
+// Reopen opens the inbox again after an error of the disk. Until it returns nil, Put returns an error.
+func (in *Inbox) Reopen() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.log != nil {
+		_ = in.log.Close() // Put has returned its error
+	}
+	in.broken = in.begin(in.volume)
+	return in.broken
 }
 
 // Close ends the inbox: later calls of Put return journal.ErrClosed. What Put has acknowledged is
