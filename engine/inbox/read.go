@@ -28,13 +28,16 @@ func (p Position) String() string {
 	return fmt.Sprintf("%d:%d:%d:%d", p.Volume, p.Segment, p.Offset, p.Seq)
 }
 
-// ParsePosition reads what String wrote.
-func ParsePosition(text string) (p Position, err error) {
-	_, err = fmt.Sscanf(text, "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
-	if err != nil || p.String() != text {
-		return Position{}, fmt.Errorf("%q is not a position in an inbox", text)
+// MarshalText is String.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads what String wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	_, err := fmt.Sscanf(string(text), "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
+	if err != nil || p.String() != string(text) {
+		return fmt.Errorf("%q is not a position in an inbox", text)
 	}
-	return p, nil
+	return nil
 }
 
 // Compare orders positions of one inbox.
@@ -58,7 +61,7 @@ func Read(dir string, from Position, fn func(Position, delivery.Event) error) (P
 	return readOn(disk.OS(), dir, from, nil, fn)
 }
 
-// ReadOf is Read for events about messages that are wanted, by their references. It does not parse the others.
+// ReadOf is Read for events about messages that are wanted, by their references; nil: all. It does not parse the others.
 func ReadOf(
 	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
 ) (Position, error) {

@@ -129,7 +129,7 @@ func TestAReportSaysWhatAFoldSays(t *testing.T) {
 	}
 	write(without, c.input(t))
 	in := c.input(t)
-	in.States, in.AsOf = sorter.States(), time.Now()
+	in.States, in.AsOf = sorter.All(), time.Now()
 	write(with, in)
 
 	before, err := parquet.ReadFile[reportRow](filepath.Join(without, "report.parquet"))
