@@ -117,7 +117,6 @@ func readOn(
 	return reached, nil
 }
 
-// readVolume reads a volume from a position on.
 func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record) error) error {
 	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
 	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)

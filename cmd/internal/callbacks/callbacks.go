@@ -136,7 +136,6 @@ type service struct {
 	lastFailed  atomic.Value // why the latest of them did, a string
 }
 
-// watch lists the files to read.
 func (s *service) watch(c *Command, b *campaign.Callbacks) {
 	if c.Cert != "" {
 		s.files = append(s.files, s.cert.files(c.Cert, c.Key))
@@ -217,7 +216,6 @@ func (s *service) look() {
 	}
 }
 
-// warnOfEnd warns of a certificate that ends soon.
 func (s *service) warnOfEnd() {
 	if pair := s.cert.current.Load(); pair != nil && time.Until(pair.Leaf.NotAfter) < soon {
 		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key",

@@ -118,7 +118,6 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
 func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	service, ok := s.Sink.(*notify.Sink)
 	if !ok {
@@ -176,7 +175,6 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 }
 
-// questions are those of one poll.
 type questions struct {
 	all       iter.Seq2[delivery.Question, error]
 	total     int64

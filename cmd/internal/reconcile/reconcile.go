@@ -150,19 +150,14 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		if err := warnOfKeys(s, plan, forms, key); err != nil {
 			return err
 		}
-		found, err := ReadReceipts(s, ctx, plan, forms, receipts)
-		if err != nil {
-			return err
-		}
 		heard, err := facts.Of(s.Folder.Path, plan).Heard()
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}
-		named, err := heard.Names(forms)
+		named, err := Named(s, ctx, plan, forms, heard, receipts)
 		if err != nil {
-			return refusal.New("callbacks_unreadable", "cause", err)
+			return err
 		}
-		maps.Copy(named, found) // these have ids
 		now := time.Now()
 		if err := decision.Found(log, now, named); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
@@ -176,6 +171,21 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		}
 		return nil
 	})
+}
+
+// Named reads the receipts. It returns the service's ids of the forms that receipts or callbacks name.
+func Named(s *run.Runner, ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID,
+	heard *facts.Heard, receipts *delivery.Receipts) (map[plan.FormID]string, error) {
+	found, err := ReadReceipts(s, ctx, planned, forms, receipts)
+	if err != nil {
+		return nil, err
+	}
+	named, err := heard.Names(forms)
+	if err != nil {
+		return nil, refusal.New("callbacks_unreadable", "cause", err)
+	}
+	maps.Copy(named, found) // these have ids
+	return named, nil
 }
 
 // ReadReceipts reads the receipts of every day since the plan was made. It returns the service's
