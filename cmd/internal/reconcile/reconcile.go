@@ -86,7 +86,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		if err := s.MayWrite(plan, folded); err != nil {
 			return err
 		}
-		if err := AskService(s, ctx, plan, spool, receipts); err != nil {
+		if err := askService(s, ctx, d, receipts); err != nil {
 			return err
 		}
 		if folded, err = ledger.Read(s.Folder.Path, plan); err != nil {
@@ -130,8 +130,8 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	return nil
 }
 
-// AskService reads the receipts and records which messages in doubt they name.
-func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) error {
+// askService reads the receipts and records which messages in doubt they name.
+func askService(s *run.Runner, ctx context.Context, d *delivery.Run, receipts *delivery.Receipts) error {
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
@@ -139,22 +139,22 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	return runfolder.WithLog(s.Folder.Path, plan, func(log *ledger.Log) error {
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
 		if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
 			return refusal.New("start_not_recorded", "cause", err)
 		}
-		forms, _, err := decision.InDoubt(log.Ledger, spool)
+		forms, _, err := decision.InDoubt(log.Ledger, d.Spool)
 		if err != nil {
 			return runfolder.Damaged(err)
 		}
-		if err := warnOfKeys(s, plan, forms, key); err != nil {
+		if err := warnOfKeys(s, d.Plan, forms, key); err != nil {
 			return err
 		}
-		heard, err := facts.Of(s.Folder.Path, plan).Heard()
+		heard, err := d.Facts.Heard()
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}
-		named, err := Named(s, ctx, plan, forms, heard, receipts)
+		named, err := Named(s, ctx, d.Plan, forms, heard, receipts)
 		if err != nil {
 			return err
 		}
