@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"cohort/engine/delivery"
@@ -23,6 +25,9 @@ type Unreached struct {
 	Unread  time.Duration // a message in the app may stay unread for less than that
 	Now     time.Time     // the moment of the list
 	OnlyYes bool          // list only people who may be written to
+
+	// The run that took this run's place, and its folder; CSV sets it. It may have reached everybody.
+	successor string
 }
 
 // Missed says why a person was not reached.
@@ -45,12 +50,27 @@ const (
 //
 // A wrong yes writes twice to a person, or to one who must not be written to. So every case that is not certain is a no.
 func (u *Unreached) Of(m *outcome.Message, s *delivery.State) (Missed, bool) {
+	missed, is := u.alone(m, s)
+	if missed.MayFollowUp && u.successor != "" {
+		missed.MayFollowUp, missed.Reason = false, "run "+u.successor+" took this run's place: look at its list"
+	}
+	return missed, is
+}
+
+// alone is Of without a look at other runs.
+func (u *Unreached) alone(m *outcome.Message, s *delivery.State) (Missed, bool) {
 	switch missed := (Missed{Code: m.Code, Reason: m.Reason}); {
 	case m.Fate == person.Accepted:
-		if missed = u.accepted(m, s); missed.Code != "" && forbids(m.Code) {
+		switch missed = u.accepted(m, s); {
+		case missed.Code == "":
+			return missed, false
+		case forbids(m.Code):
 			missed = Missed{Code: m.Code, Reason: m.Reason}
+		case s != nil && s.Forbidden != "":
+			words := cmp.Or(delivery.WordsFor(s.Forbidden, ""), "by a code that is new, the person's record may forbid messages")
+			missed = Missed{Code: s.Forbidden, Reason: words}
 		}
-		return missed, missed.Code != ""
+		return missed, true
 	case m.Fate == person.InDoubt:
 		return missed, true
 	case m.Code == ledger.CodeContradicted:
@@ -114,7 +134,9 @@ type UnreachedCounts struct{ Yes, No map[string]int64 }
 // and reference only. counts may be nil; it counts people whom OnlyYes leaves out too.
 func (u *Unreached) CSV(w io.Writer, counts *UnreachedCounts) Output {
 	return func(in *Input) (output, error) {
-		o := &unreachedList{rule: u, in: in, w: w, counts: counts}
+		rule := *u
+		rule.successor, _, _ = strings.Cut(in.Superseded, " ") // without its folder
+		o := &unreachedList{rule: &rule, in: in, w: w, counts: counts}
 		if counts == nil {
 			o.counts = &UnreachedCounts{}
 		}

@@ -30,6 +30,8 @@ type Input struct {
 	Version  string // of the program
 	Complete bool   // every record has its final fate
 
+	Superseded string // the run that took this run's place, and its folder; empty: none
+
 	// What a later report has besides.
 	States iter.Seq2[delivery.Sorted, error] // of the messages, in the order of rows; nil: nothing is known
 	AsOf   time.Time                         // of States; zero: the report of the run's end

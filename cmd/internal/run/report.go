@@ -108,6 +108,7 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 	in := report.Input{
 		Plan: r.Plan, Account: account, Events: r.Ledger.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
 		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0, AsOf: r.AsOf, Only: r.Only,
+		Superseded: r.Ledger.Facts().Superseded,
 	}
 	if !r.AsOf.IsZero() && facts.Any(r.Dir) {
 		states, err := facts.Of(r.Dir, r.Plan).States(r.Dir)
