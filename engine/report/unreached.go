@@ -26,8 +26,9 @@ type Unreached struct {
 	Now     time.Time     // the moment of the list
 	OnlyYes bool          // list only people who may be written to
 
-	// The run that took this run's place, and its folder; CSV sets it. It may have reached everybody.
-	successor string
+	// CSV sets these.
+	successor string    // the run that took this run's place; it may have reached everybody
+	receipts  time.Time // when the NHS App was last asked for all receipts; zero: never
 }
 
 // Missed says why a person was not reached.
@@ -121,7 +122,10 @@ func (u *Unreached) accepted(m *outcome.Message, s *delivery.State) Missed {
 		return Missed{codeRejected, "the NHS App has nobody with the NHS number", true}
 	case s.Status == codeUnnotified:
 		return Missed{codeUnnotified, "the message is in the NHS App, and the push did not reach the phone", true}
-	case !m.AcceptedAt.IsZero() && u.Now.Sub(m.AcceptedAt) >= u.Unread:
+	case m.AcceptedAt.IsZero(), u.Now.Sub(m.AcceptedAt) < u.Unread:
+	case s.Status == "", u.receipts.Sub(m.AcceptedAt) < u.Unread: // no news is not unread
+		return Missed{delivery.NoNews, "nothing is known: run cohort reconcile first, or see docs/callbacks.md", false}
+	default:
 		return Missed{codeUnread, "the message was not read in time in the NHS App", true}
 	}
 	return Missed{}
@@ -136,6 +140,7 @@ func (u *Unreached) CSV(w io.Writer, counts *UnreachedCounts) Output {
 	return func(in *Input) (output, error) {
 		rule := *u
 		rule.successor, _, _ = strings.Cut(in.Superseded, " ") // without its folder
+		rule.receipts = in.Receipts
 		o := &unreachedList{rule: &rule, in: in, w: w, counts: counts}
 		if counts == nil {
 			o.counts = &UnreachedCounts{}

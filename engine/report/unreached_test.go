@@ -73,16 +73,19 @@ func TestWhoWasNotReachedAndWhoMayBeWrittenTo(t *testing.T) {
 		{"the NHS App has nobody with the number", true, taken(time.Second), receipt("rejected"), "rejected", true},
 		{"the push did not get through", true, taken(time.Second), receipt("unnotified"), "unnotified", true},
 		{"it is not read yet", true, taken(23 * time.Hour), receipt("notified"), "", false},
-		{"it was not read in time", true, taken(24 * time.Hour), receipt("notified"), "unread", true},
-		{"it is in the app, and was not read in time", true, taken(24 * time.Hour), receipt("delivered"), "unread", true},
+		{"it was not read in time", true, taken(25 * time.Hour), receipt("notified"), "unread", true},
+		{"it is in the app, and was not read in time", true, taken(25 * time.Hour), receipt("delivered"), "unread", true},
 		{"it was read", true, taken(90 * time.Hour), receipt("read"), "", false},
 		{"it was read, and then rejected", true, taken(90 * time.Hour), &delivery.State{Status: "rejected", Source: delivery.Receipt, Read: true}, "", false},
 		{"the NHS App says nothing yet", true, taken(23 * time.Hour), nil, "", false},
-		{"the NHS App said nothing in time", true, taken(24 * time.Hour), nil, "unread", true},
+		{"the NHS App said nothing in time", true, taken(24 * time.Hour), nil, "unknown", false},
+		{"the NHS App said nothing that is understood in time", true, taken(24 * time.Hour), &delivery.State{Unknown: 1}, "unknown", false},
+		{"the receipts were asked for before the time was over", true, taken(25*time.Hour - 1), receipt("delivered"), "unknown", false},
+		{"the receipts were asked for when the time was over", true, taken(25 * time.Hour), receipt("delivered"), "unread", true},
 		{"nobody knows when it was accepted", true, outcome.Message{Fate: person.Accepted}, nil, "", false},
 		{"it was not read, and a list came too late", true, listed, receipt("notified"), ledger.CodeListedTooLate, false},
 	} {
-		rule := &Unreached{App: test.app, Unread: 24 * time.Hour, Now: now}
+		rule := &Unreached{App: test.app, Unread: 24 * time.Hour, Now: now, receipts: now.Add(-time.Hour)}
 		got, is := rule.Of(&test.m, test.s)
 		if is != (test.code != "") || got.Code != test.code || got.MayFollowUp != test.may || is && test.code != ledger.CodeListedTooLate && got.Reason == "" {
 			t.Errorf("%s: %+v, %v; want %q, %v", test.sentence, got, is, test.code, test.may)
