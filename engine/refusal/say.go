@@ -93,6 +93,7 @@ var sentences = map[string]string{
 	"files_not_made":                "everything is recorded, but the files cannot be made: {cause}",
 	"files_of_superseded_run":       "run {run} has taken this run's place: no more files are made of this run",
 	"files_unwritable":              "the files cannot be written: {cause}",
+	"final_report_changed":          "the log is sound, and the final report is not: {cause}. Nobody may rely on that file. Write it again from the log: {command}",
 	"find_arguments":                "cohort find needs one run's folder or --runs, and one of --nhs-number and --reference, such as: cohort find --runs runs --nhs-number - --reason \"call 4711\". Write a number with spaces in quotes",
 	"find_number_wrong":             "the number given to --nhs-number is none: {cause}",
 	"find_reason_missing":           "why do you look? Each look-up is recorded with a reason: --reason TEXT",
