@@ -290,7 +290,7 @@ var sentences = map[string]string{
 	"superseded_in_register":        "the register says that this run's place was taken ({note}); nothing more is sent from here",
 	"tls_half":                      "--tls-cert and --tls-key go together: the certificate and its private key",
 	"too_few_receipts":              "the service has accepted {accepted} messages{when}, and only {receipts} have a receipt. So a missing receipt proves nothing either way; nothing was changed",
-	"too_many_groups":               "{column} has more than {most} different values in this cohort, so it puts nobody into groups; name another column",
+	"too_many_groups":               "{column} is not a group: it has more than {most} different values, or more than half as many as the cohort has records; name another column",
 	"too_many_practices":            "the column {column} holds more than {most} different codes, so they cannot be GP practices. The service was not asked; under reach, name the column of the practice's ODS code",
 	"unknown_command":               "there is no command \"{given}\"; {advice}",
 	"unread_without_fallback":       "--unread goes with --fallback: add --fallback FILE",
