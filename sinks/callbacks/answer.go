@@ -51,7 +51,6 @@ var answers = [answerEnd]struct {
 // String is the answer in words.
 func (a Answer) String() string { return answers[a].words }
 
-// write sends an answer.
 func (a Answer) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")

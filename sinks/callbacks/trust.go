@@ -29,9 +29,8 @@ type trust struct {
 	alarmed  atomic.Bool // it was logged that none has
 }
 
-// secret is one API key.
 type secret struct {
-	digest [sha256.Size]byte // of the API key: all have one length, for the comparison
+	digest [sha256.Size]byte // of an API key: all have one length, for the comparison
 	mac    []byte            // the key of signatures
 }
 

@@ -213,7 +213,6 @@ func (s *StatusPoll) save(ctx context.Context) error {
 	return err
 }
 
-// logProgress logs the progress of the poll now and then.
 func (s *StatusPoll) logProgress(now time.Time) {
 	if now.Sub(s.logged) < progressEvery {
 		return

@@ -16,7 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
-	"cohort/engine/facts"
+	messages "cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -118,7 +118,6 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
 func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	service, ok := s.Sink.(*notify.Sink)
 	if !ok {
@@ -176,7 +175,6 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 }
 
-// questions are those of one poll.
 type questions struct {
 	all       iter.Seq2[delivery.Question, error]
 	total     int64
@@ -186,7 +184,7 @@ type questions struct {
 }
 
 // ask draws the questions of a sample, or takes up those of a poll.
-func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*questions, error) {
+func ask(s *run.Runner, d *delivery.Run, states *messages.Sorter, o *Options) (*questions, error) {
 	q := &questions{}
 	if o.sample > 0 {
 		drawn, sample, err := delivery.Draw(d.Known(states), o.sample)
