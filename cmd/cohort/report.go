@@ -14,6 +14,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
+	"cohort/engine/delivery"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -27,6 +28,7 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
+	unknown     int64 // people of whom nobody knows whether they have read the message
 }
 
 // reportFormats are the formats of a report.
@@ -72,6 +74,10 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 				if err == nil && output.IsFile(path) { // a pipe gets the report only, without a name
 					fmt.Fprintln(c.OutOrStdout(), path)
 				}
+			}
+			if err == nil && f.unknown > 0 {
+				fmt.Fprintf(c.ErrOrStderr(), "of %d people nobody knows whether they have read the message, so %s says no: run %s first, and then this command again\n",
+					f.unknown, runfolder.UnreachedFile, refusal.Command("reconcile", args[0]))
 			}
 			if err == nil && groups != nil {
 				return show(c, f.asJSON, groups)
@@ -145,7 +151,10 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		}
 		return one(filepath.Join(dir, name+"-"+of.AsOf.UTC().Format("20060102T1504Z")+"."+f.format))
 	default:
-		return of.WriteAll()
+		var counts report.UnreachedCounts
+		written, err := of.WriteAll(&counts)
+		f.unknown = counts.No[delivery.NoNews]
+		return written, err
 	}
 }
 

@@ -45,6 +45,7 @@ type Facts struct {
 type progress struct {
 	Shared    inbox.Position `json:"shared,omitzero"`     // in the shared inbox
 	PollBegan time.Time      `json:"poll_began,omitzero"` // of a status poll that has not ended
+	Receipts  time.Time      `json:"receipts,omitzero"`   // when the service was asked for all receipts
 }
 
 // Of returns the facts of the run in dir, for reading. A process may be at work on the run.
@@ -278,10 +279,26 @@ func (f *Facts) PollBegan() (time.Time, error) {
 
 // SetPollBegan notes that a status poll began, or with the zero time that it has ended.
 func (f *Facts) SetPollBegan(t time.Time) error {
+	return f.note(func(p *progress) { p.PollBegan = t })
+}
+
+// Receipts returns when the service was last asked for the receipts of every day, and all of them were taken up; zero:
+// never.
+func (f *Facts) Receipts() (time.Time, error) {
+	read, err := f.progress()
+	return read.Receipts, err
+}
+
+// SetReceipts notes that the receipts of every day were asked for from t on, and are in the inbox.
+func (f *Facts) SetReceipts(t time.Time) error {
+	return f.note(func(p *progress) { p.Receipts = t })
+}
+
+func (f *Facts) note(change func(*progress)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next := f.read
-	next.PollBegan = t
+	change(&next)
 	return f.save(next)
 }
 

@@ -108,14 +108,19 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 	in := report.Input{
 		Plan: r.Plan, Account: account, Events: r.Ledger.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
 		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0, AsOf: r.AsOf, Only: r.Only,
+		Superseded: r.Ledger.Facts().Superseded,
 	}
 	if !r.AsOf.IsZero() && facts.Any(r.Dir) {
-		states, err := facts.Of(r.Dir, r.Plan).States(r.Dir)
+		of := facts.Of(r.Dir, r.Plan)
+		states, err := of.States(r.Dir)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = states.Close() }()
 		in.States = states.All()
+		if in.Receipts, err = of.Receipts(); err != nil {
+			return err
+		}
 	}
 	return report.Write(in, outputs...)
 }
@@ -145,14 +150,14 @@ func (r *Report) Unreached() *report.Unreached {
 }
 
 // WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
-// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile.
-func (r *Report) WriteAll() ([]string, error) {
+// returns the files. It counts the people not reached. It leaves the report of a finished run alone, also if the run ends meanwhile.
+func (r *Report) WriteAll(counts *report.UnreachedCounts) ([]string, error) {
 	own := r.file(runfolder.ReportFile)
 	paths := []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
 	err := output.WriteTo(paths[0], func(later io.Writer) error {
 		return output.WriteTo(paths[1], func(channels io.Writer) error {
 			return output.WriteTo(paths[2], func(list io.Writer) error {
-				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, nil))
+				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, counts))
 			})
 		})
 	})
