@@ -138,31 +138,44 @@ func TestAMessageBesideItsChannels(t *testing.T) {
 }
 
 func TestWhatAnEventDoes(t *testing.T) {
+	type effect string
+	const taken, repeated, backwards, kept = effect("taken"), effect("repeated"), effect("backwards"), effect("kept")
 	var f Fold
 	for i, test := range []struct {
 		e    Event
-		want Effect
+		want effect
 	}{
-		{channel("sms primary 1", "sending", "", 9), Taken},
-		{channel("sms primary 1", "sending", "", 9), Repeated},
-		{channel("sms primary 1", "sending", "", 8), Backwards},
-		{channel("sms primary 1", "sending", "received", 8), Taken}, // the supplier's status is new
-		{channel("sms primary 1", "", "sending", 7), Backwards},
-		{channel("sms primary 1", "created", "", 12), Backwards},
-		{channel("sms primary 1", "", "", 12), Taken}, // it says nothing, and takes nothing back
-		{message(Callback, "created", 8), Taken},      // of the message nothing was known
-		{message(Callback, "delivered", 9), Taken},
-		{message(Status, "delivered", 9), Taken}, // it confirms it
-		{message(Callback, "failed", 12), Backwards},
-		{message(Callback, "failed", 12), Repeated},
-		{message(Callback, "", 12), Taken},
-		{Event{Kind: OfResponse, Answer: "1", At: hour(9)}, Taken},
-		{Event{Kind: OfResponse, Answer: "2", At: hour(8)}, Taken},
-		{Event{Kind: OfUnknown, Raw: []byte("{}")}, Kept},
-		{Event{Kind: "of a newer program"}, Kept},
+		{channel("sms primary 1", "sending", "", 9), taken},
+		{channel("sms primary 1", "sending", "", 9), repeated},
+		{channel("sms primary 1", "sending", "", 8), backwards},
+		{channel("sms primary 1", "sending", "received", 8), taken}, // the supplier's status is new
+		{channel("sms primary 1", "", "sending", 7), backwards},
+		{channel("sms primary 1", "created", "", 12), backwards},
+		{channel("sms primary 1", "", "", 12), taken}, // it says nothing, and takes nothing back
+		{message(Callback, "created", 8), taken},      // of the message nothing was known
+		{message(Callback, "delivered", 9), taken},
+		{message(Status, "delivered", 9), taken}, // it confirms it
+		{message(Callback, "failed", 12), backwards},
+		{message(Callback, "failed", 12), repeated},
+		{message(Callback, "", 12), taken},
+		{Event{Kind: OfResponse, Answer: "1", At: hour(9)}, taken},
+		{Event{Kind: OfResponse, Answer: "2", At: hour(8)}, taken},
+		{Event{Kind: OfUnknown, Raw: []byte("{}")}, kept},
+		{Event{Kind: "of a newer program"}, kept},
 	} {
-		if got := f.Add(&test.e); got != test.want {
-			t.Errorf("event %d: %v, want %v", i, got, test.want)
+		was := f.state
+		isNew, now := f.Add(&test.e), f.state
+		got := taken
+		switch {
+		case now.Duplicates > was.Duplicates:
+			got = repeated
+		case now.Backwards > was.Backwards:
+			got = backwards
+		case now.Unknown > was.Unknown:
+			got = kept
+		}
+		if got != test.want || isNew != (got != repeated) {
+			t.Errorf("event %d: %v and %v, want %v", i, got, isNew, test.want)
 		}
 	}
 	got := f.State()

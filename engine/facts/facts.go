@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,15 +43,8 @@ type Facts struct {
 
 // progress is what read.json holds.
 type progress struct {
-	Shared    string    `json:"shared,omitempty"`    // position in the shared inbox
-	PollBegan time.Time `json:"poll_began,omitzero"` // of a status poll that has not ended
-}
-
-func (p progress) position() (inbox.Position, error) {
-	if p.Shared == "" {
-		return inbox.Position{}, nil
-	}
-	return inbox.ParsePosition(p.Shared)
+	Shared    inbox.Position `json:"shared,omitzero"`     // in the shared inbox
+	PollBegan time.Time      `json:"poll_began,omitzero"` // of a status poll that has not ended
 }
 
 // Of returns the facts of the run in dir, for reading. A process may be at work on the run.
@@ -112,7 +104,7 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 	if _, err := inbox.Read(f.ownFolder(), inbox.Position{}, ours); err != nil {
 		return err
 	}
-	_, err = f.shared(read, ours)
+	_, err = readShared(f.sharedFolder(), read.Shared, nil, ours)
 	return err
 }
 
@@ -130,38 +122,30 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 	for _, dir := range dirs {
 		f := &Facts{dir: dir}
 		read, err := f.progress() // before the inbox, as in Each
-		at, err2 := read.position()
-		if err = errors.Join(err, err2); err != nil {
+		if err != nil {
 			return err
 		}
-		if before, known := unread[f.sharedFolder()]; !known || at.Compare(before) < 0 {
-			unread[f.sharedFolder()] = at
+		if before, known := unread[f.sharedFolder()]; !known || read.Shared.Compare(before) < 0 {
+			unread[f.sharedFolder()] = read.Shared
 		}
 		if _, err := inbox.ReadOf(f.ownFolder(), inbox.Position{}, wanted, take); err != nil {
 			return err
 		}
 	}
 	for folder, from := range unread {
-		_, err := inbox.ReadOf(folder, from, wanted, take)
-		if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
-			_, err = inbox.ReadOf(folder, inbox.Position{}, wanted, take)
-		}
-		if err != nil {
+		if _, err := readShared(folder, from, wanted, take); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shared reads the shared inbox on.
-func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) error) (inbox.Position, error) {
-	from, err := read.position()
-	if err != nil {
-		return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
-	}
-	reached, err := inbox.Read(f.sharedFolder(), from, fn)
+// readShared reads a shared inbox on. wanted is that of inbox.ReadOf.
+func readShared(folder string, from inbox.Position, wanted map[string]bool, fn func(inbox.Position, delivery.Event) error) (
+	inbox.Position, error) {
+	reached, err := inbox.ReadOf(folder, from, wanted, fn)
 	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
-		return inbox.Read(f.sharedFolder(), inbox.Position{}, fn)
+		return inbox.ReadOf(folder, inbox.Position{}, wanted, fn)
 	}
 	return reached, err
 }
@@ -184,7 +168,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 		events = events[:0]
 		return nil
 	}
-	reached, err := f.shared(f.read, func(_ inbox.Position, e delivery.Event) error {
+	reached, err := readShared(f.sharedFolder(), f.read.Shared, nil, func(_ inbox.Position, e delivery.Event) error {
 		if _, ours := f.rows.Of(e.Reference); !ours {
 			return ctx.Err()
 		}
@@ -199,11 +183,11 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	if err != nil {
 		return fmt.Errorf("callbacks cannot be copied into the run's inbox: %w", err)
 	}
-	if was := f.read.Shared; was == reached.String() || was == "" && reached == (inbox.Position{}) {
+	if reached == f.read.Shared {
 		return nil
 	}
 	next := f.read
-	next.Shared = reached.String()
+	next.Shared = reached
 	return f.save(next)
 }
 
@@ -215,19 +199,18 @@ func (f *Facts) Tidy(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	needed, _ := f.read.position()
+	needed := f.read.Shared
 	for _, e := range entries {
 		run := &Facts{dir: filepath.Join(runs, e.Name())}
 		if _, err := os.Stat(filepath.Join(run.dir, plan.PlanFile)); err != nil {
 			continue // no run, or one without messages
 		}
 		read, err := run.progress()
-		at, err2 := read.position()
-		if err = errors.Join(err, err2); err != nil {
+		if err != nil {
 			return err
 		}
-		if at.Compare(needed) < 0 {
-			needed = at
+		if read.Shared.Compare(needed) < 0 {
+			needed = read.Shared
 		}
 	}
 	return inbox.Drop(f.sharedFolder(), needed, now.Add(-keptShared))
@@ -250,10 +233,7 @@ type News struct {
 // file in tmp. The caller calls Save or Close.
 func (f *Facts) Learn(tmp string) (*News, error) {
 	known, err := f.States(tmp)
-	if err != nil {
-		return nil, err
-	}
-	return &News{facts: f, sorter: known.sorter}, nil
+	return &News{facts: f, sorter: known}, err
 }
 
 // Add adds an event about the message in a row. Save returns its error.
@@ -279,7 +259,7 @@ func (n *News) Save(ctx context.Context) error {
 		events = events[:0]
 		return err
 	}
-	for _, err := range n.sorter.States() {
+	for _, err := range n.sorter.All() {
 		if err != nil {
 			return err
 		}
@@ -328,12 +308,9 @@ func (f *Facts) save(next progress) error {
 	return err
 }
 
-// States are the states of a run's messages.
-type States struct{ sorter *delivery.Sorter }
-
-// States folds all events of the run. Its memory does not grow with their number: it sorts them in a
-// temporary file in tmp. The caller calls Close.
-func (f *Facts) States(tmp string) (*States, error) {
+// States collects all events of the run: All then yields the states of its messages. Memory does not
+// grow with their number: they are in a temporary file in tmp. The caller calls Close.
+func (f *Facts) States(tmp string) (*delivery.Sorter, error) {
 	sorter, err := delivery.NewSorter(tmp, f.most)
 	if err != nil {
 		return nil, err
@@ -341,11 +318,5 @@ func (f *Facts) States(tmp string) (*States, error) {
 	if err := f.Each(sorter.Add); err != nil {
 		return nil, errors.Join(err, sorter.Close())
 	}
-	return &States{sorter}, nil
+	return sorter, nil
 }
-
-// All yields the state of each message that has an event, in the order of rows. It may be called
-// again.
-func (s *States) All() iter.Seq2[delivery.Sorted, error] { return s.sorter.States() }
-
-func (s *States) Close() error { return s.sorter.Close() }

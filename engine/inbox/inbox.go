@@ -51,7 +51,7 @@ func Open(dir, doing string) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := openOn(journal.OS(), dir, volumeBytes)
+	in, err := openOn(disk.OS(), dir, volumeBytes)
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
@@ -60,7 +60,7 @@ func Open(dir, doing string) (*Inbox, error) {
 }
 
 // openOn opens an inbox on a filesystem, without a lock.
-func openOn(fsys journal.FS, dir string, volumeBytes int64) (*Inbox, error) {
+func openOn(fsys disk.FS, dir string, volumeBytes int64) (*Inbox, error) {
 	// Volumes take the place of segments. A full disk refuses all events, so it needs no reserve.
 	in := &Inbox{dir: dir, volumeBytes: volumeBytes, options: journal.Options{FS: fsys, SegmentBytes: 1 << 40, Reserve: -1}}
 	all, err := volumes(fsys, dir)
@@ -87,7 +87,7 @@ func (in *Inbox) begin(volume uint64) (err error) {
 
 // Put stores events, and returns when they are durable. Callers share a sync. After an error any
 // part of the events may be stored. An error of the disk goes to all callers, and to all later
-// ones: the inbox takes events again only after it is closed and opened. A context that has ended
+// ones: the inbox takes events again only after Reopen. A context that has ended
 // stores nothing; one that ends later does not end the call, which lasts as long as a sync.
 func (in *Inbox) Put(ctx context.Context, events []delivery.Event) error {
 	if err := ctx.Err(); err != nil || len(events) == 0 {
@@ -127,6 +127,17 @@ func (in *Inbox) next() {
 	}
 }
 
+// Reopen opens the inbox again after an error of the disk. Until it returns nil, Put returns an error.
+func (in *Inbox) Reopen() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.log != nil {
+		_ = in.log.Close() // Put has returned its error
+	}
+	in.broken = in.begin(in.volume)
+	return in.broken
+}
+
 // Close ends the inbox: later calls of Put return journal.ErrClosed. What Put has acknowledged is
 // durable without it.
 func (in *Inbox) Close() error {
@@ -144,7 +155,7 @@ func (in *Inbox) Close() error {
 }
 
 // volumes lists the numbers of the volumes, in order. A folder that is missing has none.
-func volumes(fsys journal.FS, dir string) (all []uint64, err error) {
+func volumes(fsys disk.FS, dir string) (all []uint64, err error) {
 	names, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine/delivery"
 	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 	"cohort/engine/journal"
 )
 
@@ -26,7 +27,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var osFS = journal.OS()
+var osFS = disk.OS()
 
 var background = context.Background()
 
@@ -45,7 +46,7 @@ func events(keys ...string) (list []delivery.Event) {
 }
 
 // readKeys reads the keys of the events after a position.
-func readKeys(fsys journal.FS, dir string, from Position) (keys []string, end Position, err error) {
+func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
 	end, err = readOn(fsys, dir, from, nil, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
@@ -64,9 +65,8 @@ func TestReadingOn(t *testing.T) {
 		t.Helper()
 		keys, end, err := readKeys(osFS, dir, follow)
 		must(t, err)
-		parsed, err := ParsePosition(end.String())
-		must(t, err)
-		follow, followed = parsed, append(followed, keys...)
+		must(t, follow.UnmarshalText([]byte(end.String())))
+		followed = append(followed, keys...)
 		if !slices.Equal(followed, want) {
 			t.Fatalf("read %v of %v", followed, want)
 		}
@@ -117,11 +117,13 @@ func TestReadingOn(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	for _, text := range []string{"", "1:2:3", "1:2:3:4:5", "1:2:-3:+4", "01:2:3:4", "1:2:3:x", "1:2:3:4 "} {
-		if p, err := ParsePosition(text); err == nil {
+		var p Position
+		if p.UnmarshalText([]byte(text)) == nil {
 			t.Errorf("%q is %v", text, p)
 		}
 	}
-	if p, err := ParsePosition(Position{}.String()); err != nil || p != (Position{}) {
+	p := Position{Volume: 1}
+	if err := p.UnmarshalText([]byte(Position{}.String())); err != nil || p != (Position{}) {
 		t.Errorf("%v: %v", p, err)
 	}
 }
@@ -144,14 +146,14 @@ func TestTwoReceivers(t *testing.T) {
 
 // Callers that come together share a sync.
 func TestCallersShareASync(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	syncs := 0
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "sync" {
 			syncs++
 			time.Sleep(2 * time.Millisecond) // the others come meanwhile
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
@@ -179,18 +181,18 @@ func TestCallersShareASync(t *testing.T) {
 // inbox has everything that was acknowledged.
 func TestAFailedSync(t *testing.T) {
 	for _, err := range []error{syscall.EIO, syscall.ENOSPC} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, e := openOn(fsys, ".", 1<<20)
 		must(t, e)
 		must(t, in.Put(background, events("before")))
-		fsys.mu.Lock()
-		fsys.fault = func(_ int, op, _ string) fault {
+		fsys.Mu.Lock()
+		fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 			if op == "sync" || op == "create" {
-				return fault{err: err}
+				return crashfs.Fault{Err: err}
 			}
-			return fault{}
+			return crashfs.Fault{}
 		}
-		fsys.mu.Unlock()
+		fsys.Mu.Unlock()
 		var wait sync.WaitGroup
 		for i := range 20 {
 			wait.Go(func() {
@@ -200,17 +202,26 @@ func TestAFailedSync(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		fsys.mu.Lock()
-		fsys.fault = nil // the disk works again
-		fsys.mu.Unlock()
 		if got := in.Put(background, events("later")); !errors.Is(got, err) || !errors.Is(got, journal.ErrPoisoned) {
 			t.Errorf("a later caller was told: %v", got)
 		}
-		if got := in.Close(); !errors.Is(got, err) {
-			t.Errorf("Close says: %v", got)
+		if err == syscall.EIO {
+			if got := in.Reopen(); !errors.Is(got, err) {
+				t.Errorf("Reopen says: %v", got)
+			}
+			if got := in.Put(background, events("later")); !errors.Is(got, err) {
+				t.Errorf("a caller after Reopen was told: %v", got)
+			}
+			fsys.Fault = nil // the disk works again
+			must(t, in.Reopen())
+		} else {
+			if got := in.Close(); !errors.Is(got, err) {
+				t.Errorf("Close says: %v", got)
+			}
+			fsys.Fault = nil
+			in, e = openOn(fsys, ".", 1<<20)
+			must(t, e)
 		}
-		in, e = openOn(fsys, ".", 1<<20)
-		must(t, e)
 		must(t, in.Put(background, events("after")))
 		must(t, in.Close())
 		keys, _, e := readKeys(fsys, ".", Position{})
@@ -223,26 +234,28 @@ func TestAFailedSync(t *testing.T) {
 
 // A volume that cannot begin stops the inbox, and what was acknowledged is there.
 func TestAVolumeThatCannotBegin(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1)
 	must(t, err)
 	must(t, in.Put(background, events("before")))
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "mkdir" {
-			return fault{err: syscall.EDQUOT}
+			return crashfs.Fault{Err: syscall.EDQUOT}
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	if err := in.Put(background, events("during")); !errors.Is(err, syscall.EDQUOT) || !errors.Is(err, journal.ErrFull) {
 		t.Error(err)
 	}
-	fsys.fault = nil
+	fsys.Fault = nil
 	if err := in.Put(background, events("later")); !errors.Is(err, syscall.EDQUOT) {
 		t.Error(err)
 	}
+	must(t, in.Reopen())
+	must(t, in.Put(background, events("after")))
 	must(t, in.Close())
 	keys, _, err := readKeys(fsys, ".", Position{})
-	if err != nil || !slices.Equal(keys, []string{"before"}) {
+	if err != nil || !slices.Equal(keys, []string{"before", "after"}) {
 		t.Errorf("%v: %v", keys, err)
 	}
 }
@@ -250,7 +263,7 @@ func TestAVolumeThatCannotBegin(t *testing.T) {
 // A volume that was full before a start is full after it, and a folder of others is no volume. The
 // first number tells the inbox from an earlier one in the same place.
 func TestTheNextVolume(t *testing.T) {
-	fsys, began := newCrashFS(), uint64(time.Now().Unix())
+	fsys, began := crashfs.New(), uint64(time.Now().Unix())
 	must(t, fsys.Mkdir("7"))
 	for range 3 {
 		in, err := openOn(fsys, ".", 1)
@@ -266,7 +279,7 @@ func TestTheNextVolume(t *testing.T) {
 }
 
 func TestAContextThatHasEnded(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
 	ended, end := context.WithCancel(background)
@@ -379,7 +392,7 @@ func TestDrop(t *testing.T) {
 
 // A reader that fails goes on with the event that it could not take.
 func TestAReaderThatFails(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 300)
 	must(t, err)
 	for i := range 6 {
@@ -415,7 +428,7 @@ func TestANewerProgramsEvents(t *testing.T) {
 		"an event": func(l *journal.Log) error { return l.Commit(eventType, []byte{200}) },
 		"a record": func(l *journal.Log) error { e := event("a"); return l.Commit(9, delivery.Append(nil, &e)) },
 	} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, err := openOn(fsys, ".", 1<<20)
 		must(t, err)
 		must(t, put(in.log))

@@ -28,13 +28,16 @@ func (p Position) String() string {
 	return fmt.Sprintf("%d:%d:%d:%d", p.Volume, p.Segment, p.Offset, p.Seq)
 }
 
-// ParsePosition reads what String wrote.
-func ParsePosition(text string) (p Position, err error) {
-	_, err = fmt.Sscanf(text, "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
-	if err != nil || p.String() != text {
-		return Position{}, fmt.Errorf("%q is not a position in an inbox", text)
+// MarshalText is String.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads what String wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	_, err := fmt.Sscanf(string(text), "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
+	if err != nil || p.String() != string(text) {
+		return fmt.Errorf("%q is not a position in an inbox", text)
 	}
-	return p, nil
+	return nil
 }
 
 // Compare orders positions of one inbox.
@@ -55,19 +58,19 @@ var ErrGone = errors.New("the inbox does not have the events of this position an
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
 // errors are those of journal.Read: the caller must not use what fn was given.
 func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
-	return readOn(journal.OS(), dir, from, nil, fn)
+	return readOn(disk.OS(), dir, from, nil, fn)
 }
 
-// ReadOf is Read for events about messages that are wanted, by their references. It does not parse the others.
+// ReadOf is Read for events about messages that are wanted, by their references; nil: all. It does not parse the others.
 func ReadOf(
 	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
 ) (Position, error) {
-	return readOn(journal.OS(), dir, from, wanted, fn)
+	return readOn(disk.OS(), dir, from, wanted, fn)
 }
 
 // readOn reads the events that are wanted; nil: all of them.
 func readOn(
-	fsys journal.FS, dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+	fsys disk.FS, dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
 ) (Position, error) {
 	all, err := volumes(fsys, dir)
 	if err != nil {
@@ -115,7 +118,7 @@ func readOn(
 }
 
 // readVolume reads a volume from a position on.
-func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) error {
+func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record) error) error {
 	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
 	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)
 	if !errors.As(err, new(*journal.CorruptError)) || from.Segment == 0 {
@@ -141,7 +144,7 @@ func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Reco
 // position is the earliest that a reader still needs. It may run while others write and read. It keeps
 // the volume that is written to.
 func Drop(dir string, before Position, since time.Time) error {
-	all, err := volumes(journal.OS(), dir)
+	all, err := volumes(disk.OS(), dir)
 	if err != nil || len(all) == 0 {
 		return err
 	}

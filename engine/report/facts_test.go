@@ -129,7 +129,7 @@ func TestAReportSaysWhatAFoldSays(t *testing.T) {
 	}
 	write(without, c.input(t))
 	in := c.input(t)
-	in.States, in.AsOf = sorter.States(), time.Now()
+	in.States, in.AsOf = sorter.All(), time.Now()
 	write(with, in)
 
 	before, err := parquet.ReadFile[reportRow](filepath.Join(without, "report.parquet"))
@@ -283,8 +283,8 @@ func TestMemoryIsFlat(t *testing.T) {
 		must(t, report.Write(in, report.Parquet(&p), report.Channels(io.Discard), (&report.Unreached{}).CSV(io.Discard, nil)))
 		return p.bytes - min(m.HeapAlloc, p.bytes)
 	}
-	small, large := used(50_000), used(200_000)
-	t.Logf("50,000 records: %d bytes; 200,000: %d", small, large)
+	small, large := used(150_000), used(600_000)
+	t.Logf("150,000 records: %d bytes; 600,000: %d", small, large)
 	if small == 0 || large > small+small/4+2<<20 {
 		t.Errorf("four times the records take %d bytes instead of %d", large, small)
 	}

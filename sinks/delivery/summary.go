@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"cohort/engine/delivery"
-	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
@@ -43,7 +42,7 @@ type Fallback struct {
 }
 
 // Summary makes the summary of a run with this account.
-func (r *Run) Summary(folded *ledger.Ledger, states *facts.States) (*Summary, error) {
+func (r *Run) Summary(folded *ledger.Ledger, states *delivery.Sorter) (*Summary, error) {
 	account := folded.Account()
 	s := &Summary{
 		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.CountContradicted(),

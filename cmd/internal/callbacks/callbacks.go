@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -17,7 +19,9 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/engine/campaign"
+	"cohort/engine/disk"
 	"cohort/engine/facts"
+	"cohort/engine/inbox"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	receive "cohort/sinks/callbacks"
@@ -59,8 +63,8 @@ func (c *Command) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), store: &store{dir: filepath.Join(runs, facts.SharedFolder)}}
-	o := receive.Options{Store: s.store, Log: c.Log}
+	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), folder: filepath.Join(runs, facts.SharedFolder)}
+	o := receive.Options{Log: c.Log}
 	if s.withClients = b.ClientCAFile != "" && c.Cert != "" && !c.BehindProxy; s.withClients {
 		o.ClientNames = b.ClientNames
 	}
@@ -69,6 +73,11 @@ func (c *Command) Run(ctx context.Context) error {
 	} else if !s.withClients {
 		return refusal.New("callbacks_nothing_served")
 	}
+	if s.inbox, err = openInbox(s.folder); err != nil {
+		return err
+	}
+	defer func() { _ = s.inbox.Close() }() // again, after an error
+	o.Store = s.inbox
 	s.receiver = receive.New(o)
 	s.watch(c, b)
 	for _, f := range s.files {
@@ -76,15 +85,25 @@ func (c *Command) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.store.open(); err != nil {
-		return err
-	}
-	defer func() { _ = s.store.close() }() // again, after an error
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
 	return s.run(ctx, listener)
+}
+
+// openInbox opens the inbox in a folder, and makes it if necessary. An error is a refusal.
+func openInbox(folder string) (opened *inbox.Inbox, err error) {
+	if err = os.MkdirAll(filepath.Dir(folder), 0o755); err == nil {
+		opened, err = inbox.Open(folder, "callbacks")
+	}
+	switch {
+	case errors.As(err, new(*disk.HeldError)):
+		return nil, refusal.New("inbox_busy", "folder", folder, "cause", err)
+	case err != nil:
+		return nil, refusal.New("inbox_unusable", "folder", folder, "cause", err)
+	}
+	return opened, nil
 }
 
 // listen opens the port. Plain HTTP is for this machine, or behind a proxy.
@@ -108,7 +127,8 @@ type service struct {
 	log         *slog.Logger
 	every       time.Duration
 	receiver    *receive.Receiver
-	store       *store
+	folder      string // of the inbox
+	inbox       *inbox.Inbox
 	withClients bool // there are paths that rest on a client certificate
 	cert        certificate
 	files       []*renewable
@@ -136,7 +156,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
 	}
 	server.Protocols.SetHTTP1(true)
-	facts := []any{"address", listener.Addr(), "inbox", s.store.dir, "client_certificates", s.withClients}
+	facts := []any{"address", listener.Addr(), "inbox", s.folder, "client_certificates", s.withClients}
 	if pair := s.cert.current.Load(); pair != nil {
 		facts = append(facts, "certificate_sha256", s.cert.pin(), "certificate_ends", pair.Leaf.NotAfter.UTC())
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))
@@ -156,7 +176,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		_ = server.Close()
 	}
 	s.report("since the last report")
-	return s.store.close()
+	return s.inbox.Close()
 }
 
 // work looks after files, inbox and reports until ctx is done, or until the server fails.
@@ -192,11 +212,8 @@ func (s *service) look() {
 			s.warnOfEnd()
 		}
 	}
-	if s.receiver.Failing() {
-		_ = s.store.close() // it has failed, and the receiver has said so
-		if s.store.open() == nil {
-			s.receiver.Recovered()
-		}
+	if s.receiver.Failing() && s.inbox.Reopen() == nil {
+		s.receiver.Recovered()
 	}
 }
 

@@ -272,8 +272,11 @@ func TestTheStartTellsThePin(t *testing.T) {
 
 func TestAnInboxThatFailedIsOpenedAgain(t *testing.T) {
 	var log lines
-	s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), store: &store{dir: filepath.Join(t.TempDir(), "runs", facts.SharedFolder)}}
-	s.receiver = receive.New(receive.Options{Store: s.store, Log: s.log, APIKeyHeader: "x-api-key"})
+	opened, err := openInbox(filepath.Join(t.TempDir(), "runs", facts.SharedFolder))
+	must(t, err)
+	s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), inbox: opened}
+	s.receiver = receive.New(receive.Options{Store: opened, Log: s.log, APIKeyHeader: "x-api-key"})
+	must(t, opened.Close()) // it takes nothing any more
 	s.receiver.TrustKeys("app-1", "key")
 	ask := func(want int, path string) {
 		t.Helper()
@@ -291,7 +294,7 @@ func TestAnInboxThatFailedIsOpenedAgain(t *testing.T) {
 	s.look()
 	ask(200, receive.ReadyPath)
 	ask(202, receive.MessagesPath)
-	must(t, s.store.close())
+	must(t, opened.Close())
 	if n := strings.Count(log.String(), "ALARM"); n != 1 || !strings.Contains(log.String(), "can be stored again") {
 		t.Errorf("%d alarms: %s", n, log.String())
 	}

@@ -16,7 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
-	"cohort/engine/facts"
+	messages "cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -186,7 +186,7 @@ type questions struct {
 }
 
 // ask draws the questions of a sample, or takes up those of a poll.
-func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*questions, error) {
+func ask(s *run.Runner, d *delivery.Run, states *messages.Sorter, o *Options) (*questions, error) {
 	q := &questions{}
 	if o.sample > 0 {
 		drawn, sample, err := delivery.Draw(d.Known(states), o.sample)
