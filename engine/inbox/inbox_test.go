@@ -29,6 +29,12 @@ func must(t testing.TB, err error) {
 
 var osFS = disk.OS()
 
+// openOn opens an inbox on a filesystem.
+func openOn(fsys disk.FS, dir string, volumeBytes int64) (*Inbox, error) {
+	in := newInbox(fsys, dir, volumeBytes)
+	return in, in.open()
+}
+
 var background = context.Background()
 
 func event(key string) delivery.Event {
@@ -466,5 +472,68 @@ func TestDamage(t *testing.T) {
 	}
 	if _, err := Open(dir, ""); !errors.As(err, new(*journal.CorruptError)) {
 		t.Error(err)
+	}
+}
+
+// Nothing is acknowledged into files that nobody finds. Reopened, the inbox is a new one in its folder.
+func TestAnInboxThatWasMoved(t *testing.T) {
+	for name, harm := range map[string]func(dir, volume string) error{
+		"its folder was deleted":  func(dir, _ string) error { return os.RemoveAll(dir) },
+		"its folder was moved":    func(dir, _ string) error { return os.Rename(dir, dir+".old") },
+		"its volume was deleted":  func(_, volume string) error { return os.RemoveAll(volume) },
+		"its segment was deleted": func(_, volume string) error { return os.Remove(journal.SegmentPath(volume, 1)) },
+		"its lock was deleted":    func(dir, _ string) error { return os.Remove(filepath.Join(dir, lockFile)) },
+		"a copy is in its place": func(dir, _ string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.CopyFS(dir, os.DirFS(dir+".old")))
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "inbox")
+		in, err := Open(dir, "callbacks")
+		must(t, err)
+		must(t, in.Put(background, events("before")))
+		must(t, in.InPlace())
+		must(t, harm(dir, volumePath(dir, in.volume)))
+		if err := in.Put(background, events("during")); !errors.Is(err, ErrMoved) || !errors.Is(in.InPlace(), ErrMoved) {
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, in.Reopen())
+		must(t, in.InPlace())
+		must(t, in.Put(background, events("after")))
+		must(t, in.Close())
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Contains(keys, "after") {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
+	}
+}
+
+// A damaged volume stays as it is, and a new one begins beside it.
+func TestANewVolumeBesideADamagedOne(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	in, err := Open(dir, "callbacks")
+	must(t, err)
+	must(t, in.Put(background, events("0")))
+	must(t, in.Put(background, events("1")))
+	must(t, in.Close())
+	path := journal.SegmentPath(volumePath(dir, in.volume), 1)
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	raw[100] ^= 1
+	must(t, os.WriteFile(path, raw, 0o600))
+	if _, err := Open(dir, "send"); !errors.As(err, new(*journal.CorruptError)) {
+		t.Fatal(err)
+	}
+	var told error
+	in, err = OpenBeside(dir, "callbacks", func(damage error) { told = damage })
+	must(t, err)
+	must(t, in.Put(background, events("2")))
+	must(t, in.Close())
+	if damage := (*journal.CorruptError)(nil); !errors.As(told, &damage) || damage.File != path {
+		t.Error(told)
+	}
+	if now, err := os.ReadFile(path); err != nil || !slices.Equal(now, raw) {
+		t.Errorf("the damaged file was changed: %v", err)
+	}
+	if keys, _, err := readKeys(osFS, dir, Position{}); !errors.As(err, new(*journal.CorruptError)) {
+		t.Errorf("%v, %v", keys, err)
 	}
 }

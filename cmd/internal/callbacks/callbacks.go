@@ -73,7 +73,7 @@ func (c *Command) Run(ctx context.Context) error {
 	} else if !s.withClients {
 		return refusal.New("callbacks_nothing_served")
 	}
-	if s.inbox, err = openInbox(s.folder); err != nil {
+	if s.inbox, err = openInbox(s.folder, c.Log); err != nil {
 		return err
 	}
 	defer func() { _ = s.inbox.Close() }() // again, after an error
@@ -93,9 +93,13 @@ func (c *Command) Run(ctx context.Context) error {
 }
 
 // openInbox opens the inbox in a folder, and makes it if necessary. An error is a refusal.
-func openInbox(folder string) (opened *inbox.Inbox, err error) {
+func openInbox(folder string, log *slog.Logger) (opened *inbox.Inbox, err error) {
+	damaged := func(damage error) {
+		log.Error("ALARM: a file of the inbox is damaged; it stays as it is, and callbacks are stored beside it; "+
+			"see \"The inbox is damaged\" in docs/callbacks.md", "cause", damage)
+	}
 	if err = os.MkdirAll(filepath.Dir(folder), 0o755); err == nil {
-		opened, err = inbox.Open(folder, "callbacks")
+		opened, err = inbox.OpenBeside(folder, "callbacks", damaged)
 	}
 	switch {
 	case errors.As(err, new(*disk.HeldError)):
@@ -211,6 +215,9 @@ func (s *service) look() {
 			s.log.Info("a renewed file is in use", "file", f.what)
 			s.warnOfEnd()
 		}
+	}
+	if err := s.inbox.InPlace(); err != nil {
+		s.receiver.Fail(err)
 	}
 	if s.receiver.Failing() && s.inbox.Reopen() == nil {
 		s.receiver.Recovered()
