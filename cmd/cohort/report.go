@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
+	log         *slog.Logger
 }
 
 // reportFormats are the formats of a report.
@@ -62,6 +64,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
+			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
@@ -110,7 +113,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}

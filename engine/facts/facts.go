@@ -36,10 +36,16 @@ type Facts struct {
 	rows *Rows
 	most int64 // the plan's records
 
+	partial bool  // damage of the shared inbox does not end Each
+	unread  error // what Each could not read
+
 	mu   sync.Mutex
 	own  *inbox.Inbox // nil: only for reading
 	read progress
 }
+
+// ErrUnread means that the shared inbox cannot be read.
+var ErrUnread = errors.New("callbacks cannot be read")
 
 // progress is what read.json holds.
 type progress struct {
@@ -88,6 +94,16 @@ func (f *Facts) sharedFolder() string { return filepath.Join(filepath.Dir(f.dir)
 // Row returns the row of the message with a reference; false: the run has no such message.
 func (f *Facts) Row(reference string) (int64, bool) { return f.rows.Of(reference) }
 
+// Partial makes Each, and what rests on it, leave out what is damaged in the shared inbox. A report may, and says so. What
+// decides whether to send must not.
+func (f *Facts) Partial() *Facts {
+	f.partial = true
+	return f
+}
+
+// Unread returns what the latest Each of partial facts could not read, with file and place; nil: it read everything.
+func (f *Facts) Unread() error { return f.unread }
+
 // Each calls fn with each event about a message of the run: those in the run's own inbox, and then
 // those in the shared inbox that the run has not read yet. An error of fn ends it and is returned.
 func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
@@ -104,7 +120,17 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 	if _, err := inbox.Read(f.ownFolder(), inbox.Position{}, ours); err != nil {
 		return err
 	}
-	_, err = readShared(f.sharedFolder(), read.Shared, nil, ours)
+	f.unread = nil
+	from := read.Shared
+	if !f.partial {
+		_, err = readShared(f.sharedFolder(), from, nil, ours)
+		return err
+	}
+	past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
+	if _, err = inbox.ReadPast(f.sharedFolder(), from, past, ours); errors.Is(err, inbox.ErrGone) {
+		f.unread = nil
+		_, err = inbox.ReadPast(f.sharedFolder(), inbox.Position{}, past, ours)
+	}
 	return err
 }
 
@@ -156,9 +182,10 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var events []delivery.Event
+	var failed error // to put
 	flush := func() error {
-		if err := f.own.Put(ctx, events); err != nil {
-			return err
+		if failed = f.own.Put(ctx, events); failed != nil {
+			return failed
 		}
 		for i := range events {
 			if row, ok := f.rows.Of(events[i].Reference); ok && fn != nil {
@@ -177,6 +204,9 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 		}
 		return flush()
 	})
+	if err != nil && failed == nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrUnread, err)
+	}
 	if err == nil {
 		err = flush()
 	}

@@ -53,7 +53,7 @@ func events(keys ...string) (list []delivery.Event) {
 
 // readKeys reads the keys of the events after a position.
 func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
-	end, err = readOn(fsys, dir, from, nil, func(at Position, e delivery.Event) error {
+	end, err = readOn(fsys, dir, from, nil, nil, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -416,7 +416,7 @@ func TestAReaderThatFails(t *testing.T) {
 	var at Position
 	errFull := errors.New("full")
 	for calls := 0; ; {
-		at, err = readOn(fsys, ".", at, nil, func(_ Position, e delivery.Event) error {
+		at, err = readOn(fsys, ".", at, nil, nil, func(_ Position, e delivery.Event) error {
 			if calls++; calls%3 == 0 {
 				return errFull
 			}
@@ -543,6 +543,15 @@ func TestANewVolumeBesideADamagedOne(t *testing.T) {
 	}
 	if keys, _, err := readKeys(osFS, dir, Position{}); !errors.As(err, new(*journal.CorruptError)) {
 		t.Errorf("%v, %v", keys, err)
+	}
+	var keys []string
+	told = nil
+	_, err = ReadPast(dir, Position{}, func(damage error) { told = damage }, func(_ Position, e delivery.Event) error {
+		keys = append(keys, e.Key)
+		return nil
+	})
+	if err != nil || told == nil || !slices.Equal(keys, []string{"2"}) {
+		t.Errorf("past %v there are %v: %v", told, keys, err)
 	}
 }
 

@@ -69,19 +69,25 @@ var ErrGone = errors.New("the inbox does not have the events of this position an
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
 // errors are those of journal.Read: the caller must not use what fn was given.
 func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
-	return readOn(disk.OS(), dir, from, nil, fn)
+	return readOn(disk.OS(), dir, from, nil, nil, fn)
+}
+
+// ReadPast is Read that goes on behind damage, with the next volume. It calls past with each damage. A position behind
+// damage hides it, so nobody may keep it.
+func ReadPast(dir string, from Position, past func(error), fn func(Position, delivery.Event) error) (Position, error) {
+	return readOn(disk.OS(), dir, from, nil, past, fn)
 }
 
 // ReadOf is Read for events about messages that are wanted, by their references; nil: all. It does not parse the others.
 func ReadOf(
 	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
 ) (Position, error) {
-	return readOn(disk.OS(), dir, from, wanted, fn)
+	return readOn(disk.OS(), dir, from, wanted, nil, fn)
 }
 
-// readOn reads the events that are wanted; nil: all of them.
+// readOn reads the events that are wanted; nil: all of them. past takes damage; nil: damage ends the reading.
 func readOn(
-	fsys disk.FS, dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+	fsys disk.FS, dir string, from Position, wanted map[string]bool, past func(error), fn func(Position, delivery.Event) error,
 ) (Position, error) {
 	all, err := volumes(fsys, dir)
 	if err != nil {
@@ -123,6 +129,10 @@ func readOn(
 		}
 		if volume == from.Volume && errors.As(err, new(*journal.CorruptError)) {
 			err = fmt.Errorf("%w: %w", ErrGone, err) // perhaps only because the position is beyond the end of its segment
+		}
+		if past != nil && isDamage(err) && !errors.Is(err, ErrGone) {
+			past(err)
+			err = nil
 		}
 		if err != nil {
 			return from, err

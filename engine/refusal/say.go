@@ -47,7 +47,7 @@ var sentences = map[string]string{
 	"callback_target_unreadable":    "the file of --callback-target cannot be used: {cause}",
 	"callbacks_url_wrong":           "--callbacks must be the address of a receiver, such as https://127.0.0.1:9443, not {given}",
 	"callbacks_without_url":         "--callback-target, --callback-faults and --callback-log need --callbacks: the address of the receiver",
-	"callbacks_unreadable":          "the callbacks about this run cannot be read, and they may forbid to send to somebody again; nothing was sent or changed: {cause}",
+	"callbacks_unreadable":          "the callbacks about this run cannot be read, and they may forbid to send to somebody again; nothing was sent or changed: {cause}. If the inbox is damaged, docs/callbacks.md says what to do",
 	"campaign_is_over":              "pace.until has passed: nothing may be sent after {last_day}; to go on, set a later date in the campaign file",
 	"campaign_not_named":            "which campaign? name its file: cohort {verb} -c campaign.yaml {cohort}",
 	"campaign_unreadable":           "the campaign file cannot be read: {cause}",
