@@ -126,7 +126,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		if isOwn && folded.Facts().Closed {
 			return nil, refusal.New("report_final", "file", final)
 		}
-		if err := output.Claim(f.out, f.force || isOwn, ""); err != nil {
+		if err := output.Claim(f.out, f.force || isOwn, "", dir); err != nil {
 			return nil, err
 		}
 	}

@@ -190,6 +190,7 @@ var sentences = map[string]string{
 	"only_settled":                  "what could be settled is settled, and nothing else was sent (--settle)",
 	"output_exists":                 "{file} is there already and is not overwritten; name another file, or add --force",
 	"output_folder_missing":         "{file} cannot be written: the folder {folder} is not there; make it, or name another file",
+	"output_among_ours":             "{file} cannot be written: {folder} is a folder of cohort, and a file in it could be one that a run needs; name another folder",
 	"output_is_input":               "{file} cannot be written: it is {input}, and that is read here; name another file",
 	"pace_above_ceiling":            "{above}; nothing was changed. If that is what you want: {command}",
 	"pace_campaign_value":           "--campaign takes no value: it goes back to the campaign's pace. For another pace, give --per-second N or --finish-by 21:00",

@@ -43,10 +43,10 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 	if got := knows(t, a); !slices.Equal(got, want) {
 		t.Errorf("the first knows %q", got)
 	}
-	before, err := os.ReadFile(filepath.Join(b, file))
+	before, err := os.ReadFile(filepath.Join(b, File))
 	must(t, err)
 	knows(t, b, a)
-	if after, _ := os.ReadFile(filepath.Join(b, file)); string(after) != string(before) {
+	if after, _ := os.ReadFile(filepath.Join(b, File)); string(after) != string(before) {
 		t.Error("a register that was up to the others was written to")
 	}
 

@@ -76,7 +76,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	if err := output.KeepInputs(o.fallback, slices.Concat(output.ReportInputs(dir, c, plan), []string{filepath.Join(dir, runfolder.ReportFile)}, o.daily)); err != nil {
 		return err
 	}
-	return output.Claim(o.fallback, o.force, report.UnreachedHeader)
+	return output.Claim(o.fallback, o.force, report.UnreachedHeader, dir)
 }
 
 // again is the command that goes on after a stop.
