@@ -27,6 +27,9 @@ const (
 
 	// An event that belongs to no run in the folder stays in the shared inbox for so long.
 	keptShared = 90 * 24 * time.Hour
+	// A run that was planned longer ago is not waited for. Nor is one without a log, which has sent nothing.
+	oldest    = 400 * 24 * time.Hour
+	logFolder = "log" // that of engine/ledger
 )
 
 // Facts are the events about the messages of a run. Those of Hold may be written to, and are safe for
@@ -40,8 +43,11 @@ type Facts struct {
 	unread  error // what Each could not read
 
 	mu   sync.Mutex
-	own  *inbox.Inbox // nil: only for reading
 	read progress
+
+	opening sync.Mutex
+	doing   string
+	own     *inbox.Inbox // nil: nothing was put yet
 }
 
 // ErrUnread means that the shared inbox cannot be read.
@@ -58,30 +64,31 @@ func Of(dir string, plan *plan.Plan) *Facts {
 	return &Facts{dir: dir, rows: NewRows(plan.References, plan.Records), most: plan.Records}
 }
 
+// Receives reports whether a receiver of callbacks was at work for the folder that the run in dir is in.
+func Receives(dir string) bool {
+	_, err := os.Stat((&Facts{dir: dir}).sharedFolder())
+	return err == nil
+}
+
 // Any reports whether there may be facts about the run in dir: it has an inbox, or the folder of the runs has one.
 func Any(dir string) bool {
 	f := &Facts{dir: dir}
-	_, own := os.Stat(f.ownFolder())
-	_, shared := os.Stat(f.sharedFolder())
-	return own == nil || shared == nil
+	_, err := os.Stat(f.ownFolder())
+	return err == nil || Receives(dir)
 }
 
 // Hold returns the facts of the run in dir, for reading and writing. The caller holds the run's folder,
-// and calls Close. doing is the command of cohort.
-func Hold(dir string, plan *plan.Plan, doing string) (*Facts, error) {
-	f := Of(dir, plan)
-	own, err := inbox.Open(f.ownFolder(), doing)
-	if err != nil {
-		return nil, fmt.Errorf("the run's inbox: %w", err)
-	}
-	if f.read, err = f.progress(); err != nil {
-		return nil, errors.Join(err, own.Close())
-	}
-	f.own = own
-	return f, nil
+// and calls Close. doing is the command of cohort. The run's inbox is opened for writing when there is something to write.
+func Hold(dir string, plan *plan.Plan, doing string) (f *Facts, err error) {
+	f = Of(dir, plan)
+	f.doing = doing
+	f.read, err = f.progress()
+	return f, err
 }
 
 func (f *Facts) Close() error {
+	f.opening.Lock()
+	defer f.opening.Unlock()
 	if f.own == nil {
 		return nil
 	}
@@ -184,7 +191,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	var events []delivery.Event
 	var failed error // to put
 	flush := func() error {
-		if failed = f.own.Put(ctx, events); failed != nil {
+		if failed = f.Put(ctx, events); failed != nil {
 			return failed
 		}
 		for i := range events {
@@ -222,7 +229,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 }
 
 // Tidy drops what the shared inbox needs no longer: every run in the same folder has read it, and it is
-// older than 90 days.
+// older than 90 days. It does not wait for a run that has no log, or was planned more than 400 days ago.
 func (f *Facts) Tidy(now time.Time) error {
 	runs := filepath.Dir(f.dir)
 	entries, err := os.ReadDir(runs)
@@ -232,8 +239,12 @@ func (f *Facts) Tidy(now time.Time) error {
 	needed := f.read.Shared
 	for _, e := range entries {
 		run := &Facts{dir: filepath.Join(runs, e.Name())}
-		if _, err := os.Stat(filepath.Join(run.dir, plan.PlanFile)); err != nil {
-			continue // no run, or one without messages
+		planned, err := os.Stat(filepath.Join(run.dir, plan.PlanFile))
+		if err != nil || now.Sub(planned.ModTime()) > oldest {
+			continue // no run, or one without messages, or an old one
+		}
+		if _, err := os.Stat(filepath.Join(run.dir, logFolder)); errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
 		read, err := run.progress()
 		if err != nil {
@@ -248,7 +259,34 @@ func (f *Facts) Tidy(now time.Time) error {
 
 // Put adds events that this process has learnt, durably.
 func (f *Facts) Put(ctx context.Context, events []delivery.Event) error {
-	return f.own.Put(ctx, events)
+	if len(events) == 0 {
+		return ctx.Err()
+	}
+	own, err := f.open()
+	if err != nil {
+		return err
+	}
+	return own.Put(ctx, events)
+}
+
+// Ready opens the run's inbox for writing, so that one that cannot be written is noticed before a service is asked.
+func (f *Facts) Ready() error {
+	_, err := f.open()
+	return err
+}
+
+func (f *Facts) open() (*inbox.Inbox, error) {
+	f.opening.Lock()
+	defer f.opening.Unlock()
+	if f.own != nil {
+		return f.own, nil
+	}
+	own, err := inbox.Open(f.ownFolder(), f.doing)
+	if err != nil {
+		return nil, fmt.Errorf("the run's inbox: %w", err)
+	}
+	f.own = own
+	return own, nil
 }
 
 // News are events that this process has learnt. It may have learnt them before: a service repeats what
@@ -331,7 +369,11 @@ func (f *Facts) progress() (p progress, err error) {
 }
 
 func (f *Facts) save(next progress) error {
-	err := disk.WriteFile(filepath.Join(f.ownFolder(), readFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
+	err := disk.MakeFolder(f.ownFolder())
+	if err != nil {
+		return err
+	}
+	err = disk.WriteFile(filepath.Join(f.ownFolder(), readFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
 	if err == nil {
 		f.read = next
 	}

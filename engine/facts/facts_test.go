@@ -168,13 +168,46 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A run's inbox is not touched when there is nothing to write.
+func TestNothingToWrite(t *testing.T) {
+	runs := t.TempDir()
+	run := madeRun(t, runs, "one")
+	files := func(want int) {
+		t.Helper()
+		f, err := Hold(run.dir, run.plan, "decide")
+		must(t, err)
+		must(t, f.Collect(context.Background(), nil))
+		must(t, f.Put(context.Background(), nil))
+		must(t, f.Close())
+		names, err := filepath.Glob(filepath.Join(run.dir, InboxFolder, "*", "*.log"))
+		must(t, err)
+		if len(names) != want {
+			t.Errorf("there are %v, want %d", names, want)
+		}
+	}
+	files(0)
+	f, err := Hold(run.dir, run.plan, "reconcile")
+	must(t, err)
+	must(t, f.Put(context.Background(), []delivery.Event{{Source: delivery.Status, Kind: delivery.OfMessage}}))
+	must(t, f.Close())
+	files(1)
+	files(1)
+}
+
 // The shared inbox keeps what a run has not read, and what is young.
 func TestTidy(t *testing.T) {
 	runs := t.TempDir()
 	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
 	for _, run := range []made{one, other} {
 		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+		must(t, os.Mkdir(filepath.Join(run.dir, logFolder), 0o700))
 	}
+	ancient, unsent, past := madeRun(t, runs, "ancient"), madeRun(t, runs, "unsent"), time.Now().Add(-oldest)
+	for _, run := range []made{ancient, unsent} { // nobody waits for these
+		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+	}
+	must(t, os.Mkdir(filepath.Join(ancient.dir, logFolder), 0o700))
+	must(t, os.Chtimes(filepath.Join(ancient.dir, plan.PlanFile), past, past))
 	shared := filepath.Join(runs, SharedFolder)
 	kept := func() (volumes int) {
 		t.Helper()

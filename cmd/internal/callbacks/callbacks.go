@@ -160,7 +160,8 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
 	}
 	server.Protocols.SetHTTP1(true)
-	facts := []any{"address", listener.Addr(), "inbox", s.folder, "client_certificates", s.withClients}
+	runs, _ := filepath.Glob(filepath.Join(filepath.Dir(s.folder), "*", runfolder.RunFile)) // an error is one of the pattern
+	facts := []any{"address", listener.Addr(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
 	if pair := s.cert.current.Load(); pair != nil {
 		facts = append(facts, "certificate_sha256", s.cert.pin(), "certificate_ends", pair.Leaf.NotAfter.UTC())
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))

@@ -262,6 +262,9 @@ func TestTheStartTellsThePin(t *testing.T) {
 	_, got := s.post(receive.MessagesPath, "key-one")
 	sum := sha256.Sum256(got.RawSubjectPublicKeyInfo)
 	line := s.log.await(t, "receiving callbacks")
+	if !strings.Contains(line, "runs=0") {
+		t.Error(line)
+	}
 	if pin := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(line, pin) || !strings.Contains(line, "certificate_ends="+got.NotAfter.UTC().Format("2006-01-02")) {
 		t.Errorf("%s has no %s", line, pin)
 	}

@@ -57,7 +57,9 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	d := &delivery.Run{Dir: s.Folder.Path, Plan: plan, Spool: spool}
-	d.Facts, err = facts.Hold(d.Dir, plan, Verb)
+	if d.Facts, err = facts.Hold(d.Dir, plan, Verb); err == nil {
+		err = d.Facts.Ready()
+	}
 	switch {
 	case errors.As(err, new(*journal.CorruptError)):
 		return refusal.New("delivery_unreadable", "cause", err)
@@ -71,9 +73,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	} else if err != nil {
 		return refusal.New("delivery_unwritable", "cause", err)
 	}
-	if err := d.Facts.Tidy(time.Now()); err != nil {
-		s.Log.Warn("old callbacks stay in the shared inbox", "problem", err.Error())
-	}
+	s.Tidy(d.Facts)
 	if !plan.NeverAgain {
 		return deliveries(s, ctx, d, folded, o)
 	}
