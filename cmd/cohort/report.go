@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type reportFlags struct {
 	by          string
 	asJSON      bool
 	unknown     int64 // people of whom nobody knows whether they have read the message
+	log         *slog.Logger
 }
 
 // reportFormats are the formats of a report.
@@ -66,6 +68,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
+			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
@@ -118,7 +121,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}
@@ -131,7 +134,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		if isOwn && folded.Facts().Closed {
 			return nil, refusal.New("report_final", "file", final)
 		}
-		if err := output.Claim(f.out, f.force || isOwn, ""); err != nil {
+		if err := output.Claim(f.out, f.force || isOwn, "", dir); err != nil {
 			return nil, err
 		}
 	}

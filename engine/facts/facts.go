@@ -27,6 +27,9 @@ const (
 
 	// An event that belongs to no run in the folder stays in the shared inbox for so long.
 	keptShared = 90 * 24 * time.Hour
+	// A run that was planned longer ago is not waited for. Nor is one without a log, which has sent nothing.
+	oldest    = 400 * 24 * time.Hour
+	logFolder = "log" // that of engine/ledger
 )
 
 // Facts are the events about the messages of a run. Those of Hold may be written to, and are safe for
@@ -36,10 +39,19 @@ type Facts struct {
 	rows *Rows
 	most int64 // the plan's records
 
+	partial bool  // damage of the shared inbox does not end Each
+	unread  error // what Each could not read
+
 	mu   sync.Mutex
-	own  *inbox.Inbox // nil: only for reading
 	read progress
+
+	opening sync.Mutex
+	doing   string
+	own     *inbox.Inbox // nil: nothing was put yet
 }
+
+// ErrUnread means that the shared inbox cannot be read.
+var ErrUnread = errors.New("callbacks cannot be read")
 
 // progress is what read.json holds.
 type progress struct {
@@ -53,30 +65,31 @@ func Of(dir string, plan *plan.Plan) *Facts {
 	return &Facts{dir: dir, rows: NewRows(plan.References, plan.Records), most: plan.Records}
 }
 
+// Receives reports whether a receiver of callbacks was at work for the folder that the run in dir is in.
+func Receives(dir string) bool {
+	_, err := os.Stat((&Facts{dir: dir}).sharedFolder())
+	return err == nil
+}
+
 // Any reports whether there may be facts about the run in dir: it has an inbox, or the folder of the runs has one.
 func Any(dir string) bool {
 	f := &Facts{dir: dir}
-	_, own := os.Stat(f.ownFolder())
-	_, shared := os.Stat(f.sharedFolder())
-	return own == nil || shared == nil
+	_, err := os.Stat(f.ownFolder())
+	return err == nil || Receives(dir)
 }
 
 // Hold returns the facts of the run in dir, for reading and writing. The caller holds the run's folder,
-// and calls Close. doing is the command of cohort.
-func Hold(dir string, plan *plan.Plan, doing string) (*Facts, error) {
-	f := Of(dir, plan)
-	own, err := inbox.Open(f.ownFolder(), doing)
-	if err != nil {
-		return nil, fmt.Errorf("the run's inbox: %w", err)
-	}
-	if f.read, err = f.progress(); err != nil {
-		return nil, errors.Join(err, own.Close())
-	}
-	f.own = own
-	return f, nil
+// and calls Close. doing is the command of cohort. The run's inbox is opened for writing when there is something to write.
+func Hold(dir string, plan *plan.Plan, doing string) (f *Facts, err error) {
+	f = Of(dir, plan)
+	f.doing = doing
+	f.read, err = f.progress()
+	return f, err
 }
 
 func (f *Facts) Close() error {
+	f.opening.Lock()
+	defer f.opening.Unlock()
 	if f.own == nil {
 		return nil
 	}
@@ -88,6 +101,16 @@ func (f *Facts) sharedFolder() string { return filepath.Join(filepath.Dir(f.dir)
 
 // Row returns the row of the message with a reference; false: the run has no such message.
 func (f *Facts) Row(reference string) (int64, bool) { return f.rows.Of(reference) }
+
+// Partial makes Each, and what rests on it, leave out what is damaged in the shared inbox. A report may, and says so. What
+// decides whether to send must not.
+func (f *Facts) Partial() *Facts {
+	f.partial = true
+	return f
+}
+
+// Unread returns what the latest Each of partial facts could not read, with file and place; nil: it read everything.
+func (f *Facts) Unread() error { return f.unread }
 
 // Each calls fn with each event about a message of the run: those in the run's own inbox, and then
 // those in the shared inbox that the run has not read yet. An error of fn ends it and is returned.
@@ -105,7 +128,17 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 	if _, err := inbox.Read(f.ownFolder(), inbox.Position{}, ours); err != nil {
 		return err
 	}
-	_, err = readShared(f.sharedFolder(), read.Shared, nil, ours)
+	f.unread = nil
+	from := read.Shared
+	if !f.partial {
+		_, err = readShared(f.sharedFolder(), from, nil, ours)
+		return err
+	}
+	past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
+	if _, err = inbox.ReadPast(f.sharedFolder(), from, past, ours); errors.Is(err, inbox.ErrGone) {
+		f.unread = nil
+		_, err = inbox.ReadPast(f.sharedFolder(), inbox.Position{}, past, ours)
+	}
 	return err
 }
 
@@ -157,9 +190,10 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var events []delivery.Event
+	var failed error // to put
 	flush := func() error {
-		if err := f.own.Put(ctx, events); err != nil {
-			return err
+		if failed = f.Put(ctx, events); failed != nil {
+			return failed
 		}
 		for i := range events {
 			if row, ok := f.rows.Of(events[i].Reference); ok && fn != nil {
@@ -178,6 +212,9 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 		}
 		return flush()
 	})
+	if err != nil && failed == nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrUnread, err)
+	}
 	if err == nil {
 		err = flush()
 	}
@@ -193,7 +230,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 }
 
 // Tidy drops what the shared inbox needs no longer: every run in the same folder has read it, and it is
-// older than 90 days.
+// older than 90 days. It does not wait for a run that has no log, or was planned more than 400 days ago.
 func (f *Facts) Tidy(now time.Time) error {
 	runs := filepath.Dir(f.dir)
 	entries, err := os.ReadDir(runs)
@@ -203,8 +240,12 @@ func (f *Facts) Tidy(now time.Time) error {
 	needed := f.read.Shared
 	for _, e := range entries {
 		run := &Facts{dir: filepath.Join(runs, e.Name())}
-		if _, err := os.Stat(filepath.Join(run.dir, plan.PlanFile)); err != nil {
-			continue // no run, or one without messages
+		planned, err := os.Stat(filepath.Join(run.dir, plan.PlanFile))
+		if err != nil || now.Sub(planned.ModTime()) > oldest {
+			continue // no run, or one without messages, or an old one
+		}
+		if _, err := os.Stat(filepath.Join(run.dir, logFolder)); errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
 		read, err := run.progress()
 		if err != nil {
@@ -219,7 +260,34 @@ func (f *Facts) Tidy(now time.Time) error {
 
 // Put adds events that this process has learnt, durably.
 func (f *Facts) Put(ctx context.Context, events []delivery.Event) error {
-	return f.own.Put(ctx, events)
+	if len(events) == 0 {
+		return ctx.Err()
+	}
+	own, err := f.open()
+	if err != nil {
+		return err
+	}
+	return own.Put(ctx, events)
+}
+
+// Ready opens the run's inbox for writing, so that one that cannot be written is noticed before a service is asked.
+func (f *Facts) Ready() error {
+	_, err := f.open()
+	return err
+}
+
+func (f *Facts) open() (*inbox.Inbox, error) {
+	f.opening.Lock()
+	defer f.opening.Unlock()
+	if f.own != nil {
+		return f.own, nil
+	}
+	own, err := inbox.Open(f.ownFolder(), f.doing)
+	if err != nil {
+		return nil, fmt.Errorf("the run's inbox: %w", err)
+	}
+	f.own = own
+	return own, nil
 }
 
 // News are events that this process has learnt. It may have learnt them before: a service repeats what
@@ -318,7 +386,11 @@ func (f *Facts) progress() (p progress, err error) {
 }
 
 func (f *Facts) save(next progress) error {
-	err := disk.WriteFile(filepath.Join(f.ownFolder(), readFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
+	err := disk.MakeFolder(f.ownFolder())
+	if err != nil {
+		return err
+	}
+	err = disk.WriteFile(filepath.Join(f.ownFolder(), readFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
 	if err == nil {
 		f.read = next
 	}

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,6 +75,52 @@ func TestEachRunCollectsItsEvents(t *testing.T) {
 	}
 }
 
+// Damage of the shared inbox ends what decides, and reports say what they lack. No position hides the damage.
+func TestADamagedSharedInbox(t *testing.T) {
+	runs := t.TempDir()
+	run, folder := madeRun(t, runs, "one"), filepath.Join(runs, SharedFolder)
+	say := func(row int64, status string) {
+		t.Helper()
+		shared, err := inbox.OpenBeside(folder, "callbacks", func(error) {})
+		must(t, err)
+		must(t, shared.Put(context.Background(), []delivery.Event{{
+			Source: delivery.Callback, Kind: delivery.OfMessage, Reference: run.plan.References.Message(row).String(), Status: status,
+			At: time.Unix(1000+row, 0), Received: time.Unix(2000, 0),
+		}}))
+		must(t, shared.Close())
+	}
+	say(1, "sending")
+	say(2, "sending")
+	files, err := filepath.Glob(filepath.Join(folder, "*", "*1.log"))
+	must(t, err)
+	raw, err := os.ReadFile(files[0])
+	must(t, err)
+	raw[len(raw)-1] ^= 1
+	must(t, os.WriteFile(files[0], raw, 0o600))
+	say(3, "delivered")
+
+	f, err := Hold(run.dir, run.plan, "send")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	for range 2 {
+		if err := f.Collect(context.Background(), nil); !errors.Is(err, ErrUnread) || !strings.Contains(err.Error(), files[0]) {
+			t.Error(err)
+		}
+		if _, err := Of(run.dir, run.plan).Heard(); err == nil {
+			t.Error("what decides was not told")
+		}
+		some := Of(run.dir, run.plan).Partial()
+		if got := count(t, some); got["delivered"] != 1 || len(got) != 1 || some.Unread() == nil || !strings.Contains(some.Unread().Error(), files[0]) {
+			t.Errorf("a report has %v, without %v", got, some.Unread())
+		}
+	}
+	must(t, os.RemoveAll(filepath.Dir(files[0]))) // a person says so
+	must(t, f.Collect(context.Background(), nil))
+	if got := count(t, f); got["delivered"] != 1 || len(got) != 1 {
+		t.Errorf("without the damaged volume: %v", got)
+	}
+}
+
 // A search finds the events of a message in the run's own inbox and in the shared one, and no others.
 func TestSearch(t *testing.T) {
 	runs := t.TempDir()
@@ -125,13 +172,46 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A run's inbox is not touched when there is nothing to write.
+func TestNothingToWrite(t *testing.T) {
+	runs := t.TempDir()
+	run := madeRun(t, runs, "one")
+	files := func(want int) {
+		t.Helper()
+		f, err := Hold(run.dir, run.plan, "decide")
+		must(t, err)
+		must(t, f.Collect(context.Background(), nil))
+		must(t, f.Put(context.Background(), nil))
+		must(t, f.Close())
+		names, err := filepath.Glob(filepath.Join(run.dir, InboxFolder, "*", "*.log"))
+		must(t, err)
+		if len(names) != want {
+			t.Errorf("there are %v, want %d", names, want)
+		}
+	}
+	files(0)
+	f, err := Hold(run.dir, run.plan, "reconcile")
+	must(t, err)
+	must(t, f.Put(context.Background(), []delivery.Event{{Source: delivery.Status, Kind: delivery.OfMessage}}))
+	must(t, f.Close())
+	files(1)
+	files(1)
+}
+
 // The shared inbox keeps what a run has not read, and what is young.
 func TestTidy(t *testing.T) {
 	runs := t.TempDir()
 	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
 	for _, run := range []made{one, other} {
 		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+		must(t, os.Mkdir(filepath.Join(run.dir, logFolder), 0o700))
 	}
+	ancient, unsent, past := madeRun(t, runs, "ancient"), madeRun(t, runs, "unsent"), time.Now().Add(-oldest)
+	for _, run := range []made{ancient, unsent} { // nobody waits for these
+		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+	}
+	must(t, os.Mkdir(filepath.Join(ancient.dir, logFolder), 0o700))
+	must(t, os.Chtimes(filepath.Join(ancient.dir, plan.PlanFile), past, past))
 	shared := filepath.Join(runs, SharedFolder)
 	kept := func() (volumes int) {
 		t.Helper()

@@ -43,6 +43,10 @@ func (s *story) found(fsys *crashfs.FS) error {
 // follow lets the reader read on. If it cannot, it has read nothing.
 func (s *story) follow(fsys *crashfs.FS) error {
 	keys, at, err := readKeys(fsys, ".", s.at)
+	if errors.Is(err, ErrGone) { // a power cut took what it saw
+		s.seen = nil
+		keys, at, err = readKeys(fsys, ".", Position{})
+	}
 	if err != nil {
 		return err
 	}

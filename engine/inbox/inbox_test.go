@@ -29,6 +29,12 @@ func must(t testing.TB, err error) {
 
 var osFS = disk.OS()
 
+// openOn opens an inbox on a filesystem.
+func openOn(fsys disk.FS, dir string, volumeBytes int64) (*Inbox, error) {
+	in := newInbox(fsys, dir, volumeBytes)
+	return in, in.open()
+}
+
 var background = context.Background()
 
 func event(key string) delivery.Event {
@@ -47,7 +53,7 @@ func events(keys ...string) (list []delivery.Event) {
 
 // readKeys reads the keys of the events after a position.
 func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
-	end, err = readOn(fsys, dir, from, nil, func(at Position, e delivery.Event) error {
+	end, err = readOn(fsys, dir, from, nil, nil, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -116,10 +122,16 @@ func TestReadingOn(t *testing.T) {
 }
 
 func TestPositions(t *testing.T) {
-	for _, text := range []string{"", "1:2:3", "1:2:3:4:5", "1:2:-3:+4", "01:2:3:4", "1:2:3:x", "1:2:3:4 "} {
+	for _, text := range []string{"", "1:2:3", "1:2:3:4:5", "1:2:-3:+4", "01:2:3:4", "1:2:3:x", "1:2:3:4 ", "1:2:3:4:0:0", "1:2:3:4:5:6:7"} {
 		var p Position
 		if p.UnmarshalText([]byte(text)) == nil {
 			t.Errorf("%q is %v", text, p)
+		}
+	}
+	for _, text := range []string{"1:2:3:4", "1:2:3:4:5:6", "1:2:3:4:5:0"} { // the first is of an older version
+		var p Position
+		if err := p.UnmarshalText([]byte(text)); err != nil || p.String() != text {
+			t.Errorf("%s is %s: %v", text, p, err)
 		}
 	}
 	p := Position{Volume: 1}
@@ -293,8 +305,8 @@ func TestAContextThatHasEnded(t *testing.T) {
 	}
 }
 
-// A reader has seen an event that a power cut took before its sync. It goes on with those that
-// were put since.
+// A reader has seen an event that a power cut took before its sync. It is told to read from the start, so that it misses
+// none that was put since.
 func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 	for name, lose := range map[string]func(path string, from int64) error{
 		"the file is shorter": os.Truncate,
@@ -315,10 +327,8 @@ func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 		must(t, err)
 		must(t, in.Close())
 		must(t, lose(journal.SegmentPath(volumePath(dir, at.Volume), at.Segment), kept.Offset))
-		for range 2 {
-			if keys, end, err := readKeys(osFS, dir, at); err != nil || len(keys) > 0 || end != at {
-				t.Errorf("%s: %v to %s: %v", name, keys, end, err)
-			}
+		if keys, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) || len(keys) > 0 {
+			t.Errorf("%s: %v, %v", name, keys, err)
 		}
 		for _, key := range []string{"1", "2"} { // two starts: one segment each
 			in, err = Open(dir, "")
@@ -326,7 +336,10 @@ func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 			must(t, in.Put(background, events(key)))
 			must(t, in.Close())
 		}
-		if keys, _, err := readKeys(osFS, dir, at); err != nil || !slices.Equal(keys, []string{"1", "2"}) {
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Equal(keys, []string{"0", "1", "2"}) {
 			t.Errorf("%s: %v, %v", name, keys, err)
 		}
 	}
@@ -403,7 +416,7 @@ func TestAReaderThatFails(t *testing.T) {
 	var at Position
 	errFull := errors.New("full")
 	for calls := 0; ; {
-		at, err = readOn(fsys, ".", at, nil, func(_ Position, e delivery.Event) error {
+		at, err = readOn(fsys, ".", at, nil, nil, func(_ Position, e delivery.Event) error {
 			if calls++; calls%3 == 0 {
 				return errFull
 			}
@@ -460,11 +473,124 @@ func TestDamage(t *testing.T) {
 			t.Errorf("from %s to %s: %v", from, end, err)
 		}
 	}
-	nowhere := Position{Volume: at.Volume, Segment: 99, Offset: at.Offset, Seq: at.Seq}
-	if _, _, err := readKeys(osFS, dir, nowhere); !errors.As(err, new(*journal.CorruptError)) {
+	nowhere := at
+	nowhere.Segment = 99
+	if _, _, err := readKeys(osFS, dir, nowhere); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
 	if _, err := Open(dir, ""); !errors.As(err, new(*journal.CorruptError)) {
 		t.Error(err)
+	}
+}
+
+// Nothing is acknowledged into files that nobody finds. Reopened, the inbox is a new one in its folder.
+func TestAnInboxThatWasMoved(t *testing.T) {
+	for name, harm := range map[string]func(dir, volume string) error{
+		"its folder was deleted":  func(dir, _ string) error { return os.RemoveAll(dir) },
+		"its folder was moved":    func(dir, _ string) error { return os.Rename(dir, dir+".old") },
+		"its volume was deleted":  func(_, volume string) error { return os.RemoveAll(volume) },
+		"its segment was deleted": func(_, volume string) error { return os.Remove(journal.SegmentPath(volume, 1)) },
+		"its lock was deleted":    func(dir, _ string) error { return os.Remove(filepath.Join(dir, lockFile)) },
+		"a copy is in its place": func(dir, _ string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.CopyFS(dir, os.DirFS(dir+".old")))
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "inbox")
+		in, err := Open(dir, "callbacks")
+		must(t, err)
+		must(t, in.Put(background, events("before")))
+		must(t, in.InPlace())
+		must(t, harm(dir, volumePath(dir, in.volume)))
+		if err := in.Put(background, events("during")); !errors.Is(err, ErrMoved) || !errors.Is(in.InPlace(), ErrMoved) {
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, in.Reopen())
+		must(t, in.InPlace())
+		must(t, in.Put(background, events("after")))
+		must(t, in.Close())
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Contains(keys, "after") {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
+	}
+}
+
+// A damaged volume stays as it is, and a new one begins beside it.
+func TestANewVolumeBesideADamagedOne(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	in, err := Open(dir, "callbacks")
+	must(t, err)
+	must(t, in.Put(background, events("0")))
+	must(t, in.Put(background, events("1")))
+	must(t, in.Close())
+	path := journal.SegmentPath(volumePath(dir, in.volume), 1)
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	raw[100] ^= 1
+	must(t, os.WriteFile(path, raw, 0o600))
+	if _, err := Open(dir, "send"); !errors.As(err, new(*journal.CorruptError)) {
+		t.Fatal(err)
+	}
+	var told error
+	in, err = OpenBeside(dir, "callbacks", func(damage error) { told = damage })
+	must(t, err)
+	must(t, in.Put(background, events("2")))
+	must(t, in.Close())
+	if damage := (*journal.CorruptError)(nil); !errors.As(told, &damage) || damage.File != path {
+		t.Error(told)
+	}
+	if now, err := os.ReadFile(path); err != nil || !slices.Equal(now, raw) {
+		t.Errorf("the damaged file was changed: %v", err)
+	}
+	if keys, _, err := readKeys(osFS, dir, Position{}); !errors.As(err, new(*journal.CorruptError)) {
+		t.Errorf("%v, %v", keys, err)
+	}
+	var keys []string
+	told = nil
+	_, err = ReadPast(dir, Position{}, func(damage error) { told = damage }, func(_ Position, e delivery.Event) error {
+		keys = append(keys, e.Key)
+		return nil
+	})
+	if err != nil || told == nil || !slices.Equal(keys, []string{"2"}) {
+		t.Errorf("past %v there are %v: %v", told, keys, err)
+	}
+}
+
+// An inbox that was brought back from an older copy takes other events where a reader has been before. The reader misses
+// none of them.
+func TestAnInboxFromAnOlderCopy(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	put := func(volumeBytes int64, keys ...string) {
+		t.Helper()
+		in, err := Open(dir, "callbacks")
+		must(t, err)
+		in.volumeBytes = volumeBytes
+		for _, key := range keys {
+			must(t, in.Put(background, events(key)))
+		}
+		must(t, in.Close())
+	}
+	for name, volumeBytes := range map[string]int64{"in a volume": 1 << 20, "over volumes": 1} {
+		must(t, os.RemoveAll(dir))
+		put(volumeBytes, "a", "b")
+		must(t, os.CopyFS(dir+".copy"+name, os.DirFS(dir)))
+		put(volumeBytes, "c", "d")
+		_, at, err := readKeys(osFS, dir, Position{})
+		must(t, err)
+		must(t, os.RemoveAll(dir))
+		must(t, os.Rename(dir+".copy"+name, dir))
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		put(volumeBytes, "e", "f", "g") // e and f are where c and d were
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		old := Position{Volume: at.Volume, Segment: at.Segment, Offset: at.Offset, Seq: at.Seq} // as older versions wrote it
+		if _, _, err := readKeys(osFS, dir, old); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Equal(keys, []string{"a", "b", "e", "f", "g"}) {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
 	}
 }

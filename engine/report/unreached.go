@@ -168,6 +168,7 @@ func (o *unreachedList) maker() maker {
 		for i, row := range g.rows {
 			told := &g.told[g.outcomes[i]]
 			missed, is := o.rule.Of(&told.Message, g.stateOf(i))
+			missed.MayFollowUp = missed.MayFollowUp && o.in.Unread == nil // it may be in what cannot be read
 			switch {
 			case !is:
 				continue

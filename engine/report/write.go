@@ -34,6 +34,7 @@ type Input struct {
 
 	// What a later report has besides.
 	States iter.Seq2[delivery.Sorted, error] // of the messages, in the order of rows; nil: nothing is known
+	Unread error                             // what States lack, because it cannot be read
 	AsOf   time.Time                         // of States; zero: the report of the run's end
 	// When the NHS App was last asked for all receipts; zero: never.
 	Receipts time.Time
@@ -127,6 +128,9 @@ func write(in *Input, outputs []Output) error {
 	}
 	if !in.AsOf.IsZero() {
 		metadata["as_of"] = in.AsOf.UTC().Format(time.RFC3339)
+	}
+	if in.Unread != nil {
+		metadata["callbacks_unreadable"] = in.Unread.Error()
 	}
 	for i, fate := range person.Fates {
 		if counts[i] != in.Account.Fates[fate] {

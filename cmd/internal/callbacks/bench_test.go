@@ -93,7 +93,7 @@ func BenchmarkCallbacks(b *testing.B) {
 	file, err := os.Create(filepath.Join(b.TempDir(), "smallest"))
 	must(b, err)
 	defer func() { _ = file.Close() }()
-	shared, err := openInbox(filepath.Join(b.TempDir(), facts.SharedFolder))
+	shared, err := openInbox(filepath.Join(b.TempDir(), facts.SharedFolder), slog.Default())
 	must(b, err)
 	defer func() { _ = shared.Close() }()
 	receiver := receive.New(receive.Options{Store: shared, Log: slog.New(slog.DiscardHandler), APIKeyHeader: "x-api-key"})

@@ -78,7 +78,7 @@ func (c *Command) Run(ctx context.Context) error {
 	} else if !s.withClients {
 		return refusal.New("callbacks_nothing_served")
 	}
-	if s.inbox, err = openInbox(s.folder); err != nil {
+	if s.inbox, err = openInbox(s.folder, c.Log); err != nil {
 		return err
 	}
 	defer func() { _ = s.inbox.Close() }() // again, after an error
@@ -113,9 +113,13 @@ func (c *Command) lookForRuns() error {
 }
 
 // openInbox opens the inbox in a folder, and makes it if necessary. An error is a refusal.
-func openInbox(folder string) (opened *inbox.Inbox, err error) {
+func openInbox(folder string, log *slog.Logger) (opened *inbox.Inbox, err error) {
+	damaged := func(damage error) {
+		log.Error("ALARM: a file of the inbox is damaged; it stays as it is, and callbacks are stored beside it; "+
+			"see \"The inbox is damaged\" in docs/callbacks.md", "cause", damage)
+	}
 	if err = os.MkdirAll(filepath.Dir(folder), 0o755); err == nil {
-		opened, err = inbox.Open(folder, "callbacks")
+		opened, err = inbox.OpenBeside(folder, "callbacks", damaged)
 	}
 	switch {
 	case errors.As(err, new(*disk.HeldError)):
@@ -177,7 +181,8 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
 	}
 	server.Protocols.SetHTTP1(true)
-	facts := []any{"address", listener.Addr(), "inbox", s.folder, "client_certificates", s.withClients}
+	runs, _ := runfolder.In(filepath.Dir(s.folder)) // what cannot be read was refused before
+	facts := []any{"address", listener.Addr(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
 	if s.cert.current.Load() != nil {
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))
 	}
@@ -235,6 +240,9 @@ func (s *service) look() {
 		case changed:
 			s.log.Info("a renewed file is in use", "file", f.what)
 		}
+	}
+	if err := s.inbox.InPlace(); err != nil {
+		s.receiver.Fail(err)
 	}
 	if s.receiver.Failing() && s.inbox.Reopen() == nil {
 		s.receiver.Recovered()

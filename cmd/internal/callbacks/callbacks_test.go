@@ -268,6 +268,9 @@ func TestTheStartTellsThePin(t *testing.T) {
 	_, got := s.post(receive.MessagesPath, "key-one")
 	sum := sha256.Sum256(got.RawSubjectPublicKeyInfo)
 	line := s.log.await(t, "receiving callbacks")
+	if !strings.Contains(line, "runs=0") {
+		t.Error(line)
+	}
 	if pin := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(line, pin) || !strings.Contains(line, "certificate_ends="+got.NotAfter.UTC().Format("2006-01-02")) {
 		t.Errorf("%s has no %s", line, pin)
 	}
@@ -306,7 +309,7 @@ func TestTheStartWarns(t *testing.T) {
 
 func TestAnInboxThatFailedIsOpenedAgain(t *testing.T) {
 	var log lines
-	opened, err := openInbox(filepath.Join(t.TempDir(), "runs", facts.SharedFolder))
+	opened, err := openInbox(filepath.Join(t.TempDir(), "runs", facts.SharedFolder), slog.Default())
 	must(t, err)
 	s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), inbox: opened}
 	s.receiver = receive.New(receive.Options{Store: opened, Log: s.log, APIKeyHeader: "x-api-key"})
@@ -446,4 +449,53 @@ func TestStartsThatAreRefused(t *testing.T) {
 	s.command.Listen, s.command.Cert, s.command.Key, s.command.BehindProxy = "0.0.0.0:0", "", "", true
 	s.start()
 	must(t, s.stop())
+}
+
+// A callback is never acknowledged into an inbox that nobody finds.
+func TestAnInboxThatIsDeletedMeanwhile(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	s.answers(202, receive.MessagesPath, "key-one")
+	folder := filepath.Join(s.command.Runs, facts.SharedFolder)
+	must(t, os.Rename(folder, folder+".away"))
+	code, refused := 0, 0
+	for ; code != 202; refused++ { // until the receiver has looked
+		code, _ = s.post(receive.MessagesPath, "key-one")
+	}
+	if line := s.log.await(t, "ALARM"); !strings.Contains(line, "deleted, moved or replaced") || !strings.Contains(line, folder) {
+		t.Error(line)
+	}
+	s.log.await(t, "can be stored again")
+	must(t, s.stop())
+	taken := 0
+	_, err := inbox.Read(folder, inbox.Position{}, func(inbox.Position, delivery.Event) error {
+		taken++
+		return nil
+	})
+	if err != nil || taken == 0 {
+		t.Errorf("%d callbacks are in the new inbox, after %d refusals: %v", taken, refused-1, err)
+	}
+}
+
+// A damaged inbox costs what is in it, and nothing that comes later.
+func TestADamagedInbox(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	s.answers(202, receive.MessagesPath, "key-one")
+	s.answers(202, receive.MessagesPath, "key-one")
+	must(t, s.stop())
+	files, err := filepath.Glob(filepath.Join(s.command.Runs, facts.SharedFolder, "*", "*.log"))
+	must(t, err)
+	raw, err := os.ReadFile(files[0])
+	must(t, err)
+	raw[100] ^= 1
+	must(t, os.WriteFile(files[0], raw, 0o600))
+	next := newSite(t)
+	next.command.Runs = s.command.Runs
+	next.start()
+	if line := next.log.await(t, "ALARM"); !strings.Contains(line, files[0]+" is damaged at byte 92") || !strings.Contains(line, "docs/callbacks.md") {
+		t.Error(line)
+	}
+	next.answers(202, receive.MessagesPath, "key-one")
+	must(t, next.stop())
 }

@@ -36,7 +36,7 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 	p := &plan.Plan{}
 	p.Run = engine.NewRunID("run", [32]byte{}, "service")
 	p.References, p.Records = p.Run.References(), rows
-	shared, err := openInbox(filepath.Join(filepath.Dir(run), facts.SharedFolder))
+	shared, err := openInbox(filepath.Join(filepath.Dir(run), facts.SharedFolder), slog.Default())
 	must(t, err)
 	receiver := receive.New(receive.Options{Store: shared, Log: slog.New(slog.DiscardHandler), APIKeyHeader: "x-api-key"})
 	receiver.TrustKeys("app-1", "key")

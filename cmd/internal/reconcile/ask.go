@@ -76,7 +76,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	if err := output.KeepInputs(o.fallback, slices.Concat(output.ReportInputs(dir, c, plan), []string{filepath.Join(dir, runfolder.ReportFile)}, o.daily)); err != nil {
 		return err
 	}
-	return output.Claim(o.fallback, o.force, report.UnreachedHeader)
+	return output.Claim(o.fallback, o.force, report.UnreachedHeader, dir)
 }
 
 // again is the command that goes on after a stop.
@@ -276,6 +276,9 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 	if err != nil {
 		return nil, err
 	}
+	if unread := d.Facts.Unread(); unread != nil {
+		sum.Unreadable = unread.Error()
+	}
 	if complete != nil {
 		complete(sum)
 	}
@@ -290,7 +293,7 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 // fallback lists the people whom the run has not reached and who may be written to in another way.
 func fallback(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options) (*delivery.Fallback, error) {
 	now := time.Now()
-	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now}
+	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now, Log: s.Log}
 	rule := report.Unreached{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: now, OnlyYes: true}
 	var counts report.UnreachedCounts
 	if err := output.WriteTo(o.fallback, func(w io.Writer) error { return of.Write(rule.CSV(w, &counts)) }); err != nil {

@@ -57,7 +57,9 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		return runfolder.Unsound(s.Folder.Path, err)
 	}
 	d := &delivery.Run{Dir: s.Folder.Path, Plan: plan, Spool: spool}
-	d.Facts, err = facts.Hold(d.Dir, plan, Verb)
+	if d.Facts, err = facts.Hold(d.Dir, plan, Verb); err == nil {
+		err = d.Facts.Ready()
+	}
 	switch {
 	case errors.As(err, new(*journal.CorruptError)):
 		return refusal.New("delivery_unreadable", "cause", err)
@@ -65,12 +67,13 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		return refusal.New("delivery_unwritable", "cause", err)
 	}
 	defer func() { _ = d.Facts.Close() }()
-	if err := d.Facts.Collect(ctx, nil); err != nil {
+	d.Facts.Partial()
+	if err := d.Facts.Collect(ctx, nil); errors.Is(err, facts.ErrUnread) {
+		s.Log.Error("ALARM: callbacks about this run are missing here; see \"The inbox is damaged\" in docs/callbacks.md", "cause", err)
+	} else if err != nil {
 		return refusal.New("delivery_unwritable", "cause", err)
 	}
-	if err := d.Facts.Tidy(time.Now()); err != nil {
-		s.Log.Warn("old callbacks stay in the shared inbox", "problem", err.Error())
-	}
+	s.Tidy(d.Facts)
 	if !plan.NeverAgain {
 		return deliveries(s, ctx, d, folded, o)
 	}
@@ -150,7 +153,7 @@ func askService(s *run.Runner, ctx context.Context, d *delivery.Run, receipts *d
 		if err := warnOfKeys(s, d.Plan, forms, key); err != nil {
 			return err
 		}
-		heard, err := d.Facts.Heard()
+		heard, err := facts.Of(s.Folder.Path, d.Plan).Partial().Heard() // it only settles what is named
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
@@ -32,6 +33,13 @@ func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (
 		return nil, refusal.New("callbacks_unreadable", "cause", err)
 	}
 	return h, nil
+}
+
+// Tidy drops callbacks that no run needs.
+func (r *Runner) Tidy(f *facts.Facts) {
+	if err := f.Tidy(time.Now()); err != nil {
+		r.Log.Warn("old callbacks stay in the shared inbox", "problem", err.Error())
+	}
 }
 
 // Contradict finds what contradicts the account, and folds it into folded. It records it in the run's log too, unless
@@ -69,6 +77,10 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 // listen opens the inbox. A run with a message in doubt that is to be sent again is refused without it. Another run
 // goes on without it, because the callbacks never harm a send.
 func (s *start) listen(ctx context.Context) (err error) {
+	if dir := s.run.Folder.Path; s.run.Campaign.Callbacks != nil && !s.run.Call.Simulate && !facts.Receives(dir) {
+		s.run.Log.Warn("no receiver of callbacks is at work for this run, so nobody hears what becomes of the messages; start it as below, "+
+			"or send with --run in the folder where it is at work", "command", refusal.Command("callbacks", "-c", s.run.Call.Campaign, "--runs", filepath.Dir(dir)))
+	}
 	s.heard, err = s.run.Listen(ctx, s.plan, "send")
 	if _, due := s.ledger.Resent(); err == nil || due > 0 {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,7 +46,7 @@ func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledg
 		}
 	}
 	hash := sha256.New()
-	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool}
+	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, Log: r.Log}
 	err := output.WriteTo(path, func(w io.Writer) error { return of.Write(report.Parquet(io.MultiWriter(w, hash))) })
 	digest := hex.EncodeToString(hash.Sum(nil))
 	if err != nil || !folded.Facts().Closed || digest == known {
@@ -84,6 +85,7 @@ type Report struct {
 	Spool  *shard.Spool
 	AsOf   time.Time     // zero: without what the service said of the messages
 	Only   []person.Fate // empty: all records
+	Log    *slog.Logger
 }
 
 // Write reads the run's records once, and writes the outputs.
@@ -111,14 +113,17 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 		Superseded: r.Ledger.Facts().Superseded,
 	}
 	if !r.AsOf.IsZero() && facts.Any(r.Dir) {
-		of := facts.Of(r.Dir, r.Plan)
-		states, err := of.States(r.Dir)
+		known := facts.Of(r.Dir, r.Plan).Partial()
+		states, err := known.States(r.Dir)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = states.Close() }()
+		if in.Unread = known.Unread(); in.Unread != nil {
+			r.Log.Error("ALARM: the report lacks callbacks that cannot be read; see \"The inbox is damaged\" in docs/callbacks.md", "cause", in.Unread)
+		}
 		in.States = states.All()
-		if in.Receipts, err = of.Receipts(); err != nil {
+		if in.Receipts, err = known.Receipts(); err != nil {
 			return err
 		}
 	}

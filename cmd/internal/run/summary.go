@@ -83,6 +83,6 @@ func (r *Report) countAsOld(dir string) (*report.Figures, error) {
 		return nil, err
 	}
 	f, age := &report.Figures{}, r.AsOf.Sub(r.Ledger.Facts().LastAnswer)
-	of := &Report{Dir: dir, Plan: p, Ledger: folded, Spool: spool, AsOf: r.AsOf}
+	of := &Report{Dir: dir, Plan: p, Ledger: folded, Spool: spool, AsOf: r.AsOf, Log: r.Log}
 	return f, of.Write(report.Sum(f, folded.Facts().LastAnswer.Add(age)))
 }
