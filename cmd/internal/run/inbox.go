@@ -45,10 +45,10 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	var all []*record.ListedLate
-	_, err = folded.Contradictions(spool, heard.Of, r.Log, func(late *record.ListedLate) error {
-		all = append(all, late)
-		return folded.Fold(late, journal.Position{})
+	var all []record.Record
+	_, err = folded.Contradictions(spool, heard.Of, r.Log, func(rec record.Record) error {
+		all = append(all, rec)
+		return folded.Fold(rec, journal.Position{})
 	})
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -57,8 +57,8 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 		return nil
 	}
 	return runfolder.WithLog(r.Folder.Path, planned, func(log *ledger.Log) error {
-		for _, late := range all {
-			if err := log.TooLate(late); err != nil {
+		for _, rec := range all {
+			if err := log.Append(rec); err != nil {
 				return err
 			}
 		}
