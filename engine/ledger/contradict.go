@@ -142,6 +142,17 @@ func (l *Ledger) IsContradicted(batch, position uint32) bool {
 	return late.Code == CodeContradicted || outsider
 }
 
+// IsOutsider is IsContradicted for a person of a lane whom the plan suppressed.
+func (l *Ledger) IsOutsider(lane person.Lane, position uint32) bool {
+	from, to := l.Plan.LaneBatches(lane)
+	for batch, people := range l.outside {
+		if _, is := RowAt(people, position); is && from <= batch && batch < to {
+			return true
+		}
+	}
+	return false
+}
+
 // listLate folds people who were listed too late, or are contradicted. A contradiction outranks a list.
 func (l *Ledger) listLate(r *record.ListedLate) error {
 	to, code := l.late, ""
