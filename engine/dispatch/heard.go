@@ -40,10 +40,14 @@ func (w *workers) named(ctx context.Context, r *result) bool {
 	return r.named || r.unread != nil
 }
 
+func unread(err error) *Stopped {
+	return &Stopped{Code: "callbacks_unread", Halt: true, Cause: err, Why: "no message is sent again while the callbacks cannot be read"}
+}
+
 // settleNamed records what named has found.
 func (r *run) settleNamed(res result, now time.Time) error {
 	if res.unread != nil {
-		r.halt(&Stopped{Code: "callbacks_unread", Halt: true, Cause: res.unread, Why: "a message in doubt is not sent again while the callbacks cannot be read"})
+		r.halt(unread(res.unread))
 	}
 	if !res.named {
 		return nil

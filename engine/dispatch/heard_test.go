@@ -21,6 +21,7 @@ type told struct {
 	rows   map[int64]bool // that a service spoke of
 	seen   map[int64]bool // as of the latest Collect
 	broken error
+	deaf   error // for Named alone
 }
 
 func (b *told) Collect(context.Context) error {
@@ -35,7 +36,7 @@ func (b *told) Collect(context.Context) error {
 func (b *told) Any() bool         { return len(b.seen) > 0 }
 func (b *told) Of(row int64) bool { return b.seen[row] }
 func (b *told) Named(context.Context, engine.Reference) (string, bool, error) {
-	return "", false, b.broken
+	return "", false, b.deaf
 }
 
 // Overnight, while workers stand at the gate, the service speaks of a message that was never sent, and of one that it
@@ -109,13 +110,16 @@ func TestNoSecondMessageWithoutTheInbox(t *testing.T) {
 		_, err = b.decide(nil, nil, time.Now(), nil)
 		enginetest.Must(t, err)
 		requests := len(s.requests)
-		box.broken = errors.New("the disk is broken")
-		summary, err := start()
-		stoppedBy(t, err, true, "while the callbacks cannot be read")
-		if summary.Account.Fates[person.InDoubt] != 3 || len(s.requests) != requests {
-			t.Fatalf("%+v; %d requests more", summary, len(s.requests)-requests)
+		summary := Summary{}
+		for _, from := range []*error{&box.broken, &box.deaf} {
+			*from = errors.New("the disk is broken")
+			summary, err = start()
+			stoppedBy(t, err, true, "while the callbacks cannot be read")
+			if summary.Account.Fates[person.InDoubt] != 3 || len(s.requests) != requests {
+				t.Fatalf("%+v; %d requests more", summary, len(s.requests)-requests)
+			}
+			*from = nil
 		}
-		box.broken = nil
 		if summary, err = start(); err != nil || summary.Account.Fates[person.Accepted] != 10 {
 			t.Fatalf("%+v, %v", summary, err)
 		}

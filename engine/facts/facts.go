@@ -126,7 +126,11 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 		}
 		return fn(&e)
 	}
-	unread := map[string]inbox.Position{} // by shared inbox: what any of its runs has not read
+	type rest struct {
+		*Facts
+		from inbox.Position
+	}
+	unread := map[string]rest{} // by shared inbox: what any of its runs has not read
 	for _, dir := range dirs {
 		f := &Facts{dir: dir}
 		read, err := f.progress() // before the inbox, as in Each
@@ -134,23 +138,29 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 		if err = errors.Join(err, err2); err != nil {
 			return err
 		}
-		if before, known := unread[f.sharedFolder()]; !known || at.Compare(before) < 0 {
-			unread[f.sharedFolder()] = at
+		if before, known := unread[f.sharedFolder()]; !known || at.Compare(before.from) < 0 {
+			unread[f.sharedFolder()] = rest{f, at}
 		}
 		if _, err := inbox.ReadOf(f.ownFolder(), inbox.Position{}, wanted, take); err != nil {
 			return err
 		}
 	}
-	for folder, from := range unread {
-		_, err := inbox.ReadOf(folder, from, wanted, take)
-		if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
-			_, err = inbox.ReadOf(folder, inbox.Position{}, wanted, take)
-		}
-		if err != nil {
-			return err
+	for folder, of := range unread {
+		if _, err := inbox.ReadOf(folder, of.from, wanted, take); err != nil {
+			return of.orGone(err)
 		}
 	}
 	return nil
+}
+
+// orGone explains an error of the shared inbox when it is not the one that the run has read before. Nothing is read
+// from the start of another one instead, because events that the run needs may be missing.
+func (f *Facts) orGone(err error) error {
+	if !errors.Is(err, inbox.ErrGone) {
+		return err
+	}
+	return fmt.Errorf("%s lacks what this run has read there before: it is not mounted, or another folder is in its place. "+
+		"Mount it. If it was deleted on purpose, remove %s", f.sharedFolder(), filepath.Join(f.ownFolder(), readFile))
 }
 
 // shared reads the shared inbox on.
@@ -160,10 +170,7 @@ func (f *Facts) shared(read progress, fn func(inbox.Position, delivery.Event) er
 		return from, fmt.Errorf("%s: %w", filepath.Join(f.ownFolder(), readFile), err)
 	}
 	reached, err := inbox.Read(f.sharedFolder(), from, fn)
-	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
-		return inbox.Read(f.sharedFolder(), inbox.Position{}, fn)
-	}
-	return reached, err
+	return reached, f.orGone(err)
 }
 
 // Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is

@@ -18,20 +18,26 @@ import (
 
 // Listen reads what the services said of the messages of the run in the folder that this process holds. The caller
 // calls Close.
-func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (h *facts.Heard, err error) {
-	f, err := facts.Hold(r.Folder.Path, planned, doing)
-	if err == nil {
-		if err = f.Collect(ctx, nil); err == nil {
-			h, err = f.Heard()
-		}
-		if err != nil {
-			_ = f.Close()
-		}
-	}
+func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (*facts.Heard, error) {
+	h, err := r.hear(ctx, planned, doing)
 	if err != nil {
 		return nil, refusal.New("callbacks_unreadable", "cause", err)
 	}
 	return h, nil
+}
+
+func (r *Runner) hear(ctx context.Context, planned *plan.Plan, doing string) (h *facts.Heard, err error) {
+	f, err := facts.Hold(r.Folder.Path, planned, doing)
+	if err != nil {
+		return nil, err
+	}
+	if err = f.Collect(ctx, nil); err == nil {
+		h, err = f.Heard()
+	}
+	if err != nil {
+		_ = f.Close()
+	}
+	return h, err
 }
 
 // Contradict finds what contradicts the account, and folds it into folded. It records it in the run's log too, unless
@@ -66,12 +72,15 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 	})
 }
 
-// listen opens the inbox. A run with a message in doubt that is to be sent again is refused without it. Another run
-// goes on without it, because the callbacks never harm a send.
+// listen opens the inbox. A run with a message that a person has decided to send again is refused without it. Another
+// run goes on without it, because the callbacks never harm a send.
 func (s *start) listen(ctx context.Context) (err error) {
-	s.heard, err = s.run.Listen(ctx, s.plan, "send")
-	if _, due := s.ledger.Resent(); err == nil || due > 0 {
-		return err
+	if s.heard, err = s.run.hear(ctx, s.plan, "send"); err == nil {
+		return nil
+	}
+	s.heard = nil
+	if s.ledger.SendsAgain() {
+		return refusal.New("callbacks_unreadable", "cause", err)
 	}
 	s.run.Log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
 	return nil
