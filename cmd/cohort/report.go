@@ -62,7 +62,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
-			written, err := f.write(args[0], groups)
+			written, err := f.write(c.ErrOrStderr(), args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
 			}
@@ -86,8 +86,9 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	return c
 }
 
-// write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
-func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, error) {
+// write writes the report of the run in a folder, and returns the files. With groups it counts them instead. It tells
+// out what contradicts the account.
+func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups) ([]string, error) {
 	format, only, err := f.check()
 	if err != nil {
 		return nil, err
@@ -139,7 +140,12 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	case f.format != "parquet", len(only) > 0:
 		return one(filepath.Join(dir, name+"."+f.format))
 	default:
-		return of.WriteAll()
+		paths, contradictions, err := of.WriteAll()
+		if contradictions > 0 {
+			fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; unreached.csv names them. "+
+				"The next start of the run, or cohort reconcile, records them. docs/operating.md has the steps\n", contradictions)
+		}
+		return paths, err
 	}
 }
 
