@@ -16,6 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -29,7 +30,7 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
-	unknown     int64 // people of whom nobody knows whether they have read the message
+	counts      report.UnreachedCounts
 	log         *slog.Logger
 }
 
@@ -78,9 +79,8 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 					fmt.Fprintln(c.OutOrStdout(), path)
 				}
 			}
-			if err == nil && f.unknown > 0 {
-				fmt.Fprintf(c.ErrOrStderr(), "of %d people nobody knows whether they have read the message, so %s says no: run %s first, and then this command again\n",
-					f.unknown, runfolder.UnreachedFile, refusal.Command("reconcile", args[0]))
+			if err == nil {
+				f.tell(c.ErrOrStderr(), args[0])
 			}
 			if err == nil && groups != nil {
 				return show(c, f.asJSON, groups)
@@ -95,6 +95,19 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	c.Flags().StringVar(&f.format, "format", "", "parquet, csv, or html: a summary to print (default: by the ending of -o, or parquet)")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
+}
+
+// tell says what a person must know about the people whom the run has not reached.
+func (f *reportFlags) tell(out io.Writer, folder string) {
+	reconcile := refusal.Command("reconcile", folder)
+	if n := f.counts.No[delivery.NoNews]; n > 0 {
+		fmt.Fprintf(out, "of %d people nobody knows whether they have read the message, so %s says no: run %s first, and then this command again\n",
+			n, runfolder.UnreachedFile, reconcile)
+	}
+	if n := f.counts.No[ledger.CodeContradicted]; n > 0 {
+		fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; %s names them. "+
+			"The next start of the run, or %s, records them. docs/operating.md has the steps\n", n, runfolder.UnreachedFile, reconcile)
+	}
 }
 
 // write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
@@ -154,10 +167,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		}
 		return one(filepath.Join(dir, name+"-"+of.AsOf.UTC().Format("20060102T1504Z")+"."+f.format))
 	default:
-		var counts report.UnreachedCounts
-		written, err := of.WriteAll(&counts)
-		f.unknown = counts.No[delivery.NoNews]
-		return written, err
+		return of.WriteAll(&f.counts)
 	}
 }
 

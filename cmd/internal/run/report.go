@@ -155,11 +155,12 @@ func (r *Report) Unreached() *report.Unreached {
 }
 
 // WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
-// returns the files. It counts the people not reached. It leaves the report of a finished run alone, also if the run ends meanwhile.
-func (r *Report) WriteAll(counts *report.UnreachedCounts) ([]string, error) {
+// returns the files. It counts the people not reached. It leaves the report of a finished run alone, also if the run ends
+// meanwhile.
+func (r *Report) WriteAll(counts *report.UnreachedCounts) (paths []string, err error) {
 	own := r.file(runfolder.ReportFile)
-	paths := []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
-	err := output.WriteTo(paths[0], func(later io.Writer) error {
+	paths = []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
+	err = output.WriteTo(paths[0], func(later io.Writer) error {
 		return output.WriteTo(paths[1], func(channels io.Writer) error {
 			return output.WriteTo(paths[2], func(list io.Writer) error {
 				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, counts))
