@@ -34,7 +34,7 @@ flags give the same file.`,
 			if cohort.Bad < 0 || cohort.Bad > 1 {
 				return refusal.New("bad_share_wrong")
 			}
-			if err := output.Claim(out, force || out == "" || out == "-", ""); err != nil {
+			if err := output.Claim(out, force || out == "" || out == "-", "", ""); err != nil {
 				return err
 			}
 			var truth fixtures.Truth

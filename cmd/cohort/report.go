@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
+	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -27,13 +30,17 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
+	counts      report.UnreachedCounts
+	log         *slog.Logger
 }
 
 // reportFormats are the formats of a report.
-var reportFormats = map[string]func(io.Writer) report.Output{"parquet": report.Parquet, "csv": report.CSV}
+var reportFormats = map[string]func(io.Writer) report.Output{parquetFormat: report.Parquet, "csv": report.CSV}
 
-// htmlFormat is the summary, which has no rows.
-const htmlFormat = "html"
+const (
+	parquetFormat = "parquet"
+	htmlFormat    = "html" // the summary, which has no rows
+)
 
 func reportCommand() *cobra.Command {
 	var f reportFlags
@@ -62,6 +69,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
+			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
@@ -70,6 +78,9 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 				if err == nil && output.IsFile(path) { // a pipe gets the report only, without a name
 					fmt.Fprintln(c.OutOrStdout(), path)
 				}
+			}
+			if err == nil {
+				f.tell(c.ErrOrStderr(), args[0])
 			}
 			if err == nil && groups != nil {
 				return show(c, f.asJSON, groups)
@@ -81,9 +92,22 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	c.Flags().BoolVar(&f.asJSON, "json", false, "with --by: for programs")
 	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
-	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, csv, or html: a summary to print")
+	c.Flags().StringVar(&f.format, "format", "", "parquet, csv, or html: a summary to print (default: by the ending of -o, or parquet)")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
+}
+
+// tell says what a person must know about the people whom the run has not reached.
+func (f *reportFlags) tell(out io.Writer, folder string) {
+	reconcile := refusal.Command("reconcile", folder)
+	if n := f.counts.No[delivery.NoNews]; n > 0 {
+		fmt.Fprintf(out, "of %d people nobody knows whether they have read the message, so %s says no: run %s first, and then this command again\n",
+			n, runfolder.UnreachedFile, reconcile)
+	}
+	if n := f.counts.No[ledger.CodeContradicted]; n > 0 {
+		fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; %s names them. "+
+			"The next start of the run, or %s, records them. docs/operating.md has the steps\n", n, runfolder.UnreachedFile, reconcile)
+	}
 }
 
 // write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
@@ -110,7 +134,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}
@@ -123,31 +147,39 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 		if isOwn && folded.Facts().Closed {
 			return nil, refusal.New("report_final", "file", final)
 		}
-		if err := output.Claim(f.out, f.force || isOwn, ""); err != nil {
+		if err := output.Claim(f.out, f.force || isOwn, "", dir); err != nil {
 			return nil, err
 		}
 	}
 	one := func(path string) ([]string, error) {
 		return []string{path}, output.WriteTo(path, func(w io.Writer) error { return of.Write(format(w)) })
 	}
-	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
+	switch {
 	case f.format == htmlFormat:
 		path := cmp.Or(f.out, filepath.Join(dir, runfolder.SummaryFile))
 		return []string{path}, of.WriteSummary(path)
 	case f.out != "":
 		return one(f.out)
-	case f.format != "parquet", len(only) > 0:
-		return one(filepath.Join(dir, name+"."+f.format))
+	case f.format != parquetFormat, len(only) > 0:
+		name := "report"
+		for _, fate := range only {
+			name += "-" + string(fate)
+		}
+		return one(filepath.Join(dir, name+"-"+of.AsOf.UTC().Format("20060102T1504Z")+"."+f.format))
 	default:
-		return of.WriteAll()
+		return of.WriteAll(&f.counts)
 	}
 }
 
 // check returns the format and the fates that the flags name.
 func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, error) {
+	if ending := strings.TrimPrefix(filepath.Ext(f.out), "."); f.format == "" && (ending == htmlFormat || reportFormats[ending] != nil) {
+		f.format = ending
+	}
+	f.format = cmp.Or(f.format, parquetFormat)
 	format, known := reportFormats[f.format]
 	switch {
-	case f.by != "" && (f.out != "" || f.format != "parquet"):
+	case f.by != "" && (f.out != "" || f.format != parquetFormat):
 		return nil, nil, refusal.New("by_with_file")
 	case f.by == "" && f.asJSON:
 		return nil, nil, refusal.New("json_without_by")
@@ -158,6 +190,7 @@ func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, err
 	}
 	var only []person.Fate
 	for _, name := range f.only {
+		name = strings.ReplaceAll(name, " ", "_")
 		if !slices.Contains(person.Fates, person.Fate(name)) {
 			var all []string
 			for _, fate := range person.Fates {

@@ -66,11 +66,6 @@ type Identity [16]byte
 // time, and in those that are not understood.
 func (e *Event) Identity() Identity {
 	var space [512]byte
-	return e.identity(space[:0])
-}
-
-// identity is Identity. It works in buf.
-func (e *Event) identity(buf []byte) Identity {
 	said := *e
 	said.Received = time.Time{}
 	if known := e.Kind == OfMessage || e.Kind == OfChannel; known {
@@ -79,5 +74,5 @@ func (e *Event) identity(buf []byte) Identity {
 			said.Key = ""
 		}
 	}
-	return xxh3.Hash128(Append(buf, &said)).Bytes()
+	return xxh3.Hash128(Append(space[:0], &said)).Bytes()
 }

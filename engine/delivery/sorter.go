@@ -18,7 +18,7 @@ const (
 // grow with their number, but by 48 KiB for each 16,384 rows: it keeps the events in a temporary
 // file. One goroutine at a time may use it.
 type Sorter struct {
-	New func(*Event) error // if not nil, States calls it with each event of AddNew that had not come before
+	New func(*Event) error // if not nil, All calls it with each event of AddNew that had not come before
 
 	rows   int64
 	file   *os.File // it has no name, so it cannot outlive the process
@@ -92,8 +92,8 @@ func (s *Sorter) add(row int64, e *Event, isNew uint64) error {
 	return nil
 }
 
-// States yields the states of all messages that have events, in the order of rows.
-func (s *Sorter) States() iter.Seq2[Sorted, error] {
+// All yields the states of all messages that have events, in the order of rows. It may be called again.
+func (s *Sorter) All() iter.Seq2[Sorted, error] {
 	return func(yield func(Sorted, error) bool) {
 		folds := make([]Fold, min(rowsAtOnce, s.rows))
 		for i := range s.ranges {
@@ -136,7 +136,7 @@ func (s *Sorter) foldBlock(b []byte, folds []Fold) error {
 		if err != nil {
 			return err
 		}
-		if folds[row>>1].Add(&e) != Repeated && row&1 == 1 && s.New != nil {
+		if folds[row>>1].Add(&e) && row&1 == 1 && s.New != nil {
 			if err := s.New(&e); err != nil {
 				return err
 			}

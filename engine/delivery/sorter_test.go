@@ -65,7 +65,7 @@ func TestSorter(t *testing.T) {
 	}
 	for range 2 { // the states can be had again
 		next := int64(1)
-		for got, err := range s.States() {
+		for got, err := range s.All() {
 			must(t, err)
 			for ; next < got.Row; next++ {
 				if want[next].state.Events > 0 {
@@ -87,7 +87,7 @@ func TestSorter(t *testing.T) {
 		}
 	}
 	must(t, s.Close())
-	for _, err := range s.States() {
+	for _, err := range s.All() {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Error(err)
 		}
@@ -107,7 +107,7 @@ func TestAReaderThatStops(t *testing.T) {
 		must(t, s.Add(row+1, &e))
 	}
 	for range 2 {
-		for got, err := range s.States() {
+		for got, err := range s.All() {
 			must(t, err)
 			if got.State.Events != 1 || got.State.Duplicates != 0 {
 				t.Errorf("%+v", got)
@@ -134,7 +134,7 @@ func BenchmarkSorter(b *testing.B) {
 					}
 				}
 				n := int64(0)
-				for _, err := range s.States() {
+				for _, err := range s.All() {
 					must(b, err)
 					if n++; n%20_000 == 0 {
 						var m runtime.MemStats

@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,10 @@ type State struct {
 	At     time.Time
 	Code   string // why it failed; empty when it is delivered
 	Reason string // in the service's words; it may hold personal data
+
+	// The code of any event which says, or may say, that the person's record allows no message, as when the person has
+	// died. No other event takes it back. Of several codes it is the greatest.
+	Forbidden string
 
 	MessageID string // the service's id
 	OtherID   string // a second id: the service has taken the message twice
@@ -35,7 +40,7 @@ type State struct {
 	Events     int // different events
 	Unknown    int // those that this program does not understand
 	Duplicates int // events that had come before
-	Backwards  int // different events that would have moved a status backwards, and did not
+	Backwards  int // different events that did not move a status backwards; their time and reason still count
 }
 
 // Attempt has the facts about one attempt to reach a person through a channel.
@@ -61,18 +66,6 @@ func (s *State) Final() bool {
 	return s.Status == Delivered || s.Status == Failed
 }
 
-// Effect is the result of adding an event to a Fold.
-type Effect int
-
-// The effects. An event that is Backwards still counts for the time of the last event, and for
-// the reason of a failure.
-const (
-	Taken     Effect = iota // it changes or confirms the state
-	Repeated                // the same event came before
-	Backwards               // it would move a status backwards
-	Kept                    // this program does not understand it
-)
-
 // Fold makes the State of one message from its events. The zero Fold is ready for use, by one
 // goroutine at a time.
 type Fold struct {
@@ -95,8 +88,8 @@ func (f *Fold) Reset() {
 	*f = Fold{attempts: f.attempts[:0], seen: f.seen[:0]}
 }
 
-// Add adds an event about the message.
-func (f *Fold) Add(e *Event) Effect {
+// Add adds an event about the message. It returns false if the same event came before.
+func (f *Fold) Add(e *Event) (isNew bool) {
 	s := &f.state
 	if e.Source == Status && e.Received.After(s.Polled) {
 		s.Polled = e.Received // also if the answer is an old one
@@ -104,7 +97,7 @@ func (f *Fold) Add(e *Event) Effect {
 	id := e.Identity()
 	if slices.Contains(f.seen, id) {
 		s.Duplicates++
-		return Repeated
+		return false
 	}
 	f.seen = append(f.seen, id)
 	s.Events++
@@ -116,6 +109,9 @@ func (f *Fold) Add(e *Event) Effect {
 		f.version = v
 	}
 	s.addID(e.MessageID)
+	if forbids(e.Code) && cmp.Or(strings.Compare(bare(e.Code), bare(s.Forbidden)), strings.Compare(e.Code, s.Forbidden)) > 0 {
+		s.Forbidden = e.Code
+	}
 	forwards := true
 	switch e.Kind {
 	case OfMessage:
@@ -128,13 +124,11 @@ func (f *Fold) Add(e *Event) Effect {
 		}
 	default:
 		s.Unknown++
-		return Kept
 	}
 	if !forwards {
 		s.Backwards++
-		return Backwards
 	}
-	return Taken
+	return true
 }
 
 func (f *Fold) addMessage(e *Event) (forwards bool) {

@@ -138,31 +138,44 @@ func TestAMessageBesideItsChannels(t *testing.T) {
 }
 
 func TestWhatAnEventDoes(t *testing.T) {
+	type effect string
+	const taken, repeated, backwards, kept = effect("taken"), effect("repeated"), effect("backwards"), effect("kept")
 	var f Fold
 	for i, test := range []struct {
 		e    Event
-		want Effect
+		want effect
 	}{
-		{channel("sms primary 1", "sending", "", 9), Taken},
-		{channel("sms primary 1", "sending", "", 9), Repeated},
-		{channel("sms primary 1", "sending", "", 8), Backwards},
-		{channel("sms primary 1", "sending", "received", 8), Taken}, // the supplier's status is new
-		{channel("sms primary 1", "", "sending", 7), Backwards},
-		{channel("sms primary 1", "created", "", 12), Backwards},
-		{channel("sms primary 1", "", "", 12), Taken}, // it says nothing, and takes nothing back
-		{message(Callback, "created", 8), Taken},      // of the message nothing was known
-		{message(Callback, "delivered", 9), Taken},
-		{message(Status, "delivered", 9), Taken}, // it confirms it
-		{message(Callback, "failed", 12), Backwards},
-		{message(Callback, "failed", 12), Repeated},
-		{message(Callback, "", 12), Taken},
-		{Event{Kind: OfResponse, Answer: "1", At: hour(9)}, Taken},
-		{Event{Kind: OfResponse, Answer: "2", At: hour(8)}, Taken},
-		{Event{Kind: OfUnknown, Raw: []byte("{}")}, Kept},
-		{Event{Kind: "of a newer program"}, Kept},
+		{channel("sms primary 1", "sending", "", 9), taken},
+		{channel("sms primary 1", "sending", "", 9), repeated},
+		{channel("sms primary 1", "sending", "", 8), backwards},
+		{channel("sms primary 1", "sending", "received", 8), taken}, // the supplier's status is new
+		{channel("sms primary 1", "", "sending", 7), backwards},
+		{channel("sms primary 1", "created", "", 12), backwards},
+		{channel("sms primary 1", "", "", 12), taken}, // it says nothing, and takes nothing back
+		{message(Callback, "created", 8), taken},      // of the message nothing was known
+		{message(Callback, "delivered", 9), taken},
+		{message(Status, "delivered", 9), taken}, // it confirms it
+		{message(Callback, "failed", 12), backwards},
+		{message(Callback, "failed", 12), repeated},
+		{message(Callback, "", 12), taken},
+		{Event{Kind: OfResponse, Answer: "1", At: hour(9)}, taken},
+		{Event{Kind: OfResponse, Answer: "2", At: hour(8)}, taken},
+		{Event{Kind: OfUnknown, Raw: []byte("{}")}, kept},
+		{Event{Kind: "of a newer program"}, kept},
 	} {
-		if got := f.Add(&test.e); got != test.want {
-			t.Errorf("event %d: %v, want %v", i, got, test.want)
+		was := f.state
+		isNew, now := f.Add(&test.e), f.state
+		got := taken
+		switch {
+		case now.Duplicates > was.Duplicates:
+			got = repeated
+		case now.Backwards > was.Backwards:
+			got = backwards
+		case now.Unknown > was.Unknown:
+			got = kept
+		}
+		if got != test.want || isNew != (got != repeated) {
+			t.Errorf("event %d: %v and %v, want %v", i, got, isNew, test.want)
 		}
 	}
 	got := f.State()
@@ -351,7 +364,7 @@ func drawFrom(t *rapid.T) Event {
 		Source: Source(pick("source", string(Callback), string(Status), string(Receipt), string(DailyReport))),
 		Kind:   Kind(pick("kind", string(OfMessage), string(OfMessage), string(OfChannel), string(OfChannel), string(OfResponse), string(OfUnknown))),
 		Status: pick("status", "", "sending", "failed", "delivered", "read", "new", "newer"),
-		Code:   pick("code", "", "A", "B"), Reason: pick("reason", "", "", "a"), Answer: pick("answer", "1", "2"),
+		Code:   pick("code", "", "A", "MFR_PDSV_0111", "CFR_PDSV_0111", "PDSV_0112", "CFR_PDSV_0002"), Reason: pick("reason", "", "", "a"), Answer: pick("answer", "1", "2"),
 		MessageID: pick("id", "", "a", "b", "c"), RoutingVersion: pick("version", "", "1", "2"), Key: pick("key", "", "k"),
 		Received: hour(rapid.IntRange(0, 23).Draw(t, "received")),
 	}
@@ -391,6 +404,10 @@ func TestTheOrderDecidesNothing(t *testing.T) {
 		}
 		for _, s := range []*State{&once, &second} {
 			s.Duplicates, s.Backwards = 0, 0
+		}
+		forbidding := func(e Event) bool { return forbids(e.Code) }
+		if slices.ContainsFunc(events, forbidding) != (once.Forbidden != "") {
+			t.Fatalf("%q of %+v", once.Forbidden, events)
 		}
 		if !reflect.DeepEqual(once, second) {
 			t.Fatalf("\nonce:  %+v\nagain: %+v", once, second)

@@ -1,5 +1,5 @@
-// Package disk writes files that survive a power cut, and locks a folder against a second
-// process. It imports the standard library and golang.org/x/sys.
+// Package disk writes files that survive a power cut, and locks a folder against a second process.
+// Its FS is the filesystem that a log is written to. It imports the standard library and golang.org/x/sys.
 package disk
 
 import (

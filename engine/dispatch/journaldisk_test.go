@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"cohort/engine/journal"
+	"cohort/engine/disk"
 )
 
 // journalDisk is a disk in memory under a progress log. It knows which bytes are durable,
@@ -107,12 +107,12 @@ func (d *journalDisk) ReadDir(dir string) (names []string, _ error) {
 	return names, nil
 }
 
-func (d *journalDisk) Create(name string) (journal.File, error) {
+func (d *journalDisk) Create(name string) (disk.File, error) {
 	f := &journalFile{disk: d}
 	return f, d.change(func() { d.files[name] = f })
 }
 
-func (d *journalDisk) Open(name string) (journal.File, error) {
+func (d *journalDisk) Open(name string) (disk.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.files[name]; f != nil {

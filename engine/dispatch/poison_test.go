@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/disk"
 	"cohort/engine/enginetest"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -21,12 +22,12 @@ import (
 )
 
 // openLogOn opens the progress log of a run on another disk.
-func openLogOn(fsys journal.FS, dir string, plan *plan.Plan) (*ledger.Log, error) {
+func openLogOn(fsys disk.FS, dir string, plan *plan.Plan) (*ledger.Log, error) {
 	return ledger.OpenOn(fsys, dir, plan)
 }
 
 // attemptsOn lists the correlation ids of the attempts that a disk holds.
-func attemptsOn(fsys journal.FS, dir string) (map[[16]byte]bool, error) {
+func attemptsOn(fsys disk.FS, dir string) (map[[16]byte]bool, error) {
 	found := map[[16]byte]bool{}
 	_, err := journal.Read(filepath.Join(dir, ledger.LogFolder), enginetest.TestRun, journal.Options{FS: fsys}, func(r journal.Record) error {
 		rec, err := record.Decode(r.Type, r.Payload)
@@ -43,7 +44,7 @@ type failingDisk struct {
 	n, times int // the first that fails, counted from when the log is open, and how many do
 	err      error
 	part     bool // a write that fails writes half
-	plant    func(d *journalDisk) journal.FS
+	plant    func(d *journalDisk) disk.FS
 }
 
 // wronglySent runs the story: a process sends until its disk fails and it stops, and
@@ -54,17 +55,17 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 	s.faults = 0.15
 	s.refuseRows(7, 8)
 	b := newBench(t, enginetest.NewPeople(60, 2, nil), engine.Limits{Messages: 5, Bytes: 1 << 20})
-	disk := newJournalDisk()
+	drive := newJournalDisk()
 	plan := enginetest.OpenPlan(t, b.dir)
-	var fsys journal.FS = disk
+	var fsys disk.FS = drive
 	if f.plant != nil {
-		fsys = f.plant(disk)
+		fsys = f.plant(drive)
 	}
 	log, err := openLogOn(fsys, b.dir, plan)
 	enginetest.Must(t, err)
-	disk.mu.Lock()
-	begin, after, failed := disk.ops, 0, false
-	disk.fault = func(op int, write bool) (bool, error) {
+	drive.mu.Lock()
+	begin, after, failed := drive.ops, 0, false
+	drive.fault = func(op int, write bool) (bool, error) {
 		if op -= begin; op < f.n || op-f.n >= f.times {
 			return false, nil
 		}
@@ -74,15 +75,15 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 		failed = true
 		return f.part, f.err
 	}
-	disk.mu.Unlock()
+	drive.mu.Unlock()
 	c := &connection{kind: engine.Deduplicates, service: s, took: 2 * time.Second}
 	c.onSend = func(_ int, r *engine.Request) {
-		known, err := attemptsOn(disk.durable(), b.dir)
+		known, err := attemptsOn(drive.durable(), b.dir)
 		if err != nil || !known[r.Correlation] {
-			wrong = append(wrong, fmt.Sprintf("batch %s is sent and no disk knows of it: %v", r.Reference, err))
+			wrong = append(wrong, fmt.Sprintf("batch %s is sent and no drive knows of it: %v", r.Reference, err))
 		}
-		disk.mu.Lock()
-		defer disk.mu.Unlock()
+		drive.mu.Lock()
+		defer drive.mu.Unlock()
 		if failed {
 			after++
 		}
@@ -97,12 +98,12 @@ func (f failingDisk) wronglySent(t *testing.T, seed uint64) (wrong []string, rea
 		t.Errorf("the disk failed, and the run ended with %+v, %v", summary, err)
 	}
 	if after > ceiling {
-		wrong = append(wrong, fmt.Sprintf("%d requests began after the disk had failed, and %d were in hand", after, ceiling))
+		wrong = append(wrong, fmt.Sprintf("%d requests began after the drive had failed, and %d were in hand", after, ceiling))
 	}
 	if len(wrong) > 0 {
 		return wrong, reached
 	}
-	enginetest.Must(t, disk.durable().unload())
+	enginetest.Must(t, drive.durable().unload())
 	summary, err = b.start(context.WithoutCancel(t.Context()), &connection{kind: engine.Deduplicates, service: s, took: time.Second}, nil)
 	if summary.Finished && b.ledger().Facts().Closed && err == nil {
 		b.finished(s, summary, err)
@@ -158,9 +159,9 @@ func TestNothingIsSentAfterPoison(t *testing.T) {
 // again syncs again when a sync fails.
 type again struct{ *journalDisk }
 
-type againFile struct{ journal.File }
+type againFile struct{ disk.File }
 
-func (d again) Create(name string) (journal.File, error) {
+func (d again) Create(name string) (disk.File, error) {
 	f, err := d.journalDisk.Create(name)
 	return againFile{f}, err
 }
@@ -175,8 +176,8 @@ func (f againFile) Sync() error {
 // The proof above fails when the log is broken.
 func TestSendingWithoutTheDiskIsNoticed(t *testing.T) {
 	for name, f := range map[string]failingDisk{
-		"a disk that lies about syncs":   {n: 1 << 30, plant: func(d *journalDisk) journal.FS { d.lies = true; return d }},
-		"a failed sync that is repeated": {times: 1, err: syscall.EIO, plant: func(d *journalDisk) journal.FS { return again{d} }},
+		"a disk that lies about syncs":   {n: 1 << 30, plant: func(d *journalDisk) disk.FS { d.lies = true; return d }},
+		"a failed sync that is repeated": {times: 1, err: syscall.EIO, plant: func(d *journalDisk) disk.FS { return again{d} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for tried := 1; tried <= 40; tried++ {

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,10 +53,14 @@ func TestEachRunCollectsItsEvents(t *testing.T) {
 			t.Errorf("row %d, %s: not the new event", row, e.Status)
 		}
 	}))
+	must(t, f.SetReceipts(time.Unix(7, 0)))
 	must(t, f.SetPollBegan(time.Unix(5, 0)))
 	must(t, f.Close())
 	if got := count(t, Of(one.dir, one.plan)); told != n+1 || got["sending"] != n-1 || got["delivered"] != 1 {
 		t.Errorf("after the copying a reader finds %v, and %d were told", got, told)
+	}
+	if at, err := Of(one.dir, one.plan).Receipts(); err != nil || !at.Equal(time.Unix(7, 0)) {
+		t.Errorf("receipts %s, %v", at, err)
 	}
 	if began, err := Of(one.dir, one.plan).PollBegan(); err != nil || !began.Equal(time.Unix(5, 0)) {
 		t.Errorf("the poll began at %s, %v", began, err)
@@ -67,6 +72,52 @@ func TestEachRunCollectsItsEvents(t *testing.T) {
 	must(t, f.Collect(context.Background(), nil))
 	if got := count(t, f); got["sending"] != n-1 || got["delivered"] != 1 {
 		t.Errorf("after a crash a reader finds %v", got)
+	}
+}
+
+// Damage of the shared inbox ends what decides, and reports say what they lack. No position hides the damage.
+func TestADamagedSharedInbox(t *testing.T) {
+	runs := t.TempDir()
+	run, folder := madeRun(t, runs, "one"), filepath.Join(runs, SharedFolder)
+	say := func(row int64, status string) {
+		t.Helper()
+		shared, err := inbox.OpenBeside(folder, "callbacks", func(error) {})
+		must(t, err)
+		must(t, shared.Put(context.Background(), []delivery.Event{{
+			Source: delivery.Callback, Kind: delivery.OfMessage, Reference: run.plan.References.Message(row).String(), Status: status,
+			At: time.Unix(1000+row, 0), Received: time.Unix(2000, 0),
+		}}))
+		must(t, shared.Close())
+	}
+	say(1, "sending")
+	say(2, "sending")
+	files, err := filepath.Glob(filepath.Join(folder, "*", "*1.log"))
+	must(t, err)
+	raw, err := os.ReadFile(files[0])
+	must(t, err)
+	raw[len(raw)-1] ^= 1
+	must(t, os.WriteFile(files[0], raw, 0o600))
+	say(3, "delivered")
+
+	f, err := Hold(run.dir, run.plan, "send")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	for range 2 {
+		if err := f.Collect(context.Background(), nil); !errors.Is(err, ErrUnread) || !strings.Contains(err.Error(), files[0]) {
+			t.Error(err)
+		}
+		if _, err := Of(run.dir, run.plan).Heard(); err == nil {
+			t.Error("what decides was not told")
+		}
+		some := Of(run.dir, run.plan).Partial()
+		if got := count(t, some); got["delivered"] != 1 || len(got) != 1 || some.Unread() == nil || !strings.Contains(some.Unread().Error(), files[0]) {
+			t.Errorf("a report has %v, without %v", got, some.Unread())
+		}
+	}
+	must(t, os.RemoveAll(filepath.Dir(files[0]))) // a person says so
+	must(t, f.Collect(context.Background(), nil))
+	if got := count(t, f); got["delivered"] != 1 || len(got) != 1 {
+		t.Errorf("without the damaged volume: %v", got)
 	}
 }
 
@@ -121,13 +172,46 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A run's inbox is not touched when there is nothing to write.
+func TestNothingToWrite(t *testing.T) {
+	runs := t.TempDir()
+	run := madeRun(t, runs, "one")
+	files := func(want int) {
+		t.Helper()
+		f, err := Hold(run.dir, run.plan, "decide")
+		must(t, err)
+		must(t, f.Collect(context.Background(), nil))
+		must(t, f.Put(context.Background(), nil))
+		must(t, f.Close())
+		names, err := filepath.Glob(filepath.Join(run.dir, InboxFolder, "*", "*.log"))
+		must(t, err)
+		if len(names) != want {
+			t.Errorf("there are %v, want %d", names, want)
+		}
+	}
+	files(0)
+	f, err := Hold(run.dir, run.plan, "reconcile")
+	must(t, err)
+	must(t, f.Put(context.Background(), []delivery.Event{{Source: delivery.Status, Kind: delivery.OfMessage}}))
+	must(t, f.Close())
+	files(1)
+	files(1)
+}
+
 // The shared inbox keeps what a run has not read, and what is young.
 func TestTidy(t *testing.T) {
 	runs := t.TempDir()
 	one, other := madeRun(t, runs, "one"), madeRun(t, runs, "other")
 	for _, run := range []made{one, other} {
 		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+		must(t, os.Mkdir(filepath.Join(run.dir, logFolder), 0o700))
 	}
+	ancient, unsent, past := madeRun(t, runs, "ancient"), madeRun(t, runs, "unsent"), time.Now().Add(-oldest)
+	for _, run := range []made{ancient, unsent} { // nobody waits for these
+		must(t, os.WriteFile(filepath.Join(run.dir, plan.PlanFile), nil, 0o600))
+	}
+	must(t, os.Mkdir(filepath.Join(ancient.dir, logFolder), 0o700))
+	must(t, os.Chtimes(filepath.Join(ancient.dir, plan.PlanFile), past, past))
 	shared := filepath.Join(runs, SharedFolder)
 	kept := func() (volumes int) {
 		t.Helper()
@@ -267,5 +351,56 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A shared inbox that is missing, or another one in its place, is an error for everybody who reads on in it. The
+// position stays as it was. Without the position, the inbox is read from its start.
+func TestTheSharedInboxIsGone(t *testing.T) {
+	runs := t.TempDir()
+	one := madeRun(t, runs, "one")
+	dir, planned := one.dir, one.plan
+	put := func(row int64) {
+		shared, err := inbox.Open(filepath.Join(runs, SharedFolder), "callbacks")
+		must(t, err)
+		must(t, shared.Put(t.Context(), []delivery.Event{{
+			Source: delivery.Callback, Kind: delivery.OfMessage, Reference: planned.References.Message(row).String(), Status: "delivered", At: time.Now(), Received: time.Now(),
+		}}))
+		must(t, shared.Close())
+	}
+	put(1)
+	f, err := Hold(dir, planned, "test")
+	must(t, err)
+	must(t, f.Collect(t.Context(), nil))
+	position := f.read
+	for what, change := range map[string]func(){"missing": func() {}, "empty": func() {
+		must(t, os.MkdirAll(filepath.Join(runs, SharedFolder), 0o700))
+	}} {
+		must(t, os.RemoveAll(filepath.Join(runs, SharedFolder)))
+		change()
+		wanted := map[string]bool{planned.References.Message(1).String(): true}
+		for by, err := range map[string]error{
+			"Collect": f.Collect(t.Context(), nil),
+			"Each":    Of(dir, planned).Each(func(int64, *delivery.Event) error { return nil }),
+			"Search":  Search([]string{dir}, wanted, func(*delivery.Event) error { return nil }),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "Mount it") || !strings.Contains(err.Error(), readFile) {
+				t.Errorf("%s, %s: %v", what, by, err)
+			}
+		}
+	}
+	if now, err := f.progress(); err != nil || now != position {
+		t.Errorf("the position is %+v, %v", now, err)
+	}
+	must(t, f.Close())
+	must(t, os.Remove(filepath.Join(dir, InboxFolder, readFile)))
+	put(2)
+	f, err = Hold(dir, planned, "test")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	must(t, f.Collect(t.Context(), nil))
+	heard, err := f.Heard()
+	if err != nil || !heard.Of(1) || !heard.Of(2) {
+		t.Errorf("after a new beginning: %v", err)
 	}
 }

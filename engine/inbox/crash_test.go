@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"cohort/engine/disk/crashfs"
 )
 
 // story is what three processes put into one inbox. Each of the first two ends at an operation of
@@ -19,7 +21,7 @@ type story struct {
 
 // found checks what a process finds: all that was acknowledged, in order, and nothing that
 // nobody gave.
-func (s *story) found(fsys *crashFS) error {
+func (s *story) found(fsys *crashfs.FS) error {
 	keys, _, err := readKeys(fsys, ".", Position{})
 	if err != nil {
 		return err
@@ -39,8 +41,12 @@ func (s *story) found(fsys *crashFS) error {
 }
 
 // follow lets the reader read on. If it cannot, it has read nothing.
-func (s *story) follow(fsys *crashFS) error {
+func (s *story) follow(fsys *crashfs.FS) error {
 	keys, at, err := readKeys(fsys, ".", s.at)
+	if errors.Is(err, ErrGone) { // a power cut took what it saw
+		s.seen = nil
+		keys, at, err = readKeys(fsys, ".", Position{})
+	}
 	if err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func (s *story) follow(fsys *crashFS) error {
 }
 
 // work opens the inbox and puts events.
-func (s *story) work(fsys *crashFS, r *rand.Rand) error {
+func (s *story) work(fsys *crashfs.FS, r *rand.Rand) error {
 	in, err := openOn(fsys, ".", 500)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func (s *story) work(fsys *crashFS, r *rand.Rand) error {
 // number of operations of the first process.
 func tell(seed, cut int, lie func(op, name string) bool) (ops int, err error) {
 	r := rand.New(rand.NewPCG(uint64(seed), uint64(cut)))
-	s, fsys := &story{}, newCrashFS()
+	s, fsys := &story{}, crashfs.New()
 	for process := range 3 {
 		// The reader may see what the process before has written and nobody has synced.
 		if r.IntN(2) == 0 {
@@ -94,18 +100,18 @@ func tell(seed, cut int, lie func(op, name string) bool) (ops int, err error) {
 				return 0, fmt.Errorf("before process %d: %w", process, err)
 			}
 		}
-		fsys.cutAt, fsys.cutAfter, fsys.lie = cut, r.IntN(2) == 0, lie
+		fsys.CutAt, fsys.CutAfter, fsys.Lie = cut, r.IntN(2) == 0, lie
 		err := s.work(fsys, rand.New(rand.NewPCG(uint64(seed), uint64(process))))
-		if err != nil && !errors.Is(err, errCut) {
+		if err != nil && !errors.Is(err, crashfs.ErrCut) {
 			return 0, fmt.Errorf("process %d: %w", process, err)
 		}
 		if process == 0 {
-			ops = fsys.ops
+			ops = fsys.Ops
 		}
 		if process == 2 {
 			return ops, errors.Join(s.found(fsys), s.complete())
 		}
-		fsys, cut = fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r), 1+r.IntN(40)
+		fsys, cut = fsys.After([]int{crashfs.Killed, crashfs.PowerCut, crashfs.SectorsCut}[r.IntN(3)], r), 1+r.IntN(40)
 		if process == 1 {
 			cut = 0
 		}

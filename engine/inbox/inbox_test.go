@@ -16,6 +16,7 @@ import (
 
 	"cohort/engine/delivery"
 	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 	"cohort/engine/journal"
 )
 
@@ -26,7 +27,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var osFS = journal.OS()
+var osFS = disk.OS()
+
+// openOn opens an inbox on a filesystem.
+func openOn(fsys disk.FS, dir string, volumeBytes int64) (*Inbox, error) {
+	in := newInbox(fsys, dir, volumeBytes)
+	return in, in.open()
+}
 
 var background = context.Background()
 
@@ -45,8 +52,8 @@ func events(keys ...string) (list []delivery.Event) {
 }
 
 // readKeys reads the keys of the events after a position.
-func readKeys(fsys journal.FS, dir string, from Position) (keys []string, end Position, err error) {
-	end, err = readOn(fsys, dir, from, nil, func(at Position, e delivery.Event) error {
+func readKeys(fsys disk.FS, dir string, from Position) (keys []string, end Position, err error) {
+	end, err = readOn(fsys, dir, from, nil, nil, func(at Position, e delivery.Event) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -64,9 +71,8 @@ func TestReadingOn(t *testing.T) {
 		t.Helper()
 		keys, end, err := readKeys(osFS, dir, follow)
 		must(t, err)
-		parsed, err := ParsePosition(end.String())
-		must(t, err)
-		follow, followed = parsed, append(followed, keys...)
+		must(t, follow.UnmarshalText([]byte(end.String())))
+		followed = append(followed, keys...)
 		if !slices.Equal(followed, want) {
 			t.Fatalf("read %v of %v", followed, want)
 		}
@@ -116,12 +122,20 @@ func TestReadingOn(t *testing.T) {
 }
 
 func TestPositions(t *testing.T) {
-	for _, text := range []string{"", "1:2:3", "1:2:3:4:5", "1:2:-3:+4", "01:2:3:4", "1:2:3:x", "1:2:3:4 "} {
-		if p, err := ParsePosition(text); err == nil {
+	for _, text := range []string{"", "1:2:3", "1:2:3:4:5", "1:2:-3:+4", "01:2:3:4", "1:2:3:x", "1:2:3:4 ", "1:2:3:4:0:0", "1:2:3:4:5:6:7"} {
+		var p Position
+		if p.UnmarshalText([]byte(text)) == nil {
 			t.Errorf("%q is %v", text, p)
 		}
 	}
-	if p, err := ParsePosition(Position{}.String()); err != nil || p != (Position{}) {
+	for _, text := range []string{"1:2:3:4", "1:2:3:4:5:6", "1:2:3:4:5:0"} { // the first is of an older version
+		var p Position
+		if err := p.UnmarshalText([]byte(text)); err != nil || p.String() != text {
+			t.Errorf("%s is %s: %v", text, p, err)
+		}
+	}
+	p := Position{Volume: 1}
+	if err := p.UnmarshalText([]byte(Position{}.String())); err != nil || p != (Position{}) {
 		t.Errorf("%v: %v", p, err)
 	}
 }
@@ -144,14 +158,14 @@ func TestTwoReceivers(t *testing.T) {
 
 // Callers that come together share a sync.
 func TestCallersShareASync(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	syncs := 0
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "sync" {
 			syncs++
 			time.Sleep(2 * time.Millisecond) // the others come meanwhile
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
@@ -179,18 +193,18 @@ func TestCallersShareASync(t *testing.T) {
 // inbox has everything that was acknowledged.
 func TestAFailedSync(t *testing.T) {
 	for _, err := range []error{syscall.EIO, syscall.ENOSPC} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, e := openOn(fsys, ".", 1<<20)
 		must(t, e)
 		must(t, in.Put(background, events("before")))
-		fsys.mu.Lock()
-		fsys.fault = func(_ int, op, _ string) fault {
+		fsys.Mu.Lock()
+		fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 			if op == "sync" || op == "create" {
-				return fault{err: err}
+				return crashfs.Fault{Err: err}
 			}
-			return fault{}
+			return crashfs.Fault{}
 		}
-		fsys.mu.Unlock()
+		fsys.Mu.Unlock()
 		var wait sync.WaitGroup
 		for i := range 20 {
 			wait.Go(func() {
@@ -200,17 +214,26 @@ func TestAFailedSync(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		fsys.mu.Lock()
-		fsys.fault = nil // the disk works again
-		fsys.mu.Unlock()
 		if got := in.Put(background, events("later")); !errors.Is(got, err) || !errors.Is(got, journal.ErrPoisoned) {
 			t.Errorf("a later caller was told: %v", got)
 		}
-		if got := in.Close(); !errors.Is(got, err) {
-			t.Errorf("Close says: %v", got)
+		if err == syscall.EIO {
+			if got := in.Reopen(); !errors.Is(got, err) {
+				t.Errorf("Reopen says: %v", got)
+			}
+			if got := in.Put(background, events("later")); !errors.Is(got, err) {
+				t.Errorf("a caller after Reopen was told: %v", got)
+			}
+			fsys.Fault = nil // the disk works again
+			must(t, in.Reopen())
+		} else {
+			if got := in.Close(); !errors.Is(got, err) {
+				t.Errorf("Close says: %v", got)
+			}
+			fsys.Fault = nil
+			in, e = openOn(fsys, ".", 1<<20)
+			must(t, e)
 		}
-		in, e = openOn(fsys, ".", 1<<20)
-		must(t, e)
 		must(t, in.Put(background, events("after")))
 		must(t, in.Close())
 		keys, _, e := readKeys(fsys, ".", Position{})
@@ -223,26 +246,28 @@ func TestAFailedSync(t *testing.T) {
 
 // A volume that cannot begin stops the inbox, and what was acknowledged is there.
 func TestAVolumeThatCannotBegin(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1)
 	must(t, err)
 	must(t, in.Put(background, events("before")))
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "mkdir" {
-			return fault{err: syscall.EDQUOT}
+			return crashfs.Fault{Err: syscall.EDQUOT}
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	if err := in.Put(background, events("during")); !errors.Is(err, syscall.EDQUOT) || !errors.Is(err, journal.ErrFull) {
 		t.Error(err)
 	}
-	fsys.fault = nil
+	fsys.Fault = nil
 	if err := in.Put(background, events("later")); !errors.Is(err, syscall.EDQUOT) {
 		t.Error(err)
 	}
+	must(t, in.Reopen())
+	must(t, in.Put(background, events("after")))
 	must(t, in.Close())
 	keys, _, err := readKeys(fsys, ".", Position{})
-	if err != nil || !slices.Equal(keys, []string{"before"}) {
+	if err != nil || !slices.Equal(keys, []string{"before", "after"}) {
 		t.Errorf("%v: %v", keys, err)
 	}
 }
@@ -250,7 +275,7 @@ func TestAVolumeThatCannotBegin(t *testing.T) {
 // A volume that was full before a start is full after it, and a folder of others is no volume. The
 // first number tells the inbox from an earlier one in the same place.
 func TestTheNextVolume(t *testing.T) {
-	fsys, began := newCrashFS(), uint64(time.Now().Unix())
+	fsys, began := crashfs.New(), uint64(time.Now().Unix())
 	must(t, fsys.Mkdir("7"))
 	for range 3 {
 		in, err := openOn(fsys, ".", 1)
@@ -266,7 +291,7 @@ func TestTheNextVolume(t *testing.T) {
 }
 
 func TestAContextThatHasEnded(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 1<<20)
 	must(t, err)
 	ended, end := context.WithCancel(background)
@@ -280,8 +305,8 @@ func TestAContextThatHasEnded(t *testing.T) {
 	}
 }
 
-// A reader has seen an event that a power cut took before its sync. It goes on with those that
-// were put since.
+// A reader has seen an event that a power cut took before its sync. It is told to read from the start, so that it misses
+// none that was put since.
 func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 	for name, lose := range map[string]func(path string, from int64) error{
 		"the file is shorter": os.Truncate,
@@ -302,10 +327,8 @@ func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 		must(t, err)
 		must(t, in.Close())
 		must(t, lose(journal.SegmentPath(volumePath(dir, at.Volume), at.Segment), kept.Offset))
-		for range 2 {
-			if keys, end, err := readKeys(osFS, dir, at); err != nil || len(keys) > 0 || end != at {
-				t.Errorf("%s: %v to %s: %v", name, keys, end, err)
-			}
+		if keys, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) || len(keys) > 0 {
+			t.Errorf("%s: %v, %v", name, keys, err)
 		}
 		for _, key := range []string{"1", "2"} { // two starts: one segment each
 			in, err = Open(dir, "")
@@ -313,7 +336,10 @@ func TestAnEventThatOnlyAReaderSaw(t *testing.T) {
 			must(t, in.Put(background, events(key)))
 			must(t, in.Close())
 		}
-		if keys, _, err := readKeys(osFS, dir, at); err != nil || !slices.Equal(keys, []string{"1", "2"}) {
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Equal(keys, []string{"0", "1", "2"}) {
 			t.Errorf("%s: %v, %v", name, keys, err)
 		}
 	}
@@ -379,7 +405,7 @@ func TestDrop(t *testing.T) {
 
 // A reader that fails goes on with the event that it could not take.
 func TestAReaderThatFails(t *testing.T) {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	in, err := openOn(fsys, ".", 300)
 	must(t, err)
 	for i := range 6 {
@@ -390,7 +416,7 @@ func TestAReaderThatFails(t *testing.T) {
 	var at Position
 	errFull := errors.New("full")
 	for calls := 0; ; {
-		at, err = readOn(fsys, ".", at, nil, func(_ Position, e delivery.Event) error {
+		at, err = readOn(fsys, ".", at, nil, nil, func(_ Position, e delivery.Event) error {
 			if calls++; calls%3 == 0 {
 				return errFull
 			}
@@ -415,7 +441,7 @@ func TestANewerProgramsEvents(t *testing.T) {
 		"an event": func(l *journal.Log) error { return l.Commit(eventType, []byte{200}) },
 		"a record": func(l *journal.Log) error { e := event("a"); return l.Commit(9, delivery.Append(nil, &e)) },
 	} {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		in, err := openOn(fsys, ".", 1<<20)
 		must(t, err)
 		must(t, put(in.log))
@@ -447,11 +473,124 @@ func TestDamage(t *testing.T) {
 			t.Errorf("from %s to %s: %v", from, end, err)
 		}
 	}
-	nowhere := Position{Volume: at.Volume, Segment: 99, Offset: at.Offset, Seq: at.Seq}
-	if _, _, err := readKeys(osFS, dir, nowhere); !errors.As(err, new(*journal.CorruptError)) {
+	nowhere := at
+	nowhere.Segment = 99
+	if _, _, err := readKeys(osFS, dir, nowhere); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
 	if _, err := Open(dir, ""); !errors.As(err, new(*journal.CorruptError)) {
 		t.Error(err)
+	}
+}
+
+// Nothing is acknowledged into files that nobody finds. Reopened, the inbox is a new one in its folder.
+func TestAnInboxThatWasMoved(t *testing.T) {
+	for name, harm := range map[string]func(dir, volume string) error{
+		"its folder was deleted":  func(dir, _ string) error { return os.RemoveAll(dir) },
+		"its folder was moved":    func(dir, _ string) error { return os.Rename(dir, dir+".old") },
+		"its volume was deleted":  func(_, volume string) error { return os.RemoveAll(volume) },
+		"its segment was deleted": func(_, volume string) error { return os.Remove(journal.SegmentPath(volume, 1)) },
+		"its lock was deleted":    func(dir, _ string) error { return os.Remove(filepath.Join(dir, lockFile)) },
+		"a copy is in its place": func(dir, _ string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.CopyFS(dir, os.DirFS(dir+".old")))
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "inbox")
+		in, err := Open(dir, "callbacks")
+		must(t, err)
+		must(t, in.Put(background, events("before")))
+		must(t, in.InPlace())
+		must(t, harm(dir, volumePath(dir, in.volume)))
+		if err := in.Put(background, events("during")); !errors.Is(err, ErrMoved) || !errors.Is(in.InPlace(), ErrMoved) {
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, in.Reopen())
+		must(t, in.InPlace())
+		must(t, in.Put(background, events("after")))
+		must(t, in.Close())
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Contains(keys, "after") {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
+	}
+}
+
+// A damaged volume stays as it is, and a new one begins beside it.
+func TestANewVolumeBesideADamagedOne(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	in, err := Open(dir, "callbacks")
+	must(t, err)
+	must(t, in.Put(background, events("0")))
+	must(t, in.Put(background, events("1")))
+	must(t, in.Close())
+	path := journal.SegmentPath(volumePath(dir, in.volume), 1)
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	raw[100] ^= 1
+	must(t, os.WriteFile(path, raw, 0o600))
+	if _, err := Open(dir, "send"); !errors.As(err, new(*journal.CorruptError)) {
+		t.Fatal(err)
+	}
+	var told error
+	in, err = OpenBeside(dir, "callbacks", func(damage error) { told = damage })
+	must(t, err)
+	must(t, in.Put(background, events("2")))
+	must(t, in.Close())
+	if damage := (*journal.CorruptError)(nil); !errors.As(told, &damage) || damage.File != path {
+		t.Error(told)
+	}
+	if now, err := os.ReadFile(path); err != nil || !slices.Equal(now, raw) {
+		t.Errorf("the damaged file was changed: %v", err)
+	}
+	if keys, _, err := readKeys(osFS, dir, Position{}); !errors.As(err, new(*journal.CorruptError)) {
+		t.Errorf("%v, %v", keys, err)
+	}
+	var keys []string
+	told = nil
+	_, err = ReadPast(dir, Position{}, func(damage error) { told = damage }, func(_ Position, e delivery.Event) error {
+		keys = append(keys, e.Key)
+		return nil
+	})
+	if err != nil || told == nil || !slices.Equal(keys, []string{"2"}) {
+		t.Errorf("past %v there are %v: %v", told, keys, err)
+	}
+}
+
+// An inbox that was brought back from an older copy takes other events where a reader has been before. The reader misses
+// none of them.
+func TestAnInboxFromAnOlderCopy(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	put := func(volumeBytes int64, keys ...string) {
+		t.Helper()
+		in, err := Open(dir, "callbacks")
+		must(t, err)
+		in.volumeBytes = volumeBytes
+		for _, key := range keys {
+			must(t, in.Put(background, events(key)))
+		}
+		must(t, in.Close())
+	}
+	for name, volumeBytes := range map[string]int64{"in a volume": 1 << 20, "over volumes": 1} {
+		must(t, os.RemoveAll(dir))
+		put(volumeBytes, "a", "b")
+		must(t, os.CopyFS(dir+".copy"+name, os.DirFS(dir)))
+		put(volumeBytes, "c", "d")
+		_, at, err := readKeys(osFS, dir, Position{})
+		must(t, err)
+		must(t, os.RemoveAll(dir))
+		must(t, os.Rename(dir+".copy"+name, dir))
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		put(volumeBytes, "e", "f", "g") // e and f are where c and d were
+		if _, _, err := readKeys(osFS, dir, at); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		old := Position{Volume: at.Volume, Segment: at.Segment, Offset: at.Offset, Seq: at.Seq} // as older versions wrote it
+		if _, _, err := readKeys(osFS, dir, old); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if keys, _, err := readKeys(osFS, dir, Position{}); err != nil || !slices.Equal(keys, []string{"a", "b", "e", "f", "g"}) {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,20 +22,32 @@ type Position struct {
 	Segment uint64 // of the volume's log
 	Offset  int64  // in the segment, in bytes
 	Seq     uint64 // how many events of the volume are before it
+
+	// The last event before it. Of a position that an older version wrote both are 0.
+	Size int64  // its bytes in the segment
+	Sum  uint32 // CRC-32C of its record
 }
 
-// String writes a position as VOLUME:SEGMENT:OFFSET:SEQ.
+// String writes a position as VOLUME:SEGMENT:OFFSET:SEQ:SIZE:SUM.
 func (p Position) String() string {
-	return fmt.Sprintf("%d:%d:%d:%d", p.Volume, p.Segment, p.Offset, p.Seq)
+	text := fmt.Sprintf("%d:%d:%d:%d", p.Volume, p.Segment, p.Offset, p.Seq)
+	if p.Size == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s:%d:%d", text, p.Size, p.Sum)
 }
 
-// ParsePosition reads what String wrote.
-func ParsePosition(text string) (p Position, err error) {
-	_, err = fmt.Sscanf(text, "%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq)
-	if err != nil || p.String() != text {
-		return Position{}, fmt.Errorf("%q is not a position in an inbox", text)
+// MarshalText is String.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads what String wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	*p = Position{}
+	_, _ = fmt.Sscanf(string(text), "%d:%d:%d:%d:%d:%d", &p.Volume, &p.Segment, &p.Offset, &p.Seq, &p.Size, &p.Sum)
+	if p.String() != string(text) {
+		return fmt.Errorf("%q is not a position in an inbox", text)
 	}
-	return p, nil
+	return nil
 }
 
 // Compare orders positions of one inbox.
@@ -42,39 +55,46 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Volume, q.Volume), cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.Offset, q.Offset))
 }
 
-// ErrGone means that an inbox has no volume of a position. Its events were dropped, or its folder
-// was deleted and made anew.
+// ErrGone means that an inbox does not have the event of a position at its place. It was dropped, or a power cut took it
+// before its sync, or another inbox is there: made anew, or brought back from an older copy. It also means that an older
+// version wrote the position. After it fn may have been called.
 var ErrGone = errors.New("the inbox does not have the events of this position any more; read it from its start")
 
 // Read calls fn with every event after from, in the order in which they were stored, and with the
 // position after the event. It returns the position after the last event. It never writes, and may
 // run while another process writes. It may see events shortly before they are acknowledged; a
-// power cut can still take those, and the next Read goes on behind them.
+// power cut can still take those.
 //
 // An error of fn ends the reading and is returned unchanged, with the position before its event.
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
 // errors are those of journal.Read: the caller must not use what fn was given.
 func Read(dir string, from Position, fn func(Position, delivery.Event) error) (Position, error) {
-	return readOn(journal.OS(), dir, from, nil, fn)
+	return readOn(disk.OS(), dir, from, nil, nil, fn)
 }
 
-// ReadOf is Read for events about messages that are wanted, by their references. It does not parse the others.
+// ReadPast is Read that goes on behind damage, with the next volume. It calls past with each damage. A position behind
+// damage hides it, so nobody may keep it.
+func ReadPast(dir string, from Position, past func(error), fn func(Position, delivery.Event) error) (Position, error) {
+	return readOn(disk.OS(), dir, from, nil, past, fn)
+}
+
+// ReadOf is Read for events about messages that are wanted, by their references; nil: all. It does not parse the others.
 func ReadOf(
 	dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
 ) (Position, error) {
-	return readOn(journal.OS(), dir, from, wanted, fn)
+	return readOn(disk.OS(), dir, from, wanted, nil, fn)
 }
 
-// readOn reads the events that are wanted; nil: all of them.
+// readOn reads the events that are wanted; nil: all of them. past takes damage; nil: damage ends the reading.
 func readOn(
-	fsys journal.FS, dir string, from Position, wanted map[string]bool, fn func(Position, delivery.Event) error,
+	fsys disk.FS, dir string, from Position, wanted map[string]bool, past func(error), fn func(Position, delivery.Event) error,
 ) (Position, error) {
 	all, err := volumes(fsys, dir)
 	if err != nil {
 		return from, err
 	}
-	if from.Volume != 0 && !slices.Contains(all, from.Volume) {
-		return from, fmt.Errorf("%s at %s: %w", dir, from, ErrGone)
+	if fits, err := from.fits(fsys, dir, all); err != nil || !fits {
+		return from, cmp.Or(err, fmt.Errorf("%s at %s: %w", dir, from, ErrGone))
 	}
 	reached := from
 	for _, volume := range all {
@@ -87,7 +107,7 @@ func readOn(
 		}
 		var failed error // of fn
 		err := readVolume(fsys, dir, start, func(r journal.Record) error {
-			after := Position{volume, r.At.Segment, r.At.Offset + frameBytes + int64(len(r.Payload)), r.Seq}
+			after := Position{volume, r.At.Segment, r.At.Offset + r.Size(), r.Seq, r.Size(), sumOf(r)}
 			if name := delivery.ReferenceOf(r.Payload); wanted != nil && name != nil && !wanted[string(name)] {
 				reached = after
 				return nil
@@ -107,6 +127,13 @@ func readOn(
 		if failed != nil {
 			return reached, failed
 		}
+		if volume == from.Volume && errors.As(err, new(*journal.CorruptError)) {
+			err = fmt.Errorf("%w: %w", ErrGone, err) // perhaps only because the position is beyond the end of its segment
+		}
+		if past != nil && isDamage(err) && !errors.Is(err, ErrGone) {
+			past(err)
+			err = nil
+		}
 		if err != nil {
 			return from, err
 		}
@@ -114,34 +141,41 @@ func readOn(
 	return reached, nil
 }
 
-// readVolume reads a volume from a position on.
-func readVolume(fsys journal.FS, dir string, from Position, fn func(journal.Record) error) error {
-	path, id, o := volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}
-	_, err := journal.ReadOn(path, id, o, journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}, fn)
-	if !errors.As(err, new(*journal.CorruptError)) || from.Segment == 0 {
-		return err
-	}
-	// An earlier Read may have seen events that a power cut took before their sync. Nobody was told
-	// that they were durable. What was stored since is in the next segment, if there is one yet.
-	segments, e := journal.Segments(path, id, o)
-	if e != nil || from.Segment > uint64(len(segments)) {
-		return err
-	}
-	switch s := segments[from.Segment-1]; {
-	case s.Sealed > 0 && from.Offset > s.Sealed:
-		next := journal.Tail{Segment: from.Segment + 1, Seq: segments[from.Segment].FirstSeq - 1}
-		_, err = journal.ReadOn(path, id, o, next, fn)
-	case s.Sealed == 0 && from.Offset > s.Size:
-		return nil
-	}
+func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record) error) error {
+	tail := journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}
+	_, err := journal.ReadOn(volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}, tail, fn)
 	return err
 }
+
+// fits reports whether the last event before the position is there.
+func (p Position) fits(fsys disk.FS, dir string, all []uint64) (bool, error) {
+	switch {
+	case p.Volume == 0:
+		return true, nil
+	case !slices.Contains(all, p.Volume), p.Size == 0:
+		return false, nil
+	}
+	reader, err := journal.OpenReader(volumePath(dir, p.Volume), volumeID(p.Volume), journal.Options{FS: fsys})
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = reader.Close() }() // it was opened for reading
+	r, err := reader.At(journal.Position{Segment: p.Segment, Offset: p.Offset - p.Size})
+	if errors.As(err, new(*journal.CorruptError)) {
+		return false, nil
+	}
+	return err == nil && r.Seq == p.Seq && r.Size() == p.Size && sumOf(r) == p.Sum, err
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sumOf(r journal.Record) uint32 { return crc32.Checksum(r.Payload, castagnoli) }
 
 // Drop removes the volumes before that of a position, if nobody has written to them since a time. The
 // position is the earliest that a reader still needs. It may run while others write and read. It keeps
 // the volume that is written to.
 func Drop(dir string, before Position, since time.Time) error {
-	all, err := volumes(journal.OS(), dir)
+	all, err := volumes(disk.OS(), dir)
 	if err != nil || len(all) == 0 {
 		return err
 	}

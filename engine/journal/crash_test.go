@@ -9,6 +9,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 )
 
 // crash is one sequence of processes. The first works until the machine stops at an operation.
@@ -18,17 +21,17 @@ type crash struct {
 	ends      []int // how a process may end
 	wide      bool  // groups of many sectors, rather than many segments
 	mutant    mutant
-	found     func(*crashFS) // what a process finds, before it looks; may be nil
+	found     func(*crashfs.FS) // what a process finds, before it looks; may be nil
 }
 
 // tell runs the story. refused tells that the log refused what it found as damaged.
 func (c crash) tell() (refused bool, err error) {
 	r := seeded(c.seed, c.cut)
 	h := &history{}
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	cut := c.cut
 	for process := 0; ; process++ {
-		fsys.cutAt, fsys.cutAfter = cut, r.IntN(2) == 0
+		fsys.CutAt, fsys.CutAfter = cut, r.IntN(2) == 0
 		if c.found != nil {
 			c.found(fsys)
 		}
@@ -40,10 +43,10 @@ func (c crash) tell() (refused bool, err error) {
 		if errors.As(err, &damage) {
 			return true, err
 		}
-		if err != nil && !errors.Is(err, errCut) {
+		if err != nil && !errors.Is(err, crashfs.ErrCut) {
 			return false, fmt.Errorf("process %d: %w", process, err)
 		}
-		next := fsys.after(c.ends[r.IntN(len(c.ends))], r)
+		next := fsys.After(c.ends[r.IntN(len(c.ends))], r)
 		if l != nil {
 			_ = l.Close() // its filesystem is gone: this only ends the goroutine
 		}
@@ -67,7 +70,7 @@ func (c crash) work(h *history, l *Log, process int) error {
 	return h.work(c.mutant.over(l), seeded(c.seed, process), groups)
 }
 
-func (c crash) options(fsys FS) Options {
+func (c crash) options(fsys disk.FS) Options {
 	o := small(fsys)
 	if c.wide {
 		o.SegmentBytes = 20_000
@@ -78,11 +81,11 @@ func (c crash) options(fsys FS) Options {
 // operations returns how many operations the first process takes.
 func (c crash) operations(t *testing.T) int {
 	t.Helper()
-	fsys, h := newCrashFS(), &history{}
+	fsys, h := crashfs.New(), &history{}
 	l, err := h.reopen(c.options(fsys), true)
 	must(t, err)
 	must(t, c.work(h, l, 0))
-	n := fsys.ops
+	n := fsys.Ops
 	must(t, l.Close())
 	return n
 }
@@ -121,7 +124,7 @@ func everyCut(t *testing.T, seeds int, c crash, tell func(crash) bool) (cuts int
 // is invented, every outcome has its intent, and the log opens.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	t.Parallel()
-	cuts := everyCut(t, seeds(t, 150), crash{ends: []int{killed, powerCut}}, func(c crash) bool {
+	cuts := everyCut(t, seeds(t, 150), crash{ends: []int{crashfs.Killed, crashfs.PowerCut}}, func(c crash) bool {
 		if _, err := c.tell(); err != nil {
 			t.Fatalf("seed %d, cut at operation %d: %v", c.seed, c.cut, err)
 		}
@@ -135,7 +138,7 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 func TestPowerCutThatKeepsAnySectors(t *testing.T) {
 	t.Parallel()
 	torn := 0
-	c := crash{ends: []int{killed, sectorsCut}, wide: true, found: func(fsys *crashFS) {
+	c := crash{ends: []int{crashfs.Killed, crashfs.SectorsCut}, wide: true, found: func(fsys *crashfs.FS) {
 		if recordsBehindATear(fsys) {
 			torn++
 		}
@@ -154,16 +157,16 @@ func TestPowerCutThatKeepsAnySectors(t *testing.T) {
 
 // recordsBehindATear reports whether the last segment holds a valid frame beyond the
 // bytes where its valid frames end.
-func recordsBehindATear(fsys *crashFS) bool {
-	dir := fsys.root.live["log"]
+func recordsBehindATear(fsys *crashfs.FS) bool {
+	dir := fsys.Root.Live["log"]
 	if dir == nil {
 		return false
 	}
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(dir.live)), func(n string) bool { return n == reserveName || n[len(n)-4:] == tempSuffix })
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(dir.Live)), func(n string) bool { return n == reserveName || n[len(n)-4:] == tempSuffix })
 	if len(names) == 0 {
 		return false
 	}
-	data := dir.live[names[len(names)-1]].data
+	data := dir.Live[names[len(names)-1]].Data
 	if len(data) < headerSize {
 		return false
 	}
@@ -196,7 +199,7 @@ func validFrame(b []byte, sum uint32) bool {
 func TestPowerCutThatUncoversOldBytes(t *testing.T) {
 	t.Parallel()
 	refusals := 0
-	cuts := everyCut(t, seeds(t, 40), crash{ends: []int{killed, staleCut}, wide: true}, func(c crash) bool {
+	cuts := everyCut(t, seeds(t, 40), crash{ends: []int{crashfs.Killed, crashfs.StaleCut}, wide: true}, func(c crash) bool {
 		refused, err := c.tell()
 		if refused {
 			refusals++
@@ -219,9 +222,9 @@ func TestPowerCutWithManyCallers(t *testing.T) {
 	lost := 0
 	for seed := range seeds(t, 300) {
 		r := seeded(seed, 0)
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		o := Options{SegmentBytes: 3000, Delay: 1, Reserve: 600, FS: fsys}
-		fsys.cutAt, fsys.cutAfter = 10+r.IntN(60), r.IntN(2) == 0
+		fsys.CutAt, fsys.CutAfter = 10+r.IntN(60), r.IntN(2) == 0
 		var acked [callers]int // records, of each caller
 		if l, err := Open("log", testRun, o, nil); err == nil {
 			var wait sync.WaitGroup
@@ -244,7 +247,7 @@ func TestPowerCutWithManyCallers(t *testing.T) {
 			wait.Wait()
 			_ = l.Close()
 		}
-		o.FS = fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r)
+		o.FS = fsys.After([]int{crashfs.Killed, crashfs.PowerCut, crashfs.SectorsCut}[r.IntN(3)], r)
 		var found [callers]int
 		l, err := Open("log", testRun, o, func(r Record) error {
 			caller := r.Type - 1

@@ -9,13 +9,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 )
 
 // sampleLog is a log of three segments with frames of many sizes. The first segment ends in a
 // torn tail.
-func sampleLog(t testing.TB) (*crashFS, []Record) {
+func sampleLog(t testing.TB) (*crashfs.FS, []Record) {
 	t.Helper()
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	n := 0
 	for segment, records := range []int{4, 3, 4} {
 		l, err := Open("log", testRun, small(fsys), nil)
@@ -29,14 +32,14 @@ func sampleLog(t testing.TB) (*crashFS, []Record) {
 		}
 		must(t, l.Close())
 		if segment == 0 {
-			file := fsys.root.live["log"].live["0000000000000001.log"]
-			file.data = append(file.data, "a torn tail, which no process ever reads again"...)
+			file := fsys.Root.Live["log"].Live["0000000000000001.log"]
+			file.Data = append(file.Data, "a torn tail, which no process ever reads again"...)
 		}
 	}
 	return fsys, readAll(t, fsys)
 }
 
-func readAll(t testing.TB, fsys FS) []Record {
+func readAll(t testing.TB, fsys disk.FS) []Record {
 	t.Helper()
 	records, _, err := read(fsys)
 	must(t, err)
@@ -44,7 +47,7 @@ func readAll(t testing.TB, fsys FS) []Record {
 }
 
 // read returns copies of what Read gives.
-func read(fsys FS) (records []Record, tail Tail, err error) {
+func read(fsys disk.FS) (records []Record, tail Tail, err error) {
 	tail, err = Read("log", testRun, small(fsys), func(r Record) error {
 		r.Payload = bytes.Clone(r.Payload)
 		records = append(records, r)
@@ -54,8 +57,8 @@ func read(fsys FS) (records []Record, tail Tail, err error) {
 }
 
 // fileOf returns a file's bytes to be damaged in place.
-func fileOf(fsys *crashFS, number uint64) *node {
-	return fsys.root.live["log"].live[strings.TrimPrefix(SegmentPath("log", number), "log/")]
+func fileOf(fsys *crashfs.FS, number uint64) *crashfs.Node {
+	return fsys.Root.Live["log"].Live[strings.TrimPrefix(SegmentPath("log", number), "log/")]
 }
 
 func sameRecord(a, b Record) bool {
@@ -114,13 +117,13 @@ func TestEveryFlippedBit(t *testing.T) {
 	lastAt := want[len(want)-1].At.Offset
 	sealed := map[uint64]int64{3: tail.End}
 	for number := uint64(2); number <= 3; number++ {
-		sealed[number-1] = int64(binary.LittleEndian.Uint64(fileOf(fsys, number).data[48:]))
+		sealed[number-1] = int64(binary.LittleEndian.Uint64(fileOf(fsys, number).Data[48:]))
 	}
 	for number := uint64(1); number <= 3; number++ {
 		file := fileOf(fsys, number)
-		for bit := range len(file.data) * 8 {
+		for bit := range len(file.Data) * 8 {
 			at := int64(bit / 8)
-			file.data[at] ^= 1 << (bit % 8)
+			file.Data[at] ^= 1 << (bit % 8)
 			got, tail, err := read(fsys)
 			n := prefixOf(got, want)
 			switch {
@@ -135,7 +138,7 @@ func TestEveryFlippedBit(t *testing.T) {
 					t.Fatalf("segment %d, bit %d, in the last record: %d records, %+v, %v", number, bit, n, tail, err)
 				}
 			default:
-				if err := refused(err, number, len(file.data)); err != nil {
+				if err := refused(err, number, len(file.Data)); err != nil {
 					t.Fatalf("segment %d, bit %d: %v", number, bit, err)
 				}
 				var damage *CorruptError
@@ -146,7 +149,7 @@ func TestEveryFlippedBit(t *testing.T) {
 					t.Fatalf("segment %d, bit %d: Open takes it", number, bit)
 				}
 			}
-			file.data[at] ^= 1 << (bit % 8)
+			file.Data[at] ^= 1 << (bit % 8)
 		}
 	}
 }
@@ -156,13 +159,13 @@ func TestEveryTruncation(t *testing.T) {
 	fsys, want := sampleLog(t)
 	for number := uint64(1); number <= 3; number++ {
 		file := fileOf(fsys, number)
-		whole := file.data
+		whole := file.Data
 		sealed := int64(len(whole))
 		if number < 3 {
-			sealed = int64(binary.LittleEndian.Uint64(fileOf(fsys, number+1).data[48:]))
+			sealed = int64(binary.LittleEndian.Uint64(fileOf(fsys, number+1).Data[48:]))
 		}
 		for cut := range whole {
-			file.data = whole[:cut:cut]
+			file.Data = whole[:cut:cut]
 			got, tail, err := read(fsys)
 			n := prefixOf(got, want)
 			switch {
@@ -184,50 +187,50 @@ func TestEveryTruncation(t *testing.T) {
 				}
 			}
 		}
-		file.data = whole
+		file.Data = whole
 	}
 }
 
 // Damage that is larger than a bit.
 func TestDamage(t *testing.T) {
 	tests := map[string]struct {
-		do     func(files map[string]*node)
+		do     func(files map[string]*crashfs.Node)
 		file   string
 		reason error
 	}{
-		"the first segment is gone": {func(f map[string]*node) { delete(f, "0000000000000001.log") }, "log/0000000000000001.log", errMissing},
-		"a middle segment is gone":  {func(f map[string]*node) { delete(f, "0000000000000002.log") }, "log/0000000000000002.log", errMissing},
-		"two segments are swapped": {func(f map[string]*node) {
+		"the first segment is gone": {func(f map[string]*crashfs.Node) { delete(f, "0000000000000001.log") }, "log/0000000000000001.log", errMissing},
+		"a middle segment is gone":  {func(f map[string]*crashfs.Node) { delete(f, "0000000000000002.log") }, "log/0000000000000002.log", errMissing},
+		"two segments are swapped": {func(f map[string]*crashfs.Node) {
 			f["0000000000000001.log"], f["0000000000000002.log"] = f["0000000000000002.log"], f["0000000000000001.log"]
 		}, "log/0000000000000001.log", errNumber},
-		"a segment has a strange name": {func(f map[string]*node) { f["1.log"] = &node{} }, "log/1.log", errName},
-		"a segment is empty":           {func(f map[string]*node) { f["0000000000000004.log"] = &node{} }, "log/0000000000000004.log", errShort},
-		"a frame is there twice": {func(f map[string]*node) {
+		"a segment has a strange name": {func(f map[string]*crashfs.Node) { f["1.log"] = &crashfs.Node{} }, "log/1.log", errName},
+		"a segment is empty":           {func(f map[string]*crashfs.Node) { f["0000000000000004.log"] = &crashfs.Node{} }, "log/0000000000000004.log", errShort},
+		"a frame is there twice": {func(f map[string]*crashfs.Node) {
 			last := f["0000000000000003.log"]
-			last.data = append(last.data, last.data[headerSize:headerSize+frameSize(last.data[headerSize:])]...)
+			last.Data = append(last.Data, last.Data[headerSize:headerSize+frameSize(last.Data[headerSize:])]...)
 		}, "log/0000000000000003.log", errSeq},
-		"sealed bytes were exchanged with their sums": {func(f map[string]*node) {
-			data := f["0000000000000001.log"].data
+		"sealed bytes were exchanged with their sums": {func(f map[string]*crashfs.Node) {
+			data := f["0000000000000001.log"].Data
 			_, sum, _ := decodeHeader(data)
 			frame := data[headerSize : headerSize+frameSize(data[headerSize:])]
 			frame[frameHeader] ^= 0xff
 			stamp(frame, sum, 1)
 		}, "log/0000000000000001.log", errChain},
-		"sequence numbers are left out between segments": {func(f map[string]*node) {
-			data := f["0000000000000003.log"].data[:headerSize]
+		"sequence numbers are left out between segments": {func(f map[string]*crashfs.Node) {
+			data := f["0000000000000003.log"].Data[:headerSize]
 			data[40] = 99
 			binary.LittleEndian.PutUint32(data[12:], headerSum(data))
-			f["0000000000000003.log"].data = data
+			f["0000000000000003.log"].Data = data
 		}, "log/0000000000000003.log", errFirst},
-		"zeros and then records": {func(f map[string]*node) {
-			data := f["0000000000000003.log"].data
+		"zeros and then records": {func(f map[string]*crashfs.Node) {
+			data := f["0000000000000003.log"].Data
 			clear(data[headerSize : headerSize+40])
 		}, "log/0000000000000003.log", errLater},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys, want := sampleLog(t)
-			test.do(fsys.root.live["log"].live)
+			test.do(fsys.Root.Live["log"].Live)
 			got, _, err := read(fsys)
 			var damage *CorruptError
 			if !errors.As(err, &damage) || damage.File != test.file || !errors.Is(err, test.reason) {
@@ -236,12 +239,12 @@ func TestDamage(t *testing.T) {
 			if !errors.Is(test.reason, errChain) && prefixOf(got, want) < 0 {
 				t.Error("a wrong record")
 			}
-			before := maps.Clone(fsys.root.live["log"].live)
+			before := maps.Clone(fsys.Root.Live["log"].Live)
 			if l, err := Open("log", testRun, small(fsys), nil); err == nil {
 				_ = l.Close()
 				t.Error("Open takes it")
 			}
-			if after := fsys.root.live["log"].live; !maps.Equal(before, after) {
+			if after := fsys.Root.Live["log"].Live; !maps.Equal(before, after) {
 				t.Error("Open changed a directory that it refuses")
 			}
 		})

@@ -6,15 +6,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cohort/engine/disk/crashfs"
 )
 
 // faults are the failures of an operation.
-var faults = map[string]fault{
-	"EIO":                {err: syscall.EIO},
-	"EIO after a part":   {err: syscall.EIO, part: true},
-	"ENOSPC":             {err: syscall.ENOSPC},
-	"ENOSPC half way":    {err: syscall.ENOSPC, part: true},
-	"a silent short one": {part: true},
+var faults = map[string]crashfs.Fault{
+	"EIO":                {Err: syscall.EIO},
+	"EIO after a part":   {Err: syscall.EIO, Part: true},
+	"ENOSPC":             {Err: syscall.ENOSPC},
+	"ENOSPC half way":    {Err: syscall.ENOSPC, Part: true},
+	"a silent short one": {Part: true},
 }
 
 // The n-th operation fails, for every n and every kind of failure, and so do all that
@@ -40,13 +42,13 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 						}
 					}
 				}
-				if kind.err == syscall.ENOSPC && times == 1 && full == 0 {
+				if kind.Err == syscall.ENOSPC && times == 1 && full == 0 {
 					t.Error("the log was never full")
 				}
-				if kind.err == syscall.ENOSPC && times == 1 && poisoned > 0 {
+				if kind.Err == syscall.ENOSPC && times == 1 && poisoned > 0 {
 					t.Errorf("one full disk poisoned the log %d times", poisoned)
 				}
-				if (kind.err == syscall.EIO || times > 1) && poisoned == 0 {
+				if (kind.Err == syscall.EIO || times > 1) && poisoned == 0 {
 					t.Error("the log was never poisoned")
 				}
 			})
@@ -55,12 +57,12 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 }
 
 // failing writes a log until operation n fails, then checks the log that is left.
-func failing(seed, n, times int, kind fault, m mutant, seen func(*Log)) error {
+func failing(seed, n, times int, kind crashfs.Fault, m mutant, seen func(*Log)) error {
 	r := seeded(seed, n)
-	fsys, h := newCrashFS(), &history{}
-	fsys.fault = func(op int, name, _ string) fault {
-		if op < n || op-n >= times || kind.err == nil && name != "write" {
-			return fault{}
+	fsys, h := crashfs.New(), &history{}
+	fsys.Fault = func(op int, name, _ string) crashfs.Fault {
+		if op < n || op-n >= times || kind.Err == nil && name != "write" {
+			return crashfs.Fault{}
 		}
 		return kind
 	}
@@ -82,12 +84,12 @@ func failing(seed, n, times int, kind fault, m mutant, seen func(*Log)) error {
 			return fmt.Errorf("an error that is neither full nor poisoned: %w", err)
 		}
 		if err != nil {
-			done := fsys.ops
-			if err := wantPoison(l, kind.err); err != nil {
+			done := fsys.Ops
+			if err := wantPoison(l, kind.Err); err != nil {
 				return err
 			}
-			if _ = l.Close(); fsys.ops != done {
-				return fmt.Errorf("%d operations after poison", fsys.ops-done)
+			if _ = l.Close(); fsys.Ops != done {
+				return fmt.Errorf("%d operations after poison", fsys.Ops-done)
 			}
 		}
 		seen(l)
@@ -98,7 +100,7 @@ func failing(seed, n, times int, kind fault, m mutant, seen func(*Log)) error {
 			return fmt.Errorf("after Close: %v", closeErr)
 		}
 	}
-	l, err = h.reopen(small(fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r)), false)
+	l, err = h.reopen(small(fsys.After([]int{crashfs.Killed, crashfs.PowerCut, crashfs.SectorsCut}[r.IntN(3)], r)), false)
 	if err != nil {
 		return err
 	}
@@ -132,13 +134,13 @@ func TestPowerCutOnAFullDisk(t *testing.T) {
 
 func fullThenCut(c crash, n int) (full bool, err error) {
 	r := seeded(c.seed, n)
-	fsys, h := newCrashFS(), &history{}
-	fsys.cutAt, fsys.cutAfter = n+1+r.IntN(12), r.IntN(2) == 0
-	fsys.fault = func(op int, _, _ string) fault {
+	fsys, h := crashfs.New(), &history{}
+	fsys.CutAt, fsys.CutAfter = n+1+r.IntN(12), r.IntN(2) == 0
+	fsys.Fault = func(op int, _, _ string) crashfs.Fault {
 		if op != n {
-			return fault{}
+			return crashfs.Fault{}
 		}
-		return fault{err: syscall.ENOSPC, part: r.IntN(2) == 0}
+		return crashfs.Fault{Err: syscall.ENOSPC, Part: r.IntN(2) == 0}
 	}
 	l, err := h.reopen(c.options(fsys), true)
 	if l != nil {
@@ -149,10 +151,10 @@ func fullThenCut(c crash, n int) (full bool, err error) {
 			}
 		}
 	}
-	if !errors.Is(err, errCut) && !errors.Is(err, ErrFull) && !errors.Is(err, syscall.ENOSPC) {
+	if !errors.Is(err, crashfs.ErrCut) && !errors.Is(err, ErrFull) && !errors.Is(err, syscall.ENOSPC) {
 		return full, err
 	}
-	next := fsys.after([]int{killed, powerCut, sectorsCut}[r.IntN(3)], r)
+	next := fsys.After([]int{crashfs.Killed, crashfs.PowerCut, crashfs.SectorsCut}[r.IntN(3)], r)
 	if l != nil {
 		_ = l.Close()
 	}
@@ -168,15 +170,15 @@ func fullThenCut(c crash, n int) (full bool, err error) {
 func TestEveryReadFails(t *testing.T) {
 	fsys, want := sampleLog(t)
 	last := fileOf(fsys, 3)
-	last.data = append(last.data, make([]byte, 3*sector)...) // so that a tail is judged
-	last.data = append(last.data, "and something behind the zeros"...)
+	last.Data = append(last.Data, make([]byte, 3*sector)...) // so that a tail is judged
+	last.Data = append(last.Data, "and something behind the zeros"...)
 	failures := 0
 	for n := 1; ; n++ {
-		fsys.failRead = n
-		fsys.reads = 0
+		fsys.FailRead = n
+		fsys.Reads = 0
 		_, _, readErr := read(fsys)
-		readFailed := fsys.reads >= n
-		fsys.reads = 0
+		readFailed := fsys.Reads >= n
+		fsys.Reads = 0
 		l, openErr := Open("log", testRun, small(fsys), nil)
 		if openErr == nil {
 			must(t, l.Close())
@@ -193,7 +195,7 @@ func TestEveryReadFails(t *testing.T) {
 	if failures < 8 {
 		t.Errorf("only %d reads", failures)
 	}
-	fsys.failRead = 0
+	fsys.FailRead = 0
 	if got := readAll(t, fsys); prefixOf(got, want) != len(want) {
 		t.Errorf("%d of %d records", len(got), len(want))
 	}
@@ -236,8 +238,8 @@ func TestFullDisk(t *testing.T) {
 	sawFull, sawOutcomes := 0, 0
 	for capacity := int64(1); capacity < 2600; capacity++ {
 		r := seeded(int(capacity), 0)
-		fsys, h := newCrashFS(), &history{}
-		fsys.capacity = capacity
+		fsys, h := crashfs.New(), &history{}
+		fsys.Capacity = capacity
 		l, err := h.reopen(small(fsys), true)
 		if err != nil {
 			if !errors.Is(err, ErrFull) || capacity > 600+headerSize {
@@ -267,7 +269,7 @@ func TestFullDisk(t *testing.T) {
 		if _, err := Open("log", testRun, small(fsys), nil); !errors.Is(err, ErrFull) {
 			t.Fatalf("capacity %d: Open on a full disk: %v", capacity, err)
 		}
-		fsys.capacity = 0
+		fsys.Capacity = 0
 		var last string
 		_, err = Read("log", testRun, small(fsys), func(r Record) error { last = text(r); return nil })
 		must(t, err)
@@ -293,24 +295,24 @@ func TestFullDisk(t *testing.T) {
 // intents go, the outcomes stay in order.
 func TestFullDiskDropsIntentsFromTheirGroup(t *testing.T) {
 	gate, late := make(chan struct{}), make(chan struct{})
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	writes := 0
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op != "write" {
-			return fault{}
+			return crashfs.Fault{}
 		}
 		if writes++; writes == 2 { // the first group, held up until the second has collected
-			fsys.mu.Unlock()
+			fsys.Mu.Unlock()
 			<-gate
-			fsys.mu.Lock()
+			fsys.Mu.Lock()
 		}
 		if writes == 3 {
-			fsys.mu.Unlock()
+			fsys.Mu.Unlock()
 			<-late
-			fsys.mu.Lock()
-			return fault{err: syscall.ENOSPC, part: true}
+			fsys.Mu.Lock()
+			return crashfs.Fault{Err: syscall.ENOSPC, Part: true}
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
 	l, err := Open("log", testRun, small(fsys), nil)
 	must(t, err)

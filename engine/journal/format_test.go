@@ -119,7 +119,7 @@ func TestNewerFormatIsRefusedByName(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys, _ := sampleLog(t)
-			data := fileOf(fsys, 3).data
+			data := fileOf(fsys, 3).Data
 			data[test.offset] = 7
 			binary.LittleEndian.PutUint32(data[12:], headerSum(data))
 			_, err := Read("log", testRun, small(fsys), nil)

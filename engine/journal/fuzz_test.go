@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"cohort/engine/disk/crashfs"
 )
 
 // FuzzRead reads arbitrary bytes, as a whole segment and as what follows an honest
@@ -14,7 +16,7 @@ import (
 func FuzzRead(f *testing.F) {
 	fsys, _ := sampleLog(f)
 	for number := uint64(1); number <= 3; number++ {
-		data := fileOf(fsys, number).data
+		data := fileOf(fsys, number).Data
 		f.Add(data, false, false)
 		f.Add(data[headerSize:], true, false)
 		f.Add(data[:len(data)-5], false, false)
@@ -39,9 +41,9 @@ func FuzzRead(f *testing.F) {
 				copy(data[len(data)-len(rest):], rest)
 			}
 		}
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		must(t, fsys.Mkdir("log"))
-		fsys.root.live["log"].live["0000000000000001.log"] = &node{data: data}
+		fsys.Root.Live["log"].Live["0000000000000001.log"] = &crashfs.Node{Data: data}
 		end, seq := int64(headerSize), uint64(0)
 		tail, err := Read("log", testRun, small(fsys), func(r Record) error {
 			seq++
@@ -171,37 +173,37 @@ func FuzzReplay(f *testing.F) {
 			return
 		}
 		fsys, want := sampleLog(t)
-		files := fsys.root.live["log"].live
+		files := fsys.Root.Live["log"].Live
 		for ; len(hits) >= 4; hits = hits[4:] {
 			name := strings.TrimPrefix(SegmentPath("log", uint64(hits[0]%4)+1), "log/")
 			file := files[name]
 			if file == nil {
 				continue
 			}
-			at := min(int(hits[2])|int(hits[1])>>4<<8, len(file.data))
-			rest := file.data[at:]
+			at := min(int(hits[2])|int(hits[1])>>4<<8, len(file.Data))
+			rest := file.Data[at:]
 			n := min(int(hits[3]), len(rest))
 			switch hits[1] % 8 {
 			case 0:
 				clear(rest[:n])
 			case 1:
-				file.data = file.data[:at]
+				file.Data = file.Data[:at]
 			case 2:
 				if len(rest) > 0 {
 					rest[0] ^= hits[3]
 				}
 			case 3: // bytes repeat
-				file.data = append(file.data, rest[:n]...)
+				file.Data = append(file.Data, rest[:n]...)
 			case 4: // bytes are left out
-				file.data = append(file.data[:at:at], rest[n:]...)
+				file.Data = append(file.Data[:at:at], rest[n:]...)
 			case 5:
 				delete(files, name)
 			case 6: // bytes of another segment
 				if other := files["0000000000000002.log"]; other != nil {
-					copy(rest[:n], other.data[min(at, len(other.data)):])
+					copy(rest[:n], other.Data[min(at, len(other.Data)):])
 				}
 			case 7: // something stands before bytes
-				file.data = append(file.data[:at:at], append(make([]byte, n), rest...)...)
+				file.Data = append(file.Data[:at:at], append(make([]byte, n), rest...)...)
 			}
 		}
 		got, tail, err := read(fsys)

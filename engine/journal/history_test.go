@@ -9,12 +9,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 )
 
 var testRun = [16]byte{0xc0, 0x40, 0x87, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
 
 // small makes every test log rotate often, and write only when it is told to.
-func small(fsys FS) Options {
+func small(fsys disk.FS) Options {
 	return Options{SegmentBytes: 400, Delay: time.Hour, Reserve: 600, FS: fsys}
 }
 
@@ -164,14 +167,14 @@ func (h *history) reopen(o Options, prefix bool) (*Log, error) {
 }
 
 // lossy reports whether a sync has failed on the filesystem.
-func lossy(fsys FS) bool {
+func lossy(fsys disk.FS) bool {
 	switch f := fsys.(type) {
 	case stubborn:
 		return lossy(f.FS)
 	case careless:
 		return lossy(f.FS)
 	}
-	return fsys.(*crashFS).failed
+	return fsys.(*crashfs.FS).Failed
 }
 
 // errWrong marks a broken promise, as opposed to an error that a fault explains.

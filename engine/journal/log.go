@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"cohort/engine/disk"
 )
 
 // Log is a log open for appending. It is safe for concurrent use. One process at a time
@@ -125,7 +127,7 @@ func (r *Replayed) unchanged() error {
 }
 
 // removeLitter removes the segments that a crash left half created.
-func removeLitter(fsys FS, dir string) error {
+func removeLitter(fsys disk.FS, dir string) error {
 	names, err := fsys.ReadDir(dir)
 	for _, name := range names {
 		if err == nil && strings.HasSuffix(name, tempSuffix) {

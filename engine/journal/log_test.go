@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"cohort/engine/disk/crashfs"
 )
 
 // Many callers, one log: every durable record is found, the sequence numbers have no gap, and
@@ -138,7 +140,7 @@ func TestReader(t *testing.T) {
 	must(t, reader.Close())
 	reader, err = OpenReader("log", testRun, small(fsys))
 	must(t, err)
-	fileOf(fsys, 2).data[headerSize+frameHeader] ^= 1
+	fileOf(fsys, 2).Data[headerSize+frameHeader] ^= 1
 	if _, err := reader.At(want[4].At); !errors.As(err, &damage) || damage.Offset != headerSize {
 		t.Errorf("a damaged frame: %v", err)
 	}
@@ -227,7 +229,7 @@ func TestASegmentIsNeverOverwritten(t *testing.T) {
 }
 
 func TestRecordsThatNoFrameHolds(t *testing.T) {
-	l, err := Open("log", testRun, Options{FS: newCrashFS(), Delay: time.Hour}, nil)
+	l, err := Open("log", testRun, Options{FS: crashfs.New(), Delay: time.Hour}, nil)
 	must(t, err)
 	largest := make([]byte, maxPayload)
 	for name, give := range map[string]func(Type, []byte) error{"Append": l.Append, "Commit": l.Commit} {
@@ -261,14 +263,14 @@ func TestRecordsThatNoFrameHolds(t *testing.T) {
 // Nobody waits: the group is written after Delay. Somebody waits: at once.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		l, err := Open("log", testRun, Options{FS: fsys}, nil)
 		must(t, err)
 		size := func() int64 {
 			synctest.Wait()
-			fsys.mu.Lock()
-			defer fsys.mu.Unlock()
-			return int64(len(fileOf(fsys, 1).data))
+			fsys.Mu.Lock()
+			defer fsys.Mu.Unlock()
+			return int64(len(fileOf(fsys, 1).Data))
 		}
 		must(t, l.Append(1, nil))
 		time.Sleep(3 * time.Millisecond)
@@ -301,19 +303,19 @@ func TestDelay(t *testing.T) {
 func TestFlushWaitsForTheGroupInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		fsys := newCrashFS()
+		fsys := crashfs.New()
 		l, err := Open("log", testRun, Options{FS: fsys}, nil)
 		must(t, err)
-		fsys.mu.Lock()
-		fsys.fault = func(_ int, op, _ string) fault {
+		fsys.Mu.Lock()
+		fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 			if op == "sync" {
-				fsys.mu.Unlock()
+				fsys.Mu.Unlock()
 				<-gate
-				fsys.mu.Lock()
+				fsys.Mu.Lock()
 			}
-			return fault{}
+			return crashfs.Fault{}
 		}
-		fsys.mu.Unlock()
+		fsys.Mu.Unlock()
 		done := make(chan error, 2)
 		go func() { done <- l.Commit(1, nil) }()
 		synctest.Wait()
@@ -332,20 +334,20 @@ func TestFlushWaitsForTheGroupInFlight(t *testing.T) {
 // Append waits when too much is pending, and memory stays bounded.
 func TestAppendWaitsForRoom(t *testing.T) {
 	gate := make(chan struct{})
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	l, err := Open("log", testRun, Options{FS: fsys, Delay: time.Hour}, nil)
 	must(t, err)
 	var largest int
-	fsys.mu.Lock()
-	fsys.fault = func(_ int, op, _ string) fault {
+	fsys.Mu.Lock()
+	fsys.Fault = func(_ int, op, _ string) crashfs.Fault {
 		if op == "write" {
-			fsys.mu.Unlock()
+			fsys.Mu.Unlock()
 			<-gate
-			fsys.mu.Lock()
+			fsys.Mu.Lock()
 		}
-		return fault{}
+		return crashfs.Fault{}
 	}
-	fsys.mu.Unlock()
+	fsys.Mu.Unlock()
 	const records = 40
 	given := make(chan error, records)
 	var wait sync.WaitGroup
@@ -402,7 +404,7 @@ func TestCallbackErrorEndsTheReading(t *testing.T) {
 
 // Fast paths stay free of an allocation for each record.
 func TestAppendDoesNotAllocate(t *testing.T) {
-	l, err := Open("log", testRun, Options{FS: newCrashFS(), Delay: time.Hour}, nil)
+	l, err := Open("log", testRun, Options{FS: crashfs.New(), Delay: time.Hour}, nil)
 	must(t, err)
 	payload := make([]byte, 45)
 	for range 3 { // lets the buffers grow

@@ -8,22 +8,28 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"cohort/engine/disk"
+	"cohort/engine/disk/crashfs"
 )
+
+// The power-cut filesystem knows the sync of a header by its size.
+var _ [headerSize]struct{} = [crashfs.SegmentHeader]struct{}{}
 
 // mutant is a log with a fault planted in it. The zero mutant is the honest log.
 type mutant struct {
 	lie  func() func(op, name string) bool // what the filesystem leaves undone
 	late bool                              // a sync is reported before it takes place
-	fs   func(FS) FS
+	fs   func(disk.FS) disk.FS
 	log  func(*Log) taker
 }
 
 // on plants the faults of the filesystem.
-func (m mutant) on(fsys *crashFS) FS {
+func (m mutant) on(fsys *crashfs.FS) disk.FS {
 	if m.lie != nil {
-		fsys.lie = m.lie()
+		fsys.Lie = m.lie()
 	}
-	fsys.late = m.late
+	fsys.Late = m.late
 	if m.fs != nil {
 		return m.fs(fsys)
 	}
@@ -101,14 +107,14 @@ func (l backward) Flush() error {
 }
 
 // stubborn syncs again when a sync fails.
-type stubborn struct{ FS }
+type stubborn struct{ disk.FS }
 
-func (s stubborn) Create(name string) (File, error) {
+func (s stubborn) Create(name string) (disk.File, error) {
 	f, err := s.FS.Create(name)
 	return stubbornFile{f}, err
 }
 
-type stubbornFile struct{ File }
+type stubbornFile struct{ disk.File }
 
 func (f stubbornFile) Sync() error {
 	err := f.File.Sync()
@@ -119,14 +125,14 @@ func (f stubbornFile) Sync() error {
 }
 
 // careless takes a short write for a whole one.
-type careless struct{ FS }
+type careless struct{ disk.FS }
 
-func (s careless) Create(name string) (File, error) {
+func (s careless) Create(name string) (disk.File, error) {
 	f, err := s.FS.Create(name)
 	return carelessFile{f}, err
 }
 
-type carelessFile struct{ File }
+type carelessFile struct{ disk.File }
 
 func (f carelessFile) Write(b []byte) (int, error) {
 	n, err := f.File.Write(b)
@@ -149,8 +155,8 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 		"acknowledged before the sync, by the disk": {late: true},
 		"acknowledged before the sync, by the log":  {log: func(l *Log) taker { return eager{l} }},
 		"an outcome acknowledged before its intent": {log: func(l *Log) taker { return backward{l, new([]heldRecord)} }},
-		"a sync that failed is tried again":         {fs: func(f FS) FS { return stubborn{f} }},
-		"a short write is taken for a whole one":    {fs: func(f FS) FS { return careless{f} }},
+		"a sync that failed is tried again":         {fs: func(f disk.FS) disk.FS { return stubborn{f} }},
+		"a short write is taken for a whole one":    {fs: func(f disk.FS) disk.FS { return careless{f} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,13 +188,13 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 }
 
 func powerCutStory(c crash) error {
-	c.ends = []int{killed, powerCut}
+	c.ends = []int{crashfs.Killed, crashfs.PowerCut}
 	_, err := c.tell()
 	return err
 }
 
 func sectorStory(c crash) error {
-	c.ends, c.wide = []int{killed, sectorsCut}, true
+	c.ends, c.wide = []int{crashfs.Killed, crashfs.SectorsCut}, true
 	_, err := c.tell()
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"cohort/engine/disk"
 )
 
 // Options tune a log. A run uses the zero value.
@@ -11,7 +13,7 @@ type Options struct {
 	SegmentBytes int64         // where the next segment starts, when a group has reached it; 64 MiB when zero
 	Delay        time.Duration // longest wait of appended records, unless a caller waits for them; 5 ms when zero
 	Reserve      int64         // bytes that Append may use on a full disk; 16 MiB when zero, none when negative
-	FS           FS            // the operating system's when nil
+	FS           disk.FS       // the operating system's when nil
 }
 
 // complete fills in the defaults and refuses negative values.
@@ -23,7 +25,7 @@ func (o Options) complete() (Options, error) {
 	o.Delay = cmp.Or(o.Delay, 5*time.Millisecond)
 	o.Reserve = cmp.Or(o.Reserve, 16<<20)
 	if o.FS == nil {
-		o.FS = osFS{}
+		o.FS = disk.OS()
 	}
 	return o, nil
 }

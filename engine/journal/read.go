@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"io/fs"
+
+	"cohort/engine/disk"
 )
 
 // Read calls fn, unless it is nil, with every record of the log in order, and returns the
@@ -26,7 +28,7 @@ func Read(dir string, run [16]byte, o Options, fn func(Record) error) (Tail, err
 // used while a Log appends. It keeps its segments open, and the blocks that it has read last. It
 // is not safe for concurrent use.
 type Reader struct {
-	fsys     FS
+	fsys     disk.FS
 	dir      string
 	run      [16]byte
 	segments map[uint64]*segment // nil once closed

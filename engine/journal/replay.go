@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+
+	"cohort/engine/disk"
 )
 
 // Tail is the end of a log as a reader found it. An empty log has the zero Tail.
@@ -17,7 +19,7 @@ type Tail struct {
 
 // replay reads a whole log and calls fn with every record in order. It returns the tail. With settle it makes the last
 // segment durable before it reads it, and also returns the chain value that seals that segment at the tail.
-func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
+func replay(fsys disk.FS, dir string, run [16]byte, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
 	last, err := lastSegment(fsys, dir)
 	if err != nil || last == 0 {
 		return Tail{}, chain, err
@@ -35,7 +37,7 @@ func replay(fsys FS, dir string, run [16]byte, settle bool, fn func(Record) erro
 
 // readToEnd reads this segment and those that follow, up to the last one. The first record has
 // the number next. It closes the files. Its results are those of replay.
-func (s *segment) readToEnd(fsys FS, dir string, next, last uint64, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
+func (s *segment) readToEnd(fsys disk.FS, dir string, next, last uint64, settle bool, fn func(Record) error) (tail Tail, chain [32]byte, err error) {
 	current := s
 	defer func() { _ = current.file.Close() }() // an error of closing after reading loses nothing
 	for number := s.number + 1; number <= last; number++ {

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"cohort/engine/disk"
 )
 
 const reserveName = "reserve"
 
 // makeReserve makes the reserve occupy size bytes on disk; a negative size means no reserve.
 // It runs at every Open, because an existing reserve may be incomplete.
-func makeReserve(fsys FS, dir string, size int64) error {
+func makeReserve(fsys disk.FS, dir string, size int64) error {
 	if size < 0 {
 		return nil
 	}
@@ -34,7 +36,7 @@ func noRoom(dir string, reserve int64, err error) error {
 
 // releaseReserve removes the reserve. It syncs the directory, because a filesystem with a
 // journal may free the blocks only then.
-func releaseReserve(fsys FS, dir string) error {
+func releaseReserve(fsys disk.FS, dir string) error {
 	err := fsys.Remove(filepath.Join(dir, reserveName))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = fsys.SyncDir(dir)

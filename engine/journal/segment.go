@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"cohort/engine/disk"
 )
 
 const (
@@ -79,7 +81,7 @@ func SegmentPath(dir string, number uint64) string {
 // lastSegment returns the highest segment number in a directory; 0 if there is no segment or
 // no directory. It does not look for gaps: a listing beside a writer may miss a segment and
 // show a later one. Opening every number finds the gaps.
-func lastSegment(fsys FS, dir string) (uint64, error) {
+func lastSegment(fsys disk.FS, dir string) (uint64, error) {
 	names, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -106,7 +108,7 @@ type segment struct {
 	header
 	sum  uint32 // of the header; every frame's sum starts with it
 	path string
-	file File
+	file disk.File
 	size int64 // when it was opened
 
 	start int64 // where reading begins; 0: after the header
@@ -114,7 +116,7 @@ type segment struct {
 
 // openSegment opens a segment and checks its header against its name and the run. With
 // settle it makes the file durable first.
-func openSegment(fsys FS, dir string, run [16]byte, number uint64, settle bool) (*segment, error) {
+func openSegment(fsys disk.FS, dir string, run [16]byte, number uint64, settle bool) (*segment, error) {
 	s := &segment{path: SegmentPath(dir, number)}
 	file, err := fsys.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -163,7 +165,7 @@ func (s *segment) load(run [16]byte, number uint64, settle bool) (err error) {
 }
 
 // createSegment makes a segment with only a header, durable under its final name. The file is open for writing.
-func createSegment(fsys FS, dir string, h header) (File, error) {
+func createSegment(fsys disk.FS, dir string, h header) (disk.File, error) {
 	path := SegmentPath(dir, h.number)
 	temp := strings.TrimSuffix(path, segmentSuffix) + tempSuffix
 	file, err := fsys.Create(temp)
@@ -192,7 +194,7 @@ func createSegment(fsys FS, dir string, h header) (File, error) {
 }
 
 // write writes all of b. A short write is an error.
-func write(file File, b []byte) error {
+func write(file disk.File, b []byte) error {
 	n, err := file.Write(b)
 	if err == nil && n != len(b) {
 		err = io.ErrShortWrite

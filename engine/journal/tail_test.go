@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"cohort/engine/disk/crashfs"
 )
 
 // drawn is a frame of a drawn log with its place and its group.
@@ -83,9 +85,9 @@ func zeroSector(data []byte, from int64) bool {
 
 // readDrawn reads a drawn log and compares what comes with what must.
 func readDrawn(frames []drawn, data []byte, want verdict) error {
-	fsys := newCrashFS()
+	fsys := crashfs.New()
 	_ = fsys.Mkdir("log")
-	fsys.root.live["log"].live["0000000000000001.log"] = &node{data: data, synced: len(data)}
+	fsys.Root.Live["log"].Live["0000000000000001.log"] = &crashfs.Node{Data: data, Synced: len(data)}
 	got, tail, err := read(fsys)
 	if len(got) != want.records {
 		return fmt.Errorf("%d records, want %d: %w", len(got), want.records, err)
@@ -247,9 +249,9 @@ func TestImpossibleGroups(t *testing.T) {
 		"beyond a tear, the group after":                       {[][]byte{frame(1, 0), hole, frame(4, 2)}, nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fsys := newCrashFS()
+			fsys := crashfs.New()
 			must(t, fsys.Mkdir("log"))
-			fsys.root.live["log"].live["0000000000000001.log"] = &node{data: append(bytes.Clone(start[:]), bytes.Join(test.frames, nil)...)}
+			fsys.Root.Live["log"].Live["0000000000000001.log"] = &crashfs.Node{Data: append(bytes.Clone(start[:]), bytes.Join(test.frames, nil)...)}
 			got, _, err := read(fsys)
 			var damage *CorruptError
 			if len(got) != test.n || !errors.Is(err, test.reason) || errors.As(err, &damage) != (test.reason != nil) {

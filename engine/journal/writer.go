@@ -4,17 +4,19 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
+
+	"cohort/engine/disk"
 )
 
 // writer appends frames to its segment, and starts the next segment when that one is full. It belongs to one goroutine.
 // After an error it must not be used, except for seal after an error of a full disk.
 type writer struct {
-	fsys         FS
+	fsys         disk.FS
 	dir          string
 	segmentBytes int64
 	next         uint64 // the sequence number of the next frame
 
-	file File
+	file disk.File
 	head header
 	sum  uint32    // of the header
 	end  int64     // the durable end

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/disk"
 	"cohort/engine/journal"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -47,7 +48,7 @@ type Start struct {
 // Folded is a progress log that was read so that it can be opened.
 type Folded struct {
 	Ledger *Ledger // Open takes it over
-	fsys   journal.FS
+	fsys   disk.FS
 	dir    string
 	log    *journal.Replayed
 	logged []string // the revisions
@@ -62,7 +63,7 @@ func Fold(dir string, plan *plan.Plan) (*Folded, error) {
 	return foldOn(nil, dir, plan)
 }
 
-func foldOn(fsys journal.FS, dir string, plan *plan.Plan) (*Folded, error) {
+func foldOn(fsys disk.FS, dir string, plan *plan.Plan) (*Folded, error) {
 	ledger, err := New(plan)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func Open(dir string, plan *plan.Plan) (*Log, error) {
 }
 
 // OpenOn is Open on another filesystem, for tests only: a filesystem that breaks its promises loses attempts.
-func OpenOn(fsys journal.FS, dir string, plan *plan.Plan) (*Log, error) {
+func OpenOn(fsys disk.FS, dir string, plan *plan.Plan) (*Log, error) {
 	f, err := foldOn(fsys, dir, plan)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func ids(entries []Entry) string {
 
 func TestWhichRunsAreCompared(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, file), []byte(`{"run_id":"1","campaign":"a","service":"notify https://x","state":"finished","at":"2026-10-01T00:00:00Z"}
+	must(t, os.WriteFile(filepath.Join(dir, File), []byte(`{"run_id":"1","campaign":"a","service":"notify https://x","state":"finished","at":"2026-10-01T00:00:00Z"}
 {"run_id":"2","campaign":"a","service":"notify https://x","state":"begun","at":"2026-10-01T00:00:00Z"}
 {"run_id":"3","campaign":"a","service":"nhsapp https://x","state":"finished","at":"2026-11-20T00:00:00Z"}
 {"run_id":"4","campaign":"a","service":"notify simulator","state":"finished","at":"2026-11-20T00:00:00Z"}
@@ -46,7 +46,7 @@ func TestLookCreatesNoRegister(t *testing.T) {
 		t.Error("it is made")
 	}
 	must(t, os.MkdirAll(dir, 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, file), []byte("damage\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, File), []byte("damage\n"), 0o600))
 	if _, err := Look(dir); err == nil {
 		t.Error("a damaged register is empty")
 	}

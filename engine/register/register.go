@@ -62,7 +62,8 @@ func (e *Entry) complete() {
 	e.Simulator = e.Simulator || strings.HasSuffix(e.Service, " simulator")
 }
 
-const file = "register.jsonl"
+// File is the name of the file in a register.
+const File = "register.jsonl"
 
 // Register is an open register. It belongs to this process until Close.
 type Register struct {
@@ -102,7 +103,7 @@ func Open(dir string) (*Register, error) {
 }
 
 func (r *Register) read() error {
-	name := filepath.Join(r.dir, file)
+	name := filepath.Join(r.dir, File)
 	text, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("register: %w", err)
@@ -255,7 +256,7 @@ func (r *Register) add(e Entry) error {
 }
 
 func (r *Register) write(line []byte) error {
-	f, err := os.OpenFile(filepath.Join(r.dir, file), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(r.dir, File), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}

@@ -57,12 +57,12 @@ func TestTheLatestLineCounts(t *testing.T) {
 	if got, want := states(t, dir), []string{"1 finished", "2 superseded", "3 begun"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	text, err := os.ReadFile(filepath.Join(dir, File))
 	must(t, err)
 	if lines := strings.Count(string(text), "\n"); lines != 5 {
 		t.Errorf("there are %d lines: a line was lost or changed", lines)
 	}
-	if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode() != 0o600 {
+	if info, err := os.Stat(filepath.Join(dir, File)); err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	r, err := Open(dir)
@@ -117,7 +117,7 @@ func TestDamage(t *testing.T) {
 		"a line of noughts":                        {"\x00\x00\x00\n", ":1: the line is damaged", nil},
 	} {
 		dir := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(dir, file), []byte(test.text), 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, File), []byte(test.text), 0o600))
 		r, err := Open(dir)
 		if test.wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), test.wrong) {
@@ -155,7 +155,7 @@ func TestOneProcessAtATime(t *testing.T) {
 // A line of a version that did not write them down has the kind and the simulator too.
 func TestAServiceTellsItsKind(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, file), []byte(`{"run_id":"1","service":"file letters"}
+	must(t, os.WriteFile(filepath.Join(dir, File), []byte(`{"run_id":"1","service":"file letters"}
 {"run_id":"2","service":"nhsapp simulator"}
 {"run_id":"3","service":"notify https://int.example/simulator"}
 `), 0o600))
@@ -192,7 +192,7 @@ func TestAdoptKeepsTheFurthestState(t *testing.T) {
 		}
 		must(t, r.Close())
 	}
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	text, err := os.ReadFile(filepath.Join(dir, File))
 	must(t, err)
 	if n := strings.Count(string(text), "\n"); n != 5+3 {
 		t.Errorf("%d lines", n)

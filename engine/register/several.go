@@ -18,7 +18,7 @@ func OpenAll(dirs []string) (_ *Register, err error) {
 	if len(dirs) == 1 {
 		return Open(dirs[0])
 	}
-	used := slices.ContainsFunc(dirs, func(dir string) bool { _, err := os.Stat(filepath.Join(dir, file)); return err == nil })
+	used := slices.ContainsFunc(dirs, func(dir string) bool { _, err := os.Stat(filepath.Join(dir, File)); return err == nil })
 	r := &Register{}
 	defer func() {
 		if err != nil {

@@ -43,10 +43,10 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 	if got := knows(t, a); !slices.Equal(got, want) {
 		t.Errorf("the first knows %q", got)
 	}
-	before, err := os.ReadFile(filepath.Join(b, file))
+	before, err := os.ReadFile(filepath.Join(b, File))
 	must(t, err)
 	knows(t, b, a)
-	if after, _ := os.ReadFile(filepath.Join(b, file)); string(after) != string(before) {
+	if after, _ := os.ReadFile(filepath.Join(b, File)); string(after) != string(before) {
 		t.Error("a register that was up to the others was written to")
 	}
 
@@ -75,7 +75,7 @@ func TestAnUnreachableRegister(t *testing.T) {
 		if _, err := OpenAll([]string{here, there}); err == nil || !strings.Contains(err.Error(), there) || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v", sentence, err)
 		}
-		if _, err := os.Stat(filepath.Join(there, file)); err == nil {
+		if _, err := os.Stat(filepath.Join(there, File)); err == nil {
 			t.Errorf("%s: it was made", sentence)
 		}
 	}

@@ -52,12 +52,7 @@ func (g *group) columns(e columnWriter, plan *plan.Plan) {
 		return append(dst, reference[:]...)
 	})
 	e.own(func(dst []byte, i int) []byte { return append(dst, g.ids[i]...) })
-	e.own(func(dst []byte, i int) []byte {
-		if len(g.references) == 0 {
-			return dst
-		}
-		return append(dst, g.references[i]...)
-	})
+	e.own(func(dst []byte, i int) []byte { return append(dst, g.references[i]...) })
 	each(func(dst []byte, t *told) []byte { return binary.LittleEndian.AppendUint32(dst, uint32(t.Attempts)) })
 	each(func(dst []byte, t *told) []byte { return appendTime(dst, t.FirstAttempt) })
 	each(func(dst []byte, t *told) []byte { return appendTime(dst, t.AcceptedAt) })

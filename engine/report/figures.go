@@ -16,6 +16,7 @@ type Figures struct {
 	Reasons      map[Reason]int64 // of records that are not accepted
 	Contradicted int64            // the service speaks of a message that is not accepted
 	Known        int64            // messages with any event
+	Unread       bool             // callbacks cannot be read, so all of this may be more
 
 	// Of accepted messages:
 	First, Last time.Time          // acceptance; zero: not known
@@ -90,7 +91,7 @@ type sums struct {
 func Sum(into *Figures, until time.Time) Output {
 	return func(in *Input) (output, error) {
 		*into = *NewFigures()
-		into.Records = in.Plan.Records
+		into.Records, into.Unread = in.Plan.Records, in.Unread != nil
 		for _, column := range in.Records.Keep() {
 			into.Groups = append(into.Groups, Tallies{column, map[string]*Tally{}})
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
@@ -19,12 +20,12 @@ type group struct {
 	outcomes   []uint16 // by index into told; 0: there is no record yet
 	lines      []int64
 	numbers    []uint64 // noNumber: found has the invalid text
+	found      []string
+	references []string
 	files      []uint16
 	shards     []uint16 // the number of lanes: the record is in no shard
 	ids        [][]byte
-	states     []uint16 // by index into known; 0: the service has said nothing
-	found      map[int]string
-	references map[int]string
+	states     []uint16   // by index into known; 0: the service has said nothing
 	kept       [][]string // by column to keep: the values
 
 	known    []delivery.State          // of messages
@@ -50,13 +51,12 @@ const noNumber = math.MaxUint64
 func (g *group) begin(first int64, n, lanes, keep int) {
 	if g.lines == nil {
 		*g = group{
-			outcomes: make([]uint16, n), rows: make([]int64, n), lines: make([]int64, n), numbers: make([]uint64, n), files: make([]uint16, n), shards: make([]uint16, n),
-			ids: make([][]byte, n), states: make([]uint16, n), found: map[int]string{}, references: map[int]string{}, kept: make([][]string, keep),
-			lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
+			rows: make([]int64, n), outcomes: make([]uint16, n), lines: make([]int64, n), numbers: make([]uint64, n), found: make([]string, n),
+			references: make([]string, n), files: make([]uint16, n), shards: make([]uint16, n), ids: make([][]byte, n), states: make([]uint16, n),
+			kept: make([][]string, keep), lanes: make([]laneTold, lanes), verdicts: map[person.Verdict]uint16{},
 		}
 	}
-	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
-	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
+	g.shorten(n)
 	for i := range g.rows {
 		g.rows[i] = first + int64(i)
 	}
@@ -123,28 +123,23 @@ func (g *group) stateOf(place int) *delivery.State {
 func (g *group) keep(only []person.Fate) {
 	n := 0
 	for i := range g.rows {
-		found, isOdd := g.found[i]
-		reference, named := g.references[i]
-		delete(g.found, i)
-		delete(g.references, i)
 		if !slices.Contains(only, g.told[g.outcomes[i]].Fate) {
 			continue
 		}
-		g.rows[n], g.outcomes[n], g.lines[n], g.numbers[n] = g.rows[i], g.outcomes[i], g.lines[i], g.numbers[i]
-		g.files[n], g.shards[n], g.ids[n], g.states[n] = g.files[i], g.shards[i], g.ids[i], g.states[i]
+		g.rows[n], g.outcomes[n], g.lines[n], g.numbers[n], g.found[n] = g.rows[i], g.outcomes[i], g.lines[i], g.numbers[i], g.found[i]
+		g.references[n], g.files[n], g.shards[n], g.ids[n], g.states[n] = g.references[i], g.files[i], g.shards[i], g.ids[i], g.states[i]
 		for _, values := range g.kept {
 			values[n] = values[i]
 		}
-		if isOdd {
-			g.found[n] = found
-		}
-		if named {
-			g.references[n] = reference
-		}
 		n++
 	}
-	g.rows, g.outcomes, g.lines, g.numbers = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n]
-	g.files, g.shards, g.ids, g.states = g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
+	g.shorten(n)
+}
+
+// shorten leaves n records.
+func (g *group) shorten(n int) {
+	g.rows, g.outcomes, g.lines, g.numbers, g.found = g.rows[:n], g.outcomes[:n], g.lines[:n], g.numbers[:n], g.found[:n]
+	g.references, g.files, g.shards, g.ids, g.states = g.references[:n], g.files[:n], g.shards[:n], g.ids[:n], g.states[:n]
 }
 
 // fill reads n rows into the group, beginning with row first. Each row must exist exactly once.
@@ -233,8 +228,12 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 		var of uint16
 		var id []byte
 		var err error
-		if v := &r.verdicts[s.Verdicts[i]]; v.Fate != "" {
-			of, err = g.verdict(*v)
+		if v := r.verdicts[s.Verdicts[i]]; v.Fate != "" {
+			if v.Fate == person.Suppressed && r.in.Trail.Ledger.IsOutsider(s.Lane(i), s.Position+uint32(i)) {
+				v.Reason = "the plan left the person out (" + v.Code + "), and the service reports about the message, so it has it"
+				v.Code = ledger.CodeContradicted
+			}
+			of, err = g.verdict(v)
 		} else {
 			of, id, err = r.outcome(g, s.Lane(i), s.Position+uint32(i))
 		}
@@ -250,9 +249,7 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 			g.kept[c][place] = value(i)
 		}
 		if s.Reference != nil {
-			if reference := s.Reference(i); reference != "" {
-				g.references[place] = reference
-			}
+			g.references[place] = s.Reference(i)
 		}
 	}
 	return nil
@@ -268,9 +265,6 @@ func (r *reader) invalid(g *group, record *person.Record) error {
 		return err
 	}
 	g.shards[place], g.numbers[place] = uint16(len(g.lanes)), noNumber
-	g.found[place] = record.Number
-	if record.Reference != "" {
-		g.references[place] = record.Reference
-	}
+	g.found[place], g.references[place] = record.Number, record.Reference
 	return nil
 }

@@ -6,12 +6,10 @@ import (
 	"cohort/engine/delivery"
 )
 
-// readStatuses reads the callbacks of messages and of channels.
 func readStatuses(body []byte) []delivery.Event {
 	return readItems(body, map[string]itemForm{"MessageStatus": readMessage, "ChannelStatus": readChannel})
 }
 
-// readResponses reads the callbacks of people's responses.
 func readResponses(body []byte) []delivery.Event {
 	return readItems(body, map[string]itemForm{"RecipientResponse": readResponse})
 }
@@ -19,10 +17,21 @@ func readResponses(body []byte) []delivery.Event {
 // itemForm fills in an event from the attributes of an item, and the event's kind if it understands them.
 type itemForm func(attributes document, e *delivery.Event)
 
+// mostItems is how many items of a body become events of their own. The service sends one. Many empty items would take
+// hundreds of times the memory of the body.
+const mostItems = 1000
+
 // readItems makes an event of each item of a body, by the item's type. An item that an event does not
-// hold is in its Raw; so is a body that has more than items, or none.
+// hold is in its Raw; so is a body that has more than items, too many of them, or none.
 func readItems(body []byte, forms map[string]itemForm) (events []delivery.Event) {
-	list := parse(body).only("data")
+	list, items := parse(body).only("data"), 0
+	list.Get("data").ForEach(func(_, _ gjson.Result) bool {
+		items++
+		return items <= mostItems
+	})
+	if items > mostItems {
+		return []delivery.Event{{Source: delivery.Callback, Kind: delivery.OfUnknown, Raw: body}}
+	}
 	for _, each := range list.Get("data").Array() {
 		whole := true
 		i := document{each, &whole}.only("type attributes links meta") // links lead to what the service has

@@ -256,3 +256,25 @@ func FuzzBodies(f *testing.F) {
 		}
 	})
 }
+
+// A body with very many items is kept as it is: events of them would take hundreds of times its memory.
+func TestABodyOfVeryManyItems(t *testing.T) {
+	body := func(items int) []byte { return []byte(`{"data":[` + strings.Repeat("{},", items-1) + `{}]}`) }
+	if got := readStatuses(body(mostItems)); len(got) != mostItems {
+		t.Errorf("%d items are %d events", mostItems, len(got))
+	}
+	many := body(mostItems + 1)
+	want := []delivery.Event{{Source: delivery.Callback, Kind: delivery.OfUnknown, Raw: many}}
+	if got := readStatuses(many); !reflect.DeepEqual(got, want) {
+		t.Errorf("%d items are %d events", mostItems+1, len(got))
+	}
+	largest := body(mostBody/3 - 10)
+	if grown := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			readStatuses(largest)
+		}
+	}).AllocedBytesPerOp(); grown > 4*mostBody {
+		t.Errorf("a body of %d bytes takes %d", len(largest), grown)
+	}
+}

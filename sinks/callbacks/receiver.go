@@ -199,13 +199,18 @@ func (r *Receiver) store(events []delivery.Event) Answer {
 		events[i].Received = r.o.Now()
 	}
 	if err := r.o.Store.Put(context.Background(), events); err != nil {
-		if !r.failing.Swap(true) {
-			r.o.Log.Error("ALARM: callbacks cannot be stored; they get 503, and the services repeat them for two hours", "cause", err)
-		}
+		r.Fail(err)
 		return NotStored
 	}
 	r.Recovered()
 	return Stored
+}
+
+// Fail says that callbacks cannot be stored.
+func (r *Receiver) Fail(cause error) {
+	if !r.failing.Swap(true) {
+		r.o.Log.Error("ALARM: callbacks cannot be stored; they get 503, and the services repeat them for two hours", "cause", cause)
+	}
 }
 
 // Failing reports whether callbacks cannot be stored, as far as is known.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 
+	"cohort/engine/delivery"
 	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -19,7 +20,7 @@ type Run struct {
 }
 
 // States folds the events of the run. The caller closes them.
-func (r *Run) States() (*facts.States, error) {
+func (r *Run) States() (*delivery.Sorter, error) {
 	states, err := r.Facts.States(r.Dir)
 	if err != nil {
 		return nil, refusal.New("delivery_unreadable", "cause", err)
@@ -37,7 +38,7 @@ func (r *Run) Learn() (*facts.News, error) {
 }
 
 // Known yields every message of the run in the order of rows, with its state.
-func (r *Run) Known(states *facts.States) iter.Seq2[Message, error] {
+func (r *Run) Known(states *delivery.Sorter) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		next, stop := iter.Pull2(states.All())
 		defer stop()

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"cohort/engine/delivery"
-	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
@@ -20,16 +19,17 @@ type Summary struct {
 	RunID        string                `json:"run_id"`
 	Folder       string                `json:"folder"`
 	Fates        map[person.Fate]int64 `json:"fates"`
-	Statuses     map[string]int64      `json:"statuses"`                 // accepted messages by status
-	DeliveredBy  map[string]int64      `json:"delivered_by"`             // by the channel that delivered first
-	Read         int64                 `json:"read"`                     // accepted messages, read in the NHS App
-	Nothing      int64                 `json:"nothing_known"`            // accepted messages without any event
-	Contradicted int                   `json:"contradicted,omitempty"`   // people with an event, and not sent to by the account
-	Twice        int64                 `json:"taken_twice,omitempty"`    // messages that the service has under two ids
-	Asked        *int64                `json:"asked,omitempty"`          // messages about which the service answered now
-	Unanswered   int64                 `json:"unanswered,omitempty"`     // messages about which it did not
-	WithoutID    int64                 `json:"without_id,omitempty"`     // accepted, and the service's id is not known
-	Left         int64                 `json:"left,omitempty"`           // messages that were not asked about yet
+	Statuses     map[string]int64      `json:"statuses"`               // accepted messages by status
+	DeliveredBy  map[string]int64      `json:"delivered_by"`           // by the channel that delivered first
+	Read         int64                 `json:"read"`                   // accepted messages, read in the NHS App
+	Nothing      int64                 `json:"nothing_known"`          // accepted messages without any event
+	Contradicted int                   `json:"contradicted,omitempty"` // people with an event, and not sent to by the account
+	Twice        int64                 `json:"taken_twice,omitempty"`  // messages that the service has under two ids
+	Asked        *int64                `json:"asked,omitempty"`        // messages about which the service answered now
+	Unanswered   int64                 `json:"unanswered,omitempty"`   // messages about which it did not
+	WithoutID    int64                 `json:"without_id,omitempty"`   // accepted, and the service's id is not known
+	Left         int64                 `json:"left,omitempty"`         // messages that were not asked about yet
+	Unreadable   string                `json:"callbacks_unreadable,omitempty"`
 	Strangers    int64                 `json:"rows_of_others,omitempty"` // rows of daily reports about messages that this run did not send
 	Sample       *Sample               `json:"sample,omitempty"`
 	Fallback     *Fallback             `json:"fallback,omitempty"`
@@ -43,7 +43,7 @@ type Fallback struct {
 }
 
 // Summary makes the summary of a run with this account.
-func (r *Run) Summary(folded *ledger.Ledger, states *facts.States) (*Summary, error) {
+func (r *Run) Summary(folded *ledger.Ledger, states *delivery.Sorter) (*Summary, error) {
 	account := folded.Account()
 	s := &Summary{
 		RunID: r.Plan.RunID, Folder: r.Dir, Contradicted: folded.CountContradicted(),
@@ -117,10 +117,16 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 			fmt.Fprintf(w, "  "+c.words+"\n", c.n)
 		}
 	}
+	if s.Unreadable != "" {
+		fmt.Fprintf(w, "  CALLBACKS ARE MISSING, because they cannot be read: %s\n", s.Unreadable)
+	}
 	if f := s.Fallback; f != nil {
 		fmt.Fprintf(w, "fallback %s: %s\n", f.File, cmp.Or(inWords(f.Listed), "nobody"))
 		if len(f.Left) > 0 {
 			fmt.Fprintf(w, "  not reached either, and left out: %s\n", inWords(f.Left))
+		}
+		if n := f.Left[delivery.NoNews]; n > 0 {
+			fmt.Fprintf(w, "  unknown: of %d messages there is no receipt, so nobody knows whether they were read; see docs/callbacks.md\n", n)
 		}
 	}
 	return nil

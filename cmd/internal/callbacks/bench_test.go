@@ -93,9 +93,9 @@ func BenchmarkCallbacks(b *testing.B) {
 	file, err := os.Create(filepath.Join(b.TempDir(), "smallest"))
 	must(b, err)
 	defer func() { _ = file.Close() }()
-	shared := &store{dir: filepath.Join(b.TempDir(), facts.SharedFolder)}
-	must(b, shared.open())
-	defer func() { _ = shared.close() }()
+	shared, err := openInbox(filepath.Join(b.TempDir(), facts.SharedFolder), slog.Default())
+	must(b, err)
+	defer func() { _ = shared.Close() }()
 	receiver := receive.New(receive.Options{Store: shared, Log: slog.New(slog.DiscardHandler), APIKeyHeader: "x-api-key"})
 	receiver.TrustKeys("app-1", "key")
 	for _, kept := range []bool{true, false} {

@@ -36,8 +36,8 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 	p := &plan.Plan{}
 	p.Run = engine.NewRunID("run", [32]byte{}, "service")
 	p.References, p.Records = p.Run.References(), rows
-	shared := &store{dir: filepath.Join(filepath.Dir(run), facts.SharedFolder)}
-	must(t, shared.open())
+	shared, err := openInbox(filepath.Join(filepath.Dir(run), facts.SharedFolder), slog.Default())
+	must(t, err)
 	receiver := receive.New(receive.Options{Store: shared, Log: slog.New(slog.DiscardHandler), APIKeyHeader: "x-api-key"})
 	receiver.TrustKeys("app-1", "key")
 
@@ -84,7 +84,7 @@ func TestMemoryIsFlatOverMillionsOfCallbacks(t *testing.T) {
 	read := peak(reading(few))
 	receivedAll := peak(receiving(all))
 	readAll := peak(reading(all))
-	must(t, shared.close())
+	must(t, shared.Close())
 	t.Logf("live heap at most, after %d and after %d callbacks: receiving %.1f and %.1f MiB, reading back %.1f and %.1f MiB",
 		few, all, mib(received), mib(receivedAll), mib(read), mib(readAll))
 	if receivedAll > received+most || readAll > read+most+uint64(rows/atOnce)*48<<10 { // for the rows, as the sorter says

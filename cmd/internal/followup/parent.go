@@ -24,7 +24,7 @@ type Parent struct {
 	Plan   *plan.Plan
 	Ledger *ledger.Ledger
 	Spool  *shard.Spool
-	states *facts.States
+	states *delivery.Sorter
 }
 
 // Open reads the state of the run in dir. It sorts the run's events in a temporary file in tmp. The caller

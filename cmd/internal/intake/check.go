@@ -129,7 +129,7 @@ func (c *Check) read(ctx context.Context, dir string) (*Findings, error) {
 		if err := output.KeepInputs(c.Rejects, output.CheckInputs(c.Campaign, c.Paths, r.Reader)); err != nil {
 			return nil, err
 		}
-		if err := output.Claim(c.Rejects, c.Force, ingest.RejectHeader); err != nil {
+		if err := output.Claim(c.Rejects, c.Force, ingest.RejectHeader, ""); err != nil {
 			return nil, err
 		}
 	}

@@ -43,7 +43,7 @@ func DryRun(cmd *cobra.Command, campaignPath string, args []string, path string)
 	if err := output.KeepInputs(path, append([]string{c.Campaign.Path}, c.Paths...)); err != nil {
 		return err
 	}
-	if err := output.CheckFolder(path); err != nil {
+	if err := output.CheckFolder(path, ""); err != nil {
 		return err
 	}
 	if at := output.Taken(path, ""); at != "" { // file.DryRun looks again

@@ -6,11 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
 )
@@ -53,9 +57,10 @@ func streamOf(there os.FileInfo) *os.File {
 const ForceHelp = "overwrite a file that is there already"
 
 // Claim refuses a path whose folder is missing, and, without force, a path that is taken. Every
-// command calls it for each output that a person names, before it begins its work.
-func Claim(path string, force bool, header string) error {
-	if err := CheckFolder(path); err != nil {
+// command calls it for each output that a person names, before it begins its work. run is the folder of the run that the
+// output is about, or empty.
+func Claim(path string, force bool, header, run string) error {
+	if err := CheckFolder(path, run); err != nil {
 		return err
 	}
 	if at := Taken(path, header); at != "" && !force {
@@ -64,13 +69,47 @@ func Claim(path string, force bool, header string) error {
 	return nil
 }
 
-// CheckFolder refuses a path in a folder that is not there.
-func CheckFolder(path string) error {
+// CheckFolder refuses a path in a folder that is not there, or that cohort needs for itself. In a run's folder only that
+// run's reports may be written.
+func CheckFolder(path, run string) error {
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return refusal.New("output_folder_missing", "file", path, "folder", folder)
 	}
-	return nil
+	there, err := os.Stat(path)
+	if err == nil && !there.Mode().IsRegular() || err == nil && streamOf(there) != nil {
+		return nil // a device or a pipe; Taken refuses a folder
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil { // there is no file yet
+		if folder, err = filepath.EvalSymlinks(folder); err != nil {
+			return nil // writing says what is wrong
+		}
+		real = filepath.Join(folder, filepath.Base(path))
+	}
+	if real, err = runfolder.Absolute(real); err != nil {
+		return err
+	}
+	folder = filepath.Dir(real)
+	if runfolder.Same(folder, run) && isReport(filepath.Base(real)) {
+		return nil
+	}
+	for at := folder; ; at = filepath.Dir(at) {
+		has := func(name string) bool { return runfolder.Exists(filepath.Join(at, name)) }
+		isOurs := filepath.Base(at) == facts.SharedFolder || has(runfolder.RunFile) && has(plan.PlanFile)
+		if isOurs || at == folder && (has(runfolder.RunFile) || has(plan.PlanFile) || has(register.File)) {
+			return refusal.New("output_among_ours", "file", path, "folder", at)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+// isReport reports whether a name is one that a command itself gives to a report in its run's folder.
+func isReport(name string) bool {
+	return strings.HasPrefix(name, "report") ||
+		slices.Contains([]string{runfolder.ChannelsFile, runfolder.UnreachedFile, runfolder.SummaryFile}, name)
 }
 
 // Taken returns the file that a command would overwrite and did not make itself: the path, or its

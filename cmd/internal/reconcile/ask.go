@@ -16,7 +16,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
-	"cohort/engine/facts"
+	messages "cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -76,7 +76,7 @@ func (o *Options) Ready(dir string, c runfolder.Call, plan *plan.Plan) (err erro
 	if err := output.KeepInputs(o.fallback, slices.Concat(output.ReportInputs(dir, c, plan), []string{filepath.Join(dir, runfolder.ReportFile)}, o.daily)); err != nil {
 		return err
 	}
-	return output.Claim(o.fallback, o.force, report.UnreachedHeader)
+	return output.Claim(o.fallback, o.force, report.UnreachedHeader, dir)
 }
 
 // again is the command that goes on after a stop.
@@ -118,7 +118,6 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
 func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	service, ok := s.Sink.(*notify.Sink)
 	if !ok {
@@ -139,6 +138,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	poll.Total = q.total
 	s.Log.Info(fmt.Sprintf("%sat %g a second %d messages take %s; Ctrl-C keeps what was learnt",
 		q.goingOn, o.perSecond, poll.Total, delivery.Lasts(poll.Total, o.perSecond)))
+	if q.recent > 0 {
+		s.Log.Info(fmt.Sprintf("%d messages are left out: their last callback is younger than 24 hours", q.recent))
+	}
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
 	why := poll.All(ctx, q.all)
 	left := poll.Total - poll.Asked
@@ -176,17 +178,17 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 }
 
-// questions are those of one poll.
 type questions struct {
 	all       iter.Seq2[delivery.Question, error]
 	total     int64
 	withoutID int64            // accepted messages that cannot be asked about
+	recent    int64            // accepted messages that are left out because of a recent callback
 	sample    *delivery.Sample // nil: they are about all messages that the poll is due to ask about
 	goingOn   string           // words, if the poll began earlier
 }
 
 // ask draws the questions of a sample, or takes up those of a poll.
-func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*questions, error) {
+func ask(s *run.Runner, d *delivery.Run, states *messages.Sorter, o *Options) (*questions, error) {
 	q := &questions{}
 	if o.sample > 0 {
 		drawn, sample, err := delivery.Draw(d.Known(states), o.sample)
@@ -216,7 +218,7 @@ func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*que
 	if err != nil {
 		return nil, refusal.New("delivery_unwritable", "cause", err)
 	}
-	q.all = delivery.Questions(d.Known(states), began, time.Now(), &q.withoutID)
+	q.all = delivery.Questions(d.Known(states), began, time.Now(), &q.withoutID, &q.recent)
 	for _, err := range q.all {
 		if err != nil {
 			return nil, err
@@ -229,6 +231,9 @@ func ask(s *run.Runner, d *delivery.Run, states *facts.States, o *Options) (*que
 // received saves the NHS App's receipts, and prints what they say after the run's account.
 func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
 	failed := r.News.Save(ctx)
+	if failed == nil && r.Unread == 0 {
+		failed = d.Facts.SetReceipts(r.Began)
+	}
 	if failed != nil {
 		failed = refusal.New("delivery_unwritable", "cause", failed)
 	} else {
@@ -271,6 +276,9 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 	if err != nil {
 		return nil, err
 	}
+	if unread := d.Facts.Unread(); unread != nil {
+		sum.Unreadable = unread.Error()
+	}
 	if complete != nil {
 		complete(sum)
 	}
@@ -285,7 +293,7 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 // fallback lists the people whom the run has not reached and who may be written to in another way.
 func fallback(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options) (*delivery.Fallback, error) {
 	now := time.Now()
-	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now}
+	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now, Log: s.Log}
 	rule := report.Unreached{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: now, OnlyYes: true}
 	var counts report.UnreachedCounts
 	if err := output.WriteTo(o.fallback, func(w io.Writer) error { return of.Write(rule.CSV(w, &counts)) }); err != nil {

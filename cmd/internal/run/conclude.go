@@ -75,7 +75,7 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 // summarise writes the summary. A run ends as it ended, also without one.
 func (r *Runner) summarise(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger) {
 	path := r.Folder.File(runfolder.SummaryFile)
-	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now()}
+	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Log: r.Log}
 	if err := of.WriteSummary(path); err != nil {
 		r.Log.Warn("the summary could not be written", "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
 		return
@@ -134,7 +134,7 @@ func PrintBlocked(w io.Writer, indent string, late, contradicted int) {
 		fmt.Fprintf(w, "%s%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)\n", indent, late)
 	}
 	if contradicted > 0 {
-		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
+		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, suppressed or held. "+
 			"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps\n", indent, contradicted)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,7 +46,7 @@ func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledg
 		}
 	}
 	hash := sha256.New()
-	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool}
+	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, Log: r.Log}
 	err := output.WriteTo(path, func(w io.Writer) error { return of.Write(report.Parquet(io.MultiWriter(w, hash))) })
 	digest := hex.EncodeToString(hash.Sum(nil))
 	if err != nil || !folded.Facts().Closed || digest == known {
@@ -84,6 +85,7 @@ type Report struct {
 	Spool  *shard.Spool
 	AsOf   time.Time     // zero: without what the service said of the messages
 	Only   []person.Fate // empty: all records
+	Log    *slog.Logger
 }
 
 // Write reads the run's records once, and writes the outputs.
@@ -108,14 +110,22 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 	in := report.Input{
 		Plan: r.Plan, Account: account, Events: r.Ledger.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
 		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0, AsOf: r.AsOf, Only: r.Only,
+		Superseded: r.Ledger.Facts().Superseded,
 	}
 	if !r.AsOf.IsZero() && facts.Any(r.Dir) {
-		states, err := facts.Of(r.Dir, r.Plan).States(r.Dir)
+		known := facts.Of(r.Dir, r.Plan).Partial()
+		states, err := known.States(r.Dir)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = states.Close() }()
+		if in.Unread = known.Unread(); in.Unread != nil {
+			r.Log.Error("ALARM: the report lacks callbacks that cannot be read; see \"The inbox is damaged\" in docs/callbacks.md", "cause", in.Unread)
+		}
 		in.States = states.All()
+		if in.Receipts, err = known.Receipts(); err != nil {
+			return err
+		}
 	}
 	return report.Write(in, outputs...)
 }
@@ -145,14 +155,15 @@ func (r *Report) Unreached() *report.Unreached {
 }
 
 // WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
-// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile.
-func (r *Report) WriteAll() ([]string, error) {
+// returns the files. It counts the people not reached. It leaves the report of a finished run alone, also if the run ends
+// meanwhile.
+func (r *Report) WriteAll(counts *report.UnreachedCounts) (paths []string, err error) {
 	own := r.file(runfolder.ReportFile)
-	paths := []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
-	err := output.WriteTo(paths[0], func(later io.Writer) error {
+	paths = []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
+	err = output.WriteTo(paths[0], func(later io.Writer) error {
 		return output.WriteTo(paths[1], func(channels io.Writer) error {
 			return output.WriteTo(paths[2], func(list io.Writer) error {
-				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, nil))
+				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, counts))
 			})
 		})
 	})

@@ -115,6 +115,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	}
 	if s.heard != nil {
 		defer func() { _ = s.heard.Close() }()
+		defer r.Tidy(s.heard.Facts)
 	}
 	if done, err := s.nothingToDo(ctx); done {
 		return err

@@ -43,9 +43,8 @@ func (r *Report) WriteSummary(path string) error {
 // as old as this run is: by the latest answer of the service. It looks in the folder of the runs; nil: there is none.
 func (r *Report) previous() (*report.Figures, error) {
 	series, last, found := runfolder.Heading(r.Dir).Series, time.Time{}, ""
-	plans, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Dir), "*", plan.PlanFile)) // an error is one of the pattern
-	for _, file := range plans {
-		dir := filepath.Dir(file)
+	runs, _ := runfolder.In(filepath.Dir(r.Dir)) // one that cannot be listed has none
+	for _, dir := range runs {
 		if series == "" || runfolder.Heading(dir).Series != series {
 			continue
 		}
@@ -84,6 +83,6 @@ func (r *Report) countAsOld(dir string) (*report.Figures, error) {
 		return nil, err
 	}
 	f, age := &report.Figures{}, r.AsOf.Sub(r.Ledger.Facts().LastAnswer)
-	of := &Report{Dir: dir, Plan: p, Ledger: folded, Spool: spool, AsOf: r.AsOf}
+	of := &Report{Dir: dir, Plan: p, Ledger: folded, Spool: spool, AsOf: r.AsOf, Log: r.Log}
 	return f, of.Write(report.Sum(f, folded.Facts().LastAnswer.Add(age)))
 }

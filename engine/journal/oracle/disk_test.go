@@ -10,15 +10,15 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"cohort/engine/journal"
+	"cohort/engine/disk"
 )
 
 // errCut is the error of every operation after the power cut.
 var errCut = errors.New("the power is off")
 
-// disk uses pebble's crashable memory as the filesystem of a journal. At operation cutAt the power
+// memDisk uses pebble's crashable memory as the filesystem of a journal. At operation cutAt the power
 // goes: left is the state after the crash, and every later operation fails.
-type disk struct {
+type memDisk struct {
 	mem *vfs.MemFS
 	rng *rand.Rand
 
@@ -31,7 +31,7 @@ type disk struct {
 }
 
 // do runs an operation, or cuts the power before or after it.
-func (d *disk) do(op, name string, f func() error) error {
+func (d *memDisk) do(op, name string, f func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.left != nil {
@@ -55,26 +55,26 @@ func (d *disk) do(op, name string, f func() error) error {
 
 // cut takes what a crash leaves: of blocks of 4 KiB and of names that are not synced,
 // any share, in any order.
-func (d *disk) cut() error {
+func (d *memDisk) cut() error {
 	d.left = d.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 30, 60, 100}[d.rng.IntN(4)], RNG: d.rng})
 	return errCut
 }
 
 // after returns what the next process finds.
-func (d *disk) after() *disk {
+func (d *memDisk) after() *memDisk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.left == nil {
 		_ = d.cut()
 	}
-	return &disk{mem: d.left, rng: d.rng}
+	return &memDisk{mem: d.left, rng: d.rng}
 }
 
-func (d *disk) Mkdir(dir string) error {
+func (d *memDisk) Mkdir(dir string) error {
 	return d.do("mkdir", dir, func() error { return d.mem.MkdirAll(dir, 0o700) })
 }
 
-func (d *disk) ReadDir(dir string) (names []string, err error) {
+func (d *memDisk) ReadDir(dir string) (names []string, err error) {
 	err = d.do("readdir", dir, func() (err error) {
 		names, err = d.mem.List(dir)
 		return err
@@ -82,7 +82,7 @@ func (d *disk) ReadDir(dir string) (names []string, err error) {
 	return names, err
 }
 
-func (d *disk) Create(name string) (journal.File, error) {
+func (d *memDisk) Create(name string) (disk.File, error) {
 	f := &file{disk: d, name: name}
 	return f, d.do("create", name, func() (err error) {
 		f.file, err = d.mem.Create(name, vfs.WriteCategoryUnspecified)
@@ -90,7 +90,7 @@ func (d *disk) Create(name string) (journal.File, error) {
 	})
 }
 
-func (d *disk) Open(name string) (journal.File, error) {
+func (d *memDisk) Open(name string) (disk.File, error) {
 	f := &file{disk: d, name: name}
 	return f, d.do("open", name, func() (err error) {
 		f.file, err = d.mem.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
@@ -98,7 +98,7 @@ func (d *disk) Open(name string) (journal.File, error) {
 	})
 }
 
-func (d *disk) Rename(from, to string) error {
+func (d *memDisk) Rename(from, to string) error {
 	return d.do("rename", to, func() error {
 		if _, err := d.mem.Stat(to); err == nil {
 			return fs.ErrExist
@@ -107,11 +107,11 @@ func (d *disk) Rename(from, to string) error {
 	})
 }
 
-func (d *disk) Remove(name string) error {
+func (d *memDisk) Remove(name string) error {
 	return d.do("remove", name, func() error { return d.mem.Remove(name) })
 }
 
-func (d *disk) SyncDir(dir string) error {
+func (d *memDisk) SyncDir(dir string) error {
 	return d.do("syncdir", path.Base(dir), func() error {
 		f, err := d.mem.OpenDir(dir)
 		if err == nil {
@@ -121,7 +121,7 @@ func (d *disk) SyncDir(dir string) error {
 	})
 }
 
-func (d *disk) Allocate(name string, size int64) error {
+func (d *memDisk) Allocate(name string, size int64) error {
 	return d.do("allocate", name, func() error {
 		f, err := d.mem.Create(name, vfs.WriteCategoryUnspecified)
 		if err == nil {
@@ -131,9 +131,9 @@ func (d *disk) Allocate(name string, size int64) error {
 	})
 }
 
-// file is an open file of a disk.
+// file is an open file of a memDisk.
 type file struct {
-	disk *disk
+	disk *memDisk
 	name string
 	file vfs.File
 }

@@ -89,13 +89,13 @@ func (s story) tell() (ops int, err error) {
 }
 
 // newDisk returns a disk with the run's folder, durable, as the register leaves it.
-func newDisk(rng *rand.Rand) *disk {
+func newDisk(rng *rand.Rand) *memDisk {
 	mem := vfs.NewCrashableMem()
 	_ = mem.MkdirAll("run", 0o700)
 	if root, err := mem.OpenDir("/"); err == nil {
 		_ = root.Sync()
 	}
-	return &disk{mem: mem, rng: rng}
+	return &memDisk{mem: mem, rng: rng}
 }
 
 func seeds(n int) int {

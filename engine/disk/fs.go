@@ -1,4 +1,4 @@
-package journal
+package disk
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is the part of a filesystem that the journal needs. Without one in Options it is the operating system's. No method
+// FS is the part of a filesystem that a log needs. OS is the real one, and engine/disk/crashfs one for tests. No method
 // retries after an error. Several goroutines may call the methods, but never two at once that change the same name.
 type FS interface {
 	// Mkdir makes a directory. It is not an error if it exists.
@@ -100,13 +100,7 @@ func (osFS) Rename(from, to string) error {
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
 
-func (osFS) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (osFS) SyncDir(dir string) error { return SyncFolder(dir) }
 
 func (osFS) Allocate(name string, size int64) error {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
