@@ -75,7 +75,7 @@ func TestAnUnreachableRegister(t *testing.T) {
 		if _, err := OpenAll([]string{here, there}); err == nil || !strings.Contains(err.Error(), there) || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v", sentence, err)
 		}
-		if _, err := os.Stat(filepath.Join(there, file)); err == nil {
+		if _, err := os.Stat(filepath.Join(there, File)); err == nil {
 			t.Errorf("%s: it was made", sentence)
 		}
 	}
