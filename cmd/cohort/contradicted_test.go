@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -17,7 +18,8 @@ import (
 )
 
 // reports has the service report about a message that it does not have by the report in a run's folder: reports DIR
-// FATE FILE. It takes the first row of a fate that is not contradicted yet, and adds the NHS number to a file.
+// FATE FILE [far]. It takes the first row of a fate that is not contradicted yet, or the last, and adds the NHS number
+// to a file.
 func reports(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	planned, err := plan.Open(dir)
@@ -27,6 +29,9 @@ func reports(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	rows, err := parquet.ReadFile[reportRow](filepath.Join(dir, runfolder.ReportFile))
 	ts.Check(err)
+	if len(args) == 4 {
+		slices.Reverse(rows)
+	}
 	for _, r := range rows {
 		if r.Outcome != args[1] || known.Of(r.Row) {
 			continue

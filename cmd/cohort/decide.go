@@ -24,7 +24,7 @@ the next resume does. Without a decision it shows what needs one, and the comman
   refused again      send the messages again that the service refused
   in-doubt again     send the messages in doubt again that no receipt names (NHS App)
   foreign accepted   the batches that the service holds and this log never sent are this run's:
-                     they count as accepted, without ids
+                     they count as accepted, without ids. Nothing of them is sent
   foreign in-doubt   nobody can say who sent those batches: they stay in doubt
   held replay        send the batches that a recovery holds because of listed people, as they are
   latest             this folder is the latest state of the run

@@ -28,7 +28,6 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
-	log         *slog.Logger
 }
 
 // reportFormats are the formats of a report.
@@ -64,8 +63,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
-			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			written, err := f.write(args[0], groups)
+			written, err := f.write(c.ErrOrStderr(), args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
 			}
@@ -89,8 +87,9 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	return c
 }
 
-// write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
-func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, error) {
+// write writes the report of the run in a folder, and returns the files. With groups it counts them instead. It tells
+// out what contradicts the account.
+func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups) ([]string, error) {
 	format, only, err := f.check()
 	if err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: slog.New(slog.NewTextHandler(out, nil))}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}
@@ -142,7 +141,12 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	case f.format != "parquet", len(only) > 0:
 		return one(filepath.Join(dir, name+"."+f.format))
 	default:
-		return of.WriteAll()
+		paths, contradictions, err := of.WriteAll()
+		if contradictions > 0 {
+			fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; unreached.csv names them. "+
+				"The next start of the run, or cohort reconcile, records them. docs/operating.md has the steps\n", contradictions)
+		}
+		return paths, err
 	}
 }
 

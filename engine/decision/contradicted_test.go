@@ -42,11 +42,12 @@ func TestContradictions(t *testing.T) {
 		[]record.Record{out(5, 0)}, // row 16 is listed, 17 and 18 are not sent
 	)...)
 	l := log.Ledger
-	heard := map[int64]bool{1: true, 4: true, 6: true, 8: true, 11: true, 14: true, 16: true}
+	foreign, heard := 0, map[int64]bool{1: true, 4: true, 6: true, 8: true, 11: true, 14: true, 16: true}
 	find := func() (got []string) {
 		var said bytes.Buffer
-		_, err := l.Contradictions(people, func(row int64) bool { return heard[row] }, slog.New(slog.NewTextHandler(&said, nil)), log.TooLate)
+		n, err := l.Contradictions(people, func(row int64) bool { return heard[row] }, slog.New(slog.NewTextHandler(&said, nil)), log.Append)
 		enginetest.Must(t, err)
+		foreign += n
 		for _, m := range regexp.MustCompile(`message=(\S+) account=(\S+)`).FindAllStringSubmatch(said.String(), -1) {
 			row, _ := l.Plan.References.Row(m[1])
 			got = append(got, fmt.Sprint(row, " ", m[2]))
@@ -61,11 +62,21 @@ func TestContradictions(t *testing.T) {
 	if got := find(); len(got) > 0 {
 		t.Errorf("found twice: %v", got)
 	}
+	if foreign != 2 { // the rest of batches 1 and 5. Their references are newer than the one that the service knows
+		t.Errorf("%d forms are foreign", foreign)
+	}
 	again, err := ledger.Read(dir, l.Plan) // what a replay of the log makes of it
 	enginetest.Must(t, err)
 	for name, l := range map[string]*ledger.Ledger{"at work": l, "read again": again} {
-		if l.CountContradicted() != 5 || l.ListedLate() != 0 {
+		if l.CountContradicted() != 4 || l.ListedLate() != 0 {
 			t.Errorf("%s: %d contradicted, %d listed too late", name, l.CountContradicted(), l.ListedLate())
+		}
+		for batch, want := range map[uint32]ledger.Phase{0: ledger.Accepted, 1: ledger.Foreign, 2: ledger.Planned, 3: ledger.Held, 5: ledger.Foreign, 6: ledger.Planned} {
+			for _, s := range l.Forms(batch) {
+				if s.Phase != want {
+					t.Errorf("%s: batch %d is in phase %d, want %d", name, batch, s.Phase, want)
+				}
+			}
 		}
 		if got := RetryCandidates(l, nil).Sum(); got.Again != 0 || got.Listed != 0 || got.Contradicted != 1 {
 			t.Errorf("%s: of the refused: %+v", name, got)

@@ -11,12 +11,13 @@ import (
 	"cohort/engine/record"
 )
 
-// Accepted yields the forms that were accepted, in the order of the plan. When nobody is in doubt and nobody is still
-// to be sent to, they hold each accepted message once.
+// Accepted yields the forms that the service accepted from this log, in the order of the plan. When nobody is in doubt
+// and nobody is still to be sent to, they hold each accepted message once, but for foreign forms: their messages stand
+// in the files of another copy of the run.
 func Accepted(l *ledger.Ledger) iter.Seq2[plan.AcceptedForm, error] {
 	return func(yield func(plan.AcceptedForm, error) bool) {
 		for id, s := range l.Standing() {
-			if s.Messages == 0 || !s.IsAccepted() {
+			if s.Messages == 0 || s.Phase != ledger.Accepted {
 				continue
 			}
 			planned, err := l.Plan.Batch(id.Batch)

@@ -40,10 +40,14 @@ func (w *workers) named(ctx context.Context, r *result) bool {
 	return r.named || r.unread != nil
 }
 
+func unread(err error) *Stopped {
+	return &Stopped{Code: "callbacks_unread", Halt: true, Cause: err, Why: "no message is sent again while the callbacks cannot be read"}
+}
+
 // settleNamed records what named has found.
 func (r *run) settleNamed(res result, now time.Time) error {
 	if res.unread != nil {
-		r.halt(&Stopped{Code: "callbacks_unread", Halt: true, Cause: res.unread, Why: "a message in doubt is not sent again while the callbacks cannot be read"})
+		r.halt(unread(res.unread))
 	}
 	if !res.named {
 		return nil
@@ -55,26 +59,22 @@ func (r *run) settleNamed(res result, now time.Time) error {
 	})
 }
 
-// findContradictions records, durably, what the inbox contradicts. No task is in flight. It halts the run when such a
-// message was still to be sent: another copy of the run may be at work, and a batch without these people has another
-// reference. The next start leaves them out.
+// findContradictions records, durably, what the inbox contradicts. No task is in flight. It halts the run when a form
+// that was still to be sent is foreign now: another copy of the run may be at work.
 func (r *run) findContradictions(ctx context.Context) error {
 	if r.job.Inbox == nil || !r.job.Inbox.Any() {
 		return nil
 	}
-	unsent, err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Of, r.job.Logger, func(late *record.ListedLate) error {
-		return cmp.Or(ctx.Err(), r.log.TooLate(late))
+	foreign, err := r.ledger.Contradictions(r.job.Source, r.job.Inbox.Of, r.job.Logger, func(rec record.Record) error {
+		return cmp.Or(ctx.Err(), r.log.Append(rec))
 	})
+	if foreign > 0 {
+		r.halt(&Stopped{Code: "foreign_batches", Halt: true, Why: fmt.Sprintf("%s reports about messages in %d batches that this run's log never sent: "+
+			"the log may have been restored from a backup, or another copy of this run is at work. "+
+			"Nothing more is sent until a person has decided", r.job.Service, foreign)})
+	}
 	if ctx.Err() != nil {
 		return nil // the loop hears it too, and the next start goes on
 	}
-	if err == nil {
-		err = r.log.Flush()
-	}
-	if unsent > 0 && !r.job.Settle {
-		r.halt(&Stopped{Code: "contradicted", Halt: true, Why: fmt.Sprintf("%s reports about %d messages that this run has not sent: "+
-			"its log may be older than the truth, or another copy of the run is at work. "+
-			"Nothing more is sent until a person has found out; the next start leaves these people out", r.job.Service, unsent)})
-	}
-	return err
+	return cmp.Or(err, r.log.Flush())
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"slices"
@@ -45,29 +46,41 @@ func (l *lists) due(o pace.Opening, now time.Time) bool {
 
 // begin reads the lists on a goroutine that ends when it has closed l.coming. No task may be
 // in flight meanwhile: its form could change.
-func (l *lists) begin(ctx context.Context, log *slog.Logger, plan *plan.Plan, last []plan.ListRead, o pace.Opening, now time.Time) {
+func (l *lists) begin(ctx context.Context, r *run, o pace.Opening, now time.Time) {
 	*l = lists{read: l.read, inbox: l.inbox, started: true}
 	if o.IsOpen(now) {
 		l.opens = o.Opens
 	}
 	coming := make(chan ledger.ListedBatch, 8)
 	l.coming = coming
+	last, again := r.ledger.Facts().Lists, r.ledger.SendsAgain()
 	go func() {
 		defer close(coming)
-		listing, err := Listing{Read: last}, error(nil)
-		if l.inbox != nil {
-			if err := l.inbox.Collect(ctx); err != nil && ctx.Err() == nil {
-				log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
-			}
-		}
-		if l.read != nil {
+		listing, err := Listing{Read: last}, l.collect(ctx, r.job.Logger, again)
+		if err == nil && l.read != nil {
 			listing, err = l.read(ctx, last)
 		}
 		if err == nil && listing.People != nil {
-			err = ledger.ByBatch(ctx, plan, listing.People, func(b ledger.ListedBatch) { coming <- b })
+			err = ledger.ByBatch(ctx, r.job.Plan, listing.People, func(b ledger.ListedBatch) { coming <- b })
 		}
 		coming <- ledger.ListedBatch{Last: true, Read: listing.Read, Err: err}
 	}()
+}
+
+// collect reads what has arrived in the inbox. Only a run that sends a message again halts when it cannot.
+func (l *lists) collect(ctx context.Context, log *slog.Logger, again bool) error {
+	if l.inbox == nil {
+		return nil
+	}
+	err := l.inbox.Collect(ctx)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return nil
+	case again:
+		return unread(err)
+	}
+	log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
+	return nil
 }
 
 // takeListed applies what comes from the reading of the lists. more is false after the last.
@@ -81,7 +94,9 @@ func (r *run) takeListed(ctx context.Context, b ledger.ListedBatch, more bool) {
 	case !b.Last:
 		err = r.suppress(b, now)
 	case b.Err != nil:
-		r.halt(&Stopped{Code: "lists_not_applied", Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true})
+		stop := &Stopped{Code: "lists_not_applied", Why: "the suppression lists cannot be applied", Cause: b.Err, Halt: true}
+		_ = errors.As(b.Err, &stop)
+		r.halt(stop)
 	default:
 		if err = r.findContradictions(ctx); err == nil {
 			err = r.log.SettleRevisions()

@@ -196,7 +196,7 @@ func (r *run) handOut(ctx context.Context) (wait time.Duration) {
 		}
 		if o, _ := pace.NextOpening(r.job.Pace, now); r.lists.due(o, now) {
 			if r.inFlight == 0 {
-				r.lists.begin(ctx, r.job.Logger, r.job.Plan, r.ledger.Facts().Lists, o, now)
+				r.lists.begin(ctx, r, o, now)
 			}
 			return 0
 		}

@@ -128,17 +128,13 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 		return err
 	}
 	f.unread = nil
-	from := read.Shared
-	if !f.partial {
-		_, err = readShared(f.sharedFolder(), from, nil, ours)
-		return err
+	if f.partial {
+		past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
+		_, err = inbox.ReadPast(f.sharedFolder(), read.Shared, past, ours)
+	} else {
+		_, err = inbox.Read(f.sharedFolder(), read.Shared, ours)
 	}
-	past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
-	if _, err = inbox.ReadPast(f.sharedFolder(), from, past, ours); errors.Is(err, inbox.ErrGone) {
-		f.unread = nil
-		_, err = inbox.ReadPast(f.sharedFolder(), inbox.Position{}, past, ours)
-	}
-	return err
+	return f.orGone(err)
 }
 
 // Search calls fn with each event about some messages of the runs in dirs. wanted are the references of the messages.
@@ -151,36 +147,40 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 		}
 		return fn(&e)
 	}
-	unread := map[string]inbox.Position{} // by shared inbox: what any of its runs has not read
+	type rest struct {
+		*Facts
+		from inbox.Position
+	}
+	unread := map[string]rest{} // by shared inbox: what any of its runs has not read
 	for _, dir := range dirs {
 		f := &Facts{dir: dir}
 		read, err := f.progress() // before the inbox, as in Each
 		if err != nil {
 			return err
 		}
-		if before, known := unread[f.sharedFolder()]; !known || read.Shared.Compare(before) < 0 {
-			unread[f.sharedFolder()] = read.Shared
+		if before, known := unread[f.sharedFolder()]; !known || read.Shared.Compare(before.from) < 0 {
+			unread[f.sharedFolder()] = rest{f, read.Shared}
 		}
 		if _, err := inbox.ReadOf(f.ownFolder(), inbox.Position{}, wanted, take); err != nil {
 			return err
 		}
 	}
-	for folder, from := range unread {
-		if _, err := readShared(folder, from, wanted, take); err != nil {
-			return err
+	for folder, of := range unread {
+		if _, err := inbox.ReadOf(folder, of.from, wanted, take); err != nil {
+			return of.orGone(err)
 		}
 	}
 	return nil
 }
 
-// readShared reads a shared inbox on. wanted is that of inbox.ReadOf.
-func readShared(folder string, from inbox.Position, wanted map[string]bool, fn func(inbox.Position, delivery.Event) error) (
-	inbox.Position, error) {
-	reached, err := inbox.ReadOf(folder, from, wanted, fn)
-	if errors.Is(err, inbox.ErrGone) { // another inbox is in its place
-		return inbox.ReadOf(folder, inbox.Position{}, wanted, fn)
+// orGone explains an error of the shared inbox when it is not the one that the run has read before. Nothing is read
+// from the start of another one instead, because events that the run needs may be missing.
+func (f *Facts) orGone(err error) error {
+	if !errors.Is(err, inbox.ErrGone) {
+		return err
 	}
-	return reached, err
+	return fmt.Errorf("%s lacks what this run has read there before: it is not mounted, or another folder is in its place. "+
+		"Mount it. If it was deleted on purpose, remove %s", f.sharedFolder(), filepath.Join(f.ownFolder(), readFile))
 }
 
 // Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is
@@ -202,7 +202,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 		events = events[:0]
 		return nil
 	}
-	reached, err := readShared(f.sharedFolder(), f.read.Shared, nil, func(_ inbox.Position, e delivery.Event) error {
+	reached, err := inbox.Read(f.sharedFolder(), f.read.Shared, func(_ inbox.Position, e delivery.Event) error {
 		if _, ours := f.rows.Of(e.Reference); !ours {
 			return ctx.Err()
 		}
@@ -212,7 +212,7 @@ func (f *Facts) Collect(ctx context.Context, fn func(row int64, e *delivery.Even
 		return flush()
 	})
 	if err != nil && failed == nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", ErrUnread, err)
+		return fmt.Errorf("%w: %w", ErrUnread, f.orGone(err))
 	}
 	if err == nil {
 		err = flush()

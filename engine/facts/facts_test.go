@@ -349,3 +349,54 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A shared inbox that is missing, or another one in its place, is an error for everybody who reads on in it. The
+// position stays as it was. Without the position, the inbox is read from its start.
+func TestTheSharedInboxIsGone(t *testing.T) {
+	runs := t.TempDir()
+	one := madeRun(t, runs, "one")
+	dir, planned := one.dir, one.plan
+	put := func(row int64) {
+		shared, err := inbox.Open(filepath.Join(runs, SharedFolder), "callbacks")
+		must(t, err)
+		must(t, shared.Put(t.Context(), []delivery.Event{{
+			Source: delivery.Callback, Kind: delivery.OfMessage, Reference: planned.References.Message(row).String(), Status: "delivered", At: time.Now(), Received: time.Now(),
+		}}))
+		must(t, shared.Close())
+	}
+	put(1)
+	f, err := Hold(dir, planned, "test")
+	must(t, err)
+	must(t, f.Collect(t.Context(), nil))
+	position := f.read
+	for what, change := range map[string]func(){"missing": func() {}, "empty": func() {
+		must(t, os.MkdirAll(filepath.Join(runs, SharedFolder), 0o700))
+	}} {
+		must(t, os.RemoveAll(filepath.Join(runs, SharedFolder)))
+		change()
+		wanted := map[string]bool{planned.References.Message(1).String(): true}
+		for by, err := range map[string]error{
+			"Collect": f.Collect(t.Context(), nil),
+			"Each":    Of(dir, planned).Each(func(int64, *delivery.Event) error { return nil }),
+			"Search":  Search([]string{dir}, wanted, func(*delivery.Event) error { return nil }),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "Mount it") || !strings.Contains(err.Error(), readFile) {
+				t.Errorf("%s, %s: %v", what, by, err)
+			}
+		}
+	}
+	if now, err := f.progress(); err != nil || now != position {
+		t.Errorf("the position is %+v, %v", now, err)
+	}
+	must(t, f.Close())
+	must(t, os.Remove(filepath.Join(dir, InboxFolder, readFile)))
+	put(2)
+	f, err = Hold(dir, planned, "test")
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	must(t, f.Collect(t.Context(), nil))
+	heard, err := f.Heard()
+	if err != nil || !heard.Of(1) || !heard.Of(2) {
+		t.Errorf("after a new beginning: %v", err)
+	}
+}

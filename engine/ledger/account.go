@@ -188,3 +188,19 @@ func (l *Ledger) Resent() (went, due int) {
 	}
 	return went, due
 }
+
+// SendsAgain reports whether a message that a person decided to send again is still to be sent: one in doubt, or in a
+// batch with refused ones.
+func (l *Ledger) SendsAgain() bool {
+	if _, due := l.Resent(); due > 0 {
+		return true
+	}
+	for batch := range l.again {
+		for _, s := range l.Forms(batch) {
+			if s.isClean() {
+				return true
+			}
+		}
+	}
+	return false
+}

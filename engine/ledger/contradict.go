@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/ingest/person"
 )
 
 // CodeContradicted is the code of a contradiction: the service reports about a message that it does not have by the
-// account. Nothing more is sent to the person, as if the person was listed too late. A contradiction changes no fate.
+// account. Nothing more is sent to the person, as if the person was listed too late. It changes no fate.
 const CodeContradicted = "contradicted"
 
 // codeOutside is CodeContradicted for people that the plan suppressed. No form has a message for them.
@@ -22,58 +23,84 @@ const codeOutside = "contradicted_suppressed"
 // mostAlarms bounds the contradictions that are logged one by one.
 const mostAlarms = 20
 
+// CodeBatchReported is the code of a foreign form that no request has found: the service reports about its batch.
+const CodeBatchReported = "batch_reported"
+
 // Contradictions finds the contradictions that the ledger does not have yet. It logs an alarm, and has them recorded.
-// heard reports whether a service spoke of the message of a row. No request may be on its way. unsent counts the
-// messages that were still to be sent.
+// heard reports whether a service spoke of the message of a row. No request may be on its way. foreign counts the
+// forms that are foreign now.
 //
-//	refused, not sent, suppressed       contradicted
+//	not sent                            foreign: another copy of the run, or an older log, has sent the batch
+//	refused, or listed since the plan   contradicted; forms of the batch that are still to be sent are foreign
+//	suppressed by the plan              contradicted
 //	held, and the service is not asked  contradicted: nothing else can settle it
 //	in doubt otherwise                  no contradiction: a replay or a receipt settles it
 func (l *Ledger) Contradictions(
-	source engine.Source, heard func(row int64) bool, log *slog.Logger, write func(*record.ListedLate) error,
-) (unsent int, err error) {
-	outsiders := l.Plan.Static[string(person.Suppressed)] > 0
+	source engine.Source, heard func(row int64) bool, log *slog.Logger, write func(record.Record) error,
+) (foreign int, err error) {
+	outsiders, found := l.Plan.Static[string(person.Suppressed)] > 0, l.contradicted
 	for b, err := range l.Plan.Each() {
 		if err != nil {
-			return unsent, err
+			return foreign, err
 		}
 		if !outsiders && l.isPlain(b.Number) {
 			continue
 		}
-		now, inForms, outside := time.Now(), []record.RefusedRow(nil), []record.RefusedRow(nil)
+		sentElsewhere, inForms, outside := false, []record.RefusedRow(nil), []record.RefusedRow(nil)
 		for r, err := range source.Recipients(b.Lane, b.From, b.To) {
 			if err != nil {
-				return unsent, err
+				return foreign, err
 			}
-			if !heard(r.Row) || l.IsContradicted(b.Number, r.Position) {
+			if !heard(r.Row) {
 				continue
 			}
 			fate := person.Suppressed
-			if r.Suppressed {
-				outside = append(outside, record.RefusedRow{Position: r.Position, Code: codeOutside})
-			} else if fate = l.withoutMessage(b.Number, r.Position); fate != "" {
-				inForms = append(inForms, record.RefusedRow{Position: r.Position, Code: CodeContradicted})
-			} else {
+			if !r.Suppressed {
+				fate = l.withoutMessage(b.Number, r.Position)
+			}
+			switch {
+			case fate == "", fate != person.NotSent && l.IsContradicted(b.Number, r.Position):
 				continue
+			case r.Suppressed:
+				outside = append(outside, record.RefusedRow{Position: r.Position, Code: codeOutside})
+			case fate != person.NotSent:
+				inForms = append(inForms, record.RefusedRow{Position: r.Position, Code: CodeContradicted})
 			}
-			if fate == person.NotSent {
-				unsent++
-			}
-			if n := l.contradicted + len(inForms) + len(outside); n <= mostAlarms {
+			sentElsewhere = sentElsewhere || !r.Suppressed && fate != person.InDoubt
+			if found++; found <= mostAlarms {
 				log.Error("ALARM: the service reports about a message that it does not have by this run's account; nothing more is sent to the person. "+
 					"The first "+strconv.Itoa(mostAlarms)+" are named here, and the report names all", "message", l.Plan.References.Message(r.Row).String(), "account", fate)
 			}
 		}
-		for _, people := range [][]record.RefusedRow{inForms, outside} {
-			if len(people) > 0 {
-				err = cmp.Or(err, write(&record.ListedLate{Batch: b.Number, At: now, People: people}))
-			}
-		}
-		if err != nil {
-			return unsent, err
+		n, err := l.recordContradictions(b.Number, sentElsewhere, [][]record.RefusedRow{inForms, outside}, write)
+		if foreign += n; err != nil {
+			return foreign, err
 		}
 	}
-	return unsent, nil
+	return foreign, nil
+}
+
+// recordContradictions records what was found in a batch, and returns the number of its forms that are foreign now. A
+// batch without some of its people would get another reference. The service takes that one too, though it has the
+// batch. So a form comes before the people in it: a start that died between the two sends nothing of the batch.
+func (l *Ledger) recordContradictions(
+	batch uint32, sentElsewhere bool, people [][]record.RefusedRow, write func(record.Record) error,
+) (foreign int, err error) {
+	now, clean := time.Now(), []plan.FormID(nil)
+	for id, s := range l.Forms(batch) {
+		if sentElsewhere && s.isClean() {
+			clean = append(clean, id)
+		}
+	}
+	for _, id := range clean {
+		err = cmp.Or(err, write(&record.Resolved{Form: id, At: now, Result: record.ResultForeign, Reason: "the service reports about the batch"}))
+	}
+	for _, of := range people {
+		if len(of) > 0 {
+			err = cmp.Or(err, write(&record.ListedLate{Batch: batch, At: now, People: of}))
+		}
+	}
+	return len(clean), err
 }
 
 // isPlain reports whether all messages of a batch were accepted.
@@ -113,6 +140,17 @@ func (l *Ledger) IsContradicted(batch, position uint32) bool {
 	late, _ := RowAt(l.late[batch], position)
 	_, outsider := RowAt(l.outside[batch], position)
 	return late.Code == CodeContradicted || outsider
+}
+
+// IsOutsider is IsContradicted for a person of a lane whom the plan suppressed.
+func (l *Ledger) IsOutsider(lane person.Lane, position uint32) bool {
+	from, to := l.Plan.LaneBatches(lane)
+	for batch, people := range l.outside {
+		if _, is := RowAt(people, position); is && from <= batch && batch < to {
+			return true
+		}
+	}
+	return false
 }
 
 // listLate folds people who were listed too late, or are contradicted. A contradiction outranks a list.

@@ -30,6 +30,7 @@ type Ledger struct {
 	outside map[uint32][]record.RefusedRow // suppressed by the plan, and contradicted
 	unsure  map[uint32]bool                // batches with refused messages that may have been accepted, see refused.go
 	due     map[plan.FormID]time.Time      // the service asked to wait with this form until then
+	again   map[uint32]bool                // batches with refused messages that a person decided to send again
 	early   map[plan.FormID]bool           // in doubt only by a 425 that an older version took for a refusal
 	codes   []string                       // State.Reason is an index
 	totals  []totals                       // by route; one without routes
@@ -80,7 +81,7 @@ func New(p *plan.Plan) (*Ledger, error) {
 	l := &Ledger{
 		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
-		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
+		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, again: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
 		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
 	}
 	for b, err := range p.Each() {
@@ -280,6 +281,7 @@ func (l *Ledger) Clone() *Ledger {
 		c.newer[id] = &form
 	}
 	c.last, c.due, c.unsure, c.early = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure), maps.Clone(l.early)
+	c.again = maps.Clone(l.again)
 	for _, rows := range []*map[uint32][]record.RefusedRow{&c.refused, &c.listed, &c.late, &c.outside} {
 		*rows = maps.Clone(*rows)
 		for batch, r := range *rows {

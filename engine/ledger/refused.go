@@ -92,7 +92,7 @@ func (l *Ledger) reviseRefused(r *record.Revision) error {
 		})
 		l.totalsOf(batch).refused -= int64(len(again))
 		l.addForm(r.Form, f, l.intern(r.Code))
-		l.facts.Closed = false
+		l.facts.Closed, l.again[batch] = false, true
 	}
 	l.revised(r)
 	if len(r.Refused) > 0 {

@@ -25,7 +25,7 @@ const (
 	CodeReceipt = "receipt"  // the service's receipts name it
 )
 
-// resolve folds a decision of a person about a form, or what the service's receipts say about it.
+// resolve folds a decision of a person about a form, or what the service's receipts and callbacks say about it.
 func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 	s := l.State(r.Form)
 	switch {
@@ -41,6 +41,8 @@ func (l *Ledger) resolve(r *record.Resolved, at journal.Position) (err error) {
 		s.Phase, s.Reason = AcceptedUnknown, l.intern(CodeDecided)
 	case r.Result == record.ResultHeld && s.Phase == Foreign:
 		s.Phase, s.Reason = Held, l.intern(CodeDecided)
+	case r.Result == record.ResultForeign && s.isClean():
+		s.Phase, s.Reason = Foreign, l.intern(CodeBatchReported)
 	case r.Result == record.ResultReplay && l.IsWithheld(s):
 		s.Phase, s.Reason = InDoubt, l.intern(CodeLogLost)
 	default:

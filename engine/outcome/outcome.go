@@ -192,6 +192,8 @@ func ReasonWords(s ledger.State, code string) string {
 	switch {
 	case s.IsAccepted():
 		return acceptedWords(s, code)
+	case s.Phase == ledger.Foreign && code == ledger.CodeBatchReported:
+		return "the service reports about the batch though this run never sent it"
 	case s.Phase == ledger.Foreign:
 		return "the service knows the batch's reference though this run never got an answer for it"
 	case s.Phase == ledger.Held:

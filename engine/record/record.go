@@ -37,7 +37,7 @@ const (
 	ResultAcceptedUnknown Result = 2 // accepted by an attempt that got no answer; the message ids are unknown
 	ResultNotAccepted     Result = 3 // this attempt was certainly not accepted: try again later
 	ResultHeld            Result = 4 // in doubt, and no replay can settle it
-	ResultForeign         Result = 5 // the service knows the reference, and this log never sent it
+	ResultForeign         Result = 5 // the service has it, and this log never sent it
 	ResultReplay          Result = 6 // in doubt: send the same bytes again. In a Resolved: although people in it are listed
 	ResultResend          Result = 7 // only by a person: send again although it is in doubt
 
@@ -137,7 +137,7 @@ type ListedLate struct {
 type Resolved struct {
 	Form   plan.FormID
 	At     time.Time
-	Result Result   // AcceptedUnknown, Held, Replay or Resend by a person; Accepted by the service's receipts
+	Result Result   // AcceptedUnknown, Held, Replay or Resend by a person; Accepted or Foreign by what the service reports
 	Reason string   // in the words of the person
 	IDs    []string // message ids, in the order of the body (Accepted)
 }

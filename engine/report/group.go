@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/ingest/person"
 )
@@ -227,8 +228,12 @@ func (r *reader) stretch(g *group, s *person.Stretch) error {
 		var of uint16
 		var id []byte
 		var err error
-		if v := &r.verdicts[s.Verdicts[i]]; v.Fate != "" {
-			of, err = g.verdict(*v)
+		if v := r.verdicts[s.Verdicts[i]]; v.Fate != "" {
+			if v.Fate == person.Suppressed && r.in.Trail.Ledger.IsOutsider(s.Lane(i), s.Position+uint32(i)) {
+				v.Reason = "the plan left the person out (" + v.Code + "), and the service reports about the message, so it has it"
+				v.Code = ledger.CodeContradicted
+			}
+			of, err = g.verdict(v)
 		} else {
 			of, id, err = r.outcome(g, s.Lane(i), s.Position+uint32(i))
 		}

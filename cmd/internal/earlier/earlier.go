@@ -307,8 +307,8 @@ func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 			if err == nil && record.Fate == "" {
 				reason, err = reachedBy(trail, record)
 			}
-			if r.heard.Of(record.Row) && (reason == "" || record.Fate == person.Suppressed) {
-				reason = person.CodeAlreadySent // whatever the account says
+			if r.heard.Of(record.Row) {
+				reason = person.CodeAlreadySent // whatever the account says, and whatever the record is
 			}
 			if err == nil && reason != person.CodeAlreadySent && reason != person.CodeInDoubtBefore {
 				continue
@@ -316,6 +316,9 @@ func (r *Run) reached() iter.Seq2[shard.Exclusion, error] {
 			x := shard.Exclusion{Reason: reason}
 			if err == nil {
 				x.Number, err = person.ParseNHSNumber(record.Number)
+				if err != nil && record.Fate == person.Invalid {
+					continue // nobody has this number
+				}
 			}
 			if !yield(x, err) || err != nil {
 				return

@@ -43,8 +43,12 @@ func happenedIn(e *inspect.Entry, held map[plan.FormID]bool, position uint32) (H
 		h.What = attempt + "no clear answer, so it may have been accepted" + answer
 	case e.Record == "outcome":
 		h.What = attempt + results[e.Result] + answer
+	case e.Record == "resolved" && e.Result == "foreign":
+		h.What = results[e.Result]
 	case e.Record == "resolved":
 		h.What = "decided: " + results[e.Result] + detail(e.Detail)
+	case strings.HasPrefix(named, " ("+ledger.CodeContradicted):
+		h.What = "the service reports about the message, and by the log it does not have it" + named
 	case named != "" && e.Record == "listed_late":
 		h.What = "after the message was attempted, a list names the person" + named
 	case named != "" && e.Attempt > 0:
@@ -71,7 +75,7 @@ var results = map[string]string{
 	"accepted_ids_unknown": "the service had it already, so an earlier attempt was accepted",
 	"not_accepted":         "certainly not accepted",
 	"held":                 "it may have been accepted, and is not sent again without a decision",
-	"foreign":              "the service knows the reference, and this run never sent it",
+	"foreign":              "the service has the batch, and this run never sent it",
 	"replay":               "the request is to be sent again under the same reference",
 	"resend":               "the message is to be sent again, though it may have been accepted",
 }

@@ -134,7 +134,7 @@ func PrintBlocked(w io.Writer, indent string, late, contradicted int) {
 		fmt.Fprintf(w, "%s%d people were named by a suppression list when their messages had been attempted already (listed_too_late in the report)\n", indent, late)
 	}
 	if contradicted > 0 {
-		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, not sent, suppressed or held. "+
+		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, suppressed or held. "+
 			"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps\n", indent, contradicted)
 	}
 }

@@ -19,16 +19,8 @@ import (
 
 // Listen reads what the services said of the messages of the run in the folder that this process holds. The caller
 // calls Close.
-func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (h *facts.Heard, err error) {
-	f, err := facts.Hold(r.Folder.Path, planned, doing)
-	if err == nil {
-		if err = f.Collect(ctx, nil); err == nil {
-			h, err = f.Heard()
-		}
-		if err != nil {
-			_ = f.Close()
-		}
-	}
+func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (*facts.Heard, error) {
+	h, err := r.hear(ctx, planned, doing)
 	if err != nil {
 		return nil, refusal.New("callbacks_unreadable", "cause", err)
 	}
@@ -42,6 +34,20 @@ func (r *Runner) Tidy(f *facts.Facts) {
 	}
 }
 
+func (r *Runner) hear(ctx context.Context, planned *plan.Plan, doing string) (h *facts.Heard, err error) {
+	f, err := facts.Hold(r.Folder.Path, planned, doing)
+	if err != nil {
+		return nil, err
+	}
+	if err = f.Collect(ctx, nil); err == nil {
+		h, err = f.Heard()
+	}
+	if err != nil {
+		_ = f.Close()
+	}
+	return h, err
+}
+
 // Contradict finds what contradicts the account, and folds it into folded. It records it in the run's log too, unless
 // the call only shows something, or may not write. No request is on its way.
 func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledger.Ledger, show bool) error {
@@ -53,10 +59,10 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 		return err
 	}
 	defer func() { _ = spool.Close() }()
-	var all []*record.ListedLate
-	_, err = folded.Contradictions(spool, heard.Of, r.Log, func(late *record.ListedLate) error {
-		all = append(all, late)
-		return folded.Fold(late, journal.Position{})
+	var all []record.Record
+	_, err = folded.Contradictions(spool, heard.Of, r.Log, func(rec record.Record) error {
+		all = append(all, rec)
+		return folded.Fold(rec, journal.Position{})
 	})
 	if err != nil {
 		return runfolder.Damaged(err)
@@ -65,8 +71,8 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 		return nil
 	}
 	return runfolder.WithLog(r.Folder.Path, planned, func(log *ledger.Log) error {
-		for _, late := range all {
-			if err := log.TooLate(late); err != nil {
+		for _, rec := range all {
+			if err := log.Append(rec); err != nil {
 				return err
 			}
 		}
@@ -74,16 +80,19 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 	})
 }
 
-// listen opens the inbox. A run with a message in doubt that is to be sent again is refused without it. Another run
-// goes on without it, because the callbacks never harm a send.
+// listen opens the inbox. A run with a message that a person has decided to send again is refused without it. Another
+// run goes on without it, because the callbacks never harm a send.
 func (s *start) listen(ctx context.Context) (err error) {
 	if dir := s.run.Folder.Path; s.run.Campaign.Callbacks != nil && !s.run.Call.Simulate && !facts.Receives(dir) {
 		s.run.Log.Warn("no receiver of callbacks is at work for this run, so nobody hears what becomes of the messages; start it as below, "+
 			"or send with --run in the folder where it is at work", "command", refusal.Command("callbacks", "-c", s.run.Call.Campaign, "--runs", filepath.Dir(dir)))
 	}
-	s.heard, err = s.run.Listen(ctx, s.plan, "send")
-	if _, due := s.ledger.Resent(); err == nil || due > 0 {
-		return err
+	if s.heard, err = s.run.hear(ctx, s.plan, "send"); err == nil {
+		return nil
+	}
+	s.heard = nil
+	if s.ledger.SendsAgain() {
+		return refusal.New("callbacks_unreadable", "cause", err)
 	}
 	s.run.Log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
 	return nil

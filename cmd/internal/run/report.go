@@ -151,26 +151,29 @@ func (r *Report) Unreached() *report.Unreached {
 }
 
 // WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
-// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile.
-func (r *Report) WriteAll() ([]string, error) {
+// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile. contradictions counts
+// the records with an event and without a message that was accepted, or may have been.
+func (r *Report) WriteAll() (paths []string, contradictions int64, err error) {
 	own := r.file(runfolder.ReportFile)
-	paths := []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
-	err := output.WriteTo(paths[0], func(later io.Writer) error {
+	paths = []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
+	var counts report.UnreachedCounts
+	err = output.WriteTo(paths[0], func(later io.Writer) error {
 		return output.WriteTo(paths[1], func(channels io.Writer) error {
 			return output.WriteTo(paths[2], func(list io.Writer) error {
-				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, nil))
+				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, &counts))
 			})
 		})
 	})
+	contradictions = counts.No[ledger.CodeContradicted]
 	if err != nil || r.Ledger.Facts().Closed {
-		return paths, err
+		return paths, contradictions, err
 	}
 	now, err := runfolder.Ledger(r.Dir, r.Plan)
 	if err == nil && !now.Facts().Closed {
 		err = os.Rename(paths[0], own)
 		paths[0] = own
 	}
-	return paths, err
+	return paths, contradictions, err
 }
 
 func (r *Report) file(name string) string { return filepath.Join(r.Dir, name) }
