@@ -36,7 +36,7 @@ func TestKeptColumnsThatCannotBe(t *testing.T) {
 		want string
 	}{
 		{path, "icb", ""},
-		{path, "ics", `c.csv:1: there is no column "ics"; the columns are "nhs_number", "newer", "icb" (keep_columns names it); add to the campaign: cohort: {columns: {ics: "NAME OF THE COLUMN"}}`},
+		{path, "ics", `c.csv:1: there is no column "ics"; the columns are "nhs_number", "newer", "icb" (keep_columns names it); add to the campaign, under cohort: columns: {ics: "NAME OF THE COLUMN"}`},
 		{upload, "icb", ""},
 	} {
 		o := ingest.Options{Keep: []string{test.keep}}

@@ -31,13 +31,13 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"JSON lines":                 {"{\"nhs_number\": \"" + a + "\"}\n", "cohort.csv: this is a JSON file; export the cohort as CSV"},
 		"a log-in page":              {"\n<!DOCTYPE html>\n<html><head>\n", "cohort.csv: this is an HTML page, not a cohort; download the file again; the page may be a log-in page"},
 		"XML":                        {"<?xml version=\"1.0\"?>\n<people/>\n", "cohort.csv: this is an XML file; export the cohort as CSV"},
-		"names in brackets":          {"[number],[name]\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number"; make sure that the first line names the columns; if it does, add to the campaign: cohort: {columns: {nhs_number: "NAME OF THE COLUMN"}}`},
+		"names in brackets":          {"[number],[name]\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number"; make sure that the first line names the columns; if it does, add to the campaign, under cohort: columns: {nhs_number: "NAME OF THE COLUMN"}`},
 		"a binary file":              {"ab\x00\x01\x02\n", "cohort.csv: this is a binary file, not text; export the cohort as CSV"},
 		"carriage returns alone":     {"nhs_number,name\r" + a + ",Ann\r", "cohort.csv:1: the lines end in a carriage return alone; save the file with LF or CRLF line ends"},
 		"a header in Windows-1252":   {"nhs_number,pr\xe9nom\n" + a + ",Ann\n", "cohort.csv:1: the header line holds bytes that are not UTF-8; save the file as UTF-8, or set cohort.format.encoding: windows-1252 if that is what it is"},
-		"no column for the number":   {"\nnumber,name\n" + a + ",Ann\n", `cohort.csv:2: there is no column "nhs_number"; the columns are "number", "name"; add to the campaign: cohort: {columns: {nhs_number: "NAME OF THE COLUMN"}}`},
-		"another case":               {"NHS_Number,name\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number", but there is "NHS_Number"; add to the campaign: cohort: {columns: {nhs_number: "NHS_Number"}}`},
-		"a column that is missing":   {"nhs_number\n" + a + "\n", `cohort.csv:1: there is no column "name"; the columns are "nhs_number"; add to the campaign: cohort: {columns: {name: "NAME OF THE COLUMN"}}`},
+		"no column for the number":   {"\nnumber,name\n" + a + ",Ann\n", `cohort.csv:2: there is no column "nhs_number"; the columns are "number", "name"; add to the campaign, under cohort: columns: {nhs_number: "NAME OF THE COLUMN"}`},
+		"another case":               {"NHS_Number,name\n" + a + ",Ann\n", `cohort.csv:1: there is no column "nhs_number", but there is "NHS_Number"; add to the campaign, under cohort: columns: {nhs_number: "NHS_Number"}`},
+		"a column that is missing":   {"nhs_number\n" + a + "\n", `cohort.csv:1: there is no column "name"; the columns are "nhs_number"; add to the campaign, under cohort: columns: {name: "NAME OF THE COLUMN"}`},
 		"no header at all":           {a + ",Ann\n" + b + ",Bob\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
 		"no header and a bad number": {"9990000019,Ann\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
 		"no header but a date":       {"Ann,01/02/1950\n", "cohort.csv:1: the first line looks like data, not like a header line; add a header line that names the columns, or set cohort.format.header: false and give their positions under cohort.columns"},
@@ -82,7 +82,7 @@ func TestColumnsAreFoundByTheirAliases(t *testing.T) {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	_, _, err = read(t, strings.NewReader("nhs_number\n"+a+"\n"), o)
-	if want := `cohort.csv:1: there is no column "NHS No" or "NHS Number" for the field nhs_number, but there is "nhs_number"; add to the campaign: cohort: {columns: {nhs_number: "nhs_number"}}`; err == nil || err.Error() != want {
+	if want := `cohort.csv:1: there is no column "NHS No" or "NHS Number" for the field nhs_number, but there is "nhs_number"; add to the campaign, under cohort: columns: {nhs_number: "nhs_number"}`; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	_, _, err = read(t, strings.NewReader("NHS No,NHS Number\n"+a+","+a+"\n"), ingest.Options{Columns: o.Columns})

@@ -59,7 +59,7 @@ var textCases = []fieldCase{
 	},
 	{
 		name: "19 a column of another name", args: "check -c plain.yaml 19-other-name.csv", exit: 10,
-		says: []string{`there is no column "nhs_number", but there is "NHS Number"; add to the campaign: cohort: \{columns: \{nhs_number: "NHS Number"\}\}`},
+		says: []string{`there is no column "nhs_number", but there is "NHS Number"; add to the campaign, under cohort: columns: \{nhs_number: "NHS Number"\}`},
 	},
 	{
 		name: "19 only test numbers in production", args: "check -c 19-production.yaml 19-test-numbers.csv", exit: 10,

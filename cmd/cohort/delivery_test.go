@@ -261,4 +261,7 @@ func TestCallbacksSaveQuestions(t *testing.T) {
 	if len(kinds) != 6 || *s.Asked != int64(asked) || s.WithoutID != int64(kinds["lost"]) || s.Nothing != int64(kinds["lost"]) || s.Twice != 0 {
 		t.Fatalf("of %v: %s", kinds, o.stdout)
 	}
+	if want := fmt.Sprintf("%d messages are left out: their last callback is younger than 24 hours", kinds["new"]); !strings.Contains(o.stderr, want) {
+		t.Errorf("not said: %s\n%s", want, o.stderr)
+	}
 }

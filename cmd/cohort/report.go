@@ -31,10 +31,12 @@ type reportFlags struct {
 }
 
 // reportFormats are the formats of a report.
-var reportFormats = map[string]func(io.Writer) report.Output{"parquet": report.Parquet, "csv": report.CSV}
+var reportFormats = map[string]func(io.Writer) report.Output{parquetFormat: report.Parquet, "csv": report.CSV}
 
-// htmlFormat is the summary, which has no rows.
-const htmlFormat = "html"
+const (
+	parquetFormat = "parquet"
+	htmlFormat    = "html" // the summary, which has no rows
+)
 
 func reportCommand() *cobra.Command {
 	var f reportFlags
@@ -82,7 +84,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	c.Flags().BoolVar(&f.asJSON, "json", false, "with --by: for programs")
 	c.Flags().BoolVar(&f.force, "force", false, output.ForceHelp)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "the report's `file` (default: in the run's folder)")
-	c.Flags().StringVar(&f.format, "format", "parquet", "parquet, csv, or html: a summary to print")
+	c.Flags().StringVar(&f.format, "format", "", "parquet, csv, or html: a summary to print (default: by the ending of -o, or parquet)")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "only records with these `fates`, such as refused,in_doubt")
 	return c
 }
@@ -132,14 +134,18 @@ func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups)
 	one := func(path string) ([]string, error) {
 		return []string{path}, output.WriteTo(path, func(w io.Writer) error { return of.Write(format(w)) })
 	}
-	switch name := strings.Join(append([]string{"report"}, f.only...), "-"); {
+	switch {
 	case f.format == htmlFormat:
 		path := cmp.Or(f.out, filepath.Join(dir, runfolder.SummaryFile))
 		return []string{path}, of.WriteSummary(path)
 	case f.out != "":
 		return one(f.out)
-	case f.format != "parquet", len(only) > 0:
-		return one(filepath.Join(dir, name+"."+f.format))
+	case f.format != parquetFormat, len(only) > 0:
+		name := "report"
+		for _, fate := range only {
+			name += "-" + string(fate)
+		}
+		return one(filepath.Join(dir, name+"-"+of.AsOf.UTC().Format("20060102T1504Z")+"."+f.format))
 	default:
 		paths, contradictions, err := of.WriteAll()
 		if contradictions > 0 {
@@ -152,9 +158,13 @@ func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups)
 
 // check returns the format and the fates that the flags name.
 func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, error) {
+	if ending := strings.TrimPrefix(filepath.Ext(f.out), "."); f.format == "" && (ending == htmlFormat || reportFormats[ending] != nil) {
+		f.format = ending
+	}
+	f.format = cmp.Or(f.format, parquetFormat)
 	format, known := reportFormats[f.format]
 	switch {
-	case f.by != "" && (f.out != "" || f.format != "parquet"):
+	case f.by != "" && (f.out != "" || f.format != parquetFormat):
 		return nil, nil, refusal.New("by_with_file")
 	case f.by == "" && f.asJSON:
 		return nil, nil, refusal.New("json_without_by")
@@ -165,6 +175,7 @@ func (f *reportFlags) check() (func(io.Writer) report.Output, []person.Fate, err
 	}
 	var only []person.Fate
 	for _, name := range f.only {
+		name = strings.ReplaceAll(name, " ", "_")
 		if !slices.Contains(person.Fates, person.Fate(name)) {
 			var all []string
 			for _, fate := range person.Fates {

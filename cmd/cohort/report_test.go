@@ -55,7 +55,7 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 	for _, line := range list[1:] {
 		may[line[3]+" "+line[4]+" "+line[7]]++
 	}
-	if may["accepted MFR_PDSV_0112 no"] == 0 || may["accepted MFR_SUPE_0007 yes"] == 0 || may["invalid bad_number yes"] == 0 || may["accepted  yes"] > 0 {
+	if may["accepted MFR_PDSV_0112 no"] == 0 || may["accepted MFR_SUPE_0007 yes"] == 0 || may["invalid bad_number no"] == 0 || may["accepted  yes"] > 0 {
 		t.Errorf("not reached: %v", may)
 	}
 	queries(t, dir)
@@ -68,11 +68,21 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 			t.Errorf("%s: %s", line, o.stderr)
 		}
 	}
-	w.prints("report-invalid.csv", "report", dir, "--format", "csv", "--only", "invalid")
-	invalid := Must(csv.NewReader(Must(os.Open(filepath.Join(dir, "report-invalid.csv")))).ReadAll())
-	if n := len(invalid) - 1; n == 0 || n != may["invalid bad_number yes"]+may["invalid wrong_columns yes"]+may["invalid empty_required yes"]+may["invalid bad_encoding yes"] {
+	w.prints("report-invalid-20", "report", dir, "--format", "csv", "--only", "invalid")
+	named := Must(filepath.Glob(filepath.Join(dir, "report-invalid-*Z.csv")))
+	invalid := Must(csv.NewReader(Must(os.Open(named[0]))).ReadAll())
+	if n := len(invalid) - 1; n == 0 || n != may["invalid bad_number no"]+may["invalid wrong_columns no"]+may["invalid empty_required no"]+may["invalid bad_encoding no"] {
 		t.Errorf("%d invalid rows; %v", n, may)
 	}
+
+	for name, begin := range map[string]string{"x.csv": "row,", "x.html": "<!", "x.parquet": "PAR1", "x": "PAR1"} {
+		path := filepath.Join(t.TempDir(), name)
+		w.prints(path, "report", dir, "-o", path)
+		if got := string(Must(os.ReadFile(path))); !strings.HasPrefix(got, begin) {
+			t.Errorf("%s begins with %.9q", name, got)
+		}
+	}
+	w.prints("report-not_sent-20", "report", dir, "--only", "not sent")
 
 	for _, spoil := range []func() error{
 		func() error { return os.Remove(final) },

@@ -81,7 +81,6 @@ type moment struct {
 	channel string
 }
 
-// note notes the moment of an event.
 func (m *moment) note(e *Event, channel string) {
 	n := moment{is: true, at: e.At, channel: channel}
 	switch {

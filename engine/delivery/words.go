@@ -1,6 +1,16 @@
 package delivery
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
+
+var inner = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// StatusOf writes the code of a receipt, such as NotificationAttempted, as a status: notification_attempted.
+func StatusOf(code string) string {
+	return strings.ToLower(inner.ReplaceAllString(code, "${1}_${2}"))
+}
 
 // failures has plain words for the codes of failures that the contract with NHS Notify lists. A code begins with MFR_
 // for a message and with CFR_ for a channel. Codes of PDSV are about the person's record in PDS.

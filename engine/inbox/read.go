@@ -151,7 +151,6 @@ func readOn(
 	return reached, nil
 }
 
-// readVolume reads a volume from a position on.
 func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record) error) error {
 	tail := journal.Tail{Segment: from.Segment, End: from.Offset, Seq: from.Seq}
 	_, err := journal.ReadOn(volumePath(dir, from.Volume), volumeID(from.Volume), journal.Options{FS: fsys}, tail, fn)

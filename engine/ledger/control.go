@@ -76,7 +76,7 @@ func (l *Ledger) control(r *record.Control) error {
 		return err
 	}
 	f.LastControl = r.Verb + ": " + detail
-	f.Events = append(f.Events, Event{r.At, record.Printable(r.Verb), detail})
+	f.Events = append(f.Events, Event{r.At.UTC(), record.Printable(r.Verb), detail})
 	if n := len(f.Events) - mostEvents; n > 0 {
 		f.Events = slices.Delete(f.Events, 0, n)
 	}

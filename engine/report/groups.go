@@ -28,7 +28,7 @@ type Groups struct {
 }
 
 // Group has the counts of the records with one value: of all, by fate, and of the accepted messages that were delivered,
-// read or failed. Those three are left out when the services have said nothing about any message.
+// read or failed, or about which nothing final is known yet. Those are left out when the services have said nothing about any message.
 type Group struct {
 	Value  *string        `json:"value"`  // nil: the column is empty, or the record is invalid
 	Counts map[string]any `json:"counts"` // each an int64, or the words fewer than 5 or at least N
@@ -70,13 +70,13 @@ const (
 	cellUnknown
 )
 
-// groupCounts are the counts of a group, and the cells that each adds up. The last three need facts.
+// groupCounts are the counts of a group, and the cells that each adds up. The last ones need facts.
 var groupCounts = []struct {
 	name     string
 	from, to int
 }{
 	{"records", 0, 10}, {"accepted", 0, 4}, {"refused", 4, 5}, {"invalid", 5, 6}, {"duplicate", 6, 7}, {"suppressed", 7, 8},
-	{"in_doubt", 8, 9}, {"not_sent", 9, 10}, {"delivered", 0, 2}, {"read", 0, 1}, {"failed", 2, 3},
+	{"in_doubt", 8, 9}, {"not_sent", 9, 10}, {"delivered", 0, 2}, {"read", 0, 1}, {"failed", 2, 3}, {"not_known", 3, 4},
 }
 
 // grouping is the Output of By.
@@ -152,7 +152,7 @@ func (by *grouping) counts(of ...*tally) map[string]any {
 		for _, t := range of {
 			cells = append(cells, t[c.from:c.to]...)
 		}
-		if by.known || i < len(groupCounts)-3 {
+		if by.known || i < len(groupCounts)-4 {
 			counts[c.name] = add(cells)
 		}
 	}
@@ -182,6 +182,14 @@ func (g *Groups) Print(w io.Writer) {
 		}
 		line(value, func(name string) any { return one.Counts[name] })
 	}
-	line("total", func(name string) any { return g.Total.Counts[name] })
+	atLeast := false
+	line("total", func(name string) any {
+		text, isText := g.Total.Counts[name].(string)
+		atLeast = atLeast || isText && strings.HasPrefix(text, "at least")
+		return g.Total.Counts[name]
+	})
 	_ = table.Flush()
+	if atLeast {
+		fmt.Fprintln(w, "\"at least\" is a minimum, which may fall when more is known; cohort status has the exact totals of the run")
+	}
 }

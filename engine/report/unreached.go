@@ -64,8 +64,10 @@ func (u *Unreached) Of(m *outcome.Message, s *delivery.State) (Missed, bool) {
 		return missed, true
 	case m.Fate == person.Refused:
 		return Missed{m.Code, delivery.PlainWords(m.Reason), !m.Unsure && !forbids(m.Code)}, true
+	case m.Fate == person.Invalid: // the number may be wrong, and no list or other record was compared with it
+		missed.Reason += "; correct the record, and send it with --new-cohort"
+		return missed, true
 	default:
-		missed.MayFollowUp = m.Fate == person.Invalid
 		return missed, true
 	}
 }

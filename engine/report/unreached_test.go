@@ -43,7 +43,7 @@ func TestWhoWasNotReachedAndWhoMayBeWrittenTo(t *testing.T) {
 		{"it was refused, and a list came too late", false, message(person.Refused, ledger.CodeListedTooLate), nil, ledger.CodeListedTooLate, false},
 		{"it was refused, and the service delivers it", false, message(person.Refused, "TOO_LONG"), said("delivered", ""), "contradicted", false},
 		{"the log says that it contradicts itself", false, message(person.Refused, "contradicted"), nil, "contradicted", false},
-		{"it is invalid", false, message(person.Invalid, "bad_number"), nil, "bad_number", true},
+		{"it is invalid", false, message(person.Invalid, "bad_number"), nil, "bad_number", false},
 		{"it is a duplicate", false, message(person.Duplicate, "duplicate"), nil, "duplicate", false},
 		{"it is suppressed", false, message(person.Suppressed, "deceased"), nil, "deceased", false},
 		{"it is suppressed, and the service reports on it", false, message(person.Suppressed, "deceased"), said("sending", ""), "contradicted", false},

@@ -19,6 +19,20 @@ const mostNamed = 10
 // shortestID is the number of characters of a run id that Find needs.
 const shortestID = 4
 
+// In lists the folders of the runs in a folder, by name.
+func In(runs string) (all []string, err error) {
+	entries, err := os.ReadDir(runs)
+	if err != nil {
+		return nil, refusal.New("runs_unreadable", "cause", err)
+	}
+	for _, e := range entries {
+		if dir := filepath.Join(runs, e.Name()); Exists(filepath.Join(dir, RunFile)) {
+			all = append(all, dir)
+		}
+	}
+	return all, nil
+}
+
 // Find returns the absolute path of the run's folder that a person names, and its run.json. A
 // name that does not exist may be a run id, or the start of one: Find looks for it in ./runs.
 func Find(name string) (dir string, c Call, err error) {
@@ -34,11 +48,9 @@ func Find(name string) (dir string, c Call, err error) {
 		c, err = ReadCall(dir)
 		return dir, c, err
 	}
-	known, _ := filepath.Glob(filepath.Join(runsFolder, "*", RunFile)) // an error is one of the pattern
-	var all, named []string
-	for _, file := range known {
-		folder := filepath.Dir(file)
-		all = append(all, folder)
+	all, _ := In(runsFolder) // it may not exist
+	var named []string
+	for _, folder := range all {
 		if c, err := ReadCall(folder); err == nil && missing && len(name) >= shortestID && strings.HasPrefix(c.RunID, strings.ToLower(name)) {
 			named = append(named, folder)
 		}

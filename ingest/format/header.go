@@ -56,9 +56,9 @@ func (h Header) Columns(fields []string, aliases map[string][]string) ([]int, *F
 	return found, nil
 }
 
-// inCampaign is the line of a campaign file that maps a field to a column.
+// inCampaign says which line of a campaign file maps a field to a column.
 func inCampaign(field, column string) string {
-	return fmt.Sprintf("cohort: {columns: {%s: %q}}", field, column)
+	return fmt.Sprintf("add to the campaign, under cohort: columns: {%s: %q}", field, column)
 }
 
 // find lists the columns that could carry a field: those under a wanted name, else
@@ -131,12 +131,12 @@ func (h Header) missing(field string, wanted []string, certain bool) *FileError 
 	switch {
 	case likely >= 0:
 		refused.Problem += fmt.Sprintf(", but there is %q", h.Names[likely])
-		refused.Fix = "add to the campaign: " + inCampaign(field, h.Names[likely])
+		refused.Fix = inCampaign(field, h.Names[likely])
 	case certain:
 		refused.Problem += "; the columns are " + h.List()
-		refused.Fix = "add to the campaign: " + inCampaign(field, place)
+		refused.Fix = inCampaign(field, place)
 	default:
-		refused.Fix = "make sure that the first line names the columns; if it does, add to the campaign: " + inCampaign(field, place)
+		refused.Fix = "make sure that the first line names the columns; if it does, " + inCampaign(field, place)
 	}
 	return refused
 }

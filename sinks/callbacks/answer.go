@@ -51,7 +51,6 @@ var answers = [answerEnd]struct {
 // String is the answer in words.
 func (a Answer) String() string { return answers[a].words }
 
-// write sends an answer.
 func (a Answer) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -65,9 +64,26 @@ func (a Answer) write(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, a.String()+"\n") // the client may be gone
 }
 
+// toCheck has what may be wrong on our side when callbacks get an answer.
+var toCheck = map[Answer]string{
+	WrongKey: "api_key_file of callbacks in the campaign file (or else the one of sink) and api_key_header; " +
+		"or the API key was changed at the service: see Renewing in docs/callbacks.md",
+	WrongSignature:   "application_id of callbacks in the campaign file (the API key is right): see docs/callbacks.md",
+	WrongCertificate: "client_ca_file and client_names of callbacks in the campaign file: see Renewing in docs/callbacks.md",
+}
+
+// manyLost is the number of callbacks between two reports from which on a refusal is no stranger's work.
+const manyLost = 20
+
 // Report tells in words how many callbacks came since the latest Report, and their answers. It is empty if
-// none came.
+// none came. It logs an alarm if many were lost because they did not verify.
 func (r *Receiver) Report() string {
+	for a, check := range toCheck {
+		if n := r.counts[a].Load(); n >= manyLost {
+			r.o.Log.Error("ALARM: callbacks are being lost: they do not verify, and the service repeats none of them. "+
+				"When this is mended, cohort reconcile asks for what was lost", "lost", n, "found", a.String(), "check", check)
+		}
+	}
 	var all []string
 	received := int64(0)
 	for i := range r.counts {

@@ -23,7 +23,7 @@ func readReceipt(body []byte) []delivery.Event {
 	}
 	code := d.get("code").only("coding").get("coding.0").only("system code").text("code")
 	if d.text("resourceType") == "Task" && code != "" {
-		e.Kind, e.Status = delivery.OfMessage, words(code)
+		e.Kind, e.Status = delivery.OfMessage, delivery.StatusOf(code)
 	}
 	return known(e, d, body)
 }
@@ -71,13 +71,6 @@ func identify(e *delivery.Event, d document, path string) {
 			*d.whole = false
 		}
 	}
-}
-
-var inner = regexp.MustCompile(`([a-z])([A-Z])`)
-
-// words writes a code such as NotificationAttempted in small letters, with _ between its words.
-func words(code string) string {
-	return strings.ToLower(inner.ReplaceAllString(code, "${1}_${2}"))
 }
 
 // personal are the members of a FHIR document that may name a person, or hold what the person wrote.

@@ -6,12 +6,10 @@ import (
 	"cohort/engine/delivery"
 )
 
-// readStatuses reads the callbacks of messages and of channels.
 func readStatuses(body []byte) []delivery.Event {
 	return readItems(body, map[string]itemForm{"MessageStatus": readMessage, "ChannelStatus": readChannel})
 }
 
-// readResponses reads the callbacks of people's responses.
 func readResponses(body []byte) []delivery.Event {
 	return readItems(body, map[string]itemForm{"RecipientResponse": readResponse})
 }

@@ -284,6 +284,36 @@ func TestGraceWhileNothingHasVerified(t *testing.T) {
 	}
 }
 
+// Many callbacks that are lost after one has verified are our own fault, and an alarm says what to check. A few are a
+// stranger's.
+func TestManyLostCallbacksAreAnAlarm(t *testing.T) {
+	keyless := callback(MessagesPath, delivered)
+	keyless.Header.Del("x-api-key")
+	forged := callback(MessagesPath, delivered)
+	forged.Header.Set("x-hmac-sha256-signature", sign("other", apiKey))
+	for want, req := range map[string]*http.Request{
+		"lost=20 found=\"API key missing or wrong\" check=\"api_key_file": keyless,
+		"found=\"signature missing or wrong\" check=\"application_id":     forged,
+		"found=\"no trusted client certificate\" check=\"client_ca_file":  withCertificate(httptest.NewRequest(http.MethodPost, ReceiptsPath, nil)),
+	} {
+		f := newFixture(t, true)
+		f.do(callback(MessagesPath, delivered))
+		f.do(withCertificate(httptest.NewRequest(http.MethodPost, ReceiptsPath, nil), f.ca.issue(t, "notify.example.nhs.uk")))
+		for range manyLost - 1 {
+			f.do(req)
+		}
+		if f.Report(); f.log.Len() > 0 {
+			t.Errorf("a few: %s", f.log.String())
+		}
+		for range manyLost {
+			f.do(req)
+		}
+		if f.Report(); !strings.Contains(f.log.String(), want) || strings.Count(f.log.String(), "level=ERROR") != 1 {
+			t.Errorf("%s has no %s", f.log.String(), want)
+		}
+	}
+}
+
 func TestOurOwnFaultsAre503(t *testing.T) {
 	f := newFixture(t, false)
 	ready := func(want int) {

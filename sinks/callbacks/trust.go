@@ -29,9 +29,8 @@ type trust struct {
 	alarmed  atomic.Bool // it was logged that none has
 }
 
-// secret is one API key.
 type secret struct {
-	digest [sha256.Size]byte // of the API key: all have one length, for the comparison
+	digest [sha256.Size]byte // of an API key: all have one length, for the comparison
 	mac    []byte            // the key of signatures
 }
 
@@ -97,7 +96,7 @@ func (r *Receiver) unverified(t *trust, refusal Answer) Answer {
 	if !t.alarmed.Swap(true) {
 		r.o.Log.Error("ALARM: a callback does not verify, and none has since the secrets were loaded: are the secrets of this receiver right? "+
 			"Such callbacks get 503, and the service repeats them, until one verifies or two hours are over; from then on they are lost",
-			"found", refusal.String(), "until", t.loaded.Add(grace).UTC().Format(time.RFC3339))
+			"found", refusal.String(), "check", toCheck[refusal], "until", t.loaded.Add(grace).UTC().Format(time.RFC3339))
 	}
 	return Unproven
 }

@@ -74,7 +74,6 @@ func (p *Limiter) answered() {
 	}
 }
 
-// pause waits for a time. An error is the context's.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -52,7 +52,7 @@ func (r *Receipts) Add(x nhsapp.Receipt) {
 	if r.News != nil {
 		r.News.Add(row, &delivery.Event{
 			Source: delivery.Receipt, Kind: delivery.OfMessage, Reference: x.RequestID, MessageID: x.MessageID,
-			Status: snake(x.Code), Channel: "nhsapp", Reason: delivery.PlainWords(x.Reason), At: x.At.UTC(), Received: r.now,
+			Status: delivery.StatusOf(x.Code), Channel: "nhsapp", Reason: delivery.PlainWords(x.Reason), At: x.At.UTC(), Received: r.now,
 		})
 	}
 }
@@ -62,19 +62,3 @@ func (r *Receipts) Named(row int64) bool { return r.ids[row-1] != 0 }
 
 // DayOf is the day of a time as the service's receipts count days.
 func DayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
-
-// snake writes a code such as NotificationAttempted as notification_attempted.
-func snake(code string) string {
-	var out []byte
-	for i := range len(code) {
-		c := code[i]
-		if 'A' <= c && c <= 'Z' {
-			if i > 0 {
-				out = append(out, '_')
-			}
-			c += 'a' - 'A'
-		}
-		out = append(out, c)
-	}
-	return string(out)
-}

@@ -33,16 +33,21 @@ type Question struct {
 }
 
 // Questions yields the accepted messages that the service is to be asked about, in the poll that began
-// at began. It counts those that it cannot ask about: their id is not known.
-func Questions(messages iter.Seq2[Message, error], began, now time.Time, withoutID *int64) iter.Seq2[Question, error] {
+// at began. It counts those that it cannot ask about because their id is not known, and those left out because of
+// a recent callback.
+func Questions(messages iter.Seq2[Message, error], began, now time.Time, withoutID, recent *int64) iter.Seq2[Question, error] {
 	return func(yield func(Question, error) bool) {
-		*withoutID = 0
+		*withoutID, *recent = 0, 0
 		for m, err := range messages {
 			switch {
 			case err != nil:
 				yield(Question{}, err)
 				return
-			case m.Fate != person.Accepted || !m.isDue(began, now):
+			case m.Fate != person.Accepted:
+			case !m.isDue(began, now):
+				if s := m.State; !s.Final() && s.Polled.Before(began) {
+					*recent++
+				}
 			case m.ID() == "":
 				*withoutID++
 			case !yield(Question{m.Row, m.ID()}, nil):
@@ -213,7 +218,6 @@ func (s *StatusPoll) save(ctx context.Context) error {
 	return err
 }
 
-// logProgress logs the progress of the poll now and then.
 func (s *StatusPoll) logProgress(now time.Time) {
 	if now.Sub(s.logged) < progressEvery {
 		return

@@ -343,19 +343,22 @@ func TestWhatTheServiceIsAskedAbout(t *testing.T) {
 		{"it is delivered", person.Accepted, "id", &delivery.State{Status: delivery.Delivered, Source: delivery.Callback, Callback: true}, ""},
 		{"an earlier poll has an answer", person.Accepted, "id", &delivery.State{Status: "sending", Polled: began.Add(-1), LastEventAt: now}, "id"},
 		{"this poll has an answer", person.Accepted, "id", &delivery.State{Status: "sending", Polled: began}, ""},
-		{"a callback has just come", person.Accepted, "id", &delivery.State{Status: "sending", Callback: true, LastEventAt: now.Add(-24 * time.Hour)}, ""},
+		{"a callback has just come", person.Accepted, "id", &delivery.State{Status: "sending", Callback: true, LastEventAt: now.Add(-24 * time.Hour)}, "recent"},
 		{"the next callback may be lost", person.Accepted, "id", &delivery.State{Status: "sending", Callback: true, LastEventAt: now.Add(-24*time.Hour - 1)}, "id"},
 		{"nobody knows when the callback's event was", person.Accepted, "id", &delivery.State{Callback: true}, "id"},
 	} {
-		var lost int64
+		var lost, recent int64
 		got := ""
-		for q, err := range Questions(messagesOf(Message{Row: int64(i + 1), Fate: row.fate, id: row.id, State: row.state}), began, now, &lost) {
+		for q, err := range Questions(messagesOf(Message{Row: int64(i + 1), Fate: row.fate, id: row.id, State: row.state}), began, now, &lost, &recent) {
 			if got = q.id; err != nil {
 				t.Error(err)
 			}
 		}
 		if lost > 0 {
 			got = "lost"
+		}
+		if recent > 0 {
+			got = "recent"
 		}
 		if got != row.want {
 			t.Errorf("%s: %q is asked about, and not %q", row.sentence, got, row.want)

@@ -3,9 +3,11 @@
 package callbacks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log"
 	"log/slog"
@@ -59,6 +61,9 @@ func (c *Command) Run(ctx context.Context) error {
 	if (c.Cert == "") != (c.Key == "") {
 		return refusal.New("tls_half")
 	}
+	if err := c.lookForRuns(); err != nil {
+		return err
+	}
 	runs, err := runfolder.Absolute(c.Runs)
 	if err != nil {
 		return err
@@ -90,6 +95,21 @@ func (c *Command) Run(ctx context.Context) error {
 		return err
 	}
 	return s.run(ctx, listener)
+}
+
+// lookForRuns warns of a folder without runs: its name may be wrong, or they may come later.
+func (c *Command) lookForRuns() error {
+	folder, err := runfolder.Absolute(c.Runs)
+	if err != nil {
+		return err
+	}
+	if parent := filepath.Dir(folder); !runfolder.Exists(parent) {
+		return refusal.New("runs_misplaced", "folder", folder, "parent", parent)
+	}
+	if runs, _ := runfolder.In(folder); len(runs) == 0 { // what cannot be read is refused later
+		c.Log.Warn("the folder of --runs has no run yet: no run elsewhere gets these callbacks", "runs", folder)
+	}
+	return nil
 }
 
 // openInbox opens the inbox in a folder, and makes it if necessary. An error is a refusal.
@@ -137,10 +157,10 @@ type service struct {
 	cert        certificate
 	files       []*renewable
 	handshakes  atomic.Int64 // that failed since the latest report
+	refused     atomic.Int64 // of them, because the sender refused the certificate
 	lastFailed  atomic.Value // why the latest of them did, a string
 }
 
-// watch lists the files to read.
 func (s *service) watch(c *Command, b *campaign.Callbacks) {
 	if c.Cert != "" {
 		s.files = append(s.files, s.cert.files(c.Cert, c.Key))
@@ -151,6 +171,7 @@ func (s *service) watch(c *Command, b *campaign.Callbacks) {
 	if s.withClients {
 		s.files = append(s.files, theAuthority(b.ClientCAFile, s.receiver))
 	}
+	s.files = append(s.files, &renewable{paths: []string{c.Campaign}})
 }
 
 // run serves until ctx is done.
@@ -160,14 +181,13 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
 	}
 	server.Protocols.SetHTTP1(true)
-	runs, _ := filepath.Glob(filepath.Join(filepath.Dir(s.folder), "*", runfolder.RunFile)) // an error is one of the pattern
+	runs, _ := runfolder.In(filepath.Dir(s.folder)) // without the folder there is no inbox
 	facts := []any{"address", listener.Addr(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
-	if pair := s.cert.current.Load(); pair != nil {
-		facts = append(facts, "certificate_sha256", s.cert.pin(), "certificate_ends", pair.Leaf.NotAfter.UTC())
+	if s.cert.current.Load() != nil {
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))
 	}
-	s.log.Info("receiving callbacks", facts...)
-	s.warnOfEnd()
+	s.log.Info("receiving callbacks", append(facts, s.cert.facts()...)...)
+	s.warnOfCertificate()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	if err := s.work(ctx, ended); err != nil {
@@ -201,7 +221,7 @@ func (s *service) work(ctx context.Context, ended <-chan error) error {
 			s.report("in the last minute")
 		}
 		if n%(24*time.Hour/s.every) == 0 {
-			s.warnOfEnd()
+			s.warnOfCertificate()
 		}
 	}
 }
@@ -212,9 +232,13 @@ func (s *service) look() {
 		switch changed, err := f.renew(); {
 		case err != nil:
 			s.log.Warn("a renewed file cannot be used; what was loaded before stays in use", "file", f.what, "cause", err)
+		case changed && f.use == nil:
+			s.log.Warn("the campaign file has changed: restart this receiver to take it up")
+		case changed && f.what == certificateFiles:
+			s.log.Info("a renewed file is in use", append([]any{"file", f.what}, s.cert.facts()...)...)
+			s.warnOfCertificate()
 		case changed:
 			s.log.Info("a renewed file is in use", "file", f.what)
-			s.warnOfEnd()
 		}
 	}
 	if err := s.inbox.InPlace(); err != nil {
@@ -225,11 +249,25 @@ func (s *service) look() {
 	}
 }
 
-// warnOfEnd warns of a certificate that ends soon.
-func (s *service) warnOfEnd() {
-	if pair := s.cert.current.Load(); pair != nil && time.Until(pair.Leaf.NotAfter) < soon {
+// warnOfCertificate warns of a certificate that the services refuse, soon refuse, or that costs much time.
+func (s *service) warnOfCertificate() {
+	pair := s.cert.current.Load()
+	if pair == nil {
+		return
+	}
+	leaf := pair.Leaf
+	switch left := time.Until(leaf.NotAfter); {
+	case left <= 0:
+		s.log.Error("ALARM: the certificate has ended, and the services send no callbacks; renew it, and keep its private key", "ended", leaf.NotAfter.UTC())
+	case left < soon:
 		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key",
-			"ends", pair.Leaf.NotAfter.UTC(), "days", int(time.Until(pair.Leaf.NotAfter).Hours()/24))
+			"ends", leaf.NotAfter.UTC(), "days", int(left.Hours()/24))
+	}
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		s.log.Warn("the certificate is self-signed: that is for the simulator. NHS Notify gives up at once on each callback to it")
+	}
+	if leaf.PublicKeyAlgorithm == x509.RSA {
+		s.log.Warn("the certificate has an RSA key, which is slow: NHS Notify makes a new connection for each callback. Get one with an ECDSA key")
 	}
 }
 
@@ -240,6 +278,10 @@ func (s *service) report(when string) {
 	}
 	if failed := s.handshakes.Swap(0); failed > 0 {
 		s.log.Info("TLS handshakes that failed "+when, "count", failed, "latest", s.lastFailed.Load())
+	}
+	if refused := s.refused.Swap(0); refused > 0 {
+		s.log.Warn("senders refuse the certificate of this receiver: has it ended, is it self-signed, does it name this host, "+
+			"and has its file the certificates between it and its authority?", "times", refused)
 	}
 }
 
@@ -254,5 +296,8 @@ func (s *service) Write(line []byte) (int, error) {
 	_, reason, _ := strings.Cut(text, ": ") // behind the address
 	s.lastFailed.Store(reason)
 	s.handshakes.Add(1)
+	if strings.HasPrefix(reason, "remote error: ") && strings.Contains(reason, "certificate") {
+		s.refused.Add(1)
+	}
 	return len(line), nil
 }

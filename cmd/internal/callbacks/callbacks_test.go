@@ -216,7 +216,7 @@ func TestFilesAreRenewedWithoutARestart(t *testing.T) {
 	s.answers(202, receive.MessagesPath, "key-one")
 	s.answers(401, receive.MessagesPath, "key-zero")
 	s.write("key", []byte("two words"))
-	if line := s.log.await(t, "WARN"); !strings.Contains(line, "what was loaded before stays in use") || strings.Contains(line, "two words") {
+	if line := s.log.await(t, "level=WARN msg=\"a renewed"); !strings.Contains(line, "what was loaded before stays in use") || strings.Contains(line, "two words") {
 		t.Error(line)
 	}
 	must(t, os.Remove(s.path("key")))
@@ -228,10 +228,11 @@ func TestFilesAreRenewedWithoutARestart(t *testing.T) {
 	s.write("cert.pem", renewed.cert)
 	s.log.await(t, "private key does not match public key") // half of it: the old one stays
 	s.write("key.pem", renewed.key)
-	s.log.await(t, "file=certificate")
+	told := s.log.await(t, "file=certificate public_key_sha256=")
 	end := s.log.await(t, "ALARM")
 	_, got := s.post(receive.MessagesPath, "key-two")
-	if want := renewed.tls(t).Leaf; !got.Equal(want) || !strings.Contains(end, "ends soon") || !strings.Contains(end, "days=9") {
+	if want := renewed.tls(t).Leaf; !got.Equal(want) || !strings.Contains(end, "ends soon") || !strings.Contains(end, "days=9") ||
+		!strings.Contains(told, got.NotAfter.UTC().Format("certificate_ends=2006-01-02")) {
 		t.Errorf("the certificate is %v, and the log says %s", got.SerialNumber, end)
 	}
 
@@ -246,6 +247,11 @@ func TestFilesAreRenewedWithoutARestart(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.answers(403, receive.ResponsesPath, "", service.tls(t))
+	s.write("campaign.yaml", []byte(campaignFile+"# changed\n"))
+	s.log.await(t, "the campaign file has changed: restart this receiver")
+	s.write("key", []byte("key-two"))
+	must(t, os.Remove(s.path("old-key")))
+	s.log.await(t, "previous_api_key_file of callbacks names it")
 	must(t, s.stop())
 	for _, canary := range []string{"key-zero", "key-one", "key-two", "app-1"} {
 		if strings.Contains(s.log.String(), canary) {
@@ -270,6 +276,34 @@ func TestTheStartTellsThePin(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "ALARM") {
 		t.Error(s.log.String())
+	}
+}
+
+// What is likely to be wrong is said at the start.
+func TestTheStartWarns(t *testing.T) {
+	s := newSite(t)
+	ended := newPair(t, "server", -1)
+	s.write("cert.pem", ended.cert)
+	s.write("key.pem", ended.key)
+	s.start()
+	s.log.await(t, "ALARM: the certificate has ended")
+	s.log.await(t, "the certificate is self-signed")
+	s.log.await(t, "has no run yet")
+	s = newSite(t)
+	must(t, os.MkdirAll(s.path("runs/a-run"), 0o700))
+	s.write("runs/a-run/run.json", nil)
+	s.start()
+	must(t, s.stop())
+	if strings.Contains(s.log.String(), "has no run yet") {
+		t.Error(s.log.String())
+	}
+	var log lines
+	slow := &service{log: slog.New(slog.NewTextHandler(&log, nil))}
+	slow.cert.current.Store(&tls.Certificate{Leaf: &x509.Certificate{
+		NotAfter: time.Now().AddDate(1, 0, 0), PublicKeyAlgorithm: x509.RSA, RawIssuer: []byte("an authority"),
+	}})
+	if slow.warnOfCertificate(); !strings.Contains(log.String(), "RSA") || strings.Count(log.String(), "\n") != 1 {
+		t.Error(log.String())
 	}
 }
 
@@ -372,6 +406,9 @@ func TestFailedHandshakesAreCounted(t *testing.T) {
 	if line := s.log.await(t, "handshakes"); !strings.Contains(line, "count=3") || !strings.Contains(line, "bad certificate") {
 		t.Error(line)
 	}
+	if line := s.log.await(t, "senders refuse the certificate"); !strings.Contains(line, "times=2") {
+		t.Error(line)
+	}
 	if n := strings.Count(s.log.String(), "bad certificate"); n != 1 {
 		t.Errorf("the log has %d lines of it", n)
 	}
@@ -392,6 +429,7 @@ func TestStartsThatAreRefused(t *testing.T) {
 		"callbacks_cannot_listen": func(s *site) { s.command.Listen = busy.address },
 		"callbacks_in_the_clear":  func(s *site) { s.command.Listen, s.command.Cert, s.command.Key = "0.0.0.0:0", "", "" },
 		"inbox_busy":              func(s *site) { s.command.Runs = busy.command.Runs },
+		"runs_misplaced":          func(s *site) { s.command.Runs = s.path("missing/runs") },
 		"inbox_unusable":          func(s *site) { s.command.Runs = s.path("key") },
 		"callbacks_nothing_served": func(s *site) {
 			s.write("campaign.yaml", []byte(strings.Replace(campaignFile, "application_id: app-1, api_key_file: key, previous_api_key_file: old-key, ", "", 1)))

@@ -20,7 +20,7 @@ import (
 type renewable struct {
 	what  string
 	paths []string
-	use   func() error // reads the files and puts them into use, or changes nothing; an error is a refusal
+	use   func() error // reads the files and puts them into use, or changes nothing; an error is a refusal. nil: it is only watched
 	seen  [sha256.Size]byte
 }
 
@@ -33,7 +33,9 @@ func (r *renewable) renew() (changed bool, err error) {
 		all.Write(text)
 	}
 	if seen := [sha256.Size]byte(all.Sum(nil)); seen != r.seen {
-		r.seen = seen
+		if r.seen = seen; r.use == nil {
+			return true, nil
+		}
 		return true, r.use()
 	}
 	return false, nil
@@ -48,8 +50,11 @@ func theKeys(b *campaign.Callbacks, receiver *receive.Receiver) *renewable {
 	}
 	return &renewable{what: "API key", paths: paths, use: func() error {
 		var all []string
-		for _, k := range keys {
+		for i, k := range keys {
 			key, err := k.APIKey()
+			if m := (*apim.Mistake)(nil); i > 0 && errors.As(err, &m) {
+				m.Fix = "previous_api_key_file of callbacks names it: put the previous key there, or remove that name"
+			}
 			if err != nil {
 				return refusal.New("api_key_unusable", "cause", err)
 			}
@@ -76,13 +81,15 @@ func theAuthority(path string, receiver *receive.Receiver) *renewable {
 	}}
 }
 
+const certificateFiles = "certificate"
+
 // certificate is the server's certificate, as of the latest renewal.
 type certificate struct {
 	current atomic.Pointer[tls.Certificate]
 }
 
 func (c *certificate) files(cert, key string) *renewable {
-	return &renewable{what: "certificate", paths: []string{cert, key}, use: func() error {
+	return &renewable{what: certificateFiles, paths: []string{cert, key}, use: func() error {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
 			return refusal.New("certificate_unusable", "cause", err)
@@ -105,8 +112,13 @@ func (c *certificate) config(withClients bool) *tls.Config {
 	return config
 }
 
-// pin is the SHA-256 hash of the certificate's public key, written as the service does when it pins it.
-func (c *certificate) pin() string {
-	sum := sha256.Sum256(c.current.Load().Leaf.RawSubjectPublicKeyInfo)
-	return base64.StdEncoding.EncodeToString(sum[:])
+// facts are for the log: the end of the certificate, and the SHA-256 hash of its public key, written as the service does
+// when it pins it. There are none without a certificate.
+func (c *certificate) facts() []any {
+	pair := c.current.Load()
+	if pair == nil {
+		return nil
+	}
+	sum := sha256.Sum256(pair.Leaf.RawSubjectPublicKeyInfo)
+	return []any{"public_key_sha256", base64.StdEncoding.EncodeToString(sum[:]), "certificate_ends", pair.Leaf.NotAfter.UTC()}
 }

@@ -58,21 +58,15 @@ type Recorded struct {
 
 // In lists the folders of the runs in a folder.
 func In(runs string) ([]string, error) {
-	entries, err := os.ReadDir(runs)
+	folder, err := runfolder.Absolute(runs)
 	if err != nil {
-		return nil, refusal.New("runs_unreadable", "cause", err)
+		return nil, err
 	}
-	var all []string
-	for _, e := range entries {
-		dir, err := filepath.Abs(filepath.Join(runs, e.Name()))
-		if err == nil && runfolder.Exists(filepath.Join(dir, runfolder.RunFile)) {
-			all = append(all, dir)
-		}
+	all, err := runfolder.In(folder)
+	if err == nil && len(all) == 0 {
+		err = refusal.New("runs_none", "folder", runs)
 	}
-	if len(all) == 0 {
-		return nil, refusal.New("runs_none", "folder", runs)
-	}
-	return all, nil
+	return all, err
 }
 
 // Find answers a query. It records the look-up in the audit journal of each run's register before it returns. It

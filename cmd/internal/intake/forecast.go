@@ -97,8 +97,11 @@ func (f *Forecast) expect(now time.Time) {
 	}
 	if f.Campaign.NHSApp == nil && f.Campaign.File == nil && highest > 0 {
 		f.Callbacks = callbacksEach * highest
-		unit := math.Pow10(int(math.Log10(f.Callbacks)))
-		f.Ask = max(usualCallbacks, int(math.Ceil(f.Callbacks/unit)*unit)) // one digit and noughts
+		unit := math.Pow10(int(math.Log10(f.Callbacks)) - 1)
+		f.Ask = int(max(usualCallbacks, math.Ceil(f.Callbacks/unit)*unit)) // two digits and noughts
+		if f.callbackTime() <= lateCallbacks {
+			f.Ask = usualCallbacks
+		}
 	}
 }
 
@@ -114,23 +117,44 @@ func fastest(p campaign.Pace, even float64) float64 {
 	return rate
 }
 
-// NHS Notify calls back about a message, and about its channel when it begins and when it ends. The usual rate is that
-// without another agreement.
+// NHS Notify calls back about each status of a message (pending_enrichment, enriched, sending, delivered) and of its
+// channel (created, sending, delivered); further channels make it more. The usual rate is that without another agreement.
 const (
-	callbacksEach  = 3
+	callbacksEach  = 7
 	usualCallbacks = 10 // a second
+	lateCallbacks  = 2 * time.Hour
 )
 
+// callbackTime is how long the callbacks of all messages take at the usual rate.
+func (f *Forecast) callbackTime() time.Duration {
+	return time.Duration(callbacksEach*f.Messages) * time.Second / usualCallbacks
+}
+
 func (f *Forecast) printCallbacks(w io.Writer) {
-	hours := float64(callbacksEach*f.Messages) / usualCallbacks / 3600
+	if f.Campaign.NHSApp != nil || f.Campaign.File != nil {
+		return
+	}
+	fmt.Fprintf(w, "callbacks about %d for each message, if you ask for all statuses", callbacksEach)
+	if f.Callbacks > 0 {
+		fmt.Fprintf(w, "; %.0f a second at most", math.Ceil(f.Callbacks))
+	}
+	took := f.callbackTime()
+	words := fmt.Sprintf("%.0f seconds", took.Seconds())
 	switch {
-	case f.Ask == usualCallbacks:
-		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message: the usual %d a second are enough\n", f.Callbacks, callbacksEach, usualCallbacks)
+	case took >= 72*time.Hour:
+		words = fmt.Sprintf("%.0f days", took.Hours()/24)
+	case took >= 2*time.Hour:
+		words = fmt.Sprintf("%.0f hours", took.Hours())
+	case took >= 2*time.Minute:
+		words = fmt.Sprintf("%.0f minutes", took.Minutes())
+	}
+	switch {
+	case f.Ask > usualCallbacks:
+		fmt.Fprintf(w, "\n          at the usual %d a second they take %s; ask NHS Notify for %d a second (rounded up): docs/callbacks.md\n", usualCallbacks, words, f.Ask)
 	case f.Ask > 0:
-		fmt.Fprintf(w, "callbacks %.3g a second at most, %d for each message; at the usual %d a second they take %.3g hours\n", f.Callbacks, callbacksEach, usualCallbacks, hours)
-		fmt.Fprintf(w, "          ask NHS Notify at onboarding for all message and channel statuses, and for %d a second: docs/callbacks.md\n", f.Ask)
-	case f.Campaign.NHSApp == nil && f.Campaign.File == nil:
-		fmt.Fprintf(w, "callbacks %d for each message; at the usual %d a second they take %.3g hours: docs/callbacks.md\n", callbacksEach, usualCallbacks, hours)
+		fmt.Fprintf(w, "\n          at the usual %d a second they take %s, so there is no rate to ask for\n", usualCallbacks, words)
+	default:
+		fmt.Fprintf(w, "\n          at the usual %d a second they take %s: docs/callbacks.md\n", usualCallbacks, words)
 	}
 }
 

@@ -45,20 +45,26 @@ func TestTheCallbacksOfARun(t *testing.T) {
 		want     string
 	}{
 		"a national run": {
-			campaign.Pace{Messages: 3_400_000, Window: window, CatchUp: 1}, 3_400_000, 200,
-			"callbacks 177 a second at most, 3 for each message; at the usual 10 a second they take 283 hours\n" +
-				"          ask NHS Notify at onboarding for all message and channel statuses, and for 200 a second: docs/callbacks.md\n",
+			campaign.Pace{Messages: 3_400_000, Window: window, CatchUp: 1}, 3_400_000, 420,
+			"callbacks about 7 for each message, if you ask for all statuses; 414 a second at most\n" +
+				"          at the usual 10 a second they take 28 days; ask NHS Notify for 420 a second (rounded up): docs/callbacks.md\n",
 		},
 		"that makes up lost time": {
-			campaign.Pace{Messages: 3_400_000, Window: window, CatchUp: 2}, 3_400_000, 400,
-			"callbacks 354 a second at most, 3 for each message; at the usual 10 a second they take 283 hours\n" +
-				"          ask NHS Notify at onboarding for all message and channel statuses, and for 400 a second: docs/callbacks.md\n",
+			campaign.Pace{Messages: 3_400_000, Window: window, CatchUp: 2}, 3_400_000, 830,
+			"callbacks about 7 for each message, if you ask for all statuses; 827 a second at most\n" +
+				"          at the usual 10 a second they take 28 days; ask NHS Notify for 830 a second (rounded up): docs/callbacks.md\n",
 		},
 		"a slow run": {
-			campaign.Pace{PerSecond: 2}, 500, 10, "callbacks 6 a second at most, 3 for each message: the usual 10 a second are enough\n",
+			campaign.Pace{PerSecond: 1}, 60_000, 10, "callbacks about 7 for each message, if you ask for all statuses; 7 a second at most\n" +
+				"          at the usual 10 a second they take 12 hours, so there is no rate to ask for\n",
+		},
+		"a short run": {
+			campaign.Pace{PerSecond: 200}, 9950, 10, "callbacks about 7 for each message, if you ask for all statuses; 1400 a second at most\n" +
+				"          at the usual 10 a second they take 116 minutes, so there is no rate to ask for\n",
 		},
 		"a small run without a rate": {
-			campaign.Pace{}, 1200, 0, "callbacks 3 for each message; at the usual 10 a second they take 0.1 hours: docs/callbacks.md\n",
+			campaign.Pace{}, 60, 0, "callbacks about 7 for each message, if you ask for all statuses\n" +
+				"          at the usual 10 a second they take 42 seconds: docs/callbacks.md\n",
 		},
 	} {
 		test.pace.Location = time.UTC

@@ -118,7 +118,6 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 	return pollStatuses(s, ctx, d, ledger, o)
 }
 
-// pollStatuses asks NHS Notify for the statuses of the messages that it accepted.
 func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, o *Options) error {
 	service, ok := s.Sink.(*notify.Sink)
 	if !ok {
@@ -139,6 +138,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	poll.Total = q.total
 	s.Log.Info(fmt.Sprintf("%sat %g a second %d messages take %s; Ctrl-C keeps what was learnt",
 		q.goingOn, o.perSecond, poll.Total, delivery.Lasts(poll.Total, o.perSecond)))
+	if q.recent > 0 {
+		s.Log.Info(fmt.Sprintf("%d messages are left out: their last callback is younger than 24 hours", q.recent))
+	}
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
 	why := poll.All(ctx, q.all)
 	left := poll.Total - poll.Asked
@@ -176,11 +178,11 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	return &refusal.Ended{Err: why, Code: refusal.ExitStopped, Next: o.again(s.Folder.Path)}
 }
 
-// questions are those of one poll.
 type questions struct {
 	all       iter.Seq2[delivery.Question, error]
 	total     int64
 	withoutID int64            // accepted messages that cannot be asked about
+	recent    int64            // accepted messages that are left out because of a recent callback
 	sample    *delivery.Sample // nil: they are about all messages that the poll is due to ask about
 	goingOn   string           // words, if the poll began earlier
 }
@@ -216,7 +218,7 @@ func ask(s *run.Runner, d *delivery.Run, states *messages.Sorter, o *Options) (*
 	if err != nil {
 		return nil, refusal.New("delivery_unwritable", "cause", err)
 	}
-	q.all = delivery.Questions(d.Known(states), began, time.Now(), &q.withoutID)
+	q.all = delivery.Questions(d.Known(states), began, time.Now(), &q.withoutID, &q.recent)
 	for _, err := range q.all {
 		if err != nil {
 			return nil, err

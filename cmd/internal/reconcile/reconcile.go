@@ -89,7 +89,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		if err := s.MayWrite(plan, folded); err != nil {
 			return err
 		}
-		if err := AskService(s, ctx, plan, spool, receipts); err != nil {
+		if err := askService(s, ctx, d, receipts); err != nil {
 			return err
 		}
 		if folded, err = ledger.Read(s.Folder.Path, plan); err != nil {
@@ -133,8 +133,8 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	return nil
 }
 
-// AskService reads the receipts and records which messages in doubt they name.
-func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard.Spool, receipts *delivery.Receipts) error {
+// askService reads the receipts and records which messages in doubt they name.
+func askService(s *run.Runner, ctx context.Context, d *delivery.Run, receipts *delivery.Receipts) error {
 	key, err := s.Tokens.Fingerprint()
 	if err != nil {
 		return refusal.New("api_key_unusable", "cause", err)
@@ -142,30 +142,25 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 	if err := s.Sink.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
-	return runfolder.WithLog(s.Folder.Path, plan, func(log *ledger.Log) error {
+	return runfolder.WithLog(d.Dir, d.Plan, func(log *ledger.Log) error {
 		if err := log.Open(ledger.Start{At: time.Now(), Version: build.Version(), Key: key}); err != nil {
 			return refusal.New("start_not_recorded", "cause", err)
 		}
-		forms, _, err := decision.InDoubt(log.Ledger, spool)
+		forms, _, err := decision.InDoubt(log.Ledger, d.Spool)
 		if err != nil {
 			return runfolder.Damaged(err)
 		}
-		if err := warnOfKeys(s, plan, forms, key); err != nil {
+		if err := warnOfKeys(s, d.Plan, forms, key); err != nil {
 			return err
 		}
-		found, err := ReadReceipts(s, ctx, plan, forms, receipts)
-		if err != nil {
-			return err
-		}
-		heard, err := facts.Of(s.Folder.Path, plan).Partial().Heard() // it only settles what is named
+		heard, err := d.Facts.Heard()
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}
-		named, err := heard.Names(forms)
+		named, err := Named(s, ctx, d.Plan, forms, heard, receipts)
 		if err != nil {
-			return refusal.New("callbacks_unreadable", "cause", err)
+			return err
 		}
-		maps.Copy(named, found) // these have ids
 		now := time.Now()
 		if err := decision.Found(log, now, named); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
@@ -179,6 +174,21 @@ func AskService(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shar
 		}
 		return nil
 	})
+}
+
+// Named reads the receipts. It returns the service's ids of the forms that receipts or callbacks name.
+func Named(s *run.Runner, ctx context.Context, planned *plan.Plan, forms map[engine.Reference]plan.FormID,
+	heard *facts.Heard, receipts *delivery.Receipts) (map[plan.FormID]string, error) {
+	found, err := ReadReceipts(s, ctx, planned, forms, receipts)
+	if err != nil {
+		return nil, err
+	}
+	named, err := heard.Names(forms)
+	if err != nil {
+		return nil, refusal.New("callbacks_unreadable", "cause", err)
+	}
+	maps.Copy(named, found) // these have ids
+	return named, nil
 }
 
 // ReadReceipts reads the receipts of every day since the plan was made. It returns the service's

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"time"
 
@@ -102,15 +101,9 @@ func (d *decider) weighDoubt(ctx context.Context, now time.Time) (*doubt, error)
 		return nil, runfolder.Damaged(err)
 	}
 	w, receipts := &doubt{}, delivery.NewReceipts(d.plan, s.Log)
-	if w.found, err = reconcile.ReadReceipts(s, ctx, d.plan, forms, receipts); err != nil {
+	if w.found, err = reconcile.Named(s, ctx, d.plan, forms, d.heard, receipts); err != nil {
 		return nil, err
 	}
-	named, err := d.heard.Names(forms)
-	if err != nil {
-		return nil, refusal.New("callbacks_unreadable", "cause", err)
-	}
-	maps.Copy(named, w.found) // these have ids
-	w.found = named
 	attempted, err := reconcile.AttemptsOf(dir, d.plan, forms)
 	if err != nil {
 		return nil, err

@@ -43,9 +43,8 @@ func (r *Report) WriteSummary(path string) error {
 // as old as this run is: by the latest answer of the service. It looks in the folder of the runs; nil: there is none.
 func (r *Report) previous() (*report.Figures, error) {
 	series, last, found := runfolder.Heading(r.Dir).Series, time.Time{}, ""
-	plans, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Dir), "*", plan.PlanFile)) // an error is one of the pattern
-	for _, file := range plans {
-		dir := filepath.Dir(file)
+	runs, _ := runfolder.In(filepath.Dir(r.Dir)) // one that cannot be listed has none
+	for _, dir := range runs {
 		if series == "" || runfolder.Heading(dir).Series != series {
 			continue
 		}

@@ -61,11 +61,12 @@ func List(ctx context.Context, folder string) (*Runs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.ReadDir(folder); err != nil {
-		return nil, refusal.New("runs_unreadable", "cause", err)
+	found, err := runfolder.In(folder)
+	if err != nil {
+		return nil, err
 	}
 	all := &Runs{Folder: folder}
-	all.find()
+	all.add(found)
 	var readers errgroup.Group
 	readers.SetLimit(runtime.GOMAXPROCS(0))
 	for _, r := range all.Runs {
@@ -97,12 +98,11 @@ func (all *Runs) PreviousOfSeries(of *Run) *Run {
 	return nil
 }
 
-// find finds the folders of the runs, and those elsewhere that their registers know.
-func (all *Runs) find() {
+// add adds the runs in folders, and those elsewhere that their registers know.
+func (all *Runs) add(folders []string) {
 	known, registers := map[string]bool{}, map[string]bool{}
-	found, _ := filepath.Glob(filepath.Join(all.Folder, "*", runfolder.RunFile)) // an error is one of the pattern
-	for _, file := range found {
-		r := &Run{Folder: filepath.Dir(file)}
+	for _, folder := range folders {
+		r := &Run{Folder: folder}
 		all.Runs = append(all.Runs, r)
 		if c, err := runfolder.ReadCall(r.Folder); err == nil {
 			r.RunID, known[c.RunID], registers[c.Register] = c.RunID, true, true
@@ -196,6 +196,9 @@ func (r *Run) print(w io.Writer) {
 	}
 	if r.Series != "" {
 		fmt.Fprintf(w, ", series %s", r.Series)
+	}
+	if r.Previous != "" {
+		fmt.Fprintf(w, ", its previous run is %.8s", r.Previous)
 	}
 	fmt.Fprintf(w, "\n  folder    %s\n", r.Folder)
 	if r.Fates != nil {

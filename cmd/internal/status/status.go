@@ -18,6 +18,7 @@ import (
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
@@ -55,7 +56,7 @@ type Status struct {
 	Window       *windowStatus         `json:"window,omitempty"`
 	Paused       string                `json:"paused,omitempty"`     // by a person, with the reason
 	PaceLever    *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
-	Events       []Event               `json:"events,omitempty"`     // the latest decisions
+	Events       []ledger.Event        `json:"events,omitempty"`     // the latest decisions
 	ListedLate   int                   `json:"listed_too_late"`      // people on a suppression list too late: their message was attempted
 	Contradicted int                   `json:"contradicted"`         // people whose message the service has, though the account says that it does not
 	Resent       int                   `json:"resent_in_doubt"`      // messages in doubt that were sent again, as a person decided
@@ -82,14 +83,7 @@ func (s *Status) in(t time.Time) time.Time {
 	return t.In(s.zone)
 }
 
-// Event is a decision of a person or of the run.
-type Event struct {
-	At     time.Time `json:"at"`
-	Verb   string    `json:"verb"`
-	Detail string    `json:"detail,omitempty"`
-}
-
-func (e Event) words() string {
+func wordsOf(e *ledger.Event) string {
 	switch {
 	case e.Verb == string(record.VerbStop):
 		return "stop asked for " + e.Detail
@@ -97,13 +91,6 @@ func (e Event) words() string {
 		return e.Detail
 	}
 	return e.Verb + ": " + e.Detail
-}
-
-func events(l *ledger.Ledger) (all []Event) {
-	for _, e := range l.Facts().Events {
-		all = append(all, Event{e.At.UTC(), e.Verb, e.Detail})
-	}
-	return all
 }
 
 func Read(ctx context.Context, dir string) (*Status, error) {
@@ -181,7 +168,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
-	s.Events, s.Paused = events(folded), folded.Facts().Paused
+	s.Events, s.Paused = slices.Clone(folded.Facts().Events), folded.Facts().Paused
 	if folded.Facts().Override != (pace.Override{}) {
 		s.PaceLever = new(folded.Facts().Override)
 	}
@@ -193,7 +180,10 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 // died has the start of the process that is gone stand behind what was noted before it.
 func (s *Status) died(gone ledger.Process) {
 	s.gone = gone
-	started := Event{gone.Since.UTC(), "started", fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host)}
+	started := ledger.Event{
+		At: gone.Since.UTC(), Verb: "started",
+		Detail: fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host),
+	}
 	i := len(s.Events)
 	for i > 0 && s.Events[i-1].At.After(started.At) {
 		i--
@@ -236,7 +226,7 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
 	}
 	for _, e := range s.Events[max(0, len(s.Events)-5):] {
-		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), e.words())
+		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), wordsOf(&e))
 	}
 	if s.Paused != "" {
 		fmt.Fprintf(w, "paused    %s\n", s.Paused)
@@ -265,6 +255,9 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(w, "files     %d with %d messages in %s\n", s.Files.Count, s.Files.Messages, s.Files.Folder)
 	default:
 		fmt.Fprintln(w, "files     not whole yet: hand nothing over")
+	}
+	if runfolder.Exists(filepath.Join(s.Folder, facts.InboxFolder)) || runfolder.Exists(filepath.Join(filepath.Dir(s.Folder), facts.SharedFolder)) {
+		fmt.Fprintf(w, "delivery  what became of accepted messages: %s\n", refusal.Command("report", s.Folder))
 	}
 	s.next(w)
 	if s.Foreign > 0 {

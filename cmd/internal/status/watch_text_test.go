@@ -8,6 +8,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"cohort/cmd/internal/terminal"
+	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
 
@@ -16,7 +17,7 @@ func TestATextIsCutToItsTerminal(t *testing.T) {
 	s := &Status{RunID: "0123456789abcdef", Campaign: "bowel", Service: "notify", Folder: "/runs/a", State: "sending", PID: 7, Host: "host", FirstStart: &now, LastAnswer: &now,
 		Fates: map[person.Fate]int64{person.Accepted: 12_345}, Records: 12_345, AddsUp: true, Paused: "by ann: " + strings.Repeat("a long story ", 30)}
 	for range 5 {
-		s.Events = append(s.Events, Event{now, "paused", strings.Repeat("日本", 100)})
+		s.Events = append(s.Events, ledger.Event{At: now, Verb: "paused", Detail: strings.Repeat("日本", 100)})
 	}
 	full := (&Watcher{}).Text(s, nil)
 	for height := 9; height < 60; height++ {

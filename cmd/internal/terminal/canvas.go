@@ -50,7 +50,7 @@ func (c *Canvas) Leave() {
 
 // dispensable has the beginnings of lines that are left out first when there is no room for all, in
 // this order. The fates and the state are left out last.
-var dispensable = []string{"event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "first ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
+var dispensable = []string{"delivery ", "event ", "again ", "last ", "begun ", "batches ", "folder ", "answers ", "files ", "pace ", "waiting ", "first ", "done ", "window ", "", "paused ", "to go on", "no live", "rate ", "run ", "the fates"}
 
 // Fit shortens a text to the lines and columns of a terminal.
 func Fit(text string, width, height int) string {

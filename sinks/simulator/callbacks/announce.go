@@ -99,7 +99,6 @@ func (s *Sender) announceOthers(of *ledger.Accepted, e Event, due time.Time) {
 	}
 }
 
-// callOf makes a callback about an event.
 func callOf(of *ledger.Accepted, e Event, fault string, content map[string]any, before ...[]byte) *call {
 	key := keyOf(e.Kind, content)
 	return &call{body: bodyOf(e.Kind, content, key, before...), Line: Line{
@@ -131,7 +130,6 @@ func earlierItems(earlier []Event, e Event) [][]byte {
 	return items
 }
 
-// withStatus is the content of an event with another status.
 func withStatus(e Event, status string) map[string]any {
 	content := e.Content()
 	switch e.Kind {
@@ -145,7 +143,6 @@ func withStatus(e Event, status string) map[string]any {
 	return content
 }
 
-// stamped gives the content of an event another time.
 func stamped(content map[string]any, at time.Time) map[string]any {
 	content["timestamp"] = at.UTC().Format("2006-01-02T15:04:05.000Z")
 	return content
@@ -181,7 +178,6 @@ func itemOf(kind string, content map[string]any, key string) []byte {
 	})
 }
 
-// sign is the signature of a body.
 func sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)

@@ -141,6 +141,6 @@ type pauser struct {
 }
 
 func (p pauser) Read([]byte) (int, error) {
-	pause(p.ctx, p.d)
+	gateway.Wait(p.ctx, p.d)
 	return 0, io.EOF
 }

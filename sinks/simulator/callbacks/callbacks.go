@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"cohort/sinks/simulator/faults"
+	"cohort/sinks/simulator/gateway"
 	"cohort/sinks/simulator/ledger"
 )
 
@@ -114,7 +115,7 @@ func (s *Sender) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		c := s.next()
 		if c == nil {
-			pause(ctx, 5*time.Millisecond)
+			gateway.Wait(ctx, 5*time.Millisecond)
 			continue
 		}
 		_ = limit.Wait(ctx)
@@ -122,13 +123,6 @@ func (s *Sender) Run(ctx context.Context) {
 		case calls <- c:
 		case <-ctx.Done():
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }
 

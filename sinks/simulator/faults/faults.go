@@ -19,35 +19,8 @@
 // carry no Retry-After, and a revoked token is called expired.
 //
 // Another file spoils the callbacks that the simulator sends. A callback says one thing about
-// one message. These change a callback of the service, and none of them changes its truth:
-//
-//	reordered             sent after the message's next callback
-//	late                  sent "fixed" (72h) later, divided by hasten
-//	new_fields            has members that no contract names
-//	several_items         its body begins with an item of an unknown type and the message's
-//	                      earlier callbacks of that kind; the new item is the last
-//	wrong_secret_first    the first attempt is signed with another secret. Whatever the refusal,
-//	                      the next attempts are signed right, as after a rotation
-//
-// These add a callback that must be acknowledged:
-//
-//	duplicated            the same bytes again, up to "jitter" (1m) later, divided by hasten
-//	replayed              the same bytes again, "fixed" (168h) later, divided by hasten
-//	alike                 the same status with a later time and the same idempotencyKey; only
-//	                      statuses that are not the last
-//	unknown_value         a status that no contract lists
-//	unknown_type          an item of an unknown type
-//
-// These add one that must be refused. What forged and wrong_api_key say is untrue:
-//
-//	forged                a wrong signature; for a receipt no client certificate (only when the
-//	                      simulator has one)
-//	wrong_api_key         a right signature, and a wrong API key in the header
-//	oversized             2 MiB of body
-//	slow_body             half the body, and the rest after "hold" (35s, of real time)
-//
-// Receipts of the NHS App have no signature, key, items or idempotencyKey, and faults of these
-// never strike them.
+// one message. Hasten divides the delays. Receipts of the NHS App have no signature, key, items or
+// idempotencyKey, and faults of these never strike them.
 //
 // Each fault draws from its own stream, made from the seed. A fault that is added to a file
 // leaves the decisions of the others as they were.
@@ -101,21 +74,26 @@ const (
 	Busy429                        // 429 because the whole API is busy (NHS App only)
 	DeliveredTwice                 // a gateway delivers the POST twice
 
-	// Of callbacks: the package comment says what they do.
-	Reordered
-	Late
-	NewFields
-	SeveralItems
-	WrongSecretFirst
-	Duplicated
-	Replayed
-	Alike
-	UnknownValue
-	UnknownType
-	Forged
-	WrongAPIKey
-	Oversized
-	SlowBody
+	// These change a callback of the service, and none of them changes its truth.
+	Reordered        // sent after the message's next callback
+	Late             // sent Fixed later
+	NewFields        // has members that no contract names
+	SeveralItems     // its body begins with an unknown item and the earlier callbacks of that kind; the new item is the last
+	WrongSecretFirst // the first attempt is signed wrong, and the next ones right, as after a rotation
+
+	// These add a callback that must be acknowledged.
+	Duplicated   // the same bytes again, up to Jitter later
+	Replayed     // the same bytes again, Fixed later
+	Alike        // the same status and idempotencyKey with a later time; only of statuses that are not the last
+	UnknownValue // a status that no contract lists
+	UnknownType  // an item of an unknown type
+
+	// These add one that must be refused. What Forged and WrongAPIKey say is untrue.
+	Forged      // a wrong signature; for a receipt no client certificate, if the simulator has one
+	WrongAPIKey // a right signature, and a wrong API key in the header
+	Oversized   // 2 MiB of body
+	SlowBody    // half the body, and the rest after Hold of real time
+
 	kindCount
 )
 

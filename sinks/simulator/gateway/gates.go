@@ -96,7 +96,7 @@ func (g *Gateway) FaultAfter(x *Exchange, rep Reply) Reply {
 		return Reset
 	}
 	if f, hit := g.Dice.Strike(faults.TimeoutAfter); hit {
-		if !wait(x.R.Context(), f.Hold) {
+		if !Wait(x.R.Context(), f.Hold) {
 			return Reply{manner: unanswered}
 		}
 		return x.Refuse(gatewayTimeout)
@@ -115,10 +115,10 @@ func (g *Gateway) FaultAfter(x *Exchange, rep Reply) Reply {
 
 // Think waits for the latency of the backend. A client that hangs up does not stop the
 // backend: it goes on at once.
-func (g *Gateway) Think(x *Exchange) { wait(x.R.Context(), g.Dice.Latency()) }
+func (g *Gateway) Think(x *Exchange) { Wait(x.R.Context(), g.Dice.Latency()) }
 
-// wait pauses. It returns false when the client went first.
-func wait(ctx context.Context, d time.Duration) bool {
+// Wait pauses. It returns false when ctx ends first.
+func Wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
