@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,4 +54,47 @@ func TestAComputedColumnMayBeKept(t *testing.T) {
 	if want := "0:2 " + a + "|app of X1"; err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("%q %v, want %s", got, err, want)
 	}
+}
+
+// A column may hold NHS numbers under any name. It would take them into reports.
+func TestAKeptColumnOfNHSNumbers(t *testing.T) {
+	const n = 9000
+	var numbers []string
+	for i := 9_990_000_000; len(numbers) < n; i++ {
+		if _, err := person.ParseNHSNumber(strconv.Itoa(i)); err == nil {
+			numbers = append(numbers, strconv.Itoa(i))
+		}
+	}
+	number := func(i int) string { return numbers[i] }
+	for _, test := range []struct {
+		sentence string
+		value    func(i int) string
+		want     string // empty: the column is kept
+	}{
+		{"all", func(i int) string { return number(i) }, "carer holds NHS numbers, and keep_columns names it"},
+		{"as people write them", func(i int) string { return number(i)[:3] + " " + number(i)[3:6] + " " + number(i)[6:] }, "carer holds NHS numbers"},
+		{"half of them", func(i int) string { return []string{"North", number(i)}[i%2] }, ""},
+		{"a few, and most records have none", func(i int) string { return strings.Repeat(number(i), btoi(i%3000 == 9)) }, "3 of its first 3"},
+		{"the first ones only, and groups behind", func(i int) string { return []string{"North", number(i)}[btoi(i < 900)] }, ""},
+		{"ten digits that are none", func(i int) string { return "1234567890" }, ""},
+		{"nothing", func(int) string { return "" }, ""},
+	} {
+		var text strings.Builder
+		text.WriteString("nhs_number,carer,icb\n")
+		for i := range n {
+			text.WriteString(number(i) + "," + test.value(i) + ",QF7\n")
+		}
+		o := ingest.Options{Keep: []string{"icb", "carer"}}
+		got, err := told(must(ingest.Open(t.Context(), []string{save(t, "c.csv", text.String())}, o)))
+		if test.want == "" && (err != nil || len(got) != n) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), number(0))) {
+			t.Errorf("%s: %d records, %v", test.sentence, len(got), err)
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -40,7 +40,8 @@ type Reader struct {
 	batches  sync.Pool
 	started  bool
 	ended    bool
-	notes    []string // the files, and lines of files, that are left out
+	kept     []keptValues // by the index in Options.Keep
+	notes    []string     // the files, and lines of files, that are left out
 }
 
 // NewReader reads a cohort from one stream. It reads the header line and makes sure that a
@@ -136,17 +137,26 @@ func (d *Reader) Records() iter.Seq2[arrow.Record, error] {
 		}
 		for {
 			b, err := d.batch()
+			var record arrow.Record // nil: the cohort has ended
+			if b != nil {
+				b.count(d.yielded)
+				d.yielded += int64(b.rows)
+				record = b.record(d.schema)
+			}
+			if err == nil {
+				err = d.lookAtKept(record)
+			}
 			if err != nil {
+				if record != nil {
+					record.Release()
+				}
 				yield(nil, named(d.blame(err), d.files[d.at].name))
 				return
 			}
-			if b == nil {
+			if record == nil {
 				d.ended = true
 				return
 			}
-			b.count(d.yielded)
-			d.yielded += int64(b.rows)
-			record := b.record(d.schema)
 			more := yield(record, nil)
 			record.Release()
 			if !more {

@@ -15,6 +15,8 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
+	"cohort/engine/delivery"
+	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
 	"cohort/engine/runfolder"
@@ -28,6 +30,8 @@ type reportFlags struct {
 	force       bool
 	by          string
 	asJSON      bool
+	counts      report.UnreachedCounts
+	log         *slog.Logger
 }
 
 // reportFormats are the formats of a report.
@@ -65,7 +69,8 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
-			written, err := f.write(c.ErrOrStderr(), args[0], groups)
+			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)
 			}
@@ -73,6 +78,9 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 				if err == nil && output.IsFile(path) { // a pipe gets the report only, without a name
 					fmt.Fprintln(c.OutOrStdout(), path)
 				}
+			}
+			if err == nil {
+				f.tell(c.ErrOrStderr(), args[0])
 			}
 			if err == nil && groups != nil {
 				return show(c, f.asJSON, groups)
@@ -89,9 +97,21 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	return c
 }
 
-// write writes the report of the run in a folder, and returns the files. With groups it counts them instead. It tells
-// out what contradicts the account.
-func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups) ([]string, error) {
+// tell says what a person must know about the people whom the run has not reached.
+func (f *reportFlags) tell(out io.Writer, folder string) {
+	reconcile := refusal.Command("reconcile", folder)
+	if n := f.counts.No[delivery.NoNews]; n > 0 {
+		fmt.Fprintf(out, "of %d people nobody knows whether they have read the message, so %s says no: run %s first, and then this command again\n",
+			n, runfolder.UnreachedFile, reconcile)
+	}
+	if n := f.counts.No[ledger.CodeContradicted]; n > 0 {
+		fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; %s names them. "+
+			"The next start of the run, or %s, records them. docs/operating.md has the steps\n", n, runfolder.UnreachedFile, reconcile)
+	}
+}
+
+// write writes the report of the run in a folder, and returns the files. With groups it counts them instead.
+func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, error) {
 	format, only, err := f.check()
 	if err != nil {
 		return nil, err
@@ -114,7 +134,7 @@ func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups)
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: slog.New(slog.NewTextHandler(out, nil))}
+	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}
@@ -147,12 +167,7 @@ func (f *reportFlags) write(out io.Writer, folder string, groups *report.Groups)
 		}
 		return one(filepath.Join(dir, name+"-"+of.AsOf.UTC().Format("20060102T1504Z")+"."+f.format))
 	default:
-		paths, contradictions, err := of.WriteAll()
-		if contradictions > 0 {
-			fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; unreached.csv names them. "+
-				"The next start of the run, or cohort reconcile, records them. docs/operating.md has the steps\n", contradictions)
-		}
-		return paths, err
+		return of.WriteAll(&f.counts)
 	}
 }
 

@@ -89,7 +89,10 @@ func TestTheReportsOfAFinishedRun(t *testing.T) {
 		func() error { return os.WriteFile(final, []byte(text+"x"), 0o600) },
 	} {
 		Must(0, spoil())
-		w.prints("resume writes it again", "log", "verify", dir)
+		if o := w.run("log", "verify", dir); !o.refused("final_report_changed") || strings.Contains(o.stdout, "is sound") {
+			t.Errorf("a spoilt report is verified: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+		}
+		w.prints("finished", "status", dir)
 		w.prints("is written again", "resume", dir)
 		if string(Must(os.ReadFile(final))) != text {
 			t.Error("the final report was not written again as it was")

@@ -12,6 +12,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -30,7 +31,8 @@ A process that was killed may leave a record half written at the end. That is no
 has acted on it.
 
 Exit codes: 0 the log is sound; 10 it is damaged, and the last line says where and what to do,
-or it cannot be read, or there is no run.`,
+or it cannot be read, or there is no run. It is 10, too, if the log is sound and the final report
+is missing or changed.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, plan, err := run.OpenRun(args[0])
@@ -98,10 +100,11 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 		fmt.Fprintln(out, "            the next start makes up for the others")
 	}
 	run.PrintBlocked(out, "blocked     ", s.Ledger.ListedLate(), s.Ledger.CountContradicted())
+	var changed error
 	if digest := s.Ledger.Facts().Reported; digest != "" {
 		words := runfolder.ReportFile + " has the digest that the run recorded at its end"
-		if err := run.CompareReport(filepath.Join(dir, runfolder.ReportFile), digest); err != nil {
-			words = err.Error() + "; resume writes it again"
+		if changed = run.CompareReport(filepath.Join(dir, runfolder.ReportFile), digest); changed != nil {
+			words = "missing or changed"
 		}
 		fmt.Fprintln(out, "report      "+words)
 	}
@@ -114,6 +117,9 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 		words = ", as the run said when it ended"
 	}
 	fmt.Fprintf(out, "account     the fates add up to %d%s\n", account.Records, words)
+	if changed != nil {
+		return refusal.New("final_report_changed", "cause", changed, "command", refusal.Command("resume", dir))
+	}
 	fmt.Fprintf(out, "the log of %s is sound\n", dir)
 	return nil
 }

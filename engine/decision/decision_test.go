@@ -150,6 +150,9 @@ func TestFindAndResolve(t *testing.T) {
 	if s := log.Ledger.State(foreign); s.Phase != ledger.AcceptedUnknown || log.Ledger.Reason(s) != ledger.CodeDecided {
 		t.Errorf("%+v", s)
 	}
+	for f, err := range Accepted(log.Ledger) { // they stand in the files of another copy
+		t.Errorf("batch %d would be written to a file, %v", f.ID.Batch, err)
+	}
 }
 
 // The service refuses a file. Its messages are refused, and they can be sent again until the service works on the file.

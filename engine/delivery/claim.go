@@ -15,6 +15,9 @@ const (
 	NoSuch    = "no_such_message" // NHS Notify was asked, and does not know the message
 )
 
+// NoNews is the reason code of a message when nobody knows whether it was read.
+const NoNews = "unknown"
+
 // The ranks of statuses, from the contracts with the services. Of two statuses with one rank, the
 // later holds. An unknown status has rank 0: it shows only while nothing else is known.
 var (

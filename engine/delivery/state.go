@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,10 @@ type State struct {
 	At     time.Time
 	Code   string // why it failed; empty when it is delivered
 	Reason string // in the service's words; it may hold personal data
+
+	// The code of any event which says, or may say, that the person's record allows no message, as when the person has
+	// died. No other event takes it back. Of several codes it is the greatest.
+	Forbidden string
 
 	MessageID string // the service's id
 	OtherID   string // a second id: the service has taken the message twice
@@ -104,6 +109,9 @@ func (f *Fold) Add(e *Event) (isNew bool) {
 		f.version = v
 	}
 	s.addID(e.MessageID)
+	if forbids(e.Code) && cmp.Or(strings.Compare(bare(e.Code), bare(s.Forbidden)), strings.Compare(e.Code, s.Forbidden)) > 0 {
+		s.Forbidden = e.Code
+	}
 	forwards := true
 	switch e.Kind {
 	case OfMessage:

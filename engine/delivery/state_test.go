@@ -364,7 +364,7 @@ func drawFrom(t *rapid.T) Event {
 		Source: Source(pick("source", string(Callback), string(Status), string(Receipt), string(DailyReport))),
 		Kind:   Kind(pick("kind", string(OfMessage), string(OfMessage), string(OfChannel), string(OfChannel), string(OfResponse), string(OfUnknown))),
 		Status: pick("status", "", "sending", "failed", "delivered", "read", "new", "newer"),
-		Code:   pick("code", "", "A", "B"), Reason: pick("reason", "", "", "a"), Answer: pick("answer", "1", "2"),
+		Code:   pick("code", "", "A", "MFR_PDSV_0111", "CFR_PDSV_0111", "PDSV_0112", "CFR_PDSV_0002"), Reason: pick("reason", "", "", "a"), Answer: pick("answer", "1", "2"),
 		MessageID: pick("id", "", "a", "b", "c"), RoutingVersion: pick("version", "", "1", "2"), Key: pick("key", "", "k"),
 		Received: hour(rapid.IntRange(0, 23).Draw(t, "received")),
 	}
@@ -404,6 +404,10 @@ func TestTheOrderDecidesNothing(t *testing.T) {
 		}
 		for _, s := range []*State{&once, &second} {
 			s.Duplicates, s.Backwards = 0, 0
+		}
+		forbidding := func(e Event) bool { return forbids(e.Code) }
+		if slices.ContainsFunc(events, forbidding) != (once.Forbidden != "") {
+			t.Fatalf("%q of %+v", once.Forbidden, events)
 		}
 		if !reflect.DeepEqual(once, second) {
 			t.Fatalf("\nonce:  %+v\nagain: %+v", once, second)

@@ -54,22 +54,31 @@ func PlainWords(text string) string {
 	return text
 }
 
-// ForbidsMessages reports whether the service says, or may say, that the person's record allows no message at all, as
-// when the person has died. A code of PDSV that this program does not know counts. So does a failure before any channel
-// was tried, unless its code says that only a channel is missing.
+// forbids reports whether a code is about the person's whole record. A code of PDSV that this program does not know may be.
+func forbids(code string) bool {
+	return strings.HasPrefix(bare(code), "PDSV_") && !ofChannel(code)
+}
+
+// ofChannel reports whether a code is about a contact detail or a channel alone.
+func ofChannel(code string) bool {
+	switch bare(code) {
+	case "PDSV_0001", "PDSV_0002", "PDSV_0004", "SUPE_0007":
+		return true
+	}
+	return false
+}
+
+// ForbidsMessages reports whether the service says, or may say, that the person's record allows no message at all. It
+// does so by a code, whenever that came. Or the message failed before any channel was tried, and no code says that only
+// a channel is missing.
 func (s *State) ForbidsMessages() bool {
-	if s.Status != Failed || s.Delivered {
-		return false
+	if s.Forbidden != "" || s.Status != Failed || s.Delivered {
+		return s.Forbidden != ""
 	}
-	tried, reachable := false, false
-	for _, a := range append([]Attempt{{Code: s.Code, Status: "created"}}, s.Attempts...) {
-		switch code := bare(a.Code); {
-		case code == "PDSV_0001", code == "PDSV_0002", code == "PDSV_0004", code == "SUPE_0007":
-			reachable = true
-		case strings.HasPrefix(code, "PDSV_"):
-			return true
+	for _, a := range s.Attempts {
+		if a.Supplier != "" || a.Status != "created" && a.Status != "skipped" || ofChannel(a.Code) {
+			return false
 		}
-		tried = tried || a.Supplier != "" || a.Status != "created" && a.Status != "skipped"
 	}
-	return !tried && !reachable
+	return !ofChannel(s.Code)
 }

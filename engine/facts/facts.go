@@ -57,6 +57,7 @@ var ErrUnread = errors.New("callbacks cannot be read")
 type progress struct {
 	Shared    inbox.Position `json:"shared,omitzero"`     // in the shared inbox
 	PollBegan time.Time      `json:"poll_began,omitzero"` // of a status poll that has not ended
+	Receipts  time.Time      `json:"receipts,omitzero"`   // when the service was asked for all receipts
 }
 
 // Of returns the facts of the run in dir, for reading. A process may be at work on the run.
@@ -128,13 +129,17 @@ func (f *Facts) Each(fn func(row int64, e *delivery.Event) error) error {
 		return err
 	}
 	f.unread = nil
-	if f.partial {
-		past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
-		_, err = inbox.ReadPast(f.sharedFolder(), read.Shared, past, ours)
-	} else {
-		_, err = inbox.Read(f.sharedFolder(), read.Shared, ours)
+	from := read.Shared
+	if !f.partial {
+		_, err = inbox.Read(f.sharedFolder(), from, ours)
+		return f.orGone(err)
 	}
-	return f.orGone(err)
+	past := func(damage error) { f.unread = errors.Join(f.unread, damage) }
+	if _, err = inbox.ReadPast(f.sharedFolder(), from, past, ours); errors.Is(err, inbox.ErrGone) {
+		f.unread = f.orGone(err)
+		_, err = inbox.ReadPast(f.sharedFolder(), inbox.Position{}, past, ours)
+	}
+	return err
 }
 
 // Search calls fn with each event about some messages of the runs in dirs. wanted are the references of the messages.
@@ -173,14 +178,14 @@ func Search(dirs []string, wanted map[string]bool, fn func(*delivery.Event) erro
 	return nil
 }
 
-// orGone explains an error of the shared inbox when it is not the one that the run has read before. Nothing is read
-// from the start of another one instead, because events that the run needs may be missing.
+// orGone explains an error of the shared inbox when it is not the one that the run has read before: events that the run
+// needs may be missing.
 func (f *Facts) orGone(err error) error {
 	if !errors.Is(err, inbox.ErrGone) {
 		return err
 	}
 	return fmt.Errorf("%s lacks what this run has read there before: it is not mounted, or another folder is in its place. "+
-		"Mount it. If it was deleted on purpose, remove %s", f.sharedFolder(), filepath.Join(f.ownFolder(), readFile))
+		"Mount it. If it was deleted or restored on purpose, remove %s", f.sharedFolder(), filepath.Join(f.ownFolder(), readFile))
 }
 
 // Collect copies the run's new events from the shared inbox into the run's own. It calls fn, if it is
@@ -346,10 +351,26 @@ func (f *Facts) PollBegan() (time.Time, error) {
 
 // SetPollBegan notes that a status poll began, or with the zero time that it has ended.
 func (f *Facts) SetPollBegan(t time.Time) error {
+	return f.note(func(p *progress) { p.PollBegan = t })
+}
+
+// Receipts returns when the service was last asked for the receipts of every day, and all of them were taken up; zero:
+// never.
+func (f *Facts) Receipts() (time.Time, error) {
+	read, err := f.progress()
+	return read.Receipts, err
+}
+
+// SetReceipts notes that the receipts of every day were asked for from t on, and are in the inbox.
+func (f *Facts) SetReceipts(t time.Time) error {
+	return f.note(func(p *progress) { p.Receipts = t })
+}
+
+func (f *Facts) note(change func(*progress)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next := f.read
-	next.PollBegan = t
+	change(&next)
 	return f.save(next)
 }
 

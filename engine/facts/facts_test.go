@@ -53,10 +53,14 @@ func TestEachRunCollectsItsEvents(t *testing.T) {
 			t.Errorf("row %d, %s: not the new event", row, e.Status)
 		}
 	}))
+	must(t, f.SetReceipts(time.Unix(7, 0)))
 	must(t, f.SetPollBegan(time.Unix(5, 0)))
 	must(t, f.Close())
 	if got := count(t, Of(one.dir, one.plan)); told != n+1 || got["sending"] != n-1 || got["delivered"] != 1 {
 		t.Errorf("after the copying a reader finds %v, and %d were told", got, told)
+	}
+	if at, err := Of(one.dir, one.plan).Receipts(); err != nil || !at.Equal(time.Unix(7, 0)) {
+		t.Errorf("receipts %s, %v", at, err)
 	}
 	if began, err := Of(one.dir, one.plan).PollBegan(); err != nil || !began.Equal(time.Unix(5, 0)) {
 		t.Errorf("the poll began at %s, %v", began, err)

@@ -346,5 +346,11 @@ func TestTheListOfThoseNotReached(t *testing.T) {
 		if len(lines) > 0 || !reflect.DeepEqual(counts, report.UnreachedCounts{Yes: yes, No: no}) || yes["MFR_SUPE_0007"] == 0 || no["contradicted"] == 0 {
 			t.Errorf("%d lines too many; %+v, want %v and %v", len(lines), counts, yes, no)
 		}
+		again := c.input(t)
+		in.Records, in.Trail, in.Superseded = again.Records, again.Trail, "a1b2c3d4 in /runs/another"
+		must(t, report.Write(in, (&report.Unreached{Now: now, OnlyYes: onlyYes}).CSV(&out, &counts)))
+		if len(counts.Yes) > 0 || strings.Contains(out.String(), ",run a1b2c3d4 took this run's place: look at its list,") == onlyYes {
+			t.Errorf("another run took its place: %+v", counts)
+		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 // MostGroups limits the different values of a column that people are grouped by.
 const MostGroups = 10_000
 
-// ErrManyGroups says that a column has more different values than MostGroups.
+// ErrManyGroups says that a column has more different values than MostGroups, or in a cohort of more than 1,000 records
+// more than half as many as records.
 var ErrManyGroups = errors.New("too many different values")
 
 // Groups are the records of a run, counted by the values of a kept column. Decision 33 says what it withholds.
@@ -133,6 +134,15 @@ func (g *group) cell(place int) int {
 }
 
 func (by *grouping) close(map[string]string) error {
+	records := 0
+	for _, t := range by.tally {
+		for _, n := range t {
+			records += int(n)
+		}
+	}
+	if records > 1000 && 2*len(by.tally) > records {
+		return ErrManyGroups
+	}
 	var all []*tally
 	for _, value := range slices.Sorted(maps.Keys(by.tally)) {
 		g := Group{Counts: by.counts(by.tally[value])}

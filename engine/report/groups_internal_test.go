@@ -3,8 +3,10 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -92,5 +94,20 @@ func TestATableTellsNoSmallCount(t *testing.T) {
 	}
 	if small < 1000 {
 		t.Errorf("only %d small counts were looked for", small)
+	}
+}
+
+func TestAColumnThatIsNoGroup(t *testing.T) {
+	for _, test := range []struct {
+		values, each int64
+		refused      bool
+	}{{1000, 1, false}, {1001, 1, true}, {501, 2, false}, {334, 3, false}, {10_000, 1, true}} {
+		by := &grouping{in: &Input{}, into: &Groups{}, tally: map[string]*tally{}}
+		for i := range test.values {
+			by.tally[strconv.FormatInt(i, 10)] = &tally{cellUnknown: test.each}
+		}
+		if err := by.close(nil); errors.Is(err, ErrManyGroups) != test.refused {
+			t.Errorf("%d values of %d records each: %v", test.values, test.each, err)
+		}
 	}
 }

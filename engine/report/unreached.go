@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"cohort/engine/delivery"
@@ -23,6 +25,10 @@ type Unreached struct {
 	Unread  time.Duration // a message in the app may stay unread for less than that
 	Now     time.Time     // the moment of the list
 	OnlyYes bool          // list only people who may be written to
+
+	// CSV sets these.
+	successor string    // the run that took this run's place; it may have reached everybody
+	receipts  time.Time // when the NHS App was last asked for all receipts; zero: never
 }
 
 // Missed says why a person was not reached.
@@ -45,12 +51,27 @@ const (
 //
 // A wrong yes writes twice to a person, or to one who must not be written to. So every case that is not certain is a no.
 func (u *Unreached) Of(m *outcome.Message, s *delivery.State) (Missed, bool) {
+	missed, is := u.alone(m, s)
+	if missed.MayFollowUp && u.successor != "" {
+		missed.MayFollowUp, missed.Reason = false, "run "+u.successor+" took this run's place: look at its list"
+	}
+	return missed, is
+}
+
+// alone is Of without a look at other runs.
+func (u *Unreached) alone(m *outcome.Message, s *delivery.State) (Missed, bool) {
 	switch missed := (Missed{Code: m.Code, Reason: m.Reason}); {
 	case m.Fate == person.Accepted:
-		if missed = u.accepted(m, s); missed.Code != "" && forbids(m.Code) {
+		switch missed = u.accepted(m, s); {
+		case missed.Code == "":
+			return missed, false
+		case forbids(m.Code):
 			missed = Missed{Code: m.Code, Reason: m.Reason}
+		case s != nil && s.Forbidden != "":
+			words := cmp.Or(delivery.WordsFor(s.Forbidden, ""), "by a code that is new, the person's record may forbid messages")
+			missed = Missed{Code: s.Forbidden, Reason: words}
 		}
-		return missed, missed.Code != ""
+		return missed, true
 	case m.Fate == person.InDoubt:
 		return missed, true
 	case m.Code == ledger.CodeContradicted:
@@ -101,7 +122,10 @@ func (u *Unreached) accepted(m *outcome.Message, s *delivery.State) Missed {
 		return Missed{codeRejected, "the NHS App has nobody with the NHS number", true}
 	case s.Status == codeUnnotified:
 		return Missed{codeUnnotified, "the message is in the NHS App, and the push did not reach the phone", true}
-	case !m.AcceptedAt.IsZero() && u.Now.Sub(m.AcceptedAt) >= u.Unread:
+	case m.AcceptedAt.IsZero(), u.Now.Sub(m.AcceptedAt) < u.Unread:
+	case s.Status == "", u.receipts.Sub(m.AcceptedAt) < u.Unread: // no news is not unread
+		return Missed{delivery.NoNews, "nothing is known: run cohort reconcile first, or see docs/callbacks.md", false}
+	default:
 		return Missed{codeUnread, "the message was not read in time in the NHS App", true}
 	}
 	return Missed{}
@@ -114,7 +138,10 @@ type UnreachedCounts struct{ Yes, No map[string]int64 }
 // and reference only. counts may be nil; it counts people whom OnlyYes leaves out too.
 func (u *Unreached) CSV(w io.Writer, counts *UnreachedCounts) Output {
 	return func(in *Input) (output, error) {
-		o := &unreachedList{rule: u, in: in, w: w, counts: counts}
+		rule := *u
+		rule.successor, _, _ = strings.Cut(in.Superseded, " ") // without its folder
+		rule.receipts = in.Receipts
+		o := &unreachedList{rule: &rule, in: in, w: w, counts: counts}
 		if counts == nil {
 			o.counts = &UnreachedCounts{}
 		}

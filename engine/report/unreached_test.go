@@ -19,7 +19,7 @@ func TestWhoWasNotReachedAndWhoMayBeWrittenTo(t *testing.T) {
 		return &delivery.State{Status: status, Code: code, Source: delivery.Callback, Delivered: status == "delivered", Attempts: attempts}
 	}
 	sms, waiting := delivery.Attempt{Channel: "sms", Status: "failed"}, delivery.Attempt{Channel: "letter", Status: "created"}
-	dead := delivery.Attempt{Channel: "sms", Status: "failed", Code: "CFR_PDSV_0111"}
+	forbidden := func(s *delivery.State) *delivery.State { s.Forbidden = "CFR_PDSV_0111"; return s }
 	message := func(fate person.Fate, code string) outcome.Message {
 		return outcome.Message{Fate: fate, Code: code, Reason: "words"}
 	}
@@ -64,27 +64,36 @@ func TestWhoWasNotReachedAndWhoMayBeWrittenTo(t *testing.T) {
 		{"no channel had its turn", false, taken(time.Hour), said("failed", "", waiting), "failed", false},
 		{"an unknown code before any channel", false, taken(time.Hour), said("failed", "MFR_NEW_1"), "MFR_NEW_1", false},
 		{"an unknown code after a channel", false, taken(time.Hour), said("failed", "MFR_NEW_1", sms), "MFR_NEW_1", true},
-		{"the person has died", false, taken(time.Hour), said("failed", "MFR_PDSV_0112", sms), "MFR_PDSV_0112", false},
-		{"the person has died, as a channel alone says", false, taken(time.Hour), said("failed", "MFR_SUPE_0007", sms, dead), "MFR_SUPE_0007", false},
-		{"a new code about the record", false, taken(time.Hour), said("failed", "PDSV_0999", sms), "PDSV_0999", false},
+		{"it failed, and some code forbids messages", false, taken(time.Hour), forbidden(said("failed", "MFR_SUPE_0007", sms)), "CFR_PDSV_0111", false},
+		{"it was delivered, and some code forbids messages", false, taken(time.Hour), forbidden(said("delivered", "")), "", false},
+		{"it was not read, and some code forbids messages", true, taken(24 * time.Hour), forbidden(receipt("notified")), "CFR_PDSV_0111", false},
+		{"it failed, a list came too late, and some code forbids messages", false, listed, forbidden(said("failed", "", sms)), ledger.CodeListedTooLate, false},
 		{"it failed, and a list came too late", false, listed, said("failed", "MFR_SUPE_0007", sms), ledger.CodeListedTooLate, false},
 
 		{"the NHS App has nobody with the number", true, taken(time.Second), receipt("rejected"), "rejected", true},
 		{"the push did not get through", true, taken(time.Second), receipt("unnotified"), "unnotified", true},
 		{"it is not read yet", true, taken(23 * time.Hour), receipt("notified"), "", false},
-		{"it was not read in time", true, taken(24 * time.Hour), receipt("notified"), "unread", true},
-		{"it is in the app, and was not read in time", true, taken(24 * time.Hour), receipt("delivered"), "unread", true},
+		{"it was not read in time", true, taken(25 * time.Hour), receipt("notified"), "unread", true},
+		{"it is in the app, and was not read in time", true, taken(25 * time.Hour), receipt("delivered"), "unread", true},
 		{"it was read", true, taken(90 * time.Hour), receipt("read"), "", false},
 		{"it was read, and then rejected", true, taken(90 * time.Hour), &delivery.State{Status: "rejected", Source: delivery.Receipt, Read: true}, "", false},
 		{"the NHS App says nothing yet", true, taken(23 * time.Hour), nil, "", false},
-		{"the NHS App said nothing in time", true, taken(24 * time.Hour), nil, "unread", true},
+		{"the NHS App said nothing in time", true, taken(24 * time.Hour), nil, "unknown", false},
+		{"the NHS App said nothing that is understood in time", true, taken(24 * time.Hour), &delivery.State{Unknown: 1}, "unknown", false},
+		{"the receipts were asked for before the time was over", true, taken(25*time.Hour - 1), receipt("delivered"), "unknown", false},
+		{"the receipts were asked for when the time was over", true, taken(25 * time.Hour), receipt("delivered"), "unread", true},
 		{"nobody knows when it was accepted", true, outcome.Message{Fate: person.Accepted}, nil, "", false},
 		{"it was not read, and a list came too late", true, listed, receipt("notified"), ledger.CodeListedTooLate, false},
 	} {
-		rule := &Unreached{App: test.app, Unread: 24 * time.Hour, Now: now}
+		rule := &Unreached{App: test.app, Unread: 24 * time.Hour, Now: now, receipts: now.Add(-time.Hour)}
 		got, is := rule.Of(&test.m, test.s)
 		if is != (test.code != "") || got.Code != test.code || got.MayFollowUp != test.may || is && test.code != ledger.CodeListedTooLate && got.Reason == "" {
 			t.Errorf("%s: %+v, %v; want %q, %v", test.sentence, got, is, test.code, test.may)
+		}
+		rule.successor = "a1b2"
+		later, still := rule.Of(&test.m, test.s)
+		if still != is || later.Code != got.Code || later.MayFollowUp || (later.Reason == "run a1b2 took this run's place: look at its list") != got.MayFollowUp {
+			t.Errorf("%s, and another run took its place: %+v, %v", test.sentence, later, still)
 		}
 	}
 }

@@ -30,11 +30,15 @@ type Input struct {
 	Version  string // of the program
 	Complete bool   // every record has its final fate
 
+	Superseded string // the run that took this run's place, and its folder; empty: none
+
 	// What a later report has besides.
 	States iter.Seq2[delivery.Sorted, error] // of the messages, in the order of rows; nil: nothing is known
 	Unread error                             // what States lack, because it cannot be read
 	AsOf   time.Time                         // of States; zero: the report of the run's end
-	Only   []person.Fate                     // leave out records with another fate; empty: none
+	// When the NHS App was last asked for all receipts; zero: never.
+	Receipts time.Time
+	Only     []person.Fate // leave out records with another fate; empty: none
 }
 
 // Source reads the records of the cohort file. Their rows are 1, 2 and so on. One goroutine at a time calls it.

@@ -17,19 +17,19 @@ type Receipts struct {
 	Read   int         // receipts of any campaign
 	Unread int         // receipts that could not be read
 	News   *facts.News // takes the receipts as events, if it is not nil
+	Began  time.Time   // when the collection was made, before any was read
 
 	rows  *facts.Rows
 	log   *slog.Logger
 	ids   []uint32 // hashes of the communications' ids, by row - 1; 0: no receipt
 	twice map[int64]struct{}
-	now   time.Time
 }
 
 // NewReceipts makes an empty collection for the messages of a plan.
 func NewReceipts(plan *plan.Plan, log *slog.Logger) *Receipts {
 	return &Receipts{
 		rows: facts.NewRows(plan.References, plan.Records), log: log, ids: make([]uint32, plan.Records),
-		twice: map[int64]struct{}{}, now: time.Now(),
+		twice: map[int64]struct{}{}, Began: time.Now(),
 	}
 }
 
@@ -52,7 +52,7 @@ func (r *Receipts) Add(x nhsapp.Receipt) {
 	if r.News != nil {
 		r.News.Add(row, &delivery.Event{
 			Source: delivery.Receipt, Kind: delivery.OfMessage, Reference: x.RequestID, MessageID: x.MessageID,
-			Status: delivery.StatusOf(x.Code), Channel: "nhsapp", Reason: delivery.PlainWords(x.Reason), At: x.At.UTC(), Received: r.now,
+			Status: delivery.StatusOf(x.Code), Channel: "nhsapp", Reason: delivery.PlainWords(x.Reason), At: x.At.UTC(), Received: r.Began,
 		})
 	}
 }

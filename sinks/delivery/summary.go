@@ -125,6 +125,9 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 		if len(f.Left) > 0 {
 			fmt.Fprintf(w, "  not reached either, and left out: %s\n", inWords(f.Left))
 		}
+		if n := f.Left[delivery.NoNews]; n > 0 {
+			fmt.Fprintf(w, "  unknown: of %d messages there is no receipt, so nobody knows whether they were read; see docs/callbacks.md\n", n)
+		}
 	}
 	return nil
 }

@@ -181,7 +181,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: answerTime, MaxHeaderBytes: mostHeader,
 	}
 	server.Protocols.SetHTTP1(true)
-	runs, _ := runfolder.In(filepath.Dir(s.folder)) // without the folder there is no inbox
+	runs, _ := runfolder.In(filepath.Dir(s.folder)) // what cannot be read was refused before
 	facts := []any{"address", listener.Addr(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
 	if s.cert.current.Load() != nil {
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))

@@ -231,6 +231,9 @@ func ask(s *run.Runner, d *delivery.Run, states *messages.Sorter, o *Options) (*
 // received saves the NHS App's receipts, and prints what they say after the run's account.
 func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledger.Ledger, r *delivery.Receipts, o *Options, stands func() error) error {
 	failed := r.News.Save(ctx)
+	if failed == nil && r.Unread == 0 {
+		failed = d.Facts.SetReceipts(r.Began)
+	}
 	if failed != nil {
 		failed = refusal.New("delivery_unwritable", "cause", failed)
 	} else {

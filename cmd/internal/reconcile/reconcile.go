@@ -153,7 +153,7 @@ func askService(s *run.Runner, ctx context.Context, d *delivery.Run, receipts *d
 		if err := warnOfKeys(s, d.Plan, forms, key); err != nil {
 			return err
 		}
-		heard, err := d.Facts.Heard()
+		heard, err := facts.Of(s.Folder.Path, d.Plan).Partial().Heard() // it only settles what is named
 		if err != nil {
 			return refusal.New("callbacks_unreadable", "cause", err)
 		}

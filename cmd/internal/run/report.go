@@ -110,6 +110,7 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 	in := report.Input{
 		Plan: r.Plan, Account: account, Events: r.Ledger.Facts().Events, Trail: outcomes, Records: records, Version: build.Version(),
 		Complete: account.Fates[person.NotSent] == 0 && account.Fates[person.InDoubt] == 0, AsOf: r.AsOf, Only: r.Only,
+		Superseded: r.Ledger.Facts().Superseded,
 	}
 	if !r.AsOf.IsZero() && facts.Any(r.Dir) {
 		known := facts.Of(r.Dir, r.Plan).Partial()
@@ -122,6 +123,9 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 			r.Log.Error("ALARM: the report lacks callbacks that cannot be read; see \"The inbox is damaged\" in docs/callbacks.md", "cause", in.Unread)
 		}
 		in.States = states.All()
+		if in.Receipts, err = known.Receipts(); err != nil {
+			return err
+		}
 	}
 	return report.Write(in, outputs...)
 }
@@ -151,29 +155,27 @@ func (r *Report) Unreached() *report.Unreached {
 }
 
 // WriteAll writes the report of this moment, the channel attempts and the people not reached into the run's folder, and
-// returns the files. It leaves the report of a finished run alone, also if the run ends meanwhile. contradictions counts
-// the records with an event and without a message that was accepted, or may have been.
-func (r *Report) WriteAll() (paths []string, contradictions int64, err error) {
+// returns the files. It counts the people not reached. It leaves the report of a finished run alone, also if the run ends
+// meanwhile.
+func (r *Report) WriteAll(counts *report.UnreachedCounts) (paths []string, err error) {
 	own := r.file(runfolder.ReportFile)
 	paths = []string{r.file(runfolder.LaterReportFile), r.file(runfolder.ChannelsFile), r.file(runfolder.UnreachedFile)}
-	var counts report.UnreachedCounts
 	err = output.WriteTo(paths[0], func(later io.Writer) error {
 		return output.WriteTo(paths[1], func(channels io.Writer) error {
 			return output.WriteTo(paths[2], func(list io.Writer) error {
-				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, &counts))
+				return r.Write(report.Parquet(later), report.Channels(channels), r.Unreached().CSV(list, counts))
 			})
 		})
 	})
-	contradictions = counts.No[ledger.CodeContradicted]
 	if err != nil || r.Ledger.Facts().Closed {
-		return paths, contradictions, err
+		return paths, err
 	}
 	now, err := runfolder.Ledger(r.Dir, r.Plan)
 	if err == nil && !now.Facts().Closed {
 		err = os.Rename(paths[0], own)
 		paths[0] = own
 	}
-	return paths, contradictions, err
+	return paths, err
 }
 
 func (r *Report) file(name string) string { return filepath.Join(r.Dir, name) }
