@@ -17,7 +17,8 @@ import (
 func Accepted(l *ledger.Ledger) iter.Seq2[plan.AcceptedForm, error] {
 	return func(yield func(plan.AcceptedForm, error) bool) {
 		for id, s := range l.Standing() {
-			if s.Messages == 0 || s.Phase != ledger.Accepted {
+			isForeign := s.Phase == ledger.AcceptedUnknown && l.Reason(s) == ledger.CodeDecided
+			if s.Messages == 0 || !s.IsAccepted() || isForeign {
 				continue
 			}
 			planned, err := l.Plan.Batch(id.Batch)

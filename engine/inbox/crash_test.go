@@ -43,12 +43,11 @@ func (s *story) found(fsys *crashfs.FS) error {
 // follow lets the reader read on. If it cannot, it has read nothing.
 func (s *story) follow(fsys *crashfs.FS) error {
 	keys, at, err := readKeys(fsys, ".", s.at)
-	if errors.Is(err, ErrGone) { // a power cut took what it saw
-		s.seen = nil
-		keys, at, err = readKeys(fsys, ".", Position{})
-	}
 	if err != nil {
 		return err
+	}
+	if all, _, err := readKeys(fsys, ".", Position{}); err == nil && slices.Equal(all, keys) {
+		s.seen = nil // a power cut took what it saw last, and it begins anew
 	}
 	for _, key := range keys {
 		if slices.Contains(s.seen, key) {

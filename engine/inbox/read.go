@@ -55,15 +55,17 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Volume, q.Volume), cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.Offset, q.Offset))
 }
 
-// ErrGone means that an inbox does not have the event of a position at its place. It was dropped, or a power cut took it
-// before its sync, or another inbox is there: made anew, or brought back from an older copy. It also means that an older
-// version wrote the position. After it fn may have been called.
+// ErrGone means that an inbox has no volume of a position. Its events were dropped, or its folder
+// was deleted and made anew.
 var ErrGone = errors.New("the inbox does not have the events of this position any more; read it from its start")
 
 // Read calls fn with every event after from, in the order in which they were stored, and with the
 // position after the event. It returns the position after the last event. It never writes, and may
 // run while another process writes. It may see events shortly before they are acknowledged; a
 // power cut can still take those.
+//
+// It reads from the start when the volume does not have the event before from: a power cut took it, or the inbox was brought
+// back from an older copy, or an older version wrote the position. fn may then be called with events that it had before.
 //
 // An error of fn ends the reading and is returned unchanged, with the position before its event.
 // ErrGone is described above, and delivery.ErrNewer means an event of a newer program. Other
@@ -93,8 +95,15 @@ func readOn(
 	if err != nil {
 		return from, err
 	}
-	if fits, err := from.fits(fsys, dir, all); err != nil || !fits {
-		return from, cmp.Or(err, fmt.Errorf("%s at %s: %w", dir, from, ErrGone))
+	if from.Volume != 0 && !slices.Contains(all, from.Volume) {
+		return from, fmt.Errorf("%s at %s: %w", dir, from, ErrGone)
+	}
+	fits, err := from.fits(fsys, dir)
+	if err != nil {
+		return from, err
+	}
+	if !fits {
+		from = Position{}
 	}
 	reached := from
 	for _, volume := range all {
@@ -128,9 +137,10 @@ func readOn(
 			return reached, failed
 		}
 		if volume == from.Volume && errors.As(err, new(*journal.CorruptError)) {
-			err = fmt.Errorf("%w: %w", ErrGone, err) // perhaps only because the position is beyond the end of its segment
+			// Perhaps only because the position is beyond the end of its segment.
+			return readOn(fsys, dir, Position{}, wanted, past, fn)
 		}
-		if past != nil && isDamage(err) && !errors.Is(err, ErrGone) {
+		if past != nil && isDamage(err) {
 			past(err)
 			err = nil
 		}
@@ -148,12 +158,9 @@ func readVolume(fsys disk.FS, dir string, from Position, fn func(journal.Record)
 }
 
 // fits reports whether the last event before the position is there.
-func (p Position) fits(fsys disk.FS, dir string, all []uint64) (bool, error) {
-	switch {
-	case p.Volume == 0:
-		return true, nil
-	case !slices.Contains(all, p.Volume), p.Size == 0:
-		return false, nil
+func (p Position) fits(fsys disk.FS, dir string) (bool, error) {
+	if p.Size == 0 {
+		return p.Volume == 0, nil
 	}
 	reader, err := journal.OpenReader(volumePath(dir, p.Volume), volumeID(p.Volume), journal.Options{FS: fsys})
 	if err != nil {
