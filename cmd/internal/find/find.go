@@ -115,11 +115,8 @@ func checkReason(reason string) error {
 	if strings.TrimSpace(reason) == "" {
 		return refusal.New("find_reason_missing")
 	}
-	digits := strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(reason)
-	for i := range max(0, len(digits)-9) {
-		if _, err := person.ParseNHSNumber(digits[i : i+10]); err == nil {
-			return refusal.New("find_reason_with_number")
-		}
+	if person.HasNHSNumber(reason) {
+		return refusal.New("find_reason_with_number")
 	}
 	return control.CheckReason(reason)
 }
