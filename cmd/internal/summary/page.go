@@ -43,6 +43,9 @@ type Page struct {
 
 // Render writes the page.
 func Render(w io.Writer, p *Page) error {
+	for _, text := range []*string{&p.Title, &p.Service, &p.Purpose.Text, &p.Purpose.Owner, &p.Purpose.Basis} {
+		*text = oneLine(*text)
+	}
 	p.Style = template.CSS(styleText + fmt.Sprintf(`@page{@bottom-left{content:"%s, run %.8s · as of %s · complete: %s"}}`,
 		p.Campaign, p.RunID, p.AsOf.Format("2 January 2006, 15:04"), map[bool]string{false: "no", true: "yes"}[p.Complete()]))
 	sum := sha256.Sum256([]byte(p.Style))
