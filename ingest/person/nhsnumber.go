@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // NHSNumber is a valid NHS number: ten digits, not all the same, with a correct check digit.
@@ -182,7 +180,7 @@ func HasNHSNumber(text string) bool {
 			zero-- // scripts' digits come in runs from 0 to 9, and some of the runs meet
 		}
 		return '0' + (r-zero)%10
-	}, norm.NFKC.String(text))
+	}, text)
 	for i := range max(0, len(digits)-9) {
 		if _, err := ParseNHSNumber(digits[i : i+10]); err == nil {
 			return true
