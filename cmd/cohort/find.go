@@ -62,6 +62,9 @@ Exit codes: 0 when there is an answer, also that nobody was found; 10 when there
 				q.Runs = make([]string, 1)
 				q.Runs[0], _, err = runfolder.Find(args[0])
 			}
+			if folder := runs + strings.Join(args, ""); err != nil && person.HasNHSNumber(folder) && !runfolder.Exists(folder) {
+				return refusal.New("find_arguments")
+			}
 			if err != nil {
 				return err
 			}

@@ -36,6 +36,10 @@ var perVolume uint64 = 500
 // Folder returns the folder of the journal that belongs to a register.
 func Folder(register string) string { return filepath.Join(register, "audit") }
 
+// besideFile is a second head.json, in the folder of the register. It shows that a journal is gone, or its end with the
+// first one.
+func besideFile(dir string) string { return filepath.Clean(dir) + "-" + headFile }
+
 // Record is one record of the journal.
 type Record struct {
 	Previous string    `json:"previous"` // SHA-256 of the record before it; 64 zeros in the first. Append fills it in
@@ -115,6 +119,13 @@ func makeKey(dir string) ([]byte, error) {
 	if n, err := volumes(dir); err != nil || n > 0 {
 		return nil, cmp.Or(err, ErrNoKey)
 	}
+	c, err := begin(dir, 1)
+	if err == nil {
+		err = c.whole() // the folder may have been there, and be gone
+	}
+	if err != nil {
+		return nil, err
+	}
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // it never fails
 	return key, disk.WriteFile(filepath.Join(dir, keyFile), func(w io.Writer) error {
@@ -171,7 +182,9 @@ func (j *Journal) Append(r Record) (Head, error) {
 	if _, err := c.take(text); err != nil {
 		return Head{}, err
 	}
-	return c.at, disk.WriteFile(filepath.Join(j.dir, headFile), func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(c.at)
-	})
+	write := func(w io.Writer) error { return json.NewEncoder(w).Encode(c.at) }
+	if err := disk.WriteFile(filepath.Join(j.dir, headFile), write); err != nil {
+		return c.at, err
+	}
+	return c.at, disk.WriteFile(besideFile(j.dir), write)
 }

@@ -201,6 +201,36 @@ func TestChangesAreFound(t *testing.T) {
 	}
 }
 
+// The folder of the register remembers the head: a journal that is gone is not begun again in silence.
+func TestAMissingEndIsFound(t *testing.T) {
+	var broken *BrokenError
+	for _, n := range []int{1, 5, 8} {
+		dir := filled(t, n)
+		last, err := volumes(dir)
+		must(t, err)
+		segments, err := filepath.Glob(filepath.Join(volumePath(dir, last), "*.log"))
+		must(t, err)
+		must(t, os.Remove(segments[len(segments)-1]))
+		must(t, os.Remove(filepath.Join(dir, headFile)))
+		if _, err := appended(dir, "more"); err == nil {
+			t.Errorf("%d records: a journal without its last record takes more", n)
+		}
+		must(t, os.RemoveAll(dir))
+		if _, err := Read(dir, nil); !errors.As(err, &broken) || broken.Record != 1 {
+			t.Errorf("%d records: a journal that is gone is read: %v", n, err)
+		}
+		for range 2 {
+			if _, err := appended(dir, "more"); !errors.As(err, &broken) || broken.Record != 1 {
+				t.Errorf("%d records: a journal that is gone is begun again: %v", n, err)
+			}
+		}
+		must(t, os.Remove(besideFile(dir)))
+		if _, err := appended(dir, "more"); err != nil {
+			t.Errorf("%d records: no new journal: %v", n, err)
+		}
+	}
+}
+
 // A record in another's place is found although every checksum of its log is right.
 func TestAnotherChainIsFound(t *testing.T) {
 	one, other := filled(t, 16), filled(t, 16)
@@ -227,7 +257,9 @@ func TestTornEnds(t *testing.T) {
 		must(t, err)
 		_, err = appended(dir, "cut off")
 		must(t, err)
-		must(t, os.WriteFile(filepath.Join(dir, headFile), head, 0o600)) // the head is a step behind
+		for _, path := range []string{filepath.Join(dir, headFile), besideFile(dir)} { // the heads are a step behind
+			must(t, os.WriteFile(path, head, 0o600))
+		}
 		if got := reasons(t, dir); len(got) != n+1 {
 			t.Errorf("%d records of %d", len(got), n+1)
 		}

@@ -45,8 +45,8 @@ func Read(dir string, fn func(n uint64, r Record) error) (Head, error) {
 
 // chain checks records in their order.
 type chain struct {
-	at    Head // the last record; its SHA256 is empty at first, if the volumes before were not read
-	noted Head // what head.json says
+	at    Head   // the last record; its SHA256 is empty at first, if the volumes before were not read
+	noted []Head // what head.json says, and the one beside the journal
 	fn    func(n uint64, r Record) error
 }
 
@@ -56,18 +56,22 @@ func begin(dir string, volume uint64) (*chain, error) {
 	if volume == 1 {
 		c.at.SHA256 = strings.Repeat("0", 2*sha256.Size)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, headFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &c.noted)
-	}
-	if err == nil && c.noted.Records == 0 {
-		err = errors.New("it names no record")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, headFile), err)
+	for _, path := range []string{filepath.Join(dir, headFile), besideFile(dir)} {
+		var noted Head
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &noted)
+		}
+		if err == nil && noted.Records == 0 {
+			err = errors.New("it names no record")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w", path, err)
+		}
+		c.noted = append(c.noted, noted)
 	}
 	return c, nil
 }
@@ -83,17 +87,21 @@ func (c *chain) take(text []byte) (r Record, err error) {
 	}
 	sum := sha256.Sum256(text)
 	c.at = Head{n, hex.EncodeToString(sum[:])}
-	if n == c.noted.Records && c.at != c.noted {
-		return r, &BrokenError{n, "it is not the record that " + headFile + " names"}
+	for _, noted := range c.noted {
+		if n == noted.Records && c.at != noted {
+			return r, &BrokenError{n, "it is not the record that " + headFile + " names"}
+		}
 	}
 	return r, nil
 }
 
 // whole checks that no record is missing at the end.
 func (c *chain) whole() error {
-	if c.noted.Records > c.at.Records {
-		why := fmt.Sprintf("it is missing, and %s knows of %d records", headFile, c.noted.Records)
-		return &BrokenError{c.at.Records + 1, why}
+	for _, noted := range c.noted {
+		if noted.Records > c.at.Records {
+			why := fmt.Sprintf("it is missing, and %s knows of %d records", headFile, noted.Records)
+			return &BrokenError{c.at.Records + 1, why}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 //	REGISTER/audit/lock              the process that appends
 //	REGISTER/audit/key               32 bytes as hexadecimal digits, mode 0600: the key of the pseudonyms
 //	REGISTER/audit/head.json         how many records there are, and the SHA-256 of the last
+//	REGISTER/audit-head.json         the same, written after it: shows that the folder or its end is gone
 //	REGISTER/audit/0000000000000001  volumes of 500 records; each is a log of engine/journal
 //
 // A record is a JSON object. It has the SHA-256 of the record before it, over all volumes. So a record that was

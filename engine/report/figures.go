@@ -27,7 +27,8 @@ type Figures struct {
 	Within      []int64            // delivered, by the index of Delays; the last are later
 	Untimed     int64              // delivered, and nobody knows how soon
 	Overdue     int64              // open for longer than the last of Delays
-	Groups      []Tallies
+
+	Groups []Tallies // of all records, as of now
 }
 
 // Reason explains the fate of records.
@@ -46,18 +47,10 @@ type Progress struct {
 	Failed  bool   // a channel has failed
 }
 
-// Tallies count accepted messages by the values of a kept column.
+// Tallies count records by the values of a kept column.
 type Tallies struct {
 	Column string
 	Values map[string]*Tally
-}
-
-// Tally counts accepted messages. What is neither delivered nor failed is open.
-type Tally struct{ Sent, Delivered, Failed int64 }
-
-// Add adds another tally.
-func (t *Tally) Add(o Tally) {
-	t.Sent, t.Delivered, t.Failed = t.Sent+o.Sent, t.Delivered+o.Delivered, t.Failed+o.Failed
 }
 
 // Rest is the kind of all that is left when there are too many kinds.
@@ -112,11 +105,11 @@ func (f *sums) add(g *group) {
 		if s != nil {
 			f.Known++
 		}
+		for c := range f.Groups {
+			f.Groups[c].of(g.kept[c][i])[g.cell(i)]++
+		}
 		if m.Fate == person.Accepted {
-			t := f.accepted(m.AcceptedAt, s)
-			for c := range f.Groups {
-				f.Groups[c].of(g.kept[c][i]).Add(t)
-			}
+			f.accepted(m.AcceptedAt, s)
 			continue
 		}
 		countKind(f.Reasons, Reason{m.Fate, m.Code}, Reason{m.Fate, Rest})
@@ -148,7 +141,7 @@ func countKind[K comparable](m map[K]int64, kind, rest K) {
 }
 
 // accepted counts an accepted message. s is nil when the service has not spoken of it.
-func (f *sums) accepted(at time.Time, s *delivery.State) Tally {
+func (f *sums) accepted(at time.Time, s *delivery.State) {
 	if !at.IsZero() {
 		f.Sent[at.Unix()/900]++
 		if f.First.IsZero() || at.Before(f.First) {
@@ -167,16 +160,15 @@ func (f *sums) accepted(at time.Time, s *delivery.State) Tally {
 		}
 		countKind(f.Reached, channel, Rest)
 		f.delay(at, s)
-		return Tally{1, 1, 0}
+		return
 	case s != nil && !has && s.Final() && inTime(s.At):
 		countKind(f.Failed, failureOf(s), Failure{Code: Rest})
-		return Tally{1, 0, 1}
+		return
 	}
 	countKind(f.Open, progressOf(s), Progress{Status: Rest})
 	if !at.IsZero() && f.now.Sub(at) > Delays[len(Delays)-1] {
 		f.Overdue++
 	}
-	return Tally{1, 0, 0}
 }
 
 func (f *sums) delay(accepted time.Time, s *delivery.State) {

@@ -31,18 +31,41 @@ type Groups struct {
 // Group has the counts of the records with one value: of all, by fate, and of the accepted messages that were delivered,
 // read or failed, or about which nothing final is known yet. Those are left out when the services have said nothing about any message.
 type Group struct {
-	Value  *string        `json:"value"`  // nil: the column is empty, or the record is invalid
-	Counts map[string]any `json:"counts"` // each an int64, or the words fewer than 5 or at least N
+	Value  *string          `json:"value"` // nil: the column is empty, or the record is invalid
+	Counts map[string]Count `json:"counts"`
+}
+
+// Count is a count of people as it may be shown. In JSON it is a number, or a text such as fewer than 5.
+type Count struct {
+	N     int64
+	Words string // stand before N: fewer than, at least, or none
+}
+
+const (
+	fewerThan = "fewer than"
+	atLeast   = "at least"
+)
+
+// AtLeast reports whether a count of one to four people is in it, and more.
+func (c Count) AtLeast() bool { return c.Words == atLeast }
+
+func (c Count) String() string { return strings.TrimSpace(fmt.Sprintf("%s %d", c.Words, c.N)) }
+
+// MarshalJSON writes a number or a text.
+func (c Count) MarshalJSON() ([]byte, error) {
+	if c.Words == "" {
+		return strconv.AppendInt(nil, c.N, 10), nil
+	}
+	return strconv.AppendQuote(nil, c.String()), nil
 }
 
 // fewest is the least number of people that is shown, beside none.
 const fewest = 5
 
 // add is the count of several cells together. Of a cell of one to four people it tells no more than that.
-func add(cells []int64) any {
-	shown, all, hidden := int64(0), int64(0), int64(0)
+func add(cells []int64) Count {
+	shown, hidden := int64(0), int64(0)
 	for _, n := range cells {
-		all += n
 		if 0 < n && n < fewest {
 			hidden++
 		} else {
@@ -51,18 +74,16 @@ func add(cells []int64) any {
 	}
 	switch {
 	case hidden == 0:
-		return shown
-	case shown > 0 || hidden >= fewest-1: // four cells with fewer than five people would have one each
-		return fmt.Sprintf("at least %d", shown+hidden)
-	case all < fewest:
-		return fmt.Sprintf("fewer than %d", fewest)
+		return Count{N: shown}
+	case hidden == 1 && shown == 0:
+		return Count{fewest, fewerThan}
 	}
-	return fmt.Sprintf("at least %d", fewest)
+	return Count{shown + hidden, atLeast}
 }
 
-// tally counts the records with one value. Each is in one cell: an accepted message in one of the first four, and others
-// by their fate, in the order of person.Fates.
-type tally [10]int64
+// Tally counts the records with one value. Each is in one cell: an accepted message in one of the first four (read, else
+// delivered, failed, not known), and others by their fate, in the order of person.Fates.
+type Tally [10]int64
 
 const (
 	cellRead = iota
@@ -85,7 +106,7 @@ type grouping struct {
 	in     *Input
 	into   *Groups
 	column int
-	tally  map[string]*tally
+	tally  map[string]*Tally
 	known  bool // the service has said something about some message
 }
 
@@ -93,7 +114,7 @@ type grouping struct {
 // MostGroups, Write fails with ErrManyGroups.
 func By(into *Groups) Output {
 	return func(in *Input) (output, error) {
-		return &grouping{in: in, into: into, column: slices.Index(in.Records.Keep(), into.Column), tally: map[string]*tally{}}, nil
+		return &grouping{in: in, into: into, column: slices.Index(in.Records.Keep(), into.Column), tally: map[string]*Tally{}}, nil
 	}
 }
 
@@ -105,7 +126,7 @@ func (by *grouping) add(g *group) error {
 	for i, value := range g.kept[by.column][:len(g.rows)] {
 		t := by.tally[value]
 		if t == nil {
-			t = new(tally)
+			t = new(Tally)
 			by.tally[strings.Clone(value)] = t
 		}
 		t[g.cell(i)]++
@@ -143,26 +164,28 @@ func (by *grouping) close(map[string]string) error {
 	if records > 1000 && 2*len(by.tally) > records {
 		return ErrManyGroups
 	}
-	var all []*tally
+	var all []*Tally
 	for _, value := range slices.Sorted(maps.Keys(by.tally)) {
-		g := Group{Counts: by.counts(by.tally[value])}
+		g := Group{Counts: Counts(by.known, by.tally[value])}
 		if value != "" {
 			g.Value = &value
 		}
 		by.into.Groups, all = append(by.into.Groups, g), append(all, by.tally[value])
 	}
-	by.into.AsOf, by.into.Total = by.in.AsOf, Group{Counts: by.counts(all...)}
+	by.into.AsOf, by.into.Total = by.in.AsOf, Group{Counts: Counts(by.known, all...)}
 	return nil
 }
 
-func (by *grouping) counts(of ...*tally) map[string]any {
-	counts := map[string]any{}
+// Counts returns the counts of tallies together, by the names of the columns of cohort report --by. Without news of any
+// message, those that need it are left out.
+func Counts(news bool, of ...*Tally) map[string]Count {
+	counts := map[string]Count{}
 	for i, c := range groupCounts {
 		var cells []int64
 		for _, t := range of {
 			cells = append(cells, t[c.from:c.to]...)
 		}
-		if by.known || i < len(groupCounts)-4 {
+		if news || i < len(groupCounts)-4 {
 			counts[c.name] = add(cells)
 		}
 	}
@@ -175,7 +198,7 @@ func (g *Groups) Print(w io.Writer) {
 	line := func(first string, cell func(name string) any) {
 		fmt.Fprint(table, first)
 		for _, c := range groupCounts {
-			if total := g.Total.Counts[c.name]; total != nil && total != int64(0) {
+			if g.Total.Counts[c.name] != (Count{}) {
 				fmt.Fprint(table, "\t", cell(c.name))
 			}
 		}
@@ -192,14 +215,13 @@ func (g *Groups) Print(w io.Writer) {
 		}
 		line(value, func(name string) any { return one.Counts[name] })
 	}
-	atLeast := false
+	least := false
 	line("total", func(name string) any {
-		text, isText := g.Total.Counts[name].(string)
-		atLeast = atLeast || isText && strings.HasPrefix(text, "at least")
+		least = least || g.Total.Counts[name].AtLeast()
 		return g.Total.Counts[name]
 	})
 	_ = table.Flush()
-	if atLeast {
+	if least {
 		fmt.Fprintln(w, "\"at least\" is a minimum, which may fall when more is known; cohort status has the exact totals of the run")
 	}
 }

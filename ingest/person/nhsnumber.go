@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"unicode"
 )
 
 // NHSNumber is a valid NHS number: ten digits, not all the same, with a correct check digit.
@@ -165,3 +167,24 @@ func (n NHSNumber) LogValue() slog.Value { return slog.StringValue(masked) }
 
 // MarshalText masks the number in JSON, YAML and XML.
 func (n NHSNumber) MarshalText() ([]byte, error) { return []byte(masked), nil }
+
+// HasNHSNumber reports whether a text may hold an NHS number: ten of its digits, whatever stands between them, are a
+// valid one. Digits of any script count.
+func HasNHSNumber(text string) bool {
+	digits := strings.Map(func(r rune) rune {
+		if !unicode.IsDigit(r) {
+			return -1
+		}
+		zero := r
+		for unicode.IsDigit(zero - 1) {
+			zero-- // scripts' digits come in runs from 0 to 9, and some of the runs meet
+		}
+		return '0' + (r-zero)%10
+	}, text)
+	for i := range max(0, len(digits)-9) {
+		if _, err := ParseNHSNumber(digits[i : i+10]); err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -275,3 +275,16 @@ func TestEightDigitsAreDigitsAtEveryPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestTextsThatHoldANumber(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "call 4711": false, "9434765918": false, "1111111111": false, "943476591": false,
+		"9434765919": true, "x9434765919y": true, "19434765919": true, "943 476 5919": true, "943.476.5919": true, "943/476/5919": true,
+		"943\t476\n5919": true, "943\u202f476\u202f5919": true, "９４３４７６５９１９": true, "٩٤٣٤٧٦٥٩١٩": true, "𝟗𝟜𝟥𝟺𝟩𝟲𝟝𝟫𝟭𝟡": true,
+		"943 (new) 476 (sic) 5919": true,
+	} {
+		if got := person.HasNHSNumber(text); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}

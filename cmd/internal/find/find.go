@@ -23,6 +23,7 @@ import (
 	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
+	"cohort/engine/register"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -115,11 +116,8 @@ func checkReason(reason string) error {
 	if strings.TrimSpace(reason) == "" {
 		return refusal.New("find_reason_missing")
 	}
-	digits := strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(reason)
-	for i := range max(0, len(digits)-9) {
-		if _, err := person.ParseNHSNumber(digits[i : i+10]); err == nil {
-			return refusal.New("find_reason_with_number")
-		}
+	if person.HasNHSNumber(reason) {
+		return refusal.New("find_reason_with_number")
 	}
 	return control.CheckReason(reason)
 }
@@ -168,12 +166,29 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
 		}
 		found = append(found, f)
 	}
-	if a.Searched++; call.Register == "" {
+	if call.Register == "" {
 		call.Register = r.campaign.Registers()[0]
 	}
+	if err := knows(call.Register, planned.RunID); err != nil {
+		return err
+	}
+	a.Searched++
 	a.registers[filepath.Clean(call.Register)] = true
 	if a.Records = append(a.Records, found...); len(found) > 0 {
 		a.runs = append(a.runs, planned.RunID)
+	}
+	return nil
+}
+
+// knows refuses a register that does not know the run: run.json may have been changed, and the look-up would be recorded
+// where nobody looks.
+func knows(folder, run string) error {
+	reg, err := register.Look(folder)
+	if err != nil {
+		return refusal.New("register_unreadable", "cause", err)
+	}
+	if _, known := reg.Run(run); !known && runfolder.Exists(folder) { // without the folder, nothing is recorded
+		return refusal.New("find_register_strange", "register", folder, "run", run)
 	}
 	return nil
 }

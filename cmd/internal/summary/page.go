@@ -37,12 +37,16 @@ type Page struct {
 	Purpose                     campaign.Purpose
 	AsOf                        time.Time       // its zone is the page's
 	Previous                    *report.Figures // of the series, as it was at the same age; nil: none
+	NotCompared                 string          // why there is no Previous although there was a run; empty: nothing to tell
 	Policy                      string          // set by Render, as Style
 	Style                       template.CSS
 }
 
 // Render writes the page.
 func Render(w io.Writer, p *Page) error {
+	for _, text := range []*string{&p.Title, &p.Service, &p.Purpose.Text, &p.Purpose.Owner, &p.Purpose.Basis, &p.NotCompared} {
+		*text = oneLine(*text)
+	}
 	p.Style = template.CSS(styleText + fmt.Sprintf(`@page{@bottom-left{content:"%s, run %.8s · as of %s · complete: %s"}}`,
 		p.Campaign, p.RunID, p.AsOf.Format("2 January 2006, 15:04"), map[bool]string{false: "no", true: "yes"}[p.Complete()]))
 	sum := sha256.Sum256([]byte(p.Style))

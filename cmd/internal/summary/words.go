@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"cohort/engine/delivery"
 	"cohort/engine/ledger"
@@ -46,7 +48,10 @@ func codeWords(code string) string {
 	return capital(strings.NewReplacer("_", " ", "-", " ").Replace(code))
 }
 
-func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
+}
 
 func failureWords(f report.Failure) string {
 	known, said := delivery.WordsFor(f.Code, ""), words[f.Supplier]
@@ -136,4 +141,17 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", hours, int64(d/time.Minute)%60)
 	}
 	return fmt.Sprintf("%d days %d h", hours/24, hours%24)
+}
+
+// oneLine is a text without line breaks, and without characters that nobody sees, such as those that turn its direction.
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, text)), " ")
 }
