@@ -85,6 +85,7 @@ Exit codes:
 	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused, invalid")
 	c.Flags().StringVar(&f.Received, "received", "", "the people who were sent the words with this `fingerprint`")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, in words without personal data; it is in the plan")
+	c.Flags().StringVar(&f.RestOf, "rest-of", "", "take the place of the earlier follow-up with this `campaign` name: close it, and leave out whom it has reached")
 	c.Flags().BoolVar(&f.DryRun, "dry-run", false, "count who is due and who is left out, and change nothing")
 	c.Flags().BoolVar(&f.Due, "due", false, "say when somebody is due next, and change nothing")
 	c.Flags().BoolVar(&f.JSON, "json", false, "with --dry-run or --due: print the counts as JSON")

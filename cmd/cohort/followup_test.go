@@ -542,6 +542,66 @@ func TestAContentIncident(t *testing.T) {
 	}
 }
 
+// The words of a follow-up are wrong, and it is stopped half way. Another follow-up by the rule takes its place: it
+// reaches those who are still due and were not sent to. A cohort file is refused, since it has people who were not due.
+func TestAContentIncidentInAFollowUp(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 300)
+	c.files("", "0s")
+	c.spoilFile("sms.yaml", "per_second: 0", "per_second: 100")
+	c.spoilFile("sms.yaml", "routing_plan: sms", "routing_plan: sms\n    batch: {max_messages: 10}")
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	app := c.runOf("invitation-app")
+	c.told()
+	due := c.unread(app)
+	if !c.killedOnce(func() bool { return len(c.step(smsPlan)) >= 30 }, "followup", app, "--rule", "sms") {
+		t.Fatal("the follow-up was not stopped")
+	}
+	wrong := c.runOf("invitation-sms")
+	c.run("resume", wrong, "--settle")
+	had, reads := c.step(smsPlan), map[string]bool{}
+	for number, reference := range due {
+		if _, sent := had[number]; !sent && len(reads) < 3 {
+			c.call(reference, "read")
+			reads[number] = true
+		}
+	}
+	c.write("old.yaml", c.mustRead("sms.yaml"))
+	c.spoilFile("sms.yaml", "campaign: invitation-sms", "campaign: corrected")
+	c.spoilFile("sms.yaml", "come to", "please come to")
+	instead := []string{"followup", app, "--rule", "sms", "--rest-of", "invitation-sms"}
+	if o := c.run("resume", wrong); !o.refused("setting_changed_since_plan") || !strings.Contains(o.stderr, "cohort "+strings.Join(instead, " ")) {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	for _, call := range [][]string{
+		{"sent_as_follow_up", "send", "-c", "sms.yaml", "cohort.csv", "--rest-of", "invitation-sms"},
+		{"sent_as_follow_up", "send", "-c", "old.yaml", "cohort.csv", "--new-cohort"},
+		{"followup_rest_of_none", "followup", app, "--rule", "sms", "--rest-of", "invitation-app"},
+		append([]string{"followup_unfinished"}, instead[:4]...),
+	} {
+		if o := c.run(call[1:]...); !o.refused(call[0]) {
+			t.Errorf("%s: exit %d\n%s", call[0], o.code, o.stderr)
+		}
+	}
+	c.exits(0, instead...)
+	all := c.step(smsPlan) // fails the test if somebody is there twice
+	for _, number := range c.numbers {
+		_, isDue := due[number]
+		if _, sent := all[number]; sent != (isDue && !reads[number]) {
+			t.Errorf("due %v, read since %v, sent %v", isDue, reads[number], sent)
+		}
+	}
+	if len(had) < 30 || len(all) < len(had)+10 || len(reads) != 3 {
+		t.Errorf("%d people had the wrong words, and %d have a message", len(had), len(all))
+	}
+	if o := c.run(instead[:4]...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := c.run("resume", wrong); o.code == 0 {
+		t.Errorf("the run whose place was taken goes on\n%s", o.stdout)
+	}
+}
+
 // People whom the service refused get a letter. From then on neither the run itself nor a new cohort sends to them.
 func TestAFollowUpOfTheRefused(t *testing.T) {
 	t.Parallel()
@@ -625,7 +685,7 @@ func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 	if n := len(Must(filepath.Glob(c.path("runs/invitation-sms-*")))); n != 2 || before == c.mustRead(".cohort/register.jsonl") {
 		t.Errorf("%d follow-ups", n)
 	}
-	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_to_another_cohort") {
+	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_as_follow_up") {
 		t.Errorf("an ordinary run of the campaign: exit %d\n%s", o.code, o.stderr)
 	}
 	c.part("more.csv", 0, 340)

@@ -39,7 +39,8 @@ type Note struct {
 	People int64     `json:"people"`
 	SHA256 string    `json:"rows_sha256"`
 
-	rows rows
+	rows    rows
+	givenUp bool // another run takes its place
 }
 
 // FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
@@ -81,6 +82,13 @@ func (n *Notes) Release() {
 	}
 }
 
+// GiveUp leaves a run out of the notes in memory. Another run takes its place.
+func (n *Notes) GiveUp(run string) {
+	for _, note := range n.All {
+		note.givenUp = note.givenUp || note.RunID == run
+	}
+}
+
 func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
 
 func (n *Notes) read(records int64) error {
@@ -111,14 +119,14 @@ func (n *Notes) read(records int64) error {
 // IsOnly reports whether a rule is for people whom the parent has not reached.
 func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
 
-// share reports whether two rules must not take the same people.
-func share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
+// Share reports whether two rules must not take the same people.
+func Share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
 
 // Taken returns the rows that follow-ups of a rule have taken.
 func (n *Notes) Taken(rule string, records int64) rows {
 	all := newRows(records)
 	for _, note := range n.All {
-		if share(note.Rule, rule) {
+		if Share(note.Rule, rule) && !note.givenUp {
 			all.union(note.rows)
 		}
 	}
@@ -140,14 +148,14 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf FolderOf, log *slog.Logger) error {
 	for _, e := range reg.Runs() {
 		has := func(note *Note) bool { return note.RunID == e.RunID }
-		if e.Parent == parent && share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
+		if e.Parent == parent && Share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
 			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
 		}
 	}
 	kept := n.All[:0]
 	for _, note := range n.All {
 		began := true
-		if share(note.Rule, rule) {
+		if Share(note.Rule, rule) && !note.givenUp {
 			var err error
 			_, known := reg.Run(note.RunID)
 			if began, err = note.settled(known, folderOf); err == nil && !began && n.lock != nil {
