@@ -33,7 +33,8 @@ sends nothing.
                           and -c with the campaign file of the correction
 
 Left out and counted are people in doubt, people of contradicted messages, and people whose
-record allows no message. News that comes later leaves people out until their message is sent.
+record allows no message. News that comes later leaves people out: it is read at each start, at
+each start of a window, at midnight, and about each five minutes while the run sends.
 A follow-up by a rule is refused while the service has told of too few messages (known).
 
 Exit codes:
