@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/find"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -45,17 +46,23 @@ Exit codes:
   cohort followup runs/invitation-1a2b3c4d --received 5d1c07aa93be -c correction.yaml --reason "wrong number"`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			asked := 0
+			asked, empty := 0, false
 			for _, name := range []string{"rule", "only", "received"} {
-				if c.Flags().Changed(name) {
+				if flag := c.Flags().Lookup(name); flag.Changed {
 					asked++
+					empty = empty || strings.Trim(flag.Value.String(), "[] ") == ""
 				}
 			}
-			if asked != 1 {
+			if asked != 1 || empty {
 				return refusal.New("followup_of_whom")
 			}
 			if f.Rule == "" && strings.TrimSpace(f.Reason) == "" && !f.DryRun && !f.Due {
 				return refusal.New("followup_without_reason")
+			}
+			if f.Reason != "" {
+				if err := find.CheckReason(f.Reason); err != nil {
+					return err
+				}
 			}
 			if f.JSON && !f.DryRun && !f.Due {
 				return refusal.New("followup_json_alone")
@@ -72,9 +79,12 @@ Exit codes:
 			s.Open(c)
 			o.Words = []string{"followup", dir}
 			c.Flags().Visit(func(flag *pflag.Flag) {
-				value := strings.Trim(flag.Value.String(), "[]")
-				if flag.Name == "campaign" {
+				value := flag.Value.String()
+				switch flag.Name {
+				case "campaign":
 					value = f.Campaign
+				case "only":
+					value = strings.Join(f.Only, ",")
 				}
 				o.Words = append(o.Words, "--"+flag.Name+"="+value)
 			})

@@ -506,6 +506,7 @@ func TestAContentIncident(t *testing.T) {
 	for code, args := range map[string][]string{
 		"followup_wording_unknown":  {"followup", wrong, "--received", "0123456789ab", "-c", "correction.yaml", "--reason", "x"},
 		"followup_without_reason":   correct[:6],
+		"find_reason_with_number":   append(slices.Clone(correct[:7]), "she is 999 000 0018"),
 		"followup_without_campaign": {"followup", wrong, "--received", fingerprint, "--reason", "x"},
 		"followup_of_whom":          {"followup", wrong, "--received", fingerprint, "--rule", "sms"},
 		"followup_fate_wrong":       {"followup", wrong, "--only", "not_sent", "-c", "correction.yaml", "--reason", "x"},
@@ -516,11 +517,21 @@ func TestAContentIncident(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", code, o.code, o.stderr)
 		}
 	}
+	if o := c.run("followup", wrong, "--only", "", "-c", "correction.yaml", "--reason", "x"); !o.refused("followup_of_whom") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
 	c.run("resume", wrong, "--settle")
 	had := c.step(appPlan)
 	c.write("corrected.yaml", strings.NewReplacer("invitation-app", "corrected", "come on", "please come on").Replace(c.mustRead("app.yaml")))
 	c.exits(0, "send", "-c", "corrected.yaml", "cohort.csv", "--rest-of", "invitation-app")
+	correct[7] = "[urgent] a wrong [number]"
 	c.exits(0, correct...)
+	if call := string(Must(os.ReadFile(c.runOf("correction") + "/run.json"))); !strings.Contains(call, `--reason=[urgent] a wrong [number]`) {
+		t.Errorf("the call is kept as %s", call)
+	}
+	if o := c.run("status", c.runOf("correction")); !strings.Contains(o.stdout, "follow-up of run "+wrong[len(wrong)-8:]+" by received:"+fingerprint+"\n") {
+		t.Error(o.stdout)
+	}
 	if o := c.run(correct...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
 		t.Errorf("the second call: exit %d\n%s", o.code, o.stderr)
 	}
@@ -717,6 +728,9 @@ func TestAFollowUpOfARunInTheApp(t *testing.T) {
 		"followup: [{name: sms, after: 24h, unless: [read], by: sms.yaml}]\n"+text[strings.Index(text, "sink:"):])
 	c.exits(0, "send", "-c", "in-app.yaml", "cohort.csv")
 	app := c.runOf("in-app")
+	if out := c.days(10, "followup", app, "--rule", "sms", "--due", "--json"); !strings.Contains(out, `"due": 200`) || !strings.Contains(out, "[followup_unknown_outcomes]") {
+		t.Errorf("nothing is known\n%s", out)
+	}
 	time.Sleep(6 * time.Second) // each step of a message takes the simulator a second at least
 	c.days(0, "reconcile", app)
 	inApp := map[string]concluded{}

@@ -97,7 +97,7 @@ var sentences = map[string]string{
 	"find_arguments":                "cohort find needs one run's folder or --runs, and one of --nhs-number and --reference, such as: cohort find --runs runs --nhs-number - --reason \"call 4711\". Write a number with spaces in quotes",
 	"find_number_wrong":             "the number given to --nhs-number is none: {cause}",
 	"find_reason_missing":           "why do you look? Each look-up is recorded with a reason: --reason TEXT",
-	"find_reason_with_number":       "--reason has what looks like an NHS number. It stays in the audit journal: name the call or the case instead",
+	"find_reason_with_number":       "--reason has what looks like an NHS number. Reasons are kept: name the call or the case instead",
 	"find_reference_wrong":          "--reference takes the reference of a message as the report has it, such as 1f0b7d1e-6c1c-8b6a-9f00-0a1b2c3d4e5f",
 	"find_stopped":                  "stopped before there was an answer: nothing is shown, and nothing was recorded",
 	"finish_by_too_early":           "nothing is sent before {opens}; give a later time",

@@ -377,15 +377,19 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 	if o.JSON {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
-		return out.Encode(s)
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
+		s.Print(w)
 	}
-	fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
-	s.Print(w)
 	if !s.Known(a) {
 		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted,
 			"share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
 	}
 	switch {
+	case o.JSON:
 	case s.Due > 0 && o.Due:
 		fmt.Fprintln(w, "next due  now")
 	case s.Due == 0 && s.Next.IsZero():
