@@ -580,6 +580,17 @@ func TestAContentIncidentInAFollowUp(t *testing.T) {
 	c.write("old.yaml", c.mustRead("sms.yaml"))
 	c.spoilFile("sms.yaml", "campaign: invitation-sms", "campaign: corrected")
 	c.spoilFile("sms.yaml", "come to", "please come to")
+	c.write("circle.yaml", strings.NewReplacer("invitation-app", "circle", "sms.yaml", "back.yaml").Replace(c.mustRead("app.yaml")))
+	c.write("back.yaml", strings.NewReplacer("invitation-sms", "back", "letter.yaml", "circle.yaml").Replace(c.mustRead("sms.yaml")))
+	c.write("siblings.yaml", strings.NewReplacer("invitation-app", "siblings", "followup:", "followup:\n  - {name: also, by: sms.yaml}").Replace(c.mustRead("app.yaml")))
+	for _, file := range []string{"circle.yaml", "siblings.yaml"} {
+		if o := c.run("send", "-c", file, "cohort.csv"); !o.refused("followup_campaign_twice") {
+			t.Errorf("%s: exit %d\n%s", file, o.code, o.stderr)
+		}
+	}
+	if o := c.run("followup", wrong, "--only", "refused", "-c", "app.yaml", "--reason", "x"); !o.refused("followup_same_campaign") {
+		t.Errorf("back to the first message: exit %d\n%s", o.code, o.stderr)
+	}
 	instead := []string{"followup", app, "--rule", "sms", "--rest-of", "invitation-sms"}
 	if o := c.run("resume", wrong); !o.refused("setting_changed_since_plan") || !strings.Contains(o.stderr, "cohort "+strings.Join(instead, " ")) {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)

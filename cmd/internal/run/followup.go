@@ -234,6 +234,18 @@ func (p *parent) suits(by *campaign.Campaign) error {
 		return refusal.New("followup_without_lists", "list", filepath.Base(p.Campaign.Suppress[0].File))
 	case by.Name == p.plan.Campaign:
 		return refusal.New("followup_same_campaign", "campaign", by.Name)
+	case p.plan.FollowUp == nil:
+		return nil
+	}
+	reg, err := p.lookInRegister()
+	if err != nil {
+		return err
+	}
+	for id := p.plan.FollowUp.Parent.RunID; id != ""; {
+		above, _ := reg.Run(id)
+		if id = above.Parent; above.Campaign == by.Name {
+			return refusal.New("followup_same_campaign", "campaign", by.Name)
+		}
 	}
 	return nil
 }
