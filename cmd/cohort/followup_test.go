@@ -478,6 +478,51 @@ func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
 	}
 }
 
+// Two runs are followed up by one campaign at once. The one that comes later has a plan, and is refused. It is forgotten,
+// so that its people can be sent to with --new-cohort.
+func TestAFollowUpThatAnotherOvertook(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 340)
+	c.files("", "0s")
+	c.part("cohort.csv", 0, 170)
+	c.part("more.csv", 170, 340)
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	c.exits(0, "send", "-c", "app.yaml", "more.csv", "--new-cohort", "--run", "runs/more")
+	app := c.runOf("invitation-app")
+	c.told()
+	c.spoilFile("sms.yaml", "/oauth2/token", "/nothing-here")
+	late := []string{"followup", "runs/more", "--rule", "sms"}
+	if o := c.run(late...); o.code == 0 {
+		t.Fatalf("it has no token\n%s", o.stdout)
+	}
+	planned := c.runOf("invitation-sms")
+	if _, err := os.Stat(planned + "/plan.json"); err != nil {
+		t.Fatal(err)
+	}
+	c.spoilFile("sms.yaml", "/nothing-here", "/oauth2/token")
+	if o := c.run(late...); !o.refused("followup_unfinished") {
+		t.Errorf("it can still begin: exit %d\n%s", o.code, o.stderr)
+	}
+	c.exits(0, "followup", app, "--rule", "sms")
+	for _, call := range [][]string{{"resume", planned}, late} {
+		if o := c.run(call...); !o.refused("sent_to_another_cohort") {
+			t.Errorf("%v: exit %d\n%s", call, o.code, o.stderr)
+		}
+	}
+	c.exits(0, append(late, "--new-cohort")...)
+	all := c.step(smsPlan) // fails the test if somebody is there twice
+	due := c.unread(app)
+	for number := range c.unread(c.path("runs/more")) {
+		due[number] = ""
+	}
+	for number := range all {
+		delete(due, number)
+	}
+	if len(all) < 50 || len(due) > 0 {
+		t.Errorf("%d people were sent to, and %d more were due", len(all), len(due))
+	}
+}
+
 // hoursFrom are twelve hours of the day that begin some hours from now.
 func hoursFrom(hours int) string {
 	at := time.Now().UTC().Add(time.Duration(hours) * time.Hour)

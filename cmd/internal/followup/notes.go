@@ -158,7 +158,7 @@ func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf Fol
 		if Share(note.Rule, rule) && !note.givenUp {
 			var err error
 			_, known := reg.Run(note.RunID)
-			if began, err = note.settled(known, folderOf); err == nil && !began && n.lock != nil {
+			if began, err = note.settled(reg, known, folderOf); err == nil && !began && n.lock != nil {
 				err = n.forget(note, log)
 			}
 			if err != nil {
@@ -173,8 +173,9 @@ func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf Fol
 	return nil
 }
 
-// settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
-func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error) {
+// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan
+// or can never begin.
+func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf) (began bool, err error) {
 	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
 	var planned *plan.Plan
 	if err == nil {
@@ -191,6 +192,9 @@ func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error)
 	if err != nil {
 		return true, runfolder.Unsound(folder, err)
 	}
+	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) && hasRival(reg, planned) {
+		return false, nil
+	}
 	live, held, foreign := folded.Unsettled()
 	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0) || folded.Facts().Superseded != ""
 	if !over {
@@ -200,7 +204,15 @@ func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error)
 	return true, err
 }
 
-// forget removes what a follow-up without a plan has left.
+// hasRival reports whether a run of another chain has begun that a plan does not take into account. Such a plan never
+// begins.
+func hasRival(reg *register.Register, p *plan.Plan) bool {
+	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID), func(e register.Entry) bool {
+		return !slices.ContainsFunc(p.Earlier, func(was plan.EarlierRun) bool { return was.RunID == e.RunID })
+	})
+}
+
+// forget removes what a follow-up that never began has left.
 func (n *Notes) forget(note *Note, log *slog.Logger) error {
 	c, err := runfolder.ReadCall(note.Folder)
 	if err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
@@ -208,13 +220,27 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
+		if planned, err := plan.Open(note.Folder); err == nil { // nobody may have sent by it since
+			folded, err := ledger.Read(note.Folder, planned)
+			_ = planned.Close()
+			if err != nil || folded.Facts().Attempts > 0 {
+				held.Release()
+				return refusal.New("followup_busy", "folder", n.dir, "cause", "run "+note.RunID[:8]+" has begun")
+			}
+		}
+		for _, name := range []string{ledger.RevisionsFolder, ledger.LogFolder, plan.PlanFile} {
+			if err := os.RemoveAll(held.File(name)); err != nil {
+				held.Release()
+				return refusal.New("folder_unwritable", "cause", err)
+			}
+		}
 		held.Discard()
 		held.Release()
 	}
 	if err := os.Remove(n.path(note.RunID)); err != nil {
 		return refusal.New("folder_unwritable", "cause", err)
 	}
-	log.Info("a follow-up was stopped before it had a plan; it sent nothing and is forgotten", "run", note.RunID[:8])
+	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", "run", note.RunID[:8])
 	return disk.SyncFolder(n.dir)
 }
 
