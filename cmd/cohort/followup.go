@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/find"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -33,7 +34,8 @@ sends nothing.
                           and -c with the campaign file of the correction
 
 Left out and counted are people in doubt, people of contradicted messages, and people whose
-record allows no message. News that comes later leaves people out until their message is sent.
+record allows no message. News that comes later leaves people out: it is read at each start, at
+each start of a window, at midnight, and about each five minutes while the run sends.
 A follow-up by a rule is refused while the service has told of too few messages (known).
 
 Exit codes:
@@ -44,17 +46,23 @@ Exit codes:
   cohort followup runs/invitation-1a2b3c4d --received 5d1c07aa93be -c correction.yaml --reason "wrong number"`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			asked := 0
+			asked, empty := 0, false
 			for _, name := range []string{"rule", "only", "received"} {
-				if c.Flags().Changed(name) {
+				if flag := c.Flags().Lookup(name); flag.Changed {
 					asked++
+					empty = empty || strings.Trim(flag.Value.String(), "[] ") == ""
 				}
 			}
-			if asked != 1 {
+			if asked != 1 || empty {
 				return refusal.New("followup_of_whom")
 			}
 			if f.Rule == "" && strings.TrimSpace(f.Reason) == "" && !f.DryRun && !f.Due {
 				return refusal.New("followup_without_reason")
+			}
+			if f.Reason != "" {
+				if err := find.CheckReason(f.Reason); err != nil {
+					return err
+				}
 			}
 			if f.JSON && !f.DryRun && !f.Due {
 				return refusal.New("followup_json_alone")
@@ -71,9 +79,12 @@ Exit codes:
 			s.Open(c)
 			o.Words = []string{"followup", dir}
 			c.Flags().Visit(func(flag *pflag.Flag) {
-				value := strings.Trim(flag.Value.String(), "[]")
-				if flag.Name == "campaign" {
+				value := flag.Value.String()
+				switch flag.Name {
+				case "campaign":
 					value = f.Campaign
+				case "only":
+					value = strings.Join(f.Only, ",")
 				}
 				o.Words = append(o.Words, "--"+flag.Name+"="+value)
 			})
@@ -85,6 +96,7 @@ Exit codes:
 	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused, invalid")
 	c.Flags().StringVar(&f.Received, "received", "", "the people who were sent the words with this `fingerprint`")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, in words without personal data; it is in the plan")
+	c.Flags().StringVar(&f.RestOf, "rest-of", "", "take the place of the earlier follow-up with this `campaign` name: close it, and leave out whom it has reached")
 	c.Flags().BoolVar(&f.DryRun, "dry-run", false, "count who is due and who is left out, and change nothing")
 	c.Flags().BoolVar(&f.Due, "due", false, "say when somebody is due next, and change nothing")
 	c.Flags().BoolVar(&f.JSON, "json", false, "with --dry-run or --due: print the counts as JSON")

@@ -478,6 +478,51 @@ func TestLateNewsCopiesAndTwoCalls(t *testing.T) {
 	}
 }
 
+// Two runs are followed up by one campaign at once. The one that comes later has a plan, and is refused. It is forgotten,
+// so that its people can be sent to with --new-cohort.
+func TestAFollowUpThatAnotherOvertook(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 340)
+	c.files("", "0s")
+	c.part("cohort.csv", 0, 170)
+	c.part("more.csv", 170, 340)
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	c.exits(0, "send", "-c", "app.yaml", "more.csv", "--new-cohort", "--run", "runs/more")
+	app := c.runOf("invitation-app")
+	c.told()
+	c.spoilFile("sms.yaml", "/oauth2/token", "/nothing-here")
+	late := []string{"followup", "runs/more", "--rule", "sms"}
+	if o := c.run(late...); o.code == 0 {
+		t.Fatalf("it has no token\n%s", o.stdout)
+	}
+	planned := c.runOf("invitation-sms")
+	if _, err := os.Stat(planned + "/plan.json"); err != nil {
+		t.Fatal(err)
+	}
+	c.spoilFile("sms.yaml", "/nothing-here", "/oauth2/token")
+	if o := c.run(late...); !o.refused("followup_unfinished") {
+		t.Errorf("it can still begin: exit %d\n%s", o.code, o.stderr)
+	}
+	c.exits(0, "followup", app, "--rule", "sms")
+	for _, call := range [][]string{{"resume", planned}, late} {
+		if o := c.run(call...); !o.refused("sent_to_another_cohort") {
+			t.Errorf("%v: exit %d\n%s", call, o.code, o.stderr)
+		}
+	}
+	c.exits(0, append(late, "--new-cohort")...)
+	all := c.step(smsPlan) // fails the test if somebody is there twice
+	due := c.unread(app)
+	for number := range c.unread(c.path("runs/more")) {
+		due[number] = ""
+	}
+	for number := range all {
+		delete(due, number)
+	}
+	if len(all) < 50 || len(due) > 0 {
+		t.Errorf("%d people were sent to, and %d more were due", len(all), len(due))
+	}
+}
+
 // hoursFrom are twelve hours of the day that begin some hours from now.
 func hoursFrom(hours int) string {
 	at := time.Now().UTC().Add(time.Duration(hours) * time.Hour)
@@ -506,6 +551,7 @@ func TestAContentIncident(t *testing.T) {
 	for code, args := range map[string][]string{
 		"followup_wording_unknown":  {"followup", wrong, "--received", "0123456789ab", "-c", "correction.yaml", "--reason", "x"},
 		"followup_without_reason":   correct[:6],
+		"find_reason_with_number":   append(slices.Clone(correct[:7]), "she is 999 000 0018"),
 		"followup_without_campaign": {"followup", wrong, "--received", fingerprint, "--reason", "x"},
 		"followup_of_whom":          {"followup", wrong, "--received", fingerprint, "--rule", "sms"},
 		"followup_fate_wrong":       {"followup", wrong, "--only", "not_sent", "-c", "correction.yaml", "--reason", "x"},
@@ -516,11 +562,21 @@ func TestAContentIncident(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", code, o.code, o.stderr)
 		}
 	}
+	if o := c.run("followup", wrong, "--only", "", "-c", "correction.yaml", "--reason", "x"); !o.refused("followup_of_whom") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
 	c.run("resume", wrong, "--settle")
 	had := c.step(appPlan)
 	c.write("corrected.yaml", strings.NewReplacer("invitation-app", "corrected", "come on", "please come on").Replace(c.mustRead("app.yaml")))
 	c.exits(0, "send", "-c", "corrected.yaml", "cohort.csv", "--rest-of", "invitation-app")
+	correct[7] = "[urgent] a wrong [number]"
 	c.exits(0, correct...)
+	if call := string(Must(os.ReadFile(c.runOf("correction") + "/run.json"))); !strings.Contains(call, `--reason=[urgent] a wrong [number]`) {
+		t.Errorf("the call is kept as %s", call)
+	}
+	if o := c.run("status", c.runOf("correction")); !strings.Contains(o.stdout, "follow-up of run "+wrong[len(wrong)-8:]+" by received:"+fingerprint+"\n") {
+		t.Error(o.stdout)
+	}
 	if o := c.run(correct...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
 		t.Errorf("the second call: exit %d\n%s", o.code, o.stderr)
 	}
@@ -539,6 +595,77 @@ func TestAContentIncident(t *testing.T) {
 	}
 	if len(had) < 50 || len(had) > 250 || len(corrected) != len(had)-forbidden {
 		t.Errorf("%d had the wrong words, and %d a correction", len(had), len(corrected))
+	}
+}
+
+// The words of a follow-up are wrong, and it is stopped half way. Another follow-up by the rule takes its place: it
+// reaches those who are still due and were not sent to. A cohort file is refused, since it has people who were not due.
+func TestAContentIncidentInAFollowUp(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, 300)
+	c.files("", "0s")
+	c.spoilFile("sms.yaml", "per_second: 0", "per_second: 100")
+	c.spoilFile("sms.yaml", "routing_plan: sms", "routing_plan: sms\n    batch: {max_messages: 10}")
+	c.exits(0, "send", "-c", "app.yaml", "cohort.csv")
+	app := c.runOf("invitation-app")
+	c.told()
+	due := c.unread(app)
+	if !c.killedOnce(func() bool { return len(c.step(smsPlan)) >= 30 }, "followup", app, "--rule", "sms") {
+		t.Fatal("the follow-up was not stopped")
+	}
+	wrong := c.runOf("invitation-sms")
+	c.run("resume", wrong, "--settle")
+	had, reads := c.step(smsPlan), map[string]bool{}
+	for number, reference := range due {
+		if _, sent := had[number]; !sent && len(reads) < 3 {
+			c.call(reference, "read")
+			reads[number] = true
+		}
+	}
+	c.write("old.yaml", c.mustRead("sms.yaml"))
+	c.spoilFile("sms.yaml", "campaign: invitation-sms", "campaign: corrected")
+	c.spoilFile("sms.yaml", "come to", "please come to")
+	c.write("circle.yaml", strings.NewReplacer("invitation-app", "circle", "sms.yaml", "back.yaml").Replace(c.mustRead("app.yaml")))
+	c.write("back.yaml", strings.NewReplacer("invitation-sms", "back", "letter.yaml", "circle.yaml").Replace(c.mustRead("sms.yaml")))
+	c.write("siblings.yaml", strings.NewReplacer("invitation-app", "siblings", "followup:", "followup:\n  - {name: also, by: sms.yaml}").Replace(c.mustRead("app.yaml")))
+	for _, file := range []string{"circle.yaml", "siblings.yaml"} {
+		if o := c.run("send", "-c", file, "cohort.csv"); !o.refused("followup_campaign_twice") {
+			t.Errorf("%s: exit %d\n%s", file, o.code, o.stderr)
+		}
+	}
+	if o := c.run("followup", wrong, "--only", "refused", "-c", "app.yaml", "--reason", "x"); !o.refused("followup_same_campaign") {
+		t.Errorf("back to the first message: exit %d\n%s", o.code, o.stderr)
+	}
+	instead := []string{"followup", app, "--rule", "sms", "--rest-of", "invitation-sms"}
+	if o := c.run("resume", wrong); !o.refused("setting_changed_since_plan") || !strings.Contains(o.stderr, "cohort "+strings.Join(instead, " ")) {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	for _, call := range [][]string{
+		{"sent_as_follow_up", "send", "-c", "sms.yaml", "cohort.csv", "--rest-of", "invitation-sms"},
+		{"sent_as_follow_up", "send", "-c", "old.yaml", "cohort.csv", "--new-cohort"},
+		{"followup_rest_of_none", "followup", app, "--rule", "sms", "--rest-of", "invitation-app"},
+		append([]string{"followup_unfinished"}, instead[:4]...),
+	} {
+		if o := c.run(call[1:]...); !o.refused(call[0]) {
+			t.Errorf("%s: exit %d\n%s", call[0], o.code, o.stderr)
+		}
+	}
+	c.exits(0, instead...)
+	all := c.step(smsPlan) // fails the test if somebody is there twice
+	for _, number := range c.numbers {
+		_, isDue := due[number]
+		if _, sent := all[number]; sent != (isDue && !reads[number]) {
+			t.Errorf("due %v, read since %v, sent %v", isDue, reads[number], sent)
+		}
+	}
+	if len(had) < 30 || len(all) < len(had)+10 || len(reads) != 3 {
+		t.Errorf("%d people had the wrong words, and %d have a message", len(had), len(all))
+	}
+	if o := c.run(instead[:4]...); o.code != 0 || !strings.Contains(o.stdout, "nobody is due") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := c.run("resume", wrong); o.code == 0 {
+		t.Errorf("the run whose place was taken goes on\n%s", o.stdout)
 	}
 }
 
@@ -625,7 +752,7 @@ func TestFollowUpsOfARunThatGoesOn(t *testing.T) {
 	if n := len(Must(filepath.Glob(c.path("runs/invitation-sms-*")))); n != 2 || before == c.mustRead(".cohort/register.jsonl") {
 		t.Errorf("%d follow-ups", n)
 	}
-	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_to_another_cohort") {
+	if o := c.run("send", "-c", "sms.yaml", "cohort.csv"); !o.refused("sent_as_follow_up") {
 		t.Errorf("an ordinary run of the campaign: exit %d\n%s", o.code, o.stderr)
 	}
 	c.part("more.csv", 0, 340)
@@ -657,6 +784,9 @@ func TestAFollowUpOfARunInTheApp(t *testing.T) {
 		"followup: [{name: sms, after: 24h, unless: [read], by: sms.yaml}]\n"+text[strings.Index(text, "sink:"):])
 	c.exits(0, "send", "-c", "in-app.yaml", "cohort.csv")
 	app := c.runOf("in-app")
+	if out := c.days(10, "followup", app, "--rule", "sms", "--due", "--json"); !strings.Contains(out, `"due": 200`) || !strings.Contains(out, "[followup_unknown_outcomes]") {
+		t.Errorf("nothing is known\n%s", out)
+	}
 	time.Sleep(6 * time.Second) // each step of a message takes the simulator a second at least
 	c.days(0, "reconcile", app)
 	inApp := map[string]concluded{}

@@ -24,6 +24,7 @@ type Job struct {
 
 	Orders      <-chan Order // what people ask of the run while it is at work; may be nil
 	Lists       Lists        // the suppression lists, applied before anything is sent; nil: there are none
+	News        bool         // Lists may change at any time and at midnight: they are applied again while the run sends
 	Inbox       Inbox        // what the services say of messages; nil: nobody listens
 	Pace        campaign.Pace
 	OneWindow   bool // end with the window, and do not wait for the next

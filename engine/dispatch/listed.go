@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"cohort/engine/ledger"
@@ -28,10 +29,13 @@ type Listing struct {
 type Lists func(ctx context.Context, last []plan.ListRead) (Listing, error)
 
 // lists applies the suppression lists, and what has arrived in the inbox, when a run starts and when
-// a window opens. Nothing is sent before they are applied. The run's loop owns it.
+// a window opens. News is applied again while the run sends. Nothing is sent before they are applied. The run's loop owns it.
 type lists struct {
 	read    Lists                   // nil: there are none
 	inbox   Inbox                   // nil: there is none
+	zone    *time.Location          // its midnights are new days for Lists; nil: Lists has no news
+	began   time.Time               // when this reading began
+	until   time.Time               // when what was read is no longer enough; zero: never
 	started bool                    // they were read since this process began
 	opens   time.Time               // the start of the window that they were read for; zero: none
 	coming  chan ledger.ListedBatch // nil while nothing is being read
@@ -39,15 +43,28 @@ type lists struct {
 	late    int                     // people who were found too late since then
 }
 
+// newsEvery is the shortest time between two readings of news in a window.
+const newsEvery = 5 * time.Minute
+
 // due reports whether the lists must be read before anything is sent at now.
 func (l *lists) due(o pace.Opening, now time.Time) bool {
-	return (l.read != nil || l.inbox != nil) && (!l.started || o.IsOpen(now) && !o.Opens.Equal(l.opens))
+	over := !o.Opens.Equal(l.opens) || !l.until.IsZero() && !now.Before(l.until)
+	return (l.read != nil || l.inbox != nil) && (!l.started || o.IsOpen(now) && over)
+}
+
+// enoughUntil is when the news must be read again: so that reading takes a tenth of the time at most, and on a new day.
+func (l *lists) enoughUntil(now time.Time) time.Time {
+	if l.zone == nil {
+		return time.Time{}
+	}
+	year, month, day := l.began.In(l.zone).Date()
+	return pace.Sooner(now.Add(max(newsEvery, 9*now.Sub(l.began))), time.Date(year, month, day+1, 0, 0, 0, 0, l.zone))
 }
 
 // begin reads the lists on a goroutine that ends when it has closed l.coming. No task may be
 // in flight meanwhile: its form could change.
 func (l *lists) begin(ctx context.Context, r *run, o pace.Opening, now time.Time) {
-	*l = lists{read: l.read, inbox: l.inbox, started: true}
+	*l = lists{read: l.read, inbox: l.inbox, zone: l.zone, began: now, started: true}
 	if o.IsOpen(now) {
 		l.opens = o.Opens
 	}
@@ -105,7 +122,8 @@ func (r *run) takeListed(ctx context.Context, b ledger.ListedBatch, more bool) {
 			err = r.log.ListsApplied(now, b.Read)
 		}
 		if err == nil {
-			r.gate.ListsApplied(r.lists.opens)
+			r.lists.until = r.lists.enoughUntil(now)
+			r.gate.ListsApplied(r.lists.opens, r.lists.until)
 			if r.lists.out+r.lists.late > 0 {
 				r.job.Logger.Info("the suppression lists name people who were to be sent to",
 					"left_out", r.lists.out, "listed_too_late", r.lists.late)
@@ -133,6 +151,9 @@ func (r *run) suppress(b ledger.ListedBatch, now time.Time) error {
 		out, late := r.ledger.SplitListed(id, form, b.People)
 		if err := r.leaveOut(id, b.Planned, form, out, now); err != nil {
 			return err
+		}
+		if r.ledger.State(id).IsAccepted() { // their message was right when it was sent
+			late = slices.DeleteFunc(late, func(p record.RefusedRow) bool { return strings.HasPrefix(p.Code, plan.Overtaken) })
 		}
 		r.lists.late += len(late)
 		if err := r.log.TooLate(&record.ListedLate{Batch: b.Planned.Number, At: now, People: late}); err != nil {

@@ -315,3 +315,74 @@ func TestListsThatGrowWhileRunsCrash(t *testing.T) {
 		})
 	}
 }
+
+// News of people of a follow-up is read again while it sends, though a worker stands at the gate with a batch. Nobody is
+// sent to whose news came more than some minutes before, or whose last day was yesterday. Who was sent to in time is
+// not called late.
+func TestNewsIsReadWhileARunSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(22*time.Hour + 58*time.Minute) // it is 22:58
+		s := newService(1)
+		b := newBench(t, enginetest.NewPeople(600, 2, nil), engine.Limits{Messages: 10, Bytes: 1 << 20})
+		l := newRegistry(b.people)
+		midnight := time.Now().Add(62 * time.Minute)
+		came := map[int64]time.Time{}
+		unsent := func(code string, at time.Time, most int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for row := int64(600); row > 0 && most > 0; row-- {
+				if s.accepted[enginetest.TestRun.References().Message(row).String()] == 0 && l.rows[row] == "" {
+					l.list(code, row)
+					came[row], most = at, most-1
+				}
+			}
+		}
+		var reads []time.Time
+		lists := func(ctx context.Context, last []plan.ListRead) (Listing, error) {
+			now := time.Now()
+			if reads = append(reads, now); !now.Before(midnight) && len(came) < 70 {
+				for row := int64(1); row < 600; row += 7 { // the last day of some is over, of the others it was also their day
+					if l.rows[row] == "" {
+						l.list(plan.Overtaken+"too_late", row)
+						came[row] = midnight
+					}
+				}
+			}
+			return l.lists(ctx, last)
+		}
+		time.AfterFunc(12*time.Minute, func() { unsent(plan.Overtaken+"read", time.Now(), 50) })
+		sent := map[string]time.Time{}
+		c := &connection{kind: engine.Deduplicates, service: s, took: time.Second, onSend: func(_ int, r *engine.Request) {
+			for _, m := range r.Messages {
+				sent[m.String()] = time.Now()
+			}
+		}}
+		pace := campaign.Pace{PerSecond: 0.1, Location: time.UTC}
+		summary, err := b.start(t.Context(), c, func(j *Job) { j.Pace, j.Lists, j.News = pace, lists, true })
+		if err != nil || !summary.Finished || summary.ListedLate != 0 {
+			t.Fatalf("%+v, %v", summary, err)
+		}
+		before, after := 0, 0
+		for row, o := range b.outcomes() {
+			at, was := sent[enginetest.TestRun.References().Message(row).String()]
+			news, is := came[row]
+			if !news.Equal(midnight) {
+				news = news.Add(6 * time.Minute)
+			}
+			switch {
+			case !is && !was, is && was && at.After(news), was != (o.Fate == person.Accepted), o.Code == ledger.CodeListedTooLate:
+				t.Errorf("row %d: %+v, sent at %v, news at %v", row, o, at, news)
+			case is && was:
+				before++
+			case is:
+				after++
+			}
+		}
+		if before == 0 || after < 60 || len(reads) < 12 || len(reads) > 30 {
+			t.Errorf("%d people were sent to in time, %d left out, %d readings", before, after, len(reads))
+		}
+		if !slices.ContainsFunc(reads, func(at time.Time) bool { return at.Truncate(time.Minute).Equal(midnight) }) {
+			t.Errorf("no reading at midnight: %v", reads)
+		}
+	})
+}

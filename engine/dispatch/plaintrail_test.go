@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"cohort/engine/journal"
@@ -64,6 +65,9 @@ func (p *plainTrail) outcome(row int64, position uint32) (o outcome.Message, err
 		for _, r := range l.LeftOut(batch) {
 			if r.Position == position {
 				o.Fate, o.Code, o.Reason = person.Suppressed, r.Code, "a suppression list names the person since the cohort was planned"
+				if strings.HasPrefix(r.Code, "overtaken_") {
+					o.Reason = "the person is not due for this follow-up any more, since the cohort was planned"
+				}
 			}
 		}
 		for _, r := range l.Refused(batch) {

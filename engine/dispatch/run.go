@@ -91,6 +91,9 @@ func newRun(job Job, stopWaiting func()) *run {
 		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
 		health: health{good: now}, lists: lists{read: job.Lists, inbox: job.Inbox}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
+	if job.News {
+		r.lists.zone = job.Pace.Location
+	}
 	r.gate = pace.New(pace.Options{
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
 		Largest: job.Plan.Largest, Left: ledger.Unsent(l.Account()),

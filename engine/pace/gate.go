@@ -17,7 +17,7 @@ var (
 	ErrWindowOver = errors.New("the window has ended")
 	ErrUntilOver  = errors.New("pace.until has passed")
 	ErrProbing    = errors.New("the service does not answer; single requests find out when it does again")
-	ErrNewWindow  = errors.New("the suppression lists must be read before anything is sent in this window")
+	ErrNewWindow  = errors.New("the suppression lists must be read before anything more is sent")
 )
 
 type Options struct {
@@ -56,6 +56,7 @@ type Gate struct {
 	waiting Wait
 	paused  string    // why nothing passes; empty: it may
 	cleared time.Time // the start of the window that ListsApplied has opened
+	until   time.Time // nothing passes from then on before ListsApplied; zero: there is no such time
 	probes  int       // requests that may still pass while the service is probed; below 0: any number
 	passed  bool      // something has passed
 }
@@ -167,6 +168,8 @@ func (g *Gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 		return pauseNap, "the run is paused " + g.paused, nil
 	case g.hold.Until.After(now):
 		return g.hold.Until.Sub(now), g.hold.Why, nil
+	case !g.until.IsZero() && !now.Before(g.until):
+		return 0, "", ErrNewWindow
 	}
 	g.bucket.open(now, o.Opens)
 	g.bucket.setRate(now, g.rate(o, now))
@@ -256,11 +259,11 @@ func (g *Gate) Update(left int64, was WindowStart, now time.Time) (start WindowS
 	return was, sends
 }
 
-// ListsApplied lets requests pass in the window that opens at a moment.
-func (g *Gate) ListsApplied(opens time.Time) {
+// ListsApplied lets requests pass in the window that opens at a moment, until another; zero: until its end.
+func (g *Gate) ListsApplied(opens, until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.cleared = opens
+	g.cleared, g.until = opens, until
 }
 
 // NoProbe ends a probe.

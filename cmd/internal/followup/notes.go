@@ -39,7 +39,8 @@ type Note struct {
 	People int64     `json:"people"`
 	SHA256 string    `json:"rows_sha256"`
 
-	rows rows
+	rows    rows
+	givenUp bool // another run takes its place
 }
 
 // FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
@@ -81,6 +82,13 @@ func (n *Notes) Release() {
 	}
 }
 
+// GiveUp leaves a run out of the notes in memory. Another run takes its place.
+func (n *Notes) GiveUp(run string) {
+	for _, note := range n.All {
+		note.givenUp = note.givenUp || note.RunID == run
+	}
+}
+
 func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
 
 func (n *Notes) read(records int64) error {
@@ -111,14 +119,14 @@ func (n *Notes) read(records int64) error {
 // IsOnly reports whether a rule is for people whom the parent has not reached.
 func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
 
-// share reports whether two rules must not take the same people.
-func share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
+// Share reports whether two rules must not take the same people.
+func Share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
 
 // Taken returns the rows that follow-ups of a rule have taken.
 func (n *Notes) Taken(rule string, records int64) rows {
 	all := newRows(records)
 	for _, note := range n.All {
-		if share(note.Rule, rule) {
+		if Share(note.Rule, rule) && !note.givenUp {
 			all.union(note.rows)
 		}
 	}
@@ -140,17 +148,17 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf FolderOf, log *slog.Logger) error {
 	for _, e := range reg.Runs() {
 		has := func(note *Note) bool { return note.RunID == e.RunID }
-		if e.Parent == parent && share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
+		if e.Parent == parent && Share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
 			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
 		}
 	}
 	kept := n.All[:0]
 	for _, note := range n.All {
 		began := true
-		if share(note.Rule, rule) {
+		if Share(note.Rule, rule) && !note.givenUp {
 			var err error
 			_, known := reg.Run(note.RunID)
-			if began, err = note.settled(known, folderOf); err == nil && !began && n.lock != nil {
+			if began, err = note.settled(reg, known, folderOf); err == nil && !began && n.lock != nil {
 				err = n.forget(note, log)
 			}
 			if err != nil {
@@ -165,8 +173,9 @@ func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf Fol
 	return nil
 }
 
-// settled refuses a follow-up that can still send. began is false if it has no plan, and the register does not know it.
-func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error) {
+// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan
+// or can never begin.
+func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf) (began bool, err error) {
 	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
 	var planned *plan.Plan
 	if err == nil {
@@ -183,6 +192,9 @@ func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error)
 	if err != nil {
 		return true, runfolder.Unsound(folder, err)
 	}
+	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) && hasRival(reg, planned) {
+		return false, nil
+	}
 	live, held, foreign := folded.Unsettled()
 	over := live == 0 && foreign == 0 && (folded.Facts().Closed || held > 0) || folded.Facts().Superseded != ""
 	if !over {
@@ -192,7 +204,15 @@ func (note *Note) settled(known bool, folderOf FolderOf) (began bool, err error)
 	return true, err
 }
 
-// forget removes what a follow-up without a plan has left.
+// hasRival reports whether a run of another chain has begun that a plan does not take into account. Such a plan never
+// begins.
+func hasRival(reg *register.Register, p *plan.Plan) bool {
+	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID), func(e register.Entry) bool {
+		return !slices.ContainsFunc(p.Earlier, func(was plan.EarlierRun) bool { return was.RunID == e.RunID })
+	})
+}
+
+// forget removes what a follow-up that never began has left.
 func (n *Notes) forget(note *Note, log *slog.Logger) error {
 	c, err := runfolder.ReadCall(note.Folder)
 	if err == nil && c.RunID == note.RunID || err != nil && runfolder.Exists(note.Folder) {
@@ -200,13 +220,27 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
+		if planned, err := plan.Open(note.Folder); err == nil { // nobody may have sent by it since
+			folded, err := ledger.Read(note.Folder, planned)
+			_ = planned.Close()
+			if err != nil || folded.Facts().Attempts > 0 {
+				held.Release()
+				return refusal.New("followup_busy", "folder", n.dir, "cause", "run "+note.RunID[:8]+" has begun")
+			}
+		}
+		for _, name := range []string{ledger.RevisionsFolder, ledger.LogFolder, plan.PlanFile} {
+			if err := os.RemoveAll(held.File(name)); err != nil {
+				held.Release()
+				return refusal.New("folder_unwritable", "cause", err)
+			}
+		}
 		held.Discard()
 		held.Release()
 	}
 	if err := os.Remove(n.path(note.RunID)); err != nil {
 		return refusal.New("folder_unwritable", "cause", err)
 	}
-	log.Info("a follow-up was stopped before it had a plan; it sent nothing and is forgotten", "run", note.RunID[:8])
+	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", "run", note.RunID[:8])
 	return disk.SyncFolder(n.dir)
 }
 

@@ -9,23 +9,29 @@ import (
 )
 
 // FollowUpColumns lists the columns that the follow-ups of a campaign need, and the follow-ups of those. The spool
-// of the first run carries them for all.
-func FollowUpColumns(c *campaign.Campaign) ([]string, error) { return followUpColumns(c, nil) }
+// of the first run carries them for all. It refuses a chain that has a campaign twice: a person could get its message
+// twice.
+func FollowUpColumns(c *campaign.Campaign) ([]string, error) {
+	return followUpColumns(c, &[]string{c.Name})
+}
 
-// followUpColumns is FollowUpColumns. It does not go round a circle of the campaign files above.
-func followUpColumns(c *campaign.Campaign, above []string) (columns []string, err error) {
-	above = append(slices.Clip(above), c.Path)
+// followUpColumns is FollowUpColumns. chain has the names of the campaigns that were met so far.
+func followUpColumns(c *campaign.Campaign, chain *[]string) (columns []string, err error) {
 	for _, rule := range c.FollowUps {
 		if rule.NotAfter != "" {
 			columns = append(columns, rule.NotAfter)
 		}
-		if slices.Contains(above, rule.By) {
-			continue
-		}
 		by, err := LoadCampaign(rule.By)
 		var needs []string
+		if err == nil && slices.Contains(*chain, by.Name) {
+			return nil, refusal.New("followup_campaign_twice", "campaign", by.Name, "rule", rule.Name, "file", c.Path)
+		}
 		if err == nil {
-			needs, err = columnsFor(by, above)
+			*chain = append(*chain, by.Name)
+			needs, err = columnsFor(by, chain)
+		}
+		if refusal.Code(err) == "followup_campaign_twice" {
+			return nil, err
 		}
 		if err != nil {
 			return nil, refusal.New("followup_campaign_unusable", "cause", err, "rule", rule.Name)
@@ -38,10 +44,12 @@ func followUpColumns(c *campaign.Campaign, above []string) (columns []string, er
 
 // ColumnsFor lists the columns that a follow-up by a campaign needs beside the NHS number: for its messages, its
 // rules, and the follow-ups behind it.
-func ColumnsFor(by *campaign.Campaign) ([]string, error) { return columnsFor(by, nil) }
+func ColumnsFor(by *campaign.Campaign) ([]string, error) {
+	return columnsFor(by, &[]string{by.Name})
+}
 
-func columnsFor(by *campaign.Campaign, above []string) ([]string, error) {
-	columns, err := followUpColumns(by, above)
+func columnsFor(by *campaign.Campaign, chain *[]string) ([]string, error) {
+	columns, err := followUpColumns(by, chain)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,9 @@ type FollowUp struct {
 	Received string   // a fingerprint of words
 	Campaign string   // the campaign file to send with; empty: the rule's
 	Reason   string
-	DryRun   bool // count, and change nothing
-	Due      bool // only say when somebody is due
+	RestOf   string // campaigns of earlier follow-ups by the rule: this one takes their place
+	DryRun   bool   // count, and change nothing
+	Due      bool   // only say when somebody is due
 	JSON     bool
 }
 
@@ -57,6 +58,11 @@ func (f *followUp) header() *plan.FollowUp {
 		return nil
 	}
 	return f.of
+}
+
+// follows reports whether a run is a follow-up of the same people.
+func (f *followUp) follows(e register.Entry) bool {
+	return e.Parent == f.of.Parent.RunID && followup.Share(e.Rule, f.of.Rule)
 }
 
 // ready prepares the reading of the people due. The parent's reading has judged their records, so what a campaign
@@ -116,7 +122,7 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 		return err
 	}
 	r.Runs, r.Call.Campaign, r.Call.Cohort = filepath.Dir(p.Folder.Path), ask.Rule.By, []string{runfolder.StdinWord}
-	r.Call.FollowUp = options.Words
+	r.Call.FollowUp, r.Call.RestOf, p.Call.RestOf = options.Words, o.RestOf, o.RestOf
 	by, err := intake.LoadCampaign(ask.Rule.By)
 	if err != nil {
 		return err
@@ -228,6 +234,18 @@ func (p *parent) suits(by *campaign.Campaign) error {
 		return refusal.New("followup_without_lists", "list", filepath.Base(p.Campaign.Suppress[0].File))
 	case by.Name == p.plan.Campaign:
 		return refusal.New("followup_same_campaign", "campaign", by.Name)
+	case p.plan.FollowUp == nil:
+		return nil
+	}
+	reg, err := p.lookInRegister()
+	if err != nil {
+		return err
+	}
+	for id := p.plan.FollowUp.Parent.RunID; id != ""; {
+		above, _ := reg.Run(id)
+		if id = above.Parent; above.Campaign == by.Name {
+			return refusal.New("followup_same_campaign", "campaign", by.Name)
+		}
 	}
 	return nil
 }
@@ -287,6 +305,9 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 		return err
 	}
 	standing := p.standing(reg, p.plan, register.Facts{})
+	if err := p.giveUp(reg, f); err != nil {
+		return err
+	}
 	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.folderOf, p.Log); err != nil {
 		return err
 	}
@@ -301,6 +322,28 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 		return err
 	}
 	return p.notReplaced(reg, f.parent.Ledger)
+}
+
+// giveUp leaves out of the notes the follow-ups whose place this one takes. Its plan closes them, and leaves out the
+// people whom they have reached.
+func (p *parent) giveUp(reg *register.Register, f *followUp) error {
+	var given []string
+	if p.Call.RestOf != "" {
+		given = strings.Split(p.Call.RestOf, ",")
+	}
+	for _, campaign := range given {
+		found := false
+		for _, e := range reg.Runs() {
+			if e.Campaign == campaign && f.follows(e) {
+				f.notes.GiveUp(e.RunID)
+				found = true
+			}
+		}
+		if !found {
+			return refusal.New("followup_rest_of_none", "campaign", campaign, "rule", f.of.Rule, "run", p.plan.RunID[:8])
+		}
+	}
+	return nil
 }
 
 // notReplaced refuses to follow up refused or invalid people if another run may have sent to them.
@@ -346,15 +389,19 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 	if o.JSON {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
-		return out.Encode(s)
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
+		s.Print(w)
 	}
-	fmt.Fprintf(w, "follow-up %s of run %s, %s\n", f.of.Rule, p.plan.RunID[:8], p.plan.Campaign)
-	s.Print(w)
 	if !s.Known(a) {
 		return refusal.New("followup_unknown_outcomes", "known", s.WithNews, "accepted", s.Accepted,
 			"share", fmt.Sprintf("%g %%", a.Rule.Known*100), "command", refusal.Command("reconcile", p.Folder.Path))
 	}
 	switch {
+	case o.JSON:
 	case s.Due > 0 && o.Due:
 		fmt.Fprintln(w, "next due  now")
 	case s.Due == 0 && s.Next.IsZero():

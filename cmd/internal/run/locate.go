@@ -32,6 +32,11 @@ func (r *Runner) locate() (at place, err error) {
 		if at.begun = begun; begun {
 			return r.locateBegun(&at, entry)
 		}
+		if r.followUp == nil && r.Call.SendAgain == "" {
+			if err := notFollowUps(at.others); err != nil {
+				return err
+			}
+		}
 		if r.Call.NewCohort || r.Call.SendAgain != "" {
 			return nil
 		}

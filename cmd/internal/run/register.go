@@ -328,7 +328,7 @@ func (r *Runner) linksOfOthers() (earlier.Links, error) {
 	return earlier.LinksOf(reg.OfOtherCampaigns(r.Campaign.Name, kind, time.Now().AddDate(0, 0, -r.Campaign.OverlapDays))), nil
 }
 
-// restOf lists the runs of the campaigns that --rest-of names. A rehearsal takes only rehearsals, and
+// restOf lists the runs of the campaigns that --rest-of names; for a follow-up, those by the same rule. A rehearsal takes only rehearsals, and
 // closes no real run.
 func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) {
 	if r.Call.RestOf == "" {
@@ -341,7 +341,7 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 	known, rehearsal := map[string][]register.Entry{}, r.rehearses(ctx)
 	var names []string
 	for _, e := range reg.Runs() {
-		if e.Simulator != rehearsal || e.Campaign == r.Campaign.Name {
+		if e.Simulator != rehearsal || e.Campaign == r.Campaign.Name || r.followUp != nil && !r.followUp.follows(e) {
 			continue
 		}
 		if known[e.Campaign] == nil {
@@ -366,5 +366,19 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 		}
 		runs = append(runs, known[name]...)
 	}
-	return runs, nil
+	if r.followUp != nil {
+		return runs, nil
+	}
+	return runs, notFollowUps(runs)
+}
+
+// notFollowUps refuses to send to the rest of a cohort when one of the runs is a follow-up. Its cohort has people who
+// were never due for it: they have read the first message, or may get no message.
+func notFollowUps(runs []register.Entry) error {
+	for _, e := range runs {
+		if e.Rule != "" {
+			return refusal.New("sent_as_follow_up", "campaign", e.Campaign, "run", e.RunID, "folder", e.Folder, "new_name", register.NewCampaignName(e))
+		}
+	}
+	return nil
 }

@@ -33,6 +33,8 @@ import (
 type Status struct {
 	RunID        string                `json:"run_id"`
 	Campaign     string                `json:"campaign"`
+	Parent       string                `json:"parent,omitempty"` // of a follow-up: the run with its people
+	Rule         string                `json:"rule,omitempty"`   // likewise
 	Service      string                `json:"service"`
 	Folder       string                `json:"folder"`
 	State        ledger.RunState       `json:"state"`
@@ -157,6 +159,9 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	account := folded.Account()
 	_, held, foreign := folded.Unsettled()
 	s.RunID, s.Campaign, s.Service = plan.RunID, plan.Campaign, plan.Service
+	if f := plan.FollowUp; f != nil {
+		s.Parent, s.Rule = f.Parent.RunID, f.Rule
+	}
 	s.Records, s.Fates, s.AddsUp = account.Records, map[person.Fate]int64{}, account.Check() == nil
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
@@ -214,6 +219,9 @@ func (s *Status) Print(w io.Writer) {
 	if s.Fates == nil {
 		s.next(w)
 		return
+	}
+	if s.Parent != "" {
+		fmt.Fprintf(w, "follow-up of run %.8s by %s\n", s.Parent, s.Rule)
 	}
 	if s.FirstStart != nil {
 		often := "once"
