@@ -73,7 +73,7 @@ func In(runs string) ([]string, error) {
 // Find answers a query. It records the look-up in the audit journal of each run's register before it returns. It
 // locks no run.
 func Find(ctx context.Context, q Query) (*Answer, error) {
-	if err := checkReason(q.Reason); err != nil {
+	if err := CheckReason(q.Reason); err != nil {
 		return nil, err
 	}
 	if _, err := engine.ParseRunID(strings.ReplaceAll(q.Reference, "-", "")); q.Reference != "" && err != nil {
@@ -111,8 +111,8 @@ func Find(ctx context.Context, q Query) (*Answer, error) {
 	return a, nil
 }
 
-// checkReason refuses a reason that would bring an NHS number into the audit journal.
-func checkReason(reason string) error {
+// CheckReason refuses a reason that would bring an NHS number into a record. An error is a refusal.
+func CheckReason(reason string) error {
 	if strings.TrimSpace(reason) == "" {
 		return refusal.New("find_reason_missing")
 	}

@@ -84,7 +84,7 @@ func TestReasons(t *testing.T) {
 		"call 4711": "", "call 020 7946 12": "", "for 9990000018": "find_reason_with_number", "(999 000-0018)": "find_reason_with_number",
 		"x9990000018y": "find_reason_with_number", "call 9990.000/018": "find_reason_with_number", "\t": "find_reason_missing", strings.Repeat("x", 1001): "reason_too_long",
 	} {
-		if err := checkReason(reason); refusal.Code(err) != want || err != nil && strings.Contains(err.Error(), "0018") {
+		if err := CheckReason(reason); refusal.Code(err) != want || err != nil && strings.Contains(err.Error(), "0018") {
 			t.Errorf("%q: %v", reason, err)
 		}
 	}
