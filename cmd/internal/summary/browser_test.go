@@ -77,9 +77,6 @@ type browser struct {
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("Chromium is missing: .ci/run installs it")
-		}
 		t.Skip("Chromium is missing: apt-get install chromium")
 	}
 	axe, err := os.ReadFile(axeFile)
