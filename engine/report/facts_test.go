@@ -220,11 +220,11 @@ func checkText(t *testing.T, path string, rows []reportRow) {
 
 // A report of some fates has all of their rows, whole and in order, and no other.
 func TestAReportOfSomeFates(t *testing.T) {
-	c := accepted(t, cohortOf(150_000)) // some row groups have nobody who is accepted
+	c := accepted(t, cohortOf(50_000)) // some row groups have nobody who is accepted
 	path := filepath.Join(t.TempDir(), "report.parquet")
 	read := func(only ...person.Fate) []reportRow {
 		in := c.input(t)
-		in.States, in.Only = triedStates(150_000), only
+		in.States, in.Only = triedStates(50_000), only
 		must(t, writeFile(path, in))
 		rows, err := parquet.ReadFile[reportRow](path)
 		must(t, err)
