@@ -35,7 +35,7 @@ type world struct {
 	says    said   // by the simulator, after its start
 }
 
-// said is what a process says while a test reads it.
+// said collects the lines of a process while a test reads them.
 type said struct {
 	mu   sync.Mutex
 	text strings.Builder

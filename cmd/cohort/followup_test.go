@@ -29,8 +29,8 @@ const (
 	smsPlan = "00000000-0000-0000-0000-000000000003"
 )
 
-// chain is a world with a campaign of three steps: a message in the NHS App, a text message for those who have not
-// read it, and a letter for those whom neither has reached. A receiver takes the callbacks.
+// chain is a world with a campaign of three steps: a message in the NHS App, a text message if it stays unread, and
+// a letter if neither reaches the person. A receiver takes the callbacks.
 type chain struct {
 	*world
 	receiver string   // the address of the receiver of callbacks
@@ -138,7 +138,7 @@ func (c *chain) told() {
 	})
 }
 
-// step is what the service knows of the messages of one plan, by NHS number.
+// step returns the messages of one plan as the service has them, by NHS number.
 func (c *chain) step(plan string) map[string]concluded {
 	c.t.Helper()
 	all := map[string]concluded{}

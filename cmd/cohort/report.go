@@ -97,7 +97,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 	return c
 }
 
-// tell says what a person must know about the people whom the run has not reached.
+// tell prints two warnings about the people not reached: nothing is known, or the service contradicts the account.
 func (f *reportFlags) tell(out io.Writer, folder string) {
 	reconcile := refusal.Command("reconcile", folder)
 	if n := f.counts.No[delivery.NoNews]; n > 0 {

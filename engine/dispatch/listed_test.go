@@ -316,9 +316,9 @@ func TestListsThatGrowWhileRunsCrash(t *testing.T) {
 	}
 }
 
-// News of people of a follow-up is read again while it sends, though a worker stands at the gate with a batch. Nobody is
-// sent to whose news came more than some minutes before, or whose last day was yesterday. Who was sent to in time is
-// not called late.
+// News of people of a follow-up is read again while it sends, though a worker stands at the gate with a batch. A person
+// gets nothing if the news is some minutes old, or if the last day was yesterday. A person who got the message in time
+// is not called late.
 func TestNewsIsReadWhileARunSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(22*time.Hour + 58*time.Minute) // it is 22:58

@@ -29,7 +29,7 @@ func NewCampaignName(e Entry) string {
 	return "a new campaign name would send again to the people this run has reached, and nobody knows how many they are"
 }
 
-// followUpAgain says how the people of a follow-up to whom nothing was sent get a message with other words.
+// followUpAgain returns the command that sends other words to the rest of a follow-up: the people without a message.
 func followUpAgain(f *plan.FollowUp, campaign string) string {
 	words := []string{"followup", f.Parent.Folder, "--rule", f.Rule}
 	if kind, value, is := strings.Cut(f.Rule, ":"); is {

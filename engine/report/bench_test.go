@@ -68,8 +68,8 @@ func (c *complete) input(t testing.TB) report.Input {
 	return input(t, c.dir, c.plan, c.cohort, c.account)
 }
 
-// BenchmarkEncode writes the report of a complete run, of which no facts are known, and of which they are known of each
-// message. The records come from memory: reading them from a spool is not in it.
+// BenchmarkEncode writes the report of a complete run: once without facts, and once with facts of each message. The
+// records come from memory, so reading a spool is not measured.
 func BenchmarkEncode(b *testing.B) {
 	c := accepted(b, newCohort())
 	for _, facts := range []bool{false, true} {

@@ -125,7 +125,7 @@ const (
 	lateCallbacks  = 2 * time.Hour
 )
 
-// callbackTime is how long the callbacks of all messages take at the usual rate.
+// callbackTime returns the time for the callbacks of all messages, at the usual rate.
 func (f *Forecast) callbackTime() time.Duration {
 	return time.Duration(callbacksEach*f.Messages) * time.Second / usualCallbacks
 }
