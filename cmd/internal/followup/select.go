@@ -26,14 +26,16 @@ type Selection struct {
 }
 
 // Select finds the people who are due at now, and are not in taken. It writes them to out as a cohort file: the
-// NHS number and the columns, in the order of the parent's rows. day is the day of the messages, such as 20270131.
+// NHS number and the columns, in the order of the parent's rows. cohort has the columns that the spool does not have.
+// day is the day of the messages, such as 20270131.
 // Its memory does not grow with the number of people, but by a bit for each record.
 func (p *Parent) Select(
-	ctx context.Context, a *Ask, taken rows, columns []string, now time.Time, day int64, out io.Writer,
+	ctx context.Context, a *Ask, taken rows, columns []string, cohort Cohort, now time.Time, day int64, out io.Writer,
 ) (*Selection, error) {
 	s := &selecting{
 		Selection: Selection{LeftOut: map[Verdict]int64{}, rows: newRows(p.Plan.Records)},
 		ask:       a, taken: taken, now: now, day: day, last: slices.Index(columns, a.Rule.NotAfter), columns: len(columns),
+		again: cohort != nil,
 	}
 	if slices.Contains(a.Fates, person.Invalid) {
 		if err := s.findInvalid(ctx, p); err != nil {
@@ -44,7 +46,7 @@ func (p *Parent) Select(
 	if err := write.Write(append([]string{"nhs_number"}, columns...)); err != nil {
 		return nil, err
 	}
-	err := p.each(ctx, columns, s.take, func() error {
+	err := p.each(ctx, columns, cohort, s.take, func() error {
 		slices.SortFunc(s.block, func(a, b due) int { return cmp.Compare(a.row, b.row) })
 		for _, d := range s.block {
 			if err := write.Write(d.values); err != nil {
@@ -65,7 +67,8 @@ type selecting struct {
 	now     time.Time
 	day     int64
 	columns int
-	last    int // the column with the last day; -1: none
+	again   bool // the cohort is read again
+	last    int  // the column with the last day; -1: none
 	block   []due
 	invalid map[person.NHSNumber]bool // people whom the parent could not send to, because of their records alone
 }
@@ -93,6 +96,10 @@ func (s *selecting) take(r *record) error {
 		v = Taken
 	case v == Due && r.outcome.Fate == person.Invalid && !s.invalid[r.number]:
 		v = Reached
+	case v == Due && r.value == nil && s.columns > 0 && s.again:
+		v = Verdict(person.Invalid) // neither can its values be read
+	case v == Due && r.value == nil && s.columns > 0:
+		return refusal.New("followup_without_values")
 	case v == NotYet && (s.Next.IsZero() || at.Before(s.Next)):
 		s.Next = at
 	}
@@ -102,9 +109,6 @@ func (s *selecting) take(r *record) error {
 	}
 	values := []string{r.number.Digits()}
 	for i := range s.columns {
-		if r.value == nil {
-			return refusal.New("followup_without_values")
-		}
 		values = append(values, r.value(i))
 	}
 	s.block = append(s.block, due{r.row, values})
@@ -130,7 +134,7 @@ func (s *selecting) findInvalid(ctx context.Context, p *Parent) error {
 			older[current] = append(older[current], old)
 		}
 	}
-	return p.each(ctx, nil, func(r *record) error {
+	return p.each(ctx, nil, nil, func(r *record) error {
 		if r.outcome.Fate != person.Invalid {
 			delete(s.invalid, r.number)
 			for _, old := range older[r.number] {
