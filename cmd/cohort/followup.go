@@ -21,7 +21,7 @@ func followupCommand() *cobra.Command {
 		campaign string
 	)
 	c := &cobra.Command{
-		Use:   "followup DIR (--rule NAME | --only FATES | --received FINGERPRINT)",
+		Use:   "followup DIR (--rule NAME | --only refused | --received FINGERPRINT)",
 		Short: "Send a later message to people of a run, such as those who have not read it",
 		Long: `Followup finds the people of a run who are due for a later message, and sends it to them. The
 later message is a run of its own, with its own folder, report and window. Each call takes the
@@ -29,8 +29,8 @@ people who are due now and are in no earlier follow-up by the same rule. When no
 sends nothing.
 
   --rule NAME             a rule under followup in the run's campaign file
-  --only FATES            the people whom the run has not reached: refused, invalid, or both with a
-                          comma between, and -c with the campaign file of the later message
+  --only refused          the people whom the service refused, and -c with the campaign file of the
+                          later message
   --received FINGERPRINT  the people who were sent these words (template_version in the report),
                           and -c with the campaign file of the correction
 
@@ -105,7 +105,7 @@ Exit codes:
 	}
 	campaignFlag(c, &campaign, "the campaign `file` of the later message, with --only and --received")
 	c.Flags().StringVar(&f.Rule, "rule", "", "the `name` of a rule under followup in the run's campaign file")
-	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused, invalid")
+	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused")
 	c.Flags().StringVar(&f.Received, "received", "", "the people who were sent the words with this `fingerprint`")
 	c.Flags().StringArrayVar(&f.Cohort, "cohort", nil, "a cohort `file` of the run, for columns that the run has not kept; name several in their order")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, in words without personal data; it is in the plan")

@@ -27,7 +27,7 @@ func TestWhoIsDue(t *testing.T) {
 	with := func(m outcome.Message, code string) outcome.Message { m.Code = code; return m }
 	rule := Ask{Rule: campaign.FollowUp{Name: "sms", After: 24 * time.Hour, Unless: []string{"read"}}}
 	both := Ask{Rule: campaign.FollowUp{Name: "sms", Unless: []string{"read", "delivered"}}}
-	only := Ask{Fates: []person.Fate{person.Refused, person.Invalid}}
+	only := Ask{Refused: true}
 	words := Ask{Wording: "these"}
 	read, delivered := &delivery.State{Read: true, Delivered: true}, &delivery.State{Delivered: true}
 	dead := &delivery.State{Status: delivery.Failed, Code: "MFR_PDSV_0112"}

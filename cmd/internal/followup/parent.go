@@ -162,35 +162,33 @@ func (b *pass) readCohort(rows int64) error {
 	return nil
 }
 
-// values returns what finds the columns of a row at a place of the cohort. kept has those of the spool; it may be nil.
-func (b *pass) values(row, line int64, file int, kept func(column int) string) (func(column int) string, error) {
-	if b.next == nil {
-		return kept, nil
+// fill lets a record have the columns of the cohort, too. It compares the record's place in the cohort.
+func (b *pass) fill(r *record, file uint16, line int64) error {
+	k, kept := &b.block[r.row-b.first], r.value
+	if k.Values == nil || k.File != int(file) || k.Line != line {
+		return errReadOtherwise
 	}
-	k := &b.block[row-b.first]
-	if k.Line != line || k.File != file {
-		return nil, errReadOtherwise
-	}
-	if k.Values == nil && kept == nil {
-		return nil, nil
-	}
-	return func(column int) string {
-		if at := slices.Index(b.kept, b.columns[column]); at >= 0 && kept != nil {
+	r.value = func(column int) string {
+		if at := slices.Index(b.kept, b.columns[column]); at >= 0 {
 			return kept(at)
 		}
 		return k.Values[column]
-	}, nil
+	}
+	return nil
 }
 
 var errReadOtherwise = refusal.New("followup_read_otherwise")
 
 func (b *pass) valid(s *person.Stretch) error {
 	for i, row := range s.Rows {
-		r := record{row: row, number: person.NHSNumber(s.Numbers[i]), state: b.states[row-b.first], template: b.templates[0]}
-		var err error
-		r.value, err = b.values(row, s.Lines[i], int(s.Files[i]), func(column int) string { return s.Kept[column](i) })
-		if err != nil {
-			return err
+		r := record{
+			row: row, number: person.NHSNumber(s.Numbers[i]), state: b.states[row-b.first], template: b.templates[0],
+			value: func(column int) string { return s.Kept[column](i) },
+		}
+		if b.next != nil {
+			if err := b.fill(&r, s.Files[i], s.Lines[i]); err != nil {
+				return err
+			}
 		}
 		if s.Routes != nil {
 			r.template = b.templates[s.Routes[i]]
@@ -211,12 +209,8 @@ func (b *pass) valid(s *person.Stretch) error {
 
 func (b *pass) invalid(found *person.Record) error {
 	number, _ := person.ParseNHSNumber(found.Number) // 0 if nobody can be meant
-	value, err := b.values(found.Row, found.Line, found.File, nil)
-	if err != nil {
-		return err
-	}
 	return b.fn(&record{
-		row: found.Row, number: number, state: b.states[found.Row-b.first], value: value,
+		row: found.Row, number: number, state: b.states[found.Row-b.first],
 		outcome: &outcome.Message{Fate: person.Invalid, Code: found.Code, Reason: found.Reason},
 	})
 }

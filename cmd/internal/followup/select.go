@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"cohort/engine/refusal"
 	"cohort/ingest/person"
 )
 
@@ -35,12 +34,6 @@ func (p *Parent) Select(
 	s := &selecting{
 		Selection: Selection{LeftOut: map[Verdict]int64{}, rows: newRows(p.Plan.Records)},
 		ask:       a, taken: taken, now: now, day: day, last: slices.Index(columns, a.Rule.NotAfter), columns: len(columns),
-		again: cohort != nil,
-	}
-	if slices.Contains(a.Fates, person.Invalid) {
-		if err := s.findInvalid(ctx, p); err != nil {
-			return nil, err
-		}
 	}
 	write := csv.NewWriter(out)
 	if err := write.Write(append([]string{"nhs_number"}, columns...)); err != nil {
@@ -67,10 +60,8 @@ type selecting struct {
 	now     time.Time
 	day     int64
 	columns int
-	again   bool // the cohort is read again
-	last    int  // the column with the last day; -1: none
+	last    int // the column with the last day; -1: none
 	block   []due
-	invalid map[person.NHSNumber]bool // people whom the parent could not send to, because of their records alone
 }
 
 type due struct {
@@ -94,12 +85,6 @@ func (s *selecting) take(r *record) error {
 	switch {
 	case (v == Due || v == NotYet) && s.taken.has(r.row):
 		v = Taken
-	case v == Due && r.outcome.Fate == person.Invalid && !s.invalid[r.number]:
-		v = Reached
-	case v == Due && r.value == nil && s.columns > 0 && s.again:
-		v = Verdict(person.Invalid) // neither can its values be read
-	case v == Due && r.value == nil && s.columns > 0:
-		return refusal.New("followup_without_values")
 	case v == NotYet && (s.Next.IsZero() || at.Before(s.Next)):
 		s.Next = at
 	}
@@ -115,34 +100,6 @@ func (s *selecting) take(r *record) error {
 	s.rows.add(r.row)
 	s.Due++
 	return nil
-}
-
-// findInvalid finds the people of invalid records who have no other record, under no number.
-func (s *selecting) findInvalid(ctx context.Context, p *Parent) error {
-	s.invalid = map[person.NHSNumber]bool{}
-	for found, err := range p.Spool.Rejected() {
-		if err != nil {
-			return err
-		}
-		if number, err := person.ParseNHSNumber(found.Number); err == nil && found.Fate == person.Invalid {
-			s.invalid[number] = true
-		}
-	}
-	older := map[person.NHSNumber][]person.NHSNumber{}
-	for old, current := range p.Spool.Superseded() {
-		if s.invalid[old] {
-			older[current] = append(older[current], old)
-		}
-	}
-	return p.each(ctx, nil, nil, func(r *record) error {
-		if r.outcome.Fate != person.Invalid {
-			delete(s.invalid, r.number)
-			for _, old := range older[r.number] {
-				delete(s.invalid, old)
-			}
-		}
-		return nil
-	}, func() error { return nil })
 }
 
 // Print prints the counts.

@@ -53,14 +53,12 @@ func (p *parent) ask(o *FollowUp) (*followup.Ask, error) {
 	case o.Rule != "":
 		err = p.rule(o, a)
 	case len(o.Only) > 0:
-		slices.Sort(o.Only)
 		for _, fate := range o.Only {
-			if fate != string(person.Refused) && fate != string(person.Invalid) {
+			if fate != string(person.Refused) {
 				return nil, refusal.New("followup_fate_wrong", "fate", fate)
 			}
-			a.Fates = append(a.Fates, person.Fate(fate))
 		}
-		a.Rule.Name = "only:" + strings.Join(slices.Compact(o.Only), ",")
+		a.Refused, a.Rule.Name = true, "only:"+string(person.Refused)
 	default:
 		if words := earlier.TemplatesOf(p.plan); !slices.Contains(words, o.Received) {
 			return nil, refusal.New("followup_wording_unknown", "given", o.Received, "known", strings.Join(words, ", "))
@@ -173,7 +171,7 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 func (p *parent) hold(f *followUp, a *followup.Ask, lock bool) (err error) {
 	dir := p.Folder.Path
 	f.notes, err = followup.OpenNotes(dir, p.plan.Records, lock)
-	if err != nil || !lock || len(a.Fates) == 0 && !p.plan.NeverAgain {
+	if err != nil || !lock || !a.Refused && !p.plan.NeverAgain {
 		return err
 	}
 	if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
@@ -203,7 +201,7 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	if standing.Copied, err = p.copied(p.plan, f.parent.Ledger); err != nil {
 		return err
 	}
-	if err := register.AdmitParent(standing); err != nil || len(a.Fates) == 0 {
+	if err := register.AdmitParent(standing); err != nil || !a.Refused {
 		return err
 	}
 	return p.notReplaced(reg, f.parent.Ledger)
