@@ -44,7 +44,7 @@ Exit codes of the commands that send:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	choice(root)
 	root.SetFlagErrorFunc(flagRefused)
-	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(), recoverCommand(), decideCommand(), followupCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand(), oldRetry())
+	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(), recoverCommand(), decideCommand(), followupCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand(), runbookCommand(), oldRetry())
 	return root
 }
 
