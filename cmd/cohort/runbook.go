@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/docs/runbooks"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -23,7 +24,7 @@ Without a name it lists all runbooks.
 		Example: `  cohort runbook
   cohort runbook token-failing
   cohort runbook in-doubt runs/winter-2026-11-1a2b3c4d`,
-		Args: arguments(cobra.MaximumNArgs(2)),
+		Args: commandline.Arguments(cobra.MaximumNArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				listRunbooks(c.OutOrStdout())
