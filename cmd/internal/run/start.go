@@ -324,7 +324,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 			}
 			return s.settle(log, s.spool)
 		}},
-		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
+		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, Permits: r.Permits(), OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
 			r.screen.Show(now)

@@ -1,0 +1,71 @@
+package pace
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// PermitLife is the time in which a request must leave after it got its permit. A later one is not sent.
+const PermitLife = 2 * time.Second
+
+// Permits divides the requests of one application among the runs that share its key. No method waits for long. It is
+// safe for concurrent use.
+type Permits interface {
+	// Ask takes a permit for one request. Without one, wait is the time until it is worth asking again. why tells an
+	// operator the reason, once that is worth knowing. An error ends the run.
+	Ask() (wait time.Duration, why string, err error)
+	// Done gives back a permit.
+	Done(Used)
+	// Hold keeps back the requests of every run for a time, as the service asked.
+	Hold(quiet time.Duration)
+	// Use returns what the key is used for now.
+	Use() KeyUse
+}
+
+// Used says what a permit was used for.
+type Used uint8
+
+const (
+	Unsent     Used = iota // nothing: no byte left this machine
+	Answered               // a request that the service has answered
+	Unanswered             // a request without an answer: it may still be on its way
+)
+
+// KeyUse describes the requests of one key, by all runs that share it.
+type KeyUse struct {
+	Share    string // pace.share
+	Runs     int    // at work, with this one
+	Requests int    // in the last minute
+	Quota    int    // requests a minute
+}
+
+// Text says with how many runs the key is shared; empty: with none.
+func (u *KeyUse) Text() string {
+	switch {
+	case u == nil || u.Runs < 2:
+		return ""
+	case u.Runs == 2:
+		return "shares the key's requests with 1 other run"
+	}
+	return fmt.Sprintf("shares the key's requests with %d other runs", u.Runs-1)
+}
+
+// Take waits for a permit, for a request that passes no gate. say is told why it takes long.
+func Take(ctx context.Context, p Permits, say func(why string)) error {
+	for last := ""; ; {
+		wait, why, err := p.Ask()
+		if wait <= 0 || err != nil {
+			return err
+		}
+		if why != last {
+			say(why)
+			last = why
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
