@@ -34,18 +34,18 @@ const (
 
 // KeyUse describes the requests of one key, by all runs that share it.
 type KeyUse struct {
-	Share    string // pace.share
-	Runs     int    // at work, with this one
-	Requests int    // in the last minute
-	Quota    int    // requests a minute
+	Share    string `json:"share"` // pace.share
+	Runs     int    `json:"runs"`  // at work, with this one
+	Requests int    `json:"requests_last_minute"`
+	Quota    int    `json:"quota_per_minute"`
 }
 
-// Text says with how many runs the key is shared; empty: with none.
-func (u *KeyUse) Text() string {
-	switch {
-	case u == nil || u.Runs < 2:
-		return ""
-	case u.Runs == 2:
+// Others says with how many runs the key is shared.
+func (u *KeyUse) Others() string {
+	switch u.Runs {
+	case 1:
+		return "no other run shares it now"
+	case 2:
 		return "shares the key's requests with 1 other run"
 	}
 	return fmt.Sprintf("shares the key's requests with %d other runs", u.Runs-1)

@@ -271,9 +271,9 @@ func (s *Share) reason(r *ring, now time.Duration, urgent bool) string {
 	case patient:
 		return ""
 	case urgent:
-		return s.use.Text() + ": urgent ones go first"
+		return s.use.Others() + ": urgent ones go first"
 	}
-	return s.use.Text() + ": others are before it, or wait for answers"
+	return s.use.Others() + ": others are before it, or wait for answers"
 }
 
 // Done implements pace.Permits. What cannot be noted now is noted with the next permit, and counts until then.
