@@ -46,15 +46,16 @@ type Share struct {
 	answered, lost uint32 // that the file does not count yet
 	held           time.Duration
 	asked          time.Duration // when it began to ask for the next permit; 0: it has not
+	urgent         bool          // since then, an urgent run came first
 	busy           time.Duration // times in a row that another process had the file
 	use            pace.KeyUse
 }
 
-// note is in the lock file once the share has been used. Without it the file is new, and not lost.
-const note = "Runs that share a key lock this file. Leave it here.\n"
+// leave is in the lock file once the share has been used. Without it the file is new, and not lost.
+const leave = "Runs that share a key lock this file. Leave it here.\n"
 
 const (
-	busyWait = 2 * time.Millisecond
+	busyWait = 10 * time.Millisecond
 	longWait = 5 * time.Second // an operator wants to know the reason
 )
 
@@ -86,7 +87,7 @@ func (s *Share) open(register string) error {
 	s.path = filepath.Join(dir, s.o.Name)
 	err := s.sit()
 	if err == nil {
-		err = s.insist(1000, nil)
+		err = s.note(1000)
 	}
 	if err != nil {
 		s.Close()
@@ -169,9 +170,7 @@ func (s *Share) update(change func(*ring, time.Duration)) error {
 	r.end(s.answered, now)
 	r.end(s.lost, now+pace.PermitLife)
 	r.Held = max(r.Held, s.held)
-	if change != nil {
-		change(r, now)
-	}
+	change(r, now)
 	if err := s.write(r); err != nil {
 		return err
 	}
@@ -219,16 +218,16 @@ func (s *Share) write(r *ring) error {
 	if err = errors.Join(err, f.Close()); err != nil || s.seated {
 		return err
 	}
-	_, err = s.lock.WriteAt([]byte(note), 0)
+	_, err = s.lock.WriteAt([]byte(leave), 0)
 	return err
 }
 
-// insist is update, tried again for some milliseconds while another process has the file.
-func (s *Share) insist(tries int, change func(*ring, time.Duration)) error {
-	err := s.update(change)
+// note writes what the file does not have yet. While another process has the file, it tries for some milliseconds.
+func (s *Share) note(tries int) error {
+	err := s.update(func(*ring, time.Duration) {})
 	for ; err == errBusy && tries > 0; tries-- {
 		time.Sleep(time.Millisecond)
-		err = s.update(change)
+		err = s.update(func(*ring, time.Duration) {})
 	}
 	return err
 }
@@ -240,9 +239,9 @@ func (s *Share) Ask() (wait time.Duration, why string, err error) {
 	var now time.Duration
 	err = s.update(func(r *ring, at time.Duration) {
 		urgent := false
-		now = at
 		wait, urgent = r.ask(s.seat, at)
-		why = s.reason(r, at, urgent)
+		now, s.urgent = at, s.urgent || urgent
+		why = s.reason(r, at)
 	})
 	switch {
 	case err == errBusy:
@@ -253,7 +252,7 @@ func (s *Share) Ask() (wait time.Duration, why string, err error) {
 	case err != nil:
 		return 0, "", fmt.Errorf("%s: %w", s.path, err)
 	case wait == 0:
-		s.asked = 0
+		s.asked, s.urgent = 0, false
 	case s.asked == 0:
 		s.asked = now
 	}
@@ -262,7 +261,7 @@ func (s *Share) Ask() (wait time.Duration, why string, err error) {
 }
 
 // reason says why there is no permit, as far as an operator wants to know.
-func (s *Share) reason(r *ring, now time.Duration, urgent bool) string {
+func (s *Share) reason(r *ring, now time.Duration) string {
 	switch patient := s.asked == 0 || now-s.asked < longWait || s.use.Runs < 2; {
 	case r.Blank > now && r.Blank >= r.Held:
 		return fmt.Sprintf("%s was damaged or lost, or the machine was started anew: the key's requests of the last minute are not known", s.path)
@@ -270,7 +269,7 @@ func (s *Share) reason(r *ring, now time.Duration, urgent bool) string {
 		return fmt.Sprintf("the service asked for quiet, and all runs of the share %s keep it", s.o.Name)
 	case patient:
 		return ""
-	case urgent:
+	case s.urgent:
 		return s.use.Others() + ": urgent ones go first"
 	}
 	return s.use.Others() + ": others are before it, or wait for answers"
@@ -287,7 +286,7 @@ func (s *Share) Done(u pace.Used) {
 	case pace.Unanswered:
 		s.lost++
 	}
-	_ = s.insist(10, nil)
+	_ = s.note(10)
 }
 
 // Hold implements pace.Permits.
@@ -295,13 +294,13 @@ func (s *Share) Hold(quiet time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = max(s.held, s.clock()+quiet)
-	_ = s.insist(10, nil)
+	_ = s.note(10)
 }
 
 // Use implements pace.Permits. It is the latest that is known while another process has the file.
 func (s *Share) Use() pace.KeyUse {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.insist(3, nil)
+	_ = s.note(3)
 	return s.use
 }
