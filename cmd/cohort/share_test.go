@@ -56,7 +56,7 @@ func (m *metered) Enabled(context.Context, slog.Level) bool { return true }
 func (m *metered) WithAttrs([]slog.Attr) slog.Handler       { return m }
 func (m *metered) WithGroup(string) slog.Handler            { return m }
 
-// plans are the routing plans of the campaigns, by which their requests are told apart.
+// plans are the routing plans of the campaigns. They tell the requests apart.
 var plans = map[string]string{
 	"urgent": "11111111-f98c-4def-93f0-515d4e4f4ee1", "bulk": "22222222-f98c-4def-93f0-515d4e4f4ee1", "third": "33333333-f98c-4def-93f0-515d4e4f4ee1",
 }

@@ -43,7 +43,7 @@ func TestTheWindowIsCheckedBetweenTheLogAndTheWire(t *testing.T) {
 			planned, err := p.Batch(0)
 			enginetest.Must(t, err)
 			w := &workers{
-				builder:  plan.Builder{References: p.References, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
+				builder: plan.Builder{References: p.References, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
 				wait: func(context.Context, int) (time.Time, error) { // the process stands still behind the gate
 					time.Sleep(test.stands)
 					return time.Time{}, nil

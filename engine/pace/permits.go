@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// PermitLife is the time in which a request must leave after it got its permit. A later one is not sent.
+// PermitLife is the life of a permit: a request that would leave later is not sent.
 const PermitLife = 2 * time.Second
 
 // Permits divides the requests of one application among the runs that share its key. No method waits for long. It is
@@ -23,7 +23,7 @@ type Permits interface {
 	Use() KeyUse
 }
 
-// Used says what a permit was used for.
+// Used is the use of a permit.
 type Used uint8
 
 const (

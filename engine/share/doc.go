@@ -7,8 +7,8 @@
 //
 // # Why it holds
 //
-// The runs keep one small file, under a lock that is held for some microseconds. Nobody is a server, so nobody must be
-// elected, restarted or trusted. The file counts each request from its permit until its answer: in this time it may
+// The runs keep one small file, under a lock that is held for some microseconds. There is no server to elect,
+// restart or trust. The file counts each request from its permit until its answer: in this time it may
 // reach the service at any moment. A permit is given when fewer requests than the limit may have reached the service in
 // the window before now, or may still reach it. Take any window of the service, and of its requests the one with the
 // latest permit. When that was given, every other request of the window was counted: its answer had not come, or came
@@ -32,13 +32,13 @@
 // # Who is next
 //
 // A run that wants a permit says so in the file, for the next quarter of a second. Urgent runs go first. Among the
-// others each permit costs its run the inverse of its weight, and the run that has paid least is next. A run that wants
-// nothing keeps nobody back; when it returns it may catch up one request of the lightest weight.
+// others each permit costs its run the inverse of its weight, and the run that has paid least is next. The others need
+// not wait for a run that wants nothing. When it returns, it may catch up one request of the lightest weight.
 //
 // # What counts
 //
 // Every request that holds messages: first attempts, repetitions, replays and probes. So do the questions of cohort
 // reconcile about messages, and the look at the service before a start. Tokens do not: they come from another API.
-// Pings do not: they name no application. Neither do cohort auth check, reach and the NHS App's receipts, which are
-// some requests by hand.
+// Pings do not: they name no application. What people start by hand is not counted either: cohort auth check, cohort
+// reach, and the reading of the NHS App's receipts.
 package share

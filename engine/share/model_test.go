@@ -76,7 +76,7 @@ func (w *world) kill(i int) {
 	p.Close()
 	for _, f := range p.flights {
 		if f.left && !f.landed {
-			w.arrived = append(w.arrived, min(max(f.lands, w.now), w.now+pace.PermitLife))
+			w.arrived = append(w.arrived, w.now+w.under(pace.PermitLife))
 		}
 	}
 	w.runs = slices.Delete(w.runs, i, i+1)
@@ -179,8 +179,8 @@ func (w *world) misfortune() {
 	i := w.random.IntN(len(w.runs))
 	p := w.runs[i]
 	path := p.path // of the file
-	switch w.random.IntN(12) {
-	case 0, 1:
+	switch w.random.IntN(14) {
+	case 0, 1, 11, 12:
 		w.kill(i)
 		w.begin(w.anyRun())
 	case 2, 3, 4:
@@ -286,8 +286,7 @@ func TestModelOfShares(t *testing.T) {
 
 const measured = 20 * time.Second
 
-// calmly lets runs send for a time in which nothing happens, and returns what the service got from each in the last
-// seconds. Each run has a number of requests a second that it wants at most; 0: any.
+// calmly lets runs send while nothing happens to them. It returns what the service got from each in the last seconds. Each run has a number of requests a second that it wants at most; 0: any.
 func (w *world) calmly(last time.Duration, answer time.Duration, wants ...float64) (shares []int) {
 	before := make([]int, len(w.runs))
 	next, due := make([]time.Duration, len(w.runs)), make([]time.Duration, len(w.runs)) // to ask; to send, at the run's own pace

@@ -62,7 +62,7 @@ const (
 // Folder is the folder of the files, in a register.
 const Folder = "shares"
 
-// Open takes a place in the share, whose files are in the Folder of a register.
+// Open takes a place in the share. Its files are in the Folder of a register.
 func Open(register string, o Options) (*Share, error) {
 	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	s := &Share{o: o, clock: monotonic}
@@ -222,7 +222,7 @@ func (s *Share) write(r *ring) error {
 	return err
 }
 
-// note writes what the file does not have yet. While another process has the file, it tries for some milliseconds.
+// note writes the changes that are not in the file yet. While another process has the file, it tries for some milliseconds.
 func (s *Share) note(tries int) error {
 	err := s.update(func(*ring, time.Duration) {})
 	for ; err == errBusy && tries > 0; tries-- {
@@ -260,7 +260,7 @@ func (s *Share) Ask() (wait time.Duration, why string, err error) {
 	return wait, why, nil
 }
 
-// reason says why there is no permit, as far as an operator wants to know.
+// reason says why there is no permit; empty: the wait is short.
 func (s *Share) reason(r *ring, now time.Duration) string {
 	switch patient := s.asked == 0 || now-s.asked < longWait || s.use.Runs < 2; {
 	case r.Blank > now && r.Blank >= r.Held:

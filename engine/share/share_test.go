@@ -225,3 +225,26 @@ func TestTheMachinesClock(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// What a dead run had under way, and what was given up, may still land for 2 s. It counts for a second more.
+func TestWhatMayStillLand(t *testing.T) {
+	for name, ends := range map[string]func(*world, *process){
+		"killed":   func(w *world, _ *process) { w.kill(0) },
+		"given up": func(_ *world, p *process) { p.Done(pace.Unanswered) },
+	} {
+		w := newModel(t, 1, 59) // one request in a second
+		one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+		if wait, _ := asks(t, one); wait != 0 {
+			t.Fatal(wait)
+		}
+		w.now += time.Minute
+		ends(w, one)
+		ended := w.now
+		for wait, _ := asks(t, two); wait > 0; wait, _ = asks(t, two) {
+			w.now += time.Millisecond
+		}
+		if after := w.now - ended; after < pace.PermitLife+second || after > pace.PermitLife+second+slice+time.Millisecond {
+			t.Errorf("%s: the next request goes after %s", name, after)
+		}
+	}
+}

@@ -131,7 +131,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	poll := &delivery.StatusPoll{
 		Ask: service.Message, Save: d.Facts.Put, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Log: s.Log,
 	}
-	poll.Limiter.Permits = s.Permits()
+	if poll.Limiter.Permits, err = s.Permits(); err != nil {
+		return err
+	}
 	q, err := ask(s, d, states, o)
 	if err != nil {
 		return err

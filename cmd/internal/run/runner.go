@@ -144,37 +144,37 @@ func (r *Runner) Connect() error {
 	if f, writes := r.Sink.(sinks.Files); writes {
 		r.Sink = f.In(r.Folder.File(runfolder.FilesFolder))
 	}
-	if err == nil && r.Campaign.Pace.Share.Name != "" && !r.Call.Simulate { // a rehearsal has a key of its own
-		err = r.joinShare()
-	}
 	return err
 }
 
-// joinShare takes the run's place among those that share its key.
-func (r *Runner) joinShare() error {
+// Permits are those of the requests of the run's key; nil: it has the key alone. The first call takes the run's place
+// among those that share the key.
+func (r *Runner) Permits() (pace.Permits, error) {
 	s := r.Campaign.Pace.Share
+	if s.Name == "" || r.Call.Simulate { // a rehearsal has a key of its own
+		return nil, nil
+	}
+	if r.share != nil {
+		return r.share, nil
+	}
 	joined, err := share.Open(r.Campaign.Register, share.Options{Name: s.Name, Weight: s.Weight, Urgent: s.Urgent, Quota: r.Campaign.Quota()})
 	if err != nil {
-		return refusal.New("share_unusable", "share", s.Name, "folder", filepath.Join(r.Campaign.Register, share.Folder), "cause", err)
+		return nil, refusal.New("share_unusable", "share", s.Name, "folder", filepath.Join(r.Campaign.Register, share.Folder), "cause", err)
 	}
 	r.share, r.close = joined, append(r.close, joined.Close)
 	use := joined.Use()
 	r.Log.Info("the key's requests are shared by all runs of its share", "share", use.Share, "runs", use.Runs,
 		"requests_last_minute", use.Requests, "quota_per_minute", use.Quota)
-	return nil
-}
-
-// Permits are those of the requests of the run's key; nil: it has the key alone.
-func (r *Runner) Permits() pace.Permits {
-	if r.share == nil {
-		return nil
-	}
-	return r.share
+	return joined, nil
 }
 
 // Check looks if the service admits the run. It is a request of the key.
 func (r *Runner) Check(ctx context.Context) error {
-	if p := r.Permits(); p != nil {
+	p, err := r.Permits()
+	if err != nil {
+		return err
+	}
+	if p != nil {
 		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: " + why) }); err != nil {
 			return err
 		}
