@@ -51,8 +51,8 @@ type Share struct {
 	use            pace.KeyUse
 }
 
-// leave is in the lock file once the share has been used. Without it the file is new, and not lost.
-const leave = "Runs that share a key lock this file. Leave it here.\n"
+// stays is in the lock file once the share has been used. Without it the file is new, and not lost.
+const stays = "Runs that share a key lock this file. Leave it here.\n"
 
 const (
 	busyWait = 10 * time.Millisecond
@@ -85,12 +85,9 @@ func (s *Share) open(register string) error {
 		return err
 	}
 	s.path = filepath.Join(dir, s.o.Name)
-	err := s.sit()
-	if err == nil {
-		err = s.note(1000)
-	}
+	err := s.note(1000) // which takes a seat
 	if err != nil {
-		s.Close()
+		s.leave()
 	}
 	return err
 }
@@ -99,29 +96,38 @@ func (s *Share) open(register string) error {
 func (s *Share) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lock != nil {
-		_ = s.lock.Close() // the kernel drops the locks, and another run clears the seat
-	}
+	s.leave()
 }
 
 // sit opens the lock file and takes a seat.
 func (s *Share) sit() (err error) {
-	if s.lock != nil {
-		_ = s.lock.Close()
-	}
+	s.leave()
 	if s.lock, err = os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
-	for s.seat = range seats {
-		if err = s.take(s.seat + 1); err == nil {
-			s.seated = false
-			return nil
-		}
-		if err != errBusy {
-			return fmt.Errorf("%s cannot be locked: %w", s.lock.Name(), err)
-		}
+	err = errBusy
+	for s.seat = -1; err == errBusy && s.seat < seats-1; {
+		s.seat++
+		err = s.take(s.seat + 1)
 	}
-	return ErrFull
+	switch s.seated = false; {
+	case err == nil:
+		return nil
+	case err == errBusy:
+		err = ErrFull
+	default:
+		err = fmt.Errorf("%s cannot be locked: %w", s.lock.Name(), err)
+	}
+	s.leave()
+	return err
+}
+
+// leave closes the lock file. The kernel drops its locks, and another run clears the seat.
+func (s *Share) leave() {
+	if s.lock != nil {
+		_ = s.lock.Close()
+		s.lock = nil
+	}
 }
 
 // take locks a byte of the lock file, for this open file alone (F_OFD_SETLK of fcntl(2)).
@@ -170,7 +176,9 @@ func (s *Share) update(change func(*ring, time.Duration)) error {
 	r.end(s.answered, now)
 	r.end(s.lost, now+pace.PermitLife)
 	r.Held = max(r.Held, s.held)
-	change(r, now)
+	if change != nil {
+		change(r, now)
+	}
 	if err := s.write(r); err != nil {
 		return err
 	}
@@ -218,16 +226,16 @@ func (s *Share) write(r *ring) error {
 	if err = errors.Join(err, f.Close()); err != nil || s.seated {
 		return err
 	}
-	_, err = s.lock.WriteAt([]byte(leave), 0)
+	_, err = s.lock.WriteAt([]byte(stays), 0)
 	return err
 }
 
 // note writes the changes that are not in the file yet. While another process has the file, it tries for some milliseconds.
 func (s *Share) note(tries int) error {
-	err := s.update(func(*ring, time.Duration) {})
+	err := s.update(nil)
 	for ; err == errBusy && tries > 0; tries-- {
 		time.Sleep(time.Millisecond)
-		err = s.update(func(*ring, time.Duration) {})
+		err = s.update(nil)
 	}
 	return err
 }
