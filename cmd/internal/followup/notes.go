@@ -91,6 +91,11 @@ func (n *Notes) GiveUp(run string) {
 
 func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
 
+// HasNote reports whether the run in dir knows a follow-up.
+func HasNote(dir, run string) bool {
+	return runfolder.Exists((&Notes{dir: filepath.Join(dir, Folder)}).path(run))
+}
+
 func (n *Notes) read(records int64) error {
 	files, err := os.ReadDir(n.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -207,7 +212,7 @@ func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf)
 // hasRival reports whether a run of another chain has begun that a plan does not take into account. Such a plan never
 // begins.
 func hasRival(reg *register.Register, p *plan.Plan) bool {
-	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID), func(e register.Entry) bool {
+	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID, p.FollowUp), func(e register.Entry) bool {
 		return !slices.ContainsFunc(p.Earlier, func(was plan.EarlierRun) bool { return was.RunID == e.RunID })
 	})
 }

@@ -45,7 +45,8 @@ type followUp struct {
 	people *os.File // a cohort file
 	notes  *followup.Notes
 	found  *followup.Selection
-	lock   *disk.Lock // of the parent's folder; may be nil
+	given  []register.Entry // the earlier follow-ups whose place it takes
+	lock   *disk.Lock       // of the parent's folder; may be nil
 }
 
 func (f *followUp) header() *plan.FollowUp {
@@ -229,6 +230,13 @@ func (r *Runner) NotFollowedUp(planned *plan.Plan) error {
 	}
 	if note, is := notes.AnyOnly(); is {
 		return refusal.New("followed_up", "run", note.RunID[:8], "folder", note.Folder)
+	}
+	reg, err := r.lookInRegister() // the folder may be older than the follow-up
+	if err != nil {
+		return err
+	}
+	for _, e := range withFollowUps(reg, []register.Entry{{RunID: planned.RunID}})[1:] {
+		return refusal.New("followed_up", "run", e.RunID[:8], "folder", e.Folder)
 	}
 	return nil
 }

@@ -131,6 +131,9 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	if err := p.admit(f, a); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(f.given, func(e register.Entry) bool { return e.Campaign == by.Name }) {
+		return refusal.New("followup_same_campaign", "campaign", by.Name)
+	}
 	columns, err := intake.ColumnsFor(by)
 	if err != nil {
 		return err
@@ -196,22 +199,22 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	return p.notReplaced(reg, f.parent.Ledger)
 }
 
-// giveUp leaves out of the notes the follow-ups whose place this one takes. Its plan closes them, and leaves out the
-// people whom they have reached.
+// giveUp leaves out of the notes the follow-ups whose place this one takes, and those whose place was taken before. Its
+// plan closes them, and leaves out the people whom they have reached.
 func (p *parent) giveUp(reg *register.Register, f *followUp) error {
-	var given []string
-	if p.Call.RestOf != "" {
-		given = strings.Split(p.Call.RestOf, ",")
+	if p.Call.RestOf == "" {
+		return nil
 	}
-	for _, campaign := range given {
-		found := false
-		for _, e := range reg.Runs() {
-			if e.Campaign == campaign && f.follows(e) {
-				f.notes.GiveUp(e.RunID)
-				found = true
-			}
+	campaigns := strings.Split(p.Call.RestOf, ",")
+	for _, e := range reg.Runs() {
+		if (e.State == register.Superseded || slices.Contains(campaigns, e.Campaign)) && f.follows(e) {
+			f.notes.GiveUp(e.RunID)
+			e, _ = reg.Run(e.RunID)
+			f.given = append(f.given, e)
 		}
-		if !found {
+	}
+	for _, campaign := range campaigns {
+		if !slices.ContainsFunc(f.given, func(e register.Entry) bool { return e.Campaign == campaign }) {
 			return refusal.New("followup_rest_of_none", "campaign", campaign, "rule", f.of.Rule, "run", p.plan.RunID[:8])
 		}
 	}
