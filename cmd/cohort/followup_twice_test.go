@@ -61,6 +61,12 @@ func TestWrongWordsTwice(t *testing.T) {
 	app := c.runOf("invitation-app")
 	c.told()
 	due, call := c.unread(app), []string{"followup", app, "--rule", "sms"}
+	c.spoilFile("sms.yaml", "/oauth2/token", "/nothing-here")
+	if o := c.run(call...); !o.refused("service_not_ready") {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	c.spoilFile("sms.yaml", "/nothing-here", "/oauth2/token") // nothing was sent, so other words do no harm
+	c.spoilFile("sms.yaml", "come to", "please come to")
 	for _, name := range []string{"wrong", "wrong-again"} {
 		before := len(c.step(smsPlan))
 		c.spoilFile("sms.yaml", "campaign: invitation-sms", "campaign: "+name)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -40,7 +41,8 @@ type Note struct {
 	SHA256 string    `json:"rows_sha256"`
 
 	rows    rows
-	givenUp bool // another run takes its place
+	givenUp bool               // another run takes its place
+	now     []campaign.Setting // of the campaign of this call
 }
 
 // FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
@@ -86,6 +88,13 @@ func (n *Notes) Release() {
 func (n *Notes) GiveUp(run string) {
 	for _, note := range n.All {
 		note.givenUp = note.givenUp || note.RunID == run
+	}
+}
+
+// SendBy says which campaign the follow-up of this call sends. A plan by other settings is forgotten if it sent nothing.
+func (n *Notes) SendBy(frozen []campaign.Setting) {
+	for _, note := range n.All {
+		note.now = frozen
 	}
 }
 
@@ -178,8 +187,8 @@ func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf Fol
 	return nil
 }
 
-// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan
-// or can never begin.
+// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan,
+// can never begin, or has the settings of another campaign file.
 func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf) (began bool, err error) {
 	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
 	var planned *plan.Plan
@@ -197,7 +206,8 @@ func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf)
 	if err != nil {
 		return true, runfolder.Unsound(folder, err)
 	}
-	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) && hasRival(reg, planned) {
+	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) &&
+		(hasRival(reg, planned) || campaign.Compare(planned.Frozen, note.now) != nil) {
 		return false, nil
 	}
 	live, held, foreign := folded.Unsettled()

@@ -128,6 +128,7 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	if err := p.hold(f, a, lock); err != nil {
 		return err
 	}
+	f.notes.SendBy(by.Frozen())
 	if err := p.admit(f, a); err != nil {
 		return err
 	}
