@@ -93,6 +93,14 @@ type FollowUp struct {
 	NotAfter string     `json:"not_after,omitempty"` // a column of the parent with the last day for each person
 }
 
+// String says what a run follows up; empty: nothing.
+func (f *FollowUp) String() string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf("of run %.8s by %s", f.Parent.RunID, f.Rule)
+}
+
 // Root returns the id of the first run of the run's chain: its own, unless it is a follow-up.
 func (h *Header) Root() string {
 	if h.FollowUp != nil {
