@@ -12,6 +12,7 @@ import (
 
 	"cohort/engine/build"
 	"cohort/engine/refusal"
+	"cohort/ingest/person"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -55,6 +56,8 @@ func flagRefused(c *cobra.Command, err error) error {
 		wrong   *pflag.InvalidValueError
 	)
 	switch {
+	case person.HasNHSNumber(err.Error()):
+		return refusal.New("flag_with_number", "command", c.CommandPath())
 	case errors.As(err, &missing):
 		return refusal.New("flag_value_missing", "flag", missing.GetFlag().Name, "command", c.CommandPath())
 	case errors.As(err, &wrong):
