@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -139,6 +140,17 @@ func TestFollowUpsAndAnOlderParent(t *testing.T) {
 		t.Helper()
 		Must(0, os.RemoveAll(app))
 		Must(0, copyFolder(app, c.path("older")))
+	}
+	if canMount(t) {
+		Must(0, syscall.Mount("tmpfs", app, "tmpfs", 0, "size=1m"))
+		defer func() { _ = syscall.Unmount(app, syscall.MNT_DETACH) }()
+		Must(0, os.CopyFS(app, os.DirFS(c.path("older"))))
+		_ = os.WriteFile(app+"/fill", make([]byte, 1<<20), 0o600) // as far as there is room
+		Must(0, os.Truncate(app+"/fill", Must(os.Stat(app+"/fill")).Size()-8192))
+		if o := c.run("followup", app, "--rule", "sms"); !o.refused("no_room_to_record") {
+			t.Errorf("exit %d\n%s", o.code, o.stderr)
+		}
+		Must(0, syscall.Unmount(app, syscall.MNT_DETACH))
 	}
 	c.spoilFile("sms.yaml", "/oauth2/token", "/nothing-here")
 	if o := c.run("followup", app, "--rule", "sms"); o.code == 0 {

@@ -137,7 +137,7 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 		return &refusal.Ended{Err: refusal.New("stopped_before_sending"), Code: refusal.ExitStopped, Next: options.again()}
 	}
 	if err != nil {
-		return err
+		return runfolder.RoomOr(err, err, p.Folder.Path)
 	}
 	if err := p.show(r.Stdout, f, ask, &o, ClockOf(ctx)()); err != nil || o.DryRun || o.Due || f.found.Due == 0 {
 		return err
