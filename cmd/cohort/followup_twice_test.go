@@ -117,6 +117,15 @@ func TestAFollowUpClosesNoRunAtWork(t *testing.T) {
 	if o := c.run(late...); !o.refused("followup_would_close") || !strings.Contains(o.stderr, "cohort resume "+stopped) {
 		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
+	sent := len(c.step(smsPlan))
+	moved := c.path("else/" + filepath.Base(app)) // away from the callbacks, which then are no news
+	Must(0, os.Mkdir(c.path("else"), 0o700))
+	Must(0, os.Rename(app, moved))
+	c.exits(0, "resume", moved)
+	if o := c.run("resume", stopped); !o.refused("lists_not_applied") || !strings.Contains(o.stderr, "cohort reconcile "+moved) || len(c.step(smsPlan)) != sent {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	Must(0, os.Rename(moved, app))
 	c.exits(0, "resume", stopped)
 	c.exits(0, late...)
 	all, due := c.step(smsPlan), len(c.unread(app))+len(c.unread(c.path("runs/more")))

@@ -91,6 +91,7 @@ type FollowUp struct {
 	Reason   string     `json:"reason,omitempty"`    // that a person gave
 	Unless   []string   `json:"unless,omitempty"`    // news of the parent's message that makes this one needless
 	NotAfter string     `json:"not_after,omitempty"` // a column of the parent with the last day for each person
+	WithNews int64      `json:"with_news,omitempty"` // accepted messages of the parent that the service had told of
 }
 
 // String says what a run follows up; empty: nothing.

@@ -13,6 +13,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/shard"
@@ -44,7 +45,7 @@ func Open(dir, tmp string) (_ *Parent, err error) {
 	}
 	// The events come before the log. Else an event about a message that is sent meanwhile would contradict the log.
 	if p.states, err = facts.Of(dir, p.Plan).States(tmp); err != nil {
-		return nil, err
+		return nil, runfolder.RoomOr(err, refusal.New("events_unreadable", "cause", err), tmp)
 	}
 	p.Ledger, err = runfolder.Ledger(dir, p.Plan)
 	return p, err
@@ -181,7 +182,11 @@ func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, day int64, yie
 	if f.NotAfter != "" {
 		columns = append(columns, f.NotAfter)
 	}
-	return p.each(ctx, columns, func(r *record) error {
+	news := int64(0)
+	err := p.each(ctx, columns, func(r *record) error {
+		if r.outcome.Fate == person.Accepted && r.state != nil {
+			news++
+		}
 		v := r.news(f.Unless)
 		if v == Due && f.NotAfter != "" && r.outcome.Fate == person.Accepted {
 			v = lastDay(r.value(0), day)
@@ -191,4 +196,8 @@ func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, day int64, yie
 		}
 		return yield(shard.Exclusion{Number: r.number, Reason: plan.Overtaken + string(v)})
 	}, func() error { return nil })
+	if err == nil && news < f.WithNews {
+		err = refusal.New("followup_news_missing", "run", p.Plan.RunID, "known", news, "were", f.WithNews, "command", refusal.Command("reconcile", p.Dir))
+	}
+	return err
 }

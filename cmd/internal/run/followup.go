@@ -142,7 +142,7 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 	if err := p.show(r.Stdout, f, ask, &o, ClockOf(ctx)()); err != nil || o.DryRun || o.Due || f.found.Due == 0 {
 		return err
 	}
-	r.followUp = f
+	r.followUp, f.of.WithNews = f, f.found.WithNews
 	return r.Alert(r.Send(ctx, options))
 }
 
