@@ -97,22 +97,36 @@ func (r References) Invertible() bool { return r.cipher != nil }
 // bits are tried out. A strange UUID passes for a message of some row with a chance of 2^-58: one of 64 trials would
 // have to give the kind and seven zeros.
 func (r References) Row(text string) (row int64, ok bool) {
+	low, high, ok := r.open(text, 'M', 1<<8)
+	row = int64(low>>8 | high<<56)
+	return row, ok && r.Message(row).String() == text
+}
+
+// Form returns what Batch was given for a reference; false for any other text, and under plan versions 1 and 2. A
+// strange UUID passes with a chance of 2^-26, so the caller looks whether the run has such a form.
+func (r References) Form(text string) (lane person.Lane, batch uint32, revision, part uint16, ok bool) {
+	low, high, ok := r.open(text, 'B', 1<<40)
+	lane, batch, revision, part = person.Lane(uint32(low>>8)), uint32(low>>40|high<<24), uint16(high>>8), uint16(high>>24)
+	return lane, batch, revision, part, ok && r.Batch(lane, batch, revision, part).String() == text
+}
+
+// open returns the two halves of a place of a kind. The second half is below end.
+func (r References) open(text string, kind byte, end uint64) (low, high uint64, ok bool) {
 	block, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(block) != len(place{}) || !r.Invertible() {
-		return 0, false
+		return 0, 0, false
 	}
 	at := places.Get().(*place)
 	defer places.Put(at)
 	for lost := range 64 {
 		block[6], block[8] = block[6]&0x0F|byte(lost>>2)<<4, block[8]&0x3F|byte(lost)<<6
 		r.cipher.Decrypt(at[:], block)
-		low, high := binary.LittleEndian.Uint64(at[:]), binary.LittleEndian.Uint64(at[8:])
-		if byte(low) == 'M' && high <= 0xFF {
-			row = int64(low>>8 | high<<56)
-			return row, r.Message(row).String() == text
+		low, high = binary.LittleEndian.Uint64(at[:]), binary.LittleEndian.Uint64(at[8:])
+		if byte(low) == kind && high < end {
+			return low, high, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // place is a thing in a run: a byte for its kind, its numbers, and zeros. All is little endian.

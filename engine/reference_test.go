@@ -60,6 +60,32 @@ func TestAReferenceIsABlockOfAES(t *testing.T) {
 	}
 }
 
+func TestABatchReferenceGivesItsForm(t *testing.T) {
+	refs, other := aRun.References(), RunID{1}.References()
+	rapid.Check(t, func(t *rapid.T) {
+		lane, batch := person.Lane(rapid.Uint32().Draw(t, "lane")), rapid.Uint32().Draw(t, "batch")
+		revision, part := rapid.Uint16().Draw(t, "revision"), rapid.Uint16().Draw(t, "part")
+		text := refs.Batch(lane, batch, revision, part).String()
+		if l, b, r, p, ok := refs.Form(text); !ok || l != lane || b != batch || r != revision || p != part {
+			t.Fatalf("%s of %d %d %d %d is of %d %d %d %d, %v", text, lane, batch, revision, part, l, b, r, p, ok)
+		}
+		for _, strange := range []string{
+			refs.Message(int64(batch)).String(), refs.File(batch).String(), strings.ReplaceAll(text, "-", ""), text[1:],
+			aRun.OlderReferences().Batch(lane, batch, revision, part).String(),
+		} {
+			if _, _, _, _, ok := refs.Form(strange); ok {
+				t.Fatalf("%s is of a batch", strange)
+			}
+		}
+		if l, b, r, p, ok := other.Form(text); ok && l == lane && b == batch && r == revision && p == part {
+			t.Fatal("another run has the reference")
+		}
+	})
+	if _, _, _, _, ok := aRun.OlderReferences().Form(aRun.OlderReferences().Batch(1, 2, 3, 4).String()); ok {
+		t.Error("a hash gives a form")
+	}
+}
+
 func TestAMessageReferenceGivesItsRow(t *testing.T) {
 	refs, other := aRun.References(), RunID{1}.References()
 	rapid.Check(t, func(t *rapid.T) {

@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -44,6 +46,39 @@ func (k *keptValues) add(values *array.String) {
 			k.values++
 			if _, err := person.ParseNHSNumber(text); err == nil {
 				k.numbers++
+			}
+		}
+	}
+}
+
+// Kept is what a cohort has of one record. Values are valid until the next record is read.
+type Kept struct {
+	File   int // 0-based index of the cohort's files
+	Line   int64
+	Values []string // of Options.Keep; nil: they cannot be told
+}
+
+// Kept yields the columns of Options.Keep for each record, in the order of rows. It takes the place of Records.
+func (d *Reader) Kept() iter.Seq2[Kept, error] {
+	return func(yield func(Kept, error) bool) {
+		for batch, err := range d.Records() {
+			if err != nil {
+				yield(Kept{}, err)
+				return
+			}
+			files, lines := batch.Column(person.ColumnFile).(*array.Uint16), batch.Column(person.ColumnLine).(*array.Int64)
+			for row := range int(batch.NumRows()) {
+				k := Kept{File: int(files.Value(row)), Line: lines.Value(row)}
+				if batch.Column(person.ColumnNumber).IsValid(row) {
+					k.Values = make([]string, len(d.options.Keep))
+				}
+				for i := range k.Values {
+					text := batch.Column(person.FirstField + len(d.options.Fields) + i).(*array.String).Value(row)
+					k.Values[i] = strings.TrimFunc(text, person.Invisible)
+				}
+				if !yield(k, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -33,9 +33,15 @@ func (s *Spool) RangesOf(columns []string) (*Ranges, error) {
 	}
 	r := &Ranges{spool: s, after: make([]uint32, len(s.shards)), pages: make([]lastPage, len(s.shards)), columns: columns, invalid: invalid}
 	for _, column := range columns {
-		r.keep = append(r.keep, slices.Index(s.Manifest.Texts(), column))
+		at := slices.Index(s.Manifest.Texts(), column)
+		if r.keep = append(r.keep, at); at < 0 {
+			err = fmt.Errorf("%s has no column %s", s.dir, column)
+		}
 	}
-	if r.left, err = invalid.next(); err != nil {
+	if err == nil {
+		r.left, err = invalid.next()
+	}
+	if err != nil {
 		_ = r.Close()
 		return nil, err
 	}

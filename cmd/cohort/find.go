@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/find"
+	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
@@ -31,7 +32,8 @@ history. So write --nhs-number - and give the number on standard input.
 
 Each look-up is recorded in the audit journal beside the register, before anything is shown: who, when,
 the reason, and a pseudonym instead of the number. If it cannot be recorded, nothing is shown. The
-page docs/operating.md explains what is shown.
+page docs/operating.md explains what is shown. Of the reference of a request with many messages, find
+shows only how many they are, and the command for the report that names them.
 
 Exit codes: 0 when there is an answer, also that nobody was found; 10 when there is none.
 `,
@@ -51,6 +53,7 @@ Exit codes: 0 when there is an answer, also that nobody was found; 10 when there
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			run.LimitMemory()
 			if number != "" {
 				if q.Number, err = numberFrom(number, c.InOrStdin()); err != nil {
 					return err

@@ -85,6 +85,22 @@ func TestFindAgreesWithTheReport(t *testing.T) {
 			t.Errorf("row %d is not found by its reference", r.Row)
 		}
 	}
+	requests := map[string]int{}
+	for _, r := range w.report(folder) {
+		if r.Outcome == "accepted" {
+			requests[*r.BatchReference]++
+		}
+	}
+	some := 0
+	for reference, messages := range requests {
+		a := w.find("--runs", w.path("runs"), "--reference", reference)
+		if len(a.Records) != 0 || len(a.Requests) != 1 || int(a.Requests[0].Messages) != messages || a.Requests[0].Folder != folder {
+			t.Errorf("request %s with %d messages: %+v", reference, messages, a)
+		}
+		if some++; some == 5 {
+			break
+		}
+	}
 	if looked["accepted"] < 4 || looked["duplicateduplicate"] == 0 || looked["refusedCM_INVALID_NHS_NUMBER"] == 0 {
 		t.Errorf("looked at %v: the test has lost its point", looked)
 	}

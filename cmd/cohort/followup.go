@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"cohort/cmd/internal/find"
+	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -20,7 +21,7 @@ func followupCommand() *cobra.Command {
 		campaign string
 	)
 	c := &cobra.Command{
-		Use:   "followup DIR (--rule NAME | --only FATES | --received FINGERPRINT)",
+		Use:   "followup DIR (--rule NAME | --only refused | --received FINGERPRINT)",
 		Short: "Send a later message to people of a run, such as those who have not read it",
 		Long: `Followup finds the people of a run who are due for a later message, and sends it to them. The
 later message is a run of its own, with its own folder, report and window. Each call takes the
@@ -28,10 +29,13 @@ people who are due now and are in no earlier follow-up by the same rule. When no
 sends nothing.
 
   --rule NAME             a rule under followup in the run's campaign file
-  --only FATES            the people whom the run has not reached: refused, invalid, or both with a
-                          comma between, and -c with the campaign file of the later message
+  --only refused          the people whom the service refused, and -c with the campaign file of the
+                          later message
   --received FINGERPRINT  the people who were sent these words (template_version in the report),
                           and -c with the campaign file of the correction
+
+A run keeps the columns that its rules need when it is planned. A rule that was added later, --only and
+--received may need more. Then name the cohort of the run with --cohort: exactly the same files.
 
 Left out and counted are people in doubt, people of contradicted messages, and people whose
 record allows no message. News that comes later leaves people out: it is read at each start, at
@@ -42,6 +46,7 @@ Exit codes:
 ` + exitCodes,
 		Example: `  cohort followup runs/invitation-1a2b3c4d --rule sms --dry-run
   cohort followup runs/invitation-1a2b3c4d --rule sms
+  cohort followup runs/invitation-1a2b3c4d --rule added-later --cohort cohort.csv
   cohort followup runs/invitation-1a2b3c4d --only refused -c letters.yaml --reason "no account in the app"
   cohort followup runs/invitation-1a2b3c4d --received 5d1c07aa93be -c correction.yaml --reason "wrong number"`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -72,6 +77,9 @@ Exit codes:
 					return err
 				}
 			}
+			if f.Cohort, err = intake.CohortPaths(f.Cohort); err != nil {
+				return err
+			}
 			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
@@ -79,22 +87,27 @@ Exit codes:
 			s.Open(c)
 			o.Words = []string{"followup", dir}
 			c.Flags().Visit(func(flag *pflag.Flag) {
-				value := flag.Value.String()
+				values := []string{flag.Value.String()}
 				switch flag.Name {
 				case "campaign":
-					value = f.Campaign
+					values[0] = f.Campaign
 				case "only":
-					value = strings.Join(f.Only, ",")
+					values[0] = strings.Join(f.Only, ",")
+				case "cohort":
+					values = f.Cohort
 				}
-				o.Words = append(o.Words, "--"+flag.Name+"="+value)
+				for _, value := range values {
+					o.Words = append(o.Words, "--"+flag.Name+"="+value)
+				}
 			})
 			return s.FollowUp(c.Context(), dir, f, o)
 		},
 	}
 	campaignFlag(c, &campaign, "the campaign `file` of the later message, with --only and --received")
 	c.Flags().StringVar(&f.Rule, "rule", "", "the `name` of a rule under followup in the run's campaign file")
-	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused, invalid")
+	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused")
 	c.Flags().StringVar(&f.Received, "received", "", "the people who were sent the words with this `fingerprint`")
+	c.Flags().StringArrayVar(&f.Cohort, "cohort", nil, "a cohort `file` of the run, for columns that the run has not kept; name several in their order")
 	c.Flags().StringVar(&f.Reason, "reason", "", "why, in words without personal data; it is in the plan")
 	c.Flags().StringVar(&f.RestOf, "rest-of", "", "take the place of the earlier follow-up with this `campaign` name: close it, and leave out whom it has reached")
 	c.Flags().BoolVar(&f.DryRun, "dry-run", false, "count who is due and who is left out, and change nothing")

@@ -11,6 +11,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/enginetest"
+	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -117,6 +118,7 @@ func TestRandomHistories(t *testing.T) {
 			if diff := difference(h.log.Ledger, replayed); diff != "" {
 				rt.Fatal(diff)
 			}
+			h.ok(batchesAlone(dir, replayed))
 		}
 	})
 }
@@ -215,4 +217,58 @@ func difference(live, replayed *ledger.Ledger) string {
 		return one + " and replayed " + other
 	}
 	return ""
+}
+
+// batchesAlone reads each batch of a log alone, and compares it with the fold of the whole log.
+func batchesAlone(dir string, all *ledger.Ledger) error {
+	records := map[uint32][]journal.Record{}
+	if _, err := ledger.ReadLog(dir, all.Plan, journal.Tail{}, func(r journal.Record) error {
+		if batch, is := record.BatchOf(r.Type, r.Payload); is {
+			r.Payload = slices.Clone(r.Payload)
+			records[batch] = append(records[batch], r)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	type said struct {
+		Forms                  []plan.FormID
+		Form                   []plan.Form
+		States                 []ledger.State
+		Reasons                []string
+		Refused, LeftOut, Late []record.RefusedRow
+		Contradicted           []bool
+		Unsure                 bool
+		Next                   uint16
+		Records                []journal.Record
+	}
+	of := func(l *ledger.Ledger, b *plan.Batch, records []journal.Record) string {
+		s := said{
+			Refused: l.Refused(b.Number), LeftOut: l.LeftOut(b.Number), Late: l.TooLate(b.Number),
+			Unsure: l.IsUnsure(b.Number), Next: l.NextRevision(b.Number), Records: records,
+		}
+		for id, form := range l.EveryForm(b) {
+			state := l.State(id)
+			s.Reasons = append(s.Reasons, l.Reason(state))
+			state.Reason = 0 // an index
+			s.Forms, s.Form, s.States = append(s.Forms, id), append(s.Form, form), append(s.States, state)
+		}
+		for position := b.From; position < b.To; position++ {
+			s.Contradicted = append(s.Contradicted, l.IsContradicted(b.Number, position))
+		}
+		return fmt.Sprintf("%+v", s)
+	}
+	for b, err := range all.Plan.Each() {
+		if err != nil {
+			return err
+		}
+		alone, own, err := ledger.ReadBatch(dir, all.Plan, b.Number)
+		if err != nil {
+			return err
+		}
+		if got, want := of(alone, &b, own), of(all, &b, records[b.Number]); got != want {
+			return fmt.Errorf("batch %d alone is\n%s, and in the whole log\n%s", b.Number, got, want)
+		}
+	}
+	return nil
 }

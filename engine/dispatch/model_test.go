@@ -358,6 +358,7 @@ func (m *model) judge() {
 	}
 	m.check(ledger.CheckRoutes(l.ByRoute(), l.Account()))
 	m.check(m.outcomes(plan, l))
+	m.check(batchesAlone(m.dir, l))
 }
 
 // live runs one process and reports whether the run is finished.

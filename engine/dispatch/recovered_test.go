@@ -62,6 +62,8 @@ func TestARecoveryThatIsCutShort(t *testing.T) {
 			if err != nil || !summary.Finished || summary.Account.Fates[person.Accepted] != 39 || summary.Account.Fates[person.Refused] != 1 {
 				t.Errorf("%s: %+v, %v", sentence, summary, err)
 			}
+			whole, err := ledger.Read(b.dir, plan)
+			enginetest.Must(t, errors.Join(err, batchesAlone(b.dir, whole)))
 			for m, n := range s.accepted {
 				if n != 1 {
 					t.Errorf("%s: %s was accepted %d times", sentence, m, n)

@@ -78,12 +78,7 @@ type newerForm struct {
 
 // New returns the ledger of an empty log.
 func New(p *plan.Plan) (*Ledger, error) {
-	l := &Ledger{
-		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
-		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
-		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, again: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
-		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
-	}
+	l := newLedger(p)
 	for b, err := range p.Each() {
 		if err != nil {
 			return nil, err
@@ -91,6 +86,16 @@ func New(p *plan.Plan) (*Ledger, error) {
 		l.put(plan.FormID{Batch: b.Number}, &State{Messages: b.Messages})
 	}
 	return l, nil
+}
+
+// newLedger is New, with forms that have no messages yet.
+func newLedger(p *plan.Plan) *Ledger {
+	return &Ledger{
+		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
+		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
+		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, again: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
+		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
+	}
 }
 
 // Facts returns what the log says about the run as a whole. The caller does not change its lists.

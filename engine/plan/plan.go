@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"iter"
@@ -243,18 +244,24 @@ func (p *Plan) Each() iter.Seq2[Batch, error] {
 				return
 			}
 		}
-		if hex.EncodeToString(sum.Sum(nil)) != p.BatchesSHA256 {
-			yield(Batch{}, fmt.Errorf("%s is damaged: %w", p.file.Name(), ErrDamaged))
+		if err := p.check(sum); err != nil {
+			yield(Batch{}, err)
 		}
 	}
 }
 
 // Verify reads all batches and checks their digest.
 func (p *Plan) Verify() error {
-	for _, err := range p.Each() {
-		if err != nil {
-			return err
-		}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(p.file, 0, int64(p.BatchCount*p.batchSize))); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	return p.check(sum)
+}
+
+func (p *Plan) check(sum hash.Hash) error {
+	if hex.EncodeToString(sum.Sum(nil)) != p.BatchesSHA256 {
+		return fmt.Errorf("%s is damaged: %w", p.file.Name(), ErrDamaged)
 	}
 	return nil
 }

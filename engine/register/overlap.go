@@ -58,6 +58,7 @@ type Overlaps struct {
 	Register *Register      // as it was read
 	Looked   []string       // ids of the runs that were looked at
 	Since    time.Time      // they were at work since then
+	FollowUp bool           // the cohort is the people due of another run
 	Begun    string         // the folder of the run that is compared, if it has begun
 	Found    []Overlap
 	Again    int64 // people who get the same words and values from any of these runs
@@ -95,6 +96,8 @@ func (o *Overlaps) refusal() error {
 	allRuns := strings.Join(append(runs, unread...), "; ")
 	sendAgain := refusal.Command("resume", o.Begun, "--send-again")
 	switch {
+	case len(runs)+len(unread) > 0 && o.FollowUp:
+		return refusal.New("same_words_followup", "again", again, "people", people, "runs", allRuns)
 	case len(runs) > 0 && o.Begun != "":
 		all := strings.Join(append([]string{o.Campaign}, campaigns...), ",")
 		return refusal.New("same_words_rest", "again", again, "people", people, "runs", allRuns, "send", refusal.Command("send"), "campaigns", all, "command", sendAgain)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/engine/refusal"
 )
 
 func ids(entries []Entry) string {
@@ -79,6 +81,16 @@ func TestWhichSendsAreRefused(t *testing.T) {
 		}
 		if ids(got) != c.want {
 			t.Errorf("%s: %q", sentence, ids(got))
+		}
+	}
+}
+
+// The people of a follow-up are in no cohort file, and --rest-of there names earlier follow-ups only.
+func TestAFollowUpWithTheSameWords(t *testing.T) {
+	for _, found := range []Overlap{{Same: 200, SameWords: true}, {Problem: "it is gone", SameWords: true}} {
+		o := Overlaps{FollowUp: true, Again: found.Same, People: 300, Zone: time.UTC, Found: []Overlap{found}}
+		if err := o.refusal(); refusal.Code(err) != "same_words_followup" || strings.Contains(err.Error(), "--rest-of") {
+			t.Error(err)
 		}
 	}
 }

@@ -180,14 +180,15 @@ func (r *Register) Others(campaign, service, id string, follows *plan.FollowUp) 
 }
 
 // apart reports whether a run has other people than another of its chain and campaign. So it is if both follow up one
-// campaign by one rule: a rule takes nobody twice, and by induction the runs of that campaign have other people too.
+// run, whose notes share by campaign. And it is if both follow up one campaign by one rule: by induction, the runs of
+// that campaign have other people too.
 func (r *Register) apart(e *Entry, follows *plan.FollowUp) bool {
 	if follows == nil || e.Parent == "" {
 		return true
 	}
 	parent, _ := r.latest(e.Parent)
 	ours, _ := r.latest(follows.Parent.RunID)
-	return parent.Campaign == ours.Campaign && kindOf(e.Rule) == kindOf(follows.Rule)
+	return e.Parent == follows.Parent.RunID || parent.Campaign == ours.Campaign && kindOf(e.Rule) == kindOf(follows.Rule)
 }
 
 // kindOf is a rule without what stands behind its colon: the fates, or the wording. Those of one run have other people.

@@ -110,7 +110,7 @@ func (s *Sink) intermediary(at string) string {
 	if s.o.OnBehalfOf == "" || at != "" && !strings.HasPrefix(at, "identifier") {
 		return ""
 	}
-	return ". Only an application that is registered as an intermediary may send sink.nhsapp.on_behalf_of: have the NHS App team register it and resume, or remove the key. The key is frozen: give the campaign a new name and send with --rest-of the old one. A new name alone would send again to the people this run has reached"
+	return ". Only an application that is registered as an intermediary may send sink.nhsapp.on_behalf_of: have the NHS App team register it and resume, or remove the key. The key is frozen: give the campaign a new name and send with --rest-of the old one (a follow-up: cohort followup with --rest-of). A new name alone would send again to the people this run has reached"
 }
 
 var placeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z.-]*(\[\d{1,2}\](\.[A-Za-z.-]+)?)*$`)

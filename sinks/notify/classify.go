@@ -82,7 +82,7 @@ type statusCode struct {
 }
 
 // frozen is the advice for a key that a planned run no longer takes.
-const frozen = "The key is frozen: give the campaign a new name and send with --rest-of the old one. A new name alone would send again to the people this run has reached"
+const frozen = "The key is frozen: give the campaign a new name and send with --rest-of the old one (a follow-up: cohort followup with --rest-of). A new name alone would send again to the people this run has reached"
 
 // halts are the answers that concern the whole run, with the problem and the remedy.
 var halts = map[statusCode]string{

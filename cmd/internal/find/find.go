@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/earlier"
 	"cohort/engine"
@@ -21,6 +23,7 @@ import (
 	"cohort/engine/control"
 	"cohort/engine/delivery"
 	"cohort/engine/facts"
+	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -43,12 +46,20 @@ type Query struct {
 // Answer has the records that were found. It holds personal data.
 type Answer struct {
 	Records  []*Found          `json:"records"`
+	Requests []*Request        `json:"requests,omitempty"` // the reference is that of a request with messages of many people
 	Searched int               `json:"runs_searched"`
 	Unread   map[string]string `json:"runs_not_searched,omitempty"` // folders of runs that cannot be read, and why
 	Recorded []Recorded        `json:"recorded"`
 
 	runs      []string        // ids of the runs of Records
 	registers map[string]bool // of the runs that were searched
+}
+
+// Request is a request of a run. Its messages are not shown: they are other people's.
+type Request struct {
+	Folder   string `json:"folder"`
+	Messages uint32 `json:"messages"`
+	Report   string `json:"command"` // makes the report: batch_reference there names the messages
 }
 
 // Recorded is the record of the look-up in an audit journal: its number and its hash.
@@ -84,14 +95,9 @@ func Find(ctx context.Context, q Query) (*Answer, error) {
 		numbers = person.NewSets(links(q.Runs)).Of(q.Number)
 	}
 	a := &Answer{Records: []*Found{}, Unread: map[string]string{}, registers: map[string]bool{}}
-	var latest error
-	for _, dir := range q.Runs {
-		if ctx.Err() != nil {
-			return nil, refusal.New("find_stopped")
-		}
-		if err := a.search(dir, q, numbers); err != nil {
-			latest, a.Unread[dir] = err, refusal.OneLine(err.Error())
-		}
+	latest := a.searchAll(ctx, q, numbers)
+	if ctx.Err() != nil {
+		return nil, refusal.New("find_stopped")
 	}
 	if a.Searched == 0 && len(q.Runs) > 1 {
 		return nil, refusal.New("runs_unsearchable", "runs", len(q.Runs), "cause", latest)
@@ -135,8 +141,50 @@ func links(dirs []string) earlier.Links {
 	return earlier.Concat(all...)
 }
 
-// search searches one run, and notes its register.
-func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
+// searchAll searches all runs, a few at once. It returns an error of one that could not be searched.
+func (a *Answer) searchAll(ctx context.Context, q Query, numbers []person.NHSNumber) (latest error) {
+	all := make([]*searched, len(q.Runs))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, dir := range q.Runs {
+		group.Go(func() error {
+			if all[i] = (&searched{}); ctx.Err() == nil {
+				all[i].err = all[i].search(dir, q, numbers)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for i, s := range all {
+		if s.err != nil {
+			latest, a.Unread[q.Runs[i]] = s.err, refusal.OneLine(s.err.Error())
+			continue
+		}
+		a.Searched++
+		a.registers[s.register] = true
+		if s.request != nil {
+			a.Requests = append(a.Requests, s.request)
+		}
+		if a.Records = append(a.Records, s.found...); len(s.found) > 0 {
+			a.runs = append(a.runs, s.run)
+		}
+	}
+	return latest
+}
+
+// atOnce bounds the runs that are open at one time, and with them the memory.
+const atOnce = 2
+
+// searched is what one run has.
+type searched struct {
+	run, register string
+	found         []*Found
+	request       *Request
+	err           error
+}
+
+// search searches one run.
+func (s *searched) search(dir string, q Query, numbers []person.NHSNumber) error {
 	call, err := runfolder.ReadCall(dir)
 	if err != nil {
 		return err
@@ -159,26 +207,23 @@ func (a *Answer) search(dir string, q Query, numbers []person.NHSNumber) error {
 	if err != nil {
 		return runfolder.Damaged(err)
 	}
-	var found []*Found
 	for i := range records {
 		f, err := r.describe(&records[i])
 		if err != nil {
 			return err
 		}
-		found = append(found, f)
+		s.found = append(s.found, f)
+	}
+	if len(records) == 0 {
+		if s.request, err = r.request(q.Reference); err != nil {
+			return runfolder.Unsound(dir, err)
+		}
 	}
 	if call.Register == "" {
 		call.Register = r.campaign.Registers()[0]
 	}
-	if err := knows(call.Register, planned.RunID); err != nil {
-		return err
-	}
-	a.Searched++
-	a.registers[filepath.Clean(call.Register)] = true
-	if a.Records = append(a.Records, found...); len(found) > 0 {
-		a.runs = append(a.runs, planned.RunID)
-	}
-	return nil
+	s.run, s.register = planned.RunID, filepath.Clean(call.Register)
+	return knows(call.Register, planned.RunID)
 }
 
 // knows refuses a register that does not know the run: run.json may have been changed, and the look-up would be recorded
@@ -210,6 +255,24 @@ func (r *run) records(q Query, numbers []person.NHSNumber) ([]person.Record, err
 		return nil, err
 	}
 	return []person.Record{record}, nil
+}
+
+// request returns the request with a reference; nil if the run has none.
+func (r *run) request(reference string) (*Request, error) {
+	lane, ordinal, revision, part, is := r.plan.References.Form(reference)
+	if !is || int(lane) >= len(r.plan.LaneStarts) {
+		return nil, nil
+	}
+	from, to := r.plan.LaneBatches(lane)
+	if ordinal >= to-from {
+		return nil, nil
+	}
+	id := plan.FormID{Batch: from + ordinal, Revision: revision, Part: part}
+	folded, _, err := ledger.ReadBatch(r.dir, r.plan, id.Batch)
+	if err != nil || folded.State(id).Messages == 0 {
+		return nil, err
+	}
+	return &Request{r.dir, folded.State(id).Messages, refusal.Command("report", r.dir, "--format", "csv")}, nil
 }
 
 // addEvents adds the events of the messages that were found.

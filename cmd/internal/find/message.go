@@ -12,11 +12,9 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/delivery"
 	"cohort/engine/inspect"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/plan"
-	"cohort/engine/record"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
 	"cohort/sinks"
@@ -115,15 +113,7 @@ func (r *run) describeMessage(f *Found, lane person.Lane, position uint32) error
 	if err = cmp.Or(failed, err); err != nil {
 		return runfolder.Damaged(err)
 	}
-	var entries []inspect.Entry
-	folded, err := ledger.ReadWith(r.dir, r.plan, func(rec journal.Record) error {
-		if batch, ok := record.BatchOf(rec.Type, rec.Payload); !ok || batch != number {
-			return nil
-		}
-		e, err := inspect.ReadEntry(r.plan, rec)
-		entries = append(entries, e)
-		return err
-	})
+	folded, records, err := ledger.ReadBatch(r.dir, r.plan, number)
 	if err != nil {
 		return runfolder.Unsound(r.dir, err)
 	}
@@ -139,8 +129,12 @@ func (r *run) describeMessage(f *Found, lane person.Lane, position uint32) error
 			latest = id
 		}
 	}
-	for i := range entries {
-		if h, ok := happenedIn(&entries[i], held, position); ok {
+	for _, rec := range records {
+		e, err := inspect.ReadEntry(r.plan, rec)
+		if err != nil {
+			return runfolder.Unsound(r.dir, err)
+		}
+		if h, ok := happenedIn(&e, held, position); ok {
 			f.History = append(f.History, h)
 		}
 	}

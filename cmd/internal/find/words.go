@@ -141,6 +141,10 @@ func (a *Answer) Print(w io.Writer) {
 	for _, r := range a.Recorded {
 		fmt.Fprintf(w, "look-up    record %d of %s\n", r.Records, r.Journal)
 	}
+	for _, r := range a.Requests {
+		fmt.Fprintf(w, "request    the reference is of a request with %s, in %s\n           they are in the report, by batch_reference: %s\n",
+			counted(int(r.Messages), "message"), r.Folder, r.Report)
+	}
 	for _, f := range a.Records {
 		f.print(w)
 	}

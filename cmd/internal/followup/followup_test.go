@@ -27,7 +27,7 @@ func TestWhoIsDue(t *testing.T) {
 	with := func(m outcome.Message, code string) outcome.Message { m.Code = code; return m }
 	rule := Ask{Rule: campaign.FollowUp{Name: "sms", After: 24 * time.Hour, Unless: []string{"read"}}}
 	both := Ask{Rule: campaign.FollowUp{Name: "sms", Unless: []string{"read", "delivered"}}}
-	only := Ask{Fates: []person.Fate{person.Refused, person.Invalid}}
+	only := Ask{Refused: true}
 	words := Ask{Wording: "these"}
 	read, delivered := &delivery.State{Read: true, Delivered: true}, &delivery.State{Delivered: true}
 	dead := &delivery.State{Status: delivery.Failed, Code: "MFR_PDSV_0112"}
@@ -104,7 +104,7 @@ func TestNotes(t *testing.T) {
 		t.Helper()
 		s := &Selection{Due: 1, rows: newRows(100)}
 		s.rows.add(row)
-		if err := n.Add(run, filepath.Join(dir, run), rule, s); err != nil {
+		if err := n.Add(run, filepath.Join(dir, run), Step{rule, "by-" + rule}, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,12 +116,15 @@ func TestNotes(t *testing.T) {
 		t.Fatalf("%v, %v", again.All, err)
 	}
 	for rule, row := range map[string]int64{"sms": 7, "only:refused": 100} {
-		taken := again.Taken(rule, 100)
+		taken := again.Taken(Step{Rule: rule}, 100)
 		for i := int64(1); i <= 100; i++ {
 			if taken.has(i) != (i == row) {
 				t.Errorf("%s: row %d is taken: %v", rule, i, taken.has(i))
 			}
 		}
+	}
+	if !again.Taken(Step{"renamed", "by-sms"}, 100).has(7) {
+		t.Error("the same campaign by another rule takes a person again")
 	}
 	if _, is := again.AnyOnly(); !is {
 		t.Error("nobody is found who was not reached")
@@ -130,7 +133,7 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Release()
-	if err := n.Settle(reg, "parent", "sms", folderOf, log); err != nil || len(n.All) != 1 || n.Taken("sms", 100).has(7) {
+	if err := n.Settle(reg, "parent", Step{Rule: "sms"}, folderOf, log); err != nil || len(n.All) != 1 || n.Taken(Step{Rule: "sms"}, 100).has(7) {
 		t.Errorf("nothing was sent: %v, %d notes", err, len(n.All))
 	}
 	note := func(e register.Entry) {
@@ -140,14 +143,14 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	note(register.Entry{RunID: "2222222200", Parent: "parent", Rule: "only:invalid,refused", State: register.Begun})
-	if err := n.Settle(reg, "parent", "only:refused", folderOf, log); refusal.Code(err) != "followup_gone" || len(n.All) != 1 {
+	if err := n.Settle(reg, "parent", Step{Rule: "only:refused"}, folderOf, log); refusal.Code(err) != "followup_gone" || len(n.All) != 1 {
 		t.Errorf("a run that began and is gone: %v", err)
 	}
 	note(register.Entry{RunID: "3333333300", Parent: "parent", Rule: "sms", State: register.Begun})
-	if err := n.Settle(reg, "parent", "sms", folderOf, log); refusal.Code(err) != "followup_unknown" {
+	if err := n.Settle(reg, "parent", Step{Rule: "sms"}, folderOf, log); refusal.Code(err) != "followup_unknown" {
 		t.Errorf("a run without a note: %v", err)
 	}
-	if err := n.Settle(reg, "another", "sms", folderOf, log); err != nil {
+	if err := n.Settle(reg, "another", Step{Rule: "sms"}, folderOf, log); err != nil {
 		t.Errorf("a run of another parent: %v", err)
 	}
 	path := n.path("2222222200")

@@ -21,8 +21,8 @@ import (
 
 // Ask says whom a follow-up is for.
 type Ask struct {
-	Rule    campaign.FollowUp // only its name, and zeros, if Fates or Wording is set
-	Fates   []person.Fate     // people with one of these, whom another message may reach
+	Rule    campaign.FollowUp // only its name, and zeros, if Refused or Wording is set
+	Refused bool              // people whom the service refused, and another message may reach
 	Wording string            // people who were sent these words: a fingerprint in the report's template_version
 }
 
@@ -42,7 +42,6 @@ const (
 	ListedLate   Verdict = ledger.CodeListedTooLate
 	OtherWording Verdict = "other_wording"
 	Taken        Verdict = "followed_up"
-	Reached      Verdict = "reached_otherwise"
 )
 
 // Words explains the verdicts, in the order of an account.
@@ -57,7 +56,6 @@ var Words = []struct {
 	{TooLate, "the last day for the person has passed"},
 	{NoDate, "there is no date to compare with the last day"},
 	{OtherWording, "the person was sent other words"},
-	{Reached, "another record of the person can be sent"},
 	{Forbidden, "the service says that the person's record allows no message"},
 	{Contradicted, "the service has reported on a message that was not accepted"},
 	{ListedLate, "a suppression list names the person"},
@@ -120,12 +118,12 @@ func (a *Ask) judge(r *record, now time.Time) (v Verdict, due time.Time) {
 		return v, due
 	}
 	switch {
-	case len(a.Fates) > 0 && slices.Contains(a.Fates, m.Fate) && r.number != 0:
+	case a.Refused && m.Fate == person.Refused:
 		if missed, is := (&report.Unreached{Now: now}).Of(m, r.state); is && missed.MayFollowUp {
 			return v, due
 		}
 		return Forbidden, due
-	case m.Fate != person.Accepted || len(a.Fates) > 0:
+	case m.Fate != person.Accepted || a.Refused:
 		return Verdict(m.Fate), due
 	case v != Due:
 		return v, due

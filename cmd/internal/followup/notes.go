@@ -33,9 +33,9 @@ const noteEnd = ".note" // ends the name of a note, behind the follow-up's run i
 // Note says which rows of its parent a follow-up takes. It is durable before the follow-up has a folder. It holds
 // no personal data.
 type Note struct {
-	RunID  string    `json:"run_id"`
-	Folder string    `json:"folder"`
-	Rule   string    `json:"rule"`
+	RunID  string `json:"run_id"`
+	Folder string `json:"folder"`
+	Step
 	At     time.Time `json:"at"`
 	People int64     `json:"people"`
 	SHA256 string    `json:"rows_sha256"`
@@ -43,6 +43,17 @@ type Note struct {
 	rows    rows
 	givenUp bool               // another run takes its place
 	now     []campaign.Setting // of the campaign of this call
+}
+
+// Step is what a follow-up sends: by a rule, a campaign.
+type Step struct {
+	Rule     string `json:"rule"`
+	Campaign string `json:"campaign,omitempty"`
+}
+
+// Shares reports whether two steps must not take the same people of a run.
+func (s Step) Shares(other Step) bool {
+	return Share(s.Rule, other.Rule) || s.Campaign != "" && s.Campaign == other.Campaign
 }
 
 // FolderOf finds the folder of a run. The refusal run_gone says that the run is in no folder.
@@ -136,11 +147,11 @@ func IsOnly(rule string) bool { return strings.HasPrefix(rule, "only:") }
 // Share reports whether two rules must not take the same people.
 func Share(a, b string) bool { return a == b || IsOnly(a) && IsOnly(b) }
 
-// Taken returns the rows that follow-ups of a rule have taken.
-func (n *Notes) Taken(rule string, records int64) rows {
+// Taken returns the rows that follow-ups have taken, for a step.
+func (n *Notes) Taken(step Step, records int64) rows {
 	all := newRows(records)
 	for _, note := range n.All {
-		if Share(note.Rule, rule) && !note.givenUp {
+		if note.Shares(step) && !note.givenUp {
 			all.union(note.rows)
 		}
 	}
@@ -157,19 +168,22 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 	return nil, false
 }
 
-// Settle looks at the earlier follow-ups of a rule. It refuses another while one of them can still send, or when
+// Settle looks at the earlier follow-ups that share with a step. It refuses another while one of them can still send, or when
 // nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
-func (n *Notes) Settle(reg *register.Register, parent, rule string, folderOf FolderOf, log *slog.Logger) error {
+func (n *Notes) Settle(reg *register.Register, parent string, step Step, folderOf FolderOf, log *slog.Logger) error {
 	for _, e := range reg.Runs() {
 		has := func(note *Note) bool { return note.RunID == e.RunID }
-		if e.Parent == parent && Share(e.Rule, rule) && !slices.ContainsFunc(n.All, has) {
-			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", rule, "folder", n.dir)
+		at := slices.IndexFunc(n.All, has)
+		if at >= 0 {
+			n.All[at].Campaign = e.Campaign // a note of an older version does not have it
+		} else if e.Parent == parent && step.Shares(Step{e.Rule, e.Campaign}) {
+			return refusal.New("followup_unknown", "run", e.RunID[:8], "rule", e.Rule, "folder", n.dir)
 		}
 	}
 	kept := n.All[:0]
 	for _, note := range n.All {
 		began := true
-		if Share(note.Rule, rule) && !note.givenUp {
+		if note.Shares(step) && !note.givenUp {
 			var err error
 			_, known := reg.Run(note.RunID)
 			if began, err = note.settled(reg, known, folderOf); err == nil && !began && n.lock != nil {
@@ -260,10 +274,10 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 }
 
 // Add notes the people of a follow-up, durably. Its folder is made afterwards.
-func (n *Notes) Add(run, folder, rule string, s *Selection) error {
+func (n *Notes) Add(run, folder string, step Step, s *Selection) error {
 	sum := sha256.Sum256(s.rows)
 	note := &Note{
-		RunID: run, Folder: folder, Rule: rule, At: time.Now().UTC().Truncate(time.Second),
+		RunID: run, Folder: folder, Step: step, At: time.Now().UTC().Truncate(time.Second),
 		People: s.Due, SHA256: hex.EncodeToString(sum[:]), rows: s.rows,
 	}
 	err := disk.WriteFile(n.path(run), func(w io.Writer) error {

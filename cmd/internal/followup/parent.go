@@ -1,10 +1,14 @@
 package followup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/earlier"
@@ -15,6 +19,7 @@ import (
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
+	"cohort/ingest"
 	"cohort/ingest/person"
 	"cohort/shard"
 )
@@ -64,25 +69,39 @@ func (p *Parent) Close() {
 	}
 }
 
+// Cohort is the cohort of a run, read once more for columns that its spool does not have. It may be nil.
+type Cohort iter.Seq2[ingest.Kept, error]
+
 // rowsAtOnce bounds the memory of a pass.
 const rowsAtOnce = 1 << 14
 
 // each calls fn with every record, in blocks of neighbouring rows, and done after each block. Within a block the
-// records come shard by shard.
-func (p *Parent) each(ctx context.Context, columns []string, fn func(*record) error, done func() error) error {
+// records come shard by shard. Columns that the spool does not have come from cohort.
+func (p *Parent) each(
+	ctx context.Context, columns []string, cohort Cohort, fn func(*record) error, done func() error,
+) error {
 	trail, err := outcome.Open(p.Dir, p.Plan, p.Ledger)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = trail.Close() }()
-	ranges, err := p.Spool.RangesOf(columns)
+	b := &pass{trail: trail, templates: earlier.TemplatesOf(p.Plan), fn: fn, kept: columns}
+	if cohort != nil {
+		var end func()
+		b.next, end = iter.Pull2(iter.Seq2[ingest.Kept, error](cohort))
+		defer end()
+		texts := p.Spool.Manifest.Texts()
+		b.kept = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return !slices.Contains(texts, c) })
+		b.columns = columns
+	}
+	ranges, err := p.Spool.RangesOf(b.kept)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = ranges.Close() }()
 	next, stop := iter.Pull2(p.states.All())
 	defer stop()
-	b := &pass{trail: trail, verdicts: ranges.Verdicts(), templates: earlier.TemplatesOf(p.Plan), fn: fn}
+	b.verdicts = ranges.Verdicts()
 	held, err, more := next()
 	for b.first = 1; b.first <= p.Plan.Records; b.first += rowsAtOnce {
 		clear(b.states[:])
@@ -91,6 +110,9 @@ func (p *Parent) each(ctx context.Context, columns []string, fn func(*record) er
 			b.states[held.Row-b.first] = &state
 		}
 		err = errors.Join(err, ctx.Err())
+		if err == nil && cohort != nil {
+			err = b.readCohort(min(rowsAtOnce, p.Plan.Records-b.first+1))
+		}
 		if err == nil {
 			err = ranges.Below(b.first+rowsAtOnce, b.valid, b.invalid)
 		}
@@ -99,6 +121,11 @@ func (p *Parent) each(ctx context.Context, columns []string, fn func(*record) er
 		}
 		if err != nil {
 			return err
+		}
+	}
+	if cohort != nil {
+		if _, err, more := b.next(); err != nil || more {
+			return cmp.Or(err, errReadOtherwise)
 		}
 	}
 	return nil
@@ -112,13 +139,56 @@ type pass struct {
 	first     int64    // the first row of the block
 	states    [rowsAtOnce]*delivery.State
 	fn        func(*record) error
+
+	kept    []string                          // columns that the spool has
+	next    func() (ingest.Kept, error, bool) // of the cohort; nil: all columns are in the spool
+	columns []string                          // of the cohort
+	block   []ingest.Kept
 }
+
+// readCohort reads what the cohort has of the rows of the block.
+func (b *pass) readCohort(rows int64) error {
+	b.block = b.block[:0]
+	for range rows {
+		k, err, more := b.next()
+		if err != nil || !more {
+			return cmp.Or(err, errReadOtherwise)
+		}
+		for i, value := range k.Values {
+			k.Values[i] = strings.Clone(value)
+		}
+		b.block = append(b.block, k)
+	}
+	return nil
+}
+
+// fill lets a record have the columns of the cohort, too. It compares the record's place in the cohort.
+func (b *pass) fill(r *record, file uint16, line int64) error {
+	k, kept := &b.block[r.row-b.first], r.value
+	if k.Values == nil || k.File != int(file) || k.Line != line {
+		return errReadOtherwise
+	}
+	r.value = func(column int) string {
+		if at := slices.Index(b.kept, b.columns[column]); at >= 0 {
+			return kept(at)
+		}
+		return k.Values[column]
+	}
+	return nil
+}
+
+var errReadOtherwise = refusal.New("followup_read_otherwise")
 
 func (b *pass) valid(s *person.Stretch) error {
 	for i, row := range s.Rows {
 		r := record{
 			row: row, number: person.NHSNumber(s.Numbers[i]), state: b.states[row-b.first], template: b.templates[0],
 			value: func(column int) string { return s.Kept[column](i) },
+		}
+		if b.next != nil {
+			if err := b.fill(&r, s.Files[i], s.Lines[i]); err != nil {
+				return err
+			}
 		}
 		if s.Routes != nil {
 			r.template = b.templates[s.Routes[i]]
@@ -146,29 +216,38 @@ func (b *pass) invalid(found *person.Record) error {
 }
 
 // Overtaken yields the people of a follow-up who are not due any more: since it was planned, news of a message of
-// the runs above it has come, or the person's last day has passed. day is the day of the messages. It reads
-// those runs as they are now, in the folders that folderOf gives, and sorts events in tmp.
-func Overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, folderOf FolderOf) iter.Seq2[shard.Exclusion, error] {
+// the runs above it has come, or the person's last day has passed. The follow-up is in dir. day is the day of the
+// messages. It reads the runs above as they are now, in the folders that folderOf gives, and sorts events in tmp.
+func Overtaken(
+	ctx context.Context, of *plan.Plan, dir, tmp string, day int64, folderOf FolderOf,
+) iter.Seq2[shard.Exclusion, error] {
 	return func(yield func(shard.Exclusion, error) bool) {
-		for enough := false; f != nil && !enough; {
-			dir, err := folderOf(f.Parent)
+		enough := false
+		found := func(n person.NHSNumber, v Verdict) error {
+			if enough = !yield(shard.Exclusion{Number: n, Reason: plan.Overtaken + string(v)}, nil); enough {
+				return errEnough
+			}
+			return nil
+		}
+		for of.FollowUp != nil && !enough {
+			above, err := folderOf(of.FollowUp.Parent)
 			var p *Parent
 			if err == nil {
-				p, err = Open(dir, tmp)
+				p, err = Open(above, tmp)
 			}
 			if err == nil {
-				err = p.overtaken(ctx, f, day, func(x shard.Exclusion) error {
-					if enough = !yield(x, nil); enough {
-						return errEnough
-					}
-					return nil
-				})
-				f = p.Plan.FollowUp
+				err = p.overtaken(ctx, of.FollowUp, found)
 				p.Close()
+			}
+			if err == nil && of.FollowUp.NotAfter != "" {
+				err = tooLate(of, dir, day, found)
 			}
 			if err != nil && !enough {
 				yield(shard.Exclusion{}, err)
 				return
+			}
+			if err == nil {
+				of, dir = p.Plan, above
 			}
 		}
 	}
@@ -176,28 +255,45 @@ func Overtaken(ctx context.Context, f *plan.FollowUp, tmp string, day int64, fol
 
 var errEnough = errors.New("enough")
 
-// overtaken yields the people of one run.
-func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, day int64, yield func(shard.Exclusion) error) error {
-	var columns []string
-	if f.NotAfter != "" {
-		columns = append(columns, f.NotAfter)
-	}
-	news := int64(0)
-	err := p.each(ctx, columns, func(r *record) error {
+// overtaken finds the people of one run with news. It refuses when less is known than when the follow-up was planned.
+func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, found func(person.NHSNumber, Verdict) error) error {
+	known := int64(0)
+	err := p.each(ctx, nil, nil, func(r *record) error {
 		if r.outcome.Fate == person.Accepted && r.state != nil {
-			news++
+			known++
 		}
-		v := r.news(f.Unless)
-		if v == Due && f.NotAfter != "" && r.outcome.Fate == person.Accepted {
-			v = lastDay(r.value(0), day)
+		if v := r.news(f.Unless); v != Due && r.number != 0 {
+			return found(r.number, v)
 		}
-		if v == Due || r.number == 0 {
-			return nil
-		}
-		return yield(shard.Exclusion{Number: r.number, Reason: plan.Overtaken + string(v)})
+		return nil
 	}, func() error { return nil })
-	if err == nil && news < f.WithNews {
-		err = refusal.New("followup_news_missing", "run", p.Plan.RunID, "known", news, "were", f.WithNews, "command", refusal.Command("reconcile", p.Dir))
+	if err == nil && known < f.WithNews {
+		err = refusal.New("followup_news_missing", "run", p.Plan.RunID, "known", known, "were", f.WithNews,
+			"command", refusal.Command("reconcile", p.Dir))
 	}
 	return err
+}
+
+// tooLate finds the people of a follow-up who have passed their last day. Its own spool has the column.
+func tooLate(of *plan.Plan, dir string, day int64, found func(person.NHSNumber, Verdict) error) error {
+	spool, err := cohortspool.Open(filepath.Join(dir, runfolder.SpoolFolder), of)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = spool.Close() }()
+	ranges, err := spool.RangesOf([]string{of.FollowUp.NotAfter})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ranges.Close() }()
+	return ranges.Below(math.MaxInt64, func(s *person.Stretch) error {
+		for i, number := range s.Numbers {
+			if v := lastDay(s.Kept[0](i), day); v != Due {
+				if err := found(person.NHSNumber(number), v); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}, func(*person.Record) error { return nil })
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"cohort/engine/refusal"
 	"cohort/ingest/person"
 )
 
@@ -26,25 +25,21 @@ type Selection struct {
 }
 
 // Select finds the people who are due at now, and are not in taken. It writes them to out as a cohort file: the
-// NHS number and the columns, in the order of the parent's rows. day is the day of the messages, such as 20270131.
+// NHS number and the columns, in the order of the parent's rows. cohort has the columns that the spool does not have.
+// day is the day of the messages, such as 20270131.
 // Its memory does not grow with the number of people, but by a bit for each record.
 func (p *Parent) Select(
-	ctx context.Context, a *Ask, taken rows, columns []string, now time.Time, day int64, out io.Writer,
+	ctx context.Context, a *Ask, taken rows, columns []string, cohort Cohort, now time.Time, day int64, out io.Writer,
 ) (*Selection, error) {
 	s := &selecting{
 		Selection: Selection{LeftOut: map[Verdict]int64{}, rows: newRows(p.Plan.Records)},
 		ask:       a, taken: taken, now: now, day: day, last: slices.Index(columns, a.Rule.NotAfter), columns: len(columns),
 	}
-	if slices.Contains(a.Fates, person.Invalid) {
-		if err := s.findInvalid(ctx, p); err != nil {
-			return nil, err
-		}
-	}
 	write := csv.NewWriter(out)
 	if err := write.Write(append([]string{"nhs_number"}, columns...)); err != nil {
 		return nil, err
 	}
-	err := p.each(ctx, columns, s.take, func() error {
+	err := p.each(ctx, columns, cohort, s.take, func() error {
 		slices.SortFunc(s.block, func(a, b due) int { return cmp.Compare(a.row, b.row) })
 		for _, d := range s.block {
 			if err := write.Write(d.values); err != nil {
@@ -67,7 +62,6 @@ type selecting struct {
 	columns int
 	last    int // the column with the last day; -1: none
 	block   []due
-	invalid map[person.NHSNumber]bool // people whom the parent could not send to, because of their records alone
 }
 
 type due struct {
@@ -91,8 +85,6 @@ func (s *selecting) take(r *record) error {
 	switch {
 	case (v == Due || v == NotYet) && s.taken.has(r.row):
 		v = Taken
-	case v == Due && r.outcome.Fate == person.Invalid && !s.invalid[r.number]:
-		v = Reached
 	case v == NotYet && (s.Next.IsZero() || at.Before(s.Next)):
 		s.Next = at
 	}
@@ -102,43 +94,12 @@ func (s *selecting) take(r *record) error {
 	}
 	values := []string{r.number.Digits()}
 	for i := range s.columns {
-		if r.value == nil {
-			return refusal.New("followup_without_values")
-		}
 		values = append(values, r.value(i))
 	}
 	s.block = append(s.block, due{r.row, values})
 	s.rows.add(r.row)
 	s.Due++
 	return nil
-}
-
-// findInvalid finds the people of invalid records who have no other record, under no number.
-func (s *selecting) findInvalid(ctx context.Context, p *Parent) error {
-	s.invalid = map[person.NHSNumber]bool{}
-	for found, err := range p.Spool.Rejected() {
-		if err != nil {
-			return err
-		}
-		if number, err := person.ParseNHSNumber(found.Number); err == nil && found.Fate == person.Invalid {
-			s.invalid[number] = true
-		}
-	}
-	older := map[person.NHSNumber][]person.NHSNumber{}
-	for old, current := range p.Spool.Superseded() {
-		if s.invalid[old] {
-			older[current] = append(older[current], old)
-		}
-	}
-	return p.each(ctx, nil, func(r *record) error {
-		if r.outcome.Fate != person.Invalid {
-			delete(s.invalid, r.number)
-			for _, old := range older[r.number] {
-				delete(s.invalid, old)
-			}
-		}
-		return nil
-	}, func() error { return nil })
 }
 
 // Print prints the counts.

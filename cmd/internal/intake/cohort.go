@@ -25,6 +25,9 @@ func (r *Reading) Open(ctx context.Context) (err error) {
 	if r.carry, err = FollowUpColumns(c); err != nil {
 		return err
 	}
+	if r.LastDay != "" && !slices.Contains(slices.Concat(r.carry, c.KeepColumns), r.LastDay) {
+		r.carry = append(r.carry, r.LastDay)
+	}
 	if err := typedDefaults(c); err != nil {
 		return err
 	}

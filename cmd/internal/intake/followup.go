@@ -1,10 +1,15 @@
 package intake
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"cohort/engine/campaign"
+	"cohort/engine/plan"
 	"cohort/engine/refusal"
+	"cohort/ingest"
 	"cohort/sinks"
 )
 
@@ -72,4 +77,36 @@ func columnsFor(by *campaign.Campaign, chain *[]string) ([]string, error) {
 	slices.Sort(columns)
 	columns = slices.DeleteFunc(columns, func(c string) bool { return c == campaign.AppColumn })
 	return slices.Compact(columns), nil
+}
+
+// OpenAgain opens the files that a plan was made from, to read columns that its spool does not have. It refuses files
+// with another digest. So the caller compares the digest once more when the reader has ended.
+func OpenAgain(ctx context.Context, c *campaign.Campaign, p *plan.Plan, files, columns []string) (*ingest.Reader, error) {
+	o := baseOptions(c, nil)
+	o.Zone = c.Pace.Location
+	reader, err := ingest.Open(ctx, files, o)
+	if err == nil {
+		err = SameCohort(ctx, reader, p)
+	}
+	if o.Keep = columns; err == nil {
+		reader, err = ingest.Open(ctx, files, o)
+	}
+	if err != nil && refusal.Code(err) == "" {
+		err = refusal.New("cohort_unreadable", "cause", err)
+	}
+	return reader, err
+}
+
+// SameCohort refuses a cohort that is not the one of a plan.
+func SameCohort(ctx context.Context, reader *ingest.Reader, p *plan.Plan) error {
+	digest, err := reader.Digest(ctx)
+	if got := fmt.Sprintf("%x", digest); err == nil && got != p.Cohort.SHA256 {
+		var was []string
+		for _, f := range p.Cohort.Files {
+			was = append(was, f.Path)
+		}
+		err = refusal.New("followup_other_cohort", "run", p.RunID[:8], "files", strings.Join(was, ", "),
+			"want", p.Cohort.SHA256[:12], "got", got[:12])
+	}
+	return err
 }

@@ -39,12 +39,13 @@ type Reading struct {
 	Name     string        // of standard input, in errors, rejects and the report
 	Links    earlier.Links // replaced numbers that the cohort does not have, ascending; may be nil
 
-	Copy   *Stdin         // what TakeStdin made; else nil
-	Reader *ingest.Reader // from Open on
-	Fields []string       // of the messages, from Open on
-	Cohort plan.Cohort    // from Identify or Spool on
-	Digest [32]byte       // of the cohort, likewise
-	carry  []string       // columns that follow-ups need, from Open on
+	Copy    *Stdin         // what TakeStdin made; else nil
+	Reader  *ingest.Reader // from Open on
+	Fields  []string       // of the messages, from Open on
+	Cohort  plan.Cohort    // from Identify or Spool on
+	Digest  [32]byte       // of the cohort, likewise
+	LastDay string         // a column to carry, too, for the last day of a follow-up; empty: none
+	carry   []string       // columns that follow-ups need, from Open on
 }
 
 // NewReading returns a reading of the files that a command was given.

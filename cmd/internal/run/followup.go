@@ -30,6 +30,7 @@ type FollowUp struct {
 	Rule     string   // a rule of the parent's campaign file
 	Only     []string // fates
 	Received string   // a fingerprint of words
+	Cohort   []string // the files that the run was sent with, to read more columns
 	Campaign string   // the campaign file to send with; empty: the rule's
 	Reason   string
 	RestOf   string // campaigns of earlier follow-ups by the rule: this one takes their place
@@ -41,6 +42,7 @@ type FollowUp struct {
 // followUp makes a send a follow-up. The methods of nil do nothing, for an ordinary send.
 type followUp struct {
 	of     *plan.FollowUp
+	step   followup.Step
 	parent *followup.Parent
 	people *os.File // a cohort file
 	notes  *followup.Notes
@@ -69,13 +71,14 @@ func (f *followUp) ready(r *intake.Reading) {
 	c.Format = campaign.Format{Type: "csv", Delimiter: ",", Encoding: "utf-8", Header: &header}
 	c.Columns, c.Superseded, c.Withdrawn, c.Expect = nil, "", campaign.Withdrawn{}, campaign.Expect{}
 	c.Duplicates = campaign.Duplicates{Rule: "first"}
+	r.LastDay = f.of.NotAfter
 	r.Name, r.Links = "people due of run "+f.of.Parent.RunID[:8], f.parent.Spool.Superseded()
 }
 
 // note makes durable which people the run takes, before it has a folder. From here on the parent's own log cannot
 // send to people whom it had not reached.
 func (f *followUp) note(run engine.RunID, folder string) error {
-	if err := f.notes.Add(run.String(), folder, f.of.Rule, f.found); err != nil {
+	if err := f.notes.Add(run.String(), folder, f.step, f.found); err != nil {
 		return err
 	}
 	f.unhold()
@@ -127,12 +130,12 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 		return err
 	}
 	r.Call.Simulate = p.plan.Service == p.Campaign.ServiceID(true) && by.File == nil
-	f := &followUp{of: &plan.FollowUp{
+	f := &followUp{step: followup.Step{Rule: ask.Rule.Name, Campaign: by.Name}, of: &plan.FollowUp{
 		Parent: plan.EarlierRun{RunID: p.plan.RunID, Folder: p.Folder.Path}, Rule: ask.Rule.Name, Root: p.plan.Root(),
 		Reason: o.Reason, Unless: ask.Rule.Unless, NotAfter: ask.Rule.NotAfter,
 	}}
 	defer f.planned()
-	err = p.find(ctx, f, ask, by, !o.DryRun && !o.Due)
+	err = p.find(ctx, f, ask, by, &o)
 	if ctx.Err() != nil {
 		return &refusal.Ended{Err: refusal.New("stopped_before_sending"), Code: refusal.ExitStopped, Next: options.again()}
 	}
@@ -199,10 +202,10 @@ func (p *parent) show(w io.Writer, f *followUp, a *followup.Ask, o *FollowUp, no
 
 // news returns what yields the people of a follow-up who are due no more.
 func (r *Runner) news(ctx context.Context, planned *plan.Plan) func(context.Context) iter.Seq2[shard.Exclusion, error] {
-	clock := ClockOf(ctx)
+	clock, dir := ClockOf(ctx), r.Folder.Path
 	return func(ctx context.Context) iter.Seq2[shard.Exclusion, error] {
 		day := sendDay(r.Campaign.Pace, clock())
-		return followup.Overtaken(ctx, planned.FollowUp, r.Folder.File(runfolder.ListsFolder), day, r.folderOf)
+		return followup.Overtaken(ctx, planned, dir, r.Folder.File(runfolder.ListsFolder), day, r.folderOf)
 	}
 }
 

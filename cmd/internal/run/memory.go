@@ -12,10 +12,10 @@ import (
 // of millions of people.
 const usualMemory = 100 << 20
 
-// limitMemory has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
+// LimitMemory has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
 // By default the heap grows to twice of that. A run of millions of single messages keeps its ledger, and garbage as
 // large as the ledger would come on top. The collector is never short of room: when more is in use, the limit rises.
-var limitMemory = sync.OnceFunc(func() {
+var LimitMemory = sync.OnceFunc(func() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		(&limit{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}).adjust()
 	}

@@ -19,6 +19,7 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
+	"cohort/ingest"
 	"cohort/ingest/person"
 )
 
@@ -52,14 +53,12 @@ func (p *parent) ask(o *FollowUp) (*followup.Ask, error) {
 	case o.Rule != "":
 		err = p.rule(o, a)
 	case len(o.Only) > 0:
-		slices.Sort(o.Only)
 		for _, fate := range o.Only {
-			if fate != string(person.Refused) && fate != string(person.Invalid) {
+			if fate != string(person.Refused) {
 				return nil, refusal.New("followup_fate_wrong", "fate", fate)
 			}
-			a.Fates = append(a.Fates, person.Fate(fate))
 		}
-		a.Rule.Name = "only:" + strings.Join(slices.Compact(o.Only), ",")
+		a.Refused, a.Rule.Name = true, "only:"+string(person.Refused)
 	default:
 		if words := earlier.TemplatesOf(p.plan); !slices.Contains(words, o.Received) {
 			return nil, refusal.New("followup_wording_unknown", "given", o.Received, "known", strings.Join(words, ", "))
@@ -87,17 +86,16 @@ func (p *parent) rule(o *FollowUp, a *followup.Ask) error {
 	case now < 0:
 		known := cmp.Or(strings.Join(names, ", "), "none")
 		return refusal.New("followup_rule_unknown", "rule", o.Rule, "known", known, "file", p.Campaign.Path)
-	case was < 0:
-		return refusal.New("followup_rule_new", "rule", o.Rule)
-	case p.plan.Frozen[was] != frozen[now]:
+	case was >= 0 && p.plan.Frozen[was] != frozen[now]:
 		return refusal.New("followup_rule_changed", "rule", o.Rule, "was", p.plan.Frozen[was].Value)
 	case o.Campaign != "":
 		return refusal.New("followup_rule_has_campaign", "rule", o.Rule, "campaign", a.Rule.By)
 	}
-	return nil
+	_, err := intake.FollowUpColumns(p.Campaign) // refuses a rule, added since, with a campaign that the chain has
+	return err
 }
 
-// suits refuses a campaign that does not know the parent, or forgets whom the parent left out.
+// suits refuses a campaign that does not know the parent, forgets whom the parent left out, or was sent above.
 func (p *parent) suits(by *campaign.Campaign) error {
 	switch {
 	case !slices.Contains(by.Registers(), p.Call.Register):
@@ -106,14 +104,12 @@ func (p *parent) suits(by *campaign.Campaign) error {
 		return refusal.New("followup_without_lists", "list", filepath.Base(p.Campaign.Suppress[0].File))
 	case by.Name == p.plan.Campaign:
 		return refusal.New("followup_same_campaign", "campaign", by.Name)
-	case p.plan.FollowUp == nil:
-		return nil
 	}
 	reg, err := p.lookInRegister()
 	if err != nil {
 		return err
 	}
-	for id := p.plan.FollowUp.Parent.RunID; id != ""; {
+	for id := p.plan.RunID; id != ""; {
 		above, _ := reg.Run(id)
 		if id = above.Parent; above.Campaign == by.Name {
 			return refusal.New("followup_same_campaign", "campaign", by.Name)
@@ -122,10 +118,9 @@ func (p *parent) suits(by *campaign.Campaign) error {
 	return nil
 }
 
-// find finds the people due. lock keeps other calls away until the follow-up has a plan.
-func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, lock bool) (err error) {
-	dir, records := p.Folder.Path, p.plan.Records
-	if err := p.hold(f, a, lock); err != nil {
+// find finds the people due. Other calls are kept away until the follow-up has a plan.
+func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, o *FollowUp) (err error) {
+	if err := p.hold(f, a, !o.DryRun && !o.Due); err != nil {
 		return err
 	}
 	f.notes.SendBy(by.Frozen())
@@ -143,16 +138,28 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 		columns = append(columns, day)
 	}
 	texts, missing := f.parent.Spool.Manifest.Texts(), slices.Clone(columns)
-	if missing = slices.DeleteFunc(missing, func(c string) bool { return slices.Contains(texts, c) }); len(missing) > 0 {
+	missing = slices.DeleteFunc(missing, func(c string) bool { return slices.Contains(texts, c) })
+	var reader *ingest.Reader
+	var cohort followup.Cohort
+	switch {
+	case len(o.Cohort) > 0:
+		if reader, err = intake.OpenAgain(ctx, p.Campaign, p.plan, o.Cohort, columns); err != nil {
+			return err
+		}
+		cohort = followup.Cohort(reader.Kept())
+	case len(missing) > 0:
 		return refusal.New("followup_columns_missing",
 			"columns", strings.Join(missing, ", "), "campaign", by.Path, "run", p.plan.RunID[:8])
 	}
-	if f.people, err = os.CreateTemp(dir, runfolder.StdinPrefix+"*"); err != nil { // with mode 0600
+	if f.people, err = os.CreateTemp(p.Folder.Path, runfolder.StdinPrefix+"*"); err != nil { // with mode 0600
 		return refusal.New("folder_unwritable", "cause", err)
 	}
 	_ = os.Remove(f.people.Name()) // it is gone with this process
-	now, taken := ClockOf(ctx)(), f.notes.Taken(f.of.Rule, records)
-	f.found, err = f.parent.Select(ctx, a, taken, columns, now, sendDay(by.Pace, now), f.people)
+	now, taken := ClockOf(ctx)(), f.notes.Taken(f.step, p.plan.Records)
+	f.found, err = f.parent.Select(ctx, a, taken, columns, cohort, now, sendDay(by.Pace, now), f.people)
+	if err == nil && reader != nil {
+		err = intake.SameCohort(ctx, reader, p.plan)
+	}
 	if err == nil {
 		_, err = f.people.Seek(0, io.SeekStart)
 	}
@@ -164,7 +171,7 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 func (p *parent) hold(f *followUp, a *followup.Ask, lock bool) (err error) {
 	dir := p.Folder.Path
 	f.notes, err = followup.OpenNotes(dir, p.plan.Records, lock)
-	if err != nil || !lock || len(a.Fates) == 0 && !p.plan.NeverAgain {
+	if err != nil || !lock || !a.Refused && !p.plan.NeverAgain {
 		return err
 	}
 	if f.lock, err = disk.Acquire(filepath.Join(dir, runfolder.LockFile), "followup"); err != nil {
@@ -184,7 +191,7 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	if err := p.giveUp(reg, f); err != nil {
 		return err
 	}
-	if err := f.notes.Settle(reg, p.plan.RunID, f.of.Rule, p.folderOf, p.Log); err != nil {
+	if err := f.notes.Settle(reg, p.plan.RunID, f.step, p.folderOf, p.Log); err != nil {
 		return err
 	}
 	if f.parent, err = followup.Open(p.Folder.Path, p.Folder.Path); err != nil {
@@ -194,7 +201,7 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	if standing.Copied, err = p.copied(p.plan, f.parent.Ledger); err != nil {
 		return err
 	}
-	if err := register.AdmitParent(standing); err != nil || len(a.Fates) == 0 {
+	if err := register.AdmitParent(standing); err != nil || !a.Refused {
 		return err
 	}
 	return p.notReplaced(reg, f.parent.Ledger)

@@ -90,7 +90,7 @@ type Report struct {
 
 // Write reads the run's records once, and writes the outputs.
 func (r *Report) Write(outputs ...report.Output) (err error) {
-	limitMemory()
+	LimitMemory()
 	if r.Ledger == nil {
 		if r.Ledger, err = runfolder.Ledger(r.Dir, r.Plan); err != nil {
 			return err

@@ -83,7 +83,7 @@ func ClockOf(ctx context.Context) func() time.Time {
 
 // Open connects a runner to the command's streams.
 func (r *Runner) Open(c *cobra.Command) {
-	limitMemory()
+	LimitMemory()
 	r.stdin, r.Stdout, r.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	r.screen, r.attended = terminal.NewScreen(r.stderr), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
 	r.Log = r.screen.Log

@@ -238,6 +238,7 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 	if s.compared, err = earlier.Compare(ctx, r.Campaign, r.chain, spool, dir, closed, rest); err != nil {
 		return err
 	}
+	s.compared.FollowUp = r.chain != r.Id.String()
 	if _, begun := s.compared.Register.Run(r.Id.String()); begun {
 		s.compared.Begun = r.Folder.Path
 	}
