@@ -138,3 +138,17 @@ func TestFindInRunsOfAnOlderVersion(t *testing.T) {
 		}
 	}
 }
+
+// A number that is mistaken for a flag, or given to another one, is not repeated.
+func TestFindRepeatsNoFlag(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, arg := range []string{"-9990000018", "--9990000018", "--json=999 000 0018"} {
+		if o := w.run("find", "--runs", "runs", arg); !o.refused("flag_with_number") || strings.Contains(o.stderr, "0018") {
+			t.Errorf("%s: exit %d\n%s", arg, o.code, o.stderr)
+		}
+	}
+	if o := w.run("find", "--runs", "runs", "--nothing"); !o.refused("flag_wrong") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+}

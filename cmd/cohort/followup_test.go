@@ -234,6 +234,17 @@ func TestAChainOfThree(t *testing.T) {
 	c.days(0, "followup", sms, "--rule", "letter")
 	letters := c.letters()
 	texts = c.step(smsPlan)
+	for number := range letters {
+		o := c.run("find", "--runs", "runs", "--nhs-number", number, "--reason", "the steps of the chain")
+		steps := regexp.MustCompile(`(?m)^(?:run|follow-up) .*?(invitation-[a-z]+ |of run .* by .*$)`).FindAllStringSubmatch(o.stdout, -1)
+		if want := "[invitation-app invitation-sms of run " + app[len(app)-8:] + " by sms invitation-letter of run " + sms[len(sms)-8:] + " by letter]"; join(steps) != want {
+			t.Errorf("%s, want %s\n%s", join(steps), want, o.stdout)
+		}
+		break
+	}
+	if page := c.mustRead("runs/" + filepath.Base(sms) + "/summary.html"); !strings.Contains(page, "of run "+app[len(app)-8:]+" by sms") {
+		t.Error("the summary does not say what it follows up")
+	}
 	for number, a := range texts {
 		due := a.Status != "delivered" && !a.forbidden()
 		if letters[number] != due {
@@ -247,6 +258,15 @@ func TestAChainOfThree(t *testing.T) {
 	c.days(0, "followup", sms, "--rule", "letter")
 	linked(t, sms, app, "sms", app)
 	linked(t, c.runOf("invitation-letter"), sms, "letter", app)
+}
+
+// join shows the second of each match.
+func join(matches [][]string) string {
+	all := []string{}
+	for _, m := range matches {
+		all = append(all, strings.TrimSpace(m[1]))
+	}
+	return fmt.Sprint(all)
 }
 
 // linked checks that the report of a follow-up names its parent, its rule and the first run.

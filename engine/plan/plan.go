@@ -92,6 +92,15 @@ type FollowUp struct {
 	Reason   string     `json:"reason,omitempty"`    // that a person gave
 	Unless   []string   `json:"unless,omitempty"`    // news of the parent's message that makes this one needless
 	NotAfter string     `json:"not_after,omitempty"` // a column of the parent with the last day for each person
+	WithNews int64      `json:"with_news,omitempty"` // accepted messages of the parent that the service had told of
+}
+
+// String says what a run follows up; empty: nothing.
+func (f *FollowUp) String() string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf("of run %.8s by %s", f.Parent.RunID, f.Rule)
 }
 
 // Root returns the id of the first run of the run's chain: its own, unless it is a follow-up.

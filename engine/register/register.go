@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"cohort/engine/disk"
+	"cohort/engine/plan"
 )
 
 type State string
@@ -68,7 +69,7 @@ const File = "register.jsonl"
 // Register is an open register. It belongs to this process until Close.
 type Register struct {
 	// Chain is the id of the first run of the chain that the caller works on. The chain's runs write to the same
-	// people on purpose, so none of them counts as another run. Empty: no chain.
+	// people on purpose, so they do not count as other runs, unless one may repeat a campaign. Empty: no chain.
 	Chain string
 
 	dir  string
@@ -166,15 +167,37 @@ func (r *Register) inChain(e *Entry) bool {
 	return r.Chain != "" && (e.RunID == r.Chain || e.Root == r.Chain)
 }
 
-// Others returns the other runs of a campaign on a service, oldest first.
-func (r *Register) Others(campaign, service, id string) (others []Entry) {
+// Others returns the other runs of a campaign on a service, oldest first. follows says what the run follows up; nil:
+// nothing. A run of its chain is no other if it surely has other people.
+func (r *Register) Others(campaign, service, id string, follows *plan.FollowUp) (others []Entry) {
 	for _, e := range r.runs {
-		if !r.inChain(&e) && e.Campaign == campaign && e.Service == service && e.RunID != id {
+		if e.Campaign == campaign && e.Service == service && e.RunID != id && !(r.inChain(&e) && r.apart(&e, follows)) {
 			r.raise(&e)
 			others = append(others, e)
 		}
 	}
 	return others
+}
+
+// apart reports whether a run has other people than another of its chain and campaign. So it is if both follow up one
+// run, whose notes share by campaign. And it is if both follow up one campaign by one rule: by induction, the runs of
+// that campaign have other people too.
+func (r *Register) apart(e *Entry, follows *plan.FollowUp) bool {
+	if follows == nil || e.Parent == "" {
+		return true
+	}
+	parent, _ := r.latest(e.Parent)
+	ours, _ := r.latest(follows.Parent.RunID)
+	return e.Parent == follows.Parent.RunID || parent.Campaign == ours.Campaign && kindOf(e.Rule) == kindOf(follows.Rule)
+}
+
+// kindOf is a rule without what stands behind its colon: the fates, or the wording. Those of one run have other people.
+func kindOf(rule string) string {
+	kind, _, asked := strings.Cut(rule, ":")
+	if asked {
+		kind += ":"
+	}
+	return kind
 }
 
 // Elsewhere returns the runs of a campaign on other services of the same kind, oldest first. They

@@ -87,7 +87,7 @@ func TestOthers(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
 	var ids []string
-	for _, e := range r.Others("a", "s", "3") {
+	for _, e := range r.Others("a", "s", "3", nil) {
 		ids = append(ids, e.RunID)
 	}
 	if !slices.Equal(ids, []string{"1", "5"}) {
@@ -228,7 +228,7 @@ func TestTheRunsOfAChainAreNoOthers(t *testing.T) {
 		"else": {"sibling ", "sibling ", "step sibling "},
 	} {
 		r.Chain = chain
-		got := [3]string{ids(r.Others("sms", "notify a", "step")), ids(r.Elsewhere("sms", "notify b", []string{"k"})), ids(r.OfOtherCampaigns("app", "notify", time.Now().Add(-time.Hour)))}
+		got := [3]string{ids(r.Others("sms", "notify a", "step", nil)), ids(r.Elsewhere("sms", "notify b", []string{"k"})), ids(r.OfOtherCampaigns("app", "notify", time.Now().Add(-time.Hour)))}
 		if got != want {
 			t.Errorf("in chain %q: %q, want %q", chain, got, want)
 		}

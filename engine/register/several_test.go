@@ -54,7 +54,7 @@ func TestTheFurthestOfSeveralRegistersCounts(t *testing.T) {
 	r, err := OpenAll([]string{a, b})
 	must(t, err)
 	must(t, r.Record(counted("4", Begun, 1, 0)))
-	if others := r.Others("a", "s", "1"); len(others) != 5 {
+	if others := r.Others("a", "s", "1", nil); len(others) != 5 {
 		t.Errorf("the others are %v", others)
 	}
 	must(t, r.Close())

@@ -96,7 +96,12 @@ func (f *sums) maker() maker {
 	return func(g *group) (func() error, error) { return func() error { f.add(g); return nil }, nil }
 }
 
-func (f *sums) close(map[string]string) error { return nil }
+func (f *sums) close(map[string]string) error {
+	for _, g := range f.Groups {
+		withhold(g.Values)
+	}
+	return nil
+}
 
 func (f *sums) add(g *group) {
 	for i := range g.rows {

@@ -62,18 +62,22 @@ func (c Count) MarshalJSON() ([]byte, error) {
 // fewest is the least number of people that is shown, beside none.
 const fewest = 5
 
-// add is the count of several cells together. Of a cell of one to four people it tells no more than that.
+// add is the count of several cells together. Of a cell of one to four people, and of a minimum, it tells no more than
+// that.
 func add(cells []int64) Count {
-	shown, hidden := int64(0), int64(0)
+	shown, hidden, minimums := int64(0), int64(0), false
 	for _, n := range cells {
-		if 0 < n && n < fewest {
+		switch {
+		case n < 0:
+			shown, minimums = shown-n, true
+		case 0 < n && n < fewest:
 			hidden++
-		} else {
+		default:
 			shown += n
 		}
 	}
 	switch {
-	case hidden == 0:
+	case hidden == 0 && !minimums:
 		return Count{N: shown}
 	case hidden == 1 && shown == 0:
 		return Count{fewest, fewerThan}
@@ -82,8 +86,32 @@ func add(cells []int64) Count {
 }
 
 // Tally counts the records with one value. Each is in one cell: an accepted message in one of the first four (read, else
-// delivered, failed, not known), and others by their fate, in the order of person.Fates.
+// delivered, failed, not known), and others by their fate, in the order of person.Fates. A negative count is a minimum.
 type Tally [10]int64
+
+// withhold makes minimums of counts, the first ones by value, until a run's total and the other counts tell no count of
+// one to four people: with the minimums, each of them can be one and can be four. A minimum tells no more than the total.
+func withhold(values map[string]*Tally) {
+	sorted := slices.Sorted(maps.Keys(values))
+	for cell := range len(Tally{}) {
+		few, spare := int64(0), int64(0) // small counts; people in them, and those above fewest in the minimums
+		for _, t := range values {
+			if n := t[cell]; 0 < n && n < fewest {
+				few, spare = few+1, spare+n
+			}
+		}
+		most := (fewest - 1) * few // that spare can be before the next minimum
+		for _, value := range sorted {
+			if n := &values[value][cell]; few > 0 && *n >= fewest {
+				spare += *n - fewest
+				if *n = -max(fewest, fewest+spare-most); spare >= few+3 {
+					break
+				}
+				most = few + 2
+			}
+		}
+	}
+}
 
 const (
 	cellRead = iota
@@ -164,6 +192,7 @@ func (by *grouping) close(map[string]string) error {
 	if records > 1000 && 2*len(by.tally) > records {
 		return ErrManyGroups
 	}
+	withhold(by.tally)
 	var all []*Tally
 	for _, value := range slices.Sorted(maps.Keys(by.tally)) {
 		g := Group{Counts: Counts(by.known, by.tally[value])}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -37,13 +38,13 @@ func TestFewPeopleAreNotCounted(t *testing.T) {
 	}).Print(&out)
 	want := strings.TrimLeft(`
 icb      records       accepted      refused       delivered     read          failed  not_known
-(none)   7             0             7             0             0             0       0
+(none)   at least 5    0             at least 5    0             0             0       0
 "\x1b["  at least 2    at least 2    0             at least 2    fewer than 5  0       0
-QF7      at least 100  at least 99   fewer than 5  60            6             38      fewer than 5
-QOP      at least 98   at least 98   0             97            97            0       fewer than 5
+QF7      at least 98   at least 97   fewer than 5  at least 58   at least 5    38      fewer than 5
+QOP      at least 97   at least 97   0             at least 96   at least 96   0       fewer than 5
 Quay     at least 2    fewer than 5  fewer than 5  0             0             0       fewer than 5
 Qz       50            50            0             0             0             50      0
-total    at least 259  at least 250  at least 9    at least 159  at least 104  88      at least 3
+total    at least 254  at least 247  at least 7    at least 156  at least 102  88      at least 3
 "at least" is a minimum, which may fall when more is known; cohort status has the exact totals of the run
 `, "\n")
 	if out.String() != want {
@@ -55,7 +56,7 @@ func TestGroupsAsJSON(t *testing.T) {
 	text, err := json.Marshal(grouped(t, false, map[string]Tally{"": {cellUnknown: 5}, "QF7": {cellUnknown: 2}}))
 	const rest = `"duplicate":0,"in_doubt":0,"invalid":0,"not_sent":0,`
 	want := `{"column":"icb","as_of":"0001-01-01T00:00:00Z","groups":[` +
-		`{"value":null,"counts":{"accepted":5,` + rest + `"records":5,"refused":0,"suppressed":0}},` +
+		`{"value":null,"counts":{"accepted":"at least 5",` + rest + `"records":"at least 5","refused":0,"suppressed":0}},` +
 		`{"value":"QF7","counts":{"accepted":"fewer than 5",` + rest + `"records":"fewer than 5","refused":0,"suppressed":0}}],` +
 		`"total":{"value":null,"counts":{"accepted":"at least 6",` + rest + `"records":"at least 6","refused":0,"suppressed":0}}}`
 	if err != nil || string(text) != want {
@@ -63,38 +64,78 @@ func TestGroupsAsJSON(t *testing.T) {
 	}
 }
 
-// Nobody can work out a count of one to four people from a table: behind each table are cohorts in which it is another
-// count.
-func TestATableTellsNoSmallCount(t *testing.T) {
-	tables := map[string][][]int64{}
-	see := func(of map[string]Tally, secrets ...int64) {
-		text, err := json.Marshal(grouped(t, true, of))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tables[string(text)] = append(tables[string(text)], secrets)
+// seen are the secret counts of cohorts, by what is shown of them.
+type seen map[string][][]int64
+
+func (s seen) see(t *testing.T, of map[string]Tally, total int64, secrets ...int64) {
+	t.Helper()
+	text, err := json.Marshal(grouped(t, true, of))
+	if err != nil {
+		t.Fatal(err)
 	}
-	const most = 7 // people in a cell
-	for n := range int64(most * most * most * most) {
-		a, b, c, d := n%most, n/most%most, n/most/most%most, n/most/most/most
-		see(map[string]Tally{"a": {a, b, c, d}}, a, b, c, d, a+b, c+d, a+b+c, a+b+d, b+c+d, a+b+c+d)
-		see(map[string]Tally{"a": {3: a, 4: b}, "b": {3: c, 4: d}}, a, b, c, d, a+b, c+d, a+c, b+d, a+b+c+d)
-	}
+	key := fmt.Sprintf("in all %d: %s", total, text)
+	s[key] = append(s[key], secrets)
+}
+
+// tell looks for counts of one to four people that nobody else may know, in cohorts without a count of beyond.
+func (s seen) tell(t *testing.T, beyond int64, exempt func([]int64) bool) {
+	t.Helper()
 	small := 0
-	for _, table := range slices.Sorted(maps.Keys(tables)) {
-		for k, n := range tables[table][0] {
+	for _, table := range slices.Sorted(maps.Keys(s)) {
+		inside := slices.IndexFunc(s[table], func(counts []int64) bool { return !slices.Contains(counts, beyond) })
+		if inside < 0 || exempt(s[table][inside]) {
+			continue
+		}
+		for k, n := range s[table][inside] {
 			if n == 0 || n >= fewest {
 				continue
 			}
 			small++
-			if !slices.ContainsFunc(tables[table], func(other []int64) bool { return other[k] != n }) {
-				t.Errorf("count %d is %d in all %d cohorts with the table\n%s", k, n, len(tables[table]), table)
+			if !slices.ContainsFunc(s[table], func(other []int64) bool { return other[k] != n }) {
+				t.Errorf("count %d is %d in all %d cohorts with the table\n%s", k, n, len(s[table]), table)
 			}
 		}
 	}
 	if small < 500 {
 		t.Errorf("only %d small counts were looked for", small)
 	}
+}
+
+// Nobody can work out a count of one to four people from a table: behind each table are cohorts in which it is another
+// count.
+func TestATableTellsNoSmallCount(t *testing.T) {
+	tables := seen{}
+	const most = 10 // people in a cell
+	for n := range int64(most * most * most * most) {
+		a, b, c, d := n%most, n/most%most, n/most/most%most, n/most/most/most
+		if max(a, b, c, d) < 7 {
+			tables.see(t, map[string]Tally{"a": {a, b, c, d}}, -1, a, b, c, d, a+b, c+d, a+b+c, a+b+d, b+c+d, a+b+c+d)
+		}
+		tables.see(t, map[string]Tally{"a": {3: a, 4: b}, "b": {3: c, 4: d}}, -1, a, b, c, d, a+b, c+d, a+c, b+d, a+b+c+d)
+	}
+	tables.tell(t, most-1, func([]int64) bool { return false })
+}
+
+// The totals of the run, which others show, do not change that: with them, too, a small count can be another one. It is
+// told only when too few people have such a count in other groups.
+func TestTotalsTellNoSmallCount(t *testing.T) {
+	tables := seen{}
+	const most = 14 // people in a group
+	for n := range int64(most * most * most * 4) {
+		a, b, c, d := n%most, n/most%most, n/most/most%most, n/most/most/most
+		tables.see(t, map[string]Tally{"a": {2: a}, "b": {2: b}, "c": {2: c}, "d": {2: d}}, a+b+c+d, a, b, c, d)
+	}
+	tables.tell(t, most-1, func(counts []int64) bool {
+		few, spare, others := int64(0), int64(0), false
+		for _, n := range counts {
+			if spare += n; n >= fewest {
+				spare, others = spare-fewest, true
+			} else if n > 0 {
+				few++
+			}
+		}
+		return spare < few+3 || !others
+	})
 }
 
 func TestAColumnThatIsNoGroup(t *testing.T) {

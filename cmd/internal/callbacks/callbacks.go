@@ -107,7 +107,7 @@ func (c *Command) lookForRuns() error {
 		return refusal.New("runs_misplaced", "folder", folder, "parent", parent)
 	}
 	if runs, _ := runfolder.In(folder); len(runs) == 0 { // what cannot be read is refused later
-		c.Log.Warn("the folder of --runs has no run yet: no run elsewhere gets these callbacks", "runs", folder)
+		c.Log.Warn("the folder of --runs has no run yet; runs in other folders do not get these callbacks", "runs", folder)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"cohort/engine/refusal"
+	"cohort/ingest/person"
 )
 
 // FlagRefused is the refusal of a flag that the command line cannot have.
@@ -19,6 +20,8 @@ func FlagRefused(c *cobra.Command, err error) error {
 		wrong   *pflag.InvalidValueError
 	)
 	switch {
+	case person.HasNHSNumber(err.Error()):
+		return refusal.New("flag_with_number", "command", c.CommandPath())
 	case errors.As(err, &missing):
 		return refusal.New("flag_value_missing", "flag", missing.GetFlag().Name, "command", c.CommandPath())
 	case errors.As(err, &wrong):

@@ -166,6 +166,17 @@ func (e *Runs) Closable(now time.Time, unsettled bool) error {
 	return nil
 }
 
+// Unsent returns a run, none of except, with people whom it has still to send to, and their number.
+func (e *Runs) Unsent(except []register.Entry) (of register.Entry, people int64) {
+	for _, r := range e.Runs {
+		named := slices.ContainsFunc(except, func(e register.Entry) bool { return e.RunID == r.Entry.RunID })
+		if n := r.ledger.Account().Fates[person.NotSent]; n > 0 && !named && r.ledger.Facts().Superseded == "" {
+			return r.Entry, n
+		}
+	}
+	return register.Entry{}, 0
+}
+
 // joined refuses a run with messages that stand in none of its files.
 func (r *Run) joined() error {
 	if !campaign.WritesFiles(r.plan.Service) {

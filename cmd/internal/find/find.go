@@ -104,6 +104,7 @@ func Find(ctx context.Context, q Query) (*Answer, error) {
 	} else if a.Searched == 0 {
 		return nil, latest
 	}
+	slices.SortStableFunc(a.Records, func(x, y *Found) int { return x.Planned.Compare(y.Planned) })
 	if err := a.addEvents(); err != nil {
 		return nil, refusal.New("events_unreadable", "cause", err)
 	}

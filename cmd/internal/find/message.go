@@ -28,6 +28,7 @@ type Found struct {
 	Purpose  string    `json:"purpose,omitempty"` // why it was sent
 	Service  string    `json:"service"`
 	Planned  time.Time `json:"planned_at"`
+	FollowUp string    `json:"follow_up,omitempty"` // of which run, and by which rule
 
 	Row           int64  `json:"row"`
 	File          string `json:"file"`
@@ -78,7 +79,7 @@ type Happened struct {
 func (r *run) describe(record *person.Record) (*Found, error) {
 	p := r.plan
 	f := &Found{
-		Folder: r.dir, RunID: p.RunID, Campaign: p.Campaign, Service: p.Service, Planned: p.Created,
+		Folder: r.dir, RunID: p.RunID, Campaign: p.Campaign, Service: p.Service, Planned: p.Created, FollowUp: p.FollowUp.String(),
 		Purpose: runfolder.Heading(r.dir).Purpose.Text,
 		Row:     record.Row, Line: record.Line, FileReference: record.Reference,
 		Outcome: record.Fate, Code: record.Code, Reason: record.Reason, zone: time.UTC,

@@ -165,6 +165,9 @@ func (f *Found) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	line("run", "%s (%.8s) in %s, planned %s, to %s", f.Campaign, f.RunID, f.Folder, when(f.Planned), f.Service)
+	if f.FollowUp != "" {
+		line("follow-up", "%s", f.FollowUp)
+	}
 	if f.Purpose != "" {
 		line("purpose", "%s", f.Purpose)
 	}

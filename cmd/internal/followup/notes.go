@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -40,7 +41,8 @@ type Note struct {
 	SHA256 string    `json:"rows_sha256"`
 
 	rows    rows
-	givenUp bool // another run takes its place
+	givenUp bool               // another run takes its place
+	now     []campaign.Setting // of the campaign of this call
 }
 
 // Step is what a follow-up sends: by a rule, a campaign.
@@ -100,7 +102,19 @@ func (n *Notes) GiveUp(run string) {
 	}
 }
 
+// SendBy says which campaign the follow-up of this call sends. A plan by other settings is forgotten if it sent nothing.
+func (n *Notes) SendBy(frozen []campaign.Setting) {
+	for _, note := range n.All {
+		note.now = frozen
+	}
+}
+
 func (n *Notes) path(run string) string { return filepath.Join(n.dir, run+noteEnd) }
+
+// HasNote reports whether the run in dir knows a follow-up.
+func HasNote(dir, run string) bool {
+	return runfolder.Exists((&Notes{dir: filepath.Join(dir, Folder)}).path(run))
+}
 
 func (n *Notes) read(records int64) error {
 	files, err := os.ReadDir(n.dir)
@@ -187,8 +201,8 @@ func (n *Notes) Settle(reg *register.Register, parent string, step Step, folderO
 	return nil
 }
 
-// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan
-// or can never begin.
+// settled refuses a follow-up that can still send. began is false if the register does not know it, and it has no plan,
+// can never begin, or has the settings of another campaign file.
 func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf) (began bool, err error) {
 	folder, err := folderOf(plan.EarlierRun{RunID: note.RunID, Folder: note.Folder})
 	var planned *plan.Plan
@@ -206,7 +220,8 @@ func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf)
 	if err != nil {
 		return true, runfolder.Unsound(folder, err)
 	}
-	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) && hasRival(reg, planned) {
+	if !known && folded.Facts().Attempts == 0 && runfolder.Same(folder, note.Folder) &&
+		(hasRival(reg, planned) || campaign.Compare(planned.Frozen, note.now) != nil) {
 		return false, nil
 	}
 	live, held, foreign := folded.Unsettled()
@@ -221,7 +236,7 @@ func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf)
 // hasRival reports whether a run of another chain has begun that a plan does not take into account. Such a plan never
 // begins.
 func hasRival(reg *register.Register, p *plan.Plan) bool {
-	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID), func(e register.Entry) bool {
+	return slices.ContainsFunc(reg.Others(p.Campaign, p.Service, p.RunID, p.FollowUp), func(e register.Entry) bool {
 		return !slices.ContainsFunc(p.Earlier, func(was plan.EarlierRun) bool { return was.RunID == e.RunID })
 	})
 }

@@ -50,7 +50,7 @@ func Open(dir, tmp string) (_ *Parent, err error) {
 	}
 	// The events come before the log. Else an event about a message that is sent meanwhile would contradict the log.
 	if p.states, err = facts.Of(dir, p.Plan).States(tmp); err != nil {
-		return nil, err
+		return nil, runfolder.RoomOr(err, refusal.New("events_unreadable", "cause", err), tmp)
 	}
 	p.Ledger, err = runfolder.Ledger(dir, p.Plan)
 	return p, err
@@ -236,7 +236,7 @@ func Overtaken(
 				p, err = Open(above, tmp)
 			}
 			if err == nil {
-				err = p.overtaken(ctx, of.FollowUp.Unless, found)
+				err = p.overtaken(ctx, of.FollowUp, found)
 				p.Close()
 			}
 			if err == nil && of.FollowUp.NotAfter != "" {
@@ -255,14 +255,23 @@ func Overtaken(
 
 var errEnough = errors.New("enough")
 
-// overtaken finds the people of one run with news.
-func (p *Parent) overtaken(ctx context.Context, unless []string, found func(person.NHSNumber, Verdict) error) error {
-	return p.each(ctx, nil, nil, func(r *record) error {
-		if v := r.news(unless); v != Due && r.number != 0 {
+// overtaken finds the people of one run with news. It refuses when less is known than when the follow-up was planned.
+func (p *Parent) overtaken(ctx context.Context, f *plan.FollowUp, found func(person.NHSNumber, Verdict) error) error {
+	known := int64(0)
+	err := p.each(ctx, nil, nil, func(r *record) error {
+		if r.outcome.Fate == person.Accepted && r.state != nil {
+			known++
+		}
+		if v := r.news(f.Unless); v != Due && r.number != 0 {
 			return found(r.number, v)
 		}
 		return nil
 	}, func() error { return nil })
+	if err == nil && known < f.WithNews {
+		err = refusal.New("followup_news_missing", "run", p.Plan.RunID, "known", known, "were", f.WithNews,
+			"command", refusal.Command("reconcile", p.Dir))
+	}
+	return err
 }
 
 // tooLate finds the people of a follow-up who have passed their last day. Its own spool has the column.

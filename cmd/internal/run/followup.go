@@ -47,7 +47,8 @@ type followUp struct {
 	people *os.File // a cohort file
 	notes  *followup.Notes
 	found  *followup.Selection
-	lock   *disk.Lock // of the parent's folder; may be nil
+	given  []register.Entry // the earlier follow-ups whose place it takes
+	lock   *disk.Lock       // of the parent's folder; may be nil
 }
 
 func (f *followUp) header() *plan.FollowUp {
@@ -125,7 +126,7 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 	if err != nil {
 		return err
 	}
-	if err := p.suits(by, ask.Rule.Name); err != nil {
+	if err := p.suits(by); err != nil {
 		return err
 	}
 	r.Call.Simulate = p.plan.Service == p.Campaign.ServiceID(true) && by.File == nil
@@ -139,12 +140,12 @@ func (r *Runner) FollowUp(ctx context.Context, dir string, o FollowUp, options O
 		return &refusal.Ended{Err: refusal.New("stopped_before_sending"), Code: refusal.ExitStopped, Next: options.again()}
 	}
 	if err != nil {
-		return err
+		return runfolder.RoomOr(err, err, p.Folder.Path)
 	}
 	if err := p.show(r.Stdout, f, ask, &o, ClockOf(ctx)()); err != nil || o.DryRun || o.Due || f.found.Due == 0 {
 		return err
 	}
-	r.followUp = f
+	r.followUp, f.of.WithNews = f, f.found.WithNews
 	return r.Alert(r.Send(ctx, options))
 }
 
@@ -232,6 +233,13 @@ func (r *Runner) NotFollowedUp(planned *plan.Plan) error {
 	}
 	if note, is := notes.AnyOnly(); is {
 		return refusal.New("followed_up", "run", note.RunID[:8], "folder", note.Folder)
+	}
+	reg, err := r.lookInRegister() // the folder may be older than the follow-up
+	if err != nil {
+		return err
+	}
+	for _, e := range withFollowUps(reg, []register.Entry{{RunID: planned.RunID}})[1:] {
+		return refusal.New("followed_up", "run", e.RunID[:8], "folder", e.Folder)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (r *Runner) locate() (at place, err error) {
 		return at, err
 	}
 	err = r.inRegister(func(reg *register.Register) error {
-		at.others = reg.Others(r.Campaign.Name, r.Service, r.Id.String())
+		at.others = reg.Others(r.Campaign.Name, r.Service, r.Id.String(), r.followUp.header())
 		entry, begun := reg.Run(r.Id.String())
 		if at.begun = begun; begun {
 			return r.locateBegun(&at, entry)

@@ -95,9 +95,8 @@ func (p *parent) rule(o *FollowUp, a *followup.Ask) error {
 	return err
 }
 
-// suits refuses a campaign that does not know the parent, forgets whom the parent left out, or was sent at another
-// place of the chain. Within one rule of the parents, people are in one run alone.
-func (p *parent) suits(by *campaign.Campaign, rule string) error {
+// suits refuses a campaign that does not know the parent, forgets whom the parent left out, or was sent above.
+func (p *parent) suits(by *campaign.Campaign) error {
 	switch {
 	case !slices.Contains(by.Registers(), p.Call.Register):
 		return refusal.New("followup_other_register", "register", by.Register, "parent_register", p.Call.Register)
@@ -110,12 +109,9 @@ func (p *parent) suits(by *campaign.Campaign, rule string) error {
 	if err != nil {
 		return err
 	}
-	mine, _ := reg.Run(p.plan.RunID)
-	for _, e := range reg.Runs() {
-		above, _ := reg.Run(e.Parent)
-		beside := followup.Share(e.Rule, rule) && followup.Share(above.Rule, mine.Rule)
-		in := e.Root == p.plan.Root() || e.RunID == p.plan.Root()
-		if in && e.Campaign == by.Name && e.Parent != p.plan.RunID && !beside {
+	for id := p.plan.RunID; id != ""; {
+		above, _ := reg.Run(id)
+		if id = above.Parent; above.Campaign == by.Name {
 			return refusal.New("followup_same_campaign", "campaign", by.Name)
 		}
 	}
@@ -127,8 +123,12 @@ func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *cam
 	if err := p.hold(f, a, !o.DryRun && !o.Due); err != nil {
 		return err
 	}
+	f.notes.SendBy(by.Frozen())
 	if err := p.admit(f, a); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(f.given, func(e register.Entry) bool { return e.Campaign == by.Name }) {
+		return refusal.New("followup_same_campaign", "campaign", by.Name)
 	}
 	columns, err := intake.ColumnsFor(by)
 	if err != nil {
@@ -207,22 +207,22 @@ func (p *parent) admit(f *followUp, a *followup.Ask) error {
 	return p.notReplaced(reg, f.parent.Ledger)
 }
 
-// giveUp leaves out of the notes the follow-ups whose place this one takes. Its plan closes them, and leaves out the
-// people whom they have reached.
+// giveUp leaves out of the notes the follow-ups whose place this one takes, and those whose place was taken before. Its
+// plan closes them, and leaves out the people whom they have reached.
 func (p *parent) giveUp(reg *register.Register, f *followUp) error {
-	var given []string
-	if p.Call.RestOf != "" {
-		given = strings.Split(p.Call.RestOf, ",")
+	if p.Call.RestOf == "" {
+		return nil
 	}
-	for _, campaign := range given {
-		found := false
-		for _, e := range reg.Runs() {
-			if e.Campaign == campaign && f.follows(e) {
-				f.notes.GiveUp(e.RunID)
-				found = true
-			}
+	campaigns := strings.Split(p.Call.RestOf, ",")
+	for _, e := range reg.Runs() {
+		if (e.State == register.Superseded || slices.Contains(campaigns, e.Campaign)) && f.follows(e) {
+			f.notes.GiveUp(e.RunID)
+			e, _ = reg.Run(e.RunID)
+			f.given = append(f.given, e)
 		}
-		if !found {
+	}
+	for _, campaign := range campaigns {
+		if !slices.ContainsFunc(f.given, func(e register.Entry) bool { return e.Campaign == campaign }) {
 			return refusal.New("followup_rest_of_none", "campaign", campaign, "rule", f.of.Rule, "run", p.plan.RunID[:8])
 		}
 	}

@@ -58,7 +58,7 @@ func (r *Runner) lookInRegister() (*register.Register, error) {
 func (r *Runner) standing(reg *register.Register, plan *plan.Plan, found register.Facts) register.Standing {
 	st := register.Standing{
 		Run: plan.RunID, Folder: r.Folder.Path, Facts: found, Planned: plan.Earlier, SendAgain: plan.SendAgain != "",
-		Rivals: reg.Others(plan.Campaign, plan.Service, plan.RunID),
+		Rivals: reg.Others(plan.Campaign, plan.Service, plan.RunID, plan.FollowUp),
 	}
 	st.Entry, st.Known = reg.Run(plan.RunID)
 	if plan.FollowUp != nil {
@@ -328,11 +328,14 @@ func (r *Runner) linksOfOthers() (earlier.Links, error) {
 	return earlier.LinksOf(reg.OfOtherCampaigns(r.Campaign.Name, kind, time.Now().AddDate(0, 0, -r.Campaign.OverlapDays))), nil
 }
 
-// restOf lists the runs of the campaigns that --rest-of names; for a follow-up, those by the same rule. A rehearsal takes only rehearsals, and
-// closes no real run.
+// restOf lists the runs of the campaigns that --rest-of names; for a follow-up, those that it was given. A rehearsal takes
+// only rehearsals, and closes no real run.
 func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) {
 	if r.Call.RestOf == "" {
 		return nil, nil
+	}
+	if r.followUp != nil {
+		return r.followUp.given, nil
 	}
 	reg, err := r.lookInRegister()
 	if err != nil {
@@ -341,7 +344,7 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 	known, rehearsal := map[string][]register.Entry{}, r.rehearses(ctx)
 	var names []string
 	for _, e := range reg.Runs() {
-		if e.Simulator != rehearsal || e.Campaign == r.Campaign.Name || r.followUp != nil && !r.followUp.follows(e) {
+		if e.Simulator != rehearsal || e.Campaign == r.Campaign.Name {
 			continue
 		}
 		if known[e.Campaign] == nil {
@@ -365,9 +368,6 @@ func (r *Runner) restOf(ctx context.Context) (runs []register.Entry, err error) 
 			return nil, refusal.New(missing, "register", r.Campaign.Register, "campaign", name, "known", strings.Join(names, ", "))
 		}
 		runs = append(runs, known[name]...)
-	}
-	if r.followUp != nil {
-		return runs, nil
 	}
 	return runs, notFollowUps(runs)
 }

@@ -354,6 +354,10 @@ func (s *send) holdEarlier(ctx context.Context) (_ *earlier.Runs, err error) {
 			before.Release()
 		}
 	}()
+	if of, people := before.Unsent(rest); r.followUp != nil && people > 0 {
+		return nil, refusal.New("followup_would_close", "run", of.RunID, "campaign", of.Campaign, "folder", of.Folder,
+			"people", people, "command", refusal.Command("resume", of.Folder))
+	}
 	if s.at.again || r.Call.NewCohort || r.Call.RestOf != "" {
 		// The reason given is for lost folders or for people of other campaigns. People reached by
 		// readable runs stay excluded.

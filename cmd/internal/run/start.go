@@ -11,6 +11,7 @@ import (
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/earlier"
+	"cohort/cmd/internal/followup"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/build"
@@ -181,6 +182,15 @@ func (s *start) ready(ctx context.Context) (dispatch.Lists, error) {
 	}
 	if err := register.Admit(st); err != nil {
 		return nil, err
+	}
+	if f := s.plan.FollowUp; f != nil && !st.Known {
+		parent, err := r.folderOf(f.Parent)
+		if err == nil && !followup.HasNote(parent, s.plan.RunID) {
+			err = refusal.New("followup_not_noted", "parent", parent, "run", s.plan.RunID)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := s.compareRest(ctx); err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ func (r *Report) WriteSummary(path string) error {
 	p := &summary.Page{
 		Figures: &report.Figures{}, Title: cmp.Or(heading.Title, h.Campaign), Campaign: h.Campaign, RunID: h.RunID, Service: h.Service,
 		CohortDigest: h.Cohort.SHA256, Plan: hex.EncodeToString(r.Plan.Digest[:]), Version: build.Version(), Purpose: heading.Purpose, AsOf: r.AsOf.UTC(),
+		FollowUp: h.FollowUp.String(),
 	}
 	if call, err := runfolder.ReadCall(r.Dir); err == nil { // else times are UTC, as the page says
 		if c, _, _, err := runfolder.ReadCampaign(r.Dir, call); err == nil {

@@ -15,7 +15,8 @@ const (
 	mostColumn = 3  // columns on the page
 	fewest     = 5  // a value that surely has fewer people is not named
 
-	longestName = 70 // characters of a value on the page
+	longestName = 70  // characters of a value on the page
+	longestText = 500 // of what the campaign file says
 )
 
 // group is a column on the page.
@@ -96,12 +97,17 @@ func largest(g report.Tallies, most int) (names []string, tallies [][]*report.Ta
 	return names, tallies
 }
 
+// cut is a text without what is beyond some characters.
+func cut(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
+}
+
 // shortened is a value on the page. It is not one of names.
 func shortened(value string, names []string) string {
-	name := cmp.Or(oneLine(value), "No value in the file")
-	if r := []rune(name); len(r) > longestName {
-		name = string(r[:longestName]) + "…"
-	}
+	name := cut(cmp.Or(oneLine(value), "No value in the file"), longestName)
 	for n, first := 2, name; slices.Contains(names, name); n++ {
 		name = fmt.Sprintf("%s (%d)", first, n)
 	}

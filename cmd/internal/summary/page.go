@@ -34,6 +34,7 @@ type Page struct {
 	Title                       string // heads the page
 	Campaign, RunID, Service    string
 	CohortDigest, Plan, Version string // SHA-256; the program's version
+	FollowUp                    string // of which run, and by which rule; empty: it is none
 	Purpose                     campaign.Purpose
 	AsOf                        time.Time       // its zone is the page's
 	Previous                    *report.Figures // of the series, as it was at the same age; nil: none
@@ -45,7 +46,7 @@ type Page struct {
 // Render writes the page.
 func Render(w io.Writer, p *Page) error {
 	for _, text := range []*string{&p.Title, &p.Service, &p.Purpose.Text, &p.Purpose.Owner, &p.Purpose.Basis, &p.NotCompared} {
-		*text = oneLine(*text)
+		*text = cut(oneLine(*text), longestText)
 	}
 	p.Style = template.CSS(styleText + fmt.Sprintf(`@page{@bottom-left{content:"%s, run %.8s · as of %s · complete: %s"}}`,
 		p.Campaign, p.RunID, p.AsOf.Format("2 January 2006, 15:04"), map[bool]string{false: "no", true: "yes"}[p.Complete()]))

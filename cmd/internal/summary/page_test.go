@@ -68,11 +68,15 @@ func TestTextsAreShownAsTheyAre(t *testing.T) {
 	p.Groups[0].Column, p.Groups[0].Values = "clínic\u202e", map[string]*report.Tally{
 		long + "1": tally(9, 9, 0), long + "2": tally(9, 9, 0), "a\u202eb": tally(9, 9, 0), "ab": tally(9, 9, 0), "": tally(9, 9, 0), "\u200b": tally(9, 9, 0),
 	}
+	p.Purpose.Owner, p.FollowUp = strings.Repeat("&", 200_000), "of run 0f1e2d3c by sms"
 	page := string(render(t, p))
+	if len(page) > 100_000 {
+		t.Errorf("the page has %d bytes", len(page))
+	}
 	if found := regexp.MustCompile(`[\p{Cf}\x00-\x09\x0b-\x1f]`).FindString(page); found != "" {
 		t.Errorf("the page has %q", found)
 	}
-	for _, want := range []string{"Flu 4202 [2J", "Why not", "Clínic", long + "…<", long + "… (2)<", ">ab<", ">ab (2)<", ">No value in the file<", ">No value in the file (2)<"} {
+	for _, want := range []string{"Flu 4202 [2J", "Why not", "Clínic", long + "…<", long + "… (2)<", ">ab<", ">ab (2)<", ">No value in the file<", ">No value in the file (2)<", ">of run 0f1e2d3c by sms<"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
 		}
