@@ -83,6 +83,7 @@ type Snapshot struct {
 	Paused    bool         // by a person, or because the clock was set
 	Waiting   string       // why nothing starts; empty while something does
 	Until     time.Time    // of the waiting
+	Traffic   ledger.Traffic
 }
 
 type Retries map[string]int

@@ -20,6 +20,7 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 		InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load()),
 		Latency: r.latency.spread(), Retries: maps.Clone(r.retries),
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
+		Traffic: r.ledger.Traffic(),
 	}
 	if s.Waiting != "" {
 		r.speed = pace.Speed{}
@@ -55,7 +56,7 @@ func (r *run) end(stop error) (Summary, error) {
 	r.report(r.snapshot(time.Now(), account, left))
 	s := Summary{Account: r.ledger.Account(), Routes: r.ledger.ByRoute(), Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied()}
 	if err := cmp.Or(r.defect, s.Account.Check(), ledger.CheckRoutes(s.Routes, s.Account)); err != nil {
-		_ = r.log.End(time.Now(), record.ControlHalted, "a defect: "+err.Error()) // as far as it still can
+		_ = r.log.Halt(time.Now(), "defect", "a defect: "+err.Error()) // as far as it still can
 		return s, err
 	}
 	live, held, foreign := r.ledger.Unsettled()
@@ -70,7 +71,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 	inDoubt := s.Account.Fates[person.InDoubt]
 	switch {
 	case errors.As(stop, &why) && why.Halt:
-		err = r.log.End(now, record.ControlHalted, why.Error())
+		err = r.log.Halt(now, why.Code, why.Error())
 	case !s.Finished && stop != nil:
 		err = r.log.End(now, record.ControlStopped, stop.Error())
 	case !s.Finished:
@@ -81,8 +82,9 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		if err = r.log.Finish(now, s.Account); err == nil {
 			return nil
 		}
-		stop = logStopped(r.log, err)
-		_ = r.log.End(now, record.ControlHalted, stop.Error()) // as far as it still can
+		why = logStopped(r.log, err)
+		stop = why
+		_ = r.log.Halt(now, why.Code, why.Error()) // as far as it still can
 		return stop
 	}
 	if stop == nil && err != nil {
