@@ -22,9 +22,12 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
 		Traffic: r.ledger.Traffic(),
 	}
+	s.Own.Syncs, s.Own.SyncTook = r.log.Syncs()
 	if s.Waiting != "" {
 		r.speed = pace.Speed{}
+		r.waited += now.Sub(cmp.Or(r.looked, now))
 	}
+	r.looked, s.Own.Waited = now, r.waited
 	r.speed.Add(now, account.Fates[person.Accepted])
 	s.Speed = r.speed.PerSecond()
 	s.Rate, _ = r.gate.Allowed(now)
