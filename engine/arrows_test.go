@@ -83,6 +83,7 @@ var guarded = map[string]string{
 	"github.com/apache/arrow/":         "arrow",
 	"github.com/parquet-go/parquet-go": "parquet-go",
 	"github.com/golang-jwt/":           "golang-jwt",
+	"github.com/prometheus/":           "prometheus",
 }
 
 // wrongArrows checks lines of a package and what it imports, both with spaces between.

@@ -59,7 +59,7 @@ func (r *run) end(stop error) (Summary, error) {
 	r.report(r.snapshot(time.Now(), account, left))
 	s := Summary{Account: r.ledger.Account(), Routes: r.ledger.ByRoute(), Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied()}
 	if err := cmp.Or(r.defect, s.Account.Check(), ledger.CheckRoutes(s.Routes, s.Account)); err != nil {
-		_ = r.log.Halt(time.Now(), "defect", "a defect: "+err.Error()) // as far as it still can
+		_ = r.log.End(time.Now(), record.ControlHalted, "a defect: "+err.Error()) // as far as it still can
 		return s, err
 	}
 	live, held, foreign := r.ledger.Unsettled()
@@ -74,7 +74,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 	inDoubt := s.Account.Fates[person.InDoubt]
 	switch {
 	case errors.As(stop, &why) && why.Halt:
-		err = r.log.Halt(now, why.Code, why.Error())
+		err = r.log.End(now, record.ControlHalted, why.Error())
 	case !s.Finished && stop != nil:
 		err = r.log.End(now, record.ControlStopped, stop.Error())
 	case !s.Finished:
@@ -85,9 +85,8 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		if err = r.log.Finish(now, s.Account); err == nil {
 			return nil
 		}
-		why = logStopped(r.log, err)
-		stop = why
-		_ = r.log.Halt(now, why.Code, why.Error()) // as far as it still can
+		stop = logStopped(r.log, err)
+		_ = r.log.End(now, record.ControlHalted, stop.Error()) // as far as it still can
 		return stop
 	}
 	if stop == nil && err != nil {

@@ -93,7 +93,7 @@ func (l *Ledger) open(r *record.RunOpened) error {
 		f.FirstStart = r.At
 	}
 	f.Starts++
-	f.Key, f.Closed, f.Ended, f.Cause = r.Key, false, "", ""
+	f.Key, f.Closed, f.Ended = r.Key, false, ""
 	f.Latest = Process{int(r.PID), r.Host, r.At}
 	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.State(id).IsPending() })
 	clear(l.later)

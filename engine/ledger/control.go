@@ -48,10 +48,6 @@ func (l *Ledger) control(r *record.Control) error {
 	case record.ControlReported:
 		f.Reported = r.Detail
 		return nil
-	case record.ControlCause:
-		f.Cause = r.Detail
-		tally(&l.traffic.Halts, 0, record.Printable(r.Detail), 1)
-		return nil
 	case record.ControlLeft:
 		f.Ended, f.EndedAt = r.Verb, r.At
 		return nil

@@ -54,7 +54,6 @@ type Facts struct {
 	Latest      Process          // the latest process that worked on the run; PID 0: none
 	Ended       string           // how that process ended: the verb of a Control; empty: it noted no end
 	EndedAt     time.Time        // the latest end that was noted
-	Cause       string           // code of the reason why the latest process stopped itself; empty: it did not, or did not say
 	Key         string           // fingerprint of the credential of the latest start
 	Closed      bool             // every record has its final fate
 	Reported    string           // SHA-256 of the report that a finished run wrote; empty: none, or not of these fates

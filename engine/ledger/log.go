@@ -197,14 +197,6 @@ func (p *Log) End(at time.Time, verb, detail string) error {
 	return p.log.Flush()
 }
 
-// Halt is End for a process that stopped itself because something is wrong. code names the reason.
-func (p *Log) Halt(at time.Time, code, detail string) error {
-	if err := p.Append(&record.Control{At: at, Verb: record.ControlCause, Detail: code}); err != nil {
-		return err
-	}
-	return p.End(at, record.ControlHalted, detail)
-}
-
 // Supersede records that another run replaces this one. Nothing more is sent from this run.
 func (p *Log) Supersede(at time.Time, by engine.RunID, folder string) error {
 	return p.Control(at, record.ControlSuperseded, by.Short()+" in "+folder)
