@@ -135,3 +135,6 @@ func (s *Stopped) Error() string {
 }
 
 func (s *Stopped) Unwrap() error { return s.Cause }
+
+// noted is how the log tells of a halt: in words, and with the code behind them, as messages have it.
+func (s *Stopped) noted() string { return s.Error() + " [" + s.Code + "]" }

@@ -74,7 +74,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 	inDoubt := s.Account.Fates[person.InDoubt]
 	switch {
 	case errors.As(stop, &why) && why.Halt:
-		err = r.log.End(now, record.ControlHalted, why.Error())
+		err = r.log.End(now, record.ControlHalted, why.noted())
 	case !s.Finished && stop != nil:
 		err = r.log.End(now, record.ControlStopped, stop.Error())
 	case !s.Finished:
@@ -85,9 +85,9 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		if err = r.log.Finish(now, s.Account); err == nil {
 			return nil
 		}
-		stop = logStopped(r.log, err)
-		_ = r.log.End(now, record.ControlHalted, stop.Error()) // as far as it still can
-		return stop
+		full := logStopped(r.log, err)
+		_ = r.log.End(now, record.ControlHalted, full.noted()) // as far as it still can
+		return full
 	}
 	if stop == nil && err != nil {
 		return logStopped(r.log, err)

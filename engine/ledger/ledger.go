@@ -54,6 +54,7 @@ type Facts struct {
 	Latest      Process          // the latest process that worked on the run; PID 0: none
 	Ended       string           // how that process ended: the verb of a Control; empty: it noted no end
 	EndedAt     time.Time        // the latest end that was noted
+	HaltCode    string           // the code of the latest halt; empty: none, or an older version did not note it
 	Key         string           // fingerprint of the credential of the latest start
 	Closed      bool             // every record has its final fate
 	Reported    string           // SHA-256 of the report that a finished run wrote; empty: none, or not of these fates

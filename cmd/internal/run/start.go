@@ -153,7 +153,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	case foreign > 0:
 		err := refusal.New("foreign_batches", "batches", foreign)
 		if !r.attended {
-			r.onHalt(err.Error())
+			r.onHalt(err)
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
 	case live > 0 || !l.Facts().Closed && held == 0 || len(named) > 0:
