@@ -143,7 +143,7 @@ func (r *Run) messages(s sink) {
 		}
 	}
 	if len(t.Accepted) > mostRoutes {
-		s.counter(acceptedName, acceptedHelp, rest, "route", ledger.Other)
+		s.counter(acceptedName, acceptedHelp, rest, "route", "(other)")
 	}
 	s.codes("cohort_messages_refused_total", "Messages that the service refused, by its code. One that is sent again and refused again counts twice.", "code", t.Refused)
 	s.codes("cohort_halts_total", "Times that the run stopped itself, by cause.", "cause", t.Halts)

@@ -130,6 +130,7 @@ type Exporter struct {
 	mu     sync.Mutex
 	from   []Source
 	server *http.Server
+	at     net.Listener // of server
 	done   chan struct{}
 	work   sync.WaitGroup
 	failed bool // the latest file could not be written
@@ -149,6 +150,7 @@ func (o Options) Start(log *slog.Logger) (*Exporter, error) {
 		if err != nil {
 			return nil, refusal.New("metrics_cannot_listen", "address", o.Addr, "cause", err)
 		}
+		e.at = listener
 		mux := http.NewServeMux()
 		mux.Handle("GET "+Path, promhttp.HandlerFor(gatherer(context.Background(), []Source{e.all}), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 		e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
@@ -160,6 +162,9 @@ func (o Options) Start(log *slog.Logger) (*Exporter, error) {
 	}
 	return e, nil
 }
+
+// Address is where metrics are served.
+func (e *Exporter) Address() string { return e.at.Addr().String() }
 
 // checkFile refuses a file that node_exporter would not read, or that is not ours.
 func (o Options) checkFile() error {
@@ -219,8 +224,14 @@ func (e *Exporter) writeFiles() {
 	}
 }
 
-// write replaces the file as a whole. A run goes on without it.
+// write replaces the file as a whole, once there is something to show. A run goes on without it.
 func (e *Exporter) write() {
+	e.mu.Lock()
+	nothing := len(e.from) == 0
+	e.mu.Unlock()
+	if nothing {
+		return
+	}
 	err := prometheus.WriteToTextfile(e.o.File, gatherer(context.Background(), []Source{e.all}))
 	if err != nil && !e.failed {
 		e.log.Warn("the file of metrics cannot be written", "problem", err.Error())
