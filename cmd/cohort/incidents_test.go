@@ -37,7 +37,7 @@ func TestIncidentsRaiseTheirAlerts(t *testing.T) {
 	}
 	incidents := []incident{
 		{"CohortHalted", "banned: {share: 1, after: 3}\n", "", nil},
-		{"CohortManyRefused", "poisoned_recipients: 0.08\n", "stop_if: {refused: 0.12, of: 20000}\n", nil},
+		{"CohortManyRefused", "poisoned_recipients: 0.08\n", "stop_if: {refused: 12%, of: 20000}\n", nil},
 		{"CohortTokenFailing", "token_revoked: {share: 1, limit: 1}\ntoken_endpoint_500: {share: 1, after: 1}\n", "", nil},
 		{"CohortStalled", "unavailable_503_bare: {share: 1, after: 10}\n", "", nil},
 		{"CohortPausedOrHeld", "{}\n", "", func(w *world, _ *exec.Cmd) { w.run("pause", w.folder(), "--reason", "a drill") }},
