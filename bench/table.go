@@ -55,6 +55,7 @@ const (
 	kWorst    = "worst_second"           // the most messages in any sliding second
 	kLimit    = "worst_to_limit"         // kWorst to the rate and one request
 	kShare    = "achieved_percent"       // of the rate that was asked for
+	kScrapes  = "scrapes"                // of its metrics that worked
 	kBusy     = "core_percent"           // CPU of the whole process, of one core
 )
 
