@@ -20,11 +20,12 @@ type bencher struct {
 	runs        int
 	span        time.Duration
 	latency     time.Duration
-	wholeSingle bool   // one message a request: the whole cohort
-	binary      string // the program that is measured
-	version     string // what it says of itself
-	parent      string // where folder is made
-	folder      string // holds every file that the measurement makes
+	wholeSingle bool     // one message a request: the whole cohort
+	flags       []string // more of a send
+	binary      string   // the program that is measured
+	version     string   // what it says of itself
+	parent      string   // where folder is made
+	folder      string   // holds every file that the measurement makes
 	asJSON      bool
 	out         io.Writer
 	started     time.Time

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/cmd/internal/metrics"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 )
@@ -100,6 +101,11 @@ func TestCountersNeverGoBackWhileTheRunIsKilled(t *testing.T) {
 					_ = c.Process.Kill()
 					<-over
 					running, kills = false, kills+1
+					outside := &metrics.Folder{Dir: w.folder()}
+					if r, err := outside.Look(t.Context()); err != nil || r.State != ledger.Died || float64(r.Now.Traffic.Results.Accepted) < valueOf(latest, "cohort_requests_total", `result="accepted"`) {
+						t.Errorf("the killed run looks like %+v, %v", r, err)
+					}
+					_ = outside.Close()
 				} else if time.Since(from) > time.Minute {
 					_ = c.Process.Kill()
 					t.Fatalf("it does not end: %s", stderr)
@@ -310,4 +316,8 @@ func TestPrometheusHasDataForBoardAndAlerts(t *testing.T) {
 		}
 	}
 	_ = send.Process.Signal(syscall.SIGTERM)
+	_ = send.Wait()
+	if lines := strings.Split(strings.TrimSpace(sent.String()), "\n"); !strings.HasSuffix(lines[len(lines)-1], " --metrics "+sends) {
+		t.Errorf("the command that goes on has no metrics: %s", lines[len(lines)-1])
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/runfolder"
+	"cohort/sinks/file"
 )
 
 // Folder looks at a run from outside, again and again. It asks the process at work. Without one it reads the log, and
@@ -69,7 +70,11 @@ func (f *Folder) Look(ctx context.Context) (*Run, error) {
 		return nil, err
 	}
 	account, left := at.Ledger.Tally()
-	r.State = at.State()
+	if r.State = at.State(); r.State == ledger.Finished && campaign.WritesFiles(r.Plan.Service) {
+		if m, err := file.ReadManifest(filepath.Join(f.Dir, runfolder.FilesFolder)); err != nil || m == nil || !m.Whole {
+			r.State = ledger.RunStopped // as cohort status says
+		}
+	}
 	r.Now.At, r.Now.Account, r.Now.Left, r.Now.Traffic = time.Now(), account, left, at.Ledger.Traffic()
 	return r, nil
 }

@@ -61,7 +61,9 @@ func worst() *Run {
 func shown(t *testing.T, from ...Source) (series []string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "x.prom")
-	if err := prometheus.WriteToTextfile(file, gatherer(t.Context(), from)); err != nil {
+	all := prometheus.NewRegistry()
+	all.MustRegister(from...)
+	if err := prometheus.WriteToTextfile(file, all); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
@@ -243,13 +245,9 @@ func TestExporter(t *testing.T) {
 	}
 	r := worst()
 	r.Folder = dir
-	e.write()
-	if _, err := os.Stat(file); err == nil {
-		t.Error("a file without any figure was written over what was there")
-	}
 	e.Show(one(r))
-	for path, status := range map[string]int{Path: http.StatusOK, "/": http.StatusNotFound, "/debug/pprof/": http.StatusNotFound} {
-		answer, err := http.Get("http://" + e.Address() + path)
+	for path, status := range map[string]int{"/metrics": http.StatusOK, "/": http.StatusNotFound, "/debug/pprof/": http.StatusNotFound} {
+		answer, err := http.Get("http://" + e.at.Addr().String() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +257,7 @@ func TestExporter(t *testing.T) {
 			t.Errorf("%s: %s\n%s", path, answer.Status, text)
 		}
 	}
-	if _, err := (Options{Addr: e.Address()}).Start(log); refusal.Code(err) != "metrics_cannot_listen" {
+	if _, err := (Options{Addr: e.at.Addr().String()}).Start(log); refusal.Code(err) != "metrics_cannot_listen" {
 		t.Errorf("an address that is taken: %v", err)
 	}
 	e.Close()
@@ -274,7 +272,10 @@ func TestExporter(t *testing.T) {
 	if err != nil {
 		t.Fatalf("our own file: %v", err)
 	}
-	again.Close()
+	again.Close() // it had nothing to show
+	if still, _ := os.ReadFile(file); string(still) != string(text) {
+		t.Error("the figures of an earlier run are lost to none")
+	}
 	for name, code := range map[string]string{
 		filepath.Join(dir, "cohort.txt"): "metrics_file_name", filepath.Join(dir, "none", "x.prom"): "metrics_file_folder", dir + "/others.prom": "metrics_file_taken",
 	} {

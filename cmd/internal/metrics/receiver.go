@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,10 +72,10 @@ func (r *Receiver) Count(seen callbacks.Seen) {
 
 // Source shows the counts. certificate returns the end of the server's certificate; zero: it has none.
 func (r *Receiver) Source(certificate func() time.Time) Source {
-	return func(_ context.Context, out chan<- prometheus.Metric) {
-		r.received.Collect(out)
-		r.age.Collect(out)
-		r.put.Collect(out)
+	return source(func(out chan<- prometheus.Metric) {
+		for _, c := range []prometheus.Collector{r.received, r.age, r.put} {
+			c.Collect(out)
+		}
 		sink{out: out}.moment("cohort_callbacks_certificate_expiry_timestamp_seconds", "When the certificate of the receiver ends.", certificate())
-	}
+	})
 }

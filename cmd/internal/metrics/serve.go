@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,84 +21,67 @@ import (
 	"cohort/engine/refusal"
 )
 
-// Path is where metrics are served.
-const Path = "/metrics"
-
-// fileEvery is the time between two files, and firstLine begins each.
 const (
 	fileEvery = 15 * time.Second
-	firstLine = "# HELP cohort_"
+	firstLine = "# HELP cohort_" // begins each file
+	lookTime  = 5 * time.Second  // for a process that does not answer
 )
 
-// Source sends metrics. Handler and Exporter call it for each scrape.
-type Source func(ctx context.Context, out chan<- prometheus.Metric)
+// Source is something to show. It is asked at each scrape what metrics there are.
+type Source = prometheus.Collector
 
-// Runs shows several runs. One that cannot be read is left out, and counted.
+type source func(out chan<- prometheus.Metric)
+
+func (source) Describe(chan<- *prometheus.Desc)       {} // that is decided at each scrape
+func (s source) Collect(out chan<- prometheus.Metric) { s(out) }
+
+// Runs shows several runs, and counts those that cannot be read.
 func Runs(looks func(ctx context.Context) (all []*Run, unread int)) Source {
-	return func(ctx context.Context, out chan<- prometheus.Metric) {
+	return source(func(out chan<- prometheus.Metric) {
+		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+		defer cancel()
 		all, unread := looks(ctx)
 		for _, r := range all {
 			r.collect(out)
 		}
 		sink{out: out}.gauge("cohort_runs_unread", "Runs whose folder or log cannot be read.", float64(unread))
-	}
+	})
 }
 
-// Folders shows the runs in folders that it is given at each scrape, as the page and the receiver of callbacks do. It
-// forgets a folder that is given no longer.
+// Folders shows the runs in the folders that dirs returns at a scrape, also those that nobody works on. The page and the
+// receiver of callbacks show their runs so.
 func Folders(dirs func() []string) Source {
 	var mu sync.Mutex
 	known := map[string]*Folder{}
 	return Runs(func(ctx context.Context) (all []*Run, unread int) {
 		mu.Lock()
 		defer mu.Unlock()
-		now := map[string]*Folder{}
+		was := known
+		known = map[string]*Folder{}
 		for _, dir := range dirs() {
-			f := known[dir]
-			if f == nil {
+			f := was[dir]
+			if delete(was, dir); f == nil {
 				f = &Folder{Dir: dir}
 			}
-			now[dir] = f
-			r, err := f.WithDelivery(ctx)
-			if err != nil {
+			known[dir] = f
+			if r, err := f.WithDelivery(ctx); err == nil {
+				all = append(all, r)
+			} else {
 				unread++
-				continue
-			}
-			all = append(all, r)
-		}
-		for dir, f := range known {
-			if now[dir] == nil {
-				_ = f.Close()
 			}
 		}
-		known = now
+		for _, f := range was {
+			_ = f.Close()
+		}
 		return all, unread
 	})
 }
 
-// collector is a Source as Prometheus asks for it.
-type collector struct {
-	ctx  context.Context
-	from []Source
-}
-
-func (collector) Describe(chan<- *prometheus.Desc) {} // each collection decides what there is
-
-func (c collector) Collect(out chan<- prometheus.Metric) {
-	for _, s := range c.from {
-		s(c.ctx, out)
-	}
-}
-
-func gatherer(ctx context.Context, from []Source) prometheus.Gatherer {
-	g := prometheus.NewRegistry()
-	g.MustRegister(collector{ctx, from})
-	return g
-}
-
-// Handler serves what sources send.
+// Handler serves what sources show.
 func Handler(from ...Source) http.Handler {
-	return promhttp.HandlerFor(gatherer(context.Background(), from), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	all := prometheus.NewRegistry()
+	all.MustRegister(from...)
+	return promhttp.HandlerFor(all, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 
 // Options say where metrics go. The zero value is nowhere.
@@ -125,46 +109,36 @@ func (o *Options) Words() (all []string) {
 
 // Exporter serves and writes metrics until Close. A nil Exporter does nothing.
 type Exporter struct {
-	o      Options
-	log    *slog.Logger
-	mu     sync.Mutex
-	from   []Source
-	server *http.Server
-	at     net.Listener // of server
-	done   chan struct{}
-	work   sync.WaitGroup
-	failed bool // the latest file could not be written
+	o     Options
+	log   *slog.Logger
+	all   *prometheus.Registry
+	shows atomic.Bool // there is something in all
+	at    net.Listener
+	done  chan struct{}
+	work  sync.WaitGroup
 }
 
-// Start begins to export. It refuses an address and a file that cannot be used. The result is nil when nothing is asked for.
+// Start begins to export. It refuses an address and a file that cannot be used. The Exporter is nil when nothing is asked for.
 func (o Options) Start(log *slog.Logger) (*Exporter, error) {
 	if o == (Options{}) {
 		return nil, nil
 	}
-	e := &Exporter{o: o, log: log, done: make(chan struct{})}
 	if err := o.checkFile(); err != nil {
 		return nil, err
 	}
+	e := &Exporter{o: o, log: log, all: prometheus.NewRegistry(), done: make(chan struct{})}
 	if o.Addr != "" {
-		listener, err := net.Listen("tcp", o.Addr)
-		if err != nil {
+		var err error
+		if e.at, err = net.Listen("tcp", o.Addr); err != nil {
 			return nil, refusal.New("metrics_cannot_listen", "address", o.Addr, "cause", err)
 		}
-		e.at = listener
-		mux := http.NewServeMux()
-		mux.Handle("GET "+Path, promhttp.HandlerFor(gatherer(context.Background(), []Source{e.all}), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-		e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-		e.work.Go(func() { _ = e.server.Serve(listener) }) // until Close
-		log.Info("metrics are served", "address", "http://"+listener.Addr().String()+Path)
+		e.work.Go(e.serve)
 	}
 	if o.File != "" {
 		e.work.Go(e.writeFiles)
 	}
 	return e, nil
 }
-
-// Address is where metrics are served.
-func (e *Exporter) Address() string { return e.at.Addr().String() }
 
 // checkFile refuses a file that node_exporter would not read, or that is not ours.
 func (o Options) checkFile() error {
@@ -181,76 +155,63 @@ func (o Options) checkFile() error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return refusal.New("metrics_file_taken", "file", o.File)
-	}
-	defer func() { _ = f.Close() }()
 	begin := make([]byte, len(firstLine))
-	if n, _ := io.ReadFull(f, begin); n > 0 && string(begin) != firstLine {
+	if err == nil {
+		_, err = io.ReadFull(f, begin)
+		_ = f.Close()
+	}
+	if err != nil && err != io.EOF || err == nil && string(begin) != firstLine {
 		return refusal.New("metrics_file_taken", "file", o.File)
 	}
 	return nil
 }
 
-// Show exports what sources send from now on.
+// Show exports what sources show from now on. It is called once.
 func (e *Exporter) Show(from ...Source) {
 	if e != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.from = from
+		e.all.MustRegister(from...)
+		e.shows.Store(true)
 	}
 }
 
-func (e *Exporter) all(ctx context.Context, out chan<- prometheus.Metric) {
-	e.mu.Lock()
-	from := e.from
-	e.mu.Unlock()
-	for _, s := range from {
-		s(ctx, out)
+func (e *Exporter) serve() {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", Handler(source(e.all.Collect)))
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: lookTime, WriteTimeout: 6 * lookTime, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
+	e.log.Info("metrics are served", "address", "http://"+e.at.Addr().String()+"/metrics")
+	e.work.Go(func() {
+		<-e.done
+		_ = server.Close() // a scrape is made again
+	})
+	_ = server.Serve(e.at) // until it is closed
 }
 
 func (e *Exporter) writeFiles() {
 	each := time.NewTicker(fileEvery)
 	defer each.Stop()
-	for {
+	for failed, over := false, false; !over; {
 		select {
 		case <-each.C:
-			e.write()
 		case <-e.done:
-			e.write()
-			return
+			over = true
 		}
+		if !e.shows.Load() {
+			continue // the figures of an earlier run stay
+		}
+		err := prometheus.WriteToTextfile(e.o.File, e.all)
+		if err != nil && !failed {
+			e.log.Warn("the file of metrics cannot be written", "problem", err.Error())
+		}
+		failed = err != nil
 	}
-}
-
-// write replaces the file as a whole, once there is something to show. A run goes on without it.
-func (e *Exporter) write() {
-	e.mu.Lock()
-	nothing := len(e.from) == 0
-	e.mu.Unlock()
-	if nothing {
-		return
-	}
-	err := prometheus.WriteToTextfile(e.o.File, gatherer(context.Background(), []Source{e.all}))
-	if err != nil && !e.failed {
-		e.log.Warn("the file of metrics cannot be written", "problem", err.Error())
-	}
-	e.failed = err != nil
 }
 
 // Close writes the last file and ends the server.
 func (e *Exporter) Close() {
-	if e == nil {
-		return
+	if e != nil {
+		close(e.done)
+		e.work.Wait()
 	}
-	close(e.done)
-	if e.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if e.server.Shutdown(ctx) != nil {
-			_ = e.server.Close()
-		}
-	}
-	e.work.Wait()
 }

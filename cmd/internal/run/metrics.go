@@ -31,16 +31,16 @@ func (s *start) look(context.Context) (all []*metrics.Run, unread int) {
 	return []*metrics.Run{r}, 0
 }
 
-// endOf names the state in which dispatch has left a run.
-func endOf(summary dispatch.Summary, err error) ledger.RunState {
+// endOf names the state in which a run ends. err is how dispatch ended, and concluded how the start did.
+func endOf(summary dispatch.Summary, err, concluded error) ledger.RunState {
 	stopped := (*dispatch.Stopped)(nil)
 	switch {
 	case summary.Foreign > 0, errors.As(err, &stopped) && stopped.Halt:
 		return ledger.Halted
-	case err != nil, !summary.Finished:
-		return ledger.RunStopped
-	case summary.Held > 0:
+	case err == nil && summary.Finished && summary.Held > 0:
 		return ledger.EndedInDoubt
+	case concluded != nil:
+		return ledger.RunStopped
 	}
 	return ledger.Finished
 }

@@ -350,10 +350,11 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
-	s.ended.Store(endOf(summary, err))
 	s.ledger, log = nil, nil
 	runtime.GC() // there is memory for one ledger, and the limit must not rise for two
-	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	end := r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	s.ended.Store(endOf(summary, err, end))
+	return end
 }
 
 // notes lists the decisions that this start records in the log before it sends anything.
