@@ -144,7 +144,7 @@ func (d *Delivery) collect(s sink) {
 type counter struct {
 	mu     sync.Mutex
 	latest *Delivery
-	sizes  int64 // of the inboxes then
+	sizes  float64 // of the inboxes then
 	next   time.Time
 	busy   bool
 }
@@ -173,14 +173,4 @@ func (c *counter) count(dir string, now time.Time) *Delivery {
 		c.busy, c.next = false, now.Add(max(time.Minute, 20*time.Since(began)))
 	}()
 	return c.latest
-}
-
-func sizeOf(dir string) (bytes int64) {
-	all, _ := os.ReadDir(dir)
-	for _, e := range all {
-		if info, err := e.Info(); err == nil {
-			bytes += info.Size()
-		}
-	}
-	return bytes
 }

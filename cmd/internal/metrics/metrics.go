@@ -3,7 +3,7 @@
 package metrics
 
 import (
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -46,23 +46,18 @@ var states = []ledger.RunState{
 // mostRoutes limits the series by route. Those behind it are counted together.
 const mostRoutes = 20
 
-// sink collects metrics with the labels of one run.
+// sink collects metrics with the labels of one run; without a run, with none.
 type sink struct {
 	out           chan<- prometheus.Metric
 	run, campaign string
 }
 
-// put sends one metric. labels are names and values in turn.
-func (s sink) put(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
-	d, values := s.desc(name, help, labels)
-	s.out <- prometheus.MustNewConstMetric(d, kind, value, values...)
-}
-
-func (s sink) desc(name, help string, labels []string) (*prometheus.Desc, []string) {
-	names, values := []string{"run", "campaign"}, []string{s.run, s.campaign}
-	if s.run == "" {
-		names, values = nil, nil
+// desc describes a metric. labels are names and values in turn.
+func (s sink) desc(name, help string, labels ...string) (*prometheus.Desc, []string) {
+	if s.run != "" {
+		labels = append([]string{"run", s.run, "campaign", s.campaign}, labels...)
 	}
+	var names, values []string
 	for i := 0; i < len(labels); i += 2 {
 		names, values = append(names, labels[i]), append(values, strings.ToValidUTF8(labels[i+1], "?"))
 	}
@@ -70,29 +65,38 @@ func (s sink) desc(name, help string, labels []string) (*prometheus.Desc, []stri
 }
 
 func (s sink) gauge(name, help string, value float64, labels ...string) {
-	s.put(prometheus.GaugeValue, name, help, value, labels...)
+	d, values := s.desc(name, help, labels...)
+	s.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, values...)
 }
 
-func (s sink) counter(name, help string, value uint64, labels ...string) {
-	s.put(prometheus.CounterValue, name, help, float64(value), labels...)
+func (s sink) counter(name, help string, value float64, labels ...string) {
+	d, values := s.desc(name, help, labels...)
+	s.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, values...)
 }
 
 // moment is a gauge for a time that may be unknown.
-func (s sink) moment(name, help string, t time.Time, labels ...string) {
+func (s sink) moment(name, help string, t time.Time) {
 	if !t.IsZero() {
-		s.gauge(name, help, float64(t.UnixMilli())/1000, labels...)
+		s.gauge(name, help, float64(t.UnixMilli())/1000)
 	}
 }
 
 // summary has a sum and a count, and no quantiles.
 func (s sink) summary(name, help string, count uint64, sum float64) {
-	d, values := s.desc(name, help, nil)
+	d, values := s.desc(name, help)
 	s.out <- prometheus.MustNewConstSummary(d, count, sum, nil, values...)
 }
 
-func (s sink) histogram(name, help string, count uint64, sum float64, buckets map[float64]uint64, labels ...string) {
-	d, values := s.desc(name, help, labels)
+func (s sink) histogram(name, help string, count uint64, sum float64, buckets map[float64]uint64) {
+	d, values := s.desc(name, help)
 	s.out <- prometheus.MustNewConstHistogram(d, count, sum, buckets, values...)
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // collect sends all metrics of a run.
@@ -102,11 +106,7 @@ func (r *Run) collect(out chan<- prometheus.Metric) {
 		s.campaign = r.Plan.Campaign
 	}
 	for _, state := range states {
-		is := 0.0
-		if state == r.State {
-			is = 1
-		}
-		s.gauge("cohort_run_state", "1 for the state that the run is in, 0 for the others.", is, "state", string(state))
+		s.gauge("cohort_run_state", "1 for the state that the run is in, 0 for the others.", oneIf(state == r.State), "state", string(state))
 	}
 	s.moment("cohort_run_seen_timestamp_seconds", "When these figures were read. An old time in a file says that its writer is gone.", r.Now.At)
 	if r.Plan == nil {
@@ -116,7 +116,9 @@ func (r *Run) collect(out chan<- prometheus.Metric) {
 	s.moment("cohort_run_planned_timestamp_seconds", "When the plan of the run was made.", r.Plan.Created)
 	r.messages(s)
 	r.requests(s)
-	r.pace(s)
+	if r.Campaign != nil {
+		r.pace(s)
+	}
 	r.disk(s)
 	if r.Live {
 		r.own(s)
@@ -131,49 +133,39 @@ func (r *Run) messages(s sink) {
 	for _, fate := range person.Fates {
 		s.gauge("cohort_records", "Records of the cohort by fate. Together they are all of them.", float64(fates[fate]), "fate", string(fate))
 	}
-	rest := uint64(0)
+	accepted := map[string]uint64{}
 	for i, n := range t.Accepted {
 		switch {
 		case len(r.Plan.Routes) == 0:
-			s.counter(acceptedName, acceptedHelp, n, "route", "")
+			accepted[""] = n
 		case i < mostRoutes:
-			s.counter(acceptedName, acceptedHelp, n, "route", r.Plan.Routes[i].Name)
+			accepted[r.Plan.Routes[i].Name] = n
 		default:
-			rest += n
+			accepted["(other)"] += n
 		}
 	}
-	if len(t.Accepted) > mostRoutes {
-		s.counter(acceptedName, acceptedHelp, rest, "route", "(other)")
+	for route, n := range accepted {
+		s.counter("cohort_messages_accepted_total", "Messages that the service accepted, by route. The label is empty without routes.", float64(n), "route", route)
 	}
-	s.codes("cohort_messages_refused_total", "Messages that the service refused, by its code. One that is sent again and refused again counts twice.", "code", t.Refused)
-	s.codes("cohort_halts_total", "Times that the run stopped itself, by cause.", "cause", t.Halts)
+	for _, a := range t.Refused {
+		s.counter("cohort_messages_refused_total", "Messages that the service refused, by its code. One that is sent again and refused again counts twice.", float64(a.N), "code", a.Code)
+	}
+	for _, a := range t.Halts {
+		s.counter("cohort_halts_total", "Times that the run stopped itself, by cause.", float64(a.N), "cause", a.Code)
+	}
 	s.gauge("cohort_messages_in_doubt", "Messages that the service may have.", float64(fates[person.InDoubt]))
-	s.gauge("cohort_messages_left", "Messages that the run still has to send, without those that wait for a person.", float64(r.Now.Left))
-}
-
-const (
-	acceptedName = "cohort_messages_accepted_total"
-	acceptedHelp = "Messages that the service accepted, by route. The label is empty without routes."
-)
-
-func (s sink) codes(name, help, label string, all []ledger.Answers) {
-	for _, a := range all {
-		s.counter(name, help, a.N, label, a.Code)
-	}
+	s.gauge("cohort_messages_left", "Messages still to be sent, without those that wait for a person.", float64(r.Now.Left))
 }
 
 func (r *Run) requests(s sink) {
-	t := &r.Now.Traffic
-	for _, end := range []struct {
-		result string
-		n      uint64
-	}{
-		{"accepted", t.Results.Accepted}, {"duplicate", t.Results.Duplicate}, {"throttled", t.Results.Throttled},
-		{"refused", t.Results.Refused}, {"unanswered", t.Results.Unanswered},
+	t, requests := &r.Now.Traffic, uint64(0)
+	for result, n := range map[string]uint64{
+		"accepted": t.Results.Accepted, "duplicate": t.Results.Duplicate, "throttled": t.Results.Throttled,
+		"refused": t.Results.Refused, "unanswered": t.Results.Unanswered,
 	} {
-		s.counter("cohort_requests_total", "Requests by their end. Throttled is 429 and 503; refused is every other answer.", end.n, "result", end.result)
+		s.counter("cohort_requests_total", "Requests by their end. Throttled is 429 and 503; refused is every other answer.", float64(n), "result", result)
+		requests += n
 	}
-	requests := t.Results.Accepted + t.Results.Duplicate + t.Results.Throttled + t.Results.Refused + t.Results.Unanswered
 	s.summary("cohort_request_messages", "Messages in a request.", requests, float64(t.Messages))
 	buckets, answered := map[float64]uint64{}, uint64(0)
 	for i, n := range t.Took {
@@ -181,61 +173,57 @@ func (r *Run) requests(s sink) {
 			buckets[ledger.TookBounds[i].Seconds()] = answered
 		}
 	}
-	s.histogram("cohort_request_duration_seconds", "Time from the attempt in the log to the answer, of answered requests.", answered, float64(t.Millis)/1000, buckets)
+	s.histogram("cohort_request_duration_seconds", "Time from the attempt in the log to the answer.", answered, float64(t.Millis)/1000, buckets)
 	s.moment("cohort_last_answer_timestamp_seconds", "The latest answer of the service.", t.ReachableAt)
 	s.moment("cohort_last_accepted_timestamp_seconds", "The latest acceptance by the service.", t.AcceptedAt)
 }
 
 // pace shows what the campaign allows, and what is expected.
 func (r *Run) pace(s sink) {
-	c := r.Campaign
-	if c == nil {
-		return
+	now := &r.Now
+	if r.Campaign.StopIf.Of > 0 {
+		s.gauge("cohort_stop_if_ratio", "The share of refused messages that halts the run.", r.Campaign.StopIf.Refused)
 	}
-	if c.StopIf.Of > 0 {
-		s.gauge("cohort_stop_if_ratio", "The share of refused messages that halts the run.", c.StopIf.Refused)
-	}
-	open := 0.0
-	o, ok := pace.NextOpening(c.Pace, r.Now.At)
-	if ok && o.IsOpen(r.Now.At) {
-		open = 1
-	}
-	s.gauge("cohort_window_open", "1 while the window of the campaign is open, or when it has none.", open)
+	o, ok := pace.NextOpening(r.Campaign.Pace, now.At)
+	s.gauge("cohort_window_open", "1 while the window of the campaign is open, or when it has none.", oneIf(ok && o.IsOpen(now.At)))
 	s.moment("cohort_window_closes_timestamp_seconds", "When the window closes that is open or comes next.", o.Closes)
 	if r.Live {
-		s.gauge("cohort_pace_target_per_second", "Messages a second that the pace allows now; 0: as fast as the service takes them.", r.Now.Rate)
+		s.gauge("cohort_pace_target_per_second", "Messages a second that the pace allows now; 0: as fast as the service takes them.", now.Rate)
 	}
-	if r.Live && !r.Now.Paused {
-		s.moment("cohort_expected_end_timestamp_seconds", "When the last message is expected to be sent, if nothing comes in between.", r.Now.Expected.Last)
-		s.gauge("cohort_window_remaining_messages", "Messages that are expected to be left when the window closes.", float64(r.Now.Expected.Remain))
+	if r.Live && !now.Paused { // nobody knows the end of a pause
+		s.moment("cohort_expected_end_timestamp_seconds", "When the last message goes, if nothing comes in between.", now.Expected.Last)
+		s.gauge("cohort_window_remaining_messages", "Messages that are expected to be left when the window closes.", float64(now.Expected.Remain))
 	}
 }
 
 func (r *Run) disk(s sink) {
-	var reserve, log float64
-	all, _ := os.ReadDir(filepath.Join(r.Folder, ledger.LogFolder)) // what cannot be read is not shown
-	for _, e := range all {
-		info, err := e.Info()
-		switch {
-		case err != nil:
-		case e.Name() == "reserve":
-			reserve = float64(info.Size())
-		default:
-			log += float64(info.Size())
-		}
-	}
-	s.gauge("cohort_log_bytes", "Size of the progress log.", log)
+	folder := filepath.Join(r.Folder, ledger.LogFolder)
+	reserve := sizeOf(filepath.Join(folder, "reserve"))
+	s.gauge("cohort_log_bytes", "Size of the progress log.", sizeOf(folder)-reserve)
 	s.gauge("cohort_log_reserve_bytes", "Room that is reserved for answers on a full disk; 0 when it is in use.", reserve)
-	var fs unix.Statfs_t
-	if unix.Statfs(r.Folder, &fs) == nil {
-		s.gauge("cohort_disk_free_bytes", "Free room on the disk of the run's folder.", float64(fs.Bavail)*float64(fs.Bsize))
+	var disk unix.Statfs_t
+	if unix.Statfs(r.Folder, &disk) == nil {
+		s.gauge("cohort_disk_free_bytes", "Free room on the disk of the run's folder.", float64(disk.Bavail)*float64(disk.Bsize))
 	}
+}
+
+// sizeOf adds up the files at a path. It leaves out what cannot be read.
+func sizeOf(path string) (bytes float64) {
+	_ = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			if info, err := e.Info(); err == nil {
+				bytes += float64(info.Size())
+			}
+		}
+		return nil
+	})
+	return bytes
 }
 
 // own shows what only the process at work knows.
 func (r *Run) own(s sink) {
 	own := &r.Now.Own
-	s.put(prometheus.CounterValue, "cohort_pace_waiting_seconds_total", "Time in which this process started nothing, because it waited for the window, the pace or the service.", own.Waited.Seconds())
+	s.counter("cohort_pace_waiting_seconds_total", "Time in which this process started nothing: it waited for the window, the pace or the service.", own.Waited.Seconds())
 	s.summary("cohort_log_sync_duration_seconds", "Time of a durable write of the progress log.", uint64(own.Syncs), own.SyncTook.Seconds())
 	s.moment("cohort_token_expiry_timestamp_seconds", "When the present access token ends.", own.TokenExpires)
 	s.moment("cohort_token_failing_since_timestamp_seconds", "Since when no new access token comes; absent while they come.", own.TokenFailing)

@@ -81,7 +81,7 @@ func Folders(dirs func() []string) Source {
 func Handler(from ...Source) http.Handler {
 	all := prometheus.NewRegistry()
 	all.MustRegister(from...)
-	return promhttp.HandlerFor(all, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(all, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true})
 }
 
 // Options say where metrics go. The zero value is nowhere.
