@@ -128,15 +128,18 @@ func (d *Delivery) collect(s sink) {
 	for _, channel := range channels {
 		for _, status := range statuses {
 			n := d.Status[[2]string{status, channel}]
-			s.gauge("cohort_delivery", "Accepted messages by what the services said of them last, and by channel.", float64(n), "status", status, "channel", channel)
+			s.gauge("cohort_delivery", "Accepted messages by what the services said of them last, and by channel.",
+				float64(n), "status", status, "channel", channel)
 		}
-		s.gauge("cohort_delivery_overdue", "Messages without a last word for too long: 4 days, a letter 7, a later step 10, anything 14.", float64(d.Overdue[channel]), "channel", channel)
+		s.gauge("cohort_delivery_overdue", "Messages without a last word for too long: 4 days, a letter 7, a later step 10, anything 14.",
+			float64(d.Overdue[channel]), "channel", channel)
 	}
 	s.gauge("cohort_delivery_unknown", "Accepted messages that no service spoke of.", float64(d.Unknown))
 	for _, b := range bounds {
 		d.Took[b] += 0
 	}
-	s.histogram("cohort_delivery_seconds", "Time from the first event about a message to its delivery.", d.N, d.Seconds, d.Took)
+	s.histogram("cohort_delivery_seconds", "Time from the first event about a message to its delivery.",
+		d.N, d.Seconds, d.Took)
 }
 
 // counter counts the Delivery of a run again when there is something new, at most once a minute, and at most in a

@@ -61,13 +61,16 @@ func (f *Folder) Look(ctx context.Context) (*Run, error) {
 		return r, nil
 	}
 	r.Plan = &f.plan.Header
-	if r.Live {
-		r.State = r.Now.State
+	if r.State = r.Now.State; r.Live && r.Now.Traffic.Accepted != nil {
 		f.ledger = nil // memory for one ledger is in the process at work
 		return r, nil
 	}
 	if at.Ledger, err = f.read(); err != nil {
 		return nil, err
+	}
+	if r.Live { // a process of an older version
+		r.Now.Traffic = at.Ledger.Traffic()
+		return r, nil
 	}
 	account, left := at.Ledger.Tally()
 	if r.State = at.State(); r.State == ledger.Finished && campaign.WritesFiles(r.Plan.Service) {

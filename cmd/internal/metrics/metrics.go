@@ -106,9 +106,11 @@ func (r *Run) collect(out chan<- prometheus.Metric) {
 		s.campaign = r.Plan.Campaign
 	}
 	for _, state := range states {
-		s.gauge("cohort_run_state", "1 for the state that the run is in, 0 for the others.", oneIf(state == r.State), "state", string(state))
+		s.gauge("cohort_run_state", "1 for the state that the run is in, 0 for the others.",
+			oneIf(state == r.State), "state", string(state))
 	}
-	s.moment("cohort_run_seen_timestamp_seconds", "When these figures were read. An old time in a file says that its writer is gone.", r.Now.At)
+	s.moment("cohort_run_seen_timestamp_seconds", "When these figures were read. An old time in a file says that its writer is gone.",
+		r.Now.At)
 	if r.Plan == nil {
 		return
 	}
@@ -131,7 +133,8 @@ func (r *Run) collect(out chan<- prometheus.Metric) {
 func (r *Run) messages(s sink) {
 	t, fates := &r.Now.Traffic, r.Now.Account.Fates
 	for _, fate := range person.Fates {
-		s.gauge("cohort_records", "Records of the cohort by fate. Together they are all of them.", float64(fates[fate]), "fate", string(fate))
+		s.gauge("cohort_records", "Records of the cohort by fate. Together they are all of them.",
+			float64(fates[fate]), "fate", string(fate))
 	}
 	accepted := map[string]uint64{}
 	for i, n := range t.Accepted {
@@ -145,16 +148,20 @@ func (r *Run) messages(s sink) {
 		}
 	}
 	for route, n := range accepted {
-		s.counter("cohort_messages_accepted_total", "Messages that the service accepted, by route. The label is empty without routes.", float64(n), "route", route)
+		s.counter("cohort_messages_accepted_total", "Messages that the service accepted, by route. The label is empty without routes.",
+			float64(n), "route", route)
 	}
 	for _, a := range t.Refused {
-		s.counter("cohort_messages_refused_total", "Messages that the service refused, by its code. One that is sent again and refused again counts twice.", float64(a.N), "code", a.Code)
+		s.counter("cohort_messages_refused_total", "Messages that the service refused, by its code. One that is sent again and refused again counts twice.",
+			float64(a.N), "code", a.Code)
 	}
 	for _, a := range t.Halts {
-		s.counter("cohort_halts_total", "Times that the run stopped itself, by cause.", float64(a.N), "cause", a.Code)
+		s.counter("cohort_halts_total", "Times that the run stopped itself, by cause.",
+			float64(a.N), "cause", a.Code)
 	}
 	s.gauge("cohort_messages_in_doubt", "Messages that the service may have.", float64(fates[person.InDoubt]))
-	s.gauge("cohort_messages_left", "Messages still to be sent, without those that wait for a person.", float64(r.Now.Left))
+	s.gauge("cohort_messages_left", "Messages still to be sent, without those that wait for a person.",
+		float64(r.Now.Left))
 }
 
 func (r *Run) requests(s sink) {
@@ -163,7 +170,8 @@ func (r *Run) requests(s sink) {
 		"accepted": t.Results.Accepted, "duplicate": t.Results.Duplicate, "throttled": t.Results.Throttled,
 		"refused": t.Results.Refused, "unanswered": t.Results.Unanswered,
 	} {
-		s.counter("cohort_requests_total", "Requests by their end. Throttled is 429 and 503; refused is every other answer.", float64(n), "result", result)
+		s.counter("cohort_requests_total", "Requests by their end. Throttled is 429 and 503; refused is every other answer.",
+			float64(n), "result", result)
 		requests += n
 	}
 	s.summary("cohort_request_messages", "Messages in a request.", requests, float64(t.Messages))
@@ -173,7 +181,8 @@ func (r *Run) requests(s sink) {
 			buckets[ledger.TookBounds[i].Seconds()] = answered
 		}
 	}
-	s.histogram("cohort_request_duration_seconds", "Time from the attempt in the log to the answer.", answered, float64(t.Millis)/1000, buckets)
+	s.histogram("cohort_request_duration_seconds", "Time from the attempt in the log to the answer.",
+		answered, float64(t.Millis)/1000, buckets)
 	s.moment("cohort_last_answer_timestamp_seconds", "The latest answer of the service.", t.ReachableAt)
 	s.moment("cohort_last_accepted_timestamp_seconds", "The latest acceptance by the service.", t.AcceptedAt)
 }
@@ -182,17 +191,23 @@ func (r *Run) requests(s sink) {
 func (r *Run) pace(s sink) {
 	now := &r.Now
 	if r.Campaign.StopIf.Of > 0 {
-		s.gauge("cohort_stop_if_ratio", "The share of refused messages that halts the run.", r.Campaign.StopIf.Refused)
+		s.gauge("cohort_stop_if_ratio", "The share of refused messages that halts the run.",
+			r.Campaign.StopIf.Refused)
 	}
 	o, ok := pace.NextOpening(r.Campaign.Pace, now.At)
-	s.gauge("cohort_window_open", "1 while the window of the campaign is open, or when it has none.", oneIf(ok && o.IsOpen(now.At)))
-	s.moment("cohort_window_closes_timestamp_seconds", "When the window closes that is open or comes next.", o.Closes)
+	s.gauge("cohort_window_open", "1 while the window of the campaign is open, or when it has none.",
+		oneIf(ok && o.IsOpen(now.At)))
+	s.moment("cohort_window_closes_timestamp_seconds", "When the window closes that is open or comes next.",
+		o.Closes)
 	if r.Live {
-		s.gauge("cohort_pace_target_per_second", "Messages a second that the pace allows now; 0: as fast as the service takes them.", now.Rate)
+		s.gauge("cohort_pace_target_per_second", "Messages a second that the pace allows now; 0: as fast as the service takes them.",
+			now.Rate)
 	}
 	if r.Live && !now.Paused { // nobody knows the end of a pause
-		s.moment("cohort_expected_end_timestamp_seconds", "When the last message goes, if nothing comes in between.", now.Expected.Last)
-		s.gauge("cohort_window_remaining_messages", "Messages that are expected to be left when the window closes.", float64(now.Expected.Remain))
+		s.moment("cohort_expected_end_timestamp_seconds", "When the last message goes, if nothing comes in between.",
+			now.Expected.Last)
+		s.gauge("cohort_window_remaining_messages", "Messages that are expected to be left when the window closes.",
+			float64(now.Expected.Remain))
 	}
 }
 
@@ -200,10 +215,12 @@ func (r *Run) disk(s sink) {
 	folder := filepath.Join(r.Folder, ledger.LogFolder)
 	reserve := sizeOf(filepath.Join(folder, "reserve"))
 	s.gauge("cohort_log_bytes", "Size of the progress log.", sizeOf(folder)-reserve)
-	s.gauge("cohort_log_reserve_bytes", "Room that is reserved for answers on a full disk; 0 when it is in use.", reserve)
+	s.gauge("cohort_log_reserve_bytes", "Room that is reserved for answers on a full disk; 0 when it is in use.",
+		reserve)
 	var disk unix.Statfs_t
 	if unix.Statfs(r.Folder, &disk) == nil {
-		s.gauge("cohort_disk_free_bytes", "Free room on the disk of the run's folder.", float64(disk.Bavail)*float64(disk.Bsize))
+		s.gauge("cohort_disk_free_bytes", "Free room on the disk of the run's folder.",
+			float64(disk.Bavail)*float64(disk.Bsize))
 	}
 }
 
@@ -223,12 +240,17 @@ func sizeOf(path string) (bytes float64) {
 // own shows what only the process at work knows.
 func (r *Run) own(s sink) {
 	own := &r.Now.Own
-	s.counter("cohort_pace_waiting_seconds_total", "Time in which this process started nothing: it waited for the window, the pace or the service.", own.Waited.Seconds())
-	s.summary("cohort_log_sync_duration_seconds", "Time of a durable write of the progress log.", uint64(own.Syncs), own.SyncTook.Seconds())
+	s.counter("cohort_pace_waiting_seconds_total", "Time in which this process started nothing: it waited for the window, the pace or the service.",
+		own.Waited.Seconds())
+	s.summary("cohort_log_sync_duration_seconds", "Time of a durable write of the progress log.",
+		uint64(own.Syncs), own.SyncTook.Seconds())
 	s.moment("cohort_token_expiry_timestamp_seconds", "When the present access token ends.", own.TokenExpires)
-	s.moment("cohort_token_failing_since_timestamp_seconds", "Since when no new access token comes; absent while they come.", own.TokenFailing)
+	s.moment("cohort_token_failing_since_timestamp_seconds", "Since when no new access token comes; absent while they come.",
+		own.TokenFailing)
 	for _, k := range own.Keys {
-		s.gauge("cohort_key_requests_per_minute", "Requests of all runs on an API key in the latest minute.", k.PerMinute, "key", k.Name)
-		s.gauge("cohort_key_quota_per_minute", "Requests a minute that the API key is allowed.", k.Quota, "key", k.Name)
+		s.gauge("cohort_key_requests_per_minute", "Requests of all runs on an API key in the latest minute.",
+			k.PerMinute, "key", k.Name)
+		s.gauge("cohort_key_quota_per_minute", "Requests a minute that the API key is allowed.",
+			k.Quota, "key", k.Name)
 	}
 }
