@@ -66,6 +66,9 @@ type run struct {
 	pool      pool
 	latency   latencies
 	speed     pace.Speed
+	traffic   ledger.Traffic // as of the latest snapshot
+	waited    time.Duration  // see Own
+	looked    time.Time      // when the latest snapshot was made
 	breaker   breaker
 	retries   Retries
 	goodSoFar map[uint32]int // by batch that is not settled: messages that the service looked at and did not refuse
@@ -88,7 +91,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	now, l := time.Now(), job.Log.Ledger
 	r := &run{
 		job: job, log: job.Log, ledger: l, queue: newQueue(l, job.Sink.Kind(), job.Settle, now), stopWaiting: stopWaiting,
-		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
+		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, traffic: l.Traffic(),
 		health: health{good: now}, lists: lists{read: job.Lists, inbox: job.Inbox}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
 	if job.News {

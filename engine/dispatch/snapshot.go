@@ -20,10 +20,15 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 		InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load()),
 		Latency: r.latency.spread(), Retries: maps.Clone(r.retries), Key: r.gate.KeyUse(),
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
+		Traffic: r.traffic,
 	}
+	r.traffic = r.ledger.Traffic()
+	s.Own.Syncs, s.Own.SyncTook = r.log.Syncs()
 	if s.Waiting != "" {
 		r.speed = pace.Speed{}
+		r.waited += now.Sub(cmp.Or(r.looked, now))
 	}
+	r.looked, s.Own.Waited = now, r.waited
 	r.speed.Add(now, account.Fates[person.Accepted])
 	s.Speed = r.speed.PerSecond()
 	s.Rate, _ = r.gate.Allowed(now)
@@ -52,7 +57,9 @@ func (r *run) report(s Snapshot) {
 // end notes how the run ended and adds it up.
 func (r *run) end(stop error) (Summary, error) {
 	account, left := r.ledger.Tally()
-	r.report(r.snapshot(time.Now(), account, left))
+	last := r.snapshot(time.Now(), account, left)
+	last.Traffic = r.traffic
+	r.report(last)
 	s := Summary{Account: r.ledger.Account(), Routes: r.ledger.ByRoute(), Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied()}
 	if err := cmp.Or(r.defect, s.Account.Check(), ledger.CheckRoutes(s.Routes, s.Account)); err != nil {
 		_ = r.log.End(time.Now(), record.ControlHalted, "a defect: "+err.Error()) // as far as it still can
