@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"engine/disk":             {},
 	"engine/disk/crashfs":     {"engine/disk"},
 	"engine/refusal":          {},
+	"docs/runbooks":           {},
 
 	"sinks/simulator/callbacks": {"sinks/simulator/faults", "sinks/simulator/gateway", "sinks/simulator/ledger"},
 }

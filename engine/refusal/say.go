@@ -205,6 +205,7 @@ var sentences = map[string]string{
 	"no_such_profile":               "--profile is test or production, not {profile}",
 	"no_such_refusal_code":          "nothing is sent again; no message was refused with such a code. The codes of this run are {codes}",
 	"no_such_rehearsal":             "the register in {register} knows no rehearsal of a campaign \"{campaign}\"; it knows rehearsals of: {known}",
+	"no_such_runbook":               "there is no runbook {name}; see: cohort runbook",
 	"no_uploads_to_acknowledge":     "acknowledgements are only for uploads over MESH (sink.file.mesh), and this run has none",
 	"no_working_folder":             "no folder to work in can be made: {cause}; set TMPDIR to a folder that is writable and has room",
 	"none_in_doubt":                 "no message of this run is in doubt; nothing was changed",
