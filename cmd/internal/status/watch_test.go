@@ -43,7 +43,7 @@ func TestWatchARunThatSends(t *testing.T) {
 		w.add(snapshot(time.Duration(5*i)*time.Second, int64(100*i)))
 	}
 	now := snapshot(20*time.Second, 400)
-	s := &Status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true, now: now, rates: w.rates}
+	s := &Status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true, Live: now, rates: w.rates}
 	s.expect(campaign.Pace{})
 	text := w.Text(s, now)
 	for _, want := range []string{
@@ -66,7 +66,7 @@ func TestWatchARunThatSendsNothing(t *testing.T) {
 	w := &Watcher{}
 	fates := map[person.Fate]int64{person.Accepted: 10, person.NotSent: 990}
 	now := &dispatch.Snapshot{Account: ledger.Account{Records: 1000, Fates: fates}, Rate: 5, Expected: pace.Outlook{Remain: 90, Closes: time.Now()}, Waiting: "the run is paused by ann", Paused: true}
-	s := &Status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann", now: now}
+	s := &Status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann", Live: now}
 	s.expect(campaign.Pace{})
 	paused := w.Text(s, now)
 	now.Waiting, now.Paused = "", false // a snapshot from before the pause
@@ -95,7 +95,7 @@ func TestWatchARunThatWaits(t *testing.T) {
 		At: at, State: ledger.WaitingWindow, Waiting: "window closed at 12:14", Until: opens, Rate: 1,
 		Account: ledger.Account{Records: 3_400_000, Fates: map[person.Fate]int64{}}, Expected: pace.Outlook{Rate: 1, Opens: opens, Closes: opens.Add(time.Hour), Remain: 7, Last: opens.AddDate(0, 0, 1)},
 	}
-	s := &Status{now: now}
+	s := &Status{Live: now}
 	s.expect(campaign.Pace{})
 	if s.Waiting.Reason != now.Waiting || !s.Waiting.Until.Equal(opens) || !s.Window.Opens.Equal(opens) || s.Window.Remain != 7 || s.Rate.Allowed != 1 || !s.ExpectedEnd.Equal(now.Expected.Last) {
 		t.Errorf("%+v", s)
