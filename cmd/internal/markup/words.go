@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Number writes 3,400,000.
@@ -77,4 +78,10 @@ func OneLine(text string) string {
 		}
 		return r
 	}, text)), " ")
+}
+
+// Capital is a text with a large first letter.
+func Capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }

@@ -64,11 +64,15 @@ func List(ctx context.Context, folder string) (*Runs, error) {
 // Lister lists the runs under a folder again and again. It is not safe for concurrent use.
 type Lister struct {
 	folder  string
+	one     bool               // the folder is that of one run
 	readers map[string]*Reader // by the folder of a run
 }
 
 // NewLister returns a Lister of the runs under a folder.
-func NewLister(folder string) *Lister { return &Lister{folder, map[string]*Reader{}} }
+func NewLister(folder string) *Lister { return &Lister{folder: folder} }
+
+// ListerOf returns a Lister of one run, in a folder.
+func ListerOf(run string) *Lister { return &Lister{folder: run, one: true} }
 
 // List is List. It folds only what the logs have got since the last time.
 func (l *Lister) List(ctx context.Context) (*Runs, error) {
@@ -76,12 +80,14 @@ func (l *Lister) List(ctx context.Context) (*Runs, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := runfolder.In(folder)
-	if err != nil {
+	all := &Runs{Folder: folder}
+	if l.one {
+		all.Runs = []*Run{{Folder: folder}}
+	} else if found, err := runfolder.In(folder); err == nil {
+		all.add(found)
+	} else {
 		return nil, err
 	}
-	all := &Runs{Folder: folder}
-	all.add(found)
 	var readers errgroup.Group
 	readers.SetLimit(runtime.GOMAXPROCS(0))
 	known := l.readers
@@ -157,6 +163,7 @@ func (r *Run) read(ctx context.Context, reader *Reader) {
 		r.Problem = refusal.OneLine(err.Error())
 		return
 	}
+	r.RunID = s.RunID
 	if s.FirstStart != nil {
 		r.began = *s.FirstStart
 	}
@@ -178,7 +185,7 @@ func (s *Status) Advise() (all []Wait) {
 	}
 	add(s.Foreign > 0, "foreign-batch", fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
 	add(s.Paused != "", "paused-or-held", "it is paused "+s.Paused, "continue")
-	add(s.State == ledger.Halted && s.Foreign == 0, "halted-by-the-service", "it has halted: "+s.LastEvent, "resume")
+	add(s.State == ledger.Halted && s.Foreign == 0, "halted-by-the-service", "it has halted: "+strings.TrimPrefix(s.LastEvent, "halted: "), "resume")
 	add(s.State == ledger.Died, "died", "its process is gone and left no word", "resume")
 	add(s.State == ledger.RunStopped, "", "it was stopped before its end", "resume")
 	verb := "decide"

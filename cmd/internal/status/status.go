@@ -88,7 +88,8 @@ func (s *Status) in(t time.Time) time.Time {
 	return t.In(s.Zone)
 }
 
-func wordsOf(e *ledger.Event) string {
+// Words are the words of an event for people.
+func Words(e *ledger.Event) string {
 	switch {
 	case e.Verb == string(record.VerbStop):
 		return "stop asked for " + e.Detail
@@ -203,7 +204,7 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
 	}
 	for _, e := range s.Events[max(0, len(s.Events)-5):] {
-		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), wordsOf(&e))
+		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), Words(&e))
 	}
 	if s.Paused != "" {
 		fmt.Fprintf(w, "paused    %s\n", s.Paused)

@@ -41,7 +41,7 @@ func (p *Page) group(id string, g report.Tallies, most int) group {
 	if len(column) < 4 { // such as ICB and GP
 		column = strings.ToUpper(column)
 	}
-	t := &markup.Table{ID: id, Caption: "People by " + column, Head: []string{capital(column), "Sent to", "Delivered", "Not delivered", "Not known"}, Dense: true}
+	t := &markup.Table{ID: id, Caption: "People by " + column, Head: []string{markup.Capital(column), "Sent to", "Delivered", "Not delivered", "Not known"}, Dense: true}
 	if p.Known == 0 {
 		t.Head = t.Head[:2]
 	}

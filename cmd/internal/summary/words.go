@@ -4,9 +4,8 @@ import (
 	_ "embed" // the words
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"cohort/cmd/internal/markup"
 	"cohort/engine/delivery"
 	"cohort/engine/ledger"
 	"cohort/engine/report"
@@ -42,12 +41,7 @@ func codeWords(code string) string {
 	case strings.ToLower(code) != code: // the service's own
 		return code
 	}
-	return capital(strings.NewReplacer("_", " ", "-", " ").Replace(code))
-}
-
-func capital(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + text[size:]
+	return markup.Capital(strings.NewReplacer("_", " ", "-", " ").Replace(code))
 }
 
 func failureWords(f report.Failure) string {
@@ -56,7 +50,7 @@ func failureWords(f report.Failure) string {
 	case said != "" && (known == "" || strings.HasSuffix(f.Code, "SUPE_0007")): // the supplier says more
 		return channelWords(f.Channel) + ": " + said
 	case known != "":
-		return capital(known)
+		return markup.Capital(known)
 	}
 	return codeWords(f.Code)
 }

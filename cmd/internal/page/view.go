@@ -1,0 +1,394 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cohort/cmd/internal/markup"
+	"cohort/cmd/internal/status"
+	"cohort/engine/ledger"
+	"cohort/engine/pace"
+	"cohort/engine/record"
+	"cohort/engine/refusal"
+	"cohort/ingest/person"
+)
+
+// view is what a page shows. The templates call its methods.
+type view struct {
+	*Site
+	All    *status.Runs
+	Run    *status.Run // nil on the page of all runs
+	At     time.Time
+	Base   string // of the run's addresses
+	Levers bool   // this browser has them
+	Said   string // the answer to what this browser asked for last
+	kind   string
+}
+
+// look is how a state looks. The words are those of docs/operating.md.
+type look struct {
+	word, tone string
+	icon       string // a path in a box of 24
+	lead, do   string // when the state says no more
+}
+
+const (
+	play  = "M4 2 20 12 4 22z"
+	clock = "M12 1a11 11 0 1 0 0 22 11 11 0 0 0 0-22zm0 3a8 8 0 1 1 0 16 8 8 0 0 1 0-16zm-1.2 2.5v6.2l4.6 3 1.3-2-3.5-2.3V6.5z"
+	bars  = "M4 3h6v18H4zM14 3h6v18h-6z"
+	sign  = "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9zM6 10.2v3.6h12v-3.6z"
+	cross = "m3 6 3-3 6 6 6-6 3 3-6 6 6 6-3 3-6-6-6 6-3-3 6-6z"
+	tick  = "m2 13 3-3 5 5L20 4l3 3-13 14z"
+	alert = "M12 1 23 12 12 23 1 12zm-1.6 5v7.5h3.2V6zm0 9.2v3h3.2v-3z"
+	box   = "M3 3h18v18H3z"
+)
+
+var looks = map[ledger.RunState]look{
+	ledger.Preparing:      {"Preparing", "wait", clock, "It reads the cohort and seals the plan.", "Wait."},
+	ledger.Sending:        {"Sending", "go", play, "Messages go out.", "It goes on by itself."},
+	ledger.WaitingWindow:  {"Waiting for the window", "wait", clock, "It sends when the window opens.", "It goes on by itself."},
+	ledger.WaitingService: {"Waiting for the service", "wait", clock, "The service asked for quiet, or does not answer.", "It goes on by itself when the service does."},
+	ledger.Paused:         {"Paused", "wait", bars, "Nothing is sent.", ""},
+	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks the service what became of messages.", "Wait. It keeps what it learnt."},
+	ledger.RunStopped:     {"Stopped", "wait", box, "A person, a signal or the window ended it.", ""},
+	ledger.Died:           {"Died", "died", cross, "The process is gone and left no word.", ""},
+	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", ""},
+	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "It ended with messages that no replay can settle.", ""},
+	ledger.SupersededRun:  {"Superseded", "wait", box, "Another run took its place.", "Another run took its place."},
+	ledger.Finished:       {"Finished", "ok", tick, "Every record has its final fate.", "Every record has its final fate."},
+}
+
+func (v *view) look() look {
+	if v.Run.Problem != "" {
+		return look{"Cannot be read", "halted", alert, v.Run.Problem, ""}
+	}
+	return cmp.Or(looks[v.Run.State], look{markup.Capital(string(v.Run.State)), "wait", clock, "", ""})
+}
+
+// Of is the view of one of all runs.
+func (v *view) Of(run *status.Run) *view {
+	return &view{Site: v.Site, All: v.All, Run: run, At: v.At, Base: "/run/" + run.RunID + "/", kind: "run"}
+}
+
+// Sorted lists the runs, those that wait for a person first.
+func (v *view) Sorted() (all []*view) {
+	for _, wait := range []bool{true, false} {
+		for _, run := range v.All.Runs {
+			if wait == (len(run.Waits) > 0 || run.Problem != "") {
+				all = append(all, v.Of(run))
+			}
+		}
+	}
+	return all
+}
+
+// Title begins with the state.
+func (v *view) Title() string {
+	if v.Run == nil {
+		return fmt.Sprintf("%d of %d runs wait for a person", v.All.Waiting, len(v.All.Runs))
+	}
+	return v.Word() + ": " + v.Name()
+}
+
+func (v *view) Word() string { return v.look().word }
+func (v *view) Icon() string { return v.look().icon }
+
+// Tone names the colours.
+func (v *view) Tone() string {
+	if v.Run == nil {
+		return ""
+	}
+	return v.look().tone
+}
+
+// Name is the campaign's.
+func (v *view) Name() string { return cmp.Or(v.Run.Campaign, filepath.Base(v.Run.Folder)) }
+
+// Heading is what people call the run.
+func (v *view) Heading() string { return markup.OneLine(cmp.Or(v.Run.Title, v.Name())) }
+
+// S is the state of the run; nil: it cannot be read.
+func (v *view) S() *status.Status { return v.Run.Status }
+
+// Position is the number of the latest record of the log.
+func (v *view) Position() (n uint64) {
+	for _, run := range v.All.Runs {
+		if run.Status != nil && (v.Run == nil || v.Run == run) {
+			n += run.Status.Position
+		}
+	}
+	return n
+}
+
+func (v *view) zone() *time.Location {
+	if v.Run != nil && v.S() != nil && v.S().Zone != nil {
+		return v.S().Zone
+	}
+	return time.Local
+}
+
+// AsOf is the time of the figures.
+func (v *view) AsOf() string { return v.At.In(v.zone()).Format("Mon 2 Jan 2006, 15:04:05 MST") }
+
+// Clock writes a time of day, and the day when it is not today.
+func (v *view) Clock(t time.Time) string { return pace.Clock(t, v.zone(), v.At) }
+
+// short is Clock without seconds.
+func (v *view) short(t time.Time) string {
+	if t = t.In(v.zone()); t.Format(time.DateOnly) == v.At.In(v.zone()).Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("Mon 2 Jan 15:04")
+}
+
+// Lead says why the run is as it is, and what comes.
+func (v *view) Lead() string {
+	s, l := v.S(), v.look()
+	if s == nil {
+		return l.lead
+	}
+	switch {
+	case s.State == ledger.Paused:
+		return sentence("paused " + s.Paused)
+	case s.Waiting != nil:
+		return sentence(pace.Wait{Why: s.Waiting.Reason, Until: s.Waiting.Until}.Text(v.zone(), v.At))
+	case s.State == ledger.Died:
+		return fmt.Sprintf("Process %d on %s is gone and left no word. It is safe to go on.", s.Gone.PID, s.Gone.Host)
+	case s.State == ledger.EndedInDoubt:
+		return sentence(markup.Plural(s.Fates[person.InDoubt], "message is", "messages are") + " in doubt, and no replay settles them")
+	case (s.State == ledger.Halted || s.State == ledger.RunStopped || s.State == ledger.SupersededRun) && len(s.Events) > 0:
+		return sentence(status.Words(&s.Events[len(s.Events)-1]))
+	case s.State == ledger.Sending && v.Remain() > 0:
+		return fmt.Sprintf("%s will remain at %s.", markup.Plural(v.Remain(), "message", "messages"), v.short(*s.Window.Closes))
+	case s.State == ledger.Sending && s.ExpectedEnd != nil:
+		return fmt.Sprintf("Done at about %s, if nothing comes in between.", v.short(*s.ExpectedEnd))
+	}
+	return l.lead
+}
+
+// Remain counts the messages that the window will not hold.
+func (v *view) Remain() int64 {
+	if s := v.S(); s != nil && s.Window != nil && s.Rate != nil && s.Window.Closes != nil {
+		return s.Window.Remain
+	}
+	return 0
+}
+
+// Done says when the run is done.
+func (v *view) Done() string {
+	switch s := v.S(); {
+	case s == nil || s.ExpectedEnd == nil:
+		return "–"
+	default:
+		return v.short(*s.ExpectedEnd)
+	}
+}
+
+// Left counts the people who are still to be sent to, or in doubt.
+func (v *view) Left() int64 {
+	if v.S() == nil {
+		return 0
+	}
+	return v.fate(person.NotSent) + v.fate(person.InDoubt)
+}
+
+func (v *view) fate(fate person.Fate) int64 { return v.S().Fates[fate] }
+
+// Do says what to do when nothing waits for a person.
+func (v *view) Do() string { return v.look().do }
+
+// GoOnBy is the time by which the run must go on; empty: there is none.
+func (v *view) GoOnBy() string {
+	if s := v.S(); s != nil && s.GoOnBy != nil {
+		return v.short(*s.GoOnBy)
+	}
+	return ""
+}
+
+// Waits lists what waits for a person, as sentences.
+func (v *view) Waits() []status.Wait {
+	all := slices.Clone(v.Run.Waits)
+	for i := range all {
+		all[i].What = sentence(all[i].What)
+	}
+	return all
+}
+
+// Account has a row for each part of the account. Together they are all records.
+func (v *view) Account() *markup.Table {
+	left := "Left to send"
+	if v.S().PID == 0 {
+		left = "Not sent"
+	}
+	of := v.fate
+	rows := []markup.Row{
+		{Name: "Accepted", N: of(person.Accepted), Fill: "c1"}, {Name: "Refused", N: of(person.Refused), Fill: "c4"},
+		{Name: "In doubt", N: of(person.InDoubt), Fill: "c3"}, {Name: left, N: of(person.NotSent), Fill: "none"},
+		{Name: "Left out", N: v.LeftOut(), Fill: "out"},
+	}
+	return markup.NewTable("account-"+v.Run.RunID, "What has become of "+markup.Plural(v.S().Records, "record", "records"),
+		[]string{"", "Records", "Share"}, rows, v.S().Records, "")
+}
+
+func (v *view) Accepted() int64 { return v.fate(person.Accepted) }
+func (v *view) InDoubt() int64  { return v.fate(person.InDoubt) }
+
+// LeftOut counts the records that are not to be sent.
+func (v *view) LeftOut() int64 {
+	return v.fate(person.Suppressed) + v.fate(person.Invalid) + v.fate(person.Duplicate)
+}
+
+// figure is one of the figures in large print.
+type figure struct{ Name, Value, Note string }
+
+// Figures are those of the process at work, or what the log knows.
+func (v *view) Figures() []figure {
+	s := v.S()
+	rate, last, way := figure{"Rate", "0", "nothing is sent now"}, figure{"Last answer", "–", "none yet"}, figure{"Under way", "0", "messages"}
+	if s.Rate != nil {
+		rate = figure{"Rate now", perSecond(s.Rate.PerSecond), "even rate: any"}
+		if s.Rate.Even > 0 {
+			rate.Note = "even rate " + pace.Figure(s.Rate.Even) + " a second"
+		}
+	}
+	if s.LastAnswer != nil {
+		last.Value, last.Note = v.Clock(*s.LastAnswer), "from the service"
+	}
+	if now := s.Live; now != nil {
+		way = figure{"Under way", markup.Number(int64(now.InFlight)), "messages, in " + markup.Plural(int64(now.Requests), "request", "requests")}
+		if now.Latency.P50 > 0 {
+			last.Note = "half within " + brief(now.Latency.P50) + ", 99% within " + brief(now.Latency.P99)
+		}
+	}
+	return []figure{rate, last, way, {"Done", v.Done(), v.doneNote()}}
+}
+
+func (v *view) doneNote() string {
+	switch s := v.S(); {
+	case v.Remain() > 0:
+		return markup.Number(v.Remain()) + " will remain at " + v.short(*s.Window.Closes)
+	case s.ExpectedEnd != nil && s.Window != nil && s.Window.Closes != nil:
+		return "the window closes at " + v.short(*s.Window.Closes)
+	case s.ExpectedEnd != nil:
+		return "if nothing comes in between"
+	case s.State == ledger.Finished:
+		return "every record has its final fate"
+	}
+	return "nobody can say"
+}
+
+// pairs is a table with two columns.
+type pairs struct {
+	Caption, First, Second string
+	Numbers                bool // in the second
+	Rows                   []pair
+}
+
+type pair struct{ Name, Value string }
+
+func (p *pairs) add(is bool, name, value string) {
+	if is {
+		p.Rows = append(p.Rows, pair{name, value})
+	}
+}
+
+// LeftOutBy counts the records that are left out, by reason.
+func (v *view) LeftOutBy() *pairs {
+	return &pairs{"Records that are left out, by reason", "Reason", "Records", true, []pair{
+		{"On a suppression list", markup.Number(v.fate(person.Suppressed))},
+		{"A fault in the record", markup.Number(v.fate(person.Invalid))},
+		{"Another record of the same person", markup.Number(v.fate(person.Duplicate))},
+	}}
+}
+
+// Answers lists what the service answered.
+func (v *view) Answers() *pairs {
+	s, t := v.S(), &pairs{"Answers of the service", "What", "How many", true, nil}
+	t.add(true, "Requests answered or given up", markup.Number(int64(s.Attempts)))
+	if now := s.Live; now != nil {
+		for _, code := range slices.Sorted(maps.Keys(now.Retries)) {
+			t.add(true, "Sent again after "+code, markup.Number(int64(now.Retries[code])))
+		}
+		l := now.Latency
+		t.add(l.P50 > 0, "Half of the answers within", brief(l.P50))
+		t.add(l.P50 > 0, "95% within", brief(l.P95))
+		t.add(l.P50 > 0, "99% within", brief(l.P99))
+	}
+	return t
+}
+
+// Pace lists what decides the rate, and who changed it.
+func (v *view) Pace() *pairs {
+	s, t := v.S(), &pairs{"Pace, and who changed it", "Setting", "Value", false, nil}
+	if r := s.Rate; r != nil {
+		t.add(r.Even > 0, "Even rate", perSecond(r.Even))
+		t.add(r.Allowed > 0, "Allowed now", perSecond(r.Allowed))
+		t.add(r.Allowed == 0, "Allowed now", "any rate")
+		t.add(r.Rule != "", "Decided by", r.Rule)
+	}
+	if o := s.PaceLever; o != nil {
+		t.add(o.PerSecond > 0, "Instead of the campaign’s", perSecond(o.PerSecond))
+	}
+	if w := s.Window; w != nil && w.Opens != nil && w.Closes != nil {
+		t.add(true, "Window", v.short(*w.Opens)+" to "+v.short(*w.Closes))
+	}
+	change := "nobody has changed it"
+	for _, e := range s.Events {
+		if slices.Contains([]record.Verb{record.VerbPace, record.VerbPause, record.VerbContinue}, record.Verb(e.Verb)) {
+			change = v.Clock(e.At) + ", " + markup.OneLine(status.Words(&e))
+		}
+	}
+	t.add(true, "Last change", change)
+	return t
+}
+
+// Events are the latest, the newest first.
+func (v *view) Events() *pairs {
+	const most = 10
+	t := &pairs{"The latest events, the newest first", "Time", "What happened", false, nil}
+	for _, e := range slices.Backward(v.S().Events) {
+		t.add(len(t.Rows) < most, v.Clock(e.At), markup.Capital(markup.OneLine(status.Words(&e))))
+	}
+	return t
+}
+
+// Facts say where the run is kept.
+func (v *view) Facts() *pairs {
+	s, t := v.S(), &pairs{"Where this run is kept", "What", "Where", false, nil}
+	t.add(true, "Folder", s.Folder)
+	t.add(s.Service != "", "Sends to", s.Service)
+	t.add(s.PID != 0, "Process", fmt.Sprintf("%d on %s", s.PID, s.Host))
+	t.add(s.PID == 0, "Process", "none is at work")
+	t.add(s.Silent != "", "No live figures", s.Silent)
+	if s.FirstStart != nil {
+		t.add(true, "Begun", v.Clock(*s.FirstStart)+", started "+map[bool]string{true: "once", false: fmt.Sprint(s.Starts, " times")}[s.Starts == 1])
+	}
+	t.add(s.Fates != nil, "Batches planned", markup.Number(int64(s.Batches)))
+	t.add(true, "Records of the log", markup.Number(int64(s.Position)))
+	return t
+}
+
+// command is a command line for the run's folder.
+func command(verb, folder string) string { return refusal.Command(verb, folder) }
+
+func perSecond(rate float64) string { return fmt.Sprintf("%s a second", pace.Figure(rate)) }
+
+func brief(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// sentence is a text with a capital and a full stop.
+func sentence(text string) string {
+	if text = markup.Capital(markup.OneLine(text)); !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
+}
