@@ -9,6 +9,14 @@ import (
 	"sync"
 )
 
+// The runbooks for states of a run.
+const (
+	Died         = "died"
+	ForeignBatch = "foreign-batch"
+	InDoubt      = "in-doubt"
+	PausedOrHeld = "paused-or-held"
+)
+
 //go:embed *.md
 var files embed.FS
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ type Event struct {
 
 // mostEvents limits the events of a ledger; the latest stay.
 const mostEvents = 100
+
+// haltCode is the code at the end of the detail of a ControlHalted.
+var haltCode = regexp.MustCompile(` \[([a-z_]+)\]$`)
 
 func (l *Ledger) control(r *record.Control) error {
 	f := &l.facts
@@ -62,7 +66,10 @@ func (l *Ledger) control(r *record.Control) error {
 		reference, _, _ := strings.Cut(r.Detail, " ")
 		f.Confirmed = append(f.Confirmed, reference)
 	case record.ControlHalted, record.ControlStopped, record.ControlInDoubt:
-		f.Ended, f.EndedAt = r.Verb, r.At
+		f.Ended, f.EndedAt, f.HaltCode = r.Verb, r.At, ""
+		if code := haltCode.FindStringSubmatch(r.Detail); code != nil && r.Verb == record.ControlHalted {
+			f.HaltCode = code[1]
+		}
 	case record.ControlSuperseded:
 		f.Superseded = r.Detail
 	case record.ControlResent:

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -52,7 +53,7 @@ type Run struct {
 type Wait struct {
 	What    string `json:"what"`
 	Command string `json:"command"`
-	Runbook string `json:"runbook,omitempty"` // its name
+	Runbook string `json:"runbook,omitempty"` // what cohort runbook shows about it
 }
 
 // List reads the runs under a folder. A run that cannot be read is one with a Problem. It reads each log once, and
@@ -168,32 +169,32 @@ func (r *Run) read(ctx context.Context, reader *Reader) {
 		r.began = *s.FirstStart
 	}
 	r.Status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
-	r.Records, r.Fates, r.Waits = s.Records, s.Fates, s.Advise()
+	r.Records, r.Fates, r.Waits = s.Records, s.Fates, s.waits()
 }
 
-// Advise lists what waits for a person. The command for each is one that changes nothing, or goes on as planned.
-func (s *Status) Advise() (all []Wait) {
+// waits lists what waits for a person. The command for each is one that changes nothing, or goes on as planned.
+func (s *Status) waits() (all []Wait) {
 	add := func(is bool, runbook, what string, command ...string) {
 		if is {
 			all = append(all, Wait{what, refusal.Command(append(command, s.Folder)...), runbook})
 		}
 	}
 	add(s.Fates != nil && !s.AddsUp, "", "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
-	add(s.Contradicted > 0, "", fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
+	add(s.Contradicted > 0, runbooks.ForeignBatch, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
 	if s.State == ledger.SupersededRun {
 		return all
 	}
-	add(s.Foreign > 0, "foreign-batch", fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
-	add(s.Paused != "", "paused-or-held", "it is paused "+s.Paused, "continue")
-	add(s.State == ledger.Halted && s.Foreign == 0, "halted-by-the-service", "it has halted: "+strings.TrimPrefix(s.LastEvent, "halted: "), "resume")
-	add(s.State == ledger.Died, "died", "its process is gone and left no word", "resume")
+	add(s.Foreign > 0, runbooks.ForeignBatch, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
+	add(s.Paused != "", runbooks.PausedOrHeld, "it is paused "+s.Paused, "continue")
+	add(s.State == ledger.Halted && s.Foreign == 0, runbooks.For(s.haltCode), "it has halted: "+strings.TrimPrefix(s.LastEvent, "halted: "), "resume")
+	add(s.State == ledger.Died, runbooks.Died, "its process is gone and left no word", "resume")
 	add(s.State == ledger.RunStopped, "", "it was stopped before its end", "resume")
-	verb := "decide"
+	verb, held := "decide", runbooks.PausedOrHeld
 	if s.byReceipts {
-		verb = "reconcile"
+		verb, held = "reconcile", runbooks.InDoubt
 	}
-	add(s.State == ledger.EndedInDoubt, "in-doubt", fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
-	add(s.Held > 0 && s.State != ledger.EndedInDoubt, "in-doubt", fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
+	add(s.State == ledger.EndedInDoubt, runbooks.InDoubt, fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
+	add(s.Held > 0 && s.State != ledger.EndedInDoubt, held, fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
 	add(s.Fates[person.Refused] > 0, "", fmt.Sprintf("%d messages were refused", s.Fates[person.Refused]), "decide")
 	return all
 }
@@ -238,5 +239,8 @@ func (r *Run) print(w io.Writer) {
 	}
 	for _, wait := range r.Waits {
 		fmt.Fprintf(w, "  waits     %s: %s\n", wait.What, wait.Command)
+		if wait.Runbook != "" {
+			fmt.Fprintf(w, "            Runbook: cohort runbook %s\n", wait.Runbook)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func TestWhatWaitsForAPerson(t *testing.T) {
 		"killed before it had a plan":  {&Status{State: ledger.Died, Folder: "/runs/a"}, []string{"resume"}},
 	} {
 		var got []string
-		for _, w := range test.status.Advise() {
+		for _, w := range test.status.waits() {
 			verb, found := strings.CutSuffix(w.Command, " /runs/a")
 			if !found || w.What == "" {
 				t.Errorf("%s: %+v", sentence, w)

@@ -73,7 +73,8 @@ type Status struct {
 	Zone     *time.Location     `json:"-"` // of the campaign; nil is UTC, while it cannot be read
 
 	routes     []ledger.RouteAccount
-	byReceipts bool // receipts settle what is in doubt, and no replay does
+	haltCode   string // of the latest halt
+	byReceipts bool   // receipts settle what is in doubt, and no replay does
 	stretch    pace.WindowStart
 	rates      []float64 // of the latest minutes, when they are watched
 }
@@ -135,7 +136,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
-	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
+	s.routes, s.byReceipts, s.haltCode = folded.ByRoute(), plan.NeverAgain, folded.Facts().HaltCode
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
@@ -255,8 +256,15 @@ func (s *Status) ended() bool {
 	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
 }
 
-// next says which command goes on.
+// next says which command goes on, and names the runbooks for what waits for a person.
 func (s *Status) next(w io.Writer) {
+	var named []string
+	for _, wait := range s.waits() {
+		if wait.Runbook != "" && !slices.Contains(named, wait.Runbook) {
+			named = append(named, wait.Runbook)
+			fmt.Fprintf(w, "Runbook: cohort runbook %s\n", wait.Runbook)
+		}
+	}
 	switch {
 	case s.ended():
 		if s.Foreign > 0 {
