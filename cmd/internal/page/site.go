@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/markup"
+	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/status"
 	"cohort/docs/runbooks"
 )
@@ -57,6 +58,14 @@ type Site struct {
 	err    error
 	at     time.Time
 	next   time.Time // the next look
+
+	counters sync.Map // of delivery, by the folder of a run
+}
+
+// delivery counts what became of accepted messages, now and then; nil: nothing is known.
+func (s *Site) delivery(folder string) *metrics.Delivery {
+	counter, _ := s.counters.LoadOrStore(folder, &metrics.Counter{})
+	return counter.(*metrics.Counter).Latest(folder, time.Now())
 }
 
 // newSite shows what a lister lists.

@@ -3,7 +3,6 @@ package page
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +59,7 @@ var looks = map[ledger.RunState]look{
 	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", ""},
 	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "It ended with messages that no replay can settle.", ""},
 	ledger.SupersededRun:  {"Superseded", "wait", box, "Another run took its place.", "Another run took its place."},
-	ledger.Finished:       {"Finished", "ok", tick, "Every record has its final fate.", "Every record has its final fate."},
+	ledger.Finished:       {"Finished", "ok", tick, "Every record has its final fate.", "Keep the folder."},
 }
 
 func (v *view) look() look {
@@ -182,8 +181,10 @@ func (v *view) Remain() int64 {
 // Done says when the run is done.
 func (v *view) Done() string {
 	switch s := v.S(); {
-	case s == nil || s.ExpectedEnd == nil:
+	case s == nil || s.ExpectedEnd == nil && (s.State != ledger.Finished || s.LastAnswer == nil):
 		return "–"
+	case s.ExpectedEnd == nil:
+		return v.short(*s.LastAnswer)
 	default:
 		return v.short(*s.ExpectedEnd)
 	}
@@ -217,6 +218,26 @@ func (v *view) Waits() []status.Wait {
 		all[i].What = sentence(all[i].What)
 	}
 	return all
+}
+
+// Runbooks names those for what is wrong while nothing waits for a person yet.
+func (v *view) Runbooks() (names []string) {
+	s := v.S()
+	if s == nil || s.Live == nil {
+		return nil
+	}
+	if v.Remain() > 0 {
+		names = append(names, "will-not-finish")
+	}
+	switch {
+	case !s.Live.Own.TokenFailing.IsZero():
+		names = append(names, "token-failing")
+	case s.State == ledger.WaitingService && strings.Contains(s.Live.Waiting, "quiet"):
+		names = append(names, "throttled")
+	case s.State == ledger.WaitingService:
+		names = append(names, "stalled")
+	}
+	return names
 }
 
 // Account has a row for each part of the account. Together they are all records.
@@ -276,8 +297,8 @@ func (v *view) doneNote() string {
 		return "the window closes at " + v.short(*s.Window.Closes)
 	case s.ExpectedEnd != nil:
 		return "if nothing comes in between"
-	case s.State == ledger.Finished:
-		return "every record has its final fate"
+	case s.State == ledger.Finished && s.FirstStart != nil && s.LastAnswer != nil:
+		return "within " + markup.Span(s.LastAnswer.Sub(*s.FirstStart))
 	}
 	return "nobody can say"
 }
@@ -306,20 +327,61 @@ func (v *view) LeftOutBy() *pairs {
 	}}
 }
 
-// Answers lists what the service answered.
+// Answers counts requests by what they came back with. The answers that say why have rows of their own.
 func (v *view) Answers() *pairs {
-	s, t := v.S(), &pairs{"Answers of the service", "What", "How many", true, nil}
-	t.add(true, "Requests answered or given up", markup.Number(int64(s.Attempts)))
-	if now := s.Live; now != nil {
-		for _, code := range slices.Sorted(maps.Keys(now.Retries)) {
-			t.add(true, "Sent again after "+code, markup.Number(int64(now.Retries[code])))
+	const most = 8
+	t, r := &pairs{"Requests by their answer", "Answer", "Requests", true, nil}, v.S().Traffic.Results
+	for _, a := range []struct {
+		name string
+		n    uint64
+	}{
+		{"Accepted", r.Accepted}, {"The service had it already", r.Duplicate}, {"The service asked for quiet (429, 503)", r.Throttled},
+		{"Refused, or to be asked again", r.Refused}, {"No answer", r.Unanswered},
+	} {
+		t.add(true, a.name, markup.Number(int64(a.n)))
+	}
+	codes := slices.DeleteFunc(slices.Clone(v.S().Traffic.Answers), func(a ledger.Answers) bool { return a.Code == "" || a.Status/100 == 2 })
+	slices.SortStableFunc(codes, func(a, b ledger.Answers) int { return cmp.Compare(b.N, a.N) })
+	for _, a := range codes[:min(most, len(codes))] {
+		name := a.Code
+		if a.Status != 0 {
+			name = fmt.Sprint(a.Status, " ", a.Code)
 		}
-		l := now.Latency
-		t.add(l.P50 > 0, "Half of the answers within", brief(l.P50))
-		t.add(l.P50 > 0, "95% within", brief(l.P95))
-		t.add(l.P50 > 0, "99% within", brief(l.P99))
+		t.add(true, markup.OneLine(name), markup.Number(int64(a.N)))
+	}
+	if now := v.S().Live; now != nil && now.Latency.P50 > 0 {
+		t.add(true, "Of the latest, half within", brief(now.Latency.P50))
+		t.add(true, "95% within", brief(now.Latency.P95))
+		t.add(true, "99% within", brief(now.Latency.P99))
 	}
 	return t
+}
+
+// Delivery counts accepted messages by what became of them; nil: nothing is known yet.
+func (v *view) Delivery() *pairs {
+	d := v.delivery(v.Run.Folder)
+	if d == nil {
+		return nil
+	}
+	t := &pairs{"Accepted messages by what became of them", "What", "Messages", true, nil}
+	for _, status := range []string{"read", "delivered", "failed", "pending"} {
+		for _, channel := range []string{"nhsapp", "sms", "email", "letter", "none"} {
+			n := d.Status[[2]string{status, channel}]
+			t.add(n > 0, words[status]+words[channel], markup.Number(n))
+		}
+	}
+	t.add(true, "Nothing known yet", markup.Number(d.Unknown))
+	overdue := int64(0)
+	for _, n := range d.Overdue {
+		overdue += n
+	}
+	t.add(overdue > 0, "Without a last word for too long", markup.Number(overdue))
+	return t
+}
+
+var words = map[string]string{
+	"read": "Read", "delivered": "Delivered", "failed": "Failed", "pending": "On its way",
+	"nhsapp": ", NHS App", "sms": ", SMS", "email": ", email", "letter": ", letter",
 }
 
 // Pace lists what decides the rate, and who changed it.
@@ -336,6 +398,11 @@ func (v *view) Pace() *pairs {
 	}
 	if w := s.Window; w != nil && w.Opens != nil && w.Closes != nil {
 		t.add(true, "Window", v.short(*w.Opens)+" to "+v.short(*w.Closes))
+	}
+	if s.Live != nil {
+		for _, k := range s.Live.Own.Keys {
+			t.add(true, "Requests a minute, key "+k.Name, fmt.Sprintf("%.0f of %s", k.PerMinute, markup.Number(int64(k.Quota))))
+		}
 	}
 	change := "nobody has changed it"
 	for _, e := range s.Events {

@@ -67,6 +67,7 @@ type Status struct {
 	Foreign      int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
 	Position uint64             `json:"-"` // the number of the latest record of the log; 0: there is none
+	Traffic  ledger.Traffic     `json:"-"` // what the requests came back with
 	Gone     ledger.Process     `json:"-"` // the process that left no word, of a run that died
 	Live     *dispatch.Snapshot `json:"-"` // what the process at work says; nil: nothing
 	Silent   string             `json:"-"` // why it says nothing; empty: it does, or there is none
@@ -143,7 +144,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
-	s.stretch = folded.Facts().Stretch
+	s.stretch, s.Traffic = folded.Facts().Stretch, folded.Traffic()
 	s.Events, s.Paused = slices.Clone(folded.Facts().Events), folded.Facts().Paused
 	if folded.Facts().Override != (pace.Override{}) {
 		s.PaceLever = new(folded.Facts().Override)
