@@ -19,7 +19,7 @@ func Serve(ctx context.Context, address string, lister *status.Lister, one, with
 	if err != nil {
 		return refusal.New("page_cannot_listen", "address", address, "cause", err)
 	}
-	site, at := newSite(lister, one), listener.Addr().(*net.TCPAddr)
+	site, at := newSite(lister.List, one), listener.Addr().(*net.TCPAddr)
 	if at.IP.IsLoopback() {
 		site.hosts = hostsOf(at)
 	}
@@ -36,8 +36,12 @@ func Serve(ctx context.Context, address string, lister *status.Lister, one, with
 	if !at.IP.IsLoopback() {
 		fmt.Fprintf(out, "everybody who reaches %s can look: it shows folders, counts and the names of operators, and nobody in a cohort\n", at)
 	}
+	return site.serve(ctx, listener)
+}
+
+func (s *Site) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler: site.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}

@@ -52,12 +52,12 @@ type Site struct {
 	script  template.JS
 	streams chan struct{}
 
-	mu     sync.Mutex
-	lister *status.Lister
-	runs   *status.Runs // as they were at
-	err    error
-	at     time.Time
-	next   time.Time // the next look
+	mu   sync.Mutex
+	list func(context.Context) (*status.Runs, error)
+	runs *status.Runs // as they were at
+	err  error
+	at   time.Time
+	next time.Time // the next look
 
 	counters sync.Map // of delivery, by the folder of a run
 }
@@ -68,10 +68,10 @@ func (s *Site) delivery(folder string) *metrics.Delivery {
 	return counter.(*metrics.Counter).Latest(folder, time.Now())
 }
 
-// newSite shows what a lister lists.
-func newSite(lister *status.Lister, one bool) *Site {
+// newSite shows the runs that list lists, or the one run.
+func newSite(list func(context.Context) (*status.Runs, error), one bool) *Site {
 	s := &Site{
-		one: one, lister: lister, streams: make(chan struct{}, mostStreams),
+		one: one, list: list, streams: make(chan struct{}, mostStreams),
 		style: template.CSS(markup.Style + styleText), script: template.JS(scriptText),
 	}
 	s.policy = "default-src 'none'; style-src " + markup.Source(string(s.style)) + "; script-src " + markup.Source(scriptText) +
@@ -123,7 +123,7 @@ func (s *Site) look(ctx context.Context) (*status.Runs, time.Time, error) {
 	if now := time.Now(); !now.Before(s.next) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*each) // for those that wait, too
 		defer cancel()
-		s.runs, s.err = s.lister.List(ctx)
+		s.runs, s.err = s.list(ctx)
 		s.at = time.Now()
 		s.next = now.Add(max(each*9/10, 4*s.at.Sub(now)))
 	}
@@ -201,6 +201,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	out, told := http.NewResponseController(w), map[string]string{}
+	_ = out.SetReadDeadline(time.Time{}) // the request is read, and the answer has no end
 	tick := time.NewTicker(each)
 	defer tick.Stop()
 	for {

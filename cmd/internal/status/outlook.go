@@ -11,22 +11,22 @@ import (
 	"cohort/ingest/person"
 )
 
-// wait has the reason and the end of a wait.
-type wait struct {
+// Waiting has the reason and the end of a wait.
+type Waiting struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
 }
 
-// rateStatus is the rate of the process at work.
-type rateStatus struct {
+// Rate is the rate of the process at work.
+type Rate struct {
 	PerSecond float64 `json:"per_second"`         // accepted over the last half minute or so
 	Allowed   float64 `json:"allowed_per_second"` // 0: any
 	Even      float64 `json:"even_per_second"`    // of the campaign's own pace; 0: any
 	Rule      string  `json:"rule"`               // what decides it
 }
 
-// windowStatus is the window that is open or comes next.
-type windowStatus struct {
+// Window is the window that is open or comes next.
+type Window struct {
 	Opens  *time.Time `json:"opens,omitempty"`
 	Closes *time.Time `json:"closes,omitempty"`
 	Remain int64      `json:"remain"` // messages that it will not hold
@@ -49,10 +49,10 @@ func (s *Status) expect(p campaign.Pace) {
 		return
 	}
 	if now.Waiting != "" {
-		s.Waiting = &wait{now.Waiting, now.Until.UTC()}
+		s.Waiting = &Waiting{now.Waiting, now.Until.UTC()}
 	}
 	even := pace.Facts{Pace: p, Window: s.stretch, Left: now.Left}.Even(now.At)
-	s.Rate = &rateStatus{now.Speed, now.Rate, even, out.Rule}
+	s.Rate = &Rate{now.Speed, now.Rate, even, out.Rule}
 	s.First, s.ExpectedEnd = moment(out.First.Truncate(time.Second)), moment(out.Last.Truncate(time.Second))
 }
 
@@ -73,11 +73,11 @@ func (s *Status) goOnBy(p campaign.Pace, o pace.Opening, now time.Time) *time.Ti
 	return nil
 }
 
-func windowOf(opens, closes time.Time, remain int64) *windowStatus {
+func windowOf(opens, closes time.Time, remain int64) *Window {
 	if opens.IsZero() && closes.IsZero() {
 		return nil
 	}
-	return &windowStatus{moment(opens), moment(closes), remain}
+	return &Window{moment(opens), moment(closes), remain}
 }
 
 // printExpected writes what the run does next.

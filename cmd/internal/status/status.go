@@ -50,11 +50,11 @@ type Status struct {
 	FirstStart   *time.Time            `json:"first_start,omitempty"`
 	LastAnswer   *time.Time            `json:"last_answer,omitempty"`
 	LastEvent    string                `json:"last_event,omitempty"`
-	Waiting      *wait                 `json:"waiting,omitempty"` // of the process at work
-	Rate         *rateStatus           `json:"rate,omitempty"`
+	Waiting      *Waiting              `json:"waiting,omitempty"` // of the process at work
+	Rate         *Rate                 `json:"rate,omitempty"`
 	First        *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd  *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
-	Window       *windowStatus         `json:"window,omitempty"`
+	Window       *Window               `json:"window,omitempty"`
 	GoOnBy       *time.Time            `json:"go_on_by,omitempty"`   // by then, and this window holds all that is left
 	Paused       string                `json:"paused,omitempty"`     // by a person, with the reason
 	PaceLever    *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
