@@ -106,10 +106,10 @@ func TestAPageIsWholeWithoutAScript(t *testing.T) {
 		"paused":          {"Paused by m.castell: booking line is down.", "Go on by 14:39", "cohort continue " + folder, `href="/runbooks/paused-or-held"`},
 		"halted":          {"<title>Halted: ", "Halted: more than 10 % of the latest 2000 messages were refused", "Go on by 14:14", "cohort resume " + folder, "cohort decide " + folder},
 		"died":            {"Process 48213 on sender-a is gone and left no word. It is safe to go on.", "cohort resume " + folder},
-		"in-doubt":        {"1,180 messages are in doubt, and no replay settles them."},
+		"in-doubt":        {"See what can be decided:", "1,180 messages are in doubt, and no replay settles them."},
 		"finished":        {"Every record has its final fate.", "within 8 h 12 min"},
 		"preparing":       {"It reads the cohort and seals the plan.", "<b>Wait.</b>"},
-		"one":             {"The one record", "1 person is left to send to."},
+		"one":             {"The one record", "1 person is left to send to.", "Go on:"},
 		"unreadable":      {"Cannot be read", "wrong checksum"},
 	} {
 		_, server, _ := siteOf(t, true, cases[name]())

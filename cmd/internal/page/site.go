@@ -28,7 +28,7 @@ var styleText string
 //go:embed page.js
 var scriptText string
 
-var pages = markup.New("page", pageText, template.FuncMap{"command": command, "title": runbooks.Title})
+var pages = markup.New("page", pageText, template.FuncMap{"command": command, "title": runbooks.Title, "sentence": sentence})
 
 // parts are the templates that an event brings anew. An element of each page has the id of its part.
 var parts = map[string][]string{

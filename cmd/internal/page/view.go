@@ -52,12 +52,12 @@ var looks = map[ledger.RunState]look{
 	ledger.Sending:        {"Sending", "go", play, "Messages go out.", "It goes on by itself."},
 	ledger.WaitingWindow:  {"Waiting for the window", "wait", clock, "It sends when the window opens.", "It goes on by itself."},
 	ledger.WaitingService: {"Waiting for the service", "wait", clock, "The service asked for quiet, or does not answer.", "It goes on by itself when the service does."},
-	ledger.Paused:         {"Paused", "wait", bars, "Nothing is sent.", ""},
+	ledger.Paused:         {"Paused", "wait", bars, "Nothing is sent.", "Go on when you are ready:"},
 	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks the service what became of messages.", "Wait. It keeps what it learnt."},
-	ledger.RunStopped:     {"Stopped", "wait", box, "A person, a signal or the window ended it.", ""},
-	ledger.Died:           {"Died", "died", cross, "The process is gone and left no word.", ""},
-	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", ""},
-	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "It ended with messages that no replay can settle.", ""},
+	ledger.RunStopped:     {"Stopped", "wait", box, "A person, a signal or the window ended it.", "Go on:"},
+	ledger.Died:           {"Died", "died", cross, "The process is gone and left no word.", "Start it again:"},
+	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", "Remove the cause, then go on:"},
+	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "It ended with messages that no replay can settle.", "See what can be decided:"},
 	ledger.SupersededRun:  {"Superseded", "wait", box, "Another run took its place.", "Another run took its place."},
 	ledger.Finished:       {"Finished", "ok", tick, "Every record has its final fate.", "Keep the folder."},
 }
@@ -211,11 +211,14 @@ func (v *view) GoOnBy() string {
 	return ""
 }
 
-// Waits lists what waits for a person, as sentences.
+// Waits lists what waits for a person, as sentences. What the state says already is what to do about it.
 func (v *view) Waits() []status.Wait {
 	all := slices.Clone(v.Run.Waits)
 	for i := range all {
-		all[i].What = sentence(all[i].What)
+		w := &all[i]
+		if w.What = sentence(w.What); strings.HasPrefix(w.What, "It ") || strings.HasPrefix(w.What, "Its ") || v.Run.State == ledger.EndedInDoubt && w.Runbook == "in-doubt" {
+			w.What = cmp.Or(v.Do(), w.What)
+		}
 	}
 	return all
 }
@@ -258,6 +261,7 @@ func (v *view) Account() *markup.Table {
 
 func (v *view) Accepted() int64 { return v.fate(person.Accepted) }
 func (v *view) InDoubt() int64  { return v.fate(person.InDoubt) }
+func (v *view) ToSend() int64   { return v.fate(person.NotSent) }
 
 // LeftOut counts the records that are not to be sent.
 func (v *view) LeftOut() int64 {
