@@ -104,7 +104,7 @@ func TestAPageIsWholeWithoutAScript(t *testing.T) {
 		"waiting-window":  {"Window closed at 21:59; opens again ", "Waiting for the window"},
 		"waiting-service": {"NHS Notify asked for quiet; next try 23:58:07.", `href="/runbooks/token-failing"`},
 		"paused":          {"Paused by m.castell: booking line is down.", "Go on by 14:39", "cohort continue " + folder, `href="/runbooks/paused-or-held"`},
-		"halted":          {"<title>Halted: ", "Halted: more than 10 % of the latest 2000 messages were refused", "Go on by 14:14", "cohort resume " + folder, "cohort decide " + folder},
+		"halted":          {"<title>Halted: ", "More than 10 % of the latest 2000 messages were refused", "Go on by 14:14", "cohort resume " + folder, "cohort decide " + folder},
 		"died":            {"Process 48213 on sender-a is gone and left no word. It is safe to go on.", "cohort resume " + folder},
 		"in-doubt":        {"See what can be decided:", "1,180 messages are in doubt, and no replay settles them."},
 		"finished":        {"Every record has its final fate.", "within 8 h 12 min"},

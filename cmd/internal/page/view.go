@@ -160,6 +160,8 @@ func (v *view) Lead() string {
 		return fmt.Sprintf("Process %d on %s is gone and left no word. It is safe to go on.", s.Gone.PID, s.Gone.Host)
 	case s.State == ledger.EndedInDoubt:
 		return sentence(markup.Plural(s.Fates[person.InDoubt], "message is", "messages are") + " in doubt, and no replay settles them")
+	case s.State == ledger.Halted && len(s.Events) > 0 && s.Events[len(s.Events)-1].Verb == record.ControlHalted:
+		return sentence(s.Events[len(s.Events)-1].Detail)
 	case (s.State == ledger.Halted || s.State == ledger.RunStopped || s.State == ledger.SupersededRun) && len(s.Events) > 0:
 		return sentence(status.Words(&s.Events[len(s.Events)-1]))
 	case s.State == ledger.Sending && v.Remain() > 0:
