@@ -54,6 +54,11 @@ type Command struct {
 
 // Run receives callbacks until ctx is done, and then answers those under way.
 func (c *Command) Run(ctx context.Context) error {
+	exporter, err := c.Metrics.Start(c.Log)
+	if err != nil {
+		return err
+	}
+	defer exporter.Close()
 	whole, err := intake.LoadCampaign(c.Campaign)
 	if err != nil {
 		return err
@@ -95,11 +100,6 @@ func (c *Command) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	exporter, err := c.Metrics.Start(c.Log)
-	if err != nil {
-		return err
-	}
-	defer exporter.Close()
 	exporter.Show(counts.Source(s.certificateEnds), metrics.Folders(func() []string { return recent(runs) }))
 	listener, err := c.listen()
 	if err != nil {
