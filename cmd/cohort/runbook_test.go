@@ -212,3 +212,20 @@ func TestRunbookIsPrinted(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// An alert leads to a runbook that names the alert.
+func TestAlertsAndRunbooksNameEachOther(t *testing.T) {
+	rules, err := os.ReadFile(filepath.Join(repository, "docs/monitoring/alerts.yaml"))
+	if err != nil {
+		t.Skip("there are no alerts here: ", err)
+	}
+	all := regexp.MustCompile(`(?s)- alert: (\w+)\n.*?runbook: cohort runbook (\S+)\n`).FindAllStringSubmatch(string(rules), -1)
+	for _, alert := range all {
+		if text, ok := runbooks.Text(alert[2]); !ok || !strings.Contains(text, alert[1]) {
+			t.Errorf("the runbook %s of %s is not there, or does not name it", alert[2], alert[1])
+		}
+	}
+	if len(all) < 10 || len(all) != strings.Count(string(rules), "- alert:") {
+		t.Errorf("%d alerts have a runbook", len(all))
+	}
+}
