@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,8 @@ func TestThePageHasTheLeversOfTheTerminal(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	along := status.NewReader(dir)
+	defer along.Close()
 	printed, out := io.Pipe()
 	begin(out, "status", dir, "--serve", "127.0.0.1:0", "--levers")
 	address := strings.TrimSpace(Must(bufio.NewReader(printed).ReadString('\n')))
@@ -60,6 +63,7 @@ func TestThePageHasTheLeversOfTheTerminal(t *testing.T) {
 	k.await(`document.body.dataset.tone === 'go' && location.search === ''`)
 	order := func(button, want string, keys ...func()) {
 		t.Helper()
+		Must(along.Read(t.Context()))
 		k.tabTo(`document.activeElement.textContent === 'Pause, pace or stop this run'`)
 		k.press(kb.Enter)
 		k.await(`document.title.startsWith('Levers: ')`)
@@ -108,6 +112,10 @@ func TestThePageHasTheLeversOfTheTerminal(t *testing.T) {
 		if err := <-begin(io.Discard, args...); err != nil {
 			t.Fatal(err)
 		}
+	}
+	fresh := Must(json.Marshal(Must(status.Read(t.Context(), dir))))
+	if got := Must(json.Marshal(Must(along.Read(t.Context())))); string(got) != string(fresh) {
+		t.Errorf("who reads along has %s, and who reads all %s", got, fresh)
 	}
 	if terminal := of(n); len(page) != 4 || !slices.Equal(page[:3], terminal) || !strings.Contains(page[3], "stop asked for by "+control.WhoAmI()+": enough") {
 		t.Errorf("the page wrote %q, and the terminal %q", page, terminal)

@@ -1,15 +1,16 @@
 package lever
 
 import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
-	"fmt"
-	"math"
-	"strings"
-	"time"
 )
 
 // Repace makes it an order for another pace: so many messages a second, the campaign's own pace, or else what is left is

@@ -20,6 +20,7 @@ import (
 
 	"cohort/cmd/internal/markup"
 	"cohort/cmd/internal/markup/browsertest"
+	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/status"
 	"cohort/engine/ledger"
 	"cohort/ingest/person"
@@ -54,7 +55,12 @@ func siteOf(t *testing.T, one bool, runs ...*status.Run) (*Site, *httptest.Serve
 	t.Helper()
 	w := &world{runs: runs}
 	site := newSite(w.list, one)
-	site.hosts = []string{}
+	site.delivery = func(string) *metrics.Delivery {
+		return &metrics.Delivery{
+			Status:  map[[2]string]int64{{"delivered", "nhsapp"}: 812_377, {"delivered", "sms"}: 200_000, {"failed", "sms"}: 9_120, {"pending", "none"}: 41_915},
+			Overdue: map[string]int64{"sms": 12, "none": 3}, Unknown: 620_000,
+		}
+	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.handler().ServeHTTP(w, r) }))
 	site.hosts = hostsOf(server.Listener.Addr().(*net.TCPAddr))
 	server.Start()
@@ -88,6 +94,7 @@ func TestAPersonReadsThePages(t *testing.T) {
 	show("runs", server.URL, server.URL)
 	show("run-of-many", server.URL+"/run/"+all[0].RunID+"/", server.URL)
 	show("runbook", server.URL+"/runbooks/died", server.URL)
+	show("runbook-of-run", server.URL+"/run/"+all[0].RunID+"/runbooks/died", server.URL)
 	_, server, _ = siteOf(t, false)
 	show("no-runs", server.URL, server.URL)
 	site, server, _ := siteOf(t, true, sending())
@@ -99,7 +106,7 @@ func TestAPersonReadsThePages(t *testing.T) {
 // Each page is whole without a script: it has the state, the whole account and what to do, and loads itself anew.
 func TestAPageIsWholeWithoutAScript(t *testing.T) {
 	for name, want := range map[string][]string{
-		"sending":         {"<title>Sending: flu-reminder-2026-11</title>", "Done at about 21:31, if nothing comes in between.", "<b>Nothing.</b> It goes on by itself.", "1,683,412", "156,212", "59.1 a second", "even rate 59.1 a second", "half within 180 ms, 99% within 1.4 s", "booking line staffed again", "429 CM_QUOTA"},
+		"sending":         {"<title>Sending: flu-reminder-2026-11</title>", "Done at about 21:31, if nothing comes in between.", "<b>Nothing.</b> It goes on by itself.", "1,683,412", "156,212", "59.1 a second", "even rate 59.1 a second", "half within 180 ms, 99% within 1.4 s", "booking line staffed again", "429 CM_QUOTA", "Delivered, NHS App", "812,377", "Without a last word for too long</th><td class=\"n\">15<"},
 		"will-remain":     {"412,000 messages will remain at 21:59.", `href="/runbooks/will-not-finish"`},
 		"waiting-window":  {"Window closed at 21:59; opens again ", "Waiting for the window"},
 		"waiting-service": {"NHS Notify asked for quiet; next try 23:58:07.", `href="/runbooks/token-failing"`},

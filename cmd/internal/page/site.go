@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/status"
 	"cohort/docs/runbooks"
+	"cohort/engine/runfolder"
 )
 
 //go:embed page.html
@@ -52,26 +53,29 @@ type Site struct {
 	script  template.JS
 	streams chan struct{}
 
+	delivery func(folder string) *metrics.Delivery // see counted
+
 	mu   sync.Mutex
 	list func(context.Context) (*status.Runs, error)
 	runs *status.Runs // as they were at
 	err  error
 	at   time.Time
 	next time.Time // the next look
-
-	counters sync.Map // of delivery, by the folder of a run
 }
 
-// delivery counts what became of accepted messages, now and then; nil: nothing is known.
-func (s *Site) delivery(folder string) *metrics.Delivery {
-	counter, _ := s.counters.LoadOrStore(folder, &metrics.Counter{})
-	return counter.(*metrics.Counter).Latest(folder, time.Now())
+// counted returns a function that counts what became of a run's accepted messages, now and then; nil: nothing is known.
+func counted() func(folder string) *metrics.Delivery {
+	var counters sync.Map // by folder
+	return func(folder string) *metrics.Delivery {
+		counter, _ := counters.LoadOrStore(folder, &metrics.Counter{})
+		return counter.(*metrics.Counter).Latest(folder, time.Now())
+	}
 }
 
 // newSite shows the runs that list lists, or the one run.
 func newSite(list func(context.Context) (*status.Runs, error), one bool) *Site {
 	s := &Site{
-		one: one, list: list, streams: make(chan struct{}, mostStreams),
+		one: one, list: list, delivery: counted(), streams: make(chan struct{}, mostStreams),
 		style: template.CSS(markup.Style + styleText), script: template.JS(scriptText),
 	}
 	s.policy = "default-src 'none'; style-src " + markup.Source(string(s.style)) + "; script-src " + markup.Source(scriptText) +
@@ -88,6 +92,7 @@ func (s *Site) handler() http.Handler {
 	if !s.one {
 		mux.HandleFunc("GET /run/{id}/{$}", s.page)
 		mux.HandleFunc("GET /run/{id}/events", s.events)
+		mux.HandleFunc("GET /run/{id}/runbooks/{name}", s.runbook)
 	}
 	if s.levers != nil {
 		s.levers.register(mux)
@@ -125,7 +130,7 @@ func (s *Site) look(ctx context.Context) (*status.Runs, time.Time, error) {
 		defer cancel()
 		s.runs, s.err = s.list(ctx)
 		s.at = time.Now()
-		s.next = now.Add(max(each*9/10, 4*s.at.Sub(now)))
+		s.next = now.Add(min(10*each, max(each*9/10, 4*s.at.Sub(now))))
 	}
 	return s.runs, s.at, s.err
 }
@@ -232,14 +237,21 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// runbook shows a runbook. That of a run has commands with the run's folder.
 func (s *Site) runbook(w http.ResponseWriter, r *http.Request) {
+	v, err := s.view(r)
 	text, ok := runbooks.Text(r.PathValue("name"))
-	if !ok {
+	if !ok || err != nil || v == nil {
 		http.NotFound(w, r)
 		return
 	}
+	if v.Run != nil {
+		if call, err := runfolder.ReadCall(v.Run.Folder); err == nil {
+			text = runbooks.In(text, v.Run.Folder, call.Campaign)
+		}
+	}
 	heading, text, _ := strings.Cut(text, "\n")
-	s.write(w, "runbook", map[string]any{"Site": s, "Heading": strings.TrimPrefix(heading, "# "), "Text": strings.TrimSpace(text)})
+	s.write(w, "runbook", map[string]any{"V": v, "Heading": strings.TrimPrefix(heading, "# "), "Text": strings.TrimSpace(text)})
 }
 
 // The templates call the methods below.
