@@ -38,7 +38,7 @@ Without a name it lists all runbooks.
 				if err != nil {
 					return err
 				}
-				text = runbooks.In(text, dir, call.Campaign)
+				text = runbooks.In(text, refusal.ShellWord(dir), refusal.ShellWord(call.Campaign))
 			}
 			_, err := io.WriteString(c.OutOrStdout(), text)
 			return err

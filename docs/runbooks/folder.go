@@ -1,12 +1,9 @@
 package runbooks
 
-import (
-	"strings"
+import "strings"
 
-	"cohort/engine/refusal"
-)
-
-// In has the commands in a runbook's text name a run's folder and its campaign file, ready to copy.
+// In has the commands in a runbook's text name a run's folder and its campaign file, ready to copy. Both are quoted for a
+// shell.
 func In(text, dir, campaign string) string {
-	return strings.NewReplacer("DIR", refusal.ShellWord(dir), "campaign.yaml", refusal.ShellWord(campaign)).Replace(text)
+	return strings.NewReplacer("DIR", dir, "campaign.yaml", campaign).Replace(text)
 }

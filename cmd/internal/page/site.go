@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/status"
 	"cohort/docs/runbooks"
+	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
 
@@ -247,7 +248,7 @@ func (s *Site) runbook(w http.ResponseWriter, r *http.Request) {
 	}
 	if v.Run != nil {
 		if call, err := runfolder.ReadCall(v.Run.Folder); err == nil {
-			text = runbooks.In(text, v.Run.Folder, call.Campaign)
+			text = runbooks.In(text, refusal.ShellWord(v.Run.Folder), refusal.ShellWord(call.Campaign))
 		}
 	}
 	heading, text, _ := strings.Cut(text, "\n")
