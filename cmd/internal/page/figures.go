@@ -46,7 +46,7 @@ func (v *view) Figures() []figure {
 	s := v.S()
 	rate, last, way := figure{"Rate", "0", "nothing is sent now"}, figure{"Last answer", "–", "none yet"}, figure{"Under way", "0", "messages"}
 	if s.Rate != nil {
-		rate = figure{"Rate now", perSecond(s.Rate.PerSecond), "even rate: any"}
+		rate = figure{"Rate now", fmt.Sprintf("%.1f a second", s.Rate.PerSecond), "even rate: any"}
 		if s.Rate.Even > 0 {
 			rate.Note = "even rate " + pace.Figure(s.Rate.Even) + " a second"
 		}

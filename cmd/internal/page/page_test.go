@@ -107,7 +107,7 @@ func TestAPersonReadsThePages(t *testing.T) {
 func TestAPageIsWholeWithoutAScript(t *testing.T) {
 	for name, want := range map[string][]string{
 		"sending":         {"<title>Sending: flu-reminder-2026-11</title>", "Done at about 21:31, if nothing comes in between.", "<b>Nothing.</b> It goes on by itself.", "1,683,412", "156,212", "59.1 a second", "even rate 59.1 a second", "half within 180 ms, 99% within 1.4 s", "booking line staffed again", "429 CM_QUOTA", "Delivered, NHS App", "812,377", "Without a last word for too long</th><td class=\"n\">15<"},
-		"will-remain":     {"412,000 messages will remain at 21:59.", `href="/runbooks/will-not-finish"`},
+		"will-remain":     {"412,000 messages will remain at 21:59.", `href="/runbooks/will-not-finish"`, "Look into it."},
 		"waiting-window":  {"Window closed at 21:59; opens again ", "Waiting for the window"},
 		"waiting-service": {"NHS Notify asked for quiet; next try 23:58:07.", `href="/runbooks/token-failing"`},
 		"paused":          {"Paused by m.castell: booking line is down.", "Go on by 14:39", "cohort continue " + folder, `href="/runbooks/paused-or-held"`},

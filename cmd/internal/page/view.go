@@ -48,12 +48,12 @@ const (
 )
 
 var looks = map[ledger.RunState]look{
-	ledger.Preparing:      {"Preparing", "wait", clock, "It reads the cohort and seals the plan.", "Wait."},
+	ledger.Preparing:      {"Preparing", "wait", clock, "It reads the cohort and seals the plan.", ""},
 	ledger.Sending:        {"Sending", "go", play, "Messages go out.", "It goes on by itself."},
 	ledger.WaitingWindow:  {"Waiting for the window", "wait", clock, "It sends when the window opens.", "It goes on by itself."},
 	ledger.WaitingService: {"Waiting for the service", "wait", clock, "The service asked for quiet, or does not answer.", "It goes on by itself when the service does."},
 	ledger.Paused:         {"Paused", "wait", bars, "Nothing is sent.", "Go on when you are ready:"},
-	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks the service what became of messages.", "Wait. It keeps what it learnt."},
+	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks the service what became of messages.", "It keeps what it learnt."},
 	ledger.RunStopped:     {"Stopped", "wait", box, "A person, a signal or the window ended it.", "Go on:"},
 	ledger.Died:           {"Died", "died", cross, "The process is gone and left no word.", "Start it again:"},
 	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", "Remove the cause, then go on:"},
@@ -202,6 +202,22 @@ func (v *view) Left() int64 {
 
 func (v *view) fate(fate person.Fate) int64 { return v.S().Fates[fate] }
 
+// Calm is the word for a run that needs nobody; empty: somebody must look into it.
+func (v *view) Calm() string {
+	switch {
+	case len(v.Runbooks()) > 0:
+		return ""
+	case v.Run.State == ledger.Preparing || v.Run.State == ledger.Reconciling:
+		return "Wait."
+	}
+	return "Nothing."
+}
+
+// MayGoOn reports whether something is left to order.
+func (v *view) MayGoOn() bool {
+	return v.S() != nil && !slices.Contains([]ledger.RunState{ledger.Finished, ledger.EndedInDoubt, ledger.SupersededRun}, v.Run.State)
+}
+
 // Do says what to do when nothing waits for a person.
 func (v *view) Do() string { return v.look().do }
 
@@ -251,6 +267,9 @@ func command(verb, folder string) string { return refusal.Command(verb, folder) 
 func perSecond(rate float64) string { return fmt.Sprintf("%s a second", pace.Figure(rate)) }
 
 func brief(d time.Duration) string {
+	if d < time.Millisecond {
+		return "1 ms"
+	}
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
