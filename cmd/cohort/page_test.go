@@ -93,6 +93,9 @@ func TestThePageHasTheLeversOfTheTerminal(t *testing.T) {
 		t.Errorf("%q", wrong)
 	}
 
+	b.Open(t, home+"runbooks/died", home, 1280, 800)
+	k.await(fmt.Sprintf(`[...document.querySelectorAll('pre')].some(p => p.textContent.includes('cohort resume %s'))`, dir))
+
 	of := func(n int) (words []string) {
 		for _, e := range Must(status.Read(t.Context(), dir)).Events[n:] {
 			if e.Verb != "stopped" {

@@ -132,6 +132,21 @@ func TestAPageIsWholeWithoutAScript(t *testing.T) {
 	}
 }
 
+// What there is not is not shown: another run, a path for a run, a runbook of no name.
+func TestWhatIsNotThere(t *testing.T) {
+	_, server, _ := siteOf(t, false, sending())
+	for _, path := range []string{"/run/0123/", "/run/..%2f..%2fetc/", "/run/0123/events", "/runbooks/nothing", "/runbooks/..%2frunbooks.go", "/levers", "/srv"} {
+		answer, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		if _ = answer.Body.Close(); answer.StatusCode != http.StatusNotFound && len(text) > 0 {
+			t.Errorf("%s: %d, %.100q", path, answer.StatusCode, text)
+		}
+	}
+}
+
 // The account of each case adds up, so the pages above show what they say.
 func TestTheCasesAddUp(t *testing.T) {
 	for name, r := range cases {

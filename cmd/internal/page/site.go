@@ -3,6 +3,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	_ "embed" // the pages, their style and their script
 	"encoding/json"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/yuin/goldmark"
 
 	"cohort/cmd/internal/markup"
 	"cohort/cmd/internal/metrics"
@@ -252,7 +255,12 @@ func (s *Site) runbook(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	heading, text, _ := strings.Cut(text, "\n")
-	s.write(w, "runbook", map[string]any{"V": v, "Heading": strings.TrimPrefix(heading, "# "), "Text": strings.TrimSpace(text)})
+	var b bytes.Buffer
+	if err := goldmark.Convert([]byte(text), &b); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	s.write(w, "runbook", map[string]any{"V": v, "Heading": strings.TrimPrefix(heading, "# "), "Text": template.HTML(b.String())})
 }
 
 // The templates call the methods below.

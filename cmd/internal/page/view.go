@@ -64,7 +64,7 @@ var looks = map[ledger.RunState]look{
 
 func (v *view) look() look {
 	if v.Run.Problem != "" {
-		return look{"Cannot be read", "halted", alert, v.Run.Problem, ""}
+		return look{"Cannot be read", "halted", alert, sentence(v.Run.Problem), ""}
 	}
 	return cmp.Or(looks[v.Run.State], look{markup.Capital(string(v.Run.State)), "wait", clock, "", ""})
 }
@@ -113,6 +113,9 @@ func (v *view) Heading() string { return markup.OneLine(cmp.Or(v.Run.Title, v.Na
 
 // S is the state of the run; nil: it cannot be read.
 func (v *view) S() *status.Status { return v.Run.Status }
+
+// Planned reports whether there is a plan, and so an account.
+func (v *view) Planned() bool { return v.S() != nil && v.S().Fates != nil }
 
 // Position is the number of the latest record of the log.
 func (v *view) Position() (n uint64) {
@@ -190,14 +193,6 @@ func (v *view) Done() string {
 	default:
 		return v.short(*s.ExpectedEnd)
 	}
-}
-
-// Left counts the people who are still to be sent to, or in doubt.
-func (v *view) Left() int64 {
-	if v.S() == nil {
-		return 0
-	}
-	return v.fate(person.NotSent) + v.fate(person.InDoubt)
 }
 
 func (v *view) fate(fate person.Fate) int64 { return v.S().Fates[fate] }
