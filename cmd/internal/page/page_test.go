@@ -1,7 +1,9 @@
 package page
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -141,7 +143,7 @@ func TestWhatIsNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, _ := io.ReadAll(answer.Body)
-		if _ = answer.Body.Close(); answer.StatusCode != http.StatusNotFound && len(text) > 0 {
+		if _ = answer.Body.Close(); answer.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d, %.100q", path, answer.StatusCode, text)
 		}
 	}
@@ -237,6 +239,50 @@ func TestABrowserIsTold(t *testing.T) {
 	end = serve(listener)
 	defer end()
 	wait(`!` + text + `.includes('Connection lost') && document.title.startsWith('Finished: ') && ` + text + `.includes('Keep the folder.')`)
+}
+
+// The first event of a connection has all parts, and the next has only what changed. Its id is the log's position.
+func TestAnEventHasWhatChanged(t *testing.T) {
+	_, server, w := siteOf(t, true, sending())
+	for range 2 { // a second connection begins anew
+		answer, err := http.Get(server.URL + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(answer.Body)
+		lines.Buffer(nil, 1<<20)
+		next := func() (id string, e event) {
+			for lines.Scan() {
+				if got, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+					id = got
+				}
+				if got, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+					if err := json.Unmarshal([]byte(got), &e); err != nil {
+						t.Fatal(err)
+					}
+					return id, e
+				}
+			}
+			t.Fatal(lines.Err())
+			return "", e
+		}
+		id, e := next()
+		if got := slices.Sorted(maps.Keys(e.Parts)); id != "5721" || e.Tone != "go" || !slices.Equal(got, slices.Sorted(slices.Values(parts["run"]))) {
+			t.Errorf("first %s, %s, %q", id, e.Tone, got)
+		}
+		changed := sending()
+		changed.Status.Position, changed.Status.Attempts, changed.Status.Live.InFlight = 5722, 1, 7
+		w.set(changed)
+		for id != "5722" {
+			id, e = next()
+		}
+		if e.Parts["figures"] == "" || e.Parts["account"] != "" || e.Parts["state"] != "" {
+			t.Errorf("then %s, %q", id, e.Parts)
+		}
+		_ = answer.Body.Close()
+		w.set(sending())
+		time.Sleep(each)
+	}
 }
 
 // Only a browser with the token, on a page of this site, under a name of this site may order.

@@ -208,6 +208,10 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many browsers look", http.StatusServiceUnavailable)
 		return
 	}
+	if v, err := s.view(r); v == nil && err == nil {
+		http.NotFound(w, r)
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	out, told := http.NewResponseController(w), map[string]string{}
 	_ = out.SetReadDeadline(time.Time{}) // the request is read, and the answer has no end
