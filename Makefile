@@ -27,7 +27,7 @@ race: ## the same under the race detector
 	$(GO) test -race ./...
 
 # What PROOF.md tells of, by the words in the tests' names.
-PROOFS = Cut|Crash|Poison|Disk|Fail|Fault|Damage|Flipped|Truncation|Sectors|Groups|Search|Unsafe|Model|Kill|Misfortune|Preparing|Lost|Recover|Retr|List|Suppression|Planted|Golden|Transitions|Callbacks|Receipts|Outage|Quiet
+PROOFS = Cut|Crash|Poison|Disk|Fail|Fault|Damage|Flipped|Truncation|Sectors|Groups|Search|Unsafe|Model|Kill|Misfortune|Preparing|Lost|Recover|Retr|List|Suppression|Planted|Golden|Transitions|Callbacks|Receipts|Outage|Quiet|Share
 
 prove: ## the crash proofs at length: ten times the power cuts, twice the kills
 	COHORT_PROVE=1 $(GO) test -count=1 -timeout 60m -run '$(PROOFS)' ./engine/... ./cmd/... ./sinks/file

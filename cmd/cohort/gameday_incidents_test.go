@@ -257,8 +257,7 @@ func (g *game) wrongWords() {
 	const invitation, correction = "b838b13c-f98c-4def-93f0-515d4e4f4ee1", "49e43b98-70cb-47a9-a55e-fe70c9a6f77c"
 	c, stderr := g.sending(80)
 	dir := g.folder()
-	fingerprint := regexp.MustCompile(`"template_version": *"([0-9a-f]+)"`).FindStringSubmatch(g.mustRead(filepath.Join("runs", filepath.Base(dir), "plan.json")))[1]
-	g.fill = append(g.fill, "DIR", dir, "OLD-NAME", "autumn-invitation", "COHORT.csv", "cohort.csv", "FINGERPRINT", fingerprint)
+	g.fill = append(g.fill, "DIR", dir, "OLD-NAME", "autumn-invitation", "COHORT.csv", "cohort.csv", "FINGERPRINT", g.fingerprint(dir))
 	corrected := strings.NewReplacer("per_second: 50", "per_second: 0", "autumn-invitation", "autumn-corrected", " at ((clinic_name))", " in ((clinic_name))").Replace(g.mustRead("campaign.yaml"))
 	g.write("corrected.yaml", corrected)
 	g.write("correction.yaml", strings.NewReplacer("autumn-corrected", "autumn-correction", invitation, correction, "  required: [appointment_date]\n", "", "cohort:\n", "").Replace(corrected))

@@ -33,6 +33,11 @@ var incidents = []incident{
 	{"machine-lost", (*game).machineLost, false},
 	{"callbacks-silent", (*game).noCallbacks, false},
 	{"wrong-words-sent", (*game).wrongWords, false},
+	{"wrong-list-sent", (*game).wrongList, false},
+	{"stalled", (*game).stalls, false},
+	{"died", (*game).dies, false},
+	{"list-missing", (*game).listIsMissing, false},
+	{"complaint", (*game).aPersonComplains, false},
 }
 
 // The game day: each incident is ended by the commands of its runbook, taken from its text. COHORT_GAMEDAY names a

@@ -98,6 +98,8 @@ func TestCommandsOfRunbooksAreTakenByTheProgram(t *testing.T) {
 				t.Errorf("%s: %s: %v", name, line, err)
 			} else if err := command.Args(command, command.Flags().Args()); err != nil {
 				t.Errorf("%s: %s: %v", name, line, err)
+			} else if what := strings.Join(command.Flags().Args()[min(1, command.Flags().NArg()):], " "); command.Name() == "decide" && !strings.Contains(command.Long, "\n  "+what) {
+				t.Errorf("%s: %s: there is no such decision", name, line)
 			}
 		}
 	}
