@@ -39,7 +39,7 @@ var outputs = map[string]struct {
 // notOutputs lists the other flags with a text: they name an input, a folder for new files, or
 // nothing on a disk.
 var notOutputs = "by campaign cohort format nhs-number only received reference rule daily-report resend-in-doubt reason code foreign held check faults callbacks callback-target callback-faults listen patients jwks tls-cert tls-key" +
-	" profile metrics runs send-again rest-of acknowledgement dir key-id finish-by"
+	" profile metrics runs serve send-again rest-of acknowledgement dir key-id finish-by"
 
 // A command overwrites only its own files. A new flag belongs in one of the two lists above.
 func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +38,7 @@ Without a name it lists all runbooks.
 				if err != nil {
 					return err
 				}
-				text = strings.NewReplacer("DIR", refusal.ShellWord(dir), "campaign.yaml", refusal.ShellWord(call.Campaign)).Replace(text)
+				text = runbooks.In(text, refusal.ShellWord(dir), refusal.ShellWord(call.Campaign))
 			}
 			_, err := io.WriteString(c.OutOrStdout(), text)
 			return err

@@ -281,6 +281,16 @@ func ReadWith(dir string, plan *plan.Plan, also func(journal.Record) error) (*Le
 	return l, inLog(l.Whole())
 }
 
+// ReadOn folds the records of a run's log behind tail, and returns the new tail. It changes nothing on the disk, and a
+// process may be writing to the log. After an error the ledger must not be used.
+func (l *Ledger) ReadOn(dir string, tail journal.Tail) (journal.Tail, error) {
+	err := LostLog(dir, l.Plan)
+	if err == nil {
+		tail, err = ReadLog(dir, l.Plan, tail, l.Apply)
+	}
+	return tail, cmp.Or(err, inLog(l.Whole()))
+}
+
 // ReadLog calls fn with each record of a run's log behind tail, and returns the new tail. The zero tail is the start
 // of the log. It changes nothing, and a process may be writing to the log.
 func ReadLog(dir string, plan *plan.Plan, tail journal.Tail, fn func(journal.Record) error) (journal.Tail, error) {
