@@ -38,8 +38,11 @@ func (r *run) settle(res result) {
 		r.stepFailed(err)
 		return
 	}
-	if res.answer.Halt != "" {
-		r.halt(&Stopped{Code: "halted_by_service", Why: res.answer.Halt, Halt: true})
+	switch a := res.answer; {
+	case a.Code == engine.CodeKeyReplaced:
+		r.halt(&Stopped{Code: engine.CodeKeyReplaced, Why: a.Halt})
+	case a.Halt != "":
+		r.halt(&Stopped{Code: "halted_by_service", Why: a.Halt, Halt: true})
 	}
 }
 

@@ -1,6 +1,8 @@
 package apim_test
 
 import (
+	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -8,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"cohort/sinks/apim"
 )
@@ -121,4 +125,54 @@ func TestACommandPrintsThePrivateKey(t *testing.T) {
 func TestCredentialsOfSystemdThatAreNotThere(t *testing.T) {
 	_, err := apim.Credentials{APIKeyFile: "$CREDENTIALS_DIRECTORY/api-key"}.APIKey()
 	oneLineWithoutSecrets(t, err, "$CREDENTIALS_DIRECTORY/api-key needs the environment variable CREDENTIALS_DIRECTORY")
+}
+
+// A key that is refused in mid-run is read again. Another one counts when the platform accepts it, and only TakeUp
+// brings it into use.
+func TestAnAPIKeyThatIsRefusedInMidRun(t *testing.T) {
+	e := newEndpoint(t)
+	good := apiKey
+	e.says(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		claims := jwt.MapClaims{}
+		_, _, err := jwt.NewParser().ParseUnverified(r.FormValue("client_assertion"), claims)
+		if err == nil && claims["iss"] == good {
+			return false
+		}
+		w.WriteHeader(401)
+		_, _ = w.Write([]byte(`{"error":"invalid_request","error_description":"Invalid 'iss'/'sub' claims in client_assertion JWT"}`))
+		return true
+	})
+	who, c := credentials(t), newClock()
+	tokens := apim.NewTokens(apim.Options{TokenURL: e.URL, Credentials: who, Client: client(t, ""), Now: c.Now})
+	fails := func(worked, replaced bool, says string) {
+		t.Helper()
+		c.pass(time.Hour)
+		_, err := tokens.Token(t.Context())
+		oneLineWithoutSecrets(t, err, says, "key-2", "key-3")
+		if e, ok := errors.AsType[*apim.TokenError](err); !ok || e.Worked != worked || e.Replaced != replaced {
+			t.Errorf("%+v", err)
+		}
+	}
+	good = "key-2"
+	replace(t, who.APIKeyFile, []byte("key-3"))
+	fails(false, false, "check that the API key is the one of this environment") // nothing has worked yet
+	good = "key-3"
+	token(t, tokens)
+
+	good = "key-2"
+	fails(true, false, "waiting for another API key from "+who.APIKeyFile)
+	replace(t, who.APIKeyFile, []byte("key-4"))
+	fails(true, false, "waiting for another API key from "+who.APIKeyFile) // that is no key either
+	replace(t, who.APIKeyFile, []byte("key-2"))
+	fails(false, true, who.APIKeyFile+" has another one")
+	good = "key-3"
+	c.pass(time.Hour)
+	token(t, tokens) // the old key is back, and it was never given up
+	good = "key-2"
+	before, _ := tokens.Fingerprint()
+	tokens.TakeUp()
+	if after, err := tokens.Fingerprint(); err != nil || after == before {
+		t.Errorf("%s %v", after, err)
+	}
+	token(t, tokens)
 }

@@ -24,6 +24,8 @@ type Tokens struct {
 	busy chan struct{} // holds a value while a caller asks for a new token
 
 	real, simulated atomic.Bool // an answer came from there
+	worked          atomic.Bool // there was a token
+	failed          failure     // the latest; the caller that asks owns it
 
 	mu      sync.Mutex
 	key     string // the API key; empty: not yet read
@@ -38,6 +40,12 @@ type token struct {
 	renew   time.Time // from then on a new one is fetched; this one is still good
 	proved  bool      // the service has accepted it
 	clock   *Clock    // from the answer that brought it; nil: it had none
+}
+
+// failure is the end of an exchange that brought no token.
+type failure struct {
+	at  time.Time
+	err error
 }
 
 // NewTokens makes Tokens. It asks for none yet.
@@ -60,6 +68,14 @@ func (t *Tokens) apiKey() (string, error) {
 		t.key = key
 	}
 	return t.key, nil
+}
+
+// TakeUp forgets the API key and the token, so that the key is read again. Nothing may be in doubt that only the old key
+// can settle.
+func (t *Tokens) TakeUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.key, t.current, t.refused = "", token{}, 0
 }
 
 // Fingerprint identifies the API key without revealing it. The service remembers references
@@ -95,8 +111,8 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 // one. The others wait, or use the old one while that is good. An error is a *TokenError or
 // the context's.
 func (t *Tokens) Token(ctx context.Context) (string, error) {
-	current := t.held()
-	if now := t.o.Now(); now.Before(current.renew) {
+	current, now := t.held(), t.o.Now()
+	if now.Before(current.renew) {
 		return current.text, nil
 	} else if now.Before(current.expires.Add(-10 * time.Second)) {
 		select {
@@ -116,8 +132,12 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	if current = t.held(); t.o.Now().Before(current.renew) {
 		return current.text, nil // it came while this caller waited
 	}
+	if t.failed.at.After(now) {
+		return "", t.failed.err // of an exchange that ended while this caller waited
+	}
 	fresh, err := t.exchange(ctx)
 	if err != nil {
+		t.failed = failure{t.o.Now(), err}
 		return "", err
 	}
 	t.hold(fresh)

@@ -13,13 +13,13 @@ import (
 	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
+	"cohort/engine"
 	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
 	"cohort/engine/facts"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -35,6 +35,8 @@ import (
 // start is one start of a run that has a plan.
 //
 //	read the log ─▶ admit ─▶ compare ─▶ check the service ─▶ lists ─▶ open the log ─▶ register ─▶ dispatch.Run ─▶ conclude
+//
+// When the API key is replaced in mid-run, the same process starts again from reading the log.
 type start struct {
 	run      *Runner
 	options  Options
@@ -120,7 +122,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	if done, err := s.nothingToDo(ctx); done {
 		return err
 	}
-	lists, err := s.ready(ctx)
+	log, lists, err := s.open(ctx)
 	if ctx.Err() != nil {
 		return r.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
@@ -128,15 +130,14 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
-	log, err := s.log.Open()
-	s.log = nil
-	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("no_room_for_log", "cause", err)
+	summary, err := s.send(ctx, log, lists)
+	for stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Code == engine.CodeKeyReplaced; {
+		if log, lists, err = s.openAgain(ctx, stopped); err == nil {
+			summary, err = s.send(ctx, log, lists)
+		}
+		err = s.begun(ctx, err)
 	}
-	if err != nil {
-		return runfolder.Unsound(r.Folder.Path, err)
-	}
-	return s.send(ctx, log, lists)
+	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
 }
 
 // nothingToDo ends the start of a run if it cannot go on or has nothing left to do.
@@ -297,8 +298,8 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	return l.ForRun(s.run.Folder.Path, s.spool, first), nil
 }
 
-// send runs the dispatch loop until the run ends or stops, and concludes it. It closes the log.
-func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) error {
+// send runs the dispatch loop until the run ends or stops. It closes the log.
+func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) (dispatch.Summary, error) {
 	r, c := s.run, s.run.Campaign
 	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
 	ctx, stop := context.WithCancelCause(ctx)
@@ -345,7 +346,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	}
 	s.ledger, log = nil, nil
 	runtime.GC() // there is memory for one ledger, and the limit must not rise for two
-	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	return summary, err
 }
 
 // notes lists the decisions that this start records in the log before it sends anything.
