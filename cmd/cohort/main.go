@@ -11,20 +11,25 @@ import (
 	"github.com/spf13/pflag"
 
 	"cohort/engine/build"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(stderr)
+	says := teller{stderr: stderr}
+	if wantsJSON(args) {
+		says.log = event.JSON(stderr)
+	}
+	ctx, stop := interruptible(says)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	return conclude(err, stderr)
+	return conclude(err, says)
 }
 
 func rootCommand() *cobra.Command {
@@ -69,7 +74,7 @@ func flagRefused(c *cobra.Command, err error) error {
 
 // kinds names what a flag of each type takes.
 var kinds = map[string]string{
-	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
+	"bool": "true or false", "text|json": "text or json", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
 	"uint64": "a whole number, 0 or more", "int64": "a whole number",
 }
 

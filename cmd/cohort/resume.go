@@ -46,5 +46,6 @@ Exit codes:
 	c.Flags().BoolVar(&o.OneApplication, "one-application", false, oneApplicationHelp)
 	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
+	logFlag(c)
 	return c
 }

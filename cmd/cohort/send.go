@@ -85,6 +85,7 @@ Exit codes:
 	}
 	f := c.Flags()
 	campaignFlag(c, &campaign, "the campaign `file`")
+	logFlag(c)
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/record"
@@ -35,7 +36,7 @@ func (s *start) open(ctx context.Context) (*ledger.Log, dispatch.Lists, error) {
 // checks of every start decide if that may be.
 func (s *start) openAgain(ctx context.Context, why *dispatch.Stopped) (_ *ledger.Log, _ dispatch.Lists, err error) {
 	r := s.run
-	r.Log.Warn("the API key was replaced: the run starts again with the new one", "found", why.Why)
+	r.Log.Warn("the API key was replaced: the run starts again with the new one", event.KeyReplaced, "found", why.Why)
 	r.Tokens.TakeUp()
 	s.options.OneApplication = false // it was said of the keys that there were
 	if s.log, err = runfolder.Fold(r.Folder.Path, s.plan); err != nil {

@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -38,6 +39,7 @@ type Runner struct {
 	stdin     io.Reader
 	stderr    io.Writer
 	attended  bool // a person at a terminal sees the output
+	programs  bool // programs read standard error
 	screen    *terminal.Screen
 	goOnWith  []string // flags of a resume that goes on with the same options
 
@@ -85,8 +87,8 @@ func ClockOf(ctx context.Context) func() time.Time {
 func (r *Runner) Open(c *cobra.Command) {
 	limitMemory()
 	r.stdin, r.Stdout, r.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	r.screen, r.attended = terminal.NewScreen(r.stderr), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
-	r.Log = r.screen.Log
+	r.screen, r.attended = terminal.NewScreen(r.stderr, event.Programs(c.Context())), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
+	r.Log, r.programs = r.screen.Log, event.Programs(c.Context()) != nil
 	terminal.OutliveReaders()
 }
 
@@ -110,12 +112,13 @@ func (r *Runner) ResumeFolder(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if copied {
-		r.Log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", r.Call.Campaign)
+		r.Log.Warn("the campaign file has gone; the copy in the run's folder is used", event.CampaignGone, "was", r.Call.Campaign)
 	}
 	if err := intake.CanAlert(r.Campaign); err != nil {
 		return err
 	}
 	r.Service, r.Id, r.Frozen, r.chain = planned.Service, planned.Run, r.Campaign.Frozen(), planned.Root()
+	event.SetRun(r.Log, r.Id.Short())
 	if r.Folder, err = runfolder.Hold(r.RunFolder, "resume", r.Network, r.Log); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
@@ -160,7 +161,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	if err := r.Contradict(s.heard, s.plan, l, false); err != nil {
 		return true, err
 	}
-	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
+	r.Log.Info("this run is finished: nothing is sent", event.AlreadyFinished, "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
 		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
@@ -233,7 +234,7 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 		s.compared.Begun = r.Folder.Path
 	}
 	for _, run := range s.compared.Found {
-		r.Log.Info(s.compared.Words(run))
+		r.Log.Info(s.compared.Words(run), event.OtherCampaign)
 	}
 	st := register.Standing{SameWords: s.compared}
 	repeats := register.Admit(st)
@@ -244,9 +245,9 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 		for _, run := range s.compared.Repeated() {
 			r.Call.Consented, s.consents = append(r.Call.Consented, run.RunID), true
 		}
-		r.Log.Warn("people get the same words with the same values again, as --send-again says", "people", s.compared.Again)
+		r.Log.Warn("people get the same words with the same values again, as --send-again says", event.SameWordsAgain, "people", s.compared.Again)
 	} else if st.Rehearsal = r.rehearses(ctx); st.Rehearsal {
-		r.Log.Warn("a real send would be refused: " + repeats.Error())
+		r.Log.Warn("a real send would be refused: "+repeats.Error(), event.RealSendRefused)
 	}
 	return register.Admit(st)
 }
@@ -262,7 +263,7 @@ func (s *start) checkService(ctx context.Context) error {
 		return err
 	}
 	if m := (*apim.Mistake)(nil); s.ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
-		s.run.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
+		s.run.Log.Warn("the service does not answer; the run goes on trying", event.ServiceSilent, "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
 	return notReady(err)
@@ -282,7 +283,7 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	l := s.run.Lists()
 	for _, was := range s.ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
-			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", "list", filepath.Base(was.File))
+			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", event.ListGone, "list", filepath.Base(was.File))
 		}
 	}
 	if s.plan.FollowUp != nil {
@@ -304,14 +305,14 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r.Log.Info("sending", "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
+	r.Log.Info("sending", event.Sending, "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
 	terminal.PartWith(ctx, r.GoOn())
 	stopping := context.AfterFunc(ctx, func() {
-		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
+		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe", event.Stopping)
 	})
 	defer stopping()
 	if s.ledger.Facts().Paused != "" {
-		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), "paused", s.ledger.Facts().Paused)
+		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), event.Paused, "paused", s.ledger.Facts().Paused)
 	}
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
@@ -384,6 +385,6 @@ func (s *start) reached(mark func() error, stop context.CancelCauseFunc, attempt
 	}
 	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true
-		s.run.Log.Warn("it could not be noted how far the run has come", "problem", err.Error())
+		s.run.Log.Warn("it could not be noted how far the run has come", event.RegisterNotTold, "problem", err.Error())
 	}
 }
