@@ -51,7 +51,7 @@ var (
 	NothingVerifies     = name("nothing_verifies")
 	OldCallbacksStay    = name("old_callbacks_stay")
 	OnHaltFailed        = name("on_halt_failed")
-	OnHaltSaid          = name("on_halt_said")
+	OnHaltSays          = name("on_halt_says")
 	OneRegister         = name("one_register")
 	OtherAddress        = name("other_address")
 	OtherCampaign       = name("other_campaign")

@@ -186,7 +186,7 @@ func (note *Note) settled(reg *register.Register, known bool, folderOf FolderOf)
 	case !known && (errors.Is(err, plan.ErrNone) || refusal.Code(err) == "run_gone"):
 		return false, nil
 	case err != nil:
-		return true, refusal.New("followup_gone", "other_run", note.RunID[:8], "rule", note.Rule, "folder", note.Folder)
+		return true, refusal.New("followup_gone", "run", note.RunID[:8], "rule", note.Rule, "folder", note.Folder)
 	}
 	defer func() { _ = planned.Close() }()
 	folded, err := ledger.Read(folder, planned)
@@ -241,7 +241,7 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 	if err := os.Remove(n.path(note.RunID)); err != nil {
 		return refusal.New("folder_unwritable", "cause", err)
 	}
-	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", event.FollowUpForgotten, "run", note.RunID[:8])
+	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", event.FollowUpForgotten, "other_run", note.RunID[:8])
 	return disk.SyncFolder(n.dir)
 }
 

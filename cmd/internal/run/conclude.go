@@ -276,7 +276,7 @@ func (r *Runner) onHalt(why string) {
 	})
 	err := c.Run()
 	if said.Len() > 0 {
-		r.Log.Info("the on_halt command says", event.OnHaltSaid, "output", strings.ToValidUTF8(string(said.Bytes()[:min(said.Len(), 4096)]), ""))
+		r.Log.Info("the on_halt command says", event.OnHaltSays, "output", strings.ToValidUTF8(string(said.Bytes()[:min(said.Len(), 4096)]), ""))
 	}
 	if err != nil {
 		r.Log.Error("the on_halt command failed", event.OnHaltFailed, "command", command[0], "problem", err.Error())
