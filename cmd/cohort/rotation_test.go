@@ -3,11 +3,13 @@ package main
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -67,10 +69,10 @@ func (v *vault) reads(name string) string {
 }
 
 // send starts a send of a cohort, and waits until the service has some of it.
-func (v *vault) send(people int) (*exec.Cmd, fixtures.Truth) {
+func (v *vault) send(people int, more ...string) (*exec.Cmd, fixtures.Truth) {
 	v.t.Helper()
 	truth := v.generate(people, 0.01)
-	c := v.begin("send", "-c", "campaign.yaml", "cohort.csv", "--run", v.path("run"))
+	c := v.begin(append([]string{"send", "-c", "campaign.yaml", "cohort.csv", "--run", v.path("run")}, more...)...)
 	v.more(100)
 	return c, truth
 }
@@ -170,7 +172,7 @@ func TestKeysAreReplacedInMidRun(t *testing.T) {
 func TestAnAPIKeyIsNotReplacedWhileABatchIsInDoubt(t *testing.T) {
 	t.Parallel()
 	v := newWorld(t).vault(t, "    api_key_file: api-key\n    private_key_file: key.pem\n")
-	c, truth := v.send(3000)
+	c, truth := v.send(3000, "--log-format", "json")
 	old := v.knows
 	v.cut.Store(true)
 	v.says("a request is in doubt and will be replayed")
@@ -179,9 +181,17 @@ func TestAnAPIKeyIsNotReplacedWhileABatchIsInDoubt(t *testing.T) {
 	v.service.Know(v.knows)
 	v.cut.Store(false)
 	said := v.ends(c, 3)
+	events := eventNames(t, said)
+	for _, name := range []string{"sending", "answer_in_doubt", "key_replaced"} {
+		if !slices.Contains(events, name) {
+			t.Errorf("no line is about %s: %s", name, said)
+		}
+	}
+	var last struct{ Event, Msg, Code, Command, Run string }
 	lines := strings.Split(strings.TrimSpace(said), "\n")
-	if !strings.Contains(said, "the run cannot go on with the new API key: the API key has changed") || !strings.Contains(said, "[key_changed]") || lines[len(lines)-1] != v.binary+" resume "+v.path("run") {
-		t.Error(said)
+	Must(0, json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	if last.Event != "halted" || !strings.HasPrefix(last.Msg, "the run cannot go on with the new API key: the API key has changed") || last.Code != "key_changed" || last.Command != v.binary+" resume "+v.path("run") {
+		t.Errorf("%+v", last)
 	}
 	if status := v.run("status", "run"); !strings.Contains(status.stdout, "halted") {
 		t.Errorf("the status is %s", status.stdout)
