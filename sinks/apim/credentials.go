@@ -27,7 +27,7 @@ func (c Credentials) APIKey() (string, error) {
 	from := c.apiKeySource()
 	text, err := from.read()
 	if err != nil {
-		return "", &Mistake{Part: APIKey, Found: "the API key cannot be had from " + from.setting(), Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names"}
+		return "", &Mistake{Part: APIKey, Found: "the API key cannot be read (" + from.setting() + ")", Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names"}
 	}
 	where, fix := from.String(), "put the API key there, one word on one line ("+from.setting()+" names it)"
 	key := strings.TrimSpace(string(text))

@@ -31,7 +31,7 @@ func (c Credentials) privateKey() (*rsa.PrivateKey, error) {
 	from := c.privateKeySource()
 	text, err := from.read()
 	if err != nil {
-		return nil, &Mistake{Part: PrivateKey, Found: "the private key cannot be had from " + from.setting(), Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names; or " + makeOne}
+		return nil, &Mistake{Part: PrivateKey, Found: "the private key cannot be read (" + from.setting() + ")", Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names; or " + makeOne}
 	}
 	key, err := jwt.ParseRSAPrivateKeyFromPEM(text)
 	if err != nil {

@@ -87,7 +87,7 @@ func TestACommandIsKilledWithItsChildren(t *testing.T) {
 	children := filepath.Join(t.TempDir(), "children")
 	who := apim.Credentials{PrivateKeyCommand: []string{script(t, `sleep 300 & echo $! > `+children+`; echo $$ >> `+children+`; wait`)}}
 	_, err := who.PublicKey()
-	oneLineWithoutSecrets(t, err, "private_key_command: it did not end within 10s and was killed")
+	oneLineWithoutSecrets(t, err, "private_key_command): it did not end within 10s and was killed")
 	text, err := os.ReadFile(children)
 	if err != nil {
 		t.Fatal(err)
