@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"encoding/json"
@@ -11,12 +11,12 @@ import (
 	"cohort/engine/refusal"
 )
 
-// campaignFlag adds --campaign, -c to a command.
-func campaignFlag(c *cobra.Command, path *string, usage string) {
+// CampaignFlag adds --campaign, -c to a command.
+func CampaignFlag(c *cobra.Command, path *string, usage string) {
 	c.Flags().StringVarP(path, "campaign", "c", "", usage)
 }
 
-// logFormat is the value of --log-format. wantsJSON has looked at it before flags are read, so that a wrong call is
+// logFormat is the value of --log-format. WantsJSON has looked at it before flags are read, so that a wrong call is
 // refused in its format too.
 type logFormat string
 
@@ -30,13 +30,14 @@ func (f *logFormat) Set(text string) error {
 	return nil
 }
 
-// logFlag adds --log-format to a command.
-func logFlag(c *cobra.Command) {
+// LogFlag adds --log-format to a command.
+func LogFlag(c *cobra.Command) {
 	format := logFormat("text")
 	c.Flags().Var(&format, "log-format", "the form of standard error: text, or json for one object a line (docs/logs.md)")
 }
 
-func wantsJSON(args []string) bool {
+// WantsJSON reports whether arguments ask for a log in JSON.
+func WantsJSON(args []string) bool {
 	for i, arg := range args {
 		if arg == "--log-format=json" || arg == "--log-format" && i+1 < len(args) && args[i+1] == "json" {
 			return true
@@ -45,10 +46,10 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
-// cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
+// CohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
 // takes a file took the cohort.
-func cohortArguments(flag string) cobra.PositionalArgs {
-	wanted := arguments(cobra.MinimumNArgs(1))
+func CohortArguments(flag string) cobra.PositionalArgs {
+	wanted := Arguments(cobra.MinimumNArgs(1))
 	return func(c *cobra.Command, args []string) error {
 		err := wanted(c, args)
 		taken := c.Flags().Lookup(flag).Value.String()
@@ -59,8 +60,8 @@ func cohortArguments(flag string) cobra.PositionalArgs {
 	}
 }
 
-// show prints a result: for people, or as JSON for programs.
-func show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
+// Show prints a result: for people, or as JSON for programs.
+func Show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
 	if !asJSON {
 		result.Print(c.OutOrStdout())
 		return nil
