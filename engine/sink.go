@@ -123,6 +123,12 @@ type RowError struct {
 	Reason string // in words, without personal data
 }
 
+// Codes of a sink that runs know.
+const (
+	CodeNoToken     = "no_token"     // there is no access token
+	CodeKeyReplaced = "key_replaced" // the credential is refused and another is in its place, which only a new start may use
+)
+
 // Settles reports whether an answer accepts or refuses a form for good.
 func (a Answer) Settles() bool {
 	switch a.Reply {

@@ -91,21 +91,18 @@ func (e *Findings) nhsapp(ctx context.Context, c *campaign.Campaign, client *htt
 
 // keys examines the keys on this machine.
 func (e *Findings) keys(c *campaign.Campaign, tokens *apim.Tokens) (both bool) {
-	key, err := CredentialsOf(c).PublicKey()
+	who := CredentialsOf(c)
+	key, err := who.PublicKey()
 	if err != nil {
 		e.blame(err)
 	} else {
-		e.found(apim.PrivateKey, fmt.Sprintf("%s, RSA, %d bits, thumbprint %s%s", c.Access().PrivateKeyFile, key.N.BitLen(), apim.Thumbprint(key), openToOthers(c.Access().PrivateKeyFile)))
+		e.found(apim.PrivateKey, fmt.Sprintf("%s, RSA, %d bits, thumbprint %s%s", who.WherePrivateKey(), key.N.BitLen(), apim.Thumbprint(key), openToOthers(who.PrivateKeyFile)))
 	}
 	fingerprint, err2 := tokens.Fingerprint()
 	if err2 != nil {
 		e.blame(err2)
 	} else {
-		where := c.Access().APIKeyFile
-		if c.Access().APIKeyEnv != "" {
-			where = "environment variable " + c.Access().APIKeyEnv
-		}
-		e.found(apim.APIKey, fmt.Sprintf("%s, fingerprint %s%s", where, fingerprint, openToOthers(c.Access().APIKeyFile)))
+		e.found(apim.APIKey, fmt.Sprintf("%s, fingerprint %s%s", who.WhereAPIKey(), fingerprint, openToOthers(who.APIKeyFile)))
 	}
 	return err == nil && err2 == nil
 }

@@ -62,7 +62,10 @@ func SignIn(c *campaign.Campaign, connections int) (*http.Client, *apim.Tokens, 
 // CredentialsOf returns the credentials of the campaign's application.
 func CredentialsOf(c *campaign.Campaign) apim.Credentials {
 	at := c.Access()
-	return apim.Credentials{APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, KeyID: at.KeyID, PrivateKeyFile: at.PrivateKeyFile}
+	return apim.Credentials{
+		APIKeyFile: at.APIKeyFile, APIKeyEnv: at.APIKeyEnv, APIKeyCommand: at.APIKeyCommand, KeyID: at.KeyID,
+		PrivateKeyFile: at.PrivateKeyFile, PrivateKeyCommand: at.PrivateKeyCommand,
+	}
 }
 
 // Measuring makes a sink that renders messages as the campaign's sink does. It needs no keys, and
@@ -150,8 +153,7 @@ func Embed(c *campaign.Campaign) (stop func(), err error) {
 		return nil, refusal.New("simulator_not_started", "cause", err)
 	}
 	n := c.Access()
-	n.APIKeyFile, n.APIKeyEnv, n.KeyID, n.PrivateKeyFile, n.CAFile = s.APIKeyFile, "", s.KeyID, s.PrivateKeyFile, ""
-	n.BaseURL, n.TokenURL = s.NotifyURL, s.TokenURL
+	*n = campaign.Access{BaseURL: s.NotifyURL, TokenURL: s.TokenURL, APIKeyFile: s.APIKeyFile, KeyID: s.KeyID, PrivateKeyFile: s.PrivateKeyFile}
 	if c.NHSApp != nil {
 		n.BaseURL = s.NHSAppURL
 	}

@@ -126,7 +126,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 			der, err := x509.MarshalPKIXPublicKey(&short.PublicKey)
 			w.pem("key.pem", "PUBLIC KEY", der, err)
 		}, []string{"private key"}, "is a public key", "name the private key's file", false},
-		{"the key's file is not there", "", func(w *world) { w.spoil("key.pem", "no-such.pem") }, []string{"private key"}, "no such file", "name its file in private_key_file", false},
+		{"the key's file is not there", "", func(w *world) { w.spoil("key.pem", "no-such.pem") }, []string{"private key"}, "no such file", "correct private_key_file in the campaign file", false},
 		{"the API key is unknown", "", func(w *world) { w.write("api-key", "another-application\n") }, []string{"API key"}, "Invalid 'iss'/'sub'", "the one of this environment", false},
 		{"the API key is empty", "", func(w *world) { w.write("api-key", "\n") }, []string{"API key"}, "is empty", "put the API key there", false},
 		{"the API key has white space in it", "", func(w *world) { w.write("api-key", "an application\n") }, []string{"API key"}, "it has white space", "one word on one line", false},

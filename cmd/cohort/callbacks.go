@@ -1,12 +1,11 @@
 package main
 
 import (
-	"log/slog"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/callbacks"
 	"cohort/cmd/internal/commandline"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
@@ -39,12 +38,13 @@ Exit codes: 0 ended by a signal; 10 it could not start.
 			if call.Campaign == "" || call.Listen == "" {
 				return refusal.New("callbacks_flags_missing")
 			}
-			call.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			call.Log = event.Log(cmd.Context(), cmd.ErrOrStderr())
 			return call.Run(cmd.Context())
 		},
 	}
 	f := c.Flags()
 	commandline.CampaignFlag(c, &call.Campaign, "the campaign `file` that says what is trusted")
+	commandline.LogFlag(c)
 	f.StringVar(&call.Runs, "runs", "runs", "the `folder` of the runs' folders")
 	f.StringVar(&call.Listen, "listen", "", "the `address` to listen on, such as :8443")
 	f.StringVar(&call.Cert, "tls-cert", "", "a PEM `file` with the server's certificate, and those between it and its authority")

@@ -97,12 +97,13 @@ func TestReceiptsWhileTheReceiverIsKilled(t *testing.T) {
 func (w *calledWorld) sendWhileKilled(kills, within int) {
 	w.t.Helper()
 	w.receive()
-	send, _, said := w.start("send", "-c", "campaign.yaml", "cohort.csv")
+	send, _, said := w.start("send", "-c", "campaign.yaml", "cohort.csv", "--log-format", "json")
 	hit := w.killAtRandom(kills, within)
 	_ = send.Wait()
 	if code := send.ProcessState.ExitCode(); code != 0 {
 		w.t.Fatalf("exit %d\n%s", code, said)
 	}
+	eventNames(w.t, said.String())
 	w.shown.WriteString(said.String())
 	if hit < kills*3/4 {
 		w.t.Errorf("only %d of %d kills came while callbacks were taken: the test has lost its point", hit, kills)

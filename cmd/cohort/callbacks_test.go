@@ -31,9 +31,9 @@ callbacks: {application_id: app-1, api_key_file: key}
 sink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}}
 `)
 	address := freeAddress(t)
-	start := func() (*exec.Cmd, *strings.Builder) {
+	start := func(format string) (*exec.Cmd, *strings.Builder) {
 		var log strings.Builder
-		c := exec.Command("cohort", "callbacks", "-c", w.path("campaign.yaml"), "--runs", w.path("runs"), "--listen", address)
+		c := exec.Command("cohort", "callbacks", "-c", w.path("campaign.yaml"), "--runs", w.path("runs"), "--listen", address, "--log-format", format)
 		c.Stderr = &log
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ sink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}}
 		return c, &log
 	}
 	body := `{"data":[{"type":"MessageStatus","attributes":{"messageReference":"` + number + `","messageId":"` + name + `"}}]}`
-	c, log := start()
+	c, log := start("text")
 	first := beginCallback(t, address, key, body)
 	if got := first.finish(); got != "202" {
 		t.Fatalf("the first gets %s", got)
@@ -73,13 +73,19 @@ sink: {file: {mesh: {routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}}
 		t.Error(log)
 	}
 
-	again, more := start() // Ctrl-C ends it, too
+	again, more := start("json") // Ctrl-C ends it, too
 	if got := beginCallback(t, address, key, body).finish(); got != "202" {
 		t.Errorf("after a restart it gets %s", got)
+	}
+	if got := beginCallback(t, address, "another", body).finish(); got != "401" {
+		t.Errorf("a forged one gets %s", got)
 	}
 	_ = again.Process.Signal(syscall.SIGINT)
 	if err := again.Wait(); err != nil {
 		t.Errorf("%v: %s", err, more)
+	}
+	if events := eventNames(t, more.String()); strings.Join(events, " ") != "no_runs_yet receiving stopping callbacks_counted finished" {
+		t.Errorf("%v: %s", events, more)
 	}
 	stored := 0
 	if _, err := inbox.Read(w.path("runs/.callbacks"), inbox.Position{}, func(_ inbox.Position, e delivery.Event) error {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"cohort/docs/runbooks"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
@@ -24,25 +26,47 @@ const exitCodes = `  0  done: every record has its final fate
      reconcile may)
  10  refused before the first attempt: flags, campaign, cohort, credentials, token,
      no permission, closed port, or locked by another process
-On 3 and 4 the last line of standard error is the command that goes on.
+On 3 and 4 the last line of standard error is the command that goes on. With --log-format json it
+has that command under the key command.
 `
+
+// teller says on standard error how a command ended.
+type teller struct {
+	stderr io.Writer
+	log    *slog.Logger // for programs; nil: people read
+}
+
+// end is the last word. code names the reason, and next is the command that goes on; both may be empty.
+func (t teller) end(name slog.Attr, exit int, sentence, code, next string) {
+	if t.log != nil {
+		t.log.Error(sentence, name, "exit", exit, "code", code, "command", next)
+		return
+	}
+	if code != "" {
+		sentence += " [" + code + "]"
+	}
+	fmt.Fprintln(t.stderr, "cohort: "+sentence)
+	fmt.Fprint(t.stderr, runbooks.Line(code))
+	if next != "" {
+		fmt.Fprintln(t.stderr, next)
+	}
+}
 
 // conclude prints an error, if there is one, and chooses the exit code. It is the one
 // place that does.
-func conclude(err error, stderr io.Writer) int {
+func conclude(err error, says teller) int {
 	if err == nil {
+		if says.log != nil {
+			says.log.Info("done", event.Finished, "exit", refusal.ExitDone)
+		}
 		return refusal.ExitDone
 	}
 	exit, code, last := outcome(err)
-	shown := ""
-	if code != "" {
-		shown = " [" + code + "]"
+	name := map[int]slog.Attr{refusal.ExitStopped: event.Stopped, refusal.ExitInDoubt: event.EndedInDoubt, refusal.ExitRefused: event.Refused, refusal.ExitDefect: event.Defect}[exit]
+	if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
+		name = event.Halted
 	}
-	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error())+shown)
-	fmt.Fprint(stderr, runbooks.Line(code))
-	if last != "" {
-		fmt.Fprintln(stderr, last)
-	}
+	says.end(name, exit, refusal.OneLine(err.Error()), code, last)
 	return exit
 }
 

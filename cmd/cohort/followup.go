@@ -116,6 +116,7 @@ Exit codes:
 	c.Flags().BoolVar(&f.JSON, "json", false, "with --dry-run or --due: print the counts as JSON")
 	c.Flags().BoolVar(&s.Call.NewCohort, "new-cohort", false, "the later campaign was sent to people of another run: leave out those whom it has reached there")
 	c.Flags().BoolVar(&o.OneWindow, "one-window", false, "end with the window (exit 3) instead of waiting for the next")
+	commandline.LogFlag(c)
 	c.Flags().BoolVar(&s.Network, "allow-network-folder", false, networkHelp)
 	return c
 }

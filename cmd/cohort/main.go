@@ -10,19 +10,24 @@ import (
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/rehearsal"
 	"cohort/engine/build"
+	"cohort/engine/event"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(stderr)
+	says := teller{stderr: stderr}
+	if commandline.WantsJSON(args) {
+		says.log = event.JSON(stderr)
+	}
+	ctx, stop := interruptible(says)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	return conclude(err, stderr)
+	return conclude(err, says)
 }
 
 func rootCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
+	"cohort/engine/event"
 	"cohort/engine/runfolder"
 )
 
@@ -77,6 +78,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 				return err
 			}
 			s.Service, s.Id, s.Frozen = plan.Service, plan.Run, s.Campaign.Frozen()
+			event.SetRun(s.Log, s.Id.Short())
 			if s.Folder, err = runfolder.Hold(path, reconcile.Verb, s.Network, s.Log); err != nil {
 				return err
 			}
@@ -87,6 +89,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
 	}
 	o = reconcile.Flags(c)
 	renamed = oldResend(c)
+	commandline.LogFlag(c)
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"log/slog"
-
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/repair"
 	"cohort/cmd/internal/run"
+	"cohort/engine/event"
 )
 
 func recoverCommand() *cobra.Command {
@@ -36,7 +35,7 @@ Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
 				return err
 			}
 			r.Clock = run.ClockOf(c.Context())
-			r.Out, r.Log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			r.Out, r.Log = c.OutOrStdout(), event.Log(c.Context(), c.ErrOrStderr())
 			return r.Run(args[0])
 		},
 	}

@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/engine/delivery"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
@@ -70,7 +71,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 			if f.by != "" {
 				groups = &report.Groups{Column: f.by}
 			}
-			f.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			f.log = event.Log(c.Context(), c.ErrOrStderr())
 			written, err := f.write(args[0], groups)
 			if err != nil && refusal.Code(err) == "" {
 				err = refusal.New("report_not_written", "cause", err)

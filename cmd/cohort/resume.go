@@ -53,5 +53,6 @@ Exit codes:
 	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
 	o.Metrics.Flags(c.Flags())
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
+	commandline.LogFlag(c)
 	return c
 }

@@ -34,7 +34,7 @@ func runAhead(months, days int) {
 	root := rootCommand()
 	root.SetArgs(os.Args[1:])
 	clock := func() time.Time { return time.Now().AddDate(0, months, days) }
-	os.Exit(conclude(root.ExecuteContext(context.WithValue(context.Background(), run.ClockKey{}, clock)), os.Stderr))
+	os.Exit(conclude(root.ExecuteContext(context.WithValue(context.Background(), run.ClockKey{}, clock)), teller{stderr: os.Stderr}))
 }
 
 // TestScripts runs what a person would type, as testdata/*.txtar has it.

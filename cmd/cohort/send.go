@@ -91,6 +91,7 @@ Exit codes:
 	}
 	f := c.Flags()
 	commandline.CampaignFlag(c, &campaign, "the campaign `file`")
+	commandline.LogFlag(c)
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +10,7 @@ import (
 
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/control"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
@@ -34,9 +34,9 @@ func takeSignals(to chan<- os.Signal) {
 // interruptible returns a context that the first of these signals cancels, with the signal as the
 // cause. The second signal ends the process at once. That is safe at any time: what was not
 // recorded is in doubt, and the next start settles it.
-func interruptible(stderr io.Writer) (context.Context, func()) {
+func interruptible(says teller) (context.Context, func()) {
 	last := &terminal.Parting{}
-	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), terminal.PartingKey{}, last))
+	ctx, cancel := context.WithCancelCause(context.WithValue(event.With(context.Background(), says.log), terminal.PartingKey{}, last))
 	signals := make(chan os.Signal, 2)
 	takeSignals(signals)
 	done := make(chan struct{})
@@ -56,10 +56,11 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			case s == syscall.SIGHUP: // a terminal that closes may send several
 			case time.Since(first) < oneTouch: // one key press can send two signals
 			default:
-				fmt.Fprintln(stderr, "cohort: left at once; what was under way is in doubt, and the next start settles it")
+				next := ""
 				if line := last.Line.Load(); line != nil {
-					fmt.Fprintln(stderr, *line)
+					next = *line
 				}
+				says.end(event.LeftAtOnce, refusal.ExitStopped, "left at once; what was under way is in doubt, and the next start settles it", "", next)
 				os.Exit(refusal.ExitStopped)
 			}
 		}

@@ -23,6 +23,10 @@ func TestCallbacks(t *testing.T) {
 		sinkFile + "callbacks: {client_ca_file: /ca.pem, client_names: [a]}": {
 			APIKeyHeader: "x-api-key", ClientCAFile: "/ca.pem", ClientNames: []string{"a"},
 		},
+		sinkFile + "callbacks: {application_id: a, api_key_command: [./print, -n]}": {ApplicationID: "a", APIKeyCommand: []string{"/somewhere/print", "-n"}, APIKeyHeader: "x-api-key"},
+		strings.Replace(sinkEnv, "api_key_env: KEY", "api_key_command: [vault, read]", 1) + "callbacks: {application_id: a}": {
+			ApplicationID: "a", APIKeyCommand: []string{"vault", "read"}, APIKeyHeader: "x-api-key",
+		},
 		sinkFile + "callbacks: {application_id: a, api_key_file: /k}": {ApplicationID: "a", APIKeyFile: "/k", APIKeyHeader: "x-api-key"},
 	} {
 		c, err := Parse([]byte(lines), path)
@@ -37,24 +41,25 @@ func TestCallbacks(t *testing.T) {
 		}
 	}
 	for lines, want := range map[string]string{
-		"callbacks:":                                                           "1: callbacks needs application_id to check signatures, client_ca_file to check client certificates, or both",
-		"callbacks: {api_key_file: a}":                                         "1: callbacks needs application_id to check signatures",
-		"callbacks: {application_id: a, apikeyenv: b}":                         "1: unknown key callbacks.apikeyenv",
-		"callbacks: {application: a}":                                          "1: unknown key callbacks.application; allowed here: application_id, api_key_file,",
-		"callbacks: {application_id: \"a \"}":                                  "1: callbacks.application_id has white space",
-		"callbacks: {client_ca_file: a, client_names: [b], api_key_file: c}":   "1: callbacks.api_key_file needs application_id beside it",
-		"callbacks: {client_ca_file: a, client_names: [b], api_key_header: c}": "1: callbacks.api_key_header needs application_id",
-		"callbacks: {client_ca_file: a}":                                       "1: callbacks needs client_ca_file and client_names together",
-		"callbacks: {application_id: a, client_names: [b]}":                    "1: callbacks needs client_ca_file and client_names together",
-		"callbacks: {client_ca_file: a, client_names: ['']}":                   "1: callbacks.client_names has an empty name",
-		"callbacks: {client_ca_file: a, client_names: b}":                      "1: callbacks.client_names must be a list",
-		"callbacks: {application_id: a, api_key_header: 'x api key'}":          "1: callbacks.api_key_header must be the name of an HTTP header, such as x-api-key, not \"x api key\"",
+		"callbacks:":                                                            "1: callbacks needs application_id to check signatures, client_ca_file to check client certificates, or both",
+		"callbacks: {api_key_file: a}":                                          "1: callbacks needs application_id to check signatures",
+		"callbacks: {application_id: a, apikeyenv: b}":                          "1: unknown key callbacks.apikeyenv",
+		"callbacks: {application: a}":                                           "1: unknown key callbacks.application; allowed here: application_id, api_key_file,",
+		"callbacks: {application_id: \"a \"}":                                   "1: callbacks.application_id has white space",
+		"callbacks: {client_ca_file: a, client_names: [b], api_key_file: c}":    "1: callbacks.api_key_file needs application_id beside it",
+		"callbacks: {client_ca_file: a, client_names: [b], api_key_header: c}":  "1: callbacks.api_key_header needs application_id",
+		"callbacks: {application_id: a, api_key_file: b, api_key_command: [c]}": "1: callbacks.api_key_command and api_key_file name two places of one secret",
+		"callbacks: {client_ca_file: a}":                                        "1: callbacks needs client_ca_file and client_names together",
+		"callbacks: {application_id: a, client_names: [b]}":                     "1: callbacks needs client_ca_file and client_names together",
+		"callbacks: {client_ca_file: a, client_names: ['']}":                    "1: callbacks.client_names has an empty name",
+		"callbacks: {client_ca_file: a, client_names: b}":                       "1: callbacks.client_names must be a list",
+		"callbacks: {application_id: a, api_key_header: 'x api key'}":           "1: callbacks.api_key_header must be the name of an HTTP header, such as x-api-key, not \"x api key\"",
 	} {
 		if _, err := Parse([]byte(lines+"\n"+least), path); err == nil || !strings.Contains(err.Error(), ":"+want) {
 			t.Errorf("%s: %v", lines, err)
 		}
 	}
-	if _, err := Parse([]byte(sinkFile+"callbacks: {application_id: a}"), path); err == nil || !strings.Contains(err.Error(), ":3: callbacks needs api_key_file: the campaign's sink has no API key") {
+	if _, err := Parse([]byte(sinkFile+"callbacks: {application_id: a}"), path); err == nil || !strings.Contains(err.Error(), ":3: callbacks needs api_key_file or api_key_command: the campaign's sink has no API key") {
 		t.Error(err)
 	}
 }

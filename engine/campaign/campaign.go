@@ -149,13 +149,15 @@ type StopIf struct {
 
 // Access is the address of a service and the keys to sign in.
 type Access struct {
-	BaseURL        string `yaml:"base_url"`
-	TokenURL       string `yaml:"token_url"`
-	APIKeyFile     string `yaml:"api_key_file"` // absolute; empty if APIKeyEnv is used
-	APIKeyEnv      string `yaml:"api_key_env"`
-	KeyID          string `yaml:"key_id"`
-	PrivateKeyFile string `yaml:"private_key_file"` // absolute
-	CAFile         string `yaml:"ca_file"`          // absolute; empty: the system's certificates
+	BaseURL           string   `yaml:"base_url"`
+	TokenURL          string   `yaml:"token_url"`
+	APIKeyFile        string   `yaml:"api_key_file"` // absolute, or below $CREDENTIALS_DIRECTORY; empty: another place is named
+	APIKeyEnv         string   `yaml:"api_key_env"`
+	APIKeyCommand     []string `yaml:"api_key_command"` // it prints the key
+	KeyID             string   `yaml:"key_id"`
+	PrivateKeyFile    string   `yaml:"private_key_file"`    // as APIKeyFile
+	PrivateKeyCommand []string `yaml:"private_key_command"` // it prints the key
+	CAFile            string   `yaml:"ca_file"`             // as APIKeyFile; empty: the system's certificates
 }
 
 // Notify is the NHS Notify sink's part of the campaign file.

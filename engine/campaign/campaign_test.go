@@ -130,7 +130,7 @@ sink:
     token_url: http://127.0.0.1/token
     api_key_env: KEY
     key_id: k
-    private_key_file: /etc/key.pem
+    private_key_command: [bin/print, key]
     routing_plan_id: B838B13C-F98C-4DEF-93F0-515D4E4F4EE1
     ods_code: X26
     endpoint: batches
@@ -158,7 +158,7 @@ sink:
 		},
 		Suppress:        []List{{File: "/somewhere/dead.csv", Reason: "deceased_formal", MayShrink: true, Unreadable: 4, Format: Format{Encoding: "utf-16"}}},
 		Personalisation: []Personalisation{{"first", "Dear ((a))"}, {"second", "((b))"}},
-		Callbacks:       &Callbacks{"app", "/somewhere/a", "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
+		Callbacks:       &Callbacks{"app", "/somewhere/a", nil, "/somewhere/b", "x-key", "/somewhere/c", []string{"d"}, ""},
 		KeepColumns:     []string{"icb", "Clinic code"},
 		FollowUps:       []FollowUp{{"sms", 24 * time.Hour, []string{"read"}, 0.4, "day", "/somewhere/sms.yaml"}},
 		Heading:         Heading{"bowel-screening", "Bowel screening, round 1", Purpose{"invite", "J. Smith", "7A"}},
@@ -171,7 +171,7 @@ sink:
 		},
 		StopIf: StopIf{0.03, 50}, GiveUpAfter: 90 * time.Minute,
 		Notify: Notify{
-			Access:        Access{BaseURL: "http://localhost:8080/comms", TokenURL: "http://127.0.0.1/token", APIKeyEnv: "KEY", KeyID: "k", PrivateKeyFile: "/etc/key.pem", CAFile: "/somewhere/ca.pem"},
+			Access:        Access{BaseURL: "http://localhost:8080/comms", TokenURL: "http://127.0.0.1/token", APIKeyEnv: "KEY", KeyID: "k", PrivateKeyCommand: []string{"/somewhere/bin/print", "key"}, CAFile: "/somewhere/ca.pem"},
 			RoutingPlanID: "b838b13c-f98c-4def-93f0-515d4e4f4ee1", ODSCode: "X26", Endpoint: Batches, Batch: Batch{10, 20_000, time.Minute},
 			BillingReference: "((cost_centre))", Originator: "((gp))",
 			Contact: Contact{
@@ -192,7 +192,7 @@ sink:
 		if strings.HasPrefix(key, "route") {
 			continue // see TestRoutesAreRead
 		}
-		if name != "*" && name != "routing_plan" && name != "api_key_file" && !strings.Contains(text, name+":") {
+		if name != "*" && name != "routing_plan" && name != "api_key_file" && name != "api_key_command" && name != "private_key_file" && !strings.Contains(text, name+":") {
 			t.Errorf("key %s is not in the file of this test", key)
 		}
 	}
@@ -297,10 +297,14 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"an address with a password":         {replaced("base_url", "https://me:secret@int.api.service.nhs.uk"), 4, "must be an address such as"},
 		"an address with a question":         {replaced("token_url", "https://int.api.service.nhs.uk/?a=b"), 5, "must be an address such as"},
 		"no address":                         {replaced("base_url", "here"), 4, "must be an address such as"},
-		"no API key":                         {replaced("api_key_file", ""), 3, "needs api_key_file or api_key_env"},
-		"two API keys":                       {with("    api_key_env: KEY"), 3, "needs api_key_file or api_key_env"},
+		"no API key":                         {replaced("api_key_file", ""), 3, "sink.notify needs api_key_file or api_key_env or api_key_command"},
+		"two API keys":                       {with("    api_key_env: KEY"), 10, "sink.notify.api_key_env and api_key_file name two places of one secret"},
+		"a key in a file and by a command":   {with("    api_key_command: [vault, read]"), 10, "sink.notify.api_key_command and api_key_file name two places"},
+		"a key by a command of no words":     {replaced("api_key_file", "") + "    api_key_command: []\n", 9, "sink.notify.api_key_command must start with a command"},
+		"a key by a command line":            {replaced("api_key_file", "") + "    api_key_command: vault read\n", 9, "sink.notify.api_key_command must be a list, such as"},
+		"two private keys":                   {with("    private_key_command: [vault, read]"), 10, "sink.notify.private_key_command and private_key_file name two places"},
 		"no key_id":                          {replaced("key_id", ""), 0, "sink.notify.key_id is missing"},
-		"no private key":                     {replaced("private_key_file", ""), 0, "sink.notify.private_key_file is missing"},
+		"no private key":                     {replaced("private_key_file", ""), 3, "sink.notify needs private_key_file or private_key_command"},
 		"no routing plan":                    {replaced("routing_plan_id", ""), 0, "sink.notify.routing_plan_id must be"},
 		"two routing plans":                  {with("    routing_plan: app"), 10, "sink.notify.routing_plan and routing_plan_id both name a routing plan"},
 		"an empty name beside the id":        {with("    routing_plan:"), 10, "sink.notify.routing_plan and routing_plan_id both name a routing plan"},

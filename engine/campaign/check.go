@@ -63,12 +63,8 @@ func (l *loader) identity(c *Campaign, d *document) {
 	}
 	c.OverlapDays = defaultOverlapDays
 	within(l, "overlap_days", &c.OverlapDays, d.OverlapDays, 1, math.MaxInt, "")
-	switch {
-	case len(c.OnHalt) == 0:
-	case c.OnHalt[0] == "":
-		l.wrong("on_halt", "must start with a command")
-	case strings.Contains(c.OnHalt[0], "/"): // a bare name is looked up in PATH
-		c.OnHalt = append([]string{l.absolute(c.OnHalt[0])}, c.OnHalt[1:]...)
+	if len(c.OnHalt) > 0 {
+		c.OnHalt = l.command("on_halt", c.OnHalt)
 	}
 }
 
@@ -160,19 +156,17 @@ func (l *loader) sink(c *Campaign, d *document) {
 func (l *loader) access(at string, a Access) Access {
 	l.address(at+".base_url", a.BaseURL)
 	l.address(at+".token_url", a.TokenURL)
-	if (a.APIKeyFile == "") == (a.APIKeyEnv == "") {
-		l.wrong(at, "needs api_key_file or api_key_env, and not both")
-	}
+	l.onePlace(at, place{"api_key_file", a.APIKeyFile != ""}, place{"api_key_env", a.APIKeyEnv != ""}, place{"api_key_command", a.APIKeyCommand != nil})
 	if a.KeyID == "" {
 		l.wrong(at+".key_id", "is missing; it is the name of the registered public key")
 	}
-	if a.PrivateKeyFile == "" {
-		l.wrong(at+".private_key_file", "is missing; it names the file with the private key")
-	}
+	l.onePlace(at, place{"private_key_file", a.PrivateKeyFile != ""}, place{"private_key_command", a.PrivateKeyCommand != nil})
 	a.BaseURL = plainAddress(a.BaseURL)
 	for _, path := range []*string{&a.APIKeyFile, &a.PrivateKeyFile, &a.CAFile} {
-		*path = l.absolute(*path)
+		*path = l.secretFile(*path)
 	}
+	a.APIKeyCommand = l.command(at+".api_key_command", a.APIKeyCommand)
+	a.PrivateKeyCommand = l.command(at+".private_key_command", a.PrivateKeyCommand)
 	return a
 }
 

@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
@@ -43,7 +44,7 @@ func Serve(folder string, latest func() *dispatch.Snapshot, log *slog.Logger) (p
 	out, over := make(chan dispatch.Order), make(chan struct{})
 	socket, err := listen(folder)
 	if err != nil {
-		log.Warn("the run cannot be paused or paced while it is at work: there is no control socket", "problem", err.Error())
+		log.Warn("the run cannot be paused or paced while it is at work: there is no control socket", event.NoControlSocket, "problem", err.Error())
 		return nil, func() {}
 	}
 	mux := http.NewServeMux()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/event"
 	"cohort/engine/pace"
 )
 
@@ -63,7 +64,7 @@ func (r *run) learn(res result, now time.Time) {
 	switch {
 	case a.HoldAll:
 		if lowered, share := r.gate.Refused(res.attempt.At, now, a.RetryAfter); lowered {
-			r.job.Logger.Warn("the service goes on refusing: the rate is lowered until the service has kept up for a while",
+			r.job.Logger.Warn("the service goes on refusing: the rate is lowered until the service has kept up for a while", event.RateLowered,
 				"percent_of_the_rate", int(100*share))
 		}
 	case a.Status != 0:
@@ -79,10 +80,10 @@ func (r *run) learn(res result, now time.Time) {
 	}
 	switch {
 	case a.Reply == engine.Unknown && !r.isCostly(a):
-		r.job.Logger.Info("a request is in doubt and will be replayed", "batch", res.body.Reference.String(),
+		r.job.Logger.Info("a request is in doubt and will be replayed", event.AnswerInDoubt, event.Correlation(res.attempt.Correlation), "batch", res.body.Reference.String(),
 			"messages", len(res.body.Messages), "attempt", res.attempt.N, "status", a.Status, "code", a.Code)
 	case a.Reply == engine.Unsent:
-		r.job.Logger.Info("a request could not be sent and will be tried again", "batch", res.body.Reference.String(),
+		r.job.Logger.Info("a request could not be sent and will be tried again", event.RequestNotSent, event.Correlation(res.attempt.Correlation), "batch", res.body.Reference.String(),
 			"attempt", res.attempt.N, "code", a.Code, "why", a.Why)
 	}
 	r.checkSilence(a, res.attempt.At, now)
@@ -94,7 +95,7 @@ func (r *run) markHealthy(now time.Time) {
 	if r.health.probing {
 		r.health.probing = false
 		r.gate.Probe(pace.NoProbe)
-		r.job.Logger.Info("the service answers again")
+		r.job.Logger.Info("the service answers again", event.ServiceAnswers)
 	}
 }
 
@@ -126,7 +127,7 @@ func (r *run) markFailing(a engine.Answer, attempted, now time.Time) {
 	if costly && !h.probing && (h.failures > 1 || now.Sub(h.good) > soon) {
 		h.probing = true
 		r.gate.Probe(0)
-		r.job.Logger.Warn("the service leaves messages in doubt; only single requests are sent until it answers again",
+		r.job.Logger.Warn("the service leaves messages in doubt; only single requests are sent until it answers again", event.SingleRequests,
 			"status", a.Status, "code", a.Code)
 	}
 }

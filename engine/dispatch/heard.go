@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/event"
 	"cohort/engine/record"
 )
 
@@ -53,7 +54,7 @@ func (r *run) settleNamed(res result, now time.Time) error {
 		return nil
 	}
 	message := res.body.Messages[0].String()
-	r.job.Logger.Info("a receipt names a message in doubt, and it is not sent again", "message", message)
+	r.job.Logger.Info("a receipt names a message in doubt, and it is not sent again", event.ReceiptsFound, "message", message)
 	return r.log.Append(&record.Resolved{
 		Form: res.task.id, At: now, Result: record.ResultAccepted, Reason: "its receipts", IDs: []string{res.receipt},
 	})

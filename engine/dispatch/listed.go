@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
@@ -96,7 +97,7 @@ func (l *lists) collect(ctx context.Context, log *slog.Logger, again bool) error
 	case again:
 		return unread(err)
 	}
-	log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
+	log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", event.CallbacksUnreadable, "problem", err.Error())
 	return nil
 }
 
@@ -125,7 +126,7 @@ func (r *run) takeListed(ctx context.Context, b ledger.ListedBatch, more bool) {
 			r.lists.until = r.lists.enoughUntil(now)
 			r.gate.ListsApplied(r.lists.opens, r.lists.until)
 			if r.lists.out+r.lists.late > 0 {
-				r.job.Logger.Info("the suppression lists name people who were to be sent to",
+				r.job.Logger.Info("the suppression lists name people who were to be sent to", event.PeopleListed,
 					"left_out", r.lists.out, "listed_too_late", r.lists.late)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -25,7 +26,7 @@ func refusedRows(positions []uint32, named []engine.RowError) []record.RefusedRo
 func (r *run) revise(res result, refused []record.RefusedRow, now time.Time) error {
 	messages := len(res.body.Messages)
 	parts := ledger.Without(res.task.form, messages, refused)
-	r.job.Logger.Debug("the service refused rows of a batch; the others go out in a revision",
+	r.job.Logger.Debug("the service refused rows of a batch; the others go out in a revision", event.BatchRevised,
 		"batch", res.body.Reference.String(), "refused", len(refused), "left", messages-len(refused), "code", res.answer.Code)
 	looked := messages
 	if res.answer.RowsCut { // the service did not look behind the last row that it names
@@ -39,7 +40,7 @@ func (r *run) revise(res result, refused []record.RefusedRow, now time.Time) err
 func (r *run) split(res result, now time.Time) error {
 	parts, refused := smaller(res.task.form, res.body.Positions, res.answer.Code)
 	if len(parts) > 0 {
-		r.job.Logger.Warn("a batch was too large for the service and is split; consider a smaller sink.notify.batch.max_bytes",
+		r.job.Logger.Warn("a batch was too large for the service and is split; consider a smaller sink.notify.batch.max_bytes", event.BatchSplit, event.Correlation(res.attempt.Correlation),
 			"batch", res.body.Reference.String(), "bytes", len(res.body.Bytes))
 	} else {
 		r.countRefusals(res.task.id.Batch, 0, 1, true)

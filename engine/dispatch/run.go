@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"cohort/engine/event"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
@@ -43,7 +44,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 		r.applyCommand(ledger.Command{Verb: record.VerbPause})
 	}
 	if now := time.Now(); !job.Settle && r.ledger.Facts().Paused == "" && ledger.Unsent(r.ledger.Account()) > 0 {
-		job.Logger.Info("the pace is " + r.gate.Forecast(0, now).Text(job.Pace.Location, now))
+		job.Logger.Info("the pace is "+r.gate.Forecast(0, now).Text(job.Pace.Location, now), event.Pace)
 	}
 	r.tick()
 	err := r.loop(ctx, wait, cutOff)
@@ -115,7 +116,7 @@ func newRun(job Job, stopWaiting func()) *run {
 func (r *run) logWait(w pace.Wait) {
 	if time.Until(w.Until) > 10*time.Second {
 		zone := r.job.Pace.Location
-		r.job.Logger.Info("waiting: "+w.Text(zone, time.Now()), "until", w.Until.In(zone).Format(time.DateTime+" MST"))
+		r.job.Logger.Info("waiting: "+w.Text(zone, time.Now()), event.Waiting, "until", w.Until.In(zone).Format(time.DateTime+" MST"))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
@@ -38,8 +39,11 @@ func (r *run) settle(res result) {
 		r.stepFailed(err)
 		return
 	}
-	if res.answer.Halt != "" {
-		r.halt(&Stopped{Code: "halted_by_service", Why: res.answer.Halt, Halt: true})
+	switch a := res.answer; {
+	case a.Code == engine.CodeKeyReplaced:
+		r.halt(&Stopped{Code: engine.CodeKeyReplaced, Why: a.Halt})
+	case a.Halt != "":
+		r.halt(&Stopped{Code: "halted_by_service", Why: a.Halt, Halt: true})
 	}
 }
 
@@ -87,7 +91,7 @@ func (r *run) applyStep(step record.Result, res result, now time.Time) error {
 	case record.ResultNotAccepted:
 		r.queue.add(id, now.Add(retryWait(res)))
 	case record.ResultHeld:
-		r.job.Logger.Warn("a batch is in doubt and no replay can settle it",
+		r.job.Logger.Warn("a batch is in doubt and no replay can settle it", event.BatchInDoubt, event.Correlation(res.attempt.Correlation),
 			"batch", res.body.Reference.String(), "status", a.Status, "code", a.Code)
 	case record.ResultForeign:
 		r.halt(&Stopped{Code: "foreign_batches", Halt: true, Why: fmt.Sprintf("the service already holds batch %s, which this run's log never sent: "+

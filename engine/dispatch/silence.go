@@ -73,6 +73,8 @@ func (r *run) checkSilence(a engine.Answer, attempted, now time.Time) {
 // trouble puts an answer that settles nothing into words.
 func trouble(service string, a engine.Answer) string {
 	switch {
+	case a.Code == engine.CodeNoToken:
+		return cmp.Or(a.Why, "no access token")
 	case a.Reply == engine.Unsent:
 		return fmt.Sprintf("%s cannot be reached (%s)", service, cmp.Or(a.Why, a.Code))
 	case a.Status == 0:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
@@ -88,7 +89,7 @@ func (r *run) warnOfPace(s Snapshot) {
 	case out.Late > batch && !r.warnedFinish:
 		r.warnedFinish = true
 		r.job.Logger.Warn(fmt.Sprintf("the time to finish by will not be kept: at %.4g/s %d messages will remain at %s; "+
-			"they are sent afterwards at the same rate", out.Rate, out.Late, by.Format("15:04 on Mon 2 Jan")))
+			"they are sent afterwards at the same rate", out.Rate, out.Late, by.Format("15:04 on Mon 2 Jan")), event.FinishByMissed)
 	}
 	switch {
 	case p.Window == nil:
@@ -101,7 +102,7 @@ func (r *run) warnOfPace(s Snapshot) {
 			then = "the run then ends, and can be resumed (--one-window)"
 		}
 		r.job.Logger.Warn(fmt.Sprintf("the window will not hold all: at %.4g/s %d messages will remain at %s; %s",
-			out.Rate, out.Remain, out.Closes.In(p.Location).Format("15:04 on Mon 2 Jan"), then))
+			out.Rate, out.Remain, out.Closes.In(p.Location).Format("15:04 on Mon 2 Jan"), then), event.WindowTooShort)
 	}
 }
 

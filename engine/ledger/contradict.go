@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cohort/engine"
+	"cohort/engine/event"
 	"cohort/engine/plan"
 	"cohort/engine/record"
 	"cohort/ingest/person"
@@ -69,7 +70,7 @@ func (l *Ledger) Contradictions(
 			sentElsewhere = sentElsewhere || !r.Suppressed && fate != person.InDoubt
 			if found++; found <= mostAlarms {
 				log.Error("ALARM: the service reports about a message that it does not have by this run's account; nothing more is sent to the person. "+
-					"The first "+strconv.Itoa(mostAlarms)+" are named here, and the report names all", "message", l.Plan.References.Message(r.Row).String(), "account", fate)
+					"The first "+strconv.Itoa(mostAlarms)+" are named here, and the report names all", event.Contradicted, "message", l.Plan.References.Message(r.Row).String(), "account", fate)
 			}
 		}
 		n, err := l.recordContradictions(b.Number, sentElsewhere, [][]record.RefusedRow{inForms, outside}, write)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cohort/engine/campaign"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
@@ -36,7 +37,7 @@ func WarnOfRegisters(log *slog.Logger, c *campaign.Campaign, simulate bool) {
 		disks[at.Dev] = true
 	}
 	if len(disks) < 2 {
-		log.Warn("the NHS App takes a message twice, and after a restore of this disk (a snapshot of a VM, of LVM or of a cloud volume) nothing would show whom the run had reached; name a second register on other storage in the campaign file", "register", "["+strings.Join(append(c.Registers(), "/mnt/other/.cohort"), ", ")+"]")
+		log.Warn("the NHS App takes a message twice, and after a restore of this disk (a snapshot of a VM, of LVM or of a cloud volume) nothing would show whom the run had reached; name a second register on other storage in the campaign file", event.OneRegister, "register", "["+strings.Join(append(c.Registers(), "/mnt/other/.cohort"), ", ")+"]")
 	}
 }
 
@@ -52,7 +53,7 @@ func checkFilesystem(path string, network bool, log *slog.Logger) error {
 		return refusal.New("network_folder", "folder", path, "kind", name)
 	}
 	if name := passingFilesystems[kind]; name != "" {
-		log.Warn("the run's folder will not outlive this machine or container; keep it on a disk", "folder", path, "filesystem", name)
+		log.Warn("the run's folder will not outlive this machine or container; keep it on a disk", event.FolderNotKept, "folder", path, "filesystem", name)
 	}
 	return nil
 }

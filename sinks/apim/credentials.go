@@ -2,7 +2,6 @@ package apim
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -12,28 +11,25 @@ import (
 )
 
 // Credentials identify an application. The private key is read for each token, so that a
-// replaced file takes effect. The API key is read once: the service remembers references for
-// each application, and the application must not change during a run.
+// replaced one takes effect. The API key is read once: the service remembers references for
+// each application, and the application must not change while anything is in doubt.
 type Credentials struct {
-	APIKeyFile     string // or APIKeyEnv
-	APIKeyEnv      string // the name of an environment variable
-	KeyID          string // the name under which the public key is registered
-	PrivateKeyFile string // PEM: PKCS#1 or PKCS#8, RSA
+	APIKeyFile        string // or APIKeyEnv, or APIKeyCommand
+	APIKeyEnv         string // the name of an environment variable
+	APIKeyCommand     []string
+	KeyID             string // the name under which the public key is registered
+	PrivateKeyFile    string // PEM: PKCS#1 or PKCS#8, RSA; or PrivateKeyCommand
+	PrivateKeyCommand []string
 }
 
 // APIKey reads the application's API key. An error is a *Mistake.
 func (c Credentials) APIKey() (string, error) {
-	where, fix := c.APIKeyFile, "put the API key there, one word on one line"
-	var text []byte
-	if c.APIKeyEnv != "" {
-		where, fix = "the environment variable "+c.APIKeyEnv, "put the API key there (api_key_env names it)"
-		text = []byte(os.Getenv(c.APIKeyEnv))
-	} else {
-		var err error
-		if text, err = os.ReadFile(c.APIKeyFile); err != nil {
-			return "", &Mistake{Part: APIKey, Found: "the API key cannot be read", Err: err, Fix: "put it in a file and name the file in api_key_file"}
-		}
+	from := c.apiKeySource()
+	text, err := from.read()
+	if err != nil {
+		return "", &Mistake{Part: APIKey, Found: "the API key cannot be read (" + from.setting() + ")", Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names"}
 	}
+	where, fix := from.String(), "put the API key there, one word on one line ("+from.setting()+" names it)"
 	key := strings.TrimSpace(string(text))
 	switch {
 	case key == "":
@@ -63,7 +59,7 @@ func (c Credentials) assertion(apiKey, tokenURL string, now time.Time) (string, 
 	token.Header["kid"] = c.KeyID
 	signed, err := token.SignedString(key)
 	if err != nil {
-		return "", fmt.Errorf("the assertion cannot be signed with %s: %w", c.PrivateKeyFile, err)
+		return "", fmt.Errorf("the assertion cannot be signed with %s: %w", c.WherePrivateKey(), err)
 	}
 	return signed, nil
 }

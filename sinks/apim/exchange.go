@@ -17,6 +17,9 @@ type TokenError struct {
 	Mistake
 	Status int    // of the token endpoint's answer; 0 when there was none
 	Clock  *Clock // from the answer; nil: it has none
+
+	Worked   bool // there was a token before, so a renewed key may help
+	Replaced bool // the API key is refused, and the one in its place is accepted: see Tokens.TakeUp
 }
 
 // Error is one line: the problem and what to do.
@@ -24,14 +27,42 @@ func (e *TokenError) Error() string { return "no access token: " + e.Mistake.Err
 
 func (e *TokenError) Unwrap() error { return &e.Mistake }
 
-// exchange asks the token endpoint for a token, once.
+// exchange asks for a token with the API key in use. When that is refused in mid-run, it tries the key that is in its
+// place by now, and keeps nothing of it: whether another key may be used is not for Tokens to decide.
 func (t *Tokens) exchange(ctx context.Context) (token, error) {
-	now := t.o.Now()
-	apiKey, err := t.apiKey()
-	var assertion string
-	if err == nil {
-		assertion, err = t.o.Credentials.assertion(apiKey, t.o.TokenURL, now)
+	key, err := t.apiKey()
+	if err != nil {
+		return token{}, localMistake(err)
 	}
+	fresh, err := t.ask(ctx, key)
+	refused := (*TokenError)(nil)
+	if err == nil {
+		t.worked.Store(true)
+	}
+	if !t.worked.Load() || !errors.As(err, &refused) || !refused.Permanent() {
+		return fresh, err
+	}
+	who := t.o.Credentials
+	if other, e := who.APIKey(); e == nil && other != key && refused.Status > 0 {
+		if _, e = t.ask(ctx, other); e == nil {
+			return token{}, &TokenError{Replaced: true, Mistake: Mistake{Part: APIKey, Found: "the API key is refused now, and " + who.WhereAPIKey() + " has another one"}}
+		}
+		_ = errors.As(e, &refused) // this is the key that counts
+	}
+	refused.Worked = true
+	switch refused.Part {
+	case APIKey:
+		refused.Fix = "waiting for another API key from " + who.WhereAPIKey()
+	case PrivateKey, KeyID:
+		refused.Fix = "waiting for another private key from " + who.WherePrivateKey() + ", or for its public half at the platform"
+	}
+	return token{}, refused
+}
+
+// ask asks the token endpoint for a token, once.
+func (t *Tokens) ask(ctx context.Context, apiKey string) (token, error) {
+	now := t.o.Now()
+	assertion, err := t.o.Credentials.assertion(apiKey, t.o.TokenURL, now)
 	if err != nil {
 		return token{}, localMistake(err)
 	}

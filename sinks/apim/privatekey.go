@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -29,17 +28,18 @@ func (c Credentials) PublicKey() (*rsa.PublicKey, error) {
 
 // privateKey reads the signing key, which is RSA. An error is a *Mistake.
 func (c Credentials) privateKey() (*rsa.PrivateKey, error) {
-	text, err := os.ReadFile(c.PrivateKeyFile)
+	from := c.privateKeySource()
+	text, err := from.read()
 	if err != nil {
-		return nil, &Mistake{Part: PrivateKey, Found: "the private key cannot be read", Err: err, Fix: "name its file in private_key_file, or " + makeOne}
+		return nil, &Mistake{Part: PrivateKey, Found: "the private key cannot be read (" + from.setting() + ")", Err: err, Fix: "correct " + from.setting() + " in the campaign file, or what it names; or " + makeOne}
 	}
 	key, err := jwt.ParseRSAPrivateKeyFromPEM(text)
 	if err != nil {
 		found, fix := notAKey(text, err)
-		return nil, &Mistake{Part: PrivateKey, Found: c.PrivateKeyFile + " " + found, Fix: fix}
+		return nil, &Mistake{Part: PrivateKey, Found: from.String() + " " + found, Fix: fix}
 	}
 	if bits := key.N.BitLen(); bits < minBits {
-		return nil, &Mistake{Part: PrivateKey, Found: fmt.Sprintf("%s is an RSA key of %d bits, and RS512 needs at least %d", c.PrivateKeyFile, bits, minBits), Fix: makeOne}
+		return nil, &Mistake{Part: PrivateKey, Found: fmt.Sprintf("%s is an RSA key of %d bits, and RS512 needs at least %d", from, bits, minBits), Fix: makeOne}
 	}
 	return key, nil
 }

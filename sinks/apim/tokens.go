@@ -24,6 +24,8 @@ type Tokens struct {
 	busy chan struct{} // holds a value while a caller asks for a new token
 
 	real, simulated atomic.Bool // an answer came from there
+	worked          atomic.Bool // there was a token
+	failed          failure     // the latest; the caller that asks owns it
 
 	mu      sync.Mutex
 	key     string // the API key; empty: not yet read
@@ -39,6 +41,12 @@ type token struct {
 	renew   time.Time // from then on a new one is fetched; this one is still good
 	proved  bool      // the service has accepted it
 	clock   *Clock    // from the answer that brought it; nil: it had none
+}
+
+// failure is the end of an exchange that brought no token.
+type failure struct {
+	at  time.Time
+	err error
 }
 
 // NewTokens makes Tokens. It asks for none yet.
@@ -63,6 +71,14 @@ func (t *Tokens) apiKey() (string, error) {
 	return t.key, nil
 }
 
+// TakeUp forgets the API key and the token, so that the key is read again. Nothing may be in doubt that only the old key
+// can settle.
+func (t *Tokens) TakeUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.key, t.current, t.refused = "", token{}, 0
+}
+
 // Fingerprint identifies the API key without revealing it. The service remembers references
 // for each application, so a change of key matters while anything is in doubt.
 func (t *Tokens) Fingerprint() (string, error) {
@@ -84,7 +100,7 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 		return 0, nil, ctx.Err()
 	}
 	asked := t.o.Now()
-	fresh, err := t.ask(ctx)
+	fresh, err := t.fetch(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -96,8 +112,8 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 // one. The others wait, or use the old one while that is good. An error is a *TokenError or
 // the context's.
 func (t *Tokens) Token(ctx context.Context) (string, error) {
-	current := t.held()
-	if now := t.o.Now(); now.Before(current.renew) {
+	current, now := t.held(), t.o.Now()
+	if now.Before(current.renew) {
 		return current.text, nil
 	} else if now.Before(current.expires.Add(-10 * time.Second)) {
 		select {
@@ -117,8 +133,12 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	if current = t.held(); t.o.Now().Before(current.renew) {
 		return current.text, nil // it came while this caller waited
 	}
-	fresh, err := t.ask(ctx)
+	if t.failed.at.After(now) {
+		return "", t.failed.err // of an exchange that ended while this caller waited
+	}
+	fresh, err := t.fetch(ctx)
 	if err != nil {
+		t.failed = failure{t.o.Now(), err}
 		return "", err
 	}
 	t.hold(fresh)
@@ -138,7 +158,7 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	if current := t.held(); current.text != "" && current.text != old.text {
 		return current.text, nil
 	}
-	fresh, err := t.ask(ctx)
+	fresh, err := t.fetch(ctx)
 	if err == nil {
 		t.hold(fresh)
 		return fresh.text, nil
@@ -153,8 +173,8 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	return old.text, nil
 }
 
-// ask is exchange, and notes if it fails. An end of ctx is no failure.
-func (t *Tokens) ask(ctx context.Context) (token, error) {
+// fetch is exchange, and notes if it fails. An end of ctx is no failure.
+func (t *Tokens) fetch(ctx context.Context) (token, error) {
 	fresh, err := t.exchange(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"cohort/engine/event"
 )
 
 // Answer is the answer to a request.
@@ -81,7 +83,7 @@ func (r *Receiver) Report() string {
 	for a, check := range toCheck {
 		if n := r.counts[a].Load(); n >= manyLost {
 			r.o.Log.Error("ALARM: callbacks are being lost: they do not verify, and the service repeats none of them. "+
-				"When this is mended, cohort reconcile asks for what was lost", "lost", n, "found", a.String(), "check", check)
+				"When this is mended, cohort reconcile asks for what was lost", event.CallbacksLost, "lost", n, "found", a.String(), "check", check)
 		}
 	}
 	var all []string

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cohort/engine/delivery"
+	"cohort/engine/event"
 )
 
 // The paths. The NHS App appends its own to the base that it was given.
@@ -228,7 +229,7 @@ func (r *Receiver) store(events []delivery.Event) Answer {
 // Fail says that callbacks cannot be stored.
 func (r *Receiver) Fail(cause error) {
 	if !r.failing.Swap(true) {
-		r.o.Log.Error("ALARM: callbacks cannot be stored; they get 503, and the services repeat them for two hours", "cause", cause)
+		r.o.Log.Error("ALARM: callbacks cannot be stored; they get 503, and the services repeat them for two hours", event.CannotStore, "cause", cause)
 	}
 }
 
@@ -238,6 +239,6 @@ func (r *Receiver) Failing() bool { return r.failing.Load() }
 // Recovered says that the store works again.
 func (r *Receiver) Recovered() {
 	if r.failing.Load() && r.failing.Swap(false) {
-		r.o.Log.Info("callbacks can be stored again")
+		r.o.Log.Info("callbacks can be stored again", event.CanStoreAgain)
 	}
 }

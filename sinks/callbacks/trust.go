@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"cohort/engine/event"
 )
 
 // grace begins when secrets are loaded, and ends when a callback verifies. In it, callbacks that do not
@@ -95,7 +97,7 @@ func (r *Receiver) unverified(t *trust, refusal Answer) Answer {
 	}
 	if !t.alarmed.Swap(true) {
 		r.o.Log.Error("ALARM: a callback does not verify, and none has since the secrets were loaded: are the secrets of this receiver right? "+
-			"Such callbacks get 503, and the service repeats them, until one verifies or two hours are over; from then on they are lost",
+			"Such callbacks get 503, and the service repeats them, until one verifies or two hours are over; from then on they are lost", event.NothingVerifies,
 			"found", refusal.String(), "check", toCheck[refusal], "until", t.loaded.Add(grace).UTC().Format(time.RFC3339))
 	}
 	return Unproven

@@ -7,6 +7,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"cohort/engine/delivery"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/plan"
 	"cohort/sinks/nhsapp"
@@ -45,7 +46,7 @@ func (r *Receipts) Add(x nhsapp.Receipt) {
 		r.ids[row-1] = id
 	case r.ids[row-1] != id && len(r.twice) < 10:
 		if _, known := r.twice[row]; !known {
-			r.log.Error("the service has taken a message twice", "message", x.RequestID)
+			r.log.Error("the service has taken a message twice", event.TakenTwice, "message", x.RequestID)
 		}
 		r.twice[row] = struct{}{}
 	}

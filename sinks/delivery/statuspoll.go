@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/delivery"
+	"cohort/engine/event"
 	"cohort/engine/pace"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
@@ -159,7 +160,7 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 		case err == nil:
 			s.Limiter.answered()
 			if status.Reference != reference {
-				s.Log.Error("the service has a message of this run under another reference; it is left out", "id", q.id, "reference", reference)
+				s.Log.Error("the service has a message of this run under another reference; it is left out", event.ForeignMessage, "id", q.id, "reference", reference)
 				return answer{err: errUnlike}
 			}
 			return answer{events: eventsOf(q, &status, time.Now())}
@@ -171,7 +172,7 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 			return answer{events: eventsOf(q, &none, time.Now())}
 		case e.HoldAll:
 			if s.Limiter.refused(at, e.RetryAfter) {
-				s.Log.Warn("the service asks for fewer questions: there are half as many for now", "answer", fmt.Sprintf("%d %s", e.Status, e.Code), "wait", max(e.RetryAfter, time.Second).String())
+				s.Log.Warn("the service asks for fewer questions: there are half as many for now", event.FewerQuestions, "answer", fmt.Sprintf("%d %s", e.Status, e.Code), "wait", max(e.RetryAfter, time.Second).String())
 			}
 			if e.Status == http.StatusTooManyRequests {
 				continue // however often: it does answer
@@ -225,7 +226,7 @@ func (s *StatusPoll) logProgress(now time.Time) {
 	}
 	s.logged = now
 	perSecond := float64(s.Limiter.limiter.Limit())
-	s.Log.Info("asking", "asked", s.Asked, "of", s.Total, "unanswered", s.Unanswered, "per_second", fmt.Sprintf("%.3g", perSecond), "left", Lasts(s.Total-s.Asked-s.Unanswered, perSecond))
+	s.Log.Info("asking", event.Asking, "asked", s.Asked, "of", s.Total, "unanswered", s.Unanswered, "per_second", fmt.Sprintf("%.3g", perSecond), "left", Lasts(s.Total-s.Asked-s.Unanswered, perSecond))
 }
 
 // Lasts returns the time that questions take, in words.

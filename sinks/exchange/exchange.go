@@ -26,7 +26,7 @@ const (
 	CodeTimeout    = "timeout"
 	CodeCutOff     = "cut_off"
 	CodeNoAnswer   = "no_answer"
-	CodeNoToken    = "no_token"
+	CodeNoToken    = engine.CodeNoToken
 	CodeNotReached = "not_reached"
 	CodeNotOurs    = "not_our_answer"
 )
@@ -36,7 +36,12 @@ const (
 func NoAnswer(ctx context.Context, err error) engine.Answer {
 	if t := (*apim.TokenError)(nil); errors.As(err, &t) {
 		a := engine.Answer{Reply: engine.Unsent, Code: CodeNoToken, Why: "no access token: " + cmp.Or(why(err), t.Found)}
-		if t.Permanent() {
+		switch {
+		case t.Replaced:
+			a.Code, a.Halt = engine.CodeKeyReplaced, t.Mistake.Error()
+		case t.Worked:
+			a.Why = t.Error()
+		case t.Permanent():
 			a.Halt = t.Error()
 		}
 		return a

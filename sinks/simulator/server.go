@@ -80,7 +80,7 @@ func New(o Options) *Server {
 	s := &Server{
 		version: cmp.Or(o.Version, "devel"),
 		gateway: gateway.New(gateway.Options{
-			Seed: o.Seed, Faults: o.Faults, APIKey: o.APIKey, KeyID: o.KeyID, PublicKey: o.PublicKey, Keys: o.Keys,
+			Seed: o.Seed, Faults: o.Faults, Credentials: gateway.Credentials{APIKey: o.APIKey, KeyID: o.KeyID, PublicKey: o.PublicKey, Keys: o.Keys},
 			NotOnboarded: o.NotOnboarded, QuotaPerMinute: o.QuotaPerMinute,
 			TokenLifetime: cmp.Or(o.TokenLifetime, 599*time.Second),
 			Now:           o.Faults.Shift(now), Log: o.Log,
@@ -107,6 +107,9 @@ func (s *Server) SendCallbacks(ctx context.Context) {
 		s.callbacks.Run(ctx)
 	}
 }
+
+// Know replaces the credentials that the token endpoint knows, and revokes every token.
+func (s *Server) Know(c gateway.Credentials) { s.gateway.Know(c) }
 
 // Ledger yields every message that was accepted before the call, in the order of acceptance.
 func (s *Server) Ledger() iter.Seq[ledger.Accepted] { return s.ledger.All() }

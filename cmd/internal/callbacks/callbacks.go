@@ -25,6 +25,7 @@ import (
 	"cohort/cmd/internal/metrics"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/inbox"
 	"cohort/engine/refusal"
@@ -137,7 +138,7 @@ func (c *Command) lookForRuns() error {
 		return refusal.New("runs_misplaced", "folder", folder, "parent", parent)
 	}
 	if runs, _ := runfolder.In(folder); len(runs) == 0 { // what cannot be read is refused later
-		c.Log.Warn("the folder of --runs has no run yet; runs in other folders do not get these callbacks", "runs", folder)
+		c.Log.Warn("the folder of --runs has no run yet; runs in other folders do not get these callbacks", event.NoRunsYet, "runs", folder)
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (c *Command) lookForRuns() error {
 func openInbox(folder string, log *slog.Logger) (opened *inbox.Inbox, err error) {
 	damaged := func(damage error) {
 		log.Error("ALARM: a file of the inbox is damaged; it stays as it is, and callbacks are stored beside it; "+
-			"see \"The inbox is damaged\" in docs/callbacks.md", "cause", damage)
+			"see \"The inbox is damaged\" in docs/callbacks.md", event.InboxDamaged, "cause", damage)
 	}
 	if err = os.MkdirAll(filepath.Dir(folder), 0o755); err == nil {
 		opened, err = inbox.OpenBeside(folder, "callbacks", damaged)
@@ -212,7 +213,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	}
 	server.Protocols.SetHTTP1(true)
 	runs, _ := runfolder.In(filepath.Dir(s.folder)) // what cannot be read was refused before
-	facts := []any{"address", listener.Addr(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
+	facts := []any{event.Receiving, "address", listener.Addr().String(), "inbox", s.folder, "runs", len(runs), "client_certificates", s.withClients}
 	if s.cert.current.Load() != nil {
 		listener = tls.NewListener(listener, s.cert.config(s.withClients))
 	}
@@ -223,7 +224,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	if err := s.work(ctx, ended); err != nil {
 		return err
 	}
-	s.log.Info("stopping: callbacks under way are answered, later ones get 503", "by", context.Cause(ctx))
+	s.log.Info("stopping: callbacks under way are answered, later ones get 503", event.Stopping, "by", context.Cause(ctx))
 	s.receiver.Stop()
 	drained, cancel := context.WithTimeout(context.Background(), lookAfter)
 	defer cancel()
@@ -261,14 +262,14 @@ func (s *service) look() {
 	for _, f := range s.files {
 		switch changed, err := f.renew(); {
 		case err != nil:
-			s.log.Warn("a renewed file cannot be used; what was loaded before stays in use", "file", f.what, "cause", err)
+			s.log.Warn("a renewed file cannot be used; what was loaded before stays in use", event.RenewalFailed, "file", f.what, "cause", err)
 		case changed && f.use == nil:
-			s.log.Warn("the campaign file has changed: restart this receiver to take it up")
+			s.log.Warn("the campaign file has changed: restart this receiver to take it up", event.CampaignChanged)
 		case changed && f.what == certificateFiles:
-			s.log.Info("a renewed file is in use", append([]any{"file", f.what}, s.cert.facts()...)...)
+			s.log.Info("a renewed file is in use", append([]any{event.Renewed, "file", f.what}, s.cert.facts()...)...)
 			s.warnOfCertificate()
 		case changed:
-			s.log.Info("a renewed file is in use", "file", f.what)
+			s.log.Info("a renewed file is in use", event.Renewed, "file", f.what)
 		}
 	}
 	if err := s.inbox.InPlace(); err != nil {
@@ -296,30 +297,30 @@ func (s *service) warnOfCertificate() {
 	leaf := pair.Leaf
 	switch left := time.Until(leaf.NotAfter); {
 	case left <= 0:
-		s.log.Error("ALARM: the certificate has ended, and the services send no callbacks; renew it, and keep its private key", "ended", leaf.NotAfter.UTC())
+		s.log.Error("ALARM: the certificate has ended, and the services send no callbacks; renew it, and keep its private key", event.CertificateEnds, "ended", leaf.NotAfter.UTC())
 	case left < soon:
-		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key",
+		s.log.Warn("ALARM: the certificate ends soon, and the services then stop sending callbacks; renew it, and keep its private key", event.CertificateEnds,
 			"ends", leaf.NotAfter.UTC(), "days", int(left.Hours()/24))
 	}
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
-		s.log.Warn("the certificate is self-signed: that is for the simulator. NHS Notify gives up at once on each callback to it")
+		s.log.Warn("the certificate is self-signed: that is for the simulator. NHS Notify gives up at once on each callback to it", event.CertificateUnfit)
 	}
 	if leaf.PublicKeyAlgorithm == x509.RSA {
-		s.log.Warn("the certificate has an RSA key, which is slow: NHS Notify makes a new connection for each callback. Get one with an ECDSA key")
+		s.log.Warn("the certificate has an RSA key, which is slow: NHS Notify makes a new connection for each callback. Get one with an ECDSA key", event.CertificateUnfit)
 	}
 }
 
 // report logs the counts since the latest report, if there are any.
 func (s *service) report(when string) {
 	if counts := s.receiver.Report(); counts != "" {
-		s.log.Info("callbacks " + when + ": " + counts)
+		s.log.Info("callbacks "+when+": "+counts, event.CallbacksCounted)
 	}
 	if failed := s.handshakes.Swap(0); failed > 0 {
-		s.log.Info("TLS handshakes that failed "+when, "count", failed, "latest", s.lastFailed.Load())
+		s.log.Info("TLS handshakes that failed "+when, event.HandshakesFailed, "count", failed, "latest", s.lastFailed.Load())
 	}
 	if refused := s.refused.Swap(0); refused > 0 {
 		s.log.Warn("senders refuse the certificate of this receiver: has it ended, is it self-signed, does it name this host, "+
-			"and has its file the certificates between it and its authority?", "times", refused)
+			"and has its file the certificates between it and its authority?", event.CertificateRefused, "times", refused)
 	}
 }
 
@@ -328,7 +329,7 @@ func (s *service) Write(line []byte) (int, error) {
 	text, isHandshake := strings.CutPrefix(strings.TrimSpace(string(line)), "http: TLS handshake error from ")
 	if !isHandshake {
 		first, _, _ := strings.Cut(text, "\n")
-		s.log.Error("the server of callbacks says", "line", first)
+		s.log.Error("the server of callbacks says", event.ServerSays, "line", first)
 		return len(line), nil
 	}
 	_, reason, _ := strings.Cut(text, ": ") // behind the address

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
@@ -20,7 +21,8 @@ import (
 type renewable struct {
 	what  string
 	paths []string
-	use   func() error // reads the files and puts them into use, or changes nothing; an error is a refusal. nil: it is only watched
+	also  func() (string, error) // something else that may be renewed; may be nil
+	use   func() error           // reads the files and puts them into use, or changes nothing; an error is a refusal. nil: it is only watched
 	seen  [sha256.Size]byte
 }
 
@@ -32,6 +34,10 @@ func (r *renewable) renew() (changed bool, err error) {
 		fmt.Fprintln(all, len(text), err)
 		all.Write(text)
 	}
+	if r.also != nil {
+		text, err := r.also()
+		fmt.Fprintln(all, len(text), text, err)
+	}
 	if seen := [sha256.Size]byte(all.Sum(nil)); seen != r.seen {
 		if r.seen = seen; r.use == nil {
 			return true, nil
@@ -41,28 +47,51 @@ func (r *renewable) renew() (changed bool, err error) {
 	return false, nil
 }
 
-// theKeys are the files of the API keys. Another key begins another time of grace.
+// commandAgain is how often the command for an API key runs again.
+const commandAgain = 5 * time.Minute
+
+// theKeys are the API keys. Another key begins another time of grace.
 func theKeys(b *campaign.Callbacks, receiver *receive.Receiver) *renewable {
-	keys := []apim.Credentials{{APIKeyFile: b.APIKeyFile, APIKeyEnv: b.APIKeyEnv}}
-	paths := []string{b.APIKeyFile}
-	if b.PreviousAPIKeyFile != "" {
-		keys, paths = append(keys, apim.Credentials{APIKeyFile: b.PreviousAPIKeyFile}), append(paths, b.PreviousAPIKeyFile)
+	current := apim.Credentials{APIKeyFile: b.APIKeyFile, APIKeyEnv: b.APIKeyEnv, APIKeyCommand: b.APIKeyCommand}.APIKey
+	r := &renewable{what: "API key", paths: []string{b.APIKeyFile}}
+	if b.APIKeyCommand != nil {
+		current = keep(current, commandAgain, time.Now)
+		r.also = current
 	}
-	return &renewable{what: "API key", paths: paths, use: func() error {
-		var all []string
-		for i, k := range keys {
-			key, err := k.APIKey()
-			if m := (*apim.Mistake)(nil); i > 0 && errors.As(err, &m) {
+	if b.PreviousAPIKeyFile != "" {
+		r.paths = append(r.paths, b.PreviousAPIKeyFile)
+	}
+	r.use = func() error {
+		key, err := current()
+		all := []string{key}
+		if err == nil && b.PreviousAPIKeyFile != "" {
+			key, err = apim.Credentials{APIKeyFile: b.PreviousAPIKeyFile}.APIKey()
+			all = append(all, key)
+			if m := (*apim.Mistake)(nil); errors.As(err, &m) {
 				m.Fix = "previous_api_key_file of callbacks names it: put the previous key there, or remove that name"
 			}
-			if err != nil {
-				return refusal.New("api_key_unusable", "cause", err)
-			}
-			all = append(all, key)
+		}
+		if err != nil {
+			return refusal.New("api_key_unusable", "cause", err)
 		}
 		receiver.TrustKeys(b.ApplicationID, all...)
 		return nil
-	}}
+	}
+	return r
+}
+
+// keep makes the result of ask last for a time.
+func keep(ask func() (string, error), lasts time.Duration, now func() time.Time) func() (string, error) {
+	var text string
+	var err error
+	var at time.Time
+	return func() (string, error) {
+		if at.IsZero() || now().Sub(at) >= lasts {
+			at = now()
+			text, err = ask()
+		}
+		return text, err
+	}
 }
 
 // theAuthority is the file of the authority of client certificates.

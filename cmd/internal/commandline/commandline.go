@@ -36,7 +36,7 @@ func FlagRefused(c *cobra.Command, err error) error {
 
 // kinds names what a flag of each type takes.
 var kinds = map[string]string{
-	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
+	"bool": "true or false", "text|json": "text or json", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
 	"uint64": "a whole number, 0 or more", "int64": "a whole number",
 }
 

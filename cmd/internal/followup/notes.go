@@ -18,6 +18,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -269,7 +270,7 @@ func (n *Notes) forget(note *Note, log *slog.Logger) error {
 	if err := os.Remove(n.path(note.RunID)); err != nil {
 		return refusal.New("folder_unwritable", "cause", err)
 	}
-	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", "run", note.RunID[:8])
+	log.Info("a follow-up was stopped before it began; it sent nothing and is forgotten", event.FollowUpForgotten, "other_run", note.RunID[:8])
 	return disk.SyncFolder(n.dir)
 }
 

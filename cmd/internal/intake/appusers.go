@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cohort/engine/campaign"
+	"cohort/engine/event"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
@@ -41,7 +42,7 @@ func (a *AppUsers) Close() {
 func Today(c *campaign.Campaign, log *slog.Logger) *reach.Day {
 	day := reach.Open(filepath.Join(c.Register, "reach"), c.ServiceID(false), time.Now())
 	if err := day.Sweep(); err != nil {
-		log.Warn("reports of app users of an earlier day, which are personal data, cannot be removed", "problem", err.Error())
+		log.Warn("reports of app users of an earlier day, which are personal data, cannot be removed", event.LeftBehind, "problem", err.Error())
 	}
 	return day
 }

@@ -19,6 +19,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
@@ -81,7 +82,7 @@ func (c *Check) Prepare(cmd *cobra.Command, campaignPath string, args []string, 
 	if c.Paths, err = CohortPaths(args); err != nil {
 		return err
 	}
-	c.started, c.stdin, c.screen = time.Now(), cmd.InOrStdin(), terminal.NewScreen(cmd.ErrOrStderr())
+	c.started, c.stdin, c.screen = time.Now(), cmd.InOrStdin(), terminal.NewScreen(cmd.ErrOrStderr(), event.Programs(cmd.Context()))
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (h *history) run(dir string) {
 		c.Cohort.Superseded = "replaced_by"
 	}
 	ctx := h.t.Context()
-	r := NewReading(c, terminal.NewScreen(io.Discard), []string{path})
+	r := NewReading(c, terminal.NewScreen(io.Discard, nil), []string{path})
 	r.Earlier = &h.earlier
 	if err := r.Open(ctx); err != nil {
 		h.t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -99,13 +100,13 @@ func (l *Lists) readOne(ctx context.Context, list campaign.List, last []plan.Lis
 	}
 	name := filepath.Base(list.File)
 	if n.Unreadable > 0 {
-		l.Log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows this number, or this run began with them", "list", name, "rows", n.Unreadable, "first_lines", n.Lines)
+		l.Log.Warn("a suppression list has unreadable rows; they are ignored: the campaign file allows this number, or this run began with them", event.ListRows, "list", name, "rows", n.Unreadable, "first_lines", n.Lines)
 	}
 	if n.Empty > 0 {
-		l.Log.Warn("a suppression list has rows with an empty NHS number; they name nobody", "list", name, "rows", n.Empty)
+		l.Log.Warn("a suppression list has rows with an empty NHS number; they name nobody", event.ListRows, "list", name, "rows", n.Empty)
 	}
 	if n.Blank > 0 {
-		l.Log.Warn("a suppression list has blank lines; they name nobody", "list", name, "lines", n.Blank)
+		l.Log.Warn("a suppression list has blank lines; they name nobody", event.ListRows, "list", name, "lines", n.Blank)
 	}
 	l.read = append(l.read, plan.ListRead{
 		File: list.File, Format: list.Format.Words(), Reason: list.Reason, SHA256: fmt.Sprintf("%x", digest),
@@ -201,7 +202,7 @@ func notApplied(ctx context.Context, err error) error {
 // by mistake, and suppression cannot be taken back within a run.
 func (l *Lists) warnMost(m shard.Manifest) {
 	if people := m.Sendable + m.Suppressed; len(l.Of) > 0 && m.Suppressed > people/2 {
-		l.Log.Warn("the suppression lists leave out most of the cohort; make sure that they are the right ones before anything is sent: suppression is never taken back within a run", "suppressed", m.Suppressed, "of", people)
+		l.Log.Warn("the suppression lists leave out most of the cohort; make sure that they are the right ones before anything is sent: suppression is never taken back within a run", event.MostSuppressed, "suppressed", m.Suppressed, "of", people)
 	}
 }
 
@@ -232,7 +233,7 @@ func (l *Lists) Listing(ctx context.Context, folder string, spool *shard.Spool, 
 	if err != nil || same && l.News == nil {
 		return dispatch.Listing{Read: last}, err
 	}
-	l.Log.Info("reading the suppression lists", "lists", len(l.Of))
+	l.Log.Info("reading the suppression lists", event.ReadingLists, "lists", len(l.Of))
 	dir := filepath.Join(folder, runfolder.ListsFolder)
 	if err := errors.Join(os.RemoveAll(dir), disk.MakeFolder(dir)); err != nil {
 		return dispatch.Listing{}, refusal.New("no_room_for_lists", "cause", err)

@@ -16,6 +16,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -54,7 +55,7 @@ func (p *Preparation) Prepare(ctx context.Context) error {
 
 func (p *Preparation) prepare(ctx context.Context) error {
 	r, log := p.Reading, p.Reading.Screen.Log
-	log.Info("reading the cohort file", "bytes", r.Cohort.Bytes)
+	log.Info("reading the cohort file", event.ReadingCohort, "bytes", r.Cohort.Bytes)
 	dir, rejects := p.Folder.File(runfolder.SpoolFolder), p.Folder.File(runfolder.RejectsFile)
 	// The rejects may be those of another file, which was refused here.
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(rejects), disk.MakeFolder(dir)); err != nil {
@@ -70,7 +71,7 @@ func (p *Preparation) prepare(ctx context.Context) error {
 		}
 	}()
 	if unasked := r.unasked(); unasked != "" && p.Rehearsal {
-		log.Warn(unasked)
+		log.Warn(unasked, event.CohortNote)
 	} else if unasked != "" {
 		return refusal.New("practices_not_asked", "problem", unasked)
 	}
@@ -86,7 +87,7 @@ func (p *Preparation) prepare(ctx context.Context) error {
 		return err
 	}
 	m := spool.Manifest
-	log.Info("planning", "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
+	log.Info("planning", event.Planning, "sendable", m.Sendable, "invalid", m.Invalid, "duplicate", m.Duplicate, "suppressed", m.Suppressed)
 	var beside errgroup.Group
 	beside.Go(func() error { return writeRejects(rejects, spool.Rejected(), r.Cohort) })
 	// The plan takes its digests from what is read here, so it must be what was written.

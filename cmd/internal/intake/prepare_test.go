@@ -37,7 +37,7 @@ sink: {notify: {base_url: "http://127.0.0.1:1/comms", token_url: "http://127.0.0
 			`api_key_file: k, key_id: k, private_key_file: k, routing_plan_id: b838b13c-f98c-4def-93f0-515d4e4f4ee1}}
 `), 0o600))
 		c := must(LoadCampaign(filepath.Join(dir, "campaign.yaml")))
-		r := NewReading(c, terminal.NewScreen(io.Discard), []string{out.Name()})
+		r := NewReading(c, terminal.NewScreen(io.Discard, nil), []string{out.Name()})
 		must(0, r.Open(t.Context()))
 		defer r.App.Close()
 		r.Earlier = must(earlier.Hold(nil, false))

@@ -11,6 +11,7 @@ import (
 
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/disk"
+	"cohort/engine/event"
 	"cohort/engine/pace"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
@@ -53,7 +54,7 @@ func (c *Check) Fetch(ctx context.Context, perSecond float64) error {
 	}
 	defer func() { _ = l.Release() }()
 	missing := c.day.Without(codes)
-	c.screen.Log.Info("fetching who has the NHS App", "practices", len(codes), "to_ask_about", len(missing))
+	c.screen.Log.Info("fetching who has the NHS App", event.FetchingAppUsers, "practices", len(codes), "to_ask_about", len(missing))
 	client, tokens, err := sinks.SignIn(c.Campaign, 8)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func tell(log *slog.Logger, f *reach.Fetching, of int) (end func()) {
 			case <-done:
 				return
 			case <-step.C:
-				log.Info("fetching who has the NHS App", "practices", f.Done(), "of", of)
+				log.Info("fetching who has the NHS App", event.FetchingAppUsers, "practices", f.Done(), "of", of)
 			}
 		}
 	}()

@@ -15,6 +15,7 @@ import (
 	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/campaign"
+	"cohort/engine/event"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
 	"cohort/engine/refusal"
@@ -154,17 +155,17 @@ func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err,
 // warn logs what is allowed in a cohort but may be a mistake.
 func warn(log *slog.Logger, c *campaign.Campaign, s ingest.Summary) {
 	for _, note := range slices.Concat(c.Warnings(), s.Notes) {
-		log.Warn(note)
+		log.Warn(note, event.CohortNote)
 	}
 	if s.BlankLines > 0 {
-		log.Warn("the cohort file has empty lines, or lines of delimiters alone, which are no records", "lines", s.BlankLines)
+		log.Warn("the cohort file has empty lines, or lines of delimiters alone, which are no records", event.CohortNote, "lines", s.BlankLines)
 	}
 	if s.Nearly > 0 {
-		log.Warn("records have a value that cohort.withdrawn.values names in other upper and lower case, and are not taken as withdrawn; name the value there as the file has it if they are",
+		log.Warn("records have a value that cohort.withdrawn.values names in other upper and lower case, and are not taken as withdrawn; name the value there as the file has it if they are", event.CohortNote,
 			"column", c.Cohort.Withdrawn.Column, "records", s.Nearly)
 	}
 	if words := mixture(c, s); words != "" {
-		log.Warn(words, "test", s.Test, "others", s.Sendable-s.Test)
+		log.Warn(words, event.CohortNote, "test", s.Test, "others", s.Sendable-s.Test)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cohort/engine/event"
 	"cohort/engine/runfolder"
 )
 
@@ -91,10 +92,10 @@ func sweepScratch(dir string, log *slog.Logger) {
 	}
 	sweep(dir, scratchPrefix, fs.ModeDir, open, func(path string, err error) {
 		if err == nil {
-			log.Info("the folder of a killed check is removed", "folder", path)
+			log.Info("the folder of a killed check is removed", event.LeftBehind, "folder", path)
 			return
 		}
-		log.Warn("a folder with personal data in it was left by a killed check and cannot be removed", "folder", path, "problem", err.Error())
+		log.Warn("a folder with personal data in it was left by a killed check and cannot be removed", event.LeftBehind, "folder", path, "problem", err.Error())
 	})
 }
 

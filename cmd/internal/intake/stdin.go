@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"cohort/engine/disk"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
@@ -125,9 +126,9 @@ func (p *Stdin) Drop() {
 func SweepStdin(dir string, log *slog.Logger) {
 	sweep(dir, runfolder.StdinPrefix, 0, os.Open, func(path string, err error) {
 		if err == nil {
-			log.Info("a copy of standard input that a killed send had left is removed", "file", path)
+			log.Info("a copy of standard input that a killed send had left is removed", event.LeftBehind, "file", path)
 			return
 		}
-		log.Warn("a copy of standard input, with personal data in it, was left by a killed send and cannot be removed", "file", path, "problem", err.Error())
+		log.Warn("a copy of standard input, with personal data in it, was left by a killed send and cannot be removed", event.LeftBehind, "file", path, "problem", err.Error())
 	})
 }

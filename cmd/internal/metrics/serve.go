@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/pflag"
 
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 )
 
@@ -180,7 +181,7 @@ func (e *Exporter) serve() {
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: lookTime, WriteTimeout: 6 * lookTime, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
-	e.log.Info("metrics are served", "address", "http://"+e.at.Addr().String()+"/metrics")
+	e.log.Info("metrics are served", event.MetricsServed, "address", "http://"+e.at.Addr().String()+"/metrics")
 	e.work.Go(func() {
 		<-e.done
 		_ = server.Close() // a scrape is made again
@@ -202,7 +203,7 @@ func (e *Exporter) writeFiles() {
 		}
 		err := prometheus.WriteToTextfile(e.o.File, e.all)
 		if err != nil && !failed {
-			e.log.Warn("the file of metrics cannot be written", "problem", err.Error())
+			e.log.Warn("the file of metrics cannot be written", event.MetricsNotWritten, "problem", err.Error())
 		}
 		failed = err != nil
 	}

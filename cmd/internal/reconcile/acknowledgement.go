@@ -11,6 +11,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/control"
 	"cohort/engine/decision"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -115,17 +116,17 @@ func recordAcknowledged(s *run.Runner, d *delivery.Run, sink engine.Sink, folded
 				}
 				changed = true
 				s.Log.Error("the service has refused an upload: its messages are refused; correct the cause, and then: "+
-					refusal.Command("decide", s.Folder.Path, "refused", "again", "--reason", "…"),
+					refusal.Command("decide", s.Folder.Path, "refused", "again", "--reason", "…"), event.UploadRefused,
 					"upload", a.Upload.Name, "messages", a.Upload.Messages, "code", a.Code)
 			case a.Refused:
-				s.Log.Info("known already: the service has refused the upload", "upload", a.Upload.Name)
+				s.Log.Info("known already: the service has refused the upload", event.UploadRefused, "upload", a.Upload.Name)
 			case !slices.Contains(log.Ledger.Facts().Confirmed, a.Reference):
 				if err := decision.ConfirmUpload(log, a.Reference, detail, now); err != nil {
 					return refusal.New("not_recorded", "cause", err)
 				}
-				s.Log.Info("the service has confirmed an upload", "upload", a.Upload.Name, "messages", a.Upload.Messages)
+				s.Log.Info("the service has confirmed an upload", event.UploadConfirmed, "upload", a.Upload.Name, "messages", a.Upload.Messages)
 			default:
-				s.Log.Info("known already: the service has confirmed the upload", "upload", a.Upload.Name)
+				s.Log.Info("known already: the service has confirmed the upload", event.UploadConfirmed, "upload", a.Upload.Name)
 			}
 		}
 		if account := log.Ledger.Account(); changed && folded.Facts().Closed && account.Check() == nil {
@@ -143,7 +144,7 @@ func TellRegister(s *run.Runner, plan *plan.Plan, ledger *ledger.Ledger) {
 	facts := ledger.Facts()
 	_, err := register.ReachedAll(s.Campaign.Registers(), plan.RunID, facts.Attempts, uint64(facts.Revisions))
 	if err != nil {
-		s.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		s.Log.Warn("the register could not be told how far the run has come", event.RegisterNotTold, "problem", err.Error())
 	}
 }
 
@@ -239,10 +240,10 @@ func recordTaken(s *run.Runner, d *delivery.Run, u *delivery.RefusedUploads) err
 					return refusal.New("partly_recorded", "cause", err)
 				}
 			}
-			s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", "upload", up.Name)
+			s.Log.Error("the service has refused an upload, and daily reports name messages of it: nobody of it is sent to again; ask NHS Notify what became of it", event.UploadRefused, "upload", up.Name)
 			slices.Sort(also)
 			if also = slices.Compact(also); len(also) > 0 {
-				s.Log.Error("its people stand in another upload too: do not hand that over; when it was, they may get two", "upload", up.Name, "also_in", also)
+				s.Log.Error("its people stand in another upload too: do not hand that over; when it was, they may get two", event.UploadRefused, "upload", up.Name, "also_in", also)
 			}
 		}
 		return nil

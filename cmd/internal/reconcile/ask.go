@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
 	messages "cohort/engine/delivery"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -113,7 +114,7 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 		return refusal.New("service_check_failed", "cause", err)
 	}
 	if key, err := s.Key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
-		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only")
+		s.Log.Warn("the API key is another one than when the run was last at work: an application is told of its own messages only", event.OtherKey)
 	}
 	return pollStatuses(s, ctx, d, ledger, o)
 }
@@ -140,9 +141,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	}
 	poll.Total = q.total
 	s.Log.Info(fmt.Sprintf("%sat %g a second %d messages take %s; Ctrl-C keeps what was learnt",
-		q.goingOn, o.perSecond, poll.Total, delivery.Lasts(poll.Total, o.perSecond)))
+		q.goingOn, o.perSecond, poll.Total, delivery.Lasts(poll.Total, o.perSecond)), event.Asking)
 	if q.recent > 0 {
-		s.Log.Info(fmt.Sprintf("%d messages are left out: their last callback is younger than 24 hours", q.recent))
+		s.Log.Info(fmt.Sprintf("%d messages are left out: their last callback is younger than 24 hours", q.recent), event.Asking)
 	}
 	terminal.PartWith(ctx, o.again(s.Folder.Path))
 	why := poll.All(ctx, q.all)
@@ -253,7 +254,7 @@ func received(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *ledge
 		return errors.Join(err, failed)
 	}
 	if err != nil {
-		s.Log.Error(failed.Error())
+		s.Log.Error(failed.Error(), event.AskingStopped)
 		return err
 	}
 	return &refusal.Ended{Err: failed, Code: refusal.ExitStopped, Next: s.Asks()} // what the receipts settled stays settled

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cohort/cmd/internal/run"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -71,13 +72,13 @@ func dailyReports(s *run.Runner, ctx context.Context, d *delivery.Run, folded *l
 	if err := heard(s, d, folded); err != nil {
 		return err
 	}
-	s.Log.Info("the daily reports were read", "files", len(o.daily), "rows", rows, "of_other_uploads", strangers)
+	s.Log.Info("the daily reports were read", event.DailyReportsRead, "files", len(o.daily), "rows", rows, "of_other_uploads", strangers)
 	sum, err := tell(s, d, folded, o, func(sum *delivery.Summary) { sum.Strangers = strangers })
 	if err != nil {
 		return err
 	}
 	if sum.Twice > 0 {
-		s.Log.Error("the service has taken messages twice: was an upload handed over twice?", "messages", sum.Twice)
+		s.Log.Error("the service has taken messages twice: was an upload handed over twice?", event.TakenTwice, "messages", sum.Twice)
 	}
 	if refused == nil || len(refused.Taken) == 0 {
 		return nil

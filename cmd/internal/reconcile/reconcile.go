@@ -14,6 +14,7 @@ import (
 	"cohort/engine/build"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -69,7 +70,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 	defer func() { _ = d.Facts.Close() }()
 	d.Facts.Partial()
 	if err := d.Facts.Collect(ctx, nil); errors.Is(err, facts.ErrUnread) {
-		s.Log.Error("ALARM: callbacks about this run are missing here; see \"The inbox is damaged\" in docs/callbacks.md", "cause", err)
+		s.Log.Error("ALARM: callbacks about this run are missing here; see \"The inbox is damaged\" in docs/callbacks.md", event.CallbacksUnreadable, "cause", err)
 	} else if err != nil {
 		return refusal.New("delivery_unwritable", "cause", err)
 	}
@@ -101,7 +102,7 @@ func Reconcile(s *run.Runner, ctx context.Context, plan *plan.Plan, o *Options) 
 		}
 	}
 	if receipts.Read == 0 && folded.Account().Fates[person.Accepted] > 0 {
-		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them")
+		s.Log.Warn("the service has no receipt of any day, not even of a message that it accepted: it may be too early, or this application may not see them", event.ReceiptsProveLittle)
 	}
 	return received(s, ctx, d, folded, receipts, o, func() error { return settledBy(s, ctx, plan, spool, folded) })
 }
@@ -129,7 +130,7 @@ func settledBy(s *run.Runner, ctx context.Context, plan *plan.Plan, spool *shard
 	if doubtful > 0 {
 		return &refusal.Ended{Err: refusal.New("in_doubt_unnamed", "messages", doubtful, "command", refusal.Command("decide", s.Folder.Path, "in-doubt", "again", "--dry-run")), Code: refusal.ExitInDoubt, Next: refusal.Command("decide", s.Folder.Path)}
 	}
-	s.Log.Info("nothing is in doubt, and the run has more to send", "go_on_with", s.GoOn())
+	s.Log.Info("nothing is in doubt, and the run has more to send", event.NothingInDoubt, "go_on_with", s.GoOn())
 	return nil
 }
 
@@ -165,7 +166,7 @@ func askService(s *run.Runner, ctx context.Context, d *delivery.Run, receipts *d
 		if err := decision.Found(log, now, named); err != nil {
 			return refusal.New("receipts_not_recorded", "cause", err)
 		}
-		s.Log.Info("the receipts were read", "in_doubt", len(forms), "found", len(named))
+		s.Log.Info("the receipts were read", event.ReceiptsRead, "in_doubt", len(forms), "found", len(named))
 		account := log.Ledger.Account()
 		if live, held, foreign := log.Ledger.Unsettled(); live == 0 && held == 0 && foreign == 0 && account.Check() == nil {
 			if err := log.Finish(now, account); err != nil {
@@ -225,10 +226,10 @@ func ReadReceipts(s *run.Runner, ctx context.Context, planned *plan.Plan, forms 
 			return nil, refusal.New("receipts_unreadable", "cause", err)
 		}
 		if receipts.Unread += unread; unread > 0 {
-			s.Log.Warn("receipts do not have the form of the contract, and cannot be read; the people in them stay in doubt", "day", day.Format(time.DateOnly), "receipts", unread)
+			s.Log.Warn("receipts do not have the form of the contract, and cannot be read; the people in them stay in doubt", event.ReceiptsUnreadable, "day", day.Format(time.DateOnly), "receipts", unread)
 		}
 		receipts.Read += n
-		s.Log.Info("receipts", "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
+		s.Log.Info("receipts", event.ReceiptsRead, "day", day.Format(time.DateOnly), "receipts", n, "found_so_far", len(found))
 	}
 	return found, nil
 }
@@ -270,7 +271,7 @@ func ReceiptsCome(s *run.Runner, r *delivery.Receipts, messages iter.Seq2[delive
 		case 2*c.named < c.accepted:
 			return few(c, " on "+day.Format(time.DateOnly)), nil
 		case c.accepted == 0:
-			s.Log.Warn("of a day with messages in doubt, no accepted message must have its receipt yet, so nothing shows that the receipts of this day have come", "day", day.Format(time.DateOnly))
+			s.Log.Warn("of a day with messages in doubt, no accepted message must have its receipt yet, so nothing shows that the receipts of this day have come", event.ReceiptsProveLittle, "day", day.Format(time.DateOnly))
 		}
 	}
 	return nil, nil
@@ -303,7 +304,7 @@ func warnOfKeys(s *run.Runner, planned *plan.Plan, forms map[engine.Reference]pl
 		}
 	}
 	if others > 0 {
-		s.Log.Warn("messages in doubt were attempted with another API key; an application is shown the receipts of its own messages only, so ask with that key as well", "messages", others)
+		s.Log.Warn("messages in doubt were attempted with another API key; an application is shown the receipts of its own messages only, so ask with that key as well", event.OtherKey, "messages", others)
 	}
 	return nil
 }

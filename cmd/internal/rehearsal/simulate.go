@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/engine/build"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/refusal"
 	"cohort/engine/report"
@@ -100,7 +100,7 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 				}
 				return checkLedger(c.OutOrStdout(), check, state, seed)
 			}
-			o := simulator.Options{Seed: seed, Version: build.Version(), Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+			o := simulator.Options{Seed: seed, Version: build.Version(), Log: event.Log(c.Context(), c.ErrOrStderr()).With(event.SimulatorFails)}
 			o.NHSApp.Receipts.Hasten, o.Notify.Statuses.Hasten = hasten, hasten
 			o.Notify.ContactDetails, o.NHSApp.Intermediary = true, intermediary
 			if faultsFile != "" {
@@ -138,8 +138,13 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 			if err != nil {
 				return refusal.New("simulator_cannot_listen", "address", listen, "cause", err)
 			}
+			at := listener.Addr().(*net.TCPAddr)
+			if log := event.Programs(c.Context()); log != nil {
+				log.Info("the simulator serves: "+keys, event.Simulating, "address", at.String(), "beyond_this_machine", !at.IP.IsLoopback())
+				return serve(c.Context(), listener, simulator.New(o))
+			}
 			fmt.Fprintf(c.ErrOrStderr(), "NHS Notify simulator: %s\n  base_url:  http://%s/comms\n  token_url: http://%s/oauth2/token\n  the NHS App's base_url: http://%s/nhs-app\n", keys, listener.Addr(), listener.Addr(), listener.Addr())
-			if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
+			if !at.IP.IsLoopback() {
 				fmt.Fprintf(c.ErrOrStderr(), "WARNING: it listens beyond this machine, at %s: other machines can read the messages and NHS numbers that it gets; --listen 127.0.0.1:%d keeps it to this machine\n", listener.Addr(), at.Port)
 			}
 			return serve(c.Context(), listener, simulator.New(o))
@@ -156,6 +161,7 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
 	commandline.CampaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
+	commandline.LogFlag(c)
 	back.flags(f)
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/reconcile"
 	"cohort/engine/control"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -93,7 +94,7 @@ func (d *decider) askReceipts(ctx context.Context) error {
 		return register.NotLatest(s.RunFolder, &ledger.CopyError{Why: fmt.Sprintf("the service has receipts of %d messages that it never sent, or has as refused", beyond), Older: true})
 	}
 	if accepted := of[person.Accepted]; 2*named[person.Accepted] <= accepted {
-		s.Log.Warn("the receipts prove little: most are still to come, or this application is not shown them", "accepted", accepted, "with_receipt", named[person.Accepted])
+		s.Log.Warn("the receipts prove little: most are still to come, or this application is not shown them", event.ReceiptsProveLittle, "accepted", accepted, "with_receipt", named[person.Accepted])
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -78,7 +80,7 @@ func (r *Runner) summarise(plan *plan.Plan, spool *shard.Spool, folded *ledger.L
 	path := r.Folder.File(runfolder.SummaryFile)
 	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Log: r.Log}
 	if err := of.WriteSummary(path); err != nil {
-		r.Log.Warn("the summary could not be written", "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
+		r.Log.Warn("the summary could not be written", event.NotWritten, "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
 		return
 	}
 	fmt.Fprintf(r.Stdout, "summary  %s\n", path)
@@ -89,7 +91,7 @@ func (r *Runner) end(ctx context.Context, plan *plan.Plan, spool *shard.Spool, f
 	inDoubt := summary.Account.Fates[person.InDoubt]
 	switch {
 	case stopped != nil && reported != nil:
-		r.Log.Warn("the report could not be written", "problem", reported.Error())
+		r.Log.Warn("the report could not be written", event.NotWritten, "problem", reported.Error())
 		fallthrough
 	case stopped != nil:
 		if summary.Foreign > 0 {
@@ -214,7 +216,7 @@ func (r *Runner) join(ctx context.Context, planned *plan.Plan, spool *shard.Spoo
 	}
 	m, err := sink.Join(ctx, planned.References, NameOfFiles(planned), forms, refused, again)
 	if mended > 0 {
-		r.Log.Warn("parts were missing or changed, and were made again from the sealed plan", "parts", mended)
+		r.Log.Warn("parts were missing or changed, and were made again from the sealed plan", event.PartsMadeAgain, "parts", mended)
 	}
 	if ctx.Err() != nil {
 		return refusal.New("stopped_making_files")
@@ -270,13 +272,21 @@ func (r *Runner) onHalt(reason error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, command[0], append(slices.Clone(command[1:]), folder, refusal.OneLine(why))...)
+	var said bytes.Buffer // must not be among the lines of a log for programs
 	c.Stdout, c.Stderr = r.stderr, r.stderr
+	if r.programs {
+		c.Stdout, c.Stderr = &said, &said
+	}
 	secret := r.Campaign.SecretVariables()
 	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(secret, name)
 	})
-	if err := c.Run(); err != nil {
-		r.Log.Error("the on_halt command failed", "command", command[0], "problem", err.Error())
+	err := c.Run()
+	if said.Len() > 0 {
+		r.Log.Info("the on_halt command says", event.OnHaltSays, "output", strings.ToValidUTF8(string(said.Bytes()[:min(said.Len(), 4096)]), ""))
+	}
+	if err != nil {
+		r.Log.Error("the on_halt command failed", event.OnHaltFailed, "command", command[0], "problem", err.Error())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/engine"
 	"cohort/engine/decision"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
@@ -30,7 +31,7 @@ func (r *Runner) Listen(ctx context.Context, planned *plan.Plan, doing string) (
 // Tidy drops callbacks that no run needs.
 func (r *Runner) Tidy(f *facts.Facts) {
 	if err := f.Tidy(time.Now()); err != nil {
-		r.Log.Warn("old callbacks stay in the shared inbox", "problem", err.Error())
+		r.Log.Warn("old callbacks stay in the shared inbox", event.OldCallbacksStay, "problem", err.Error())
 	}
 }
 
@@ -85,7 +86,7 @@ func (r *Runner) Contradict(heard *facts.Heard, planned *plan.Plan, folded *ledg
 func (s *start) listen(ctx context.Context) (err error) {
 	if dir := s.run.Folder.Path; s.run.Campaign.Callbacks != nil && !s.run.Call.Simulate && !facts.Receives(dir) {
 		s.run.Log.Warn("no receiver of callbacks is at work for this run, so nobody hears what becomes of the messages; start it as below, "+
-			"or send with --run in the folder where it is at work", "command", refusal.Command("callbacks", "-c", s.run.Call.Campaign, "--runs", filepath.Dir(dir)))
+			"or send with --run in the folder where it is at work", event.NoReceiver, "command", refusal.Command("callbacks", "-c", s.run.Call.Campaign, "--runs", filepath.Dir(dir)))
 	}
 	if s.heard, err = s.run.hear(ctx, s.plan, "send"); err == nil {
 		return nil
@@ -94,7 +95,7 @@ func (s *start) listen(ctx context.Context) (err error) {
 	if s.ledger.SendsAgain() {
 		return refusal.New("callbacks_unreadable", "cause", err)
 	}
-	s.run.Log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", "problem", err.Error())
+	s.run.Log.Error("ALARM: the callbacks cannot be read; the run goes on, and nobody knows if they contradict the account", event.CallbacksUnreadable, "problem", err.Error())
 	return nil
 }
 
@@ -120,6 +121,6 @@ func (s *start) settle(log *ledger.Log, source engine.Source) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	s.run.Log.Info("receipts name messages in doubt", "found", len(found))
+	s.run.Log.Info("receipts name messages in doubt", event.ReceiptsFound, "found", len(found))
 	return decision.Found(log, time.Now(), found)
 }

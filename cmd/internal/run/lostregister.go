@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -49,10 +50,10 @@ func (r *Runner) adopt(folder string) error {
 func (r *Runner) adoptFrom(was string) error {
 	now := r.Campaign.Register
 	if !runfolder.Exists(was) {
-		r.Log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", "was", was, "is", now)
+		r.Log.Warn("register in the campaign file has changed, and the old folder is not there: runs that it alone knows are not looked at", event.RegisterChanged, "was", was, "is", now)
 		return nil
 	}
-	r.Log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", "was", was, "is", now)
+	r.Log.Warn("register in the campaign file has changed: both are read, and the new one takes over what the old one knows", event.RegisterChanged, "was", was, "is", now)
 	old, err := register.Open(was)
 	if err != nil {
 		return refusal.New("old_register_unreadable", "cause", err, "register", now)
@@ -93,7 +94,7 @@ func (r *Runner) registerLost(folder string) error {
 		if len(registers) > 1 {
 			return refusal.New("registers_empty", "registers", strings.Join(registers, ", "), "folder", f)
 		}
-		r.Log.Warn("the register knows no run, and a run was noted in it before: its knowledge is lost, and people reached by other runs may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", "register", registers[0], "run", f)
+		r.Log.Warn("the register knows no run, and a run was noted in it before: its knowledge is lost, and people reached by other runs may be sent to again; if its storage is not mounted, stop this and mount it; else bring the register back from a copy", event.RegisterEmpty, "register", registers[0], "other_run", f)
 		return nil
 	}
 	return nil

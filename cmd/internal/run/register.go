@@ -13,6 +13,7 @@ import (
 	"cohort/cmd/internal/earlier"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
@@ -129,8 +130,8 @@ func (s *start) register() error {
 			return err
 		}
 		for _, e := range st.OtherKeys {
-			r.Log.Warn("this campaign was sent to another address with another API key; if both are the same service, its people are sent to twice: then stop this run and go on with that one",
-				"was", register.AddressOf(e.Service), "is", register.AddressOf(r.Service), "run", e.Folder, "requests", e.Attempts, "last_at_work", e.At.Format(time.DateOnly))
+			r.Log.Warn("this campaign was sent to another address with another API key; if both are the same service, its people are sent to twice: then stop this run and go on with that one", event.OtherAddress,
+				"was", register.AddressOf(e.Service), "is", register.AddressOf(r.Service), "other_run", e.Folder, "requests", e.Attempts, "last_at_work", e.At.Format(time.DateOnly))
 		}
 		for _, e := range p.Earlier {
 			if entry, ok := reg.Run(e.RunID); ok && entry.State == register.Begun {
@@ -284,7 +285,7 @@ func (r *Runner) note(plan *plan.Plan, state register.State, summary dispatch.Su
 		err = reg.Record(e)
 	}
 	if err != nil {
-		r.Log.Warn("the register could not be told how far the run has come", "problem", err.Error())
+		r.Log.Warn("the register could not be told how far the run has come", event.RegisterNotTold, "problem", err.Error())
 	}
 }
 

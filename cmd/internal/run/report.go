@@ -17,6 +17,7 @@ import (
 	"cohort/cmd/internal/output"
 	"cohort/engine/build"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/facts"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -38,7 +39,7 @@ func (r *Runner) report(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledg
 		if problem == nil {
 			return nil
 		}
-		r.Log.Warn("the report of this finished run is written again", "problem", problem.Error())
+		r.Log.Warn("the report of this finished run is written again", event.ReportAgain, "problem", problem.Error())
 	}
 	if summary.Account.Fates[person.Suppressed] > plan.Static[string(person.Suppressed)] { // lists have named people since
 		if err := intake.WriteRejectsNow(r.Folder.Path, plan, folded, spool); err != nil {
@@ -120,7 +121,7 @@ func (r *Report) Write(outputs ...report.Output) (err error) {
 		}
 		defer func() { _ = states.Close() }()
 		if in.Unread = known.Unread(); in.Unread != nil {
-			r.Log.Error("ALARM: the report lacks callbacks that cannot be read; see \"The inbox is damaged\" in docs/callbacks.md", "cause", in.Unread)
+			r.Log.Error("ALARM: the report lacks callbacks that cannot be read; see \"The inbox is damaged\" in docs/callbacks.md", event.CallbacksUnreadable, "cause", in.Unread)
 		}
 		in.States = states.All()
 		if in.Receipts, err = known.Receipts(); err != nil {

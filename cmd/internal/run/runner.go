@@ -18,6 +18,7 @@ import (
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
@@ -41,6 +42,7 @@ type Runner struct {
 	stdin     io.Reader
 	stderr    io.Writer
 	attended  bool // a person at a terminal sees the output
+	programs  bool // programs read standard error
 	screen    *terminal.Screen
 	exporter  *metrics.Exporter // nil: nobody asked for metrics
 	goOnWith  []string          // flags of a resume that goes on with the same options
@@ -91,8 +93,8 @@ func ClockOf(ctx context.Context) func() time.Time {
 func (r *Runner) Open(c *cobra.Command) {
 	LimitMemory()
 	r.stdin, r.Stdout, r.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	r.screen, r.attended = terminal.NewScreen(r.stderr), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
-	r.Log = r.screen.Log
+	r.screen, r.attended = terminal.NewScreen(r.stderr, event.Programs(c.Context())), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
+	r.Log, r.programs = r.screen.Log, event.Programs(c.Context()) != nil
 	terminal.OutliveReaders()
 }
 
@@ -116,12 +118,13 @@ func (r *Runner) ResumeFolder(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if copied {
-		r.Log.Warn("the campaign file has gone; the copy in the run's folder is used", "was", r.Call.Campaign)
+		r.Log.Warn("the campaign file has gone; the copy in the run's folder is used", event.CampaignGone, "was", r.Call.Campaign)
 	}
 	if err := intake.CanAlert(r.Campaign); err != nil {
 		return err
 	}
 	r.Service, r.Id, r.Frozen, r.chain = planned.Service, planned.Run, r.Campaign.Frozen(), planned.Root()
+	event.SetRun(r.Log, r.Id.Short())
 	if r.Folder, err = runfolder.Hold(r.RunFolder, "resume", r.Network, r.Log); err != nil {
 		return err
 	}
@@ -166,7 +169,7 @@ func (r *Runner) Permits() (pace.Permits, error) {
 	}
 	r.share, r.close = joined, append(r.close, joined.Close)
 	use := joined.Use()
-	r.Log.Info("the key's requests are shared by all runs of its share", "share", use.Share, "runs", use.Runs,
+	r.Log.Info("the key's requests are shared by all runs of its share", event.KeyShared, "share", use.Share, "runs", use.Runs,
 		"requests_last_minute", use.Requests, "quota_per_minute", use.Quota)
 	return joined, nil
 }
@@ -178,7 +181,7 @@ func (r *Runner) Check(ctx context.Context) error {
 		return err
 	}
 	if p != nil {
-		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: " + why) }); err != nil {
+		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: "+why, event.KeyWait) }); err != nil {
 			return err
 		}
 		defer p.Done(pace.Answered)

@@ -13,6 +13,7 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/reach"
@@ -129,6 +130,7 @@ func (s *send) identify(ctx context.Context) error {
 	if f := r.followUp; f != nil {
 		r.Id, r.chain = engine.NewFollowUpID(f.of.Root, f.of.Rule, r.Id), f.of.Root
 	}
+	event.SetRun(r.Log, r.Id.Short())
 	if s.resumed && r.Call.RunID != r.Id.String() {
 		return refusal.New("run_identity_changed", "folder", r.RunFolder, "run", r.Call.RunID, "command", r.sendCommand())
 	}
@@ -255,7 +257,7 @@ func (s *send) planAgain(planned *plan.Plan, folded *ledger.Ledger) (bool, error
 	if err := register.Admit(register.Standing{Folder: r.Folder.Path, Copied: copied}); err != nil {
 		return false, err
 	}
-	r.Log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again")
+	r.Log.Info("nothing was sent by the plan that is there, and the call or the campaign has changed: it is made again", event.PlanAgain)
 	for _, name := range []string{ledger.RevisionsFolder, ledger.LogFolder, plan.PlanFile} { // a log without a plan would look like a loss
 		if err := os.RemoveAll(r.Folder.File(name)); err != nil {
 			return false, refusal.New("plan_not_made_again", "cause", err)
@@ -388,7 +390,7 @@ func (s *send) fixReach() error {
 	path := r.Folder.File(runfolder.UsersFile)
 	if was, err := runfolder.ReadCall(r.Folder.Path); err == nil && was.Reach != "" {
 		if x, err := reach.OpenFixed(path); err == nil && x.Digest == was.Reach {
-			r.Log.Info("who has the NHS App is known from the preparation that was stopped", "as_of", x.Day)
+			r.Log.Info("who has the NHS App is known from the preparation that was stopped", event.AppUsers, "as_of", x.Day)
 			s.reading.App.Reports, r.Call.Reach = x, x.Digest
 			return nil
 		}
@@ -397,7 +399,7 @@ func (s *send) fixReach() error {
 	err := s.reading.FixReach(day, path)
 	switch {
 	case errors.Is(err, reach.ErrNone) && r.Call.Simulate:
-		r.Log.Warn("who has the NHS App was not fetched today; in this rehearsal nobody knows it of anybody", "fetch_it_with", intake.ReachCommand(r.Campaign, r.Call.Cohort))
+		r.Log.Warn("who has the NHS App was not fetched today; in this rehearsal nobody knows it of anybody", event.AppUsers, "fetch_it_with", intake.ReachCommand(r.Campaign, r.Call.Cohort))
 		return nil
 	case errors.Is(err, reach.ErrNone):
 		return refusal.New("reach_not_fetched", "problem", intake.Unfetched(day, r.Campaign, r.Call.Cohort))

@@ -15,13 +15,14 @@ import (
 	"cohort/cmd/internal/followup"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
+	"cohort/engine"
 	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/facts"
-	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/plan"
 	"cohort/engine/record"
@@ -37,6 +38,8 @@ import (
 // start is one start of a run that has a plan.
 //
 //	read the log ─▶ admit ─▶ compare ─▶ check the service ─▶ lists ─▶ open the log ─▶ register ─▶ dispatch.Run ─▶ conclude
+//
+// When the API key is replaced in mid-run, the same process starts again from reading the log.
 type start struct {
 	run      *Runner
 	options  Options
@@ -124,7 +127,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 	if done, err := s.nothingToDo(ctx); done {
 		return err
 	}
-	lists, err := s.ready(ctx)
+	log, lists, err := s.open(ctx)
 	if ctx.Err() != nil {
 		return r.stopped(&dispatch.Stopped{Code: "signal", Why: "stopped before anything was sent"})
 	}
@@ -132,15 +135,16 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
-	log, err := s.log.Open()
-	s.log = nil
-	if errors.Is(err, journal.ErrFull) {
-		return refusal.New("no_room_for_log", "cause", err)
+	summary, err := s.send(ctx, log, lists)
+	for stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Code == engine.CodeKeyReplaced; {
+		if log, lists, err = s.openAgain(ctx, stopped); err == nil {
+			summary, err = s.send(ctx, log, lists)
+		}
+		err = s.begun(ctx, err)
 	}
-	if err != nil {
-		return runfolder.Unsound(r.Folder.Path, err)
-	}
-	return s.send(ctx, log, lists)
+	end := r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	s.ended.Store(endOf(summary, err, end))
+	return end
 }
 
 // nothingToDo ends the start of a run if it cannot go on or has nothing left to do.
@@ -163,7 +167,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	if err := r.Contradict(s.heard, s.plan, l, false); err != nil {
 		return true, err
 	}
-	r.Log.Info("this run is finished: nothing is sent", "run", s.plan.Run.Short(), "folder", r.Folder.Path)
+	r.Log.Info("this run is finished: nothing is sent", event.AlreadyFinished, "run", s.plan.Run.Short(), "folder", r.Folder.Path)
 	summary := dispatch.Summary{
 		Account: l.Account(), Routes: l.ByRoute(), Attempts: l.Facts().Attempts, Revisions: uint64(l.Facts().Revisions),
 		ListedLate: l.ListedLate(), Contradicted: l.CountContradicted(), Held: held, Finished: true,
@@ -246,7 +250,7 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 		s.compared.Begun = r.Folder.Path
 	}
 	for _, run := range s.compared.Found {
-		r.Log.Info(s.compared.Words(run))
+		r.Log.Info(s.compared.Words(run), event.OtherCampaign)
 	}
 	st := register.Standing{SameWords: s.compared}
 	repeats := register.Admit(st)
@@ -257,9 +261,9 @@ func (s *start) compare(ctx context.Context, spool *shard.Spool, closed []plan.E
 		for _, run := range s.compared.Repeated() {
 			r.Call.Consented, s.consents = append(r.Call.Consented, run.RunID), true
 		}
-		r.Log.Warn("people get the same words with the same values again, as --send-again says", "people", s.compared.Again)
+		r.Log.Warn("people get the same words with the same values again, as --send-again says", event.SameWordsAgain, "people", s.compared.Again)
 	} else if st.Rehearsal = r.rehearses(ctx); st.Rehearsal {
-		r.Log.Warn("a real send would be refused: " + repeats.Error())
+		r.Log.Warn("a real send would be refused: "+repeats.Error(), event.RealSendRefused)
 	}
 	return register.Admit(st)
 }
@@ -275,7 +279,7 @@ func (s *start) checkService(ctx context.Context) error {
 		return err
 	}
 	if m := (*apim.Mistake)(nil); s.ledger.Facts().Attempts > 0 && (!errors.As(err, &m) || !m.Permanent()) {
-		s.run.Log.Warn("the service does not answer; the run goes on trying", "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
+		s.run.Log.Warn("the service does not answer; the run goes on trying", event.ServiceSilent, "give_up_after", s.run.Campaign.GiveUpAfter.String(), "problem", refusal.OneLine(err.Error()))
 		return nil
 	}
 	return notReady(err)
@@ -295,7 +299,7 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	l := s.run.Lists()
 	for _, was := range s.ledger.Facts().Lists {
 		if !slices.ContainsFunc(l.Of, func(list campaign.List) bool { return list.File == was.File }) {
-			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", "list", filepath.Base(was.File))
+			s.run.Log.Warn("a suppression list is no longer in the campaign file; its people stay left out", event.ListGone, "list", filepath.Base(was.File))
 		}
 	}
 	if s.plan.FollowUp != nil {
@@ -311,24 +315,24 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 	return l.ForRun(s.run.Folder.Path, s.spool, first), nil
 }
 
-// send runs the dispatch loop until the run ends or stops, and concludes it. It closes the log.
-func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) error {
+// send runs the dispatch loop until the run ends or stops. It closes the log.
+func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) (dispatch.Summary, error) {
 	r, c := s.run, s.run.Campaign
 	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
 	permits, err := r.Permits()
 	if err != nil {
-		return errors.Join(err, log.Close())
+		return dispatch.Summary{}, errors.Join(err, log.Close())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r.Log.Info("sending", "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
+	r.Log.Info("sending", event.Sending, "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
 	terminal.PartWith(ctx, r.GoOn())
 	stopping := context.AfterFunc(ctx, func() {
-		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe")
+		r.Log.Info("stopping: requests under way may finish, for 45 s at most; once more to leave at once, which is safe", event.Stopping)
 	})
 	defer stopping()
 	if s.ledger.Facts().Paused != "" {
-		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), "paused", s.ledger.Facts().Paused)
+		r.Log.Warn("the run is paused, and stays so: to go on, "+refusal.Command("continue", r.Folder.Path), event.Paused, "paused", s.ledger.Facts().Paused)
 	}
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
@@ -367,9 +371,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	}
 	s.ledger, log = nil, nil
 	runtime.GC() // there is memory for one ledger, and the limit must not rise for two
-	end := r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
-	s.ended.Store(endOf(summary, err, end))
-	return end
+	return summary, err
 }
 
 // notes lists the decisions that this start records in the log before it sends anything.
@@ -407,6 +409,6 @@ func (s *start) reached(mark func() error, stop context.CancelCauseFunc, attempt
 	}
 	if err = errors.Join(err, mark()); err != nil && !s.noteFailed {
 		s.noteFailed = true
-		s.run.Log.Warn("it could not be noted how far the run has come", "problem", err.Error())
+		s.run.Log.Warn("it could not be noted how far the run has come", event.RegisterNotTold, "problem", err.Error())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"cohort/engine/event"
 	"cohort/engine/pace"
 	"cohort/ingest"
 )
@@ -67,7 +68,7 @@ func (r *reading) show(now time.Time, n int64) {
 		}
 	case now.Sub(r.spoke) >= ReadingSpeaks:
 		r.spoke = now
-		args := []any{"bytes", n}
+		args := []any{event.Reading, "bytes", n}
 		if r.total > 0 {
 			args = append(args, "of", r.total)
 		}

@@ -22,7 +22,7 @@ func TestReadingIsShownWhenItIsLong(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var said bytes.Buffer
 			began := time.Now()
-			end := NewScreen(&said).Follow("reading the cohort", test.total, func() int64 { return time.Since(began).Milliseconds() / 25 })
+			end := NewScreen(&said, nil).Follow("reading the cohort", test.total, func() int64 { return time.Since(began).Milliseconds() / 25 })
 			time.Sleep(test.lasts)
 			end()
 			end() // once more is no harm
@@ -56,7 +56,7 @@ func TestReadingIsABarOnATerminal(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var said bytes.Buffer
-			s := NewScreen(&said)
+			s := NewScreen(&said, nil)
 			s.terminal = true
 			began := time.Now()
 			end := s.Follow("reading the cohort", test.total, func() int64 { return time.Since(began).Milliseconds() * 1e5 })

@@ -13,6 +13,7 @@ import (
 
 	"cohort/engine/campaign"
 	"cohort/engine/dispatch"
+	"cohort/engine/event"
 	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/ingest/person"
@@ -32,14 +33,17 @@ type Screen struct {
 	spoke    time.Time // when the latest progress line was written
 }
 
-// NewScreen makes a screen that writes to stderr.
-func NewScreen(stderr io.Writer) *Screen {
-	s := &Screen{out: &switchable{to: stderr}, terminal: AtTerminal(stderr)}
-	o := &slog.HandlerOptions{}
-	if s.terminal {
-		o.ReplaceAttr = forEyes
+// NewScreen makes a screen that writes to stderr. A log for programs takes its place when there is one.
+func NewScreen(stderr io.Writer, programs *slog.Logger) *Screen {
+	s := &Screen{out: &switchable{to: stderr}, terminal: programs == nil && AtTerminal(stderr)}
+	switch {
+	case programs != nil:
+		s.Log = programs
+	case s.terminal:
+		s.Log = event.Text(s.out, forEyes)
+	default:
+		s.Log = event.Text(s.out, nil)
 	}
-	s.Log = slog.New(slog.NewTextHandler(s.out, o))
 	return s
 }
 
@@ -81,7 +85,7 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	}
 	s.spoke = now.At
 	left := now.Left
-	args := []any{"state", string(now.State), "accepted", accepted, "left", left, "per_second", int64(now.Speed + 0.5), "in_flight", now.InFlight,
+	args := []any{event.Progress, "state", string(now.State), "accepted", accepted, "left", left, "per_second", int64(now.Speed + 0.5), "in_flight", now.InFlight,
 		"refused", now.Account.Fates[person.Refused], "in_doubt", now.Account.Fates[person.InDoubt]}
 	if held := waits(now); held > 0 {
 		args = append(args, "for_a_person", held)

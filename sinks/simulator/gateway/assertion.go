@@ -91,16 +91,17 @@ func (a *assertion) check(now time.Time, audience string, used func(jti string) 
 // checkCredentials checks the key id, the issuer and the signature.
 func (g *Gateway) checkCredentials(a *assertion) *oauthError {
 	kid, _ := a.header["kid"].(string)
-	key, known := g.Options.PublicKey, g.Options.KeyID == "" || kid == g.Options.KeyID
-	if g.Options.Keys != nil {
-		key, known = g.Options.Keys[kid], g.Options.Keys[kid] != nil
+	knows := g.knows.Load()
+	key, known := knows.PublicKey, knows.KeyID == "" || kid == knows.KeyID
+	if knows.Keys != nil {
+		key, known = knows.Keys[kid], knows.Keys[kid] != nil
 	} else if key == nil {
 		return nil
 	}
 	if !known {
 		return unauthorised("Invalid 'kid' header in client_assertion JWT - no matching public key")
 	}
-	if g.Options.APIKey != "" && a.issuer() != g.Options.APIKey {
+	if knows.APIKey != "" && a.issuer() != knows.APIKey {
 		return unauthorised("Invalid 'iss'/'sub' claims in client_assertion JWT")
 	}
 	digest := sha512.Sum512([]byte(a.signed))

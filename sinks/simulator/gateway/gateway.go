@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cohort/sinks/simulator/faults"
@@ -27,11 +28,7 @@ type Options struct {
 	Seed   uint64
 	Faults faults.Set
 
-	// The credentials that the token endpoint knows, as simulator.Options explains them.
-	APIKey    string
-	KeyID     string
-	PublicKey *rsa.PublicKey
-	Keys      map[string]*rsa.PublicKey // by key id, in place of KeyID and PublicKey
+	Credentials
 
 	NotOnboarded   bool          // 403 for everything
 	TokenLifetime  time.Duration // of every access token
@@ -41,12 +38,21 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// Credentials are what the token endpoint knows, as simulator.Options explains them.
+type Credentials struct {
+	APIKey    string
+	KeyID     string
+	PublicKey *rsa.PublicKey
+	Keys      map[string]*rsa.PublicKey // by key id, in place of KeyID and PublicKey
+}
+
 // Gateway serves the APIs behind it. It is safe for concurrent use. Its exported fields never
 // change.
 type Gateway struct {
 	Dice    *faults.Dice
 	Options Options
 
+	knows  atomic.Pointer[Credentials]
 	tokens sync.Map // of *token, by access token
 	jtis   sync.Map // of used assertions
 
@@ -58,10 +64,18 @@ type Gateway struct {
 
 // New makes a gateway. Every option is set but the credentials and the quota.
 func New(o Options) *Gateway {
-	return &Gateway{
+	g := &Gateway{
 		Dice: faults.NewDice(o.Seed, o.Faults), Options: o, minutes: map[minute]int{},
 		traffic: Traffic{ByStatus: map[string]int{}}, names: rand.New(rand.NewPCG(o.Seed, math.MaxUint64)),
 	}
+	g.knows.Store(&o.Credentials)
+	return g
+}
+
+// Know replaces what the token endpoint knows, and revokes every token, as when keys are renewed.
+func (g *Gateway) Know(c Credentials) {
+	g.knows.Store(&c)
+	g.tokens.Range(func(_, t any) bool { t.(*token).revoked.Store(true); return true })
 }
 
 // API is one API behind the gateway.
