@@ -868,6 +868,12 @@ func TestAFollowUpByARuleAddedLater(t *testing.T) {
 			t.Errorf("%v: exit %d\n%s", refused, o.code, o.stderr)
 		}
 	}
+	c.write("app.yaml", strings.Replace(whole, "max_invalid: 10%", `max_invalid: 10%, format: {header: false},
+  columns: {nhs_number: "1", given_name: "2", appointment_date: "3", clinic_name: "4", street: "5", town: "6", postcode: "7"}`, 1))
+	if o := c.run(append(call, "--cohort", "cohort.csv")...); !o.refused("followup_read_otherwise") {
+		t.Errorf("the records come out otherwise: exit %d\n%s", o.code, o.stderr)
+	}
+	c.write("app.yaml", whole)
 	inApp, due := c.step(appPlan), map[string]bool{}
 	for i, number := range c.numbers[:280] {
 		due[number] = i >= 40 && inApp[number].ReadAt == nil && !inApp[number].forbidden()

@@ -46,7 +46,7 @@ type Query struct {
 // Answer has the records that were found. It holds personal data.
 type Answer struct {
 	Records  []*Found          `json:"records"`
-	Requests []*Request        `json:"requests,omitempty"` // the reference is that of a request with messages of many people
+	Requests []*Request        `json:"requests,omitempty"` // with the reference that was asked for
 	Searched int               `json:"runs_searched"`
 	Unread   map[string]string `json:"runs_not_searched,omitempty"` // folders of runs that cannot be read, and why
 	Recorded []Recorded        `json:"recorded"`

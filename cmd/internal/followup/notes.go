@@ -169,8 +169,8 @@ func (n *Notes) AnyOnly() (*Note, bool) {
 	return nil, false
 }
 
-// Settle looks at the earlier follow-ups that share with a step. It refuses another while one of them can still send, or when
-// nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
+// Settle looks at the earlier follow-ups that share with a step. It refuses another while one of them can still send,
+// or when nobody can say whom it has taken. It forgets those that a crash left without a plan: they sent nothing.
 func (n *Notes) Settle(reg *register.Register, parent string, step Step, folderOf FolderOf, log *slog.Logger) error {
 	for _, e := range reg.Runs() {
 		has := func(note *Note) bool { return note.RunID == e.RunID }

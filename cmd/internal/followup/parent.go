@@ -87,12 +87,7 @@ func (p *Parent) each(
 	defer func() { _ = trail.Close() }()
 	b := &pass{trail: trail, templates: earlier.TemplatesOf(p.Plan), fn: fn, kept: columns}
 	if cohort != nil {
-		var end func()
-		b.next, end = iter.Pull2(iter.Seq2[ingest.Kept, error](cohort))
-		defer end()
-		texts := p.Spool.Manifest.Texts()
-		b.kept = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return !slices.Contains(texts, c) })
-		b.columns = columns
+		defer b.open(cohort, columns, p.Spool.Manifest.Texts())()
 	}
 	ranges, err := p.Spool.RangesOf(b.kept)
 	if err != nil {
@@ -123,12 +118,7 @@ func (p *Parent) each(
 			return err
 		}
 	}
-	if cohort != nil {
-		if _, err, more := b.next(); err != nil || more {
-			return cmp.Or(err, errReadOtherwise)
-		}
-	}
-	return nil
+	return b.end()
 }
 
 // pass reads a block.
@@ -144,6 +134,26 @@ type pass struct {
 	next    func() (ingest.Kept, error, bool) // of the cohort; nil: all columns are in the spool
 	columns []string                          // of the cohort
 	block   []ingest.Kept
+}
+
+// open begins to read the cohort for the columns that are not among texts. The caller calls what it returns.
+func (b *pass) open(cohort Cohort, columns, texts []string) (end func()) {
+	b.next, end = iter.Pull2(iter.Seq2[ingest.Kept, error](cohort))
+	b.kept = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return !slices.Contains(texts, c) })
+	b.columns = columns
+	return end
+}
+
+// end reads the cohort to its end, where its digest is known.
+func (b *pass) end() error {
+	if b.next == nil {
+		return nil
+	}
+	_, err, more := b.next()
+	if more && err == nil {
+		err = errReadOtherwise
+	}
+	return err
 }
 
 // readCohort reads what the cohort has of the rows of the block.

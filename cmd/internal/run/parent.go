@@ -119,7 +119,9 @@ func (p *parent) suits(by *campaign.Campaign) error {
 }
 
 // find finds the people due. Other calls are kept away until the follow-up has a plan.
-func (p *parent) find(ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, o *FollowUp) (err error) {
+func (p *parent) find(
+	ctx context.Context, f *followUp, a *followup.Ask, by *campaign.Campaign, o *FollowUp,
+) (err error) {
 	if err := p.hold(f, a, !o.DryRun && !o.Due); err != nil {
 		return err
 	}
