@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/control"
 	"cohort/engine/disk"
 	"cohort/engine/ledger"
@@ -45,7 +46,7 @@ func operationCommand(name string, verb record.Verb, short, long, done, next str
 	var o operation
 	c := &cobra.Command{
 		Use: name + " DIR", Short: short, Long: long + operationHelp,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.asked.Verb = verb
 			if err := o.find(args[0]); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
@@ -33,7 +34,7 @@ may then go out after that time. The window still holds, and so does a service t
 fewer requests. --campaign goes back to the campaign's own pace. A rate above the
 campaign's ceiling, pace.per_second or the capacity of its window, needs --force.
 ` + operationHelp,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.asked.Verb = record.VerbPace
 			given := 0

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -26,7 +27,7 @@ words with the same values twice, nothing is sent (exit 10), unless --send-again
 
 Exit codes:
 ` + exitCodes,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			path, call, err := runfolder.Find(args[0])
 			if err != nil {

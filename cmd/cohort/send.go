@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
@@ -45,7 +46,7 @@ Exit codes:
   cohort send -c campaign.yaml corrected.csv --new-cohort
   cohort send -c national.yaml national.csv --rest-of pilot
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
-		Args: cohortArguments("dry-run"),
+		Args: commandline.CohortArguments("dry-run"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
@@ -84,7 +85,7 @@ Exit codes:
 		},
 	}
 	f := c.Flags()
-	campaignFlag(c, &campaign, "the campaign `file`")
+	commandline.CampaignFlag(c, &campaign, "the campaign `file`")
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")

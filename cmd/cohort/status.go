@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/status"
 	"cohort/engine/runfolder"
 )
@@ -16,7 +17,7 @@ func statusCommand() *cobra.Command {
 under way count as in doubt until they are answered.
 
 ` + showCodes,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
@@ -29,7 +30,7 @@ under way count as in doubt until they are answered.
 			if err != nil {
 				return err
 			}
-			return show(c, asJSON, s)
+			return commandline.Show(c, asJSON, s)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")

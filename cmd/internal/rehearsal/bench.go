@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/status"
@@ -30,7 +31,8 @@ const (
 	nationalHours    = 16
 )
 
-func benchCommand() *cobra.Command {
+// Bench makes the command "bench". root makes the command line that it runs commands of.
+func Bench(root func() *cobra.Command) *cobra.Command {
 	var records int
 	var parent string
 	c := &cobra.Command{
@@ -44,12 +46,12 @@ file is made in a new folder inside --dir, which is removed at the end.
 Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stopped.`,
 		Example: `  cohort bench
   cohort bench --dir /var/lib/cohort -n 1000000`,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if records < 100 || records > 10_000_000 {
 				return refusal.New("bench_records_wrong")
 			}
-			err := selfTest(c.Context(), c.OutOrStdout(), parent, records)
+			err := selfTest(c.Context(), root, c.OutOrStdout(), parent, records)
 			if c.Context().Err() != nil {
 				return &dispatch.Stopped{Code: "signal", Why: "stopped while measuring; nothing was sent"}
 			}
@@ -62,7 +64,7 @@ Exit codes: 0 they fit; 10 they do not fit, or the test cannot be made; 3 stoppe
 }
 
 // selfTest makes a folder in parent, measures in it, prints what it found, and removes it.
-func selfTest(ctx context.Context, out io.Writer, parent string, records int) (err error) {
+func selfTest(ctx context.Context, root func() *cobra.Command, out io.Writer, parent string, records int) (err error) {
 	folder, err := os.MkdirTemp(parent, "cohort-bench-")
 	if err != nil {
 		return refusal.New("bench_folder_unmakeable", "cause", err)
@@ -78,14 +80,14 @@ func selfTest(ctx context.Context, out io.Writer, parent string, records int) (e
 	}
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	fmt.Fprintf(out, "  a synced write   %.1f ms; the slowest of %d took %.1f ms\n", ms(median), syncedWrites, ms(slowest))
-	batched, err := sendOnce(ctx, filepath.Join(folder, "batched"), records, 1000)
+	batched, err := sendOnce(ctx, root, filepath.Join(folder, "batched"), records, 1000)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "  reading          %.2f million records a second; %d take %.0f s\n",
 		batched.read/1e6, nationalMessages, nationalMessages/batched.read)
 	fmt.Fprintf(out, "  1000 a request   %.1f million messages an hour\n", batched.perHour/1e6)
-	single, err := sendOnce(ctx, filepath.Join(folder, "single"), records/10, 1)
+	single, err := sendOnce(ctx, root, filepath.Join(folder, "single"), records/10, 1)
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ type testSend struct {
 
 // sendOnce checks a new cohort and sends it to a simulator, in a new folder. Each folder has its
 // own register, because the second send to the same people would be refused.
-func sendOnce(ctx context.Context, folder string, records, batch int) (s testSend, err error) {
+func sendOnce(ctx context.Context, root func() *cobra.Command, folder string, records, batch int) (s testSend, err error) {
 	at := func(name string) string { return filepath.Join(folder, name) }
 	file, campaign, aRun := at("cohort.csv"), at("campaign.yaml"), at("run")
 	if err = os.Mkdir(folder, 0o700); err == nil {
@@ -128,17 +130,17 @@ func sendOnce(ctx context.Context, folder string, records, batch int) (s testSen
 		return s, refusal.New("bench_cohort_unmakeable", "cause", err)
 	}
 	var found intake.Findings
-	if err := callHere(ctx, &found, "check", "-c", campaign, file, "--json"); err != nil {
+	if err := callHere(ctx, root(), &found, "check", "-c", campaign, file, "--json"); err != nil {
 		return s, err
 	}
 	s.read = float64(found.Records) / found.Seconds
 	start := time.Now()
-	if err := callHere(ctx, nil, "send", "-c", campaign, file, "--simulate", "--run", aRun); err != nil {
+	if err := callHere(ctx, root(), nil, "send", "-c", campaign, file, "--simulate", "--run", aRun); err != nil {
 		return s, err
 	}
 	hours := time.Since(start).Hours()
 	var ended status.Status
-	if err := callHere(ctx, &ended, "status", aRun, "--json"); err != nil {
+	if err := callHere(ctx, root(), &ended, "status", aRun, "--json"); err != nil {
 		return s, err
 	}
 	s.perHour = float64(ended.Fates[person.Accepted]) / hours
@@ -165,9 +167,8 @@ sink:
 
 // callHere runs a command of cohort in this process and decodes the JSON that it prints into
 // result, unless that is nil.
-func callHere(ctx context.Context, result any, args ...string) error {
+func callHere(ctx context.Context, root *cobra.Command, result any, args ...string) error {
 	var out strings.Builder
-	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(io.Discard)

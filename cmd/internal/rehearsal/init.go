@@ -1,4 +1,5 @@
-package main
+// Package rehearsal has the commands that try cohort without a real service and without real people.
+package rehearsal
 
 import (
 	"bytes"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/campaign"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -20,7 +22,8 @@ import (
 //go:embed init.yaml
 var campaignText string
 
-func initCommand() *cobra.Command {
+// Init makes the command "init".
+func Init() *cobra.Command {
 	profile := string(campaign.Test)
 	c := &cobra.Command{
 		Use:   "init DIR",
@@ -36,7 +39,7 @@ It overwrites nothing, and says the next two commands.
 Exit codes: 0 made; 10 refused, because one of them is there already or the folder cannot be written.`,
 		Example: `  cohort init invitation
   cohort init invitation --profile production`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if profile != string(campaign.Test) && profile != string(campaign.Production) {
 				return refusal.New("no_such_profile", "profile", profile)

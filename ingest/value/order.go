@@ -1,24 +1,25 @@
-package ingest
+package value
 
 import (
 	"strconv"
 	"time"
 )
 
-// order is the kind of the values that order the records of a person: whole numbers, or dates
+// Order is the kind of the values that order the records of a person: whole numbers, or dates
 // and times as Unix milliseconds. The two cannot be compared, so the first readable value
 // decides for the whole cohort. Eight digits that form a date are a date, unless whole numbers
 // came first.
-type order uint32
+type Order uint32
 
+// The orders. Unsettled: no value was read yet.
 const (
-	unsettled order = iota
+	Unsettled Order = iota
 	numbers
 	times
 )
 
-// read returns the number to compare by; false when the value cannot be read.
-func (o *order) read(v []byte) (int64, bool) {
+// Read returns the number to compare by; false when the value cannot be read.
+func (o *Order) Read(v []byte) (int64, bool) {
 	if *o != numbers {
 		if t, ok := moment(v); ok {
 			*o = times
@@ -28,7 +29,7 @@ func (o *order) read(v []byte) (int64, bool) {
 	if *o == times {
 		return 0, false
 	}
-	n, ok := whole(v)
+	n, ok := Whole(v)
 	if ok {
 		*o = numbers
 	}
@@ -59,8 +60,8 @@ func moment(v []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// whole reads a whole number in decimal, with or without a minus sign.
-func whole(v []byte) (n int64, ok bool) {
+// Whole reads a whole number in decimal, with or without a minus sign.
+func Whole(v []byte) (n int64, ok bool) {
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	return n, err == nil && v[0] != '+'
 }

@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"encoding/json"
@@ -10,15 +10,15 @@ import (
 	"cohort/engine/refusal"
 )
 
-// campaignFlag adds --campaign, -c to a command.
-func campaignFlag(c *cobra.Command, path *string, usage string) {
+// CampaignFlag adds --campaign, -c to a command.
+func CampaignFlag(c *cobra.Command, path *string, usage string) {
 	c.Flags().StringVarP(path, "campaign", "c", "", usage)
 }
 
-// cohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
+// CohortArguments wants at least one cohort. Where there is none, it looks whether the flag that
 // takes a file took the cohort.
-func cohortArguments(flag string) cobra.PositionalArgs {
-	wanted := arguments(cobra.MinimumNArgs(1))
+func CohortArguments(flag string) cobra.PositionalArgs {
+	wanted := Arguments(cobra.MinimumNArgs(1))
 	return func(c *cobra.Command, args []string) error {
 		err := wanted(c, args)
 		taken := c.Flags().Lookup(flag).Value.String()
@@ -29,8 +29,8 @@ func cohortArguments(flag string) cobra.PositionalArgs {
 	}
 }
 
-// show prints a result: for people, or as JSON for programs.
-func show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
+// Show prints a result: for people, or as JSON for programs.
+func Show(c *cobra.Command, asJSON bool, result interface{ Print(io.Writer) }) error {
 	if !asJSON {
 		result.Print(c.OutOrStdout())
 		return nil

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"bufio"
@@ -8,12 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/output"
 	"cohort/engine/refusal"
 	"cohort/fixtures"
 )
 
-func generateCommand() *cobra.Command {
+// Generate makes the command "generate".
+func Generate() *cobra.Command {
 	var (
 		cohort fixtures.Cohort
 		out    string
@@ -26,7 +28,7 @@ func generateCommand() *cobra.Command {
 never issued; beyond 900,000 people they begin with 9. All have valid check digits. The same
 flags give the same file.`,
 		Example: `  cohort generate -n 100000 --bad 0.01 -o cohort.csv`,
-		Args:    arguments(cobra.NoArgs),
+		Args:    commandline.Arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if cohort.People <= 0 {
 				return refusal.New("records_not_given")

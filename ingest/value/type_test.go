@@ -1,4 +1,4 @@
-package ingest
+package value
 
 import (
 	"slices"
@@ -44,10 +44,10 @@ func TestOrder(t *testing.T) {
 		"a time of day that there is not":      {"19700101-240000", []int64{-1}},
 		"eight digits that are no day are one": {"99999999", []int64{99999999}},
 	} {
-		var o order
+		var o Order
 		var got []int64
 		for _, v := range strings.Split(test.values, ",") {
-			n, ok := o.read([]byte(v))
+			n, ok := o.Read([]byte(v))
 			if !ok {
 				n = -1
 			}

@@ -1,4 +1,4 @@
-package main
+package rehearsal
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/engine/build"
 	"cohort/engine/facts"
@@ -32,7 +33,8 @@ import (
 	"cohort/sinks/simulator/ledger"
 )
 
-func simulateCommand() *cobra.Command {
+// Simulate makes the command "simulate".
+func Simulate() *cobra.Command {
 	var listen, faultsFile, campaignPath, state, jwks, patients, check string
 	var seed uint64
 	var hasten float64
@@ -87,7 +89,7 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
   cohort simulate --callbacks https://127.0.0.1:9443 --callback-target target.yaml --hasten 3600
   cohort simulate --state service.jsonl
   cohort simulate --state service.jsonl --check runs/autumn-1a2b3c4d`,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !(hasten > 0) || math.IsInf(hasten, 1) {
 				return refusal.New("hasten_wrong")
@@ -153,7 +155,7 @@ Without losses, the acknowledged callbacks tell the outcomes of /_simulator/ledg
 	f.BoolVar(&intermediary, "intermediary", false, "the NHS App takes on_behalf_of: the application is registered as an intermediary")
 	f.StringVar(&jwks, "jwks", "", "a `file` of public keys (a JSON Web Key Set), as cohort auth keygen makes it")
 	f.Uint64Var(&seed, "seed", 1, "another seed, other faults")
-	campaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
+	commandline.CampaignFlag(c, &campaignPath, "the campaign `file` whose keys to know")
 	back.flags(f)
 	return c
 }

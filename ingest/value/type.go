@@ -1,4 +1,6 @@
-package ingest
+// Package value reads the values that a campaign gives a type: dates, times, postcodes and mobile numbers. It also
+// reads the values that order the records of a person.
+package value
 
 import (
 	"bytes"
@@ -22,7 +24,8 @@ const (
 	UKMobile Type = "uk_mobile" // 07…, +447…, 00447… or 447…, with spaces, hyphens or brackets
 )
 
-const typeNames = "date, time, postcode or uk_mobile"
+// TypeNames lists the types, for an error.
+const TypeNames = "date, time, postcode or uk_mobile"
 
 // types holds each type's name for its values, and the check of a value.
 var types = map[Type]struct {
@@ -35,28 +38,20 @@ var types = map[Type]struct {
 	UKMobile: {"a UK mobile number", isUKMobile},
 }
 
-// Holds reports whether a value is of the type, which must be one of the above.
+// Known reports whether the type is one of the above.
+func (t Type) Known() bool {
+	_, known := types[t]
+	return known
+}
+
+// Check is the check of a value of the type; nil if the type is not known.
+func (t Type) Check() func(value []byte) bool { return types[t].holds }
+
+// Holds reports whether a value is of the type, which must be known.
 func (t Type) Holds(value string) bool { return types[t].holds([]byte(value)) }
 
 // Words is the name for a value of the type, as in "a date".
 func (t Type) Words() string { return types[t].words }
-
-// days are the fields with dates.
-func (o Options) days() (fields []string) {
-	for _, field := range sortedKeys(o.Types) {
-		if o.Types[field] == Date {
-			fields = append(fields, field)
-		}
-	}
-	for _, r := range o.Routes {
-		for _, c := range r.When {
-			if b, err := c.bounds(); err == nil && b.kind == types[Date].words {
-				fields = append(fields, c.Field)
-			}
-		}
-	}
-	return fields
-}
 
 // fits reports whether text matches a pattern: 9 is a digit, A a letter, and any other
 // character itself.
@@ -85,12 +80,12 @@ func fits(text []byte, pattern string) bool {
 
 // isDate accepts 2027-01-31, 20270131 and 31/01/2027.
 func isDate(v []byte) bool {
-	_, ok := dayNumber(v)
+	_, ok := DayNumber(v)
 	return ok
 }
 
-// dayNumber reads such a date as 20270131, so that later days have higher numbers.
-func dayNumber(v []byte) (n int64, ok bool) {
+// DayNumber reads such a date as 20270131, so that later days have higher numbers.
+func DayNumber(v []byte) (n int64, ok bool) {
 	var digits uint64
 	switch {
 	case len(v) == 8:
@@ -105,13 +100,13 @@ func dayNumber(v []byte) (n int64, ok bool) {
 }
 
 // Day reads a value of type Date, with white space around it, as a number such as 20270131.
-func Day(value string) (n int64, ok bool) { return dayNumber([]byte(strings.TrimSpace(value))) }
+func Day(value string) (n int64, ok bool) { return DayNumber([]byte(strings.TrimSpace(value))) }
 
 // two returns the first two bytes of v.
 func two(v []byte) uint64 { return uint64(binary.LittleEndian.Uint16(v)) }
 
-// isMoment reports whether a value is a date with a time of day behind it.
-func isMoment(v []byte) bool {
+// IsMoment reports whether a value is a date with a time of day behind it.
+func IsMoment(v []byte) bool {
 	return len(v) > 13 && fits(v[:10], "9999-99-99") && (v[10] == 'T' || v[10] == ' ') && fits(v[11:13], "99")
 }
 
@@ -140,12 +135,12 @@ func isTime(v []byte) bool {
 
 func isPostcode(v []byte) bool {
 	var room [8]byte
-	return len(writtenPostcode(room[:0], v)) > 0
+	return len(WrittenPostcode(room[:0], v)) > 0
 }
 
-// writtenPostcode appends a postcode to dst, which has room for 8 bytes, with one space in the
+// WrittenPostcode appends a postcode to dst, which has room for 8 bytes, with one space in the
 // usual place. For any other value it appends nothing.
-func writtenPostcode(dst, v []byte) []byte {
+func WrittenPostcode(dst, v []byte) []byte {
 	code := dst
 	for len(v) > 0 {
 		c := v[0]
@@ -192,3 +187,5 @@ func isUKMobile(v []byte) bool {
 	}
 	return fits(n, "07999999999")
 }
+
+func visible(c byte) bool { return c-'!' <= '~'-'!' }
