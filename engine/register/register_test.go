@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cohort/engine/disk"
+	"cohort/engine/plan"
 )
 
 func must(t testing.TB, err error) {
@@ -231,6 +232,13 @@ func TestTheRunsOfAChainAreNoOthers(t *testing.T) {
 		got := [3]string{ids(r.Others("sms", "notify a", "step", nil)), ids(r.Elsewhere("sms", "notify b", []string{"k"})), ids(r.OfOtherCampaigns("app", "notify", time.Now().Add(-time.Hour)))}
 		if got != want {
 			t.Errorf("in chain %q: %q, want %q", chain, got, want)
+		}
+	}
+	r.Chain = "root"
+	for parent, want := range map[string]string{"root": "else ", "step": "step else sibling "} { // a step behind may have the same people
+		follows := &plan.FollowUp{Parent: plan.EarlierRun{RunID: parent}, Rule: "sms"}
+		if got := ids(r.Others("sms", "notify a", "new", follows)); got != want {
+			t.Errorf("behind %s: %q, want %q", parent, got, want)
 		}
 	}
 }
