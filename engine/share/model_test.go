@@ -180,7 +180,7 @@ func (w *world) check() {
 func (w *world) misfortune() {
 	i := w.random.IntN(len(w.runs))
 	p := w.runs[i]
-	path := p.path // of the file
+	path := p.file(p.gen)
 	switch w.random.IntN(14) {
 	case 0, 1, 11, 12:
 		w.kill(i)
@@ -197,8 +197,8 @@ func (w *world) misfortune() {
 		p.Hold(w.under(10 * time.Second))
 	case 9: // a process stands still with the lock, and is killed later
 		if w.frozen == nil {
-			w.frozen, _ = os.OpenFile(path+".lock", os.O_RDWR, 0)
-			_ = unix.FcntlFlock(w.frozen.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: 0, Len: 1})
+			w.frozen, _ = os.OpenFile(p.path+".lock", os.O_RDWR, 0)
+			_ = unix.FcntlFlock(w.frozen.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: int64(seats + p.gen), Len: 1})
 		}
 	case 10:
 		if w.random.IntN(4) == 0 {
