@@ -88,6 +88,10 @@ func (s *Share) open(register string) error {
 	}
 	s.path = filepath.Join(dir, s.o.Name)
 	err := s.note(1000) // which takes a seat
+	if err == errBusy {
+		s.next()
+		err = s.note(1000)
+	}
 	if err != nil {
 		s.leave()
 	}

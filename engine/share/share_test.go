@@ -143,6 +143,12 @@ func TestAProcessStandsStillWithTheLock(t *testing.T) {
 	if wait, _ := asks(t, one); wait != time.Minute-time.Second {
 		t.Errorf("the quiet was forgotten: %s", wait)
 	}
+	must(t, unix.FcntlFlock(still.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: seats + 1, Len: 1}))
+	third := w.begin(Options{Weight: 1}) // which begins in spite of it
+	if use := third.Use(); use.Runs != 3 || use.Requests != 2 {
+		t.Errorf("a run that begins meanwhile: %+v", use)
+	}
+	w.kill(2)
 	must(t, still.Close())
 	if use := two.Use(); use != (pace.KeyUse{Share: "key", Runs: 2, Requests: 2, Quota: 1200}) {
 		t.Errorf("%+v", use)
