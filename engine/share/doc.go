@@ -20,6 +20,9 @@
 //     if the process stopped between the last look at the clock and the first byte. So it costs speed.
 //   - The kernel drops a dead run's lock. Its requests count until 2 s after that was noticed, for bytes that are still
 //     on their way. So do requests that were given up without an answer.
+//   - A process may also stand still with the lock. After a second the others begin another generation of the file, and
+//     go on from what the first one has. A change is void if its generation is over when it has been written. So the
+//     others have every change that holds, and the process uses no permit that they do not know.
 //   - A permit has a life of 2 s ([pace.PermitLife]). The transport looks at it just before the first byte, after the
 //     token and the connection, and sends nothing later. So a process that loses the file or its lock does little harm.
 //   - The clock is the kernel's monotonic one, the same for all processes. Nobody can set it. It may run too fast by a

@@ -48,7 +48,8 @@ type flight struct {
 
 func newModel(t *testing.T, seed uint64, quota int) *world {
 	random := rand.New(rand.NewPCG(seed, 1))
-	return &world{t: t, random: random, folder: t.TempDir(), quota: quota, now: time.Hour + time.Duration(random.Int64N(int64(time.Hour)))}
+	now := time.Hour + time.Duration(random.Int64N(int64(time.Hour)))
+	return &world{t: t, random: random, folder: t.TempDir(), quota: quota, now: now}
 }
 
 // begin starts a run.
@@ -92,7 +93,8 @@ func (w *world) ask(p *process, slow time.Duration) {
 	if p.asks = w.now + wait; wait > 0 {
 		return
 	}
-	f := &flight{permit: w.now, look: w.now + w.under(slow), travel: w.under(slow), back: w.under(slow), lost: w.random.IntN(50) == 0}
+	f := &flight{permit: w.now, look: w.now + w.under(slow), travel: w.under(slow), back: w.under(slow)}
+	f.lost = w.random.IntN(50) == 0
 	if w.random.IntN(20) == 0 {
 		f.look, f.wire = w.now+w.under(2*pace.PermitLife), w.under(pace.PermitLife)
 	}
@@ -178,7 +180,7 @@ func (w *world) check() {
 func (w *world) misfortune() {
 	i := w.random.IntN(len(w.runs))
 	p := w.runs[i]
-	path := p.path // of the file
+	path := p.file(p.gen)
 	switch w.random.IntN(14) {
 	case 0, 1, 11, 12:
 		w.kill(i)
@@ -195,8 +197,8 @@ func (w *world) misfortune() {
 		p.Hold(w.under(10 * time.Second))
 	case 9: // a process stands still with the lock, and is killed later
 		if w.frozen == nil {
-			w.frozen, _ = os.OpenFile(path+".lock", os.O_RDWR, 0)
-			_ = unix.FcntlFlock(w.frozen.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: 0, Len: 1})
+			w.frozen, _ = os.OpenFile(p.path+".lock", os.O_RDWR, 0)
+			_ = unix.FcntlFlock(w.frozen.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: int64(seats + p.gen), Len: 1})
 		}
 	case 10:
 		if w.random.IntN(4) == 0 {
@@ -286,10 +288,12 @@ func TestModelOfShares(t *testing.T) {
 
 const measured = 20 * time.Second
 
-// calmly lets runs send while nothing happens to them. It returns what the service got from each in the last seconds. Each run has a number of requests a second that it wants at most; 0: any.
+// calmly lets runs send while nothing happens to them. It returns what the service got from each in the last seconds.
+// Each run has a number of requests a second that it wants at most; 0: any.
 func (w *world) calmly(last time.Duration, answer time.Duration, wants ...float64) (shares []int) {
 	before := make([]int, len(w.runs))
-	next, due := make([]time.Duration, len(w.runs)), make([]time.Duration, len(w.runs)) // to ask; to send, at the run's own pace
+	next := make([]time.Duration, len(w.runs)) // when each asks
+	due := make([]time.Duration, len(w.runs))  // when it would send at its own pace
 	for i := range due {
 		due[i] = w.now
 	}

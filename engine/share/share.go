@@ -38,16 +38,17 @@ type Share struct {
 	clock func() time.Duration
 
 	mu     sync.Mutex
-	lock   *os.File // its first byte guards the file, each later one is the seat of a living run
+	lock   *os.File // bytes of it are the seats of living runs, and guard the file
 	seat   int
 	seated bool // the seat's earlier run is dealt with
+	gen    int  // the file's generation: see next
 
 	inAir          uint32
 	answered, lost uint32 // that the file does not count yet
 	held           time.Duration
 	asked          time.Duration // when it began to ask for the next permit; 0: it has not
 	urgent         bool          // since then, an urgent run came first
-	busy           time.Duration // times in a row that another process had the file
+	busy           int           // times in a row that another process had the file
 	use            pace.KeyUse
 }
 
@@ -56,6 +57,7 @@ const stays = "Runs that share a key lock this file. Leave it here.\n"
 
 const (
 	busyWait = 10 * time.Millisecond
+	mostBusy = 100             // then the process that has the file stands still
 	longWait = 5 * time.Second // an operator wants to know the reason
 )
 
@@ -86,6 +88,10 @@ func (s *Share) open(register string) error {
 	}
 	s.path = filepath.Join(dir, s.o.Name)
 	err := s.note(1000) // which takes a seat
+	if err == errBusy {
+		s.next()
+		err = s.note(1000)
+	}
 	if err != nil {
 		s.leave()
 	}
@@ -108,7 +114,7 @@ func (s *Share) sit() (err error) {
 	err = errBusy
 	for s.seat = -1; err == errBusy && s.seat < seats-1; {
 		s.seat++
-		err = s.take(s.seat + 1)
+		err = s.take(s.seat)
 	}
 	switch s.seated = false; {
 	case err == nil:
@@ -141,9 +147,39 @@ func (s *Share) take(at int) error {
 
 // lives reports whether another run has a seat.
 func (s *Share) lives(seat int) bool {
-	l := unix.Flock_t{Type: unix.F_WRLCK, Start: int64(seat + 1), Len: 1}
+	l := unix.Flock_t{Type: unix.F_WRLCK, Start: int64(seat), Len: 1}
 	return unix.FcntlFlock(s.lock.Fd(), unix.F_OFD_GETLK, &l) != nil || l.Type != unix.F_UNLCK
 }
+
+// file is the name of a generation of the file.
+func (s *Share) file(gen int) string {
+	if gen == 0 {
+		return s.path
+	}
+	return fmt.Sprintf("%s.%d", s.path, gen)
+}
+
+// isOver reports whether another generation has begun.
+func (s *Share) isOver() bool {
+	_, err := os.Lstat(s.file(s.gen + 1))
+	return err == nil
+}
+
+// next begins another generation of the file, because a process stands still with the lock of this one. It may be wrong
+// about that. Whoever changes a generation looks afterwards if it is over, and then the change is void. So what the next
+// generation finds in this one has every change that holds.
+func (s *Share) next() {
+	if f, err := os.OpenFile(s.file(s.gen+1), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		_, _ = f.WriteString(begun)
+		_ = f.Close()
+	}
+}
+
+// What a generation of the file has before its first change, and after its last.
+const (
+	begun = "begun\n"
+	over  = "over\n"
+)
 
 // update changes the file under its lock. errBusy: another process has it.
 func (s *Share) update(change func(*ring, time.Duration)) error {
@@ -154,14 +190,18 @@ func (s *Share) update(change func(*ring, time.Duration)) error {
 			return err
 		}
 	}
-	if err := s.take(0); err != nil {
+	for s.isOver() {
+		s.gen++
+	}
+	guard := seats + s.gen
+	if err := s.take(guard); err != nil {
 		return err
 	}
 	defer func() {
-		_ = unix.FcntlFlock(s.lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Start: 0, Len: 1})
+		_ = unix.FcntlFlock(s.lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Start: int64(guard), Len: 1})
 	}()
 	now := s.clock()
-	r, err := s.read(now)
+	r, from, err := s.read(now)
 	if err != nil {
 		return err
 	}
@@ -182,6 +222,12 @@ func (s *Share) update(change func(*ring, time.Duration)) error {
 	if err := s.write(r); err != nil {
 		return err
 	}
+	if from != s.gen {
+		_ = os.WriteFile(s.file(from), []byte(over), 0o600)
+	}
+	if s.isOver() {
+		return errBusy
+	}
 	s.seated, s.inAir, s.answered, s.lost = true, me.InAir, 0, 0
 	s.use = pace.KeyUse{Share: s.o.Name, Requests: r.count(now, minute), Quota: r.quota()}
 	for _, other := range r.Seats {
@@ -192,20 +238,25 @@ func (s *Share) update(change func(*ring, time.Duration)) error {
 	return nil
 }
 
-// read reads the file. One that cannot be trusted leaves the minute before unknown.
-func (s *Share) read(now time.Duration) (*ring, error) {
-	b, err := os.ReadFile(s.path)
-	r := &ring{}
+// read reads the file, or the generation that this one goes on from. A file that cannot be trusted leaves the minute
+// before unknown.
+func (s *Share) read(now time.Duration) (r *ring, from int, err error) {
+	from = s.gen
+	b, err := os.ReadFile(s.file(from))
+	for ; string(b) == begun && from > 0; b, err = os.ReadFile(s.file(from)) {
+		from--
+	}
+	r = &ring{}
 	isWhole := err == nil && r.decode(b)
 	switch {
 	case isWhole && r.Boot == s.boot && r.At <= int64(now/slice):
-		return r, nil
+		return r, from, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, err
+		return nil, from, err
 	case isWhole:
 		for i := range r.Seats {
 			if i != s.seat && s.lives(i) {
-				return nil, ErrElsewhere
+				return nil, from, ErrElsewhere
 			}
 		}
 	}
@@ -214,11 +265,11 @@ func (s *Share) read(now time.Duration) (*ring, error) {
 	if err == nil && info.Size() > 0 {
 		r.Blank = now + minute + pace.PermitLife
 	}
-	return r, err
+	return r, from, err
 }
 
 func (s *Share) write(r *ring) error {
-	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(s.file(s.gen), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -253,10 +304,10 @@ func (s *Share) Ask() (wait time.Duration, why string, err error) {
 	})
 	switch {
 	case err == errBusy:
-		if s.busy++; s.busy*busyWait > longWait {
-			why = fmt.Sprintf("another process has locked %s and stands still", s.path)
+		if s.busy++; s.busy%mostBusy == 0 {
+			s.next()
 		}
-		return busyWait, why, nil
+		return busyWait, "", nil
 	case err != nil:
 		return 0, "", fmt.Errorf("%s: %w", s.path, err)
 	case wait == 0:

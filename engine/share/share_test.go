@@ -119,7 +119,7 @@ func TestAQuietHoldsAllRuns(t *testing.T) {
 	}
 }
 
-// While a process stands still with the lock, nobody gets a permit, and nothing that came meanwhile is forgotten.
+// A process may stand still with the lock. The others go on without it after a second, and forget nothing.
 func TestAProcessStandsStillWithTheLock(t *testing.T) {
 	w := newModel(t, 1, 1200)
 	one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
@@ -128,25 +128,81 @@ func TestAProcessStandsStillWithTheLock(t *testing.T) {
 	}
 	still, err := os.OpenFile(one.path+".lock", os.O_RDWR, 0)
 	must(t, err)
-	must(t, unix.FcntlFlock(still.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Len: 1}))
+	must(t, unix.FcntlFlock(still.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: seats, Len: 1}))
 	one.Done(pace.Answered)
 	one.Hold(time.Minute)
-	why := ""
-	for range int(longWait/busyWait) + 1 {
-		wait, says := asks(t, two)
-		if why = says; wait == 0 {
-			t.Fatal("a permit without the lock")
+	w.now += time.Second
+	for range mostBusy {
+		if wait, _ := asks(t, two); wait != busyWait {
+			t.Fatalf("without the lock: %s", wait)
 		}
 	}
-	if !strings.Contains(why, "has locked "+one.path+" and stands still") {
-		t.Errorf("it says %q", why)
+	if wait, _ := asks(t, two); wait != 0 {
+		t.Errorf("after a second: %s", wait)
 	}
+	if wait, _ := asks(t, one); wait != time.Minute-time.Second {
+		t.Errorf("the quiet was forgotten: %s", wait)
+	}
+	must(t, unix.FcntlFlock(still.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: seats + 1, Len: 1}))
+	third := w.begin(Options{Weight: 1}) // which begins in spite of it
+	if use := third.Use(); use.Runs != 3 || use.Requests != 2 {
+		t.Errorf("a run that begins meanwhile: %+v", use)
+	}
+	w.kill(2)
 	must(t, still.Close())
-	if use := one.Use(); use != (pace.KeyUse{Share: "key", Runs: 2, Requests: 1, Quota: 1200}) {
+	if use := two.Use(); use != (pace.KeyUse{Share: "key", Runs: 2, Requests: 2, Quota: 1200}) {
 		t.Errorf("%+v", use)
 	}
-	if wait, _ := asks(t, two); wait != time.Minute {
-		t.Errorf("the quiet was forgotten: %s", wait)
+	late := w.begin(Options{Weight: 1})
+	if use := late.Use(); use.Runs != 3 || use.Requests != 2 {
+		t.Errorf("a run that starts later: %+v", use)
+	}
+	must(t, os.Remove(late.file(late.gen)))
+	if wait, _ := asks(t, w.begin(Options{Weight: 1})); wait != whole {
+		t.Errorf("the file was removed, and an older one is read: wait %s", wait)
+	}
+}
+
+// A change that comes to its end after others went on without it is void: the permit is not used, and no permit of the
+// others is forgotten. One that was written before holds.
+func TestAChangeThatComesTooLate(t *testing.T) {
+	for written, name := range []string{"before the change is written", "after it"} {
+		w := newModel(t, 1, 59) // one request in a second
+		one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+		goOn, ended := make(chan struct{}), make(chan error)
+		one.clock = func() time.Duration { return w.now } // of its own, since the model's is moved meanwhile
+		at := w.now
+		go func() {
+			ended <- one.update(func(r *ring, now time.Duration) {
+				if wait, _ := r.ask(one.seat, now); wait != 0 {
+					t.Error(wait)
+				}
+				if written == 1 {
+					_ = one.write(r)
+				}
+				goOn <- struct{}{}
+				<-goOn
+			})
+		}()
+		<-goOn
+		for range mostBusy {
+			asks(t, two)
+		}
+		wait, _ := asks(t, two)
+		if (wait > 0) != (written == 1) {
+			t.Errorf("%s: the other waits %s", name, wait)
+		}
+		before := two.Use().Requests
+		goOn <- struct{}{}
+		if err := <-ended; err != errBusy || one.inAir != 0 {
+			t.Errorf("%s: %v, and it has %d permits", name, err, one.inAir)
+		}
+		if after := two.Use().Requests; w.now != at || after != before || before != 1 {
+			t.Errorf("%s: %d requests, and then %d", name, before, after)
+		}
+		if use := one.Use(); use.Requests != 1-written {
+			t.Errorf("%s: in the end %d requests", name, use.Requests)
+		}
 	}
 }
 
