@@ -36,10 +36,11 @@ Without a name it lists all runbooks.
 			}
 			if len(args) == 2 {
 				dir, call, err := runfolder.Find(args[1])
-				if err != nil {
-					return err
+				if err != nil { // it may be lost, and the page says what to do then
+					dir, call.Campaign = args[1], "campaign.yaml"
 				}
-				text = strings.NewReplacer("DIR", refusal.ShellWord(dir), "campaign.yaml", refusal.ShellWord(call.Campaign)).Replace(text)
+				text = strings.NewReplacer("OTHER-DIR", "OTHER-DIR", "DIR", refusal.ShellWord(dir),
+					"campaign.yaml", refusal.ShellWord(call.Campaign)).Replace(text)
 			}
 			_, err := io.WriteString(c.OutOrStdout(), text)
 			return err
