@@ -258,9 +258,11 @@ func (g *game) wrongWords() {
 	c, stderr := g.sending(80)
 	dir := g.folder()
 	g.fill = append(g.fill, "DIR", dir, "OLD-NAME", "autumn-invitation", "COHORT.csv", "cohort.csv", "FINGERPRINT", g.fingerprint(dir))
-	corrected := strings.NewReplacer("per_second: 50", "per_second: 0", "autumn-invitation", "autumn-corrected", " at ((clinic_name))", " in ((clinic_name))").Replace(g.mustRead("campaign.yaml"))
+	corrected := strings.NewReplacer("per_second: 50", "per_second: 0", "autumn-invitation", "autumn-corrected",
+		" at ((clinic_name))", " in ((clinic_name))").Replace(g.mustRead("campaign.yaml"))
 	g.write("corrected.yaml", corrected)
-	g.write("correction.yaml", strings.NewReplacer("autumn-corrected", "autumn-correction", invitation, correction, "  required: [appointment_date]\n", "", "cohort:\n", "").Replace(corrected))
+	g.write("correction.yaml", strings.NewReplacer("autumn-corrected", "autumn-correction", invitation, correction,
+		"  required: [appointment_date]\n", "", "cohort:\n", "").Replace(corrected))
 	had := map[string]bool{}
 	g.follow(
 		taken{"cohort stop DIR", 0, "", nil},

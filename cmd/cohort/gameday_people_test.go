@@ -19,8 +19,9 @@ func (g *game) wrongList() {
 	c, stderr := g.sending(80)
 	dir := g.folder()
 	g.fill = append(g.fill, "DIR", dir, "RIGHT.csv", "right.csv", "FINGERPRINT", g.fingerprint(dir))
-	g.write("apology.yaml", strings.NewReplacer("autumn-invitation", "apology", "cohort:\n  required: [appointment_date]\n", "", " at ((clinic_name))", ", which was an error").
-		Replace(g.mustRead("campaign.yaml"))+"suppress: [{file: right.csv, reason: rightly_invited}]\n")
+	apology := strings.NewReplacer("autumn-invitation", "apology", "cohort:\n  required: [appointment_date]\n", "",
+		" at ((clinic_name))", ", which was an error")
+	g.write("apology.yaml", apology.Replace(g.mustRead("campaign.yaml"))+"suppress: [{file: right.csv, reason: rightly_invited}]\n")
 	g.follow(
 		taken{"cohort stop DIR", 0, "", nil},
 		taken{"cohort resume DIR --settle", 3, "", func() { g.endsWith(c, stderr, 3) }},

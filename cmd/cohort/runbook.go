@@ -35,8 +35,8 @@ Without a name it lists all runbooks.
 			}
 			if len(args) == 2 {
 				dir, call, err := runfolder.Find(args[1])
-				if err != nil {
-					return err
+				if err != nil { // it may be lost, and the page says what to do then
+					dir, call.Campaign = args[1], "campaign.yaml"
 				}
 				text = runbooks.In(text, refusal.ShellWord(dir), refusal.ShellWord(call.Campaign))
 			}

@@ -98,7 +98,7 @@ func TestCommandsOfRunbooksAreTakenByTheProgram(t *testing.T) {
 				t.Errorf("%s: %s: %v", name, line, err)
 			} else if err := command.Args(command, command.Flags().Args()); err != nil {
 				t.Errorf("%s: %s: %v", name, line, err)
-			} else if what := strings.Join(command.Flags().Args()[min(1, command.Flags().NArg()):], " "); command.Name() == "decide" && !strings.Contains(command.Long, "\n  "+what) {
+			} else if decision := command.Flags().Args(); command.Name() == "decide" && !strings.Contains(command.Long, "\n  "+strings.Join(decision[1:], " ")) {
 				t.Errorf("%s: %s: there is no such decision", name, line)
 			}
 		}
@@ -169,7 +169,8 @@ var withoutRunbook = strings.Fields(`
 // Each code with which a run ends has a runbook, or needs none. A code stands in one runbook only.
 func TestEveryStopAndHaltHasARunbook(t *testing.T) {
 	program, seen := sources(t), 0
-	for _, m := range regexp.MustCompile(`(?:Stopped\{Code: |code, why := |\tcode = |Ended\{Err: refusal\.New\(|\.stopped\(refusal\.New\()"([a-z_]+)"`).FindAllStringSubmatch(program, -1) {
+	ends := regexp.MustCompile(`(?:Stopped\{Code: |code, why := |\tcode = |Ended\{Err: refusal\.New\(|\.stopped\(refusal\.New\()"([a-z_]+)"`)
+	for _, m := range ends.FindAllStringSubmatch(program, -1) {
 		seen++
 		if (runbooks.For(m[1]) == "") != slices.Contains(withoutRunbook, m[1]) {
 			t.Errorf("%s: the runbook is %q", m[1], runbooks.For(m[1]))
@@ -208,6 +209,12 @@ func TestRunbookIsPrinted(t *testing.T) {
 	}
 	text, _ := said("key-compromised", w.dir)
 	if !strings.Contains(text, "\n   cohort resume "+w.dir+" --settle\n") || !strings.Contains(text, "\n   cohort auth check -c '/srv/a b/winter.yaml'\n") {
+		t.Error(text)
+	}
+	if text, _ := said("throttled", w.dir); !strings.Contains(text, "\n   cohort pause OTHER-DIR ") || !strings.Contains(text, "cohort status "+w.dir+"\n") {
+		t.Error(text)
+	}
+	if text, code := said("machine-lost", "/mnt/gone/run"); code != 0 || !strings.Contains(text, "\n   cohort recover /mnt/gone/run\n") {
 		t.Error(text)
 	}
 	if text, code := said("token"); code != 10 || !strings.HasSuffix(text, "[no_such_runbook]\n") {

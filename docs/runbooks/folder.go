@@ -3,7 +3,7 @@ package runbooks
 import "strings"
 
 // In has the commands in a runbook's text name a run's folder and its campaign file, ready to copy. Both are quoted for a
-// shell.
+// shell. Another run stays OTHER-DIR.
 func In(text, dir, campaign string) string {
-	return strings.NewReplacer("DIR", dir, "campaign.yaml", campaign).Replace(text)
+	return strings.NewReplacer("OTHER-DIR", "OTHER-DIR", "DIR", dir, "campaign.yaml", campaign).Replace(text)
 }
