@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	_ "time/tzdata" // for windows on machines without time zones, such as a bare container
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,7 +45,7 @@ Exit codes of the commands that send:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	choice(root)
 	root.SetFlagErrorFunc(flagRefused)
-	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(), recoverCommand(), decideCommand(), followupCommand(), simulateCommand(), generateCommand(), benchCommand(), docsCommand(), oldRetry())
+	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(), recoverCommand(), decideCommand(), followupCommand(), simulateCommand(), generateCommand(), benchCommand(), versionCommand(), docsCommand(), oldRetry())
 	return root
 }
 
