@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/engine/disk"
 	"cohort/ingest/person"
 )
 
@@ -80,7 +81,10 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	if m.Version == 1 {
 		return m, digest, fmt.Errorf("%s has format 1, which this version of cohort does not read; finish that run with the version that made it, or prepare the cohort again in a new folder", name)
 	}
-	if m.Version > Version || err == nil && (m.Version != Version || m.Hash != hashName) { // a newer one may have fields of other types
+	if m.Version > Version { // its other fields may have other types
+		return m, digest, fmt.Errorf("%s has format %d, and this version of cohort reads %d: %w", name, m.Version, Version, disk.ErrNewer)
+	}
+	if err == nil && (m.Version != Version || m.Hash != hashName) {
 		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, Version, hashName)
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ func decodeHeader(b []byte) (h header, sum uint32, err error) {
 		return h, 0, errHeader
 	}
 	if v := binary.LittleEndian.Uint16(b[8:]); v != Version {
-		return h, 0, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, v, Version)
+		return h, 0, fmt.Errorf("%w: the log has version %d, and this version of cohort reads %d", ErrNewer, v, Version)
 	}
 	if flags, key := binary.LittleEndian.Uint16(b[10:]), binary.LittleEndian.Uint32(b[88:]); flags != 0 || key != 0 {
 		return h, 0, fmt.Errorf("%w: version %d with flags %#x and key %d", ErrNewer, Version, flags, key)

@@ -178,8 +178,8 @@ func Open(dir string) (*Plan, error) {
 	p := &Plan{Digest: sha256.Sum256(text)}
 	err = json.Unmarshal(text, &p.Header)
 	if p.Version > Version { // its other fields may have other types
-		return nil, fmt.Errorf("%s has format %d, and this version of cohort reads formats %d to %d; use the newer version",
-			filepath.Join(dir, PlanFile), p.Version, Oldest, Version)
+		return nil, fmt.Errorf("%s has format %d, and this version of cohort reads %d to %d: %w",
+			filepath.Join(dir, PlanFile), p.Version, Oldest, Version, disk.ErrNewer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)

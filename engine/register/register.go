@@ -122,7 +122,7 @@ func (r *Register) read() error {
 		whole := bytes.HasSuffix(line, []byte("\n"))
 		err := json.Unmarshal(line, &e)
 		if e.Format > Version {
-			return fmt.Errorf("%s:%d: the line has format %d, and this version of cohort reads format %d; use the newer version", name, n, e.Format, Version)
+			return fmt.Errorf("%s:%d: the line has format %d, and this version of cohort reads %d: %w", name, n, e.Format, Version, disk.ErrNewer)
 		}
 		if err != nil || e.RunID == "" {
 			if !whole { // a power cut tore it before Record returned, so nobody acted on it

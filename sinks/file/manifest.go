@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cohort/engine"
+	"cohort/engine/disk"
 	"cohort/engine/plan"
 )
 
@@ -121,7 +122,7 @@ func readManifest(d filesystem, folder string) (*Manifest, error) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	err = in.Decode(m)
 	if m.Version > Version {
-		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version", path, m.Version, Version)
+		return nil, fmt.Errorf("%s has format %d, and this version of cohort reads %d: %w", path, m.Version, Version, disk.ErrNewer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", path, err)
