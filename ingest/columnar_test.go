@@ -23,6 +23,7 @@ import (
 
 	"cohort/ingest"
 	"cohort/ingest/format"
+	"cohort/ingest/value"
 )
 
 var london = must(time.LoadLocation("Europe/London"))
@@ -47,7 +48,7 @@ func TestColumnsOfOtherWriters(t *testing.T) {
 		if got := read(ingest.Options{}); got != "9990001006|"+test.plain {
 			t.Errorf("%s: %s, want %s", file, got, test.plain)
 		}
-		if got := read(ingest.Options{Types: map[string]ingest.Type{"given_name": ingest.Date}}); got != test.asDate {
+		if got := read(ingest.Options{Types: map[string]value.Type{"given_name": value.Date}}); got != test.asDate {
 			t.Errorf("%s as a date: %s, want %s", file, got, test.asDate)
 		}
 		routed := ingest.Options{Routes: []ingest.Route{{When: []ingest.Condition{{Field: "given_name", From: day, To: day}}}, {}}}

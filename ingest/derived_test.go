@@ -14,6 +14,7 @@ import (
 
 	"cohort/ingest/format"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 // spelt works out a value that tells what it was worked out from.
@@ -70,7 +71,7 @@ func TestADerivedColumnIsWhereverAColumnIs(t *testing.T) {
 		{"carried", "c.csv", withPractices, usual, func(*Options) {}},
 		{"of a packed file", "c.csv.gz", zipped.String(), usual, func(*Options) {}},
 		{"required", "c.csv", withPractices, usual, func(o *Options) { o.Required = []string{"nhs_app"} }},
-		{"of a type", "c.csv", withPractices, "bad_type|bad_type|bad_type|bad_number|bad_type|wrong_columns|wrong_columns|bad_type", func(o *Options) { o.Types = map[string]Type{"nhs_app": Date} }},
+		{"of a type", "c.csv", withPractices, "bad_type|bad_type|bad_type|bad_number|bad_type|wrong_columns|wrong_columns|bad_type", func(o *Options) { o.Types = map[string]value.Type{"nhs_app": value.Date} }},
 		{"limited", "c.csv", withPractices, `too_long|A2 of 26|A"3 of 34|bad_number| of 42|wrong_columns|wrong_columns|A7 of 77`, func(o *Options) {
 			o.Limits = []person.Limit{{Code: person.CodeTooLong, Keeps: func(f []string) bool { return f[0] != "A1 of 18" }}}
 		}},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cohort/ingest"
+	"cohort/ingest/value"
 )
 
 // Files as spreadsheets and their users write them.
@@ -28,7 +29,7 @@ func TestFilesOfTheField(t *testing.T) {
 	required := of(func(o *ingest.Options) { o.Required = []string{"name"} })
 	defaults := of(func(o *ingest.Options) { o.Defaults = map[string]string{"name": "you"} })
 	withdrawn := of(func(o *ingest.Options) { o.Withdrawn = ingest.Withdrawn{Column: "name", Values: []string{"DEL"}} })
-	postcodes := of(func(o *ingest.Options) { o.Types = map[string]ingest.Type{"name": ingest.Postcode} })
+	postcodes := of(func(o *ingest.Options) { o.Types = map[string]value.Type{"name": value.Postcode} })
 	for sentence, test := range map[string]struct {
 		text string
 		o    ingest.Options

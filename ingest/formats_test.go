@@ -16,6 +16,7 @@ import (
 	"cohort/ingest"
 	"cohort/ingest/format"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 var headless = false
@@ -28,7 +29,7 @@ func TestFormats(t *testing.T) {
 	with := func(f format.Format) ingest.Options { return ingest.Options{Fields: []string{"name"}, Format: f} }
 	good := []string{"0:2 " + a + "|Siân", "0:3 bad_number 1"}
 	positions := ingest.Options{Fields: []string{"name"}, Format: format.Format{Header: &headless}, Columns: map[string][]string{"nhs_number": {"2"}, "name": {"1"}}}
-	columns := ingest.Options{Fields: []string{"name", "born", "changed", "age", "score", "dead"}, LatestBy: "changed", Types: map[string]ingest.Type{"born": ingest.Date}}
+	columns := ingest.Options{Fields: []string{"name", "born", "changed", "age", "score", "dead"}, LatestBy: "changed", Types: map[string]value.Type{"born": value.Date}}
 	inColumns := []string{
 		"0:1 " + a + "|Siân|1970-01-01|1970-01-01T00:00:01.5Z|40|0.5|true order 1500",
 		"0:2 0101010109|Siân|1970-01-02|1970-01-01T00:00:01.501Z|41|0.5|false order 1501",

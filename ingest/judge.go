@@ -11,6 +11,7 @@ import (
 	"cohort/ingest/format"
 	"cohort/ingest/format/csv"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 // rules are the demands of the options on every record, and the places of the columns in the
@@ -21,11 +22,11 @@ type rules struct {
 	only     Range
 	least    int // address lines that must not be empty
 	types    []func([]byte) bool
-	defaults [][]byte // by field; nil for none
-	kinds    []Type   // by field: a typed value is carried without white space around it
-	postcode [8]byte  // memory for the last one
-	values   []string // of the withdrawn column
-	order    order
+	defaults [][]byte     // by field; nil for none
+	kinds    []value.Type // by field: a typed value is carried without white space around it
+	postcode [8]byte      // memory for the last one
+	values   []string     // of the withdrawn column
+	order    value.Order
 	routes   []route
 	limits   []person.Limit
 	asked    int                                          // records with fewer bytes of fields keep to all limits
@@ -38,10 +39,10 @@ type rules struct {
 func newRules(o Options) rules {
 	r := rules{
 		only: o.Only, least: o.Address.Least, limits: o.Limits, value: o.Derived.Value, listing: o.listing, values: o.Withdrawn.Values,
-		routes: newRoutes(o), defaults: make([][]byte, len(o.Fields)), kinds: make([]Type, len(o.Fields)),
+		routes: newRoutes(o), defaults: make([][]byte, len(o.Fields)), kinds: make([]value.Type, len(o.Fields)),
 	}
 	for _, field := range sortedKeys(o.Types) {
-		r.types = append(r.types, types[o.Types[field]].holds)
+		r.types = append(r.types, o.Types[field].Check())
 	}
 	for i, limit := range o.Limits {
 		if i == 0 || limit.Least < r.asked {
@@ -119,9 +120,9 @@ func (r *rules) judge(s *format.Values, record []byte) (j judgement) {
 		}
 	}
 	for i, k := range r.typed {
-		if value := trim(s.Value(record, k)); len(value) > 0 && !r.types[i](value) {
+		if text := trim(s.Value(record, k)); len(text) > 0 && !r.types[i](text) {
 			v := firstRequired + verdict(len(r.required)+2*i)
-			if isMoment(value) {
+			if value.IsMoment(text) {
 				v++
 			}
 			return fail(v)
@@ -133,7 +134,7 @@ func (r *rules) judge(s *format.Values, record []byte) (j judgement) {
 	j.number, j.verdict = number, sendable
 	if r.mapping.order >= 0 {
 		var ok bool
-		if j.order, ok = r.order.read(trim(s.Value(record, r.mapping.order))); !ok {
+		if j.order, ok = r.order.Read(trim(s.Value(record, r.mapping.order))); !ok {
 			return fail(r.firstLimit() - 1)
 		}
 	}
@@ -259,19 +260,19 @@ func (r *rules) numbersIn(s *format.Values, record []byte) (whole, part []person
 }
 
 // dress replaces an empty value by the field's default, and writes a typed value plainly.
-func (r *rules) dress(field int, value []byte) []byte {
-	if r.defaults[field] != nil && blank(value) {
+func (r *rules) dress(field int, text []byte) []byte {
+	if r.defaults[field] != nil && blank(text) {
 		return r.defaults[field]
 	}
 	switch r.kinds[field] {
 	case "":
-		return value
-	case Postcode:
-		if written := writtenPostcode(r.postcode[:0], value); len(written) > 0 {
+		return text
+	case value.Postcode:
+		if written := value.WrittenPostcode(r.postcode[:0], text); len(written) > 0 {
 			return written
 		}
 	}
-	return trim(value)
+	return trim(text)
 }
 
 // visible reports whether a byte is printable ASCII, and not a space.

@@ -10,6 +10,7 @@ import (
 	"cohort/ingest/format"
 	"cohort/ingest/format/file"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 // Format describes a cohort's files.
@@ -25,11 +26,11 @@ type Options struct {
 	// nhs_number is the NHS number.
 	Columns map[string][]string
 
-	Fields   []string          // the fields to carry, in this order; nhs_number is always carried and not in it
-	Required []string          // fields that must not be empty or white space
-	Types    map[string]Type   // fields with values of a type, or empty; white space around such a value is removed
-	Defaults map[string]string // replace a carried field that is empty or white space
-	Keep     []string          // columns to carry, too; those that are no fields make no record invalid
+	Fields   []string              // the fields to carry, in this order; nhs_number is always carried and not in it
+	Required []string              // fields that must not be empty or white space
+	Types    map[string]value.Type // fields with values of a type, or empty; white space around such a value is removed
+	Defaults map[string]string     // replace a carried field that is empty or white space
+	Keep     []string              // columns to carry, too; those that are no fields make no record invalid
 
 	// SupersededBy is the field of the number that superseded the record's own; empty: none.
 	// The whole cohort is read twice to follow the chains. A record then gets the number at the
@@ -86,8 +87,8 @@ func (o Options) settled() (Options, error) {
 		}
 	}
 	for field, t := range o.Types {
-		if _, known := types[t]; !known || field == format.NumberField {
-			return o, fmt.Errorf("ingest: the field %s cannot be of the type %q; cohort.types takes %s", field, t, typeNames)
+		if !t.Known() || field == format.NumberField {
+			return o, fmt.Errorf("ingest: the field %s cannot be of the type %q; cohort.types takes %s", field, t, value.TypeNames)
 		}
 	}
 	for field, value := range o.Defaults {
@@ -120,4 +121,21 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 // opening returns the options for opening a file. A list is trusted: only its numbers matter.
 func (o Options) opening() file.Options {
 	return file.Options{Format: o.Format, Zone: o.Zone, Trusted: o.EncodingChecked || o.listing}
+}
+
+// days are the fields with dates.
+func (o Options) days() (fields []string) {
+	for _, field := range sortedKeys(o.Types) {
+		if o.Types[field] == value.Date {
+			fields = append(fields, field)
+		}
+	}
+	for _, r := range o.Routes {
+		for _, c := range r.When {
+			if b, err := c.bounds(); err == nil && b.kind == value.Date.Words() {
+				fields = append(fields, c.Field)
+			}
+		}
+	}
+	return fields
 }

@@ -91,7 +91,7 @@ func reasons(o Options) []Reason {
 		all = append(all, Reason{Code: person.CodeEmptyRequired, Words: "the required field " + strconv.Quote(field) + " is empty"})
 	}
 	for _, field := range sortedKeys(o.Types) {
-		words := "the field " + strconv.Quote(field) + " is not " + types[o.Types[field]].words
+		words := "the field " + strconv.Quote(field) + " is not " + o.Types[field].Words()
 		all = append(all, Reason{Code: person.CodeBadType, Words: words}, Reason{Code: person.CodeBadType, Words: words + " alone, but a date with a time of day"})
 	}
 	all = append(all, Reason{Code: person.CodeBadType, Words: "the field " + strconv.Quote(o.LatestBy) + " is not a whole number, or not a date or time, as the records before it have it"})

@@ -10,6 +10,7 @@ import (
 
 	"cohort/ingest/format"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 // MostRoutes is the most routes of a campaign: a record's route is a byte.
@@ -45,7 +46,7 @@ func (c Condition) bounds() (bounds, error) {
 	case !ranged:
 		return bounds{}, nil
 	}
-	for _, b := range []bounds{{read: whole, kind: "a whole number"}, {read: dayNumber, kind: "a date"}} {
+	for _, b := range []bounds{{read: value.Whole, kind: "a whole number"}, {read: value.DayNumber, kind: "a date"}} {
 		from, to := true, true
 		if b.from = math.MinInt64; c.From != "" {
 			b.from, from = b.read([]byte(c.From))

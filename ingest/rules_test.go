@@ -8,13 +8,14 @@ import (
 	"cohort/ingest"
 	"cohort/ingest/format"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 func TestTypedFieldsDefaultsAndOrder(t *testing.T) {
 	o := ingest.Options{
 		Fields:    []string{"day", "name"},
 		Columns:   map[string][]string{"day": {"Appt Date"}},
-		Types:     map[string]ingest.Type{"day": ingest.Date, "phone": ingest.UKMobile},
+		Types:     map[string]value.Type{"day": value.Date, "phone": value.UKMobile},
 		Defaults:  map[string]string{"name": "you"},
 		LatestBy:  "serial",
 		Withdrawn: ingest.Withdrawn{Column: "record_type", Values: []string{"DEL", "C"}},
@@ -54,7 +55,7 @@ func TestTypedFieldsDefaultsAndOrder(t *testing.T) {
 // carried, and not of a record that withdraws: nothing is sent for it, and it must count.
 func TestWhatTheServiceAsksOfARecord(t *testing.T) {
 	o := ingest.Options{
-		Fields: []string{"name", "day"}, Types: map[string]ingest.Type{"day": ingest.Date}, Defaults: map[string]string{"name": "you"},
+		Fields: []string{"name", "day"}, Types: map[string]value.Type{"day": value.Date}, Defaults: map[string]string{"name": "you"},
 		Withdrawn: ingest.Withdrawn{Column: "type", Values: []string{"DEL"}},
 		Limits: []person.Limit{
 			{Code: person.CodeTooLong, Words: "too long", Keeps: func(fields []string) bool { return len(fields[0]) <= 3 }, Least: 4},
@@ -89,7 +90,7 @@ func TestWhatTheServiceAsksOfARecord(t *testing.T) {
 func TestAddressesThatNoLetterReaches(t *testing.T) {
 	o := ingest.Options{
 		Fields: []string{"l1"}, Address: ingest.Address{Lines: []string{"l1", "l2", "l3"}, Least: 2},
-		Required: []string{"postcode"}, Types: map[string]ingest.Type{"postcode": ingest.Postcode},
+		Required: []string{"postcode"}, Types: map[string]value.Type{"postcode": value.Postcode},
 	}
 	file := "nhs_number,l1,l2,l3,postcode\n" +
 		a + ",1 High Street,,Leeds,LS1 4AP\n" +
@@ -134,11 +135,11 @@ func TestValuesThatNearlyWithdrawAreCounted(t *testing.T) {
 func TestRulesThatMakeNoSense(t *testing.T) {
 	no := ""
 	for sentence, o := range map[string]ingest.Options{
-		"an unknown type":                     {Types: map[string]ingest.Type{"x": "colour"}},
-		"a type for the number":               {Types: map[string]ingest.Type{"nhs_number": ingest.Date}},
+		"an unknown type":                     {Types: map[string]value.Type{"x": "colour"}},
+		"a type for the number":               {Types: map[string]value.Type{"nhs_number": value.Date}},
 		"a default for what is required":      {Fields: []string{"x"}, Required: []string{"x"}, Defaults: map[string]string{"x": "y"}},
 		"a default for what is not carried":   {Defaults: map[string]string{"x": "y"}},
-		"a default of another type":           {Fields: []string{"x"}, Types: map[string]ingest.Type{"x": ingest.Time}, Defaults: map[string]string{"x": "noon"}},
+		"a default of another type":           {Fields: []string{"x"}, Types: map[string]value.Type{"x": value.Time}, Defaults: map[string]string{"x": "noon"}},
 		"more address lines than there are":   {Address: ingest.Address{Lines: []string{"x"}, Least: 2}},
 		"withdrawn without values":            {Withdrawn: ingest.Withdrawn{Column: "x"}},
 		"withdrawn without a column":          {Withdrawn: ingest.Withdrawn{Values: []string{"x"}}},

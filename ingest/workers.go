@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"cohort/ingest/format/csv"
+	"cohort/ingest/value"
 )
 
 // maxWorkers limits the goroutines that parse one file. A few keep up with any decompressor
@@ -21,8 +22,8 @@ type parsed struct {
 	chunk   csv.Chunk
 	batches []*batch
 	tally   Summary
-	order   order // the kind of order behind the chunk
-	err     error // nil when every record was read
+	order   value.Order // the kind of order behind the chunk
+	err     error       // nil when every record was read
 	done    chan struct{}
 }
 
@@ -34,7 +35,7 @@ type parser struct {
 }
 
 // parse reads a chunk's records. under is the kind of order before it.
-func (p *parser) parse(c *parsed, under order) {
+func (p *parser) parse(c *parsed, under value.Order) {
 	c.tally.reset()
 	c.batches = c.batches[:0]
 	p.sheet.Load(&c.chunk)
@@ -112,7 +113,7 @@ func (w *workerPool) parse(p *parser) {
 		case <-w.stop:
 			return
 		default:
-			p.parse(c, order(w.order.Load()))
+			p.parse(c, value.Order(w.order.Load()))
 			c.done <- struct{}{}
 		}
 	}
@@ -145,14 +146,14 @@ func (w *workerPool) next(total *Summary) (*batch, error) {
 // decided for another order than an earlier chunk did meanwhile, the chunk is parsed again.
 // When it decided for the same order, or for none, its values would be read the same.
 func (w *workerPool) settle(c *parsed) {
-	known := order(w.order.Load())
-	if known != unsettled && c.order != unsettled && c.order != known {
+	known := value.Order(w.order.Load())
+	if known != value.Unsettled && c.order != value.Unsettled && c.order != known {
 		for _, b := range c.batches {
 			w.again.pool.Put(b)
 		}
 		w.again.parse(c, known)
 	}
-	if known == unsettled {
+	if known == value.Unsettled {
 		w.order.Store(uint32(c.order))
 	}
 }

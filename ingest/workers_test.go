@@ -12,6 +12,7 @@ import (
 
 	"cohort/ingest/format"
 	"cohort/ingest/format/csv"
+	"cohort/ingest/value"
 )
 
 const numberA, numberB = "9990000018", "9990000026"
@@ -179,7 +180,7 @@ func TestATornChunkIsADefect(t *testing.T) {
 	p := newParser(d.current.Source.(*csv.Sheet), d.checker, &d.batches)
 	for text, want := range map[string]error{"1,2\n3": csv.ErrTorn, "1,2\n": nil, "1,\"2\n": csv.ErrTorn} {
 		c := &parsed{chunk: csv.Chunk{Text: []byte(text), After: csv.ErrNext}, tally: d.total.another()}
-		if p.parse(c, unsettled); !errors.Is(c.err, want) {
+		if p.parse(c, value.Unsettled); !errors.Is(c.err, want) {
 			t.Errorf("%q: %v", text, c.err)
 		}
 	}

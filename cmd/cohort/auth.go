@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
@@ -21,7 +22,7 @@ func authCommand() *cobra.Command {
 		Use:   "auth",
 		Short: "Make the key pair of an application, and check that it can sign in",
 	}
-	choice(c)
+	commandline.Choice(c)
 	c.AddCommand(authCheckCommand(), keygenCommand())
 	return c
 }
@@ -39,7 +40,7 @@ fingerprints tell keys apart.
 
 Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 `,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if campaignPath == "" {
 				return refusal.New("auth_without_campaign")
@@ -58,7 +59,7 @@ Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 			if err != nil {
 				return err
 			}
-			err = show(cmd, asJSON, found)
+			err = commandline.Show(cmd, asJSON, found)
 			if err == nil && !found.OK {
 				err = refusal.New("sign_in_would_fail", "parts", found.Wrong())
 			}
@@ -66,7 +67,7 @@ Exit codes: 0 a send could sign in; 10 it could not, or nobody can say.
 		},
 	}
 	f := c.Flags()
-	campaignFlag(c, &campaignPath, "the campaign `file`")
+	commandline.CampaignFlag(c, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return c
 }
@@ -85,7 +86,7 @@ old one works until the campaign names the new one.
 `,
 		Example: `  cohort auth keygen
   cohort auth keygen --key-id prod-1 --out /etc/cohort/secrets`,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			made, err := keygen(keyID, out)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/callbacks"
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/refusal"
 )
 
@@ -33,7 +34,7 @@ Exit codes: 0 ended by a signal; 10 it could not start.
 `,
 		Example: `  cohort callbacks -c campaign.yaml --listen :8443 --tls-cert cert.pem --tls-key key.pem
   cohort callbacks -c campaign.yaml --listen 127.0.0.1:8080 --behind-proxy`,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if call.Campaign == "" || call.Listen == "" {
 				return refusal.New("callbacks_flags_missing")
@@ -43,11 +44,12 @@ Exit codes: 0 ended by a signal; 10 it could not start.
 		},
 	}
 	f := c.Flags()
-	campaignFlag(c, &call.Campaign, "the campaign `file` that says what is trusted")
+	commandline.CampaignFlag(c, &call.Campaign, "the campaign `file` that says what is trusted")
 	f.StringVar(&call.Runs, "runs", "runs", "the `folder` of the runs' folders")
 	f.StringVar(&call.Listen, "listen", "", "the `address` to listen on, such as :8443")
 	f.StringVar(&call.Cert, "tls-cert", "", "a PEM `file` with the server's certificate, and those between it and its authority")
 	f.StringVar(&call.Key, "tls-key", "", "a PEM `file` with its private key")
 	f.BoolVar(&call.BehindProxy, "behind-proxy", false, "a proxy in front ends TLS: listen anywhere without a certificate")
+	call.Metrics.Flags(f)
 	return c
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
 	"cohort/engine/refusal"
@@ -26,7 +27,7 @@ runs of this campaign, keys or addresses.
 
 Exit codes: 0 a send would go ahead; 10 it would be refused.
 `,
-		Args: cohortArguments("rejects"),
+		Args: commandline.CohortArguments("rejects"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.Prepare(cmd, campaignPath, args, "check"); err != nil {
 				return err
@@ -35,7 +36,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 			if err != nil {
 				return err
 			}
-			err = show(cmd, asJSON, found)
+			err = commandline.Show(cmd, asJSON, found)
 			if err == nil && !found.WouldSend {
 				err = refusal.New("send_would_be_refused", "why", found.Why)
 			}
@@ -43,7 +44,7 @@ Exit codes: 0 a send would go ahead; 10 it would be refused.
 		},
 	}
 	f := command.Flags()
-	campaignFlag(command, &campaignPath, "the campaign `file`")
+	commandline.CampaignFlag(command, &campaignPath, "the campaign `file`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	f.BoolVar(&c.Strict, "strict", false, "any invalid record is a refusal")
 	f.BoolVar(&c.Force, "force", false, "with --rejects: "+output.ForceHelp)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/repair"
 	"cohort/cmd/internal/run"
 	"cohort/engine/runfolder"
@@ -48,7 +49,7 @@ Exit codes: 0 recorded, or shown; 10 refused, and nothing was changed.`,
   cohort decide runs/winter-2026-11-1a2b3c4d refused again --code CM_INVALID_VALUE --dry-run
   cohort decide runs/winter-2026-11-1a2b3c4d in-doubt again --reason "the receipts of all days are read"
   cohort decide runs/winter-2026-11-1a2b3c4d foreign accepted --reason "sent from the old server, as its log shows"`,
-		Args: arguments(cobra.RangeArgs(1, 3)),
+		Args: commandline.Arguments(cobra.RangeArgs(1, 3)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args) == 1 {
 				return repair.Show(c.OutOrStdout(), args[0], run.ClockOf(c.Context())())

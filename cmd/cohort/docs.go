@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/build"
 	"cohort/engine/refusal"
 )
@@ -20,7 +21,7 @@ func docsCommand() *cobra.Command {
 		Use:    "docs DIR",
 		Short:  "Write commands.md, the man pages and the shell completions to a folder",
 		Hidden: true,
-		Args:   arguments(cobra.ExactArgs(1)),
+		Args:   commandline.Arguments(cobra.ExactArgs(1)),
 		RunE:   func(c *cobra.Command, args []string) error { return writeDocs(c.Root(), args[0]) },
 	}
 }

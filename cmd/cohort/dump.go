@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
 	"cohort/engine/journal"
@@ -52,7 +53,7 @@ reason_code, reason. What a record does not say is left out.
 
 Exit codes: 0 done, or ended by Ctrl-C; 10 the log is damaged, it cannot be read, or there is
 no run.`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, plan, err := run.OpenRun(args[0])
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/dispatch"
 	"cohort/engine/refusal"
 )
@@ -33,10 +34,12 @@ func conclude(err error, stderr io.Writer) int {
 		return refusal.ExitDone
 	}
 	exit, code, last := outcome(err)
+	shown := ""
 	if code != "" {
-		code = " [" + code + "]"
+		shown = " [" + code + "]"
 	}
-	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error())+code)
+	fmt.Fprintln(stderr, "cohort: "+refusal.OneLine(err.Error())+shown)
+	fmt.Fprint(stderr, runbooks.Line(code))
 	if last != "" {
 		fmt.Fprintln(stderr, last)
 	}

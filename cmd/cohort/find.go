@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/find"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -38,7 +39,7 @@ Exit codes: 0 when there is an answer, also that nobody was found; 10 when there
 		Example: `  cohort find runs/demo-1a2b3c4d --nhs-number - --reason "call 4711: has no invitation"
   cohort find --runs runs --reference 1f0b7d1e-6c1c-8b6a-9f00-0a1b2c3d4e5f --reason "complaint 12"`,
 		Args: func(c *cobra.Command, args []string) error {
-			if err := swallowed(c); err != nil {
+			if err := commandline.Swallowed(c); err != nil {
 				return err
 			}
 			// No argument is repeated in an error: it may be a number that went astray.
@@ -73,7 +74,7 @@ Exit codes: 0 when there is an answer, also that nobody was found; 10 when there
 			if err != nil {
 				return err
 			}
-			return show(c, asJSON, answer)
+			return commandline.Show(c, asJSON, answer)
 		},
 	}
 	f := c.Flags()

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/find"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
@@ -44,7 +45,7 @@ Exit codes:
   cohort followup runs/invitation-1a2b3c4d --rule sms
   cohort followup runs/invitation-1a2b3c4d --only refused -c letters.yaml --reason "no account in the app"
   cohort followup runs/invitation-1a2b3c4d --received 5d1c07aa93be -c correction.yaml --reason "wrong number"`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			asked, empty := 0, false
 			for _, name := range []string{"rule", "only", "received"} {
@@ -91,7 +92,7 @@ Exit codes:
 			return s.FollowUp(c.Context(), dir, f, o)
 		},
 	}
-	campaignFlag(c, &campaign, "the campaign `file` of the later message, with --only and --received")
+	commandline.CampaignFlag(c, &campaign, "the campaign `file` of the later message, with --only and --received")
 	c.Flags().StringVar(&f.Rule, "rule", "", "the `name` of a rule under followup in the run's campaign file")
 	c.Flags().StringSliceVar(&f.Only, "only", nil, "the people with these `fates`: refused, invalid")
 	c.Flags().StringVar(&f.Received, "received", "", "the people who were sent the words with this `fingerprint`")

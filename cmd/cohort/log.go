@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"cohort/cmd/internal/commandline"
+)
 
 func logCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -12,7 +16,7 @@ positions in their shard, so the output holds no personal data.
 
 ` + showCodes,
 	}
-	choice(c)
+	commandline.Choice(c)
 	c.AddCommand(verifyCommand(), dumpCommand(), oldStat())
 	return c
 }

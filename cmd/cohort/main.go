@@ -2,17 +2,15 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"os"
-	"strings"
 	_ "time/tzdata" // for windows on machines without time zones, such as a bare container
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/commandline"
+	"cohort/cmd/internal/rehearsal"
 	"cohort/engine/build"
-	"cohort/engine/refusal"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -43,98 +41,12 @@ Exit codes of the commands that send:
 		Version:       build.Version(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	choice(root)
-	root.SetFlagErrorFunc(flagRefused)
-	root.AddCommand(initCommand(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(), resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(), paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(), recoverCommand(), decideCommand(), followupCommand(), simulateCommand(), generateCommand(), benchCommand(), versionCommand(), docsCommand(), oldRetry())
+	commandline.Choice(root)
+	root.SetFlagErrorFunc(commandline.FlagRefused)
+	root.AddCommand(rehearsal.Init(), authCommand(), checkCommand(), reachCommandOf(), planCommand(), sendCommand(),
+		resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(),
+		paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(),
+		recoverCommand(), decideCommand(), followupCommand(), rehearsal.Simulate(), rehearsal.Generate(),
+		rehearsal.Bench(rootCommand), versionCommand(), docsCommand(), runbookCommand(), oldRetry())
 	return root
-}
-
-// flagRefused is the refusal of a flag that the command line cannot have.
-func flagRefused(c *cobra.Command, err error) error {
-	var (
-		missing *pflag.ValueRequiredError
-		wrong   *pflag.InvalidValueError
-	)
-	switch {
-	case errors.As(err, &missing):
-		return refusal.New("flag_value_missing", "flag", missing.GetFlag().Name, "command", c.CommandPath())
-	case errors.As(err, &wrong):
-		flag := wrong.GetFlag()
-		return refusal.New("flag_value_wrong", "flag", flag.Name, "wanted", kinds[flag.Value.Type()], "value", wrong.GetValue(), "command", c.CommandPath())
-	}
-	if c.HasAvailableSubCommands() && c.Flags().NArg() > 0 { // a mistyped command, with its flags
-		return unknownCommand(c, c.Flags().Arg(0))
-	}
-	return refusal.New("flag_wrong", "problem", err, "command", c.CommandPath())
-}
-
-// kinds names what a flag of each type takes.
-var kinds = map[string]string{
-	"bool": "true or false", "duration": "a duration such as 5m", "float64": "a number", "int": "a whole number",
-	"uint64": "a whole number, 0 or more", "int64": "a whole number",
-}
-
-// arguments wraps cobra's check of the arguments, so that a wrong call is a refusal
-// that names the help. Every command has it, so it is also where flags are looked at.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := swallowed(c); err != nil {
-			return err
-		}
-		if check(c, args) == nil {
-			return nil
-		}
-		for n, arg := range args {
-			if check(c, args[:n]) == nil {
-				return refusal.New("argument_too_many", "argument", arg, "usage", c.UseLine())
-			}
-		}
-		return refusal.New("argument_missing", "usage", c.UseLine())
-	}
-}
-
-// choice makes a command one that only holds others: it shows its help, and refuses a name that
-// none of them has.
-func choice(c *cobra.Command) {
-	c.DisableFlagsInUseLine = true
-	c.SuggestionsMinimumDistance = 2
-	c.Args = cobra.ArbitraryArgs
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		return unknownCommand(c, args[0])
-	}
-}
-
-// unknownCommand refuses a name that no command below c has, and names the nearest.
-func unknownCommand(c *cobra.Command, given string) error {
-	advice := "see: " + c.CommandPath() + " --help"
-	if near := c.SuggestionsFor(given); len(near) > 0 {
-		advice = "did you mean: " + c.CommandPath() + " " + strings.Join(near, ", "+c.CommandPath()+" ")
-	}
-	return refusal.New("unknown_command", "given", given, "advice", advice)
-}
-
-// swallowed refuses a flag that took the next flag for its value: a send to a simulator, or a
-// dry run, would otherwise be a real one. It also refuses -campaign, which reads as -c ampaign.
-func swallowed(c *cobra.Command) (err error) {
-	c.Flags().Visit(func(f *pflag.Flag) {
-		values := []string{f.Value.String()}
-		if many, ok := f.Value.(pflag.SliceValue); ok {
-			values = many.GetSlice()
-		}
-		for _, v := range values {
-			name, _, _ := strings.Cut(strings.TrimPrefix(v, "--"), "=")
-			isLong := strings.HasPrefix(v, "--") && c.Flags().Lookup(name) != nil
-			isShort := len(v) == 2 && v[0] == '-' && c.Flags().ShorthandLookup(v[1:]) != nil
-			if f.Shorthand != "" && c.Flags().Lookup(f.Shorthand+v) != nil {
-				err = refusal.New("flag_with_one_dash", "flag", f.Shorthand+v)
-			}
-			if isLong || isShort {
-				err = refusal.New("flag_without_value", "flag", f.Name, "next", v)
-			}
-		}
-	})
-	return err
 }

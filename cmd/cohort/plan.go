@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/engine/refusal"
 )
@@ -23,7 +24,7 @@ have reached. It does not look at other runs of this campaign.
 
 Exit codes: 0 the campaign and the cohort are correct; 10 a send would be refused.
 `,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: commandline.Arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.Prepare(cmd, path, args, "plan"); err != nil {
 				return err
@@ -38,10 +39,10 @@ Exit codes: 0 the campaign and the cohort are correct; 10 a send would be refuse
 				return refusal.New("send_would_be_refused", "why", found.Why)
 			}
 			p.Reach, p.Overlap = found.Reach, found.Overlap
-			return show(cmd, asJSON, p)
+			return commandline.Show(cmd, asJSON, p)
 		},
 	}
-	campaignFlag(command, &path, "the campaign `file`")
+	commandline.CampaignFlag(command, &path, "the campaign `file`")
 	command.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return command
 }

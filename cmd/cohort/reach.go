@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -29,7 +30,7 @@ stopped goes on. The folder holds personal data. Check and send use it.
 Exit codes: 0 everything was fetched; 10 it could not be; 3 stopped, and the last line of
 standard error is the command that goes on.
 `,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: commandline.Arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if perSecond <= 0 || perSecond > 400 {
 				return refusal.New("fetching_rate_wrong")
@@ -50,11 +51,11 @@ standard error is the command that goes on.
 			if err != nil {
 				return err
 			}
-			return show(cmd, asJSON, found.Reach)
+			return commandline.Show(cmd, asJSON, found.Reach)
 		},
 	}
 	f := command.Flags()
-	campaignFlag(command, &campaignPath, "the campaign `file`")
+	commandline.CampaignFlag(command, &campaignPath, "the campaign `file`")
 	f.Float64Var(&perSecond, "per-second", intake.UsualPerSecond, "requests a `second`")
 	f.BoolVar(&asJSON, "json", false, "for programs")
 	return command

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/engine/runfolder"
@@ -53,7 +54,7 @@ On 3 and 4 the last line of standard error is the command that goes on.
   cohort reconcile runs/autumn-1a2b3c4d --per-second 20 --json
   cohort reconcile runs/autumn-1a2b3c4d --sample 400
   cohort reconcile runs/upload-1a2b3c4d --daily-report monday.csv --daily-report tuesday.csv`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := renamed(args[0]); err != nil {
 				return err

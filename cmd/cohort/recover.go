@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/repair"
 	"cohort/cmd/internal/run"
 )
@@ -29,7 +30,7 @@ If the log is sound, recover changes nothing, and shows what needs a decision.
 
 Exit codes: 0 done; 10 refused, and nothing was changed; 1 a defect in cohort.`,
 		Example: `  cohort recover runs/winter-2026-11-1a2b3c4d`,
-		Args:    arguments(cobra.ExactArgs(1)),
+		Args:    commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := renamed(args[0]); err != nil {
 				return err

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/repair"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
@@ -25,7 +26,7 @@ func found(name string) string {
 func oldRetry() *cobra.Command {
 	d := repair.Decision{What: "refused again"}
 	c := &cobra.Command{
-		Use: "retry DIR", Short: "Now: cohort decide DIR refused again", Hidden: true, Args: arguments(cobra.ExactArgs(1)),
+		Use: "retry DIR", Short: "Now: cohort decide DIR refused again", Hidden: true, Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return renamed("retry", args[0], d) },
 	}
 	c.Flags().Bool("refused", false, "")
@@ -39,7 +40,7 @@ func oldRetry() *cobra.Command {
 // oldStat is the former command that measured a log. "log verify" measures it now.
 func oldStat() *cobra.Command {
 	return &cobra.Command{
-		Use: "stat DIR", Short: "Now: cohort log verify DIR", Hidden: true, Args: arguments(cobra.ExactArgs(1)),
+		Use: "stat DIR", Short: "Now: cohort log verify DIR", Hidden: true, Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return refusal.New("command_renamed", "old", "log stat", "command", refusal.Command("log", "verify", found(args[0])))
 		},

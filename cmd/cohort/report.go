@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/cohortspool"
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/run"
 	"cohort/engine/delivery"
@@ -63,7 +64,7 @@ With --by, report writes nothing and prints how many people of each group have e
 a value of one of the campaign's keep_columns. It does not tell counts of one to four people.
 
 ` + showCodes,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			var groups *report.Groups
 			if f.by != "" {
@@ -83,7 +84,7 @@ a value of one of the campaign's keep_columns. It does not tell counts of one to
 				f.tell(c.ErrOrStderr(), args[0])
 			}
 			if err == nil && groups != nil {
-				return show(c, f.asJSON, groups)
+				return commandline.Show(c, f.asJSON, groups)
 			}
 			return err
 		},
@@ -106,7 +107,7 @@ func (f *reportFlags) tell(out io.Writer, folder string) {
 	}
 	if n := f.counts.No[ledger.CodeContradicted]; n > 0 {
 		fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; %s names them. "+
-			"The next start of the run, or %s, records them. docs/operating.md has the steps\n", n, runfolder.UnreachedFile, reconcile)
+			"The next start of the run, or %s, records them. Then: cohort runbook foreign-batch\n", n, runfolder.UnreachedFile, reconcile)
 	}
 }
 

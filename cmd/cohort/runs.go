@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/status"
 )
 
@@ -23,13 +24,13 @@ Exit codes: 0 shown; 10 the folder cannot be read.
 `,
 		Example: `  cohort runs
   cohort runs --runs /srv/cohort/runs --json`,
-		Args: arguments(cobra.NoArgs),
+		Args: commandline.Arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := status.List(c.Context(), folder)
 			if err != nil {
 				return err
 			}
-			return show(c, asJSON, all)
+			return commandline.Show(c, asJSON, all)
 		},
 	}
 	c.Flags().StringVar(&folder, "runs", "runs", "the `folder` of the runs' folders")

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/run"
 	"cohort/engine/refusal"
@@ -45,7 +46,7 @@ Exit codes:
   cohort send -c campaign.yaml corrected.csv --new-cohort
   cohort send -c national.yaml national.csv --rest-of pilot
   zcat cohort.csv.gz | cohort send -c campaign.yaml -`,
-		Args: cohortArguments("dry-run"),
+		Args: commandline.CohortArguments("dry-run"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if campaign == "" {
 				return refusal.New("send_without_campaign", "cohort", refusal.ShellWord(args[0]))
@@ -80,11 +81,16 @@ Exit codes:
 					o.Words = append(o.Words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
+			end, err := s.Export(o.Metrics)
+			if err != nil {
+				return err
+			}
+			defer end()
 			return s.Alert(s.Send(c.Context(), o))
 		},
 	}
 	f := c.Flags()
-	campaignFlag(c, &campaign, "the campaign `file`")
+	commandline.CampaignFlag(c, &campaign, "the campaign `file`")
 	f.StringVar(&aRun, "run", "", "the run's folder")
 	f.StringVar(&runs, "runs", "runs", "the folder of the runs' folders")
 	f.BoolVar(&s.Call.Simulate, "simulate", false, "send to a simulator in this process, with its own keys; never the same run as a real one")
@@ -94,5 +100,6 @@ Exit codes:
 	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to people in this file who were neither accepted nor in doubt then")
 	f.StringVar(&s.Call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
 	f.StringVar(&s.Call.SendAgain, "send-again", "", "send also to people who were reached before, or by a run with a lost folder; takes the `reason`, which is recorded")
+	o.Metrics.Flags(f)
 	return c
 }

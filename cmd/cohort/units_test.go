@@ -17,7 +17,7 @@ func TestTheUnitsStartCommandsThatExist(t *testing.T) {
 		t.Fatal(units, err)
 	}
 	for _, path := range units {
-		unit := page(t, strings.TrimPrefix(path, repository+"/"))
+		unit := pageText(t, strings.TrimPrefix(path, repository+"/"))
 		line := setting(unit, "ExecStart")
 		line = strings.Replace(line, "$FLAGS", setting(unit, "Environment=FLAGS"), 1)
 		words := strings.Fields(line)
@@ -39,7 +39,7 @@ func TestTheUnitsStartCommandsThatExist(t *testing.T) {
 
 // A crash, and a kill, start a send again. What needs a person does not.
 func TestOnlyACrashStartsASendAgain(t *testing.T) {
-	unit := page(t, "docs/systemd/cohort@.service")
+	unit := pageText(t, "docs/systemd/cohort@.service")
 	needsAPerson := fmt.Sprint(refusal.ExitDefect, refusal.ExitStopped, refusal.ExitInDoubt, refusal.ExitRefused)
 	if got := setting(unit, "RestartPreventExitStatus"); got != needsAPerson || setting(unit, "Restart") != "on-failure" {
 		t.Errorf("Restart=%s, and not on %s; these need a person: %s", setting(unit, "Restart"), got, needsAPerson)

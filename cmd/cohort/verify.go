@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
 	"cohort/engine/plan"
@@ -33,7 +34,7 @@ has acted on it.
 Exit codes: 0 the log is sound; 10 it is damaged, and the last line says where and what to do,
 or it cannot be read, or there is no run. It is 10, too, if the log is sound and the final report
 is missing or changed.`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: commandline.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, plan, err := run.OpenRun(args[0])
 			if err != nil {

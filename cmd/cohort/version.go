@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cohort/cmd/internal/commandline"
 	"cohort/engine/audit"
 	"cohort/engine/build"
 	"cohort/engine/delivery"
@@ -72,8 +73,10 @@ file of a format that it does not read is refused, and nothing is sent.
 
 Exit codes: 0 shown.
 `,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return show(c, asJSON, version{build.Read(), formats}) },
+		Args: commandline.Arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return commandline.Show(c, asJSON, version{build.Read(), formats})
+		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return c

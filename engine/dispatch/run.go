@@ -66,6 +66,8 @@ type run struct {
 	pool      pool
 	latency   latencies
 	speed     pace.Speed
+	waited    time.Duration // see Own
+	looked    time.Time     // when the latest snapshot was made
 	breaker   breaker
 	retries   Retries
 	goodSoFar map[uint32]int // by batch that is not settled: messages that the service looked at and did not refuse
@@ -98,11 +100,11 @@ func newRun(job Job, stopWaiting func()) *run {
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
 		Largest: job.Plan.Largest, Left: ledger.Unsent(l.Account()),
 		Quiet: pace.Wait{Why: job.Service + " asked for quiet before this start", Until: l.QuietAt(now)},
-		Lists: job.Lists != nil || job.Inbox != nil, OnWait: r.logWait,
+		Lists: job.Lists != nil || job.Inbox != nil, Permits: job.Permits, OnWait: r.logWait,
 	}, now)
 	r.workers = &workers{
 		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, inbox: job.Inbox, pace: job.Pace,
-		wait: r.gate.WaitN, onAnswer: r.holdForQuiet,
+		wait: r.gate.WaitN, done: r.gate.Done, onAnswer: r.holdForQuiet,
 		tasks: make(chan task, job.Ceiling), results: make(chan result, job.Ceiling),
 	}
 	return r

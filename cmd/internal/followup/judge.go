@@ -15,8 +15,8 @@ import (
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
 	"cohort/engine/report"
-	"cohort/ingest"
 	"cohort/ingest/person"
+	"cohort/ingest/value"
 )
 
 // Ask says whom a follow-up is for.
@@ -100,8 +100,8 @@ func (r *record) news(unless []string) Verdict {
 }
 
 // lastDay compares a person's last day with the day of the message.
-func lastDay(value string, day int64) Verdict {
-	switch last, is := ingest.Day(value); {
+func lastDay(text string, day int64) Verdict {
+	switch last, is := value.Day(text); {
 	case !is:
 		return NoDate
 	case last < day:

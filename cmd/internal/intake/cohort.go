@@ -10,6 +10,7 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest"
+	"cohort/ingest/value"
 	"cohort/shard"
 	"cohort/sinks"
 	"cohort/sinks/notify"
@@ -148,7 +149,7 @@ func (r *Reading) options() ingest.Options {
 	o.Required, o.Only, o.Zone = c.Cohort.Required, numberRange(c), c.Pace.Location
 	o.Keep, o.LatestBy, o.SupersededBy = slices.Concat(c.KeepColumns, r.carry), c.Cohort.Duplicates.LatestBy, c.Cohort.Superseded
 	o.Withdrawn = ingest.Withdrawn{Column: c.Cohort.Withdrawn.Column, Values: c.Cohort.Withdrawn.Values}
-	o.Types, o.Defaults = map[string]ingest.Type{}, map[string]string{}
+	o.Types, o.Defaults = map[string]value.Type{}, map[string]string{}
 	if r.Stdin {
 		o.Names = map[string]string{r.Paths[0]: r.Name}
 	}
@@ -156,7 +157,7 @@ func (r *Reading) options() ingest.Options {
 		o.Derived = ingest.Derived{Field: campaign.AppColumn, From: c.Reach.Practice, Value: r.App.of}
 	}
 	for field, t := range c.Cohort.Types {
-		o.Types[field] = ingest.Type(t)
+		o.Types[field] = value.Type(t)
 	}
 	for field, value := range c.Cohort.Defaults {
 		if slices.Contains(r.Fields, field) { // the fields of an upload file are known once it is open
@@ -166,7 +167,7 @@ func (r *Reading) options() ingest.Options {
 	if c.File != nil && c.File.Letters != nil { // every record needs an address
 		l := c.File.Letters
 		o.Address = ingest.Address{Lines: l.AddressLines, Least: l.FewestLines}
-		o.Types[l.Postcode] = ingest.Postcode
+		o.Types[l.Postcode] = value.Postcode
 		if !slices.Contains(o.Required, l.Postcode) {
 			o.Required = append(slices.Clip(o.Required), l.Postcode)
 		}
@@ -199,9 +200,9 @@ func numberRange(c *campaign.Campaign) ingest.Range {
 
 // typedDefaults refuses a default that does not have its field's type.
 func typedDefaults(c *campaign.Campaign) error {
-	for field, value := range c.Cohort.Defaults {
-		if t, typed := c.Cohort.Types[field]; typed && value != "" && !ingest.Type(t).Holds(value) {
-			return refusal.New("default_of_wrong_type", "cause", c.Mistake("cohort.defaults."+field, "is not "+ingest.Type(t).Words()+", as cohort.types asks of the field"))
+	for field, filled := range c.Cohort.Defaults {
+		if t, typed := c.Cohort.Types[field]; typed && filled != "" && !value.Type(t).Holds(filled) {
+			return refusal.New("default_of_wrong_type", "cause", c.Mistake("cohort.defaults."+field, "is not "+value.Type(t).Words()+", as cohort.types asks of the field"))
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
-	"cohort/ingest"
+	"cohort/ingest/value"
 	"cohort/shard"
 )
 
@@ -163,7 +163,7 @@ func sendDay(p campaign.Pace, now time.Time) int64 {
 	if o, ok := pace.NextOpening(p, now); ok && o.Opens.After(now) {
 		now = o.Opens
 	}
-	day, _ := ingest.Day(now.In(p.Location).Format(time.DateOnly))
+	day, _ := value.Day(now.In(p.Location).Format(time.DateOnly))
 	return day
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -44,7 +45,7 @@ type Run struct {
 	Waits    []Wait                `json:"waits,omitempty"`
 	Problem  string                `json:"problem,omitempty"` // why the rest cannot be read
 
-	status *Status
+	Status *Status   `json:"-"` // nil: it cannot be read
 	began  time.Time // for the order
 }
 
@@ -52,26 +53,51 @@ type Run struct {
 type Wait struct {
 	What    string `json:"what"`
 	Command string `json:"command"`
+	Runbook string `json:"runbook,omitempty"` // what cohort runbook shows about it
 }
 
 // List reads the runs under a folder. A run that cannot be read is one with a Problem. It reads each log once, and
 // several at a time.
 func List(ctx context.Context, folder string) (*Runs, error) {
-	folder, err := runfolder.Absolute(folder)
-	if err != nil {
-		return nil, err
-	}
-	found, err := runfolder.In(folder)
+	return NewLister(folder).List(ctx)
+}
+
+// Lister lists the runs under a folder again and again. It is not safe for concurrent use.
+type Lister struct {
+	folder  string
+	one     bool               // the folder is that of one run
+	readers map[string]*Reader // by the folder of a run
+}
+
+// NewLister returns a Lister of the runs under a folder.
+func NewLister(folder string) *Lister { return &Lister{folder: folder} }
+
+// ListerOf returns a Lister of one run, in a folder.
+func ListerOf(run string) *Lister { return &Lister{folder: run, one: true} }
+
+// List is List. It folds only what the logs have got since the last time.
+func (l *Lister) List(ctx context.Context) (*Runs, error) {
+	folder, err := runfolder.Absolute(l.folder)
 	if err != nil {
 		return nil, err
 	}
 	all := &Runs{Folder: folder}
-	all.add(found)
+	if l.one {
+		all.Runs = []*Run{{Folder: folder}}
+	} else if found, err := runfolder.In(folder); err == nil {
+		all.add(found)
+	} else {
+		return nil, err
+	}
 	var readers errgroup.Group
 	readers.SetLimit(runtime.GOMAXPROCS(0))
+	known := l.readers
+	l.readers = map[string]*Reader{} // those of folders that are gone are left behind
 	for _, r := range all.Runs {
+		reader := cmp.Or(known[r.Folder], NewReader(r.Folder))
+		l.readers[r.Folder] = reader
 		readers.Go(func() error {
-			r.read(ctx)
+			r.read(ctx, reader)
 			return nil
 		})
 	}
@@ -124,7 +150,7 @@ func (all *Runs) add(folders []string) {
 }
 
 // read reads the run in the folder.
-func (r *Run) read(ctx context.Context) {
+func (r *Run) read(ctx context.Context, reader *Reader) {
 	if r.Problem != "" {
 		return
 	}
@@ -133,42 +159,43 @@ func (r *Run) read(ctx context.Context) {
 	}
 	h := runfolder.Heading(r.Folder)
 	r.Title, r.Series = h.Title, h.Series
-	s, err := Read(ctx, r.Folder)
+	s, err := reader.Read(ctx)
 	if err != nil {
 		r.Problem = refusal.OneLine(err.Error())
 		return
 	}
+	r.RunID = s.RunID
 	if s.FirstStart != nil {
 		r.began = *s.FirstStart
 	}
-	r.status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
+	r.Status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
 	r.Records, r.Fates, r.Waits = s.Records, s.Fates, s.waits()
 }
 
 // waits lists what waits for a person. The command for each is one that changes nothing, or goes on as planned.
 func (s *Status) waits() (all []Wait) {
-	add := func(is bool, what string, command ...string) {
+	add := func(is bool, runbook, what string, command ...string) {
 		if is {
-			all = append(all, Wait{what, refusal.Command(append(command, s.Folder)...)})
+			all = append(all, Wait{what, refusal.Command(append(command, s.Folder)...), runbook})
 		}
 	}
-	add(s.Fates != nil && !s.AddsUp, "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
-	add(s.Contradicted > 0, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
+	add(s.Fates != nil && !s.AddsUp, "", "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
+	add(s.Contradicted > 0, runbooks.ForeignBatch, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
 	if s.State == ledger.SupersededRun {
 		return all
 	}
-	add(s.Foreign > 0, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
-	add(s.Paused != "", "it is paused "+s.Paused, "continue")
-	add(s.State == ledger.Halted && s.Foreign == 0, "it has halted: "+s.LastEvent, "resume")
-	add(s.State == ledger.Died, "its process is gone and left no word", "resume")
-	add(s.State == ledger.RunStopped, "it was stopped before its end", "resume")
-	verb := "decide"
+	add(s.Foreign > 0, runbooks.ForeignBatch, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
+	add(s.Paused != "", runbooks.PausedOrHeld, "it is paused "+s.Paused, "continue")
+	add(s.State == ledger.Halted && s.Foreign == 0, runbooks.For(s.haltCode), "it has halted: "+strings.TrimPrefix(s.LastEvent, "halted: "), "resume")
+	add(s.State == ledger.Died, runbooks.Died, "its process is gone and left no word", "resume")
+	add(s.State == ledger.RunStopped, "", "it was stopped before its end", "resume")
+	verb, held := "decide", runbooks.PausedOrHeld
 	if s.byReceipts {
-		verb = "reconcile"
+		verb, held = "reconcile", runbooks.InDoubt
 	}
-	add(s.State == ledger.EndedInDoubt, fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
-	add(s.Held > 0 && s.State != ledger.EndedInDoubt, fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
-	add(s.Fates[person.Refused] > 0, fmt.Sprintf("%d messages were refused", s.Fates[person.Refused]), "decide")
+	add(s.State == ledger.EndedInDoubt, runbooks.InDoubt, fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
+	add(s.Held > 0 && s.State != ledger.EndedInDoubt, held, fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
+	add(s.Fates[person.Refused] > 0, "", fmt.Sprintf("%d messages were refused", s.Fates[person.Refused]), "decide")
 	return all
 }
 
@@ -192,7 +219,7 @@ func (r *Run) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  %-9s run %.8s", r.State, r.RunID)
 	if r.Started != nil {
-		fmt.Fprintf(w, ", started %s", r.status.clock(*r.Started))
+		fmt.Fprintf(w, ", started %s", r.Status.clock(*r.Started))
 	}
 	if r.Series != "" {
 		fmt.Fprintf(w, ", series %s", r.Series)
@@ -212,5 +239,8 @@ func (r *Run) print(w io.Writer) {
 	}
 	for _, wait := range r.Waits {
 		fmt.Fprintf(w, "  waits     %s: %s\n", wait.What, wait.Command)
+		if wait.Runbook != "" {
+			fmt.Fprintf(w, "            Runbook: cohort runbook %s\n", wait.Runbook)
+		}
 	}
 }
