@@ -2,10 +2,10 @@
 
 GO ?= go
 
-.PHONY: help build docs run test race prove soak gameday lint fuzz bench clean
+.PHONY: help build docs run test race prove soak gameday lint fuzz bench release release-test clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/cohort
 	$(GO) build -o bin/cohort ./cmd/cohort
@@ -58,6 +58,12 @@ fuzz: ## a minute for each fuzz target
 
 bench: ## Go benchmarks of parts of the code; go run ./bench measures the program
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+release: ## static binaries, .deb packages, SBOM and checksums in bin/release; SIGNING_KEY=FILE signs them
+	.release/build
+
+release-test: ## as root: two clean builds are the same, and the package sends and is purged on a fresh Debian
+	.release/test
 
 clean: ## what building and running leave
 	rm -rf bin .run

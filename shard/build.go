@@ -149,7 +149,7 @@ func (b *build) begin(context.Context) error {
 	if !b.o.Duplicates.known() {
 		return fmt.Errorf("spool: there is no %s for duplicates", b.o.Duplicates)
 	}
-	b.manifest = Manifest{Version: manifestVersion, Hash: hashName, Fields: b.o.Fields, Keep: b.o.Keep, Carry: b.o.Carry, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
+	b.manifest = Manifest{Version: Version, Hash: hashName, Fields: b.o.Fields, Keep: b.o.Keep, Carry: b.o.Carry, BatchRows: b.o.BatchRows, Duplicates: b.o.Duplicates}
 	if b.o.Routes > 1 {
 		b.manifest.Routes = b.o.Routes
 	}

@@ -15,17 +15,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/engine/disk"
 	"cohort/ingest/person"
 )
 
 const (
-	manifestFile    = "manifest.json"
-	invalidFile     = "invalid.arrow"
-	verdictsFile    = "verdicts.arrow"
-	supersededFile  = "superseded.arrow"
-	routesFile      = "routes.arrow"
-	manifestVersion = 2
+	manifestFile   = "manifest.json"
+	invalidFile    = "invalid.arrow"
+	verdictsFile   = "verdicts.arrow"
+	supersededFile = "superseded.arrow"
+	routesFile     = "routes.arrow"
 )
+
+// Version is the format of a spool. This program reads no other.
+const Version = 2
 
 // ErrNotSealed says that a folder holds no sealed spool.
 var ErrNotSealed = errors.New("there is no sealed spool here")
@@ -74,14 +77,18 @@ func ReadManifest(dir string) (m Manifest, digest [32]byte, err error) {
 	if err != nil {
 		return m, digest, fmt.Errorf("spool: %w", err)
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, digest, fmt.Errorf("%s is damaged: %w", name, err)
-	}
+	err = json.Unmarshal(text, &m)
 	if m.Version == 1 {
 		return m, digest, fmt.Errorf("%s has format 1, which this version of cohort does not read; finish that run with the version that made it, or prepare the cohort again in a new folder", name)
 	}
-	if m.Version != manifestVersion || m.Hash != hashName {
-		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, manifestVersion, hashName)
+	if m.Version > Version { // its other fields may have other types
+		return m, digest, fmt.Errorf("%s has format %d, and this version of cohort reads %d: %w", name, m.Version, Version, disk.ErrNewer)
+	}
+	if err == nil && (m.Version != Version || m.Hash != hashName) {
+		return m, digest, fmt.Errorf("%s has format %d (%s) and this version of cohort knows %d (%s); use the version that made it", name, m.Version, m.Hash, Version, hashName)
+	}
+	if err != nil {
+		return m, digest, fmt.Errorf("%s is damaged: %w", name, err)
 	}
 	if m.BatchRows < 1 {
 		return m, digest, fmt.Errorf("%s is damaged: it has %d records in a record batch", name, m.BatchRows)

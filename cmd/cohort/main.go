@@ -4,6 +4,7 @@ package main
 import (
 	"io"
 	"os"
+	_ "time/tzdata" // for windows on machines without time zones, such as a bare container
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,6 @@ Exit codes of the commands that send:
 		resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(),
 		paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(),
 		recoverCommand(), decideCommand(), followupCommand(), rehearsal.Simulate(), rehearsal.Generate(),
-		rehearsal.Bench(rootCommand), docsCommand(), runbookCommand(), oldRetry())
+		rehearsal.Bench(rootCommand), versionCommand(), docsCommand(), runbookCommand(), oldRetry())
 	return root
 }

@@ -21,12 +21,15 @@ import (
 	"cohort/ingest/person"
 )
 
+// Version is the format of a record, and its type in the log. This program reads no other.
+const Version = 1
+
 const (
 	lockFile = "lock"
 	keyFile  = "key"
 	headFile = "head.json"
 
-	kind     = journal.Type(1)
+	kind     = journal.Type(Version)
 	patience = 10 * time.Second // for the lock
 )
 

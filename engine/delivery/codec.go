@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The form of an event, version 1. Integers are unsigned varints, but version and order.
+// Version is the form of an event. Integers are unsigned varints, but version and order.
 //
 //	version   1 byte
 //	texts     in the order of texts. For a word: its index in words<<1 | 1. For any other
@@ -16,7 +16,7 @@ import (
 //	at        seconds since the start of year 1, then nanoseconds; 0 0 is no time
 //	received  the same
 //	raw       size and bytes
-const eventVersion = 1
+const Version = 1
 
 // words are common texts. They have an index in logs, so words are only ever added at the end.
 // Any other text is kept as it is.
@@ -52,7 +52,7 @@ func (e *Event) texts() [13]*string {
 
 // Append appends the form of an event to b.
 func Append(b []byte, e *Event) []byte {
-	b = append(b, eventVersion)
+	b = append(b, Version)
 	for _, text := range e.texts() {
 		if *text == "" {
 			b = append(b, 0)
@@ -74,8 +74,8 @@ func Append(b []byte, e *Event) []byte {
 // Parse reads the form of an event. The event shares no memory with b. An event of a newer version
 // is ErrNewer. Errors never show what the event holds.
 func Parse(b []byte) (e Event, err error) {
-	if len(b) > 0 && b[0] > eventVersion {
-		return e, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, b[0], eventVersion)
+	if len(b) > 0 && b[0] > Version {
+		return e, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, b[0], Version)
 	}
 	if len(b) == 0 || b[0] == 0 {
 		return e, errEvent
@@ -113,7 +113,7 @@ func Parse(b []byte) (e Event, err error) {
 // if the form must be parsed: the source or the kind is no word, or the reference has not the length of cohort's own.
 func ReferenceOf(b []byte) []byte {
 	const size = 36
-	isUsual := len(b) >= 4+size && b[0] == eventVersion && b[1]&b[2]&1 == 1 && (b[1]|b[2])&0x80 == 0 && b[3] == size<<1
+	isUsual := len(b) >= 4+size && b[0] == Version && b[1]&b[2]&1 == 1 && (b[1]|b[2])&0x80 == 0 && b[3] == size<<1
 	if !isUsual {
 		return nil
 	}

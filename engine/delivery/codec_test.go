@@ -124,7 +124,7 @@ func TestTheFormStaysAsItIs(t *testing.T) {
 func TestANewerEventIsRefused(t *testing.T) {
 	e := anEvent()
 	b := Append(nil, &e)
-	b[0] = eventVersion + 1
+	b[0] = Version + 1
 	_, err := Parse(append(b, "what a newer program adds"...))
 	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "it has version 2, and this program reads version 1") {
 		t.Error(err)

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 )
 
+// ErrNewer means that a file has a format that this program does not know. The error around it names the file.
+var ErrNewer = errors.New("a newer version of cohort wrote it")
+
 // WriteFile writes the file at path under a temporary name beside it, syncs it, renames it, and syncs the folder. Until
 // it returns nil the earlier file is still at path. The file has mode 0600.
 func WriteFile(path string, write func(io.Writer) error) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"cohort/engine/disk"
 )
 
 // The errors of a log, beside CorruptError and those of the filesystem.
@@ -15,7 +17,7 @@ var (
 	// safe. Reopen the log in a new process to go on.
 	ErrPoisoned = errors.New("journal: an earlier error stopped the log")
 
-	ErrNewer    = errors.New("journal: the format is newer than this program") // wrapped with the version of the format
+	ErrNewer    = fmt.Errorf("journal: %w", disk.ErrNewer) // wrapped with the version of the format
 	ErrOtherRun = errors.New("journal: the segment belongs to another run")
 	ErrChanged  = errors.New("journal: the log was written to after it was read") // it can be replayed again
 	ErrTooLarge = errors.New("journal: the record is too large")                  // above 16 MiB; nothing was written

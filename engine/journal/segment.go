@@ -14,9 +14,11 @@ import (
 	"cohort/engine/disk"
 )
 
+// Version is the format of a segment. This program reads no other.
+const Version = 1
+
 const (
 	magic         = "cohortlg"
-	version       = 1
 	headerSize    = 92
 	segmentSuffix = ".log"
 	tempSuffix    = ".tmp"
@@ -33,7 +35,7 @@ type header struct {
 
 func (h *header) encode() (b [headerSize]byte, sum uint32) {
 	copy(b[0:], magic)
-	binary.LittleEndian.PutUint16(b[8:], version)
+	binary.LittleEndian.PutUint16(b[8:], Version)
 	copy(b[16:], h.run[:])
 	binary.LittleEndian.PutUint64(b[32:], h.number)
 	binary.LittleEndian.PutUint64(b[40:], h.firstSeq)
@@ -59,11 +61,11 @@ func decodeHeader(b []byte) (h header, sum uint32, err error) {
 	if binary.LittleEndian.Uint32(b[12:]) != sum {
 		return h, 0, errHeader
 	}
-	if v := binary.LittleEndian.Uint16(b[8:]); v != version {
-		return h, 0, fmt.Errorf("%w: it has version %d, and this program reads version %d", ErrNewer, v, version)
+	if v := binary.LittleEndian.Uint16(b[8:]); v != Version {
+		return h, 0, fmt.Errorf("%w: the log has version %d, and this version of cohort reads %d", ErrNewer, v, Version)
 	}
 	if flags, key := binary.LittleEndian.Uint16(b[10:]), binary.LittleEndian.Uint32(b[88:]); flags != 0 || key != 0 {
-		return h, 0, fmt.Errorf("%w: version %d with flags %#x and key %d", ErrNewer, version, flags, key)
+		return h, 0, fmt.Errorf("%w: version %d with flags %#x and key %d", ErrNewer, Version, flags, key)
 	}
 	copy(h.run[:], b[16:])
 	h.number = binary.LittleEndian.Uint64(b[32:])

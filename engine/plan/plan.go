@@ -27,7 +27,13 @@ import (
 const (
 	BatchesFile = "plan.batches"
 	PlanFile    = "plan.json"
-	planVersion = 3 // see decision 22; before 2 there were no routes
+)
+
+// Version is the format of plan.json that is written, and Oldest the oldest that is read. Before 3 the references were
+// others, see decision 22. Before 2 there were no routes.
+const (
+	Version = 3
+	Oldest  = 1
 )
 
 // ErrDamaged reports that plan.batches does not have the digest in plan.json.
@@ -143,7 +149,7 @@ type EarlierRun struct {
 // Seal writes a plan into dir: the batches, then the header, each synced before the next. After nil, the whole plan is
 // on disk. Before, if not nil, runs just ahead of the rename that makes the plan valid.
 func Seal(dir string, header Header, batches *Batches, before func() error) error {
-	header.Version, header.Extent = planVersion, batches.Extent
+	header.Version, header.Extent = Version, batches.Extent
 	sum := sha256.New()
 	err := disk.WriteFile(filepath.Join(dir, BatchesFile), func(w io.Writer) error {
 		_, err := io.Copy(io.MultiWriter(w, sum), batches.read())
@@ -180,12 +186,13 @@ func Open(dir string) (*Plan, error) {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
 	p := &Plan{Digest: sha256.Sum256(text)}
-	if err := json.Unmarshal(text, &p.Header); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)
+	err = json.Unmarshal(text, &p.Header)
+	if p.Version > Version { // its other fields may have other types
+		return nil, fmt.Errorf("%s has format %d, and this version of cohort reads %d to %d: %w",
+			filepath.Join(dir, PlanFile), p.Version, Oldest, Version, disk.ErrNewer)
 	}
-	if p.Version > planVersion {
-		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version",
-			filepath.Join(dir, PlanFile), p.Version, planVersion)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)
 	}
 	if p.Run, err = engine.ParseRunID(p.RunID); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, PlanFile), err)

@@ -165,7 +165,7 @@ func TestADamagedPlanIsNoticed(t *testing.T) {
 		enginetest.Must(t, os.WriteFile(path, sound, 0o600))
 	}
 	enginetest.Must(t, os.WriteFile(filepath.Join(dir, plan.PlanFile), []byte(`{"version": 4}`), 0o600))
-	enginetest.CheckError(t, "a plan of a newer version", open(), "use the newer version")
+	enginetest.CheckError(t, "a plan of a newer version", open(), "a newer version of cohort wrote it")
 	enginetest.Must(t, os.Remove(filepath.Join(dir, plan.BatchesFile)))
 	if open() == nil {
 		t.Error("a plan without its batches is taken")

@@ -106,7 +106,7 @@ func (d *Day) State(code string) (State, error) {
 // Put writes the file of a practice. It is safe for concurrent use with different practices.
 func (d *Day) Put(code string, state State, users []User) error {
 	entries := pack(users)
-	h := head{version, d.date, d.service, []practice{{code, state, len(entries)}}}
+	h := head{Version, d.date, d.service, []practice{{code, state, len(entries)}}}
 	_, err := write(d.file(code), h, func(_ int, w io.Writer) error {
 		return binary.Write(w, binary.LittleEndian, entries)
 	})
@@ -123,7 +123,7 @@ func (d *Day) Fix(path string) (digest string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	h := head{Version: version, Day: d.date, Service: d.service}
+	h := head{Version: Version, Day: d.date, Service: d.service}
 	for _, e := range entries { // in the order of names
 		code, whole := strings.CutSuffix(e.Name(), suffix)
 		if !whole {

@@ -14,8 +14,10 @@ import (
 	"cohort/engine/disk"
 )
 
+// Version is the format of a report of who has the NHS App. This program reads no other.
+const Version = 1
+
 const (
-	version  = 1
 	entry    = 8 // bytes of a user
 	mostHead = 16 << 20
 )
@@ -86,8 +88,8 @@ func check(f *os.File) (h head, start int64, digest string, err error) {
 	if !bytes.Equal(sum.Sum(nil), said[:]) || json.Unmarshal(line, &h) != nil {
 		return h, 0, "", errDamaged
 	}
-	if h.Version != version {
-		return h, 0, "", fmt.Errorf("it has format %d, and this version of cohort reads format %d", h.Version, version)
+	if h.Version != Version {
+		return h, 0, "", fmt.Errorf("it has format %d, and this version of cohort reads format %d", h.Version, Version)
 	}
 	users := 0
 	for _, p := range h.Practices {

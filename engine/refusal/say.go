@@ -111,6 +111,7 @@ var sentences = map[string]string{
 	"flag_without_value":            "--{flag} has no value: {next} follows it and is a flag itself; give --{flag} a value of its own",
 	"flag_with_number":              "a flag is wrong, and it is not repeated here: it may hold an NHS number; see: {command} --help",
 	"flag_wrong":                    "{problem}; see: {command} --help",
+	"format_newer":                  "{cause}. Go on with the newer version; cohort version shows the formats that this one reads",
 	"folder_damaged":                "the run's folder is damaged: {cause}. Restore it from a copy before anything is sent",
 	"folder_gone":                   "this run was begun on {host} in {folder}, and its folder is not there. If it was moved: {command}. If it is lost, --send-again with a reason goes on until the service knows a batch of this run; {new_name}",
 	"folder_gone_nhsapp":            "this run was begun on {host} in {folder}, and its folder is not there. If it was moved: {command}. If it is lost, restore the folder from a copy and resume that; a resume of an older copy says what is left to do. Nobody knows who was reached, and the NHS App would show everybody a second message; {new_name}",

@@ -30,8 +30,12 @@ const (
 	Superseded State = "superseded" // another run replaced it
 )
 
+// Version is the format of a line. A line names its format from 2 on.
+const Version = 1
+
 // Entry is the register's line for one run.
 type Entry struct {
+	Format       int       `json:"format,omitempty"` // 0 is 1
 	At           time.Time `json:"at"`
 	RunID        string    `json:"run_id"`
 	Campaign     string    `json:"campaign"`
@@ -117,7 +121,11 @@ func (r *Register) read() error {
 			continue
 		}
 		whole := bytes.HasSuffix(line, []byte("\n"))
-		if err := json.Unmarshal(line, &e); err != nil || e.RunID == "" {
+		err := json.Unmarshal(line, &e)
+		if e.Format > Version {
+			return fmt.Errorf("%s:%d: the line has format %d, and this version of cohort reads %d: %w", name, n, e.Format, Version, disk.ErrNewer)
+		}
+		if err != nil || e.RunID == "" {
 			if !whole { // a power cut tore it before Record returned, so nobody acted on it
 				torn = len(line)
 				break

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cohort/engine/disk"
 	"cohort/engine/journal"
 	"cohort/engine/ledger"
 	"cohort/engine/outcome"
@@ -66,7 +67,7 @@ func Unsound(path string, err error) error {
 	if changed := (*plan.ChangedError)(nil); errors.As(err, &changed) {
 		return refusal.New("plan_changed", "file", filepath.Join(path, plan.PlanFile), "cause", changed)
 	}
-	if errors.Is(err, plan.ErrDamaged) {
+	if errors.Is(err, plan.ErrDamaged) || errors.Is(err, disk.ErrNewer) {
 		return Damaged(err)
 	}
 	if ledger.IsDamage(err) {
@@ -75,8 +76,13 @@ func Unsound(path string, err error) error {
 	return refusal.New("log_unreadable", "cause", err)
 }
 
-// Damaged refuses a folder with a damaged plan or spool.
-func Damaged(err error) error { return refusal.New("folder_damaged", "cause", err) }
+// Damaged refuses a folder with a damaged plan or spool, or one that a newer version of cohort wrote.
+func Damaged(err error) error {
+	if errors.Is(err, disk.ErrNewer) {
+		return refusal.New("format_newer", "cause", err)
+	}
+	return refusal.New("folder_damaged", "cause", err)
+}
 
 // RoomOr refuses an error of writing to a folder: with what to do about a full disk, or else with other.
 func RoomOr(err, other error, path string) error {

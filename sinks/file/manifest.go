@@ -12,13 +12,14 @@ import (
 	"strings"
 
 	"cohort/engine"
+	"cohort/engine/disk"
 	"cohort/engine/plan"
 )
 
-const (
-	manifestFile    = "manifest.json"
-	manifestVersion = 1
-)
+const manifestFile = "manifest.json"
+
+// Version is the format of a manifest that is written. An older one is read, too.
+const Version = 1
 
 // Manifest lists the files of a run. A folder with a manifest has all of the files, some of them
 // still under temporary names. Nothing else is ever written there.
@@ -55,7 +56,7 @@ type Control struct {
 // layOut distributes batches over new files, after those in written. name begins their names.
 func (s *Sink) layOut(references engine.References, name string, forms []plan.AcceptedForm, written *Manifest) *Manifest {
 	header := s.o.Layout.header()
-	m := &Manifest{Version: manifestVersion, RunID: references.Run.String(), Files: []File{}}
+	m := &Manifest{Version: Version, RunID: references.Run.String(), Files: []File{}}
 	if written != nil {
 		m.Files, m.Messages, m.Earlier = append(m.Files, written.Files...), written.Messages, len(written.Files)
 	}
@@ -119,11 +120,12 @@ func readManifest(d filesystem, folder string) (*Manifest, error) {
 	}
 	m := &Manifest{}
 	in := json.NewDecoder(bytes.NewReader(text))
-	if err := in.Decode(m); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	err = in.Decode(m)
+	if m.Version > Version {
+		return nil, fmt.Errorf("%s has format %d, and this version of cohort reads %d: %w", path, m.Version, Version, disk.ErrNewer)
 	}
-	if m.Version > manifestVersion {
-		return nil, fmt.Errorf("%s has format %d and this version of cohort knows %d; use the newer version", path, m.Version, manifestVersion)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}
 	return m, nil
 }
