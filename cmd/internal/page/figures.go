@@ -44,7 +44,8 @@ type figure struct{ Name, Value, Note string }
 // Figures are those of the process at work, or what the log knows.
 func (v *view) Figures() []figure {
 	s := v.S()
-	rate, last, way := figure{"Rate", "0", "nothing is sent now"}, figure{"Last answer", "–", "none yet"}, figure{"Under way", "0", "messages"}
+	rate, last := figure{"Rate", "0", "nothing is sent now"}, figure{"Last answer", "–", "none yet"}
+	way := figure{"Under way", "0", "messages"}
 	if s.Rate != nil {
 		rate = figure{"Rate now", fmt.Sprintf("%.1f a second", s.Rate.PerSecond), "even rate: any"}
 		if s.Rate.Even > 0 {
@@ -55,7 +56,8 @@ func (v *view) Figures() []figure {
 		last.Value, last.Note = v.Clock(*s.LastAnswer), "from the service"
 	}
 	if now := s.Live; now != nil {
-		way = figure{"Under way", markup.Number(int64(now.InFlight)), "messages, in " + markup.Plural(int64(now.Requests), "request", "requests")}
+		way.Value = markup.Number(int64(now.InFlight))
+		way.Note = "messages, in " + markup.Plural(int64(now.Requests), "request", "requests")
 		if now.Latency.P50 > 0 {
 			last.Note = "half within " + brief(now.Latency.P50) + ", 99% within " + brief(now.Latency.P99)
 		}
@@ -109,12 +111,14 @@ func (v *view) Answers() *pairs {
 		name string
 		n    uint64
 	}{
-		{"Accepted", r.Accepted}, {"The service had it already", r.Duplicate}, {"The service asked for quiet (429, 503)", r.Throttled},
+		{"Accepted", r.Accepted}, {"The service had it already", r.Duplicate},
+		{"The service asked for quiet (429, 503)", r.Throttled},
 		{"Refused, or to be asked again", r.Refused}, {"No answer", r.Unanswered},
 	} {
 		t.add(true, a.name, markup.Number(int64(a.n)))
 	}
-	codes := slices.DeleteFunc(slices.Clone(v.S().Traffic.Answers), func(a ledger.Answers) bool { return a.Code == "" || a.Status/100 == 2 })
+	plain := func(a ledger.Answers) bool { return a.Code == "" || a.Status/100 == 2 }
+	codes := slices.DeleteFunc(slices.Clone(v.S().Traffic.Answers), plain)
 	slices.SortStableFunc(codes, func(a, b ledger.Answers) int { return cmp.Compare(b.N, a.N) })
 	for _, a := range codes[:min(most, len(codes))] {
 		name := a.Code
@@ -173,9 +177,9 @@ func (v *view) Pace() *pairs {
 	if w := s.Window; w != nil && w.Opens != nil && w.Closes != nil {
 		t.add(true, "Window", v.short(*w.Opens)+" to "+v.short(*w.Closes))
 	}
-	if s.Live != nil && s.Live.Key != nil {
-		k := s.Live.Key
-		t.add(true, "Requests a minute, key "+k.Share, fmt.Sprintf("%d of %s; %s", k.Requests, markup.Number(int64(k.Quota)), k.Others()))
+	if k := s.Key; k != nil {
+		use := fmt.Sprintf("%d of %d requests in the last minute; %s", k.Requests, k.Quota, k.Others())
+		t.add(true, "API key "+k.Share, use)
 	}
 	change := "nobody has changed it"
 	for _, e := range s.Events {
@@ -205,7 +209,7 @@ func (v *view) Facts() *pairs {
 	t.add(s.PID != 0, "Process", fmt.Sprintf("%d on %s", s.PID, s.Host))
 	t.add(s.PID == 0, "Process", "none is at work")
 	if s.FirstStart != nil {
-		t.add(true, "Begun", v.Clock(*s.FirstStart)+", started "+map[bool]string{true: "once", false: fmt.Sprint(s.Starts, " times")}[s.Starts == 1])
+		t.add(true, "Begun", v.Clock(*s.FirstStart)+", starts: "+fmt.Sprint(s.Starts))
 	}
 	t.add(s.Fates != nil, "Batches planned", markup.Number(int64(s.Batches)))
 	t.add(true, "Records of the log", markup.Number(int64(s.Position)))

@@ -49,7 +49,8 @@ func (l *levers) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+path, l.order)
 }
 
-const notOwner = "This browser has no levers. Open the address that cohort status has printed. It works once: to use another browser, start cohort status again."
+const notOwner = "This browser has no levers. Open the address that cohort status has printed. " +
+	"It works once: to use another browser, start cohort status again."
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
@@ -67,7 +68,9 @@ func (l *levers) enter(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	case !l.used:
 		l.used = true
-		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: l.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{
+			Name: cookieName, Value: l.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		})
 	}
 	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
 	return true

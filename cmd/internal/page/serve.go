@@ -34,7 +34,8 @@ func Serve(ctx context.Context, address string, lister *status.Lister, one, with
 	}
 	fmt.Fprintf(out, "%s\n", url)
 	if !at.IP.IsLoopback() {
-		fmt.Fprintf(out, "everybody who reaches %s can look: it shows folders, counts and the names of operators, and nobody in a cohort\n", at)
+		fmt.Fprintf(out, "everybody who reaches %s can look: the page shows folders, counts and user names of operators, "+
+			"and nobody in a cohort\n", at)
 	}
 	return site.serve(ctx, listener)
 }

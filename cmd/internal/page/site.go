@@ -33,7 +33,9 @@ var styleText string
 //go:embed page.js
 var scriptText string
 
-var pages = markup.New("page", pageText, template.FuncMap{"command": command, "title": runbooks.Title, "sentence": sentence})
+var pages = markup.New("page", pageText, template.FuncMap{
+	"command": command, "title": runbooks.Title, "sentence": sentence,
+})
 
 // parts are the templates that an event brings anew. An element of each page has the id of its part.
 var parts = map[string][]string{
@@ -82,8 +84,8 @@ func newSite(list func(context.Context) (*status.Runs, error), one bool) *Site {
 		one: one, list: list, delivery: counted(), streams: make(chan struct{}, mostStreams),
 		style: template.CSS(markup.Style + styleText), script: template.JS(scriptText),
 	}
-	s.policy = "default-src 'none'; style-src " + markup.Source(string(s.style)) + "; script-src " + markup.Source(scriptText) +
-		"; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+	s.policy = "default-src 'none'; style-src " + markup.Source(string(s.style)) +
+		"; script-src " + markup.Source(scriptText) + "; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 	return s
 }
 
@@ -234,7 +236,8 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		_ = out.SetWriteDeadline(time.Now().Add(10 * each))
-		if _, err := fmt.Fprintf(w, "retry: 1000\nid: %d\ndata: %s\n\n", v.Position(), text); err != nil || out.Flush() != nil {
+		_, err = fmt.Fprintf(w, "retry: 1000\nid: %d\ndata: %s\n\n", v.Position(), text)
+		if err != nil || out.Flush() != nil {
 			return
 		}
 		select {
@@ -264,7 +267,9 @@ func (s *Site) runbook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	s.write(w, "runbook", map[string]any{"V": v, "Heading": strings.TrimPrefix(heading, "# "), "Text": template.HTML(b.String())})
+	s.write(w, "runbook", map[string]any{
+		"V": v, "Heading": strings.TrimPrefix(heading, "# "), "Text": template.HTML(b.String()),
+	})
 }
 
 // The templates call the methods below.

@@ -37,27 +37,29 @@ type look struct {
 }
 
 const (
-	play  = "M4 2 20 12 4 22z"
-	clock = "M12 1a11 11 0 1 0 0 22 11 11 0 0 0 0-22zm0 3a8 8 0 1 1 0 16 8 8 0 0 1 0-16zm-1.2 2.5v6.2l4.6 3 1.3-2-3.5-2.3V6.5z"
-	bars  = "M4 3h6v18H4zM14 3h6v18h-6z"
-	sign  = "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9zM6 10.2v3.6h12v-3.6z"
-	cross = "m3 6 3-3 6 6 6-6 3 3-6 6 6 6-3 3-6-6-6 6-3-3 6-6z"
-	tick  = "m2 13 3-3 5 5L20 4l3 3-13 14z"
-	alert = "M12 1 23 12 12 23 1 12zm-1.6 5v7.5h3.2V6zm0 9.2v3h3.2v-3z"
-	box   = "M3 3h18v18H3z"
+	play   = "M4 2 20 12 4 22z"
+	clock  = "M12 1a11 11 0 1 0 0 22 11 11 0 0 0 0-22zm0 3a8 8 0 1 1 0 16 8 8 0 0 1 0-16zm-1.2 2.5v6.2l4.6 3 1.3-2-3.5-2.3V6.5z"
+	bars   = "M4 3h6v18H4zM14 3h6v18h-6z"
+	sign   = "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9zM6 10.2v3.6h12v-3.6z"
+	cross  = "m3 6 3-3 6 6 6-6 3 3-6 6 6 6-3 3-6-6-6 6-3-3 6-6z"
+	tick   = "m2 13 3-3 5 5L20 4l3 3-13 14z"
+	alert  = "M12 1 23 12 12 23 1 12zm-1.6 5v7.5h3.2V6zm0 9.2v3h3.2v-3z"
+	goesOn = "It goes on by itself."
+
+	box = "M3 3h18v18H3z"
 )
 
 var looks = map[ledger.RunState]look{
 	ledger.Preparing:      {"Preparing", "wait", clock, "It reads the cohort and seals the plan.", ""},
-	ledger.Sending:        {"Sending", "go", play, "Messages go out.", "It goes on by itself."},
-	ledger.WaitingWindow:  {"Waiting for the window", "wait", clock, "It sends when the window opens.", "It goes on by itself."},
-	ledger.WaitingService: {"Waiting for the service", "wait", clock, "The service asked for quiet, or does not answer.", "It goes on by itself when the service does."},
+	ledger.Sending:        {"Sending", "go", play, "Messages go out.", goesOn},
+	ledger.WaitingWindow:  {"Waiting for the window", "wait", clock, "It sends when the window opens.", goesOn},
+	ledger.WaitingService: {"Waiting for the service", "wait", clock, "The service asked for quiet, or does not answer.", goesOn},
 	ledger.Paused:         {"Paused", "wait", bars, "Nothing is sent.", "Go on when you are ready:"},
-	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks the service what became of messages.", "It keeps what it learnt."},
+	ledger.Reconciling:    {"Asking the service", "wait", clock, "It asks what became of messages.", "It keeps what it learnt."},
 	ledger.RunStopped:     {"Stopped", "wait", box, "A person, a signal or the window ended it.", "Go on:"},
 	ledger.Died:           {"Died", "died", cross, "The process is gone and left no word.", "Start it again:"},
 	ledger.Halted:         {"Halted", "halted", sign, "The run stopped itself.", "Remove the cause, then go on:"},
-	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "It ended with messages that no replay can settle.", "See what can be decided:"},
+	ledger.EndedInDoubt:   {"Ended in doubt", "hold", alert, "No replay can settle some messages.", "See what can be decided:"},
 	ledger.SupersededRun:  {"Superseded", "wait", box, "Another run took its place.", "Another run took its place."},
 	ledger.Finished:       {"Finished", "ok", tick, "Every record has its final fate.", "Keep the folder."},
 }
@@ -162,13 +164,13 @@ func (v *view) Lead() string {
 	case s.State == ledger.Died:
 		return fmt.Sprintf("Process %d on %s is gone and left no word. It is safe to go on.", s.Gone.PID, s.Gone.Host)
 	case s.State == ledger.EndedInDoubt:
-		return sentence(markup.Plural(s.Fates[person.InDoubt], "message is", "messages are") + " in doubt, and no replay settles them")
+		return markup.Plural(v.InDoubt(), "message is", "messages are") + " in doubt, and no replay settles them."
 	case s.State == ledger.Halted && len(s.Events) > 0 && s.Events[len(s.Events)-1].Verb == record.ControlHalted:
 		return sentence(s.Events[len(s.Events)-1].Detail)
-	case (s.State == ledger.Halted || s.State == ledger.RunStopped || s.State == ledger.SupersededRun) && len(s.Events) > 0:
+	case is(s.State, ledger.Halted, ledger.RunStopped, ledger.SupersededRun) && len(s.Events) > 0:
 		return sentence(status.Words(&s.Events[len(s.Events)-1]))
 	case s.State == ledger.Sending && v.Remain() > 0:
-		return fmt.Sprintf("%s will remain at %s.", markup.Plural(v.Remain(), "message", "messages"), v.short(*s.Window.Closes))
+		return markup.Plural(v.Remain(), "message", "messages") + " will remain at " + v.short(*s.Window.Closes) + "."
 	case s.State == ledger.Sending && s.ExpectedEnd != nil:
 		return fmt.Sprintf("Done at about %s, if nothing comes in between.", v.short(*s.ExpectedEnd))
 	}
@@ -210,7 +212,7 @@ func (v *view) Calm() string {
 
 // MayGoOn reports whether something is left to order.
 func (v *view) MayGoOn() bool {
-	return v.S() != nil && !slices.Contains([]ledger.RunState{ledger.Finished, ledger.EndedInDoubt, ledger.SupersededRun}, v.Run.State)
+	return v.S() != nil && !is(v.Run.State, ledger.Finished, ledger.EndedInDoubt, ledger.SupersededRun)
 }
 
 // Do says what to do when nothing waits for a person.
@@ -229,7 +231,9 @@ func (v *view) Waits() []status.Wait {
 	all := slices.Clone(v.Run.Waits)
 	for i := range all {
 		w := &all[i]
-		if w.What = sentence(w.What); strings.HasPrefix(w.What, "It ") || strings.HasPrefix(w.What, "Its ") || v.Run.State == ledger.EndedInDoubt && w.Runbook == "in-doubt" {
+		w.What = sentence(w.What)
+		ofState := strings.HasPrefix(w.What, "It ") || strings.HasPrefix(w.What, "Its ")
+		if ofState || v.Run.State == ledger.EndedInDoubt && w.Runbook == "in-doubt" {
 			w.What = cmp.Or(v.Do(), w.What)
 		}
 	}
@@ -261,12 +265,11 @@ func command(verb, folder string) string { return refusal.Command(verb, folder) 
 
 func perSecond(rate float64) string { return fmt.Sprintf("%s a second", pace.Figure(rate)) }
 
+func is(state ledger.RunState, one ...ledger.RunState) bool { return slices.Contains(one, state) }
+
 func brief(d time.Duration) string {
-	if d < time.Millisecond {
-		return "1 ms"
-	}
 	if d < time.Second {
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }

@@ -21,8 +21,8 @@ type Waiting struct {
 type Rate struct {
 	PerSecond float64 `json:"per_second"`         // accepted over the last half minute or so
 	Allowed   float64 `json:"allowed_per_second"` // 0: any
-	Even      float64 `json:"even_per_second"`    // of the campaign's own pace; 0: any
 	Rule      string  `json:"rule"`               // what decides it
+	Even      float64 `json:"even_per_second"`    // of the campaign's own pace; 0: any
 }
 
 // Window is the window that is open or comes next.
@@ -53,7 +53,7 @@ func (s *Status) expect(p campaign.Pace) {
 		s.Waiting = &Waiting{now.Waiting, now.Until.UTC()}
 	}
 	even := pace.Facts{Pace: p, Window: s.stretch, Left: now.Left}.Even(now.At)
-	s.Rate = &Rate{now.Speed, now.Rate, even, out.Rule}
+	s.Rate = &Rate{now.Speed, now.Rate, out.Rule, even}
 	s.First, s.ExpectedEnd = moment(out.First.Truncate(time.Second)), moment(out.Last.Truncate(time.Second))
 }
 
