@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"engine/inbox":            {"engine/delivery", "engine/disk", "engine/journal"},
 	"engine/facts":            {"engine", "engine/delivery", "engine/disk", "engine/inbox", "engine/plan"},
 	"engine/reach":            {"ingest/person", "engine/disk"},
+	"engine/share":            {"engine/disk", "engine/pace"},
 	"engine/audit":            {"engine/disk", "engine/journal", "ingest/person"},
 	"engine/register":         {"engine/disk", "engine/ledger", "engine/plan", "engine/refusal", "ingest/person"},
 	"sinks/wire":              {},

@@ -98,6 +98,8 @@ func TestCommandsOfRunbooksAreTakenByTheProgram(t *testing.T) {
 				t.Errorf("%s: %s: %v", name, line, err)
 			} else if err := command.Args(command, command.Flags().Args()); err != nil {
 				t.Errorf("%s: %s: %v", name, line, err)
+			} else if what := strings.Join(command.Flags().Args()[min(1, command.Flags().NArg()):], " "); command.Name() == "decide" && !strings.Contains(command.Long, "\n  "+what) {
+				t.Errorf("%s: %s: there is no such decision", name, line)
 			}
 		}
 	}
@@ -210,5 +212,22 @@ func TestRunbookIsPrinted(t *testing.T) {
 	}
 	if text, code := said("token"); code != 10 || !strings.HasSuffix(text, "[no_such_runbook]\n") {
 		t.Error(text)
+	}
+}
+
+// An alert leads to a runbook that names the alert.
+func TestAlertsAndRunbooksNameEachOther(t *testing.T) {
+	rules, err := os.ReadFile(filepath.Join(repository, "docs/monitoring/alerts.yaml"))
+	if err != nil {
+		t.Skip("there are no alerts here: ", err)
+	}
+	all := regexp.MustCompile(`(?s)- alert: (\w+)\n.*?runbook: cohort runbook (\S+)\n`).FindAllStringSubmatch(string(rules), -1)
+	for _, alert := range all {
+		if text, ok := runbooks.Text(alert[2]); !ok || !strings.Contains(text, alert[1]) {
+			t.Errorf("the runbook %s of %s is not there, or does not name it", alert[2], alert[1])
+		}
+	}
+	if len(all) < 10 || len(all) != strings.Count(string(rules), "- alert:") {
+		t.Errorf("%d alerts have a runbook", len(all))
 	}
 }

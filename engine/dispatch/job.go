@@ -27,8 +27,9 @@ type Job struct {
 	News        bool         // Lists may change at any time and at midnight: they are applied again while the run sends
 	Inbox       Inbox        // what the services say of messages; nil: nobody listens
 	Pace        campaign.Pace
-	OneWindow   bool // end with the window, and do not wait for the next
-	Settle      bool // replay what is in doubt, and send nothing else
+	Permits     pace.Permits // of the key's requests, which other runs share; nil: nobody does
+	OneWindow   bool         // end with the window, and do not wait for the next
+	Settle      bool         // replay what is in doubt, and send nothing else
 	StopIf      campaign.StopIf
 	GiveUpAfter time.Duration // without an answer that settles or refuses anything; see silence
 	Service     string        // the name that people know; empty: the service
@@ -80,6 +81,7 @@ type Snapshot struct {
 	Expected  pace.Outlook   // what is expected from now on
 	Latency   Latency        // of the latest answers
 	Retries   Retries        // answers of this process that call for another request, by code
+	Key       *pace.KeyUse   // of the API key, when runs share it; nil: none does
 	Paused    bool           // by a person, or because the clock was set
 	Waiting   string         // why nothing starts; empty while something does
 	Until     time.Time      // of the waiting
@@ -94,14 +96,6 @@ type Own struct {
 	SyncTook     time.Duration // all of them together
 	TokenExpires time.Time     // of the access token; zero: there is none
 	TokenFailing time.Time     // since when no new access token comes; zero: it does, or none was asked for
-	Keys         []KeyRate     // of the API keys that the run shares with others; empty: it shares none
-}
-
-// KeyRate is the use of an API key by all runs that share it.
-type KeyRate struct {
-	Name      string  // of the share, or the key id; never the key
-	PerMinute float64 // requests in the latest minute
-	Quota     float64 // requests a minute
 }
 
 type Retries map[string]int

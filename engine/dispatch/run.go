@@ -101,11 +101,11 @@ func newRun(job Job, stopWaiting func()) *run {
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
 		Largest: job.Plan.Largest, Left: ledger.Unsent(l.Account()),
 		Quiet: pace.Wait{Why: job.Service + " asked for quiet before this start", Until: l.QuietAt(now)},
-		Lists: job.Lists != nil || job.Inbox != nil, OnWait: r.logWait,
+		Lists: job.Lists != nil || job.Inbox != nil, Permits: job.Permits, OnWait: r.logWait,
 	}, now)
 	r.workers = &workers{
 		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, inbox: job.Inbox, pace: job.Pace,
-		wait: r.gate.WaitN, onAnswer: r.holdForQuiet,
+		wait: r.gate.WaitN, done: r.gate.Done, onAnswer: r.holdForQuiet,
 		tasks: make(chan task, job.Ceiling), results: make(chan result, job.Ceiling),
 	}
 	return r

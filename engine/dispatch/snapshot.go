@@ -18,7 +18,7 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 	s := Snapshot{
 		At: now, Account: account, Left: left, Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied(),
 		InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load()),
-		Latency: r.latency.spread(), Retries: maps.Clone(r.retries),
+		Latency: r.latency.spread(), Retries: maps.Clone(r.retries), Key: r.gate.KeyUse(),
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
 		Traffic: r.traffic,
 	}

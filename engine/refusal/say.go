@@ -308,6 +308,7 @@ var sentences = map[string]string{
 	"service_changed":               "the plan is for {planned}, and the campaign file is for {service}; put the planned service back in the campaign file",
 	"service_not_ready":             "{cause}; nothing was sent",
 	"setting_changed_since_plan":    "{cause} ({new_name})",
+	"share_unusable":                "pace.share is {share}, and the runs of that share count the key's requests in {folder}, which cannot be used: {cause}. Nothing was sent. Let this user write there and make some room; or take pace.share out of the campaign file if no other run has this key",
 	"sign_in_would_fail":            "the service would not accept a send; wrong: {parts}",
 	"simulator_answers":             "a simulator answers at {address} now, but this run was sent to the service itself. Nothing is sent from here until the service answers there again",
 	"simulator_cannot_listen":       "the simulator cannot listen on {address}: {cause}. Give --listen a free host:port, such as 127.0.0.1:9300; another simulator may be running",

@@ -247,10 +247,8 @@ func (r *Run) own(s sink) {
 	s.moment("cohort_token_expiry_timestamp_seconds", "When the present access token ends.", own.TokenExpires)
 	s.moment("cohort_token_failing_since_timestamp_seconds", "Since when no new access token comes; absent while they come.",
 		own.TokenFailing)
-	for _, k := range own.Keys {
-		s.gauge("cohort_key_requests_per_minute", "Requests of all runs on an API key in the latest minute.",
-			k.PerMinute, "key", k.Name)
-		s.gauge("cohort_key_quota_per_minute", "Requests a minute that the API key is allowed.",
-			k.Quota, "key", k.Name)
+	if k := r.Now.Key; k != nil {
+		s.gauge("cohort_key_requests_per_minute", "Requests of all runs on an API key in the latest minute.", float64(k.Requests), "key", k.Share)
+		s.gauge("cohort_key_quota_per_minute", "Requests a minute that the API key is allowed.", float64(k.Quota), "key", k.Share)
 	}
 }

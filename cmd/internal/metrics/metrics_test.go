@@ -51,9 +51,7 @@ func worst() *Run {
 		t.Halts = append(t.Halts, ledger.Answers{Code: fmt.Sprint("h", i), N: 1})
 	}
 	r.Now.Own = dispatch.Own{TokenExpires: now, TokenFailing: now}
-	for i := range 10 {
-		r.Now.Own.Keys = append(r.Now.Own.Keys, dispatch.KeyRate{Name: fmt.Sprint("key", i)})
-	}
+	r.Now.Key = &pace.KeyUse{Share: "a-share"}
 	return r
 }
 

@@ -136,7 +136,7 @@ func PrintBlocked(w io.Writer, indent string, late, contradicted int) {
 	}
 	if contradicted > 0 {
 		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, suppressed or held. "+
-			"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps\n", indent, contradicted)
+			"Nothing more is sent to these people. Find out who sent the messages: cohort runbook foreign-batch\n", indent, contradicted)
 	}
 }
 

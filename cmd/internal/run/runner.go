@@ -19,10 +19,12 @@ import (
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/ledger"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
+	"cohort/engine/share"
 	"cohort/sinks"
 	"cohort/sinks/apim"
 )
@@ -54,6 +56,7 @@ type Runner struct {
 	// From Connect.
 	Sink   sinks.Service
 	Tokens *apim.Tokens // nil: the service needs no signing in
+	share  *share.Share // of the requests of its key; nil: it has them alone
 	close  []func()     // what End calls
 
 	chain    string    // id of the first run of the chain of follow-ups that the run is in
@@ -147,6 +150,42 @@ func (r *Runner) Connect() error {
 	return err
 }
 
+// Permits are those of the requests of the run's key; nil: it has the key alone. The first call takes the run's place
+// among those that share the key.
+func (r *Runner) Permits() (pace.Permits, error) {
+	s := r.Campaign.Pace.Share
+	if s.Name == "" || r.Call.Simulate { // a rehearsal has a key of its own
+		return nil, nil
+	}
+	if r.share != nil {
+		return r.share, nil
+	}
+	joined, err := share.Open(r.Campaign.Register, share.Options{Name: s.Name, Weight: s.Weight, Urgent: s.Urgent, Quota: r.Campaign.Quota()})
+	if err != nil {
+		return nil, refusal.New("share_unusable", "share", s.Name, "folder", filepath.Join(r.Campaign.Register, share.Folder), "cause", err)
+	}
+	r.share, r.close = joined, append(r.close, joined.Close)
+	use := joined.Use()
+	r.Log.Info("the key's requests are shared by all runs of its share", "share", use.Share, "runs", use.Runs,
+		"requests_last_minute", use.Requests, "quota_per_minute", use.Quota)
+	return joined, nil
+}
+
+// Check looks if the service admits the run. It is a request of the key.
+func (r *Runner) Check(ctx context.Context) error {
+	p, err := r.Permits()
+	if err != nil {
+		return err
+	}
+	if p != nil {
+		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: " + why) }); err != nil {
+			return err
+		}
+		defer p.Done(pace.Answered)
+	}
+	return r.Sink.Check(ctx)
+}
+
 // End closes what the runner has opened.
 func (r *Runner) End() {
 	for _, stop := range r.close {
@@ -168,7 +207,7 @@ func (r *Runner) reachable(ctx context.Context) error {
 	if err := intake.InTime(r.Campaign); err != nil {
 		return err
 	}
-	return r.Sink.Check(ctx)
+	return r.Check(ctx)
 }
 
 // Lists returns the suppression lists in the campaign file.

@@ -304,6 +304,10 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) error {
 	r, c := s.run, s.run.Campaign
 	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
+	permits, err := r.Permits()
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.Log.Info("sending", "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
@@ -328,7 +332,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 			}
 			return s.settle(log, s.spool)
 		}},
-		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
+		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, Permits: permits, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
 			if r.Tokens != nil {

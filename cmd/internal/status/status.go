@@ -53,6 +53,7 @@ type Status struct {
 	LastEvent    string                `json:"last_event,omitempty"`
 	Waiting      *wait                 `json:"waiting,omitempty"` // of the process at work
 	Rate         *rateStatus           `json:"rate,omitempty"`
+	Key          *pace.KeyUse          `json:"key,omitempty"`           // what all runs use that share the API key
 	First        *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd  *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
 	Window       *windowStatus         `json:"window,omitempty"`
