@@ -65,8 +65,10 @@ func TestCountersNeverGoBackWhileTheRunIsKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.simulate("reset_after: 0.05\nquota_429: {share: 0.05, retry_after: 20ms}\npoisoned_recipients: 0.01\nlatency: {fixed: 5ms}\n")
-	w.campaign("pace: {per_second: 20000}\nstop_if: {of: 0}\n")
-	w.generate(30_000, 0.001)
+	w.campaign("pace: {per_second: 5000}\nstop_if: {of: 0}\n")
+	text := string(Must(os.ReadFile(w.path("campaign.yaml"))))
+	w.write("campaign.yaml", strings.Replace(text, "max_messages: 400", "max_messages: 100", 1))
+	w.generate(12_000, 0.001)
 	address, file := freeAddress(t), w.path("cohort.prom")
 	flags := []string{"--metrics", address, "--metrics-file", file}
 	counters := regexp.MustCompile(`^cohort_(\w+_total|request_\w+)\{`)

@@ -156,6 +156,7 @@ func TestARenewalThatFailsKeepsTheOldTokenAndIsTriedAgainLater(t *testing.T) {
 	token(t, tokens)
 	c.pass(500 * time.Second)
 	e.saysStatus(500, "")
+	since := c.Now()
 	for _, row := range []struct {
 		sentence string
 		pass     time.Duration
@@ -168,10 +169,16 @@ func TestARenewalThatFailsKeepsTheOldTokenAndIsTriedAgainLater(t *testing.T) {
 			t.Errorf("%s: %s after %d exchanges", row.sentence, got, e.asked())
 		}
 	}
+	if expires, failing := tokens.Standing(); !failing.Equal(since) || !expires.Equal(since.Add(100*time.Second)) {
+		t.Errorf("it is said to fail since %v, with a token until %v", failing, expires)
+	}
 	e.says(nil)
 	c.pass(10 * time.Second)
 	if got := token(t, tokens); got != "token-5" {
 		t.Errorf("when the endpoint is back: %s", got)
+	}
+	if _, failing := tokens.Standing(); !failing.IsZero() {
+		t.Errorf("it is said to fail since %v", failing)
 	}
 }
 

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -37,8 +36,8 @@ const (
 	longest = 14 * 24 * time.Hour // whatever it is
 )
 
-// Count folds the events of the run in dir. It takes time and, for a while, a file in the system's folder for temporary
-// files; its memory does not grow with the events.
+// Count folds the events of the run in dir. It takes time and, for a while, a file in dir. Its memory does not
+// grow with the events.
 func Count(dir string, now time.Time) (*Delivery, error) {
 	p, err := plan.Open(dir)
 	if err != nil {
@@ -50,7 +49,7 @@ func Count(dir string, now time.Time) (*Delivery, error) {
 		return nil, err
 	}
 	d := &Delivery{Status: map[[2]string]int64{}, Overdue: map[string]int64{}, Took: map[float64]uint64{}}
-	states, err := facts.Of(dir, p).Partial().States(os.TempDir())
+	states, err := facts.Of(dir, p).Partial().States(dir)
 	if err != nil {
 		return nil, err
 	}
