@@ -60,7 +60,9 @@ func conclude(err error, says teller) int {
 		return refusal.ExitDone
 	}
 	exit, code, last := outcome(err)
-	name := map[int]slog.Attr{refusal.ExitStopped: event.Stopped, refusal.ExitInDoubt: event.EndedInDoubt, refusal.ExitRefused: event.Refused, refusal.ExitDefect: event.Defect}[exit]
+	name := map[int]slog.Attr{
+		refusal.ExitStopped: event.Stopped, refusal.ExitInDoubt: event.EndedInDoubt, refusal.ExitRefused: event.Refused, refusal.ExitDefect: event.Defect,
+	}[exit]
 	if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
 		name = event.Halted
 	}
