@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build docs run test race prove soak lint fuzz bench clean
+.PHONY: help build docs run test race prove soak gameday lint fuzz bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ race: ## the same under the race detector
 	$(GO) test -race ./...
 
 # What PROOF.md tells of, by the words in the tests' names.
-PROOFS = Cut|Crash|Poison|Disk|Fail|Fault|Damage|Flipped|Truncation|Sectors|Groups|Search|Unsafe|Model|Kill|Misfortune|Preparing|Lost|Recover|Retr|List|Suppression|Planted|Golden|Transitions|Callbacks|Receipts|Outage|Quiet
+PROOFS = Cut|Crash|Poison|Disk|Fail|Fault|Damage|Flipped|Truncation|Sectors|Groups|Search|Unsafe|Model|Kill|Misfortune|Preparing|Lost|Recover|Retr|List|Suppression|Planted|Golden|Transitions|Callbacks|Receipts|Outage|Quiet|Incidents|Counters|Share
 
 prove: ## the crash proofs at length: ten times the power cuts, twice the kills
 	COHORT_PROVE=1 $(GO) test -count=1 -timeout 60m -run '$(PROOFS)' ./engine/... ./cmd/... ./sinks/file
@@ -37,6 +37,11 @@ MINUTES ?= 10
 
 soak: ## random misfortunes around the real binary for MINUTES=10; stops at the first that costs anything
 	COHORT_SOAK=$(MINUTES) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./cmd/cohort
+
+gameday: ## incidents at the simulator, each ended by the commands of its runbook; prints a report
+	@mkdir -p bin && rm -f bin/gameday.txt
+	@COHORT_GAMEDAY=$(CURDIR)/bin/gameday.txt $(GO) test -count=1 -run '^TestGameDay$$' ./cmd/cohort; \
+		end=$$?; cat bin/gameday.txt; exit $$end
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }

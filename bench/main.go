@@ -1,7 +1,7 @@
 // Bench measures the built cohort program from outside, beside other programs that do the
 // same work:
 //
-//	go run ./bench ingest|send|floor|log|pace
+//	go run ./bench ingest|send|floor|log|pace|watch
 //
 // Each part runs in a process of its own, and rounds of all parts follow each other, so
 // that a slow minute of the machine is slow for all of them. Every figure is the median of
@@ -29,15 +29,17 @@ var measurements = map[string]func(context.Context, *bencher) ([]table, error){
 	"floor":  floorTables,
 	"log":    logTables,
 	"pace":   paceTables,
+	"watch":  watchTables,
 }
 
-const usageText = `usage: go run ./bench ingest|send|floor|log|pace [flags]
+const usageText = `usage: go run ./bench ingest|send|floor|log|pace|watch [flags]
 
   ingest  how fast a cohort file is read
   send    how fast a cohort is sent, and how soon a stopped run goes on
   floor   how far each stage of a send is from the least that it could cost
   log     what the progress log costs
   pace    how exactly a send keeps to a rate
+  watch   what it costs a send that its metrics are scraped
 
 `
 
@@ -72,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) == 0 || measurements[args[0]] == nil {
 		flags.Usage()
-		return errors.New("the first argument must be ingest, send, floor, log or pace")
+		return errors.New("the first argument must be ingest, send, floor, log, pace or watch")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

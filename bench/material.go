@@ -117,7 +117,7 @@ func (b *bencher) newRun(parent string, s *running, batch int, perSecond float64
 func (b *bencher) sending(r cohortRun, c cohortFile) program {
 	return program{
 		path: b.binary, dir: r.folder, temp: r.folder,
-		args: []string{"send", "-c", "campaign.yaml", c.path, "--run", "run"},
+		args: append([]string{"send", "-c", "campaign.yaml", c.path, "--run", "run"}, b.flags...),
 	}
 }
 

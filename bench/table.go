@@ -20,11 +20,12 @@ type bencher struct {
 	runs        int
 	span        time.Duration
 	latency     time.Duration
-	wholeSingle bool   // one message a request: the whole cohort
-	binary      string // the program that is measured
-	version     string // what it says of itself
-	parent      string // where folder is made
-	folder      string // holds every file that the measurement makes
+	wholeSingle bool     // one message a request: the whole cohort
+	flags       []string // more of a send
+	binary      string   // the program that is measured
+	version     string   // what it says of itself
+	parent      string   // where folder is made
+	folder      string   // holds every file that the measurement makes
 	asJSON      bool
 	out         io.Writer
 	started     time.Time
@@ -55,6 +56,7 @@ const (
 	kWorst    = "worst_second"           // the most messages in any sliding second
 	kLimit    = "worst_to_limit"         // kWorst to the rate and one request
 	kShare    = "achieved_percent"       // of the rate that was asked for
+	kScrapes  = "scrapes"                // of its metrics that worked
 	kBusy     = "core_percent"           // CPU of the whole process, of one core
 )
 

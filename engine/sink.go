@@ -80,7 +80,11 @@ type Request struct {
 	Correlation [16]byte    // fresh for each attempt, recorded with it
 	Body        []byte      // not to be kept or changed
 	Messages    []Reference // of the messages in the body, in its order
+	Before      time.Time   // no byte may leave from then on, and the answer is CodeLate; zero: any time
 }
+
+// CodeLate is the code of an answer to a request that was not sent, because its permit was over.
+const CodeLate = "permit_over"
 
 // Reply classifies the answer to a request. It is about this attempt alone; ledger.Decide knows the earlier ones.
 type Reply uint8

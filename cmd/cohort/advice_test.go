@@ -54,7 +54,7 @@ func leads(ts *testscript.TestScript, _ bool, args []string) {
 			followed = followed[:len(followed)-1] // and the same again
 		case next != "":
 			line = strings.ReplaceAll(next, "--reason why", "--reason 'a person says so'")
-		case strings.HasSuffix(said, " ["+want+"]\n"):
+		case endsWith(said, want):
 			return
 		default:
 			ts.Fatalf("it ends with %q, not with %s: %s", said, want, strings.Join(followed, "\n -> "))

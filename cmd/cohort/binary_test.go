@@ -155,7 +155,7 @@ type exited struct {
 
 // refused reports whether the command was refused with this code.
 func (o exited) refused(code string) bool {
-	return o.code == refusal.ExitRefused && strings.HasSuffix(o.stderr, " ["+code+"]\n")
+	return o.code == refusal.ExitRefused && endsWith(o.stderr, code)
 }
 
 func (w *world) start(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {

@@ -28,7 +28,7 @@ func page(t *testing.T, name string) string {
 func pages(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "bench/README.md"}
-	for _, pattern := range []string{"docs/*.md", "engine/*.md", "engine/decisions/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/runbooks/*.md", "engine/*.md", "engine/decisions/*.md"} {
 		found, err := filepath.Glob(filepath.Join(repository, pattern))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v, %d pages", pattern, err, len(found))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/dispatch"
 	"cohort/engine/event"
 	"cohort/engine/refusal"
@@ -38,13 +39,15 @@ type teller struct {
 // end is the last word. code names the reason, and next is the command that goes on; both may be empty.
 func (t teller) end(name slog.Attr, exit int, sentence, code, next string) {
 	if t.log != nil {
-		t.log.Error(sentence, name, "exit", exit, "code", code, "command", next)
+		t.log.Error(sentence, name, "exit", exit, "code", code, "command", next, "runbook", runbooks.For(code))
 		return
 	}
+	shown := ""
 	if code != "" {
-		code = " [" + code + "]"
+		shown = " [" + code + "]"
 	}
-	fmt.Fprintln(t.stderr, "cohort: "+sentence+code)
+	fmt.Fprintln(t.stderr, "cohort: "+sentence+shown)
+	fmt.Fprint(t.stderr, runbooks.Line(code))
 	if next != "" {
 		fmt.Fprintln(t.stderr, next)
 	}

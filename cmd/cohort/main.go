@@ -51,6 +51,6 @@ Exit codes of the commands that send:
 		resumeCommand(), reconcileCommand(), statusCommand(), runsCommand(), pauseCommand(), continueCommand(),
 		paceCommand(), stopCommand(), reportCommand(), findCommand(), callbacksCommand(), logCommand(),
 		recoverCommand(), decideCommand(), followupCommand(), rehearsal.Simulate(), rehearsal.Generate(),
-		rehearsal.Bench(rootCommand), docsCommand(), oldRetry())
+		rehearsal.Bench(rootCommand), docsCommand(), runbookCommand(), oldRetry())
 	return root
 }

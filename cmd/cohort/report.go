@@ -108,7 +108,7 @@ func (f *reportFlags) tell(out io.Writer, folder string) {
 	}
 	if n := f.counts.No[ledger.CodeContradicted]; n > 0 {
 		fmt.Fprintf(out, "%d contradictions: the service reports about records that by this account have no accepted message; %s names them. "+
-			"The next start of the run, or %s, records them. docs/operating.md has the steps\n", n, runfolder.UnreachedFile, reconcile)
+			"The next start of the run, or %s, records them. Then: cohort runbook foreign-batch\n", n, runfolder.UnreachedFile, reconcile)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cohort/cmd/internal/run"
+	"cohort/docs/runbooks"
 )
 
 func TestMain(m *testing.M) {
@@ -133,9 +134,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // refused runs a command, and compares the code of its refusal: refused run_busy cohort send …
 func refused(ts *testscript.TestScript, _ bool, args []string) {
 	exits(ts, false, append([]string{"10"}, args[1:]...))
-	if said := ts.ReadFile("stderr"); !strings.HasSuffix(said, " ["+args[0]+"]\n") {
+	if said := ts.ReadFile("stderr"); !endsWith(said, args[0]) {
 		ts.Fatalf("it is not refused with %s: %s", args[0], said)
 	}
+}
+
+// endsWith reports whether what the program says ends with a code, and the code's runbook if there is one.
+func endsWith(said, code string) bool {
+	return strings.HasSuffix(said, " ["+code+"]\n"+runbooks.Line(code))
 }
 
 // answers waits until something listens at an address.

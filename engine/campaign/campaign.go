@@ -126,6 +126,15 @@ type Pace struct {
 	CatchUp   float64        // lost time may be made up at this multiple of the even rate; 1: never
 	LastCall  time.Duration  // no request starts in this time before the window's end
 	Until     time.Time      // nothing is sent from this time on; zero: no end
+	Share     Share          // how the run shares its key's requests with other runs
+	Quota     int            // requests a minute that the key has; 0: see Campaign.Quota
+}
+
+// Share is a run's part of the requests of a key, among the runs that name the same share. Name is empty without one.
+type Share struct {
+	Name   string
+	Weight int
+	Urgent bool // before the runs that are not
 }
 
 // Hours is a daily span of clock time in minutes after midnight. It runs over midnight if To is not after From.

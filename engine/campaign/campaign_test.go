@@ -114,6 +114,10 @@ pace:
   catch_up: 1.5
   last_call: 90s
   until: 2026-12-01
+  share: app-key-1
+  weight: 9
+  lane: urgent
+  quota: 2400
 stop_if: {refused: 3%, of: 50}
 give_up_after: 1h30m
 overlap_days: 7
@@ -162,7 +166,8 @@ sink:
 		Reach: &Reach{"gp"},
 		Pace: Pace{
 			Messages: 1000, Window: &Hours{1320, 360}, Location: paris, PerSecond: 7.5, Spread: true, CatchUp: 1.5, LastCall: 90 * time.Second,
-			Until: time.Date(2026, 12, 2, 0, 0, 0, 0, paris),
+			Until: time.Date(2026, 12, 2, 0, 0, 0, 0, paris), Quota: 2400,
+			Share: Share{Name: "app-key-1", Weight: 9, Urgent: true},
 		},
 		StopIf: StopIf{0.03, 50}, GiveUpAfter: 90 * time.Minute,
 		Notify: Notify{

@@ -86,6 +86,10 @@ type paceSection struct {
 	CatchUp   *float64 `yaml:"catch_up"`
 	LastCall  *string  `yaml:"last_call"`
 	Until     *string  `yaml:"until"`
+	Share     *string  `yaml:"share"`
+	Weight    *int     `yaml:"weight"`
+	Lane      *string  `yaml:"lane"`
+	Quota     *int     `yaml:"quota"`
 }
 
 type stopSection struct {

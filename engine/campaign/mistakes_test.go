@@ -51,7 +51,7 @@ func TestEachMistakeHasAPlainSentence(t *testing.T) {
 		{"campaign: a\nprofile: test\nprofile: test\n", "3: the key \"profile\" is written twice; it is on line 2 already"},
 		{
 			"campaign: a\npace: {per_secnod: 5}\n",
-			"2: unknown key pace.per_secnod; allowed here: messages, window, timezone, per_second, spread, catch_up, last_call, until",
+			"2: unknown key pace.per_secnod; allowed here: messages, window, timezone, per_second, spread, catch_up, last_call, until, share, weight, lane, quota",
 		},
 		{"campaign: a\nphases: b\n", "2: phases is not yet supported by this version of cohort; take it out"},
 		{"campaign: a\nsuppress: [{file: x}]\n", "2: suppress[0].reason is missing; say why these people are left out, such as deceased_formal or opted_out"},

@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,7 +51,43 @@ func (l *loader) pace(c *Campaign, s *paceSection, window bool) {
 		}
 		p.Until = day.AddDate(0, 0, 1) // the day itself still counts
 	}
+	l.share(&p, s)
 	c.Pace = p
+}
+
+// mostQuota is far above what any service takes.
+const mostQuota = 600_000
+
+func (l *loader) share(p *Pace, s *paceSection) {
+	if s.Share != nil {
+		p.Share = Share{Name: *s.Share, Weight: 1}
+		if !nameForm.MatchString(p.Share.Name) {
+			l.wrong("pace.share", "may have only a-z, 0-9 and hyphens, at most 64 of them; it is %.70q", p.Share.Name)
+		}
+	}
+	within(l, "pace.weight", &p.Share.Weight, s.Weight, 1, 1000, "")
+	within(l, "pace.quota", &p.Quota, s.Quota, 1, mostQuota, " requests a minute")
+	lane := "bulk"
+	set(&lane, s.Lane)
+	l.oneOf("pace.lane", lane, "bulk", "urgent")
+	p.Share.Urgent = lane == "urgent"
+	for _, key := range []string{"pace.weight", "pace.lane"} {
+		if l.has(key) && s.Share == nil {
+			l.wrong(key, "is about the runs that share a key, and needs pace.share")
+		}
+	}
+}
+
+// Quota is the number of requests a minute that an application may make of the campaign's service: 1,200, except at the
+// NHS App's production, unless the campaign says another.
+func (c *Campaign) Quota() int {
+	switch {
+	case c.Pace.Quota > 0:
+		return c.Pace.Quota
+	case c.NHSApp != nil && strings.HasPrefix(c.NHSApp.BaseURL, "https://api.service.nhs.uk/"):
+		return 24_000
+	}
+	return 1200
 }
 
 // hours reads a window such as 06:00-22:00. It may end at 24:00.

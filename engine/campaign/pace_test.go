@@ -85,3 +85,24 @@ func TestUntil(t *testing.T) {
 		}
 	}
 }
+
+func TestSharesThatCannotBe(t *testing.T) {
+	for text, says := range map[string]string{
+		"share: App Key":              "pace.share may have only a-z, 0-9 and hyphens",
+		"share: \"\"":                 "pace.share may have only a-z, 0-9 and hyphens",
+		"share: a, weight: 0":         "pace.weight must be between 1 and 1000",
+		"share: a, lane: express":     "pace.lane must be bulk or urgent",
+		"share: a, quota: 0":          "pace.quota must be between 1 and 600000 requests a minute",
+		"weight: 2":                   "pace.weight is about the runs that share a key, and needs pace.share",
+		"per_second: 1, lane: urgent": "pace.lane is about the runs that share a key, and needs pace.share",
+	} {
+		_, err := Parse([]byte(with("pace: {"+text+"}")), "/somewhere/campaign.yaml")
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	c, err := Parse([]byte(with("pace: {share: a}")), "/somewhere/campaign.yaml")
+	if err != nil || c.Pace.Share != (Share{Name: "a", Weight: 1}) || c.Quota() != 1200 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

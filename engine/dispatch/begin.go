@@ -22,7 +22,7 @@ import (
 func begin(job *Job) error {
 	if err := job.Log.Open(job.Start); err != nil {
 		stop := logStopped(job.Log, err)
-		_ = job.Log.End(time.Now(), record.ControlHalted, stop.Error()) // as far as it can
+		_ = job.Log.End(time.Now(), record.ControlHalted, stop.noted()) // as far as it can
 		return stop
 	}
 	if job.Begin == nil {

@@ -43,7 +43,7 @@ func codeOf(a engine.Answer) string {
 // loop may hear of the answer too late.
 func (r *run) holdForQuiet(a engine.Answer) {
 	if a.HoldAll && a.RetryAfter > 0 {
-		r.gate.Hold(time.Now().Add(a.RetryAfter), trouble(r.job.Service, a))
+		r.gate.HoldAll(time.Now().Add(a.RetryAfter), trouble(r.job.Service, a))
 	}
 }
 
@@ -58,7 +58,7 @@ func (r *run) learn(res result, now time.Time) {
 	if a.Status != 0 {
 		r.latency.add(res.took)
 	}
-	if a.Reply == engine.Unsent && (a.Code == codeWindowClosed || a.Code == codeNamed) {
+	if a.Reply == engine.Unsent && (a.Code == codeWindowClosed || a.Code == codeNamed || a.Code == engine.CodeLate) {
 		return // it tells nothing about the service
 	}
 	switch {
@@ -116,8 +116,12 @@ func (r *run) markFailing(a engine.Answer, attempted, now time.Time) {
 		if costly && (h.probing || asksQuiet) {
 			rounds = h.failures
 		}
+		hold := r.gate.Hold
+		if a.HoldAll {
+			hold = r.gate.HoldAll
+		}
 		if rounds > 0 || a.HoldAll {
-			r.gate.Hold(now.Add(min(time.Minute, pace.Backoff(rounds, rand.Float64()))), trouble(r.job.Service, a))
+			hold(now.Add(min(time.Minute, pace.Backoff(rounds, rand.Float64()))), trouble(r.job.Service, a))
 		}
 	}
 	if costly && !h.probing && (h.failures > 1 || now.Sub(h.good) > soon) {

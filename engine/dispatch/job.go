@@ -27,8 +27,9 @@ type Job struct {
 	News        bool         // Lists may change at any time and at midnight: they are applied again while the run sends
 	Inbox       Inbox        // what the services say of messages; nil: nobody listens
 	Pace        campaign.Pace
-	OneWindow   bool // end with the window, and do not wait for the next
-	Settle      bool // replay what is in doubt, and send nothing else
+	Permits     pace.Permits // of the key's requests, which other runs share; nil: nobody does
+	OneWindow   bool         // end with the window, and do not wait for the next
+	Settle      bool         // replay what is in doubt, and send nothing else
 	StopIf      campaign.StopIf
 	GiveUpAfter time.Duration // without an answer that settles or refuses anything; see silence
 	Service     string        // the name that people know; empty: the service
@@ -70,19 +71,31 @@ type Snapshot struct {
 	At        time.Time
 	State     ledger.RunState // one of a run that sends
 	Account   ledger.Account
-	Left      int64        // messages that are still to be sent; without those that wait for a person
-	Attempts  uint64       // requests answered or given up, over all starts
-	Revisions uint64       // in the second copy
-	InFlight  int          // messages in requests under way; the account calls them not sent or in doubt
-	Requests  int          // under way
-	Rate      float64      // what the pace allows now, messages a second; 0: no limit
-	Speed     float64      // messages a second that were accepted of late
-	Expected  pace.Outlook // what is expected from now on
-	Latency   Latency      // of the latest answers
-	Retries   Retries      // answers of this process that call for another request, by code
-	Paused    bool         // by a person, or because the clock was set
-	Waiting   string       // why nothing starts; empty while something does
-	Until     time.Time    // of the waiting
+	Left      int64          // messages that are still to be sent; without those that wait for a person
+	Attempts  uint64         // requests answered or given up, over all starts
+	Revisions uint64         // in the second copy
+	InFlight  int            // messages in requests under way; the account calls them not sent or in doubt
+	Requests  int            // under way
+	Rate      float64        // what the pace allows now, messages a second; 0: no limit
+	Speed     float64        // messages a second that were accepted of late
+	Expected  pace.Outlook   // what is expected from now on
+	Latency   Latency        // of the latest answers
+	Retries   Retries        // answers of this process that call for another request, by code
+	Key       *pace.KeyUse   // of the API key, when runs share it; nil: none does
+	Paused    bool           // by a person, or because the clock was set
+	Waiting   string         // why nothing starts; empty while something does
+	Until     time.Time      // of the waiting
+	Traffic   ledger.Traffic // of the snapshot before, so that the disk has it: a killed process takes back nothing
+	Own       Own
+}
+
+// Own has what only the process at work knows. A count begins with the process.
+type Own struct {
+	Waited       time.Duration // in which nothing started, because of Waiting
+	Syncs        int64         // writes of the log that became durable
+	SyncTook     time.Duration // all of them together
+	TokenExpires time.Time     // of the access token; zero: there is none
+	TokenFailing time.Time     // since when no new access token comes; zero: it does, or none was asked for
 }
 
 type Retries map[string]int
@@ -116,3 +129,6 @@ func (s *Stopped) Error() string {
 }
 
 func (s *Stopped) Unwrap() error { return s.Cause }
+
+// noted is how the log tells of a halt: in words, and with the code behind them, as messages have it.
+func (s *Stopped) noted() string { return s.Error() + " [" + s.Code + "]" }

@@ -127,7 +127,7 @@ func TestARunPausesWhenTheClockIsSet(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if err := r.gate.WaitN(ctx, 1); (err != nil) != (test.paused != "") {
+			if _, err := r.gate.WaitN(ctx, 1); (err != nil) != (test.paused != "") {
 				t.Errorf("%s: the gate says %v", sentence, err)
 			}
 			enginetest.Must(t, log.Close())

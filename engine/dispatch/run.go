@@ -67,6 +67,9 @@ type run struct {
 	pool      pool
 	latency   latencies
 	speed     pace.Speed
+	traffic   ledger.Traffic // as of the latest snapshot
+	waited    time.Duration  // see Own
+	looked    time.Time      // when the latest snapshot was made
 	breaker   breaker
 	retries   Retries
 	goodSoFar map[uint32]int // by batch that is not settled: messages that the service looked at and did not refuse
@@ -89,7 +92,7 @@ func newRun(job Job, stopWaiting func()) *run {
 	now, l := time.Now(), job.Log.Ledger
 	r := &run{
 		job: job, log: job.Log, ledger: l, queue: newQueue(l, job.Sink.Kind(), job.Settle, now), stopWaiting: stopWaiting,
-		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{},
+		breaker: breaker{rule: job.StopIf}, goodSoFar: map[uint32]int{}, retries: Retries{}, traffic: l.Traffic(),
 		health: health{good: now}, lists: lists{read: job.Lists, inbox: job.Inbox}, clock: wallClock{began: now, wall: now.Round(0)},
 	}
 	if job.News {
@@ -99,11 +102,11 @@ func newRun(job Job, stopWaiting func()) *run {
 		Pace: job.Pace, OneWindow: job.OneWindow, Override: l.Facts().Override,
 		Largest: job.Plan.Largest, Left: ledger.Unsent(l.Account()),
 		Quiet: pace.Wait{Why: job.Service + " asked for quiet before this start", Until: l.QuietAt(now)},
-		Lists: job.Lists != nil || job.Inbox != nil, OnWait: r.logWait,
+		Lists: job.Lists != nil || job.Inbox != nil, Permits: job.Permits, OnWait: r.logWait,
 	}, now)
 	r.workers = &workers{
 		builder: plan.Builder{References: job.Plan.References, Source: job.Source, Sink: job.Sink}, log: job.Log, inbox: job.Inbox, pace: job.Pace,
-		wait: r.gate.WaitN, onAnswer: r.holdForQuiet,
+		wait: r.gate.WaitN, done: r.gate.Done, onAnswer: r.holdForQuiet,
 		tasks: make(chan task, job.Ceiling), results: make(chan result, job.Ceiling),
 	}
 	return r

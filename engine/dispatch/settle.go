@@ -74,6 +74,8 @@ func (r *run) takeBack(res result) {
 		r.halt(&Stopped{Code: "window_over", Why: "the window has ended"})
 	case errors.Is(res.err, pace.ErrUntilOver):
 		r.halt(&Stopped{Code: "campaign_is_over", Why: "pace.until has passed; move it in the campaign file to go on"})
+	case errors.Is(res.err, pace.ErrPermits):
+		r.halt(&Stopped{Code: "share_failed", Why: "no permits to send (pace.share)", Cause: res.err, Halt: true})
 	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded): // the loop hears it too
 	default:
 		r.stepFailed(res.err)

@@ -18,12 +18,17 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 	s := Snapshot{
 		At: now, Account: account, Left: left, Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied(),
 		InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load()),
-		Latency: r.latency.spread(), Retries: maps.Clone(r.retries),
+		Latency: r.latency.spread(), Retries: maps.Clone(r.retries), Key: r.gate.KeyUse(),
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
+		Traffic: r.traffic,
 	}
+	r.traffic = r.ledger.Traffic()
+	s.Own.Syncs, s.Own.SyncTook = r.log.Syncs()
 	if s.Waiting != "" {
 		r.speed = pace.Speed{}
+		r.waited += now.Sub(cmp.Or(r.looked, now))
 	}
+	r.looked, s.Own.Waited = now, r.waited
 	r.speed.Add(now, account.Fates[person.Accepted])
 	s.Speed = r.speed.PerSecond()
 	s.Rate, _ = r.gate.Allowed(now)
@@ -52,7 +57,9 @@ func (r *run) report(s Snapshot) {
 // end notes how the run ended and adds it up.
 func (r *run) end(stop error) (Summary, error) {
 	account, left := r.ledger.Tally()
-	r.report(r.snapshot(time.Now(), account, left))
+	last := r.snapshot(time.Now(), account, left)
+	last.Traffic = r.traffic
+	r.report(last)
 	s := Summary{Account: r.ledger.Account(), Routes: r.ledger.ByRoute(), Attempts: r.ledger.Facts().Attempts, Revisions: r.log.Copied()}
 	if err := cmp.Or(r.defect, s.Account.Check(), ledger.CheckRoutes(s.Routes, s.Account)); err != nil {
 		_ = r.log.End(time.Now(), record.ControlHalted, "a defect: "+err.Error()) // as far as it still can
@@ -70,7 +77,7 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 	inDoubt := s.Account.Fates[person.InDoubt]
 	switch {
 	case errors.As(stop, &why) && why.Halt:
-		err = r.log.End(now, record.ControlHalted, why.Error())
+		err = r.log.End(now, record.ControlHalted, why.noted())
 	case !s.Finished && stop != nil:
 		err = r.log.End(now, record.ControlStopped, stop.Error())
 	case !s.Finished:
@@ -81,9 +88,9 @@ func (r *run) noteEnd(stop error, s Summary) (err error) {
 		if err = r.log.Finish(now, s.Account); err == nil {
 			return nil
 		}
-		stop = logStopped(r.log, err)
-		_ = r.log.End(now, record.ControlHalted, stop.Error()) // as far as it still can
-		return stop
+		full := logStopped(r.log, err)
+		_ = r.log.End(now, record.ControlHalted, full.noted()) // as far as it still can
+		return full
 	}
 	if stop == nil && err != nil {
 		return logStopped(r.log, err)

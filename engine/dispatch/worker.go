@@ -44,8 +44,9 @@ type result struct {
 // Everything that they share is safe for concurrent use.
 type workers struct {
 	builder  plan.Builder
-	wait     func(ctx context.Context, messages int) error // for the gate
-	onAnswer func(engine.Answer)                           // called before another task begins
+	wait     func(ctx context.Context, messages int) (before time.Time, err error) // for the gate
+	done     func(pace.Used)                                                       // called once for each wait without an error
+	onAnswer func(engine.Answer)                                                   // called before another task begins
 	log      *ledger.Log
 	inbox    Inbox
 	bodies   sync.Pool
@@ -72,9 +73,12 @@ func (w *workers) execute(wait, work context.Context, t task) (r result) {
 	if r.err = w.builder.Rebuild(r.body, &t.planned, t.id, &t.form); r.err != nil {
 		return r
 	}
-	if r.err = w.wait(wait, len(r.body.Messages)); r.err != nil {
+	before, err := w.wait(wait, len(r.body.Messages))
+	if r.err = err; err != nil {
 		return r
 	}
+	used := pace.Unsent
+	defer func() { w.done(used) }()
 	a := &record.Attempt{Form: t.id, N: t.n, At: time.Now()}
 	_, _ = rand.Read(a.Correlation[:])
 	a.Correlation[6], a.Correlation[8] = a.Correlation[6]&0x0F|0x40, a.Correlation[8]&0x3F|0x80 // a random UUID
@@ -95,8 +99,14 @@ func (w *workers) execute(wait, work context.Context, t task) (r result) {
 	w.requests.Add(1)
 	w.messages.Add(messages)
 	r.answer = w.builder.Sink.Send(work, &engine.Request{
-		Reference: r.body.Reference, Correlation: a.Correlation, Body: r.body.Bytes, Messages: r.body.Messages,
+		Reference: r.body.Reference, Correlation: a.Correlation, Body: r.body.Bytes, Messages: r.body.Messages, Before: before,
 	})
+	switch {
+	case r.answer.Status != 0:
+		used = pace.Answered
+	case r.answer.Reply != engine.Unsent:
+		used = pace.Unanswered
+	}
 	w.requests.Add(-1)
 	w.messages.Add(-messages)
 	r.took = time.Since(start)

@@ -10,6 +10,7 @@ import (
 	"cohort/engine/campaign"
 	"cohort/engine/enginetest"
 	"cohort/engine/ledger"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 )
 
@@ -42,8 +43,16 @@ func TestTheWindowIsCheckedBetweenTheLogAndTheWire(t *testing.T) {
 			planned, err := p.Batch(0)
 			enginetest.Must(t, err)
 			w := &workers{
-				builder:  plan.Builder{References: p.References, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
-				wait:     func(context.Context, int) error { time.Sleep(test.stands); return nil }, // the process stands still behind the gate
+				builder: plan.Builder{References: p.References, Source: b.people, Sink: &connection{kind: engine.Deduplicates, service: s}},
+				wait: func(context.Context, int) (time.Time, error) { // the process stands still behind the gate
+					time.Sleep(test.stands)
+					return time.Time{}, nil
+				},
+				done: func(u pace.Used) {
+					if (u == pace.Answered) != (test.sent > 0) {
+						t.Errorf("%s: the permit comes back as %d", test.sentence, u)
+					}
+				},
 				onAnswer: func(engine.Answer) {}, log: log, pace: test.pace,
 			}
 			r := w.execute(t.Context(), t.Context(), task{n: 1, planned: planned, form: planned.Form})

@@ -37,6 +37,8 @@ var (
 	Halted              = name("halted")
 	HandshakesFailed    = name("handshakes_failed")
 	InboxDamaged        = name("inbox_damaged")
+	KeyShared           = name("key_shared")
+	MetricsServed       = name("metrics_served")
 	KeyReplaced         = name("key_replaced")
 	LeftAtOnce          = name("left_at_once")
 	LeftBehind          = name("left_behind")

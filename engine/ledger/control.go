@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +32,9 @@ type Event struct {
 
 // mostEvents limits the events of a ledger; the latest stay.
 const mostEvents = 100
+
+// haltCode is the code at the end of the detail of a ControlHalted.
+var haltCode = regexp.MustCompile(` \[([a-z_]+)\]$`)
 
 func (l *Ledger) control(r *record.Control) error {
 	f := &l.facts
@@ -62,7 +67,13 @@ func (l *Ledger) control(r *record.Control) error {
 		reference, _, _ := strings.Cut(r.Detail, " ")
 		f.Confirmed = append(f.Confirmed, reference)
 	case record.ControlHalted, record.ControlStopped, record.ControlInDoubt:
-		f.Ended, f.EndedAt = r.Verb, r.At
+		f.Ended, f.EndedAt, f.HaltCode = r.Verb, r.At, ""
+		if code := haltCode.FindStringSubmatch(r.Detail); code != nil && r.Verb == record.ControlHalted {
+			f.HaltCode = code[1]
+		}
+		if r.Verb == record.ControlHalted {
+			tally(&l.traffic.Halts, 0, cmp.Or(f.HaltCode, Other), 1)
+		}
 	case record.ControlSuperseded:
 		f.Superseded = r.Detail
 	case record.ControlResent:

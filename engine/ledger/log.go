@@ -243,6 +243,9 @@ func (p *Log) Failed() <-chan struct{} { return p.log.Failed() }
 // Err returns the reason for closing Failed.
 func (p *Log) Err() error { return p.log.Err() }
 
+// Syncs returns how many writes of this process became durable, and how long they took together.
+func (p *Log) Syncs() (n int64, took time.Duration) { return p.log.Syncs() }
+
 // Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
 // ended in good order. Otherwise it would look killed.
 func (p *Log) Close() (err error) {

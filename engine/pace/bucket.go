@@ -75,15 +75,14 @@ func (b *tokenBucket) update(now time.Time) {
 	}
 }
 
-// take returns the time that a request of n messages must still wait while other messages
-// are reserved for another request. 0 lets the request pass.
-func (b *tokenBucket) take(now time.Time, n, reserved int) time.Duration {
+// wait returns the time that a request of n messages must still wait while other messages
+// are reserved for another request. 0: it may pass.
+func (b *tokenBucket) wait(now time.Time, n, reserved int) time.Duration {
 	if b.rate == 0 {
 		return 0
 	}
 	b.update(now)
-	messages := min(float64(n), b.batch)
-	all := messages + min(float64(reserved), b.batch)
+	all := min(float64(n), b.batch) + min(float64(reserved), b.batch)
 	wait := time.Duration(0)
 	if missing := all - b.due; missing > 0 {
 		wait = time.Duration(missing/b.rate*float64(time.Second)) + 1
@@ -91,6 +90,15 @@ func (b *tokenBucket) take(now time.Time, n, reserved int) time.Duration {
 	if wait = max(wait, b.untilRoom(all)); wait > 0 {
 		return max(wait, nap)
 	}
+	return 0
+}
+
+// take lets a request pass, right after wait returned 0.
+func (b *tokenBucket) take(n int) {
+	if b.rate == 0 {
+		return
+	}
+	messages := min(float64(n), b.batch)
 	b.due -= messages
 	b.passed += messages
 	if last := len(b.recent) - 1; last >= 0 && b.at-b.recent[last].at < grain {
@@ -98,7 +106,6 @@ func (b *tokenBucket) take(now time.Time, n, reserved int) time.Duration {
 	} else {
 		b.recent = append(b.recent, passed{b.at, messages})
 	}
-	return 0
 }
 
 // untilRoom returns the time until the latest second has room for more messages.

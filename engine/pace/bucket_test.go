@@ -10,11 +10,20 @@ import (
 	"cohort/engine/enginetest"
 )
 
+// take lets a request of n messages pass, or returns its wait.
+func take(a *tokenBucket, now time.Time, n, reserved int) time.Duration {
+	wait := a.wait(now, n, reserved)
+	if wait == 0 {
+		a.take(n)
+	}
+	return wait
+}
+
 // passedNow lets single messages pass at a moment, at most a number of them. It returns the
 // number and the wait of the next one.
 func passedNow(a *tokenBucket, now time.Time, most int) (n int, wait time.Duration) {
 	for n < most {
-		if wait = a.take(now, 1, 0); wait > 0 {
+		if wait = take(a, now, 1, 0); wait > 0 {
 			return n, wait
 		}
 		n++
@@ -65,7 +74,7 @@ func late(a *tokenBucket, rate float64, batch int, span time.Duration, oversleep
 	start := a.began
 	a.setRate(start, rate)
 	for now := start; now.Sub(start) < span; {
-		if wait := a.take(now, batch, 0); wait > 0 {
+		if wait := take(a, now, batch, 0); wait > 0 {
 			now = now.Add(wait + oversleep())
 			continue
 		}
@@ -128,7 +137,7 @@ func TestTheBucketNeverGivesTooMuch(t *testing.T) {
 			}
 			n := rapid.IntRange(1, batch).Draw(t, "n")
 			tries := 0
-			for wait := a.take(now, n, 0); wait > 0; wait = a.take(now, n, 0) {
+			for wait := take(a, now, n, 0); wait > 0; wait = take(a, now, n, 0) {
 				if tries++; tries > 50 {
 					t.Fatalf("%d messages wait for ever", n)
 				}
@@ -151,16 +160,16 @@ func TestWhoWaitsIsNotOvertakenForEver(t *testing.T) {
 	a := newTokenBucket(start, 100)
 	a.setRate(start, 1000)
 	now := start.Add(50 * time.Millisecond) // 50 have come due
-	if wait := a.take(now, 80, 0); wait != 30*time.Millisecond+1 {
+	if wait := take(a, now, 80, 0); wait != 30*time.Millisecond+1 {
 		t.Errorf("80 wait for %s", wait)
 	}
-	if wait := a.take(now, 1, 80); wait == 0 {
+	if wait := take(a, now, 1, 80); wait == 0 {
 		t.Error("one message is let through at the expense of the 80 that were first")
 	}
-	if wait := a.take(now.Add(31*time.Millisecond), 1, 80); wait != 0 {
+	if wait := take(a, now.Add(31*time.Millisecond), 1, 80); wait != 0 {
 		t.Errorf("one message waits for %s though it costs the 80 nothing", wait)
 	}
-	if wait := a.take(now.Add(31*time.Millisecond), 80, 0); wait != 0 {
+	if wait := take(a, now.Add(31*time.Millisecond), 80, 0); wait != 0 {
 		t.Errorf("the 80 wait for another %s", wait)
 	}
 }

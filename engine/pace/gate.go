@@ -6,6 +6,7 @@ package pace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ var (
 	ErrUntilOver  = errors.New("pace.until has passed")
 	ErrProbing    = errors.New("the service does not answer; single requests find out when it does again")
 	ErrNewWindow  = errors.New("the suppression lists must be read before anything more is sent")
+	ErrPermits    = errors.New("the share of the key's requests cannot be used")
 )
 
 type Options struct {
@@ -28,6 +30,7 @@ type Options struct {
 	Override  Override   // as the progress log has it
 	Quiet     Wait       // that the service asked an earlier process for
 	Lists     bool       // in each window nothing passes before ListsApplied
+	Permits   Permits    // of the key's requests, which other runs share; nil: nobody does
 	OnWait    func(Wait) // called when a wait begins or changes, with the gate unlocked; may be nil
 }
 
@@ -36,7 +39,8 @@ type Options struct {
 // begin with a burst. It is safe for concurrent use.
 type Gate struct {
 	oneWindow bool
-	lists     bool // nothing passes in a window before ListsApplied
+	lists     bool    // nothing passes in a window before ListsApplied
+	permits   Permits // nil: none are needed
 	onWait    func(Wait)
 	clock     func() time.Time // time.Now, except in tests
 	only      Opening          // with oneWindow, the one window; zero: there is none
@@ -63,7 +67,7 @@ type Gate struct {
 
 func New(o Options, now time.Time) *Gate {
 	g := &Gate{
-		oneWindow: o.OneWindow, lists: o.Lists, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
+		oneWindow: o.OneWindow, lists: o.Lists, permits: o.Permits, onWait: o.OnWait, clock: time.Now, hold: o.Quiet, probes: NoProbe,
 		congestion: congestion{quiet: o.Quiet.Until, ramp: longRamp},
 		turn:       make(chan struct{}, 1), woken: make(chan struct{}), bucket: newTokenBucket(now, max(1, o.Largest)),
 		facts: Facts{Pace: o.Pace, Override: o.Override, Left: o.Left, Largest: o.Largest, Began: now},
@@ -77,41 +81,50 @@ func New(o Options, now time.Time) *Gate {
 	return g
 }
 
-// WaitN returns nil when a request of n messages may start at once. Requests pass one at a time, in no promised order.
-// An error means that none may start any more: ctx is done, or it is one of the gate's errors.
-func (g *Gate) WaitN(ctx context.Context, n int) error {
+// WaitN returns when a request of n messages may start at once. Its first byte must leave before a moment, unless that
+// is zero. Requests pass one at a time, in no promised order. An error means that none may start any more: ctx is done,
+// or it is one of the gate's errors. Else the caller gives the permit back, with Done.
+func (g *Gate) WaitN(ctx context.Context, n int) (before time.Time, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return before, err
 	}
 	// What is due passes without a turn, and so without waking anybody.
-	if wait, _, _, err := g.try(n, false); wait <= 0 || err != nil {
-		return err
+	if p, err := g.try(n, false); p.wait <= 0 || err != nil {
+		return p.before, err
 	}
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return before, ctx.Err()
 	}
 	defer g.release()
 	for {
-		wait, reason, woken, err := g.try(n, true)
-		if err != nil {
-			return err
+		if err := ctx.Err(); err != nil {
+			return before, err
 		}
-		if wait <= 0 {
-			return ctx.Err()
+		p, err := g.try(n, true)
+		if p.wait <= 0 || err != nil {
+			return p.before, err
 		}
-		g.Announce(reason)
-		timer := time.NewTimer(min(wait, mostNap))
+		g.Announce(p.reason)
+		timer := time.NewTimer(min(p.wait, mostNap))
 		select {
 		case <-timer.C:
-		case <-woken:
+		case <-p.woken:
 			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return before, ctx.Err()
 		}
 	}
+}
+
+// passage is what a request is told that asked to pass.
+type passage struct {
+	wait   time.Duration // 0: it passes
+	before time.Time     // it must leave before; zero: at any time
+	reason Wait
+	woken  <-chan struct{}
 }
 
 const (
@@ -124,21 +137,25 @@ const (
 
 // try asks whether a request of n messages may start now. turn: the request has the turn, and
 // its messages are reserved while it waits.
-func (g *Gate) try(n int, turn bool) (wait time.Duration, reason Wait, woken <-chan struct{}, err error) {
+func (g *Gate) try(n int, turn bool) (p passage, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if turn {
 		g.reserved = 0
 	}
 	now := g.clock()
-	wait, reason.Why, err = g.next(now, n)
-	if turn && wait > 0 {
+	p.woken = g.woken
+	p.wait, p.reason.Why, err = g.next(now, n)
+	if turn && p.wait > 0 {
 		g.reserved = n
 	}
-	if reason.Why != "" {
-		reason.Until = now.Add(wait)
+	if p.reason.Why != "" {
+		p.reason.Until = now.Add(p.wait)
 	}
-	return wait, reason, g.woken, err
+	if g.permits != nil {
+		p.before = now.Add(PermitLife)
+	}
+	return p, err
 }
 
 func (g *Gate) release() {
@@ -173,12 +190,18 @@ func (g *Gate) next(now time.Time, n int) (wait time.Duration, why string, err e
 	}
 	g.bucket.open(now, o.Opens)
 	g.bucket.setRate(now, g.rate(o, now))
-	if wait = g.bucket.take(now, n, g.reserved); wait > 0 {
+	if wait = g.bucket.wait(now, n, g.reserved); wait == 0 && g.permits != nil {
+		if wait, why, err = g.permits.Ask(); err != nil {
+			err = fmt.Errorf("%w: %w", ErrPermits, err)
+		}
+	}
+	if wait > 0 || err != nil {
 		if !o.Closes.IsZero() {
 			wait = min(wait, o.Closes.Sub(now)) // the end of the window is noticed when it comes
 		}
-		return wait, "", nil
+		return wait, why, err
 	}
+	g.bucket.take(n)
 	g.probes, g.passed = max(NoProbe, g.probes-1), true
 	return 0, "", nil
 }
@@ -224,6 +247,30 @@ func (g *Gate) Forecast(taken float64, now time.Time) Outlook {
 		out.First = time.Time{}
 	}
 	return out
+}
+
+// Done gives back what WaitN gave.
+func (g *Gate) Done(u Used) {
+	if g.permits != nil {
+		g.permits.Done(u)
+	}
+}
+
+// KeyUse returns what the run's key is used for; nil: no other run shares it.
+func (g *Gate) KeyUse() *KeyUse {
+	if g.permits == nil {
+		return nil
+	}
+	u := g.permits.Use()
+	return &u
+}
+
+// HoldAll is Hold, for every run that shares the key.
+func (g *Gate) HoldAll(until time.Time, why string) {
+	if g.permits != nil {
+		g.permits.Hold(until.Sub(g.clock()))
+	}
+	g.Hold(until, why)
 }
 
 // Hold keeps every request back until a moment, for a reason in words. It never shortens a hold.

@@ -28,7 +28,7 @@ func BenchmarkGate(b *testing.B) {
 		b.Run("gate/"+at, func(b *testing.B) {
 			p := campaign.Pace{PerSecond: asked.perSecond, CatchUp: 1, Location: time.UTC}
 			g := gateOf(p, false, asked.batch)
-			benchmarkPass(b, asked.perSecond, asked.batch, g.WaitN)
+			benchmarkPass(b, asked.perSecond, asked.batch, func(ctx context.Context, n int) error { return pass(ctx, g, n) })
 		})
 		b.Run("x-time-rate/"+at, func(b *testing.B) {
 			l := rate.NewLimiter(rate.Limit(asked.perSecond), asked.batch)

@@ -11,7 +11,7 @@ import (
 
 // The verbs of Control records: decisions of a person or of the run itself. "Detail" is the record's Detail.
 const (
-	ControlHalted     = "halted"           // detail: the reason, in words
+	ControlHalted     = "halted"           // detail: the reason, in words, and its code in brackets
 	ControlStopped    = "stopped"          // by a signal, a person or the end of the window; detail: the reason, in words
 	ControlInDoubt    = "in_doubt"         // ended with messages in doubt that no replay can settle; detail: their number
 	ControlLeft       = "left"             // a command that sends nothing has ended; never shown to people

@@ -7,12 +7,16 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"cohort/engine/pace"
 )
 
 // Limiter limits the rate of questions to a service. When the service asks for fewer (429),
 // nobody asks for as long as it says, and the rate is halved. Every answer brings back a
 // hundredth of it. A Limiter is safe for concurrent use.
 type Limiter struct {
+	Permits pace.Permits // of the key's requests, which runs share; nil: none does
+
 	most    rate.Limit
 	limiter *rate.Limiter
 
@@ -40,11 +44,22 @@ func (p *Limiter) wait(ctx context.Context) (time.Time, error) {
 		p.mu.Unlock()
 		now := time.Now()
 		if !now.Before(quiet) {
+			if p.Permits != nil {
+				err := pace.Take(ctx, p.Permits, func(string) {})
+				return time.Now(), err
+			}
 			return now, nil
 		}
 		if err := pause(ctx, quiet.Sub(now)); err != nil { // and then in turn, so that not all ask at once
 			return time.Time{}, err
 		}
+	}
+}
+
+// done notes the end of a question for which wait has returned.
+func (p *Limiter) done() {
+	if p.Permits != nil {
+		p.Permits.Done(pace.Answered)
 	}
 }
 
@@ -56,6 +71,9 @@ func (p *Limiter) refused(asked time.Time, after time.Duration) bool {
 	now := time.Now()
 	if until := now.Add(max(after, time.Second)); until.After(p.quiet) {
 		p.quiet = until
+	}
+	if p.Permits != nil {
+		p.Permits.Hold(max(after, time.Second))
 	}
 	if asked.Before(p.slowed) {
 		return false

@@ -154,6 +154,7 @@ func (s *StatusPoll) ask(ctx context.Context, q Question) answer {
 			return answer{err: err}
 		}
 		status, err := s.Ask(ctx, q.id)
+		s.Limiter.done()
 		e, reference := (*notify.AskError)(nil), s.References.Message(q.row).String()
 		switch {
 		case err == nil:

@@ -14,6 +14,7 @@ import (
 
 	"cohort/engine"
 	"cohort/engine/delivery"
+	"cohort/engine/pace"
 	"cohort/ingest/person"
 	"cohort/sinks/notify"
 )
@@ -387,6 +388,58 @@ func TestASweepGoesOnPastSingleSilences(t *testing.T) {
 		s, n := newSweep(o, 20)
 		if err := s.All(t.Context(), messagesFrom(1, 400)); err != nil || s.Unanswered != 40 || s.Asked != 360 || len(n.rows) != 360 {
 			t.Errorf("%v: %d asked, %d unanswered", err, s.Asked, s.Unanswered)
+		}
+	})
+}
+
+// shared counts the permits of a key. It has none in the first minute.
+type shared struct {
+	mu          sync.Mutex
+	from        time.Time
+	asked, done int
+	held        time.Duration
+}
+
+func (s *shared) Ask() (time.Duration, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wait := time.Until(s.from); wait > 0 {
+		return wait, "", nil
+	}
+	s.asked++
+	return 0, "", nil
+}
+
+func (s *shared) Done(pace.Used) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done++
+}
+
+func (s *shared) Hold(quiet time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = max(s.held, quiet)
+}
+
+func (s *shared) Use() pace.KeyUse { return pace.KeyUse{} }
+
+// Where runs share a key, each question takes a permit and gives it back, and a 429 holds all runs.
+func TestQuestionsTakePermits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{delay: time.Second}
+		s, _ := newSweep(o, 10)
+		began := time.Now()
+		key := &shared{from: began.Add(time.Minute)}
+		s.Limiter.Permits = key
+		if err := s.All(t.Context(), messagesFrom(1, 50)); err != nil {
+			t.Fatal(err)
+		}
+		if first := o.moments()[0]; first.Before(key.from) || key.asked != 50 || key.done != 50 {
+			t.Errorf("%d permits, %d given back, the first question after %s", key.asked, key.done, first.Sub(began))
+		}
+		if s.Limiter.refused(time.Now(), 30*time.Second); key.held != 30*time.Second {
+			t.Errorf("held %s", key.held)
 		}
 	})
 }

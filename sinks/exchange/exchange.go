@@ -46,6 +46,9 @@ func NoAnswer(ctx context.Context, err error) engine.Answer {
 		}
 		return a
 	}
+	if errors.Is(err, wire.ErrLate) {
+		return engine.Answer{Reply: engine.Unsent, Code: engine.CodeLate}
+	}
 	if u := (*wire.NotSentError)(nil); errors.As(err, &u) {
 		return engine.Answer{Reply: engine.Unsent, Code: CodeNotReached, Why: why(err)}
 	}

@@ -57,7 +57,7 @@ func (p *Poster) Post(ctx context.Context, r *engine.Request, judge func(*wire.A
 		return NoAnswer(ctx, &wire.NotSentError{Err: err})
 	}
 	id := uuid.UUID(r.Correlation).String()
-	request := wire.Request{Head: p.head(token), Correlation: id, Body: r.Body, MaxAnswer: p.MaxAnswer}
+	request := wire.Request{Head: p.head(token), Correlation: id, Body: r.Body, MaxAnswer: p.MaxAnswer, Before: r.Before}
 	err = p.transport.Post(ctx, request, func(answer *wire.Answer) error {
 		if err := p.tokens.Learn(token, id, answer.Status, answer); err != nil {
 			return err

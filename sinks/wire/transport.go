@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -82,8 +83,12 @@ type Request struct {
 	Head        []byte // from Head
 	Correlation string // the X-Correlation-Id, a UUID
 	Body        []byte
-	MaxAnswer   int64 // bytes of the answer's body
+	MaxAnswer   int64     // bytes of the answer's body
+	Before      time.Time // no byte leaves from then on, and the error is ErrLate; zero: any time
 }
+
+// ErrLate says that a request was not sent before the moment that was set for it.
+var ErrLate = errors.New("it is too late for it")
 
 // Post sends a request, and has read read the answer, which is valid until it returns. Then the
 // connection may carry another request. An error of read closes it, and is returned. After
@@ -93,6 +98,10 @@ func (t *Transport) Post(ctx context.Context, r Request, read func(*Answer) erro
 	c, err := t.take(ctx, now)
 	if err != nil {
 		return &NotSentError{err}
+	}
+	if !r.Before.IsZero() && !time.Now().Before(r.Before) {
+		t.put(c)
+		return &NotSentError{ErrLate}
 	}
 	c.request = r
 	if err = c.begin(ctx, now); err == nil {

@@ -738,3 +738,28 @@ func TestAddressesThatCannotBeUsed(t *testing.T) {
 		t.Error("requests go past a proxy that cannot be read")
 	}
 }
+
+// A request that is too late leaves nothing, and its connection carries the next one.
+func TestALateRequestIsNotSent(t *testing.T) {
+	var got, connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	c := newTransport(t, s.URL, nil, time.Minute)
+	for _, until := range []time.Duration{-time.Second, time.Minute, 0, -time.Nanosecond, time.Minute} {
+		r, before := request(s.URL, "text/plain", []byte("x")), got.Load()
+		r.Before = time.Now().Add(until)
+		err := c.Post(t.Context(), r, func(*wire.Answer) error { return nil })
+		if late := until <= 0; late != errors.Is(err, wire.ErrLate) || late != notSent(err) || late != (got.Load() == before) {
+			t.Errorf("until %s: %v, and the service got %d", until, err, got.Load()-before)
+		}
+	}
+	if connections.Load() != 1 {
+		t.Errorf("%d connections", connections.Load())
+	}
+}

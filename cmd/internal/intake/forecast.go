@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"time"
 
 	"cohort/engine/campaign"
@@ -13,15 +12,6 @@ import (
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 )
-
-// quotaOf returns how many requests a minute an application may make of the campaign's service:
-// 1,200, except at the NHS App's production.
-func quotaOf(c *campaign.Campaign) int {
-	if c.NHSApp != nil && strings.HasPrefix(c.NHSApp.BaseURL, "https://api.service.nhs.uk/") {
-		return 24_000
-	}
-	return 1200
-}
 
 // Forecast describes what a send would do. It is also what plan --json prints.
 type Forecast struct {
@@ -72,7 +62,7 @@ func (f *Forecast) Add(_ context.Context, cut *Cut) error {
 
 // expect forecasts when the batches would be sent, from now on.
 func (f *Forecast) expect(now time.Time) {
-	f.Quota = quotaOf(f.Campaign)
+	f.Quota = f.Campaign.Quota()
 	out := pace.Forecast(pace.Facts{Pace: f.Campaign.Pace, Left: f.Messages, Largest: f.Largest}, now)
 	if f.Left = out.Left; f.Campaign.File == nil && f.Messages > 0 {
 		f.Pace = out.Text(f.Campaign.Pace.Location, now)

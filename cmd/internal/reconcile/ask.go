@@ -110,7 +110,7 @@ func deliveries(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *led
 	if err := s.Connect(); err != nil {
 		return err
 	}
-	if err := s.Sink.Check(ctx); err != nil {
+	if err := s.Check(ctx); err != nil {
 		return refusal.New("service_check_failed", "cause", err)
 	}
 	if key, err := s.Key(); err == nil && ledger.Facts().Key != "" && key != ledger.Facts().Key {
@@ -131,6 +131,9 @@ func pollStatuses(s *run.Runner, ctx context.Context, d *delivery.Run, ledger *l
 	defer func() { _ = states.Close() }()
 	poll := &delivery.StatusPoll{
 		Ask: service.Message, Save: d.Facts.Put, References: d.Plan.References, Limiter: delivery.NewLimiter(o.perSecond), Log: s.Log,
+	}
+	if poll.Limiter.Permits, err = s.Permits(); err != nil {
+		return err
 	}
 	q, err := ask(s, d, states, o)
 	if err != nil {

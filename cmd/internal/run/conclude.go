@@ -16,6 +16,7 @@ import (
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
 	"cohort/cmd/internal/terminal"
+	"cohort/docs/runbooks"
 	"cohort/engine"
 	"cohort/engine/decision"
 	"cohort/engine/dispatch"
@@ -69,7 +70,7 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 		r.note(plan, register.Begun, summary)
 	}
 	if stopped != nil && stopped.Halt {
-		r.onHalt(stopped.Error())
+		r.onHalt(stopped)
 	}
 	return end
 }
@@ -137,7 +138,7 @@ func PrintBlocked(w io.Writer, indent string, late, contradicted int) {
 	}
 	if contradicted > 0 {
 		fmt.Fprintf(w, "%s%d people are contradicted: the service reports about their messages, and this account calls them refused, suppressed or held. "+
-			"Nothing more is sent to these people. Find out who sent the messages: docs/operating.md has the steps\n", indent, contradicted)
+			"Nothing more is sent to these people. Find out who sent the messages: cohort runbook foreign-batch\n", indent, contradicted)
 	}
 }
 
@@ -242,14 +243,21 @@ func (r *Runner) Alert(err error) error {
 		r.Campaign, _, _, _ = runfolder.ReadCampaign(r.RunFolder, r.Call)
 	}
 	if r.Campaign != nil {
-		r.onHalt(err.Error())
+		r.onHalt(err)
 	}
 	return err
 }
 
 // onHalt runs the campaign's command for halts with two arguments: the run's folder, empty if there
-// is none, and the reason. The command does not see the campaign's secrets.
-func (r *Runner) onHalt(why string) {
+// is none, and the reason with its runbook. The command does not see the campaign's secrets.
+func (r *Runner) onHalt(reason error) {
+	why, code := reason.Error(), refusal.Code(reason)
+	if stopped := (*dispatch.Stopped)(nil); errors.As(reason, &stopped) {
+		code = stopped.Code
+	}
+	if line := runbooks.Line(code); line != "" {
+		why += ". " + line
+	}
 	command := r.Campaign.OnHalt
 	if len(command) == 0 {
 		return

@@ -247,7 +247,7 @@ func (r *Runner) rehearses(ctx context.Context) bool {
 		return r.Call.Simulate
 	}
 	if _, known := r.Tokens.Simulator(); !known {
-		_ = r.Sink.Check(ctx) // its error is reported before the first request
+		_ = r.Check(ctx) // its error is reported before the first request
 	}
 	is, _ := r.Tokens.Simulator()
 	return is

@@ -14,15 +14,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
 	"cohort/engine/event"
 	"cohort/engine/ledger"
+	"cohort/engine/pace"
 	"cohort/engine/plan"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
 	"cohort/engine/runfolder"
+	"cohort/engine/share"
 	"cohort/sinks"
 	"cohort/sinks/apim"
 )
@@ -41,7 +44,8 @@ type Runner struct {
 	attended  bool // a person at a terminal sees the output
 	programs  bool // programs read standard error
 	screen    *terminal.Screen
-	goOnWith  []string // flags of a resume that goes on with the same options
+	exporter  *metrics.Exporter // nil: nobody asked for metrics
+	goOnWith  []string          // flags of a resume that goes on with the same options
 
 	// From the folder, or from the call of a send.
 	Campaign     *campaign.Campaign
@@ -54,6 +58,7 @@ type Runner struct {
 	// From Connect.
 	Sink   sinks.Service
 	Tokens *apim.Tokens // nil: the service needs no signing in
+	share  *share.Share // of the requests of its key; nil: it has them alone
 	close  []func()     // what End calls
 
 	chain    string    // id of the first run of the chain of follow-ups that the run is in
@@ -62,9 +67,10 @@ type Runner struct {
 
 // Options are the choices of a start.
 type Options struct {
-	OneWindow      bool     // end with the window instead of waiting for the next
-	Settle         bool     // replay what is in doubt, and send nothing else
-	SendAgain      string   // the reason that a resume was given for sending the same words again
+	OneWindow      bool   // end with the window instead of waiting for the next
+	Settle         bool   // replay what is in doubt, and send nothing else
+	SendAgain      string // the reason that a resume was given for sending the same words again
+	Metrics        metrics.Options
 	OneApplication bool     // a person says that every API key of the run belongs to one application
 	Words          []string // the command and its arguments, to repeat when there is nothing to resume yet
 }
@@ -147,6 +153,42 @@ func (r *Runner) Connect() error {
 	return err
 }
 
+// Permits are those of the requests of the run's key; nil: it has the key alone. The first call takes the run's place
+// among those that share the key.
+func (r *Runner) Permits() (pace.Permits, error) {
+	s := r.Campaign.Pace.Share
+	if s.Name == "" || r.Call.Simulate { // a rehearsal has a key of its own
+		return nil, nil
+	}
+	if r.share != nil {
+		return r.share, nil
+	}
+	joined, err := share.Open(r.Campaign.Register, share.Options{Name: s.Name, Weight: s.Weight, Urgent: s.Urgent, Quota: r.Campaign.Quota()})
+	if err != nil {
+		return nil, refusal.New("share_unusable", "share", s.Name, "folder", filepath.Join(r.Campaign.Register, share.Folder), "cause", err)
+	}
+	r.share, r.close = joined, append(r.close, joined.Close)
+	use := joined.Use()
+	r.Log.Info("the key's requests are shared by all runs of its share", event.KeyShared, "share", use.Share, "runs", use.Runs,
+		"requests_last_minute", use.Requests, "quota_per_minute", use.Quota)
+	return joined, nil
+}
+
+// Check looks if the service admits the run. It is a request of the key.
+func (r *Runner) Check(ctx context.Context) error {
+	p, err := r.Permits()
+	if err != nil {
+		return err
+	}
+	if p != nil {
+		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: "+why, event.Waiting) }); err != nil {
+			return err
+		}
+		defer p.Done(pace.Answered)
+	}
+	return r.Sink.Check(ctx)
+}
+
 // End closes what the runner has opened.
 func (r *Runner) End() {
 	for _, stop := range r.close {
@@ -168,7 +210,7 @@ func (r *Runner) reachable(ctx context.Context) error {
 	if err := intake.InTime(r.Campaign); err != nil {
 		return err
 	}
-	return r.Sink.Check(ctx)
+	return r.Check(ctx)
 }
 
 // Lists returns the suppression lists in the campaign file.
@@ -179,6 +221,7 @@ func (r *Runner) goOnAs(o Options) {
 	if o.OneWindow {
 		r.goOnWith = []string{"--one-window"}
 	}
+	r.goOnWith = append(r.goOnWith, o.Metrics.Words()...)
 }
 
 // GoOn is the command that resumes the run.

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/earlier"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
-	"cohort/engine"
 	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
@@ -51,6 +51,8 @@ type start struct {
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
 	consents bool               // Call.Consented has changed
+
+	ended atomic.Value // the state after the end of dispatch, for metrics
 
 	noted      uint64 // requests and revisions together, as last noted
 	notedAt    time.Time
@@ -131,14 +133,10 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
-	summary, err := s.send(ctx, log, lists)
-	for stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Code == engine.CodeKeyReplaced; {
-		if log, lists, err = s.openAgain(ctx, stopped); err == nil {
-			summary, err = s.send(ctx, log, lists)
-		}
-		err = s.begun(ctx, err)
-	}
-	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	summary, err := s.sendOn(ctx, log, lists)
+	end := r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
+	s.ended.Store(endOf(summary, err, end))
+	return end
 }
 
 // nothingToDo ends the start of a run if it cannot go on or has nothing left to do.
@@ -152,7 +150,7 @@ func (s *start) nothingToDo(ctx context.Context) (bool, error) {
 	case foreign > 0:
 		err := refusal.New("foreign_batches", "batches", foreign)
 		if !r.attended {
-			r.onHalt(err.Error())
+			r.onHalt(err)
 		}
 		return true, &refusal.Ended{Err: err, Code: refusal.ExitStopped, Next: refusal.Command("decide", r.Folder.Path)}
 	case live > 0 || !l.Facts().Closed && held == 0 || len(named) > 0:
@@ -303,6 +301,10 @@ func (s *start) suppress(ctx context.Context) (dispatch.Lists, error) {
 func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists) (dispatch.Summary, error) {
 	r, c := s.run, s.run.Campaign
 	runfolder.WarnOfRegisters(r.Log, c, r.Call.Simulate)
+	permits, err := r.Permits()
+	if err != nil {
+		return dispatch.Summary{}, errors.Join(err, log.Close())
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.Log.Info("sending", event.Sending, "run", s.plan.Run.Short(), "folder", r.Folder.Path, "messages", s.plan.Messages, "batches", s.plan.Batches(), "service", s.plan.Service)
@@ -317,6 +319,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
 	r.screen.Begin(s.plan, c.Pace)
+	s.export()
 	job := dispatch.Job{
 		Plan: s.plan, Log: log, Source: s.spool, Sink: r.Sink,
 		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
@@ -326,9 +329,12 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 			}
 			return s.settle(log, s.spool)
 		}},
-		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
+		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, Permits: permits, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
+			if r.Tokens != nil {
+				now.Own.TokenExpires, now.Own.TokenFailing = r.Tokens.Standing()
+			}
 			r.screen.Show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},

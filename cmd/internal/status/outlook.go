@@ -40,6 +40,7 @@ func (s *Status) expect(p campaign.Pace) {
 		return
 	}
 	out := now.Expected
+	s.Key = now.Key
 	s.Window = windowOf(out.Opens, out.Closes, out.Remain)
 	if now.Paused || s.Paused != "" { // the log knows of a pause before the next snapshot
 		return
@@ -71,6 +72,9 @@ func (s *Status) printExpected(w io.Writer) {
 		rate := fmt.Sprintf("rate      %.1f a second now, %s allowed%s  %s",
 			s.Rate.PerSecond, allowedRate(s.Rate.Allowed), rule, bars(s.rates))
 		fmt.Fprintln(w, strings.TrimRight(rate, " "))
+	}
+	if s.Key != nil {
+		fmt.Fprintf(w, "key       %s: %d of %d requests in the last minute; %s\n", s.Key.Share, s.Key.Requests, s.Key.Quota, s.Key.Others())
 	}
 	if s.First != nil {
 		fmt.Fprintf(w, "first     request at %s\n", pace.Clock(*s.First, zone, now))

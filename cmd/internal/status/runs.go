@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/ledger"
 	"cohort/engine/refusal"
 	"cohort/engine/register"
@@ -52,6 +53,7 @@ type Run struct {
 type Wait struct {
 	What    string `json:"what"`
 	Command string `json:"command"`
+	Runbook string `json:"runbook,omitempty"` // what cohort runbook shows about it
 }
 
 // List reads the runs under a folder. A run that cannot be read is one with a Problem. It reads each log once, and
@@ -147,28 +149,28 @@ func (r *Run) read(ctx context.Context) {
 
 // waits lists what waits for a person. The command for each is one that changes nothing, or goes on as planned.
 func (s *Status) waits() (all []Wait) {
-	add := func(is bool, what string, command ...string) {
+	add := func(is bool, runbook, what string, command ...string) {
 		if is {
-			all = append(all, Wait{what, refusal.Command(append(command, s.Folder)...)})
+			all = append(all, Wait{what, refusal.Command(append(command, s.Folder)...), runbook})
 		}
 	}
-	add(s.Fates != nil && !s.AddsUp, "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
-	add(s.Contradicted > 0, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
+	add(s.Fates != nil && !s.AddsUp, "", "THE FATES DO NOT ADD UP: this is a defect, send nothing more", "status")
+	add(s.Contradicted > 0, runbooks.ForeignBatch, fmt.Sprintf("the service reports about %d people who have no message by this account", s.Contradicted), "status")
 	if s.State == ledger.SupersededRun {
 		return all
 	}
-	add(s.Foreign > 0, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
-	add(s.Paused != "", "it is paused "+s.Paused, "continue")
-	add(s.State == ledger.Halted && s.Foreign == 0, "it has halted: "+s.LastEvent, "resume")
-	add(s.State == ledger.Died, "its process is gone and left no word", "resume")
-	add(s.State == ledger.RunStopped, "it was stopped before its end", "resume")
-	verb := "decide"
+	add(s.Foreign > 0, runbooks.ForeignBatch, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
+	add(s.Paused != "", runbooks.PausedOrHeld, "it is paused "+s.Paused, "continue")
+	add(s.State == ledger.Halted && s.Foreign == 0, runbooks.For(s.haltCode), "it has halted: "+s.LastEvent, "resume")
+	add(s.State == ledger.Died, runbooks.Died, "its process is gone and left no word", "resume")
+	add(s.State == ledger.RunStopped, "", "it was stopped before its end", "resume")
+	verb, held := "decide", runbooks.PausedOrHeld
 	if s.byReceipts {
-		verb = "reconcile"
+		verb, held = "reconcile", runbooks.InDoubt
 	}
-	add(s.State == ledger.EndedInDoubt, fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
-	add(s.Held > 0 && s.State != ledger.EndedInDoubt, fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
-	add(s.Fates[person.Refused] > 0, fmt.Sprintf("%d messages were refused", s.Fates[person.Refused]), "decide")
+	add(s.State == ledger.EndedInDoubt, runbooks.InDoubt, fmt.Sprintf("%d messages are in doubt, and no replay settles them", s.Fates[person.InDoubt]), verb)
+	add(s.Held > 0 && s.State != ledger.EndedInDoubt, held, fmt.Sprintf("%d batches are held in doubt", s.Held), "decide")
+	add(s.Fates[person.Refused] > 0, "", fmt.Sprintf("%d messages were refused", s.Fates[person.Refused]), "decide")
 	return all
 }
 
@@ -212,5 +214,8 @@ func (r *Run) print(w io.Writer) {
 	}
 	for _, wait := range r.Waits {
 		fmt.Fprintf(w, "  waits     %s: %s\n", wait.What, wait.Command)
+		if wait.Runbook != "" {
+			fmt.Fprintf(w, "            Runbook: cohort runbook %s\n", wait.Runbook)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/docs/runbooks"
 	"cohort/engine/ledger"
 	"cohort/ingest/person"
 )
@@ -52,16 +53,17 @@ func TestWhatWaitsForAPerson(t *testing.T) {
 		"asking":                       {with(Status{State: ledger.Reconciling}), nil},
 		"finished with refusals":       {with(Status{State: ledger.Finished, Fates: map[person.Fate]int64{person.Refused: 3}}), []string{"decide"}},
 		"superseded with refusals":     {with(Status{State: ledger.SupersededRun, Fates: map[person.Fate]int64{person.Refused: 3}}), nil},
-		"paused":                       {with(Status{State: ledger.Paused, Paused: "by ann"}), []string{"continue"}},
-		"stopped while paused":         {with(Status{State: ledger.RunStopped, Paused: "by ann"}), []string{"continue", "resume"}},
-		"halted":                       {with(Status{State: ledger.Halted}), []string{"resume"}},
-		"halted by a foreign batch":    {with(Status{State: ledger.Halted, Foreign: 1}), []string{"decide"}},
-		"died":                         {with(Status{State: ledger.Died}), []string{"resume"}},
-		"at work with a held batch":    {with(Status{State: ledger.Sending, Held: 1}), []string{"decide"}},
-		"in doubt at NHS Notify":       {with(Status{State: ledger.EndedInDoubt, Held: 1}), []string{"decide"}},
-		"in doubt at the NHS App":      {with(Status{State: ledger.EndedInDoubt, Held: 1, byReceipts: true}), []string{"reconcile"}},
+		"paused":                       {with(Status{State: ledger.Paused, Paused: "by ann"}), []string{"continue paused-or-held"}},
+		"stopped while paused":         {with(Status{State: ledger.RunStopped, Paused: "by ann"}), []string{"continue paused-or-held", "resume"}},
+		"halted":                       {with(Status{State: ledger.Halted, haltCode: "full_disk"}), []string{"resume disk-full"}},
+		"halted by an older version":   {with(Status{State: ledger.Halted}), []string{"resume"}},
+		"halted by a foreign batch":    {with(Status{State: ledger.Halted, Foreign: 1}), []string{"decide foreign-batch"}},
+		"died":                         {with(Status{State: ledger.Died}), []string{"resume died"}},
+		"at work with a held batch":    {with(Status{State: ledger.Sending, Held: 1}), []string{"decide paused-or-held"}},
+		"in doubt at NHS Notify":       {with(Status{State: ledger.EndedInDoubt, Held: 1}), []string{"decide in-doubt"}},
+		"in doubt at the NHS App":      {with(Status{State: ledger.EndedInDoubt, Held: 1, byReceipts: true}), []string{"reconcile in-doubt"}},
 		"an account that does not add": {&Status{State: ledger.Finished, Fates: map[person.Fate]int64{}, Folder: "/runs/a"}, []string{"status"}},
-		"killed before it had a plan":  {&Status{State: ledger.Died, Folder: "/runs/a"}, []string{"resume"}},
+		"killed before it had a plan":  {&Status{State: ledger.Died, Folder: "/runs/a"}, []string{"resume died"}},
 	} {
 		var got []string
 		for _, w := range test.status.waits() {
@@ -69,7 +71,11 @@ func TestWhatWaitsForAPerson(t *testing.T) {
 			if !found || w.What == "" {
 				t.Errorf("%s: %+v", sentence, w)
 			}
-			got = append(got, verb[strings.LastIndexByte(verb, ' ')+1:])
+			verb = verb[strings.LastIndexByte(verb, ' ')+1:]
+			if _, ok := runbooks.Text(w.Runbook); ok {
+				verb += " " + w.Runbook
+			}
+			got = append(got, verb)
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", sentence, got, test.want)

@@ -53,6 +53,7 @@ type Status struct {
 	LastEvent    string                `json:"last_event,omitempty"`
 	Waiting      *wait                 `json:"waiting,omitempty"` // of the process at work
 	Rate         *rateStatus           `json:"rate,omitempty"`
+	Key          *pace.KeyUse          `json:"key,omitempty"`           // what all runs use that share the API key
 	First        *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd  *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
 	Window       *windowStatus         `json:"window,omitempty"`
@@ -70,6 +71,7 @@ type Status struct {
 	gone       ledger.Process     // the process that left no word, of a run that died
 	now        *dispatch.Snapshot // what the process at work says
 	silent     string             // why it says nothing; empty: it does, or there is none
+	haltCode   string             // of the latest halt
 	byReceipts bool               // receipts settle what is in doubt, and no replay does
 	zone       *time.Location     // of the campaign; UTC while it cannot be read
 	rates      []float64          // of the latest minutes, when they are watched
@@ -166,7 +168,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	for _, fate := range person.Fates {
 		s.Fates[fate] = account.Fates[fate]
 	}
-	s.routes, s.byReceipts = folded.ByRoute(), plan.NeverAgain
+	s.routes, s.byReceipts, s.haltCode = folded.ByRoute(), plan.NeverAgain, folded.Facts().HaltCode
 	s.Routes = intake.RoutesStatus(s.routes)
 	s.AddsUp = s.AddsUp && ledger.CheckRoutes(s.routes, account) == nil
 	s.Batches, s.Attempts, s.Starts, s.LastEvent = plan.Batches(), folded.Facts().Attempts, folded.Facts().Starts, folded.Facts().LastControl
@@ -278,8 +280,15 @@ func (s *Status) ended() bool {
 	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
 }
 
-// next says which command goes on.
+// next says which command goes on, and names the runbooks for what waits for a person.
 func (s *Status) next(w io.Writer) {
+	var named []string
+	for _, wait := range s.waits() {
+		if wait.Runbook != "" && !slices.Contains(named, wait.Runbook) {
+			named = append(named, wait.Runbook)
+			fmt.Fprintf(w, "Runbook: cohort runbook %s\n", wait.Runbook)
+		}
+	}
 	switch {
 	case s.ended():
 		if s.Foreign > 0 {

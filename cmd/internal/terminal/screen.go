@@ -90,6 +90,9 @@ func (s *Screen) Show(now dispatch.Snapshot) {
 	if held := waits(now); held > 0 {
 		args = append(args, "for_a_person", held)
 	}
+	if now.Key != nil {
+		args = append(args, "key_requests_last_minute", now.Key.Requests, "key_runs", now.Key.Runs)
+	}
 	if now.Waiting != "" {
 		args = append(args, "waiting", now.Waiting)
 		if !now.Paused { // nobody knows the end of a pause
@@ -127,6 +130,9 @@ func (s *Screen) line() string {
 	}
 	if out.Remain > 0 {
 		text += fmt.Sprintf(", %d will remain at %s", out.Remain, s.clock(out.Closes))
+	}
+	if now.Key != nil && now.Key.Runs > 1 {
+		text += ", " + now.Key.Others()
 	}
 	return text + fmt.Sprintf(", %d in flight, %d refused, %d in doubt", now.InFlight, now.Account.Fates[person.Refused], now.Account.Fates[person.InDoubt])
 }

@@ -1,0 +1,250 @@
+package share
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cohort/engine/pace"
+)
+
+// asks returns the wait and the reason of a run that asks.
+func asks(t *testing.T, s *process) (time.Duration, string) {
+	t.Helper()
+	wait, why, err := s.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wait, why
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const whole = minute + pace.PermitLife
+
+// A file that tells nothing of the minute before holds everybody, until that minute cannot matter. Each is damaged
+// while a run is at work, and then read by that run, by another, or by one that starts later.
+func TestADamagedFileCostsAMinute(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"removed":             os.Remove,
+		"emptied":             func(path string) error { return os.Truncate(path, 0) },
+		"cut":                 func(path string) error { return os.Truncate(path, 1000) },
+		"nonsense":            func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 2*page)), 0o600) },
+		"zeros":               func(path string) error { return os.WriteFile(path, make([]byte, page), 0o600) },
+		"of another start":    func(path string) error { return flip(path, 20) },
+		"a count has changed": func(path string) error { return flip(path, 200) },
+	} {
+		for _, reader := range []string{"the run", "another", "a new one"} {
+			t.Run(name+" read by "+reader, func(t *testing.T) {
+				w := newModel(t, 1, 1200)
+				one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+				if wait, why := asks(t, one); wait != 0 {
+					t.Fatalf("a new file: wait %s, %s", wait, why)
+				}
+				must(t, damage(one.path))
+				by := map[string]*process{"the run": one, "another": two}[reader]
+				if by == nil {
+					by = w.begin(Options{Weight: 1})
+				}
+				wait, why := asks(t, by)
+				if wait != whole || !strings.Contains(why, "was damaged or lost") || !strings.Contains(why, one.path) {
+					t.Errorf("wait %s, %q", wait, why)
+				}
+				w.now += whole - time.Millisecond
+				if wait, _ := asks(t, two); wait != time.Millisecond {
+					t.Errorf("a moment before the end: wait %s", wait)
+				}
+				w.now += time.Millisecond
+				if wait, why := asks(t, two); wait != 0 {
+					t.Errorf("at the end: wait %s, %s", wait, why)
+				}
+			})
+		}
+	}
+}
+
+func flip(path string, at int) error {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		text[at] ^= 1
+		err = os.WriteFile(path, text, 0o600)
+	}
+	return err
+}
+
+// Another start of the machine has other moments. While runs of another machine are at work, nobody can join.
+func TestAnotherStartAndAnotherMachine(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	one := w.begin(Options{Weight: 1})
+	here := &Share{o: one.o, clock: one.clock}
+	here.boot[0] = 'x'
+	if err := here.open(w.folder); !errors.Is(err, ErrElsewhere) {
+		t.Errorf("two machines: %v", err)
+	}
+	one.Close()
+	w.now -= 30 * time.Minute // the clock began anew
+	here = &Share{o: one.o, clock: one.clock}
+	here.boot[0] = 'x'
+	must(t, here.open(w.folder))
+	if wait, why := asks(t, &process{Share: here}); wait != whole || !strings.Contains(why, "the machine was started anew") {
+		t.Errorf("after a start: %s, %q", wait, why)
+	}
+}
+
+// A quiet holds every run, also one that starts later, and outlives the run that got it.
+func TestAQuietHoldsAllRuns(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+	one.Hold(time.Minute)
+	one.Hold(time.Second) // never shortens one
+	w.kill(0)
+	for _, p := range []*process{two, w.begin(Options{Weight: 1, Urgent: true})} {
+		if wait, why := asks(t, p); wait != time.Minute || !strings.Contains(why, "the service asked for quiet") {
+			t.Errorf("wait %s, %q", wait, why)
+		}
+	}
+	w.now += time.Minute
+	if wait, why := asks(t, two); wait != 0 {
+		t.Errorf("after the quiet: wait %s, %q", wait, why)
+	}
+}
+
+// While a process stands still with the lock, nobody gets a permit, and nothing that came meanwhile is forgotten.
+func TestAProcessStandsStillWithTheLock(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+	if wait, _ := asks(t, one); wait != 0 {
+		t.Fatal(wait)
+	}
+	still, err := os.OpenFile(one.path+".lock", os.O_RDWR, 0)
+	must(t, err)
+	must(t, unix.FcntlFlock(still.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Len: 1}))
+	one.Done(pace.Answered)
+	one.Hold(time.Minute)
+	why := ""
+	for range int(longWait/busyWait) + 1 {
+		wait, says := asks(t, two)
+		if why = says; wait == 0 {
+			t.Fatal("a permit without the lock")
+		}
+	}
+	if !strings.Contains(why, "has locked "+one.path+" and stands still") {
+		t.Errorf("it says %q", why)
+	}
+	must(t, still.Close())
+	if use := one.Use(); use != (pace.KeyUse{Share: "key", Runs: 2, Requests: 1, Quota: 1200}) {
+		t.Errorf("%+v", use)
+	}
+	if wait, _ := asks(t, two); wait != time.Minute {
+		t.Errorf("the quiet was forgotten: %s", wait)
+	}
+}
+
+// A run that waits for long is told why, and one that waits for its turn is not.
+func TestWhatARunWaitsFor(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	bulk, urgent := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1, Urgent: true})
+	said := map[time.Duration]string{}
+	began := w.now
+	for ; w.now < began+8*time.Second; w.now += 10 * time.Millisecond {
+		if wait, _ := asks(t, urgent); wait == 0 {
+			urgent.Done(pace.Answered)
+		}
+		_, why := asks(t, bulk)
+		said[(w.now - began).Truncate(time.Second)] = why
+	}
+	if said[3*time.Second] != "" || said[7*time.Second] != "shares the key's requests with 1 other run: urgent ones go first" {
+		t.Errorf("it says %q", said)
+	}
+	w.kill(1)
+	w.now += time.Second
+	if wait, why := asks(t, bulk); wait != 0 {
+		t.Errorf("the urgent run is gone: wait %s, %q", wait, why)
+	}
+	if use := bulk.Use(); use.Runs != 1 || use.Requests < 150 || use.Requests > 180 {
+		t.Errorf("%+v", use)
+	}
+}
+
+func TestASeatForEach(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	for range seats {
+		w.begin(Options{Weight: 1})
+	}
+	s := &Share{o: Options{Name: "key", Weight: 1, Quota: 1}, clock: w.runs[0].clock}
+	if err := s.open(w.folder); !errors.Is(err, ErrFull) {
+		t.Errorf("one too many: %v", err)
+	}
+	w.kill(7)
+	must(t, s.open(w.folder))
+	if u := s.Use(); u.Runs != seats || u.Quota != 1 {
+		t.Errorf("%+v", u)
+	}
+}
+
+// A folder that cannot be written refuses the start, and one that goes away later ends the run.
+func TestAFolderThatCannotBeWritten(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	p := w.begin(Options{Weight: 1})
+	must(t, os.RemoveAll(filepath.Join(w.folder, Folder)))
+	if _, _, err := p.Ask(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without the folder: %v", err)
+	}
+	p.Done(pace.Answered)
+	must(t, os.WriteFile(filepath.Join(w.folder, Folder), nil, 0o600))
+	if _, err := Open(w.folder, Options{Name: "key", Weight: 1, Quota: 1}); err == nil {
+		t.Error("a file in place of the folder")
+	}
+	if _, err := Open("/dev/full", Options{Name: "key", Weight: 1, Quota: 1}); err == nil {
+		t.Error("no folder can be made")
+	}
+}
+
+// The file on disk, by the machine's own clock.
+func TestTheMachinesClock(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{Name: "key", Weight: 1, Quota: 1200})
+	must(t, err)
+	defer s.Close()
+	if wait, why, err := s.Ask(); wait != 0 || err != nil {
+		t.Fatalf("%s, %q, %v", wait, why, err)
+	}
+	if wait, _, err := s.Ask(); wait == 0 || err != nil { // but for a process that stood still in between
+		t.Logf("%s, %v", wait, err)
+	}
+	if info, err := os.Stat(s.path); err != nil || info.Size() != page || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// What a dead run had under way, and what was given up, may still land for 2 s. It counts for a second more.
+func TestWhatMayStillLand(t *testing.T) {
+	for name, ends := range map[string]func(*world, *process){
+		"killed":   func(w *world, _ *process) { w.kill(0) },
+		"given up": func(_ *world, p *process) { p.Done(pace.Unanswered) },
+	} {
+		w := newModel(t, 1, 59) // one request in a second
+		one, two := w.begin(Options{Weight: 1}), w.begin(Options{Weight: 1})
+		if wait, _ := asks(t, one); wait != 0 {
+			t.Fatal(wait)
+		}
+		w.now += time.Minute
+		ends(w, one)
+		ended := w.now
+		for wait, _ := asks(t, two); wait > 0; wait, _ = asks(t, two) {
+			w.now += time.Millisecond
+		}
+		if after := w.now - ended; after < pace.PermitLife+second || after > pace.PermitLife+second+slice+time.Millisecond {
+			t.Errorf("%s: the next request goes after %s", name, after)
+		}
+	}
+}
