@@ -39,7 +39,7 @@ type teller struct {
 // end is the last word. code names the reason, and next is the command that goes on; both may be empty.
 func (t teller) end(name slog.Attr, exit int, sentence, code, next string) {
 	if t.log != nil {
-		t.log.Error(sentence, name, "exit", exit, "code", code, "command", next)
+		t.log.Error(sentence, name, "exit", exit, "code", code, "command", next, "runbook", runbooks.For(code))
 		return
 	}
 	if code != "" {
@@ -62,7 +62,9 @@ func conclude(err error, says teller) int {
 		return refusal.ExitDone
 	}
 	exit, code, last := outcome(err)
-	name := map[int]slog.Attr{refusal.ExitStopped: event.Stopped, refusal.ExitInDoubt: event.EndedInDoubt, refusal.ExitRefused: event.Refused, refusal.ExitDefect: event.Defect}[exit]
+	name := map[int]slog.Attr{
+		refusal.ExitStopped: event.Stopped, refusal.ExitInDoubt: event.EndedInDoubt, refusal.ExitRefused: event.Refused, refusal.ExitDefect: event.Defect,
+	}[exit]
 	if stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Halt {
 		name = event.Halted
 	}

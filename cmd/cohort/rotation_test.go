@@ -129,6 +129,10 @@ func (v *vault) ends(c *exec.Cmd, code int) string {
 func TestKeysAreReplacedInMidRun(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t)
+	t.Run("not while a batch is in doubt", func(t *testing.T) {
+		t.Parallel()
+		base.vault(t, "    api_key_file: api-key\n    private_key_file: key.pem\n").keepsTheKeyInDoubt()
+	})
 	for name, places := range map[string]string{
 		"by file":    "    api_key_file: api-key\n    private_key_file: key.pem\n",
 		"by command": "    api_key_command: [./print-key, api-key]\n    private_key_command: [./print-key, key.pem]\n",
@@ -153,6 +157,9 @@ func TestKeysAreReplacedInMidRun(t *testing.T) {
 			v.knows.APIKey = "another-application"
 			v.service.Know(v.knows)
 			v.says("Invalid 'iss'/'sub' claims in client_assertion JWT; waiting for another API key from ")
+			v.await("status says it too", func() bool {
+				return strings.Contains(v.run("status", "run").stdout, "waiting for another API key from ")
+			})
 			v.write("api-key", "another-application\n")
 
 			said := v.ends(c, 0)
@@ -167,11 +174,10 @@ func TestKeysAreReplacedInMidRun(t *testing.T) {
 	}
 }
 
-// A batch in doubt was sent with the old key. Another application would take it again, so the run stops and sends nothing
+// keepsTheKeyInDoubt: a batch in doubt was sent with the old key. Another application would take it again, so the run stops and sends nothing
 // with the new key. With the old one it goes on.
-func TestAnAPIKeyIsNotReplacedWhileABatchIsInDoubt(t *testing.T) {
-	t.Parallel()
-	v := newWorld(t).vault(t, "    api_key_file: api-key\n    private_key_file: key.pem\n")
+func (v *vault) keepsTheKeyInDoubt() {
+	t := v.t
 	c, truth := v.send(3000, "--log-format", "json")
 	old := v.knows
 	v.cut.Store(true)

@@ -132,7 +132,7 @@ func inCode(t *testing.T) map[string]map[string]bool {
 		})
 	})
 	for _, end := range []string{"Halted", "Stopped", "EndedInDoubt", "Refused", "Defect", "LeftAtOnce"} {
-		add(end, "exit", "code", "command")
+		add(end, "exit", "code", "command", "runbook")
 	}
 	for name, keys := range facts {
 		add(name, keys...)

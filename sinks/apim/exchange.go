@@ -34,7 +34,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	if err != nil {
 		return token{}, localMistake(err)
 	}
-	fresh, err := t.ask(ctx, key)
+	fresh, err := t.askWith(ctx, key)
 	refused := (*TokenError)(nil)
 	if err == nil {
 		t.worked.Store(true)
@@ -44,7 +44,7 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	}
 	who := t.o.Credentials
 	if other, e := who.APIKey(); e == nil && other != key && refused.Status > 0 {
-		if _, e = t.ask(ctx, other); e == nil {
+		if _, e = t.askWith(ctx, other); e == nil {
 			return token{}, &TokenError{Replaced: true, Mistake: Mistake{Part: APIKey, Found: "the API key is refused now, and " + who.WhereAPIKey() + " has another one"}}
 		}
 		_ = errors.As(e, &refused) // this is the key that counts
@@ -59,8 +59,8 @@ func (t *Tokens) exchange(ctx context.Context) (token, error) {
 	return token{}, refused
 }
 
-// ask asks the token endpoint for a token, once.
-func (t *Tokens) ask(ctx context.Context, apiKey string) (token, error) {
+// askWith asks the token endpoint for a token, once.
+func (t *Tokens) askWith(ctx context.Context, apiKey string) (token, error) {
 	now := t.o.Now()
 	assertion, err := t.o.Credentials.assertion(apiKey, t.o.TokenURL, now)
 	if err != nil {

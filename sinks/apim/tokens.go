@@ -100,7 +100,7 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 		return 0, nil, ctx.Err()
 	}
 	asked := t.o.Now()
-	fresh, err := t.fetch(ctx)
+	fresh, err := t.ask(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -136,7 +136,7 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	if t.failed.at.After(now) {
 		return "", t.failed.err // of an exchange that ended while this caller waited
 	}
-	fresh, err := t.fetch(ctx)
+	fresh, err := t.ask(ctx)
 	if err != nil {
 		t.failed = failure{t.o.Now(), err}
 		return "", err
@@ -158,7 +158,7 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	if current := t.held(); current.text != "" && current.text != old.text {
 		return current.text, nil
 	}
-	fresh, err := t.fetch(ctx)
+	fresh, err := t.ask(ctx)
 	if err == nil {
 		t.hold(fresh)
 		return fresh.text, nil
@@ -173,8 +173,8 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	return old.text, nil
 }
 
-// fetch is exchange, and notes if it fails. An end of ctx is no failure.
-func (t *Tokens) fetch(ctx context.Context) (token, error) {
+// ask is exchange, and notes if it fails. An end of ctx is no failure.
+func (t *Tokens) ask(ctx context.Context) (token, error) {
 	fresh, err := t.exchange(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -47,7 +47,7 @@ func (r *renewable) renew() (changed bool, err error) {
 	return false, nil
 }
 
-// commandAgain is how often the command for an API key runs again.
+// The command for an API key runs again after commandAgain.
 const commandAgain = 5 * time.Minute
 
 // theKeys are the API keys. Another key begins another time of grace.

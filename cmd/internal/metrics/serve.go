@@ -203,7 +203,7 @@ func (e *Exporter) writeFiles() {
 		}
 		err := prometheus.WriteToTextfile(e.o.File, e.all)
 		if err != nil && !failed {
-			e.log.Warn("the file of metrics cannot be written", event.MetricsNotWritten, "problem", err.Error())
+			e.log.Warn("the file of metrics cannot be written", event.NotWritten, "problem", err.Error())
 		}
 		failed = err != nil
 	}

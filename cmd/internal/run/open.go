@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"cohort/engine"
 	"cohort/engine/dispatch"
 	"cohort/engine/event"
 	"cohort/engine/journal"
@@ -30,6 +31,18 @@ func (s *start) open(ctx context.Context) (*ledger.Log, dispatch.Lists, error) {
 		return nil, nil, runfolder.Unsound(s.run.Folder.Path, err)
 	}
 	return log, lists, nil
+}
+
+// sendOn sends, and starts again each time that the API key is replaced.
+func (s *start) sendOn(ctx context.Context, log *ledger.Log, lists dispatch.Lists) (dispatch.Summary, error) {
+	summary, err := s.send(ctx, log, lists)
+	for stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Code == engine.CodeKeyReplaced; {
+		if log, lists, err = s.openAgain(ctx, stopped); err == nil {
+			summary, err = s.send(ctx, log, lists)
+		}
+		err = s.begun(ctx, err)
+	}
+	return summary, err
 }
 
 // openAgain opens the log for a start in the same process, with the API key that is in the place of a refused one. The

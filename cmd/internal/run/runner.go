@@ -181,7 +181,7 @@ func (r *Runner) Check(ctx context.Context) error {
 		return err
 	}
 	if p != nil {
-		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: "+why, event.KeyWait) }); err != nil {
+		if err := pace.Take(ctx, p, func(why string) { r.Log.Info("waiting: "+why, event.Waiting) }); err != nil {
 			return err
 		}
 		defer p.Done(pace.Answered)

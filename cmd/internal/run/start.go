@@ -15,7 +15,6 @@ import (
 	"cohort/cmd/internal/followup"
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/terminal"
-	"cohort/engine"
 	"cohort/engine/build"
 	"cohort/engine/campaign"
 	"cohort/engine/control"
@@ -135,13 +134,7 @@ func (s *start) dispatch(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(r.Folder.File(runfolder.ListsFolder)) }()
-	summary, err := s.send(ctx, log, lists)
-	for stopped := (*dispatch.Stopped)(nil); errors.As(err, &stopped) && stopped.Code == engine.CodeKeyReplaced; {
-		if log, lists, err = s.openAgain(ctx, stopped); err == nil {
-			summary, err = s.send(ctx, log, lists)
-		}
-		err = s.begun(ctx, err)
-	}
+	summary, err := s.sendOn(ctx, log, lists)
 	end := r.Conclude(ctx, s.plan, s.spool, nil, summary, err)
 	s.ended.Store(endOf(summary, err, end))
 	return end
